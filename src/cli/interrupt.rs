@@ -1,0 +1,52 @@
+//! Signals become a flag, so that temporaries are removed on the way out.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::{flag, low_level};
+
+/// Whether a signal came that asks for the end, and which.
+#[derive(Debug)]
+pub(super) struct Interrupt {
+    flag: Arc<AtomicBool>,
+    signal: Arc<AtomicUsize>,
+}
+
+impl Interrupt {
+    /// Begins to listen. A second signal ends the process at once.
+    pub(super) fn listen() -> io::Result<Self> {
+        let interrupt = Self {
+            flag: Arc::default(),
+            signal: Arc::default(),
+        };
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            let number = usize::try_from(signal).expect("signals are positive");
+            let status = 128 + signal;
+            flag::register_conditional_shutdown(signal, status, Arc::clone(&interrupt.flag))?;
+            flag::register_usize(signal, Arc::clone(&interrupt.signal), number)?;
+            flag::register(signal, Arc::clone(&interrupt.flag))?;
+        }
+        Ok(interrupt)
+    }
+
+    /// The flag that operations look at.
+    pub(super) fn flag(&self) -> &AtomicBool {
+        &self.flag
+    }
+
+    /// A second handle on the flag, for a reader that waits.
+    pub(super) fn shared_flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.flag)
+    }
+
+    /// Ends the process as the signal would have, so that a shell sees it.
+    pub(super) fn die_if_interrupted(&self) {
+        let signal = self.signal.load(Ordering::Relaxed);
+        if let Ok(signal @ 1..) = i32::try_from(signal) {
+            // It only returns if it could not; then the exit code tells.
+            let _ = low_level::emulate_default_handler(signal);
+        }
+    }
+}

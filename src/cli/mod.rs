@@ -1,0 +1,117 @@
+//! What the user sees. The only place that knows of clap, indicatif, signals,
+//! the environment and a terminal.
+
+mod convert;
+mod interrupt;
+mod location;
+mod output;
+mod progress;
+mod report;
+mod standard;
+
+use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::thread;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::cli::interrupt::Interrupt;
+use crate::cli::output::Output;
+use crate::cli::report::{ExitStatus, Failure, report};
+
+/// Convert container images offline, without an engine, a registry or root
+///
+/// Images are named as skopeo and podman name them (containers-transports(5)):
+/// docker-archive:PATH[:REF], oci:DIR[:REF], oci-archive:PATH[:REF], rootfs:PATH.
+/// A bare PATH is looked into to find out what it is, and `-` is standard input
+/// or output.
+#[derive(Debug, Parser)]
+#[command(name = "restow", version, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    global: Global,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Convert(convert::Arguments),
+}
+
+/// Options that every command has.
+#[derive(Debug, Args)]
+struct Global {
+    /// Work on so many blobs, and compress so many blocks, at once [default: all cores]
+    #[arg(long, global = true, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+
+    /// Put temporary files here, where they are needed [default: $TMPDIR]
+    #[arg(long, global = true, value_name = "DIR")]
+    tmpdir: Option<PathBuf>,
+
+    /// Show what is being done
+    #[arg(long, global = true, value_enum, default_value_t = ProgressMode::Auto, value_name = "HOW")]
+    progress: ProgressMode,
+
+    /// Print nothing but errors
+    #[arg(long, short, global = true)]
+    quiet: bool,
+}
+
+/// How progress is shown, on standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ProgressMode {
+    /// A bar on a terminal, nothing elsewhere, and nothing with --quiet
+    Auto,
+    /// A bar on a terminal
+    Bar,
+    /// An object on each line, for programs
+    Json,
+    /// Nothing
+    None,
+}
+
+impl Global {
+    fn jobs(&self) -> NonZeroUsize {
+        let all = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        self.jobs.unwrap_or_else(all)
+    }
+
+    fn temporary_directory(&self) -> PathBuf {
+        self.tmpdir.clone().unwrap_or_else(std::env::temp_dir)
+    }
+}
+
+/// Runs the command line that this process was given.
+pub(crate) fn run() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let arguments = match Arguments::try_parse_from(words) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let status = ExitStatus::of_usage(&error);
+            // A closed standard output is no reason to complain about help.
+            let _ = error.print();
+            return status.into();
+        }
+    };
+    let output = Output::new(&arguments.global);
+    let interrupt = match Interrupt::listen() {
+        Ok(interrupt) => interrupt,
+        Err(error) => return report(&output, &Failure::Signals(error)).into(),
+    };
+    let result = match &arguments.command {
+        Command::Convert(convert) => convert::run(convert, &arguments.global, &output, &interrupt),
+    };
+    output.finish(result.is_ok());
+    match result {
+        Ok(()) => ExitStatus::Done.into(),
+        Err(failure) => {
+            let status = report(&output, &failure);
+            interrupt.die_if_interrupted();
+            status.into()
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Standard error: what is said to a person, and how.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+use restow::event::Event;
+use serde_json::{Value, json};
+
+use crate::cli::progress::Progress;
+use crate::cli::{Global, ProgressMode};
+
+/// Everything that is said while a command runs.
+#[derive(Debug)]
+pub(super) struct Output {
+    progress: Progress,
+    is_quiet: bool,
+    is_json: bool,
+}
+
+impl Output {
+    /// Sets up what the options ask for.
+    pub(super) fn new(global: &Global) -> Self {
+        Self {
+            progress: Progress::new(global.progress, global.quiet),
+            is_quiet: global.quiet,
+            is_json: global.progress == ProgressMode::Json,
+        }
+    }
+
+    /// Takes an event of an operation.
+    pub(super) fn event(&self, event: &Event<'_>) {
+        match event {
+            Event::Warning(_) if self.is_quiet => {}
+            Event::Warning(warning) if self.is_json => {
+                self.json(&json!({"event": "warning", "message": warning.to_string()}));
+            }
+            Event::Warning(warning) => self.line(&format!("warning: {warning}")),
+            event => self.progress.event(event, |object| self.json(object)),
+        }
+    }
+
+    /// Ends the progress; nothing of a bar stays.
+    pub(super) fn finish(&self, is_done: bool) {
+        self.progress.finish(is_done, |object| self.json(object));
+    }
+
+    /// Prints an error with its causes and its hint.
+    pub(super) fn error(&self, message: &str, causes: &[String], hint: Option<&str>) {
+        if self.is_json {
+            self.json(&json!({
+                "event": "error", "message": message, "causes": causes, "hint": hint,
+            }));
+            return;
+        }
+        self.line(&format!("error: {message}"));
+        for cause in causes {
+            self.line(&format!("  caused by: {cause}"));
+        }
+        if let Some(hint) = hint {
+            self.line(&format!("  hint: {hint}"));
+        }
+    }
+
+    fn json(&self, object: &Value) {
+        self.line(object);
+    }
+
+    /// Prints a line, above the bar if there is one.
+    fn line(&self, text: &dyn Display) {
+        let text = escaped(&text.to_string());
+        self.progress.suspend(|| {
+            // There is nobody left to tell that this failed.
+            let _ = writeln!(io::stderr().lock(), "{text}");
+        });
+    }
+}
+
+/// Escapes what an archive could use to take a terminal over: names go into
+/// messages, and control characters have no business in either.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() || is_bidirectional(character) {
+            out.extend(character.escape_default());
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}
+
+/// Characters that change the direction of what follows, and so can make a name
+/// look like another.
+fn is_bidirectional(character: char) -> bool {
+    matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_steers_a_terminal_gets_through() {
+        assert_eq!(escaped("app ü"), "app ü");
+        assert_eq!(
+            escaped("a\x1b[31m\n\u{9b}\u{202e}"),
+            "a\\u{1b}[31m\\n\\u{9b}\\u{202e}"
+        );
+    }
+}

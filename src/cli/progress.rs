@@ -1,0 +1,176 @@
+//! One bar for the bytes of the whole job, or the same facts for a program.
+
+use std::io::{self, IsTerminal};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use restow::event::Event;
+use serde_json::{Value, json};
+
+use crate::cli::ProgressMode;
+
+/// What is over before this shows nothing at all.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// How often a program is told.
+const JSON_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Shows events.
+#[derive(Debug)]
+pub(super) enum Progress {
+    /// Nothing is shown.
+    Hidden,
+    /// On a terminal.
+    Bar(Mutex<Bar>),
+    /// On lines.
+    Json(Mutex<Counter>),
+}
+
+#[derive(Debug)]
+pub(super) struct Bar {
+    bar: ProgressBar,
+    begun: Instant,
+    is_shown: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Counter {
+    bytes: u64,
+    total: Option<u64>,
+    step: String,
+    said: Option<Instant>,
+}
+
+impl Progress {
+    /// Decides what is shown.
+    pub(super) fn new(mode: ProgressMode, is_quiet: bool) -> Self {
+        let bar = || {
+            if !io::stderr().is_terminal() {
+                return Self::Hidden;
+            }
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+            bar.set_style(spinner_style());
+            Self::Bar(Mutex::new(Bar {
+                bar,
+                begun: Instant::now(),
+                is_shown: false,
+            }))
+        };
+        match mode {
+            ProgressMode::Auto if is_quiet => Self::Hidden,
+            ProgressMode::Auto | ProgressMode::Bar => bar(),
+            ProgressMode::None => Self::Hidden,
+            ProgressMode::Json => Self::Json(Mutex::new(Counter {
+                bytes: 0,
+                total: None,
+                step: String::new(),
+                said: None,
+            })),
+        }
+    }
+
+    /// Takes an event that is no warning. `say` prints an object on a line.
+    pub(super) fn event(&self, event: &Event<'_>, say: impl Fn(&Value)) {
+        match self {
+            Self::Hidden => {}
+            Self::Bar(bar) => bar
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .event(event),
+            Self::Json(counter) => {
+                let mut counter = counter.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(object) = counter.event(event) {
+                    say(&object);
+                }
+            }
+        }
+    }
+
+    /// Ends it.
+    pub(super) fn finish(&self, is_done: bool, say: impl Fn(&Value)) {
+        match self {
+            Self::Hidden => {}
+            Self::Bar(bar) => bar
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .bar
+                .finish_and_clear(),
+            Self::Json(counter) if is_done => {
+                let counter = counter.lock().unwrap_or_else(PoisonError::into_inner);
+                say(&json!({"event": "done", "bytes": counter.bytes}));
+            }
+            Self::Json(_) => {}
+        }
+    }
+
+    /// Prints something while no bar is in the way.
+    pub(super) fn suspend(&self, print: impl FnOnce()) {
+        match self {
+            Self::Bar(bar) => {
+                let bar = bar
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .bar
+                    .clone();
+                bar.suspend(print);
+            }
+            Self::Hidden | Self::Json(_) => print(),
+        }
+    }
+}
+
+impl Bar {
+    fn event(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Total(total) => {
+                // What was read to find the images is no part of the job.
+                self.bar.set_position(0);
+                self.bar.reset_eta();
+                self.bar.set_length(*total);
+                self.bar.set_style(bar_style());
+            }
+            Event::Advanced(bytes) => self.bar.inc(*bytes),
+            Event::Step(step) => self.bar.set_message(step.to_string()),
+            _ => {}
+        }
+        if !self.is_shown && self.begun.elapsed() >= PATIENCE {
+            self.is_shown = true;
+            self.bar
+                .set_draw_target(ProgressDrawTarget::stderr_with_hz(15));
+        }
+    }
+}
+
+fn bar_style() -> ProgressStyle {
+    let template = "{bar:24} {percent:>3}% {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta} {wide_msg}";
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// For a pipe, whose end nobody knows.
+fn spinner_style() -> ProgressStyle {
+    let template = "{spinner} {decimal_bytes} {decimal_bytes_per_sec} {elapsed} {wide_msg}";
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
+}
+
+impl Counter {
+    /// Returns what should be said, if it is time.
+    fn event(&mut self, event: &Event<'_>) -> Option<Value> {
+        match event {
+            Event::Total(total) => {
+                self.bytes = 0;
+                self.total = Some(*total);
+            }
+            Event::Advanced(bytes) => self.bytes += bytes,
+            Event::Step(step) => self.step = step.to_string(),
+            _ => return None,
+        }
+        if self.said.is_some_and(|said| said.elapsed() < JSON_INTERVAL) {
+            return None;
+        }
+        self.said = Some(Instant::now());
+        Some(json!({
+            "event": "progress", "bytes": self.bytes, "total": self.total, "step": self.step,
+        }))
+    }
+}

@@ -1,0 +1,127 @@
+//! Failures: what is printed of them, and with which code the process ends.
+
+use std::error::Error as _;
+use std::io;
+use std::process::ExitCode;
+
+use restow::error::{Error, Place};
+
+use crate::cli::output::Output;
+
+/// How the process ends. Part of the interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ExitStatus {
+    /// 0: done.
+    Done,
+    /// 1: the input, the machine or a check said no.
+    Failed,
+    /// 2: the command line is wrong.
+    Usage,
+}
+
+impl ExitStatus {
+    /// What follows from clap's answer, which may be help.
+    pub(super) fn of_usage(error: &clap::Error) -> Self {
+        if error.use_stderr() {
+            Self::Usage
+        } else {
+            Self::Done
+        }
+    }
+}
+
+impl From<ExitStatus> for ExitCode {
+    fn from(status: ExitStatus) -> Self {
+        Self::from(match status {
+            ExitStatus::Done => 0,
+            ExitStatus::Failed => 1,
+            ExitStatus::Usage => 2,
+        })
+    }
+}
+
+/// Why a command did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// The library said no.
+    #[error(transparent)]
+    Library(#[from] Error),
+    /// Signals cannot be listened to.
+    #[error("cannot listen to signals")]
+    Signals(#[source] io::Error),
+    /// The command line contradicts itself, or asks for what cannot be.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// What would be right.
+        hint: Option<&'static str>,
+    },
+}
+
+/// Prints a failure and says how the process ends.
+pub(super) fn report(output: &Output, failure: &Failure) -> ExitStatus {
+    let mut causes = Vec::new();
+    let mut hint = match failure {
+        Failure::Usage { hint, .. } => hint.map(str::to_owned),
+        Failure::Library(error) => hint_for(error),
+        Failure::Signals(_) => None,
+    };
+    let mut source = failure.source();
+    while let Some(cause) = source {
+        causes.push(cause.to_string());
+        if hint.is_none() {
+            hint = cause.downcast_ref::<Error>().and_then(hint_for);
+        }
+        source = cause.source();
+    }
+    output.error(&failure.to_string(), &causes, hint.as_deref());
+    match failure {
+        Failure::Usage { .. } => ExitStatus::Usage,
+        Failure::Library(_) | Failure::Signals(_) => ExitStatus::Failed,
+    }
+}
+
+/// Advice, naming the flag.
+fn hint_for(error: &Error) -> Option<String> {
+    match error {
+        Error::OutputExists { .. } => Some("pass `--force` to replace it".to_owned()),
+        Error::NoSuchImage { have, .. } => Some(format!("there is: {}", list(have))),
+        Error::SeveralImages { have, .. } => Some(format!(
+            "choose one with `--image <REFERENCE>`: {}",
+            list(have)
+        )),
+        Error::NoSuchPlatform { have, .. } if !have.is_empty() => Some(format!(
+            "choose one with `--platform <PLATFORM>`: {}",
+            list(have)
+        )),
+        Error::ImagesShareReference { .. } => {
+            Some("choose one image with `--image <REFERENCE>`".to_owned())
+        }
+        Error::DirectoryInTheWay { .. } => {
+            Some("name a folder that is empty, or that does not exist yet".to_owned())
+        }
+        Error::Write {
+            what: Place::Temporary { .. },
+            source,
+        } if source.kind() == io::ErrorKind::StorageFull => {
+            Some("put temporary files elsewhere with `--tmpdir <DIR>`".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// At most this many names are listed; a layout may hold thousands.
+const LISTED_MAX: usize = 20;
+
+fn list(names: &[String]) -> String {
+    let mut listed: Vec<_> = names
+        .iter()
+        .take(LISTED_MAX)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    if names.len() > LISTED_MAX {
+        listed.push(format!("and {} more", names.len() - LISTED_MAX));
+    }
+    listed.join(", ")
+}

@@ -1,0 +1,86 @@
+//! Standard input and output as files and pipes.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Read, Write};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use restow::format::Input;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::pipe::fcntl_setpipe_size;
+
+use crate::cli::interrupt::Interrupt;
+use crate::cli::report::Failure;
+
+/// What a pipe may hold: the most that a user may ask of Linux by default. Fewer
+/// changes between the two processes, and no other effect.
+const PIPE_SIZE: usize = 1024 * 1024;
+
+/// How long a wait for input goes on before the flag of signals is looked at.
+const PATIENCE: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 250_000_000,
+};
+
+/// Standard input, to be read where it lies if it is a file.
+pub(super) fn input(interrupt: &Interrupt) -> Result<Input, Failure> {
+    let stdin = io::stdin();
+    if stdin.is_terminal() {
+        return Err(Failure::Usage {
+            message: "standard input is a terminal, and an archive is not typed".to_owned(),
+            hint: Some("name a file, or pipe one in"),
+        });
+    }
+    let duplicate = stdin.as_fd().try_clone_to_owned().map(File::from);
+    let file =
+        duplicate.map_err(|e| restow::Error::read(restow::error::Place::StandardInput, e))?;
+    if file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+        return Ok(Input::File(file));
+    }
+    // Not a pipe, or not allowed: then it stays as it is.
+    let _ = fcntl_setpipe_size(&file, PIPE_SIZE);
+    Ok(Input::Pipe(Box::new(PatientReader {
+        file,
+        interrupt: interrupt.shared_flag(),
+    })))
+}
+
+/// Standard output, without the buffer for lines of text.
+pub(super) fn output() -> Result<Box<dyn Write + Send>, Failure> {
+    let stdout = io::stdout();
+    if stdout.is_terminal() {
+        return Err(Failure::Usage {
+            message: "standard output is a terminal, and an archive is not written to one"
+                .to_owned(),
+            hint: Some("name a file, or pipe it on"),
+        });
+    }
+    let duplicate = stdout.as_fd().try_clone_to_owned().map(File::from);
+    let file =
+        duplicate.map_err(|e| restow::Error::write(restow::error::Place::StandardOutput, e))?;
+    let _ = fcntl_setpipe_size(&file, PIPE_SIZE);
+    Ok(Box::new(file))
+}
+
+/// A pipe whose reader does not sleep through a signal.
+struct PatientReader {
+    file: File,
+    interrupt: Arc<AtomicBool>,
+}
+
+impl Read for PatientReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if self.interrupt.load(Ordering::Relaxed) {
+                return Err(io::Error::other("interrupted by a signal"));
+            }
+            let mut descriptors = [PollFd::new(&self.file, PollFlags::IN)];
+            match poll(&mut descriptors, Some(&PATIENCE)) {
+                Ok(0) | Err(rustix::io::Errno::INTR) => {}
+                Ok(_) => return self.file.read(buffer),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}

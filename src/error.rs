@@ -1,0 +1,340 @@
+//! What can go wrong, as facts of the user's world.
+//!
+//! Rules of the house:
+//!
+//! 1. A variant is a fact, not the name of a dependency that noticed it.
+//! 2. It carries the place, and each level adds only the place that it knows, so
+//!    that a chain reads from the outside in and nothing is said twice.
+//!    Positions count from 1.
+//! 3. The text is a lower-case fragment without a final period; literals stand in
+//!    backticks, digests bare and in full; what was expected comes before what
+//!    came.
+//! 4. `Display` is this level alone; `source` has the cause.
+//! 5. Advice is not given here. The binary adds hints.
+//!
+//! Names from an archive are escaped where they enter a message
+//! ([`display_name`](crate::tar_stream::display_name)), or where it is printed.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use crate::digest::Digest;
+use crate::image::{DocumentError, Platform};
+use crate::stream::{Compression, CopyError};
+use crate::tar_stream::TarError;
+
+/// The result of nearly everything here.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The compression of a blob is not one that can be read.
+    #[error("its {compression} stream is damaged")]
+    Compression {
+        /// Which one.
+        compression: Compression,
+        /// What the decoder says.
+        source: io::Error,
+    },
+    /// Two members with one name, and not the same content.
+    #[error("it holds two different members called `{name}`")]
+    ControlFileTwice {
+        /// The member.
+        name: String,
+    },
+    /// A blob is not what its name says.
+    #[error("blob does not match its digest: expected {expected}, got {got}")]
+    DigestMismatch {
+        /// The name.
+        expected: Digest,
+        /// What the bytes hash to.
+        got: Digest,
+    },
+    /// A layer unpacks to something else than the config says.
+    #[error("layer does not match its diff_id: expected {expected}, got {got}")]
+    DiffIdMismatch {
+        /// What the config says.
+        expected: Digest,
+        /// What the unpacked bytes hash to.
+        got: Digest,
+    },
+    /// A folder that is there is neither empty nor a layout.
+    #[error("`{path}` is neither an OCI layout nor empty", path = path.display())]
+    DirectoryInTheWay {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A document is malformed.
+    #[error("{what} cannot be understood")]
+    Document {
+        /// Which document.
+        what: String,
+        /// What is wrong with it.
+        source: DocumentError,
+    },
+    /// A document is larger than any image needs.
+    #[error("{what} has {size} bytes, and {limit} are the most that is accepted")]
+    DocumentTooLarge {
+        /// Which document.
+        what: String,
+        /// Its size.
+        size: u64,
+        /// The most that is accepted.
+        limit: u64,
+    },
+    /// The same reference was asked for on several images.
+    #[error("{count} images cannot share one reference")]
+    ImagesShareReference {
+        /// How many images would get it.
+        count: usize,
+    },
+    /// The input has no byte.
+    #[error("it is empty")]
+    Empty,
+    /// The layout is of another version.
+    #[error("its layout version is `{version}`, and only `1.0.0` is known")]
+    LayoutVersion {
+        /// What `oci-layout` says.
+        version: String,
+    },
+    /// More documents hang together than any image needs.
+    #[error("indexes are nested too deep, or list more than {limit} documents in all")]
+    IndexTooLarge {
+        /// The most documents that are accepted.
+        limit: usize,
+    },
+    /// The caller asked for the end.
+    #[error("interrupted")]
+    Interrupted,
+    /// A layer is described by an image, and not in the input.
+    #[error("it is not in the input")]
+    LayerAbsent,
+    /// The number of layers is not that of the diff_ids.
+    #[error("`{name}` has {layers} layers, and its config has {diff_ids} diff_ids")]
+    LayerCount {
+        /// The image.
+        name: String,
+        /// How many layers there are.
+        layers: usize,
+        /// How many the config describes.
+        diff_ids: usize,
+    },
+    /// Links among the members of an archive lead nowhere.
+    #[error("member `{name}` is a link that leads nowhere")]
+    LinkBroken {
+        /// The first link.
+        name: String,
+    },
+    /// Something is named by a document, and not in the archive.
+    #[error("{document} names `{name}`, which is not in the archive")]
+    MemberAbsent {
+        /// The document.
+        document: String,
+        /// What it names.
+        name: String,
+    },
+    /// A member's path has `..` in it.
+    #[error("member `{name}`: path leaves the archive")]
+    MemberEscapes {
+        /// The path.
+        name: String,
+    },
+    /// The input holds nothing to take.
+    #[error("it holds no image")]
+    NoImage,
+    /// No image fits what was asked for.
+    #[error("no image of the input is `{wanted}`")]
+    NoSuchImage {
+        /// What was asked for.
+        wanted: String,
+        /// What there is.
+        have: Vec<String>,
+    },
+    /// No image is for the platform.
+    #[error("`{name}` has no image for {wanted}")]
+    NoSuchPlatform {
+        /// The image.
+        name: String,
+        /// What was asked for.
+        wanted: Platform,
+        /// What there is.
+        have: Vec<String>,
+    },
+    /// The input is something else.
+    #[error(
+        "it is not an image: it begins with `{start}`; a docker archive, an OCI layout or a tar was expected"
+    )]
+    NotAnImage {
+        /// The first bytes.
+        start: String,
+    },
+    /// The input is not of the format that the user named.
+    #[error("it is not {expected}: {missing} is missing")]
+    NotOfFormat {
+        /// The format, with its article.
+        expected: &'static str,
+        /// What makes one.
+        missing: &'static str,
+    },
+    /// The format cannot be written there.
+    #[error("`{format}` cannot be written here", format = format.transport())]
+    NotWritable {
+        /// The format.
+        format: crate::format::Format,
+    },
+    /// The output is there already.
+    #[error("`{path}` exists", path = path.display())]
+    OutputExists {
+        /// The output.
+        path: PathBuf,
+    },
+    /// Something cannot be read.
+    #[error("cannot read {what}")]
+    Read {
+        /// What.
+        what: Place,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A Docker manifest of schema 1.
+    #[error("`{name}` is a Docker image of schema 1, which has no diff_ids")]
+    Schema1 {
+        /// The image.
+        name: String,
+    },
+    /// Several images fit what was asked for.
+    #[error("{count} images of the input are `{wanted}`")]
+    SeveralImages {
+        /// What was asked for.
+        wanted: String,
+        /// How many fit.
+        count: usize,
+        /// Which.
+        have: Vec<String>,
+    },
+    /// A blob is shorter than its descriptor says, or longer.
+    #[error("blob has the wrong size: its descriptor says {expected} bytes, and it has {got}")]
+    SizeMismatch {
+        /// What the descriptor says.
+        expected: u64,
+        /// How many there are.
+        got: u64,
+    },
+    /// The bytes are not a tar.
+    #[error(transparent)]
+    Tar(#[from] TarError),
+    /// A thread could not be started.
+    #[error("cannot start a thread")]
+    Thread(#[source] io::Error),
+    /// A v1 image is built on itself.
+    #[error("image {id} is its own ancestor")]
+    V1Circle {
+        /// One of the images in the circle.
+        id: String,
+    },
+    /// Something cannot be written.
+    #[error("cannot write {what}")]
+    Write {
+        /// What.
+        what: Place,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Something that is read or written, as a message names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A blob that is no layer.
+    Blob(Digest),
+    /// The config of an image.
+    Config {
+        /// The image.
+        image: String,
+    },
+    /// A layer of an image.
+    Layer {
+        /// Counted from 1, the lowest.
+        position: usize,
+        /// How many layers the image has.
+        count: usize,
+        /// The image.
+        image: String,
+    },
+    /// A member of an archive, or a file of a layout.
+    Member(String),
+    /// A file or a folder.
+    Path(PathBuf),
+    /// Standard input.
+    StandardInput,
+    /// Standard output.
+    StandardOutput,
+    /// A temporary file.
+    Temporary {
+        /// The folder that it is in.
+        directory: PathBuf,
+    },
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Blob(digest) => write!(f, "blob {digest}"),
+            Self::Config { image } => write!(f, "the config of `{image}`"),
+            Self::Layer {
+                position,
+                count,
+                image,
+            } => write!(f, "layer {position} of {count} of `{image}`"),
+            Self::Member(name) => write!(f, "`{name}`"),
+            Self::Path(path) => write!(f, "`{}`", path.display()),
+            Self::StandardInput => f.write_str("standard input"),
+            Self::StandardOutput => f.write_str("standard output"),
+            Self::Temporary { directory } => {
+                write!(f, "a temporary file in `{}`", directory.display())
+            }
+        }
+    }
+}
+
+impl Error {
+    /// Says that reading `what` failed, and why.
+    pub fn read(what: Place, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Read {
+            what,
+            source: source.into(),
+        }
+    }
+
+    /// Says that writing `what` failed, and why.
+    #[must_use]
+    pub fn write(what: Place, source: io::Error) -> Self {
+        Self::Write { what, source }
+    }
+
+    /// Says which end of a copy failed.
+    #[must_use]
+    pub fn copy(from: Place, to: Place, error: CopyError) -> Self {
+        match error {
+            CopyError::Read(source) => Self::read(from, source),
+            CopyError::Write(source) => Self::write(to, source),
+            CopyError::Interrupted => Self::Interrupted,
+        }
+    }
+
+    /// Adds what was being read when it happened.
+    ///
+    /// An interruption stays what it is, and so does a failure to write.
+    #[must_use]
+    pub fn while_reading(self, what: Place) -> Self {
+        match self {
+            Self::Interrupted | Self::Write { .. } | Self::Thread(_) => self,
+            other => Self::read(what, other),
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! What an operation tells its caller while it runs, and how the caller stops it.
+//!
+//! Events, not text: the library prints nothing, and what a terminal shows of
+//! them is decided in the binary.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::digest::Digest;
+
+/// Something that happened while an operation ran.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// The operation will read this many bytes in all. Sent at most once, and
+    /// never for a pipe, whose end nobody knows.
+    Total(u64),
+    /// The operation has turned to this.
+    Step(Step<'a>),
+    /// So many further bytes of the input were read.
+    Advanced(u64),
+    /// Something was left out or changed, or will surprise.
+    Warning(Warning),
+}
+
+/// What is being done, for a person who watches.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Step<'a> {
+    /// The input is being read into a temporary file, or a layout.
+    Receiving,
+    /// The members of the input are being looked up.
+    Indexing,
+    /// A blob is being copied, and, with `recoding`, compressed anew.
+    Copying {
+        /// The blob's name in the input.
+        blob: &'a str,
+        /// Whether its compression changes.
+        recoding: bool,
+    },
+    /// Everything is written, and is being made visible.
+    Committing,
+}
+
+impl fmt::Display for Step<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Receiving => f.write_str("receiving"),
+            Self::Indexing => f.write_str("indexing"),
+            Self::Copying {
+                blob,
+                recoding: false,
+            } => write!(f, "copying {blob}"),
+            Self::Copying {
+                blob,
+                recoding: true,
+            } => write!(f, "compressing {blob}"),
+            Self::Committing => f.write_str("committing"),
+        }
+    }
+}
+
+/// Something of the input that the output does not have, or has otherwise.
+///
+/// The text follows the rules for errors (see [`crate::error`]).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Warning {
+    /// A docker-archive holds images only.
+    #[error(
+        "`{name}` is not an image but {kind}; left out, since a docker archive holds images only"
+    )]
+    ArtifactLeftOut {
+        /// The reference or digest of what was left out.
+        name: String,
+        /// What it is, with its article.
+        kind: String,
+    },
+    /// Documents name blobs that the input does not hold.
+    #[error(
+        "`{name}` refers to {first} and {others} more blobs that the input does not hold; passed on without them"
+    )]
+    BlobsAbsent {
+        /// The image.
+        name: String,
+        /// One of the blobs.
+        first: Digest,
+        /// How many there are beside it.
+        others: usize,
+    },
+    /// The output already held a blob whose content was not what its name says.
+    #[error("{digest} was damaged in the output; written anew")]
+    DamagedBlobReplaced {
+        /// The blob.
+        digest: Digest,
+    },
+    /// The same image index lists platforms that the output does not take.
+    #[error("{what} of `{name}` left out: {reason}")]
+    LeftOut {
+        /// What is missing: platforms, attestations.
+        what: String,
+        /// The image.
+        name: String,
+        /// Why, as a clause.
+        reason: &'static str,
+    },
+    /// The declared media type of a layer is not what its bytes are.
+    #[error(
+        "layer {position} of {count} of `{name}` is labelled `{label}`, and its bytes are {bytes}"
+    )]
+    Mislabelled {
+        /// Counted from 1, the lowest.
+        position: usize,
+        /// How many layers the image has.
+        count: usize,
+        /// The image.
+        name: String,
+        /// The media type in the manifest.
+        label: String,
+        /// What the bytes are.
+        bytes: &'static str,
+    },
+    /// A name in an OCI layout is no full reference, so Docker cannot have it.
+    #[error("`{name}` is a tag without a repository; the image has no tag in the docker archive")]
+    NoRepository {
+        /// The annotation's value.
+        name: String,
+    },
+    /// The OCI part and the Docker part of a hybrid archive disagree.
+    #[error(
+        "the OCI manifest of `{name}` has other layers than `manifest.json`, which is followed"
+    )]
+    OciPartIgnored {
+        /// The image.
+        name: String,
+    },
+    /// Something that names an image by its digest has no meaning once that changes.
+    #[error("{what} of `{name}` left out: the compression changes the digest that it speaks of")]
+    ReferrerLeftOut {
+        /// What is left out, with its article.
+        what: String,
+        /// The image it speaks of.
+        name: String,
+    },
+    /// A reference named another image before.
+    #[error("`{reference}` named {previous} before; that image stays, without this name")]
+    ReferenceMoved {
+        /// The reference.
+        reference: String,
+        /// The digest that it named.
+        previous: Digest,
+    },
+    /// Two images of the input claim one reference.
+    #[error("`{reference}` names two images of the input; the later one keeps it")]
+    ReferenceTwice {
+        /// The reference.
+        reference: String,
+    },
+    /// An entry of `RepoTags` is no reference with a tag.
+    #[error("`{text}` is not a reference with a tag; the image does not get it")]
+    ReferenceUnusable {
+        /// What stands there.
+        text: String,
+    },
+    /// Bytes follow the value in a JSON document.
+    #[error("`{document}` goes on behind its end; the rest is ignored")]
+    TrailingBytes {
+        /// The document's name in the archive.
+        document: String,
+    },
+    /// Docker before 23 has no zstd.
+    #[error("`{name}` has layers compressed with zstd, which Docker before 23 cannot load")]
+    ZstdInDockerArchive {
+        /// The image.
+        name: String,
+    },
+}
+
+/// Takes the events. Several threads may call it at once.
+pub type Observer<'a> = dyn Fn(Event<'_>) + Sync + 'a;
+
+/// The two wires between an operation and its caller: events out, a stop in.
+#[derive(Clone, Copy)]
+pub struct Watch<'a> {
+    observer: &'a Observer<'a>,
+    interrupt: &'a AtomicBool,
+}
+
+impl<'a> Watch<'a> {
+    /// Connects an operation with its caller, who sets `interrupt` to stop it.
+    #[must_use]
+    pub fn new(observer: &'a Observer<'a>, interrupt: &'a AtomicBool) -> Self {
+        Self {
+            observer,
+            interrupt,
+        }
+    }
+
+    /// Tells the caller.
+    pub fn send(&self, event: Event<'_>) {
+        (self.observer)(event);
+    }
+
+    /// Tells the caller of something left out or changed.
+    pub fn warn(&self, warning: Warning) {
+        self.send(Event::Warning(warning));
+    }
+
+    /// Whether the caller wants the operation to end.
+    #[must_use]
+    pub fn is_interrupted(&self) -> bool {
+        self.interrupt.load(Ordering::Relaxed)
+    }
+}
+
+impl fmt::Debug for Watch<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch")
+            .field("interrupted", &self.is_interrupted())
+            .finish_non_exhaustive()
+    }
+}

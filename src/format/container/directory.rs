@@ -1,0 +1,60 @@
+//! A folder: an OCI layout as it lies on a disk.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Place, Result};
+use crate::format::container::{Container, Member};
+use crate::stream::{Compression, SNIFF_LENGTH};
+
+/// The files under a folder.
+///
+/// Blobs may be symbolic links, wherever they point: the folder is the user's,
+/// and paths come from digests, which have no `..`.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    path: PathBuf,
+}
+
+impl Directory {
+    pub(crate) fn new(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+        }
+    }
+
+    fn file(&self, path: &str) -> io::Result<File> {
+        File::open(self.path.join(path))
+    }
+}
+
+impl Container for Directory {
+    fn find(&self, path: &str) -> Result<Option<Member>> {
+        match fs::metadata(self.path.join(path)) {
+            Ok(metadata) if metadata.is_file() => Ok(Some(Member {
+                position: 0,
+                path: path.to_owned(),
+                size: metadata.len(),
+            })),
+            Ok(_) => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::read(Place::Member(path.to_owned()), error)),
+        }
+    }
+
+    fn open(&self, member: &Member) -> Result<Box<dyn Read + Send + '_>> {
+        match self.file(&member.path) {
+            Ok(file) => Ok(Box::new(file)),
+            Err(error) => Err(Error::read(Place::Member(member.path.clone()), error)),
+        }
+    }
+
+    fn compression(&self, member: &Member) -> Result<Compression> {
+        let mut start = Vec::new();
+        self.file(&member.path)
+            .and_then(|file| file.take(SNIFF_LENGTH as u64).read_to_end(&mut start))
+            .map_err(|error| Error::read(Place::Member(member.path.clone()), error))?;
+        Ok(Compression::sniff(&start))
+    }
+}

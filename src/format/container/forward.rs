@@ -1,0 +1,232 @@
+//! A compressed tar in a file: it can be read again, but only from the start.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::error::{Error, Place, Result};
+use crate::format::container::index::MemberIndex;
+use crate::format::container::{Container, Member};
+use crate::stream::{COPY_BUFFER, Compression, Decoder, SNIFF_LENGTH};
+use crate::tar_stream::{Skip, Skippable, TarError, TarReader};
+
+/// Members of at most this size are kept from the first pass if they look like
+/// JSON: the documents of an image, which are wanted before its layers.
+const KEPT_MAX: u64 = 1024 * 1024;
+
+/// All that is kept together. What does not fit is read again.
+const KEPT_TOTAL_MAX: u64 = 32 * 1024 * 1024;
+
+/// A tar that is unpacked once to look its members up, and once more to read
+/// them in their order. Any other order works, and costs a pass at each step back.
+pub(crate) struct ForwardTar {
+    file: Arc<File>,
+    start: u64,
+    compression: Compression,
+    index: MemberIndex,
+    /// By position.
+    kept: HashMap<u64, Vec<u8>>,
+    compressions: HashMap<u64, Compression>,
+    /// Where the last reader stopped.
+    cursor: Mutex<Option<Cursor>>,
+}
+
+struct Cursor {
+    stream: Stream,
+    position: u64,
+}
+
+type Stream = Decoder<BufReader<SharedFile>>;
+
+impl ForwardTar {
+    /// Unpacks the whole tar once, which begins at `start` in the file.
+    pub(crate) fn open(file: File, start: u64, compression: Compression) -> Result<Self> {
+        let mut tar = Self {
+            file: Arc::new(file),
+            start,
+            compression,
+            index: MemberIndex::default(),
+            kept: HashMap::new(),
+            compressions: HashMap::new(),
+            cursor: Mutex::new(None),
+        };
+        let mut reader = TarReader::new(Skippable(tar.stream()?));
+        let mut kept_total = 0;
+        while let Some(member) = reader.next_member().map_err(|error| tar.explain(error))? {
+            let mut start = Vec::new();
+            let fits = member.size <= KEPT_MAX && kept_total + member.size <= KEPT_TOTAL_MAX;
+            (&mut reader)
+                .take(SNIFF_LENGTH as u64)
+                .read_to_end(&mut start)
+                .map_err(TarError::Io)?;
+            tar.compressions
+                .insert(member.position, Compression::sniff(&start));
+            let is_json = matches!(start.trim_ascii_start().first(), Some(b'{' | b'['));
+            if fits && is_json {
+                reader.read_to_end(&mut start).map_err(TarError::Io)?;
+                kept_total += member.size;
+                tar.kept.insert(member.position, start);
+            }
+            if !tar.index.add(&member, member.position)? {
+                break;
+            }
+        }
+        tar.index.check_control_files(&tar)?;
+        Ok(tar)
+    }
+
+    /// Gives the file back, where the stream begins in it, and how it is compressed.
+    pub(crate) fn into_file(self) -> Result<(File, u64, Compression)> {
+        drop(self.cursor);
+        let file = match Arc::try_unwrap(self.file) {
+            Ok(file) => file,
+            Err(shared) => shared.try_clone().map_err(TarError::Io)?,
+        };
+        Ok((file, self.start, self.compression))
+    }
+
+    fn stream(&self) -> Result<Stream> {
+        let file = SharedFile {
+            file: Arc::clone(&self.file),
+            position: self.start,
+        };
+        Decoder::new(
+            self.compression,
+            BufReader::with_capacity(COPY_BUFFER, file),
+        )
+        .map_err(|source| self.damaged(source))
+    }
+
+    fn damaged(&self, source: io::Error) -> Error {
+        Error::Compression {
+            compression: self.compression,
+            source,
+        }
+    }
+
+    /// A failure to read the stream is one of its compression.
+    fn explain(&self, error: TarError) -> Error {
+        match error {
+            TarError::Io(source) => self.damaged(source),
+            other => other.into(),
+        }
+    }
+
+    /// The last reader's place if it is not beyond the member, else the start.
+    fn cursor_before(&self, position: u64) -> Result<Cursor> {
+        let last = self
+            .cursor
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        match last {
+            Some(cursor) if cursor.position <= position => Ok(cursor),
+            _ => Ok(Cursor {
+                stream: self.stream()?,
+                position: 0,
+            }),
+        }
+    }
+}
+
+impl std::fmt::Debug for ForwardTar {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ForwardTar")
+            .field("file", &self.file)
+            .field("compression", &self.compression)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Container for ForwardTar {
+    fn find(&self, path: &str) -> Result<Option<Member>> {
+        self.index.find(path)
+    }
+
+    fn open(&self, member: &Member) -> Result<Box<dyn Read + Send + '_>> {
+        if let Some(bytes) = self.kept.get(&member.position) {
+            return Ok(Box::new(bytes.as_slice()));
+        }
+        let mut cursor = self.cursor_before(member.position)?;
+        Skippable(&mut cursor.stream)
+            .skip(member.position - cursor.position)
+            .map_err(|error| Error::read(Place::Member(member.path.clone()), error))?;
+        cursor.position = member.position;
+        Ok(Box::new(ForwardReader {
+            tar: self,
+            cursor: Some(cursor),
+            remaining: member.size,
+        }))
+    }
+
+    fn compression(&self, member: &Member) -> Result<Compression> {
+        Ok(self
+            .compressions
+            .get(&member.position)
+            .copied()
+            .unwrap_or(Compression::None))
+    }
+
+    fn paths(&self) -> Vec<&str> {
+        self.index.paths()
+    }
+
+    fn is_sequential(&self) -> bool {
+        true
+    }
+}
+
+/// Reads one member, and leaves the stream for the next when it is dropped.
+struct ForwardReader<'a> {
+    tar: &'a ForwardTar,
+    cursor: Option<Cursor>,
+    remaining: u64,
+}
+
+impl Read for ForwardReader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(cursor) = &mut self.cursor else {
+            return Ok(0);
+        };
+        let limit = usize::try_from(self.remaining).unwrap_or(usize::MAX);
+        let length = buffer.len().min(limit);
+        if length == 0 {
+            return Ok(0);
+        }
+        let length = cursor.stream.read(&mut buffer[..length])?;
+        if length == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        cursor.position += length as u64;
+        self.remaining -= length as u64;
+        Ok(length)
+    }
+}
+
+impl Drop for ForwardReader<'_> {
+    fn drop(&mut self) {
+        let mut last = self
+            .tar
+            .cursor
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *last = self.cursor.take();
+    }
+}
+
+/// A file that several readers read, each at its own place.
+#[derive(Debug)]
+struct SharedFile {
+    file: Arc<File>,
+    position: u64,
+}
+
+impl Read for SharedFile {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        use std::os::unix::fs::FileExt;
+        let length = self.file.read_at(buffer, self.position)?;
+        self.position += length as u64;
+        Ok(length)
+    }
+}

@@ -1,0 +1,249 @@
+//! Finding a member of a tar by its path, through links.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use crate::error::{Error, Result};
+use crate::format::container::{Container, Member};
+use crate::tar_stream::{self, Kind, display_name};
+
+/// How many links may be followed one after the other, as in Linux.
+const LINKS_MAX: usize = 40;
+
+/// The most members that are remembered. An archive of images has some four a
+/// layer; a tar with more is a root filesystem, or meant to exhaust memory.
+pub(super) const MEMBERS_MAX: usize = 100_000;
+
+/// The files that tie an archive together. Two of them with one name, and not
+/// the same content, would make two readers see two different archives.
+const CONTROL_FILES: [&str; 4] = ["index.json", "manifest.json", "oci-layout", "repositories"];
+
+/// The members of a tar by their paths. Of two with one path the later counts.
+#[derive(Debug, Default)]
+pub(super) struct MemberIndex {
+    members: BTreeMap<String, Slot>,
+    /// Control files that a later one of the same name replaced.
+    replaced: Vec<Member>,
+}
+
+#[derive(Debug)]
+enum Slot {
+    File { position: u64, size: u64 },
+    Link(String),
+    Other,
+}
+
+impl MemberIndex {
+    /// Takes the next member in. `position` says how the container will find it.
+    ///
+    /// Returns whether there is room for more.
+    pub(super) fn add(&mut self, member: &tar_stream::Member, position: u64) -> Result<bool> {
+        let Some(path) = normal(&member.path)? else {
+            return Ok(true);
+        };
+        let slot = match member.kind {
+            Kind::File => Slot::File {
+                position,
+                size: member.size,
+            },
+            // Names of hard links count from the root of the archive, targets
+            // of symbolic links from the folder that the link is in.
+            Kind::HardLink => Slot::Link(resolve("", &member.link)),
+            Kind::Symlink => Slot::Link(resolve(folder_of(&path), &member.link)),
+            Kind::Directory | Kind::Other(_) => Slot::Other,
+        };
+        let is_control_file = CONTROL_FILES.contains(&path.as_str());
+        let replaced = self.members.insert(path.clone(), slot);
+        if let Some(Slot::File { position, size }) = replaced
+            && is_control_file
+        {
+            self.replaced.push(Member {
+                position,
+                path,
+                size,
+            });
+        }
+        Ok(self.members.len() < MEMBERS_MAX)
+    }
+
+    /// Looks a path up.
+    pub(super) fn find(&self, path: &str) -> Result<Option<Member>> {
+        let Some(wanted) = normal(path.as_bytes())? else {
+            return Ok(None);
+        };
+        let mut path = wanted.as_str();
+        for _ in 0..LINKS_MAX {
+            match self.members.get(path) {
+                Some(Slot::File { position, size }) => {
+                    return Ok(Some(Member {
+                        position: *position,
+                        path: path.to_owned(),
+                        size: *size,
+                    }));
+                }
+                Some(Slot::Link(target)) => path = target,
+                Some(Slot::Other) | None if path == wanted => return Ok(None),
+                Some(Slot::Other) | None => break,
+            }
+        }
+        Err(Error::LinkBroken { name: wanted })
+    }
+
+    /// All paths, sorted.
+    pub(super) fn paths(&self) -> Vec<&str> {
+        self.members.keys().map(String::as_str).collect()
+    }
+
+    /// Compares control files that have one name.
+    ///
+    /// # Errors
+    ///
+    /// Fails if two of them differ.
+    pub(super) fn check_control_files(&self, container: &dyn Container) -> Result<()> {
+        for replaced in &self.replaced {
+            let current = self.find(&replaced.path)?;
+            let is_same = match current {
+                Some(current) => {
+                    current.size == replaced.size
+                        && super::read_document(container, &current)?
+                            == super::read_document(container, replaced)?
+                }
+                None => false,
+            };
+            if !is_same {
+                return Err(Error::ControlFileTwice {
+                    name: replaced.path.clone(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A path without what does not count; `None` if nothing is left, as with `./`.
+///
+/// Names that are not UTF-8 are escaped: no document can refer to them.
+fn normal(path: &[u8]) -> Result<Option<String>> {
+    let mut normal = String::new();
+    for part in path.split(|byte| *byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => {
+                return Err(Error::MemberEscapes {
+                    name: display_name(path),
+                });
+            }
+            part => {
+                if !normal.is_empty() {
+                    normal.push('/');
+                }
+                match std::str::from_utf8(part) {
+                    Ok(part) => normal.push_str(part),
+                    Err(_) => {
+                        let _ = write!(normal, "\\x{}", display_name(part));
+                    }
+                }
+            }
+        }
+    }
+    Ok((!normal.is_empty()).then_some(normal))
+}
+
+/// A link's target from the root. As in a container, `..` at the root stays
+/// there (Docker's loader; versions of 2016 wrote one `..` too many).
+fn resolve(folder: &str, target: &[u8]) -> String {
+    let target = display_name(target);
+    let from = if target.starts_with('/') { "" } else { folder };
+    let mut parts: Vec<&str> = Vec::new();
+    for part in from.split('/').chain(target.split('/')) {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+fn folder_of(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn index(members: &[(&str, Kind, &str)]) -> Result<MemberIndex> {
+        let mut index = MemberIndex::default();
+        for (at, (path, kind, link)) in members.iter().enumerate() {
+            let member = tar_stream::Member {
+                path: path.as_bytes().to_vec(),
+                kind: *kind,
+                link: link.as_bytes().to_vec(),
+                size: 1,
+                position: 0,
+                mtime: 0,
+            };
+            index.add(&member, at as u64)?;
+        }
+        Ok(index)
+    }
+
+    fn found(index: &MemberIndex, path: &str) -> Option<(String, u64)> {
+        let member = index.find(path).unwrap();
+        member.map(|member| (member.path, member.position))
+    }
+
+    #[test]
+    fn members_are_found_under_any_spelling_and_through_links() {
+        let index = index(&[
+            ("b/layer.tar", Kind::Symlink, "../a/layer.tar"),
+            ("./a/", Kind::Directory, ""),
+            ("./a//layer.tar", Kind::File, ""),
+            ("hard", Kind::HardLink, "./a/layer.tar"),
+            ("c/layer.tar", Kind::Symlink, "../../a/layer.tar"),
+            ("absolute", Kind::Symlink, "/hard"),
+            ("config.json", Kind::File, ""),
+            ("config.json", Kind::File, ""),
+        ])
+        .unwrap();
+        let layer = Some(("a/layer.tar".to_owned(), 2));
+        for path in [
+            "a/layer.tar",
+            "/a/layer.tar",
+            "./a/./layer.tar",
+            "b/layer.tar",
+            "c/layer.tar",
+            "hard",
+            "absolute",
+        ] {
+            assert_eq!(found(&index, path), layer, "{path}");
+        }
+        assert_eq!(
+            found(&index, "config.json"),
+            Some(("config.json".to_owned(), 7))
+        );
+        assert_eq!(found(&index, "a"), None);
+        assert_eq!(found(&index, "nothing"), None);
+        assert_eq!(found(&index, "./"), None);
+    }
+
+    #[test]
+    fn links_that_lead_nowhere_and_paths_that_leave_are_refused() {
+        let index = index(&[
+            ("a", Kind::Symlink, "b"),
+            ("b", Kind::Symlink, "a"),
+            ("c", Kind::Symlink, "gone"),
+        ])
+        .unwrap();
+        for (path, message) in [
+            ("a", "member `a` is a link that leads nowhere"),
+            ("c", "member `c` is a link that leads nowhere"),
+            ("x/../y", "member `x/../y`: path leaves the archive"),
+        ] {
+            assert_eq!(index.find(path).unwrap_err().to_string(), message);
+        }
+        let error = self::index(&[("../x", Kind::File, "")]).unwrap_err();
+        assert_eq!(error.to_string(), "member `../x`: path leaves the archive");
+    }
+}

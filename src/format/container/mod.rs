@@ -1,0 +1,151 @@
+//! Where the files of an image lie: named byte strings, however they are stored.
+//!
+//! A docker archive and an OCI layout are both a set of files with documents
+//! that refer to them by path; whether the files lie in a folder, in a tar that
+//! can be read at any place, in one that can only be read forward, or in one
+//! that came through a pipe is no concern of theirs. So there are the formats on
+//! one side, and these containers on the other.
+
+mod directory;
+mod forward;
+mod index;
+mod seekable;
+mod staged;
+mod whole;
+
+use std::fmt;
+use std::io::{self, Read};
+
+pub(crate) use directory::Directory;
+pub(crate) use forward::ForwardTar;
+pub(crate) use seekable::{FileRange, SeekableTar};
+pub use staged::Arrival;
+pub(crate) use staged::{Received, receive};
+pub(crate) use whole::WholeStream;
+
+use crate::digest::{Algorithm, Digest};
+use crate::error::{Error, Place, Result};
+use crate::event::Watch;
+use crate::image::DOCUMENT_MAX;
+use crate::stream::{Compression, Hashed, Tapped, copy};
+
+/// One of the byte strings in a container.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Member {
+    /// The order in which a container that is read forward has it. The same for
+    /// all where order does not matter.
+    pub position: u64,
+    /// Its path: the one that it lies under, if it was found through a link.
+    pub path: String,
+    /// How many bytes it has.
+    pub size: u64,
+}
+
+/// What is known of a member that was hashed as it arrived.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// The bytes as they lie there.
+    pub stored: Hashed,
+    /// What they unpack to; absent if they do not.
+    pub unpacked: Option<Hashed>,
+}
+
+/// Named byte strings.
+pub trait Container: Send + Sync + fmt::Debug {
+    /// Looks a path up, through links. Paths are relative to the root, and a
+    /// leading `/` or `./` is ignored.
+    fn find(&self, path: &str) -> Result<Option<Member>>;
+
+    /// Begins to read a member.
+    fn open(&self, member: &Member) -> Result<Box<dyn Read + Send + '_>>;
+
+    /// How a member is compressed, by its first bytes.
+    fn compression(&self, member: &Member) -> Result<Compression>;
+
+    /// The paths of all members, sorted; empty where only [`find`](Self::find)
+    /// is possible.
+    fn paths(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
+    /// Whether members are best read one at a time in the order of their
+    /// positions.
+    fn is_sequential(&self) -> bool {
+        false
+    }
+
+    /// Says that a member will not be read again, so that its space can be used.
+    fn release(&self, member: &Member) {
+        let _ = member;
+    }
+
+    /// What a member was found to be when it arrived, and the file that it lies
+    /// in, which may be moved away.
+    fn arrival(&self, member: &Member) -> Option<Arrival> {
+        let _ = member;
+        None
+    }
+}
+
+/// Reads a document whole.
+///
+/// # Errors
+///
+/// Fails if it is larger than [`DOCUMENT_MAX`].
+pub(crate) fn read_document(container: &dyn Container, member: &Member) -> Result<Vec<u8>> {
+    if member.size > DOCUMENT_MAX {
+        return Err(Error::DocumentTooLarge {
+            what: format!("`{}`", member.path),
+            size: member.size,
+            limit: DOCUMENT_MAX,
+        });
+    }
+    let mut bytes = Vec::new();
+    container
+        .open(member)?
+        .take(DOCUMENT_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Error::read(Place::Member(member.path.clone()), error))?;
+    Ok(bytes)
+}
+
+/// Reads a document that is looked up by its path.
+pub(crate) fn find_document(container: &dyn Container, path: &str) -> Result<Option<Vec<u8>>> {
+    container
+        .find(path)?
+        .map(|member| read_document(container, &member))
+        .transpose()
+}
+
+/// Reads a member whole to find out what it unpacks to.
+pub(crate) fn unpacked_digest(
+    container: &dyn Container,
+    member: &Member,
+    watch: &Watch<'_>,
+) -> Result<Digest> {
+    let arrived = container
+        .arrival(member)
+        .and_then(|arrival| arrival.measured.unpacked);
+    if let Some(unpacked) = arrived {
+        return Ok(unpacked.digest);
+    }
+    let here = || Place::Member(member.path.clone());
+    let compression = container.compression(member)?;
+    let mut stream = Tapped::new(container.open(member)?);
+    stream
+        .hash_unpacked(compression, Algorithm::Sha256)
+        .map_err(Error::Thread)?;
+    copy(&mut stream, &mut io::sink(), watch)
+        .map_err(|error| Error::copy(here(), here(), error))?;
+    let mut hashes = stream
+        .finish()
+        .map_err(|error| Error::read(here(), error))?;
+    let unpacked = hashes.remove(0).map_err(|source| {
+        let error = Error::Compression {
+            compression,
+            source,
+        };
+        error.while_reading(here())
+    })?;
+    Ok(unpacked.digest)
+}

@@ -1,0 +1,122 @@
+//! A plain tar in a file: every member can be read at once, by any thread.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+
+use crate::error::{Error, Place, Result};
+use crate::format::container::index::MemberIndex;
+use crate::format::container::{Container, Member};
+use crate::stream::{Compression, SNIFF_LENGTH};
+use crate::tar_stream::{TarError, TarReader};
+
+/// A tar whose members are read where they lie.
+#[derive(Debug)]
+pub(crate) struct SeekableTar {
+    file: File,
+    /// Where in the file the tar begins.
+    start: u64,
+    index: MemberIndex,
+}
+
+impl SeekableTar {
+    /// Looks all members up, by their headers alone.
+    ///
+    /// The tar begins at `start` in the file.
+    pub(crate) fn open(file: File, start: u64) -> Result<Self> {
+        let length = file.metadata().map_err(TarError::Io)?.len() - start;
+        let mut reading = &file;
+        reading.seek(SeekFrom::Start(start)).map_err(TarError::Io)?;
+        let mut index = MemberIndex::default();
+        let mut reader = TarReader::new(file.try_clone().map_err(TarError::Io)?);
+        while let Some(member) = reader.next_member()? {
+            let end = member.position.saturating_add(member.size);
+            if end > length {
+                let error = TarError::Truncated {
+                    offset: length,
+                    missing: end - length,
+                };
+                return Err(error.into());
+            }
+            if !index.add(&member, member.position)? {
+                break;
+            }
+        }
+        let tar = Self { file, start, index };
+        tar.index.check_control_files(&tar)?;
+        Ok(tar)
+    }
+
+    /// Gives the file back, and where the tar begins in it.
+    pub(crate) fn into_file(self) -> (File, u64) {
+        (self.file, self.start)
+    }
+
+    fn range(&self, member: &Member) -> FileRange<'_> {
+        FileRange {
+            file: &self.file,
+            position: self.start + member.position,
+            remaining: member.size,
+        }
+    }
+}
+
+impl Container for SeekableTar {
+    fn find(&self, path: &str) -> Result<Option<Member>> {
+        self.index.find(path)
+    }
+
+    fn open(&self, member: &Member) -> Result<Box<dyn Read + Send + '_>> {
+        Ok(Box::new(self.range(member)))
+    }
+
+    fn compression(&self, member: &Member) -> Result<Compression> {
+        let mut start = Vec::new();
+        self.range(member)
+            .take(SNIFF_LENGTH as u64)
+            .read_to_end(&mut start)
+            .map_err(|error| Error::read(Place::Member(member.path.clone()), error))?;
+        Ok(Compression::sniff(&start))
+    }
+
+    fn paths(&self) -> Vec<&str> {
+        self.index.paths()
+    }
+}
+
+/// A part of a file, read without moving the file's own position.
+#[derive(Debug)]
+pub(crate) struct FileRange<'a> {
+    file: &'a File,
+    position: u64,
+    remaining: u64,
+}
+
+impl<'a> FileRange<'a> {
+    /// All that stands from `start` on, and no more than is there now.
+    pub(crate) fn from(file: &'a File, start: u64) -> io::Result<Self> {
+        Ok(Self {
+            file,
+            position: start,
+            remaining: file.metadata()?.len().saturating_sub(start),
+        })
+    }
+}
+
+impl Read for FileRange<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let limit = usize::try_from(self.remaining).unwrap_or(usize::MAX);
+        let length = buffer.len().min(limit);
+        if length == 0 {
+            return Ok(0);
+        }
+        let length = self.file.read_at(&mut buffer[..length], self.position)?;
+        if length == 0 {
+            let text = "the file has become shorter while it was read";
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
+        }
+        self.position += length as u64;
+        self.remaining -= length as u64;
+        Ok(length)
+    }
+}

@@ -1,0 +1,233 @@
+//! A tar that came through a pipe: its members became files as they arrived.
+//!
+//! The folder that they are put into is part of the layout that they are meant
+//! for, so that a blob only has to be renamed once the documents, which mostly
+//! come last, have said what it is.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Cursor, Read};
+use std::path::{Path, PathBuf};
+
+use crate::digest::Algorithm;
+use crate::error::{Error, Place, Result};
+use crate::event::Watch;
+use crate::format::container::index::MemberIndex;
+use crate::format::container::{Container, Measured, Member};
+use crate::stream::{Compression, SNIFF_LENGTH, Tapped, copy};
+use crate::tar_stream::{Kind, Skippable, TarError, TarReader};
+
+/// A member that lies in a file of its own.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// The file.
+    pub path: PathBuf,
+    /// What was found out about it on the way.
+    pub measured: Measured,
+}
+
+/// What came through a pipe.
+#[derive(Debug)]
+pub(crate) enum Received {
+    /// An archive, taken apart.
+    Members(StagedTar),
+    /// Something else: the stream as it came, unpacked, in one file.
+    Whole(PathBuf),
+}
+
+/// Members that lie in a folder, each in a file that is called by its number.
+#[derive(Debug)]
+pub(crate) struct StagedTar {
+    directory: PathBuf,
+    index: MemberIndex,
+    /// By number.
+    arrivals: HashMap<u64, (Measured, Compression)>,
+}
+
+/// Takes an unpacked tar stream in, whose beginning tells whether it is an
+/// archive that should be taken apart, or a root filesystem.
+///
+/// The decision is made on a few members, since nothing can be read twice. A
+/// stream that was wrongly kept whole can still be read as the tar that it is.
+pub(crate) fn receive(
+    mut stream: Box<dyn Read + Send + '_>,
+    directory: &Path,
+    watch: &Watch<'_>,
+) -> Result<Received> {
+    let mut recorder = Recorder {
+        input: &mut stream,
+        seen: Vec::new(),
+    };
+    let is_archive = begins_as_archive(&mut recorder);
+    let seen = recorder.seen;
+    // A stream that is no tar is kept whole too: whoever looks at it says why.
+    let is_archive = match is_archive {
+        Ok(is_archive) => is_archive,
+        Err(TarError::Io(error)) => return Err(TarError::Io(error).into()),
+        Err(_) => false,
+    };
+    let mut stream = Cursor::new(seen).chain(stream);
+    if is_archive {
+        return StagedTar::unpack(&mut stream, directory, watch).map(Received::Members);
+    }
+    let path = directory.join("stream");
+    write_file(&mut Tapped::new(&mut stream), &path, watch)?;
+    Ok(Received::Whole(path))
+}
+
+/// Looks at members until one tells an archive from a root filesystem.
+fn begins_as_archive(input: &mut dyn Read) -> Result<bool, TarError> {
+    let mut reader = TarReader::new(Skippable(input));
+    while let Some(member) = reader.next_member()? {
+        let path = String::from_utf8_lossy(&member.path);
+        let path = path.trim_start_matches(['.', '/']).trim_end_matches('/');
+        let first = path.split('/').next().unwrap_or_default();
+        let stem = first.split('.').next().unwrap_or_default();
+        let stem = stem.strip_prefix("sha256:").unwrap_or(stem);
+        let is_digest = stem.len() == 64 && stem.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_control_file = ["manifest.json", "index.json", "oci-layout", "repositories"];
+        if is_digest || first == "blobs" || is_control_file.contains(&path) {
+            return Ok(true);
+        }
+        if member.kind != Kind::File {
+            if path.is_empty() {
+                continue;
+            }
+            return Ok(false);
+        }
+        // Members of unusual names: layers and documents all the same?
+        let mut start = Vec::new();
+        (&mut reader).take(512).read_to_end(&mut start)?;
+        let is_packed = Compression::sniff(&start) != Compression::None;
+        let is_json = matches!(start.trim_ascii_start().first(), Some(b'{' | b'['));
+        let is_tar = crate::tar_stream::is_tar_header(&start);
+        return Ok(is_packed || is_json || is_tar);
+    }
+    Ok(false)
+}
+
+impl StagedTar {
+    fn unpack(input: &mut dyn Read, directory: &Path, watch: &Watch<'_>) -> Result<Self> {
+        let mut tar = Self {
+            directory: directory.to_owned(),
+            index: MemberIndex::default(),
+            arrivals: HashMap::new(),
+        };
+        let mut reader = TarReader::new(Skippable(input));
+        let mut number = 0;
+        while let Some(member) = reader.next_member()? {
+            if member.kind == Kind::File {
+                let arrival = arrive(&mut reader, &member.path, &tar.file_of(number), watch)?;
+                tar.arrivals.insert(number, arrival);
+            }
+            tar.index.add(&member, number)?;
+            number += 1;
+        }
+        // What pads the archive is taken too, or the writer would see a closed pipe.
+        let rest = &mut reader.into_inner().0;
+        io::copy(rest, &mut io::sink()).map_err(TarError::Io)?;
+        tar.index.check_control_files(&tar)?;
+        Ok(tar)
+    }
+
+    fn file_of(&self, number: u64) -> PathBuf {
+        self.directory.join(number.to_string())
+    }
+}
+
+/// Writes one member to a file, and finds out what can be found out on the way.
+fn arrive(
+    reader: &mut dyn Read,
+    name: &[u8],
+    path: &Path,
+    watch: &Watch<'_>,
+) -> Result<(Measured, Compression)> {
+    let mut start = Vec::new();
+    reader
+        .take(SNIFF_LENGTH as u64)
+        .read_to_end(&mut start)
+        .map_err(TarError::Io)?;
+    let compression = Compression::sniff(&start);
+    let algorithm = if name.starts_with(b"blobs/sha512/") {
+        Algorithm::Sha512
+    } else {
+        Algorithm::Sha256
+    };
+    let mut stream = Tapped::new(Cursor::new(start).chain(reader));
+    stream.hash(algorithm).map_err(Error::Thread)?;
+    if compression != Compression::None {
+        stream
+            .hash_unpacked(compression, Algorithm::Sha256)
+            .map_err(Error::Thread)?;
+    }
+    write_file(&mut stream, path, watch)?;
+    let mut hashes = stream.finish().map_err(TarError::Io)?.into_iter();
+    let mut next = || hashes.next().and_then(Result::ok);
+    let stored = next().ok_or_else(|| TarError::Io(io::Error::other("nothing was hashed")))?;
+    let unpacked = match compression {
+        Compression::None => Some(stored.clone()),
+        _ => next(),
+    };
+    Ok((Measured { stored, unpacked }, compression))
+}
+
+fn write_file<R: Read>(stream: &mut Tapped<R>, path: &Path, watch: &Watch<'_>) -> Result<()> {
+    let to = || Place::Path(path.to_owned());
+    let mut file = File::create(path).map_err(|error| Error::write(to(), error))?;
+    match copy(stream, &mut file, watch) {
+        Ok(_) => Ok(()),
+        Err(crate::stream::CopyError::Read(error)) => Err(TarError::Io(error).into()),
+        Err(error) => Err(Error::copy(Place::StandardInput, to(), error)),
+    }
+}
+
+impl Container for StagedTar {
+    fn find(&self, path: &str) -> Result<Option<Member>> {
+        self.index.find(path)
+    }
+
+    fn open(&self, member: &Member) -> Result<Box<dyn Read + Send + '_>> {
+        match File::open(self.file_of(member.position)) {
+            Ok(file) => Ok(Box::new(file)),
+            Err(error) => Err(Error::read(Place::Member(member.path.clone()), error)),
+        }
+    }
+
+    fn compression(&self, member: &Member) -> Result<Compression> {
+        Ok(self
+            .arrivals
+            .get(&member.position)
+            .map_or(Compression::None, |(_, compression)| *compression))
+    }
+
+    fn paths(&self) -> Vec<&str> {
+        self.index.paths()
+    }
+
+    fn release(&self, member: &Member) {
+        // It goes with the whole folder otherwise.
+        let _ = std::fs::remove_file(self.file_of(member.position));
+    }
+
+    fn arrival(&self, member: &Member) -> Option<Arrival> {
+        let (measured, _) = self.arrivals.get(&member.position)?;
+        Some(Arrival {
+            path: self.file_of(member.position),
+            measured: measured.clone(),
+        })
+    }
+}
+
+/// Keeps what is read, so that it can be read again.
+struct Recorder<'a> {
+    input: &'a mut dyn Read,
+    seen: Vec<u8>,
+}
+
+impl Read for Recorder<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.input.read(buffer)?;
+        self.seen.extend_from_slice(&buffer[..length]);
+        Ok(length)
+    }
+}

@@ -1,0 +1,128 @@
+//! A stream that is one byte string: the tar of a root filesystem.
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::PathBuf;
+
+use crate::digest::Algorithm;
+use crate::error::{Error, Place, Result};
+use crate::event::Watch;
+use crate::format::container::{Arrival, Container, FileRange, Measured, Member};
+use crate::stream::{COPY_BUFFER, Compression, Decoder, Hashed, Tapped};
+use crate::tar_stream::{Skippable, TarReader};
+
+/// A tar in a file, wrapped or not, taken as the content of one layer.
+#[derive(Debug)]
+pub(crate) struct WholeStream {
+    file: File,
+    start: u64,
+    compression: Compression,
+    /// Where the file lies if it was received, so that it may be moved.
+    received: Option<PathBuf>,
+    unpacked: Hashed,
+    newest_mtime: i64,
+}
+
+impl WholeStream {
+    /// Reads the stream to its end, which shows that it is a tar, what it hashes
+    /// to, and how young the youngest of its members is.
+    pub(crate) fn scan(
+        file: File,
+        start: u64,
+        compression: Compression,
+        received: Option<PathBuf>,
+        watch: &Watch<'_>,
+    ) -> Result<Self> {
+        let mut newest_mtime = 0;
+        let mut stream = Tapped::new(unpack(&file, start, compression)?);
+        stream.hash(Algorithm::Sha256).map_err(Error::Thread)?;
+        let mut reader = TarReader::new(Skippable(&mut stream));
+        while let Some(member) = reader.next_member()? {
+            if watch.is_interrupted() {
+                return Err(Error::Interrupted);
+            }
+            newest_mtime = newest_mtime.max(member.mtime);
+        }
+        let damaged = |source| Error::Compression {
+            compression,
+            source,
+        };
+        let unpacked = stream
+            .finish()
+            .map_err(damaged)?
+            .remove(0)
+            .map_err(damaged)?;
+        Ok(Self {
+            file,
+            start,
+            compression,
+            received,
+            unpacked,
+            newest_mtime,
+        })
+    }
+
+    /// The stream as a member.
+    pub(crate) fn member(&self) -> Member {
+        Member {
+            position: 0,
+            path: "rootfs.tar".to_owned(),
+            size: self.unpacked.size,
+        }
+    }
+
+    /// What the unpacked stream hashes to.
+    pub(crate) fn unpacked(&self) -> &Hashed {
+        &self.unpacked
+    }
+
+    /// The greatest modification time of a member, in seconds since 1970, and 0
+    /// if none is after that.
+    pub(crate) fn newest_mtime(&self) -> i64 {
+        self.newest_mtime
+    }
+}
+
+fn unpack(
+    file: &File,
+    start: u64,
+    compression: Compression,
+) -> Result<Decoder<BufReader<FileRange<'_>>>> {
+    FileRange::from(file, start)
+        .map(|range| BufReader::with_capacity(COPY_BUFFER, range))
+        .and_then(|input| Decoder::new(compression, input))
+        .map_err(|source| Error::Compression {
+            compression,
+            source,
+        })
+}
+
+impl Container for WholeStream {
+    fn find(&self, path: &str) -> Result<Option<Member>> {
+        Ok(Some(self.member()).filter(|member| member.path == path))
+    }
+
+    fn open(&self, _: &Member) -> Result<Box<dyn Read + Send + '_>> {
+        let stream = unpack(&self.file, self.start, self.compression);
+        match stream {
+            Ok(stream) => Ok(Box::new(stream)),
+            Err(error) => Err(Error::read(Place::Member("rootfs.tar".to_owned()), error)),
+        }
+    }
+
+    /// The wrapping of the whole file is not a compression of the layer.
+    fn compression(&self, _: &Member) -> Result<Compression> {
+        Ok(Compression::None)
+    }
+
+    fn arrival(&self, _: &Member) -> Option<Arrival> {
+        let path = self.received.clone()?;
+        Some(Arrival {
+            path,
+            measured: Measured {
+                stored: self.unpacked.clone(),
+                unpacked: Some(self.unpacked.clone()),
+            },
+        })
+    }
+}

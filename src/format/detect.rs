@@ -1,0 +1,335 @@
+//! What an input is: found out from its content, never from its name.
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Place, Result};
+use crate::event::{Event, Step, Watch};
+use crate::format::Format;
+use crate::format::container::{
+    Container, Directory, FileRange, ForwardTar, Received, SeekableTar, WholeStream, receive,
+};
+use crate::format::docker_archive::{self, DockerArchive};
+use crate::format::oci_layout::{self, OciLayout};
+use crate::format::rootfs::Rootfs;
+use crate::format::source::ImageSource;
+use crate::image::Platform;
+use crate::stream::{
+    COPY_BUFFER, Compression, Counted, Decoder, SNIFF_LENGTH, Spool, Tapped, copy,
+};
+use crate::tar_stream::TarError;
+
+/// Where an input comes from.
+pub enum Input {
+    /// A file or a folder.
+    Path(PathBuf),
+    /// Standard input where it is a file; it begins where the file stands.
+    File(File),
+    /// Standard input where it is a pipe.
+    Pipe(Box<dyn Read + Send>),
+}
+
+impl std::fmt::Debug for Input {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Path(path) => f.debug_tuple("Path").field(path).finish(),
+            Self::File(file) => f.debug_tuple("File").field(file).finish(),
+            Self::Pipe(_) => f.debug_tuple("Pipe").finish_non_exhaustive(),
+        }
+    }
+}
+
+impl Input {
+    /// What a message calls it.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        match self {
+            Self::Path(path) => Place::Path(path.clone()),
+            Self::File(_) | Self::Pipe(_) => Place::StandardInput,
+        }
+    }
+}
+
+/// What it takes to open an input.
+#[derive(Clone, Copy, Debug)]
+pub struct Opening<'a> {
+    /// The format that the user named, if any.
+    pub format: Option<Format>,
+    /// The folder in which members of a stream may become files, on the file
+    /// system of the output, if the output can take files.
+    pub staging: Option<&'a Path>,
+    /// The folder for a temporary file, if a stream must be kept.
+    pub temporary_directory: &'a Path,
+    /// The platform of an image that is made from a rootfs.
+    pub platform: Option<&'a Platform>,
+    /// The time of creation of an image that is made from a rootfs, in seconds
+    /// since 1970; by default that of the newest entry.
+    pub created: Option<i64>,
+    /// The caller.
+    pub watch: Watch<'a>,
+}
+
+/// Opens an input, whatever it is.
+///
+/// A file is read where it lies. A pipe, or a compressed file for an output that
+/// can take files, is taken apart as it comes where `staging` allows it; else a
+/// pipe is kept in a temporary file without a name, as it came.
+pub fn open(input: Input, opening: &Opening<'_>) -> Result<Box<dyn ImageSource>> {
+    let place = input.place();
+    open_input(input, opening).map_err(|error| error.while_reading(place))
+}
+
+fn open_input(input: Input, opening: &Opening<'_>) -> Result<Box<dyn ImageSource>> {
+    match input {
+        Input::Path(path) => {
+            let metadata = fs::metadata(&path).map_err(TarError::Io)?;
+            if metadata.is_dir() {
+                return open_directory(&path, opening);
+            }
+            let file = File::open(&path).map_err(TarError::Io)?;
+            if metadata.is_file() {
+                open_file(file, 0, opening)
+            } else {
+                open_pipe(Box::new(file), opening)
+            }
+        }
+        Input::File(mut file) => {
+            let start = io::Seek::stream_position(&mut file).map_err(TarError::Io)?;
+            open_file(file, start, opening)
+        }
+        Input::Pipe(stream) => open_pipe(stream, opening),
+    }
+}
+
+fn open_directory(path: &Path, opening: &Opening<'_>) -> Result<Box<dyn ImageSource>> {
+    match opening.format {
+        None | Some(Format::OciDirectory) => {
+            let layout = OciLayout::open(Box::new(Directory::new(path)), Format::OciDirectory)?;
+            Ok(Box::new(layout))
+        }
+        Some(format) => {
+            let _ = format;
+            Err(TarError::Io(io::ErrorKind::IsADirectory.into()).into())
+        }
+    }
+}
+
+fn open_file(file: File, start: u64, opening: &Opening<'_>) -> Result<Box<dyn ImageSource>> {
+    opening.watch.send(Event::Step(Step::Indexing));
+    let head = read_head(&file, start)?;
+    let compression = Compression::sniff(&head);
+    if compression == Compression::None {
+        return open_tar(file, start, &head, None, opening);
+    }
+    if let (Some(staging), false) = (opening.staging, opening.format == Some(Format::Rootfs)) {
+        let range = FileRange::from(&file, start).map_err(TarError::Io)?;
+        let stream = unpack(Counted::new(range, opening.watch), compression)?;
+        return open_stream(stream, staging, opening);
+    }
+    if opening.format == Some(Format::Rootfs) {
+        return open_rootfs(file, start, compression, None, opening);
+    }
+    let tar = match ForwardTar::open(file, start, compression) {
+        Err(Error::Tar(TarError::Checksum { offset: 0 })) => return Err(not_an_image(&head)),
+        other => other?,
+    };
+    match kind_of(&tar, opening.format)? {
+        Kind::Docker => Ok(Box::new(docker(Box::new(tar), opening)?)),
+        Kind::Oci => Ok(Box::new(OciLayout::open(
+            Box::new(tar),
+            Format::OciArchive,
+        )?)),
+        Kind::Rootfs => {
+            let (file, start, compression) = tar.into_file()?;
+            open_rootfs(file, start, compression, None, opening)
+        }
+    }
+}
+
+fn open_pipe(stream: Box<dyn Read + Send>, opening: &Opening<'_>) -> Result<Box<dyn ImageSource>> {
+    opening.watch.send(Event::Step(Step::Receiving));
+    let mut stream = Counted::new(stream, opening.watch);
+    let mut head = Vec::new();
+    (&mut stream)
+        .take(512)
+        .read_to_end(&mut head)
+        .map_err(TarError::Io)?;
+    let compression = Compression::sniff(&head);
+    let stream = io::Cursor::new(head).chain(stream);
+    if let Some(staging) = opening.staging {
+        return open_stream(unpack(stream, compression)?, staging, opening);
+    }
+    open_file(spool(stream, opening)?, 0, opening)
+}
+
+/// Takes a stream apart into the staging folder.
+fn open_stream(
+    stream: Box<dyn Read + Send + '_>,
+    staging: &Path,
+    opening: &Opening<'_>,
+) -> Result<Box<dyn ImageSource>> {
+    match receive(stream, staging, &opening.watch)? {
+        Received::Members(tar) => match kind_of(&tar, opening.format)? {
+            Kind::Docker => Ok(Box::new(docker(Box::new(tar), opening)?)),
+            Kind::Oci => Ok(Box::new(OciLayout::open(
+                Box::new(tar),
+                Format::OciArchive,
+            )?)),
+            // It began like an archive, so it was not kept whole.
+            Kind::Rootfs => Err(Error::NotOfFormat {
+                expected: "a docker archive or an OCI layout",
+                missing: "`manifest.json` or `index.json`",
+            }),
+        },
+        Received::Whole(path) => {
+            let file = File::open(&path).map_err(TarError::Io)?;
+            let head = read_head(&file, 0)?;
+            open_tar(file, 0, &head, Some(path), opening)
+        }
+    }
+}
+
+/// Opens a plain tar.
+fn open_tar(
+    file: File,
+    start: u64,
+    head: &[u8],
+    received: Option<PathBuf>,
+    opening: &Opening<'_>,
+) -> Result<Box<dyn ImageSource>> {
+    if head.is_empty() {
+        return Err(Error::Empty);
+    }
+    let tar = match SeekableTar::open(file, start) {
+        Err(Error::Tar(
+            TarError::Checksum { offset: 0 } | TarError::Truncated { offset: ..512, .. },
+        )) => {
+            return Err(not_an_image(head));
+        }
+        other => other?,
+    };
+    match kind_of(&tar, opening.format)? {
+        Kind::Docker => Ok(Box::new(docker(Box::new(tar), opening)?)),
+        Kind::Oci => Ok(Box::new(OciLayout::open(
+            Box::new(tar),
+            Format::OciArchive,
+        )?)),
+        Kind::Rootfs => {
+            let (file, start) = tar.into_file();
+            open_rootfs(file, start, Compression::None, received, opening)
+        }
+    }
+}
+
+fn open_rootfs(
+    file: File,
+    start: u64,
+    compression: Compression,
+    received: Option<PathBuf>,
+    opening: &Opening<'_>,
+) -> Result<Box<dyn ImageSource>> {
+    let stream = WholeStream::scan(file, start, compression, received, &opening.watch)?;
+    Ok(Box::new(Rootfs::new(
+        stream,
+        opening.platform,
+        opening.created,
+    )?))
+}
+
+fn docker(container: Box<dyn Container>, opening: &Opening<'_>) -> Result<DockerArchive> {
+    DockerArchive::open(container, &opening.watch)
+}
+
+enum Kind {
+    Docker,
+    Oci,
+    Rootfs,
+}
+
+/// Tells what a tar is by what it holds, or checks that it is what the user said.
+fn kind_of(container: &dyn Container, format: Option<Format>) -> Result<Kind> {
+    match format {
+        Some(Format::Rootfs) => return Ok(Kind::Rootfs),
+        Some(Format::DockerArchive) => {
+            return if docker_archive::is_docker_archive(container)? {
+                Ok(Kind::Docker)
+            } else {
+                Err(Error::NotOfFormat {
+                    expected: "a docker archive",
+                    missing: "`manifest.json`",
+                })
+            };
+        }
+        Some(Format::OciArchive) => return Ok(Kind::Oci),
+        Some(Format::OciDirectory) => {
+            return Err(Error::NotOfFormat {
+                expected: "an OCI layout in a folder",
+                missing: "the folder",
+            });
+        }
+        None => {}
+    }
+    if docker_archive::is_docker_archive(container)? {
+        Ok(Kind::Docker)
+    } else if oci_layout::is_layout(container)? {
+        Ok(Kind::Oci)
+    } else {
+        Ok(Kind::Rootfs)
+    }
+}
+
+/// Keeps a stream in a temporary file, as it came.
+fn spool(stream: impl Read, opening: &Opening<'_>) -> Result<File> {
+    let place = || Place::Temporary {
+        directory: opening.temporary_directory.to_owned(),
+    };
+    let directory = opening.temporary_directory;
+    let mut spool = Spool::new_in(directory).map_err(|error| Error::write(place(), error))?;
+    match copy(&mut Tapped::new(stream), &mut spool, &opening.watch) {
+        Ok(_) => {}
+        Err(crate::stream::CopyError::Read(error)) => return Err(TarError::Io(error).into()),
+        Err(error) => return Err(Error::copy(Place::StandardInput, place(), error)),
+    }
+    spool
+        .flush()
+        .map_err(|error| Error::write(place(), error))?;
+    spool
+        .into_file()
+        .map_err(|error| Error::read(place(), error))
+}
+
+fn unpack<'a>(
+    stream: impl Read + Send + 'a,
+    compression: Compression,
+) -> Result<Box<dyn Read + Send + 'a>> {
+    let stream = BufReader::with_capacity(COPY_BUFFER, stream);
+    let stream = Decoder::new(compression, stream).map_err(|source| Error::Compression {
+        compression,
+        source,
+    })?;
+    Ok(Box::new(stream))
+}
+
+fn read_head(file: &File, start: u64) -> Result<Vec<u8>> {
+    let mut head = Vec::new();
+    FileRange::from(file, start)
+        .and_then(|range| {
+            range
+                .take(512.max(SNIFF_LENGTH as u64))
+                .read_to_end(&mut head)
+        })
+        .map_err(TarError::Io)?;
+    Ok(head)
+}
+
+fn not_an_image(head: &[u8]) -> Error {
+    let mut start = String::new();
+    for byte in head.iter().take(4) {
+        let _ = write!(start, "{byte:02x} ");
+    }
+    Error::NotAnImage {
+        start: start.trim_end().to_owned(),
+    }
+}

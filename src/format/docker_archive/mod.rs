@@ -1,0 +1,22 @@
+//! Docker archives: what `docker save` writes, and all that imitate it.
+//!
+//! Three families are read. Up to Docker 1.9 there is a folder for each image
+//! with `json` and `layer.tar`, and `repositories` ([`v1`]). Since 1.10
+//! `manifest.json` ties a config to its layers, wherever they lie
+//! ([`manifest_json`]). Since 25 an OCI layout lies beside it, which is followed
+//! where the two agree ([`read`]). That last form is the one that is written.
+
+mod go;
+mod manifest_json;
+mod read;
+mod v1;
+mod write;
+
+pub(super) use read::{DockerArchive, is_docker_archive};
+pub(super) use write::docker_documents;
+
+/// The file that ties configs and layers together.
+const MANIFEST: &str = "manifest.json";
+
+/// The file that did before, and that is still written for tags.
+const REPOSITORIES: &str = "repositories";

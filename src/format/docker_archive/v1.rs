@@ -1,0 +1,284 @@
+//! Archives from before Docker 1.10: a folder for each image, and no config.
+//!
+//! Every image is one layer on top of its parent. The config that ties them
+//! together is made here, as Docker makes it when it loads such an archive
+//! (`image/tarexport/load.go`, engines 1.10 to 28), so that the image gets the
+//! id that it has there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+
+use crate::digest::DiffId;
+use crate::error::{Error, Result};
+use crate::event::Watch;
+use crate::format::container::{Container, Member, find_document, unpacked_digest};
+use crate::format::docker_archive::manifest_json::Element;
+use crate::format::docker_archive::{REPOSITORIES, go};
+use crate::image::{Config, DESCRIPTORS_MAX, Document, DocumentError, go_json};
+
+/// From this version on, Docker kept fields of a v1 image that it did not know.
+const KEEPS_UNKNOWN_FIELDS: [u64; 3] = [1, 8, 3];
+
+/// Keys of a v1 image that are no part of its config.
+const NOT_IN_CONFIG: [&str; 6] = ["id", "parent", "Size", "parent_id", "layer_id", "throwaway"];
+
+/// Whether there are images in folders.
+pub(super) fn is_v1_archive(container: &dyn Container) -> bool {
+    let paths = container.paths();
+    image_ids(&paths).next().is_some()
+}
+
+/// The names of top-level folders that hold an image.
+fn image_ids<'a>(paths: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
+    let has = |path: String| paths.binary_search(&path.as_str()).is_ok();
+    paths
+        .iter()
+        .filter_map(|path| path.strip_suffix("/layer.tar"))
+        .filter(move |id| !id.contains('/') && has(format!("{id}/json")))
+}
+
+/// Finds the images that have a tag, and those that no other is built on, and
+/// makes their configs.
+pub(super) fn read_elements(
+    container: &dyn Container,
+    watch: &Watch<'_>,
+) -> Result<Vec<(Element, Document<Config>)>> {
+    let mut tags = read_repositories(container)?;
+    let paths = container.paths();
+    let mut images = BTreeMap::new();
+    for id in image_ids(&paths) {
+        images.insert(id.to_owned(), read_image(container, id)?);
+    }
+    let parents: BTreeSet<_> = images
+        .values()
+        .filter_map(parent)
+        .map(str::to_owned)
+        .collect();
+    for id in images.keys() {
+        let is_listed = tags.iter().any(|(listed, _)| listed == id);
+        if !is_listed && !parents.contains(id) {
+            tags.push((id.clone(), Vec::new()));
+        }
+    }
+    let mut chains = Vec::new();
+    for (id, tags) in tags {
+        chains.push((chain(&images, &id)?, tags));
+    }
+    let diff_ids = diff_ids(container, &chains, watch)?;
+    let element = |(chain, tags): (Vec<String>, Vec<String>)| {
+        let top = chain.last().expect("a chain has the image itself");
+        let config = make_config(&images, &chain, &diff_ids).map_err(|source| Error::Document {
+            what: format!("`{top}/json`"),
+            source,
+        })?;
+        let element = Element {
+            config: format!("{top}/json"),
+            tags,
+            layers: chain.iter().map(|id| layer_path(id)).collect(),
+            sources: BTreeMap::new(),
+        };
+        Ok((element, config))
+    };
+    chains.into_iter().map(element).collect()
+}
+
+fn layer_path(id: &str) -> String {
+    format!("{id}/layer.tar")
+}
+
+/// `repositories`: name → tag → id of the image, as ids with their references.
+fn read_repositories(container: &dyn Container) -> Result<Vec<(String, Vec<String>)>> {
+    let Some(bytes) = find_document(container, REPOSITORIES)? else {
+        return Ok(Vec::new());
+    };
+    let malformed = |source| Error::Document {
+        what: format!("`{REPOSITORIES}`"),
+        source,
+    };
+    let names: Map<String, Value> =
+        serde_json::from_slice(&bytes).map_err(|error| malformed(error.into()))?;
+    let mut ids: Vec<(String, Vec<String>)> = Vec::new();
+    for (name, tags) in &names {
+        let wrong = || {
+            malformed(DocumentError::Field {
+                field: name.clone(),
+                expected: "a list of tags",
+            })
+        };
+        for (tag, id) in tags.as_object().ok_or_else(wrong)? {
+            let id = id.as_str().ok_or_else(wrong)?;
+            let reference = format!("{name}:{tag}");
+            match ids.iter_mut().find(|(listed, _)| listed == id) {
+                Some((_, references)) => references.push(reference),
+                None => ids.push((id.to_owned(), vec![reference])),
+            }
+        }
+    }
+    Ok(ids)
+}
+
+/// A v1 image's JSON, twice: to look into, and to keep.
+struct V1Image {
+    value: Value,
+    raw: BTreeMap<String, Box<RawValue>>,
+}
+
+fn read_image(container: &dyn Container, id: &str) -> Result<V1Image> {
+    let path = format!("{id}/json");
+    let bytes = find_document(container, &path)?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let malformed = |error: serde_json::Error| Error::Document {
+        what: format!("`{path}`"),
+        source: error.into(),
+    };
+    Ok(V1Image {
+        value: serde_json::from_str(&text).map_err(malformed)?,
+        raw: serde_json::from_str(&text).map_err(malformed)?,
+    })
+}
+
+fn parent(image: &V1Image) -> Option<&str> {
+    let parent = image.value.get("parent")?.as_str()?;
+    (!parent.is_empty()).then_some(parent)
+}
+
+/// An image's ancestors and itself, the lowest first.
+fn chain(images: &BTreeMap<String, V1Image>, id: &str) -> Result<Vec<String>> {
+    let mut chain = vec![id.to_owned()];
+    let mut named_by = format!("`{REPOSITORIES}`");
+    let mut current = id;
+    loop {
+        let image = images.get(current).ok_or_else(|| Error::MemberAbsent {
+            document: named_by,
+            name: format!("{current}/json"),
+        })?;
+        let Some(parent) = parent(image) else {
+            break;
+        };
+        if chain.len() >= DESCRIPTORS_MAX || chain.iter().any(|id| id == parent) {
+            return Err(Error::V1Circle {
+                id: parent.to_owned(),
+            });
+        }
+        named_by = format!("`{current}/json`");
+        chain.push(parent.to_owned());
+        current = parent;
+    }
+    chain.reverse();
+    Ok(chain)
+}
+
+/// Hashes the layers of all chains, each once, in the order in which they lie.
+fn diff_ids(
+    container: &dyn Container,
+    chains: &[(Vec<String>, Vec<String>)],
+    watch: &Watch<'_>,
+) -> Result<BTreeMap<String, DiffId>> {
+    let mut layers: Vec<(Member, &str)> = Vec::new();
+    let ids: BTreeSet<&String> = chains.iter().flat_map(|(chain, _)| chain).collect();
+    for id in ids {
+        let member = container.find(&layer_path(id))?;
+        let member = member.ok_or_else(|| Error::MemberAbsent {
+            document: format!("`{id}/json`"),
+            name: layer_path(id),
+        })?;
+        layers.push((member, id));
+    }
+    layers.sort();
+    let mut diff_ids = BTreeMap::new();
+    for (member, id) in layers {
+        let digest = unpacked_digest(container, &member, watch)?;
+        diff_ids.insert(id.to_owned(), DiffId(digest));
+    }
+    Ok(diff_ids)
+}
+
+/// The config that Docker makes of an image and its ancestors.
+fn make_config(
+    images: &BTreeMap<String, V1Image>,
+    chain: &[String],
+    diff_ids: &BTreeMap<String, DiffId>,
+) -> Result<Document<Config>, DocumentError> {
+    let history: Vec<Value> = chain
+        .iter()
+        .map(|id| history_entry(&images[id].value))
+        .collect();
+    let of_layers: Vec<_> = chain.iter().map(|id| diff_ids[id].to_string()).collect();
+    let rootfs = json!({"type": "layers", "diff_ids": of_layers});
+    let top = &images[chain.last().expect("a chain has the image itself")];
+    let raw = |value: &Value| {
+        let json = String::from_utf8_lossy(&go_json(value)).into_owned();
+        RawValue::from_string(json)
+    };
+    let mut fields = BTreeMap::new();
+    if keeps_unknown_fields(&top.value) {
+        for (key, value) in &top.raw {
+            fields.insert(key.clone(), value.clone());
+        }
+    } else if let Value::Object(known) = go::v1_image(&top.value) {
+        for (key, value) in &known {
+            fields.insert(key.clone(), raw(value)?);
+        }
+    }
+    for key in NOT_IN_CONFIG {
+        fields.remove(key);
+    }
+    fields.insert("rootfs".to_owned(), raw(&rootfs)?);
+    fields.insert("history".to_owned(), raw(&Value::Array(history))?);
+    Document::parse(go::sorted_object(&fields).into_bytes())
+}
+
+fn history_entry(image: &Value) -> Value {
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+    let command = image
+        .pointer("/container_config/Cmd")
+        .and_then(Value::as_array);
+    let words = command.into_iter().flatten().filter_map(Value::as_str);
+    let mut entry = Map::new();
+    let created = go::time_or_zero(image.get("created").unwrap_or(&Value::Null));
+    entry.insert("created".to_owned(), created.into());
+    for (key, value) in [
+        ("author", text(image.get("author"))),
+        ("created_by", words.collect::<Vec<_>>().join(" ")),
+        ("comment", text(image.get("comment"))),
+    ] {
+        if !value.is_empty() {
+            entry.insert(key.to_owned(), value.into());
+        }
+    }
+    Value::Object(entry)
+}
+
+/// Compares versions as Docker does: numbers between dots, anything else is 0.
+fn keeps_unknown_fields(image: &Value) -> bool {
+    let version = image.get("docker_version").and_then(Value::as_str);
+    let mut parts = version
+        .unwrap_or_default()
+        .split('.')
+        .map(|part| part.parse().unwrap_or(0));
+    let version: [u64; 3] = std::array::from_fn(|_| parts.next().unwrap_or(0));
+    version >= KEEPS_UNKNOWN_FIELDS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_as_docker_does() {
+        for (version, keeps) in [
+            ("1.8.2", false),
+            ("1.8.3", true),
+            ("1.10", true),
+            ("1.8.3-rc1", false),
+            ("1.9.1-foo", true),
+            ("", false),
+        ] {
+            let image = json!({"docker_version": version});
+            assert_eq!(keeps_unknown_fields(&image), keeps, "{version}");
+        }
+        assert!(!keeps_unknown_fields(&json!({})));
+    }
+}

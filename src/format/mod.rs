@@ -1,0 +1,58 @@
+//! Images on disk.
+//!
+//! | format | transport | a file or folder with | read | written |
+//! | --- | --- | --- | --- | --- |
+//! | docker archive | `docker-archive:` | `manifest.json`, or `repositories` before Docker 1.10 | yes | as a hybrid: an OCI layout beside it |
+//! | OCI layout | `oci:` | `oci-layout`, `index.json`, `blobs/` in a folder | yes | yes |
+//! | OCI archive | `oci-archive:` | the same in a tar | yes | yes |
+//! | rootfs | `rootfs:` | a root filesystem, as `docker export` writes it | as an image of one layer | no |
+//!
+//! A [`source`] gives images, a [`sink`] takes them. In between, an image is a
+//! graph of documents and layers ([`source::Content`]).
+
+mod container;
+mod detect;
+mod docker_archive;
+mod oci_layout;
+mod rootfs;
+pub mod sink;
+pub mod source;
+mod tar_file;
+
+use std::fmt;
+
+pub use container::{Arrival, Container, Measured, Member};
+pub use detect::{Input, Opening, open};
+pub use sink::{Output, create};
+
+/// A way to keep images on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// What `docker save` writes.
+    DockerArchive,
+    /// An OCI image layout in a folder.
+    OciDirectory,
+    /// An OCI image layout in a tar.
+    OciArchive,
+    /// A root filesystem in a tar.
+    Rootfs,
+}
+
+impl Format {
+    /// The transport of containers-transports(5) that means it.
+    #[must_use]
+    pub fn transport(self) -> &'static str {
+        match self {
+            Self::DockerArchive => "docker-archive",
+            Self::OciDirectory => "oci",
+            Self::OciArchive => "oci-archive",
+            Self::Rootfs => "rootfs",
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.transport())
+    }
+}

@@ -1,0 +1,246 @@
+//! From a descriptor to the documents and layers under it.
+
+use crate::digest::{Digest, Hasher};
+use crate::error::{Error, Place, Result};
+use crate::format::container::{Container, Member, read_document};
+use crate::format::oci_layout::blob_path;
+use crate::format::source::{Artifact, Content, Image, IndexContent, Layer};
+use crate::image::media_type::{self, DocumentKind, LayerType};
+use crate::image::{
+    Config, DESCRIPTORS_MAX, Descriptor, Document, DocumentError, Index, Manifest, NESTING_MAX,
+    View,
+};
+
+/// The blobs of a layout.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::format) struct Graph<'a> {
+    container: &'a dyn Container,
+}
+
+impl<'a> Graph<'a> {
+    pub(in crate::format) fn new(container: &'a dyn Container) -> Self {
+        Self { container }
+    }
+
+    /// Reads all documents under a descriptor, verifying each.
+    ///
+    /// `name` is what messages call the root.
+    pub(in crate::format) fn load(&self, descriptor: &Descriptor, name: &str) -> Result<Content> {
+        let mut budget = DESCRIPTORS_MAX;
+        let content = self.load_nested(descriptor, name, NESTING_MAX, &mut budget)?;
+        match content {
+            Content::Opaque { blob: None, .. } => Err(Error::MemberAbsent {
+                document: "`index.json`".to_owned(),
+                name: blob_path(descriptor.digest()),
+            }),
+            content => Ok(content),
+        }
+    }
+
+    fn load_nested(
+        &self,
+        descriptor: &Descriptor,
+        name: &str,
+        depth: usize,
+        budget: &mut usize,
+    ) -> Result<Content> {
+        let too_large = Error::IndexTooLarge {
+            limit: DESCRIPTORS_MAX,
+        };
+        *budget = budget.checked_sub(1).ok_or(too_large)?;
+        let opaque = |blob| Content::Opaque {
+            descriptor: descriptor.clone(),
+            blob,
+        };
+        let kind = DocumentKind::of(descriptor.media_type());
+        match kind {
+            DocumentKind::Index | DocumentKind::Manifest => {}
+            DocumentKind::Schema1 => {
+                return Err(Error::Schema1 {
+                    name: name.to_owned(),
+                });
+            }
+            DocumentKind::Other => return Ok(opaque(self.blob(descriptor)?)),
+        }
+        let Some(bytes) = self.document_bytes(descriptor)? else {
+            return Ok(opaque(None));
+        };
+        if kind == DocumentKind::Manifest {
+            return self.manifest(descriptor, bytes, name);
+        }
+        let index = parse::<Index>(bytes, descriptor)?;
+        check_media_type(descriptor, index.view().media_type.as_deref())?;
+        let depth = depth.checked_sub(1).ok_or(Error::IndexTooLarge {
+            limit: DESCRIPTORS_MAX,
+        })?;
+        let children = index
+            .view()
+            .manifests
+            .iter()
+            .map(|child| self.load_nested(child, name, depth, budget))
+            .collect::<Result<_>>()?;
+        Ok(Content::Index(Box::new(IndexContent {
+            index,
+            children,
+            kept: None,
+        })))
+    }
+
+    fn manifest(&self, descriptor: &Descriptor, bytes: Vec<u8>, name: &str) -> Result<Content> {
+        let manifest = parse::<Manifest>(bytes, descriptor)?;
+        let view = manifest.view();
+        check_media_type(descriptor, view.media_type.as_deref())?;
+        let is_placeholder = descriptor
+            .platform()
+            .is_some_and(|platform| platform.is_unknown());
+        let are_layers = view
+            .layers
+            .iter()
+            .all(|layer| LayerType::of(layer.media_type()).is_some());
+        let is_image = media_type::is_image_config(view.config.media_type());
+        if is_image && are_layers && !is_placeholder {
+            self.image(manifest, name).map(Content::Image)
+        } else {
+            self.artifact(manifest)
+                .map(|artifact| Content::Artifact(Box::new(artifact)))
+        }
+    }
+
+    fn image(&self, manifest: Document<Manifest>, name: &str) -> Result<Image> {
+        let view = manifest.view();
+        let config = self
+            .document_bytes(&view.config)?
+            .ok_or_else(|| Error::MemberAbsent {
+                document: format!("the manifest of `{name}`"),
+                name: blob_path(view.config.digest()),
+            })?;
+        let config = parse::<Config>(config, &view.config)?;
+        let diff_ids = &config.view().diff_ids;
+        if diff_ids.len() != view.layers.len() {
+            return Err(Error::LayerCount {
+                name: name.to_owned(),
+                layers: view.layers.len(),
+                diff_ids: diff_ids.len(),
+            });
+        }
+        let layer = |(descriptor, diff_id): (&Descriptor, &_)| {
+            let blob = self.blob(descriptor)?;
+            let compression = match (&blob, LayerType::of(descriptor.media_type())) {
+                (Some(blob), _) => self.container.compression(blob)?,
+                (None, Some(layer)) => layer.compression,
+                (None, None) => unreachable!("an image has nothing but layers"),
+            };
+            Ok(Layer {
+                diff_id: Clone::clone(diff_id),
+                blob,
+                descriptor: Some(descriptor.clone()),
+                compression,
+            })
+        };
+        let layers = view
+            .layers
+            .iter()
+            .zip(diff_ids)
+            .map(layer)
+            .collect::<Result<_>>()?;
+        Ok(Image {
+            manifest: Some(manifest),
+            config,
+            layers,
+        })
+    }
+
+    fn artifact(&self, manifest: Document<Manifest>) -> Result<Artifact> {
+        let view = manifest.view();
+        let mut blobs: Vec<(Descriptor, Option<Member>)> = Vec::new();
+        for descriptor in std::iter::once(&view.config).chain(&view.layers) {
+            if !blobs
+                .iter()
+                .any(|(seen, _)| seen.digest() == descriptor.digest())
+            {
+                blobs.push((descriptor.clone(), self.blob(descriptor)?));
+            }
+        }
+        Ok(Artifact { manifest, blobs })
+    }
+
+    /// Looks a blob up, and compares its size.
+    fn blob(&self, descriptor: &Descriptor) -> Result<Option<Member>> {
+        let blob = self.container.find(&blob_path(descriptor.digest()))?;
+        if let Some(member) = &blob
+            && member.size != descriptor.size()
+        {
+            return Err(wrong_size(descriptor, member.size));
+        }
+        Ok(blob)
+    }
+
+    /// Reads and verifies a blob that is a document; `None` if it is not there.
+    ///
+    /// A descriptor may embed it, which is as good.
+    pub(in crate::format) fn document_bytes(
+        &self,
+        descriptor: &Descriptor,
+    ) -> Result<Option<Vec<u8>>> {
+        let bytes = match self.blob(descriptor)? {
+            Some(member) => read_document(self.container, &member)?,
+            None => match descriptor.data() {
+                Some(bytes) => bytes,
+                None => return Ok(None),
+            },
+        };
+        if bytes.len() as u64 != descriptor.size() {
+            return Err(wrong_size(descriptor, bytes.len() as u64));
+        }
+        verify(descriptor.digest(), &bytes)
+            .map_err(|error| error.while_reading(Place::Blob(descriptor.digest().clone())))?;
+        Ok(Some(bytes))
+    }
+}
+
+fn wrong_size(descriptor: &Descriptor, got: u64) -> Error {
+    let error = Error::SizeMismatch {
+        expected: descriptor.size(),
+        got,
+    };
+    error.while_reading(Place::Blob(descriptor.digest().clone()))
+}
+
+fn verify(expected: &Digest, bytes: &[u8]) -> Result<()> {
+    let mut hasher = Hasher::new(expected.algorithm());
+    hasher.update(bytes);
+    let got = hasher.finish();
+    if got == *expected {
+        Ok(())
+    } else {
+        Err(Error::DigestMismatch {
+            expected: expected.clone(),
+            got,
+        })
+    }
+}
+
+fn parse<T: View>(bytes: Vec<u8>, descriptor: &Descriptor) -> Result<Document<T>> {
+    Document::parse(bytes).map_err(|source| malformed(descriptor, source))
+}
+
+fn malformed(descriptor: &Descriptor, source: DocumentError) -> Error {
+    Error::Document {
+        what: format!("blob {}", descriptor.digest()),
+        source,
+    }
+}
+
+/// What a document says of itself must be what was said of it.
+fn check_media_type(descriptor: &Descriptor, got: Option<&str>) -> Result<()> {
+    match got {
+        Some(got) if got != descriptor.media_type() => Err(malformed(
+            descriptor,
+            DocumentError::MediaType {
+                expected: descriptor.media_type().to_owned(),
+                got: got.to_owned(),
+            },
+        )),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,27 @@
+//! OCI image layouts ([image-layout.md]), in a folder or in a tar.
+//!
+//! [image-layout.md]: https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md
+
+mod graph;
+mod read;
+mod write;
+
+pub(super) use graph::Graph;
+pub(super) use read::{OciLayout, check_marker, find_index, is_layout};
+pub(super) use write::LayoutSink;
+
+use crate::digest::Digest;
+
+/// The file that lists what a layout holds.
+pub(super) const INDEX: &str = "index.json";
+
+/// The file that makes a folder a layout.
+pub(super) const MARKER: &str = "oci-layout";
+
+/// What stands in it. Version 1.0.0 is the only one.
+pub(super) const MARKER_CONTENT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+
+/// Where a blob lies.
+pub(super) fn blob_path(digest: &Digest) -> String {
+    format!("blobs/{}/{}", digest.algorithm().name(), digest.hex())
+}

@@ -1,0 +1,405 @@
+//! Writing a layout into a folder: a new one, or one that others write into too.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::digest::Digest;
+use crate::error::{Error, Place, Result};
+use crate::event::{Event, Step, Warning, Watch};
+use crate::format::Format;
+use crate::format::container::{Container, Directory};
+use crate::format::oci_layout::read::{check_marker, find_index};
+use crate::format::oci_layout::{INDEX, MARKER, MARKER_CONTENT, blob_path};
+use crate::format::sink::{BlobWriter, ImageSink, OutputIndex, OutputRoot};
+use crate::format::source::Root;
+use crate::image::{CONTAINERD_NAME, Descriptor, Document, Index, REF_NAME, compact, new_index};
+use crate::stream::{Hashed, PendingDirectory, PendingFile, lock_directory};
+
+/// A layout that is being written.
+///
+/// Everything is first put into a folder of its own, on the same file system. A
+/// new layout is that folder, renamed. Into one that exists the blobs are moved,
+/// each by a rename, and last of all `index.json` is replaced, under a lock: at
+/// any moment the layout is whole, and two writers lose none of their names.
+#[derive(Debug)]
+pub(in crate::format) struct LayoutSink {
+    target: PathBuf,
+    staging: PendingDirectory,
+    /// Where members of a stream become files.
+    arriving: PathBuf,
+    exists: bool,
+    parts: AtomicU64,
+    written: Mutex<HashSet<Digest>>,
+    index: Mutex<OutputIndex>,
+}
+
+/// The folder in the staging folder for what is not known yet. It never
+/// becomes part of the layout.
+const ARRIVING: &str = "arriving";
+
+impl LayoutSink {
+    /// Begins a layout at `target`, or joins the one that is there.
+    pub(in crate::format) fn create(target: &Path) -> Result<Self> {
+        let failed = |error| Error::write(Place::Path(target.to_owned()), error);
+        let exists = match fs::metadata(target) {
+            Ok(metadata) if metadata.is_dir() => {
+                check_target(target)?;
+                true
+            }
+            Ok(_) => return Err(failed(io::ErrorKind::NotADirectory.into())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(error) => return Err(failed(error)),
+        };
+        let name = target.file_name().unwrap_or_default().to_string_lossy();
+        let staging = if exists {
+            PendingDirectory::create_in(target, "")
+        } else {
+            let parent = target
+                .parent()
+                .filter(|parent| !parent.as_os_str().is_empty());
+            PendingDirectory::create_in(parent.unwrap_or(Path::new(".")), &name)
+        };
+        let staging = staging.map_err(failed)?;
+        let arriving = staging.path().join(ARRIVING);
+        fs::create_dir_all(&arriving).map_err(failed)?;
+        fs::create_dir_all(staging.path().join("blobs/sha256")).map_err(failed)?;
+        Ok(Self {
+            target: target.to_owned(),
+            staging,
+            arriving,
+            exists,
+            parts: AtomicU64::new(0),
+            written: Mutex::default(),
+            index: Mutex::default(),
+        })
+    }
+
+    /// Moves a finished file to its name.
+    fn settle(&self, file: &Path, digest: &Digest) -> Result<()> {
+        let path = self.staging.path().join(blob_path(digest));
+        let folder = path.parent().expect("a blob is in a folder");
+        fs::create_dir_all(folder)
+            .and_then(|()| fs::rename(file, &path))
+            .map_err(|error| self.failed(error))?;
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.insert(digest.clone());
+        Ok(())
+    }
+
+    fn failed(&self, error: io::Error) -> Error {
+        Error::write(self.place(), error)
+    }
+}
+
+/// Refuses a folder that is neither empty nor a layout.
+fn check_target(target: &Path) -> Result<()> {
+    let failed = |error| Error::read(Place::Path(target.to_owned()), error);
+    let container = Directory::new(target);
+    if container.find(MARKER)?.is_some() || container.find(INDEX)?.is_some() {
+        return check_marker(&container)
+            .map_err(|e| e.while_reading(Place::Path(target.to_owned())));
+    }
+    for entry in fs::read_dir(target).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        let is_ours = name.to_string_lossy().starts_with(".restow-");
+        if !is_ours && name != "lost+found" {
+            return Err(Error::DirectoryInTheWay {
+                path: target.to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
+impl ImageSink for LayoutSink {
+    fn format(&self) -> Format {
+        Format::OciDirectory
+    }
+
+    fn staging(&self) -> Option<&Path> {
+        Some(&self.arriving)
+    }
+
+    fn is_parallel(&self) -> bool {
+        true
+    }
+
+    fn has(&self, digest: &Digest) -> bool {
+        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.contains(digest)
+    }
+
+    fn held(&self, digest: &Digest, size: u64) -> Result<Option<File>> {
+        if !self.exists {
+            return Ok(None);
+        }
+        let Ok(file) = File::open(self.target.join(blob_path(digest))) else {
+            return Ok(None);
+        };
+        let length = file.metadata().map_err(|error| self.failed(error))?.len();
+        Ok((length == size).then_some(file))
+    }
+
+    fn begin_blob(&self, _: Option<&Hashed>) -> Result<Box<dyn BlobWriter + '_>> {
+        let number = self.parts.fetch_add(1, Ordering::Relaxed);
+        let path = self.staging.path().join(format!("part-{number}"));
+        let file = File::create(&path).map_err(|error| self.failed(error))?;
+        Ok(Box::new(Part {
+            sink: self,
+            file,
+            path,
+        }))
+    }
+
+    fn adopt(&self, file: &Path, hashed: &Hashed) -> Result<()> {
+        self.settle(file, &hashed.digest)
+    }
+
+    fn put_index(&self, index: &OutputIndex) -> Result<()> {
+        let mut slot = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        *slot = index.clone();
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, watch: &Watch<'_>) -> Result<()> {
+        watch.send(Event::Step(Step::Committing));
+        let Self {
+            target,
+            staging,
+            arriving,
+            exists,
+            index,
+            ..
+        } = *self;
+        let failed = |error| Error::write(Place::Path(target.clone()), error);
+        let index = index.into_inner().unwrap_or_else(PoisonError::into_inner);
+        fs::remove_dir_all(arriving).map_err(failed)?;
+        if exists {
+            return join(&target, staging.path(), &index, watch);
+        }
+        fs::write(staging.path().join(MARKER), MARKER_CONTENT).map_err(failed)?;
+        fs::write(staging.path().join(INDEX), index_bytes(&index)).map_err(failed)?;
+        match staging.rename(&target) {
+            Ok(()) => Ok(()),
+            // Somebody made a layout there in the meantime.
+            Err((staging, _)) if target.is_dir() => {
+                check_target(&target)?;
+                join(&target, staging.path(), &index, watch)
+            }
+            Err((_, error)) => Err(failed(error)),
+        }
+    }
+
+    fn place(&self) -> Place {
+        Place::Path(self.target.clone())
+    }
+}
+
+/// A blob that is being written.
+#[derive(Debug)]
+struct Part<'a> {
+    sink: &'a LayoutSink,
+    file: File,
+    path: PathBuf,
+}
+
+impl Write for Part<'_> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.file.write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl BlobWriter for Part<'_> {
+    fn finish(self: Box<Self>, hashed: &Hashed) -> Result<()> {
+        self.sink.settle(&self.path, &hashed.digest)
+    }
+}
+
+/// Moves the blobs of a staging folder into a layout, and lists the images there.
+fn join(target: &Path, staging: &Path, index: &OutputIndex, watch: &Watch<'_>) -> Result<()> {
+    let failed = |error| Error::write(Place::Path(target.to_owned()), error);
+    let _lock = lock_directory(target).map_err(failed)?;
+    move_blobs(&staging.join("blobs"), &target.join("blobs")).map_err(failed)?;
+    let container = Directory::new(target);
+    if container.find(MARKER)?.is_none() {
+        replace(&target.join(MARKER), MARKER_CONTENT).map_err(failed)?;
+    }
+    let held = find_index(&container);
+    let held = held.map_err(|e| e.while_reading(Place::Path(target.to_owned())))?;
+    let bytes = match held {
+        Some(held) => joined_index(&held, index, watch)?,
+        None => Some(index_bytes(index)),
+    };
+    match bytes {
+        Some(bytes) => replace(&target.join(INDEX), &bytes).map_err(failed),
+        None => Ok(()),
+    }
+}
+
+/// The `index.json` of a new layout.
+fn index_bytes(index: &OutputIndex) -> Vec<u8> {
+    let descriptors: Vec<_> = index.roots.iter().map(|r| r.descriptor.clone()).collect();
+    let verbatim = index.verbatim.clone();
+    verbatim.unwrap_or_else(|| compact(&new_index(&descriptors)))
+}
+
+/// The `index.json` of a layout that roots were added to; `None` if it stays.
+fn joined_index(
+    held: &Document<Index>,
+    index: &OutputIndex,
+    watch: &Watch<'_>,
+) -> Result<Option<Vec<u8>>> {
+    let before = &held.view().manifests;
+    let after = joined(before, &index.roots, watch);
+    if after == *before {
+        return Ok(None);
+    }
+    let after: Vec<_> = after.iter().map(Descriptor::to_json).collect();
+    let edited = held.edit(|value| value["manifests"] = after.into());
+    let edited = edited.map_err(|source| Error::Document {
+        what: format!("`{INDEX}`"),
+        source,
+    })?;
+    Ok(Some(edited.bytes().to_vec()))
+}
+
+fn move_blobs(from: &Path, to: &Path) -> io::Result<()> {
+    for algorithm in fs::read_dir(from)? {
+        let algorithm = algorithm?;
+        let folder = to.join(algorithm.file_name());
+        fs::create_dir_all(&folder)?;
+        for blob in fs::read_dir(algorithm.path())? {
+            let blob = blob?;
+            fs::rename(blob.path(), folder.join(blob.file_name()))?;
+        }
+    }
+    Ok(())
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = PendingFile::create(path, true)?;
+    file.write_all(bytes)?;
+    file.commit()
+}
+
+/// What an index lists after roots were added to it.
+///
+/// As with `docker load`, a name that another image had moves, and that image
+/// stays, without it. Nothing is listed twice.
+fn joined(before: &[Descriptor], roots: &[OutputRoot], watch: &Watch<'_>) -> Vec<Descriptor> {
+    let mut after = before.to_vec();
+    for root in roots {
+        let new = &root.descriptor;
+        let name = name_of(new);
+        let same_name = |held: &Descriptor| name.is_some() && name_of(held) == name;
+        let mut place = None;
+        for (at, held) in after.iter_mut().enumerate() {
+            let is_same = held.digest() == new.digest();
+            let is_nameless = name_of(held).is_none();
+            if is_same && (same_name(held) || is_nameless || name.is_none()) {
+                place.get_or_insert(at);
+            } else if same_name(held) {
+                watch.warn(Warning::ReferenceMoved {
+                    reference: name.clone().unwrap_or_default(),
+                    previous: held.digest().clone(),
+                });
+                *held = held
+                    .clone()
+                    .with_annotation(REF_NAME, None)
+                    .with_annotation(CONTAINERD_NAME, None);
+            }
+        }
+        match place {
+            // A name is not taken away by adding the image once more without it.
+            Some(_) if name.is_none() => {}
+            Some(at) => after[at] = new.clone(),
+            None => after.push(new.clone()),
+        }
+    }
+    let mut listed = Vec::new();
+    for descriptor in &after {
+        let others = after
+            .iter()
+            .filter(|other| other.digest() == descriptor.digest())
+            .count();
+        let lost_its_name = !before.contains(descriptor) && name_of(descriptor).is_none();
+        if !(lost_its_name && others > 1 || listed.contains(descriptor)) {
+            listed.push(descriptor.clone());
+        }
+    }
+    listed
+}
+
+/// The name that must be unique: the whole reference where it is known.
+fn name_of(descriptor: &Descriptor) -> Option<String> {
+    let root = Root::from_index(descriptor);
+    root.reference
+        .map(|reference| reference.to_string())
+        .or(root.label)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+
+    fn descriptor(content: &str, name: &str) -> Descriptor {
+        let digest = Digest::of(content.as_bytes());
+        let descriptor = Descriptor::new("application/x", digest, content.len() as u64);
+        match name {
+            "" => descriptor,
+            name => descriptor.with_annotation(REF_NAME, Some(name.to_owned())),
+        }
+    }
+
+    /// `content=name`, one word each.
+    fn list(text: &str) -> Vec<Descriptor> {
+        let one = |word: &str| {
+            let (content, name) = word.split_once('=').unwrap();
+            descriptor(content, name)
+        };
+        text.split_whitespace().map(one).collect()
+    }
+
+    #[test]
+    fn images_are_added_and_names_move() {
+        let cases = [
+            ("", "a=x:1", "a=x:1", 0),
+            ("a=x:1", "b=y:1", "a=x:1 b=y:1", 0),
+            ("a=x:1", "a=x:1", "a=x:1", 0),
+            ("a=x:1", "a=x:2", "a=x:1 a=x:2", 0),
+            ("a=x:1", "b=x:1", "a= b=x:1", 1),
+            ("a=x:1 a=x:2", "b=x:1", "a=x:2 b=x:1", 1),
+            ("a=", "a=x:1", "a=x:1", 0),
+            ("a=x:1", "a=", "a=x:1", 0),
+            ("a=1.0", "b=1.0", "a= b=1.0", 1),
+            ("a= b=", "c=", "a= b= c=", 0),
+        ];
+        for (before, new, expected, moved) in cases {
+            let warnings = Mutex::new(0);
+            let observer = |_: Event<'_>| *warnings.lock().unwrap() += 1;
+            let interrupt = AtomicBool::new(false);
+            let roots: Vec<_> = list(new)
+                .into_iter()
+                .map(|descriptor| OutputRoot {
+                    descriptor,
+                    reference: None,
+                    image: None,
+                })
+                .collect();
+            let after = joined(&list(before), &roots, &Watch::new(&observer, &interrupt));
+            assert_eq!(after, list(expected), "{before} + {new}");
+            assert_eq!(*warnings.lock().unwrap(), moved, "{before} + {new}");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! What an output takes: blobs, then the index that makes them images.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::{fmt, fs};
+
+use crate::digest::{DiffId, Digest};
+use crate::error::{Error, Place, Result};
+use crate::event::Watch;
+use crate::format::Format;
+use crate::format::oci_layout::LayoutSink;
+use crate::format::tar_file::ArchiveSink;
+use crate::image::{Descriptor, Reference};
+use crate::stream::Hashed;
+
+/// Where an output goes.
+pub enum Output {
+    /// A file or a folder.
+    Path {
+        /// Where.
+        path: PathBuf,
+        /// Whether a file that is there may be replaced.
+        replace: bool,
+    },
+    /// Standard output.
+    Stream(Box<dyn Write + Send>),
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path { path, replace } => f
+                .debug_struct("Path")
+                .field("path", path)
+                .field("replace", replace)
+                .finish(),
+            Self::Stream(_) => f.debug_tuple("Stream").finish_non_exhaustive(),
+        }
+    }
+}
+
+/// Takes images. Nothing of them is visible before [`finish`](Self::finish), but
+/// for what standard output has taken.
+pub trait ImageSink: Sync {
+    /// The format that is written.
+    fn format(&self) -> Format;
+
+    /// A folder on the output's file system in which blobs may become files
+    /// before they are known, if the output can take files.
+    fn staging(&self) -> Option<&Path> {
+        None
+    }
+
+    /// Whether several blobs can be written at once.
+    fn is_parallel(&self) -> bool {
+        false
+    }
+
+    /// Whether this run has put a blob there already.
+    fn has(&self, digest: &Digest) -> bool;
+
+    /// Opens a blob that was there before this run, if it has the right size.
+    fn held(&self, digest: &Digest, size: u64) -> Result<Option<fs::File>> {
+        let _ = (digest, size);
+        Ok(None)
+    }
+
+    /// Begins a blob, whose name and size may be known or not.
+    fn begin_blob(&self, known: Option<&Hashed>) -> Result<Box<dyn BlobWriter + '_>>;
+
+    /// Takes a file of the staging folder as a blob.
+    fn adopt(&self, file: &Path, hashed: &Hashed) -> Result<()> {
+        let _ = hashed;
+        Err(Error::write(
+            Place::Path(file.to_owned()),
+            io::ErrorKind::Unsupported.into(),
+        ))
+    }
+
+    /// Writes a small blob, unless it is there.
+    fn put_document(&self, digest: &Digest, bytes: &[u8]) -> Result<()> {
+        if self.has(digest) {
+            return Ok(());
+        }
+        let hashed = Hashed {
+            digest: digest.clone(),
+            size: bytes.len() as u64,
+        };
+        let mut writer = self.begin_blob(Some(&hashed))?;
+        writer
+            .write_all(bytes)
+            .map_err(|error| Error::write(self.place(), error))?;
+        writer.finish(&hashed)
+    }
+
+    /// Says what the blobs are. Where the output is a stream it is written at
+    /// this place, so that a reader who gets it first can do with one pass.
+    fn put_index(&self, index: &OutputIndex) -> Result<()>;
+
+    /// Makes everything visible.
+    fn finish(self: Box<Self>, watch: &Watch<'_>) -> Result<()>;
+
+    /// What a message calls the output.
+    fn place(&self) -> Place;
+}
+
+/// Takes the bytes of one blob.
+#[must_use = "a blob is only there after `finish`"]
+pub trait BlobWriter: Write {
+    /// Ends the blob, whose name and size are known now.
+    fn finish(self: Box<Self>, hashed: &Hashed) -> Result<()>;
+}
+
+/// All roots of an output.
+#[derive(Clone, Debug, Default)]
+pub struct OutputIndex {
+    /// In their order.
+    pub roots: Vec<OutputRoot>,
+    /// The input's `index.json`, if it says the same to the letter.
+    pub verbatim: Option<Vec<u8>>,
+}
+
+/// One thing that an output holds, under one name or under none.
+#[derive(Clone, Debug)]
+pub struct OutputRoot {
+    /// Its descriptor, with its names as annotations.
+    pub descriptor: Descriptor,
+    /// Its name, where that is a reference with a tag.
+    pub reference: Option<Reference>,
+    /// What a docker archive has to say of it, if it is an image.
+    pub image: Option<OutputImage>,
+}
+
+/// An image, as `manifest.json` describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputImage {
+    /// The config.
+    pub config: Digest,
+    /// The layers, the lowest first.
+    pub layers: Vec<OutputLayer>,
+}
+
+/// A layer, as `manifest.json` describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputLayer {
+    /// What it unpacks to.
+    pub diff_id: DiffId,
+    /// The blob.
+    pub digest: Digest,
+    /// The descriptor of a layer that is not in the archive, as JSON.
+    pub source: Option<String>,
+}
+
+/// Begins an output.
+///
+/// # Errors
+///
+/// Fails if the output is there and may not be replaced, before any work is done.
+pub fn create(
+    format: Format,
+    output: Output,
+    temporary_directory: &Path,
+) -> Result<Box<dyn ImageSink>> {
+    match (format, output) {
+        (Format::OciDirectory, Output::Path { path, .. }) => {
+            Ok(Box::new(LayoutSink::create(&path)?))
+        }
+        (Format::DockerArchive | Format::OciArchive, output) => Ok(Box::new(ArchiveSink::create(
+            format,
+            output,
+            temporary_directory,
+        )?)),
+        (Format::OciDirectory, Output::Stream(_)) | (Format::Rootfs, _) => {
+            Err(Error::NotWritable { format })
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! What an input holds: named roots, and the graph of documents under each.
+
+use std::fmt;
+
+use crate::digest::{DiffId, Digest};
+use crate::error::Result;
+use crate::format::{Container, Format, Member};
+use crate::image::{
+    CONTAINERD_NAME, Config, Descriptor, Document, Index, Manifest, Platform, REF_NAME, Reference,
+};
+use crate::stream::Compression;
+
+/// Images, and the container that their blobs are in.
+pub trait ImageSource: fmt::Debug + Send + Sync {
+    /// The format that was read.
+    fn format(&self) -> Format;
+
+    /// Where the blobs are.
+    fn container(&self) -> &dyn Container;
+
+    /// All that has a name, and all that has none, in the input's order. An image
+    /// with several names is there several times.
+    fn roots(&self) -> &[Root];
+
+    /// Reads the documents under a root.
+    fn load(&self, root: &Root) -> Result<Content>;
+
+    /// The `index.json` that lists the roots, if there is one that says all.
+    fn index(&self) -> Option<&Document<Index>> {
+        None
+    }
+}
+
+/// One thing that an input holds, under one name or under none.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Root {
+    /// What it is.
+    pub target: Target,
+    /// Its descriptor in `index.json`, with the annotations that it has there.
+    pub descriptor: Option<Descriptor>,
+    /// Its name, where that is a reference with a tag.
+    pub reference: Option<Reference>,
+    /// Its name in a layout, where it may be anything.
+    pub label: Option<String>,
+}
+
+/// Where the documents of a root are found.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Target {
+    /// A blob: a manifest or an index.
+    Blob(Descriptor),
+    /// An element of `manifest.json`, by its number from 0, that has no OCI manifest.
+    Element(usize),
+    /// The whole input.
+    Whole,
+}
+
+impl Root {
+    /// Takes a descriptor of an `index.json` with the names that it has there.
+    pub(crate) fn from_index(descriptor: &Descriptor) -> Self {
+        let label = descriptor.annotation(REF_NAME);
+        let parse = |text: &str| text.parse::<Reference>().ok().filter(Reference::is_tagged);
+        let containerd_name = descriptor.annotation(CONTAINERD_NAME);
+        Self {
+            target: Target::Blob(descriptor.clone()),
+            reference: containerd_name
+                .and_then(parse)
+                .or_else(|| label.and_then(parse)),
+            label: label.map(str::to_owned),
+            descriptor: Some(descriptor.clone()),
+        }
+    }
+
+    /// The digest of what it points to, if that is a blob.
+    pub(crate) fn target_digest(&self) -> Option<&Digest> {
+        match &self.target {
+            Target::Blob(descriptor) => Some(descriptor.digest()),
+            Target::Element(_) | Target::Whole => None,
+        }
+    }
+
+    /// What a message calls it: its reference, its label, or its digest.
+    #[must_use]
+    pub fn display_name(&self) -> String {
+        match (&self.reference, &self.label, &self.target) {
+            (Some(reference), _, _) => reference.to_string(),
+            (None, Some(label), _) => label.clone(),
+            (None, None, Target::Blob(descriptor)) => descriptor.digest().to_string(),
+            (None, None, Target::Element(number)) => format!("#{}", number + 1),
+            (None, None, Target::Whole) => "rootfs".to_owned(),
+        }
+    }
+}
+
+/// The documents under a root, or under a descriptor of an index.
+#[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are images, and there are few"
+)]
+pub enum Content {
+    /// An image for one platform.
+    Image(Image),
+    /// Several manifests, or further indexes.
+    Index(Box<IndexContent>),
+    /// A manifest that is no image: an attestation, a signature, a chart.
+    Artifact(Box<Artifact>),
+    /// Something that the input does not hold, or of a kind that is not known.
+    Opaque {
+        /// What points to it.
+        descriptor: Descriptor,
+        /// The blob, if it is there.
+        blob: Option<Member>,
+    },
+}
+
+/// An image for one platform.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// Its manifest; a docker archive before 25 has none.
+    pub manifest: Option<Document<Manifest>>,
+    /// Its config.
+    pub config: Document<Config>,
+    /// Its layers, the lowest first.
+    pub layers: Vec<Layer>,
+}
+
+impl Image {
+    /// The platform, where the config says it.
+    #[must_use]
+    pub fn platform(&self) -> Option<&Platform> {
+        self.config.view().platform.as_ref()
+    }
+
+    /// Whether all layers are there, but for those that may stay elsewhere.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.layers
+            .iter()
+            .all(|layer| layer.blob.is_some() || layer.may_be_absent())
+    }
+}
+
+/// One layer of an image.
+#[derive(Clone, Debug)]
+pub struct Layer {
+    /// What it unpacks to.
+    pub diff_id: DiffId,
+    /// Its bytes, if the input holds them.
+    pub blob: Option<Member>,
+    /// What the manifest says of it, or, of a foreign layer, `manifest.json`.
+    pub descriptor: Option<Descriptor>,
+    /// How its bytes are compressed; what the manifest says if they are not there.
+    pub compression: Compression,
+}
+
+impl Layer {
+    /// Whether the blob may stay outside of the archive: a foreign layer, or one
+    /// with other places to get it from.
+    #[must_use]
+    pub fn may_be_absent(&self) -> bool {
+        self.descriptor.as_ref().is_some_and(|descriptor| {
+            let media_type = crate::image::media_type::LayerType::of(descriptor.media_type());
+            descriptor.has_urls() || media_type.is_some_and(|layer| layer.is_foreign)
+        })
+    }
+}
+
+/// An index, and what is under it.
+#[derive(Clone, Debug)]
+pub struct IndexContent {
+    /// The index.
+    pub index: Document<Index>,
+    /// What its descriptors point to, in their order.
+    pub children: Vec<Content>,
+    /// The descriptors of the children, where some were left out.
+    pub kept: Option<Vec<Descriptor>>,
+}
+
+/// A manifest that is no image, with its blobs.
+#[derive(Clone, Debug)]
+pub struct Artifact {
+    /// The manifest.
+    pub manifest: Document<Manifest>,
+    /// Its config and layers, each once, and their bytes if the input holds them.
+    pub blobs: Vec<(Descriptor, Option<Member>)>,
+}
+
+impl Artifact {
+    /// Whether it is an attestation as `BuildKit` makes them.
+    #[must_use]
+    pub fn is_attestation(&self) -> bool {
+        let layers = &self.manifest.view().layers;
+        layers
+            .iter()
+            .any(|layer| layer.media_type() == "application/vnd.in-toto+json")
+    }
+
+    /// What it is, with its article, for a message.
+    #[must_use]
+    pub fn kind(&self) -> String {
+        if self.is_attestation() {
+            return "an attestation".to_owned();
+        }
+        let artifact_type = self.manifest.value().get("artifactType");
+        let artifact_type = artifact_type.and_then(serde_json::Value::as_str);
+        let config = self.manifest.view().config.media_type();
+        format!("an artifact of type `{}`", artifact_type.unwrap_or(config))
+    }
+}

@@ -1,0 +1,358 @@
+//! The tar around images, written: an OCI layout, and what makes it a docker
+//! archive too.
+//!
+//! Every member has the same owner, mode and time, so that the bytes depend on
+//! the images alone.
+
+use std::collections::HashSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufReader, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tar::{EntryType, Header};
+
+use crate::digest::Digest;
+use crate::error::{Error, Place, Result};
+use crate::event::{Event, Step, Watch};
+use crate::format::Format;
+use crate::format::docker_archive::docker_documents;
+use crate::format::oci_layout::{INDEX, MARKER, MARKER_CONTENT, blob_path};
+use crate::format::sink::{BlobWriter, ImageSink, Output, OutputIndex};
+use crate::image::{Descriptor, compact, new_index};
+use crate::stream::{COPY_BUFFER, Hashed, PendingFile, Spool};
+use crate::tar_stream::{BLOCK, EMPTY_BLOCK};
+
+/// The largest size that a plain ustar header can say: eleven octal digits.
+const OCTAL_SIZE_MAX: u64 = 0o777_7777_7777;
+
+/// An archive that is being written.
+pub(super) struct ArchiveSink {
+    format: Format,
+    place: Place,
+    temporary_directory: PathBuf,
+    writer: Mutex<TarWriter>,
+}
+
+struct TarWriter {
+    target: Target,
+    written: HashSet<Digest>,
+    folders: HashSet<String>,
+    index: OutputIndex,
+    is_index_written: bool,
+}
+
+enum Target {
+    /// A file, in which a header can be written when its data is there.
+    File(PendingFile),
+    /// A stream, in which it cannot.
+    Stream(Box<dyn Write + Send>),
+}
+
+impl ArchiveSink {
+    /// Begins an archive in one of the two formats that are a tar.
+    pub(super) fn create(
+        format: Format,
+        output: Output,
+        temporary_directory: &Path,
+    ) -> Result<Self> {
+        let (place, target) = match output {
+            Output::Stream(stream) => (Place::StandardOutput, Target::Stream(stream)),
+            Output::Path { path, replace } => {
+                let place = Place::Path(path.clone());
+                let target = open_target(&path, replace)?;
+                (place, target)
+            }
+        };
+        Ok(Self {
+            format,
+            place,
+            temporary_directory: temporary_directory.to_owned(),
+            writer: Mutex::new(TarWriter {
+                target,
+                written: HashSet::new(),
+                folders: HashSet::new(),
+                index: OutputIndex::default(),
+                is_index_written: false,
+            }),
+        })
+    }
+
+    fn writer(&self) -> MutexGuard<'_, TarWriter> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn failed(&self, error: io::Error) -> Error {
+        Error::write(self.place.clone(), error)
+    }
+}
+
+/// A file that will be renamed, or a device, a pipe and the like, which must be
+/// written where it is.
+fn open_target(path: &Path, replace: bool) -> Result<Target> {
+    let failed = |error| Error::write(Place::Path(path.to_owned()), error);
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => {
+            return Err(failed(io::ErrorKind::IsADirectory.into()));
+        }
+        Ok(metadata) if !metadata.is_file() => {
+            let device = OpenOptions::new().write(true).open(path).map_err(failed)?;
+            return Ok(Target::Stream(Box::new(device)));
+        }
+        Ok(_) if !replace => {
+            return Err(Error::OutputExists {
+                path: path.to_owned(),
+            });
+        }
+        _ => {}
+    }
+    PendingFile::create(path, replace)
+        .map(Target::File)
+        .map_err(failed)
+}
+
+impl TarWriter {
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.target {
+            Target::File(file) => file.write_all(bytes),
+            Target::Stream(stream) => stream.write_all(bytes),
+        }
+    }
+
+    fn pad(&mut self, size: u64) -> io::Result<()> {
+        let padding = size.next_multiple_of(BLOCK) - size;
+        let padding = usize::try_from(padding).expect("less than a block");
+        self.write_all(&EMPTY_BLOCK[..padding])
+    }
+
+    fn append(&mut self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        let size = bytes.len() as u64;
+        self.write_all(file_header(path, size).as_bytes())?;
+        self.write_all(bytes)?;
+        self.pad(size)
+    }
+
+    /// Writes the folders that a blob is in, once.
+    fn append_folders(&mut self, algorithm: &str) -> io::Result<()> {
+        for folder in ["blobs/".to_owned(), format!("blobs/{algorithm}/")] {
+            if self.folders.insert(folder.clone()) {
+                self.write_all(header(&folder, EntryType::Directory, 0o755, 0).as_bytes())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn append_index(&mut self, format: Format) -> io::Result<()> {
+        let index = std::mem::take(&mut self.index);
+        let descriptors: Vec<Descriptor> =
+            index.roots.iter().map(|r| r.descriptor.clone()).collect();
+        let bytes = match &index.verbatim {
+            Some(bytes) => bytes.clone(),
+            None => compact(&new_index(&descriptors)),
+        };
+        self.append(MARKER, MARKER_CONTENT)?;
+        self.append(INDEX, &bytes)?;
+        if format == Format::DockerArchive {
+            let (manifest, repositories) = docker_documents(&index);
+            self.append("manifest.json", &manifest)?;
+            if let Some(repositories) = repositories {
+                self.append("repositories", &repositories)?;
+            }
+        }
+        self.is_index_written = true;
+        Ok(())
+    }
+}
+
+fn file_header(path: &str, size: u64) -> Header {
+    header(path, EntryType::Regular, 0o644, size)
+}
+
+/// A header without owner and time. Sizes from 8 GiB on are written in base-256,
+/// which is GNU's way, and which every reader of large archives knows.
+fn header(path: &str, kind: EntryType, mode: u32, size: u64) -> Header {
+    let mut header = if size > OCTAL_SIZE_MAX {
+        Header::new_gnu()
+    } else {
+        Header::new_ustar()
+    };
+    header.as_old_mut().name[..path.len()].copy_from_slice(path.as_bytes());
+    header.set_entry_type(kind);
+    header.set_mode(mode);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header.set_size(size);
+    header.set_cksum();
+    header
+}
+
+impl ImageSink for ArchiveSink {
+    fn format(&self) -> Format {
+        self.format
+    }
+
+    fn has(&self, digest: &Digest) -> bool {
+        self.writer().written.contains(digest)
+    }
+
+    fn begin_blob(&self, known: Option<&Hashed>) -> Result<Box<dyn BlobWriter + '_>> {
+        let mut writer = self.writer();
+        let failed = |error| self.failed(error);
+        if let Some(known) = known {
+            writer
+                .append_folders(known.digest.algorithm().name())
+                .and_then(|()| {
+                    let header = file_header(&blob_path(&known.digest), known.size);
+                    writer.write_all(header.as_bytes())
+                })
+                .map_err(failed)?;
+            return Ok(Box::new(InPlace {
+                sink: self,
+                writer,
+                header_at: None,
+            }));
+        }
+        // What is not known is always a sha256 digest.
+        writer.append_folders("sha256").map_err(failed)?;
+        if let Target::File(file) = &mut writer.target {
+            let header_at = file.stream_position().map_err(failed)?;
+            writer.write_all(&EMPTY_BLOCK).map_err(failed)?;
+            return Ok(Box::new(InPlace {
+                sink: self,
+                writer,
+                header_at: Some(header_at),
+            }));
+        }
+        drop(writer);
+        let spool = Spool::new_in(&self.temporary_directory).map_err(|error| {
+            let directory = self.temporary_directory.clone();
+            Error::write(Place::Temporary { directory }, error)
+        })?;
+        Ok(Box::new(Spooled { sink: self, spool }))
+    }
+
+    fn put_index(&self, index: &OutputIndex) -> Result<()> {
+        let mut writer = self.writer();
+        writer.index = index.clone();
+        writer
+            .append_index(self.format)
+            .map_err(|error| self.failed(error))
+    }
+
+    fn finish(self: Box<Self>, watch: &Watch<'_>) -> Result<()> {
+        watch.send(Event::Step(Step::Committing));
+        let failed = |error| Error::write(self.place.clone(), error);
+        let mut writer = self
+            .writer
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        if !writer.is_index_written {
+            writer.append_index(self.format).map_err(failed)?;
+        }
+        writer
+            .write_all(&[EMPTY_BLOCK; 2].concat())
+            .map_err(failed)?;
+        match writer.target {
+            Target::File(file) => file.commit().map_err(|error| match error.kind() {
+                io::ErrorKind::AlreadyExists => match &self.place {
+                    Place::Path(path) => Error::OutputExists { path: path.clone() },
+                    _ => failed(error),
+                },
+                _ => failed(error),
+            }),
+            Target::Stream(mut stream) => stream.flush().map_err(failed),
+        }
+    }
+
+    fn place(&self) -> Place {
+        self.place.clone()
+    }
+}
+
+/// A blob that is written where it will stay.
+struct InPlace<'a> {
+    sink: &'a ArchiveSink,
+    writer: MutexGuard<'a, TarWriter>,
+    /// Where its header has to be written, if it is not yet.
+    header_at: Option<u64>,
+}
+
+impl Write for InPlace<'_> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        match &mut self.writer.target {
+            Target::File(file) => file.write(buffer),
+            Target::Stream(stream) => stream.write(buffer),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl InPlace<'_> {
+    /// Writes the header that had to wait, or takes the blob back if the archive
+    /// has it already.
+    fn complete(&mut self, hashed: &Hashed) -> io::Result<()> {
+        let is_new = self.writer.written.insert(hashed.digest.clone());
+        let header_at = self.header_at;
+        if let (Some(header_at), Target::File(file)) = (header_at, &mut self.writer.target) {
+            let end = file.stream_position()?;
+            file.seek(SeekFrom::Start(header_at))?;
+            if !is_new {
+                return file.truncate(header_at);
+            }
+            let header = file_header(&blob_path(&hashed.digest), hashed.size);
+            file.write_all(header.as_bytes())?;
+            file.seek(SeekFrom::Start(end))?;
+        }
+        self.writer.pad(hashed.size)
+    }
+}
+
+impl BlobWriter for InPlace<'_> {
+    fn finish(mut self: Box<Self>, hashed: &Hashed) -> Result<()> {
+        let sink = self.sink;
+        self.complete(hashed).map_err(|error| sink.failed(error))
+    }
+}
+
+/// A blob that must be complete before it may be written to a stream.
+struct Spooled<'a> {
+    sink: &'a ArchiveSink,
+    spool: Spool,
+}
+
+impl Write for Spooled<'_> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.spool.write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.spool.flush()
+    }
+}
+
+impl BlobWriter for Spooled<'_> {
+    fn finish(self: Box<Self>, hashed: &Hashed) -> Result<()> {
+        let Self { sink, spool } = *self;
+        let mut writer = sink.writer();
+        if !writer.written.insert(hashed.digest.clone()) {
+            return Ok(());
+        }
+        let append = |file: File| {
+            let header = file_header(&blob_path(&hashed.digest), hashed.size);
+            writer.write_all(header.as_bytes())?;
+            let mut file = BufReader::with_capacity(COPY_BUFFER, file);
+            if let Target::Stream(stream) = &mut writer.target {
+                io::copy(&mut file, stream)?;
+            }
+            writer.pad(hashed.size)
+        };
+        spool
+            .into_file()
+            .and_then(append)
+            .map_err(|error| sink.failed(error))
+    }
+}

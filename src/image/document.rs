@@ -1,0 +1,123 @@
+//! A document that keeps the bytes it came in.
+
+use serde_json::Value;
+
+use crate::digest::Digest;
+use crate::image::json::{DocumentError, Node, compact};
+
+/// What restow needs to know of a kind of document.
+pub trait View: Sized {
+    /// Reads it from the parsed JSON.
+    fn from_json(value: &Value) -> Result<Self, DocumentError>;
+}
+
+/// A JSON document: its bytes, and what was read from them.
+///
+/// One that need not change is written as the bytes it came in. One that must
+/// is edited with [`Document::edit`], which keeps every field that it does not
+/// touch, known or not, in its order.
+#[derive(Clone, Debug)]
+pub struct Document<T> {
+    bytes: Vec<u8>,
+    value: Value,
+    view: T,
+    digest: Digest,
+}
+
+impl<T: View> Document<T> {
+    /// Parses the bytes, which are kept.
+    ///
+    /// As in Go, of a repeated key the last one counts, and bytes that are not
+    /// UTF-8 are read as U+FFFD.
+    pub fn parse(bytes: Vec<u8>) -> Result<Self, DocumentError> {
+        let value: Value = serde_json::from_str(&String::from_utf8_lossy(&bytes))?;
+        let root = Node::root(&value);
+        root.object()?;
+        let view = T::from_json(&value)?;
+        let digest = Digest::of(&bytes);
+        Ok(Self {
+            bytes,
+            value,
+            view,
+            digest,
+        })
+    }
+
+    /// Makes a document of a JSON value, written compactly.
+    pub fn from_value(value: &Value) -> Result<Self, DocumentError> {
+        Self::parse(compact(value))
+    }
+
+    /// Returns a copy that was changed.
+    pub fn edit(&self, change: impl FnOnce(&mut Value)) -> Result<Self, DocumentError> {
+        let mut value = self.value.clone();
+        change(&mut value);
+        Self::from_value(&value)
+    }
+
+    /// The bytes, as they came or as they were made.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The parsed JSON.
+    #[must_use]
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// What was read from it.
+    #[must_use]
+    pub fn view(&self) -> &T {
+        &self.view
+    }
+
+    /// The sha256 digest of the bytes.
+    #[must_use]
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// How many bytes it has.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Anything;
+
+    impl View for Anything {
+        fn from_json(_: &Value) -> Result<Self, DocumentError> {
+            Ok(Self)
+        }
+    }
+
+    #[test]
+    fn an_edit_keeps_unknown_fields_their_order_and_numbers_to_the_digit() {
+        let text =
+            br#"{ "z": 1.10, "unknown": 1e400, "a": {"big": 123456789012345678901234567890} }"#;
+        let document = Document::<Anything>::parse(text.to_vec()).unwrap();
+        assert_eq!(document.bytes(), text);
+        let edited = document
+            .edit(|value| value["a"]["new"] = true.into())
+            .unwrap();
+        assert_eq!(
+            String::from_utf8_lossy(edited.bytes()),
+            r#"{"z":1.10,"unknown":1e+400,"a":{"big":123456789012345678901234567890,"new":true}}"#
+        );
+    }
+
+    #[test]
+    fn only_an_object_is_a_document() {
+        for text in ["[]", "null", "1", "{} {}", "{", "\u{feff}{}"] {
+            assert!(Document::<Anything>::parse(text.into()).is_err(), "{text}");
+        }
+        assert!(Document::<Anything>::parse(b" {\"a\": \"\xff\"}\n".to_vec()).is_ok());
+    }
+}

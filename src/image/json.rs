@@ -1,0 +1,224 @@
+//! Walking a JSON value with the path at hand, so that an error names the field.
+
+use serde_json::{Map, Value};
+
+use crate::digest::{Digest, DigestError};
+
+/// Why bytes are not the document that they should be.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DocumentError {
+    /// A digest in it is malformed.
+    #[error("`{field}` is no digest")]
+    Digest {
+        /// The path of the field.
+        field: String,
+        /// What is wrong with it.
+        source: DigestError,
+    },
+    /// A field is absent, or of another type.
+    #[error("`{field}` is not {expected}")]
+    Field {
+        /// The path of the field.
+        field: String,
+        /// What it should be, with its article.
+        expected: &'static str,
+    },
+    /// The document could be read as a manifest and as an index (CVE-2021-41190).
+    #[error("it has both `{one}` and `{other}`, so it cannot be told what it is")]
+    Ambiguous {
+        /// A field of one kind of document.
+        one: &'static str,
+        /// A field of the other.
+        other: &'static str,
+    },
+    /// It is not what the descriptor says.
+    #[error("its `mediaType` is `{got}`, and its descriptor says `{expected}`")]
+    MediaType {
+        /// What the descriptor says.
+        expected: String,
+        /// What the document says.
+        got: String,
+    },
+    /// The bytes are not JSON.
+    #[error("it is not valid JSON")]
+    Syntax(#[from] serde_json::Error),
+    /// A list has more members than any image needs.
+    #[error("`{field}` has {count} members, and {limit} are the most that is accepted")]
+    TooMany {
+        /// The path of the field.
+        field: String,
+        /// How many there are.
+        count: usize,
+        /// The most that is accepted.
+        limit: usize,
+    },
+}
+
+/// A value in a document, and where it stands.
+#[derive(Clone, Debug)]
+pub(crate) struct Node<'a> {
+    path: String,
+    pub(crate) value: &'a Value,
+}
+
+impl<'a> Node<'a> {
+    /// The document itself.
+    pub(crate) fn root(value: &'a Value) -> Self {
+        Self {
+            path: String::new(),
+            value,
+        }
+    }
+
+    /// A field of an object. Null counts as absent, as in every Go program.
+    pub(crate) fn optional(&self, name: &str) -> Option<Node<'a>> {
+        let value = self.value.get(name).filter(|value| !value.is_null())?;
+        Some(Node {
+            path: self.path_of(name),
+            value,
+        })
+    }
+
+    /// A field of an object that must be there.
+    pub(crate) fn required(
+        &self,
+        name: &str,
+        expected: &'static str,
+    ) -> Result<Self, DocumentError> {
+        self.optional(name).ok_or_else(|| DocumentError::Field {
+            field: self.path_of(name),
+            expected,
+        })
+    }
+
+    /// The members of a list. An absent list is empty.
+    pub(crate) fn list(&self, name: &str, limit: usize) -> Result<Vec<Self>, DocumentError> {
+        let Some(node) = self.optional(name) else {
+            return Ok(Vec::new());
+        };
+        let Value::Array(values) = node.value else {
+            return Err(node.wrong("a list"));
+        };
+        if values.len() > limit {
+            return Err(DocumentError::TooMany {
+                field: node.path,
+                count: values.len(),
+                limit,
+            });
+        }
+        let member = |(at, value)| Node {
+            path: format!("{}[{at}]", node.path),
+            value,
+        };
+        Ok(values.iter().enumerate().map(member).collect())
+    }
+
+    pub(crate) fn object(&self) -> Result<&'a Map<String, Value>, DocumentError> {
+        self.value
+            .as_object()
+            .ok_or_else(|| self.wrong("an object"))
+    }
+
+    pub(crate) fn text(&self) -> Result<&'a str, DocumentError> {
+        self.value.as_str().ok_or_else(|| self.wrong("a string"))
+    }
+
+    pub(crate) fn digest(&self) -> Result<Digest, DocumentError> {
+        self.text()?
+            .parse()
+            .map_err(|source| DocumentError::Digest {
+                field: self.path.clone(),
+                source,
+            })
+    }
+
+    /// A number of bytes: a whole one from 0 to 2^63 - 1, as in Go.
+    pub(crate) fn size(&self) -> Result<u64, DocumentError> {
+        self.value
+            .as_u64()
+            .filter(|size| i64::try_from(*size).is_ok())
+            .ok_or_else(|| self.wrong("a number of bytes"))
+    }
+
+    pub(crate) fn wrong(&self, expected: &'static str) -> DocumentError {
+        let field = match self.path.as_str() {
+            "" => "the document",
+            path => path,
+        };
+        DocumentError::Field {
+            field: field.to_owned(),
+            expected,
+        }
+    }
+
+    fn path_of(&self, name: &str) -> String {
+        if self.path.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{}.{name}", self.path)
+        }
+    }
+}
+
+/// A value as compact JSON, its fields in the order in which they stand.
+///
+/// The same value always gives the same bytes, which is what makes documents
+/// that restow writes reproducible.
+#[must_use]
+pub fn compact(value: &Value) -> Vec<u8> {
+    value.to_string().into_bytes()
+}
+
+/// A value as Go's `json.Marshal` writes it: compact, with `<`, `>`, `&`, U+2028
+/// and U+2029 escaped.
+///
+/// Only where bytes must be those that Docker would write.
+#[must_use]
+pub fn go_json(value: &Value) -> Vec<u8> {
+    let text = value.to_string();
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '<' => out.push_str("\\u003c"),
+            '>' => out.push_str("\\u003e"),
+            '&' => out.push_str("\\u0026"),
+            '\u{2028}' => out.push_str("\\u2028"),
+            '\u{2029}' => out.push_str("\\u2029"),
+            other => out.push(other),
+        }
+    }
+    out.into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn go_escapes_what_html_would_mind() {
+        let value = json!({"b": "<&>\u{2028}\"", "a": [1, null]});
+        assert_eq!(
+            String::from_utf8(go_json(&value)).unwrap(),
+            r#"{"b":"\u003c\u0026\u003e\u2028\"","a":[1,null]}"#
+        );
+    }
+
+    #[test]
+    fn sizes_are_whole_and_fit_go() {
+        for (text, is_size) in [
+            ("0", true),
+            ("9223372036854775807", true),
+            ("9223372036854775808", false),
+            ("-1", false),
+            ("1.5", false),
+            ("1e400", false),
+            ("\"1\"", false),
+        ] {
+            let value: Value = serde_json::from_str(text).unwrap();
+            assert_eq!(Node::root(&value).size().is_ok(), is_size, "{text}");
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Media types: which names there are, and what they mean.
+
+use crate::stream::Compression;
+
+/// An OCI image index.
+pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+/// An OCI image manifest.
+pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// An OCI image config.
+pub const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+/// A Docker manifest list, which corresponds to an OCI index.
+pub const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+/// A Docker manifest, schema 2.
+pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+/// A Docker image config, which is an OCI config with further fields.
+pub const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
+/// How the types of Docker manifests of schema 1 begin, signed or not.
+const DOCKER_SCHEMA_1: &str = "application/vnd.docker.distribution.manifest.v1+";
+
+/// What kind of document a descriptor of an index points to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DocumentKind {
+    /// An index, or a Docker manifest list.
+    Index,
+    /// A manifest.
+    Manifest,
+    /// A Docker manifest of schema 1, whose layers have no diff_ids.
+    Schema1,
+    /// Something that is not known, which the specification allows.
+    Other,
+}
+
+impl DocumentKind {
+    /// Tells the kind from a descriptor's media type.
+    #[must_use]
+    pub fn of(media_type: &str) -> Self {
+        match media_type {
+            OCI_INDEX | DOCKER_INDEX => Self::Index,
+            OCI_MANIFEST | DOCKER_MANIFEST => Self::Manifest,
+            _ if media_type.starts_with(DOCKER_SCHEMA_1) => Self::Schema1,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Whether a manifest's config makes it an image, and not some other artifact.
+#[must_use]
+pub fn is_image_config(media_type: &str) -> bool {
+    matches!(media_type, OCI_CONFIG | DOCKER_CONFIG)
+}
+
+/// What a layer's media type says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LayerType {
+    /// The compression that it claims. Bytes may differ.
+    pub compression: Compression,
+    /// Whether it may stay outside of archives and registries (a "foreign" or
+    /// "non-distributable" layer), so that its blob may be absent.
+    pub is_foreign: bool,
+}
+
+impl LayerType {
+    /// Reads a layer's media type; `None` if it is none, as with attestations.
+    #[must_use]
+    pub fn of(media_type: &str) -> Option<Self> {
+        const OCI: &str = "application/vnd.oci.image.layer.v1.tar";
+        const OCI_FOREIGN: &str = "application/vnd.oci.image.layer.nondistributable.v1.tar";
+        const DOCKER: &str = "application/vnd.docker.image.rootfs.diff.tar";
+        const DOCKER_FOREIGN: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar";
+        [
+            (OCI, false),
+            (OCI_FOREIGN, true),
+            (DOCKER, false),
+            (DOCKER_FOREIGN, true),
+        ]
+        .into_iter()
+        .find_map(|(prefix, is_foreign)| {
+            let compression = match media_type.strip_prefix(prefix)? {
+                "" => Compression::None,
+                "+gzip" | ".gzip" => Compression::Gzip,
+                "+zstd" | ".zstd" => Compression::Zstd,
+                _ => return None,
+            };
+            Some(Self {
+                compression,
+                is_foreign,
+            })
+        })
+    }
+}
+
+/// The OCI media type of a layer; `None` for a compression that has none.
+#[must_use]
+pub fn oci_layer(compression: Compression) -> Option<&'static str> {
+    match compression {
+        Compression::None => Some("application/vnd.oci.image.layer.v1.tar"),
+        Compression::Gzip => Some("application/vnd.oci.image.layer.v1.tar+gzip"),
+        Compression::Zstd => Some("application/vnd.oci.image.layer.v1.tar+zstd"),
+        Compression::Xz | Compression::Bzip2 => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layer_types_of_both_families_are_known() {
+        let cases = [
+            (
+                "application/vnd.oci.image.layer.v1.tar",
+                Some((Compression::None, false)),
+            ),
+            (
+                "application/vnd.oci.image.layer.v1.tar+gzip",
+                Some((Compression::Gzip, false)),
+            ),
+            (
+                "application/vnd.oci.image.layer.v1.tar+zstd",
+                Some((Compression::Zstd, false)),
+            ),
+            (
+                "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+                Some((Compression::Gzip, true)),
+            ),
+            (
+                "application/vnd.docker.image.rootfs.diff.tar",
+                Some((Compression::None, false)),
+            ),
+            (
+                "application/vnd.docker.image.rootfs.diff.tar.gzip",
+                Some((Compression::Gzip, false)),
+            ),
+            (
+                "application/vnd.docker.image.rootfs.diff.tar.zstd",
+                Some((Compression::Zstd, false)),
+            ),
+            (
+                "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+                Some((Compression::Gzip, true)),
+            ),
+            ("application/vnd.in-toto+json", None),
+            ("application/vnd.oci.image.layer.v1.tar+encrypted", None),
+        ];
+        for (text, expected) in cases {
+            let layer = LayerType::of(text).map(|layer| (layer.compression, layer.is_foreign));
+            assert_eq!(layer, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_oci_has_a_name_for_is_read_back_the_same() {
+        for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
+            let layer = LayerType::of(oci_layer(compression).unwrap()).unwrap();
+            assert_eq!(layer.compression, compression);
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! References: `name[:tag][@digest]`, with Docker's rules for short names.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::digest::Digest;
+
+/// The registry that a name without one belongs to.
+const DEFAULT_DOMAIN: &str = "docker.io";
+/// What Docker called it first, and still accepts.
+const LEGACY_DOMAIN: &str = "index.docker.io";
+/// The namespace that a name without one belongs to there.
+const OFFICIAL: &str = "library/";
+/// The longest name, and the longest tag (distribution's reference grammar).
+const NAME_MAX: usize = 255;
+const TAG_MAX: usize = 128;
+
+/// The name of an image.
+///
+/// `app`, `library/app` and `docker.io/library/app` are the same one: it is kept
+/// in full, and shown by [`Display`](fmt::Display) in the familiar short form.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Reference {
+    domain: String,
+    path: String,
+    tag: Option<String>,
+    digest: Option<Digest>,
+}
+
+impl Reference {
+    /// The repository as Docker shows it: `app`, `example.org/app`.
+    #[must_use]
+    pub fn familiar_name(&self) -> String {
+        if self.domain != DEFAULT_DOMAIN {
+            return format!("{}/{}", self.domain, self.path);
+        }
+        let official = self.path.strip_prefix(OFFICIAL);
+        official
+            .filter(|name| !name.contains('/'))
+            .unwrap_or(&self.path)
+            .to_owned()
+    }
+
+    /// The tag, without its colon.
+    #[must_use]
+    pub fn tag(&self) -> Option<&str> {
+        self.tag.as_deref()
+    }
+
+    /// Whether it names an image by tag alone.
+    #[must_use]
+    pub fn is_tagged(&self) -> bool {
+        self.tag.is_some() && self.digest.is_none()
+    }
+
+    /// The whole name, with the registry: `docker.io/library/app:1.0`.
+    #[must_use]
+    pub fn full(&self) -> String {
+        self.with_name(&format!("{}/{}", self.domain, self.path))
+    }
+
+    /// Adds the tag `latest` to a name that has neither tag nor digest.
+    #[must_use]
+    pub fn or_latest(mut self) -> Self {
+        if self.tag.is_none() && self.digest.is_none() {
+            self.tag = Some("latest".to_owned());
+        }
+        self
+    }
+
+    fn with_name(&self, name: &str) -> String {
+        let mut text = name.to_owned();
+        if let Some(tag) = &self.tag {
+            text.push(':');
+            text.push_str(tag);
+        }
+        if let Some(digest) = &self.digest {
+            text.push('@');
+            text.push_str(&digest.to_string());
+        }
+        text
+    }
+}
+
+impl fmt::Display for Reference {
+    /// The familiar form: `app:1.0`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.with_name(&self.familiar_name()))
+    }
+}
+
+/// A text that is not a [`Reference`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a reference: NAME[:TAG] was expected, with a name in lower case")]
+pub struct ReferenceError(String);
+
+impl FromStr for Reference {
+    type Err = ReferenceError;
+
+    fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        parse(text).ok_or_else(|| ReferenceError(text.to_owned()))
+    }
+}
+
+fn parse(text: &str) -> Option<Reference> {
+    let (rest, digest) = match text.split_once('@') {
+        Some((rest, digest)) => (rest, Some(digest.parse().ok()?)),
+        None => (text, None),
+    };
+    // A colon behind the last slash begins the tag; one before it, a port.
+    let name_start = rest.rfind('/').map_or(0, |slash| slash + 1);
+    let (name, tag) = match rest[name_start..].split_once(':') {
+        Some((last, tag)) => (&rest[..name_start + last.len()], Some(tag)),
+        None => (rest, None),
+    };
+    if tag.is_some_and(|tag| !is_tag(tag)) {
+        return None;
+    }
+    let (domain, path) = match name.split_once('/') {
+        Some((first, path)) if is_domain_like(first) => (first, path),
+        _ => (DEFAULT_DOMAIN, name),
+    };
+    let domain = match domain {
+        LEGACY_DOMAIN => DEFAULT_DOMAIN,
+        domain => domain,
+    };
+    if !is_domain(domain) || !path.split('/').all(is_path_component) {
+        return None;
+    }
+    // Docker refuses a bare image id as a name, which it could not be told from.
+    if name.len() == 64 && name.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+        return None;
+    }
+    let path = if domain == DEFAULT_DOMAIN && !path.contains('/') {
+        format!("{OFFICIAL}{path}")
+    } else {
+        path.to_owned()
+    };
+    (domain.len() + 1 + path.len() <= NAME_MAX).then(|| Reference {
+        domain: domain.to_owned(),
+        path,
+        tag: tag.map(str::to_owned),
+        digest,
+    })
+}
+
+/// Whether the first part of a name is a registry, by Docker's rule of thumb.
+fn is_domain_like(part: &str) -> bool {
+    part.contains(['.', ':']) || part == "localhost" || part.bytes().any(|b| b.is_ascii_uppercase())
+}
+
+/// Host names and addresses, with an optional port.
+fn is_domain(text: &str) -> bool {
+    let (host, port) = match text.rfind(':') {
+        Some(colon) if !text.ends_with(']') => (&text[..colon], Some(&text[colon + 1..])),
+        _ => (text, None),
+    };
+    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+    let is_address = |inner: &str| {
+        !inner.is_empty() && inner.bytes().all(|b| b.is_ascii_hexdigit() || b == b':')
+    };
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    let bracketed = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    port.is_none_or(is_port) && bracketed.map_or_else(|| host.split('.').all(is_label), is_address)
+}
+
+/// `[a-z0-9]+` parts, joined by `.`, `_`, `__` or any number of `-`.
+fn is_path_component(text: &str) -> bool {
+    let is_plain = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let bytes = text.as_bytes();
+    let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else {
+        return false;
+    };
+    is_plain(first)
+        && is_plain(last)
+        && bytes.split(is_plain).all(|joint| {
+            matches!(joint, b"" | b"." | b"_" | b"__") || joint.iter().all(|b| *b == b'-')
+        })
+}
+
+fn is_tag(text: &str) -> bool {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    (1..=TAG_MAX).contains(&text.len())
+        && is_word(text.as_bytes()[0])
+        && text
+            .bytes()
+            .all(|byte| is_word(byte) || matches!(byte, b'.' | b'-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_shown_short_and_kept_whole() {
+        let digest = Digest::of(b"");
+        let pinned = format!("app@{digest}");
+        let cases = [
+            ("app", "app", "docker.io/library/app"),
+            ("app:1.0", "app:1.0", "docker.io/library/app:1.0"),
+            ("library/app:1", "app:1", "docker.io/library/app:1"),
+            (
+                "docker.io/library/app:1",
+                "app:1",
+                "docker.io/library/app:1",
+            ),
+            (
+                "index.docker.io/library/app:1",
+                "app:1",
+                "docker.io/library/app:1",
+            ),
+            ("me/app", "me/app", "docker.io/me/app"),
+            (
+                "library/me/app",
+                "library/me/app",
+                "docker.io/library/me/app",
+            ),
+            ("localhost/app:1", "localhost/app:1", "localhost/app:1"),
+            (
+                "reg.example:5000/x:2",
+                "reg.example:5000/x:2",
+                "reg.example:5000/x:2",
+            ),
+            ("[::1]:5000/x", "[::1]:5000/x", "[::1]:5000/x"),
+            ("Host/x", "Host/x", "Host/x"),
+            ("x/a__b-c--d.e", "x/a__b-c--d.e", "docker.io/x/a__b-c--d.e"),
+            (&pinned, &pinned, &format!("docker.io/library/{pinned}")),
+        ];
+        for (text, familiar, full) in cases {
+            let reference: Reference = text.parse().unwrap();
+            assert_eq!(reference.to_string(), familiar);
+            assert_eq!(reference.full(), full);
+        }
+    }
+
+    #[test]
+    fn what_docker_refuses_is_refused() {
+        let long_name = "a".repeat(256);
+        let long_tag = format!("app:{}", "t".repeat(129));
+        let id = "0123456789abcdef".repeat(4);
+        let wrong = [
+            "",
+            ":",
+            "app:",
+            "App",
+            "a//b",
+            "/a",
+            "a/",
+            "a b",
+            "app:a b",
+            "app:-x",
+            "-a",
+            "a-",
+            "a..b",
+            "a___b",
+            "a._b",
+            "x.y:port/a",
+            "app@sha256:0",
+            "app:1:2",
+            "ümlaut",
+            &long_name,
+            &long_tag,
+            &id,
+        ];
+        for text in wrong {
+            assert!(text.parse::<Reference>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn latest_is_added_only_where_nothing_stands() {
+        for (text, expected) in [("app", "app:latest"), ("app:1", "app:1")] {
+            let reference: Reference = text.parse().unwrap();
+            assert_eq!(reference.or_latest().to_string(), expected);
+        }
+    }
+}

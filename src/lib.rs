@@ -1,0 +1,83 @@
+//! Container images on disk: read, converted and written without an engine, a
+//! registry or root.
+//!
+//! # The shape
+//!
+//! ```text
+//!               digest                 names of content
+//!           error   event              what went wrong · what is going on
+//!            stream   tar_stream       bytes: hash, compress, spool, commit · members of a tar
+//!                   │
+//!                 image                the JSON documents
+//!                   │
+//!                 format               images on disk
+//!                   │
+//!                  ops                 convert
+//!                   │
+//!              main + cli              the only place that knows clap, indicatif, a terminal
+//! ```
+//!
+//! Each line uses only lines above it. `tests/it/architecture.rs` holds the
+//! picture as a table and fails on what it does not allow. What is inside a layer
+//! (its entries, the merge of several) will be a second column beside `image` and
+//! `format`, which never meets them before `ops`; `tar_stream`, the syntax that
+//! the tar inside a layer and the tar around an image share, is above both.
+//!
+//! # The way of the data
+//!
+//! [`format::open`] finds out what an input is and returns a
+//! [`format::source::ImageSource`]; [`format::create`] begins an output, a
+//! [`format::sink::ImageSink`]; [`ops::convert`] moves images from one to the
+//! other. Everything that is read is verified against its digest, size and
+//! diff_id while it passes by, and nothing of an output is visible before all
+//! of it is there.
+//!
+//! ```no_run
+//! use std::num::NonZeroUsize;
+//! use std::path::Path;
+//! use std::sync::atomic::AtomicBool;
+//!
+//! use restow::event::Watch;
+//! use restow::format::{self, Format, Input, Opening, Output};
+//! use restow::ops::{self, Context, ConvertOptions};
+//!
+//! # fn main() -> restow::Result<()> {
+//! let interrupt = AtomicBool::new(false);
+//! let watch = Watch::new(&|_| (), &interrupt);
+//! let path = "layout".into();
+//! let output = Output::Path { path, replace: false };
+//! let sink = format::create(Format::OciDirectory, output, Path::new("/tmp"))?;
+//! let opening = Opening {
+//!     format: None,
+//!     staging: sink.staging(),
+//!     temporary_directory: Path::new("/tmp"),
+//!     platform: None,
+//!     created: None,
+//!     watch,
+//! };
+//! let source = format::open(Input::Path("app.tar".into()), &opening)?;
+//! let context = Context { watch, jobs: NonZeroUsize::MIN };
+//! ops::convert(source.as_ref(), sink, &ConvertOptions::default(), context)
+//! # }
+//! ```
+//!
+//! # Promises
+//!
+//! The library never prints, reads no environment and ends no process. Memory is
+//! bounded by the documents of the images and a fixed number of buffers,
+//! whatever the layers weigh.
+
+pub mod digest;
+pub mod error;
+pub mod event;
+
+pub mod stream;
+pub mod tar_stream;
+
+pub mod image;
+
+pub mod format;
+
+pub mod ops;
+
+pub use error::{Error, Result};

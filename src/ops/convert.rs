@@ -1,0 +1,418 @@
+//! `convert`: images from any format to any other.
+//!
+//! What need not change is passed on byte for byte: blobs, configs, manifests,
+//! indexes, and `index.json` itself where it can be. Layers are never looked
+//! into beyond their hashes.
+
+use std::num::NonZeroUsize;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use crate::error::{Error, Result};
+use crate::event::{Event, Warning};
+use crate::format::Format;
+use crate::format::sink::{ImageSink, OutputIndex, OutputRoot};
+use crate::format::source::{Content, ImageSource, Root};
+use crate::image::{CONTAINERD_NAME, Descriptor, Platform, REF_NAME, Reference};
+use crate::ops::narrow::{Reason, narrow};
+use crate::ops::plan::{Coding, Jobs, Piece, prune, subject};
+use crate::ops::rebuild::Rebuilder;
+use crate::ops::select::{select, targets, with_target_of};
+use crate::ops::transfer::Transfer;
+use crate::ops::{Context, Selector};
+use crate::stream::{Compression, Hashed, Recoding, Workers};
+
+/// What to do with the compression of layers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compress {
+    /// Leave it, so that a layer's bytes and its digest stay.
+    #[default]
+    Keep,
+    /// Change it.
+    To {
+        /// What it shall be.
+        recoding: Recoding,
+        /// Whether layers that are so already are compressed once more.
+        always: bool,
+    },
+}
+
+/// A name that an output gives to its image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Name {
+    /// A reference.
+    Reference(Reference),
+    /// A name of a layout that is no reference with a tag, written to the letter.
+    Label(String),
+}
+
+/// What to convert, and how. By default all images with all their names, as they are.
+#[derive(Clone, Debug, Default)]
+pub struct ConvertOptions {
+    /// The one image to take.
+    pub image: Option<Selector>,
+    /// The one platform to take of each image.
+    pub platform: Option<Platform>,
+    /// The names of the output, in place of those of the input.
+    pub names: Vec<Name>,
+    /// What to do with the compression of layers.
+    pub compress: Compress,
+}
+
+/// Converts images.
+///
+/// Memory is bounded by the documents of the images and a fixed number of
+/// buffers; a layer's content is never held.
+///
+/// # Errors
+///
+/// Fails if anything that is read is not what its digest, size or `diff_id` says.
+/// Nothing is visible then, but for what standard output has taken.
+pub fn convert(
+    source: &dyn ImageSource,
+    sink: Box<dyn ImageSink>,
+    options: &ConvertOptions,
+    context: Context<'_>,
+) -> Result<()> {
+    let watch = &context.watch;
+    let coding = Coding::new(options.compress, sink.format());
+    let roots = select(source, options.image.as_ref())?;
+    let mut groups = Vec::new();
+    let mut pieces = Vec::new();
+    for target in targets(&roots) {
+        if let Some(piece) = load(source, target, sink.format(), options, context)? {
+            pieces.push(piece);
+            groups.push(with_target_of(&roots, target));
+        }
+    }
+    if options.image.is_some() && sink.format() != Format::DockerArchive {
+        add_referrers(source, &mut pieces, &mut groups);
+    }
+    if pieces.is_empty() {
+        return Err(Error::NoImage);
+    }
+    if pieces.len() > 1 && !options.names.is_empty() {
+        return Err(Error::ImagesShareReference {
+            count: pieces.len(),
+        });
+    }
+    prune(&mut pieces, coding, watch);
+    let mut jobs = Jobs::collect(&pieces, coding, watch)?;
+    let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
+    let transfer = Transfer {
+        container: source.container(),
+        sink: sink.as_ref(),
+        workers: &workers,
+        context,
+    };
+    if !sink.is_parallel() {
+        identify(&mut jobs, &transfer)?;
+    }
+    let total = jobs.list().iter().map(|job| job.member.size).sum();
+    watch.send(Event::Total(total));
+    let output = Output {
+        source,
+        sink: sink.as_ref(),
+        pieces: &pieces,
+        groups: &groups,
+        options,
+        coding,
+    };
+    if let (Some(known), false) = (jobs.known(), sink.is_parallel()) {
+        output.put_documents(&jobs, &known, context)?;
+        transfer_all(&jobs, &transfer)?;
+    } else {
+        let written = transfer_all(&jobs, &transfer)?;
+        output.put_documents(&jobs, &written, context)?;
+    }
+    sink.finish(watch)
+}
+
+/// Reads what is under a root, and takes one platform of it where that is wanted.
+fn load(
+    source: &dyn ImageSource,
+    root: &Root,
+    format: Format,
+    options: &ConvertOptions,
+    context: Context<'_>,
+) -> Result<Option<Piece>> {
+    let name = root.display_name();
+    let whole = source.load(root)?;
+    let descriptor = root.descriptor.clone();
+    let reason = match &options.platform {
+        Some(platform) => Reason::Asked(platform),
+        None if format == Format::DockerArchive => Reason::Format,
+        None => {
+            return Ok(Some(Piece {
+                name,
+                descriptor,
+                content: whole,
+            }));
+        }
+    };
+    let narrowed = narrow(whole, &name, reason, &context.watch)?;
+    Ok(narrowed.map(|(image, within)| Piece {
+        name,
+        descriptor: within.or(descriptor),
+        content: Content::Image(image),
+    }))
+}
+
+/// Adds what speaks of the chosen image, which goes where the image goes.
+///
+/// What cannot be read is none of it.
+fn add_referrers<'a>(
+    source: &'a dyn ImageSource,
+    pieces: &mut Vec<Piece>,
+    groups: &mut Vec<Vec<&'a Root>>,
+) {
+    for root in source.roots() {
+        let is_taken = groups.iter().flatten().any(|taken| *taken == root);
+        let Some(content) = (!is_taken).then(|| source.load(root).ok()).flatten() else {
+            continue;
+        };
+        let of = subject(&content).map(Descriptor::digest);
+        let speaks_of = |piece: &Piece| piece.descriptor.as_ref().map(Descriptor::digest) == of;
+        if of.is_some() && pieces.iter().any(speaks_of) {
+            pieces.push(Piece {
+                name: root.display_name(),
+                descriptor: root.descriptor.clone(),
+                content,
+            });
+            groups.push(vec![root]);
+        }
+    }
+}
+
+/// Hashes blobs whose digests no document says, so that they can be named before
+/// they are written, and the documents put in front of them.
+fn identify(jobs: &mut Jobs, transfer: &Transfer<'_>) -> Result<()> {
+    if jobs.list().iter().any(|job| job.recoding.is_some()) {
+        return Ok(());
+    }
+    let mut order: Vec<usize> = (0..jobs.list().len()).collect();
+    order.sort_by_key(|at| jobs.list()[*at].member.position);
+    for at in order {
+        if jobs.list()[at].known().is_none() {
+            jobs.list_mut()[at].digest = Some(transfer.identify(&jobs.list()[at])?);
+        }
+    }
+    Ok(())
+}
+
+/// Moves all blobs, and returns what each of them became.
+fn transfer_all(jobs: &Jobs, transfer: &Transfer<'_>) -> Result<Vec<Hashed>> {
+    let list = jobs.list();
+    let mut order: Vec<usize> = (0..list.len()).collect();
+    let is_one_by_one = transfer.container.is_sequential() || !transfer.sink.is_parallel();
+    let threads = if is_one_by_one {
+        order.sort_by_key(|at| list[*at].member.position);
+        NonZeroUsize::MIN
+    } else {
+        // The longest first, so that none is left over when all others are done.
+        order.sort_by_key(|at| std::cmp::Reverse(list[*at].member.size));
+        transfer.context.jobs
+    };
+    let queue = Mutex::new(order.into_iter());
+    let results: Vec<Mutex<Option<Result<Hashed>>>> =
+        list.iter().map(|_| Mutex::new(None)).collect();
+    let has_failed = AtomicBool::new(false);
+    let work = || {
+        while !has_failed.load(Ordering::Relaxed) {
+            let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some(at) = next else {
+                break;
+            };
+            let result = transfer.run(&list[at]);
+            has_failed.fetch_or(result.is_err(), Ordering::Relaxed);
+            *results[at].lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..threads.get().min(list.len()) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let results = results
+        .into_iter()
+        .map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner));
+    // Where one failed, later ones were not begun; the first failure is the answer.
+    let results: Vec<Option<Result<Hashed>>> = results.collect();
+    let mut written = Vec::new();
+    let mut is_complete = true;
+    for result in results {
+        match result {
+            Some(result) => written.push(result?),
+            None => is_complete = false,
+        }
+    }
+    if is_complete {
+        Ok(written)
+    } else {
+        Err(Error::Interrupted)
+    }
+}
+
+/// What the documents of the output are made of.
+struct Output<'a> {
+    source: &'a dyn ImageSource,
+    sink: &'a dyn ImageSink,
+    pieces: &'a [Piece],
+    groups: &'a [Vec<&'a Root>],
+    options: &'a ConvertOptions,
+    coding: Coding,
+}
+
+impl Output<'_> {
+    /// Writes all documents, and says what the output holds.
+    fn put_documents(&self, jobs: &Jobs, written: &[Hashed], context: Context<'_>) -> Result<()> {
+        let mut rebuilder = Rebuilder::new(jobs, written, self.coding);
+        let mut index = OutputIndex::default();
+        for (piece, group) in self.pieces.iter().zip(self.groups) {
+            let descriptor = rebuilder.rebuild(&piece.content, piece.descriptor.as_ref())?;
+            let image = match &piece.content {
+                Content::Image(image) => {
+                    self.warn_of_zstd(image, &piece.name, context);
+                    Some(rebuilder.docker_image(image))
+                }
+                _ => None,
+            };
+            for (descriptor, reference) in self.names(&descriptor, group, context) {
+                index.roots.push(OutputRoot {
+                    descriptor,
+                    reference,
+                    image: image.clone(),
+                });
+            }
+        }
+        if self.sink.format() == Format::DockerArchive {
+            remove_repeated(&mut index, context);
+        }
+        index.verbatim = self.verbatim(&index);
+        if !self.sink.is_parallel() && jobs.known().is_some() {
+            self.sink.put_index(&index)?;
+            put_all(self.sink, rebuilder)
+        } else {
+            put_all(self.sink, rebuilder)?;
+            self.sink.put_index(&index)
+        }
+    }
+
+    /// The descriptors of one image in `index.json`, one for each of its names.
+    fn names(
+        &self,
+        descriptor: &Descriptor,
+        group: &[&Root],
+        context: Context<'_>,
+    ) -> Vec<(Descriptor, Option<Reference>)> {
+        if !self.options.names.is_empty() {
+            let named = self.options.names.iter().map(|name| match name {
+                Name::Reference(reference) => with_reference(descriptor, reference),
+                Name::Label(label) => with_label(descriptor, Some(label)),
+            });
+            return named.collect();
+        }
+        let is_docker = |format| format == Format::DockerArchive;
+        let keeps_annotations = !is_docker(self.source.format()) && !is_docker(self.sink.format());
+        let of_root = |root: &&Root| {
+            let base = match &root.descriptor {
+                Some(held) if self.options.platform.is_none() && !is_docker(self.sink.format()) => {
+                    held.pointing_to(
+                        descriptor.media_type(),
+                        descriptor.digest(),
+                        descriptor.size(),
+                    )
+                }
+                _ => descriptor.clone(),
+            };
+            let label = root.label.as_deref();
+            match &root.reference {
+                _ if keeps_annotations && self.options.platform.is_none() => {
+                    (base, root.reference.clone())
+                }
+                Some(reference) => with_reference(&base, reference),
+                None => {
+                    if let (Some(label), true) = (label, is_docker(self.sink.format())) {
+                        context.watch.warn(Warning::NoRepository {
+                            name: label.to_owned(),
+                        });
+                    }
+                    with_label(&base, label)
+                }
+            }
+        };
+        group.iter().map(of_root).collect()
+    }
+
+    /// The input's `index.json`, if the output's would say the same.
+    fn verbatim(&self, index: &OutputIndex) -> Option<Vec<u8>> {
+        let held = self.source.index()?;
+        let is_oci = self.sink.format() != Format::DockerArchive;
+        let descriptors = index.roots.iter().map(|root| &root.descriptor);
+        (is_oci && descriptors.eq(&held.view().manifests)).then(|| held.bytes().to_vec())
+    }
+
+    fn warn_of_zstd(&self, image: &crate::format::source::Image, name: &str, context: Context<'_>) {
+        let compression = |layer| match self.coding.recoding(layer) {
+            Some(recoding) => recoding.compression(),
+            None => layer.compression,
+        };
+        let has_zstd = image
+            .layers
+            .iter()
+            .any(|layer| compression(layer) == Compression::Zstd);
+        if has_zstd && self.sink.format() == Format::DockerArchive {
+            context.watch.warn(Warning::ZstdInDockerArchive {
+                name: name.to_owned(),
+            });
+        }
+    }
+}
+
+fn put_all(sink: &dyn ImageSink, rebuilder: Rebuilder<'_>) -> Result<()> {
+    for (digest, bytes) in rebuilder.into_documents() {
+        sink.put_document(&digest, &bytes)?;
+    }
+    Ok(())
+}
+
+/// Names a descriptor for everyone: skopeo and podman by the whole familiar
+/// reference, containerd and Docker by the full one.
+fn with_reference(
+    descriptor: &Descriptor,
+    reference: &Reference,
+) -> (Descriptor, Option<Reference>) {
+    let named = descriptor
+        .clone()
+        .with_annotation(REF_NAME, Some(reference.to_string()))
+        .with_annotation(CONTAINERD_NAME, Some(reference.full()));
+    (named, Some(reference.clone()))
+}
+
+fn with_label(descriptor: &Descriptor, label: Option<&str>) -> (Descriptor, Option<Reference>) {
+    let named = descriptor
+        .clone()
+        .with_annotation(REF_NAME, label.map(str::to_owned))
+        .with_annotation(CONTAINERD_NAME, None);
+    (named, None)
+}
+
+/// Leaves a reference that two images claim to the later one, as `docker load` does.
+fn remove_repeated(index: &mut OutputIndex, context: Context<'_>) {
+    for at in 0..index.roots.len() {
+        let Some(reference) = index.roots[at].reference.clone() else {
+            continue;
+        };
+        let is_claimed = |root: &OutputRoot| root.reference.as_ref() == Some(&reference);
+        if index.roots[at + 1..].iter().any(is_claimed) {
+            context.watch.warn(Warning::ReferenceTwice {
+                reference: reference.to_string(),
+            });
+            let root = &mut index.roots[at];
+            (root.descriptor, root.reference) = with_label(&root.descriptor, None);
+        }
+    }
+}

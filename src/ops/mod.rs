@@ -1,0 +1,26 @@
+//! What the tool does: one file for each verb, options in, a report out.
+//!
+//! Here structure and contents meet, and nowhere else.
+
+pub mod convert;
+mod narrow;
+mod plan;
+mod rebuild;
+mod select;
+mod transfer;
+
+use std::num::NonZeroUsize;
+
+pub use convert::{Compress, ConvertOptions, Name, convert};
+pub use select::{Selector, SelectorError};
+
+use crate::event::Watch;
+
+/// What every operation needs to work at all.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The caller, who hears of events and may end the operation.
+    pub watch: Watch<'a>,
+    /// How many blobs are copied at once, and how many blocks compressed.
+    pub jobs: NonZeroUsize,
+}

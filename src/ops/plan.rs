@@ -1,0 +1,387 @@
+//! What a conversion has to do, found out before anything is written.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::digest::Digest;
+use crate::error::{Error, Place, Result};
+use crate::event::{Warning, Watch};
+use crate::format::source::{Artifact, Content, Image, Layer};
+use crate::format::{Format, Member};
+use crate::image::media_type::LayerType;
+use crate::image::{Descriptor, Document, Index, Manifest};
+use crate::ops::convert::Compress;
+use crate::ops::transfer::Job;
+use crate::stream::{Compression, Hashed, Recoding};
+
+/// The annotation by which an attestation says what it speaks of.
+const ATTESTED_DIGEST: &str = "vnd.docker.reference.digest";
+
+/// A root of the output: what it holds, and what messages call it.
+#[derive(Debug)]
+pub(super) struct Piece {
+    /// What the input calls it.
+    pub(super) name: String,
+    /// The descriptor that points to it, if it is a blob.
+    pub(super) descriptor: Option<Descriptor>,
+    /// What it holds.
+    pub(super) content: Content,
+}
+
+/// How layers get into the output.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Coding {
+    compress: Compress,
+    format: Format,
+}
+
+impl Coding {
+    pub(super) fn new(compress: Compress, format: Format) -> Self {
+        Self { compress, format }
+    }
+
+    /// How a layer's compression changes, if it does.
+    ///
+    /// OCI has no media type for xz and bzip2, so these never stay: they become
+    /// zstd, or gzip in a docker archive, which every Docker can load. Layers
+    /// that may be fetched from elsewhere stay as they are there.
+    pub(super) fn recoding(self, layer: &Layer) -> Option<Recoding> {
+        if layer.blob.is_none() || layer.may_be_absent() {
+            return None;
+        }
+        match self.compress {
+            Compress::To { recoding, always } => {
+                let is_so = recoding.compression() == layer.compression;
+                (always || !is_so).then_some(recoding)
+            }
+            Compress::Keep => match layer.compression {
+                Compression::None | Compression::Gzip | Compression::Zstd => None,
+                Compression::Xz | Compression::Bzip2 if self.format == Format::DockerArchive => {
+                    Some(Recoding::GZIP)
+                }
+                Compression::Xz | Compression::Bzip2 => Some(Recoding::ZSTD),
+            },
+        }
+    }
+
+    fn changes(self, image: &Image) -> bool {
+        image
+            .layers
+            .iter()
+            .any(|layer| self.recoding(layer).is_some())
+    }
+}
+
+/// Removes what speaks of an image by a digest that it will not keep, and returns
+/// the digests that change.
+pub(super) fn prune(pieces: &mut Vec<Piece>, coding: Coding, watch: &Watch<'_>) -> HashSet<Digest> {
+    let mut changing = HashSet::new();
+    for piece in &*pieces {
+        find_changing(
+            &piece.content,
+            piece.descriptor.as_ref(),
+            coding,
+            &mut changing,
+        );
+    }
+    if changing.is_empty() {
+        return changing;
+    }
+    pieces.retain_mut(|piece| {
+        let Piece {
+            name,
+            descriptor,
+            content,
+        } = piece;
+        if is_referrer(content, descriptor.as_ref(), &changing) {
+            warn_of_referrer(content, name, watch);
+            return false;
+        }
+        prune_index(content, name, &changing, watch);
+        true
+    });
+    changing
+}
+
+/// Collects the digests of manifests and indexes that will change; says whether
+/// this one does.
+fn find_changing(
+    content: &Content,
+    descriptor: Option<&Descriptor>,
+    coding: Coding,
+    changing: &mut HashSet<Digest>,
+) -> bool {
+    let changes = match content {
+        Content::Image(image) => coding.changes(image),
+        Content::Index(index) => {
+            let children = index.children.iter().zip(&index.index.view().manifests);
+            let mut any = false;
+            for (child, descriptor) in children {
+                any |= find_changing(child, Some(descriptor), coding, changing);
+            }
+            any
+        }
+        Content::Artifact(_) | Content::Opaque { .. } => false,
+    };
+    if let (true, Some(descriptor)) = (changes, descriptor) {
+        changing.insert(descriptor.digest().clone());
+    }
+    changes
+}
+
+/// Whether something speaks of one of these digests.
+fn is_referrer(content: &Content, descriptor: Option<&Descriptor>, of: &HashSet<Digest>) -> bool {
+    let annotated = descriptor.and_then(|descriptor| descriptor.annotation(ATTESTED_DIGEST));
+    let annotated = annotated.and_then(|text| text.parse().ok());
+    let subject = subject(content).map(|subject| subject.digest().clone());
+    [annotated, subject]
+        .into_iter()
+        .flatten()
+        .any(|digest| of.contains(&digest))
+}
+
+/// What a referrer says that it speaks of.
+pub(super) fn subject(content: &Content) -> Option<&Descriptor> {
+    let of_manifest = |manifest: &'_ Document<Manifest>| manifest.view().subject.is_some();
+    match content {
+        Content::Image(Image {
+            manifest: Some(manifest),
+            ..
+        }) if of_manifest(manifest) => manifest.view().subject.as_ref(),
+        Content::Artifact(artifact) => artifact.manifest.view().subject.as_ref(),
+        Content::Index(index) => {
+            let index: &Document<Index> = &index.index;
+            index.view().subject.as_ref()
+        }
+        _ => None,
+    }
+}
+
+fn warn_of_referrer(content: &Content, name: &str, watch: &Watch<'_>) {
+    let what = match content {
+        Content::Artifact(artifact) => artifact.kind(),
+        _ => "a referrer".to_owned(),
+    };
+    watch.warn(Warning::ReferrerLeftOut {
+        what,
+        name: name.to_owned(),
+    });
+}
+
+/// Removes children of indexes that speak of what changes.
+fn prune_index(content: &mut Content, name: &str, changing: &HashSet<Digest>, watch: &Watch<'_>) {
+    let Content::Index(index) = content else {
+        return;
+    };
+    let descriptors = index.index.view().manifests.clone();
+    let mut kept = Vec::new();
+    let mut children = Vec::new();
+    for (mut child, descriptor) in index.children.drain(..).zip(descriptors) {
+        if is_referrer(&child, Some(&descriptor), changing) {
+            warn_of_referrer(&child, name, watch);
+        } else {
+            prune_index(&mut child, name, changing, watch);
+            kept.push(descriptor);
+            children.push(child);
+        }
+    }
+    index.children = children;
+    index.kept = Some(kept);
+}
+
+/// All blobs that have to be moved, each once, in the order in which they are met.
+#[derive(Debug, Default)]
+pub(super) struct Jobs {
+    list: Vec<Job>,
+    by_key: HashMap<Key, usize>,
+}
+
+type Key = (Member, Option<Recoding>);
+
+impl Jobs {
+    /// Collects the blobs of these pieces.
+    ///
+    /// # Errors
+    ///
+    /// Fails if an image is not whole, unless it is one of several in an index of
+    /// which another one is.
+    pub(super) fn collect(pieces: &[Piece], coding: Coding, watch: &Watch<'_>) -> Result<Self> {
+        let mut jobs = Self::default();
+        for piece in pieces {
+            let mut absent = Absent::default();
+            jobs.add(&piece.content, &piece.name, coding, &mut absent);
+            if let (0, Some((_, place))) = (absent.whole_images, absent.first_layer) {
+                return Err(Error::LayerAbsent.while_reading(place));
+            }
+            if let Some((first, others)) = absent.blobs.split_first() {
+                watch.warn(Warning::BlobsAbsent {
+                    name: piece.name.clone(),
+                    first: first.clone(),
+                    others: others.len(),
+                });
+            }
+            warn_of_labels(&piece.content, &piece.name, coding, watch);
+        }
+        for at in 0..jobs.list.len() {
+            let member = &jobs.list[at].member;
+            let readers = jobs.list.iter().filter(|job| job.member == *member).count();
+            jobs.list[at].is_only_reader = readers == 1;
+        }
+        Ok(jobs)
+    }
+
+    fn add(&mut self, content: &Content, name: &str, coding: Coding, absent: &mut Absent) {
+        match content {
+            Content::Image(image) => self.add_image(image, name, coding, absent),
+            Content::Index(index) => {
+                for child in &index.children {
+                    self.add(child, name, coding, absent);
+                }
+            }
+            Content::Artifact(artifact) => self.add_artifact(artifact, absent),
+            Content::Opaque { descriptor, blob } => {
+                self.add_blob(descriptor, blob.as_ref(), absent);
+            }
+        }
+    }
+
+    fn add_image(&mut self, image: &Image, name: &str, coding: Coding, absent: &mut Absent) {
+        absent.whole_images += usize::from(image.is_whole());
+        for (at, layer) in image.layers.iter().enumerate() {
+            let place = Place::Layer {
+                position: at + 1,
+                count: image.layers.len(),
+                image: name.to_owned(),
+            };
+            let descriptor = layer.descriptor.as_ref();
+            let Some(member) = &layer.blob else {
+                if !layer.may_be_absent()
+                    && let Some(descriptor) = descriptor
+                {
+                    absent.blobs.push(descriptor.digest().clone());
+                    let first = (descriptor.digest().clone(), place);
+                    absent.first_layer.get_or_insert(first);
+                }
+                continue;
+            };
+            self.push(Job {
+                member: member.clone(),
+                compression: layer.compression,
+                recoding: coding.recoding(layer),
+                digest: descriptor.map(|descriptor| descriptor.digest().clone()),
+                diff_ids: vec![(layer.diff_id.clone(), place.clone())],
+                place,
+                is_only_reader: false,
+            });
+        }
+    }
+
+    fn add_artifact(&mut self, artifact: &Artifact, absent: &mut Absent) {
+        for (descriptor, blob) in &artifact.blobs {
+            self.add_blob(descriptor, blob.as_ref(), absent);
+        }
+    }
+
+    fn add_blob(&mut self, descriptor: &Descriptor, blob: Option<&Member>, absent: &mut Absent) {
+        let Some(member) = blob else {
+            if !descriptor.has_urls() && descriptor.data().is_none() {
+                absent.blobs.push(descriptor.digest().clone());
+            }
+            return;
+        };
+        self.push(Job {
+            member: member.clone(),
+            compression: Compression::None,
+            recoding: None,
+            digest: Some(descriptor.digest().clone()),
+            diff_ids: Vec::new(),
+            place: Place::Blob(descriptor.digest().clone()),
+            is_only_reader: false,
+        });
+    }
+
+    /// Adds a job, or what it verifies to one that does the same.
+    fn push(&mut self, job: Job) {
+        let key = (job.member.clone(), job.recoding);
+        if let Some(at) = self.by_key.get(&key) {
+            let same = &mut self.list[*at];
+            if same.diff_ids.is_empty() {
+                same.compression = job.compression;
+            }
+            for expected in job.diff_ids {
+                if !same
+                    .diff_ids
+                    .iter()
+                    .any(|(diff_id, _)| *diff_id == expected.0)
+                {
+                    same.diff_ids.push(expected);
+                }
+            }
+            same.digest = same.digest.take().or(job.digest);
+        } else {
+            self.by_key.insert(key, self.list.len());
+            self.list.push(job);
+        }
+    }
+
+    pub(super) fn list(&self) -> &[Job] {
+        &self.list
+    }
+
+    pub(super) fn list_mut(&mut self) -> &mut [Job] {
+        &mut self.list
+    }
+
+    /// The number of the job that moves a layer.
+    pub(super) fn of_layer(&self, layer: &Layer, coding: Coding) -> Option<usize> {
+        let member = layer.blob.clone()?;
+        self.by_key.get(&(member, coding.recoding(layer))).copied()
+    }
+
+    /// What each job will write, if that is known of all.
+    pub(super) fn known(&self) -> Option<Vec<Hashed>> {
+        self.list.iter().map(Job::known).collect()
+    }
+}
+
+/// What the input lacks.
+#[derive(Debug, Default)]
+struct Absent {
+    blobs: Vec<Digest>,
+    first_layer: Option<(Digest, Place)>,
+    whole_images: usize,
+}
+
+/// Says where the media type of a layer that stays is not what its bytes are.
+fn warn_of_labels(content: &Content, name: &str, coding: Coding, watch: &Watch<'_>) {
+    match content {
+        Content::Index(index) => {
+            for child in &index.children {
+                warn_of_labels(child, name, coding, watch);
+            }
+        }
+        Content::Image(image) if !coding.changes(image) => {
+            for (at, layer) in image.layers.iter().enumerate() {
+                let label = layer.descriptor.as_ref().map(Descriptor::media_type);
+                let claimed = label.and_then(LayerType::of);
+                let is_true =
+                    claimed.is_none_or(|claimed| claimed.compression == layer.compression);
+                if let (Some(label), false) = (label, is_true) {
+                    watch.warn(Warning::Mislabelled {
+                        position: at + 1,
+                        count: image.layers.len(),
+                        name: name.to_owned(),
+                        label: label.to_owned(),
+                        bytes: match layer.compression {
+                            Compression::None => "not compressed",
+                            Compression::Gzip => "gzip",
+                            Compression::Zstd => "zstd",
+                            Compression::Xz => "xz",
+                            Compression::Bzip2 => "bzip2",
+                        },
+                    });
+                }
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,243 @@
+//! The documents of an output: those of the input where nothing changed, and
+//! others that say what did.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::format::sink::{OutputImage, OutputLayer};
+use crate::format::source::{Content, Image, IndexContent, Layer};
+use crate::image::{Descriptor, Document, DocumentError, View, media_type, new_manifest};
+use crate::ops::plan::{Coding, Jobs};
+use crate::stream::Hashed;
+
+/// Annotations of a layer that speak of its compressed bytes: the tables of
+/// contents of eStargz and of zstd:chunked. They are wrong once those change.
+const COMPRESSION_ANNOTATIONS: [&str; 7] = [
+    "containerd.io/snapshot/stargz/toc.digest",
+    "io.containers.estargz.uncompressed-size",
+    "io.github.containers.zstd-chunked.manifest-checksum",
+    "io.github.containers.zstd-chunked.manifest-position",
+    "io.github.containers.zstd-chunked.tarsplit-position",
+    "io.github.containers.zstd-chunked.tarsplit-checksum",
+    "io.github.containers.zstd-chunked.manifest-compressed-size",
+];
+
+/// Makes documents, given what the blobs became.
+#[derive(Debug)]
+pub(super) struct Rebuilder<'a> {
+    jobs: &'a Jobs,
+    written: &'a [Hashed],
+    coding: Coding,
+    /// Every document of the output, by its digest, in the order of writing.
+    documents: Vec<(Digest, Vec<u8>)>,
+    seen: HashSet<Digest>,
+}
+
+impl<'a> Rebuilder<'a> {
+    pub(super) fn new(jobs: &'a Jobs, written: &'a [Hashed], coding: Coding) -> Self {
+        Self {
+            jobs,
+            written,
+            coding,
+            documents: Vec::new(),
+            seen: HashSet::new(),
+        }
+    }
+
+    /// The documents that were made.
+    pub(super) fn into_documents(self) -> Vec<(Digest, Vec<u8>)> {
+        self.documents
+    }
+
+    /// Makes the documents of a piece, and returns the descriptor of the topmost.
+    ///
+    /// `descriptor` is what points to it in the input; its other fields stay.
+    pub(super) fn rebuild(
+        &mut self,
+        content: &Content,
+        descriptor: Option<&Descriptor>,
+    ) -> Result<Descriptor> {
+        match content {
+            Content::Image(image) => self.image(image, descriptor),
+            Content::Index(index) => self.index(index, descriptor),
+            Content::Artifact(artifact) => {
+                let descriptor = descriptor.cloned().unwrap_or_else(|| {
+                    let manifest = &artifact.manifest;
+                    Descriptor::new(
+                        media_type::OCI_MANIFEST,
+                        manifest.digest().clone(),
+                        manifest.size(),
+                    )
+                });
+                self.put(descriptor.digest(), artifact.manifest.bytes());
+                Ok(descriptor)
+            }
+            Content::Opaque { descriptor, .. } => Ok(descriptor.clone()),
+        }
+    }
+
+    fn put(&mut self, digest: &Digest, bytes: &[u8]) {
+        if self.seen.insert(digest.clone()) {
+            self.documents.push((digest.clone(), bytes.to_vec()));
+        }
+    }
+
+    fn put_new<T: View>(&mut self, value: &Value) -> Result<Document<T>> {
+        let document = Document::<T>::from_value(value).map_err(own_document)?;
+        self.put(document.digest(), document.bytes());
+        Ok(document)
+    }
+
+    fn image(&mut self, image: &Image, descriptor: Option<&Descriptor>) -> Result<Descriptor> {
+        let config = config_descriptor(image);
+        self.put(config.digest(), image.config.bytes());
+        let layers: Vec<_> = image.layers.iter().map(|layer| self.layer(layer)).collect();
+        if let (Some(manifest), Some(descriptor)) = (&image.manifest, descriptor) {
+            if manifest.view().layers == layers {
+                self.put(descriptor.digest(), manifest.bytes());
+                return Ok(descriptor.clone());
+            }
+            let edited = manifest.edit(|value| {
+                value["mediaType"] = media_type::OCI_MANIFEST.into();
+                value["config"] = config.to_json();
+                value["layers"] = layers.iter().map(Descriptor::to_json).collect();
+            });
+            let edited = edited.map_err(own_document)?;
+            self.put(edited.digest(), edited.bytes());
+            return Ok(descriptor.pointing_to(
+                media_type::OCI_MANIFEST,
+                edited.digest(),
+                edited.size(),
+            ));
+        }
+        let manifest: Document<crate::image::Manifest> =
+            self.put_new(&new_manifest(&config, &layers))?;
+        let new = Descriptor::new(
+            media_type::OCI_MANIFEST,
+            manifest.digest().clone(),
+            manifest.size(),
+        );
+        let platform = image.platform().map(|platform| {
+            let mut value = serde_json::json!({
+                "architecture": platform.architecture,
+                "os": platform.os,
+            });
+            if let Some(variant) = &platform.variant {
+                value["variant"] = variant.as_str().into();
+            }
+            value
+        });
+        Ok(new.with("platform", platform))
+    }
+
+    /// The descriptor of a layer as it was written.
+    ///
+    /// One whose bytes stayed keeps its descriptor, with all that stands there.
+    fn layer(&self, layer: &Layer) -> Descriptor {
+        let job = self.jobs.of_layer(layer, self.coding);
+        let written = job.map(|job| &self.written[job]);
+        let compression = match self.coding.recoding(layer) {
+            Some(recoding) => recoding.compression(),
+            None => layer.compression,
+        };
+        match (&layer.descriptor, written) {
+            (Some(descriptor), Some(written)) if *descriptor.digest() != written.digest => {
+                let media_type = oci_type(compression);
+                let mut moved = descriptor.pointing_to(media_type, &written.digest, written.size);
+                for key in COMPRESSION_ANNOTATIONS {
+                    moved = moved.with_annotation(key, None);
+                }
+                moved
+            }
+            (Some(descriptor), _) => descriptor.clone(),
+            (None, Some(written)) => {
+                Descriptor::new(oci_type(compression), written.digest.clone(), written.size)
+            }
+            // A layer without blob has a descriptor, or it would not have been read.
+            (None, None) => Descriptor::new(oci_type(compression), layer.diff_id.0.clone(), 0),
+        }
+    }
+
+    fn index(
+        &mut self,
+        index: &IndexContent,
+        descriptor: Option<&Descriptor>,
+    ) -> Result<Descriptor> {
+        let held = &index.index.view().manifests;
+        let children = index.kept.as_ref().unwrap_or(held);
+        let mut manifests = Vec::new();
+        for (child, descriptor) in index.children.iter().zip(children) {
+            manifests.push(self.rebuild(child, Some(descriptor))?);
+        }
+        if let (true, Some(descriptor)) = (manifests == *held, descriptor) {
+            self.put(descriptor.digest(), index.index.bytes());
+            return Ok(descriptor.clone());
+        }
+        let edited = index.index.edit(|value| {
+            value["mediaType"] = media_type::OCI_INDEX.into();
+            value["manifests"] = manifests.iter().map(Descriptor::to_json).collect();
+        });
+        let edited = edited.map_err(own_document)?;
+        self.put(edited.digest(), edited.bytes());
+        let base = descriptor.cloned().unwrap_or_else(|| {
+            Descriptor::new(
+                media_type::OCI_INDEX,
+                edited.digest().clone(),
+                edited.size(),
+            )
+        });
+        Ok(base.pointing_to(media_type::OCI_INDEX, edited.digest(), edited.size()))
+    }
+
+    /// What `manifest.json` has to say of an image.
+    pub(super) fn docker_image(&self, image: &Image) -> OutputImage {
+        let layer = |layer: &Layer| {
+            let descriptor = self.layer(layer);
+            OutputLayer {
+                diff_id: layer.diff_id.clone(),
+                digest: descriptor.digest().clone(),
+                source: layer
+                    .blob
+                    .is_none()
+                    .then(|| descriptor.to_json().to_string()),
+            }
+        };
+        OutputImage {
+            config: config_descriptor(image).digest().clone(),
+            layers: image.layers.iter().map(layer).collect(),
+        }
+    }
+}
+
+/// The descriptor of a config, with the name that its manifest gives it.
+fn config_descriptor(image: &Image) -> Descriptor {
+    let new = Descriptor::new(
+        media_type::OCI_CONFIG,
+        image.config.digest().clone(),
+        image.config.size(),
+    );
+    match &image.manifest {
+        Some(manifest) => {
+            let held = &manifest.view().config;
+            held.pointing_to(media_type::OCI_CONFIG, held.digest(), held.size())
+        }
+        None => new,
+    }
+}
+
+/// A layer that is written has a compression that OCI has a name for; one that
+/// stays outside keeps its descriptor.
+fn oci_type(compression: crate::stream::Compression) -> &'static str {
+    media_type::oci_layer(compression).unwrap_or("application/vnd.oci.image.layer.v1.tar")
+}
+
+/// What restow writes, it can read.
+fn own_document(source: DocumentError) -> Error {
+    Error::Document {
+        what: "a document of the output".to_owned(),
+        source,
+    }
+}

@@ -1,0 +1,156 @@
+//! Which of the images of an input are meant.
+
+use std::str::FromStr;
+
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::format::source::{Content, ImageSource, Root};
+use crate::image::Reference;
+
+/// How a user names one image of several.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selector {
+    /// By a reference, a name of a layout, a digest or an image id, or by a prefix
+    /// of those two that fits one image.
+    Name(String),
+    /// By its number, counted from 1.
+    Number(usize),
+}
+
+/// A text that is not a [`Selector`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` does not name an image: a reference, a digest, an image id or `#N` was expected")]
+pub struct SelectorError(String);
+
+impl FromStr for Selector {
+    type Err = SelectorError;
+
+    fn from_str(text: &str) -> Result<Self, SelectorError> {
+        let wrong = || SelectorError(text.to_owned());
+        match text.strip_prefix('#') {
+            Some(number) => match number.parse() {
+                Ok(number) if number > 0 => Ok(Self::Number(number)),
+                _ => Err(wrong()),
+            },
+            None if text.is_empty() => Err(wrong()),
+            None => Ok(Self::Name(text.to_owned())),
+        }
+    }
+}
+
+/// Returns the roots that a selector means, which are names of one image; all
+/// roots without a selector.
+pub(super) fn select<'a>(
+    source: &'a dyn ImageSource,
+    selector: Option<&Selector>,
+) -> Result<Vec<&'a Root>> {
+    let roots: Vec<&Root> = source.roots().iter().collect();
+    if roots.is_empty() {
+        return Err(Error::NoImage);
+    }
+    match selector {
+        None => Ok(roots),
+        Some(Selector::Number(number)) => {
+            let targets = targets(&roots);
+            let Some(first) = targets.get(number - 1) else {
+                return Err(no_such_image(&format!("#{number}"), &roots));
+            };
+            Ok(with_target_of(&roots, first))
+        }
+        Some(Selector::Name(name)) => by_name(source, &roots, name),
+    }
+}
+
+/// Finds images by name: to the letter first, then by what the name means, then
+/// by a tag that only one has, then by digest.
+fn by_name<'a>(source: &dyn ImageSource, roots: &[&'a Root], name: &str) -> Result<Vec<&'a Root>> {
+    let reference = name.parse::<Reference>().ok().map(Reference::or_latest);
+    let is_literal = |root: &Root| root.label.as_deref() == Some(name);
+    let is_meant = |root: &Root| reference.is_some() && root.reference == reference;
+    let is_tag = |root: &Root| {
+        root.reference
+            .as_ref()
+            .is_some_and(|r| r.tag() == Some(name))
+    };
+    let rules: [&dyn Fn(&Root) -> bool; 3] = [&is_literal, &is_meant, &is_tag];
+    for rule in rules {
+        let found: Vec<&Root> = roots.iter().copied().filter(|root| rule(root)).collect();
+        if !found.is_empty() {
+            return one_image(name, found);
+        }
+    }
+    let digests = name.strip_prefix("sha256:").unwrap_or(name);
+    if digests.is_empty() || !digests.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(no_such_image(name, roots));
+    }
+    let mut found = Vec::new();
+    for root in roots {
+        let is_prefix = |digest: &Digest| digest.hex().starts_with(digests);
+        let is_named = root.target_digest().is_some_and(is_prefix);
+        if is_named || image_ids(&source.load(root)?).any(is_prefix) {
+            found.push(*root);
+        }
+    }
+    if found.is_empty() {
+        return Err(no_such_image(name, roots));
+    }
+    one_image(name, found)
+}
+
+/// The digests of the configs under a root.
+fn image_ids(content: &Content) -> Box<dyn Iterator<Item = &Digest> + '_> {
+    match content {
+        Content::Image(image) => Box::new(std::iter::once(image.config.digest())),
+        Content::Index(index) => Box::new(index.children.iter().flat_map(image_ids)),
+        Content::Artifact(_) | Content::Opaque { .. } => Box::new(std::iter::empty()),
+    }
+}
+
+fn one_image<'a>(name: &str, found: Vec<&'a Root>) -> Result<Vec<&'a Root>> {
+    let targets = targets(&found);
+    if targets.len() == 1 {
+        return Ok(found);
+    }
+    Err(Error::SeveralImages {
+        wanted: name.to_owned(),
+        count: targets.len(),
+        have: names(&found),
+    })
+}
+
+/// The first root of each image.
+pub(super) fn targets<'a>(roots: &[&'a Root]) -> Vec<&'a Root> {
+    let mut targets: Vec<&Root> = Vec::new();
+    for root in roots {
+        if !targets.iter().any(|seen| is_same_target(seen, root)) {
+            targets.push(root);
+        }
+    }
+    targets
+}
+
+/// All roots of one image.
+pub(super) fn with_target_of<'a>(roots: &[&'a Root], of: &Root) -> Vec<&'a Root> {
+    let mut roots = roots.to_vec();
+    roots.retain(|root| is_same_target(root, of));
+    roots
+}
+
+fn is_same_target(one: &Root, other: &Root) -> bool {
+    match (one.target_digest(), other.target_digest()) {
+        (Some(one), Some(other)) => one == other,
+        (None, None) => one.target == other.target,
+        _ => false,
+    }
+}
+
+fn no_such_image(wanted: &str, roots: &[&Root]) -> Error {
+    Error::NoSuchImage {
+        wanted: wanted.to_owned(),
+        have: names(roots),
+    }
+}
+
+fn names(roots: &[&Root]) -> Vec<String> {
+    roots.iter().map(|root| root.display_name()).collect()
+}

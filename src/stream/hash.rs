@@ -1,0 +1,368 @@
+//! Streams that are hashed, and unpacked to be hashed, while they pass by.
+
+use std::collections::VecDeque;
+use std::io::{self, BufRead, Read, Write};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use crate::digest::{Algorithm, Digest, Hasher};
+use crate::stream::{COPY_BUFFER, Compression, Decoder};
+
+/// Chunks that may wait for a tap: enough that neither side waits for the
+/// other's hiccups, and all that a stream ever holds in memory.
+const TAP_DEPTH: usize = 4;
+
+/// What a stream turned out to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hashed {
+    /// The digest of all of its bytes.
+    pub digest: Digest,
+    /// How many there were.
+    pub size: u64,
+}
+
+/// Bytes that were read once and are looked at by several threads.
+type Chunk = Arc<Buffer>;
+
+#[derive(Debug, Default)]
+struct Buffer {
+    bytes: Box<[u8]>,
+    length: usize,
+}
+
+impl Buffer {
+    fn filled(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+/// A reader whose bytes are hashed as they pass by, each hash on a thread of its own.
+///
+/// It is a [`BufRead`], so that a copy hands out the very buffer that was read,
+/// and nothing is copied for the sake of the hash. By default nothing looks on;
+/// [`Tapped::hash`] and [`Tapped::hash_unpacked`] add lookers-on.
+#[derive(Debug)]
+pub struct Tapped<R> {
+    input: R,
+    /// The chunk that is being handed out, and how much of it is gone.
+    current: Option<Chunk>,
+    consumed: usize,
+    /// Chunks that were handed out; the oldest is used again when no tap holds it.
+    used: VecDeque<Chunk>,
+    taps: Vec<Tap>,
+}
+
+#[derive(Debug)]
+struct Tap {
+    sender: Option<SyncSender<Chunk>>,
+    thread: JoinHandle<io::Result<Hashed>>,
+}
+
+impl<R: Read> Tapped<R> {
+    /// Wraps a reader.
+    pub fn new(input: R) -> Self {
+        Self {
+            input,
+            current: None,
+            consumed: 0,
+            used: VecDeque::new(),
+            taps: Vec::new(),
+        }
+    }
+
+    /// Hashes the bytes as they are.
+    pub fn hash(&mut self, algorithm: Algorithm) -> io::Result<()> {
+        self.tap(move |mut chunks| hash_all(&mut chunks, algorithm))
+    }
+
+    /// Hashes what the bytes unpack to.
+    pub fn hash_unpacked(
+        &mut self,
+        compression: Compression,
+        algorithm: Algorithm,
+    ) -> io::Result<()> {
+        self.tap(move |chunks| {
+            let mut decoder = Decoder::new(compression, chunks)?;
+            hash_all(&mut Tapped::new(&mut decoder), algorithm)
+        })
+    }
+
+    fn tap(
+        &mut self,
+        look_on: impl FnOnce(Chunks) -> io::Result<Hashed> + Send + 'static,
+    ) -> io::Result<()> {
+        let (sender, receiver) = sync_channel(TAP_DEPTH);
+        let chunks = Chunks {
+            receiver,
+            current: Arc::default(),
+            consumed: 0,
+        };
+        let thread = thread::Builder::new()
+            .name("hash".to_owned())
+            .spawn(move || look_on(chunks))?;
+        self.taps.push(Tap {
+            sender: Some(sender),
+            thread,
+        });
+        Ok(())
+    }
+
+    /// Reads what is left and returns what each tap saw, in the order in which
+    /// they were added.
+    ///
+    /// Bytes behind the end of a tar or of a compressed stream belong to the
+    /// blob, so a caller that stopped before the end of the input must still
+    /// come here. The outer error is that of the input, an inner one that of
+    /// the unpacking.
+    pub fn finish(mut self) -> io::Result<Vec<io::Result<Hashed>>> {
+        loop {
+            let length = self.fill_buf()?.len();
+            if length == 0 {
+                break;
+            }
+            self.consume(length);
+        }
+        Ok(self
+            .taps
+            .into_iter()
+            .map(|mut tap| {
+                drop(tap.sender.take());
+                tap.thread
+                    .join()
+                    .unwrap_or_else(|_| Err(io::Error::other("a hashing thread panicked")))
+            })
+            .collect())
+    }
+
+    /// A buffer that no tap looks at any more, or a new one.
+    fn free_buffer(&mut self) -> Buffer {
+        while self.used.len() > TAP_DEPTH + 2 {
+            self.used.pop_front();
+        }
+        if let Some(buffer) = self.used.front_mut().and_then(Arc::get_mut) {
+            let buffer = std::mem::take(buffer);
+            self.used.pop_front();
+            return buffer;
+        }
+        Buffer {
+            bytes: vec![0; COPY_BUFFER].into(),
+            length: 0,
+        }
+    }
+}
+
+impl<R: Read> BufRead for Tapped<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        let is_empty = self
+            .current
+            .as_ref()
+            .is_none_or(|chunk| self.consumed == chunk.length);
+        if is_empty {
+            if let Some(chunk) = self.current.take() {
+                self.used.push_back(chunk);
+            }
+            let mut buffer = self.free_buffer();
+            buffer.length = read_some(&mut self.input, &mut buffer.bytes)?;
+            let chunk = Arc::new(buffer);
+            if chunk.length > 0 {
+                for tap in &mut self.taps {
+                    // A tap that is gone has failed, and says so when it is asked.
+                    if let Some(sender) = &tap.sender
+                        && sender.send(Arc::clone(&chunk)).is_err()
+                    {
+                        tap.sender = None;
+                    }
+                }
+            }
+            self.consumed = 0;
+            self.current = Some(chunk);
+        }
+        let chunk = self.current.as_ref().expect("a chunk was just put there");
+        Ok(&chunk.filled()[self.consumed..])
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.consumed += amount;
+    }
+}
+
+impl<R: Read> Read for Tapped<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let available = self.fill_buf()?;
+        let length = available.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&available[..length]);
+        self.consume(length);
+        Ok(length)
+    }
+}
+
+/// The tap's end of the channel, as a reader.
+#[derive(Debug)]
+struct Chunks {
+    receiver: Receiver<Chunk>,
+    current: Chunk,
+    consumed: usize,
+}
+
+impl BufRead for Chunks {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.consumed == self.current.length {
+            self.consumed = 0;
+            // Given back before the wait, so that the reader can use it again.
+            self.current = Arc::default();
+            self.current = self.receiver.recv().unwrap_or_default();
+        }
+        Ok(&self.current.filled()[self.consumed..])
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.consumed += amount;
+    }
+}
+
+impl Read for Chunks {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let available = self.fill_buf()?;
+        let length = available.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&available[..length]);
+        self.consume(length);
+        Ok(length)
+    }
+}
+
+fn hash_all(input: &mut dyn BufRead, algorithm: Algorithm) -> io::Result<Hashed> {
+    let mut hasher = Hasher::new(algorithm);
+    let mut size = 0;
+    loop {
+        let buffer = input.fill_buf()?;
+        let length = buffer.len();
+        if length == 0 {
+            return Ok(Hashed {
+                digest: hasher.finish(),
+                size,
+            });
+        }
+        hasher.update(buffer);
+        size += length as u64;
+        input.consume(length);
+    }
+}
+
+/// Reads once, again if a signal came between.
+fn read_some(input: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match input.read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// A writer that hashes what goes through it, on the thread that writes.
+///
+/// For output that took long to make, beside which the hash is nothing.
+#[derive(Debug)]
+#[must_use = "the digest is only known at `finish`"]
+pub struct HashWriter<W> {
+    output: W,
+    hasher: Hasher,
+    size: u64,
+}
+
+impl<W: Write> HashWriter<W> {
+    /// Wraps a writer; the digest will be a sha256 one.
+    pub fn new(output: W) -> Self {
+        Self {
+            output,
+            hasher: Hasher::new(Algorithm::Sha256),
+            size: 0,
+        }
+    }
+
+    /// Returns the writer, and what went through.
+    pub fn finish(self) -> (W, Hashed) {
+        let hashed = Hashed {
+            digest: self.hasher.finish(),
+            size: self.size,
+        };
+        (self.output, hashed)
+    }
+}
+
+impl<W: Write> Write for HashWriter<W> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let length = self.output.write(buffer)?;
+        self.hasher.update(&buffer[..length]);
+        self.size += length as u64;
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.output.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives one to three bytes at a time.
+    struct Short<'a>(&'a [u8]);
+
+    impl Read for Short<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let length = (self.0.len() % 3 + 1).min(self.0.len()).min(buffer.len());
+            buffer[..length].copy_from_slice(&self.0[..length]);
+            self.0 = &self.0[length..];
+            Ok(length)
+        }
+    }
+
+    #[test]
+    fn taps_see_all_bytes_even_those_that_nobody_read() {
+        let bytes: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
+        let mut stream = Tapped::new(&bytes[..]);
+        stream.hash(Algorithm::Sha256).unwrap();
+        let mut first = [0; 7];
+        stream.read_exact(&mut first).unwrap();
+        assert_eq!(first, bytes[..7]);
+        let hashed = stream.finish().unwrap().remove(0).unwrap();
+        assert_eq!(hashed.digest, Digest::of(&bytes));
+        assert_eq!(hashed.size, 400_000);
+    }
+
+    #[test]
+    fn short_reads_change_nothing() {
+        let bytes = b"a stream that comes in crumbs".repeat(50);
+        let mut stream = Tapped::new(Short(&bytes));
+        stream.hash(Algorithm::Sha256).unwrap();
+        let mut copy = Vec::new();
+        stream.read_to_end(&mut copy).unwrap();
+        assert_eq!(copy, bytes);
+        let hashed = stream.finish().unwrap().remove(0).unwrap();
+        assert_eq!(hashed.digest, Digest::of(&bytes));
+    }
+
+    #[test]
+    fn a_tap_that_cannot_unpack_says_so_and_the_others_go_on() {
+        let bytes = vec![7; 3 * COPY_BUFFER];
+        let mut stream = Tapped::new(&bytes[..]);
+        stream
+            .hash_unpacked(Compression::Gzip, Algorithm::Sha256)
+            .unwrap();
+        stream.hash(Algorithm::Sha256).unwrap();
+        let mut results = stream.finish().unwrap();
+        assert_eq!(results.pop().unwrap().unwrap().digest, Digest::of(&bytes));
+        assert!(results.pop().unwrap().is_err());
+    }
+
+    #[test]
+    fn a_hash_writer_counts_what_was_written() {
+        let mut writer = HashWriter::new(Vec::new());
+        writer.write_all(b"abc").unwrap();
+        let (output, hashed) = writer.finish();
+        assert_eq!(output, b"abc");
+        assert_eq!((hashed.digest, hashed.size), (Digest::of(b"abc"), 3));
+    }
+}

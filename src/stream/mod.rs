@@ -1,0 +1,25 @@
+//! Bytes: hashing, compressing, copying, spooling, committing.
+//!
+//! Knows nothing of images or of tar. Readers and writers here only adapt and
+//! return plain [`std::io::Error`]; what a failure means is said by the caller.
+
+mod block;
+mod commit;
+mod compress;
+mod copy;
+mod decompress;
+mod hash;
+mod spool;
+
+pub use block::Workers;
+pub use commit::{PendingDirectory, PendingFile, lock_directory};
+pub use compress::{Encoder, Recoding};
+pub use copy::{CopyError, Counted, copy};
+pub use decompress::{Compression, Decoder, SNIFF_LENGTH};
+pub use hash::{HashWriter, Hashed, Tapped};
+pub use spool::Spool;
+
+/// The size of every copy buffer: large enough that system calls and hand-overs
+/// between threads cost nothing beside the work, small enough to stay in the
+/// processor's cache while it is hashed.
+pub const COPY_BUFFER: usize = 256 * 1024;

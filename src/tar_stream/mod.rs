@@ -1,0 +1,17 @@
+//! Tar: members one after the other.
+//!
+//! The syntax alone: headers, PAX records, GNU long names, their limits. What a
+//! member means is known elsewhere: in `format` for the tar around an image, in
+//! `layer` for the tar inside it. Both meet hostile input, so both read it here.
+
+mod header;
+mod reader;
+
+pub use header::{TarError, display_name};
+pub use reader::{Kind, Member, Skip, Skippable, TarReader, is_tar_header};
+
+/// The size of a header, and what data is padded to.
+pub const BLOCK: u64 = 512;
+
+/// What marks the end, twice.
+pub const EMPTY_BLOCK: [u8; 512] = [0; 512];

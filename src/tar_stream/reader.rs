@@ -1,0 +1,344 @@
+//! Members of a tar stream, read one after the other.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+
+use tar::Header;
+
+use crate::tar_stream::BLOCK;
+use crate::tar_stream::header::{
+    EXTENSION_MAX, PaxRecord, TarError, checksum_holds, pax_records, size,
+};
+
+/// What a member is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file (`0`, NUL, `7`).
+    File,
+    /// Another name of an earlier file (`1`).
+    HardLink,
+    /// A symbolic link (`2`).
+    Symlink,
+    /// A folder (`5`, or an old header whose name ends in a slash).
+    Directory,
+    /// Anything else, by its type flag: devices, fifos, sparse files.
+    Other(u8),
+}
+
+/// One member's header, its extended headers applied.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// The name as it stands in the tar.
+    pub path: Vec<u8>,
+    /// What it is.
+    pub kind: Kind,
+    /// Where a link points; empty for anything else.
+    pub link: Vec<u8>,
+    /// How many bytes of data follow.
+    pub size: u64,
+    /// Where the data begins, from the start of the stream.
+    pub position: u64,
+    /// Seconds since 1970, 0 where the field makes no sense.
+    pub mtime: i64,
+}
+
+/// A reader that can pass over bytes, if need be by reading them.
+pub trait Skip: Read {
+    /// Passes over `amount` bytes. It may go beyond the end, and tell only at
+    /// the next read.
+    fn skip(&mut self, amount: u64) -> io::Result<()>;
+}
+
+/// Skips by reading.
+#[derive(Debug)]
+pub struct Skippable<R>(pub R);
+
+impl<R: Read> Read for Skippable<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl<R: Read> Skip for Skippable<R> {
+    fn skip(&mut self, amount: u64) -> io::Result<()> {
+        io::copy(&mut (&mut self.0).take(amount), &mut io::sink()).map(drop)
+    }
+}
+
+impl Skip for File {
+    fn skip(&mut self, amount: u64) -> io::Result<()> {
+        let amount = i64::try_from(amount).map_err(|_| io::ErrorKind::InvalidInput)?;
+        self.seek(SeekFrom::Current(amount)).map(drop)
+    }
+}
+
+/// Whether a block is a tar header with a checksum that holds.
+#[must_use]
+pub fn is_tar_header(block: &[u8]) -> bool {
+    let Ok(bytes) = <[u8; 512]>::try_from(block) else {
+        return false;
+    };
+    let mut header = Header::new_old();
+    *header.as_mut_bytes() = bytes;
+    checksum_holds(&header)
+}
+
+/// Reads the members of a tar stream in order.
+///
+/// Accepted are v7, ustar, GNU and PAX headers. The end may be marked by two
+/// empty blocks, by one, or by nothing; what stands behind it is not looked at.
+/// At most 1 MiB of extended headers is held for a member, never its data.
+/// Sparse files are not unpacked: they come as [`Kind::Other`].
+#[derive(Debug)]
+pub struct TarReader<R> {
+    input: R,
+    /// Where in the stream the input stands.
+    position: u64,
+    /// Data of the current member that was not read yet.
+    remaining: u64,
+    /// What pads the current member's data to a whole block.
+    padding: u64,
+    is_at_end: bool,
+}
+
+impl<R: Skip> TarReader<R> {
+    /// Begins at the input's current place.
+    pub fn new(input: R) -> Self {
+        Self {
+            input,
+            position: 0,
+            remaining: 0,
+            padding: 0,
+            is_at_end: false,
+        }
+    }
+
+    /// Returns the input, which stands where reading ended.
+    pub fn into_inner(self) -> R {
+        self.input
+    }
+
+    /// Goes to the next member; `None` is the end of the archive.
+    ///
+    /// What was not read of the current one is passed over.
+    pub fn next_member(&mut self) -> Result<Option<Member>, TarError> {
+        let mut extensions = Extensions::default();
+        loop {
+            self.finish_member()?;
+            let offset = self.position;
+            let Some(header) = self.read_header()? else {
+                return Ok(None);
+            };
+            let size = size(&header, offset)?;
+            match header.as_old().linkflag[0] {
+                b'x' => {
+                    let data = self.read_extension(size, offset)?;
+                    extensions.pax = pax_records(&data, offset)?;
+                }
+                // Attributes for all that follows: no engine heeds them.
+                b'g' => drop(self.read_extension(size, offset)?),
+                b'L' => extensions.path = Some(self.read_long_name(size, offset)?),
+                b'K' => extensions.link = Some(self.read_long_name(size, offset)?),
+                _ => {
+                    return self
+                        .begin_member(&header, size, extensions, offset)
+                        .map(Some);
+                }
+            }
+        }
+    }
+
+    fn begin_member(
+        &mut self,
+        header: &Header,
+        size: u64,
+        extensions: Extensions,
+        offset: u64,
+    ) -> Result<Member, TarError> {
+        let is_sparse = extensions.is_sparse();
+        let size = extensions.size(offset)?.unwrap_or(size);
+        let path = extensions
+            .value(b"path")
+            .or(extensions.path)
+            .unwrap_or_else(|| header.path_bytes().into_owned());
+        let flag = header.as_old().linkflag[0];
+        let kind = match flag {
+            _ if is_sparse => Kind::Other(b'S'),
+            b'0' | 0 if path.ends_with(b"/") => Kind::Directory,
+            b'0' | 0 | b'7' => Kind::File,
+            b'1' => Kind::HardLink,
+            b'2' => Kind::Symlink,
+            b'5' => Kind::Directory,
+            other => Kind::Other(other),
+        };
+        let link = match kind {
+            Kind::HardLink | Kind::Symlink => find(&extensions.pax, b"linkpath")
+                .or(extensions.link)
+                .unwrap_or_else(|| header.link_name_bytes().unwrap_or_default().into_owned()),
+            _ => Vec::new(),
+        };
+        // Links, devices, folders and fifos have no data whatever their size
+        // says: the next block is a header (Go's archive/tar, POSIX pax).
+        let size = if matches!(flag, b'1'..=b'6') { 0 } else { size };
+        self.remaining = size;
+        self.padding = size.next_multiple_of(BLOCK) - size;
+        Ok(Member {
+            path,
+            kind,
+            link,
+            size,
+            position: self.position,
+            mtime: header.mtime().unwrap_or(0).cast_signed(),
+        })
+    }
+
+    /// Passes over what is left of the current member.
+    fn finish_member(&mut self) -> Result<(), TarError> {
+        let amount = self.remaining + self.padding;
+        self.input.skip(amount)?;
+        self.position += amount;
+        self.remaining = 0;
+        self.padding = 0;
+        Ok(())
+    }
+
+    /// Reads a header block; `None` is the end.
+    fn read_header(&mut self) -> Result<Option<Header>, TarError> {
+        if self.is_at_end {
+            return Ok(None);
+        }
+        let mut header = Header::new_old();
+        let block = header.as_mut_bytes();
+        let length = read_full(&mut self.input, block)?;
+        let offset = self.position;
+        if length == 0 || (length == block.len() && block.iter().all(|byte| *byte == 0)) {
+            self.is_at_end = true;
+            self.position += length as u64;
+            return Ok(None);
+        }
+        if length < block.len() {
+            return Err(self.truncated(length, BLOCK));
+        }
+        self.position += BLOCK;
+        if checksum_holds(&header) {
+            Ok(Some(header))
+        } else {
+            Err(TarError::Checksum { offset })
+        }
+    }
+
+    fn read_extension(&mut self, size: u64, offset: u64) -> Result<Vec<u8>, TarError> {
+        if size > EXTENSION_MAX {
+            return Err(TarError::ExtensionTooLarge {
+                offset,
+                size,
+                limit: EXTENSION_MAX,
+            });
+        }
+        let mut data = vec![0; usize::try_from(size).expect("EXTENSION_MAX fits")];
+        let length = read_full(&mut self.input, &mut data)?;
+        if length < data.len() {
+            return Err(self.truncated(length, size));
+        }
+        self.position += size;
+        self.padding = size.next_multiple_of(BLOCK) - size;
+        Ok(data)
+    }
+
+    /// A GNU long name or link: its data up to the first NUL.
+    fn read_long_name(&mut self, size: u64, offset: u64) -> Result<Vec<u8>, TarError> {
+        let mut name = self.read_extension(size, offset)?;
+        let end = name.iter().position(|byte| *byte == 0);
+        name.truncate(end.unwrap_or(name.len()));
+        Ok(name)
+    }
+
+    fn truncated(&self, got: usize, wanted: u64) -> TarError {
+        TarError::Truncated {
+            offset: self.position + got as u64,
+            missing: wanted - got as u64,
+        }
+    }
+}
+
+/// Reads the current member's data, and fails if the stream ends before it.
+impl<R: Skip> Read for TarReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let limit = usize::try_from(self.remaining).unwrap_or(usize::MAX);
+        let length = buffer.len().min(limit);
+        if length == 0 {
+            return Ok(0);
+        }
+        let length = self.input.read(&mut buffer[..length])?;
+        if length == 0 {
+            let error = TarError::Truncated {
+                offset: self.position,
+                missing: self.remaining,
+            };
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, error));
+        }
+        self.remaining -= length as u64;
+        self.position += length as u64;
+        Ok(length)
+    }
+}
+
+/// What stood in extended headers before a member's own header.
+#[derive(Debug, Default)]
+struct Extensions {
+    pax: Vec<PaxRecord>,
+    path: Option<Vec<u8>>,
+    link: Option<Vec<u8>>,
+}
+
+impl Extensions {
+    fn value(&self, key: &[u8]) -> Option<Vec<u8>> {
+        find(&self.pax, key)
+    }
+
+    /// A PAX size overrides that of the header, whatever that says.
+    fn size(&self, offset: u64) -> Result<Option<u64>, TarError> {
+        let Some(value) = self.value(b"size") else {
+            return Ok(None);
+        };
+        std::str::from_utf8(&value)
+            .ok()
+            .and_then(|digits| digits.parse::<u64>().ok())
+            .filter(|size| i64::try_from(*size).is_ok())
+            .map(Some)
+            .ok_or(TarError::Size { offset })
+    }
+
+    fn is_sparse(&self) -> bool {
+        self.pax
+            .iter()
+            .any(|(key, _)| key.starts_with(b"GNU.sparse."))
+    }
+}
+
+/// The last record of a key counts, and an empty value deletes it.
+fn find(records: &[PaxRecord], key: &[u8]) -> Option<Vec<u8>> {
+    records
+        .iter()
+        .rev()
+        .find(|(of, _)| of == key)
+        .map(|(_, value)| value.clone())
+        .filter(|value| !value.is_empty())
+}
+
+/// Fills the buffer, unless the stream ends before.
+fn read_full(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut length = 0;
+    while length < buffer.len() {
+        match input.read(&mut buffer[length..]) {
+            Ok(0) => break,
+            Ok(more) => length += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(length)
+}
+
+#[cfg(test)]
+mod tests;
