@@ -94,6 +94,11 @@ pub enum Warning {
         /// The blob.
         digest: Digest,
     },
+    /// A tar stops without saying that it ends.
+    #[error(
+        "the tar has no end-of-archive block; it may have been cut off, but all that its documents name is there"
+    )]
+    EndMissing,
     /// The same image index lists platforms that the output does not take.
     #[error("{what} of `{name}` left out: {reason}")]
     LeftOut {

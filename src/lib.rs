@@ -27,7 +27,7 @@
 //!
 //! [`format::open`] finds out what an input is and returns a
 //! [`format::source::ImageSource`]; [`format::create`] begins an output, a
-//! [`format::sink::ImageSink`]; [`ops::convert`] moves images from one to the
+//! [`format::sink::ImageSink`]; [`ops::convert()`] moves images from one to the
 //! other. Everything that is read is verified against its digest, size and
 //! diff_id while it passes by, and nothing of an output is visible before all
 //! of it is there.

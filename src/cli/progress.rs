@@ -29,7 +29,7 @@ pub(super) enum Progress {
 
 #[derive(Debug)]
 pub(super) struct Bar {
-    bar: ProgressBar,
+    shown: ProgressBar,
     begun: Instant,
     is_shown: bool,
 }
@@ -52,7 +52,7 @@ impl Progress {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
             bar.set_style(spinner_style());
             Self::Bar(Mutex::new(Bar {
-                bar,
+                shown: bar,
                 begun: Instant::now(),
                 is_shown: false,
             }))
@@ -90,17 +90,16 @@ impl Progress {
     /// Ends it.
     pub(super) fn finish(&self, is_done: bool, say: impl Fn(&Value)) {
         match self {
-            Self::Hidden => {}
             Self::Bar(bar) => bar
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .bar
+                .shown
                 .finish_and_clear(),
             Self::Json(counter) if is_done => {
                 let counter = counter.lock().unwrap_or_else(PoisonError::into_inner);
                 say(&json!({"event": "done", "bytes": counter.bytes}));
             }
-            Self::Json(_) => {}
+            Self::Hidden | Self::Json(_) => {}
         }
     }
 
@@ -111,7 +110,7 @@ impl Progress {
                 let bar = bar
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
-                    .bar
+                    .shown
                     .clone();
                 bar.suspend(print);
             }
@@ -125,18 +124,18 @@ impl Bar {
         match event {
             Event::Total(total) => {
                 // What was read to find the images is no part of the job.
-                self.bar.set_position(0);
-                self.bar.reset_eta();
-                self.bar.set_length(*total);
-                self.bar.set_style(bar_style());
+                self.shown.set_position(0);
+                self.shown.reset_eta();
+                self.shown.set_length(*total);
+                self.shown.set_style(bar_style());
             }
-            Event::Advanced(bytes) => self.bar.inc(*bytes),
-            Event::Step(step) => self.bar.set_message(step.to_string()),
+            Event::Advanced(bytes) => self.shown.inc(*bytes),
+            Event::Step(step) => self.shown.set_message(step.to_string()),
             _ => {}
         }
         if !self.is_shown && self.begun.elapsed() >= PATIENCE {
             self.is_shown = true;
-            self.bar
+            self.shown
                 .set_draw_target(ProgressDrawTarget::stderr_with_hz(15));
         }
     }

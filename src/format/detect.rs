@@ -6,7 +6,7 @@ use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Place, Result};
-use crate::event::{Event, Step, Watch};
+use crate::event::{Event, Step, Warning, Watch};
 use crate::format::Format;
 use crate::format::container::{
     Container, Directory, FileRange, ForwardTar, Received, SeekableTar, WholeStream, receive,
@@ -135,13 +135,9 @@ fn open_file(file: File, start: u64, opening: &Opening<'_>) -> Result<Box<dyn Im
         Err(Error::Tar(TarError::Checksum { offset: 0 })) => return Err(not_an_image(&head)),
         other => other?,
     };
-    match kind_of(&tar, opening.format)? {
-        Kind::Docker => Ok(Box::new(docker(Box::new(tar), opening)?)),
-        Kind::Oci => Ok(Box::new(OciLayout::open(
-            Box::new(tar),
-            Format::OciArchive,
-        )?)),
-        Kind::Rootfs => {
+    match open_images(tar, opening)? {
+        Ok(source) => Ok(source),
+        Err(tar) => {
             let (file, start, compression) = tar.into_file()?;
             open_rootfs(file, start, compression, None, opening)
         }
@@ -171,18 +167,13 @@ fn open_stream(
     opening: &Opening<'_>,
 ) -> Result<Box<dyn ImageSource>> {
     match receive(stream, staging, &opening.watch)? {
-        Received::Members(tar) => match kind_of(&tar, opening.format)? {
-            Kind::Docker => Ok(Box::new(docker(Box::new(tar), opening)?)),
-            Kind::Oci => Ok(Box::new(OciLayout::open(
-                Box::new(tar),
-                Format::OciArchive,
-            )?)),
+        Received::Members(tar) => open_images(tar, opening)?.map_err(|_| {
             // It began like an archive, so it was not kept whole.
-            Kind::Rootfs => Err(Error::NotOfFormat {
-                expected: "a docker archive or an OCI layout",
+            Error::NotOfFormat {
+                expected: "a whole archive of images",
                 missing: "`manifest.json` or `index.json`",
-            }),
-        },
+            }
+        }),
         Received::Whole(path) => {
             let file = File::open(&path).map_err(TarError::Io)?;
             let head = read_head(&file, 0)?;
@@ -210,13 +201,9 @@ fn open_tar(
         }
         other => other?,
     };
-    match kind_of(&tar, opening.format)? {
-        Kind::Docker => Ok(Box::new(docker(Box::new(tar), opening)?)),
-        Kind::Oci => Ok(Box::new(OciLayout::open(
-            Box::new(tar),
-            Format::OciArchive,
-        )?)),
-        Kind::Rootfs => {
+    match open_images(tar, opening)? {
+        Ok(source) => Ok(source),
+        Err(tar) => {
             let (file, start) = tar.into_file();
             open_rootfs(file, start, Compression::None, received, opening)
         }
@@ -238,8 +225,22 @@ fn open_rootfs(
     )?))
 }
 
-fn docker(container: Box<dyn Container>, opening: &Opening<'_>) -> Result<DockerArchive> {
-    DockerArchive::open(container, &opening.watch)
+/// Opens a tar that holds images; `None` if it is a root filesystem.
+fn open_images<C: Container + 'static>(
+    tar: C,
+    opening: &Opening<'_>,
+) -> Result<std::result::Result<Box<dyn ImageSource>, C>> {
+    let kind = kind_of(&tar, opening.format)?;
+    let is_cut_off = tar.cut_off_at().is_some();
+    let source: Box<dyn ImageSource> = match kind {
+        Kind::Rootfs => return Ok(Err(tar)),
+        Kind::Docker => Box::new(DockerArchive::open(Box::new(tar), &opening.watch)?),
+        Kind::Oci => Box::new(OciLayout::open(Box::new(tar), Format::OciArchive)?),
+    };
+    if is_cut_off {
+        opening.watch.warn(Warning::EndMissing);
+    }
+    Ok(Ok(source))
 }
 
 enum Kind {
@@ -275,9 +276,21 @@ fn kind_of(container: &dyn Container, format: Option<Format>) -> Result<Kind> {
         Ok(Kind::Docker)
     } else if oci_layout::is_layout(container)? {
         Ok(Kind::Oci)
+    } else if container.paths().iter().any(|path| is_of_archive(path)) {
+        Err(Error::NotOfFormat {
+            expected: "a whole archive of images",
+            missing: "`manifest.json` or `index.json`",
+        })
     } else {
         Ok(Kind::Rootfs)
     }
+}
+
+/// Whether a path is one that archives of images have, and root filesystems not.
+fn is_of_archive(path: &str) -> bool {
+    let name = path.strip_prefix("blobs/sha256/").unwrap_or(path);
+    let stem = name.split(['.', '/']).next().unwrap_or_default();
+    stem.len() == 64 && stem.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Keeps a stream in a temporary file, as it came.

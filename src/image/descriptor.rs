@@ -138,11 +138,16 @@ impl Descriptor {
         urls.is_some_and(|urls| !urls.is_empty())
     }
 
-    /// The blob itself, where the descriptor embeds it. Not verified.
+    /// The blob itself, where the descriptor embeds it. Not verified, and empty if
+    /// it is not base64.
     #[must_use]
     pub fn data(&self) -> Option<Vec<u8>> {
-        let text = self.fields.get("data")?.as_str()?;
-        base64::engine::general_purpose::STANDARD.decode(text).ok()
+        let data = self.fields.get("data").filter(|data| !data.is_null())?;
+        let bytes = data.as_str().and_then(|text| {
+            let base64 = base64::engine::general_purpose::STANDARD;
+            base64.decode(text).ok()
+        });
+        Some(bytes.unwrap_or_default())
     }
 }
 

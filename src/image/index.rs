@@ -27,7 +27,10 @@ impl View for Index {
                 });
             }
         }
-        root.required("manifests", "a list")?;
+        // Docker 25.0.0 to 25.0.2 write null where no image has a tag.
+        if value.get("manifests").is_none() {
+            return Err(root.wrong_field("manifests", "a list"));
+        }
         let media_type = root.optional("mediaType");
         Ok(Self {
             media_type: media_type
@@ -70,6 +73,7 @@ mod tests {
     fn an_index_is_not_a_manifest_too() {
         let parse = |value: Value| Document::<Index>::from_value(&value).map(|_| ());
         parse(json!({"manifests": []})).unwrap();
+        parse(json!({"manifests": null})).unwrap();
         parse(json!({"manifests": [], "layers": null})).unwrap();
         assert_eq!(
             parse(json!({"manifests": [], "layers": []}))

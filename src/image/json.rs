@@ -86,10 +86,16 @@ impl<'a> Node<'a> {
         name: &str,
         expected: &'static str,
     ) -> Result<Self, DocumentError> {
-        self.optional(name).ok_or_else(|| DocumentError::Field {
+        self.optional(name)
+            .ok_or_else(|| self.wrong_field(name, expected))
+    }
+
+    /// Says that a field is not there, or not what it should be.
+    pub(crate) fn wrong_field(&self, name: &str, expected: &'static str) -> DocumentError {
+        DocumentError::Field {
             field: self.path_of(name),
             expected,
-        })
+        }
     }
 
     /// The members of a list. An absent list is empty.

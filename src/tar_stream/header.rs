@@ -25,6 +25,12 @@ pub enum TarError {
         /// How much is missing at least.
         missing: u64,
     },
+    /// The stream ends where a member could begin, and nothing says that it should.
+    #[error("the tar has no end-of-archive block at byte {offset}, so it may have been cut off")]
+    EndMissing {
+        /// Where the stream ends.
+        offset: u64,
+    },
     /// A size is negative, too large, or no number.
     #[error("the tar header at byte {offset} has no valid size")]
     Size {
@@ -40,7 +46,7 @@ pub enum TarError {
         offset: u64,
         /// What it says.
         size: u64,
-        /// [`EXTENSION_MAX`].
+        /// The most that is accepted.
         limit: u64,
     },
     /// A PAX record is malformed.

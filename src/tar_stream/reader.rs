@@ -99,6 +99,7 @@ pub struct TarReader<R> {
     /// What pads the current member's data to a whole block.
     padding: u64,
     is_at_end: bool,
+    has_end_block: bool,
 }
 
 impl<R: Skip> TarReader<R> {
@@ -110,7 +111,17 @@ impl<R: Skip> TarReader<R> {
             remaining: 0,
             padding: 0,
             is_at_end: false,
+            has_end_block: false,
         }
+    }
+
+    /// Where the stream ended without an end-of-archive block, if it did.
+    ///
+    /// Where nothing else says how much there should be, that is the only sign
+    /// that it was cut off between two members.
+    #[must_use]
+    pub fn cut_off_at(&self) -> Option<u64> {
+        (self.is_at_end && !self.has_end_block).then_some(self.position)
     }
 
     /// Returns the input, which stands where reading ended.
@@ -213,6 +224,7 @@ impl<R: Skip> TarReader<R> {
         let offset = self.position;
         if length == 0 || (length == block.len() && block.iter().all(|byte| *byte == 0)) {
             self.is_at_end = true;
+            self.has_end_block = length > 0;
             self.position += length as u64;
             return Ok(None);
         }

@@ -72,6 +72,10 @@ impl ForwardTar {
                 break;
             }
         }
+        tar.index.cut_off_at = reader.cut_off_at();
+        // The end of a compressed stream has the sum that shows that it is whole.
+        let rest = &mut reader.into_inner().0;
+        io::copy(rest, &mut io::sink()).map_err(|error| tar.damaged(error))?;
         tar.index.check_control_files(&tar)?;
         Ok(tar)
     }
@@ -166,6 +170,10 @@ impl Container for ForwardTar {
             .get(&member.position)
             .copied()
             .unwrap_or(Compression::None))
+    }
+
+    fn cut_off_at(&self) -> Option<u64> {
+        self.index.cut_off_at
     }
 
     fn paths(&self) -> Vec<&str> {

@@ -24,6 +24,8 @@ pub(super) struct MemberIndex {
     members: BTreeMap<String, Slot>,
     /// Control files that a later one of the same name replaced.
     replaced: Vec<Member>,
+    /// Where the tar ended without saying so.
+    pub(super) cut_off_at: Option<u64>,
 }
 
 #[derive(Debug)]

@@ -68,6 +68,12 @@ pub trait Container: Send + Sync + fmt::Debug {
         Vec::new()
     }
 
+    /// Where a tar ended without an end-of-archive block, if it did: then more may
+    /// have been meant to follow.
+    fn cut_off_at(&self) -> Option<u64> {
+        None
+    }
+
     /// Whether members are best read one at a time in the order of their
     /// positions.
     fn is_sequential(&self) -> bool {

@@ -42,6 +42,7 @@ impl SeekableTar {
                 break;
             }
         }
+        index.cut_off_at = reader.cut_off_at();
         let tar = Self { file, start, index };
         tar.index.check_control_files(&tar)?;
         Ok(tar)
@@ -77,6 +78,10 @@ impl Container for SeekableTar {
             .read_to_end(&mut start)
             .map_err(|error| Error::read(Place::Member(member.path.clone()), error))?;
         Ok(Compression::sniff(&start))
+    }
+
+    fn cut_off_at(&self) -> Option<u64> {
+        self.index.cut_off_at
     }
 
     fn paths(&self) -> Vec<&str> {

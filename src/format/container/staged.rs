@@ -123,6 +123,7 @@ impl StagedTar {
             tar.index.add(&member, number)?;
             number += 1;
         }
+        tar.index.cut_off_at = reader.cut_off_at();
         // What pads the archive is taken too, or the writer would see a closed pipe.
         let rest = &mut reader.into_inner().0;
         io::copy(rest, &mut io::sink()).map_err(TarError::Io)?;
@@ -198,6 +199,10 @@ impl Container for StagedTar {
             .arrivals
             .get(&member.position)
             .map_or(Compression::None, |(_, compression)| *compression))
+    }
+
+    fn cut_off_at(&self) -> Option<u64> {
+        self.index.cut_off_at
     }
 
     fn paths(&self) -> Vec<&str> {

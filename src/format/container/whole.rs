@@ -9,7 +9,7 @@ use crate::error::{Error, Place, Result};
 use crate::event::Watch;
 use crate::format::container::{Arrival, Container, FileRange, Measured, Member};
 use crate::stream::{COPY_BUFFER, Compression, Decoder, Hashed, Tapped};
-use crate::tar_stream::{Skippable, TarReader};
+use crate::tar_stream::{Skippable, TarError, TarReader};
 
 /// A tar in a file, wrapped or not, taken as the content of one layer.
 #[derive(Debug)]
@@ -42,6 +42,9 @@ impl WholeStream {
                 return Err(Error::Interrupted);
             }
             newest_mtime = newest_mtime.max(member.mtime);
+        }
+        if let Some(offset) = reader.cut_off_at() {
+            return Err(TarError::EndMissing { offset }.into());
         }
         let damaged = |source| Error::Compression {
             compression,

@@ -17,6 +17,7 @@ use crate::format::container::{Container, Member, find_document, unpacked_digest
 use crate::format::docker_archive::manifest_json::Element;
 use crate::format::docker_archive::{REPOSITORIES, go};
 use crate::image::{Config, DESCRIPTORS_MAX, Document, DocumentError, go_json};
+use crate::tar_stream::TarError;
 
 /// From this version on, Docker kept fields of a v1 image that it did not know.
 const KEEPS_UNKNOWN_FIELDS: [u64; 3] = [1, 8, 3];
@@ -45,6 +46,10 @@ pub(super) fn read_elements(
     container: &dyn Container,
     watch: &Watch<'_>,
 ) -> Result<Vec<(Element, Document<Config>)>> {
+    // No document says what there should be, so that the end must be seen.
+    if let Some(offset) = container.cut_off_at() {
+        return Err(TarError::EndMissing { offset }.into());
+    }
     let mut tags = read_repositories(container)?;
     let paths = container.paths();
     let mut images = BTreeMap::new();

@@ -1,6 +1,6 @@
 //! From a descriptor to the documents and layers under it.
 
-use crate::digest::{Digest, Hasher};
+use crate::digest::Hasher;
 use crate::error::{Error, Place, Result};
 use crate::format::container::{Container, Member, read_document};
 use crate::format::oci_layout::blob_path;
@@ -164,8 +164,11 @@ impl<'a> Graph<'a> {
         Ok(Artifact { manifest, blobs })
     }
 
-    /// Looks a blob up, and compares its size.
+    /// Looks a blob up, and compares its size, and what the descriptor embeds.
     fn blob(&self, descriptor: &Descriptor) -> Result<Option<Member>> {
+        if let Some(data) = descriptor.data() {
+            verify(descriptor, &data)?;
+        }
         let blob = self.container.find(&blob_path(descriptor.digest()))?;
         if let Some(member) = &blob
             && member.size != descriptor.size()
@@ -189,11 +192,7 @@ impl<'a> Graph<'a> {
                 None => return Ok(None),
             },
         };
-        if bytes.len() as u64 != descriptor.size() {
-            return Err(wrong_size(descriptor, bytes.len() as u64));
-        }
-        verify(descriptor.digest(), &bytes)
-            .map_err(|error| error.while_reading(Place::Blob(descriptor.digest().clone())))?;
+        verify(descriptor, &bytes)?;
         Ok(Some(bytes))
     }
 }
@@ -206,18 +205,23 @@ fn wrong_size(descriptor: &Descriptor, got: u64) -> Error {
     error.while_reading(Place::Blob(descriptor.digest().clone()))
 }
 
-fn verify(expected: &Digest, bytes: &[u8]) -> Result<()> {
+/// Compares bytes with their descriptor.
+fn verify(descriptor: &Descriptor, bytes: &[u8]) -> Result<()> {
+    if bytes.len() as u64 != descriptor.size() {
+        return Err(wrong_size(descriptor, bytes.len() as u64));
+    }
+    let expected = descriptor.digest();
     let mut hasher = Hasher::new(expected.algorithm());
     hasher.update(bytes);
     let got = hasher.finish();
     if got == *expected {
-        Ok(())
-    } else {
-        Err(Error::DigestMismatch {
-            expected: expected.clone(),
-            got,
-        })
+        return Ok(());
     }
+    let error = Error::DigestMismatch {
+        expected: expected.clone(),
+        got,
+    };
+    Err(error.while_reading(Place::Blob(expected.clone())))
 }
 
 fn parse<T: View>(bytes: Vec<u8>, descriptor: &Descriptor) -> Result<Document<T>> {

@@ -227,16 +227,24 @@ impl BlobWriter for Part<'_> {
 fn join(target: &Path, staging: &Path, index: &OutputIndex, watch: &Watch<'_>) -> Result<()> {
     let failed = |error| Error::write(Place::Path(target.to_owned()), error);
     let _lock = lock_directory(target).map_err(failed)?;
-    move_blobs(&staging.join("blobs"), &target.join("blobs")).map_err(failed)?;
     let container = Directory::new(target);
-    if container.find(MARKER)?.is_none() {
-        replace(&target.join(MARKER), MARKER_CONTENT).map_err(failed)?;
+    // First of all it becomes a layout, so that no other writer takes a folder
+    // with blobs in it for something else.
+    for (name, content) in [
+        (INDEX, index_bytes(&OutputIndex::default())),
+        (MARKER, MARKER_CONTENT.to_vec()),
+    ] {
+        if container.find(name)?.is_none() {
+            replace(&target.join(name), &content).map_err(failed)?;
+        }
     }
+    move_blobs(&staging.join("blobs"), &target.join("blobs")).map_err(failed)?;
     let held = find_index(&container);
     let held = held.map_err(|e| e.while_reading(Place::Path(target.to_owned())))?;
     let bytes = match held {
-        Some(held) => joined_index(&held, index, watch)?,
-        None => Some(index_bytes(index)),
+        // Nothing is lost of one that says nothing, and so the input's can be kept.
+        Some(held) if !held.view().manifests.is_empty() => joined_index(&held, index, watch)?,
+        _ => Some(index_bytes(index)),
     };
     match bytes {
         Some(bytes) => replace(&target.join(INDEX), &bytes).map_err(failed),
