@@ -180,10 +180,10 @@ pub enum Error {
         missing: &'static str,
     },
     /// The format cannot be written there.
-    #[error("`{format}` cannot be written here", format = format.transport())]
+    #[error("`{format}` cannot be written here")]
     NotWritable {
-        /// The format.
-        format: crate::format::Format,
+        /// The transport that means the format.
+        format: &'static str,
     },
     /// The output is there already.
     #[error("`{path}` exists", path = path.display())]

@@ -78,7 +78,7 @@ pub enum Warning {
     },
     /// Documents name blobs that the input does not hold.
     #[error(
-        "`{name}` refers to {first} and {others} more blobs that the input does not hold; passed on without them"
+        "`{name}` refers to {first}{rest}; passed on as it is", rest = absent(*others)
     )]
     BlobsAbsent {
         /// The image.
@@ -179,6 +179,15 @@ pub enum Warning {
         /// The image.
         name: String,
     },
+}
+
+/// The end of a sentence about a blob that is not there, and others.
+fn absent(others: usize) -> String {
+    match others {
+        0 => ", which the input does not hold".to_owned(),
+        1 => " and 1 more blob, which the input does not hold".to_owned(),
+        others => format!(" and {others} more blobs, which the input does not hold"),
+    }
 }
 
 /// Takes the events. Several threads may call it at once.

@@ -5,10 +5,11 @@
 //!
 //! ```text
 //!               digest                 names of content
-//!           error   event              what went wrong · what is going on
+//!                event                 what is going on
 //!            stream   tar_stream       bytes: hash, compress, spool, commit · members of a tar
 //!                   │
 //!                 image                the JSON documents
+//!                 error                what went wrong
 //!                   │
 //!                 format               images on disk
 //!                   │

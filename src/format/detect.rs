@@ -14,10 +14,10 @@ use crate::format::container::{
 use crate::format::docker_archive::{self, DockerArchive};
 use crate::format::oci_layout::{self, OciLayout};
 use crate::format::rootfs::Rootfs;
-use crate::format::source::ImageSource;
-use crate::image::Platform;
+use crate::format::source::{Content, ImageSource, Root};
+use crate::image::{Document, Index, Platform};
 use crate::stream::{
-    COPY_BUFFER, Compression, Counted, Decoder, SNIFF_LENGTH, Spool, Tapped, copy,
+    COPY_BUFFER, Compression, CopyError, Counted, Decoder, SNIFF_LENGTH, Spool, Tapped, copy,
 };
 use crate::tar_stream::TarError;
 
@@ -78,7 +78,43 @@ pub struct Opening<'a> {
 /// pipe is kept in a temporary file without a name, as it came.
 pub fn open(input: Input, opening: &Opening<'_>) -> Result<Box<dyn ImageSource>> {
     let place = input.place();
-    open_input(input, opening).map_err(|error| error.while_reading(place))
+    match open_input(input, opening) {
+        Ok(source) => Ok(Box::new(Placed { place, source })),
+        Err(error) => Err(error.while_reading(place)),
+    }
+}
+
+/// A source that says where it is when it fails.
+#[derive(Debug)]
+struct Placed {
+    place: Place,
+    source: Box<dyn ImageSource>,
+}
+
+impl ImageSource for Placed {
+    fn format(&self) -> Format {
+        self.source.format()
+    }
+
+    fn container(&self) -> &dyn Container {
+        self.source.container()
+    }
+
+    fn roots(&self) -> Result<&[Root]> {
+        match self.source.roots() {
+            Ok([]) => Err(Error::NoImage.while_reading(self.place.clone())),
+            roots => roots,
+        }
+    }
+
+    fn load(&self, root: &Root) -> Result<Content> {
+        let content = self.source.load(root);
+        content.map_err(|error| error.while_reading(self.place.clone()))
+    }
+
+    fn index(&self) -> Option<&Document<Index>> {
+        self.source.index()
+    }
 }
 
 fn open_input(input: Input, opening: &Opening<'_>) -> Result<Box<dyn ImageSource>> {
@@ -126,15 +162,15 @@ fn open_file(file: File, start: u64, opening: &Opening<'_>) -> Result<Box<dyn Im
     if let (Some(staging), false) = (opening.staging, opening.format == Some(Format::Rootfs)) {
         let range = FileRange::from(&file, start).map_err(TarError::Io)?;
         let stream = unpack(Counted::new(range, opening.watch), compression)?;
-        return open_stream(stream, staging, opening);
+        return open_stream(stream, staging, opening)
+            .map_err(|error| blame_compression(error, compression));
     }
     if opening.format == Some(Format::Rootfs) {
         return open_rootfs(file, start, compression, None, opening);
     }
-    let tar = match ForwardTar::open(file, start, compression) {
-        Err(Error::Tar(TarError::Checksum { offset: 0 })) => return Err(not_an_image(&head)),
-        other => other?,
-    };
+    let unpacked = unpacked_head(&file, start, compression)?;
+    let tar = ForwardTar::open(file, start, compression);
+    let tar = tar.map_err(|error| explain(error, &unpacked))?;
     match open_images(tar, opening)? {
         Ok(source) => Ok(source),
         Err(tar) => {
@@ -155,9 +191,23 @@ fn open_pipe(stream: Box<dyn Read + Send>, opening: &Opening<'_>) -> Result<Box<
     let compression = Compression::sniff(&head);
     let stream = io::Cursor::new(head).chain(stream);
     if let Some(staging) = opening.staging {
-        return open_stream(unpack(stream, compression)?, staging, opening);
+        return open_stream(unpack(stream, compression)?, staging, opening)
+            .map_err(|error| blame_compression(error, compression));
     }
     open_file(spool(stream, opening)?, 0, opening)
+}
+
+/// A wrapped stream that cannot be read is one that cannot be unpacked.
+fn blame_compression(error: Error, compression: Compression) -> Error {
+    match error {
+        Error::Tar(TarError::Io(source)) if compression != Compression::None => {
+            Error::Compression {
+                compression,
+                source,
+            }
+        }
+        other => other,
+    }
 }
 
 /// Takes a stream apart into the staging folder.
@@ -193,14 +243,7 @@ fn open_tar(
     if head.is_empty() {
         return Err(Error::Empty);
     }
-    let tar = match SeekableTar::open(file, start) {
-        Err(Error::Tar(
-            TarError::Checksum { offset: 0 } | TarError::Truncated { offset: ..512, .. },
-        )) => {
-            return Err(not_an_image(head));
-        }
-        other => other?,
-    };
+    let tar = SeekableTar::open(file, start).map_err(|error| explain(error, head))?;
     match open_images(tar, opening)? {
         Ok(source) => Ok(source),
         Err(tar) => {
@@ -302,7 +345,7 @@ fn spool(stream: impl Read, opening: &Opening<'_>) -> Result<File> {
     let mut spool = Spool::new_in(directory).map_err(|error| Error::write(place(), error))?;
     match copy(&mut Tapped::new(stream), &mut spool, &opening.watch) {
         Ok(_) => {}
-        Err(crate::stream::CopyError::Read(error)) => return Err(TarError::Io(error).into()),
+        Err(CopyError::Read(error)) => return Err(TarError::Io(error).into()),
         Err(error) => return Err(Error::copy(Place::StandardInput, place(), error)),
     }
     spool
@@ -337,7 +380,16 @@ fn read_head(file: &File, start: u64) -> Result<Vec<u8>> {
     Ok(head)
 }
 
-fn not_an_image(head: &[u8]) -> Error {
+/// A stream that is no tar from its very beginning is no broken tar: it is
+/// something else.
+fn explain(error: Error, head: &[u8]) -> Error {
+    let is_broken_at_once = matches!(
+        error,
+        Error::Tar(TarError::Checksum { offset: 0 } | TarError::Truncated { offset: ..512, .. })
+    );
+    if !is_broken_at_once {
+        return error;
+    }
     let mut start = String::new();
     for byte in head.iter().take(4) {
         let _ = write!(start, "{byte:02x} ");
@@ -345,4 +397,18 @@ fn not_an_image(head: &[u8]) -> Error {
     Error::NotAnImage {
         start: start.trim_end().to_owned(),
     }
+}
+
+/// The first bytes of what a file unpacks to.
+fn unpacked_head(file: &File, start: u64, compression: Compression) -> Result<Vec<u8>> {
+    let range = FileRange::from(file, start).map_err(TarError::Io)?;
+    let mut head = Vec::new();
+    unpack(range, compression)?
+        .take(SNIFF_LENGTH as u64)
+        .read_to_end(&mut head)
+        .map_err(|source| Error::Compression {
+            compression,
+            source,
+        })?;
+    Ok(head)
 }

@@ -54,8 +54,8 @@ impl ImageSource for Rootfs {
         &self.stream
     }
 
-    fn roots(&self) -> &[Root] {
-        &self.roots
+    fn roots(&self) -> Result<&[Root]> {
+        Ok(&self.roots)
     }
 
     fn load(&self, _: &Root) -> Result<Content> {

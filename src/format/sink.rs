@@ -171,7 +171,9 @@ pub fn create(
             temporary_directory,
         )?)),
         (Format::OciDirectory, Output::Stream(_)) | (Format::Rootfs, _) => {
-            Err(Error::NotWritable { format })
+            Err(Error::NotWritable {
+                format: format.transport(),
+            })
         }
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::digest::{DiffId, Digest};
 use crate::error::Result;
 use crate::format::{Container, Format, Member};
+use crate::image::media_type::LayerType;
 use crate::image::{
     CONTAINERD_NAME, Config, Descriptor, Document, Index, Manifest, Platform, REF_NAME, Reference,
 };
@@ -20,7 +21,11 @@ pub trait ImageSource: fmt::Debug + Send + Sync {
 
     /// All that has a name, and all that has none, in the input's order. An image
     /// with several names is there several times.
-    fn roots(&self) -> &[Root];
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is nothing.
+    fn roots(&self) -> Result<&[Root]>;
 
     /// Reads the documents under a root.
     fn load(&self, root: &Root) -> Result<Content>;
@@ -160,7 +165,7 @@ impl Layer {
     #[must_use]
     pub fn may_be_absent(&self) -> bool {
         self.descriptor.as_ref().is_some_and(|descriptor| {
-            let media_type = crate::image::media_type::LayerType::of(descriptor.media_type());
+            let media_type = LayerType::of(descriptor.media_type());
             descriptor.has_urls() || media_type.is_some_and(|layer| layer.is_foreign)
         })
     }

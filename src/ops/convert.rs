@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Warning};
 use crate::format::Format;
 use crate::format::sink::{ImageSink, OutputIndex, OutputRoot};
-use crate::format::source::{Content, ImageSource, Root};
+use crate::format::source::{Content, Image, ImageSource, Root};
 use crate::image::{CONTAINERD_NAME, Descriptor, Platform, REF_NAME, Reference};
 use crate::ops::narrow::{Reason, narrow};
 use crate::ops::plan::{Coding, Jobs, Piece, prune, subject};
@@ -88,7 +88,7 @@ pub fn convert(
         }
     }
     if options.image.is_some() && sink.format() != Format::DockerArchive {
-        add_referrers(source, &mut pieces, &mut groups);
+        add_referrers(source, &mut pieces, &mut groups)?;
     }
     if pieces.is_empty() {
         return Err(Error::NoImage);
@@ -167,8 +167,8 @@ fn add_referrers<'a>(
     source: &'a dyn ImageSource,
     pieces: &mut Vec<Piece>,
     groups: &mut Vec<Vec<&'a Root>>,
-) {
-    for root in source.roots() {
+) -> Result<()> {
+    for root in source.roots()? {
         let is_taken = groups.iter().flatten().any(|taken| *taken == root);
         let Some(content) = (!is_taken).then(|| source.load(root).ok()).flatten() else {
             continue;
@@ -184,6 +184,7 @@ fn add_referrers<'a>(
             groups.push(vec![root]);
         }
     }
+    Ok(())
 }
 
 /// Hashes blobs whose digests no document says, so that they can be named before
@@ -355,7 +356,7 @@ impl Output<'_> {
         (is_oci && descriptors.eq(&held.view().manifests)).then(|| held.bytes().to_vec())
     }
 
-    fn warn_of_zstd(&self, image: &crate::format::source::Image, name: &str, context: Context<'_>) {
+    fn warn_of_zstd(&self, image: &Image, name: &str, context: Context<'_>) {
         let compression = |layer| match self.coding.recoding(layer) {
             Some(recoding) => recoding.compression(),
             None => layer.compression,

@@ -9,9 +9,9 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::format::sink::{OutputImage, OutputLayer};
 use crate::format::source::{Content, Image, IndexContent, Layer};
-use crate::image::{Descriptor, Document, DocumentError, View, media_type, new_manifest};
+use crate::image::{Descriptor, Document, DocumentError, Manifest, View, media_type, new_manifest};
 use crate::ops::plan::{Coding, Jobs};
-use crate::stream::Hashed;
+use crate::stream::{Compression, Hashed};
 
 /// Annotations of a layer that speak of its compressed bytes: the tables of
 /// contents of eStargz and of zstd:chunked. They are wrong once those change.
@@ -113,8 +113,7 @@ impl<'a> Rebuilder<'a> {
                 edited.size(),
             ));
         }
-        let manifest: Document<crate::image::Manifest> =
-            self.put_new(&new_manifest(&config, &layers))?;
+        let manifest: Document<Manifest> = self.put_new(&new_manifest(&config, &layers))?;
         let new = Descriptor::new(
             media_type::OCI_MANIFEST,
             manifest.digest().clone(),
@@ -230,7 +229,7 @@ fn config_descriptor(image: &Image) -> Descriptor {
 
 /// A layer that is written has a compression that OCI has a name for; one that
 /// stays outside keeps its descriptor.
-fn oci_type(compression: crate::stream::Compression) -> &'static str {
+fn oci_type(compression: Compression) -> &'static str {
     media_type::oci_layer(compression).unwrap_or("application/vnd.oci.image.layer.v1.tar")
 }
 

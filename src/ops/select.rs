@@ -44,10 +44,7 @@ pub(super) fn select<'a>(
     source: &'a dyn ImageSource,
     selector: Option<&Selector>,
 ) -> Result<Vec<&'a Root>> {
-    let roots: Vec<&Root> = source.roots().iter().collect();
-    if roots.is_empty() {
-        return Err(Error::NoImage);
-    }
+    let roots: Vec<&Root> = source.roots()?.iter().collect();
     match selector {
         None => Ok(roots),
         Some(Selector::Number(number)) => {

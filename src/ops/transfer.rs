@@ -10,7 +10,8 @@ use crate::format::sink::ImageSink;
 use crate::format::{Container, Member};
 use crate::ops::Context;
 use crate::stream::{
-    Compression, Counted, Decoder, Encoder, HashWriter, Hashed, Recoding, Tapped, Workers, copy,
+    Compression, CopyError, Counted, Decoder, Encoder, HashWriter, Hashed, Recoding, Tapped,
+    Workers, copy,
 };
 
 /// A blob that has to get into the output.
@@ -194,7 +195,7 @@ impl Transfer<'_> {
         let mut encoder = Encoder::new(recoding, HashWriter::new(writer), self.workers);
         let to = self.sink.place();
         copy(&mut unpacked, &mut encoder, &self.context.watch).map_err(|error| match error {
-            crate::stream::CopyError::Read(error) => damaged(job, error),
+            CopyError::Read(error) => damaged(job, error),
             error => Error::copy(job.place.clone(), to.clone(), error),
         })?;
         let output = encoder.finish().map_err(|error| Error::write(to, error))?;

@@ -32,7 +32,8 @@ impl PendingFile {
         let temporary = tempfile::Builder::new()
             .prefix(&prefix_of(target))
             .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(folder_of(target))?;
+            .tempfile_in(folder_of(target))
+            .map_err(|error| without_temporary_name(folder_of(target), &error))?;
         Ok(Self {
             temporary,
             target: target.to_owned(),
@@ -101,7 +102,8 @@ impl PendingDirectory {
         let temporary = tempfile::Builder::new()
             .prefix(&prefix)
             .permissions(Permissions::from_mode(0o777))
-            .tempdir_in(parent)?;
+            .tempdir_in(parent)
+            .map_err(|error| without_temporary_name(parent, &error))?;
         let lock = lock_directory(temporary.path())?;
         Ok(Self {
             temporary,
@@ -152,6 +154,15 @@ pub fn lock_directory(path: &Path) -> io::Result<File> {
     let directory = File::open(path)?;
     directory.lock()?;
     Ok(directory)
+}
+
+/// An error without the name of the temporary that it happened to, which nobody
+/// has chosen: what is wrong with the folder, if anything is, or its kind.
+pub(super) fn without_temporary_name(folder: &Path, error: &io::Error) -> io::Error {
+    match fs::metadata(folder) {
+        Ok(_) => error.kind().into(),
+        Err(error) => error,
+    }
 }
 
 /// The folder that a path is in.

@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 
+use crate::stream::commit::without_temporary_name;
+
 /// A temporary file that has no name, so that nothing can leave it behind.
 #[derive(Debug)]
 pub struct Spool {
@@ -14,9 +16,9 @@ pub struct Spool {
 impl Spool {
     /// Makes an empty one in `directory`.
     pub fn new_in(directory: &Path) -> io::Result<Self> {
-        Ok(Self {
-            file: tempfile::tempfile_in(directory)?,
-        })
+        let file = tempfile::tempfile_in(directory)
+            .map_err(|error| without_temporary_name(directory, &error))?;
+        Ok(Self { file })
     }
 
     /// Returns the file, at its start.

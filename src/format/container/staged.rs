@@ -14,8 +14,8 @@ use crate::error::{Error, Place, Result};
 use crate::event::Watch;
 use crate::format::container::index::MemberIndex;
 use crate::format::container::{Container, Measured, Member};
-use crate::stream::{Compression, SNIFF_LENGTH, Tapped, copy};
-use crate::tar_stream::{Kind, Skippable, TarError, TarReader};
+use crate::stream::{Compression, CopyError, SNIFF_LENGTH, Tapped, copy};
+use crate::tar_stream::{Kind, Skippable, TarError, TarReader, is_tar_header};
 
 /// A member that lies in a file of its own.
 #[derive(Clone, Debug)]
@@ -100,7 +100,7 @@ fn begins_as_archive(input: &mut dyn Read) -> Result<bool, TarError> {
         (&mut reader).take(512).read_to_end(&mut start)?;
         let is_packed = Compression::sniff(&start) != Compression::None;
         let is_json = matches!(start.trim_ascii_start().first(), Some(b'{' | b'['));
-        let is_tar = crate::tar_stream::is_tar_header(&start);
+        let is_tar = is_tar_header(&start);
         return Ok(is_packed || is_json || is_tar);
     }
     Ok(false)
@@ -177,7 +177,7 @@ fn write_file<R: Read>(stream: &mut Tapped<R>, path: &Path, watch: &Watch<'_>) -
     let mut file = File::create(path).map_err(|error| Error::write(to(), error))?;
     match copy(stream, &mut file, watch) {
         Ok(_) => Ok(()),
-        Err(crate::stream::CopyError::Read(error)) => Err(TarError::Io(error).into()),
+        Err(CopyError::Read(error)) => Err(TarError::Io(error).into()),
         Err(error) => Err(Error::copy(Place::StandardInput, to(), error)),
     }
 }

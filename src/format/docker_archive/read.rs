@@ -305,8 +305,8 @@ impl ImageSource for DockerArchive {
         self.container.as_ref()
     }
 
-    fn roots(&self) -> &[Root] {
-        &self.roots
+    fn roots(&self) -> Result<&[Root]> {
+        Ok(&self.roots)
     }
 
     fn load(&self, root: &Root) -> Result<Content> {

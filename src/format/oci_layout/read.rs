@@ -92,8 +92,8 @@ impl ImageSource for OciLayout {
         self.container.as_ref()
     }
 
-    fn roots(&self) -> &[Root] {
-        &self.roots
+    fn roots(&self) -> Result<&[Root]> {
+        Ok(&self.roots)
     }
 
     fn load(&self, root: &Root) -> Result<Content> {

@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use super::*;
 
 /// A header with the fields that matter here, and a checksum that holds.
@@ -27,7 +29,7 @@ fn pax(records: &[(&str, &str)]) -> Vec<u8> {
         let rest = key.len() + value.len() + 3;
         let length = (1..5).map(|digits| rest + digits);
         let length = length.clone().find(|n| n.to_string().len() + rest == *n);
-        data.push_str(&format!("{} {key}={value}\n", length.unwrap()));
+        let _ = writeln!(data, "{} {key}={value}", length.unwrap());
     }
     member("pax", b'x', data.as_bytes())
 }

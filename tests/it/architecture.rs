@@ -1,0 +1,129 @@
+//! The picture in `src/lib.rs` as a table: which module may use which.
+//!
+//! A line of code that reaches across it fails here, before it becomes habit.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each module, with those that it may use. Itself it may always use.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("digest", &[]),
+    ("error", &["digest", "image", "stream", "tar_stream"]),
+    ("event", &["digest"]),
+    ("stream", &["digest", "event"]),
+    ("tar_stream", &[]),
+    ("image", &["digest", "stream"]),
+    (
+        "format",
+        &["digest", "error", "event", "image", "stream", "tar_stream"],
+    ),
+    (
+        "ops",
+        &["digest", "error", "event", "format", "image", "stream"],
+    ),
+    // The binary is a crate of its own: its `crate::` is itself alone.
+    ("cli", &[]),
+    ("main", &["cli"]),
+];
+
+/// All sources, each with the module that it belongs to.
+fn sources() -> Vec<(String, PathBuf)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut folders = vec![root.clone()];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("src can be read") {
+            let path = entry.expect("src can be read").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let relative = path.strip_prefix(&root).expect("it is under src");
+                let first = relative.iter().next().expect("it has a name");
+                let module = first.to_string_lossy().trim_end_matches(".rs").to_owned();
+                files.push((module, path));
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+/// The modules that a text uses by `crate::`.
+fn used(text: &str) -> BTreeSet<String> {
+    let code = text.lines().map(str::trim_start);
+    let code = code.filter(|line| !line.starts_with("//"));
+    let code = code.collect::<Vec<_>>().join("\n");
+    let mut used = BTreeSet::new();
+    for rest in code.split("crate::").skip(1) {
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let name: String = rest.chars().take_while(|c| is_word(*c)).collect();
+        assert!(!name.is_empty(), "`use crate::{{…}}` hides what is used");
+        used.insert(name);
+    }
+    used
+}
+
+/// What of a module's uses the table does not allow.
+fn offences(module: &str, text: &str, table: &[(&str, &[&str])]) -> Vec<String> {
+    let allowed = table.iter().find(|(name, _)| *name == module);
+    let Some((_, allowed)) = allowed else {
+        return vec![format!("`{module}` is not in the table")];
+    };
+    let is_allowed = |name: &str| name == module || allowed.contains(&name);
+    let forbidden = used(text).into_iter().filter(|name| !is_allowed(name));
+    forbidden
+        .map(|name| format!("`{module}` uses `{name}`"))
+        .collect()
+}
+
+/// A module from which the table leads back to itself.
+fn circle(table: &[(&str, &[&str])]) -> Option<String> {
+    let edges: BTreeMap<&str, &[&str]> = table.iter().copied().collect();
+    let reaches_itself = |start: &str| {
+        let mut open = vec![start];
+        let mut seen = BTreeSet::new();
+        while let Some(module) = open.pop() {
+            for next in edges.get(module).into_iter().copied().flatten() {
+                if *next == start {
+                    return true;
+                }
+                if seen.insert(*next) {
+                    open.push(next);
+                }
+            }
+        }
+        false
+    };
+    let found = table.iter().find(|(module, _)| reaches_itself(module));
+    found.map(|(module, _)| (*module).to_owned())
+}
+
+#[test]
+fn modules_use_only_what_the_table_allows() {
+    let mut found = Vec::new();
+    for (module, path) in sources() {
+        let text = fs::read_to_string(&path).expect("a source can be read");
+        // The crate root only lists the modules.
+        if module != "lib" {
+            found.extend(offences(&module, &text, MAY_USE));
+        }
+    }
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn the_table_has_no_circle() {
+    assert_eq!(circle(MAY_USE), None);
+}
+
+#[test]
+fn the_checks_see_a_planted_fault() {
+    let table: &[(&str, &[&str])] = &[("low", &[]), ("high", &["low"])];
+    let text = "// crate::ignored\nuse crate::high::Thing;";
+    assert_eq!(offences("low", text, table), ["`low` uses `high`"]);
+    assert_eq!(offences("high", "use crate::low::x;", table), [""; 0]);
+    assert_eq!(offences("new", "", table), ["`new` is not in the table"]);
+    let circular: &[(&str, &[&str])] = &[("a", &["b"]), ("b", &["c"]), ("c", &["a"])];
+    assert_eq!(circle(circular), Some("a".to_owned()));
+}

@@ -1,0 +1,42 @@
+//! All integration tests, in one binary. They drive the command, and judge what it
+//! writes with readers of their own and with other tools.
+
+mod support;
+
+mod architecture;
+mod atomic;
+mod convert;
+mod corpus;
+mod determinism;
+mod inputs;
+mod judges;
+mod layouts;
+mod messages;
+mod readme;
+mod roundtrip;
+mod streaming;
+
+use std::collections::BTreeSet;
+
+/// A file that is not in the list above would silently not be tested.
+#[test]
+fn every_file_is_in_the_module_list() {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it");
+    let entries = std::fs::read_dir(directory).expect("the tests' directory can be read");
+    let found: BTreeSet<String> = entries
+        .filter_map(|entry| {
+            let name = entry.expect("the directory can be read").file_name();
+            let name = name
+                .into_string()
+                .expect("a file of the tests has a plain name");
+            let name = name.strip_suffix(".rs").unwrap_or(&name).to_owned();
+            (name != "main").then_some(name)
+        })
+        .collect();
+    let listed: BTreeSet<String> = include_str!("main.rs")
+        .lines()
+        .filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';'))
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(listed, found);
+}

@@ -1,0 +1,59 @@
+//! The full text of what `convert` refuses and warns of, and of its usage.
+//!
+//! Every message stands here as a person sees it, since only a reader notices a
+//! wrong noun or a stray backtick.
+
+mod choices;
+mod inputs;
+mod running;
+
+use crate::support::make::{self, Image, Layout};
+use crate::support::sandbox::Sandbox;
+
+/// An input, what is done with it, and what is said of that.
+struct Case {
+    /// The bytes of `in.tar`.
+    input: Vec<u8>,
+    /// What stands behind `restow convert`.
+    arguments: &'static [&'static str],
+    /// Standard error.
+    says: &'static str,
+}
+
+fn case(input: impl Into<Vec<u8>>, arguments: &'static [&'static str], says: &'static str) -> Case {
+    Case {
+        input: input.into(),
+        arguments,
+        says,
+    }
+}
+
+/// Checks that each case ends with this code and says just that.
+#[track_caller]
+fn check(code: i32, cases: Vec<Case>) {
+    for case in cases {
+        let sandbox = Sandbox::new();
+        sandbox.write("in.tar", &case.input);
+        sandbox.write("there.tar", "an older output");
+        sandbox.write("full/file", "something else");
+        let arguments = [&["convert"], case.arguments].concat();
+        let output = sandbox.run(&arguments);
+        let got = (output.code, output.stderr.as_str());
+        assert_eq!(got, (Some(code), case.says), "{}", output.command);
+        assert_eq!(output.stdout, b"", "{}", output.command);
+    }
+}
+
+const TO_LAYOUT: &[&str] = &["in.tar", "oci:out"];
+const TO_ARCHIVE: &[&str] = &["in.tar", "docker-archive:out.tar"];
+
+fn app() -> Image {
+    Image::new(&["app:1"], &["file a 1", "file b 2", "file c 3"])
+}
+
+/// A layout with these descriptors in its index.
+fn layout(make: impl FnOnce(&mut Layout)) -> Vec<u8> {
+    let mut layout = Layout::default();
+    make(&mut layout);
+    make::tar(&layout.members())
+}

@@ -1,0 +1,376 @@
+//! Choices that cannot be had, wrong usage, and warnings.
+
+use serde_json::json;
+
+use super::{TO_ARCHIVE, TO_LAYOUT, app, case, check, layout};
+use crate::support::make::{self, Image, Layout, Member};
+use crate::support::sandbox::Sandbox;
+
+#[test]
+fn choices_that_cannot_be_had() {
+    let two = make::tar(&make::docker(&[
+        app(),
+        Image::new(&["tool:2", "tool:3"], &["file t 1"]),
+    ]));
+    let platforms = layout(|layout| {
+        let mut arm = layout.image(&app().with_config(|it| it["architecture"] = "arm64".into()));
+        arm["platform"] = json!({"os": "linux", "architecture": "arm64"});
+        let mut s390x = layout.image(&app().with_config(|it| it["architecture"] = "s390x".into()));
+        s390x["platform"] = json!({"os": "linux", "architecture": "s390x"});
+        let index = layout.nested(&[arm, s390x]);
+        layout.add_named(&index, "app:1");
+    });
+    check(
+        1,
+        vec![
+            case(
+                two.clone(),
+                &["--image", "none:1", "in.tar", "oci:out"],
+                "error: no image of the input is `none:1`\n  hint: there is: `app:1`, `tool:2`, `tool:3`\n",
+            ),
+            case(
+                two.clone(),
+                &["--image", "#3", "in.tar", "oci:out"],
+                "error: no image of the input is `#3`\n  hint: there is: `app:1`, `tool:2`, `tool:3`\n",
+            ),
+            case(
+                two.clone(),
+                &["docker-archive:in.tar:@7", "oci:out"],
+                "error: no image of the input is `#8`\n  hint: there is: `app:1`, `tool:2`, `tool:3`\n",
+            ),
+            case(
+                two.clone(),
+                &["--tag", "new:1", "in.tar", "oci:out"],
+                "error: 2 images cannot share one reference\n  hint: choose one image with `--image <REFERENCE>`\n",
+            ),
+            case(
+                two.clone(),
+                &["in.tar", "docker-archive:there.tar"],
+                "error: `there.tar` exists\n  hint: pass `--force` to replace it\n",
+            ),
+            case(
+                two.clone(),
+                &["in.tar", "oci:full"],
+                "error: `full` is neither an OCI layout nor empty\n  hint: name a folder that is empty, or that does not exist yet\n",
+            ),
+            case(
+                two.clone(),
+                &["in.tar", "oci:there.tar"],
+                "error: cannot write `there.tar`\n  caused by: not a directory\n",
+            ),
+            case(
+                two.clone(),
+                &["in.tar", "docker-archive:full"],
+                "error: cannot write `full`\n  caused by: is a directory\n",
+            ),
+            case(
+                two.clone(),
+                &["in.tar", "missing/out.tar"],
+                "error: cannot write `missing/out.tar`\n  caused by: No such file or directory (os error 2)\n",
+            ),
+            case(
+                two.clone(),
+                &["in.tar", "oci:missing/out"],
+                "error: cannot write `missing/out`\n  caused by: No such file or directory (os error 2)\n",
+            ),
+            case(
+                two.clone(),
+                &["in.tar", "docker-archive:/dev/full"],
+                "error: cannot write `/dev/full`\n  caused by: No space left on device (os error 28)\n",
+            ),
+            case(
+                two,
+                &["--platform", "linux/arm64", "in.tar", "oci:out"],
+                "error: `app:1` has no image for linux/arm64\n  hint: choose one with `--platform <PLATFORM>`: `linux/amd64`\n",
+            ),
+            case(
+                platforms.clone(),
+                &["--platform", "linux/riscv64", "in.tar", "oci:out"],
+                "error: `app:1` has no image for linux/riscv64\n  hint: choose one with `--platform <PLATFORM>`: `linux/arm64`, `linux/s390x`\n",
+            ),
+        ],
+    );
+    if cfg!(target_arch = "x86_64") {
+        check(
+            1,
+            vec![case(
+                platforms,
+                TO_ARCHIVE,
+                "error: `app:1` has no image for linux/amd64\n  hint: choose one with `--platform <PLATFORM>`: `linux/arm64`, `linux/s390x`\n",
+            )],
+        );
+    }
+}
+
+#[test]
+fn wrong_usage_ends_with_2() {
+    check(
+        2,
+        vec![
+            case(
+                "",
+                &["in.tar"],
+                "error: the following required arguments were not provided:\n  <DST>\n\
+             \n\
+             Usage: restow convert <SRC> <DST>\n\
+             \n\
+             For more information, try '--help'.\n",
+            ),
+            case(
+                "",
+                &["--compress", "gzip:13", "in.tar", "out"],
+                "error: invalid value 'gzip:13' for '--compress <HOW>': a level of gzip is a number from 1 to 12\n\
+             \n\
+             For more information, try '--help'.\n",
+            ),
+            case(
+                "",
+                &["--compress", "lz4", "in.tar", "out"],
+                "error: invalid value 'lz4' for '--compress <HOW>': keep, none, gzip, gzip:LEVEL, zstd or zstd:LEVEL was expected\n\
+             \n\
+             For more information, try '--help'.\n",
+            ),
+            case(
+                "",
+                &["--platform", "linux", "in.tar", "out"],
+                "error: invalid value 'linux' for '--platform <PLATFORM>': `linux` is not a platform: OS/ARCHITECTURE or OS/ARCHITECTURE/VARIANT was expected, such as `linux/arm64`\n\
+             \n\
+             For more information, try '--help'.\n",
+            ),
+            case(
+                "",
+                &["--tag", "App", "in.tar", "out"],
+                "error: invalid value 'App' for '--tag <REF>': `App` is not a reference: NAME[:TAG] was expected, with a name in lower case\n\
+             \n\
+             For more information, try '--help'.\n",
+            ),
+            case(
+                "",
+                &["--image", "#0", "in.tar", "out"],
+                "error: invalid value '#0' for '--image <REF>': `#0` does not name an image: a reference, a digest, an image id or `#N` was expected\n\
+             \n\
+             For more information, try '--help'.\n",
+            ),
+            case(
+                "",
+                &["--jobs", "0", "in.tar", "out"],
+                "error: invalid value '0' for '--jobs <N>': number would be zero for non-zero type\n\
+             \n\
+             For more information, try '--help'.\n",
+            ),
+            case(
+                "",
+                &["--to", "oci", "in.tar", "docker-archive:out"],
+                "error: DST says `docker-archive:`, and `--to` says `oci`\n",
+            ),
+            case(
+                "",
+                &["in.tar", "rootfs:out"],
+                "error: `convert` writes images, and `rootfs:` is none\n  hint: name an output as `docker-archive:`, `oci:` or `oci-archive:`\n",
+            ),
+            case(
+                "",
+                &["in.tar", "oci:-"],
+                "error: an OCI layout is a folder, and cannot be written to standard output\n  hint: `oci-archive:-` is a tar of one\n",
+            ),
+            case(
+                "",
+                &["--image", "a", "oci:in.tar:b", "out"],
+                "error: SRC names an image, and `--image` another\n",
+            ),
+            case(
+                "",
+                &["in.tar", "docker-archive:out:No Reference"],
+                "error: `No Reference` is not a reference: NAME[:TAG] was expected, with a name in lower case\n",
+            ),
+            case(
+                "",
+                &[
+                    "--tag",
+                    "a@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+                    "in.tar",
+                    "out",
+                ],
+                "error: `a@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855` has a digest, and an image is named by a tag\n",
+            ),
+        ],
+    );
+    let sandbox = Sandbox::new();
+    let run = sandbox.restow(&["convert", "in.tar", "out"]);
+    let output = run.env("SOURCE_DATE_EPOCH", "now").run();
+    assert_eq!(output.code, Some(2));
+    assert_eq!(
+        output.stderr,
+        "error: SOURCE_DATE_EPOCH is `now`, and a number of seconds was expected\n"
+    );
+}
+
+#[test]
+fn warnings_say_what_is_otherwise() {
+    let whole = make::tar(&make::docker(&[app()]));
+    let without_end = whole[..whole.len() - 1024].to_vec();
+    check(
+        0,
+        vec![
+            case(
+                make::tar(&odd_tags()),
+                TO_LAYOUT,
+                "warning: `manifest.json` goes on behind its end; the rest is ignored\n\
+             warning: `App` is not a reference with a tag; the image does not get it\n\
+             warning: `app` is not a reference with a tag; the image does not get it\n",
+            ),
+            case(
+                without_end,
+                TO_LAYOUT,
+                "warning: the tar has no end-of-archive block; it may have been cut off, but all that its documents name is there\n",
+            ),
+            case(attested(), TO_LAYOUT, ""),
+            case(
+                attested(),
+                TO_ARCHIVE,
+                "warning: the attestations of `app:1` left out: a docker archive takes one platform of each image\n\
+             warning: `sha256:54fab850919d9c42d856f064fd08ac33edc94fbc3bff2f17929d76210b060742` is not an image but an artifact of type `application/vnd.example.signature`; left out, since a docker archive holds images only\n",
+            ),
+            case(
+                attested(),
+                &["--quiet", "in.tar", "docker-archive:out.tar"],
+                "",
+            ),
+            case(
+                attested(),
+                &["--compress", "gzip", "in.tar", "oci:out"],
+                "warning: an attestation of `app:1` left out: the compression changes the digest that it speaks of\n\
+             warning: an artifact of type `application/vnd.example.signature` of `sha256:54fab850919d9c42d856f064fd08ac33edc94fbc3bff2f17929d76210b060742` left out: the compression changes the digest that it speaks of\n",
+            ),
+            case(
+                labelled(),
+                TO_LAYOUT,
+                "warning: layer 1 of 3 of `1.0` is labelled `application/vnd.oci.image.layer.v1.tar+gzip`, and its bytes are not compressed\n",
+            ),
+            case(
+                labelled(),
+                TO_ARCHIVE,
+                "warning: layer 1 of 3 of `1.0` is labelled `application/vnd.oci.image.layer.v1.tar+gzip`, and its bytes are not compressed\n\
+             warning: `1.0` is a tag without a repository; the image has no tag in the docker archive\n",
+            ),
+            case(
+                absent(),
+                TO_LAYOUT,
+                "warning: `app:1` refers to sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855, which the input does not hold; passed on as it is\n",
+            ),
+            case(
+                same_name(),
+                TO_ARCHIVE,
+                "warning: `app:1` names two images of the input; the later one keeps it\n",
+            ),
+            case(
+                whole.clone(),
+                &["--compress", "zstd", "in.tar", "out.tar"],
+                "warning: `app:1` has layers compressed with zstd, which Docker before 23 cannot load\n",
+            ),
+            case(
+                make::tar(&wrong_oci_part()),
+                TO_LAYOUT,
+                "warning: the OCI manifest of `app:1` has other layers than `manifest.json`, which is followed\n",
+            ),
+        ],
+    );
+    let sandbox = Sandbox::new();
+    sandbox.write("one.tar", whole);
+    let other = Image::new(&["app:1"], &["file other 1"]);
+    sandbox.write("two.tar", make::tar(&make::docker(&[other])));
+    sandbox.run(&["convert", "one.tar", "oci:out"]).silent();
+    sandbox.run(&["convert", "two.tar", "oci:out"]).warns("warning: `app:1` named sha256:79a0c8675b53c951e573a6527c0e55ad0e463f49747f259b497b51857c887854 before; that image stays, without this name\n");
+}
+
+/// An archive with tags that are none, and with bytes behind `manifest.json`.
+fn odd_tags() -> Vec<Member> {
+    let unusable = r#"[{"Config":"CONFIG","RepoTags":["App","app"],"Layers":[LAYERS]}] junk"#;
+    let mut odd = make::docker(&[app()]);
+    let paths: Vec<String> = odd.iter().map(|member| member.name().to_owned()).collect();
+    let config = paths
+        .iter()
+        .find(|path| path.len() > 64 && !path.contains('/'));
+    let layers = paths.iter().filter(|path| path.ends_with("layer.tar"));
+    let layers: Vec<String> = layers.map(|path| format!("\"{path}\"")).collect();
+    let unusable = unusable
+        .replace("CONFIG", config.expect("there is a config"))
+        .replace("LAYERS", &layers.join(","));
+    for member in &mut odd {
+        if let Member::File(name, bytes) = member
+            && name == "manifest.json"
+        {
+            *bytes = unusable.clone().into_bytes();
+        }
+    }
+    odd
+}
+
+/// A layout of an image with an attestation, and a signature of both.
+fn attested() -> Vec<u8> {
+    layout(|layout| {
+        let image = layout.image(&app());
+        let attestation = layout.attestation(&image);
+        let index = layout.nested(&[image.clone(), attestation]);
+        layout.add_named(&index, "app:1");
+        let referrer = layout.referrer(&index);
+        layout.index.push(referrer);
+    })
+}
+
+/// A layout whose lowest layer is labelled wrong, under a bare tag.
+fn labelled() -> Vec<u8> {
+    layout(|layout| {
+        layout.add(&app());
+        let manifest = layout.index[0]["digest"]
+            .as_str()
+            .expect("a digest")
+            .to_owned();
+        let text = String::from_utf8(layout.blobs.remove(&manifest).expect("it is there"));
+        let text = text
+            .expect("it is JSON")
+            .replacen("v1.tar\"", "v1.tar+gzip\"", 1);
+        layout.index.clear();
+        let descriptor = layout.put(make::MANIFEST, text);
+        layout.add_named(&descriptor, "1.0");
+    })
+}
+
+/// A layout with an index that lists more than there is.
+fn absent() -> Vec<u8> {
+    layout(|layout| {
+        let image = layout.image(&app());
+        let other = json!({
+            "mediaType": make::MANIFEST, "size": 7,
+            "digest": "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        });
+        let index = layout.nested(&[image, other]);
+        layout.add_named(&index, "app:1");
+    })
+}
+
+/// A layout with two images of one name.
+fn same_name() -> Vec<u8> {
+    layout(|layout| {
+        layout.add(&app());
+        layout.add(&Image::new(&["app:1"], &["file other 1"]));
+    })
+}
+
+/// A hybrid whose OCI manifest lists the layers in another order, as Docker
+/// 25.0.0 wrote them.
+fn wrong_oci_part() -> Vec<Member> {
+    let image = app();
+    let mut swapped = image.clone();
+    swapped.layers.swap(0, 1);
+    let mut layout = Layout::default();
+    layout.add(&swapped);
+    let mut members = layout.members();
+    let docker = make::hybrid(&[image]);
+    members.extend(
+        docker
+            .into_iter()
+            .filter(|member| member.name() == "manifest.json"),
+    );
+    members
+}

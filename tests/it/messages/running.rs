@@ -1,0 +1,115 @@
+//! What is said while it runs, and when it is ended.
+
+use std::io::Write as _;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::app;
+use crate::support::make;
+use crate::support::sandbox::Sandbox;
+
+#[test]
+fn a_program_gets_an_object_on_each_line() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.tar", make::tar(&make::docker(&[app()])));
+    let output = sandbox.run(&["convert", "--progress", "json", "in.tar", "oci:out"]);
+    assert_eq!(output.code, Some(0));
+    let lines: Vec<Value> = output
+        .stderr
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("each line is an object"))
+        .collect();
+    assert_eq!(
+        lines.first(),
+        Some(&json!({"event": "progress", "bytes": 0, "total": null, "step": "indexing"}))
+    );
+    assert_eq!(lines.last(), Some(&json!({"event": "done", "bytes": 6144})));
+
+    let output = sandbox.run(&["convert", "--progress", "json", "missing", "oci:new"]);
+    assert_eq!(
+        (output.code, output.stderr.as_str()),
+        (
+            Some(1),
+            "{\"event\":\"error\",\"message\":\"cannot read `missing`\",\"causes\":[\"No such file or directory (os error 2)\"],\"hint\":null}\n"
+        )
+    );
+}
+
+#[test]
+fn an_archive_is_not_written_into_a_closed_pipe_in_silence() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.tar", make::tar(&make::docker(&[app()])));
+    let mut command = sandbox.restow(&["convert", "in.tar", "-"]).command();
+    let (reader, writer) = std::io::pipe().expect("a pipe can be made");
+    drop(reader);
+    let output = command.stdout(writer).output().expect("the command runs");
+    let said = String::from_utf8(output.stderr).expect("stderr is UTF-8");
+    assert_eq!(
+        (output.status.code(), said.as_str()),
+        (
+            Some(1),
+            "error: cannot write standard output\n  caused by: Broken pipe (os error 32)\n"
+        )
+    );
+}
+
+#[test]
+fn a_pipe_that_cannot_be_kept_is_refused() {
+    let sandbox = Sandbox::new();
+    let run = sandbox.restow(&["convert", "--tmpdir", "missing", "-", "out.tar"]);
+    let output = run.stdin_pipe(make::tar(&make::docker(&[app()]))).run();
+    assert_eq!(
+        (output.code, output.stderr.as_str()),
+        (
+            Some(1),
+            "error: cannot write a temporary file in `missing`\n  \
+             caused by: No such file or directory (os error 2)\n"
+        )
+    );
+}
+
+#[test]
+fn a_signal_ends_it_and_leaves_nothing() {
+    for (name, signal) in [("INT", 2), ("TERM", 15), ("HUP", 1)] {
+        for to in ["oci:out", "docker-archive:out", "oci-archive:out"] {
+            let sandbox = Sandbox::new();
+            let mut command = sandbox.restow(&["convert", "-", to]).command();
+            command.stdin(Stdio::piped()).stderr(Stdio::piped());
+            let mut child = command.spawn().expect("the command can be started");
+            // It waits for the rest, which never comes.
+            let tar = make::tar(&make::docker(&[app()]));
+            let mut pipe = child.stdin.take().expect("stdin is piped");
+            pipe.write_all(&tar[..3000]).expect("it is read");
+            std::thread::sleep(Duration::from_millis(300));
+            let id = child.id().to_string();
+            let killed = Command::new("kill").args(["-s", name, &id]).status();
+            assert!(killed.expect("kill can be run").success());
+            let output = child.wait_with_output().expect("it ends");
+            let said = String::from_utf8(output.stderr).expect("stderr is UTF-8");
+            assert_eq!(
+                (output.status.signal(), said.as_str()),
+                (Some(signal), "error: interrupted\n"),
+                "{name} {to}"
+            );
+            assert_eq!(sandbox.tree().len(), 0, "{name} {to}");
+            sandbox.assert_no_temporaries();
+        }
+    }
+}
+
+#[test]
+fn help_fits_the_command() {
+    let sandbox = Sandbox::new();
+    for (arguments, golden) in [
+        (&["--help"][..], "help.txt"),
+        (&["convert", "--help"], "help-convert.txt"),
+    ] {
+        let output = sandbox.run(arguments);
+        assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
+        let text = String::from_utf8(output.stdout).expect("help is UTF-8");
+        crate::support::listing::assert_golden(golden, &text);
+    }
+}

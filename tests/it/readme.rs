@@ -1,0 +1,53 @@
+//! What the README tells people to paste.
+
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use crate::support::sandbox::Sandbox;
+use crate::support::tools;
+
+/// The lines of the first block of shell commands.
+fn examples() -> Vec<&'static str> {
+    let text = include_str!("../../README.md");
+    let (_, block) = text.split_once("```sh\n").expect("there is a block");
+    let (block, _) = block.split_once("```").expect("the block ends");
+    block.lines().collect()
+}
+
+#[test]
+fn the_examples_work_when_pasted() {
+    let sandbox = Sandbox::new();
+    let testdata = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
+    symlink(testdata, sandbox.path("testdata")).expect("a link can be made");
+    let restow = Path::new(env!("CARGO_BIN_EXE_restow"));
+    let folder = restow.parent().expect("it is in a folder").display();
+    let has_engine = tools::has_engine();
+    let _alone = has_engine.then(tools::exclusive);
+    for line in examples() {
+        if line.contains("docker ") && !has_engine {
+            tools::skip(&format!("README: {line}"), "no Docker engine was found");
+            continue;
+        }
+        let script = format!("set -eu; PATH={folder}:$PATH; {line}");
+        let mut command = sandbox.command(Path::new("/bin/sh"));
+        let output = command.args(["-c", &script]).output();
+        let output = output.expect("a shell can be run");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{line}: {said}");
+        assert!(!said.contains("error"), "{line}: {said}");
+    }
+    if has_engine {
+        drop(tools::tool("docker", &["image", "rm", "edge:1"]));
+    }
+    let made = [
+        "arm.tar",
+        "base.tar",
+        "edge.oci.tar",
+        "edge.tar",
+        "new.tar",
+        "one.tar",
+    ];
+    for name in made {
+        assert!(sandbox.path(name).is_file(), "{name}");
+    }
+}

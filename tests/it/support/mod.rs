@@ -1,0 +1,32 @@
+//! What all tests stand on: a place to run `restow` in, and the means to judge what it made.
+//!
+//! Nothing here uses the library of this crate. The judge must not make the
+//! same mistakes as the judged.
+
+pub(crate) mod codec;
+pub(crate) mod image;
+pub(crate) mod judge;
+pub(crate) mod listing;
+pub(crate) mod make;
+pub(crate) mod own;
+pub(crate) mod reference;
+pub(crate) mod sandbox;
+pub(crate) mod tools;
+
+use std::path::PathBuf;
+
+pub(crate) use sandbox::Sandbox;
+
+/// A file of `testdata/`.
+pub(crate) fn testdata(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("testdata")
+        .join(name)
+}
+
+/// The content of a file of `testdata/`.
+#[track_caller]
+pub(crate) fn fixture(name: &str) -> Vec<u8> {
+    let path = testdata(name);
+    std::fs::read(&path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()))
+}

@@ -1,0 +1,148 @@
+//! What holds for everything that `restow` writes, whatever it was made from.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::codec::{Codec, hex};
+use super::image::{Image, Layout, Store, host_platform, strings, text};
+use super::reference::{familiar, full, split};
+
+/// Files of a layout besides its blobs.
+const LAYOUT_FILES: [&str; 2] = ["index.json", "oci-layout"];
+
+/// Files of a docker-archive besides its blobs; it is a layout as well.
+const ARCHIVE_FILES: [&str; 4] = ["index.json", "manifest.json", "oci-layout", "repositories"];
+
+/// Reads a layout, a directory or a tar, that `restow` wrote from nothing.
+#[track_caller]
+pub(crate) fn layout(path: &Path) -> Layout {
+    let store = Store::open(path);
+    checked_layout(&store, &LAYOUT_FILES)
+}
+
+/// Reads a docker-archive that `restow` wrote.
+#[track_caller]
+pub(crate) fn archive(path: &Path) -> Vec<Image> {
+    checked_archive(&Store::open(path))
+}
+
+/// Checks a layout that `restow` wrote from nothing: nothing in it is superfluous or twice.
+#[track_caller]
+fn checked_layout(store: &Store, files: &[&str]) -> Layout {
+    assert_eq!(
+        store.file("oci-layout"),
+        br#"{"imageLayoutVersion":"1.0.0"}"#
+    );
+    let layout = store.layout();
+    assert_eq!(
+        store.blobs(),
+        layout.reachable,
+        "a blob is there because something names it"
+    );
+    for name in store.names() {
+        assert!(
+            name.starts_with("blobs/sha256/") || files.contains(&name),
+            "`{name}`"
+        );
+    }
+    let distinct: BTreeSet<&String> = store.entries.iter().collect();
+    assert_eq!(
+        distinct.len(),
+        store.entries.len(),
+        "no entry is there twice"
+    );
+    layout
+}
+
+/// Checks a docker-archive that `restow` wrote: its two descriptions of the images agree.
+#[track_caller]
+pub(crate) fn checked_archive(store: &Store) -> Vec<Image> {
+    let layout = checked_layout(store, &ARCHIVE_FILES);
+    let images = store.docker_images();
+    let of_index: Vec<Image> = layout.images(host_platform());
+    let essence = |images: &[Image]| -> BTreeSet<_> {
+        let image = |it: &Image| (it.tags.clone(), it.config.clone(), it.digests());
+        images.iter().map(image).collect()
+    };
+    assert_eq!(
+        essence(&images),
+        essence(&of_index),
+        "manifest.json and index.json agree"
+    );
+    assert_eq!(images.len(), of_index.len(), "an image is listed once");
+
+    let mut repositories: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    let manifest = store.json("manifest.json");
+    for (element, image) in manifest.as_array().into_iter().flatten().zip(&images) {
+        assert_eq!(text(&element["Config"]), blob_path(&image.id()));
+        let layers: Vec<String> = image.digests().iter().map(|it| blob_path(it)).collect();
+        assert_eq!(strings(&element["Layers"]), layers);
+        for reference in strings(&element["RepoTags"]) {
+            assert_eq!(
+                reference,
+                familiar(&reference),
+                "RepoTags are in the familiar form"
+            );
+            let (repository, tag) = split(&reference).expect("RepoTags have a tag");
+            // An image without layers has no layer that it could name.
+            if let Some(top) = image.layers.last() {
+                let tags = repositories.entry(repository.to_owned()).or_default();
+                tags.insert(tag.to_owned(), hex(&top.diff_id).to_owned());
+            }
+        }
+    }
+    let expected = serde_json::to_value(&repositories).expect("text is JSON");
+    let got = store
+        .get("repositories")
+        .map(|_| store.json("repositories"));
+    assert_eq!(
+        got.unwrap_or(Value::Object(serde_json::Map::new())),
+        expected,
+        "repositories"
+    );
+    images
+}
+
+/// Checks the words that a layout made from a docker-archive has for its images.
+#[track_caller]
+pub(crate) fn assert_names_and_types(layout: &Layout) {
+    for found in &layout.found {
+        let annotations = &found.annotations;
+        match found.image.tags.as_slice() {
+            [] => assert_eq!(
+                annotations,
+                &Value::Null,
+                "an untagged image has no annotations"
+            ),
+            [tag, ..] => {
+                assert_eq!(annotations["io.containerd.image.name"], full(tag).as_str());
+                let name = &annotations["org.opencontainers.image.ref.name"];
+                assert_eq!(name, familiar(tag).as_str());
+            }
+        }
+        for layer in &found.image.layers {
+            assert_eq!(
+                layer.media_type,
+                media_type(layer.codec),
+                "{}",
+                layer.digest
+            );
+        }
+    }
+}
+
+/// The media type of a layer that is stored so.
+fn media_type(codec: Codec) -> &'static str {
+    match codec {
+        Codec::Plain => "application/vnd.oci.image.layer.v1.tar",
+        Codec::Gzip => "application/vnd.oci.image.layer.v1.tar+gzip",
+        Codec::Zstd => "application/vnd.oci.image.layer.v1.tar+zstd",
+        Codec::Xz | Codec::Bzip2 => panic!("OCI has no media type for {codec:?}"),
+    }
+}
+
+fn blob_path(digest: &str) -> String {
+    format!("blobs/sha256/{}", hex(digest))
+}
