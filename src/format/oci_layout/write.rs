@@ -96,23 +96,24 @@ impl LayoutSink {
 }
 
 /// Refuses a folder that is neither empty nor a layout.
+///
+/// It is listed before it is looked into: another writer makes a folder a layout
+/// before it puts anything else there.
 fn check_target(target: &Path) -> Result<()> {
     let failed = |error| Error::read(Place::Path(target.to_owned()), error);
-    let container = Directory::new(target);
-    if container.find(MARKER)?.is_some() || container.find(INDEX)?.is_some() {
-        return check_marker(&container)
-            .map_err(|e| e.while_reading(Place::Path(target.to_owned())));
-    }
+    let mut is_empty = true;
     for entry in fs::read_dir(target).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();
-        let is_ours = name.to_string_lossy().starts_with(".restow-");
-        if !is_ours && name != "lost+found" {
-            return Err(Error::DirectoryInTheWay {
-                path: target.to_owned(),
-            });
-        }
+        let is_temporary = name.to_string_lossy().contains(".restow-");
+        is_empty &= is_temporary || name == "lost+found";
     }
-    Ok(())
+    let container = Directory::new(target);
+    if !is_empty && container.find(INDEX)?.is_none() && container.find(MARKER)?.is_none() {
+        return Err(Error::DirectoryInTheWay {
+            path: target.to_owned(),
+        });
+    }
+    check_marker(&container).map_err(|e| e.while_reading(Place::Path(target.to_owned())))
 }
 
 impl ImageSink for LayoutSink {
