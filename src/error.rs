@@ -236,6 +236,12 @@ pub enum Error {
         /// One of the images in the circle.
         id: String,
     },
+    /// An archive has more members than any image needs.
+    #[error("it has more than {limit} members, which no archive of images has")]
+    TooManyMembers {
+        /// The most that is accepted.
+        limit: usize,
+    },
     /// Something cannot be written.
     #[error("cannot write {what}")]
     Write {

@@ -157,20 +157,22 @@ pub(super) fn run(
         created: source_date_epoch()?,
         watch,
     };
-    let source = format::open(input, &opening).map_err(|error| {
-        let stopped = interrupt.flag().load(std::sync::atomic::Ordering::Relaxed);
-        if stopped {
-            restow::Error::Interrupted
-        } else {
-            error
-        }
-    })?;
     let context = Context {
         watch,
         jobs: global.jobs(),
     };
-    ops::convert(source.as_ref(), sink, &options, context)?;
-    Ok(())
+    let result = match format::open(input, &opening) {
+        Ok(source) => ops::convert(source.as_ref(), sink, &options, context),
+        Err(error) => Err(error),
+    };
+    // Whatever failed then, it failed because of the signal.
+    result.map_err(|error| {
+        if watch.is_interrupted() {
+            restow::Error::Interrupted.into()
+        } else {
+            error.into()
+        }
+    })
 }
 
 /// What DST shall be.

@@ -142,13 +142,13 @@ impl Bar {
 }
 
 fn bar_style() -> ProgressStyle {
-    let template = "{bar:24} {percent:>3}% {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta} {wide_msg}";
+    let template = "{bar:24} {percent:>3}% {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta} {msg}";
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 /// For a pipe, whose end nobody knows.
 fn spinner_style() -> ProgressStyle {
-    let template = "{spinner} {decimal_bytes} {decimal_bytes_per_sec} {elapsed} {wide_msg}";
+    let template = "{spinner} {decimal_bytes} {decimal_bytes_per_sec} {elapsed} {msg}";
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 

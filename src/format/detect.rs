@@ -169,7 +169,7 @@ fn open_file(file: File, start: u64, opening: &Opening<'_>) -> Result<Box<dyn Im
         return open_rootfs(file, start, compression, None, opening);
     }
     let unpacked = unpacked_head(&file, start, compression)?;
-    let tar = ForwardTar::open(file, start, compression);
+    let tar = ForwardTar::open(file, start, compression, &opening.watch);
     let tar = tar.map_err(|error| explain(error, &unpacked))?;
     match open_images(tar, opening)? {
         Ok(source) => Ok(source),

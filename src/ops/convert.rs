@@ -110,8 +110,11 @@ pub fn convert(
     if !sink.is_parallel() {
         identify(&mut jobs, &transfer)?;
     }
-    let total = jobs.list().iter().map(|job| job.member.size).sum();
-    watch.send(Event::Total(total));
+    let to_read = jobs.list().iter().filter(|job| transfer.reads(job));
+    let total: u64 = to_read.map(|job| job.member.size).sum();
+    if total > 0 {
+        watch.send(Event::Total(total));
+    }
     let output = Output {
         source,
         sink: sink.as_ref(),
@@ -317,35 +320,40 @@ impl Output<'_> {
             return named.collect();
         }
         let is_docker = |format| format == Format::DockerArchive;
-        let keeps_annotations = !is_docker(self.source.format()) && !is_docker(self.sink.format());
+        let keeps_names = !is_docker(self.source.format()) && !is_docker(self.sink.format());
         let of_root = |root: &&Root| {
-            let base = match &root.descriptor {
-                Some(held) if self.options.platform.is_none() && !is_docker(self.sink.format()) => {
-                    held.pointing_to(
-                        descriptor.media_type(),
-                        descriptor.digest(),
-                        descriptor.size(),
-                    )
-                }
-                _ => descriptor.clone(),
-            };
-            let label = root.label.as_deref();
-            match &root.reference {
-                _ if keeps_annotations && self.options.platform.is_none() => {
-                    (base, root.reference.clone())
-                }
-                Some(reference) => with_reference(&base, reference),
-                None => {
-                    if let (Some(label), true) = (label, is_docker(self.sink.format())) {
-                        context.watch.warn(Warning::NoRepository {
-                            name: label.to_owned(),
-                        });
-                    }
-                    with_label(&base, label)
-                }
+            if keeps_names {
+                return (self.in_place_of(root, descriptor), root.reference.clone());
             }
+            if let Some(reference) = &root.reference {
+                return with_reference(descriptor, reference);
+            }
+            let label = root.label.as_deref();
+            if let (Some(label), true) = (label, is_docker(self.sink.format())) {
+                context.watch.warn(Warning::NoRepository {
+                    name: label.to_owned(),
+                });
+            }
+            with_label(descriptor, label)
         };
         group.iter().map(of_root).collect()
+    }
+
+    /// What a layout that came from a layout lists for a root: all that it listed
+    /// before, or, for one platform of several, at least the names.
+    fn in_place_of(&self, root: &Root, descriptor: &Descriptor) -> Descriptor {
+        let Some(held) = &root.descriptor else {
+            return descriptor.clone();
+        };
+        if self.options.platform.is_none() {
+            let (digest, size) = (descriptor.digest(), descriptor.size());
+            return held.pointing_to(descriptor.media_type(), digest, size);
+        }
+        let name = |key| held.annotation(key).map(str::to_owned);
+        descriptor
+            .clone()
+            .with_annotation(REF_NAME, name(REF_NAME))
+            .with_annotation(CONTAINERD_NAME, name(CONTAINERD_NAME))
     }
 
     /// The input's `index.json`, if the output's would say the same.

@@ -214,6 +214,11 @@ impl Transfer<'_> {
         Ok(written)
     }
 
+    /// Whether a job will read its blob, and not only move a file.
+    pub(super) fn reads(&self, job: &Job) -> bool {
+        job.recoding.is_some() || !self.adoptable(job)
+    }
+
     /// Whether the blob already lies on the output's file system.
     fn adoptable(&self, job: &Job) -> bool {
         self.sink.staging().is_some() && self.container.arrival(&job.member).is_some()

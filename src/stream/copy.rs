@@ -41,7 +41,8 @@ pub fn copy(
     }
 }
 
-/// A reader that reports what is read through it as [`Event::Advanced`].
+/// A reader that reports what is read through it as [`Event::Advanced`], and that
+/// fails once the caller wants the end.
 #[derive(Debug)]
 pub struct Counted<'a, R> {
     input: R,
@@ -57,6 +58,9 @@ impl<'a, R: Read> Counted<'a, R> {
 
 impl<R: Read> Read for Counted<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.watch.is_interrupted() {
+            return Err(io::Error::other("interrupted"));
+        }
         let length = self.input.read(buffer)?;
         self.watch.send(Event::Advanced(length as u64));
         Ok(length)

@@ -6,9 +6,10 @@ use std::io::{self, BufReader, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, Place, Result};
+use crate::event::Watch;
 use crate::format::container::index::MemberIndex;
 use crate::format::container::{Container, Member};
-use crate::stream::{COPY_BUFFER, Compression, Decoder, SNIFF_LENGTH};
+use crate::stream::{COPY_BUFFER, Compression, Counted, Decoder, SNIFF_LENGTH};
 use crate::tar_stream::{Skip, Skippable, TarError, TarReader};
 
 /// Members of at most this size are kept from the first pass if they look like
@@ -41,7 +42,12 @@ type Stream = Decoder<BufReader<SharedFile>>;
 
 impl ForwardTar {
     /// Unpacks the whole tar once, which begins at `start` in the file.
-    pub(crate) fn open(file: File, start: u64, compression: Compression) -> Result<Self> {
+    pub(crate) fn open(
+        file: File,
+        start: u64,
+        compression: Compression,
+        watch: &Watch<'_>,
+    ) -> Result<Self> {
         let mut tar = Self {
             file: Arc::new(file),
             start,
@@ -51,7 +57,8 @@ impl ForwardTar {
             compressions: HashMap::new(),
             cursor: Mutex::new(None),
         };
-        let mut reader = TarReader::new(Skippable(tar.stream()?));
+        let counted = Counted::new(tar.shared_file(), *watch);
+        let mut reader = TarReader::new(Skippable(tar.unpack(counted)?));
         let mut kept_total = 0;
         while let Some(member) = reader.next_member().map_err(|error| tar.explain(error))? {
             let mut start = Vec::new();
@@ -90,16 +97,16 @@ impl ForwardTar {
         Ok((file, self.start, self.compression))
     }
 
-    fn stream(&self) -> Result<Stream> {
-        let file = SharedFile {
+    fn shared_file(&self) -> SharedFile {
+        SharedFile {
             file: Arc::clone(&self.file),
             position: self.start,
-        };
-        Decoder::new(
-            self.compression,
-            BufReader::with_capacity(COPY_BUFFER, file),
-        )
-        .map_err(|source| self.damaged(source))
+        }
+    }
+
+    fn unpack<R: Read>(&self, input: R) -> Result<Decoder<BufReader<R>>> {
+        let input = BufReader::with_capacity(COPY_BUFFER, input);
+        Decoder::new(self.compression, input).map_err(|source| self.damaged(source))
     }
 
     fn damaged(&self, source: io::Error) -> Error {
@@ -127,7 +134,7 @@ impl ForwardTar {
         match last {
             Some(cursor) if cursor.position <= position => Ok(cursor),
             _ => Ok(Cursor {
-                stream: self.stream()?,
+                stream: self.unpack(self.shared_file())?,
                 position: 0,
             }),
         }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::digest::Algorithm;
 use crate::error::{Error, Place, Result};
 use crate::event::Watch;
-use crate::format::container::index::MemberIndex;
+use crate::format::container::index::{MEMBERS_MAX, MemberIndex};
 use crate::format::container::{Container, Measured, Member};
 use crate::stream::{Compression, CopyError, SNIFF_LENGTH, Tapped, copy};
 use crate::tar_stream::{Kind, Skippable, TarError, TarReader, is_tar_header};
@@ -120,7 +120,9 @@ impl StagedTar {
                 let arrival = arrive(&mut reader, &member.path, &tar.file_of(number), watch)?;
                 tar.arrivals.insert(number, arrival);
             }
-            tar.index.add(&member, number)?;
+            if !tar.index.add(&member, number)? {
+                return Err(Error::TooManyMembers { limit: MEMBERS_MAX });
+            }
             number += 1;
         }
         tar.index.cut_off_at = reader.cut_off_at();

@@ -8,7 +8,7 @@ use crate::digest::Algorithm;
 use crate::error::{Error, Place, Result};
 use crate::event::Watch;
 use crate::format::container::{Arrival, Container, FileRange, Measured, Member};
-use crate::stream::{COPY_BUFFER, Compression, Decoder, Hashed, Tapped};
+use crate::stream::{COPY_BUFFER, Compression, Counted, Decoder, Hashed, Tapped};
 use crate::tar_stream::{Skippable, TarError, TarReader};
 
 /// A tar in a file, wrapped or not, taken as the content of one layer.
@@ -34,13 +34,11 @@ impl WholeStream {
         watch: &Watch<'_>,
     ) -> Result<Self> {
         let mut newest_mtime = 0;
-        let mut stream = Tapped::new(unpack(&file, start, compression)?);
+        let file_range = Counted::new(range(&file, start)?, *watch);
+        let mut stream = Tapped::new(unpack(file_range, compression)?);
         stream.hash(Algorithm::Sha256).map_err(Error::Thread)?;
         let mut reader = TarReader::new(Skippable(&mut stream));
         while let Some(member) = reader.next_member()? {
-            if watch.is_interrupted() {
-                return Err(Error::Interrupted);
-            }
             newest_mtime = newest_mtime.max(member.mtime);
         }
         if let Some(offset) = reader.cut_off_at() {
@@ -86,18 +84,16 @@ impl WholeStream {
     }
 }
 
-fn unpack(
-    file: &File,
-    start: u64,
-    compression: Compression,
-) -> Result<Decoder<BufReader<FileRange<'_>>>> {
-    FileRange::from(file, start)
-        .map(|range| BufReader::with_capacity(COPY_BUFFER, range))
-        .and_then(|input| Decoder::new(compression, input))
-        .map_err(|source| Error::Compression {
-            compression,
-            source,
-        })
+fn range(file: &File, start: u64) -> Result<FileRange<'_>> {
+    FileRange::from(file, start).map_err(|error| TarError::Io(error).into())
+}
+
+fn unpack<R: Read>(input: R, compression: Compression) -> Result<Decoder<BufReader<R>>> {
+    let input = BufReader::with_capacity(COPY_BUFFER, input);
+    Decoder::new(compression, input).map_err(|source| Error::Compression {
+        compression,
+        source,
+    })
 }
 
 impl Container for WholeStream {
@@ -106,8 +102,8 @@ impl Container for WholeStream {
     }
 
     fn open(&self, _: &Member) -> Result<Box<dyn Read + Send + '_>> {
-        let stream = unpack(&self.file, self.start, self.compression);
-        match stream {
+        let stream = range(&self.file, self.start);
+        match stream.and_then(|range| unpack(range, self.compression)) {
             Ok(stream) => Ok(Box::new(stream)),
             Err(error) => Err(Error::read(Place::Member("rootfs.tar".to_owned()), error)),
         }

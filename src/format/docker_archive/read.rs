@@ -10,7 +10,7 @@ use crate::format::oci_layout::{Graph, is_layout};
 use crate::format::oci_layout::{check_marker, find_index};
 use crate::format::source::{Content, Image, ImageSource, Layer, Root, Target};
 use crate::image::media_type::LayerType;
-use crate::image::{Config, Descriptor, Document, Reference};
+use crate::image::{Config, Document, Reference};
 use crate::stream::Compression;
 
 /// A docker archive that is open for reading.
@@ -77,7 +77,7 @@ impl DockerArchive {
     /// wrote layers in random order, and other versions left images out; there
     /// `manifest.json` is right.
     fn find_roots(&self, watch: &Watch<'_>) -> Result<Vec<Root>> {
-        let listed = self.oci_roots()?;
+        let listed = self.oci_roots(watch)?;
         let mut is_covered = vec![false; listed.len()];
         let mut roots = Vec::new();
         for (number, (element, config)) in self.elements.iter().enumerate() {
@@ -113,7 +113,7 @@ impl DockerArchive {
     }
 
     /// What the OCI part lists, if there is one.
-    fn oci_roots(&self) -> Result<Vec<(Root, Content)>> {
+    fn oci_roots(&self, watch: &Watch<'_>) -> Result<Vec<(Root, Content)>> {
         let container = self.container.as_ref();
         if !is_layout(container)? {
             return Ok(Vec::new());
@@ -123,12 +123,25 @@ impl DockerArchive {
             return Ok(Vec::new());
         };
         let graph = Graph::new(container);
-        let load = |descriptor: &Descriptor| {
+        let mut roots = Vec::new();
+        for descriptor in &index.view().manifests {
             let root = Root::from_index(descriptor);
-            let content = graph.load(descriptor, &root.display_name())?;
-            Ok((root, content))
-        };
-        index.view().manifests.iter().map(load).collect()
+            let name = root.display_name();
+            match graph.load(descriptor, &name) {
+                Ok(content) => roots.push((root, content)),
+                // Release candidates of Docker 25.0.0 left layers out. What
+                // `manifest.json` has under the same name is whole.
+                Err(_) if self.has_tag(&root) => watch.warn(Warning::OciPartIgnored { name }),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(roots)
+    }
+
+    /// Whether an element has the tag of a root.
+    fn has_tag(&self, root: &Root) -> bool {
+        let mut tags = self.elements.iter().flat_map(|(element, _)| &element.tags);
+        root.reference.is_some() && tags.any(|tag| tag.parse().ok() == root.reference)
     }
 
     /// Holds an image of the OCI part against an element.

@@ -268,8 +268,15 @@ fn warnings_say_what_is_otherwise() {
                 &["--compress", "zstd", "in.tar", "out.tar"],
                 "warning: `app:1` has layers compressed with zstd, which Docker before 23 cannot load\n",
             ),
+            // As Docker 25.0.0 wrote them: the layers in any order.
             case(
-                make::tar(&wrong_oci_part()),
+                wrong_oci_part(|layers| layers.swap(0, 1)),
+                TO_LAYOUT,
+                "warning: the OCI manifest of `app:1` has other layers than `manifest.json`, which is followed\n",
+            ),
+            // As its release candidates did: some layers left out.
+            case(
+                wrong_oci_part(|layers| drop(layers.pop())),
                 TO_LAYOUT,
                 "warning: the OCI manifest of `app:1` has other layers than `manifest.json`, which is followed\n",
             ),
@@ -357,20 +364,17 @@ fn same_name() -> Vec<u8> {
     })
 }
 
-/// A hybrid whose OCI manifest lists the layers in another order, as Docker
-/// 25.0.0 wrote them.
-fn wrong_oci_part() -> Vec<Member> {
+/// A hybrid whose OCI manifest has other layers than `manifest.json`.
+fn wrong_oci_part(change: impl FnOnce(&mut Vec<Vec<u8>>)) -> Vec<u8> {
     let image = app();
-    let mut swapped = image.clone();
-    swapped.layers.swap(0, 1);
+    let mut wrong = image.clone();
+    change(&mut wrong.layers);
     let mut layout = Layout::default();
-    layout.add(&swapped);
+    layout.add(&image);
+    layout.index.clear();
+    layout.add(&wrong);
     let mut members = layout.members();
-    let docker = make::hybrid(&[image]);
-    members.extend(
-        docker
-            .into_iter()
-            .filter(|member| member.name() == "manifest.json"),
-    );
-    members
+    let docker = make::hybrid(&[image]).into_iter();
+    members.extend(docker.filter(|member| member.name() == "manifest.json"));
+    make::tar(&members)
 }
