@@ -24,6 +24,14 @@ use crate::ops::transfer::Transfer;
 use crate::ops::{Context, Selector};
 use crate::stream::{Compression, Hashed, Recoding, Workers};
 
+/// How many blobs are moved at once, at the most: enough for any disk, and few
+/// enough that their buffers do not add up.
+const STREAMS_MAX: NonZeroUsize = NonZeroUsize::new(8).expect("8 is not 0");
+
+/// The same where layers are compressed: each is spread over all cores already,
+/// and a second one fills the gaps that reading leaves.
+const RECODED_STREAMS_MAX: NonZeroUsize = NonZeroUsize::new(2).expect("2 is not 0");
+
 /// What to do with the compression of layers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compress {
@@ -217,7 +225,13 @@ fn transfer_all(jobs: &Jobs, transfer: &Transfer<'_>) -> Result<Vec<Hashed>> {
     } else {
         // The longest first, so that none is left over when all others are done.
         order.sort_by_key(|at| std::cmp::Reverse(list[*at].member.size));
-        transfer.context.jobs
+        let recodes = list.iter().any(|job| job.recoding.is_some());
+        let most = if recodes {
+            RECODED_STREAMS_MAX
+        } else {
+            STREAMS_MAX
+        };
+        transfer.context.jobs.min(most)
     };
     let queue = Mutex::new(order.into_iter());
     let results: Vec<Mutex<Option<Result<Hashed>>>> =

@@ -8,29 +8,35 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
-/// More workers than this would only hold more blocks in memory: sixteen of them
-/// compress faster than a disk takes it.
-const WORKERS_MAX: usize = 16;
+/// More workers than this compress faster than most disks take it, and would
+/// hold more than 128 MiB of blocks.
+const WORKERS_MAX: usize = 8;
+
+/// Blocks that may be under way beyond one for each worker, so that none of them
+/// waits while a finished one is written.
+const SPARE_BLOCKS: usize = 2;
+
+/// Turns a block into a self-contained part of the output, at a level.
+pub(super) type Compress = fn(&[u8], i32) -> io::Result<Vec<u8>>;
 
 type Work = Box<dyn FnOnce() + Send>;
 
 /// Threads that compress blocks, for all the streams of one operation together.
 ///
-/// They end when this is dropped and the work that was given is done.
+/// They end when this is dropped and the work that was given is done. However
+/// many streams there are, the blocks that are under way are few.
 #[derive(Clone)]
 pub struct Workers {
     queue: Sender<Work>,
-    /// How many blocks of one stream may be under way: with one more for each
-    /// worker, none of them waits while the oldest is written.
-    in_flight: usize,
+    permits: Arc<Permits>,
 }
 
 impl Workers {
-    /// Starts the threads, as many as `jobs` says but never more than 16.
+    /// Starts the threads, as many as `jobs` says but never more than 8.
     pub fn start(jobs: NonZeroUsize) -> io::Result<Self> {
         let count = jobs.get().min(WORKERS_MAX);
         let (queue, work) = channel::<Work>();
@@ -51,20 +57,33 @@ impl Workers {
         }
         Ok(Self {
             queue,
-            in_flight: 2 * count,
+            permits: Arc::new(Permits {
+                free: Mutex::new(count + SPARE_BLOCKS),
+                returned: Condvar::new(),
+            }),
         })
     }
 
     /// Has a block compressed; the result comes out of the receiver.
     fn submit(
         &self,
-        block: Vec<u8>,
-        compress: fn(&[u8], i32) -> io::Result<Vec<u8>>,
+        mut block: Vec<u8>,
+        compress: Compress,
         level: i32,
+        permit: Permit,
     ) -> Receiver<Done> {
         let (sender, receiver) = sync_channel(1);
-        let work = move || finish_block(block, compress, level, &sender);
-        // The threads outlive every queue, so this cannot fail; if it did, the
+        let work = move || {
+            let part = compress(&block, level);
+            block.clear();
+            // Nobody waits for it when the stream was given up.
+            let _ = sender.send(Done {
+                part,
+                buffer: block,
+                _permit: permit,
+            });
+        };
+        // The threads outlive every stream, so this cannot fail; if it did, the
         // receiver would report it.
         let _ = self.queue.send(Box::new(work));
         receiver
@@ -73,49 +92,86 @@ impl Workers {
 
 impl fmt::Debug for Workers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Workers")
-            .field("in_flight", &self.in_flight)
-            .finish_non_exhaustive()
+        f.debug_struct("Workers").finish_non_exhaustive()
+    }
+}
+
+/// How many more blocks may be under way.
+struct Permits {
+    free: Mutex<usize>,
+    returned: Condvar,
+}
+
+impl Permits {
+    /// Takes one, if one is free.
+    fn try_take(self: &Arc<Self>) -> Option<Permit> {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        *free = free.checked_sub(1)?;
+        Some(Permit(Arc::clone(self)))
+    }
+
+    /// Takes one, and waits until one is free.
+    fn take(self: &Arc<Self>) -> Permit {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = self
+            .returned
+            .wait_while(free, |free| *free == 0)
+            .unwrap_or_else(PoisonError::into_inner);
+        *free -= 1;
+        Permit(Arc::clone(self))
+    }
+}
+
+/// The right to have one block under way, until it is written or given up.
+struct Permit(Arc<Permits>);
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.0.returned.notify_one();
     }
 }
 
 /// A compressed block, and the buffer that its input was in.
-type Done = (io::Result<Vec<u8>>, Vec<u8>);
-
-fn finish_block(
-    mut block: Vec<u8>,
-    compress: fn(&[u8], i32) -> io::Result<Vec<u8>>,
-    level: i32,
-    sender: &SyncSender<Done>,
-) {
-    let result = compress(&block, level);
-    block.clear();
-    // Nobody waits when the stream was given up.
-    let _ = sender.send((result, block));
+struct Done {
+    part: io::Result<Vec<u8>>,
+    buffer: Vec<u8>,
+    _permit: Permit,
 }
 
 /// Cuts a stream into blocks and has them compressed.
-#[derive(Debug)]
 #[must_use = "the last blocks are only written by `finish`"]
 pub struct BlockWriter<W> {
     output: W,
     workers: Workers,
-    compress: fn(&[u8], i32) -> io::Result<Vec<u8>>,
+    compress: Compress,
     level: i32,
     block_size: usize,
     block: Vec<u8>,
+    /// The buffer of a block that is done, for another one.
+    spare: Vec<u8>,
     waiting: VecDeque<Receiver<Done>>,
     is_empty: bool,
+}
+
+impl<W> fmt::Debug for BlockWriter<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlockWriter")
+            .field("level", &self.level)
+            .field("block_size", &self.block_size)
+            .field("waiting", &self.waiting.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl<W: Write> BlockWriter<W> {
     /// Starts a stream of blocks of `block_size` bytes, which `compress` turns
     /// into self-contained parts at the given level.
-    pub fn new(
+    pub(super) fn new(
         output: W,
         workers: &Workers,
         block_size: usize,
-        compress: fn(&[u8], i32) -> io::Result<Vec<u8>>,
+        compress: Compress,
         level: i32,
     ) -> Self {
         Self {
@@ -125,6 +181,7 @@ impl<W: Write> BlockWriter<W> {
             level,
             block_size,
             block: Vec::new(),
+            spare: Vec::new(),
             waiting: VecDeque::new(),
             is_empty: true,
         }
@@ -134,34 +191,46 @@ impl<W: Write> BlockWriter<W> {
     ///
     /// An empty stream becomes one empty block, since no block at all is not a
     /// stream of either format.
-    pub fn finish(mut self) -> io::Result<W> {
+    pub(super) fn finish(mut self) -> io::Result<W> {
         if !self.block.is_empty() || self.is_empty {
-            self.submit();
+            self.submit()?;
         }
-        while !self.waiting.is_empty() {
-            self.write_oldest()?;
+        while let Some(oldest) = self.waiting.pop_front() {
+            self.write_done(&oldest)?;
         }
         Ok(self.output)
     }
 
-    fn submit(&mut self) {
+    /// Has the current block compressed, once one may be.
+    ///
+    /// A stream that has blocks under way makes room by writing its own oldest,
+    /// so that streams never wait for each other in a circle.
+    fn submit(&mut self) -> io::Result<()> {
+        let permit = loop {
+            if let Some(permit) = self.workers.permits.try_take() {
+                break permit;
+            }
+            match self.waiting.pop_front() {
+                Some(oldest) => self.write_done(&oldest)?,
+                None => break self.workers.permits.take(),
+            }
+        };
         let block = std::mem::take(&mut self.block);
-        self.waiting
-            .push_back(self.workers.submit(block, self.compress, self.level));
+        let done = self
+            .workers
+            .submit(block, self.compress, self.level, permit);
+        self.waiting.push_back(done);
         self.is_empty = false;
+        Ok(())
     }
 
-    fn write_oldest(&mut self) -> io::Result<()> {
-        let Some(oldest) = self.waiting.pop_front() else {
-            return Ok(());
-        };
-        let (result, buffer) = oldest
+    /// Waits for a block and writes it.
+    fn write_done(&mut self, waiting: &Receiver<Done>) -> io::Result<()> {
+        let done = waiting
             .recv()
             .map_err(|_| io::Error::other("a compressing thread panicked"))?;
-        self.output.write_all(&result?)?;
-        if self.block.capacity() == 0 {
-            self.block = buffer;
-        }
+        self.output.write_all(&done.part?)?;
+        self.spare = done.buffer;
         Ok(())
     }
 }
@@ -169,16 +238,14 @@ impl<W: Write> BlockWriter<W> {
 impl<W: Write> Write for BlockWriter<W> {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         if self.block.capacity() == 0 {
+            self.block = std::mem::take(&mut self.spare);
             self.block.reserve_exact(self.block_size);
         }
         let room = self.block_size - self.block.len();
         let length = room.min(buffer.len());
         self.block.extend_from_slice(&buffer[..length]);
         if self.block.len() == self.block_size {
-            self.submit();
-            if self.waiting.len() >= self.workers.in_flight {
-                self.write_oldest()?;
-            }
+            self.submit()?;
         }
         Ok(length)
     }
