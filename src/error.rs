@@ -20,6 +20,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::digest::Digest;
+use crate::event::Watch;
 use crate::image::{DocumentError, Platform};
 use crate::stream::{Compression, CopyError};
 use crate::tar_stream::TarError;
@@ -85,6 +86,14 @@ pub enum Error {
         /// The most that is accepted.
         limit: u64,
     },
+    /// All documents together are larger than any layout needs.
+    #[error(
+        "its documents have more than {limit} bytes in all, which is the most that is accepted"
+    )]
+    DocumentsTooLarge {
+        /// The most that is accepted.
+        limit: u64,
+    },
     /// The same reference was asked for on several images.
     #[error("{count} images cannot share one reference")]
     ImagesShareReference {
@@ -112,6 +121,14 @@ pub enum Error {
     /// A layer is described by an image, and not in the input.
     #[error("it is not in the input")]
     LayerAbsent,
+    /// An image has more layers than any engine can stack.
+    #[error("image {id} has more than {limit} layers, which is the most that is accepted")]
+    TooManyLayers {
+        /// The image.
+        id: String,
+        /// The most that is accepted.
+        limit: usize,
+    },
     /// The number of layers is not that of the diff_ids.
     #[error("`{name}` has {layers} layers, and its config has {diff_ids} diff_ids")]
     LayerCount {
@@ -224,6 +241,9 @@ pub enum Error {
         /// How many there are.
         got: u64,
     },
+    /// The system said no.
+    #[error(transparent)]
+    System(#[from] io::Error),
     /// The bytes are not a tar.
     #[error(transparent)]
     Tar(#[from] TarError),
@@ -323,6 +343,19 @@ impl Error {
         Self::Write { what, source }
     }
 
+    /// Says that a stream cannot be read: because of its compression, unless the
+    /// system failed, or there is none.
+    #[must_use]
+    pub fn unreadable(compression: Compression, source: io::Error) -> Self {
+        if compression == Compression::None || source.raw_os_error().is_some() {
+            return Self::System(source);
+        }
+        Self::Compression {
+            compression,
+            source,
+        }
+    }
+
     /// Says which end of a copy failed.
     #[must_use]
     pub fn copy(from: Place, to: Place, error: CopyError) -> Self {
@@ -331,6 +364,16 @@ impl Error {
             CopyError::Write(source) => Self::write(to, source),
             CopyError::Interrupted => Self::Interrupted,
         }
+    }
+
+    /// What really happened, if the caller wanted the end: whatever fails after
+    /// that fails because of it.
+    #[must_use]
+    pub fn or_interrupted(self, watch: &Watch<'_>) -> Self {
+        if watch.is_interrupted() {
+            return Self::Interrupted;
+        }
+        self
     }
 
     /// Adds what was being read when it happened.

@@ -139,12 +139,12 @@ pub enum Warning {
         /// The image.
         name: String,
     },
-    /// Something that names an image by its digest has no meaning once that changes.
-    #[error("{what} of `{name}` left out: the compression changes the digest that it speaks of")]
+    /// What speaks of a manifest by its digest has no meaning without that manifest.
+    #[error("{what} of `{name}` left out: the manifest that it speaks of is not in the output")]
     ReferrerLeftOut {
         /// What is left out, with its article.
         what: String,
-        /// The image it speaks of.
+        /// The image that it stands beside.
         name: String,
     },
     /// A reference named another image before.
@@ -166,6 +166,12 @@ pub enum Warning {
     ReferenceUnusable {
         /// What stands there.
         text: String,
+    },
+    /// Something that was not asked for cannot be read.
+    #[error("`{name}` cannot be read; if it speaks of the chosen image, it is left out")]
+    Unreadable {
+        /// Its reference or digest.
+        name: String,
     },
     /// Bytes follow the value in a JSON document.
     #[error("`{document}` goes on behind its end; the rest is ignored")]

@@ -1,6 +1,8 @@
 //! `restow convert`: from the command line to the operation.
 
 use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
@@ -126,6 +128,14 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let source = Location::parse(&arguments.source);
     let destination = Location::parse(&arguments.destination);
+    for (name, location) in [("SRC", &source), ("DST", &destination)] {
+        if location.place == Place::Path(PathBuf::new()) {
+            return Err(Failure::Usage {
+                message: format!("{name} has no path"),
+                hint: None,
+            });
+        }
+    }
     let format = output_format(&destination, arguments.to)?;
     let options = ConvertOptions {
         image: selector(&source, arguments.image.clone())?,
@@ -145,7 +155,7 @@ pub(super) fn run(
     };
     let input = match source.place {
         Place::Standard => standard::input(interrupt)?,
-        Place::Path(path) => format::Input::Path(path),
+        Place::Path(path) => standard::named(path, interrupt)?,
     };
     // The output first: if it is in the way, nothing was read for nothing.
     let sink = format::create(format, place, &temporary_directory)?;
@@ -161,18 +171,9 @@ pub(super) fn run(
         watch,
         jobs: global.jobs(),
     };
-    let result = match format::open(input, &opening) {
-        Ok(source) => ops::convert(source.as_ref(), sink, &options, context),
-        Err(error) => Err(error),
-    };
-    // Whatever failed then, it failed because of the signal.
-    result.map_err(|error| {
-        if watch.is_interrupted() {
-            restow::Error::Interrupted.into()
-        } else {
-            error.into()
-        }
-    })
+    let source = format::open(input, &opening)?;
+    ops::convert(source.as_ref(), sink, &options, context)?;
+    Ok(())
 }
 
 /// What DST shall be.
@@ -226,7 +227,7 @@ fn selector(source: &Location, image: Option<Selector>) -> Result<Option<Selecto
     }
     // containers-transports(5) counts from 0.
     let selector = match text.strip_prefix('@').map(str::parse::<usize>) {
-        Some(Ok(number)) => Ok(Selector::Number(number.saturating_add(1))),
+        Some(Ok(number)) => Ok(Selector::Number(NonZeroUsize::MIN.saturating_add(number))),
         Some(Err(_)) | None => Selector::from_str(text),
     };
     selector.map(Some).map_err(|error| wrong(error.to_string()))
@@ -242,9 +243,7 @@ fn names(destination: &Location, format: Format, tags: &[Reference]) -> Result<V
         .iter()
         .find(|tag| !Reference::clone(tag).or_latest().is_tagged())
     {
-        return Err(wrong(format!(
-            "`{pinned}` has a digest, and an image is named by a tag"
-        )));
+        return Err(wrong(pinned_message(pinned)));
     }
     let tags = tags
         .iter()
@@ -253,15 +252,27 @@ fn names(destination: &Location, format: Format, tags: &[Reference]) -> Result<V
     let Some(text) = &destination.reference else {
         return Ok(tags.collect());
     };
+    if text.is_empty() {
+        return Err(wrong(
+            "DST ends in a colon, and no reference follows".to_owned(),
+        ));
+    }
     let reference = text.parse::<Reference>();
     let name = match (format, reference) {
         (_, Ok(reference)) if reference.is_tagged() => Name::Reference(reference),
-        (Format::DockerArchive, Ok(reference)) => Name::Reference(reference.or_latest()),
+        (Format::DockerArchive, Ok(reference)) if reference.clone().or_latest().is_tagged() => {
+            Name::Reference(reference.or_latest())
+        }
+        (Format::DockerArchive, Ok(pinned)) => return Err(wrong(pinned_message(&pinned))),
         (Format::DockerArchive, Err(error)) => return Err(wrong(error.to_string())),
         // In a layout a name may be anything, such as a bare tag.
         _ => Name::Label(text.clone()),
     };
     Ok(std::iter::once(name).chain(tags).collect())
+}
+
+fn pinned_message(pinned: &Reference) -> String {
+    format!("`{pinned}` has a digest, and an image is named by a tag")
 }
 
 /// The time for what is made anew (reproducible-builds.org/specs/source-date-epoch).

@@ -1,5 +1,6 @@
 //! Signals become a flag, so that temporaries are removed on the way out.
 
+use std::fs;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -16,12 +17,18 @@ pub(super) struct Interrupt {
 
 impl Interrupt {
     /// Begins to listen. A second signal ends the process at once.
+    ///
+    /// Signals that this process was started to ignore, as by nohup(1), stay so.
     pub(super) fn listen() -> io::Result<Self> {
         let interrupt = Self {
             flag: Arc::default(),
             signal: Arc::default(),
         };
+        let ignored = ignored_signals();
         for signal in [SIGINT, SIGTERM, SIGHUP] {
+            if ignored & (1 << (signal - 1)) != 0 {
+                continue;
+            }
             let number = usize::try_from(signal).expect("signals are positive");
             let status = 128 + signal;
             flag::register_conditional_shutdown(signal, status, Arc::clone(&interrupt.flag))?;
@@ -49,4 +56,13 @@ impl Interrupt {
             let _ = low_level::emulate_default_handler(signal);
         }
     }
+}
+
+/// The signals that are ignored, a bit each from the lowest, as Linux tells; none
+/// where it does not.
+fn ignored_signals() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0)
 }

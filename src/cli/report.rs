@@ -101,6 +101,10 @@ fn hint_for(error: &Error) -> Option<String> {
         Error::DirectoryInTheWay { .. } => {
             Some("name a folder that is empty, or that does not exist yet".to_owned())
         }
+        Error::NotOfFormat {
+            missing: "`manifest.json` or `index.json`",
+            ..
+        } => Some("if it is a root filesystem, name it as `rootfs:PATH`".to_owned()),
         Error::Write {
             what: Place::Temporary { .. },
             source,

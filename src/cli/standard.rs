@@ -1,11 +1,13 @@
 //! Standard input and output as files and pipes.
 
-use std::fs::File;
+use std::fs::{self, File, Metadata};
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use restow::error::Place;
 use restow::format::Input;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pipe::fcntl_setpipe_size;
@@ -33,17 +35,33 @@ pub(super) fn input(interrupt: &Interrupt) -> Result<Input, Failure> {
         });
     }
     let duplicate = stdin.as_fd().try_clone_to_owned().map(File::from);
-    let file =
-        duplicate.map_err(|e| restow::Error::read(restow::error::Place::StandardInput, e))?;
+    let file = duplicate.map_err(|e| restow::Error::read(Place::StandardInput, e))?;
     if file.metadata().is_ok_and(|metadata| metadata.is_file()) {
         return Ok(Input::File(file));
     }
+    Ok(pipe(file, Place::StandardInput, interrupt))
+}
+
+/// A file that was named: one that can be read anywhere, a folder, or a pipe.
+pub(super) fn named(path: PathBuf, interrupt: &Interrupt) -> Result<Input, Failure> {
+    let is_plain = |metadata: Metadata| metadata.is_file() || metadata.is_dir();
+    // What is not there is for the library to miss.
+    if fs::metadata(&path).map_or(true, is_plain) {
+        return Ok(Input::Path(path));
+    }
+    let place = Place::Path(path.clone());
+    let file = File::open(path).map_err(|error| restow::Error::read(place.clone(), error))?;
+    Ok(pipe(file, place, interrupt))
+}
+
+fn pipe(file: File, place: Place, interrupt: &Interrupt) -> Input {
     // Not a pipe, or not allowed: then it stays as it is.
     let _ = fcntl_setpipe_size(&file, PIPE_SIZE);
-    Ok(Input::Pipe(Box::new(PatientReader {
+    let stream = Box::new(PatientReader {
         file,
         interrupt: interrupt.shared_flag(),
-    })))
+    });
+    Input::Pipe { stream, place }
 }
 
 /// Standard output, without the buffer for lines of text.
@@ -57,8 +75,7 @@ pub(super) fn output() -> Result<Box<dyn Write + Send>, Failure> {
         });
     }
     let duplicate = stdout.as_fd().try_clone_to_owned().map(File::from);
-    let file =
-        duplicate.map_err(|e| restow::Error::write(restow::error::Place::StandardOutput, e))?;
+    let file = duplicate.map_err(|e| restow::Error::write(Place::StandardOutput, e))?;
     let _ = fcntl_setpipe_size(&file, PIPE_SIZE);
     Ok(Box::new(file))
 }

@@ -1,6 +1,5 @@
 //! What an input is: found out from its content, never from its name.
 
-use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -9,7 +8,8 @@ use crate::error::{Error, Place, Result};
 use crate::event::{Event, Step, Warning, Watch};
 use crate::format::Format;
 use crate::format::container::{
-    Container, Directory, FileRange, ForwardTar, Received, SeekableTar, WholeStream, receive,
+    Container, Directory, FileRange, ForwardTar, Received, SeekableTar, WholeStream, is_of_archive,
+    not_an_image, receive,
 };
 use crate::format::docker_archive::{self, DockerArchive};
 use crate::format::oci_layout::{self, OciLayout};
@@ -27,8 +27,13 @@ pub enum Input {
     Path(PathBuf),
     /// Standard input where it is a file; it begins where the file stands.
     File(File),
-    /// Standard input where it is a pipe.
-    Pipe(Box<dyn Read + Send>),
+    /// A pipe: standard input, or one that has a name.
+    Pipe {
+        /// What comes out of it.
+        stream: Box<dyn Read + Send>,
+        /// What a message calls it.
+        place: Place,
+    },
 }
 
 impl std::fmt::Debug for Input {
@@ -36,7 +41,10 @@ impl std::fmt::Debug for Input {
         match self {
             Self::Path(path) => f.debug_tuple("Path").field(path).finish(),
             Self::File(file) => f.debug_tuple("File").field(file).finish(),
-            Self::Pipe(_) => f.debug_tuple("Pipe").finish_non_exhaustive(),
+            Self::Pipe { place, .. } => {
+                let mut pipe = f.debug_struct("Pipe");
+                pipe.field("place", place).finish_non_exhaustive()
+            }
         }
     }
 }
@@ -47,7 +55,8 @@ impl Input {
     pub fn place(&self) -> Place {
         match self {
             Self::Path(path) => Place::Path(path.clone()),
-            Self::File(_) | Self::Pipe(_) => Place::StandardInput,
+            Self::File(_) => Place::StandardInput,
+            Self::Pipe { place, .. } => place.clone(),
         }
     }
 }
@@ -80,7 +89,7 @@ pub fn open(input: Input, opening: &Opening<'_>) -> Result<Box<dyn ImageSource>>
     let place = input.place();
     match open_input(input, opening) {
         Ok(source) => Ok(Box::new(Placed { place, source })),
-        Err(error) => Err(error.while_reading(place)),
+        Err(error) => Err(error.while_reading(place).or_interrupted(&opening.watch)),
     }
 }
 
@@ -120,11 +129,11 @@ impl ImageSource for Placed {
 fn open_input(input: Input, opening: &Opening<'_>) -> Result<Box<dyn ImageSource>> {
     match input {
         Input::Path(path) => {
-            let metadata = fs::metadata(&path).map_err(TarError::Io)?;
+            let metadata = fs::metadata(&path)?;
             if metadata.is_dir() {
                 return open_directory(&path, opening);
             }
-            let file = File::open(&path).map_err(TarError::Io)?;
+            let file = File::open(&path)?;
             if metadata.is_file() {
                 open_file(file, 0, opening)
             } else {
@@ -132,10 +141,10 @@ fn open_input(input: Input, opening: &Opening<'_>) -> Result<Box<dyn ImageSource
             }
         }
         Input::File(mut file) => {
-            let start = io::Seek::stream_position(&mut file).map_err(TarError::Io)?;
+            let start = io::Seek::stream_position(&mut file)?;
             open_file(file, start, opening)
         }
-        Input::Pipe(stream) => open_pipe(stream, opening),
+        Input::Pipe { stream, .. } => open_pipe(stream, opening),
     }
 }
 
@@ -145,10 +154,7 @@ fn open_directory(path: &Path, opening: &Opening<'_>) -> Result<Box<dyn ImageSou
             let layout = OciLayout::open(Box::new(Directory::new(path)), Format::OciDirectory)?;
             Ok(Box::new(layout))
         }
-        Some(format) => {
-            let _ = format;
-            Err(TarError::Io(io::ErrorKind::IsADirectory.into()).into())
-        }
+        Some(_) => Err(Error::System(io::ErrorKind::IsADirectory.into())),
     }
 }
 
@@ -160,10 +166,13 @@ fn open_file(file: File, start: u64, opening: &Opening<'_>) -> Result<Box<dyn Im
         return open_tar(file, start, &head, None, opening);
     }
     if let (Some(staging), false) = (opening.staging, opening.format == Some(Format::Rootfs)) {
-        let range = FileRange::from(&file, start).map_err(TarError::Io)?;
+        let range = FileRange::from(&file, start)?;
         let stream = unpack(Counted::new(range, opening.watch), compression)?;
-        return open_stream(stream, staging, opening)
-            .map_err(|error| blame_compression(error, compression));
+        match open_stream(stream, staging, opening) {
+            // Its beginning was misleading; a file can be read once more.
+            Err(Error::NotOfFormat { .. }) => {}
+            result => return result.map_err(|error| blame_compression(error, compression)),
+        }
     }
     if opening.format == Some(Format::Rootfs) {
         return open_rootfs(file, start, compression, None, opening);
@@ -184,10 +193,7 @@ fn open_pipe(stream: Box<dyn Read + Send>, opening: &Opening<'_>) -> Result<Box<
     opening.watch.send(Event::Step(Step::Receiving));
     let mut stream = Counted::new(stream, opening.watch);
     let mut head = Vec::new();
-    (&mut stream)
-        .take(512)
-        .read_to_end(&mut head)
-        .map_err(TarError::Io)?;
+    (&mut stream).take(512).read_to_end(&mut head)?;
     let compression = Compression::sniff(&head);
     let stream = io::Cursor::new(head).chain(stream);
     if let Some(staging) = opening.staging {
@@ -200,11 +206,8 @@ fn open_pipe(stream: Box<dyn Read + Send>, opening: &Opening<'_>) -> Result<Box<
 /// A wrapped stream that cannot be read is one that cannot be unpacked.
 fn blame_compression(error: Error, compression: Compression) -> Error {
     match error {
-        Error::Tar(TarError::Io(source)) if compression != Compression::None => {
-            Error::Compression {
-                compression,
-                source,
-            }
+        Error::Tar(TarError::Io(source)) | Error::System(source) => {
+            Error::unreadable(compression, source)
         }
         other => other,
     }
@@ -216,7 +219,8 @@ fn open_stream(
     staging: &Path,
     opening: &Opening<'_>,
 ) -> Result<Box<dyn ImageSource>> {
-    match receive(stream, staging, &opening.watch)? {
+    let keep_whole = opening.format == Some(Format::Rootfs);
+    match receive(stream, staging, keep_whole, &opening.watch)? {
         Received::Members(tar) => open_images(tar, opening)?.map_err(|_| {
             // It began like an archive, so it was not kept whole.
             Error::NotOfFormat {
@@ -225,7 +229,7 @@ fn open_stream(
             }
         }),
         Received::Whole(path) => {
-            let file = File::open(&path).map_err(TarError::Io)?;
+            let file = File::open(&path)?;
             let head = read_head(&file, 0)?;
             open_tar(file, 0, &head, Some(path), opening)
         }
@@ -329,13 +333,6 @@ fn kind_of(container: &dyn Container, format: Option<Format>) -> Result<Kind> {
     }
 }
 
-/// Whether a path is one that archives of images have, and root filesystems not.
-fn is_of_archive(path: &str) -> bool {
-    let name = path.strip_prefix("blobs/sha256/").unwrap_or(path);
-    let stem = name.split(['.', '/']).next().unwrap_or_default();
-    stem.len() == 64 && stem.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
 /// Keeps a stream in a temporary file, as it came.
 fn spool(stream: impl Read, opening: &Opening<'_>) -> Result<File> {
     let place = || Place::Temporary {
@@ -345,7 +342,7 @@ fn spool(stream: impl Read, opening: &Opening<'_>) -> Result<File> {
     let mut spool = Spool::new_in(directory).map_err(|error| Error::write(place(), error))?;
     match copy(&mut Tapped::new(stream), &mut spool, &opening.watch) {
         Ok(_) => {}
-        Err(CopyError::Read(error)) => return Err(TarError::Io(error).into()),
+        Err(CopyError::Read(error)) => return Err(error.into()),
         Err(error) => return Err(Error::copy(Place::StandardInput, place(), error)),
     }
     spool
@@ -361,22 +358,14 @@ fn unpack<'a>(
     compression: Compression,
 ) -> Result<Box<dyn Read + Send + 'a>> {
     let stream = BufReader::with_capacity(COPY_BUFFER, stream);
-    let stream = Decoder::new(compression, stream).map_err(|source| Error::Compression {
-        compression,
-        source,
-    })?;
+    let stream = Decoder::new(compression, stream)
+        .map_err(|source| Error::unreadable(compression, source))?;
     Ok(Box::new(stream))
 }
 
 fn read_head(file: &File, start: u64) -> Result<Vec<u8>> {
     let mut head = Vec::new();
-    FileRange::from(file, start)
-        .and_then(|range| {
-            range
-                .take(512.max(SNIFF_LENGTH as u64))
-                .read_to_end(&mut head)
-        })
-        .map_err(TarError::Io)?;
+    FileRange::from(file, start).and_then(|range| range.take(512).read_to_end(&mut head))?;
     Ok(head)
 }
 
@@ -390,25 +379,16 @@ fn explain(error: Error, head: &[u8]) -> Error {
     if !is_broken_at_once {
         return error;
     }
-    let mut start = String::new();
-    for byte in head.iter().take(4) {
-        let _ = write!(start, "{byte:02x} ");
-    }
-    Error::NotAnImage {
-        start: start.trim_end().to_owned(),
-    }
+    not_an_image(head)
 }
 
 /// The first bytes of what a file unpacks to.
 fn unpacked_head(file: &File, start: u64, compression: Compression) -> Result<Vec<u8>> {
-    let range = FileRange::from(file, start).map_err(TarError::Io)?;
+    let range = FileRange::from(file, start)?;
     let mut head = Vec::new();
     unpack(range, compression)?
         .take(SNIFF_LENGTH as u64)
         .read_to_end(&mut head)
-        .map_err(|source| Error::Compression {
-            compression,
-            source,
-        })?;
+        .map_err(|source| Error::unreadable(compression, source))?;
     Ok(head)
 }

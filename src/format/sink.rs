@@ -10,7 +10,7 @@ use crate::event::Watch;
 use crate::format::Format;
 use crate::format::oci_layout::LayoutSink;
 use crate::format::tar_file::ArchiveSink;
-use crate::image::{Descriptor, Reference};
+use crate::image::{Descriptor, Document, Index, Reference, compact, new_index};
 use crate::stream::Hashed;
 
 /// Where an output goes.
@@ -107,6 +107,9 @@ pub trait ImageSink: Sync {
 /// Takes the bytes of one blob.
 #[must_use = "a blob is only there after `finish`"]
 pub trait BlobWriter: Write {
+    /// What a message calls the place where the bytes go.
+    fn place(&self) -> Place;
+
     /// Ends the blob, whose name and size are known now.
     fn finish(self: Box<Self>, hashed: &Hashed) -> Result<()>;
 }
@@ -116,8 +119,32 @@ pub trait BlobWriter: Write {
 pub struct OutputIndex {
     /// In their order.
     pub roots: Vec<OutputRoot>,
-    /// The input's `index.json`, if it says the same to the letter.
-    pub verbatim: Option<Vec<u8>>,
+    /// The index of the input, whose other fields stay.
+    pub base: Option<Document<Index>>,
+}
+
+impl OutputIndex {
+    /// The bytes of `index.json`: those of the input's if nothing changed.
+    pub fn bytes(&self) -> Result<Vec<u8>> {
+        let descriptors: Vec<_> = self
+            .roots
+            .iter()
+            .map(|root| root.descriptor.clone())
+            .collect();
+        let Some(base) = &self.base else {
+            return Ok(compact(&new_index(&descriptors)));
+        };
+        if base.view().manifests == descriptors {
+            return Ok(base.bytes().to_vec());
+        }
+        let manifests: Vec<_> = descriptors.iter().map(Descriptor::to_json).collect();
+        let edited = base.edit(|value| value["manifests"] = manifests.into());
+        let edited = edited.map_err(|source| Error::Document {
+            what: "`index.json`".to_owned(),
+            source,
+        })?;
+        Ok(edited.bytes().to_vec())
+    }
 }
 
 /// One thing that an output holds, under one name or under none.

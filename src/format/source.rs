@@ -5,7 +5,7 @@ use std::fmt;
 use crate::digest::{DiffId, Digest};
 use crate::error::Result;
 use crate::format::{Container, Format, Member};
-use crate::image::media_type::LayerType;
+use crate::image::media_type::{self, LayerType};
 use crate::image::{
     CONTAINERD_NAME, Config, Descriptor, Document, Index, Manifest, Platform, REF_NAME, Reference,
 };
@@ -119,6 +119,24 @@ pub enum Content {
     },
 }
 
+impl Content {
+    /// How many bytes its documents have.
+    #[must_use]
+    pub fn document_size(&self) -> u64 {
+        match self {
+            Self::Image(image) => {
+                image.config.size() + image.manifest.as_ref().map_or(0, Document::size)
+            }
+            Self::Index(index) => {
+                let children = index.children.iter().map(Self::document_size);
+                index.index.size() + children.sum::<u64>()
+            }
+            Self::Artifact(artifact) => artifact.manifest.size(),
+            Self::Opaque { .. } => 0,
+        }
+    }
+}
+
 /// An image for one platform.
 #[derive(Clone, Debug)]
 pub struct Image {
@@ -198,7 +216,7 @@ impl Artifact {
         let layers = &self.manifest.view().layers;
         layers
             .iter()
-            .any(|layer| layer.media_type() == "application/vnd.in-toto+json")
+            .any(|layer| layer.media_type() == media_type::IN_TOTO)
     }
 
     /// What it is, with its article, for a message.
@@ -207,9 +225,9 @@ impl Artifact {
         if self.is_attestation() {
             return "an attestation".to_owned();
         }
-        let artifact_type = self.manifest.value().get("artifactType");
-        let artifact_type = artifact_type.and_then(serde_json::Value::as_str);
-        let config = self.manifest.view().config.media_type();
+        let view = self.manifest.view();
+        let config = view.config.media_type();
+        let artifact_type = view.artifact_type.as_deref();
         format!("an artifact of type `{}`", artifact_type.unwrap_or(config))
     }
 }

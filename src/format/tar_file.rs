@@ -19,7 +19,6 @@ use crate::format::Format;
 use crate::format::docker_archive::docker_documents;
 use crate::format::oci_layout::{INDEX, MARKER, MARKER_CONTENT, blob_path};
 use crate::format::sink::{BlobWriter, ImageSink, Output, OutputIndex};
-use crate::image::{Descriptor, compact, new_index};
 use crate::stream::{COPY_BUFFER, Hashed, PendingFile, Spool};
 use crate::tar_stream::{BLOCK, EMPTY_BLOCK};
 
@@ -85,10 +84,18 @@ impl ArchiveSink {
     fn failed(&self, error: io::Error) -> Error {
         Error::write(self.place.clone(), error)
     }
+
+    fn temporary_place(&self) -> Place {
+        Place::Temporary {
+            directory: self.temporary_directory.clone(),
+        }
+    }
 }
 
 /// A file that will be renamed, or a device, a pipe and the like, which must be
 /// written where it is.
+///
+/// A symbolic link is followed: what it points to is replaced, and the link stays.
 fn open_target(path: &Path, replace: bool) -> Result<Target> {
     let failed = |error| Error::write(Place::Path(path.to_owned()), error);
     match fs::metadata(path) {
@@ -99,14 +106,16 @@ fn open_target(path: &Path, replace: bool) -> Result<Target> {
             let device = OpenOptions::new().write(true).open(path).map_err(failed)?;
             return Ok(Target::Stream(Box::new(device)));
         }
-        Ok(_) if !replace => {
+        // A link that leads nowhere is something that exists, too.
+        _ if !replace && fs::symlink_metadata(path).is_ok() => {
             return Err(Error::OutputExists {
                 path: path.to_owned(),
             });
         }
         _ => {}
     }
-    PendingFile::create(path, replace)
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    PendingFile::create(&target, replace)
         .map(Target::File)
         .map_err(failed)
 }
@@ -127,7 +136,7 @@ impl TarWriter {
 
     fn append(&mut self, path: &str, bytes: &[u8]) -> io::Result<()> {
         let size = bytes.len() as u64;
-        self.write_all(file_header(path, size).as_bytes())?;
+        self.write_all(&file_header(path, size))?;
         self.write_all(bytes)?;
         self.pad(size)
     }
@@ -136,22 +145,17 @@ impl TarWriter {
     fn append_folders(&mut self, algorithm: &str) -> io::Result<()> {
         for folder in ["blobs/".to_owned(), format!("blobs/{algorithm}/")] {
             if self.folders.insert(folder.clone()) {
-                self.write_all(header(&folder, EntryType::Directory, 0o755, 0).as_bytes())?;
+                self.write_all(&header(&folder, EntryType::Directory, 0o755, 0))?;
             }
         }
         Ok(())
     }
 
-    fn append_index(&mut self, format: Format) -> io::Result<()> {
+    /// Writes the documents that say what the blobs are.
+    fn append_index(&mut self, format: Format, index_bytes: &[u8]) -> io::Result<()> {
         let index = std::mem::take(&mut self.index);
-        let descriptors: Vec<Descriptor> =
-            index.roots.iter().map(|r| r.descriptor.clone()).collect();
-        let bytes = match &index.verbatim {
-            Some(bytes) => bytes.clone(),
-            None => compact(&new_index(&descriptors)),
-        };
         self.append(MARKER, MARKER_CONTENT)?;
-        self.append(INDEX, &bytes)?;
+        self.append(INDEX, index_bytes)?;
         if format == Format::DockerArchive {
             let (manifest, repositories) = docker_documents(&index);
             self.append("manifest.json", &manifest)?;
@@ -164,19 +168,23 @@ impl TarWriter {
     }
 }
 
-fn file_header(path: &str, size: u64) -> Header {
+/// The header of a file, as many blocks as it takes.
+fn file_header(path: &str, size: u64) -> Vec<u8> {
     header(path, EntryType::Regular, 0o644, size)
 }
 
 /// A header without owner and time. Sizes from 8 GiB on are written in base-256,
-/// which is GNU's way, and which every reader of large archives knows.
-fn header(path: &str, kind: EntryType, mode: u32, size: u64) -> Header {
+/// which is GNU's way, and which every reader of large archives knows. A path that
+/// does not fit, as that of a sha512 blob, gets a PAX header of its own.
+fn header(path: &str, kind: EntryType, mode: u32, size: u64) -> Vec<u8> {
     let mut header = if size > OCTAL_SIZE_MAX {
         Header::new_gnu()
     } else {
         Header::new_ustar()
     };
-    header.as_old_mut().name[..path.len()].copy_from_slice(path.as_bytes());
+    let name = &mut header.as_old_mut().name;
+    let fits = path.len().min(name.len());
+    name[..fits].copy_from_slice(&path.as_bytes()[..fits]);
     header.set_entry_type(kind);
     header.set_mode(mode);
     header.set_uid(0);
@@ -184,7 +192,26 @@ fn header(path: &str, kind: EntryType, mode: u32, size: u64) -> Header {
     header.set_mtime(0);
     header.set_size(size);
     header.set_cksum();
-    header
+    let mut blocks = Vec::new();
+    if fits < path.len() {
+        let record = pax_record("path", path);
+        let size = record.len() as u64;
+        blocks.extend(self::header("pax", EntryType::XHeader, 0o644, size));
+        blocks.extend_from_slice(record.as_bytes());
+        blocks.resize(blocks.len().next_multiple_of(EMPTY_BLOCK.len()), 0);
+    }
+    blocks.extend_from_slice(header.as_bytes());
+    blocks
+}
+
+/// `<length> <key>=<value>\n`, where the length counts its own digits too.
+fn pax_record(key: &str, value: &str) -> String {
+    let rest = key.len() + value.len() + 3;
+    let mut length = rest + 1;
+    while rest + length.to_string().len() > length {
+        length += 1;
+    }
+    format!("{length} {key}={value}\n")
 }
 
 impl ImageSink for ArchiveSink {
@@ -204,7 +231,7 @@ impl ImageSink for ArchiveSink {
                 .append_folders(known.digest.algorithm().name())
                 .and_then(|()| {
                     let header = file_header(&blob_path(&known.digest), known.size);
-                    writer.write_all(header.as_bytes())
+                    writer.write_all(&header)
                 })
                 .map_err(failed)?;
             return Ok(Box::new(InPlace {
@@ -225,19 +252,17 @@ impl ImageSink for ArchiveSink {
             }));
         }
         drop(writer);
-        let spool = Spool::new_in(&self.temporary_directory).map_err(|error| {
-            let directory = self.temporary_directory.clone();
-            Error::write(Place::Temporary { directory }, error)
-        })?;
+        let spool = Spool::new_in(&self.temporary_directory)
+            .map_err(|error| Error::write(self.temporary_place(), error))?;
         Ok(Box::new(Spooled { sink: self, spool }))
     }
 
     fn put_index(&self, index: &OutputIndex) -> Result<()> {
+        let bytes = index.bytes()?;
         let mut writer = self.writer();
         writer.index = index.clone();
-        writer
-            .append_index(self.format)
-            .map_err(|error| self.failed(error))
+        let result = writer.append_index(self.format, &bytes);
+        result.map_err(|error| self.failed(error))
     }
 
     fn finish(self: Box<Self>, watch: &Watch<'_>) -> Result<()> {
@@ -248,7 +273,8 @@ impl ImageSink for ArchiveSink {
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
         if !writer.is_index_written {
-            writer.append_index(self.format).map_err(failed)?;
+            let bytes = writer.index.bytes()?;
+            writer.append_index(self.format, &bytes).map_err(failed)?;
         }
         writer
             .write_all(&[EMPTY_BLOCK; 2].concat())
@@ -304,7 +330,7 @@ impl InPlace<'_> {
                 return file.truncate(header_at);
             }
             let header = file_header(&blob_path(&hashed.digest), hashed.size);
-            file.write_all(header.as_bytes())?;
+            file.write_all(&header)?;
             file.seek(SeekFrom::Start(end))?;
         }
         self.writer.pad(hashed.size)
@@ -312,6 +338,10 @@ impl InPlace<'_> {
 }
 
 impl BlobWriter for InPlace<'_> {
+    fn place(&self) -> Place {
+        self.sink.place()
+    }
+
     fn finish(mut self: Box<Self>, hashed: &Hashed) -> Result<()> {
         let sink = self.sink;
         self.complete(hashed).map_err(|error| sink.failed(error))
@@ -335,6 +365,10 @@ impl Write for Spooled<'_> {
 }
 
 impl BlobWriter for Spooled<'_> {
+    fn place(&self) -> Place {
+        self.sink.temporary_place()
+    }
+
     fn finish(self: Box<Self>, hashed: &Hashed) -> Result<()> {
         let Self { sink, spool } = *self;
         let mut writer = sink.writer();
@@ -343,7 +377,7 @@ impl BlobWriter for Spooled<'_> {
         }
         let append = |file: File| {
             let header = file_header(&blob_path(&hashed.digest), hashed.size);
-            writer.write_all(header.as_bytes())?;
+            writer.write_all(&header)?;
             let mut file = BufReader::with_capacity(COPY_BUFFER, file);
             if let Target::Stream(stream) = &mut writer.target {
                 io::copy(&mut file, stream)?;
@@ -354,5 +388,36 @@ impl BlobWriter for Spooled<'_> {
             .into_file()
             .and_then(append)
             .map_err(|error| sink.failed(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tar_stream::{Skippable, TarReader};
+
+    #[test]
+    fn headers_say_any_path_and_any_size() {
+        let short = format!("blobs/sha256/{}", "0".repeat(64));
+        let long = format!("blobs/sha512/{}", "0".repeat(128));
+        for path in [&short, &long] {
+            for size in [0, OCTAL_SIZE_MAX, OCTAL_SIZE_MAX + 1, 1 << 40] {
+                let header = file_header(path, size);
+                let mut reader = TarReader::new(Skippable(header.as_slice()));
+                let member = reader.next_member().unwrap().unwrap();
+                assert_eq!(
+                    (member.path, member.size),
+                    (path.clone().into_bytes(), size)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_pax_record_counts_itself() {
+        for length in 0..200 {
+            let record = pax_record("path", &"x".repeat(length));
+            assert!(record.starts_with(&format!("{} path=", record.len())));
+        }
     }
 }

@@ -92,6 +92,15 @@ impl Descriptor {
         }
     }
 
+    /// Says something else of the same blob.
+    #[must_use]
+    pub fn labelled(mut self, media_type: &str) -> Self {
+        self.fields
+            .insert("mediaType".to_owned(), media_type.into());
+        media_type.clone_into(&mut self.media_type);
+        self
+    }
+
     /// Sets a field, or removes it.
     #[must_use]
     pub fn with(mut self, field: &str, value: Option<Value>) -> Self {

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::digest::Digest;
+use crate::image::VALUES_MAX;
 use crate::image::json::{DocumentError, Node, compact};
 
 /// What restow needs to know of a kind of document.
@@ -19,7 +20,6 @@ pub trait View: Sized {
 #[derive(Clone, Debug)]
 pub struct Document<T> {
     bytes: Vec<u8>,
-    value: Value,
     view: T,
     digest: Digest,
 }
@@ -30,14 +30,13 @@ impl<T: View> Document<T> {
     /// As in Go, of a repeated key the last one counts, and bytes that are not
     /// UTF-8 are read as U+FFFD.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, DocumentError> {
-        let value: Value = serde_json::from_str(&String::from_utf8_lossy(&bytes))?;
+        let value = parse_value(&bytes)?;
         let root = Node::root(&value);
         root.object()?;
         let view = T::from_json(&value)?;
         let digest = Digest::of(&bytes);
         Ok(Self {
             bytes,
-            value,
             view,
             digest,
         })
@@ -50,7 +49,7 @@ impl<T: View> Document<T> {
 
     /// Returns a copy that was changed.
     pub fn edit(&self, change: impl FnOnce(&mut Value)) -> Result<Self, DocumentError> {
-        let mut value = self.value.clone();
+        let mut value = self.value()?;
         change(&mut value);
         Self::from_value(&value)
     }
@@ -61,10 +60,10 @@ impl<T: View> Document<T> {
         &self.bytes
     }
 
-    /// The parsed JSON.
-    #[must_use]
-    pub fn value(&self) -> &Value {
-        &self.value
+    /// The JSON, parsed once more: held parsed, a document takes many times the
+    /// memory of its bytes.
+    pub fn value(&self) -> Result<Value, DocumentError> {
+        parse_value(&self.bytes)
     }
 
     /// What was read from it.
@@ -86,10 +85,28 @@ impl<T: View> Document<T> {
     }
 }
 
+/// Parses JSON, unless it has so many values that they would exhaust memory.
+fn parse_value(bytes: &[u8]) -> Result<Value, DocumentError> {
+    let text = String::from_utf8_lossy(bytes);
+    let separators = text
+        .bytes()
+        .filter(|byte| matches!(byte, b',' | b'[' | b'{'));
+    let count = separators.count();
+    if count > VALUES_MAX {
+        return Err(DocumentError::TooMany {
+            field: "the document".to_owned(),
+            count,
+            limit: VALUES_MAX,
+        });
+    }
+    Ok(serde_json::from_str(&text)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    #[derive(Debug)]
     struct Anything;
 
     impl View for Anything {
@@ -110,6 +127,16 @@ mod tests {
         assert_eq!(
             String::from_utf8_lossy(edited.bytes()),
             r#"{"z":1.10,"unknown":1e+400,"a":{"big":123456789012345678901234567890,"new":true}}"#
+        );
+    }
+
+    #[test]
+    fn a_document_of_too_many_values_is_refused() {
+        let text = format!("{{\"a\":[{}0]}}", "[],".repeat(VALUES_MAX / 2));
+        let error = Document::<Anything>::parse(text.into_bytes()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`the document` has 500002 members, and 500000 are the most that is accepted"
         );
     }
 

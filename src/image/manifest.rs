@@ -15,6 +15,8 @@ pub struct Manifest {
     pub config: Descriptor,
     /// The layers, the lowest first.
     pub layers: Vec<Descriptor>,
+    /// What it is, where it is no image.
+    pub artifact_type: Option<String>,
     /// What it speaks of, where it is a referrer.
     pub subject: Option<Descriptor>,
 }
@@ -39,6 +41,10 @@ impl View for Manifest {
                 .iter()
                 .map(Descriptor::from_node)
                 .collect::<Result<_, _>>()?,
+            artifact_type: root
+                .optional("artifactType")
+                .map(|node| node.text().map(str::to_owned))
+                .transpose()?,
             subject: subject(&root)?,
         })
     }

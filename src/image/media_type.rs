@@ -14,6 +14,10 @@ pub const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.lis
 pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 /// A Docker image config, which is an OCI config with further fields.
 pub const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
+/// A plain layer.
+pub const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+/// An attestation, as `BuildKit` makes them.
+pub const IN_TOTO: &str = "application/vnd.in-toto+json";
 /// How the types of Docker manifests of schema 1 begin, signed or not.
 const DOCKER_SCHEMA_1: &str = "application/vnd.docker.distribution.manifest.v1+";
 
@@ -63,12 +67,11 @@ impl LayerType {
     /// Reads a layer's media type; `None` if it is none, as with attestations.
     #[must_use]
     pub fn of(media_type: &str) -> Option<Self> {
-        const OCI: &str = "application/vnd.oci.image.layer.v1.tar";
         const OCI_FOREIGN: &str = "application/vnd.oci.image.layer.nondistributable.v1.tar";
         const DOCKER: &str = "application/vnd.docker.image.rootfs.diff.tar";
         const DOCKER_FOREIGN: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar";
         [
-            (OCI, false),
+            (OCI_LAYER, false),
             (OCI_FOREIGN, true),
             (DOCKER, false),
             (DOCKER_FOREIGN, true),
@@ -89,11 +92,24 @@ impl LayerType {
     }
 }
 
+/// The OCI media type of a layer that is what `layer` says; `None` if OCI has no
+/// name for its compression.
+#[must_use]
+pub fn oci_layer_of(layer: LayerType) -> Option<String> {
+    let plain = oci_layer(layer.compression)?;
+    let word = if layer.is_foreign {
+        "layer.nondistributable"
+    } else {
+        "layer"
+    };
+    Some(plain.replacen("layer", word, 1))
+}
+
 /// The OCI media type of a layer; `None` for a compression that has none.
 #[must_use]
 pub fn oci_layer(compression: Compression) -> Option<&'static str> {
     match compression {
-        Compression::None => Some("application/vnd.oci.image.layer.v1.tar"),
+        Compression::None => Some(OCI_LAYER),
         Compression::Gzip => Some("application/vnd.oci.image.layer.v1.tar+gzip"),
         Compression::Zstd => Some("application/vnd.oci.image.layer.v1.tar+zstd"),
         Compression::Xz | Compression::Bzip2 => None,

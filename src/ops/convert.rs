@@ -4,18 +4,20 @@
 //! indexes, and `index.json` itself where it can be. Layers are never looked
 //! into beyond their hashes.
 
+use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::event::{Event, Warning};
 use crate::format::Format;
 use crate::format::sink::{ImageSink, OutputIndex, OutputRoot};
 use crate::format::source::{Content, Image, ImageSource, Root};
-use crate::image::{CONTAINERD_NAME, Descriptor, Platform, REF_NAME, Reference};
+use crate::image::{CONTAINERD_NAME, DOCUMENTS_MAX, Descriptor, Platform, REF_NAME, Reference};
 use crate::ops::narrow::{Reason, narrow};
 use crate::ops::plan::{Coding, Jobs, Piece, prune, subject};
 use crate::ops::rebuild::Rebuilder;
@@ -84,27 +86,42 @@ pub fn convert(
     options: &ConvertOptions,
     context: Context<'_>,
 ) -> Result<()> {
+    let result = convert_images(source, sink, options, context);
+    result.map_err(|error| error.or_interrupted(&context.watch))
+}
+
+fn convert_images(
+    source: &dyn ImageSource,
+    sink: Box<dyn ImageSink>,
+    options: &ConvertOptions,
+    context: Context<'_>,
+) -> Result<()> {
     let watch = &context.watch;
     let coding = Coding::new(options.compress, sink.format());
     let roots = select(source, options.image.as_ref())?;
-    let mut groups = Vec::new();
     let mut pieces = Vec::new();
+    let mut size = 0;
     for target in targets(&roots) {
-        if let Some(piece) = load(source, target, sink.format(), options, context)? {
+        let named = with_target_of(&roots, target);
+        if let Some(piece) = load(source, named, sink.format(), options, context)? {
+            size += piece.content.document_size();
             pieces.push(piece);
-            groups.push(with_target_of(&roots, target));
+        }
+        if size > DOCUMENTS_MAX {
+            return Err(Error::DocumentsTooLarge {
+                limit: DOCUMENTS_MAX,
+            });
         }
     }
     if options.image.is_some() && sink.format() != Format::DockerArchive {
-        add_referrers(source, &mut pieces, &mut groups)?;
+        add_referrers(source, &mut pieces, context)?;
     }
     if pieces.is_empty() {
         return Err(Error::NoImage);
     }
-    if pieces.len() > 1 && !options.names.is_empty() {
-        return Err(Error::ImagesShareReference {
-            count: pieces.len(),
-        });
+    let count = pieces.iter().filter(|piece| !piece.is_referrer()).count();
+    if count > 1 && !options.names.is_empty() {
+        return Err(Error::ImagesShareReference { count });
     }
     prune(&mut pieces, coding, watch);
     let mut jobs = Jobs::collect(&pieces, coding, watch)?;
@@ -127,7 +144,6 @@ pub fn convert(
         source,
         sink: sink.as_ref(),
         pieces: &pieces,
-        groups: &groups,
         options,
         coding,
     };
@@ -141,61 +157,72 @@ pub fn convert(
     sink.finish(watch)
 }
 
-/// Reads what is under a root, and takes one platform of it where that is wanted.
-fn load(
+/// Reads what is under the roots of one image, and takes one platform of it where
+/// that is wanted.
+fn load<'a>(
     source: &dyn ImageSource,
-    root: &Root,
+    roots: Vec<&'a Root>,
     format: Format,
     options: &ConvertOptions,
     context: Context<'_>,
-) -> Result<Option<Piece>> {
-    let name = root.display_name();
-    let whole = source.load(root)?;
-    let descriptor = root.descriptor.clone();
-    let reason = match &options.platform {
-        Some(platform) => Reason::Asked(platform),
-        None if format == Format::DockerArchive => Reason::Format,
-        None => {
-            return Ok(Some(Piece {
-                name,
-                descriptor,
-                content: whole,
-            }));
-        }
+) -> Result<Option<Piece<'a>>> {
+    let root = roots[0];
+    let piece = Piece {
+        name: root.display_name(),
+        descriptor: root.descriptor.clone(),
+        content: source.load(root)?,
+        gone: Vec::new(),
+        roots,
     };
-    let narrowed = narrow(whole, &name, reason, &context.watch)?;
-    Ok(narrowed.map(|(image, within)| Piece {
-        name,
-        descriptor: within.or(descriptor),
-        content: Content::Image(image),
-    }))
+    let is_image = matches!(piece.content, Content::Image(_) | Content::Index(_));
+    match &options.platform {
+        Some(platform) if is_image => narrow(piece, Reason::Asked(platform), &context.watch),
+        _ if format == Format::DockerArchive => narrow(piece, Reason::Format, &context.watch),
+        _ => Ok(Some(piece)),
+    }
 }
 
-/// Adds what speaks of the chosen image, which goes where the image goes.
-///
-/// What cannot be read is none of it.
+/// Adds what speaks of the chosen images, and what speaks of that: it goes where
+/// they go.
 fn add_referrers<'a>(
     source: &'a dyn ImageSource,
-    pieces: &mut Vec<Piece>,
-    groups: &mut Vec<Vec<&'a Root>>,
+    pieces: &mut Vec<Piece<'a>>,
+    context: Context<'_>,
 ) -> Result<()> {
-    for root in source.roots()? {
-        let is_taken = groups.iter().flatten().any(|taken| *taken == root);
-        let Some(content) = (!is_taken).then(|| source.load(root).ok()).flatten() else {
+    let mut taken: HashSet<Digest> = pieces.iter().flat_map(Piece::digests).collect();
+    let all: Vec<&Root> = source.roots()?.iter().collect();
+    let mut others = Vec::new();
+    for target in targets(&all) {
+        if target
+            .target_digest()
+            .is_none_or(|digest| taken.contains(digest))
+        {
             continue;
-        };
-        let of = subject(&content).map(Descriptor::digest);
-        let speaks_of = |piece: &Piece| piece.descriptor.as_ref().map(Descriptor::digest) == of;
-        if of.is_some() && pieces.iter().any(speaks_of) {
-            pieces.push(Piece {
-                name: root.display_name(),
-                descriptor: root.descriptor.clone(),
-                content,
-            });
-            groups.push(vec![root]);
+        }
+        match source.load(target) {
+            Ok(loaded) => others.push(Piece {
+                name: target.display_name(),
+                descriptor: target.descriptor.clone(),
+                content: loaded,
+                gone: Vec::new(),
+                roots: with_target_of(&all, target),
+            }),
+            Err(_) => context.watch.warn(Warning::Unreadable {
+                name: target.display_name(),
+            }),
         }
     }
-    Ok(())
+    loop {
+        let speaks_of_taken = |piece: &mut Piece<'_>| {
+            subject(&piece.content).is_some_and(|subject| taken.contains(subject.digest()))
+        };
+        let found: Vec<_> = others.extract_if(.., speaks_of_taken).collect();
+        if found.is_empty() {
+            return Ok(());
+        }
+        taken.extend(found.iter().flat_map(Piece::digests));
+        pieces.extend(found);
+    }
 }
 
 /// Hashes blobs whose digests no document says, so that they can be named before
@@ -250,7 +277,10 @@ fn transfer_all(jobs: &Jobs, transfer: &Transfer<'_>) -> Result<Vec<Hashed>> {
     };
     thread::scope(|scope| {
         for _ in 1..threads.get().min(list.len()) {
-            scope.spawn(work);
+            // Where no more threads may be had, those that are there do it all.
+            if thread::Builder::new().spawn_scoped(scope, work).is_err() {
+                break;
+            }
         }
         work();
     });
@@ -278,8 +308,7 @@ fn transfer_all(jobs: &Jobs, transfer: &Transfer<'_>) -> Result<Vec<Hashed>> {
 struct Output<'a> {
     source: &'a dyn ImageSource,
     sink: &'a dyn ImageSink,
-    pieces: &'a [Piece],
-    groups: &'a [Vec<&'a Root>],
+    pieces: &'a [Piece<'a>],
     options: &'a ConvertOptions,
     coding: Coding,
 }
@@ -289,7 +318,7 @@ impl Output<'_> {
     fn put_documents(&self, jobs: &Jobs, written: &[Hashed], context: Context<'_>) -> Result<()> {
         let mut rebuilder = Rebuilder::new(jobs, written, self.coding);
         let mut index = OutputIndex::default();
-        for (piece, group) in self.pieces.iter().zip(self.groups) {
+        for piece in self.pieces {
             let descriptor = rebuilder.rebuild(&piece.content, piece.descriptor.as_ref())?;
             let image = match &piece.content {
                 Content::Image(image) => {
@@ -298,7 +327,7 @@ impl Output<'_> {
                 }
                 _ => None,
             };
-            for (descriptor, reference) in self.names(&descriptor, group, context) {
+            for (descriptor, reference) in self.names(&descriptor, piece, context) {
                 index.roots.push(OutputRoot {
                     descriptor,
                     reference,
@@ -306,10 +335,12 @@ impl Output<'_> {
                 });
             }
         }
-        if self.sink.format() == Format::DockerArchive {
+        if !self.keeps_names() {
             remove_repeated(&mut index, context);
         }
-        index.verbatim = self.verbatim(&index);
+        if self.keeps_names() {
+            index.base = self.source.index().cloned();
+        }
         if !self.sink.is_parallel() && jobs.known().is_some() {
             self.sink.put_index(&index)?;
             put_all(self.sink, rebuilder)
@@ -323,34 +354,44 @@ impl Output<'_> {
     fn names(
         &self,
         descriptor: &Descriptor,
-        group: &[&Root],
+        piece: &Piece<'_>,
         context: Context<'_>,
     ) -> Vec<(Descriptor, Option<Reference>)> {
-        if !self.options.names.is_empty() {
-            let named = self.options.names.iter().map(|name| match name {
+        if !self.options.names.is_empty() && !piece.is_referrer() {
+            let mut distinct: Vec<&Name> = Vec::new();
+            for name in &self.options.names {
+                if !distinct.contains(&name) {
+                    distinct.push(name);
+                }
+            }
+            let named = distinct.into_iter().map(|name| match name {
                 Name::Reference(reference) => with_reference(descriptor, reference),
                 Name::Label(label) => with_label(descriptor, Some(label)),
             });
             return named.collect();
         }
-        let is_docker = |format| format == Format::DockerArchive;
-        let keeps_names = !is_docker(self.source.format()) && !is_docker(self.sink.format());
         let of_root = |root: &&Root| {
-            if keeps_names {
+            if self.keeps_names() {
                 return (self.in_place_of(root, descriptor), root.reference.clone());
             }
             if let Some(reference) = &root.reference {
                 return with_reference(descriptor, reference);
             }
             let label = root.label.as_deref();
-            if let (Some(label), true) = (label, is_docker(self.sink.format())) {
+            if let (Some(label), Format::DockerArchive) = (label, self.sink.format()) {
                 context.watch.warn(Warning::NoRepository {
                     name: label.to_owned(),
                 });
             }
             with_label(descriptor, label)
         };
-        group.iter().map(of_root).collect()
+        piece.roots.iter().map(of_root).collect()
+    }
+
+    /// Whether names stay as they are to the letter: from one layout to another.
+    fn keeps_names(&self) -> bool {
+        let is_docker = |format| format == Format::DockerArchive;
+        !is_docker(self.source.format()) && !is_docker(self.sink.format())
     }
 
     /// What a layout that came from a layout lists for a root: all that it listed
@@ -368,14 +409,6 @@ impl Output<'_> {
             .clone()
             .with_annotation(REF_NAME, name(REF_NAME))
             .with_annotation(CONTAINERD_NAME, name(CONTAINERD_NAME))
-    }
-
-    /// The input's `index.json`, if the output's would say the same.
-    fn verbatim(&self, index: &OutputIndex) -> Option<Vec<u8>> {
-        let held = self.source.index()?;
-        let is_oci = self.sink.format() != Format::DockerArchive;
-        let descriptors = index.roots.iter().map(|root| &root.descriptor);
-        (is_oci && descriptors.eq(&held.view().manifests)).then(|| held.bytes().to_vec())
     }
 
     fn warn_of_zstd(&self, image: &Image, name: &str, context: Context<'_>) {

@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::event::{Warning, Watch};
 use crate::format::source::{Content, Image, IndexContent};
 use crate::image::{Descriptor, Platform};
+use crate::ops::plan::Piece;
 
 /// Why an output takes one platform of each image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,52 +24,44 @@ impl Reason<'_> {
     }
 }
 
-/// Returns the image for the platform, with the descriptor that an index has for it.
+/// Reduces a piece to the image for the platform.
 ///
 /// `None` is something that is no image, which was said in a warning. What else
 /// an index holds is named in one too.
-pub(super) fn narrow(
-    content: Content,
-    name: &str,
+pub(super) fn narrow<'a>(
+    piece: Piece<'a>,
     reason: Reason<'_>,
     watch: &Watch<'_>,
-) -> Result<Option<(Image, Option<Descriptor>)>> {
-    match content {
+) -> Result<Option<Piece<'a>>> {
+    let kind = match &piece.content {
         Content::Image(image) => {
-            let fits = |wanted: &Platform| {
-                let platform = image.platform();
-                platform.is_none_or(|platform| platform.fitness(wanted).is_some())
-            };
-            match reason {
-                Reason::Asked(wanted) if !fits(wanted) => Err(Error::NoSuchPlatform {
-                    name: name.to_owned(),
-                    wanted: wanted.clone(),
-                    have: image
-                        .platform()
-                        .map(ToString::to_string)
-                        .into_iter()
-                        .collect(),
-                }),
-                _ => Ok(Some((image, None))),
-            }
+            check_platform(image, &piece.name, reason)?;
+            return Ok(Some(piece));
         }
-        Content::Index(index) => pick(*index, name, reason, watch).map(Some),
-        Content::Artifact(artifact) => {
-            left_out(name, artifact.kind(), watch);
-            Ok(None)
-        }
-        Content::Opaque { descriptor, .. } => {
-            left_out(name, format!("a `{}`", descriptor.media_type()), watch);
-            Ok(None)
-        }
-    }
-}
-
-fn left_out(name: &str, kind: String, watch: &Watch<'_>) {
+        Content::Index(_) => return pick(piece, reason, watch).map(Some),
+        Content::Artifact(artifact) => artifact.kind(),
+        Content::Opaque { descriptor, .. } => format!("a `{}`", descriptor.media_type()),
+    };
     watch.warn(Warning::ArtifactLeftOut {
-        name: name.to_owned(),
+        name: piece.name,
         kind,
     });
+    Ok(None)
+}
+
+/// Refuses an image for another platform than the one that was named.
+fn check_platform(image: &Image, name: &str, reason: Reason<'_>) -> Result<()> {
+    let (Reason::Asked(wanted), Some(platform)) = (reason, image.platform()) else {
+        return Ok(());
+    };
+    if platform.fitness(wanted).is_some() {
+        return Ok(());
+    }
+    Err(Error::NoSuchPlatform {
+        name: name.to_owned(),
+        wanted: wanted.clone(),
+        have: vec![platform.to_string()],
+    })
 }
 
 /// What an index holds, nested ones included.
@@ -97,14 +90,14 @@ impl Candidates {
     }
 }
 
-fn pick(
-    index: IndexContent,
-    name: &str,
-    reason: Reason<'_>,
-    watch: &Watch<'_>,
-) -> Result<(Image, Option<Descriptor>)> {
+/// Takes the image for the platform out of an index.
+fn pick<'a>(piece: Piece<'a>, reason: Reason<'_>, watch: &Watch<'_>) -> Result<Piece<'a>> {
+    let name = &piece.name;
+    let mut gone = piece.digests();
     let mut candidates = Candidates::default();
-    candidates.add(index);
+    if let Content::Index(index) = piece.content {
+        candidates.add(*index);
+    }
     let images = &candidates.images;
     let host = Platform::host();
     let wanted = match reason {
@@ -134,7 +127,7 @@ fn pick(
     };
     let Some(at) = best.or(only) else {
         return Err(Error::NoSuchPlatform {
-            name: name.to_owned(),
+            name: name.clone(),
             wanted: wanted.clone(),
             have: names(None),
         });
@@ -148,10 +141,17 @@ fn pick(
     for (_, what) in what.into_iter().filter(|(is_any, _)| *is_any) {
         watch.warn(Warning::LeftOut {
             what,
-            name: name.to_owned(),
+            name: name.clone(),
             reason: reason.text(),
         });
     }
     let (image, descriptor) = candidates.images.swap_remove(at);
-    Ok((image, Some(descriptor)))
+    gone.retain(|digest| digest != descriptor.digest());
+    Ok(Piece {
+        name: piece.name,
+        descriptor: Some(descriptor),
+        content: Content::Image(image),
+        gone,
+        roots: piece.roots,
+    })
 }

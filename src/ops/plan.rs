@@ -5,10 +5,10 @@ use std::collections::{HashMap, HashSet};
 use crate::digest::Digest;
 use crate::error::{Error, Place, Result};
 use crate::event::{Warning, Watch};
-use crate::format::source::{Artifact, Content, Image, Layer};
+use crate::format::source::{Artifact, Content, Image, Layer, Root};
 use crate::format::{Format, Member};
+use crate::image::Descriptor;
 use crate::image::media_type::LayerType;
-use crate::image::{Descriptor, Document, Index, Manifest};
 use crate::ops::convert::Compress;
 use crate::ops::transfer::Job;
 use crate::stream::{Compression, Hashed, Recoding};
@@ -16,15 +16,48 @@ use crate::stream::{Compression, Hashed, Recoding};
 /// The annotation by which an attestation says what it speaks of.
 const ATTESTED_DIGEST: &str = "vnd.docker.reference.digest";
 
-/// A root of the output: what it holds, and what messages call it.
+/// One thing that goes into the output, under all of its names.
 #[derive(Debug)]
-pub(super) struct Piece {
-    /// What the input calls it.
+pub(super) struct Piece<'a> {
+    /// What messages call it.
     pub(super) name: String,
     /// The descriptor that points to it, if it is a blob.
     pub(super) descriptor: Option<Descriptor>,
     /// What it holds.
     pub(super) content: Content,
+    /// Digests of what was left out of it.
+    pub(super) gone: Vec<Digest>,
+    /// Its names in the input.
+    pub(super) roots: Vec<&'a Root>,
+}
+
+impl Piece<'_> {
+    /// Whether it speaks of something else, as a signature does.
+    pub(super) fn is_referrer(&self) -> bool {
+        subject(&self.content).is_some()
+    }
+
+    /// The digests of all manifests and indexes in it.
+    pub(super) fn digests(&self) -> Vec<Digest> {
+        let mut digests = Vec::new();
+        collect_digests(&self.content, self.descriptor.as_ref(), &mut digests);
+        digests
+    }
+}
+
+/// Collects the digests of a manifest, or of an index and all that is under it.
+pub(super) fn collect_digests(
+    content: &Content,
+    descriptor: Option<&Descriptor>,
+    digests: &mut Vec<Digest>,
+) {
+    digests.extend(descriptor.map(|descriptor| descriptor.digest().clone()));
+    if let Content::Index(index) = content {
+        let descriptors = &index.index.view().manifests;
+        for (child, descriptor) in index.children.iter().zip(descriptors) {
+            collect_digests(child, Some(descriptor), digests);
+        }
+    }
 }
 
 /// How layers get into the output.
@@ -71,11 +104,11 @@ impl Coding {
     }
 }
 
-/// Removes what speaks of an image by a digest that it will not keep, and returns
-/// the digests that change.
-pub(super) fn prune(pieces: &mut Vec<Piece>, coding: Coding, watch: &Watch<'_>) -> HashSet<Digest> {
+/// Removes what speaks of an image by a digest that it will not have.
+pub(super) fn prune(pieces: &mut Vec<Piece<'_>>, coding: Coding, watch: &Watch<'_>) {
     let mut changing = HashSet::new();
     for piece in &*pieces {
+        changing.extend(piece.gone.iter().cloned());
         find_changing(
             &piece.content,
             piece.descriptor.as_ref(),
@@ -83,23 +116,24 @@ pub(super) fn prune(pieces: &mut Vec<Piece>, coding: Coding, watch: &Watch<'_>) 
             &mut changing,
         );
     }
-    if changing.is_empty() {
-        return changing;
-    }
-    pieces.retain_mut(|piece| {
-        let Piece {
-            name,
-            descriptor,
-            content,
-        } = piece;
-        if is_referrer(content, descriptor.as_ref(), &changing) {
-            warn_of_referrer(content, name, watch);
-            return false;
+    // What speaks of something that is left out is left out too, and so on.
+    loop {
+        let before = changing.len();
+        let mut removed = Vec::new();
+        pieces.retain_mut(|piece| {
+            if is_referrer(&piece.content, piece.descriptor.as_ref(), &changing) {
+                warn_of_referrer(&piece.content, &piece.name, watch);
+                removed.extend(piece.digests());
+                return false;
+            }
+            prune_index(&mut piece.content, &piece.name, &changing, watch);
+            true
+        });
+        changing.extend(removed);
+        if changing.len() == before {
+            return;
         }
-        prune_index(content, name, &changing, watch);
-        true
-    });
-    changing
+    }
 }
 
 /// Collects the digests of manifests and indexes that will change; says whether
@@ -141,18 +175,11 @@ fn is_referrer(content: &Content, descriptor: Option<&Descriptor>, of: &HashSet<
 
 /// What a referrer says that it speaks of.
 pub(super) fn subject(content: &Content) -> Option<&Descriptor> {
-    let of_manifest = |manifest: &'_ Document<Manifest>| manifest.view().subject.is_some();
     match content {
-        Content::Image(Image {
-            manifest: Some(manifest),
-            ..
-        }) if of_manifest(manifest) => manifest.view().subject.as_ref(),
+        Content::Image(image) => image.manifest.as_ref()?.view().subject.as_ref(),
         Content::Artifact(artifact) => artifact.manifest.view().subject.as_ref(),
-        Content::Index(index) => {
-            let index: &Document<Index> = &index.index;
-            index.view().subject.as_ref()
-        }
-        _ => None,
+        Content::Index(index) => index.index.view().subject.as_ref(),
+        Content::Opaque { .. } => None,
     }
 }
 
@@ -195,7 +222,7 @@ pub(super) struct Jobs {
     by_key: HashMap<Key, usize>,
 }
 
-type Key = (Member, Option<Recoding>);
+type Key = (Member, Option<Recoding>, Option<Digest>);
 
 impl Jobs {
     /// Collects the blobs of these pieces.
@@ -204,12 +231,12 @@ impl Jobs {
     ///
     /// Fails if an image is not whole, unless it is one of several in an index of
     /// which another one is.
-    pub(super) fn collect(pieces: &[Piece], coding: Coding, watch: &Watch<'_>) -> Result<Self> {
+    pub(super) fn collect(pieces: &[Piece<'_>], coding: Coding, watch: &Watch<'_>) -> Result<Self> {
         let mut jobs = Self::default();
         for piece in pieces {
             let mut absent = Absent::default();
             jobs.add(&piece.content, &piece.name, coding, &mut absent);
-            if let (0, Some((_, place))) = (absent.whole_images, absent.first_layer) {
+            if let (0, Some(place)) = (absent.whole_images, absent.first_layer) {
                 return Err(Error::LayerAbsent.while_reading(place));
             }
             if let Some((first, others)) = absent.blobs.split_first() {
@@ -221,10 +248,12 @@ impl Jobs {
             }
             warn_of_labels(&piece.content, &piece.name, coding, watch);
         }
-        for at in 0..jobs.list.len() {
-            let member = &jobs.list[at].member;
-            let readers = jobs.list.iter().filter(|job| job.member == *member).count();
-            jobs.list[at].is_only_reader = readers == 1;
+        let mut readers: HashMap<Member, usize> = HashMap::new();
+        for job in &jobs.list {
+            *readers.entry(job.member.clone()).or_default() += 1;
+        }
+        for job in &mut jobs.list {
+            job.is_only_reader = readers[&job.member] == 1;
         }
         Ok(jobs)
     }
@@ -258,8 +287,7 @@ impl Jobs {
                     && let Some(descriptor) = descriptor
                 {
                     absent.blobs.push(descriptor.digest().clone());
-                    let first = (descriptor.digest().clone(), place);
-                    absent.first_layer.get_or_insert(first);
+                    absent.first_layer.get_or_insert(place);
                 }
                 continue;
             };
@@ -301,7 +329,7 @@ impl Jobs {
 
     /// Adds a job, or what it verifies to one that does the same.
     fn push(&mut self, job: Job) {
-        let key = (job.member.clone(), job.recoding);
+        let key = (job.member.clone(), job.recoding, job.digest.clone());
         if let Some(at) = self.by_key.get(&key) {
             let same = &mut self.list[*at];
             if same.diff_ids.is_empty() {
@@ -316,7 +344,6 @@ impl Jobs {
                     same.diff_ids.push(expected);
                 }
             }
-            same.digest = same.digest.take().or(job.digest);
         } else {
             self.by_key.insert(key, self.list.len());
             self.list.push(job);
@@ -333,8 +360,9 @@ impl Jobs {
 
     /// The number of the job that moves a layer.
     pub(super) fn of_layer(&self, layer: &Layer, coding: Coding) -> Option<usize> {
-        let member = layer.blob.clone()?;
-        self.by_key.get(&(member, coding.recoding(layer))).copied()
+        let digest = layer.descriptor.as_ref().map(|d| d.digest().clone());
+        let key = (layer.blob.clone()?, coding.recoding(layer), digest);
+        self.by_key.get(&key).copied()
     }
 
     /// What each job will write, if that is known of all.
@@ -347,7 +375,7 @@ impl Jobs {
 #[derive(Debug, Default)]
 struct Absent {
     blobs: Vec<Digest>,
-    first_layer: Option<(Digest, Place)>,
+    first_layer: Option<Place>,
     whole_images: usize,
 }
 

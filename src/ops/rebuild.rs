@@ -9,7 +9,8 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::format::sink::{OutputImage, OutputLayer};
 use crate::format::source::{Content, Image, IndexContent, Layer};
-use crate::image::{Descriptor, Document, DocumentError, Manifest, View, media_type, new_manifest};
+use crate::image::media_type::{self, LayerType};
+use crate::image::{Descriptor, Document, DocumentError, Manifest, View, new_manifest};
 use crate::ops::plan::{Coding, Jobs};
 use crate::stream::{Compression, Hashed};
 
@@ -100,10 +101,23 @@ impl<'a> Rebuilder<'a> {
                 self.put(descriptor.digest(), manifest.bytes());
                 return Ok(descriptor.clone());
             }
+            // Its digest changes anyway, so that labels may become true.
+            let relabelled = layers.iter().zip(&image.layers).map(|(descriptor, layer)| {
+                let is_foreign =
+                    LayerType::of(descriptor.media_type()).is_some_and(|l| l.is_foreign);
+                let compression = self.compression(layer);
+                let label = media_type::oci_layer_of(LayerType {
+                    compression,
+                    is_foreign,
+                });
+                let label = label.unwrap_or_else(|| descriptor.media_type().to_owned());
+                descriptor.clone().labelled(&label).to_json()
+            });
+            let relabelled: Vec<Value> = relabelled.collect();
             let edited = manifest.edit(|value| {
                 value["mediaType"] = media_type::OCI_MANIFEST.into();
                 value["config"] = config.to_json();
-                value["layers"] = layers.iter().map(Descriptor::to_json).collect();
+                value["layers"] = relabelled.into();
             });
             let edited = edited.map_err(own_document)?;
             self.put(edited.digest(), edited.bytes());
@@ -132,16 +146,21 @@ impl<'a> Rebuilder<'a> {
         Ok(new.with("platform", platform))
     }
 
+    /// How a layer is compressed in the output.
+    fn compression(&self, layer: &Layer) -> Compression {
+        match self.coding.recoding(layer) {
+            Some(recoding) => recoding.compression(),
+            None => layer.compression,
+        }
+    }
+
     /// The descriptor of a layer as it was written.
     ///
     /// One whose bytes stayed keeps its descriptor, with all that stands there.
     fn layer(&self, layer: &Layer) -> Descriptor {
         let job = self.jobs.of_layer(layer, self.coding);
         let written = job.map(|job| &self.written[job]);
-        let compression = match self.coding.recoding(layer) {
-            Some(recoding) => recoding.compression(),
-            None => layer.compression,
-        };
+        let compression = self.compression(layer);
         match (&layer.descriptor, written) {
             (Some(descriptor), Some(written)) if *descriptor.digest() != written.digest => {
                 let media_type = oci_type(compression);
@@ -219,10 +238,11 @@ fn config_descriptor(image: &Image) -> Descriptor {
         image.config.size(),
     );
     match &image.manifest {
-        Some(manifest) => {
-            let held = &manifest.view().config;
-            held.pointing_to(media_type::OCI_CONFIG, held.digest(), held.size())
-        }
+        Some(manifest) => manifest
+            .view()
+            .config
+            .clone()
+            .labelled(media_type::OCI_CONFIG),
         None => new,
     }
 }
@@ -230,7 +250,7 @@ fn config_descriptor(image: &Image) -> Descriptor {
 /// A layer that is written has a compression that OCI has a name for; one that
 /// stays outside keeps its descriptor.
 fn oci_type(compression: Compression) -> &'static str {
-    media_type::oci_layer(compression).unwrap_or("application/vnd.oci.image.layer.v1.tar")
+    media_type::oci_layer(compression).unwrap_or(media_type::OCI_LAYER)
 }
 
 /// What restow writes, it can read.

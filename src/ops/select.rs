@@ -1,5 +1,6 @@
 //! Which of the images of an input are meant.
 
+use std::num::NonZeroUsize;
 use std::str::FromStr;
 
 use crate::digest::Digest;
@@ -14,7 +15,7 @@ pub enum Selector {
     /// of those two that fits one image.
     Name(String),
     /// By its number, counted from 1.
-    Number(usize),
+    Number(NonZeroUsize),
 }
 
 /// A text that is not a [`Selector`].
@@ -29,8 +30,8 @@ impl FromStr for Selector {
         let wrong = || SelectorError(text.to_owned());
         match text.strip_prefix('#') {
             Some(number) => match number.parse() {
-                Ok(number) if number > 0 => Ok(Self::Number(number)),
-                _ => Err(wrong()),
+                Ok(number) => Ok(Self::Number(number)),
+                Err(_) => Err(wrong()),
             },
             None if text.is_empty() => Err(wrong()),
             None => Ok(Self::Name(text.to_owned())),
@@ -49,7 +50,7 @@ pub(super) fn select<'a>(
         None => Ok(roots),
         Some(Selector::Number(number)) => {
             let targets = targets(&roots);
-            let Some(first) = targets.get(number - 1) else {
+            let Some(first) = targets.get(number.get() - 1) else {
                 return Err(no_such_image(&format!("#{number}"), &roots));
             };
             Ok(with_target_of(&roots, first))
@@ -63,7 +64,11 @@ pub(super) fn select<'a>(
 fn by_name<'a>(source: &dyn ImageSource, roots: &[&'a Root], name: &str) -> Result<Vec<&'a Root>> {
     let reference = name.parse::<Reference>().ok().map(Reference::or_latest);
     let is_literal = |root: &Root| root.label.as_deref() == Some(name);
-    let is_meant = |root: &Root| reference.is_some() && root.reference == reference;
+    let is_meant = |root: &Root| {
+        let label = root.label.as_deref().and_then(|label| label.parse().ok());
+        let label = label.filter(Reference::is_tagged);
+        reference.is_some() && (root.reference == reference || label == reference)
+    };
     let is_tag = |root: &Root| {
         root.reference
             .as_ref()
@@ -76,16 +81,28 @@ fn by_name<'a>(source: &dyn ImageSource, roots: &[&'a Root], name: &str) -> Resu
             return one_image(name, found);
         }
     }
-    let digests = name.strip_prefix("sha256:").unwrap_or(name);
-    if digests.is_empty() || !digests.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    let algorithms = ["sha256:", "sha512:"];
+    let prefix = algorithms
+        .iter()
+        .find_map(|algorithm| name.strip_prefix(algorithm));
+    let prefix = prefix.unwrap_or(name);
+    if prefix.is_empty() || !prefix.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(no_such_image(name, roots));
     }
-    let mut found = Vec::new();
-    for root in roots {
-        let is_prefix = |digest: &Digest| digest.hex().starts_with(digests);
-        let is_named = root.target_digest().is_some_and(is_prefix);
-        if is_named || image_ids(&source.load(root)?).any(is_prefix) {
-            found.push(*root);
+    let is_meant = |digest: &Digest| digest.hex().starts_with(prefix);
+    let is_named = |root: &&&Root| root.target_digest().is_some_and(is_meant);
+    let mut found: Vec<&Root> = roots.iter().filter(is_named).copied().collect();
+    // A whole digest can only mean one; a prefix might mean an image id as well.
+    let is_whole = found.iter().any(|root| {
+        let digest = root.target_digest();
+        digest.is_some_and(|digest| digest.hex() == prefix)
+    });
+    if !is_whole {
+        for root in roots {
+            let is_new = !found.contains(root);
+            if is_new && image_ids(&source.load(root)?).any(is_meant) {
+                found.push(root);
+            }
         }
     }
     if found.is_empty() {

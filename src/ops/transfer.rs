@@ -5,9 +5,9 @@ use std::io::Read;
 
 use crate::digest::{Algorithm, DiffId, Digest};
 use crate::error::{Error, Place, Result};
-use crate::event::{Event, Step};
+use crate::event::{Event, Step, Warning};
 use crate::format::sink::ImageSink;
-use crate::format::{Container, Member};
+use crate::format::{Container, Measured, Member};
 use crate::ops::Context;
 use crate::stream::{
     Compression, CopyError, Counted, Decoder, Encoder, HashWriter, Hashed, Recoding, Tapped,
@@ -107,6 +107,7 @@ impl Transfer<'_> {
         let known = job.known();
         if let Some(known) = &known {
             if self.sink.has(&known.digest) {
+                self.verify_again(job)?;
                 return Ok(known.clone());
             }
             if self.is_held(job, known)? {
@@ -138,6 +139,19 @@ impl Transfer<'_> {
         Ok(Tapped::new(Counted::new(stream, self.context.watch)))
     }
 
+    /// Reads a blob that was written for another job, if this one has more to say of
+    /// what it unpacks to.
+    fn verify_again(&self, job: &Job) -> Result<()> {
+        if job.diff_ids.is_empty() || job.compression == Compression::None {
+            return Ok(());
+        }
+        let mut stream = self.open(job)?;
+        stream.hash(job.stored_algorithm()).map_err(Error::Thread)?;
+        hash_unpacked(job, &mut stream)?;
+        let (stored, unpacked) = self.drain(job, stream)?;
+        job.verify(&stored, unpacked.as_ref())
+    }
+
     /// Whether the output had the blob before. It is hashed, since it will be
     /// part of what this run vouches for; a damaged one is written anew.
     fn is_held(&self, job: &Job, known: &Hashed) -> Result<bool> {
@@ -150,13 +164,17 @@ impl Transfer<'_> {
             .map_err(Error::Thread)?;
         hash_unpacked(job, &mut stream)?;
         match self.drain(job, stream) {
-            Ok((stored, _)) if stored.digest != known.digest => Ok(false),
-            Ok((stored, unpacked)) => {
+            Ok((stored, unpacked)) if stored.digest == known.digest => {
                 job.verify(&stored, unpacked.as_ref())?;
                 Ok(true)
             }
             Err(Error::Interrupted) => Err(Error::Interrupted),
-            Err(_) => Ok(false),
+            _ => {
+                let digest = known.digest.clone();
+                let warning = Warning::DamagedBlobReplaced { digest };
+                self.context.watch.warn(warning);
+                Ok(false)
+            }
         }
     }
 
@@ -174,7 +192,7 @@ impl Transfer<'_> {
         hash_unpacked(job, &mut stream)?;
         let mut writer = self.sink.begin_blob(known)?;
         copy(&mut stream, &mut writer, &self.context.watch)
-            .map_err(|error| Error::copy(job.place.clone(), self.sink.place(), error))?;
+            .map_err(|error| Error::copy(job.place.clone(), writer.place(), error))?;
         let (stored, unpacked) = hashes(job, stream)?;
         job.verify(&stored, unpacked.as_ref())?;
         writer.finish(&stored)?;
@@ -192,8 +210,8 @@ impl Transfer<'_> {
             .hash(job.unpacked_algorithm())
             .map_err(Error::Thread)?;
         let writer = self.sink.begin_blob(None)?;
+        let to = writer.place();
         let mut encoder = Encoder::new(recoding, HashWriter::new(writer), self.workers);
-        let to = self.sink.place();
         copy(&mut unpacked, &mut encoder, &self.context.watch).map_err(|error| match error {
             CopyError::Read(error) => damaged(job, error),
             error => Error::copy(job.place.clone(), to.clone(), error),
@@ -221,7 +239,19 @@ impl Transfer<'_> {
 
     /// Whether the blob already lies on the output's file system.
     fn adoptable(&self, job: &Job) -> bool {
-        self.sink.staging().is_some() && self.container.arrival(&job.member).is_some()
+        let Some(arrival) = self.container.arrival(&job.member) else {
+            return false;
+        };
+        let Measured { stored, unpacked } = arrival.measured;
+        let is_of = |hashed: &Hashed, algorithm| hashed.digest.algorithm() == algorithm;
+        // What was not hashed in the right way when it came, or did not unpack, has
+        // to be read once more.
+        let is_verifiable = job.diff_ids.is_empty()
+            || unpacked.is_some_and(|unpacked| is_of(&unpacked, job.unpacked_algorithm()));
+        self.sink.staging().is_some()
+            && job.is_only_reader
+            && is_of(&stored, job.stored_algorithm())
+            && is_verifiable
     }
 
     /// Moves a file that arrived to its place.
@@ -230,32 +260,26 @@ impl Transfer<'_> {
             return self.keep(job, job.known().as_ref());
         };
         let unpacked = arrival.measured.unpacked.map(|unpacked| unpacked.digest);
-        if unpacked.is_none() && !job.diff_ids.is_empty() {
-            // It did not unpack when it came; read once more, it says why.
-            return self.keep(job, job.known().as_ref());
-        }
         job.verify(&arrival.measured.stored, unpacked.as_ref())?;
         self.sink.adopt(&arrival.path, &arrival.measured.stored)?;
         Ok(arrival.measured.stored)
     }
 }
 
-/// Adds the hash of what a compressed layer unpacks to.
+/// Adds the hash of what a layer unpacks to, unless it is that of the stored bytes.
 fn hash_unpacked<R: Read>(job: &Job, stream: &mut Tapped<R>) -> Result<()> {
-    if job.diff_ids.is_empty() || job.compression == Compression::None {
+    let algorithm = job.unpacked_algorithm();
+    let is_plain = job.compression == Compression::None;
+    if job.diff_ids.is_empty() || (is_plain && algorithm == job.stored_algorithm()) {
         return Ok(());
     }
     stream
-        .hash_unpacked(job.compression, job.unpacked_algorithm())
+        .hash_unpacked(job.compression, algorithm)
         .map_err(Error::Thread)
 }
 
 fn damaged(job: &Job, source: std::io::Error) -> Error {
-    let error = Error::Compression {
-        compression: job.compression,
-        source,
-    };
-    error.while_reading(job.place.clone())
+    Error::unreadable(job.compression, source).while_reading(job.place.clone())
 }
 
 /// The hash of the stored bytes, and of what they unpack to if that was asked.

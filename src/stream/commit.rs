@@ -3,15 +3,19 @@
 //! Everything is written under a temporary name in the folder where it shall
 //! stand, and renamed when it is complete. A failure, or a signal that the
 //! binary turns into one, drops the value and with it the temporary. A process
-//! that is killed leaves a temporary, which the next [`PendingDirectory`] of the
-//! same place removes.
+//! that is killed leaves a temporary: a folder is removed by the next
+//! [`PendingDirectory`] of the same name, a file stays.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, Seek, SeekFrom, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use tempfile::{NamedTempFile, TempDir};
+
+use crate::event::Watch;
 
 /// What the names of all temporaries have in them.
 const TEMPORARY: &str = ".restow-";
@@ -97,18 +101,24 @@ impl PendingDirectory {
             "" => TEMPORARY.to_owned(),
             name => format!(".{name}{TEMPORARY}"),
         };
-        let _guard = lock_directory(parent)?;
-        remove_abandoned(parent, &prefix)?;
-        let temporary = tempfile::Builder::new()
-            .prefix(&prefix)
-            .permissions(Permissions::from_mode(0o777))
-            .tempdir_in(parent)
-            .map_err(|error| without_temporary_name(parent, &error))?;
-        let lock = lock_directory(temporary.path())?;
-        Ok(Self {
-            temporary,
-            _lock: lock,
-        })
+        remove_abandoned(parent, &prefix);
+        loop {
+            let temporary = tempfile::Builder::new()
+                .prefix(&prefix)
+                .permissions(Permissions::from_mode(0o777))
+                .tempdir_in(parent)
+                .map_err(|error| without_temporary_name(parent, &error))?;
+            // Until it is locked, another process may take it for an abandoned one.
+            let Ok(lock) = File::open(temporary.path()) else {
+                continue;
+            };
+            if lock.try_lock().is_ok() && is_still_there(&lock, temporary.path()) {
+                return Ok(Self {
+                    temporary,
+                    _lock: lock,
+                });
+            }
+        }
     }
 
     /// Where it is.
@@ -132,28 +142,59 @@ impl PendingDirectory {
     }
 }
 
-/// Removes temporary folders that no process holds a lock on.
-fn remove_abandoned(parent: &Path, prefix: &str) -> io::Result<()> {
-    for entry in fs::read_dir(parent)? {
-        let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(prefix)
-            && entry.file_type()?.is_dir()
-            && File::open(entry.path())?.try_lock().is_ok()
-        {
-            fs::remove_dir_all(entry.path())?;
-        }
+/// Whether an open folder is the one that stands at a path.
+fn is_still_there(open: &File, path: &Path) -> bool {
+    match (open.metadata(), fs::metadata(path)) {
+        (Ok(open), Ok(there)) => (open.dev(), open.ino()) == (there.dev(), there.ino()),
+        _ => false,
     }
-    Ok(())
 }
 
-/// Takes the lock of a folder, for as long as the returned value lives, and
-/// waits for whoever has it.
+/// Removes temporary folders that no process holds a lock on.
+///
+/// A kindness, not a duty: what cannot be removed, or is gone already, is no
+/// reason to fail.
+fn remove_abandoned(parent: &Path, prefix: &str) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let suffix = name.to_str().and_then(|name| name.strip_prefix(prefix));
+        let is_ours = suffix.is_some_and(is_random) && entry.path().join("blobs").is_dir();
+        let lock = File::open(entry.path());
+        if is_ours && lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// Whether a text is such as ends the name of a temporary.
+fn is_random(text: &str) -> bool {
+    text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// Whether a file in a folder is a temporary of some output.
+#[must_use]
+pub fn is_temporary(name: &str) -> bool {
+    name.rsplit_once(TEMPORARY)
+        .is_some_and(|(_, suffix)| is_random(suffix))
+}
+
+/// How long to wait before a lock is tried again.
+const LOCK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Takes the lock of a folder, for as long as the returned value lives, and waits
+/// for whoever has it; `None` if the caller wanted the end while it waited.
 ///
 /// It is advisory, and on the folder itself, so that no lock file stays behind.
-pub fn lock_directory(path: &Path) -> io::Result<File> {
+pub fn lock_directory(path: &Path, watch: &Watch<'_>) -> io::Result<Option<File>> {
     let directory = File::open(path)?;
-    directory.lock()?;
-    Ok(directory)
+    while !watch.is_interrupted() {
+        match directory.try_lock() {
+            Ok(()) => return Ok(Some(directory)),
+            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_INTERVAL),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+    Ok(None)
 }
 
 /// An error without the name of the temporary that it happened to, which nobody
@@ -227,15 +268,24 @@ mod tests {
     }
 
     #[test]
-    fn an_abandoned_folder_is_removed_and_one_in_use_is_not() {
+    fn an_abandoned_folder_is_removed_and_others_are_not() {
         let directory = tempfile::tempdir().unwrap();
-        fs::create_dir(directory.path().join(".app.restow-old")).unwrap();
-        fs::create_dir(directory.path().join(".apple.restow-old")).unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let others = [
+            ".apple.restow-a1b2c3",
+            ".app.restow-mine",
+            ".app.restow-d4e5f6",
+        ];
+        fs::create_dir_all(path(".app.restow-a1b2c3/blobs")).unwrap();
+        fs::create_dir_all(path(".apple.restow-a1b2c3/blobs")).unwrap();
+        fs::create_dir_all(path(".app.restow-mine/blobs")).unwrap();
+        fs::create_dir_all(path(".app.restow-d4e5f6/of a user")).unwrap();
         let one = PendingDirectory::create_in(directory.path(), "app").unwrap();
+        fs::create_dir(one.path().join("blobs")).unwrap();
         let two = PendingDirectory::create_in(directory.path(), "app").unwrap();
         assert!(one.path().exists() && two.path().exists());
-        assert!(!directory.path().join(".app.restow-old").exists());
-        assert!(directory.path().join(".apple.restow-old").exists());
+        assert!(!path(".app.restow-a1b2c3").exists());
+        assert!(others.iter().all(|name| path(name).exists()));
     }
 
     #[test]

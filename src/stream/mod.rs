@@ -12,7 +12,7 @@ mod hash;
 mod spool;
 
 pub use block::Workers;
-pub use commit::{PendingDirectory, PendingFile, lock_directory};
+pub use commit::{PendingDirectory, PendingFile, is_temporary, lock_directory};
 pub use compress::{Encoder, Recoding};
 pub use copy::{CopyError, Counted, copy};
 pub use decompress::{Compression, Decoder, SNIFF_LENGTH};

@@ -57,7 +57,18 @@ pub enum TarError {
     },
     /// The stream itself failed.
     #[error(transparent)]
-    Io(#[from] io::Error),
+    Io(io::Error),
+}
+
+impl From<io::Error> for TarError {
+    /// Takes an error of a reader. That of a `TarReader`'s own data, which ended
+    /// too early, comes as the [`TarError`] that it is.
+    fn from(error: io::Error) -> Self {
+        match error.downcast::<Self>() {
+            Ok(error) => error,
+            Err(error) => Self::Io(error),
+        }
+    }
 }
 
 /// The most that a PAX header or a GNU long name may hold, as in Go's reader.
@@ -95,9 +106,11 @@ pub(super) fn checksum_holds(header: &Header) -> bool {
 /// The size field: octal or base-256, never negative.
 pub(super) fn size(header: &Header, offset: u64) -> Result<u64, TarError> {
     let field = &header.as_old().size;
-    let is_negative = field[0] == 0xff;
+    // In base-256 only the last eight bytes are read; those before must be 0.
+    let is_base256 = field[0] & 0x80 != 0;
+    let is_too_large = is_base256 && (field[0] != 0x80 || field[1..4] != [0; 3]);
     match header.entry_size() {
-        Ok(size) if !is_negative && i64::try_from(size).is_ok() => Ok(size),
+        Ok(size) if !is_too_large && i64::try_from(size).is_ok() => Ok(size),
         _ => Err(TarError::Size { offset }),
     }
 }

@@ -188,6 +188,9 @@ impl<R: Skip> TarReader<R> {
                 .unwrap_or_else(|| header.link_name_bytes().unwrap_or_default().into_owned()),
             _ => Vec::new(),
         };
+        if flag == b'S' {
+            self.skip_sparse_map(header)?;
+        }
         // Links, devices, folders and fifos have no data whatever their size
         // says: the next block is a header (Go's archive/tar, POSIX pax).
         let size = if matches!(flag, b'1'..=b'6') { 0 } else { size };
@@ -201,6 +204,22 @@ impl<R: Skip> TarReader<R> {
             position: self.position,
             mtime: header.mtime().unwrap_or(0).cast_signed(),
         })
+    }
+
+    /// Passes over the blocks in which an old GNU header goes on with the map of a
+    /// sparse file. Each says in its byte 504 whether there is another.
+    fn skip_sparse_map(&mut self, header: &Header) -> Result<(), TarError> {
+        let mut goes_on = header.as_bytes()[482] != 0;
+        while goes_on {
+            let mut block = [0; 512];
+            let length = read_full(&mut self.input, &mut block)?;
+            if length < block.len() {
+                return Err(self.truncated(length, BLOCK));
+            }
+            self.position += BLOCK;
+            goes_on = block[504] != 0;
+        }
+        Ok(())
     }
 
     /// Passes over what is left of the current member.

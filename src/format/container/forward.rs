@@ -66,12 +66,12 @@ impl ForwardTar {
             (&mut reader)
                 .take(SNIFF_LENGTH as u64)
                 .read_to_end(&mut start)
-                .map_err(TarError::Io)?;
+                .map_err(TarError::from)?;
             tar.compressions
                 .insert(member.position, Compression::sniff(&start));
             let is_json = matches!(start.trim_ascii_start().first(), Some(b'{' | b'['));
             if fits && is_json {
-                reader.read_to_end(&mut start).map_err(TarError::Io)?;
+                reader.read_to_end(&mut start).map_err(TarError::from)?;
                 kept_total += member.size;
                 tar.kept.insert(member.position, start);
             }
@@ -92,7 +92,7 @@ impl ForwardTar {
         drop(self.cursor);
         let file = match Arc::try_unwrap(self.file) {
             Ok(file) => file,
-            Err(shared) => shared.try_clone().map_err(TarError::Io)?,
+            Err(shared) => shared.try_clone().map_err(TarError::from)?,
         };
         Ok((file, self.start, self.compression))
     }
@@ -110,10 +110,7 @@ impl ForwardTar {
     }
 
     fn damaged(&self, source: io::Error) -> Error {
-        Error::Compression {
-            compression: self.compression,
-            source,
-        }
+        Error::unreadable(self.compression, source)
     }
 
     /// A failure to read the stream is one of its compression.

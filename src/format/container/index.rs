@@ -14,6 +14,13 @@ const LINKS_MAX: usize = 40;
 /// layer; a tar with more is a root filesystem, or meant to exhaust memory.
 pub(super) const MEMBERS_MAX: usize = 100_000;
 
+/// Longer paths than Linux has are not looked up by any document.
+const PATH_MAX: usize = 4096;
+
+/// How many control files may be there more than once, before it is not worth
+/// while to find out whether they are the same.
+const REPLACED_MAX: usize = 16;
+
 /// The files that tie an archive together. Two of them with one name, and not
 /// the same content, would make two readers see two different archives.
 const CONTROL_FILES: [&str; 4] = ["index.json", "manifest.json", "oci-layout", "repositories"];
@@ -24,6 +31,8 @@ pub(super) struct MemberIndex {
     members: BTreeMap<String, Slot>,
     /// Control files that a later one of the same name replaced.
     replaced: Vec<Member>,
+    /// How many members there were, those of one path counted each.
+    count: usize,
     /// Where the tar ended without saying so.
     pub(super) cut_off_at: Option<u64>,
 }
@@ -40,8 +49,13 @@ impl MemberIndex {
     ///
     /// Returns whether there is room for more.
     pub(super) fn add(&mut self, member: &tar_stream::Member, position: u64) -> Result<bool> {
-        let Some(path) = normal(&member.path)? else {
-            return Ok(true);
+        self.count += 1;
+        let has_room = self.count < MEMBERS_MAX;
+        let is_short = |path: &[u8]| path.len() <= PATH_MAX;
+        let path = normal(&member.path)?;
+        let Some(path) = path.filter(|path| is_short(path.as_bytes()) && is_short(&member.link))
+        else {
+            return Ok(has_room);
         };
         let slot = match member.kind {
             Kind::File => Slot::File {
@@ -59,13 +73,16 @@ impl MemberIndex {
         if let Some(Slot::File { position, size }) = replaced
             && is_control_file
         {
+            if self.replaced.len() == REPLACED_MAX {
+                return Err(Error::ControlFileTwice { name: path });
+            }
             self.replaced.push(Member {
                 position,
                 path,
                 size,
             });
         }
-        Ok(self.members.len() < MEMBERS_MAX)
+        Ok(has_room)
     }
 
     /// Looks a path up.

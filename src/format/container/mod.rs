@@ -13,7 +13,7 @@ mod seekable;
 mod staged;
 mod whole;
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io::{self, Read};
 
 pub(crate) use directory::Directory;
@@ -26,7 +26,7 @@ pub(crate) use whole::WholeStream;
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, Place, Result};
 use crate::event::Watch;
-use crate::image::DOCUMENT_MAX;
+use crate::image::{DOCUMENT_MAX, DOCUMENTS_MAX};
 use crate::stream::{Compression, Hashed, Tapped, copy};
 
 /// One of the byte strings in a container.
@@ -115,6 +115,43 @@ pub(crate) fn read_document(container: &dyn Container, member: &Member) -> Resul
     Ok(bytes)
 }
 
+/// Whether a path is one that archives of images have, and root filesystems not:
+/// a blob of a layout, or a file or folder that is called by a digest.
+pub(crate) fn is_of_archive(path: &str) -> bool {
+    let prefixes = ["blobs/sha256/", "blobs/sha512/", "sha256:"];
+    let name = prefixes.iter().find_map(|prefix| path.strip_prefix(prefix));
+    let stem = name
+        .unwrap_or(path)
+        .split(['.', '/'])
+        .next()
+        .unwrap_or_default();
+    matches!(stem.len(), 64 | 128) && stem.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Says that a stream is something else, by its first bytes.
+pub(crate) fn not_an_image(head: &[u8]) -> Error {
+    let mut start = String::new();
+    for byte in head.iter().take(4) {
+        let _ = write!(start, "{byte:02x} ");
+    }
+    Error::NotAnImage {
+        start: start.trim_end().to_owned(),
+    }
+}
+
+/// What is left of a budget for documents.
+///
+/// # Errors
+///
+/// Fails if it is used up.
+pub(crate) fn spend(budget: u64, size: usize) -> Result<u64> {
+    budget
+        .checked_sub(size as u64)
+        .ok_or(Error::DocumentsTooLarge {
+            limit: DOCUMENTS_MAX,
+        })
+}
+
 /// Reads a document that is looked up by its path.
 pub(crate) fn find_document(container: &dyn Container, path: &str) -> Result<Option<Vec<u8>>> {
     container
@@ -146,12 +183,8 @@ pub(crate) fn unpacked_digest(
     let mut hashes = stream
         .finish()
         .map_err(|error| Error::read(here(), error))?;
-    let unpacked = hashes.remove(0).map_err(|source| {
-        let error = Error::Compression {
-            compression,
-            source,
-        };
-        error.while_reading(here())
-    })?;
+    let unpacked = hashes
+        .remove(0)
+        .map_err(|error| Error::unreadable(compression, error).while_reading(here()))?;
     Ok(unpacked.digest)
 }

@@ -24,11 +24,11 @@ impl SeekableTar {
     ///
     /// The tar begins at `start` in the file.
     pub(crate) fn open(file: File, start: u64) -> Result<Self> {
-        let length = file.metadata().map_err(TarError::Io)?.len() - start;
+        let length = file.metadata()?.len() - start;
         let mut reading = &file;
-        reading.seek(SeekFrom::Start(start)).map_err(TarError::Io)?;
+        reading.seek(SeekFrom::Start(start))?;
         let mut index = MemberIndex::default();
-        let mut reader = TarReader::new(file.try_clone().map_err(TarError::Io)?);
+        let mut reader = TarReader::new(file.try_clone()?);
         while let Some(member) = reader.next_member()? {
             let end = member.position.saturating_add(member.size);
             if end > length {

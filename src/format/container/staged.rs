@@ -13,7 +13,7 @@ use crate::digest::Algorithm;
 use crate::error::{Error, Place, Result};
 use crate::event::Watch;
 use crate::format::container::index::{MEMBERS_MAX, MemberIndex};
-use crate::format::container::{Container, Measured, Member};
+use crate::format::container::{Container, Measured, Member, is_of_archive, not_an_image};
 use crate::stream::{Compression, CopyError, SNIFF_LENGTH, Tapped, copy};
 use crate::tar_stream::{Kind, Skippable, TarError, TarReader, is_tar_header};
 
@@ -48,26 +48,29 @@ pub(crate) struct StagedTar {
 /// archive that should be taken apart, or a root filesystem.
 ///
 /// The decision is made on a few members, since nothing can be read twice. A
-/// stream that was wrongly kept whole can still be read as the tar that it is.
+/// stream that was wrongly kept whole can still be read as the tar that it is;
+/// `keep_whole` has every stream kept so.
 pub(crate) fn receive(
     mut stream: Box<dyn Read + Send + '_>,
     directory: &Path,
+    keep_whole: bool,
     watch: &Watch<'_>,
 ) -> Result<Received> {
     let mut recorder = Recorder {
         input: &mut stream,
         seen: Vec::new(),
     };
-    let is_archive = begins_as_archive(&mut recorder);
+    let begins_as_archive = begins_as_archive(&mut recorder);
     let seen = recorder.seen;
-    // A stream that is no tar is kept whole too: whoever looks at it says why.
-    let is_archive = match is_archive {
+    let is_archive = match begins_as_archive {
         Ok(is_archive) => is_archive,
-        Err(TarError::Io(error)) => return Err(TarError::Io(error).into()),
+        Err(TarError::Io(error)) => return Err(error.into()),
+        Err(TarError::Checksum { offset: 0 }) => return Err(not_an_image(&seen)),
+        // Whoever looks at it says why it is none.
         Err(_) => false,
     };
     let mut stream = Cursor::new(seen).chain(stream);
-    if is_archive {
+    if is_archive && !keep_whole {
         return StagedTar::unpack(&mut stream, directory, watch).map(Received::Members);
     }
     let path = directory.join("stream");
@@ -81,16 +84,12 @@ fn begins_as_archive(input: &mut dyn Read) -> Result<bool, TarError> {
     while let Some(member) = reader.next_member()? {
         let path = String::from_utf8_lossy(&member.path);
         let path = path.trim_start_matches(['.', '/']).trim_end_matches('/');
-        let first = path.split('/').next().unwrap_or_default();
-        let stem = first.split('.').next().unwrap_or_default();
-        let stem = stem.strip_prefix("sha256:").unwrap_or(stem);
-        let is_digest = stem.len() == 64 && stem.bytes().all(|byte| byte.is_ascii_hexdigit());
         let is_control_file = ["manifest.json", "index.json", "oci-layout", "repositories"];
-        if is_digest || first == "blobs" || is_control_file.contains(&path) {
+        if is_of_archive(path) || is_control_file.contains(&path) {
             return Ok(true);
         }
         if member.kind != Kind::File {
-            if path.is_empty() {
+            if matches!(path, "" | "blobs" | "blobs/sha256" | "blobs/sha512") {
                 continue;
             }
             return Ok(false);
@@ -128,7 +127,7 @@ impl StagedTar {
         tar.index.cut_off_at = reader.cut_off_at();
         // What pads the archive is taken too, or the writer would see a closed pipe.
         let rest = &mut reader.into_inner().0;
-        io::copy(rest, &mut io::sink()).map_err(TarError::Io)?;
+        io::copy(rest, &mut io::sink()).map_err(TarError::from)?;
         tar.index.check_control_files(&tar)?;
         Ok(tar)
     }
@@ -149,9 +148,9 @@ fn arrive(
     reader
         .take(SNIFF_LENGTH as u64)
         .read_to_end(&mut start)
-        .map_err(TarError::Io)?;
+        .map_err(TarError::from)?;
     let compression = Compression::sniff(&start);
-    let algorithm = if name.starts_with(b"blobs/sha512/") {
+    let algorithm = if name.windows(13).any(|part| part == b"blobs/sha512/") {
         Algorithm::Sha512
     } else {
         Algorithm::Sha256
@@ -164,7 +163,7 @@ fn arrive(
             .map_err(Error::Thread)?;
     }
     write_file(&mut stream, path, watch)?;
-    let mut hashes = stream.finish().map_err(TarError::Io)?.into_iter();
+    let mut hashes = stream.finish().map_err(TarError::from)?.into_iter();
     let mut next = || hashes.next().and_then(Result::ok);
     let stored = next().ok_or_else(|| TarError::Io(io::Error::other("nothing was hashed")))?;
     let unpacked = match compression {
@@ -179,7 +178,7 @@ fn write_file<R: Read>(stream: &mut Tapped<R>, path: &Path, watch: &Watch<'_>) -
     let mut file = File::create(path).map_err(|error| Error::write(to(), error))?;
     match copy(stream, &mut file, watch) {
         Ok(_) => Ok(()),
-        Err(CopyError::Read(error)) => Err(TarError::Io(error).into()),
+        Err(CopyError::Read(error)) => Err(TarError::from(error).into()),
         Err(error) => Err(Error::copy(Place::StandardInput, to(), error)),
     }
 }
@@ -225,7 +224,11 @@ impl Container for StagedTar {
     }
 }
 
-/// Keeps what is read, so that it can be read again.
+/// How much of a stream is looked at to tell what it is. What no member has
+/// decided by then is no archive.
+const RECORD_MAX: usize = 4 * 1024 * 1024;
+
+/// Keeps what is read, so that it can be read again, and ends where too much is.
 struct Recorder<'a> {
     input: &'a mut dyn Read,
     seen: Vec<u8>,
@@ -233,7 +236,9 @@ struct Recorder<'a> {
 
 impl Read for Recorder<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.input.read(buffer)?;
+        let room = RECORD_MAX - self.seen.len();
+        let limit = buffer.len().min(room);
+        let length = self.input.read(&mut buffer[..limit])?;
         self.seen.extend_from_slice(&buffer[..length]);
         Ok(length)
     }

@@ -44,10 +44,7 @@ impl WholeStream {
         if let Some(offset) = reader.cut_off_at() {
             return Err(TarError::EndMissing { offset }.into());
         }
-        let damaged = |source| Error::Compression {
-            compression,
-            source,
-        };
+        let damaged = |source| Error::unreadable(compression, source);
         let unpacked = stream
             .finish()
             .map_err(damaged)?
@@ -85,15 +82,12 @@ impl WholeStream {
 }
 
 fn range(file: &File, start: u64) -> Result<FileRange<'_>> {
-    FileRange::from(file, start).map_err(|error| TarError::Io(error).into())
+    FileRange::from(file, start).map_err(Error::from)
 }
 
 fn unpack<R: Read>(input: R, compression: Compression) -> Result<Decoder<BufReader<R>>> {
     let input = BufReader::with_capacity(COPY_BUFFER, input);
-    Decoder::new(compression, input).map_err(|source| Error::Compression {
-        compression,
-        source,
-    })
+    Decoder::new(compression, input).map_err(|source| Error::unreadable(compression, source))
 }
 
 impl Container for WholeStream {

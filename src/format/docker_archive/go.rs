@@ -129,8 +129,13 @@ fn through_struct(json: &Value, fields: &[Field]) -> Value {
     Value::Object(out)
 }
 
+/// A string in a list or a map, where Go reads null as the empty one.
+fn text_or_empty(value: &Value) -> Value {
+    value.as_str().unwrap_or_default().into()
+}
+
 /// A field by its name in any case, as Go finds it.
-fn lookup<'a>(json: &'a Value, name: &str) -> &'a Value {
+pub(super) fn lookup<'a>(json: &'a Value, name: &str) -> &'a Value {
     let fields = json.as_object().into_iter().flatten();
     let mut found = fields.filter(|(key, _)| key.eq_ignore_ascii_case(name));
     found.next_back().map_or(&Value::Null, |(_, value)| value)
@@ -143,14 +148,15 @@ fn convert(value: &Value, holds: Type) -> Value {
         Type::Texts => match value {
             // A command could be a single string once.
             Value::String(text) => vec![text.as_str()].into(),
-            other => other.clone(),
+            Value::Array(texts) => texts.iter().map(text_or_empty).collect(),
+            _ => Value::Null,
         },
         Type::Map | Type::Set => match value {
             Value::Object(map) => {
                 let sorted: BTreeMap<_, _> = map.iter().collect();
                 let value = |value: &Value| match holds {
                     Type::Set => Value::Object(Map::new()),
-                    _ => value.clone(),
+                    _ => text_or_empty(value),
                 };
                 Value::Object(
                     sorted
@@ -168,16 +174,19 @@ fn convert(value: &Value, holds: Type) -> Value {
     }
 }
 
-/// A time as Go writes it: without zeros at the end of its fraction.
+/// A time as Go writes it: without zeros at the end of its fraction, and with `Z`
+/// for an offset of nothing.
 pub(super) fn time(text: &str) -> String {
-    let Some((seconds, rest)) = text.split_once('.') else {
-        return text.to_owned();
+    let (text, zone) = match text.strip_suffix("+00:00").or(text.strip_suffix("-00:00")) {
+        Some(text) => (text, "Z"),
+        None => text.split_at(text.rfind(['Z', '+', '-']).unwrap_or(text.len())),
     };
-    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-    let (fraction, zone) = rest.split_at(digits);
-    match fraction.trim_end_matches('0') {
-        "" => format!("{seconds}{zone}"),
-        fraction => format!("{seconds}.{fraction}{zone}"),
+    match text.split_once('.') {
+        Some((seconds, fraction)) => match fraction.trim_end_matches('0') {
+            "" => format!("{seconds}{zone}"),
+            fraction => format!("{seconds}.{fraction}{zone}"),
+        },
+        None => format!("{text}{zone}"),
     }
 }
 
@@ -241,6 +250,8 @@ mod tests {
             ("2015-04-17T22:01:12.100Z", "2015-04-17T22:01:12.1Z"),
             ("2015-04-17T22:01:12.000+02:00", "2015-04-17T22:01:12+02:00"),
             ("2015-04-17T22:01:12Z", "2015-04-17T22:01:12Z"),
+            ("2015-04-17T22:01:12.50+00:00", "2015-04-17T22:01:12.5Z"),
+            ("2015-04-17T22:01:12-07:00", "2015-04-17T22:01:12-07:00"),
         ] {
             assert_eq!(time(text), expected);
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Deserializer, Value};
 
-use crate::image::{Descriptor, DocumentError};
+use crate::image::{DESCRIPTORS_MAX, Descriptor, DocumentError};
 
 /// An element of `manifest.json`.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +44,13 @@ pub(super) fn parse(bytes: &[u8]) -> Result<ManifestJson, DocumentError> {
         Value::Array(elements) => elements,
         _ => return Err(wrong(String::from("the document"), "a list of images")),
     };
+    if elements.len() > DESCRIPTORS_MAX {
+        return Err(DocumentError::TooMany {
+            field: "the document".to_owned(),
+            count: elements.len(),
+            limit: DESCRIPTORS_MAX,
+        });
+    }
     Ok(ManifestJson {
         elements: elements
             .iter()
@@ -63,7 +70,10 @@ fn parse_element(at: usize, element: &Value) -> Result<Element, DocumentError> {
     let mut sources = BTreeMap::new();
     if let Some(Value::Object(map)) = field(element, "LayerSources") {
         for (diff_id, descriptor) in map {
-            sources.insert(diff_id.clone(), Descriptor::from_json(descriptor)?);
+            // Docker needs none of them, so one that is malformed does no harm.
+            if let Ok(descriptor) = Descriptor::from_json(descriptor) {
+                sources.insert(diff_id.clone(), descriptor);
+            }
         }
     }
     Ok(Element {

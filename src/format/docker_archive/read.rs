@@ -1,16 +1,17 @@
 //! Reading a docker archive.
 
-use crate::error::{Error, Result};
+use crate::digest::Digest;
+use crate::error::{Error, Place, Result};
 use crate::event::{Warning, Watch};
 use crate::format::Format;
-use crate::format::container::{Container, find_document};
+use crate::format::container::{Container, find_document, is_of_archive, spend};
 use crate::format::docker_archive::manifest_json::{self, Element};
 use crate::format::docker_archive::{MANIFEST, v1};
 use crate::format::oci_layout::{Graph, is_layout};
 use crate::format::oci_layout::{check_marker, find_index};
 use crate::format::source::{Content, Image, ImageSource, Layer, Root, Target};
 use crate::image::media_type::LayerType;
-use crate::image::{Config, Document, Reference};
+use crate::image::{Config, DOCUMENTS_MAX, Document, DocumentError, Reference};
 use crate::stream::Compression;
 
 /// A docker archive that is open for reading.
@@ -26,19 +27,25 @@ pub(in crate::format) struct DockerArchive {
 /// A root filesystem may hold a file called `manifest.json`; what makes the
 /// difference is its shape, and that the config that it names is there.
 pub(in crate::format) fn is_docker_archive(container: &dyn Container) -> Result<bool> {
-    let Some(bytes) = find_document(container, MANIFEST)? else {
+    let is_rootfs = is_root_filesystem(container);
+    let bytes = match find_document(container, MANIFEST) {
+        Err(Error::LinkBroken { .. }) if is_rootfs => return Ok(false),
+        other => other?,
+    };
+    let Some(bytes) = bytes else {
         return Ok(v1::is_v1_archive(container));
     };
     match manifest_json::parse(&bytes) {
         Ok(manifest) => {
             let is_there = |element: &Element| container.find(&element.config);
-            let all_there = manifest
-                .elements
-                .iter()
-                .all(|e| matches!(is_there(e), Ok(Some(_))));
-            Ok(all_there || !is_root_filesystem(container))
+            let mut elements = manifest.elements.iter();
+            let all_there = elements.all(|e| matches!(is_there(e), Ok(Some(_))));
+            Ok(!is_rootfs || (all_there && !manifest.elements.is_empty()))
         }
-        Err(_) => Ok(!is_root_filesystem(container) && !is_layout(container)?),
+        // Many a program calls something else so. Whether it is broken, or another
+        // thing, its neighbours tell.
+        Err(DocumentError::Syntax(_)) => Ok(!is_rootfs && !is_layout(container)?),
+        Err(_) => Ok(container.paths().iter().any(|path| is_of_archive(path))),
     }
 }
 
@@ -131,7 +138,9 @@ impl DockerArchive {
                 Ok(content) => roots.push((root, content)),
                 // Release candidates of Docker 25.0.0 left layers out. What
                 // `manifest.json` has under the same name is whole.
-                Err(_) if self.has_tag(&root) => watch.warn(Warning::OciPartIgnored { name }),
+                Err(Error::LayerCount { .. }) if self.has_tag(&root) => {
+                    watch.warn(Warning::OciPartIgnored { name });
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -210,9 +219,9 @@ impl DockerArchive {
             };
             Ok(Layer {
                 diff_id: Clone::clone(diff_id),
-                // Before Docker 25 nothing else says that a plain layer's name is
-                // its digest; where it is, it is its diff_id.
-                descriptor: foreign.cloned(),
+                // What is there is a layer like any other: the descriptor is that of
+                // the blob that may be fetched, often compressed.
+                descriptor: foreign.filter(|_| blob.is_none()).cloned(),
                 blob,
                 compression,
             })
@@ -269,6 +278,24 @@ fn root_of(
     }
 }
 
+/// Where a config lies under its digest, as since Docker 25, that must be true.
+/// Other names say nothing.
+fn check_name(path: &str, config: &Document<Config>) -> Result<()> {
+    let name = path
+        .trim_start_matches(['.', '/'])
+        .strip_prefix("blobs/sha256/");
+    match name.map(|hex| format!("sha256:{hex}").parse::<Digest>()) {
+        Some(Ok(expected)) if expected != *config.digest() => {
+            let error = Error::DigestMismatch {
+                expected,
+                got: config.digest().clone(),
+            };
+            Err(error.while_reading(Place::Member(path.to_owned())))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Reads a tag of `RepoTags`.
 fn tagged(text: &str, watch: &Watch<'_>) -> Option<Reference> {
     let reference = text.parse::<Reference>().ok().filter(Reference::is_tagged);
@@ -294,16 +321,19 @@ fn read_elements(
             document: MANIFEST.to_owned(),
         });
     }
+    let mut budget = DOCUMENTS_MAX;
     let with_config = |element: Element| {
         let bytes =
             find_document(container, &element.config)?.ok_or_else(|| Error::MemberAbsent {
                 document: format!("`{MANIFEST}`"),
                 name: element.config.clone(),
             })?;
+        budget = spend(budget, bytes.len())?;
         let config = Document::parse(bytes).map_err(|source| Error::Document {
             what: format!("the config `{}`", element.config),
             source,
         })?;
+        check_name(&element.config, &config)?;
         Ok((element, config))
     };
     manifest.elements.into_iter().map(with_config).collect()

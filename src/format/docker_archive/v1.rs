@@ -13,10 +13,10 @@ use serde_json::{Map, Value, json};
 use crate::digest::DiffId;
 use crate::error::{Error, Result};
 use crate::event::Watch;
-use crate::format::container::{Container, Member, find_document, unpacked_digest};
+use crate::format::container::{Container, Member, find_document, spend, unpacked_digest};
 use crate::format::docker_archive::manifest_json::Element;
 use crate::format::docker_archive::{REPOSITORIES, go};
-use crate::image::{Config, DESCRIPTORS_MAX, Document, DocumentError, go_json};
+use crate::image::{Config, DESCRIPTORS_MAX, DOCUMENTS_MAX, Document, DocumentError, go_json};
 use crate::tar_stream::TarError;
 
 /// From this version on, Docker kept fields of a v1 image that it did not know.
@@ -53,8 +53,11 @@ pub(super) fn read_elements(
     let mut tags = read_repositories(container)?;
     let paths = container.paths();
     let mut images = BTreeMap::new();
+    let mut budget = DOCUMENTS_MAX;
     for id in image_ids(&paths) {
-        images.insert(id.to_owned(), read_image(container, id)?);
+        let bytes = find_document(container, &format!("{id}/json"))?.unwrap_or_default();
+        budget = spend(budget, bytes.len())?;
+        images.insert(id.to_owned(), parse_image(id, &bytes)?);
     }
     let parents: BTreeSet<_> = images
         .values()
@@ -130,12 +133,10 @@ struct V1Image {
     raw: BTreeMap<String, Box<RawValue>>,
 }
 
-fn read_image(container: &dyn Container, id: &str) -> Result<V1Image> {
-    let path = format!("{id}/json");
-    let bytes = find_document(container, &path)?.unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes);
+fn parse_image(id: &str, bytes: &[u8]) -> Result<V1Image> {
+    let text = String::from_utf8_lossy(bytes);
     let malformed = |error: serde_json::Error| Error::Document {
-        what: format!("`{path}`"),
+        what: format!("`{id}/json`"),
         source: error.into(),
     };
     Ok(V1Image {
@@ -145,13 +146,14 @@ fn read_image(container: &dyn Container, id: &str) -> Result<V1Image> {
 }
 
 fn parent(image: &V1Image) -> Option<&str> {
-    let parent = image.value.get("parent")?.as_str()?;
+    let parent = go::lookup(&image.value, "parent").as_str()?;
     (!parent.is_empty()).then_some(parent)
 }
 
 /// An image's ancestors and itself, the lowest first.
-fn chain(images: &BTreeMap<String, V1Image>, id: &str) -> Result<Vec<String>> {
+fn chain<'a>(images: &'a BTreeMap<String, V1Image>, id: &'a str) -> Result<Vec<String>> {
     let mut chain = vec![id.to_owned()];
+    let mut seen = BTreeSet::from([id]);
     let mut named_by = format!("`{REPOSITORIES}`");
     let mut current = id;
     loop {
@@ -162,9 +164,15 @@ fn chain(images: &BTreeMap<String, V1Image>, id: &str) -> Result<Vec<String>> {
         let Some(parent) = parent(image) else {
             break;
         };
-        if chain.len() >= DESCRIPTORS_MAX || chain.iter().any(|id| id == parent) {
+        if !seen.insert(parent) {
             return Err(Error::V1Circle {
                 id: parent.to_owned(),
+            });
+        }
+        if chain.len() >= DESCRIPTORS_MAX {
+            return Err(Error::TooManyLayers {
+                id: id.to_owned(),
+                limit: DESCRIPTORS_MAX,
             });
         }
         named_by = format!("`{current}/json`");
@@ -237,16 +245,21 @@ fn make_config(
 
 fn history_entry(image: &Value) -> Value {
     let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
-    let command = image
-        .pointer("/container_config/Cmd")
-        .and_then(Value::as_array);
-    let words = command.into_iter().flatten().filter_map(Value::as_str);
+    let command = go::lookup(go::lookup(image, "container_config"), "Cmd");
+    let words: Vec<&str> = match command {
+        Value::String(word) => vec![word],
+        Value::Array(words) => words
+            .iter()
+            .map(|word| word.as_str().unwrap_or_default())
+            .collect(),
+        _ => Vec::new(),
+    };
     let mut entry = Map::new();
     let created = go::time_or_zero(image.get("created").unwrap_or(&Value::Null));
     entry.insert("created".to_owned(), created.into());
     for (key, value) in [
         ("author", text(image.get("author"))),
-        ("created_by", words.collect::<Vec<_>>().join(" ")),
+        ("created_by", words.join(" ")),
         ("comment", text(image.get("comment"))),
     ] {
         if !value.is_empty() {

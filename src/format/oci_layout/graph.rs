@@ -2,19 +2,26 @@
 
 use crate::digest::Hasher;
 use crate::error::{Error, Place, Result};
-use crate::format::container::{Container, Member, read_document};
+use crate::format::container::{Container, Member, read_document, spend};
 use crate::format::oci_layout::blob_path;
 use crate::format::source::{Artifact, Content, Image, IndexContent, Layer};
 use crate::image::media_type::{self, DocumentKind, LayerType};
 use crate::image::{
-    Config, DESCRIPTORS_MAX, Descriptor, Document, DocumentError, Index, Manifest, NESTING_MAX,
-    View,
+    Config, DESCRIPTORS_MAX, DOCUMENTS_MAX, Descriptor, Document, DocumentError, Index, Manifest,
+    NESTING_MAX, View,
 };
 
 /// The blobs of a layout.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::format) struct Graph<'a> {
     container: &'a dyn Container,
+}
+
+/// How much more may be read under one root.
+#[derive(Debug)]
+struct Budget {
+    documents: usize,
+    bytes: u64,
 }
 
 impl<'a> Graph<'a> {
@@ -26,7 +33,10 @@ impl<'a> Graph<'a> {
     ///
     /// `name` is what messages call the root.
     pub(in crate::format) fn load(&self, descriptor: &Descriptor, name: &str) -> Result<Content> {
-        let mut budget = DESCRIPTORS_MAX;
+        let mut budget = Budget {
+            documents: DESCRIPTORS_MAX,
+            bytes: DOCUMENTS_MAX,
+        };
         let content = self.load_nested(descriptor, name, NESTING_MAX, &mut budget)?;
         match content {
             Content::Opaque { blob: None, .. } => Err(Error::MemberAbsent {
@@ -42,12 +52,12 @@ impl<'a> Graph<'a> {
         descriptor: &Descriptor,
         name: &str,
         depth: usize,
-        budget: &mut usize,
+        budget: &mut Budget,
     ) -> Result<Content> {
         let too_large = Error::IndexTooLarge {
             limit: DESCRIPTORS_MAX,
         };
-        *budget = budget.checked_sub(1).ok_or(too_large)?;
+        budget.documents = budget.documents.checked_sub(1).ok_or(too_large)?;
         let opaque = |blob| Content::Opaque {
             descriptor: descriptor.clone(),
             blob,
@@ -65,8 +75,9 @@ impl<'a> Graph<'a> {
         let Some(bytes) = self.document_bytes(descriptor)? else {
             return Ok(opaque(None));
         };
+        budget.bytes = spend(budget.bytes, bytes.len())?;
         if kind == DocumentKind::Manifest {
-            return self.manifest(descriptor, bytes, name);
+            return self.manifest(descriptor, bytes, name, depth == NESTING_MAX, budget);
         }
         let index = parse::<Index>(bytes, descriptor)?;
         check_media_type(descriptor, index.view().media_type.as_deref())?;
@@ -86,7 +97,14 @@ impl<'a> Graph<'a> {
         })))
     }
 
-    fn manifest(&self, descriptor: &Descriptor, bytes: Vec<u8>, name: &str) -> Result<Content> {
+    fn manifest(
+        &self,
+        descriptor: &Descriptor,
+        bytes: Vec<u8>,
+        name: &str,
+        is_root: bool,
+        budget: &mut Budget,
+    ) -> Result<Content> {
         let manifest = parse::<Manifest>(bytes, descriptor)?;
         let view = manifest.view();
         check_media_type(descriptor, view.media_type.as_deref())?;
@@ -98,15 +116,23 @@ impl<'a> Graph<'a> {
             .iter()
             .all(|layer| LayerType::of(layer.media_type()).is_some());
         let is_image = media_type::is_image_config(view.config.media_type());
-        if is_image && are_layers && !is_placeholder {
-            self.image(manifest, name).map(Content::Image)
+        // Exports leave configs of other platforms out, as they do manifests.
+        let has_config =
+            is_root || view.config.data().is_some() || self.blob(&view.config)?.is_some();
+        if is_image && are_layers && !is_placeholder && has_config {
+            self.image(manifest, name, budget).map(Content::Image)
         } else {
             self.artifact(manifest)
                 .map(|artifact| Content::Artifact(Box::new(artifact)))
         }
     }
 
-    fn image(&self, manifest: Document<Manifest>, name: &str) -> Result<Image> {
+    fn image(
+        &self,
+        manifest: Document<Manifest>,
+        name: &str,
+        budget: &mut Budget,
+    ) -> Result<Image> {
         let view = manifest.view();
         let config = self
             .document_bytes(&view.config)?
@@ -114,6 +140,7 @@ impl<'a> Graph<'a> {
                 document: format!("the manifest of `{name}`"),
                 name: blob_path(view.config.digest()),
             })?;
+        budget.bytes = spend(budget.bytes, config.len())?;
         let config = parse::<Config>(config, &view.config)?;
         let diff_ids = &config.view().diff_ids;
         if diff_ids.len() != view.layers.len() {

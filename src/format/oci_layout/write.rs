@@ -16,8 +16,8 @@ use crate::format::oci_layout::read::{check_marker, find_index};
 use crate::format::oci_layout::{INDEX, MARKER, MARKER_CONTENT, blob_path};
 use crate::format::sink::{BlobWriter, ImageSink, OutputIndex, OutputRoot};
 use crate::format::source::Root;
-use crate::image::{CONTAINERD_NAME, Descriptor, Document, Index, REF_NAME, compact, new_index};
-use crate::stream::{Hashed, PendingDirectory, PendingFile, lock_directory};
+use crate::image::{CONTAINERD_NAME, Descriptor, Document, Index, REF_NAME};
+use crate::stream::{Hashed, PendingDirectory, PendingFile, is_temporary, lock_directory};
 
 /// A layout that is being written.
 ///
@@ -104,8 +104,7 @@ fn check_target(target: &Path) -> Result<()> {
     let mut is_empty = true;
     for entry in fs::read_dir(target).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();
-        let is_temporary = name.to_string_lossy().contains(".restow-");
-        is_empty &= is_temporary || name == "lost+found";
+        is_empty &= is_temporary(&name.to_string_lossy()) || name == "lost+found";
     }
     let container = Directory::new(target);
     if !is_empty && container.find(INDEX)?.is_none() && container.find(MARKER)?.is_none() {
@@ -113,7 +112,10 @@ fn check_target(target: &Path) -> Result<()> {
             path: target.to_owned(),
         });
     }
-    check_marker(&container).map_err(|e| e.while_reading(Place::Path(target.to_owned())))
+    check_marker(&container)
+        .and_then(|()| find_index(&container))
+        .map(drop)
+        .map_err(|error| error.while_reading(Place::Path(target.to_owned())))
 }
 
 impl ImageSink for LayoutSink {
@@ -183,7 +185,7 @@ impl ImageSink for LayoutSink {
             return join(&target, staging.path(), &index, watch);
         }
         fs::write(staging.path().join(MARKER), MARKER_CONTENT).map_err(failed)?;
-        fs::write(staging.path().join(INDEX), index_bytes(&index)).map_err(failed)?;
+        fs::write(staging.path().join(INDEX), index.bytes()?).map_err(failed)?;
         match staging.rename(&target) {
             Ok(()) => Ok(()),
             // Somebody made a layout there in the meantime.
@@ -219,6 +221,10 @@ impl Write for Part<'_> {
 }
 
 impl BlobWriter for Part<'_> {
+    fn place(&self) -> Place {
+        self.sink.place()
+    }
+
     fn finish(self: Box<Self>, hashed: &Hashed) -> Result<()> {
         self.sink.settle(&self.path, &hashed.digest)
     }
@@ -227,37 +233,28 @@ impl BlobWriter for Part<'_> {
 /// Moves the blobs of a staging folder into a layout, and lists the images there.
 fn join(target: &Path, staging: &Path, index: &OutputIndex, watch: &Watch<'_>) -> Result<()> {
     let failed = |error| Error::write(Place::Path(target.to_owned()), error);
-    let _lock = lock_directory(target).map_err(failed)?;
+    let lock = lock_directory(target, watch).map_err(failed)?;
+    let _lock = lock.ok_or(Error::Interrupted)?;
     let container = Directory::new(target);
     // First of all it becomes a layout, so that no other writer takes a folder
     // with blobs in it for something else.
-    for (name, content) in [
-        (INDEX, index_bytes(&OutputIndex::default())),
-        (MARKER, MARKER_CONTENT.to_vec()),
-    ] {
+    let nothing = OutputIndex::default().bytes()?;
+    for (name, content) in [(INDEX, nothing.as_slice()), (MARKER, MARKER_CONTENT)] {
         if container.find(name)?.is_none() {
-            replace(&target.join(name), &content).map_err(failed)?;
+            replace(&target.join(name), content).map_err(failed)?;
         }
     }
     move_blobs(&staging.join("blobs"), &target.join("blobs")).map_err(failed)?;
     let held = find_index(&container);
     let held = held.map_err(|e| e.while_reading(Place::Path(target.to_owned())))?;
     let bytes = match held {
-        // Nothing is lost of one that says nothing, and so the input's can be kept.
-        Some(held) if !held.view().manifests.is_empty() => joined_index(&held, index, watch)?,
-        _ => Some(index_bytes(index)),
+        Some(held) if held.bytes() != nothing => joined_index(&held, index, watch)?,
+        _ => Some(index.bytes()?),
     };
     match bytes {
         Some(bytes) => replace(&target.join(INDEX), &bytes).map_err(failed),
         None => Ok(()),
     }
-}
-
-/// The `index.json` of a new layout.
-fn index_bytes(index: &OutputIndex) -> Vec<u8> {
-    let descriptors: Vec<_> = index.roots.iter().map(|r| r.descriptor.clone()).collect();
-    let verbatim = index.verbatim.clone();
-    verbatim.unwrap_or_else(|| compact(&new_index(&descriptors)))
 }
 
 /// The `index.json` of a layout that roots were added to; `None` if it stays.
@@ -302,49 +299,61 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// What an index lists after roots were added to it.
 ///
 /// As with `docker load`, a name that another image had moves, and that image
-/// stays, without it. Nothing is listed twice.
+/// stays, without it. What is listed already stays as it is, with all that is
+/// said of it there; nothing is listed twice.
 fn joined(before: &[Descriptor], roots: &[OutputRoot], watch: &Watch<'_>) -> Vec<Descriptor> {
-    let mut after = before.to_vec();
+    let named = |descriptor: &Descriptor| (name_of(descriptor), descriptor.clone());
+    let mut after: Vec<(Option<String>, Descriptor)> = before.iter().map(named).collect();
+    let mut nameless = HashSet::new();
     for root in roots {
-        let new = &root.descriptor;
-        let name = name_of(new);
-        let same_name = |held: &Descriptor| name.is_some() && name_of(held) == name;
-        let mut place = None;
-        for (at, held) in after.iter_mut().enumerate() {
-            let is_same = held.digest() == new.digest();
-            let is_nameless = name_of(held).is_none();
-            if is_same && (same_name(held) || is_nameless || name.is_none()) {
-                place.get_or_insert(at);
-            } else if same_name(held) {
-                watch.warn(Warning::ReferenceMoved {
-                    reference: name.clone().unwrap_or_default(),
-                    previous: held.digest().clone(),
-                });
-                *held = held
-                    .clone()
-                    .with_annotation(REF_NAME, None)
-                    .with_annotation(CONTAINERD_NAME, None);
+        let (name, new) = named(&root.descriptor);
+        let is_same = |held: &Descriptor| held.digest() == new.digest();
+        if name.is_some() {
+            for (held_name, held) in &mut after {
+                if *held_name == name && !is_same(held) {
+                    watch.warn(Warning::ReferenceMoved {
+                        reference: held_name.take().unwrap_or_default(),
+                        previous: held.digest().clone(),
+                    });
+                    nameless.insert(held.digest().clone());
+                    *held = named_like(held, &Descriptor::new("", held.digest().clone(), 0));
+                }
             }
         }
-        match place {
-            // A name is not taken away by adding the image once more without it.
-            Some(_) if name.is_none() => {}
-            Some(at) => after[at] = new.clone(),
-            None => after.push(new.clone()),
+        let mut same = after.iter_mut().filter(|(_, held)| is_same(held));
+        let is_listed = same.any(|(held_name, _)| name.is_none() || *held_name == name);
+        if is_listed {
+            continue;
+        }
+        let mut same = after.iter_mut().filter(|(_, held)| is_same(held));
+        match same.find(|(held_name, _)| held_name.is_none()) {
+            Some((held_name, held)) => {
+                *held = named_like(held, &new);
+                *held_name = name;
+            }
+            None => after.push((name, new)),
         }
     }
-    let mut listed = Vec::new();
-    for descriptor in &after {
-        let others = after
+    // An image that lost one of several names is there under the others.
+    let has_name = |digest: &Digest, after: &[(Option<String>, Descriptor)]| {
+        after
             .iter()
-            .filter(|other| other.digest() == descriptor.digest())
-            .count();
-        let lost_its_name = !before.contains(descriptor) && name_of(descriptor).is_none();
-        if !(lost_its_name && others > 1 || listed.contains(descriptor)) {
-            listed.push(descriptor.clone());
-        }
-    }
-    listed
+            .any(|(name, held)| name.is_some() && held.digest() == digest)
+    };
+    let lost = |(name, held): &(Option<String>, Descriptor)| {
+        name.is_none() && nameless.contains(held.digest()) && has_name(held.digest(), &after)
+    };
+    let kept = after.iter().filter(|entry| !lost(entry));
+    kept.map(|(_, held)| held.clone()).collect()
+}
+
+/// A descriptor with the names of another.
+fn named_like(descriptor: &Descriptor, other: &Descriptor) -> Descriptor {
+    let name = |key| other.annotation(key).map(str::to_owned);
+    descriptor
+        .clone()
+        .with_annotation(REF_NAME, name(REF_NAME))
+        .with_annotation(CONTAINERD_NAME, name(CONTAINERD_NAME))
 }
 
 /// The name that must be unique: the whole reference where it is known.

@@ -239,8 +239,8 @@ fn warnings_say_what_is_otherwise() {
             case(
                 attested(),
                 &["--compress", "gzip", "in.tar", "oci:out"],
-                "warning: an attestation of `app:1` left out: the compression changes the digest that it speaks of\n\
-             warning: an artifact of type `application/vnd.example.signature` of `sha256:54fab850919d9c42d856f064fd08ac33edc94fbc3bff2f17929d76210b060742` left out: the compression changes the digest that it speaks of\n",
+                "warning: an attestation of `app:1` left out: the manifest that it speaks of is not in the output\n\
+             warning: an artifact of type `application/vnd.example.signature` of `sha256:54fab850919d9c42d856f064fd08ac33edc94fbc3bff2f17929d76210b060742` left out: the manifest that it speaks of is not in the output\n",
             ),
             case(
                 labelled(),

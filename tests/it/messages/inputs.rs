@@ -151,7 +151,7 @@ fn inputs_that_are_no_images() {
                     "x",
                 )]),
                 TO_ARCHIVE,
-                "error: cannot read `in.tar`\n  caused by: it is not a whole archive of images: `manifest.json` or `index.json` is missing\n",
+                "error: cannot read `in.tar`\n  caused by: it is not a whole archive of images: `manifest.json` or `index.json` is missing\n  hint: if it is a root filesystem, name it as `rootfs:PATH`\n",
             ),
         ],
     );
