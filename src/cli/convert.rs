@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -89,18 +90,19 @@ fn parse_compress(text: &str) -> Result<Compress, String> {
         Some((name, level)) => (name, Some(level)),
         None => (text, None),
     };
-    let leveled = |levels: std::ops::RangeInclusive<i32>, usual, make: fn(i32) -> Recoding| {
-        let given = level.map(|level| level.parse().ok().filter(|level| levels.contains(level)));
-        match given {
-            None => Ok(Compress::To {
-                recoding: make(usual),
+    let leveled = |levels: RangeInclusive<i32>, make: fn(Option<i32>) -> Recoding| {
+        let Some(text) = level else {
+            return Ok(Compress::To {
+                recoding: make(None),
                 always: false,
-            }),
-            Some(Some(level)) => Ok(Compress::To {
-                recoding: make(level),
+            });
+        };
+        match text.parse().ok().filter(|level| levels.contains(level)) {
+            Some(level) => Ok(Compress::To {
+                recoding: make(Some(level)),
                 always: true,
             }),
-            Some(None) => Err(format!(
+            None => Err(format!(
                 "a level of {name} is a number from {} to {}",
                 levels.start(),
                 levels.end()
@@ -113,8 +115,8 @@ fn parse_compress(text: &str) -> Result<Compress, String> {
             recoding: Recoding::None,
             always: false,
         }),
-        ("gzip", _) => leveled(Recoding::GZIP_LEVELS, Recoding::GZIP_LEVEL, Recoding::Gzip),
-        ("zstd", _) => leveled(Recoding::ZSTD_LEVELS, Recoding::ZSTD_LEVEL, Recoding::Zstd),
+        ("gzip", _) => leveled(Recoding::GZIP_LEVELS, Recoding::Gzip),
+        ("zstd", _) => leveled(Recoding::ZSTD_LEVELS, Recoding::Zstd),
         _ => Err("keep, none, gzip, gzip:LEVEL, zstd or zstd:LEVEL was expected".to_owned()),
     }
 }

@@ -89,9 +89,9 @@ impl Coding {
             Compress::Keep => match layer.compression {
                 Compression::None | Compression::Gzip | Compression::Zstd => None,
                 Compression::Xz | Compression::Bzip2 if self.format == Format::DockerArchive => {
-                    Some(Recoding::GZIP)
+                    Some(Recoding::Gzip(None))
                 }
-                Compression::Xz | Compression::Bzip2 => Some(Recoding::ZSTD),
+                Compression::Xz | Compression::Bzip2 => Some(Recoding::Zstd(None)),
             },
         }
     }

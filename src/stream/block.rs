@@ -20,8 +20,20 @@ const WORKERS_MAX: usize = 8;
 /// waits while a finished one is written.
 const SPARE_BLOCKS: usize = 2;
 
-/// Turns a block into a self-contained part of the output, at a level.
-pub(super) type Compress = fn(&[u8], i32) -> io::Result<Vec<u8>>;
+/// How many bytes of one stream may be under way.
+const STREAM_MAX: usize = 18 * 1024 * 1024;
+
+/// Turns a block into a self-contained part of the output, at a level or at none
+/// in particular.
+pub(super) type Compress = fn(&[u8], Option<i32>, &mut Vec<u8>) -> io::Result<()>;
+
+/// A block, and the part of the output that it becomes. The two buffers stay
+/// together, and are used again and again.
+#[derive(Debug, Default)]
+struct Buffers {
+    block: Vec<u8>,
+    part: Vec<u8>,
+}
 
 type Work = Box<dyn FnOnce() + Send>;
 
@@ -67,19 +79,20 @@ impl Workers {
     /// Has a block compressed; the result comes out of the receiver.
     fn submit(
         &self,
-        mut block: Vec<u8>,
+        mut buffers: Buffers,
         compress: Compress,
-        level: i32,
+        level: Option<i32>,
         permit: Permit,
     ) -> Receiver<Done> {
         let (sender, receiver) = sync_channel(1);
         let work = move || {
-            let part = compress(&block, level);
-            block.clear();
+            let Buffers { block, part } = &mut buffers;
+            part.clear();
+            let result = compress(block, level, part);
             // Nobody waits for it when the stream was given up.
             let _ = sender.send(Done {
-                part,
-                buffer: block,
+                result,
+                buffers,
                 _permit: permit,
             });
         };
@@ -132,10 +145,10 @@ impl Drop for Permit {
     }
 }
 
-/// A compressed block, and the buffer that its input was in.
+/// A block that was compressed, or could not be.
 struct Done {
-    part: io::Result<Vec<u8>>,
-    buffer: Vec<u8>,
+    result: io::Result<()>,
+    buffers: Buffers,
     _permit: Permit,
 }
 
@@ -145,11 +158,12 @@ pub struct BlockWriter<W> {
     output: W,
     workers: Workers,
     compress: Compress,
-    level: i32,
+    level: Option<i32>,
     block_size: usize,
-    block: Vec<u8>,
-    /// The buffer of a block that is done, for another one.
-    spare: Vec<u8>,
+    /// The block that is being filled.
+    current: Buffers,
+    /// Those of blocks that are done, for others.
+    spare: Vec<Buffers>,
     waiting: VecDeque<Receiver<Done>>,
     is_empty: bool,
 }
@@ -172,7 +186,7 @@ impl<W: Write> BlockWriter<W> {
         workers: &Workers,
         block_size: usize,
         compress: Compress,
-        level: i32,
+        level: Option<i32>,
     ) -> Self {
         Self {
             output,
@@ -180,7 +194,7 @@ impl<W: Write> BlockWriter<W> {
             compress,
             level,
             block_size,
-            block: Vec::new(),
+            current: Buffers::default(),
             spare: Vec::new(),
             waiting: VecDeque::new(),
             is_empty: true,
@@ -192,11 +206,11 @@ impl<W: Write> BlockWriter<W> {
     /// An empty stream becomes one empty block, since no block at all is not a
     /// stream of either format.
     pub(super) fn finish(mut self) -> io::Result<W> {
-        if !self.block.is_empty() || self.is_empty {
+        if !self.current.block.is_empty() || self.is_empty {
             self.submit()?;
         }
-        while let Some(oldest) = self.waiting.pop_front() {
-            self.write_done(&oldest)?;
+        while !self.waiting.is_empty() {
+            self.write_oldest()?;
         }
         Ok(self.output)
     }
@@ -206,45 +220,51 @@ impl<W: Write> BlockWriter<W> {
     /// A stream that has blocks under way makes room by writing its own oldest,
     /// so that streams never wait for each other in a circle.
     fn submit(&mut self) -> io::Result<()> {
+        while self.waiting.len() * self.block_size >= STREAM_MAX {
+            self.write_oldest()?;
+        }
         let permit = loop {
             if let Some(permit) = self.workers.permits.try_take() {
                 break permit;
             }
-            match self.waiting.pop_front() {
-                Some(oldest) => self.write_done(&oldest)?,
-                None => break self.workers.permits.take(),
+            if self.waiting.is_empty() {
+                break self.workers.permits.take();
             }
+            self.write_oldest()?;
         };
-        let block = std::mem::take(&mut self.block);
-        let done = self
-            .workers
-            .submit(block, self.compress, self.level, permit);
+        let next = self.spare.pop().unwrap_or_default();
+        let full = std::mem::replace(&mut self.current, next);
+        let done = self.workers.submit(full, self.compress, self.level, permit);
         self.waiting.push_back(done);
         self.is_empty = false;
         Ok(())
     }
 
-    /// Waits for a block and writes it.
-    fn write_done(&mut self, waiting: &Receiver<Done>) -> io::Result<()> {
-        let done = waiting
+    /// Waits for the oldest block and writes it.
+    fn write_oldest(&mut self) -> io::Result<()> {
+        let Some(oldest) = self.waiting.pop_front() else {
+            return Ok(());
+        };
+        let done = oldest
             .recv()
             .map_err(|_| io::Error::other("a compressing thread panicked"))?;
-        self.output.write_all(&done.part?)?;
-        self.spare = done.buffer;
+        done.result?;
+        self.output.write_all(&done.buffers.part)?;
+        let mut buffers = done.buffers;
+        buffers.block.clear();
+        self.spare.push(buffers);
         Ok(())
     }
 }
 
 impl<W: Write> Write for BlockWriter<W> {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        if self.block.capacity() == 0 {
-            self.block = std::mem::take(&mut self.spare);
-            self.block.reserve_exact(self.block_size);
-        }
-        let room = self.block_size - self.block.len();
+        let block = &mut self.current.block;
+        // Not all at once: most layers are smaller than a block.
+        let room = self.block_size - block.len();
         let length = room.min(buffer.len());
-        self.block.extend_from_slice(&buffer[..length]);
-        if self.block.len() == self.block_size {
+        block.extend_from_slice(&buffer[..length]);
+        if block.len() == self.block_size {
             self.submit()?;
         }
         Ok(length)
