@@ -13,6 +13,7 @@ mod judges;
 mod layouts;
 mod messages;
 mod readme;
+mod referrers;
 mod roundtrip;
 mod streaming;
 

@@ -103,6 +103,23 @@ fn choices_that_cannot_be_had() {
 }
 
 #[test]
+fn a_tag_that_two_images_have_chooses_none() {
+    check(
+        1,
+        vec![case(
+            layout(|layout| {
+                layout.add(&app());
+                let tool = Image::new(&["tool:1"], &["file t 1"]);
+                layout.add(&tool);
+            }),
+            &["--image", "1", "in.tar", "oci:out"],
+            "error: 2 images of the input are `1`\n  \
+                 hint: choose one with `--image <REFERENCE>`: `app:1`, `tool:1`\n",
+        )],
+    );
+}
+
+#[test]
 fn wrong_usage_ends_with_2() {
     check(
         2,
@@ -377,4 +394,27 @@ fn wrong_oci_part(change: impl FnOnce(&mut Vec<Vec<u8>>)) -> Vec<u8> {
     let docker = make::hybrid(&[image]).into_iter();
     members.extend(docker.filter(|member| member.name() == "manifest.json"));
     make::tar(&members)
+}
+
+#[test]
+fn a_damaged_blob_of_the_output_is_replaced() {
+    let sandbox = Sandbox::new();
+    let image = app();
+    sandbox.write(
+        "in.tar",
+        make::tar(&make::docker(std::slice::from_ref(&image))),
+    );
+    sandbox.run(&["convert", "in.tar", "oci:out"]).silent();
+    let path = format!("out/blobs/{}", image.diff_ids[1].replace(':', "/"));
+    let mut bytes = sandbox.read(&path);
+    bytes[600] ^= 1;
+    sandbox.write(&path, bytes);
+    let warning = format!(
+        "warning: {} was damaged in the output; written anew\n",
+        image.diff_ids[1]
+    );
+    sandbox
+        .run(&["convert", "in.tar", "oci:out"])
+        .warns(&warning);
+    assert_eq!(sandbox.read(&path), image.layers[1]);
 }

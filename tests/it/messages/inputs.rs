@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{TO_ARCHIVE, TO_LAYOUT, app, case, check, layout};
 use crate::support::codec::Codec;
 use crate::support::make::{self, Layout, Member};
+use crate::support::sandbox::Sandbox;
 
 /// The members of a docker archive of [`app`], changed.
 fn docker(change: impl Fn(&mut Member)) -> Vec<u8> {
@@ -484,4 +485,36 @@ fn bytes_that_are_not_what_they_are_called() {
             ),
         ],
     );
+}
+
+/// A hybrid archive, as Docker 25 and later write it, with a bit of its config
+/// flipped.
+fn flipped_config() -> Vec<u8> {
+    let mut members = make::hybrid(&[app()]);
+    for member in &mut members {
+        if let Member::File(_, bytes) = member
+            && is_config(bytes)
+        {
+            let at = bytes.windows(5).position(|word| word == b"amd64");
+            bytes[at.expect("it says so")] ^= 1;
+        }
+    }
+    make::tar(&members)
+}
+
+#[test]
+fn a_config_must_be_what_its_name_says() {
+    let id = app().id();
+    let output = {
+        let sandbox = Sandbox::new();
+        sandbox.write("in.tar", flipped_config());
+        sandbox.run(&["convert", "in.tar", "oci:out"])
+    };
+    let said = output.refuses();
+    let expected = format!(
+        "error: cannot read `in.tar`\n  caused by: cannot read `blobs/{}`\n  \
+         caused by: blob does not match its digest: expected {id}, got ",
+        id.replace(':', "/")
+    );
+    assert!(said.starts_with(&expected), "{said}");
 }

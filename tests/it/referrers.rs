@@ -1,0 +1,105 @@
+//! What speaks of an image goes where the image goes, and is left out where what it
+//! speaks of is.
+
+use serde_json::Value;
+
+use crate::support::make::{self, Image, Layout};
+use crate::support::sandbox::Sandbox;
+
+/// A layout of an image, a signature of it, a signature of that signature, and
+/// another image, in an order in which nothing stands behind what it speaks of.
+fn signed() -> Vec<u8> {
+    let mut layout = Layout::default();
+    let image = layout.image(&Image::new(&["app:1"], &["file a 1"]));
+    let signature = layout.referrer(&image);
+    let of_signature = layout.referrer(&signature);
+    layout.index.push(of_signature);
+    layout.index.push(signature);
+    layout.add_named(&image, "app:1");
+    layout.add(&Image::new(&["tool:2"], &["file t 1"]));
+    make::tar(&layout.members())
+}
+
+/// The names in the index of a layout, an empty one for what has none.
+fn names(sandbox: &Sandbox, layout: &str) -> Vec<String> {
+    let bytes = sandbox.read(&format!("{layout}/index.json"));
+    let index: Value = serde_json::from_slice(&bytes).expect("an index is JSON");
+    let manifests = index["manifests"].as_array().expect("it lists manifests");
+    let name = |descriptor: &Value| {
+        let name = descriptor["annotations"]["org.opencontainers.image.ref.name"].as_str();
+        name.unwrap_or_default().to_owned()
+    };
+    manifests.iter().map(name).collect()
+}
+
+#[test]
+fn signatures_follow_the_chosen_image() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.tar", signed());
+    sandbox
+        .run(&["convert", "--image", "app:1", "in.tar", "oci:out"])
+        .silent();
+    assert_eq!(names(&sandbox, "out"), ["app:1", "", ""]);
+    sandbox
+        .run(&["convert", "--image", "tool:2", "in.tar", "oci:tool"])
+        .silent();
+    assert_eq!(names(&sandbox, "tool"), ["tool:2"]);
+}
+
+#[test]
+fn a_new_name_is_for_the_image_alone() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.tar", signed());
+    let arguments = [
+        "convert", "--image", "app:1", "--tag", "new:3", "in.tar", "oci:out",
+    ];
+    sandbox.run(&arguments).silent();
+    assert_eq!(names(&sandbox, "out"), ["new:3", "", ""]);
+}
+
+#[test]
+fn without_the_signatures_of_what_changes_every_image_keeps_its_name() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.tar", signed());
+    let warnings = sandbox
+        .run(&["convert", "--compress", "gzip", "in.tar", "oci:out"])
+        .warnings();
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    for warning in warnings {
+        let end = "left out: the manifest that it speaks of is not in the output";
+        assert!(warning.ends_with(end), "{warning}");
+    }
+    assert_eq!(names(&sandbox, "out"), ["app:1", "tool:2"]);
+}
+
+#[test]
+fn one_platform_keeps_the_signatures_that_are_of_it() {
+    let sandbox = Sandbox::new();
+    let mut layout = Layout::default();
+    let image = |architecture: &str| {
+        Image::new(&[], &["file a 1"]).with_config(|it| it["architecture"] = architecture.into())
+    };
+    let [amd64, arm64] = ["amd64", "arm64"].map(|architecture| {
+        let mut descriptor = layout.image(&image(architecture));
+        descriptor["platform"] = serde_json::json!({"os": "linux", "architecture": architecture});
+        descriptor
+    });
+    let index = layout.nested(&[amd64.clone(), arm64.clone()]);
+    layout.add_named(&index, "app:1");
+    for subject in [&amd64, &arm64, &index] {
+        let mut signature = layout.referrer(subject);
+        let name = format!(
+            "of {}",
+            subject["platform"]["architecture"]
+                .as_str()
+                .unwrap_or("all")
+        );
+        signature["annotations"] = serde_json::json!({"org.opencontainers.image.ref.name": name});
+        layout.index.push(signature);
+    }
+    sandbox.write("in.tar", make::tar(&layout.members()));
+    let arguments = ["convert", "--platform", "linux/arm64", "in.tar", "oci:out"];
+    let warnings = sandbox.run(&arguments).warnings();
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
+    assert_eq!(names(&sandbox, "out"), ["app:1", "of arm64"]);
+}
