@@ -13,7 +13,7 @@
 //! 5. Advice is not given here. The binary adds hints.
 //!
 //! Names from an archive are escaped where they enter a message
-//! ([`display_name`](crate::tar_stream::display_name)), or where it is printed.
+//! (`tar_stream::display_name`), or where it is printed.
 
 use std::fmt;
 use std::io;
@@ -345,8 +345,7 @@ impl Error {
 
     /// Says that a stream cannot be read: because of its compression, unless the
     /// system failed, or there is none.
-    #[must_use]
-    pub fn unreadable(compression: Compression, source: io::Error) -> Self {
+    pub(crate) fn unreadable(compression: Compression, source: io::Error) -> Self {
         if compression == Compression::None || source.raw_os_error().is_some() {
             return Self::System(source);
         }
@@ -357,8 +356,7 @@ impl Error {
     }
 
     /// Says which end of a copy failed.
-    #[must_use]
-    pub fn copy(from: Place, to: Place, error: CopyError) -> Self {
+    pub(crate) fn copy(from: Place, to: Place, error: CopyError) -> Self {
         match error {
             CopyError::Read(source) => Self::read(from, source),
             CopyError::Write(source) => Self::write(to, source),
@@ -368,8 +366,7 @@ impl Error {
 
     /// What really happened, if the caller wanted the end: whatever fails after
     /// that fails because of it.
-    #[must_use]
-    pub fn or_interrupted(self, watch: &Watch<'_>) -> Self {
+    pub(crate) fn or_interrupted(self, watch: &Watch<'_>) -> Self {
         if watch.is_interrupted() {
             return Self::Interrupted;
         }
@@ -379,8 +376,7 @@ impl Error {
     /// Adds what was being read when it happened.
     ///
     /// An interruption stays what it is, and so does a failure to write.
-    #[must_use]
-    pub fn while_reading(self, what: Place) -> Self {
+    pub(crate) fn while_reading(self, what: Place) -> Self {
         match self {
             Self::Interrupted | Self::Write { .. } | Self::Thread(_) => self,
             other => Self::read(what, other),

@@ -72,8 +72,8 @@ pub mod digest;
 pub mod error;
 pub mod event;
 
-pub mod stream;
-pub mod tar_stream;
+mod stream;
+mod tar_stream;
 
 pub mod image;
 
@@ -82,3 +82,5 @@ pub mod format;
 pub mod ops;
 
 pub use error::{Error, Result};
+pub use stream::{Compression, Hashed, Recoding};
+pub use tar_stream::TarError;

@@ -8,11 +8,11 @@ use std::str::FromStr;
 
 use clap::Args;
 use clap::ValueEnum;
+use restow::Recoding;
 use restow::event::{Event, Watch};
 use restow::format::{self, Format, Opening};
 use restow::image::{Platform, Reference};
 use restow::ops::{self, Compress, Context, ConvertOptions, Name, Selector};
-use restow::stream::Recoding;
 
 use crate::cli::Global;
 use crate::cli::interrupt::Interrupt;

@@ -35,7 +35,7 @@ impl View for Config {
 /// History has one entry, with the comment that `docker import` writes when it
 /// is given a stream. `created` is RFC 3339.
 #[must_use]
-pub fn import_config(platform: &Platform, created: &str, diff_id: &DiffId) -> Value {
+pub(crate) fn import_config(platform: &Platform, created: &str, diff_id: &DiffId) -> Value {
     let mut config = json!({
         "created": created,
         "architecture": platform.architecture,

@@ -172,7 +172,7 @@ impl<'a> Node<'a> {
 /// The same value always gives the same bytes, which is what makes documents
 /// that restow writes reproducible.
 #[must_use]
-pub fn compact(value: &Value) -> Vec<u8> {
+pub(crate) fn compact(value: &Value) -> Vec<u8> {
     value.to_string().into_bytes()
 }
 
@@ -181,7 +181,7 @@ pub fn compact(value: &Value) -> Vec<u8> {
 ///
 /// Only where bytes must be those that Docker would write.
 #[must_use]
-pub fn go_json(value: &Value) -> Vec<u8> {
+pub(crate) fn go_json(value: &Value) -> Vec<u8> {
     let text = value.to_string();
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {

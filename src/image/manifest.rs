@@ -52,7 +52,7 @@ impl View for Manifest {
 
 /// A new OCI manifest.
 #[must_use]
-pub fn new_manifest(config: &Descriptor, layers: &[Descriptor]) -> Value {
+pub(crate) fn new_manifest(config: &Descriptor, layers: &[Descriptor]) -> Value {
     let layers: Vec<_> = layers.iter().map(Descriptor::to_json).collect();
     json!({
         "schemaVersion": 2,

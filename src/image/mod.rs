@@ -18,15 +18,19 @@ mod platform;
 mod reference;
 mod time;
 
-pub use config::{Config, import_config};
+pub use config::Config;
+pub(crate) use config::import_config;
 pub use descriptor::Descriptor;
 pub use document::{Document, View};
-pub use index::{Index, new_index};
-pub use json::{DocumentError, compact, go_json};
-pub use manifest::{Manifest, new_manifest};
+pub use index::Index;
+pub(crate) use index::new_index;
+pub use json::DocumentError;
+pub(crate) use json::{compact, go_json};
+pub use manifest::Manifest;
+pub(crate) use manifest::new_manifest;
 pub use platform::{Platform, PlatformError};
 pub use reference::{Reference, ReferenceError};
-pub use time::rfc3339;
+pub(crate) use time::rfc3339;
 
 /// The annotation of an index descriptor that names an image.
 pub const REF_NAME: &str = "org.opencontainers.image.ref.name";

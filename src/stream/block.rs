@@ -42,14 +42,14 @@ type Work = Box<dyn FnOnce() + Send>;
 /// They end when this is dropped and the work that was given is done. However
 /// many streams there are, the blocks that are under way are few.
 #[derive(Clone)]
-pub struct Workers {
+pub(crate) struct Workers {
     queue: Sender<Work>,
     permits: Arc<Permits>,
 }
 
 impl Workers {
     /// Starts the threads, as many as `jobs` says but never more than 8.
-    pub fn start(jobs: NonZeroUsize) -> io::Result<Self> {
+    pub(crate) fn start(jobs: NonZeroUsize) -> io::Result<Self> {
         let count = jobs.get().min(WORKERS_MAX);
         let (queue, work) = channel::<Work>();
         let work = Arc::new(Mutex::new(work));
@@ -154,7 +154,7 @@ struct Done {
 
 /// Cuts a stream into blocks and has them compressed.
 #[must_use = "the last blocks are only written by `finish`"]
-pub struct BlockWriter<W> {
+pub(crate) struct BlockWriter<W> {
     output: W,
     workers: Workers,
     compress: Compress,

@@ -23,7 +23,7 @@ const TEMPORARY: &str = ".restow-";
 /// A file that does not stand at its place yet.
 #[derive(Debug)]
 #[must_use = "the file only appears at `commit`"]
-pub struct PendingFile {
+pub(crate) struct PendingFile {
     temporary: NamedTempFile,
     target: PathBuf,
     replace: bool,
@@ -32,7 +32,7 @@ pub struct PendingFile {
 impl PendingFile {
     /// Begins a file that will stand at `target`, in place of what is there if
     /// `replace` says so. Its mode will be 0666 less the umask.
-    pub fn create(target: &Path, replace: bool) -> io::Result<Self> {
+    pub(crate) fn create(target: &Path, replace: bool) -> io::Result<Self> {
         let temporary = tempfile::Builder::new()
             .prefix(&prefix_of(target))
             .permissions(Permissions::from_mode(0o666))
@@ -46,14 +46,14 @@ impl PendingFile {
     }
 
     /// Cuts the file off behind `length` bytes.
-    pub fn truncate(&mut self, length: u64) -> io::Result<()> {
+    pub(crate) fn truncate(&mut self, length: u64) -> io::Result<()> {
         self.temporary.as_file().set_len(length)
     }
 
     /// Makes the file visible.
     ///
     /// What it replaces is only let go when the new bytes are on the disk.
-    pub fn commit(self) -> io::Result<()> {
+    pub(crate) fn commit(self) -> io::Result<()> {
         if self.replace && self.target.exists() {
             self.temporary.as_file().sync_data()?;
         }
@@ -88,7 +88,7 @@ impl Seek for PendingFile {
 /// is being filled from one that a killed process left.
 #[derive(Debug)]
 #[must_use = "the folder is removed when this is dropped"]
-pub struct PendingDirectory {
+pub(crate) struct PendingDirectory {
     temporary: TempDir,
     _lock: File,
 }
@@ -96,7 +96,7 @@ pub struct PendingDirectory {
 impl PendingDirectory {
     /// Makes one in `parent` for what will be called `name`, and removes those
     /// for the same name that killed processes left there.
-    pub fn create_in(parent: &Path, name: &str) -> io::Result<Self> {
+    pub(crate) fn create_in(parent: &Path, name: &str) -> io::Result<Self> {
         let prefix = match name.trim_start_matches('.') {
             "" => TEMPORARY.to_owned(),
             name => format!(".{name}{TEMPORARY}"),
@@ -123,14 +123,14 @@ impl PendingDirectory {
 
     /// Where it is.
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.temporary.path()
     }
 
     /// Gives it its final name, which no file and no filled folder may have.
     ///
     /// On failure it comes back, with the reason.
-    pub fn rename(self, target: &Path) -> Result<(), (Self, io::Error)> {
+    pub(crate) fn rename(self, target: &Path) -> Result<(), (Self, io::Error)> {
         match fs::rename(self.path(), target) {
             Ok(()) => {
                 // It is no longer there, and must not be looked for.
@@ -173,7 +173,7 @@ fn is_random(text: &str) -> bool {
 
 /// Whether a file in a folder is a temporary of some output.
 #[must_use]
-pub fn is_temporary(name: &str) -> bool {
+pub(crate) fn is_temporary(name: &str) -> bool {
     name.rsplit_once(TEMPORARY)
         .is_some_and(|(_, suffix)| is_random(suffix))
 }
@@ -185,7 +185,7 @@ const LOCK_INTERVAL: Duration = Duration::from_millis(20);
 /// for whoever has it; `None` if the caller wanted the end while it waited.
 ///
 /// It is advisory, and on the folder itself, so that no lock file stays behind.
-pub fn lock_directory(path: &Path, watch: &Watch<'_>) -> io::Result<Option<File>> {
+pub(crate) fn lock_directory(path: &Path, watch: &Watch<'_>) -> io::Result<Option<File>> {
     let directory = File::open(path)?;
     while !watch.is_interrupted() {
         match directory.try_lock() {

@@ -56,7 +56,7 @@ impl Recoding {
 /// The bytes that come out depend on those that go in and on the level alone.
 #[derive(Debug)]
 #[must_use = "the end of the stream is only written by `finish`"]
-pub enum Encoder<W: Write> {
+pub(crate) enum Encoder<W: Write> {
     /// Passed on as it is.
     Plain(W),
     /// gzip or zstd, in blocks.
@@ -65,7 +65,7 @@ pub enum Encoder<W: Write> {
 
 impl<W: Write> Encoder<W> {
     /// Starts a stream.
-    pub fn new(recoding: Recoding, output: W, workers: &Workers) -> Self {
+    pub(crate) fn new(recoding: Recoding, output: W, workers: &Workers) -> Self {
         match recoding {
             Recoding::None => Self::Plain(output),
             Recoding::Gzip(level) => Self::Blocks(BlockWriter::new(
@@ -82,7 +82,7 @@ impl<W: Write> Encoder<W> {
     }
 
     /// Writes what is left and returns the output.
-    pub fn finish(self) -> io::Result<W> {
+    pub(crate) fn finish(self) -> io::Result<W> {
         match self {
             Self::Plain(output) => Ok(output),
             Self::Blocks(blocks) => blocks.finish(),

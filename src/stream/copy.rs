@@ -6,7 +6,7 @@ use crate::event::{Event, Watch};
 
 /// Why a copy ended early.
 #[derive(Debug)]
-pub enum CopyError {
+pub(crate) enum CopyError {
     /// The input failed.
     Read(io::Error),
     /// The output failed.
@@ -16,7 +16,7 @@ pub enum CopyError {
 }
 
 /// Copies to the end of the input and returns how many bytes there were.
-pub fn copy(
+pub(crate) fn copy(
     input: &mut dyn BufRead,
     output: &mut dyn Write,
     watch: &Watch<'_>,
@@ -44,14 +44,14 @@ pub fn copy(
 /// A reader that reports what is read through it as [`Event::Advanced`], and that
 /// fails once the caller wants the end.
 #[derive(Debug)]
-pub struct Counted<'a, R> {
+pub(crate) struct Counted<'a, R> {
     input: R,
     watch: Watch<'a>,
 }
 
 impl<'a, R: Read> Counted<'a, R> {
     /// Wraps a reader.
-    pub fn new(input: R, watch: Watch<'a>) -> Self {
+    pub(crate) fn new(input: R, watch: Watch<'a>) -> Self {
         Self { input, watch }
     }
 }

@@ -6,7 +6,7 @@ use std::io::{self, BufRead, Read};
 use liblzma::stream as xz;
 
 /// How many bytes [`Compression::sniff`] wants to see.
-pub const SNIFF_LENGTH: usize = 8;
+pub(crate) const SNIFF_LENGTH: usize = 8;
 
 /// The largest zstd window that is accepted, as a power of two: 128 MiB, the most
 /// that `zstd --ultra` writes without `--long`. The format's own limit is 3.75 TiB,
@@ -33,7 +33,7 @@ pub enum Compression {
 
 impl Compression {
     /// Tells the compression from a stream's first bytes, of which it wants
-    /// [`SNIFF_LENGTH`] where there are so many.
+    /// eight where there are so many.
     ///
     /// What has none of the known magic numbers is plain. Names are not asked.
     #[must_use]
@@ -67,11 +67,7 @@ impl fmt::Display for Compression {
 ///
 /// One level only: a gzip stream in a gzip stream comes out as the inner one.
 /// Memory is bounded whatever the stream claims.
-#[expect(
-    missing_debug_implementations,
-    reason = "decoders have no useful state to show"
-)]
-pub enum Decoder<R: BufRead> {
+pub(crate) enum Decoder<R: BufRead> {
     /// Passed on as it is.
     None(R),
     /// gzip.
@@ -86,7 +82,7 @@ pub enum Decoder<R: BufRead> {
 
 impl<R: BufRead> Decoder<R> {
     /// Wraps a compressed stream.
-    pub fn new(compression: Compression, input: R) -> io::Result<Self> {
+    pub(crate) fn new(compression: Compression, input: R) -> io::Result<Self> {
         Ok(match compression {
             Compression::None => Self::None(input),
             Compression::Gzip => Self::Gzip(GzipMembers::new(input)),
@@ -120,11 +116,7 @@ impl<R: BufRead> Read for Decoder<R> {
 ///
 /// Padding behind the last member, and anything else that does not begin a
 /// member, is ignored, as gzip(1) does and the engines that call it.
-#[expect(
-    missing_debug_implementations,
-    reason = "decoders have no useful state to show"
-)]
-pub struct GzipMembers<R> {
+pub(crate) struct GzipMembers<R> {
     /// Absent once the last member has ended.
     member: Option<flate2::bufread::GzDecoder<R>>,
 }

@@ -43,7 +43,7 @@ impl Buffer {
 /// and nothing is copied for the sake of the hash. By default nothing looks on;
 /// [`Tapped::hash`] and [`Tapped::hash_unpacked`] add lookers-on.
 #[derive(Debug)]
-pub struct Tapped<R> {
+pub(crate) struct Tapped<R> {
     input: R,
     /// The chunk that is being handed out, and how much of it is gone.
     current: Option<Chunk>,
@@ -61,7 +61,7 @@ struct Tap {
 
 impl<R: Read> Tapped<R> {
     /// Wraps a reader.
-    pub fn new(input: R) -> Self {
+    pub(crate) fn new(input: R) -> Self {
         Self {
             input,
             current: None,
@@ -72,12 +72,12 @@ impl<R: Read> Tapped<R> {
     }
 
     /// Hashes the bytes as they are.
-    pub fn hash(&mut self, algorithm: Algorithm) -> io::Result<()> {
+    pub(crate) fn hash(&mut self, algorithm: Algorithm) -> io::Result<()> {
         self.tap(move |mut chunks| hash_all(&mut chunks, algorithm))
     }
 
     /// Hashes what the bytes unpack to.
-    pub fn hash_unpacked(
+    pub(crate) fn hash_unpacked(
         &mut self,
         compression: Compression,
         algorithm: Algorithm,
@@ -115,7 +115,7 @@ impl<R: Read> Tapped<R> {
     /// blob, so a caller that stopped before the end of the input must still
     /// come here. The outer error is that of the input, an inner one that of
     /// the unpacking.
-    pub fn finish(mut self) -> io::Result<Vec<io::Result<Hashed>>> {
+    pub(crate) fn finish(mut self) -> io::Result<Vec<io::Result<Hashed>>> {
         loop {
             let length = self.fill_buf()?.len();
             if length == 0 {
@@ -264,7 +264,7 @@ fn read_some(input: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
 /// For output that took long to make, beside which the hash is nothing.
 #[derive(Debug)]
 #[must_use = "the digest is only known at `finish`"]
-pub struct HashWriter<W> {
+pub(crate) struct HashWriter<W> {
     output: W,
     hasher: Hasher,
     size: u64,
@@ -272,7 +272,7 @@ pub struct HashWriter<W> {
 
 impl<W: Write> HashWriter<W> {
     /// Wraps a writer; the digest will be a sha256 one.
-    pub fn new(output: W) -> Self {
+    pub(crate) fn new(output: W) -> Self {
         Self {
             output,
             hasher: Hasher::new(Algorithm::Sha256),
@@ -281,7 +281,7 @@ impl<W: Write> HashWriter<W> {
     }
 
     /// Returns the writer, and what went through.
-    pub fn finish(self) -> (W, Hashed) {
+    pub(crate) fn finish(self) -> (W, Hashed) {
         let hashed = Hashed {
             digest: self.hasher.finish(),
             size: self.size,

@@ -11,15 +11,18 @@ mod decompress;
 mod hash;
 mod spool;
 
-pub use block::Workers;
-pub use commit::{PendingDirectory, PendingFile, is_temporary, lock_directory};
-pub use compress::{Encoder, Recoding};
-pub use copy::{CopyError, Counted, copy};
-pub use decompress::{Compression, Decoder, SNIFF_LENGTH};
-pub use hash::{HashWriter, Hashed, Tapped};
-pub use spool::Spool;
+pub(crate) use block::Workers;
+pub(crate) use commit::{PendingDirectory, PendingFile, is_temporary, lock_directory};
+pub(crate) use compress::Encoder;
+pub use compress::Recoding;
+pub(crate) use copy::{CopyError, Counted, copy};
+pub use decompress::Compression;
+pub(crate) use decompress::{Decoder, SNIFF_LENGTH};
+pub use hash::Hashed;
+pub(crate) use hash::{HashWriter, Tapped};
+pub(crate) use spool::Spool;
 
 /// The size of every copy buffer: large enough that system calls and hand-overs
 /// between threads cost nothing beside the work, small enough to stay in the
 /// processor's cache while it is hashed.
-pub const COPY_BUFFER: usize = 256 * 1024;
+pub(crate) const COPY_BUFFER: usize = 256 * 1024;

@@ -9,20 +9,20 @@ use crate::stream::commit::without_temporary_name;
 
 /// A temporary file that has no name, so that nothing can leave it behind.
 #[derive(Debug)]
-pub struct Spool {
+pub(crate) struct Spool {
     file: File,
 }
 
 impl Spool {
     /// Makes an empty one in `directory`.
-    pub fn new_in(directory: &Path) -> io::Result<Self> {
+    pub(crate) fn new_in(directory: &Path) -> io::Result<Self> {
         let file = tempfile::tempfile_in(directory)
             .map_err(|error| without_temporary_name(directory, &error))?;
         Ok(Self { file })
     }
 
     /// Returns the file, at its start.
-    pub fn into_file(mut self) -> io::Result<File> {
+    pub(crate) fn into_file(mut self) -> io::Result<File> {
         self.file.seek(SeekFrom::Start(0))?;
         Ok(self.file)
     }

@@ -146,7 +146,7 @@ pub(super) fn pax_records(mut data: &[u8], offset: u64) -> Result<Vec<PaxRecord>
 
 /// A name from an archive, for people: what is not printable text is escaped.
 #[must_use]
-pub fn display_name(name: &[u8]) -> String {
+pub(crate) fn display_name(name: &[u8]) -> String {
     let mut text = String::new();
     for chunk in name.utf8_chunks() {
         for character in chunk.valid().chars() {

@@ -7,11 +7,12 @@
 mod header;
 mod reader;
 
-pub use header::{TarError, display_name};
-pub use reader::{Kind, Member, Skip, Skippable, TarReader, is_tar_header};
+pub use header::TarError;
+pub(crate) use header::display_name;
+pub(crate) use reader::{Kind, Member, Skip, Skippable, TarReader, is_tar_header};
 
 /// The size of a header, and what data is padded to.
-pub const BLOCK: u64 = 512;
+pub(crate) const BLOCK: u64 = 512;
 
 /// What marks the end, twice.
-pub const EMPTY_BLOCK: [u8; 512] = [0; 512];
+pub(crate) const EMPTY_BLOCK: [u8; 512] = [0; 512];

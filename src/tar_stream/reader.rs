@@ -12,7 +12,7 @@ use crate::tar_stream::header::{
 
 /// What a member is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// A regular file (`0`, NUL, `7`).
     File,
     /// Another name of an earlier file (`1`).
@@ -27,7 +27,7 @@ pub enum Kind {
 
 /// One member's header, its extended headers applied.
 #[derive(Clone, Debug)]
-pub struct Member {
+pub(crate) struct Member {
     /// The name as it stands in the tar.
     pub path: Vec<u8>,
     /// What it is.
@@ -43,7 +43,7 @@ pub struct Member {
 }
 
 /// A reader that can pass over bytes, if need be by reading them.
-pub trait Skip: Read {
+pub(crate) trait Skip: Read {
     /// Passes over `amount` bytes. It may go beyond the end, and tell only at
     /// the next read.
     fn skip(&mut self, amount: u64) -> io::Result<()>;
@@ -51,7 +51,7 @@ pub trait Skip: Read {
 
 /// Skips by reading.
 #[derive(Debug)]
-pub struct Skippable<R>(pub R);
+pub(crate) struct Skippable<R>(pub R);
 
 impl<R: Read> Read for Skippable<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -74,7 +74,7 @@ impl Skip for File {
 
 /// Whether a block is a tar header with a checksum that holds.
 #[must_use]
-pub fn is_tar_header(block: &[u8]) -> bool {
+pub(crate) fn is_tar_header(block: &[u8]) -> bool {
     let Ok(bytes) = <[u8; 512]>::try_from(block) else {
         return false;
     };
@@ -90,7 +90,7 @@ pub fn is_tar_header(block: &[u8]) -> bool {
 /// At most 1 MiB of extended headers is held for a member, never its data.
 /// Sparse files are not unpacked: they come as [`Kind::Other`].
 #[derive(Debug)]
-pub struct TarReader<R> {
+pub(crate) struct TarReader<R> {
     input: R,
     /// Where in the stream the input stands.
     position: u64,
@@ -104,7 +104,7 @@ pub struct TarReader<R> {
 
 impl<R: Skip> TarReader<R> {
     /// Begins at the input's current place.
-    pub fn new(input: R) -> Self {
+    pub(crate) fn new(input: R) -> Self {
         Self {
             input,
             position: 0,
@@ -120,19 +120,19 @@ impl<R: Skip> TarReader<R> {
     /// Where nothing else says how much there should be, that is the only sign
     /// that it was cut off between two members.
     #[must_use]
-    pub fn cut_off_at(&self) -> Option<u64> {
+    pub(crate) fn cut_off_at(&self) -> Option<u64> {
         (self.is_at_end && !self.has_end_block).then_some(self.position)
     }
 
     /// Returns the input, which stands where reading ended.
-    pub fn into_inner(self) -> R {
+    pub(crate) fn into_inner(self) -> R {
         self.input
     }
 
     /// Goes to the next member; `None` is the end of the archive.
     ///
     /// What was not read of the current one is passed over.
-    pub fn next_member(&mut self) -> Result<Option<Member>, TarError> {
+    pub(crate) fn next_member(&mut self) -> Result<Option<Member>, TarError> {
         let mut extensions = Extensions::default();
         loop {
             self.finish_member()?;

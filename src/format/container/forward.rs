@@ -216,6 +216,8 @@ impl Read for ForwardReader<'_> {
     }
 }
 
+/// No work is done here and nothing can fail: the stream is handed back, so that
+/// the next reader goes on where this one stopped.
 impl Drop for ForwardReader<'_> {
     fn drop(&mut self) {
         let mut last = self
