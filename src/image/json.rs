@@ -184,8 +184,18 @@ pub(crate) fn compact(value: &Value) -> Vec<u8> {
 pub(crate) fn go_json(value: &Value) -> Vec<u8> {
     let text = value.to_string();
     let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
         match character {
+            '\\' => match characters.next() {
+                // Go before 1.22 has no short form for these two.
+                Some('b') => out.push_str("\\u0008"),
+                Some('f') => out.push_str("\\u000c"),
+                other => {
+                    out.push(character);
+                    out.extend(other);
+                }
+            },
             '<' => out.push_str("\\u003c"),
             '>' => out.push_str("\\u003e"),
             '&' => out.push_str("\\u0026"),
@@ -205,10 +215,10 @@ mod tests {
 
     #[test]
     fn go_escapes_what_html_would_mind() {
-        let value = json!({"b": "<&>\u{2028}\"", "a": [1, null]});
+        let value = json!({"b": "<&>\u{2028}\"\u{8}\\b\u{c}", "a": [1, null]});
         assert_eq!(
             String::from_utf8(go_json(&value)).unwrap(),
-            r#"{"b":"\u003c\u0026\u003e\u2028\"","a":[1,null]}"#
+            r#"{"b":"\u003c\u0026\u003e\u2028\"\u0008\\b\u000c","a":[1,null]}"#
         );
     }
 
