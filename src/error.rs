@@ -383,3 +383,60 @@ impl Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What takes too much, or a fault of the machine, to be provoked by a command.
+    #[test]
+    fn the_text_of_what_is_hard_to_provoke() {
+        let limit = 10;
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        let cases = [
+            (
+                Error::DocumentsTooLarge { limit: 10 },
+                "its documents have more than 10 bytes in all, which is the most that is accepted",
+            ),
+            (
+                Error::NotWritable { format: "rootfs" },
+                "`rootfs` cannot be written here",
+            ),
+            (Error::Thread(full()), "cannot start a thread"),
+            (
+                Error::TooManyLayers {
+                    id: "a".to_owned(),
+                    limit,
+                },
+                "image a has more than 10 layers, which is the most that is accepted",
+            ),
+            (
+                Error::TooManyMembers { limit },
+                "it has more than 10 members, which no archive of images has",
+            ),
+            (
+                Error::write(Place::StandardOutput, full()),
+                "cannot write standard output",
+            ),
+        ];
+        for (error, text) in cases {
+            assert_eq!(error.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_stream_is_only_called_damaged_if_it_is() {
+        let of_format = || io::Error::other("bad");
+        let of_system = || io::Error::from_raw_os_error(5);
+        let text = |compression, error| Error::unreadable(compression, error).to_string();
+        assert_eq!(
+            text(Compression::Gzip, of_format()),
+            "its gzip stream is damaged"
+        );
+        assert_eq!(text(Compression::None, of_format()), "bad");
+        assert_eq!(
+            text(Compression::Gzip, of_system()),
+            "Input/output error (os error 5)"
+        );
+    }
+}

@@ -240,3 +240,31 @@ impl fmt::Debug for Watch<'_> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_count_in_words_that_fit() {
+        let text = |others| {
+            let (name, first) = ("app".to_owned(), Digest::of(b""));
+            let warning = Warning::BlobsAbsent {
+                name,
+                first,
+                others,
+            };
+            warning.to_string()
+        };
+        let start = format!("`app` refers to {}", Digest::of(b""));
+        let end = "which the input does not hold; passed on as it is";
+        assert_eq!(text(0), format!("{start}, {end}"));
+        assert_eq!(text(1), format!("{start} and 1 more blob, {end}"));
+        assert_eq!(text(2), format!("{start} and 2 more blobs, {end}"));
+        let name = "app".to_owned();
+        assert_eq!(
+            Warning::Unreadable { name }.to_string(),
+            "`app` cannot be read; if it speaks of the chosen image, it is left out"
+        );
+    }
+}

@@ -129,3 +129,28 @@ fn list(names: &[String]) -> String {
     }
     listed.join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_for_temporary_files_has_a_way_out() {
+        let place = || Place::Temporary {
+            directory: "/tmp".into(),
+        };
+        let hint = |kind: io::ErrorKind| hint_for(&Error::write(place(), kind.into()));
+        assert_eq!(
+            hint(io::ErrorKind::StorageFull).as_deref(),
+            Some("put temporary files elsewhere with `--tmpdir <DIR>`")
+        );
+        assert_eq!(hint(io::ErrorKind::PermissionDenied), None);
+    }
+
+    #[test]
+    fn long_lists_are_cut() {
+        let names: Vec<String> = (0..22).map(|n| n.to_string()).collect();
+        assert!(list(&names).ends_with("`18`, `19`, and 2 more"));
+        assert_eq!(list(&names[..2]), "`0`, `1`");
+    }
+}

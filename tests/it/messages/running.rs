@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::app;
 use crate::support::make;
 use crate::support::sandbox::Sandbox;
+use crate::support::tools;
 
 #[test]
 fn a_program_gets_an_object_on_each_line() {
@@ -111,5 +112,34 @@ fn help_fits_the_command() {
         assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
         let text = String::from_utf8(output.stdout).expect("help is UTF-8");
         crate::support::listing::assert_golden(golden, &text);
+    }
+}
+
+#[test]
+fn an_archive_is_not_typed_and_not_written_to_a_terminal() {
+    if !tools::is_installed("script") {
+        return tools::skip("an archive and a terminal", "script(1) is not installed");
+    }
+    let sandbox = Sandbox::new();
+    sandbox.write("in.tar", make::tar(&make::docker(&[app()])));
+    let restow = env!("CARGO_BIN_EXE_restow");
+    for (arguments, expected) in [
+        (
+            "in.tar -",
+            "error: standard output is a terminal, and an archive is not written to one\r\n  \
+             hint: name a file, or pipe it on\r\n",
+        ),
+        (
+            "- oci:out",
+            "error: standard input is a terminal, and an archive is not typed\r\n  \
+             hint: name a file, or pipe one in\r\n",
+        ),
+    ] {
+        let line = format!("{restow} convert {arguments}");
+        let mut command = sandbox.command("script".as_ref());
+        let output = command.args(["-qec", &line, "/dev/null"]).output();
+        let output = output.expect("script can be run");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert_eq!((output.status.code(), &*said), (Some(2), expected));
     }
 }
