@@ -12,8 +12,8 @@ use crate::digest::Digest;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// The operation will read this many bytes in all. Sent at most once, and
-    /// never for a pipe, whose end nobody knows.
+    /// The operation will read this many bytes in all, from here on. Sent at most
+    /// once, and not before a pipe has come to its end.
     Total(u64),
     /// The operation has turned to this.
     Step(Step<'a>),

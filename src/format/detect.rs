@@ -272,7 +272,7 @@ fn open_rootfs(
     )?))
 }
 
-/// Opens a tar that holds images; `None` if it is a root filesystem.
+/// Opens a tar that holds images; a root filesystem is handed back.
 fn open_images<C: Container + 'static>(
     tar: C,
     opening: &Opening<'_>,

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::digest::Digest;
-use crate::image::VALUES_MAX;
 use crate::image::json::{DocumentError, Node, compact};
+use crate::image::{Descriptor, VALUES_MAX};
 
 /// What restow needs to know of a kind of document.
 pub trait View: Sized {
@@ -76,6 +76,12 @@ impl<T: View> Document<T> {
     #[must_use]
     pub fn digest(&self) -> &Digest {
         &self.digest
+    }
+
+    /// What points to it, as something of this media type.
+    #[must_use]
+    pub fn descriptor(&self, media_type: &str) -> Descriptor {
+        Descriptor::new(media_type, self.digest.clone(), self.size())
     }
 
     /// How many bytes it has.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What an image runs on, in the words of Go (`linux/arm64/v8`).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -50,6 +50,16 @@ impl Platform {
             architecture: field("architecture")?,
             variant: field("variant"),
         })
+    }
+
+    /// The object that a descriptor has.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let mut value = json!({"architecture": self.architecture, "os": self.os});
+        if let Some(variant) = &self.variant {
+            value["variant"] = variant.as_str().into();
+        }
+        value
     }
 
     /// Whether it is the placeholder that `BuildKit` gives to attestations.
@@ -130,7 +140,9 @@ mod tests {
     #[test]
     fn a_platform_is_two_words_or_three() {
         for text in ["linux/amd64", "linux/arm/v7"] {
-            assert_eq!(text.parse::<Platform>().unwrap().to_string(), text);
+            let platform: Platform = text.parse().unwrap();
+            assert_eq!(platform.to_string(), text);
+            assert_eq!(Platform::from_json(&platform.to_json()), Some(platform));
         }
         for text in [
             "",

@@ -100,21 +100,16 @@ fn convert_images(
     let coding = Coding::new(options.compress, sink.format());
     let roots = select(source, options.image.as_ref())?;
     let mut pieces = Vec::new();
-    let mut size = 0;
+    let mut budget = DOCUMENTS_MAX;
     for target in targets(&roots) {
         let named = with_target_of(&roots, target);
         if let Some(piece) = load(source, named, sink.format(), options, context)? {
-            size += piece.content.document_size();
+            budget = spend(budget, &piece)?;
             pieces.push(piece);
-        }
-        if size > DOCUMENTS_MAX {
-            return Err(Error::DocumentsTooLarge {
-                limit: DOCUMENTS_MAX,
-            });
         }
     }
     if options.image.is_some() && sink.format() != Format::DockerArchive {
-        add_referrers(source, &mut pieces, context)?;
+        add_referrers(source, &mut pieces, budget, context)?;
     }
     if pieces.is_empty() {
         return Err(Error::NoImage);
@@ -157,6 +152,14 @@ fn convert_images(
     sink.finish(watch)
 }
 
+/// What is left of the budget for documents that are held at once.
+fn spend(budget: u64, piece: &Piece<'_>) -> Result<u64> {
+    let left = budget.checked_sub(piece.content.document_size());
+    left.ok_or(Error::DocumentsTooLarge {
+        limit: DOCUMENTS_MAX,
+    })
+}
+
 /// Reads what is under the roots of one image, and takes one platform of it where
 /// that is wanted.
 fn load<'a>(
@@ -187,6 +190,7 @@ fn load<'a>(
 fn add_referrers<'a>(
     source: &'a dyn ImageSource,
     pieces: &mut Vec<Piece<'a>>,
+    mut budget: u64,
     context: Context<'_>,
 ) -> Result<()> {
     let mut taken: HashSet<Digest> = pieces.iter().flat_map(Piece::digests).collect();
@@ -200,13 +204,19 @@ fn add_referrers<'a>(
             continue;
         }
         match source.load(target) {
-            Ok(loaded) => others.push(Piece {
-                name: target.display_name(),
-                descriptor: target.descriptor.clone(),
-                content: loaded,
-                gone: Vec::new(),
-                roots: with_target_of(&all, target),
-            }),
+            // Only what speaks of something may be wanted, and is held meanwhile.
+            Ok(loaded) if subject(&loaded).is_none() => {}
+            Ok(loaded) => {
+                let piece = Piece {
+                    name: target.display_name(),
+                    descriptor: target.descriptor.clone(),
+                    content: loaded,
+                    gone: Vec::new(),
+                    roots: with_target_of(&all, target),
+                };
+                budget = spend(budget, &piece)?;
+                others.push(piece);
+            }
             Err(_) => context.watch.warn(Warning::Unreadable {
                 name: target.display_name(),
             }),

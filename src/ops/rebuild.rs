@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::format::sink::{OutputImage, OutputLayer};
 use crate::format::source::{Content, Image, IndexContent, Layer};
 use crate::image::media_type::{self, LayerType};
-use crate::image::{Descriptor, Document, DocumentError, Manifest, View, new_manifest};
+use crate::image::{Descriptor, Document, DocumentError, Manifest, Platform, View, new_manifest};
 use crate::ops::plan::{Coding, Jobs};
 use crate::stream::{Compression, Hashed};
 
@@ -65,15 +65,10 @@ impl<'a> Rebuilder<'a> {
             Content::Image(image) => self.image(image, descriptor),
             Content::Index(index) => self.index(index, descriptor),
             Content::Artifact(artifact) => {
-                let descriptor = descriptor.cloned().unwrap_or_else(|| {
-                    let manifest = &artifact.manifest;
-                    Descriptor::new(
-                        media_type::OCI_MANIFEST,
-                        manifest.digest().clone(),
-                        manifest.size(),
-                    )
-                });
-                self.put(descriptor.digest(), artifact.manifest.bytes());
+                let manifest = &artifact.manifest;
+                let new = || manifest.descriptor(media_type::OCI_MANIFEST);
+                let descriptor = descriptor.cloned().unwrap_or_else(new);
+                self.put(descriptor.digest(), manifest.bytes());
                 Ok(descriptor)
             }
             Content::Opaque { descriptor, .. } => Ok(descriptor.clone()),
@@ -128,21 +123,8 @@ impl<'a> Rebuilder<'a> {
             ));
         }
         let manifest: Document<Manifest> = self.put_new(&new_manifest(&config, &layers))?;
-        let new = Descriptor::new(
-            media_type::OCI_MANIFEST,
-            manifest.digest().clone(),
-            manifest.size(),
-        );
-        let platform = image.platform().map(|platform| {
-            let mut value = serde_json::json!({
-                "architecture": platform.architecture,
-                "os": platform.os,
-            });
-            if let Some(variant) = &platform.variant {
-                value["variant"] = variant.as_str().into();
-            }
-            value
-        });
+        let new = manifest.descriptor(media_type::OCI_MANIFEST);
+        let platform = image.platform().map(Platform::to_json);
         Ok(new.with("platform", platform))
     }
 
@@ -200,13 +182,8 @@ impl<'a> Rebuilder<'a> {
         });
         let edited = edited.map_err(own_document)?;
         self.put(edited.digest(), edited.bytes());
-        let base = descriptor.cloned().unwrap_or_else(|| {
-            Descriptor::new(
-                media_type::OCI_INDEX,
-                edited.digest().clone(),
-                edited.size(),
-            )
-        });
+        let new = || edited.descriptor(media_type::OCI_INDEX);
+        let base = descriptor.cloned().unwrap_or_else(new);
         Ok(base.pointing_to(media_type::OCI_INDEX, edited.digest(), edited.size()))
     }
 
@@ -232,18 +209,12 @@ impl<'a> Rebuilder<'a> {
 
 /// The descriptor of a config, with the name that its manifest gives it.
 fn config_descriptor(image: &Image) -> Descriptor {
-    let new = Descriptor::new(
-        media_type::OCI_CONFIG,
-        image.config.digest().clone(),
-        image.config.size(),
-    );
     match &image.manifest {
-        Some(manifest) => manifest
-            .view()
-            .config
-            .clone()
-            .labelled(media_type::OCI_CONFIG),
-        None => new,
+        Some(manifest) => {
+            let held = manifest.view().config.clone();
+            held.labelled(media_type::OCI_CONFIG)
+        }
+        None => image.config.descriptor(media_type::OCI_CONFIG),
     }
 }
 

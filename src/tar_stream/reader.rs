@@ -65,7 +65,7 @@ impl<R: Read> Skip for Skippable<R> {
     }
 }
 
-impl Skip for File {
+impl Skip for &File {
     fn skip(&mut self, amount: u64) -> io::Result<()> {
         let amount = i64::try_from(amount).map_err(|_| io::ErrorKind::InvalidInput)?;
         self.seek(SeekFrom::Current(amount)).map(drop)

@@ -3,8 +3,10 @@
 //! The archive is made while it is read; neither it nor what the command
 //! writes to standard output is ever on disk, unless the command puts it there.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::sync::LazyLock;
@@ -182,8 +184,12 @@ fn watch(process: u32, is_over: &AtomicBool) -> (u64, u64) {
             let target = fs::read_link(it.path()).unwrap_or_default();
             target.is_absolute() && target.to_string_lossy().ends_with(" (deleted)")
         });
-        let sizes = unlinked.filter_map(|it| Some(fs::metadata(it.path()).ok()?.len()));
-        spool = spool.max(sizes.sum());
+        // A file counts once, however many descriptors it has.
+        let files = unlinked.filter_map(|it| {
+            let metadata = fs::metadata(it.path()).ok()?;
+            Some(((metadata.dev(), metadata.ino()), metadata.len()))
+        });
+        spool = spool.max(files.collect::<BTreeMap<_, _>>().values().sum());
         thread::sleep(Duration::from_millis(10));
     }
     (memory, spool)

@@ -28,7 +28,7 @@ impl SeekableTar {
         let mut reading = &file;
         reading.seek(SeekFrom::Start(start))?;
         let mut index = MemberIndex::default();
-        let mut reader = TarReader::new(file.try_clone()?);
+        let mut reader = TarReader::new(reading);
         while let Some(member) = reader.next_member()? {
             let end = member.position.saturating_add(member.size);
             if end > length {
