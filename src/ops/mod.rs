@@ -3,9 +3,12 @@
 //! Here structure and contents meet, and nowhere else.
 
 pub mod convert;
+mod deliver;
 mod narrow;
+mod parallel;
 mod plan;
 mod rebuild;
+mod referrers;
 mod select;
 mod transfer;
 

@@ -1,20 +1,18 @@
 //! What a conversion has to do, found out before anything is written.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use crate::digest::Digest;
 use crate::error::{Error, Place, Result};
 use crate::event::{Warning, Watch};
-use crate::format::source::{Artifact, Content, Image, Layer, Root};
+use crate::format::source::{Artifact, Content, Image, ImageSource, Layer, Root};
 use crate::format::{Format, Member};
 use crate::image::Descriptor;
 use crate::image::media_type::LayerType;
 use crate::ops::convert::Compress;
+use crate::ops::referrers;
 use crate::ops::transfer::Job;
 use crate::stream::{Compression, Hashed, Recoding};
-
-/// The annotation by which an attestation says what it speaks of.
-const ATTESTED_DIGEST: &str = "vnd.docker.reference.digest";
 
 /// One thing that goes into the output, under all of its names.
 #[derive(Debug)]
@@ -31,10 +29,26 @@ pub(super) struct Piece<'a> {
     pub(super) roots: Vec<&'a Root>,
 }
 
-impl Piece<'_> {
+impl<'a> Piece<'a> {
+    /// Takes what stands under these roots, which are names of one thing.
+    pub(super) fn new(content: Content, roots: Vec<&'a Root>) -> Self {
+        Self {
+            name: roots[0].display_name(),
+            descriptor: roots[0].descriptor.clone(),
+            content,
+            gone: Vec::new(),
+            roots,
+        }
+    }
+
+    /// Reads what stands under these roots.
+    pub(super) fn load(source: &dyn ImageSource, roots: Vec<&'a Root>) -> Result<Self> {
+        Ok(Self::new(source.load(roots[0])?, roots))
+    }
+
     /// Whether it speaks of something else, as a signature does.
     pub(super) fn is_referrer(&self) -> bool {
-        subject(&self.content).is_some()
+        referrers::subject(&self.content).is_some()
     }
 
     /// The digests of all manifests and indexes in it.
@@ -96,123 +110,12 @@ impl Coding {
         }
     }
 
-    fn changes(self, image: &Image) -> bool {
+    pub(super) fn changes(self, image: &Image) -> bool {
         image
             .layers
             .iter()
             .any(|layer| self.recoding(layer).is_some())
     }
-}
-
-/// Removes what speaks of an image by a digest that it will not have.
-pub(super) fn prune(pieces: &mut Vec<Piece<'_>>, coding: Coding, watch: &Watch<'_>) {
-    let mut changing = HashSet::new();
-    for piece in &*pieces {
-        changing.extend(piece.gone.iter().cloned());
-        find_changing(
-            &piece.content,
-            piece.descriptor.as_ref(),
-            coding,
-            &mut changing,
-        );
-    }
-    // What speaks of something that is left out is left out too, and so on.
-    loop {
-        let before = changing.len();
-        let mut removed = Vec::new();
-        pieces.retain_mut(|piece| {
-            if is_referrer(&piece.content, piece.descriptor.as_ref(), &changing) {
-                warn_of_referrer(&piece.content, &piece.name, watch);
-                removed.extend(piece.digests());
-                return false;
-            }
-            prune_index(&mut piece.content, &piece.name, &changing, watch);
-            true
-        });
-        changing.extend(removed);
-        if changing.len() == before {
-            return;
-        }
-    }
-}
-
-/// Collects the digests of manifests and indexes that will change; says whether
-/// this one does.
-fn find_changing(
-    content: &Content,
-    descriptor: Option<&Descriptor>,
-    coding: Coding,
-    changing: &mut HashSet<Digest>,
-) -> bool {
-    let changes = match content {
-        Content::Image(image) => coding.changes(image),
-        Content::Index(index) => {
-            let children = index.children.iter().zip(&index.index.view().manifests);
-            let mut any = false;
-            for (child, descriptor) in children {
-                any |= find_changing(child, Some(descriptor), coding, changing);
-            }
-            any
-        }
-        Content::Artifact(_) | Content::Opaque { .. } => false,
-    };
-    if let (true, Some(descriptor)) = (changes, descriptor) {
-        changing.insert(descriptor.digest().clone());
-    }
-    changes
-}
-
-/// Whether something speaks of one of these digests.
-fn is_referrer(content: &Content, descriptor: Option<&Descriptor>, of: &HashSet<Digest>) -> bool {
-    let annotated = descriptor.and_then(|descriptor| descriptor.annotation(ATTESTED_DIGEST));
-    let annotated = annotated.and_then(|text| text.parse().ok());
-    let subject = subject(content).map(|subject| subject.digest().clone());
-    [annotated, subject]
-        .into_iter()
-        .flatten()
-        .any(|digest| of.contains(&digest))
-}
-
-/// What a referrer says that it speaks of.
-pub(super) fn subject(content: &Content) -> Option<&Descriptor> {
-    match content {
-        Content::Image(image) => image.manifest.as_ref()?.view().subject.as_ref(),
-        Content::Artifact(artifact) => artifact.manifest.view().subject.as_ref(),
-        Content::Index(index) => index.index.view().subject.as_ref(),
-        Content::Opaque { .. } => None,
-    }
-}
-
-fn warn_of_referrer(content: &Content, name: &str, watch: &Watch<'_>) {
-    let what = match content {
-        Content::Artifact(artifact) => artifact.kind(),
-        _ => "a referrer".to_owned(),
-    };
-    watch.warn(Warning::ReferrerLeftOut {
-        what,
-        name: name.to_owned(),
-    });
-}
-
-/// Removes children of indexes that speak of what changes.
-fn prune_index(content: &mut Content, name: &str, changing: &HashSet<Digest>, watch: &Watch<'_>) {
-    let Content::Index(index) = content else {
-        return;
-    };
-    let descriptors = index.index.view().manifests.clone();
-    let mut kept = Vec::new();
-    let mut children = Vec::new();
-    for (mut child, descriptor) in index.children.drain(..).zip(descriptors) {
-        if is_referrer(&child, Some(&descriptor), changing) {
-            warn_of_referrer(&child, name, watch);
-        } else {
-            prune_index(&mut child, name, changing, watch);
-            kept.push(descriptor);
-            children.push(child);
-        }
-    }
-    index.children = children;
-    index.kept = Some(kept);
 }
 
 /// All blobs that have to be moved, each once, in the order in which they are met.
@@ -225,16 +128,24 @@ pub(super) struct Jobs {
 type Key = (Member, Option<Recoding>, Option<Digest>);
 
 impl Jobs {
-    /// Collects the blobs of these pieces.
+    /// Collects the blobs of these pieces, but for those that were made anew.
     ///
     /// # Errors
     ///
     /// Fails if an image is not whole, unless it is one of several in an index of
     /// which another one is.
-    pub(super) fn collect(pieces: &[Piece<'_>], coding: Coding, watch: &Watch<'_>) -> Result<Self> {
+    pub(super) fn collect(
+        pieces: &[Piece<'_>],
+        coding: Coding,
+        made: &[Digest],
+        watch: &Watch<'_>,
+    ) -> Result<Self> {
         let mut jobs = Self::default();
         for piece in pieces {
-            let mut absent = Absent::default();
+            let mut absent = Absent {
+                made,
+                ..Absent::default()
+            };
             jobs.add(&piece.content, &piece.name, coding, &mut absent);
             if let (0, Some(place)) = (absent.whole_images, absent.first_layer) {
                 return Err(Error::LayerAbsent.while_reading(place));
@@ -246,7 +157,10 @@ impl Jobs {
                     others: others.len(),
                 });
             }
-            warn_of_labels(&piece.content, &piece.name, coding, watch);
+            // What was made anew has labels that are true.
+            if made.is_empty() {
+                warn_of_labels(&piece.content, &piece.name, coding, watch);
+            }
         }
         let mut readers: HashMap<Member, usize> = HashMap::new();
         for job in &jobs.list {
@@ -258,7 +172,7 @@ impl Jobs {
         Ok(jobs)
     }
 
-    fn add(&mut self, content: &Content, name: &str, coding: Coding, absent: &mut Absent) {
+    fn add(&mut self, content: &Content, name: &str, coding: Coding, absent: &mut Absent<'_>) {
         match content {
             Content::Image(image) => self.add_image(image, name, coding, absent),
             Content::Index(index) => {
@@ -273,7 +187,7 @@ impl Jobs {
         }
     }
 
-    fn add_image(&mut self, image: &Image, name: &str, coding: Coding, absent: &mut Absent) {
+    fn add_image(&mut self, image: &Image, name: &str, coding: Coding, absent: &mut Absent<'_>) {
         absent.whole_images += usize::from(image.is_whole());
         for (at, layer) in image.layers.iter().enumerate() {
             let place = Place::Layer {
@@ -285,31 +199,29 @@ impl Jobs {
             let Some(member) = &layer.blob else {
                 if !layer.may_be_absent()
                     && let Some(descriptor) = descriptor
+                    && !absent.made.contains(descriptor.digest())
                 {
                     absent.blobs.push(descriptor.digest().clone());
                     absent.first_layer.get_or_insert(place);
                 }
                 continue;
             };
-            self.push(Job {
-                member: member.clone(),
-                compression: layer.compression,
-                recoding: coding.recoding(layer),
-                digest: descriptor.map(|descriptor| descriptor.digest().clone()),
-                diff_ids: vec![(layer.diff_id.clone(), place.clone())],
-                place,
-                is_only_reader: false,
-            });
+            self.push(Job::of_layer(layer, member, coding.recoding(layer), place));
         }
     }
 
-    fn add_artifact(&mut self, artifact: &Artifact, absent: &mut Absent) {
+    fn add_artifact(&mut self, artifact: &Artifact, absent: &mut Absent<'_>) {
         for (descriptor, blob) in &artifact.blobs {
             self.add_blob(descriptor, blob.as_ref(), absent);
         }
     }
 
-    fn add_blob(&mut self, descriptor: &Descriptor, blob: Option<&Member>, absent: &mut Absent) {
+    fn add_blob(
+        &mut self,
+        descriptor: &Descriptor,
+        blob: Option<&Member>,
+        absent: &mut Absent<'_>,
+    ) {
         let Some(member) = blob else {
             if !descriptor.has_urls() && descriptor.data().is_none() {
                 absent.blobs.push(descriptor.digest().clone());
@@ -373,7 +285,9 @@ impl Jobs {
 
 /// What the input lacks.
 #[derive(Debug, Default)]
-struct Absent {
+struct Absent<'a> {
+    /// What the output has all the same.
+    made: &'a [Digest],
     blobs: Vec<Digest>,
     first_layer: Option<Place>,
     whole_images: usize,

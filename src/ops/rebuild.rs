@@ -92,7 +92,8 @@ impl<'a> Rebuilder<'a> {
         self.put(config.digest(), image.config.bytes());
         let layers: Vec<_> = image.layers.iter().map(|layer| self.layer(layer)).collect();
         if let (Some(manifest), Some(descriptor)) = (&image.manifest, descriptor) {
-            if manifest.view().layers == layers {
+            let is_same_config = manifest.view().config.digest() == config.digest();
+            if is_same_config && manifest.view().layers == layers {
                 self.put(descriptor.digest(), manifest.bytes());
                 return Ok(descriptor.clone());
             }
@@ -194,9 +195,7 @@ impl<'a> Rebuilder<'a> {
             OutputLayer {
                 diff_id: layer.diff_id.clone(),
                 digest: descriptor.digest().clone(),
-                source: layer
-                    .blob
-                    .is_none()
+                source: (layer.blob.is_none() && layer.may_be_absent())
                     .then(|| descriptor.to_json().to_string()),
             }
         };
@@ -212,7 +211,11 @@ fn config_descriptor(image: &Image) -> Descriptor {
     match &image.manifest {
         Some(manifest) => {
             let held = manifest.view().config.clone();
-            held.labelled(media_type::OCI_CONFIG)
+            if held.digest() == image.config.digest() {
+                return held.labelled(media_type::OCI_CONFIG);
+            }
+            let (digest, size) = (image.config.digest(), image.config.size());
+            held.pointing_to(media_type::OCI_CONFIG, digest, size)
         }
         None => image.config.descriptor(media_type::OCI_CONFIG),
     }

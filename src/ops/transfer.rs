@@ -7,6 +7,7 @@ use crate::digest::{Algorithm, DiffId, Digest};
 use crate::error::{Error, Place, Result};
 use crate::event::{Event, Step, Warning};
 use crate::format::sink::ImageSink;
+use crate::format::source::Layer;
 use crate::format::{Container, Measured, Member};
 use crate::ops::Context;
 use crate::stream::{
@@ -34,6 +35,25 @@ pub(super) struct Job {
 }
 
 impl Job {
+    /// Takes a layer, whose blob is there.
+    pub(super) fn of_layer(
+        layer: &Layer,
+        member: &Member,
+        recoding: Option<Recoding>,
+        place: Place,
+    ) -> Self {
+        let descriptor = layer.descriptor.as_ref();
+        Self {
+            member: member.clone(),
+            compression: layer.compression,
+            recoding,
+            digest: descriptor.map(|descriptor| descriptor.digest().clone()),
+            diff_ids: vec![(layer.diff_id.clone(), place.clone())],
+            place,
+            is_only_reader: false,
+        }
+    }
+
     /// The blob that will be written, if that is known before it is read.
     ///
     /// A plain layer is its own unpacked form, so its diff_id is its digest.
