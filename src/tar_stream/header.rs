@@ -1,4 +1,4 @@
-//! One header block, and the extended headers that may stand before it.
+//! One header block.
 
 use std::fmt::Write as _;
 use std::io;
@@ -49,6 +49,16 @@ pub enum TarError {
         /// The most that is accepted.
         limit: u64,
     },
+    /// The extended headers of one member are larger than any can need.
+    #[error(
+        "the extended tar header at byte {offset} brings those of one member above {limit} bytes, the most that is accepted"
+    )]
+    ExtensionsTooLarge {
+        /// Where the one begins that is too much.
+        offset: u64,
+        /// The most that is accepted.
+        limit: u64,
+    },
     /// A PAX record is malformed.
     #[error("the PAX header at byte {offset} is malformed")]
     Pax {
@@ -70,9 +80,6 @@ impl From<io::Error> for TarError {
         }
     }
 }
-
-/// The most that a PAX header or a GNU long name may hold, as in Go's reader.
-pub(super) const EXTENSION_MAX: u64 = 1024 * 1024;
 
 /// Whether the checksum holds; old archivers summed signed bytes.
 pub(super) fn checksum_holds(header: &Header) -> bool {
@@ -115,35 +122,6 @@ pub(super) fn size(header: &Header, offset: u64) -> Result<u64, TarError> {
     }
 }
 
-/// One record of a PAX header. Values are bytes: an xattr may hold anything.
-pub(super) type PaxRecord = (Vec<u8>, Vec<u8>);
-
-/// Takes a PAX header's data apart: `<length> <key>=<value>\n`, again and again.
-pub(super) fn pax_records(mut data: &[u8], offset: u64) -> Result<Vec<PaxRecord>, TarError> {
-    let malformed = || TarError::Pax { offset };
-    let mut records = Vec::new();
-    while !data.is_empty() {
-        let space = data.iter().take(20).position(|b| *b == b' ');
-        let space = space.ok_or_else(malformed)?;
-        let length: usize = std::str::from_utf8(&data[..space])
-            .ok()
-            .and_then(|digits| digits.parse().ok())
-            .ok_or_else(malformed)?;
-        let record = data.get(space + 1..length).ok_or_else(malformed)?;
-        let record = record.strip_suffix(b"\n").ok_or_else(malformed)?;
-        let equals = record.iter().position(|b| *b == b'=');
-        let (key, value) = record.split_at(equals.ok_or_else(malformed)?);
-        let value = &value[1..];
-        let is_name = matches!(key, b"path" | b"linkpath" | b"uname" | b"gname");
-        if key.is_empty() || (is_name && value.contains(&0)) {
-            return Err(malformed());
-        }
-        records.push((key.to_vec(), value.to_vec()));
-        data = &data[length..];
-    }
-    Ok(records)
-}
-
 /// A name from an archive, for people: what is not printable text is escaped.
 #[must_use]
 pub(crate) fn display_name(name: &[u8]) -> String {
@@ -166,42 +144,6 @@ pub(crate) fn display_name(name: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pax_records_hold_any_bytes() {
-        let records = pax_records(b"11 path=ab\n12 x=a\n\0=b\n", 0);
-        assert!(records.is_err(), "the second length is wrong");
-        let records = pax_records(b"11 path=ab\n11 x=a\n\0=b\n", 0).unwrap();
-        assert_eq!(
-            records,
-            [
-                (b"path".to_vec(), b"ab".to_vec()),
-                (b"x".to_vec(), b"a\n\0=b".to_vec())
-            ]
-        );
-    }
-
-    #[test]
-    fn malformed_pax_records_are_refused() {
-        let cases: [&[u8]; 9] = [
-            b"x",
-            b"11 path=ab",
-            b"99 path=ab\n",
-            b"10 path=ab\n",
-            b"3 \n\n",
-            b"7 path\n",
-            b"5 =a\n",
-            b"11 path=\0b\n",
-            b"99999999999999999999 path=ab\n",
-        ];
-        for case in cases {
-            assert!(
-                matches!(pax_records(case, 5), Err(TarError::Pax { offset: 5 })),
-                "{}",
-                display_name(case)
-            );
-        }
-    }
 
     #[test]
     fn names_are_escaped_for_people() {

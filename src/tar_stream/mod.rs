@@ -4,12 +4,18 @@
 //! member means is known elsewhere: in `format` for the tar around an image, in
 //! `layer` for the tar inside it. Both meet hostile input, so both read it here.
 
+mod extensions;
+#[cfg(test)]
+mod fixture;
 mod header;
+mod input;
+mod pax;
 mod reader;
 
 pub use header::TarError;
 pub(crate) use header::display_name;
-pub(crate) use reader::{Kind, Member, Skip, Skippable, TarReader, is_tar_header};
+pub(crate) use input::{Skip, Skippable};
+pub(crate) use reader::{Kind, Member, TarReader, is_tar_header};
 
 /// The size of a header, and what data is padded to.
 pub(crate) const BLOCK: u64 = 512;

@@ -1,14 +1,13 @@
 //! Members of a tar stream, read one after the other.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, Read};
 
 use tar::Header;
 
 use crate::tar_stream::BLOCK;
-use crate::tar_stream::header::{
-    EXTENSION_MAX, PaxRecord, TarError, checksum_holds, pax_records, size,
-};
+use crate::tar_stream::extensions::{Extensions, is_extension};
+use crate::tar_stream::header::{TarError, checksum_holds, size};
+use crate::tar_stream::input::{Skip, read_full};
 
 /// What a member is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,36 +41,6 @@ pub(crate) struct Member {
     pub mtime: i64,
 }
 
-/// A reader that can pass over bytes, if need be by reading them.
-pub(crate) trait Skip: Read {
-    /// Passes over `amount` bytes. It may go beyond the end, and tell only at
-    /// the next read.
-    fn skip(&mut self, amount: u64) -> io::Result<()>;
-}
-
-/// Skips by reading.
-#[derive(Debug)]
-pub(crate) struct Skippable<R>(pub R);
-
-impl<R: Read> Read for Skippable<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
-    }
-}
-
-impl<R: Read> Skip for Skippable<R> {
-    fn skip(&mut self, amount: u64) -> io::Result<()> {
-        io::copy(&mut (&mut self.0).take(amount), &mut io::sink()).map(drop)
-    }
-}
-
-impl Skip for &File {
-    fn skip(&mut self, amount: u64) -> io::Result<()> {
-        let amount = i64::try_from(amount).map_err(|_| io::ErrorKind::InvalidInput)?;
-        self.seek(SeekFrom::Current(amount)).map(drop)
-    }
-}
-
 /// Whether a block is a tar header with a checksum that holds.
 #[must_use]
 pub(crate) fn is_tar_header(block: &[u8]) -> bool {
@@ -87,7 +56,8 @@ pub(crate) fn is_tar_header(block: &[u8]) -> bool {
 ///
 /// Accepted are v7, ustar, GNU and PAX headers. The end may be marked by two
 /// empty blocks, by one, or by nothing; what stands behind it is not looked at.
-/// At most 1 MiB of extended headers is held for a member, never its data.
+/// At most 2 MiB of extended headers are taken for a member, and its data is
+/// never held.
 /// Sparse files are not unpacked: they come as [`Kind::Other`].
 #[derive(Debug)]
 pub(crate) struct TarReader<R> {
@@ -141,21 +111,15 @@ impl<R: Skip> TarReader<R> {
                 return Ok(None);
             };
             let size = size(&header, offset)?;
-            match header.as_old().linkflag[0] {
-                b'x' => {
-                    let data = self.read_extension(size, offset)?;
-                    extensions.pax = pax_records(&data, offset)?;
-                }
-                // Attributes for all that follows: no engine heeds them.
-                b'g' => drop(self.read_extension(size, offset)?),
-                b'L' => extensions.path = Some(self.read_long_name(size, offset)?),
-                b'K' => extensions.link = Some(self.read_long_name(size, offset)?),
-                _ => {
-                    return self
-                        .begin_member(&header, size, extensions, offset)
-                        .map(Some);
-                }
+            let flag = header.as_old().linkflag[0];
+            if !is_extension(flag) {
+                return self
+                    .begin_member(&header, size, extensions, offset)
+                    .map(Some);
             }
+            extensions.admit(size, offset)?;
+            let data = self.read_extension(size)?;
+            extensions.add(flag, data, offset)?;
         }
     }
 
@@ -166,15 +130,18 @@ impl<R: Skip> TarReader<R> {
         extensions: Extensions,
         offset: u64,
     ) -> Result<Member, TarError> {
-        let is_sparse = extensions.is_sparse();
-        let size = extensions.size(offset)?.unwrap_or(size);
-        let path = extensions
+        let Extensions {
+            pax, path, link, ..
+        } = extensions;
+        let size = pax.size(offset)?.unwrap_or(size);
+        let path = pax
             .value(b"path")
-            .or(extensions.path)
+            .map(<[u8]>::to_vec)
+            .or(path)
             .unwrap_or_else(|| header.path_bytes().into_owned());
         let flag = header.as_old().linkflag[0];
         let kind = match flag {
-            _ if is_sparse => Kind::Other(b'S'),
+            _ if pax.is_sparse() => Kind::Other(b'S'),
             b'0' | 0 if path.ends_with(b"/") => Kind::Directory,
             b'0' | 0 | b'7' => Kind::File,
             b'1' => Kind::HardLink,
@@ -183,8 +150,10 @@ impl<R: Skip> TarReader<R> {
             other => Kind::Other(other),
         };
         let link = match kind {
-            Kind::HardLink | Kind::Symlink => find(&extensions.pax, b"linkpath")
-                .or(extensions.link)
+            Kind::HardLink | Kind::Symlink => pax
+                .value(b"linkpath")
+                .map(<[u8]>::to_vec)
+                .or(link)
                 .unwrap_or_else(|| header.link_name_bytes().unwrap_or_default().into_owned()),
             _ => Vec::new(),
         };
@@ -258,14 +227,8 @@ impl<R: Skip> TarReader<R> {
         }
     }
 
-    fn read_extension(&mut self, size: u64, offset: u64) -> Result<Vec<u8>, TarError> {
-        if size > EXTENSION_MAX {
-            return Err(TarError::ExtensionTooLarge {
-                offset,
-                size,
-                limit: EXTENSION_MAX,
-            });
-        }
+    /// Reads the data of an extended header, which was found small enough.
+    fn read_extension(&mut self, size: u64) -> Result<Vec<u8>, TarError> {
         let mut data = vec![0; usize::try_from(size).expect("EXTENSION_MAX fits")];
         let length = read_full(&mut self.input, &mut data)?;
         if length < data.len() {
@@ -274,14 +237,6 @@ impl<R: Skip> TarReader<R> {
         self.position += size;
         self.padding = size.next_multiple_of(BLOCK) - size;
         Ok(data)
-    }
-
-    /// A GNU long name or link: its data up to the first NUL.
-    fn read_long_name(&mut self, size: u64, offset: u64) -> Result<Vec<u8>, TarError> {
-        let mut name = self.read_extension(size, offset)?;
-        let end = name.iter().position(|byte| *byte == 0);
-        name.truncate(end.unwrap_or(name.len()));
-        Ok(name)
     }
 
     fn truncated(&self, got: usize, wanted: u64) -> TarError {
@@ -302,11 +257,7 @@ impl<R: Skip> Read for TarReader<R> {
         }
         let length = self.input.read(&mut buffer[..length])?;
         if length == 0 {
-            let error = TarError::Truncated {
-                offset: self.position,
-                missing: self.remaining,
-            };
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, error));
+            return Err(cut_off(self.position, self.remaining));
         }
         self.remaining -= length as u64;
         self.position += length as u64;
@@ -314,61 +265,31 @@ impl<R: Skip> Read for TarReader<R> {
     }
 }
 
-/// What stood in extended headers before a member's own header.
-#[derive(Debug, Default)]
-struct Extensions {
-    pax: Vec<PaxRecord>,
-    path: Option<Vec<u8>>,
-    link: Option<Vec<u8>>,
-}
-
-impl Extensions {
-    fn value(&self, key: &[u8]) -> Option<Vec<u8>> {
-        find(&self.pax, key)
-    }
-
-    /// A PAX size overrides that of the header, whatever that says.
-    fn size(&self, offset: u64) -> Result<Option<u64>, TarError> {
-        let Some(value) = self.value(b"size") else {
-            return Ok(None);
-        };
-        std::str::from_utf8(&value)
-            .ok()
-            .and_then(|digits| digits.parse::<u64>().ok())
-            .filter(|size| i64::try_from(*size).is_ok())
-            .map(Some)
-            .ok_or(TarError::Size { offset })
-    }
-
-    fn is_sparse(&self) -> bool {
-        self.pax
-            .iter()
-            .any(|(key, _)| key.starts_with(b"GNU.sparse."))
-    }
-}
-
-/// The last record of a key counts, and an empty value deletes it.
-fn find(records: &[PaxRecord], key: &[u8]) -> Option<Vec<u8>> {
-    records
-        .iter()
-        .rev()
-        .find(|(of, _)| of == key)
-        .map(|(_, value)| value.clone())
-        .filter(|value| !value.is_empty())
-}
-
-/// Fills the buffer, unless the stream ends before.
-fn read_full(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut length = 0;
-    while length < buffer.len() {
-        match input.read(&mut buffer[length..]) {
-            Ok(0) => break,
-            Ok(more) => length += more,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+/// Hands the current member's data out where it lies.
+impl<R: Skip + BufRead> BufRead for TarReader<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        let limit = usize::try_from(self.remaining).unwrap_or(usize::MAX);
+        if limit == 0 {
+            return Ok(&[]);
         }
+        let buffer = self.input.fill_buf()?;
+        if buffer.is_empty() {
+            return Err(cut_off(self.position, self.remaining));
+        }
+        Ok(&buffer[..buffer.len().min(limit)])
     }
-    Ok(length)
+
+    fn consume(&mut self, amount: usize) {
+        self.input.consume(amount);
+        self.remaining -= amount as u64;
+        self.position += amount as u64;
+    }
+}
+
+/// The error of a read that the stream has nothing for.
+fn cut_off(offset: u64, missing: u64) -> io::Error {
+    let error = TarError::Truncated { offset, missing };
+    io::Error::new(io::ErrorKind::UnexpectedEof, error)
 }
 
 #[cfg(test)]

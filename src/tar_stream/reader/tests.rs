@@ -1,42 +1,6 @@
-use std::fmt::Write as _;
-
 use super::*;
-
-/// A header with the fields that matter here, and a checksum that holds.
-fn header(path: &str, flag: u8, size: u64) -> Vec<u8> {
-    let mut header = Header::new_ustar();
-    header.as_old_mut().name[..path.len()].copy_from_slice(path.as_bytes());
-    header.as_old_mut().linkflag[0] = flag;
-    header.set_size(size);
-    header.set_cksum();
-    header.as_bytes().to_vec()
-}
-
-fn padded(data: &[u8]) -> Vec<u8> {
-    let mut data = data.to_vec();
-    data.resize(data.len().next_multiple_of(512), 0);
-    data
-}
-
-/// A member of an old tar: header and data.
-fn member(path: &str, flag: u8, data: &[u8]) -> Vec<u8> {
-    [header(path, flag, data.len() as u64), padded(data)].concat()
-}
-
-fn pax(records: &[(&str, &str)]) -> Vec<u8> {
-    let mut data = String::new();
-    for (key, value) in records {
-        let rest = key.len() + value.len() + 3;
-        let length = (1..5).map(|digits| rest + digits);
-        let length = length.clone().find(|n| n.to_string().len() + rest == *n);
-        let _ = writeln!(data, "{} {key}={value}", length.unwrap());
-    }
-    member("pax", b'x', data.as_bytes())
-}
-
-fn end() -> Vec<u8> {
-    vec![0; 1024]
-}
+use crate::tar_stream::Skippable;
+use crate::tar_stream::fixture::{end, header, member, padded, patched, pax};
 
 /// Each member as `kind path link data`.
 fn list(bytes: &[u8]) -> Result<Vec<String>, TarError> {
@@ -84,7 +48,7 @@ fn every_dialect_is_read() {
         member("long", b'L', b"a/long/name\0ignored"),
         member("long", b'K', b"a/long/target\0"),
         member("short", b'2', b""),
-        pax(&[("path", "first"), ("path", "second"), ("linkpath", "")]),
+        pax(&[("path", b"first"), ("path", b"second"), ("linkpath", b"")]),
         member("short", b'0', b"5"),
         member("global", b'g', b"11 path=no\n"),
         member("dir", b'5', b""),
@@ -118,7 +82,7 @@ fn a_pax_size_belongs_to_the_member_alone_and_overrides_its_header() {
     let size = inner.len().to_string();
     let with_header_size = |size_in_header| {
         [
-            pax(&[("size", &size)]),
+            pax(&[("size", size.as_bytes())]),
             header("outer", b'0', size_in_header),
             inner.clone(),
             end(),
@@ -131,7 +95,7 @@ fn a_pax_size_belongs_to_the_member_alone_and_overrides_its_header() {
         assert!(names[0].starts_with("File outer"));
     }
     let before_long_name = [
-        pax(&[("size", &size)]),
+        pax(&[("size", size.as_bytes())]),
         member("long", b'L', b"outer\0"),
         header("short", b'0', 0),
         inner.clone(),
@@ -141,6 +105,90 @@ fn a_pax_size_belongs_to_the_member_alone_and_overrides_its_header() {
     let names = list(&before_long_name).unwrap();
     assert_eq!(names.len(), 1);
     assert!(names[0].starts_with("File outer"));
+}
+
+#[test]
+fn a_pax_name_beats_a_long_name_and_that_beats_the_header() {
+    let pax = pax(&[("path", b"pax"), ("linkpath", b"pax target")]);
+    let long = [
+        member("long", b'L', b"long\0"),
+        member("long", b'K', b"long target\0"),
+    ]
+    .concat();
+    let link = patched(&header("header", b'2', 0), &[(157, b"header target")]);
+    let cases = [
+        (vec![], "header header target"),
+        (long.clone(), "long long target"),
+        (pax.clone(), "pax pax target"),
+        ([pax.clone(), long.clone()].concat(), "pax pax target"),
+        ([long, pax].concat(), "pax pax target"),
+    ];
+    for (extensions, expected) in cases {
+        // They end with their member.
+        let bytes = [extensions, link.clone(), link.clone(), end()].concat();
+        let expected = [
+            format!("Symlink {expected} "),
+            "Symlink header header target ".to_owned(),
+        ];
+        assert_eq!(list(&bytes).unwrap(), expected);
+    }
+}
+
+#[test]
+fn extended_headers_of_one_member_are_bounded_together() {
+    let file = member("a", b'0', b"1");
+    // With its own block each takes half of what is accepted.
+    let half = vec![b'x'; (1 << 20) - 512];
+    for flag in [b'g', b'L', b'K'] {
+        let extension = member("e", flag, &half);
+        let bytes = [extension.clone(), extension.clone(), file.clone()].concat();
+        assert_eq!(list(&bytes).unwrap().len(), 1);
+        let again = [bytes.clone(), bytes.clone(), end()].concat();
+        assert_eq!(list(&again).unwrap().len(), 2, "each member has its own");
+        let empty = header("e", flag, 0);
+        let too_much = [extension.clone(), extension, empty, file.clone()].concat();
+        assert_eq!(
+            list(&too_much).unwrap_err().to_string(),
+            "the extended tar header at byte 2097152 brings those of one member above 2097152 bytes, the most that is accepted"
+        );
+    }
+    let empty = header("e", b'g', 0).repeat(4096);
+    assert_eq!(list(&[empty.clone(), file].concat()).unwrap().len(), 1);
+    let one_more = [empty, header("e", b'x', 0)].concat();
+    let error = list(&one_more).unwrap_err();
+    assert!(matches!(error, TarError::ExtensionsTooLarge { .. }));
+}
+
+#[test]
+fn data_is_handed_out_where_it_lies() {
+    let bytes = [member("a", b'0', b"first"), member("b", b'0', b"second")].concat();
+    let mut reader = TarReader::new(Skippable(bytes.as_slice()));
+    reader.next_member().unwrap();
+    assert_eq!(reader.fill_buf().unwrap(), b"first");
+    reader.consume(2);
+    assert_eq!(reader.fill_buf().unwrap(), b"rst");
+    reader.next_member().unwrap();
+    assert_eq!(reader.fill_buf().unwrap(), b"second");
+    reader.consume(6);
+    assert_eq!(reader.fill_buf().unwrap(), b"");
+    assert!(reader.next_member().unwrap().is_none());
+}
+
+#[test]
+fn data_that_ends_too_early_is_the_same_error_either_way() {
+    let bytes = &member("a", b'0', b"first")[..514];
+    let expected = "the tar ends early: 3 more bytes were expected at byte 514";
+    let mut reader = TarReader::new(Skippable(bytes));
+    reader.next_member().unwrap();
+    let error = reader.read_to_end(&mut Vec::new()).unwrap_err();
+    assert_eq!(TarError::from(error).to_string(), expected);
+    let mut reader = TarReader::new(Skippable(bytes));
+    reader.next_member().unwrap();
+    assert_eq!(reader.fill_buf().unwrap(), b"fi");
+    reader.consume(2);
+    let error = reader.fill_buf().unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    assert_eq!(TarError::from(error).to_string(), expected);
 }
 
 #[test]
@@ -161,7 +209,7 @@ fn an_archive_may_end_in_one_empty_block_or_in_none() {
 #[test]
 fn sparse_files_are_told_apart() {
     let bytes = [
-        pax(&[("GNU.sparse.major", "1")]),
+        pax(&[("GNU.sparse.major", b"1")]),
         member("pax", b'0', b""),
         member("gnu", b'S', b""),
         end(),
@@ -194,11 +242,7 @@ fn checksums_of_signed_bytes_are_accepted() {
 #[test]
 fn what_is_no_tar_is_refused_with_the_place() {
     let whole = [member("a", b'0', b"1"), member("b", b'0', &[7; 600])].concat();
-    let mut negative = header("n", b'0', 0);
-    negative[124..136].copy_from_slice(&[0xff; 12]);
-    let mut fixed = Header::new_old();
-    fixed.as_mut_bytes().copy_from_slice(&negative);
-    fixed.set_cksum();
+    let negative = patched(&header("n", b'0', 0), &[(124, &[0xff; 12])]);
     let cases: Vec<(Vec<u8>, &str)> = vec![
         (
             vec![b'x'; 512],
@@ -212,10 +256,7 @@ fn what_is_no_tar_is_refused_with_the_place() {
             whole[..1600].to_vec(),
             "the tar ends early: 536 more bytes were expected at byte 1600",
         ),
-        (
-            fixed.as_bytes().to_vec(),
-            "the tar header at byte 0 has no valid size",
-        ),
+        (negative, "the tar header at byte 0 has no valid size"),
         (
             header("big", b'x', 2 << 20),
             "the extended tar header at byte 0 has 2097152 bytes, and 1048576 are the most that is accepted",
@@ -225,7 +266,7 @@ fn what_is_no_tar_is_refused_with_the_place() {
             "the PAX header at byte 0 is malformed",
         ),
         (
-            [pax(&[("size", "-1")]), header("a", b'0', 0)].concat(),
+            [pax(&[("size", b"-1")]), header("a", b'0', 0)].concat(),
             "the tar header at byte 1024 has no valid size",
         ),
     ];

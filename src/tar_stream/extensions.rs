@@ -1,0 +1,72 @@
+//! The extended headers that may stand before a member's own.
+
+use crate::tar_stream::BLOCK;
+use crate::tar_stream::header::TarError;
+use crate::tar_stream::pax::PaxRecords;
+
+/// The most that a PAX header or a GNU long name may hold, as in Go's reader.
+const EXTENSION_MAX: u64 = 1024 * 1024;
+
+/// The most that all of them together may hold before one member, their own
+/// blocks included, so that empty ones do not go on for ever either.
+///
+/// That is one PAX header of the greatest size and all that can reasonably stand
+/// beside it: a name and a link, of which no system takes more than 4 KiB.
+const EXTENSIONS_MAX: u64 = 2 * EXTENSION_MAX;
+
+/// What stood before a member's own header.
+#[derive(Debug, Default)]
+pub(super) struct Extensions {
+    /// Records of the last PAX header.
+    pub pax: PaxRecords,
+    /// A GNU long name.
+    pub path: Option<Vec<u8>>,
+    /// A GNU long link.
+    pub link: Option<Vec<u8>>,
+    /// How many bytes they took so far.
+    total: u64,
+}
+
+impl Extensions {
+    /// Counts one more, which begins at `offset`, before its data is read.
+    pub(super) fn admit(&mut self, size: u64, offset: u64) -> Result<(), TarError> {
+        if size > EXTENSION_MAX {
+            return Err(TarError::ExtensionTooLarge {
+                offset,
+                size,
+                limit: EXTENSION_MAX,
+            });
+        }
+        self.total += BLOCK + size;
+        if self.total > EXTENSIONS_MAX {
+            return Err(TarError::ExtensionsTooLarge {
+                offset,
+                limit: EXTENSIONS_MAX,
+            });
+        }
+        Ok(())
+    }
+
+    /// Takes in the one with the type flag `flag`.
+    pub(super) fn add(&mut self, flag: u8, data: Vec<u8>, offset: u64) -> Result<(), TarError> {
+        match flag {
+            b'x' => self.pax = PaxRecords::parse(&data, offset)?,
+            b'L' => self.path = Some(until_nul(data)),
+            b'K' => self.link = Some(until_nul(data)),
+            // Attributes for all that follows: no engine heeds them.
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Whether a type flag is that of an extended header.
+pub(super) fn is_extension(flag: u8) -> bool {
+    matches!(flag, b'x' | b'g' | b'L' | b'K')
+}
+
+fn until_nul(mut name: Vec<u8>) -> Vec<u8> {
+    let end = name.iter().position(|byte| *byte == 0);
+    name.truncate(end.unwrap_or(name.len()));
+    name
+}

@@ -1,0 +1,123 @@
+//! The records of a PAX header.
+
+use crate::tar_stream::header::TarError;
+
+/// One record of a PAX header. Values are bytes: an xattr may hold anything.
+pub(crate) type PaxRecord = (Vec<u8>, Vec<u8>);
+
+/// What a PAX header says of the member behind it.
+#[derive(Debug, Default)]
+pub(super) struct PaxRecords {
+    /// In their order: the last of a key counts.
+    pub records: Vec<PaxRecord>,
+}
+
+impl PaxRecords {
+    /// Takes a PAX header's data apart: `<length> <key>=<value>\n`, again and again.
+    pub(super) fn parse(mut data: &[u8], offset: u64) -> Result<Self, TarError> {
+        let malformed = || TarError::Pax { offset };
+        let mut records = Vec::new();
+        while !data.is_empty() {
+            let space = data.iter().take(20).position(|b| *b == b' ');
+            let space = space.ok_or_else(malformed)?;
+            let length = decimal(&data[..space]).and_then(|length| usize::try_from(length).ok());
+            let length = length.ok_or_else(malformed)?;
+            let record = data.get(space + 1..length).ok_or_else(malformed)?;
+            let record = record.strip_suffix(b"\n").ok_or_else(malformed)?;
+            let equals = record.iter().position(|b| *b == b'=');
+            let (key, value) = record.split_at(equals.ok_or_else(malformed)?);
+            let value = &value[1..];
+            let is_name = matches!(
+                key,
+                b"path" | b"linkpath" | b"uname" | b"gname" | b"GNU.sparse.name"
+            );
+            if key.is_empty() || (is_name && value.contains(&0)) {
+                return Err(malformed());
+            }
+            records.push((key.to_vec(), value.to_vec()));
+            data = &data[length..];
+        }
+        Ok(Self { records })
+    }
+
+    /// The last record of a key counts, and an empty value deletes it.
+    pub(super) fn value(&self, key: &[u8]) -> Option<&[u8]> {
+        let (_, value) = self.records.iter().rev().find(|(of, _)| of == key)?;
+        Some(value.as_slice()).filter(|value| !value.is_empty())
+    }
+
+    /// A PAX size overrides that of the member's header, whatever that says.
+    pub(super) fn size(&self, offset: u64) -> Result<Option<u64>, TarError> {
+        let Some(value) = self.value(b"size") else {
+            return Ok(None);
+        };
+        decimal(value)
+            .filter(|size| i64::try_from(*size).is_ok())
+            .map(Some)
+            .ok_or(TarError::Size { offset })
+    }
+
+    /// Whether anything is said of a sparse file.
+    pub(super) fn is_sparse(&self) -> bool {
+        let mut keys = self.records.iter().map(|(key, _)| key);
+        keys.any(|key| key.starts_with(b"GNU.sparse."))
+    }
+}
+
+/// A number as PAX records have it.
+pub(super) fn decimal(text: &[u8]) -> Option<u64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn records(data: &[u8]) -> Result<Vec<PaxRecord>, TarError> {
+        PaxRecords::parse(data, 5).map(|pax| pax.records)
+    }
+
+    #[test]
+    fn records_hold_any_bytes() {
+        let wrong = records(b"11 path=ab\n12 x=a\n\0=b\n");
+        assert!(wrong.is_err(), "the second length is wrong");
+        assert_eq!(
+            records(b"11 path=ab\n11 x=a\n\0=b\n").unwrap(),
+            [
+                (b"path".to_vec(), b"ab".to_vec()),
+                (b"x".to_vec(), b"a\n\0=b".to_vec())
+            ]
+        );
+    }
+
+    #[test]
+    fn malformed_records_are_refused() {
+        let cases: [&[u8]; 10] = [
+            b"x",
+            b"11 path=ab",
+            b"99 path=ab\n",
+            b"10 path=ab\n",
+            b"3 \n\n",
+            b"7 path\n",
+            b"5 =a\n",
+            b"11 path=\0b\n",
+            b"22 GNU.sparse.name=\0b\n",
+            b"99999999999999999999 path=ab\n",
+        ];
+        for case in cases {
+            assert!(
+                matches!(records(case), Err(TarError::Pax { offset: 5 })),
+                "{}",
+                case.escape_ascii()
+            );
+        }
+    }
+
+    #[test]
+    fn the_last_record_of_a_key_counts_and_an_empty_one_deletes() {
+        let pax = PaxRecords::parse(b"6 a=1\n6 b=2\n6 a=3\n5 b=\n", 5).unwrap();
+        assert_eq!(pax.value(b"a"), Some(b"3".as_slice()));
+        assert_eq!(pax.value(b"b"), None);
+        assert_eq!(pax.value(b"c"), None);
+    }
+}
