@@ -37,6 +37,14 @@ pub enum TarError {
         /// Where the header begins.
         offset: u64,
     },
+    /// A field holds no number, or one that it cannot mean.
+    #[error("the tar header at byte {offset} has no valid {field}")]
+    Field {
+        /// Where the header begins.
+        offset: u64,
+        /// What the field is for.
+        field: &'static str,
+    },
     /// An extended header is larger than any sane name or attribute.
     #[error(
         "the extended tar header at byte {offset} has {size} bytes, and {limit} are the most that is accepted"
@@ -110,16 +118,36 @@ pub(super) fn checksum_holds(header: &Header) -> bool {
     })
 }
 
-/// The size field: octal or base-256, never negative.
+/// The size field, never negative.
 pub(super) fn size(header: &Header, offset: u64) -> Result<u64, TarError> {
-    let field = &header.as_old().size;
-    // In base-256 only the last eight bytes are read; those before must be 0.
-    let is_base256 = field[0] & 0x80 != 0;
-    let is_too_large = is_base256 && (field[0] != 0x80 || field[1..4] != [0; 3]);
-    match header.entry_size() {
-        Ok(size) if !is_too_large && i64::try_from(size).is_ok() => Ok(size),
-        _ => Err(TarError::Size { offset }),
+    // What is beyond `i64` is no size for Go's reader either.
+    let size = number(&header.as_old().size).and_then(|size| i64::try_from(size).ok());
+    size.and_then(|size| u64::try_from(size).ok())
+        .ok_or(TarError::Size { offset })
+}
+
+/// A field of at most twelve bytes that holds a number; an empty one holds 0.
+///
+/// Octal digits end with the field or at a NUL, and may stand between spaces and
+/// NULs. The highest bit of the first byte marks base-256: a big-endian number in
+/// two's complement, for which that bit counts as a copy of the next.
+pub(super) fn number(field: &[u8]) -> Option<i128> {
+    let is_padding = |byte: &u8| matches!(byte, b' ' | 0);
+    let first = *field.first()?;
+    if first & 0x80 != 0 {
+        let sign = if first & 0x40 == 0 { 0x00 } else { 0x80 };
+        let mut bytes = field.iter();
+        bytes.next();
+        let high = i128::from(((first & 0x7f) | sign).cast_signed());
+        return Some(bytes.fold(high, |number, byte| (number << 8) | i128::from(*byte)));
     }
+    let start = field.iter().position(|byte| !is_padding(byte));
+    let text = &field[start.unwrap_or(field.len())..];
+    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
+    text.trim_ascii_end().iter().try_fold(0, |number, digit| {
+        let digit = char::from(*digit).to_digit(8)?;
+        Some(number * 8 + i128::from(digit))
+    })
 }
 
 /// A name from an archive, for people: what is not printable text is escaped.
@@ -144,6 +172,54 @@ pub(crate) fn display_name(name: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_octal_or_base_256() {
+        let cases: [(&[u8], i128); 20] = [
+            (b"0000644\0", 0o644),
+            (b"0000644 ", 0o644),
+            (b"  644 \0 ", 0o644),
+            (b"\0\0 644\0\0", 0o644),
+            (b"77777777", 0o7777_7777),
+            (b"777777777777", 0o7777_7777_7777),
+            (b"7\0garbage", 7),
+            (b"7 \0\x80", 7),
+            (b"\0\0\0\0\0\0\0\0", 0),
+            (b"        ", 0),
+            (b"\x80\0\0\0\0\0\0\0", 0),
+            (b"\x80\0\0\0\0\0\0\x07", 7),
+            (b"\x80\xff\xff\xff\xff\xff\xff\xff", (1 << 56) - 1),
+            (b"\xbf\xff\xff\xff\xff\xff\xff\xff", (1 << 62) - 1),
+            (b"\xff\xff\xff\xff\xff\xff\xff\xff", -1),
+            (b"\xff\0\0\0\0\0\0\0", -(1 << 56)),
+            (b"\xc0\0\0\0\0\0\0\0", -(1 << 62)),
+            (
+                b"\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff",
+                i128::from(i64::MAX),
+            ),
+            (b"\xff\xff\xff\xff\x80\0\0\0\0\0\0\0", i128::from(i64::MIN)),
+            (
+                b"\xbf\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
+                (1 << 94) - 1,
+            ),
+        ];
+        for (field, expected) in cases {
+            assert_eq!(number(field), Some(expected), "{}", field.escape_ascii());
+        }
+        let garbage: [&[u8]; 8] = [
+            b"",
+            b"0000648\0",
+            b"-1",
+            b"+1",
+            b"1 2",
+            b"0x1",
+            b"root",
+            b"\t7",
+        ];
+        for field in garbage {
+            assert_eq!(number(field), None, "{}", field.escape_ascii());
+        }
+    }
 
     #[test]
     fn names_are_escaped_for_people() {

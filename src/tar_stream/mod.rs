@@ -4,6 +4,7 @@
 //! member means is known elsewhere: in `format` for the tar around an image, in
 //! `layer` for the tar inside it. Both meet hostile input, so both read it here.
 
+mod attributes;
 mod extensions;
 #[cfg(test)]
 mod fixture;
@@ -12,9 +13,13 @@ mod input;
 mod pax;
 mod reader;
 
+#[expect(unused_imports, reason = "the layer reader uses it")]
+pub(crate) use attributes::{Attributes, Time};
 pub use header::TarError;
 pub(crate) use header::display_name;
 pub(crate) use input::{Skip, Skippable};
+#[expect(unused_imports, reason = "the layer reader uses it")]
+pub(crate) use pax::PaxRecord;
 pub(crate) use reader::{Kind, Member, TarReader, is_tar_header};
 
 /// The size of a header, and what data is padded to.

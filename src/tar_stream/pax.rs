@@ -10,6 +10,8 @@ pub(crate) type PaxRecord = (Vec<u8>, Vec<u8>);
 pub(super) struct PaxRecords {
     /// In their order: the last of a key counts.
     pub records: Vec<PaxRecord>,
+    /// Where the header begins.
+    offset: u64,
 }
 
 impl PaxRecords {
@@ -37,13 +39,24 @@ impl PaxRecords {
             records.push((key.to_vec(), value.to_vec()));
             data = &data[length..];
         }
-        Ok(Self { records })
+        Ok(Self { records, offset })
     }
 
     /// The last record of a key counts, and an empty value deletes it.
     pub(super) fn value(&self, key: &[u8]) -> Option<&[u8]> {
         let (_, value) = self.records.iter().rev().find(|(of, _)| of == key)?;
         Some(value.as_slice()).filter(|value| !value.is_empty())
+    }
+
+    /// The value of a key, taken apart by `parse`.
+    pub(super) fn parsed<T>(
+        &self,
+        key: &[u8],
+        parse: impl FnOnce(&[u8]) -> Option<T>,
+    ) -> Result<Option<T>, TarError> {
+        let offset = self.offset;
+        let parsed = |value| parse(value).ok_or(TarError::Pax { offset });
+        self.value(key).map(parsed).transpose()
     }
 
     /// A PAX size overrides that of the member's header, whatever that says.

@@ -5,9 +5,11 @@ use std::io::{self, BufRead, Read};
 use tar::Header;
 
 use crate::tar_stream::BLOCK;
+use crate::tar_stream::attributes::Attributes;
 use crate::tar_stream::extensions::{Extensions, is_extension};
-use crate::tar_stream::header::{TarError, checksum_holds, size};
+use crate::tar_stream::header::{TarError, checksum_holds, number, size};
 use crate::tar_stream::input::{Skip, read_full};
+use crate::tar_stream::pax::PaxRecords;
 
 /// What a member is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,8 +70,18 @@ pub(crate) struct TarReader<R> {
     remaining: u64,
     /// What pads the current member's data to a whole block.
     padding: u64,
+    current: Current,
     is_at_end: bool,
     has_end_block: bool,
+}
+
+/// What is looked at again while a member is the current one.
+#[derive(Debug)]
+struct Current {
+    header: Header,
+    /// Where the header begins.
+    offset: u64,
+    pax: PaxRecords,
 }
 
 impl<R: Skip> TarReader<R> {
@@ -80,6 +92,11 @@ impl<R: Skip> TarReader<R> {
             position: 0,
             remaining: 0,
             padding: 0,
+            current: Current {
+                header: Header::new_old(),
+                offset: 0,
+                pax: PaxRecords::default(),
+            },
             is_at_end: false,
             has_end_block: false,
         }
@@ -114,7 +131,7 @@ impl<R: Skip> TarReader<R> {
             let flag = header.as_old().linkflag[0];
             if !is_extension(flag) {
                 return self
-                    .begin_member(&header, size, extensions, offset)
+                    .begin_member(header, size, extensions, offset)
                     .map(Some);
             }
             extensions.admit(size, offset)?;
@@ -125,7 +142,7 @@ impl<R: Skip> TarReader<R> {
 
     fn begin_member(
         &mut self,
-        header: &Header,
+        header: Header,
         size: u64,
         extensions: Extensions,
         offset: u64,
@@ -158,21 +175,38 @@ impl<R: Skip> TarReader<R> {
             _ => Vec::new(),
         };
         if flag == b'S' {
-            self.skip_sparse_map(header)?;
+            self.skip_sparse_map(&header)?;
         }
         // Links, devices, folders and fifos have no data whatever their size
         // says: the next block is a header (Go's archive/tar, POSIX pax).
         let size = if matches!(flag, b'1'..=b'6') { 0 } else { size };
         self.remaining = size;
         self.padding = size.next_multiple_of(BLOCK) - size;
+        let mtime = number(&header.as_old().mtime).and_then(|mtime| i64::try_from(mtime).ok());
+        self.current = Current {
+            header,
+            offset,
+            pax,
+        };
         Ok(Member {
             path,
             kind,
             link,
             size,
             position: self.position,
-            mtime: header.mtime().unwrap_or(0).cast_signed(),
+            mtime: mtime.unwrap_or(0),
         })
+    }
+
+    /// What else is said of the current member.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the layer reader uses it"))]
+    pub(crate) fn attributes(&self) -> Result<Attributes, TarError> {
+        let Current {
+            header,
+            offset,
+            pax,
+        } = &self.current;
+        Attributes::parse(header, *offset, pax)
     }
 
     /// Passes over the blocks in which an old GNU header goes on with the map of a
