@@ -73,6 +73,22 @@ pub enum TarError {
         /// Where the header begins.
         offset: u64,
     },
+    /// The map of a sparse file does not describe a file, or not the data that is there.
+    #[error("the sparse file at byte {offset} of the tar has no valid map of its holes")]
+    SparseMap {
+        /// Where the header begins.
+        offset: u64,
+    },
+    /// The map of a sparse file is larger than any sane one.
+    #[error(
+        "the sparse file at byte {offset} of the tar has more than {limit} segments of data, the most that is accepted"
+    )]
+    SparseMapTooLarge {
+        /// Where the header begins.
+        offset: u64,
+        /// The most that is accepted.
+        limit: u64,
+    },
     /// The stream itself failed.
     #[error(transparent)]
     Io(io::Error),

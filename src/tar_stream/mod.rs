@@ -1,8 +1,9 @@
 //! Tar: members one after the other.
 //!
-//! The syntax alone: headers, PAX records, GNU long names, their limits. What a
-//! member means is known elsewhere: in `format` for the tar around an image, in
-//! `layer` for the tar inside it. Both meet hostile input, so both read it here.
+//! The syntax alone: headers, PAX records, GNU long names, sparse files, their
+//! limits. What a member means is known elsewhere: in `format` for the tar around
+//! an image, in `layer` for the tar inside it. Both meet hostile input, so both
+//! read it here.
 
 mod attributes;
 mod extensions;
@@ -12,6 +13,8 @@ mod header;
 mod input;
 mod pax;
 mod reader;
+mod sparse;
+mod sparse_reader;
 
 #[expect(unused_imports, reason = "the layer reader uses it")]
 pub(crate) use attributes::{Attributes, Time};
@@ -21,6 +24,10 @@ pub(crate) use input::{Skip, Skippable};
 #[expect(unused_imports, reason = "the layer reader uses it")]
 pub(crate) use pax::PaxRecord;
 pub(crate) use reader::{Kind, Member, TarReader, is_tar_header};
+#[expect(unused_imports, reason = "the layer reader uses it")]
+pub(crate) use sparse::{Segment, SparseMap};
+#[cfg_attr(not(test), expect(unused_imports, reason = "the layer reader uses it"))]
+pub(crate) use sparse_reader::SparseReader;
 
 /// The size of a header, and what data is padded to.
 pub(crate) const BLOCK: u64 = 512;

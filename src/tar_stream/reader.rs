@@ -10,6 +10,7 @@ use crate::tar_stream::extensions::{Extensions, is_extension};
 use crate::tar_stream::header::{TarError, checksum_holds, number, size};
 use crate::tar_stream::input::{Skip, read_full};
 use crate::tar_stream::pax::PaxRecords;
+use crate::tar_stream::sparse::{MapBuilder, MapFault, SparseMap};
 
 /// What a member is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +23,10 @@ pub(crate) enum Kind {
     Symlink,
     /// A folder (`5`, or an old header whose name ends in a slash).
     Directory,
-    /// Anything else, by its type flag: devices, fifos, sparse files.
+    /// A regular file with holes, which [`TarReader::sparse`] knows (`S`, or a
+    /// file with such PAX records).
+    Sparse,
+    /// Anything else, by its type flag: devices, fifos.
     Other(u8),
 }
 
@@ -35,7 +39,7 @@ pub(crate) struct Member {
     pub kind: Kind,
     /// Where a link points; empty for anything else.
     pub link: Vec<u8>,
-    /// How many bytes of data follow.
+    /// How many bytes of data follow; of a sparse file those that are stored.
     pub size: u64,
     /// Where the data begins, from the start of the stream.
     pub position: u64,
@@ -60,7 +64,8 @@ pub(crate) fn is_tar_header(block: &[u8]) -> bool {
 /// empty blocks, by one, or by nothing; what stands behind it is not looked at.
 /// At most 2 MiB of extended headers are taken for a member, and its data is
 /// never held.
-/// Sparse files are not unpacked: they come as [`Kind::Other`].
+/// Of sparse files it reads the maps, and hands the data out as it is stored; a
+/// [`SparseReader`](crate::tar_stream::SparseReader) puts the holes back.
 #[derive(Debug)]
 pub(crate) struct TarReader<R> {
     input: R,
@@ -82,6 +87,8 @@ struct Current {
     /// Where the header begins.
     offset: u64,
     pax: PaxRecords,
+    /// Of a sparse file.
+    map: Option<Result<SparseMap, MapFault>>,
 }
 
 impl<R: Skip> TarReader<R> {
@@ -96,6 +103,7 @@ impl<R: Skip> TarReader<R> {
                 header: Header::new_old(),
                 offset: 0,
                 pax: PaxRecords::default(),
+                map: None,
             },
             is_at_end: false,
             has_end_block: false,
@@ -158,13 +166,20 @@ impl<R: Skip> TarReader<R> {
             .unwrap_or_else(|| header.path_bytes().into_owned());
         let flag = header.as_old().linkflag[0];
         let kind = match flag {
-            _ if pax.is_sparse() => Kind::Other(b'S'),
             b'0' | 0 if path.ends_with(b"/") => Kind::Directory,
+            b'0' | 0 | b'7' if pax.is_sparse() => Kind::Sparse,
             b'0' | 0 | b'7' => Kind::File,
             b'1' => Kind::HardLink,
             b'2' => Kind::Symlink,
             b'5' => Kind::Directory,
+            b'S' => Kind::Sparse,
             other => Kind::Other(other),
+        };
+        // GNU tar gives such a member a name that marks it for readers that do
+        // not know what it is.
+        let path = match pax.value(b"GNU.sparse.name") {
+            Some(name) if kind == Kind::Sparse && flag != b'S' => name.to_vec(),
+            _ => path,
         };
         let link = match kind {
             Kind::HardLink | Kind::Symlink => pax
@@ -174,25 +189,32 @@ impl<R: Skip> TarReader<R> {
                 .unwrap_or_else(|| header.link_name_bytes().unwrap_or_default().into_owned()),
             _ => Vec::new(),
         };
-        if flag == b'S' {
-            self.skip_sparse_map(&header)?;
-        }
         // Links, devices, folders and fifos have no data whatever their size
         // says: the next block is a header (Go's archive/tar, POSIX pax).
         let size = if matches!(flag, b'1'..=b'6') { 0 } else { size };
+        // The map of an old GNU header stands before the data, and that of PAX
+        // 1.0 at its beginning.
+        let gnu_map = (flag == b'S').then(|| self.read_gnu_map(&header));
+        let gnu_map = gnu_map.transpose()?;
         self.remaining = size;
         self.padding = size.next_multiple_of(BLOCK) - size;
+        let map = match gnu_map {
+            None if kind == Kind::Sparse => Some(MapBuilder::read_pax(&pax, self)?),
+            gnu_map => gnu_map,
+        };
+        let map = map.map(|map| map.finish(self.remaining));
         let mtime = number(&header.as_old().mtime).and_then(|mtime| i64::try_from(mtime).ok());
         self.current = Current {
             header,
             offset,
             pax,
+            map,
         };
         Ok(Member {
             path,
             kind,
             link,
-            size,
+            size: self.remaining,
             position: self.position,
             mtime: mtime.unwrap_or(0),
         })
@@ -205,14 +227,31 @@ impl<R: Skip> TarReader<R> {
             header,
             offset,
             pax,
+            ..
         } = &self.current;
         Attributes::parse(header, *offset, pax)
     }
 
-    /// Passes over the blocks in which an old GNU header goes on with the map of a
-    /// sparse file. Each says in its byte 504 whether there is another.
-    fn skip_sparse_map(&mut self, header: &Header) -> Result<(), TarError> {
-        let mut goes_on = header.as_bytes()[482] != 0;
+    /// The map of the current member if that is a sparse file.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the map is wrong, or too large. Nothing else of the member is
+    /// affected by that.
+    pub(crate) fn sparse(&self) -> Result<Option<&SparseMap>, TarError> {
+        let map = self.current.map.as_ref().map(Result::as_ref).transpose();
+        map.map_err(|fault| fault.at(self.current.offset))
+    }
+
+    /// How much of the current member's data was not read yet.
+    pub(super) fn remaining(&self) -> u64 {
+        self.remaining
+    }
+
+    /// Reads the map of a sparse file that an old GNU header has, and the blocks in
+    /// which it goes on.
+    fn read_gnu_map(&mut self, header: &Header) -> Result<MapBuilder, TarError> {
+        let (mut map, mut goes_on) = MapBuilder::begin_gnu(header.as_bytes());
         while goes_on {
             let mut block = [0; 512];
             let length = read_full(&mut self.input, &mut block)?;
@@ -220,9 +259,9 @@ impl<R: Skip> TarReader<R> {
                 return Err(self.truncated(length, BLOCK));
             }
             self.position += BLOCK;
-            goes_on = block[504] != 0;
+            goes_on = map.continue_gnu(&block);
         }
-        Ok(())
+        Ok(map)
     }
 
     /// Passes over what is left of the current member.

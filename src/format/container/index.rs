@@ -66,7 +66,7 @@ impl MemberIndex {
             // of symbolic links from the folder that the link is in.
             Kind::HardLink => Slot::Link(resolve("", &member.link)),
             Kind::Symlink => Slot::Link(resolve(folder_of(&path), &member.link)),
-            Kind::Directory | Kind::Other(_) => Slot::Other,
+            Kind::Directory | Kind::Sparse | Kind::Other(_) => Slot::Other,
         };
         let is_control_file = CONTROL_FILES.contains(&path.as_str());
         let replaced = self.members.insert(path.clone(), slot);

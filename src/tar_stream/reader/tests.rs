@@ -215,10 +215,7 @@ fn sparse_files_are_told_apart() {
         end(),
     ]
     .concat();
-    assert_eq!(
-        list(&bytes).unwrap(),
-        ["Other(83) pax  ", "Other(83) gnu  "]
-    );
+    assert_eq!(list(&bytes).unwrap(), ["Sparse pax  ", "Sparse gnu  "]);
 }
 
 #[test]
