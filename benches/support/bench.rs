@@ -1,0 +1,182 @@
+//! What is common to the benchmarks: arguments, the runs, and the report.
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::thread;
+
+use clap::{Args, value_parser};
+use serde_json::{Value, json};
+
+use super::measure::{Comparison, alternate};
+
+pub(crate) type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
+
+pub(crate) const MB: u64 = 1_000_000;
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Run only the work that has this text in its name
+    filter: Option<String>,
+    /// Use this docker-archive instead of one made here; outputs go beside it
+    #[arg(long, value_name = "PATH")]
+    pub(crate) image: Option<PathBuf>,
+    /// Size of the image that is made, in MB
+    #[arg(long, value_name = "MB", default_value_t = 1800, value_parser = value_parser!(u64).range(1..))]
+    pub(crate) size: u64,
+    /// Timed runs of every command, after one that is not timed
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = value_parser!(u64).range(1..))]
+    runs: u64,
+    /// Print one JSON document instead of the table
+    #[arg(long)]
+    json: bool,
+    /// Make an image at this path, and nothing else; the benchmark calls itself with it
+    #[arg(long, hide = true)]
+    pub(crate) make: Option<PathBuf>,
+    /// Passed by cargo to every benchmark
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// Turns the end of a benchmark into that of its process.
+pub(crate) fn exit_code(result: Result<()>) -> ExitCode {
+    if let Err(error) = result {
+        eprintln!("error: {error}");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+/// What commands need besides the image.
+pub(crate) struct Prepared<T> {
+    /// Variables of the environment.
+    pub(crate) variables: Vec<(&'static str, OsString)>,
+    /// What is removed when the work is done.
+    pub(crate) kept: T,
+}
+
+/// Of work that needs the image alone.
+pub(crate) const NOTHING: Prepared<()> = Prepared {
+    variables: vec![],
+    kept: (),
+};
+
+/// Runs work, and collects what came of it; what fails or is left out is noted.
+pub(crate) struct Bench<'a> {
+    arguments: &'a Arguments,
+    image: PathBuf,
+    rows: Vec<Value>,
+    notes: Vec<String>,
+}
+
+impl<'a> Bench<'a> {
+    pub(crate) fn new(arguments: &'a Arguments, image: PathBuf) -> Self {
+        Self {
+            arguments,
+            image,
+            rows: vec![],
+            notes: vec![],
+        }
+    }
+
+    /// Runs work whose commands use `$IMAGE` and the variables of [`Prepared`].
+    ///
+    /// Nothing is prepared for work that is not selected.
+    pub(crate) fn run<T>(
+        &mut self,
+        work: &[Comparison],
+        prepare: impl FnOnce(&Path) -> Result<Prepared<T>>,
+    ) {
+        let selected = || work.iter().filter(|work| is_selected(work, self.arguments));
+        if selected().next().is_none() {
+            return;
+        }
+        let Prepared {
+            mut variables,
+            kept,
+        } = match prepare(&self.image) {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                let notes = selected().map(|work| format!("{work}: skipped: {error}"));
+                self.notes.extend(notes);
+                return;
+            }
+        };
+        variables.push(("IMAGE", self.image.clone().into_os_string()));
+        for work in selected() {
+            eprintln!("running: {work}");
+            match alternate(work, &self.image, &variables, self.arguments.runs) {
+                Ok(row) => self.rows.push(row),
+                Err(error) => self.notes.push(format!("{work}: {error}")),
+            }
+        }
+        drop(kept);
+    }
+
+    /// Prints all rows, and what they were measured with: commands that tell a version, and more.
+    pub(crate) fn report(&self, tools: &[&[&str]], more: &str) -> Result<()> {
+        let cores = thread::available_parallelism()?;
+        let size = self.image.metadata()?.len() / MB;
+        let runs = self.arguments.runs;
+        let mut setting = format!("{cores} cores, image of {size} MB, median of {runs} runs{more}");
+        for tool in tools {
+            if let Ok(output) = Command::new(tool[0]).args(&tool[1..]).output() {
+                let version = String::from_utf8_lossy(&output.stdout);
+                let version = version.lines().next().unwrap_or("no version");
+                let _ = write!(setting, ", {version}");
+            }
+        }
+        let (rows, notes) = (&self.rows, &self.notes);
+        if self.arguments.json {
+            let document = json!({ "setting": setting, "rows": rows, "notes": notes });
+            println!("{document:#}");
+        } else {
+            println!("{setting}\n\n{}\n{}", table(rows), notes.join("\n"));
+        }
+        Ok(())
+    }
+}
+
+fn is_selected(work: &Comparison, arguments: &Arguments) -> bool {
+    let filter = arguments.filter.as_deref().unwrap_or_default();
+    work.to_string().contains(filter)
+}
+
+/// Lays rows out in columns, under their keys.
+fn table(rows: &[Value]) -> String {
+    let objects: Vec<_> = rows.iter().filter_map(Value::as_object).collect();
+    let head = objects
+        .iter()
+        .take(1)
+        .map(|object| object.keys().cloned().collect());
+    let body = objects
+        .iter()
+        .map(|object| object.values().map(cell).collect());
+    let lines: Vec<Vec<String>> = head.chain(body).collect();
+    let width = |column: usize| {
+        lines
+            .iter()
+            .map(|line| line[column].len())
+            .max()
+            .unwrap_or(0)
+    };
+    let mut text = String::new();
+    for line in &lines {
+        for (column, cell) in line.iter().enumerate() {
+            let _ = write!(text, "{cell:<width$}  ", width = width(column));
+        }
+        text = text.trim_end().to_owned() + "\n";
+    }
+    text
+}
+
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::Bool(is_met) => if *is_met { "yes" } else { "no" }.to_owned(),
+        Value::String(text) => text.clone(),
+        number if number.is_u64() => number.to_string(),
+        number => format!("{:.2}", number.as_f64().unwrap_or(f64::NAN)),
+    }
+}

@@ -1,0 +1,163 @@
+//! Runs two commands in turn, and compares what they took.
+
+use std::env;
+use std::ffi::OsString;
+use std::fmt::{self, Display, Formatter};
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use serde_json::{Value, json};
+use wait4::Wait4;
+
+use super::bench::{MB, Result};
+
+/// What restow may take at its peak, in any work.
+const MOST_MEMORY: u64 = 128 << 20;
+
+/// A command of restow and one that it is compared with.
+///
+/// Both are for the shell, with `$RESTOW`, `$IMAGE`, `$OUT`, which does not exist yet, and what
+/// else the benchmark defines.
+pub(crate) struct Comparison {
+    pub(crate) what: &'static str,
+    pub(crate) restow: &'static str,
+    pub(crate) against: &'static str,
+    pub(crate) peer: &'static str,
+    /// The most that the ratio of times may be.
+    pub(crate) goal: Option<f64>,
+    /// Whether the goal is only met by an output that is no larger, in MB, than the peer's.
+    pub(crate) no_larger: bool,
+    /// Whether the peer takes minutes, and is run but once.
+    pub(crate) once: bool,
+}
+
+/// What most rows of a table have in common.
+pub(crate) const PLAIN: Comparison = Comparison {
+    what: "",
+    restow: "",
+    against: "",
+    peer: "",
+    goal: None,
+    no_larger: false,
+    once: false,
+};
+
+impl Comparison {
+    /// The program of the peer, unless a variable says which it is.
+    fn program(&self) -> Option<&'static str> {
+        let word = self.peer.split(' ').next();
+        word.filter(|word| !word.starts_with('"'))
+    }
+
+    /// A row of the results; its keys are the headings of the table.
+    fn row(&self, restow: &Sample, peer: &Sample) -> Value {
+        let ratio = restow.seconds / peer.seconds;
+        let (restow_mb, peer_mb) = (restow.output_size / MB, peer.output_size / MB);
+        let is_met = |goal| {
+            ratio <= goal && restow.peak < MOST_MEMORY && (restow_mb <= peer_mb || !self.no_larger)
+        };
+        json!({
+            "work": self.what,
+            "against": self.against,
+            "restow_s": restow.seconds,
+            "peer_s": peer.seconds,
+            "ratio": ratio,
+            "goal": self.goal,
+            "met": self.goal.map(is_met),
+            "restow_mb": restow_mb,
+            "peer_mb": peer_mb,
+            "peak_mib": restow.peak >> 20,
+        })
+    }
+}
+
+impl Display for Comparison {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, against {}", self.what, self.against)
+    }
+}
+
+/// Runs both sides in turn, the first time only to warm up; outputs go beside the image.
+pub(crate) fn alternate(
+    work: &Comparison,
+    image: &Path,
+    variables: &[(&str, OsString)],
+    runs: u64,
+) -> Result<Value> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    if let Some(program) = work.program()
+        && !env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    {
+        return Err(format!("skipped: `{program}` is not installed").into());
+    }
+    let folder = image.parent().ok_or("the image has no directory")?;
+    let (mut restow, mut peer) = (Vec::new(), Vec::new());
+    for round in 0..=runs {
+        restow.push(time(work.restow, folder, variables)?);
+        if round == 0 || !work.once {
+            peer.push(time(work.peer, folder, variables)?);
+        }
+    }
+    let warm_up = usize::from(!work.once);
+    Ok(work.row(&median(&mut restow[1..]), &median(&mut peer[warm_up..])))
+}
+
+/// What one run of a command cost and made.
+#[derive(Clone, Copy)]
+struct Sample {
+    seconds: f64,
+    peak: u64,
+    output_size: u64,
+}
+
+/// Times a command; making the directory for its output, and removing it, does not count.
+///
+/// The disk is idle at the start: what earlier runs left to write would slow this one down.
+fn time(command: &str, folder: &Path, variables: &[(&str, OsString)]) -> Result<Sample> {
+    let folder = tempfile::tempdir_in(folder)?;
+    let (out, messages) = (folder.path().join("out"), folder.path().join("messages"));
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", command])
+        .envs(variables.iter().cloned())
+        .env("OUT", &out)
+        .env("RESTOW", env!("CARGO_BIN_EXE_restow"));
+    shell.stdout(Stdio::null()).stderr(File::create(&messages)?);
+    Command::new("sync").status()?;
+
+    let start = Instant::now();
+    let used = shell.spawn()?.wait4()?;
+    let seconds = start.elapsed().as_secs_f64();
+
+    if !used.status.success() {
+        let messages = fs::read_to_string(&messages)?;
+        return Err(format!("`{command}`: {}: {}", used.status, messages.trim_end()).into());
+    }
+    let (peak, output_size) = (used.rusage.maxrss, size_below(&out)?);
+    Ok(Sample {
+        seconds,
+        peak,
+        output_size,
+    })
+}
+
+/// The size of what is at this path, or 0 if there is nothing.
+fn size_below(path: &Path) -> io::Result<u64> {
+    if !path.is_dir() {
+        return Ok(path.metadata().map_or(0, |metadata| metadata.len()));
+    }
+    fs::read_dir(path)?.try_fold(0, |sum, entry| Ok(sum + size_below(&entry?.path())?))
+}
+
+/// The run of middle time, with the highest peak of all.
+fn median(samples: &mut [Sample]) -> Sample {
+    samples.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
+    let peak = samples.iter().fold(0, |peak, sample| peak.max(sample.peak));
+    Sample {
+        peak,
+        ..samples[samples.len() / 2]
+    }
+}
