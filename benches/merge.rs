@@ -1,0 +1,276 @@
+//! Whole `export` and `squash` commands against their peers, as ratios in one run.
+//!
+//! `cargo bench --bench merge` makes the image of `--bench convert`, and others of made up entries
+//! (once; they stay below `target/tmp`), runs each row of the tables below in turn with its peer,
+//! so that whatever else the machine does meets both, and prints medians, ratios, goals, sizes and
+//! the peak memory of restow. What cannot be run here is named and left out.
+//!
+//! `tar` stands for the least that a reader of layers has to do. It takes all layers out of the
+//! archive in one pass and writes them one behind the other, unverified and unmerged; where nothing
+//! is to be written, a second `tar` parses the headers of all of them from a pipe, since from a
+//! file it would seek over the data.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a benchmark prints its table"
+)]
+
+/// What the benchmarks share.
+mod support {
+    pub(crate) mod bench;
+    pub(crate) mod docker_archive;
+    pub(crate) mod engine;
+    pub(crate) mod layer;
+    pub(crate) mod many_entries;
+    pub(crate) mod measure;
+    pub(crate) mod real_image;
+}
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use clap::{Parser, value_parser};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use support::bench::{Arguments, Bench, NOTHING, Prepared, Result, exit_code};
+use support::engine::{Loaded, docker_squash};
+use support::many_entries::{kept_entries, make_entries};
+use support::measure::{Comparison, PLAIN};
+use support::real_image::{kept_image, make_image};
+
+/// Compare whole `restow export` and `restow squash` commands with other tools
+#[derive(Parser)]
+struct Merge {
+    #[command(flatten)]
+    arguments: Arguments,
+    /// Entries of the smallest of the three images that show what entries cost
+    #[arg(long, value_name = "N", default_value_t = 50_000, value_parser = value_parser!(u64).range(1000..))]
+    entries: u64,
+    /// Entries of the image that docker-squash gets, which takes minutes
+    #[arg(long, value_name = "N", default_value_t = 62_000, value_parser = value_parser!(u64).range(1000..))]
+    squash_entries: u64,
+    /// Install docker-squash with pip below `target/tmp` if it is not on PATH
+    #[arg(long)]
+    docker_squash: bool,
+    /// The entries of the image to make
+    #[arg(long, hide = true, requires = "make")]
+    make_entries: Option<u64>,
+    /// The mean size of its files
+    #[arg(long, hide = true, default_value_t = 0)]
+    make_mean: u64,
+}
+
+const EXPORT: &str = r#""$RESTOW" export "$IMAGE" "$OUT""#;
+const EXPORT_NULL: &str = r#""$RESTOW" export "$IMAGE" > /dev/null"#;
+
+/// `$LAYERS` lists the layers of `$IMAGE`, by their names in it.
+#[rustfmt::skip] // A table is read in rows.
+const AGAINST_READERS: [Comparison; 4] = [
+    Comparison { what: "export", restow: EXPORT, against: "undocker, unverified",
+        peer: r#"undocker "$IMAGE" "$OUT""#,
+        goal: Some(1.0), ..PLAIN },
+    Comparison { what: "export to null", restow: EXPORT_NULL, against: "undocker, unverified",
+        peer: r#"undocker "$IMAGE" - > /dev/null"#,
+        goal: Some(1.25), ..PLAIN },
+    Comparison { what: "export", restow: EXPORT, against: "tar -xO, layers",
+        peer: r#"tar -xOf "$IMAGE" -T "$LAYERS" > "$OUT""#, ..PLAIN },
+    Comparison { what: "export to null", restow: EXPORT_NULL, against: "tar -xO | tar -t, layers",
+        peer: r#"tar -xOf "$IMAGE" -T "$LAYERS" | tar -tif - > /dev/null"#, ..PLAIN },
+];
+
+/// `$LOADED` is `$IMAGE` in the engine.
+#[rustfmt::skip]
+const AGAINST_ENGINE: [Comparison; 2] = [
+    Comparison { what: "export", restow: EXPORT, against: "docker create + export",
+        peer: r#"docker export "$(docker create "$LOADED")" > "$OUT""#, ..PLAIN },
+    Comparison { what: "export to null", restow: EXPORT_NULL, against: "docker create + export",
+        peer: r#"docker export "$(docker create "$LOADED")" > /dev/null"#, ..PLAIN },
+];
+
+/// `$LAYOUT` is `$IMAGE` with gzip layers, and `$LAYERS` lists their paths.
+#[rustfmt::skip]
+const FROM_GZIP: [Comparison; 2] = [
+    Comparison { what: "export of gzip", against: "gzip -dc, layers",
+        restow: r#""$RESTOW" export "$LAYOUT" "$OUT""#,
+        peer: r#"xargs -d '\n' -a "$LAYERS" gzip -dc > "$OUT""#,
+        goal: Some(0.6), ..PLAIN },
+    Comparison { what: "export of gzip to null", against: "gzip -dc, layers",
+        restow: r#""$RESTOW" export "$LAYOUT" > /dev/null"#,
+        peer: r#"xargs -d '\n' -a "$LAYERS" gzip -dc > /dev/null"#,
+        goal: Some(0.6), ..PLAIN },
+];
+
+const CP: &str = r#"cp "$IMAGE" "$OUT""#;
+
+#[rustfmt::skip]
+const SQUASH: [Comparison; 2] = [
+    Comparison { what: "squash --all", against: "cp", peer: CP,
+        restow: r#""$RESTOW" squash --all "$IMAGE" "docker-archive:$OUT""#,
+        goal: Some(2.0), ..PLAIN },
+    Comparison { what: "squash --last 4", against: "cp", peer: CP,
+        restow: r#""$RESTOW" squash --last 4 "$IMAGE" "docker-archive:$OUT""#, ..PLAIN },
+];
+
+const SQUASH_ENTRIES: &str = r#""$RESTOW" squash --all "$ENTRIES" "docker-archive:$OUT""#;
+
+/// `$ENTRIES` is an image of many entries, and `$LOADED` the same in the engine, from which
+/// docker-squash has to save it first.
+#[rustfmt::skip]
+const AGAINST_DOCKER_SQUASH: [Comparison; 2] = [
+    Comparison { what: "squash --all, entries", restow: SQUASH_ENTRIES, against: "docker save",
+        peer: r#"docker save "$LOADED" > "$OUT""#, ..PLAIN },
+    Comparison { what: "squash --all, entries", restow: SQUASH_ENTRIES, against: "docker-squash",
+        peer: r#""$DOCKER_SQUASH" --load-image false --tmp-dir "$OUT.tmp" --output-path "$OUT" "$LOADED""#,
+        goal: Some(0.02), once: true, ..PLAIN },
+];
+
+const SQUASH_N: &str = r#""$RESTOW" squash --all "$N" "docker-archive:$OUT""#;
+const SQUASH_2N: &str = r#""$RESTOW" squash --all "$TWICE_N" "docker-archive:$OUT""#;
+const SQUASH_4N: &str = r#""$RESTOW" squash --all "$FOUR_TIMES_N" "docker-archive:$OUT""#;
+
+/// What is linear costs twice as much for twice the entries, and a tenth is noise.
+const LINEAR: f64 = 2.2;
+
+/// The ratio of the second and third row is the factor for a doubling.
+#[rustfmt::skip]
+const DOUBLING: [Comparison; 3] = [
+    Comparison { what: "squash --all, N entries", restow: SQUASH_N, against: "cp",
+        peer: r#"cp "$N" "$OUT""#, ..PLAIN },
+    Comparison { what: "squash --all, 2 N entries", restow: SQUASH_2N, against: "N entries",
+        peer: SQUASH_N, goal: Some(LINEAR), ..PLAIN },
+    Comparison { what: "squash --all, 4 N entries", restow: SQUASH_4N, against: "2 N entries",
+        peer: SQUASH_2N, goal: Some(LINEAR), ..PLAIN },
+];
+
+/// The mean size of the files that docker-squash gets: 62,000 entries are 350 MB.
+const SQUASH_MEAN: u64 = 5_200;
+
+/// The mean size of files where entries are doubled: small, so that entries are what costs.
+const DOUBLING_MEAN: u64 = 1_000;
+
+fn main() -> ExitCode {
+    exit_code(run(&Merge::parse()))
+}
+
+fn run(merge: &Merge) -> Result<()> {
+    let arguments = &merge.arguments;
+    if let Some(path) = &arguments.make {
+        return match merge.make_entries {
+            Some(entries) => make_entries(path, entries, merge.make_mean),
+            None => make_image(path, arguments.size),
+        };
+    }
+    let image = match &arguments.image {
+        Some(path) => path.canonicalize()?,
+        None => kept_image(arguments.size)?,
+    };
+    let mut bench = Bench::new(arguments, image);
+    bench.run(&AGAINST_READERS, list_layers);
+    bench.run(&AGAINST_ENGINE, load);
+    bench.run(&FROM_GZIP, compress);
+    bench.run(&SQUASH, |_| Ok(NOTHING));
+    bench.run(&AGAINST_DOCKER_SQUASH, |_| load_entries(merge));
+    bench.run(&DOUBLING, |_| double(merge.entries));
+    let more = format!(
+        ", N is {}, docker-squash has {} entries",
+        merge.entries, merge.squash_entries
+    );
+    let docker = [
+        "docker",
+        "version",
+        "--format",
+        "Docker {{.Server.Version}}",
+    ];
+    bench.report(
+        &[&["tar", "--version"], &["gzip", "--version"], &docker],
+        &more,
+    )
+}
+
+fn folder_beside(image: &Path) -> Result<TempDir> {
+    let folder = image.parent().ok_or("the image has no directory")?;
+    Ok(tempfile::tempdir_in(folder)?)
+}
+
+/// Lists the layers of a docker-archive, lowest first.
+fn list_layers(image: &Path) -> Result<Prepared<TempDir>> {
+    let mut tar = Command::new("tar");
+    tar.arg("-xOf")
+        .args([image.as_os_str(), OsStr::new("manifest.json")]);
+    let manifest: Value = serde_json::from_slice(&tar.output()?.stdout)?;
+    let names: Vec<String> = serde_json::from_value(manifest[0]["Layers"].clone())?;
+
+    let folder = folder_beside(image)?;
+    let list = folder.path().join("layers");
+    fs::write(&list, names.join("\n"))?;
+    Ok(Prepared {
+        variables: vec![("LAYERS", list.into())],
+        kept: folder,
+    })
+}
+
+fn load(image: &Path) -> Result<Prepared<Loaded>> {
+    let loaded = Loaded::new(image)?;
+    Ok(Prepared {
+        variables: vec![("LOADED", loaded.reference().into())],
+        kept: loaded,
+    })
+}
+
+/// Makes an OCI layout with gzip layers, and lists them.
+fn compress(image: &Path) -> Result<Prepared<TempDir>> {
+    let folder = folder_beside(image)?;
+    let (layout, list) = (folder.path().join("layout"), folder.path().join("layers"));
+    let mut convert = Command::new(env!("CARGO_BIN_EXE_restow"));
+    convert.args(["--quiet", "convert", "--to", "oci", "--compress", "gzip"]);
+    if !convert.arg(image).arg(&layout).status()?.success() {
+        return Err("the layout with gzip layers was not made".into());
+    }
+    fs::write(
+        &list,
+        oci_layers(&layout)?.join(OsStr::new("\n")).as_bytes(),
+    )?;
+    Ok(Prepared {
+        variables: vec![("LAYOUT", layout.into()), ("LAYERS", list.into())],
+        kept: folder,
+    })
+}
+
+/// The paths of the layers in an OCI layout of one image, lowest first.
+fn oci_layers(layout: &Path) -> Result<Vec<OsString>> {
+    let blob = |descriptor: &Value| {
+        let digest = descriptor["digest"].as_str().unwrap_or_default();
+        layout.join("blobs").join(digest.replace(':', "/"))
+    };
+    let index: Value = serde_json::from_slice(&fs::read(layout.join("index.json"))?)?;
+    let manifest: Value = serde_json::from_slice(&fs::read(blob(&index["manifests"][0]))?)?;
+    let layers = manifest["layers"].as_array().ok_or("no layers")?;
+    Ok(layers.iter().map(|layer| blob(layer).into()).collect())
+}
+
+/// Finds docker-squash, and gives it an image.
+fn load_entries(merge: &Merge) -> Result<Prepared<Loaded>> {
+    let program = docker_squash(merge.docker_squash)?;
+    let entries = kept_entries(merge.squash_entries, SQUASH_MEAN)?;
+    let mut prepared = load(&entries)?;
+    prepared.variables.push(("ENTRIES", entries.into()));
+    prepared.variables.push(("DOCKER_SQUASH", program.into()));
+    Ok(prepared)
+}
+
+fn double(entries: u64) -> Result<Prepared<()>> {
+    let image = |factor| kept_entries(factor * entries, DOUBLING_MEAN);
+    Ok(Prepared {
+        variables: vec![
+            ("N", image(1)?.into()),
+            ("TWICE_N", image(2)?.into()),
+            ("FOUR_TIMES_N", image(4)?.into()),
+        ],
+        kept: (),
+    })
+}
