@@ -22,6 +22,7 @@ use std::path::PathBuf;
 use crate::digest::Digest;
 use crate::event::Watch;
 use crate::image::{DocumentError, Platform};
+use crate::layer::LayerError;
 use crate::stream::{Compression, CopyError};
 use crate::tar_stream::TarError;
 
@@ -32,6 +33,24 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// What was chosen is no image.
+    #[error("`{name}` is not an image but {kind}")]
+    ArtifactChosen {
+        /// What was chosen.
+        name: String,
+        /// What it is, with its article.
+        kind: String,
+    },
+    /// Too few layers can be merged.
+    #[error(
+        "{left} layers are the fewest that its layers can be merged to, and {most} were wanted"
+    )]
+    CannotMergeTo {
+        /// How many were wanted at the most.
+        most: usize,
+        /// How many would be left.
+        left: usize,
+    },
     /// The compression of a blob is not one that can be read.
     #[error("its {compression} stream is damaged")]
     Compression {
@@ -118,6 +137,12 @@ pub enum Error {
     /// The caller asked for the end.
     #[error("interrupted")]
     Interrupted,
+    /// A layer is encrypted.
+    #[error("it is encrypted")]
+    LayerEncrypted,
+    /// The entries of a layer cannot be read, or not be merged.
+    #[error(transparent)]
+    Layer(#[from] LayerError),
     /// A layer is described by an image, and not in the input.
     #[error("it is not in the input")]
     LayerAbsent,
@@ -138,6 +163,14 @@ pub enum Error {
         layers: usize,
         /// How many the config describes.
         diff_ids: usize,
+    },
+    /// A range of layers ends before it begins.
+    #[error("layer {from} is not below layer {to}")]
+    LayersReversed {
+        /// Where it begins, counted from 1.
+        from: usize,
+        /// Where it ends.
+        to: usize,
     },
     /// Links among the members of an archive lead nowhere.
     #[error("member `{name}` is a link that leads nowhere")]
@@ -162,6 +195,14 @@ pub enum Error {
     /// The input holds nothing to take.
     #[error("it holds no image")]
     NoImage,
+    /// No layer fits what was asked for.
+    #[error("no layer is `{wanted}`: the image has {count}")]
+    NoSuchLayer {
+        /// What was asked for.
+        wanted: String,
+        /// How many layers there are.
+        count: usize,
+    },
     /// No image fits what was asked for.
     #[error("no image of the input is `{wanted}`")]
     NoSuchImage {
@@ -196,11 +237,31 @@ pub enum Error {
         /// What makes one.
         missing: &'static str,
     },
+    /// An image is not built on what was said to be its base.
+    #[error(
+        "it is not built on that base: layer {position} differs, and the base has {base} layers, the image {layers}"
+    )]
+    NotTheBase {
+        /// The first layer that differs, counted from 1.
+        position: usize,
+        /// How many layers the base has.
+        base: usize,
+        /// How many the image has.
+        layers: usize,
+    },
     /// The format cannot be written there.
     #[error("`{format}` cannot be written here")]
     NotWritable {
         /// The transport that means the format.
         format: &'static str,
+    },
+    /// Something takes one image, and the input holds several.
+    #[error("the input holds {count} images, and one was expected")]
+    OneImage {
+        /// How many there are.
+        count: usize,
+        /// Which.
+        have: Vec<String>,
     },
     /// The output is there already.
     #[error("`{path}` exists", path = path.display())]
@@ -233,6 +294,14 @@ pub enum Error {
         /// Which.
         have: Vec<String>,
     },
+    /// Several layers fit what was asked for.
+    #[error("layers {positions} are `{wanted}`", positions = list(positions))]
+    SeveralLayers {
+        /// What was asked for.
+        wanted: String,
+        /// Which layers, counted from 1.
+        positions: Vec<usize>,
+    },
     /// A blob is shorter than its descriptor says, or longer.
     #[error("blob has the wrong size: its descriptor says {expected} bytes, and it has {got}")]
     SizeMismatch {
@@ -256,6 +325,14 @@ pub enum Error {
         /// One of the images in the circle.
         id: String,
     },
+    /// More layers were asked for than there are.
+    #[error("{wanted} layers were asked for, and the image has {count}")]
+    TooFewLayers {
+        /// How many were asked for.
+        wanted: usize,
+        /// How many there are.
+        count: usize,
+    },
     /// An archive has more members than any image needs.
     #[error("it has more than {limit} members, which no archive of images has")]
     TooManyMembers {
@@ -271,6 +348,12 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+}
+
+/// Numbers as a sentence has them.
+fn list(numbers: &[usize]) -> String {
+    let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+    numbers.join(", ")
 }
 
 /// Something that is read or written, as a message names it.

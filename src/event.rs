@@ -38,6 +38,16 @@ pub enum Step<'a> {
         /// Whether its compression changes.
         recoding: bool,
     },
+    /// The headers of a layer are being read.
+    Reading {
+        /// The layer.
+        layer: &'a str,
+    },
+    /// Layers are being merged, of which this one is being read.
+    Merging {
+        /// The layer.
+        layer: &'a str,
+    },
     /// Everything is written, and is being made visible.
     Committing,
 }
@@ -55,6 +65,8 @@ impl fmt::Display for Step<'_> {
                 blob,
                 recoding: true,
             } => write!(f, "compressing {blob}"),
+            Self::Reading { layer } => write!(f, "reading {layer}"),
+            Self::Merging { layer } => write!(f, "merging {layer}"),
             Self::Committing => f.write_str("committing"),
         }
     }
@@ -66,6 +78,18 @@ impl fmt::Display for Step<'_> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Warning {
+    /// The layers below a range cannot be looked into.
+    #[error(
+        "layer {position} of {count} of `{name}` cannot be looked into, so every whiteout above it stays"
+    )]
+    AllWhiteoutsKept {
+        /// Counted from 1, the lowest.
+        position: usize,
+        /// How many layers the image has.
+        count: usize,
+        /// The image.
+        name: String,
+    },
     /// A docker-archive holds images only.
     #[error(
         "`{name}` is not an image but {kind}; left out, since a docker archive holds images only"
@@ -124,6 +148,24 @@ pub enum Warning {
         label: String,
         /// What the bytes are.
         bytes: &'static str,
+    },
+    /// A layer means something else to other engines.
+    #[error(
+        "layer {position} of {count} of `{name}`, entry `{entry}`{rest}: {oddity}", rest = more(*others)
+    )]
+    Odd {
+        /// Counted from 1, the lowest.
+        position: usize,
+        /// How many layers the image has.
+        count: usize,
+        /// The image.
+        name: String,
+        /// The first entry, escaped.
+        entry: String,
+        /// How many there are beside it.
+        others: usize,
+        /// What is odd about them.
+        oddity: Oddity,
     },
     /// A name in an OCI layout is no full reference, so Docker cannot have it.
     #[error("`{name}` is a tag without a repository; the image has no tag in the docker archive")]
@@ -185,6 +227,68 @@ pub enum Warning {
         /// The image.
         name: String,
     },
+}
+
+/// Something in a layer that engines understand differently, or that a merge cannot
+/// keep as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Oddity {
+    /// Names at the root that belong to AUFS, or to the compression of eStargz.
+    #[error("bookkeeping of AUFS or eStargz, which is no part of the image; left out")]
+    BookkeepingLeftOut,
+    /// A layer deletes something and has it, too.
+    #[error(
+        "the layer deletes it and has it, too; what lower layers have in it is taken for deleted, which Docker and containerd may not do"
+    )]
+    DeletedAndMade,
+    /// A character device 0:0.
+    #[error("a character device 0:0; taken for a whiteout, as Docker does")]
+    DeviceWhiteout,
+    /// A hard link to a file of a lower layer.
+    #[error("a hard link to a lower layer, which Docker refuses; resolved")]
+    FarLink,
+    /// A directory that a layer only implies, over one that is not like others.
+    #[error(
+        "the layer has no entry for this directory; it keeps its owner and mode, which Docker's overlay2 resets to 0755"
+    )]
+    ImpliedDirectory,
+    /// Names of one file with different metadata.
+    #[error(
+        "a hard link whose owner, mode or time is not that of its target; the last one counts for both, as in Docker"
+    )]
+    LinkMetadata,
+    /// The attribute of an overlay file system.
+    #[error(
+        "`trusted.overlay.opaque` is kept as the attribute that it is; Docker also hides what lower layers have in the directory"
+    )]
+    OpaqueAttribute,
+    /// An opaque whiteout at the root.
+    #[error("an opaque whiteout at the root; heeded, which overlay engines do not do")]
+    OpaqueRoot,
+    /// One path twice.
+    #[error("the layer has it more than once, which Docker refuses; the last one counts")]
+    Repeated,
+    /// Attributes of tools that run without root.
+    #[error("attributes with which tools without root remember owners; left out")]
+    RootlessAttributes,
+    /// A path leads through a file of a lower layer.
+    #[error("lower layers have a file there; replaced by a directory, as overlay engines do")]
+    ThroughFile,
+    /// A path leads through a symbolic link of a lower layer.
+    #[error(
+        "lower layers have a symbolic link there; replaced by a directory, as overlay engines do"
+    )]
+    ThroughSymlink,
+}
+
+/// How many more there are, behind the first.
+fn more(others: usize) -> String {
+    match others {
+        0 => String::new(),
+        1 => " and 1 more".to_owned(),
+        others => format!(" and {others} more"),
+    }
 }
 
 /// The end of a sentence about a blob that is not there, and others.

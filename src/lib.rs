@@ -7,31 +7,33 @@
 //!               digest                 names of content
 //!                event                 what is going on
 //!            stream   tar_stream       bytes: hash, compress, spool, commit · members of a tar
-//!                   │
-//!                 image                the JSON documents
-//!                 error                what went wrong
-//!                   │
-//!                 format               images on disk
-//!                   │
-//!                  ops                 convert
-//!                   │
-//!              main + cli              the only place that knows clap, indicatif, a terminal
+//!             ╱          ╲
+//!         layer          image         inside one tar │ the JSON documents
+//!           │           error          │ what went wrong
+//!           │              │
+//!         merge          format        many layers → one tree │ images on disk
+//!             ╲          ╱
+//!                 ops                  convert, export, squash
+//!                  │
+//!             main + cli               the only place that knows clap, indicatif, a terminal
 //! ```
 //!
-//! Each line uses only lines above it. `tests/it/architecture.rs` holds the
-//! picture as a table and fails on what it does not allow. What is inside a layer
-//! (its entries, the merge of several) will be a second column beside `image` and
-//! `format`, which never meets them before `ops`; `tar_stream`, the syntax that
-//! the tar inside a layer and the tar around an image share, is above both.
+//! Each line uses only lines above it, in its own column; `error`, which has what
+//! either column may fail with, also looks at `layer`. The left column is what is in
+//! a layer, the right one how images are stored; they never meet before `ops`.
+//! `tar_stream`, the syntax that the tar inside a layer and the tar around an image
+//! share, is above both. `tests/it/architecture.rs` holds the picture as a table and
+//! fails on what it does not allow.
 //!
 //! # The way of the data
 //!
 //! [`format::open`] finds out what an input is and returns a
 //! [`format::source::ImageSource`]; [`format::create`] begins an output, a
 //! [`format::sink::ImageSink`]; [`ops::convert()`] moves images from one to the
-//! other. Everything that is read is verified against its digest, size and
-//! diff_id while it passes by, and nothing of an output is visible before all
-//! of it is there.
+//! other, and [`ops::squash()`] merges layers on the way. [`ops::export()`] writes
+//! what all layers show together. Everything that is read is verified against its
+//! digest, size and diff_id while it passes by, and nothing of an output is visible
+//! before all of it is there.
 //!
 //! ```no_run
 //! use std::num::NonZeroUsize;
@@ -65,8 +67,8 @@
 //! # Promises
 //!
 //! The library never prints, reads no environment and ends no process. Memory is
-//! bounded by the documents of the images and a fixed number of buffers,
-//! whatever the layers weigh.
+//! bounded by the documents of the images and a fixed number of buffers, and where
+//! layers are merged by one record for each of their entries, whatever they weigh.
 
 pub mod digest;
 pub mod error;
@@ -75,6 +77,9 @@ pub mod event;
 mod stream;
 mod tar_stream;
 
+mod layer;
+mod merge;
+
 pub mod image;
 
 pub mod format;
@@ -82,5 +87,6 @@ pub mod format;
 pub mod ops;
 
 pub use error::{Error, Result};
+pub use layer::{EntryFault, LayerError, PathError, WhiteoutError};
 pub use stream::{Compression, Hashed, Recoding};
 pub use tar_stream::TarError;

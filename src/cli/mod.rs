@@ -2,11 +2,14 @@
 //! the environment and a terminal.
 
 mod convert;
+mod export;
 mod interrupt;
 mod location;
+mod options;
 mod output;
 mod progress;
 mod report;
+mod squash;
 mod standard;
 
 use std::ffi::OsString;
@@ -21,7 +24,7 @@ use crate::cli::interrupt::Interrupt;
 use crate::cli::output::Output;
 use crate::cli::report::{ExitStatus, Failure, report};
 
-/// Convert container images offline, without an engine, a registry or root
+/// Convert, squash and export container images offline, without an engine, a registry or root
 ///
 /// Images are named as skopeo and podman name them (containers-transports(5)):
 /// docker-archive:PATH[:REF], oci:DIR[:REF], oci-archive:PATH[:REF], rootfs:PATH.
@@ -39,6 +42,8 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Convert(convert::Arguments),
+    Export(export::Arguments),
+    Squash(squash::Arguments),
 }
 
 /// Options that every command has.
@@ -104,6 +109,8 @@ pub(crate) fn run() -> ExitCode {
     };
     let result = match &arguments.command {
         Command::Convert(convert) => convert::run(convert, &arguments.global, &output, &interrupt),
+        Command::Export(export) => export::run(export, &arguments.global, &output, &interrupt),
+        Command::Squash(squash) => squash::run(squash, &arguments.global, &output, &interrupt),
     };
     output.finish(result.is_ok());
     match result {

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
+use restow::error::{Error, Place};
 use restow::event::Event;
 use serde_json::{Value, json};
 
@@ -36,6 +37,13 @@ impl Output {
             }
             Event::Warning(warning) => self.line(&format!("warning: {warning}")),
             event => self.progress.event(event, |object| self.json(object)),
+        }
+    }
+
+    /// Says something to a person.
+    pub(super) fn say(&self, text: &str) {
+        if !self.is_quiet {
+            self.line(&text);
         }
     }
 
@@ -75,6 +83,45 @@ impl Output {
     }
 }
 
+/// Prints a line of data to standard output.
+///
+/// # Errors
+///
+/// Fails if nobody takes it, unless the reader has gone: that is its own choice.
+pub(super) fn print_data(text: &str) -> Result<(), Error> {
+    let mut stdout = io::stdout().lock();
+    let written = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::write(Place::StandardOutput, error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A number of bytes as Docker prints it: decimal units, three digits that count.
+pub(super) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
+    let (mut whole, mut thousandths, mut unit) = (bytes, 0, 0);
+    while whole >= 1000 {
+        (whole, thousandths, unit) = (whole / 1000, whole % 1000, unit + 1);
+    }
+    let digits = match whole {
+        0..10 => 2,
+        10..100 => 1,
+        _ => 0,
+    };
+    let scale = 10_u64.pow(3 - digits);
+    let rounded = (whole * 1000 + thousandths + scale / 2) / scale;
+    let parts = 10_u64.pow(digits);
+    let fraction = format!("{:0width$}", rounded % parts, width = digits as usize);
+    let number = match fraction.trim_end_matches('0') {
+        "" => (rounded / parts).to_string(),
+        fraction => format!("{}.{fraction}", rounded / parts),
+    };
+    format!("{number}{}", UNITS[unit])
+}
+
 /// Escapes what an archive could use to take a terminal over: names go into
 /// messages, and control characters have no business in either.
 fn escaped(text: &str) -> String {
@@ -98,6 +145,24 @@ fn is_bidirectional(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_have_decimal_units() {
+        for (bytes, text) in [
+            (0, "0B"),
+            (999, "999B"),
+            (1000, "1kB"),
+            (1234, "1.23kB"),
+            (1299, "1.3kB"),
+            (12_345, "12.3kB"),
+            (123_456, "123kB"),
+            (999_900, "1000kB"),
+            (1_842_000_000, "1.84GB"),
+            (u64::MAX, "18.4EB"),
+        ] {
+            assert_eq!(size(bytes), text);
+        }
+    }
 
     #[test]
     fn nothing_that_steers_a_terminal_gets_through() {

@@ -87,7 +87,7 @@ fn hint_for(error: &Error) -> Option<String> {
     match error {
         Error::OutputExists { .. } => Some("pass `--force` to replace it".to_owned()),
         Error::NoSuchImage { have, .. } => Some(format!("there is: {}", list(have))),
-        Error::SeveralImages { have, .. } => Some(format!(
+        Error::SeveralImages { have, .. } | Error::OneImage { have, .. } => Some(format!(
             "choose one with `--image <REFERENCE>`: {}",
             list(have)
         )),

@@ -5,12 +5,13 @@
 //! | docker archive | `docker-archive:` | `manifest.json`, or `repositories` before Docker 1.10 | yes | as a hybrid: an OCI layout beside it |
 //! | OCI layout | `oci:` | `oci-layout`, `index.json`, `blobs/` in a folder | yes | yes |
 //! | OCI archive | `oci-archive:` | the same in a tar | yes | yes |
-//! | rootfs | `rootfs:` | a root filesystem, as `docker export` writes it | as an image of one layer | no |
+//! | rootfs | `rootfs:` | a root filesystem, as `docker export` writes it | as an image of one layer | by `export` |
 //!
 //! A [`source`] gives images, a [`sink`] takes them. In between, an image is a
 //! graph of documents and layers ([`source::Content`]).
 
 mod container;
+mod destination;
 mod detect;
 mod docker_archive;
 mod oci_layout;
@@ -21,8 +22,9 @@ mod tar_file;
 
 use std::fmt;
 
-pub use container::{Arrival, Container, Measured, Member};
+pub use container::{Arrival, Container, FileSlice, Measured, Member};
 pub use detect::{Input, Opening, open};
+pub use rootfs::RootfsSink;
 pub use sink::{Output, create};
 
 /// A way to keep images on disk.

@@ -1,9 +1,15 @@
-//! A plain tar of a root filesystem, taken as an image of one layer.
+//! A plain tar of a root filesystem: taken as an image of one layer, and written.
+
+use std::fmt;
+use std::io::Write;
 
 use crate::digest::DiffId;
-use crate::error::{Error, Result};
+use crate::error::{Error, Place, Result};
+use crate::event::{Event, Step, Watch};
 use crate::format::Format;
 use crate::format::container::{Container, WholeStream};
+use crate::format::destination::Destination;
+use crate::format::sink::Output;
 use crate::format::source::{Content, Image, ImageSource, Layer, Root, Target};
 use crate::image::{Config, Document, Platform, import_config, rfc3339};
 use crate::stream::Compression;
@@ -69,5 +75,49 @@ impl ImageSource for Rootfs {
                 compression: Compression::None,
             }],
         }))
+    }
+}
+
+/// Takes the bytes of a root filesystem. They appear when all of them are there,
+/// but for what standard output has taken.
+#[must_use = "the output only appears at `finish`"]
+pub struct RootfsSink {
+    place: Place,
+    destination: Destination,
+}
+
+impl RootfsSink {
+    /// Begins an output.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it is there and may not be replaced, before any work is done.
+    pub fn create(output: Output) -> Result<Self> {
+        let (place, destination) = Destination::open(output)?;
+        Ok(Self { place, destination })
+    }
+
+    /// Where the bytes go.
+    pub(crate) fn output(&mut self) -> &mut dyn Write {
+        &mut self.destination
+    }
+
+    /// What a message calls it.
+    pub(crate) fn place(&self) -> Place {
+        self.place.clone()
+    }
+
+    /// Makes the output visible.
+    pub(crate) fn finish(self, watch: &Watch<'_>) -> Result<()> {
+        watch.send(Event::Step(Step::Committing));
+        self.destination.commit(&self.place)
+    }
+}
+
+impl fmt::Debug for RootfsSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RootfsSink")
+            .field("place", &self.place)
+            .finish_non_exhaustive()
     }
 }

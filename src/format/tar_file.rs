@@ -5,7 +5,7 @@
 //! the images alone.
 
 use std::collections::HashSet;
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,11 +16,12 @@ use crate::digest::Digest;
 use crate::error::{Error, Place, Result};
 use crate::event::{Event, Step, Watch};
 use crate::format::Format;
+use crate::format::destination::Destination;
 use crate::format::docker_archive::docker_documents;
 use crate::format::oci_layout::{INDEX, MARKER, MARKER_CONTENT, blob_path};
 use crate::format::sink::{BlobWriter, ImageSink, Output, OutputIndex};
-use crate::stream::{COPY_BUFFER, Hashed, PendingFile, Spool};
-use crate::tar_stream::{BLOCK, EMPTY_BLOCK};
+use crate::stream::{COPY_BUFFER, Hashed, Spool};
+use crate::tar_stream::{BLOCK, EMPTY_BLOCK, pax_record};
 
 /// The largest size that a plain ustar header can say: eleven octal digits.
 const OCTAL_SIZE_MAX: u64 = 0o777_7777_7777;
@@ -34,18 +35,11 @@ pub(super) struct ArchiveSink {
 }
 
 struct TarWriter {
-    target: Target,
+    target: Destination,
     written: HashSet<Digest>,
     folders: HashSet<String>,
     index: OutputIndex,
     is_index_written: bool,
-}
-
-enum Target {
-    /// A file, in which a header can be written when its data is there.
-    File(PendingFile),
-    /// A stream, in which it cannot.
-    Stream(Box<dyn Write + Send>),
 }
 
 impl ArchiveSink {
@@ -55,14 +49,7 @@ impl ArchiveSink {
         output: Output,
         temporary_directory: &Path,
     ) -> Result<Self> {
-        let (place, target) = match output {
-            Output::Stream(stream) => (Place::StandardOutput, Target::Stream(stream)),
-            Output::Path { path, replace } => {
-                let place = Place::Path(path.clone());
-                let target = open_target(&path, replace)?;
-                (place, target)
-            }
-        };
+        let (place, target) = Destination::open(output)?;
         Ok(Self {
             format,
             place,
@@ -92,40 +79,9 @@ impl ArchiveSink {
     }
 }
 
-/// A file that will be renamed, or a device, a pipe and the like, which must be
-/// written where it is.
-///
-/// A symbolic link is followed: what it points to is replaced, and the link stays.
-fn open_target(path: &Path, replace: bool) -> Result<Target> {
-    let failed = |error| Error::write(Place::Path(path.to_owned()), error);
-    match fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => {
-            return Err(failed(io::ErrorKind::IsADirectory.into()));
-        }
-        Ok(metadata) if !metadata.is_file() => {
-            let device = OpenOptions::new().write(true).open(path).map_err(failed)?;
-            return Ok(Target::Stream(Box::new(device)));
-        }
-        // A link that leads nowhere is something that exists, too.
-        _ if !replace && fs::symlink_metadata(path).is_ok() => {
-            return Err(Error::OutputExists {
-                path: path.to_owned(),
-            });
-        }
-        _ => {}
-    }
-    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    PendingFile::create(&target, replace)
-        .map(Target::File)
-        .map_err(failed)
-}
-
 impl TarWriter {
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match &mut self.target {
-            Target::File(file) => file.write_all(bytes),
-            Target::Stream(stream) => stream.write_all(bytes),
-        }
+        self.target.write_all(bytes)
     }
 
     fn pad(&mut self, size: u64) -> io::Result<()> {
@@ -194,24 +150,14 @@ fn header(path: &str, kind: EntryType, mode: u32, size: u64) -> Vec<u8> {
     header.set_cksum();
     let mut blocks = Vec::new();
     if fits < path.len() {
-        let record = pax_record("path", path);
+        let record = pax_record(b"path", path.as_bytes());
         let size = record.len() as u64;
         blocks.extend(self::header("pax", EntryType::XHeader, 0o644, size));
-        blocks.extend_from_slice(record.as_bytes());
+        blocks.extend_from_slice(&record);
         blocks.resize(blocks.len().next_multiple_of(EMPTY_BLOCK.len()), 0);
     }
     blocks.extend_from_slice(header.as_bytes());
     blocks
-}
-
-/// `<length> <key>=<value>\n`, where the length counts its own digits too.
-fn pax_record(key: &str, value: &str) -> String {
-    let rest = key.len() + value.len() + 3;
-    let mut length = rest + 1;
-    while rest + length.to_string().len() > length {
-        length += 1;
-    }
-    format!("{length} {key}={value}\n")
 }
 
 impl ImageSink for ArchiveSink {
@@ -242,7 +188,7 @@ impl ImageSink for ArchiveSink {
         }
         // What is not known is always a sha256 digest.
         writer.append_folders("sha256").map_err(failed)?;
-        if let Target::File(file) = &mut writer.target {
+        if let Destination::File(file) = &mut writer.target {
             let header_at = file.stream_position().map_err(failed)?;
             writer.write_all(&EMPTY_BLOCK).map_err(failed)?;
             return Ok(Box::new(InPlace {
@@ -279,16 +225,7 @@ impl ImageSink for ArchiveSink {
         writer
             .write_all(&[EMPTY_BLOCK; 2].concat())
             .map_err(failed)?;
-        match writer.target {
-            Target::File(file) => file.commit().map_err(|error| match error.kind() {
-                io::ErrorKind::AlreadyExists => match &self.place {
-                    Place::Path(path) => Error::OutputExists { path: path.clone() },
-                    _ => failed(error),
-                },
-                _ => failed(error),
-            }),
-            Target::Stream(mut stream) => stream.flush().map_err(failed),
-        }
+        writer.target.commit(&self.place)
     }
 
     fn place(&self) -> Place {
@@ -306,10 +243,7 @@ struct InPlace<'a> {
 
 impl Write for InPlace<'_> {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        match &mut self.writer.target {
-            Target::File(file) => file.write(buffer),
-            Target::Stream(stream) => stream.write(buffer),
-        }
+        self.writer.target.write(buffer)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -323,7 +257,7 @@ impl InPlace<'_> {
     fn complete(&mut self, hashed: &Hashed) -> io::Result<()> {
         let is_new = self.writer.written.insert(hashed.digest.clone());
         let header_at = self.header_at;
-        if let (Some(header_at), Target::File(file)) = (header_at, &mut self.writer.target) {
+        if let (Some(header_at), Destination::File(file)) = (header_at, &mut self.writer.target) {
             let end = file.stream_position()?;
             file.seek(SeekFrom::Start(header_at))?;
             if !is_new {
@@ -379,7 +313,7 @@ impl BlobWriter for Spooled<'_> {
             let header = file_header(&blob_path(&hashed.digest), hashed.size);
             writer.write_all(&header)?;
             let mut file = BufReader::with_capacity(COPY_BUFFER, file);
-            if let Target::Stream(stream) = &mut writer.target {
+            if let Destination::Stream(stream) = &mut writer.target {
                 io::copy(&mut file, stream)?;
             }
             writer.pad(hashed.size)
@@ -410,14 +344,6 @@ mod tests {
                     (path.clone().into_bytes(), size)
                 );
             }
-        }
-    }
-
-    #[test]
-    fn a_pax_record_counts_itself() {
-        for length in 0..200 {
-            let record = pax_record("path", &"x".repeat(length));
-            assert!(record.starts_with(&format!("{} path=", record.len())));
         }
     }
 }

@@ -19,7 +19,7 @@ mod reference;
 mod time;
 
 pub use config::Config;
-pub(crate) use config::import_config;
+pub(crate) use config::{Squashed, import_config, squash_config};
 pub use descriptor::Descriptor;
 pub use document::{Document, View};
 pub use index::Index;

@@ -33,6 +33,55 @@ pub(crate) fn rfc3339(seconds: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// A point in time: seconds since 1970, and nanoseconds after that second.
+pub(crate) type Instant = (i64, u32);
+
+/// Reads an RFC 3339 time, with a fraction and an offset from UTC as it may have.
+#[must_use]
+pub(crate) fn parse_rfc3339(text: &str) -> Option<Instant> {
+    let number = |range: std::ops::Range<usize>| {
+        let digits = text.get(range)?;
+        let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| digits.parse::<i64>().ok())?
+    };
+    let separators = [(4, "-"), (7, "-"), (13, ":"), (16, ":")];
+    let is_shaped = separators
+        .iter()
+        .all(|(at, separator)| text.get(*at..at + 1) == Some(separator));
+    if !is_shaped || !matches!(text.as_bytes().get(10), Some(b'T' | b't' | b' ')) {
+        return None;
+    }
+    let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
+    let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);
+    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    let rest = text.get(19..)?;
+    let (fraction, zone) = match rest.strip_prefix('.') {
+        Some(rest) => rest.split_at(rest.find(|c: char| !c.is_ascii_digit())?),
+        None => ("", rest),
+    };
+    let nanoseconds = format!("{:0<9}", fraction.get(..9).unwrap_or(fraction));
+    let offset = match zone.as_bytes() {
+        b"Z" | b"z" => 0,
+        [sign @ (b'+' | b'-'), _, _, b':', _, _] => {
+            let hours: i64 = zone[1..3].parse().ok()?;
+            let minutes: i64 = zone[4..6].parse().ok()?;
+            let seconds = (hours * 60 + minutes) * 60;
+            if *sign == b'-' { -seconds } else { seconds }
+        }
+        _ => return None,
+    };
+    // As above, the year begins in March.
+    let year = year - i64::from(month <= 2);
+    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    let days = era * 146_097 + day_of_era - 719_468;
+    let seconds = days * 86_400 + hour * 3600 + minute * 60 + second;
+    Some((seconds - offset, nanoseconds.parse().ok()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,6 +99,37 @@ mod tests {
             (i64::MIN, "0000-01-01T00:00:00Z"),
         ] {
             assert_eq!(rfc3339(seconds), text);
+        }
+    }
+
+    #[test]
+    fn times_are_read_as_they_are_written() {
+        for seconds in [
+            0,
+            -1,
+            951_782_400,
+            1_709_251_199,
+            4_107_542_400,
+            -62_167_219_200,
+        ] {
+            assert_eq!(parse_rfc3339(&rfc3339(seconds)), Some((seconds, 0)));
+        }
+        for (text, expected) in [
+            ("2023-11-14T22:13:20.5Z", Some((1_700_000_000, 500_000_000))),
+            (
+                "2023-11-14T22:13:20.123456789123Z",
+                Some((1_700_000_000, 123_456_789)),
+            ),
+            ("2023-11-15T00:13:20+02:00", Some((1_700_000_000, 0))),
+            ("2023-11-14 20:43:20-01:30", Some((1_700_000_000, 0))),
+            ("2023-11-14T22:13:20", None),
+            ("2023-11-14", None),
+            ("2023-13-14T22:13:20Z", None),
+            ("+023-11-14T22:13:20Z", None),
+            ("2023-11-14T22:13:20.Zé", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_rfc3339(text), expected, "{text}");
         }
     }
 }

@@ -4,18 +4,26 @@
 
 pub mod convert;
 mod deliver;
+pub mod export;
+mod layers;
 mod narrow;
+mod one;
 mod parallel;
 mod plan;
+mod range;
 mod rebuild;
 mod referrers;
 mod select;
+pub mod squash;
 mod transfer;
 
 use std::num::NonZeroUsize;
 
 pub use convert::{Compress, ConvertOptions, Name, convert};
+pub use export::{ExportOptions, export};
+pub use range::{LayerChoice, LayerName, LayerRangeError};
 pub use select::{Selector, SelectorError};
+pub use squash::{SquashOptions, SquashReport, SquashedRange, diff_ids, squash};
 
 use crate::event::Watch;
 

@@ -11,15 +11,22 @@ use crate::ops::plan::Piece;
 pub(super) enum Reason<'a> {
     /// Its format has no place for more; the host's is taken.
     Format,
+    /// It is about one image; the host's is taken.
+    OneImage,
+    /// It is about what one image holds, and nobody expects more of it.
+    OneTree,
     /// The user named one.
     Asked(&'a Platform),
 }
 
 impl Reason<'_> {
-    fn text(self) -> &'static str {
+    /// What a warning says of the rest; nothing where none is due.
+    fn text(self) -> Option<&'static str> {
         match self {
-            Self::Format => "a docker archive takes one platform of each image",
-            Self::Asked(_) => "another platform was asked for",
+            Self::Format => Some("a docker archive takes one platform of each image"),
+            Self::OneImage => Some("one image is taken"),
+            Self::OneTree => None,
+            Self::Asked(_) => Some("another platform was asked for"),
         }
     }
 }
@@ -101,8 +108,8 @@ fn pick<'a>(piece: Piece<'a>, reason: Reason<'_>, watch: &Watch<'_>) -> Result<P
     let images = &candidates.images;
     let host = Platform::host();
     let wanted = match reason {
-        Reason::Format => &host,
         Reason::Asked(platform) => platform,
+        _ => &host,
     };
     // A descriptor need not say the platform; the config must.
     let platform_of = |(image, descriptor): &(Image, Descriptor)| {
@@ -114,7 +121,8 @@ fn pick<'a>(piece: Piece<'a>, reason: Reason<'_>, watch: &Watch<'_>) -> Result<P
         .max()
         .map(|(_, std::cmp::Reverse(at))| at);
     // Who named none wants the only one that there is.
-    let only = (reason == Reason::Format && images.len() == 1).then_some(0);
+    let is_asked = matches!(reason, Reason::Asked(_));
+    let only = (!is_asked && images.len() == 1).then_some(0);
     let names = |skipped: Option<usize>| -> Vec<String> {
         let name = |candidate| {
             platform_of(candidate).map_or("unknown".to_owned(), |platform| platform.to_string())
@@ -139,11 +147,13 @@ fn pick<'a>(piece: Piece<'a>, reason: Reason<'_>, watch: &Watch<'_>) -> Result<P
         (candidates.others > 0, "the artifacts".to_owned()),
     ];
     for (_, what) in what.into_iter().filter(|(is_any, _)| *is_any) {
-        watch.warn(Warning::LeftOut {
-            what,
-            name: name.clone(),
-            reason: reason.text(),
-        });
+        if let Some(reason) = reason.text() {
+            watch.warn(Warning::LeftOut {
+                what,
+                name: name.clone(),
+                reason,
+            });
+        }
     }
     let (image, descriptor) = candidates.images.swap_remove(at);
     gone.retain(|digest| digest != descriptor.digest());

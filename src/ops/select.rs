@@ -165,6 +165,7 @@ fn no_such_image(wanted: &str, roots: &[&Root]) -> Error {
     }
 }
 
-fn names(roots: &[&Root]) -> Vec<String> {
+/// What messages call these.
+pub(super) fn names(roots: &[&Root]) -> Vec<String> {
     roots.iter().map(|root| root.display_name()).collect()
 }

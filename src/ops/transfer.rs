@@ -1,11 +1,11 @@
 //! One blob from the input to the output: verified, and compressed anew where
 //! that is wanted.
 
-use std::io::Read;
+use std::io::{BufRead, Read};
 
 use crate::digest::{Algorithm, DiffId, Digest};
 use crate::error::{Error, Place, Result};
-use crate::event::{Event, Step, Warning};
+use crate::event::{Event, Step, Warning, Watch};
 use crate::format::sink::ImageSink;
 use crate::format::source::Layer;
 use crate::format::{Container, Measured, Member};
@@ -154,9 +154,7 @@ impl Transfer<'_> {
     }
 
     fn open(&self, job: &Job) -> Result<Tapped<impl Read>> {
-        let stream = self.container.open(&job.member);
-        let stream = stream.map_err(|error| error.while_reading(job.place.clone()))?;
-        Ok(Tapped::new(Counted::new(stream, self.context.watch)))
+        open(self.container, job, self.context.watch)
     }
 
     /// Reads a blob that was written for another job, if this one has more to say of
@@ -221,29 +219,17 @@ impl Transfer<'_> {
 
     /// Unpacks a blob and compresses it anew.
     fn recode(&self, job: &Job, recoding: Recoding) -> Result<Hashed> {
-        let mut stored = self.open(job)?;
-        stored.hash(job.stored_algorithm()).map_err(Error::Thread)?;
-        let decoder =
-            Decoder::new(job.compression, &mut stored).map_err(|error| damaged(job, error))?;
-        let mut unpacked = Tapped::new(decoder);
-        unpacked
-            .hash(job.unpacked_algorithm())
-            .map_err(Error::Thread)?;
+        let watch = self.context.watch;
         let writer = self.sink.begin_blob(None)?;
         let to = writer.place();
         let mut encoder = Encoder::new(recoding, HashWriter::new(writer), self.workers);
-        copy(&mut unpacked, &mut encoder, &self.context.watch).map_err(|error| match error {
-            CopyError::Read(error) => damaged(job, error),
-            error => Error::copy(job.place.clone(), to.clone(), error),
+        read_unpacked(self.container, job, watch, |unpacked| {
+            copy(unpacked, &mut encoder, &watch).map_err(|error| match error {
+                CopyError::Read(error) => damaged(job, error),
+                error => Error::copy(job.place.clone(), to.clone(), error),
+            })
         })?;
         let output = encoder.finish().map_err(|error| Error::write(to, error))?;
-        let unpacked = unpacked
-            .finish()
-            .map_err(|error| damaged(job, error))?
-            .remove(0);
-        let unpacked = unpacked.map_err(|error| damaged(job, error))?;
-        let (stored, _) = hashes(job, stored)?;
-        job.verify(&stored, Some(&unpacked.digest))?;
         let (writer, written) = output.finish();
         writer.finish(&written)?;
         if job.is_only_reader {
@@ -283,6 +269,78 @@ impl Transfer<'_> {
         job.verify(&arrival.measured.stored, unpacked.as_ref())?;
         self.sink.adopt(&arrival.path, &arrival.measured.stored)?;
         Ok(arrival.measured.stored)
+    }
+}
+
+fn open<'a>(
+    container: &'a dyn Container,
+    job: &Job,
+    watch: Watch<'a>,
+) -> Result<Tapped<impl Read + use<'a>>> {
+    let stream = container.open(&job.member);
+    let stream = stream.map_err(|error| error.while_reading(job.place.clone()))?;
+    Ok(Tapped::new(Counted::new(stream, watch)))
+}
+
+/// Reads what a blob unpacks to, and verifies all of it, whatever part `read` looks
+/// at.
+///
+/// # Errors
+///
+/// Fails if `read` does, unless the reason is that the blob is not what its digest
+/// says.
+pub(super) fn read_unpacked<T>(
+    container: &dyn Container,
+    job: &Job,
+    watch: Watch<'_>,
+    read: impl FnOnce(&mut dyn BufRead) -> Result<T>,
+) -> Result<T> {
+    let mut stored = open(container, job, watch)?;
+    stored.hash(job.stored_algorithm()).map_err(Error::Thread)?;
+    let is_plain = job.compression == Compression::None;
+    if is_plain && job.stored_algorithm() == job.unpacked_algorithm() {
+        let result = unless_hopeless(read(&mut stored))?;
+        let (stored, unpacked) = hashes(job, stored)?;
+        job.verify(&stored, unpacked.as_ref())?;
+        return result;
+    }
+    let decoder =
+        Decoder::new(job.compression, &mut stored).map_err(|error| damaged(job, error))?;
+    let mut unpacked = Tapped::new(decoder);
+    unpacked
+        .hash(job.unpacked_algorithm())
+        .map_err(Error::Thread)?;
+    let result = unless_hopeless(read(&mut unpacked))?;
+    let unpacked = unpacked
+        .finish()
+        .and_then(|mut hashes| hashes.remove(0))
+        .map_err(|error| damaged(job, error));
+    let (stored, _) = hashes(job, stored)?;
+    // A damaged stream is first of all one whose digest is wrong.
+    job.verify(&stored, None)?;
+    let result = result?;
+    job.verify(&stored, Some(&unpacked?.digest))?;
+    Ok(result)
+}
+
+/// Reads a blob as it is stored, and compares it with its digest, if that is known.
+pub(super) fn verify_stored(container: &dyn Container, job: &Job, watch: Watch<'_>) -> Result<()> {
+    let Some(known) = job.known() else {
+        return Ok(());
+    };
+    let mut stream = open(container, job, watch)?;
+    stream
+        .hash(known.digest.algorithm())
+        .map_err(Error::Thread)?;
+    let (stored, unpacked) = hashes(job, stream)?;
+    job.verify(&stored, unpacked.as_ref())
+}
+
+/// Fails at once where reading on could not tell why it failed.
+fn unless_hopeless<T>(result: Result<T>) -> Result<Result<T>> {
+    match result {
+        Err(error @ (Error::Interrupted | Error::Write { .. } | Error::Thread(_))) => Err(error),
+        result => Ok(result),
     }
 }
 

@@ -31,9 +31,8 @@ pub(crate) struct Attributes {
 }
 
 /// A point in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(unreachable_pub, reason = "what the layer reader returns has it")]
-pub struct Time {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Time {
     /// Seconds since 1970, negative before.
     pub seconds: i64,
     /// Nanoseconds after that second, less than a billion.

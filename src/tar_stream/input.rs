@@ -2,12 +2,14 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
 
 /// A reader that can pass over bytes, if need be by reading them.
 pub(crate) trait Skip: Read {
-    /// Passes over `amount` bytes. It may go beyond the end, and tell only at
-    /// the next read.
-    fn skip(&mut self, amount: u64) -> io::Result<()>;
+    /// Passes over `amount` bytes, and returns how many there were. What goes
+    /// beyond the end without knowing says so at the next read.
+    fn skip(&mut self, amount: u64) -> io::Result<u64>;
 }
 
 /// Skips by reading.
@@ -31,15 +33,88 @@ impl<R: BufRead> BufRead for Skippable<R> {
 }
 
 impl<R: Read> Skip for Skippable<R> {
-    fn skip(&mut self, amount: u64) -> io::Result<()> {
-        io::copy(&mut (&mut self.0).take(amount), &mut io::sink()).map(drop)
+    fn skip(&mut self, amount: u64) -> io::Result<u64> {
+        io::copy(&mut (&mut self.0).take(amount), &mut io::sink())
     }
 }
 
 impl Skip for &File {
-    fn skip(&mut self, amount: u64) -> io::Result<()> {
-        let amount = i64::try_from(amount).map_err(|_| io::ErrorKind::InvalidInput)?;
-        self.seek(SeekFrom::Current(amount)).map(drop)
+    fn skip(&mut self, amount: u64) -> io::Result<u64> {
+        let distance = i64::try_from(amount).map_err(|_| io::ErrorKind::InvalidInput)?;
+        self.seek(SeekFrom::Current(distance))?;
+        Ok(amount)
+    }
+}
+
+/// How much of a [`Section`] is read at once: the header of a small file together
+/// with its content and the next header, and little of what is passed over.
+const SECTION_BUFFER: usize = 16 * 1024;
+
+/// A part of a file of which only those bytes are read that somebody looks at.
+#[derive(Debug)]
+pub(crate) struct Section {
+    file: File,
+    /// Where the buffer goes on.
+    position: u64,
+    end: u64,
+    buffer: Box<[u8]>,
+    /// What of the buffer was read and not consumed.
+    held: Range<usize>,
+}
+
+impl Section {
+    /// Takes `size` bytes from `start` on.
+    pub(crate) fn new(file: File, start: u64, size: u64) -> Self {
+        Self {
+            file,
+            position: start,
+            end: start.saturating_add(size),
+            buffer: vec![0; SECTION_BUFFER].into(),
+            held: 0..0,
+        }
+    }
+}
+
+impl BufRead for Section {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.held.is_empty() {
+            let left = usize::try_from(self.end - self.position).unwrap_or(usize::MAX);
+            let wanted = left.min(self.buffer.len());
+            let length = self
+                .file
+                .read_at(&mut self.buffer[..wanted], self.position)?;
+            self.position += length as u64;
+            self.held = 0..length;
+        }
+        Ok(&self.buffer[self.held.clone()])
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.held.start += amount;
+    }
+}
+
+impl Read for Section {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let available = self.fill_buf()?;
+        let length = available.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&available[..length]);
+        self.consume(length);
+        Ok(length)
+    }
+}
+
+impl Skip for Section {
+    fn skip(&mut self, amount: u64) -> io::Result<u64> {
+        let held = self.held.len() as u64;
+        if amount <= held {
+            self.held.start += usize::try_from(amount).expect("less than is held");
+            return Ok(amount);
+        }
+        self.held = 0..0;
+        let leap = (amount - held).min(self.end - self.position);
+        self.position += leap;
+        Ok(held + leap)
     }
 }
 
@@ -55,4 +130,33 @@ pub(super) fn read_full(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<
         }
     }
     Ok(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn a_section_reads_what_lies_between_its_ends_and_leaps() {
+        let bytes: Vec<u8> = (0..40_000_u32).flat_map(u32::to_le_bytes).collect();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&bytes).unwrap();
+        let mut section = Section::new(file, 1_000, 100_000);
+        let mut four = [0; 4];
+        for (skip, at) in [(0, 0), (6, 10), (30_000, 30_014), (2, 30_020)] {
+            assert_eq!(section.skip(skip).unwrap(), skip);
+            section.read_exact(&mut four).unwrap();
+            assert_eq!(four, bytes[1_000 + at..][..4]);
+        }
+        assert_eq!(section.skip(80_000).unwrap(), 100_000 - 30_024);
+        assert_eq!(section.read(&mut four).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_file_that_is_shorter_than_it_was_ends() {
+        let mut section = Section::new(tempfile::tempfile().unwrap(), 0, 10);
+        assert_eq!(section.read(&mut [0; 4]).unwrap(), 0);
+    }
 }

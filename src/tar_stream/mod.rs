@@ -16,17 +16,12 @@ mod reader;
 mod sparse;
 mod sparse_reader;
 
-#[expect(unused_imports, reason = "the layer reader uses it")]
 pub(crate) use attributes::{Attributes, Time};
 pub use header::TarError;
 pub(crate) use header::display_name;
-pub(crate) use input::{Skip, Skippable};
-#[expect(unused_imports, reason = "the layer reader uses it")]
-pub(crate) use pax::PaxRecord;
+pub(crate) use input::{Section, Skip, Skippable};
+pub(crate) use pax::{PaxRecord, pax_record};
 pub(crate) use reader::{Kind, Member, TarReader, is_tar_header};
-#[expect(unused_imports, reason = "the layer reader uses it")]
-pub(crate) use sparse::{Segment, SparseMap};
-#[cfg_attr(not(test), expect(unused_imports, reason = "the layer reader uses it"))]
 pub(crate) use sparse_reader::SparseReader;
 
 /// The size of a header, and what data is padded to.

@@ -82,6 +82,16 @@ pub(super) fn decimal(text: &[u8]) -> Option<u64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
+/// `<length> <key>=<value>\n`, where the length counts its own digits too.
+pub(crate) fn pax_record(key: &[u8], value: &[u8]) -> Vec<u8> {
+    let rest = key.len() + value.len() + 3;
+    let mut length = rest + 1;
+    while rest + length.to_string().len() > length {
+        length += 1;
+    }
+    [length.to_string().as_bytes(), b" ", key, b"=", value, b"\n"].concat()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,6 +133,15 @@ mod tests {
                 "{}",
                 case.escape_ascii()
             );
+        }
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        for length in [0, 1, 90, 91, 92, 989, 990, 991] {
+            let value = vec![b'v'; length];
+            let read = records(&pax_record(b"key", &value)).unwrap();
+            assert_eq!(read, [(b"key".to_vec(), value)]);
         }
     }
 

@@ -221,7 +221,6 @@ impl<R: Skip> TarReader<R> {
     }
 
     /// What else is said of the current member.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the layer reader uses it"))]
     pub(crate) fn attributes(&self) -> Result<Attributes, TarError> {
         let Current {
             header,
@@ -266,10 +265,17 @@ impl<R: Skip> TarReader<R> {
 
     /// Passes over what is left of the current member.
     fn finish_member(&mut self) -> Result<(), TarError> {
-        let amount = self.remaining + self.padding;
-        self.input.skip(amount)?;
-        self.position += amount;
-        self.remaining = 0;
+        let skipped = self.input.skip(self.remaining)?;
+        self.position += skipped;
+        self.remaining -= skipped;
+        if self.remaining > 0 {
+            return Err(TarError::Truncated {
+                offset: self.position,
+                missing: self.remaining,
+            });
+        }
+        // Padding that is cut off is nobody's loss; the end is noticed behind it.
+        self.position += self.input.skip(self.padding)?;
         self.padding = 0;
         Ok(())
     }

@@ -28,7 +28,6 @@ impl<'a, R: Skip> SparseReader<'a, R> {
     /// # Errors
     ///
     /// Fails if the map of a sparse file is wrong.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the layer reader uses it"))]
     pub(crate) fn new(reader: &'a mut TarReader<R>) -> Result<Self, TarError> {
         let map = reader.sparse()?.cloned();
         let map = map.unwrap_or_else(|| {

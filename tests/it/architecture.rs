@@ -11,11 +11,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("digest", &[]),
     (
         "error",
-        &["digest", "event", "image", "stream", "tar_stream"],
+        &["digest", "event", "image", "layer", "stream", "tar_stream"],
     ),
     ("event", &["digest"]),
     ("stream", &["digest", "event"]),
     ("tar_stream", &[]),
+    ("layer", &["event", "stream", "tar_stream"]),
+    ("merge", &["event", "layer", "stream", "tar_stream"]),
     ("image", &["digest", "stream"]),
     (
         "format",
@@ -23,7 +25,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "ops",
-        &["digest", "error", "event", "format", "image", "stream"],
+        &[
+            "digest",
+            "error",
+            "event",
+            "format",
+            "image",
+            "layer",
+            "merge",
+            "stream",
+            "tar_stream",
+        ],
     ),
     // The binary is a crate of its own: its `crate::` is itself alone.
     ("cli", &[]),

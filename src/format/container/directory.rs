@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Place, Result};
-use crate::format::container::{Container, Member};
+use crate::format::container::{Container, FileSlice, Member};
 use crate::stream::{Compression, SNIFF_LENGTH};
 
 /// The files under a folder.
@@ -48,6 +48,16 @@ impl Container for Directory {
             Ok(file) => Ok(Box::new(file)),
             Err(error) => Err(Error::read(Place::Member(member.path.clone()), error)),
         }
+    }
+
+    fn slice(&self, member: &Member) -> Result<Option<FileSlice>> {
+        let failed = |error| Error::read(Place::Member(member.path.clone()), error);
+        let file = self.file(&member.path).map_err(failed)?;
+        Ok(Some(FileSlice {
+            file,
+            start: 0,
+            size: member.size,
+        }))
     }
 
     fn compression(&self, member: &Member) -> Result<Compression> {

@@ -14,6 +14,7 @@ mod staged;
 mod whole;
 
 use std::fmt::{self, Write as _};
+use std::fs::File;
 use std::io::{self, Read};
 
 pub(crate) use directory::Directory;
@@ -41,6 +42,17 @@ pub struct Member {
     pub size: u64,
 }
 
+/// A part of a file that can be read at any place.
+#[derive(Debug)]
+pub struct FileSlice {
+    /// The file.
+    pub file: File,
+    /// Where the part begins, in bytes.
+    pub start: u64,
+    /// How many bytes it has.
+    pub size: u64,
+}
+
 /// What is known of a member that was hashed as it arrived.
 #[derive(Clone, Debug)]
 pub struct Measured {
@@ -58,6 +70,13 @@ pub trait Container: Send + Sync + fmt::Debug {
 
     /// Begins to read a member.
     fn open(&self, member: &Member) -> Result<Box<dyn Read + Send + '_>>;
+
+    /// Where a member's bytes lie in a file, if they do: then parts of them can be
+    /// passed over without reading.
+    fn slice(&self, member: &Member) -> Result<Option<FileSlice>> {
+        let _ = member;
+        Ok(None)
+    }
 
     /// How a member is compressed, by its first bytes.
     fn compression(&self, member: &Member) -> Result<Compression>;

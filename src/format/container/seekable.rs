@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 
 use crate::error::{Error, Place, Result};
 use crate::format::container::index::MemberIndex;
-use crate::format::container::{Container, Member};
+use crate::format::container::{Container, FileSlice, Member};
 use crate::stream::{Compression, SNIFF_LENGTH};
 use crate::tar_stream::{TarError, TarReader};
 
@@ -69,6 +69,16 @@ impl Container for SeekableTar {
 
     fn open(&self, member: &Member) -> Result<Box<dyn Read + Send + '_>> {
         Ok(Box::new(self.range(member)))
+    }
+
+    fn slice(&self, member: &Member) -> Result<Option<FileSlice>> {
+        let failed = |error| Error::read(Place::Member(member.path.clone()), error);
+        let file = self.file.try_clone().map_err(failed)?;
+        Ok(Some(FileSlice {
+            file,
+            start: self.start + member.position,
+            size: member.size,
+        }))
     }
 
     fn compression(&self, member: &Member) -> Result<Compression> {

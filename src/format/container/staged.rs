@@ -13,7 +13,9 @@ use crate::digest::Algorithm;
 use crate::error::{Error, Place, Result};
 use crate::event::Watch;
 use crate::format::container::index::{MEMBERS_MAX, MemberIndex};
-use crate::format::container::{Container, Measured, Member, is_of_archive, not_an_image};
+use crate::format::container::{
+    Container, FileSlice, Measured, Member, is_of_archive, not_an_image,
+};
 use crate::stream::{Compression, CopyError, SNIFF_LENGTH, Tapped, copy};
 use crate::tar_stream::{Kind, Skippable, TarError, TarReader, is_tar_header};
 
@@ -193,6 +195,16 @@ impl Container for StagedTar {
             Ok(file) => Ok(Box::new(file)),
             Err(error) => Err(Error::read(Place::Member(member.path.clone()), error)),
         }
+    }
+
+    fn slice(&self, member: &Member) -> Result<Option<FileSlice>> {
+        let failed = |error| Error::read(Place::Member(member.path.clone()), error);
+        let file = File::open(self.file_of(member.position)).map_err(failed)?;
+        Ok(Some(FileSlice {
+            file,
+            start: 0,
+            size: member.size,
+        }))
     }
 
     fn compression(&self, member: &Member) -> Result<Compression> {

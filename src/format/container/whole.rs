@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::digest::Algorithm;
 use crate::error::{Error, Place, Result};
 use crate::event::Watch;
-use crate::format::container::{Arrival, Container, FileRange, Measured, Member};
+use crate::format::container::{Arrival, Container, FileRange, FileSlice, Measured, Member};
 use crate::stream::{COPY_BUFFER, Compression, Counted, Decoder, Hashed, Tapped};
 use crate::tar_stream::{Skippable, TarError, TarReader};
 
@@ -101,6 +101,19 @@ impl Container for WholeStream {
             Ok(stream) => Ok(Box::new(stream)),
             Err(error) => Err(Error::read(Place::Member("rootfs.tar".to_owned()), error)),
         }
+    }
+
+    fn slice(&self, member: &Member) -> Result<Option<FileSlice>> {
+        if self.compression != Compression::None {
+            return Ok(None);
+        }
+        let failed = |error| Error::read(Place::Member(member.path.clone()), error);
+        let file = self.file.try_clone().map_err(failed)?;
+        Ok(Some(FileSlice {
+            file,
+            start: self.start,
+            size: member.size,
+        }))
     }
 
     /// The wrapping of the whole file is not a compression of the layer.

@@ -183,7 +183,7 @@ fn wrong_usage_ends_with_2() {
             case(
                 "",
                 &["in.tar", "rootfs:out"],
-                "error: `convert` writes images, and `rootfs:` is none\n  hint: name an output as `docker-archive:`, `oci:` or `oci-archive:`\n",
+                "error: DST takes images, and `rootfs:` is none\n  hint: name an output as `docker-archive:`, `oci:` or `oci-archive:`\n",
             ),
             case(
                 "",

@@ -107,6 +107,8 @@ fn help_fits_the_command() {
     for (arguments, golden) in [
         (&["--help"][..], "help.txt"),
         (&["convert", "--help"], "help-convert.txt"),
+        (&["export", "--help"], "help-export.txt"),
+        (&["squash", "--help"], "help-squash.txt"),
     ] {
         let output = sandbox.run(arguments);
         assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));

@@ -1,0 +1,114 @@
+//! `restow export`: from the command line to the operation.
+
+use std::ffi::OsString;
+
+use clap::Args;
+use restow::Recoding;
+use restow::event::{Event, Watch};
+use restow::format::{self, Format, Opening, RootfsSink};
+use restow::image::Platform;
+use restow::ops::{self, Compress, Context, ExportOptions, Selector};
+
+use crate::cli::Global;
+use crate::cli::interrupt::Interrupt;
+use crate::cli::location::{Location, Place};
+use crate::cli::options::{check_paths, parse_compress, selector, source_date_epoch};
+use crate::cli::output::Output;
+use crate::cli::report::Failure;
+use crate::cli::standard;
+
+/// Write the merged tree of an image as a root filesystem in a tar
+///
+/// What all layers show together, as `docker export` writes it: `tar -x`, `docker
+/// import` and `podman import` take it. The image's config is not part of it.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Where the image is: a file, an OCI layout, or - for standard input
+    #[arg(value_name = "SRC")]
+    source: OsString,
+
+    /// Where the tar goes: a file, or - for standard output
+    #[arg(value_name = "DST", default_value = "-")]
+    destination: OsString,
+
+    /// Take this image: a reference, a digest, an image id, a prefix of one, or #N
+    #[arg(long, value_name = "REF")]
+    image: Option<Selector>,
+
+    /// Take this platform, as OS/ARCH[/VARIANT] [default: the host's]
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Option<Platform>,
+
+    /// Compress the tar: none, gzip[:LEVEL] or zstd[:LEVEL]
+    #[arg(long, value_name = "HOW", default_value = "none", value_parser = parse_recoding)]
+    compress: Recoding,
+
+    /// Replace an output file that exists
+    #[arg(long, short)]
+    force: bool,
+}
+
+fn parse_recoding(text: &str) -> Result<Recoding, String> {
+    match parse_compress(text)? {
+        Compress::To { recoding, .. } => Ok(recoding),
+        Compress::Keep => Err("a tree is made anew, and has nothing to keep".to_owned()),
+    }
+}
+
+/// Runs the command.
+pub(super) fn run(
+    arguments: &Arguments,
+    global: &Global,
+    output: &Output,
+    interrupt: &Interrupt,
+) -> Result<(), Failure> {
+    let source = Location::parse(&arguments.source);
+    let destination = Location::parse(&arguments.destination);
+    check_paths(&[("SRC", &source), ("DST", &destination)])?;
+    if destination
+        .format
+        .is_some_and(|format| format != Format::Rootfs)
+    {
+        return Err(Failure::Usage {
+            message: "`export` writes a root filesystem, and DST names an image".to_owned(),
+            hint: Some("`convert` writes images"),
+        });
+    }
+    let created = source_date_epoch()?;
+    let options = ExportOptions {
+        image: selector(&source, arguments.image.clone())?,
+        platform: arguments.platform.clone(),
+        compress: arguments.compress,
+        created: created.unwrap_or(0),
+    };
+    let observer = |event: Event<'_>| output.event(&event);
+    let watch = Watch::new(&observer, interrupt.flag());
+    let temporary_directory = global.temporary_directory();
+    // The output first: if it is in the way, nothing was read for nothing.
+    let sink = RootfsSink::create(match destination.place {
+        Place::Standard => format::Output::Stream(standard::output()?),
+        Place::Path(path) => format::Output::Path {
+            path,
+            replace: arguments.force,
+        },
+    })?;
+    let input = match source.place {
+        Place::Standard => standard::input(interrupt)?,
+        Place::Path(path) => standard::named(path, interrupt)?,
+    };
+    let opening = Opening {
+        format: source.format,
+        staging: None,
+        temporary_directory: &temporary_directory,
+        platform: options.platform.as_ref(),
+        created,
+        watch,
+    };
+    let context = Context {
+        watch,
+        jobs: global.jobs(),
+    };
+    let source = format::open(input, &opening)?;
+    ops::export(source.as_ref(), sink, &options, context)?;
+    Ok(())
+}

@@ -1,0 +1,210 @@
+//! What several commands ask on the command line.
+
+use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::ValueEnum;
+use restow::Recoding;
+use restow::format::Format;
+use restow::image::Reference;
+use restow::ops::{Compress, Name, Selector};
+
+use crate::cli::location::{Location, Place};
+use crate::cli::report::Failure;
+
+/// The formats that can be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum To {
+    /// What `docker save` writes, and an OCI layout too, in one tar
+    DockerArchive,
+    /// An OCI image layout in a folder
+    Oci,
+    /// An OCI image layout in a tar
+    OciArchive,
+}
+
+impl From<To> for Format {
+    fn from(to: To) -> Self {
+        match to {
+            To::DockerArchive => Self::DockerArchive,
+            To::Oci => Self::OciDirectory,
+            To::OciArchive => Self::OciArchive,
+        }
+    }
+}
+
+/// Reads the value of `--compress`.
+pub(super) fn parse_compress(text: &str) -> Result<Compress, String> {
+    let (name, level) = match text.split_once(':') {
+        Some((name, level)) => (name, Some(level)),
+        None => (text, None),
+    };
+    let leveled = |levels: RangeInclusive<i32>, make: fn(Option<i32>) -> Recoding| {
+        let Some(text) = level else {
+            return Ok(Compress::To {
+                recoding: make(None),
+                always: false,
+            });
+        };
+        match text.parse().ok().filter(|level| levels.contains(level)) {
+            Some(level) => Ok(Compress::To {
+                recoding: make(Some(level)),
+                always: true,
+            }),
+            None => Err(format!(
+                "a level of {name} is a number from {} to {}",
+                levels.start(),
+                levels.end()
+            )),
+        }
+    };
+    match (name, level) {
+        ("keep", None) => Ok(Compress::Keep),
+        ("none", None) => Ok(Compress::To {
+            recoding: Recoding::None,
+            always: false,
+        }),
+        ("gzip", _) => leveled(Recoding::GZIP_LEVELS, Recoding::Gzip),
+        ("zstd", _) => leveled(Recoding::ZSTD_LEVELS, Recoding::Zstd),
+        _ => Err("keep, none, gzip, gzip:LEVEL, zstd or zstd:LEVEL was expected".to_owned()),
+    }
+}
+
+/// Refuses names of inputs and outputs without a path.
+pub(super) fn check_paths(locations: &[(&str, &Location)]) -> Result<(), Failure> {
+    for (name, location) in locations {
+        if location.place == Place::Path(PathBuf::new()) {
+            return Err(Failure::Usage {
+                message: format!("{name} has no path"),
+                hint: None,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// What DST shall be, if the command line says so.
+pub(super) fn output_format(
+    destination: &Location,
+    to: Option<To>,
+) -> Result<Option<Format>, Failure> {
+    let to = to.map(Format::from);
+    let wrong = |message: String, hint| Err(Failure::Usage { message, hint });
+    let format = match (destination.format, to) {
+        (Some(format), Some(to)) if format != to => {
+            return wrong(
+                format!("DST says `{format}:`, and `--to` says `{to}`"),
+                None,
+            );
+        }
+        (Some(format), _) => format,
+        (None, Some(to)) => to,
+        (None, None) => match &destination.place {
+            Place::Path(path) if path.is_dir() || ends_in_slash(path) => Format::OciDirectory,
+            _ => return Ok(None),
+        },
+    };
+    match (format, &destination.place) {
+        (Format::Rootfs, _) => wrong(
+            "DST takes images, and `rootfs:` is none".to_owned(),
+            Some("name an output as `docker-archive:`, `oci:` or `oci-archive:`"),
+        ),
+        (Format::OciDirectory, Place::Standard) => wrong(
+            "an OCI layout is a folder, and cannot be written to standard output".to_owned(),
+            Some("`oci-archive:-` is a tar of one"),
+        ),
+        _ => Ok(Some(format)),
+    }
+}
+
+fn ends_in_slash(path: &std::path::Path) -> bool {
+    path.as_os_str().as_encoded_bytes().ends_with(b"/")
+}
+
+/// The image that is meant, by `--image` or by the end of SRC.
+pub(super) fn selector(
+    source: &Location,
+    image: Option<Selector>,
+) -> Result<Option<Selector>, Failure> {
+    let wrong = |message: String| Failure::Usage {
+        message,
+        hint: None,
+    };
+    let Some(text) = &source.reference else {
+        return Ok(image);
+    };
+    if image.is_some() {
+        return Err(wrong(
+            "SRC names an image, and `--image` another".to_owned(),
+        ));
+    }
+    // containers-transports(5) counts from 0.
+    let selector = match text.strip_prefix('@').map(str::parse::<usize>) {
+        Some(Ok(number)) => Ok(Selector::Number(NonZeroUsize::MIN.saturating_add(number))),
+        Some(Err(_)) | None => Selector::from_str(text),
+    };
+    selector.map(Some).map_err(|error| wrong(error.to_string()))
+}
+
+/// The names of the output, by `--tag` or by the end of DST.
+pub(super) fn names(
+    destination: &Location,
+    format: Format,
+    tags: &[Reference],
+) -> Result<Vec<Name>, Failure> {
+    let wrong = |message: String| Failure::Usage {
+        message,
+        hint: None,
+    };
+    if let Some(pinned) = tags
+        .iter()
+        .find(|tag| !Reference::clone(tag).or_latest().is_tagged())
+    {
+        return Err(wrong(pinned_message(pinned)));
+    }
+    let tags = tags
+        .iter()
+        .cloned()
+        .map(|tag| Name::Reference(tag.or_latest()));
+    let Some(text) = &destination.reference else {
+        return Ok(tags.collect());
+    };
+    if text.is_empty() {
+        return Err(wrong(
+            "DST ends in a colon, and no reference follows".to_owned(),
+        ));
+    }
+    let reference = text.parse::<Reference>();
+    let name = match (format, reference) {
+        (_, Ok(reference)) if reference.is_tagged() => Name::Reference(reference),
+        (Format::DockerArchive, Ok(reference)) if reference.clone().or_latest().is_tagged() => {
+            Name::Reference(reference.or_latest())
+        }
+        (Format::DockerArchive, Ok(pinned)) => return Err(wrong(pinned_message(&pinned))),
+        (Format::DockerArchive, Err(error)) => return Err(wrong(error.to_string())),
+        // In a layout a name may be anything, such as a bare tag.
+        _ => Name::Label(text.clone()),
+    };
+    Ok(std::iter::once(name).chain(tags).collect())
+}
+
+fn pinned_message(pinned: &Reference) -> String {
+    format!("`{pinned}` has a digest, and an image is named by a tag")
+}
+
+/// The time for what is made anew (reproducible-builds.org/specs/source-date-epoch).
+pub(super) fn source_date_epoch() -> Result<Option<i64>, Failure> {
+    let Some(text) = std::env::var_os("SOURCE_DATE_EPOCH").filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let seconds = text.to_str().and_then(|text| text.parse().ok());
+    seconds.map(Some).ok_or_else(|| Failure::Usage {
+        message: format!(
+            "SOURCE_DATE_EPOCH is `{}`, and a number of seconds was expected",
+            text.to_string_lossy()
+        ),
+        hint: None,
+    })
+}

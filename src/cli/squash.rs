@@ -1,0 +1,398 @@
+//! `restow squash`: from the command line to the operation, and its report.
+
+use std::ffi::OsString;
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use clap::Args;
+use restow::digest::DiffId;
+use restow::error::Error;
+use restow::event::{Event, Watch};
+use restow::format::sink::ImageSink;
+use restow::format::source::ImageSource;
+use restow::format::{self, Format, Opening};
+use restow::image::{Platform, Reference};
+use restow::ops::{
+    self, Compress, Context, LayerChoice, Selector, SquashOptions, SquashReport, SquashedRange,
+};
+use serde_json::{Value, json};
+
+use crate::cli::Global;
+use crate::cli::interrupt::Interrupt;
+use crate::cli::location::{Location, Place};
+use crate::cli::options::{
+    To, check_paths, names, output_format, parse_compress, selector, source_date_epoch,
+};
+use crate::cli::output::{Output, print_data, size};
+use crate::cli::report::Failure;
+use crate::cli::standard;
+
+/// Merge a range of an image's layers into one
+///
+/// Layers are counted from 1, the lowest. Those outside the range keep their bytes,
+/// and what the image shows stays the same. The history keeps its entries, and gets
+/// one for the new layer.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Where the image is: a file, an OCI layout, or - for standard input
+    #[arg(value_name = "SRC")]
+    source: OsString,
+
+    /// Where it goes: a file, a folder for an OCI layout, or - for standard output
+    #[arg(value_name = "DST", required_unless_present = "dry_run")]
+    destination: Option<OsString>,
+
+    #[command(flatten)]
+    range: RangeArguments,
+
+    /// Say this in the history, as the comment of the new layer
+    #[arg(long, short, value_name = "TEXT")]
+    message: Option<String>,
+
+    /// Take this image: a reference, a digest, an image id, a prefix of one, or #N
+    #[arg(long, value_name = "REF")]
+    image: Option<Selector>,
+
+    /// Take this platform, as OS/ARCH[/VARIANT] [default: the host's]
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Option<Platform>,
+
+    /// Give the image this reference, in place of those it has (repeatable)
+    #[arg(long = "tag", value_name = "REF")]
+    tags: Vec<Reference>,
+
+    /// Write this format where DST is a bare path [default: that of SRC]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    to: Option<To>,
+
+    /// Compress the new layer: keep, none, gzip[:LEVEL] or zstd[:LEVEL]
+    ///
+    /// By default it is compressed as the uppermost layer of the range was. Other
+    /// layers stay as they are.
+    #[arg(long, value_name = "HOW", default_value = "keep", value_parser = parse_compress)]
+    compress: Compress,
+
+    /// Only say what would be merged and saved
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Print the report as a JSON object, on standard output
+    #[arg(long)]
+    json: bool,
+
+    /// Replace an output file that exists
+    #[arg(long, short)]
+    force: bool,
+}
+
+/// The ways to say which layers.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct RangeArguments {
+    /// Merge all layers
+    #[arg(long)]
+    all: bool,
+
+    /// Merge the N uppermost layers
+    #[arg(long, value_name = "N")]
+    last: Option<NonZeroUsize>,
+
+    /// Merge layers A to B: numbers, diff_ids, digests, or prefixes of those
+    ///
+    /// Either end may be left out. A single one is written anew, without what a
+    /// layer does not need.
+    #[arg(long, value_name = "A..B")]
+    layers: Option<LayerChoice>,
+
+    /// Merge the layers above those of another image, which stays shared
+    #[arg(long, value_name = "BASE")]
+    above: Option<OsString>,
+
+    /// Merge neighbouring layers, the smallest first, until N are left
+    #[arg(long, value_name = "N")]
+    max_layers: Option<NonZeroUsize>,
+}
+
+/// Runs the command.
+pub(super) fn run(
+    arguments: &Arguments,
+    global: &Global,
+    output: &Output,
+    interrupt: &Interrupt,
+) -> Result<(), Failure> {
+    let source = Location::parse(&arguments.source);
+    let destination = match &arguments.destination {
+        Some(destination) if !arguments.dry_run => Some(Location::parse(destination)),
+        _ => None,
+    };
+    check_paths(&[("SRC", &source)])?;
+    if let Some(destination) = &destination {
+        check_paths(&[("DST", destination)])?;
+        if arguments.json && destination.place == Place::Standard {
+            return Err(Failure::Usage {
+                message: "`--json` prints to standard output, where the image goes".to_owned(),
+                hint: Some("name a file as DST"),
+            });
+        }
+    }
+    let command = Command {
+        arguments,
+        global,
+        interrupt,
+        created: source_date_epoch()?,
+    };
+    let observer = |event: Event<'_>| output.event(&event);
+    let watch = Watch::new(&observer, interrupt.flag());
+    let report = command.run(source, destination.as_ref(), watch)?;
+    if arguments.json {
+        print_data(&to_json(&report).to_string())?;
+    } else {
+        for line in to_text(&report, arguments.dry_run) {
+            output.say(&line);
+        }
+    }
+    Ok(())
+}
+
+struct Command<'a> {
+    arguments: &'a Arguments,
+    global: &'a Global,
+    interrupt: &'a Interrupt,
+    created: Option<i64>,
+}
+
+impl Command<'_> {
+    fn run(
+        &self,
+        source: Location,
+        destination: Option<&Location>,
+        watch: Watch<'_>,
+    ) -> Result<SquashReport, Failure> {
+        let image = selector(&source, self.arguments.image.clone())?;
+        let layers = self.layers(watch)?;
+        let format = match destination {
+            Some(destination) => output_format(destination, self.arguments.to)?,
+            None => None,
+        };
+        // The output first, if its format is known: if it is in the way, nothing was
+        // read for nothing.
+        let mut sink = match (destination, format) {
+            (Some(destination), Some(format)) => Some(self.create(destination, format)?),
+            (Some(destination), None) => {
+                self.check_absent(destination)?;
+                None
+            }
+            (None, _) => None,
+        };
+        let staging = sink.as_ref().and_then(|sink| sink.staging());
+        let opened = self.open(source, staging, watch)?;
+        let format = format.unwrap_or_else(|| default_format(opened.as_ref()));
+        if let (None, Some(destination)) = (&sink, destination) {
+            sink = Some(self.create(destination, format)?);
+        }
+        let names = match destination {
+            Some(destination) => names(destination, format, &self.arguments.tags)?,
+            None => Vec::new(),
+        };
+        let options = SquashOptions {
+            image,
+            platform: self.arguments.platform.clone(),
+            names,
+            layers,
+            compress: self.arguments.compress,
+            message: self.arguments.message.clone(),
+            created: self.created,
+        };
+        let context = self.context(watch);
+        Ok(ops::squash(opened.as_ref(), sink, &options, context)?)
+    }
+
+    fn context<'a>(&self, watch: Watch<'a>) -> Context<'a> {
+        Context {
+            watch,
+            jobs: self.global.jobs(),
+        }
+    }
+
+    fn layers(&self, watch: Watch<'_>) -> Result<LayerChoice, Failure> {
+        let range = &self.arguments.range;
+        if let Some(layers) = &range.layers {
+            return Ok(layers.clone());
+        }
+        if let Some(base) = &range.above {
+            return self.base(base, watch).map(LayerChoice::Above);
+        }
+        Ok(match (range.last, range.max_layers) {
+            (Some(last), _) => LayerChoice::Last(last),
+            (_, Some(most)) => LayerChoice::AtMost(most),
+            _ => LayerChoice::All,
+        })
+    }
+
+    /// The layers of the image that was named as the base.
+    fn base(&self, base: &OsString, watch: Watch<'_>) -> Result<Vec<DiffId>, Failure> {
+        let base = Location::parse(base);
+        check_paths(&[("BASE", &base)])?;
+        if base.place == Place::Standard && self.arguments.source.as_os_str() == "-" {
+            return Err(Failure::Usage {
+                message: "SRC and BASE cannot both be standard input".to_owned(),
+                hint: None,
+            });
+        }
+        let image = selector(&base, None)?;
+        let platform = self.arguments.platform.as_ref();
+        let opened = self.open(base, None, watch)?;
+        let context = self.context(watch);
+        let diff_ids = ops::diff_ids(opened.as_ref(), image.as_ref(), platform, context)?;
+        Ok(diff_ids)
+    }
+
+    fn open(
+        &self,
+        location: Location,
+        staging: Option<&Path>,
+        watch: Watch<'_>,
+    ) -> Result<Box<dyn ImageSource>, Failure> {
+        let input = match location.place {
+            Place::Standard => standard::input(self.interrupt)?,
+            Place::Path(path) => standard::named(path, self.interrupt)?,
+        };
+        let opening = Opening {
+            format: location.format,
+            staging,
+            temporary_directory: &self.global.temporary_directory(),
+            platform: self.arguments.platform.as_ref(),
+            created: self.created,
+            watch,
+        };
+        Ok(format::open(input, &opening)?)
+    }
+
+    fn create(
+        &self,
+        destination: &Location,
+        format: Format,
+    ) -> Result<Box<dyn ImageSink>, Failure> {
+        let place = match &destination.place {
+            Place::Standard => format::Output::Stream(standard::output()?),
+            Place::Path(path) => format::Output::Path {
+                path: path.clone(),
+                replace: self.arguments.force,
+            },
+        };
+        let temporary_directory = self.global.temporary_directory();
+        Ok(format::create(format, place, &temporary_directory)?)
+    }
+
+    /// Refuses an output that is in the way before the input is read, where the
+    /// format is not known yet.
+    fn check_absent(&self, destination: &Location) -> Result<(), Failure> {
+        match &destination.place {
+            Place::Standard => standard::output().map(drop),
+            Place::Path(path) => {
+                let is_file = |metadata: fs::Metadata| metadata.is_file();
+                if !self.arguments.force && fs::metadata(path).is_ok_and(is_file) {
+                    return Err(Error::OutputExists { path: path.clone() }.into());
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The format of the input, where that is one of images.
+fn default_format(source: &dyn ImageSource) -> Format {
+    match source.format() {
+        Format::Rootfs => Format::DockerArchive,
+        format => format,
+    }
+}
+
+/// The report for people, a line each.
+fn to_text(report: &SquashReport, is_dry_run: bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    for range in &report.ranges {
+        lines.extend(range_to_text(range, is_dry_run));
+    }
+    if report.ranges.is_empty() {
+        lines.push("nothing to merge".to_owned());
+    }
+    let after = match report.size_after {
+        Some(after) => size(after),
+        None => "a size that only compressing tells".to_owned(),
+    };
+    lines.push(format!(
+        "`{}`: {} of {} before, {} of {} after",
+        report.image,
+        count(report.layers_before, "layer"),
+        size(report.size_before),
+        report.layers_after,
+        after,
+    ));
+    lines
+}
+
+fn range_to_text(range: &SquashedRange, is_dry_run: bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    let verb = if is_dry_run { "would become" } else { "became" };
+    let after = match range.size_after {
+        Some(after) => size(after),
+        None => format!("{} before compression", size(range.unpacked_size)),
+    };
+    let before = size(range.size_before);
+    lines.push(if range.first == range.last {
+        format!("layer {} of {before} {verb} one of {after}", range.first)
+    } else {
+        let (first, last) = (range.first, range.last);
+        format!("layers {first} to {last} of {before} {verb} one of {after}")
+    });
+    if range.hidden > 0 {
+        lines.push(format!(
+            "  {} of files were hidden inside the range, and are gone",
+            size(range.hidden)
+        ));
+    }
+    if let Some(from) = range.held_from {
+        lines.push(format!(
+            "  {} of hidden files stay, because layers below hold them; merging from layer {from} on would free them",
+            size(range.held_below)
+        ));
+    }
+    lines
+}
+
+fn count(number: usize, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}
+
+/// The report for programs.
+fn to_json(report: &SquashReport) -> Value {
+    let range = |range: &SquashedRange| {
+        let (digest, diff_id) = match &range.layer {
+            Some((digest, diff_id)) => (Some(digest.to_string()), Some(diff_id.to_string())),
+            None => (None, None),
+        };
+        json!({
+            "first": range.first,
+            "last": range.last,
+            "size_before": range.size_before,
+            "size_after": range.size_after,
+            "unpacked_size": range.unpacked_size,
+            "digest": digest,
+            "diff_id": diff_id,
+            "hidden": range.hidden,
+            "held_below": range.held_below,
+            "held_from": range.held_from,
+        })
+    };
+    json!({
+        "image": report.image,
+        "layers_before": report.layers_before,
+        "layers_after": report.layers_after,
+        "size_before": report.size_before,
+        "size_after": report.size_after,
+        "ranges": report.ranges.iter().map(range).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,93 @@
+//! Where a single file of output goes: a file that appears when it is whole, or a
+//! stream that cannot wait.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+
+use crate::error::{Error, Place, Result};
+use crate::format::sink::Output;
+use crate::stream::PendingFile;
+
+/// An output that is being written.
+pub(super) enum Destination {
+    /// A file, in which a header can be written when its data is there.
+    File(PendingFile),
+    /// A stream, in which it cannot.
+    Stream(Box<dyn Write + Send>),
+}
+
+impl Destination {
+    /// Begins an output, and says what a message calls it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the output is there and may not be replaced.
+    pub(super) fn open(output: Output) -> Result<(Place, Self)> {
+        match output {
+            Output::Stream(stream) => Ok((Place::StandardOutput, Self::Stream(stream))),
+            Output::Path { path, replace } => {
+                let target = open_path(&path, replace)?;
+                Ok((Place::Path(path), target))
+            }
+        }
+    }
+
+    /// Makes it visible.
+    pub(super) fn commit(self, place: &Place) -> Result<()> {
+        let failed = |error| Error::write(place.clone(), error);
+        match self {
+            Self::File(file) => file.commit().map_err(|error| match (error.kind(), place) {
+                (io::ErrorKind::AlreadyExists, Place::Path(path)) => {
+                    Error::OutputExists { path: path.clone() }
+                }
+                _ => failed(error),
+            }),
+            Self::Stream(mut stream) => stream.flush().map_err(failed),
+        }
+    }
+}
+
+impl Write for Destination {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.write(buffer),
+            Self::Stream(stream) => stream.write(buffer),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::File(file) => file.flush(),
+            Self::Stream(stream) => stream.flush(),
+        }
+    }
+}
+
+/// A file that will be renamed, or a device, a pipe and the like, which must be
+/// written where it is.
+///
+/// A symbolic link is followed: what it points to is replaced, and the link stays.
+fn open_path(path: &Path, replace: bool) -> Result<Destination> {
+    let failed = |error| Error::write(Place::Path(path.to_owned()), error);
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => {
+            return Err(failed(io::ErrorKind::IsADirectory.into()));
+        }
+        Ok(metadata) if !metadata.is_file() => {
+            let device = OpenOptions::new().write(true).open(path).map_err(failed)?;
+            return Ok(Destination::Stream(Box::new(device)));
+        }
+        // A link that leads nowhere is something that exists, too.
+        _ if !replace && fs::symlink_metadata(path).is_ok() => {
+            return Err(Error::OutputExists {
+                path: path.to_owned(),
+            });
+        }
+        _ => {}
+    }
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    PendingFile::create(&target, replace)
+        .map(Destination::File)
+        .map_err(failed)
+}

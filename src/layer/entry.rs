@@ -1,0 +1,89 @@
+//! One entry of a layer: what it is, and what belongs to it.
+
+use crate::layer::path::EntryPath;
+use crate::tar_stream::{PaxRecord, Time};
+
+/// The mode bits that a layer carries: permissions, setuid, setgid, sticky. Docker
+/// writes the type into the higher ones, where other readers ignore it.
+const MODE_MASK: u32 = 0o7777;
+
+/// An entry, without its content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Where it stands.
+    pub(crate) path: EntryPath,
+    /// What it is.
+    pub(crate) kind: EntryKind,
+    /// Owner, mode, time, attributes.
+    pub(crate) metadata: Metadata,
+}
+
+/// What an entry is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum EntryKind {
+    /// A directory.
+    Directory,
+    /// Another name of something that stands at this path.
+    HardLink(EntryPath),
+    /// Something that can have several names.
+    Node(NodeKind),
+}
+
+/// What a node of the tree is that is no directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NodeKind {
+    /// A regular file of so many bytes, holes included.
+    File(u64),
+    /// A symbolic link to this path, which may be anything.
+    Symlink(Box<[u8]>),
+    /// A character device.
+    CharDevice(Device),
+    /// A block device.
+    BlockDevice(Device),
+    /// A named pipe.
+    Fifo,
+}
+
+/// The numbers of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Device {
+    /// The driver.
+    pub(crate) major: u64,
+    /// The device of that driver.
+    pub(crate) minor: u64,
+}
+
+/// What belongs to an entry whatever it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Metadata {
+    /// Permissions, setuid, setgid and sticky.
+    pub(crate) mode: u16,
+    /// The owner's number. Names of owners are not part of an image.
+    pub(crate) uid: u64,
+    /// The group's number.
+    pub(crate) gid: u64,
+    /// When the content last changed.
+    pub(crate) mtime: Time,
+    /// Extended attributes, as the PAX records that carry them, sorted by key.
+    /// Nearly no entry has any.
+    pub(crate) attributes: Vec<PaxRecord>,
+}
+
+impl Metadata {
+    /// The metadata of an entry that nobody wrote: that which engines give to a
+    /// directory that is only there because something is in it.
+    pub(crate) fn implied(mode: u16, mtime: Time) -> Self {
+        Self {
+            mode,
+            uid: 0,
+            gid: 0,
+            mtime,
+            attributes: Vec::new(),
+        }
+    }
+
+    /// The mode without the bits that are no part of it.
+    pub(crate) fn masked(mode: u32) -> u16 {
+        u16::try_from(mode & MODE_MASK).expect("the mask has 12 bits")
+    }
+}

@@ -1,0 +1,123 @@
+//! Why a layer cannot be read, or not be merged with others.
+
+use std::io;
+
+use crate::layer::path::PathError;
+use crate::layer::whiteout::WhiteoutError;
+use crate::tar_stream::{TarError, display_name};
+
+/// What is wrong with a layer, and at which entry.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LayerError {
+    /// One entry is at fault.
+    #[error("entry `{entry}`: {fault}")]
+    Entry {
+        /// Its name as it stands in the tar, escaped.
+        entry: String,
+        /// What is wrong with it.
+        fault: EntryFault,
+    },
+    /// The tar cannot be read on behind an entry.
+    #[error("behind entry `{entry}`: {fault}")]
+    Behind {
+        /// The last entry that could be read, escaped.
+        entry: String,
+        /// What is wrong with the tar.
+        fault: TarError,
+    },
+    /// The tar cannot be read from its beginning.
+    #[error(transparent)]
+    Tar(TarError),
+    /// There are more entries than any image has.
+    #[error("it has more than {limit} entries, which is the most that is accepted")]
+    TooManyEntries {
+        /// The most that is accepted.
+        limit: u32,
+    },
+    /// The layer is for Windows.
+    #[error("it is a layer for Windows, whose files restow cannot merge")]
+    Windows,
+}
+
+impl LayerError {
+    /// Says what is wrong with an entry.
+    pub(crate) fn entry(name: &[u8], fault: impl Into<EntryFault>) -> Self {
+        Self::Entry {
+            entry: display_name(name),
+            fault: fault.into(),
+        }
+    }
+}
+
+/// What is wrong with an entry.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EntryFault {
+    /// The input is not what it was when its headers were read.
+    #[error("it changed while it was read")]
+    Changed,
+    /// A directory can have one name only.
+    #[error("a hard link to the directory `{target}`")]
+    LinkToDirectory {
+        /// The directory, escaped.
+        target: String,
+    },
+    /// A hard link names itself.
+    #[error("a hard link to itself")]
+    LinkToItself,
+    /// The target of a hard link has to stand before it, or in a lower layer.
+    #[error("a hard link to `{target}`, which is not there")]
+    LinkToNothing {
+        /// The target, escaped.
+        target: String,
+    },
+    /// Something that is no directory has something in it.
+    #[error("`{parent}` is in its way, which is no directory")]
+    NotInDirectory {
+        /// What is in the way, escaped.
+        parent: String,
+    },
+    /// The name cannot be a path in an image.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// The root can only be a directory.
+    #[error("the root is not a directory")]
+    Root,
+    /// Holes would have to be written as zeros.
+    #[error(
+        "the holes of sparse files have more than {limit} bytes, which is the most that is accepted"
+    )]
+    Sparse {
+        /// The most that is accepted, in one layer.
+        limit: u64,
+    },
+    /// Symbolic links lead in a circle, or on and on.
+    #[error("the symbolic links on its path do not end")]
+    SymlinkLoop,
+    /// The tar is damaged here.
+    #[error(transparent)]
+    Tar(#[from] TarError),
+    /// Entries imply more directories than any image has.
+    #[error("more than {limit} directories are implied, which is the most that is accepted")]
+    TooManyDirectories {
+        /// The most that is accepted.
+        limit: usize,
+    },
+    /// A kind of entry that no engine takes.
+    #[error("its type is `{flag}`, which no layer may have")]
+    Type {
+        /// The type flag of the header, escaped.
+        flag: String,
+    },
+    /// The name of a whiteout deletes nothing, or too much.
+    #[error(transparent)]
+    Whiteout(#[from] WhiteoutError),
+}
+
+impl EntryFault {
+    /// Takes an error of an entry's content.
+    pub(crate) fn read(error: io::Error) -> Self {
+        Self::Tar(error.into())
+    }
+}

@@ -1,0 +1,22 @@
+//! Inside one layer: entries of a tar, and what they mean.
+//!
+//! Knows nothing of images or of other layers. The rules are those of the OCI image
+//! specification's [layer.md] and, where it is silent, what Docker and containerd do.
+//!
+//! [layer.md]: https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md
+
+mod entry;
+mod error;
+mod path;
+mod reader;
+mod whiteout;
+mod writer;
+
+pub(crate) use entry::{Entry, EntryKind, Metadata, NodeKind};
+pub use error::{EntryFault, LayerError};
+pub use path::PathError;
+pub(crate) use path::{EntryPath, components};
+pub(crate) use reader::{ENTRIES_MAX, LayerReader};
+pub use whiteout::WhiteoutError;
+pub(crate) use whiteout::{OPAQUE, Whiteout, is_aufs_name, is_whiteout, whiteout_of};
+pub(crate) use writer::LayerWriter;

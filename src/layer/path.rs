@@ -1,0 +1,160 @@
+//! Names of entries: bytes, cleaned, relative to the root of the image.
+
+/// The longest path that is accepted. Linux stops at 4,096 bytes for one call, and
+/// no file system goes further; a path many times as long only costs memory.
+pub(crate) const PATH_MAX: usize = 64 * 1024;
+
+/// The most components that a path may have: as many as fit into the longest path
+/// that Linux takes. Each of them may be a directory that nothing else mentions.
+pub(crate) const DEPTH_MAX: usize = 2048;
+
+/// Where an entry stands in the image's tree: components joined by `/`, without
+/// `.`, `..`, or a slash at either end. Empty for the root itself.
+///
+/// Names are bytes; one that is not UTF-8 is as good as any other, and what looks
+/// like a drive letter or has a backslash in it is an ordinary name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct EntryPath(Vec<u8>);
+
+/// Why a name is no path of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PathError {
+    /// `..` goes above the root.
+    #[error("path leaves the root")]
+    Escapes,
+    /// A NUL byte, which no file system can store.
+    #[error("path has a NUL byte in it")]
+    Nul,
+    /// More directories in each other than any file system takes.
+    #[error("path has more than {DEPTH_MAX} components, which is the most that is accepted")]
+    TooDeep,
+    /// More bytes than any file system takes.
+    #[error("path has {length} bytes, and {PATH_MAX} are the most that is accepted")]
+    TooLong {
+        /// How many it has.
+        length: usize,
+    },
+}
+
+impl EntryPath {
+    /// Cleans a name as the engines do: a leading `/` or `./` means nothing, and
+    /// `x/../` cancels itself, whatever `x` is (formats of Docker and containerd).
+    ///
+    /// # Errors
+    ///
+    /// Fails if the path leaves the root. Engines before Docker 29.7 cut that off
+    /// silently; nobody writes it but to harm.
+    pub(crate) fn parse(name: &[u8]) -> Result<Self, PathError> {
+        if name.len() > PATH_MAX {
+            let length = name.len();
+            return Err(PathError::TooLong { length });
+        }
+        if name.contains(&0) {
+            return Err(PathError::Nul);
+        }
+        let mut path = Vec::with_capacity(name.len());
+        let mut depth = 0;
+        for component in name.split(|byte| *byte == b'/') {
+            match component {
+                b"" | b"." => {}
+                b".." if path.is_empty() => return Err(PathError::Escapes),
+                b".." => {
+                    path.truncate(split_last(&path).0.len());
+                    depth -= 1;
+                }
+                _ if depth == DEPTH_MAX => return Err(PathError::TooDeep),
+                component => {
+                    depth += 1;
+                    if !path.is_empty() {
+                        path.push(b'/');
+                    }
+                    path.extend_from_slice(component);
+                }
+            }
+        }
+        Ok(Self(path))
+    }
+
+    /// The bytes.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Whether it is the root.
+    pub(crate) fn is_root(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The directory that it is in, and its last component; empty ones for the root.
+    pub(crate) fn split_last(&self) -> (&[u8], &[u8]) {
+        split_last(&self.0)
+    }
+}
+
+/// The components of a cleaned path, the highest first; none for the root.
+pub(crate) fn components(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    path.split(|byte| *byte == b'/')
+        .filter(|component| !component.is_empty())
+}
+
+fn split_last(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|byte| *byte == b'/') {
+        Some(slash) => (&path[..slash], &path[slash + 1..]),
+        None => (&[], path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_cleaned_as_the_engines_do() {
+        type Cleaned<'a> = Result<&'a [u8], PathError>;
+        let long = vec![b'a'; PATH_MAX + 1];
+        let deep = b"a/".repeat(DEPTH_MAX + 1);
+        let cases: &[(&[u8], Cleaned<'_>)] = &[
+            (b"a/b", Ok(b"a/b")),
+            (b"/a//b/./c/", Ok(b"a/b/c")),
+            (b"./a", Ok(b"a")),
+            (b"", Ok(b"")),
+            (b"/", Ok(b"")),
+            (b"./", Ok(b"")),
+            (b"a/../x", Ok(b"x")),
+            (b"a/b/../../x", Ok(b"x")),
+            (b"a/..", Ok(b"")),
+            (b"..a/...", Ok(b"..a/...")),
+            (b"C:\\x\\..", Ok(b"C:\\x\\..")),
+            (b"\xff/\xfe", Ok(b"\xff/\xfe")),
+            (b"../etc/passwd", Err(PathError::Escapes)),
+            (b"a/../../x", Err(PathError::Escapes)),
+            (b"/..", Err(PathError::Escapes)),
+            (b"a\0b", Err(PathError::Nul)),
+            (&deep, Err(PathError::TooDeep)),
+            (
+                &long,
+                Err(PathError::TooLong {
+                    length: PATH_MAX + 1,
+                }),
+            ),
+        ];
+        assert!(EntryPath::parse(&deep[2..]).is_ok());
+        for (name, expected) in cases {
+            let path = EntryPath::parse(name);
+            let path = path.as_ref().map(EntryPath::as_bytes).map_err(|e| *e);
+            assert_eq!(path, *expected);
+        }
+    }
+
+    #[test]
+    fn a_path_comes_apart() {
+        let path = EntryPath::parse(b"usr/lib/x").unwrap();
+        assert_eq!(path.split_last(), (&b"usr/lib"[..], &b"x"[..]));
+        let names: Vec<&[u8]> = components(path.as_bytes()).collect();
+        assert_eq!(names, [&b"usr"[..], b"lib", b"x"]);
+        let root = EntryPath::default();
+        assert_eq!(root.split_last(), (&b""[..], &b""[..]));
+        assert_eq!(components(root.as_bytes()).count(), 0);
+    }
+}

@@ -1,0 +1,175 @@
+//! The entries of a layer, read one after the other.
+
+use std::io::{self, BufRead, BufReader, Write};
+
+use crate::event::Watch;
+use crate::layer::entry::{Device, Entry, EntryKind, Metadata, NodeKind};
+use crate::layer::error::{EntryFault, LayerError};
+use crate::layer::path::EntryPath;
+use crate::stream::{COPY_BUFFER, CopyError, copy};
+use crate::tar_stream::{
+    Attributes, Kind, Member, Skip, SparseReader, TarError, TarReader, display_name,
+};
+
+/// The most entries that a layer may have, and the most directories that these may
+/// imply. Each costs a record in memory; the largest images have a tenth of it.
+pub(crate) const ENTRIES_MAX: u32 = 10_000_000;
+
+/// The most bytes of holes that the sparse files of a layer may have together. They
+/// are written as zeros, since engines cannot do otherwise (`docker save` fails on
+/// sparse entries), and a header of some bytes may claim exabytes.
+pub(crate) const HOLES_MAX: u64 = 64 << 30;
+
+/// What Windows layers have in their PAX headers.
+const WINDOWS_PREFIX: &[u8] = b"MSWINDOWS.";
+
+/// Extended attributes with which tools that have no root remember the owner on
+/// disk. They are no part of the layer format, and mean nothing in an image.
+const ROOTLESS: [&[u8]; 2] = [
+    b"SCHILY.xattr.user.rootlesscontainers",
+    b"SCHILY.xattr.user.containers.override_stat",
+];
+
+/// Reads the entries of an unpacked layer in order.
+///
+/// Memory is bounded by the extended headers of one entry; content is never held.
+#[derive(Debug)]
+pub(crate) struct LayerReader<R> {
+    tar: TarReader<R>,
+    /// The name of the last entry as it stands in the tar.
+    name: Vec<u8>,
+    count: u32,
+    holes: u64,
+    has_rootless_attributes: bool,
+}
+
+impl<R: Skip> LayerReader<R> {
+    /// Begins at the input's current place.
+    pub(crate) fn new(input: R) -> Self {
+        Self {
+            tar: TarReader::new(input),
+            name: Vec::new(),
+            count: 0,
+            holes: 0,
+            has_rootless_attributes: false,
+        }
+    }
+
+    /// Goes to the next entry; `None` is the end. What was not read of the current
+    /// one is passed over.
+    pub(crate) fn next_entry(&mut self) -> Result<Option<Entry>, LayerError> {
+        let member = match self.tar.next_member() {
+            Ok(Some(member)) => member,
+            Ok(None) => return Ok(None),
+            Err(error) => return Err(self.behind(error)),
+        };
+        if self.count == ENTRIES_MAX {
+            return Err(LayerError::TooManyEntries { limit: ENTRIES_MAX });
+        }
+        self.count += 1;
+        self.name.clone_from(&member.path);
+        let attributes = self.tar.attributes();
+        let attributes = attributes.map_err(|fault| LayerError::entry(&self.name, fault))?;
+        let is_windows = |(key, _): &(Vec<u8>, Vec<u8>)| key.starts_with(WINDOWS_PREFIX);
+        if attributes.records.iter().any(is_windows) {
+            return Err(LayerError::Windows);
+        }
+        self.entry(member, attributes)
+            .map(Some)
+            .map_err(|fault| LayerError::entry(&self.name, fault))
+    }
+
+    /// The number of the current entry, counted from 1.
+    pub(crate) fn position(&self) -> u32 {
+        self.count
+    }
+
+    /// The name of the current entry as it stands in the tar.
+    pub(crate) fn name(&self) -> &[u8] {
+        &self.name
+    }
+
+    /// Whether the current entry had attributes that are no part of an image.
+    pub(crate) fn has_rootless_attributes(&self) -> bool {
+        self.has_rootless_attributes
+    }
+
+    fn behind(&self, fault: TarError) -> LayerError {
+        if self.count == 0 {
+            return LayerError::Tar(fault);
+        }
+        LayerError::Behind {
+            entry: display_name(&self.name),
+            fault,
+        }
+    }
+
+    fn entry(&mut self, member: Member, attributes: Attributes) -> Result<Entry, EntryFault> {
+        let path = EntryPath::parse(&member.path)?;
+        let device = Device {
+            major: attributes.major,
+            minor: attributes.minor,
+        };
+        let kind = match member.kind {
+            Kind::Directory => EntryKind::Directory,
+            _ if path.is_root() => return Err(EntryFault::Root),
+            Kind::File => EntryKind::Node(NodeKind::File(member.size)),
+            Kind::Sparse => EntryKind::Node(NodeKind::File(self.sparse_size(member.size)?)),
+            Kind::HardLink => EntryKind::HardLink(EntryPath::parse(&member.link)?),
+            Kind::Symlink => EntryKind::Node(NodeKind::Symlink(member.link.into())),
+            Kind::Other(b'3') => EntryKind::Node(NodeKind::CharDevice(device)),
+            Kind::Other(b'4') => EntryKind::Node(NodeKind::BlockDevice(device)),
+            Kind::Other(b'6') => EntryKind::Node(NodeKind::Fifo),
+            Kind::Other(flag) => {
+                let flag = display_name(&[flag]);
+                return Err(EntryFault::Type { flag });
+            }
+        };
+        Ok(Entry {
+            path,
+            kind,
+            metadata: self.metadata(attributes),
+        })
+    }
+
+    fn metadata(&mut self, attributes: Attributes) -> Metadata {
+        let mut records = attributes.records;
+        let before = records.len();
+        records.retain(|(key, _)| !ROOTLESS.contains(&key.as_slice()));
+        self.has_rootless_attributes = records.len() < before;
+        Metadata {
+            mode: Metadata::masked(attributes.mode),
+            uid: attributes.uid,
+            gid: attributes.gid,
+            mtime: attributes.mtime,
+            attributes: records,
+        }
+    }
+
+    /// The size of the current sparse file with its holes.
+    fn sparse_size(&mut self, stored: u64) -> Result<u64, EntryFault> {
+        let size = self.tar.sparse()?.map_or(stored, |map| map.size);
+        self.holes = self.holes.saturating_add(size.saturating_sub(stored));
+        if self.holes > HOLES_MAX {
+            return Err(EntryFault::Sparse { limit: HOLES_MAX });
+        }
+        Ok(size)
+    }
+}
+
+impl<R: Skip + BufRead> LayerReader<R> {
+    /// Copies the content of the current file, and returns how many bytes it has.
+    pub(crate) fn copy_content(
+        &mut self,
+        output: &mut dyn Write,
+        watch: &Watch<'_>,
+    ) -> Result<u64, CopyError> {
+        let read_error = |error| CopyError::Read(io::Error::other(error));
+        if self.tar.sparse().map_err(read_error)?.is_none() {
+            return copy(&mut self.tar, output, watch);
+        }
+        let expanded = SparseReader::new(&mut self.tar).map_err(read_error)?;
+        let mut expanded = BufReader::with_capacity(COPY_BUFFER, expanded);
+        copy(&mut expanded, output, watch)
+    }
+}

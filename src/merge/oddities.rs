@@ -1,0 +1,46 @@
+//! What engines understand differently in one layer.
+
+use std::collections::BTreeMap;
+
+use crate::event::Oddity;
+use crate::tar_stream::display_name;
+
+/// Oddities of a layer: of each kind the first place, and how many there are.
+///
+/// A layer may have as many as it has entries, and one line says enough.
+#[derive(Debug, Default)]
+pub(crate) struct Oddities(BTreeMap<Oddity, (String, usize)>);
+
+impl Oddities {
+    /// Notes one at this path.
+    pub(crate) fn note(&mut self, oddity: Oddity, path: &[u8]) {
+        self.0
+            .entry(oddity)
+            .and_modify(|(_, others)| *others += 1)
+            .or_insert_with(|| (display(path), 0));
+    }
+
+    /// Adds those of another list.
+    pub(crate) fn append(&mut self, others: Self) {
+        for (oddity, (first, more)) in others.0 {
+            self.0
+                .entry(oddity)
+                .and_modify(|(_, others)| *others += more + 1)
+                .or_insert((first, more));
+        }
+    }
+
+    /// Each kind, with its first place and how many more there are.
+    pub(crate) fn into_iter(self) -> impl Iterator<Item = (Oddity, String, usize)> {
+        let each = self.0.into_iter();
+        each.map(|(oddity, (first, others))| (oddity, first, others))
+    }
+}
+
+/// A path for people; that of the root is not nothing.
+fn display(path: &[u8]) -> String {
+    match path {
+        b"" => "/".to_owned(),
+        path => display_name(path),
+    }
+}

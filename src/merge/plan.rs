@@ -1,0 +1,391 @@
+//! What a range of layers becomes: which entries, in which order.
+//!
+//! The order is that in which the content lies in the input, so that each layer is
+//! read once, from its beginning to its end. Directories stand before what is in
+//! them, and their whiteouts directly behind them.
+
+use std::collections::HashMap;
+
+use crate::layer::{Metadata, NodeKind, OPAQUE, is_whiteout, whiteout_of};
+use crate::merge::range::{IMPLIED_MODE, Merge};
+use crate::merge::tree::{Child, Directory, DirectoryId, Inode, InodeId, Place, ROOT};
+use crate::tar_stream::Time;
+
+/// The entries of the layer that a range becomes.
+#[derive(Debug)]
+pub(crate) struct Plan<'a> {
+    merge: &'a Merge,
+    /// What to write for each directory of the range that still exists.
+    folders: Vec<Option<Folder<'a>>>,
+    /// In the order of writing.
+    steps: Vec<Step<'a>>,
+}
+
+/// One entry, or a directory with its whiteouts, in its turn.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step<'a> {
+    /// What it has to wait for.
+    pub(super) place: Place,
+    /// The directory that it is in.
+    pub(super) parent: DirectoryId,
+    /// Its name there.
+    pub(super) name: &'a [u8],
+    /// What it is.
+    pub(super) what: What,
+}
+
+/// What a step writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    /// A directory, unless something in it was written before.
+    Directory(DirectoryId),
+    /// The first name of a node.
+    Node(InodeId),
+    /// A further name of a node.
+    Link(InodeId),
+}
+
+/// What to write for a directory.
+#[derive(Debug)]
+pub(super) struct Folder<'a> {
+    /// The directory that it is in; the root is in itself.
+    pub(super) parent: DirectoryId,
+    /// Its name there.
+    pub(super) name: &'a [u8],
+    /// Whether it has an entry of its own, for want of one in the input a made-up one.
+    pub(super) has_entry: bool,
+    /// Whether lower layers must not show through.
+    pub(super) is_opaque: bool,
+    /// What of lower layers is deleted in it, sorted.
+    pub(super) whiteouts: Vec<&'a [u8]>,
+    /// What will be written of what is in it.
+    contents: Contents,
+    /// What layers below the range have there.
+    below: Below,
+}
+
+/// What is written of what is in a directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Contents {
+    /// Nothing.
+    Nothing,
+    /// Directories that no layer has an entry for, and nothing else.
+    MadeUp,
+    /// Something that a layer has.
+    Given,
+}
+
+/// What layers below the range show in a directory of the range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Below {
+    /// No directory is there, or none that shows through.
+    Nothing,
+    /// This directory.
+    Directory(DirectoryId),
+    /// Nobody knows.
+    Unknown,
+}
+
+impl Merge {
+    /// Decides what becomes of the range.
+    pub(crate) fn plan(&self) -> Plan<'_> {
+        let mut planner = Planner {
+            merge: self,
+            folders: (0..self.range.len()).map(|_| None).collect(),
+            order: Vec::new(),
+            steps: Vec::new(),
+            names: HashMap::new(),
+        };
+        planner.walk();
+        planner.fill();
+        planner.put_directories();
+        planner.put_links();
+        let Planner {
+            folders, mut steps, ..
+        } = planner;
+        // Stable: what has the same place stays in the order of names.
+        steps.sort_by_key(|step| step.place);
+        Plan {
+            merge: self,
+            folders,
+            steps,
+        }
+    }
+}
+
+struct Planner<'a> {
+    merge: &'a Merge,
+    folders: Vec<Option<Folder<'a>>>,
+    /// Directories, each before those in it.
+    order: Vec<DirectoryId>,
+    steps: Vec<Step<'a>>,
+    /// The steps that write names of the same inode, where there are several.
+    names: HashMap<InodeId, Vec<usize>>,
+}
+
+impl<'a> Planner<'a> {
+    /// Meets every directory and every name, and decides which whiteouts stay.
+    fn walk(&mut self) {
+        let mut first_names: Vec<Option<usize>> = vec![None; self.merge.inodes.len()];
+        let below = match &self.merge.below {
+            _ if self.merge.is_lowest => Below::Nothing,
+            Some(_) => Below::Directory(ROOT),
+            None => Below::Unknown,
+        };
+        let mut pending = vec![(ROOT, ROOT, &b""[..], below, false)];
+        while let Some((id, parent, name, below, must_hide)) = pending.pop() {
+            let directory = self.merge.range.get(id);
+            let hides = directory.is_opaque || must_hide;
+            let folder = self.folder(id, parent, name, below, hides);
+            // Below an opaque directory there is nothing to hide any more.
+            let inner = if folder.is_opaque {
+                Below::Nothing
+            } else {
+                below
+            };
+            // An overlay engine does not heed an opaque root: what it hides is
+            // deleted by name, in the directories that are made again too.
+            let must_hide = id == ROOT && hides && !folder.is_opaque;
+            for (name, child) in directory.children.iter().rev() {
+                match child {
+                    Child::Directory(child) => {
+                        let below = self.merge.below_under(inner, name);
+                        pending.push((*child, id, name, below, must_hide));
+                    }
+                    Child::Node(inode, place) => {
+                        let at = self.steps.len();
+                        self.steps.push(Step {
+                            place: *place,
+                            parent: id,
+                            name,
+                            what: What::Node(*inode),
+                        });
+                        match &mut first_names[inode.0 as usize] {
+                            Some(first) => {
+                                let first = *first;
+                                let names = self.names.entry(*inode);
+                                names.or_insert_with(|| vec![first]).push(at);
+                            }
+                            none => *none = Some(at),
+                        }
+                    }
+                    Child::Whiteout => {}
+                }
+            }
+            self.order.push(id);
+            self.folders[id.0 as usize] = Some(folder);
+        }
+    }
+
+    /// What to write for a directory, its own entry aside.
+    fn folder(
+        &self,
+        id: DirectoryId,
+        parent: DirectoryId,
+        name: &'a [u8],
+        below: Below,
+        hides: bool,
+    ) -> Folder<'a> {
+        let directory = self.merge.range.get(id);
+        let lower = match (below, &self.merge.below) {
+            (Below::Directory(id), Some(tree)) => Some(tree.get(id)),
+            _ => None,
+        };
+        let has_lower_children = lower.is_some_and(|lower| !lower.children.is_empty());
+        let is_opaque = hides
+            && match below {
+                Below::Nothing => false,
+                Below::Directory(_) => has_lower_children && id != ROOT,
+                Below::Unknown => true,
+            };
+        let names_of = |directory: &'a Directory| directory.children.iter();
+        let whiteouts = if is_opaque || below == Below::Nothing {
+            Vec::new()
+        } else if let (true, Some(lower)) = (hides, lower) {
+            let deleted = names_of(lower).map(|(name, _)| &**name);
+            let is_made_again = |name: &[u8]| match directory.children.get(name) {
+                Some(Child::Directory(_) | Child::Node(..)) => true,
+                Some(Child::Whiteout) | None => false,
+            };
+            deleted.filter(|name| !is_made_again(name)).collect()
+        } else {
+            let deleted = names_of(directory).filter(|(_, child)| **child == Child::Whiteout);
+            let is_there =
+                |name: &[u8]| lower.is_none_or(|lower| lower.children.contains_key(name));
+            let deleted = deleted.map(|(name, _)| &**name);
+            deleted.filter(|name| is_there(name)).collect()
+        };
+        Folder {
+            parent,
+            name,
+            has_entry: directory.metadata.is_some(),
+            contents: Contents::Nothing,
+            is_opaque,
+            whiteouts,
+            below,
+        }
+    }
+
+    /// Finds out which directories have something in them, and which of those without
+    /// an entry need one.
+    fn fill(&mut self) {
+        for step in &self.steps {
+            met(&mut self.folders, step.parent).contents = Contents::Given;
+        }
+        for id in self.order.iter().rev() {
+            let folder = met(&mut self.folders, *id);
+            let is_given = folder.writes_something() || folder.contents == Contents::Given;
+            // In the lowest layer there is nothing that an entry could override. Above
+            // others only a directory that an engine would make, for the sake of a
+            // whiteout that is not needed, and that nothing else would make.
+            let is_needed = self.merge.is_lowest || (!is_given && folder.below == Below::Nothing);
+            let may_have_entry = *id != ROOT && !is_whiteout(folder.name);
+            folder.has_entry |= is_needed && may_have_entry;
+            let is_written = folder.writes_something() || folder.contents > Contents::Nothing;
+            let contents = match (is_given, is_written) {
+                (true, _) => Contents::Given,
+                (false, true) => Contents::MadeUp,
+                (false, false) => Contents::Nothing,
+            };
+            let parent = folder.parent;
+            if *id != ROOT {
+                let parent = met(&mut self.folders, parent);
+                parent.contents = parent.contents.max(contents);
+            }
+        }
+    }
+
+    /// Gives each directory its turn, unless it only comes along with what is in it.
+    fn put_directories(&mut self) {
+        for id in &self.order {
+            let directory = self.merge.range.get(*id);
+            let folder = met(&mut self.folders, *id);
+            let has_turn = directory.metadata.is_some() || folder.contents == Contents::Nothing;
+            if has_turn && folder.writes_something() {
+                self.steps.push(Step {
+                    place: directory.place,
+                    parent: folder.parent,
+                    name: folder.name,
+                    what: What::Directory(*id),
+                });
+            }
+        }
+    }
+
+    /// Has the content of each node written where it lies, under the first of its
+    /// names.
+    fn put_links(&mut self) {
+        for (inode, names) in &self.names {
+            let first = names.iter().min_by_key(|at| self.steps[**at].place);
+            for at in names {
+                if Some(at) != first {
+                    self.steps[*at].what = What::Link(*inode);
+                }
+            }
+        }
+        for step in &mut self.steps {
+            if let What::Node(inode) = step.what {
+                let inode = &self.merge.inodes[inode.0 as usize];
+                if matches!(inode.kind, NodeKind::File(_)) {
+                    step.place = inode.place;
+                }
+            }
+        }
+    }
+}
+
+/// A directory that the walk has met.
+fn met<'f, 'a>(folders: &'f mut [Option<Folder<'a>>], id: DirectoryId) -> &'f mut Folder<'a> {
+    let folder = folders[id.0 as usize].as_mut();
+    folder.expect("all directories that are asked for were met")
+}
+
+impl Folder<'_> {
+    /// Whether anything is written for the directory itself.
+    fn writes_something(&self) -> bool {
+        self.has_entry || self.is_opaque || !self.whiteouts.is_empty()
+    }
+}
+
+impl Merge {
+    /// What lower layers have under a name, given what they have in the directory.
+    fn below_under(&self, below: Below, name: &[u8]) -> Below {
+        match (below, &self.below) {
+            (Below::Directory(id), Some(tree)) => tree
+                .subdirectory(id, name)
+                .map_or(Below::Nothing, Below::Directory),
+            (below, _) => below,
+        }
+    }
+}
+
+impl<'a> Plan<'a> {
+    pub(super) fn steps(&self) -> &[Step<'a>] {
+        &self.steps
+    }
+
+    pub(super) fn inode(&self, id: InodeId) -> &'a Inode {
+        &self.merge.inodes[id.0 as usize]
+    }
+
+    pub(super) fn folder(&self, id: DirectoryId) -> &Folder<'a> {
+        self.folders[id.0 as usize]
+            .as_ref()
+            .expect("all directories of the plan were met")
+    }
+
+    /// What the entry of a directory says, which may have to be made up.
+    pub(super) fn metadata(&self, id: DirectoryId, created: Time) -> Metadata {
+        let directory = self.merge.range.get(id);
+        let metadata = directory.metadata.as_deref().cloned();
+        metadata.unwrap_or_else(|| Metadata::implied(IMPLIED_MODE, created))
+    }
+
+    /// How many directories the tree of the range has, and had.
+    pub(super) fn directory_count(&self) -> usize {
+        self.folders.len()
+    }
+
+    /// The layers, counted from 0, whose content is wanted.
+    pub(crate) fn layers(&self) -> Vec<u32> {
+        let with_content = self.steps.iter().filter(|step| match step.what {
+            What::Node(inode) => matches!(self.inode(inode).kind, NodeKind::File(_)),
+            _ => false,
+        });
+        let mut layers: Vec<u32> = with_content.map(|step| step.place.layer).collect();
+        layers.dedup();
+        layers
+    }
+
+    /// The path of something in a directory.
+    pub(super) fn path(&self, parent: DirectoryId, name: &'a [u8]) -> Vec<u8> {
+        let mut names = vec![name];
+        let mut at = parent;
+        while at != ROOT {
+            let folder = self.folder(at);
+            names.push(folder.name);
+            at = folder.parent;
+        }
+        names.reverse();
+        names.join(&b'/')
+    }
+
+    /// The path of a directory.
+    pub(super) fn directory_path(&self, id: DirectoryId) -> Vec<u8> {
+        match id {
+            ROOT => Vec::new(),
+            id => {
+                let folder = self.folder(id);
+                self.path(folder.parent, folder.name)
+            }
+        }
+    }
+}
+
+/// The names under which a directory hides what is below it: its opaque whiteout
+/// first, then its whiteouts.
+pub(super) fn deletions(folder: &Folder<'_>) -> impl Iterator<Item = Vec<u8>> {
+    let opaque = folder.is_opaque.then(|| OPAQUE.to_vec());
+    let names = folder.whiteouts.iter().map(|name| whiteout_of(name));
+    opaque.into_iter().chain(names)
+}

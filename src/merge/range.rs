@@ -1,0 +1,295 @@
+//! Several layers as one, above others that stay.
+
+use std::collections::HashMap;
+
+use crate::event::Oddity;
+use crate::layer::{ENTRIES_MAX, EntryFault, LayerError, NodeKind};
+use crate::merge::changes::{Changes, FarLink, relink};
+use crate::merge::oddities::Oddities;
+use crate::merge::tree::{
+    Child, Directory, DirectoryId, Found, Inode, InodeId, Inodes, ROOT, Tree,
+};
+use crate::tar_stream::display_name;
+
+/// The mode that engines give to a directory that no entry is for.
+pub(crate) const IMPLIED_MODE: u16 = 0o755;
+
+/// The layers of an image as they are taken in, the lowest first: those that stay
+/// are only remembered for what they show, those of the range are merged.
+#[derive(Debug)]
+pub(crate) struct Merge {
+    pub(super) inodes: Inodes,
+    /// What the layers below the range show; absent if they cannot be read.
+    pub(super) below: Option<Tree>,
+    /// What the range changes.
+    pub(super) range: Tree,
+    /// Whether no layer is below the range.
+    pub(super) is_lowest: bool,
+    /// The lowest layer of the range.
+    first_layer: u32,
+    /// Nodes of lower layers that the range has as copies, since a layer cannot link
+    /// to what is not in it.
+    copies: HashMap<InodeId, InodeId>,
+}
+
+/// What became of the bytes of a range.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Savings {
+    /// Bytes of files that the range itself replaced or deleted.
+    pub(crate) hidden: u64,
+    /// Bytes of files that the range replaced or deleted, and that layers below it
+    /// have.
+    pub(crate) below: u64,
+    /// The lowest layer, counted from 0, that has some of those.
+    pub(crate) lowest: Option<u32>,
+}
+
+impl Merge {
+    /// Nothing yet: what comes first is the lowest layer.
+    pub(crate) fn new() -> Self {
+        Self {
+            inodes: Inodes::new(),
+            below: Some(Tree::new()),
+            range: Tree::new(),
+            is_lowest: true,
+            first_layer: 0,
+            copies: HashMap::new(),
+        }
+    }
+
+    /// Takes in a layer that stays.
+    pub(crate) fn put_below(&mut self, changes: Changes) -> Result<Oddities, LayerError> {
+        let (tree, number, oddities) = self.adopt(changes, false)?;
+        if let Some(below) = &mut self.below {
+            below.apply(tree, true, number);
+        }
+        self.is_lowest = false;
+        self.first_layer += 1;
+        Ok(oddities)
+    }
+
+    /// Says that a layer stays of which nothing is known.
+    pub(crate) fn put_unknown_below(&mut self) {
+        self.below = None;
+        self.is_lowest = false;
+        self.first_layer += 1;
+    }
+
+    /// Takes in the next layer of the range.
+    pub(crate) fn put_in_range(&mut self, changes: Changes) -> Result<Oddities, LayerError> {
+        let mut seen = Oddities::default();
+        self.look_below(&changes.tree, &mut seen);
+        let (tree, number, mut oddities) = self.adopt(changes, true)?;
+        oddities.append(seen);
+        self.range.apply(tree, self.is_lowest, number);
+        Ok(oddities)
+    }
+
+    /// Ends the range: from here on it is one of the layers that stay. Returns what
+    /// was saved by merging it.
+    pub(crate) fn end_range(&mut self, layers: u32) -> Savings {
+        let range = std::mem::replace(&mut self.range, Tree::new());
+        let stays = self.reached(&range);
+        let is_of_range = |inode: &Inode| inode.place.layer >= self.first_layer;
+        let gone = self.inodes.iter().zip(&stays);
+        let gone = gone.filter(|(inode, stays)| !**stays && is_of_range(inode));
+        let mut savings = Savings {
+            hidden: gone.map(|(inode, _)| inode.size()).sum(),
+            ..Savings::default()
+        };
+        if let Some(mut below) = self.below.take() {
+            let before = self.reached(&below);
+            below.apply(range, true, |inode| inode);
+            let after = self.reached(&below);
+            for (at, inode) in self.inodes.iter().enumerate() {
+                if before[at] && !after[at] && inode.size() > 0 {
+                    savings.below += inode.size();
+                    let lowest = savings.lowest.unwrap_or(u32::MAX);
+                    savings.lowest = Some(lowest.min(inode.place.layer));
+                }
+            }
+            self.below = Some(below);
+        }
+        self.first_layer += layers;
+        self.is_lowest = false;
+        self.copies.clear();
+        savings
+    }
+
+    /// Which inodes have a name in a tree.
+    fn reached(&self, tree: &Tree) -> Vec<bool> {
+        let mut reached = vec![false; self.inodes.len()];
+        for inode in tree.nodes() {
+            reached[inode.0 as usize] = true;
+        }
+        reached
+    }
+
+    /// Takes over the inodes of a layer, and finds what its hard links to lower
+    /// layers mean.
+    fn adopt(
+        &mut self,
+        changes: Changes,
+        is_of_range: bool,
+    ) -> Result<(Tree, impl Fn(InodeId) -> InodeId + use<>, Oddities), LayerError> {
+        let Changes {
+            tree,
+            inodes,
+            far_links,
+            mut oddities,
+        } = changes;
+        let held = self.inodes.len() + self.range.len() + self.below.as_ref().map_or(0, Tree::len);
+        if held + inodes.len() + tree.len() > ENTRIES_MAX as usize {
+            return Err(LayerError::TooManyEntries { limit: ENTRIES_MAX });
+        }
+        let mut targets = HashMap::new();
+        for link in &far_links {
+            let target = self.target(link, is_of_range);
+            let target = target.map_err(|f| LayerError::entry(link.path.as_bytes(), f))?;
+            targets.insert(link.inode, target);
+        }
+        let offset = u32::try_from(self.inodes.len()).expect("entries are limited");
+        self.inodes.extend(inodes);
+        for link in far_links {
+            let metadata = self.inodes[(offset + link.inode.0) as usize]
+                .metadata
+                .clone();
+            let target = targets[&link.inode];
+            oddities.note(Oddity::FarLink, link.path.as_bytes());
+            if relink(&mut self.inodes[target.0 as usize], metadata) {
+                oddities.note(Oddity::LinkMetadata, link.path.as_bytes());
+            }
+        }
+        let number = move |inode: InodeId| match targets.get(&inode) {
+            Some(target) => *target,
+            None => InodeId(offset + inode.0),
+        };
+        Ok((tree, number, oddities))
+    }
+
+    /// What a hard link to a lower layer names.
+    fn target(&mut self, link: &FarLink, is_of_range: bool) -> Result<InodeId, EntryFault> {
+        let display = || display_name(link.target.as_bytes());
+        let mut found = self.range.find(&link.target);
+        let is_below = found == Found::Lower;
+        if let (true, Some(below)) = (is_below, &self.below) {
+            found = below.find(&link.target);
+        }
+        let inode = match found {
+            Found::Child(Child::Node(inode, _)) => inode,
+            Found::Child(_) => return Err(EntryFault::LinkToDirectory { target: display() }),
+            Found::Nothing | Found::Lower => {
+                return Err(EntryFault::LinkToNothing { target: display() });
+            }
+        };
+        if !(is_below && is_of_range) {
+            return Ok(inode);
+        }
+        if let Some(copy) = self.copies.get(&inode) {
+            return Ok(*copy);
+        }
+        let copy = InodeId(u32::try_from(self.inodes.len()).expect("entries are limited"));
+        self.inodes.push(self.inodes[inode.0 as usize].clone());
+        self.copies.insert(inode, copy);
+        Ok(copy)
+    }
+
+    /// Notes directories that a layer has no entry for, and that engines make of
+    /// what is below in different ways.
+    fn look_below(&self, upper: &Tree, oddities: &mut Oddities) {
+        // Names on the way, each with the number of the one before it.
+        let mut trail: Vec<(usize, &[u8])> = vec![(0, b"")];
+        let mut pending = vec![(ROOT, Some(ROOT), self.below.as_ref().map(|_| ROOT), 0)];
+        while let Some((id, in_range, in_below, parent)) = pending.pop() {
+            for (name, child) in &upper.get(id).children {
+                let Child::Directory(id) = child else {
+                    continue;
+                };
+                trail.push((parent, name));
+                let here = trail.len() - 1;
+                let (lower, in_range, in_below) = self.lower(name, in_range, in_below);
+                if let Some(oddity) = oddity_of(upper.get(*id), &lower) {
+                    oddities.note(oddity, &path_of(&trail, here));
+                }
+                pending.push((*id, in_range, in_below, here));
+            }
+        }
+    }
+
+    /// What lower layers have under a name in a directory, of which the range and the
+    /// layers below it may each have a part.
+    fn lower<'a>(
+        &'a self,
+        name: &[u8],
+        in_range: Option<DirectoryId>,
+        in_below: Option<DirectoryId>,
+    ) -> (Lower<'a>, Option<DirectoryId>, Option<DirectoryId>) {
+        let of_range = in_range.map(|id| self.range.get(id));
+        let is_opaque = of_range.is_some_and(|directory| directory.is_opaque);
+        let below = self.below.as_ref().filter(|_| !is_opaque);
+        let of_below = in_below.zip(below).map(|(id, below)| below.get(id));
+        let under = |directory: Option<&Directory>| directory?.children.get(name).copied();
+        let below_directory = match under(of_below) {
+            Some(Child::Directory(id)) => Some(id),
+            _ => None,
+        };
+        match (under(of_range), under(of_below)) {
+            (Some(Child::Directory(id)), _) => {
+                let directory = self.range.get(id);
+                let below_directory = below_directory.filter(|_| !directory.is_opaque);
+                let below_metadata = below_directory.zip(below).map(|(id, below)| below.get(id));
+                let metadata = directory.metadata.is_some().then_some(directory);
+                let lower = Lower::Directory(metadata.or(below_metadata));
+                (lower, Some(id), below_directory)
+            }
+            (Some(Child::Node(inode, _)), _) | (None, Some(Child::Node(inode, _))) => {
+                (Lower::Node(&self.inodes[inode.0 as usize]), None, None)
+            }
+            (None, Some(Child::Directory(id))) => {
+                let directory = below.map(|below| below.get(id));
+                (Lower::Directory(directory), None, Some(id))
+            }
+            _ => (Lower::Nothing, None, None),
+        }
+    }
+}
+
+/// What is under a directory of an upper layer.
+enum Lower<'a> {
+    /// Nothing, or nothing that is known.
+    Nothing,
+    /// A directory, and the one that has its metadata.
+    Directory(Option<&'a Directory>),
+    /// Something else.
+    Node(&'a Inode),
+}
+
+/// What engines disagree on where a layer has this directory on top of that.
+fn oddity_of(upper: &Directory, lower: &Lower<'_>) -> Option<Oddity> {
+    if upper.metadata.is_some() {
+        return None;
+    }
+    match lower {
+        Lower::Node(inode) => Some(match inode.kind {
+            NodeKind::Symlink(_) => Oddity::ThroughSymlink,
+            _ => Oddity::ThroughFile,
+        }),
+        Lower::Directory(Some(directory)) if !upper.is_new => {
+            let metadata = directory.metadata.as_ref()?;
+            let owner = (metadata.uid, metadata.gid);
+            let is_default = metadata.mode == IMPLIED_MODE && owner == (0, 0);
+            (!is_default).then_some(Oddity::ImpliedDirectory)
+        }
+        Lower::Directory(_) | Lower::Nothing => None,
+    }
+}
+
+fn path_of(trail: &[(usize, &[u8])], mut at: usize) -> Vec<u8> {
+    let mut names = Vec::new();
+    while at > 0 {
+        names.push(trail[at].1);
+        at = trail[at].0;
+    }
+    names.reverse();
+    names.join(&b'/')
+}

@@ -1,0 +1,242 @@
+//! The second reading: what survived, with its content.
+
+use std::collections::HashMap;
+use std::io::{self, BufRead, Write};
+
+use crate::event::Watch;
+use crate::layer::{EntryFault, EntryKind, LayerError, LayerReader, LayerWriter, NodeKind};
+use crate::merge::plan::{Plan, Step, What, deletions};
+use crate::merge::tree::{DirectoryId, Inode, InodeId, Place, ROOT};
+use crate::stream::CopyError;
+use crate::tar_stream::{Skip, Time};
+
+/// Why a replay ended early.
+#[derive(Debug)]
+pub(crate) enum ReplayError {
+    /// A layer cannot be read.
+    Layer(LayerError),
+    /// The output failed.
+    Write(io::Error),
+    /// The caller wanted the end.
+    Interrupted,
+}
+
+impl From<LayerError> for ReplayError {
+    fn from(error: LayerError) -> Self {
+        Self::Layer(error)
+    }
+}
+
+impl From<io::Error> for ReplayError {
+    /// Errors of the input come as a [`LayerError`]; all others are of the output.
+    fn from(error: io::Error) -> Self {
+        Self::Write(error)
+    }
+}
+
+/// Writes a [`Plan`], while the layers pass by in their order.
+#[derive(Debug)]
+#[must_use = "the end of the layer is only written by `finish`"]
+pub(crate) struct Replay<'a, W> {
+    plan: &'a Plan<'a>,
+    writer: LayerWriter<W>,
+    /// The time of directories that no entry is for.
+    created: Time,
+    /// The next step.
+    next: usize,
+    /// Which directories were written.
+    is_open: Vec<bool>,
+    /// The first names of nodes that have several, once they were written.
+    names: HashMap<InodeId, (DirectoryId, &'a [u8])>,
+}
+
+impl<'a, W: Write> Replay<'a, W> {
+    /// Begins. `created` is the time of directories that no entry is for.
+    pub(crate) fn new(plan: &'a Plan<'a>, output: W, created: Time) -> Self {
+        Self {
+            plan,
+            writer: LayerWriter::new(output),
+            created,
+            next: 0,
+            is_open: vec![false; plan.directory_count()],
+            names: HashMap::new(),
+        }
+    }
+
+    /// Writes all that comes before the end of a layer, reading that layer's content.
+    ///
+    /// Layers come in their order; those without content that is wanted may be left
+    /// out.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the layer is not what it was when the plan was made.
+    pub(crate) fn layer<R: Skip + BufRead>(
+        &mut self,
+        layer: u32,
+        reader: &mut LayerReader<R>,
+        watch: &Watch<'_>,
+    ) -> Result<(), ReplayError> {
+        while let Some(step) = self.plan.steps().get(self.next).copied() {
+            if step.place.layer > layer {
+                break;
+            }
+            self.next += 1;
+            match self.file(&step) {
+                Some(inode) => self.copy(&step, inode, reader, watch)?,
+                None => self.write(&step)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what is left, and the end of the archive.
+    pub(crate) fn finish(mut self) -> io::Result<W> {
+        self.rest(|_, _| Ok(()))?;
+        self.writer.finish()
+    }
+
+    /// Writes what is left; `fill` has to write the content of files.
+    fn rest(&mut self, mut fill: impl FnMut(&mut W, u64) -> io::Result<()>) -> io::Result<()> {
+        while let Some(step) = self.plan.steps().get(self.next).copied() {
+            self.next += 1;
+            self.write(&step)?;
+            if let Some(inode) = self.file(&step) {
+                fill(self.writer.content(), inode.size())?;
+                self.writer.pad(inode.size())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The inode of a step that writes the content of a file.
+    fn file(&self, step: &Step<'_>) -> Option<&'a Inode> {
+        let What::Node(id) = step.what else {
+            return None;
+        };
+        let inode = self.plan.inode(id);
+        matches!(inode.kind, NodeKind::File(_)).then_some(inode)
+    }
+
+    /// Writes an entry, and before it the directories that it is in.
+    fn write(&mut self, step: &Step<'a>) -> io::Result<()> {
+        match step.what {
+            What::Directory(id) => self.open(id),
+            What::Node(id) => {
+                self.open(step.parent)?;
+                let inode = self.plan.inode(id);
+                let path = self.plan.path(step.parent, step.name);
+                self.names.insert(id, (step.parent, step.name));
+                self.writer.node(&path, &inode.kind, &inode.metadata)
+            }
+            What::Link(id) => {
+                self.open(step.parent)?;
+                let (parent, name) = self.names[&id];
+                let target = self.plan.path(parent, name);
+                let path = self.plan.path(step.parent, step.name);
+                let metadata = &self.plan.inode(id).metadata;
+                self.writer.hard_link(&path, &target, metadata)
+            }
+        }
+    }
+
+    /// Writes a directory with its whiteouts, and those that it is in, unless they
+    /// were written before.
+    fn open(&mut self, id: DirectoryId) -> io::Result<()> {
+        let mut closed = Vec::new();
+        let mut at = id;
+        while !self.is_open[at.0 as usize] {
+            self.is_open[at.0 as usize] = true;
+            closed.push(at);
+            at = self.plan.folder(at).parent;
+        }
+        for id in closed.into_iter().rev() {
+            let folder = self.plan.folder(id);
+            if folder.has_entry {
+                let metadata = self.plan.metadata(id, self.created);
+                self.writer
+                    .directory(&self.plan.directory_path(id), &metadata)?;
+            }
+            for name in deletions(folder) {
+                let parent = self.plan.directory_path(id);
+                let path = if id == ROOT {
+                    name
+                } else {
+                    [&parent, &b"/"[..], &name].concat()
+                };
+                self.writer.whiteout(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a file, whose content is further on in the layer.
+    fn copy<R: Skip + BufRead>(
+        &mut self,
+        step: &Step<'a>,
+        inode: &Inode,
+        reader: &mut LayerReader<R>,
+        watch: &Watch<'_>,
+    ) -> Result<(), ReplayError> {
+        seek(reader, inode.place, inode.size())?;
+        self.write(step)?;
+        let output = self.writer.content();
+        let copied = reader
+            .copy_content(output, watch)
+            .map_err(|error| match error {
+                CopyError::Read(error) => {
+                    ReplayError::Layer(LayerError::entry(reader.name(), EntryFault::read(error)))
+                }
+                CopyError::Write(error) => ReplayError::Write(error),
+                CopyError::Interrupted => ReplayError::Interrupted,
+            })?;
+        if copied != inode.size() {
+            return Err(LayerError::entry(reader.name(), EntryFault::Changed).into());
+        }
+        Ok(self.writer.pad(copied)?)
+    }
+}
+
+/// Goes on to the entry that has a file's content.
+fn seek<R: Skip>(reader: &mut LayerReader<R>, place: Place, size: u64) -> Result<(), LayerError> {
+    let changed = |reader: &LayerReader<R>| LayerError::entry(reader.name(), EntryFault::Changed);
+    loop {
+        let Some(entry) = reader.next_entry()? else {
+            return Err(changed(reader));
+        };
+        if reader.position() == place.entry {
+            return match entry.kind {
+                EntryKind::Node(NodeKind::File(found)) if found == size => Ok(()),
+                _ => Err(changed(reader)),
+            };
+        }
+    }
+}
+
+impl Plan<'_> {
+    /// How many bytes the layer will have, found out without reading any content.
+    pub(crate) fn measure(&self) -> u64 {
+        let mut replay = Replay::new(self, Counter(0), Time::default());
+        let count = |counter: &mut Counter, size| {
+            counter.0 += size;
+            Ok(())
+        };
+        // A counter takes whatever is written to it.
+        let _ = replay.rest(count);
+        replay.finish().map_or(0, |counter| counter.0)
+    }
+}
+
+/// Counts what is written to it.
+struct Counter(u64);
+
+impl Write for Counter {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.0 += buffer.len() as u64;
+        Ok(buffer.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,259 @@
+//! Directories and the names in them, of one layer or of many: who wins.
+//!
+//! Pure: no input, no output. A [`Tree`] is what a stack of layers shows, or what
+//! one layer (or a range of them) changes; then it has whiteouts in it, and
+//! directories that are opaque. Nodes are kept apart ([`Inodes`]), because one may
+//! have several names.
+
+use std::collections::BTreeMap;
+
+use crate::layer::{EntryPath, Metadata, NodeKind, components};
+
+/// Where in the input something stands: the order in which everything is read, and
+/// so the order in which it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    /// The layer, counted from 0, the lowest.
+    pub(crate) layer: u32,
+    /// The entry of it, counted from 1; 0 for what no entry says, such as a
+    /// directory that is only there because something is in it.
+    pub(crate) entry: u32,
+}
+
+/// The number of an inode in [`Inodes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct InodeId(pub(crate) u32);
+
+/// The number of a directory in its tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DirectoryId(pub(crate) u32);
+
+/// The root of every tree.
+pub(crate) const ROOT: DirectoryId = DirectoryId(0);
+
+/// A file, a link, a device: all that may have several names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Inode {
+    /// What it is.
+    pub(crate) kind: NodeKind,
+    /// Owner, mode, time, attributes, which all of its names share.
+    pub(crate) metadata: Metadata,
+    /// The entry that has its content.
+    pub(crate) place: Place,
+}
+
+impl Inode {
+    /// How many bytes of content it has.
+    pub(crate) fn size(&self) -> u64 {
+        match self.kind {
+            NodeKind::File(size) => size,
+            _ => 0,
+        }
+    }
+}
+
+/// All inodes that were ever seen, of all layers.
+pub(crate) type Inodes = Vec<Inode>;
+
+/// What a name in a directory stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Child {
+    /// A directory.
+    Directory(DirectoryId),
+    /// A name of an inode, and the entry that gave it.
+    Node(InodeId, Place),
+    /// Nothing: what lower layers have there is deleted.
+    Whiteout,
+}
+
+/// A directory.
+#[derive(Clone, Debug)]
+pub(crate) struct Directory {
+    /// What its entry says; absent if no entry does.
+    pub(crate) metadata: Option<Box<Metadata>>,
+    /// Where its entry stands, or in which layer it was last implied.
+    pub(crate) place: Place,
+    /// Whether it hides what lower layers have in it.
+    pub(crate) is_opaque: bool,
+    /// Whether it hides the lower directory itself, too, which was deleted: then
+    /// nothing of its metadata stays.
+    pub(crate) is_new: bool,
+    /// What is in it, sorted by name.
+    pub(crate) children: BTreeMap<Box<[u8]>, Child>,
+}
+
+impl Directory {
+    /// One that is only implied, by something in this layer.
+    pub(crate) fn implied(layer: u32) -> Self {
+        Self {
+            metadata: None,
+            place: Place { layer, entry: 0 },
+            is_opaque: false,
+            is_new: false,
+            children: BTreeMap::new(),
+        }
+    }
+}
+
+/// Directories, from the root on.
+///
+/// They lie in one list and know each other by number, so that no depth is too
+/// deep. Those that were deleted stay in the list; nothing leads to them.
+#[derive(Clone, Debug)]
+pub(crate) struct Tree {
+    directories: Vec<Directory>,
+}
+
+/// What a path leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// This.
+    Child(Child),
+    /// Nothing, and lower layers do not matter.
+    Nothing,
+    /// Nothing here; what lower layers have there shows through.
+    Lower,
+}
+
+impl Tree {
+    /// An empty tree.
+    pub(crate) fn new() -> Self {
+        Self {
+            directories: vec![Directory::implied(0)],
+        }
+    }
+
+    /// How many directories there are, and were.
+    pub(crate) fn len(&self) -> usize {
+        self.directories.len()
+    }
+
+    /// One of the directories.
+    pub(crate) fn get(&self, id: DirectoryId) -> &Directory {
+        &self.directories[id.0 as usize]
+    }
+
+    /// One of the directories, to be changed.
+    pub(crate) fn get_mut(&mut self, id: DirectoryId) -> &mut Directory {
+        &mut self.directories[id.0 as usize]
+    }
+
+    /// Adds a directory that nothing leads to yet.
+    pub(crate) fn add(&mut self, directory: Directory) -> DirectoryId {
+        let id = u32::try_from(self.directories.len()).expect("entries are limited");
+        self.directories.push(directory);
+        DirectoryId(id)
+    }
+
+    /// What a directory has under a name, if that is a directory.
+    pub(crate) fn subdirectory(&self, of: DirectoryId, name: &[u8]) -> Option<DirectoryId> {
+        match self.get(of).children.get(name) {
+            Some(Child::Directory(id)) => Some(*id),
+            _ => None,
+        }
+    }
+
+    /// Follows a path to the letter: through no symbolic link.
+    pub(crate) fn find(&self, path: &EntryPath) -> Found {
+        let mut child = Child::Directory(ROOT);
+        let mut is_hidden = false;
+        for name in components(path.as_bytes()) {
+            let Child::Directory(id) = child else {
+                return Found::Nothing;
+            };
+            let directory = self.get(id);
+            is_hidden |= directory.is_opaque;
+            child = match directory.children.get(name) {
+                Some(child) => *child,
+                None if is_hidden => return Found::Nothing,
+                None => return Found::Lower,
+            };
+        }
+        match child {
+            Child::Whiteout => Found::Nothing,
+            child => Found::Child(child),
+        }
+    }
+
+    /// Puts a layer, or what a range of them changes, on top.
+    ///
+    /// With `hides_all` there is nothing below this tree, so that whiteouts need not
+    /// be remembered. `number` says what inodes of the upper tree are called here.
+    /// Costs as much as the upper tree is large.
+    pub(crate) fn apply(
+        &mut self,
+        upper: Self,
+        hides_all: bool,
+        number: impl Fn(InodeId) -> InodeId,
+    ) {
+        let mut upper = upper.directories;
+        let mut pending = vec![(ROOT, ROOT, hides_all)];
+        while let Some((into, from, hides)) = pending.pop() {
+            let nothing = Directory::implied(0);
+            let from = std::mem::replace(&mut upper[from.0 as usize], nothing);
+            let directory = self.get_mut(into);
+            if from.metadata.is_some() || from.is_new || directory.metadata.is_none() {
+                directory.metadata = from.metadata;
+                directory.place = from.place;
+            }
+            if from.is_opaque {
+                directory.children.clear();
+                directory.is_opaque = true;
+            }
+            let hides = hides || directory.is_opaque;
+            let mut children = std::mem::take(&mut directory.children);
+            for (name, child) in from.children {
+                match child {
+                    Child::Whiteout if hides => {
+                        children.remove(&name);
+                    }
+                    Child::Whiteout => {
+                        children.insert(name, Child::Whiteout);
+                    }
+                    Child::Node(inode, place) => {
+                        children.insert(name, Child::Node(number(inode), place));
+                    }
+                    Child::Directory(from) => {
+                        let into = match children.get(&name) {
+                            Some(Child::Directory(into)) => *into,
+                            lower => {
+                                // What was deleted or replaced below must not show
+                                // through the directory that is made again.
+                                let is_new = lower.is_some();
+                                let new = self.add(Directory {
+                                    is_opaque: is_new,
+                                    is_new,
+                                    ..Directory::implied(0)
+                                });
+                                children.insert(name, Child::Directory(new));
+                                new
+                            }
+                        };
+                        pending.push((into, from, hides));
+                    }
+                }
+            }
+            self.get_mut(into).children = children;
+        }
+    }
+
+    /// All names of nodes, each with its inode.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = InodeId> {
+        let mut pending = vec![ROOT];
+        let mut names = Vec::new();
+        std::iter::from_fn(move || {
+            loop {
+                if let Some(inode) = names.pop() {
+                    return Some(inode);
+                }
+                for child in self.get(pending.pop()?).children.values() {
+                    match child {
+                        Child::Directory(id) => pending.push(*id),
+                        Child::Node(inode, _) => names.push(*inode),
+                        Child::Whiteout => {}
+                    }
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,94 @@
+//! `export`: the merged tree of an image as a root filesystem in a tar.
+
+use crate::error::{Error, Result};
+use crate::event::Event;
+use crate::format::RootfsSink;
+use crate::format::source::ImageSource;
+use crate::image::Platform;
+use crate::merge::Merge;
+use crate::ops::layers::Layers;
+use crate::ops::narrow::Reason;
+use crate::ops::one::one_image;
+use crate::ops::{Context, Selector};
+use crate::stream::{Encoder, Recoding, Workers};
+use crate::tar_stream::Time;
+
+/// What to export, and how.
+#[derive(Clone, Debug)]
+pub struct ExportOptions {
+    /// The image to take, where there are several.
+    pub image: Option<Selector>,
+    /// The platform to take of it; by default the host's.
+    pub platform: Option<Platform>,
+    /// How the tar is compressed.
+    pub compress: Recoding,
+    /// The time of directories that no layer has an entry for, in seconds since 1970.
+    pub created: i64,
+}
+
+impl Default for ExportOptions {
+    fn default() -> Self {
+        Self {
+            image: None,
+            platform: None,
+            compress: Recoding::None,
+            created: 0,
+        }
+    }
+}
+
+/// Writes what all layers of an image show together, as `docker export` does: no
+/// whiteouts, and every directory with an entry of its own.
+///
+/// Memory is bounded by one record for each entry of the layers; content is never
+/// held.
+///
+/// # Errors
+///
+/// Fails if a layer cannot be read, is not what its digest and `diff_id` say, or is
+/// missing, encrypted or for Windows. Nothing is visible then, but for what standard
+/// output has taken.
+pub fn export(
+    source: &dyn ImageSource,
+    sink: RootfsSink,
+    options: &ExportOptions,
+    context: Context<'_>,
+) -> Result<()> {
+    let result = export_image(source, sink, options, context);
+    result.map_err(|error| error.or_interrupted(&context.watch))
+}
+
+fn export_image(
+    source: &dyn ImageSource,
+    mut sink: RootfsSink,
+    options: &ExportOptions,
+    context: Context<'_>,
+) -> Result<()> {
+    let platform = options.platform.as_ref();
+    let reason = platform.map_or(Reason::OneTree, Reason::Asked);
+    let chosen = one_image(source, options.image.as_ref(), reason, context)?;
+    let layers = Layers::new(source, &chosen, context)?;
+    let all: Vec<usize> = (0..layers.count()).collect();
+    let sizes = |at: &usize| layers.size_to_scan(*at) + layers.stored_size(*at);
+    context
+        .watch
+        .send(Event::Total(all.iter().map(sizes).sum()));
+    let mut merge = Merge::new();
+    for (at, changes) in layers.changes(&all)?.into_iter().enumerate() {
+        let oddities = merge.put_in_range(changes);
+        let oddities = oddities.map_err(|error| layers.failed(at, error))?;
+        layers.warn(at, oddities);
+    }
+    let plan = merge.plan();
+    let created = Time {
+        seconds: options.created,
+        nanoseconds: 0,
+    };
+    let place = sink.place();
+    let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
+    let encoder = Encoder::new(options.compress, sink.output(), &workers);
+    let encoder = layers.write(&plan, &all, created, encoder, &place)?;
+    let finished = encoder.finish();
+    finished.map_err(|error| Error::write(place, error))?;
+    sink.finish(&context.watch)
+}

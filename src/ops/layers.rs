@@ -1,0 +1,317 @@
+//! The layers of an image, opened: read once for their headers, once for their
+//! content.
+
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::num::NonZeroUsize;
+
+use crate::error::{Error, Place, Result};
+use crate::event::{Event, Oddity, Step, Warning};
+use crate::format::source::{Image, ImageSource, Layer};
+use crate::format::{Container, FileSlice, Member};
+use crate::image::Descriptor;
+use crate::layer::{EntryFault, LayerError, LayerReader};
+use crate::merge::{Changes, ChangesBuilder, Oddities, Plan, Replay, ReplayError};
+use crate::ops::Context;
+use crate::ops::one::Chosen;
+use crate::ops::parallel::in_parallel;
+use crate::ops::transfer::{Job, read_unpacked, verify_stored};
+use crate::stream::{COPY_BUFFER, Compression, Counted, Decoder};
+use crate::tar_stream::{Section, Skip, Skippable, TarError, Time};
+
+/// How many layers are looked into at once, at the most.
+const STREAMS_MAX: NonZeroUsize = NonZeroUsize::new(8).expect("8 is not 0");
+
+/// The annotation that says where an eStargz layer has its table of contents.
+const ESTARGZ_ANNOTATION: &str = "containerd.io/snapshot/stargz/toc.digest";
+
+/// The gzip member at the end of an eStargz layer (stargz-snapshotter,
+/// docs/estargz.md, "eStargz Footer"), and the shorter one of older layers.
+const ESTARGZ_FOOTER: usize = 51;
+const ESTARGZ_OLD_FOOTER: usize = 47;
+
+/// The layers of one image.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Layers<'a> {
+    pub(super) container: &'a dyn Container,
+    pub(super) image: &'a Image,
+    /// What messages call the image.
+    pub(super) name: &'a str,
+    pub(super) context: Context<'a>,
+}
+
+impl<'a> Layers<'a> {
+    /// Takes the layers of an image.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it is for Windows, whose layers have a shape of their own.
+    pub(super) fn new(
+        source: &'a dyn ImageSource,
+        chosen: &'a Chosen<'_>,
+        context: Context<'a>,
+    ) -> Result<Self> {
+        let layers = Self {
+            container: source.container(),
+            image: &chosen.image,
+            name: &chosen.name,
+            context,
+        };
+        let platform = chosen.image.platform();
+        if platform.is_some_and(|platform| platform.os == "windows") {
+            return Err(layers.failed(0, LayerError::Windows));
+        }
+        Ok(layers)
+    }
+
+    /// Says in which layer something went wrong.
+    pub(super) fn failed(&self, at: usize, error: LayerError) -> Error {
+        Error::Layer(error).while_reading(self.place(at))
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.image.layers.len()
+    }
+
+    /// What a message calls a layer.
+    pub(super) fn place(&self, at: usize) -> Place {
+        Place::Layer {
+            position: at + 1,
+            count: self.count(),
+            image: self.name.to_owned(),
+        }
+    }
+
+    /// Whether a layer can be looked into.
+    pub(super) fn is_readable(&self, at: usize) -> bool {
+        let layer = &self.image.layers[at];
+        layer.blob.is_some() && !layer.is_encrypted()
+    }
+
+    /// How many bytes a layer has as it is stored.
+    pub(super) fn stored_size(&self, at: usize) -> u64 {
+        let layer = &self.image.layers[at];
+        let described = || layer.descriptor.as_ref().map_or(0, Descriptor::size);
+        layer.blob.as_ref().map_or_else(described, |blob| blob.size)
+    }
+
+    /// How many bytes will be read to find the changes of a layer, as far as it is
+    /// known: of a plain one only the headers.
+    pub(super) fn size_to_scan(&self, at: usize) -> u64 {
+        let layer = &self.image.layers[at];
+        match &layer.blob {
+            Some(blob) if layer.compression != Compression::None => blob.size,
+            _ => 0,
+        }
+    }
+
+    /// Reads the headers of some layers, several layers at once, and returns what
+    /// each of them changes.
+    pub(super) fn changes(&self, which: &[usize]) -> Result<Vec<Changes>> {
+        let members: Vec<u64> = which
+            .iter()
+            .map(|at| {
+                self.image.layers[*at]
+                    .blob
+                    .as_ref()
+                    .map_or(0, |blob| blob.position)
+            })
+            .collect();
+        let mut order: Vec<usize> = (0..which.len()).collect();
+        let threads = if self.container.is_sequential() {
+            order.sort_by_key(|at| members[*at]);
+            NonZeroUsize::MIN
+        } else {
+            self.context.jobs.min(STREAMS_MAX)
+        };
+        in_parallel(order, threads, |at| {
+            let at = which[at];
+            self.scan(at).map_err(|error| self.explain(at, error))
+        })
+    }
+
+    /// Says what engines understand differently in a layer.
+    pub(super) fn warn(&self, at: usize, oddities: Oddities) {
+        for (oddity, entry, others) in oddities.into_iter() {
+            self.context.watch.warn(Warning::Odd {
+                position: at + 1,
+                count: self.count(),
+                name: self.name.to_owned(),
+                entry,
+                others,
+                oddity,
+            });
+        }
+    }
+
+    fn blob(&self, at: usize) -> Result<(&Layer, &Member)> {
+        let layer = &self.image.layers[at];
+        if layer.is_encrypted() {
+            return Err(Error::LayerEncrypted);
+        }
+        let blob = layer.blob.as_ref().ok_or(Error::LayerAbsent)?;
+        Ok((layer, blob))
+    }
+
+    fn scan(&self, at: usize) -> Result<Changes> {
+        let (layer, blob) = self.blob(at)?;
+        let watch = self.context.watch;
+        watch.send(Event::Step(Step::Reading {
+            layer: &self.place(at).to_string(),
+        }));
+        let number = u32::try_from(at).expect("layers are limited");
+        let builder = ChangesBuilder::new(number);
+        let slice = match layer.compression {
+            Compression::None => self.container.slice(blob)?,
+            _ => None,
+        };
+        let builder = if let Some(FileSlice { file, start, size }) = slice {
+            self.collect(builder, LayerReader::new(Section::new(file, start, size)))?
+        } else {
+            let stream = Counted::new(self.container.open(blob)?, watch);
+            let stream = BufReader::with_capacity(COPY_BUFFER, stream);
+            let unreadable = |error| Error::unreadable(layer.compression, error);
+            let stream = Decoder::new(layer.compression, stream).map_err(unreadable)?;
+            let stream = BufReader::with_capacity(COPY_BUFFER, stream);
+            self.collect(builder, LayerReader::new(Skippable(stream)))
+                .map_err(|error| blame_compression(error, layer.compression))?
+        };
+        let is_estargz = builder.may_be_estargz() && self.is_estargz(layer, blob)?;
+        Ok(builder.finish(is_estargz)?)
+    }
+
+    fn collect<R: Skip>(
+        &self,
+        mut builder: ChangesBuilder,
+        mut reader: LayerReader<R>,
+    ) -> Result<ChangesBuilder> {
+        while let Some(entry) = reader.next_entry()? {
+            if self.context.watch.is_interrupted() {
+                return Err(Error::Interrupted);
+            }
+            if reader.has_rootless_attributes() {
+                builder.note(Oddity::RootlessAttributes, &entry.path);
+            }
+            let number = reader.position();
+            let added = builder.add(entry, number);
+            added.map_err(|fault| LayerError::entry(reader.name(), fault))?;
+        }
+        Ok(builder)
+    }
+
+    /// Why a layer cannot be read: if it is not what its digest says, that.
+    fn explain(&self, at: usize, error: Error) -> Error {
+        if let (Error::Layer(_) | Error::Compression { .. }, Ok((layer, blob))) =
+            (&error, self.blob(at))
+        {
+            let job = Job::of_layer(layer, blob, None, self.place(at));
+            let verified = verify_stored(self.container, &job, self.context.watch);
+            if let Err(mismatch) = verified {
+                return mismatch;
+            }
+        }
+        error.while_reading(self.place(at))
+    }
+
+    /// Whether a layer has files at its root that belong to its compression.
+    fn is_estargz(&self, layer: &Layer, blob: &Member) -> Result<bool> {
+        let descriptor = layer.descriptor.as_ref();
+        if descriptor.is_some_and(|d| d.annotation(ESTARGZ_ANNOTATION).is_some()) {
+            return Ok(true);
+        }
+        if layer.compression != Compression::Gzip {
+            return Ok(false);
+        }
+        let mut stream = Counted::new(self.container.open(blob)?, self.context.watch);
+        let skipped = blob.size.saturating_sub(ESTARGZ_FOOTER as u64);
+        io::copy(&mut (&mut stream).take(skipped), &mut io::sink())?;
+        let mut footer = Vec::new();
+        stream
+            .take(ESTARGZ_FOOTER as u64)
+            .read_to_end(&mut footer)?;
+        Ok(is_estargz_footer(&footer))
+    }
+
+    /// Reads a layer once more and writes what survived of it, verifying all of it.
+    pub(super) fn replay<W: Write>(
+        &self,
+        at: usize,
+        replay: &mut Replay<'_, W>,
+        to: &Place,
+    ) -> Result<()> {
+        let (layer, blob) = self.blob(at)?;
+        let watch = self.context.watch;
+        let place = self.place(at);
+        watch.send(Event::Step(Step::Merging {
+            layer: &place.to_string(),
+        }));
+        let job = Job::of_layer(layer, blob, None, place);
+        let number = u32::try_from(at).expect("layers are limited");
+        read_unpacked(self.container, &job, watch, |stream: &mut dyn BufRead| {
+            let mut reader = LayerReader::new(Skippable(stream));
+            let result = replay.layer(number, &mut reader, &watch);
+            result.map_err(|error| match error {
+                ReplayError::Layer(error) => {
+                    let error = blame_compression(error.into(), layer.compression);
+                    error.while_reading(self.place(at))
+                }
+                ReplayError::Write(error) => Error::write(to.clone(), error),
+                ReplayError::Interrupted => Error::Interrupted,
+            })
+        })
+    }
+
+    /// Writes what a plan says, reading the layers that it needs and those of the
+    /// range, lowest first.
+    pub(super) fn write<W: Write>(
+        &self,
+        plan: &Plan<'_>,
+        range: &[usize],
+        created: Time,
+        output: W,
+        to: &Place,
+    ) -> Result<W> {
+        let below = plan.layers().into_iter().map(|layer| layer as usize);
+        let below: Vec<usize> = below.filter(|at| !range.contains(at)).collect();
+        let output = BufWriter::with_capacity(COPY_BUFFER, output);
+        let mut replay = Replay::new(plan, output, created);
+        for at in below.iter().chain(range) {
+            self.replay(*at, &mut replay, to)?;
+        }
+        let failed = |error| Error::write(to.clone(), error);
+        let buffered = replay.finish().map_err(failed)?;
+        buffered
+            .into_inner()
+            .map_err(|error| failed(error.into_error()))
+    }
+}
+
+/// A layer that cannot be unpacked is damaged in its compression first of all.
+fn blame_compression(error: Error, compression: Compression) -> Error {
+    match error {
+        Error::Layer(
+            LayerError::Tar(TarError::Io(source))
+            | LayerError::Behind {
+                fault: TarError::Io(source),
+                ..
+            }
+            | LayerError::Entry {
+                fault: EntryFault::Tar(TarError::Io(source)),
+                ..
+            },
+        ) => Error::unreadable(compression, source),
+        other => other,
+    }
+}
+
+/// Whether the last bytes of a gzip stream are those of eStargz: an empty member,
+/// whose extra field ends in `STARGZ`.
+fn is_estargz_footer(tail: &[u8]) -> bool {
+    let ends_so = |length: usize, at: usize| {
+        let footer = tail.len().checked_sub(length).map(|start| &tail[start..]);
+        footer.is_some_and(|footer| {
+            footer.starts_with(&[0x1f, 0x8b, 8, 4]) && footer[at..].starts_with(b"STARGZ")
+        })
+    };
+    ends_so(ESTARGZ_FOOTER, 32) || ends_so(ESTARGZ_OLD_FOOTER, 28)
+}

@@ -1,0 +1,96 @@
+//! The one image that an operation is about.
+
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::format::source::{Content, Image, ImageSource, Root};
+use crate::image::Descriptor;
+use crate::ops::narrow::{Reason, narrow};
+use crate::ops::plan::Piece;
+use crate::ops::select::{names, select, targets, with_target_of};
+use crate::ops::{Context, Selector};
+
+/// An image for one platform, and what else is known of it.
+#[derive(Debug)]
+pub(super) struct Chosen<'a> {
+    /// What messages call it.
+    pub(super) name: String,
+    /// The image.
+    pub(super) image: Image,
+    /// What points to it, if it is a blob.
+    pub(super) descriptor: Option<Descriptor>,
+    /// Digests of the indexes and images that it was taken from.
+    pub(super) left: Vec<Digest>,
+    /// Its names in the input.
+    pub(super) roots: Vec<&'a Root>,
+}
+
+/// Finds the image that is meant: of several the one that is named, of several
+/// platforms the host's unless `reason` names one.
+///
+/// # Errors
+///
+/// Fails if there are several images and none is named, or if what is named is no
+/// image.
+pub(super) fn one_image<'a>(
+    source: &'a dyn ImageSource,
+    selector: Option<&Selector>,
+    reason: Reason<'_>,
+    context: Context<'_>,
+) -> Result<Chosen<'a>> {
+    let roots = match selector {
+        Some(_) => select(source, selector)?,
+        None => only_image(source)?,
+    };
+    let piece = Piece::load(source, roots)?;
+    let name = piece.name.clone();
+    let kind = match &piece.content {
+        Content::Image(_) | Content::Index(_) => None,
+        Content::Artifact(artifact) => Some(artifact.kind()),
+        Content::Opaque { descriptor, .. } => Some(format!("a `{}`", descriptor.media_type())),
+    };
+    if let Some(kind) = kind {
+        return Err(Error::ArtifactChosen { name, kind });
+    }
+    match narrow(piece, reason, &context.watch)? {
+        Some(Piece {
+            content: Content::Image(image),
+            name,
+            descriptor,
+            gone,
+            roots,
+        }) => Ok(Chosen {
+            name,
+            image,
+            descriptor,
+            left: gone,
+            roots,
+        }),
+        _ => Err(Error::NoImage),
+    }
+}
+
+/// The roots of the only image. What speaks of an image, or is something else, does
+/// not count.
+fn only_image(source: &dyn ImageSource) -> Result<Vec<&Root>> {
+    let roots: Vec<&Root> = source.roots()?.iter().collect();
+    let targets = targets(&roots);
+    if targets.len() == 1 {
+        return Ok(roots);
+    }
+    let mut images = Vec::new();
+    for target in targets {
+        let piece = Piece::load(source, vec![target])?;
+        let is_image = matches!(piece.content, Content::Image(_) | Content::Index(_));
+        if is_image && !piece.is_referrer() {
+            images.push(target);
+        }
+    }
+    match images.as_slice() {
+        [] => Err(Error::NoImage),
+        [only] => Ok(with_target_of(&roots, only)),
+        several => Err(Error::OneImage {
+            count: several.len(),
+            have: names(several),
+        }),
+    }
+}
