@@ -46,23 +46,33 @@ enum Command {
     Squash(squash::Arguments),
 }
 
+/// Where the options that every command has stand in its help: behind its own.
+const LAST: usize = 100;
+
 /// Options that every command has.
 #[derive(Debug, Args)]
 struct Global {
     /// Work on so many blobs, and compress so many blocks, at once [default: all cores]
-    #[arg(long, global = true, value_name = "N")]
+    #[arg(long, global = true, display_order = LAST, value_name = "N")]
     jobs: Option<NonZeroUsize>,
 
     /// Put temporary files here, where they are needed [default: $TMPDIR]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, display_order = LAST, value_name = "DIR")]
     tmpdir: Option<PathBuf>,
 
     /// Show what is being done
-    #[arg(long, global = true, value_enum, default_value_t = ProgressMode::Auto, value_name = "HOW")]
+    #[arg(
+        long,
+        global = true,
+        display_order = LAST,
+        value_enum,
+        default_value_t = ProgressMode::Auto,
+        value_name = "HOW"
+    )]
     progress: ProgressMode,
 
     /// Print nothing but errors
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, display_order = LAST)]
     quiet: bool,
 }
 

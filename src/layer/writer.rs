@@ -267,3 +267,6 @@ fn pax_time(time: Time) -> Option<String> {
     let fraction = format!("{nanoseconds:09}");
     Some(format!("{sign}{whole}.{}", fraction.trim_end_matches('0')))
 }
+
+#[cfg(test)]
+mod tests;

@@ -207,3 +207,147 @@ fn cheapest(most: usize, layers: &[Layer], sizes: &[u64]) -> Result<Vec<RangeInc
     groups.retain(|(range, _)| range.start() < range.end());
     Ok(groups.into_iter().map(|(range, _)| range).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+    use crate::format::Member;
+    use crate::stream::Compression;
+
+    fn layers(count: usize) -> Vec<Layer> {
+        let layer = |at: usize| Layer {
+            diff_id: DiffId(Digest::of(&[u8::try_from(at).unwrap()])),
+            blob: Some(Member {
+                position: 0,
+                path: String::new(),
+                size: 0,
+            }),
+            descriptor: None,
+            compression: Compression::None,
+        };
+        (0..count).map(layer).collect()
+    }
+
+    /// The ranges of a choice, counted from 1 as a user does.
+    fn chosen(choice: &LayerChoice, layers: &[Layer], sizes: &[u64]) -> Result<String, String> {
+        let ranges = ranges(choice, layers, sizes).map_err(|error| error.to_string())?;
+        let text =
+            |range: &RangeInclusive<usize>| format!("{}-{}", range.start() + 1, range.end() + 1);
+        Ok(ranges.iter().map(text).collect::<Vec<_>>().join(" "))
+    }
+
+    #[test]
+    fn every_way_to_name_layers() {
+        let five = layers(5);
+        let id = |at: usize| five[at].diff_id.0.hex()[..12].to_owned();
+        let cases = [
+            ("1..5", Ok("1-5")),
+            ("2..3", Ok("2-3")),
+            ("..", Ok("1-5")),
+            ("..2", Ok("1-2")),
+            ("4..", Ok("4-5")),
+            ("3", Ok("3-3")),
+            (&id(2), Ok("3-3")),
+            (&format!("{}..4", id(1)), Ok("2-4")),
+            (&format!("sha256:{}..", id(3)), Ok("4-5")),
+            ("3..2", Err("layer 3 is not below layer 2")),
+            ("1..6", Err("no layer is `6`: the image has 5")),
+            ("ffffffff", Err("no layer is `ffffffff`: the image has 5")),
+        ];
+        for (text, expected) in cases {
+            let choice = text.parse().unwrap();
+            let got = chosen(&choice, &five, &[0; 5]);
+            assert_eq!(got.as_deref().map_err(String::as_str), expected, "{text}");
+        }
+        let mut twice = layers(3);
+        twice[2] = twice[0].clone();
+        let choice = id(0).parse().unwrap();
+        let error = chosen(&choice, &twice, &[0; 3]).unwrap_err();
+        assert_eq!(error, format!("layers 1, 3 are `{}`", id(0)));
+    }
+
+    #[test]
+    fn what_names_no_layers_is_refused() {
+        for text in [
+            "",
+            "0",
+            "0..2",
+            "-1",
+            "a..b",
+            "1...3",
+            "1,2",
+            "abc",
+            "sha256:",
+            "1..x",
+            "SHA256:ABCD",
+        ] {
+            let error = text.parse::<LayerChoice>().unwrap_err();
+            assert!(
+                error
+                    .to_string()
+                    .starts_with(&format!("`{text}` does not name layers: "))
+            );
+        }
+    }
+
+    #[test]
+    fn all_and_the_last_are_ranges_if_there_is_something_to_merge() {
+        let some = |number| NonZeroUsize::new(number).unwrap();
+        let all = |count| chosen(&LayerChoice::All, &layers(count), &vec![0; count]).unwrap();
+        assert_eq!([all(0), all(1), all(2)], ["", "", "1-2"]);
+        let last = |last, count| {
+            chosen(
+                &LayerChoice::Last(some(last)),
+                &layers(count),
+                &vec![0; count],
+            )
+        };
+        assert_eq!(last(1, 3).unwrap(), "");
+        assert_eq!(last(2, 3).unwrap(), "2-3");
+        assert_eq!(last(3, 3).unwrap(), "1-3");
+        assert_eq!(
+            last(4, 3).unwrap_err(),
+            "4 layers were asked for, and the image has 3"
+        );
+    }
+
+    #[test]
+    fn a_base_is_a_beginning() {
+        let ids = |layers: &[Layer]| layers.iter().map(|layer| layer.diff_id.clone()).collect();
+        let four = layers(4);
+        let above = |base: &[Layer]| chosen(&LayerChoice::Above(ids(base)), &four, &[0; 4]);
+        assert_eq!(above(&four[..2]).unwrap(), "3-4");
+        assert_eq!(above(&four[..3]).unwrap(), "");
+        assert_eq!(above(&four).unwrap(), "");
+        assert_eq!(
+            above(&four[1..3]).unwrap_err(),
+            "it is not built on that base: layer 1 differs, and the base has 2 layers, the image 4"
+        );
+        assert_eq!(
+            above(&layers(6)).unwrap_err(),
+            "it is not built on that base: layer 5 differs, and the base has 6 layers, the image 4"
+        );
+    }
+
+    #[test]
+    fn the_smallest_neighbours_are_merged_first() {
+        let at_most = |most, sizes: &[u64]| {
+            let choice = LayerChoice::AtMost(NonZeroUsize::new(most).unwrap());
+            chosen(&choice, &layers(sizes.len()), sizes)
+        };
+        assert_eq!(at_most(3, &[9, 1, 1]).unwrap(), "");
+        assert_eq!(at_most(2, &[9, 1, 1]).unwrap(), "2-3");
+        assert_eq!(at_most(4, &[5, 1, 1, 5, 1, 1]).unwrap(), "2-3 5-6");
+        assert_eq!(at_most(3, &[5, 1, 1, 5, 1, 1]).unwrap(), "1-3 5-6");
+        assert_eq!(at_most(2, &[1, 1, 1, 1]).unwrap(), "1-2 3-4");
+        assert_eq!(at_most(1, &[3, 2, 1]).unwrap(), "1-3");
+        let mut fixed = layers(3);
+        fixed[1].blob = None;
+        let choice = LayerChoice::AtMost(NonZeroUsize::MIN);
+        assert_eq!(
+            chosen(&choice, &fixed, &[1, 1, 1]).unwrap_err(),
+            "3 layers are the fewest that its layers can be merged to, and 1 were wanted"
+        );
+    }
+}

@@ -37,15 +37,23 @@ fn the_examples_work_when_pasted() {
         assert!(!said.contains("error"), "{line}: {said}");
     }
     if has_engine {
-        drop(tools::tool("docker", &["image", "rm", "edge:1"]));
+        drop(tools::tool(
+            "docker",
+            &["image", "rm", "edge:1", "edge:flat"],
+        ));
     }
     let made = [
         "arm.tar",
         "base.tar",
         "edge.oci.tar",
         "edge.tar",
+        "few.tar",
+        "flat.tar",
         "new.tar",
         "one.tar",
+        "part.tar",
+        "rootfs.tar",
+        "rootfs.tar.zst",
     ];
     for name in made {
         assert!(sandbox.path(name).is_file(), "{name}");
