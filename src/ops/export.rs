@@ -1,5 +1,7 @@
 //! `export`: the merged tree of an image as a root filesystem in a tar.
 
+use std::io::{self, BufWriter};
+
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::format::RootfsSink;
@@ -10,7 +12,7 @@ use crate::ops::layers::Layers;
 use crate::ops::narrow::Reason;
 use crate::ops::one::one_image;
 use crate::ops::{Context, Selector};
-use crate::stream::{Encoder, Recoding, Workers};
+use crate::stream::{COPY_BUFFER, Encoder, Recoding, Workers};
 use crate::tar_stream::Time;
 
 /// What to export, and how.
@@ -87,8 +89,10 @@ fn export_image(
     let place = sink.place();
     let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
     let encoder = Encoder::new(options.compress, sink.output(), &workers);
-    let encoder = layers.write(&plan, &all, created, encoder, &place)?;
-    let finished = encoder.finish();
+    let output = BufWriter::with_capacity(COPY_BUFFER, encoder);
+    let output = layers.write(&plan, &all, created, output, &place)?;
+    let encoder = output.into_inner().map_err(io::IntoInnerError::into_error);
+    let finished = encoder.and_then(Encoder::finish);
     finished.map_err(|error| Error::write(place, error))?;
     sink.finish(&context.watch)
 }

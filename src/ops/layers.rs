@@ -1,7 +1,7 @@
 //! The layers of an image, opened: read once for their headers, once for their
 //! content.
 
-use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::num::NonZeroUsize;
 
 use crate::error::{Error, Place, Result};
@@ -14,7 +14,8 @@ use crate::merge::{Changes, ChangesBuilder, Oddities, Plan, Replay, ReplayError}
 use crate::ops::Context;
 use crate::ops::one::Chosen;
 use crate::ops::parallel::in_parallel;
-use crate::ops::transfer::{Job, read_unpacked, verify_stored};
+use crate::ops::transfer::Job;
+use crate::ops::verified::{read_unpacked, verify_stored};
 use crate::stream::{COPY_BUFFER, Compression, Counted, Decoder};
 use crate::tar_stream::{Section, Skip, Skippable, TarError, Time};
 
@@ -262,7 +263,7 @@ impl<'a> Layers<'a> {
     }
 
     /// Writes what a plan says, reading the layers that it needs and those of the
-    /// range, lowest first.
+    /// range, lowest first. The output should gather small writes.
     pub(super) fn write<W: Write>(
         &self,
         plan: &Plan<'_>,
@@ -273,16 +274,13 @@ impl<'a> Layers<'a> {
     ) -> Result<W> {
         let below = plan.layers().into_iter().map(|layer| layer as usize);
         let below: Vec<usize> = below.filter(|at| !range.contains(at)).collect();
-        let output = BufWriter::with_capacity(COPY_BUFFER, output);
         let mut replay = Replay::new(plan, output, created);
         for at in below.iter().chain(range) {
             self.replay(*at, &mut replay, to)?;
         }
-        let failed = |error| Error::write(to.clone(), error);
-        let buffered = replay.finish().map_err(failed)?;
-        buffered
-            .into_inner()
-            .map_err(|error| failed(error.into_error()))
+        replay
+            .finish()
+            .map_err(|error| Error::write(to.clone(), error))
     }
 }
 

@@ -16,6 +16,7 @@ mod referrers;
 mod select;
 pub mod squash;
 mod transfer;
+mod verified;
 
 use std::num::NonZeroUsize;
 

@@ -301,20 +301,21 @@ impl Squasher<'_> {
     ) -> Result<(Hashed, DiffId, u64)> {
         let writer = sink.begin_blob(None)?;
         let place = writer.place();
+        let failed = |error| Error::write(place.clone(), error);
+        let output = HashWriter::new(writer).map_err(Error::Thread)?;
         if recoding == Recoding::None {
-            let output = HashWriter::new(writer);
             let output = self.replay(plan, range, output, &place)?;
-            let (writer, hashed) = output.finish();
+            let (writer, hashed) = output.finish().map_err(failed)?;
             writer.finish(&hashed)?;
             let (diff_id, size) = (DiffId(hashed.digest.clone()), hashed.size);
             return Ok((hashed, diff_id, size));
         }
-        let encoder = Encoder::new(recoding, HashWriter::new(writer), self.workers);
-        let output = self.replay(plan, range, HashWriter::new(encoder), &place)?;
-        let (encoder, unpacked) = output.finish();
-        let output = encoder.finish();
-        let output = output.map_err(|error| Error::write(place, error))?;
-        let (writer, hashed) = output.finish();
+        let encoder = Encoder::new(recoding, output, self.workers);
+        let output = HashWriter::new(encoder).map_err(Error::Thread)?;
+        let output = self.replay(plan, range, output, &place)?;
+        let (encoder, unpacked) = output.finish().map_err(failed)?;
+        let finished = encoder.finish().and_then(HashWriter::finish);
+        let (writer, hashed) = finished.map_err(failed)?;
         writer.finish(&hashed)?;
         Ok((hashed, DiffId(unpacked.digest), unpacked.size))
     }

@@ -1,18 +1,18 @@
 //! One blob from the input to the output: verified, and compressed anew where
 //! that is wanted.
 
-use std::io::{BufRead, Read};
+use std::io::Read;
 
 use crate::digest::{Algorithm, DiffId, Digest};
 use crate::error::{Error, Place, Result};
-use crate::event::{Event, Step, Warning, Watch};
+use crate::event::{Event, Step, Warning};
 use crate::format::sink::ImageSink;
 use crate::format::source::Layer;
 use crate::format::{Container, Measured, Member};
 use crate::ops::Context;
+use crate::ops::verified::{damaged, hash_unpacked, hashes, open, read_unpacked};
 use crate::stream::{
-    Compression, CopyError, Counted, Decoder, Encoder, HashWriter, Hashed, Recoding, Tapped,
-    Workers, copy,
+    Compression, CopyError, Counted, Encoder, HashWriter, Hashed, Recoding, Tapped, Workers, copy,
 };
 
 /// A blob that has to get into the output.
@@ -71,7 +71,7 @@ impl Job {
         })
     }
 
-    fn stored_algorithm(&self) -> Algorithm {
+    pub(super) fn stored_algorithm(&self) -> Algorithm {
         match self.known() {
             Some(known) => known.digest.algorithm(),
             None => self
@@ -81,13 +81,13 @@ impl Job {
         }
     }
 
-    fn unpacked_algorithm(&self) -> Algorithm {
+    pub(super) fn unpacked_algorithm(&self) -> Algorithm {
         let first = self.diff_ids.first();
         first.map_or(Algorithm::Sha256, |(diff_id, _)| diff_id.0.algorithm())
     }
 
     /// Compares what came with what the documents say.
-    fn verify(&self, stored: &Hashed, unpacked: Option<&Digest>) -> Result<()> {
+    pub(super) fn verify(&self, stored: &Hashed, unpacked: Option<&Digest>) -> Result<()> {
         if let Some(expected) = &self.digest
             && *expected != stored.digest
         {
@@ -222,15 +222,16 @@ impl Transfer<'_> {
         let watch = self.context.watch;
         let writer = self.sink.begin_blob(None)?;
         let to = writer.place();
-        let mut encoder = Encoder::new(recoding, HashWriter::new(writer), self.workers);
+        let output = HashWriter::new(writer).map_err(Error::Thread)?;
+        let mut encoder = Encoder::new(recoding, output, self.workers);
         read_unpacked(self.container, job, watch, |unpacked| {
             copy(unpacked, &mut encoder, &watch).map_err(|error| match error {
                 CopyError::Read(error) => damaged(job, error),
                 error => Error::copy(job.place.clone(), to.clone(), error),
             })
         })?;
-        let output = encoder.finish().map_err(|error| Error::write(to, error))?;
-        let (writer, written) = output.finish();
+        let finished = encoder.finish().and_then(HashWriter::finish);
+        let (writer, written) = finished.map_err(|error| Error::write(to, error))?;
         writer.finish(&written)?;
         if job.is_only_reader {
             self.container.release(&job.member);
@@ -270,106 +271,4 @@ impl Transfer<'_> {
         self.sink.adopt(&arrival.path, &arrival.measured.stored)?;
         Ok(arrival.measured.stored)
     }
-}
-
-fn open<'a>(
-    container: &'a dyn Container,
-    job: &Job,
-    watch: Watch<'a>,
-) -> Result<Tapped<impl Read + use<'a>>> {
-    let stream = container.open(&job.member);
-    let stream = stream.map_err(|error| error.while_reading(job.place.clone()))?;
-    Ok(Tapped::new(Counted::new(stream, watch)))
-}
-
-/// Reads what a blob unpacks to, and verifies all of it, whatever part `read` looks
-/// at.
-///
-/// # Errors
-///
-/// Fails if `read` does, unless the reason is that the blob is not what its digest
-/// says.
-pub(super) fn read_unpacked<T>(
-    container: &dyn Container,
-    job: &Job,
-    watch: Watch<'_>,
-    read: impl FnOnce(&mut dyn BufRead) -> Result<T>,
-) -> Result<T> {
-    let mut stored = open(container, job, watch)?;
-    stored.hash(job.stored_algorithm()).map_err(Error::Thread)?;
-    let is_plain = job.compression == Compression::None;
-    if is_plain && job.stored_algorithm() == job.unpacked_algorithm() {
-        let result = unless_hopeless(read(&mut stored))?;
-        let (stored, unpacked) = hashes(job, stored)?;
-        job.verify(&stored, unpacked.as_ref())?;
-        return result;
-    }
-    let decoder =
-        Decoder::new(job.compression, &mut stored).map_err(|error| damaged(job, error))?;
-    let mut unpacked = Tapped::new(decoder);
-    unpacked
-        .hash(job.unpacked_algorithm())
-        .map_err(Error::Thread)?;
-    let result = unless_hopeless(read(&mut unpacked))?;
-    let unpacked = unpacked
-        .finish()
-        .and_then(|mut hashes| hashes.remove(0))
-        .map_err(|error| damaged(job, error));
-    let (stored, _) = hashes(job, stored)?;
-    // A damaged stream is first of all one whose digest is wrong.
-    job.verify(&stored, None)?;
-    let result = result?;
-    job.verify(&stored, Some(&unpacked?.digest))?;
-    Ok(result)
-}
-
-/// Reads a blob as it is stored, and compares it with its digest, if that is known.
-pub(super) fn verify_stored(container: &dyn Container, job: &Job, watch: Watch<'_>) -> Result<()> {
-    let Some(known) = job.known() else {
-        return Ok(());
-    };
-    let mut stream = open(container, job, watch)?;
-    stream
-        .hash(known.digest.algorithm())
-        .map_err(Error::Thread)?;
-    let (stored, unpacked) = hashes(job, stream)?;
-    job.verify(&stored, unpacked.as_ref())
-}
-
-/// Fails at once where reading on could not tell why it failed.
-fn unless_hopeless<T>(result: Result<T>) -> Result<Result<T>> {
-    match result {
-        Err(error @ (Error::Interrupted | Error::Write { .. } | Error::Thread(_))) => Err(error),
-        result => Ok(result),
-    }
-}
-
-/// Adds the hash of what a layer unpacks to, unless it is that of the stored bytes.
-fn hash_unpacked<R: Read>(job: &Job, stream: &mut Tapped<R>) -> Result<()> {
-    let algorithm = job.unpacked_algorithm();
-    let is_plain = job.compression == Compression::None;
-    if job.diff_ids.is_empty() || (is_plain && algorithm == job.stored_algorithm()) {
-        return Ok(());
-    }
-    stream
-        .hash_unpacked(job.compression, algorithm)
-        .map_err(Error::Thread)
-}
-
-fn damaged(job: &Job, source: std::io::Error) -> Error {
-    Error::unreadable(job.compression, source).while_reading(job.place.clone())
-}
-
-/// The hash of the stored bytes, and of what they unpack to if that was asked.
-fn hashes<R: Read>(job: &Job, stream: Tapped<R>) -> Result<(Hashed, Option<Digest>)> {
-    let read_error = |error: std::io::Error| Error::read(job.place.clone(), error);
-    let mut hashes = stream.finish().map_err(read_error)?.into_iter();
-    let stored = hashes.next().transpose().map_err(read_error)?;
-    let stored = stored.ok_or_else(|| read_error(std::io::Error::other("nothing was hashed")))?;
-    let unpacked = match hashes.next() {
-        Some(unpacked) => Some(unpacked.map_err(|error| damaged(job, error))?.digest),
-        None if job.compression == Compression::None => Some(stored.digest.clone()),
-        None => None,
-    };
-    Ok((stored, unpacked))
 }

@@ -1,7 +1,7 @@
 //! Streams that are hashed, and unpacked to be hashed, while they pass by.
 
 use std::collections::VecDeque;
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, Read};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
@@ -23,17 +23,32 @@ pub struct Hashed {
 }
 
 /// Bytes that were read once and are looked at by several threads.
-type Chunk = Arc<Buffer>;
+pub(super) type Chunk = Arc<Buffer>;
 
 #[derive(Debug, Default)]
-struct Buffer {
+pub(super) struct Buffer {
     bytes: Box<[u8]>,
     length: usize,
 }
 
 impl Buffer {
-    fn filled(&self) -> &[u8] {
+    /// What was put into it.
+    pub(super) fn filled(&self) -> &[u8] {
         &self.bytes[..self.length]
+    }
+
+    /// Takes as many of these bytes as there is room for, and returns how many.
+    pub(super) fn append(&mut self, bytes: &[u8]) -> usize {
+        let room = &mut self.bytes[self.length..];
+        let length = room.len().min(bytes.len());
+        room[..length].copy_from_slice(&bytes[..length]);
+        self.length += length;
+        length
+    }
+
+    /// Whether there is no room left.
+    pub(super) fn is_full(&self) -> bool {
+        self.length == self.bytes.len()
     }
 }
 
@@ -48,15 +63,101 @@ pub(crate) struct Tapped<R> {
     /// The chunk that is being handed out, and how much of it is gone.
     current: Option<Chunk>,
     consumed: usize,
-    /// Chunks that were handed out; the oldest is used again when no tap holds it.
-    used: VecDeque<Chunk>,
+    /// Chunks that were handed out.
+    used: Used,
     taps: Vec<Tap>,
+    /// What somebody else reads from.
+    lent: Option<SyncSender<Chunk>>,
 }
 
+/// A thread that looks on.
 #[derive(Debug)]
-struct Tap {
+pub(super) struct Tap {
+    /// Absent once the thread has ended early, because it has failed.
     sender: Option<SyncSender<Chunk>>,
     thread: JoinHandle<io::Result<Hashed>>,
+}
+
+/// What a tap sends its chunks into, and what comes out.
+fn channel() -> (SyncSender<Chunk>, Chunks) {
+    let (sender, receiver) = sync_channel(TAP_DEPTH);
+    let chunks = Chunks {
+        receiver,
+        current: Arc::default(),
+        consumed: 0,
+    };
+    (sender, chunks)
+}
+
+impl Tap {
+    /// Starts a thread that hashes the bytes as they are.
+    pub(super) fn hash(algorithm: Algorithm) -> io::Result<Self> {
+        Self::start(move |mut chunks| hash_all(&mut chunks, algorithm))
+    }
+
+    fn start(
+        look_on: impl FnOnce(Chunks) -> io::Result<Hashed> + Send + 'static,
+    ) -> io::Result<Self> {
+        let (sender, chunks) = channel();
+        let thread = thread::Builder::new()
+            .name("hash".to_owned())
+            .spawn(move || look_on(chunks))?;
+        Ok(Self {
+            sender: Some(sender),
+            thread,
+        })
+    }
+
+    /// Shows it the next bytes.
+    pub(super) fn show(&mut self, chunk: &Chunk) {
+        // A tap that is gone has failed, and says so when it is asked.
+        show(&mut self.sender, chunk);
+    }
+
+    /// Returns what it saw.
+    pub(super) fn finish(mut self) -> io::Result<Hashed> {
+        drop(self.sender.take());
+        self.thread
+            .join()
+            .unwrap_or_else(|_| Err(io::Error::other("a hashing thread panicked")))
+    }
+}
+
+/// Sends the next bytes, unless nobody takes them any more.
+fn show(sender: &mut Option<SyncSender<Chunk>>, chunk: &Chunk) {
+    if let Some(open) = sender
+        && open.send(Arc::clone(chunk)).is_err()
+    {
+        *sender = None;
+    }
+}
+
+/// Chunks that were shown, to be used again when no tap holds them any more.
+#[derive(Debug, Default)]
+pub(super) struct Used(VecDeque<Chunk>);
+
+impl Used {
+    /// Takes a chunk that is done with.
+    pub(super) fn put(&mut self, chunk: Chunk) {
+        self.0.push_back(chunk);
+    }
+
+    /// A buffer that no tap looks at any more, or a new one.
+    pub(super) fn free_buffer(&mut self) -> Buffer {
+        while self.0.len() > TAP_DEPTH + 2 {
+            self.0.pop_front();
+        }
+        if let Some(buffer) = self.0.front_mut().and_then(Arc::get_mut) {
+            let mut buffer = std::mem::take(buffer);
+            buffer.length = 0;
+            self.0.pop_front();
+            return buffer;
+        }
+        Buffer {
+            bytes: vec![0; COPY_BUFFER].into(),
+            length: 0,
+        }
+    }
 }
 
 impl<R: Read> Tapped<R> {
@@ -66,14 +167,16 @@ impl<R: Read> Tapped<R> {
             input,
             current: None,
             consumed: 0,
-            used: VecDeque::new(),
+            used: Used::default(),
             taps: Vec::new(),
+            lent: None,
         }
     }
 
     /// Hashes the bytes as they are.
     pub(crate) fn hash(&mut self, algorithm: Algorithm) -> io::Result<()> {
-        self.tap(move |mut chunks| hash_all(&mut chunks, algorithm))
+        self.taps.push(Tap::hash(algorithm)?);
+        Ok(())
     }
 
     /// Hashes what the bytes unpack to.
@@ -82,30 +185,21 @@ impl<R: Read> Tapped<R> {
         compression: Compression,
         algorithm: Algorithm,
     ) -> io::Result<()> {
-        self.tap(move |chunks| {
+        self.taps.push(Tap::start(move |chunks| {
             let mut decoder = Decoder::new(compression, chunks)?;
             hash_all(&mut Tapped::new(&mut decoder), algorithm)
-        })
+        })?);
+        Ok(())
     }
 
-    fn tap(
-        &mut self,
-        look_on: impl FnOnce(Chunks) -> io::Result<Hashed> + Send + 'static,
-    ) -> io::Result<()> {
-        let (sender, receiver) = sync_channel(TAP_DEPTH);
-        let chunks = Chunks {
-            receiver,
-            current: Arc::default(),
-            consumed: 0,
-        };
-        let thread = thread::Builder::new()
-            .name("hash".to_owned())
-            .spawn(move || look_on(chunks))?;
-        self.taps.push(Tap {
-            sender: Some(sender),
-            thread,
-        });
-        Ok(())
+    /// Lends the bytes to somebody on another thread, who reads them as they pass by.
+    /// They end where the input ends or fails.
+    ///
+    /// Whoever borrowed them has to read them or drop them, or nothing passes by.
+    pub(crate) fn lend(&mut self) -> Chunks {
+        let (sender, chunks) = channel();
+        self.lent = Some(sender);
+        chunks
     }
 
     /// Reads what is left and returns what each tap saw, in the order in which
@@ -123,32 +217,7 @@ impl<R: Read> Tapped<R> {
             }
             self.consume(length);
         }
-        Ok(self
-            .taps
-            .into_iter()
-            .map(|mut tap| {
-                drop(tap.sender.take());
-                tap.thread
-                    .join()
-                    .unwrap_or_else(|_| Err(io::Error::other("a hashing thread panicked")))
-            })
-            .collect())
-    }
-
-    /// A buffer that no tap looks at any more, or a new one.
-    fn free_buffer(&mut self) -> Buffer {
-        while self.used.len() > TAP_DEPTH + 2 {
-            self.used.pop_front();
-        }
-        if let Some(buffer) = self.used.front_mut().and_then(Arc::get_mut) {
-            let buffer = std::mem::take(buffer);
-            self.used.pop_front();
-            return buffer;
-        }
-        Buffer {
-            bytes: vec![0; COPY_BUFFER].into(),
-            length: 0,
-        }
+        Ok(self.taps.into_iter().map(Tap::finish).collect())
     }
 }
 
@@ -160,20 +229,20 @@ impl<R: Read> BufRead for Tapped<R> {
             .is_none_or(|chunk| self.consumed == chunk.length);
         if is_empty {
             if let Some(chunk) = self.current.take() {
-                self.used.push_back(chunk);
+                self.used.put(chunk);
             }
-            let mut buffer = self.free_buffer();
-            buffer.length = read_some(&mut self.input, &mut buffer.bytes)?;
+            let mut buffer = self.used.free_buffer();
+            let read = read_some(&mut self.input, &mut buffer.bytes);
+            if !matches!(read, Ok(1..)) {
+                self.lent = None;
+            }
+            buffer.length = read?;
             let chunk = Arc::new(buffer);
             if chunk.length > 0 {
                 for tap in &mut self.taps {
-                    // A tap that is gone has failed, and says so when it is asked.
-                    if let Some(sender) = &tap.sender
-                        && sender.send(Arc::clone(&chunk)).is_err()
-                    {
-                        tap.sender = None;
-                    }
+                    tap.show(&chunk);
                 }
+                show(&mut self.lent, &chunk);
             }
             self.consumed = 0;
             self.current = Some(chunk);
@@ -197,9 +266,9 @@ impl<R: Read> Read for Tapped<R> {
     }
 }
 
-/// The tap's end of the channel, as a reader.
+/// The far end of a tap, as a reader.
 #[derive(Debug)]
-struct Chunks {
+pub(crate) struct Chunks {
     receiver: Receiver<Chunk>,
     current: Chunk,
     consumed: usize,
@@ -259,50 +328,6 @@ fn read_some(input: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
     }
 }
 
-/// A writer that hashes what goes through it, on the thread that writes.
-///
-/// For output that took long to make, beside which the hash is nothing.
-#[derive(Debug)]
-#[must_use = "the digest is only known at `finish`"]
-pub(crate) struct HashWriter<W> {
-    output: W,
-    hasher: Hasher,
-    size: u64,
-}
-
-impl<W: Write> HashWriter<W> {
-    /// Wraps a writer; the digest will be a sha256 one.
-    pub(crate) fn new(output: W) -> Self {
-        Self {
-            output,
-            hasher: Hasher::new(Algorithm::Sha256),
-            size: 0,
-        }
-    }
-
-    /// Returns the writer, and what went through.
-    pub(crate) fn finish(self) -> (W, Hashed) {
-        let hashed = Hashed {
-            digest: self.hasher.finish(),
-            size: self.size,
-        };
-        (self.output, hashed)
-    }
-}
-
-impl<W: Write> Write for HashWriter<W> {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        let length = self.output.write(buffer)?;
-        self.hasher.update(&buffer[..length]);
-        self.size += length as u64;
-        Ok(length)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.output.flush()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -345,6 +370,25 @@ mod tests {
     }
 
     #[test]
+    fn lent_bytes_are_read_elsewhere_as_far_as_anybody_wants() {
+        let bytes: Vec<u8> = (0..200_000_u32).flat_map(u32::to_le_bytes).collect();
+        for wanted in [0, 10, bytes.len()] {
+            let mut stream = Tapped::new(&bytes[..]);
+            stream.hash(Algorithm::Sha256).unwrap();
+            let mut lent = stream.lend();
+            let hashes = thread::scope(|scope| {
+                let reading = scope.spawn(|| stream.finish().unwrap());
+                let mut some = vec![0; wanted];
+                lent.read_exact(&mut some).unwrap();
+                assert!(some == bytes[..wanted]);
+                drop(lent);
+                reading.join().unwrap()
+            });
+            assert_eq!(hashes[0].as_ref().unwrap().digest, Digest::of(&bytes));
+        }
+    }
+
+    #[test]
     fn a_tap_that_cannot_unpack_says_so_and_the_others_go_on() {
         let bytes = vec![7; 3 * COPY_BUFFER];
         let mut stream = Tapped::new(&bytes[..]);
@@ -355,14 +399,5 @@ mod tests {
         let mut results = stream.finish().unwrap();
         assert_eq!(results.pop().unwrap().unwrap().digest, Digest::of(&bytes));
         assert!(results.pop().unwrap().is_err());
-    }
-
-    #[test]
-    fn a_hash_writer_counts_what_was_written() {
-        let mut writer = HashWriter::new(Vec::new());
-        writer.write_all(b"abc").unwrap();
-        let (output, hashed) = writer.finish();
-        assert_eq!(output, b"abc");
-        assert_eq!((hashed.digest, hashed.size), (Digest::of(b"abc"), 3));
     }
 }

@@ -9,6 +9,7 @@ mod compress;
 mod copy;
 mod decompress;
 mod hash;
+mod hash_writer;
 mod spool;
 
 pub(crate) use block::Workers;
@@ -19,7 +20,8 @@ pub(crate) use copy::{CopyError, Counted, copy};
 pub use decompress::Compression;
 pub(crate) use decompress::{Decoder, SNIFF_LENGTH};
 pub use hash::Hashed;
-pub(crate) use hash::{HashWriter, Tapped};
+pub(crate) use hash::Tapped;
+pub(crate) use hash_writer::HashWriter;
 pub(crate) use spool::Spool;
 
 /// The size of every copy buffer: large enough that system calls and hand-overs
