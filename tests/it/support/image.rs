@@ -206,6 +206,15 @@ impl Store {
         Some(bytes)
     }
 
+    /// The layers of an image as they are stored, base first.
+    #[track_caller]
+    pub(crate) fn stored(&self, image: &Image) -> Vec<Vec<u8>> {
+        let files: BTreeMap<String, &Vec<u8>> =
+            self.files.values().map(|it| (digest(it), it)).collect();
+        let stored = |layer: &Layer| files[&layer.digest].clone();
+        image.layers.iter().map(stored).collect()
+    }
+
     /// The images that `manifest.json` lists, in its order.
     #[track_caller]
     pub(crate) fn docker_images(&self) -> Vec<Image> {

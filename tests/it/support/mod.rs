@@ -4,14 +4,19 @@
 //! same mistakes as the judged.
 
 pub(crate) mod codec;
+pub(crate) mod entry;
 pub(crate) mod image;
 pub(crate) mod judge;
+pub(crate) mod layer;
 pub(crate) mod listing;
 pub(crate) mod make;
+pub(crate) mod naive;
 pub(crate) mod own;
 pub(crate) mod reference;
 pub(crate) mod sandbox;
+pub(crate) mod squash;
 pub(crate) mod tools;
+pub(crate) mod tree;
 
 use std::path::PathBuf;
 

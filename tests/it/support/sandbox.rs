@@ -310,6 +310,15 @@ impl Output {
         (self.stdout, warnings)
     }
 
+    /// The run succeeded; returns standard output, and the warnings out of what it said besides.
+    #[track_caller]
+    pub(crate) fn reports(self) -> (Vec<u8>, Vec<String>) {
+        assert_eq!(self.code, Some(0), "{}: {}", self.command, self.stderr);
+        let lines = self.stderr.lines();
+        let warnings = lines.filter(|it| it.starts_with("warning: "));
+        (self.stdout, warnings.map(str::to_owned).collect())
+    }
+
     /// The run failed with exactly this on standard error, and nothing on standard output.
     #[track_caller]
     pub(crate) fn fails(self, expected: &str) {

@@ -1,0 +1,132 @@
+//! Trees compared: with each other, and with the ones that `testdata/expected` has.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use serde_json::{Map, Value, json};
+
+use super::codec::{digest, hex};
+use super::entry::{Entry, Kind, SECOND, to_hex};
+use super::naive::Tree;
+
+/// How much two trees must have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Strictness {
+    /// Everything.
+    All,
+    /// Everything but the metadata of directories that no layer has an entry for.
+    DefinedOnly,
+}
+
+/// What is different between two trees, a line for each difference; nothing if they are the same.
+pub(crate) fn difference(expected: &Tree, got: &Tree, strictness: Strictness) -> String {
+    let (mut ours, mut theirs) = (expected.entries(), got.entries());
+    if strictness == Strictness::DefinedOnly {
+        for path in expected.implied() {
+            if let (Some(ours), Some(theirs)) = (ours.get_mut(path), theirs.get_mut(path)) {
+                theirs.meta = ours.meta.clone();
+            }
+        }
+    }
+    let mut text = String::new();
+    for (path, entry) in &ours {
+        match theirs.remove(path) {
+            Some(other) if other == *entry => {}
+            Some(other) => {
+                let _ = writeln!(text, "expected {}, got {}", entry.word(), other.word());
+            }
+            None => {
+                let _ = writeln!(text, "expected {}, got nothing", entry.word());
+            }
+        }
+    }
+    for entry in theirs.values() {
+        let _ = writeln!(text, "expected nothing, got {}", entry.word());
+    }
+    text
+}
+
+/// Fails if two trees are different.
+#[track_caller]
+pub(crate) fn assert_same(expected: &Tree, got: &Tree, strictness: Strictness, what: &str) {
+    let difference = difference(expected, got, strictness);
+    assert!(difference.is_empty(), "{what}:\n{difference}");
+}
+
+/// What a file of `testdata/expected` says of each path.
+#[track_caller]
+pub(crate) fn expected(lines: &str) -> BTreeMap<String, Value> {
+    let line = |line: &str| -> (String, Value) {
+        serde_json::from_str(line).expect("a line is a path and what is there")
+    };
+    lines.lines().map(line).collect()
+}
+
+/// What such a file would say of a tree: implied directories are not in it, times are whole seconds.
+pub(crate) fn facts(tree: &Tree) -> BTreeMap<String, Value> {
+    let implied = tree.implied();
+    let entries = tree.entries();
+    let explicit = entries.iter().filter(|(path, _)| !implied.contains(path));
+    explicit
+        .map(|(path, entry)| {
+            let names = tree.names_of(path);
+            let first = names.first().expect("it has this name at least");
+            let facts = facts_of(entry, &entries[first.as_slice()], &names);
+            (escaped(path), facts)
+        })
+        .collect()
+}
+
+fn facts_of(entry: &Entry, first: &Entry, names: &[&Vec<u8>]) -> Value {
+    let meta = &entry.meta;
+    let xattrs = meta.xattrs.iter();
+    let xattrs: Map<String, Value> = xattrs
+        .map(|(name, value)| (name.clone(), json!(to_hex(value))))
+        .collect();
+    let mut facts = json!({
+        "mode": meta.mode,
+        "uid": meta.uid,
+        "gid": meta.gid,
+        "mtime": i64::try_from(meta.mtime.div_euclid(SECOND)).expect("a time is not so far away"),
+        "xattr": xattrs,
+    });
+    let mut add = |key: &str, value: Value| facts[key] = value;
+    let letter = match &first.kind {
+        Kind::Directory => "d",
+        Kind::File(content) => {
+            add("size", json!(content.len()));
+            add("sha", json!(hex(&digest(content))));
+            "f"
+        }
+        Kind::Symlink(target) => {
+            add("to", json!(escaped(target)));
+            "l"
+        }
+        Kind::Char(major, minor) => {
+            add("dev", json!([major, minor]));
+            "c"
+        }
+        Kind::Block(major, minor) => {
+            add("dev", json!([major, minor]));
+            "b"
+        }
+        Kind::Fifo => "p",
+        Kind::Link(_) => unreachable!("the first name is no link"),
+    };
+    add("type", json!(letter));
+    if names.len() > 1 {
+        add("links", names.iter().map(|it| json!(escaped(it))).collect());
+    }
+    facts
+}
+
+/// A name as text: what is not UTF-8 is written as `\xNN`.
+fn escaped(name: &[u8]) -> String {
+    name.utf8_chunks().fold(String::new(), |mut text, chunk| {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            let _ = write!(text, "\\x{byte:02x}");
+        }
+        text
+    })
+}
