@@ -14,6 +14,7 @@ mod judges;
 mod layouts;
 mod merge_cases;
 mod messages;
+mod overlay;
 mod readme;
 mod referrers;
 mod roundtrip;

@@ -3,6 +3,7 @@
 //! Nothing here uses the library of this crate. The judge must not make the
 //! same mistakes as the judged.
 
+pub(crate) mod canonical;
 pub(crate) mod codec;
 pub(crate) mod entry;
 pub(crate) mod image;
@@ -12,6 +13,7 @@ pub(crate) mod listing;
 pub(crate) mod make;
 pub(crate) mod naive;
 pub(crate) mod own;
+pub(crate) mod random;
 pub(crate) mod reference;
 pub(crate) mod sandbox;
 pub(crate) mod squash;

@@ -153,8 +153,8 @@ impl Contents {
         Ok(contents)
     }
 
-    /// Takes the next entry.
-    pub(crate) fn push(&mut self, entry: &Entry) -> Result<(), Refusal> {
+    /// Takes the next entry, and returns the path that it is about, symlinks followed.
+    pub(crate) fn push(&mut self, entry: &Entry) -> Result<Path, Refusal> {
         let mut meta = entry.meta.clone();
         meta.xattrs
             .retain(|name, _| !FOREIGN_XATTRS.contains(&name.as_str()));
@@ -164,7 +164,7 @@ impl Contents {
                 return Err("the root is no directory".to_owned());
             }
             self.nodes.insert(Path::new(), Node::Directory(meta));
-            return Ok(());
+            return Ok(Path::new());
         };
         let is_left_over = parents.is_empty() && LEFT_OVER.contains(name);
         let parent = self.resolve(parents)?;
@@ -175,12 +175,12 @@ impl Contents {
                 b"" | b"." | b".." => return Err("a whiteout of nothing".to_owned()),
                 name => Some(name.to_vec()),
             };
-            self.markers.insert((parent, marker));
-            return Ok(());
+            self.markers.insert((parent.clone(), marker));
+            return Ok(join(&parent, name));
         }
         if entry.kind == Kind::Char(0, 0) {
-            self.markers.insert((parent, Some(name.to_vec())));
-            return Ok(());
+            self.markers.insert((parent.clone(), Some(name.to_vec())));
+            return Ok(join(&parent, name));
         }
         let path = join(&parent, name);
         let file = match &entry.kind {
@@ -188,8 +188,8 @@ impl Contents {
                 if let Some(Node::File(_)) = self.nodes.get(&path) {
                     self.nodes.remove(&path);
                 }
-                self.nodes.insert(path, Node::Directory(meta));
-                return Ok(());
+                self.nodes.insert(path.clone(), Node::Directory(meta));
+                return Ok(path);
             }
             Kind::Link(target) => self.link(&path, target)?,
             kind => self.file(Content::New(kind.clone())),
@@ -197,8 +197,8 @@ impl Contents {
         self.metas.push((file, meta));
         self.nodes
             .retain(|it, _| *it != path && !is_inside(it, &path));
-        self.nodes.insert(path, Node::File(file));
-        Ok(())
+        self.nodes.insert(path.clone(), Node::File(file));
+        Ok(path)
     }
 
     fn file(&mut self, content: Content) -> usize {
@@ -270,12 +270,12 @@ impl Contents {
         }
     }
 
-    /// The paths at which the layer has something, with whether that is a directory.
-    pub(crate) fn paths(&self) -> impl Iterator<Item = (&Path, bool)> {
-        let is_directory = |node: &Node| !matches!(node, Node::File(_));
-        self.nodes
-            .iter()
-            .map(move |(path, node)| (path, is_directory(node)))
+    /// The path of the layers below that the last hard link was to.
+    pub(crate) fn last_below(&self) -> Option<&Path> {
+        match self.files.last() {
+            Some(Content::Below(path)) => Some(path),
+            _ => None,
+        }
     }
 }
 
