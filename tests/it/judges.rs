@@ -1,17 +1,16 @@
 //! Docker, skopeo, podman and umoci read what `restow` writes, and see what went in.
 
-use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
+use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
 use crate::support::codec::digest;
+use crate::support::engine::{Loaded, unique};
 use crate::support::image::{Image, Store, facts, strings, text};
 use crate::support::judge::Format;
-use crate::support::tools::{exclusive, has_engine, is_installed, skip, succeed, tool};
+use crate::support::tools::{exclusive, has_engine, is_installed, is_root, skip, succeed, tool};
 use crate::support::{Sandbox, make, own, testdata};
 
 /// Docker-archives of several producers, whose layers are plain or gzip: all that Docker 20.10 loads.
@@ -24,13 +23,6 @@ const FIXTURES: [&str; 6] = [
     "podman43__multi-tags.docker.tar",
 ];
 
-/// A repository that no other test, and no other run of the tests, uses.
-fn unique() -> String {
-    static COUNT: AtomicUsize = AtomicUsize::new(0);
-    let number = COUNT.fetch_add(1, Ordering::Relaxed);
-    format!("restow-test-{}-{number}", std::process::id())
-}
-
 /// A sandbox with a fixture converted to `out`, under one tag of its own, and the image that it holds.
 #[track_caller]
 fn converted(fixture: &str, to: Format) -> (Sandbox, Image, String) {
@@ -42,47 +34,6 @@ fn converted(fixture: &str, to: Format) -> (Sandbox, Image, String) {
     drop(output.warnings());
     let image = Store::open(&testdata(fixture)).docker_images().remove(0);
     (sandbox, image, tag)
-}
-
-fn is_root() -> bool {
-    std::fs::metadata("/proc/self").is_ok_and(|it| it.uid() == 0)
-}
-
-/// Tags in the engine's store, removed at the end whatever happens.
-struct Loaded(Vec<String>);
-
-impl Loaded {
-    /// Has the engine load an archive from its standard input.
-    #[track_caller]
-    fn load(archive: &[u8], tags: &[String]) -> Self {
-        let loaded = Self(tags.to_vec());
-        let mut command = Command::new("docker");
-        command
-            .arg("load")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().expect("docker can be started");
-        // If the engine refuses what it gets, its message says more than a broken pipe.
-        let _ = child
-            .stdin
-            .take()
-            .expect("stdin is piped")
-            .write_all(archive);
-        let output = child.wait_with_output().expect("docker can be waited for");
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "docker load: {stderr}");
-        loaded
-    }
-}
-
-impl Drop for Loaded {
-    fn drop(&mut self) {
-        let mut command = Command::new("docker");
-        command.args(["image", "rm", "--force"]).args(&self.0);
-        // An image that was not loaded cannot be removed.
-        let _ = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
-    }
 }
 
 /// What the engine shows of a tag is what the image's config says.

@@ -8,6 +8,7 @@ mod atomic;
 mod convert;
 mod corpus;
 mod determinism;
+mod engine;
 mod fixtures;
 mod inputs;
 mod judges;

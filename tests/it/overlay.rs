@@ -13,7 +13,7 @@ use crate::support::codec::decompress;
 use crate::support::entry::{Entry, Kind, stack, words};
 use crate::support::judge::Format;
 use crate::support::make::Image;
-use crate::support::naive::{entries, is_inside, replay, replay_for};
+use crate::support::naive::{entries, is_inside, path_of, replay, replay_for};
 use crate::support::random::{Flavour, Stack, stacks};
 use crate::support::squash::{Squashed, put, squash};
 use crate::support::tree::{Strictness, assert_same};
@@ -118,7 +118,7 @@ fn assert_history(image: &Image, squashed: &Squashed, what: &str) {
 fn assert_nothing_is_made_up(range: &[Vec<Entry>], new: &[Entry], what: &str) {
     let directories = |entries: &[Entry]| -> Vec<Vec<u8>> {
         let directories = entries.iter().filter(|it| it.kind == Kind::Directory);
-        directories.map(|it| path(&it.name)).collect()
+        directories.map(|it| path_of(&it.name)).collect()
     };
     let explicit: Vec<Vec<u8>> = range.iter().flat_map(|it| directories(it)).collect();
     // A name that leads through a symlink is not the path of what it names.
@@ -195,13 +195,6 @@ proptest! {
     }
 }
 
-/// The path that a name means.
-fn path(name: &[u8]) -> Vec<u8> {
-    let parts = name.split(|it| *it == b'/');
-    let parts: Vec<&[u8]> = parts.filter(|it| !matches!(*it, b"" | b".")).collect();
-    parts.join(&b'/')
-}
-
 /// What the generator is for would be lost if it made nothing, or the same over and over.
 #[test]
 fn random_stacks_have_everything_in_them() {
@@ -240,11 +233,11 @@ fn random_stacks_have_everything_in_them() {
                 if let Kind::Link(target) = &entry.kind {
                     let is_here = stack.layers[number]
                         .iter()
-                        .any(|it| path(&it.name) == path(target));
+                        .any(|it| path_of(&it.name) == path_of(target));
                     count("links to what is below", usize::from(!is_here));
                 }
                 if entry.is_marker() && !is_opaque {
-                    let name = path(&entry.name);
+                    let name = path_of(&entry.name);
                     let directory = &name[..name.len() - entry.base_name().len()];
                     let removed = [directory, &entry.base_name()[4..]].concat();
                     count("whiteouts of something", usize::from(below.has(&removed)));

@@ -123,6 +123,14 @@ fn components(name: &[u8]) -> Result<Vec<&[u8]>, Refusal> {
     Ok(components)
 }
 
+/// The path that a name means, symlinks apart.
+pub(crate) fn path_of(name: &[u8]) -> Path {
+    let components = name.split(|it| *it == b'/');
+    let components: Vec<&[u8]> = components.filter(|it| !matches!(*it, b"" | b".")).collect();
+    components.join(&b'/')
+}
+
+/// The path of a name in a directory.
 pub(crate) fn join(parent: &[u8], name: &[u8]) -> Path {
     match parent {
         [] => name.to_vec(),
@@ -364,6 +372,36 @@ impl Tree {
     fn remove(&mut self, path: &[u8]) {
         self.paths
             .retain(|it, _| it != path && !is_inside(it, path));
+    }
+
+    /// Removes paths and what is in them.
+    pub(crate) fn remove_all(&mut self, paths: &[&str]) {
+        for path in paths {
+            self.remove(path.as_bytes());
+        }
+    }
+
+    /// Forgets the metadata of the root.
+    pub(crate) fn remove_root(&mut self) {
+        self.paths.remove(b"".as_slice());
+    }
+
+    /// Makes a copy for each name of what is of such a kind.
+    pub(crate) fn split(&mut self, is_split: impl Fn(&Kind) -> bool) {
+        for inode in self.paths.values_mut() {
+            if is_split(&self.inodes[*inode].kind) {
+                self.inodes.push(self.inodes[*inode].clone());
+                *inode = self.inodes.len() - 1;
+            }
+        }
+    }
+
+    /// Changes the metadata of everything in the tree.
+    pub(crate) fn edit(&mut self, edit: impl FnMut(&mut Meta)) {
+        self.inodes
+            .iter_mut()
+            .filter_map(|it| it.meta.as_mut())
+            .for_each(edit);
     }
 
     /// Everything in the tree, by path, as the entries that a flat tar of it has in that order.

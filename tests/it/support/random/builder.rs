@@ -1,0 +1,421 @@
+//! A layer of a random stack, entry by entry.
+
+use std::collections::BTreeSet;
+
+use super::{Flavour, Numbers};
+use crate::support::entry::{Entry, Kind, Meta, SECOND};
+use crate::support::naive::{Contents, Path, Tree, is_inside, join, path_of};
+
+/// A layer in the making.
+///
+/// Left out, since the spec does not say what it means:
+/// - a hard link to a path of the layers below that the same layer removes or
+///   replaces, or whose directory it replaces by the link;
+/// - a whiteout in a directory that the same layer has something else for.
+pub(super) struct Builder<'a> {
+    flavour: Flavour,
+    below: &'a Tree,
+    layer: usize,
+    entries: Vec<Entry>,
+    contents: Contents,
+    /// The path of each entry, and whether it is a directory.
+    paths: Vec<(Path, bool)>,
+    /// The paths of the layers below that are linked to.
+    linked: Vec<Path>,
+    markers: Vec<Marker>,
+}
+
+/// A whiteout that will be among the entries, if it may.
+struct Marker {
+    directory: Path,
+    /// The path that it removes; none for all that is in the directory.
+    victim: Option<Path>,
+    entry: Entry,
+    /// Where it will stand.
+    place: u32,
+}
+
+impl Marker {
+    fn removes(&self, path: &[u8]) -> bool {
+        match &self.victim {
+            None => is_inside(path, &self.directory),
+            Some(victim) => path == victim || is_inside(path, victim),
+        }
+    }
+
+    /// Whether it is in a directory, at any depth.
+    fn is_in(&self, path: &[u8]) -> bool {
+        self.directory == path || is_inside(&self.directory, path)
+    }
+}
+
+/// Names of every kind; the first ones are there to meet again.
+const NAMES: [&[u8]; 20] = [
+    b"a",
+    b"b",
+    b"c",
+    b"a",
+    b"b",
+    b"c",
+    b"d",
+    b"e",
+    b"\xff\xfe",
+    b"sp ace",
+    b"line\nfeed",
+    b"=",
+    b"12 path=x",
+    b".hidden",
+    b"wh.",
+    b"not.wh.x",
+    b"\xc3\xa9",
+    b"back\\slash",
+    b"...",
+    &[b'n'; 120],
+];
+
+const MODES: [u32; 8] = [0o644, 0o755, 0, 0o7777, 0o4755, 0o2755, 0o1777, 0o600];
+
+const IDS: [u64; 7] = [0, 1, 1000, 65_534, 2_097_151, 2_097_152, 4_294_967_294];
+
+const TIMES: [i128; 9] = [
+    SECOND,
+    0,
+    -SECOND,
+    -SECOND - SECOND / 2,
+    -1,
+    1_700_000_000 * SECOND + 123_456_789,
+    8_589_934_591 * SECOND,
+    8_589_934_592 * SECOND,
+    9_999_999_999 * SECOND + SECOND / 10,
+];
+
+/// Takes the part of a number that chooses one of `count`, and leaves the rest.
+fn choose(number: &mut u32, count: usize) -> usize {
+    let count = u32::try_from(count).expect("a choice is small");
+    let choice = *number % count;
+    *number /= count;
+    choice as usize
+}
+
+impl<'a> Builder<'a> {
+    pub(super) fn new(flavour: Flavour, below: &'a Tree, layer: usize) -> Self {
+        Self {
+            flavour,
+            below,
+            layer,
+            entries: Vec::new(),
+            contents: Contents::default(),
+            paths: Vec::new(),
+            linked: Vec::new(),
+            markers: Vec::new(),
+        }
+    }
+
+    /// Adds what these numbers mean, if that is valid here.
+    pub(super) fn add(&mut self, numbers: &Numbers) {
+        let [mut kind, path, target, meta, mut place] = *numbers;
+        let path = self.path(path);
+        match choose(&mut kind, 24) {
+            0..=6 => {
+                let text = format!("{}.{} ", self.layer, self.entries.len());
+                let content = text.repeat(choose(&mut kind, 3) * 40);
+                self.entry(&path, Kind::File(content.into_bytes()), meta, place);
+            }
+            7..=9 => self.entry(&path, Kind::Directory, meta, place),
+            10 | 11 => {
+                let target = match choose(&mut kind, 4) {
+                    0 => self.path(target),
+                    1 => [b"/".as_slice(), &self.path(target)].concat(),
+                    2 => [b"../".as_slice(), &self.path(target)].concat(),
+                    _ => b"nowhere".to_vec(),
+                };
+                self.entry(&path, Kind::Symlink(target), meta, place);
+            }
+            12..=14 => self.link(&path, target, meta, place),
+            15 => self.entry(
+                &path,
+                Kind::Char(1 + kind % 300, place % 70_000),
+                meta,
+                place,
+            ),
+            16 => self.entry(&path, Kind::Block(kind % 300, place % 70_000), meta, place),
+            17 => self.entry(&path, Kind::Fifo, meta, place),
+            18..=21 => {
+                let is_opaque = choose(&mut kind, 3) == 0;
+                let path = if choose(&mut kind, 4) == 0 {
+                    path
+                } else {
+                    self.path_below(target)
+                };
+                if !path.is_empty() {
+                    self.marker(&path, is_opaque.then_some(()), meta, place);
+                }
+            }
+            22 if self.flavour == Flavour::Any => match choose(&mut kind, 4) {
+                0 => self.marker(b"", Some(()), meta, place),
+                1 => self.device_marker(&path, meta, place),
+                _ => self.entry(b"", Kind::Directory, meta, place),
+            },
+            _ => {
+                choose(&mut place, 2);
+                self.marker(&path, None, meta, place);
+            }
+        }
+    }
+
+    /// A path: of the layers below, of this layer, in a directory of either, or any.
+    fn path(&self, mut number: u32) -> Path {
+        let name = |number: &mut u32| NAMES[choose(number, NAMES.len())].to_vec();
+        let choice = choose(&mut number, 8);
+        let below = self.below.entries();
+        let below = below.keys().filter(|it| !it.is_empty());
+        let here = self.paths.iter().map(|(path, _)| path);
+        let here = here.filter(|it| !it.is_empty());
+        let known: Vec<&Path> = below.chain(here).collect();
+        if choice == 0 || known.is_empty() {
+            let depth = 1 + choose(&mut number, 3);
+            let parts: Vec<Path> = (0..depth).map(|_| name(&mut number)).collect();
+            return parts.join(&b'/');
+        }
+        let path = known[choose(&mut number, known.len())];
+        match choice {
+            1 | 2 if path.len() < 3000 => join(path, &name(&mut number)),
+            3 if path.len() < 3000 => join(path, &[b'n'; 150]),
+            _ => path.clone(),
+        }
+    }
+
+    /// A path that the layers below have; empty if they have none.
+    fn path_below(&self, mut number: u32) -> Path {
+        let below: Vec<Path> = self.below.entries().into_keys().collect();
+        match below.len() {
+            0 => Path::new(),
+            count => below[choose(&mut number, count)].clone(),
+        }
+    }
+
+    fn meta(&self, kind: &Kind, mut number: u32) -> Meta {
+        let mut meta = Entry::new("", kind.clone()).meta;
+        if choose(&mut number, 2) == 0 {
+            return meta;
+        }
+        meta.mode = match kind {
+            Kind::Symlink(_) => 0o777,
+            _ => MODES[choose(&mut number, MODES.len())],
+        };
+        meta.uid = IDS[choose(&mut number, IDS.len())];
+        meta.gid = IDS[choose(&mut number, IDS.len())];
+        meta.mtime = TIMES[choose(&mut number, TIMES.len())];
+        let xattrs: &[(&str, Vec<u8>)] = match choose(&mut number, 4) {
+            0 => &[(
+                "security.capability",
+                [vec![1, 0, 0, 2], vec![0; 16]].concat(),
+            )],
+            1 => &[
+                ("user.a", b"\0\n=\xff 12 path=x\n".to_vec()),
+                ("trusted.b", Vec::new()),
+                ("user.long", vec![0; 1000]),
+                ("user.rootlesscontainers", b"gone".to_vec()),
+            ],
+            _ => &[],
+        };
+        let xattrs = xattrs.iter().filter(|(name, _)| {
+            // Docker keeps no others, and no capabilities of what is no file.
+            let is_kept = *name == "security.capability" && matches!(kind, Kind::File(_));
+            self.flavour == Flavour::Any || is_kept
+        });
+        meta.xattrs = xattrs
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect();
+        meta
+    }
+
+    /// A path as a tar may say it.
+    fn name(path: &[u8], kind: &Kind, mut style: u32) -> Vec<u8> {
+        let start: &[u8] = match choose(&mut style, 8) {
+            _ if path.is_empty() => b"./",
+            1 => b"./",
+            2 => b"/",
+            3 => b".//./",
+            _ => b"",
+        };
+        let end: &[u8] = if *kind == Kind::Directory && !path.is_empty() {
+            b"/"
+        } else {
+            b""
+        };
+        [start, path, end].concat()
+    }
+
+    fn link(&mut self, path: &[u8], mut number: u32, meta: u32, style: u32) {
+        let is_file =
+            |(path, entry): (Path, Entry)| (entry.kind != Kind::Directory).then_some(path);
+        let below = self.below.entries().into_iter().filter_map(is_file);
+        let here = self.paths.iter().filter(|(_, is_directory)| !is_directory);
+        let mut targets: Vec<Path> = here.map(|(path, _)| path.clone()).collect();
+        if self.flavour == Flavour::Docker {
+            // It gives a symlink nothing of what its other names say of themselves.
+            let is_symlink = |it: &Entry| matches!(it.kind, Kind::Symlink(_));
+            let symlinks = self.entries.iter().filter(|it| is_symlink(it));
+            let symlinks: Vec<Path> = symlinks.map(|it| path_of(&it.name)).collect();
+            targets.retain(|it| !symlinks.contains(it));
+        } else if targets.is_empty() || choose(&mut number, 3) == 0 {
+            targets = below.collect();
+        }
+        if targets.is_empty() {
+            return;
+        }
+        let target = targets.swap_remove(choose(&mut number, targets.len()));
+        if !is_inside(&target, path) {
+            let target = Self::name(&target, &Kind::Fifo, number);
+            self.entry(path, Kind::Link(target), meta, style);
+        }
+    }
+
+    fn entry(&mut self, path: &[u8], kind: Kind, meta: u32, style: u32) {
+        let entry = Entry {
+            name: Self::name(path, &kind, style),
+            meta: self.meta(&kind, meta),
+            kind,
+        };
+        if self.flavour == Flavour::Docker && !self.is_for_docker(path, &entry) {
+            return;
+        }
+        let is_directory = entry.kind == Kind::Directory;
+        let mut contents = self.contents.clone();
+        let Ok(path) = contents.push(&entry) else {
+            return;
+        };
+        // The last file may be that of an earlier entry: then it has been looked at.
+        if matches!(entry.kind, Kind::Link(_))
+            && let Some(target) = contents.last_below()
+            && !self.linked.contains(target)
+        {
+            let there = self.below.entries();
+            let is_file = there
+                .get(target)
+                .is_some_and(|it| it.kind != Kind::Directory);
+            if !is_file || is_inside(target, &path) || *target == path {
+                return;
+            }
+            self.linked.push(target.clone());
+        }
+        let spoils = |it: &Path| *it == path || (!is_directory && is_inside(it, &path));
+        if self.linked.iter().any(spoils) {
+            return;
+        }
+        self.contents = contents;
+        self.paths.push((path, is_directory));
+        self.entries.push(entry);
+    }
+
+    /// Whether Docker would load the entry; adds the directories that it is in, as builders do.
+    fn is_for_docker(&mut self, path: &[u8], entry: &Entry) -> bool {
+        if path.is_empty() || self.paths.iter().any(|(it, _)| it == path) {
+            return false;
+        }
+        // The kernel has shorter names than a tar.
+        if path.len() > 1000 || matches!(&entry.kind, Kind::Symlink(to) if to.len() > 1000) {
+            return false;
+        }
+        let ends = path.iter().enumerate().filter(|(_, it)| **it == b'/');
+        let ends: Vec<usize> = ends.map(|(end, _)| end).collect();
+        for end in ends {
+            let parent = &path[..end];
+            match self.paths.iter().find(|(it, _)| it == parent) {
+                Some((_, true)) => continue,
+                Some((_, false)) => return false,
+                None => {}
+            }
+            let there = self.below.entries().remove(parent);
+            let there = there.filter(|it| it.kind == Kind::Directory);
+            let parent =
+                there.unwrap_or_else(|| Entry::new([parent, b"/"].concat(), Kind::Directory));
+            self.contents
+                .push(&parent)
+                .expect("nothing but directories is above it");
+            self.paths.push((path[..end].to_vec(), true));
+            self.entries.push(parent);
+        }
+        true
+    }
+
+    /// The whiteout of a path, or the marker of an opaque directory.
+    fn marker(&mut self, path: &[u8], opaque: Option<()>, meta: u32, place: u32) {
+        let (directory, name) = match (opaque, path.iter().rposition(|it| *it == b'/')) {
+            (Some(()), _) => (path, b".wh..wh..opq".to_vec()),
+            (None, Some(end)) => (&path[..end], [b".wh.", &path[end + 1..]].concat()),
+            (None, None) => (b"".as_slice(), [b".wh.", path].concat()),
+        };
+        let name = join(directory, &name);
+        let mut entry = Entry::new(
+            Self::name(&name, &Kind::Fifo, place),
+            Kind::File(Vec::new()),
+        );
+        if self.flavour == Flavour::Any {
+            entry.meta = self.meta(&entry.kind, meta);
+        }
+        self.markers.push(Marker {
+            directory: directory.to_vec(),
+            victim: opaque.is_none().then(|| path.to_vec()),
+            entry,
+            place,
+        });
+    }
+
+    /// A whiteout as an overlay file system has it.
+    fn device_marker(&mut self, path: &[u8], meta: u32, place: u32) {
+        let end = path.iter().rposition(|it| *it == b'/').unwrap_or(0);
+        let kind = Kind::Char(0, 0);
+        let entry = Entry {
+            name: Self::name(path, &kind, place),
+            meta: self.meta(&kind, meta),
+            kind,
+        };
+        self.markers.push(Marker {
+            directory: path[..end].to_vec(),
+            victim: Some(path.to_vec()),
+            entry,
+            place,
+        });
+    }
+
+    /// The entries with the markers among them.
+    pub(super) fn finish(mut self) -> Vec<Entry> {
+        let mut markers = std::mem::take(&mut self.markers);
+        let files = self.paths.iter().filter(|(_, is_directory)| !is_directory);
+        let files: Vec<&Path> = files.map(|(path, _)| path).collect();
+        markers.retain(|marker| {
+            let is_valid = Contents::default().push(&marker.entry).is_ok();
+            let spoils_link = |it: &Path| marker.removes(it) || marker.is_in(it);
+            let is_in_file = files.iter().any(|it| marker.is_in(it));
+            is_valid && !is_in_file && !self.linked.iter().any(spoils_link)
+        });
+        match self.flavour {
+            Flavour::Any => {
+                for marker in markers {
+                    let place = marker.place as usize % (self.entries.len() + 1);
+                    self.entries.insert(place, marker.entry);
+                }
+            }
+            Flavour::Docker => self.append_for_docker(markers),
+        }
+        self.entries
+    }
+
+    /// Appends each marker once, unless the layer has what it removes.
+    fn append_for_docker(&mut self, mut markers: Vec<Marker>) {
+        markers.retain(|it| {
+            let inside = join(&it.directory, b".wh.");
+            it.directory.len() <= 1000 && self.is_for_docker(&inside, &it.entry)
+        });
+        let mut seen = BTreeSet::new();
+        for marker in markers {
+            let is_there = |(path, _): &(Path, bool)| marker.removes(path);
+            let is_spoiled = marker.victim.is_some() && self.paths.iter().any(is_there);
+            if seen.insert(path_of(&marker.entry.name)) && !is_spoiled {
+                self.entries.push(marker.entry);
+            }
+        }
+    }
+}
