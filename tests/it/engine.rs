@@ -7,7 +7,7 @@
 use std::process::{Command, Stdio};
 
 use proptest::prelude::*;
-use proptest::test_runner::{Config, FileFailurePersistence};
+use proptest::test_runner::Config;
 
 use crate::support::engine::{self, Loaded, unique};
 use crate::support::entry::{Kind, SECOND, words};
@@ -18,7 +18,7 @@ use crate::support::random::{Flavour, Stack, stacks};
 use crate::support::squash::{put, range_argument, squashed};
 use crate::support::tools::{exclusive, has_engine, is_installed, is_root, skip, succeed};
 use crate::support::tree::{Strictness, difference};
-use crate::support::{Sandbox, layer, make};
+use crate::support::{Sandbox, layer, make, random_cases};
 
 /// What the engine puts into each container.
 const PLACEHOLDERS: [&str; 5] = [".dockerenv", "dev", "etc", "proc", "sys"];
@@ -48,17 +48,6 @@ fn kept(mut tree: Tree) -> Tree {
 fn exported_difference(tag: &str, expected: &Tree) -> String {
     let got = kept(replay(&[engine::export(tag)]));
     difference(&kept(expected.clone()), &got, Strictness::All)
-}
-
-fn config(cases: u32) -> Config {
-    Config {
-        cases,
-        failure_persistence: Some(Box::new(FileFailurePersistence::Off)),
-        // Stacks that meet a fault of the engine's driver.
-        max_global_rejects: cases / 4,
-        max_shrink_iters: 60,
-        ..Config::default()
-    }
 }
 
 fn shown(stack: &Stack) -> String {
@@ -91,7 +80,13 @@ fn assert_saved(tag: &str, image: &Image) {
 }
 
 proptest! {
-    #![proptest_config(config(16))]
+    #![proptest_config(Config {
+        // Stacks that meet a fault of the engine's driver.
+        max_global_rejects: 4,
+        // Every step loads two images.
+        max_shrink_iters: 60,
+        ..random_cases(16)
+    })]
 
     /// Stacks of which the engine does not see what the spec says are left out; there are few.
     #[test]

@@ -151,6 +151,7 @@ fn decisions() -> Vec<Case> {
         case("root 3", "x | y ./(0700) | .wh.x", 1..=2, "./(0700) .wh.x y", "./(0700) y", No),
         // The attributes of a hard link's own entry are those of the file.
         case("link 1", "a=1(0600,1:1) b=>a(04755,2:2,@7,user.a=00) | n", 0..=1, "a=1(04755,2:2,@7,user.a=00) b=>a(04755,2:2,@7,user.a=00) n", "a=1(04755,2:2,@7,user.a=00) b=>a(04755,2:2,@7,user.a=00) n", Yes),
+        case("link 1b", "a(user.a=00,user.b=01) b=>a(user.a=02) | n", 0..=1, "a(user.a=02,user.b=01) b=>a(user.a=02,user.b=01) n", "a(user.a=02,user.b=01) b=>a(user.a=02,user.b=01) n", Yes),
         case("link 2", "z | a=1 c=>a b=>a | n .wh.a", 1..=2, "c=1 b=>c n", "b=1 c=>b n z", No),
         case("link 3", "a->t b=>a(0777) | n", 0..=1, "a->t b=>a(0777) n", "a->t b=>a(0777) n", No),
         case("link 4", "p(p) q=>p d(c1:3) e=>d | .wh.p", 0..=1, "q(p) d(c1:3) e=>d", "d(c1:3) e=>d q(p)", No),

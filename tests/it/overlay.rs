@@ -5,7 +5,6 @@
 //! that no layer has an entry for is not compared above a base.
 
 use proptest::prelude::*;
-use proptest::test_runner::{Config, FileFailurePersistence};
 use serde_json::Value;
 
 use crate::support::canonical::{assert_bytes, assert_entries, assert_order};
@@ -17,17 +16,7 @@ use crate::support::naive::{entries, is_inside, path_of, replay, replay_for};
 use crate::support::random::{Flavour, Stack, stacks};
 use crate::support::squash::{Squashed, put, squash};
 use crate::support::tree::{Strictness, assert_same};
-use crate::support::{Sandbox, layer};
-
-/// Every case starts a process per range.
-fn config(cases: u32) -> Config {
-    Config {
-        cases,
-        failure_persistence: Some(Box::new(FileFailurePersistence::Off)),
-        max_shrink_iters: 2_000,
-        ..Config::default()
-    }
-}
+use crate::support::{Sandbox, layer, random_cases};
 
 /// The stack in words, for messages.
 fn shown(stack: &Stack) -> String {
@@ -135,7 +124,8 @@ fn assert_nothing_is_made_up(range: &[Vec<Entry>], new: &[Entry], what: &str) {
 }
 
 proptest! {
-    #![proptest_config(config(48))]
+    // Every case starts a process per range.
+    #![proptest_config(random_cases(48))]
 
     #[test]
     fn every_range_keeps_the_tree(stack in stacks(Flavour::Any, 2..7)) {
@@ -199,7 +189,7 @@ proptest! {
 #[test]
 fn random_stacks_have_everything_in_them() {
     use proptest::strategy::ValueTree;
-    use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
+    use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);

@@ -2,13 +2,12 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, FileFailurePersistence};
 
-use crate::support::Sandbox;
 use crate::support::codec::Codec;
 use crate::support::image::{Facts, Store, facts};
 use crate::support::judge::Format;
 use crate::support::make::{self, Image, Layout, Member};
+use crate::support::{Sandbox, random_cases};
 
 /// A way to write a docker-archive.
 type Style = fn(&[Image]) -> Vec<Member>;
@@ -55,15 +54,6 @@ fn compress() -> impl Strategy<Value = &'static str> {
     proptest::sample::select(CHOICES.as_slice())
 }
 
-/// Few cases each time: every one starts several processes.
-fn config() -> Config {
-    Config {
-        cases: 64,
-        failure_persistence: Some(Box::new(FileFailurePersistence::Off)),
-        ..Config::default()
-    }
-}
-
 /// The facts of made images, sorted: crossing a layout may change the order of images.
 fn sorted(mut facts: Vec<Facts>) -> Vec<Facts> {
     facts.sort();
@@ -71,7 +61,8 @@ fn sorted(mut facts: Vec<Facts>) -> Vec<Facts> {
 }
 
 proptest! {
-    #![proptest_config(config())]
+    // Every case starts several processes.
+    #![proptest_config(random_cases(64))]
 
     #[test]
     fn docker_archives_arrive_unchanged_by_any_way(

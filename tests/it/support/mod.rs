@@ -23,7 +23,20 @@ pub(crate) mod tree;
 
 use std::path::PathBuf;
 
+use proptest::test_runner::{Config, FileFailurePersistence};
+
 pub(crate) use sandbox::Sandbox;
+
+/// How a property is tested: with this many random cases, or as many as `PROPTEST_CASES` says.
+pub(crate) fn random_cases(cases: u32) -> Config {
+    let chosen = std::env::var("PROPTEST_CASES").ok();
+    let cases = chosen.and_then(|it| it.parse().ok()).unwrap_or(cases);
+    Config {
+        cases,
+        failure_persistence: Some(Box::new(FileFailurePersistence::Off)),
+        ..Config::default()
+    }
+}
 
 /// A file of `testdata/`.
 pub(crate) fn testdata(name: &str) -> PathBuf {

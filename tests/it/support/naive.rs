@@ -317,7 +317,14 @@ impl Tree {
             });
         }
         for (file, meta) in &contents.metas {
-            self.inodes[inodes[*file]].meta = Some(meta.clone());
+            let there = &mut self.inodes[inodes[*file]].meta;
+            let mut meta = meta.clone();
+            // A hard link sets what it says, and so adds its attributes to those of its target.
+            for (name, value) in there.iter().flat_map(|it| &it.xattrs) {
+                let value = || value.clone();
+                meta.xattrs.entry(name.clone()).or_insert_with(value);
+            }
+            *there = Some(meta);
         }
         for (path, node) in &contents.nodes {
             let there = self.paths.get(path).copied();

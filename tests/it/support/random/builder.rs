@@ -9,6 +9,7 @@ use crate::support::naive::{Contents, Path, Tree, is_inside, join, path_of};
 /// A layer in the making.
 ///
 /// Left out, since the spec does not say what it means:
+/// - a hard link through a symlink of its layer to a path of the layers below;
 /// - a hard link to a path of the layers below that the same layer removes or
 ///   replaces, or whose directory it replaces by the link;
 /// - a whiteout in a directory that the same layer has something else for.
@@ -287,7 +288,7 @@ impl<'a> Builder<'a> {
             return;
         };
         // The last file may be that of an earlier entry: then it has been looked at.
-        if matches!(entry.kind, Kind::Link(_))
+        if let Kind::Link(name) = &entry.kind
             && let Some(target) = contents.last_below()
             && !self.linked.contains(target)
         {
@@ -295,7 +296,8 @@ impl<'a> Builder<'a> {
             let is_file = there
                 .get(target)
                 .is_some_and(|it| it.kind != Kind::Directory);
-            if !is_file || is_inside(target, &path) || *target == path {
+            let is_symlinked = *target != path_of(name);
+            if !is_file || is_symlinked || is_inside(target, &path) || *target == path {
                 return;
             }
             self.linked.push(target.clone());
