@@ -20,8 +20,8 @@ use crate::support::tools::{exclusive, has_engine, is_installed, is_root, skip, 
 use crate::support::tree::{Strictness, difference};
 use crate::support::{Sandbox, layer, make, random_cases};
 
-/// What the engine puts into each container.
-const PLACEHOLDERS: [&str; 5] = [".dockerenv", "dev", "etc", "proc", "sys"];
+/// What the engine puts into each container; `wd` is the working directory of the fixtures.
+const PLACEHOLDERS: [&str; 6] = [".dockerenv", "dev", "etc", "proc", "sys", "wd"];
 
 /// What the engine keeps of a tree: times in whole seconds that are not too long ago or ahead,
 /// and of the attributes the capabilities.

@@ -5,10 +5,14 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::support::canonical::{assert_bytes, assert_entries};
+use crate::support::codec::{Codec, decompress};
 use crate::support::image::{Image, Store};
 use crate::support::judge::{FIXTURES, Format};
-use crate::support::tree::{expected, facts};
-use crate::support::{naive, testdata, tools};
+use crate::support::naive::{entries, replay, replay_for};
+use crate::support::squash::{range_argument, squashed};
+use crate::support::tree::{Strictness, assert_same, escaped, expected, facts};
+use crate::support::{Sandbox, testdata, tools};
 
 /// An image of a fixture.
 struct Fixture {
@@ -86,6 +90,28 @@ fn shared(test: &str) -> Vec<Fixture> {
     found.collect()
 }
 
+impl Fixture {
+    /// The fixture in words, for messages.
+    fn name(&self) -> String {
+        format!("{:?} {} #{}", self.format, self.path.display(), self.number)
+    }
+
+    /// Checks a tar of the whole tree: with the replay of the layers, and with what is expected.
+    #[track_caller]
+    fn assert_tree(&self, tar: Vec<u8>) {
+        let name = self.name();
+        let (original, got) = (replay(&self.stored), replay(&[tar]));
+        assert_same(&original, &got, Strictness::All, &name);
+        let Some(path) = &self.expected else { return };
+        let lines = std::fs::read_to_string(path).expect("the file can be read");
+        let mut got = facts(&got);
+        for path in original.implied() {
+            got.remove(&escaped(path));
+        }
+        assert!(got == expected(&lines), "{name} is not as expected");
+    }
+}
+
 /// The judge is judged first: by trees that were made without it.
 #[track_caller]
 fn assert_the_naive_replay_agrees(fixtures: &[Fixture]) -> usize {
@@ -95,7 +121,7 @@ fn assert_the_naive_replay_agrees(fixtures: &[Fixture]) -> usize {
             continue;
         };
         let lines = std::fs::read_to_string(path).expect("the file can be read");
-        let (expected, got) = (expected(&lines), facts(&naive::replay(&fixture.stored)));
+        let (expected, got) = (expected(&lines), facts(&replay(&fixture.stored)));
         let keys = |it: &std::collections::BTreeMap<String, _>| -> Vec<String> {
             it.keys().cloned().collect()
         };
@@ -123,4 +149,114 @@ fn the_naive_replay_makes_the_shared_trees() {
         "{count} of {}",
         shared.len()
     );
+}
+
+/// Exports each fixture from a file and through a pipe.
+#[track_caller]
+fn assert_exports(fixtures: &[Fixture]) {
+    for fixture in fixtures {
+        let sandbox = Sandbox::new();
+        let image = format!("#{}", fixture.number);
+        let source = fixture.format.at(&fixture.path);
+        let (tar, _) = sandbox
+            .run(&["export", "--image", &image, &source])
+            .reports();
+        assert_bytes(&tar);
+        assert_entries(&entries(&tar), None);
+
+        let bytes = std::fs::read(&fixture.path).expect("the fixture can be read");
+        let source = fixture.format.at("-");
+        let run = sandbox.restow(&["export", "--image", &image, &source, "out.tar"]);
+        let (nothing, _) = run.stdin_pipe(bytes).run().reports();
+        assert_eq!(nothing, b"");
+        assert!(
+            sandbox.read("out.tar") == tar,
+            "{}: file and pipe",
+            fixture.name()
+        );
+
+        fixture.assert_tree(tar);
+    }
+}
+
+#[test]
+fn exports_of_the_fixtures_have_the_trees_that_are_expected() {
+    assert_exports(&fixtures());
+}
+
+#[test]
+fn exports_of_the_shared_fixtures_have_the_trees_that_are_expected() {
+    assert_exports(&shared(
+        "exports_of_the_shared_fixtures_have_the_trees_that_are_expected",
+    ));
+}
+
+/// The ranges of so many layers that are tried, from 0: all, the ends, the middle, and one layer.
+fn ranges(count: usize) -> Vec<std::ops::RangeInclusive<usize>> {
+    let last = count - 1;
+    let mut ranges = vec![
+        0..=last,
+        0..=last / 2,
+        last / 2..=last,
+        last / 3..=last / 2,
+        last..=last,
+    ];
+    ranges.dedup();
+    ranges
+}
+
+/// Squashes ranges of each fixture, to its own format.
+#[track_caller]
+fn assert_squashes(fixtures: &[Fixture]) {
+    for fixture in fixtures {
+        let Fixture {
+            format,
+            image,
+            stored,
+            ..
+        } = fixture;
+        for range in ranges(stored.len()) {
+            let what = format!("{range:?} of {}", fixture.name());
+            let sandbox = Sandbox::new();
+            let layers = range_argument(&range);
+            let (number, source) = (format!("#{}", fixture.number), format.at(&fixture.path));
+            let target = format.at("out.tar");
+            let arguments = [
+                "squash", "--layers", &layers, "--image", &number, &source, &target,
+            ];
+            let squashed = squashed(&sandbox, sandbox.run(&arguments), "out.tar", *format);
+            let (start, end) = (*range.start(), *range.end());
+            let (before, after) = (image.digests(), squashed.image.digests());
+            assert_eq!(after[..start], before[..start], "{what}: below");
+            assert_eq!(after[start + 1..], before[end + 1..], "{what}: above");
+            let new = &squashed.stored[start];
+            assert_eq!(
+                Codec::of(new),
+                Codec::of(&stored[end]),
+                "{what}: as the highest was"
+            );
+            assert_bytes(&decompress(new));
+            let below = replay(&stored[..start]);
+            assert_entries(&entries(new), (start > 0).then_some(&below));
+            let strictness = if start == 0 {
+                Strictness::All
+            } else {
+                Strictness::DefinedOnly
+            };
+            let original = replay_for(stored, &range);
+            assert_same(&original, &replay(&squashed.stored), strictness, &what);
+        }
+    }
+}
+
+#[test]
+fn squashed_fixtures_have_the_trees_that_they_had() {
+    assert_squashes(&fixtures());
+}
+
+#[test]
+fn squashed_shared_fixtures_have_the_trees_that_they_had() {
+    assert_squashes(&shared(
+        "squashed_shared_fixtures_have_the_trees_that_they_had",
+    ));
 }

@@ -121,7 +121,7 @@ fn facts_of(entry: &Entry, first: &Entry, names: &[&Vec<u8>]) -> Value {
 }
 
 /// A name as text: what is not UTF-8 is written as `\xNN`.
-fn escaped(name: &[u8]) -> String {
+pub(crate) fn escaped(name: &[u8]) -> String {
     name.utf8_chunks().fold(String::new(), |mut text, chunk| {
         text.push_str(chunk.valid());
         for byte in chunk.invalid() {
