@@ -229,6 +229,12 @@ pub enum Error {
         /// The first bytes.
         start: String,
     },
+    /// A root filesystem was expected.
+    #[error("it is not a tar: it begins with `{start}`")]
+    NotATar {
+        /// The first bytes.
+        start: String,
+    },
     /// The input is not of the format that the user named.
     #[error("it is not {expected}: {missing} is missing")]
     NotOfFormat {

@@ -3,6 +3,7 @@
 
 mod convert;
 mod export;
+mod import;
 mod interrupt;
 mod location;
 mod options;
@@ -43,6 +44,7 @@ struct Arguments {
 enum Command {
     Convert(convert::Arguments),
     Export(export::Arguments),
+    Import(import::Arguments),
     Squash(squash::Arguments),
 }
 
@@ -120,6 +122,7 @@ pub(crate) fn run() -> ExitCode {
     let result = match &arguments.command {
         Command::Convert(convert) => convert::run(convert, &arguments.global, &output, &interrupt),
         Command::Export(export) => export::run(export, &arguments.global, &output, &interrupt),
+        Command::Import(import) => import::run(import, &arguments.global, &output, &interrupt),
         Command::Squash(squash) => squash::run(squash, &arguments.global, &output, &interrupt),
     };
     output.finish(result.is_ok());

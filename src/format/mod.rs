@@ -16,6 +16,7 @@ mod detect;
 mod docker_archive;
 mod oci_layout;
 mod rootfs;
+mod rootfs_input;
 pub mod sink;
 pub mod source;
 mod tar_file;
@@ -25,6 +26,8 @@ use std::fmt;
 pub use container::{Arrival, Container, FileSlice, Measured, Member};
 pub use detect::{Input, Opening, open};
 pub use rootfs::RootfsSink;
+pub use rootfs_input::RootfsInput;
+pub(crate) use rootfs_input::{RootfsStream, check_tar};
 pub use sink::{Output, create};
 
 /// A way to keep images on disk.

@@ -11,7 +11,7 @@ use crate::format::container::{Container, WholeStream};
 use crate::format::destination::Destination;
 use crate::format::sink::Output;
 use crate::format::source::{Content, Image, ImageSource, Layer, Root, Target};
-use crate::image::{Config, Document, Platform, import_config, rfc3339};
+use crate::image::{Config, Document, Platform, Provenance, rfc3339};
 use crate::stream::Compression;
 
 /// An image that is made from a tar.
@@ -30,11 +30,16 @@ impl Rootfs {
         platform: Option<&Platform>,
         created: Option<i64>,
     ) -> Result<Self> {
-        let platform = platform.cloned().unwrap_or_else(Platform::host);
-        let created = rfc3339(created.unwrap_or_else(|| stream.newest_mtime()));
-        let diff_id = DiffId(stream.unpacked().digest.clone());
-        let config = import_config(&platform, &created, &diff_id);
-        let config = Document::from_value(&config).map_err(|source| Error::Document {
+        let newest = rfc3339(stream.newest_mtime());
+        let created = created.map(rfc3339);
+        let provenance = Provenance {
+            diff_id: &DiffId(stream.unpacked().digest.clone()),
+            platform,
+            created: created.as_deref(),
+            newest: &newest,
+            comment: None,
+        };
+        let config = provenance.config(None).map_err(|source| Error::Document {
             what: "the config of `rootfs`".to_owned(),
             source,
         })?;

@@ -56,6 +56,12 @@ pub trait ImageSink: Sync {
         false
     }
 
+    /// Whether it is written as it comes, so that what was not told of a blob before
+    /// can only be written once the blob was kept elsewhere.
+    fn is_stream(&self) -> bool {
+        false
+    }
+
     /// Whether this run has put a blob there already.
     fn has(&self, digest: &Digest) -> bool;
 

@@ -165,6 +165,10 @@ impl ImageSink for ArchiveSink {
         self.format
     }
 
+    fn is_stream(&self) -> bool {
+        matches!(self.writer().target, Destination::Stream(_))
+    }
+
     fn has(&self, digest: &Digest) -> bool {
         self.writer().written.contains(digest)
     }

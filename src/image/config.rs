@@ -33,24 +33,77 @@ impl View for Config {
     }
 }
 
-/// The config of an image made of one rootfs tar, with nothing to run.
-///
-/// History has one entry, with the comment that `docker import` writes when it
-/// is given a stream. `created` is RFC 3339.
-#[must_use]
-pub(crate) fn import_config(platform: &Platform, created: &str, diff_id: &DiffId) -> Value {
-    let mut config = json!({
-        "created": created,
-        "architecture": platform.architecture,
-        "os": platform.os,
-        "config": {},
-        "rootfs": {"type": "layers", "diff_ids": [diff_id.to_string()]},
-        "history": [{"created": created, "comment": "Imported from -"}],
-    });
-    if let Some(variant) = &platform.variant {
-        config["variant"] = variant.as_str().into();
+/// What `docker import` says of where a layer came from when it is given a stream.
+const IMPORT_COMMENT: &str = "Imported from -";
+
+/// Where the only layer of an image comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Provenance<'a> {
+    /// What the layer unpacks to.
+    pub(crate) diff_id: &'a DiffId,
+    /// The platform; by default that of the config that is taken over, or the host's.
+    pub(crate) platform: Option<&'a Platform>,
+    /// When the image was made, as RFC 3339; by default that of the config that is
+    /// taken over, or else [`newest`](Self::newest).
+    pub(crate) created: Option<&'a str>,
+    /// The time of the newest entry of the layer, as RFC 3339.
+    pub(crate) newest: &'a str,
+    /// What the history says.
+    pub(crate) comment: Option<&'a str>,
+}
+
+impl Provenance<'_> {
+    /// The config of the image.
+    ///
+    /// It is that of `base`, whole but for rootfs and history, if there is one. Else
+    /// it has nothing to run and is as `docker import` writes it (Engine 20.10), but
+    /// for `container_config` and `docker_version`, which newer engines leave out.
+    pub(crate) fn config(
+        &self,
+        base: Option<&Document<Config>>,
+    ) -> Result<Document<Config>, DocumentError> {
+        let mut value = match base {
+            Some(base) => base.value()?,
+            None => self.new_config(),
+        };
+        if let (Some(platform), Some(fields)) = (self.platform, value.as_object_mut()) {
+            fields.insert("architecture".into(), platform.architecture.as_str().into());
+            fields.insert("os".into(), platform.os.as_str().into());
+            fields.shift_remove("variant");
+            if let Some(variant) = &platform.variant {
+                fields.insert("variant".into(), variant.as_str().into());
+            }
+        }
+        if let Some(created) = self.created {
+            value["created"] = created.into();
+        }
+        let created = value["created"].as_str().unwrap_or(self.newest);
+        let comment = self.comment.unwrap_or(IMPORT_COMMENT);
+        value["history"] = json!([{"created": created, "comment": comment}]);
+        if let Some(comment) = self.comment {
+            value["comment"] = comment.into();
+        }
+        let diff_id = self.diff_id.to_string();
+        value["rootfs"] = json!({"type": "layers", "diff_ids": [diff_id]});
+        Document::from_value(&value)
     }
-    config
+
+    fn new_config(&self) -> Value {
+        let host = Platform::host();
+        json!({
+            "architecture": host.architecture,
+            "comment": IMPORT_COMMENT,
+            "config": {
+                "Hostname": "", "Domainname": "", "User": "",
+                "AttachStdin": false, "AttachStdout": false, "AttachStderr": false,
+                "Tty": false, "OpenStdin": false, "StdinOnce": false,
+                "Env": null, "Cmd": null, "Image": "", "Volumes": null, "WorkingDir": "",
+                "Entrypoint": null, "OnBuild": null, "Labels": null,
+            },
+            "created": self.newest,
+            "os": host.os,
+        })
+    }
 }
 
 /// What a config has to say of layers that became one.
@@ -172,13 +225,56 @@ mod tests {
     use crate::digest::Digest;
 
     #[test]
-    fn an_import_reads_back_as_a_config() {
+    fn an_import_is_what_docker_writes_or_what_it_takes_over() {
         let platform: Platform = "linux/arm/v6".parse().unwrap();
         let diff_id = DiffId(Digest::of(b"layer"));
-        let value = import_config(&platform, "1970-01-01T00:00:00Z", &diff_id);
-        let config = Document::<Config>::from_value(&value).unwrap();
-        assert_eq!(config.view().platform, Some(platform));
-        assert_eq!(config.view().diff_ids, [diff_id]);
+        let provenance = Provenance {
+            diff_id: &diff_id,
+            platform: Some(&platform),
+            created: None,
+            newest: "1970-01-01T00:00:09Z",
+            comment: None,
+        };
+        let config = provenance.config(None).unwrap();
+        assert_eq!(config.view().platform, Some(platform.clone()));
+        assert_eq!(config.view().diff_ids, std::slice::from_ref(&diff_id));
+        let value = config.value().unwrap();
+        let rootfs = json!({"type": "layers", "diff_ids": [diff_id.to_string()]});
+        let told = json!({"created": "1970-01-01T00:00:09Z", "comment": "Imported from -"});
+        assert_eq!(value["history"], json!([told]));
+        assert_eq!(
+            (&value["rootfs"], &value["comment"]),
+            (&rootfs, &told["comment"])
+        );
+
+        let base = json!({
+            "os": "linux", "architecture": "arm", "variant": "v7", "author": "me",
+            "created": "2020-01-01T00:00:00Z", "config": {"Cmd": ["x"]}, "comment": "old",
+            "history": [{}, {}], "rootfs": {"diff_ids": []},
+        });
+        let base = Document::from_value(&base).unwrap();
+        let kept = Provenance {
+            platform: None,
+            ..provenance
+        };
+        let kept = kept.config(Some(&base)).unwrap().value().unwrap();
+        let told = json!({"created": "2020-01-01T00:00:00Z", "comment": "Imported from -"});
+        let mut expected = base.value().unwrap();
+        expected["history"] = json!([told]);
+        expected["rootfs"] = rootfs.clone();
+        assert_eq!(kept, expected);
+
+        let changed = Provenance {
+            created: Some("2022-02-02T00:00:00Z"),
+            comment: Some("new"),
+            ..provenance
+        };
+        let changed = changed.config(Some(&base)).unwrap().value().unwrap();
+        expected["variant"] = "v6".into();
+        expected["created"] = "2022-02-02T00:00:00Z".into();
+        expected["comment"] = "new".into();
+        expected["history"] = json!([{"created": "2022-02-02T00:00:00Z", "comment": "new"}]);
+        assert_eq!(changed, expected);
     }
 
     #[test]

@@ -19,7 +19,7 @@ mod reference;
 mod time;
 
 pub use config::Config;
-pub(crate) use config::{Squashed, import_config, squash_config};
+pub(crate) use config::{Provenance, Squashed, squash_config};
 pub use descriptor::Descriptor;
 pub use document::{Document, View};
 pub use index::Index;
@@ -30,6 +30,7 @@ pub use manifest::Manifest;
 pub(crate) use manifest::new_manifest;
 pub use platform::{Platform, PlatformError};
 pub use reference::{Reference, ReferenceError};
+pub use time::parse_time;
 pub(crate) use time::rfc3339;
 
 /// The annotation of an index descriptor that names an image.

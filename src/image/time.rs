@@ -33,6 +33,12 @@ pub(crate) fn rfc3339(seconds: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// Reads an RFC 3339 time as seconds since 1970, without its fraction.
+#[must_use]
+pub fn parse_time(text: &str) -> Option<i64> {
+    parse_rfc3339(text).map(|(seconds, _)| seconds)
+}
+
 /// A point in time: seconds since 1970, and nanoseconds after that second.
 pub(crate) type Instant = (i64, u32);
 

@@ -127,17 +127,7 @@ impl Delivery<'_> {
         piece: &Piece<'_>,
     ) -> Vec<(Descriptor, Option<Reference>)> {
         if !self.names.is_empty() && !piece.is_referrer() {
-            let mut distinct: Vec<&Name> = Vec::new();
-            for name in self.names {
-                if !distinct.contains(&name) {
-                    distinct.push(name);
-                }
-            }
-            let named = distinct.into_iter().map(|name| match name {
-                Name::Reference(reference) => with_reference(descriptor, reference),
-                Name::Label(label) => with_label(descriptor, Some(label)),
-            });
-            return named.collect();
+            return named(descriptor, self.names);
         }
         let of_root = |root: &&Root| {
             if self.keeps_names() {
@@ -202,6 +192,27 @@ fn put_all(sink: &dyn ImageSink, rebuilder: Rebuilder<'_>) -> Result<()> {
         sink.put_document(&digest, &bytes)?;
     }
     Ok(())
+}
+
+/// A descriptor under each of these names, or once without any.
+pub(super) fn named(
+    descriptor: &Descriptor,
+    names: &[Name],
+) -> Vec<(Descriptor, Option<Reference>)> {
+    let mut distinct: Vec<&Name> = Vec::new();
+    for name in names {
+        if !distinct.contains(&name) {
+            distinct.push(name);
+        }
+    }
+    if distinct.is_empty() {
+        return vec![with_label(descriptor, None)];
+    }
+    let under = |name: &Name| match name {
+        Name::Reference(reference) => with_reference(descriptor, reference),
+        Name::Label(label) => with_label(descriptor, Some(label)),
+    };
+    distinct.into_iter().map(under).collect()
 }
 
 /// Names a descriptor for everyone: skopeo and podman by the whole familiar

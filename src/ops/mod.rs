@@ -5,6 +5,7 @@
 pub mod convert;
 mod deliver;
 pub mod export;
+pub mod import;
 mod layers;
 mod narrow;
 mod one;
@@ -22,6 +23,7 @@ use std::num::NonZeroUsize;
 
 pub use convert::{Compress, ConvertOptions, Name, convert};
 pub use export::{ExportOptions, export};
+pub use import::{ImportOptions, config, import};
 pub use range::{LayerChoice, LayerName, LayerRangeError};
 pub use select::{Selector, SelectorError};
 pub use squash::{SquashOptions, SquashReport, SquashedRange, diff_ids, squash};

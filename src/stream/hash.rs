@@ -202,6 +202,11 @@ impl<R: Read> Tapped<R> {
         chunks
     }
 
+    /// Says to whom bytes were lent that no more will come.
+    pub(crate) fn end_lending(&mut self) {
+        self.lent = None;
+    }
+
     /// Reads what is left and returns what each tap saw, in the order in which
     /// they were added.
     ///

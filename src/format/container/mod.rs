@@ -149,13 +149,18 @@ pub(crate) fn is_of_archive(path: &str) -> bool {
 
 /// Says that a stream is something else, by its first bytes.
 pub(crate) fn not_an_image(head: &[u8]) -> Error {
+    Error::NotAnImage {
+        start: first_bytes(head),
+    }
+}
+
+/// The first bytes of a stream, for a message.
+pub(crate) fn first_bytes(head: &[u8]) -> String {
     let mut start = String::new();
     for byte in head.iter().take(4) {
         let _ = write!(start, "{byte:02x} ");
     }
-    Error::NotAnImage {
-        start: start.trim_end().to_owned(),
-    }
+    start.trim_end().to_owned()
 }
 
 /// What is left of a budget for documents.

@@ -8,8 +8,9 @@ use crate::digest::Algorithm;
 use crate::error::{Error, Place, Result};
 use crate::event::Watch;
 use crate::format::container::{Arrival, Container, FileRange, FileSlice, Measured, Member};
+use crate::format::rootfs_input::check_tar;
 use crate::stream::{COPY_BUFFER, Compression, Counted, Decoder, Hashed, Tapped};
-use crate::tar_stream::{Skippable, TarError, TarReader};
+use crate::tar_stream::Skippable;
 
 /// A tar in a file, wrapped or not, taken as the content of one layer.
 #[derive(Debug)]
@@ -33,17 +34,10 @@ impl WholeStream {
         received: Option<PathBuf>,
         watch: &Watch<'_>,
     ) -> Result<Self> {
-        let mut newest_mtime = 0;
         let file_range = Counted::new(range(&file, start)?, *watch);
         let mut stream = Tapped::new(unpack(file_range, compression)?);
         stream.hash(Algorithm::Sha256).map_err(Error::Thread)?;
-        let mut reader = TarReader::new(Skippable(&mut stream));
-        while let Some(member) = reader.next_member()? {
-            newest_mtime = newest_mtime.max(member.mtime);
-        }
-        if let Some(offset) = reader.cut_off_at() {
-            return Err(TarError::EndMissing { offset }.into());
-        }
+        let newest_mtime = check_tar(Skippable(&mut stream))?;
         let damaged = |source| Error::unreadable(compression, source);
         let unpacked = stream
             .finish()

@@ -1,0 +1,174 @@
+//! `restow import`: from the command line to the operation.
+
+use std::ffi::OsString;
+
+use clap::Args;
+use restow::event::{Event, Watch};
+use restow::format::{self, Format, Opening, RootfsInput};
+use restow::image::{Config, Document, Platform, Reference, parse_time};
+use restow::ops::{self, Compress, Context, ImportOptions};
+
+use crate::cli::Global;
+use crate::cli::interrupt::Interrupt;
+use crate::cli::location::{Location, Place};
+use crate::cli::options::{
+    To, check_paths, names, output_format, parse_compress, selector, source_date_epoch,
+};
+use crate::cli::output::Output;
+use crate::cli::report::Failure;
+use crate::cli::standard;
+
+/// Make an image of one layer from a root filesystem in a tar
+///
+/// The bytes of the tar, unpacked, become the layer. The config is the one that
+/// `docker import` writes, or that of another image with --config-from.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Where the tar is: a file, plain or compressed, or - for standard input
+    #[arg(value_name = "ROOTFS")]
+    source: OsString,
+
+    /// Where the image goes: a file, a folder for an OCI layout, or - for standard output
+    #[arg(value_name = "DST")]
+    destination: OsString,
+
+    /// Take the config of this image, all but its layers and history
+    #[arg(long, value_name = "IMAGE")]
+    config_from: Option<OsString>,
+
+    /// Say this in the history
+    #[arg(long, short, value_name = "TEXT")]
+    message: Option<String>,
+
+    /// Make an image for this platform, as OS/ARCH[/VARIANT] [default: the host's]
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Option<Platform>,
+
+    /// Say that it was made then: a time as 2026-11-23T12:00:00Z, or seconds since 1970
+    ///
+    /// By default that in `SOURCE_DATE_EPOCH`, or that of the newest entry.
+    #[arg(long, value_name = "TIME", value_parser = parse_created)]
+    created: Option<i64>,
+
+    /// Give the image this reference (repeatable)
+    #[arg(long = "tag", value_name = "REF")]
+    tags: Vec<Reference>,
+
+    /// Write this format where DST is a bare path [default: docker-archive, or oci for a folder]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    to: Option<To>,
+
+    /// Compress the layer: keep, none, gzip[:LEVEL] or zstd[:LEVEL]
+    ///
+    /// By default it is what the tar unpacks to.
+    #[arg(long, value_name = "HOW", default_value = "keep", value_parser = parse_compress)]
+    compress: Compress,
+
+    /// Replace an output file that exists
+    #[arg(long, short)]
+    force: bool,
+}
+
+fn parse_created(text: &str) -> Result<i64, String> {
+    let wrong =
+        || "a time as 2026-11-23T12:00:00Z, or a number of seconds, was expected".to_owned();
+    let seconds = text.parse().ok();
+    seconds.or_else(|| parse_time(text)).ok_or_else(wrong)
+}
+
+/// Runs the command.
+pub(super) fn run(
+    arguments: &Arguments,
+    global: &Global,
+    output: &Output,
+    interrupt: &Interrupt,
+) -> Result<(), Failure> {
+    let source = Location::parse(&arguments.source);
+    let destination = Location::parse(&arguments.destination);
+    check_paths(&[("ROOTFS", &source), ("DST", &destination)])?;
+    if source.format.is_some_and(|format| format != Format::Rootfs) {
+        return Err(Failure::Usage {
+            message: "ROOTFS names an image, and a root filesystem was expected".to_owned(),
+            hint: Some("`convert` reads images, and `export` makes root filesystems of them"),
+        });
+    }
+    let format = output_format(&destination, arguments.to)?.unwrap_or(Format::DockerArchive);
+    let names = names(&destination, format, &arguments.tags)?;
+    let created = match arguments.created {
+        Some(created) => Some(created),
+        None => source_date_epoch()?,
+    };
+    let observer = |event: Event<'_>| output.event(&event);
+    let watch = Watch::new(&observer, interrupt.flag());
+    let context = Context {
+        watch,
+        jobs: global.jobs(),
+    };
+    let temporary_directory = global.temporary_directory();
+    let place = match destination.place {
+        Place::Standard => format::Output::Stream(standard::output()?),
+        Place::Path(path) => format::Output::Path {
+            path,
+            replace: arguments.force,
+        },
+    };
+    // The output first: if it is in the way, nothing was read for nothing.
+    let sink = format::create(format, place, &temporary_directory)?;
+    let config = match &arguments.config_from {
+        Some(image) => Some(config_from(image, arguments, global, interrupt, context)?),
+        None => None,
+    };
+    let options = ImportOptions {
+        names,
+        compress: arguments.compress,
+        platform: arguments.platform.clone(),
+        created,
+        message: arguments.message.clone(),
+        config,
+    };
+    let input = match source.place {
+        Place::Standard => standard::input(interrupt)?,
+        Place::Path(path) => standard::named(path, interrupt)?,
+    };
+    ops::import(RootfsInput::new(input)?, sink, &options, context)?;
+    Ok(())
+}
+
+/// The config of the image that was named.
+fn config_from(
+    image: &OsString,
+    arguments: &Arguments,
+    global: &Global,
+    interrupt: &Interrupt,
+    context: Context<'_>,
+) -> Result<Document<Config>, Failure> {
+    let location = Location::parse(image);
+    check_paths(&[("IMAGE", &location)])?;
+    if location.place == Place::Standard && arguments.source.as_os_str() == "-" {
+        return Err(Failure::Usage {
+            message: "ROOTFS and IMAGE cannot both be standard input".to_owned(),
+            hint: None,
+        });
+    }
+    let selector = selector(&location, None)?;
+    let input = match location.place {
+        Place::Standard => standard::input(interrupt)?,
+        Place::Path(path) => standard::named(path, interrupt)?,
+    };
+    let opening = Opening {
+        format: location.format,
+        staging: None,
+        temporary_directory: &global.temporary_directory(),
+        platform: None,
+        created: None,
+        watch: context.watch,
+    };
+    let source = format::open(input, &opening)?;
+    let platform = arguments.platform.as_ref();
+    Ok(ops::config(
+        source.as_ref(),
+        selector.as_ref(),
+        platform,
+        context,
+    )?)
+}

@@ -1,0 +1,146 @@
+//! A root filesystem tar as it comes, to be read from its beginning to its end.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, Cursor, Read};
+
+use crate::error::{Error, Place, Result};
+use crate::event::Watch;
+use crate::format::Input;
+use crate::format::container::{FileRange, first_bytes};
+use crate::stream::{COPY_BUFFER, Compression, Counted, Decoder};
+use crate::tar_stream::{BLOCK, Skip, TarError, TarReader, is_tar_header};
+
+/// A root filesystem that was not looked into yet: a file, or a pipe.
+pub struct RootfsInput {
+    place: Place,
+    from: From,
+}
+
+enum From {
+    /// A file, and where in it the tar begins.
+    File(File, u64),
+    /// A pipe, until it is read.
+    Pipe(Option<Box<dyn Read + Send>>),
+}
+
+impl RootfsInput {
+    /// Takes an input.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it cannot be opened, or is a folder.
+    pub fn new(input: Input) -> Result<Self> {
+        let place = input.place();
+        let failed = |error| Error::read(place.clone(), error);
+        let from = match input {
+            Input::Path(path) => {
+                let metadata = fs::metadata(&path).map_err(failed)?;
+                if metadata.is_dir() {
+                    return Err(failed(io::ErrorKind::IsADirectory.into()));
+                }
+                let file = File::open(&path).map_err(failed)?;
+                if metadata.is_file() {
+                    From::File(file, 0)
+                } else {
+                    From::Pipe(Some(Box::new(file)))
+                }
+            }
+            Input::File(mut file) => {
+                let start = io::Seek::stream_position(&mut file).map_err(failed)?;
+                From::File(file, start)
+            }
+            Input::Pipe { stream, .. } => From::Pipe(Some(stream)),
+        };
+        Ok(Self { place, from })
+    }
+
+    /// What a message calls it.
+    pub(crate) fn place(&self) -> Place {
+        self.place.clone()
+    }
+
+    /// How many bytes it has as it is stored, if it can be read more than once.
+    pub(crate) fn size(&self) -> Option<u64> {
+        match &self.from {
+            From::File(file, start) => {
+                let metadata = file.metadata().ok()?;
+                Some(metadata.len().saturating_sub(*start))
+            }
+            From::Pipe(_) => None,
+        }
+    }
+
+    /// Begins to read it, unpacked if it is packed. A pipe can be read once.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it is empty, or if its first bytes show that it is no tar.
+    pub(crate) fn open<'a>(&'a mut self, watch: Watch<'a>) -> Result<RootfsStream<'a>> {
+        let stream: Box<dyn Read + Send + '_> = match &mut self.from {
+            From::File(file, start) => Box::new(FileRange::from(file, *start)?),
+            From::Pipe(stream) => stream
+                .take()
+                .ok_or_else(|| io::Error::other("a pipe can only be read once"))?,
+        };
+        let mut stream = Counted::new(stream, watch);
+        let head = head(&mut stream)?;
+        let compression = Compression::sniff(&head);
+        let unreadable = |error| Error::unreadable(compression, error);
+        let stream = Cursor::new(head).chain(stream);
+        let stream = BufReader::with_capacity(COPY_BUFFER, stream);
+        let mut stream = Decoder::new(compression, stream).map_err(unreadable)?;
+        let head = self::head(&mut stream).map_err(unreadable)?;
+        if head.is_empty() {
+            return Err(Error::Empty);
+        }
+        if !is_tar_header(&head) && head.iter().any(|byte| *byte != 0) {
+            return Err(Error::NotATar {
+                start: first_bytes(&head),
+            });
+        }
+        Ok(RootfsStream {
+            compression,
+            stream: Box::new(Cursor::new(head).chain(stream)),
+        })
+    }
+}
+
+impl std::fmt::Debug for RootfsInput {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RootfsInput")
+            .field("place", &self.place)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The unpacked bytes of a root filesystem.
+pub(crate) struct RootfsStream<'a> {
+    /// What they were packed with.
+    pub(crate) compression: Compression,
+    /// The bytes.
+    pub(crate) stream: Box<dyn Read + Send + 'a>,
+}
+
+fn head(stream: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    stream.take(BLOCK).read_to_end(&mut head)?;
+    Ok(head)
+}
+
+/// Reads a tar to its end, and returns how young the youngest of its members is, in
+/// seconds since 1970; 0 if none is younger than that.
+///
+/// # Errors
+///
+/// Fails if it is damaged, or cut off.
+pub(crate) fn check_tar<R: Skip>(input: R) -> Result<i64, TarError> {
+    let mut reader = TarReader::new(input);
+    let mut newest_mtime = 0;
+    while let Some(member) = reader.next_member()? {
+        newest_mtime = newest_mtime.max(member.mtime);
+    }
+    match reader.cut_off_at() {
+        Some(offset) => Err(TarError::EndMissing { offset }),
+        None => Ok(newest_mtime),
+    }
+}

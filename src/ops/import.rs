@@ -1,0 +1,311 @@
+//! `import`: a root filesystem in a tar becomes an image of one layer.
+
+use std::io::{self, BufRead, Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use crate::digest::{Algorithm, DiffId};
+use crate::error::{Error, Place, Result};
+use crate::event::{Event, Step};
+use crate::format::sink::{ImageSink, OutputIndex, OutputRoot};
+use crate::format::source::{Content, Image, ImageSource, Layer};
+use crate::format::{RootfsInput, RootfsStream, check_tar};
+use crate::image::media_type::oci_layer;
+use crate::image::{Config, Descriptor, Document, Platform, Provenance, rfc3339};
+use crate::ops::convert::{Compress, Name};
+use crate::ops::deliver::named;
+use crate::ops::narrow::Reason;
+use crate::ops::one::one_image;
+use crate::ops::plan::{Coding, Jobs};
+use crate::ops::rebuild::Rebuilder;
+use crate::ops::{Context, Selector};
+use crate::stream::{CopyError, Encoder, HashWriter, Hashed, Recoding, Tapped, Workers, copy};
+use crate::tar_stream::Skippable;
+
+/// What an imported image is, beside its layer.
+#[derive(Clone, Debug, Default)]
+pub struct ImportOptions {
+    /// Its names.
+    pub names: Vec<Name>,
+    /// How its layer is compressed; by default not at all.
+    pub compress: Compress,
+    /// Its platform; by default that of the config that it takes, or else the host's.
+    pub platform: Option<Platform>,
+    /// When it was made, in seconds since 1970; by default that of the config that it
+    /// takes, or else the time of the newest entry.
+    pub created: Option<i64>,
+    /// The comment of its history.
+    pub message: Option<String>,
+    /// The config that it takes over whole, but for rootfs and history.
+    pub config: Option<Document<Config>>,
+}
+
+/// Imports a root filesystem: its bytes, unpacked, become the only layer.
+///
+/// The input is read once; twice only if it is a file and the output a stream, which
+/// has to be told a layer's size and digest before its bytes. Memory is bounded by a
+/// fixed number of buffers.
+///
+/// # Errors
+///
+/// Fails if the input is empty, damaged, cut off, or no tar. Nothing is visible then,
+/// but for what standard output has taken.
+pub fn import(
+    input: RootfsInput,
+    sink: Box<dyn ImageSink>,
+    options: &ImportOptions,
+    context: Context<'_>,
+) -> Result<()> {
+    let importer = Importer {
+        sink: sink.as_ref(),
+        options,
+        context,
+    };
+    let result = importer.run(input);
+    result
+        .and_then(|()| sink.finish(&context.watch))
+        .map_err(|error| error.or_interrupted(&context.watch))
+}
+
+/// The config of an image, for an import that takes it over.
+pub fn config(
+    source: &dyn ImageSource,
+    image: Option<&Selector>,
+    platform: Option<&Platform>,
+    context: Context<'_>,
+) -> Result<Document<Config>> {
+    let reason = platform.map_or(Reason::OneTree, Reason::Asked);
+    Ok(one_image(source, image, reason, context)?.image.config)
+}
+
+struct Importer<'a> {
+    sink: &'a dyn ImageSink,
+    options: &'a ImportOptions,
+    context: Context<'a>,
+}
+
+/// A layer that was taken in.
+struct Taken {
+    /// Its unpacked bytes.
+    unpacked: Hashed,
+    /// How young the youngest of its entries is, in seconds since 1970.
+    newest_mtime: i64,
+}
+
+impl Importer<'_> {
+    fn run(&self, mut input: RootfsInput) -> Result<()> {
+        let place = input.place();
+        let recoding = match self.options.compress {
+            Compress::Keep => Recoding::None,
+            Compress::To { recoding, .. } => recoding,
+        };
+        let is_read_twice =
+            self.sink.is_stream() && recoding == Recoding::None && input.size().is_some();
+        if let Some(size) = input.size() {
+            let readings = 1 + u64::from(is_read_twice);
+            let total = size.saturating_mul(readings);
+            self.context.watch.send(Event::Total(total));
+        }
+        self.context.watch.send(Event::Step(Step::Copying {
+            blob: &place.to_string(),
+            recoding: recoding != Recoding::None,
+        }));
+        if is_read_twice {
+            let taken = self.take(&mut input, &place, &mut io::sink(), &place)?;
+            self.put_documents(&taken, &taken.unpacked, recoding, true)?;
+            self.write_plain(&mut input, &place, Some(&taken.unpacked))?;
+            return Ok(());
+        }
+        if recoding == Recoding::None {
+            let taken = self.write_plain(&mut input, &place, None)?;
+            return self.put_documents(&taken, &taken.unpacked, recoding, false);
+        }
+        let (taken, blob) = self.write_packed(&mut input, &place, recoding)?;
+        self.put_documents(&taken, &blob, recoding, false)
+    }
+
+    /// Writes the layer as it is.
+    fn write_plain(
+        &self,
+        input: &mut RootfsInput,
+        place: &Place,
+        known: Option<&Hashed>,
+    ) -> Result<Taken> {
+        let mut writer = self.sink.begin_blob(known)?;
+        let to = writer.place();
+        let taken = self.take(input, place, &mut writer, &to)?;
+        if let Some(known) = known.filter(|known| **known != taken.unpacked) {
+            let error = Error::DigestMismatch {
+                expected: known.digest.clone(),
+                got: taken.unpacked.digest,
+            };
+            return Err(error.while_reading(place.clone()));
+        }
+        writer.finish(&taken.unpacked)?;
+        Ok(taken)
+    }
+
+    /// Writes the layer compressed, and returns what it is stored as, too.
+    fn write_packed(
+        &self,
+        input: &mut RootfsInput,
+        place: &Place,
+        recoding: Recoding,
+    ) -> Result<(Taken, Hashed)> {
+        let workers = Workers::start(self.context.jobs).map_err(Error::Thread)?;
+        let writer = self.sink.begin_blob(None)?;
+        let to = writer.place();
+        let output = HashWriter::new(writer).map_err(Error::Thread)?;
+        let mut encoder = Encoder::new(recoding, output, &workers);
+        let taken = self.take(input, place, &mut encoder, &to)?;
+        let finished = encoder.finish().and_then(HashWriter::finish);
+        let (writer, blob) = finished.map_err(|error| Error::write(to, error))?;
+        writer.finish(&blob)?;
+        Ok((taken, blob))
+    }
+
+    /// Copies the unpacked bytes, and checks them meanwhile.
+    fn take(
+        &self,
+        input: &mut RootfsInput,
+        place: &Place,
+        output: &mut dyn Write,
+        to: &Place,
+    ) -> Result<Taken> {
+        let watch = self.context.watch;
+        let opened = input.open(watch);
+        let opened = opened.map_err(|error| error.while_reading(place.clone()))?;
+        let RootfsStream {
+            compression,
+            stream,
+        } = opened;
+        let damaged = |error| Error::unreadable(compression, error).while_reading(place.clone());
+        let mut stream = Tapped::new(stream);
+        stream.hash(Algorithm::Sha256).map_err(Error::Thread)?;
+        let lent = stream.lend();
+        let has_fault = AtomicBool::new(false);
+        let check = || {
+            let checked = check_tar(Skippable(lent));
+            has_fault.store(checked.is_err(), Ordering::Relaxed);
+            checked
+        };
+        let (copied, checked) = thread::scope(|scope| -> Result<_> {
+            let builder = thread::Builder::new().name("check".to_owned());
+            let checking = builder.spawn_scoped(scope, check).map_err(Error::Thread)?;
+            let mut sound = UntilFault {
+                input: &mut stream,
+                has_fault: &has_fault,
+            };
+            let copied = copy(&mut sound, output, &watch);
+            // Whatever was not copied is not looked at either.
+            stream.end_lending();
+            let checked = checking.join();
+            Ok((copied, checked))
+        })?;
+        copied.map_err(|error| match error {
+            CopyError::Read(error) => damaged(error),
+            error => Error::copy(place.clone(), to.clone(), error),
+        })?;
+        let checked =
+            checked.unwrap_or_else(|_| Err(io::Error::other("a checking thread panicked").into()));
+        let newest_mtime =
+            checked.map_err(|error| Error::Tar(error).while_reading(place.clone()))?;
+        let mut hashes = stream.finish().map_err(damaged)?;
+        let unpacked = hashes.remove(0).map_err(damaged)?;
+        Ok(Taken {
+            unpacked,
+            newest_mtime,
+        })
+    }
+
+    /// Writes the documents that make the layer an image; those that say what the
+    /// others are come first where the layer follows.
+    fn put_documents(
+        &self,
+        taken: &Taken,
+        blob: &Hashed,
+        recoding: Recoding,
+        index_first: bool,
+    ) -> Result<()> {
+        let own = |source| Error::Document {
+            what: "the config of the new image".to_owned(),
+            source,
+        };
+        let diff_id = DiffId(taken.unpacked.digest.clone());
+        let created = self.options.created.map(rfc3339);
+        let provenance = Provenance {
+            diff_id: &diff_id,
+            platform: self.options.platform.as_ref(),
+            created: created.as_deref(),
+            newest: &rfc3339(taken.newest_mtime),
+            comment: self.options.message.as_deref(),
+        };
+        let config = provenance
+            .config(self.options.config.as_ref())
+            .map_err(own)?;
+        let compression = recoding.compression();
+        let media_type = oci_layer(compression).expect("what is written has a media type");
+        let layer = Layer {
+            diff_id: diff_id.clone(),
+            blob: None,
+            descriptor: Some(Descriptor::new(media_type, blob.digest.clone(), blob.size)),
+            compression,
+        };
+        let image = Image {
+            manifest: None,
+            config,
+            layers: vec![layer],
+        };
+        let coding = Coding::new(Compress::Keep, self.sink.format());
+        let jobs = Jobs::default();
+        let mut rebuilder = Rebuilder::new(&jobs, &[], coding);
+        let docker_image = rebuilder.docker_image(&image);
+        let descriptor = rebuilder.rebuild(&Content::Image(image), None)?;
+        let mut index = OutputIndex::default();
+        for (descriptor, reference) in named(&descriptor, &self.options.names) {
+            index.roots.push(OutputRoot {
+                descriptor,
+                reference,
+                image: Some(docker_image.clone()),
+            });
+        }
+        if index_first {
+            self.sink.put_index(&index)?;
+        }
+        for (digest, bytes) in rebuilder.into_documents() {
+            self.sink.put_document(&digest, &bytes)?;
+        }
+        if index_first {
+            return Ok(());
+        }
+        self.sink.put_index(&index)
+    }
+}
+
+/// A reader that ends where somebody found a fault in what passed by.
+struct UntilFault<'a, R> {
+    input: &'a mut R,
+    has_fault: &'a AtomicBool,
+}
+
+impl<R: BufRead> BufRead for UntilFault<'_, R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.has_fault.load(Ordering::Relaxed) {
+            return Ok(&[]);
+        }
+        self.input.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.input.consume(amount);
+    }
+}
+
+impl<R: BufRead> Read for UntilFault<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut available = self.fill_buf()?;
+        let length = available.read(buffer)?;
+        self.consume(length);
+        Ok(length)
+    }
+}
