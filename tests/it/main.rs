@@ -10,6 +10,7 @@ mod corpus;
 mod determinism;
 mod engine;
 mod fixtures;
+mod hostile;
 mod inputs;
 mod judges;
 mod layouts;

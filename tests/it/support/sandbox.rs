@@ -77,6 +77,7 @@ impl Sandbox {
             stdin: Stdin::Null,
             environment: Vec::new(),
             umask: "022",
+            launcher: Vec::new(),
             directory: self.path(""),
         }
     }
@@ -142,6 +143,7 @@ pub(crate) struct Run<'a> {
     stdin: Stdin,
     environment: Vec<(&'static str, String)>,
     umask: &'static str,
+    launcher: Vec<String>,
     directory: PathBuf,
 }
 
@@ -188,6 +190,12 @@ impl Run<'_> {
         self
     }
 
+    /// Runs by way of another program, such as one that sets a limit.
+    pub(crate) fn by(mut self, program: &[&str]) -> Self {
+        self.launcher = program.iter().map(|&it| it.to_owned()).collect();
+        self
+    }
+
     /// Runs in a directory below the working directory.
     pub(crate) fn directory(mut self, name: &str) -> Self {
         self.directory = self.sandbox.path(name);
@@ -199,6 +207,7 @@ impl Run<'_> {
         let mut command = self.sandbox.command(Path::new("/bin/sh"));
         command
             .args(["-c", "umask \"$1\"; shift; exec \"$@\"", "sh", self.umask])
+            .args(&self.launcher)
             .arg(env!("CARGO_BIN_EXE_restow"))
             .args(&self.arguments)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))

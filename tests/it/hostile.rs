@@ -1,0 +1,571 @@
+//! Layers that are broken, or made to do harm: refused at once, by name, and nothing is left behind.
+//!
+//! Each layer is the second of three. It is refused by `export`, and by a squash
+//! of all layers, of a range that has it, and of a range above it, which needs to
+//! know what is below. What it does to a range below it is for `verify` to say.
+
+use crate::support::Sandbox;
+use crate::support::codec::{Codec, digest};
+use crate::support::entry::{Entry, entries};
+use crate::support::judge::Format;
+use crate::support::layer::{Dialect, header, member, pax, set, tar};
+use crate::support::make::Image;
+use crate::support::squash::put;
+
+/// More than any of these takes, and less than one would wait for.
+const HANG: [&str; 2] = ["timeout", "60"];
+
+/// The commands that read the layer.
+const COMMANDS: [&[&str]; 4] = [
+    &["export"],
+    &["squash", "--all"],
+    &["squash", "--layers", "2..3"],
+    &["squash", "--layers", "3..3"],
+];
+
+/// An image with this layer in its middle.
+fn image(layer: Vec<u8>) -> Image {
+    let [below, above] = ["base/ base/old file", "top"].map(|it| tar(&entries(it)));
+    Image::of_layers(&["app:1"], vec![below, layer, above])
+}
+
+/// Checks that an image is refused with just these words about its second layer.
+///
+/// Where they begin with `…`, something may stand before them: a name of many
+/// kilobytes, in whole or in part.
+#[track_caller]
+fn assert_refused(name: &str, image: &Image, says: &str) {
+    for format in [Format::Docker, Format::OciArchive] {
+        let sandbox = Sandbox::new();
+        let source = put(&sandbox, "in.tar", format, image);
+        for command in COMMANDS {
+            let arguments = [command, &[&source, "out.tar"]].concat();
+            let run = sandbox.restow(&arguments).by(&HANG).run();
+            // The sandbox checks that a run which failed has changed and left nothing.
+            let said = run.refuses();
+            let said: Vec<&str> = said
+                .lines()
+                .filter(|it| !it.starts_with("warning: "))
+                .collect();
+            let said = said.join("\n");
+            let place = "error: cannot read layer 2 of 3 of `app:1`\n  caused by: ";
+            let cause = said.strip_prefix(place);
+            let cause = cause.unwrap_or_else(|| panic!("{name}, {command:?}: {said}"));
+            match says.strip_prefix('…') {
+                Some(end) => assert!(cause.ends_with(end), "{name}, {command:?}: {cause}"),
+                None => assert_eq!(cause, says, "{name}, {command:?}"),
+            }
+        }
+    }
+}
+
+/// A layer of these entries, then `member` as it is, then an end.
+fn with(words: &str, member: &[u8]) -> Vec<u8> {
+    let mut bytes = tar(&entries(words));
+    bytes.truncate(bytes.len() - 1024);
+    bytes.extend(member);
+    bytes.extend([0; 1024]);
+    bytes
+}
+
+/// A member whose header is changed before it is summed up.
+fn edited(name: &str, flag: u8, content: &[u8], edit: impl FnOnce(&mut [u8; 512])) -> Vec<u8> {
+    let mut header = header(name.as_bytes(), flag, Dialect::Pax);
+    set(&mut header[100..108], 0o644);
+    set(&mut header[124..136], content.len() as i128);
+    edit(&mut header);
+    let mut bytes = Vec::new();
+    member(&mut bytes, header, content);
+    bytes
+}
+
+/// A file with PAX records before it.
+fn extended(name: &str, records: &[u8]) -> Vec<u8> {
+    [
+        edited("x", b'x', records, |_| ()),
+        edited(name, b'0', b"", |_| ()),
+    ]
+    .concat()
+}
+
+#[track_caller]
+fn check(cases: Vec<(&str, Vec<u8>, &str)>) {
+    for (name, layer, says) in cases {
+        assert_refused(name, &image(layer), says);
+    }
+}
+
+#[test]
+fn headers_that_lie() {
+    let long = [pax("path", b"a"), pax("size", b"9223372036854775807")].concat();
+    check(vec![
+        (
+            "size",
+            with(
+                "a",
+                &edited("b", b'0', b"", |it| set(&mut it[124..136], 5000)),
+            ),
+            "behind entry `b`: the tar ends early: 3976 more bytes were expected at byte 2048",
+        ),
+        (
+            "exabytes",
+            with(
+                "a",
+                &edited("b", b'0', b"", |it| set(&mut it[124..136], 1 << 62)),
+            ),
+            "behind entry `b`: the tar ends early: 4611686018427386880 more bytes were expected at byte 2048",
+        ),
+        (
+            "more than i64",
+            with(
+                "a",
+                &edited("b", b'0', b"", |it| set(&mut it[124..136], 1 << 64)),
+            ),
+            "behind entry `a`: the tar header at byte 512 has no valid size",
+        ),
+        (
+            "negative size",
+            with(
+                "a",
+                &edited("b", b'0', b"", |it| set(&mut it[124..136], -1)),
+            ),
+            "behind entry `a`: the tar header at byte 512 has no valid size",
+        ),
+        (
+            "no number",
+            with("a", &edited("b", b'0', b"", |it| it[124..136].fill(b'9'))),
+            "behind entry `a`: the tar header at byte 512 has no valid size",
+        ),
+        (
+            "PAX size",
+            with("a", &extended("b", &long)),
+            "behind entry `a`: the tar ends early: 9223372036854774783 more bytes were expected at byte 3072",
+        ),
+        (
+            "negative PAX size",
+            with("a", &extended("b", &pax("size", b"-1"))),
+            "behind entry `a`: the tar header at byte 1536 has no valid size",
+        ),
+        (
+            "checksum",
+            {
+                let mut layer = with("a", &edited("b", b'0', b"", |_| ()));
+                layer[512] ^= 1;
+                layer
+            },
+            "behind entry `a`: no tar header at byte 512: its checksum is wrong",
+        ),
+        (
+            "no tar",
+            b"this is no tar at all".repeat(100),
+            "no tar header at byte 0: its checksum is wrong",
+        ),
+        (
+            "owner",
+            with("a", &edited("b", b'0', b"", |it| it[108..116].fill(b'x'))),
+            "entry `b`: the tar header at byte 512 has no valid owner",
+        ),
+        (
+            "negative owner",
+            with(
+                "a",
+                &edited("b", b'0', b"", |it| set(&mut it[108..116], -1)),
+            ),
+            "entry `b`: the tar header at byte 512 has no valid owner",
+        ),
+        (
+            "time",
+            with("a", &edited("b", b'0', b"", |it| it[136..148].fill(b'x'))),
+            "entry `b`: the tar header at byte 512 has no valid modification time",
+        ),
+        (
+            "PAX time",
+            with("a", &extended("b", &pax("mtime", b"soon"))),
+            "entry `b`: the PAX header at byte 512 is malformed",
+        ),
+    ]);
+}
+
+#[test]
+fn pax_headers_that_are_malformed() {
+    check(vec![
+        (
+            "length",
+            with("a", &extended("b", b"99 path=x\n")),
+            "behind entry `a`: the PAX header at byte 512 is malformed",
+        ),
+        (
+            "no length",
+            with("a", &extended("b", b"path=x\n")),
+            "behind entry `a`: the PAX header at byte 512 is malformed",
+        ),
+        (
+            "no sign",
+            with("a", &extended("b", b"8 pathx\n")),
+            "behind entry `a`: the PAX header at byte 512 is malformed",
+        ),
+        (
+            "no newline",
+            with("a", &extended("b", b"10 path=xy")),
+            "behind entry `a`: the PAX header at byte 512 is malformed",
+        ),
+        (
+            "NUL in a path",
+            with("a", &extended("b", &pax("path", b"x\0y"))),
+            "behind entry `a`: the PAX header at byte 512 is malformed",
+        ),
+        (
+            "NUL in a target",
+            with(
+                "a",
+                &[
+                    edited("x", b'x', &pax("linkpath", b"x\0y"), |_| ()),
+                    edited("b", b'2', b"", |_| ()),
+                ]
+                .concat(),
+            ),
+            "behind entry `a`: the PAX header at byte 512 is malformed",
+        ),
+    ]);
+}
+
+#[test]
+fn names_that_lead_out() {
+    check(vec![
+        (
+            "up",
+            tar(&entries("a ../b")),
+            "entry `../b`: path leaves the root",
+        ),
+        (
+            "up inside",
+            tar(&entries("a a/b/../../../c")),
+            "entry `a/b/../../../c`: path leaves the root",
+        ),
+        (
+            "hard link up",
+            tar(&entries("a b=>../a")),
+            "entry `b`: path leaves the root",
+        ),
+        (
+            "hard link to the host",
+            tar(&entries("a b=>/etc/passwd")),
+            "entry `b`: a hard link to `etc/passwd`, which is not there",
+        ),
+        (
+            "hard link to itself",
+            tar(&entries("a=>a")),
+            "entry `a`: a hard link to itself",
+        ),
+        (
+            "hard link forward",
+            tar(&entries("a=>b b")),
+            "entry `a`: a hard link to `b`, which is not there",
+        ),
+        (
+            "hard link to a directory",
+            tar(&entries("d/ a=>d")),
+            "entry `a`: a hard link to the directory `d`",
+        ),
+        (
+            "hard link to a directory below",
+            tar(&entries("a=>base")),
+            "entry `a`: a hard link to the directory `base`",
+        ),
+        ("hard link to the root", tar(&entries("a=>/")), "…"),
+        (
+            "hard link to nothing",
+            tar(&entries("a=>nothing")),
+            "entry `a`: a hard link to `nothing`, which is not there",
+        ),
+        (
+            "symlinks in a circle",
+            tar(&entries("a->b b->a a/x")),
+            "entry `a/x`: the symbolic links on its path do not end",
+        ),
+        (
+            "symlink to itself",
+            tar(&entries("a->a a/x")),
+            "entry `a/x`: the symbolic links on its path do not end",
+        ),
+        (
+            "symlinks that grow",
+            tar(&entries("a->a/a a/x")),
+            "entry `a/x`: the symbolic links on its path do not end",
+        ),
+        (
+            "file as a directory",
+            tar(&entries("a a/x")),
+            "entry `a/x`: `a` is in its way, which is no directory",
+        ),
+        (
+            "device as a directory",
+            tar(&entries("a(c1:3) a/b/x")),
+            "entry `a/b/x`: `a` is in its way, which is no directory",
+        ),
+        (
+            "root as a file",
+            tar(&entries("a .=x")),
+            "entry `.`: the root is not a directory",
+        ),
+        (
+            "root as a symlink",
+            tar(&entries("a ./->x")),
+            "entry `./`: the root is not a directory",
+        ),
+        (
+            "whiteout of nothing",
+            tar(&entries("d/ d/.wh.")),
+            "entry `d/.wh.`: a whiteout has to name what it deletes",
+        ),
+        (
+            "whiteout of the directory",
+            tar(&entries("d/ d/.wh..")),
+            "entry `d/.wh..`: a whiteout has to name what it deletes",
+        ),
+        (
+            "whiteout of the parent",
+            tar(&entries("d/ d/.wh...")),
+            "entry `d/.wh...`: a whiteout has to name what it deletes",
+        ),
+    ]);
+}
+
+#[test]
+fn types_that_no_layer_has() {
+    for (flag, shown) in [
+        (b'V', "V"),
+        (b'D', "D"),
+        (b'M', "M"),
+        (b'N', "N"),
+        (b'Z', "Z"),
+        (0xff, "\\xff"),
+    ] {
+        let layer = with("a", &edited("b", flag, b"", |_| ()));
+        let says = format!("entry `b`: its type is `{shown}`, which no layer may have");
+        assert_refused(shown, &image(layer), &says);
+    }
+}
+
+#[test]
+fn too_much_of_everything() {
+    let deep = "d/".repeat(100_000);
+    let long = "n".repeat(70_000);
+    let many: Vec<u8> = edited("x", b'x', &pax("comment", &[b'c'; 400]), |_| ()).repeat(5_000);
+    let empty: Vec<u8> = edited("x", b'x', b"", |_| ()).repeat(200_000);
+    let names: Vec<u8> = edited("././@LongLink", b'L', b"name\0", |_| ()).repeat(5_000);
+    check(vec![
+        (
+            "PAX header of gigabytes",
+            with(
+                "a",
+                &edited("x", b'x', b"", |it| set(&mut it[124..136], 4 << 30)),
+            ),
+            "behind entry `a`: the extended tar header at byte 512 has 4294967296 bytes, and 1048576 are the most that is accepted",
+        ),
+        (
+            "PAX header of megabytes",
+            with("a", &extended("b", &pax("comment", &vec![b'c'; 2 << 20]))),
+            "behind entry `a`: the extended tar header at byte 512 has 2097169 bytes, and 1048576 are the most that is accepted",
+        ),
+        (
+            "long name of gigabytes",
+            with(
+                "a",
+                &edited("x", b'L', b"", |it| set(&mut it[124..136], 4 << 30)),
+            ),
+            "behind entry `a`: the extended tar header at byte 512 has 4294967296 bytes, and 1048576 are the most that is accepted",
+        ),
+        (
+            "many PAX headers",
+            with("a", &[many, edited("b", b'0', b"", |_| ())].concat()),
+            "behind entry `a`: the extended tar header at byte 2321920 brings those of one member above 2097152 bytes, the most that is accepted",
+        ),
+        (
+            "empty PAX headers",
+            with("a", &[empty, edited("b", b'0', b"", |_| ())].concat()),
+            "behind entry `a`: the extended tar header at byte 2097664 brings those of one member above 2097152 bytes, the most that is accepted",
+        ),
+        (
+            "many long names",
+            with("a", &[names, edited("b", b'0', b"", |_| ())].concat()),
+            "behind entry `a`: the extended tar header at byte 4153856 brings those of one member above 2097152 bytes, the most that is accepted",
+        ),
+        (
+            "20,000 components",
+            tar(&entries(&format!("a {}x", &deep[..40_000]))),
+            "…: path has more than 2048 components, which is the most that is accepted",
+        ),
+        (
+            "100,000 components",
+            tar(&entries(&format!("a {deep}x"))),
+            "…: path has 200001 bytes, and 65536 are the most that is accepted",
+        ),
+        (
+            "a long path",
+            tar(&entries(&format!("a {long}"))),
+            "…: path has 70000 bytes, and 65536 are the most that is accepted",
+        ),
+        (
+            "a long target",
+            tar(&entries(&format!("a b=>{long}"))),
+            "entry `b`: path has 70000 bytes, and 65536 are the most that is accepted",
+        ),
+    ]);
+}
+
+#[test]
+fn sparse_files_of_exabytes() {
+    // The old GNU format: a map in the header, then the size that the file pretends to have.
+    let old = edited("b", b'S', b"", |it| {
+        it[257..265].copy_from_slice(b"ustar  \0");
+        set(&mut it[386..398], 1 << 60);
+        set(&mut it[398..410], 0);
+        set(&mut it[483..495], 1 << 60);
+    });
+    let records = [
+        pax("GNU.sparse.major", b"1"),
+        pax("GNU.sparse.minor", b"0"),
+        pax("GNU.sparse.name", b"b"),
+        pax("GNU.sparse.realsize", b"1152921504606846976"),
+    ];
+    let map = |text: &str| {
+        let mut map = text.as_bytes().to_vec();
+        map.resize(512, 0);
+        [
+            edited("x", b'x', &records.concat(), |_| ()),
+            edited("GNUSparseFile.0/b", b'0', &map, |_| ()),
+        ]
+        .concat()
+    };
+    check(vec![
+        (
+            "old GNU",
+            with("a", &old),
+            "entry `b`: the holes of sparse files have more than 68719476736 bytes, which is the most that is accepted",
+        ),
+        (
+            "PAX 1.0",
+            with("a", &map("1\n1152921504606846976\n0\n")),
+            "entry `b`: the holes of sparse files have more than 68719476736 bytes, which is the most that is accepted",
+        ),
+        (
+            "a map that overlaps",
+            with("a", &map("2\n0\n100\n50\n100\n")),
+            "entry `b`: the sparse file at byte 1536 of the tar has no valid map of its holes",
+        ),
+        (
+            "a map without an end",
+            with("a", &map("999999999\n0\n0\n")),
+            "entry `b`: the sparse file at byte 1536 of the tar has no valid map of its holes",
+        ),
+        (
+            "a map that is none",
+            with("a", &map("x")),
+            "entry `b`: the sparse file at byte 1536 of the tar has no valid map of its holes",
+        ),
+    ]);
+}
+
+#[test]
+fn layers_for_windows() {
+    let security = extended("a", &pax("MSWINDOWS.rawsd", b"AQAEgA=="));
+    check(vec![(
+        "MSWINDOWS",
+        with("b", &security),
+        "it is a layer for Windows, whose files restow cannot merge",
+    )]);
+}
+
+/// A layer of two files, one of them big, and a long name.
+fn sample() -> Vec<Entry> {
+    let long = "long/".repeat(60);
+    let mut sample = entries(&format!("a/ a/x=1 {long}file=2 l->{long}t a/big b"));
+    sample[4].kind = crate::support::entry::Kind::File(vec![b'x'; 1700]);
+    sample
+}
+
+/// A tar that is cut off between two entries is one without an end, which Go's reader, and so
+/// every engine, accepts. What is left of it has its digest, so nothing is hidden by that.
+#[test]
+fn tars_that_are_cut_off() {
+    let whole = tar(&sample());
+    // Behind `a/`, `a/x`, the long names with their records, the big file, and `b`.
+    let ends = [0, 512, 1536, 2560, 3584, 4608, 5120, 7680, 8192];
+    let cuts = (0..whole.len()).step_by(512);
+    for cut in cuts.chain([1, 100, 513, 700, 8193]) {
+        let sandbox = Sandbox::new();
+        let layer = whole[..cut].to_vec();
+        let source = put(&sandbox, "in.tar", Format::Docker, &image(layer));
+        for command in COMMANDS {
+            let arguments = [command, &[&source, "out.tar"]].concat();
+            let run = sandbox.restow(&arguments).by(&HANG).run();
+            if ends.contains(&cut) || cut >= whole.len() - 512 {
+                drop(run.reports());
+                std::fs::remove_file(sandbox.path("out.tar")).expect("there is an output");
+                continue;
+            }
+            let said = run.refuses();
+            let place = "error: cannot read layer 2 of 3 of `app:1`\n  caused by: ";
+            let cause = said.strip_prefix(place);
+            let cause = cause.unwrap_or_else(|| panic!("cut at {cut}: {said}"));
+            let end = format!("more bytes were expected at byte {cut}\n");
+            let is_early = cause.contains("the tar ends early: ") && cause.ends_with(&end);
+            assert!(is_early, "cut at {cut}: {cause}");
+            let has_name = cause.starts_with("behind entry `");
+            assert_eq!(has_name, cut > 512, "cut at {cut}: {cause}");
+        }
+    }
+}
+
+/// Streams that are cut off, whose tar may be whole.
+#[test]
+fn compressed_layers_that_are_cut_off() {
+    let good = tar(&sample());
+    for (codec, name) in [(Codec::Gzip, "gzip"), (Codec::Zstd, "zstd")] {
+        for cut in [1, 8, 20] {
+            let mut image = image(good.clone()).stored_as(codec);
+            let length = image.layers[1].len();
+            image.layers[1].truncate(length - cut);
+            for format in [Format::Docker, Format::OciArchive] {
+                let sandbox = Sandbox::new();
+                let source = put(&sandbox, "in.tar", format, &image);
+                for command in COMMANDS {
+                    let arguments = [command, &[&source, "out.tar"]].concat();
+                    let said = sandbox.restow(&arguments).by(&HANG).run().refuses();
+                    let place = "error: cannot read layer 2 of 3 of `app:1`\n  caused by: ";
+                    let expected = format!("{place}its {name} stream is damaged\n  caused by: ");
+                    assert!(said.starts_with(&expected), "{cut} {command:?}: {said}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn layers_that_are_not_those_of_the_config() {
+    let good = image(tar(&sample()));
+    let other = digest(b"other");
+    let mut wrong = good.clone();
+    let config = String::from_utf8(wrong.config).expect("a config is text");
+    wrong.config = config.replace(&good.diff_ids[1], &other).into_bytes();
+    let got = &good.diff_ids[1];
+    let says = format!("layer does not match its diff_id: expected {other}, got {got}");
+    assert_refused("another diff_id", &wrong, &says);
+}
+
+/// An image of another system may have layers that look like those of any.
+#[test]
+fn images_for_windows() {
+    let windows = image(tar(&sample())).with_config(|config| config["os"] = "windows".into());
+    let sandbox = Sandbox::new();
+    let source = put(&sandbox, "in.tar", Format::Docker, &windows);
+    for command in COMMANDS {
+        let platform = ["--platform", "windows/amd64"];
+        let arguments = [command, &platform, &[&source, "out.tar"]].concat();
+        let said = sandbox.restow(&arguments).run().refuses();
+        let expected = "error: cannot read layer 1 of 3 of `app:1`\n  \
+             caused by: it is a layer for Windows, whose files restow cannot merge\n";
+        assert_eq!(said, expected, "{command:?}");
+    }
+}
