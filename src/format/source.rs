@@ -178,14 +178,6 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// Whether the blob is encrypted (ocicrypt): nobody without a key knows what is
-    /// in it.
-    #[must_use]
-    pub fn is_encrypted(&self) -> bool {
-        let descriptor = self.descriptor.as_ref();
-        descriptor.is_some_and(|descriptor| descriptor.media_type().ends_with("+encrypted"))
-    }
-
     /// Whether the blob may stay outside of the archive: a foreign layer, or one
     /// with other places to get it from.
     #[must_use]

@@ -85,8 +85,7 @@ impl<'a> Layers<'a> {
 
     /// Whether a layer can be looked into.
     pub(super) fn is_readable(&self, at: usize) -> bool {
-        let layer = &self.image.layers[at];
-        layer.blob.is_some() && !layer.is_encrypted()
+        self.image.layers[at].blob.is_some()
     }
 
     /// How many bytes a layer has as it is stored.
@@ -147,9 +146,6 @@ impl<'a> Layers<'a> {
 
     fn blob(&self, at: usize) -> Result<(&Layer, &Member)> {
         let layer = &self.image.layers[at];
-        if layer.is_encrypted() {
-            return Err(Error::LayerEncrypted);
-        }
         let blob = layer.blob.as_ref().ok_or(Error::LayerAbsent)?;
         Ok((layer, blob))
     }

@@ -1,8 +1,8 @@
 //! The one image that an operation is about.
 
 use crate::digest::Digest;
-use crate::error::{Error, Result};
-use crate::format::source::{Content, Image, ImageSource, Root};
+use crate::error::{Error, Place, Result};
+use crate::format::source::{Artifact, Content, Image, ImageSource, Root};
 use crate::image::Descriptor;
 use crate::ops::narrow::{Reason, narrow};
 use crate::ops::plan::Piece;
@@ -45,7 +45,10 @@ pub(super) fn one_image<'a>(
     let name = piece.name.clone();
     let kind = match &piece.content {
         Content::Image(_) | Content::Index(_) => None,
-        Content::Artifact(artifact) => Some(artifact.kind()),
+        Content::Artifact(artifact) => {
+            refuse_encrypted(artifact, &name)?;
+            Some(artifact.kind())
+        }
         Content::Opaque { descriptor, .. } => Some(format!("a `{}`", descriptor.media_type())),
     };
     if let Some(kind) = kind {
@@ -67,6 +70,21 @@ pub(super) fn one_image<'a>(
         }),
         _ => Err(Error::NoImage),
     }
+}
+
+/// Refuses an image with encrypted layers (ocicrypt), which is no image to those who
+/// cannot look into it.
+fn refuse_encrypted(artifact: &Artifact, name: &str) -> Result<()> {
+    let layers = &artifact.manifest.view().layers;
+    let is_encrypted = |layer: &Descriptor| layer.media_type().ends_with("+encrypted");
+    let Some(at) = layers.iter().position(is_encrypted) else {
+        return Ok(());
+    };
+    Err(Error::LayerEncrypted.while_reading(Place::Layer {
+        position: at + 1,
+        count: layers.len(),
+        image: name.to_owned(),
+    }))
 }
 
 /// The roots of the only image. What speaks of an image, or is something else, does

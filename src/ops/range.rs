@@ -173,7 +173,7 @@ fn find(name: Option<&LayerName>, layers: &[Layer]) -> Result<Option<usize>> {
 /// Merges the two neighbours that are the smallest together, and again, until few
 /// enough are left. Of several as small the lowest are merged.
 fn cheapest(most: usize, layers: &[Layer], sizes: &[u64]) -> Result<Vec<RangeInclusive<usize>>> {
-    let is_fixed = |layer: &Layer| layer.blob.is_none() || layer.is_encrypted();
+    let is_fixed = |layer: &Layer| layer.blob.is_none();
     let mut groups: Vec<(RangeInclusive<usize>, u64)> = sizes
         .iter()
         .enumerate()

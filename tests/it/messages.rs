@@ -5,6 +5,7 @@
 
 mod choices;
 mod inputs;
+mod merging;
 mod running;
 
 use crate::support::make::{self, Image, Layout};

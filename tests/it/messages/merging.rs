@@ -1,0 +1,373 @@
+//! What `squash` and `export` refuse, warn of, and report.
+
+use serde_json::{Value, json};
+
+use super::layout;
+use crate::support::codec::Codec;
+use crate::support::layer;
+use crate::support::make::{self, Image};
+use crate::support::sandbox::Sandbox;
+
+/// An archive of `app:1`, whose layers are words as in `support/entry.rs`.
+fn archive(stack: &str) -> Vec<u8> {
+    make::tar(&make::docker(&[image(stack)]))
+}
+
+fn image(stack: &str) -> Image {
+    Image::of_layers(&["app:1"], layer::stack(stack))
+}
+
+/// Checks how a command ends on `in.tar`, and all that it says.
+#[track_caller]
+fn check(input: &[u8], arguments: &[&str], code: i32, says: &str) {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.tar", input);
+    sandbox.write("there.tar", "an older output");
+    sandbox.write("base.tar", archive("a | x"));
+    let output = sandbox.run(arguments);
+    let got = (output.code, output.stderr.as_str());
+    assert_eq!(got, (Some(code), says), "{}", output.command);
+    assert_eq!(output.stdout, b"", "{}", output.command);
+}
+
+#[test]
+fn layers_that_cannot_be_had() {
+    let three = archive("a | b | c");
+    let cases: [(&[&str], &str); 8] = [
+        (
+            &["--layers", "2..7"],
+            "error: no layer is `7`: the image has 3\n",
+        ),
+        (
+            &["--layers", "3..2"],
+            "error: layer 3 is not below layer 2\n",
+        ),
+        (
+            &["--layers", "sha256:0123"],
+            "error: no layer is `0123`: the image has 3\n",
+        ),
+        (
+            &["--last", "4"],
+            "error: 4 layers were asked for, and the image has 3\n",
+        ),
+        (
+            &["--above", "base.tar"],
+            "error: it is not built on that base: layer 2 differs, and the base has 2 layers, the image 3\n",
+        ),
+        (
+            &["--above", "missing.tar"],
+            "error: cannot read `missing.tar`\n  caused by: No such file or directory (os error 2)\n",
+        ),
+        (
+            &["--all", "--image", "none"],
+            "error: no image of the input is `none`\n  hint: there is: `app:1`\n",
+        ),
+        (
+            &["--all", "--platform", "linux/s390x"],
+            "error: `app:1` has no image for linux/s390x\n  hint: choose one with `--platform <PLATFORM>`: `linux/amd64`\n",
+        ),
+    ];
+    for (arguments, says) in cases {
+        let arguments = [&["squash", "in.tar", "out.tar"], arguments].concat();
+        check(&three, &arguments, 1, says);
+    }
+}
+
+#[test]
+fn squash_needs_to_be_told_what_and_where() {
+    let one = archive("a | b");
+    let cases: [(&[&str], &str); 5] = [
+        (
+            &["in.tar", "-", "--all", "--json"],
+            "error: `--json` prints to standard output, where the image goes\n  hint: name a file as DST\n",
+        ),
+        (
+            &["in.tar", "rootfs:out.tar", "--all"],
+            "error: DST takes images, and `rootfs:` is none\n  hint: name an output as `docker-archive:`, `oci:` or `oci-archive:`\n",
+        ),
+        (
+            &["in.tar", "docker-archive:", "--all"],
+            "error: DST has no path\n",
+        ),
+        (
+            &["-", "out.tar", "--above", "-"],
+            "error: SRC and BASE cannot both be standard input\n",
+        ),
+        (
+            &["in.tar", "out.tar", "--layers", "first"],
+            "error: invalid value 'first' for '--layers <A..B>': `first` does not name layers: `A..B`, `A..`, `..B` or `A` was expected, where A and B are numbers from 1 on, diff_ids or digests\n\nFor more information, try '--help'.\n",
+        ),
+    ];
+    for (arguments, says) in cases {
+        let arguments = [&["squash"], arguments].concat();
+        check(&one, &arguments, 2, says);
+    }
+    check(
+        &one,
+        &["squash", "in.tar", "there.tar", "--all"],
+        1,
+        "error: `there.tar` exists\n  hint: pass `--force` to replace it\n",
+    );
+    check(
+        &one,
+        &["export", "in.tar", "there.tar"],
+        1,
+        "error: `there.tar` exists\n  hint: pass `--force` to replace it\n",
+    );
+    check(
+        &one,
+        &["export", "in.tar", "oci:out"],
+        2,
+        "error: `export` writes a root filesystem, and DST names an image\n  hint: `convert` writes images\n",
+    );
+    check(
+        &one,
+        &["export", "in.tar", "out.tar", "--compress", "keep"],
+        2,
+        "error: invalid value 'keep' for '--compress <HOW>': a tree is made anew, and has nothing to keep\n\nFor more information, try '--help'.\n",
+    );
+}
+
+#[test]
+fn one_image_has_to_be_chosen() {
+    let tool = Image::new(&["tool:2", "tool:3"], &["file t 1"]);
+    let two = make::tar(&make::docker(&[image("a | b"), tool]));
+    let says = "error: the input holds 2 images, and one was expected\n  \
+                hint: choose one with `--image <REFERENCE>`: `app:1`, `tool:2`\n";
+    check(&two, &["export", "in.tar", "out.tar"], 1, says);
+    check(&two, &["squash", "--all", "in.tar", "out.tar"], 1, says);
+    check(&two, &["squash", "--all", "--dry-run", "in.tar"], 1, says);
+    check(
+        &two,
+        &["export", "--image", "tool:3", "in.tar", "out.tar"],
+        0,
+        "",
+    );
+    // What speaks of an image is not another one.
+    let signed = layout(|layout| {
+        let app = layout.image(&image("a | b"));
+        let signature = layout.referrer(&app);
+        layout.add_named(&app, "app:1");
+        layout.add_named(&signature, "signature");
+    });
+    check(&signed, &["export", "in.tar", "out.tar"], 0, "");
+    check(
+        &signed,
+        &["export", "--image", "signature", "in.tar", "out.tar"],
+        1,
+        "error: `signature` is not an image but an artifact of type `application/vnd.example.signature`\n",
+    );
+}
+
+#[test]
+fn layers_that_cannot_be_merged() {
+    let place = "error: cannot read layer 2 of 3 of `app:1`\n  caused by: ";
+    let edited = |edit: &dyn Fn(&mut Value)| {
+        layout(|layout| {
+            let mut descriptor = layout.image(&image("a | b | c"));
+            let digest = descriptor["digest"].as_str().expect("it has one");
+            let manifest = &layout.blobs[digest];
+            let mut manifest: Value = serde_json::from_slice(manifest).expect("it is JSON");
+            edit(&mut manifest["layers"][1]);
+            descriptor = layout.document(&manifest);
+            layout.add_named(&descriptor, "app:1");
+        })
+    };
+    let encrypted = edited(&|layer| {
+        layer["mediaType"] = "application/vnd.oci.image.layer.v1.tar+gzip+encrypted".into();
+    });
+    let absent = edited(&|layer| {
+        layer["mediaType"] = "application/vnd.oci.image.layer.nondistributable.v1.tar".into();
+        layer["digest"] = format!("sha256:{}", "0".repeat(64)).into();
+    });
+    for (input, why) in [
+        (&encrypted, "it is encrypted\n"),
+        (&absent, "it is not in the input\n"),
+    ] {
+        let says = format!("{place}{why}");
+        check(input, &["squash", "--all", "in.tar", "out.tar"], 1, &says);
+        check(input, &["export", "in.tar", "out.tar"], 1, &says);
+    }
+    // Above such a layer nothing is known of what has to stay deleted.
+    check(
+        &absent,
+        &["squash", "--layers", "3", "in.tar", "out.tar", "--quiet"],
+        0,
+        "",
+    );
+    check(
+        &absent,
+        &["squash", "--layers", "3", "--dry-run", "in.tar"],
+        0,
+        "warning: layer 2 of 3 of `app:1` cannot be looked into, so every whiteout above it stays\n\
+         layer 3 of 1.54kB would become one of 1.54kB\n\
+         `app:1`: 3 layers of 4.61kB before, 3 of 4.61kB after\n",
+    );
+    let windows = image("a | b").with_config(|config| config["os"] = "windows".into());
+    let windows = make::tar(&make::docker(&[windows]));
+    check(
+        &windows,
+        &["export", "--platform", "windows/amd64", "in.tar", "out.tar"],
+        1,
+        "error: cannot read layer 1 of 2 of `app:1`\n  \
+         caused by: it is a layer for Windows, whose files restow cannot merge\n",
+    );
+}
+
+#[test]
+fn what_engines_understand_differently() {
+    let cases = [
+        (
+            "a/ a/x | .wh.a a/ a/y",
+            "entry `a`: the layer deletes it and has it, too; what lower layers have in it is taken for deleted, which Docker and containerd may not do",
+        ),
+        (
+            "x | x(c0:0)",
+            "entry `x`: a character device 0:0; taken for a whiteout, as Docker does",
+        ),
+        (
+            "a | b=>a c=>a d=>a",
+            "entry `b` and 2 more: a hard link to a lower layer, which Docker refuses; resolved",
+        ),
+        (
+            "a/(0700) | a/x",
+            "entry `a`: the layer has no entry for this directory; it keeps its owner and mode, which Docker's overlay2 resets to 0755",
+        ),
+        (
+            "z | a=1 b=>a(0600)",
+            "entry `b`: a hard link whose owner, mode or time is not that of its target; the last one counts for both, as in Docker",
+        ),
+        (
+            "z | a/(trusted.overlay.opaque=79)",
+            "entry `a`: `trusted.overlay.opaque` is kept as the attribute that it is; Docker also hides what lower layers have in the directory",
+        ),
+        (
+            "x | .wh..wh..opq y",
+            "entry `/`: an opaque whiteout at the root; heeded, which overlay engines do not do",
+        ),
+        (
+            "z | x=1 x=2 x=3",
+            "entry `x` and 1 more: the layer has it more than once, which Docker refuses; the last one counts",
+        ),
+        (
+            "z | x(user.rootlesscontainers=00)",
+            "entry `x`: attributes with which tools without root remember owners; left out",
+        ),
+        (
+            "lib=file | lib/x",
+            "entry `lib`: lower layers have a file there; replaced by a directory, as overlay engines do",
+        ),
+        (
+            "lib->usr/lib | lib/x",
+            "entry `lib`: lower layers have a symbolic link there; replaced by a directory, as overlay engines do",
+        ),
+        (
+            "z | .wh..wh.plnk/1=x b=>.wh..wh.plnk/1",
+            "entry `/`: bookkeeping of AUFS or eStargz, which is no part of the image; left out",
+        ),
+    ];
+    for (stack, oddity) in cases {
+        let says = format!("warning: layer 2 of 2 of `app:1`, {oddity}\n");
+        check(&archive(stack), &["export", "in.tar", "out.tar"], 0, &says);
+    }
+}
+
+#[test]
+fn the_report_says_what_was_merged_and_what_it_saved() {
+    let file = |name: &str, size: usize| format!("{name}={}", "x".repeat(size));
+    let stack = [
+        file("low", 1000),
+        format!("{} {}", file("a", 2000), file("b", 10)),
+        ".wh.a .wh.low c".to_owned(),
+        "d".to_owned(),
+    ]
+    .join(" | ");
+    let input = archive(&stack);
+    let gone = "  2kB of files were hidden inside the range, and are gone\n";
+    let stays = "  1kB of hidden files stay, because layers below hold them; merging from layer 1 on would free them\n";
+    let cases: [(&[&str], String); 6] = [
+        (
+            &["--layers", "2..3", "in.tar", "out.tar"],
+            format!(
+                "layers 2 to 3 of 7.17kB became one of 3.07kB\n{gone}{stays}\
+                 `app:1`: 4 layers of 11.3kB before, 3 of 7.17kB after\n"
+            ),
+        ),
+        (
+            &["--layers", "2..3", "--dry-run", "in.tar"],
+            format!(
+                "layers 2 to 3 of 7.17kB would become one of 3.07kB\n{gone}{stays}\
+                 `app:1`: 4 layers of 11.3kB before, 3 of 7.17kB after\n"
+            ),
+        ),
+        (
+            &["--last", "2", "--dry-run", "--compress", "zstd", "in.tar"],
+            "layers 3 to 4 of 4.1kB would become one of 3.07kB before compression\n  \
+             3kB of hidden files stay, because layers below hold them; merging from layer 1 on would free them\n\
+             `app:1`: 4 layers of 11.3kB before, 3 of a size that only compressing tells after\n"
+                .to_owned(),
+        ),
+        (
+            &["--layers", "4", "in.tar", "out.tar"],
+            "layer 4 of 1.54kB became one of 1.54kB\n\
+             `app:1`: 4 layers of 11.3kB before, 4 of 11.3kB after\n"
+                .to_owned(),
+        ),
+        (
+            &["--last", "1", "in.tar", "out.tar"],
+            "nothing to merge\n`app:1`: 4 layers of 11.3kB before, 4 of 11.3kB after\n".to_owned(),
+        ),
+        (
+            &["--max-layers", "2", "in.tar", "out.tar"],
+            "layers 1 to 2 of 7.17kB became one of 6.14kB\n\
+             layers 3 to 4 of 4.1kB became one of 3.07kB\n  \
+             3kB of hidden files stay, because layers below hold them; merging from layer 1 on would free them\n\
+             `app:1`: 4 layers of 11.3kB before, 2 of 9.22kB after\n"
+                .to_owned(),
+        ),
+    ];
+    for (arguments, says) in cases {
+        let arguments = [&["squash"], arguments].concat();
+        check(&input, &arguments, 0, &says);
+        let quiet = [&arguments[..], &["--quiet"]].concat();
+        check(&input, &quiet, 0, "");
+    }
+}
+
+#[test]
+fn the_report_is_there_for_programs_too() {
+    let sandbox = Sandbox::new();
+    let image = image("low=1 | a=22 b | .wh.a .wh.low c | d");
+    sandbox.write(
+        "in.tar",
+        make::tar(&make::docker(&[image.clone().stored_as(Codec::Gzip)])),
+    );
+    let arguments = ["squash", "--layers", "2..3", "--json", "in.tar", "out.tar"];
+    let stdout = sandbox.run(&arguments).data("");
+    let mut report: Value = serde_json::from_slice(&stdout).expect("it is JSON");
+    let range = &mut report["ranges"][0];
+    let [digest, diff_id] = ["digest", "diff_id"].map(|key| range[key].take());
+    for digest in [digest, diff_id] {
+        assert!(digest.as_str().is_some_and(|it| it.starts_with("sha256:")));
+    }
+    let keys = ["size_before", "size_after"];
+    let size = |value: &mut Value| value.take().as_u64().expect("a number of bytes");
+    let stored = keys.map(|key| size(&mut report["ranges"][0][key]));
+    let totals = keys.map(|key| size(&mut report[key]));
+    assert_eq!(totals[0] - totals[1], stored[0] - stored[1]);
+    assert_eq!(
+        report,
+        json!({
+            "image": "app:1",
+            "layers_before": 4,
+            "layers_after": 3,
+            "size_before": null,
+            "size_after": null,
+            "ranges": [{
+                "first": 2, "last": 3, "size_before": null, "size_after": null,
+                "unpacked_size": 2560, "digest": null, "diff_id": null,
+                "hidden": 2, "held_below": 1, "held_from": 1,
+            }],
+        })
+    );
+}
