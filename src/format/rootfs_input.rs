@@ -137,7 +137,9 @@ pub(crate) fn check_tar<R: Skip>(input: R) -> Result<i64, TarError> {
     let mut reader = TarReader::new(input);
     let mut newest_mtime = 0;
     while let Some(member) = reader.next_member()? {
-        newest_mtime = newest_mtime.max(member.mtime);
+        // What else is wrong with a header is no reason to refuse it here.
+        let mtime = reader.attributes().map(|it| it.mtime.seconds);
+        newest_mtime = newest_mtime.max(mtime.unwrap_or(member.mtime));
     }
     match reader.cut_off_at() {
         Some(offset) => Err(TarError::EndMissing { offset }),

@@ -74,7 +74,7 @@ pub fn config(
     platform: Option<&Platform>,
     context: Context<'_>,
 ) -> Result<Document<Config>> {
-    let reason = platform.map_or(Reason::OneTree, Reason::Asked);
+    let reason = platform.map_or(Reason::OneTree, Reason::Preferred);
     Ok(one_image(source, image, reason, context)?.image.config)
 }
 

@@ -15,6 +15,8 @@ pub(super) enum Reason<'a> {
     OneImage,
     /// It is about what one image holds, and nobody expects more of it.
     OneTree,
+    /// It is about what one image holds, best for this platform.
+    Preferred(&'a Platform),
     /// The user named one.
     Asked(&'a Platform),
 }
@@ -25,7 +27,7 @@ impl Reason<'_> {
         match self {
             Self::Format => Some("a docker archive takes one platform of each image"),
             Self::OneImage => Some("one image is taken"),
-            Self::OneTree => None,
+            Self::OneTree | Self::Preferred(_) => None,
             Self::Asked(_) => Some("another platform was asked for"),
         }
     }
@@ -108,7 +110,7 @@ fn pick<'a>(piece: Piece<'a>, reason: Reason<'_>, watch: &Watch<'_>) -> Result<P
     let images = &candidates.images;
     let host = Platform::host();
     let wanted = match reason {
-        Reason::Asked(platform) => platform,
+        Reason::Asked(platform) | Reason::Preferred(platform) => platform,
         _ => &host,
     };
     // A descriptor need not say the platform; the config must.

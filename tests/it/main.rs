@@ -11,6 +11,7 @@ mod determinism;
 mod engine;
 mod fixtures;
 mod hostile;
+mod import;
 mod inputs;
 mod judges;
 mod layouts;

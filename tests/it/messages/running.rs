@@ -108,6 +108,7 @@ fn help_fits_the_command() {
         (&["--help"][..], "help.txt"),
         (&["convert", "--help"], "help-convert.txt"),
         (&["export", "--help"], "help-export.txt"),
+        (&["import", "--help"], "help-import.txt"),
         (&["squash", "--help"], "help-squash.txt"),
     ] {
         let output = sandbox.run(arguments);
