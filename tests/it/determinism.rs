@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::support::codec::{digest, hex};
+use crate::support::image::Store;
 use crate::support::judge::Format;
 use crate::support::listing::{assert_golden, listing, names};
 use crate::support::{Sandbox, fixture, testdata};
@@ -15,13 +16,48 @@ const INPUTS: [(&str, Format); 4] = [
     ("podman43__edge.oci.tar", Format::OciArchive),
 ];
 
-/// The options whose output is compared.
-const OPTIONS: [&[&str]; 5] = [
-    &[],
-    &["--compress", "none"],
-    &["--compress", "gzip"],
-    &["--compress", "zstd"],
-    &["--compress", "gzip:9", "--tag", "x:1", "--image", "#1"],
+/// The conversions whose output is compared.
+const CONVERSIONS: [&[&str]; 5] = [
+    &["convert"],
+    &["convert", "--compress", "none"],
+    &["convert", "--compress", "gzip"],
+    &["convert", "--compress", "zstd"],
+    &[
+        "convert",
+        "--compress",
+        "gzip:9",
+        "--tag",
+        "x:1",
+        "--image",
+        "#1",
+    ],
+];
+
+/// The squashes whose output is compared.
+const SQUASHES: [&[&str]; 6] = [
+    &["squash", "--all", "--image", "#1"],
+    &["squash", "--last", "2", "--image", "#1"],
+    &[
+        "squash",
+        "--layers",
+        "2..3",
+        "--image",
+        "#1",
+        "--compress",
+        "none",
+    ],
+    &["squash", "--all", "--image", "#1", "--compress", "gzip"],
+    &[
+        "squash",
+        "--all",
+        "--image",
+        "#1",
+        "--compress",
+        "zstd:19",
+        "--message",
+        "less",
+    ],
+    &["squash", "--max-layers", "2", "--image", "#1"],
 ];
 
 /// The bytes of an archive made on standard output, under an environment.
@@ -30,26 +66,54 @@ fn made(
     sandbox: &Sandbox,
     input: (&str, Format),
     to: Format,
-    options: &[&str],
+    command: &[&str],
     environment: &Environment,
 ) -> Vec<u8> {
     let source = input.1.at(testdata(input.0));
     let target = to.at("-");
-    let mut arguments = vec!["convert", &source, &target, "--jobs", environment.jobs];
-    arguments.extend(platform(to));
-    arguments.extend(options);
+    let arguments = [
+        command,
+        platform(command, to),
+        &["--jobs", environment.jobs],
+        &[&source, &target],
+    ];
+    let arguments = arguments.concat();
     let run = sandbox.restow(&arguments).umask(environment.umask);
     let run = run
         .env("TZ", environment.zone)
         .directory(environment.directory);
-    run.run().data_and_warnings().0
+    run.run().reports().0
+}
+
+/// The bytes of a rootfs tar made on standard output, under an environment.
+#[track_caller]
+fn exported(
+    sandbox: &Sandbox,
+    input: (&str, Format),
+    options: &[&str],
+    environment: &Environment,
+) -> Vec<u8> {
+    let source = input.1.at(testdata(input.0));
+    let command = ["export", "--image", "#1", "--jobs", environment.jobs];
+    let arguments = [
+        &command,
+        platform(&command, Format::Docker),
+        options,
+        &[&source],
+    ]
+    .concat();
+    let run = sandbox.restow(&arguments).umask(environment.umask);
+    let run = run
+        .env("TZ", environment.zone)
+        .directory(environment.directory);
+    run.run().reports().0
 }
 
 /// The goldens are of one platform, whatever machine this is.
-fn platform(to: Format) -> &'static [&'static str] {
+fn platform(command: &[&str], to: Format) -> &'static [&'static str] {
     match to {
-        Format::Docker => &["--platform", "linux/amd64"],
-        Format::Oci | Format::OciArchive => &[],
+        Format::Oci | Format::OciArchive if command[0] == "convert" => &[],
+        _ => &["--platform", "linux/amd64"],
     }
 }
 
@@ -80,34 +144,97 @@ fn jobs_umask_time_zone_and_directory_do_not_matter() {
     sandbox.write("elsewhere/file", "");
     for input in INPUTS {
         for to in [Format::Docker, Format::OciArchive] {
-            for options in OPTIONS {
-                let one = digest(&made(&sandbox, input, to, options, &ONE));
-                let other = digest(&made(&sandbox, input, to, options, &OTHER));
-                assert_eq!(one, other, "{} {to:?} {options:?}", input.0);
+            for command in CONVERSIONS.into_iter().chain(SQUASHES) {
+                let one = digest(&made(&sandbox, input, to, command, &ONE));
+                let other = digest(&made(&sandbox, input, to, command, &OTHER));
+                assert_eq!(one, other, "{} {to:?} {command:?}", input.0);
+            }
+        }
+        for options in EXPORTS {
+            let one = digest(&exported(&sandbox, input, options, &ONE));
+            let other = digest(&exported(&sandbox, input, options, &OTHER));
+            assert_eq!(one, other, "{} {options:?}", input.0);
+        }
+    }
+}
+
+/// How exports are stored that are compared.
+const EXPORTS: [&[&str]; 3] = [&[], &["--compress", "gzip:1"], &["--compress", "zstd"]];
+
+#[test]
+fn a_file_a_pipe_and_a_directory_get_the_same_bytes() {
+    let sandbox = Sandbox::new();
+    for command in CONVERSIONS.into_iter().chain(SQUASHES) {
+        for (name, from) in INPUTS {
+            for to in [Format::Docker, Format::OciArchive] {
+                let expected = made(&sandbox, (name, from), to, command, &ONE);
+                let (source, target) = (from.at("-"), to.at("-"));
+                let arguments = [command, platform(command, to), &[&source, &target]].concat();
+                let run = sandbox.restow(&arguments).stdin_pipe(fixture(name));
+                let (got, _) = run.run().reports();
+                assert_eq!(names(&got), names(&expected), "{name} {to:?} {command:?}");
+                assert_eq!(digest(&got), digest(&expected), "{name} {to:?} {command:?}");
             }
         }
     }
 }
 
+/// What the layers are stored in, and how, does not matter to what is made of them.
+///
+/// `--max-layers` is not asked: it chooses by the sizes of the layers as they are stored.
 #[test]
-fn a_file_a_pipe_and_a_directory_get_the_same_bytes() {
-    let sandbox = Sandbox::new();
-    for options in OPTIONS {
-        for (name, from) in INPUTS {
-            for to in [Format::Docker, Format::OciArchive] {
-                let expected = made(&sandbox, (name, from), to, options, &ONE);
-                let (source, target) = (from.at("-"), to.at("-"));
+fn a_squash_of_an_archive_and_of_a_layout_are_the_same() {
+    for (name, from) in INPUTS {
+        let sandbox = Sandbox::new();
+        let original = from.at(testdata(name));
+        let layouts = ["none", "gzip:1", "zstd:1"].map(|compress| {
+            let layout = format!("oci:{}", compress.replace(':', "-"));
+            let arguments = [
+                "convert",
+                "--image",
+                "#1",
+                "--platform",
+                "linux/amd64",
+                "--compress",
+                compress,
+                &original,
+                &layout,
+            ];
+            drop(sandbox.run(&arguments).reports());
+            layout
+        });
+        let sources = layouts.iter().chain([&original]);
+        let outcomes = sources.map(|source| {
+            let facts = ["--all", "--last=2", "--layers=2..3"].map(|range| {
                 let arguments = [
-                    &["convert", source.as_str(), &target],
-                    platform(to),
-                    options,
-                ]
-                .concat();
-                let run = sandbox.restow(&arguments).stdin_pipe(fixture(name));
-                let (got, _) = run.run().data_and_warnings();
-                assert_eq!(names(&got), names(&expected), "{name} {to:?} {options:?}");
-                assert_eq!(digest(&got), digest(&expected), "{name} {to:?} {options:?}");
-            }
+                    "squash",
+                    range,
+                    "--image",
+                    "#1",
+                    "--platform",
+                    "linux/amd64",
+                    "--compress",
+                    "none",
+                    source,
+                    "docker-archive:-",
+                ];
+                let (archive, _) = sandbox.run(&arguments).reports();
+                let image = Store::from_tar(&archive).docker_images().remove(0);
+                (image.config.clone(), image.diff_ids())
+            });
+            let arguments = [
+                "export",
+                "--image",
+                "#1",
+                "--platform",
+                "linux/amd64",
+                source,
+            ];
+            (facts, digest(&sandbox.run(&arguments).reports().0))
+        });
+        let outcomes: Vec<_> = outcomes.collect();
+        for (source, outcome) in layouts.iter().zip(&outcomes) {
+            assert_eq!(outcome, &outcomes[layouts.len()], "{source} of {name}");
         }
     }
 }
@@ -117,7 +244,7 @@ fn metadata_goes_first_where_all_sizes_are_known() {
     let sandbox = Sandbox::new();
     let metadata = ["oci-layout", "index.json", "manifest.json", "repositories"];
     for input in INPUTS {
-        let archive = made(&sandbox, input, Format::Docker, &[], &ONE);
+        let archive = made(&sandbox, input, Format::Docker, &["convert"], &ONE);
         let names = names(&archive);
         let first: Vec<_> = metadata
             .into_iter()
@@ -150,7 +277,7 @@ fn archives_are_listed_as_the_goldens_say() {
         (Format::OciArchive, "oci-archive"),
     ] {
         for input in INPUTS {
-            let bytes = made(&sandbox, input, to, &[], &ONE);
+            let bytes = made(&sandbox, input, to, &["convert"], &ONE);
             let input = input.0.trim_end_matches(".tar");
             assert_golden(&format!("{input}--{name}.txt"), &listing(&bytes));
         }
@@ -161,15 +288,29 @@ fn archives_are_listed_as_the_goldens_say() {
 fn archives_have_the_digests_that_the_goldens_say() {
     let sandbox = Sandbox::new();
     let mut text = String::new();
+    let mut line = |bytes: &[u8], name: &str, to: &str, options: &[&str]| {
+        let digest = digest(bytes);
+        let line = format!("{} {name} {to} {}", hex(&digest), options.join(" "));
+        writeln!(text, "{}", line.trim_end()).expect("text can grow");
+    };
     for input in INPUTS {
         for to in [Format::Docker, Format::OciArchive] {
-            for options in OPTIONS {
-                let bytes = made(&sandbox, input, to, options, &ONE);
-                let digest = digest(&bytes);
-                let options = options.join(" ");
-                let line = format!("{} {} {to:?} {options}", hex(&digest), input.0);
-                writeln!(text, "{}", line.trim_end()).expect("text can grow");
+            for command in CONVERSIONS {
+                let bytes = made(&sandbox, input, to, command, &ONE);
+                line(&bytes, input.0, &format!("{to:?}"), &command[1..]);
             }
+        }
+    }
+    for input in INPUTS {
+        for to in [Format::Docker, Format::OciArchive] {
+            for command in SQUASHES {
+                let bytes = made(&sandbox, input, to, command, &ONE);
+                line(&bytes, input.0, &format!("{to:?}"), command);
+            }
+        }
+        for options in EXPORTS {
+            let bytes = exported(&sandbox, input, options, &ONE);
+            line(&bytes, input.0, "export", options);
         }
     }
     assert_golden("digests.txt", &text);
