@@ -15,6 +15,7 @@ mod import;
 mod inputs;
 mod judges;
 mod layouts;
+mod memory;
 mod merge_cases;
 mod messages;
 mod overlay;
