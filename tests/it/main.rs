@@ -22,6 +22,7 @@ mod overlay;
 mod readme;
 mod referrers;
 mod roundtrip;
+mod squash;
 mod streaming;
 
 use std::collections::BTreeSet;
