@@ -7,6 +7,7 @@
 //!
 //! [OCI image specification]: https://github.com/opencontainers/image-spec/tree/v1.1.1
 
+mod change;
 mod config;
 mod descriptor;
 mod document;
@@ -18,6 +19,7 @@ mod platform;
 mod reference;
 mod time;
 
+pub use change::{ChangeError, ChangeFault, Changes};
 pub use config::Config;
 pub(crate) use config::{Provenance, Squashed, squash_config};
 pub use descriptor::Descriptor;

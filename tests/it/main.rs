@@ -5,6 +5,7 @@ mod support;
 
 mod architecture;
 mod atomic;
+mod changes;
 mod convert;
 mod corpus;
 mod determinism;

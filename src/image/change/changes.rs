@@ -1,0 +1,105 @@
+//! A list of instructions, and what it makes of a config.
+
+use serde_json::Value;
+
+use crate::image::change::instruction::Instruction;
+use crate::image::change::lines::{self, Fragment};
+use crate::image::change::runtime::Runtime;
+use crate::image::change::{ChangeError, ChangeFault};
+
+/// Instructions that change an image's config, in their order.
+///
+/// By default there are none. They are CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL,
+/// ONBUILD, STOPSIGNAL, USER, VOLUME and WORKDIR.
+///
+/// ```
+/// use restow::image::Changes;
+/// use serde_json::json;
+///
+/// let changes = Changes::parse(&["ENV HOME=/home/me", "WORKDIR $HOME"])?;
+/// let mut config = json!({"Cmd": ["sh"]});
+/// changes.apply(&mut config)?;
+/// let expected = json!({"Cmd": ["sh"], "Env": ["HOME=/home/me"], "WorkingDir": "/home/me"});
+/// assert_eq!(config, expected);
+/// # Ok::<(), restow::image::ChangeError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    escape: char,
+    list: Vec<Change>,
+}
+
+/// An instruction, and how it was written.
+#[derive(Clone, Debug)]
+struct Change {
+    text: String,
+    instruction: Instruction,
+}
+
+impl Changes {
+    /// Reads the values of `--change`.
+    ///
+    /// They are joined with newlines and read as one fragment of a Dockerfile: a
+    /// backslash at the end of one continues it in the next.
+    ///
+    /// # Errors
+    ///
+    /// Fails if an instruction is none of those accepted, or is wrong by itself. What
+    /// depends on variables, only [`apply`](Self::apply) can tell.
+    pub fn parse<S: AsRef<str>>(values: &[S]) -> Result<Self, ChangeError> {
+        if values.is_empty() {
+            return Ok(Self::default());
+        }
+        let values: Vec<&str> = values.iter().map(AsRef::as_ref).collect();
+        let Fragment { escape, lines } = lines::parse(&values.join("\n"))?;
+        if lines.is_empty() {
+            return Err(ChangeError::Empty);
+        }
+        let change = |line: String| {
+            let text = line.trim().to_owned();
+            let checked = Instruction::parse(&line, escape).and_then(|instruction| {
+                if !text.contains('$') {
+                    Runtime::new(&Value::Null, escape)?.apply(&instruction)?;
+                }
+                Ok(instruction)
+            });
+            match checked {
+                Ok(instruction) => Ok(Change { text, instruction }),
+                Err(fault) => Err(fault.of(&text)),
+            }
+        };
+        let list = lines.into_iter().map(change).collect::<Result<_, _>>()?;
+        Ok(Self { escape, list })
+    }
+
+    /// Whether there are no instructions.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Changes the `config` object of a config: what Go calls `Env`, `Cmd` and so on.
+    ///
+    /// Null counts as an empty object. Fields that no instruction is about stay as they
+    /// are, known or not; where one fails, all do.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a field that an instruction is about is not what it should be, or if
+    /// variables make the instruction wrong.
+    pub fn apply(&self, config: &mut Value) -> Result<(), ChangeError> {
+        let Some(first) = self.list.first() else {
+            return Ok(());
+        };
+        let at = |change: &Change| {
+            let text = change.text.clone();
+            move |fault: ChangeFault| fault.of(&text)
+        };
+        let mut runtime = Runtime::new(config, self.escape).map_err(at(first))?;
+        for change in &self.list {
+            runtime.apply(&change.instruction).map_err(at(change))?;
+        }
+        *config = runtime.into_value();
+        Ok(())
+    }
+}

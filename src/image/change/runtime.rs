@@ -1,0 +1,283 @@
+//! The `config` object of a config, and what instructions do to it.
+
+use serde_json::{Map, Value, json};
+
+use crate::image::change::expand::Variables;
+use crate::image::change::instruction::{CommandLine, Instruction};
+use crate::image::change::{ChangeFault, ports, signal};
+
+/// What runs the shell form where the config names no other shell.
+const SHELL: [&str; 2] = ["/bin/sh", "-c"];
+
+/// A `config` object that is being changed.
+#[derive(Debug, Default)]
+pub(super) struct Runtime {
+    fields: Map<String, Value>,
+    variables: Variables,
+    escape: char,
+    /// The check as it was before the first instruction.
+    base_health: Map<String, Value>,
+    /// Whether one of the instructions set a command.
+    has_command: bool,
+}
+
+impl Runtime {
+    /// Takes the object. Null is an empty one.
+    pub(super) fn new(config: &Value, escape: char) -> Result<Self, ChangeFault> {
+        let mut runtime = Self {
+            fields: object(config, "config")?,
+            escape,
+            ..Self::default()
+        };
+        let health = runtime.fields.get("Healthcheck");
+        runtime.base_health = object(health.unwrap_or(&Value::Null), "config.Healthcheck")?;
+        for variable in runtime.strings("Env")? {
+            let (name, value) = variable.split_once('=').unwrap_or((&variable, ""));
+            runtime.variables.set(name, value);
+        }
+        Ok(runtime)
+    }
+
+    /// Gives the object back.
+    pub(super) fn into_value(self) -> Value {
+        Value::Object(self.fields)
+    }
+
+    /// Carries out an instruction.
+    pub(super) fn apply(&mut self, instruction: &Instruction) -> Result<(), ChangeFault> {
+        match instruction {
+            Instruction::Cmd(line) => self.set_command(line)?,
+            Instruction::Entrypoint(line) => self.set_entrypoint(line)?,
+            Instruction::Env(pairs) => self.set_variables(pairs)?,
+            Instruction::Expose(words) => self.expose(words)?,
+            Instruction::Healthcheck(health) => {
+                let health = health.onto(self.base_health.clone());
+                self.set("Healthcheck", health);
+            }
+            Instruction::Label(pairs) => self.set_labels(pairs)?,
+            Instruction::Onbuild(trigger) => {
+                self.list("OnBuild")?.push(trigger.as_str().into());
+            }
+            Instruction::StopSignal(word) => {
+                let signal = self.expand(word)?;
+                signal::check(&signal)?;
+                self.set("StopSignal", signal);
+            }
+            Instruction::User(user) => match self.expand(user)? {
+                user if user.is_empty() => self.remove("User"),
+                user => self.set("User", user),
+            },
+            Instruction::Volume(words) => self.add_volumes(words)?,
+            Instruction::Workdir(path) => self.set_directory(path)?,
+        }
+        Ok(())
+    }
+
+    fn set_command(&mut self, line: &CommandLine) -> Result<(), ChangeFault> {
+        // As in Docker, what gives no word does not count as a command of this config
+        // when an entrypoint follows.
+        self.has_command |= match line {
+            CommandLine::Exec(words) => !words.is_empty(),
+            CommandLine::Shell(text) => text.is_some(),
+        };
+        let words = self.words(line)?;
+        self.set("Cmd", words);
+        self.remove("ArgsEscaped");
+        Ok(())
+    }
+
+    /// A command that was there before belonged to another entrypoint, and goes.
+    fn set_entrypoint(&mut self, line: &CommandLine) -> Result<(), ChangeFault> {
+        match line {
+            CommandLine::Shell(None) => self.remove("Entrypoint"),
+            CommandLine::Exec(words) if words.is_empty() => self.remove("Entrypoint"),
+            line => {
+                let words = self.words(line)?;
+                self.set("Entrypoint", words);
+            }
+        }
+        if !self.has_command {
+            self.remove("Cmd");
+        }
+        self.remove("ArgsEscaped");
+        Ok(())
+    }
+
+    /// The words of a command line, with the shell's in front of a text for it.
+    fn words(&mut self, line: &CommandLine) -> Result<Vec<String>, ChangeFault> {
+        let text = match line {
+            CommandLine::Exec(words) => return Ok(words.clone()),
+            CommandLine::Shell(text) => text,
+        };
+        let mut words = self.strings("Shell")?;
+        if words.is_empty() {
+            words = SHELL.map(str::to_owned).to_vec();
+        }
+        words.extend(text.clone());
+        Ok(words)
+    }
+
+    /// All values are expanded before the first is set.
+    fn set_variables(&mut self, pairs: &[(String, String)]) -> Result<(), ChangeFault> {
+        for (name, value) in self.expanded(pairs)? {
+            let variables = self.list("Env")?;
+            let is_same = |it: &str| it.split('=').next() == Some(&name);
+            let mut there = variables.iter_mut();
+            let there = there.find(|it| it.as_str().is_some_and(is_same));
+            let variable = Value::from(format!("{name}={value}"));
+            match there {
+                Some(there) => *there = variable,
+                None => variables.push(variable),
+            }
+            self.variables.set(&name, &value);
+        }
+        Ok(())
+    }
+
+    fn set_labels(&mut self, pairs: &[(String, String)]) -> Result<(), ChangeFault> {
+        let pairs = self.expanded(pairs)?;
+        let pairs = pairs.into_iter().map(|(name, value)| (name, value.into()));
+        self.add("Labels", pairs.collect())
+    }
+
+    fn expose(&mut self, words: &[String]) -> Result<(), ChangeFault> {
+        let mut ports = Map::new();
+        for word in words {
+            for port in self.variables.expand_words(word, self.escape)? {
+                let names = ports::parse(&port)?.into_iter();
+                ports.extend(names.map(|name| (name, json!({}))));
+            }
+        }
+        // Variables may be empty, all of them.
+        if ports.is_empty() {
+            return Ok(());
+        }
+        self.add("ExposedPorts", ports)
+    }
+
+    fn add_volumes(&mut self, words: &[String]) -> Result<(), ChangeFault> {
+        let mut volumes = Map::new();
+        for word in words {
+            match self.expand(word)? {
+                path if path.is_empty() => {
+                    return Err(ChangeFault::unexpected("a path", word));
+                }
+                path => volumes.insert(path, json!({})),
+            };
+        }
+        self.add("Volumes", volumes)
+    }
+
+    /// A relative path is joined to the one before it. As in Docker, that cleans it, and
+    /// an absolute one stays as it is.
+    fn set_directory(&mut self, word: &str) -> Result<(), ChangeFault> {
+        let path = self.expand(word)?;
+        if path.is_empty() {
+            return Err(ChangeFault::unexpected("a path", word));
+        }
+        let path = if path.starts_with('/') {
+            path
+        } else {
+            let before = self.fields.get("WorkingDir").and_then(Value::as_str);
+            cleaned(&format!("{}/{path}", before.unwrap_or_default()))
+        };
+        self.set("WorkingDir", path);
+        Ok(())
+    }
+
+    fn expand(&mut self, word: &str) -> Result<String, ChangeFault> {
+        self.variables.expand(word, self.escape)
+    }
+
+    /// Expands names and values. Docker would take a name that turns out empty, and set
+    /// what nothing can use.
+    fn expanded(
+        &mut self,
+        pairs: &[(String, String)],
+    ) -> Result<Vec<(String, String)>, ChangeFault> {
+        let pairs = pairs.iter().map(|(name, value)| {
+            let expanded = self.expand(name)?;
+            if expanded.is_empty() {
+                return Err(ChangeFault::unexpected("a name", name));
+            }
+            Ok((expanded, self.expand(value)?))
+        });
+        pairs.collect()
+    }
+
+    fn set(&mut self, field: &str, value: impl Into<Value>) {
+        self.fields.insert(field.to_owned(), value.into());
+    }
+
+    fn remove(&mut self, field: &str) {
+        self.fields.shift_remove(field);
+    }
+
+    /// Adds members to the object that a field is.
+    fn add(&mut self, field: &str, members: Map<String, Value>) -> Result<(), ChangeFault> {
+        let there = self.fields.entry(field).or_insert(Value::Null);
+        if there.is_null() {
+            *there = json!({});
+        }
+        let Value::Object(there) = there else {
+            return Err(wrong(field, "an object"));
+        };
+        there.extend(members);
+        Ok(())
+    }
+
+    /// The list of strings that a field is. It is there afterwards.
+    fn list(&mut self, field: &str) -> Result<&mut Vec<Value>, ChangeFault> {
+        let there = self.fields.entry(field).or_insert(Value::Null);
+        if there.is_null() {
+            *there = json!([]);
+        }
+        match there {
+            Value::Array(values) if values.iter().all(Value::is_string) => Ok(values),
+            _ => Err(wrong(field, "a list of strings")),
+        }
+    }
+
+    /// A copy of the strings that a field lists.
+    fn strings(&mut self, field: &str) -> Result<Vec<String>, ChangeFault> {
+        if self.fields.get(field).is_none_or(Value::is_null) {
+            return Ok(Vec::new());
+        }
+        let values = self.list(field)?.iter();
+        Ok(values
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect())
+    }
+}
+
+fn wrong(field: &str, expected: &'static str) -> ChangeFault {
+    let field = format!("config.{field}");
+    ChangeFault::Field { field, expected }
+}
+
+fn object(value: &Value, field: &str) -> Result<Map<String, Value>, ChangeFault> {
+    match value {
+        Value::Null => Ok(Map::new()),
+        Value::Object(fields) => Ok(fields.clone()),
+        _ => Err(ChangeFault::Field {
+            field: field.to_owned(),
+            expected: "an object",
+        }),
+    }
+}
+
+/// An absolute path without `.`, `..` and doubled slashes.
+fn cleaned(path: &str) -> String {
+    let mut parts = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
+}
