@@ -21,7 +21,7 @@ use std::path::PathBuf;
 
 use crate::digest::Digest;
 use crate::event::Watch;
-use crate::image::{DocumentError, Platform};
+use crate::image::{ChangeError, DocumentError, Platform};
 use crate::layer::LayerError;
 use crate::stream::{Compression, CopyError};
 use crate::tar_stream::TarError;
@@ -51,6 +51,9 @@ pub enum Error {
         /// How many would be left.
         left: usize,
     },
+    /// An instruction cannot be applied to a config.
+    #[error(transparent)]
+    Change(#[from] ChangeError),
     /// The compression of a blob is not one that can be read.
     #[error("its {compression} stream is damaged")]
     Compression {

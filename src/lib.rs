@@ -13,7 +13,7 @@
 //!           │              │
 //!         merge          format        many layers → one tree │ images on disk
 //!             ╲          ╱
-//!                 ops                  convert, export, squash
+//!                 ops                  convert, export, import, squash
 //!                  │
 //!             main + cli               the only place that knows clap, indicatif, a terminal
 //! ```
@@ -31,7 +31,7 @@
 //! [`format::source::ImageSource`]; [`format::create`] begins an output, a
 //! [`format::sink::ImageSink`]; [`ops::convert()`] moves images from one to the
 //! other, and [`ops::squash()`] merges layers on the way. [`ops::export()`] writes
-//! what all layers show together. Everything that is read is verified against its
+//! what all layers show together, and [`ops::import()`] makes an image of that. Everything that is read is verified against its
 //! digest, size and diff_id while it passes by, and nothing of an output is visible
 //! before all of it is there.
 //!

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::Args;
 use restow::event::{Event, Watch};
 use restow::format::{self, Format, Opening, RootfsInput};
-use restow::image::{Config, Document, Platform, Reference, parse_time};
+use restow::image::{Changes, Config, Document, Platform, Reference, parse_time};
 use restow::ops::{self, Compress, Context, ImportOptions};
 
 use crate::cli::Global;
@@ -35,6 +35,14 @@ pub(super) struct Arguments {
     /// Take the config of this image, all but its layers and history
     #[arg(long, value_name = "IMAGE")]
     config_from: Option<OsString>,
+
+    /// Change the config by a Dockerfile instruction (repeatable)
+    ///
+    /// CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER,
+    /// VOLUME or WORKDIR, as for `docker import`. All of them are read together, as
+    /// lines of one Dockerfile.
+    #[arg(long = "change", short, value_name = "INSTRUCTION")]
+    changes: Vec<String>,
 
     /// Say this in the history
     #[arg(long, short, value_name = "TEXT")]
@@ -94,6 +102,10 @@ pub(super) fn run(
     }
     let format = output_format(&destination, arguments.to)?.unwrap_or(Format::DockerArchive);
     let names = names(&destination, format, &arguments.tags)?;
+    let changes = Changes::parse(&arguments.changes).map_err(|error| Failure::Usage {
+        message: error.to_string(),
+        hint: None,
+    })?;
     let created = match arguments.created {
         Some(created) => Some(created),
         None => source_date_epoch()?,
@@ -125,6 +137,7 @@ pub(super) fn run(
         created,
         message: arguments.message.clone(),
         config,
+        changes,
     };
     let input = match source.place {
         Place::Standard => standard::input(interrupt)?,

@@ -25,7 +25,7 @@ use crate::cli::interrupt::Interrupt;
 use crate::cli::output::Output;
 use crate::cli::report::{ExitStatus, Failure, report};
 
-/// Convert, squash and export container images offline, without an engine, a registry or root
+/// Convert, squash, export and import container images offline, without an engine, a registry or root
 ///
 /// Images are named as skopeo and podman name them (containers-transports(5)):
 /// docker-archive:PATH[:REF], oci:DIR[:REF], oci-archive:PATH[:REF], rootfs:PATH.

@@ -11,7 +11,7 @@ use crate::format::sink::{ImageSink, OutputIndex, OutputRoot};
 use crate::format::source::{Content, Image, ImageSource, Layer};
 use crate::format::{RootfsInput, RootfsStream, check_tar};
 use crate::image::media_type::oci_layer;
-use crate::image::{Config, Descriptor, Document, Platform, Provenance, rfc3339};
+use crate::image::{Changes, Config, Descriptor, Document, Platform, Provenance, rfc3339};
 use crate::ops::convert::{Compress, Name};
 use crate::ops::deliver::named;
 use crate::ops::narrow::Reason;
@@ -38,6 +38,8 @@ pub struct ImportOptions {
     pub message: Option<String>,
     /// The config that it takes over whole, but for rootfs and history.
     pub config: Option<Document<Config>>,
+    /// What changes in the config.
+    pub changes: Changes,
 }
 
 /// Imports a root filesystem: its bytes, unpacked, become the only layer.
@@ -240,9 +242,14 @@ impl Importer<'_> {
             newest: &rfc3339(taken.newest_mtime),
             comment: self.options.message.as_deref(),
         };
-        let config = provenance
+        let mut config = provenance
             .config(self.options.config.as_ref())
             .map_err(own)?;
+        if !self.options.changes.is_empty() {
+            let mut value = config.value().map_err(own)?;
+            self.options.changes.apply(&mut value["config"])?;
+            config = Document::from_value(&value).map_err(own)?;
+        }
         let compression = recoding.compression();
         let media_type = oci_layer(compression).expect("what is written has a media type");
         let layer = Layer {

@@ -216,6 +216,38 @@ fn a_config_is_taken_over_whole() {
     }
 }
 
+/// What each instruction means is tested in `changes.rs`.
+#[test]
+fn instructions_change_the_config_that_was_made_or_taken_over() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in", rootfs());
+    let changes = ["-c", "ENV A=1 B=$A", "--change", "workdir /w\nCMD run $A"];
+    let arguments = [&["in", "oci:out"], &changes[..]].concat();
+    import(&sandbox, &arguments, None).silent();
+    let (_, config, _) = imported(&sandbox, Format::Oci);
+    let config = &config["config"];
+    assert_eq!(config["Env"], json!(["A=1", "B="]));
+    assert_eq!(config["WorkingDir"], "/w");
+    assert_eq!(config["Cmd"], json!(["/bin/sh", "-c", "run $A"]));
+    assert_eq!(
+        (&config["User"], &config["Tty"]),
+        (&json!(""), &json!(false))
+    );
+
+    let base = make::Image::new(&["app:1"], &["file a 1"]).with_config(|config| {
+        config["config"] = json!({"Env": ["A=base"], "WorkingDir": "/app", "X": 1});
+    });
+    let sandbox = Sandbox::new();
+    sandbox.write("base.tar", make::tar(&make::docker(&[base])));
+    let changes = ["-c", "ENV B=$A", "-c", "WORKDIR bin"];
+    let from = ["--config-from", "base.tar", "-", "docker-archive:out"];
+    let arguments = [&from[..], &changes].concat();
+    import(&sandbox, &arguments, Some(rootfs())).silent();
+    let (_, config, _) = imported(&sandbox, Format::Docker);
+    let expected = json!({"Env": ["A=base", "B=base"], "WorkingDir": "/app/bin", "X": 1});
+    assert_eq!(config["config"], expected);
+}
+
 #[test]
 fn what_is_no_root_filesystem_is_refused() {
     let words = "etc/ etc/hosts=localhost bin->usr/bin";
@@ -263,7 +295,17 @@ fn what_is_no_root_filesystem_is_refused() {
 
 #[test]
 fn usage_that_makes_no_sense_is_refused() {
-    let cases: [(&[&str], i32, &str); 6] = [
+    let cases: [(&[&str], i32, &str); 8] = [
+        (
+            &["in", "out", "--change", "RUN true"],
+            2,
+            "error: `RUN true`: it changes no config: expected CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME or WORKDIR\n",
+        ),
+        (
+            &["in", "out", "-c", "ENV P=http", "-c", "EXPOSE $P"],
+            1,
+            "error: `EXPOSE $P`: expected a port up to 65535 or a range such as `8000-8010`, with `/tcp`, `/udp` or `/sctp` behind it, got `http`\n",
+        ),
         (
             &["docker-archive:in", "out"],
             2,
@@ -332,10 +374,20 @@ fn an_imported_program_runs_in_the_engine() {
     };
     let tag = format!("{}:1", engine::unique());
     let config = make::Image::new(&["app:1"], &["file a 1"]).with_config(|config| {
-        config["config"] = json!({"Entrypoint": ["/say", "from"], "Cmd": ["a", "config"]});
+        config["config"] = json!({"Entrypoint": ["/say", "from"], "Cmd": ["nothing"]});
     });
     sandbox.write("app.tar", make::tar(&make::docker(&[config])));
-    let arguments = ["--config-from", "app.tar", "--tag", &tag, "-", "-"];
+    let change = "CMD [\"a\", \"config\"]";
+    let arguments = [
+        "--config-from",
+        "app.tar",
+        "--change",
+        change,
+        "--tag",
+        &tag,
+        "-",
+        "-",
+    ];
     let archive = import(&sandbox, &arguments, Some(tar)).data("");
     let _loaded = Loaded::load(&archive, std::slice::from_ref(&tag));
     let mut run = Command::new("docker");

@@ -50,6 +50,7 @@ fn the_examples_work_when_pasted() {
         "few.tar",
         "flat.tar",
         "new.tar",
+        "one-layer.tar",
         "one.tar",
         "part.tar",
         "rootfs.tar",
