@@ -243,7 +243,7 @@ fn assert_squashes(fixtures: &[Fixture]) {
             } else {
                 Strictness::DefinedOnly
             };
-            let original = replay_for(stored, &range);
+            let original = replay_for(stored, std::slice::from_ref(&range));
             assert_same(&original, &replay(&squashed.stored), strictness, &what);
         }
     }

@@ -199,7 +199,7 @@ impl Case {
 fn check(case: &Case, format: Format) {
     let what = format!("case {} from {format:?}", case.number);
     let layers = layer::stack(case.stack);
-    let original = replay_for(&layers, &case.range);
+    let original = replay_for(&layers, std::slice::from_ref(&case.range));
     let sandbox = Sandbox::new();
     let image = Image::of_layers(&["app:1"], layers);
     let source = put(&sandbox, "in", format, &image);
@@ -309,7 +309,7 @@ fn every_case_has_the_view_that_it_says() {
     for case in tables.iter().flatten() {
         let what = format!("case {}", case.number);
         let layers = layer::stack(case.stack);
-        let original = replay_for(&layers, &case.range);
+        let original = replay_for(&layers, std::slice::from_ref(&case.range));
         let view = original.text();
         let view: Vec<&str> = view.lines().collect();
         assert_eq!(view.join(" "), case.view, "{what}");

@@ -5,7 +5,7 @@
 //! that no layer has an entry for is not compared above a base.
 
 use proptest::prelude::*;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::canonical::{assert_bytes, assert_entries, assert_order};
 use crate::support::codec::decompress;
@@ -14,7 +14,7 @@ use crate::support::judge::Format;
 use crate::support::make::Image;
 use crate::support::naive::{entries, is_inside, path_of, replay, replay_for};
 use crate::support::random::{Flavour, Stack, stacks};
-use crate::support::squash::{Squashed, put, squash};
+use crate::support::squash::{Squashed, put, range_argument, read};
 use crate::support::tree::{Strictness, assert_same};
 use crate::support::{Sandbox, layer, random_cases};
 
@@ -25,52 +25,109 @@ fn shown(stack: &Stack) -> String {
 }
 
 /// Every range of so many layers, from 0.
-fn ranges(count: usize) -> impl Iterator<Item = std::ops::RangeInclusive<usize>> {
+fn ranges(count: usize) -> impl Iterator<Item = Range> {
     (0..count).flat_map(move |start| (start..count).map(move |end| start..=end))
 }
 
-/// Checks one squash of a stack against the naive replay.
+/// A range of layers, from 0.
+type Range = std::ops::RangeInclusive<usize>;
+
+/// Squashes an image by these arguments, and returns the outcome with the report on it.
+#[track_caller]
+fn squash(sandbox: &Sandbox, source: &str, arguments: &[&str]) -> (Squashed, Value) {
+    let arguments = [
+        &["squash", "--json"],
+        arguments,
+        &[source, "docker-archive:out"],
+    ]
+    .concat();
+    let (report, _) = sandbox.run(&arguments).reports();
+    let squashed = read(sandbox, "out", Format::Docker);
+    std::fs::remove_file(sandbox.path("out")).expect("the output can be removed");
+    let report = serde_json::from_slice(&report).expect("the report is JSON");
+    (squashed, report)
+}
+
+/// Checks a squash of ranges of a stack, the lowest first, against the naive replay.
 #[track_caller]
 fn assert_squashed(
     stack: &Stack,
     image: &Image,
-    range: &std::ops::RangeInclusive<usize>,
+    ranges: &[Range],
     squashed: &Squashed,
+    report: &Value,
 ) {
-    let what = format!("{range:?} of {}", shown(stack));
-    let (start, end) = (*range.start(), *range.end());
-
+    let what = format!("{ranges:?} of {}", shown(stack));
     let ids = squashed.image.diff_ids();
-    assert_eq!(ids[..start], image.diff_ids[..start], "{what}: below");
-    assert_eq!(ids[start + 1..], image.diff_ids[end + 1..], "{what}: above");
-    assert_eq!(
-        squashed.stored[..start],
-        image.layers[..start],
-        "{what}: below"
-    );
-    assert_eq!(
-        squashed.stored[start + 1..],
-        image.layers[end + 1..],
-        "{what}: above"
-    );
+    // The layers of the input that have not been met in the output yet.
+    let mut next = 0;
+    for (at, stored) in squashed.stored.iter().enumerate() {
+        let Some(number) = ranges.iter().position(|it| *it.start() == next) else {
+            assert_eq!(
+                ids[at], image.diff_ids[next],
+                "{what}: a layer that is not merged"
+            );
+            assert_eq!(
+                *stored, image.layers[next],
+                "{what}: a layer that is not merged"
+            );
+            next += 1;
+            continue;
+        };
+        let range = &ranges[number];
+        let below = replay(&squashed.stored[..at]);
+        assert_bytes(&decompress(stored));
+        let new = entries(stored);
+        assert_entries(&new, (next > 0).then_some(&below));
+        assert_order(&new);
+        if next > 0 {
+            assert_nothing_is_made_up(&stack.layers[range.clone()], &new, &what);
+        }
+        assert_savings(image, ranges, range, &report["ranges"][number], &what);
+        next = range.end() + 1;
+    }
+    assert_eq!(next, image.layers.len(), "{what}: all layers are there");
     assert_history(image, squashed, &what);
 
-    let (new, base) = (&squashed.stored[start], replay(&image.layers[..start]));
-    assert_bytes(&decompress(new));
-    let new = entries(new);
-    assert_entries(&new, (start > 0).then_some(&base));
-    assert_order(&new);
-    if start > 0 {
-        assert_nothing_is_made_up(&stack.layers[start..=end], &new, &what);
-    }
-
-    let strictness = if start == 0 {
+    let is_whole = ranges.iter().all(|it| *it.start() == 0);
+    let strictness = if is_whole {
         Strictness::All
     } else {
         Strictness::DefinedOnly
     };
-    let original = replay_for(&image.layers, range);
+    let original = replay_for(&image.layers, ranges);
     assert_same(&original, &replay(&squashed.stored), strictness, &what);
+}
+
+/// What the report says that a range has saved is what no name leads to any more.
+#[track_caller]
+fn assert_savings(image: &Image, ranges: &[Range], range: &Range, report: &Value, what: &str) {
+    let (start, end) = (*range.start(), *range.end());
+    let before = replay_for(&image.layers[..start], ranges);
+    let after = replay_for(&image.layers[..=end], ranges);
+    let gone = after
+        .lost_files()
+        .filter(|(layer, _)| range.contains(layer));
+    let gone: u64 = gone.map(|(_, size)| size).sum();
+    let mut held: Vec<_> = after
+        .lost_files()
+        .filter(|(layer, _)| *layer < start)
+        .collect();
+    for file in before.lost_files() {
+        let at = held.iter().position(|it| *it == file);
+        held.swap_remove(at.expect("what was lost below is lost above"));
+    }
+    let from = held.iter().map(|(layer, _)| layer + 1).min();
+    let held: u64 = held.iter().map(|(_, size)| size).sum();
+    let got = ["first", "last", "hidden", "held_below", "held_from"].map(|key| &report[key]);
+    let expected = [
+        json!(start + 1),
+        json!(end + 1),
+        json!(gone),
+        json!(held),
+        json!(from),
+    ];
+    assert_eq!(got, expected.each_ref(), "{what}");
 }
 
 /// As many entries of the history as layers are not empty, and those that were there are there still.
@@ -133,9 +190,25 @@ proptest! {
         let image = Image::of_layers(&["app:1"], stack.tars());
         let source = put(&sandbox, "in", Format::Docker, &image);
         for range in ranges(image.layers.len()) {
-            let squashed = squash(&sandbox, &source, &range, Format::Docker);
-            assert_squashed(&stack, &image, &range, &squashed);
-            std::fs::remove_file(sandbox.path("out")).expect("the output can be removed");
+            let layers = range_argument(&range);
+            let (squashed, report) = squash(&sandbox, &source, &["--layers", &layers]);
+            assert_squashed(&stack, &image, &[range], &squashed, &report);
+        }
+    }
+
+    #[test]
+    fn every_number_of_layers_keeps_the_tree(stack in stacks(Flavour::Any, 3..7)) {
+        let sandbox = Sandbox::new();
+        let image = Image::of_layers(&["app:1"], stack.tars());
+        let source = put(&sandbox, "in", Format::Docker, &image);
+        for most in 1..image.layers.len() {
+            let (squashed, report) = squash(&sandbox, &source, &["--max-layers", &most.to_string()]);
+            prop_assert_eq!(squashed.stored.len(), most);
+            let number = |value: &Value| value.as_u64().and_then(|it| usize::try_from(it).ok());
+            let number = |value| number(value).expect("a number of a layer") - 1;
+            let ranges = report["ranges"].as_array().expect("a list").iter();
+            let ranges = ranges.map(|it| number(&it["first"])..=number(&it["last"]));
+            assert_squashed(&stack, &image, &ranges.collect::<Vec<_>>(), &squashed, &report);
         }
     }
 
@@ -174,8 +247,8 @@ proptest! {
             .map(|(name, image)| (put(&sandbox, name, Format::Docker, image), image));
         for range in ranges(stack.layers.len()) {
             let new = sources.each_ref().map(|(source, _)| {
-                let squashed = squash(&sandbox, source, &range, Format::Docker);
-                std::fs::remove_file(sandbox.path("out")).expect("the output can be removed");
+                let layers = range_argument(&range);
+                let (squashed, _) = squash(&sandbox, source, &["--layers", &layers]);
                 squashed.stored[*range.start()].clone()
             });
             let [one, other] = new.each_ref().map(|it| words(&entries(it)));
@@ -292,15 +365,16 @@ fn stacks_that_went_wrong_once_go_right() {
         let image = Image::of_layers(&["app:1"], layers);
         let source = put(&sandbox, "in", Format::Docker, &image);
         for range in ranges(image.layers.len()) {
-            let squashed = squash(&sandbox, &source, &range, Format::Docker);
-            let strictness = if *range.start() == 0 {
+            let layers = range_argument(&range);
+            let (squashed, _) = squash(&sandbox, &source, &["--layers", &layers]);
+            let is_whole = *range.start() == 0;
+            let strictness = if is_whole {
                 Strictness::All
             } else {
                 Strictness::DefinedOnly
             };
-            let original = replay_for(&image.layers, &range);
+            let original = replay_for(&image.layers, &[range]);
             assert_same(&original, &replay(&squashed.stored), strictness, text);
-            std::fs::remove_file(sandbox.path("out")).expect("the output can be removed");
         }
     }
 }

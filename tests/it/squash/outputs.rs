@@ -9,21 +9,7 @@ use crate::support::image::{Store, facts, strings};
 use crate::support::judge::Format;
 use crate::support::make::{self, Image, Layout};
 use crate::support::sandbox::Tree;
-use crate::support::squash::{Squashed, put, squashed};
-
-/// The one image in `out`.
-#[track_caller]
-fn image_in(sandbox: &Sandbox, name: &str, format: Format) -> Squashed {
-    let images = format.images(&sandbox.path(name));
-    let [image] = images.as_slice() else {
-        panic!("{} images", images.len());
-    };
-    Squashed {
-        image: image.clone(),
-        stored: Store::open(&sandbox.path(name)).stored(image),
-        warnings: Vec::new(),
-    }
-}
+use crate::support::squash::{put, read, squashed};
 
 /// What a file or directory is, by its content.
 #[track_caller]
@@ -58,7 +44,7 @@ fn the_output_is_of_the_format_that_was_asked_for_or_of_that_of_the_input() {
             drop(sandbox.run(&arguments).reports());
             let what = format!("{from:?} {options:?} {target}");
             assert_eq!(format_of(&sandbox, "out"), expected, "{what}");
-            let squashed = image_in(&sandbox, "out", expected);
+            let squashed = read(&sandbox, "out", expected);
             assert_eq!(layers(&three, &squashed), "1 [2 3]", "{what}");
             assert_eq!(squashed.image.tags, ["docker.io/library/app:1"], "{what}");
         }
@@ -78,7 +64,7 @@ fn pipes_are_inputs_and_outputs_of_every_format() {
                 let run = sandbox.restow(&["squash", "--last", "2", &source, &target]);
                 let (out, _) = run.stdin_pipe(bytes.clone()).run().reports();
                 sandbox.write("out", out);
-                assert_eq!(layers(&three, &image_in(&sandbox, "out", to)), "1 [2 3]");
+                assert_eq!(layers(&three, &read(&sandbox, "out", to)), "1 [2 3]");
             }
             // The format of the input is that of the output, through a pipe too.
             let run = sandbox.restow(&["squash", "--last", "2", "-", "-"]);
@@ -132,7 +118,7 @@ fn the_new_layer_is_compressed_as_the_uppermost_was_or_as_is_said() {
                 &target,
             ];
             drop(sandbox.run(&arguments).reports());
-            let squashed = image_in(&sandbox, "out", to);
+            let squashed = read(&sandbox, "out", to);
             let start = range
                 .split('.')
                 .next()
@@ -182,7 +168,7 @@ fn tags_stay_unless_others_are_given() {
             let arguments = [&["squash", "--all"], options, &[&source, &target]].concat();
             drop(sandbox.run(&arguments).reports());
             assert_eq!(
-                image_in(&sandbox, "out", format).image.tags,
+                read(&sandbox, "out", format).image.tags,
                 expected,
                 "{format:?}"
             );
@@ -235,7 +221,7 @@ fn the_report_tells_what_was_written() {
         let arguments = ["squash", "--last", "2", "--json", &source, &target];
         let (stdout, _) = sandbox.run(&arguments).reports();
         let report: Value = serde_json::from_slice(&stdout).expect("the report is JSON");
-        let squashed = image_in(&sandbox, "out", format);
+        let squashed = read(&sandbox, "out", format);
         let new = &squashed.image.layers[1];
         let sizes = |layers: &[Vec<u8>]| -> usize { layers.iter().map(Vec::len).sum() };
         let unpacked = crate::support::codec::decompress(&squashed.stored[1]).len();
@@ -278,7 +264,7 @@ fn a_file_is_squashed_in_its_place_when_forced() {
                 .run(&["squash", "--all", "--force", &source, &source])
                 .reports(),
         );
-        assert_eq!(layers(&three, &image_in(&sandbox, "in", format)), "[1 2 3]");
+        assert_eq!(layers(&three, &read(&sandbox, "in", format)), "[1 2 3]");
         assert_eq!(sandbox.tree().len(), 1);
     }
 }
@@ -296,7 +282,7 @@ fn one_image_of_several_is_squashed_and_the_others_are_left_alone() {
     let arguments = ["squash", "--all", "--image", "app:1", "in", "out"];
     drop(sandbox.run(&arguments).reports());
     assert_eq!(
-        layers(&three, &image_in(&sandbox, "out", Format::Docker)),
+        layers(&three, &read(&sandbox, "out", Format::Docker)),
         "[1 2 3]"
     );
 
@@ -451,10 +437,7 @@ fn a_rootfs_tar_is_an_image_of_one_layer() {
     let arguments = ["squash", "--layers", "1", "rootfs:rootfs.tar", "out"];
     drop(sandbox.run(&arguments).reports());
     assert_eq!(format_of(&sandbox, "out"), Format::Docker);
-    assert_eq!(
-        layers(&one, &image_in(&sandbox, "out", Format::Docker)),
-        "[1]"
-    );
+    assert_eq!(layers(&one, &read(&sandbox, "out", Format::Docker)), "[1]");
     let arguments = ["export", "rootfs:rootfs.tar", "again.tar"];
     drop(sandbox.run(&arguments).reports());
     let again = crate::support::naive::entries(&sandbox.read("again.tar"));

@@ -75,19 +75,20 @@ const LEFT_OVER: [&[u8]; 3] = [b".wh..wh.aufs", b".wh..wh.orph", b".wh..wh.plnk"
 /// Replays layers as they are stored, lowest first.
 #[track_caller]
 pub(crate) fn replay(stored: &[Vec<u8>]) -> Tree {
-    replay_for(stored, &(0..=usize::MAX))
+    replay_for(stored, &[])
 }
 
-/// Replays layers for a comparison with a squash of a range of them (from 0).
+/// Replays layers for a comparison with a squash of ranges of them (from 0).
 ///
-/// A hard link of the range to a file below it is a copy there: a layer cannot
+/// A hard link of a range to a file below it is a copy there: a layer cannot
 /// link to what it does not have. So it is one here.
 #[track_caller]
-pub(crate) fn replay_for(stored: &[Vec<u8>], range: &RangeInclusive<usize>) -> Tree {
+pub(crate) fn replay_for(stored: &[Vec<u8>], ranges: &[RangeInclusive<usize>]) -> Tree {
     let mut tree = Tree::default();
     for (number, stored) in stored.iter().enumerate() {
         let contents = Contents::read(&entries(stored));
         let contents = contents.unwrap_or_else(|refusal| panic!("layer {number}: {refusal}"));
+        let range = ranges.iter().find(|it| it.contains(&number));
         tree.apply(&contents, number, range)
             .unwrap_or_else(|refusal| panic!("layer {number}: {refusal}"));
     }
@@ -293,7 +294,7 @@ impl Tree {
         &mut self,
         contents: &Contents,
         layer: usize,
-        range: &RangeInclusive<usize>,
+        range: Option<&RangeInclusive<usize>>,
     ) -> Result<(), Refusal> {
         for (directory, name) in &contents.markers {
             match name {
@@ -352,11 +353,17 @@ impl Tree {
     }
 
     /// What a hard link of `layer` to something that was there before shares.
-    fn linked(&mut self, inode: usize, layer: usize, range: &RangeInclusive<usize>) -> usize {
-        if !range.contains(&layer) || self.inodes[inode].layer >= *range.start() {
+    fn linked(
+        &mut self,
+        inode: usize,
+        layer: usize,
+        range: Option<&RangeInclusive<usize>>,
+    ) -> usize {
+        let is_below = |it: &RangeInclusive<usize>| self.inodes[inode].layer < *it.start();
+        let Some(range) = range.filter(|it| is_below(it)) else {
             return inode;
-        }
-        let is_copy = |it: &Inode| it.copy_of == Some(inode);
+        };
+        let is_copy = |it: &Inode| it.copy_of == Some(inode) && range.contains(&it.layer);
         if let Some(copy) = self.inodes.iter().position(is_copy) {
             return copy;
         }
@@ -442,6 +449,19 @@ impl Tree {
         let is_implied = |inode: &usize| self.inodes[*inode].meta.is_none();
         let implied = self.paths.iter().filter(|(_, inode)| is_implied(inode));
         implied.map(|(path, _)| path).collect()
+    }
+
+    /// The files that no name leads to any more: the layer of each, and how many bytes it has.
+    pub(crate) fn lost_files(&self) -> impl Iterator<Item = (usize, u64)> {
+        let inodes = self.inodes.iter().enumerate();
+        inodes.filter_map(|(number, inode)| {
+            let Kind::File(content) = &inode.kind else {
+                return None;
+            };
+            let is_lost = !self.paths.values().any(|it| *it == number);
+            let is_own = inode.copy_of.is_none() && !content.is_empty();
+            (is_lost && is_own).then_some((inode.layer, content.len() as u64))
+        })
     }
 
     /// All names of what is at a path.

@@ -76,7 +76,7 @@ pub(crate) fn stacks(
             let layer = builder.finish();
             let contents = Contents::read(&layer).expect("the builder makes valid layers");
             below
-                .apply(&contents, number, &(0..=usize::MAX))
+                .apply(&contents, number, None)
                 .expect("the builder makes valid layers");
             stack.push(layer);
         }

@@ -46,15 +46,24 @@ pub(crate) struct Squashed {
 pub(crate) fn squashed(sandbox: &Sandbox, run: Output, path: &str, format: Format) -> Squashed {
     let (stdout, warnings) = run.reports();
     assert_eq!(stdout, b"", "stdout is for data that was asked for");
+    Squashed {
+        warnings,
+        ..read(sandbox, path, format)
+    }
+}
+
+/// Reads the one image at `path`.
+#[track_caller]
+pub(crate) fn read(sandbox: &Sandbox, path: &str, format: Format) -> Squashed {
     let path = sandbox.path(path);
     let images = format.images(&path);
     let [image] = images.as_slice() else {
-        panic!("one image goes in, {} come out", images.len());
+        panic!("there are {} images", images.len());
     };
     Squashed {
         image: image.clone(),
         stored: Store::open(&path).stored(image),
-        warnings,
+        warnings: Vec::new(),
     }
 }
 
