@@ -348,6 +348,12 @@ pub enum Error {
         /// The most that is accepted.
         limit: usize,
     },
+    /// The files of an image for Windows are not those of a root filesystem.
+    #[error("`{name}` is an image for Windows, whose layers cannot be merged")]
+    WindowsImage {
+        /// The image.
+        name: String,
+    },
     /// Something cannot be written.
     #[error("cannot write {what}")]
     Write {

@@ -74,6 +74,8 @@ pub(super) struct Arguments {
     compress: Compress,
 
     /// Only say what would be merged and saved
+    ///
+    /// Headers are read, and nothing is verified.
     #[arg(long)]
     dry_run: bool,
 
@@ -170,7 +172,6 @@ impl Command<'_> {
         watch: Watch<'_>,
     ) -> Result<SquashReport, Failure> {
         let image = selector(&source, self.arguments.image.clone())?;
-        let layers = self.layers(watch)?;
         let format = match destination {
             Some(destination) => output_format(destination, self.arguments.to)?,
             None => None,
@@ -185,9 +186,10 @@ impl Command<'_> {
             }
             (None, _) => None,
         };
+        let layers = self.layers(watch)?;
         let staging = sink.as_ref().and_then(|sink| sink.staging());
         let opened = self.open(source, staging, watch)?;
-        let format = format.unwrap_or_else(|| default_format(opened.as_ref()));
+        let format = format.unwrap_or_else(|| default_format(opened.as_ref(), destination));
         if let (None, Some(destination)) = (&sink, destination) {
             sink = Some(self.create(destination, format)?);
         }
@@ -301,10 +303,12 @@ impl Command<'_> {
     }
 }
 
-/// The format of the input, where that is one of images.
-fn default_format(source: &dyn ImageSource) -> Format {
+/// The format of the input, where that is one of images and fits the output.
+fn default_format(source: &dyn ImageSource, destination: Option<&Location>) -> Format {
+    let is_stream = destination.is_some_and(|it| it.place == Place::Standard);
     match source.format() {
         Format::Rootfs => Format::DockerArchive,
+        Format::OciDirectory if is_stream => Format::OciArchive,
         format => format,
     }
 }

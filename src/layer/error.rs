@@ -30,10 +30,12 @@ pub enum LayerError {
     #[error(transparent)]
     Tar(TarError),
     /// There are more entries than any image has.
-    #[error("it has more than {limit} entries, which is the most that is accepted")]
+    #[error(
+        "it and other layers have more than {limit} entries, which is the most that is accepted"
+    )]
     TooManyEntries {
         /// The most that is accepted.
-        limit: u32,
+        limit: u64,
     },
     /// The layer is for Windows.
     #[error("it is a layer for Windows, whose files restow cannot merge")]
@@ -54,6 +56,12 @@ impl LayerError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EntryFault {
+    /// Attributes are larger than any file system can store.
+    #[error("its attributes have more than {limit} bytes, which is the most that is accepted")]
+    AttributesTooLarge {
+        /// The most that is accepted.
+        limit: usize,
+    },
     /// The input is not what it was when its headers were read.
     #[error("it changed while it was read")]
     Changed,
@@ -89,7 +97,7 @@ pub enum EntryFault {
         "the holes of sparse files have more than {limit} bytes, which is the most that is accepted"
     )]
     Sparse {
-        /// The most that is accepted, in one layer.
+        /// The most that is accepted, in all layers together.
         limit: u64,
     },
     /// Symbolic links lead in a circle, or on and on.
@@ -98,11 +106,27 @@ pub enum EntryFault {
     /// The tar is damaged here.
     #[error(transparent)]
     Tar(#[from] TarError),
+    /// The target of a symbolic link is longer than any file system can store.
+    #[error("its target has {length} bytes, and 4095 are the most that is accepted")]
+    TargetTooLong {
+        /// How many it has.
+        length: usize,
+    },
     /// Entries imply more directories than any image has.
-    #[error("more than {limit} directories are implied, which is the most that is accepted")]
+    #[error(
+        "more than {limit} entries and directories are implied, which is the most that is accepted"
+    )]
     TooManyDirectories {
         /// The most that is accepted.
-        limit: usize,
+        limit: u64,
+    },
+    /// What has to be remembered of all entries is more than any image has.
+    #[error(
+        "names and attributes of all entries have more than {limit} bytes, which is the most that is accepted"
+    )]
+    TooMuchHeld {
+        /// The most that is accepted.
+        limit: u64,
     },
     /// A kind of entry that no engine takes.
     #[error("its type is `{flag}`, which no layer may have")]

@@ -5,6 +5,7 @@
 //!
 //! [layer.md]: https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md
 
+mod budget;
 mod entry;
 mod error;
 mod path;
@@ -12,11 +13,12 @@ mod reader;
 mod whiteout;
 mod writer;
 
+pub(crate) use budget::{Budget, ENTRIES_MAX, HELD_MAX};
 pub(crate) use entry::{Entry, EntryKind, Metadata, NodeKind};
 pub use error::{EntryFault, LayerError};
 pub use path::PathError;
 pub(crate) use path::{EntryPath, components};
-pub(crate) use reader::{ENTRIES_MAX, LayerReader};
+pub(crate) use reader::{ATTRIBUTES_MAX, LayerReader, size_of_attributes};
 pub use whiteout::WhiteoutError;
 pub(crate) use whiteout::{OPAQUE, Whiteout, is_aufs_name, is_whiteout, whiteout_of};
 pub(crate) use writer::LayerWriter;

@@ -1,24 +1,25 @@
 //! The entries of a layer, read one after the other.
 
 use std::io::{self, BufRead, BufReader, Write};
+use std::sync::Arc;
 
 use crate::event::Watch;
+use crate::layer::budget::{Budget, ENTRIES_MAX, HELD_MAX, HOLES_MAX};
 use crate::layer::entry::{Device, Entry, EntryKind, Metadata, NodeKind};
 use crate::layer::error::{EntryFault, LayerError};
 use crate::layer::path::EntryPath;
 use crate::stream::{COPY_BUFFER, CopyError, copy};
 use crate::tar_stream::{
-    Attributes, Kind, Member, Skip, SparseReader, TarError, TarReader, display_name,
+    Attributes, Kind, Member, PaxRecord, Skip, SparseReader, TarError, TarReader, display_name,
 };
 
-/// The most entries that a layer may have, and the most directories that these may
-/// imply. Each costs a record in memory; the largest images have a tenth of it.
-pub(crate) const ENTRIES_MAX: u32 = 10_000_000;
+/// The most bytes that the attributes of one entry may have. Linux allows 64 KiB for
+/// each, and most file systems no more for all of them; and a name and a link have to
+/// fit beside them into an extended header that readers take.
+pub(crate) const ATTRIBUTES_MAX: usize = 512 * 1024;
 
-/// The most bytes of holes that the sparse files of a layer may have together. They
-/// are written as zeros, since engines cannot do otherwise (`docker save` fails on
-/// sparse entries), and a header of some bytes may claim exabytes.
-pub(crate) const HOLES_MAX: u64 = 64 << 30;
+/// The longest target of a symbolic link, as on Linux.
+const TARGET_MAX: usize = 4095;
 
 /// What Windows layers have in their PAX headers.
 const WINDOWS_PREFIX: &[u8] = b"MSWINDOWS.";
@@ -39,18 +40,18 @@ pub(crate) struct LayerReader<R> {
     /// The name of the last entry as it stands in the tar.
     name: Vec<u8>,
     count: u32,
-    holes: u64,
+    budget: Arc<Budget>,
     has_rootless_attributes: bool,
 }
 
 impl<R: Skip> LayerReader<R> {
-    /// Begins at the input's current place.
-    pub(crate) fn new(input: R) -> Self {
+    /// Begins at the input's current place. What is read is claimed from the budget.
+    pub(crate) fn new(input: R, budget: Arc<Budget>) -> Self {
         Self {
             tar: TarReader::new(input),
             name: Vec::new(),
             count: 0,
-            holes: 0,
+            budget,
             has_rootless_attributes: false,
         }
     }
@@ -63,7 +64,7 @@ impl<R: Skip> LayerReader<R> {
             Ok(None) => return Ok(None),
             Err(error) => return Err(self.behind(error)),
         };
-        if self.count == ENTRIES_MAX {
+        if !self.budget.claim_entry() {
             return Err(LayerError::TooManyEntries { limit: ENTRIES_MAX });
         }
         self.count += 1;
@@ -116,6 +117,10 @@ impl<R: Skip> LayerReader<R> {
             Kind::File => EntryKind::Node(NodeKind::File(member.size)),
             Kind::Sparse => EntryKind::Node(NodeKind::File(self.sparse_size(member.size)?)),
             Kind::HardLink => EntryKind::HardLink(EntryPath::parse(&member.link)?),
+            Kind::Symlink if member.link.len() > TARGET_MAX => {
+                let length = member.link.len();
+                return Err(EntryFault::TargetTooLong { length });
+            }
             Kind::Symlink => EntryKind::Node(NodeKind::Symlink(member.link.into())),
             Kind::Other(b'3') => EntryKind::Node(NodeKind::CharDevice(device)),
             Kind::Other(b'4') => EntryKind::Node(NodeKind::BlockDevice(device)),
@@ -125,36 +130,56 @@ impl<R: Skip> LayerReader<R> {
                 return Err(EntryFault::Type { flag });
             }
         };
+        let metadata = self.metadata(attributes)?;
+        let target = match &kind {
+            EntryKind::Node(NodeKind::Symlink(target)) => target.len(),
+            _ => 0,
+        };
+        let held = path.split_last().1.len() + target + size_of_attributes(&metadata.attributes);
+        if !self.budget.claim_held(held) {
+            return Err(EntryFault::TooMuchHeld { limit: HELD_MAX });
+        }
         Ok(Entry {
             path,
             kind,
-            metadata: self.metadata(attributes),
+            metadata,
         })
     }
 
-    fn metadata(&mut self, attributes: Attributes) -> Metadata {
+    fn metadata(&mut self, attributes: Attributes) -> Result<Metadata, EntryFault> {
         let mut records = attributes.records;
         let before = records.len();
         records.retain(|(key, _)| !ROOTLESS.contains(&key.as_slice()));
         self.has_rootless_attributes = records.len() < before;
-        Metadata {
+        if size_of_attributes(&records) > ATTRIBUTES_MAX {
+            let limit = ATTRIBUTES_MAX;
+            return Err(EntryFault::AttributesTooLarge { limit });
+        }
+        Ok(Metadata {
             mode: Metadata::masked(attributes.mode),
             uid: attributes.uid,
             gid: attributes.gid,
             mtime: attributes.mtime,
             attributes: records,
-        }
+        })
     }
 
     /// The size of the current sparse file with its holes.
     fn sparse_size(&mut self, stored: u64) -> Result<u64, EntryFault> {
         let size = self.tar.sparse()?.map_or(stored, |map| map.size);
-        self.holes = self.holes.saturating_add(size.saturating_sub(stored));
-        if self.holes > HOLES_MAX {
+        if !self.budget.claim_holes(size.saturating_sub(stored)) {
             return Err(EntryFault::Sparse { limit: HOLES_MAX });
         }
         Ok(size)
     }
+}
+
+/// How many bytes attributes have.
+pub(crate) fn size_of_attributes(attributes: &[PaxRecord]) -> usize {
+    let sizes = attributes
+        .iter()
+        .map(|(key, value)| key.len() + value.len());
+    sizes.sum()
 }
 
 impl<R: Skip + BufRead> LayerReader<R> {

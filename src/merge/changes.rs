@@ -3,10 +3,12 @@
 //! Whiteouts concern the layers below only, wherever they stand among the entries
 //! (OCI layer.md): they are collected first and put in when all else is known.
 
+use std::sync::Arc;
+
 use crate::event::Oddity;
 use crate::layer::{
-    Entry, EntryFault, EntryKind, EntryPath, LayerError, Metadata, NodeKind, Whiteout, components,
-    is_aufs_name,
+    ATTRIBUTES_MAX, Budget, ENTRIES_MAX, Entry, EntryFault, EntryKind, EntryPath, HELD_MAX,
+    LayerError, Metadata, NodeKind, Whiteout, components, is_aufs_name, size_of_attributes,
 };
 use crate::merge::oddities::Oddities;
 use crate::merge::tree::{
@@ -14,14 +16,13 @@ use crate::merge::tree::{
 };
 use crate::tar_stream::display_name;
 
-/// The most directories that entries of one layer may imply.
-const DIRECTORIES_MAX: usize = 10_000_000;
-
 /// As many symbolic links may lie on one path, as on Linux.
 const SYMLINKS_MAX: usize = 40;
 
-/// The longest target of a symbolic link that leads anywhere on Linux.
-const TARGET_MAX: usize = 4095;
+/// How many components the targets of symbolic links may add to the paths of a layer,
+/// and how many more for each entry: some links lie on many paths, and are short.
+const DETOURS_MAX: u64 = 1_000_000;
+const DETOURS_PER_ENTRY: u64 = 16;
 
 /// Files at the root of an eStargz layer that belong to its compression, and not to
 /// the image (stargz-snapshotter, docs/estargz.md).
@@ -65,6 +66,9 @@ pub(crate) struct ChangesBuilder {
     layer: u32,
     changes: Changes,
     whiteouts: Vec<Deletion>,
+    budget: Arc<Budget>,
+    /// Components that symbolic links may still add to paths.
+    detours: u64,
     /// Where the last entry was put: mostly the next one goes there too.
     last: Option<(Vec<u8>, DirectoryId)>,
 }
@@ -80,8 +84,9 @@ struct Deletion {
 }
 
 impl ChangesBuilder {
-    /// Begins the changes of a layer, which is counted from 0.
-    pub(crate) fn new(layer: u32) -> Self {
+    /// Begins the changes of a layer, which is counted from 0. What it implies is
+    /// claimed from the budget.
+    pub(crate) fn new(layer: u32, budget: Arc<Budget>) -> Self {
         let mut tree = Tree::new();
         *tree.get_mut(ROOT) = Directory::implied(layer);
         Self {
@@ -93,6 +98,8 @@ impl ChangesBuilder {
                 oddities: Oddities::default(),
             },
             whiteouts: Vec::new(),
+            budget,
+            detours: DETOURS_MAX,
             last: None,
         }
     }
@@ -113,6 +120,7 @@ impl ChangesBuilder {
             kind,
             metadata,
         } = entry;
+        self.detours = self.detours.saturating_add(DETOURS_PER_ENTRY);
         if path.is_root() {
             self.note_opaque_attribute(&path, &metadata);
             self.put_directory(ROOT, &path, metadata, place);
@@ -147,7 +155,7 @@ impl ChangesBuilder {
                 let id = if let Some(Child::Directory(id)) = self.child(directory, name) {
                     id
                 } else {
-                    let new = self.new_directory()?;
+                    let new = self.changes.tree.add(Directory::implied(self.layer));
                     self.put(directory, name, Child::Directory(new), &path);
                     new
                 };
@@ -263,12 +271,24 @@ impl ChangesBuilder {
         }
     }
 
-    fn new_directory(&mut self) -> Result<DirectoryId, EntryFault> {
-        if self.changes.tree.len() >= DIRECTORIES_MAX {
-            let limit = DIRECTORIES_MAX;
-            return Err(EntryFault::TooManyDirectories { limit });
+    /// Makes a directory that no entry is for, at a path of so many bytes.
+    fn imply(
+        &mut self,
+        at: DirectoryId,
+        name: &[u8],
+        path_length: usize,
+    ) -> Result<DirectoryId, EntryFault> {
+        if !self.budget.claim_entry() {
+            return Err(EntryFault::TooManyDirectories { limit: ENTRIES_MAX });
         }
-        Ok(self.changes.tree.add(Directory::implied(self.layer)))
+        // It may have to be written under its whole path.
+        if !self.budget.claim_held(path_length) {
+            return Err(EntryFault::TooMuchHeld { limit: HELD_MAX });
+        }
+        let new = self.changes.tree.add(Directory::implied(self.layer));
+        let children = &mut self.changes.tree.get_mut(at).children;
+        children.insert(name.into(), Child::Directory(new));
+        Ok(new)
     }
 
     fn new_inode(&mut self, kind: NodeKind, metadata: Metadata, place: Place) -> InodeId {
@@ -303,7 +323,7 @@ impl ChangesBuilder {
                 // Docker and containerd give the metadata of the link's entry to
                 // what it links; tar does not. They agree where these are the same.
                 let inode = &mut self.changes.inodes[id.0 as usize];
-                if relink(inode, metadata) {
+                if relink(inode, metadata)? {
                     self.note(Oddity::LinkMetadata, path);
                 }
                 Ok(id)
@@ -343,14 +363,17 @@ impl ChangesBuilder {
         let mut stack = vec![ROOT];
         let mut rest: Vec<Vec<u8>> = Vec::new();
         let mut names = components(path);
-        let mut symlinks = 0;
+        let (mut symlinks, mut taken) = (0, 0);
         loop {
             let at = *stack.last().expect("the root is never left");
             let owned = rest.pop();
             let name = match &owned {
                 Some(name) => name.as_slice(),
                 None => match names.next() {
-                    Some(name) => name,
+                    Some(name) => {
+                        taken += 1;
+                        name
+                    }
                     None => return Ok(Some(at)),
                 },
             };
@@ -361,40 +384,33 @@ impl ChangesBuilder {
                 (_, Some(Child::Node(inode, _))) => {
                     let inode = &self.changes.inodes[inode.0 as usize];
                     let NodeKind::Symlink(target) = &inode.kind else {
-                        let parent = display_name(name);
+                        let way: Vec<&[u8]> = components(path).take(taken).collect();
+                        let parent = display_name(&way.join(&b'/'));
                         return Err(EntryFault::NotInDirectory { parent });
                     };
                     symlinks += 1;
-                    if symlinks > SYMLINKS_MAX || target.len() > TARGET_MAX {
+                    let names = target.split(|byte| *byte == b'/');
+                    let detour = self.detours.checked_sub(names.clone().count() as u64);
+                    let (Some(left), ..=SYMLINKS_MAX) = (detour, symlinks) else {
                         return Err(EntryFault::SymlinkLoop);
-                    }
+                    };
+                    self.detours = left;
                     if target.starts_with(b"/") {
                         stack.truncate(1);
                     }
-                    let target = target.split(|byte| *byte == b'/');
-                    rest.extend(target.rev().map(<[u8]>::to_vec));
+                    rest.extend(names.rev().map(<[u8]>::to_vec));
                 }
-                (_, Some(Child::Whiteout)) if make => {
-                    // It was deleted below, and is made again here.
-                    let new = self.new_directory()?;
+                (_, deleted @ (Some(Child::Whiteout) | None)) if make => {
+                    let new = self.imply(at, name, path.len())?;
+                    // What was deleted below is made again here.
+                    let is_new = deleted.is_some();
                     let directory = self.changes.tree.get_mut(new);
-                    (directory.is_opaque, directory.is_new) = (true, true);
-                    self.insert(at, name, new);
-                    stack.push(new);
-                }
-                (_, None) if make => {
-                    let new = self.new_directory()?;
-                    self.insert(at, name, new);
+                    (directory.is_opaque, directory.is_new) = (is_new, is_new);
                     stack.push(new);
                 }
                 (_, Some(Child::Whiteout) | None) => return Ok(None),
             }
         }
-    }
-
-    fn insert(&mut self, at: DirectoryId, name: &[u8], new: DirectoryId) {
-        let children = &mut self.changes.tree.get_mut(at).children;
-        children.insert(name.into(), Child::Directory(new));
     }
 }
 
@@ -413,16 +429,22 @@ impl Deletion {
 /// changed anything.
 ///
 /// Attributes are set where the entry has them, and none is removed.
-pub(super) fn relink(inode: &mut Inode, mut metadata: Metadata) -> bool {
-    for (key, value) in &inode.metadata.attributes {
-        if metadata.attributes.iter().all(|(given, _)| given != key) {
-            metadata.attributes.push((key.clone(), value.clone()));
+pub(super) fn relink(inode: &mut Inode, mut metadata: Metadata) -> Result<bool, EntryFault> {
+    let given = metadata.attributes.len();
+    for record in &inode.metadata.attributes {
+        let found = metadata.attributes[..given].binary_search_by(|it| it.0.cmp(&record.0));
+        if found.is_err() {
+            metadata.attributes.push(record.clone());
         }
     }
     metadata.attributes.sort();
+    if size_of_attributes(&metadata.attributes) > ATTRIBUTES_MAX {
+        let limit = ATTRIBUTES_MAX;
+        return Err(EntryFault::AttributesTooLarge { limit });
+    }
     let has_changed = metadata != inode.metadata;
     inode.metadata = metadata;
-    has_changed
+    Ok(has_changed)
 }
 
 /// Whether an entry is how an overlay file system keeps a whiteout on disk: a

@@ -4,7 +4,7 @@
 //! read once, from its beginning to its end. Directories stand before what is in
 //! them, and their whiteouts directly behind them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::layer::{Metadata, NodeKind, OPAQUE, is_whiteout, whiteout_of};
 use crate::merge::range::{IMPLIED_MODE, Merge};
@@ -19,6 +19,8 @@ pub(crate) struct Plan<'a> {
     folders: Vec<Option<Folder<'a>>>,
     /// In the order of writing.
     steps: Vec<Step<'a>>,
+    /// The inodes that have several names.
+    linked: HashSet<InodeId>,
 }
 
 /// One entry, or a directory with its whiteouts, in its turn.
@@ -101,7 +103,10 @@ impl Merge {
         planner.put_directories();
         planner.put_links();
         let Planner {
-            folders, mut steps, ..
+            folders,
+            mut steps,
+            names,
+            ..
         } = planner;
         // Stable: what has the same place stays in the order of names.
         steps.sort_by_key(|step| step.place);
@@ -109,6 +114,7 @@ impl Merge {
             merge: self,
             folders,
             steps,
+            linked: names.into_keys().collect(),
         }
     }
 }
@@ -126,7 +132,8 @@ struct Planner<'a> {
 impl<'a> Planner<'a> {
     /// Meets every directory and every name, and decides which whiteouts stay.
     fn walk(&mut self) {
-        let mut first_names: Vec<Option<usize>> = vec![None; self.merge.inodes.len()];
+        let first_inode = self.merge.first_inode.0 as usize;
+        let mut first_names = vec![None; self.merge.inodes.len() - first_inode];
         let below = match &self.merge.below {
             _ if self.merge.is_lowest => Below::Nothing,
             Some(_) => Below::Directory(ROOT),
@@ -160,7 +167,7 @@ impl<'a> Planner<'a> {
                             name,
                             what: What::Node(*inode),
                         });
-                        match &mut first_names[inode.0 as usize] {
+                        match &mut first_names[inode.0 as usize - first_inode] {
                             Some(first) => {
                                 let first = *first;
                                 let names = self.names.entry(*inode);
@@ -215,10 +222,13 @@ impl<'a> Planner<'a> {
             let deleted = deleted.map(|(name, _)| &**name);
             deleted.filter(|name| is_there(name)).collect()
         };
+        // One that was deleted and is only implied again is like any that is implied,
+        // but lower layers would show another one.
+        let shows_another = directory.is_new && lower.is_some_and(is_unlike_implied);
         Folder {
             parent,
             name,
-            has_entry: directory.metadata.is_some(),
+            has_entry: directory.metadata.is_some() || shows_another,
             contents: Contents::Nothing,
             is_opaque,
             whiteouts,
@@ -294,6 +304,14 @@ impl<'a> Planner<'a> {
     }
 }
 
+/// Whether a directory is not what engines make of one that no entry is for.
+fn is_unlike_implied(directory: &Directory) -> bool {
+    directory.metadata.as_ref().is_some_and(|metadata| {
+        let implied = Metadata::implied(IMPLIED_MODE, metadata.mtime);
+        **metadata != implied
+    })
+}
+
 /// A directory that the walk has met.
 fn met<'f, 'a>(folders: &'f mut [Option<Folder<'a>>], id: DirectoryId) -> &'f mut Folder<'a> {
     let folder = folders[id.0 as usize].as_mut();
@@ -339,6 +357,11 @@ impl<'a> Plan<'a> {
         let directory = self.merge.range.get(id);
         let metadata = directory.metadata.as_deref().cloned();
         metadata.unwrap_or_else(|| Metadata::implied(IMPLIED_MODE, created))
+    }
+
+    /// Whether an inode has several names.
+    pub(super) fn is_linked(&self, id: InodeId) -> bool {
+        self.linked.contains(&id)
     }
 
     /// How many directories the tree of the range has, and had.

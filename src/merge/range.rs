@@ -1,13 +1,13 @@
 //! Several layers as one, above others that stay.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::event::Oddity;
-use crate::layer::{ENTRIES_MAX, EntryFault, LayerError, NodeKind};
+use crate::layer::{EntryFault, LayerError, NodeKind};
 use crate::merge::changes::{Changes, FarLink, relink};
 use crate::merge::oddities::Oddities;
 use crate::merge::tree::{
-    Child, Directory, DirectoryId, Found, Inode, InodeId, Inodes, ROOT, Tree,
+    Child, Directory, DirectoryId, Found, Inode, InodeId, Inodes, Names, ROOT, Tree,
 };
 use crate::tar_stream::display_name;
 
@@ -27,9 +27,16 @@ pub(crate) struct Merge {
     pub(super) is_lowest: bool,
     /// The lowest layer of the range.
     first_layer: u32,
+    /// The names of inodes below the range, and in it.
+    names_below: Names,
+    names_in_range: Names,
+    /// The first inode that the range may have.
+    pub(super) first_inode: InodeId,
     /// Nodes of lower layers that the range has as copies, since a layer cannot link
     /// to what is not in it.
     copies: HashMap<InodeId, InodeId>,
+    /// All copies, of earlier ranges too.
+    is_copy: HashSet<InodeId>,
 }
 
 /// What became of the bytes of a range.
@@ -53,7 +60,11 @@ impl Merge {
             range: Tree::new(),
             is_lowest: true,
             first_layer: 0,
+            names_below: Names::default(),
+            names_in_range: Names::default(),
+            first_inode: InodeId(0),
             copies: HashMap::new(),
+            is_copy: HashSet::new(),
         }
     }
 
@@ -61,18 +72,25 @@ impl Merge {
     pub(crate) fn put_below(&mut self, changes: Changes) -> Result<Oddities, LayerError> {
         let (tree, number, oddities) = self.adopt(changes, false)?;
         if let Some(below) = &mut self.below {
-            below.apply(tree, true, number);
+            below.apply(tree, true, number, &mut self.names_below);
+            self.names_below.take_losers();
         }
         self.is_lowest = false;
         self.first_layer += 1;
+        self.begin_range();
         Ok(oddities)
     }
 
-    /// Says that a layer stays of which nothing is known.
-    pub(crate) fn put_unknown_below(&mut self) {
+    /// Says that so many layers stay of which nothing is known.
+    pub(crate) fn put_unknown_below(&mut self, layers: usize) {
         self.below = None;
         self.is_lowest = false;
-        self.first_layer += 1;
+        self.first_layer += u32::try_from(layers).expect("layers are limited");
+    }
+
+    /// Whether nothing is known of what stays.
+    pub(crate) fn is_below_unknown(&self) -> bool {
+        self.below.is_none()
     }
 
     /// Takes in the next layer of the range.
@@ -81,7 +99,8 @@ impl Merge {
         self.look_below(&changes.tree, &mut seen);
         let (tree, number, mut oddities) = self.adopt(changes, true)?;
         oddities.append(seen);
-        self.range.apply(tree, self.is_lowest, number);
+        let names = &mut self.names_in_range;
+        self.range.apply(tree, self.is_lowest, number, names);
         Ok(oddities)
     }
 
@@ -89,40 +108,45 @@ impl Merge {
     /// was saved by merging it.
     pub(crate) fn end_range(&mut self, layers: u32) -> Savings {
         let range = std::mem::replace(&mut self.range, Tree::new());
-        let stays = self.reached(&range);
-        let is_of_range = |inode: &Inode| inode.place.layer >= self.first_layer;
-        let gone = self.inodes.iter().zip(&stays);
-        let gone = gone.filter(|(inode, stays)| !**stays && is_of_range(inode));
-        let mut savings = Savings {
-            hidden: gone.map(|(inode, _)| inode.size()).sum(),
-            ..Savings::default()
-        };
-        if let Some(mut below) = self.below.take() {
-            let before = self.reached(&below);
-            below.apply(range, true, |inode| inode);
-            let after = self.reached(&below);
-            for (at, inode) in self.inodes.iter().enumerate() {
-                if before[at] && !after[at] && inode.size() > 0 {
+        let mut savings = Savings::default();
+        let ids = (self.first_inode.0..).map(InodeId);
+        for (id, inode) in ids.zip(&self.inodes[self.first_inode.0 as usize..]) {
+            let is_of_range = inode.place.layer >= self.first_layer;
+            if is_of_range && self.names_in_range.count(id) == 0 {
+                savings.hidden += inode.size();
+            }
+        }
+        if let Some(below) = &mut self.below {
+            below.apply(range, true, |inode| inode, &mut self.names_below);
+            let mut losers = self.names_below.take_losers();
+            losers.sort();
+            losers.dedup();
+            // A copy was made by merging, and is no file of the input.
+            losers.retain(|id| self.names_below.count(*id) == 0 && !self.is_copy.contains(id));
+            for id in losers {
+                let inode = &self.inodes[id.0 as usize];
+                if inode.size() > 0 {
                     savings.below += inode.size();
                     let lowest = savings.lowest.unwrap_or(u32::MAX);
                     savings.lowest = Some(lowest.min(inode.place.layer));
                 }
             }
-            self.below = Some(below);
         }
         self.first_layer += layers;
         self.is_lowest = false;
-        self.copies.clear();
+        self.begin_range();
         savings
     }
 
-    /// Which inodes have a name in a tree.
-    fn reached(&self, tree: &Tree) -> Vec<bool> {
-        let mut reached = vec![false; self.inodes.len()];
-        for inode in tree.nodes() {
-            reached[inode.0 as usize] = true;
-        }
-        reached
+    /// Has the range begin with the inodes that come from here on.
+    fn begin_range(&mut self) {
+        self.first_inode = self.next_inode();
+        self.names_in_range = Names::from(self.first_inode);
+        self.copies.clear();
+    }
+
+    fn next_inode(&self) -> InodeId {
+        InodeId(u32::try_from(self.inodes.len()).expect("entries are limited"))
     }
 
     /// Takes over the inodes of a layer, and finds what its hard links to lower
@@ -138,17 +162,13 @@ impl Merge {
             far_links,
             mut oddities,
         } = changes;
-        let held = self.inodes.len() + self.range.len() + self.below.as_ref().map_or(0, Tree::len);
-        if held + inodes.len() + tree.len() > ENTRIES_MAX as usize {
-            return Err(LayerError::TooManyEntries { limit: ENTRIES_MAX });
-        }
         let mut targets = HashMap::new();
         for link in &far_links {
             let target = self.target(link, is_of_range);
             let target = target.map_err(|f| LayerError::entry(link.path.as_bytes(), f))?;
             targets.insert(link.inode, target);
         }
-        let offset = u32::try_from(self.inodes.len()).expect("entries are limited");
+        let InodeId(offset) = self.next_inode();
         self.inodes.extend(inodes);
         for link in far_links {
             let metadata = self.inodes[(offset + link.inode.0) as usize]
@@ -156,8 +176,10 @@ impl Merge {
                 .clone();
             let target = targets[&link.inode];
             oddities.note(Oddity::FarLink, link.path.as_bytes());
-            if relink(&mut self.inodes[target.0 as usize], metadata) {
-                oddities.note(Oddity::LinkMetadata, link.path.as_bytes());
+            let path = link.path.as_bytes();
+            let has_changed = relink(&mut self.inodes[target.0 as usize], metadata);
+            if has_changed.map_err(|fault| LayerError::entry(path, fault))? {
+                oddities.note(Oddity::LinkMetadata, path);
             }
         }
         let number = move |inode: InodeId| match targets.get(&inode) {
@@ -188,9 +210,10 @@ impl Merge {
         if let Some(copy) = self.copies.get(&inode) {
             return Ok(*copy);
         }
-        let copy = InodeId(u32::try_from(self.inodes.len()).expect("entries are limited"));
+        let copy = self.next_inode();
         self.inodes.push(self.inodes[inode.0 as usize].clone());
         self.copies.insert(inode, copy);
+        self.is_copy.insert(copy);
         Ok(copy)
     }
 

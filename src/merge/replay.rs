@@ -126,7 +126,9 @@ impl<'a, W: Write> Replay<'a, W> {
                 self.open(step.parent)?;
                 let inode = self.plan.inode(id);
                 let path = self.plan.path(step.parent, step.name);
-                self.names.insert(id, (step.parent, step.name));
+                if self.plan.is_linked(id) {
+                    self.names.insert(id, (step.parent, step.name));
+                }
                 self.writer.node(&path, &inode.kind, &inode.metadata)
             }
             What::Link(id) => {
@@ -152,19 +154,18 @@ impl<'a, W: Write> Replay<'a, W> {
         }
         for id in closed.into_iter().rev() {
             let folder = self.plan.folder(id);
+            let path = self.plan.directory_path(id);
             if folder.has_entry {
                 let metadata = self.plan.metadata(id, self.created);
-                self.writer
-                    .directory(&self.plan.directory_path(id), &metadata)?;
+                self.writer.directory(&path, &metadata)?;
             }
             for name in deletions(folder) {
-                let parent = self.plan.directory_path(id);
-                let path = if id == ROOT {
+                let whiteout = if id == ROOT {
                     name
                 } else {
-                    [&parent, &b"/"[..], &name].concat()
+                    [&path, &b"/"[..], &name].concat()
                 };
-                self.writer.whiteout(&path)?;
+                self.writer.whiteout(&whiteout)?;
             }
         }
         Ok(())

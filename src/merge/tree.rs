@@ -178,13 +178,16 @@ impl Tree {
     /// Puts a layer, or what a range of them changes, on top.
     ///
     /// With `hides_all` there is nothing below this tree, so that whiteouts need not
-    /// be remembered. `number` says what inodes of the upper tree are called here.
-    /// Costs as much as the upper tree is large.
+    /// be remembered. `number` says what inodes of the upper tree are called here, and
+    /// `names` counts the names that each inode has.
+    ///
+    /// Costs as much as the upper tree is large, and what it deletes.
     pub(crate) fn apply(
         &mut self,
         upper: Self,
         hides_all: bool,
         number: impl Fn(InodeId) -> InodeId,
+        names: &mut Names,
     ) {
         let mut upper = upper.directories;
         let mut pending = vec![(ROOT, ROOT, hides_all)];
@@ -196,22 +199,25 @@ impl Tree {
                 directory.metadata = from.metadata;
                 directory.place = from.place;
             }
-            if from.is_opaque {
-                directory.children.clear();
-                directory.is_opaque = true;
-            }
+            directory.is_opaque |= from.is_opaque;
+            directory.is_new |= from.is_new;
             let hides = hides || directory.is_opaque;
             let mut children = std::mem::take(&mut directory.children);
+            if from.is_opaque {
+                self.drop_all(std::mem::take(&mut children), names);
+            }
             for (name, child) in from.children {
                 match child {
                     Child::Whiteout if hides => {
-                        children.remove(&name);
+                        self.drop_child(children.remove(&name), names);
                     }
                     Child::Whiteout => {
-                        children.insert(name, Child::Whiteout);
+                        self.drop_child(children.insert(name, Child::Whiteout), names);
                     }
                     Child::Node(inode, place) => {
-                        children.insert(name, Child::Node(number(inode), place));
+                        let inode = number(inode);
+                        names.add(inode);
+                        self.drop_child(children.insert(name, Child::Node(inode, place)), names);
                     }
                     Child::Directory(from) => {
                         let into = match children.get(&name) {
@@ -225,7 +231,8 @@ impl Tree {
                                     is_new,
                                     ..Directory::implied(0)
                                 });
-                                children.insert(name, Child::Directory(new));
+                                let lower = children.insert(name, Child::Directory(new));
+                                self.drop_child(lower, names);
                                 new
                             }
                         };
@@ -237,23 +244,74 @@ impl Tree {
         }
     }
 
-    /// All names of nodes, each with its inode.
-    pub(crate) fn nodes(&self) -> impl Iterator<Item = InodeId> {
-        let mut pending = vec![ROOT];
-        let mut names = Vec::new();
-        std::iter::from_fn(move || {
-            loop {
-                if let Some(inode) = names.pop() {
-                    return Some(inode);
-                }
-                for child in self.get(pending.pop()?).children.values() {
-                    match child {
-                        Child::Directory(id) => pending.push(*id),
-                        Child::Node(inode, _) => names.push(*inode),
-                        Child::Whiteout => {}
+    /// Forgets what nothing leads to any more.
+    fn drop_child(&mut self, child: Option<Child>, names: &mut Names) {
+        match child {
+            Some(Child::Directory(id)) => {
+                let children = std::mem::take(&mut self.get_mut(id).children);
+                self.drop_all(children, names);
+            }
+            Some(Child::Node(inode, _)) => names.remove(inode),
+            Some(Child::Whiteout) | None => {}
+        }
+    }
+
+    fn drop_all(&mut self, children: BTreeMap<Box<[u8]>, Child>, names: &mut Names) {
+        let mut pending = vec![children];
+        while let Some(children) = pending.pop() {
+            for child in children.into_values() {
+                match child {
+                    Child::Directory(id) => {
+                        pending.push(std::mem::take(&mut self.get_mut(id).children));
                     }
+                    Child::Node(inode, _) => names.remove(inode),
+                    Child::Whiteout => {}
                 }
             }
-        })
+        }
+    }
+}
+
+/// How many names each inode has in a tree.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    /// The first inode that is counted: all that the tree can have are later ones.
+    first: u32,
+    counts: Vec<u32>,
+    /// Those that have lost a name.
+    losers: Vec<InodeId>,
+}
+
+impl Names {
+    /// Counts inodes from this number on.
+    pub(crate) fn from(first: InodeId) -> Self {
+        Self {
+            first: first.0,
+            ..Self::default()
+        }
+    }
+
+    /// How many names an inode has.
+    pub(crate) fn count(&self, inode: InodeId) -> u32 {
+        let at = (inode.0 - self.first) as usize;
+        self.counts.get(at).copied().unwrap_or(0)
+    }
+
+    /// The inodes that have lost a name since this was asked, some of them repeatedly.
+    pub(crate) fn take_losers(&mut self) -> Vec<InodeId> {
+        std::mem::take(&mut self.losers)
+    }
+
+    fn add(&mut self, inode: InodeId) {
+        let at = (inode.0 - self.first) as usize;
+        if at >= self.counts.len() {
+            self.counts.resize(at + 1, 0);
+        }
+        self.counts[at] += 1;
+    }
+
+    fn remove(&mut self, inode: InodeId) {
+        self.counts[(inode.0 - self.first) as usize] -= 1;
+        self.losers.push(inode);
     }
 }

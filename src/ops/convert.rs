@@ -11,7 +11,7 @@ use crate::format::source::{Content, ImageSource, Root};
 use crate::image::{DOCUMENTS_MAX, Platform, Reference};
 use crate::ops::deliver::Delivery;
 use crate::ops::narrow::{Reason, narrow};
-use crate::ops::plan::{Coding, Piece};
+use crate::ops::plan::{Coding, Made, Piece};
 use crate::ops::referrers::{add_referrers, spend};
 use crate::ops::select::{select, targets, with_target_of};
 use crate::ops::{Context, Selector};
@@ -108,7 +108,7 @@ fn convert_images(
         names: &options.names,
         keeps_fields: options.platform.is_none(),
         coding,
-        made: &[],
+        made: &Made::default(),
         context,
     };
     delivery.run(pieces)?;

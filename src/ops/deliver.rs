@@ -2,24 +2,19 @@
 
 use std::num::NonZeroUsize;
 
-use crate::digest::Digest;
 use crate::error::Result;
 use crate::event::{Event, Warning, Watch};
 use crate::format::Format;
 use crate::format::sink::{ImageSink, OutputIndex, OutputRoot};
 use crate::format::source::{Content, Image, ImageSource, Root};
 use crate::image::{CONTAINERD_NAME, Descriptor, REF_NAME, Reference};
-use crate::ops::parallel::in_parallel;
-use crate::ops::plan::{Coding, Jobs, Piece};
+use crate::ops::parallel::{STREAMS_MAX, in_parallel};
+use crate::ops::plan::{Coding, Jobs, Made, Piece};
 use crate::ops::rebuild::Rebuilder;
 use crate::ops::referrers::prune;
 use crate::ops::transfer::Transfer;
 use crate::ops::{Context, Name};
 use crate::stream::{Compression, Hashed, Workers};
-
-/// How many blobs are moved at once, at the most: enough for any disk, and few
-/// enough that their buffers do not add up.
-const STREAMS_MAX: NonZeroUsize = NonZeroUsize::new(8).expect("8 is not 0");
 
 /// The same where layers are compressed: each is spread over all cores already,
 /// and a second one fills the gaps that reading leaves.
@@ -39,8 +34,8 @@ pub(super) struct Delivery<'a> {
     pub(super) keeps_fields: bool,
     /// What becomes of the layers.
     pub(super) coding: Coding,
-    /// Blobs that were put into the output before.
-    pub(super) made: &'a [Digest],
+    /// What was put into the output before.
+    pub(super) made: &'a Made,
     /// The caller.
     pub(super) context: Context<'a>,
 }
@@ -57,6 +52,7 @@ impl Delivery<'_> {
             sink: self.sink,
             workers: self.workers,
             context: self.context,
+            was_looked_into: !self.made.is_empty(),
         };
         if !self.sink.is_parallel() {
             identify(&mut jobs, &transfer)?;

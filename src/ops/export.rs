@@ -71,10 +71,11 @@ fn export_image(
     let chosen = one_image(source, options.image.as_ref(), reason, context)?;
     let layers = Layers::new(source, &chosen, context)?;
     let all: Vec<usize> = (0..layers.count()).collect();
-    let sizes = |at: &usize| layers.size_to_scan(*at) + layers.stored_size(*at);
-    context
-        .watch
-        .send(Event::Total(all.iter().map(sizes).sum()));
+    let sizes = all
+        .iter()
+        .flat_map(|at| [layers.size_to_scan(*at), layers.size_to_read(*at)]);
+    let total = sizes.fold(0, u64::saturating_add);
+    context.watch.send(Event::Total(total));
     let mut merge = Merge::new();
     for (at, changes) in layers.changes(&all)?.into_iter().enumerate() {
         let oddities = merge.put_in_range(changes);

@@ -70,6 +70,10 @@ pub fn import(
 }
 
 /// The config of an image, for an import that takes it over.
+///
+/// # Errors
+///
+/// Fails if there is no such image, or if there are several and none is named.
 pub fn config(
     source: &dyn ImageSource,
     image: Option<&Selector>,

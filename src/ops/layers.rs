@@ -3,24 +3,22 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use crate::error::{Error, Place, Result};
 use crate::event::{Event, Oddity, Step, Warning};
 use crate::format::source::{Image, ImageSource, Layer};
 use crate::format::{Container, FileSlice, Member};
 use crate::image::Descriptor;
-use crate::layer::{EntryFault, LayerError, LayerReader};
+use crate::layer::{Budget, EntryFault, LayerError, LayerReader};
 use crate::merge::{Changes, ChangesBuilder, Oddities, Plan, Replay, ReplayError};
 use crate::ops::Context;
 use crate::ops::one::Chosen;
-use crate::ops::parallel::in_parallel;
+use crate::ops::parallel::{STREAMS_MAX, in_parallel};
 use crate::ops::transfer::Job;
 use crate::ops::verified::{read_unpacked, verify_stored};
 use crate::stream::{COPY_BUFFER, Compression, Counted, Decoder};
 use crate::tar_stream::{Section, Skip, Skippable, TarError, Time};
-
-/// How many layers are looked into at once, at the most.
-const STREAMS_MAX: NonZeroUsize = NonZeroUsize::new(8).expect("8 is not 0");
 
 /// The annotation that says where an eStargz layer has its table of contents.
 const ESTARGZ_ANNOTATION: &str = "containerd.io/snapshot/stargz/toc.digest";
@@ -31,13 +29,15 @@ const ESTARGZ_FOOTER: usize = 51;
 const ESTARGZ_OLD_FOOTER: usize = 47;
 
 /// The layers of one image.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Layers<'a> {
     pub(super) container: &'a dyn Container,
     pub(super) image: &'a Image,
     /// What messages call the image.
     pub(super) name: &'a str,
     pub(super) context: Context<'a>,
+    /// What the headers of all of them may claim.
+    budget: Arc<Budget>,
 }
 
 impl<'a> Layers<'a> {
@@ -56,10 +56,13 @@ impl<'a> Layers<'a> {
             image: &chosen.image,
             name: &chosen.name,
             context,
+            budget: Arc::default(),
         };
         let platform = chosen.image.platform();
         if platform.is_some_and(|platform| platform.os == "windows") {
-            return Err(layers.failed(0, LayerError::Windows));
+            return Err(Error::WindowsImage {
+                name: chosen.name.clone(),
+            });
         }
         Ok(layers)
     }
@@ -95,13 +98,20 @@ impl<'a> Layers<'a> {
         layer.blob.as_ref().map_or_else(described, |blob| blob.size)
     }
 
+    /// How many bytes will be read to write what survived of a layer.
+    pub(super) fn size_to_read(&self, at: usize) -> u64 {
+        let blob = self.image.layers[at].blob.as_ref();
+        blob.map_or(0, |blob| blob.size)
+    }
+
     /// How many bytes will be read to find the changes of a layer, as far as it is
-    /// known: of a plain one only the headers.
+    /// known: of a plain one that lies in a file only the headers, which do not count.
     pub(super) fn size_to_scan(&self, at: usize) -> u64 {
         let layer = &self.image.layers[at];
+        let is_passed_over = |blob| matches!(self.container.slice(blob), Ok(Some(_)));
         match &layer.blob {
-            Some(blob) if layer.compression != Compression::None => blob.size,
-            _ => 0,
+            Some(blob) if layer.compression == Compression::None && is_passed_over(blob) => 0,
+            _ => self.size_to_read(at),
         }
     }
 
@@ -157,21 +167,27 @@ impl<'a> Layers<'a> {
             layer: &self.place(at).to_string(),
         }));
         let number = u32::try_from(at).expect("layers are limited");
-        let builder = ChangesBuilder::new(number);
+        let builder = ChangesBuilder::new(number, self.budget.clone());
         let slice = match layer.compression {
             Compression::None => self.container.slice(blob)?,
             _ => None,
         };
         let builder = if let Some(FileSlice { file, start, size }) = slice {
-            self.collect(builder, LayerReader::new(Section::new(file, start, size)))?
+            self.collect(
+                builder,
+                LayerReader::new(Section::new(file, start, size), self.budget.clone()),
+            )?
         } else {
             let stream = Counted::new(self.container.open(blob)?, watch);
             let stream = BufReader::with_capacity(COPY_BUFFER, stream);
             let unreadable = |error| Error::unreadable(layer.compression, error);
             let stream = Decoder::new(layer.compression, stream).map_err(unreadable)?;
             let stream = BufReader::with_capacity(COPY_BUFFER, stream);
-            self.collect(builder, LayerReader::new(Skippable(stream)))
-                .map_err(|error| blame_compression(error, layer.compression))?
+            self.collect(
+                builder,
+                LayerReader::new(Skippable(stream), self.budget.clone()),
+            )
+            .map_err(|error| blame_compression(error, layer.compression))?
         };
         let is_estargz = builder.may_be_estargz() && self.is_estargz(layer, blob)?;
         Ok(builder.finish(is_estargz)?)
@@ -245,7 +261,7 @@ impl<'a> Layers<'a> {
         let job = Job::of_layer(layer, blob, None, place);
         let number = u32::try_from(at).expect("layers are limited");
         read_unpacked(self.container, &job, watch, |stream: &mut dyn BufRead| {
-            let mut reader = LayerReader::new(Skippable(stream));
+            let mut reader = LayerReader::new(Skippable(stream), Arc::default());
             let result = replay.layer(number, &mut reader, &watch);
             result.map_err(|error| match error {
                 ReplayError::Layer(error) => {

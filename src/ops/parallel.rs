@@ -7,6 +7,10 @@ use std::thread;
 
 use crate::error::{Error, Result};
 
+/// How many blobs are read at once, at the most: enough for any disk, and few enough
+/// that their buffers do not add up.
+pub(super) const STREAMS_MAX: NonZeroUsize = NonZeroUsize::new(8).expect("8 is not 0");
+
 /// Does the pieces of work with the numbers in `order`, which are all from 0 on,
 /// several at once; what is early in it is begun early. Returns the results by number.
 ///

@@ -125,6 +125,39 @@ pub(super) struct Jobs {
     by_key: HashMap<Key, usize>,
 }
 
+/// What was made for the output before, out of layers of the only piece that is an
+/// image.
+#[derive(Debug, Default)]
+pub(super) struct Made {
+    /// The new blobs.
+    pub(super) blobs: Vec<Digest>,
+    /// For each layer of the image where it, or the uppermost that it was made of,
+    /// stands in the input, counted from 1.
+    pub(super) positions: Vec<usize>,
+    /// How many layers the image has in the input.
+    pub(super) count: usize,
+}
+
+impl Made {
+    /// Whether nothing was made.
+    pub(super) fn is_empty(&self) -> bool {
+        self.blobs.is_empty()
+    }
+
+    /// What a message calls a layer: where it stands in the input.
+    fn place(&self, at: usize, count: usize, name: &str) -> Place {
+        let (position, count) = match self.positions.get(at) {
+            Some(position) => (*position, self.count),
+            None => (at + 1, count),
+        };
+        Place::Layer {
+            position,
+            count,
+            image: name.to_owned(),
+        }
+    }
+}
+
 type Key = (Member, Option<Recoding>, Option<Digest>);
 
 impl Jobs {
@@ -137,15 +170,12 @@ impl Jobs {
     pub(super) fn collect(
         pieces: &[Piece<'_>],
         coding: Coding,
-        made: &[Digest],
+        made: &Made,
         watch: &Watch<'_>,
     ) -> Result<Self> {
         let mut jobs = Self::default();
         for piece in pieces {
-            let mut absent = Absent {
-                made,
-                ..Absent::default()
-            };
+            let mut absent = Absent::new(made);
             jobs.add(&piece.content, &piece.name, coding, &mut absent);
             if let (0, Some(place)) = (absent.whole_images, absent.first_layer) {
                 return Err(Error::LayerAbsent.while_reading(place));
@@ -190,16 +220,12 @@ impl Jobs {
     fn add_image(&mut self, image: &Image, name: &str, coding: Coding, absent: &mut Absent<'_>) {
         absent.whole_images += usize::from(image.is_whole());
         for (at, layer) in image.layers.iter().enumerate() {
-            let place = Place::Layer {
-                position: at + 1,
-                count: image.layers.len(),
-                image: name.to_owned(),
-            };
+            let place = absent.made.place(at, image.layers.len(), name);
             let descriptor = layer.descriptor.as_ref();
             let Some(member) = &layer.blob else {
                 if !layer.may_be_absent()
                     && let Some(descriptor) = descriptor
-                    && !absent.made.contains(descriptor.digest())
+                    && !absent.made.blobs.contains(descriptor.digest())
                 {
                     absent.blobs.push(descriptor.digest().clone());
                     absent.first_layer.get_or_insert(place);
@@ -284,13 +310,24 @@ impl Jobs {
 }
 
 /// What the input lacks.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Absent<'a> {
     /// What the output has all the same.
-    made: &'a [Digest],
+    made: &'a Made,
     blobs: Vec<Digest>,
     first_layer: Option<Place>,
     whole_images: usize,
+}
+
+impl<'a> Absent<'a> {
+    fn new(made: &'a Made) -> Self {
+        Self {
+            made,
+            blobs: Vec::new(),
+            first_layer: None,
+            whole_images: 0,
+        }
+    }
 }
 
 /// Says where the media type of a layer that stays is not what its bytes are.

@@ -7,6 +7,8 @@
 use std::io::Write;
 use std::ops::RangeInclusive;
 
+use serde_json::Value;
+
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Place, Result};
 use crate::event::{Event, Warning};
@@ -21,7 +23,7 @@ use crate::ops::deliver::Delivery;
 use crate::ops::layers::Layers;
 use crate::ops::narrow::Reason;
 use crate::ops::one::{Chosen, one_image};
-use crate::ops::plan::{Coding, Piece};
+use crate::ops::plan::{Coding, Made, Piece};
 use crate::ops::range::{LayerChoice, ranges};
 use crate::ops::referrers::add_referrers;
 use crate::ops::{Context, Selector};
@@ -51,9 +53,24 @@ pub struct SquashOptions {
     pub compress: Compress,
     /// The comment in the history; by default which layers there were.
     pub message: Option<String>,
-    /// The time of what is new, in seconds since 1970; by default the latest of
-    /// what it was made of.
+    /// The time of what is new, in seconds since 1970: of the history entry by default
+    /// the latest of those that it stands for, of directories that no layer has an
+    /// entry for by default 0.
     pub created: Option<i64>,
+}
+
+impl Default for SquashOptions {
+    fn default() -> Self {
+        Self {
+            image: None,
+            platform: None,
+            names: Vec::new(),
+            layers: LayerChoice::All,
+            compress: Compress::Keep,
+            message: None,
+            created: None,
+        }
+    }
 }
 
 /// What a squash did, or would do.
@@ -69,7 +86,8 @@ pub struct SquashReport {
     pub layers_after: usize,
     /// How many bytes its layers had, as they were stored.
     pub size_before: u64,
-    /// How many they have now; not known where new layers were not compressed yet.
+    /// How many they have now; not known where new layers were not compressed yet, or
+    /// others had to be compressed anew, as those in xz.
     pub size_after: Option<u64>,
 }
 
@@ -107,7 +125,8 @@ pub struct SquashedRange {
 ///
 /// Fails if a layer cannot be read, is not what its digest and `diff_id` say, or
 /// cannot be merged: one that is missing, encrypted or for Windows. Nothing is
-/// visible then, but for what standard output has taken.
+/// visible then, but for what standard output has taken. Without a sink nothing is
+/// verified.
 pub fn squash(
     source: &dyn ImageSource,
     sink: Option<Box<dyn ImageSink>>,
@@ -119,6 +138,10 @@ pub fn squash(
 }
 
 /// The diff_ids of an image, the lowest first: what [`LayerChoice::Above`] wants.
+///
+/// # Errors
+///
+/// Fails if there is no such image, or if there are several and none is named.
 pub fn diff_ids(
     source: &dyn ImageSource,
     image: Option<&Selector>,
@@ -157,7 +180,10 @@ fn squash_image(
         options,
     };
     let made = squasher.merge_all(&ranges)?;
-    let report = report(&chosen.name, &sizes, &made);
+    let mut report = report(&chosen.name, &sizes, &made);
+    if changes_others(&chosen.image.layers, &ranges) {
+        report.size_after = None;
+    }
     if let Some(sink) = sink {
         deliver(
             source,
@@ -173,19 +199,32 @@ fn squash_image(
     Ok(report)
 }
 
+/// Whether layers outside the ranges cannot stay as they are, since OCI has no name
+/// for their compression.
+fn changes_others(layers: &[Layer], ranges: &[RangeInclusive<usize>]) -> bool {
+    let is_merged = |at: &usize| ranges.iter().any(|range| range.contains(at));
+    let others = layers.iter().enumerate().filter(|(at, _)| !is_merged(at));
+    let mut compressions = others.map(|(_, layer)| layer.compression);
+    compressions.any(|it| matches!(it, Compression::Xz | Compression::Bzip2))
+}
+
 /// Tells how much will be read, as far as it is known.
 fn announce(layers: &Layers<'_>, ranges: &[RangeInclusive<usize>], writes: bool) {
-    let highest = ranges.last().map_or(0, |range| range.end() + 1);
-    let scanned: u64 = (0..highest).map(|at| layers.size_to_scan(at)).sum();
-    let read = |at| if writes { layers.stored_size(at) } else { 0 };
-    let read: u64 = (0..layers.count()).map(read).sum();
-    if scanned + read > 0 {
-        layers.context.watch.send(Event::Total(scanned + read));
+    let Some(last) = ranges.last() else {
+        // Whoever delivers the image as it is tells it.
+        return;
+    };
+    let scanned = (0..=*last.end()).map(|at| layers.size_to_scan(at));
+    let read = |at| if writes { layers.size_to_read(at) } else { 0 };
+    let read = (0..layers.count()).map(read);
+    let total = scanned.chain(read).fold(0, u64::saturating_add);
+    if total > 0 {
+        layers.context.watch.send(Event::Total(total));
     }
 }
 
 /// A range that was merged.
-struct Made {
+struct Merged {
     range: RangeInclusive<usize>,
     savings: Savings,
     /// How many bytes the new layer has when it is unpacked.
@@ -205,7 +244,7 @@ struct Squasher<'a> {
 }
 
 impl Squasher<'_> {
-    fn merge_all(&self, ranges: &[RangeInclusive<usize>]) -> Result<Vec<Made>> {
+    fn merge_all(&self, ranges: &[RangeInclusive<usize>]) -> Result<Vec<Merged>> {
         let mut merge = Merge::new();
         let mut below = 0;
         let mut made = Vec::new();
@@ -220,6 +259,10 @@ impl Squasher<'_> {
     /// Takes in layers that stay, for the sake of what they show.
     fn put_below(&self, merge: &mut Merge, range: std::ops::Range<usize>) -> Result<()> {
         let all: Vec<usize> = range.collect();
+        if merge.is_below_unknown() {
+            merge.put_unknown_below(all.len());
+            return Ok(());
+        }
         if let Some(at) = all.iter().find(|at| !self.layers.is_readable(**at)) {
             let watch = self.layers.context.watch;
             watch.warn(Warning::AllWhiteoutsKept {
@@ -227,9 +270,7 @@ impl Squasher<'_> {
                 count: self.layers.count(),
                 name: self.layers.name.to_owned(),
             });
-            for _ in all {
-                merge.put_unknown_below();
-            }
+            merge.put_unknown_below(all.len());
             return Ok(());
         }
         for (at, changes) in all.iter().zip(self.layers.changes(&all)?) {
@@ -240,7 +281,7 @@ impl Squasher<'_> {
         Ok(())
     }
 
-    fn merge(&self, merge: &mut Merge, range: &RangeInclusive<usize>) -> Result<Made> {
+    fn merge(&self, merge: &mut Merge, range: &RangeInclusive<usize>) -> Result<Merged> {
         let all: Vec<usize> = range.clone().collect();
         for (at, changes) in all.iter().zip(self.layers.changes(&all)?) {
             let put = merge.put_in_range(changes);
@@ -258,7 +299,7 @@ impl Squasher<'_> {
         };
         drop(plan);
         let count = u32::try_from(all.len()).expect("layers are limited");
-        Ok(Made {
+        Ok(Merged {
             range: range.clone(),
             savings: merge.end_range(count),
             unpacked_size,
@@ -340,7 +381,7 @@ fn deliver(
     source: &dyn ImageSource,
     sink: &dyn ImageSink,
     chosen: Chosen<'_>,
-    made: &[Made],
+    made: &[Merged],
     options: &SquashOptions,
     workers: &Workers,
     context: Context<'_>,
@@ -356,16 +397,15 @@ fn deliver(
     if !made.is_empty() || sink.format() != Format::DockerArchive {
         add_referrers(source, &mut pieces, DOCUMENTS_MAX, context)?;
     }
-    let mut blobs = Vec::new();
+    let mut made_before = Made::default();
     if !made.is_empty() {
         let piece = &mut pieces[0];
         // Whatever speaks of the image by its digest means another one.
         piece.gone.extend(piece.digests());
         if let Content::Image(image) = &mut piece.content {
+            made_before = before_delivery(image.layers.len(), made);
             *image = squashed(image, made, options)?;
         }
-        let written = made.iter().filter_map(|made| made.written.as_ref());
-        blobs.extend(written.map(|(blob, _)| blob.digest.clone()));
     }
     let delivery = Delivery {
         source,
@@ -374,21 +414,35 @@ fn deliver(
         names: &options.names,
         keeps_fields: !is_of_index && options.platform.is_none(),
         coding: Coding::new(Compress::Keep, sink.format()),
-        made: &blobs,
+        made: &made_before,
         context,
     };
     delivery.run(pieces)
 }
 
+/// What was put into the output of an image with so many layers.
+fn before_delivery(count: usize, made: &[Merged]) -> Made {
+    let written = made.iter().filter_map(|made| made.written.as_ref());
+    let mut positions: Vec<usize> = (1..=count).collect();
+    for Merged { range, .. } in made.iter().rev() {
+        positions.splice(range.clone(), std::iter::once(range.end() + 1));
+    }
+    Made {
+        blobs: written.map(|(blob, _)| blob.digest.clone()).collect(),
+        positions,
+        count,
+    }
+}
+
 /// An image as it is after its layers were merged.
-fn squashed(image: &Image, made: &[Made], options: &SquashOptions) -> Result<Image> {
+fn squashed(image: &Image, made: &[Merged], options: &SquashOptions) -> Result<Image> {
     let own = |source| Error::Document {
         what: "a document of the image".to_owned(),
         source,
     };
     let mut layers = image.layers.clone();
     let mut story = Vec::new();
-    for Made {
+    for Merged {
         range,
         recoding,
         written,
@@ -425,9 +479,8 @@ fn squashed(image: &Image, made: &[Made], options: &SquashOptions) -> Result<Ima
                 // It spoke of something with the old digest.
                 fields.shift_remove("subject");
             }
-            if let (true, Some(annotations)) =
-                (starts_at_base, value["annotations"].as_object_mut())
-            {
+            let annotations = value.get_mut("annotations").and_then(Value::as_object_mut);
+            if let Some(annotations) = annotations.filter(|_| starts_at_base) {
                 for key in BASE_ANNOTATIONS {
                     annotations.shift_remove(key);
                 }
@@ -449,13 +502,18 @@ fn default_comment(range: &RangeInclusive<usize>) -> String {
     format!("layers {first} to {last} merged")
 }
 
-fn report(name: &str, sizes: &[u64], made: &[Made]) -> SquashReport {
-    let before: u64 = sizes.iter().sum();
+fn report(name: &str, sizes: &[u64], made: &[Merged]) -> SquashReport {
+    let sum = |sizes: &[u64]| {
+        sizes
+            .iter()
+            .fold(0_u64, |sum, size| sum.saturating_add(*size))
+    };
+    let before = sum(sizes);
     let mut after = Some(before);
     let mut layers_after = sizes.len();
     let mut ranges = Vec::new();
     for made in made {
-        let size_before = sizes[made.range.clone()].iter().sum();
+        let size_before = sum(&sizes[made.range.clone()]);
         let size_after = match &made.written {
             Some((blob, _)) => Some(blob.size),
             None if made.recoding == Recoding::None => Some(made.unpacked_size),
@@ -463,7 +521,7 @@ fn report(name: &str, sizes: &[u64], made: &[Made]) -> SquashReport {
         };
         after = after
             .zip(size_after)
-            .map(|(after, new)| after - size_before + new);
+            .map(|(after, new)| after.saturating_sub(size_before).saturating_add(new));
         layers_after -= made.range.end() - made.range.start();
         let Savings {
             hidden,

@@ -10,7 +10,7 @@ use crate::format::sink::ImageSink;
 use crate::format::source::Layer;
 use crate::format::{Container, Measured, Member};
 use crate::ops::Context;
-use crate::ops::verified::{damaged, hash_unpacked, hashes, open, read_unpacked};
+use crate::ops::verified::{damaged, hash_unpacked, hashes, open, read_unpacked, verify_stored};
 use crate::stream::{
     Compression, CopyError, Counted, Encoder, HashWriter, Hashed, Recoding, Tapped, Workers, copy,
 };
@@ -119,6 +119,9 @@ pub(super) struct Transfer<'a> {
     pub(super) sink: &'a dyn ImageSink,
     pub(super) workers: &'a Workers,
     pub(super) context: Context<'a>,
+    /// Whether the output was made by what layers hold, so that each of them must be
+    /// what its digest says even where it need not be written.
+    pub(super) was_looked_into: bool,
 }
 
 impl Transfer<'_> {
@@ -127,10 +130,12 @@ impl Transfer<'_> {
         let known = job.known();
         if let Some(known) = &known {
             if self.sink.has(&known.digest) {
+                self.verify_source(job)?;
                 self.verify_again(job)?;
                 return Ok(known.clone());
             }
             if self.is_held(job, known)? {
+                self.verify_source(job)?;
                 return Ok(known.clone());
             }
         }
@@ -155,6 +160,14 @@ impl Transfer<'_> {
 
     fn open(&self, job: &Job) -> Result<Tapped<impl Read>> {
         open(self.container, job, self.context.watch)
+    }
+
+    /// Reads a blob that need not be written, if something was made of what is in it.
+    fn verify_source(&self, job: &Job) -> Result<()> {
+        if self.was_looked_into {
+            verify_stored(self.container, job, self.context.watch)?;
+        }
+        Ok(())
     }
 
     /// Reads a blob that was written for another job, if this one has more to say of

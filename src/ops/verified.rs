@@ -79,6 +79,9 @@ fn beside<R: Read + Send, T>(
     let mut lent = stream.lend();
     let is_abandoned = AtomicBool::new(false);
     let pass = || {
+        // Whatever happens, whoever looks on must not wait for more.
+        let stream = EndLending(stream);
+        let stream = &mut *stream.0;
         while !is_abandoned.load(Ordering::Relaxed) {
             let length = stream.fill_buf()?.len();
             if length == 0 {
@@ -106,6 +109,15 @@ fn beside<R: Read + Send, T>(
             result => Ok((passed, result)),
         }
     })
+}
+
+/// Ends the lending of a stream when it goes.
+struct EndLending<'a, R: Read>(&'a mut Tapped<R>);
+
+impl<R: Read> Drop for EndLending<'_, R> {
+    fn drop(&mut self) {
+        self.0.end_lending();
+    }
 }
 
 /// Reads a blob as it is stored, and compares it with its digest, if that is known.

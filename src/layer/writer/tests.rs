@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -27,7 +29,7 @@ fn written(entries: &[Entry]) -> Vec<u8> {
 }
 
 fn read(tar: &[u8]) -> Vec<Entry> {
-    let mut reader = LayerReader::new(Skippable(tar));
+    let mut reader = LayerReader::new(Skippable(tar), Arc::default());
     std::iter::from_fn(|| reader.next_entry().unwrap()).collect()
 }
 

@@ -209,8 +209,7 @@ fn layers_that_cannot_be_merged() {
         &windows,
         &["export", "--platform", "windows/amd64", "in.tar", "out.tar"],
         1,
-        "error: cannot read layer 1 of 2 of `app:1`\n  \
-         caused by: it is a layer for Windows, whose files restow cannot merge\n",
+        "error: `app:1` is an image for Windows, whose layers cannot be merged\n",
     );
 }
 

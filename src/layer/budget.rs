@@ -1,0 +1,65 @@
+//! What all layers of an image may claim together.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The most entries that the layers may have, and directories that these imply. Each
+/// costs a record in memory; the largest images have a tenth of it.
+pub(crate) const ENTRIES_MAX: u64 = 10_000_000;
+
+/// The most bytes that names, targets and attributes of all entries may have, which
+/// are held in memory: fifty for each of the most entries. A header of some bytes,
+/// compressed, may claim a megabyte.
+pub(crate) const HELD_MAX: u64 = 512 << 20;
+
+/// The most bytes of holes that sparse files may have. They are written as zeros,
+/// since engines cannot do otherwise (`docker save` fails on sparse entries), and a
+/// header of some bytes may claim exabytes.
+pub(crate) const HOLES_MAX: u64 = 64 << 30;
+
+/// What the layers of one image have claimed so far, several of which may be read at
+/// once.
+#[derive(Debug, Default)]
+pub(crate) struct Budget {
+    entries: AtomicU64,
+    held: AtomicU64,
+    holes: AtomicU64,
+}
+
+impl Budget {
+    /// Claims a record for an entry or a directory; says whether there was one left.
+    pub(crate) fn claim_entry(&self) -> bool {
+        claim(&self.entries, 1, ENTRIES_MAX)
+    }
+
+    /// Claims memory; says whether so much was left.
+    pub(crate) fn claim_held(&self, bytes: usize) -> bool {
+        claim(&self.held, bytes as u64, HELD_MAX)
+    }
+
+    /// Claims holes; says whether so many bytes were left.
+    pub(crate) fn claim_holes(&self, bytes: u64) -> bool {
+        claim(&self.holes, bytes, HOLES_MAX)
+    }
+}
+
+fn claim(claimed: &AtomicU64, amount: u64, limit: u64) -> bool {
+    let add = |claimed: u64| claimed.checked_add(amount).filter(|sum| *sum <= limit);
+    let updated = claimed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+    updated.is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_claimed_is_gone_and_what_is_too_much_is_not_claimed() {
+        let budget = Budget::default();
+        assert!(budget.claim_holes(HOLES_MAX - 1));
+        assert!(!budget.claim_holes(2));
+        assert!(!budget.claim_holes(u64::MAX));
+        assert!(budget.claim_holes(1));
+        assert!(!budget.claim_holes(1));
+        assert!(budget.claim_entry() && budget.claim_held(1));
+    }
+}
