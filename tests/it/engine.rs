@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proptest::test_runner::Config;
 
 use crate::support::engine::{self, Loaded, unique};
-use crate::support::entry::{Kind, SECOND, words};
+use crate::support::entry::{Kind, Meta, SECOND, words};
 use crate::support::image::{Image, Store};
 use crate::support::judge::Format;
 use crate::support::naive::{Tree, replay};
@@ -115,6 +115,74 @@ proptest! {
         let difference = exported_difference(&tags[1], &expected);
         prop_assert!(difference.is_empty(), "{range} of {}\n{difference}", shown(&stack));
         assert_saved(&tags[1], &image);
+    }
+}
+
+/// What tar finds in a directory: names, contents, and which names are one file.
+#[track_caller]
+fn found_in(directory: &std::path::Path) -> Tree {
+    let mut command = Command::new("tar");
+    command.current_dir(directory);
+    let format = [
+        "--create",
+        "--format=posix",
+        "--file=-",
+        "--numeric-owner",
+        "--sort=name",
+    ];
+    let mut found = replay(&[succeed(command.args(format).arg("."))]);
+    found.remove_root();
+    found
+}
+
+/// A tree without anything but names, contents and links between files; tar forgets those
+/// between devices.
+fn bare(mut tree: Tree) -> Tree {
+    tree.split(|kind| matches!(kind, Kind::Char(..) | Kind::Block(..) | Kind::Fifo));
+    tree.edit(|meta| *meta = Meta::implied());
+    tree
+}
+
+/// Unpacks the only image of a layout by umoci, which takes the spec to the letter.
+#[track_caller]
+fn unpacked_by_umoci(sandbox: &Sandbox, layout: &str, tag: &str) -> Tree {
+    let image = format!("{}:{tag}", sandbox.path(layout).display());
+    let bundle = sandbox.path(&format!("{layout}-bundle"));
+    let mut command = Command::new("umoci");
+    command.args(["unpack", "--image", &image]).arg(&bundle);
+    drop(succeed(&mut command));
+    bare(found_in(&bundle.join("rootfs")))
+}
+
+proptest! {
+    #![proptest_config(Config { max_shrink_iters: 100, ..random_cases(16) })]
+
+    /// Unlike the engine's, the file system that umoci unpacks to always knows its hard links.
+    #[test]
+    fn umoci_unpacks_the_same_files_and_links(
+        stack in stacks(Flavour::Docker, 2..6),
+        numbers in any::<[usize; 2]>(),
+    ) {
+        if !is_installed("umoci") || !is_root() {
+            skip("umoci_unpacks_the_same_files_and_links", "umoci is only tried as root");
+            return Ok(());
+        }
+        let layers = stack.tars();
+        let expected = bare(replay(&layers));
+        let sandbox = Sandbox::new();
+        let original = make::Image::of_layers(&["app:1"], layers);
+        let source = put(&sandbox, "in", Format::Oci, &original);
+        let count = original.layers.len();
+        let end = 1 + numbers[0] % (count - 1);
+        let start = numbers[1] % (end + 1);
+        let range = range_argument(&(start..=end));
+        let run = sandbox.run(&["squash", "--layers", &range, &source, "oci:out"]);
+        drop(squashed(&sandbox, run, "out", Format::Oci));
+        for layout in ["in", "out"] {
+            let got = unpacked_by_umoci(&sandbox, layout, "app:1");
+            let difference = difference(&expected, &got, Strictness::All);
+            prop_assert!(difference.is_empty(), "{layout}, {range} of {}\n{difference}", shown(&stack));
+        }
     }
 }
 
@@ -263,30 +331,16 @@ fn tar_unpacks_an_export() {
     let sandbox = Sandbox::new();
     let expected = exported_sample(&sandbox);
     std::fs::create_dir(sandbox.path("unpacked")).expect("a directory can be made");
-    let tar = |arguments: &[&str]| {
-        let mut command = Command::new("tar");
-        command
-            .current_dir(sandbox.path("unpacked"))
-            .args(arguments);
-        succeed(&mut command)
-    };
-    let said = tar(&[
+    let mut command = Command::new("tar");
+    command.current_dir(sandbox.path("unpacked"));
+    command.args([
         "--extract",
         "--preserve-permissions",
         "--same-owner",
         "--file",
         "../rootfs.tar",
     ]);
-    assert_eq!(said, b"");
-    let got = tar(&[
-        "--create",
-        "--format=posix",
-        "--file=-",
-        "--numeric-owner",
-        "--sort=name",
-        ".",
-    ]);
-    let mut got = replay(&[got]);
-    got.remove_root();
+    assert_eq!(succeed(&mut command), b"");
+    let got = found_in(&sandbox.path("unpacked"));
     assert_eq!(difference(&kept(expected), &kept(got), Strictness::All), "");
 }

@@ -68,21 +68,29 @@ fn fixtures() -> Vec<Fixture> {
     images.into_iter().flatten().collect()
 }
 
-/// The images of `../shared/fixtures`, if that is there.
+/// The images of a folder beside the repository, if that is there.
 #[track_caller]
-fn shared(test: &str) -> Vec<Fixture> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/fixtures");
+fn shared(test: &str, name: &str) -> Vec<Fixture> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../shared")
+        .join(name);
     let Ok(entries) = std::fs::read_dir(&directory) else {
-        tools::report(test, "../shared/fixtures is not here");
+        tools::report(test, &format!("../shared/{name} is not here"));
         return Vec::new();
     };
     let paths = entries.map(|it| it.expect("the directory can be read").path());
-    let paths = paths.filter(|it| it.extension().is_some_and(|it| it == "tar"));
-    let found = paths.flat_map(|path| {
+    let is_archive = |path: &PathBuf| {
+        let extension = path.extension().unwrap_or_default();
+        (path.is_dir() && path.join("oci-layout").exists())
+            || ["tar", "gz", "xz"].iter().any(|it| extension == *it)
+    };
+    let found = paths.filter(is_archive).flat_map(|path| {
         let store = Store::open(&path);
+        let is_tar = !path.is_dir();
         let format = match (store.get("manifest.json"), store.get("oci-layout")) {
             (Some(_), _) => Format::Docker,
-            (None, Some(_)) => Format::OciArchive,
+            (None, Some(_)) if is_tar => Format::OciArchive,
+            (None, Some(_)) => Format::Oci,
             (None, None) => return Vec::new(),
         };
         images(&path, format, &directory.join("expected"))
@@ -142,7 +150,7 @@ fn the_naive_replay_makes_the_trees_that_are_expected() {
 
 #[test]
 fn the_naive_replay_makes_the_shared_trees() {
-    let shared = shared("the_naive_replay_makes_the_shared_trees");
+    let shared = shared("the_naive_replay_makes_the_shared_trees", "fixtures");
     let count = assert_the_naive_replay_agrees(&shared);
     assert!(
         shared.is_empty() || count > 20,
@@ -156,7 +164,7 @@ fn the_naive_replay_makes_the_shared_trees() {
 fn assert_exports(fixtures: &[Fixture]) {
     for fixture in fixtures {
         let sandbox = Sandbox::new();
-        let image = format!("#{}", fixture.number);
+        let image = fixture.image.id();
         let source = fixture.format.at(&fixture.path);
         let (tar, _) = sandbox
             .run(&["export", "--image", &image, &source])
@@ -164,6 +172,10 @@ fn assert_exports(fixtures: &[Fixture]) {
         assert_bytes(&tar);
         assert_entries(&entries(&tar), None);
 
+        if fixture.format == Format::Oci {
+            fixture.assert_tree(tar);
+            continue;
+        }
         let bytes = std::fs::read(&fixture.path).expect("the fixture can be read");
         let source = fixture.format.at("-");
         let run = sandbox.restow(&["export", "--image", &image, &source, "out.tar"]);
@@ -188,6 +200,7 @@ fn exports_of_the_fixtures_have_the_trees_that_are_expected() {
 fn exports_of_the_shared_fixtures_have_the_trees_that_are_expected() {
     assert_exports(&shared(
         "exports_of_the_shared_fixtures_have_the_trees_that_are_expected",
+        "fixtures",
     ));
 }
 
@@ -219,10 +232,10 @@ fn assert_squashes(fixtures: &[Fixture]) {
             let what = format!("{range:?} of {}", fixture.name());
             let sandbox = Sandbox::new();
             let layers = range_argument(&range);
-            let (number, source) = (format!("#{}", fixture.number), format.at(&fixture.path));
+            let (id, source) = (image.id(), format.at(&fixture.path));
             let target = format.at("out.tar");
             let arguments = [
-                "squash", "--layers", &layers, "--image", &number, &source, &target,
+                "squash", "--layers", &layers, "--image", &id, &source, &target,
             ];
             let squashed = squashed(&sandbox, sandbox.run(&arguments), "out.tar", *format);
             let (start, end) = (*range.start(), *range.end());
@@ -258,5 +271,24 @@ fn squashed_fixtures_have_the_trees_that_they_had() {
 fn squashed_shared_fixtures_have_the_trees_that_they_had() {
     assert_squashes(&shared(
         "squashed_shared_fixtures_have_the_trees_that_they_had",
+        "fixtures",
+    ));
+}
+
+#[test]
+fn exports_of_the_corpus_have_the_trees_of_its_images() {
+    let corpus = shared(
+        "exports_of_the_corpus_have_the_trees_of_its_images",
+        "corpus",
+    );
+    assert!(corpus.is_empty() || corpus.len() > 10, "{}", corpus.len());
+    assert_exports(&corpus);
+}
+
+#[test]
+fn the_squashed_corpus_has_the_trees_that_it_had() {
+    assert_squashes(&shared(
+        "the_squashed_corpus_has_the_trees_that_it_had",
+        "corpus",
     ));
 }
