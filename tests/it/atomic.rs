@@ -37,7 +37,26 @@ fn assert_refused(sandbox: &Sandbox, input: &[u8], case: &str) {
         assert_eq!(output.code, Some(1), "{case} to {to:?}: {output:?}");
         drop(output.refuses());
     }
+    for command in MERGES {
+        let target = "docker-archive:out";
+        let target = if command[0] == "export" {
+            "out"
+        } else {
+            target
+        };
+        let arguments = [command, &["in.tar", target]].concat();
+        let output = sandbox.run(&arguments);
+        assert_eq!(output.code, Some(1), "{case}: {output:?}");
+        drop(output.refuses());
+    }
 }
+
+/// The other commands that read layers and write something.
+const MERGES: [&[&str]; 3] = [
+    &["squash", "--all"],
+    &["squash", "--last", "1", "--compress", "gzip"],
+    &["export"],
+];
 
 /// How much of a docker-archive holds all that its images need: `repositories` is not part of that.
 fn needed(members: &[Member]) -> usize {
@@ -170,17 +189,19 @@ fn an_existing_file_survives_a_failure() {
     let tar = make::tar(&small().0);
     sandbox.write("out", "precious");
     sandbox.write("in.tar", &tar[..tar.len() / 2]);
-    for arguments in [
-        ["convert", "--force", "in.tar", "docker-archive:out"],
-        ["convert", "--force", "in.tar", "oci-archive:out"],
+    for (command, target) in [
+        (&["convert"][..], "docker-archive:out"),
+        (&["convert"], "oci-archive:out"),
+        (&["squash", "--all"], "docker-archive:out"),
+        (&["squash", "--all"], "oci-archive:out"),
+        (&["export"], "out"),
     ] {
+        let arguments = [command, &["--force", "in.tar", target]].concat();
         drop(sandbox.run(&arguments).refuses());
-        let run = sandbox.restow(&[arguments[0], arguments[1], "-", arguments[3]]);
-        drop(
-            run.stdin_pipe(tar[..tar.len() / 2].to_vec())
-                .run()
-                .refuses(),
-        );
+        let arguments = [command, &["--force", "-", target]].concat();
+        let run = sandbox.restow(&arguments);
+        let half = tar[..tar.len() / 2].to_vec();
+        drop(run.stdin_pipe(half).run().refuses());
     }
     assert_eq!(sandbox.read("out"), b"precious");
 }
@@ -263,12 +284,12 @@ fn writers_beside_each_other_lose_no_tag() {
 }
 
 /// Starts a run, feeds it half of an archive, sends it a signal, and waits for its end.
-fn interrupted(sandbox: &Sandbox, target: &str, signal: &str) -> ExitStatus {
+fn interrupted(sandbox: &Sandbox, arguments: &[&str], signal: &str) -> ExitStatus {
     let tar = make::tar(&make::docker(&[Image::of_layers(
         &["big:1"],
         vec![vec![0; 4 << 20]],
     )]));
-    let mut command = sandbox.restow(&["convert", "-", target]).command();
+    let mut command = sandbox.restow(arguments).command();
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -291,11 +312,22 @@ fn interrupted(sandbox: &Sandbox, target: &str, signal: &str) -> ExitStatus {
 #[test]
 fn a_signal_leaves_nothing_behind() {
     for signal in ["INT", "TERM", "HUP"] {
-        for to in Format::ALL {
+        let to = Format::ALL.map(|it| it.at("out"));
+        let each = to.iter().map(String::as_str);
+        let conversions = each.clone().map(|to| vec!["convert", "-", to]);
+        let squashes = each.map(|to| vec!["squash", "--all", "-", to]);
+        for arguments in conversions
+            .chain(squashes)
+            .chain([vec!["export", "-", "out"]])
+        {
             let sandbox = Sandbox::new();
-            let status = interrupted(&sandbox, &to.at("out"), signal);
-            assert!(!status.success(), "{signal}: {status}");
-            assert_eq!(sandbox.tree(), sandbox::Tree::new(), "{signal}, to {to:?}");
+            let status = interrupted(&sandbox, &arguments, signal);
+            assert!(!status.success(), "{signal}, {arguments:?}: {status}");
+            assert_eq!(
+                sandbox.tree(),
+                sandbox::Tree::new(),
+                "{signal}, {arguments:?}"
+            );
             sandbox.assert_no_temporaries();
         }
     }
@@ -308,7 +340,7 @@ fn a_layout_survives_a_kill() {
     sandbox.write("good.tar", make::tar(&members));
     sandbox.run(&["convert", "good.tar", "oci:out"]).silent();
     let before = sandbox.tree();
-    let status = interrupted(&sandbox, "oci:out", "KILL");
+    let status = interrupted(&sandbox, &["convert", "-", "oci:out"], "KILL");
     assert_eq!(status.signal(), Some(9));
     let after = sandbox.tree();
     for (path, what) in &before {
@@ -323,21 +355,32 @@ fn a_layout_survives_a_kill() {
 #[test]
 fn an_archive_that_does_not_arrive_is_a_failure() {
     let sandbox = Sandbox::new();
-    let image = Image::of_layers(&["big:1"], vec![vec![0; 1 << 20]]);
+    let file = Member::file("file", vec![b'x'; 1 << 20]);
+    let image = Image::of_layers(&["big:1"], vec![make::tar(&[file])]);
     sandbox.write("in.tar", make::tar(&make::docker(&[image])));
-    for target in ["docker-archive:-", "oci-archive:-"] {
-        let mut command = sandbox.restow(&["convert", "in.tar", target]).command();
+    for arguments in [
+        &["convert", "in.tar", "docker-archive:-"][..],
+        &["convert", "in.tar", "oci-archive:-"],
+        &["squash", "--layers", "1", "in.tar", "docker-archive:-"],
+        &["squash", "--layers", "1", "in.tar", "oci-archive:-"],
+        &["export", "in.tar"],
+    ] {
+        let mut command = sandbox.restow(arguments).command();
         let full = fs::OpenOptions::new().write(true).open("/dev/full");
         let output = command.stdout(full.expect("/dev/full is there")).output();
         let output = output.expect("the command can be started");
-        assert_eq!(output.status.code(), Some(1), "{target}: a full disk");
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: a full disk");
 
-        let mut command = sandbox.restow(&["convert", "in.tar", target]).command();
+        let mut command = sandbox.restow(arguments).command();
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the command can be started");
         drop(child.stdout.take());
         let status = child.wait().expect("the command can be waited for");
-        assert_eq!(status.code(), Some(1), "{target}: a reader that went away");
+        assert_eq!(
+            status.code(),
+            Some(1),
+            "{arguments:?}: a reader that went away"
+        );
     }
     sandbox.assert_no_temporaries();
 }

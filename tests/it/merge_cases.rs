@@ -77,6 +77,7 @@ fn deletions() -> Vec<Case> {
         case("24", "a/ a/1 ab/ ab/1 a.txt | .wh.a | n", 0..=2, "ab/ ab/1 a.txt n", "a.txt ab/ ab/1 n", No),
         case("25", "x | not.wh.x a.wh. | n", 1..=2, "not.wh.x a.wh. n", "a.wh. n not.wh.x x", No),
         case("26", "a/ a/old | .wh.a | a/new", 1..=2, "a/.wh..wh..opq a/new", "a/(@0) a/new", No),
+        case("26b", "a/(0700,3:3) a/old | .wh.a | a/new", 0..=2, "a/(@0) a/new", "a/(@0) a/new", No),
         case("27", "x=old | .wh.x x=new", 1..=1, "x=new", "x=new", No),
         case("27b", "x=old | x=new .wh.x | n", 1..=2, "x=new n", "n x=new", Yes),
         case("28", "a/ a/old | .wh.a a/ a/new | n", 1..=2, "a/ a/.wh..wh..opq a/new n", "a/ a/new n", Yes),
