@@ -59,7 +59,8 @@
 //!     watch,
 //! };
 //! let source = format::open(Input::Path("app.tar".into()), &opening)?;
-//! let context = Context { watch, jobs: NonZeroUsize::MIN };
+//! let temporary_directory = Path::new("/tmp");
+//! let context = Context { watch, jobs: NonZeroUsize::MIN, temporary_directory };
 //! ops::convert(source.as_ref(), sink, &ConvertOptions::default(), context)
 //! # }
 //! ```

@@ -107,6 +107,7 @@ pub(super) fn run(
     let context = Context {
         watch,
         jobs: global.jobs(),
+        temporary_directory: &temporary_directory,
     };
     let source = format::open(input, &opening)?;
     ops::export(source.as_ref(), sink, &options, context)?;

@@ -112,11 +112,12 @@ pub(super) fn run(
     };
     let observer = |event: Event<'_>| output.event(&event);
     let watch = Watch::new(&observer, interrupt.flag());
+    let temporary_directory = global.temporary_directory();
     let context = Context {
         watch,
         jobs: global.jobs(),
+        temporary_directory: &temporary_directory,
     };
-    let temporary_directory = global.temporary_directory();
     let place = match destination.place {
         Place::Standard => format::Output::Stream(standard::output()?),
         Place::Path(path) => format::Output::Path {
@@ -127,7 +128,7 @@ pub(super) fn run(
     // The output first: if it is in the way, nothing was read for nothing.
     let sink = format::create(format, place, &temporary_directory)?;
     let config = match &arguments.config_from {
-        Some(image) => Some(config_from(image, arguments, global, interrupt, context)?),
+        Some(image) => Some(config_from(image, arguments, interrupt, context)?),
         None => None,
     };
     let options = ImportOptions {
@@ -151,7 +152,6 @@ pub(super) fn run(
 fn config_from(
     image: &OsString,
     arguments: &Arguments,
-    global: &Global,
     interrupt: &Interrupt,
     context: Context<'_>,
 ) -> Result<Document<Config>, Failure> {
@@ -171,7 +171,7 @@ fn config_from(
     let opening = Opening {
         format: location.format,
         staging: None,
-        temporary_directory: &global.temporary_directory(),
+        temporary_directory: context.temporary_directory,
         platform: None,
         created: None,
         watch: context.watch,

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use restow::digest::DiffId;
@@ -143,6 +143,7 @@ pub(super) fn run(
         global,
         interrupt,
         created: source_date_epoch()?,
+        temporary_directory: global.temporary_directory(),
     };
     let observer = |event: Event<'_>| output.event(&event);
     let watch = Watch::new(&observer, interrupt.flag());
@@ -162,6 +163,7 @@ struct Command<'a> {
     global: &'a Global,
     interrupt: &'a Interrupt,
     created: Option<i64>,
+    temporary_directory: PathBuf,
 }
 
 impl Command<'_> {
@@ -210,10 +212,11 @@ impl Command<'_> {
         Ok(ops::squash(opened.as_ref(), sink, &options, context)?)
     }
 
-    fn context<'a>(&self, watch: Watch<'a>) -> Context<'a> {
+    fn context<'b>(&'b self, watch: Watch<'b>) -> Context<'b> {
         Context {
             watch,
             jobs: self.global.jobs(),
+            temporary_directory: &self.temporary_directory,
         }
     }
 
@@ -263,7 +266,7 @@ impl Command<'_> {
         let opening = Opening {
             format: location.format,
             staging,
-            temporary_directory: &self.global.temporary_directory(),
+            temporary_directory: &self.temporary_directory,
             platform: self.arguments.platform.as_ref(),
             created: self.created,
             watch,
@@ -283,8 +286,7 @@ impl Command<'_> {
                 replace: self.arguments.force,
             },
         };
-        let temporary_directory = self.global.temporary_directory();
-        Ok(format::create(format, place, &temporary_directory)?)
+        Ok(format::create(format, place, &self.temporary_directory)?)
     }
 
     /// Refuses an output that is in the way before the input is read, where the

@@ -80,6 +80,12 @@ pub enum EntryFault {
         /// The target, escaped.
         target: String,
     },
+    /// The target of a hard link may stand in a layer of which nothing is known.
+    #[error("a hard link to `{target}`, which only a layer that cannot be looked into may have")]
+    LinkToUnknown {
+        /// The target, escaped.
+        target: String,
+    },
     /// Something that is no directory has something in it.
     #[error("`{parent}` is in its way, which is no directory")]
     NotInDirectory {

@@ -200,6 +200,9 @@ impl Merge {
         let inode = match found {
             Found::Child(Child::Node(inode, _)) => inode,
             Found::Child(_) => return Err(EntryFault::LinkToDirectory { target: display() }),
+            Found::Lower if self.below.is_none() => {
+                return Err(EntryFault::LinkToUnknown { target: display() });
+            }
             Found::Nothing | Found::Lower => {
                 return Err(EntryFault::LinkToNothing { target: display() });
             }

@@ -70,6 +70,7 @@ fn export_image(
     let reason = platform.map_or(Reason::OneTree, Reason::Asked);
     let chosen = one_image(source, options.image.as_ref(), reason, context)?;
     let layers = Layers::new(source, &chosen, context)?;
+    layers.prepare()?;
     let all: Vec<usize> = (0..layers.count()).collect();
     let sizes = all
         .iter()

@@ -67,6 +67,21 @@ impl<'a> Layers<'a> {
         Ok(layers)
     }
 
+    /// Makes sure that the layers can be read in their order, and twice, without
+    /// unpacking what lies around them again and again.
+    ///
+    /// A wrapped archive is read from its beginning at every step back, and before
+    /// version 25 Docker wrote layers in the order of random names.
+    pub(super) fn prepare(&self) -> Result<()> {
+        let blobs = self.image.layers.iter().filter_map(|it| it.blob.as_ref());
+        let is_in_order = blobs.map(|blob| blob.position).is_sorted();
+        if is_in_order || !self.container.is_sequential() {
+            return Ok(());
+        }
+        let directory = self.context.temporary_directory;
+        self.container.unpack_to(directory, &self.context.watch)
+    }
+
     /// Says in which layer something went wrong.
     pub(super) fn failed(&self, at: usize, error: LayerError) -> Error {
         Error::Layer(error).while_reading(self.place(at))

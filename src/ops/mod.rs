@@ -20,6 +20,7 @@ mod transfer;
 mod verified;
 
 use std::num::NonZeroUsize;
+use std::path::Path;
 
 pub use convert::{Compress, ConvertOptions, Name, convert};
 pub use export::{ExportOptions, export};
@@ -37,4 +38,7 @@ pub struct Context<'a> {
     pub watch: Watch<'a>,
     /// How many blobs are copied at once, and how many blocks compressed.
     pub jobs: NonZeroUsize,
+    /// The folder for a temporary file, if an input can only be read from its
+    /// beginning and is wanted in another order.
+    pub temporary_directory: &'a Path,
 }

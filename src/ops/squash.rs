@@ -171,6 +171,9 @@ fn squash_image(
         .map(|at| layers.stored_size(at))
         .collect();
     let ranges = ranges(&options.layers, &chosen.image.layers, &sizes)?;
+    if !ranges.is_empty() {
+        layers.prepare()?;
+    }
     announce(&layers, &ranges, sink.is_some());
     let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
     let squasher = Squasher {

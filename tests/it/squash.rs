@@ -3,6 +3,7 @@
 //! What is in the new layer is for `merge_cases.rs` and `overlay.rs` to judge, and
 //! what the command says for `messages/merging.rs`.
 
+mod faults;
 mod outputs;
 mod ranges;
 mod story;

@@ -3,13 +3,16 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::error::{Error, Place, Result};
 use crate::event::Watch;
 use crate::format::container::index::MemberIndex;
-use crate::format::container::{Container, Member};
-use crate::stream::{COPY_BUFFER, Compression, Counted, Decoder, SNIFF_LENGTH};
+use crate::format::container::{Container, FileRange, FileSlice, Member};
+use crate::stream::{
+    COPY_BUFFER, Compression, CopyError, Counted, Decoder, SNIFF_LENGTH, Spool, copy,
+};
 use crate::tar_stream::{Skip, Skippable, TarError, TarReader};
 
 /// Members of at most this size are kept from the first pass if they look like
@@ -31,6 +34,8 @@ pub(crate) struct ForwardTar {
     compressions: HashMap<u64, Compression>,
     /// Where the last reader stopped.
     cursor: Mutex<Option<Cursor>>,
+    /// What the file unpacks to, once somebody wanted to read it in any order.
+    unpacked: OnceLock<File>,
 }
 
 struct Cursor {
@@ -56,6 +61,7 @@ impl ForwardTar {
             kept: HashMap::new(),
             compressions: HashMap::new(),
             cursor: Mutex::new(None),
+            unpacked: OnceLock::new(),
         };
         let counted = Counted::new(tar.shared_file(), *watch);
         let mut reader = TarReader::new(Skippable(tar.unpack(counted)?));
@@ -156,6 +162,10 @@ impl Container for ForwardTar {
         if let Some(bytes) = self.kept.get(&member.position) {
             return Ok(Box::new(bytes.as_slice()));
         }
+        if let Some(unpacked) = self.unpacked.get() {
+            let (start, size) = (member.position, member.size);
+            return Ok(Box::new(FileRange::new(unpacked, start, size)));
+        }
         let mut cursor = self.cursor_before(member.position)?;
         Skippable(&mut cursor.stream)
             .skip(member.position - cursor.position)
@@ -184,8 +194,37 @@ impl Container for ForwardTar {
         self.index.paths()
     }
 
+    fn slice(&self, member: &Member) -> Result<Option<FileSlice>> {
+        let Some(unpacked) = self.unpacked.get() else {
+            return Ok(None);
+        };
+        let failed = |error| Error::read(Place::Member(member.path.clone()), error);
+        Ok(Some(FileSlice {
+            file: unpacked.try_clone().map_err(failed)?,
+            start: member.position,
+            size: member.size,
+        }))
+    }
+
     fn is_sequential(&self) -> bool {
-        true
+        self.unpacked.get().is_none()
+    }
+
+    fn unpack_to(&self, directory: &Path, watch: &Watch<'_>) -> Result<()> {
+        let place = || Place::Temporary {
+            directory: directory.to_owned(),
+        };
+        let failed = |error| Error::write(place(), error);
+        let mut spool = Spool::new_in(directory).map_err(failed)?;
+        let stream = self.unpack(Counted::new(self.shared_file(), *watch))?;
+        let mut stream = BufReader::with_capacity(COPY_BUFFER, stream);
+        copy(&mut stream, &mut spool, watch).map_err(|error| match error {
+            CopyError::Read(error) => self.damaged(error),
+            error => Error::copy(place(), place(), error),
+        })?;
+        // Nobody else has done it meanwhile, and if so, the same.
+        let _ = self.unpacked.set(spool.into_file().map_err(failed)?);
+        Ok(())
     }
 }
 

@@ -16,6 +16,7 @@ mod whole;
 use std::fmt::{self, Write as _};
 use std::fs::File;
 use std::io::{self, Read};
+use std::path::Path;
 
 pub(crate) use directory::Directory;
 pub(crate) use forward::ForwardTar;
@@ -97,6 +98,14 @@ pub trait Container: Send + Sync + fmt::Debug {
     /// positions.
     fn is_sequential(&self) -> bool {
         false
+    }
+
+    /// Makes it possible to read members in any order without starting over, by
+    /// keeping what they unpack to in a temporary file without a name. Does nothing
+    /// where that is possible already.
+    fn unpack_to(&self, directory: &Path, watch: &Watch<'_>) -> Result<()> {
+        let _ = (directory, watch);
+        Ok(())
     }
 
     /// Says that a member will not be read again, so that its space can be used.

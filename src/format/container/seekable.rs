@@ -54,11 +54,7 @@ impl SeekableTar {
     }
 
     fn range(&self, member: &Member) -> FileRange<'_> {
-        FileRange {
-            file: &self.file,
-            position: self.start + member.position,
-            remaining: member.size,
-        }
+        FileRange::new(&self.file, self.start + member.position, member.size)
     }
 }
 
@@ -108,6 +104,15 @@ pub(crate) struct FileRange<'a> {
 }
 
 impl<'a> FileRange<'a> {
+    /// So many bytes from `position` on.
+    pub(crate) fn new(file: &'a File, position: u64, size: u64) -> Self {
+        Self {
+            file,
+            position,
+            remaining: size,
+        }
+    }
+
     /// All that stands from `start` on, and no more than is there now.
     pub(crate) fn from(file: &'a File, start: u64) -> io::Result<Self> {
         Ok(Self {
