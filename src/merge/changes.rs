@@ -3,6 +3,7 @@
 //! Whiteouts concern the layers below only, wherever they stand among the entries
 //! (OCI layer.md): they are collected first and put in when all else is known.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::event::Oddity;
@@ -43,21 +44,23 @@ pub(crate) struct Changes {
     pub(super) tree: Tree,
     /// The inodes that the layer has.
     pub(super) inodes: Inodes,
-    /// Inodes that stand for something in a lower layer.
+    /// Hard links to something in a lower layer, in their order.
     pub(super) far_links: Vec<FarLink>,
     /// What engines understand differently.
     pub(super) oddities: Oddities,
 }
 
-/// A hard link to what only a lower layer has.
+/// A hard link to what only a lower layer has, or to such a link.
 #[derive(Debug)]
 pub(super) struct FarLink {
-    /// The inode that stands for the target, with the metadata of the link's entry.
+    /// The inode that stands for the target.
     pub(super) inode: InodeId,
     /// The link.
     pub(super) path: EntryPath,
-    /// What it is a link to.
-    pub(super) target: EntryPath,
+    /// What it is a link to, if that is in a lower layer.
+    pub(super) target: Option<EntryPath>,
+    /// What its entry says, which counts for the target.
+    pub(super) metadata: Metadata,
 }
 
 /// Builds [`Changes`], entry by entry.
@@ -66,6 +69,8 @@ pub(crate) struct ChangesBuilder {
     layer: u32,
     changes: Changes,
     whiteouts: Vec<Deletion>,
+    /// Inodes that stand for something in a lower layer.
+    far: HashSet<InodeId>,
     budget: Arc<Budget>,
     /// Components that symbolic links may still add to paths.
     detours: u64,
@@ -98,6 +103,7 @@ impl ChangesBuilder {
                 oddities: Oddities::default(),
             },
             whiteouts: Vec::new(),
+            far: HashSet::new(),
             budget,
             detours: DETOURS_MAX,
             last: None,
@@ -319,6 +325,15 @@ impl ChangesBuilder {
             None => None,
         };
         match found {
+            Some(Child::Node(inode, _)) if self.far.contains(&inode) => {
+                self.changes.far_links.push(FarLink {
+                    inode,
+                    path: path.clone(),
+                    target: None,
+                    metadata,
+                });
+                Ok(inode)
+            }
             Some(Child::Node(id, _)) => {
                 // Docker and containerd give the metadata of the link's entry to
                 // what it links; tar does not. They agree where these are the same.
@@ -332,11 +347,13 @@ impl ChangesBuilder {
                 target: display_name(target.as_bytes()),
             }),
             Some(Child::Whiteout) | None => {
-                let inode = self.new_inode(NodeKind::File(0), metadata, place);
+                let inode = self.new_inode(NodeKind::File(0), metadata.clone(), place);
+                self.far.insert(inode);
                 self.changes.far_links.push(FarLink {
                     inode,
                     path: path.clone(),
-                    target,
+                    target: Some(target),
+                    metadata,
                 });
                 Ok(inode)
             }

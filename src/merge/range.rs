@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::event::Oddity;
-use crate::layer::{EntryFault, LayerError, NodeKind};
-use crate::merge::changes::{Changes, FarLink, relink};
+use crate::layer::{EntryFault, EntryPath, LayerError, NodeKind};
+use crate::merge::changes::{Changes, relink};
 use crate::merge::oddities::Oddities;
 use crate::merge::tree::{
     Child, Directory, DirectoryId, Found, Inode, InodeId, Inodes, Names, ROOT, Tree,
@@ -164,20 +164,21 @@ impl Merge {
         } = changes;
         let mut targets = HashMap::new();
         for link in &far_links {
-            let target = self.target(link, is_of_range);
-            let target = target.map_err(|f| LayerError::entry(link.path.as_bytes(), f))?;
-            targets.insert(link.inode, target);
+            if let Some(target) = &link.target {
+                let target = self.target(target, is_of_range);
+                let target = target.map_err(|f| LayerError::entry(link.path.as_bytes(), f))?;
+                targets.insert(link.inode, target);
+            }
         }
         let InodeId(offset) = self.next_inode();
         self.inodes.extend(inodes);
         for link in far_links {
-            let metadata = self.inodes[(offset + link.inode.0) as usize]
-                .metadata
-                .clone();
-            let target = targets[&link.inode];
-            oddities.note(Oddity::FarLink, link.path.as_bytes());
             let path = link.path.as_bytes();
-            let has_changed = relink(&mut self.inodes[target.0 as usize], metadata);
+            if link.target.is_some() {
+                oddities.note(Oddity::FarLink, path);
+            }
+            let target = targets[&link.inode];
+            let has_changed = relink(&mut self.inodes[target.0 as usize], link.metadata);
             if has_changed.map_err(|fault| LayerError::entry(path, fault))? {
                 oddities.note(Oddity::LinkMetadata, path);
             }
@@ -190,12 +191,12 @@ impl Merge {
     }
 
     /// What a hard link to a lower layer names.
-    fn target(&mut self, link: &FarLink, is_of_range: bool) -> Result<InodeId, EntryFault> {
-        let display = || display_name(link.target.as_bytes());
-        let mut found = self.range.find(&link.target);
+    fn target(&mut self, target: &EntryPath, is_of_range: bool) -> Result<InodeId, EntryFault> {
+        let display = || display_name(target.as_bytes());
+        let mut found = self.range.find(target);
         let is_below = found == Found::Lower;
         if let (true, Some(below)) = (is_below, &self.below) {
-            found = below.find(&link.target);
+            found = below.find(target);
         }
         let inode = match found {
             Found::Child(Child::Node(inode, _)) => inode,

@@ -158,9 +158,12 @@ fn remove_abandoned(parent: &Path, prefix: &str) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let suffix = name.to_str().and_then(|name| name.strip_prefix(prefix));
-        let is_ours = suffix.is_some_and(is_random) && entry.path().join("blobs").is_dir();
+        // Whatever else lies there is not even opened: that may wait for ever.
+        if !(suffix.is_some_and(is_random) && entry.path().join("blobs").is_dir()) {
+            continue;
+        }
         let lock = File::open(entry.path());
-        if is_ours && lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
+        if lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
             let _ = fs::remove_dir_all(entry.path());
         }
     }

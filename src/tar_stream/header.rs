@@ -31,6 +31,12 @@ pub enum TarError {
         /// Where the stream ends.
         offset: u64,
     },
+    /// A member stands behind a single block that marks the end.
+    #[error("the tar goes on at byte {offset}, behind a block that marks its end")]
+    GoesOn {
+        /// Where the member begins.
+        offset: u64,
+    },
     /// A size is negative, too large, or no number.
     #[error("the tar header at byte {offset} has no valid size")]
     Size {

@@ -4,13 +4,13 @@ use std::io::{self, BufRead, Read};
 
 use tar::Header;
 
-use crate::tar_stream::BLOCK;
 use crate::tar_stream::attributes::Attributes;
 use crate::tar_stream::extensions::{Extensions, is_extension};
 use crate::tar_stream::header::{TarError, checksum_holds, number, size};
 use crate::tar_stream::input::{Skip, read_full};
 use crate::tar_stream::pax::PaxRecords;
 use crate::tar_stream::sparse::{MapBuilder, MapFault, SparseMap};
+use crate::tar_stream::{BLOCK, EMPTY_BLOCK};
 
 /// What a member is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,14 +159,18 @@ impl<R: Skip> TarReader<R> {
             pax, path, link, ..
         } = extensions;
         let size = pax.size(offset)?.unwrap_or(size);
-        let path = pax
-            .value(b"path")
-            .map(<[u8]>::to_vec)
-            .or(path)
+        // A GNU long name beats a PAX one, as in Go's reader, and so in the engines:
+        // who reads the other one reads another layer.
+        let is_given = |name: &Vec<u8>| !name.is_empty();
+        let path = path
+            .filter(is_given)
+            .or_else(|| pax.value(b"path").map(<[u8]>::to_vec))
             .unwrap_or_else(|| header.path_bytes().into_owned());
         let flag = header.as_old().linkflag[0];
         let kind = match flag {
-            b'0' | 0 if path.ends_with(b"/") => Kind::Directory,
+            // Before POSIX folders had no flag of their own. With one, a slash behind
+            // the name of a file means nothing.
+            0 if path.ends_with(b"/") => Kind::Directory,
             b'0' | 0 | b'7' if pax.is_sparse() => Kind::Sparse,
             b'0' | 0 | b'7' => Kind::File,
             b'1' => Kind::HardLink,
@@ -182,10 +186,9 @@ impl<R: Skip> TarReader<R> {
             _ => path,
         };
         let link = match kind {
-            Kind::HardLink | Kind::Symlink => pax
-                .value(b"linkpath")
-                .map(<[u8]>::to_vec)
-                .or(link)
+            Kind::HardLink | Kind::Symlink => link
+                .filter(is_given)
+                .or_else(|| pax.value(b"linkpath").map(<[u8]>::to_vec))
                 .unwrap_or_else(|| header.link_name_bytes().unwrap_or_default().into_owned()),
             _ => Vec::new(),
         };
@@ -293,7 +296,7 @@ impl<R: Skip> TarReader<R> {
             self.is_at_end = true;
             self.has_end_block = length > 0;
             self.position += length as u64;
-            return Ok(None);
+            return self.check_end().map(|()| None);
         }
         if length < block.len() {
             return Err(self.truncated(length, BLOCK));
@@ -304,6 +307,24 @@ impl<R: Skip> TarReader<R> {
         } else {
             Err(TarError::Checksum { offset })
         }
+    }
+
+    /// Looks behind the first block that marks the end, where a second one should be.
+    ///
+    /// Nothing, and anything that is no member, is as good. A member that follows a
+    /// lone empty block is lost to some readers, and refused by the engines.
+    fn check_end(&mut self) -> Result<(), TarError> {
+        if !self.has_end_block {
+            return Ok(());
+        }
+        let mut block = [0; 512];
+        let length = read_full(&mut self.input, &mut block)?;
+        let offset = self.position;
+        self.position += length as u64;
+        if length == block.len() && block != EMPTY_BLOCK && is_tar_header(&block) {
+            return Err(TarError::GoesOn { offset });
+        }
+        Ok(())
     }
 
     /// Reads the data of an extended header, which was found small enough.

@@ -167,6 +167,8 @@ fn assert_nothing_is_made_up(range: &[Vec<Entry>], new: &[Entry], what: &str) {
         directories.map(|it| path_of(&it.name)).collect()
     };
     let explicit: Vec<Vec<u8>> = range.iter().flat_map(|it| directories(it)).collect();
+    // What was deleted or replaced is made again, and not what it was below.
+    let gone: Vec<Vec<u8>> = range.iter().flatten().filter_map(deleted).collect();
     // A name that leads through a symlink is not the path of what it names.
     let mut symlinks = range.iter().flatten();
     if symlinks.any(|it| matches!(it.kind, Kind::Symlink(_))) {
@@ -175,8 +177,21 @@ fn assert_nothing_is_made_up(range: &[Vec<Entry>], new: &[Entry], what: &str) {
     for directory in directories(new) {
         let mut inside = new.iter().filter(|it| is_inside(&it.name, &directory));
         let shows = inside.any(|it| it.kind != Kind::Directory);
-        let is_made_up = !explicit.contains(&directory) && shows;
+        let is_gone = |path: &Vec<u8>| *path == directory || is_inside(&directory, path);
+        let is_known = explicit.contains(&directory) || gone.iter().any(is_gone);
+        let is_made_up = !is_known && shows;
         assert!(!is_made_up, "{what}: {}", directory.escape_ascii());
+    }
+}
+
+/// The path that an entry deletes below, or replaces by something that is no directory.
+fn deleted(entry: &Entry) -> Option<Vec<u8>> {
+    let path = path_of(&entry.name);
+    let name = entry.base_name().strip_prefix(b".wh.");
+    match (name, &entry.kind) {
+        (Some(b".wh..opq"), _) | (None, Kind::Directory) => None,
+        (Some(name), _) => Some([&path[..path.len() - name.len() - 4], name].concat()),
+        (None, _) => Some(path),
     }
 }
 

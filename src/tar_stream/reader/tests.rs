@@ -108,7 +108,7 @@ fn a_pax_size_belongs_to_the_member_alone_and_overrides_its_header() {
 }
 
 #[test]
-fn a_pax_name_beats_a_long_name_and_that_beats_the_header() {
+fn a_long_name_beats_a_pax_name_and_that_beats_the_header() {
     let pax = pax(&[("path", b"pax"), ("linkpath", b"pax target")]);
     let long = [
         member("long", b'L', b"long\0"),
@@ -120,8 +120,8 @@ fn a_pax_name_beats_a_long_name_and_that_beats_the_header() {
         (vec![], "header header target"),
         (long.clone(), "long long target"),
         (pax.clone(), "pax pax target"),
-        ([pax.clone(), long.clone()].concat(), "pax pax target"),
-        ([long, pax].concat(), "pax pax target"),
+        ([pax.clone(), long.clone()].concat(), "long long target"),
+        ([long, pax].concat(), "long long target"),
     ];
     for (extensions, expected) in cases {
         // They end with their member.
@@ -131,6 +131,35 @@ fn a_pax_name_beats_a_long_name_and_that_beats_the_header() {
             "Symlink header header target ".to_owned(),
         ];
         assert_eq!(list(&bytes).unwrap(), expected);
+    }
+}
+
+#[test]
+fn only_a_header_without_type_is_a_folder_by_its_slash() {
+    for (flag, kind) in [(0, "Directory"), (b'0', "File"), (b'5', "Directory")] {
+        let bytes = [header("a/", flag, 0), end()].concat();
+        assert_eq!(list(&bytes).unwrap(), [format!("{kind} a/  ")]);
+    }
+}
+
+#[test]
+fn a_member_behind_a_lone_empty_block_is_not_lost() {
+    let first = member("a", b'0', b"1");
+    let empty = vec![0; 512];
+    let goes_on = [first.clone(), empty.clone(), first.clone()].concat();
+    assert!(matches!(
+        list(&goes_on),
+        Err(TarError::GoesOn { offset: 1536 })
+    ));
+    let behind = [
+        vec![],
+        vec![7; 512],
+        vec![0; 100],
+        [empty.clone(), first.clone()].concat(),
+    ];
+    for behind in behind {
+        let ends = [first.clone(), empty.clone(), behind].concat();
+        assert_eq!(list(&ends).unwrap().len(), 1);
     }
 }
 
