@@ -156,6 +156,10 @@ fn decisions() -> Vec<Case> {
         case("link 2", "z | a=1 c=>a b=>a | n .wh.a", 1..=2, "c=1 b=>c n", "b=1 c=>b n z", No),
         case("link 3", "a->t b=>a(0777) | n", 0..=1, "a->t b=>a(0777) n", "a->t b=>a(0777) n", No),
         case("link 4", "p(p) q=>p d(c1:3) e=>d | .wh.p", 0..=1, "q(p) d(c1:3) e=>d", "d(c1:3) e=>d q(p)", No),
+        // Several hard links to what is below the range are several names of one copy.
+        case("link 5", "a=1 | b=>a c=>a | n", 1..=2, "b=1 c=>b n", "a=1 b=1 c=>b n", Yes),
+        case("link 6", "a=1(0600) | c=>a(0600) | b=>a(0711)", 1..=2, "c=1(0711) b=>c(0711)", "a=1(0600) b=1(0711) c=>b(0711)", Yes),
+        case("link 7", "a=1 d=>a | b=>a c=>d | .wh.a", 1..=2, ".wh.a b=1 c=>b", "b=1 c=>b d=1", Yes),
         // Attributes that stand for an owner elsewhere are dropped, all others are kept.
         case("attributes", "a(user.rootlesscontainers=0801,user.x=00ff0a) b/(user.containers.override_stat=303a30,trusted.overlay.opaque=79) | b/x | n", 0..=2, "a(user.x=00ff0a) b/(trusted.overlay.opaque=79) b/x n", "a(user.x=00ff0a) b/(trusted.overlay.opaque=79) b/x n", Yes),
         // The last entry of a path takes the place of the earlier ones, and of what is in them.

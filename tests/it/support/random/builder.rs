@@ -261,7 +261,12 @@ impl<'a> Builder<'a> {
             let symlinks: Vec<Path> = symlinks.map(|it| path_of(&it.name)).collect();
             targets.retain(|it| !symlinks.contains(it));
         } else if targets.is_empty() || choose(&mut number, 3) == 0 {
-            targets = below.collect();
+            // What is linked to once is often linked to again.
+            let again = self.linked.last();
+            targets = match again.filter(|_| choose(&mut number, 3) > 0) {
+                Some(target) => vec![target.clone()],
+                None => below.collect(),
+            };
         }
         if targets.is_empty() {
             return;
