@@ -67,12 +67,27 @@ fn assert_records(entry: &Entry, records: Option<&[(String, Vec<u8>)]>) {
         Kind::Link(target) | Kind::Symlink(target) => target.len(),
         _ => 0,
     };
+    // A record is UTF-8 unless it is said that it is not.
+    let value = |key: &str| {
+        records
+            .iter()
+            .find(|it| it.0 == key)
+            .map(|it| it.1.as_slice())
+    };
+    let names = [value("path"), value("linkpath")].into_iter().flatten();
+    let is_binary = names.map(str::from_utf8).any(|it| it.is_err());
+    let charset = value("hdrcharset");
+    assert_eq!(
+        charset,
+        is_binary.then_some(b"BINARY".as_slice()),
+        "{word}: charset"
+    );
     let Meta {
         uid, gid, mtime, ..
     } = entry.meta;
     for key in keys {
         let is_needed = match key {
-            "hdrcharset" => records.len() > 1,
+            "hdrcharset" => is_binary,
             "path" => entry.name.len() > 100,
             "linkpath" => target > 100,
             "uid" => uid > OCTAL_ID,
