@@ -16,6 +16,8 @@ mod rebuild;
 mod referrers;
 mod select;
 pub mod squash;
+mod squash_report;
+mod squashed;
 mod transfer;
 mod verified;
 
@@ -27,7 +29,8 @@ pub use export::{ExportOptions, export};
 pub use import::{ImportOptions, config, import};
 pub use range::{LayerChoice, LayerName, LayerRangeError};
 pub use select::{Selector, SelectorError};
-pub use squash::{SquashOptions, SquashReport, SquashedRange, diff_ids, squash};
+pub use squash::{SquashOptions, diff_ids, squash};
+pub use squash_report::{SquashReport, SquashedRange};
 
 use crate::event::Watch;
 

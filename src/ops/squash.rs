@@ -7,35 +7,24 @@
 use std::io::Write;
 use std::ops::RangeInclusive;
 
-use serde_json::Value;
-
-use crate::digest::{DiffId, Digest};
+use crate::digest::DiffId;
 use crate::error::{Error, Place, Result};
 use crate::event::{Event, Warning};
 use crate::format::Format;
 use crate::format::sink::ImageSink;
-use crate::format::source::{Content, Image, ImageSource, Layer};
-use crate::image::media_type::oci_layer;
-use crate::image::{DOCUMENTS_MAX, Descriptor, Platform, Squashed, rfc3339, squash_config};
-use crate::merge::{Merge, Plan, Savings};
+use crate::format::source::{ImageSource, Layer};
+use crate::image::Platform;
+use crate::merge::{Merge, Plan};
 use crate::ops::convert::{Compress, Name};
-use crate::ops::deliver::Delivery;
 use crate::ops::layers::Layers;
 use crate::ops::narrow::Reason;
-use crate::ops::one::{Chosen, one_image};
-use crate::ops::plan::{Coding, Made, Piece};
+use crate::ops::one::one_image;
 use crate::ops::range::{LayerChoice, ranges};
-use crate::ops::referrers::add_referrers;
+use crate::ops::squash_report::{SquashReport, report};
+use crate::ops::squashed::{Merged, deliver};
 use crate::ops::{Context, Selector};
 use crate::stream::{Compression, Encoder, HashWriter, Hashed, Recoding, Workers};
 use crate::tar_stream::Time;
-
-/// Annotations of a manifest that name the image that it was built on
-/// (image-spec, annotations.md). There is none once the lowest layer is gone.
-const BASE_ANNOTATIONS: [&str; 2] = [
-    "org.opencontainers.image.base.digest",
-    "org.opencontainers.image.base.name",
-];
 
 /// What to squash, and how.
 #[derive(Clone, Debug)]
@@ -71,48 +60,6 @@ impl Default for SquashOptions {
             created: None,
         }
     }
-}
-
-/// What a squash did, or would do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SquashReport {
-    /// The image.
-    pub image: String,
-    /// What layers became one. Empty if there was nothing to merge.
-    pub ranges: Vec<SquashedRange>,
-    /// How many layers the image had.
-    pub layers_before: usize,
-    /// How many it has now.
-    pub layers_after: usize,
-    /// How many bytes its layers had, as they were stored.
-    pub size_before: u64,
-    /// How many they have now; not known where new layers were not compressed yet, or
-    /// others had to be compressed anew, as those in xz.
-    pub size_after: Option<u64>,
-}
-
-/// Layers that became one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SquashedRange {
-    /// The lowest, counted from 1.
-    pub first: usize,
-    /// The uppermost.
-    pub last: usize,
-    /// How many bytes they had, as they were stored.
-    pub size_before: u64,
-    /// How many the new layer has; not known if it was not compressed yet.
-    pub size_after: Option<u64>,
-    /// How many bytes the new layer has when it is unpacked.
-    pub unpacked_size: u64,
-    /// The new layer; absent if it was not written.
-    pub layer: Option<(Digest, DiffId)>,
-    /// Bytes of files that were replaced or deleted inside the range, and are gone.
-    pub hidden: u64,
-    /// Bytes of files that the range replaces or deletes, and that stay because a
-    /// layer below has them.
-    pub held_below: u64,
-    /// The layer from which a range would have to start to free those, counted from 1.
-    pub held_from: Option<usize>,
 }
 
 /// Merges layers of an image, and writes it. Without a sink it only finds out what
@@ -224,18 +171,6 @@ fn announce(layers: &Layers<'_>, ranges: &[RangeInclusive<usize>], writes: bool)
     if total > 0 {
         layers.context.watch.send(Event::Total(total));
     }
-}
-
-/// A range that was merged.
-struct Merged {
-    range: RangeInclusive<usize>,
-    savings: Savings,
-    /// How many bytes the new layer has when it is unpacked.
-    unpacked_size: u64,
-    /// The compression of the new layer.
-    recoding: Recoding,
-    /// The new layer, if it was written.
-    written: Option<(Hashed, DiffId)>,
 }
 
 /// Merges ranges of one image.
@@ -376,180 +311,5 @@ impl Squasher<'_> {
             nanoseconds: 0,
         };
         self.layers.write(plan, range, created, output, place)
-    }
-}
-
-/// Writes the image with its new layers.
-fn deliver(
-    source: &dyn ImageSource,
-    sink: &dyn ImageSink,
-    chosen: Chosen<'_>,
-    made: &[Merged],
-    options: &SquashOptions,
-    workers: &Workers,
-    context: Context<'_>,
-) -> Result<()> {
-    let is_of_index = !chosen.left.is_empty();
-    let mut pieces = vec![Piece {
-        name: chosen.name,
-        gone: chosen.left,
-        descriptor: chosen.descriptor,
-        content: Content::Image(chosen.image),
-        roots: chosen.roots,
-    }];
-    if !made.is_empty() || sink.format() != Format::DockerArchive {
-        add_referrers(source, &mut pieces, DOCUMENTS_MAX, context)?;
-    }
-    let mut made_before = Made::default();
-    if !made.is_empty() {
-        let piece = &mut pieces[0];
-        // Whatever speaks of the image by its digest means another one.
-        piece.gone.extend(piece.digests());
-        if let Content::Image(image) = &mut piece.content {
-            made_before = before_delivery(image.layers.len(), made);
-            *image = squashed(image, made, options)?;
-        }
-    }
-    let delivery = Delivery {
-        source,
-        sink,
-        workers,
-        names: &options.names,
-        keeps_fields: !is_of_index && options.platform.is_none(),
-        coding: Coding::new(Compress::Keep, sink.format()),
-        made: &made_before,
-        context,
-    };
-    delivery.run(pieces)
-}
-
-/// What was put into the output of an image with so many layers.
-fn before_delivery(count: usize, made: &[Merged]) -> Made {
-    let written = made.iter().filter_map(|made| made.written.as_ref());
-    let mut positions: Vec<usize> = (1..=count).collect();
-    for Merged { range, .. } in made.iter().rev() {
-        positions.splice(range.clone(), std::iter::once(range.end() + 1));
-    }
-    Made {
-        blobs: written.map(|(blob, _)| blob.digest.clone()).collect(),
-        positions,
-        count,
-    }
-}
-
-/// An image as it is after its layers were merged.
-fn squashed(image: &Image, made: &[Merged], options: &SquashOptions) -> Result<Image> {
-    let own = |source| Error::Document {
-        what: "a document of the image".to_owned(),
-        source,
-    };
-    let mut layers = image.layers.clone();
-    let mut story = Vec::new();
-    for Merged {
-        range,
-        recoding,
-        written,
-        ..
-    } in made.iter().rev()
-    {
-        let Some((blob, diff_id)) = written else {
-            continue;
-        };
-        let compression = recoding.compression();
-        let media_type = oci_layer(compression).expect("what is written has a media type");
-        let new = Layer {
-            diff_id: diff_id.clone(),
-            blob: None,
-            descriptor: Some(Descriptor::new(media_type, blob.digest.clone(), blob.size)),
-            compression,
-        };
-        layers.splice(range.clone(), std::iter::once(new));
-        let comment = options.message.clone();
-        story.push(Squashed {
-            layers: range.clone(),
-            diff_id: diff_id.clone(),
-            created: options.created.map(rfc3339),
-            comment: comment.unwrap_or_else(|| default_comment(range)),
-        });
-    }
-    story.reverse();
-    let starts_at_base = story
-        .first()
-        .is_some_and(|range| *range.layers.start() == 0);
-    let manifest = image.manifest.as_ref().map(|manifest| {
-        manifest.edit(|value| {
-            if let Some(fields) = value.as_object_mut() {
-                // It spoke of something with the old digest.
-                fields.shift_remove("subject");
-            }
-            let annotations = value.get_mut("annotations").and_then(Value::as_object_mut);
-            if let Some(annotations) = annotations.filter(|_| starts_at_base) {
-                for key in BASE_ANNOTATIONS {
-                    annotations.shift_remove(key);
-                }
-            }
-        })
-    });
-    Ok(Image {
-        manifest: manifest.transpose().map_err(own)?,
-        config: squash_config(&image.config, &story).map_err(own)?,
-        layers,
-    })
-}
-
-fn default_comment(range: &RangeInclusive<usize>) -> String {
-    let (first, last) = (range.start() + 1, range.end() + 1);
-    if first == last {
-        return format!("layer {first} rewritten");
-    }
-    format!("layers {first} to {last} merged")
-}
-
-fn report(name: &str, sizes: &[u64], made: &[Merged]) -> SquashReport {
-    let sum = |sizes: &[u64]| {
-        sizes
-            .iter()
-            .fold(0_u64, |sum, size| sum.saturating_add(*size))
-    };
-    let before = sum(sizes);
-    let mut after = Some(before);
-    let mut layers_after = sizes.len();
-    let mut ranges = Vec::new();
-    for made in made {
-        let size_before = sum(&sizes[made.range.clone()]);
-        let size_after = match &made.written {
-            Some((blob, _)) => Some(blob.size),
-            None if made.recoding == Recoding::None => Some(made.unpacked_size),
-            None => None,
-        };
-        after = after
-            .zip(size_after)
-            .map(|(after, new)| after.saturating_sub(size_before).saturating_add(new));
-        layers_after -= made.range.end() - made.range.start();
-        let Savings {
-            hidden,
-            below,
-            lowest,
-        } = made.savings;
-        let new = made.written.as_ref();
-        ranges.push(SquashedRange {
-            first: made.range.start() + 1,
-            last: made.range.end() + 1,
-            size_before,
-            size_after,
-            unpacked_size: made.unpacked_size,
-            layer: new.map(|(blob, diff_id)| (blob.digest.clone(), diff_id.clone())),
-            hidden,
-            held_below: below,
-            held_from: lowest.map(|layer| layer as usize + 1),
-        });
-    }
-    SquashReport {
-        image: name.to_owned(),
-        ranges,
-        layers_before: sizes.len(),
-        layers_after,
-        size_before: before,
-        size_after: after,
     }
 }
