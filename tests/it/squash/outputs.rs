@@ -430,6 +430,38 @@ fn layers_that_are_there_twice_are_written_once() {
 }
 
 #[test]
+fn a_new_layer_that_is_there_already_is_written_once() {
+    let one = image_of(&[1]);
+    let sandbox = Sandbox::new();
+    let source = put(&sandbox, "one", Format::Docker, &one);
+    let arguments = [
+        "squash",
+        "--layers",
+        "1",
+        &source,
+        "docker-archive:canonical",
+    ];
+    let canonical = squashed(
+        &sandbox,
+        sandbox.run(&arguments),
+        "canonical",
+        Format::Docker,
+    );
+    // Another tar of the same file, so that the new layer is the one below it again.
+    let layers = vec![canonical.stored[0].clone(), one.layers[0].clone()];
+    let two = Image::of_layers(&["app:1"], layers);
+    for format in Format::ALL {
+        let name = format!("{format:?}");
+        let source = put(&sandbox, &name, format, &two);
+        let (out, target) = (format!("{name}-out"), format.at(format!("{name}-out")));
+        let arguments = ["squash", "--layers", "2", &source, &target];
+        let squashed = squashed(&sandbox, sandbox.run(&arguments), &out, format);
+        let ids = squashed.image.diff_ids();
+        assert_eq!(ids, [two.diff_ids[0].as_str(); 2]);
+    }
+}
+
+#[test]
 fn a_rootfs_tar_is_an_image_of_one_layer() {
     let one = image_of(&[1]);
     let sandbox = Sandbox::new();
