@@ -135,6 +135,7 @@ impl ChangesBuilder {
         let (parent, name) = path.split_last();
         let is_aufs = parent.is_empty() && is_aufs_name(name);
         if let (false, Some(whiteout)) = (is_aufs, Whiteout::parse(name)?) {
+            self.hold(path.as_bytes().len())?;
             self.whiteouts.push(Deletion {
                 parent: parent.to_vec(),
                 name: match whiteout {
@@ -147,6 +148,7 @@ impl ChangesBuilder {
         }
         if is_overlay_whiteout(&kind) {
             self.note(Oddity::DeviceWhiteout, &path);
+            self.hold(path.as_bytes().len())?;
             self.whiteouts.push(Deletion {
                 parent: parent.to_vec(),
                 name: Some(name.to_vec()),
@@ -288,13 +290,19 @@ impl ChangesBuilder {
             return Err(EntryFault::TooManyDirectories { limit: ENTRIES_MAX });
         }
         // It may have to be written under its whole path.
-        if !self.budget.claim_held(path_length) {
-            return Err(EntryFault::TooMuchHeld { limit: HELD_MAX });
-        }
+        self.hold(path_length)?;
         let new = self.changes.tree.add(Directory::implied(self.layer));
         let children = &mut self.changes.tree.get_mut(at).children;
         children.insert(name.into(), Child::Directory(new));
         Ok(new)
+    }
+
+    /// Claims memory for what is remembered beside the names and attributes.
+    fn hold(&self, bytes: usize) -> Result<(), EntryFault> {
+        if self.budget.claim_held(bytes) {
+            return Ok(());
+        }
+        Err(EntryFault::TooMuchHeld { limit: HELD_MAX })
     }
 
     fn new_inode(&mut self, kind: NodeKind, metadata: Metadata, place: Place) -> InodeId {
@@ -326,6 +334,7 @@ impl ChangesBuilder {
         };
         match found {
             Some(Child::Node(inode, _)) if self.far.contains(&inode) => {
+                self.hold(path.as_bytes().len())?;
                 self.changes.far_links.push(FarLink {
                     inode,
                     path: path.clone(),
@@ -347,6 +356,7 @@ impl ChangesBuilder {
                 target: display_name(target.as_bytes()),
             }),
             Some(Child::Whiteout) | None => {
+                self.hold(path.as_bytes().len() + target.as_bytes().len())?;
                 let inode = self.new_inode(NodeKind::File(0), metadata.clone(), place);
                 self.far.insert(inode);
                 self.changes.far_links.push(FarLink {
