@@ -7,6 +7,7 @@
 
 use std::ops::RangeInclusive;
 
+use crate::support::canonical::assert_bytes;
 use crate::support::entry::{Entry, Kind, entries, words};
 use crate::support::judge::Format;
 use crate::support::layer::{self, tar};
@@ -305,6 +306,45 @@ fn an_opaque_root_hides_70_000_children() {
         digest(words(&naive::entries(&squashed.stored[1])).as_bytes()),
         digest(expected.as_bytes())
     );
+}
+
+/// Names and targets of every length about which a header has to decide something.
+#[test]
+fn names_and_targets_of_all_lengths_are_kept() {
+    let mut layer = Vec::new();
+    let mut links = Vec::new();
+    let lengths = (97..104).chain(152..160).chain(252..260).chain([4095]);
+    for length in lengths {
+        let slashes = [0, 1, 98, 99, 100, 101, 154, 155, 156];
+        for slash in slashes.into_iter().filter(|it| it + 1 < length) {
+            // A file, a symlink, a directory and a hard link, each with a name of this length.
+            let name = |first: u8| {
+                let mut name = vec![b'n'; length];
+                name[length - 1] = first;
+                if slash > 0 {
+                    name[slash] = b'/';
+                }
+                name
+            };
+            layer.push(Entry::new(name(b'f'), Kind::File(b"content".to_vec())));
+            layer.push(Entry::new(name(b's'), Kind::Symlink(vec![b't'; length])));
+            layer.push(Entry::new(
+                [name(b'd'), b"/".to_vec()].concat(),
+                Kind::Directory,
+            ));
+            links.push(Entry::new(name(b'h'), Kind::Link(name(b'f'))));
+        }
+    }
+    layer.extend(links);
+    let layers = vec![tar(&layer), tar(&entries("top"))];
+    let original = replay(&layers);
+    let sandbox = Sandbox::new();
+    let image = Image::of_layers(&["app:1"], layers);
+    let source = put(&sandbox, "in", Format::Docker, &image);
+    let (exported, warnings) = sandbox.run(&["export", &source]).reports();
+    assert_eq!(warnings, [""; 0]);
+    assert_bytes(&exported);
+    assert_same(&original, &replay(&[exported]), Strictness::All, "export");
 }
 
 /// The tables do not contradict themselves, nor the model.
