@@ -46,9 +46,20 @@ impl LayerError {
     /// Says what is wrong with an entry.
     pub(crate) fn entry(name: &[u8], fault: impl Into<EntryFault>) -> Self {
         Self::Entry {
-            entry: display_name(name),
+            entry: display_start(name),
             fault: fault.into(),
         }
+    }
+}
+
+/// How much of a name a message shows: enough for any that somebody chose.
+const SHOWN_MAX: usize = 1024;
+
+/// A name for people, cut off where it is long enough to hide what is said of it.
+pub(crate) fn display_start(name: &[u8]) -> String {
+    match name.get(..SHOWN_MAX) {
+        Some(start) if name.len() > SHOWN_MAX => format!("{}…", display_name(start)),
+        _ => display_name(name),
     }
 }
 

@@ -15,6 +15,7 @@ mod writer;
 
 pub(crate) use budget::{Budget, ENTRIES_MAX, HELD_MAX};
 pub(crate) use entry::{Entry, EntryKind, Metadata, NodeKind};
+pub(crate) use error::display_start;
 pub use error::{EntryFault, LayerError};
 pub use path::PathError;
 pub(crate) use path::{EntryPath, components};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::event::Watch;
 use crate::layer::budget::{Budget, ENTRIES_MAX, HELD_MAX, HOLES_MAX};
 use crate::layer::entry::{Device, Entry, EntryKind, Metadata, NodeKind};
-use crate::layer::error::{EntryFault, LayerError};
+use crate::layer::error::{EntryFault, LayerError, display_start};
 use crate::layer::path::EntryPath;
 use crate::stream::{COPY_BUFFER, CopyError, copy};
 use crate::tar_stream::{
@@ -100,7 +100,7 @@ impl<R: Skip> LayerReader<R> {
             return LayerError::Tar(fault);
         }
         LayerError::Behind {
-            entry: display_name(&self.name),
+            entry: display_start(&self.name),
             fault,
         }
     }

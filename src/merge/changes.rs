@@ -9,13 +9,13 @@ use std::sync::Arc;
 use crate::event::Oddity;
 use crate::layer::{
     ATTRIBUTES_MAX, Budget, ENTRIES_MAX, Entry, EntryFault, EntryKind, EntryPath, HELD_MAX,
-    LayerError, Metadata, NodeKind, Whiteout, components, is_aufs_name, size_of_attributes,
+    LayerError, Metadata, NodeKind, Whiteout, components, display_start, is_aufs_name,
+    size_of_attributes,
 };
 use crate::merge::oddities::Oddities;
 use crate::merge::tree::{
     Child, Directory, DirectoryId, Inode, InodeId, Inodes, Place, ROOT, Tree,
 };
-use crate::tar_stream::display_name;
 
 /// As many symbolic links may lie on one path, as on Linux.
 const SYMLINKS_MAX: usize = 40;
@@ -327,6 +327,10 @@ impl ChangesBuilder {
         if *path == target {
             return Err(EntryFault::LinkToItself);
         }
+        if target.is_root() {
+            let target = "/".to_owned();
+            return Err(EntryFault::LinkToDirectory { target });
+        }
         let (parent, name) = target.split_last();
         let found = match self.reach(parent, false)? {
             Some(directory) => self.child(directory, name),
@@ -353,7 +357,7 @@ impl ChangesBuilder {
                 Ok(id)
             }
             Some(Child::Directory(_)) => Err(EntryFault::LinkToDirectory {
-                target: display_name(target.as_bytes()),
+                target: display_start(target.as_bytes()),
             }),
             Some(Child::Whiteout) | None => {
                 self.hold(path.as_bytes().len() + target.as_bytes().len())?;
@@ -412,7 +416,7 @@ impl ChangesBuilder {
                     let inode = &self.changes.inodes[inode.0 as usize];
                     let NodeKind::Symlink(target) = &inode.kind else {
                         let way: Vec<&[u8]> = components(path).take(taken).collect();
-                        let parent = display_name(&way.join(&b'/'));
+                        let parent = display_start(&way.join(&b'/'));
                         return Err(EntryFault::NotInDirectory { parent });
                     };
                     symlinks += 1;

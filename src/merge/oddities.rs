@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::event::Oddity;
-use crate::tar_stream::display_name;
+use crate::layer::display_start;
 
 /// Oddities of a layer: of each kind the first place, and how many there are.
 ///
@@ -41,6 +41,6 @@ impl Oddities {
 fn display(path: &[u8]) -> String {
     match path {
         b"" => "/".to_owned(),
-        path => display_name(path),
+        path => display_start(path),
     }
 }

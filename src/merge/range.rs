@@ -3,13 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::event::Oddity;
-use crate::layer::{EntryFault, EntryPath, LayerError, NodeKind};
+use crate::layer::{EntryFault, EntryPath, LayerError, NodeKind, display_start};
 use crate::merge::changes::{Changes, relink};
 use crate::merge::oddities::Oddities;
 use crate::merge::tree::{
     Child, Directory, DirectoryId, Found, Inode, InodeId, Inodes, Names, ROOT, Tree,
 };
-use crate::tar_stream::display_name;
 
 /// The mode that engines give to a directory that no entry is for.
 pub(crate) const IMPLIED_MODE: u16 = 0o755;
@@ -192,7 +191,7 @@ impl Merge {
 
     /// What a hard link to a lower layer names.
     fn target(&mut self, target: &EntryPath, is_of_range: bool) -> Result<InodeId, EntryFault> {
-        let display = || display_name(target.as_bytes());
+        let display = || display_start(target.as_bytes());
         let mut found = self.range.find(target);
         let is_below = found == Found::Lower;
         if let (true, Some(below)) = (is_below, &self.below) {

@@ -18,7 +18,9 @@ pub enum TarError {
         offset: u64,
     },
     /// A member is cut off.
-    #[error("the tar ends early: {missing} more bytes were expected at byte {offset}")]
+    #[error(
+        "the tar ends early: {expected} at byte {offset}", expected = more_bytes(*missing)
+    )]
     Truncated {
         /// Where the stream ends.
         offset: u64,
@@ -98,6 +100,14 @@ pub enum TarError {
     /// The stream itself failed.
     #[error(transparent)]
     Io(io::Error),
+}
+
+/// What a sentence says of bytes that should have followed.
+fn more_bytes(missing: u64) -> String {
+    match missing {
+        1 => "1 more byte was expected".to_owned(),
+        missing => format!("{missing} more bytes were expected"),
+    }
 }
 
 impl From<io::Error> for TarError {
