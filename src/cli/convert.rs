@@ -10,7 +10,7 @@ use restow::ops::{self, Compress, Context, ConvertOptions, Selector};
 
 use crate::cli::Global;
 use crate::cli::interrupt::Interrupt;
-use crate::cli::location::{Location, Place};
+use crate::cli::location::Location;
 use crate::cli::options::{
     To, check_paths, names, output_format, parse_compress, selector, source_date_epoch,
 };
@@ -81,17 +81,8 @@ pub(super) fn run(
     let observer = |event: Event<'_>| output.event(&event);
     let watch = Watch::new(&observer, interrupt.flag());
     let temporary_directory = global.temporary_directory();
-    let place = match destination.place {
-        Place::Standard => format::Output::Stream(standard::output()?),
-        Place::Path(path) => format::Output::Path {
-            path,
-            replace: arguments.force,
-        },
-    };
-    let input = match source.place {
-        Place::Standard => standard::input(interrupt)?,
-        Place::Path(path) => standard::named(path, interrupt)?,
-    };
+    let place = standard::create(destination.place, arguments.force)?;
+    let input = standard::open(source.place, interrupt)?;
     // The output first: if it is in the way, nothing was read for nothing.
     let sink = format::create(format, place, &temporary_directory)?;
     let opening = Opening {

@@ -11,7 +11,7 @@ use restow::ops::{self, Compress, Context, ExportOptions, Selector};
 
 use crate::cli::Global;
 use crate::cli::interrupt::Interrupt;
-use crate::cli::location::{Location, Place};
+use crate::cli::location::Location;
 use crate::cli::options::{check_paths, parse_compress, selector, source_date_epoch};
 use crate::cli::output::Output;
 use crate::cli::report::Failure;
@@ -85,17 +85,8 @@ pub(super) fn run(
     let watch = Watch::new(&observer, interrupt.flag());
     let temporary_directory = global.temporary_directory();
     // The output first: if it is in the way, nothing was read for nothing.
-    let sink = RootfsSink::create(match destination.place {
-        Place::Standard => format::Output::Stream(standard::output()?),
-        Place::Path(path) => format::Output::Path {
-            path,
-            replace: arguments.force,
-        },
-    })?;
-    let input = match source.place {
-        Place::Standard => standard::input(interrupt)?,
-        Place::Path(path) => standard::named(path, interrupt)?,
-    };
+    let sink = RootfsSink::create(standard::create(destination.place, arguments.force)?)?;
+    let input = standard::open(source.place, interrupt)?;
     let opening = Opening {
         format: source.format,
         staging: None,

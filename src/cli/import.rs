@@ -118,13 +118,7 @@ pub(super) fn run(
         jobs: global.jobs(),
         temporary_directory: &temporary_directory,
     };
-    let place = match destination.place {
-        Place::Standard => format::Output::Stream(standard::output()?),
-        Place::Path(path) => format::Output::Path {
-            path,
-            replace: arguments.force,
-        },
-    };
+    let place = standard::create(destination.place, arguments.force)?;
     // The output first: if it is in the way, nothing was read for nothing.
     let sink = format::create(format, place, &temporary_directory)?;
     let config = match &arguments.config_from {
@@ -140,10 +134,7 @@ pub(super) fn run(
         config,
         changes,
     };
-    let input = match source.place {
-        Place::Standard => standard::input(interrupt)?,
-        Place::Path(path) => standard::named(path, interrupt)?,
-    };
+    let input = standard::open(source.place, interrupt)?;
     ops::import(RootfsInput::new(input)?, sink, &options, context)?;
     Ok(())
 }
@@ -164,10 +155,7 @@ fn config_from(
         });
     }
     let selector = selector(&location, None)?;
-    let input = match location.place {
-        Place::Standard => standard::input(interrupt)?,
-        Place::Path(path) => standard::named(path, interrupt)?,
-    };
+    let input = standard::open(location.place, interrupt)?;
     let opening = Opening {
         format: location.format,
         staging: None,

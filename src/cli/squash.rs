@@ -259,10 +259,7 @@ impl Command<'_> {
         staging: Option<&Path>,
         watch: Watch<'_>,
     ) -> Result<Box<dyn ImageSource>, Failure> {
-        let input = match location.place {
-            Place::Standard => standard::input(self.interrupt)?,
-            Place::Path(path) => standard::named(path, self.interrupt)?,
-        };
+        let input = standard::open(location.place, self.interrupt)?;
         let opening = Opening {
             format: location.format,
             staging,
@@ -279,13 +276,7 @@ impl Command<'_> {
         destination: &Location,
         format: Format,
     ) -> Result<Box<dyn ImageSink>, Failure> {
-        let place = match &destination.place {
-            Place::Standard => format::Output::Stream(standard::output()?),
-            Place::Path(path) => format::Output::Path {
-                path: path.clone(),
-                replace: self.arguments.force,
-            },
-        };
+        let place = standard::create(destination.place.clone(), self.arguments.force)?;
         Ok(format::create(format, place, &self.temporary_directory)?)
     }
 

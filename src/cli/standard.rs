@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use restow::error::Place;
-use restow::format::Input;
+use restow::format::{self, Input};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pipe::fcntl_setpipe_size;
 
 use crate::cli::interrupt::Interrupt;
+use crate::cli::location;
 use crate::cli::report::Failure;
 
 /// What a pipe may hold: the most that a user may ask of Linux by default. Fewer
@@ -25,8 +26,24 @@ const PATIENCE: Timespec = Timespec {
     tv_nsec: 250_000_000,
 };
 
+/// The input that a location means.
+pub(super) fn open(place: location::Place, interrupt: &Interrupt) -> Result<Input, Failure> {
+    match place {
+        location::Place::Standard => input(interrupt),
+        location::Place::Path(path) => named(path, interrupt),
+    }
+}
+
+/// The output that a location means, which replaces a file if `replace` says so.
+pub(super) fn create(place: location::Place, replace: bool) -> Result<format::Output, Failure> {
+    Ok(match place {
+        location::Place::Standard => format::Output::Stream(output()?),
+        location::Place::Path(path) => format::Output::Path { path, replace },
+    })
+}
+
 /// Standard input, to be read where it lies if it is a file.
-pub(super) fn input(interrupt: &Interrupt) -> Result<Input, Failure> {
+fn input(interrupt: &Interrupt) -> Result<Input, Failure> {
     let stdin = io::stdin();
     if stdin.is_terminal() {
         return Err(Failure::Usage {
@@ -43,7 +60,7 @@ pub(super) fn input(interrupt: &Interrupt) -> Result<Input, Failure> {
 }
 
 /// A file that was named: one that can be read anywhere, a folder, or a pipe.
-pub(super) fn named(path: PathBuf, interrupt: &Interrupt) -> Result<Input, Failure> {
+fn named(path: PathBuf, interrupt: &Interrupt) -> Result<Input, Failure> {
     let is_plain = |metadata: Metadata| metadata.is_file() || metadata.is_dir();
     // What is not there is for the library to miss.
     if fs::metadata(&path).map_or(true, is_plain) {
