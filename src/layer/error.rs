@@ -124,10 +124,12 @@ pub enum EntryFault {
     #[error(transparent)]
     Tar(#[from] TarError),
     /// The target of a symbolic link is longer than any file system can store.
-    #[error("its target has {length} bytes, and 4095 are the most that is accepted")]
+    #[error("its target has {length} bytes, and {limit} are the most that is accepted")]
     TargetTooLong {
         /// How many it has.
         length: usize,
+        /// The most that is accepted.
+        limit: usize,
     },
     /// Entries imply more directories than any image has.
     #[error(

@@ -118,8 +118,8 @@ impl<R: Skip> LayerReader<R> {
             Kind::Sparse => EntryKind::Node(NodeKind::File(self.sparse_size(member.size)?)),
             Kind::HardLink => EntryKind::HardLink(EntryPath::parse(&member.link)?),
             Kind::Symlink if member.link.len() > TARGET_MAX => {
-                let length = member.link.len();
-                return Err(EntryFault::TargetTooLong { length });
+                let (length, limit) = (member.link.len(), TARGET_MAX);
+                return Err(EntryFault::TargetTooLong { length, limit });
             }
             Kind::Symlink => EntryKind::Node(NodeKind::Symlink(member.link.into())),
             Kind::Other(b'3') => EntryKind::Node(NodeKind::CharDevice(device)),

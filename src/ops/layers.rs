@@ -261,12 +261,7 @@ impl<'a> Layers<'a> {
     }
 
     /// Reads a layer once more and writes what survived of it, verifying all of it.
-    pub(super) fn replay<W: Write>(
-        &self,
-        at: usize,
-        replay: &mut Replay<'_, W>,
-        to: &Place,
-    ) -> Result<()> {
+    fn replay<W: Write>(&self, at: usize, replay: &mut Replay<'_, W>, to: &Place) -> Result<()> {
         let (layer, blob) = self.blob(at)?;
         let watch = self.context.watch;
         let place = self.place(at);

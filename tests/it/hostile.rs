@@ -98,6 +98,15 @@ fn check(cases: Vec<(&str, Vec<u8>, &str)>) {
 }
 
 #[test]
+fn a_target_that_no_file_system_can_store() {
+    check(vec![(
+        "target too long",
+        tar(&entries(&format!("a->{}", "x".repeat(4096)))),
+        "entry `a`: its target has 4096 bytes, and 4095 are the most that is accepted",
+    )]);
+}
+
+#[test]
 fn names_that_lead_out() {
     check(vec![
         (

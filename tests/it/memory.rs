@@ -17,6 +17,10 @@ use crate::support::make::Image;
 use crate::support::squash::put;
 use crate::support::{Sandbox, naive};
 
+/// Gives a command an address space of 1 GiB, threads and all: a content that is held
+/// does not fit.
+const LIMIT: [&str; 4] = ["/bin/sh", "-c", "ulimit -v 1048576; exec \"$@\"", "sh"];
+
 /// Runs the command with nothing on standard input; `read` takes its standard output.
 ///
 /// Returns what `read` returns, and how much temporary space was used.
@@ -26,7 +30,7 @@ fn run<T: Send>(
     arguments: &[&str],
     read: impl FnOnce(&mut dyn Read) -> T + Send,
 ) -> (T, u64) {
-    let run = sandbox.restow(arguments);
+    let run = sandbox.restow(arguments).by(&LIMIT);
     let (result, _, cost) = measure(run.command(), |_: &mut dyn Write| Ok(()), read);
     let Cost { memory, spool } = cost;
     assert!(memory < MEMORY, "{arguments:?}: {memory} bytes of memory");
