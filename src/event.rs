@@ -48,6 +48,11 @@ pub enum Step<'a> {
         /// The layer.
         layer: &'a str,
     },
+    /// A blob is being read and compared with what is said of it.
+    Verifying {
+        /// The blob's name in the input.
+        blob: &'a str,
+    },
     /// Everything is written, and is being made visible.
     Committing,
 }
@@ -67,6 +72,7 @@ impl fmt::Display for Step<'_> {
             } => write!(f, "compressing {blob}"),
             Self::Reading { layer } => write!(f, "reading {layer}"),
             Self::Merging { layer } => write!(f, "merging {layer}"),
+            Self::Verifying { blob } => write!(f, "checking {blob}"),
             Self::Committing => f.write_str("committing"),
         }
     }

@@ -74,6 +74,7 @@
 pub mod digest;
 pub mod error;
 pub mod event;
+pub mod finding;
 
 mod stream;
 mod tar_stream;

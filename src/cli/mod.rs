@@ -12,6 +12,7 @@ mod progress;
 mod report;
 mod squash;
 mod standard;
+mod verify;
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
@@ -25,7 +26,7 @@ use crate::cli::interrupt::Interrupt;
 use crate::cli::output::Output;
 use crate::cli::report::{ExitStatus, Failure, report};
 
-/// Convert, squash, export and import container images offline, without an engine, a registry or root
+/// Convert, squash, export, import and check container images offline, without an engine, a registry or root
 ///
 /// Images are named as skopeo and podman name them (containers-transports(5)):
 /// docker-archive:PATH[:REF], oci:DIR[:REF], oci-archive:PATH[:REF], rootfs:PATH.
@@ -46,6 +47,7 @@ enum Command {
     Export(export::Arguments),
     Import(import::Arguments),
     Squash(squash::Arguments),
+    Verify(verify::Arguments),
 }
 
 /// Where the options that every command has stand in its help: behind its own.
@@ -124,6 +126,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Export(export) => export::run(export, &arguments.global, &output, &interrupt),
         Command::Import(import) => import::run(import, &arguments.global, &output, &interrupt),
         Command::Squash(squash) => squash::run(squash, &arguments.global, &output, &interrupt),
+        Command::Verify(verify) => verify::run(verify, &arguments.global, &output, &interrupt),
     };
     output.finish(result.is_ok());
     match result {

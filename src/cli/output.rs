@@ -99,6 +99,13 @@ pub(super) fn print_data(text: &str) -> Result<(), Error> {
     }
 }
 
+/// Prints lines of data to standard output, escaped: what an archive calls its parts is
+/// in them.
+pub(super) fn print_text(lines: &[String]) -> Result<(), Error> {
+    let lines: Vec<String> = lines.iter().map(|line| escaped(line)).collect();
+    print_data(&lines.join("\n"))
+}
+
 /// A number of bytes as Docker prints it: decimal units, three digits that count.
 pub(super) fn size(bytes: u64) -> String {
     const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];

@@ -49,6 +49,12 @@ pub(super) enum Failure {
     /// Signals cannot be listened to.
     #[error("cannot listen to signals")]
     Signals(#[source] io::Error),
+    /// A check found errors, which were printed.
+    #[error("the input is not sound: {errors} error{}", if *errors == 1 { "" } else { "s" })]
+    Unsound {
+        /// How many.
+        errors: usize,
+    },
     /// The command line contradicts itself, or asks for what cannot be.
     #[error("{message}")]
     Usage {
@@ -65,7 +71,7 @@ pub(super) fn report(output: &Output, failure: &Failure) -> ExitStatus {
     let mut hint = match failure {
         Failure::Usage { hint, .. } => hint.map(str::to_owned),
         Failure::Library(error) => hint_for(error),
-        Failure::Signals(_) => None,
+        Failure::Signals(_) | Failure::Unsound { .. } => None,
     };
     let mut source = failure.source();
     while let Some(cause) = source {
@@ -78,7 +84,7 @@ pub(super) fn report(output: &Output, failure: &Failure) -> ExitStatus {
     output.error(&failure.to_string(), &causes, hint.as_deref());
     match failure {
         Failure::Usage { .. } => ExitStatus::Usage,
-        Failure::Library(_) | Failure::Signals(_) => ExitStatus::Failed,
+        Failure::Library(_) | Failure::Signals(_) | Failure::Unsound { .. } => ExitStatus::Failed,
     }
 }
 

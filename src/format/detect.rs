@@ -290,6 +290,91 @@ fn open_images<C: Container + 'static>(
     Ok(Ok(source))
 }
 
+/// An input whose files can be looked up, as far as they can be read.
+pub(super) enum Taken {
+    /// A folder.
+    Directory(Directory),
+    /// A plain tar.
+    Plain(SeekableTar),
+    /// A compressed tar.
+    Packed(Box<ForwardTar>),
+}
+
+impl Taken {
+    pub(super) fn is_directory(&self) -> bool {
+        matches!(self, Self::Directory(_))
+    }
+
+    pub(super) fn container(&self) -> &dyn Container {
+        match self {
+            Self::Directory(directory) => directory,
+            Self::Plain(tar) => tar,
+            Self::Packed(tar) => tar.as_ref(),
+        }
+    }
+
+    pub(super) fn into_container(self) -> Box<dyn Container> {
+        match self {
+            Self::Directory(directory) => Box::new(directory),
+            Self::Plain(tar) => Box::new(tar),
+            Self::Packed(tar) => tar,
+        }
+    }
+
+    /// The file as it lies there, and where it begins; `None` for a folder.
+    pub(super) fn into_file(self) -> Result<Option<(File, u64)>> {
+        match self {
+            Self::Directory(_) => Ok(None),
+            Self::Plain(tar) => Ok(Some(tar.into_file())),
+            Self::Packed(tar) => tar.into_file().map(|(file, start, _)| Some((file, start))),
+        }
+    }
+}
+
+/// Takes an input whatever it holds; a pipe is kept in a temporary file. What is wrong
+/// with the tar goes to `faults`.
+///
+/// # Errors
+///
+/// Fails if it cannot be read, or is no tar from its very beginning.
+pub(super) fn take(input: Input, opening: &Opening<'_>, faults: &mut Vec<Error>) -> Result<Taken> {
+    let (file, start) = match input {
+        Input::Path(path) if fs::metadata(&path)?.is_dir() => {
+            return Ok(Taken::Directory(Directory::new(&path)));
+        }
+        Input::Path(path) => (File::open(&path)?, 0),
+        Input::File(mut file) => {
+            let start = io::Seek::stream_position(&mut file)?;
+            (file, start)
+        }
+        Input::Pipe { stream, .. } => {
+            opening.watch.send(Event::Step(Step::Receiving));
+            (spool(Counted::new(stream, opening.watch), opening)?, 0)
+        }
+    };
+    opening.watch.send(Event::Step(Step::Indexing));
+    let head = read_head(&file, start)?;
+    if head.is_empty() {
+        return Err(Error::Empty);
+    }
+    let compression = Compression::sniff(&head);
+    let (taken, is_empty, head) = if compression == Compression::None {
+        let tar = SeekableTar::open_damaged(file, start, faults)?;
+        let is_empty = tar.is_empty();
+        (Taken::Plain(tar), is_empty, head)
+    } else {
+        let unpacked = unpacked_head(&file, start, compression)?;
+        let watch = &opening.watch;
+        let tar = ForwardTar::open_damaged(file, start, compression, faults, watch)?;
+        let is_empty = tar.is_empty();
+        (Taken::Packed(Box::new(tar)), is_empty, unpacked)
+    };
+    if is_empty && !faults.is_empty() {
+        return Err(explain(faults.swap_remove(0), &head));
+    }
+    Ok(taken)
+}
+
 enum Kind {
     Docker,
     Oci,

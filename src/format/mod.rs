@@ -19,6 +19,7 @@ mod rootfs;
 mod rootfs_input;
 pub mod sink;
 pub mod source;
+mod survey;
 mod tar_file;
 
 use std::fmt;
@@ -29,6 +30,7 @@ pub use rootfs::RootfsSink;
 pub use rootfs_input::RootfsInput;
 pub(crate) use rootfs_input::{RootfsStream, check_tar};
 pub use sink::{Output, create};
+pub(crate) use survey::{Survey, SurveyedImage, SurveyedLayer, chain_of, machine_failed, survey};
 
 /// A way to keep images on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

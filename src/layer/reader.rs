@@ -90,6 +90,21 @@ impl<R: Skip> LayerReader<R> {
         &self.name
     }
 
+    /// The type flag of the current entry's header.
+    pub(crate) fn flag(&self) -> u8 {
+        self.tar.flag()
+    }
+
+    /// Whether the current entry is a sparse file.
+    pub(crate) fn is_sparse(&self) -> bool {
+        self.tar.sparse().is_ok_and(|map| map.is_some())
+    }
+
+    /// Where the tar ended without an end-of-archive block, if it did.
+    pub(crate) fn cut_off_at(&self) -> Option<u64> {
+        self.tar.cut_off_at()
+    }
+
     /// Whether the current entry had attributes that are no part of an image.
     pub(crate) fn has_rootless_attributes(&self) -> bool {
         self.has_rootless_attributes

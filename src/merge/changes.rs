@@ -38,7 +38,7 @@ const ESTARGZ: [&[u8]; 3] = [
 const OVERLAY_OPAQUE: &[u8] = b"SCHILY.xattr.trusted.overlay.opaque";
 
 /// What one layer changes: a tree with whiteouts in it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Changes {
     /// The tree; its inodes are numbered from 0.
     pub(super) tree: Tree,
@@ -51,7 +51,7 @@ pub(crate) struct Changes {
 }
 
 /// A hard link to what only a lower layer has, or to such a link.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct FarLink {
     /// The inode that stands for the target.
     pub(super) inode: InodeId,

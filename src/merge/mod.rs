@@ -12,6 +12,7 @@
 //! no entry is for. Content is never held.
 
 mod changes;
+mod check;
 mod oddities;
 mod plan;
 mod range;

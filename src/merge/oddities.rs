@@ -8,7 +8,7 @@ use crate::layer::display_start;
 /// Oddities of a layer: of each kind the first place, and how many there are.
 ///
 /// A layer may have as many as it has entries, and one line says enough.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Oddities(BTreeMap<Oddity, (String, usize)>);
 
 impl Oddities {

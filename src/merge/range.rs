@@ -190,7 +190,11 @@ impl Merge {
     }
 
     /// What a hard link to a lower layer names.
-    fn target(&mut self, target: &EntryPath, is_of_range: bool) -> Result<InodeId, EntryFault> {
+    pub(super) fn target(
+        &mut self,
+        target: &EntryPath,
+        is_of_range: bool,
+    ) -> Result<InodeId, EntryFault> {
         let display = || display_start(target.as_bytes());
         let mut found = self.range.find(target);
         let is_below = found == Found::Lower;

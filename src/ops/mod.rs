@@ -20,6 +20,7 @@ mod squash_report;
 mod squashed;
 mod transfer;
 mod verified;
+pub mod verify;
 
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -31,6 +32,7 @@ pub use range::{LayerChoice, LayerName, LayerRangeError};
 pub use select::{Selector, SelectorError};
 pub use squash::{SquashOptions, diff_ids, squash};
 pub use squash_report::{SquashReport, SquashedRange};
+pub use verify::{Verification, verify};
 
 use crate::event::Watch;
 

@@ -23,7 +23,7 @@ pub(super) fn open<'a>(
 }
 
 /// Reads what a blob unpacks to, and verifies all of it, whatever part `read` looks
-/// at. Unpacking and hashing go on beside it, on threads of their own.
+/// at.
 ///
 /// # Errors
 ///
@@ -35,15 +35,48 @@ pub(super) fn read_unpacked<T>(
     watch: Watch<'_>,
     read: impl FnOnce(&mut dyn BufRead) -> Result<T>,
 ) -> Result<T> {
+    let looked = look_into(container, job, watch, read)?;
+    // A damaged stream is first of all one whose digest is wrong.
+    job.verify(&looked.stored, None)?;
+    let unpacked = looked.unpacked?;
+    job.verify(&looked.stored, Some(&unpacked.digest))?;
+    looked.result
+}
+
+/// A blob that was read to its end, whatever it is.
+pub(super) struct Looked<T> {
+    /// What it is.
+    pub(super) stored: Hashed,
+    /// What it unpacks to, if it does.
+    pub(super) unpacked: Result<Hashed>,
+    /// What was made of it.
+    pub(super) result: Result<T>,
+}
+
+/// Reads a blob to its end and compares nothing, while `read` looks at what it unpacks
+/// to. Unpacking and hashing go on beside it, on threads of their own.
+///
+/// # Errors
+///
+/// Fails if the blob cannot be read.
+pub(super) fn look_into<T>(
+    container: &dyn Container,
+    job: &Job,
+    watch: Watch<'_>,
+    read: impl FnOnce(&mut dyn BufRead) -> Result<T>,
+) -> Result<Looked<T>> {
     let mut stored = open(container, job, watch)?;
     stored.hash(job.stored_algorithm()).map_err(Error::Thread)?;
     let is_plain = job.compression == Compression::None;
     if is_plain && job.stored_algorithm() == job.unpacked_algorithm() {
-        let (hashed, result) = beside(&mut stored, read)?;
-        hashed.map_err(|error| damaged(job, error))?;
-        let (stored, unpacked) = hashes(job, stored)?;
-        job.verify(&stored, unpacked.as_ref())?;
-        return result;
+        let (reached_end, result) = beside(&mut stored, read)?;
+        reached_end.map_err(|error| damaged(job, error))?;
+        let (stored, _) = hashes(job, stored)?;
+        return Ok(Looked {
+            unpacked: Ok(stored.clone()),
+            stored,
+            result,
+        });
     }
     let decoder =
         Decoder::new(job.compression, &mut stored).map_err(|error| damaged(job, error))?;
@@ -57,12 +90,11 @@ pub(super) fn read_unpacked<T>(
         .and_then(|mut hashes| hashes.remove(0))
         .map_err(|error| damaged(job, error));
     let (stored, _) = hashes(job, stored)?;
-    // A damaged stream is first of all one whose digest is wrong.
-    job.verify(&stored, None)?;
-    let unpacked = unpacked?;
-    let result = result?;
-    job.verify(&stored, Some(&unpacked.digest))?;
-    Ok(result)
+    Ok(Looked {
+        stored,
+        unpacked,
+        result,
+    })
 }
 
 /// Has a stream pass by to its end on another thread, while `read` looks at it here.

@@ -234,6 +234,11 @@ impl<R: Skip> TarReader<R> {
         Attributes::parse(header, *offset, pax)
     }
 
+    /// The type flag of the current member's header.
+    pub(crate) fn flag(&self) -> u8 {
+        self.current.header.as_old().linkflag[0]
+    }
+
     /// The map of the current member if that is a sparse file.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["digest", "event", "image", "layer", "stream", "tar_stream"],
     ),
     ("event", &["digest"]),
+    ("finding", &["digest"]),
     ("stream", &["digest", "event"]),
     ("tar_stream", &[]),
     ("layer", &["event", "stream", "tar_stream"]),
@@ -21,7 +22,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("image", &["digest", "stream"]),
     (
         "format",
-        &["digest", "error", "event", "image", "stream", "tar_stream"],
+        &[
+            "digest",
+            "error",
+            "event",
+            "finding",
+            "image",
+            "stream",
+            "tar_stream",
+        ],
     ),
     (
         "ops",
@@ -29,6 +38,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "digest",
             "error",
             "event",
+            "finding",
             "format",
             "image",
             "layer",

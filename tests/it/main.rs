@@ -25,6 +25,7 @@ mod referrers;
 mod roundtrip;
 mod squash;
 mod streaming;
+mod verify;
 
 use std::collections::BTreeSet;
 

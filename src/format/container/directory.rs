@@ -60,6 +60,23 @@ impl Container for Directory {
         }))
     }
 
+    fn files(&self) -> Result<Vec<String>> {
+        let mut files = Vec::new();
+        for algorithm in ["sha256", "sha512"] {
+            let folder = format!("blobs/{algorithm}");
+            let failed = |error| Error::read(Place::Member(folder.clone()), error);
+            let entries = match fs::read_dir(self.path.join(&folder)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                entries => entries.map_err(failed)?,
+            };
+            for entry in entries {
+                let name = entry.map_err(failed)?.file_name();
+                files.push(format!("{folder}/{}", name.to_string_lossy()));
+            }
+        }
+        Ok(files)
+    }
+
     fn compression(&self, member: &Member) -> Result<Compression> {
         let mut start = Vec::new();
         self.file(&member.path)

@@ -53,6 +53,19 @@ impl ForwardTar {
         compression: Compression,
         watch: &Watch<'_>,
     ) -> Result<Self> {
+        let mut faults = Vec::new();
+        let tar = Self::open_damaged(file, start, compression, &mut faults, watch)?;
+        faults.into_iter().next().map_or(Ok(tar), Err)
+    }
+
+    /// Looks those members up that can be unpacked; what is wrong goes to `faults`.
+    pub(crate) fn open_damaged(
+        file: File,
+        start: u64,
+        compression: Compression,
+        faults: &mut Vec<Error>,
+        watch: &Watch<'_>,
+    ) -> Result<Self> {
         let mut tar = Self {
             file: Arc::new(file),
             start,
@@ -65,32 +78,59 @@ impl ForwardTar {
         };
         let counted = Counted::new(tar.shared_file(), *watch);
         let mut reader = TarReader::new(Skippable(tar.unpack(counted)?));
+        let looked_up = tar.look_up(&mut reader, faults);
+        tar.index.cut_off_at = reader.cut_off_at();
+        match looked_up {
+            // The end of a compressed stream has the sum that shows that it is whole.
+            Ok(()) => {
+                let rest = &mut reader.into_inner().0;
+                let passed = io::copy(rest, &mut io::sink());
+                faults.extend(passed.err().map(|error| tar.damaged(error)));
+            }
+            Err(error) => faults.push(error),
+        }
+        tar.index.check_control_files(&tar, faults)?;
+        Ok(tar)
+    }
+
+    /// Takes in all members, and keeps those that look like documents.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the stream cannot be read on.
+    fn look_up(
+        &mut self,
+        reader: &mut TarReader<impl Skip>,
+        faults: &mut Vec<Error>,
+    ) -> Result<()> {
         let mut kept_total = 0;
-        while let Some(member) = reader.next_member().map_err(|error| tar.explain(error))? {
+        while let Some(member) = reader.next_member().map_err(|error| self.explain(error))? {
             let mut start = Vec::new();
             let fits = member.size <= KEPT_MAX && kept_total + member.size <= KEPT_TOTAL_MAX;
-            (&mut reader)
+            (&mut *reader)
                 .take(SNIFF_LENGTH as u64)
                 .read_to_end(&mut start)
                 .map_err(TarError::from)?;
-            tar.compressions
+            self.compressions
                 .insert(member.position, Compression::sniff(&start));
             let is_json = matches!(start.trim_ascii_start().first(), Some(b'{' | b'['));
             if fits && is_json {
                 reader.read_to_end(&mut start).map_err(TarError::from)?;
                 kept_total += member.size;
-                tar.kept.insert(member.position, start);
+                self.kept.insert(member.position, start);
             }
-            if !tar.index.add(&member, member.position)? {
-                break;
+            match self.index.add(&member, member.position) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(fault) => faults.push(fault),
             }
         }
-        tar.index.cut_off_at = reader.cut_off_at();
-        // The end of a compressed stream has the sum that shows that it is whole.
-        let rest = &mut reader.into_inner().0;
-        io::copy(rest, &mut io::sink()).map_err(|error| tar.damaged(error))?;
-        tar.index.check_control_files(&tar)?;
-        Ok(tar)
+        Ok(())
+    }
+
+    /// Whether no member was found.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.index.is_empty()
     }
 
     /// Gives the file back, where the stream begins in it, and how it is compressed.

@@ -113,12 +113,12 @@ impl MemberIndex {
         self.members.keys().map(String::as_str).collect()
     }
 
-    /// Compares control files that have one name.
-    ///
-    /// # Errors
-    ///
-    /// Fails if two of them differ.
-    pub(super) fn check_control_files(&self, container: &dyn Container) -> Result<()> {
+    /// Compares control files that have one name. Those that differ go to `faults`.
+    pub(super) fn check_control_files(
+        &self,
+        container: &dyn Container,
+        faults: &mut Vec<Error>,
+    ) -> Result<()> {
         for replaced in &self.replaced {
             let current = self.find(&replaced.path)?;
             let is_same = match current {
@@ -130,12 +130,17 @@ impl MemberIndex {
                 None => false,
             };
             if !is_same {
-                return Err(Error::ControlFileTwice {
+                faults.push(Error::ControlFileTwice {
                     name: replaced.path.clone(),
                 });
             }
         }
         Ok(())
+    }
+
+    /// Whether no member was found.
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0
     }
 }
 

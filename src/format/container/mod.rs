@@ -10,6 +10,7 @@ mod directory;
 mod forward;
 mod index;
 mod seekable;
+mod single;
 mod staged;
 mod whole;
 
@@ -21,6 +22,7 @@ use std::path::Path;
 pub(crate) use directory::Directory;
 pub(crate) use forward::ForwardTar;
 pub(crate) use seekable::{FileRange, SeekableTar};
+pub(crate) use single::SingleFile;
 pub use staged::Arrival;
 pub(crate) use staged::{Received, receive};
 pub(crate) use whole::WholeStream;
@@ -86,6 +88,11 @@ pub trait Container: Send + Sync + fmt::Debug {
     /// is possible.
     fn paths(&self) -> Vec<&str> {
         Vec::new()
+    }
+
+    /// The paths of all files in which blobs may lie, in no order.
+    fn files(&self) -> Result<Vec<String>> {
+        Ok(self.paths().into_iter().map(str::to_owned).collect())
     }
 
     /// Where a tar ended without an end-of-archive block, if it did: then more may

@@ -24,28 +24,51 @@ impl SeekableTar {
     ///
     /// The tar begins at `start` in the file.
     pub(crate) fn open(file: File, start: u64) -> Result<Self> {
+        let mut faults = Vec::new();
+        let tar = Self::open_damaged(file, start, &mut faults)?;
+        faults.into_iter().next().map_or(Ok(tar), Err)
+    }
+
+    /// Looks those members up that can be; what is wrong goes to `faults`.
+    pub(crate) fn open_damaged(file: File, start: u64, faults: &mut Vec<Error>) -> Result<Self> {
         let length = file.metadata()?.len() - start;
         let mut reading = &file;
         reading.seek(SeekFrom::Start(start))?;
         let mut index = MemberIndex::default();
         let mut reader = TarReader::new(reading);
-        while let Some(member) = reader.next_member()? {
+        loop {
+            let member = match reader.next_member() {
+                Ok(Some(member)) => member,
+                Ok(None) => break,
+                Err(error) => {
+                    faults.push(error.into());
+                    break;
+                }
+            };
             let end = member.position.saturating_add(member.size);
             if end > length {
                 let error = TarError::Truncated {
                     offset: length,
                     missing: end - length,
                 };
-                return Err(error.into());
-            }
-            if !index.add(&member, member.position)? {
+                faults.push(error.into());
                 break;
+            }
+            match index.add(&member, member.position) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(fault) => faults.push(fault),
             }
         }
         index.cut_off_at = reader.cut_off_at();
         let tar = Self { file, start, index };
-        tar.index.check_control_files(&tar)?;
+        tar.index.check_control_files(&tar, faults)?;
         Ok(tar)
+    }
+
+    /// Whether no member was found.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.index.is_empty()
     }
 
     /// Gives the file back, and where the tar begins in it.

@@ -130,8 +130,9 @@ impl StagedTar {
         // What pads the archive is taken too, or the writer would see a closed pipe.
         let rest = &mut reader.into_inner().0;
         io::copy(rest, &mut io::sink()).map_err(TarError::from)?;
-        tar.index.check_control_files(&tar)?;
-        Ok(tar)
+        let mut faults = Vec::new();
+        tar.index.check_control_files(&tar, &mut faults)?;
+        faults.into_iter().next().map_or(Ok(tar), Err)
     }
 
     fn file_of(&self, number: u64) -> PathBuf {

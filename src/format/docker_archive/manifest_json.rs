@@ -32,6 +32,18 @@ pub(super) struct ManifestJson {
 /// As in Docker, which decodes it into a Go struct: keys in any case, null for
 /// an empty list, other keys ignored, and bytes behind the value too.
 pub(super) fn parse(bytes: &[u8]) -> Result<ManifestJson, DocumentError> {
+    let (elements, has_trailing_bytes) = parse_each(bytes)?;
+    Ok(ManifestJson {
+        elements: elements.into_iter().collect::<Result<_, _>>()?,
+        has_trailing_bytes,
+    })
+}
+
+/// The elements of `manifest.json` each for itself, and whether bytes follow.
+pub(super) type Elements = (Vec<Result<Element, DocumentError>>, bool);
+
+/// Reads `manifest.json`, of which an element may be malformed, and others not.
+pub(super) fn parse_each(bytes: &[u8]) -> Result<Elements, DocumentError> {
     let text = String::from_utf8_lossy(bytes);
     let mut values = Deserializer::from_str(&text).into_iter::<Value>();
     let value = match values.next() {
@@ -51,14 +63,9 @@ pub(super) fn parse(bytes: &[u8]) -> Result<ManifestJson, DocumentError> {
             limit: DESCRIPTORS_MAX,
         });
     }
-    Ok(ManifestJson {
-        elements: elements
-            .iter()
-            .enumerate()
-            .map(|(at, element)| parse_element(at, element))
-            .collect::<Result<_, _>>()?,
-        has_trailing_bytes: !rest.trim().is_empty(),
-    })
+    let elements = elements.iter().enumerate();
+    let elements = elements.map(|(at, element)| parse_element(at, element));
+    Ok((elements.collect(), !rest.trim().is_empty()))
 }
 
 fn parse_element(at: usize, element: &Value) -> Result<Element, DocumentError> {

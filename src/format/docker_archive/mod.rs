@@ -9,14 +9,16 @@
 mod go;
 mod manifest_json;
 mod read;
+mod survey;
 mod v1;
 mod write;
 
 pub(super) use read::{DockerArchive, is_docker_archive};
+pub(super) use survey::{survey_docker, survey_v1};
 pub(super) use write::docker_documents;
 
 /// The file that ties configs and layers together.
-const MANIFEST: &str = "manifest.json";
+pub(super) const MANIFEST: &str = "manifest.json";
 
 /// The file that did before, and that is still written for tags.
 const REPOSITORIES: &str = "repositories";

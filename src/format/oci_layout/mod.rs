@@ -4,10 +4,12 @@
 
 mod graph;
 mod read;
+mod survey;
 mod write;
 
 pub(super) use graph::Graph;
 pub(super) use read::{OciLayout, check_marker, find_index, is_layout};
+pub(super) use survey::survey_layout;
 pub(super) use write::LayoutSink;
 
 use crate::digest::Digest;

@@ -110,6 +110,7 @@ fn help_fits_the_command() {
         (&["export", "--help"], "help-export.txt"),
         (&["import", "--help"], "help-import.txt"),
         (&["squash", "--help"], "help-squash.txt"),
+        (&["verify", "--help"], "help-verify.txt"),
     ] {
         let output = sandbox.run(arguments);
         assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));

@@ -1,0 +1,463 @@
+//! What a check says of an input: facts with a code, a place and a consequence.
+//!
+//! A finding is no [`Error`](crate::Error): whoever checks goes on behind it. The
+//! [`Code`] is what programs hold on to; it never changes its meaning, and each has
+//! one severity. Messages follow the rules for errors (see [`crate::error`]).
+
+use std::collections::HashSet;
+use std::fmt;
+
+use crate::digest::Digest;
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Content is not what it is said to be, or an engine that should take the input
+    /// refuses it.
+    Error,
+    /// Some readers refuse it, or understand something else.
+    Warning,
+    /// Nothing is wrong, and somebody may want to know.
+    Note,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        })
+    }
+}
+
+/// Makes [`Code`] out of a table: variant, code, severity, what it means, and what
+/// follows from it.
+macro_rules! codes {
+    ($($variant:ident $code:literal $severity:ident $meaning:literal $consequence:literal)*) => {
+        /// What was found. The text of each is part of the interface.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Code {
+            $(#[doc = concat!("`", $code, "`: ", $meaning, "; ", $consequence, ".")] $variant,)*
+        }
+
+        impl Code {
+            /// All that there are.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The text by which programs know it.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            /// How bad it is.
+            #[must_use]
+            pub fn severity(self) -> Severity {
+                match self { $(Self::$variant => Severity::$severity,)* }
+            }
+
+            /// What it means.
+            #[must_use]
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning,)* }
+            }
+
+            /// What follows from it.
+            #[must_use]
+            pub fn consequence(self) -> &'static str {
+                match self { $(Self::$variant => $consequence,)* }
+            }
+        }
+    };
+}
+
+// Which engine does what is measured in the reference of formats (A.12 to A.16, B.5 to
+// B.10, D, H): Docker 20.10, containerd 1.6, umoci 0.4.7, skopeo 1.9.
+codes! {
+    // The tar around the images.
+    ArchiveDamaged "archive-damaged" Error
+        "the archive cannot be read to its end" "what stands behind that place is lost"
+    ArchiveEndMissing "archive-end-missing" Warning
+        "the archive has no end-of-archive block" "it may have been cut off"
+    MemberEscapes "member-escapes" Error
+        "the path of a member leaves the archive" "`docker load` refuses the archive"
+    MemberTwice "member-twice" Error
+        "two different control files have one name" "readers disagree on which of them counts"
+    Unreferenced "unreferenced" Note
+        "no document refers to a file" "it takes space, and no reader looks at it"
+
+    // The documents of a docker archive.
+    ManifestMissing "manifest-missing" Error
+        "neither `manifest.json` nor `index.json` is there" "no reader finds an image"
+    ManifestInvalid "manifest-invalid" Error
+        "`manifest.json` cannot be understood" "`docker load` refuses the archive"
+    TrailingBytes "trailing-bytes" Warning
+        "a control file goes on behind its end" "skopeo refuses the archive, others ignore the rest"
+    NoImage "no-image" Warning
+        "no image is listed" "nothing is loaded"
+    ConfigMissing "config-missing" Error
+        "the config of an image is not there" "no reader can load the image"
+    ConfigName "config-name" Warning
+        "a config is named by another digest than its own" "it was changed after it was named; the image id is another one"
+    LayerMissing "layer-missing" Error
+        "a layer of an image is not there" "no reader can load the image"
+    LayerSource "layer-source" Warning
+        "`LayerSources` describes a layer as it is not" "readers that follow it refuse the layer"
+    PathUnusual "path-unusual" Warning
+        "`manifest.json` names a file by an unusual path" "containerd, skopeo or crane do not find the file"
+    TagInvalid "tag-invalid" Error
+        "a tag is no reference with a tag" "`docker load` stores the image and fails then"
+    TagTwice "tag-twice" Warning
+        "two images have one name" "the later one takes it, the other becomes untagged; umoci and skopeo choose in other ways"
+    RepositoriesInvalid "repositories-invalid" Warning
+        "`repositories` cannot be understood" "only readers from before Docker 1.10 need it"
+    RepositoriesDiffer "repositories-differ" Warning
+        "`repositories` and `manifest.json` list other tags" "readers from before Docker 1.10 see other tags"
+    V1Archive "v1-archive" Warning
+        "the archive is of the time before Docker 1.10" "Docker 29, containerd, podman and skopeo cannot load it"
+    V1Invalid "v1-invalid" Error
+        "the images of an archive from before Docker 1.10 do not hang together" "`docker load` refuses the archive"
+    V1RepositoriesMissing "v1-repositories-missing" Error
+        "`repositories` is not there" "`docker load` stores the images and fails then"
+
+    // The documents of a layout.
+    LayoutMarkerMissing "layout-marker-missing" Error
+        "`oci-layout` is not there" "containerd and umoci refuse the layout"
+    LayoutVersion "layout-version" Error
+        "the version of the layout is not 1.0.0" "containerd and umoci refuse the layout"
+    IndexMissing "index-missing" Error
+        "`index.json` is not there" "no reader finds an image"
+    IndexInvalid "index-invalid" Error
+        "`index.json` cannot be understood" "no reader finds an image"
+    IndexTooLarge "index-too-large" Error
+        "indexes are nested too deep, or list too much" "restow refuses it, as hostile input"
+    DescriptorInvalid "descriptor-invalid" Error
+        "a descriptor is malformed" "readers refuse the whole document"
+    SchemaVersion "schema-version" Warning
+        "`schemaVersion` is not 2" "readers that look at it refuse the document"
+    BlobMissing "blob-missing" Error
+        "a blob that a document names is not there" "no reader can load the image"
+    IndexPartAbsent "index-part-absent" Note
+        "a part of an index is not there, and an image of it is" "what is there can be loaded"
+    DigestMismatch "digest-mismatch" Error
+        "a blob is not what its digest says" "it was damaged or altered; readers refuse the image"
+    SizeMismatch "size-mismatch" Error
+        "a blob has another size than its descriptor says" "umoci, and whoever fetches it, refuse the blob"
+    DataMismatch "data-mismatch" Error
+        "what a descriptor embeds is not what its digest says" "readers that use it read another document"
+    DocumentInvalid "document-invalid" Error
+        "a document cannot be understood" "readers refuse the image"
+    DocumentAmbiguous "document-ambiguous" Error
+        "a document is a manifest and an index at once" "readers refuse it, or read different images (CVE-2021-41190)"
+    DocumentTooLarge "document-too-large" Error
+        "a document is larger than any image needs" "readers refuse it, as hostile input"
+    MediaTypeMismatch "media-type-mismatch" Error
+        "a document has another media type than its descriptor says" "readers refuse it, or read different images"
+    Schema1 "schema-1" Error
+        "a manifest is of Docker's schema 1" "it has no diff_ids; current readers refuse it"
+    MediaTypeUnknown "media-type-unknown" Note
+        "something is of a kind that is not known" "readers pass over it"
+    DockerMediaType "docker-media-type" Warning
+        "a layout has Docker's media types" "umoci and older skopeo refuse the image"
+    PlatformMismatch "platform-mismatch" Warning
+        "an index gives an image another platform than its config" "who asks for that platform gets an image that does not run"
+    SubjectMissing "subject-missing" Note
+        "an attestation or signature speaks of something that is not there" "it says nothing"
+    NameInvalid "name-invalid" Warning
+        "the name of an image in a layout is malformed" "Docker and containerd cannot use the name"
+    HybridDiffers "hybrid-differs" Error
+        "`index.json` and `manifest.json` give one image different layers" "readers of one and of the other load different images"
+    HybridIncomplete "hybrid-incomplete" Warning
+        "`index.json` and `manifest.json` list other images or tags" "readers of one do not see what the other lists"
+
+    // The config of an image.
+    ConfigInvalid "config-invalid" Error
+        "the config of an image cannot be understood" "no reader can load the image"
+    LayerCount "layer-count" Error
+        "an image has another number of layers than its config has diff_ids" "no reader can load the image"
+    HistoryCount "history-count" Error
+        "the history tells of more layers than there are" "`docker load` refuses the image"
+    HistoryShort "history-short" Note
+        "the history tells of fewer layers than there are" "nothing says where the uppermost layers come from"
+    CreatedInvalid "created-invalid" Error
+        "a time in the config is no RFC 3339 time" "`docker load` refuses the image"
+    RootfsType "rootfs-type" Warning
+        "`rootfs.type` is not `layers`" "the specification has readers refuse it; few do"
+    PlatformMissing "platform-missing" Note
+        "the config does not say its operating system or architecture" "readers take the host's"
+    OsUnusual "os-unusual" Warning
+        "the image is for an operating system that Docker does not run" "`docker load` refuses it, and 20.10 crashes"
+    TooManyLayers "too-many-layers" Warning
+        "an image has more than 125 layers" "Docker's classic store refuses it; `restow squash --max-layers 125` helps"
+
+    // A layer as it is stored.
+    LayerForeign "layer-foreign" Note
+        "a layer is to be fetched from elsewhere" "loading the image takes a network"
+    LayerEncrypted "layer-encrypted" Note
+        "a layer is encrypted" "only who has the key can look into it"
+    LayerWindows "layer-windows" Note
+        "a layer is for Windows" "its entries are not checked"
+    LayerMislabelled "layer-mislabelled" Warning
+        "the media type of a layer is not what its bytes are" "umoci and containerd refuse some of these"
+    CompressionUnusual "compression-unusual" Warning
+        "a layer is compressed in a way that not every engine reads" "containerd refuses xz and bzip2, Docker before 23 zstd"
+    CompressionDamaged "compression-damaged" Error
+        "a layer cannot be unpacked" "every engine refuses the image"
+    DiffIdMismatch "diff-id-mismatch" Error
+        "a layer unpacks to something else than the config says" "every engine refuses the image"
+    TarDamaged "tar-damaged" Error
+        "the tar of a layer cannot be read" "every engine refuses the image"
+    TarEndMissing "tar-end-missing" Warning
+        "the tar of a layer has no end-of-archive block" "readers other than those written in Go may refuse it"
+
+    // The entries of a layer.
+    EntryPath "entry-path" Error
+        "the path of an entry leaves the root, or has a NUL byte in it" "Docker 29.7 and crane refuse it, others put it elsewhere"
+    EntryTwice "entry-twice" Error
+        "a layer has one path more than once" "Docker's and podman's classic stores refuse the image"
+    EntryType "entry-type" Error
+        "the type of an entry is one that no layer may have" "Docker refuses the image"
+    EntryRoot "entry-root" Error
+        "the root is not a directory" "umoci refuses it, and others leave it out"
+    EntryInFile "entry-in-file" Error
+        "something lies in what is no directory" "engines refuse the image"
+    EntryLimit "entry-limit" Error
+        "an entry claims more than any file system can store" "restow refuses it, as hostile input"
+    NameTooLong "name-too-long" Warning
+        "a name has more than 255 bytes, or a path more than 4,096" "it cannot be unpacked on Linux"
+    SparseGnu "sparse-gnu" Error
+        "a sparse file in GNU's old format" "Docker refuses the image"
+    SparsePax "sparse-pax" Warning
+        "a sparse file in PAX format" "Docker loads the image, and cannot save it again"
+    LinkForward "link-forward" Error
+        "a hard link stands before its target" "every engine refuses the image"
+    LinkBelow "link-below" Error
+        "a hard link to a file of a lower layer" "Docker and containerd refuse the image; `restow squash` makes it a file"
+    LinkMissing "link-missing" Error
+        "a hard link to something that is not there" "every engine refuses the image"
+    LinkToDirectory "link-to-directory" Error
+        "a hard link to a directory" "every engine refuses the image"
+    LinkToItself "link-to-itself" Error
+        "a hard link to itself" "Docker refuses the image"
+    LinkMetadata "link-metadata" Note
+        "names of one file differ in owner, mode or time" "Docker and containerd take the last, umoci the first"
+    SymlinkLoop "symlink-loop" Error
+        "the symbolic links on a path do not end" "engines refuse the image"
+    WhiteoutInvalid "whiteout-invalid" Error
+        "a whiteout does not name what it deletes" "containerd and Docker 29.7 refuse the image; older ones delete too much"
+    WhiteoutAndEntry "whiteout-and-entry" Error
+        "a layer deletes something and has it, too" "Docker and containerd refuse the image, or show what was deleted"
+    WhiteoutDevice "whiteout-device" Warning
+        "a character device 0:0" "overlay engines take it for a whiteout, others for a device"
+    WhiteoutOpaqueRoot "whiteout-opaque-root" Warning
+        "an opaque whiteout at the root" "Docker and containerd ignore it, umoci does not"
+    OverlayAttribute "overlay-attribute" Warning
+        "`trusted.overlay.opaque` on a directory" "Docker hides what lower layers have in it, others do not"
+    RootlessAttribute "rootless-attribute" Warning
+        "an attribute with which tools without root remember owners" "engines store it, and nobody knows what it means"
+    ThroughFile "through-file" Warning
+        "a path leads through a file of a lower layer" "overlay engines make it a directory, others fail"
+    ThroughSymlink "through-symlink" Warning
+        "a path leads through a symbolic link of a lower layer" "overlay engines replace the link, others follow it"
+    DirectoryImplied "directory-implied" Note
+        "a layer has no entry for a directory, which lower layers give an owner or mode" "Docker's overlay2 resets these to 0755 and root"
+    Bookkeeping "bookkeeping" Note
+        "bookkeeping of AUFS or eStargz among the files" "some engines show it as files"
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Where something was found, from the outside in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Site {
+    /// A file of the archive or layout.
+    pub file: Option<String>,
+    /// The image.
+    pub image: Option<String>,
+    /// The layer, counted from 1, the lowest, and how many there are.
+    pub layer: Option<(usize, usize)>,
+    /// The entry of the layer, escaped, and how many others there are like it.
+    pub entry: Option<(String, usize)>,
+}
+
+impl Site {
+    /// The whole input.
+    #[must_use]
+    pub fn input() -> Self {
+        Self::default()
+    }
+
+    /// A file.
+    #[must_use]
+    pub fn file(path: impl Into<String>) -> Self {
+        Self {
+            file: Some(path.into()),
+            ..Self::default()
+        }
+    }
+
+    /// An image.
+    #[must_use]
+    pub fn image(name: impl Into<String>) -> Self {
+        Self {
+            image: Some(name.into()),
+            ..Self::default()
+        }
+    }
+
+    /// A layer of this image.
+    #[must_use]
+    pub fn at_layer(&self, position: usize, count: usize) -> Self {
+        Self {
+            layer: Some((position, count)),
+            ..self.clone()
+        }
+    }
+
+    /// An entry of this layer, and so many others.
+    #[must_use]
+    pub fn at_entry(&self, entry: String, others: usize) -> Self {
+        Self {
+            entry: Some((entry, others)),
+            ..self.clone()
+        }
+    }
+}
+
+impl fmt::Display for Site {
+    /// ``layer 2 of 4 of `app:1`, entry `a` and 1 more``; nothing for the whole input.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        match (&self.image, self.layer) {
+            (Some(image), Some((position, count))) => {
+                parts.push(format!("layer {position} of {count} of `{image}`"));
+            }
+            (Some(image), None) => parts.push(format!("`{image}`")),
+            (None, _) => {}
+        }
+        parts.extend(self.file.as_ref().map(|file| format!("`{file}`")));
+        if let Some((entry, others)) = &self.entry {
+            let more = match others {
+                0 => String::new(),
+                others => format!(" and {others} more"),
+            };
+            parts.push(format!("entry `{entry}`{more}"));
+        }
+        f.write_str(&parts.join(", "))
+    }
+}
+
+/// One thing that was found.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Finding {
+    /// What it is.
+    pub code: Code,
+    /// Where it is.
+    pub site: Site,
+    /// What is wrong there.
+    pub message: String,
+}
+
+impl Finding {
+    /// Says what is wrong somewhere.
+    #[must_use]
+    pub fn new(code: Code, site: Site, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            site,
+            message: message.into(),
+        }
+    }
+
+    /// Says that this is so somewhere, in the words of the code.
+    #[must_use]
+    pub fn plain(code: Code, site: Site) -> Self {
+        Self::new(code, site, code.meaning())
+    }
+
+    /// Says that a blob is not what its digest says.
+    #[must_use]
+    pub fn digest(site: Site, expected: &Digest, got: &Digest) -> Self {
+        let message = format!("expected {expected}, got {got}");
+        Self::new(Code::DigestMismatch, site, message)
+    }
+}
+
+/// What was found so far, each thing once: a document may be met under several names,
+/// and a layer in several images.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Findings {
+    list: Vec<Finding>,
+    seen: HashSet<Finding>,
+}
+
+impl Findings {
+    /// Adds one, unless it is there.
+    pub(crate) fn push(&mut self, finding: Finding) {
+        if self.seen.insert(finding.clone()) {
+            self.list.push(finding);
+        }
+    }
+
+    /// All of them, the worst first, and else in the order in which they were found.
+    pub(crate) fn into_sorted(mut self) -> Vec<Finding> {
+        self.list.sort_by_key(|finding| finding.code.severity());
+        self.list
+    }
+}
+
+impl Extend<Finding> for Findings {
+    fn extend<T: IntoIterator<Item = Finding>>(&mut self, findings: T) {
+        for finding in findings {
+            self.push(finding);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn codes_are_words_and_each_stands_once_and_is_in_the_readme() {
+        let readme = include_str!("../README.md");
+        let mut seen = BTreeSet::new();
+        for code in Code::ALL {
+            let name = code.name();
+            assert!(seen.insert(name), "{name} stands twice");
+            let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+            assert!(name.bytes().all(is_plain), "{name}");
+            let row = format!("| `{name}` | {} | {} |", code.severity(), code.meaning());
+            assert!(readme.contains(&row), "README lacks: {row}");
+        }
+    }
+
+    #[test]
+    fn a_site_reads_from_the_outside_in() {
+        let layer = Site::image("app:1").at_layer(2, 4);
+        for (site, text) in [
+            (Site::input(), ""),
+            (Site::file("index.json"), "`index.json`"),
+            (Site::image("app:1"), "`app:1`"),
+            (layer.clone(), "layer 2 of 4 of `app:1`"),
+            (
+                layer.at_entry("a".to_owned(), 0),
+                "layer 2 of 4 of `app:1`, entry `a`",
+            ),
+            (
+                layer.at_entry("a".to_owned(), 2),
+                "layer 2 of 4 of `app:1`, entry `a` and 2 more",
+            ),
+        ] {
+            assert_eq!(site.to_string(), text);
+        }
+    }
+}

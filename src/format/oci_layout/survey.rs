@@ -1,0 +1,584 @@
+//! A layout, looked over without stopping at the first fault.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::digest::Digest;
+use crate::error::Result;
+use crate::finding::{Code, Finding, Site};
+use crate::format::container::Member;
+use crate::format::oci_layout::{INDEX, MARKER, blob_path};
+use crate::format::source::Root;
+use crate::format::survey::{Loose, SurveyedImage, SurveyedLayer, Surveyor, chain_of, hash};
+use crate::image::media_type::{self, DocumentKind, LayerType};
+use crate::image::{
+    CONTAINERD_NAME, Descriptor, Document, DocumentError, NESTING_MAX, Platform, REF_NAME,
+    Reference,
+};
+use crate::stream::Compression;
+
+/// The annotation with which `BuildKit` says which image an attestation speaks of.
+const ATTESTED: &str = "vnd.docker.reference.digest";
+
+/// Looks over what `index.json` lists. In a hybrid `oci-layout` may be missing.
+pub(in crate::format) fn survey_layout(surveyor: &mut Surveyor<'_>, is_hybrid: bool) -> Result<()> {
+    check_marker(surveyor, is_hybrid)?;
+    let site = Site::file(INDEX);
+    let Some(bytes) = surveyor.read_control_file(INDEX)? else {
+        surveyor.plain(Code::IndexMissing, Site::input());
+        return Ok(());
+    };
+    let index = match Document::<Loose>::parse(bytes) {
+        Ok(index) => index,
+        Err(error) => {
+            surveyor.find_fault(Code::IndexInvalid, site, chain_of(&error));
+            return Ok(());
+        }
+    };
+    let index = &index.view().0;
+    if index.get("manifests").is_none() {
+        surveyor.find_fault(Code::IndexInvalid, site, "`manifests` is not a list");
+        return Ok(());
+    }
+    check_document(surveyor, index, &site, Some(DocumentKind::Index));
+    let descriptors = surveyor.descriptors(index, "manifests", &site);
+    if descriptors.is_empty() && !is_hybrid {
+        surveyor.plain(Code::NoImage, site.clone());
+    }
+    let mut layout = LayoutSurvey {
+        surveyor,
+        digests: BTreeSet::new(),
+        subjects: Vec::new(),
+    };
+    layout.check_names(&descriptors);
+    for descriptor in &descriptors {
+        let root = Root::from_index(descriptor);
+        let target = Target {
+            descriptor,
+            name: root.display_name(),
+            platform: None,
+            references: references(&descriptors, descriptor.digest()),
+            depth: NESTING_MAX,
+        };
+        for finding in layout.target(&target)?.missing {
+            layout.surveyor.push(finding);
+        }
+    }
+    layout.check_subjects();
+    Ok(())
+}
+
+fn check_marker(surveyor: &mut Surveyor<'_>, is_hybrid: bool) -> Result<()> {
+    let Some(bytes) = surveyor.read_control_file(MARKER)? else {
+        if !is_hybrid {
+            surveyor.plain(Code::LayoutMarkerMissing, Site::input());
+        }
+        return Ok(());
+    };
+    let value: Option<Value> = serde_json::from_slice(&bytes).ok();
+    let version = value
+        .as_ref()
+        .and_then(|value| value.get("imageLayoutVersion"));
+    if version != Some(&Value::from("1.0.0")) {
+        let version = version.map_or("none".to_owned(), Value::to_string);
+        let message = format!("the version is {version}");
+        surveyor.find_fault(Code::LayoutVersion, Site::file(MARKER), message);
+    }
+    Ok(())
+}
+
+/// What every manifest and index has.
+fn check_document(
+    surveyor: &mut Surveyor<'_>,
+    document: &Value,
+    site: &Site,
+    kind: Option<DocumentKind>,
+) {
+    let has = |field: &str| document.get(field).is_some_and(|value| !value.is_null());
+    if has("manifests") && (has("layers") || has("config")) {
+        surveyor.plain(Code::DocumentAmbiguous, site.clone());
+    }
+    if document["schemaVersion"] != 2 {
+        let version = &document["schemaVersion"];
+        let message = format!("`schemaVersion` is {version}");
+        surveyor.find_fault(Code::SchemaVersion, site.clone(), message);
+    }
+    let label = document["mediaType"].as_str();
+    if let (Some(kind), Some(label)) = (kind, label)
+        && DocumentKind::of(label) != kind
+    {
+        let message = format!("its `mediaType` is `{label}`");
+        surveyor.find_fault(Code::MediaTypeMismatch, site.clone(), message);
+    }
+}
+
+/// The references that an index gives to a digest.
+fn references(descriptors: &[Descriptor], digest: &Digest) -> Vec<Reference> {
+    let same = descriptors.iter().filter(|it| it.digest() == digest);
+    same.filter_map(|it| Root::from_index(it).reference)
+        .collect()
+}
+
+/// Something that an index points to.
+struct Target<'a> {
+    descriptor: &'a Descriptor,
+    /// What findings call the root.
+    name: String,
+    /// The platform, where it is one of several.
+    platform: Option<Platform>,
+    references: Vec<Reference>,
+    depth: usize,
+}
+
+impl Target<'_> {
+    fn site(&self) -> Site {
+        Site::image(self.full_name())
+    }
+
+    fn full_name(&self) -> String {
+        match &self.platform {
+            Some(platform) => format!("{} for {platform}", self.name),
+            None => self.name.clone(),
+        }
+    }
+}
+
+/// What became of a target: what is missing of it, which is for the caller to judge,
+/// and whether it is an image that is all there.
+#[derive(Default)]
+struct Outcome {
+    missing: Vec<Finding>,
+    is_whole_image: bool,
+}
+
+struct LayoutSurvey<'a, 'b> {
+    surveyor: &'a mut Surveyor<'b>,
+    /// All that is there, whatever points to it.
+    digests: BTreeSet<Digest>,
+    /// What attestations and signatures speak of.
+    subjects: Vec<(Digest, Site)>,
+}
+
+impl LayoutSurvey<'_, '_> {
+    /// Looks at the names in `index.json`.
+    fn check_names(&mut self, descriptors: &[Descriptor]) {
+        let mut seen: BTreeMap<String, &Digest> = BTreeMap::new();
+        for descriptor in descriptors {
+            let label = descriptor.annotation(REF_NAME);
+            let name = descriptor.annotation(CONTAINERD_NAME);
+            let parse = |name: &str| name.parse::<Reference>().ok();
+            if let Some(label) = label.filter(|label| !is_ref_name(label)) {
+                self.wrong_name(REF_NAME, label);
+            }
+            // What else points to an image there is called by its digest.
+            if let Some(name) = name.filter(|name| parse(name).is_none()) {
+                self.wrong_name(CONTAINERD_NAME, name);
+            }
+            // Docker writes bare tags, which two images may share.
+            let Some(key) = name.or(label) else {
+                continue;
+            };
+            let other = seen.insert(key.to_owned(), descriptor.digest());
+            if other.is_some_and(|other| other != descriptor.digest()) {
+                let message = format!("`{key}`");
+                self.surveyor
+                    .find_fault(Code::TagTwice, Site::file(INDEX), message);
+            }
+        }
+    }
+
+    fn wrong_name(&mut self, annotation: &str, name: &str) {
+        let message = format!("`{annotation}` is `{name}`");
+        self.surveyor
+            .find_fault(Code::NameInvalid, Site::file(INDEX), message);
+    }
+
+    fn target(&mut self, target: &Target<'_>) -> Result<Outcome> {
+        let descriptor = target.descriptor;
+        let site = target.site();
+        if !self.surveyor.claim_document() {
+            self.surveyor.plain(Code::IndexTooLarge, Site::file(INDEX));
+            return Ok(Outcome::default());
+        }
+        let kind = DocumentKind::of(descriptor.media_type());
+        let is_document = matches!(kind, DocumentKind::Index | DocumentKind::Manifest);
+        let member = match self.blob(descriptor, &site)? {
+            Ok(member) => member,
+            Err(finding) => {
+                // What a descriptor embeds is as good as the blob.
+                let embedded = descriptor.data().filter(|_| is_document);
+                let Some(bytes) = embedded else {
+                    return Ok(Outcome {
+                        missing: vec![finding],
+                        is_whole_image: false,
+                    });
+                };
+                self.digests.insert(descriptor.digest().clone());
+                return self.document(target, kind, bytes, &site);
+            }
+        };
+        self.digests.insert(descriptor.digest().clone());
+        match kind {
+            DocumentKind::Schema1 => {
+                self.surveyor.plain(Code::Schema1, site);
+                Ok(Outcome::default())
+            }
+            DocumentKind::Other => {
+                let message = format!("its media type is `{}`", descriptor.media_type());
+                self.surveyor
+                    .find_fault(Code::MediaTypeUnknown, site.clone(), message);
+                self.surveyor.check_blob(member, descriptor.digest(), site);
+                Ok(Outcome::default())
+            }
+            DocumentKind::Index | DocumentKind::Manifest => {
+                let Some(bytes) = self.surveyor.read(&member, &site)? else {
+                    return Ok(Outcome::default());
+                };
+                let got = hash(descriptor, &bytes);
+                if got != *descriptor.digest() {
+                    let finding = Finding::digest(at(&site, &member), descriptor.digest(), &got);
+                    self.surveyor.push(finding);
+                }
+                self.document(target, kind, bytes, &site)
+            }
+        }
+    }
+
+    /// Looks at a manifest or an index.
+    fn document(
+        &mut self,
+        target: &Target<'_>,
+        kind: DocumentKind,
+        bytes: Vec<u8>,
+        site: &Site,
+    ) -> Result<Outcome> {
+        let document = match Document::<Loose>::parse(bytes) {
+            Ok(document) => document,
+            Err(error) => {
+                let code = match error {
+                    DocumentError::TooMany { .. } => Code::DocumentTooLarge,
+                    _ => Code::DocumentInvalid,
+                };
+                self.surveyor
+                    .find_fault(code, site.clone(), chain_of(&error));
+                return Ok(Outcome::default());
+            }
+        };
+        let value = &document.view().0;
+        let label = target.descriptor.media_type();
+        if let Some(got) = value["mediaType"].as_str().filter(|got| *got != label) {
+            let message = format!("its `mediaType` is `{got}`, and its descriptor says `{label}`");
+            self.surveyor
+                .find_fault(Code::MediaTypeMismatch, site.clone(), message);
+        }
+        check_document(self.surveyor, value, site, None);
+        if let Some(subject) = value.get("subject").filter(|subject| !subject.is_null())
+            && let Some(subject) = self.surveyor.descriptor(subject, "subject", site)
+        {
+            self.subjects.push((subject.digest().clone(), site.clone()));
+        }
+        if kind == DocumentKind::Index {
+            self.index(target, value, site)
+        } else {
+            self.manifest(target, value, site)
+        }
+    }
+
+    fn index(&mut self, target: &Target<'_>, index: &Value, site: &Site) -> Result<Outcome> {
+        let Some(depth) = target.depth.checked_sub(1) else {
+            self.surveyor.plain(Code::IndexTooLarge, site.clone());
+            return Ok(Outcome::default());
+        };
+        if index.get("manifests").is_none() {
+            let message = "`manifests` is not a list";
+            self.surveyor
+                .find_fault(Code::DocumentInvalid, site.clone(), message);
+        }
+        let descriptors = self.surveyor.descriptors(index, "manifests", site);
+        let mut outcome = Outcome::default();
+        let mut absent = Vec::new();
+        for descriptor in &descriptors {
+            let platform = descriptor.platform().filter(|it| !it.is_unknown());
+            let child = Target {
+                descriptor,
+                name: target.name.clone(),
+                platform: platform.or_else(|| target.platform.clone()),
+                references: target.references.clone(),
+                depth,
+            };
+            if let Some(attested) = descriptor.annotation(ATTESTED)
+                && let Ok(attested) = attested.parse()
+            {
+                self.subjects.push((attested, child.site()));
+            }
+            let of_child = self.target(&child)?;
+            outcome.is_whole_image |= of_child.is_whole_image;
+            if !of_child.missing.is_empty() {
+                absent.push((child.site(), of_child.missing));
+            }
+        }
+        // Exports take one platform of an index, and leave the others' blobs out.
+        if outcome.is_whole_image {
+            for (site, _) in absent {
+                self.surveyor.plain(Code::IndexPartAbsent, site);
+            }
+        } else {
+            let missing = absent.into_iter().flat_map(|(_, missing)| missing);
+            outcome.missing.extend(missing);
+        }
+        Ok(outcome)
+    }
+
+    fn manifest(&mut self, target: &Target<'_>, manifest: &Value, site: &Site) -> Result<Outcome> {
+        let layers = self.surveyor.descriptors(manifest, "layers", site);
+        let Some(config) = manifest.get("config").filter(|config| !config.is_null()) else {
+            let message = "`config` is not a descriptor";
+            self.surveyor
+                .find_fault(Code::DocumentInvalid, site.clone(), message);
+            return Ok(Outcome::default());
+        };
+        let Some(config) = self.surveyor.descriptor(config, "config", site) else {
+            return Ok(Outcome::default());
+        };
+        let is_placeholder = target
+            .descriptor
+            .platform()
+            .is_some_and(|it| it.is_unknown());
+        let is_image = media_type::is_image_config(config.media_type()) && !is_placeholder;
+        let is_layer =
+            |it: &Descriptor| LayerType::of(it.media_type()).is_some() || is_encrypted(it);
+        if is_image && layers.iter().all(is_layer) {
+            self.image(target, &config, &layers, site)
+        } else {
+            self.artifact(&config, &layers, site)
+        }
+    }
+
+    /// An attestation, a signature, a chart: blobs of which nothing else is known.
+    fn artifact(
+        &mut self,
+        config: &Descriptor,
+        layers: &[Descriptor],
+        site: &Site,
+    ) -> Result<Outcome> {
+        let mut outcome = Outcome::default();
+        for descriptor in std::iter::once(config).chain(layers) {
+            match self.blob(descriptor, site)? {
+                Ok(member) => {
+                    let here = at(site, &member);
+                    self.surveyor.check_blob(member, descriptor.digest(), here);
+                }
+                Err(_) if descriptor.data().is_some() || descriptor.has_urls() => {}
+                Err(finding) => outcome.missing.push(finding),
+            }
+        }
+        Ok(outcome)
+    }
+
+    fn image(
+        &mut self,
+        target: &Target<'_>,
+        config: &Descriptor,
+        layers: &[Descriptor],
+        site: &Site,
+    ) -> Result<Outcome> {
+        let mut outcome = Outcome::default();
+        let document = match self.blob(config, site)? {
+            Ok(member) => {
+                let here = at(site, &member);
+                self.surveyor
+                    .check_blob(member.clone(), config.digest(), here);
+                self.surveyor.read(&member, site)?
+            }
+            Err(finding) => {
+                let data = config.data();
+                if data.is_none() {
+                    outcome.missing.push(finding);
+                }
+                data
+            }
+        };
+        let document = document.and_then(|bytes| {
+            let parsed = self.surveyor.config(bytes, layers.len(), site);
+            parsed.map(|parsed| (parsed.digest().clone(), parsed.view().clone()))
+        });
+        let view = document.as_ref().map(|(_, view)| view);
+        let labels = [target.descriptor, config].into_iter().chain(layers);
+        if labels.map(Descriptor::media_type).any(is_docker_type) {
+            self.surveyor.plain(Code::DockerMediaType, site.clone());
+        }
+        if let (Some(said), Some(got)) = (
+            target.descriptor.platform(),
+            view.and_then(|view| view.platform.as_ref()),
+        ) && got.fitness(&said).is_none()
+        {
+            let message = format!("the index says {said}, and the config {got}");
+            self.surveyor
+                .find_fault(Code::PlatformMismatch, site.clone(), message);
+        }
+        let mut surveyed = Vec::new();
+        for (at, descriptor) in layers.iter().enumerate() {
+            let site = site.at_layer(at + 1, layers.len());
+            let diff_id = view.and_then(|view| view.diff_ids.get(at).cloned());
+            let mut layer = self.layer(descriptor, &site, &mut outcome)?;
+            layer.diff_id = diff_id;
+            surveyed.push(layer);
+        }
+        outcome.is_whole_image = outcome.missing.is_empty();
+        let digest = document.map_or_else(|| config.digest().clone(), |(digest, _)| digest);
+        let name = target.full_name();
+        let is_known =
+            self.surveyor.images.iter().any(|image| {
+                image.config == digest && image.name == name && image.layers == surveyed
+            });
+        if !is_known {
+            self.surveyor.images.push(SurveyedImage {
+                name,
+                references: target.references.clone(),
+                config: digest,
+                layers: surveyed,
+            });
+        }
+        Ok(outcome)
+    }
+
+    fn layer(
+        &mut self,
+        descriptor: &Descriptor,
+        site: &Site,
+        outcome: &mut Outcome,
+    ) -> Result<SurveyedLayer> {
+        let label = LayerType::of(descriptor.media_type());
+        let is_foreign = label.is_some_and(|label| label.is_foreign);
+        if is_encrypted(descriptor) {
+            self.surveyor.plain(Code::LayerEncrypted, site.clone());
+        }
+        let blob = match self.blob(descriptor, site)? {
+            Ok(member) => Some(member),
+            Err(_) if is_foreign || descriptor.has_urls() => {
+                self.surveyor.plain(Code::LayerForeign, site.clone());
+                None
+            }
+            Err(finding) => {
+                outcome.missing.push(finding);
+                None
+            }
+        };
+        let compression = match &blob {
+            Some(member) => self.surveyor.container.compression(member)?,
+            None => Compression::None,
+        };
+        if let (Some(label), Some(_)) = (label, &blob) {
+            if matches!(compression, Compression::Xz | Compression::Bzip2) {
+                let message = format!("it is compressed with {compression}");
+                self.surveyor
+                    .find_fault(Code::CompressionUnusual, site.clone(), message);
+            }
+            if label.compression != compression {
+                let media_type = descriptor.media_type();
+                let bytes = match compression {
+                    Compression::None => "not compressed".to_owned(),
+                    compression => compression.to_string(),
+                };
+                let message = format!("it is labelled `{media_type}`, and its bytes are {bytes}");
+                self.surveyor
+                    .find_fault(Code::LayerMislabelled, site.clone(), message);
+            }
+        }
+        Ok(SurveyedLayer {
+            is_readable: blob.is_some() && label.is_some(),
+            blob,
+            compression,
+            digest: Some(descriptor.digest().clone()),
+            diff_id: None,
+        })
+    }
+
+    /// Looks a blob up, and compares its size; a finding if it is not there.
+    fn blob(
+        &mut self,
+        descriptor: &Descriptor,
+        site: &Site,
+    ) -> Result<std::result::Result<Member, Finding>> {
+        let path = blob_path(descriptor.digest());
+        let Some(member) = self.surveyor.find(&path)? else {
+            let message = format!("{} is not there", descriptor.digest());
+            return Ok(Err(Finding::new(Code::BlobMissing, site.clone(), message)));
+        };
+        if member.size != descriptor.size() {
+            let (said, got) = (descriptor.size(), member.size);
+            let message = format!("its descriptor says {said} bytes, and it has {got}");
+            self.surveyor
+                .find_fault(Code::SizeMismatch, at(site, &member), message);
+        }
+        Ok(Ok(member))
+    }
+
+    fn check_subjects(self) {
+        for (digest, site) in self.subjects {
+            if !self.digests.contains(&digest) {
+                let message = format!("it speaks of {digest}");
+                self.surveyor
+                    .find_fault(Code::SubjectMissing, site, message);
+            }
+        }
+    }
+}
+
+/// A blob of an image.
+fn at(site: &Site, member: &Member) -> Site {
+    Site {
+        file: Some(member.path.clone()),
+        ..site.clone()
+    }
+}
+
+/// Whether a layer is encrypted, as ocicrypt marks it.
+fn is_encrypted(descriptor: &Descriptor) -> bool {
+    descriptor.media_type().ends_with("+encrypted")
+}
+
+fn is_docker_type(media_type: &str) -> bool {
+    media_type.starts_with("application/vnd.docker.")
+}
+
+/// Whether a text is a name in a layout (image-spec, annotations.md): components of
+/// letters and digits, joined by `-._:@+` or `--`, with `/` between them.
+fn is_ref_name(text: &str) -> bool {
+    text.split('/').all(|component| {
+        let is_plain = |byte: &u8| byte.is_ascii_alphanumeric();
+        let bytes = component.as_bytes();
+        let ends = [bytes.first(), bytes.last()];
+        ends.iter().all(|byte| byte.is_some_and(is_plain))
+            && bytes.split(is_plain).all(|joint| {
+                matches!(
+                    joint,
+                    b"" | b"--" | [b'-' | b'.' | b'_' | b':' | b'@' | b'+']
+                )
+            })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_a_layout_have_a_grammar() {
+        for (text, is_name) in [
+            ("1.0", true),
+            ("latest", true),
+            ("localhost/x:1", true),
+            ("reg.example:5000/a/b--c@sha256:0", true),
+            ("", false),
+            ("a//b", false),
+            ("-a", false),
+            ("a b", false),
+            ("a---b", false),
+            ("ü", false),
+        ] {
+            assert_eq!(is_ref_name(text), is_name, "{text}");
+        }
+    }
+}

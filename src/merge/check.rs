@@ -1,0 +1,62 @@
+//! A stack of layers that is looked at rather than merged: what leads nowhere is told,
+//! and left out.
+
+use std::collections::HashSet;
+
+use crate::layer::{EntryFault, EntryPath, LayerError};
+use crate::merge::changes::Changes;
+use crate::merge::oddities::Oddities;
+use crate::merge::range::Merge;
+use crate::merge::tree::{Child, Found};
+
+/// A hard link that no engine can follow, and why.
+#[derive(Debug)]
+pub(crate) struct BrokenLink {
+    /// The link.
+    pub(crate) path: EntryPath,
+    /// Why; absent if its target stands behind it in the same layer.
+    pub(crate) fault: Option<EntryFault>,
+}
+
+impl Changes {
+    /// What engines understand differently in the layer alone, which is told once.
+    pub(crate) fn take_oddities(&mut self) -> Oddities {
+        std::mem::take(&mut self.oddities)
+    }
+}
+
+impl Merge {
+    /// Takes in the next layer of the range, without its hard links that lead nowhere.
+    pub(crate) fn put_checked(
+        &mut self,
+        mut changes: Changes,
+    ) -> Result<(Oddities, Vec<BrokenLink>), LayerError> {
+        let mut broken = Vec::new();
+        let mut inodes = HashSet::new();
+        for link in &changes.far_links {
+            let Some(target) = &link.target else {
+                continue;
+            };
+            let is_forward = match changes.tree.find(target) {
+                Found::Child(Child::Node(inode, _)) => inode != link.inode,
+                _ => false,
+            };
+            let fault = match self.target(target, true) {
+                Ok(_) if !is_forward => continue,
+                Ok(_) => None,
+                Err(_) if is_forward => None,
+                Err(fault) => Some(fault),
+            };
+            inodes.insert(link.inode);
+            broken.push(BrokenLink {
+                path: link.path.clone(),
+                fault,
+            });
+        }
+        changes
+            .far_links
+            .retain(|link| !inodes.contains(&link.inode));
+        self.put_in_range(changes)
+            .map(|oddities| (oddities, broken))
+    }
+}

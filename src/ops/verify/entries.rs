@@ -1,0 +1,221 @@
+//! The entries of one layer, each looked at for itself and all of them together.
+
+use std::collections::BTreeMap;
+use std::io::BufRead;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::event::{Oddity, Watch};
+use crate::finding::Code;
+use crate::layer::{
+    Budget, Entry, EntryFault, LayerError, LayerReader, PathError, components, display_start,
+};
+use crate::merge::{Changes, ChangesBuilder};
+use crate::ops::verify::Fault;
+use crate::tar_stream::{Skip, Skippable, TarError};
+
+/// The longest name and path that Linux can store (`NAME_MAX`, `PATH_MAX`).
+const NAME_MAX: usize = 255;
+const PATH_MAX: usize = 4096;
+
+/// What a layer has, as far as it could be read.
+#[derive(Debug, Default)]
+pub(super) struct Entries {
+    /// What is wrong: of each kind the first place, and how many there are.
+    pub(super) faults: Vec<Fault>,
+    /// What the layer changes; absent if that cannot be told.
+    pub(super) changes: Option<Changes>,
+}
+
+/// Of each kind of fault the first, and how many others there are.
+#[derive(Debug, Default)]
+pub(super) struct Faults(BTreeMap<Code, (Option<String>, String, usize)>);
+
+impl Faults {
+    pub(super) fn note(&mut self, code: Code, entry: Option<String>, message: String) {
+        self.0
+            .entry(code)
+            .and_modify(|(_, _, others)| *others += 1)
+            .or_insert((entry, message, 0));
+    }
+
+    fn note_plain(&mut self, code: Code, entry: &[u8]) {
+        let entry = Some(display_start(entry));
+        self.note(code, entry, code.meaning().to_owned());
+    }
+
+    pub(super) fn into_list(self) -> Vec<Fault> {
+        let list = self.0.into_iter();
+        let fault = |(code, (entry, message, others))| {
+            let entry = Option::<String>::map(entry, |entry| (entry, others));
+            (code, entry, message)
+        };
+        list.map(fault).collect()
+    }
+}
+
+/// Reads all entries of an unpacked layer.
+///
+/// # Errors
+///
+/// Fails only if the caller wants the end, or the machine cannot read.
+pub(super) fn read_entries(
+    stream: &mut dyn BufRead,
+    number: u32,
+    is_gzip: bool,
+    budget: &Arc<Budget>,
+    watch: &Watch<'_>,
+) -> Result<Entries> {
+    let mut faults = Faults::default();
+    let mut builder = ChangesBuilder::new(number, budget.clone());
+    let mut reader = LayerReader::new(Skippable(stream), budget.clone());
+    let is_whole = loop {
+        if watch.is_interrupted() {
+            return Err(Error::Interrupted);
+        }
+        match reader.next_entry() {
+            Ok(Some(entry)) => {
+                check_entry(&reader, &entry, &mut faults);
+                if reader.has_rootless_attributes() {
+                    builder.note(Oddity::RootlessAttributes, &entry.path);
+                }
+                let position = reader.position();
+                if let Err(fault) = builder.add(entry, position) {
+                    note_fault(&mut faults, display_start(reader.name()), &fault);
+                }
+            }
+            Ok(None) => {
+                if reader.cut_off_at().is_some() && reader.position() > 0 {
+                    let code = Code::TarEndMissing;
+                    faults.note(code, None, code.meaning().to_owned());
+                }
+                break true;
+            }
+            Err(
+                LayerError::Entry {
+                    fault: EntryFault::Tar(TarError::Io(source)),
+                    ..
+                }
+                | LayerError::Tar(TarError::Io(source))
+                | LayerError::Behind {
+                    fault: TarError::Io(source),
+                    ..
+                },
+            ) => {
+                // Whoever unpacks the layer says why.
+                if source.raw_os_error().is_some() {
+                    return Err(Error::System(source));
+                }
+                break false;
+            }
+            Err(LayerError::Entry { entry, fault }) => note_fault(&mut faults, entry, &fault),
+            Err(LayerError::Windows) => {
+                let code = Code::LayerWindows;
+                faults.note(code, None, code.meaning().to_owned());
+                break false;
+            }
+            Err(error @ LayerError::TooManyEntries { .. }) => {
+                faults.note(Code::EntryLimit, None, error.to_string());
+                break false;
+            }
+            Err(LayerError::Behind { entry, fault }) => {
+                let message = format!("behind it: {fault}");
+                faults.note(Code::TarDamaged, Some(entry), message);
+                break false;
+            }
+            Err(LayerError::Tar(fault)) => {
+                faults.note(Code::TarDamaged, None, fault.to_string());
+                break false;
+            }
+        }
+    };
+    if !is_whole {
+        return Ok(Entries {
+            faults: faults.into_list(),
+            changes: None,
+        });
+    }
+    let is_estargz = is_gzip && builder.may_be_estargz();
+    let mut odd = Vec::new();
+    let changes = match builder.finish(is_estargz) {
+        Ok(mut changes) => {
+            for (oddity, entry, others) in changes.take_oddities().into_iter() {
+                let code = code_of_oddity(oddity);
+                odd.push((code, Some((entry, others)), code.meaning().to_owned()));
+            }
+            Some(changes)
+        }
+        Err(LayerError::Entry { entry, fault }) => {
+            note_fault(&mut faults, entry, &fault);
+            None
+        }
+        Err(error) => {
+            faults.note(Code::TarDamaged, None, error.to_string());
+            None
+        }
+    };
+    let mut faults = faults.into_list();
+    faults.extend(odd);
+    Ok(Entries { faults, changes })
+}
+
+/// What engines mind in an entry that can be read.
+fn check_entry<R: Skip>(reader: &LayerReader<R>, entry: &Entry, faults: &mut Faults) {
+    let path = entry.path.as_bytes();
+    if path.len() > PATH_MAX || components(path).any(|name| name.len() > NAME_MAX) {
+        faults.note_plain(Code::NameTooLong, path);
+    }
+    match reader.flag() {
+        b'S' => faults.note_plain(Code::SparseGnu, path),
+        _ if reader.is_sparse() => faults.note_plain(Code::SparsePax, path),
+        b'7' => {
+            let message = "its type is `7`, which Docker does not know".to_owned();
+            faults.note(Code::EntryType, Some(display_start(path)), message);
+        }
+        _ => {}
+    }
+}
+
+/// Notes why an entry cannot be taken in.
+pub(super) fn note_fault(faults: &mut Faults, entry: String, fault: &EntryFault) {
+    faults.note(code_of(fault), Some(entry), fault.to_string());
+}
+
+fn code_of(fault: &EntryFault) -> Code {
+    match fault {
+        EntryFault::LinkToDirectory { .. } => Code::LinkToDirectory,
+        EntryFault::LinkToItself => Code::LinkToItself,
+        EntryFault::LinkToNothing { .. } | EntryFault::LinkToUnknown { .. } => Code::LinkMissing,
+        EntryFault::NotInDirectory { .. } => Code::EntryInFile,
+        EntryFault::Path(PathError::Escapes | PathError::Nul) => Code::EntryPath,
+        EntryFault::Root => Code::EntryRoot,
+        EntryFault::SymlinkLoop => Code::SymlinkLoop,
+        EntryFault::Tar(_) | EntryFault::Changed => Code::TarDamaged,
+        EntryFault::Type { .. } => Code::EntryType,
+        EntryFault::Whiteout(_) => Code::WhiteoutInvalid,
+        EntryFault::AttributesTooLarge { .. }
+        | EntryFault::Path(PathError::TooDeep | PathError::TooLong { .. })
+        | EntryFault::Sparse { .. }
+        | EntryFault::TargetTooLong { .. }
+        | EntryFault::TooManyDirectories { .. }
+        | EntryFault::TooMuchHeld { .. } => Code::EntryLimit,
+    }
+}
+
+/// What is said of something that engines understand differently.
+pub(super) fn code_of_oddity(oddity: Oddity) -> Code {
+    match oddity {
+        Oddity::BookkeepingLeftOut => Code::Bookkeeping,
+        Oddity::DeletedAndMade => Code::WhiteoutAndEntry,
+        Oddity::DeviceWhiteout => Code::WhiteoutDevice,
+        Oddity::FarLink => Code::LinkBelow,
+        Oddity::ImpliedDirectory => Code::DirectoryImplied,
+        Oddity::LinkMetadata => Code::LinkMetadata,
+        Oddity::OpaqueAttribute => Code::OverlayAttribute,
+        Oddity::OpaqueRoot => Code::WhiteoutOpaqueRoot,
+        Oddity::Repeated => Code::EntryTwice,
+        Oddity::RootlessAttributes => Code::RootlessAttribute,
+        Oddity::ThroughFile => Code::ThroughFile,
+        Oddity::ThroughSymlink => Code::ThroughSymlink,
+    }
+}

@@ -1,0 +1,777 @@
+//! Faults of archives, layouts and their documents.
+
+use serde_json::{Value, json};
+
+use super::{app, check, check_members, edit, edit_json, without};
+use crate::support::codec::{Codec, digest, hex};
+use crate::support::make::{self, Image, Layout, Member};
+
+/// The archive of `app` as Docker before 25 writes it.
+fn docker() -> Vec<Member> {
+    make::docker(&[app()])
+}
+
+fn config_name() -> String {
+    format!("{}.json", hex(&app().id()))
+}
+
+fn blob(digest: &str) -> String {
+    format!("blobs/sha256/{}", hex(digest))
+}
+
+/// A layout that holds `app`, with what is done to it.
+fn layout(change: impl FnOnce(&mut Layout)) -> Vec<Member> {
+    let mut layout = Layout::default();
+    layout.add(&app());
+    change(&mut layout);
+    layout.members()
+}
+
+/// A layout whose only manifest is changed, and named by its new digest.
+fn with_manifest(change: impl FnOnce(&mut Value)) -> Vec<Member> {
+    let mut layout = Layout::default();
+    let descriptor = layout.image(&app());
+    let bytes = layout
+        .blobs
+        .remove(descriptor["digest"].as_str().expect("a digest"));
+    let mut manifest = serde_json::from_slice(&bytes.expect("it is there")).expect("JSON");
+    change(&mut manifest);
+    let descriptor = layout.put(make::MANIFEST, manifest.to_string());
+    layout.add_named(&descriptor, "app:1");
+    layout.members()
+}
+
+/// A docker archive whose config is changed.
+fn with_config(change: impl FnOnce(&mut Value)) -> Vec<Member> {
+    make::docker(&[app().with_config(change)])
+}
+
+#[test]
+fn what_is_sound_is_found_to_be_so() {
+    check_members("docker", &docker(), &[]);
+    check_members("hybrid", &make::hybrid(&[app()]), &[]);
+    check_members("layout", &layout(|_| ()), &[]);
+    check_members("crane", &make::crane(&[app()]), &[]);
+    check_members("jib", &make::jib(&app()), &[]);
+    let several = [
+        app(),
+        Image::new(&["b:1", "b:2"], &["file b 2"]),
+        Image::new(&[], &["file z 1"]),
+    ];
+    check_members("several", &make::docker(&several), &[]);
+}
+
+#[test]
+fn archives_and_control_files() {
+    let whole = make::tar(&docker());
+    let mut damaged = whole.clone();
+    damaged[0] ^= 1;
+    let end_missing = &whole[..whole.len() - 1024];
+    let twice = [docker(), vec![Member::file("manifest.json", "[]")]].concat();
+    let escaping = [docker(), vec![Member::file("../x", "1")]].concat();
+    let untidy = [docker(), vec![Member::file("notes.txt", "1")]].concat();
+    check(
+        "no end",
+        end_missing,
+        &["warning[archive-end-missing] the archive has no end-of-archive block"],
+    );
+    // What stands behind the place where it breaks is gone.
+    let second = whole
+        .windows(512)
+        .step_by(512)
+        .position(|it| it.starts_with(b"manifest.json"));
+    let mut broken = whole.clone();
+    broken[512 * second.expect("it is there")] ^= 1;
+    check(
+        "broken",
+        &broken,
+        &[
+            "error[archive-damaged] no tar header at byte 16896: its checksum is wrong",
+            "error[manifest-missing] neither `manifest.json` nor `index.json` is there",
+            "note[unreferenced] `….json`: no document refers to a file",
+        ],
+    );
+    check_members(
+        "twice",
+        &twice,
+        &[
+            "error[member-twice] it holds two different members called `manifest.json`",
+            "warning[no-image] `manifest.json`: no image is listed",
+            "warning[repositories-differ] `repositories`: `repositories` has `app:1`, and `manifest.json` has not",
+            "note[unreferenced] `….json`: no document refers to a file",
+        ],
+    );
+    check_members(
+        "escaping",
+        &escaping,
+        &["error[member-escapes] member `../x`: path leaves the archive"],
+    );
+    check_members(
+        "untidy",
+        &untidy,
+        &["note[unreferenced] `notes.txt`: no document refers to a file"],
+    );
+    check_members(
+        "trailing",
+        &edit(docker(), "manifest.json", |it| it.extend(b"junk")),
+        &["warning[trailing-bytes] `manifest.json`: a control file goes on behind its end"],
+    );
+    check_members(
+        "no element",
+        &[
+            Member::file("manifest.json", "[]"),
+            Member::file("0.json", "{}"),
+        ],
+        &[
+            "warning[no-image] `manifest.json`: no image is listed",
+            "note[unreferenced] `0.json`: no document refers to a file",
+        ],
+    );
+    check_members(
+        "one element of two",
+        &edit_json(docker(), "manifest.json", |it| {
+            it.as_array_mut()
+                .expect("a list")
+                .push(json!({"Layers": []}));
+        }),
+        &["error[manifest-invalid] `manifest.json`: `[1].Config` is not a path"],
+    );
+    check_members(
+        "repositories",
+        &edit(docker(), "repositories", |it| it.truncate(5)),
+        &[
+            "warning[repositories-invalid] `repositories`: EOF while parsing a string at line 1 column 5",
+        ],
+    );
+    check_members(
+        "other tags",
+        &edit(docker(), "repositories", |it| {
+            *it = br#"{"b":{"2":""}}"#.to_vec();
+        }),
+        &[
+            "warning[repositories-differ] `repositories`: `manifest.json` has `app:1`, and `repositories` has not",
+            "warning[repositories-differ] `repositories`: `repositories` has `b:2`, and `manifest.json` has not",
+        ],
+    );
+}
+
+#[test]
+fn images_of_docker_archives() {
+    let layers = |members: &[Member]| -> Vec<String> {
+        let names = members.iter().map(Member::name);
+        let names = names.filter(|name| name.ends_with("/layer.tar"));
+        names.map(str::to_owned).collect()
+    };
+    let second = &layers(&docker())[1];
+    check_members(
+        "config gone",
+        &without(docker(), &config_name()),
+        &["error[config-missing] `app:1`: `….json` is not there"],
+    );
+    check_members(
+        "config broken",
+        &edit(docker(), &config_name(), |it| it.truncate(9)),
+        &[
+            "error[config-invalid] `app:1`: it is not valid JSON: EOF while parsing a string at line 1 column 9",
+        ],
+    );
+    check_members(
+        "config renamed",
+        &edit(docker(), &config_name(), |it| it.push(b' ')),
+        &["warning[config-name] `app:1`: `….json` is sha256:…"],
+    );
+    check_members(
+        "layer gone",
+        &without(docker(), second),
+        &["error[layer-missing] layer 2 of 3 of `app:1`: `…/layer.tar` is not there"],
+    );
+    check_members(
+        "layer changed",
+        &edit(docker(), second, |it| it[512] = b'x'),
+        &["error[diff-id-mismatch] layer 2 of 3 of `app:1`: expected sha256:…, got sha256:…"],
+    );
+    check_members(
+        "layer left out",
+        &edit_json(docker(), "manifest.json", |it| {
+            it[0]["Layers"].as_array_mut().expect("a list").pop();
+        }),
+        &["error[layer-count] `app:1`: it has 2 layers, and its config has 3 diff_ids"],
+    );
+    let sources = |size: usize| {
+        let layer = app().diff_ids[0].clone();
+        edit_json(docker(), "manifest.json", move |it| {
+            it[0]["LayerSources"] = json!({
+                layer.clone(): {"mediaType": make::LAYER, "digest": layer, "size": size},
+            });
+        })
+    };
+    check_members("sources", &sources(2048), &[]);
+    check_members(
+        "other sources",
+        &sources(9),
+        &[
+            "warning[layer-source] layer 1 of 3 of `app:1`: it is said to have 9 bytes, and has 2048",
+        ],
+    );
+    let foreign = edit_json(without(docker(), second), "manifest.json", |it| {
+        let layer = app().diff_ids[1].clone();
+        let media_type = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
+        it[0]["LayerSources"] = json!({
+            layer.clone(): {"mediaType": media_type, "digest": layer, "size": 9},
+        });
+    });
+    check_members(
+        "foreign",
+        &foreign,
+        &["note[layer-foreign] layer 2 of 3 of `app:1`: a layer is to be fetched from elsewhere"],
+    );
+    check_members(
+        "absolute",
+        &edit_json(docker(), "manifest.json", |it| {
+            it[0]["Config"] = json!(format!("/{}", config_name()));
+        }),
+        &["warning[path-unusual] `app:1`: `/….json`"],
+    );
+    check_members(
+        "zstd",
+        &make::docker(&[app().stored_as(Codec::Zstd)]),
+        &["warning[compression-unusual] `app:1`: 3 of its 3 layers are compressed with zstd"],
+    );
+    check_members(
+        "gzip that is cut",
+        &{
+            let mut image = app().stored_as(Codec::Gzip);
+            let length = image.layers[0].len();
+            image.layers[0].truncate(length - 9);
+            make::docker(&[image])
+        },
+        &[
+            "error[compression-damaged] layer 1 of 3 of `app:1`: its gzip stream is damaged: incomplete deflate stream",
+        ],
+    );
+}
+
+#[test]
+fn tags() {
+    let tagged = |tags: Value| {
+        let members = edit_json(docker(), "manifest.json", |it| it[0]["RepoTags"] = tags);
+        without(members, "repositories")
+    };
+    for tag in ["app", "App:1", "app:1@sha256:0", ""] {
+        let expected = format!("error[tag-invalid] `{tag}`: `{tag}`");
+        check_members(tag, &tagged(json!([tag])), &[&expected]);
+    }
+    check_members("none", &tagged(Value::Null), &[]);
+    let both = [app(), Image::new(&["app:1"], &["file z 1"])];
+    check_members(
+        "twice",
+        &make::docker(&both),
+        &["warning[tag-twice] `manifest.json`: `app:1`"],
+    );
+    let mut two = Layout::default();
+    for image in &both {
+        two.add(image);
+    }
+    check_members(
+        "twice in a layout",
+        &two.members(),
+        &["warning[tag-twice] `index.json`: `app:1`"],
+    );
+    check_members(
+        "no name",
+        &layout(|it| {
+            it.index[0]["annotations"]["org.opencontainers.image.ref.name"] = json!("a b");
+        }),
+        &["warning[name-invalid] `index.json`: `org.opencontainers.image.ref.name` is `a b`"],
+    );
+    check_members(
+        "no name for containerd",
+        &layout(|it| it.index[0]["annotations"]["io.containerd.image.name"] = json!("A:1")),
+        &["warning[name-invalid] `index.json`: `io.containerd.image.name` is `A:1`"],
+    );
+}
+
+#[test]
+fn configs() {
+    let told = |history: Value| with_config(|it| it["history"] = history);
+    check_members(
+        "too much history",
+        &told(json!([{}, {}, {}, {"empty_layer": true}, {}])),
+        &["error[history-count] `app:1`: its history tells of 4 layers, and it has 3"],
+    );
+    check_members(
+        "too little history",
+        &told(json!([{}])),
+        &["note[history-short] `app:1`: its history tells of 1 layers, and it has 3"],
+    );
+    check_members("no history", &told(Value::Null), &[]);
+    check_members(
+        "history of another kind",
+        &told(json!({})),
+        &["error[config-invalid] `app:1`: `history` is not a list"],
+    );
+    check_members(
+        "times",
+        &with_config(|it| {
+            it["created"] = json!("yesterday");
+            it["history"][1]["created"] = json!(7);
+        }),
+        &[
+            "error[created-invalid] `app:1`: `created` is \"yesterday\"",
+            "error[created-invalid] `app:1`: `history[1].created` is 7",
+        ],
+    );
+    check_members(
+        "rootfs of another kind",
+        &with_config(|it| it["rootfs"]["type"] = json!("layers+base")),
+        &["warning[rootfs-type] `app:1`: `rootfs.type` is \"layers+base\""],
+    );
+    check_members(
+        "diff_id",
+        &with_config(|it| it["rootfs"]["diff_ids"][0] = json!("sha256:0")),
+        &[
+            "error[config-invalid] `app:1`: `rootfs.diff_ids[0]` is no digest: `sha256:0` is not a digest: `sha256:` and 64 lower-case hexadecimal digits were expected",
+        ],
+    );
+    check_members(
+        "no platform",
+        &with_config(|it| drop(it.as_object_mut().expect("an object").remove("os"))),
+        &[
+            "note[platform-missing] `app:1`: the config does not say its operating system or architecture",
+        ],
+    );
+    check_members(
+        "another system",
+        &with_config(|it| it["os"] = json!("freebsd")),
+        &["warning[os-unusual] `app:1`: it is for `freebsd`"],
+    );
+    let many = vec!["file a 1"; 126];
+    check_members(
+        "many layers",
+        &make::docker(&[Image::new(&["app:1"], &many)]),
+        &["warning[too-many-layers] `app:1`: it has 126 layers, and 125 are the most"],
+    );
+}
+
+#[test]
+fn archives_from_before_docker_1_10() {
+    let id = |at: u8| hex(&digest(&[at])).to_owned();
+    let image = |at: u8, parent: Option<u8>| {
+        let mut image = json!({"id": id(at), "created": "2015-01-01T00:00:00Z", "os": "linux", "architecture": "amd64"});
+        if let Some(parent) = parent {
+            image["parent"] = json!(id(parent));
+        }
+        (image, make::layer(&format!("file f{at} 1")))
+    };
+    let old = "warning[v1-archive] the archive is of the time before Docker 1.10";
+    let tags = [("old:1", id(2))];
+    let whole = make::v1(&[image(1, None), image(2, Some(1))], &tags);
+    check_members("whole", &whole, &[old]);
+    check_members(
+        "no tags",
+        &without(whole, "repositories"),
+        &[
+            "error[v1-repositories-missing] `repositories` is not there",
+            old,
+        ],
+    );
+    let broken = make::v1(&[image(2, Some(1))], &tags);
+    let output = {
+        let sandbox = crate::support::Sandbox::new();
+        sandbox.write("in.tar", make::tar(&broken));
+        sandbox.run(&["verify", "in.tar"])
+    };
+    let found = super::found(&output);
+    assert_eq!(found.len(), 2);
+    assert!(found[0].starts_with("error[v1-invalid] `"), "{found:?}");
+    assert!(
+        found[0].ends_with("which is not in the archive"),
+        "{found:?}"
+    );
+    assert_eq!(found[1], old);
+}
+
+#[test]
+fn layouts_and_their_indexes() {
+    let good = || layout(|_| ());
+    check_members(
+        "no marker",
+        &without(good(), "oci-layout"),
+        &["error[layout-marker-missing] `oci-layout` is not there"],
+    );
+    check_members(
+        "another version",
+        &edit(good(), "oci-layout", |it| {
+            *it = br#"{"imageLayoutVersion":"2.0.0"}"#.to_vec();
+        }),
+        &["error[layout-version] `oci-layout`: the version is \"2.0.0\""],
+    );
+    check_members(
+        "no index",
+        &[Member::file(
+            "oci-layout",
+            r#"{"imageLayoutVersion":"1.0.0"}"#,
+        )],
+        &["error[index-missing] `index.json` is not there"],
+    );
+    check_members(
+        "index broken",
+        &edit(layout(|it| it.blobs.clear()), "index.json", |it| {
+            it.truncate(7);
+        }),
+        &[
+            "error[index-invalid] `index.json`: it is not valid JSON: EOF while parsing a string at line 1 column 7",
+        ],
+    );
+    check_members(
+        "index of another version",
+        &edit_json(good(), "index.json", |it| it["schemaVersion"] = json!(1)),
+        &["warning[schema-version] `index.json`: `schemaVersion` is 1"],
+    );
+    check_members(
+        "an index that says that it is a manifest",
+        &edit_json(good(), "index.json", |it| {
+            it["mediaType"] = json!(make::MANIFEST);
+        }),
+        &[
+            "error[media-type-mismatch] `index.json`: its `mediaType` is `application/vnd.oci.image.manifest.v1+json`",
+        ],
+    );
+    check_members(
+        "both at once",
+        &edit_json(good(), "index.json", |it| it["layers"] = json!([])),
+        &["error[document-ambiguous] `index.json`: a document is a manifest and an index at once"],
+    );
+}
+
+#[test]
+fn descriptors_of_an_index() {
+    check_members(
+        "one bad descriptor",
+        &layout(|it| {
+            it.index
+                .push(json!({"mediaType": "a/b", "digest": "sha256:../../x", "size": 1}));
+        }),
+        &[
+            "error[descriptor-invalid] `index.json`: `manifests[1]`: `digest` is no digest: `sha256:../../x` is not a digest: `sha256:` and 64 lower-case hexadecimal digits were expected",
+        ],
+    );
+    check_members(
+        "no image",
+        &Layout::default().members(),
+        &["warning[no-image] `index.json`: no image is listed"],
+    );
+    check_members(
+        "something else",
+        &layout(|it| {
+            let thing = it.put("application/x", "1");
+            it.index.push(thing);
+        }),
+        &["note[media-type-unknown] `sha256:…`: its media type is `application/x`"],
+    );
+    check_members(
+        "schema 1",
+        &layout(|it| {
+            let old = it.put("application/vnd.docker.distribution.manifest.v1+json", "{}");
+            it.index.push(old);
+        }),
+        &["error[schema-1] `sha256:…`: a manifest is of Docker's schema 1"],
+    );
+    check_members(
+        "nested too deep",
+        &{
+            let mut it = Layout::default();
+            let mut inner = it.image(&app());
+            for _ in 0..9 {
+                inner = it.nested(&[inner]);
+            }
+            it.add_named(&inner, "app:1");
+            // Nothing looks at what is too deep.
+            let mut members = it.members();
+            members.retain(|member| {
+                !member.name().starts_with("blobs/sha256/") || {
+                    let Member::File(_, content) = member else {
+                        return true;
+                    };
+                    content.starts_with(b"{\"schemaVersion")
+                        || content.starts_with(br#"{"manifests"#)
+                }
+            });
+            let manifest = it.image(&app());
+            without(
+                members,
+                &blob(manifest["digest"].as_str().expect("a digest")),
+            )
+        },
+        &["error[index-too-large] `app:1`: indexes are nested too deep, or list too much"],
+    );
+}
+
+#[test]
+fn blobs_of_layouts() {
+    let good = || layout(|_| ());
+    let manifest = Layout::default().image(&app());
+    let manifest = blob(manifest["digest"].as_str().expect("a digest"));
+    let config = blob(&app().id());
+    let layer = blob(&app().diff_ids[1]);
+    check_members(
+        "manifest gone",
+        &{
+            let mut members = good();
+            members.retain(|it| {
+                !it.name().starts_with("blobs/sha256/") || it.name() == "blobs/sha256/"
+            });
+            members
+        },
+        &["error[blob-missing] `app:1`: sha256:… is not there"],
+    );
+    check_members(
+        "config gone",
+        &without(good(), &config),
+        &["error[blob-missing] `app:1`: sha256:… is not there"],
+    );
+    check_members(
+        "layer gone",
+        &without(good(), &layer),
+        &["error[blob-missing] layer 2 of 3 of `app:1`: sha256:… is not there"],
+    );
+    check_members(
+        "layer altered",
+        &edit(good(), &layer, |it| it[512] = b'x'),
+        &["error[digest-mismatch] layer 2 of 3 of `app:1`: expected sha256:…, got sha256:…"],
+    );
+    check_members(
+        "layer longer",
+        &edit(good(), &layer, |it| it.resize(it.len() + 512, 0)),
+        &[
+            "error[size-mismatch] layer 2 of 3 of `app:1`, `blobs/sha256/…`: its descriptor says 2048 bytes, and it has 2560",
+            "error[digest-mismatch] layer 2 of 3 of `app:1`: expected sha256:…, got sha256:…",
+        ],
+    );
+    check_members(
+        "config altered",
+        &edit(good(), &config, |it| it.push(b' ')),
+        &[
+            "error[size-mismatch] `app:1`, `blobs/sha256/…`: its descriptor says 752 bytes, and it has 753",
+            "error[digest-mismatch] `app:1`, `blobs/sha256/…`: expected sha256:…, got sha256:…",
+        ],
+    );
+    check_members(
+        "manifest altered",
+        &edit(good(), &manifest, |it| {
+            *it.last_mut().expect("it is not empty") = b' ';
+        }),
+        &[
+            "error[digest-mismatch] `app:1`, `blobs/sha256/…`: expected sha256:…, got sha256:…",
+            "error[document-invalid] `app:1`: it is not valid JSON: EOF while parsing an object at line 1 column 697",
+            "note[unreferenced] `blobs/sha256/…`: no document refers to a file",
+            "note[unreferenced] `blobs/sha256/…`: no document refers to a file",
+            "note[unreferenced] `blobs/sha256/…`: no document refers to a file",
+            "note[unreferenced] `blobs/sha256/…`: no document refers to a file",
+        ],
+    );
+    check_members(
+        "embedded",
+        &layout(|it| it.index[0]["data"] = json!("e30=")),
+        &["error[data-mismatch] `index.json`: `manifests[0].data` is not sha256:…"],
+    );
+    check_members(
+        "nobody's",
+        &layout(|it| drop(it.put("a/b", "nobody's"))),
+        &["note[unreferenced] `blobs/sha256/…`: no document refers to a file"],
+    );
+    check_members(
+        "nobody's, and altered",
+        &[good(), vec![Member::file(blob(&digest(b"1")), "2")]].concat(),
+        &[
+            "error[digest-mismatch] `blobs/sha256/…`: expected sha256:…, got sha256:…",
+            "note[unreferenced] `blobs/sha256/…`: no document refers to a file",
+        ],
+    );
+}
+
+#[test]
+fn manifests() {
+    check_members(
+        "too few layers",
+        &with_manifest(|it| drop(it["layers"].as_array_mut().expect("a list").pop())),
+        &[
+            "error[layer-count] `app:1`: it has 2 layers, and its config has 3 diff_ids",
+            "note[unreferenced] `blobs/sha256/…`: no document refers to a file",
+        ],
+    );
+    check_members(
+        "an index, too",
+        &with_manifest(|it| it["manifests"] = json!([])),
+        &["error[document-ambiguous] `app:1`: a document is a manifest and an index at once"],
+    );
+    check_members(
+        "another type than its descriptor says",
+        &with_manifest(|it| it["mediaType"] = json!(make::INDEX)),
+        &[
+            "error[media-type-mismatch] `app:1`: its `mediaType` is `application/vnd.oci.image.index.v1+json`, and its descriptor says `application/vnd.oci.image.manifest.v1+json`",
+        ],
+    );
+    check_members(
+        "Docker's types",
+        &with_manifest(|it| {
+            it["layers"][0]["mediaType"] = json!("application/vnd.docker.image.rootfs.diff.tar");
+        }),
+        &["warning[docker-media-type] `app:1`: a layout has Docker's media types"],
+    );
+    check_members(
+        "a wrong label",
+        &with_manifest(|it| it["layers"][0]["mediaType"] = json!(format!("{}+gzip", make::LAYER))),
+        &[
+            "warning[layer-mislabelled] layer 1 of 3 of `app:1`: it is labelled `application/vnd.oci.image.layer.v1.tar+gzip`, and its bytes are not compressed",
+        ],
+    );
+    check_members(
+        "encrypted",
+        &with_manifest(|it| {
+            it["layers"][0]["mediaType"] = json!(format!("{}+encrypted", make::LAYER));
+        }),
+        &["note[layer-encrypted] layer 1 of 3 of `app:1`: a layer is encrypted"],
+    );
+    let mut xz = Layout::default();
+    let descriptor = xz.image(&app().stored_as(Codec::Xz));
+    let bytes = xz
+        .blobs
+        .remove(descriptor["digest"].as_str().expect("a digest"));
+    let text = String::from_utf8(bytes.expect("it is there")).expect("UTF-8");
+    let descriptor = xz.put(make::MANIFEST, text.replace("+xz", "+gzip"));
+    xz.add_named(&descriptor, "app:1");
+    let unusual = (1..=3).flat_map(|at| {
+        let layer = format!("layer {at} of 3 of `app:1`");
+        [
+            format!("warning[compression-unusual] {layer}: it is compressed with xz"),
+            format!("warning[layer-mislabelled] {layer}: it is labelled `{}+gzip`, and its bytes are xz", make::LAYER),
+        ]
+    });
+    let unusual: Vec<String> = unusual.collect();
+    let unusual: Vec<&str> = unusual.iter().map(String::as_str).collect();
+    check_members("xz", &xz.members(), &unusual);
+}
+
+#[test]
+fn indexes_with_platforms() {
+    let arm = Image::new(&["app:1"], &["file arm 1"])
+        .with_config(|it| it["architecture"] = json!("arm64"));
+    let index = |change: &dyn Fn(&mut Layout, &mut Vec<Value>)| {
+        let mut layout = Layout::default();
+        let mut manifests = Vec::new();
+        for (image, architecture) in [(app(), "amd64"), (arm.clone(), "arm64")] {
+            let mut descriptor = layout.image(&image);
+            descriptor["platform"] = json!({"os": "linux", "architecture": architecture});
+            manifests.push(descriptor);
+        }
+        let attestation = layout.attestation(&manifests[0]);
+        manifests.push(attestation);
+        change(&mut layout, &mut manifests);
+        let descriptor = layout.nested(&manifests);
+        layout.add_named(&descriptor, "app:1");
+        layout.members()
+    };
+    check_members("whole", &index(&|_, _| ()), &[]);
+    check_members(
+        "one platform absent",
+        &index(&|layout, manifests| {
+            let digest = manifests[1]["digest"].as_str().expect("a digest");
+            layout.blobs.remove(digest);
+            layout.blobs.remove(&arm.id());
+            layout.blobs.remove(&arm.diff_ids[0]);
+        }),
+        &[
+            "note[index-part-absent] `app:1 for linux/arm64`: a part of an index is not there, and an image of it is",
+        ],
+    );
+    check_members(
+        "a layer of one platform absent",
+        &index(&|layout, _| drop(layout.blobs.remove(&arm.diff_ids[0]))),
+        &[
+            "note[index-part-absent] `app:1 for linux/arm64`: a part of an index is not there, and an image of it is",
+        ],
+    );
+    check_members(
+        "a layer of both absent",
+        &index(&|layout, _| {
+            layout.blobs.remove(&arm.diff_ids[0]);
+            layout.blobs.remove(&app().diff_ids[2]);
+        }),
+        &[
+            "error[blob-missing] layer 3 of 3 of `app:1 for linux/amd64`: sha256:… is not there",
+            "error[blob-missing] layer 1 of 1 of `app:1 for linux/arm64`: sha256:… is not there",
+        ],
+    );
+    check_members(
+        "another platform",
+        &index(&|_, manifests| manifests[1]["platform"]["architecture"] = json!("s390x")),
+        &[
+            "warning[platform-mismatch] `app:1 for linux/s390x`: the index says linux/s390x, and the config linux/arm64",
+        ],
+    );
+    check_members(
+        "an attestation of nothing",
+        &index(&|_, manifests| {
+            manifests[2]["annotations"]["vnd.docker.reference.digest"] = json!(digest(b"x"));
+        }),
+        &["note[subject-missing] `app:1`: it speaks of sha256:…"],
+    );
+}
+
+#[test]
+fn hybrids_that_disagree_with_themselves() {
+    let two = [app(), Image::new(&["b:1"], &["file b 2"])];
+    let hybrid = || make::hybrid(&two);
+    check_members(
+        "layers in another order",
+        &edit_json(hybrid(), "manifest.json", |it| {
+            it[0]["Layers"].as_array_mut().expect("a list").reverse();
+        }),
+        &[
+            "error[hybrid-differs] `app:1`: `index.json` and `manifest.json` give one image different layers",
+            "error[diff-id-mismatch] layer 1 of 3 of `app:1`: expected sha256:…, got sha256:…",
+            "error[diff-id-mismatch] layer 3 of 3 of `app:1`: expected sha256:…, got sha256:…",
+        ],
+    );
+    check_members(
+        "not in index.json",
+        &edit_json(hybrid(), "index.json", |it| {
+            it["manifests"].as_array_mut().expect("a list").pop();
+        }),
+        &[
+            "warning[hybrid-incomplete] `b:1`: `index.json` does not list it",
+            "note[unreferenced] `blobs/sha256/…`: no document refers to a file",
+        ],
+    );
+    check_members(
+        "not in manifest.json",
+        &without(
+            edit_json(hybrid(), "manifest.json", |it| {
+                it.as_array_mut().expect("a list").pop();
+            }),
+            "repositories",
+        ),
+        &["warning[hybrid-incomplete] `b:1`: `manifest.json` does not list it"],
+    );
+    check_members(
+        "another tag",
+        &without(
+            edit_json(hybrid(), "manifest.json", |it| {
+                it[1]["RepoTags"] = json!(["b:2"]);
+            }),
+            "repositories",
+        ),
+        &[
+            "warning[hybrid-incomplete] `b:2`: `index.json` does not name it `b:2`",
+            "warning[hybrid-incomplete] `b:2`: `manifest.json` does not name it `b:1`",
+        ],
+    );
+    check_members(
+        "a manifest.json that is broken",
+        &edit(make::hybrid(&[app()]), "manifest.json", |it| it.truncate(9)),
+        &[
+            "error[manifest-invalid] `manifest.json`: it is not valid JSON: EOF while parsing a string at line 1 column 9",
+        ],
+    );
+}

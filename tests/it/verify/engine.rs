@@ -1,0 +1,141 @@
+//! The Docker engine as judge: what `verify` says that it refuses, it refuses, and what
+//! `verify` calls sound, it loads.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use super::edit_json;
+use crate::support::engine::unique;
+use crate::support::entry::{Entry, Kind, entries};
+use crate::support::layer::{Dialect, header, member, set, tar};
+use crate::support::make::{self, Image, Member};
+use crate::support::sandbox::Sandbox;
+use crate::support::tools;
+
+/// A layer that no other test has: an engine that has a layer does not look at it again.
+fn layer(words: &str, salt: &str) -> Vec<u8> {
+    let mut all = entries(words);
+    all.push(Entry::new("salt", Kind::File(salt.into())));
+    tar(&all)
+}
+
+/// Has the engine load an archive, and says whether it did.
+fn loads(archive: &[u8], tag: &str) -> bool {
+    let mut command = Command::new("docker");
+    command.arg("load").stdin(Stdio::piped());
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().expect("docker can be started");
+    let _ = child
+        .stdin
+        .take()
+        .expect("stdin is piped")
+        .write_all(archive);
+    let loaded = child.wait().expect("docker can be waited for").success();
+    // Some are stored before they are refused.
+    let mut command = Command::new("docker");
+    command.args(["image", "rm", "--force", tag]);
+    let _ = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    loaded
+}
+
+/// The codes of the errors that `verify` finds.
+fn errors(archive: &[u8]) -> Vec<String> {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.tar", archive);
+    let output = sandbox.run(&["verify", "--json", "in.tar"]);
+    let value: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let findings = value["findings"].as_array().expect("a list").clone();
+    let errors = findings.into_iter().filter(|it| it["severity"] == "error");
+    let code = |it: Value| it["code"].as_str().expect("a code").to_owned();
+    errors.map(code).collect()
+}
+
+/// A layer with one member of this type.
+fn of_type(flag: u8, salt: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut header = header(b"odd", flag, Dialect::Pax);
+    set(&mut header[100..108], 0o644);
+    set(&mut header[124..136], 0);
+    member(&mut bytes, header, b"");
+    bytes.extend(layer("a", salt));
+    bytes
+}
+
+#[test]
+fn the_engine_refuses_what_is_said_to_be_refused() {
+    let name = "the_engine_refuses_what_is_said_to_be_refused";
+    if !tools::has_engine() {
+        return tools::skip(name, "no Docker engine was found");
+    }
+    let _alone = tools::exclusive();
+    // What odd whiteouts do depends on the storage driver.
+    let stacks = [
+        ("sound", "a/ a/b=1 c=>a/b | .wh.c | a/ a/.wh..wh..opq", ""),
+        ("twice", "a=1 b a=2", "entry-twice"),
+        ("in a file", "a=1 a/b", "entry-in-file"),
+        ("forward", "b=>a a=1", "link-forward"),
+        ("missing", "b=>gone", "link-missing"),
+        ("below", "a=1 | b=>a", "link-below"),
+        ("to a directory", "d/ b=>d", "link-to-directory"),
+        ("to itself", "b=>b", "link-to-itself"),
+        ("a loop", "x->y y->x x/f", "symlink-loop"),
+    ];
+    let tag = unique();
+    let image = |layers| Image::of_layers(&[&format!("{tag}:1")], layers);
+    let mut cases: Vec<(&str, Vec<Member>, &str)> = Vec::new();
+    for (name, stack, code) in stacks {
+        let layers = stack
+            .split('|')
+            .map(|words| layer(words, &format!("{tag} {name} {words}")));
+        cases.push((name, make::docker(&[image(layers.collect())]), code));
+    }
+    for (name, flag) in [("contiguous", b'7'), ("a volume", b'V')] {
+        let layers = vec![of_type(flag, &format!("{tag} {name}"))];
+        cases.push((name, make::docker(&[image(layers)]), "entry-type"));
+    }
+    let plain = |salt: &str| image(vec![layer("a", &format!("{tag} {salt}"))]);
+    let with_config =
+        |salt: &str, change: &dyn Fn(&mut Value)| make::docker(&[plain(salt).with_config(change)]);
+    cases.push((
+        "history",
+        with_config("h", &|it| it["history"] = json!([{}, {}])),
+        "history-count",
+    ));
+    cases.push((
+        "created",
+        with_config("c", &|it| it["created"] = json!("yesterday")),
+        "created-invalid",
+    ));
+    cases.push((
+        "diff_id",
+        with_config("d", &|it| {
+            it["rootfs"]["diff_ids"][0] = json!(super::app().diff_ids[0]);
+        }),
+        "diff-id-mismatch",
+    ));
+    cases.push((
+        "tag",
+        edit_json(make::docker(&[plain("t")]), "manifest.json", |it| {
+            it[0]["RepoTags"] = json!([format!("{tag}:x y")]);
+        }),
+        "tag-invalid",
+    ));
+    for (name, members, code) in cases {
+        let archive = make::tar(&members);
+        let mut expected = errors(&archive);
+        expected.retain(|it| it == code);
+        assert_eq!(
+            expected.is_empty(),
+            code.is_empty(),
+            "{name}: {:?}",
+            errors(&archive)
+        );
+        assert_eq!(
+            loads(&archive, &format!("{tag}:1")),
+            code.is_empty(),
+            "{name}"
+        );
+    }
+}

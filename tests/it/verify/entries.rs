@@ -1,0 +1,341 @@
+//! Faults of layers: their tars, their entries, and what they do to each other.
+
+use super::check;
+use crate::support::entry::{Entry, Kind, entries};
+use crate::support::layer::{Dialect, header, member, pax, set, tar};
+use crate::support::make::{self, Image};
+
+/// An archive of these layers.
+fn archive(layers: Vec<Vec<u8>>) -> Vec<u8> {
+    make::tar(&make::docker(&[Image::of_layers(&["app:1"], layers)]))
+}
+
+/// Checks what is found in a stack of layers, given in words; each line is what stands
+/// behind the name of the image.
+#[track_caller]
+fn check_stack(stack: &str, expected: &[&str]) {
+    let layers = stack.split('|').map(|layer| tar(&entries(layer)));
+    check(stack, &archive(layers.collect()), expected);
+}
+
+/// A layer with a member as it is between two entries.
+fn with(member: &[u8]) -> Vec<u8> {
+    let mut bytes = tar(&entries("a"));
+    bytes.truncate(bytes.len() - 1024);
+    bytes.extend(member);
+    bytes.extend(tar(&entries("z")));
+    bytes
+}
+
+fn raw(name: &[u8], flag: u8, edit: impl FnOnce(&mut [u8; 512])) -> Vec<u8> {
+    let mut header = header(name, flag, Dialect::Pax);
+    set(&mut header[100..108], 0o644);
+    set(&mut header[124..136], 0);
+    edit(&mut header);
+    let mut bytes = Vec::new();
+    member(&mut bytes, header, b"");
+    bytes
+}
+
+/// Checks what is found in a layer with this member.
+#[track_caller]
+fn check_member(name: &str, member: &[u8], expected: &[&str]) {
+    check(name, &archive(vec![with(member)]), expected);
+}
+
+#[test]
+fn what_every_engine_takes_is_sound() {
+    for stack in [
+        "a/ a/b=1 c=>a/b l->a",
+        "a=1 | .wh.a | a=2",
+        "a/ a/old | a/ a/.wh..wh..opq a/new",
+        "f/ f/x | f=file",
+        "usr/ usr/lib/ lib->usr/lib lib/foo",
+        "k | .wh.nothing",
+    ] {
+        check_stack(stack, &[]);
+    }
+}
+
+#[test]
+fn links() {
+    check_stack(
+        "a=1 | b=>a c=>a",
+        &[
+            "error[link-below] layer 2 of 2 of `app:1`, entry `b` and 1 more: a hard link to a file of a lower layer",
+        ],
+    );
+    check_stack(
+        "b=>a a=1",
+        &[
+            "error[link-forward] layer 1 of 1 of `app:1`, entry `b`: a hard link stands before its target",
+        ],
+    );
+    check_stack(
+        "a | b=>gone c=>gone/d",
+        &[
+            "error[link-missing] layer 2 of 2 of `app:1`, entry `b` and 1 more: a hard link to `gone`, which is not there",
+        ],
+    );
+    check_stack(
+        "d/ b=>d",
+        &[
+            "error[link-to-directory] layer 1 of 1 of `app:1`, entry `b`: a hard link to the directory `d`",
+        ],
+    );
+    check_stack(
+        "d/ | b=>d",
+        &[
+            "error[link-to-directory] layer 2 of 2 of `app:1`, entry `b`: a hard link to the directory `d`",
+        ],
+    );
+    check_stack(
+        "b=>b",
+        &["error[link-to-itself] layer 1 of 1 of `app:1`, entry `b`: a hard link to itself"],
+    );
+    check_stack(
+        "a=1 b=>a(600)",
+        &[
+            "note[link-metadata] layer 1 of 1 of `app:1`, entry `b`: names of one file differ in owner, mode or time",
+        ],
+    );
+    check_stack(
+        "x->y y->x x/f",
+        &[
+            "error[symlink-loop] layer 1 of 1 of `app:1`, entry `x/f`: the symbolic links on its path do not end",
+        ],
+    );
+}
+
+#[test]
+fn paths_and_repetitions() {
+    check_stack(
+        "a=1 b ./a=2 b/",
+        &[
+            "error[entry-twice] layer 1 of 1 of `app:1`, entry `a` and 1 more: a layer has one path more than once",
+        ],
+    );
+    check_stack(
+        "a=1 a/b",
+        &[
+            "error[entry-in-file] layer 1 of 1 of `app:1`, entry `a/b`: `a` is in its way, which is no directory",
+        ],
+    );
+    check_stack(
+        "a=1 | a/b",
+        &[
+            "warning[through-file] layer 2 of 2 of `app:1`, entry `a`: a path leads through a file of a lower layer",
+        ],
+    );
+    check_stack(
+        "d/ l->d | l/b",
+        &[
+            "warning[through-symlink] layer 2 of 2 of `app:1`, entry `l`: a path leads through a symbolic link of a lower layer",
+        ],
+    );
+    check_stack(
+        "d/(700) | d/b",
+        &[
+            "note[directory-implied] layer 2 of 2 of `app:1`, entry `d`: a layer has no entry for a directory, which lower layers give an owner or mode",
+        ],
+    );
+    check_stack(
+        "../x ok",
+        &["error[entry-path] layer 1 of 1 of `app:1`, entry `../x`: path leaves the root"],
+    );
+    let long = |length: usize| Entry::new(vec![b'n'; length], Kind::File(Vec::new()));
+    check("255", &archive(vec![tar(&[long(255)])]), &[]);
+    let name = "n".repeat(256);
+    let expected = format!(
+        "warning[name-too-long] layer 1 of 1 of `app:1`, entry `{name}`: a name has more than 255 bytes, or a path more than 4,096"
+    );
+    check("256", &archive(vec![tar(&[long(256)])]), &[&expected]);
+    let deep = Entry::new(b"d/".repeat(2100), Kind::Directory);
+    let output = {
+        let sandbox = crate::support::Sandbox::new();
+        sandbox.write("in.tar", archive(vec![tar(&[deep])]));
+        sandbox.run(&["verify", "in.tar"])
+    };
+    let found = super::found(&output);
+    assert_eq!(found.len(), 1);
+    assert!(found[0].starts_with("error[entry-limit] layer 1 of 1 of `app:1`, entry `d/d/"));
+    assert!(
+        found[0]
+            .ends_with(": path has more than 2048 components, which is the most that is accepted")
+    );
+}
+
+#[test]
+fn whiteouts() {
+    check_stack(
+        "a/ a/x | .wh.a a/ a/y",
+        &[
+            "error[whiteout-and-entry] layer 2 of 2 of `app:1`, entry `a`: a layer deletes something and has it, too",
+        ],
+    );
+    check_stack(
+        "a=1 | a=2 .wh.a",
+        &[
+            "error[whiteout-and-entry] layer 2 of 2 of `app:1`, entry `a`: a layer deletes something and has it, too",
+        ],
+    );
+    for name in [".wh.", ".wh..", ".wh..."] {
+        let expected = format!(
+            "error[whiteout-invalid] layer 2 of 2 of `app:1`, entry `d/{name}`: a whiteout has to name what it deletes"
+        );
+        check_stack(&format!("d/ | d/{name}"), &[&expected]);
+    }
+    check_stack(
+        "a | .wh..wh..opq b",
+        &[
+            "warning[whiteout-opaque-root] layer 2 of 2 of `app:1`, entry `/`: an opaque whiteout at the root",
+        ],
+    );
+    let device = Entry::new("a", Kind::Char(0, 0));
+    check(
+        "a device",
+        &archive(vec![tar(&entries("a")), tar(&[device])]),
+        &["warning[whiteout-device] layer 2 of 2 of `app:1`, entry `a`: a character device 0:0"],
+    );
+    check_stack(
+        ".wh..wh.plnk/ .wh..wh.plnk/1 b=>.wh..wh.plnk/1",
+        &[
+            "note[bookkeeping] layer 1 of 1 of `app:1`, entry `/`: bookkeeping of AUFS or eStargz among the files",
+        ],
+    );
+}
+
+#[test]
+fn attributes() {
+    let with_attribute = |key: &str, value: &str| {
+        let mut directory = Entry::new("d/", Kind::Directory);
+        directory.meta.xattrs.insert(key.to_owned(), value.into());
+        archive(vec![tar(&entries("d/ d/old")), tar(&[directory])])
+    };
+    check(
+        "overlay",
+        &with_attribute("trusted.overlay.opaque", "y"),
+        &[
+            "warning[overlay-attribute] layer 2 of 2 of `app:1`, entry `d`: `trusted.overlay.opaque` on a directory",
+        ],
+    );
+    check(
+        "rootless",
+        &with_attribute("user.containers.override_stat", "0:0:755"),
+        &[
+            "warning[rootless-attribute] layer 2 of 2 of `app:1`, entry `d`: an attribute with which tools without root remember owners",
+        ],
+    );
+    check("any other", &with_attribute("user.x", "y"), &[]);
+}
+
+#[test]
+fn headers() {
+    check_member(
+        "contiguous",
+        &raw(b"c", b'7', |_| ()),
+        &[
+            "error[entry-type] layer 1 of 1 of `app:1`, entry `c`: its type is `7`, which Docker does not know",
+        ],
+    );
+    check_member(
+        "a volume",
+        &raw(b"c", b'V', |_| ()),
+        &[
+            "error[entry-type] layer 1 of 1 of `app:1`, entry `c`: its type is `V`, which no layer may have",
+        ],
+    );
+    check_member(
+        "root as a file",
+        &raw(b"./", b'2', |it| it[157] = b'x'),
+        &["error[entry-root] layer 1 of 1 of `app:1`, entry `./`: the root is not a directory"],
+    );
+    check_member(
+        "sparse, GNU",
+        &raw(b"s", b'S', |it| {
+            set(&mut it[386..398], 0);
+            set(&mut it[398..410], 0);
+            set(&mut it[483..495], 4096);
+        }),
+        &[
+            "error[sparse-gnu] layer 1 of 1 of `app:1`, entry `s`: a sparse file in GNU's old format",
+        ],
+    );
+    let records = [
+        pax("GNU.sparse.map", b"4096,0"),
+        pax("GNU.sparse.size", b"4096"),
+        pax("GNU.sparse.numblocks", b"1"),
+    ];
+    let records = records.concat();
+    let mut sparse = Vec::new();
+    let mut extended = header(b"x", b'x', Dialect::Pax);
+    set(&mut extended[124..136], records.len() as i128);
+    member(&mut sparse, extended, &records);
+    sparse.extend(raw(b"s", b'0', |_| ()));
+    check_member(
+        "sparse, PAX",
+        &sparse,
+        &["warning[sparse-pax] layer 1 of 1 of `app:1`, entry `s`: a sparse file in PAX format"],
+    );
+    let mut wrong = raw(b"w", b'0', |_| ());
+    wrong[0] = b'v';
+    check_member(
+        "a wrong sum",
+        &wrong,
+        &[
+            "error[tar-damaged] layer 1 of 1 of `app:1`, entry `a`: behind it: no tar header at byte 512: its checksum is wrong",
+        ],
+    );
+    check(
+        "no tar at all",
+        &archive(vec![vec![b'x'; 1024]]),
+        &[
+            "error[tar-damaged] layer 1 of 1 of `app:1`: no tar header at byte 0: its checksum is wrong",
+        ],
+    );
+    let mut cut = with(b"");
+    cut.truncate(cut.len() - 1024);
+    check(
+        "no end",
+        &archive(vec![cut]),
+        &[
+            "warning[tar-end-missing] layer 1 of 1 of `app:1`: the tar of a layer has no end-of-archive block",
+        ],
+    );
+    check(
+        "empty",
+        &archive(vec![Vec::new(), vec![0; 512], vec![0; 1024]]),
+        &[],
+    );
+    let mut windows = Vec::new();
+    let records = pax("MSWINDOWS.rawsd", b"x");
+    let mut extended = header(b"x", b'x', Dialect::Pax);
+    set(&mut extended[124..136], records.len() as i128);
+    member(&mut windows, extended, &records);
+    windows.extend(raw(b"Files", b'0', |_| ()));
+    check_member(
+        "Windows",
+        &windows,
+        &["note[layer-windows] layer 1 of 1 of `app:1`: a layer is for Windows"],
+    );
+}
+
+#[test]
+fn every_fault_of_a_layer_is_told_and_a_layer_of_two_images_once() {
+    let layer = tar(&entries("a=1 a=2 b=>gone .wh. ../x d/ e=>d"));
+    let images = [
+        Image::of_layers(&["app:1"], vec![layer.clone()]),
+        Image::of_layers(&["b:1"], vec![layer, tar(&entries("z"))]),
+    ];
+    check(
+        "many",
+        &make::tar(&make::docker(&images)),
+        &[
+            "error[entry-path] layer 1 of 1 of `app:1`, entry `../x`: path leaves the root",
+            "error[link-to-directory] layer 1 of 1 of `app:1`, entry `e`: a hard link to the directory `d`",
+            "error[whiteout-invalid] layer 1 of 1 of `app:1`, entry `.wh.`: a whiteout has to name what it deletes",
+            "error[entry-twice] layer 1 of 1 of `app:1`, entry `a`: a layer has one path more than once",
+            "error[link-missing] layer 1 of 1 of `app:1`, entry `b`: a hard link to `gone`, which is not there",
+        ],
+    );
+}

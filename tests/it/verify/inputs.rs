@@ -1,0 +1,185 @@
+//! Every form of input, what real engines wrote, and what is printed.
+
+use std::fs;
+
+use serde_json::Value;
+
+use super::{app, found};
+use crate::support::codec::Codec;
+use crate::support::judge::Format;
+use crate::support::make;
+use crate::support::sandbox::Sandbox;
+use crate::support::squash::put;
+use crate::support::{fixture, testdata};
+
+/// What is wrong with the fixtures, by the reference of formats: Docker before 23 has no
+/// zstd, umoci refuses Docker's media types in a layout, Docker 25 and later keep blobs
+/// that nothing refers to, and containerd leaves out what it does not have.
+fn expected(name: &str) -> Option<(&'static str, usize)> {
+    match name {
+        "buildkit__edge.docker-zstd.tar" => Some(("warning[compression-unusual]", 1)),
+        "buildkit__edge.oci-dockermt.tar" => Some(("warning[docker-media-type]", 1)),
+        "ctr__edge-nomanifest.tar" => Some(("note[index-part-absent]", 1)),
+        "docker29-graphdriver__names.tar" => Some(("note[unreferenced]", 4)),
+        _ => None,
+    }
+}
+
+#[test]
+fn nothing_is_wrong_with_what_real_engines_wrote() {
+    let mut checked = 0;
+    for entry in fs::read_dir(testdata("")).expect("testdata can be read") {
+        let path = entry.expect("testdata can be read").path();
+        if path.extension().is_none_or(|it| it != "tar") {
+            continue;
+        }
+        let name = path
+            .file_name()
+            .expect("a file has a name")
+            .to_string_lossy()
+            .into_owned();
+        let sandbox = Sandbox::new();
+        let output = sandbox.run(&["verify", &path.to_string_lossy()]);
+        let found = found(&output);
+        match expected(&name) {
+            None => assert_eq!(found, [""; 0], "{name}"),
+            Some((code, count)) => {
+                assert_eq!(found.len(), count, "{name}: {found:?}");
+                assert!(
+                    found.iter().all(|it| it.starts_with(code)),
+                    "{name}: {found:?}"
+                );
+            }
+        }
+        checked += 1;
+    }
+    assert!(checked >= 18, "{checked} fixtures");
+}
+
+#[test]
+fn every_form_of_input_is_checked() {
+    let summary = "1 image, 3 layers, 6.14kB read: nothing is wrong\n";
+    for (format, transport) in [
+        (Format::Docker, "docker-archive"),
+        (Format::OciArchive, "oci-archive"),
+        (Format::Oci, "oci"),
+    ] {
+        let sandbox = Sandbox::new();
+        let source = put(&sandbox, "in", format, &app());
+        let output = sandbox.run(&["verify", &source]).data("");
+        let text = String::from_utf8(output).expect("UTF-8");
+        assert!(
+            text.starts_with(&format!("{transport}: 1 image, 3 layers, ")),
+            "{text}"
+        );
+        assert!(text.ends_with(" read: nothing is wrong\n"), "{text}");
+    }
+    let archive = make::tar(&make::docker(&[app()]));
+    for codec in Codec::ALL {
+        let sandbox = Sandbox::new();
+        let packed = codec.compress(&archive);
+        sandbox.write("in.tar", &packed);
+        let expected = format!("docker-archive: {summary}");
+        let file = sandbox.run(&["verify", "in.tar"]).data("");
+        assert_eq!(String::from_utf8_lossy(&file), expected, "{codec:?}");
+        let pipe = sandbox
+            .restow(&["verify", "-"])
+            .stdin_pipe(packed)
+            .run()
+            .data("");
+        assert_eq!(String::from_utf8_lossy(&pipe), expected, "{codec:?}");
+        let stdin = sandbox
+            .restow(&["verify", "-"])
+            .stdin_file(&sandbox.path("in.tar"));
+        assert_eq!(
+            String::from_utf8_lossy(&stdin.run().data("")),
+            expected,
+            "{codec:?}"
+        );
+        let rootfs = sandbox.run(&["verify", "rootfs:in.tar"]).data("");
+        let text = String::from_utf8_lossy(&rootfs);
+        assert!(text.starts_with("rootfs: 1 image, 1 layer, "), "{text}");
+    }
+}
+
+#[test]
+fn what_is_no_archive_is_an_error() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "text",
+        "not an archive, and long enough to be one\n".repeat(50),
+    );
+    sandbox.run(&["verify", "text"]).fails(
+        "error: cannot read `text`\n  caused by: it is not an image: it begins with `6e 6f 74 20`; a docker archive, an OCI layout or a tar was expected\n",
+    );
+    sandbox.write("empty", "");
+    sandbox
+        .run(&["verify", "empty"])
+        .fails("error: cannot read `empty`\n  caused by: it is empty\n");
+    sandbox.run(&["verify", "missing"]).fails(
+        "error: cannot read `missing`\n  caused by: No such file or directory (os error 2)\n",
+    );
+    let output = sandbox.run(&["verify", "oci:a:b"]);
+    assert_eq!(output.code, Some(2));
+    assert_eq!(
+        output.stderr,
+        "error: SRC names an image, and `verify` checks all that is there\n  hint: name the file or folder alone\n"
+    );
+}
+
+#[test]
+fn a_cut_archive_tells_all_that_is_gone() {
+    let sandbox = Sandbox::new();
+    let whole = fixture("docker29-graphdriver__names.tar");
+    for codec in [Codec::Plain, Codec::Gzip] {
+        let mut cut = codec.compress(&whole);
+        cut.truncate(cut.len() / 2);
+        sandbox.write("in.tar", &cut);
+        let found = found(&sandbox.run(&["verify", "in.tar"]));
+        assert!(found[0].starts_with("error[archive-damaged] "), "{found:?}");
+        let gone = "error[manifest-missing] neither `manifest.json` nor `index.json` is there";
+        assert!(found.contains(&gone.to_owned()), "{found:?}");
+    }
+}
+
+#[test]
+fn programs_get_an_object() {
+    let sandbox = Sandbox::new();
+    let layer =
+        crate::support::layer::tar(&crate::support::entry::entries("a a b\x1b[31m b\x1b[31m"));
+    let image = make::Image::of_layers(&["app:1"], vec![layer]);
+    sandbox.write("in.tar", make::tar(&make::docker(&[image])));
+    let output = sandbox.run(&["verify", "--json", "in.tar"]);
+    assert_eq!(output.code, Some(1));
+    assert_eq!(output.stderr, "error: the input is not sound: 1 error\n");
+    let value: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let expected = serde_json::json!({
+        "format": "docker-archive", "images": 1, "layers": 1, "size": 3072,
+        "errors": 1, "warnings": 0, "notes": 0,
+        "findings": [{
+            "severity": "error", "code": "entry-twice", "file": null, "image": "app:1",
+            "layer": 1, "entry": "a", "others": 1,
+            "message": "a layer has one path more than once",
+            "consequence": "Docker's and podman's classic stores refuse the image",
+        }],
+    });
+    assert_eq!(value, expected);
+}
+
+#[test]
+fn what_an_archive_says_does_not_steer_a_terminal() {
+    let sandbox = Sandbox::new();
+    let image = make::Image::new(&["app:1"], &["file a 1"]);
+    let members = super::edit_json(make::docker(&[image]), "manifest.json", |it| {
+        it[0]["RepoTags"] = serde_json::json!(["\u{1b}[31m\u{202e}"]);
+    });
+    sandbox.write(
+        "in.tar",
+        make::tar(&super::without(members, "repositories")),
+    );
+    let found = found(&sandbox.run(&["verify", "in.tar"]));
+    assert_eq!(
+        found,
+        [r"error[tag-invalid] `\u{1b}[31m\u{202e}`: `\u{1b}[31m\u{202e}`"]
+    );
+}
