@@ -296,11 +296,12 @@ impl<'a> Verifier<'a> {
     /// Reads the blobs that are no layers.
     fn blobs(&mut self) -> Result<()> {
         let mut blobs: Vec<_> = self.survey.blobs.iter().collect();
-        let is_layer = |member: &Member, digest: &Digest| {
-            let mut keys = self.uses.keys();
-            keys.any(|(layer, claimed, _)| layer == member && claimed.as_ref() == Some(digest))
-        };
-        blobs.retain(|blob| !is_layer(&blob.member, &blob.digest));
+        let keys = self.uses.keys();
+        let layers: BTreeSet<(&Member, Option<&Digest>)> = keys
+            .map(|(member, digest, _)| (member, digest.as_ref()))
+            .collect();
+        blobs.retain(|blob| !layers.contains(&(&blob.member, Some(&blob.digest))));
+        drop(layers);
         blobs.sort_by_key(|blob| blob.member.position);
         let container = self.survey.container.as_ref();
         let watch = self.context.watch;

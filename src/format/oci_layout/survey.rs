@@ -49,6 +49,7 @@ pub(in crate::format) fn survey_layout(surveyor: &mut Surveyor<'_>, is_hybrid: b
     let mut layout = LayoutSurvey {
         surveyor,
         digests: BTreeSet::new(),
+        outcomes: BTreeMap::new(),
         subjects: Vec::new(),
     };
     layout.check_names(&descriptors);
@@ -146,7 +147,7 @@ impl Target<'_> {
 
 /// What became of a target: what is missing of it, which is for the caller to judge,
 /// and whether it is an image that is all there.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Outcome {
     missing: Vec<Finding>,
     is_whole_image: bool,
@@ -156,6 +157,9 @@ struct LayoutSurvey<'a, 'b> {
     surveyor: &'a mut Surveyor<'b>,
     /// All that is there, whatever points to it.
     digests: BTreeSet<Digest>,
+    /// What became of what was looked at, by digest and media type: indexes may list
+    /// one thing again and again.
+    outcomes: BTreeMap<(Digest, String), Outcome>,
     /// What attestations and signatures speak of.
     subjects: Vec<(Digest, Site)>,
 }
@@ -194,7 +198,22 @@ impl LayoutSurvey<'_, '_> {
             .find_fault(Code::NameInvalid, Site::file(INDEX), message);
     }
 
+    /// Looks at something that an index points to, once.
     fn target(&mut self, target: &Target<'_>) -> Result<Outcome> {
+        let descriptor = target.descriptor;
+        let key = (
+            descriptor.digest().clone(),
+            descriptor.media_type().to_owned(),
+        );
+        if let Some(outcome) = self.outcomes.get(&key) {
+            return Ok(outcome.clone());
+        }
+        let outcome = self.new_target(target)?;
+        self.outcomes.insert(key, outcome.clone());
+        Ok(outcome)
+    }
+
+    fn new_target(&mut self, target: &Target<'_>) -> Result<Outcome> {
         let descriptor = target.descriptor;
         let site = target.site();
         if !self.surveyor.claim_document() {
