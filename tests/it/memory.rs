@@ -104,6 +104,7 @@ fn two_hundred_thousand_entries() {
     let (exported, spool) = run(&sandbox, &["export", &source], bytes);
     assert_eq!(spool, 0, "a file needs no temporary");
     same("export", &naive::entries(&exported), &all);
+    verify(&sandbox, &source, "3 layers");
     for (range, number, expected) in [
         ("1..3", 0, &all[..]),
         ("2..3", 1, &all[1..]),
@@ -121,6 +122,17 @@ fn two_hundred_thousand_entries() {
         );
         same(range, &naive::entries(&stored[number]), expected);
     }
+}
+
+/// Checks that nothing is wrong with an archive.
+#[track_caller]
+fn verify(sandbox: &Sandbox, source: &str, layers: &str) {
+    let (report, spool) = run(sandbox, &["verify", source], bytes);
+    let report = String::from_utf8(report).expect("the report is UTF-8");
+    let start = format!("docker-archive: 1 image, {layers}, ");
+    assert!(report.starts_with(&start), "{report}");
+    assert!(report.ends_with(" read: nothing is wrong\n"), "{report}");
+    assert_eq!(spool, 0, "a file needs no temporary");
 }
 
 /// The size of the big file.
@@ -250,6 +262,7 @@ fn a_file_of_three_gigabytes() {
     let expected = expected.map(|(name, size, byte)| (name.to_owned(), (size, Some(byte))));
     assert_eq!(exported, expected);
     assert_eq!(spool, 0, "a file needs no temporary");
+    verify(&sandbox, "in.tar", "2 layers");
 
     let arguments = ["squash", "--all", "in.tar", "docker-archive:-"];
     let (archive, spool) = run(&sandbox, &arguments, |stdout| files(stdout, hash));
