@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!               digest                 names of content
-//!                event                 what is going on
+//!           event   finding             what is going on · what a check says of an input
 //!            stream   tar_stream       bytes: hash, compress, spool, commit · members of a tar
 //!             ╱          ╲
 //!         layer          image         inside one tar │ the JSON documents
@@ -13,7 +13,7 @@
 //!           │              │
 //!         merge          format        many layers → one tree │ images on disk
 //!             ╲          ╱
-//!                 ops                  convert, export, import, squash
+//!                 ops                  convert, export, import, squash, verify
 //!                  │
 //!             main + cli               the only place that knows clap, indicatif, a terminal
 //! ```
@@ -31,9 +31,10 @@
 //! [`format::source::ImageSource`]; [`format::create`] begins an output, a
 //! [`format::sink::ImageSink`]; [`ops::convert()`] moves images from one to the
 //! other, and [`ops::squash()`] merges layers on the way. [`ops::export()`] writes
-//! what all layers show together, and [`ops::import()`] makes an image of that. Everything that is read is verified against its
-//! digest, size and diff_id while it passes by, and nothing of an output is visible
-//! before all of it is there.
+//! what all layers show together, and [`ops::import()`] makes an image of that.
+//! Everything that is read is verified against its digest, size and diff_id while it
+//! passes by, and nothing of an output is visible before all of it is there.
+//! [`ops::verify()`] goes on behind the first fault, and returns all of them.
 //!
 //! ```no_run
 //! use std::num::NonZeroUsize;

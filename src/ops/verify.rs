@@ -139,8 +139,7 @@ impl<'a> Verifier<'a> {
         let container = self.survey.container.as_ref();
         let layers = self.survey.images.iter().flat_map(|image| &image.layers);
         let members = layers.filter_map(|layer| layer.blob.as_ref());
-        let blobs = self.survey.blobs.iter().map(|blob| &blob.member);
-        let is_in_order = members.chain(blobs).map(|it| it.position).is_sorted();
+        let is_in_order = members.map(|member| member.position).is_sorted();
         if is_in_order || !container.is_sequential() {
             return Ok(());
         }

@@ -22,7 +22,12 @@ use crate::stream::Compression;
 /// surveyor has met already.
 pub(in crate::format) fn survey_docker(surveyor: &mut Surveyor<'_>, is_hybrid: bool) -> Result<()> {
     let site = Site::file(MANIFEST);
-    let Some(bytes) = surveyor.read_control_file(MANIFEST)? else {
+    let Some(member) = surveyor.find(MANIFEST)? else {
+        surveyor.plain(Code::ManifestMissing, Site::input());
+        legacy_files(surveyor);
+        return Ok(());
+    };
+    let Some(bytes) = surveyor.read(&member, &site)? else {
         return Ok(());
     };
     let (elements, has_trailing_bytes) = match manifest_json::parse_each(&bytes) {

@@ -128,6 +128,21 @@ fn archives_and_control_files() {
         ],
     );
     check_members(
+        "a link that leads nowhere",
+        &[
+            without(docker(), "manifest.json"),
+            vec![Member::Symlink(
+                "manifest.json".to_owned(),
+                "gone".to_owned(),
+            )],
+        ]
+        .concat(),
+        &[
+            "error[manifest-missing] neither `manifest.json` nor `index.json` is there",
+            "note[unreferenced] `….json`: no document refers to a file",
+        ],
+    );
+    check_members(
         "one element of two",
         &edit_json(docker(), "manifest.json", |it| {
             it.as_array_mut()
