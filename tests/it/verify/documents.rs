@@ -111,6 +111,10 @@ fn archives_and_control_files() {
         &untidy,
         &["note[unreferenced] `notes.txt`: no document refers to a file"],
     );
+}
+
+#[test]
+fn control_files_of_docker_archives() {
     check_members(
         "trailing",
         &edit(docker(), "manifest.json", |it| it.extend(b"junk")),
