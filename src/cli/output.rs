@@ -106,6 +106,12 @@ pub(super) fn print_text(lines: &[String]) -> Result<(), Error> {
     print_data(&lines.join("\n"))
 }
 
+/// A number of things, in words that fit.
+pub(super) fn count(number: usize, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}
+
 /// A number of bytes as Docker prints it: decimal units, three digits that count.
 pub(super) fn size(bytes: u64) -> String {
     const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];

@@ -24,7 +24,7 @@ use crate::cli::location::{Location, Place};
 use crate::cli::options::{
     To, check_paths, names, output_format, parse_compress, selector, source_date_epoch,
 };
-use crate::cli::output::{Output, print_data, size};
+use crate::cli::output::{Output, count, print_data, size};
 use crate::cli::report::Failure;
 use crate::cli::standard;
 
@@ -357,11 +357,6 @@ fn range_to_text(range: &SquashedRange, is_dry_run: bool) -> Vec<String> {
         ));
     }
     lines
-}
-
-fn count(number: usize, what: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {what}{plural}")
 }
 
 /// The report for programs.

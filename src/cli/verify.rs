@@ -13,7 +13,7 @@ use crate::cli::Global;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::Location;
 use crate::cli::options::check_paths;
-use crate::cli::output::{Output, print_text, size};
+use crate::cli::output::{Output, count, print_text, size};
 use crate::cli::report::Failure;
 use crate::cli::standard;
 
@@ -95,8 +95,8 @@ fn to_text(verification: &Verification) -> Vec<String> {
         lines.push(format!("  {}", code.consequence()));
     }
     let counted = |severity, name: &str| {
-        let count = verification.count(severity);
-        (count > 0).then(|| plural(count, name))
+        let number = verification.count(severity);
+        (number > 0).then(|| count(number, name))
     };
     let found = [
         counted(Severity::Error, "error"),
@@ -111,16 +111,11 @@ fn to_text(verification: &Verification) -> Vec<String> {
     lines.push(format!(
         "{}: {}, {}, {} read: {found}",
         verification.format,
-        plural(verification.images, "image"),
-        plural(verification.layers, "layer"),
+        count(verification.images, "image"),
+        count(verification.layers, "layer"),
         size(verification.size),
     ));
     lines
-}
-
-fn plural(count: usize, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{plural}")
 }
 
 /// What was found for programs.

@@ -1,5 +1,7 @@
 //! A layout, looked over without stopping at the first fault.
 
+mod image;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
@@ -8,15 +10,15 @@ use crate::digest::Digest;
 use crate::error::Result;
 use crate::finding::{Code, Finding, Site};
 use crate::format::container::Member;
+use crate::format::oci_layout::survey::image::is_encrypted;
 use crate::format::oci_layout::{INDEX, MARKER, blob_path};
 use crate::format::source::Root;
-use crate::format::survey::{Loose, SurveyedImage, SurveyedLayer, Surveyor, chain_of, hash};
+use crate::format::survey::{Loose, Surveyor, chain_of, hash};
 use crate::image::media_type::{self, DocumentKind, LayerType};
 use crate::image::{
     CONTAINERD_NAME, Descriptor, Document, DocumentError, NESTING_MAX, Platform, REF_NAME,
     Reference,
 };
-use crate::stream::Compression;
 
 /// The annotation with which `BuildKit` says which image an attestation speaks of.
 const ATTESTED: &str = "vnd.docker.reference.digest";
@@ -374,146 +376,6 @@ impl LayoutSurvey<'_, '_> {
         }
     }
 
-    /// An attestation, a signature, a chart: blobs of which nothing else is known.
-    fn artifact(
-        &mut self,
-        config: &Descriptor,
-        layers: &[Descriptor],
-        site: &Site,
-    ) -> Result<Outcome> {
-        let mut outcome = Outcome::default();
-        for descriptor in std::iter::once(config).chain(layers) {
-            match self.blob(descriptor, site)? {
-                Ok(member) => {
-                    let here = at(site, &member);
-                    self.surveyor.check_blob(member, descriptor.digest(), here);
-                }
-                Err(_) if descriptor.data().is_some() || descriptor.has_urls() => {}
-                Err(finding) => outcome.missing.push(finding),
-            }
-        }
-        Ok(outcome)
-    }
-
-    fn image(
-        &mut self,
-        target: &Target<'_>,
-        config: &Descriptor,
-        layers: &[Descriptor],
-        site: &Site,
-    ) -> Result<Outcome> {
-        let mut outcome = Outcome::default();
-        let document = match self.blob(config, site)? {
-            Ok(member) => {
-                let here = at(site, &member);
-                self.surveyor
-                    .check_blob(member.clone(), config.digest(), here);
-                self.surveyor.read(&member, site)?
-            }
-            Err(finding) => {
-                let data = config.data();
-                if data.is_none() {
-                    outcome.missing.push(finding);
-                }
-                data
-            }
-        };
-        let document = document.and_then(|bytes| {
-            let parsed = self.surveyor.config(bytes, layers.len(), site);
-            parsed.map(|parsed| (parsed.digest().clone(), parsed.view().clone()))
-        });
-        let view = document.as_ref().map(|(_, view)| view);
-        let labels = [target.descriptor, config].into_iter().chain(layers);
-        if labels.map(Descriptor::media_type).any(is_docker_type) {
-            self.surveyor.plain(Code::DockerMediaType, site.clone());
-        }
-        if let (Some(said), Some(got)) = (
-            target.descriptor.platform(),
-            view.and_then(|view| view.platform.as_ref()),
-        ) && got.fitness(&said).is_none()
-        {
-            let message = format!("the index says {said}, and the config {got}");
-            self.surveyor
-                .find_fault(Code::PlatformMismatch, site.clone(), message);
-        }
-        let mut surveyed = Vec::new();
-        for (at, descriptor) in layers.iter().enumerate() {
-            let site = site.at_layer(at + 1, layers.len());
-            let diff_id = view.and_then(|view| view.diff_ids.get(at).cloned());
-            let mut layer = self.layer(descriptor, &site, &mut outcome)?;
-            layer.diff_id = diff_id;
-            surveyed.push(layer);
-        }
-        outcome.is_whole_image = outcome.missing.is_empty();
-        let digest = document.map_or_else(|| config.digest().clone(), |(digest, _)| digest);
-        let name = target.full_name();
-        let is_known =
-            self.surveyor.images.iter().any(|image| {
-                image.config == digest && image.name == name && image.layers == surveyed
-            });
-        if !is_known {
-            self.surveyor.images.push(SurveyedImage {
-                name,
-                references: target.references.clone(),
-                config: digest,
-                layers: surveyed,
-            });
-        }
-        Ok(outcome)
-    }
-
-    fn layer(
-        &mut self,
-        descriptor: &Descriptor,
-        site: &Site,
-        outcome: &mut Outcome,
-    ) -> Result<SurveyedLayer> {
-        let label = LayerType::of(descriptor.media_type());
-        let is_foreign = label.is_some_and(|label| label.is_foreign);
-        if is_encrypted(descriptor) {
-            self.surveyor.plain(Code::LayerEncrypted, site.clone());
-        }
-        let blob = match self.blob(descriptor, site)? {
-            Ok(member) => Some(member),
-            Err(_) if is_foreign || descriptor.has_urls() => {
-                self.surveyor.plain(Code::LayerForeign, site.clone());
-                None
-            }
-            Err(finding) => {
-                outcome.missing.push(finding);
-                None
-            }
-        };
-        let compression = match &blob {
-            Some(member) => self.surveyor.container.compression(member)?,
-            None => Compression::None,
-        };
-        if let (Some(label), Some(_)) = (label, &blob) {
-            if matches!(compression, Compression::Xz | Compression::Bzip2) {
-                let message = format!("it is compressed with {compression}");
-                self.surveyor
-                    .find_fault(Code::CompressionUnusual, site.clone(), message);
-            }
-            if label.compression != compression {
-                let media_type = descriptor.media_type();
-                let bytes = match compression {
-                    Compression::None => "not compressed".to_owned(),
-                    compression => compression.to_string(),
-                };
-                let message = format!("it is labelled `{media_type}`, and its bytes are {bytes}");
-                self.surveyor
-                    .find_fault(Code::LayerMislabelled, site.clone(), message);
-            }
-        }
-        Ok(SurveyedLayer {
-            is_readable: blob.is_some() && label.is_some(),
-            blob,
-            compression,
-            digest: Some(descriptor.digest().clone()),
-            diff_id: None,
-        })
-    }
-
     /// Looks a blob up, and compares its size; a finding if it is not there.
     fn blob(
         &mut self,
@@ -551,15 +413,6 @@ fn at(site: &Site, member: &Member) -> Site {
         file: Some(member.path.clone()),
         ..site.clone()
     }
-}
-
-/// Whether a layer is encrypted, as ocicrypt marks it.
-fn is_encrypted(descriptor: &Descriptor) -> bool {
-    descriptor.media_type().ends_with("+encrypted")
-}
-
-fn is_docker_type(media_type: &str) -> bool {
-    media_type.starts_with("application/vnd.docker.")
 }
 
 /// Whether a text is a name in a layout (image-spec, annotations.md): components of

@@ -20,6 +20,12 @@ impl Loaded {
     /// Has the engine load an archive from its standard input.
     #[track_caller]
     pub(crate) fn load(archive: &[u8], tags: &[String]) -> Self {
+        Self::try_load(archive, tags).unwrap_or_else(|stderr| panic!("docker load: {stderr}"))
+    }
+
+    /// Has the engine load an archive, which it may refuse; then returns what it says.
+    pub(crate) fn try_load(archive: &[u8], tags: &[String]) -> Result<Self, String> {
+        // Some are stored before they are refused.
         let loaded = Self(tags.to_vec());
         let mut command = Command::new("docker");
         command
@@ -35,9 +41,11 @@ impl Loaded {
             .expect("stdin is piped")
             .write_all(archive);
         let output = child.wait_with_output().expect("docker can be waited for");
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "docker load: {stderr}");
-        loaded
+        if output.status.success() {
+            Ok(loaded)
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        }
     }
 }
 

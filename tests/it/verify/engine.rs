@@ -1,13 +1,10 @@
 //! The Docker engine as judge: what `verify` says that it refuses, it refuses, and what
 //! `verify` calls sound, it loads.
 
-use std::io::Write;
-use std::process::{Command, Stdio};
-
 use serde_json::{Value, json};
 
 use super::edit_json;
-use crate::support::engine::unique;
+use crate::support::engine::{Loaded, unique};
 use crate::support::entry::{Entry, Kind, entries};
 use crate::support::layer::{Dialect, header, member, set, tar};
 use crate::support::make::{self, Image, Member};
@@ -19,25 +16,6 @@ fn layer(words: &str, salt: &str) -> Vec<u8> {
     let mut all = entries(words);
     all.push(Entry::new("salt", Kind::File(salt.into())));
     tar(&all)
-}
-
-/// Has the engine load an archive, and says whether it did.
-fn loads(archive: &[u8], tag: &str) -> bool {
-    let mut command = Command::new("docker");
-    command.arg("load").stdin(Stdio::piped());
-    command.stdout(Stdio::null()).stderr(Stdio::null());
-    let mut child = command.spawn().expect("docker can be started");
-    let _ = child
-        .stdin
-        .take()
-        .expect("stdin is piped")
-        .write_all(archive);
-    let loaded = child.wait().expect("docker can be waited for").success();
-    // Some are stored before they are refused.
-    let mut command = Command::new("docker");
-    command.args(["image", "rm", "--force", tag]);
-    let _ = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
-    loaded
 }
 
 /// The codes of the errors that `verify` finds.
@@ -133,7 +111,7 @@ fn the_engine_refuses_what_is_said_to_be_refused() {
             errors(&archive)
         );
         assert_eq!(
-            loads(&archive, &format!("{tag}:1")),
+            Loaded::try_load(&archive, &[format!("{tag}:1")]).is_ok(),
             code.is_empty(),
             "{name}"
         );
