@@ -209,6 +209,20 @@ pub enum Warning {
         /// What stands there.
         text: String,
     },
+    /// A layer cannot be looked into, or not to its end.
+    #[error(
+        "layer {position} of {count} of `{name}` cannot be read, so its size is not known: {reason}"
+    )]
+    SizeUnknown {
+        /// Counted from 1, the lowest.
+        position: usize,
+        /// How many layers the image has.
+        count: usize,
+        /// The image.
+        name: String,
+        /// Why, and why that.
+        reason: String,
+    },
     /// Something that was not asked for cannot be read.
     #[error("`{name}` cannot be read; if it speaks of the chosen image, it is left out")]
     Unreadable {
