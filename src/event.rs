@@ -344,6 +344,14 @@ impl<'a> Watch<'a> {
         self.send(Event::Warning(warning));
     }
 
+    /// The same caller, who is told nothing.
+    pub(crate) fn silent(&self) -> Self {
+        Self {
+            observer: &|_| (),
+            interrupt: self.interrupt,
+        }
+    }
+
     /// Whether the caller wants the operation to end.
     #[must_use]
     pub fn is_interrupted(&self) -> bool {

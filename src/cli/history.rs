@@ -14,7 +14,7 @@ use crate::cli::look::{Looking, SHORT_TEXT, Shown, Style, add_sizes, digest_json
 use crate::cli::options::{check_paths, selector};
 use crate::cli::output::{Output, json_text};
 use crate::cli::report::Failure;
-use crate::cli::table::{Column, Content, Table, ellipsis};
+use crate::cli::table::{Column, Content, Spacing, Table, ellipsis};
 
 /// Show how an image's layers came to be, as `docker history` does
 ///
@@ -87,7 +87,7 @@ fn to_table(report: &HistoryReport, style: Style) -> Table {
         ("COMMENT", Content::Text),
     ];
     let column = |(heading, content)| Column { heading, content };
-    let mut table = Table::new(columns.map(column).to_vec(), 10);
+    let mut table = Table::new(columns.map(column).to_vec(), Spacing::DOCKER);
     for (at, step) in report.steps.iter().enumerate() {
         let entry = &step.entry;
         let id = match at {

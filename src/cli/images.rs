@@ -17,7 +17,7 @@ use crate::cli::look::{
 use crate::cli::options::{check_paths, selector};
 use crate::cli::output::{Output, json_text};
 use crate::cli::report::{Failure, report};
-use crate::cli::table::{Column, Content, Table};
+use crate::cli::table::{Column, Content, Spacing, Table};
 
 /// List the images that archives and layouts hold, as `docker images` does
 ///
@@ -171,7 +171,7 @@ fn to_table<'a>(
     }
     let column = |(heading, content)| Column { heading, content };
     let mut rows = Rows {
-        table: Table::new(columns.into_iter().map(column).collect(), 10),
+        table: Table::new(columns.into_iter().map(column).collect(), Spacing::DOCKER),
         style,
         digests,
     };

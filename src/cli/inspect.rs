@@ -17,7 +17,7 @@ use crate::cli::look::{Looking, NONE, SHORT_TEXT, Style, add_sizes, digest_json,
 use crate::cli::options::{check_paths, selector};
 use crate::cli::output::{Output, escaped, json_text, size};
 use crate::cli::report::Failure;
-use crate::cli::table::{Column, Content, Table, ellipsis};
+use crate::cli::table::{Column, Content, Spacing, Table, ellipsis};
 use crate::cli::terminal::Terminal;
 
 /// Show one image: its ids, its config and its layers
@@ -213,7 +213,7 @@ fn sizes(inspection: &Inspection) -> String {
 }
 
 /// How many characters a bar has.
-const BAR: usize = 10;
+const BAR: usize = 5;
 
 fn layers(inspection: &Inspection, is_whole: bool, terminal: Terminal) -> Table {
     let style = Style {
@@ -234,7 +234,7 @@ fn layers(inspection: &Inspection, is_whole: bool, terminal: Terminal) -> Table 
     }
     columns.push(("CREATED BY", Content::Text));
     let column = |(heading, content)| Column { heading, content };
-    let mut table = Table::new(columns.into_iter().map(column).collect(), 0);
+    let mut table = Table::new(columns.into_iter().map(column).collect(), Spacing::NARROW);
     let largest = inspection
         .layers
         .iter()
@@ -364,11 +364,11 @@ mod tests {
         for (part, largest, expected) in [
             (0, 0, ""),
             (0, 10, ""),
-            (10, 10, "██████████"),
-            (5, 10, "█████"),
+            (10, 10, "█████"),
+            (5, 10, "██▌"),
             (1, 1000, "▏"),
-            (u64::MAX, u64::MAX, "██████████"),
-            (99, 1000, "█"),
+            (u64::MAX, u64::MAX, "█████"),
+            (199, 1000, "█"),
         ] {
             assert_eq!(bar(part, largest), expected, "{part} of {largest}");
         }

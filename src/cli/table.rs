@@ -5,21 +5,39 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use crate::cli::output::escaped;
 use crate::cli::terminal::Terminal;
 
-/// What stands between two columns, at the least.
-const PADDING: usize = 3;
+/// How columns stand beside each other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spacing {
+    /// How many spaces are between two columns, at the least.
+    padding: usize,
+    /// How wide a column is with them, at the least.
+    least: usize,
+}
+
+impl Spacing {
+    /// As in Docker's tables.
+    pub(super) const DOCKER: Self = Self {
+        padding: 3,
+        least: 10,
+    };
+    /// For tables of many columns.
+    pub(super) const NARROW: Self = Self {
+        padding: 2,
+        least: 0,
+    };
+}
 
 /// The least width of a column that is cut to fit.
 const LEAST: usize = 10;
 
-/// A table as Docker prints it: headings in capitals, columns three spaces apart.
+/// A table as Docker prints it: headings in capitals, columns of text to the left.
 ///
 /// What is put into it may come from an archive, and is escaped.
 #[derive(Debug)]
 pub(super) struct Table {
     columns: Vec<Column>,
     rows: Vec<Vec<String>>,
-    /// The least width of a column with what stands behind it.
-    least: usize,
+    spacing: Spacing,
 }
 
 /// A column.
@@ -43,12 +61,12 @@ pub(super) enum Content {
 }
 
 impl Table {
-    /// Begins a table. No column is narrower than `least` with its padding.
-    pub(super) fn new(columns: Vec<Column>, least: usize) -> Self {
+    /// Begins a table.
+    pub(super) fn new(columns: Vec<Column>, spacing: Spacing) -> Self {
         Self {
             columns,
             rows: Vec::new(),
-            least,
+            spacing,
         }
     }
 
@@ -86,7 +104,7 @@ impl Table {
 
     /// How wide a column is with what stands behind it.
     fn padded(&self, width: usize) -> usize {
-        (width + PADDING).max(self.least)
+        (width + self.spacing.padding).max(self.spacing.least)
     }
 
     /// Makes columns of text narrower, the widest first, until a line fits.
@@ -164,7 +182,7 @@ mod tests {
             ("NAME", Content::Text),
             ("NOTE", Content::Text),
         ];
-        let mut table = Table::new(columns.map(column).to_vec(), 10);
+        let mut table = Table::new(columns.map(column).to_vec(), Spacing::DOCKER);
         for row in rows {
             table.row(row.iter().map(|cell| (*cell).to_owned()).collect());
         }

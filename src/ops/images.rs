@@ -17,7 +17,7 @@ const ATTESTED: &str = "vnd.docker.reference.digest";
 /// Which images to list; by default all.
 #[derive(Clone, Debug, Default)]
 pub struct ImagesOptions {
-    /// The one image that is meant, under all of its names.
+    /// The one image that is meant, under the names that are.
     pub image: Option<Selector>,
     /// Those with a name that fits one of these, if there are any.
     pub references: Vec<ReferencePattern>,
@@ -234,8 +234,8 @@ impl Draft {
 
     fn add_image(&mut self, image: &Image) {
         let found = &mut self.found;
-        // The config knows best what it is for; the descriptor need not say it.
-        found.platform = image.platform().cloned().or(found.platform.take());
+        // The descriptor need not say it, but what it says is what can be asked for.
+        found.platform = found.platform.take().or_else(|| image.platform().cloned());
         found.image = Some(FoundImage {
             id: image.config.digest().clone(),
             created: created(image),

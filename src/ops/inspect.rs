@@ -6,11 +6,12 @@ use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Place, Result};
 use crate::format::Format;
 use crate::format::source::{Content, ImageSource, Layer, Root};
-use crate::image::{HistoryEntry, Platform, Reference, RunConfig, history};
+use crate::image::{Descriptor, HistoryEntry, Platform, Reference, RunConfig, history};
 use crate::ops::layer_size::{LayerSize, Sizes, Wanted};
 use crate::ops::look::{digest, stored};
 use crate::ops::narrow::Reason;
 use crate::ops::one::{Chosen, one_image};
+use crate::ops::select::is_same_target;
 use crate::ops::{Context, Selector};
 use crate::stream::Compression;
 
@@ -137,7 +138,17 @@ fn choose<'a>(
 ) -> Result<Chosen<'a>> {
     let reason = options.platform.as_ref();
     let reason = reason.map_or(Reason::OneTree, Reason::Asked);
-    one_image(source, options.image.as_ref(), reason, context)
+    // That there are other platforms is no news to who looks at one.
+    let context = Context {
+        watch: context.watch.silent(),
+        ..context
+    };
+    let mut chosen = one_image(source, options.image.as_ref(), reason, context)?;
+    if let Some(first) = chosen.roots.first().copied() {
+        let roots = source.roots()?.iter();
+        chosen.roots = roots.filter(|root| is_same_target(root, first)).collect();
+    }
+    Ok(chosen)
 }
 
 fn inspect_image(
@@ -194,7 +205,9 @@ fn inspect_image(
             .cloned(),
         digest,
         media_type: descriptor.map(|descriptor| descriptor.media_type().to_owned()),
-        platform: image.platform().cloned(),
+        platform: descriptor
+            .and_then(Descriptor::platform)
+            .or_else(|| image.platform().cloned()),
         created: text("created"),
         author: text("author").filter(|author| !author.is_empty()),
         run: RunConfig::from_json(&config["config"]),
