@@ -31,9 +31,12 @@
 //! [`format::source::ImageSource`]; [`format::create`] begins an output, a
 //! [`format::sink::ImageSink`]; [`ops::convert()`] moves images from one to the
 //! other, and [`ops::squash()`] merges layers on the way. [`ops::export()`] writes
-//! what all layers show together, and [`ops::import()`] makes an image of that. Everything that is read is verified against its
-//! digest, size and diff_id while it passes by, and nothing of an output is visible
-//! before all of it is there.
+//! what all layers show together, and [`ops::import()`] makes an image of that.
+//! Everything that is read is verified against its digest, size and diff_id while it
+//! passes by, and nothing of an output is visible before all of it is there.
+//!
+//! [`ops::images()`], [`ops::inspect()`] and [`ops::history()`] only look: at
+//! documents, which are verified, and at the headers of layers, which are not.
 //!
 //! ```no_run
 //! use std::num::NonZeroUsize;

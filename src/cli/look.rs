@@ -78,7 +78,7 @@ pub(super) struct Shown {
     #[arg(long)]
     no_trunc: bool,
 
-    /// Print sizes and dates in words
+    /// Print sizes and dates for people; with --human=false in bytes, and in full
     #[arg(
         long,
         short = 'H',

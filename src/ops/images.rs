@@ -40,7 +40,7 @@ pub struct ImagesReport {
 #[derive(Clone, Debug)]
 pub struct Listed {
     /// Its number in the input, counted from 1, which
-    /// [`Selector::Number`](crate::ops::Selector::Number) takes.
+    /// [`Selector::Number`] takes.
     pub number: usize,
     /// Its name, where that is a reference with a tag.
     pub reference: Option<Reference>,
