@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Place, Result};
-use crate::format::Format;
 use crate::format::source::{Content, ImageSource, Layer, Root};
+use crate::format::{Format, find_index};
 use crate::image::{Descriptor, HistoryEntry, Platform, Reference, RunConfig, history};
 use crate::ops::layer_size::{LayerSize, Sizes, Wanted};
 use crate::ops::look::{digest, stored};
@@ -234,7 +234,7 @@ pub enum RawDocument {
 /// # Errors
 ///
 /// Fails as [`inspect`] does, and if there is no such document: a docker archive
-/// before 25 has no manifest, and no index.
+/// before 25 has neither manifest nor index.
 pub fn raw_document(
     source: &dyn ImageSource,
     document: RawDocument,
@@ -266,7 +266,7 @@ fn read_document(
                 .transpose()?
             {
                 Some(Content::Index(index)) => Some(index.index.bytes().to_vec()),
-                _ => source.index().map(|index| index.bytes().to_vec()),
+                _ => find_index(source.container())?.map(|index| index.bytes().to_vec()),
             };
             (bytes, "index")
         }

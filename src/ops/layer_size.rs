@@ -1,5 +1,6 @@
 //! How large layers are, by their headers alone.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::error::Error as _;
 use std::io::{self, BufReader, Read};
@@ -79,9 +80,17 @@ impl Sizes {
                 blobs.push((blob, wanted));
             }
         }
-        let is_plain = |wanted: &Wanted| wanted.layer.compression == Compression::None;
-        let packed = blobs.iter().filter(|(_, wanted)| !is_plain(wanted));
-        let total = packed.fold(0_u64, |sum, (blob, _)| sum.saturating_add(blob.size));
+        // Of the others only headers are read, which do not count.
+        let is_read = |(blob, wanted): &(&Member, &Wanted)| {
+            wanted.layer.compression != Compression::None
+                || !matches!(container.slice(blob), Ok(Some(_)))
+        };
+        let costs: Vec<(bool, u64)> = blobs
+            .iter()
+            .map(|blob| (is_read(blob), blob.0.size))
+            .collect();
+        let read = costs.iter().filter(|(is_read, _)| *is_read);
+        let total = read.fold(0_u64, |sum, (_, size)| sum.saturating_add(*size));
         if total > 0 {
             context.watch.send(Event::Total(total));
         }
@@ -91,7 +100,7 @@ impl Sizes {
             NonZeroUsize::MIN
         } else {
             // What takes longest should not come last.
-            order.sort_by_key(|at| std::cmp::Reverse((!is_plain(blobs[*at].1), blobs[*at].0.size)));
+            order.sort_by_key(|at| Reverse(costs[*at]));
             context.jobs.min(STREAMS_MAX)
         };
         let sizes = in_parallel(order, threads, |at| {

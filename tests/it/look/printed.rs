@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{json, look, text};
 use crate::support::codec::digest;
-use crate::support::make::{self, Image, Layout};
+use crate::support::make::{self, Image, Layout, Member};
 use crate::support::{Sandbox, tools};
 
 /// An image whose texts are long, and meant to take a terminal over.
@@ -193,6 +193,13 @@ fn documents_are_printed_to_the_byte() {
     let listed: serde_json::Value =
         serde_json::from_slice(&raw("index", "plain.tar")).expect("it is JSON");
     assert_eq!(listed["manifests"][0]["digest"], manifest["digest"]);
+    let hybrid = make::hybrid(&[Image::new(&["app:1"], &["file a 1"])]);
+    sandbox.write("hybrid.tar", make::tar(&hybrid));
+    let listed = hybrid.iter().find_map(|member| match member {
+        Member::File(name, content) if name == "index.json" => Some(content),
+        _ => None,
+    });
+    assert_eq!(Some(&raw("index", "hybrid.tar")), listed);
 }
 
 #[test]
