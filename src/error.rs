@@ -98,6 +98,14 @@ pub enum Error {
         /// What is wrong with it.
         source: DocumentError,
     },
+    /// An image has no such document.
+    #[error("`{name}` has no {document} in the input")]
+    DocumentAbsent {
+        /// The image.
+        name: String,
+        /// Which document.
+        document: &'static str,
+    },
     /// A document is larger than any image needs.
     #[error("{what} has {size} bytes, and {limit} are the most that is accepted")]
     DocumentTooLarge {

@@ -215,6 +215,20 @@ pub enum Warning {
         /// What stands there.
         text: String,
     },
+    /// A layer cannot be looked into, or not to its end.
+    #[error(
+        "layer {position} of {count} of `{name}` cannot be read, so its size is not known: {reason}"
+    )]
+    SizeUnknown {
+        /// Counted from 1, the lowest.
+        position: usize,
+        /// How many layers the image has.
+        count: usize,
+        /// The image.
+        name: String,
+        /// Why, and why that.
+        reason: String,
+    },
     /// Something that was not asked for cannot be read.
     #[error("`{name}` cannot be read; if it speaks of the chosen image, it is left out")]
     Unreadable {
@@ -334,6 +348,14 @@ impl<'a> Watch<'a> {
     /// Tells the caller of something left out or changed.
     pub fn warn(&self, warning: Warning) {
         self.send(Event::Warning(warning));
+    }
+
+    /// The same caller, who is told nothing.
+    pub(crate) fn silent(&self) -> Self {
+        Self {
+            observer: &|_| (),
+            interrupt: self.interrupt,
+        }
     }
 
     /// Whether the caller wants the operation to end.

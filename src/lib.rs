@@ -36,6 +36,9 @@
 //! passes by, and nothing of an output is visible before all of it is there.
 //! [`ops::verify()`] goes on behind the first fault, and returns all of them.
 //!
+//! [`ops::images()`], [`ops::inspect()`] and [`ops::history()`] only look: at
+//! documents, which are verified, and at the headers of layers, which are not.
+//!
 //! ```no_run
 //! use std::num::NonZeroUsize;
 //! use std::path::Path;

@@ -28,10 +28,32 @@ pub(crate) struct Comparison {
     pub(crate) peer: &'static str,
     /// The most that the ratio of times may be.
     pub(crate) goal: Option<f64>,
+    /// The most that restow may take, whatever the peer does.
+    pub(crate) limit: Option<Limit>,
     /// Whether the goal is only met by an output that is no larger, in MB, than the peer's.
     pub(crate) no_larger: bool,
     /// Whether the peer takes minutes, and is run but once.
     pub(crate) once: bool,
+}
+
+/// The most that a command may take.
+#[derive(Clone, Copy)]
+pub(crate) struct Limit {
+    pub(crate) milliseconds: u32,
+    pub(crate) mebibytes: u64,
+}
+
+impl Limit {
+    fn is_kept(self, sample: &Sample) -> bool {
+        sample.seconds * 1000.0 <= f64::from(self.milliseconds)
+            && sample.peak <= self.mebibytes << 20
+    }
+}
+
+impl Display for Limit {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ms, {} MiB", self.milliseconds, self.mebibytes)
+    }
 }
 
 /// What most rows of a table have in common.
@@ -41,6 +63,7 @@ pub(crate) const PLAIN: Comparison = Comparison {
     against: "",
     peer: "",
     goal: None,
+    limit: None,
     no_larger: false,
     once: false,
 };
@@ -59,14 +82,16 @@ impl Comparison {
         let is_met = |goal| {
             ratio <= goal && restow.peak < MOST_MEMORY && (restow_mb <= peer_mb || !self.no_larger)
         };
+        let limit = self.limit.map(|limit| limit.to_string());
+        let is_kept = self.limit.map(|limit| limit.is_kept(restow));
         json!({
             "work": self.what,
             "against": self.against,
             "restow_s": restow.seconds,
             "peer_s": peer.seconds,
             "ratio": ratio,
-            "goal": self.goal,
-            "met": self.goal.map(is_met),
+            "goal": self.goal.map(Value::from).or(limit.map(Value::from)),
+            "met": self.goal.map(is_met).or(is_kept),
             "restow_mb": restow_mb,
             "peer_mb": peer_mb,
             "peak_mib": restow.peak >> 20,

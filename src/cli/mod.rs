@@ -1,17 +1,25 @@
 //! What the user sees. The only place that knows of clap, indicatif, signals,
 //! the environment and a terminal.
 
+mod ago;
 mod convert;
 mod export;
+mod field;
+mod history;
+mod images;
 mod import;
+mod inspect;
 mod interrupt;
 mod location;
+mod look;
 mod options;
 mod output;
 mod progress;
 mod report;
 mod squash;
 mod standard;
+mod table;
+mod terminal;
 mod verify;
 
 use std::ffi::OsString;
@@ -26,7 +34,7 @@ use crate::cli::interrupt::Interrupt;
 use crate::cli::output::Output;
 use crate::cli::report::{ExitStatus, Failure, report};
 
-/// Convert, squash, export, import and check container images offline, without an engine, a registry or root
+/// Convert, squash, export, import, look into and check container images offline, without an engine, a registry or root
 ///
 /// Images are named as skopeo and podman name them (containers-transports(5)):
 /// docker-archive:PATH[:REF], oci:DIR[:REF], oci-archive:PATH[:REF], rootfs:PATH.
@@ -45,7 +53,10 @@ struct Arguments {
 enum Command {
     Convert(convert::Arguments),
     Export(export::Arguments),
+    History(history::Arguments),
+    Images(images::Arguments),
     Import(import::Arguments),
+    Inspect(inspect::Arguments),
     Squash(squash::Arguments),
     Verify(verify::Arguments),
 }
@@ -124,7 +135,10 @@ pub(crate) fn run() -> ExitCode {
     let result = match &arguments.command {
         Command::Convert(convert) => convert::run(convert, &arguments.global, &output, &interrupt),
         Command::Export(export) => export::run(export, &arguments.global, &output, &interrupt),
+        Command::History(history) => history::run(history, &arguments.global, &output, &interrupt),
+        Command::Images(images) => images::run(images, &arguments.global, &output, &interrupt),
         Command::Import(import) => import::run(import, &arguments.global, &output, &interrupt),
+        Command::Inspect(inspect) => inspect::run(inspect, &arguments.global, &output, &interrupt),
         Command::Squash(squash) => squash::run(squash, &arguments.global, &output, &interrupt),
         Command::Verify(verify) => verify::run(verify, &arguments.global, &output, &interrupt),
     };

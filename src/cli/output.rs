@@ -1,13 +1,14 @@
-//! Standard error: what is said to a person, and how.
+//! What is said to a person on standard error, and data on standard output.
 
-use std::fmt::Display;
-use std::io::{self, Write};
+use std::fmt::{Display, Write as _};
+use std::io::{self, IsTerminal, Write};
 
 use restow::error::{Error, Place};
 use restow::event::Event;
 use serde_json::{Value, json};
 
 use crate::cli::progress::Progress;
+use crate::cli::report::Failure;
 use crate::cli::{Global, ProgressMode};
 
 /// Everything that is said while a command runs.
@@ -69,6 +70,31 @@ impl Output {
         }
     }
 
+    /// Prints data to standard output, and ends its last line.
+    pub(super) fn data(&self, text: &str) -> Result<(), Failure> {
+        let mut result = Ok(());
+        self.progress.suspend(|| result = print_data(text));
+        Ok(result?)
+    }
+
+    /// Prints bytes of an archive to standard output, as they are unless it is a
+    /// terminal.
+    pub(super) fn raw(&self, bytes: &[u8]) -> Result<(), Failure> {
+        let mut stdout = io::stdout();
+        let shown = if stdout.is_terminal() {
+            let text = String::from_utf8_lossy(bytes);
+            let lines: Vec<String> = text.split('\n').map(escaped).collect();
+            lines.join("\n").into_bytes()
+        } else {
+            bytes.to_vec()
+        };
+        let mut result = Ok(());
+        self.progress.suspend(|| {
+            result = taken(stdout.write_all(&shown).and_then(|()| stdout.flush()));
+        });
+        Ok(result?)
+    }
+
     fn json(&self, object: &Value) {
         self.line(object);
     }
@@ -90,7 +116,10 @@ impl Output {
 /// Fails if nobody takes it, unless the reader has gone: that is its own choice.
 pub(super) fn print_data(text: &str) -> Result<(), Error> {
     let mut stdout = io::stdout().lock();
-    let written = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+    taken(writeln!(stdout, "{text}").and_then(|()| stdout.flush()))
+}
+
+fn taken(written: io::Result<()>) -> Result<(), Error> {
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Error::write(Place::StandardOutput, error))
@@ -99,17 +128,25 @@ pub(super) fn print_data(text: &str) -> Result<(), Error> {
     }
 }
 
-/// Prints lines of data to standard output, escaped: what an archive calls its parts is
-/// in them.
-pub(super) fn print_text(lines: &[String]) -> Result<(), Error> {
-    let lines: Vec<String> = lines.iter().map(|line| escaped(line)).collect();
-    print_data(&lines.join("\n"))
-}
-
 /// A number of things, in words that fit.
 pub(super) fn count(number: usize, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {what}{plural}")
+}
+
+/// A value as JSON on one line, in which nothing steers a terminal.
+pub(super) fn json_text(value: &Value) -> String {
+    let text = value.to_string();
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() || is_bidirectional(character) {
+            // All of these are in a string, and have four digits.
+            let _ = write!(out, "\\u{:04x}", u32::from(character));
+        } else {
+            out.push(character);
+        }
+    }
+    out
 }
 
 /// A number of bytes as Docker prints it: decimal units, three digits that count.
@@ -137,7 +174,7 @@ pub(super) fn size(bytes: u64) -> String {
 
 /// Escapes what an archive could use to take a terminal over: names go into
 /// messages, and control characters have no business in either.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         if character.is_control() || is_bidirectional(character) {
@@ -175,6 +212,14 @@ mod tests {
         ] {
             assert_eq!(size(bytes), text);
         }
+    }
+
+    #[test]
+    fn json_stays_json_and_steers_nothing() {
+        let value = json!({"a\u{9b}": "\u{7f}\u{202e}\u{1b}ü\n"});
+        let text = json_text(&value);
+        assert_eq!(text, r#"{"a\u009b":"\u007f\u202e\u001bü\n"}"#);
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
     }
 
     #[test]

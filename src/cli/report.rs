@@ -46,6 +46,19 @@ pub(super) enum Failure {
     /// The library said no.
     #[error(transparent)]
     Library(#[from] Error),
+    /// An image has no such field.
+    #[error("there is no `{path}`")]
+    NoField {
+        /// The field.
+        path: String,
+        /// What it should be in.
+        parent: String,
+        /// What is in there.
+        have: String,
+    },
+    /// What went wrong with one of several inputs was printed already.
+    #[error("not all of the inputs could be read")]
+    Reported,
     /// Signals cannot be listened to.
     #[error("cannot listen to signals")]
     Signals(#[source] io::Error),
@@ -67,11 +80,15 @@ pub(super) enum Failure {
 
 /// Prints a failure and says how the process ends.
 pub(super) fn report(output: &Output, failure: &Failure) -> ExitStatus {
+    if let Failure::Reported = failure {
+        return ExitStatus::Failed;
+    }
     let mut causes = Vec::new();
     let mut hint = match failure {
         Failure::Usage { hint, .. } => hint.map(str::to_owned),
         Failure::Library(error) => hint_for(error),
-        Failure::Signals(_) | Failure::Unsound { .. } => None,
+        Failure::NoField { parent, have, .. } => Some(format!("`{parent}` has {have}")),
+        Failure::Signals(_) | Failure::Reported | Failure::Unsound { .. } => None,
     };
     let mut source = failure.source();
     while let Some(cause) = source {
@@ -84,7 +101,7 @@ pub(super) fn report(output: &Output, failure: &Failure) -> ExitStatus {
     output.error(&failure.to_string(), &causes, hint.as_deref());
     match failure {
         Failure::Usage { .. } => ExitStatus::Usage,
-        Failure::Library(_) | Failure::Signals(_) | Failure::Unsound { .. } => ExitStatus::Failed,
+        _ => ExitStatus::Failed,
     }
 }
 

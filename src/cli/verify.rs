@@ -13,9 +13,10 @@ use crate::cli::Global;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::Location;
 use crate::cli::options::check_paths;
-use crate::cli::output::{Output, count, print_text, size};
+use crate::cli::output::{Output, count, escaped, json_text, size};
 use crate::cli::report::Failure;
 use crate::cli::standard;
+use crate::cli::terminal::Terminal;
 
 /// Check an archive or layout: every digest, size, link and entry
 ///
@@ -67,9 +68,10 @@ pub(super) fn run(
     let input = standard::open(source.place, interrupt)?;
     let verification = ops::verify(input, &opening, context)?;
     if arguments.json {
-        print_text(&[to_json(&verification).to_string()])?;
+        output.data(&json_text(&to_json(&verification)))?;
     } else {
-        print_text(&to_text(&verification))?;
+        let lines = to_text(&verification, Terminal::of_stdout());
+        output.data(&lines.join("\n"))?;
     }
     match verification.count(Severity::Error) {
         0 => Ok(()),
@@ -77,8 +79,8 @@ pub(super) fn run(
     }
 }
 
-/// What was found for people, a line each.
-fn to_text(verification: &Verification) -> Vec<String> {
+/// What was found for people, a line each, and one for what follows from it.
+fn to_text(verification: &Verification, terminal: Terminal) -> Vec<String> {
     let mut lines = Vec::new();
     for finding in &verification.findings {
         let Finding {
@@ -91,7 +93,8 @@ fn to_text(verification: &Verification) -> Vec<String> {
             site if site.is_empty() => site,
             site => format!("{site}: "),
         };
-        lines.push(format!("{severity}[{code}] {site}{message}"));
+        let label = terminal.styled(style_of(severity), &format!("{severity}[{code}]"));
+        lines.push(format!("{label} {}", escaped(&format!("{site}{message}"))));
         lines.push(format!("  {}", code.consequence()));
     }
     let counted = |severity, name: &str| {
@@ -116,6 +119,15 @@ fn to_text(verification: &Verification) -> Vec<String> {
         size(verification.size),
     ));
     lines
+}
+
+/// The parameter of SGR for a severity: red, yellow, cyan.
+fn style_of(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "31",
+        Severity::Warning => "33",
+        Severity::Note => "36",
+    }
 }
 
 /// What was found for programs.

@@ -26,6 +26,7 @@ use std::fmt;
 
 pub use container::{Arrival, Container, FileSlice, Measured, Member};
 pub use detect::{Input, Opening, open};
+pub(crate) use oci_layout::find_index;
 pub use rootfs::RootfsSink;
 pub use rootfs_input::RootfsInput;
 pub(crate) use rootfs_input::{RootfsStream, check_tar};

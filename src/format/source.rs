@@ -219,6 +219,16 @@ impl Artifact {
             .any(|layer| layer.media_type() == media_type::IN_TOTO)
     }
 
+    /// Whether the input holds its config.
+    pub(crate) fn has_config(&self) -> bool {
+        let config = &self.manifest.view().config;
+        let held = self
+            .blobs
+            .iter()
+            .find(|(it, _)| it.digest() == config.digest());
+        config.data().is_some() || held.is_some_and(|(_, blob)| blob.is_some())
+    }
+
     /// What it is, with its article, for a message.
     #[must_use]
     pub fn kind(&self) -> String {

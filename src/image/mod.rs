@@ -11,12 +11,15 @@ mod change;
 mod config;
 mod descriptor;
 mod document;
+mod history;
 mod index;
 mod json;
 mod manifest;
 pub mod media_type;
+mod pattern;
 mod platform;
 mod reference;
+mod run_config;
 mod time;
 
 pub use change::{ChangeError, ChangeFault, Changes};
@@ -24,16 +27,18 @@ pub use config::Config;
 pub(crate) use config::{Provenance, Squashed, squash_config};
 pub use descriptor::Descriptor;
 pub use document::{Document, View};
+pub use history::{HistoryEntry, history};
 pub use index::Index;
 pub(crate) use index::new_index;
 pub use json::DocumentError;
 pub(crate) use json::{compact, go_json};
 pub use manifest::Manifest;
 pub(crate) use manifest::new_manifest;
+pub use pattern::{PatternError, ReferencePattern};
 pub use platform::{Platform, PlatformError};
 pub use reference::{Reference, ReferenceError};
-pub use time::parse_time;
-pub(crate) use time::rfc3339;
+pub use run_config::RunConfig;
+pub use time::{parse_time, rfc3339};
 
 /// The annotation of an index descriptor that names an image.
 pub const REF_NAME: &str = "org.opencontainers.image.ref.name";

@@ -5,7 +5,7 @@
 /// Years beyond 9999, which the format cannot say, become the last second of it;
 /// times before the year 0 its first.
 #[must_use]
-pub(crate) fn rfc3339(seconds: i64) -> String {
+pub fn rfc3339(seconds: i64) -> String {
     const YEAR_0: i64 = -62_167_219_200;
     const YEAR_9999_END: i64 = 253_402_300_799;
     let seconds = seconds.clamp(YEAR_0, YEAR_9999_END);

@@ -5,8 +5,13 @@
 pub mod convert;
 mod deliver;
 pub mod export;
+pub mod history;
+pub mod images;
 pub mod import;
+pub mod inspect;
+mod layer_size;
 mod layers;
+mod look;
 mod narrow;
 mod one;
 mod parallel;
@@ -27,7 +32,11 @@ use std::path::Path;
 
 pub use convert::{Compress, ConvertOptions, Name, convert};
 pub use export::{ExportOptions, export};
+pub use history::{HistoryReport, HistoryStep, history};
+pub use images::{Found, FoundImage, FoundKind, ImagesOptions, ImagesReport, Listed, images};
 pub use import::{ImportOptions, config, import};
+pub use inspect::{InspectOptions, InspectedLayer, Inspection, RawDocument, inspect, raw_document};
+pub use layer_size::LayerSize;
 pub use range::{LayerChoice, LayerName, LayerRangeError};
 pub use select::{Selector, SelectorError};
 pub use squash::{SquashOptions, diff_ids, squash};

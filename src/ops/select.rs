@@ -150,7 +150,8 @@ pub(super) fn with_target_of<'a>(roots: &[&'a Root], of: &Root) -> Vec<&'a Root>
     roots
 }
 
-fn is_same_target(one: &Root, other: &Root) -> bool {
+/// Whether two roots are names of one thing.
+pub(super) fn is_same_target(one: &Root, other: &Root) -> bool {
     match (one.target_digest(), other.target_digest()) {
         (Some(one), Some(other)) => one == other,
         (None, None) => one.target == other.target,

@@ -46,9 +46,13 @@ impl Skip for &File {
     }
 }
 
-/// How much of a [`Section`] is read at once: the header of a small file together
-/// with its content and the next header, and little of what is passed over.
-const SECTION_BUFFER: usize = 16 * 1024;
+/// How much of a [`Section`] is read at once, at the least and at the most.
+///
+/// Where files are large it should be little, since most of it is passed over; where
+/// they are small, much, since a system call costs more than the bytes of some
+/// files. What is right follows from what was passed over before.
+const SECTION_LEAST: usize = 8 * 1024;
+const SECTION_MOST: usize = 64 * 1024;
 
 /// A part of a file of which only those bytes are read that somebody looks at.
 #[derive(Debug)]
@@ -60,6 +64,8 @@ pub(crate) struct Section {
     buffer: Box<[u8]>,
     /// What of the buffer was read and not consumed.
     held: Range<usize>,
+    /// How much is read next.
+    window: usize,
 }
 
 impl Section {
@@ -69,8 +75,9 @@ impl Section {
             file,
             position: start,
             end: start.saturating_add(size),
-            buffer: vec![0; SECTION_BUFFER].into(),
+            buffer: vec![0; SECTION_MOST].into(),
             held: 0..0,
+            window: SECTION_LEAST,
         }
     }
 }
@@ -79,12 +86,13 @@ impl BufRead for Section {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.held.is_empty() {
             let left = usize::try_from(self.end - self.position).unwrap_or(usize::MAX);
-            let wanted = left.min(self.buffer.len());
+            let wanted = left.min(self.window);
             let length = self
                 .file
                 .read_at(&mut self.buffer[..wanted], self.position)?;
             self.position += length as u64;
             self.held = 0..length;
+            self.window = (self.window * 2).min(SECTION_MOST);
         }
         Ok(&self.buffer[self.held.clone()])
     }
@@ -112,6 +120,8 @@ impl Skip for Section {
             return Ok(amount);
         }
         self.held = 0..0;
+        // Twice: the last read has made it larger.
+        self.window = (self.window / 4).max(SECTION_LEAST);
         let leap = (amount - held).min(self.end - self.position);
         self.position += leap;
         Ok(held + leap)

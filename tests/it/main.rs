@@ -16,6 +16,7 @@ mod import;
 mod inputs;
 mod judges;
 mod layouts;
+mod look;
 mod memory;
 mod merge_cases;
 mod messages;

@@ -5,6 +5,7 @@
 
 mod choices;
 mod inputs;
+mod looking;
 mod merging;
 mod running;
 

@@ -8,7 +8,8 @@ mod survey;
 mod write;
 
 pub(super) use graph::Graph;
-pub(super) use read::{OciLayout, check_marker, find_index, is_layout};
+pub(crate) use read::find_index;
+pub(super) use read::{OciLayout, check_marker, is_layout};
 pub(super) use survey::survey_layout;
 pub(super) use write::LayoutSink;
 

@@ -72,7 +72,7 @@ pub(in crate::format) fn check_marker(container: &dyn Container) -> Result<()> {
 }
 
 /// Reads `index.json`, if it is there.
-pub(in crate::format) fn find_index(container: &dyn Container) -> Result<Option<Document<Index>>> {
+pub(crate) fn find_index(container: &dyn Container) -> Result<Option<Document<Index>>> {
     let Some(bytes) = find_document(container, INDEX)? else {
         return Ok(None);
     };

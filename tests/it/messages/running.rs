@@ -108,7 +108,10 @@ fn help_fits_the_command() {
         (&["--help"][..], "help.txt"),
         (&["convert", "--help"], "help-convert.txt"),
         (&["export", "--help"], "help-export.txt"),
+        (&["history", "--help"], "help-history.txt"),
+        (&["images", "--help"], "help-images.txt"),
         (&["import", "--help"], "help-import.txt"),
+        (&["inspect", "--help"], "help-inspect.txt"),
         (&["squash", "--help"], "help-squash.txt"),
         (&["verify", "--help"], "help-verify.txt"),
     ] {

@@ -1,0 +1,71 @@
+//! What `images`, `inspect` and `history` take on an image of 1.8 GB: time and memory.
+//!
+//! `cargo bench --bench look` makes the image of `--bench convert` (once; it stays below
+//! `target/tmp`) and runs each command in turn with one that only starts and ends: that is the least
+//! that any takes.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a benchmark prints its table"
+)]
+
+/// What the benchmarks share.
+mod support {
+    pub(crate) mod bench;
+    pub(crate) mod docker_archive;
+    pub(crate) mod layer;
+    pub(crate) mod measure;
+    pub(crate) mod real_image;
+}
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use support::bench::{Arguments, Bench, NOTHING, Result, exit_code};
+use support::measure::{Comparison, Limit, PLAIN};
+use support::real_image::{kept_image, make_image};
+
+/// Time the commands of restow that only look
+#[derive(Parser)]
+struct Look {
+    #[command(flatten)]
+    arguments: Arguments,
+}
+
+/// The least that a command takes.
+const START: &str = r#""$RESTOW" --version"#;
+
+/// What a command may take of an image of any size.
+const LIMIT: Option<Limit> = Some(Limit {
+    milliseconds: 50,
+    mebibytes: 16,
+});
+
+#[rustfmt::skip] // A table is read in rows.
+const WORK: [Comparison; 3] = [
+    Comparison { what: "images", restow: r#""$RESTOW" images "$IMAGE""#,
+        against: "--version", peer: START, limit: LIMIT, ..PLAIN },
+    Comparison { what: "inspect", restow: r#""$RESTOW" inspect "$IMAGE""#,
+        against: "--version", peer: START, limit: LIMIT, ..PLAIN },
+    Comparison { what: "history", restow: r#""$RESTOW" history "$IMAGE""#,
+        against: "--version", peer: START, limit: LIMIT, ..PLAIN },
+];
+
+fn main() -> ExitCode {
+    exit_code(run(&Look::parse().arguments))
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
+    if let Some(path) = &arguments.make {
+        return make_image(path, arguments.size);
+    }
+    let image = match &arguments.image {
+        Some(path) => path.canonicalize()?,
+        None => kept_image(arguments.size)?,
+    };
+    let mut bench = Bench::new(arguments, image);
+    bench.run(&WORK, |_| Ok(NOTHING));
+    bench.report(&[], "")
+}

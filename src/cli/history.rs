@@ -1,0 +1,150 @@
+//! `restow history`: how the layers of an image came to be.
+
+use std::ffi::OsString;
+
+use clap::Args;
+use restow::image::Platform;
+use restow::ops::{self, HistoryReport, HistoryStep, InspectOptions, Selector};
+use serde_json::{Value, json};
+
+use crate::cli::Global;
+use crate::cli::interrupt::Interrupt;
+use crate::cli::location::Location;
+use crate::cli::look::{Looking, SHORT_TEXT, Shown, Style, add_sizes, digest_json, fields};
+use crate::cli::options::{check_paths, selector};
+use crate::cli::output::{Output, json_text};
+use crate::cli::report::Failure;
+use crate::cli::table::{Column, Content, Spacing, Table, ellipsis};
+
+/// Show how an image's layers came to be, as `docker history` does
+///
+/// The newest step comes first. LAYER is the number that `squash --layers` takes. What
+/// is read, and what is unpacked for it, is as with `images`.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Where the image is: a file, an OCI layout, or - for standard input
+    #[arg(value_name = "SRC")]
+    source: OsString,
+
+    /// Take this image: a reference, a digest, an image id, a prefix of one, or #N
+    #[arg(long, value_name = "REF")]
+    image: Option<Selector>,
+
+    /// Take this platform, as OS/ARCH[/VARIANT] [default: the host's]
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Option<Platform>,
+
+    #[command(flatten)]
+    shown: Shown,
+
+    /// Print a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub(super) fn run(
+    arguments: &Arguments,
+    global: &Global,
+    output: &Output,
+    interrupt: &Interrupt,
+) -> Result<(), Failure> {
+    let source = Location::parse(&arguments.source);
+    check_paths(&[("SRC", &source)])?;
+    let options = InspectOptions {
+        image: selector(&source, arguments.image.clone())?,
+        platform: arguments.platform.clone(),
+        sizes: true,
+    };
+    let looking = Looking {
+        global,
+        output,
+        interrupt,
+    };
+    let platform = options.platform.as_ref();
+    let report = looking.at(&source, platform, |source, context| {
+        ops::history(source, &options, context)
+    })?;
+    if arguments.json {
+        return output.data(&json_text(&to_json(&report)));
+    }
+    let style = arguments.shown.style();
+    output.data(&to_table(&report, style).lines(style.terminal()).join("\n"))
+}
+
+fn to_table(report: &HistoryReport, style: Style) -> Table {
+    let created = if style.is_human {
+        "CREATED"
+    } else {
+        "CREATED AT"
+    };
+    let columns = [
+        ("LAYER", Content::Whole),
+        ("IMAGE", Content::Whole),
+        (created, Content::Whole),
+        ("CREATED BY", Content::Text),
+        ("SIZE", Content::Whole),
+        ("COMMENT", Content::Text),
+    ];
+    let column = |(heading, content)| Column { heading, content };
+    let mut table = Table::new(columns.map(column).to_vec(), Spacing::DOCKER);
+    for (at, step) in report.steps.iter().enumerate() {
+        let entry = &step.entry;
+        let id = match at {
+            0 => style.digest(&report.id),
+            _ => "<missing>".to_owned(),
+        };
+        let created_by = entry.created_by.replace('\t', " ");
+        let size = match entry.layer {
+            Some(_) => step.size.map(|size| size.content),
+            None => Some(0),
+        };
+        table.row(vec![
+            entry
+                .layer
+                .map(|layer| layer.to_string())
+                .unwrap_or_default(),
+            id,
+            style.created(entry.created.as_deref(), true),
+            if style.is_whole {
+                created_by
+            } else {
+                ellipsis(&created_by, SHORT_TEXT)
+            },
+            style.size(size),
+            entry.comment.clone(),
+        ]);
+    }
+    table
+}
+
+fn to_json(report: &HistoryReport) -> Value {
+    let step = |(at, step): (usize, &HistoryStep)| {
+        let mut object = entry_json(&step.entry);
+        let id = (at == 0).then_some(&report.id);
+        object.insert("id".to_owned(), digest_json(id));
+        let diff_id = step.diff_id.as_ref().map(|diff_id| &diff_id.0);
+        object.insert("diff_id".to_owned(), digest_json(diff_id));
+        object.insert("size".to_owned(), json!(step.stored_size));
+        add_sizes(&mut object, step.size);
+        Value::Object(object)
+    };
+    let references = report.references.iter().map(ToString::to_string);
+    json!({
+        "id": report.id.to_string(),
+        "references": references.collect::<Vec<_>>(),
+        "history": report.steps.iter().enumerate().map(step).collect::<Vec<_>>(),
+    })
+}
+
+/// What the config says of a step.
+pub(super) fn entry_json(entry: &restow::image::HistoryEntry) -> serde_json::Map<String, Value> {
+    fields(json!({
+        "layer": entry.layer,
+        "empty_layer": entry.is_empty,
+        "created": entry.created,
+        "created_by": entry.created_by,
+        "author": entry.author,
+        "comment": entry.comment,
+    }))
+}

@@ -1,0 +1,376 @@
+//! `restow inspect`: one image for the eye, or for programs.
+
+use std::ffi::OsString;
+
+use clap::{Args, ValueEnum};
+use restow::Compression;
+use restow::image::{HistoryEntry, Platform};
+use restow::ops::{self, InspectOptions, InspectedLayer, Inspection, RawDocument, Selector};
+use serde_json::{Value, json};
+
+use crate::cli::Global;
+use crate::cli::field::FieldPath;
+use crate::cli::history::entry_json;
+use crate::cli::interrupt::Interrupt;
+use crate::cli::location::Location;
+use crate::cli::look::{Looking, NONE, SHORT_TEXT, Style, add_sizes, digest_json, fields, typed};
+use crate::cli::options::{check_paths, selector};
+use crate::cli::output::{Output, escaped, json_text, size};
+use crate::cli::report::Failure;
+use crate::cli::table::{Column, Content, Spacing, Table, ellipsis};
+use crate::cli::terminal::Terminal;
+
+/// Show one image: its ids, its config and its layers
+///
+/// Layers are counted from 1, the lowest, as `squash --layers` counts them. What is
+/// read, and what is unpacked for it, is as with `images`; nothing but documents is
+/// verified.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Where the image is: a file, an OCI layout, or - for standard input
+    #[arg(value_name = "SRC")]
+    source: OsString,
+
+    /// Take this image: a reference, a digest, an image id, a prefix of one, or #N
+    #[arg(long, value_name = "REF")]
+    image: Option<Selector>,
+
+    /// Take this platform, as OS/ARCH[/VARIANT] [default: the host's]
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Option<Platform>,
+
+    /// Show digests, media types and commands whole
+    #[arg(long)]
+    no_trunc: bool,
+
+    /// Print a JSON object
+    #[arg(long, conflicts_with_all = ["raw", "format"])]
+    json: bool,
+
+    /// Print a document to the byte, as it is stored
+    #[arg(long, value_enum, value_name = "DOCUMENT", conflicts_with = "format")]
+    raw: Option<Raw>,
+
+    /// Print one value of what --json prints, such as .config.Env
+    ///
+    /// Text is printed bare, anything else as JSON.
+    #[arg(long, value_name = "PATH")]
+    format: Option<FieldPath>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Raw {
+    /// The image's manifest
+    Manifest,
+    /// The image's config
+    Config,
+    /// The index that lists its platforms, or else index.json
+    Index,
+}
+
+impl From<Raw> for RawDocument {
+    fn from(raw: Raw) -> Self {
+        match raw {
+            Raw::Manifest => Self::Manifest,
+            Raw::Config => Self::Config,
+            Raw::Index => Self::Index,
+        }
+    }
+}
+
+/// Runs the command.
+pub(super) fn run(
+    arguments: &Arguments,
+    global: &Global,
+    output: &Output,
+    interrupt: &Interrupt,
+) -> Result<(), Failure> {
+    let location = Location::parse(&arguments.source);
+    check_paths(&[("SRC", &location)])?;
+    // Only these are found in the layers, which may have to be unpacked for them.
+    let of_layers = |field: &str| ["layers", "unpacked_size", "content_size"].contains(&field);
+    let first = arguments.format.as_ref().map(FieldPath::first);
+    let options = InspectOptions {
+        image: selector(&location, arguments.image.clone())?,
+        platform: arguments.platform.clone(),
+        sizes: first.is_none_or(|first| first.is_none_or(of_layers)),
+    };
+    let looking = Looking {
+        global,
+        output,
+        interrupt,
+    };
+    let platform = options.platform.as_ref();
+    if let Some(raw) = arguments.raw {
+        let bytes = looking.at(&location, platform, |source, context| {
+            ops::raw_document(source, raw.into(), &options, context)
+        })?;
+        return output.raw(&bytes);
+    }
+    let inspection = looking.at(&location, platform, |source, context| {
+        ops::inspect(source, &options, context)
+    })?;
+    let source = typed(&arguments.source);
+    if let Some(path) = &arguments.format {
+        let object = to_json(&source, &inspection);
+        return match path.find(&object)? {
+            Value::String(text) => output.raw(format!("{text}\n").as_bytes()),
+            value => output.data(&json_text(value)),
+        };
+    }
+    if arguments.json {
+        return output.data(&json_text(&to_json(&source, &inspection)));
+    }
+    let terminal = Terminal::of_stdout();
+    let lines = to_text(&inspection, arguments.no_trunc, terminal);
+    output.data(&lines.join("\n"))
+}
+
+/// How wide the names of facts are.
+const NAMES: usize = 13;
+
+/// The image for people, a line each.
+fn to_text(inspection: &Inspection, is_whole: bool, mut terminal: Terminal) -> Vec<String> {
+    terminal.width = terminal.width.filter(|_| !is_whole);
+    let mut lines = Vec::new();
+    for (name, values) in facts(inspection) {
+        for (at, value) in values.iter().enumerate() {
+            let name = if at == 0 { name } else { "" };
+            let room = terminal.width.unwrap_or(usize::MAX).saturating_sub(NAMES);
+            let value = ellipsis(&escaped(value), room.max(NAMES));
+            let padding = " ".repeat(NAMES - name.len());
+            lines.push(format!("{}{padding}{value}", terminal.bold(name)));
+        }
+    }
+    lines.push(String::new());
+    lines.extend(layers(inspection, is_whole, terminal).lines(terminal));
+    lines
+}
+
+/// What is said of the image as a whole: names, each with its values. What has none
+/// is left out.
+fn facts(inspection: &Inspection) -> Vec<(&'static str, Vec<String>)> {
+    let run = &inspection.run;
+    let words = |words: &[String]| -> Vec<String> {
+        let is_any = !words.is_empty();
+        Vec::from_iter(is_any.then(|| json!(words).to_string()))
+    };
+    let text = |text: &String| Vec::from_iter((!text.is_empty()).then(|| text.clone()));
+    let references = inspection.references.iter().map(ToString::to_string);
+    let mut names: Vec<String> = references.chain(inspection.labels.clone()).collect();
+    if names.is_empty() {
+        names.push(NONE.to_owned());
+    }
+    let or_none = |value: Option<String>| vec![value.unwrap_or_else(|| NONE.to_owned())];
+    let platform = inspection.platform.as_ref().map(ToString::to_string);
+    let labels = run
+        .labels
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"));
+    let facts = [
+        ("Reference", names),
+        ("Image ID", vec![inspection.id.to_string()]),
+        (
+            "Digest",
+            or_none(inspection.digest.as_ref().map(ToString::to_string)),
+        ),
+        (
+            "Index",
+            Vec::from_iter(inspection.index.as_ref().map(ToString::to_string)),
+        ),
+        ("Platform", or_none(platform)),
+        ("Created", or_none(inspection.created.clone())),
+        ("Author", Vec::from_iter(inspection.author.clone())),
+        ("Format", vec![inspection.format.transport().to_owned()]),
+        ("Size", vec![sizes(inspection)]),
+        ("Entrypoint", words(&run.entrypoint)),
+        ("Cmd", words(&run.command)),
+        ("User", text(&run.user)),
+        ("Workdir", text(&run.working_directory)),
+        ("Env", run.environment.clone()),
+        ("Ports", run.ports.clone()),
+        ("Volumes", run.volumes.clone()),
+        ("Labels", labels.collect()),
+        ("Healthcheck", words(&run.healthcheck)),
+        ("Stop signal", text(&run.stop_signal)),
+    ];
+    facts
+        .into_iter()
+        .filter(|(_, values)| !values.is_empty())
+        .collect()
+}
+
+/// The sizes of the image in words.
+fn sizes(inspection: &Inspection) -> String {
+    let or_unknown = |bytes: Option<u64>| bytes.map_or("?".to_owned(), size);
+    let unpacked = inspection.size();
+    format!(
+        "{} of files, {} unpacked, {} stored",
+        or_unknown(unpacked.map(|it| it.content)),
+        or_unknown(unpacked.map(|it| it.unpacked)),
+        size(inspection.stored_size()),
+    )
+}
+
+/// How many characters a bar has.
+const BAR: usize = 5;
+
+fn layers(inspection: &Inspection, is_whole: bool, terminal: Terminal) -> Table {
+    let style = Style {
+        is_whole,
+        is_human: true,
+        now: 0,
+    };
+    let mut columns = vec![
+        ("LAYER", Content::Whole),
+        ("DIFF ID", Content::Whole),
+        ("DIGEST", Content::Whole),
+        ("TYPE", Content::Whole),
+        ("STORED", Content::Whole),
+        ("UNPACKED", Content::Whole),
+    ];
+    if terminal.is_real {
+        columns.push(("", Content::Bar));
+    }
+    columns.push(("CREATED BY", Content::Text));
+    let column = |(heading, content)| Column { heading, content };
+    let mut table = Table::new(columns.into_iter().map(column).collect(), Spacing::NARROW);
+    let largest = inspection
+        .layers
+        .iter()
+        .filter_map(weight)
+        .max()
+        .unwrap_or(0);
+    for (at, layer) in inspection.layers.iter().enumerate() {
+        let created_by = step_of(inspection, at + 1).map(|step| step.created_by.replace('\t', " "));
+        let created_by = created_by.unwrap_or_default();
+        let digest = layer.digest.as_ref();
+        let mut cells = vec![
+            (at + 1).to_string(),
+            style.digest(&layer.diff_id.0),
+            digest.map_or(NONE.to_owned(), |digest| style.digest(digest)),
+            layer_type(layer, is_whole),
+            style.size(layer.stored_size),
+            style.size(layer.size.map(|size| size.unpacked)),
+        ];
+        if terminal.is_real {
+            cells.push(bar(weight(layer).unwrap_or(0), largest));
+        }
+        cells.push(if is_whole {
+            created_by
+        } else {
+            ellipsis(&created_by, SHORT_TEXT)
+        });
+        table.row(cells);
+    }
+    table
+}
+
+/// What the bar of a layer stands for.
+fn weight(layer: &InspectedLayer) -> Option<u64> {
+    layer.size.map(|size| size.unpacked).or(layer.stored_size)
+}
+
+/// A bar for a part of the largest, of eighths of characters.
+fn bar(part: u64, largest: u64) -> String {
+    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    let all = u128::from(largest.max(1));
+    let eighths = (u128::from(part) * BAR as u128 * 8).div_ceil(all);
+    let eighths = usize::try_from(eighths).unwrap_or(BAR * 8).min(BAR * 8);
+    "█".repeat(eighths / 8) + EIGHTHS[eighths % 8]
+}
+
+/// The media type of a layer, or what of it matters most.
+fn layer_type(layer: &InspectedLayer, is_whole: bool) -> String {
+    let compression = match layer.compression {
+        Compression::None => "tar".to_owned(),
+        compression => format!("tar+{compression}"),
+    };
+    match &layer.media_type {
+        Some(media_type) if is_whole => media_type.clone(),
+        _ if layer.is_present => compression,
+        _ => format!("{compression}, absent"),
+    }
+}
+
+/// The step of the history that made a layer.
+fn step_of(inspection: &Inspection, layer: usize) -> Option<&HistoryEntry> {
+    let mut history = inspection.history.iter();
+    history.find(|entry| entry.layer == Some(layer))
+}
+
+/// The image for programs.
+fn to_json(source: &str, inspection: &Inspection) -> Value {
+    let texts = |texts: &[restow::image::Reference]| -> Value {
+        texts
+            .iter()
+            .map(|text| Value::from(text.to_string()))
+            .collect()
+    };
+    let mut object = fields(json!({
+        "source": source,
+        "format": inspection.format.transport(),
+        "references": texts(&inspection.references),
+        "labels": inspection.labels,
+        "id": inspection.id.to_string(),
+        "digest": digest_json(inspection.digest.as_ref()),
+        "media_type": inspection.media_type,
+        "index": digest_json(inspection.index.as_ref()),
+        "platform": inspection.platform.as_ref().map(ToString::to_string),
+        "created": inspection.created,
+        "author": inspection.author,
+        "size": inspection.stored_size(),
+    }));
+    add_sizes(&mut object, inspection.size());
+    object.insert("config".to_owned(), inspection.config.clone());
+    let layer = |(at, layer): (usize, &InspectedLayer)| {
+        let step = step_of(inspection, at + 1);
+        let mut object = fields(json!({
+            "layer": at + 1,
+            "diff_id": layer.diff_id.to_string(),
+            "digest": digest_json(layer.digest.as_ref()),
+            "media_type": layer.media_type,
+            "compression": layer.compression.to_string(),
+            "present": layer.is_present,
+            "size": layer.stored_size,
+        }));
+        add_sizes(&mut object, layer.size);
+        object.insert(
+            "created".to_owned(),
+            json!(step.and_then(|it| it.created.as_ref())),
+        );
+        object.insert(
+            "created_by".to_owned(),
+            json!(step.map(|it| &it.created_by)),
+        );
+        Value::Object(object)
+    };
+    let layers = inspection.layers.iter().enumerate().map(layer);
+    object.insert("layers".to_owned(), layers.collect());
+    let history = inspection
+        .history
+        .iter()
+        .map(|it| Value::Object(entry_json(it)));
+    object.insert("history".to_owned(), history.collect());
+    Value::Object(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_are_parts_of_the_largest() {
+        for (part, largest, expected) in [
+            (0, 0, ""),
+            (0, 10, ""),
+            (10, 10, "█████"),
+            (5, 10, "██▌"),
+            (1, 1000, "▏"),
+            (u64::MAX, u64::MAX, "█████"),
+            (199, 1000, "█"),
+        ] {
+            assert_eq!(bar(part, largest), expected, "{part} of {largest}");
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! What `images`, `inspect` and `history` have in common.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args};
+use restow::digest::Digest;
+use restow::event::{Event, Watch};
+use restow::format::source::ImageSource;
+use restow::format::{self, Opening};
+use restow::image::{Platform, Reference, parse_time, rfc3339};
+use restow::ops::{Context, LayerSize};
+use serde_json::{Map, Value, json};
+
+use crate::cli::Global;
+use crate::cli::ago::{ago, now};
+use crate::cli::interrupt::Interrupt;
+use crate::cli::location::Location;
+use crate::cli::options::source_date_epoch;
+use crate::cli::output::{Output, size};
+use crate::cli::report::Failure;
+use crate::cli::standard;
+use crate::cli::terminal::Terminal;
+
+/// How many characters Docker shows of what tells how a layer was made.
+pub(super) const SHORT_TEXT: usize = 45;
+
+/// How many digits Docker shows of a digest.
+const SHORT_DIGEST: usize = 12;
+
+/// What stands for what has no name.
+pub(super) const NONE: &str = "<none>";
+
+/// The time that Go has for none: 1 January of the year 1.
+const ZERO_TIME: i64 = -62_135_596_800;
+
+/// What a command needs to look into an input.
+pub(super) struct Looking<'a> {
+    pub(super) global: &'a Global,
+    pub(super) output: &'a Output,
+    pub(super) interrupt: &'a Interrupt,
+}
+
+impl Looking<'_> {
+    /// Opens an input, and does something with it.
+    pub(super) fn at<T>(
+        &self,
+        location: &Location,
+        platform: Option<&Platform>,
+        look: impl FnOnce(&dyn ImageSource, Context<'_>) -> restow::Result<T>,
+    ) -> Result<T, Failure> {
+        let observer = |event: Event<'_>| self.output.event(&event);
+        let watch = Watch::new(&observer, self.interrupt.flag());
+        let temporary_directory: PathBuf = self.global.temporary_directory();
+        let input = standard::open(location.place.clone(), self.interrupt)?;
+        let opening = Opening {
+            format: location.format,
+            staging: None,
+            temporary_directory: &temporary_directory,
+            platform,
+            created: source_date_epoch()?,
+            watch,
+        };
+        let context = Context {
+            watch,
+            jobs: self.global.jobs(),
+            temporary_directory: &temporary_directory,
+        };
+        let source = format::open(input, &opening)?;
+        Ok(look(source.as_ref(), context)?)
+    }
+}
+
+/// How a table is shown.
+#[derive(Debug, Args)]
+pub(super) struct Shown {
+    /// Show ids and commands whole, and cut nothing
+    #[arg(long)]
+    no_trunc: bool,
+
+    /// Print sizes and dates for people; with --human=false in bytes, and in full
+    #[arg(
+        long,
+        short = 'H',
+        value_name = "BOOL",
+        action = ArgAction::Set,
+        default_value_t = true,
+        num_args = 0..=1,
+        default_missing_value = "true",
+        require_equals = true
+    )]
+    human: bool,
+}
+
+impl Shown {
+    /// What follows for values.
+    pub(super) fn style(&self) -> Style {
+        Style {
+            is_whole: self.no_trunc,
+            is_human: self.human,
+            now: now(),
+        }
+    }
+}
+
+/// How values are printed for people.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Style {
+    /// Whether digests and commands are shown whole.
+    pub(super) is_whole: bool,
+    /// Whether sizes and dates are put into words.
+    pub(super) is_human: bool,
+    /// The present, in seconds since 1970.
+    pub(super) now: i64,
+}
+
+impl Style {
+    /// Standard output, as wide as it may count.
+    pub(super) fn terminal(self) -> Terminal {
+        let mut terminal = Terminal::of_stdout();
+        terminal.width = terminal.width.filter(|_| !self.is_whole);
+        terminal
+    }
+
+    /// A digest, or its start.
+    pub(super) fn digest(self, digest: &Digest) -> String {
+        if self.is_whole {
+            digest.to_string()
+        } else {
+            digest.hex().chars().take(SHORT_DIGEST).collect()
+        }
+    }
+
+    /// A size, which may not be known.
+    pub(super) fn size(self, bytes: Option<u64>) -> String {
+        match bytes {
+            None => "?".to_owned(),
+            Some(bytes) if self.is_human => size(bytes),
+            Some(bytes) => bytes.to_string(),
+        }
+    }
+
+    /// A time of which the year 1 means none, as everywhere in Docker, and for
+    /// entries of the history all up to 1970.
+    pub(super) fn created(self, created: Option<&str>, is_history: bool) -> String {
+        let seconds = created.and_then(parse_time).filter(|it| *it != ZERO_TIME);
+        match seconds {
+            Some(seconds) if !self.is_human => rfc3339(seconds),
+            Some(seconds) if !is_history || seconds > 0 => ago(seconds, self.now),
+            _ => "N/A".to_owned(),
+        }
+    }
+}
+
+/// A reference as Docker's columns REPOSITORY and TAG have it.
+pub(super) fn repository_and_tag(
+    reference: Option<&Reference>,
+    label: Option<&str>,
+) -> (String, String) {
+    match (reference, label) {
+        (Some(reference), _) => {
+            let tag = reference.tag().unwrap_or(NONE);
+            (reference.familiar_name(), tag.to_owned())
+        }
+        (None, label) => (NONE.to_owned(), label.unwrap_or(NONE).to_owned()),
+    }
+}
+
+/// A digest for programs.
+pub(super) fn digest_json(digest: Option<&Digest>) -> Value {
+    digest.map_or(Value::Null, |digest| digest.to_string().into())
+}
+
+/// Adds the two sizes that a layer has when it is unpacked, or several together.
+pub(super) fn add_sizes(object: &mut Map<String, Value>, size: Option<LayerSize>) {
+    object.insert(
+        "unpacked_size".to_owned(),
+        json!(size.map(|it| it.unpacked)),
+    );
+    object.insert("content_size".to_owned(), json!(size.map(|it| it.content)));
+}
+
+/// The fields of an object that was made with `json!`.
+pub(super) fn fields(object: Value) -> Map<String, Value> {
+    match object {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}
+
+/// What the user typed for an input.
+pub(super) fn typed(source: &std::ffi::OsStr) -> Cow<'_, str> {
+    source.to_string_lossy()
+}

@@ -1,0 +1,198 @@
+//! Patterns of references, as `docker images --filter reference=` takes them.
+
+use std::str::FromStr;
+
+use crate::image::Reference;
+
+/// A pattern with `*`, `?` and `[a-z]` for names of images.
+///
+/// It is held against the familiar name, with the tag and without it. As in Go's
+/// `path.Match`, which Docker uses, `*` and `?` stop at a slash, `[^a-z]` is
+/// anything but these, and a backslash makes the next character one like others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReferencePattern(Vec<Token>);
+
+/// A text that is not a [`ReferencePattern`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a pattern: a bracket is not closed, or nothing follows a backslash")]
+pub struct PatternError(String);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Token {
+    /// `*`: anything within one component.
+    Star,
+    /// `?`: one character that is no slash.
+    Any,
+    /// A character.
+    Literal(char),
+    /// `[…]`: one of these ranges, or none of them.
+    Class(bool, Vec<(char, char)>),
+}
+
+impl ReferencePattern {
+    /// Whether a reference is meant, by its familiar name with or without the tag.
+    #[must_use]
+    pub fn matches(&self, reference: &Reference) -> bool {
+        self.matches_text(&reference.to_string()) || self.matches_text(&reference.familiar_name())
+    }
+
+    /// Whether all of a text fits.
+    #[must_use]
+    pub fn matches_text(&self, text: &str) -> bool {
+        let text: Vec<char> = text.chars().collect();
+        // Which places of the text the tokens so far may have come to: for patterns
+        // that are meant to take long it stays a product of two lengths.
+        let mut reached = vec![false; text.len() + 1];
+        reached[0] = true;
+        for token in &self.0 {
+            let mut next = vec![false; reached.len()];
+            for at in (0..reached.len()).filter(|at| reached[*at]) {
+                match token {
+                    Token::Star => {
+                        let end = text[at..].iter().position(|c| *c == '/');
+                        let end = end.map_or(text.len(), |length| at + length);
+                        next[at..=end].fill(true);
+                    }
+                    token => {
+                        if text
+                            .get(at)
+                            .is_some_and(|character| token.takes(*character))
+                        {
+                            next[at + 1] = true;
+                        }
+                    }
+                }
+            }
+            reached = next;
+        }
+        reached[text.len()]
+    }
+}
+
+impl Token {
+    fn takes(&self, character: char) -> bool {
+        match self {
+            Self::Star => false,
+            Self::Any => character != '/',
+            Self::Literal(literal) => *literal == character,
+            Self::Class(is_negated, ranges) => {
+                let is_in = |(low, high): &(char, char)| (*low..=*high).contains(&character);
+                ranges.iter().any(is_in) != *is_negated
+            }
+        }
+    }
+}
+
+impl FromStr for ReferencePattern {
+    type Err = PatternError;
+
+    fn from_str(text: &str) -> Result<Self, PatternError> {
+        parse(text).ok_or_else(|| PatternError(text.to_owned()))
+    }
+}
+
+fn parse(text: &str) -> Option<ReferencePattern> {
+    let mut tokens = Vec::new();
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        tokens.push(match character {
+            '*' => Token::Star,
+            '?' => Token::Any,
+            '\\' => Token::Literal(characters.next()?),
+            '[' => class(&mut characters)?,
+            literal => Token::Literal(literal),
+        });
+    }
+    Some(ReferencePattern(tokens))
+}
+
+/// Reads what stands behind an opening bracket, with the closing one.
+fn class(characters: &mut std::str::Chars<'_>) -> Option<Token> {
+    let is_negated = characters.as_str().starts_with('^');
+    if is_negated {
+        characters.next();
+    }
+    let mut ranges = Vec::new();
+    loop {
+        // The first character is one of the class, whatever it is.
+        if characters.as_str().starts_with(']') && !ranges.is_empty() {
+            characters.next();
+            return Some(Token::Class(is_negated, ranges));
+        }
+        let low = member(characters)?;
+        let mut high = low;
+        if characters.as_str().starts_with('-') {
+            characters.next();
+            high = member(characters)?;
+        }
+        ranges.push((low, high));
+    }
+}
+
+/// Reads one end of a range.
+fn member(characters: &mut std::str::Chars<'_>) -> Option<char> {
+    match characters.next()? {
+        '-' | ']' => None,
+        '\\' => characters.next(),
+        character => Some(character),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_are_those_of_go() {
+        for (pattern, text, fits) in [
+            ("app", "app", true),
+            ("app", "apps", false),
+            ("a*", "app", true),
+            ("*p", "app", true),
+            ("*", "", true),
+            ("*", "a/b", false),
+            ("*/*", "a/b", true),
+            ("a?p", "app", true),
+            ("a?p", "a/p", false),
+            ("a[n-q]p", "app", true),
+            ("a[^n-q]p", "app", false),
+            ("a[^n-q]p", "axp", true),
+            ("[a-cx]", "x", true),
+            (r"a\*", "a*", true),
+            (r"a\*", "ab", false),
+            (r"[\]]", "]", true),
+            (
+                "*a*a*a*a*a*a*a*b",
+                "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+                false,
+            ),
+            ("ü?", "üö", true),
+        ] {
+            let parsed: ReferencePattern = pattern.parse().unwrap();
+            assert_eq!(parsed.matches_text(text), fits, "{pattern} {text}");
+        }
+        for pattern in ["[", "[]", "[a", "[]a]", "[-]", "[a-]", r"a\", r"[\"] {
+            assert!(pattern.parse::<ReferencePattern>().is_err(), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_familiar_name_fits_with_its_tag_and_without() {
+        for (pattern, reference, fits) in [
+            ("app", "docker.io/library/app:1", true),
+            ("app:*", "app:1", true),
+            ("app:2*", "app:1", false),
+            ("docker.io/library/app", "app:1", false),
+            ("reg.example:5000/*", "reg.example:5000/x:2", true),
+            ("reg.example:5000/*:2", "reg.example:5000/x:2", true),
+            ("reg*", "reg.example:5000/x:2", false),
+        ] {
+            let parsed: ReferencePattern = pattern.parse().unwrap();
+            assert_eq!(
+                parsed.matches(&reference.parse().unwrap()),
+                fits,
+                "{pattern}"
+            );
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! `history`: how the layers of an image came to be.
+
+use crate::digest::{DiffId, Digest};
+use crate::error::Result;
+use crate::format::source::ImageSource;
+use crate::image::{HistoryEntry, Reference};
+use crate::ops::layer_size::LayerSize;
+use crate::ops::{Context, InspectOptions, inspect};
+
+/// How an image came to be.
+#[derive(Clone, Debug)]
+pub struct HistoryReport {
+    /// The digest of the config.
+    pub id: Digest,
+    /// Its names that are references with a tag.
+    pub references: Vec<Reference>,
+    /// The steps, the newest first.
+    pub steps: Vec<HistoryStep>,
+}
+
+/// One step.
+#[derive(Clone, Debug)]
+pub struct HistoryStep {
+    /// What the config says of it. A layer of which it says nothing has an entry
+    /// without content.
+    pub entry: HistoryEntry,
+    /// What the layer that it made unpacks to.
+    pub diff_id: Option<DiffId>,
+    /// How many bytes that layer has as it is stored.
+    pub stored_size: Option<u64>,
+    /// How large that layer is unpacked, if that is known.
+    pub size: Option<LayerSize>,
+}
+
+/// Reads the history of one image. It costs, and fails, as [`inspect()`] does.
+///
+/// # Errors
+///
+/// Fails if there is no such image, if there are several and none is named, or if a
+/// document cannot be read.
+pub fn history(
+    source: &dyn ImageSource,
+    options: &InspectOptions,
+    context: Context<'_>,
+) -> Result<HistoryReport> {
+    let inspection = inspect(source, options, context)?;
+    let layers = &inspection.layers;
+    let step = |entry: HistoryEntry| {
+        let layer = entry.layer.map(|layer| &layers[layer - 1]);
+        HistoryStep {
+            entry,
+            diff_id: layer.map(|layer| layer.diff_id.clone()),
+            stored_size: layer.and_then(|layer| layer.stored_size),
+            size: layer.and_then(|layer| layer.size),
+        }
+    };
+    Ok(HistoryReport {
+        id: inspection.id,
+        references: inspection.references,
+        steps: inspection.history.into_iter().rev().map(step).collect(),
+    })
+}

@@ -1,0 +1,285 @@
+//! `images`: what an input holds.
+
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::format::Format;
+use crate::format::source::{Artifact, Content, Image, ImageSource, Layer, Root, Target};
+use crate::image::media_type::is_image_config;
+use crate::image::{Descriptor, Platform, Reference, ReferencePattern};
+use crate::ops::layer_size::{LayerSize, Sizes, Wanted};
+use crate::ops::look::{created, stored_size};
+use crate::ops::select::{is_same_target, select, targets};
+use crate::ops::{Context, Selector};
+
+/// The annotation with which an attestation says of which manifest it speaks.
+const ATTESTED: &str = "vnd.docker.reference.digest";
+
+/// Which images to list; by default all.
+#[derive(Clone, Debug, Default)]
+pub struct ImagesOptions {
+    /// The one image that is meant, under the names that are.
+    pub image: Option<Selector>,
+    /// Those with a name that fits one of these, if there are any.
+    pub references: Vec<ReferencePattern>,
+    /// Those without a name, or those with one.
+    pub dangling: Option<bool>,
+}
+
+/// What an input holds.
+#[derive(Clone, Debug)]
+pub struct ImagesReport {
+    /// What the input was read as.
+    pub format: Format,
+    /// How many images there are, listed or not, however many names they have.
+    pub count: usize,
+    /// One for each name, in the order of the input.
+    pub listed: Vec<Listed>,
+}
+
+/// Something under one of its names, or under none.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Its number in the input, counted from 1, which
+    /// [`Selector::Number`] takes.
+    pub number: usize,
+    /// Its name, where that is a reference with a tag.
+    pub reference: Option<Reference>,
+    /// Its name in a layout, where it is anything else.
+    pub label: Option<String>,
+    /// What it is.
+    pub found: Found,
+}
+
+/// Something that an input holds, or that an index lists.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// What it is.
+    pub kind: FoundKind,
+    /// The digest of its manifest, or of the index; a docker archive before 25 has none.
+    pub digest: Option<Digest>,
+    /// The media type of that.
+    pub media_type: Option<String>,
+    /// The platform, where that is known.
+    pub platform: Option<Platform>,
+    /// What an attestation speaks of.
+    pub subject: Option<Digest>,
+    /// What is known of an image.
+    pub image: Option<FoundImage>,
+    /// What an index lists, in its order.
+    pub children: Vec<Found>,
+}
+
+/// The kinds of things that are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FoundKind {
+    /// An image for one platform.
+    Image,
+    /// Several images, or further indexes.
+    Index,
+    /// An attestation as `BuildKit` makes them.
+    Attestation,
+    /// A manifest that is no image: a signature, a chart.
+    Artifact,
+    /// An image that an index lists, and that the input does not hold.
+    Absent,
+    /// A blob that is none of these.
+    Other,
+}
+
+/// What is known of an image.
+#[derive(Clone, Debug)]
+pub struct FoundImage {
+    /// The digest of the config.
+    pub id: Digest,
+    /// When it was made, as its config says it.
+    pub created: Option<String>,
+    /// How many layers it has.
+    pub layers: usize,
+    /// How many bytes its layers have as they are stored. One that the input does
+    /// not hold counts with what its descriptor says.
+    pub stored_size: u64,
+    /// How large the layers are unpacked, if that is known of each.
+    pub size: Option<LayerSize>,
+}
+
+/// Lists what an input holds.
+///
+/// Of an archive that can be read at any place documents and the headers of plain
+/// layers are read, and nothing is verified but documents; layers that are
+/// compressed, or in a compressed archive, are unpacked. Memory is bounded by the
+/// documents of one image, and what is told of the others.
+///
+/// A layer that cannot be read leaves the size of its image unknown, and is named in
+/// a warning.
+///
+/// # Errors
+///
+/// Fails if a document cannot be read.
+pub fn images(
+    source: &dyn ImageSource,
+    options: &ImagesOptions,
+    context: Context<'_>,
+) -> Result<ImagesReport> {
+    let result = list(source, options, context);
+    result.map_err(|error| error.or_interrupted(&context.watch))
+}
+
+fn list(
+    source: &dyn ImageSource,
+    options: &ImagesOptions,
+    context: Context<'_>,
+) -> Result<ImagesReport> {
+    let roots: Vec<&Root> = source.roots()?.iter().collect();
+    let meant = select(source, options.image.as_ref())?;
+    let is_meant = |root: &&&Root| options.image.is_none() || meant.contains(*root);
+    let targets = targets(&roots);
+    let count = targets.len();
+    let mut drafts = Vec::new();
+    for (at, target) in targets.into_iter().enumerate() {
+        let named = roots.iter().filter(|root| is_same_target(root, target));
+        let named = named.filter(|root| options.want(root) && is_meant(root));
+        let named: Vec<&Root> = named.copied().collect();
+        if named.is_empty() {
+            continue;
+        }
+        if context.watch.is_interrupted() {
+            return Err(Error::Interrupted);
+        }
+        let loaded = source.load(target)?;
+        let descriptor = match &target.target {
+            Target::Blob(descriptor) => Some(descriptor),
+            _ => None,
+        };
+        let draft = Draft::new(&loaded, descriptor, &target.display_name());
+        drafts.push((at + 1, named, draft));
+    }
+    let mut wanted = Vec::new();
+    for (_, _, draft) in &drafts {
+        draft.collect(&mut wanted);
+    }
+    let sizes = Sizes::find(source.container(), &wanted, context)?;
+    let mut listed = Vec::new();
+    for (number, named, draft) in drafts {
+        let found = draft.finish(&sizes);
+        listed.extend(named.into_iter().map(|root| Listed {
+            number,
+            reference: root.reference.clone(),
+            label: root.label.clone().filter(|_| root.reference.is_none()),
+            found: found.clone(),
+        }));
+    }
+    Ok(ImagesReport {
+        format: source.format(),
+        count,
+        listed,
+    })
+}
+
+impl ImagesOptions {
+    /// Whether something of this name is to be listed.
+    fn want(&self, root: &Root) -> bool {
+        let is_named = root.reference.is_some() || root.label.is_some();
+        if self.dangling.is_some_and(|dangling| dangling == is_named) {
+            return false;
+        }
+        let fits = |pattern: &ReferencePattern| match (&root.reference, &root.label) {
+            (Some(reference), _) => pattern.matches(reference),
+            (None, Some(label)) => pattern.matches_text(label),
+            (None, None) => false,
+        };
+        self.references.is_empty() || self.references.iter().any(fits)
+    }
+}
+
+/// What was found, before the sizes of its layers are known.
+struct Draft {
+    found: Found,
+    /// The layers of an image.
+    layers: Vec<Layer>,
+    /// What messages call it.
+    name: String,
+    children: Vec<Draft>,
+}
+
+impl Draft {
+    fn new(content: &Content, descriptor: Option<&Descriptor>, name: &str) -> Self {
+        let mut draft = Self {
+            found: Found {
+                kind: kind(content),
+                digest: descriptor.map(|descriptor| descriptor.digest().clone()),
+                media_type: descriptor.map(|descriptor| descriptor.media_type().to_owned()),
+                platform: descriptor.and_then(Descriptor::platform),
+                subject: descriptor
+                    .and_then(|descriptor| descriptor.annotation(ATTESTED)?.parse().ok()),
+                image: None,
+                children: Vec::new(),
+            },
+            layers: Vec::new(),
+            name: name.to_owned(),
+            children: Vec::new(),
+        };
+        match content {
+            Content::Image(image) => draft.add_image(image),
+            Content::Index(index) => {
+                let descriptors = &index.index.view().manifests;
+                let children = index.children.iter().zip(descriptors);
+                let child = |(content, descriptor)| Self::new(content, Some(descriptor), name);
+                draft.children = children.map(child).collect();
+            }
+            Content::Artifact(_) | Content::Opaque { .. } => {}
+        }
+        draft
+    }
+
+    fn add_image(&mut self, image: &Image) {
+        let found = &mut self.found;
+        // The descriptor need not say it, but what it says is what can be asked for.
+        found.platform = found.platform.take().or_else(|| image.platform().cloned());
+        found.image = Some(FoundImage {
+            id: image.config.digest().clone(),
+            created: created(image),
+            layers: image.layers.len(),
+            stored_size: stored_size(&image.layers),
+            size: None,
+        });
+        self.layers.clone_from(&image.layers);
+    }
+
+    fn collect(&self, wanted: &mut Vec<Wanted>) {
+        wanted.extend(Wanted::all(&self.layers, &self.name));
+        for child in &self.children {
+            child.collect(wanted);
+        }
+    }
+
+    fn finish(self, sizes: &Sizes) -> Found {
+        let mut found = self.found;
+        if let Some(image) = &mut found.image {
+            image.size = sizes.sum(&self.layers);
+        }
+        let children = self.children.into_iter();
+        found.children = children.map(|child| child.finish(sizes)).collect();
+        found
+    }
+}
+
+fn kind(content: &Content) -> FoundKind {
+    let is_unknown =
+        |descriptor: &Descriptor| descriptor.platform().is_some_and(|it| it.is_unknown());
+    // Without its config, or without the manifest, an image is only told of.
+    let is_image =
+        |artifact: &Artifact| is_image_config(artifact.manifest.view().config.media_type());
+    match content {
+        Content::Image(_) => FoundKind::Image,
+        Content::Index(_) => FoundKind::Index,
+        Content::Artifact(artifact) if artifact.is_attestation() => FoundKind::Attestation,
+        Content::Artifact(artifact) if is_image(artifact) && !artifact.has_config() => {
+            FoundKind::Absent
+        }
+        Content::Artifact(_) => FoundKind::Artifact,
+        Content::Opaque { descriptor, .. } if is_unknown(descriptor) => FoundKind::Attestation,
+        Content::Opaque { blob: None, .. } => FoundKind::Absent,
+        Content::Opaque { .. } => FoundKind::Other,
+    }
+}

@@ -1,0 +1,278 @@
+//! `inspect`: all that documents and headers say of one image.
+
+use serde_json::Value;
+
+use crate::digest::{DiffId, Digest};
+use crate::error::{Error, Place, Result};
+use crate::format::source::{Content, ImageSource, Layer, Root};
+use crate::format::{Format, find_index};
+use crate::image::{Descriptor, HistoryEntry, Platform, Reference, RunConfig, history};
+use crate::ops::layer_size::{LayerSize, Sizes, Wanted};
+use crate::ops::look::{digest, stored};
+use crate::ops::narrow::Reason;
+use crate::ops::one::{Chosen, one_image};
+use crate::ops::select::is_same_target;
+use crate::ops::{Context, Selector};
+use crate::stream::Compression;
+
+/// Which image, and how much of it.
+#[derive(Clone, Debug)]
+pub struct InspectOptions {
+    /// The image to take, where there are several.
+    pub image: Option<Selector>,
+    /// The platform to take of it; by default the host's.
+    pub platform: Option<Platform>,
+    /// Whether to look into the layers for their unpacked sizes.
+    pub sizes: bool,
+}
+
+impl Default for InspectOptions {
+    fn default() -> Self {
+        Self {
+            image: None,
+            platform: None,
+            sizes: true,
+        }
+    }
+}
+
+/// One image.
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    /// What the input was read as.
+    pub format: Format,
+    /// Its names that are references with a tag.
+    pub references: Vec<Reference>,
+    /// Its names in a layout that are anything else.
+    pub labels: Vec<String>,
+    /// The digest of the config.
+    pub id: Digest,
+    /// The digest of the manifest; a docker archive before 25 has none.
+    pub digest: Option<Digest>,
+    /// The media type of the manifest.
+    pub media_type: Option<String>,
+    /// The digest of the index that it was taken from, if it was.
+    pub index: Option<Digest>,
+    /// The platform, where it is known.
+    pub platform: Option<Platform>,
+    /// When it was made, as the config says it.
+    pub created: Option<String>,
+    /// Who made it.
+    pub author: Option<String>,
+    /// The `config` object of the config, whole.
+    pub config: Value,
+    /// What that says.
+    pub run: RunConfig,
+    /// The layers, the lowest first.
+    pub layers: Vec<InspectedLayer>,
+    /// The history, the oldest entry first.
+    pub history: Vec<HistoryEntry>,
+}
+
+/// A layer of an image.
+#[derive(Clone, Debug)]
+pub struct InspectedLayer {
+    /// What it unpacks to.
+    pub diff_id: DiffId,
+    /// The digest of its blob, where a document says it.
+    pub digest: Option<Digest>,
+    /// What the manifest says it is, if there is one.
+    pub media_type: Option<String>,
+    /// How it is compressed.
+    pub compression: Compression,
+    /// Whether the input holds it.
+    pub is_present: bool,
+    /// How many bytes it has as it is stored.
+    pub stored_size: Option<u64>,
+    /// How large it is unpacked, if that is known.
+    pub size: Option<LayerSize>,
+}
+
+impl Inspection {
+    /// How large all layers are unpacked, if that is known of each.
+    #[must_use]
+    pub fn size(&self) -> Option<LayerSize> {
+        let nothing = LayerSize {
+            unpacked: 0,
+            content: 0,
+        };
+        self.layers.iter().try_fold(nothing, |sum, layer| {
+            let size = layer.size?;
+            Some(LayerSize {
+                unpacked: sum.unpacked.saturating_add(size.unpacked),
+                content: sum.content.saturating_add(size.content),
+            })
+        })
+    }
+
+    /// How many bytes all layers have as they are stored, as far as it is known.
+    #[must_use]
+    pub fn stored_size(&self) -> u64 {
+        let sizes = self.layers.iter().filter_map(|layer| layer.stored_size);
+        sizes.fold(0, u64::saturating_add)
+    }
+}
+
+/// Looks at one image.
+///
+/// What is read, and what becomes of a layer that cannot be, is as in
+/// [`images`](crate::ops::images()).
+///
+/// # Errors
+///
+/// Fails if there is no such image, if there are several and none is named, or if a
+/// document cannot be read.
+pub fn inspect(
+    source: &dyn ImageSource,
+    options: &InspectOptions,
+    context: Context<'_>,
+) -> Result<Inspection> {
+    let result = inspect_image(source, options, context);
+    result.map_err(|error| error.or_interrupted(&context.watch))
+}
+
+fn choose<'a>(
+    source: &'a dyn ImageSource,
+    options: &InspectOptions,
+    context: Context<'_>,
+) -> Result<Chosen<'a>> {
+    let reason = options.platform.as_ref();
+    let reason = reason.map_or(Reason::OneTree, Reason::Asked);
+    // That there are other platforms is no news to who looks at one.
+    let context = Context {
+        watch: context.watch.silent(),
+        ..context
+    };
+    let mut chosen = one_image(source, options.image.as_ref(), reason, context)?;
+    if let Some(first) = chosen.roots.first().copied() {
+        let roots = source.roots()?.iter();
+        chosen.roots = roots.filter(|root| is_same_target(root, first)).collect();
+    }
+    Ok(chosen)
+}
+
+fn inspect_image(
+    source: &dyn ImageSource,
+    options: &InspectOptions,
+    context: Context<'_>,
+) -> Result<Inspection> {
+    let chosen = choose(source, options, context)?;
+    let image = &chosen.image;
+    let config = image.config.value().map_err(|source| Error::Document {
+        what: Place::Config {
+            image: chosen.name.clone(),
+        }
+        .to_string(),
+        source,
+    })?;
+    let text = |name: &str| config[name].as_str().map(str::to_owned);
+    let sizes = if options.sizes {
+        let wanted = Wanted::all(&image.layers, &chosen.name);
+        Sizes::find(source.container(), &wanted, context)?
+    } else {
+        Sizes::default()
+    };
+    let layer = |layer: &Layer| InspectedLayer {
+        diff_id: layer.diff_id.clone(),
+        digest: digest(layer),
+        media_type: layer
+            .descriptor
+            .as_ref()
+            .map(|descriptor| descriptor.media_type().to_owned()),
+        compression: layer.compression,
+        is_present: layer.blob.is_some(),
+        stored_size: stored(layer),
+        size: sizes.of(layer),
+    };
+    let descriptor = chosen
+        .descriptor
+        .as_ref()
+        .filter(|_| image.manifest.is_some());
+    let target = chosen.roots.first().and_then(|root| root.target_digest());
+    let digest = descriptor.map(|descriptor| descriptor.digest().clone());
+    let label = |root: &&Root| root.label.clone().filter(|_| root.reference.is_none());
+    Ok(Inspection {
+        format: source.format(),
+        references: chosen
+            .roots
+            .iter()
+            .filter_map(|root| root.reference.clone())
+            .collect(),
+        labels: chosen.roots.iter().filter_map(label).collect(),
+        id: image.config.digest().clone(),
+        index: target
+            .filter(|target| digest.as_ref() != Some(*target))
+            .cloned(),
+        digest,
+        media_type: descriptor.map(|descriptor| descriptor.media_type().to_owned()),
+        platform: descriptor
+            .and_then(Descriptor::platform)
+            .or_else(|| image.platform().cloned()),
+        created: text("created"),
+        author: text("author").filter(|author| !author.is_empty()),
+        run: RunConfig::from_json(&config["config"]),
+        layers: image.layers.iter().map(layer).collect(),
+        history: history(&config, image.layers.len()),
+        config: config["config"].clone(),
+    })
+}
+
+/// The documents of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RawDocument {
+    /// Its manifest.
+    Manifest,
+    /// Its config.
+    Config,
+    /// The index that lists its platforms, or else the one that lists the images of
+    /// the layout.
+    Index,
+}
+
+/// Reads a document of one image, as it is stored.
+///
+/// # Errors
+///
+/// Fails as [`inspect`] does, and if there is no such document: a docker archive
+/// before 25 has neither manifest nor index.
+pub fn raw_document(
+    source: &dyn ImageSource,
+    document: RawDocument,
+    options: &InspectOptions,
+    context: Context<'_>,
+) -> Result<Vec<u8>> {
+    let result = read_document(source, document, options, context);
+    result.map_err(|error| error.or_interrupted(&context.watch))
+}
+
+fn read_document(
+    source: &dyn ImageSource,
+    document: RawDocument,
+    options: &InspectOptions,
+    context: Context<'_>,
+) -> Result<Vec<u8>> {
+    let chosen = choose(source, options, context)?;
+    let (bytes, kind) = match document {
+        RawDocument::Config => return Ok(chosen.image.config.bytes().to_vec()),
+        RawDocument::Manifest => {
+            let manifest = chosen.image.manifest.as_ref();
+            (manifest.map(|it| it.bytes().to_vec()), "manifest")
+        }
+        RawDocument::Index => {
+            let bytes = match chosen
+                .roots
+                .first()
+                .map(|root| source.load(root))
+                .transpose()?
+            {
+                Some(Content::Index(index)) => Some(index.index.bytes().to_vec()),
+                _ => find_index(source.container())?.map(|index| index.bytes().to_vec()),
+            };
+            (bytes, "index")
+        }
+    };
+    bytes.ok_or(Error::DocumentAbsent {
+        name: chosen.name,
+        document: kind,
+    })
+}

@@ -1,0 +1,128 @@
+//! What `images`, `inspect` and `history` refuse and warn of.
+
+use super::{app, layout};
+use crate::support::codec::Codec;
+use crate::support::make::{self, Image};
+use crate::support::sandbox::Sandbox;
+
+/// Checks what a command says of an archive, and how it ends.
+#[track_caller]
+fn says(input: &[u8], arguments: &[&str], code: i32, expected: &str) {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.tar", input);
+    let output = sandbox.run(arguments);
+    let got = (output.code, output.stderr.as_str());
+    assert_eq!(got, (Some(code), expected), "{}", output.command);
+    assert_eq!(output.stdout.is_empty(), code != 0, "{}", output.command);
+}
+
+#[test]
+fn a_layer_that_cannot_be_read_leaves_its_size_unknown() {
+    let image = |first: Vec<u8>| {
+        let image = app();
+        let mut layers = image.layers.clone();
+        layers[1] = first;
+        make::tar(&make::docker(&[Image { layers, ..image }]))
+    };
+    let mut cut = make::layer(&format!("file b {}", "x".repeat(1000)));
+    cut.truncate(1100);
+    let mut packed = Codec::Gzip.compress(&make::layer("file b 2"));
+    let end = packed.len() - 4;
+    packed.truncate(end);
+    for command in ["images", "inspect", "history"] {
+        says(
+            &image(cut.clone()),
+            &[command, "in.tar"],
+            0,
+            "warning: layer 2 of 3 of `app:1` cannot be read, so its size is not known: the tar ends early: 412 more bytes were expected at byte 1100\n",
+        );
+    }
+    says(
+        &image(packed),
+        &["images", "in.tar"],
+        0,
+        "warning: layer 2 of 3 of `app:1` cannot be read, so its size is not known: its gzip stream is damaged: unexpected end of file\n",
+    );
+    says(&image(cut), &["--quiet", "images", "in.tar"], 0, "");
+}
+
+#[test]
+fn what_cannot_be_shown() {
+    let docker = make::tar(&make::docker(&[app()]));
+    let flat = layout(|layout| layout.add(&app()));
+    let two = make::tar(&make::docker(&[
+        app(),
+        Image::new(&["tool:2"], &["file t 1"]),
+    ]));
+    says(
+        &docker,
+        &["inspect", "--raw", "manifest", "in.tar"],
+        1,
+        "error: `app:1` has no manifest in the input\n",
+    );
+    says(
+        &docker,
+        &["inspect", "--raw", "index", "in.tar"],
+        1,
+        "error: `app:1` has no index in the input\n",
+    );
+    says(
+        &flat,
+        &["inspect", "--format", ".config.Envs", "in.tar"],
+        1,
+        "error: there is no `.config.Envs`\n  hint: `.config` has `Cmd`, `Env`, `Healthcheck`, `Labels`, `OnBuild`\n",
+    );
+    says(
+        &flat,
+        &["inspect", "--format", ".layers[3].digest", "in.tar"],
+        1,
+        "error: there is no `.layers[3]`\n  hint: `.layers` has members `[0]` to `[2]`\n",
+    );
+    for command in ["inspect", "history"] {
+        says(
+            &two,
+            &[command, "in.tar"],
+            1,
+            "error: the input holds 2 images, and one was expected\n  hint: choose one with `--image <REFERENCE>`: `app:1`, `tool:2`\n",
+        );
+    }
+    says(
+        b"no archive",
+        &["images", "in.tar"],
+        1,
+        "error: cannot read `in.tar`\n  caused by: it is not an image: it begins with `6e 6f 20 61`; a docker archive, an OCI layout or a tar was expected\n",
+    );
+}
+
+#[test]
+fn wrong_usage_of_the_commands_that_look() {
+    for (arguments, expected) in [
+        (
+            &["images", "-", "docker-archive:-"][..],
+            "error: standard input can be read once, and SRC names it more often\n",
+        ),
+        (&["images", "docker-archive:"], "error: SRC has no path\n"),
+        (
+            &["images", "--filter", "label=x", "in.tar"],
+            "error: invalid value 'label=x' for '--filter <FILTER>': reference=PATTERN, dangling=true or dangling=false was expected\n\nFor more information, try '--help'.\n",
+        ),
+        (
+            &["images", "--filter", "reference=[a", "in.tar"],
+            "error: invalid value 'reference=[a' for '--filter <FILTER>': `[a` is not a pattern: a bracket is not closed, or nothing follows a backslash\n\nFor more information, try '--help'.\n",
+        ),
+        (
+            &["inspect", "--format", "config", "in.tar"],
+            "error: invalid value 'config' for '--format <PATH>': a path as `.config.Env`, `.layers[0].digest` or `.config.Labels[\"a.b\"]` was expected\n\nFor more information, try '--help'.\n",
+        ),
+        (
+            &["inspect", "--json", "--raw", "config", "in.tar"],
+            "error: the argument '--json' cannot be used with '--raw <DOCUMENT>'\n\nUsage: restow inspect --json <SRC>\n\nFor more information, try '--help'.\n",
+        ),
+        (
+            &["history", "--image", "#0", "in.tar"],
+            "error: invalid value '#0' for '--image <REF>': `#0` does not name an image: a reference, a digest, an image id or `#N` was expected\n\nFor more information, try '--help'.\n",
+        ),
+    ] {
+        says(b"", arguments, 2, expected);
+    }
+}
