@@ -72,7 +72,7 @@ impl<W: Write> Encoder<W> {
                 output,
                 workers,
                 GZIP_BLOCK,
-                gzip_members,
+                gzip_member,
                 level,
             )),
             Recoding::Zstd(level) => Self::Blocks(BlockWriter::new(
@@ -111,106 +111,56 @@ thread_local! {
     /// by their levels.
     static GZIP: RefCell<Vec<(i32, libdeflater::Compressor)>> = const { RefCell::new(Vec::new()) };
     static ZSTD: RefCell<Vec<(Option<i32>, ZstdCompressor)>> = const { RefCell::new(Vec::new()) };
-    static PROBES: RefCell<Vec<(i32, ZstdCompressor)>> = const { RefCell::new(Vec::new()) };
+    static PROBE: RefCell<Option<ZstdCompressor>> = const { RefCell::new(None) };
 }
 
 type ZstdCompressor = zstd::bulk::Compressor<'static>;
 
-/// Compresses a block to gzip members: one, unless parts of it are packed already.
+/// Compresses a block to a gzip member.
 ///
-/// Without a level, what a higher one would gain little on gets the lowest, and what
-/// is packed already is stored: nearly the size of level 3 all over, in two thirds of
-/// the time.
-fn gzip_members(block: &[u8], level: Option<i32>, members: &mut Vec<u8>) -> io::Result<()> {
-    if let Some(level) = level {
-        return gzip_member(block, level, members);
-    }
-    let mut pieces = block.chunks(GZIP_PIECE);
-    let (mut start, mut end) = (0, 0);
-    let mut is_packed = false;
-    loop {
-        let piece = pieces.next();
-        let is_next_packed = piece.map(is_packed_already).transpose()?;
-        if is_next_packed != Some(is_packed) {
-            let run = &block[start..end];
-            if !run.is_empty() || (piece.is_none() && block.is_empty()) {
-                gzip_member(run, level_for(run, is_packed)?, members)?;
-            }
-            start = end;
-        }
-        let (Some(piece), Some(is_next_packed)) = (piece, is_next_packed) else {
-            return Ok(());
-        };
-        is_packed = is_next_packed;
-        end += piece.len();
-    }
-}
-
-/// The level at which the time that it takes is worth what it gains.
-fn level_for(run: &[u8], is_packed: bool) -> io::Result<i32> {
-    Ok(match is_packed {
-        true => STORED,
-        false if compresses_well(run)? => 3,
-        false => 1,
-    })
-}
-
-/// Appends one gzip member.
-fn gzip_member(bytes: &[u8], level: i32, members: &mut Vec<u8>) -> io::Result<()> {
+/// Without a level, what a higher one would gain little on gets the lowest:
+/// nearly the size of level 3 all over, in four fifths of the time.
+fn gzip_member(block: &[u8], level: Option<i32>, member: &mut Vec<u8>) -> io::Result<()> {
+    let level = match level {
+        Some(level) => level,
+        None if compresses_well(block)? => 3,
+        None => 1,
+    };
     GZIP.with_borrow_mut(|compressors| {
         let compressor = kept(compressors, level, || {
             let level = libdeflater::CompressionLvl::new(level)
                 .map_err(|_| io::Error::other("no such gzip level"))?;
             Ok(libdeflater::Compressor::new(level))
         })?;
-        let before = members.len();
-        members.resize(before + compressor.gzip_compress_bound(bytes.len()), 0);
+        member.resize(compressor.gzip_compress_bound(block.len()), 0);
         let length = compressor
-            .gzip_compress(bytes, &mut members[before..])
+            .gzip_compress(block, member)
             .map_err(io::Error::other)?;
-        members.truncate(before + length);
+        member.truncate(length);
         Ok(())
     })
 }
 
-/// The level that stores.
-const STORED: i32 = 0;
-
-/// What is looked at by itself to tell whether it is packed already: small enough to
-/// find a picture among texts, large enough that what a member costs is nothing.
-const GZIP_PIECE: usize = 64 * 1024;
-
-/// How much of a run is looked at, in four places, to tell what it is like, and how
-/// much of a piece.
+/// How much of a block is looked at, in four places, to tell what it is like.
 const SAMPLE: usize = 16 * 1024;
-
-/// Whether a piece would not shrink, by a sample from its middle. Level 1 also tells
-/// where single bytes are frequent, of which the levels below make nothing.
-fn is_packed_already(piece: &[u8]) -> io::Result<bool> {
-    let start = piece.len().saturating_sub(SAMPLE) / 2;
-    let sample = &piece[start..piece.len().min(start + SAMPLE)];
-    Ok(probe(sample, 1)? >= sample.len())
-}
 
 /// What a sample of text shrinks to, in percent, and one of programs does not.
 const WELL: usize = 40;
 
-/// Whether samples of a run shrink well under the fastest compression.
-fn compresses_well(run: &[u8]) -> io::Result<bool> {
-    let (mut size, mut compressed) = (0, 0);
-    for quarter in run.chunks(run.len().div_ceil(4).max(1)) {
-        let sample = &quarter[..quarter.len().min(SAMPLE)];
-        size += sample.len();
-        compressed += probe(sample, -1)?;
-    }
-    Ok(compressed * 100 < size * WELL)
-}
-
-/// The size of a sample under a fast level of zstd.
-fn probe(sample: &[u8], level: i32) -> io::Result<usize> {
-    PROBES.with_borrow_mut(|compressors| {
-        let compressor = kept(compressors, level, || ZstdCompressor::new(level))?;
-        Ok(compressor.compress(sample)?.len())
+/// Whether samples of a block shrink well under the fastest compression.
+fn compresses_well(block: &[u8]) -> io::Result<bool> {
+    PROBE.with_borrow_mut(|slot| {
+        let compressor = match slot {
+            Some(compressor) => compressor,
+            None => slot.insert(ZstdCompressor::new(-1)?),
+        };
+        let (mut size, mut compressed) = (0, 0);
+        for quarter in block.chunks(block.len().div_ceil(4).max(1)) {
+            let sample = &quarter[..quarter.len().min(SAMPLE)];
+            size += sample.len();
+            compressed += compressor.compress(sample)?.len();
+        }
+        Ok(compressed * 100 < size * WELL)
     })
 }
 
@@ -316,30 +266,6 @@ mod tests {
             let many = Digest::of(&pack(recoding, &bytes, 7, 300_001));
             assert_eq!(one, many);
         }
-    }
-
-    #[test]
-    fn what_is_packed_already_is_stored_between_what_is_not() {
-        let mut state = 1_u64;
-        let noise = std::iter::repeat_with(|| {
-            // A linear congruential generator (Knuth), of which the high bits are good.
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            state.to_be_bytes()[0]
-        });
-        let noise: Vec<u8> = noise.take(5 * GZIP_PIECE).collect();
-        let bytes = [text(3 * GZIP_PIECE), noise.clone(), text(2 * GZIP_PIECE)].concat();
-        let packed = pack(GZIP, &bytes, 2, 100_000);
-        assert!(unpack(&packed) == bytes);
-        let is_stored = packed.windows(1000).any(|part| part == &noise[1000..2000]);
-        assert!(is_stored, "noise stands there as it is");
-        let texts = pack(GZIP, &text(5 * GZIP_PIECE), 2, 100_000).len();
-        let rest = packed.len() - noise.len();
-        assert!(
-            rest < texts + texts / 10,
-            "{rest} bytes for texts of {texts}"
-        );
     }
 
     #[test]
