@@ -62,6 +62,14 @@ pub trait ImageSink: Sync {
         false
     }
 
+    /// Sets places aside for blobs that will be written, in this order, so that they can
+    /// be written at once. Says whether it did: an output that is written as it comes
+    /// cannot.
+    fn reserve(&self, blobs: &[Hashed]) -> Result<bool> {
+        let _ = blobs;
+        Ok(false)
+    }
+
     /// Whether this run has put a blob there already.
     fn has(&self, digest: &Digest) -> bool;
 

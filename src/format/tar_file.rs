@@ -4,9 +4,10 @@
 //! Every member has the same owner, mode and time, so that the bytes depend on
 //! the images alone.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, BufReader, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -37,6 +38,8 @@ pub(super) struct ArchiveSink {
 struct TarWriter {
     target: Destination,
     written: HashSet<Digest>,
+    /// Where the bytes of blobs go that have a place.
+    reserved: HashMap<Digest, u64>,
     folders: HashSet<String>,
     index: OutputIndex,
     is_index_written: bool,
@@ -57,6 +60,7 @@ impl ArchiveSink {
             writer: Mutex::new(TarWriter {
                 target,
                 written: HashSet::new(),
+                reserved: HashMap::new(),
                 folders: HashSet::new(),
                 index: OutputIndex::default(),
                 is_index_written: false,
@@ -105,6 +109,36 @@ impl TarWriter {
             }
         }
         Ok(())
+    }
+
+    /// Writes the header of a blob and leaves the room behind it, unless that was done
+    /// before. Says whether it could: a stream leaves no room.
+    fn reserve(&mut self, blob: &Hashed) -> io::Result<bool> {
+        if self.written.contains(&blob.digest) || self.reserved.contains_key(&blob.digest) {
+            return Ok(true);
+        }
+        if !matches!(self.target, Destination::File(_)) {
+            return Ok(false);
+        }
+        self.append_folders(blob.digest.algorithm().name())?;
+        self.write_all(&file_header(&blob_path(&blob.digest), blob.size))?;
+        let Destination::File(file) = &mut self.target else {
+            return Ok(false);
+        };
+        let position = file.stream_position()?;
+        // What is not written is zero, as the padding has to be.
+        let room = blob.size.next_multiple_of(BLOCK);
+        file.seek(SeekFrom::Start(position.saturating_add(room)))?;
+        self.reserved.insert(blob.digest.clone(), position);
+        Ok(true)
+    }
+
+    /// Another handle on the file that is written.
+    fn file(&self) -> io::Result<File> {
+        match &self.target {
+            Destination::File(file) => file.try_clone(),
+            Destination::Stream(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
     }
 
     /// Writes the documents that say what the blobs are.
@@ -169,6 +203,17 @@ impl ImageSink for ArchiveSink {
         matches!(self.writer().target, Destination::Stream(_))
     }
 
+    fn reserve(&self, blobs: &[Hashed]) -> Result<bool> {
+        let mut writer = self.writer();
+        let failed = |error| self.failed(error);
+        for blob in blobs {
+            if !writer.reserve(blob).map_err(failed)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     fn has(&self, digest: &Digest) -> bool {
         self.writer().written.contains(digest)
     }
@@ -177,6 +222,14 @@ impl ImageSink for ArchiveSink {
         let mut writer = self.writer();
         let failed = |error| self.failed(error);
         if let Some(known) = known {
+            if let Some(position) = writer.reserved.get(&known.digest).copied() {
+                let file = writer.file().map_err(failed)?;
+                return Ok(Box::new(Reserved {
+                    sink: self,
+                    file,
+                    position,
+                }));
+            }
             writer
                 .append_folders(known.digest.algorithm().name())
                 .and_then(|()| {
@@ -234,6 +287,36 @@ impl ImageSink for ArchiveSink {
 
     fn place(&self) -> Place {
         self.place.clone()
+    }
+}
+
+/// A blob that is written at a place that was set aside for it, beside others.
+struct Reserved<'a> {
+    sink: &'a ArchiveSink,
+    file: File,
+    position: u64,
+}
+
+impl Write for Reserved<'_> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let length = self.file.write_at(buffer, self.position)?;
+        self.position += length as u64;
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl BlobWriter for Reserved<'_> {
+    fn place(&self) -> Place {
+        self.sink.place()
+    }
+
+    fn finish(self: Box<Self>, hashed: &Hashed) -> Result<()> {
+        self.sink.writer().written.insert(hashed.digest.clone());
+        Ok(())
     }
 }
 

@@ -65,9 +65,12 @@ impl Delivery<'_> {
         let known = jobs.known().filter(|_| self.made.is_empty());
         if let (Some(known), false) = (known, self.sink.is_parallel()) {
             self.put_documents(&pieces, &jobs, &known, true)?;
-            transfer_all(&jobs, &transfer)?;
+            let order = in_input_order(&jobs);
+            let in_order: Vec<Hashed> = order.into_iter().map(|at| known[at].clone()).collect();
+            let is_reserved = self.sink.reserve(&in_order)?;
+            transfer_all(&jobs, &transfer, is_reserved)?;
         } else {
-            let written = transfer_all(&jobs, &transfer)?;
+            let written = transfer_all(&jobs, &transfer, self.sink.is_parallel())?;
             self.put_documents(&pieces, &jobs, &written, false)?;
         }
         Ok(())
@@ -255,9 +258,7 @@ fn identify(jobs: &mut Jobs, transfer: &Transfer<'_>) -> Result<()> {
     if jobs.list().iter().any(|job| job.recoding.is_some()) {
         return Ok(());
     }
-    let mut order: Vec<usize> = (0..jobs.list().len()).collect();
-    order.sort_by_key(|at| jobs.list()[*at].member.position);
-    for at in order {
+    for at in in_input_order(jobs) {
         if jobs.list()[at].known().is_none() {
             jobs.list_mut()[at].digest = Some(transfer.identify(&jobs.list()[at])?);
         }
@@ -266,12 +267,10 @@ fn identify(jobs: &mut Jobs, transfer: &Transfer<'_>) -> Result<()> {
 }
 
 /// Moves all blobs, and returns what each of them became.
-fn transfer_all(jobs: &Jobs, transfer: &Transfer<'_>) -> Result<Vec<Hashed>> {
+fn transfer_all(jobs: &Jobs, transfer: &Transfer<'_>, is_parallel: bool) -> Result<Vec<Hashed>> {
     let list = jobs.list();
-    let mut order: Vec<usize> = (0..list.len()).collect();
-    let is_one_by_one = transfer.container.is_sequential() || !transfer.sink.is_parallel();
-    let threads = if is_one_by_one {
-        order.sort_by_key(|at| list[*at].member.position);
+    let mut order = in_input_order(jobs);
+    let threads = if transfer.container.is_sequential() || !is_parallel {
         NonZeroUsize::MIN
     } else {
         // The longest first, so that none is left over when all others are done.
@@ -285,4 +284,11 @@ fn transfer_all(jobs: &Jobs, transfer: &Transfer<'_>) -> Result<Vec<Hashed>> {
         transfer.context.jobs.min(most)
     };
     in_parallel(order, threads, |at| transfer.run(&list[at]))
+}
+
+/// The numbers of all jobs, as their blobs lie in the input.
+fn in_input_order(jobs: &Jobs) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..jobs.list().len()).collect();
+    order.sort_by_key(|at| jobs.list()[*at].member.position);
+    order
 }

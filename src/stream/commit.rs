@@ -45,6 +45,11 @@ impl PendingFile {
         })
     }
 
+    /// Another handle on the file, to write at other places of it.
+    pub(crate) fn try_clone(&self) -> io::Result<File> {
+        self.temporary.as_file().try_clone()
+    }
+
     /// Cuts the file off behind `length` bytes.
     pub(crate) fn truncate(&mut self, length: u64) -> io::Result<()> {
         self.temporary.as_file().set_len(length)
