@@ -44,13 +44,16 @@ const LIMIT: Option<Limit> = Some(Limit {
 });
 
 #[rustfmt::skip] // A table is read in rows.
-const WORK: [Comparison; 3] = [
+const WORK: [Comparison; 4] = [
     Comparison { what: "images", restow: r#""$RESTOW" images "$IMAGE""#,
         against: "--version", peer: START, limit: LIMIT, ..PLAIN },
     Comparison { what: "inspect", restow: r#""$RESTOW" inspect "$IMAGE""#,
         against: "--version", peer: START, limit: LIMIT, ..PLAIN },
     Comparison { what: "history", restow: r#""$RESTOW" history "$IMAGE""#,
         against: "--version", peer: START, limit: LIMIT, ..PLAIN },
+    // Which reads all of it, and looks into what it has hashed.
+    Comparison { what: "verify", restow: r#""$RESTOW" verify "$IMAGE""#,
+        against: "openssl sha256", peer: r#"openssl dgst -sha256 "$IMAGE""#, ..PLAIN },
 ];
 
 fn main() -> ExitCode {
