@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!               digest                 names of content
-//!                event                 what is going on
+//!           event   limits             what is going on · the most that is accepted
 //!            stream   tar_stream       bytes: hash, compress, spool, commit · members of a tar
 //!             ╱          ╲
 //!         layer          image         inside one tar │ the JSON documents
@@ -33,7 +33,7 @@
 //! other, and [`ops::squash()`] merges layers on the way. [`ops::export()`] writes
 //! what all layers show together, and [`ops::import()`] makes an image of that. Everything that is read is verified against its
 //! digest, size and diff_id while it passes by, and nothing of an output is visible
-//! before all of it is there.
+//! before all of it is there; [`limits`] says what is refused for being too much.
 //!
 //! ```no_run
 //! use std::num::NonZeroUsize;
@@ -74,6 +74,7 @@
 pub mod digest;
 pub mod error;
 pub mod event;
+pub mod limits;
 
 mod stream;
 mod tar_stream;

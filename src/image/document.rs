@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use crate::digest::Digest;
+use crate::image::Descriptor;
 use crate::image::json::{DocumentError, Node, compact};
-use crate::image::{Descriptor, VALUES_MAX};
+use crate::limits::VALUES_MAX;
 
 /// What restow needs to know of a kind of document.
 pub trait View: Sized {

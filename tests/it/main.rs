@@ -16,6 +16,7 @@ mod import;
 mod inputs;
 mod judges;
 mod layouts;
+mod limits;
 mod memory;
 mod merge_cases;
 mod messages;

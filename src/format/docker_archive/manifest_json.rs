@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Deserializer, Value};
 
-use crate::image::{DESCRIPTORS_MAX, Descriptor, DocumentError};
+use crate::image::{Descriptor, DocumentError};
+use crate::limits::DESCRIPTORS_MAX;
 
 /// An element of `manifest.json`.
 #[derive(Clone, Debug, PartialEq)]

@@ -16,7 +16,8 @@ use crate::event::Watch;
 use crate::format::container::{Container, Member, find_document, spend, unpacked_digest};
 use crate::format::docker_archive::manifest_json::Element;
 use crate::format::docker_archive::{REPOSITORIES, go};
-use crate::image::{Config, DESCRIPTORS_MAX, DOCUMENTS_MAX, Document, DocumentError, go_json};
+use crate::image::{Config, Document, DocumentError, go_json};
+use crate::limits::{DESCRIPTORS_MAX, DOCUMENTS_MAX};
 use crate::tar_stream::TarError;
 
 /// From this version on, Docker kept fields of a v1 image that it did not know.

@@ -6,10 +6,8 @@ use crate::format::container::{Container, Member, read_document, spend};
 use crate::format::oci_layout::blob_path;
 use crate::format::source::{Artifact, Content, Image, IndexContent, Layer};
 use crate::image::media_type::{self, DocumentKind, LayerType};
-use crate::image::{
-    Config, DESCRIPTORS_MAX, DOCUMENTS_MAX, Descriptor, Document, DocumentError, Index, Manifest,
-    NESTING_MAX, View,
-};
+use crate::image::{Config, Descriptor, Document, DocumentError, Index, Manifest, View};
+use crate::limits::{DESCRIPTORS_MAX, DOCUMENTS_MAX, NESTING_MAX};
 
 /// The blobs of a layout.
 #[derive(Clone, Copy, Debug)]
