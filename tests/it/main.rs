@@ -15,6 +15,7 @@ mod hostile;
 mod import;
 mod inputs;
 mod judges;
+mod kills;
 mod layouts;
 mod limits;
 mod memory;
