@@ -14,12 +14,12 @@ pub const DOCUMENT_MAX: u64 = 32 * 1024 * 1024;
 /// in memory while the input is read.
 pub const DOCUMENTS_MAX: u64 = 128 * 1024 * 1024;
 
-/// The most values that a document may have: each takes some hundred bytes while
+/// The most values that a document may have: each takes some hundreds of bytes while
 /// it is parsed. Ten thousand descriptors have some hundred thousand.
-pub const VALUES_MAX: usize = 500_000;
+pub const VALUES_MAX: usize = 200_000;
 
-/// The most descriptors that one document may list, layers among them. Engines
-/// stack 125 to 500 layers.
+/// The most descriptors that one document may list, layers among them, and the most
+/// tags, each of which becomes one. Engines stack 125 to 500 layers.
 pub const DESCRIPTORS_MAX: usize = 10_000;
 
 /// How deep indexes may be nested. Two levels occur.

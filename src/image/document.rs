@@ -4,8 +4,7 @@ use serde_json::Value;
 
 use crate::digest::Digest;
 use crate::image::Descriptor;
-use crate::image::json::{DocumentError, Node, compact};
-use crate::limits::VALUES_MAX;
+use crate::image::json::{DocumentError, Node, compact, parse_value};
 
 /// What restow needs to know of a kind of document.
 pub trait View: Sized {
@@ -92,25 +91,10 @@ impl<T: View> Document<T> {
     }
 }
 
-/// Parses JSON, unless it has so many values that they would exhaust memory.
-fn parse_value(bytes: &[u8]) -> Result<Value, DocumentError> {
-    let text = String::from_utf8_lossy(bytes);
-    let separators = text
-        .bytes()
-        .filter(|byte| matches!(byte, b',' | b'[' | b'{'));
-    let count = separators.count();
-    if count > VALUES_MAX {
-        return Err(DocumentError::TooMany {
-            field: "the document".to_owned(),
-            count,
-            limit: VALUES_MAX,
-        });
-    }
-    Ok(serde_json::from_str(&text)?)
-}
-
 #[cfg(test)]
 mod tests {
+    use crate::limits::VALUES_MAX;
+
     use super::*;
 
     #[derive(Debug)]

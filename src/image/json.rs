@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::digest::{Digest, DigestError};
+use crate::limits::VALUES_MAX;
 
 /// Why bytes are not the document that they should be.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +54,30 @@ pub enum DocumentError {
         /// The most that is accepted.
         limit: usize,
     },
+}
+
+/// Parses JSON, unless it has so many values that they would exhaust memory. Bytes
+/// that are no UTF-8 are taken for some other character, as in every Go program.
+pub(crate) fn parse_value(bytes: &[u8]) -> Result<Value, DocumentError> {
+    let text = String::from_utf8_lossy(bytes);
+    check_values(&text)?;
+    Ok(serde_json::from_str(&text)?)
+}
+
+/// Refuses JSON with so many values that they would exhaust memory when it is parsed.
+pub(crate) fn check_values(text: &str) -> Result<(), DocumentError> {
+    let separators = text
+        .bytes()
+        .filter(|byte| matches!(byte, b',' | b'[' | b'{'));
+    let count = separators.count();
+    if count > VALUES_MAX {
+        return Err(DocumentError::TooMany {
+            field: "the document".to_owned(),
+            count,
+            limit: VALUES_MAX,
+        });
+    }
+    Ok(())
 }
 
 /// A value in a document, and where it stands.

@@ -27,7 +27,7 @@ pub use document::{Document, View};
 pub use index::Index;
 pub(crate) use index::new_index;
 pub use json::DocumentError;
-pub(crate) use json::{compact, go_json};
+pub(crate) use json::{check_values, compact, go_json, parse_value};
 pub use manifest::Manifest;
 pub(crate) use manifest::new_manifest;
 pub use platform::{Platform, PlatformError};

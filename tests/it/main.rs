@@ -8,6 +8,7 @@ mod atomic;
 mod changes;
 mod convert;
 mod corpus;
+mod damage;
 mod determinism;
 mod engine;
 mod fixtures;

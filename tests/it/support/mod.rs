@@ -5,6 +5,7 @@
 
 pub(crate) mod canonical;
 pub(crate) mod codec;
+pub(crate) mod commands;
 pub(crate) mod cost;
 pub(crate) mod engine;
 pub(crate) mod entry;
