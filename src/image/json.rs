@@ -41,6 +41,14 @@ pub enum DocumentError {
         /// What the document says.
         got: String,
     },
+    /// It is a manifest or an index, and its descriptor calls it something else.
+    #[error("it is {kind}, and its descriptor says `{expected}`")]
+    Mislabeled {
+        /// What the descriptor says.
+        expected: String,
+        /// What it is, with its article.
+        kind: &'static str,
+    },
     /// The bytes are not JSON.
     #[error("it is not valid JSON")]
     Syntax(#[from] serde_json::Error),

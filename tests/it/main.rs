@@ -19,6 +19,7 @@ mod judges;
 mod kills;
 mod layouts;
 mod limits;
+mod machine;
 mod memory;
 mod merge_cases;
 mod messages;
