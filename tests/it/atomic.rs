@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::symlink;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::thread;
@@ -204,6 +205,34 @@ fn an_existing_file_survives_a_failure() {
         drop(run.stdin_pipe(half).run().refuses());
     }
     assert_eq!(sandbox.read("out"), b"precious");
+}
+
+/// A link is followed: what it leads to is replaced, and the link stays. One that leads
+/// nowhere is replaced itself.
+#[test]
+fn an_output_may_be_a_link() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.tar", make::tar(&small().0));
+    sandbox.write("elsewhere/file", "an older output");
+    for (link, target) in [("out", "elsewhere/file"), ("dangling", "elsewhere/none")] {
+        symlink(target, sandbox.path(link)).expect("a link can be made");
+        for (command, to) in [
+            (&["convert"][..], format!("docker-archive:{link}")),
+            (&["squash", "--all"], format!("oci-archive:{link}")),
+            (&["export"], link.to_owned()),
+        ] {
+            let arguments = [command, &["in.tar", &to]].concat();
+            let said = sandbox.run(&arguments).refuses();
+            assert!(said.contains("exists"), "{arguments:?}: {said}");
+            let arguments = [command, &["--force", "in.tar", &to]].concat();
+            drop(sandbox.run(&arguments).reports());
+            let is_link = sandbox.path(link).is_symlink();
+            assert_eq!(is_link, link == "out", "{arguments:?}");
+            assert!(sandbox.read(link).len() > 1024, "{arguments:?}");
+        }
+    }
+    assert_eq!(sandbox.read("out"), sandbox.read("elsewhere/file"));
+    assert!(!sandbox.path("elsewhere/none").exists());
 }
 
 #[test]

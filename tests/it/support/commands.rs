@@ -52,4 +52,9 @@ impl Command {
     pub(crate) fn keeps_images(self) -> bool {
         self.words[0] == "convert"
     }
+
+    /// Whether it writes something, and does not only say what there is.
+    pub(crate) fn writes(self) -> bool {
+        self.words.contains(&"OUT") || self.words.contains(&"FILE")
+    }
 }
