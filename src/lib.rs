@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!               digest                 names of content
-//!           event   finding             what is going on · what a check says of an input
+//!       event   finding   limits         what is going on · what a check says · what is accepted
 //!            stream   tar_stream       bytes: hash, compress, spool, commit · members of a tar
 //!             ╱          ╲
 //!         layer          image         inside one tar │ the JSON documents
@@ -33,8 +33,9 @@
 //! other, and [`ops::squash()`] merges layers on the way. [`ops::export()`] writes
 //! what all layers show together, and [`ops::import()`] makes an image of that.
 //! Everything that is read is verified against its digest, size and diff_id while it
-//! passes by, and nothing of an output is visible before all of it is there.
-//! [`ops::verify()`] goes on behind the first fault, and returns all of them.
+//! passes by, and nothing of an output is visible before all of it is there;
+//! [`limits`] says what is refused for being too much. [`ops::verify()`] goes on
+//! behind the first fault, and returns all of them.
 //!
 //! [`ops::images()`], [`ops::inspect()`] and [`ops::history()`] only look: at
 //! documents, which are verified, and at the headers of layers, which are not.
@@ -79,6 +80,7 @@ pub mod digest;
 pub mod error;
 pub mod event;
 pub mod finding;
+pub mod limits;
 
 mod stream;
 mod tar_stream;

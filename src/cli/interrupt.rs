@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::{flag, low_level};
 
 /// Whether a signal came that asks for the end, and which.
@@ -18,7 +18,9 @@ pub(super) struct Interrupt {
 impl Interrupt {
     /// Begins to listen. A second signal ends the process at once.
     ///
-    /// Signals that this process was started to ignore, as by nohup(1), stay so.
+    /// Signals that this process was started to ignore, as by nohup(1), stay so. The one
+    /// that says that a file may not grow (`ulimit -f`) is heard and nothing else: then
+    /// the write fails, and what fails is cleaned up.
     pub(super) fn listen() -> io::Result<Self> {
         let interrupt = Self {
             flag: Arc::default(),
@@ -35,6 +37,7 @@ impl Interrupt {
             flag::register_usize(signal, Arc::clone(&interrupt.signal), number)?;
             flag::register(signal, Arc::clone(&interrupt.flag))?;
         }
+        flag::register(SIGXFSZ, Arc::default())?;
         Ok(interrupt)
     }
 

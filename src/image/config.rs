@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use crate::digest::DiffId;
 use crate::image::json::{DocumentError, Node};
 use crate::image::time::{Instant, parse_rfc3339};
-use crate::image::{DESCRIPTORS_MAX, Document, Platform, View};
+use crate::image::{Document, Platform, View};
+use crate::limits::DESCRIPTORS_MAX;
 
 /// An image config, OCI's or Docker's: the same document but for further fields.
 #[derive(Clone, Debug)]

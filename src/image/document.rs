@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::digest::Digest;
-use crate::image::json::{DocumentError, Node, compact};
-use crate::image::{Descriptor, VALUES_MAX};
+use crate::image::Descriptor;
+use crate::image::json::{DocumentError, Node, compact, parse_value};
 
 /// What restow needs to know of a kind of document.
 pub trait View: Sized {
@@ -91,25 +91,10 @@ impl<T: View> Document<T> {
     }
 }
 
-/// Parses JSON, unless it has so many values that they would exhaust memory.
-fn parse_value(bytes: &[u8]) -> Result<Value, DocumentError> {
-    let text = String::from_utf8_lossy(bytes);
-    let separators = text
-        .bytes()
-        .filter(|byte| matches!(byte, b',' | b'[' | b'{'));
-    let count = separators.count();
-    if count > VALUES_MAX {
-        return Err(DocumentError::TooMany {
-            field: "the document".to_owned(),
-            count,
-            limit: VALUES_MAX,
-        });
-    }
-    Ok(serde_json::from_str(&text)?)
-}
-
 #[cfg(test)]
 mod tests {
+    use crate::limits::VALUES_MAX;
+
     use super::*;
 
     #[derive(Debug)]
@@ -142,7 +127,7 @@ mod tests {
         let error = Document::<Anything>::parse(text.into_bytes()).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "`the document` has 500002 members, and 500000 are the most that is accepted"
+            "`the document` has 200002 members, and 200000 are the most that is accepted"
         );
     }
 

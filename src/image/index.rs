@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::image::json::{DocumentError, Node};
-use crate::image::{DESCRIPTORS_MAX, Descriptor, View, media_type};
+use crate::image::{Descriptor, View, media_type};
+use crate::limits::DESCRIPTORS_MAX;
 
 /// An OCI image index, or a Docker manifest list.
 #[derive(Clone, Debug)]

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::digest::{Digest, DigestError};
+use crate::limits::VALUES_MAX;
 
 /// Why bytes are not the document that they should be.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +41,14 @@ pub enum DocumentError {
         /// What the document says.
         got: String,
     },
+    /// It is a manifest or an index, and its descriptor calls it something else.
+    #[error("it is {kind}, and its descriptor says `{expected}`")]
+    Mislabeled {
+        /// What the descriptor says.
+        expected: String,
+        /// What it is, with its article.
+        kind: &'static str,
+    },
     /// The bytes are not JSON.
     #[error("it is not valid JSON")]
     Syntax(#[from] serde_json::Error),
@@ -53,6 +62,30 @@ pub enum DocumentError {
         /// The most that is accepted.
         limit: usize,
     },
+}
+
+/// Parses JSON, unless it has so many values that they would exhaust memory. Bytes
+/// that are no UTF-8 are taken for some other character, as in every Go program.
+pub(crate) fn parse_value(bytes: &[u8]) -> Result<Value, DocumentError> {
+    let text = String::from_utf8_lossy(bytes);
+    check_values(&text)?;
+    Ok(serde_json::from_str(&text)?)
+}
+
+/// Refuses JSON with so many values that they would exhaust memory when it is parsed.
+pub(crate) fn check_values(text: &str) -> Result<(), DocumentError> {
+    let separators = text
+        .bytes()
+        .filter(|byte| matches!(byte, b',' | b'[' | b'{'));
+    let count = separators.count();
+    if count > VALUES_MAX {
+        return Err(DocumentError::TooMany {
+            field: "the document".to_owned(),
+            count,
+            limit: VALUES_MAX,
+        });
+    }
+    Ok(())
 }
 
 /// A value in a document, and where it stands.

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use crate::image::index::subject;
 use crate::image::json::{DocumentError, Node};
-use crate::image::{DESCRIPTORS_MAX, Descriptor, View, media_type};
+use crate::image::{Descriptor, View, media_type};
+use crate::limits::DESCRIPTORS_MAX;
 
 /// An OCI image manifest, or a Docker one of schema 2.
 #[derive(Clone, Debug)]

@@ -31,7 +31,7 @@ pub use history::{HistoryEntry, history};
 pub use index::Index;
 pub(crate) use index::new_index;
 pub use json::DocumentError;
-pub(crate) use json::{compact, go_json};
+pub(crate) use json::{check_values, compact, go_json, parse_value};
 pub use manifest::Manifest;
 pub(crate) use manifest::new_manifest;
 pub use pattern::{PatternError, ReferencePattern};
@@ -45,21 +45,3 @@ pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
 /// The annotation by which containerd, and so Docker, names an image in full.
 pub const CONTAINERD_NAME: &str = "io.containerd.image.name";
-
-/// The most bytes that a document may have. Registries and engines stop at 4 to
-/// 20 MiB; a config of that size would already be absurd.
-pub const DOCUMENT_MAX: u64 = 32 * 1024 * 1024;
-
-/// The most bytes that all documents of an input may have together: they are held
-/// in memory while the input is read.
-pub const DOCUMENTS_MAX: u64 = 128 * 1024 * 1024;
-
-/// The most values that a document may have: each takes some hundred bytes while
-/// it is parsed. Ten thousand descriptors have some hundred thousand.
-pub const VALUES_MAX: usize = 500_000;
-
-/// The most descriptors that one document may list, layers among them.
-pub const DESCRIPTORS_MAX: usize = 10_000;
-
-/// How deep indexes may be nested. Two levels occur.
-pub const NESTING_MAX: usize = 8;

@@ -2,19 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The most entries that the layers may have, and directories that these imply. Each
-/// costs a record in memory; the largest images have a tenth of it.
-pub(crate) const ENTRIES_MAX: u64 = 10_000_000;
-
-/// The most bytes that names, targets and attributes of all entries may have, which
-/// are held in memory: fifty for each of the most entries. A header of some bytes,
-/// compressed, may claim a megabyte.
-pub(crate) const HELD_MAX: u64 = 512 << 20;
-
-/// The most bytes of holes that sparse files may have. They are written as zeros,
-/// since engines cannot do otherwise (`docker save` fails on sparse entries), and a
-/// header of some bytes may claim exabytes.
-pub(crate) const HOLES_MAX: u64 = 64 << 30;
+use crate::limits::{ENTRIES_MAX, HELD_MAX, HOLES_MAX};
 
 /// What the layers of one image have claimed so far, several of which may be read at
 /// once.

@@ -13,13 +13,13 @@ mod reader;
 mod whiteout;
 mod writer;
 
-pub(crate) use budget::{Budget, ENTRIES_MAX, HELD_MAX};
+pub(crate) use budget::Budget;
 pub(crate) use entry::{Entry, EntryKind, Metadata, NodeKind};
 pub(crate) use error::display_start;
 pub use error::{EntryFault, LayerError};
 pub use path::PathError;
 pub(crate) use path::{EntryPath, components};
-pub(crate) use reader::{ATTRIBUTES_MAX, LayerReader, size_of_attributes};
+pub(crate) use reader::{LayerReader, size_of_attributes};
 pub use whiteout::WhiteoutError;
 pub(crate) use whiteout::{OPAQUE, Whiteout, is_aufs_name, is_whiteout, whiteout_of};
 pub(crate) use writer::LayerWriter;

@@ -1,12 +1,6 @@
 //! Names of entries: bytes, cleaned, relative to the root of the image.
 
-/// The longest path that is accepted. Linux stops at 4,096 bytes for one call, and
-/// no file system goes further; a path many times as long only costs memory.
-pub(crate) const PATH_MAX: usize = 64 * 1024;
-
-/// The most components that a path may have: as many as fit into the longest path
-/// that Linux takes. Each of them may be a directory that nothing else mentions.
-pub(crate) const DEPTH_MAX: usize = 2048;
+use crate::limits::{DEPTH_MAX, PATH_MAX};
 
 /// Where an entry stands in the image's tree: components joined by `/`, without
 /// `.`, `..`, or a slash at either end. Empty for the root itself.

@@ -4,22 +4,15 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::sync::Arc;
 
 use crate::event::Watch;
-use crate::layer::budget::{Budget, ENTRIES_MAX, HELD_MAX, HOLES_MAX};
+use crate::layer::budget::Budget;
 use crate::layer::entry::{Device, Entry, EntryKind, Metadata, NodeKind};
 use crate::layer::error::{EntryFault, LayerError, display_start};
 use crate::layer::path::EntryPath;
+use crate::limits::{ATTRIBUTES_MAX, ENTRIES_MAX, HELD_MAX, HOLES_MAX, TARGET_MAX};
 use crate::stream::{COPY_BUFFER, CopyError, copy};
 use crate::tar_stream::{
     Attributes, Kind, Member, PaxRecord, Skip, SparseReader, TarError, TarReader, display_name,
 };
-
-/// The most bytes that the attributes of one entry may have. Linux allows 64 KiB for
-/// each, and most file systems no more for all of them; and a name and a link have to
-/// fit beside them into an extended header that readers take.
-pub(crate) const ATTRIBUTES_MAX: usize = 512 * 1024;
-
-/// The longest target of a symbolic link, as on Linux.
-const TARGET_MAX: usize = 4095;
 
 /// What Windows layers have in their PAX headers.
 const WINDOWS_PREFIX: &[u8] = b"MSWINDOWS.";

@@ -8,22 +8,16 @@ use std::sync::Arc;
 
 use crate::event::Oddity;
 use crate::layer::{
-    ATTRIBUTES_MAX, Budget, ENTRIES_MAX, Entry, EntryFault, EntryKind, EntryPath, HELD_MAX,
-    LayerError, Metadata, NodeKind, Whiteout, components, display_start, is_aufs_name,
-    size_of_attributes,
+    Budget, Entry, EntryFault, EntryKind, EntryPath, LayerError, Metadata, NodeKind, Whiteout,
+    components, display_start, is_aufs_name, size_of_attributes,
+};
+use crate::limits::{
+    ATTRIBUTES_MAX, DETOURS_MAX, DETOURS_PER_ENTRY, ENTRIES_MAX, HELD_MAX, SYMLINKS_MAX,
 };
 use crate::merge::oddities::Oddities;
 use crate::merge::tree::{
     Child, Directory, DirectoryId, Inode, InodeId, Inodes, Place, ROOT, Tree,
 };
-
-/// As many symbolic links may lie on one path, as on Linux.
-const SYMLINKS_MAX: usize = 40;
-
-/// How many components the targets of symbolic links may add to the paths of a layer,
-/// and how many more for each entry: some links lie on many paths, and are short.
-const DETOURS_MAX: u64 = 1_000_000;
-const DETOURS_PER_ENTRY: u64 = 16;
 
 /// Files at the root of an eStargz layer that belong to its compression, and not to
 /// the image (stargz-snapshotter, docs/estargz.md).

@@ -3,8 +3,8 @@
 //! Everything is written under a temporary name in the folder where it shall
 //! stand, and renamed when it is complete. A failure, or a signal that the
 //! binary turns into one, drops the value and with it the temporary. A process
-//! that is killed leaves a temporary: a folder is removed by the next
-//! [`PendingDirectory`] of the same name, a file stays.
+//! that is killed leaves a temporary, which is removed by the next [`PendingFile`]
+//! or [`PendingDirectory`] of the same name: it is locked while its process lives.
 
 use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -20,6 +20,11 @@ use crate::event::Watch;
 /// What the names of all temporaries have in them.
 const TEMPORARY: &str = ".restow-";
 
+/// What a [`PendingDirectory`] may have in it, and how the names of others begin: a
+/// folder with anything else in it is somebody's, whatever it is called.
+const PARTS: [&str; 4] = ["arriving", "blobs", "index.json", "oci-layout"];
+pub(crate) const PART: &str = "part-";
+
 /// A file that does not stand at its place yet.
 #[derive(Debug)]
 #[must_use = "the file only appears at `commit`"]
@@ -31,18 +36,31 @@ pub(crate) struct PendingFile {
 
 impl PendingFile {
     /// Begins a file that will stand at `target`, in place of what is there if
-    /// `replace` says so. Its mode will be 0666 less the umask.
+    /// `replace` says so, and removes those that killed processes left for the same
+    /// target. Its mode will be 0666 less the umask.
     pub(crate) fn create(target: &Path, replace: bool) -> io::Result<Self> {
-        let temporary = tempfile::Builder::new()
-            .prefix(&prefix_of(target))
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(folder_of(target))
-            .map_err(|error| without_temporary_name(folder_of(target), &error))?;
-        Ok(Self {
-            temporary,
-            target: target.to_owned(),
-            replace,
-        })
+        let (folder, prefix) = (folder_of(target), prefix_of(target));
+        remove_abandoned(folder, &prefix, Kind::File);
+        loop {
+            let temporary = tempfile::Builder::new()
+                .prefix(&prefix)
+                .permissions(Permissions::from_mode(0o666))
+                .tempfile_in(folder)
+                .map_err(|error| without_temporary_name(folder, &error))?;
+            if is_ours(temporary.as_file(), temporary.path()) {
+                return Ok(Self {
+                    temporary,
+                    target: target.to_owned(),
+                    replace,
+                });
+            }
+        }
+    }
+
+    /// Removes what killed processes left for the same target, if nothing will be
+    /// written there.
+    pub(crate) fn clear(target: &Path) {
+        remove_abandoned(folder_of(target), &prefix_of(target), Kind::File);
     }
 
     /// Another handle on the file, to write at other places of it.
@@ -106,7 +124,7 @@ impl PendingDirectory {
             "" => TEMPORARY.to_owned(),
             name => format!(".{name}{TEMPORARY}"),
         };
-        remove_abandoned(parent, &prefix);
+        remove_abandoned(parent, &prefix, Kind::Directory);
         loop {
             let temporary = tempfile::Builder::new()
                 .prefix(&prefix)
@@ -117,7 +135,7 @@ impl PendingDirectory {
             let Ok(lock) = File::open(temporary.path()) else {
                 continue;
             };
-            if lock.try_lock().is_ok() && is_still_there(&lock, temporary.path()) {
+            if is_ours(&lock, temporary.path()) {
                 return Ok(Self {
                     temporary,
                     _lock: lock,
@@ -147,31 +165,71 @@ impl PendingDirectory {
     }
 }
 
-/// Whether an open folder is the one that stands at a path.
+/// Locks a new temporary, and says whether it is still there: until it was locked,
+/// another process may have taken it for an abandoned one.
+///
+/// Where the file system has no locks, nobody takes anything for abandoned.
+fn is_ours(open: &File, path: &Path) -> bool {
+    match open.try_lock() {
+        Ok(()) | Err(TryLockError::Error(_)) => is_still_there(open, path),
+        Err(TryLockError::WouldBlock) => false,
+    }
+}
+
+/// Whether an open file or folder is the one that stands at a path.
 fn is_still_there(open: &File, path: &Path) -> bool {
-    match (open.metadata(), fs::metadata(path)) {
+    match (open.metadata(), fs::symlink_metadata(path)) {
         (Ok(open), Ok(there)) => (open.dev(), open.ino()) == (there.dev(), there.ino()),
         _ => false,
     }
 }
 
-/// Removes temporary folders that no process holds a lock on.
+/// What a temporary is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    File,
+    Directory,
+}
+
+/// Removes temporaries that no process holds a lock on.
 ///
 /// A kindness, not a duty: what cannot be removed, or is gone already, is no
 /// reason to fail.
-fn remove_abandoned(parent: &Path, prefix: &str) {
+fn remove_abandoned(parent: &Path, prefix: &str, kind: Kind) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let suffix = name.to_str().and_then(|name| name.strip_prefix(prefix));
-        // Whatever else lies there is not even opened: that may wait for ever.
-        if !(suffix.is_some_and(is_random) && entry.path().join("blobs").is_dir()) {
+        if !suffix.is_some_and(is_random) {
             continue;
         }
-        let lock = File::open(entry.path());
+        let path = entry.path();
+        // Whatever else lies there is not even opened: that may wait for ever.
+        let is_of_kind = entry.file_type().is_ok_and(|it| match kind {
+            Kind::File => it.is_file(),
+            Kind::Directory => it.is_dir() && holds_only_parts(&path),
+        });
+        let lock = if is_of_kind {
+            File::open(&path)
+        } else {
+            continue;
+        };
         if lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
-            let _ = fs::remove_dir_all(entry.path());
+            let _ = match kind {
+                Kind::File => fs::remove_file(&path),
+                Kind::Directory => fs::remove_dir_all(&path),
+            };
         }
     }
+}
+
+/// Whether all that is in a folder is what one for an output may have in it, however
+/// much of that there is: a process can be killed at any moment.
+fn holds_only_parts(folder: &Path) -> bool {
+    let is_part = |name: &str| PARTS.contains(&name) || name.starts_with(PART);
+    fs::read_dir(folder).is_ok_and(|mut entries| {
+        entries
+            .all(|entry| entry.is_ok_and(|entry| entry.file_name().to_str().is_some_and(is_part)))
+    })
 }
 
 /// Whether a text is such as ends the name of a temporary.
@@ -280,20 +338,51 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         let others = [
-            ".apple.restow-a1b2c3",
-            ".app.restow-mine",
-            ".app.restow-d4e5f6",
+            ".apple.restow-a1b2c3/blobs",
+            ".app.restow-mine/blobs",
+            ".app.restow-d4e5f6/of a user",
         ];
-        fs::create_dir_all(path(".app.restow-a1b2c3/blobs")).unwrap();
-        fs::create_dir_all(path(".apple.restow-a1b2c3/blobs")).unwrap();
-        fs::create_dir_all(path(".app.restow-mine/blobs")).unwrap();
-        fs::create_dir_all(path(".app.restow-d4e5f6/of a user")).unwrap();
+        let abandoned = [
+            ".app.restow-a1b2c3/blobs/sha256",
+            ".app.restow-g7h8i9",
+            ".app.restow-j1k2l3/part-7",
+            ".app.restow-m4n5o6/arriving/3",
+        ];
+        for name in others.iter().chain(&abandoned) {
+            fs::create_dir_all(path(name)).unwrap();
+        }
+        fs::write(path(".app.restow-file01"), "a file").unwrap();
         let one = PendingDirectory::create_in(directory.path(), "app").unwrap();
-        fs::create_dir(one.path().join("blobs")).unwrap();
         let two = PendingDirectory::create_in(directory.path(), "app").unwrap();
         assert!(one.path().exists() && two.path().exists());
+        assert!(abandoned.iter().all(|name| !path(name).exists()));
+        assert!(others.iter().all(|name| path(name).exists()));
+        assert!(path(".app.restow-file01").exists());
+    }
+
+    #[test]
+    fn an_abandoned_file_is_removed_and_others_are_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let others = [
+            ".apple.restow-a1b2c3",
+            ".app.restow-mine",
+            "app.restow-a1b2c3",
+        ];
+        for name in others.iter().chain(&[".app.restow-a1b2c3"]) {
+            fs::write(path(name), "half").unwrap();
+        }
+        let one = PendingFile::create(&path("app"), false).unwrap();
+        let two = PendingFile::create(&path("app"), true).unwrap();
         assert!(!path(".app.restow-a1b2c3").exists());
         assert!(others.iter().all(|name| path(name).exists()));
+        one.commit().unwrap();
+        two.commit().unwrap();
+        assert!(path("app").exists());
+        // A link is nobody's temporary.
+        std::os::unix::fs::symlink("app", path(".app.restow-d4e5f6")).unwrap();
+        drop(PendingFile::create(&path("app"), true).unwrap());
+        assert!(fs::symlink_metadata(path(".app.restow-d4e5f6")).is_ok());
     }
 
     #[test]

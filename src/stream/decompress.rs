@@ -5,16 +5,10 @@ use std::io::{self, BufRead, Read};
 
 use liblzma::stream as xz;
 
+use crate::limits::{UNPACKED_MAX, UNPACKED_RATIO_MAX, XZ_MEMORY_MAX, ZSTD_WINDOW_LOG_MAX};
+
 /// How many bytes [`Compression::sniff`] wants to see.
 pub(crate) const SNIFF_LENGTH: usize = 8;
-
-/// The largest zstd window that is accepted, as a power of two: 128 MiB, the most
-/// that `zstd --ultra` writes without `--long`. The format's own limit is 3.75 TiB,
-/// and a decoder must hold the window in memory.
-const ZSTD_WINDOW_LOG_MAX: u32 = 27;
-
-/// The memory that an xz stream may claim: `xz -9` needs 65 MiB to unpack.
-const XZ_MEMORY_MAX: u64 = 128 * 1024 * 1024;
 
 /// The compression of a layer, or of a whole archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -66,49 +60,111 @@ impl fmt::Display for Compression {
 /// Unpacks a stream of any [`Compression`].
 ///
 /// One level only: a gzip stream in a gzip stream comes out as the inner one.
-/// Memory is bounded whatever the stream claims.
-pub(crate) enum Decoder<R: BufRead> {
+/// Memory is bounded whatever the stream claims, and so is what it unpacks to: by
+/// [`UNPACKED_MAX`], and beyond that by [`UNPACKED_RATIO_MAX`]. What a format says of
+/// its own unpacked size (zstd in a frame's header, gzip and xz behind the data) is
+/// compared by its decoder.
+pub(crate) struct Decoder<R: BufRead> {
+    kind: Kind<Metered<R>>,
+    /// How many bytes came out.
+    unpacked: u64,
+    /// How many may come out, however few went in.
+    free: u64,
+}
+
+enum Kind<R: BufRead> {
     /// Passed on as it is.
     None(R),
-    /// gzip.
     Gzip(GzipMembers<R>),
-    /// zstd.
     Zstd(zstd::stream::read::Decoder<'static, R>),
-    /// xz.
     Xz(liblzma::bufread::XzDecoder<R>),
-    /// bzip2.
     Bzip2(bzip2::bufread::MultiBzDecoder<R>),
 }
 
 impl<R: BufRead> Decoder<R> {
     /// Wraps a compressed stream.
     pub(crate) fn new(compression: Compression, input: R) -> io::Result<Self> {
-        Ok(match compression {
-            Compression::None => Self::None(input),
-            Compression::Gzip => Self::Gzip(GzipMembers::new(input)),
+        Self::with_free(compression, input, UNPACKED_MAX)
+    }
+
+    fn with_free(compression: Compression, input: R, free: u64) -> io::Result<Self> {
+        let input = Metered { input, taken: 0 };
+        let kind = match compression {
+            Compression::None => Kind::None(input),
+            Compression::Gzip => Kind::Gzip(GzipMembers::new(input)),
             Compression::Zstd => {
                 let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?;
                 decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
-                Self::Zstd(decoder)
+                Kind::Zstd(decoder)
             }
             Compression::Xz => {
                 let stream = xz::Stream::new_stream_decoder(XZ_MEMORY_MAX, xz::CONCATENATED)?;
-                Self::Xz(liblzma::bufread::XzDecoder::new_stream(input, stream))
+                Kind::Xz(liblzma::bufread::XzDecoder::new_stream(input, stream))
             }
-            Compression::Bzip2 => Self::Bzip2(bzip2::bufread::MultiBzDecoder::new(input)),
+            Compression::Bzip2 => Kind::Bzip2(bzip2::bufread::MultiBzDecoder::new(input)),
+        };
+        Ok(Self {
+            kind,
+            unpacked: 0,
+            free,
         })
+    }
+
+    /// How many bytes went in.
+    fn taken(&self) -> u64 {
+        match &self.kind {
+            Kind::None(input) => input.taken,
+            Kind::Gzip(decoder) => decoder.taken(),
+            Kind::Zstd(decoder) => decoder.get_ref().taken,
+            Kind::Xz(decoder) => decoder.get_ref().taken,
+            Kind::Bzip2(decoder) => decoder.get_ref().taken,
+        }
     }
 }
 
 impl<R: BufRead> Read for Decoder<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::None(input) => input.read(buffer),
-            Self::Gzip(input) => input.read(buffer),
-            Self::Zstd(input) => input.read(buffer),
-            Self::Xz(input) => input.read(buffer),
-            Self::Bzip2(input) => input.read(buffer),
+        let length = match &mut self.kind {
+            Kind::None(input) => return input.read(buffer),
+            Kind::Gzip(input) => input.read(buffer),
+            Kind::Zstd(input) => input.read(buffer),
+            Kind::Xz(input) => input.read(buffer),
+            Kind::Bzip2(input) => input.read(buffer),
+        }?;
+        self.unpacked += length as u64;
+        if self.unpacked > self.free && self.unpacked / UNPACKED_RATIO_MAX > self.taken() {
+            return Err(io::Error::other(format!(
+                "it unpacks to more than {} bytes and {UNPACKED_RATIO_MAX} times its own, which \
+                 is the most that is accepted",
+                self.free
+            )));
         }
+        Ok(length)
+    }
+}
+
+/// Counts what is taken from a reader.
+struct Metered<R> {
+    input: R,
+    taken: u64,
+}
+
+impl<R: BufRead> Read for Metered<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.input.read(buffer)?;
+        self.taken += length as u64;
+        Ok(length)
+    }
+}
+
+impl<R: BufRead> BufRead for Metered<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.input.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.taken += amount as u64;
+        self.input.consume(amount);
     }
 }
 
@@ -116,7 +172,7 @@ impl<R: BufRead> Read for Decoder<R> {
 ///
 /// Padding behind the last member, and anything else that does not begin a
 /// member, is ignored, as gzip(1) does and the engines that call it.
-pub(crate) struct GzipMembers<R> {
+struct GzipMembers<R> {
     /// Absent once the last member has ended.
     member: Option<flate2::bufread::GzDecoder<R>>,
 }
@@ -126,6 +182,14 @@ impl<R: BufRead> GzipMembers<R> {
         Self {
             member: Some(flate2::bufread::GzDecoder::new(input)),
         }
+    }
+}
+
+impl<R: BufRead> GzipMembers<Metered<R>> {
+    fn taken(&self) -> u64 {
+        // Nothing more comes out once it is absent.
+        let member = self.member.as_ref();
+        member.map_or(u64::MAX, |member| member.get_ref().taken)
     }
 }
 
@@ -261,6 +325,37 @@ mod tests {
                 unpack(&flipped).map_or(true, |out| out == text),
                 "{kind} flipped"
             );
+        }
+    }
+
+    /// Zeros, unpacked where only some bytes are free.
+    #[test]
+    fn a_stream_that_unpacks_to_far_more_than_it_has_is_refused() {
+        let zeros = vec![0; 64 << 20];
+        for packed in [zstd_frame(&zeros), xz(&zeros), bzip2(&zeros)] {
+            let kind = Compression::sniff(&packed);
+            let read = |free| {
+                let mut decoder = Decoder::with_free(kind, packed.as_slice(), free).unwrap();
+                io::copy(&mut decoder, &mut io::sink()).map_err(|error| error.to_string())
+            };
+            let refused = "it unpacks to more than 33554432 bytes and 1032 times its own, which \
+                           is the most that is accepted";
+            assert_eq!(read(32 << 20), Err(refused.to_owned()), "{kind}");
+            assert_eq!(read(64 << 20), Ok(64 << 20), "{kind}");
+        }
+        let packed = gzip(&zeros);
+        let mut decoder = Decoder::with_free(Compression::Gzip, packed.as_slice(), 1).unwrap();
+        assert_eq!(io::copy(&mut decoder, &mut io::sink()).unwrap(), 64 << 20);
+    }
+
+    /// A frame of ten bytes whose header says that it has three.
+    #[test]
+    fn a_zstd_frame_that_unpacks_to_more_than_it_says_is_refused() {
+        for (said, is_taken) in [(10, true), (3, false), (11, false), (0, false)] {
+            // Magic; one segment, and one byte for its size; the last block, raw, of ten bytes.
+            let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0x20, said, 0x51, 0, 0];
+            frame.extend([b'x'; 10]);
+            assert_eq!(unpack(&frame).is_ok(), is_taken, "{said}");
         }
     }
 

@@ -13,7 +13,7 @@ mod hash_writer;
 mod spool;
 
 pub(crate) use block::Workers;
-pub(crate) use commit::{PendingDirectory, PendingFile, is_temporary, lock_directory};
+pub(crate) use commit::{PART, PendingDirectory, PendingFile, is_temporary, lock_directory};
 pub(crate) use compress::Encoder;
 pub use compress::Recoding;
 pub(crate) use copy::{CopyError, Counted, copy};

@@ -1,18 +1,9 @@
 //! The extended headers that may stand before a member's own.
 
+use crate::limits::{EXTENSION_MAX, EXTENSIONS_MAX};
 use crate::tar_stream::BLOCK;
 use crate::tar_stream::header::TarError;
 use crate::tar_stream::pax::PaxRecords;
-
-/// The most that a PAX header or a GNU long name may hold, as in Go's reader.
-const EXTENSION_MAX: u64 = 1024 * 1024;
-
-/// The most that all of them together may hold before one member, their own
-/// blocks included, so that empty ones do not go on for ever either.
-///
-/// That is one PAX header of the greatest size and all that can reasonably stand
-/// beside it: a name and a link, of which no system takes more than 4 KiB.
-const EXTENSIONS_MAX: u64 = 2 * EXTENSION_MAX;
 
 /// What stood before a member's own header.
 #[derive(Debug, Default)]

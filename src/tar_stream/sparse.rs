@@ -2,13 +2,10 @@
 
 use std::io::{self, Read};
 
+use crate::limits::SEGMENTS_MAX;
 use crate::tar_stream::header::{TarError, number};
 use crate::tar_stream::input::read_full;
 use crate::tar_stream::pax::{PaxRecords, decimal};
-
-/// The most segments that a map may have. What packs layers writes a few, and
-/// each is held in memory: this many make 1 MiB.
-const SEGMENTS_MAX: usize = 65_536;
 
 /// Where the data of a sparse file lies in the file.
 ///

@@ -4,6 +4,7 @@
 //! of all layers, of a range that has it, and of a range above it, which needs to
 //! know what is below. What it does to a range below it is for `verify` to say.
 
+mod corpus;
 mod headers;
 
 use crate::support::Sandbox;

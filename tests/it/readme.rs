@@ -60,3 +60,46 @@ fn the_examples_work_when_pasted() {
         assert!(sandbox.path(name).is_file(), "{name}");
     }
 }
+
+/// The paths in a text that begin so, between backticks.
+fn paths(text: &'static str, start: &'static str) -> impl Iterator<Item = &'static str> {
+    let words = text.split('`').skip(1).step_by(2);
+    words.filter(move |it| it.starts_with(start) && !it.contains(['*', ' ']))
+}
+
+#[test]
+fn the_tests_that_hold_a_promise_are_there() {
+    let text = include_str!("../../README.md");
+    let (_, promises) = text
+        .split_once("## What is promised\n")
+        .expect("there are promises");
+    let (promises, _) = promises.split_once("\n## ").expect("the section ends");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let holds_tests = |path: &str| {
+        let file = std::fs::read_to_string(root.join(path));
+        let file = file.unwrap_or_else(|error| panic!("{path}: {error}"));
+        assert!(file.contains("#[test]"), "{path} has no test");
+    };
+    for promise in promises.lines().filter(|it| it.starts_with("- **")) {
+        assert!(paths(promise, "tests/it/").count() > 0, "{promise}");
+    }
+    paths(promises, "tests/it/").for_each(holds_tests);
+}
+
+#[test]
+fn files_that_are_named_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let texts = [
+        include_str!("../../README.md"),
+        include_str!("../../SECURITY.md"),
+        include_str!("../../src/lib.rs"),
+        include_str!("../../src/limits.rs"),
+    ];
+    for text in texts {
+        for start in ["tests/", "src/", "README.md", "CHANGELOG.md", "SECURITY.md"] {
+            for path in paths(text, start) {
+                assert!(root.join(path).exists(), "{path}");
+            }
+        }
+    }
+}

@@ -5,17 +5,8 @@ use std::fmt::Write as _;
 
 use crate::error::{Error, Result};
 use crate::format::container::{Container, Member};
+use crate::limits::{MEMBER_LINKS_MAX, MEMBER_PATH_MAX, MEMBERS_MAX};
 use crate::tar_stream::{self, Kind, display_name};
-
-/// How many links may be followed one after the other, as in Linux.
-const LINKS_MAX: usize = 40;
-
-/// The most members that are remembered. An archive of images has some four a
-/// layer; a tar with more is a root filesystem, or meant to exhaust memory.
-pub(super) const MEMBERS_MAX: usize = 100_000;
-
-/// Longer paths than Linux has are not looked up by any document.
-const PATH_MAX: usize = 4096;
 
 /// How many control files may be there more than once, before it is not worth
 /// while to find out whether they are the same.
@@ -51,7 +42,7 @@ impl MemberIndex {
     pub(super) fn add(&mut self, member: &tar_stream::Member, position: u64) -> Result<bool> {
         self.count += 1;
         let has_room = self.count < MEMBERS_MAX;
-        let is_short = |path: &[u8]| path.len() <= PATH_MAX;
+        let is_short = |path: &[u8]| path.len() <= MEMBER_PATH_MAX;
         let path = normal(&member.path)?;
         let Some(path) = path.filter(|path| is_short(path.as_bytes()) && is_short(&member.link))
         else {
@@ -91,7 +82,7 @@ impl MemberIndex {
             return Ok(None);
         };
         let mut path = wanted.as_str();
-        for _ in 0..LINKS_MAX {
+        for _ in 0..MEMBER_LINKS_MAX {
             match self.members.get(path) {
                 Some(Slot::File { position, size }) => {
                     return Ok(Some(Member {

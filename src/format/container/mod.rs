@@ -30,7 +30,7 @@ pub(crate) use whole::WholeStream;
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, Place, Result};
 use crate::event::Watch;
-use crate::image::{DOCUMENT_MAX, DOCUMENTS_MAX};
+use crate::limits::{DOCUMENT_MAX, DOCUMENTS_MAX};
 use crate::stream::{Compression, Hashed, Tapped, copy};
 
 /// One of the byte strings in a container.

@@ -12,10 +12,11 @@ use std::path::{Path, PathBuf};
 use crate::digest::Algorithm;
 use crate::error::{Error, Place, Result};
 use crate::event::Watch;
-use crate::format::container::index::{MEMBERS_MAX, MemberIndex};
+use crate::format::container::index::MemberIndex;
 use crate::format::container::{
     Container, FileSlice, Measured, Member, is_of_archive, not_an_image,
 };
+use crate::limits::MEMBERS_MAX;
 use crate::stream::{Compression, CopyError, SNIFF_LENGTH, Tapped, copy};
 use crate::tar_stream::{Kind, Skippable, TarError, TarReader, is_tar_header};
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Deserializer, Value};
 
-use crate::image::{DESCRIPTORS_MAX, Descriptor, DocumentError};
+use crate::image::{Descriptor, DocumentError, check_values};
+use crate::limits::DESCRIPTORS_MAX;
 
 /// An element of `manifest.json`.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,8 +34,12 @@ pub(super) struct ManifestJson {
 /// an empty list, other keys ignored, and bytes behind the value too.
 pub(super) fn parse(bytes: &[u8]) -> Result<ManifestJson, DocumentError> {
     let (elements, has_trailing_bytes) = parse_each(bytes)?;
+    let elements: Vec<Element> = elements.into_iter().collect::<Result<_, _>>()?;
+    // Each becomes a descriptor where an index lists the images.
+    let tags = elements.iter().map(|element| element.tags.len());
+    check_count("RepoTags", tags.sum())?;
     Ok(ManifestJson {
-        elements: elements.into_iter().collect::<Result<_, _>>()?,
+        elements,
         has_trailing_bytes,
     })
 }
@@ -45,6 +50,7 @@ pub(super) type Elements = (Vec<Result<Element, DocumentError>>, bool);
 /// Reads `manifest.json`, of which an element may be malformed, and others not.
 pub(super) fn parse_each(bytes: &[u8]) -> Result<Elements, DocumentError> {
     let text = String::from_utf8_lossy(bytes);
+    check_values(&text)?;
     let mut values = Deserializer::from_str(&text).into_iter::<Value>();
     let value = match values.next() {
         Some(value) => value?,
@@ -56,13 +62,7 @@ pub(super) fn parse_each(bytes: &[u8]) -> Result<Elements, DocumentError> {
         Value::Array(elements) => elements,
         _ => return Err(wrong(String::from("the document"), "a list of images")),
     };
-    if elements.len() > DESCRIPTORS_MAX {
-        return Err(DocumentError::TooMany {
-            field: "the document".to_owned(),
-            count: elements.len(),
-            limit: DESCRIPTORS_MAX,
-        });
-    }
+    check_count("the document", elements.len())?;
     let elements = elements.iter().enumerate();
     let elements = elements.map(|(at, element)| parse_element(at, element));
     Ok((elements.collect(), !rest.trim().is_empty()))
@@ -91,6 +91,18 @@ fn parse_element(at: usize, element: &Value) -> Result<Element, DocumentError> {
             .ok_or_else(|| wrong(path("RepoTags"), "a list of references"))?,
         layers: texts(element, "Layers").ok_or_else(|| wrong(path("Layers"), "a list of paths"))?,
         sources,
+    })
+}
+
+/// Refuses a list that is longer than any image needs.
+pub(super) fn check_count(field: &str, count: usize) -> Result<(), DocumentError> {
+    if count <= DESCRIPTORS_MAX {
+        return Ok(());
+    }
+    Err(DocumentError::TooMany {
+        field: field.to_owned(),
+        count,
+        limit: DESCRIPTORS_MAX,
     })
 }
 

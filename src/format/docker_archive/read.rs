@@ -11,7 +11,8 @@ use crate::format::oci_layout::{Graph, is_layout};
 use crate::format::oci_layout::{check_marker, find_index};
 use crate::format::source::{Content, Image, ImageSource, Layer, Root, Target};
 use crate::image::media_type::LayerType;
-use crate::image::{Config, DOCUMENTS_MAX, Document, DocumentError, Reference};
+use crate::image::{Config, Document, DocumentError, Reference};
+use crate::limits::DOCUMENTS_MAX;
 use crate::stream::Compression;
 
 /// A docker archive that is open for reading.

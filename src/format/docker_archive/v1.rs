@@ -5,7 +5,7 @@
 //! (`image/tarexport/load.go`, engines 1.10 to 28), so that the image gets the
 //! id that it has there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -14,9 +14,10 @@ use crate::digest::DiffId;
 use crate::error::{Error, Result};
 use crate::event::Watch;
 use crate::format::container::{Container, Member, find_document, spend, unpacked_digest};
-use crate::format::docker_archive::manifest_json::Element;
+use crate::format::docker_archive::manifest_json::{Element, check_count};
 use crate::format::docker_archive::{REPOSITORIES, go};
-use crate::image::{Config, DESCRIPTORS_MAX, DOCUMENTS_MAX, Document, DocumentError, go_json};
+use crate::image::{Config, Document, DocumentError, check_values, go_json, parse_value};
+use crate::limits::{DESCRIPTORS_MAX, DOCUMENTS_MAX};
 use crate::tar_stream::TarError;
 
 /// From this version on, Docker kept fields of a v1 image that it did not know.
@@ -105,10 +106,19 @@ fn read_repositories(container: &dyn Container) -> Result<Vec<(String, Vec<Strin
         what: format!("`{REPOSITORIES}`"),
         source,
     };
-    let names: Map<String, Value> =
-        serde_json::from_slice(&bytes).map_err(|error| malformed(error.into()))?;
+    let names = parse_value(&bytes).map_err(malformed)?;
+    let wrong = || {
+        malformed(DocumentError::Field {
+            field: "the document".to_owned(),
+            expected: "an object",
+        })
+    };
+    let names = names.as_object().ok_or_else(wrong)?;
+    let tags = names.values().filter_map(Value::as_object).map(Map::len);
+    check_count("the document", tags.sum()).map_err(malformed)?;
     let mut ids: Vec<(String, Vec<String>)> = Vec::new();
-    for (name, tags) in &names {
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for (name, tags) in names {
         let wrong = || {
             malformed(DocumentError::Field {
                 field: name.clone(),
@@ -118,10 +128,11 @@ fn read_repositories(container: &dyn Container) -> Result<Vec<(String, Vec<Strin
         for (tag, id) in tags.as_object().ok_or_else(wrong)? {
             let id = id.as_str().ok_or_else(wrong)?;
             let reference = format!("{name}:{tag}");
-            match ids.iter_mut().find(|(listed, _)| listed == id) {
-                Some((_, references)) => references.push(reference),
-                None => ids.push((id.to_owned(), vec![reference])),
+            let place = *places.entry(id).or_insert(ids.len());
+            if place == ids.len() {
+                ids.push((id.to_owned(), Vec::new()));
             }
+            ids[place].1.push(reference);
         }
     }
     Ok(ids)
@@ -135,13 +146,16 @@ struct V1Image {
 
 fn parse_image(id: &str, bytes: &[u8]) -> Result<V1Image> {
     let text = String::from_utf8_lossy(bytes);
-    let malformed = |error: serde_json::Error| Error::Document {
-        what: format!("`{id}/json`"),
-        source: error.into(),
+    let parse = || {
+        check_values(&text)?;
+        Ok(V1Image {
+            value: serde_json::from_str(&text)?,
+            raw: serde_json::from_str(&text)?,
+        })
     };
-    Ok(V1Image {
-        value: serde_json::from_str(&text).map_err(malformed)?,
-        raw: serde_json::from_str(&text).map_err(malformed)?,
+    parse().map_err(|source| Error::Document {
+        what: format!("`{id}/json`"),
+        source,
     })
 }
 

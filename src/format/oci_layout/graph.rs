@@ -1,5 +1,7 @@
 //! From a descriptor to the documents and layers under it.
 
+use serde_json::Value;
+
 use crate::digest::Hasher;
 use crate::error::{Error, Place, Result};
 use crate::format::container::{Container, Member, read_document, spend};
@@ -7,9 +9,9 @@ use crate::format::oci_layout::blob_path;
 use crate::format::source::{Artifact, Content, Image, IndexContent, Layer};
 use crate::image::media_type::{self, DocumentKind, LayerType};
 use crate::image::{
-    Config, DESCRIPTORS_MAX, DOCUMENTS_MAX, Descriptor, Document, DocumentError, Index, Manifest,
-    NESTING_MAX, View,
+    Config, Descriptor, Document, DocumentError, Index, Manifest, View, parse_value,
 };
+use crate::limits::{DESCRIPTORS_MAX, DOCUMENT_MAX, DOCUMENTS_MAX, NESTING_MAX};
 
 /// The blobs of a layout.
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +72,11 @@ impl<'a> Graph<'a> {
                     name: name.to_owned(),
                 });
             }
-            DocumentKind::Other => return Ok(opaque(self.blob(descriptor)?)),
+            DocumentKind::Other => {
+                let blob = self.blob(descriptor)?;
+                self.check_opaque(descriptor, blob.as_ref(), budget)?;
+                return Ok(opaque(blob));
+            }
         }
         let Some(bytes) = self.document_bytes(descriptor)? else {
             return Ok(opaque(None));
@@ -205,6 +211,30 @@ impl<'a> Graph<'a> {
         Ok(blob)
     }
 
+    /// Refuses a manifest or an index that an index calls something else: it would be
+    /// passed on alone, without all that it names.
+    fn check_opaque(
+        &self,
+        descriptor: &Descriptor,
+        blob: Option<&Member>,
+        budget: &mut Budget,
+    ) -> Result<()> {
+        let Some(member) = blob.filter(|it| it.size <= budget.bytes.min(DOCUMENT_MAX)) else {
+            return Ok(());
+        };
+        budget.bytes -= member.size;
+        let bytes = read_document(self.container, member)?;
+        let kind = match bytes.trim_ascii_start() {
+            [b'{', ..] => parse_value(&bytes).ok().and_then(|it| kind_of(&it)),
+            _ => None,
+        };
+        kind.map_or(Ok(()), |kind| {
+            let expected = descriptor.media_type().to_owned();
+            let mislabeled = DocumentError::Mislabeled { expected, kind };
+            Err(malformed(descriptor, mislabeled))
+        })
+    }
+
     /// Reads and verifies a blob that is a document; `None` if it is not there.
     ///
     /// A descriptor may embed it, which is as good.
@@ -259,6 +289,22 @@ fn malformed(descriptor: &Descriptor, source: DocumentError) -> Error {
     Error::Document {
         what: format!("blob {}", descriptor.digest()),
         source,
+    }
+}
+
+/// What a document is by what it says of itself, or else by its fields, if that is an
+/// index or a manifest.
+fn kind_of(value: &Value) -> Option<&'static str> {
+    let (index, manifest) = ("an index", "a manifest");
+    match value.get("mediaType").and_then(Value::as_str) {
+        Some(media_type) => match DocumentKind::of(media_type) {
+            DocumentKind::Index => Some(index),
+            DocumentKind::Manifest => Some(manifest),
+            DocumentKind::Schema1 | DocumentKind::Other => None,
+        },
+        None if value.get("schemaVersion") != Some(&2.into()) => None,
+        None if value.get("manifests").is_some() => Some(index),
+        None => value.get("layers").map(|_| manifest),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::format::Format;
 use crate::format::container::{Container, find_document};
 use crate::format::oci_layout::{Graph, INDEX, MARKER};
 use crate::format::source::{Content, ImageSource, Root, Target};
-use crate::image::{Document, Index};
+use crate::image::{Document, Index, parse_value};
 
 /// A layout that is open for reading.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(in crate::format) fn is_layout(container: &dyn Container) -> Result<bool> {
     let Some(bytes) = find_document(container, INDEX)? else {
         return Ok(false);
     };
-    let value: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();
+    let value = parse_value(&bytes).ok();
     Ok(value.is_some_and(|value| value.get("manifests").is_some()))
 }
 
@@ -59,7 +59,7 @@ pub(in crate::format) fn check_marker(container: &dyn Container) -> Result<()> {
     let Some(bytes) = find_document(container, MARKER)? else {
         return Ok(());
     };
-    let value: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();
+    let value = parse_value(&bytes).ok();
     let version = value
         .as_ref()
         .and_then(|value| value.get("imageLayoutVersion")?.as_str());

@@ -16,9 +16,9 @@ use crate::format::source::Root;
 use crate::format::survey::{Loose, Surveyor, chain_of, hash};
 use crate::image::media_type::{self, DocumentKind, LayerType};
 use crate::image::{
-    CONTAINERD_NAME, Descriptor, Document, DocumentError, NESTING_MAX, Platform, REF_NAME,
-    Reference,
+    CONTAINERD_NAME, Descriptor, Document, DocumentError, Platform, REF_NAME, Reference,
 };
+use crate::limits::NESTING_MAX;
 
 /// The annotation with which `BuildKit` says which image an attestation speaks of.
 const ATTESTED: &str = "vnd.docker.reference.digest";

@@ -17,7 +17,7 @@ use crate::format::oci_layout::{INDEX, MARKER, MARKER_CONTENT, blob_path};
 use crate::format::sink::{BlobWriter, ImageSink, OutputIndex, OutputRoot};
 use crate::format::source::Root;
 use crate::image::{CONTAINERD_NAME, Descriptor, Document, Index, REF_NAME};
-use crate::stream::{Hashed, PendingDirectory, PendingFile, is_temporary, lock_directory};
+use crate::stream::{Hashed, PART, PendingDirectory, PendingFile, is_temporary, lock_directory};
 
 /// A layout that is being written.
 ///
@@ -149,7 +149,7 @@ impl ImageSink for LayoutSink {
 
     fn begin_blob(&self, _: Option<&Hashed>) -> Result<Box<dyn BlobWriter + '_>> {
         let number = self.parts.fetch_add(1, Ordering::Relaxed);
-        let path = self.staging.path().join(format!("part-{number}"));
+        let path = self.staging.path().join(format!("{PART}{number}"));
         let file = File::create(&path).map_err(|error| self.failed(error))?;
         Ok(Box::new(Part {
             sink: self,
@@ -242,6 +242,8 @@ fn join(target: &Path, staging: &Path, index: &OutputIndex, watch: &Watch<'_>) -
     for (name, content) in [(INDEX, nothing.as_slice()), (MARKER, MARKER_CONTENT)] {
         if container.find(name)?.is_none() {
             replace(&target.join(name), content).map_err(failed)?;
+        } else {
+            PendingFile::clear(&target.join(name));
         }
     }
     move_blobs(&staging.join("blobs"), &target.join("blobs")).map_err(failed)?;

@@ -9,7 +9,8 @@ use crate::error::{Error, Result};
 use crate::finding::{Code, Finding, Findings, Site};
 use crate::format::container::{Container, Member, read_document};
 use crate::format::survey::{SurveyedBlob, SurveyedImage, config, machine_failed};
-use crate::image::{Config, DESCRIPTORS_MAX, Descriptor, Document, DocumentError, View};
+use crate::image::{Config, Descriptor, Document, DocumentError, View};
+use crate::limits::DESCRIPTORS_MAX;
 
 /// The files that tie an input together, and need no other to refer to them.
 const CONTROL_FILES: [&str; 4] = ["index.json", "manifest.json", "oci-layout", "repositories"];

@@ -345,6 +345,11 @@ fn layouts_that_are_not_whole() {
                 "error: cannot read `in.tar`\n  caused by: it holds no image\n",
             ),
             case(
+                descriptor(|it| it["mediaType"] = "appdication/x".into()),
+                TO_LAYOUT,
+                "error: cannot read `in.tar`\n  caused by: blob sha256:79a0c8675b53c951e573a6527c0e55ad0e463f49747f259b497b51857c887854 cannot be understood\n  caused by: it is a manifest, and its descriptor says `appdication/x`\n",
+            ),
+            case(
                 blob(is_manifest, None),
                 TO_LAYOUT,
                 "error: cannot read `in.tar`\n  caused by: `index.json` names `blobs/sha256/79a0c8675b53c951e573a6527c0e55ad0e463f49747f259b497b51857c887854`, which is not in the archive\n",

@@ -81,7 +81,8 @@ impl Image {
                 media_type,
             })
             .collect();
-        let config = String::from_utf8(config.to_vec()).expect("a config is UTF-8");
+        // As in every Go program, what is no UTF-8 is some other character.
+        let config = String::from_utf8_lossy(config).into_owned();
         let parsed: Value = serde_json::from_str(&config).expect("a config is JSON");
         let image = Self {
             tags,
@@ -180,10 +181,10 @@ impl Store {
             .unwrap_or_else(|| panic!("there is no `{name}`"))
     }
 
-    /// A file as JSON.
+    /// A file as JSON. As in every Go program, what is no UTF-8 is some other character.
     #[track_caller]
     pub(crate) fn json(&self, name: &str) -> Value {
-        serde_json::from_slice(self.file(name))
+        serde_json::from_str(&String::from_utf8_lossy(self.file(name)))
             .unwrap_or_else(|error| panic!("`{name}` is not JSON: {error}"))
     }
 

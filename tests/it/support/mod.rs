@@ -5,6 +5,7 @@
 
 pub(crate) mod canonical;
 pub(crate) mod codec;
+pub(crate) mod commands;
 pub(crate) mod cost;
 pub(crate) mod engine;
 pub(crate) mod entry;
@@ -36,6 +37,36 @@ pub(crate) fn random_cases(cases: u32) -> Config {
         cases,
         failure_persistence: Some(Box::new(FileFailurePersistence::Off)),
         ..Config::default()
+    }
+}
+
+/// How often something is tried that is tried at random places: so often, or as often as
+/// `RESTOW_TRIALS` says.
+pub(crate) fn trials(usual: usize) -> usize {
+    let chosen = std::env::var("RESTOW_TRIALS").ok();
+    chosen.and_then(|it| it.parse().ok()).unwrap_or(usual)
+}
+
+/// Numbers that look random and are the same in every run (splitmix64).
+#[derive(Debug)]
+pub(crate) struct Seed(u64);
+
+impl Seed {
+    /// Numbers of their own for each name.
+    pub(crate) fn of(name: &str) -> Self {
+        let mix = |sum: u64, byte| sum.wrapping_mul(0x0100_0000_01b3) ^ u64::from(byte);
+        Self(name.bytes().fold(0xcbf2_9ce4_8422_2325, mix))
+    }
+
+    /// A number below `end`.
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let end = u64::try_from(end).expect("a number has at most 64 bits");
+        let number = (mixed ^ (mixed >> 31)) % end;
+        usize::try_from(number).expect("it is below a number of this size")
     }
 }
 

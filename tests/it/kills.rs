@@ -1,0 +1,186 @@
+//! `kill -9` at any moment: a layout stays whole, and the next run clears up.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::Stdio;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::support::image::{Facts, Store, facts};
+use crate::support::judge::Format;
+use crate::support::make::{self, Image};
+use crate::support::sandbox::tree;
+use crate::support::{Sandbox, Seed, trials};
+
+/// Kills in the ordinary run of the tests.
+const KILLS: usize = 200;
+
+/// The images of a layout, every blob of which is what its name says.
+///
+/// What a killed run left may lie there; nothing refers to it.
+#[track_caller]
+fn assert_valid_layout(path: &Path) -> Vec<Facts> {
+    let layout = Store::open(path).layout();
+    assert_eq!(layout.missing, BTreeSet::new(), "blobs that are missing");
+    let mut found = facts(&layout.host_images());
+    found.sort();
+    found
+}
+
+/// An image of many small layers and one that takes a while: a run has as many things to
+/// do as there are.
+fn image(tag: &str, layers: usize) -> Image {
+    let layer = |number| make::layer(&format!("file {tag}/{number} {number}"));
+    let mut layers: Vec<Vec<u8>> = (0..layers).map(layer).collect();
+    layers.push(make::tar(&[make::Member::file("big", vec![b'x'; 1 << 18])]));
+    Image::of_layers(&[tag], layers)
+}
+
+/// Everything that the folder of the outputs has, but blobs.
+fn names(folder: &Path) -> Vec<String> {
+    let names = tree(folder).into_keys();
+    names.filter(|it| !it.contains("/blobs/")).collect()
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir(to).expect("a folder can be made");
+    for entry in fs::read_dir(from).expect("the folder can be read") {
+        let entry = entry.expect("the folder can be read");
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("a file can be copied");
+        }
+    }
+}
+
+/// How a run into the layout is killed.
+struct Kill<'a> {
+    /// The command and its options.
+    command: &'a [&'a str],
+    /// Whether there is a layout with images.
+    exists: bool,
+}
+
+/// Runs into a layout until it is killed after some time, and returns whether it was.
+fn killed_after(sandbox: &Sandbox, arguments: &[&str], time: Duration) -> bool {
+    let mut command = sandbox.restow(arguments).command();
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().expect("the command can be started");
+    thread::sleep(time);
+    child.kill().expect("a child can be killed");
+    let status = child.wait().expect("the command can be waited for");
+    assert!(
+        status.success() || status.signal() == Some(9),
+        "{arguments:?}: {status}"
+    );
+    !status.success()
+}
+
+/// Runs into the layout to the end. The sandbox would look at everything each time.
+#[track_caller]
+fn run(sandbox: &Sandbox, arguments: &[&str]) {
+    let output = sandbox.restow(arguments).command().output();
+    let output = output.expect("the command can be started");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {said}");
+}
+
+#[test]
+fn a_layout_stays_whole_whenever_a_run_is_killed() {
+    let sandbox = Sandbox::new();
+    let held = [image("held:1", 3), image("held:2", 5)];
+    let new = image("new:1", 24);
+    sandbox.write("held.tar", make::tar(&make::docker(&held)));
+    sandbox.write(
+        "new.tar",
+        make::tar(&make::docker(std::slice::from_ref(&new))),
+    );
+    let pristine = sandbox.path("pristine");
+    sandbox
+        .run(&["convert", "held.tar", "oci:pristine"])
+        .silent();
+    let held: Vec<Facts> = assert_valid_layout(&pristine);
+    fs::create_dir(sandbox.path("outputs")).expect("a folder can be made");
+    let (outputs, out) = (sandbox.path("outputs"), sandbox.path("outputs/out"));
+
+    let mut seed = Seed::of("kills");
+    let mut kills = 0;
+    let wanted = trials(KILLS);
+    let ways: [Kill<'_>; 4] = [
+        (&["convert"][..], true),
+        (&["convert", "--compress", "gzip"], true),
+        (&["convert"], false),
+        (&["squash", "--last", "12", "--tag", "new:1"], true),
+    ]
+    .map(|(command, exists)| Kill { command, exists });
+    for Kill { command, exists } in &ways {
+        let source = ["new.tar", "oci:outputs/out"];
+        let arguments = [*command, &source].concat();
+        let start = || {
+            if out.exists() {
+                fs::remove_dir_all(&out).expect("a folder can be removed");
+            }
+            if *exists {
+                copy(&pristine, &out);
+            }
+        };
+        start();
+        let begin = Instant::now();
+        run(&sandbox, &arguments);
+        let whole = begin.elapsed();
+        let clean = names(&outputs);
+        let after = assert_valid_layout(&out);
+        let mut of_this_way = 0;
+        while of_this_way < wanted / ways.len() {
+            start();
+            let micros = usize::try_from(whole.as_micros()).expect("it took no years");
+            let time = Duration::from_micros(seed.below(micros) as u64);
+            // One that was done before is no kill, and the time was too long.
+            of_this_way += usize::from(killed_after(&sandbox, &arguments, time));
+            let case = format!("{arguments:?}, killed after {time:?}");
+            if *exists || out.exists() {
+                let found = assert_valid_layout(&out);
+                let is_there = |it: &Facts| found.contains(it);
+                assert!(!exists || held.iter().all(is_there), "{case}: {found:?}");
+            }
+            run(&sandbox, &arguments);
+            assert_eq!(assert_valid_layout(&out), after, "{case}");
+            assert_eq!(names(&outputs), clean, "{case}: left behind");
+        }
+        kills += of_this_way;
+    }
+    assert!(kills >= wanted / ways.len() * ways.len());
+    sandbox.assert_no_temporaries();
+}
+
+/// Archives and flat tars, too: a file that no process holds is in the way of none.
+#[test]
+fn the_next_run_clears_what_a_killed_one_has_left() {
+    let tar = make::tar(&make::docker(&[image("app:1", 3)]));
+    let targets = Format::ALL.map(|it| it.at("out"));
+    let conversions = targets.iter().map(|to| vec!["convert", "-", to]);
+    for arguments in conversions.chain([vec!["export", "-", "out"]]) {
+        let sandbox = Sandbox::new();
+        let mut command = sandbox.restow(&arguments).command();
+        command.stdin(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("the command can be started");
+        let mut pipe = child.stdin.take().expect("stdin is piped");
+        pipe.write_all(&tar[..tar.len() / 2]).expect("it is read");
+        while sandbox.tree().is_empty() {
+            thread::sleep(Duration::from_millis(1));
+        }
+        child.kill().expect("a child can be killed");
+        child.wait().expect("the command can be waited for");
+        assert!(!sandbox.path("out").exists(), "{arguments:?}");
+        let run = sandbox.restow(&arguments).stdin_pipe(tar.clone());
+        drop(run.run().reports());
+        let names = fs::read_dir(sandbox.path("")).expect("the folder can be read");
+        let names: Vec<_> = names.map(|it| it.expect("an entry").file_name()).collect();
+        assert_eq!(names, ["out"], "{arguments:?}");
+    }
+}

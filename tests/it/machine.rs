@@ -1,0 +1,529 @@
+//! Faults of the machine: a disk that is full, an input that cannot be read or changes
+//! while it is read, a place that cannot be written to.
+//!
+//! One clear message, nothing half-written, no temporary. The library is called where a
+//! reader or a writer has to fail at every byte; the command everywhere else.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::num::NonZeroUsize;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::AtomicBool;
+use std::thread;
+use std::time::Duration;
+
+use restow::error::Place;
+use restow::event::Watch;
+use restow::format::{self, Format, Input, Opening, Output};
+use restow::ops::{self, Context, ConvertOptions};
+
+use crate::support::codec::Codec;
+use crate::support::make::{self, Image, Member};
+use crate::support::sandbox::{Tree, tree};
+use crate::support::{Sandbox, judge, tools};
+
+/// A small docker-archive, whose documents come last.
+fn small() -> Vec<u8> {
+    make::tar(&make::docker(&[Image::new(
+        &["app:1"],
+        &["dir etc\nfile etc/hosts h", "file b 2"],
+    )]))
+}
+
+/// A stream that is all right up to a byte.
+struct Failing {
+    bytes: Vec<u8>,
+    at: usize,
+}
+
+impl Read for Failing {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.at == self.bytes.len() {
+            return Err(io::Error::from_raw_os_error(5));
+        }
+        let length = buffer.len().min(self.bytes.len() - self.at);
+        buffer[..length].copy_from_slice(&self.bytes[self.at..self.at + length]);
+        self.at += length;
+        Ok(length)
+    }
+}
+
+/// A stream that takes some bytes and no more.
+struct Full(usize);
+
+impl Write for Full {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        if self.0 == 0 {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        let length = buffer.len().min(self.0);
+        self.0 -= length;
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Converts by way of the library.
+fn convert(input: Input, format: Format, output: Output, temporary: &Path) -> restow::Result<()> {
+    let interrupt = AtomicBool::new(false);
+    let watch = Watch::new(&|_| (), &interrupt);
+    let sink = format::create(format, output, temporary)?;
+    let opening = Opening {
+        format: None,
+        staging: sink.staging(),
+        temporary_directory: temporary,
+        platform: None,
+        created: None,
+        watch,
+    };
+    let source = format::open(input, &opening)?;
+    let context = Context {
+        watch,
+        jobs: NonZeroUsize::MIN,
+        temporary_directory: temporary,
+    };
+    ops::convert(source.as_ref(), sink, &ConvertOptions::default(), context)
+}
+
+/// The texts of an error and of its causes.
+fn chain(error: &restow::Error) -> Vec<String> {
+    let mut texts = vec![error.to_string()];
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        texts.push(cause.to_string());
+        source = cause.source();
+    }
+    texts
+}
+
+const FORMATS: [Format; 3] = [
+    Format::DockerArchive,
+    Format::OciDirectory,
+    Format::OciArchive,
+];
+
+#[test]
+fn a_pipe_that_fails_at_any_byte() {
+    let sandbox = Sandbox::new();
+    let archive = small();
+    for bytes in [archive.clone(), Codec::Gzip.compress(&archive)] {
+        for length in (0..bytes.len()).step_by(211) {
+            for format in FORMATS {
+                let stream = Box::new(Failing {
+                    bytes: bytes[..length].to_vec(),
+                    at: 0,
+                });
+                let place = Place::StandardInput;
+                let output = Output::Path {
+                    path: sandbox.path("out"),
+                    replace: false,
+                };
+                let input = Input::Pipe { stream, place };
+                let error = convert(input, format, output, &sandbox.tmp());
+                let said = chain(&error.expect_err("the input failed"));
+                let case = format!("{format:?}, byte {length} of {}: {said:?}", bytes.len());
+                assert_eq!(
+                    said.first().map(String::as_str),
+                    Some("cannot read standard input"),
+                    "{case}"
+                );
+                let reason = "Input/output error (os error 5)";
+                assert_eq!(said.last().map(String::as_str), Some(reason), "{case}");
+                assert_eq!(sandbox.tree(), Tree::new(), "{case}");
+                sandbox.assert_no_temporaries();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_stream_that_takes_no_more_at_any_byte() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.tar", small());
+    let input = || Input::Path(sandbox.path("in.tar"));
+    for format in [Format::DockerArchive, Format::OciArchive] {
+        let mut room = 0;
+        loop {
+            let output = Output::Stream(Box::new(Full(room)));
+            let Err(error) = convert(input(), format, output, &sandbox.tmp()) else {
+                break;
+            };
+            let expected = [
+                "cannot write standard output",
+                &io::Error::from(io::ErrorKind::StorageFull).to_string(),
+            ];
+            assert_eq!(chain(&error), expected, "{format:?}, {room} bytes");
+            sandbox.assert_no_temporaries();
+            room += 101;
+        }
+        assert!(room > 5_000, "{format:?}: {room}");
+    }
+}
+
+/// What writes an image, and what writes a tar.
+fn writers() -> Vec<Vec<String>> {
+    let words = |words: &[&str]| words.iter().map(|&it| it.to_owned()).collect();
+    let mut writers = Vec::new();
+    for format in judge::Format::ALL {
+        let out = format.at("out");
+        for command in [
+            &["convert", "in.tar", out.as_str()][..],
+            &["convert", "--compress", "zstd", "in.tar", &out],
+            &["squash", "--all", "in.tar", &out],
+            &["import", "in.tar", &out],
+        ] {
+            writers.push(words(command));
+        }
+    }
+    writers.push(words(&["export", "in.tar", "out"]));
+    writers
+}
+
+/// Runs of each writer with less and less that a file may have, down to nothing.
+///
+/// A run in which a file grows too large fails; those after it do so earlier.
+#[test]
+fn files_that_may_not_grow() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.tar", small());
+    for arguments in writers() {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let mut failures = 0;
+        for blocks in (0..=24).rev() {
+            let script = format!("ulimit -f {blocks}; exec \"$@\"");
+            let launcher = ["/bin/sh", "-c", &script, "sh"];
+            let run = sandbox.restow(&arguments).by(&launcher).run();
+            if run.code == Some(0) {
+                assert_eq!(failures, 0, "{arguments:?}, {blocks} blocks");
+                let out = sandbox.path("out");
+                drop(fs::remove_file(&out).or_else(|_| fs::remove_dir_all(&out)));
+                drop(run);
+                continue;
+            }
+            failures += 1;
+            let said = run.refuses();
+            let reason = "  caused by: File too large (os error 27)\n";
+            assert!(
+                said.ends_with(reason),
+                "{arguments:?}, {blocks} blocks: {said}"
+            );
+            assert!(
+                said.contains("error: cannot write "),
+                "{arguments:?}: {said}"
+            );
+            assert!(!said.contains(".restow-"), "a temporary is named: {said}");
+        }
+        assert!(failures > 0, "{arguments:?}");
+    }
+}
+
+/// Whether a command can have mounts of its own here.
+fn can_mount() -> bool {
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// Runs a command while a directory of the sandbox is a file system of its own; returns its
+/// exit code, what it said, and what is in the directory after it.
+fn mounted(
+    sandbox: &Sandbox,
+    options: &str,
+    directory: &str,
+    arguments: &[&str],
+) -> (Option<i32>, String, String) {
+    let script = "mount -t tmpfs -o \"$1\" tmpfs \"$2\" || exit 99; where=$2; shift 2; \
+                  \"$@\"; code=$?; ls -A \"$where\"; exit $code";
+    let launcher = [
+        "unshare", "--mount", "/bin/sh", "-c", script, "sh", options, directory,
+    ];
+    let mut command = sandbox.restow(arguments).by(&launcher).command();
+    let input = File::open(sandbox.path("in.tar")).expect("the input is there");
+    let mut cat = Command::new("cat");
+    let mut cat = cat
+        .stdin(input)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("cat is there");
+    command.stdin(cat.stdout.take().expect("it is piped"));
+    let output = command.output().expect("the command can be started");
+    // It may still want to write, and nobody is left to read.
+    drop(command);
+    cat.wait().expect("cat can be waited for");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it is text");
+    (
+        output.status.code(),
+        text(output.stderr),
+        text(output.stdout),
+    )
+}
+
+/// A layer of 300 kB that does not become smaller.
+fn large() -> Image {
+    let mut seed = crate::support::Seed::of("large");
+    let noise = (0..300_000).map(|_| u8::try_from(seed.below(256)).expect("a byte"));
+    let layer = make::tar(&[Member::file("noise", noise.collect::<Vec<u8>>())]);
+    Image::of_layers(&["app:1"], vec![layer, make::layer("file b 2")])
+}
+
+#[test]
+fn a_disk_without_space() {
+    if !can_mount() {
+        tools::report("a_disk_without_space", "mounting is not permitted");
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let archive = make::tar(&make::docker(&[large()]));
+    sandbox.write("in.tar", &archive);
+    fs::create_dir(sandbox.path("disk")).expect("a folder can be made");
+    let commands: [&[&str]; 8] = [
+        &["convert", "in.tar", "disk/out.tar"],
+        &["convert", "in.tar", "oci:disk/out"],
+        &["convert", "-", "oci:disk/out"],
+        &["convert", "--compress", "gzip", "-", "oci:disk/out"],
+        &["squash", "--all", "in.tar", "oci:disk/out"],
+        &["squash", "--all", "-", "docker-archive:disk/out"],
+        &["export", "in.tar", "disk/out"],
+        &["import", "in.tar", "oci:disk/out"],
+    ];
+    let reason = "  caused by: No space left on device (os error 28)\n";
+    for arguments in commands {
+        for kilobytes in [4, 64, 256, 4096] {
+            let options = format!("size={kilobytes}k");
+            let (code, said, left) = mounted(&sandbox, &options, "disk", arguments);
+            let case = format!("{arguments:?}, {kilobytes} kB: {said}");
+            if kilobytes == 4096 {
+                assert_eq!(
+                    (code, left.as_str().trim()),
+                    (Some(0), left.trim()),
+                    "{case}"
+                );
+                assert!(left.starts_with("out"), "{case}: {left}");
+                continue;
+            }
+            assert_eq!((code, left.as_str()), (Some(1), ""), "{case}");
+            assert!(
+                said.ends_with(reason) || said.contains("out of space"),
+                "{case}"
+            );
+        }
+    }
+    // Where temporaries are is full, and not the place of the output.
+    let temporary = sandbox.tmp();
+    let temporary = temporary.to_str().expect("a plain path");
+    for arguments in [
+        &["convert", "-", "docker-archive:out"][..],
+        &["squash", "--all", "-", "docker-archive:out"],
+        &["export", "-", "out"],
+    ] {
+        let (code, said, left) = mounted(&sandbox, "size=64k", temporary, arguments);
+        let expected = format!(
+            "error: cannot write a temporary file in `{temporary}`\n{reason}  hint: put \
+             temporary files elsewhere with `--tmpdir <DIR>`\n"
+        );
+        assert_eq!(
+            (code, said, left),
+            (Some(1), expected, String::new()),
+            "{arguments:?}"
+        );
+    }
+}
+
+#[test]
+fn a_place_that_cannot_be_written_to() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.tar", small());
+    // Not even root can.
+    for (arguments, place) in [
+        (
+            &["convert", "in.tar", "docker-archive:/proc/out"][..],
+            "/proc/out",
+        ),
+        (&["convert", "in.tar", "oci:/proc/out"], "/proc/out"),
+        (&["convert", "in.tar", "oci-archive:/proc/out"], "/proc/out"),
+        (
+            &["squash", "--all", "in.tar", "docker-archive:/proc/out"],
+            "/proc/out",
+        ),
+        (&["export", "in.tar", "/proc/out"], "/proc/out"),
+        (&["import", "in.tar", "oci:/proc/out"], "/proc/out"),
+    ] {
+        let said = sandbox.run(arguments).refuses();
+        let expected = format!("error: cannot write `{place}`\n  caused by: ");
+        assert!(said.starts_with(&expected), "{arguments:?}: {said}");
+        assert_eq!(said.lines().count(), 2, "{arguments:?}: {said}");
+    }
+    if !can_mount() {
+        tools::report(
+            "a_place_that_cannot_be_written_to",
+            "mounting is not permitted",
+        );
+        return;
+    }
+    fs::create_dir(sandbox.path("disk")).expect("a folder can be made");
+    for arguments in [
+        &["convert", "in.tar", "disk/out.tar"][..],
+        &["convert", "-", "oci:disk/out"],
+        &["squash", "--all", "in.tar", "oci:disk/"],
+        &["export", "in.tar", "disk/out.tar"],
+    ] {
+        let (code, said, left) = mounted(&sandbox, "ro", "disk", arguments);
+        assert_eq!(
+            (code, left.as_str()),
+            (Some(1), ""),
+            "{arguments:?}: {said}"
+        );
+        let reason = "  caused by: Read-only file system (os error 30)\n";
+        assert!(said.starts_with("error: cannot write `disk"), "{said}");
+        let reason_of_kind = "  caused by: read-only filesystem or storage medium\n";
+        assert!(
+            said.ends_with(reason) || said.ends_with(reason_of_kind),
+            "{said}"
+        );
+    }
+}
+
+/// Temporaries are for what a pipe forces. What needs none does not care for their place.
+#[test]
+fn a_place_for_temporaries_that_is_not_there() {
+    let archive = small();
+    for (arguments, needs_one) in [
+        (&["convert", "-", "docker-archive:out"][..], true),
+        (&["convert", "-", "oci:out"], false),
+        (&["convert", "in.tar", "docker-archive:out"], false),
+        (&["squash", "--all", "-", "docker-archive:out"], true),
+        (&["squash", "--all", "in.tar", "docker-archive:out"], false),
+        (&["export", "-", "out"], true),
+        (&["export", "in.tar", "out"], false),
+        (&["import", "in.tar", "docker-archive:out"], false),
+        (&["import", "-", "docker-archive:out"], false),
+    ] {
+        let sandbox = Sandbox::new();
+        sandbox.write("in.tar", &archive);
+        let run = sandbox.restow(arguments).env("TMPDIR", "missing");
+        let run = run.stdin_pipe(archive.clone()).run();
+        if needs_one {
+            run.fails(
+                "error: cannot write a temporary file in `missing`\n  caused by: No such file or \
+                 directory (os error 2)\n",
+            );
+        } else {
+            drop(run.reports());
+        }
+    }
+}
+
+/// A connection that is torn down is a pipe whose end cannot be read.
+#[test]
+fn an_input_that_cannot_be_read_to_its_end() {
+    let archive = small();
+    for arguments in [
+        &["convert", "-", "docker-archive:out"][..],
+        &["convert", "-", "oci:out"],
+        &["squash", "--all", "-", "oci:out"],
+        &["export", "-", "out"],
+        &["import", "-", "oci:out"],
+    ] {
+        let sandbox = Sandbox::new();
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = listener.local_addr().expect("it has an address");
+        let mut far = TcpStream::connect(address).expect("it listens");
+        let (near, _) = listener.accept().expect("it was connected");
+        let mut other = near.try_clone().expect("it can be shared");
+        let mut command = sandbox.restow(arguments).command();
+        command.stdin(OwnedFd::from(near)).stdout(Stdio::null());
+        command.stderr(Stdio::piped());
+        let child = command.spawn().expect("the command can be started");
+        drop(command);
+        far.write_all(&archive[..3000]).expect("it is taken");
+        thread::sleep(Duration::from_millis(100));
+        // Bytes that nobody reads make the end a reset.
+        other.write_all(b"unread").expect("it is taken");
+        thread::sleep(Duration::from_millis(20));
+        drop(far);
+        let output = child.wait_with_output().expect("it ends");
+        let said = String::from_utf8(output.stderr).expect("stderr is text");
+        let expected = "error: cannot read standard input\n  caused by: Connection reset by peer \
+                        (os error 104)\n";
+        assert_eq!(
+            (output.status.code(), said.as_str()),
+            (Some(1), expected),
+            "{arguments:?}"
+        );
+        assert_eq!(sandbox.tree(), Tree::new(), "{arguments:?}");
+        sandbox.assert_no_temporaries();
+    }
+}
+
+/// What happens to an input while it is read.
+#[derive(Clone, Copy, Debug)]
+enum Change {
+    /// It is cut off.
+    Cut,
+    /// A byte of the upper layer changes.
+    Byte,
+}
+
+/// An image whose output does not fit into a pipe: where nobody reads that, the command
+/// waits in the middle of the first layer.
+fn slow() -> (Vec<u8>, u64) {
+    let layer = |name: &str, size| make::tar(&[Member::file(name, vec![b'x'; size])]);
+    let layers = vec![layer("low", 8 << 20), layer("high", 4 << 20)];
+    let archive = make::tar(&make::docker(&[Image::of_layers(&["app:1"], layers)]));
+    // In the content of the upper layer.
+    (archive, 11 << 20)
+}
+
+#[test]
+fn an_input_that_changes_while_it_is_read() {
+    let (archive, place) = slow();
+    for change in [Change::Cut, Change::Byte] {
+        for arguments in [
+            &["convert", "in.tar", "docker-archive:-"][..],
+            &["convert", "in.tar", "oci-archive:-"],
+            &["squash", "--last", "1", "in.tar", "docker-archive:-"],
+            &["export", "in.tar"],
+        ] {
+            let sandbox = Sandbox::new();
+            sandbox.write("in.tar", &archive);
+            let mut command = sandbox.restow(arguments).command();
+            command.stdout(Stdio::piped()).stderr(Stdio::piped());
+            let mut child = command.spawn().expect("the command can be started");
+            let mut stdout = child.stdout.take().expect("stdout is piped");
+            // It has begun to write, and will wait once the pipe is full.
+            let mut start = [0; 512];
+            stdout.read_exact(&mut start).expect("it writes something");
+            thread::sleep(Duration::from_millis(200));
+            let file = OpenOptions::new().write(true).open(sandbox.path("in.tar"));
+            let file = file.expect("the input is there");
+            // A squash has merged the upper layer by now; the lower one is still to come.
+            let place = if arguments[0] == "squash" {
+                6 << 20
+            } else {
+                place
+            };
+            match change {
+                Change::Cut => file.set_len(place).expect("it can be cut"),
+                Change::Byte => file.write_all_at(b"y", place).expect("it can be written"),
+            }
+            io::copy(&mut stdout, &mut io::sink()).expect("stdout can be read");
+            let output = child.wait_with_output().expect("it ends");
+            let said = String::from_utf8(output.stderr).expect("stderr is text");
+            let case = format!("{arguments:?}, {change:?}: {said}");
+            assert_eq!(output.status.code(), Some(1), "{case}");
+            let errors = said.lines().filter(|it| it.starts_with("error: "));
+            assert_eq!(errors.count(), 1, "{case}");
+            assert!(said.contains("error: cannot read layer "), "{case}");
+            assert_eq!(tree(&sandbox.path("")).len(), 1, "{case}");
+            sandbox.assert_no_temporaries();
+        }
+    }
+}
