@@ -34,12 +34,8 @@ pub(super) struct ManifestJson {
 /// an empty list, other keys ignored, and bytes behind the value too.
 pub(super) fn parse(bytes: &[u8]) -> Result<ManifestJson, DocumentError> {
     let (elements, has_trailing_bytes) = parse_each(bytes)?;
-    let elements: Vec<Element> = elements.into_iter().collect::<Result<_, _>>()?;
-    // Each becomes a descriptor where an index lists the images.
-    let tags = elements.iter().map(|element| element.tags.len());
-    check_count("RepoTags", tags.sum())?;
     Ok(ManifestJson {
-        elements,
+        elements: elements.into_iter().collect::<Result<_, _>>()?,
         has_trailing_bytes,
     })
 }
@@ -65,7 +61,11 @@ pub(super) fn parse_each(bytes: &[u8]) -> Result<Elements, DocumentError> {
     check_count("the document", elements.len())?;
     let elements = elements.iter().enumerate();
     let elements = elements.map(|(at, element)| parse_element(at, element));
-    Ok((elements.collect(), !rest.trim().is_empty()))
+    let elements: Vec<_> = elements.collect();
+    // Each becomes a descriptor where an index lists the images.
+    let tags = elements.iter().flatten().map(|element| element.tags.len());
+    check_count("RepoTags", tags.sum())?;
+    Ok((elements, !rest.trim().is_empty()))
 }
 
 fn parse_element(at: usize, element: &Value) -> Result<Element, DocumentError> {

@@ -40,7 +40,9 @@ pub(in crate::format) fn survey_docker(surveyor: &mut Surveyor<'_>, is_hybrid: b
     if has_trailing_bytes {
         surveyor.plain(Code::TrailingBytes, site.clone());
     }
-    if elements.is_empty() {
+    if bytes.trim_ascii() == b"null" {
+        surveyor.find_fault(Code::ManifestInvalid, site.clone(), "it is null");
+    } else if elements.is_empty() {
         surveyor.plain(Code::NoImage, site.clone());
     }
     let mut docker = DockerSurvey {

@@ -18,7 +18,7 @@ use crate::image::media_type::{self, DocumentKind, LayerType};
 use crate::image::{
     CONTAINERD_NAME, Descriptor, Document, DocumentError, Platform, REF_NAME, Reference,
 };
-use crate::limits::NESTING_MAX;
+use crate::limits::{DESCRIPTORS_MAX, NESTING_MAX};
 
 /// The annotation with which `BuildKit` says which image an attestation speaks of.
 const ATTESTED: &str = "vnd.docker.reference.digest";
@@ -55,17 +55,27 @@ pub(in crate::format) fn survey_layout(surveyor: &mut Surveyor<'_>, is_hybrid: b
         subjects: Vec::new(),
     };
     layout.check_names(&descriptors);
+    let mut references = references(&descriptors);
     for descriptor in &descriptors {
-        let root = Root::from_index(descriptor);
+        // Under its other names it is met again, and was looked at.
+        let Some(references) = references.remove(descriptor.digest()) else {
+            continue;
+        };
         let target = Target {
             descriptor,
-            name: root.display_name(),
+            name: Root::from_index(descriptor).display_name(),
             platform: None,
-            references: references(&descriptors, descriptor.digest()),
+            references,
             depth: NESTING_MAX,
         };
-        for finding in layout.target(&target)?.missing {
+        let outcome = layout.target(&target)?;
+        for finding in outcome.missing {
             layout.surveyor.push(finding);
+        }
+        // One that is listed again and again is looked at once here, but not by all.
+        if outcome.documents > DESCRIPTORS_MAX {
+            let site = target.site();
+            layout.surveyor.plain(Code::IndexTooLarge, site);
         }
     }
     layout.check_subjects();
@@ -116,11 +126,14 @@ fn check_document(
     }
 }
 
-/// The references that an index gives to a digest.
-fn references(descriptors: &[Descriptor], digest: &Digest) -> Vec<Reference> {
-    let same = descriptors.iter().filter(|it| it.digest() == digest);
-    same.filter_map(|it| Root::from_index(it).reference)
-        .collect()
+/// The references that an index gives to each digest.
+fn references(descriptors: &[Descriptor]) -> BTreeMap<Digest, Vec<Reference>> {
+    let mut references: BTreeMap<Digest, Vec<Reference>> = BTreeMap::new();
+    for descriptor in descriptors {
+        let of_digest = references.entry(descriptor.digest().clone()).or_default();
+        of_digest.extend(Root::from_index(descriptor).reference);
+    }
+    references
 }
 
 /// Something that an index points to.
@@ -153,6 +166,9 @@ impl Target<'_> {
 struct Outcome {
     missing: Vec<Finding>,
     is_whole_image: bool,
+    /// How many documents are under it, and itself, those that are there repeatedly
+    /// counted each time.
+    documents: usize,
 }
 
 struct LayoutSurvey<'a, 'b> {
@@ -210,7 +226,8 @@ impl LayoutSurvey<'_, '_> {
         if let Some(outcome) = self.outcomes.get(&key) {
             return Ok(outcome.clone());
         }
-        let outcome = self.new_target(target)?;
+        let mut outcome = self.new_target(target)?;
+        outcome.documents += 1;
         self.outcomes.insert(key, outcome.clone());
         Ok(outcome)
     }
@@ -232,7 +249,7 @@ impl LayoutSurvey<'_, '_> {
                 let Some(bytes) = embedded else {
                     return Ok(Outcome {
                         missing: vec![finding],
-                        is_whole_image: false,
+                        ..Outcome::default()
                     });
                 };
                 self.digests.insert(descriptor.digest().clone());
@@ -335,6 +352,10 @@ impl LayoutSurvey<'_, '_> {
             }
             let of_child = self.target(&child)?;
             outcome.is_whole_image |= of_child.is_whole_image;
+            outcome.documents = outcome
+                .documents
+                .saturating_add(of_child.documents)
+                .min(usize::MAX - 1);
             if !of_child.missing.is_empty() {
                 absent.push((child.site(), of_child.missing));
             }

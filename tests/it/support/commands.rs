@@ -23,13 +23,17 @@ pub(crate) struct Command {
 }
 
 /// Every command that reads an image. A new one belongs here.
-pub(crate) const COMMANDS: [Command; 3] = [
+pub(crate) const COMMANDS: [Command; 7] = [
     command(&["convert", "IN", "OUT"], Depth::Blobs),
     command(
         &["squash", "--all", "--image", "#1", "IN", "OUT"],
         Depth::Entries,
     ),
     command(&["export", "--image", "#1", "IN", "FILE"], Depth::Entries),
+    command(&["verify", "IN"], Depth::Entries),
+    command(&["images", "IN"], Depth::Documents),
+    command(&["inspect", "--image", "#1", "IN"], Depth::Documents),
+    command(&["history", "--image", "#1", "IN"], Depth::Documents),
 ];
 
 const fn command(words: &'static [&'static str], depth: Depth) -> Command {

@@ -147,6 +147,14 @@ fn control_files_of_docker_archives() {
         ],
     );
     check_members(
+        "null",
+        &[
+            Member::file("manifest.json", "null\n"),
+            Member::Directory("x/".to_owned()),
+        ],
+        &["error[manifest-invalid] `manifest.json`: it is null"],
+    );
+    check_members(
         "one element of two",
         &edit_json(docker(), "manifest.json", |it| {
             it.as_array_mut()
