@@ -1,14 +1,16 @@
 //! The merge: whiteouts, replacement, hard links, over several layers.
 
+mod wild;
+
 use std::ops::{Range, RangeInclusive};
 
-use super::merging::merged;
-use super::support::canonical::{assert_bytes, assert_entries, assert_order};
-use super::support::entry::words;
-use super::support::layer::Dialect;
-use super::support::naive::{entries, replay, replay_for};
-use super::support::random::{Flavour, Numbers, Stack};
-use super::support::tree::{Strictness, assert_same};
+use crate::fuzzing::merging::merged;
+use crate::fuzzing::support::canonical::{assert_bytes, assert_entries, assert_order};
+use crate::fuzzing::support::entry::words;
+use crate::fuzzing::support::layer::Dialect;
+use crate::fuzzing::support::naive::{entries, replay, replay_for};
+use crate::fuzzing::support::random::{Flavour, Numbers, Stack};
+use crate::fuzzing::support::tree::{Strictness, assert_same};
 use crate::merge::Savings;
 
 /// The most layers of a stack.
@@ -24,10 +26,16 @@ const ENTRIES_MAX: usize = 24;
 /// nothing; what is said to be saved is what no name leads to any more. Where a
 /// whiteout stands in its layer does not matter. Above layers that nobody can look
 /// into the tree is the same, with more whiteouts.
+///
+/// With one bit of the first byte set, the layers are anything at all, and may be
+/// refused. `wild.rs` says what holds even so.
 pub fn merge(data: &[u8]) {
     let Some((head, numbers)) = data.split_first_chunk::<4>() else {
         return;
     };
+    if head[0] & 4 != 0 {
+        return wild::check(&layers(numbers), &ranges(*head, layers(numbers).len()));
+    }
     let dialect = [Dialect::Pax, Dialect::Gnu][usize::from(head[0] & 1)];
     let is_blind = head[0] & 2 != 0;
     let stack = Stack::new(Flavour::Any, dialect, &layers(numbers));
