@@ -68,9 +68,11 @@ pub(super) fn check(numbers: &[Vec<Numbers>], ranges: &[Range<usize>]) {
     squashed.extend_from_slice(&tars[next..]);
     let squashed = exported(&squashed).unwrap_or_else(|| panic!("{what}"));
     let [mut one, mut other] = [whole, squashed].map(|tar| replay(&[tar]));
-    // A range has copies of what it links to below.
+    // A range has copies of what it links to below, and leaves the time of a directory
+    // that is deleted and only implied again.
     for tree in [&mut one, &mut other] {
         tree.split(|_| true);
+        tree.edit(|meta| meta.mtime = 0);
     }
     assert_same(&one, &other, Strictness::All, &what);
 }
