@@ -103,8 +103,14 @@ fn wild(layer: usize, numbers: &[Numbers]) -> Vec<Entry> {
             14 => Kind::Char(0, target % 2),
             _ => Kind::Fifo,
         };
+        // A hard link to what is below a range is a copy there: what it says of itself is
+        // not said of its target.
+        let mode = match kind {
+            Kind::Directory => [0o755, 0o644, 0o700][meta as usize % 3],
+            _ => 0o644,
+        };
         let mut entry = Entry::new(name(path, COMPONENTS.len()), kind);
-        entry.meta.mode = [0o755, 0o644, 0o700][meta as usize % 3];
+        entry.meta.mode = mode;
         entry
     };
     numbers.iter().enumerate().map(entry).collect()
