@@ -94,6 +94,10 @@ pub mod format;
 
 pub mod ops;
 
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
+
 pub use error::{Error, Result};
 pub use layer::{EntryFault, LayerError, PathError, WhiteoutError};
 pub use stream::{Compression, Hashed, Recoding};

@@ -29,16 +29,23 @@ pub struct Reference {
 
 impl Reference {
     /// The repository as Docker shows it: `app`, `example.org/app`.
+    ///
+    /// `docker.io/a.b/app` stays whole, since `a.b/app` would be in another registry.
     #[must_use]
     pub fn familiar_name(&self) -> String {
+        let full = || format!("{}/{}", self.domain, self.path);
         if self.domain != DEFAULT_DOMAIN {
-            return format!("{}/{}", self.domain, self.path);
+            return full();
         }
         let official = self.path.strip_prefix(OFFICIAL);
-        official
+        let short = official
             .filter(|name| !name.contains('/'))
-            .unwrap_or(&self.path)
-            .to_owned()
+            .unwrap_or(&self.path);
+        let registry = short.split_once('/').map(|(first, _)| first);
+        if registry.is_some_and(is_domain_like) || is_image_id(short) {
+            return full();
+        }
+        short.to_owned()
     }
 
     /// The tag, without its colon.
@@ -128,7 +135,7 @@ fn parse(text: &str) -> Option<Reference> {
         return None;
     }
     // Docker refuses a bare image id as a name, which it could not be told from.
-    if name.len() == 64 && name.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+    if is_image_id(name) {
         return None;
     }
     let path = if domain == DEFAULT_DOMAIN && !path.contains('/') {
@@ -147,6 +154,11 @@ fn parse(text: &str) -> Option<Reference> {
 /// Whether the first part of a name is a registry, by Docker's rule of thumb.
 fn is_domain_like(part: &str) -> bool {
     part.contains(['.', ':']) || part == "localhost" || part.bytes().any(|b| b.is_ascii_uppercase())
+}
+
+/// Whether a text is what Docker shows of an image that has no name.
+fn is_image_id(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Host names and addresses, with an optional port.
@@ -239,6 +251,16 @@ mod tests {
             let reference: Reference = text.parse().unwrap();
             assert_eq!(reference.to_string(), familiar);
             assert_eq!(reference.full(), full);
+        }
+    }
+
+    #[test]
+    fn a_short_form_that_would_mean_another_image_is_not_used() {
+        let id = format!("docker.io/library/{}", "0123456789abcdef".repeat(4));
+        for text in ["docker.io/a.b/app", "docker.io/localhost/app:1", &id] {
+            let reference: Reference = text.parse().unwrap();
+            assert_eq!(reference.to_string(), text);
+            assert_eq!(reference.full(), text);
         }
     }
 

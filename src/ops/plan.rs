@@ -1,6 +1,6 @@
 //! What a conversion has to do, found out before anything is written.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::digest::Digest;
 use crate::error::{Error, Place, Result};
@@ -196,8 +196,18 @@ impl Jobs {
         for job in &jobs.list {
             *readers.entry(job.member.clone()).or_default() += 1;
         }
+        let mut sizes: HashMap<Digest, u64> = HashMap::new();
+        let mut disputed: HashSet<Digest> = HashSet::new();
+        for known in jobs.list.iter().filter_map(Job::known) {
+            let size = *sizes.entry(known.digest.clone()).or_insert(known.size);
+            if size != known.size {
+                disputed.insert(known.digest);
+            }
+        }
         for job in &mut jobs.list {
             job.is_only_reader = readers[&job.member] == 1;
+            let known = job.known();
+            job.is_disputed = known.is_some_and(|known| disputed.contains(&known.digest));
         }
         Ok(jobs)
     }
@@ -262,6 +272,7 @@ impl Jobs {
             diff_ids: Vec::new(),
             place: Place::Blob(descriptor.digest().clone()),
             is_only_reader: false,
+            is_disputed: false,
         });
     }
 

@@ -32,6 +32,8 @@ pub(super) struct Job {
     pub(super) place: Place,
     /// Whether no other job reads the member.
     pub(super) is_only_reader: bool,
+    /// Whether another job should have the same bytes, and has more or fewer of them.
+    pub(super) is_disputed: bool,
 }
 
 impl Job {
@@ -51,6 +53,7 @@ impl Job {
             diff_ids: vec![(layer.diff_id.clone(), place.clone())],
             place,
             is_only_reader: false,
+            is_disputed: false,
         }
     }
 
@@ -171,9 +174,10 @@ impl Transfer<'_> {
     }
 
     /// Reads a blob that was written for another job, if this one has more to say of
-    /// what it unpacks to.
+    /// what it unpacks to, or cannot be the same.
     fn verify_again(&self, job: &Job) -> Result<()> {
-        if job.diff_ids.is_empty() || job.compression == Compression::None {
+        let says_no_more = job.diff_ids.is_empty() || job.compression == Compression::None;
+        if says_no_more && !job.is_disputed {
             return Ok(());
         }
         let mut stream = self.open(job)?;

@@ -224,6 +224,7 @@ impl<'a> Verifier<'a> {
             diff_ids: diff_ids.map(|id| (id.clone(), place.clone())).collect(),
             place,
             is_only_reader: false,
+            is_disputed: false,
         };
         let container = self.survey.container.as_ref();
         let looked = look_into(container, &job, watch, |stream| {
@@ -318,6 +319,7 @@ impl<'a> Verifier<'a> {
                 diff_ids: Vec::new(),
                 place,
                 is_only_reader: false,
+                is_disputed: false,
             };
             let mut stream = open(container, &job, watch)?;
             stream.hash(job.stored_algorithm()).map_err(Error::Thread)?;

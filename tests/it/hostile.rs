@@ -12,7 +12,7 @@ use crate::support::codec::{Codec, digest};
 use crate::support::entry::{Entry, entries};
 use crate::support::judge::Format;
 use crate::support::layer::{Dialect, header, member, pax, set, tar};
-use crate::support::make::Image;
+use crate::support::make::{self, Image, Member, docker};
 use crate::support::squash::put;
 
 /// More than any of these takes, and less than one would wait for.
@@ -310,6 +310,42 @@ fn layers_that_are_not_those_of_the_config() {
     let got = &good.diff_ids[1];
     let says = format!("layer does not match its diff_id: expected {other}, got {got}");
     assert_refused("another diff_id", &wrong, &says);
+}
+
+/// The output has the bytes of the one that is right, and said that they were as many as
+/// those of the other.
+#[test]
+fn layers_that_another_image_has_right() {
+    let right = Image::new(&["right:1"], &["file a x"]);
+    let wrong =
+        Image::new(&["wrong:1"], &["file a x"]).with_config(|it| it["author"] = "me".into());
+    for (images, position) in [([&right, &wrong], 1), ([&wrong, &right], 0)] {
+        let mut members = docker(&images.map(Clone::clone));
+        let is_layer = |it: &Member| it.name().ends_with("layer.tar");
+        let mut layers = members.iter_mut().filter(|it| is_layer(it));
+        let (first, second) = (layers.next(), layers.next());
+        let both = [first, second].map(|it| it.expect("there are two layers"));
+        for (at, layer) in both.into_iter().enumerate() {
+            let content = match at {
+                _ if at == position => b"wrong".to_vec(),
+                _ => right.layers[0].clone(),
+            };
+            *layer = Member::file(layer.name(), content);
+        }
+        let tar = make::tar(&members);
+        let (expected, got) = (&right.diff_ids[0], digest(b"wrong"));
+        let says = format!(
+            "error: cannot read layer 1 of 1 of `wrong:1`\n  caused by: layer does not match its \
+             diff_id: expected {expected}, got {got}\n"
+        );
+        for target in ["docker-archive:out", "oci-archive:out", "oci:out"] {
+            let sandbox = Sandbox::new();
+            sandbox.write("in.tar", &tar);
+            sandbox.run(&["convert", "in.tar", target]).fails(&says);
+            let run = sandbox.restow(&["convert", "-", target]);
+            run.stdin_pipe(tar.clone()).run().fails(&says);
+        }
+    }
 }
 
 /// An image of another system may have layers that look like those of any.

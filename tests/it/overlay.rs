@@ -238,7 +238,7 @@ proptest! {
         assert_entries(&entries, None);
         assert_order(&entries);
         let (original, got) = (replay(&image.layers), replay(&[tar]));
-        assert_same(&original, &got, Strictness::All, &shown(&stack));
+        assert_same(&original, &got, Strictness::All, shown(&stack));
     }
 
     /// The judge is judged: what it says of a stack is what it says of a flat tar of that.
@@ -247,7 +247,7 @@ proptest! {
         let original = replay(&stack.tars());
         let flat: Vec<Entry> = original.entries().into_values().collect();
         assert_entries(&flat, None);
-        assert_same(&original, &replay(&[layer::tar(&flat)]), Strictness::All, &shown(&stack));
+        assert_same(&original, &replay(&[layer::tar(&flat)]), Strictness::All, shown(&stack));
     }
 
     #[test]

@@ -55,6 +55,12 @@ pub enum ChangeFault {
         /// The most that is accepted, for all instructions together.
         limit: usize,
     },
+    /// Ranges of ports, again and again.
+    #[error("it names more than {limit} ports, which is the most that is accepted")]
+    TooManyPorts {
+        /// The most that is accepted.
+        limit: usize,
+    },
     /// Substitutions stand in each other.
     #[error(
         "its substitutions are nested more than {limit} deep, which is the most that is accepted"

@@ -9,6 +9,10 @@ use crate::image::change::{ChangeFault, ports, signal};
 /// What runs the shell form where the config names no other shell.
 const SHELL: [&str; 2] = ["/bin/sh", "-c"];
 
+/// The most ports that one instruction may name: as many as there are, of all three
+/// protocols. A variable of a config has room for the same range a million times.
+const PORTS_MAX: usize = 3 * 65_536;
+
 /// A `config` object that is being changed.
 #[derive(Debug, Default)]
 pub(super) struct Runtime {
@@ -142,10 +146,13 @@ impl Runtime {
 
     fn expose(&mut self, words: &[String]) -> Result<(), ChangeFault> {
         let mut ports = Map::new();
+        let mut left = PORTS_MAX;
         for word in words {
             for port in self.variables.expand_words(word, self.escape)? {
-                let names = ports::parse(&port)?.into_iter();
-                ports.extend(names.map(|name| (name, json!({}))));
+                let names = ports::parse(&port)?;
+                let rest = left.checked_sub(names.len());
+                left = rest.ok_or(ChangeFault::TooManyPorts { limit: PORTS_MAX })?;
+                ports.extend(names.into_iter().map(|name| (name, json!({}))));
             }
         }
         // Variables may be empty, all of them.

@@ -19,7 +19,7 @@ fn squash(image: &Image, arguments: &[&str]) -> String {
     let arguments = [&["squash"], arguments, &[&source, "oci-archive:out"]].concat();
     let squashed = squashed(&sandbox, sandbox.run(&arguments), "out", Format::OciArchive);
     let (original, got) = (replay(&image.layers), replay(&squashed.stored));
-    assert_same(&original, &got, Strictness::All, &arguments.join(" "));
+    assert_same(&original, &got, Strictness::All, arguments.join(" "));
     layers(image, &squashed)
 }
 

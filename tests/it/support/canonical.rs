@@ -1,6 +1,7 @@
 //! What holds for every layer and every rootfs tar that `restow` writes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use super::entry::{Entry, Kind, Meta, SECOND, is_marker};
 use super::layer::{read, read_pax};
@@ -58,7 +59,7 @@ fn number(field: &[u8]) -> usize {
 
 #[track_caller]
 fn assert_records(entry: &Entry, records: Option<&[(String, Vec<u8>)]>) {
-    let word = entry.word();
+    let word = fmt::from_fn(|f| f.write_str(&entry.word()));
     let Some(records) = records else { return };
     let keys: Vec<&str> = records.iter().map(|(key, _)| key.as_str()).collect();
     assert!(!keys.is_empty(), "{word}: records without any");
@@ -118,7 +119,8 @@ pub(crate) fn assert_entries(entries: &[Entry], below: Option<&Tree>) {
     let names: BTreeSet<&[u8]> = entries.iter().map(path).collect();
     let mut last: Option<(&[u8], &[u8])> = None;
     for entry in entries {
-        let (path, word) = (path(entry), entry.word());
+        let path = path(entry);
+        let word = fmt::from_fn(|f| f.write_str(&entry.word()));
         let is_clean = path.is_empty()
             || path
                 .split(|it| *it == b'/')

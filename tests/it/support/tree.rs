@@ -1,7 +1,7 @@
 //! Trees compared: with each other, and with the ones that `testdata/expected` has.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
 use serde_json::{Map, Value, json};
 
@@ -48,7 +48,7 @@ pub(crate) fn difference(expected: &Tree, got: &Tree, strictness: Strictness) ->
 
 /// Fails if two trees are different.
 #[track_caller]
-pub(crate) fn assert_same(expected: &Tree, got: &Tree, strictness: Strictness, what: &str) {
+pub(crate) fn assert_same(expected: &Tree, got: &Tree, strictness: Strictness, what: impl Display) {
     let difference = difference(expected, got, strictness);
     assert!(difference.is_empty(), "{what}:\n{difference}");
 }

@@ -97,6 +97,20 @@ fn expansion_has_limits() {
     assert!(message.ends_with(end));
 }
 
+/// A variable of a hostile config took hours.
+#[test]
+fn ports_are_not_named_again_and_again() {
+    let exposed = |ranges: &str, count: usize| {
+        let ranges = vec![ranges; count].join(" ");
+        changed(json!({"Env": [format!("P={ranges}")]}), &["EXPOSE $P"])
+    };
+    assert!(exposed("0-65535", 3).is_ok());
+    let too_many =
+        "`EXPOSE $P`: it names more than 196608 ports, which is the most that is accepted";
+    assert_eq!(exposed("0-65535", 4), Err(too_many.to_owned()));
+    assert_eq!(exposed("0-65535", 100_000), Err(too_many.to_owned()));
+}
+
 #[test]
 fn ports_are_exposed() {
     check([

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::super::entry::{Entry, Kind, Meta};
 use super::{Path, Refusal, is_inside, join};
-use crate::support::entry::{Entry, Kind, Meta};
 
 /// What a layer has, before it meets the layers below.
 #[derive(Clone, Debug, Default)]

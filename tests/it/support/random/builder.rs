@@ -1,10 +1,10 @@
 //! A layer of a random stack, entry by entry.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Flavour, Numbers};
-use crate::support::entry::{Entry, Kind, Meta, SECOND};
-use crate::support::naive::{Contents, Path, Tree, is_inside, join, path_of};
+use super::super::entry::{Entry, Kind, Meta, SECOND};
+use super::super::naive::{Contents, Path, is_inside, join, path_of};
+use super::stack::{Flavour, Numbers};
 
 /// A layer in the making.
 ///
@@ -15,7 +15,7 @@ use crate::support::naive::{Contents, Path, Tree, is_inside, join, path_of};
 /// - a whiteout in a directory that the same layer has something else for.
 pub(super) struct Builder<'a> {
     flavour: Flavour,
-    below: &'a Tree,
+    below: &'a BTreeMap<Path, Entry>,
     layer: usize,
     entries: Vec<Entry>,
     contents: Contents,
@@ -99,7 +99,8 @@ fn choose(number: &mut u32, count: usize) -> usize {
 }
 
 impl<'a> Builder<'a> {
-    pub(super) fn new(flavour: Flavour, below: &'a Tree, layer: usize) -> Self {
+    /// Begins layer `layer`, which is put on what `below` has.
+    pub(super) fn new(flavour: Flavour, below: &'a BTreeMap<Path, Entry>, layer: usize) -> Self {
         Self {
             flavour,
             below,
@@ -168,8 +169,7 @@ impl<'a> Builder<'a> {
     fn path(&self, mut number: u32) -> Path {
         let name = |number: &mut u32| NAMES[choose(number, NAMES.len())].to_vec();
         let choice = choose(&mut number, 8);
-        let below = self.below.entries();
-        let below = below.keys().filter(|it| !it.is_empty());
+        let below = self.below.keys().filter(|it| !it.is_empty());
         let here = self.paths.iter().map(|(path, _)| path);
         let here = here.filter(|it| !it.is_empty());
         let known: Vec<&Path> = below.chain(here).collect();
@@ -188,10 +188,12 @@ impl<'a> Builder<'a> {
 
     /// A path that the layers below have; empty if they have none.
     fn path_below(&self, mut number: u32) -> Path {
-        let below: Vec<Path> = self.below.entries().into_keys().collect();
-        match below.len() {
+        match self.below.len() {
             0 => Path::new(),
-            count => below[choose(&mut number, count)].clone(),
+            count => {
+                let path = self.below.keys().nth(choose(&mut number, count));
+                path.expect("it is one of them").clone()
+            }
         }
     }
 
@@ -250,8 +252,8 @@ impl<'a> Builder<'a> {
 
     fn link(&mut self, path: &[u8], mut number: u32, meta: u32, style: u32) {
         let is_file =
-            |(path, entry): (Path, Entry)| (entry.kind != Kind::Directory).then_some(path);
-        let below = self.below.entries().into_iter().filter_map(is_file);
+            |(path, entry): (&Path, &Entry)| (entry.kind != Kind::Directory).then(|| path.clone());
+        let below = self.below.iter().filter_map(is_file);
         let here = self.paths.iter().filter(|(_, is_directory)| !is_directory);
         let mut targets: Vec<Path> = here.map(|(path, _)| path.clone()).collect();
         if self.flavour == Flavour::Docker {
@@ -297,8 +299,8 @@ impl<'a> Builder<'a> {
             && let Some(target) = contents.last_below()
             && !self.linked.contains(target)
         {
-            let there = self.below.entries();
-            let is_file = there
+            let is_file = self
+                .below
                 .get(target)
                 .is_some_and(|it| it.kind != Kind::Directory);
             let is_symlinked = *target != path_of(name);
@@ -334,7 +336,7 @@ impl<'a> Builder<'a> {
                 Some((_, false)) => return false,
                 None => {}
             }
-            let there = self.below.entries().remove(parent);
+            let there = self.below.get(parent).cloned();
             let there = there.filter(|it| it.kind == Kind::Directory);
             let parent =
                 there.unwrap_or_else(|| Entry::new([parent, b"/"].concat(), Kind::Directory));

@@ -1,0 +1,143 @@
+//! Archives from text, in which digests and sizes are right whatever was mutated.
+//!
+//! ```text
+//! =L aa/layer.tar         a layer; a line below is a file, or a folder
+//! etc/
+//! etc/hosts
+//! =Z bb/layer.tar         the same, in gzip
+//! etc/passwd
+//! = @2.json               a file
+//! {"rootfs": {"diff_ids": ["sha256:@0", "sha256:%1"]}}
+//! =S cc/layer.tar         a symbolic link
+//! ../aa/layer.tar
+//! =H dd/layer.tar         a hard link
+//! aa/layer.tar
+//! =D ee/                  a folder
+//! ```
+//!
+//! `@N` stands for the hexadecimal digits of the digest of member N, counted from 0,
+//! `%N` for those of what it unpacks to, and `#N` for its size: in the text of later
+//! members, and in their names. Above 9, N is a letter, `a` for 10. Flags may stand
+//! before the first `=`: with `c` the end of the tar is cut off, with `z` it is wrapped
+//! in gzip.
+
+use std::io::Write;
+
+use crate::digest::Digest;
+use crate::fuzzing::support::entry::{Entry, Kind};
+use crate::fuzzing::support::layer;
+
+/// A member that later ones may speak of.
+struct Part {
+    digest: String,
+    unpacked: String,
+    size: String,
+}
+
+/// Makes the archive; nothing where this is no such text.
+pub(super) fn tar(data: &[u8]) -> Option<Vec<u8>> {
+    let start = data.iter().take(3).position(|byte| *byte == b'=')?;
+    let (flags, text) = data.split_at(start);
+    if flags.iter().any(|flag| !matches!(flag, b'z' | b'c')) {
+        return None;
+    }
+    let mut parts = Vec::new();
+    let mut entries = Vec::new();
+    let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
+    let mut at = 0;
+    while let Some(head) = lines.get(at) {
+        at += 1;
+        let body = lines[at..]
+            .iter()
+            .take_while(|line| !line.starts_with(b"="));
+        let body: Vec<&[u8]> = body.copied().collect();
+        at += body.len();
+        entries.push(member(head, &body, &mut parts));
+    }
+    let mut tar = layer::tar(&entries);
+    if flags.contains(&b'c') {
+        tar.truncate(tar.len() - 1024);
+    }
+    if flags.contains(&b'z') {
+        tar = gzip(&tar);
+    }
+    Some(tar)
+}
+
+fn member(head: &[u8], body: &[&[u8]], parts: &mut Vec<Part>) -> Entry {
+    let (kind, name) = match head.iter().position(|byte| *byte == b' ') {
+        Some(space) => (&head[..space], &head[space + 1..]),
+        None => (head, &b""[..]),
+    };
+    let text = || expand(&body.join(&b'\n'), parts);
+    let (kind, unpacked) = match kind {
+        b"=L" => (Kind::File(of_names(body)), None),
+        b"=Z" => {
+            let layer = of_names(body);
+            (Kind::File(gzip(&layer)), Some(layer))
+        }
+        b"=S" => (Kind::Symlink(text()), None),
+        b"=H" => (Kind::Link(text()), None),
+        b"=D" => (Kind::Directory, None),
+        _ => (Kind::File(text()), None),
+    };
+    let content: &[u8] = match &kind {
+        Kind::File(content) => content,
+        _ => &[],
+    };
+    parts.push(Part {
+        digest: Digest::of(content).hex().to_owned(),
+        unpacked: Digest::of(unpacked.as_deref().unwrap_or(content))
+            .hex()
+            .to_owned(),
+        size: content.len().to_string(),
+    });
+    Entry::new(expand(name, parts), kind)
+}
+
+/// A layer that has these names, files and folders.
+fn of_names(names: &[&[u8]]) -> Vec<u8> {
+    let names = names.iter().filter(|name| !name.is_empty());
+    let entries = names.map(|name| {
+        let kind = match name.last() {
+            Some(b'/') => Kind::Directory,
+            _ => Kind::File(b"x".to_vec()),
+        };
+        Entry::new(*name, kind)
+    });
+    layer::tar(&entries.collect::<Vec<_>>())
+}
+
+/// Puts in what is known of the members.
+fn expand(text: &[u8], parts: &[Part]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((byte, behind)) = rest.split_first() {
+        rest = behind;
+        let number = match behind.first() {
+            Some(digit @ b'0'..=b'9') => Some(digit - b'0'),
+            Some(letter @ b'a'..=b'z') => Some(letter - b'a' + 10),
+            _ => None,
+        };
+        let part = number.and_then(|number| parts.get(usize::from(number)));
+        let value = match (byte, part) {
+            (b'@', Some(part)) => &part.digest,
+            (b'%', Some(part)) => &part.unpacked,
+            (b'#', Some(part)) => &part.size,
+            _ => {
+                out.push(*byte);
+                continue;
+            }
+        };
+        out.extend_from_slice(value.as_bytes());
+        rest = &behind[1..];
+    }
+    out
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let because = "memory takes everything";
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).expect(because);
+    encoder.finish().expect(because)
+}

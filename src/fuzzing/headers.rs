@@ -1,0 +1,29 @@
+//! Tars with checksums that hold: what no mutation of bytes finds.
+
+use tar::Header;
+
+/// Repairs the checksum of each header, as far as headers can be found.
+pub(super) fn with_checksums(tar: &[u8]) -> Vec<u8> {
+    let mut repaired = tar.to_vec();
+    let mut at = 0;
+    while let Some(block) = repaired.get_mut(at..at + 512) {
+        at += 512;
+        if block.iter().all(|byte| *byte == 0) {
+            continue;
+        }
+        let mut header = Header::new_old();
+        header.as_mut_bytes().copy_from_slice(block);
+        header.set_cksum();
+        block.copy_from_slice(header.as_bytes());
+        let has_data = !matches!(block[156], b'1'..=b'6');
+        if let (true, Ok(size)) = (has_data, header.entry_size()) {
+            let size = usize::try_from(size).unwrap_or(usize::MAX);
+            at = at.saturating_add(size.saturating_add(511) / 512 * 512);
+        }
+        // A place behind the end, or beyond all numbers, ends it.
+        if at > repaired.len() {
+            break;
+        }
+    }
+    repaired
+}

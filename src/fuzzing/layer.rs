@@ -1,0 +1,124 @@
+//! One layer: a hostile tar, read and written again.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use super::headers::with_checksums;
+use super::merging::merged;
+use crate::event::Watch;
+use crate::layer::{Entry, EntryKind, LayerError, LayerReader, LayerWriter, NodeKind};
+use crate::stream::CopyError;
+use crate::tar_stream::{Section, Skip, Skippable};
+
+/// Takes the bytes for a layer, and once more with checksums that hold.
+///
+/// Reading passes over content in a stream as it does in a file. What is accepted is
+/// written canonically, reads back the same with its content, and is then written to
+/// the same bytes; so is what a merge makes of it.
+pub fn layer(data: &[u8]) {
+    check(data);
+    let repaired = with_checksums(data);
+    if repaired != data {
+        check(&repaired);
+    }
+}
+
+fn check(tar: &[u8]) {
+    let streamed = headers(LayerReader::new(Skippable(tar), Arc::default()));
+    let sought = headers(LayerReader::new(section(tar), Arc::default()));
+    assert_eq!(streamed, sought, "a stream and a file are read alike");
+    if let Ok(first) = streamed.map(|_| rewritten(tar)) {
+        let Ok(Some((tar, entries))) = first else {
+            return;
+        };
+        let second = rewritten(&tar);
+        let (again, entries_again) = second
+            .expect("what was written can be read")
+            .expect("it is no longer than it was");
+        assert_eq!(
+            entries_again, entries,
+            "what was written reads back the same"
+        );
+        assert!(again == tar, "what was written is canonical");
+    }
+    check_merge(tar);
+}
+
+/// What a merge makes of the layer.
+fn check_merge(tar: &[u8]) {
+    let merge = |tar: Vec<u8>| {
+        let all = 0..1;
+        let made = merged(&[tar], std::slice::from_ref(&all), false);
+        made.map(|mut made| made.remove(0).0)
+    };
+    let Ok(made) = merge(tar.to_vec()) else {
+        return;
+    };
+    if !made.is_empty() {
+        let again = merge(made.clone()).expect("what was merged can be merged");
+        assert!(again == made, "a merge of what was merged is the same");
+    }
+}
+
+/// All entries, or why not all can be read.
+fn headers<R: Skip>(mut reader: LayerReader<R>) -> Result<Vec<Entry>, String> {
+    let mut entries = Vec::new();
+    loop {
+        match reader.next_entry() {
+            Ok(Some(entry)) => entries.push(entry),
+            Ok(None) => return Ok(entries),
+            Err(error) => return Err(error.to_string()),
+        }
+        assert_eq!(entries.len(), reader.position() as usize);
+    }
+}
+
+fn section(tar: &[u8]) -> Section {
+    let mut file = tempfile::tempfile().expect("there is a place for temporary files");
+    file.write_all(tar).expect("there is room for it");
+    Section::new(file, 0, tar.len() as u64)
+}
+
+/// What is longer is not written: a header of some bytes may claim gigabytes of holes.
+const SIZE_MAX: u64 = 1 << 20;
+
+/// Writes the entries again, with their content, and returns them too; nothing if that
+/// would be too long.
+#[expect(clippy::type_complexity, reason = "it is used once")]
+fn rewritten(tar: &[u8]) -> Result<Option<(Vec<u8>, Vec<Entry>)>, LayerError> {
+    let because = "memory takes everything";
+    let interrupt = AtomicBool::new(false);
+    let watch = Watch::new(&|_| (), &interrupt);
+    let mut reader = LayerReader::new(Skippable(tar), Arc::default());
+    let mut writer = LayerWriter::new(Vec::new());
+    let mut entries = Vec::new();
+    let mut left = SIZE_MAX;
+    while let Some(entry) = reader.next_entry()? {
+        let (path, metadata) = (entry.path.as_bytes(), &entry.metadata);
+        match &entry.kind {
+            EntryKind::Directory => writer.directory(path, metadata).expect(because),
+            EntryKind::HardLink(target) => {
+                let written = writer.hard_link(path, target.as_bytes(), metadata);
+                written.expect(because);
+            }
+            EntryKind::Node(kind) => {
+                writer.node(path, kind, metadata).expect(because);
+                if let NodeKind::File(size) = *kind {
+                    let Some(rest) = left.checked_sub(size) else {
+                        return Ok(None);
+                    };
+                    left = rest;
+                    match reader.copy_content(writer.content(), &watch) {
+                        Ok(copied) => assert_eq!(copied, size, "a file has its size"),
+                        Err(CopyError::Read(_)) => return Ok(None),
+                        Err(error) => panic!("{because}: {error:?}"),
+                    }
+                    writer.pad(size).expect(because);
+                }
+            }
+        }
+        entries.push(entry);
+    }
+    Ok(Some((writer.finish().expect(because), entries)))
+}

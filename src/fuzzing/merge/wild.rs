@@ -1,0 +1,137 @@
+//! Stacks of layers that no engine would write.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+
+use super::{merged, shown};
+use crate::fuzzing::support::canonical::{assert_bytes, assert_entries, assert_order};
+use crate::fuzzing::support::entry::{Entry, Kind, Meta, words};
+use crate::fuzzing::support::layer;
+use crate::fuzzing::support::naive::{entries, replay};
+use crate::fuzzing::support::random::Numbers;
+
+/// Components of names; the first ones are there to meet again.
+const COMPONENTS: [&[u8]; 16] = [
+    b"a",
+    b"b",
+    b"c",
+    b"a",
+    b"b",
+    b"a",
+    b"..",
+    b".",
+    b"",
+    b".wh.a",
+    b".wh.b",
+    b".wh..wh..opq",
+    b".wh.c",
+    b".wh..wh.aufs",
+    b".wh..wh.a",
+    b".wh.",
+];
+
+/// How many of them are no whiteouts.
+const PLAIN: usize = 9;
+
+/// Merges the layers. If they are accepted, the result is canonical, and what was
+/// merged twice in part shows what was merged at once.
+pub(super) fn check(numbers: &[Vec<Numbers>], ranges: &[Range<usize>]) {
+    let numbered = numbers.iter().enumerate();
+    let stack: Vec<Vec<Entry>> = numbered.map(|(at, layer)| wild(at, layer)).collect();
+    let shown = shown(&stack);
+    let tars: Vec<Vec<u8>> = stack.iter().map(|layer| layer::tar(layer)).collect();
+    let _ = merged(&tars, ranges, true);
+    let Some(whole) = exported(&tars) else {
+        return;
+    };
+    assert_bytes(&whole);
+    let written = entries(&whole);
+    assert_entries(&written, None);
+    assert_order(&written);
+    let again = exported(std::slice::from_ref(&whole));
+    assert_eq!(again.as_ref(), Some(&whole), "{shown}");
+
+    let what = fmt::from_fn(|f| write!(f, "{ranges:?} of {shown}"));
+    let made = match merged(&tars, ranges, false) {
+        Ok(made) => made,
+        Err(error) => panic!("{error}: {what}"),
+    };
+    let mut squashed = Vec::new();
+    let mut next = 0;
+    for (range, (layer, _)) in ranges.iter().zip(made) {
+        assert_bytes(&layer);
+        squashed.extend_from_slice(&tars[next..range.start]);
+        squashed.push(layer);
+        next = range.end;
+    }
+    squashed.extend_from_slice(&tars[next..]);
+    let squashed = exported(&squashed).unwrap_or_else(|| panic!("{what}"));
+    let [one, mut other] = [whole, squashed].map(|tar| {
+        let mut tree = replay(&[tar]);
+        // A range has copies of what it links to below.
+        tree.split(|_| true);
+        tree.entries()
+    });
+    for (path, entry) in &one {
+        // What a directory is that no layer has an entry for is not said.
+        if entry.kind == Kind::Directory
+            && entry.meta == Meta::implied()
+            && let Some(other) = other.get_mut(path)
+        {
+            other.meta = Meta::implied();
+        }
+    }
+    let in_words = |tree: &BTreeMap<_, Entry>| words(&tree.values().cloned().collect::<Vec<_>>());
+    assert!(
+        one == other,
+        "{what}:\n{}\n{}",
+        in_words(&one),
+        in_words(&other)
+    );
+}
+
+/// Entries that may mean nothing.
+fn wild(layer: usize, numbers: &[Numbers]) -> Vec<Entry> {
+    let entry = |(at, numbers): (usize, &Numbers)| {
+        let [kind, path, target, meta, _] = *numbers;
+        let kind = match kind % 16 {
+            0..=4 => Kind::File(format!("{layer}.{at} ").into_bytes()),
+            5..=8 => Kind::Directory,
+            9..=10 => Kind::Symlink(name(target, PLAIN)),
+            11..=13 => Kind::Link(name(target, COMPONENTS.len())),
+            14 => Kind::Char(0, target % 2),
+            _ => Kind::Fifo,
+        };
+        // A hard link to what is below a range is a copy there: what it says of itself is
+        // not said of its target.
+        let mode = match kind {
+            Kind::Directory => [0o755, 0o644, 0o700][meta as usize % 3],
+            _ => 0o644,
+        };
+        let mut entry = Entry::new(name(path, COMPONENTS.len()), kind);
+        entry.meta.mode = mode;
+        entry
+    };
+    numbers.iter().enumerate().map(entry).collect()
+}
+
+/// One to three components, the last of which is one of the first `count`. The others
+/// are no whiteouts, since there is no entry for a directory of such a name.
+fn name(number: u32, count: usize) -> Vec<u8> {
+    let number = number as usize;
+    let depth = [1, 1, 2, 3][number % 4];
+    let components = (1..=depth).map(|at| {
+        let count = if at == depth { count } else { PLAIN };
+        COMPONENTS[(number >> (4 * at - 2)) % 16 % count]
+    });
+    let start: &[u8] = if number >= 0xc000 { b"/" } else { b"" };
+    [start, &components.collect::<Vec<_>>().join(&b'/')].concat()
+}
+
+/// Merges all layers, if that can be done.
+fn exported(tars: &[Vec<u8>]) -> Option<Vec<u8>> {
+    let all = 0..tars.len();
+    let made = merged(tars, std::slice::from_ref(&all), false);
+    made.ok().map(|mut made| made.remove(0).0)
+}

@@ -1,0 +1,99 @@
+//! A stack of layers merged as a squash does it, in memory.
+
+use std::io::{self, Cursor};
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use crate::event::Watch;
+use crate::layer::{Budget, LayerError, LayerReader};
+use crate::merge::{Changes, ChangesBuilder, Merge, Replay, ReplayError, Savings};
+use crate::tar_stream::{Skippable, Time};
+
+/// Merges ranges of the layers, the lowest first, and returns each new layer with what
+/// it saved. Layers that have no place in a range stay.
+///
+/// Below a range nothing is known where `is_blind` says so, as of an image whose
+/// lower layers are encrypted.
+pub(super) fn merged(
+    layers: &[Vec<u8>],
+    ranges: &[Range<usize>],
+    is_blind: bool,
+) -> Result<Vec<(Vec<u8>, Savings)>, LayerError> {
+    let budget = Arc::default();
+    let mut merge = Merge::new();
+    let mut below = 0;
+    let mut made = Vec::new();
+    for range in ranges {
+        if is_blind && below < range.start || merge.is_below_unknown() {
+            merge.put_unknown_below(range.start - below);
+        } else {
+            for (at, layer) in layers.iter().enumerate().take(range.start).skip(below) {
+                merge.put_below(changes(at, layer, &budget)?)?;
+            }
+        }
+        for at in range.clone() {
+            merge.put_in_range(changes(at, &layers[at], &budget)?)?;
+        }
+        let layer = written(&merge, layers, range)?;
+        let count = u32::try_from(range.len()).expect("there are few");
+        made.push((layer, merge.end_range(count)));
+        below = range.end;
+    }
+    Ok(made)
+}
+
+/// Reads what a layer changes.
+fn changes(at: usize, layer: &[u8], budget: &Arc<Budget>) -> Result<Changes, LayerError> {
+    let mut builder = ChangesBuilder::new(number(at), budget.clone());
+    let mut reader = LayerReader::new(Skippable(layer), budget.clone());
+    while let Some(entry) = reader.next_entry()? {
+        let added = builder.add(entry, reader.position());
+        added.map_err(|fault| LayerError::entry(reader.name(), fault))?;
+    }
+    builder.finish(false)
+}
+
+/// Writes what became of a range.
+///
+/// # Errors
+///
+/// Fails only where the content of a file is at fault, which the plan has not read.
+fn written(merge: &Merge, layers: &[Vec<u8>], range: &Range<usize>) -> Result<Vec<u8>, LayerError> {
+    let interrupt = AtomicBool::new(false);
+    let watch = Watch::new(&|_| (), &interrupt);
+    let plan = merge.plan();
+    let size = plan.measure();
+    let mut output = Cursor::new(Vec::new());
+    if size > SIZE_MAX {
+        return Ok(output.into_inner());
+    }
+    let mut replay = Replay::new(&plan, &mut output, Time::default());
+    let lower = plan.layers().into_iter().map(|layer| layer as usize);
+    let lower: Vec<usize> = lower.filter(|at| !range.contains(at)).collect();
+    for at in lower.into_iter().chain(range.clone()) {
+        let mut reader = LayerReader::new(Skippable(&*layers[at]), Arc::default());
+        let replayed = replay.layer(number(at), &mut reader, &watch);
+        replayed.map_err(|error| match error {
+            ReplayError::Layer(error) => error,
+            ReplayError::Write(error) => panic!("memory takes everything: {error}"),
+            ReplayError::Interrupted => panic!("nobody has interrupted it"),
+        })?;
+    }
+    let finished: io::Result<_> = replay.finish();
+    finished.expect("memory takes everything");
+    let layer = output.into_inner();
+    assert_eq!(
+        layer.len() as u64,
+        size,
+        "a layer is as long as it was measured"
+    );
+    Ok(layer)
+}
+
+/// What is longer is not written: a header of some bytes may claim gigabytes of holes.
+const SIZE_MAX: u64 = 1 << 20;
+
+fn number(at: usize) -> u32 {
+    u32::try_from(at).expect("there are few")
+}

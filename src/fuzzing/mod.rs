@@ -1,0 +1,123 @@
+//! Fuzz targets: hostile bytes in, a panic out where a promise is broken.
+//!
+//! Each function says what it checks beyond that nothing panics. They are called by
+//! the fuzzers of `fuzz/` and, with the corpus that lies there, by the test below.
+//! They are here, and not there, because most of what they check is private, and so
+//! that an ordinary `cargo test` replays the corpus.
+//!
+//! No part of the interface of this crate.
+
+mod archive;
+mod change;
+mod headers;
+mod layer;
+mod merge;
+mod merging;
+mod reference;
+
+/// What the tests judge by. It knows nothing of this library, and so cannot make the
+/// same mistakes.
+#[path = "../../tests/it/support"]
+#[expect(dead_code, reason = "the tests use more of it")]
+mod support {
+    pub(super) mod canonical;
+    mod codec;
+    pub(super) mod entry;
+    pub(super) mod layer;
+    pub(super) mod naive;
+    pub(super) mod tree;
+
+    pub(super) mod random {
+        mod builder;
+        mod stack;
+
+        pub(crate) use stack::{Flavour, Numbers, Stack};
+    }
+}
+
+pub use archive::archive;
+pub use change::change;
+pub use layer::layer;
+pub use merge::merge;
+pub use reference::reference;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    type Target = fn(&[u8]);
+
+    /// Each target with the name of its fuzzer.
+    const TARGETS: [(&str, Target); 5] = [
+        ("archive", super::archive),
+        ("change", super::change),
+        ("layer", super::layer),
+        ("merge", super::merge),
+        ("reference", super::reference),
+    ];
+
+    fn fuzz(folder: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("fuzz")
+            .join(folder)
+    }
+
+    /// What is in a folder, sorted.
+    fn files(folder: &Path) -> Vec<PathBuf> {
+        let entries = fs::read_dir(folder).expect("the folder is there");
+        let mut files: Vec<PathBuf> = entries
+            .map(|entry| entry.expect("the folder can be read").path())
+            .collect();
+        files.sort();
+        files
+    }
+
+    fn replay(name: &str) {
+        let target = TARGETS.iter().find(|(of, _)| *of == name);
+        let (_, target) = target.expect("it is in the table");
+        let files = files(&fuzz("corpus").join(name));
+        assert!(!files.is_empty(), "`{name}` has a corpus");
+        for file in files {
+            let bytes = fs::read(&file).expect("a file of the corpus can be read");
+            let outcome = std::panic::catch_unwind(|| target(&bytes));
+            assert!(outcome.is_ok(), "{} is a find", file.display());
+        }
+    }
+
+    #[test]
+    fn the_corpus_of_archive_holds() {
+        replay("archive");
+    }
+
+    #[test]
+    fn the_corpus_of_change_holds() {
+        replay("change");
+    }
+
+    #[test]
+    fn the_corpus_of_layer_holds() {
+        replay("layer");
+    }
+
+    #[test]
+    fn the_corpus_of_merge_holds() {
+        replay("merge");
+    }
+
+    #[test]
+    fn the_corpus_of_reference_holds() {
+        replay("reference");
+    }
+
+    /// A target that is not in the table would not be replayed.
+    #[test]
+    fn every_fuzzer_is_in_the_table() {
+        let stem = |path: &PathBuf| path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let fuzzers = files(&fuzz("fuzz_targets"));
+        let corpora = files(&fuzz("corpus"));
+        let table: Vec<&str> = TARGETS.iter().map(|(name, _)| *name).collect();
+        assert_eq!(fuzzers.iter().map(stem).collect::<Vec<_>>(), table);
+        assert_eq!(corpora.iter().map(stem).collect::<Vec<_>>(), table);
+    }
+}
