@@ -18,11 +18,13 @@ use crate::support::{Sandbox, Seed, trials};
 /// Kills in the ordinary run of the tests.
 const KILLS: usize = 200;
 
-/// The images of a layout, every blob of which is what its name says.
+/// The images of a layout, every blob of which is what its name says: `verify` says so,
+/// and so does the independent reader.
 ///
 /// What a killed run left may lie there; nothing refers to it.
 #[track_caller]
-fn assert_valid_layout(path: &Path) -> Vec<Facts> {
+fn assert_valid_layout(sandbox: &Sandbox, path: &Path) -> Vec<Facts> {
+    run(sandbox, &["verify", &path.to_string_lossy()]);
     let layout = Store::open(path).layout();
     assert_eq!(layout.missing, BTreeSet::new(), "blobs that are missing");
     let mut found = facts(&layout.host_images());
@@ -104,7 +106,7 @@ fn a_layout_stays_whole_whenever_a_run_is_killed() {
     sandbox
         .run(&["convert", "held.tar", "oci:pristine"])
         .silent();
-    let held: Vec<Facts> = assert_valid_layout(&pristine);
+    let held: Vec<Facts> = assert_valid_layout(&sandbox, &pristine);
     fs::create_dir(sandbox.path("outputs")).expect("a folder can be made");
     let (outputs, out) = (sandbox.path("outputs"), sandbox.path("outputs/out"));
 
@@ -134,7 +136,7 @@ fn a_layout_stays_whole_whenever_a_run_is_killed() {
         run(&sandbox, &arguments);
         let whole = begin.elapsed();
         let clean = names(&outputs);
-        let after = assert_valid_layout(&out);
+        let after = assert_valid_layout(&sandbox, &out);
         let mut of_this_way = 0;
         while of_this_way < wanted / ways.len() {
             start();
@@ -144,12 +146,12 @@ fn a_layout_stays_whole_whenever_a_run_is_killed() {
             of_this_way += usize::from(killed_after(&sandbox, &arguments, time));
             let case = format!("{arguments:?}, killed after {time:?}");
             if *exists || out.exists() {
-                let found = assert_valid_layout(&out);
+                let found = assert_valid_layout(&sandbox, &out);
                 let is_there = |it: &Facts| found.contains(it);
                 assert!(!exists || held.iter().all(is_there), "{case}: {found:?}");
             }
             run(&sandbox, &arguments);
-            assert_eq!(assert_valid_layout(&out), after, "{case}");
+            assert_eq!(assert_valid_layout(&sandbox, &out), after, "{case}");
             assert_eq!(names(&outputs), clean, "{case}: left behind");
         }
         kills += of_this_way;
