@@ -24,9 +24,9 @@ impl Loaded {
     }
 
     /// Has the engine load an archive, which it may refuse; then returns what it says.
-    pub(crate) fn try_load(archive: &[u8], tags: &[String]) -> Result<Self, String> {
+    pub(crate) fn try_load(archive: &[u8], names: &[String]) -> Result<Self, String> {
         // Some are stored before they are refused.
-        let loaded = Self(tags.to_vec());
+        let loaded = Self(names.to_vec());
         let mut command = Command::new("docker");
         command
             .arg("load")
