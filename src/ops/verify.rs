@@ -22,7 +22,7 @@ use crate::ops::Context;
 use crate::ops::parallel::{STREAMS_MAX, in_parallel};
 use crate::ops::transfer::Job;
 use crate::ops::verified::{hashes, look_into, open};
-use crate::ops::verify::entries::{Entries, read_entries};
+use crate::ops::verify::entries::{Entries, Fault, read_entries};
 use crate::stream::{Compression, copy};
 
 /// What a check found.
@@ -346,9 +346,6 @@ impl<'a> Verifier<'a> {
         Ok(())
     }
 }
-
-/// A fault: what, at which entry and how many others, and in what words.
-type Fault = (Code, Option<(String, usize)>, String);
 
 /// What was found in one layer.
 #[derive(Debug, Default)]

@@ -11,12 +11,14 @@ use crate::layer::{
     Budget, Entry, EntryFault, LayerError, LayerReader, PathError, components, display_start,
 };
 use crate::merge::{Changes, ChangesBuilder};
-use crate::ops::verify::Fault;
 use crate::tar_stream::{Skip, Skippable, TarError};
 
 /// The longest name and path that Linux can store (`NAME_MAX`, `PATH_MAX`).
 const NAME_MAX: usize = 255;
 const PATH_MAX: usize = 4096;
+
+/// A fault: what, at which entry and how many others, and in what words.
+pub(super) type Fault = (Code, Option<(String, usize)>, String);
 
 /// What a layer has, as far as it could be read.
 #[derive(Debug, Default)]
