@@ -108,3 +108,27 @@ fn without(mut members: Vec<Member>, name: &str) -> Vec<Member> {
     assert!(members.len() < before, "there is no `{name}`");
     members
 }
+
+#[test]
+fn a_fault_is_planted_for_every_code() {
+    let readme = include_str!("../../README.md");
+    let rows = readme.lines().filter_map(|line| {
+        let mut cells = line.split(" | ");
+        let code = cells.next()?.strip_prefix("| `")?.strip_suffix('`')?;
+        let severity = cells
+            .next()
+            .filter(|it| ["error", "warning", "note"].contains(it))?;
+        Some(format!("{severity}[{code}]"))
+    });
+    let rows: Vec<String> = rows.collect();
+    assert!(rows.len() > 80, "{} codes", rows.len());
+    let planted = [
+        include_str!("verify/documents.rs"),
+        include_str!("verify/entries.rs"),
+        include_str!("verify/inputs.rs"),
+    ];
+    let planted = planted.concat();
+    for row in rows {
+        assert!(planted.contains(&row), "{row}");
+    }
+}

@@ -681,6 +681,22 @@ fn manifests() {
 }
 
 #[test]
+fn a_document_of_very_many_values() {
+    let unreferenced = "note[unreferenced] `blobs/sha256/…`: no document refers to a file";
+    check_members(
+        "many values",
+        &with_manifest(|it| it["x"] = json!(vec![0; 200_000])),
+        &[
+            "error[document-too-large] `app:1`: `the document` has 200020 members, and 200000 are the most that is accepted",
+            unreferenced,
+            unreferenced,
+            unreferenced,
+            unreferenced,
+        ],
+    );
+}
+
+#[test]
 fn indexes_with_platforms() {
     let arm = Image::new(&["app:1"], &["file arm 1"])
         .with_config(|it| it["architecture"] = json!("arm64"));
