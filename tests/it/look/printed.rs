@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{json, look, text};
-use crate::support::codec::digest;
+use crate::support::codec::{Codec, digest};
 use crate::support::make::{self, Image, Layout, Member};
 use crate::support::{Sandbox, tools};
 
@@ -74,6 +74,31 @@ fn on_terminal(sandbox: &Sandbox, line: &str, width: usize, variables: &[(&str, 
     assert!(output.status.success(), "{output:?}");
     let text = String::from_utf8(output.stdout).expect("it is UTF-8");
     text.replace("\r\n", "\n")
+}
+
+#[test]
+fn on_a_terminal_a_severity_has_a_colour() {
+    if !tools::is_installed("script") {
+        return tools::skip("colours of `verify`", "script(1) is not installed");
+    }
+    let sandbox = Sandbox::new();
+    write(
+        &sandbox,
+        &[hostile()
+            .stored_as(Codec::Zstd)
+            .with_config(|it| it["created"] = json!(null))],
+    );
+    let plain = "warning[compression-unusual]";
+    let coloured = on_terminal(&sandbox, "verify in.tar", 80, &[]);
+    assert!(
+        coloured.starts_with(&format!("\u{1b}[33m{plain}\u{1b}[0m `app:1`: ")),
+        "{coloured}"
+    );
+    let without = on_terminal(&sandbox, "verify in.tar", 80, &[("NO_COLOR", "1")]);
+    assert!(
+        without.starts_with(&format!("{plain} `app:1`: ")),
+        "{without}"
+    );
 }
 
 #[test]
