@@ -95,8 +95,9 @@ impl DockerSurvey<'_, '_> {
         }
         let Some(member) = self.surveyor.find(&element.config)? else {
             let message = format!("`{}` is not there", element.config);
-            self.surveyor.find_fault(Code::ConfigMissing, site, message);
-            return self.layers(element, None, &site_of(&name)).map(drop);
+            self.surveyor
+                .find_fault(Code::ConfigMissing, site.clone(), message);
+            return self.layers(element, None, &site).map(drop);
         };
         let Some(bytes) = self.surveyor.read(&member, &site)? else {
             return Ok(());
@@ -302,10 +303,6 @@ impl DockerSurvey<'_, '_> {
         legacy_files(self.surveyor);
         Ok(())
     }
-}
-
-fn site_of(name: &str) -> Site {
-    Site::image(name)
 }
 
 /// The name of an image of an index without its platform.

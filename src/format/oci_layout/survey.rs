@@ -270,14 +270,9 @@ impl LayoutSurvey<'_, '_> {
                 Ok(Outcome::default())
             }
             DocumentKind::Index | DocumentKind::Manifest => {
-                let Some(bytes) = self.surveyor.read(&member, &site)? else {
+                let Some(bytes) = self.read(descriptor, &member, &site)? else {
                     return Ok(Outcome::default());
                 };
-                let got = hash(descriptor, &bytes);
-                if got != *descriptor.digest() {
-                    let finding = Finding::digest(at(&site, &member), descriptor.digest(), &got);
-                    self.surveyor.push(finding);
-                }
                 self.document(target, kind, bytes, &site)
             }
         }
@@ -395,6 +390,24 @@ impl LayoutSurvey<'_, '_> {
         } else {
             self.artifact(&config, &layers, site)
         }
+    }
+
+    /// Reads a document, and compares it with its digest. It is read on if it is another.
+    fn read(
+        &mut self,
+        descriptor: &Descriptor,
+        member: &Member,
+        site: &Site,
+    ) -> Result<Option<Vec<u8>>> {
+        let Some(bytes) = self.surveyor.read(member, site)? else {
+            return Ok(None);
+        };
+        let got = hash(descriptor, &bytes);
+        if got != *descriptor.digest() {
+            let finding = Finding::digest(at(site, member), descriptor.digest(), &got);
+            self.surveyor.push(finding);
+        }
+        Ok(Some(bytes))
     }
 
     /// Looks a blob up, and compares its size; a finding if it is not there.

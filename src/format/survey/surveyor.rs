@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::digest::{Algorithm, Digest, Hasher};
+use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::finding::{Code, Finding, Findings, Site};
 use crate::format::container::{Container, Member, read_document};
@@ -260,12 +260,7 @@ pub(in crate::format) fn digest_of_path(path: &str) -> Option<Digest> {
 
 /// The digest of bytes, by the algorithm of a descriptor.
 pub(in crate::format) fn hash(descriptor: &Descriptor, bytes: &[u8]) -> Digest {
-    hash_by(descriptor.digest().algorithm(), bytes)
-}
-
-/// The digest of bytes.
-pub(in crate::format) fn hash_by(algorithm: Algorithm, bytes: &[u8]) -> Digest {
-    let mut hasher = Hasher::new(algorithm);
+    let mut hasher = Hasher::new(descriptor.digest().algorithm());
     hasher.update(bytes);
     hasher.finish()
 }

@@ -39,12 +39,7 @@ impl LayoutSurvey<'_, '_> {
     ) -> Result<Outcome> {
         let mut outcome = Outcome::default();
         let document = match self.blob(config, site)? {
-            Ok(member) => {
-                let here = at(site, &member);
-                self.surveyor
-                    .check_blob(member.clone(), config.digest(), here);
-                self.surveyor.read(&member, site)?
-            }
+            Ok(member) => self.read(config, &member, site)?,
             Err(finding) => {
                 let data = config.data();
                 if data.is_none() {
