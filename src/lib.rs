@@ -59,6 +59,7 @@
 //!     format: None,
 //!     staging: sink.staging(),
 //!     temporary_directory: Path::new("/tmp"),
+//!     measures: true,
 //!     platform: None,
 //!     created: None,
 //!     watch,

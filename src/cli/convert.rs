@@ -89,6 +89,7 @@ pub(super) fn run(
         format: source.format,
         staging: sink.staging(),
         temporary_directory: &temporary_directory,
+        measures: options.compress == Compress::Keep,
         platform: options.platform.as_ref(),
         created: source_date_epoch()?,
         watch,

@@ -91,6 +91,7 @@ pub(super) fn run(
         format: source.format,
         staging: None,
         temporary_directory: &temporary_directory,
+        measures: false,
         platform: options.platform.as_ref(),
         created,
         watch,

@@ -160,6 +160,7 @@ fn config_from(
         format: location.format,
         staging: None,
         temporary_directory: context.temporary_directory,
+        measures: false,
         platform: None,
         created: None,
         watch: context.watch,

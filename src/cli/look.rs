@@ -57,6 +57,7 @@ impl Looking<'_> {
             format: location.format,
             staging: None,
             temporary_directory: &temporary_directory,
+            measures: false,
             platform,
             created: source_date_epoch()?,
             watch,

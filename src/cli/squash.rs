@@ -264,6 +264,7 @@ impl Command<'_> {
             format: location.format,
             staging,
             temporary_directory: &self.temporary_directory,
+            measures: false,
             platform: self.arguments.platform.as_ref(),
             created: self.created,
             watch,

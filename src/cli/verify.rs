@@ -56,6 +56,7 @@ pub(super) fn run(
         format: source.format,
         staging: None,
         temporary_directory: &temporary_directory,
+        measures: false,
         platform: None,
         created: None,
         watch,

@@ -1,15 +1,17 @@
 //! What an input is: found out from its content, never from its name.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use crate::error::{Error, Place, Result};
 use crate::event::{Event, Step, Warning, Watch};
 use crate::format::Format;
 use crate::format::container::{
-    Container, Directory, FileRange, ForwardTar, Received, SeekableTar, WholeStream, is_of_archive,
-    not_an_image, receive,
+    Container, Directory, FileRange, ForwardTar, Measured, Received, SeekableTar, WholeStream,
+    is_of_archive, measure_layers, not_an_image, receive,
 };
 use crate::format::docker_archive::{self, DockerArchive};
 use crate::format::oci_layout::{self, OciLayout};
@@ -71,6 +73,9 @@ pub struct Opening<'a> {
     pub staging: Option<&'a Path>,
     /// The folder for a temporary file, if a stream must be kept.
     pub temporary_directory: &'a Path,
+    /// Whether layers of a stream that must be kept are hashed meanwhile: for an output
+    /// that most of them will be passed on to.
+    pub measures: bool,
     /// The platform of an image that is made from a rootfs.
     pub platform: Option<&'a Platform>,
     /// The time of creation of an image that is made from a rootfs, in seconds
@@ -160,10 +165,9 @@ fn open_directory(path: &Path, opening: &Opening<'_>) -> Result<Box<dyn ImageSou
 
 fn open_file(file: File, start: u64, opening: &Opening<'_>) -> Result<Box<dyn ImageSource>> {
     opening.watch.send(Event::Step(Step::Indexing));
-    let head = read_head(&file, start)?;
-    let compression = Compression::sniff(&head);
+    let compression = Compression::sniff(&read_head(&file, start)?);
     if compression == Compression::None {
-        return open_tar(file, start, &head, None, opening);
+        return open_tar(PlainTar::new(file, start), opening);
     }
     if let (Some(staging), false) = (opening.staging, opening.format == Some(Format::Rootfs)) {
         let range = FileRange::from(&file, start)?;
@@ -200,7 +204,15 @@ fn open_pipe(stream: Box<dyn Read + Send>, opening: &Opening<'_>) -> Result<Box<
         return open_stream(unpack(stream, compression)?, staging, opening)
             .map_err(|error| blame_compression(error, compression));
     }
-    open_file(spool(stream, opening)?, 0, opening)
+    let (file, measured) = spool(stream, opening)?;
+    if compression != Compression::None {
+        return open_file(file, 0, opening);
+    }
+    let tar = PlainTar {
+        measured,
+        ..PlainTar::new(file, 0)
+    };
+    open_tar(tar, opening)
 }
 
 /// A wrapped stream that cannot be read is one that cannot be unpacked.
@@ -229,30 +241,49 @@ fn open_stream(
             }
         }),
         Received::Whole(path) => {
-            let file = File::open(&path)?;
-            let head = read_head(&file, 0)?;
-            open_tar(file, 0, &head, Some(path), opening)
+            let tar = PlainTar {
+                received: Some(path.clone()),
+                ..PlainTar::new(File::open(&path)?, 0)
+            };
+            open_tar(tar, opening)
         }
     }
 }
 
-/// Opens a plain tar.
-fn open_tar(
+/// A plain tar in a file, of images or of a root filesystem.
+struct PlainTar {
     file: File,
+    /// Where in the file it begins.
     start: u64,
-    head: &[u8],
+    /// Where the file lies if it was received, so that it may be moved.
     received: Option<PathBuf>,
-    opening: &Opening<'_>,
-) -> Result<Box<dyn ImageSource>> {
+    /// What is known of members from when it was received, by their positions.
+    measured: HashMap<u64, Measured>,
+}
+
+impl PlainTar {
+    fn new(file: File, start: u64) -> Self {
+        Self {
+            file,
+            start,
+            received: None,
+            measured: HashMap::new(),
+        }
+    }
+}
+
+fn open_tar(plain: PlainTar, opening: &Opening<'_>) -> Result<Box<dyn ImageSource>> {
+    let head = read_head(&plain.file, plain.start)?;
     if head.is_empty() {
         return Err(Error::Empty);
     }
-    let tar = SeekableTar::open(file, start).map_err(|error| explain(error, head))?;
-    match open_images(tar, opening)? {
+    let tar = SeekableTar::open(plain.file, plain.start);
+    let tar = tar.map_err(|error| explain(error, &head))?;
+    match open_images(tar.with_measured(plain.measured), opening)? {
         Ok(source) => Ok(source),
         Err(tar) => {
             let (file, start) = tar.into_file();
-            open_rootfs(file, start, Compression::None, received, opening)
+            open_rootfs(file, start, Compression::None, plain.received, opening)
         }
     }
 }
@@ -349,7 +380,8 @@ pub(super) fn take(input: Input, opening: &Opening<'_>, faults: &mut Vec<Error>)
         }
         Input::Pipe { stream, .. } => {
             opening.watch.send(Event::Step(Step::Receiving));
-            (spool(Counted::new(stream, opening.watch), opening)?, 0)
+            let (file, _) = spool(Counted::new(stream, opening.watch), opening)?;
+            (file, 0)
         }
     };
     opening.watch.send(Event::Step(Step::Indexing));
@@ -418,14 +450,26 @@ fn kind_of(container: &dyn Container, format: Option<Format>) -> Result<Kind> {
     }
 }
 
-/// Keeps a stream in a temporary file, as it came.
-fn spool(stream: impl Read, opening: &Opening<'_>) -> Result<File> {
+/// Keeps a stream in a temporary file, as it came, and returns what is known of its
+/// members, by their positions, if that is wanted.
+fn spool(stream: impl Read, opening: &Opening<'_>) -> Result<(File, HashMap<u64, Measured>)> {
     let place = || Place::Temporary {
         directory: opening.temporary_directory.to_owned(),
     };
     let directory = opening.temporary_directory;
     let mut spool = Spool::new_in(directory).map_err(|error| Error::write(place(), error))?;
-    match copy(&mut Tapped::new(stream), &mut spool, &opening.watch) {
+    let mut stream = Tapped::new(stream);
+    let lent = opening.measures.then(|| stream.lend());
+    let measuring = |lent| {
+        thread::Builder::new()
+            .name("hash".to_owned())
+            .spawn(move || measure_layers(lent))
+    };
+    let measuring = lent.map(measuring).transpose().map_err(Error::Thread)?;
+    let copied = copy(&mut stream, &mut spool, &opening.watch);
+    drop(stream);
+    let measured = measuring.map(|thread| thread.join().unwrap_or_default());
+    match copied {
         Ok(_) => {}
         Err(CopyError::Read(error)) => return Err(error.into()),
         Err(error) => return Err(Error::copy(Place::StandardInput, place(), error)),
@@ -433,9 +477,10 @@ fn spool(stream: impl Read, opening: &Opening<'_>) -> Result<File> {
     spool
         .flush()
         .map_err(|error| Error::write(place(), error))?;
-    spool
+    let file = spool
         .into_file()
-        .map_err(|error| Error::read(place(), error))
+        .map_err(|error| Error::read(place(), error))?;
+    Ok((file, measured.unwrap_or_default()))
 }
 
 fn unpack<'a>(

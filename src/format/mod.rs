@@ -24,7 +24,7 @@ mod tar_file;
 
 use std::fmt;
 
-pub use container::{Arrival, Container, FileSlice, Measured, Member};
+pub use container::{Container, FileSlice, Measured, Member};
 pub use detect::{Input, Opening, open};
 pub(crate) use oci_layout::find_index;
 pub use rootfs::RootfsSink;

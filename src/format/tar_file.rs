@@ -21,7 +21,7 @@ use crate::format::destination::Destination;
 use crate::format::docker_archive::docker_documents;
 use crate::format::oci_layout::{INDEX, MARKER, MARKER_CONTENT, blob_path};
 use crate::format::sink::{BlobWriter, ImageSink, Output, OutputIndex};
-use crate::stream::{COPY_BUFFER, Hashed, Spool};
+use crate::stream::{COPY_BUFFER, Hashed, Spool, copy_between};
 use crate::tar_stream::{BLOCK, EMPTY_BLOCK, pax_record};
 
 /// The largest size that a plain ustar header can say: eleven octal digits.
@@ -312,6 +312,12 @@ impl Write for Reserved<'_> {
 impl BlobWriter for Reserved<'_> {
     fn place(&self) -> Place {
         self.sink.place()
+    }
+
+    fn copy_from(&mut self, file: &File, start: u64, size: u64) -> u64 {
+        let copied = copy_between((file, start), (&self.file, self.position), size);
+        self.position += copied;
+        copied
     }
 
     fn finish(self: Box<Self>, hashed: &Hashed) -> Result<()> {

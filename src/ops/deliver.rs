@@ -57,7 +57,7 @@ impl Delivery<'_> {
         if !self.sink.is_parallel() {
             identify(&mut jobs, &transfer)?;
         }
-        let to_read = jobs.list().iter().filter(|job| transfer.reads(job));
+        let to_read = jobs.list().iter().filter(|job| transfer.moves_bytes(job));
         let total: u64 = to_read.map(|job| job.member.size).sum();
         if total > 0 && self.made.is_empty() {
             watch.send(Event::Total(total));
@@ -270,7 +270,10 @@ fn identify(jobs: &mut Jobs, transfer: &Transfer<'_>) -> Result<()> {
 fn transfer_all(jobs: &Jobs, transfer: &Transfer<'_>, is_parallel: bool) -> Result<Vec<Hashed>> {
     let list = jobs.list();
     let mut order = in_input_order(jobs);
-    let threads = if transfer.container.is_sequential() || !is_parallel {
+    // Several threads that only copy would wait for each other, for the file that they
+    // write or for the disk.
+    let is_work = list.iter().any(|job| transfer.looks_at(job));
+    let threads = if transfer.container.is_sequential() || !is_parallel || !is_work {
         NonZeroUsize::MIN
     } else {
         // The longest first, so that none is left over when all others are done.

@@ -2,13 +2,14 @@
 //! that is wanted.
 
 use std::io::Read;
+use std::path::PathBuf;
 
 use crate::digest::{Algorithm, DiffId, Digest};
 use crate::error::{Error, Place, Result};
-use crate::event::{Event, Step, Warning};
-use crate::format::sink::ImageSink;
+use crate::event::{Event, Step, Warning, Watch};
+use crate::format::sink::{BlobWriter, ImageSink};
 use crate::format::source::Layer;
-use crate::format::{Container, Measured, Member};
+use crate::format::{Container, FileSlice, Measured, Member};
 use crate::ops::Context;
 use crate::ops::verified::{damaged, hash_unpacked, hashes, open, read_unpacked, verify_stored};
 use crate::stream::{
@@ -115,6 +116,29 @@ impl Job {
     }
 }
 
+/// How much the system copies between two looks at whether the caller wants the end.
+const PIECE: u64 = 8 * 1024 * 1024;
+
+/// Copies a part of a file, without a look at the bytes where the output can have it so.
+fn copy_slice(
+    slice: &FileSlice,
+    writer: &mut dyn BlobWriter,
+    watch: &Watch<'_>,
+) -> Result<(), CopyError> {
+    let mut done = 0;
+    while done < slice.size && !watch.is_interrupted() {
+        let piece = PIECE.min(slice.size - done);
+        let copied = writer.copy_from(&slice.file, slice.start + done, piece);
+        if copied == 0 {
+            break;
+        }
+        watch.send(Event::Advanced(copied));
+        done += copied;
+    }
+    let rest = Counted::new(slice.from(done), *watch);
+    copy(&mut Tapped::new(rest), writer, watch).map(drop)
+}
+
 /// The two ends between which blobs are moved.
 #[derive(Clone, Copy)]
 pub(super) struct Transfer<'a> {
@@ -146,15 +170,18 @@ impl Transfer<'_> {
             blob: &job.place.to_string(),
             recoding: job.recoding.is_some(),
         }));
-        match (job.recoding, self.adoptable(job)) {
-            (None, true) => self.adopt(job),
-            (None, false) => self.keep(job, known.as_ref()),
+        match (job.recoding, self.measured(job)) {
+            (None, Some(measured)) => self.pass_on(job, measured),
+            (None, None) => self.keep(job, known.as_ref()),
             (Some(recoding), _) => self.recode(job, recoding),
         }
     }
 
     /// Hashes a blob that has to be named before it can be written.
     pub(super) fn identify(&self, job: &Job) -> Result<Digest> {
+        if let Some(measured) = self.measured(job) {
+            return Ok(measured.stored.digest.clone());
+        }
         let mut stream = self.open(job)?;
         stream.hash(Algorithm::Sha256).map_err(Error::Thread)?;
         let (stored, _) = self.drain(job, stream)?;
@@ -256,36 +283,49 @@ impl Transfer<'_> {
         Ok(written)
     }
 
-    /// Whether a job will read its blob, and not only move a file.
-    pub(super) fn reads(&self, job: &Job) -> bool {
-        job.recoding.is_some() || !self.adoptable(job)
+    /// Whether a job will move bytes, and not only a file.
+    pub(super) fn moves_bytes(&self, job: &Job) -> bool {
+        self.looks_at(job) || self.own_file(job).is_none()
     }
 
-    /// Whether the blob already lies on the output's file system.
-    fn adoptable(&self, job: &Job) -> bool {
-        let Some(arrival) = self.container.arrival(&job.member) else {
-            return false;
-        };
-        let Measured { stored, unpacked } = arrival.measured;
+    /// Whether a job has to look at the bytes.
+    pub(super) fn looks_at(&self, job: &Job) -> bool {
+        job.recoding.is_some() || self.measured(job).is_none()
+    }
+
+    /// What a blob was found to be when it arrived. What was not hashed in the right way
+    /// then, or did not unpack, has to be read once more.
+    fn measured(&self, job: &Job) -> Option<&Measured> {
         let is_of = |hashed: &Hashed, algorithm| hashed.digest.algorithm() == algorithm;
-        // What was not hashed in the right way when it came, or did not unpack, has
-        // to be read once more.
+        let measured = self.container.measured(&job.member)?;
+        let unpacked = measured.unpacked.as_ref();
         let is_verifiable = job.diff_ids.is_empty()
-            || unpacked.is_some_and(|unpacked| is_of(&unpacked, job.unpacked_algorithm()));
-        self.sink.staging().is_some()
-            && job.is_only_reader
-            && is_of(&stored, job.stored_algorithm())
-            && is_verifiable
+            || unpacked.is_some_and(|unpacked| is_of(unpacked, job.unpacked_algorithm()));
+        (is_verifiable && is_of(&measured.stored, job.stored_algorithm())).then_some(measured)
     }
 
-    /// Moves a file that arrived to its place.
-    fn adopt(&self, job: &Job) -> Result<Hashed> {
-        let Some(arrival) = self.container.arrival(&job.member) else {
-            return self.keep(job, job.known().as_ref());
+    /// The file that has the blob and lies on the output's file system.
+    fn own_file(&self, job: &Job) -> Option<PathBuf> {
+        self.sink.staging()?;
+        let file = self.container.own_file(&job.member);
+        file.filter(|_| job.is_only_reader)
+    }
+
+    /// Passes on a blob that was hashed when it arrived, and need not be looked at.
+    fn pass_on(&self, job: &Job, measured: &Measured) -> Result<Hashed> {
+        let Measured { stored, unpacked } = measured;
+        job.verify(stored, unpacked.as_ref().map(|unpacked| &unpacked.digest))?;
+        if let Some(file) = self.own_file(job) {
+            self.sink.adopt(&file, stored)?;
+            return Ok(stored.clone());
+        }
+        let Some(slice) = self.container.slice(&job.member)? else {
+            return self.keep(job, Some(stored));
         };
-        let unpacked = arrival.measured.unpacked.map(|unpacked| unpacked.digest);
-        job.verify(&arrival.measured.stored, unpacked.as_ref())?;
-        self.sink.adopt(&arrival.path, &arrival.measured.stored)?;
-        Ok(arrival.measured.stored)
+        let mut writer = self.sink.begin_blob(Some(stored))?;
+        copy_slice(&slice, writer.as_mut(), &self.context.watch)
+            .map_err(|error| Error::copy(job.place.clone(), writer.place(), error))?;
+        writer.finish(stored)?;
+        Ok(stored.clone())
     }
 }

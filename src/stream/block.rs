@@ -24,7 +24,7 @@ const SPARE_BLOCKS: usize = 2;
 const STREAM_MAX: usize = 18 * 1024 * 1024;
 
 /// Turns a block into a self-contained part of the output, at a level or at none
-/// in particular.
+/// in particular. The part replaces what the buffer held.
 pub(super) type Compress = fn(&[u8], Option<i32>, &mut Vec<u8>) -> io::Result<()>;
 
 /// A block, and the part of the output that it becomes. The two buffers stay
@@ -87,7 +87,6 @@ impl Workers {
         let (sender, receiver) = sync_channel(1);
         let work = move || {
             let Buffers { block, part } = &mut buffers;
-            part.clear();
             let result = compress(block, level, part);
             // Nobody waits for it when the stream was given up.
             let _ = sender.send(Done {

@@ -1,6 +1,10 @@
 //! The one copy loop: buffers in, bytes out, and the stop.
 
+use std::fs::File;
 use std::io::{self, BufRead, Read, Write};
+
+#[cfg(target_os = "linux")]
+use rustix::fs::copy_file_range;
 
 use crate::event::{Event, Watch};
 
@@ -41,6 +45,28 @@ pub(crate) fn copy(
     }
 }
 
+/// Has the system copy bytes from a place in one file to a place in another, so that
+/// they do not pass through this process, and are shared where the file system can.
+///
+/// Returns how many it copied, which is 0 where it cannot, whatever the reason:
+/// who copies them by hand finds out what is wrong.
+#[cfg(target_os = "linux")]
+pub(crate) fn copy_between(
+    (from, mut start): (&File, u64),
+    (to, mut at): (&File, u64),
+    size: u64,
+) -> u64 {
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    let copied = copy_file_range(from, Some(&mut start), to, Some(&mut at), size);
+    copied.map_or(0, |copied| copied as u64)
+}
+
+/// No other system has such a call.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn copy_between(_: (&File, u64), _: (&File, u64), _: u64) -> u64 {
+    0
+}
+
 /// A reader that reports what is read through it as [`Event::Advanced`], and that
 /// fails once the caller wants the end.
 #[derive(Debug)]
@@ -73,6 +99,24 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
+
+    #[test]
+    fn the_system_copies_between_places_or_says_that_it_did_not() {
+        use std::os::unix::fs::FileExt;
+
+        let [from, to] = [(); 2].map(|()| tempfile::tempfile().unwrap());
+        from.write_all_at(b"some bytes in a file", 0).unwrap();
+        to.write_all_at(b"others", 0).unwrap();
+        let copied = copy_between((&from, 5), (&to, 7), 5);
+        if copied > 0 {
+            let mut got = [0; 12];
+            to.read_exact_at(&mut got, 0).unwrap();
+            assert_eq!(&got, b"others\0bytes");
+        }
+        assert_eq!(copy_between((&from, 20), (&to, 0), 5), 0, "past the end");
+        let full = File::open("/dev/full").unwrap();
+        assert_eq!(copy_between((&full, 0), (&to, 0), 5), 0, "no file");
+    }
 
     #[test]
     fn a_copy_stops_when_told_and_a_reader_counts() {

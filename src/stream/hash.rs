@@ -92,7 +92,7 @@ fn channel() -> (SyncSender<Chunk>, Chunks) {
 impl Tap {
     /// Starts a thread that hashes the bytes as they are.
     pub(super) fn hash(algorithm: Algorithm) -> io::Result<Self> {
-        Self::start(move |mut chunks| hash_all(&mut chunks, algorithm))
+        Self::start(move |mut chunks| hash(&mut chunks, algorithm))
     }
 
     fn start(
@@ -187,7 +187,7 @@ impl<R: Read> Tapped<R> {
     ) -> io::Result<()> {
         self.taps.push(Tap::start(move |chunks| {
             let mut decoder = Decoder::new(compression, chunks)?;
-            hash_all(&mut Tapped::new(&mut decoder), algorithm)
+            hash(&mut Tapped::new(&mut decoder), algorithm)
         })?);
         Ok(())
     }
@@ -305,7 +305,8 @@ impl Read for Chunks {
     }
 }
 
-fn hash_all(input: &mut dyn BufRead, algorithm: Algorithm) -> io::Result<Hashed> {
+/// Hashes all that is left of an input.
+pub(crate) fn hash(input: &mut dyn BufRead, algorithm: Algorithm) -> io::Result<Hashed> {
     let mut hasher = Hasher::new(algorithm);
     let mut size = 0;
     loop {

@@ -16,11 +16,11 @@ pub(crate) use block::Workers;
 pub(crate) use commit::{PART, PendingDirectory, PendingFile, is_temporary, lock_directory};
 pub(crate) use compress::Encoder;
 pub use compress::Recoding;
-pub(crate) use copy::{CopyError, Counted, copy};
+pub(crate) use copy::{CopyError, Counted, copy, copy_between};
 pub use decompress::Compression;
 pub(crate) use decompress::{Decoder, SNIFF_LENGTH};
 pub use hash::Hashed;
-pub(crate) use hash::Tapped;
+pub(crate) use hash::{Tapped, hash};
 pub(crate) use hash_writer::HashWriter;
 pub(crate) use spool::Spool;
 

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use crate::support::codec::{digest, hex};
+use crate::support::codec::{Codec, digest, hex};
 use crate::support::image::Store;
 use crate::support::judge::Format;
 use crate::support::listing::{assert_golden, listing, names};
-use crate::support::{Sandbox, fixture, testdata};
+use crate::support::{Sandbox, fixture, make, testdata};
 
 /// One archive of each kind, with what it is read as.
 const INPUTS: [(&str, Format); 4] = [
@@ -176,6 +176,70 @@ fn a_file_a_pipe_and_a_directory_get_the_same_bytes() {
                 assert_eq!(digest(&got), digest(&expected), "{name} {to:?} {command:?}");
             }
         }
+    }
+}
+
+/// Two images that share a layer, with layers that are large enough to be hashed while a
+/// pipe is kept, and one that is not.
+fn large_layers() -> [make::Image; 2] {
+    let large = |name: &str| make::layer(&format!("file {name} {}", name.repeat(70_000)));
+    let shared = large("one");
+    [
+        make::Image::of_layers(
+            &["app:1"],
+            vec![shared.clone(), large("two"), make::layer("dir d")],
+        ),
+        make::Image::of_layers(&["app:2"], vec![shared, large("three")]),
+    ]
+}
+
+#[test]
+fn large_layers_from_a_pipe_get_the_same_bytes() {
+    let gzipped = large_layers().map(|image| image.stored_as(Codec::Gzip));
+    for archive in [
+        make::tar(&make::docker(&large_layers())),
+        make::tar(&make::hybrid(&large_layers())),
+        make::tar(&make::hybrid(&gzipped)),
+        make::tar(&make::jib(&large_layers()[0])),
+    ] {
+        let sandbox = Sandbox::new();
+        sandbox.write("in.tar", &archive);
+        for to in ["docker-archive:", "oci-archive:"] {
+            let to = |name: &str| format!("{to}{name}");
+            sandbox.run(&["convert", "in.tar", &to("file")]).silent();
+            let pipe = |target: &str| {
+                let run = sandbox.restow(&["convert", "-", &to(target)]);
+                run.stdin_pipe(archive.clone()).run().data("")
+            };
+            pipe("pipe");
+            let streamed = pipe("-");
+            let file = sandbox.read("file");
+            assert!(sandbox.read("pipe") == file, "{}", to("pipe"));
+            assert!(streamed == file, "{}", to("-"));
+            for name in ["file", "pipe"] {
+                std::fs::remove_file(sandbox.path(name)).expect("it was made");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_large_layer_that_is_not_what_the_config_says_is_refused_from_a_pipe_too() {
+    let [_, mut image] = large_layers();
+    let content = image.layers[1].len() / 2;
+    image.layers[1][content] ^= 1;
+    let expected = format!(
+        "error: cannot read layer 2 of 2 of `app:2`\n  caused by: layer does not match its diff_id: expected {}, got {}\n",
+        image.diff_ids[1],
+        digest(&image.layers[1]),
+    );
+    let archive = make::tar(&make::docker(&[image]));
+    let sandbox = Sandbox::new();
+    sandbox.write("in.tar", &archive);
+    for to in ["docker-archive:out", "oci-archive:out", "oci:out"] {
+        sandbox.run(&["convert", "in.tar", to]).fails(&expected);
+        let run = sandbox.restow(&["convert", "-", to]);
+        run.stdin_pipe(archive.clone()).run().fails(&expected);
     }
 }
 

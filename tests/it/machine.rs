@@ -79,6 +79,7 @@ fn convert(input: Input, format: Format, output: Output, temporary: &Path) -> re
         format: None,
         staging: sink.staging(),
         temporary_directory: temporary,
+        measures: true,
         platform: None,
         created: None,
         watch,

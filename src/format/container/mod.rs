@@ -9,6 +9,7 @@
 mod directory;
 mod forward;
 mod index;
+mod measured;
 mod seekable;
 mod single;
 mod staged;
@@ -17,13 +18,14 @@ mod whole;
 use std::fmt::{self, Write as _};
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub(crate) use directory::Directory;
 pub(crate) use forward::ForwardTar;
+pub use measured::Measured;
+pub(crate) use measured::measure_layers;
 pub(crate) use seekable::{FileRange, SeekableTar};
 pub(crate) use single::SingleFile;
-pub use staged::Arrival;
 pub(crate) use staged::{Received, receive};
 pub(crate) use whole::WholeStream;
 
@@ -31,7 +33,7 @@ use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, Place, Result};
 use crate::event::Watch;
 use crate::limits::{DOCUMENT_MAX, DOCUMENTS_MAX};
-use crate::stream::{Compression, Hashed, Tapped, copy};
+use crate::stream::{Compression, Tapped, copy};
 
 /// One of the byte strings in a container.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -56,13 +58,11 @@ pub struct FileSlice {
     pub size: u64,
 }
 
-/// What is known of a member that was hashed as it arrived.
-#[derive(Clone, Debug)]
-pub struct Measured {
-    /// The bytes as they lie there.
-    pub stored: Hashed,
-    /// What they unpack to; absent if they do not.
-    pub unpacked: Option<Hashed>,
+impl FileSlice {
+    /// Reads what stands from `offset` on, counted from the beginning of the part.
+    pub(crate) fn from(&self, offset: u64) -> impl Read {
+        FileRange::new(&self.file, self.start + offset, self.size - offset)
+    }
 }
 
 /// Named byte strings.
@@ -120,9 +120,14 @@ pub trait Container: Send + Sync + fmt::Debug {
         let _ = member;
     }
 
-    /// What a member was found to be when it arrived, and the file that it lies
-    /// in, which may be moved away.
-    fn arrival(&self, member: &Member) -> Option<Arrival> {
+    /// What a member was found to be when this run wrote it down, if it did.
+    fn measured(&self, member: &Member) -> Option<&Measured> {
+        let _ = member;
+        None
+    }
+
+    /// The file that has a member and nothing else, if it may be moved away.
+    fn own_file(&self, member: &Member) -> Option<PathBuf> {
         let _ = member;
         None
     }
@@ -206,11 +211,9 @@ pub(crate) fn unpacked_digest(
     member: &Member,
     watch: &Watch<'_>,
 ) -> Result<Digest> {
-    let arrived = container
-        .arrival(member)
-        .and_then(|arrival| arrival.measured.unpacked);
-    if let Some(unpacked) = arrived {
-        return Ok(unpacked.digest);
+    let measured = container.measured(member);
+    if let Some(unpacked) = measured.and_then(|measured| measured.unpacked.as_ref()) {
+        return Ok(unpacked.digest.clone());
     }
     let here = || Place::Member(member.path.clone());
     let compression = container.compression(member)?;

@@ -1,12 +1,13 @@
 //! A plain tar in a file: every member can be read at once, by any thread.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 
 use crate::error::{Error, Place, Result};
 use crate::format::container::index::MemberIndex;
-use crate::format::container::{Container, FileSlice, Member};
+use crate::format::container::{Container, FileSlice, Measured, Member};
 use crate::stream::{Compression, SNIFF_LENGTH};
 use crate::tar_stream::{TarError, TarReader};
 
@@ -17,6 +18,8 @@ pub(crate) struct SeekableTar {
     /// Where in the file the tar begins.
     start: u64,
     index: MemberIndex,
+    /// What is known of members, by their positions.
+    measured: HashMap<u64, Measured>,
 }
 
 impl SeekableTar {
@@ -61,9 +64,19 @@ impl SeekableTar {
             }
         }
         index.cut_off_at = reader.cut_off_at();
-        let tar = Self { file, start, index };
+        let tar = Self {
+            file,
+            start,
+            index,
+            measured: HashMap::new(),
+        };
         tar.index.check_control_files(&tar, faults)?;
         Ok(tar)
+    }
+
+    /// Adds what is known of members, by their positions.
+    pub(crate) fn with_measured(self, measured: HashMap<u64, Measured>) -> Self {
+        Self { measured, ..self }
     }
 
     /// Whether no member was found.
@@ -107,6 +120,10 @@ impl Container for SeekableTar {
             .read_to_end(&mut start)
             .map_err(|error| Error::read(Place::Member(member.path.clone()), error))?;
         Ok(Compression::sniff(&start))
+    }
+
+    fn measured(&self, member: &Member) -> Option<&Measured> {
+        self.measured.get(&member.position)
     }
 
     fn cut_off_at(&self) -> Option<u64> {

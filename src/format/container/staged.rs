@@ -13,21 +13,13 @@ use crate::digest::Algorithm;
 use crate::error::{Error, Place, Result};
 use crate::event::Watch;
 use crate::format::container::index::MemberIndex;
+use crate::format::container::measured::algorithm_of;
 use crate::format::container::{
     Container, FileSlice, Measured, Member, is_of_archive, not_an_image,
 };
 use crate::limits::MEMBERS_MAX;
 use crate::stream::{Compression, CopyError, SNIFF_LENGTH, Tapped, copy};
 use crate::tar_stream::{Kind, Skippable, TarError, TarReader, is_tar_header};
-
-/// A member that lies in a file of its own.
-#[derive(Clone, Debug)]
-pub struct Arrival {
-    /// The file.
-    pub path: PathBuf,
-    /// What was found out about it on the way.
-    pub measured: Measured,
-}
 
 /// What came through a pipe.
 #[derive(Debug)]
@@ -154,13 +146,8 @@ fn arrive(
         .read_to_end(&mut start)
         .map_err(TarError::from)?;
     let compression = Compression::sniff(&start);
-    let algorithm = if name.windows(13).any(|part| part == b"blobs/sha512/") {
-        Algorithm::Sha512
-    } else {
-        Algorithm::Sha256
-    };
     let mut stream = Tapped::new(Cursor::new(start).chain(reader));
-    stream.hash(algorithm).map_err(Error::Thread)?;
+    stream.hash(algorithm_of(name)).map_err(Error::Thread)?;
     if compression != Compression::None {
         stream
             .hash_unpacked(compression, Algorithm::Sha256)
@@ -229,12 +216,13 @@ impl Container for StagedTar {
         let _ = std::fs::remove_file(self.file_of(member.position));
     }
 
-    fn arrival(&self, member: &Member) -> Option<Arrival> {
+    fn measured(&self, member: &Member) -> Option<&Measured> {
         let (measured, _) = self.arrivals.get(&member.position)?;
-        Some(Arrival {
-            path: self.file_of(member.position),
-            measured: measured.clone(),
-        })
+        Some(measured)
+    }
+
+    fn own_file(&self, member: &Member) -> Option<PathBuf> {
+        Some(self.file_of(member.position))
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::digest::Algorithm;
 use crate::error::{Error, Place, Result};
 use crate::event::Watch;
-use crate::format::container::{Arrival, Container, FileRange, FileSlice, Measured, Member};
+use crate::format::container::{Container, FileRange, FileSlice, Measured, Member};
 use crate::format::rootfs_input::check_tar;
 use crate::stream::{COPY_BUFFER, Compression, Counted, Decoder, Hashed, Tapped};
 use crate::tar_stream::Skippable;
@@ -20,7 +20,7 @@ pub(crate) struct WholeStream {
     compression: Compression,
     /// Where the file lies if it was received, so that it may be moved.
     received: Option<PathBuf>,
-    unpacked: Hashed,
+    measured: Measured,
     newest_mtime: i64,
 }
 
@@ -49,7 +49,10 @@ impl WholeStream {
             start,
             compression,
             received,
-            unpacked,
+            measured: Measured {
+                stored: unpacked.clone(),
+                unpacked: Some(unpacked),
+            },
             newest_mtime,
         })
     }
@@ -59,13 +62,13 @@ impl WholeStream {
         Member {
             position: 0,
             path: "rootfs.tar".to_owned(),
-            size: self.unpacked.size,
+            size: self.unpacked().size,
         }
     }
 
     /// What the unpacked stream hashes to.
     pub(crate) fn unpacked(&self) -> &Hashed {
-        &self.unpacked
+        &self.measured.stored
     }
 
     /// The greatest modification time of a member, in seconds since 1970, and 0
@@ -115,14 +118,12 @@ impl Container for WholeStream {
         Ok(Compression::None)
     }
 
-    fn arrival(&self, _: &Member) -> Option<Arrival> {
-        let path = self.received.clone()?;
-        Some(Arrival {
-            path,
-            measured: Measured {
-                stored: self.unpacked.clone(),
-                unpacked: Some(self.unpacked.clone()),
-            },
-        })
+    /// A file of somebody else's may change until it is read again.
+    fn measured(&self, _: &Member) -> Option<&Measured> {
+        self.received.as_ref().map(|_| &self.measured)
+    }
+
+    fn own_file(&self, _: &Member) -> Option<PathBuf> {
+        self.received.clone()
     }
 }

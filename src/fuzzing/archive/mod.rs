@@ -91,6 +91,7 @@ impl Machine<'_> {
             format,
             staging,
             temporary_directory: self.temporary,
+            measures: staging.is_none(),
             platform: None,
             created: None,
             watch: self.watch,
