@@ -132,6 +132,13 @@ pub trait BlobWriter: Write {
         0
     }
 
+    /// Becomes a copy of a whole file which shares its bytes with it, if the file system
+    /// can do that, and opens the copy for reading. Nothing was written before.
+    fn share(&mut self, file: &fs::File) -> Option<fs::File> {
+        let _ = file;
+        None
+    }
+
     /// Ends the blob, whose name and size are known now.
     fn finish(self: Box<Self>, hashed: &Hashed) -> Result<()>;
 }

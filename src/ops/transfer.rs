@@ -1,6 +1,7 @@
 //! One blob from the input to the output: verified, and compressed anew where
 //! that is wanted.
 
+use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
 
@@ -192,6 +193,12 @@ impl Transfer<'_> {
         open(self.container, job, self.context.watch)
     }
 
+    /// Where a blob lies in a file, if it does.
+    fn slice(&self, job: &Job) -> Result<Option<FileSlice>> {
+        let slice = self.container.slice(&job.member);
+        slice.map_err(|error| error.while_reading(job.place.clone()))
+    }
+
     /// Reads a blob that need not be written, if something was made of what is in it.
     fn verify_source(&self, job: &Job) -> Result<()> {
         if self.was_looked_into {
@@ -220,12 +227,7 @@ impl Transfer<'_> {
         let Some(file) = self.sink.held(&known.digest, known.size)? else {
             return Ok(false);
         };
-        let mut stream = Tapped::new(Counted::new(file, self.context.watch));
-        stream
-            .hash(known.digest.algorithm())
-            .map_err(Error::Thread)?;
-        hash_unpacked(job, &mut stream)?;
-        match self.drain(job, stream) {
+        match self.hash_file(job, file) {
             Ok((stored, unpacked)) if stored.digest == known.digest => {
                 job.verify(&stored, unpacked.as_ref())?;
                 Ok(true)
@@ -240,6 +242,14 @@ impl Transfer<'_> {
         }
     }
 
+    /// Hashes a file that should be the blob.
+    fn hash_file(&self, job: &Job, file: File) -> Result<(Hashed, Option<Digest>)> {
+        let mut stream = Tapped::new(Counted::new(file, self.context.watch));
+        stream.hash(job.stored_algorithm()).map_err(Error::Thread)?;
+        hash_unpacked(job, &mut stream)?;
+        self.drain(job, stream)
+    }
+
     /// Reads a stream to its end for the sake of its hashes.
     fn drain<R: Read>(&self, job: &Job, mut stream: Tapped<R>) -> Result<(Hashed, Option<Digest>)> {
         copy(&mut stream, &mut std::io::sink(), &self.context.watch)
@@ -249,16 +259,29 @@ impl Transfer<'_> {
 
     /// Passes a blob on byte for byte.
     fn keep(&self, job: &Job, known: Option<&Hashed>) -> Result<Hashed> {
-        let mut stream = self.open(job)?;
-        stream.hash(job.stored_algorithm()).map_err(Error::Thread)?;
-        hash_unpacked(job, &mut stream)?;
+        let slice = self.slice(job)?;
         let mut writer = self.sink.begin_blob(known)?;
-        copy(&mut stream, &mut writer, &self.context.watch)
-            .map_err(|error| Error::copy(job.place.clone(), writer.place(), error))?;
-        let (stored, unpacked) = hashes(job, stream)?;
+        let shared = slice
+            .filter(FileSlice::is_whole)
+            .and_then(|slice| writer.share(&slice.file));
+        let (stored, unpacked) = match shared {
+            // What is hashed is the copy, whatever becomes of the input meanwhile.
+            Some(copy) => self.hash_file(job, copy)?,
+            None => self.copy(job, writer.as_mut())?,
+        };
         job.verify(&stored, unpacked.as_ref())?;
         writer.finish(&stored)?;
         Ok(stored)
+    }
+
+    /// Copies a blob and hashes it meanwhile.
+    fn copy(&self, job: &Job, writer: &mut dyn BlobWriter) -> Result<(Hashed, Option<Digest>)> {
+        let mut stream = self.open(job)?;
+        stream.hash(job.stored_algorithm()).map_err(Error::Thread)?;
+        hash_unpacked(job, &mut stream)?;
+        copy(&mut stream, writer, &self.context.watch)
+            .map_err(|error| Error::copy(job.place.clone(), writer.place(), error))?;
+        hashes(job, stream)
     }
 
     /// Unpacks a blob and compresses it anew.
@@ -319,7 +342,7 @@ impl Transfer<'_> {
             self.sink.adopt(&file, stored)?;
             return Ok(stored.clone());
         }
-        let Some(slice) = self.container.slice(&job.member)? else {
+        let Some(slice) = self.slice(job)? else {
             return self.keep(job, Some(stored));
         };
         let mut writer = self.sink.begin_blob(Some(stored))?;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, Read, Write};
 
 #[cfg(target_os = "linux")]
-use rustix::fs::copy_file_range;
+use rustix::fs::{copy_file_range, ioctl_ficlone};
 
 use crate::event::{Event, Watch};
 
@@ -67,6 +67,19 @@ pub(crate) fn copy_between(_: (&File, u64), _: (&File, u64), _: u64) -> u64 {
     0
 }
 
+/// Makes an empty file a copy of another that shares its bytes with it, and says whether
+/// the file system could do that (btrfs and XFS can, ext4 and tmpfs cannot).
+#[cfg(target_os = "linux")]
+pub(crate) fn share_bytes(from: &File, to: &File) -> bool {
+    ioctl_ficlone(to, from).is_ok()
+}
+
+/// Other systems have other calls.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn share_bytes(_: &File, _: &File) -> bool {
+    false
+}
+
 /// A reader that reports what is read through it as [`Event::Advanced`], and that
 /// fails once the caller wants the end.
 #[derive(Debug)]
@@ -95,6 +108,7 @@ impl<R: Read> Read for Counted<'_, R> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::FileExt;
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -102,8 +116,6 @@ mod tests {
 
     #[test]
     fn the_system_copies_between_places_or_says_that_it_did_not() {
-        use std::os::unix::fs::FileExt;
-
         let [from, to] = [(); 2].map(|()| tempfile::tempfile().unwrap());
         from.write_all_at(b"some bytes in a file", 0).unwrap();
         to.write_all_at(b"others", 0).unwrap();
@@ -116,6 +128,21 @@ mod tests {
         assert_eq!(copy_between((&from, 20), (&to, 0), 5), 0, "past the end");
         let full = File::open("/dev/full").unwrap();
         assert_eq!(copy_between((&full, 0), (&to, 0), 5), 0, "no file");
+    }
+
+    #[test]
+    fn a_file_that_shares_the_bytes_of_another_has_all_of_them() {
+        let [from, to] = [(); 2].map(|()| tempfile::tempfile().unwrap());
+        from.write_all_at(b"some bytes in a file", 0).unwrap();
+        let expected: &[u8] = if share_bytes(&from, &to) {
+            b"some bytes in a file"
+        } else {
+            b""
+        };
+        let mut got = Vec::new();
+        (&to).read_to_end(&mut got).unwrap();
+        assert_eq!(got, expected);
+        assert!(!share_bytes(&File::open("/dev/null").unwrap(), &to));
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod staged;
 mod whole;
 
 use std::fmt::{self, Write as _};
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -59,6 +59,12 @@ pub struct FileSlice {
 }
 
 impl FileSlice {
+    /// Whether it is all of the file.
+    pub(crate) fn is_whole(&self) -> bool {
+        let has_size = |metadata: Metadata| metadata.len() == self.size;
+        self.start == 0 && self.file.metadata().is_ok_and(has_size)
+    }
+
     /// Reads what stands from `offset` on, counted from the beginning of the part.
     pub(crate) fn from(&self, offset: u64) -> impl Read {
         FileRange::new(&self.file, self.start + offset, self.size - offset)

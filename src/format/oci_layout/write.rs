@@ -17,7 +17,9 @@ use crate::format::oci_layout::{INDEX, MARKER, MARKER_CONTENT, blob_path};
 use crate::format::sink::{BlobWriter, ImageSink, OutputIndex, OutputRoot};
 use crate::format::source::Root;
 use crate::image::{CONTAINERD_NAME, Descriptor, Document, Index, REF_NAME};
-use crate::stream::{Hashed, PART, PendingDirectory, PendingFile, is_temporary, lock_directory};
+use crate::stream::{
+    Hashed, PART, PendingDirectory, PendingFile, is_temporary, lock_directory, share_bytes,
+};
 
 /// A layout that is being written.
 ///
@@ -223,6 +225,11 @@ impl Write for Part<'_> {
 impl BlobWriter for Part<'_> {
     fn place(&self) -> Place {
         self.sink.place()
+    }
+
+    fn share(&mut self, file: &File) -> Option<File> {
+        let copy = File::open(&self.path).ok()?;
+        share_bytes(file, &self.file).then_some(copy)
     }
 
     fn finish(self: Box<Self>, hashed: &Hashed) -> Result<()> {
