@@ -133,6 +133,18 @@ impl TarWriter {
         Ok(true)
     }
 
+    /// Takes the room for all that was reserved, so that a disk that is too small is
+    /// noticed before anything is copied.
+    fn allocate(&mut self) -> io::Result<()> {
+        match &mut self.target {
+            Destination::File(file) => {
+                let end = file.stream_position()?;
+                file.allocate(end)
+            }
+            Destination::Stream(_) => Ok(()),
+        }
+    }
+
     /// Another handle on the file that is written.
     fn file(&self) -> io::Result<File> {
         match &self.target {
@@ -211,6 +223,7 @@ impl ImageSink for ArchiveSink {
                 return Ok(false);
             }
         }
+        writer.allocate().map_err(failed)?;
         Ok(true)
     }
 

@@ -68,6 +68,16 @@ impl PendingFile {
         self.temporary.as_file().try_clone()
     }
 
+    /// Takes the room for `length` bytes on the disk, where the file system can do so in
+    /// advance.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is not so much room.
+    pub(crate) fn allocate(&self, length: u64) -> io::Result<()> {
+        allocate(self.temporary.as_file(), length)
+    }
+
     /// Cuts the file off behind `length` bytes.
     pub(crate) fn truncate(&mut self, length: u64) -> io::Result<()> {
         self.temporary.as_file().set_len(length)
@@ -87,6 +97,23 @@ impl PendingFile {
         };
         result.map(drop).map_err(|error| error.error)
     }
+}
+
+#[cfg(target_os = "linux")]
+fn allocate(file: &File, length: u64) -> io::Result<()> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    use rustix::io::Errno;
+
+    match fallocate(file, FallocateFlags::empty(), 0, length) {
+        Err(error @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) => Err(error.into()),
+        // Where it is not possible, writing takes the room.
+        _ => Ok(()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn allocate(_: &File, _: u64) -> io::Result<()> {
+    Ok(())
 }
 
 impl Write for PendingFile {
