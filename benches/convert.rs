@@ -15,6 +15,7 @@
 mod support {
     pub(crate) mod bench;
     pub(crate) mod docker_archive;
+    pub(crate) mod doubling;
     pub(crate) mod layer;
     pub(crate) mod measure;
     pub(crate) mod real_image;
@@ -25,6 +26,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use support::bench::{Arguments, Bench, NOTHING, Result, exit_code};
+use support::doubling::{LINEAR, doubled};
 use support::measure::{Comparison, PLAIN};
 use support::real_image::{kept_image, make_image};
 
@@ -67,6 +69,33 @@ const WORK: [Comparison; 8] = [
         restow: r#"cat "$IMAGE" | "$RESTOW" convert - - > "$OUT""#, ..PLAIN },
 ];
 
+const KEPT_N: &str = r#""$RESTOW" convert "$N" "oci:$OUT""#;
+const KEPT_2N: &str = r#""$RESTOW" convert "$TWICE_N" "oci:$OUT""#;
+const KEPT_4N: &str = r#""$RESTOW" convert "$FOUR_TIMES_N" "oci:$OUT""#;
+const GZIP_N: &str = r#""$RESTOW" convert --compress gzip "$N" "oci:$OUT""#;
+const GZIP_2N: &str = r#""$RESTOW" convert --compress gzip "$TWICE_N" "oci:$OUT""#;
+const GZIP_4N: &str = r#""$RESTOW" convert --compress gzip "$FOUR_TIMES_N" "oci:$OUT""#;
+const ZSTD_N: &str = r#""$RESTOW" convert --compress zstd "$N" "oci:$OUT""#;
+const ZSTD_2N: &str = r#""$RESTOW" convert --compress zstd "$TWICE_N" "oci:$OUT""#;
+const ZSTD_4N: &str = r#""$RESTOW" convert --compress zstd "$FOUR_TIMES_N" "oci:$OUT""#;
+
+/// Each ratio is the factor for a doubling. N bytes are a quarter of the image.
+#[rustfmt::skip]
+const DOUBLING: [Comparison; 6] = [
+    Comparison { what: "2 N bytes, kept", restow: KEPT_2N, against: "N bytes", peer: KEPT_N,
+        goal: Some(LINEAR), ..PLAIN },
+    Comparison { what: "4 N bytes, kept", restow: KEPT_4N, against: "2 N bytes", peer: KEPT_2N,
+        goal: Some(LINEAR), ..PLAIN },
+    Comparison { what: "2 N bytes, gzip", restow: GZIP_2N, against: "N bytes", peer: GZIP_N,
+        goal: Some(LINEAR), ..PLAIN },
+    Comparison { what: "4 N bytes, gzip", restow: GZIP_4N, against: "2 N bytes", peer: GZIP_2N,
+        goal: Some(LINEAR), ..PLAIN },
+    Comparison { what: "2 N bytes, zstd", restow: ZSTD_2N, against: "N bytes", peer: ZSTD_N,
+        goal: Some(LINEAR), ..PLAIN },
+    Comparison { what: "4 N bytes, zstd", restow: ZSTD_4N, against: "2 N bytes", peer: ZSTD_2N,
+        goal: Some(LINEAR), ..PLAIN },
+];
+
 fn main() -> ExitCode {
     exit_code(run(&Convert::parse().arguments))
 }
@@ -81,5 +110,8 @@ fn run(arguments: &Arguments) -> Result<()> {
     };
     let mut bench = Bench::new(arguments, image);
     bench.run(&WORK, |_| Ok(NOTHING));
+    bench.run(&DOUBLING, |_| {
+        doubled(|factor| kept_image(factor * (arguments.size / 4)))
+    });
     bench.report(&[&["skopeo", "--version"], &["openssl", "version"]], "")
 }

@@ -20,6 +20,7 @@
 mod support {
     pub(crate) mod bench;
     pub(crate) mod docker_archive;
+    pub(crate) mod doubling;
     pub(crate) mod engine;
     pub(crate) mod layer;
     pub(crate) mod many_entries;
@@ -38,6 +39,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use support::bench::{Arguments, Bench, NOTHING, Prepared, Result, exit_code};
+use support::doubling::{LINEAR, doubled};
 use support::engine::{Loaded, docker_squash};
 use support::many_entries::{kept_entries, make_entries};
 use support::measure::{Comparison, PLAIN};
@@ -133,9 +135,6 @@ const SQUASH_N: &str = r#""$RESTOW" squash --all "$N" "docker-archive:$OUT""#;
 const SQUASH_2N: &str = r#""$RESTOW" squash --all "$TWICE_N" "docker-archive:$OUT""#;
 const SQUASH_4N: &str = r#""$RESTOW" squash --all "$FOUR_TIMES_N" "docker-archive:$OUT""#;
 
-/// What is linear costs twice as much for twice the entries, and a tenth is noise.
-const LINEAR: f64 = 2.2;
-
 /// The ratio of the second and third row is the factor for a doubling.
 #[rustfmt::skip]
 const DOUBLING: [Comparison; 3] = [
@@ -175,7 +174,9 @@ fn run(merge: &Merge) -> Result<()> {
     bench.run(&FROM_GZIP, compress);
     bench.run(&SQUASH, |_| Ok(NOTHING));
     bench.run(&AGAINST_DOCKER_SQUASH, |_| load_entries(merge));
-    bench.run(&DOUBLING, |_| double(merge.entries));
+    bench.run(&DOUBLING, |_| {
+        doubled(|factor| kept_entries(factor * merge.entries, DOUBLING_MEAN))
+    });
     let more = format!(
         ", N is {}, docker-squash has {} entries",
         merge.entries, merge.squash_entries
@@ -261,16 +262,4 @@ fn load_entries(merge: &Merge) -> Result<Prepared<Loaded>> {
     prepared.variables.push(("ENTRIES", entries.into()));
     prepared.variables.push(("DOCKER_SQUASH", program.into()));
     Ok(prepared)
-}
-
-fn double(entries: u64) -> Result<Prepared<()>> {
-    let image = |factor| kept_entries(factor * entries, DOUBLING_MEAN);
-    Ok(Prepared {
-        variables: vec![
-            ("N", image(1)?.into()),
-            ("TWICE_N", image(2)?.into()),
-            ("FOUR_TIMES_N", image(4)?.into()),
-        ],
-        kept: (),
-    })
 }
