@@ -1,11 +1,12 @@
 //! Which of the images of an input are meant.
 
+use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::str::FromStr;
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::format::source::{Content, ImageSource, Root};
+use crate::format::source::{Content, ImageSource, Root, Target};
 use crate::image::Reference;
 
 /// How a user names one image of several.
@@ -134,13 +135,9 @@ fn one_image<'a>(name: &str, found: Vec<&'a Root>) -> Result<Vec<&'a Root>> {
 
 /// The first root of each image.
 pub(super) fn targets<'a>(roots: &[&'a Root]) -> Vec<&'a Root> {
-    let mut targets: Vec<&Root> = Vec::new();
-    for root in roots {
-        if !targets.iter().any(|seen| is_same_target(seen, root)) {
-            targets.push(root);
-        }
-    }
-    targets
+    let mut seen = HashSet::new();
+    let roots = roots.iter().copied();
+    roots.filter(|root| seen.insert(target_key(root))).collect()
 }
 
 /// All roots of one image.
@@ -152,10 +149,16 @@ pub(super) fn with_target_of<'a>(roots: &[&'a Root], of: &Root) -> Vec<&'a Root>
 
 /// Whether two roots are names of one thing.
 pub(super) fn is_same_target(one: &Root, other: &Root) -> bool {
-    match (one.target_digest(), other.target_digest()) {
-        (Some(one), Some(other)) => one == other,
-        (None, None) => one.target == other.target,
-        _ => false,
+    target_key(one) == target_key(other)
+}
+
+/// What is the same for all names of one thing: the digest of a blob, or the number of
+/// an element.
+fn target_key(root: &Root) -> (Option<&Digest>, Option<usize>) {
+    match &root.target {
+        Target::Blob(descriptor) => (Some(descriptor.digest()), None),
+        Target::Element(number) => (None, Some(*number)),
+        Target::Whole => (None, None),
     }
 }
 

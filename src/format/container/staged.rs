@@ -5,8 +5,8 @@
 //! come last, have said what it is.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, Cursor, Read};
+use std::fs::{self, File};
+use std::io::{self, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use crate::digest::Algorithm;
@@ -18,7 +18,7 @@ use crate::format::container::{
     Container, FileSlice, Measured, Member, is_of_archive, not_an_image,
 };
 use crate::limits::MEMBERS_MAX;
-use crate::stream::{Compression, CopyError, SNIFF_LENGTH, Tapped, copy};
+use crate::stream::{Compression, CopyError, Decoder, Hashed, SNIFF_LENGTH, Tapped, copy, hash};
 use crate::tar_stream::{Kind, Skippable, TarError, TarReader, is_tar_header};
 
 /// What came through a pipe.
@@ -111,7 +111,12 @@ impl StagedTar {
         let mut number = 0;
         while let Some(member) = reader.next_member()? {
             if member.kind == Kind::File {
-                let arrival = arrive(&mut reader, &member.path, &tar.file_of(number), watch)?;
+                let path = tar.file_of(number);
+                let arrival = if member.size <= SMALL_MOST {
+                    arrive_at_once(&mut reader, &member.path, &path)?
+                } else {
+                    arrive(&mut reader, &member.path, &path, watch)?
+                };
                 tar.arrivals.insert(number, arrival);
             }
             if !tar.index.add(&member, number)? {
@@ -131,6 +136,32 @@ impl StagedTar {
     fn file_of(&self, number: u64) -> PathBuf {
         self.directory.join(number.to_string())
     }
+}
+
+/// Members up to this size cost less than the threads that would hash them.
+const SMALL_MOST: u64 = 64 * 1024;
+
+/// Writes a small member to a file, and finds out what [`arrive`] does.
+fn arrive_at_once(
+    reader: &mut dyn Read,
+    name: &[u8],
+    path: &Path,
+) -> Result<(Measured, Compression)> {
+    let mut bytes = Vec::new();
+    reader.read_to_end(&mut bytes).map_err(TarError::from)?;
+    let compression = Compression::sniff(&bytes);
+    let stored = hash(&mut bytes.as_slice(), algorithm_of(name)).map_err(TarError::from)?;
+    let unpacked = match compression {
+        Compression::None => Some(stored.clone()),
+        _ => unpacked_hash(compression, &bytes).ok(),
+    };
+    fs::write(path, bytes).map_err(|error| Error::write(Place::Path(path.to_owned()), error))?;
+    Ok((Measured { stored, unpacked }, compression))
+}
+
+fn unpacked_hash(compression: Compression, bytes: &[u8]) -> io::Result<Hashed> {
+    let decoder = Decoder::new(compression, bytes)?;
+    hash(&mut BufReader::new(decoder), Algorithm::Sha256)
 }
 
 /// Writes one member to a file, and finds out what can be found out on the way.
@@ -213,7 +244,7 @@ impl Container for StagedTar {
 
     fn release(&self, member: &Member) {
         // It goes with the whole folder otherwise.
-        let _ = std::fs::remove_file(self.file_of(member.position));
+        let _ = fs::remove_file(self.file_of(member.position));
     }
 
     fn measured(&self, member: &Member) -> Option<&Measured> {
