@@ -208,6 +208,7 @@ fn open_pipe(stream: Box<dyn Read + Send>, opening: &Opening<'_>) -> Result<Box<
     if compression != Compression::None {
         return open_file(file, 0, opening);
     }
+    opening.watch.send(Event::Step(Step::Indexing));
     let tar = PlainTar {
         measured,
         ..PlainTar::new(file, 0)

@@ -136,7 +136,7 @@ fn copy_slice(
         watch.send(Event::Advanced(copied));
         done += copied;
     }
-    let rest = Counted::new(slice.from(done), *watch);
+    let rest = Counted::new(slice.read_from(done), *watch);
     copy(&mut Tapped::new(rest), writer, watch).map(drop)
 }
 

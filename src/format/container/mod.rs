@@ -66,7 +66,7 @@ impl FileSlice {
     }
 
     /// Reads what stands from `offset` on, counted from the beginning of the part.
-    pub(crate) fn from(&self, offset: u64) -> impl Read {
+    pub(crate) fn read_from(&self, offset: u64) -> impl Read {
         FileRange::new(&self.file, self.start + offset, self.size - offset)
     }
 }
