@@ -9,13 +9,13 @@ use restow::image::{Platform, Reference};
 use restow::ops::{self, Compress, Context, ConvertOptions, Selector};
 
 use crate::cli::Global;
+use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::Location;
 use crate::cli::options::{
     To, check_paths, names, output_format, parse_compress, selector, source_date_epoch,
 };
 use crate::cli::output::Output;
-use crate::cli::report::Failure;
 use crate::cli::standard;
 
 /// Convert images from any format to any other

@@ -10,11 +10,11 @@ use restow::image::Platform;
 use restow::ops::{self, Compress, Context, ExportOptions, Selector};
 
 use crate::cli::Global;
+use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::Location;
 use crate::cli::options::{check_paths, parse_compress, selector, source_date_epoch};
 use crate::cli::output::Output;
-use crate::cli::report::Failure;
 use crate::cli::standard;
 
 /// Write the merged tree of an image as a root filesystem in a tar

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde_json::Value;
 
-use crate::cli::report::Failure;
+use crate::cli::failure::Failure;
 
 /// A path to one value of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,12 +8,12 @@ use restow::ops::{self, HistoryReport, HistoryStep, InspectOptions, Selector};
 use serde_json::{Value, json};
 
 use crate::cli::Global;
+use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::Location;
 use crate::cli::look::{Looking, SHORT_TEXT, Shown, Style, add_sizes, digest_json, fields};
 use crate::cli::options::{check_paths, selector};
 use crate::cli::output::{Output, json_text};
-use crate::cli::report::Failure;
 use crate::cli::table::{Column, Content, Spacing, Table, ellipsis};
 
 /// Show how an image's layers came to be, as `docker history` does

@@ -9,6 +9,7 @@ use restow::ops::{self, Found, FoundImage, FoundKind, ImagesOptions, ImagesRepor
 use serde_json::{Value, json};
 
 use crate::cli::Global;
+use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::{Location, Place};
 use crate::cli::look::{
@@ -16,7 +17,7 @@ use crate::cli::look::{
 };
 use crate::cli::options::{check_paths, selector};
 use crate::cli::output::{Output, json_text};
-use crate::cli::report::{Failure, report};
+use crate::cli::report::report;
 use crate::cli::table::{Column, Content, Spacing, Table};
 
 /// List the images that archives and layouts hold, as `docker images` does

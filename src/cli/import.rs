@@ -9,13 +9,13 @@ use restow::image::{Changes, Config, Document, Platform, Reference, parse_time};
 use restow::ops::{self, Compress, Context, ImportOptions};
 
 use crate::cli::Global;
+use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::{Location, Place};
 use crate::cli::options::{
     To, check_paths, names, output_format, parse_compress, selector, source_date_epoch,
 };
 use crate::cli::output::Output;
-use crate::cli::report::Failure;
 use crate::cli::standard;
 
 /// Make an image of one layer from a root filesystem in a tar

@@ -9,6 +9,7 @@ use restow::ops::{self, InspectOptions, InspectedLayer, Inspection, RawDocument,
 use serde_json::{Value, json};
 
 use crate::cli::Global;
+use crate::cli::failure::Failure;
 use crate::cli::field::FieldPath;
 use crate::cli::history::entry_json;
 use crate::cli::interrupt::Interrupt;
@@ -16,7 +17,6 @@ use crate::cli::location::Location;
 use crate::cli::look::{Looking, NONE, SHORT_TEXT, Style, add_sizes, digest_json, fields, typed};
 use crate::cli::options::{check_paths, selector};
 use crate::cli::output::{Output, escaped, json_text, size};
-use crate::cli::report::Failure;
 use crate::cli::table::{Column, Content, Spacing, Table, ellipsis};
 use crate::cli::terminal::Terminal;
 

@@ -14,11 +14,11 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::Global;
 use crate::cli::ago::{ago, now};
+use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::Location;
 use crate::cli::options::source_date_epoch;
 use crate::cli::output::{Output, size};
-use crate::cli::report::Failure;
 use crate::cli::standard;
 use crate::cli::terminal::Terminal;
 

@@ -4,6 +4,7 @@
 mod ago;
 mod convert;
 mod export;
+mod failure;
 mod field;
 mod history;
 mod images;
@@ -30,9 +31,10 @@ use std::thread;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::output::Output;
-use crate::cli::report::{ExitStatus, Failure, report};
+use crate::cli::report::{ExitStatus, report};
 
 /// Convert, squash, export, import, look into and check container images offline, without an engine, a registry or root
 ///

@@ -11,8 +11,8 @@ use restow::format::Format;
 use restow::image::Reference;
 use restow::ops::{Compress, Name, Selector};
 
+use crate::cli::failure::Failure;
 use crate::cli::location::{Location, Place};
-use crate::cli::report::Failure;
 
 /// The formats that can be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -7,8 +7,8 @@ use restow::error::{Error, Place};
 use restow::event::Event;
 use serde_json::{Value, json};
 
+use crate::cli::failure::Failure;
 use crate::cli::progress::Progress;
-use crate::cli::report::Failure;
 use crate::cli::{Global, ProgressMode};
 
 /// Everything that is said while a command runs.

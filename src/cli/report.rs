@@ -1,4 +1,4 @@
-//! Failures: what is printed of them, and with which code the process ends.
+//! What is printed of a failure, and with which code the process ends.
 
 use std::error::Error as _;
 use std::io;
@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use restow::error::{Error, Place};
 
+use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 
 /// How the process ends. Part of the interface.
@@ -38,44 +39,6 @@ impl From<ExitStatus> for ExitCode {
             ExitStatus::Usage => 2,
         })
     }
-}
-
-/// Why a command did not do what was asked.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
-    /// The library said no.
-    #[error(transparent)]
-    Library(#[from] Error),
-    /// An image has no such field.
-    #[error("there is no `{path}`")]
-    NoField {
-        /// The field.
-        path: String,
-        /// What it should be in.
-        parent: String,
-        /// What is in there.
-        have: String,
-    },
-    /// What went wrong with one of several inputs was printed already.
-    #[error("not all of the inputs could be read")]
-    Reported,
-    /// Signals cannot be listened to.
-    #[error("cannot listen to signals")]
-    Signals(#[source] io::Error),
-    /// A check found errors, which were printed.
-    #[error("the input is not sound: {errors} error{}", if *errors == 1 { "" } else { "s" })]
-    Unsound {
-        /// How many.
-        errors: usize,
-    },
-    /// The command line contradicts itself, or asks for what cannot be.
-    #[error("{message}")]
-    Usage {
-        /// What is wrong.
-        message: String,
-        /// What would be right.
-        hint: Option<&'static str>,
-    },
 }
 
 /// Prints a failure and says how the process ends.

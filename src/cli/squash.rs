@@ -19,13 +19,13 @@ use restow::ops::{
 use serde_json::{Value, json};
 
 use crate::cli::Global;
+use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::{Location, Place};
 use crate::cli::options::{
     To, check_paths, names, output_format, parse_compress, selector, source_date_epoch,
 };
 use crate::cli::output::{Output, count, print_data, size};
-use crate::cli::report::Failure;
 use crate::cli::standard;
 
 /// Merge a range of an image's layers into one

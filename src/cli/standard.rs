@@ -12,9 +12,9 @@ use restow::format::{self, Input};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pipe::fcntl_setpipe_size;
 
+use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location;
-use crate::cli::report::Failure;
 
 /// What a pipe may hold: the most that a user may ask of Linux by default. Fewer
 /// changes between the two processes, and no other effect.

@@ -10,11 +10,11 @@ use restow::ops::{self, Context, Verification};
 use serde_json::{Value, json};
 
 use crate::cli::Global;
+use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::Location;
 use crate::cli::options::check_paths;
 use crate::cli::output::{Output, count, escaped, json_text, size};
-use crate::cli::report::Failure;
 use crate::cli::standard;
 use crate::cli::terminal::Terminal;
 

@@ -11,6 +11,7 @@
 //! graph of documents and layers ([`source::Content`]).
 
 mod container;
+mod create;
 mod destination;
 mod detect;
 mod docker_archive;
@@ -20,18 +21,21 @@ mod rootfs_input;
 pub mod sink;
 pub mod source;
 mod survey;
+mod surveying;
 mod tar_file;
 
 use std::fmt;
 
 pub use container::{Container, FileSlice, Measured, Member};
+pub use create::create;
 pub use detect::{Input, Opening, open};
 pub(crate) use oci_layout::find_index;
 pub use rootfs::RootfsSink;
 pub use rootfs_input::RootfsInput;
-pub(crate) use rootfs_input::{RootfsStream, check_tar};
-pub use sink::{Output, create};
-pub(crate) use survey::{Survey, SurveyedImage, SurveyedLayer, chain_of, machine_failed, survey};
+pub(crate) use rootfs_input::RootfsStream;
+pub use sink::Output;
+pub(crate) use survey::survey;
+pub(crate) use surveying::{Survey, SurveyedImage, SurveyedLayer, chain_of, machine_failed};
 
 /// A way to keep images on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -8,7 +8,7 @@ use crate::event::Watch;
 use crate::format::Input;
 use crate::format::container::{FileRange, first_bytes};
 use crate::stream::{COPY_BUFFER, Compression, Counted, Decoder};
-use crate::tar_stream::{BLOCK, Skip, TarError, TarReader, is_tar_header};
+use crate::tar_stream::{BLOCK, is_tar_header};
 
 /// A root filesystem that was not looked into yet: a file, or a pipe.
 pub struct RootfsInput {
@@ -125,24 +125,4 @@ fn head(stream: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     stream.take(BLOCK).read_to_end(&mut head)?;
     Ok(head)
-}
-
-/// Reads a tar to its end, and returns how young the youngest of its members is, in
-/// seconds since 1970; 0 if none is younger than that.
-///
-/// # Errors
-///
-/// Fails if it is damaged, or cut off.
-pub(crate) fn check_tar<R: Skip>(input: R) -> Result<i64, TarError> {
-    let mut reader = TarReader::new(input);
-    let mut newest_mtime = 0;
-    while let Some(member) = reader.next_member()? {
-        // What else is wrong with a header is no reason to refuse it here.
-        let mtime = reader.attributes().map(|it| it.mtime.seconds);
-        newest_mtime = newest_mtime.max(mtime.unwrap_or(member.mtime));
-    }
-    match reader.cut_off_at() {
-        Some(offset) => Err(TarError::EndMissing { offset }),
-        None => Ok(newest_mtime),
-    }
 }

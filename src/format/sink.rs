@@ -8,8 +8,6 @@ use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Place, Result};
 use crate::event::Watch;
 use crate::format::Format;
-use crate::format::oci_layout::LayoutSink;
-use crate::format::tar_file::ArchiveSink;
 use crate::image::{Descriptor, Document, Index, Reference, compact, new_index};
 use crate::stream::Hashed;
 
@@ -205,31 +203,4 @@ pub struct OutputLayer {
     pub digest: Digest,
     /// The descriptor of a layer that is not in the archive, as JSON.
     pub source: Option<String>,
-}
-
-/// Begins an output.
-///
-/// # Errors
-///
-/// Fails if the output is there and may not be replaced, before any work is done.
-pub fn create(
-    format: Format,
-    output: Output,
-    temporary_directory: &Path,
-) -> Result<Box<dyn ImageSink>> {
-    match (format, output) {
-        (Format::OciDirectory, Output::Path { path, .. }) => {
-            Ok(Box::new(LayoutSink::create(&path)?))
-        }
-        (Format::DockerArchive | Format::OciArchive, output) => Ok(Box::new(ArchiveSink::create(
-            format,
-            output,
-            temporary_directory,
-        )?)),
-        (Format::OciDirectory, Output::Stream(_)) | (Format::Rootfs, _) => {
-            Err(Error::NotWritable {
-                format: format.transport(),
-            })
-        }
-    }
 }

@@ -120,6 +120,17 @@ pub enum Content {
 }
 
 impl Content {
+    /// What it speaks of, if it is a referrer.
+    #[must_use]
+    pub fn subject(&self) -> Option<&Descriptor> {
+        match self {
+            Self::Image(image) => image.manifest.as_ref()?.view().subject.as_ref(),
+            Self::Artifact(artifact) => artifact.manifest.view().subject.as_ref(),
+            Self::Index(index) => index.index.view().subject.as_ref(),
+            Self::Opaque { .. } => None,
+        }
+    }
+
     /// How many bytes its documents have.
     #[must_use]
     pub fn document_size(&self) -> u64 {

@@ -8,39 +8,17 @@ use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::format::sink::ImageSink;
 use crate::format::source::{Content, ImageSource, Root};
-use crate::image::{Platform, Reference};
+use crate::image::Platform;
 use crate::limits::DOCUMENTS_MAX;
+use crate::ops::coding::{Coding, Compress};
 use crate::ops::deliver::Delivery;
+use crate::ops::naming::Name;
 use crate::ops::narrow::{Reason, narrow};
-use crate::ops::plan::{Coding, Made, Piece};
+use crate::ops::plan::{Made, Piece};
 use crate::ops::referrers::{add_referrers, spend};
 use crate::ops::select::{select, targets, with_target_of};
 use crate::ops::{Context, Selector};
-use crate::stream::{Recoding, Workers};
-
-/// What to do with the compression of layers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Compress {
-    /// Leave it, so that a layer's bytes and its digest stay.
-    #[default]
-    Keep,
-    /// Change it.
-    To {
-        /// What it shall be.
-        recoding: Recoding,
-        /// Whether layers that are so already are compressed once more.
-        always: bool,
-    },
-}
-
-/// A name that an output gives to its image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Name {
-    /// A reference.
-    Reference(Reference),
-    /// A name of a layout that is no reference with a tag, written to the letter.
-    Label(String),
-}
+use crate::stream::Workers;
 
 /// What to convert, and how. By default all images with all their names, as they are.
 #[derive(Clone, Debug, Default)]

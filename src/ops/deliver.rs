@@ -3,17 +3,19 @@
 use std::num::NonZeroUsize;
 
 use crate::error::Result;
-use crate::event::{Event, Warning, Watch};
+use crate::event::{Event, Warning};
 use crate::format::Format;
 use crate::format::sink::{ImageSink, OutputIndex, OutputRoot};
 use crate::format::source::{Content, Image, ImageSource, Root};
 use crate::image::{CONTAINERD_NAME, Descriptor, REF_NAME, Reference};
+use crate::ops::Context;
+use crate::ops::coding::Coding;
+use crate::ops::naming::{Name, named, remove_repeated, with_label, with_reference};
 use crate::ops::parallel::{STREAMS_MAX, in_parallel};
-use crate::ops::plan::{Coding, Jobs, Made, Piece};
+use crate::ops::plan::{Jobs, Made, Piece};
 use crate::ops::rebuild::Rebuilder;
 use crate::ops::referrers::prune;
 use crate::ops::transfer::Transfer;
-use crate::ops::{Context, Name};
 use crate::stream::{Compression, Hashed, Workers};
 
 /// The same where layers are compressed: each is spread over all cores already,
@@ -191,65 +193,6 @@ fn put_all(sink: &dyn ImageSink, rebuilder: Rebuilder<'_>) -> Result<()> {
         sink.put_document(&digest, &bytes)?;
     }
     Ok(())
-}
-
-/// A descriptor under each of these names, or once without any.
-pub(super) fn named(
-    descriptor: &Descriptor,
-    names: &[Name],
-) -> Vec<(Descriptor, Option<Reference>)> {
-    let mut distinct: Vec<&Name> = Vec::new();
-    for name in names {
-        if !distinct.contains(&name) {
-            distinct.push(name);
-        }
-    }
-    if distinct.is_empty() {
-        return vec![with_label(descriptor, None)];
-    }
-    let under = |name: &Name| match name {
-        Name::Reference(reference) => with_reference(descriptor, reference),
-        Name::Label(label) => with_label(descriptor, Some(label)),
-    };
-    distinct.into_iter().map(under).collect()
-}
-
-/// Names a descriptor for everyone: skopeo and podman by the whole familiar
-/// reference, containerd and Docker by the full one.
-fn with_reference(
-    descriptor: &Descriptor,
-    reference: &Reference,
-) -> (Descriptor, Option<Reference>) {
-    let named = descriptor
-        .clone()
-        .with_annotation(REF_NAME, Some(reference.to_string()))
-        .with_annotation(CONTAINERD_NAME, Some(reference.full()));
-    (named, Some(reference.clone()))
-}
-
-fn with_label(descriptor: &Descriptor, label: Option<&str>) -> (Descriptor, Option<Reference>) {
-    let named = descriptor
-        .clone()
-        .with_annotation(REF_NAME, label.map(str::to_owned))
-        .with_annotation(CONTAINERD_NAME, None);
-    (named, None)
-}
-
-/// Leaves a reference that two images claim to the later one, as `docker load` does.
-fn remove_repeated(index: &mut OutputIndex, watch: &Watch<'_>) {
-    for at in 0..index.roots.len() {
-        let Some(reference) = index.roots[at].reference.clone() else {
-            continue;
-        };
-        let is_claimed = |root: &OutputRoot| root.reference.as_ref() == Some(&reference);
-        if index.roots[at + 1..].iter().any(is_claimed) {
-            watch.warn(Warning::ReferenceTwice {
-                reference: reference.to_string(),
-            });
-            let root = &mut index.roots[at];
-            (root.descriptor, root.reference) = with_label(&root.descriptor, None);
-        }
-    }
 }
 
 /// Hashes blobs whose digests no document says, so that they can be named before

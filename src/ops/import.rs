@@ -9,18 +9,18 @@ use crate::error::{Error, Place, Result};
 use crate::event::{Event, Step};
 use crate::format::sink::{ImageSink, OutputIndex, OutputRoot};
 use crate::format::source::{Content, Image, ImageSource, Layer};
-use crate::format::{RootfsInput, RootfsStream, check_tar};
+use crate::format::{RootfsInput, RootfsStream};
 use crate::image::media_type::oci_layer;
 use crate::image::{Changes, Config, Descriptor, Document, Platform, Provenance, rfc3339};
-use crate::ops::convert::{Compress, Name};
-use crate::ops::deliver::named;
+use crate::ops::coding::{Coding, Compress};
+use crate::ops::naming::{Name, named};
 use crate::ops::narrow::Reason;
 use crate::ops::one::one_image;
-use crate::ops::plan::{Coding, Jobs};
+use crate::ops::plan::Jobs;
 use crate::ops::rebuild::Rebuilder;
 use crate::ops::{Context, Selector};
 use crate::stream::{CopyError, Encoder, HashWriter, Hashed, Recoding, Tapped, Workers, copy};
-use crate::tar_stream::Skippable;
+use crate::tar_stream::{Skippable, check_tar};
 
 /// What an imported image is, beside its layer.
 #[derive(Clone, Debug, Default)]

@@ -2,6 +2,7 @@
 //!
 //! Here structure and contents meet, and nowhere else.
 
+mod coding;
 pub mod convert;
 mod deliver;
 pub mod export;
@@ -9,9 +10,11 @@ pub mod history;
 pub mod images;
 pub mod import;
 pub mod inspect;
+mod job;
 mod layer_size;
 mod layers;
 mod look;
+mod naming;
 mod narrow;
 mod one;
 mod parallel;
@@ -21,6 +24,7 @@ mod rebuild;
 mod referrers;
 mod select;
 pub mod squash;
+mod squash_options;
 mod squash_report;
 mod squashed;
 mod transfer;
@@ -30,16 +34,19 @@ pub mod verify;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-pub use convert::{Compress, ConvertOptions, Name, convert};
+pub use coding::Compress;
+pub use convert::{ConvertOptions, convert};
 pub use export::{ExportOptions, export};
 pub use history::{HistoryReport, HistoryStep, history};
 pub use images::{Found, FoundImage, FoundKind, ImagesOptions, ImagesReport, Listed, images};
 pub use import::{ImportOptions, config, import};
 pub use inspect::{InspectOptions, InspectedLayer, Inspection, RawDocument, inspect, raw_document};
 pub use layer_size::LayerSize;
+pub use naming::Name;
 pub use range::{LayerChoice, LayerName, LayerRangeError};
 pub use select::{Selector, SelectorError};
-pub use squash::{SquashOptions, diff_ids, squash};
+pub use squash::{diff_ids, squash};
+pub use squash_options::SquashOptions;
 pub use squash_report::{SquashReport, SquashedRange};
 pub use verify::{Verification, verify};
 

@@ -5,13 +5,12 @@ use std::collections::{HashMap, HashSet};
 use crate::digest::Digest;
 use crate::error::{Error, Place, Result};
 use crate::event::{Warning, Watch};
+use crate::format::Member;
 use crate::format::source::{Artifact, Content, Image, ImageSource, Layer, Root};
-use crate::format::{Format, Member};
 use crate::image::Descriptor;
 use crate::image::media_type::LayerType;
-use crate::ops::convert::Compress;
-use crate::ops::referrers;
-use crate::ops::transfer::Job;
+use crate::ops::coding::Coding;
+use crate::ops::job::Job;
 use crate::stream::{Compression, Hashed, Recoding};
 
 /// One thing that goes into the output, under all of its names.
@@ -48,7 +47,7 @@ impl<'a> Piece<'a> {
 
     /// Whether it speaks of something else, as a signature does.
     pub(super) fn is_referrer(&self) -> bool {
-        referrers::subject(&self.content).is_some()
+        self.content.subject().is_some()
     }
 
     /// The digests of all manifests and indexes in it.
@@ -71,50 +70,6 @@ pub(super) fn collect_digests(
         for (child, descriptor) in index.children.iter().zip(descriptors) {
             collect_digests(child, Some(descriptor), digests);
         }
-    }
-}
-
-/// How layers get into the output.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Coding {
-    compress: Compress,
-    format: Format,
-}
-
-impl Coding {
-    pub(super) fn new(compress: Compress, format: Format) -> Self {
-        Self { compress, format }
-    }
-
-    /// How a layer's compression changes, if it does.
-    ///
-    /// OCI has no media type for xz and bzip2, so these never stay: they become
-    /// zstd, or gzip in a docker archive, which every Docker can load. Layers
-    /// that may be fetched from elsewhere stay as they are there.
-    pub(super) fn recoding(self, layer: &Layer) -> Option<Recoding> {
-        if layer.blob.is_none() || layer.may_be_absent() {
-            return None;
-        }
-        match self.compress {
-            Compress::To { recoding, always } => {
-                let is_so = recoding.compression() == layer.compression;
-                (always || !is_so).then_some(recoding)
-            }
-            Compress::Keep => match layer.compression {
-                Compression::None | Compression::Gzip | Compression::Zstd => None,
-                Compression::Xz | Compression::Bzip2 if self.format == Format::DockerArchive => {
-                    Some(Recoding::Gzip(None))
-                }
-                Compression::Xz | Compression::Bzip2 => Some(Recoding::Zstd(None)),
-            },
-        }
-    }
-
-    pub(super) fn changes(self, image: &Image) -> bool {
-        image
-            .layers
-            .iter()
-            .any(|layer| self.recoding(layer).is_some())
     }
 }
 

@@ -11,7 +11,8 @@ use crate::format::sink::{OutputImage, OutputLayer};
 use crate::format::source::{Content, Image, IndexContent, Layer};
 use crate::image::media_type::{self, LayerType};
 use crate::image::{Descriptor, Document, DocumentError, Manifest, Platform, View, new_manifest};
-use crate::ops::plan::{Coding, Jobs};
+use crate::ops::coding::Coding;
+use crate::ops::plan::Jobs;
 use crate::stream::{Compression, Hashed};
 
 /// Annotations of a layer that speak of its compressed bytes: the tables of

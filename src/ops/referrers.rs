@@ -12,7 +12,8 @@ use crate::format::source::{Content, ImageSource, Root};
 use crate::image::Descriptor;
 use crate::limits::DOCUMENTS_MAX;
 use crate::ops::Context;
-use crate::ops::plan::{Coding, Piece};
+use crate::ops::coding::Coding;
+use crate::ops::plan::Piece;
 use crate::ops::select::{targets, with_target_of};
 
 /// The annotation by which an attestation says what it speaks of.
@@ -38,7 +39,7 @@ pub(super) fn add_referrers<'a>(
         }
         match source.load(target) {
             // Only what speaks of something may be wanted, and is held meanwhile.
-            Ok(loaded) if subject(&loaded).is_none() => {}
+            Ok(loaded) if loaded.subject().is_none() => {}
             Ok(loaded) => {
                 let piece = Piece::new(loaded, with_target_of(&all, target));
                 budget = spend(budget, &piece)?;
@@ -51,7 +52,10 @@ pub(super) fn add_referrers<'a>(
     }
     loop {
         let speaks_of_taken = |piece: &mut Piece<'_>| {
-            subject(&piece.content).is_some_and(|subject| taken.contains(subject.digest()))
+            piece
+                .content
+                .subject()
+                .is_some_and(|subject| taken.contains(subject.digest()))
         };
         let found: Vec<_> = others.extract_if(.., speaks_of_taken).collect();
         if found.is_empty() {
@@ -132,21 +136,11 @@ fn find_changing(
 fn is_referrer(content: &Content, descriptor: Option<&Descriptor>, of: &HashSet<Digest>) -> bool {
     let annotated = descriptor.and_then(|descriptor| descriptor.annotation(ATTESTED_DIGEST));
     let annotated = annotated.and_then(|text| text.parse().ok());
-    let subject = subject(content).map(|subject| subject.digest().clone());
+    let subject = content.subject().map(|subject| subject.digest().clone());
     [annotated, subject]
         .into_iter()
         .flatten()
         .any(|digest| of.contains(&digest))
-}
-
-/// What a referrer says that it speaks of.
-pub(super) fn subject(content: &Content) -> Option<&Descriptor> {
-    match content {
-        Content::Image(image) => image.manifest.as_ref()?.view().subject.as_ref(),
-        Content::Artifact(artifact) => artifact.manifest.view().subject.as_ref(),
-        Content::Index(index) => index.index.view().subject.as_ref(),
-        Content::Opaque { .. } => None,
-    }
 }
 
 fn warn_of_referrer(content: &Content, name: &str, watch: &Watch<'_>) {

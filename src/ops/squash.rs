@@ -15,52 +15,17 @@ use crate::format::sink::ImageSink;
 use crate::format::source::{ImageSource, Layer};
 use crate::image::Platform;
 use crate::merge::{Merge, Plan};
-use crate::ops::convert::{Compress, Name};
+use crate::ops::coding::Compress;
 use crate::ops::layers::Layers;
 use crate::ops::narrow::Reason;
 use crate::ops::one::one_image;
-use crate::ops::range::{LayerChoice, ranges};
+use crate::ops::range::ranges;
+use crate::ops::squash_options::SquashOptions;
 use crate::ops::squash_report::{SquashReport, report};
 use crate::ops::squashed::{Merged, deliver};
 use crate::ops::{Context, Selector};
 use crate::stream::{Compression, Encoder, HashWriter, Hashed, Recoding, Workers};
 use crate::tar_stream::Time;
-
-/// What to squash, and how.
-#[derive(Clone, Debug)]
-pub struct SquashOptions {
-    /// The image to take, where there are several.
-    pub image: Option<Selector>,
-    /// The platform to take of it; by default the host's.
-    pub platform: Option<Platform>,
-    /// The names of the output, in place of those of the input.
-    pub names: Vec<Name>,
-    /// Which layers.
-    pub layers: LayerChoice,
-    /// The compression of new layers; by default that of the uppermost that each
-    /// was made of. Other layers stay as they are.
-    pub compress: Compress,
-    /// The comment in the history; by default which layers there were.
-    pub message: Option<String>,
-    /// The time of what is new, in seconds since 1970: of the history entry by default
-    /// the latest of those that it stands for, of directories that no layer has an
-    /// entry for by default 0.
-    pub created: Option<i64>,
-}
-
-impl Default for SquashOptions {
-    fn default() -> Self {
-        Self {
-            image: None,
-            platform: None,
-            names: Vec::new(),
-            layers: LayerChoice::All,
-            compress: Compress::Keep,
-            message: None,
-            created: None,
-        }
-    }
-}
 
 /// Merges layers of an image, and writes it. Without a sink it only finds out what
 /// would be done.
@@ -84,7 +49,8 @@ pub fn squash(
     result.map_err(|error| error.or_interrupted(&context.watch))
 }
 
-/// The diff_ids of an image, the lowest first: what [`LayerChoice::Above`] wants.
+/// The diff_ids of an image, the lowest first: what
+/// [`LayerChoice::Above`](crate::ops::LayerChoice::Above) wants.
 ///
 /// # Errors
 ///

@@ -14,12 +14,12 @@ use crate::image::{Descriptor, Squashed, rfc3339, squash_config};
 use crate::limits::DOCUMENTS_MAX;
 use crate::merge::Savings;
 use crate::ops::Context;
-use crate::ops::convert::Compress;
+use crate::ops::coding::{Coding, Compress};
 use crate::ops::deliver::Delivery;
 use crate::ops::one::Chosen;
-use crate::ops::plan::{Coding, Made, Piece};
+use crate::ops::plan::{Made, Piece};
 use crate::ops::referrers::add_referrers;
-use crate::ops::squash::SquashOptions;
+use crate::ops::squash_options::SquashOptions;
 use crate::stream::{Hashed, Recoding, Workers};
 
 /// Annotations of a manifest that name the image that it was built on

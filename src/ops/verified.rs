@@ -8,7 +8,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::event::Watch;
 use crate::format::Container;
-use crate::ops::transfer::Job;
+use crate::ops::job::Job;
 use crate::stream::{Compression, Counted, Decoder, Hashed, Tapped};
 
 /// Begins to read a blob.

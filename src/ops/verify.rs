@@ -19,8 +19,8 @@ use crate::format::{
 use crate::layer::Budget;
 use crate::merge::Changes;
 use crate::ops::Context;
+use crate::ops::job::Job;
 use crate::ops::parallel::{STREAMS_MAX, in_parallel};
-use crate::ops::transfer::Job;
 use crate::ops::verified::{hashes, look_into, open};
 use crate::ops::verify::entries::{Entries, Fault, read_entries};
 use crate::stream::{Compression, copy};

@@ -6,6 +6,7 @@
 //! read it here.
 
 mod attributes;
+mod check;
 mod extensions;
 #[cfg(test)]
 mod fixture;
@@ -17,6 +18,7 @@ mod sparse;
 mod sparse_reader;
 
 pub(crate) use attributes::{Attributes, Time};
+pub(crate) use check::check_tar;
 pub use header::TarError;
 pub(crate) use header::display_name;
 pub(crate) use input::{Section, Skip, Skippable};

@@ -8,9 +8,8 @@ use crate::digest::Algorithm;
 use crate::error::{Error, Place, Result};
 use crate::event::Watch;
 use crate::format::container::{Container, FileRange, FileSlice, Measured, Member};
-use crate::format::rootfs_input::check_tar;
 use crate::stream::{COPY_BUFFER, Compression, Counted, Decoder, Hashed, Tapped};
-use crate::tar_stream::Skippable;
+use crate::tar_stream::{Skippable, check_tar};
 
 /// A tar in a file, wrapped or not, taken as the content of one layer.
 #[derive(Debug)]

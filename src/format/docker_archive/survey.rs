@@ -11,7 +11,7 @@ use crate::finding::{Code, Finding, Site};
 use crate::format::container::{Member, is_of_archive};
 use crate::format::docker_archive::manifest_json::{self, Element};
 use crate::format::docker_archive::{MANIFEST, REPOSITORIES, v1};
-use crate::format::survey::{
+use crate::format::surveying::{
     SurveyedImage, SurveyedLayer, Surveyor, chain_of, digest_of_path, machine_failed,
 };
 use crate::image::media_type::LayerType;

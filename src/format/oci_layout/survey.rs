@@ -13,7 +13,7 @@ use crate::format::container::Member;
 use crate::format::oci_layout::survey::image::is_encrypted;
 use crate::format::oci_layout::{INDEX, MARKER, blob_path};
 use crate::format::source::Root;
-use crate::format::survey::{Loose, Surveyor, chain_of, hash};
+use crate::format::surveying::{Loose, Surveyor, chain_of, hash};
 use crate::image::media_type::{self, DocumentKind, LayerType};
 use crate::image::{
     CONTAINERD_NAME, Descriptor, Document, DocumentError, Platform, REF_NAME, Reference,

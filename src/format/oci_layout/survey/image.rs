@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::finding::{Code, Site};
 use crate::format::oci_layout::survey::{LayoutSurvey, Outcome, Target, at};
-use crate::format::survey::{SurveyedImage, SurveyedLayer};
+use crate::format::surveying::{SurveyedImage, SurveyedLayer};
 use crate::image::Descriptor;
 use crate::image::media_type::LayerType;
 use crate::stream::Compression;

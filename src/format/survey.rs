@@ -1,77 +1,15 @@
 //! What an input holds, right or wrong: read without stopping at the first fault.
-//!
-//! [`open`](super::open) follows the documents and fails where they lead nowhere.
-//! Here every document is looked at for itself, and what is wrong with it becomes a
-//! [`Finding`]. The layers and blobs that are left are for the caller to read.
 
-mod config;
-mod surveyor;
-
-use crate::digest::{DiffId, Digest};
-use crate::error::{Error, Place, Result};
+use crate::digest::Digest;
+use crate::error::{Error, Result};
 use crate::finding::{Code, Finding, Findings, Site};
-use crate::format::container::{Container, Member, SingleFile, is_of_archive};
+use crate::format::Format;
+use crate::format::container::{Container, SingleFile, is_of_archive};
 use crate::format::detect::{Input, Opening, Taken, take};
-use crate::format::docker_archive::{self, survey_docker, survey_v1};
+use crate::format::docker_archive::{MANIFEST, is_docker_archive, survey_docker, survey_v1};
 use crate::format::oci_layout::{is_layout, survey_layout};
-use crate::format::{Format, docker_archive::MANIFEST};
-use crate::image::Reference;
-use crate::stream::Compression;
+use crate::format::surveying::{Survey, SurveyedImage, SurveyedLayer, Surveyor, chain_of};
 use crate::tar_stream::TarError;
-
-pub(crate) use surveyor::chain_of;
-pub(in crate::format) use surveyor::{Loose, Surveyor, digest_of_path, hash};
-
-/// What an input holds.
-#[derive(Debug)]
-pub(crate) struct Survey {
-    /// What it is.
-    pub(crate) format: Format,
-    /// Where its files are.
-    pub(crate) container: Box<dyn Container>,
-    /// Every image, once.
-    pub(crate) images: Vec<SurveyedImage>,
-    /// Further files that have to be what a digest says.
-    pub(crate) blobs: Vec<SurveyedBlob>,
-    /// What is wrong with its documents.
-    pub(crate) findings: Findings,
-}
-
-/// An image for one platform.
-#[derive(Clone, Debug)]
-pub(crate) struct SurveyedImage {
-    /// What findings call it.
-    pub(crate) name: String,
-    /// Its names that are references.
-    pub(in crate::format) references: Vec<Reference>,
-    /// The digest of its config.
-    pub(in crate::format) config: Digest,
-    /// Its layers, the lowest first.
-    pub(crate) layers: Vec<SurveyedLayer>,
-}
-
-/// A layer, as far as something is said of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SurveyedLayer {
-    /// Its bytes, if they are there.
-    pub(crate) blob: Option<Member>,
-    /// How they are compressed.
-    pub(crate) compression: Compression,
-    /// What the bytes must be, if a document or a path says it.
-    pub(crate) digest: Option<Digest>,
-    /// What they must unpack to.
-    pub(crate) diff_id: Option<DiffId>,
-    /// Whether they are a tar that can be looked into.
-    pub(crate) is_readable: bool,
-}
-
-/// A file that has to be what a digest says.
-#[derive(Clone, Debug)]
-pub(crate) struct SurveyedBlob {
-    pub(crate) member: Member,
-    pub(crate) digest: Digest,
-    pub(crate) site: Site,
-}
 
 /// Looks an input over, whatever it is.
 ///
@@ -168,7 +106,7 @@ fn kind_of(taken: &Taken, format: Option<Format>) -> Result<Kind> {
         };
     }
     let has_manifest = matches!(container.find(MANIFEST), Ok(Some(_)));
-    let looks_like_docker = match docker_archive::is_docker_archive(container) {
+    let looks_like_docker = match is_docker_archive(container) {
         Err(Error::LinkBroken { .. }) => true,
         other => other?,
     };
@@ -213,20 +151,4 @@ fn rootfs(file: SingleFile) -> Result<Survey> {
         blobs: Vec::new(),
         findings: Findings::default(),
     })
-}
-
-/// Where a message says that a member could not be read, if the machine is to blame.
-pub(crate) fn machine_failed(error: &Error) -> bool {
-    match error {
-        Error::System(source) | Error::Tar(TarError::Io(source)) => source.raw_os_error().is_some(),
-        Error::Read { what, source } => {
-            let source = source.as_ref();
-            let is_of_system = |error: &std::io::Error| error.raw_os_error().is_some();
-            matches!(what, Place::Member(_))
-                && (source.downcast_ref().is_some_and(is_of_system)
-                    || source.downcast_ref().is_some_and(machine_failed))
-        }
-        Error::Interrupted | Error::Thread(_) => true,
-        _ => false,
-    }
 }

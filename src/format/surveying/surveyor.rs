@@ -8,7 +8,7 @@ use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::finding::{Code, Finding, Findings, Site};
 use crate::format::container::{Container, Member, read_document};
-use crate::format::survey::{SurveyedBlob, SurveyedImage, config, machine_failed};
+use crate::format::surveying::{SurveyedBlob, SurveyedImage, config, machine_failed};
 use crate::image::{Config, Descriptor, Document, DocumentError, View};
 use crate::limits::DESCRIPTORS_MAX;
 

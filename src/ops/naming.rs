@@ -1,0 +1,83 @@
+//! What images are called in the output.
+
+use std::collections::HashSet;
+
+use crate::event::{Warning, Watch};
+use crate::format::sink::OutputIndex;
+use crate::image::{CONTAINERD_NAME, Descriptor, REF_NAME, Reference};
+
+/// A name that an output gives to its image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Name {
+    /// A reference.
+    Reference(Reference),
+    /// A name of a layout that is no reference with a tag, written to the letter.
+    Label(String),
+}
+
+/// A descriptor under each of these names, or once without any.
+pub(super) fn named(
+    descriptor: &Descriptor,
+    names: &[Name],
+) -> Vec<(Descriptor, Option<Reference>)> {
+    let mut distinct: Vec<&Name> = Vec::new();
+    for name in names {
+        if !distinct.contains(&name) {
+            distinct.push(name);
+        }
+    }
+    if distinct.is_empty() {
+        return vec![with_label(descriptor, None)];
+    }
+    let under = |name: &Name| match name {
+        Name::Reference(reference) => with_reference(descriptor, reference),
+        Name::Label(label) => with_label(descriptor, Some(label)),
+    };
+    distinct.into_iter().map(under).collect()
+}
+
+/// Names a descriptor for everyone: skopeo and podman by the whole familiar
+/// reference, containerd and Docker by the full one.
+pub(super) fn with_reference(
+    descriptor: &Descriptor,
+    reference: &Reference,
+) -> (Descriptor, Option<Reference>) {
+    let named = descriptor
+        .clone()
+        .with_annotation(REF_NAME, Some(reference.to_string()))
+        .with_annotation(CONTAINERD_NAME, Some(reference.full()));
+    (named, Some(reference.clone()))
+}
+
+pub(super) fn with_label(
+    descriptor: &Descriptor,
+    label: Option<&str>,
+) -> (Descriptor, Option<Reference>) {
+    let named = descriptor
+        .clone()
+        .with_annotation(REF_NAME, label.map(str::to_owned))
+        .with_annotation(CONTAINERD_NAME, None);
+    (named, None)
+}
+
+/// Leaves a reference that two images claim to the later one, as `docker load` does.
+pub(super) fn remove_repeated(index: &mut OutputIndex, watch: &Watch<'_>) {
+    let mut claimed = HashSet::new();
+    let mut repeated = Vec::new();
+    for (at, root) in index.roots.iter().enumerate().rev() {
+        if let Some(reference) = &root.reference
+            && !claimed.insert(reference.clone())
+        {
+            repeated.push(at);
+        }
+    }
+    for at in repeated.into_iter().rev() {
+        let root = &mut index.roots[at];
+        if let Some(reference) = &root.reference {
+            watch.warn(Warning::ReferenceTwice {
+                reference: reference.to_string(),
+            });
+        }
+        (root.descriptor, root.reference) = with_label(&root.descriptor, None);
+    }
+}
