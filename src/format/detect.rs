@@ -210,7 +210,7 @@ fn open_pipe(stream: Box<dyn Read + Send>, opening: &Opening<'_>) -> Result<Box<
     }
     opening.watch.send(Event::Step(Step::Indexing));
     let tar = PlainTar {
-        measured,
+        measured: Some(measured),
         ..PlainTar::new(file, 0)
     };
     open_tar(tar, opening)
@@ -258,8 +258,9 @@ struct PlainTar {
     start: u64,
     /// Where the file lies if it was received, so that it may be moved.
     received: Option<PathBuf>,
-    /// What is known of members from when it was received, by their positions.
-    measured: HashMap<u64, Measured>,
+    /// What is known of members from when it was kept, by their positions, if it is a
+    /// temporary file.
+    measured: Option<HashMap<u64, Measured>>,
 }
 
 impl PlainTar {
@@ -268,7 +269,7 @@ impl PlainTar {
             file,
             start,
             received: None,
-            measured: HashMap::new(),
+            measured: None,
         }
     }
 }
@@ -280,7 +281,11 @@ fn open_tar(plain: PlainTar, opening: &Opening<'_>) -> Result<Box<dyn ImageSourc
     }
     let tar = SeekableTar::open(plain.file, plain.start);
     let tar = tar.map_err(|error| explain(error, &head))?;
-    match open_images(tar.with_measured(plain.measured), opening)? {
+    let tar = match plain.measured {
+        Some(measured) => tar.into_own(measured),
+        None => tar,
+    };
+    match open_images(tar, opening)? {
         Ok(source) => Ok(source),
         Err(tar) => {
             let (file, start) = tar.into_file();

@@ -68,6 +68,12 @@ pub trait ImageSink: Sync {
         Ok(false)
     }
 
+    /// Takes the room on the disk for all that was reserved, so that a disk that is too
+    /// small is noticed before anything is copied.
+    fn take_room(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Whether this run has put a blob there already.
     fn has(&self, digest: &Digest) -> bool;
 

@@ -133,8 +133,7 @@ impl TarWriter {
         Ok(true)
     }
 
-    /// Takes the room for all that was reserved, so that a disk that is too small is
-    /// noticed before anything is copied.
+    /// Takes the room for all that was reserved.
     fn allocate(&mut self) -> io::Result<()> {
         match &mut self.target {
             Destination::File(file) => {
@@ -223,8 +222,11 @@ impl ImageSink for ArchiveSink {
                 return Ok(false);
             }
         }
-        writer.allocate().map_err(failed)?;
         Ok(true)
+    }
+
+    fn take_room(&self) -> Result<()> {
+        self.writer().allocate().map_err(|error| self.failed(error))
     }
 
     fn has(&self, digest: &Digest) -> bool {

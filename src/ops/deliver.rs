@@ -70,6 +70,10 @@ impl Delivery<'_> {
             let order = in_input_order(&jobs);
             let in_order: Vec<Hashed> = order.into_iter().map(|at| known[at].clone()).collect();
             let is_reserved = self.sink.reserve(&in_order)?;
+            // What lies in temporary files makes room as it goes.
+            if is_reserved && !self.source.container().is_own() {
+                self.sink.take_room()?;
+            }
             transfer_all(&jobs, &transfer, is_reserved)?;
         } else {
             let written = transfer_all(&jobs, &transfer, self.sink.is_parallel())?;

@@ -171,6 +171,7 @@ impl Transfer<'_> {
         };
         job.verify(&stored, unpacked.as_ref())?;
         writer.finish(&stored)?;
+        self.release(job);
         Ok(stored)
     }
 
@@ -200,10 +201,15 @@ impl Transfer<'_> {
         let finished = encoder.finish().and_then(HashWriter::finish);
         let (writer, written) = finished.map_err(|error| Error::write(to, error))?;
         writer.finish(&written)?;
+        self.release(job);
+        Ok(written)
+    }
+
+    /// Gives the space of a blob back that was moved, if nobody else reads it.
+    fn release(&self, job: &Job) {
         if job.is_only_reader {
             self.container.release(&job.member);
         }
-        Ok(written)
     }
 
     /// Whether a job will move bytes, and not only a file.
@@ -249,6 +255,7 @@ impl Transfer<'_> {
         copy_slice(&slice, writer.as_mut(), &self.context.watch)
             .map_err(|error| Error::copy(job.place.clone(), writer.place(), error))?;
         writer.finish(stored)?;
+        self.release(job);
         Ok(stored.clone())
     }
 }

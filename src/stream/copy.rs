@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, Read, Write};
 
 #[cfg(target_os = "linux")]
-use rustix::fs::{copy_file_range, ioctl_ficlone};
+use rustix::fs::{FallocateFlags, copy_file_range, fallocate, ioctl_ficlone};
 
 use crate::event::{Event, Watch};
 
@@ -79,6 +79,23 @@ pub(crate) fn share_bytes(from: &File, to: &File) -> bool {
 pub(crate) fn share_bytes(_: &File, _: &File) -> bool {
     false
 }
+
+/// Gives back the space that a part of a file takes, where the file system can do that.
+/// What was there reads as zeros then.
+#[cfg(target_os = "linux")]
+pub(crate) fn free_range(file: &File, start: u64, size: u64) {
+    // Where it fails the space comes back with that of the whole file.
+    let _ = fallocate(
+        file,
+        FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE,
+        start,
+        size,
+    );
+}
+
+/// Other systems have other calls.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn free_range(_: &File, _: u64, _: u64) {}
 
 /// A reader that reports what is read through it as [`Event::Advanced`], and that
 /// fails once the caller wants the end.

@@ -16,7 +16,7 @@ pub(crate) use block::Workers;
 pub(crate) use commit::{PART, PendingDirectory, PendingFile, is_temporary, lock_directory};
 pub(crate) use compress::Encoder;
 pub use compress::Recoding;
-pub(crate) use copy::{CopyError, Counted, copy, copy_between, share_bytes};
+pub(crate) use copy::{CopyError, Counted, copy, copy_between, free_range, share_bytes};
 pub use decompress::Compression;
 pub(crate) use decompress::{Decoder, SNIFF_LENGTH};
 pub use hash::Hashed;

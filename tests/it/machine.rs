@@ -268,11 +268,52 @@ fn mounted(
 }
 
 /// A layer of 300 kB that does not become smaller.
-fn large() -> Image {
-    let mut seed = crate::support::Seed::of("large");
+fn noise(name: &str) -> Vec<u8> {
+    let mut seed = crate::support::Seed::of(name);
     let noise = (0..300_000).map(|_| u8::try_from(seed.below(256)).expect("a byte"));
-    let layer = make::tar(&[Member::file("noise", noise.collect::<Vec<u8>>())]);
-    Image::of_layers(&["app:1"], vec![layer, make::layer("file b 2")])
+    make::tar(&[Member::file(name, noise.collect::<Vec<u8>>())])
+}
+
+fn large() -> Image {
+    Image::of_layers(&["app:1"], vec![noise("noise"), make::layer("file b 2")])
+}
+
+#[test]
+fn a_pipe_takes_no_more_room_than_it_has_and_one_layer() {
+    if !can_mount() {
+        tools::report(
+            "a_pipe_takes_no_more_room_than_it_has_and_one_layer",
+            "mounting is not permitted",
+        );
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let layers: Vec<Vec<u8>> = ["a", "b", "c", "d"].map(noise).into();
+    let image = Image::of_layers(&["app:1"], layers);
+    let archive = make::tar(&make::docker(std::slice::from_ref(&image)));
+    sandbox.write("in.tar", &archive);
+    fs::create_dir(sandbox.path("disk")).expect("a folder can be made");
+    // Four layers in the pipe, and one of them copied.
+    let options = format!("size={}k", archive.len() / 1024 + 400);
+    for compress in ["keep", "gzip"] {
+        for out in ["docker-archive:disk/out", "oci-archive:disk/out"] {
+            let arguments = [
+                "convert",
+                "--tmpdir",
+                "disk",
+                "--compress",
+                compress,
+                "-",
+                out,
+            ];
+            let (code, said, left) = mounted(&sandbox, &options, "disk", &arguments);
+            assert_eq!(
+                (code, said.as_str(), left.as_str()),
+                (Some(0), "", "out\n"),
+                "{arguments:?}"
+            );
+        }
+    }
 }
 
 #[test]

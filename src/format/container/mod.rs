@@ -121,7 +121,13 @@ pub trait Container: Send + Sync + fmt::Debug {
         Ok(())
     }
 
-    /// Says that a member will not be read again, so that its space can be used.
+    /// Whether it lies in temporary files of this run.
+    fn is_own(&self) -> bool {
+        false
+    }
+
+    /// Says that a member will not be read again, so that the space that it takes in a
+    /// temporary file can be used.
     fn release(&self, member: &Member) {
         let _ = member;
     }

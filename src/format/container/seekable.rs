@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use crate::error::{Error, Place, Result};
 use crate::format::container::index::MemberIndex;
 use crate::format::container::{Container, FileSlice, Measured, Member};
-use crate::stream::{Compression, SNIFF_LENGTH};
+use crate::stream::{Compression, SNIFF_LENGTH, free_range};
 use crate::tar_stream::{TarError, TarReader};
 
 /// A tar whose members are read where they lie.
@@ -18,8 +18,8 @@ pub(crate) struct SeekableTar {
     /// Where in the file the tar begins.
     start: u64,
     index: MemberIndex,
-    /// What is known of members, by their positions.
-    measured: HashMap<u64, Measured>,
+    /// What is known of members, by their positions, if the file is this run's own.
+    measured: Option<HashMap<u64, Measured>>,
 }
 
 impl SeekableTar {
@@ -68,15 +68,19 @@ impl SeekableTar {
             file,
             start,
             index,
-            measured: HashMap::new(),
+            measured: None,
         };
         tar.index.check_control_files(&tar, faults)?;
         Ok(tar)
     }
 
-    /// Adds what is known of members, by their positions.
-    pub(crate) fn with_measured(self, measured: HashMap<u64, Measured>) -> Self {
-        Self { measured, ..self }
+    /// Makes it one in a temporary file of this run, with what is known of members, by
+    /// their positions.
+    pub(crate) fn into_own(self, measured: HashMap<u64, Measured>) -> Self {
+        Self {
+            measured: Some(measured),
+            ..self
+        }
     }
 
     /// Whether no member was found.
@@ -123,7 +127,17 @@ impl Container for SeekableTar {
     }
 
     fn measured(&self, member: &Member) -> Option<&Measured> {
-        self.measured.get(&member.position)
+        self.measured.as_ref()?.get(&member.position)
+    }
+
+    fn is_own(&self) -> bool {
+        self.measured.is_some()
+    }
+
+    fn release(&self, member: &Member) {
+        if self.is_own() {
+            free_range(&self.file, self.start + member.position, member.size);
+        }
     }
 
     fn cut_off_at(&self) -> Option<u64> {

@@ -242,6 +242,10 @@ impl Container for StagedTar {
         self.index.paths()
     }
 
+    fn is_own(&self) -> bool {
+        true
+    }
+
     fn release(&self, member: &Member) {
         // It goes with the whole folder otherwise.
         let _ = fs::remove_file(self.file_of(member.position));
