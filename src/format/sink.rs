@@ -62,7 +62,7 @@ pub trait ImageSink: Sync {
 
     /// Sets places aside for blobs that will be written, in this order, so that they can
     /// be written at once. Says whether it did: an output that is written as it comes
-    /// cannot.
+    /// cannot, nor one on a file system without holes.
     fn reserve(&self, blobs: &[Hashed]) -> Result<bool> {
         let _ = blobs;
         Ok(false)

@@ -111,26 +111,23 @@ impl TarWriter {
         Ok(())
     }
 
-    /// Writes the header of a blob and leaves the room behind it, unless that was done
-    /// before. Says whether it could: a stream leaves no room.
-    fn reserve(&mut self, blob: &Hashed) -> io::Result<bool> {
+    /// Writes the header of a blob into a file and leaves the room behind it, unless that
+    /// was done before.
+    fn reserve(&mut self, blob: &Hashed) -> io::Result<()> {
         if self.written.contains(&blob.digest) || self.reserved.contains_key(&blob.digest) {
-            return Ok(true);
-        }
-        if !matches!(self.target, Destination::File(_)) {
-            return Ok(false);
+            return Ok(());
         }
         self.append_folders(blob.digest.algorithm().name())?;
         self.write_all(&file_header(&blob_path(&blob.digest), blob.size))?;
         let Destination::File(file) = &mut self.target else {
-            return Ok(false);
+            return Err(io::ErrorKind::Unsupported.into());
         };
         let position = file.stream_position()?;
         // What is not written is zero, as the padding has to be.
         let room = blob.size.next_multiple_of(BLOCK);
         file.seek(SeekFrom::Start(position.saturating_add(room)))?;
         self.reserved.insert(blob.digest.clone(), position);
-        Ok(true)
+        Ok(())
     }
 
     /// Takes the room for all that was reserved.
@@ -216,11 +213,12 @@ impl ImageSink for ArchiveSink {
 
     fn reserve(&self, blobs: &[Hashed]) -> Result<bool> {
         let mut writer = self.writer();
-        let failed = |error| self.failed(error);
+        match &writer.target {
+            Destination::File(file) if file.keeps_holes() => {}
+            _ => return Ok(false),
+        }
         for blob in blobs {
-            if !writer.reserve(blob).map_err(failed)? {
-                return Ok(false);
-            }
+            writer.reserve(blob).map_err(|error| self.failed(error))?;
         }
         Ok(true)
     }

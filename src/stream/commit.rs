@@ -68,6 +68,13 @@ impl PendingFile {
         self.temporary.as_file().try_clone()
     }
 
+    /// Whether the file system keeps holes, so that bytes may be written far behind the
+    /// end at no cost. FAT, for one, fills all that is before them with zeros.
+    pub(crate) fn keeps_holes(&self) -> bool {
+        let file = self.temporary.as_file();
+        has_hole_behind(file).unwrap_or(false)
+    }
+
     /// Takes the room for `length` bytes on the disk, where the file system can do so in
     /// advance.
     ///
@@ -97,6 +104,29 @@ impl PendingFile {
         };
         result.map(drop).map_err(|error| error.error)
     }
+}
+
+/// How long a hole is that is made to see whether it is one.
+const PROBE: u64 = 256 * 1024;
+
+/// Makes a hole behind the end of a file, and takes it back.
+#[cfg(target_os = "linux")]
+fn has_hole_behind(file: &File) -> io::Result<bool> {
+    use rustix::fs::{SeekFrom, seek};
+
+    let position = rustix::fs::tell(file)?;
+    let end = file.metadata()?.len();
+    file.set_len(end + PROBE)?;
+    let hole = seek(file, SeekFrom::Hole(end));
+    file.set_len(end)?;
+    seek(file, SeekFrom::Start(position))?;
+    // What knows no holes says that the first one is the end of the file.
+    Ok(hole.is_ok_and(|hole| hole < end + PROBE))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn has_hole_behind(_: &File) -> io::Result<bool> {
+    Ok(true)
 }
 
 #[cfg(target_os = "linux")]
@@ -335,6 +365,21 @@ mod tests {
         pending.commit().unwrap();
         assert_eq!(fs::read(&target).unwrap(), b"new");
         assert_eq!(names(directory.path()), ["out.tar"]);
+    }
+
+    #[test]
+    fn looking_for_holes_and_taking_room_leave_the_file_as_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let target = directory.path().join("out.tar");
+        let mut pending = PendingFile::create(&target, false).unwrap();
+        pending.write_all(b"some").unwrap();
+        let keeps_holes = pending.keeps_holes();
+        assert_eq!(keeps_holes, pending.keeps_holes());
+        assert_eq!(pending.stream_position().unwrap(), 4);
+        pending.allocate(4).unwrap();
+        pending.write_all(b" more").unwrap();
+        pending.commit().unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"some more");
     }
 
     #[test]
