@@ -6,14 +6,13 @@ use clap::Args;
 use restow::Recoding;
 use restow::event::{Event, Watch};
 use restow::format::{self, Format, Opening, RootfsSink};
-use restow::image::Platform;
-use restow::ops::{self, Compress, Context, ExportOptions, Selector};
+use restow::ops::{self, Compress, Context, ExportOptions};
 
 use crate::cli::Global;
 use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::Location;
-use crate::cli::options::{check_paths, parse_compress, selector, source_date_epoch};
+use crate::cli::options::{Choice, check_paths, parse_compress, selector, source_date_epoch};
 use crate::cli::output::Output;
 use crate::cli::standard;
 
@@ -31,13 +30,8 @@ pub(super) struct Arguments {
     #[arg(value_name = "DST", default_value = "-")]
     destination: OsString,
 
-    /// Take this image: a reference, a digest, an image id, a prefix of one, or #N
-    #[arg(long, value_name = "REF")]
-    image: Option<Selector>,
-
-    /// Take this platform, as OS/ARCH[/VARIANT] [default: the host's]
-    #[arg(long, value_name = "PLATFORM")]
-    platform: Option<Platform>,
+    #[command(flatten)]
+    choice: Choice,
 
     /// Compress the tar: none, gzip[:LEVEL] or zstd[:LEVEL]
     #[arg(long, value_name = "HOW", default_value = "none", value_parser = parse_recoding)]
@@ -76,8 +70,8 @@ pub(super) fn run(
     }
     let created = source_date_epoch()?;
     let options = ExportOptions {
-        image: selector(&source, arguments.image.clone())?,
-        platform: arguments.platform.clone(),
+        image: selector(&source, arguments.choice.image.clone())?,
+        platform: arguments.choice.platform.clone(),
         compress: arguments.compress,
         created: created.unwrap_or(0),
     };

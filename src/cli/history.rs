@@ -3,8 +3,7 @@
 use std::ffi::OsString;
 
 use clap::Args;
-use restow::image::Platform;
-use restow::ops::{self, HistoryReport, HistoryStep, InspectOptions, Selector};
+use restow::ops::{self, HistoryReport, HistoryStep, InspectOptions};
 use serde_json::{Value, json};
 
 use crate::cli::Global;
@@ -12,7 +11,7 @@ use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::Location;
 use crate::cli::look::{Looking, SHORT_TEXT, Shown, Style, add_sizes, digest_json, fields};
-use crate::cli::options::{check_paths, selector};
+use crate::cli::options::{Choice, check_paths, selector};
 use crate::cli::output::{Output, json_text};
 use crate::cli::table::{Column, Content, Spacing, Table, ellipsis};
 
@@ -26,13 +25,8 @@ pub(super) struct Arguments {
     #[arg(value_name = "SRC")]
     source: OsString,
 
-    /// Take this image: a reference, a digest, an image id, a prefix of one, or #N
-    #[arg(long, value_name = "REF")]
-    image: Option<Selector>,
-
-    /// Take this platform, as OS/ARCH[/VARIANT] [default: the host's]
-    #[arg(long, value_name = "PLATFORM")]
-    platform: Option<Platform>,
+    #[command(flatten)]
+    choice: Choice,
 
     #[command(flatten)]
     shown: Shown,
@@ -52,8 +46,8 @@ pub(super) fn run(
     let source = Location::parse(&arguments.source);
     check_paths(&[("SRC", &source)])?;
     let options = InspectOptions {
-        image: selector(&source, arguments.image.clone())?,
-        platform: arguments.platform.clone(),
+        image: selector(&source, arguments.choice.image.clone())?,
+        platform: arguments.choice.platform.clone(),
         sizes: true,
     };
     let looking = Looking {

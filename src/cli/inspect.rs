@@ -4,8 +4,8 @@ use std::ffi::OsString;
 
 use clap::{Args, ValueEnum};
 use restow::Compression;
-use restow::image::{HistoryEntry, Platform};
-use restow::ops::{self, InspectOptions, InspectedLayer, Inspection, RawDocument, Selector};
+use restow::image::HistoryEntry;
+use restow::ops::{self, InspectOptions, InspectedLayer, Inspection, RawDocument};
 use serde_json::{Value, json};
 
 use crate::cli::Global;
@@ -15,7 +15,7 @@ use crate::cli::history::entry_json;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::Location;
 use crate::cli::look::{Looking, NONE, SHORT_TEXT, Style, add_sizes, digest_json, fields, typed};
-use crate::cli::options::{check_paths, selector};
+use crate::cli::options::{Choice, check_paths, selector};
 use crate::cli::output::{Output, escaped, json_text, size};
 use crate::cli::table::{Column, Content, Spacing, Table, ellipsis};
 use crate::cli::terminal::Terminal;
@@ -31,13 +31,8 @@ pub(super) struct Arguments {
     #[arg(value_name = "SRC")]
     source: OsString,
 
-    /// Take this image: a reference, a digest, an image id, a prefix of one, or #N
-    #[arg(long, value_name = "REF")]
-    image: Option<Selector>,
-
-    /// Take this platform, as OS/ARCH[/VARIANT] [default: the host's]
-    #[arg(long, value_name = "PLATFORM")]
-    platform: Option<Platform>,
+    #[command(flatten)]
+    choice: Choice,
 
     /// Show digests, media types and commands whole
     #[arg(long)]
@@ -91,8 +86,8 @@ pub(super) fn run(
     let of_layers = |field: &str| ["layers", "unpacked_size", "content_size"].contains(&field);
     let first = arguments.format.as_ref().map(FieldPath::first);
     let options = InspectOptions {
-        image: selector(&location, arguments.image.clone())?,
-        platform: arguments.platform.clone(),
+        image: selector(&location, arguments.choice.image.clone())?,
+        platform: arguments.choice.platform.clone(),
         sizes: first.is_none_or(|first| first.is_none_or(of_layers)),
     };
     let looking = Looking {

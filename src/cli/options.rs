@@ -5,14 +5,26 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 use restow::Recoding;
 use restow::format::Format;
-use restow::image::Reference;
+use restow::image::{Platform, Reference};
 use restow::ops::{Compress, Name, Selector};
 
 use crate::cli::failure::Failure;
 use crate::cli::location::{Location, Place};
+
+/// Which image of several is meant, and which platform of it.
+#[derive(Debug, Args)]
+pub(super) struct Choice {
+    /// Take this image: a reference, a digest, an image id, a prefix of one, or #N
+    #[arg(long, value_name = "REF")]
+    pub(super) image: Option<Selector>,
+
+    /// Take this platform, as OS/ARCH[/VARIANT] [default: the host's]
+    #[arg(long, value_name = "PLATFORM")]
+    pub(super) platform: Option<Platform>,
+}
 
 /// The formats that can be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

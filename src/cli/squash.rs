@@ -12,9 +12,9 @@ use restow::event::{Event, Watch};
 use restow::format::sink::ImageSink;
 use restow::format::source::ImageSource;
 use restow::format::{self, Format, Opening};
-use restow::image::{Platform, Reference};
+use restow::image::Reference;
 use restow::ops::{
-    self, Compress, Context, LayerChoice, Selector, SquashOptions, SquashReport, SquashedRange,
+    self, Compress, Context, LayerChoice, SquashOptions, SquashReport, SquashedRange,
 };
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::{Location, Place};
 use crate::cli::options::{
-    To, check_paths, names, output_format, parse_compress, selector, source_date_epoch,
+    Choice, To, check_paths, names, output_format, parse_compress, selector, source_date_epoch,
 };
 use crate::cli::output::{Output, count, print_data, size};
 use crate::cli::standard;
@@ -50,13 +50,8 @@ pub(super) struct Arguments {
     #[arg(long, short, value_name = "TEXT")]
     message: Option<String>,
 
-    /// Take this image: a reference, a digest, an image id, a prefix of one, or #N
-    #[arg(long, value_name = "REF")]
-    image: Option<Selector>,
-
-    /// Take this platform, as OS/ARCH[/VARIANT] [default: the host's]
-    #[arg(long, value_name = "PLATFORM")]
-    platform: Option<Platform>,
+    #[command(flatten)]
+    choice: Choice,
 
     /// Give the image this reference, in place of those it has (repeatable)
     #[arg(long = "tag", value_name = "REF")]
@@ -173,7 +168,7 @@ impl Command<'_> {
         destination: Option<&Location>,
         watch: Watch<'_>,
     ) -> Result<SquashReport, Failure> {
-        let image = selector(&source, self.arguments.image.clone())?;
+        let image = selector(&source, self.arguments.choice.image.clone())?;
         let format = match destination {
             Some(destination) => output_format(destination, self.arguments.to)?,
             None => None,
@@ -201,7 +196,7 @@ impl Command<'_> {
         };
         let options = SquashOptions {
             image,
-            platform: self.arguments.platform.clone(),
+            platform: self.arguments.choice.platform.clone(),
             names,
             layers,
             compress: self.arguments.compress,
@@ -246,7 +241,7 @@ impl Command<'_> {
             });
         }
         let image = selector(&base, None)?;
-        let platform = self.arguments.platform.as_ref();
+        let platform = self.arguments.choice.platform.as_ref();
         let opened = self.open(base, None, watch)?;
         let context = self.context(watch);
         let diff_ids = ops::diff_ids(opened.as_ref(), image.as_ref(), platform, context)?;
@@ -265,7 +260,7 @@ impl Command<'_> {
             staging,
             temporary_directory: &self.temporary_directory,
             measures: false,
-            platform: self.arguments.platform.as_ref(),
+            platform: self.arguments.choice.platform.as_ref(),
             created: self.created,
             watch,
         };

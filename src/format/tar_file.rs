@@ -213,14 +213,17 @@ impl ImageSink for ArchiveSink {
 
     fn reserve(&self, blobs: &[Hashed]) -> Result<bool> {
         let mut writer = self.writer();
-        match &writer.target {
-            Destination::File(file) if file.keeps_holes() => {}
-            _ => return Ok(false),
+        let failed = |error| self.failed(error);
+        let keeps_holes = match &writer.target {
+            Destination::File(file) => file.keeps_holes().map_err(failed)?,
+            Destination::Stream(_) => false,
+        };
+        if keeps_holes {
+            for blob in blobs {
+                writer.reserve(blob).map_err(failed)?;
+            }
         }
-        for blob in blobs {
-            writer.reserve(blob).map_err(|error| self.failed(error))?;
-        }
-        Ok(true)
+        Ok(keeps_holes)
     }
 
     fn take_room(&self) -> Result<()> {

@@ -70,9 +70,12 @@ impl PendingFile {
 
     /// Whether the file system keeps holes, so that bytes may be written far behind the
     /// end at no cost. FAT, for one, fills all that is before them with zeros.
-    pub(crate) fn keeps_holes(&self) -> bool {
-        let file = self.temporary.as_file();
-        has_hole_behind(file).unwrap_or(false)
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be left as it was.
+    pub(crate) fn keeps_holes(&self) -> io::Result<bool> {
+        can_have_holes(self.temporary.as_file())
     }
 
     /// Takes the room for `length` bytes on the disk, where the file system can do so in
@@ -111,12 +114,14 @@ const PROBE: u64 = 256 * 1024;
 
 /// Makes a hole behind the end of a file, and takes it back.
 #[cfg(target_os = "linux")]
-fn has_hole_behind(file: &File) -> io::Result<bool> {
+fn can_have_holes(file: &File) -> io::Result<bool> {
     use rustix::fs::{SeekFrom, seek};
 
     let position = rustix::fs::tell(file)?;
     let end = file.metadata()?.len();
-    file.set_len(end + PROBE)?;
+    if file.set_len(end + PROBE).is_err() {
+        return Ok(false);
+    }
     let hole = seek(file, SeekFrom::Hole(end));
     file.set_len(end)?;
     seek(file, SeekFrom::Start(position))?;
@@ -125,7 +130,7 @@ fn has_hole_behind(file: &File) -> io::Result<bool> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn has_hole_behind(_: &File) -> io::Result<bool> {
+fn can_have_holes(_: &File) -> io::Result<bool> {
     Ok(true)
 }
 
@@ -373,8 +378,8 @@ mod tests {
         let target = directory.path().join("out.tar");
         let mut pending = PendingFile::create(&target, false).unwrap();
         pending.write_all(b"some").unwrap();
-        let keeps_holes = pending.keeps_holes();
-        assert_eq!(keeps_holes, pending.keeps_holes());
+        let keeps_holes = pending.keeps_holes().unwrap();
+        assert_eq!(keeps_holes, pending.keeps_holes().unwrap());
         assert_eq!(pending.stream_position().unwrap(), 4);
         pending.allocate(4).unwrap();
         pending.write_all(b" more").unwrap();
