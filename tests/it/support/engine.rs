@@ -1,39 +1,144 @@
-//! The Docker engine as a judge: images loaded into it, and what it makes of them.
+//! Docker engines as judges: images loaded into them, and what they make of those.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 
-use super::tools::{succeed, tool};
+use serde_json::{Value, json};
+
+use super::image::{strings, text};
+use super::naive::{Tree, replay};
+use super::tools::{Place, skip, succeed};
 
 /// A repository that no other test, and no other run of the tests, uses.
 pub(crate) fn unique() -> String {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
-    format!("restow-test-{}-{number}", std::process::id())
+    format!("{}{number}", own_prefix())
 }
 
-/// Tags in the engine's store, removed at the end whatever happens.
-pub(crate) struct Loaded(Vec<String>);
+/// What the names of this run of the tests begin with.
+fn own_prefix() -> String {
+    format!("restow-test-{}-", std::process::id())
+}
 
-impl Loaded {
+/// A Docker engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Docker {
+    /// The engine of this machine, with a graph driver; 20.10 in continuous integration.
+    Machine,
+    /// Today's engine with the overlay2 graph driver.
+    Classic,
+    /// Today's engine with the containerd image store, the default of Docker 29.
+    Containerd,
+}
+
+impl Docker {
+    /// Every engine.
+    pub(crate) const ALL: [Self; 3] = [Self::Machine, Self::Classic, Self::Containerd];
+
+    /// The engines that answer. The others are named as skipped.
+    #[track_caller]
+    pub(crate) fn found(test: &str) -> Vec<Self> {
+        let mut found = Self::ALL.to_vec();
+        found.retain(|it| it.answers(test));
+        found
+    }
+
+    /// Whether the engine answers. One that does not is named as skipped.
+    #[track_caller]
+    pub(crate) fn answers(self, test: &str) -> bool {
+        let is_there = self.is_there();
+        if !is_there {
+            let what = match self {
+                Self::Machine => "no Docker engine answers",
+                Self::Classic => "today's Docker with the overlay2 driver does not answer",
+                Self::Containerd => "today's Docker with the containerd store does not answer",
+            };
+            skip(test, what);
+        }
+        is_there
+    }
+
+    /// Whether the engine answers.
+    pub(crate) fn is_there(self) -> bool {
+        let mut command = self.command(&["version", "--format", "{{.Server.Version}}"]);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        command
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
+    }
+
+    /// Whether the image id is the digest of a manifest or index, and archives may be layouts.
+    pub(crate) fn has_containerd_store(self) -> bool {
+        self == Self::Containerd
+    }
+
+    /// Whether the engine is one of this decade's later years, which takes zstd.
+    pub(crate) fn is_todays(self) -> bool {
+        self != Self::Machine
+    }
+
+    /// A run of the engine's client.
+    pub(crate) fn command(self, arguments: &[&str]) -> Command {
+        let mut command = match self {
+            Self::Machine => Place::Machine.command("docker"),
+            Self::Classic | Self::Containerd => {
+                let mut command = Place::Today.command("docker");
+                let socket = match self {
+                    Self::Classic => "unix:///run/classic.sock",
+                    _ => "unix:///run/containerd.sock",
+                };
+                command.args(["--host", socket]);
+                command
+            }
+        };
+        command.args(arguments).stdin(Stdio::null());
+        command
+    }
+
+    /// What the engine's client prints, which must succeed.
+    #[track_caller]
+    pub(crate) fn run(self, arguments: &[&str]) -> Vec<u8> {
+        succeed(&mut self.command(arguments))
+    }
+
+    /// One user of the engine's store at a time: images of the same id would mix.
+    ///
+    /// At the end, nothing that this run of the tests named is in the store.
+    pub(crate) fn alone(self) -> Alone {
+        static STORES: [Mutex<()>; 3] = [const { Mutex::new(()) }; 3];
+        let store = &STORES[self as usize];
+        Alone {
+            engine: self,
+            _lock: store.lock().unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+
     /// Has the engine load an archive from its standard input.
     #[track_caller]
-    pub(crate) fn load(archive: &[u8], tags: &[String]) -> Self {
-        Self::try_load(archive, tags).unwrap_or_else(|stderr| panic!("docker load: {stderr}"))
+    pub(crate) fn load(self, archive: &[u8], tags: &[String]) -> Loaded {
+        self.try_load(archive, tags)
+            .unwrap_or_else(|stderr| panic!("{self:?}: docker load: {stderr}"))
     }
 
     /// Has the engine load an archive, which it may refuse; then returns what it says.
-    pub(crate) fn try_load(archive: &[u8], names: &[String]) -> Result<Self, String> {
+    ///
+    /// Today's engine may say on its standard output that it could not unpack an
+    /// image, and end with success.
+    pub(crate) fn try_load(self, archive: &[u8], names: &[String]) -> Result<Loaded, String> {
         // Some are stored before they are refused.
-        let loaded = Self(names.to_vec());
-        let mut command = Command::new("docker");
-        command
-            .arg("load")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().expect("docker can be started");
+        let loaded = Loaded(self, names.to_vec());
+        let mut command = self.command(&["load"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("docker can be started");
         // If the engine refuses what it gets, its message says more than a broken pipe.
         let _ = child
             .stdin
@@ -41,63 +146,206 @@ impl Loaded {
             .expect("stdin is piped")
             .write_all(archive);
         let output = child.wait_with_output().expect("docker can be waited for");
-        if output.status.success() {
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        if output.status.success() && !said.contains("Error unpacking image") {
             Ok(loaded)
         } else {
-            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+            Err(said)
         }
+    }
+
+    /// The root filesystem of a container of an image, as the engine exports it.
+    #[track_caller]
+    pub(crate) fn export(self, tag: &str) -> Vec<u8> {
+        let container = Container::create(self, tag);
+        self.run(&["export", &container.id])
+    }
+
+    /// The archive of tags that the engine writes.
+    #[track_caller]
+    pub(crate) fn save(self, tags: &[&str]) -> Vec<u8> {
+        self.run(&[&["save"], tags].concat())
+    }
+
+    /// Has the engine make an image of a rootfs tar in the folder for temporaries.
+    #[track_caller]
+    pub(crate) fn import(self, rootfs: &Path, tag: &str) -> Loaded {
+        let loaded = Loaded(self, vec![tag.to_owned()]);
+        let rootfs = rootfs.to_str().expect("a plain path");
+        drop(self.run(&["import", rootfs, tag]));
+        loaded
+    }
+
+    /// What the engine shows of an image.
+    #[track_caller]
+    pub(crate) fn see(self, tag: &str) -> Seen {
+        let shown = self.run(&["image", "inspect", tag]);
+        let shown: Value = serde_json::from_slice(&shown).expect("docker prints JSON");
+        let mut facts = shown[0].clone();
+        let mut tags = strings(&facts["RepoTags"]);
+        // Another user of this engine may have the same image under names of their own.
+        tags.retain(|it| it.starts_with(&own_prefix()));
+        tags.sort();
+        let id = text(&facts["Id"]).to_owned();
+        let removed = facts.as_object_mut().expect("an object");
+        for key in [
+            "Id",
+            "RepoTags",
+            "RepoDigests",
+            "Descriptor",
+            "Identity",
+            "Manifests",
+            "GraphDriver",
+            "Metadata",
+            "Parent",
+        ] {
+            removed.remove(key);
+        }
+        if self.has_containerd_store() {
+            // That of what is stored, compressed or not.
+            removed.remove("Size");
+        }
+        let format = "{{json .CreatedAt}} {{json .CreatedBy}} {{json .Comment}} {{json .Size}}";
+        let history = self.run(&["history", "--no-trunc", "--format", format, tag]);
+        Seen {
+            id,
+            tags,
+            facts,
+            history: String::from_utf8(history).expect("a history is text"),
+            tree: replay(&[self.export(tag)]),
+        }
+    }
+}
+
+/// What an engine shows of an image that it has.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    /// The id, whichever it is in the engine's store.
+    pub(crate) id: String,
+    /// The names that these tests gave it, sorted.
+    pub(crate) tags: Vec<String>,
+    /// All else that `docker image inspect` prints that does not depend on how it is stored.
+    pub(crate) facts: Value,
+    /// `docker history`.
+    pub(crate) history: String,
+    /// The tree of a container.
+    pub(crate) tree: Tree,
+}
+
+impl Seen {
+    /// The digests of the uncompressed layers.
+    #[track_caller]
+    pub(crate) fn diff_ids(&self) -> Vec<String> {
+        strings(&self.facts["RootFS"]["Layers"])
+    }
+
+    /// What `docker history` says of each step but the size of its layer, the first step first.
+    pub(crate) fn story(&self) -> Vec<&str> {
+        let lines = self.history.lines().rev();
+        lines
+            .filter_map(|it| Some(it.rsplit_once(' ')?.0))
+            .collect()
+    }
+
+    /// The facts without those that are other ones where layers are.
+    pub(crate) fn facts_without_layers(&self) -> Value {
+        let mut facts = self.facts.clone();
+        facts["RootFS"] = json!(null);
+        facts["Size"] = json!(null);
+        facts["VirtualSize"] = json!(null);
+        facts
+    }
+}
+
+/// The only user of an engine's store in this run of the tests.
+#[must_use = "the store is free again when this is dropped"]
+pub(crate) struct Alone {
+    engine: Docker,
+    _lock: MutexGuard<'static, ()>,
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        let list = ["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"];
+        let names = match self.engine.command(&list).output() {
+            Ok(output) if !thread::panicking() => output.stdout,
+            _ => return,
+        };
+        let names = String::from_utf8_lossy(&names).into_owned();
+        let own = names.lines().filter(|it| it.starts_with(&own_prefix()));
+        let left: Vec<&str> = own.collect();
+        assert!(left.is_empty(), "{:?}: left behind: {left:?}", self.engine);
+    }
+}
+
+/// Names in an engine's store, removed at the end whatever happens.
+pub(crate) struct Loaded(Docker, Vec<String>);
+
+impl Loaded {
+    /// Names that something else gives to images, to be removed.
+    pub(crate) fn names(engine: Docker, names: &[String]) -> Self {
+        Self(engine, names.to_vec())
+    }
+
+    /// Has the machine's engine load an archive from its standard input.
+    #[track_caller]
+    pub(crate) fn load(archive: &[u8], tags: &[String]) -> Self {
+        Docker::Machine.load(archive, tags)
+    }
+
+    /// Has the machine's engine load an archive, which it may refuse; then returns what it says.
+    pub(crate) fn try_load(archive: &[u8], names: &[String]) -> Result<Self, String> {
+        Docker::Machine.try_load(archive, names)
     }
 }
 
 impl Drop for Loaded {
     fn drop(&mut self) {
-        let mut command = Command::new("docker");
-        command.args(["image", "rm", "--force"]).args(&self.0);
+        if self.1.is_empty() {
+            return;
+        }
+        let mut command = self.0.command(&["image", "rm", "--force"]);
         // An image that was not loaded cannot be removed.
-        let _ = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let command = command.args(&self.1).stdout(Stdio::null());
+        let _ = command.stderr(Stdio::null()).status();
     }
 }
 
-/// The root filesystem of a container of an image, as the engine exports it.
-#[track_caller]
-pub(crate) fn export(tag: &str) -> Vec<u8> {
-    let container = Container::create(tag);
-    tool("docker", &["export", &container.0])
-}
-
-/// The archive of a tag that the engine writes.
+/// The archive of a tag that the machine's engine writes.
 #[track_caller]
 pub(crate) fn save(tag: &str) -> Vec<u8> {
-    tool("docker", &["save", tag])
+    Docker::Machine.save(&[tag])
 }
 
-/// Has the engine make an image of a rootfs tar.
+/// Has the machine's engine make an image of a rootfs tar.
 #[track_caller]
-pub(crate) fn import(rootfs: &std::path::Path, tag: &str) -> Loaded {
-    let loaded = Loaded(vec![tag.to_owned()]);
-    drop(succeed(
-        Command::new("docker").arg("import").arg(rootfs).arg(tag),
-    ));
-    loaded
+pub(crate) fn import(rootfs: &Path, tag: &str) -> Loaded {
+    Docker::Machine.import(rootfs, tag)
 }
 
 /// A container that was never started, removed at the end whatever happens.
-struct Container(String);
+struct Container {
+    engine: Docker,
+    id: String,
+}
 
 impl Container {
     #[track_caller]
-    fn create(tag: &str) -> Self {
+    fn create(engine: Docker, tag: &str) -> Self {
         // An image of random files has no command of its own.
-        let id = tool("docker", &["create", tag, "/none"]);
+        let id = engine.run(&["create", tag, "/none"]);
         let id = String::from_utf8(id).expect("an id is text");
-        Self(id.trim().to_owned())
+        Self {
+            engine,
+            id: id.trim().to_owned(),
+        }
     }
 }
 
 impl Drop for Container {
     fn drop(&mut self) {
-        let mut command = Command::new("docker");
-        command.args(["rm", "--force", &self.0]);
+        let mut command = self.engine.command(&["rm", "--force", &self.id]);
         let _ = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
     }
 }

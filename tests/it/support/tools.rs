@@ -1,13 +1,67 @@
-//! Other programs that judge what `restow` writes.
+//! Other programs that judge what `restow` writes: on this machine, and in a root of today's.
 //!
-//! Where one is not installed, the test that needs it says so and passes. Where
+//! `.ci/engines` sets them up. Where one is not installed, the test that needs it says so and passes. Where
 //! `RESTOW_REQUIRE_TOOLS` is 1, as in continuous integration, it fails instead.
 
 use std::ffi::OsStr;
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::engine::{Alone, Docker};
+
+/// Where a program runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// On this machine, as its distribution has it.
+    Machine,
+    /// In the root of today's engines and tools that `.ci/engines` makes.
+    Today,
+}
+
+impl Place {
+    /// The places that have a program. The others are named as skipped.
+    #[track_caller]
+    pub(crate) fn with(program: &str, test: &str) -> Vec<Self> {
+        let mut places = vec![Self::Machine, Self::Today];
+        places.retain(|place| place.has(program, test));
+        places
+    }
+
+    /// Whether a program is there. If not, it is named as skipped.
+    #[track_caller]
+    pub(crate) fn has(self, program: &str, test: &str) -> bool {
+        let mut command = self.command("sh");
+        command.args(["-c", "command -v \"$0\"", program]);
+        let command = command.stdin(Stdio::null()).stdout(Stdio::null());
+        let status = command.stderr(Stdio::null()).status();
+        let is_there = status.is_ok_and(|it| it.success());
+        match self {
+            _ if is_there => {}
+            Self::Machine => skip(test, &format!("{program} is not installed")),
+            Self::Today => skip(test, &format!("today's {program} is not in {}", root())),
+        }
+        is_there
+    }
+
+    /// A run of a program.
+    pub(crate) fn command(self, program: &str) -> Command {
+        match self {
+            Self::Machine => Command::new(program),
+            Self::Today => {
+                let mut command = Command::new(PathBuf::from(root()).join("inside"));
+                command.arg(program);
+                command
+            }
+        }
+    }
+}
+
+/// The root of today's engines and tools, as `.ci/engines` knows it.
+fn root() -> String {
+    std::env::var("RESTOW_ENGINES").unwrap_or_else(|_| "/opt/restow-sid".to_owned())
+}
 
 /// Reports that a test was skipped, on a line of its own that the test runner does not capture.
 ///
@@ -35,15 +89,9 @@ pub(crate) fn is_installed(program: &str) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-/// Whether a Docker engine answers.
+/// Whether the machine's Docker engine answers.
 pub(crate) fn has_engine() -> bool {
-    let mut command = Command::new("docker");
-    command.args(["version", "--format", "{{.Server.Version}}"]);
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
+    Docker::Machine.is_there()
 }
 
 /// Whether the tests run as root.
@@ -51,10 +99,9 @@ pub(crate) fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|it| it.uid() == 0)
 }
 
-/// One user of the engine's (or podman's) store at a time: images of the same id would mix.
-pub(crate) fn exclusive() -> MutexGuard<'static, ()> {
-    static STORE: Mutex<()> = Mutex::new(());
-    STORE.lock().unwrap_or_else(PoisonError::into_inner)
+/// One user of the machine's engine (or podman) at a time.
+pub(crate) fn exclusive() -> Alone {
+    Docker::Machine.alone()
 }
 
 /// Runs a tool, which must succeed, and returns its standard output.

@@ -1,0 +1,42 @@
+//! podman with a store of its own, which is removed at the end whatever happens.
+
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::tools::{Place, succeed};
+
+/// podman and its store.
+#[derive(Debug)]
+pub(crate) struct Podman {
+    place: Place,
+    store: TempDir,
+}
+
+impl Podman {
+    /// A podman with an empty store.
+    pub(crate) fn new(place: Place) -> Self {
+        let store = tempfile::Builder::new()
+            .prefix("restow-test-podman-")
+            .tempdir();
+        let store = store.expect("a temporary directory can be made");
+        Self { place, store }
+    }
+
+    /// A run of podman.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.place.command("podman");
+        // The driver that needs nothing of the machine and mounts nothing.
+        command.args(["--storage-driver", "vfs"]);
+        command.arg("--root").arg(self.store.path().join("root"));
+        command.arg("--runroot").arg(self.store.path().join("run"));
+        command.args(arguments).stdin(Stdio::null());
+        command
+    }
+
+    /// What podman prints, which must succeed.
+    #[track_caller]
+    pub(crate) fn run(&self, arguments: &[&str]) -> Vec<u8> {
+        succeed(&mut self.command(arguments))
+    }
+}
