@@ -36,7 +36,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "REF")]
     image: Option<Selector>,
 
-    /// Take one platform of each image, as OS/ARCH[/VARIANT]
+    /// Take one platform of each image: OS/ARCH[/VARIANT], OS or ARCH
     #[arg(long, value_name = "PLATFORM")]
     platform: Option<Platform>,
 

@@ -48,7 +48,7 @@ pub(super) struct Arguments {
     #[arg(long, short, value_name = "TEXT")]
     message: Option<String>,
 
-    /// Make an image for this platform, as OS/ARCH[/VARIANT] [default: the host's]
+    /// Make an image for this platform: OS/ARCH[/VARIANT], OS or ARCH [default: the host's]
     #[arg(long, value_name = "PLATFORM")]
     platform: Option<Platform>,
 

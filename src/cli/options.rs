@@ -21,7 +21,7 @@ pub(super) struct Choice {
     #[arg(long, value_name = "REF")]
     pub(super) image: Option<Selector>,
 
-    /// Take this platform, as OS/ARCH[/VARIANT] [default: the host's]
+    /// Take this platform: OS/ARCH[/VARIANT], OS or ARCH [default: the host's]
     #[arg(long, value_name = "PLATFORM")]
     pub(super) platform: Option<Platform>,
 }

@@ -17,6 +17,11 @@ pub(crate) fn unique() -> String {
 pub(crate) struct Loaded(Vec<String>);
 
 impl Loaded {
+    /// A tag that the engine has made itself.
+    pub(crate) fn of(tag: &str) -> Self {
+        Self(vec![tag.to_owned()])
+    }
+
     /// Has the engine load an archive from its standard input.
     #[track_caller]
     pub(crate) fn load(archive: &[u8], tags: &[String]) -> Self {
@@ -74,7 +79,7 @@ pub(crate) fn save(tag: &str) -> Vec<u8> {
 /// Has the engine make an image of a rootfs tar.
 #[track_caller]
 pub(crate) fn import(rootfs: &std::path::Path, tag: &str) -> Loaded {
-    let loaded = Loaded(vec![tag.to_owned()]);
+    let loaded = Loaded::of(tag);
     drop(succeed(
         Command::new("docker").arg("import").arg(rootfs).arg(tag),
     ));
