@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::Args;
 use restow::event::{Event, Watch};
 use restow::format::{self, Format, Opening, RootfsInput};
-use restow::image::{Changes, Config, Document, Platform, Reference, parse_time};
+use restow::image::{Changes, Config, Document, Platform, Reference, Timestamp};
 use restow::ops::{self, Compress, Context, ImportOptions};
 
 use crate::cli::Global;
@@ -56,7 +56,7 @@ pub(super) struct Arguments {
     ///
     /// By default that in `SOURCE_DATE_EPOCH`, or that of the newest entry.
     #[arg(long, value_name = "TIME", value_parser = parse_created)]
-    created: Option<i64>,
+    created: Option<Timestamp>,
 
     /// Give the image this reference (repeatable)
     #[arg(long = "tag", value_name = "REF")]
@@ -77,11 +77,15 @@ pub(super) struct Arguments {
     force: bool,
 }
 
-fn parse_created(text: &str) -> Result<i64, String> {
-    let wrong =
-        || "a time as 2026-11-23T12:00:00Z, or a number of seconds, was expected".to_owned();
-    let seconds = text.parse().ok();
-    seconds.or_else(|| parse_time(text)).ok_or_else(wrong)
+fn parse_created(text: &str) -> Result<Timestamp, String> {
+    let wrong = || {
+        "a time as 2026-11-23T12:00:00Z, or a number of seconds since 1970, in the years 0 to 9999, was expected"
+            .to_owned()
+    };
+    match text.parse() {
+        Ok(seconds) => Timestamp::from_seconds(seconds).ok_or_else(wrong),
+        Err(_) => text.parse().map_err(|_| wrong()),
+    }
 }
 
 /// Runs the command.
@@ -108,7 +112,7 @@ pub(super) fn run(
     })?;
     let created = match arguments.created {
         Some(created) => Some(created),
-        None => source_date_epoch()?,
+        None => source_date_epoch()?.and_then(Timestamp::from_seconds),
     };
     let observer = |event: Event<'_>| output.event(&event);
     let watch = Watch::new(&observer, interrupt.flag());

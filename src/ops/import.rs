@@ -11,7 +11,9 @@ use crate::format::sink::{ImageSink, OutputIndex, OutputRoot};
 use crate::format::source::{Content, Image, ImageSource, Layer};
 use crate::format::{RootfsInput, RootfsStream};
 use crate::image::media_type::oci_layer;
-use crate::image::{Changes, Config, Descriptor, Document, Platform, Provenance, rfc3339};
+use crate::image::{
+    Changes, Config, Descriptor, Document, Platform, Provenance, Timestamp, rfc3339,
+};
 use crate::ops::coding::{Coding, Compress};
 use crate::ops::naming::{Name, named};
 use crate::ops::narrow::Reason;
@@ -31,9 +33,9 @@ pub struct ImportOptions {
     pub compress: Compress,
     /// Its platform; by default that of the config that it takes, or else the host's.
     pub platform: Option<Platform>,
-    /// When it was made, in seconds since 1970; by default that of the config that it
-    /// takes, or else the time of the newest entry.
-    pub created: Option<i64>,
+    /// When it was made; by default that of the config that it takes, or else the time
+    /// of the newest entry.
+    pub created: Option<Timestamp>,
     /// The comment of its history.
     pub message: Option<String>,
     /// The config that it takes over whole, but for rootfs and history.
@@ -238,7 +240,7 @@ impl Importer<'_> {
             source,
         };
         let diff_id = DiffId(taken.unpacked.digest.clone());
-        let created = self.options.created.map(rfc3339);
+        let created = self.options.created.map(|created| created.to_string());
         let provenance = Provenance {
             diff_id: &diff_id,
             platform: self.options.platform.as_ref(),

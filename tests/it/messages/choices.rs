@@ -205,14 +205,15 @@ fn wrong_usage_ends_with_2() {
             ),
         ],
     );
-    let sandbox = Sandbox::new();
-    let run = sandbox.restow(&["convert", "in.tar", "out"]);
-    let output = run.env("SOURCE_DATE_EPOCH", "now").run();
-    assert_eq!(output.code, Some(2));
-    assert_eq!(
-        output.stderr,
-        "error: SOURCE_DATE_EPOCH is `now`, and a number of seconds was expected\n"
-    );
+    for epoch in ["now", "1.5", "253402300800", "99999999999999999999"] {
+        let sandbox = Sandbox::new();
+        let run = sandbox.restow(&["convert", "in.tar", "out"]);
+        let output = run.env("SOURCE_DATE_EPOCH", epoch).run();
+        let says = format!(
+            "error: SOURCE_DATE_EPOCH is `{epoch}`, and a number of seconds since 1970, in the years 0 to 9999, was expected\n"
+        );
+        assert_eq!((output.code, output.stderr), (Some(2), says));
+    }
 }
 
 #[test]
