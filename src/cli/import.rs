@@ -7,6 +7,7 @@ use restow::event::{Event, Watch};
 use restow::format::{self, Format, Opening, RootfsInput};
 use restow::image::{Changes, Config, Document, Platform, Reference, Timestamp};
 use restow::ops::{self, Compress, Context, ImportOptions};
+use serde_json::Value;
 
 use crate::cli::Global;
 use crate::cli::failure::Failure;
@@ -15,8 +16,9 @@ use crate::cli::location::{Location, Place};
 use crate::cli::options::{
     To, check_paths, names, output_format, parse_compress, selector, source_date_epoch,
 };
-use crate::cli::output::Output;
+use crate::cli::output::{Output, json_text};
 use crate::cli::standard;
+use crate::cli::written::{self, check_json};
 
 /// Make an image of one layer from a root filesystem in a tar
 ///
@@ -72,6 +74,10 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "HOW", default_value = "keep", value_parser = parse_compress)]
     compress: Compress,
 
+    /// Print what was written as a JSON object, on standard output
+    #[arg(long)]
+    json: bool,
+
     /// Replace an output file that exists
     #[arg(long, short)]
     force: bool,
@@ -104,6 +110,7 @@ pub(super) fn run(
             hint: Some("`convert` reads images, and `export` makes root filesystems of them"),
         });
     }
+    check_json(arguments.json, &destination)?;
     let format = output_format(&destination, arguments.to)?.unwrap_or(Format::DockerArchive);
     let names = names(&destination, format, &arguments.tags)?;
     let changes = Changes::parse(&arguments.changes).map_err(|error| Failure::Usage {
@@ -139,7 +146,12 @@ pub(super) fn run(
         changes,
     };
     let input = standard::open(source.place, interrupt)?;
-    ops::import(RootfsInput::new(input)?, sink, &options, context)?;
+    let report = ops::import(RootfsInput::new(input)?, sink, &options, context)?;
+    if arguments.json {
+        let target = Some(arguments.destination.as_os_str());
+        let object = written::to_json(&arguments.source, target, Some(&report));
+        output.data(&json_text(&Value::Object(object)))?;
+    }
     Ok(())
 }
 

@@ -28,6 +28,7 @@ mod overlay;
 mod platforms;
 mod readme;
 mod referrers;
+mod reports;
 mod roundtrip;
 mod squash;
 mod streaming;
