@@ -139,6 +139,17 @@ pub enum Warning {
         /// Why, as a clause.
         reason: &'static str,
     },
+    /// No image is for the very platform that is wanted, and one for an older variant,
+    /// or for the 32-bit architecture of the same machine, was taken.
+    #[error("`{name}` has no image for {wanted}; the one for {taken}, which runs there, is taken")]
+    PlatformSubstituted {
+        /// The image.
+        name: String,
+        /// The platform that was asked for, or the host's.
+        wanted: String,
+        /// The platform of the image.
+        taken: String,
+    },
     /// The declared media type of a layer is not what its bytes are.
     #[error(
         "layer {position} of {count} of `{name}` is labelled `{label}`, and its bytes are {bytes}"

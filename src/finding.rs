@@ -183,6 +183,8 @@ codes! {
         "the history tells of fewer layers than there are" "nothing says where the uppermost layers come from"
     CreatedInvalid "created-invalid" Error
         "a time in the config is no RFC 3339 time" "`docker load` refuses the image"
+    CreatedUnusual "created-unusual" Warning
+        "a time in the config is RFC 3339 for Docker and containerd alone" "stricter readers refuse the image"
     RootfsType "rootfs-type" Warning
         "`rootfs.type` is not `layers`" "the specification has readers refuse it; few do"
     PlatformMissing "platform-missing" Note

@@ -67,7 +67,9 @@
 //! let source = format::open(Input::Path("app.tar".into()), &opening)?;
 //! let temporary_directory = Path::new("/tmp");
 //! let context = Context { watch, jobs: NonZeroUsize::MIN, temporary_directory };
-//! ops::convert(source.as_ref(), sink, &ConvertOptions::default(), context)
+//! let report = ops::convert(source.as_ref(), sink, &ConvertOptions::default(), context)?;
+//! println!("{} images", report.images.len());
+//! # Ok(())
 //! # }
 //! ```
 //!

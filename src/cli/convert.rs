@@ -7,6 +7,7 @@ use restow::event::{Event, Watch};
 use restow::format::{self, Format, Opening};
 use restow::image::{Platform, Reference};
 use restow::ops::{self, Compress, Context, ConvertOptions, Selector};
+use serde_json::Value;
 
 use crate::cli::Global;
 use crate::cli::failure::Failure;
@@ -15,8 +16,9 @@ use crate::cli::location::Location;
 use crate::cli::options::{
     To, check_paths, names, output_format, parse_compress, selector, source_date_epoch,
 };
-use crate::cli::output::Output;
+use crate::cli::output::{Output, json_text};
 use crate::cli::standard;
+use crate::cli::written::{self, check_json};
 
 /// Convert images from any format to any other
 ///
@@ -36,7 +38,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "REF")]
     image: Option<Selector>,
 
-    /// Take one platform of each image, as OS/ARCH[/VARIANT]
+    /// Take one platform of each image: OS/ARCH[/VARIANT], OS or ARCH
     #[arg(long, value_name = "PLATFORM")]
     platform: Option<Platform>,
 
@@ -56,6 +58,10 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "HOW", default_value = "keep", value_parser = parse_compress)]
     compress: Compress,
 
+    /// Print what was written as a JSON object, on standard output
+    #[arg(long)]
+    json: bool,
+
     /// Replace an output file that exists
     #[arg(long, short)]
     force: bool,
@@ -71,6 +77,7 @@ pub(super) fn run(
     let source = Location::parse(&arguments.source);
     let destination = Location::parse(&arguments.destination);
     check_paths(&[("SRC", &source), ("DST", &destination)])?;
+    check_json(arguments.json, &destination)?;
     let format = output_format(&destination, arguments.to)?.unwrap_or(Format::DockerArchive);
     let options = ConvertOptions {
         image: selector(&source, arguments.image.clone())?,
@@ -100,6 +107,11 @@ pub(super) fn run(
         temporary_directory: &temporary_directory,
     };
     let source = format::open(input, &opening)?;
-    ops::convert(source.as_ref(), sink, &options, context)?;
+    let report = ops::convert(source.as_ref(), sink, &options, context)?;
+    if arguments.json {
+        let target = Some(arguments.destination.as_os_str());
+        let object = written::to_json(&arguments.source, target, Some(&report));
+        output.data(&json_text(&Value::Object(object)))?;
+    }
     Ok(())
 }

@@ -266,7 +266,8 @@ fn platform_of(found: &Found, siblings: &[Found]) -> String {
     platform.map(ToString::to_string).unwrap_or_default()
 }
 
-fn name(kind: FoundKind) -> &'static str {
+/// The name of a kind, for programs and for people.
+pub(super) fn name(kind: FoundKind) -> &'static str {
     match kind {
         FoundKind::Image => "image",
         FoundKind::Index => "index",

@@ -5,8 +5,9 @@ use std::ffi::OsString;
 use clap::Args;
 use restow::event::{Event, Watch};
 use restow::format::{self, Format, Opening, RootfsInput};
-use restow::image::{Changes, Config, Document, Platform, Reference, parse_time};
+use restow::image::{Changes, Config, Document, Platform, Reference, Timestamp};
 use restow::ops::{self, Compress, Context, ImportOptions};
+use serde_json::Value;
 
 use crate::cli::Global;
 use crate::cli::failure::Failure;
@@ -15,8 +16,9 @@ use crate::cli::location::{Location, Place};
 use crate::cli::options::{
     To, check_paths, names, output_format, parse_compress, selector, source_date_epoch,
 };
-use crate::cli::output::Output;
+use crate::cli::output::{Output, json_text};
 use crate::cli::standard;
+use crate::cli::written::{self, check_json};
 
 /// Make an image of one layer from a root filesystem in a tar
 ///
@@ -48,7 +50,7 @@ pub(super) struct Arguments {
     #[arg(long, short, value_name = "TEXT")]
     message: Option<String>,
 
-    /// Make an image for this platform, as OS/ARCH[/VARIANT] [default: the host's]
+    /// Make an image for this platform: OS/ARCH[/VARIANT], OS or ARCH [default: the host's]
     #[arg(long, value_name = "PLATFORM")]
     platform: Option<Platform>,
 
@@ -56,7 +58,7 @@ pub(super) struct Arguments {
     ///
     /// By default that in `SOURCE_DATE_EPOCH`, or that of the newest entry.
     #[arg(long, value_name = "TIME", value_parser = parse_created)]
-    created: Option<i64>,
+    created: Option<Timestamp>,
 
     /// Give the image this reference (repeatable)
     #[arg(long = "tag", value_name = "REF")]
@@ -72,16 +74,24 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "HOW", default_value = "keep", value_parser = parse_compress)]
     compress: Compress,
 
+    /// Print what was written as a JSON object, on standard output
+    #[arg(long)]
+    json: bool,
+
     /// Replace an output file that exists
     #[arg(long, short)]
     force: bool,
 }
 
-fn parse_created(text: &str) -> Result<i64, String> {
-    let wrong =
-        || "a time as 2026-11-23T12:00:00Z, or a number of seconds, was expected".to_owned();
-    let seconds = text.parse().ok();
-    seconds.or_else(|| parse_time(text)).ok_or_else(wrong)
+fn parse_created(text: &str) -> Result<Timestamp, String> {
+    let wrong = || {
+        "a time as 2026-11-23T12:00:00Z, or a number of seconds since 1970, in the years 0 to 9999, was expected"
+            .to_owned()
+    };
+    match text.parse() {
+        Ok(seconds) => Timestamp::from_seconds(seconds).ok_or_else(wrong),
+        Err(_) => text.parse().map_err(|_| wrong()),
+    }
 }
 
 /// Runs the command.
@@ -100,6 +110,7 @@ pub(super) fn run(
             hint: Some("`convert` reads images, and `export` makes root filesystems of them"),
         });
     }
+    check_json(arguments.json, &destination)?;
     let format = output_format(&destination, arguments.to)?.unwrap_or(Format::DockerArchive);
     let names = names(&destination, format, &arguments.tags)?;
     let changes = Changes::parse(&arguments.changes).map_err(|error| Failure::Usage {
@@ -108,7 +119,7 @@ pub(super) fn run(
     })?;
     let created = match arguments.created {
         Some(created) => Some(created),
-        None => source_date_epoch()?,
+        None => source_date_epoch()?.and_then(Timestamp::from_seconds),
     };
     let observer = |event: Event<'_>| output.event(&event);
     let watch = Watch::new(&observer, interrupt.flag());
@@ -135,7 +146,12 @@ pub(super) fn run(
         changes,
     };
     let input = standard::open(source.place, interrupt)?;
-    ops::import(RootfsInput::new(input)?, sink, &options, context)?;
+    let report = ops::import(RootfsInput::new(input)?, sink, &options, context)?;
+    if arguments.json {
+        let target = Some(arguments.destination.as_os_str());
+        let object = written::to_json(&arguments.source, target, Some(&report));
+        output.data(&json_text(&Value::Object(object)))?;
+    }
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use restow::digest::Digest;
 use restow::event::{Event, Watch};
 use restow::format::source::ImageSource;
 use restow::format::{self, Opening};
-use restow::image::{Platform, Reference, parse_time, rfc3339};
+use restow::image::{Platform, Reference, Timestamp, rfc3339};
 use restow::ops::{Context, LayerSize};
 use serde_json::{Map, Value, json};
 
@@ -142,13 +142,20 @@ impl Style {
     }
 
     /// A time of which the year 1 means none, as everywhere in Docker, and for
-    /// entries of the history all up to 1970.
+    /// entries of the history all up to 1970. A text that is no time stays as it is.
     pub(super) fn created(self, created: Option<&str>, is_history: bool) -> String {
-        let seconds = created.and_then(parse_time).filter(|it| *it != ZERO_TIME);
+        const NO_TIME: &str = "N/A";
+        let Some(text) = created.filter(|text| !text.is_empty()) else {
+            return NO_TIME.to_owned();
+        };
+        let Ok(seconds) = text.parse().map(Timestamp::seconds) else {
+            return text.to_owned();
+        };
         match seconds {
-            Some(seconds) if !self.is_human => rfc3339(seconds),
-            Some(seconds) if !is_history || seconds > 0 => ago(seconds, self.now),
-            _ => "N/A".to_owned(),
+            ZERO_TIME => NO_TIME.to_owned(),
+            _ if !self.is_human => rfc3339(seconds),
+            _ if is_history && seconds <= 0 => NO_TIME.to_owned(),
+            _ => ago(seconds, self.now),
         }
     }
 }

@@ -18,10 +18,12 @@ mod output;
 mod progress;
 mod report;
 mod squash;
+mod squash_report;
 mod standard;
 mod table;
 mod terminal;
 mod verify;
+mod written;
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum};
 use restow::Recoding;
 use restow::format::Format;
-use restow::image::{Platform, Reference};
+use restow::image::{Platform, Reference, Timestamp};
 use restow::ops::{Compress, Name, Selector};
 
 use crate::cli::failure::Failure;
@@ -21,7 +21,7 @@ pub(super) struct Choice {
     #[arg(long, value_name = "REF")]
     pub(super) image: Option<Selector>,
 
-    /// Take this platform, as OS/ARCH[/VARIANT] [default: the host's]
+    /// Take this platform: OS/ARCH[/VARIANT], OS or ARCH [default: the host's]
     #[arg(long, value_name = "PLATFORM")]
     pub(super) platform: Option<Platform>,
 }
@@ -212,9 +212,11 @@ pub(super) fn source_date_epoch() -> Result<Option<i64>, Failure> {
         return Ok(None);
     };
     let seconds = text.to_str().and_then(|text| text.parse().ok());
+    // A time that no document can say would become another one.
+    let seconds = seconds.filter(|seconds| Timestamp::from_seconds(*seconds).is_some());
     seconds.map(Some).ok_or_else(|| Failure::Usage {
         message: format!(
-            "SOURCE_DATE_EPOCH is `{}`, and a number of seconds was expected",
+            "SOURCE_DATE_EPOCH is `{}`, and a number of seconds since 1970, in the years 0 to 9999, was expected",
             text.to_string_lossy()
         ),
         hint: None,

@@ -13,10 +13,8 @@ use restow::format::sink::ImageSink;
 use restow::format::source::ImageSource;
 use restow::format::{self, Format, Opening};
 use restow::image::Reference;
-use restow::ops::{
-    self, Compress, Context, LayerChoice, SquashOptions, SquashReport, SquashedRange,
-};
-use serde_json::{Value, json};
+use restow::ops::{self, Compress, Context, LayerChoice, SquashOptions, SquashReport};
+use serde_json::Value;
 
 use crate::cli::Global;
 use crate::cli::failure::Failure;
@@ -25,8 +23,10 @@ use crate::cli::location::{Location, Place};
 use crate::cli::options::{
     Choice, To, check_paths, names, output_format, parse_compress, selector, source_date_epoch,
 };
-use crate::cli::output::{Output, count, print_data, size};
+use crate::cli::output::{Output, json_text};
+use crate::cli::squash_report::{to_json, to_text};
 use crate::cli::standard;
+use crate::cli::written::{self, check_json};
 
 /// Merge a range of an image's layers into one
 ///
@@ -126,12 +126,7 @@ pub(super) fn run(
     check_paths(&[("SRC", &source)])?;
     if let Some(destination) = &destination {
         check_paths(&[("DST", destination)])?;
-        if arguments.json && destination.place == Place::Standard {
-            return Err(Failure::Usage {
-                message: "`--json` prints to standard output, where the image goes".to_owned(),
-                hint: Some("name a file as DST"),
-            });
-        }
+        check_json(arguments.json, destination)?;
     }
     let command = Command {
         arguments,
@@ -144,7 +139,11 @@ pub(super) fn run(
     let watch = Watch::new(&observer, interrupt.flag());
     let report = command.run(source, destination.as_ref(), watch)?;
     if arguments.json {
-        print_data(&to_json(&report).to_string())?;
+        let mut object = to_json(&report);
+        let written = report.written.as_ref();
+        let target = arguments.destination.as_deref();
+        object.append(&mut written::to_json(&arguments.source, target, written));
+        output.data(&json_text(&Value::Object(object)))?;
     } else {
         for line in to_text(&report, arguments.dry_run) {
             output.say(&line);
@@ -300,87 +299,4 @@ fn default_format(source: &dyn ImageSource, destination: Option<&Location>) -> F
         Format::OciDirectory if is_stream => Format::OciArchive,
         format => format,
     }
-}
-
-/// The report for people, a line each.
-fn to_text(report: &SquashReport, is_dry_run: bool) -> Vec<String> {
-    let mut lines = Vec::new();
-    for range in &report.ranges {
-        lines.extend(range_to_text(range, is_dry_run));
-    }
-    if report.ranges.is_empty() {
-        lines.push("nothing to merge".to_owned());
-    }
-    let after = match report.size_after {
-        Some(after) => size(after),
-        None => "a size that only compressing tells".to_owned(),
-    };
-    lines.push(format!(
-        "`{}`: {} of {} before, {} of {} after",
-        report.image,
-        count(report.layers_before, "layer"),
-        size(report.size_before),
-        report.layers_after,
-        after,
-    ));
-    lines
-}
-
-fn range_to_text(range: &SquashedRange, is_dry_run: bool) -> Vec<String> {
-    let mut lines = Vec::new();
-    let verb = if is_dry_run { "would become" } else { "became" };
-    let after = match range.size_after {
-        Some(after) => size(after),
-        None => format!("{} before compression", size(range.unpacked_size)),
-    };
-    let before = size(range.size_before);
-    lines.push(if range.first == range.last {
-        format!("layer {} of {before} {verb} one of {after}", range.first)
-    } else {
-        let (first, last) = (range.first, range.last);
-        format!("layers {first} to {last} of {before} {verb} one of {after}")
-    });
-    if range.hidden > 0 {
-        lines.push(format!(
-            "  {} of files were hidden inside the range, and are gone",
-            size(range.hidden)
-        ));
-    }
-    if let Some(from) = range.held_from {
-        lines.push(format!(
-            "  {} of hidden files stay, because layers below hold them; merging from layer {from} on would free them",
-            size(range.held_below)
-        ));
-    }
-    lines
-}
-
-/// The report for programs.
-fn to_json(report: &SquashReport) -> Value {
-    let range = |range: &SquashedRange| {
-        let (digest, diff_id) = match &range.layer {
-            Some((digest, diff_id)) => (Some(digest.to_string()), Some(diff_id.to_string())),
-            None => (None, None),
-        };
-        json!({
-            "first": range.first,
-            "last": range.last,
-            "size_before": range.size_before,
-            "size_after": range.size_after,
-            "unpacked_size": range.unpacked_size,
-            "digest": digest,
-            "diff_id": diff_id,
-            "hidden": range.hidden,
-            "held_below": range.held_below,
-            "held_from": range.held_from,
-        })
-    };
-    json!({
-        "image": report.image,
-        "layers_before": report.layers_before,
-        "layers_after": report.layers_after,
-        "size_before": report.size_before,
-        "size_after": report.size_after,
-        "ranges": report.ranges.iter().map(range).collect::<Vec<_>>(),
-    })
 }

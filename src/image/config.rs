@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 
 use crate::digest::DiffId;
 use crate::image::json::{DocumentError, Node};
-use crate::image::time::{Instant, parse_rfc3339};
-use crate::image::{Document, Platform, View};
+use crate::image::{Document, Platform, Timestamp, View};
 use crate::limits::DESCRIPTORS_MAX;
 
 /// An image config, OCI's or Docker's: the same document but for further fields.
@@ -181,7 +180,7 @@ fn mark_empty(entry: &mut Value) {
 
 /// Marks the entries of a range as empty, and puts one for the new layer behind.
 fn squash_history(history: &mut Vec<Option<Value>>, range: &Squashed, image_created: &Value) {
-    let mut latest: Option<(Instant, Value)> = None;
+    let mut latest: Option<(Timestamp, Value)> = None;
     let mut layer = 0;
     let mut behind = 0;
     for (at, entry) in history.iter_mut().enumerate() {
@@ -191,7 +190,7 @@ fn squash_history(history: &mut Vec<Option<Value>>, range: &Squashed, image_crea
         if range.layers.contains(&layer) {
             behind = at + 1;
             if let Some(entry) = entry {
-                let created = entry["created"].as_str().and_then(parse_rfc3339);
+                let created = entry["created"].as_str().and_then(|it| it.parse().ok());
                 if let Some(created) = created
                     && latest.as_ref().is_none_or(|(latest, _)| created > *latest)
                 {
@@ -391,6 +390,7 @@ mod tests {
         let (early, late) = ("2021-01-01T00:00:00+09:00", "2020-12-31T23:00:00.5Z");
         assert_eq!(created(&[early, late, "2022-01-01T00:00:00Z"]), late);
         assert_eq!(created(&[late, early]), late);
+        assert_eq!(created(&["2023-02-31T00:00:00Z", early]), early);
         assert_eq!(created(&["yesterday", ""]), "2020-01-01T00:00:00Z");
     }
 }

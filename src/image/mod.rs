@@ -38,7 +38,8 @@ pub use pattern::{PatternError, ReferencePattern};
 pub use platform::{Platform, PlatformError};
 pub use reference::{Reference, ReferenceError};
 pub use run_config::RunConfig;
-pub use time::{parse_time, rfc3339};
+pub(crate) use time::is_lax_time;
+pub use time::{Timestamp, TimestampError, rfc3339};
 
 /// The annotation of an index descriptor that names an image.
 pub const REF_NAME: &str = "org.opencontainers.image.ref.name";

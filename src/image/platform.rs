@@ -68,32 +68,194 @@ impl Platform {
         self.os == "unknown" && self.architecture == "unknown"
     }
 
-    /// How well an image for `self` serves who asked for `wanted`: not at all,
-    /// or the higher the better.
-    ///
-    /// Without a variant any will do, and the usual one of the architecture is
-    /// preferred: `v8` for arm64, `v7` for arm.
+    /// The same platform in the spelling that containerd compares: `x86_64` is
+    /// `amd64`, `aarch64` and `arm64/v8` are `arm64`, `arm` is `arm/v7`, and case
+    /// does not matter.
     #[must_use]
-    pub fn fitness(&self, wanted: &Self) -> Option<u8> {
-        if self.os != wanted.os || self.architecture != wanted.architecture {
-            return None;
-        }
-        let is_same = self.variant_or_usual() == wanted.variant_or_usual();
-        match (&wanted.variant, is_same) {
-            (_, true) => Some(2),
-            (None, false) => Some(1),
-            (Some(_), false) => None,
+    pub fn normalized(&self) -> Self {
+        let variant = self.variant.as_deref().unwrap_or_default();
+        let (architecture, variant) = normalized_architecture(&self.architecture, variant);
+        Self {
+            os: normalized_os(&self.os),
+            architecture,
+            variant,
         }
     }
 
-    fn variant_or_usual(&self) -> &str {
-        match (&self.variant, self.architecture.as_str()) {
-            (Some(variant), _) => variant,
-            (None, "arm64") => "v8",
-            (None, "arm") => "v7",
-            (None, _) => "",
+    /// The place of an image for `self` among those that run on `machine`, 0 for the
+    /// best; `None` if it does not run there.
+    ///
+    /// The order is containerd's (`platforms.Only`): the platform itself, then older
+    /// variants, the newest first, then the 32-bit architecture of the same machine.
+    #[must_use]
+    pub fn rank_on(&self, machine: &Self) -> Option<usize> {
+        let platform = self.normalized();
+        runnable(machine.normalized())
+            .iter()
+            .position(|runnable| runnable.normalized() == platform)
+    }
+
+    /// The place of an image for `self` among those that serve a request for `wanted`,
+    /// 0 for the best; `None` if it is not what was asked for.
+    ///
+    /// An older variant will do, as it does for `docker pull`; another architecture
+    /// will not.
+    #[must_use]
+    pub fn rank_for(&self, wanted: &Self) -> Option<usize> {
+        let architecture = |platform: &Self| platform.normalized().architecture;
+        let rank = self.rank_on(wanted)?;
+        (architecture(self) == architecture(wanted)).then_some(rank)
+    }
+
+    /// What a user means by these words.
+    fn from_words(os: &str, architecture: &str, variant: &str) -> Self {
+        let is_silent = variant.is_empty() && architecture.eq_ignore_ascii_case("arm");
+        let is_said = !variant.is_empty();
+        let (architecture, implied) = normalized_architecture(architecture, variant);
+        let variant = match implied {
+            None if is_said && architecture == "arm64" => Some("v8".to_owned()),
+            Some(_) if is_silent => None,
+            implied => implied,
+        };
+        Self {
+            os: normalized_os(os),
+            architecture,
+            variant,
         }
     }
+}
+
+/// Operating systems that a word alone can name (Go's list, as in containerd).
+const KNOWN_OS: [&str; 17] = [
+    "aix",
+    "android",
+    "darwin",
+    "dragonfly",
+    "freebsd",
+    "hurd",
+    "illumos",
+    "ios",
+    "js",
+    "linux",
+    "nacl",
+    "netbsd",
+    "openbsd",
+    "plan9",
+    "solaris",
+    "windows",
+    "zos",
+];
+
+/// Architectures that a word alone can name (Go's list, as in containerd).
+const KNOWN_ARCHITECTURES: [&str; 24] = [
+    "386",
+    "amd64",
+    "amd64p32",
+    "arm",
+    "arm64",
+    "arm64be",
+    "armbe",
+    "loong64",
+    "mips",
+    "mips64",
+    "mips64le",
+    "mips64p32",
+    "mips64p32le",
+    "mipsle",
+    "ppc",
+    "ppc64",
+    "ppc64le",
+    "riscv",
+    "riscv64",
+    "s390",
+    "s390x",
+    "sparc",
+    "sparc64",
+    "wasm",
+];
+
+fn normalized_os(os: &str) -> String {
+    match os.to_ascii_lowercase() {
+        os if os == "macos" => "darwin".to_owned(),
+        os => os,
+    }
+}
+
+/// An architecture and its variant, which is left out where it is the usual one, but
+/// for 32-bit ARM, which has no variant that goes without saying.
+fn normalized_architecture(architecture: &str, variant: &str) -> (String, Option<String>) {
+    let (architecture, variant) = (
+        architecture.to_ascii_lowercase(),
+        variant.to_ascii_lowercase(),
+    );
+    let (architecture, variant) = match (architecture.as_str(), variant.as_str()) {
+        ("i386", _) => ("386", ""),
+        ("x86_64" | "x86-64" | "amd64", "v1") => ("amd64", ""),
+        ("x86_64" | "x86-64", variant) => ("amd64", variant),
+        ("aarch64" | "arm64", "8" | "v8" | "v8.0") => ("arm64", ""),
+        ("aarch64" | "arm64", "9" | "9.0" | "v9.0") => ("arm64", "v9"),
+        ("aarch64", variant) => ("arm64", variant),
+        ("armhf", _) | ("arm", "" | "7") => ("arm", "v7"),
+        ("armel", _) | ("arm", "6") => ("arm", "v6"),
+        ("arm", "5") => ("arm", "v5"),
+        ("arm", "8") => ("arm", "v8"),
+        other => other,
+    };
+    let variant = (!variant.is_empty()).then(|| variant.to_owned());
+    (architecture.to_owned(), variant)
+}
+
+/// The platforms whose images run on a machine, the best first.
+///
+/// Armv9.0 came from Armv8.5, so that v9.x runs all up to v8.(x+5), and every 64-bit
+/// ARM is taken to run 32-bit ARM up to v8.
+fn runnable(machine: Platform) -> Vec<Platform> {
+    let of = |architecture: &str, variant: Option<String>| Platform {
+        os: machine.os.clone(),
+        architecture: architecture.to_owned(),
+        variant,
+    };
+    let variant = machine.variant.as_deref();
+    let number = variant.and_then(|variant| variant.strip_prefix('v')?.parse::<u8>().ok());
+    let older_arm = |newest: u8| (5..newest).rev().map(|n| of("arm", Some(format!("v{n}"))));
+    let mut all = Vec::new();
+    match machine.architecture.as_str() {
+        "amd64" => {
+            let older = (1..number.unwrap_or(1)).rev();
+            all.extend(older.map(|n| of("amd64", Some(format!("v{n}")))));
+            all.push(of("386", None));
+        }
+        "arm" => all.extend(older_arm(number.unwrap_or(0))),
+        "arm64" => {
+            let version = arm64_version(variant.unwrap_or("v8"));
+            let minors = |major: u8, below: u8| {
+                let minors = (0..below).rev();
+                minors.map(move |minor| of("arm64", Some(format!("v{major}.{minor}"))))
+            };
+            match version {
+                Some((8, minor)) => all.extend(minors(8, minor)),
+                Some((9, minor)) => {
+                    all.extend(minors(9, minor));
+                    all.extend(minors(8, minor.saturating_add(6)));
+                }
+                _ => {}
+            }
+            if version.is_some() {
+                all.push(of("arm", Some("v8".to_owned())));
+                all.extend(older_arm(8));
+            }
+        }
+        _ => {}
+    }
+    all.insert(0, machine);
+    all
+}
+
+/// The two numbers of a variant of arm64: `v8.2`, or `v9` for `v9.0`.
+fn arm64_version(variant: &str) -> Option<(u8, u8)> {
+    let version = variant.strip_prefix('v')?;
+    let (major, minor) = version.split_once('.').unwrap_or((version, "0"));
+    Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
 impl fmt::Display for Platform {
@@ -108,72 +270,64 @@ impl fmt::Display for Platform {
 
 /// A text that is not a [`Platform`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` is not a platform: OS/ARCHITECTURE or OS/ARCHITECTURE/VARIANT was expected, such as `linux/arm64`"
-)]
-pub struct PlatformError(String);
+pub enum PlatformError {
+    /// A single word that is no operating system or architecture.
+    #[error(
+        "`{0}` is neither a known operating system nor a known architecture: OS/ARCH[/VARIANT] was expected, such as `linux/arm64`"
+    )]
+    Unknown(String),
+    /// It has no part, an empty one, one with other characters, or more than three.
+    #[error(
+        "`{0}` is not a platform: OS/ARCH[/VARIANT], OS or ARCH was expected, such as `linux/arm64`"
+    )]
+    Syntax(String),
+}
 
+/// Reads what a user writes, as containerd does (`platforms.Parse`): an operating
+/// system, an architecture, or both, and a variant; what is left out is the host's.
+///
+/// Other names and capitals become what they mean: `Linux/x86_64` is `linux/amd64`,
+/// and `linux/armhf` is `linux/arm/v7`. A variant that goes without saying stays where
+/// it is said (`linux/arm64/v8`), and is not added where it is not, so that
+/// `import` writes what `docker import` writes.
 impl FromStr for Platform {
     type Err = PlatformError;
 
     fn from_str(text: &str) -> Result<Self, PlatformError> {
-        let mut parts = text.split('/');
-        let mut next = || parts.next().filter(|part| !part.is_empty());
-        let platform = match (next(), next(), next(), next()) {
-            (Some(os), Some(architecture), variant, None) => Some(Self {
-                os: os.to_owned(),
-                architecture: architecture.to_owned(),
-                variant: variant.map(str::to_owned),
-            }),
-            _ => None,
+        let parts: Vec<&str> = text.split('/').collect();
+        let is_word = |(at, part): (usize, &&str)| {
+            let is_allowed = |byte: u8| match byte {
+                b'_' | b'-' => true,
+                b'.' => at > 0,
+                byte => byte.is_ascii_alphanumeric(),
+            };
+            !part.is_empty() && part.bytes().all(is_allowed)
         };
-        platform
-            .filter(|platform| platform.to_string() == text)
-            .ok_or_else(|| PlatformError(text.to_owned()))
+        if !parts.iter().enumerate().all(is_word) {
+            return Err(PlatformError::Syntax(text.to_owned()));
+        }
+        match parts[..] {
+            [word] => {
+                let mut platform = Self::host();
+                let os = normalized_os(word);
+                if KNOWN_OS.contains(&os.as_str()) {
+                    platform.os = os;
+                    return Ok(platform);
+                }
+                let os = platform.os;
+                let platform = Self::from_words(&os, word, "");
+                if KNOWN_ARCHITECTURES.contains(&platform.architecture.as_str()) {
+                    Ok(platform)
+                } else {
+                    Err(PlatformError::Unknown(text.to_owned()))
+                }
+            }
+            [os, architecture] => Ok(Self::from_words(os, architecture, "")),
+            [os, architecture, variant] => Ok(Self::from_words(os, architecture, variant)),
+            _ => Err(PlatformError::Syntax(text.to_owned())),
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_platform_is_two_words_or_three() {
-        for text in ["linux/amd64", "linux/arm/v7"] {
-            let platform: Platform = text.parse().unwrap();
-            assert_eq!(platform.to_string(), text);
-            assert_eq!(Platform::from_json(&platform.to_json()), Some(platform));
-        }
-        for text in [
-            "",
-            "linux",
-            "linux/",
-            "/amd64",
-            "linux/arm/",
-            "linux/arm/v7/x",
-        ] {
-            assert!(text.parse::<Platform>().is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn the_usual_variant_is_preferred_and_a_named_one_is_needed() {
-        let cases = [
-            ("linux/amd64", "linux/amd64", Some(2)),
-            ("linux/arm64/v8", "linux/arm64", Some(2)),
-            ("linux/arm64", "linux/arm64/v8", Some(2)),
-            ("linux/arm/v7", "linux/arm", Some(2)),
-            ("linux/arm/v6", "linux/arm", Some(1)),
-            ("linux/arm/v6", "linux/arm/v7", None),
-            ("windows/amd64", "linux/amd64", None),
-        ];
-        for (image, wanted, fitness) in cases {
-            let image: Platform = image.parse().unwrap();
-            assert_eq!(
-                image.fitness(&wanted.parse().unwrap()),
-                fitness,
-                "{image} {wanted}"
-            );
-        }
-    }
-}
+mod tests;

@@ -1,4 +1,116 @@
-//! Times as documents have them.
+//! Times as documents have them: RFC 3339, and no more than that.
+
+use std::fmt;
+use std::str::FromStr;
+
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime, UtcOffset};
+
+/// A point in time of the years 0 to 9999, which are those that RFC 3339 has.
+///
+/// Times are ordered as they happen, whatever their offsets from UTC are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp(OffsetDateTime);
+
+impl Timestamp {
+    /// The time so many seconds after 1970, in UTC. `None` is one outside of the years
+    /// that can be written.
+    #[must_use]
+    pub fn from_seconds(seconds: i64) -> Option<Self> {
+        let time = OffsetDateTime::from_unix_timestamp(seconds).ok()?;
+        (0..=9999).contains(&time.year()).then_some(Self(time))
+    }
+
+    /// Seconds since 1970, without a fraction.
+    #[must_use]
+    pub fn seconds(self) -> i64 {
+        self.0.unix_timestamp()
+    }
+}
+
+/// In UTC, without zeros at the end of the fraction, as Go writes it. A time of which
+/// UTC says another year than 0 to 9999 keeps its offset.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let utc = self.0.checked_to_offset(UtcOffset::UTC);
+        let text = utc.and_then(|utc| utc.format(&Rfc3339).ok());
+        let text = text.or_else(|| self.0.format(&Rfc3339).ok());
+        f.write_str(&text.ok_or(fmt::Error)?)
+    }
+}
+
+/// A text that is not a [`Timestamp`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a time of RFC 3339, such as `2026-11-23T12:00:00Z`")]
+pub struct TimestampError(String);
+
+/// Reads what Go's strict parser reads: a day that the month has, no hour 24, no leap
+/// second, `T` and `Z` as capitals, and offsets up to 23:59. Of a fraction nine digits
+/// count.
+impl FromStr for Timestamp {
+    type Err = TimestampError;
+
+    fn from_str(text: &str) -> Result<Self, TimestampError> {
+        let time = is_shaped(text).then(|| OffsetDateTime::parse(text, &Rfc3339).ok());
+        match time.flatten() {
+            Some(time) => Ok(Self(time)),
+            None => Err(TimestampError(text.to_owned())),
+        }
+    }
+}
+
+/// Whether a text has the form of RFC 3339 to the letter; the numbers are checked
+/// elsewhere, but for leap seconds.
+fn is_shaped(text: &str) -> bool {
+    const SHAPE: &str = "0000-00-00T00:00:00";
+    let has_shape = |text: &str, shape: &str| {
+        let mut pairs = text.bytes().zip(shape.bytes());
+        text.len() == shape.len()
+            && pairs.all(|(byte, wanted)| match wanted {
+                b'0' => byte.is_ascii_digit(),
+                wanted => byte == wanted,
+            })
+    };
+    let Some((seconds, rest)) = text.split_at_checked(SHAPE.len()) else {
+        return false;
+    };
+    let zone = match rest.strip_prefix('.') {
+        Some(fraction) => {
+            let zone = fraction.trim_start_matches(|c: char| c.is_ascii_digit());
+            if zone.len() == fraction.len() {
+                return false;
+            }
+            zone
+        }
+        None => rest,
+    };
+    has_shape(seconds, SHAPE)
+        && !seconds.ends_with("60")
+        && (zone == "Z" || has_shape(zone, "+00:00") || has_shape(zone, "-00:00"))
+}
+
+/// Whether Go reads a text as a time that RFC 3339 does not allow: with a comma before
+/// the fraction, an hour of one digit, or an offset of up to 24 hours and 60 minutes.
+///
+/// Docker and containerd do to this day (golang/go#54580), and others do not.
+#[must_use]
+pub(crate) fn is_lax_time(text: &str) -> bool {
+    let mut text = text.replacen(',', ".", 1);
+    if text.get(12..13) == Some(":") {
+        text.insert(11, '0');
+    }
+    let offset = text.len().checked_sub("+00:00".len());
+    if let Some((time, offset)) = offset.and_then(|at| text.split_at_checked(at))
+        && let [b'+' | b'-', b'0'..=b'2', _, b':', b'0'..=b'6', _] = offset.as_bytes()
+    {
+        let number = |digits: &str| digits.parse::<u8>().ok();
+        let is_at_most = |digits, most| number(digits).is_some_and(|number| number <= most);
+        if is_at_most(&offset[1..3], 24) && is_at_most(&offset[4..], 60) {
+            text = format!("{time}Z");
+        }
+    }
+    text.parse::<Timestamp>().is_ok()
+}
 
 /// Seconds since 1970 as RFC 3339 in UTC: `1970-01-01T00:00:00Z`.
 ///
@@ -8,84 +120,8 @@
 pub fn rfc3339(seconds: i64) -> String {
     const YEAR_0: i64 = -62_167_219_200;
     const YEAR_9999_END: i64 = 253_402_300_799;
-    let seconds = seconds.clamp(YEAR_0, YEAR_9999_END);
-    let (days, second_of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // Days are counted from 1 March of year 0, so that the leap day comes last:
-    // 146,097 days are 400 years.
-    let days = days + 719_468;
-    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
-    let year = era * 400 + year_of_era + i64::from(month <= 2);
-    let (hour, minute, second) = (
-        second_of_day / 3600,
-        second_of_day / 60 % 60,
-        second_of_day % 60,
-    );
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
-/// Reads an RFC 3339 time as seconds since 1970, without its fraction.
-#[must_use]
-pub fn parse_time(text: &str) -> Option<i64> {
-    parse_rfc3339(text).map(|(seconds, _)| seconds)
-}
-
-/// A point in time: seconds since 1970, and nanoseconds after that second.
-pub(crate) type Instant = (i64, u32);
-
-/// Reads an RFC 3339 time, with a fraction and an offset from UTC as it may have.
-#[must_use]
-pub(crate) fn parse_rfc3339(text: &str) -> Option<Instant> {
-    let number = |range: std::ops::Range<usize>| {
-        let digits = text.get(range)?;
-        let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
-        is_number.then(|| digits.parse::<i64>().ok())?
-    };
-    let separators = [(4, "-"), (7, "-"), (13, ":"), (16, ":")];
-    let is_shaped = separators
-        .iter()
-        .all(|(at, separator)| text.get(*at..at + 1) == Some(separator));
-    if !is_shaped || !matches!(text.as_bytes().get(10), Some(b'T' | b't' | b' ')) {
-        return None;
-    }
-    let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
-    let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
-    let rest = text.get(19..)?;
-    let (fraction, zone) = match rest.strip_prefix('.') {
-        Some(rest) => rest.split_at(rest.find(|c: char| !c.is_ascii_digit())?),
-        None => ("", rest),
-    };
-    let nanoseconds = format!("{:0<9}", fraction.get(..9).unwrap_or(fraction));
-    let offset = match zone.as_bytes() {
-        b"Z" | b"z" => 0,
-        [sign @ (b'+' | b'-'), _, _, b':', _, _] => {
-            let hours: i64 = zone[1..3].parse().ok()?;
-            let minutes: i64 = zone[4..6].parse().ok()?;
-            let seconds = (hours * 60 + minutes) * 60;
-            if *sign == b'-' { -seconds } else { seconds }
-        }
-        _ => return None,
-    };
-    // As above, the year begins in March.
-    let year = year - i64::from(month <= 2);
-    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    let days = era * 146_097 + day_of_era - 719_468;
-    let seconds = days * 86_400 + hour * 3600 + minute * 60 + second;
-    Some((seconds - offset, nanoseconds.parse().ok()?))
+    let since_1970 = Duration::seconds(seconds.clamp(YEAR_0, YEAR_9999_END));
+    Timestamp(OffsetDateTime::UNIX_EPOCH + since_1970).to_string()
 }
 
 #[cfg(test)]
@@ -100,42 +136,166 @@ mod tests {
             (951_782_400, "2000-02-29T00:00:00Z"),
             (1_709_251_199, "2024-02-29T23:59:59Z"),
             (4_107_542_400, "2100-03-01T00:00:00Z"),
+            (-62_135_596_800, "0001-01-01T00:00:00Z"),
+            (-62_167_219_200, "0000-01-01T00:00:00Z"),
             (253_402_300_799, "9999-12-31T23:59:59Z"),
-            (i64::MAX, "9999-12-31T23:59:59Z"),
-            (i64::MIN, "0000-01-01T00:00:00Z"),
         ] {
             assert_eq!(rfc3339(seconds), text);
+            assert_eq!(
+                text.parse::<Timestamp>().map(Timestamp::seconds),
+                Ok(seconds)
+            );
+        }
+        assert_eq!(rfc3339(i64::MAX), "9999-12-31T23:59:59Z");
+        assert_eq!(rfc3339(i64::MIN), "0000-01-01T00:00:00Z");
+        for seconds in [253_402_300_800, -62_167_219_201, i64::MAX, i64::MIN] {
+            assert_eq!(Timestamp::from_seconds(seconds), None);
+        }
+    }
+
+    /// Each is taken by `docker load` of Docker 28.5, as `created` of a config.
+    #[test]
+    fn times_are_read_with_their_fraction_and_offset() {
+        for (text, seconds, shown) in [
+            (
+                "2023-11-14T22:13:20Z",
+                1_700_000_000,
+                "2023-11-14T22:13:20Z",
+            ),
+            (
+                "2023-11-14T22:13:20.500Z",
+                1_700_000_000,
+                "2023-11-14T22:13:20.5Z",
+            ),
+            (
+                "2023-11-14T22:13:20.123456789123Z",
+                1_700_000_000,
+                "2023-11-14T22:13:20.123456789Z",
+            ),
+            (
+                "2023-11-15T00:13:20+02:00",
+                1_700_000_000,
+                "2023-11-14T22:13:20Z",
+            ),
+            (
+                "2023-11-14T20:43:20.25-01:30",
+                1_700_000_000,
+                "2023-11-14T22:13:20.25Z",
+            ),
+            (
+                "2023-11-14T22:13:20-00:00",
+                1_700_000_000,
+                "2023-11-14T22:13:20Z",
+            ),
+            (
+                "2023-11-15T22:12:20+23:59",
+                1_700_000_000,
+                "2023-11-14T22:13:20Z",
+            ),
+            (
+                "2024-02-29T00:00:00Z",
+                1_709_164_800,
+                "2024-02-29T00:00:00Z",
+            ),
+            ("2000-02-29T00:00:00Z", 951_782_400, "2000-02-29T00:00:00Z"),
+            (
+                "9999-12-31T23:59:59.999999999Z",
+                253_402_300_799,
+                "9999-12-31T23:59:59.999999999Z",
+            ),
+            (
+                "0000-01-01T00:00:00+23:59",
+                -62_167_305_540,
+                "0000-01-01T00:00:00+23:59",
+            ),
+            (
+                "9999-12-31T23:59:59-23:59",
+                253_402_387_139,
+                "9999-12-31T23:59:59-23:59",
+            ),
+        ] {
+            let time: Timestamp = text.parse().unwrap();
+            assert_eq!(
+                (time.seconds(), time.to_string().as_str()),
+                (seconds, shown)
+            );
         }
     }
 
     #[test]
-    fn times_are_read_as_they_are_written() {
-        for seconds in [
-            0,
-            -1,
-            951_782_400,
-            1_709_251_199,
-            4_107_542_400,
-            -62_167_219_200,
+    fn times_are_ordered_as_they_happen() {
+        let times = [
+            "0000-01-01T00:00:00+23:59",
+            "0000-01-01T00:00:00Z",
+            "2020-12-31T23:00:00.5Z",
+            "2021-01-01T00:00:01+01:00",
+            "9999-12-31T23:59:59Z",
+            "9999-12-31T23:59:59-23:59",
+        ];
+        let times = times.map(|text| text.parse::<Timestamp>().unwrap());
+        assert!(times.is_sorted_by(|a, b| a < b), "{times:?}");
+    }
+
+    /// Each is refused by `docker load` of Docker 28.5, as `created` of a config or of
+    /// a history entry.
+    #[test]
+    fn whatever_go_refuses_is_no_time() {
+        for text in [
+            "",
+            "yesterday",
+            "2023-11-14",
+            "2023-11-14T22:13Z",
+            "2023-11-14T22:13:20",
+            "2023-02-29T00:00:00Z",
+            "1900-02-29T00:00:00Z",
+            "2023-02-31T01:01:01Z",
+            "2023-04-31T00:00:00Z",
+            "2023-00-10T00:00:00Z",
+            "2023-13-14T22:13:20Z",
+            "2023-01-00T00:00:00Z",
+            "2023-02-28T24:00:00Z",
+            "2023-02-28T23:60:00Z",
+            "2023-02-28T23:59:60Z",
+            "2016-12-31T23:59:60Z",
+            "2023-02-31T25:61:61Z",
+            "2023-02-28 01:00:00Z",
+            "2023-02-28t01:00:00Z",
+            "2023-02-28T01:00:00z",
+            "2023-02-28T01:00:00.Z",
+            "2023-02-28T01:00:00.Zé",
+            "2023-02-28T01:00:00.5,5Z",
+            "2023-02-28T01:00:00+25:00",
+            "2023-02-28T01:00:00+24:61",
+            "2023-02-28T01:00:00-0100",
+            "2023-02-28T01:00:00-01",
+            "2023-2-28T01:00:00Z",
+            "+023-11-14T22:13:20Z",
+            "-001-01-01T00:00:00Z",
+            "10000-01-01T00:00:00Z",
+            " 2023-02-28T01:00:00Z",
+            "2023-02-28T01:00:00Z ",
+            "2023-02-28T01:00:00Zx",
+            "2023-02-28T01:00:00é00:00",
+            "éééééééééééééééééééé",
         ] {
-            assert_eq!(parse_rfc3339(&rfc3339(seconds)), Some((seconds, 0)));
+            assert!(text.parse::<Timestamp>().is_err(), "{text}");
+            assert!(!is_lax_time(text), "{text}");
         }
-        for (text, expected) in [
-            ("2023-11-14T22:13:20.5Z", Some((1_700_000_000, 500_000_000))),
-            (
-                "2023-11-14T22:13:20.123456789123Z",
-                Some((1_700_000_000, 123_456_789)),
-            ),
-            ("2023-11-15T00:13:20+02:00", Some((1_700_000_000, 0))),
-            ("2023-11-14 20:43:20-01:30", Some((1_700_000_000, 0))),
-            ("2023-11-14T22:13:20", None),
-            ("2023-11-14", None),
-            ("2023-13-14T22:13:20Z", None),
-            ("+023-11-14T22:13:20Z", None),
-            ("2023-11-14T22:13:20.Zé", None),
-            ("", None),
+    }
+
+    /// Each is taken by `docker load` of Docker 28.5, and is no RFC 3339.
+    #[test]
+    fn some_times_are_read_by_go_alone() {
+        for text in [
+            "2023-02-28T01:00:00,5Z",
+            "2023-02-28T1:00:00Z",
+            "2023-02-28T01:00:00+24:00",
+            "2023-02-28T01:00:00-23:60",
+            "2023-02-28T01:00:00+24:60",
+            "2023-02-28T1:00:00,5+24:00",
         ] {
-            assert_eq!(parse_rfc3339(text), expected, "{text}");
+            assert!(text.parse::<Timestamp>().is_err(), "{text}");
+            assert!(is_lax_time(text), "{text}");
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::ops::narrow::{Reason, narrow};
 use crate::ops::plan::{Made, Piece};
 use crate::ops::referrers::{add_referrers, spend};
 use crate::ops::select::{select, targets, with_target_of};
-use crate::ops::{Context, Selector};
+use crate::ops::{Context, Selector, WriteReport};
 use crate::stream::Workers;
 
 /// What to convert, and how. By default all images with all their names, as they are.
@@ -33,7 +33,7 @@ pub struct ConvertOptions {
     pub compress: Compress,
 }
 
-/// Converts images.
+/// Converts images, and returns what was written.
 ///
 /// Memory is bounded by the documents of the images and a fixed number of
 /// buffers; a layer's content is never held.
@@ -47,7 +47,7 @@ pub fn convert(
     sink: Box<dyn ImageSink>,
     options: &ConvertOptions,
     context: Context<'_>,
-) -> Result<()> {
+) -> Result<WriteReport> {
     let result = convert_images(source, sink, options, context);
     result.map_err(|error| error.or_interrupted(&context.watch))
 }
@@ -57,7 +57,7 @@ fn convert_images(
     sink: Box<dyn ImageSink>,
     options: &ConvertOptions,
     context: Context<'_>,
-) -> Result<()> {
+) -> Result<WriteReport> {
     let coding = Coding::new(options.compress, sink.format());
     let roots = select(source, options.image.as_ref())?;
     let mut pieces = Vec::new();
@@ -90,8 +90,9 @@ fn convert_images(
         made: &Made::default(),
         context,
     };
-    delivery.run(pieces)?;
-    sink.finish(&context.watch)
+    let report = delivery.run(pieces)?;
+    sink.finish(&context.watch)?;
+    Ok(report)
 }
 
 /// Reads what is under the roots of one image, and takes one platform of it where

@@ -16,6 +16,7 @@ use crate::ops::plan::{Jobs, Made, Piece};
 use crate::ops::rebuild::Rebuilder;
 use crate::ops::referrers::prune;
 use crate::ops::transfer::Transfer;
+use crate::ops::write_report::WriteReport;
 use crate::stream::{Compression, Hashed, Workers};
 
 /// The same where layers are compressed: each is spread over all cores already,
@@ -43,9 +44,9 @@ pub(super) struct Delivery<'a> {
 }
 
 impl Delivery<'_> {
-    /// Moves all blobs and writes all documents. What the output holds is not visible
+    /// Moves all blobs and writes all documents, and returns what these say. What the output holds is not visible
     /// before it is finished.
-    pub(super) fn run(&self, mut pieces: Vec<Piece<'_>>) -> Result<()> {
+    pub(super) fn run(&self, mut pieces: Vec<Piece<'_>>) -> Result<WriteReport> {
         let watch = &self.context.watch;
         prune(&mut pieces, self.coding, watch);
         let mut jobs = Jobs::collect(&pieces, self.coding, self.made, watch)?;
@@ -66,7 +67,7 @@ impl Delivery<'_> {
         }
         let known = jobs.known().filter(|_| self.made.is_empty());
         if let (Some(known), false) = (known, self.sink.is_parallel()) {
-            self.put_documents(&pieces, &jobs, &known, true)?;
+            let report = self.put_documents(&pieces, &jobs, &known, true)?;
             let order = in_input_order(&jobs);
             let in_order: Vec<Hashed> = order.into_iter().map(|at| known[at].clone()).collect();
             let is_reserved = self.sink.reserve(&in_order)?;
@@ -75,11 +76,11 @@ impl Delivery<'_> {
                 self.sink.take_room()?;
             }
             transfer_all(&jobs, &transfer, is_reserved)?;
+            Ok(report)
         } else {
             let written = transfer_all(&jobs, &transfer, self.sink.is_parallel())?;
-            self.put_documents(&pieces, &jobs, &written, false)?;
+            self.put_documents(&pieces, &jobs, &written, false)
         }
-        Ok(())
     }
 
     /// Writes all documents, and says what the output holds: first where blobs
@@ -90,11 +91,13 @@ impl Delivery<'_> {
         jobs: &Jobs,
         written: &[Hashed],
         index_first: bool,
-    ) -> Result<()> {
+    ) -> Result<WriteReport> {
         let mut rebuilder = Rebuilder::new(jobs, written, self.coding);
         let mut index = OutputIndex::default();
+        let mut told = Vec::new();
         for piece in pieces {
             let descriptor = rebuilder.rebuild(&piece.content, piece.descriptor.as_ref())?;
+            told.push(rebuilder.written(&piece.content, &descriptor));
             let image = match &piece.content {
                 Content::Image(image) => {
                     self.warn_of_zstd(image, &piece.name);
@@ -118,11 +121,12 @@ impl Delivery<'_> {
         }
         if index_first {
             self.sink.put_index(&index)?;
-            put_all(self.sink, rebuilder)
+            put_all(self.sink, rebuilder)?;
         } else {
             put_all(self.sink, rebuilder)?;
-            self.sink.put_index(&index)
+            self.sink.put_index(&index)?;
         }
+        Ok(WriteReport::new(self.sink.format(), &index, told))
     }
 
     /// The descriptors of one image in `index.json`, one for each of its names.

@@ -264,7 +264,7 @@ impl Draft {
     }
 }
 
-fn kind(content: &Content) -> FoundKind {
+pub(super) fn kind(content: &Content) -> FoundKind {
     let is_unknown =
         |descriptor: &Descriptor| descriptor.platform().is_some_and(|it| it.is_unknown());
     // Without its config, or without the manifest, an image is only told of.

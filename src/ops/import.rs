@@ -11,14 +11,16 @@ use crate::format::sink::{ImageSink, OutputIndex, OutputRoot};
 use crate::format::source::{Content, Image, ImageSource, Layer};
 use crate::format::{RootfsInput, RootfsStream};
 use crate::image::media_type::oci_layer;
-use crate::image::{Changes, Config, Descriptor, Document, Platform, Provenance, rfc3339};
+use crate::image::{
+    Changes, Config, Descriptor, Document, Platform, Provenance, Timestamp, rfc3339,
+};
 use crate::ops::coding::{Coding, Compress};
 use crate::ops::naming::{Name, named};
 use crate::ops::narrow::Reason;
 use crate::ops::one::one_image;
 use crate::ops::plan::Jobs;
 use crate::ops::rebuild::Rebuilder;
-use crate::ops::{Context, Selector};
+use crate::ops::{Context, Selector, WriteReport};
 use crate::stream::{CopyError, Encoder, HashWriter, Hashed, Recoding, Tapped, Workers, copy};
 use crate::tar_stream::{Skippable, check_tar};
 
@@ -31,9 +33,9 @@ pub struct ImportOptions {
     pub compress: Compress,
     /// Its platform; by default that of the config that it takes, or else the host's.
     pub platform: Option<Platform>,
-    /// When it was made, in seconds since 1970; by default that of the config that it
-    /// takes, or else the time of the newest entry.
-    pub created: Option<i64>,
+    /// When it was made; by default that of the config that it takes, or else the time
+    /// of the newest entry.
+    pub created: Option<Timestamp>,
     /// The comment of its history.
     pub message: Option<String>,
     /// The config that it takes over whole, but for rootfs and history.
@@ -42,7 +44,8 @@ pub struct ImportOptions {
     pub changes: Changes,
 }
 
-/// Imports a root filesystem: its bytes, unpacked, become the only layer.
+/// Imports a root filesystem: its bytes, unpacked, become the only layer. Returns what
+/// was written.
 ///
 /// The input is read once; twice only if it is a file and the output a stream, which
 /// has to be told a layer's size and digest before its bytes. Memory is bounded by a
@@ -57,16 +60,17 @@ pub fn import(
     sink: Box<dyn ImageSink>,
     options: &ImportOptions,
     context: Context<'_>,
-) -> Result<()> {
+) -> Result<WriteReport> {
     let importer = Importer {
         sink: sink.as_ref(),
         options,
         context,
     };
-    let result = importer.run(input);
-    result
-        .and_then(|()| sink.finish(&context.watch))
-        .map_err(|error| error.or_interrupted(&context.watch))
+    let written = importer.run(input).and_then(|report| {
+        sink.finish(&context.watch)?;
+        Ok(report)
+    });
+    written.map_err(|error| error.or_interrupted(&context.watch))
 }
 
 /// The config of an image, for an import that takes it over.
@@ -99,7 +103,7 @@ struct Taken {
 }
 
 impl Importer<'_> {
-    fn run(&self, mut input: RootfsInput) -> Result<()> {
+    fn run(&self, mut input: RootfsInput) -> Result<WriteReport> {
         let place = input.place();
         let recoding = match self.options.compress {
             Compress::Keep => Recoding::None,
@@ -118,9 +122,9 @@ impl Importer<'_> {
         }));
         if is_read_twice {
             let taken = self.take(&mut input, &place, &mut io::sink(), &place)?;
-            self.put_documents(&taken, &taken.unpacked, recoding, true)?;
+            let report = self.put_documents(&taken, &taken.unpacked, recoding, true)?;
             self.write_plain(&mut input, &place, Some(&taken.unpacked))?;
-            return Ok(());
+            return Ok(report);
         }
         if recoding == Recoding::None {
             let taken = self.write_plain(&mut input, &place, None)?;
@@ -232,13 +236,13 @@ impl Importer<'_> {
         blob: &Hashed,
         recoding: Recoding,
         index_first: bool,
-    ) -> Result<()> {
+    ) -> Result<WriteReport> {
         let own = |source| Error::Document {
             what: "the config of the new image".to_owned(),
             source,
         };
         let diff_id = DiffId(taken.unpacked.digest.clone());
-        let created = self.options.created.map(rfc3339);
+        let created = self.options.created.map(|created| created.to_string());
         let provenance = Provenance {
             diff_id: &diff_id,
             platform: self.options.platform.as_ref(),
@@ -271,7 +275,9 @@ impl Importer<'_> {
         let jobs = Jobs::default();
         let mut rebuilder = Rebuilder::new(&jobs, &[], coding);
         let docker_image = rebuilder.docker_image(&image);
-        let descriptor = rebuilder.rebuild(&Content::Image(image), None)?;
+        let content = Content::Image(image);
+        let descriptor = rebuilder.rebuild(&content, None)?;
+        let told = rebuilder.written(&content, &descriptor);
         let mut index = OutputIndex::default();
         for (descriptor, reference) in named(&descriptor, &self.options.names) {
             index.roots.push(OutputRoot {
@@ -286,10 +292,10 @@ impl Importer<'_> {
         for (digest, bytes) in rebuilder.into_documents() {
             self.sink.put_document(&digest, &bytes)?;
         }
-        if index_first {
-            return Ok(());
+        if !index_first {
+            self.sink.put_index(&index)?;
         }
-        self.sink.put_index(&index)
+        Ok(WriteReport::new(self.sink.format(), &index, vec![told]))
     }
 }
 

@@ -59,7 +59,7 @@ impl<'a> Layers<'a> {
             budget: Arc::default(),
         };
         let platform = chosen.image.platform();
-        if platform.is_some_and(|platform| platform.os == "windows") {
+        if platform.is_some_and(|platform| platform.normalized().os == "windows") {
             return Err(Error::WindowsImage {
                 name: chosen.name.clone(),
             });

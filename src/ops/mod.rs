@@ -30,6 +30,7 @@ mod squashed;
 mod transfer;
 mod verified;
 pub mod verify;
+mod write_report;
 
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -49,6 +50,7 @@ pub use squash::{diff_ids, squash};
 pub use squash_options::SquashOptions;
 pub use squash_report::{SquashReport, SquashedRange};
 pub use verify::{Verification, verify};
+pub use write_report::{WriteReport, WrittenImage};
 
 use crate::event::Watch;
 

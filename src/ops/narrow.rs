@@ -44,7 +44,7 @@ pub(super) fn narrow<'a>(
 ) -> Result<Option<Piece<'a>>> {
     let kind = match &piece.content {
         Content::Image(image) => {
-            check_platform(image, &piece.name, reason)?;
+            check_platform(image, &piece.name, reason, watch)?;
             return Ok(Some(piece));
         }
         Content::Index(_) => return pick(piece, reason, watch).map(Some),
@@ -59,11 +59,12 @@ pub(super) fn narrow<'a>(
 }
 
 /// Refuses an image for another platform than the one that was named.
-fn check_platform(image: &Image, name: &str, reason: Reason<'_>) -> Result<()> {
+fn check_platform(image: &Image, name: &str, reason: Reason<'_>, watch: &Watch<'_>) -> Result<()> {
     let (Reason::Asked(wanted), Some(platform)) = (reason, image.platform()) else {
         return Ok(());
     };
-    if platform.fitness(wanted).is_some() {
+    if let Some(rank) = platform.rank_for(wanted) {
+        warn_of_substitute(rank, name, wanted, platform, watch);
         return Ok(());
     }
     Err(Error::NoSuchPlatform {
@@ -71,6 +72,23 @@ fn check_platform(image: &Image, name: &str, reason: Reason<'_>) -> Result<()> {
         wanted: wanted.clone(),
         have: vec![platform.to_string()],
     })
+}
+
+/// Tells that an image is not for the very platform that is wanted.
+fn warn_of_substitute(
+    rank: usize,
+    name: &str,
+    wanted: &Platform,
+    taken: &Platform,
+    watch: &Watch<'_>,
+) {
+    if rank > 0 {
+        watch.warn(Warning::PlatformSubstituted {
+            name: name.to_owned(),
+            wanted: wanted.to_string(),
+            taken: taken.to_string(),
+        });
+    }
 }
 
 /// What an index holds, nested ones included.
@@ -117,13 +135,25 @@ fn pick<'a>(piece: Piece<'a>, reason: Reason<'_>, watch: &Watch<'_>) -> Result<P
     let platform_of = |(image, descriptor): &(Image, Descriptor)| {
         descriptor.platform().or_else(|| image.platform().cloned())
     };
-    let fitness = |candidate: &(Image, Descriptor)| platform_of(candidate)?.fitness(wanted);
-    let best = (0..images.len())
-        .filter_map(|at| Some((fitness(&images[at])?, std::cmp::Reverse(at))))
-        .max()
-        .map(|(_, std::cmp::Reverse(at))| at);
-    // Who named none wants the only one that there is.
     let is_asked = matches!(reason, Reason::Asked(_));
+    // Who named an architecture gets no other one; the host runs what it can.
+    let rank = |candidate: &(Image, Descriptor)| {
+        let platform = platform_of(candidate)?;
+        if is_asked {
+            platform.rank_for(wanted)
+        } else {
+            platform.rank_on(wanted)
+        }
+    };
+    let ranked = (0..images.len()).filter_map(|at| Some((rank(&images[at])?, at)));
+    let best = ranked.min();
+    if let Some((rank, at)) = best
+        && let Some(taken) = platform_of(&images[at])
+    {
+        warn_of_substitute(rank, name, wanted, &taken, watch);
+    }
+    let best = best.map(|(_, at)| at);
+    // Who named none wants the only one that there is.
     let only = (!is_asked && images.len() == 1).then_some(0);
     let names = |skipped: Option<usize>| -> Vec<String> {
         let name = |candidate| {

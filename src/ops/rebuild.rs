@@ -13,6 +13,7 @@ use crate::image::media_type::{self, LayerType};
 use crate::image::{Descriptor, Document, DocumentError, Manifest, Platform, View, new_manifest};
 use crate::ops::coding::Coding;
 use crate::ops::plan::Jobs;
+use crate::ops::write_report::WrittenImage;
 use crate::stream::{Compression, Hashed};
 
 /// Annotations of a layer that speak of its compressed bytes: the tables of
@@ -187,6 +188,15 @@ impl<'a> Rebuilder<'a> {
         let new = || edited.descriptor(media_type::OCI_INDEX);
         let base = descriptor.cloned().unwrap_or_else(new);
         Ok(base.pointing_to(media_type::OCI_INDEX, edited.digest(), edited.size()))
+    }
+
+    /// What is told of something whose descriptor is this one.
+    pub(super) fn written(&self, content: &Content, descriptor: &Descriptor) -> WrittenImage {
+        let layers: Vec<Descriptor> = match content {
+            Content::Image(image) => image.layers.iter().map(|layer| self.layer(layer)).collect(),
+            _ => Vec::new(),
+        };
+        WrittenImage::new(content, descriptor, &layers)
     }
 
     /// What `manifest.json` has to say of an image.

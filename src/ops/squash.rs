@@ -101,7 +101,7 @@ fn squash_image(
         report.size_after = None;
     }
     if let Some(sink) = sink {
-        deliver(
+        let written = deliver(
             source,
             sink.as_ref(),
             chosen,
@@ -111,6 +111,7 @@ fn squash_image(
             context,
         )?;
         sink.finish(&context.watch)?;
+        report.written = Some(written);
     }
     Ok(report)
 }

@@ -2,6 +2,7 @@
 
 use crate::digest::{DiffId, Digest};
 use crate::merge::Savings;
+use crate::ops::WriteReport;
 use crate::ops::squashed::Merged;
 use crate::stream::Recoding;
 
@@ -21,6 +22,9 @@ pub struct SquashReport {
     /// How many they have now; not known where new layers were not compressed yet, or
     /// others had to be compressed anew, as those in xz.
     pub size_after: Option<u64>,
+    /// The image as it is now, and what was written beside it; nothing without an
+    /// output.
+    pub written: Option<WriteReport>,
 }
 
 /// Layers that became one.
@@ -94,5 +98,6 @@ pub(super) fn report(name: &str, sizes: &[u64], made: &[Merged]) -> SquashReport
         layers_after,
         size_before: before,
         size_after: after,
+        written: None,
     }
 }

@@ -20,6 +20,7 @@ use crate::ops::one::Chosen;
 use crate::ops::plan::{Made, Piece};
 use crate::ops::referrers::add_referrers;
 use crate::ops::squash_options::SquashOptions;
+use crate::ops::write_report::WriteReport;
 use crate::stream::{Hashed, Recoding, Workers};
 
 /// Annotations of a manifest that name the image that it was built on
@@ -44,7 +45,7 @@ pub(super) struct Merged {
     pub(super) written: Option<(Hashed, DiffId)>,
 }
 
-/// Writes the image with its new layers.
+/// Writes the image with its new layers, and returns what was written.
 pub(super) fn deliver(
     source: &dyn ImageSource,
     sink: &dyn ImageSink,
@@ -53,7 +54,7 @@ pub(super) fn deliver(
     options: &SquashOptions,
     workers: &Workers,
     context: Context<'_>,
-) -> Result<()> {
+) -> Result<WriteReport> {
     let is_of_index = !chosen.left.is_empty();
     let mut pieces = vec![Piece {
         name: chosen.name,

@@ -90,7 +90,7 @@ fn convert(input: Input, format: Format, output: Output, temporary: &Path) -> re
         jobs: NonZeroUsize::MIN,
         temporary_directory: temporary,
     };
-    ops::convert(source.as_ref(), sink, &ConvertOptions::default(), context)
+    ops::convert(source.as_ref(), sink, &ConvertOptions::default(), context).map(drop)
 }
 
 /// The texts of an error and of its causes.

@@ -174,18 +174,20 @@ fn convert(value: &Value, holds: Type) -> Value {
     }
 }
 
-/// A time as Go writes it: without zeros at the end of its fraction, and with `Z`
-/// for an offset of nothing.
+/// A time as Go writes it: with nine digits of its fraction but without zeros at their
+/// end, and with `Z` for an offset of nothing.
 pub(super) fn time(text: &str) -> String {
     let (text, zone) = match text.strip_suffix("+00:00").or(text.strip_suffix("-00:00")) {
         Some(text) => (text, "Z"),
         None => text.split_at(text.rfind(['Z', '+', '-']).unwrap_or(text.len())),
     };
     match text.split_once('.') {
-        Some((seconds, fraction)) => match fraction.trim_end_matches('0') {
-            "" => format!("{seconds}{zone}"),
-            fraction => format!("{seconds}.{fraction}{zone}"),
-        },
+        Some((seconds, fraction)) => {
+            match fraction.get(..9).unwrap_or(fraction).trim_end_matches('0') {
+                "" => format!("{seconds}{zone}"),
+                fraction => format!("{seconds}.{fraction}{zone}"),
+            }
+        }
         None => format!("{text}{zone}"),
     }
 }
@@ -248,6 +250,10 @@ mod tests {
                 "2015-04-17T22:01:12.62756842Z",
             ),
             ("2015-04-17T22:01:12.100Z", "2015-04-17T22:01:12.1Z"),
+            (
+                "2015-04-17T22:01:12.1234567899Z",
+                "2015-04-17T22:01:12.123456789Z",
+            ),
             ("2015-04-17T22:01:12.000+02:00", "2015-04-17T22:01:12+02:00"),
             ("2015-04-17T22:01:12Z", "2015-04-17T22:01:12Z"),
             ("2015-04-17T22:01:12.50+00:00", "2015-04-17T22:01:12.5Z"),

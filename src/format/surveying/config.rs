@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::finding::Code;
-use crate::image::{Config, parse_time};
+use crate::image::{Config, Timestamp, is_lax_time};
 
 /// As many layers the graph drivers of Docker can stack: 128 that overlay2 takes, less
 /// what a container needs (measured: 125 load, 126 do not).
@@ -69,12 +69,11 @@ fn check_history(history: &Value, diff_ids: usize, faults: &mut Vec<(Code, Strin
 }
 
 fn check_time(value: &Value, field: &str, faults: &mut Vec<(Code, String)>) {
-    let is_time = match value {
-        Value::Null => true,
-        Value::String(text) => parse_time(text).is_some(),
-        _ => false,
+    let code = match value {
+        Value::Null => return,
+        Value::String(text) if text.parse::<Timestamp>().is_ok() => return,
+        Value::String(text) if is_lax_time(text) => Code::CreatedUnusual,
+        _ => Code::CreatedInvalid,
     };
-    if !is_time {
-        faults.push((Code::CreatedInvalid, format!("`{field}` is {value}")));
-    }
+    faults.push((code, format!("`{field}` is {value}")));
 }

@@ -130,7 +130,7 @@ impl Machine<'_> {
         if let Err(error) = &result {
             assert_message(error);
         }
-        result.map(|()| memory.take())
+        result.map(|_| memory.take())
     }
 
     /// Converts what was converted.

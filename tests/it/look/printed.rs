@@ -227,6 +227,36 @@ fn documents_are_printed_to_the_byte() {
     assert_eq!(Some(&raw("index", "hybrid.tar")), listed);
 }
 
+/// `images`, `inspect` and `history` show what a document says, and `convert` keeps it.
+#[test]
+fn a_time_that_is_none_is_shown_as_it_is() {
+    let odd = "2023-02-31T25:61:61Z\u{9b}";
+    let shown = "2023-02-31T25:61:61Z\\u{9b}";
+    let sandbox = Sandbox::new();
+    let image = Image::new(&["app:1"], &["file a 1"]).with_config(|config| {
+        config["created"] = odd.into();
+        config["history"] = json!([{"created": odd, "created_by": "x"}]);
+    });
+    write(&sandbox, std::slice::from_ref(&image));
+    for arguments in [
+        &["images"][..],
+        &["images", "--human=false"],
+        &["inspect"],
+        &["history"],
+        &["history", "--human=false"],
+    ] {
+        let printed = text(sandbox.run(&[arguments, &["in.tar"]].concat()));
+        assert!(printed.contains(shown), "{arguments:?}: {printed}");
+    }
+    let told = |command| json(sandbox.run(&[command, "--json", "in.tar"]));
+    assert_eq!(told("images")["images"][0]["created"], odd);
+    assert_eq!(told("inspect")["created"], odd);
+    assert_eq!(told("history")["history"][0]["created"], odd);
+    sandbox.run(&["convert", "in.tar", "out.tar"]).silent();
+    let kept = &crate::support::image::Store::open(&sandbox.path("out.tar")).docker_images()[0];
+    assert_eq!(kept.id(), image.id());
+}
+
 #[test]
 fn a_history_that_does_not_fit_the_layers_is_told_as_far_as_it_goes() {
     let sandbox = Sandbox::new();

@@ -149,13 +149,6 @@ fn wrong_usage_ends_with_2() {
             ),
             case(
                 "",
-                &["--platform", "linux", "in.tar", "out"],
-                "error: invalid value 'linux' for '--platform <PLATFORM>': `linux` is not a platform: OS/ARCHITECTURE or OS/ARCHITECTURE/VARIANT was expected, such as `linux/arm64`\n\
-             \n\
-             For more information, try '--help'.\n",
-            ),
-            case(
-                "",
                 &["--tag", "App", "in.tar", "out"],
                 "error: invalid value 'App' for '--tag <REF>': `App` is not a reference: NAME[:TAG] was expected, with a name in lower case\n\
              \n\
@@ -212,13 +205,37 @@ fn wrong_usage_ends_with_2() {
             ),
         ],
     );
-    let sandbox = Sandbox::new();
-    let run = sandbox.restow(&["convert", "in.tar", "out"]);
-    let output = run.env("SOURCE_DATE_EPOCH", "now").run();
-    assert_eq!(output.code, Some(2));
-    assert_eq!(
-        output.stderr,
-        "error: SOURCE_DATE_EPOCH is `now`, and a number of seconds was expected\n"
+    for epoch in ["now", "1.5", "253402300800", "99999999999999999999"] {
+        let sandbox = Sandbox::new();
+        let run = sandbox.restow(&["convert", "in.tar", "out"]);
+        let output = run.env("SOURCE_DATE_EPOCH", epoch).run();
+        let says = format!(
+            "error: SOURCE_DATE_EPOCH is `{epoch}`, and a number of seconds since 1970, in the years 0 to 9999, was expected\n"
+        );
+        assert_eq!((output.code, output.stderr), (Some(2), says));
+    }
+}
+
+#[test]
+fn platforms_that_are_none() {
+    check(
+        2,
+        vec![
+            case(
+                "",
+                &["--platform", "linux/", "in.tar", "out"],
+                "error: invalid value 'linux/' for '--platform <PLATFORM>': `linux/` is not a platform: OS/ARCH[/VARIANT], OS or ARCH was expected, such as `linux/arm64`\n\
+             \n\
+             For more information, try '--help'.\n",
+            ),
+            case(
+                "",
+                &["--platform", "amd46", "in.tar", "out"],
+                "error: invalid value 'amd46' for '--platform <PLATFORM>': `amd46` is neither a known operating system nor a known architecture: OS/ARCH[/VARIANT] was expected, such as `linux/arm64`\n\
+             \n\
+             For more information, try '--help'.\n",
+            ),
+        ],
     );
 }
 

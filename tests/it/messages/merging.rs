@@ -344,6 +344,9 @@ fn the_report_is_there_for_programs_too() {
     let arguments = ["squash", "--layers", "2..3", "--json", "in.tar", "out.tar"];
     let stdout = sandbox.run(&arguments).data("");
     let mut report: Value = serde_json::from_slice(&stdout).expect("it is JSON");
+    let written = report["images"].take();
+    let digests = ["id", "digest"].map(|key| &written[0][key]);
+    assert!(digests.iter().all(|it| it.is_string()), "{written}");
     let range = &mut report["ranges"][0];
     let [digest, diff_id] = ["digest", "diff_id"].map(|key| range[key].take());
     for digest in [digest, diff_id] {
@@ -367,6 +370,10 @@ fn the_report_is_there_for_programs_too() {
                 "unpacked_size": 2560, "digest": null, "diff_id": null,
                 "hidden": 2, "held_below": 1, "held_from": 1,
             }],
+            "source": "in.tar",
+            "destination": "out.tar",
+            "format": "docker-archive",
+            "images": null,
         })
     );
 }

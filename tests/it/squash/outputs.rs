@@ -220,7 +220,12 @@ fn the_report_tells_what_was_written() {
         let target = format.at("out");
         let arguments = ["squash", "--last", "2", "--json", &source, &target];
         let (stdout, _) = sandbox.run(&arguments).reports();
-        let report: Value = serde_json::from_slice(&stdout).expect("the report is JSON");
+        let mut report: Value = serde_json::from_slice(&stdout).expect("the report is JSON");
+        let object = report.as_object_mut().expect("the report is an object");
+        // What was written is told as by every command.
+        object.retain(|key, _| {
+            !["source", "destination", "format", "images"].contains(&key.as_str())
+        });
         let squashed = read(&sandbox, "out", format);
         let new = &squashed.image.layers[1];
         let sizes = |layers: &[Vec<u8>]| -> usize { layers.iter().map(Vec::len).sum() };

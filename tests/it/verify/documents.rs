@@ -349,6 +349,20 @@ fn configs() {
         ],
     );
     check_members(
+        "times that no calendar has, and some that Go alone reads",
+        &with_config(|it| {
+            it["created"] = json!("2023-02-31T25:61:61Z");
+            it["history"][0]["created"] = json!("2023-02-28T01:00:00,5Z");
+            it["history"][1]["created"] = json!("2023-02-29T00:00:00Z");
+            it["history"][2]["created"] = json!("2024-02-29T00:00:00.123456789012+23:59");
+        }),
+        &[
+            "error[created-invalid] `app:1`: `created` is \"2023-02-31T25:61:61Z\"",
+            "error[created-invalid] `app:1`: `history[1].created` is \"2023-02-29T00:00:00Z\"",
+            "warning[created-unusual] `app:1`: `history[0].created` is \"2023-02-28T01:00:00,5Z\"",
+        ],
+    );
+    check_members(
         "rootfs of another kind",
         &with_config(|it| it["rootfs"]["type"] = json!("layers+base")),
         &["warning[rootfs-type] `app:1`: `rootfs.type` is \"layers+base\""],

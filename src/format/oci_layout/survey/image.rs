@@ -60,7 +60,7 @@ impl LayoutSurvey<'_, '_> {
         if let (Some(said), Some(got)) = (
             target.descriptor.platform(),
             view.and_then(|view| view.platform.as_ref()),
-        ) && got.fitness(&said).is_none()
+        ) && got.rank_for(&said).is_none()
         {
             let message = format!("the index says {said}, and the config {got}");
             self.surveyor
