@@ -265,6 +265,9 @@ pub enum Warning {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Oddity {
+    /// A path goes above the root.
+    #[error("a link on its path, or its target, leaves the root; taken for one from the root on")]
+    AboveRoot,
     /// Names at the root that belong to AUFS, or to the compression of eStargz.
     #[error("bookkeeping of AUFS or eStargz, which is no part of the image; left out")]
     BookkeepingLeftOut,
@@ -303,6 +306,16 @@ pub enum Oddity {
     /// Attributes of tools that run without root.
     #[error("attributes with which tools without root remember owners; left out")]
     RootlessAttributes,
+    /// A path leads through an absolute symbolic link of the same layer.
+    #[error(
+        "its path leads through an absolute symbolic link of the layer, which Docker's classic store cannot save; written where that leads"
+    )]
+    ThroughAbsoluteLink,
+    /// A path leads through a symbolic link of the same layer to what that does not have.
+    #[error(
+        "its path leads through a symbolic link of the layer to a directory that the layer does not have; written there, as newer engines do"
+    )]
+    ThroughDanglingLink,
     /// A path leads through a file of a lower layer.
     #[error("lower layers have a file there; replaced by a directory, as overlay engines do")]
     ThroughFile,
@@ -311,6 +324,15 @@ pub enum Oddity {
         "lower layers have a symbolic link there; replaced by a directory, as overlay engines do"
     )]
     ThroughSymlink,
+    /// A file with more names than ext4 takes.
+    #[error("a file with more than 65,000 names in the layer, which engines on ext4 refuse")]
+    TooManyLinks,
+    /// A whiteout in what the same layer deletes.
+    #[error("a whiteout in what the layer deletes, too, which overlay engines refuse; left out")]
+    WhiteoutInDeleted,
+    /// A whiteout in what is no directory in the same layer.
+    #[error("a whiteout in what is no directory, which engines refuse; left out")]
+    WhiteoutInFile,
 }
 
 /// How many more there are, behind the first.

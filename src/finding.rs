@@ -243,6 +243,8 @@ codes! {
         "a hard link to a directory" "every engine refuses the image"
     LinkToItself "link-to-itself" Error
         "a hard link to itself" "Docker refuses the image"
+    TooManyLinks "too-many-links" Error
+        "a file has more than 65,000 names" "engines whose layers are on ext4 refuse the image"
     LinkMetadata "link-metadata" Note
         "names of one file differ in owner, mode or time" "Docker and containerd take the last, umoci the first"
     SymlinkLoop "symlink-loop" Error
@@ -251,6 +253,8 @@ codes! {
         "a whiteout does not name what it deletes" "containerd and Docker 29.7 refuse the image; older ones delete too much"
     WhiteoutAndEntry "whiteout-and-entry" Error
         "a layer deletes something and has it, too" "Docker and containerd refuse the image, or show what was deleted"
+    WhiteoutInDeleted "whiteout-in-deleted" Error
+        "a whiteout lies in what the same layer deletes" "Docker's overlay2 and containerd refuse the image"
     WhiteoutDevice "whiteout-device" Warning
         "a character device 0:0" "overlay engines take it for a whiteout, others for a device"
     WhiteoutOpaqueRoot "whiteout-opaque-root" Warning
@@ -259,6 +263,10 @@ codes! {
         "`trusted.overlay.opaque` on a directory" "Docker hides what lower layers have in it, others do not"
     RootlessAttribute "rootless-attribute" Warning
         "an attribute with which tools without root remember owners" "engines store it, and nobody knows what it means"
+    ThroughAbsoluteLink "through-absolute-link" Warning
+        "a file's path leads through an absolute symbolic link of its layer" "Docker's classic store loads the image, and cannot save it again"
+    ThroughDanglingLink "through-dangling-link" Warning
+        "a path leads through a symbolic link of its layer to what only lower layers may have" "Docker before 28 refuses the image, others make the directory"
     ThroughFile "through-file" Warning
         "a path leads through a file of a lower layer" "overlay engines make it a directory, others fail"
     ThroughSymlink "through-symlink" Warning

@@ -80,6 +80,16 @@ impl EntryPath {
         self.0.is_empty()
     }
 
+    /// The same name in another directory, given by its cleaned path.
+    pub(crate) fn moved_to(self, directory: &[u8]) -> Self {
+        let (parent, name) = self.split_last();
+        match (parent == directory, directory) {
+            (true, _) => self,
+            (false, b"") => Self(name.to_vec()),
+            (false, directory) => Self([directory, b"/", name].concat()),
+        }
+    }
+
     /// The directory that it is in, and its last component; empty ones for the root.
     pub(crate) fn split_last(&self) -> (&[u8], &[u8]) {
         split_last(&self.0)

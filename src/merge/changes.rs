@@ -1,9 +1,11 @@
 //! What one layer changes, read from its entries.
 //!
 //! Whiteouts concern the layers below only, wherever they stand among the entries
-//! (OCI layer.md): they are collected first and put in when all else is known.
+//! (OCI layer.md): they are collected first and put in when all else is known. The
+//! path of each is the one that its name means where it stands: a symbolic link
+//! before it leads elsewhere, one after it does not.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::event::Oddity;
@@ -30,6 +32,9 @@ const ESTARGZ: [&[u8]; 3] = [
 /// An attribute by which an overlay file system, and so Docker, takes a directory
 /// for opaque. Nothing in the specification says so.
 const OVERLAY_OPAQUE: &[u8] = b"SCHILY.xattr.trusted.overlay.opaque";
+
+/// The most names that a file has on ext4, where most engines keep their layers.
+const LINKS_MAX: u32 = 65_000;
 
 /// What one layer changes: a tree with whiteouts in it.
 #[derive(Clone, Debug)]
@@ -65,16 +70,47 @@ pub(crate) struct ChangesBuilder {
     whiteouts: Vec<Deletion>,
     /// Inodes that stand for something in a lower layer.
     far: HashSet<InodeId>,
+    /// How many names hard links have given to each inode that has some.
+    links: HashMap<InodeId, u32>,
     budget: Arc<Budget>,
     /// Components that symbolic links may still add to paths.
     detours: u64,
     /// Where the last entry was put: mostly the next one goes there too.
-    last: Option<(Vec<u8>, DirectoryId)>,
+    last: Option<Last>,
 }
 
-/// A whiteout that was met.
+/// Where an entry was put.
+#[derive(Debug)]
+struct Last {
+    /// The directory as the entry's name has it.
+    path: Vec<u8>,
+    directory: DirectoryId,
+    /// Whether an absolute symbolic link of the layer leads there.
+    is_through_absolute: bool,
+}
+
+/// Where the path of a directory leads.
+#[derive(Debug)]
+struct Route {
+    /// The same path to the letter: through no symbolic link.
+    path: Vec<u8>,
+    /// The directories on that path which the layer has, the root first.
+    known: Vec<DirectoryId>,
+    /// What is in the way, escaped, and no directory.
+    obstacle: Option<String>,
+    /// Whether an absolute symbolic link of the layer leads there.
+    is_through_absolute: bool,
+    /// Whether a symbolic link of the layer leads to what the layer does not have.
+    is_through_dangling: bool,
+    /// Whether a symbolic link of the layer leads above the root.
+    is_above_root: bool,
+}
+
+/// A whiteout that was met. In their order, what deletes a directory comes before what
+/// deletes something in it.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Deletion {
+    /// The directory that it is in, to the letter: through no symbolic link.
     parent: Vec<u8>,
     /// What is deleted in it; absent for an opaque whiteout.
     name: Option<Vec<u8>>,
@@ -98,6 +134,7 @@ impl ChangesBuilder {
             },
             whiteouts: Vec::new(),
             far: HashSet::new(),
+            links: HashMap::new(),
             budget,
             detours: DETOURS_MAX,
             last: None,
@@ -129,28 +166,20 @@ impl ChangesBuilder {
         let (parent, name) = path.split_last();
         let is_aufs = parent.is_empty() && is_aufs_name(name);
         if let (false, Some(whiteout)) = (is_aufs, Whiteout::parse(name)?) {
-            self.hold(path.as_bytes().len())?;
-            self.whiteouts.push(Deletion {
-                parent: parent.to_vec(),
-                name: match whiteout {
-                    Whiteout::Name(name) => Some(name.to_vec()),
-                    Whiteout::Opaque => None,
-                },
-                entry: number,
-            });
-            return Ok(());
+            let name = match whiteout {
+                Whiteout::Name(name) => Some(name),
+                Whiteout::Opaque => None,
+            };
+            return self.delete_later(&path, name, number);
         }
         if is_overlay_whiteout(&kind) {
             self.note(Oddity::DeviceWhiteout, &path);
-            self.hold(path.as_bytes().len())?;
-            self.whiteouts.push(Deletion {
-                parent: parent.to_vec(),
-                name: Some(name.to_vec()),
-                entry: number,
-            });
-            return Ok(());
+            return self.delete_later(&path, Some(name), number);
         }
-        let directory = self.parent(parent)?;
+        let (directory, is_through_absolute) = self.parent(parent, &path)?;
+        if is_through_absolute && matches!(kind, EntryKind::Node(NodeKind::File(1..))) {
+            self.note(Oddity::ThroughAbsoluteLink, &path);
+        }
         match kind {
             EntryKind::Directory => {
                 self.note_opaque_attribute(&path, &metadata);
@@ -169,6 +198,12 @@ impl ChangesBuilder {
             }
             EntryKind::HardLink(target) => {
                 let inode = self.link(&path, target, metadata, place)?;
+                let links = self.links.entry(inode).or_default();
+                *links += 1;
+                // The file has a name beside those of its links.
+                if *links >= LINKS_MAX {
+                    self.note(Oddity::TooManyLinks, &path);
+                }
                 self.put(directory, name, Child::Node(inode, place), &path);
             }
         }
@@ -180,13 +215,21 @@ impl ChangesBuilder {
         // Their order must not matter, so they get one.
         let mut whiteouts = std::mem::take(&mut self.whiteouts);
         whiteouts.sort();
-        for deletion in whiteouts {
-            let parent = self.reach(&deletion.parent, true);
-            match parent {
-                Ok(Some(parent)) => self.delete(parent, &deletion),
-                // It lies in something that this layer replaces by a file.
-                Ok(None) | Err(EntryFault::NotInDirectory { .. }) => {}
-                Err(fault) => return Err(LayerError::entry(&deletion.path(), fault)),
+        let mut last: Option<&Deletion> = None;
+        for deletion in &whiteouts {
+            let is_same = |last: &Deletion| last.names_same(deletion);
+            if last.is_some_and(is_same) {
+                self.changes
+                    .oddities
+                    .note(Oddity::Repeated, &deletion.path());
+                continue;
+            }
+            last = Some(deletion);
+            let parent = self.directory_of(deletion);
+            match parent.map_err(|fault| LayerError::entry(&deletion.path(), fault))? {
+                Some(parent) => self.delete(parent, deletion),
+                // It lies in what this layer deletes, or replaces by a file.
+                None => {}
             }
         }
         let root = self.changes.tree.get_mut(ROOT);
@@ -203,6 +246,47 @@ impl ChangesBuilder {
     pub(crate) fn may_be_estargz(&self) -> bool {
         let root = self.changes.tree.get(ROOT);
         ESTARGZ.iter().any(|name| root.children.contains_key(*name))
+    }
+
+    /// Takes a whiteout, which deletes this name beside it; `None` is all that is there.
+    fn delete_later(
+        &mut self,
+        path: &EntryPath,
+        name: Option<&[u8]>,
+        number: u32,
+    ) -> Result<(), EntryFault> {
+        let route = self.route(path.split_last().0)?;
+        self.note_route(&route, path);
+        if route.obstacle.is_some() {
+            self.note(Oddity::WhiteoutInFile, path);
+        }
+        let parent = route.path;
+        self.hold(parent.len() + name.map_or(0, <[u8]>::len))?;
+        self.whiteouts.push(Deletion {
+            parent,
+            name: name.map(<[u8]>::to_vec),
+            entry: number,
+        });
+        Ok(())
+    }
+
+    /// The directory that a whiteout is in. Engines make it for the whiteout's sake
+    /// where it is not there; `None` if nothing of lower layers can be there any more.
+    fn directory_of(&mut self, deletion: &Deletion) -> Result<Option<DirectoryId>, EntryFault> {
+        let mut at = ROOT;
+        for name in components(&deletion.parent) {
+            at = match self.child(at, name) {
+                Some(Child::Directory(id)) => id,
+                Some(Child::Node(..)) => return Ok(None),
+                Some(Child::Whiteout) => {
+                    let path = deletion.path();
+                    self.changes.oddities.note(Oddity::WhiteoutInDeleted, &path);
+                    return Ok(None);
+                }
+                None => self.imply(at, name, deletion.parent.len())?,
+            };
+        }
+        Ok(Some(at))
     }
 
     fn delete(&mut self, parent: DirectoryId, deletion: &Deletion) {
@@ -326,10 +410,17 @@ impl ChangesBuilder {
             return Err(EntryFault::LinkToDirectory { target });
         }
         let (parent, name) = target.split_last();
-        let found = match self.reach(parent, false)? {
-            Some(directory) => self.child(directory, name),
-            None => None,
-        };
+        let route = self.route(parent)?;
+        if route.is_above_root {
+            self.note(Oddity::AboveRoot, path);
+        }
+        if let Some(parent) = route.obstacle {
+            return Err(EntryFault::NotInDirectory { parent });
+        }
+        let is_known = components(&route.path).count() + 1 == route.known.len();
+        let directory = route.known.last().filter(|_| is_known);
+        let found = directory.and_then(|directory| self.child(*directory, name));
+        let target = target.moved_to(&route.path);
         match found {
             Some(Child::Node(inode, _)) if self.far.contains(&inode) => {
                 self.hold(path.as_bytes().len())?;
@@ -368,29 +459,61 @@ impl ChangesBuilder {
         }
     }
 
-    /// The directory that an entry goes into, which is made if it is not there.
-    fn parent(&mut self, path: &[u8]) -> Result<DirectoryId, EntryFault> {
-        if let Some((last, id)) = &self.last
-            && last == path
+    /// The directory that an entry goes into, which is made if it is not there, and
+    /// whether an absolute symbolic link of this layer leads there.
+    fn parent(
+        &mut self,
+        path: &[u8],
+        entry: &EntryPath,
+    ) -> Result<(DirectoryId, bool), EntryFault> {
+        if let Some(last) = &self.last
+            && last.path == path
         {
-            return Ok(*id);
+            return Ok((last.directory, last.is_through_absolute));
         }
-        let reached = self.reach(path, true)?;
-        let id = reached.expect("what is not there is made");
-        self.last = Some((path.to_vec(), id));
-        Ok(id)
+        let route = self.route(path)?;
+        self.note_route(&route, entry);
+        if let Some(parent) = route.obstacle {
+            return Err(EntryFault::NotInDirectory { parent });
+        }
+        let mut directory = *route.known.last().expect("the root is never left");
+        for name in components(&route.path).skip(route.known.len() - 1) {
+            directory = self.imply(directory, name, route.path.len())?;
+        }
+        self.last = Some(Last {
+            path: path.to_vec(),
+            directory,
+            is_through_absolute: route.is_through_absolute,
+        });
+        Ok((directory, route.is_through_absolute))
     }
 
-    /// Goes to a directory, through the symbolic links of this layer and of no other,
-    /// and never above the root. What is missing is made if `make` says so; else it
-    /// is `None`.
-    fn reach(&mut self, path: &[u8], make: bool) -> Result<Option<DirectoryId>, EntryFault> {
-        let mut stack = vec![ROOT];
+    /// Notes what engines do not understand alike on the way to an entry.
+    fn note_route(&mut self, route: &Route, entry: &EntryPath) {
+        if route.is_above_root {
+            self.note(Oddity::AboveRoot, entry);
+        }
+        if route.is_through_dangling {
+            self.note(Oddity::ThroughDanglingLink, entry);
+        }
+    }
+
+    /// Where the path of a directory leads as the layer is by now: through the symbolic
+    /// links of this layer and of no other, and never above the root.
+    fn route(&mut self, path: &[u8]) -> Result<Route, EntryFault> {
+        let mut route = Route {
+            path: Vec::with_capacity(path.len()),
+            known: vec![ROOT],
+            obstacle: None,
+            is_through_absolute: false,
+            is_through_dangling: false,
+            is_above_root: false,
+        };
+        let mut depth = 0;
         let mut rest: Vec<Vec<u8>> = Vec::new();
         let mut names = components(path);
         let (mut symlinks, mut taken) = (0, 0);
         loop {
-            let at = *stack.last().expect("the root is never left");
             let owned = rest.pop();
             let name = match &owned {
                 Some(name) => name.as_slice(),
@@ -399,20 +522,27 @@ impl ChangesBuilder {
                         taken += 1;
                         name
                     }
-                    None => return Ok(Some(at)),
+                    None => return Ok(route),
                 },
             };
-            match (name, self.child(at, name)) {
-                (b"" | b".", _) => {}
-                (b"..", _) => stack.truncate((stack.len() - 1).max(1)),
-                (_, Some(Child::Directory(id))) => stack.push(id),
-                (_, Some(Child::Node(inode, _))) => {
-                    let inode = &self.changes.inodes[inode.0 as usize];
-                    let NodeKind::Symlink(target) = &inode.kind else {
-                        let way: Vec<&[u8]> = components(path).take(taken).collect();
-                        let parent = display_start(&way.join(&b'/'));
-                        return Err(EntryFault::NotInDirectory { parent });
-                    };
+            let is_known = route.known.len() == depth + 1;
+            let child = match (name, route.known.last()) {
+                (b"" | b".", _) => continue,
+                (b"..", _) => {
+                    // Engines take an absolute link for one inside the root, whatever it says.
+                    route.is_above_root |= depth == 0 && !route.is_through_absolute;
+                    depth = usize::saturating_sub(depth, 1);
+                    route.known.truncate(depth + 1);
+                    let end = route.path.iter().rposition(|byte| *byte == b'/');
+                    route.path.truncate(end.unwrap_or(0));
+                    continue;
+                }
+                (_, Some(at)) if is_known => self.child(*at, name),
+                _ => None,
+            };
+            if let Some(Child::Node(inode, _)) = child {
+                let inode = &self.changes.inodes[inode.0 as usize];
+                if let NodeKind::Symlink(target) = &inode.kind {
                     symlinks += 1;
                     let names = target.split(|byte| *byte == b'/');
                     let detour = self.detours.checked_sub(names.clone().count() as u64);
@@ -421,25 +551,37 @@ impl ChangesBuilder {
                     };
                     self.detours = left;
                     if target.starts_with(b"/") {
-                        stack.truncate(1);
+                        depth = 0;
+                        route.known.truncate(1);
+                        route.path.clear();
+                        route.is_through_absolute = true;
                     }
                     rest.extend(names.rev().map(<[u8]>::to_vec));
+                    continue;
                 }
-                (_, deleted @ (Some(Child::Whiteout) | None)) if make => {
-                    let new = self.imply(at, name, path.len())?;
-                    // What was deleted below is made again here.
-                    let is_new = deleted.is_some();
-                    let directory = self.changes.tree.get_mut(new);
-                    (directory.is_opaque, directory.is_new) = (is_new, is_new);
-                    stack.push(new);
-                }
-                (_, Some(Child::Whiteout) | None) => return Ok(None),
+                let way: Vec<&[u8]> = components(path).take(taken).collect();
+                route.obstacle = Some(display_start(&way.join(&b'/')));
             }
+            if let Some(Child::Directory(id)) = child {
+                route.known.push(id);
+            } else if child.is_none() {
+                route.is_through_dangling |= is_known && owned.is_some();
+            }
+            depth += 1;
+            if !route.path.is_empty() {
+                route.path.push(b'/');
+            }
+            route.path.extend_from_slice(name);
         }
     }
 }
 
 impl Deletion {
+    /// Whether both delete the same.
+    fn names_same(&self, other: &Self) -> bool {
+        (&self.parent, &self.name) == (&other.parent, &other.name)
+    }
+
     /// The path of what is deleted, or of the directory that becomes opaque.
     fn path(&self) -> Vec<u8> {
         match (&self.name, self.parent.as_slice()) {

@@ -143,7 +143,8 @@ impl<'a> Planner<'a> {
         while let Some((id, parent, name, below, must_hide)) = pending.pop() {
             let directory = self.merge.range.get(id);
             let hides = directory.is_opaque || must_hide;
-            let folder = self.folder(id, parent, name, below, hides);
+            let is_new = directory.is_new || must_hide;
+            let folder = self.folder(id, (parent, name), below, hides, is_new);
             // Below an opaque directory there is nothing to hide any more.
             let inner = if folder.is_opaque {
                 Below::Nothing
@@ -184,14 +185,15 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// What to write for a directory, its own entry aside.
+    /// What to write for a directory, which is under this name in that one, its own
+    /// entry aside.
     fn folder(
         &self,
         id: DirectoryId,
-        parent: DirectoryId,
-        name: &'a [u8],
+        (parent, name): (DirectoryId, &'a [u8]),
         below: Below,
         hides: bool,
+        is_new: bool,
     ) -> Folder<'a> {
         let directory = self.merge.range.get(id);
         let lower = match (below, &self.merge.below) {
@@ -224,7 +226,7 @@ impl<'a> Planner<'a> {
         };
         // One that was deleted and is only implied again is like any that is implied,
         // but lower layers would show another one.
-        let shows_another = directory.is_new && lower.is_some_and(is_unlike_implied);
+        let shows_another = is_new && lower.is_some_and(is_unlike_implied);
         Folder {
             parent,
             name,

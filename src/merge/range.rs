@@ -230,14 +230,18 @@ impl Merge {
         // Names on the way, each with the number of the one before it.
         let mut trail: Vec<(usize, &[u8])> = vec![(0, b"")];
         let mut pending = vec![(ROOT, Some(ROOT), self.below.as_ref().map(|_| ROOT), 0)];
-        while let Some((id, in_range, in_below, parent)) = pending.pop() {
-            for (name, child) in &upper.get(id).children {
+        while let Some((parent_id, in_range, in_below, parent)) = pending.pop() {
+            for (name, child) in &upper.get(parent_id).children {
                 let Child::Directory(id) = child else {
                     continue;
                 };
                 trail.push((parent, name));
                 let here = trail.len() - 1;
-                let (lower, in_range, in_below) = self.lower(name, in_range, in_below);
+                let (lower, in_range, in_below) = if upper.get(parent_id).is_opaque {
+                    (Lower::Nothing, None, None)
+                } else {
+                    self.lower(name, in_range, in_below)
+                };
                 if let Some(oddity) = oddity_of(upper.get(*id), &lower) {
                     oddities.note(oddity, &path_of(&trail, here));
                 }

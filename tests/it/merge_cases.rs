@@ -97,6 +97,10 @@ fn opaques() -> Vec<Case> {
         case("29", "x y/ | .wh..wh..opq n", 1..=1, ".wh.x .wh.y n", "n", Yes),
         case("29b", "x y/ | .wh..wh..opq n | m", 1..=2, ".wh.x .wh.y n m", "m n", Yes),
         case("29c", "x y/ y/1 z/ z/1 | n .wh..wh..opq y/ y/2 | m", 1..=2, ".wh.x .wh.z n y/ y/.wh..wh..opq y/2 m", "m n y/ y/2", Yes),
+        case("29d", "a/(0700,5:5) a/old | .wh..wh..opq a/new | n", 1..=2, "a/(@0) a/.wh..wh..opq a/new n", "a/(@0) a/new n", Yes),
+        case("29e", "a/(0700,5:5) a/b/(0711) | .wh..wh..opq a/b/new | n", 1..=2, "a/(@0) a/.wh..wh..opq a/b/new n", "a/(@0) a/b/(@0) a/b/new n", Yes),
+        case("29f", "a/(0700,5:5) | .wh..wh..opq a/b/new | n", 1..=2, "a/(@0) a/b/new n", "a/(@0) a/b/(@0) a/b/new n", Yes),
+        case("31c", "a/(0700,5:5) a/b/(0711,6:6) a/b/old | a/ a/.wh..wh..opq a/b/new", 1..=1, "a/ a/.wh..wh..opq a/b/new", "a/ a/b/(@0) a/b/new", No),
         case("30", "a/ a/b/ a/b/1 a/2 | a/ a/b/ a/b/.wh..wh..opq a/b/n", 1..=1, "a/ a/b/ a/b/.wh..wh..opq a/b/n", "a/ a/2 a/b/ a/b/n", No),
         case("31", "a/ a/b/ a/b/1 | a/ a/.wh..wh..opq a/b/ a/b/n", 1..=1, "a/ a/.wh..wh..opq a/b/ a/b/n", "a/ a/b/ a/b/n", No),
         case("31b", "a/ a/b/ a/b/1 | a/ a/.wh..wh..opq a/b/ a/b/.wh..wh..opq a/b/n", 1..=1, "a/ a/.wh..wh..opq a/b/ a/b/n", "a/ a/b/ a/b/n", No),
@@ -169,9 +173,35 @@ fn decisions() -> Vec<Case> {
         case("repeated 3", "a/(0700) a/x a/(0711) | n", 0..=1, "a/(0711) a/x n", "a/(0711) a/x n", Yes),
         // Symlinks of the same layer are followed, inside the root.
         case("symlink 1", "usr/ l->/usr/../../usr l/foo | n", 0..=1, "usr/ l->/usr/../../usr usr/foo n", "l->/usr/../../usr n usr/ usr/foo", No),
-        case("symlink 2", "l->a/b l/foo | n", 0..=1, "l->a/b a/(@0) a/b/(@0) a/b/foo n", "a/(@0) a/b/(@0) a/b/foo l->a/b n", No),
+        case("symlink 2", "l->a/b l/foo | n", 0..=1, "l->a/b a/(@0) a/b/(@0) a/b/foo n", "a/(@0) a/b/(@0) a/b/foo l->a/b n", Yes),
         case("symlink 3", "usr/ usr/0 | usr/ l->usr l/.wh.0 | n", 1..=2, "usr/ usr/.wh.0 l->usr n", "l->usr n usr/", No),
         case("symlink 4", "a/ a/1 l->a | .wh.l | n", 1..=2, ".wh.l n", "a/ a/1 n", No),
+        case("symlink 5", "usr/ l->../usr l/foo | n", 0..=1, "usr/ l->../usr usr/foo n", "l->../usr n usr/ usr/foo", Yes),
+        case("symlink 6", "a/ l->/a l/f=1 | n", 0..=1, "a/ l->/a a/f=1 n", "a/ a/f=1 l->/a n", Yes),
+        // A whiteout means the path as it is where it stands: a symlink or a file that
+        // comes later only takes the place of what it is in.
+        case("place 1", "a/ a/x b/ b/x=live b/k | a/.wh.x a->b | n", 1..=2, "a->b n", "a->b b/ b/k b/x=live n", No),
+        case("place 2", "a/ a/x b/ b/x=live b/k | a->b a/.wh.x | n", 1..=2, "b/.wh.x a->b n", "a->b b/ b/k n", Yes),
+        case("place 3", "a/ a/x b/ b/x=live | a/.wh..wh..opq a->b | n", 1..=2, "a->b n", "a->b b/ b/x=live n", No),
+        case("place 4", "a/ a/x b/ b/x=live | ./ b/ a->b a/.wh..wh..opq | n", 1..=2, "./ b/ b/.wh..wh..opq a->b n", "./ a->b b/ n", No),
+        case("place 5", "a/ a/x | a/.wh.x a=file | n", 1..=2, "a=file n", "a=file n", No),
+        case("place 6", "a/ a/x | a=file a/.wh.x | n", 1..=2, "a=file n", "a=file n", Yes),
+        case("place 7", "a/ a/x b/ b/x=live | a/x(c0:0) a->b | n", 1..=2, "a->b n", "a->b b/ b/x=live n", Yes),
+        case("place 8", "a/ a/x b/ b/x=live | a/q/.wh.x a->b a/y | n", 1..=2, "a->b b/y n", "a->b b/ b/x=live b/y n", Yes),
+        case("place 9", "b/ b/x=live c/ c/x | l->b k->l k/.wh.x l->c | n", 1..=2, "b/.wh.x k->l l->c n", "b/ c/ c/x k->l l->c n", Yes),
+        // What a layer deletes stays deleted, whatever is deleted in it; an entry in it
+        // makes it anew, and other whiteouts make the directories that they are in.
+        case("deleted 1", "u/ u/a/(0700) u/a/x | u/.wh.a u/a/.wh.x | n", 1..=2, "u/.wh.a n", "n u/", Yes),
+        case("deleted 2", "u/ u/a/(0700) u/a/b/ u/a/b/x | u/a/b/.wh.x u/.wh.a | n", 1..=2, "u/.wh.a n", "n u/", Yes),
+        case("deleted 3", "u/ u/a/ u/a/x | u/.wh.a u/a/.wh..wh..opq | n", 0..=2, "u/ n", "n u/", Yes),
+        case("deleted 4", "u/ u/a/ u/a/x u/a/y | u/.wh.a u/a/.wh.x u/a/z | n", 1..=2, "u/a/.wh..wh..opq u/a/z n", "n u/ u/a/(@0) u/a/z", Yes),
+        case("deleted 5", "u/ u/a/ u/a/x | l->u l/.wh.a u/a/.wh.x | n", 1..=2, "u/.wh.a l->u n", "l->u n u/", Yes),
+        case("deleted 6", "a/ a/b/(0700) a/b/x | a/ a/.wh..wh..opq a/b/.wh.x | n", 1..=2, "a/ a/.wh..wh..opq a/b/(@0) n", "a/ a/b/(@0) n", No),
+        case("deleted 7", "a/ a/x | .wh.a a(c0:0) a/.wh.x | n", 1..=2, ".wh.a n", "n", Yes),
+        case("twice 1", "a/ a/x a/y | a/ a/.wh.x ./a/.wh.x | n", 1..=2, "a/ a/.wh.x n", "a/ a/y n", Yes),
+        case("twice 2", "a/ a/x | a/ a/.wh..wh..opq a/.wh..wh..opq | n", 1..=2, "a/ a/.wh..wh..opq n", "a/ n", Yes),
+        // The target of a hard link is where its name leads in the layer, too.
+        case("target", "d/ d/x=1 | d/ l->d b=>l/x | n", 1..=2, "b=1 d/ l->d n", "b=1 d/ d/x=1 l->d n", Yes),
         // A directory that only a marker mentions takes the place of a file.
         case("marker 1", "a=file | a/.wh.b | n", 1..=2, "a/(@0) n", "a/(@0) n", Yes),
         case("marker 2", "a=file | a/.wh..wh..opq | n", 1..=2, "a/(@0) n", "a/(@0) n", Yes),

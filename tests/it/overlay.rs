@@ -1,8 +1,8 @@
 //! Random stacks of layers: whatever is squashed, the tree stays what it was.
 //!
 //! The judge is the naive replay of `support/naive.rs`. What the spec does not
-//! say is not generated (`support/random.rs`), and the metadata of a directory
-//! that no layer has an entry for is not compared above a base.
+//! say is not generated (`support/random.rs`), and the time of a directory that no
+//! layer has an entry for is not compared above a base.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -290,6 +290,11 @@ fn random_stacks_have_everything_in_them() {
             let layers = stack.tars();
             let tree = replay(&layers);
             count("paths", tree.entries().len());
+            for layer in &stack.layers {
+                for (what, is_there) in odd_places(layer) {
+                    count(what, usize::from(is_there));
+                }
+            }
             let numbered = stack.layers.iter().enumerate();
             for (number, entry) in numbered.flat_map(|(n, it)| it.iter().map(move |it| (n, it))) {
                 let below = replay(&layers[..number]);
@@ -332,6 +337,10 @@ fn random_stacks_have_everything_in_them() {
             "device markers",
             "implied directories",
             "links to what is below",
+            "whiteouts before a link on their path",
+            "whiteouts in what is deleted",
+            "whiteouts in what is no directory",
+            "whiteouts through a link",
         ];
         let got: Vec<&str> = counts
             .iter()
@@ -354,7 +363,11 @@ fn random_stacks_have_everything_in_them() {
             "symlinks",
             "times before 1970",
             "whiteouts",
+            "whiteouts before a link on their path",
+            "whiteouts in what is deleted",
+            "whiteouts in what is no directory",
             "whiteouts of something",
+            "whiteouts through a link",
         ];
         if flavour == Flavour::Docker {
             expected.retain(|it| !foreign.contains(it));
@@ -368,6 +381,36 @@ fn random_stacks_have_everything_in_them() {
         }
         assert_eq!(got, expected, "{flavour:?}: {counts:?}");
     }
+}
+
+/// What is odd about the places of a layer's markers, each as often as it is there.
+fn odd_places(layer: &[Entry]) -> Vec<(&'static str, bool)> {
+    let is_marker = |it: &Entry| it.is_marker() || it.kind == Kind::Char(0, 0);
+    let victims: Vec<Vec<u8>> = layer
+        .iter()
+        .filter(|it| is_marker(it))
+        .filter_map(deleted)
+        .collect();
+    let mut odd = Vec::new();
+    for (place, marker) in layer.iter().enumerate().filter(|(_, it)| is_marker(it)) {
+        let path = path_of(&marker.name);
+        let in_way = |it: &Entry| is_inside(&path, &path_of(&it.name));
+        let is_link = |it: &Entry| matches!(it.kind, Kind::Symlink(_));
+        let (before, after) = (&layer[..place], &layer[place + 1..]);
+        let any = |entries: &[Entry], is: &dyn Fn(&Entry) -> bool| {
+            entries.iter().any(|it| in_way(it) && is(it))
+        };
+        let is_node = |it: &Entry| !is_marker(it) && !is_link(it) && it.kind != Kind::Directory;
+        odd.push((
+            "whiteouts before a link on their path",
+            any(after, &is_link),
+        ));
+        odd.push(("whiteouts through a link", any(before, &is_link)));
+        odd.push(("whiteouts in what is no directory", any(layer, &is_node)));
+        let is_in = |victim: &Vec<u8>| is_inside(&path, victim);
+        odd.push(("whiteouts in what is deleted", victims.iter().any(is_in)));
+    }
+    odd
 }
 
 /// Failures of the property tests, kept as they were found.

@@ -207,6 +207,7 @@ fn code_of(fault: &EntryFault) -> Code {
 /// What is said of something that engines understand differently.
 pub(super) fn code_of_oddity(oddity: Oddity) -> Code {
     match oddity {
+        Oddity::AboveRoot => Code::EntryPath,
         Oddity::BookkeepingLeftOut => Code::Bookkeeping,
         Oddity::DeletedAndMade => Code::WhiteoutAndEntry,
         Oddity::DeviceWhiteout => Code::WhiteoutDevice,
@@ -217,7 +218,12 @@ pub(super) fn code_of_oddity(oddity: Oddity) -> Code {
         Oddity::OpaqueRoot => Code::WhiteoutOpaqueRoot,
         Oddity::Repeated => Code::EntryTwice,
         Oddity::RootlessAttributes => Code::RootlessAttribute,
+        Oddity::ThroughAbsoluteLink => Code::ThroughAbsoluteLink,
+        Oddity::ThroughDanglingLink => Code::ThroughDanglingLink,
         Oddity::ThroughFile => Code::ThroughFile,
         Oddity::ThroughSymlink => Code::ThroughSymlink,
+        Oddity::TooManyLinks => Code::TooManyLinks,
+        Oddity::WhiteoutInDeleted => Code::WhiteoutInDeleted,
+        Oddity::WhiteoutInFile => Code::EntryInFile,
     }
 }

@@ -206,6 +206,112 @@ fn whiteouts() {
 }
 
 #[test]
+fn whiteouts_in_odd_places() {
+    for stack in [
+        "u/ u/am/ u/am/a | u/.wh.am u/am/.wh.a",
+        "u/ u/am/ u/am/a | u/am/.wh.a u/.wh.am",
+    ] {
+        check_stack(
+            stack,
+            &[
+                "error[whiteout-in-deleted] layer 2 of 2 of `app:1`, entry `u/am/a`: a whiteout lies in what the same layer deletes",
+            ],
+        );
+    }
+    check_stack(
+        "u/ u/am/ u/am/a | u/.wh.am u/am/.wh..wh..opq",
+        &[
+            "error[whiteout-in-deleted] layer 2 of 2 of `app:1`, entry `u/am`: a whiteout lies in what the same layer deletes",
+        ],
+    );
+    for (stack, entry) in [
+        ("p=1 p/q/.wh..wh..opq", "p/q/.wh..wh..opq"),
+        ("p=1 p/.wh.x", "p/.wh.x"),
+    ] {
+        let expected = format!(
+            "error[entry-in-file] layer 1 of 1 of `app:1`, entry `{entry}`: something lies in what is no directory"
+        );
+        check_stack(stack, &[&expected]);
+    }
+    for (stack, entry) in [
+        ("a/ a/x | a/.wh.x a/ ./a/.wh.x", "a/x"),
+        ("a/ a/x | a/ a/.wh..wh..opq a/.wh..wh..opq", "a"),
+        ("a/ a/x | a/ l->a a/.wh.x l/.wh.x", "a/x"),
+    ] {
+        let expected = format!(
+            "error[entry-twice] layer 2 of 2 of `app:1`, entry `{entry}`: a layer has one path more than once"
+        );
+        check_stack(stack, &[&expected]);
+    }
+    for sound in [
+        "a/ a/x | a/.wh.x a->b",
+        "a/ a/x | a/.wh.x a=1",
+        "a/ a/b/ a/b/x | a/ a/.wh..wh..opq a/b/.wh.x",
+        "b/ b/x | b/ l->b l/.wh.x",
+    ] {
+        check_stack(sound, &[]);
+    }
+}
+
+#[test]
+fn paths_through_links_of_the_layer() {
+    let dangling = |entry: &str| {
+        format!(
+            "warning[through-dangling-link] layer 2 of 2 of `app:1`, entry `{entry}`: a path leads through a symbolic link of its layer to what only lower layers may have"
+        )
+    };
+    for (layer, entry) in [
+        ("lib->usr/lib lib/new", "lib/new"),
+        ("lib->usr/lib lib/dir/ lib/dir/f", "lib/dir"),
+        ("lib->usr/lib lib/q/new", "lib/q/new"),
+        ("lib->usr/lib lib/.wh.x", "lib/.wh.x"),
+        ("lib->nope lib/.wh..wh..opq", "lib/.wh..wh..opq"),
+    ] {
+        check_stack(
+            &format!("usr/ usr/lib/ usr/lib/x | {layer}"),
+            &[&dangling(entry)],
+        );
+    }
+    check_stack(
+        "etc/ l->/etc k->l l/x=1 k/y=1 l/empty l/d/ l/.wh.z",
+        &[
+            "warning[through-absolute-link] layer 1 of 1 of `app:1`, entry `l/x` and 1 more: a file's path leads through an absolute symbolic link of its layer",
+        ],
+    );
+    check_stack(
+        "etc/ etc/f l->../etc l/x=1 b=>l/f l/.wh.z",
+        &[
+            "error[entry-path] layer 1 of 1 of `app:1`, entry `l/x` and 2 more: the path of an entry leaves the root, or has a NUL byte in it",
+        ],
+    );
+    for sound in [
+        "usr/ s->usr s/q/n",
+        "usr/ b/ b/l->../usr b/l/f=1",
+        "usr/ l->/usr/../../usr l/empty",
+        "e/ e/f=1 l->/e b=>l/f",
+    ] {
+        check_stack(sound, &[]);
+    }
+}
+
+#[test]
+fn more_names_than_a_file_may_have() {
+    let links = |count: usize| {
+        let links = (0..count).map(|n| Entry::new(format!("k/{n:05}"), Kind::Link("g".into())));
+        let all: Vec<Entry> = entries("k/ g=2").into_iter().chain(links).collect();
+        archive(vec![tar(&all)])
+    };
+    check("65,000", &links(64_999), &[]);
+    check(
+        "65,002",
+        &links(65_001),
+        &[
+            "error[too-many-links] layer 1 of 1 of `app:1`, entry `k/64999` and 1 more: a file has more than 65,000 names",
+        ],
+    );
+}
+
+#[test]
 fn attributes() {
     let with_attribute = |key: &str, value: &str| {
         let mut directory = Entry::new("d/", Kind::Directory);

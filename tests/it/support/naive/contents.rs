@@ -49,6 +49,13 @@ fn components(name: &[u8]) -> Result<Vec<&[u8]>, Refusal> {
     Ok(components)
 }
 
+/// A directory and those that it is in, the highest first, without the root.
+fn directories(directory: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let ends = directory.iter().enumerate().filter(|(_, it)| **it == b'/');
+    let ends = ends.map(|(end, _)| end).chain([directory.len()]);
+    ends.filter(|end| *end > 0).map(|end| &directory[..end])
+}
+
 impl Contents {
     /// Reads the entries of one layer.
     pub(crate) fn read(entries: &[Entry]) -> Result<Self, Refusal> {
@@ -56,6 +63,7 @@ impl Contents {
         for entry in entries {
             contents.push(entry)?;
         }
+        contents.settle();
         contents
             .nodes
             .retain(|path, _| !LEFT_OVER.iter().any(|it| path == it || is_inside(path, it)));
@@ -76,21 +84,12 @@ impl Contents {
             return Ok(Path::new());
         };
         let is_left_over = parents.is_empty() && LEFT_OVER.contains(name);
-        let parent = self.resolve(parents)?;
+        let is_marker = !is_left_over && name.starts_with(b".wh.");
+        if is_marker || entry.kind == Kind::Char(0, 0) {
+            return self.marker(parents, name, is_marker);
+        }
+        let parent = self.resolve(parents, false)?;
         self.imply(&parent);
-        if !is_left_over && name.starts_with(b".wh.") {
-            let marker = match name.strip_prefix(b".wh.").unwrap_or_default() {
-                b".wh..opq" => None,
-                b"" | b"." | b".." => return Err("a whiteout of nothing".to_owned()),
-                name => Some(name.to_vec()),
-            };
-            self.markers.insert((parent.clone(), marker));
-            return Ok(join(&parent, name));
-        }
-        if entry.kind == Kind::Char(0, 0) {
-            self.markers.insert((parent.clone(), Some(name.to_vec())));
-            return Ok(join(&parent, name));
-        }
         let path = join(&parent, name);
         let file = match &entry.kind {
             Kind::Directory => {
@@ -110,6 +109,70 @@ impl Contents {
         Ok(path)
     }
 
+    /// Takes a marker: the directory that it is in is the one that its name means here.
+    fn marker(
+        &mut self,
+        parents: &[&[u8]],
+        name: &[u8],
+        has_prefix: bool,
+    ) -> Result<Path, Refusal> {
+        let parent = self.resolve(parents, true)?;
+        let removed = match name.strip_prefix(b".wh.").filter(|_| has_prefix) {
+            Some(b".wh..opq") => None,
+            Some(b"" | b"." | b"..") => return Err("a whiteout of nothing".to_owned()),
+            Some(name) => Some(name.to_vec()),
+            None => Some(name.to_vec()),
+        };
+        self.markers.insert((parent.clone(), removed));
+        Ok(join(&parent, name))
+    }
+
+    /// Drops the markers that lie in what the layer has a file for, or deletes and has
+    /// no entry for, and makes the directories that the others are in.
+    fn settle(&mut self) {
+        let removed = |path: &[u8]| match path.iter().rposition(|it| *it == b'/') {
+            Some(end) => (path[..end].to_vec(), Some(path[end + 1..].to_vec())),
+            None => (Path::new(), Some(path.to_vec())),
+        };
+        let is_void = |directory: &Path| {
+            directories(directory).any(|path| match self.nodes.get(path) {
+                Some(Node::File(_)) => true,
+                Some(Node::Implied | Node::Directory(_)) => false,
+                None => self.markers.contains(&removed(path)),
+            })
+        };
+        let mut markers = self.markers.clone();
+        markers.retain(|(directory, _)| !is_void(directory));
+        for (directory, _) in &markers {
+            self.imply(directory);
+        }
+        self.markers = markers;
+    }
+
+    /// Whether a marker removes what lower layers have at a path.
+    pub(crate) fn removes(&self, path: &[u8]) -> bool {
+        self.markers
+            .iter()
+            .any(|(directory, name)| match name.as_ref() {
+                None => is_inside(path, directory),
+                Some(name) => {
+                    let removed = join(directory, name);
+                    *path == removed || is_inside(path, &removed)
+                }
+            })
+    }
+
+    /// Whether a marker lies in a path, which is then a directory.
+    pub(crate) fn has_marker_in(&self, path: &Path) -> bool {
+        let mut markers = self.markers.iter();
+        markers.any(|(directory, _)| directory == path || is_inside(directory, path))
+    }
+
+    /// What the markers mean.
+    pub(crate) fn markers(&self) -> &BTreeSet<(Path, Option<Vec<u8>>)> {
+        &self.markers
+    }
+
     fn file(&mut self, content: Content) -> usize {
         self.files.push(content);
         self.files.len() - 1
@@ -121,7 +184,7 @@ impl Contents {
         let Some((name, parents)) = components.split_last() else {
             return Err("a hard link to the root".to_owned());
         };
-        let target = join(&self.resolve(parents)?, name);
+        let target = join(&self.resolve(parents, false)?, name);
         if target == path {
             return Err("a hard link to itself".to_owned());
         }
@@ -132,8 +195,8 @@ impl Contents {
         }
     }
 
-    /// Follows the symlinks of this layer.
-    fn resolve(&self, components: &[&[u8]]) -> Result<Path, Refusal> {
+    /// Follows the symlinks of this layer, through files to the letter if that is said.
+    fn resolve(&self, components: &[&[u8]], through_files: bool) -> Result<Path, Refusal> {
         let mut left: Vec<Vec<u8>> = components.iter().rev().map(|it| it.to_vec()).collect();
         let mut path = Path::new();
         let mut followed = 0;
@@ -152,6 +215,10 @@ impl Contents {
                 None | Some(Node::Implied | Node::Directory(_)) => path = next,
                 Some(Node::File(file)) => {
                     let Content::New(Kind::Symlink(target)) = &self.files[*file] else {
+                        if through_files {
+                            path = next;
+                            continue;
+                        }
                         return Err("a file is the parent of an entry".to_owned());
                     };
                     followed += 1;
@@ -170,12 +237,8 @@ impl Contents {
 
     /// Makes a directory, and those that it is in, where there is none.
     fn imply(&mut self, directory: &[u8]) {
-        let ends = directory.iter().enumerate().filter(|(_, it)| **it == b'/');
-        let ends: Vec<usize> = ends.map(|(end, _)| end).chain([directory.len()]).collect();
-        for end in ends.into_iter().filter(|end| *end > 0) {
-            self.nodes
-                .entry(directory[..end].to_vec())
-                .or_insert(Node::Implied);
+        for path in directories(directory) {
+            self.nodes.entry(path.to_vec()).or_insert(Node::Implied);
         }
     }
 

@@ -11,8 +11,7 @@ use super::stack::{Flavour, Numbers};
 /// Left out, since the spec does not say what it means:
 /// - a hard link through a symlink of its layer to a path of the layers below;
 /// - a hard link to a path of the layers below that the same layer removes or
-///   replaces, or whose directory it replaces by the link;
-/// - a whiteout in a directory that the same layer has something else for.
+///   replaces, or whose directory it replaces by the link.
 pub(super) struct Builder<'a> {
     flavour: Flavour,
     below: &'a BTreeMap<Path, Entry>,
@@ -131,6 +130,7 @@ impl<'a> Builder<'a> {
                     2 => [b"../".as_slice(), &self.path(target)].concat(),
                     _ => b"nowhere".to_vec(),
                 };
+                let path = self.in_the_way(choose(&mut kind, 3), path);
                 self.entry(&path, Kind::Symlink(target), meta, place);
             }
             12..=14 => self.link(&path, target, meta, place),
@@ -144,10 +144,10 @@ impl<'a> Builder<'a> {
             17 => self.entry(&path, Kind::Fifo, meta, place),
             18..=21 => {
                 let is_opaque = choose(&mut kind, 3) == 0;
-                let path = if choose(&mut kind, 4) == 0 {
-                    path
-                } else {
-                    self.path_below(target)
+                let path = match choose(&mut kind, 4) {
+                    0 => path,
+                    1 => self.in_deleted(&path).unwrap_or(path),
+                    _ => self.path_below(target),
                 };
                 if !path.is_empty() {
                     self.marker(&path, is_opaque.then_some(()), meta, place);
@@ -184,6 +184,23 @@ impl<'a> Builder<'a> {
             3 if path.len() < 3000 => join(path, &[b'n'; 150]),
             _ => path.clone(),
         }
+    }
+
+    /// The directory of the last marker, if that is wanted, to be replaced.
+    fn in_the_way(&self, choice: usize, path: Path) -> Path {
+        let is_wanted = choice == 0 && self.flavour == Flavour::Any;
+        let directory = self.markers.last().map(|it| it.directory.clone());
+        let directory = directory.filter(|it| is_wanted && !it.is_empty());
+        directory.unwrap_or(path)
+    }
+
+    /// A path in what the last marker deletes.
+    fn in_deleted(&self, path: &[u8]) -> Option<Path> {
+        let victim = self.markers.last()?.victim.as_ref()?;
+        let inside = self.below.keys().find(|it| is_inside(it, victim));
+        let name = path.rsplit(|it| *it == b'/').next().unwrap_or(b"a");
+        let path = inside.cloned().unwrap_or_else(|| join(victim, name));
+        (self.flavour == Flavour::Any && path.len() < 3000).then_some(path)
     }
 
     /// A path that the layers below have; empty if they have none.
@@ -392,22 +409,31 @@ impl<'a> Builder<'a> {
     /// The entries with the markers among them.
     pub(super) fn finish(mut self) -> Vec<Entry> {
         let mut markers = std::mem::take(&mut self.markers);
-        let files = self.paths.iter().filter(|(_, is_directory)| !is_directory);
-        let files: Vec<&Path> = files.map(|(path, _)| path).collect();
-        markers.retain(|marker| {
-            let is_valid = Contents::default().push(&marker.entry).is_ok();
-            let spoils_link = |it: &Path| marker.removes(it) || marker.is_in(it);
-            let is_in_file = files.iter().any(|it| marker.is_in(it));
-            is_valid && !is_in_file && !self.linked.iter().any(spoils_link)
-        });
         match self.flavour {
             Flavour::Any => {
                 for marker in markers {
                     let place = marker.place as usize % (self.entries.len() + 1);
-                    self.entries.insert(place, marker.entry);
+                    let mut entries = self.entries.clone();
+                    entries.insert(place, marker.entry);
+                    let contents = Contents::read(&entries);
+                    let spoils_link = |contents: &Contents| {
+                        let mut linked = self.linked.iter();
+                        linked.any(|it| contents.removes(it) || contents.has_marker_in(it))
+                    };
+                    if contents.is_ok_and(|contents| !spoils_link(&contents)) {
+                        self.entries = entries;
+                    }
                 }
             }
-            Flavour::Docker => self.append_for_docker(markers),
+            Flavour::Docker => {
+                let files = self.paths.iter().filter(|(_, is_directory)| !is_directory);
+                let files: Vec<&Path> = files.map(|(path, _)| path).collect();
+                markers.retain(|marker| {
+                    let is_valid = Contents::default().push(&marker.entry).is_ok();
+                    is_valid && !files.iter().any(|it| marker.is_in(it))
+                });
+                self.append_for_docker(markers);
+            }
         }
         self.entries
     }

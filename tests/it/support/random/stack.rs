@@ -54,17 +54,27 @@ impl Stack {
         layers.map(|it| layer::tar_in(self.dialect, it)).collect()
     }
 
-    /// The stack with the markers of each layer in other places among its entries.
+    /// The stack with the markers of each layer in other places among its entries, where
+    /// they mean the same: no symlink of the layer may come before them, or come after.
     pub(crate) fn with_markers_moved(&self, numbers: &[u32]) -> Self {
         let mut moved = self.clone();
         for layer in &mut moved.layers {
+            let before = layer.clone();
             let is_marker = |it: &Entry| it.is_marker() || it.kind == Kind::Char(0, 0);
             let (mut markers, mut entries): (Vec<_>, Vec<_>) = layer.drain(..).partition(is_marker);
             markers.reverse();
             for (marker, number) in markers.into_iter().zip(numbers.iter().cycle()) {
                 entries.insert(*number as usize % (entries.len() + 1), marker);
             }
-            *layer = entries;
+            let meant = |layer: &[Entry]| {
+                let contents = Contents::read(layer);
+                contents.map(|it| it.markers().clone())
+            };
+            if meant(&entries) == meant(&before) {
+                *layer = entries;
+            } else {
+                *layer = before;
+            }
         }
         moved
     }
