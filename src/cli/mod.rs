@@ -2,7 +2,10 @@
 //! the environment and a terminal.
 
 mod ago;
+mod argument;
 mod convert;
+mod descriptor;
+mod elsewhere;
 mod export;
 mod failure;
 mod field;
@@ -19,6 +22,7 @@ mod progress;
 mod report;
 mod squash;
 mod standard;
+mod suffix;
 mod table;
 mod terminal;
 mod verify;
