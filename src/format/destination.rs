@@ -94,6 +94,8 @@ fn open_path(path: &Path, replace: bool) -> Result<Destination> {
             let device = OpenOptions::new().write(true).open(path).map_err(failed)?;
             return Ok(Destination::Stream(Box::new(device)));
         }
+        // There is nothing in it, as in what mktemp(1) makes.
+        Ok(metadata) if metadata.len() == 0 => {}
         // A link that leads nowhere is something that exists, too.
         _ if !replace && fs::symlink_metadata(path).is_ok() => {
             return Err(Error::OutputExists {

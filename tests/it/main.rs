@@ -30,6 +30,8 @@ mod referrers;
 mod roundtrip;
 mod squash;
 mod streaming;
+mod streams;
+mod suffixes;
 mod verify;
 
 use std::collections::BTreeSet;

@@ -97,138 +97,140 @@ fn a_path_is_a_file_whatever_colons_are_in_it() {
     }
 }
 
+/// Command lines that name an image elsewhere, and what is said of each.
+const ELSEWHERE: [(&[&str], &str); 30] = [
+    (
+        &["convert", "docker-daemon:app:1", "out.tar"],
+        "error: `docker-daemon:app:1`: restow has no transport `docker-daemon`\n  hint: restow reaches no engine and no registry: `docker save app:1 | restow convert - DST`\n",
+    ),
+    (
+        &["convert", "in.tar", "docker-daemon:app:1"],
+        "error: `docker-daemon:app:1`: restow has no transport `docker-daemon`\n  hint: pipe it into the engine: `restow convert --tag app:1 SRC - | docker load`\n",
+    ),
+    (
+        &["export", "in.tar", "docker-daemon:app:1"],
+        "error: `docker-daemon:app:1`: restow has no transport `docker-daemon`\n  hint: pipe it into the engine: `restow export SRC | docker import - app:1`\n",
+    ),
+    (
+        &["import", "rootfs.tar", "docker-daemon:app:1"],
+        "error: `docker-daemon:app:1`: restow has no transport `docker-daemon`\n  hint: pipe it into the engine: `restow import --tag app:1 ROOTFS - | docker load`\n",
+    ),
+    (
+        &["import", "docker-daemon:app:1", "out.tar"],
+        "error: `docker-daemon:app:1`: restow has no transport `docker-daemon`\n  hint: restow reaches no engine and no registry: `docker export CONTAINER | restow import - DST`\n",
+    ),
+    (
+        &[
+            "squash",
+            "--above",
+            "docker-daemon:base",
+            "in.tar",
+            "out.tar",
+        ],
+        "error: `docker-daemon:base`: restow has no transport `docker-daemon`\n  hint: restow reaches no engine and no registry: `docker save base > FILE`, and `--above FILE`\n",
+    ),
+    (
+        &["inspect", "containers-storage:No Name"],
+        "error: `containers-storage:No Name`: restow has no transport `containers-storage`\n  hint: restow reaches no engine and no registry: `podman save NAME | restow inspect -`\n",
+    ),
+    (
+        &["squash", "--all", "in.tar", "containers-storage:app"],
+        "error: `containers-storage:app`: restow has no transport `containers-storage`\n  hint: pipe it into the engine: `restow squash … --tag app SRC - | podman load`\n",
+    ),
+    (
+        &["verify", "docker:nginx"],
+        "error: `docker:nginx`: restow has no transport `docker`\n  hint: restow reaches no engine and no registry: `docker save nginx | restow verify -`\n",
+    ),
+    (
+        &["images", "docker://nginx"],
+        "error: `docker://nginx`: restow has no transport `docker`\n  hint: restow reaches no engine and no registry: `docker save nginx | restow images -`, after `docker pull nginx`\n",
+    ),
+    (
+        &["convert", "in.tar", "docker://example.org/app:1"],
+        "error: `docker://example.org/app:1`: restow has no transport `docker`\n  hint: restow reaches no registry: `restow convert SRC oci:DIR`, then `skopeo copy oci:DIR docker://example.org/app:1`\n",
+    ),
+    (
+        &["history", "nginx:latest"],
+        "error: `nginx:latest`: restow has no transport `nginx`\n  hint: restow reaches no engine and no registry: `docker save nginx:latest | restow history -`; a file of that name is `./nginx:latest`\n",
+    ),
+    (
+        &["convert", "localhost:5000/app:1", "out.tar"],
+        "error: `localhost:5000/app:1`: restow has no transport `localhost`\n  hint: restow reaches no engine and no registry: `docker save localhost:5000/app:1 | restow convert - DST`; a file of that name is `./localhost:5000/app:1`\n",
+    ),
+    (
+        &["convert", "https://example.org/app.tar", "out.tar"],
+        "error: `https://example.org/app.tar`: restow has no transport `https`\n  hint: restow fetches nothing: `curl -fL https://example.org/app.tar | restow convert - DST`\n",
+    ),
+    (
+        &["convert", "in.tar", "https://example.org/app.tar"],
+        "error: `https://example.org/app.tar`: restow has no transport `https`\n  hint: restow writes files: write one, and upload that\n",
+    ),
+    (
+        &["convert", "file:///srv/app.tar", "out.tar"],
+        "error: `file:///srv/app.tar`: restow has no transport `file`\n  hint: a file is named by its path alone: `/srv/app.tar`\n",
+    ),
+    (
+        &["convert", "dir:saved", "oci:out"],
+        "error: `dir:saved`: restow has no transport `dir`\n  hint: `dir:` is not supported: `skopeo copy dir:saved oci:DIR` makes a layout of it\n",
+    ),
+    (
+        &["convert", "in.tar", "dir:saved"],
+        "error: `dir:saved`: restow has no transport `dir`\n  hint: `dir:` is not supported: `restow convert SRC oci:DIR`, then `skopeo copy oci:DIR dir:saved`\n",
+    ),
+    (
+        &["export", "in.tar", "dir:saved"],
+        "error: `dir:saved`: restow has no transport `dir`\n  hint: `dir:` is not supported, and `export` writes a tar\n",
+    ),
+    (
+        &["convert", "in.tar", "sif:app.sif"],
+        "error: `sif:app.sif`: restow has no transport `sif`\n  hint: `sif:` is not supported: `restow convert SRC FILE`, then `apptainer build app.sif docker-archive:FILE`\n",
+    ),
+    (
+        &["convert", "in.tar", "docker-archve:out.tar"],
+        "error: `docker-archve:out.tar`: restow has no transport `docker-archve`\n  hint: did you mean `docker-archive:out.tar`? A file of that name is `./docker-archve:out.tar`\n",
+    ),
+    (
+        &["convert", "OCI:layout:app:1", "out.tar"],
+        "error: `OCI:layout:app:1`: restow has no transport `OCI`\n  hint: did you mean `oci:layout:app:1`? A file of that name is `./OCI:layout:app:1`\n",
+    ),
+    (
+        &["images", "oci-layout:layout"],
+        "error: `oci-layout:layout`: restow has no transport `oci-layout`\n  hint: did you mean `oci:layout`? A file of that name is `./oci-layout:layout`\n",
+    ),
+    (
+        &["images", "oic-archive:in.tar"],
+        "error: `oic-archive:in.tar`: restow has no transport `oic-archive`\n  hint: did you mean `oci-archive:in.tar`? A file of that name is `./oic-archive:in.tar`\n",
+    ),
+    (
+        &["inspect", "layout:app:1"],
+        "error: `layout:app:1`: restow has no transport `layout`\n  hint: an image in a layout is named as `oci:layout:app:1`; a file of that name is `./layout:app:1`\n",
+    ),
+    (
+        &["inspect", "in.tar:app:1"],
+        "error: `in.tar:app:1`: restow has no transport `in.tar`\n  hint: an image in an archive is named as `docker-archive:in.tar:app:1`; a file of that name is `./in.tar:app:1`\n",
+    ),
+    (
+        &["convert", "in.tar", "new:1"],
+        "error: `new:1`: restow has no transport `new`\n  hint: an image gets its name as `restow convert --tag new:1 SRC FILE`; a file of that name is `./new:1`\n",
+    ),
+    (
+        &["import", "rootfs.tar", "new:1"],
+        "error: `new:1`: restow has no transport `new`\n  hint: an image gets its name as `restow import --tag new:1 ROOTFS FILE`; a file of that name is `./new:1`\n",
+    ),
+    (
+        &["import", "rootfs.tar", "user/new:1"],
+        "error: `user/new:1` is the name of an image, and DST a file\n  hint: an image gets its name as `restow import --tag user/new:1 ROOTFS FILE`\n",
+    ),
+    (
+        &["export", "in.tar", ":x"],
+        "error: `:x`: there is no transport before the colon\n  hint: a file of that name is `./:x`\n",
+    ),
+];
+
 #[test]
 fn who_names_an_engine_is_told_the_pipe() {
     let sandbox = sandbox();
-    let cases: [(&[&str], &str); 30] = [
-        (
-            &["convert", "docker-daemon:app:1", "out.tar"],
-            "error: `docker-daemon:app:1`: restow has no transport `docker-daemon`\n  hint: restow reaches no engine and no registry: `docker save app:1 | restow convert - DST`\n",
-        ),
-        (
-            &["convert", "in.tar", "docker-daemon:app:1"],
-            "error: `docker-daemon:app:1`: restow has no transport `docker-daemon`\n  hint: pipe it into the engine: `restow convert --tag app:1 SRC - | docker load`\n",
-        ),
-        (
-            &["export", "in.tar", "docker-daemon:app:1"],
-            "error: `docker-daemon:app:1`: restow has no transport `docker-daemon`\n  hint: pipe it into the engine: `restow export SRC | docker import - app:1`\n",
-        ),
-        (
-            &["import", "rootfs.tar", "docker-daemon:app:1"],
-            "error: `docker-daemon:app:1`: restow has no transport `docker-daemon`\n  hint: pipe it into the engine: `restow import --tag app:1 ROOTFS - | docker load`\n",
-        ),
-        (
-            &["import", "docker-daemon:app:1", "out.tar"],
-            "error: `docker-daemon:app:1`: restow has no transport `docker-daemon`\n  hint: restow reaches no engine and no registry: `docker export CONTAINER | restow import - DST`\n",
-        ),
-        (
-            &[
-                "squash",
-                "--above",
-                "docker-daemon:base",
-                "in.tar",
-                "out.tar",
-            ],
-            "error: `docker-daemon:base`: restow has no transport `docker-daemon`\n  hint: restow reaches no engine and no registry: `docker save base > FILE`, and `--above FILE`\n",
-        ),
-        (
-            &["inspect", "containers-storage:No Name"],
-            "error: `containers-storage:No Name`: restow has no transport `containers-storage`\n  hint: restow reaches no engine and no registry: `podman save NAME | restow inspect -`\n",
-        ),
-        (
-            &["squash", "--all", "in.tar", "containers-storage:app"],
-            "error: `containers-storage:app`: restow has no transport `containers-storage`\n  hint: pipe it into the engine: `restow squash … --tag app SRC - | podman load`\n",
-        ),
-        (
-            &["verify", "docker:nginx"],
-            "error: `docker:nginx`: restow has no transport `docker`\n  hint: restow reaches no engine and no registry: `docker save nginx | restow verify -`\n",
-        ),
-        (
-            &["images", "docker://nginx"],
-            "error: `docker://nginx`: restow has no transport `docker`\n  hint: restow reaches no engine and no registry: `docker save nginx | restow images -`, after `docker pull nginx`\n",
-        ),
-        (
-            &["convert", "in.tar", "docker://example.org/app:1"],
-            "error: `docker://example.org/app:1`: restow has no transport `docker`\n  hint: restow reaches no registry: `restow convert SRC oci:DIR`, then `skopeo copy oci:DIR docker://example.org/app:1`\n",
-        ),
-        (
-            &["history", "nginx:latest"],
-            "error: `nginx:latest`: restow has no transport `nginx`\n  hint: restow reaches no engine and no registry: `docker save nginx:latest | restow history -`; a file of that name is `./nginx:latest`\n",
-        ),
-        (
-            &["convert", "localhost:5000/app:1", "out.tar"],
-            "error: `localhost:5000/app:1`: restow has no transport `localhost`\n  hint: restow reaches no engine and no registry: `docker save localhost:5000/app:1 | restow convert - DST`; a file of that name is `./localhost:5000/app:1`\n",
-        ),
-        (
-            &["convert", "https://example.org/app.tar", "out.tar"],
-            "error: `https://example.org/app.tar`: restow has no transport `https`\n  hint: restow fetches nothing: `curl -fL https://example.org/app.tar | restow convert - DST`\n",
-        ),
-        (
-            &["convert", "in.tar", "https://example.org/app.tar"],
-            "error: `https://example.org/app.tar`: restow has no transport `https`\n  hint: restow writes files: write one, and upload that\n",
-        ),
-        (
-            &["convert", "file:///srv/app.tar", "out.tar"],
-            "error: `file:///srv/app.tar`: restow has no transport `file`\n  hint: a file is named by its path alone: `/srv/app.tar`\n",
-        ),
-        (
-            &["convert", "dir:saved", "oci:out"],
-            "error: `dir:saved`: restow has no transport `dir`\n  hint: `dir:` is not supported: `skopeo copy dir:saved oci:DIR` makes a layout of it\n",
-        ),
-        (
-            &["convert", "in.tar", "dir:saved"],
-            "error: `dir:saved`: restow has no transport `dir`\n  hint: `dir:` is not supported: `restow convert SRC oci:DIR`, then `skopeo copy oci:DIR dir:saved`\n",
-        ),
-        (
-            &["export", "in.tar", "dir:saved"],
-            "error: `dir:saved`: restow has no transport `dir`\n  hint: `dir:` is not supported, and `export` writes a tar\n",
-        ),
-        (
-            &["convert", "in.tar", "sif:app.sif"],
-            "error: `sif:app.sif`: restow has no transport `sif`\n  hint: `sif:` is not supported: `restow convert SRC FILE`, then `apptainer build app.sif docker-archive:FILE`\n",
-        ),
-        (
-            &["convert", "in.tar", "docker-archve:out.tar"],
-            "error: `docker-archve:out.tar`: restow has no transport `docker-archve`\n  hint: did you mean `docker-archive:out.tar`? A file of that name is `./docker-archve:out.tar`\n",
-        ),
-        (
-            &["convert", "OCI:layout:app:1", "out.tar"],
-            "error: `OCI:layout:app:1`: restow has no transport `OCI`\n  hint: did you mean `oci:layout:app:1`? A file of that name is `./OCI:layout:app:1`\n",
-        ),
-        (
-            &["images", "oci-layout:layout"],
-            "error: `oci-layout:layout`: restow has no transport `oci-layout`\n  hint: did you mean `oci:layout`? A file of that name is `./oci-layout:layout`\n",
-        ),
-        (
-            &["images", "oic-archive:in.tar"],
-            "error: `oic-archive:in.tar`: restow has no transport `oic-archive`\n  hint: did you mean `oci-archive:in.tar`? A file of that name is `./oic-archive:in.tar`\n",
-        ),
-        (
-            &["inspect", "layout:app:1"],
-            "error: `layout:app:1`: restow has no transport `layout`\n  hint: an image in a layout is named as `oci:layout:app:1`; a file of that name is `./layout:app:1`\n",
-        ),
-        (
-            &["inspect", "in.tar:app:1"],
-            "error: `in.tar:app:1`: restow has no transport `in.tar`\n  hint: an image in an archive is named as `docker-archive:in.tar:app:1`; a file of that name is `./in.tar:app:1`\n",
-        ),
-        (
-            &["convert", "in.tar", "new:1"],
-            "error: `new:1`: restow has no transport `new`\n  hint: an image gets its name as `restow convert --tag new:1 SRC FILE`; a file of that name is `./new:1`\n",
-        ),
-        (
-            &["import", "rootfs.tar", "new:1"],
-            "error: `new:1`: restow has no transport `new`\n  hint: an image gets its name as `restow import --tag new:1 ROOTFS FILE`; a file of that name is `./new:1`\n",
-        ),
-        (
-            &["import", "rootfs.tar", "user/new:1"],
-            "error: `user/new:1` is the name of an image, and DST a file\n  hint: an image gets its name as `restow import --tag user/new:1 ROOTFS FILE`\n",
-        ),
-        (
-            &["export", "in.tar", ":x"],
-            "error: `:x`: there is no transport before the colon\n  hint: a file of that name is `./:x`\n",
-        ),
-    ];
-    for (arguments, says) in cases {
+    for (arguments, says) in ELSEWHERE {
         is_refused(&sandbox, arguments, says);
     }
 }
