@@ -4,20 +4,20 @@ use std::ffi::OsString;
 
 use clap::Args;
 use restow::event::{Event, Watch};
-use restow::format::{self, Format, Opening};
+use restow::format::{self, Opening};
 use restow::image::{Platform, Reference};
 use restow::ops::{self, Compress, Context, ConvertOptions, Selector};
 use serde_json::Value;
 
 use crate::cli::Global;
+use crate::cli::argument::{destination_of, source_of};
 use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::Location;
-use crate::cli::options::{
-    To, check_paths, names, output_format, parse_compress, selector, source_date_epoch,
-};
+use crate::cli::options::{To, names, output_format, parse_compress, selector, source_date_epoch};
 use crate::cli::output::{Output, json_text};
-use crate::cli::standard;
+use crate::cli::standard::{self, Writing};
+use crate::cli::suffix;
 use crate::cli::written::{self, check_json};
 
 /// Convert images from any format to any other
@@ -74,23 +74,31 @@ pub(super) fn run(
     output: &Output,
     interrupt: &Interrupt,
 ) -> Result<(), Failure> {
-    let source = Location::parse(&arguments.source);
-    let destination = Location::parse(&arguments.destination);
-    check_paths(&[("SRC", &source), ("DST", &destination)])?;
+    let source = Location::parse(&arguments.source, source_of("restow convert - DST"))?;
+    let destination = Location::parse(
+        &arguments.destination,
+        destination_of("restow convert", "SRC"),
+    )?;
     check_json(arguments.json, &destination)?;
-    let format = output_format(&destination, arguments.to)?.unwrap_or(Format::DockerArchive);
+    let format = output_format(&destination, arguments.to)?;
+    let writing = Writing {
+        replace: arguments.force,
+        recoding: suffix::recoding(&destination, format)?,
+        jobs: global.jobs(),
+    };
     let options = ConvertOptions {
         image: selector(&source, arguments.image.clone())?,
         platform: arguments.platform.clone(),
         names: names(&destination, format, &arguments.tags)?,
         compress: arguments.compress,
     };
+    let created = source_date_epoch()?;
     let observer = |event: Event<'_>| output.event(&event);
     let watch = Watch::new(&observer, interrupt.flag());
     let temporary_directory = global.temporary_directory();
-    let place = standard::create(destination.place, arguments.force)?;
-    let input = standard::open(source.place, interrupt)?;
-    // The output first: if it is in the way, nothing was read for nothing.
+    let input = standard::open(&source, Some(&destination), interrupt)?;
+    // If the output is in the way, nothing was read for nothing.
+    let place = standard::create(&destination, writing)?;
     let sink = format::create(format, place, &temporary_directory)?;
     let opening = Opening {
         format: source.format,
@@ -98,7 +106,7 @@ pub(super) fn run(
         temporary_directory: &temporary_directory,
         measures: options.compress == Compress::Keep,
         platform: options.platform.as_ref(),
-        created: source_date_epoch()?,
+        created,
         watch,
     };
     let context = Context {

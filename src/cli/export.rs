@@ -9,12 +9,14 @@ use restow::format::{self, Format, Opening, RootfsSink};
 use restow::ops::{self, Compress, Context, ExportOptions};
 
 use crate::cli::Global;
+use crate::cli::argument::{Argument, Role, source_of};
 use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::Location;
-use crate::cli::options::{Choice, check_paths, parse_compress, selector, source_date_epoch};
+use crate::cli::options::{Choice, parse_compress, selector, source_date_epoch};
 use crate::cli::output::Output;
-use crate::cli::standard;
+use crate::cli::standard::{self, Writing};
+use crate::cli::suffix;
 
 /// Write the merged tree of an image as a root filesystem in a tar
 ///
@@ -33,9 +35,11 @@ pub(super) struct Arguments {
     #[command(flatten)]
     choice: Choice,
 
-    /// Compress the tar: none, gzip[:LEVEL] or zstd[:LEVEL]
-    #[arg(long, value_name = "HOW", default_value = "none", value_parser = parse_recoding)]
-    compress: Recoding,
+    /// Compress the tar: none, gzip[:LEVEL] or zstd[:LEVEL] [default: as DST ends]
+    ///
+    /// A DST called .gz, .tgz, .zst or .tzst is compressed so, and any other not.
+    #[arg(long, value_name = "HOW", value_parser = parse_recoding)]
+    compress: Option<Recoding>,
 
     /// Replace an output file that exists
     #[arg(long, short)]
@@ -49,6 +53,30 @@ fn parse_recoding(text: &str) -> Result<Recoding, String> {
     }
 }
 
+const DESTINATION: Argument = Argument {
+    name: "DST",
+    role: Role::Tree("restow export SRC"),
+};
+
+/// How the tar is compressed: as the name of the output says, and no other than that.
+fn compression(asked: Option<Recoding>, destination: &Location) -> Result<Recoding, Failure> {
+    let named = suffix::recoding(destination, Format::Rootfs)?;
+    match (asked, named) {
+        (Some(asked), Some(named)) if asked.compression() != named.compression() => {
+            Err(Failure::Usage {
+                message: format!(
+                    "DST is called as what is compressed with {}, and `--compress` says {}",
+                    named.compression(),
+                    asked.compression()
+                ),
+                hint: Some("leave `--compress` out, or give DST another name"),
+            })
+        }
+        (Some(recoding), _) | (None, Some(recoding)) => Ok(recoding),
+        (None, None) => Ok(Recoding::None),
+    }
+}
+
 /// Runs the command.
 pub(super) fn run(
     arguments: &Arguments,
@@ -56,9 +84,8 @@ pub(super) fn run(
     output: &Output,
     interrupt: &Interrupt,
 ) -> Result<(), Failure> {
-    let source = Location::parse(&arguments.source);
-    let destination = Location::parse(&arguments.destination);
-    check_paths(&[("SRC", &source), ("DST", &destination)])?;
+    let source = Location::parse(&arguments.source, source_of("restow export - DST"))?;
+    let destination = Location::parse(&arguments.destination, DESTINATION)?;
     if destination
         .format
         .is_some_and(|format| format != Format::Rootfs)
@@ -72,15 +99,21 @@ pub(super) fn run(
     let options = ExportOptions {
         image: selector(&source, arguments.choice.image.clone())?,
         platform: arguments.choice.platform.clone(),
-        compress: arguments.compress,
+        compress: compression(arguments.compress, &destination)?,
         created: created.unwrap_or(0),
     };
     let observer = |event: Event<'_>| output.event(&event);
     let watch = Watch::new(&observer, interrupt.flag());
     let temporary_directory = global.temporary_directory();
-    // The output first: if it is in the way, nothing was read for nothing.
-    let sink = RootfsSink::create(standard::create(destination.place, arguments.force)?)?;
-    let input = standard::open(source.place, interrupt)?;
+    let input = standard::open(&source, Some(&destination), interrupt)?;
+    // If the output is in the way, nothing was read for nothing.
+    let writing = Writing {
+        replace: arguments.force,
+        // The tree is compressed while it is written.
+        recoding: None,
+        jobs: global.jobs(),
+    };
+    let sink = RootfsSink::create(standard::create(&destination, writing)?)?;
     let opening = Opening {
         format: source.format,
         staging: None,

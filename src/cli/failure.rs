@@ -32,6 +32,22 @@ pub(super) enum Failure {
         /// How many.
         errors: usize,
     },
+    /// An input is not there, and there is advice for that.
+    #[error("{error}")]
+    Missing {
+        /// What the library says.
+        error: Box<Error>,
+        /// What may have been meant.
+        hint: String,
+    },
+    /// What was typed names something that restow does not reach.
+    #[error("{message}")]
+    Name {
+        /// What is wrong.
+        message: String,
+        /// What would be right.
+        hint: String,
+    },
     /// The command line contradicts itself, or asks for what cannot be.
     #[error("{message}")]
     Usage {

@@ -7,11 +7,12 @@ use restow::ops::{self, HistoryReport, HistoryStep, InspectOptions};
 use serde_json::{Value, json};
 
 use crate::cli::Global;
+use crate::cli::argument::source_of;
 use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::Location;
 use crate::cli::look::{Looking, SHORT_TEXT, Shown, Style, add_sizes, digest_json, fields};
-use crate::cli::options::{Choice, check_paths, selector};
+use crate::cli::options::{Choice, selector};
 use crate::cli::output::{Output, json_text};
 use crate::cli::table::{Column, Content, Spacing, Table, ellipsis};
 
@@ -43,8 +44,7 @@ pub(super) fn run(
     output: &Output,
     interrupt: &Interrupt,
 ) -> Result<(), Failure> {
-    let source = Location::parse(&arguments.source);
-    check_paths(&[("SRC", &source)])?;
+    let source = Location::parse(&arguments.source, source_of("restow history -"))?;
     let options = InspectOptions {
         image: selector(&source, arguments.choice.image.clone())?,
         platform: arguments.choice.platform.clone(),

@@ -9,13 +9,14 @@ use restow::ops::{self, Found, FoundImage, FoundKind, ImagesOptions, ImagesRepor
 use serde_json::{Value, json};
 
 use crate::cli::Global;
+use crate::cli::argument::source_of;
 use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::{Location, Place};
 use crate::cli::look::{
     Looking, NONE, Shown, Style, add_sizes, digest_json, fields, repository_and_tag, typed,
 };
-use crate::cli::options::{check_paths, selector};
+use crate::cli::options::selector;
 use crate::cli::output::{Output, json_text};
 use crate::cli::report::report;
 use crate::cli::table::{Column, Content, Spacing, Table};
@@ -76,10 +77,9 @@ pub(super) fn run(
     interrupt: &Interrupt,
 ) -> Result<(), Failure> {
     let sources = &arguments.sources;
-    let locations: Vec<Location> = sources.iter().map(|it| Location::parse(it)).collect();
-    for location in &locations {
-        check_paths(&[("SRC", location)])?;
-    }
+    let argument = source_of("restow images -");
+    let locations = sources.iter().map(|it| Location::parse(it, argument));
+    let locations = locations.collect::<Result<Vec<Location>, Failure>>()?;
     let standard = locations.iter().filter(|it| it.place == Place::Standard);
     if standard.count() > 1 {
         return Err(Failure::Usage {

@@ -4,20 +4,20 @@ use std::ffi::OsString;
 
 use clap::Args;
 use restow::event::{Event, Watch};
-use restow::format::{self, Format, Opening, RootfsInput};
+use restow::format::{self, Format, Input, Opening, RootfsInput};
 use restow::image::{Changes, Config, Document, Platform, Reference, Timestamp};
 use restow::ops::{self, Compress, Context, ImportOptions};
 use serde_json::Value;
 
 use crate::cli::Global;
+use crate::cli::argument::{Argument, Role, destination_of};
 use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::{Location, Place};
-use crate::cli::options::{
-    To, check_paths, names, output_format, parse_compress, selector, source_date_epoch,
-};
+use crate::cli::options::{To, names, output_format, parse_compress, selector, source_date_epoch};
 use crate::cli::output::{Output, json_text};
-use crate::cli::standard;
+use crate::cli::standard::{self, Writing};
+use crate::cli::suffix;
 use crate::cli::written::{self, check_json};
 
 /// Make an image of one layer from a root filesystem in a tar
@@ -94,6 +94,16 @@ fn parse_created(text: &str) -> Result<Timestamp, String> {
     }
 }
 
+const ROOTFS: Argument = Argument {
+    name: "ROOTFS",
+    role: Role::Rootfs("restow import - DST"),
+};
+
+const CONFIG_FROM: Argument = Argument {
+    name: "IMAGE",
+    role: Role::Option("--config-from"),
+};
+
 /// Runs the command.
 pub(super) fn run(
     arguments: &Arguments,
@@ -101,9 +111,11 @@ pub(super) fn run(
     output: &Output,
     interrupt: &Interrupt,
 ) -> Result<(), Failure> {
-    let source = Location::parse(&arguments.source);
-    let destination = Location::parse(&arguments.destination);
-    check_paths(&[("ROOTFS", &source), ("DST", &destination)])?;
+    let source = Location::parse(&arguments.source, ROOTFS)?;
+    let destination = Location::parse(
+        &arguments.destination,
+        destination_of("restow import", "ROOTFS"),
+    )?;
     if source.format.is_some_and(|format| format != Format::Rootfs) {
         return Err(Failure::Usage {
             message: "ROOTFS names an image, and a root filesystem was expected".to_owned(),
@@ -111,7 +123,15 @@ pub(super) fn run(
         });
     }
     check_json(arguments.json, &destination)?;
-    let format = output_format(&destination, arguments.to)?.unwrap_or(Format::DockerArchive);
+    let image = arguments.config_from.as_ref();
+    let image = image.map(|image| config_location(image, &source));
+    let image = image.transpose()?;
+    let format = output_format(&destination, arguments.to)?;
+    let writing = Writing {
+        replace: arguments.force,
+        recoding: suffix::recoding(&destination, format)?,
+        jobs: global.jobs(),
+    };
     let names = names(&destination, format, &arguments.tags)?;
     let changes = Changes::parse(&arguments.changes).map_err(|error| Failure::Usage {
         message: error.to_string(),
@@ -129,11 +149,19 @@ pub(super) fn run(
         jobs: global.jobs(),
         temporary_directory: &temporary_directory,
     };
-    let place = standard::create(destination.place, arguments.force)?;
-    // The output first: if it is in the way, nothing was read for nothing.
+    let input = standard::open(&source, Some(&destination), interrupt)?;
+    let image = match image {
+        Some(location) => {
+            let input = standard::open(&location, None, interrupt)?;
+            Some((location, input))
+        }
+        None => None,
+    };
+    let place = standard::create(&destination, writing)?;
+    // If the output is in the way, nothing was read for nothing.
     let sink = format::create(format, place, &temporary_directory)?;
-    let config = match &arguments.config_from {
-        Some(image) => Some(config_from(image, arguments, interrupt, context)?),
+    let config = match image {
+        Some((location, input)) => Some(config_from(&location, input, arguments, context)?),
         None => None,
     };
     let options = ImportOptions {
@@ -145,7 +173,6 @@ pub(super) fn run(
         config,
         changes,
     };
-    let input = standard::open(source.place, interrupt)?;
     let report = ops::import(RootfsInput::new(input)?, sink, &options, context)?;
     if arguments.json {
         let target = Some(arguments.destination.as_os_str());
@@ -155,23 +182,26 @@ pub(super) fn run(
     Ok(())
 }
 
-/// The config of the image that was named.
-fn config_from(
-    image: &OsString,
-    arguments: &Arguments,
-    interrupt: &Interrupt,
-    context: Context<'_>,
-) -> Result<Document<Config>, Failure> {
-    let location = Location::parse(image);
-    check_paths(&[("IMAGE", &location)])?;
-    if location.place == Place::Standard && arguments.source.as_os_str() == "-" {
+/// Where the image is whose config is taken.
+fn config_location(image: &OsString, rootfs: &Location) -> Result<Location, Failure> {
+    let location = Location::parse(image, CONFIG_FROM)?;
+    if location.place == Place::Standard && rootfs.place == Place::Standard {
         return Err(Failure::Usage {
             message: "ROOTFS and IMAGE cannot both be standard input".to_owned(),
             hint: None,
         });
     }
-    let selector = selector(&location, None)?;
-    let input = standard::open(location.place, interrupt)?;
+    Ok(location)
+}
+
+/// The config of the image that was named.
+fn config_from(
+    location: &Location,
+    input: Input,
+    arguments: &Arguments,
+    context: Context<'_>,
+) -> Result<Document<Config>, Failure> {
+    let selector = selector(location, None)?;
     let opening = Opening {
         format: location.format,
         staging: None,

@@ -9,13 +9,14 @@ use restow::ops::{self, InspectOptions, InspectedLayer, Inspection, RawDocument}
 use serde_json::{Value, json};
 
 use crate::cli::Global;
+use crate::cli::argument::source_of;
 use crate::cli::failure::Failure;
 use crate::cli::field::FieldPath;
 use crate::cli::history::entry_json;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::Location;
 use crate::cli::look::{Looking, NONE, SHORT_TEXT, Style, add_sizes, digest_json, fields, typed};
-use crate::cli::options::{Choice, check_paths, selector};
+use crate::cli::options::{Choice, selector};
 use crate::cli::output::{Output, escaped, json_text, size};
 use crate::cli::table::{Column, Content, Spacing, Table, ellipsis};
 use crate::cli::terminal::Terminal;
@@ -80,8 +81,7 @@ pub(super) fn run(
     output: &Output,
     interrupt: &Interrupt,
 ) -> Result<(), Failure> {
-    let location = Location::parse(&arguments.source);
-    check_paths(&[("SRC", &location)])?;
+    let location = Location::parse(&arguments.source, source_of("restow inspect -"))?;
     // Only these are found in the layers, which may have to be unpacked for them.
     let of_layers = |field: &str| ["layers", "unpacked_size", "content_size"].contains(&field);
     let first = arguments.format.as_ref().map(FieldPath::first);

@@ -2,9 +2,14 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use restow::format::Format;
+
+use crate::cli::argument::{Argument, Role};
+use crate::cli::descriptor;
+use crate::cli::elsewhere::{self, TRANSPORTS};
+use crate::cli::failure::Failure;
 
 /// What the user typed for an input or an output.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,8 +18,10 @@ pub(super) struct Location {
     pub(super) format: Option<Format>,
     /// Where it is.
     pub(super) place: Place,
-    /// The part behind the path, if there is one.
+    /// The part after the path, if there is one.
     pub(super) reference: Option<String>,
+    /// Where it was typed.
+    pub(super) argument: Argument,
 }
 
 /// A path, or one of the standard streams.
@@ -22,55 +29,84 @@ pub(super) struct Location {
 pub(super) enum Place {
     /// A file or a folder.
     Path(PathBuf),
-    /// `-`.
+    /// `-`, or a path that means the same stream.
     Standard,
 }
 
-const TRANSPORTS: [Format; 4] = [
-    Format::DockerArchive,
-    Format::OciDirectory,
-    Format::OciArchive,
-    Format::Rootfs,
-];
-
 impl Location {
-    /// Takes an argument apart, as containers-transports(5) does: behind a known
-    /// transport, the path goes up to the next colon. Without one all of it is a
-    /// path, so that any file can be named.
-    pub(super) fn parse(text: &OsStr) -> Self {
+    /// Takes an argument apart, as containers-transports(5) does: after a transport, the
+    /// path goes up to the next colon. Without one all of it is a path.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no path, or if a word before a colon is no transport. It is never
+    /// taken for a part of a file name, since the user may well mean an engine: a file
+    /// whose name has a colon is named with a slash before it, as `./a:b`.
+    pub(super) fn parse(text: &OsStr, argument: Argument) -> Result<Self, Failure> {
         let bytes = text.as_bytes();
-        for format in TRANSPORTS {
-            let prefix = format!("{format}:");
-            let Some(rest) = bytes.strip_prefix(prefix.as_bytes()) else {
-                continue;
-            };
-            let colon = match format {
-                Format::Rootfs => None,
-                _ => rest.iter().position(|byte| *byte == b':'),
-            };
-            let (path, reference) = match colon {
-                Some(colon) => (&rest[..colon], Some(&rest[colon + 1..])),
-                None => (rest, None),
-            };
-            return Self {
-                format: Some(format),
-                place: Place::parse(path),
-                reference: reference.map(|text| String::from_utf8_lossy(text).into_owned()),
-            };
+        let (format, rest) = match word_before_colon(bytes) {
+            None => (None, bytes),
+            Some(word) => {
+                let named = |format: &Format| format.transport().as_bytes() == word;
+                let Some(format) = TRANSPORTS.into_iter().find(named) else {
+                    return Err(elsewhere::refuse(text, word.len(), argument));
+                };
+                (Some(format), &bytes[word.len() + 1..])
+            }
+        };
+        let colon = match format {
+            None | Some(Format::Rootfs) => None,
+            Some(_) => rest.iter().position(|byte| *byte == b':'),
+        };
+        let (path, reference) = match colon {
+            Some(colon) => (&rest[..colon], Some(&rest[colon + 1..])),
+            None => (rest, None),
+        };
+        if path.is_empty() {
+            return Err(Failure::Usage {
+                message: format!("{} has no path", argument.name),
+                hint: None,
+            });
         }
-        Self {
-            format: None,
-            place: Place::parse(bytes),
-            reference: None,
+        let place = Place::parse(path, argument.role);
+        if let (None, Place::Path(path)) = (format, &place) {
+            elsewhere::check_no_reference(path, argument)?;
+        }
+        Ok(Self {
+            format,
+            place,
+            reference: reference.map(|text| String::from_utf8_lossy(text).into_owned()),
+            argument,
+        })
+    }
+
+    /// The path, unless it is a standard stream.
+    pub(super) fn path(&self) -> Option<&Path> {
+        match &self.place {
+            Place::Path(path) => Some(path),
+            Place::Standard => None,
         }
     }
 }
 
+/// The part of a name before its first colon, unless it is that of a path.
+fn word_before_colon(bytes: &[u8]) -> Option<&[u8]> {
+    let end = bytes.iter().position(|byte| matches!(byte, b':' | b'/'))?;
+    (bytes[end] == b':').then(|| &bytes[..end])
+}
+
 impl Place {
-    fn parse(bytes: &[u8]) -> Self {
-        match bytes {
-            b"-" => Self::Standard,
-            path => Self::Path(OsString::from_vec(path.to_vec()).into()),
+    fn parse(bytes: &[u8], role: Role) -> Self {
+        let path = PathBuf::from(OsString::from_vec(bytes.to_vec()));
+        let own = if role.is_output() {
+            descriptor::STDOUT
+        } else {
+            descriptor::STDIN
+        };
+        if bytes == b"-" || descriptor::of_path(&path) == Some(own) {
+            Self::Standard
+        } else {
+            Self::Path(path)
         }
     }
 }
@@ -79,14 +115,23 @@ impl Place {
 mod tests {
     use super::*;
 
+    const SRC: Argument = Argument {
+        name: "SRC",
+        role: Role::Images("restow convert - DST"),
+    };
+
     #[test]
     fn names_are_taken_apart_as_in_skopeo() {
         let path = |path: &str| Place::Path(path.into());
         let cases = [
             ("app.tar", None, path("app.tar"), None),
             ("./oci:x", None, path("./oci:x"), None),
-            ("a:b.tar", None, path("a:b.tar"), None),
+            ("./a:b.tar", None, path("./a:b.tar"), None),
+            ("/a:b.tar", None, path("/a:b.tar"), None),
+            ("a/b:c", None, path("a/b:c"), None),
             ("-", None, Place::Standard, None),
+            ("/dev/stdin", None, Place::Standard, None),
+            ("/dev/stdout", None, path("/dev/stdout"), None),
             (
                 "docker-archive:a.tar",
                 Some(Format::DockerArchive),
@@ -124,8 +169,22 @@ mod tests {
                 format,
                 place,
                 reference: reference.map(str::to_owned),
+                argument: SRC,
             };
-            assert_eq!(Location::parse(OsStr::new(text)), expected);
+            let location = Location::parse(OsStr::new(text), SRC).unwrap();
+            assert_eq!(location, expected);
+        }
+    }
+
+    #[test]
+    fn a_word_before_a_colon_is_a_transport() {
+        for text in ["a:b.tar", "OCI:x", ":x", "dir:", "docker://a/b:c", "ö:x"] {
+            let refused = Location::parse(OsStr::new(text), SRC);
+            assert!(matches!(refused, Err(Failure::Name { .. })), "{text}");
+        }
+        for text in ["", "oci:", "docker-archive::app:1"] {
+            let refused = Location::parse(OsStr::new(text), SRC);
+            assert!(matches!(refused, Err(Failure::Usage { .. })), "{text}");
         }
     }
 }

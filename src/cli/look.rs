@@ -52,14 +52,15 @@ impl Looking<'_> {
         let observer = |event: Event<'_>| self.output.event(&event);
         let watch = Watch::new(&observer, self.interrupt.flag());
         let temporary_directory: PathBuf = self.global.temporary_directory();
-        let input = standard::open(location.place.clone(), self.interrupt)?;
+        let created = source_date_epoch()?;
+        let input = standard::open(location, None, self.interrupt)?;
         let opening = Opening {
             format: location.format,
             staging: None,
             temporary_directory: &temporary_directory,
             measures: false,
             platform,
-            created: source_date_epoch()?,
+            created,
             watch,
         };
         let context = Context {

@@ -2,7 +2,10 @@
 //! the environment and a terminal.
 
 mod ago;
+mod argument;
 mod convert;
+mod descriptor;
+mod elsewhere;
 mod export;
 mod failure;
 mod field;
@@ -20,6 +23,7 @@ mod report;
 mod squash;
 mod squash_report;
 mod standard;
+mod suffix;
 mod table;
 mod terminal;
 mod verify;

@@ -2,7 +2,6 @@
 
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
@@ -84,24 +83,9 @@ pub(super) fn parse_compress(text: &str) -> Result<Compress, String> {
     }
 }
 
-/// Refuses names of inputs and outputs without a path.
-pub(super) fn check_paths(locations: &[(&str, &Location)]) -> Result<(), Failure> {
-    for (name, location) in locations {
-        if location.place == Place::Path(PathBuf::new()) {
-            return Err(Failure::Usage {
-                message: format!("{name} has no path"),
-                hint: None,
-            });
-        }
-    }
-    Ok(())
-}
-
-/// What DST shall be, if the command line says so.
-pub(super) fn output_format(
-    destination: &Location,
-    to: Option<To>,
-) -> Result<Option<Format>, Failure> {
+/// The format of DST: as the command line says, else a layout for a folder, else a docker
+/// archive.
+pub(super) fn output_format(destination: &Location, to: Option<To>) -> Result<Format, Failure> {
     let to = to.map(Format::from);
     let wrong = |message: String, hint| Err(Failure::Usage { message, hint });
     let format = match (destination.format, to) {
@@ -115,7 +99,7 @@ pub(super) fn output_format(
         (None, Some(to)) => to,
         (None, None) => match &destination.place {
             Place::Path(path) if path.is_dir() || ends_in_slash(path) => Format::OciDirectory,
-            _ => return Ok(None),
+            _ => Format::DockerArchive,
         },
     };
     match (format, &destination.place) {
@@ -127,7 +111,7 @@ pub(super) fn output_format(
             "an OCI layout is a folder, and cannot be written to standard output".to_owned(),
             Some("`oci-archive:-` is a tar of one"),
         ),
-        _ => Ok(Some(format)),
+        _ => Ok(format),
     }
 }
 

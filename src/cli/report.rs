@@ -50,10 +50,14 @@ pub(super) fn report(output: &Output, failure: &Failure) -> ExitStatus {
     let mut hint = match failure {
         Failure::Usage { hint, .. } => hint.map(str::to_owned),
         Failure::Library(error) => hint_for(error),
+        Failure::Missing { hint, .. } | Failure::Name { hint, .. } => Some(hint.clone()),
         Failure::NoField { parent, have, .. } => Some(format!("`{parent}` has {have}")),
         Failure::Signals(_) | Failure::Reported | Failure::Unsound { .. } => None,
     };
-    let mut source = failure.source();
+    let mut source = match failure {
+        Failure::Missing { error, .. } => error.source(),
+        failure => failure.source(),
+    };
     while let Some(cause) = source {
         causes.push(cause.to_string());
         if hint.is_none() {
@@ -63,7 +67,7 @@ pub(super) fn report(output: &Output, failure: &Failure) -> ExitStatus {
     }
     output.error(&failure.to_string(), &causes, hint.as_deref());
     match failure {
-        Failure::Usage { .. } => ExitStatus::Usage,
+        Failure::Name { .. } | Failure::Usage { .. } => ExitStatus::Usage,
         _ => ExitStatus::Failed,
     }
 }

@@ -1,31 +1,31 @@
 //! `restow squash`: from the command line to the operation, and its report.
 
 use std::ffi::OsString;
-use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use restow::digest::DiffId;
-use restow::error::Error;
 use restow::event::{Event, Watch};
 use restow::format::sink::ImageSink;
 use restow::format::source::ImageSource;
-use restow::format::{self, Format, Opening};
+use restow::format::{self, Format, Input, Opening};
 use restow::image::Reference;
 use restow::ops::{self, Compress, Context, LayerChoice, SquashOptions, SquashReport};
 use serde_json::Value;
 
 use crate::cli::Global;
+use crate::cli::argument::{Argument, Role, destination_of, source_of};
 use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::{Location, Place};
 use crate::cli::options::{
-    Choice, To, check_paths, names, output_format, parse_compress, selector, source_date_epoch,
+    Choice, To, names, output_format, parse_compress, selector, source_date_epoch,
 };
 use crate::cli::output::{Output, json_text};
 use crate::cli::squash_report::{to_json, to_text};
-use crate::cli::standard;
+use crate::cli::standard::{self, Writing};
+use crate::cli::suffix;
 use crate::cli::written::{self, check_json};
 
 /// Merge a range of an image's layers into one
@@ -57,7 +57,7 @@ pub(super) struct Arguments {
     #[arg(long = "tag", value_name = "REF")]
     tags: Vec<Reference>,
 
-    /// Write this format where DST is a bare path [default: that of SRC]
+    /// Write this format where DST is a bare path [default: docker-archive, or oci for a folder]
     #[arg(long, value_enum, value_name = "FORMAT")]
     to: Option<To>,
 
@@ -111,6 +111,11 @@ struct RangeArguments {
     max_layers: Option<NonZeroUsize>,
 }
 
+const ABOVE: Argument = Argument {
+    name: "BASE",
+    role: Role::Option("--above"),
+};
+
 /// Runs the command.
 pub(super) fn run(
     arguments: &Arguments,
@@ -118,14 +123,14 @@ pub(super) fn run(
     output: &Output,
     interrupt: &Interrupt,
 ) -> Result<(), Failure> {
-    let source = Location::parse(&arguments.source);
+    let source = Location::parse(&arguments.source, source_of("restow squash … - DST"))?;
+    let argument = destination_of("restow squash …", "SRC");
     let destination = match &arguments.destination {
-        Some(destination) if !arguments.dry_run => Some(Location::parse(destination)),
-        _ => None,
+        Some(destination) => Some(Location::parse(destination, argument)?),
+        None => None,
     };
-    check_paths(&[("SRC", &source)])?;
+    let destination = destination.filter(|_| !arguments.dry_run);
     if let Some(destination) = &destination {
-        check_paths(&[("DST", destination)])?;
         check_json(arguments.json, destination)?;
     }
     let command = Command {
@@ -137,7 +142,7 @@ pub(super) fn run(
     };
     let observer = |event: Event<'_>| output.event(&event);
     let watch = Watch::new(&observer, interrupt.flag());
-    let report = command.run(source, destination.as_ref(), watch)?;
+    let report = command.run(&source, destination.as_ref(), watch)?;
     if arguments.json {
         let mut object = to_json(&report);
         let written = report.written.as_ref();
@@ -163,36 +168,36 @@ struct Command<'a> {
 impl Command<'_> {
     fn run(
         &self,
-        source: Location,
+        source: &Location,
         destination: Option<&Location>,
         watch: Watch<'_>,
     ) -> Result<SquashReport, Failure> {
-        let image = selector(&source, self.arguments.choice.image.clone())?;
-        let format = match destination {
-            Some(destination) => output_format(destination, self.arguments.to)?,
+        let image = selector(source, self.arguments.choice.image.clone())?;
+        let output = match destination {
+            Some(destination) => {
+                let format = output_format(destination, self.arguments.to)?;
+                let names = names(destination, format, &self.arguments.tags)?;
+                Some((destination, format, names))
+            }
             None => None,
         };
-        // The output first, if its format is known: if it is in the way, nothing was
-        // read for nothing.
-        let mut sink = match (destination, format) {
-            (Some(destination), Some(format)) => Some(self.create(destination, format)?),
-            (Some(destination), None) => {
-                self.check_absent(destination)?;
-                None
+        let base = self.base_location(source)?;
+        let input = standard::open(source, destination, self.interrupt)?;
+        let base = match base {
+            Some(base) => {
+                let input = standard::open(&base, None, self.interrupt)?;
+                Some((base, input))
             }
-            (None, _) => None,
+            None => None,
         };
-        let layers = self.layers(watch)?;
+        // If the output is in the way, nothing was read for nothing.
+        let (sink, names) = match output {
+            Some((destination, format, names)) => (Some(self.create(destination, format)?), names),
+            None => (None, Vec::new()),
+        };
+        let layers = self.layers(base, watch)?;
         let staging = sink.as_ref().and_then(|sink| sink.staging());
-        let opened = self.open(source, staging, watch)?;
-        let format = format.unwrap_or_else(|| default_format(opened.as_ref(), destination));
-        if let (None, Some(destination)) = (&sink, destination) {
-            sink = Some(self.create(destination, format)?);
-        }
-        let names = match destination {
-            Some(destination) => names(destination, format, &self.arguments.tags)?,
-            None => Vec::new(),
-        };
+        let opened = self.open(input, source.format, staging, watch)?;
         let options = SquashOptions {
             image,
             platform: self.arguments.choice.platform.clone(),
@@ -214,13 +219,17 @@ impl Command<'_> {
         }
     }
 
-    fn layers(&self, watch: Watch<'_>) -> Result<LayerChoice, Failure> {
+    fn layers(
+        &self,
+        base: Option<(Location, Input)>,
+        watch: Watch<'_>,
+    ) -> Result<LayerChoice, Failure> {
         let range = &self.arguments.range;
         if let Some(layers) = &range.layers {
             return Ok(layers.clone());
         }
-        if let Some(base) = &range.above {
-            return self.base(base, watch).map(LayerChoice::Above);
+        if let Some((location, input)) = base {
+            return self.base(&location, input, watch).map(LayerChoice::Above);
         }
         Ok(match (range.last, range.max_layers) {
             (Some(last), _) => LayerChoice::Last(last),
@@ -229,19 +238,31 @@ impl Command<'_> {
         })
     }
 
-    /// The layers of the image that was named as the base.
-    fn base(&self, base: &OsString, watch: Watch<'_>) -> Result<Vec<DiffId>, Failure> {
-        let base = Location::parse(base);
-        check_paths(&[("BASE", &base)])?;
-        if base.place == Place::Standard && self.arguments.source.as_os_str() == "-" {
+    /// Where the image is that was named as the base, if one was.
+    fn base_location(&self, source: &Location) -> Result<Option<Location>, Failure> {
+        let Some(base) = &self.arguments.range.above else {
+            return Ok(None);
+        };
+        let base = Location::parse(base, ABOVE)?;
+        if base.place == Place::Standard && source.place == Place::Standard {
             return Err(Failure::Usage {
                 message: "SRC and BASE cannot both be standard input".to_owned(),
                 hint: None,
             });
         }
-        let image = selector(&base, None)?;
+        Ok(Some(base))
+    }
+
+    /// The layers of the base.
+    fn base(
+        &self,
+        base: &Location,
+        input: Input,
+        watch: Watch<'_>,
+    ) -> Result<Vec<DiffId>, Failure> {
+        let image = selector(base, None)?;
         let platform = self.arguments.choice.platform.as_ref();
-        let opened = self.open(base, None, watch)?;
+        let opened = self.open(input, base.format, None, watch)?;
         let context = self.context(watch);
         let diff_ids = ops::diff_ids(opened.as_ref(), image.as_ref(), platform, context)?;
         Ok(diff_ids)
@@ -249,13 +270,13 @@ impl Command<'_> {
 
     fn open(
         &self,
-        location: Location,
+        input: Input,
+        format: Option<Format>,
         staging: Option<&Path>,
         watch: Watch<'_>,
     ) -> Result<Box<dyn ImageSource>, Failure> {
-        let input = standard::open(location.place, self.interrupt)?;
         let opening = Opening {
-            format: location.format,
+            format,
             staging,
             temporary_directory: &self.temporary_directory,
             measures: false,
@@ -271,32 +292,12 @@ impl Command<'_> {
         destination: &Location,
         format: Format,
     ) -> Result<Box<dyn ImageSink>, Failure> {
-        let place = standard::create(destination.place.clone(), self.arguments.force)?;
+        let writing = Writing {
+            replace: self.arguments.force,
+            recoding: suffix::recoding(destination, format)?,
+            jobs: self.global.jobs(),
+        };
+        let place = standard::create(destination, writing)?;
         Ok(format::create(format, place, &self.temporary_directory)?)
-    }
-
-    /// Refuses an output that is in the way before the input is read, where the
-    /// format is not known yet.
-    fn check_absent(&self, destination: &Location) -> Result<(), Failure> {
-        match &destination.place {
-            Place::Standard => standard::output().map(drop),
-            Place::Path(path) => {
-                let is_file = |metadata: fs::Metadata| metadata.is_file();
-                if !self.arguments.force && fs::metadata(path).is_ok_and(is_file) {
-                    return Err(Error::OutputExists { path: path.clone() }.into());
-                }
-                Ok(())
-            }
-        }
-    }
-}
-
-/// The format of the input, where that is one of images and fits the output.
-fn default_format(source: &dyn ImageSource, destination: Option<&Location>) -> Format {
-    let is_stream = destination.is_some_and(|it| it.place == Place::Standard);
-    match source.format() {
-        Format::Rootfs => Format::DockerArchive,
-        Format::OciDirectory if is_stream => Format::OciArchive,
-        format => format,
     }
 }

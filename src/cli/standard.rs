@@ -1,20 +1,24 @@
 //! Standard input and output as files and pipes.
 
-use std::fs::{self, File, Metadata};
-use std::io::{self, IsTerminal, Read, Write};
+use std::fs::File;
+use std::io::{self, IsTerminal, Read};
+use std::num::NonZeroUsize;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use restow::error::Place;
-use restow::format::{self, Input};
+use restow::Recoding;
+use restow::error::{Error, Place};
+use restow::format::{Input, Output};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pipe::fcntl_setpipe_size;
 
+use crate::cli::descriptor;
+use crate::cli::elsewhere;
 use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
-use crate::cli::location;
+use crate::cli::location::Location;
 
 /// What a pipe may hold: the most that a user may ask of Linux by default. Fewer
 /// changes between the two processes, and no other effect.
@@ -26,20 +30,76 @@ const PATIENCE: Timespec = Timespec {
     tv_nsec: 250_000_000,
 };
 
-/// The input that a location means.
-pub(super) fn open(place: location::Place, interrupt: &Interrupt) -> Result<Input, Failure> {
-    match place {
-        location::Place::Standard => input(interrupt),
-        location::Place::Path(path) => named(path, interrupt),
-    }
+/// The input that a location means, beside the output if there is one.
+///
+/// # Errors
+///
+/// Fails if it cannot be opened, so that nobody is asked to replace an output before.
+pub(super) fn open(
+    location: &Location,
+    beside: Option<&Location>,
+    interrupt: &Interrupt,
+) -> Result<Input, Failure> {
+    let Some(path) = location.path() else {
+        return input(interrupt);
+    };
+    named(path, interrupt).map_err(|error| {
+        let error = Error::read(Place::Path(path.to_owned()), error);
+        let is_bare = location.format.is_none();
+        let beside = beside.and_then(Location::path);
+        match elsewhere::missing_hint(path, is_bare, location.argument, beside) {
+            Some(hint) if !path.exists() => {
+                let error = Box::new(error);
+                Failure::Missing { error, hint }
+            }
+            _ => error.into(),
+        }
+    })
 }
 
-/// The output that a location means, which replaces a file if `replace` says so.
-pub(super) fn create(place: location::Place, replace: bool) -> Result<format::Output, Failure> {
-    Ok(match place {
-        location::Place::Standard => format::Output::Stream(output()?),
-        location::Place::Path(path) => format::Output::Path { path, replace },
-    })
+/// How a file of output is written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Writing {
+    /// Whether it may replace a file that is there.
+    pub(super) replace: bool,
+    /// How it is compressed as a whole, if it is.
+    pub(super) recoding: Option<Recoding>,
+    /// How many blocks are compressed at once.
+    pub(super) jobs: NonZeroUsize,
+}
+
+/// The output that a location means.
+pub(super) fn create(location: &Location, writing: Writing) -> Result<Output, Failure> {
+    let Writing {
+        replace,
+        recoding,
+        jobs,
+    } = writing;
+    let Some(path) = location.path() else {
+        return stream(io::stdout(), Place::StandardOutput);
+    };
+    let place = Place::Path(path.to_owned());
+    match descriptor::of_path(path) {
+        None => {
+            let path = path.to_owned();
+            Ok(match recoding {
+                None => Output::Path { path, replace },
+                Some(recoding) => Output::Compressed {
+                    path,
+                    replace,
+                    recoding,
+                    jobs,
+                },
+            })
+        }
+        Some(number) => {
+            let duplicate = descriptor::duplicate(number, path);
+            stream(
+                duplicate.map_err(|error| Error::write(place.clone(), error))?,
+                place,
+            )
+        }
+    }
 }
 
 /// Standard input, to be read where it lies if it is a file.
@@ -51,24 +111,37 @@ fn input(interrupt: &Interrupt) -> Result<Input, Failure> {
             hint: Some("name a file, or pipe one in"),
         });
     }
-    let duplicate = stdin.as_fd().try_clone_to_owned().map(File::from);
-    let file = duplicate.map_err(|e| restow::Error::read(Place::StandardInput, e))?;
-    if file.metadata().is_ok_and(|metadata| metadata.is_file()) {
-        return Ok(Input::File(file));
+    let failed = |error| Error::read(Place::StandardInput, error);
+    if descriptor::was_closed(&stdin) {
+        return Err(failed(closed()).into());
     }
-    Ok(pipe(file, Place::StandardInput, interrupt))
+    let duplicate = stdin.as_fd().try_clone_to_owned().map(File::from);
+    let duplicate = duplicate.map_err(failed)?;
+    Ok(opened(duplicate, Place::StandardInput, interrupt))
 }
 
 /// A file that was named: one that can be read anywhere, a folder, or a pipe.
-fn named(path: PathBuf, interrupt: &Interrupt) -> Result<Input, Failure> {
-    let is_plain = |metadata: Metadata| metadata.is_file() || metadata.is_dir();
-    // What is not there is for the library to miss.
-    if fs::metadata(&path).map_or(true, is_plain) {
-        return Ok(Input::Path(path));
+fn named(path: &Path, interrupt: &Interrupt) -> io::Result<Input> {
+    let place = || Place::Path(path.to_owned());
+    if let Some(number) = descriptor::of_path(path) {
+        let file = descriptor::duplicate(number, path)?;
+        return Ok(opened(file, place(), interrupt));
     }
-    let place = Place::Path(path.clone());
-    let file = File::open(path).map_err(|error| restow::Error::read(place.clone(), error))?;
-    Ok(pipe(file, place, interrupt))
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_file() || metadata.is_dir() {
+        return Ok(Input::Path(path.to_owned()));
+    }
+    Ok(pipe(file, place(), interrupt))
+}
+
+/// What is open already: a file is read from where it stands, without moving on in it.
+fn opened(file: File, place: Place, interrupt: &Interrupt) -> Input {
+    if file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+        Input::File { file, place }
+    } else {
+        pipe(file, place, interrupt)
+    }
 }
 
 fn pipe(file: File, place: Place, interrupt: &Interrupt) -> Input {
@@ -81,20 +154,31 @@ fn pipe(file: File, place: Place, interrupt: &Interrupt) -> Input {
     Input::Pipe { stream, place }
 }
 
-/// Standard output, without the buffer for lines of text.
-pub(super) fn output() -> Result<Box<dyn Write + Send>, Failure> {
-    let stdout = io::stdout();
-    if stdout.is_terminal() {
+/// An open file to write an archive to, from where it stands on.
+fn stream(descriptor: impl AsFd, place: Place) -> Result<Output, Failure> {
+    if descriptor.as_fd().is_terminal() {
+        let name = match &place {
+            Place::StandardOutput => "standard output".to_owned(),
+            place => place.to_string(),
+        };
         return Err(Failure::Usage {
-            message: "standard output is a terminal, and an archive is not written to one"
-                .to_owned(),
+            message: format!("{name} is a terminal, and an archive is not written to one"),
             hint: Some("name a file, or pipe it on"),
         });
     }
-    let duplicate = stdout.as_fd().try_clone_to_owned().map(File::from);
-    let file = duplicate.map_err(|e| restow::Error::write(Place::StandardOutput, e))?;
+    if descriptor::was_closed(&descriptor) && place == Place::StandardOutput {
+        return Err(Error::write(place, closed()).into());
+    }
+    let duplicate = descriptor.as_fd().try_clone_to_owned().map(File::from);
+    let file = duplicate.map_err(|error| Error::write(place.clone(), error))?;
     let _ = fcntl_setpipe_size(&file, PIPE_SIZE);
-    Ok(Box::new(file))
+    let stream = Box::new(file);
+    Ok(Output::Stream { stream, place })
+}
+
+/// A standard stream that was closed when this process was started.
+fn closed() -> io::Error {
+    io::Error::other("it is closed")
 }
 
 /// A pipe whose reader does not sleep through a signal.

@@ -10,10 +10,10 @@ use restow::ops::{self, Context, Verification};
 use serde_json::{Value, json};
 
 use crate::cli::Global;
+use crate::cli::argument::source_of;
 use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::Location;
-use crate::cli::options::check_paths;
 use crate::cli::output::{Output, count, escaped, json_text, size};
 use crate::cli::standard;
 use crate::cli::terminal::Terminal;
@@ -41,8 +41,7 @@ pub(super) fn run(
     output: &Output,
     interrupt: &Interrupt,
 ) -> Result<(), Failure> {
-    let source = Location::parse(&arguments.source);
-    check_paths(&[("SRC", &source)])?;
+    let source = Location::parse(&arguments.source, source_of("restow verify -"))?;
     if source.reference.is_some() {
         return Err(Failure::Usage {
             message: "SRC names an image, and `verify` checks all that is there".to_owned(),
@@ -66,7 +65,7 @@ pub(super) fn run(
         jobs: global.jobs(),
         temporary_directory: &temporary_directory,
     };
-    let input = standard::open(source.place, interrupt)?;
+    let input = standard::open(&source, None, interrupt)?;
     let verification = ops::verify(input, &opening, context)?;
     if arguments.json {
         output.data(&json_text(&to_json(&verification)))?;

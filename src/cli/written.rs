@@ -1,7 +1,6 @@
 //! What a command says of what it has written.
 
 use std::ffi::OsStr;
-use std::path::Path;
 
 use restow::ops::{WriteReport, WrittenImage};
 use serde_json::{Map, Value, json};
@@ -11,16 +10,9 @@ use crate::cli::images;
 use crate::cli::location::{Location, Place};
 use crate::cli::look::{digest_json, fields, typed};
 
-/// Standard output by its path.
-const STANDARD_OUTPUT: [&str; 3] = ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
-
 /// Refuses `--json` where the output itself goes to standard output.
 pub(super) fn check_json(is_json: bool, destination: &Location) -> Result<(), Failure> {
-    let is_standard = match &destination.place {
-        Place::Standard => true,
-        Place::Path(path) => STANDARD_OUTPUT.iter().any(|it| path == Path::new(it)),
-    };
-    if is_json && is_standard {
+    if is_json && destination.place == Place::Standard {
         return Err(Failure::Usage {
             message: "`--json` prints to standard output, where the image goes".to_owned(),
             hint: Some("name a file as DST"),

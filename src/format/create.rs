@@ -27,10 +27,9 @@ pub fn create(
             output,
             temporary_directory,
         )?)),
-        (Format::OciDirectory, Output::Stream(_)) | (Format::Rootfs, _) => {
-            Err(Error::NotWritable {
-                format: format.transport(),
-            })
-        }
+        (Format::OciDirectory, Output::Compressed { .. } | Output::Stream { .. })
+        | (Format::Rootfs, _) => Err(Error::NotWritable {
+            format: format.transport(),
+        }),
     }
 }

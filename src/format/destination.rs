@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::error::{Error, Place, Result};
 use crate::format::sink::Output;
-use crate::stream::PendingFile;
+use crate::stream::{Encoder, PendingFile, Workers};
 
 /// An output that is being written.
 pub(super) enum Destination {
@@ -15,6 +15,8 @@ pub(super) enum Destination {
     File(PendingFile),
     /// A stream, in which it cannot.
     Stream(Box<dyn Write + Send>),
+    /// One of both that is compressed as a whole, in which it cannot either.
+    Compressed(Box<Encoder<Destination>>),
 }
 
 impl Destination {
@@ -25,10 +27,21 @@ impl Destination {
     /// Fails if the output is there and may not be replaced.
     pub(super) fn open(output: Output) -> Result<(Place, Self)> {
         match output {
-            Output::Stream(stream) => Ok((Place::StandardOutput, Self::Stream(stream))),
+            Output::Stream { stream, place } => Ok((place, Self::Stream(stream))),
             Output::Path { path, replace } => {
                 let target = open_path(&path, replace)?;
                 Ok((Place::Path(path), target))
+            }
+            Output::Compressed {
+                path,
+                replace,
+                recoding,
+                jobs,
+            } => {
+                let target = open_path(&path, replace)?;
+                let workers = Workers::start(jobs).map_err(Error::Thread)?;
+                let encoder = Encoder::new(recoding, target, &workers);
+                Ok((Place::Path(path), Self::Compressed(Box::new(encoder))))
             }
         }
     }
@@ -44,6 +57,7 @@ impl Destination {
                 _ => failed(error),
             }),
             Self::Stream(mut stream) => stream.flush().map_err(failed),
+            Self::Compressed(encoder) => encoder.finish().map_err(failed)?.commit(place),
         }
     }
 }
@@ -53,6 +67,7 @@ impl Write for Destination {
         match self {
             Self::File(file) => file.write(buffer),
             Self::Stream(stream) => stream.write(buffer),
+            Self::Compressed(encoder) => encoder.write(buffer),
         }
     }
 
@@ -60,6 +75,7 @@ impl Write for Destination {
         match self {
             Self::File(file) => file.flush(),
             Self::Stream(stream) => stream.flush(),
+            Self::Compressed(encoder) => encoder.flush(),
         }
     }
 }
@@ -78,6 +94,8 @@ fn open_path(path: &Path, replace: bool) -> Result<Destination> {
             let device = OpenOptions::new().write(true).open(path).map_err(failed)?;
             return Ok(Destination::Stream(Box::new(device)));
         }
+        // There is nothing in it, as in what mktemp(1) makes.
+        Ok(metadata) if metadata.len() == 0 => {}
         // A link that leads nowhere is something that exists, too.
         _ if !replace && fs::symlink_metadata(path).is_ok() => {
             return Err(Error::OutputExists {

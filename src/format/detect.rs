@@ -27,8 +27,13 @@ use crate::tar_stream::TarError;
 pub enum Input {
     /// A file or a folder.
     Path(PathBuf),
-    /// Standard input where it is a file; it begins where the file stands.
-    File(File),
+    /// A file that is open, such as standard input; it begins where the file stands.
+    File {
+        /// The file.
+        file: File,
+        /// What a message calls it.
+        place: Place,
+    },
     /// A pipe: standard input, or one that has a name.
     Pipe {
         /// What comes out of it.
@@ -42,7 +47,11 @@ impl std::fmt::Debug for Input {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Path(path) => f.debug_tuple("Path").field(path).finish(),
-            Self::File(file) => f.debug_tuple("File").field(file).finish(),
+            Self::File { file, place } => f
+                .debug_struct("File")
+                .field("file", file)
+                .field("place", place)
+                .finish(),
             Self::Pipe { place, .. } => {
                 let mut pipe = f.debug_struct("Pipe");
                 pipe.field("place", place).finish_non_exhaustive()
@@ -57,8 +66,7 @@ impl Input {
     pub fn place(&self) -> Place {
         match self {
             Self::Path(path) => Place::Path(path.clone()),
-            Self::File(_) => Place::StandardInput,
-            Self::Pipe { place, .. } => place.clone(),
+            Self::File { place, .. } | Self::Pipe { place, .. } => place.clone(),
         }
     }
 }
@@ -145,7 +153,7 @@ fn open_input(input: Input, opening: &Opening<'_>) -> Result<Box<dyn ImageSource
                 open_pipe(Box::new(file), opening)
             }
         }
-        Input::File(mut file) => {
+        Input::File { mut file, .. } => {
             let start = io::Seek::stream_position(&mut file)?;
             open_file(file, start, opening)
         }
@@ -380,7 +388,7 @@ pub(super) fn take(input: Input, opening: &Opening<'_>, faults: &mut Vec<Error>)
             return Ok(Taken::Directory(Directory::new(&path)));
         }
         Input::Path(path) => (File::open(&path)?, 0),
-        Input::File(mut file) => {
+        Input::File { mut file, .. } => {
             let start = io::Seek::stream_position(&mut file)?;
             (file, start)
         }

@@ -45,7 +45,7 @@ impl RootfsInput {
                     From::Pipe(Some(Box::new(file)))
                 }
             }
-            Input::File(mut file) => {
+            Input::File { mut file, .. } => {
                 let start = io::Seek::stream_position(&mut file).map_err(failed)?;
                 From::File(file, start)
             }

@@ -1,6 +1,7 @@
 //! What an output takes: blobs, then the index that makes them images.
 
 use std::io::{self, Write};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs};
 
@@ -9,7 +10,7 @@ use crate::error::{Error, Place, Result};
 use crate::event::Watch;
 use crate::format::Format;
 use crate::image::{Descriptor, Document, Index, Reference, compact, new_index};
-use crate::stream::Hashed;
+use crate::stream::{Hashed, Recoding};
 
 /// Where an output goes.
 pub enum Output {
@@ -20,8 +21,24 @@ pub enum Output {
         /// Whether a file that is there may be replaced.
         replace: bool,
     },
-    /// Standard output.
-    Stream(Box<dyn Write + Send>),
+    /// A file, compressed as a whole.
+    Compressed {
+        /// Where.
+        path: PathBuf,
+        /// Whether a file that is there may be replaced.
+        replace: bool,
+        /// How.
+        recoding: Recoding,
+        /// How many blocks are compressed at once.
+        jobs: NonZeroUsize,
+    },
+    /// Standard output, or another open file that is written to where it stands.
+    Stream {
+        /// What takes the bytes.
+        stream: Box<dyn Write + Send>,
+        /// What a message calls it.
+        place: Place,
+    },
 }
 
 impl fmt::Debug for Output {
@@ -32,7 +49,22 @@ impl fmt::Debug for Output {
                 .field("path", path)
                 .field("replace", replace)
                 .finish(),
-            Self::Stream(_) => f.debug_tuple("Stream").finish_non_exhaustive(),
+            Self::Compressed {
+                path,
+                replace,
+                recoding,
+                jobs,
+            } => f
+                .debug_struct("Compressed")
+                .field("path", path)
+                .field("replace", replace)
+                .field("recoding", recoding)
+                .field("jobs", jobs)
+                .finish(),
+            Self::Stream { place, .. } => {
+                let mut stream = f.debug_struct("Stream");
+                stream.field("place", place).finish_non_exhaustive()
+            }
         }
     }
 }

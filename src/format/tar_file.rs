@@ -137,7 +137,7 @@ impl TarWriter {
                 let end = file.stream_position()?;
                 file.allocate(end)
             }
-            Destination::Stream(_) => Ok(()),
+            Destination::Stream(_) | Destination::Compressed(_) => Ok(()),
         }
     }
 
@@ -145,7 +145,9 @@ impl TarWriter {
     fn file(&self) -> io::Result<File> {
         match &self.target {
             Destination::File(file) => file.try_clone(),
-            Destination::Stream(_) => Err(io::ErrorKind::Unsupported.into()),
+            Destination::Stream(_) | Destination::Compressed(_) => {
+                Err(io::ErrorKind::Unsupported.into())
+            }
         }
     }
 
@@ -208,7 +210,7 @@ impl ImageSink for ArchiveSink {
     }
 
     fn is_stream(&self) -> bool {
-        matches!(self.writer().target, Destination::Stream(_))
+        !matches!(self.writer().target, Destination::File(_))
     }
 
     fn reserve(&self, blobs: &[Hashed]) -> Result<bool> {
@@ -216,7 +218,7 @@ impl ImageSink for ArchiveSink {
         let failed = |error| self.failed(error);
         let keeps_holes = match &writer.target {
             Destination::File(file) => file.keeps_holes().map_err(failed)?,
-            Destination::Stream(_) => false,
+            Destination::Stream(_) | Destination::Compressed(_) => false,
         };
         if keeps_holes {
             for blob in blobs {
@@ -422,9 +424,7 @@ impl BlobWriter for Spooled<'_> {
             let header = file_header(&blob_path(&hashed.digest), hashed.size);
             writer.write_all(&header)?;
             let mut file = BufReader::with_capacity(COPY_BUFFER, file);
-            if let Destination::Stream(stream) = &mut writer.target {
-                io::copy(&mut file, stream)?;
-            }
+            io::copy(&mut file, &mut writer.target)?;
             writer.pad(hashed.size)
         };
         spool

@@ -36,7 +36,7 @@ pub(crate) struct PendingFile {
 
 impl PendingFile {
     /// Begins a file that will stand at `target`, in place of what is there if
-    /// `replace` says so, and removes those that killed processes left for the same
+    /// `replace` says so or if that is an empty file, and removes those that killed processes left for the same
     /// target. Its mode will be 0666 less the umask.
     pub(crate) fn create(target: &Path, replace: bool) -> io::Result<Self> {
         let (folder, prefix) = (folder_of(target), prefix_of(target));
@@ -100,13 +100,17 @@ impl PendingFile {
         if self.replace && self.target.exists() {
             self.temporary.as_file().sync_data()?;
         }
-        let result = if self.replace {
+        let result = if self.replace || is_empty_file(&self.target) {
             self.temporary.persist(&self.target)
         } else {
             self.temporary.persist_noclobber(&self.target)
         };
         result.map(drop).map_err(|error| error.error)
     }
+}
+
+fn is_empty_file(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0)
 }
 
 /// How long a hole is that is made to see whether it is one.

@@ -331,12 +331,12 @@ fn usage_that_makes_no_sense_is_refused() {
         (
             &["in", "out", "--config-from", "missing"],
             1,
-            "error: cannot read `missing`\n  caused by: No such file or directory (os error 2)\n",
+            "error: cannot read `missing`\n  caused by: No such file or directory (os error 2)\n  hint: if that is the name of an image: `docker save missing > FILE`, and `--config-from FILE`\n",
         ),
         (
             &["missing", "out"],
             1,
-            "error: cannot read `missing`\n  caused by: No such file or directory (os error 2)\n",
+            "error: cannot read `missing`\n  caused by: No such file or directory (os error 2)\n  hint: if that is the name of a container: `docker export missing | restow import - DST`\n",
         ),
         (
             &["folder", "out"],

@@ -152,7 +152,10 @@ fn a_stream_that_takes_no_more_at_any_byte() {
     for format in [Format::DockerArchive, Format::OciArchive] {
         let mut room = 0;
         loop {
-            let output = Output::Stream(Box::new(Full(room)));
+            let output = Output::Stream {
+                stream: Box::new(Full(room)),
+                place: Place::StandardOutput,
+            };
             let Err(error) = convert(input(), format, output, &sandbox.tmp()) else {
                 break;
             };

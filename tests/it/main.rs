@@ -32,6 +32,8 @@ mod reports;
 mod roundtrip;
 mod squash;
 mod streaming;
+mod streams;
+mod suffixes;
 mod verify;
 
 use std::collections::BTreeSet;

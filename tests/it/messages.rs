@@ -7,6 +7,7 @@ mod choices;
 mod inputs;
 mod looking;
 mod merging;
+mod names;
 mod running;
 
 use crate::support::make::{self, Image, Layout};

@@ -47,6 +47,7 @@ fn the_examples_work_when_pasted() {
         "base.tar",
         "edge.oci.tar",
         "edge.tar",
+        "edge.tar.gz",
         "few.tar",
         "flat.tar",
         "new.tar",

@@ -3,7 +3,6 @@
 mod text;
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::{self, Cursor, Seek, Write};
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -105,7 +104,7 @@ impl Machine<'_> {
             let source = self.open(input, None, None)?;
             images(source.as_ref())
         };
-        let from_file = read(Input::File(file(bytes)));
+        let from_file = read(input(bytes));
         let from_pipe = read(pipe(bytes));
         match (from_file, from_pipe) {
             (Ok(one), Ok(other)) => {
@@ -121,10 +120,9 @@ impl Machine<'_> {
     }
 
     fn convert(&self, bytes: &[u8], format: Format) -> Result<Vec<u8>> {
-        let source = self.open(Input::File(file(bytes)), None, None)?;
+        let source = self.open(input(bytes), None, None)?;
         let memory = Memory::default();
-        let output = Output::Stream(Box::new(memory.clone()));
-        let sink = format::create(format, output, self.temporary)?;
+        let sink = format::create(format, output(&memory), self.temporary)?;
         let options = ConvertOptions::default();
         let result = ops::convert(source.as_ref(), sink, &options, self.context());
         if let Err(error) = &result {
@@ -177,12 +175,11 @@ impl Machine<'_> {
 
     /// Merges all layers of the one image, and writes what it shows.
     fn check_squash(&self, bytes: &[u8]) {
-        let Ok(source) = self.open(Input::File(file(bytes)), None, None) else {
+        let Ok(source) = self.open(input(bytes), None, None) else {
             return;
         };
         let memory = Memory::default();
-        let output = Output::Stream(Box::new(memory.clone()));
-        let sink = format::create(Format::DockerArchive, output, self.temporary);
+        let sink = format::create(Format::DockerArchive, output(&memory), self.temporary);
         let sink = sink.expect("memory takes everything");
         let options = SquashOptions::default();
         match ops::squash(source.as_ref(), Some(sink), &options, self.context()) {
@@ -195,12 +192,12 @@ impl Machine<'_> {
             Err(error) => assert_message(&error),
         }
         let memory = Memory::default();
-        let sink = RootfsSink::create(Output::Stream(Box::new(memory.clone())));
+        let sink = RootfsSink::create(output(&memory));
         let sink = sink.expect("memory takes everything");
         let options = ExportOptions::default();
         match ops::export(source.as_ref(), sink, &options, self.context()) {
             Ok(()) => {
-                let tar = Input::File(file(&memory.take()));
+                let tar = input(&memory.take());
                 let rootfs = self.open(tar, Some(Format::Rootfs), None);
                 rootfs.expect("what was exported is a root filesystem");
             }
@@ -252,12 +249,20 @@ fn assert_message(error: &Error) {
     }
 }
 
-fn file(bytes: &[u8]) -> File {
+fn input(bytes: &[u8]) -> Input {
     let mut file = tempfile::tempfile().expect("there is a place for temporary files");
     file.write_all(bytes)
         .and_then(|()| file.rewind())
         .expect("there is room for it");
-    file
+    let place = Place::StandardInput;
+    Input::File { file, place }
+}
+
+fn output(memory: &Memory) -> Output {
+    Output::Stream {
+        stream: Box::new(memory.clone()),
+        place: Place::StandardOutput,
+    }
 }
 
 fn pipe(bytes: &[u8]) -> Input {

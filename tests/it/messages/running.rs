@@ -29,12 +29,12 @@ fn a_program_gets_an_object_on_each_line() {
     );
     assert_eq!(lines.last(), Some(&json!({"event": "done", "bytes": 6144})));
 
-    let output = sandbox.run(&["convert", "--progress", "json", "missing", "oci:new"]);
+    let output = sandbox.run(&["convert", "--progress", "json", "missing.tar", "oci:new"]);
     assert_eq!(
         (output.code, output.stderr.as_str()),
         (
             Some(1),
-            "{\"event\":\"error\",\"message\":\"cannot read `missing`\",\"causes\":[\"No such file or directory (os error 2)\"],\"hint\":null}\n"
+            "{\"event\":\"error\",\"message\":\"cannot read `missing.tar`\",\"causes\":[\"No such file or directory (os error 2)\"],\"hint\":null}\n"
         )
     );
 }

@@ -116,8 +116,8 @@ fn what_is_no_archive_is_an_error() {
     sandbox
         .run(&["verify", "empty"])
         .fails("error: cannot read `empty`\n  caused by: it is empty\n");
-    sandbox.run(&["verify", "missing"]).fails(
-        "error: cannot read `missing`\n  caused by: No such file or directory (os error 2)\n",
+    sandbox.run(&["verify", "missing.tar"]).fails(
+        "error: cannot read `missing.tar`\n  caused by: No such file or directory (os error 2)\n",
     );
     let output = sandbox.run(&["verify", "oci:a:b"]);
     assert_eq!(output.code, Some(2));

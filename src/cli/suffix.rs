@@ -1,0 +1,104 @@
+//! How an archive is compressed as a whole: as the name of its file says.
+
+use restow::Recoding;
+use restow::format::Format;
+
+use crate::cli::argument::Role;
+use crate::cli::failure::Failure;
+use crate::cli::location::Location;
+
+/// Suffixes that promise what restow does not write, with the command that does, if it
+/// compresses a stream.
+const OTHERS: [(&[&str], Option<&str>); 7] = [
+    (&["xz", "txz"], Some("xz")),
+    (&["bz2", "tbz", "tbz2"], Some("bzip2")),
+    (&["lzma", "tlz"], Some("xz --format=lzma")),
+    (&["lz4", "tlz4"], Some("lz4")),
+    (&["lz"], Some("lzip")),
+    (&["br"], Some("brotli")),
+    (&["zip", "7z", "rar"], None),
+];
+
+/// The compression of an archive with the name of this output, if the name says one.
+///
+/// # Errors
+///
+/// Fails if the name promises something that restow does not write.
+pub(super) fn recoding(output: &Location, format: Format) -> Result<Option<Recoding>, Failure> {
+    let path = output.path().filter(|_| format != Format::OciDirectory);
+    let suffix = path.and_then(|path| path.extension()).unwrap_or_default();
+    let suffix = suffix.to_string_lossy().to_ascii_lowercase();
+    match suffix.as_str() {
+        "gz" | "tgz" => return Ok(Some(Recoding::Gzip(None))),
+        "zst" | "tzst" => return Ok(Some(Recoding::Zstd(None))),
+        _ => {}
+    }
+    let other = OTHERS
+        .iter()
+        .find(|(names, _)| names.contains(&suffix.as_str()));
+    let (Some((_, tool)), Some(path)) = (other, path) else {
+        return Ok(None);
+    };
+    let mut hint = "the names of what it writes end in `.tar`, `.tar.gz` or `.tar.zst`".to_owned();
+    if let Some(tool) = tool {
+        let command = match output.argument.role {
+            Role::Output(command, source) => format!("{command} {source} -"),
+            Role::Images(command)
+            | Role::Rootfs(command)
+            | Role::Option(command)
+            | Role::Tree(command) => command.to_owned(),
+        };
+        hint = format!("{hint}; `{command} | {tool} > {}`", path.display());
+    }
+    Err(Failure::Name {
+        message: format!("`{}`: restow does not write `.{suffix}`", path.display()),
+        hint,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+
+    use super::*;
+    use crate::cli::argument::destination_of;
+
+    #[test]
+    fn the_end_of_a_name_says_the_compression() {
+        const GZIP: Option<Recoding> = Some(Recoding::Gzip(None));
+        const ZSTD: Option<Recoding> = Some(Recoding::Zstd(None));
+        for (name, expected) in [
+            ("a.tar", None),
+            ("a", None),
+            ("-", None),
+            (".gz", None),
+            ("gz", None),
+            ("a.gz.tar", None),
+            ("a.tar.gz", GZIP),
+            ("a.gz", GZIP),
+            ("a.TGZ", GZIP),
+            ("docker-archive:dir/a.tgz:app:1", GZIP),
+            ("oci-archive:a.tar.zst", ZSTD),
+            ("a.tzst", ZSTD),
+        ] {
+            let argument = destination_of("restow convert", "SRC");
+            let location = Location::parse(OsStr::new(name), argument).unwrap();
+            let recoding = recoding(&location, Format::DockerArchive).unwrap();
+            assert_eq!(recoding, expected, "{name}");
+            let of_folder = super::recoding(&location, Format::OciDirectory).unwrap();
+            assert_eq!(of_folder, None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_promises_something_else_is_refused() {
+        for suffix in OTHERS.iter().flat_map(|(names, _)| *names) {
+            let name = format!("a.tar.{suffix}");
+            let argument = destination_of("restow convert", "SRC");
+            let location = Location::parse(OsStr::new(&name), argument).unwrap();
+            assert!(recoding(&location, Format::OciArchive).is_err(), "{name}");
+            let of_folder = recoding(&location, Format::OciDirectory);
+            assert_eq!(of_folder.unwrap(), None, "{name}");
+        }
+    }
+}
