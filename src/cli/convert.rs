@@ -6,14 +6,15 @@ use clap::Args;
 use restow::event::{Event, Watch};
 use restow::format::{self, Format, Opening};
 use restow::image::{Platform, Reference};
-use restow::ops::{self, Compress, Context, ConvertOptions, Selector};
+use restow::ops::{self, Compress, Context, ConvertOptions, MediaTypes, Selector};
 
 use crate::cli::Global;
 use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::Location;
 use crate::cli::options::{
-    To, check_paths, names, output_format, parse_compress, selector, source_date_epoch,
+    To, check_paths, names, output_format, parse_compress, parse_media_types, selector,
+    source_date_epoch,
 };
 use crate::cli::output::Output;
 use crate::cli::standard;
@@ -56,6 +57,13 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "HOW", default_value = "keep", value_parser = parse_compress)]
     compress: Compress,
 
+    /// Media types of manifests, configs and layers: keep, oci or docker
+    ///
+    /// By default they stay as they are, and a manifest that changes for another reason
+    /// gets OCI's. Others give the manifest, and so the image, another digest.
+    #[arg(long, value_name = "FAMILY", default_value = "keep", value_parser = parse_media_types)]
+    media_types: MediaTypes,
+
     /// Replace an output file that exists
     #[arg(long, short)]
     force: bool,
@@ -77,6 +85,7 @@ pub(super) fn run(
         platform: arguments.platform.clone(),
         names: names(&destination, format, &arguments.tags)?,
         compress: arguments.compress,
+        media_types: arguments.media_types,
     };
     let observer = |event: Event<'_>| output.event(&event);
     let watch = Watch::new(&observer, interrupt.flag());

@@ -9,8 +9,6 @@ use crate::ops::plan::Piece;
 /// Why an output takes one platform of each image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reason<'a> {
-    /// Its format has no place for more; the host's is taken.
-    Format,
     /// It is about one image; the host's is taken.
     OneImage,
     /// It is about what one image holds, and nobody expects more of it.
@@ -25,7 +23,6 @@ impl Reason<'_> {
     /// What a warning says of the rest; nothing where none is due.
     fn text(self) -> Option<&'static str> {
         match self {
-            Self::Format => Some("a docker archive takes one platform of each image"),
             Self::OneImage => Some("one image is taken"),
             Self::OneTree | Self::Preferred(_) => None,
             Self::Asked(_) => Some("another platform was asked for"),
@@ -33,29 +30,75 @@ impl Reason<'_> {
     }
 }
 
-/// Reduces a piece to the image for the platform.
-///
-/// `None` is something that is no image, which was said in a warning. What else
-/// an index holds is named in one too.
+/// Reduces a piece to the image for the platform. What else an index holds is named
+/// in a warning; what is no image stays as it is.
 pub(super) fn narrow<'a>(
     piece: Piece<'a>,
     reason: Reason<'_>,
     watch: &Watch<'_>,
-) -> Result<Option<Piece<'a>>> {
-    let kind = match &piece.content {
+) -> Result<Piece<'a>> {
+    match &piece.content {
         Content::Image(image) => {
             check_platform(image, &piece.name, reason)?;
-            return Ok(Some(piece));
+            Ok(piece)
         }
-        Content::Index(_) => return pick(piece, reason, watch).map(Some),
-        Content::Artifact(artifact) => artifact.kind(),
-        Content::Opaque { descriptor, .. } => format!("a `{}`", descriptor.media_type()),
-    };
-    watch.warn(Warning::ArtifactLeftOut {
-        name: piece.name,
-        kind,
-    });
-    Ok(None)
+        Content::Index(_) => pick(piece, reason, watch),
+        Content::Artifact(_) | Content::Opaque { .. } => Ok(piece),
+    }
+}
+
+/// The image that stands for all of them where engines take one platform: the host's,
+/// or else the first. What the input does not hold whole is passed over.
+pub(super) fn image_for_host<'a>(
+    content: &'a Content,
+    name: &str,
+    watch: &Watch<'_>,
+) -> Option<&'a Image> {
+    let mut images = Vec::new();
+    collect_images(content, None, &mut images);
+    images.retain(|(image, _)| image.is_whole());
+    let host = Platform::host();
+    let fitness = |at: usize| images[at].1.as_ref()?.fitness(&host);
+    let best = best(images.len(), fitness);
+    if let ([(_, Some(taken)), _, ..], None) = (images.as_slice(), best) {
+        watch.warn(Warning::OtherPlatformNamed {
+            name: name.to_owned(),
+            wanted: host.to_string(),
+            taken: taken.to_string(),
+        });
+    }
+    let (image, _) = images.get(best.unwrap_or(0))?;
+    Some(image)
+}
+
+/// Collects all images, and the platform of each.
+fn collect_images<'a>(
+    content: &'a Content,
+    descriptor: Option<&Descriptor>,
+    images: &mut Vec<(&'a Image, Option<Platform>)>,
+) {
+    match content {
+        Content::Image(image) => {
+            let platform = descriptor.and_then(Descriptor::platform);
+            images.push((image, platform.or_else(|| image.platform().cloned())));
+        }
+        Content::Index(index) => {
+            let descriptors = index.kept.as_ref();
+            let descriptors = descriptors.unwrap_or(&index.index.view().manifests);
+            for (child, descriptor) in index.children.iter().zip(descriptors) {
+                collect_images(child, Some(descriptor), images);
+            }
+        }
+        Content::Artifact(_) | Content::Opaque { .. } => {}
+    }
+}
+
+/// The first of those that fit best, of so many.
+fn best<T: Ord>(count: usize, fitness: impl Fn(usize) -> Option<T>) -> Option<usize> {
+    (0..count)
+        .filter_map(|at| Some((fitness(at)?, std::cmp::Reverse(at))))
+        .max()
+        .map(|(_, std::cmp::Reverse(at))| at)
 }
 
 /// Refuses an image for another platform than the one that was named.
@@ -117,11 +160,7 @@ fn pick<'a>(piece: Piece<'a>, reason: Reason<'_>, watch: &Watch<'_>) -> Result<P
     let platform_of = |(image, descriptor): &(Image, Descriptor)| {
         descriptor.platform().or_else(|| image.platform().cloned())
     };
-    let fitness = |candidate: &(Image, Descriptor)| platform_of(candidate)?.fitness(wanted);
-    let best = (0..images.len())
-        .filter_map(|at| Some((fitness(&images[at])?, std::cmp::Reverse(at))))
-        .max()
-        .map(|(_, std::cmp::Reverse(at))| at);
+    let best = best(images.len(), |at| platform_of(&images[at])?.fitness(wanted));
     // Who named none wants the only one that there is.
     let is_asked = matches!(reason, Reason::Asked(_));
     let only = (!is_asked && images.len() == 1).then_some(0);
