@@ -42,9 +42,19 @@ pub(super) fn narrow<'a>(
             check_platform(image, &piece.name, reason)?;
             Ok(piece)
         }
+        Content::Index(index) if !is_of_images(index) => Ok(piece),
         Content::Index(_) => pick(piece, reason, watch),
         Content::Artifact(_) | Content::Opaque { .. } => Ok(piece),
     }
+}
+
+/// Whether an index lists anything that is an image, or could be one.
+fn is_of_images(index: &IndexContent) -> bool {
+    index.children.iter().any(|child| match child {
+        Content::Image(_) | Content::Opaque { .. } => true,
+        Content::Index(index) => is_of_images(index),
+        Content::Artifact(_) => false,
+    })
 }
 
 /// The image that stands for all of them where engines take one platform: the host's,
@@ -54,6 +64,9 @@ pub(super) fn image_for_host<'a>(
     name: &str,
     watch: &Watch<'_>,
 ) -> Option<&'a Image> {
+    if let Content::Image(image) = content {
+        return Some(image);
+    }
     let mut images = Vec::new();
     collect_images(content, None, &mut images);
     images.retain(|(image, _)| image.is_whole());

@@ -84,12 +84,19 @@ impl Differences {
 /// one that `index.json` does not have at all to the image that `manifest.json` gives
 /// it to.
 ///
-/// The roots are in the order of `index.json`; what only `manifest.json` has follows.
+/// The roots are in the order of `index.json`. An image that only `manifest.json` has
+/// stands before what follows it there, and a name that only `manifest.json` has at the
+/// end.
 pub(super) fn all_names(
     listed: Vec<ListedRoot>,
     elements: Vec<NamedElement>,
 ) -> (Vec<Root>, Differences) {
     let mut names = Names::new(listed);
+    let mut next = names.roots.len();
+    for element in elements.iter().rev() {
+        names.before.insert(element.number, next);
+        next = element.same.iter().copied().fold(next, usize::min);
+    }
     for element in elements {
         names.add(element);
     }
@@ -104,8 +111,10 @@ struct Names {
     in_manifest: HashSet<Reference>,
     /// The listed roots that have got the name that `manifest.json` has for them.
     taken: HashSet<usize>,
-    /// The roots that `index.json` does not list.
-    added: Vec<Root>,
+    /// Before which of the listed an element has its place.
+    before: HashMap<usize, usize>,
+    /// The roots that `index.json` does not list, and before which of the listed they are.
+    added: Vec<(usize, Root)>,
     differences: Differences,
 }
 
@@ -124,6 +133,7 @@ impl Names {
             in_index,
             in_manifest: HashSet::new(),
             taken: HashSet::new(),
+            before: HashMap::new(),
             added: Vec::new(),
             differences: Differences::default(),
         }
@@ -150,8 +160,29 @@ impl Names {
             has_root = true;
         }
         if !has_root {
-            self.added.push(element_root(number, None));
+            self.add_element(number, None);
         }
+    }
+
+    /// Adds the root of an image that only `manifest.json` has.
+    fn add_element(&mut self, number: usize, reference: Option<Reference>) {
+        let root = Root {
+            target: Target::Element(number),
+            descriptor: None,
+            reference,
+            label: None,
+        };
+        self.added.push((self.before[&number], root));
+    }
+
+    /// Adds a further name of a listed image.
+    fn add_name(&mut self, at: usize, reference: Reference) {
+        let root = Root {
+            reference: Some(reference),
+            label: None,
+            ..self.roots[at].clone()
+        };
+        self.added.push((self.roots.len(), root));
     }
 
     /// Has a name of `index.json` written as `manifest.json` does.
@@ -170,11 +201,7 @@ impl Names {
             reference.is_some_and(|it| it.written() == tag.written())
         };
         if !meant.iter().any(is_written) {
-            let root = self.roots[meant[0]].clone();
-            self.added.push(Root {
-                reference: Some(tag),
-                ..root
-            });
+            self.add_name(meant[0], tag);
         }
     }
 
@@ -198,14 +225,10 @@ impl Names {
             self.roots[at].reference = Some(tag);
             return;
         }
-        self.added.push(match same.first() {
-            Some(at) => Root {
-                reference: Some(tag),
-                label: None,
-                ..self.roots[*at].clone()
-            },
-            None => element_root(number, Some(tag)),
-        });
+        match same.first() {
+            Some(at) => self.add_name(*at, tag),
+            None => self.add_element(number, Some(tag)),
+        }
     }
 
     fn finish(mut self) -> (Vec<Root>, Differences) {
@@ -219,18 +242,14 @@ impl Names {
         lacking.sort();
         let lacking = lacking.into_iter().map(|(_, name)| name);
         self.differences.only_in_index.extend(lacking);
-        self.roots.extend(self.added);
-        (self.roots, self.differences)
-    }
-}
-
-/// The root of an image that only `manifest.json` has.
-fn element_root(number: usize, reference: Option<Reference>) -> Root {
-    Root {
-        target: Target::Element(number),
-        descriptor: None,
-        reference,
-        label: None,
+        let listed = self.roots.into_iter().enumerate();
+        // What is added stands in front of the listed one with the same number.
+        let listed = listed.map(|(at, root)| (at, true, root));
+        let added = self.added.into_iter().map(|(at, root)| (at, false, root));
+        let mut roots: Vec<_> = listed.chain(added).collect();
+        roots.sort_by_key(|(at, is_listed, _)| (*at, *is_listed));
+        let roots = roots.into_iter().map(|(_, _, root)| root);
+        (roots.collect(), self.differences)
     }
 }
 
@@ -319,6 +338,13 @@ mod tests {
             ("a=p:1", "0=p:1,p:2", "a=p:1 a=p:2", "d p:2"),
             ("a=p:1 b", "0,1=p:2", "a=p:1 b=p:2", "i p:1 d p:2"),
             ("", "=p:1,p:2 =", "#0=p:1 #0=p:2 #1", "d p:1 d p:2"),
+            ("b=q:1", "= 0=q:1 =r:1", "#0 b=q:1 #2=r:1", "d r:1"),
+            (
+                "a=p:1 b=q:1",
+                "0=p:1 =r:1 1=q:1",
+                "a=p:1 #1=r:1 b=q:1",
+                "d r:1",
+            ),
             // Bare tags.
             ("a~1.0", "0=p:1.0", "a=p:1.0", ""),
             ("a~2 a~1", "0,1=p:1,p:2", "a=p:2 a=p:1", ""),

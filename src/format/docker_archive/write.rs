@@ -11,7 +11,7 @@ use crate::format::docker_archive::manifest_json::{field, parse_values, texts};
 use crate::format::oci_layout::blob_path;
 use crate::format::sink::{OutputImage, OutputIndex, OutputLayer};
 use crate::format::source::DockerPart;
-use crate::image::{Reference, compact};
+use crate::image::{Reference, compact, parse_value};
 
 /// An image, with all of its names.
 struct Named<'a> {
@@ -42,11 +42,6 @@ pub(in crate::format) fn docker_documents(
         None => new_element(named),
     };
     let elements: Vec<Value> = images.iter().map(element).collect();
-    if let Some(part) = part
-        && elements == before
-    {
-        return Ok((part.manifest.clone(), part.repositories.clone()));
-    }
     let mut repositories: BTreeMap<&str, BTreeMap<&str, &str>> = BTreeMap::new();
     for named in &images {
         // The engines of 25 and later put the diff_id of the top layer here.
@@ -58,7 +53,19 @@ pub(in crate::format) fn docker_documents(
             tags.insert(name.tag().unwrap_or_default(), top.diff_id.0.hex());
         }
     }
-    let repositories = (!repositories.is_empty()).then(|| line(&json!(repositories)));
+    let repositories = (!repositories.is_empty()).then(|| json!(repositories));
+    if let Some(part) = part
+        && elements == before
+    {
+        // Docker's containerd store writes no `repositories`.
+        let held = part.repositories.as_ref().map(|held| {
+            let is_same = parse_value(held).ok() == repositories;
+            let made = || repositories.as_ref().map(line);
+            if is_same { Some(held.clone()) } else { made() }
+        });
+        return Ok((part.manifest.clone(), held.flatten()));
+    }
+    let repositories = repositories.as_ref().map(line);
     Ok((line(&Value::Array(elements)), repositories))
 }
 
@@ -149,7 +156,11 @@ fn changed_element(before: &Value, named: &Named<'_>, loses_parent: bool) -> Val
     let Value::Object(fields) = &mut element else {
         return new_element(named);
     };
-    // Engines take a name in any case, and of several the last one.
+    // Engines take a name in any case, and of several the last one. Others do not.
+    let is_odd = |name: &str| {
+        let mut names = before.as_object().into_iter().flat_map(Map::keys);
+        names.any(|key| key != name && key.eq_ignore_ascii_case(name))
+    };
     let mut set = |name: &str, value: Option<Value>| {
         fields.retain(|key, _| key == name || !key.eq_ignore_ascii_case(name));
         match value {
@@ -158,19 +169,21 @@ fn changed_element(before: &Value, named: &Named<'_>, loses_parent: bool) -> Val
         }
     };
     let config = blob_path(&named.image.config);
-    if field(before, "Config").and_then(Value::as_str) != Some(&config) {
+    if is_odd("Config") || field(before, "Config").and_then(Value::as_str) != Some(&config) {
         set("Config", Some(config.into()));
     }
     let names: Vec<String> = named.names.iter().map(|name| name.written()).collect();
-    if texts(before, "RepoTags") != Some(names) {
+    if is_odd("RepoTags") || texts(before, "RepoTags") != Some(names) {
         set("RepoTags", Some(tags(named)));
     }
-    if texts(before, "Layers").as_ref() != Some(&layers(named)) {
+    if is_odd("Layers") || texts(before, "Layers").as_ref() != Some(&layers(named)) {
         set("Layers", Some(layers(named).into()));
         set("LayerSources", layer_sources(named));
     }
     if loses_parent {
         set("Parent", None);
+    } else if is_odd("Parent") {
+        set("Parent", field(before, "Parent").cloned());
     }
     element
 }
