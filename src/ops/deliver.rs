@@ -164,9 +164,10 @@ impl Delivery<'_> {
     /// Gives a descriptor the name of a root.
     fn name(&self, root: &Root, descriptor: Descriptor) -> (Descriptor, Option<Reference>) {
         let is_docker = self.sink.format() == Format::DockerArchive;
-        // Whatever Docker and containerd find by it may stay as it is in a docker
-        // archive, too.
-        if self.keeps_names() || (is_docker && root.is_named_in_index()) {
+        // In a docker archive what did not change stays as it is, too, as long as Docker
+        // and containerd find it by its name.
+        let is_kept = root.target_digest() == Some(descriptor.digest());
+        if self.keeps_names() || (is_docker && is_kept && root.is_named_in_index()) {
             return (descriptor, root.reference.clone());
         }
         if let Some(reference) = &root.reference {
