@@ -96,16 +96,6 @@ pub enum Warning {
         /// The image.
         name: String,
     },
-    /// A docker-archive holds images only.
-    #[error(
-        "`{name}` is not an image but {kind}; left out, since a docker archive holds images only"
-    )]
-    ArtifactLeftOut {
-        /// The reference or digest of what was left out.
-        name: String,
-        /// What it is, with its article.
-        kind: String,
-    },
     /// Documents name blobs that the input does not hold.
     #[error(
         "`{name}` refers to {first}{rest}; passed on as it is", rest = absent(*others)
@@ -184,11 +174,63 @@ pub enum Warning {
         /// What is odd about them.
         oddity: Oddity,
     },
+    /// Both parts of a hybrid archive have a name, each for another image.
+    #[error(
+        "`{name}` is one image in `index.json` and another in `manifest.json`; the one of `index.json` is taken"
+    )]
+    NameMoved {
+        /// The reference.
+        name: String,
+    },
+    /// One part of a hybrid archive has names that the other has not.
+    #[error(
+        "`{document}` names `{name}`{rest}, and `{other}` does not; the names of both are taken", rest = more(*others)
+    )]
+    NamesDiffer {
+        /// Which has them.
+        document: &'static str,
+        /// Which has not.
+        other: &'static str,
+        /// The first of the names.
+        name: String,
+        /// How many there are beside it.
+        others: usize,
+    },
     /// A name in an OCI layout is no full reference, so Docker cannot have it.
     #[error("`{name}` is a tag without a repository; the image has no tag in the docker archive")]
     NoRepository {
         /// The annotation's value.
         name: String,
+    },
+    /// `manifest.json` names images only.
+    #[error(
+        "`{name}` is not an image but {kind}; it is in `index.json` alone, and engines without a containerd image store do not see it"
+    )]
+    NotInManifestJson {
+        /// The reference of what is not there.
+        name: String,
+        /// What it is, with its article.
+        kind: String,
+    },
+    /// `manifest.json` names one platform of each image, and there is none for the host.
+    #[error("`{name}` has no image for {wanted}; `manifest.json` names the one for {taken}")]
+    OtherPlatformNamed {
+        /// The image.
+        name: String,
+        /// The host's platform.
+        wanted: String,
+        /// The platform of the image that is named.
+        taken: String,
+    },
+    /// `Parent` of `manifest.json` is not in the output.
+    #[error(
+        "`manifest.json` says on which image `{name}`{rest} was built; the output does not", rest = more(*others)
+    )]
+    ParentLost {
+        /// The first image.
+        name: String,
+        /// How many there are beside it.
+        others: usize,
     },
     /// The OCI part and the Docker part of a hybrid archive disagree.
     #[error(

@@ -6,7 +6,7 @@ use clap::Args;
 use restow::event::{Event, Watch};
 use restow::format::{self, Opening};
 use restow::image::{Platform, Reference};
-use restow::ops::{self, Compress, Context, ConvertOptions, Selector};
+use restow::ops::{self, Compress, Context, ConvertOptions, MediaTypes, Selector};
 use serde_json::Value;
 
 use crate::cli::Global;
@@ -14,7 +14,9 @@ use crate::cli::argument::{destination_of, source_of};
 use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::Location;
-use crate::cli::options::{To, names, output_format, parse_compress, selector, source_date_epoch};
+use crate::cli::options::{
+    To, names, output_format, parse_compress, parse_media_types, selector, source_date_epoch,
+};
 use crate::cli::output::{Output, json_text};
 use crate::cli::standard::{self, Writing};
 use crate::cli::suffix;
@@ -58,6 +60,13 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "HOW", default_value = "keep", value_parser = parse_compress)]
     compress: Compress,
 
+    /// Media types of manifests, configs and layers: keep, oci or docker
+    ///
+    /// By default they stay as they are, and a manifest that changes for another reason
+    /// gets OCI's. Others give the manifest, and so the image, another digest.
+    #[arg(long, value_name = "FAMILY", default_value = "keep", value_parser = parse_media_types)]
+    media_types: MediaTypes,
+
     /// Print what was written as a JSON object, on standard output
     #[arg(long)]
     json: bool,
@@ -91,6 +100,7 @@ pub(super) fn run(
         platform: arguments.platform.clone(),
         names: names(&destination, format, &arguments.tags)?,
         compress: arguments.compress,
+        media_types: arguments.media_types,
     };
     let created = source_date_epoch()?;
     let observer = |event: Event<'_>| output.event(&event);

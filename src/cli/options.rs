@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use restow::Recoding;
 use restow::format::Format;
 use restow::image::{Platform, Reference, Timestamp};
-use restow::ops::{Compress, Name, Selector};
+use restow::ops::{Compress, MediaTypes, Name, Selector};
 
 use crate::cli::failure::Failure;
 use crate::cli::location::{Location, Place};
@@ -80,6 +80,16 @@ pub(super) fn parse_compress(text: &str) -> Result<Compress, String> {
         ("gzip", _) => leveled(Recoding::GZIP_LEVELS, Recoding::Gzip),
         ("zstd", _) => leveled(Recoding::ZSTD_LEVELS, Recoding::Zstd),
         _ => Err("keep, none, gzip, gzip:LEVEL, zstd or zstd:LEVEL was expected".to_owned()),
+    }
+}
+
+/// Reads the value of `--media-types`.
+pub(super) fn parse_media_types(text: &str) -> Result<MediaTypes, String> {
+    match text {
+        "keep" => Ok(MediaTypes::Keep),
+        "oci" => Ok(MediaTypes::Oci),
+        "docker" => Ok(MediaTypes::Docker),
+        _ => Err("keep, oci or docker was expected".to_owned()),
     }
 }
 

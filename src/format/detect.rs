@@ -16,7 +16,7 @@ use crate::format::container::{
 use crate::format::docker_archive::{self, DockerArchive};
 use crate::format::oci_layout::{self, OciLayout};
 use crate::format::rootfs::Rootfs;
-use crate::format::source::{Content, ImageSource, Root};
+use crate::format::source::{Content, DockerPart, ImageSource, Root};
 use crate::image::{Document, Index, Platform};
 use crate::stream::{
     COPY_BUFFER, Compression, CopyError, Counted, Decoder, SNIFF_LENGTH, Spool, Tapped, copy,
@@ -136,6 +136,10 @@ impl ImageSource for Placed {
 
     fn index(&self) -> Option<&Document<Index>> {
         self.source.index()
+    }
+
+    fn docker_part(&self) -> Option<&DockerPart> {
+        self.source.docker_part()
     }
 }
 

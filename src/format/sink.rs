@@ -9,6 +9,7 @@ use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Place, Result};
 use crate::event::Watch;
 use crate::format::Format;
+use crate::format::source::DockerPart;
 use crate::image::{Descriptor, Document, Index, Reference, compact, new_index};
 use crate::stream::{Hashed, Recoding};
 
@@ -186,6 +187,8 @@ pub struct OutputIndex {
     pub roots: Vec<OutputRoot>,
     /// The index of the input, whose other fields stay.
     pub base: Option<Document<Index>>,
+    /// What the input has for engines with a graph driver, of which as much stays.
+    pub docker: Option<DockerPart>,
 }
 
 impl OutputIndex {
@@ -219,12 +222,13 @@ pub struct OutputRoot {
     pub descriptor: Descriptor,
     /// Its name, where that is a reference with a tag.
     pub reference: Option<Reference>,
-    /// What a docker archive has to say of it, if it is an image.
+    /// What a docker archive has to say of it, if it is an image, or of the one that
+    /// an index has for engines that take one platform.
     pub image: Option<OutputImage>,
 }
 
 /// An image, as `manifest.json` describes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct OutputImage {
     /// The config.
     pub config: Digest,
@@ -233,7 +237,7 @@ pub struct OutputImage {
 }
 
 /// A layer, as `manifest.json` describes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct OutputLayer {
     /// What it unpacks to.
     pub diff_id: DiffId,

@@ -30,10 +30,36 @@ pub trait ImageSource: fmt::Debug + Send + Sync {
     /// Reads the documents under a root.
     fn load(&self, root: &Root) -> Result<Content>;
 
-    /// The `index.json` that lists the roots, if there is one that says all.
+    /// The `index.json` that lists the roots, if there is one. In a docker archive
+    /// `manifest.json` may name more.
     fn index(&self) -> Option<&Document<Index>> {
         None
     }
+
+    /// The `manifest.json` that lists the images, if there is one.
+    fn docker_part(&self) -> Option<&DockerPart> {
+        None
+    }
+}
+
+/// The part of a docker archive that engines with a graph driver read.
+#[derive(Clone, Debug)]
+pub struct DockerPart {
+    /// The bytes of `manifest.json`.
+    pub manifest: Vec<u8>,
+    /// What its elements tie together, in their order.
+    pub images: Vec<DockerImage>,
+    /// The bytes of `repositories`.
+    pub repositories: Option<Vec<u8>>,
+}
+
+/// What an element of `manifest.json` says of an image, beside its names and layers.
+#[derive(Clone, Debug)]
+pub struct DockerImage {
+    /// The config.
+    pub config: Digest,
+    /// The config of the image that it was built on.
+    pub parent: Option<Digest>,
 }
 
 /// One thing that an input holds, under one name or under none.
@@ -65,15 +91,31 @@ impl Root {
     pub(crate) fn from_index(descriptor: &Descriptor) -> Self {
         let label = descriptor.annotation(REF_NAME);
         let parse = |text: &str| text.parse::<Reference>().ok().filter(Reference::is_tagged);
-        let containerd_name = descriptor.annotation(CONTAINERD_NAME);
+        let containerd_name = descriptor.annotation(CONTAINERD_NAME).and_then(parse);
+        let written = label.and_then(parse);
+        // containerd has every name in full; the other annotation says how it was
+        // written, if it has the whole of it.
+        let reference = match (containerd_name, written) {
+            (Some(full), Some(written)) if full == written => Some(written),
+            (Some(full), _) => Some(full.as_familiar()),
+            (None, written) => written,
+        };
         Self {
             target: Target::Blob(descriptor.clone()),
-            reference: containerd_name
-                .and_then(parse)
-                .or_else(|| label.and_then(parse)),
+            reference,
             label: label.map(str::to_owned),
             descriptor: Some(descriptor.clone()),
         }
+    }
+
+    /// Whether its descriptor in `index.json` gives it this name, for Docker and
+    /// containerd too.
+    pub(crate) fn is_named_in_index(&self) -> bool {
+        let name = |descriptor: &Descriptor| {
+            let name = descriptor.annotation(CONTAINERD_NAME)?;
+            name.parse::<Reference>().ok()
+        };
+        self.reference.is_some() && self.descriptor.as_ref().and_then(name) == self.reference
     }
 
     /// The digest of what it points to, if that is a blob.
@@ -128,6 +170,25 @@ impl Content {
             Self::Artifact(artifact) => artifact.manifest.view().subject.as_ref(),
             Self::Index(index) => index.index.view().subject.as_ref(),
             Self::Opaque { .. } => None,
+        }
+    }
+
+    /// The digests of the configs of all images in it.
+    pub(crate) fn configs(&self) -> Box<dyn Iterator<Item = &Digest> + '_> {
+        match self {
+            Self::Image(image) => Box::new(std::iter::once(image.config.digest())),
+            Self::Index(index) => Box::new(index.children.iter().flat_map(Self::configs)),
+            Self::Artifact(_) | Self::Opaque { .. } => Box::new(std::iter::empty()),
+        }
+    }
+
+    /// What it is, with its article, for a message.
+    pub(crate) fn kind(&self) -> String {
+        match self {
+            Self::Image(_) => "an image".to_owned(),
+            Self::Index(_) => "an index".to_owned(),
+            Self::Artifact(artifact) => artifact.kind(),
+            Self::Opaque { descriptor, .. } => format!("a `{}`", descriptor.media_type()),
         }
     }
 

@@ -41,7 +41,6 @@ struct TarWriter {
     /// Where the bytes of blobs go that have a place.
     reserved: HashMap<Digest, u64>,
     folders: HashSet<String>,
-    index: OutputIndex,
     is_index_written: bool,
 }
 
@@ -62,7 +61,6 @@ impl ArchiveSink {
                 written: HashSet::new(),
                 reserved: HashMap::new(),
                 folders: HashSet::new(),
-                index: OutputIndex::default(),
                 is_index_written: false,
             }),
         })
@@ -152,19 +150,34 @@ impl TarWriter {
     }
 
     /// Writes the documents that say what the blobs are.
-    fn append_index(&mut self, format: Format, index_bytes: &[u8]) -> io::Result<()> {
-        let index = std::mem::take(&mut self.index);
+    fn append_index(&mut self, documents: &IndexDocuments) -> io::Result<()> {
         self.append(MARKER, MARKER_CONTENT)?;
-        self.append(INDEX, index_bytes)?;
-        if format == Format::DockerArchive {
-            let (manifest, repositories) = docker_documents(&index);
-            self.append("manifest.json", &manifest)?;
+        self.append(INDEX, &documents.index)?;
+        if let Some((manifest, repositories)) = &documents.docker {
+            self.append("manifest.json", manifest)?;
             if let Some(repositories) = repositories {
-                self.append("repositories", &repositories)?;
+                self.append("repositories", repositories)?;
             }
         }
         self.is_index_written = true;
         Ok(())
+    }
+}
+
+/// The documents that say what the blobs are.
+struct IndexDocuments {
+    index: Vec<u8>,
+    /// Those of a docker archive: `manifest.json`, and `repositories`.
+    docker: Option<(Vec<u8>, Option<Vec<u8>>)>,
+}
+
+impl IndexDocuments {
+    fn new(index: &OutputIndex, format: Format) -> Result<Self> {
+        let is_docker = format == Format::DockerArchive;
+        Ok(Self {
+            index: index.bytes()?,
+            docker: is_docker.then(|| docker_documents(index)).transpose()?,
+        })
     }
 }
 
@@ -279,10 +292,8 @@ impl ImageSink for ArchiveSink {
     }
 
     fn put_index(&self, index: &OutputIndex) -> Result<()> {
-        let bytes = index.bytes()?;
-        let mut writer = self.writer();
-        writer.index = index.clone();
-        let result = writer.append_index(self.format, &bytes);
+        let documents = IndexDocuments::new(index, self.format)?;
+        let result = self.writer().append_index(&documents);
         result.map_err(|error| self.failed(error))
     }
 
@@ -294,8 +305,8 @@ impl ImageSink for ArchiveSink {
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
         if !writer.is_index_written {
-            let bytes = writer.index.bytes()?;
-            writer.append_index(self.format, &bytes).map_err(failed)?;
+            let documents = IndexDocuments::new(&OutputIndex::default(), self.format)?;
+            writer.append_index(&documents).map_err(failed)?;
         }
         writer
             .write_all(&[EMPTY_BLOCK; 2].concat())

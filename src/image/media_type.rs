@@ -16,10 +16,81 @@ pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.
 pub const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
 /// A plain layer.
 pub const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+/// A plain layer that may stay outside of archives.
+const OCI_FOREIGN: &str = "application/vnd.oci.image.layer.nondistributable.v1.tar";
+/// A plain layer, as Docker calls it.
+const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
+/// The same that may stay outside.
+const DOCKER_FOREIGN: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar";
 /// An attestation, as `BuildKit` makes them.
 pub const IN_TOTO: &str = "application/vnd.in-toto+json";
 /// How the types of Docker manifests of schema 1 begin, signed or not.
 const DOCKER_SCHEMA_1: &str = "application/vnd.docker.distribution.manifest.v1+";
+
+/// A family of media types: each has names for the same documents and layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// `application/vnd.oci.…`
+    Oci,
+    /// `application/vnd.docker.…`
+    Docker,
+}
+
+impl Family {
+    /// Tells the family of a media type; `None` if it is of neither.
+    #[must_use]
+    pub fn of(media_type: &str) -> Option<Self> {
+        if media_type.starts_with("application/vnd.oci.") {
+            return Some(Self::Oci);
+        }
+        let is_docker = media_type.starts_with("application/vnd.docker.");
+        is_docker.then_some(Self::Docker)
+    }
+
+    /// The media type of an index.
+    #[must_use]
+    pub fn index(self) -> &'static str {
+        match self {
+            Self::Oci => OCI_INDEX,
+            Self::Docker => DOCKER_INDEX,
+        }
+    }
+
+    /// The media type of a manifest.
+    #[must_use]
+    pub fn manifest(self) -> &'static str {
+        match self {
+            Self::Oci => OCI_MANIFEST,
+            Self::Docker => DOCKER_MANIFEST,
+        }
+    }
+
+    /// The media type of an image's config.
+    #[must_use]
+    pub fn config(self) -> &'static str {
+        match self {
+            Self::Oci => OCI_CONFIG,
+            Self::Docker => DOCKER_CONFIG,
+        }
+    }
+
+    /// The media type of a layer that is what `layer` says; `None` if there is no name
+    /// for its compression.
+    #[must_use]
+    pub fn layer(self, layer: LayerType) -> Option<String> {
+        let (plain, foreign, joint) = match self {
+            Self::Oci => (OCI_LAYER, OCI_FOREIGN, '+'),
+            Self::Docker => (DOCKER_LAYER, DOCKER_FOREIGN, '.'),
+        };
+        let base = if layer.is_foreign { foreign } else { plain };
+        match layer.compression {
+            Compression::None => Some(base.to_owned()),
+            Compression::Gzip => Some(format!("{base}{joint}gzip")),
+            Compression::Zstd => Some(format!("{base}{joint}zstd")),
+            Compression::Xz | Compression::Bzip2 => None,
+        }
+    }
+}
 
 /// What kind of document a descriptor of an index points to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,13 +138,10 @@ impl LayerType {
     /// Reads a layer's media type; `None` if it is none, as with attestations.
     #[must_use]
     pub fn of(media_type: &str) -> Option<Self> {
-        const OCI_FOREIGN: &str = "application/vnd.oci.image.layer.nondistributable.v1.tar";
-        const DOCKER: &str = "application/vnd.docker.image.rootfs.diff.tar";
-        const DOCKER_FOREIGN: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar";
         [
             (OCI_LAYER, false),
             (OCI_FOREIGN, true),
-            (DOCKER, false),
+            (DOCKER_LAYER, false),
             (DOCKER_FOREIGN, true),
         ]
         .into_iter()
@@ -90,19 +158,6 @@ impl LayerType {
             })
         })
     }
-}
-
-/// The OCI media type of a layer that is what `layer` says; `None` if OCI has no
-/// name for its compression.
-#[must_use]
-pub fn oci_layer_of(layer: LayerType) -> Option<String> {
-    let plain = oci_layer(layer.compression)?;
-    let word = if layer.is_foreign {
-        "layer.nondistributable"
-    } else {
-        "layer"
-    };
-    Some(plain.replacen("layer", word, 1))
 }
 
 /// The OCI media type of a layer; `None` for a compression that has none.
@@ -165,10 +220,27 @@ mod tests {
     }
 
     #[test]
-    fn what_oci_has_a_name_for_is_read_back_the_same() {
+    fn what_a_family_has_a_name_for_is_read_back_the_same() {
         for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
             let layer = LayerType::of(oci_layer(compression).unwrap()).unwrap();
             assert_eq!(layer.compression, compression);
+            for family in [Family::Oci, Family::Docker] {
+                for is_foreign in [false, true] {
+                    let layer = LayerType {
+                        compression,
+                        is_foreign,
+                    };
+                    let name = family.layer(layer).unwrap();
+                    assert_eq!(LayerType::of(&name), Some(layer), "{name}");
+                    assert_eq!(Family::of(&name), Some(family), "{name}");
+                }
+            }
         }
+        for family in [Family::Oci, Family::Docker] {
+            for name in [family.index(), family.manifest(), family.config()] {
+                assert_eq!(Family::of(name), Some(family), "{name}");
+            }
+        }
+        assert_eq!(Family::of(IN_TOTO), None);
     }
 }

@@ -1,6 +1,8 @@
 //! References: `name[:tag][@digest]`, with Docker's rules for short names.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 use crate::digest::Digest;
@@ -19,13 +21,21 @@ const TAG_MAX: usize = 128;
 ///
 /// `app`, `library/app` and `docker.io/library/app` are the same one: it is kept
 /// in full, and shown by [`Display`](fmt::Display) in the familiar short form.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+///
+/// Beside that it remembers how its name was written, which is no part of what it
+/// means: podman takes `docker.io/library/app:1` of an archive for what it is, and
+/// `app:1` for `localhost/app:1`.
+#[derive(Clone, Debug)]
 pub struct Reference {
     domain: String,
     path: String,
     tag: Option<String>,
     digest: Option<Digest>,
+    written_name: String,
 }
+
+/// The parts of a reference that say what it means.
+type Meaning<'a> = (&'a str, &'a str, Option<&'a str>, Option<&'a Digest>);
 
 impl Reference {
     /// The repository as Docker shows it: `app`, `example.org/app`.
@@ -46,6 +56,28 @@ impl Reference {
             return full();
         }
         short.to_owned()
+    }
+
+    /// The repository as it was written, by whoever named the image.
+    #[must_use]
+    pub fn written_name(&self) -> &str {
+        &self.written_name
+    }
+
+    /// The whole reference with its name as it was written.
+    #[must_use]
+    pub fn written(&self) -> String {
+        self.with_name(&self.written_name)
+    }
+
+    /// The same reference, written in the familiar form.
+    #[must_use]
+    pub fn as_familiar(mut self) -> Self {
+        let familiar: Option<Self> = self.to_string().parse().ok();
+        if let Some(familiar) = familiar {
+            self.written_name = familiar.written_name;
+        }
+        self
     }
 
     /// The tag, without its colon.
@@ -75,6 +107,11 @@ impl Reference {
         self
     }
 
+    fn meaning(&self) -> Meaning<'_> {
+        let tag = self.tag.as_deref();
+        (&self.domain, &self.path, tag, self.digest.as_ref())
+    }
+
     fn with_name(&self, name: &str) -> String {
         let mut text = name.to_owned();
         if let Some(tag) = &self.tag {
@@ -89,10 +126,45 @@ impl Reference {
     }
 }
 
+impl PartialEq for Reference {
+    fn eq(&self, other: &Self) -> bool {
+        self.meaning() == other.meaning()
+    }
+}
+
+impl Eq for Reference {}
+
+impl Hash for Reference {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.meaning().hash(state);
+    }
+}
+
+impl PartialOrd for Reference {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Reference {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.meaning().cmp(&other.meaning())
+    }
+}
+
 impl fmt::Display for Reference {
     /// The familiar form: `app:1.0`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.with_name(&self.familiar_name()))
+        let official = (self.domain == DEFAULT_DOMAIN)
+            .then(|| self.path.strip_prefix(OFFICIAL))
+            .flatten();
+        match official {
+            // With a tag it can be told from an image id, and Docker shows it so.
+            Some(name) if self.tag.is_some() && is_image_id(name) => {
+                f.write_str(&self.with_name(name))
+            }
+            _ => f.write_str(&self.with_name(&self.familiar_name())),
+        }
     }
 }
 
@@ -135,7 +207,7 @@ fn parse(text: &str) -> Option<Reference> {
         return None;
     }
     // Docker refuses a bare image id as a name, which it could not be told from.
-    if is_image_id(name) {
+    if is_image_id(text) {
         return None;
     }
     let path = if domain == DEFAULT_DOMAIN && !path.contains('/') {
@@ -148,6 +220,7 @@ fn parse(text: &str) -> Option<Reference> {
         path,
         tag: tag.map(str::to_owned),
         digest,
+        written_name: name.to_owned(),
     })
 }
 
@@ -262,6 +335,43 @@ mod tests {
             assert_eq!(reference.to_string(), text);
             assert_eq!(reference.full(), text);
         }
+    }
+
+    #[test]
+    fn a_reference_is_what_it_means_and_remembers_how_it_was_written() {
+        let id = "0123456789abcdef".repeat(4);
+        let long_id = format!("docker.io/library/{id}:1");
+        let cases = [
+            ("app:1", "app:1", "app"),
+            ("library/app:1", "app:1", "library/app"),
+            ("docker.io/library/app:1", "app:1", "docker.io/library/app"),
+            (
+                "index.docker.io/me/app:1",
+                "me/app:1",
+                "index.docker.io/me/app",
+            ),
+            ("localhost/app:1", "localhost/app:1", "localhost/app"),
+            (
+                &long_id,
+                &format!("{id}:1"),
+                &format!("docker.io/library/{id}"),
+            ),
+        ];
+        for (text, familiar, name) in cases {
+            let reference: Reference = text.parse().unwrap();
+            assert_eq!(reference.to_string(), familiar);
+            assert_eq!(reference.written(), text);
+            assert_eq!(reference.written_name(), name);
+            let short: Reference = familiar.parse().unwrap();
+            assert_eq!(reference, short);
+            assert_eq!(reference.as_familiar().written(), familiar);
+        }
+        let [short, long, other] = ["app:1", "docker.io/library/app:1", "localhost/app:1"]
+            .map(|text| text.parse::<Reference>().unwrap());
+        assert_eq!(short.cmp(&long), Ordering::Equal);
+        assert_ne!(short, other);
+        let latest = "docker.io/library/app".parse::<Reference>().unwrap();
+        assert_eq!(latest.or_latest().written(), "docker.io/library/app:latest");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use crate::format::Format;
 use crate::format::source::{Image, Layer};
+use crate::image::media_type::{Family, OCI_INDEX, OCI_MANIFEST};
+use crate::image::{Descriptor, Index, Manifest};
 use crate::stream::{Compression, Recoding};
 
 /// What to do with the compression of layers.
@@ -19,16 +21,68 @@ pub enum Compress {
     },
 }
 
+/// Which family of media types documents and layers get.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MediaTypes {
+    /// Those that they have; OCI's in a manifest that changes for another reason.
+    #[default]
+    Keep,
+    /// OCI's.
+    Oci,
+    /// Docker's.
+    Docker,
+}
+
 /// How layers get into the output.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Coding {
     compress: Compress,
     format: Format,
+    media_types: MediaTypes,
 }
 
 impl Coding {
     pub(super) fn new(compress: Compress, format: Format) -> Self {
-        Self { compress, format }
+        Self {
+            compress,
+            format,
+            media_types: MediaTypes::Keep,
+        }
+    }
+
+    /// With media types of this family.
+    pub(super) fn with_media_types(self, media_types: MediaTypes) -> Self {
+        Self {
+            media_types,
+            ..self
+        }
+    }
+
+    /// The media types of a document that is made or changed.
+    pub(super) fn family(self) -> Family {
+        match self.media_types {
+            MediaTypes::Keep | MediaTypes::Oci => Family::Oci,
+            MediaTypes::Docker => Family::Docker,
+        }
+    }
+
+    /// Whether all media types of a new document are those of the family.
+    pub(super) fn relabels(self) -> bool {
+        self.media_types != MediaTypes::Keep
+    }
+
+    /// Whether a manifest has media types of another family than the wanted one.
+    fn renames(self, manifest: &Manifest) -> bool {
+        let own = manifest.media_type.as_deref().unwrap_or(OCI_MANIFEST);
+        let layers = manifest.layers.iter().map(Descriptor::media_type);
+        let mut all = layers.chain([own, manifest.config.media_type()]);
+        self.relabels() && all.any(|it| Family::of(it) != Some(self.family()))
+    }
+
+    /// Whether an index has a media type of another family than the wanted one.
+    pub(super) fn changes_index(self, index: &Index) -> bool {
+        let own = index.media_type.as_deref().unwrap_or(OCI_INDEX);
+        self.relabels() && Family::of(own) != Some(self.family())
     }
 
     /// How a layer's compression changes, if it does.
@@ -55,10 +109,22 @@ impl Coding {
         }
     }
 
+    /// How a layer is compressed in the output.
+    pub(super) fn compression(self, layer: &Layer) -> Compression {
+        self.recoding(layer)
+            .map_or(layer.compression, Recoding::compression)
+    }
+
+    /// Whether any layer is compressed with zstd in the output.
+    pub(super) fn has_zstd(self, image: &Image) -> bool {
+        let mut layers = image.layers.iter();
+        layers.any(|layer| self.compression(layer) == Compression::Zstd)
+    }
+
     pub(super) fn changes(self, image: &Image) -> bool {
-        image
-            .layers
-            .iter()
-            .any(|layer| self.recoding(layer).is_some())
+        let manifest = image.manifest.as_ref();
+        let mut layers = image.layers.iter();
+        layers.any(|layer| self.recoding(layer).is_some())
+            || manifest.is_some_and(|manifest| self.renames(manifest.view()))
     }
 }

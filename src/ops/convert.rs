@@ -5,12 +5,11 @@
 //! into beyond their hashes.
 
 use crate::error::{Error, Result};
-use crate::format::Format;
 use crate::format::sink::ImageSink;
-use crate::format::source::{Content, ImageSource, Root};
+use crate::format::source::{ImageSource, Root};
 use crate::image::Platform;
 use crate::limits::DOCUMENTS_MAX;
-use crate::ops::coding::{Coding, Compress};
+use crate::ops::coding::{Coding, Compress, MediaTypes};
 use crate::ops::deliver::Delivery;
 use crate::ops::naming::Name;
 use crate::ops::narrow::{Reason, narrow};
@@ -31,6 +30,8 @@ pub struct ConvertOptions {
     pub names: Vec<Name>,
     /// What to do with the compression of layers.
     pub compress: Compress,
+    /// The media types of documents and layers.
+    pub media_types: MediaTypes,
 }
 
 /// Converts images, and returns what was written.
@@ -59,17 +60,17 @@ fn convert_images(
     context: Context<'_>,
 ) -> Result<WriteReport> {
     let coding = Coding::new(options.compress, sink.format());
+    let coding = coding.with_media_types(options.media_types);
     let roots = select(source, options.image.as_ref())?;
     let mut pieces = Vec::new();
     let mut budget = DOCUMENTS_MAX;
     for target in targets(&roots) {
         let named = with_target_of(&roots, target);
-        if let Some(piece) = load(source, named, sink.format(), options, context)? {
-            budget = spend(budget, &piece)?;
-            pieces.push(piece);
-        }
+        let piece = load(source, named, options, context)?;
+        budget = spend(budget, &piece)?;
+        pieces.push(piece);
     }
-    if options.image.is_some() && sink.format() != Format::DockerArchive {
+    if options.image.is_some() {
         add_referrers(source, &mut pieces, budget, context)?;
     }
     if pieces.is_empty() {
@@ -100,15 +101,12 @@ fn convert_images(
 fn load<'a>(
     source: &dyn ImageSource,
     roots: Vec<&'a Root>,
-    format: Format,
     options: &ConvertOptions,
     context: Context<'_>,
-) -> Result<Option<Piece<'a>>> {
+) -> Result<Piece<'a>> {
     let piece = Piece::load(source, roots)?;
-    let is_image = matches!(piece.content, Content::Image(_) | Content::Index(_));
     match &options.platform {
-        Some(platform) if is_image => narrow(piece, Reason::Asked(platform), &context.watch),
-        _ if format == Format::DockerArchive => narrow(piece, Reason::Format, &context.watch),
-        _ => Ok(Some(piece)),
+        Some(platform) => narrow(piece, Reason::Asked(platform), &context.watch),
+        None => Ok(piece),
     }
 }

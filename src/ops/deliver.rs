@@ -1,23 +1,26 @@
 //! Into an output: blobs are moved, documents made, names given.
 
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 
-use crate::error::Result;
+use crate::digest::Digest;
+use crate::error::{Error, Result};
 use crate::event::{Event, Warning};
 use crate::format::Format;
 use crate::format::sink::{ImageSink, OutputIndex, OutputRoot};
-use crate::format::source::{Content, Image, ImageSource, Root};
+use crate::format::source::{Image, ImageSource, Root};
 use crate::image::{CONTAINERD_NAME, Descriptor, REF_NAME, Reference};
 use crate::ops::Context;
 use crate::ops::coding::Coding;
 use crate::ops::naming::{Name, named, remove_repeated, with_label, with_reference};
+use crate::ops::narrow::image_for_host;
 use crate::ops::parallel::{STREAMS_MAX, in_parallel};
 use crate::ops::plan::{Jobs, Made, Piece};
-use crate::ops::rebuild::Rebuilder;
+use crate::ops::rebuild::{CONTENT_ANNOTATIONS, Rebuilder};
 use crate::ops::referrers::prune;
 use crate::ops::transfer::Transfer;
 use crate::ops::write_report::WriteReport;
-use crate::stream::{Compression, Hashed, Workers};
+use crate::stream::{Hashed, Workers};
 
 /// The same where layers are compressed: each is spread over all cores already,
 /// and a second one fills the gaps that reading leaves.
@@ -49,6 +52,11 @@ impl Delivery<'_> {
     pub(super) fn run(&self, mut pieces: Vec<Piece<'_>>) -> Result<WriteReport> {
         let watch = &self.context.watch;
         prune(&mut pieces, self.coding, watch);
+        // A docker archive without an image is none to any engine.
+        let has_image = |piece: &Piece<'_>| piece.content.configs().next().is_some();
+        if self.sink.format() == Format::DockerArchive && !pieces.iter().any(has_image) {
+            return Err(Error::NoImage);
+        }
         let mut jobs = Jobs::collect(&pieces, self.coding, self.made, watch)?;
         let transfer = Transfer {
             container: self.source.container(),
@@ -93,32 +101,41 @@ impl Delivery<'_> {
         index_first: bool,
     ) -> Result<WriteReport> {
         let mut rebuilder = Rebuilder::new(jobs, written, self.coding);
-        let mut index = OutputIndex::default();
+        let mut roots = Vec::new();
         let mut told = Vec::new();
+        let places: HashMap<*const Root, usize> = self
+            .source
+            .roots()?
+            .iter()
+            .enumerate()
+            .map(|(at, root)| (std::ptr::from_ref(root), at))
+            .collect();
         for piece in pieces {
             let descriptor = rebuilder.rebuild(&piece.content, piece.descriptor.as_ref())?;
             told.push(rebuilder.written(&piece.content, &descriptor));
-            let image = match &piece.content {
-                Content::Image(image) => {
-                    self.warn_of_zstd(image, &piece.name);
-                    Some(rebuilder.docker_image(image))
-                }
-                _ => None,
-            };
-            for (descriptor, reference) in self.names(&descriptor, piece) {
-                index.roots.push(OutputRoot {
+            let image = self.named_image(piece);
+            let image = image.map(|image| rebuilder.docker_image(image));
+            for (root, descriptor, reference) in self.names(&descriptor, piece) {
+                let place = places.get(&std::ptr::from_ref(root)).copied();
+                let root = OutputRoot {
                     descriptor,
                     reference,
                     image: image.clone(),
-                });
+                };
+                roots.push((place, root));
             }
         }
+        // Names of one image need not be neighbours in the input.
+        roots.sort_by_key(|(place, _)| *place);
+        let mut index = OutputIndex {
+            roots: roots.into_iter().map(|(_, root)| root).collect(),
+            base: self.source.index().cloned(),
+            docker: self.source.docker_part().cloned(),
+        };
         if !self.keeps_names() {
             remove_repeated(&mut index, &self.context.watch);
         }
-        if self.keeps_names() {
-            index.base = self.source.index().cloned();
-        }
+        self.warn_of_parents(pieces, &index);
         if index_first {
             self.sink.put_index(&index)?;
             put_all(self.sink, rebuilder)?;
@@ -129,31 +146,44 @@ impl Delivery<'_> {
         Ok(WriteReport::new(self.sink.format(), &index, told))
     }
 
-    /// The descriptors of one image in `index.json`, one for each of its names.
-    fn names(
+    /// The descriptors of one image in `index.json`, one for each of its names, and the
+    /// root of the input that each comes from.
+    fn names<'p>(
         &self,
         descriptor: &Descriptor,
-        piece: &Piece<'_>,
-    ) -> Vec<(Descriptor, Option<Reference>)> {
+        piece: &Piece<'p>,
+    ) -> Vec<(&'p Root, Descriptor, Option<Reference>)> {
         if !self.names.is_empty() && !piece.is_referrer() {
-            return named(descriptor, self.names);
+            let named = named(descriptor, self.names).into_iter();
+            let of_piece = |(descriptor, reference)| (piece.roots[0], descriptor, reference);
+            return named.map(of_piece).collect();
         }
-        let of_root = |root: &&Root| {
-            if self.keeps_names() {
-                return (self.in_place_of(root, descriptor), root.reference.clone());
-            }
-            if let Some(reference) = &root.reference {
-                return with_reference(descriptor, reference);
-            }
-            let label = root.label.as_deref();
-            if let (Some(label), Format::DockerArchive) = (label, self.sink.format()) {
-                self.context.watch.warn(Warning::NoRepository {
-                    name: label.to_owned(),
-                });
-            }
-            with_label(descriptor, label)
+        let of_root = |root: &&'p Root| {
+            let (descriptor, reference) = self.name(root, self.in_place_of(root, descriptor));
+            (*root, descriptor, reference)
         };
         piece.roots.iter().map(of_root).collect()
+    }
+
+    /// Gives a descriptor the name of a root.
+    fn name(&self, root: &Root, descriptor: Descriptor) -> (Descriptor, Option<Reference>) {
+        let is_docker = self.sink.format() == Format::DockerArchive;
+        // In a docker archive what did not change stays as it is, too, as long as Docker
+        // and containerd find it by its name.
+        let is_kept = root.target_digest() == Some(descriptor.digest());
+        if self.keeps_names() || (is_docker && is_kept && root.is_named_in_index()) {
+            return (descriptor, root.reference.clone());
+        }
+        if let Some(reference) = &root.reference {
+            return with_reference(&descriptor, reference);
+        }
+        let label = root.label.as_deref();
+        if let (Some(label), true) = (label, is_docker) {
+            self.context.watch.warn(Warning::NoRepository {
+                name: label.to_owned(),
+            });
+        }
+        with_label(&descriptor, label)
     }
 
     /// Whether names stay as they are to the letter: from one layout to another.
@@ -162,15 +192,26 @@ impl Delivery<'_> {
         !is_docker(self.source.format()) && !is_docker(self.sink.format())
     }
 
-    /// What a layout that came from a layout lists for a root: all that it listed
+    /// What a layout lists for a root that came from a layout: all that it listed
     /// before, or, for one platform of several, at least the names.
     fn in_place_of(&self, root: &Root, descriptor: &Descriptor) -> Descriptor {
         let Some(held) = &root.descriptor else {
             return descriptor.clone();
         };
         if self.keeps_fields {
+            if held.digest() == descriptor.digest() {
+                return held.clone();
+            }
             let (digest, size) = (descriptor.digest(), descriptor.size());
-            return held.pointing_to(descriptor.media_type(), digest, size);
+            let mut moved = held.pointing_to(descriptor.media_type(), digest, size);
+            // What speaks of the bytes is as it became.
+            for key in CONTENT_ANNOTATIONS {
+                if held.annotation(key).is_some() {
+                    let value = descriptor.annotation(key).map(str::to_owned);
+                    moved = moved.with_annotation(key, value);
+                }
+            }
+            return moved;
         }
         let name = |key| held.annotation(key).map(str::to_owned);
         descriptor
@@ -179,18 +220,53 @@ impl Delivery<'_> {
             .with_annotation(CONTAINERD_NAME, name(CONTAINERD_NAME))
     }
 
-    fn warn_of_zstd(&self, image: &Image, name: &str) {
-        let compression = |layer| match self.coding.recoding(layer) {
-            Some(recoding) => recoding.compression(),
-            None => layer.compression,
+    /// What `manifest.json` names for a piece, if the output has one.
+    fn named_image<'p>(&self, piece: &'p Piece<'_>) -> Option<&'p Image> {
+        if self.sink.format() != Format::DockerArchive {
+            return None;
+        }
+        let watch = &self.context.watch;
+        let image = image_for_host(&piece.content, &piece.name, watch);
+        if let Some(image) = image {
+            if self.coding.has_zstd(image) {
+                watch.warn(Warning::ZstdInDockerArchive {
+                    name: piece.name.clone(),
+                });
+            }
+        } else if piece.roots.iter().any(|root| root.reference.is_some()) {
+            watch.warn(Warning::NotInManifestJson {
+                name: piece.name.clone(),
+                kind: piece.content.kind(),
+            });
+        }
+        image
+    }
+
+    /// Tells that it gets lost on which image another was built.
+    fn warn_of_parents(&self, pieces: &[Piece<'_>], index: &OutputIndex) {
+        let Some(part) = &index.docker else {
+            return;
         };
-        let has_zstd = image
-            .layers
-            .iter()
-            .any(|layer| compression(layer) == Compression::Zstd);
-        if has_zstd && self.sink.format() == Format::DockerArchive {
-            self.context.watch.warn(Warning::ZstdInDockerArchive {
-                name: name.to_owned(),
+        let images = index.roots.iter().filter_map(|root| root.image.as_ref());
+        let held: HashSet<&Digest> = images.map(|image| &image.config).collect();
+        let is_lost = |config: &Digest| {
+            let mut images = part.images.iter();
+            let parent = images.find_map(|it| (it.config == *config).then_some(it.parent.as_ref()));
+            parent
+                .flatten()
+                .is_some_and(|parent| part.has(parent) && !held.contains(parent))
+        };
+        let mut names = Vec::new();
+        for piece in pieces {
+            let mut configs = piece.content.configs();
+            if configs.any(is_lost) {
+                names.push(piece.name.clone());
+            }
+        }
+        if let Some((first, others)) = names.split_first() {
+            self.context.watch.warn(Warning::ParentLost {
+                name: first.clone(),
+                others: others.len(),
             });
         }
     }

@@ -35,7 +35,7 @@ mod write_report;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-pub use coding::Compress;
+pub use coding::{Compress, MediaTypes};
 pub use convert::{ConvertOptions, convert};
 pub use export::{ExportOptions, export};
 pub use history::{HistoryReport, HistoryStep, history};

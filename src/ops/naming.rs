@@ -1,7 +1,8 @@
 //! What images are called in the output.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
+use crate::digest::Digest;
 use crate::event::{Warning, Watch};
 use crate::format::sink::OutputIndex;
 use crate::image::{CONTAINERD_NAME, Descriptor, REF_NAME, Reference};
@@ -36,15 +37,15 @@ pub(super) fn named(
     distinct.into_iter().map(under).collect()
 }
 
-/// Names a descriptor for everyone: skopeo and podman by the whole familiar
-/// reference, containerd and Docker by the full one.
+/// Names a descriptor for everyone: skopeo and podman by the whole reference as it was
+/// written, containerd and Docker by the full one.
 pub(super) fn with_reference(
     descriptor: &Descriptor,
     reference: &Reference,
 ) -> (Descriptor, Option<Reference>) {
     let named = descriptor
         .clone()
-        .with_annotation(REF_NAME, Some(reference.to_string()))
+        .with_annotation(REF_NAME, Some(reference.written()))
         .with_annotation(CONTAINERD_NAME, Some(reference.full()));
     (named, Some(reference.clone()))
 }
@@ -62,11 +63,13 @@ pub(super) fn with_label(
 
 /// Leaves a reference that two images claim to the later one, as `docker load` does.
 pub(super) fn remove_repeated(index: &mut OutputIndex, watch: &Watch<'_>) {
-    let mut claimed = HashSet::new();
+    let mut claimed: HashMap<&Reference, &Digest> = HashMap::new();
     let mut repeated = Vec::new();
     for (at, root) in index.roots.iter().enumerate().rev() {
+        let digest = root.descriptor.digest();
+        // A name may be there in several forms.
         if let Some(reference) = &root.reference
-            && !claimed.insert(reference.clone())
+            && *claimed.entry(reference).or_insert(digest) != digest
         {
             repeated.push(at);
         }

@@ -9,8 +9,6 @@ use crate::ops::plan::Piece;
 /// Why an output takes one platform of each image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reason<'a> {
-    /// Its format has no place for more; the host's is taken.
-    Format,
     /// It is about one image; the host's is taken.
     OneImage,
     /// It is about what one image holds, and nobody expects more of it.
@@ -25,7 +23,6 @@ impl Reason<'_> {
     /// What a warning says of the rest; nothing where none is due.
     fn text(self) -> Option<&'static str> {
         match self {
-            Self::Format => Some("a docker archive takes one platform of each image"),
             Self::OneImage => Some("one image is taken"),
             Self::OneTree | Self::Preferred(_) => None,
             Self::Asked(_) => Some("another platform was asked for"),
@@ -33,29 +30,85 @@ impl Reason<'_> {
     }
 }
 
-/// Reduces a piece to the image for the platform.
-///
-/// `None` is something that is no image, which was said in a warning. What else
-/// an index holds is named in one too.
+/// Reduces a piece to the image for the platform. What else an index holds is named
+/// in a warning; what is no image stays as it is.
 pub(super) fn narrow<'a>(
     piece: Piece<'a>,
     reason: Reason<'_>,
     watch: &Watch<'_>,
-) -> Result<Option<Piece<'a>>> {
-    let kind = match &piece.content {
+) -> Result<Piece<'a>> {
+    match &piece.content {
         Content::Image(image) => {
             check_platform(image, &piece.name, reason, watch)?;
-            return Ok(Some(piece));
+            Ok(piece)
         }
-        Content::Index(_) => return pick(piece, reason, watch).map(Some),
-        Content::Artifact(artifact) => artifact.kind(),
-        Content::Opaque { descriptor, .. } => format!("a `{}`", descriptor.media_type()),
-    };
-    watch.warn(Warning::ArtifactLeftOut {
-        name: piece.name,
-        kind,
-    });
-    Ok(None)
+        Content::Index(index) if !is_of_images(index) => Ok(piece),
+        Content::Index(_) => pick(piece, reason, watch),
+        Content::Artifact(_) | Content::Opaque { .. } => Ok(piece),
+    }
+}
+
+/// Whether an index lists anything that is an image, or could be one.
+fn is_of_images(index: &IndexContent) -> bool {
+    index.children.iter().any(|child| match child {
+        Content::Image(_) | Content::Opaque { .. } => true,
+        Content::Index(index) => is_of_images(index),
+        Content::Artifact(_) => false,
+    })
+}
+
+/// The image that stands for all of them where engines take one platform: the host's,
+/// or else the first. What the input does not hold whole is passed over.
+pub(super) fn image_for_host<'a>(
+    content: &'a Content,
+    name: &str,
+    watch: &Watch<'_>,
+) -> Option<&'a Image> {
+    if let Content::Image(image) = content {
+        return Some(image);
+    }
+    let mut images = Vec::new();
+    collect_images(content, None, &mut images);
+    images.retain(|(image, _)| image.is_whole());
+    let host = Platform::host();
+    let best = best(images.len(), |at| images[at].1.as_ref()?.rank_on(&host));
+    let best = best.map(|(_, at)| at);
+    if let ([(_, Some(taken)), _, ..], None) = (images.as_slice(), best) {
+        watch.warn(Warning::OtherPlatformNamed {
+            name: name.to_owned(),
+            wanted: host.to_string(),
+            taken: taken.to_string(),
+        });
+    }
+    let (image, _) = images.get(best.unwrap_or(0))?;
+    Some(image)
+}
+
+/// Collects all images, and the platform of each.
+fn collect_images<'a>(
+    content: &'a Content,
+    descriptor: Option<&Descriptor>,
+    images: &mut Vec<(&'a Image, Option<Platform>)>,
+) {
+    match content {
+        Content::Image(image) => {
+            let platform = descriptor.and_then(Descriptor::platform);
+            images.push((image, platform.or_else(|| image.platform().cloned())));
+        }
+        Content::Index(index) => {
+            let descriptors = index.kept.as_ref();
+            let descriptors = descriptors.unwrap_or(&index.index.view().manifests);
+            for (child, descriptor) in index.children.iter().zip(descriptors) {
+                collect_images(child, Some(descriptor), images);
+            }
+        }
+        Content::Artifact(_) | Content::Opaque { .. } => {}
+    }
+}
+
+/// The first of those with the lowest rank, out of this many, and its rank.
+fn best(count: usize, rank: impl Fn(usize) -> Option<usize>) -> Option<(usize, usize)> {
+    (0..count).filter_map(|at| Some((rank(at)?, at))).min()
 }
 
 /// Refuses an image for another platform than the one that was named.
@@ -137,16 +190,15 @@ fn pick<'a>(piece: Piece<'a>, reason: Reason<'_>, watch: &Watch<'_>) -> Result<P
     };
     let is_asked = matches!(reason, Reason::Asked(_));
     // Who named an architecture gets no other one; the host runs what it can.
-    let rank = |candidate: &(Image, Descriptor)| {
-        let platform = platform_of(candidate)?;
+    let rank = |at: usize| {
+        let platform = platform_of(&images[at])?;
         if is_asked {
             platform.rank_for(wanted)
         } else {
             platform.rank_on(wanted)
         }
     };
-    let ranked = (0..images.len()).filter_map(|at| Some((rank(&images[at])?, at)));
-    let best = ranked.min();
+    let best = best(images.len(), rank);
     if let Some((rank, at)) = best
         && let Some(taken) = platform_of(&images[at])
     {

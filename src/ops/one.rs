@@ -55,13 +55,13 @@ pub(super) fn one_image<'a>(
         return Err(Error::ArtifactChosen { name, kind });
     }
     match narrow(piece, reason, &context.watch)? {
-        Some(Piece {
+        Piece {
             content: Content::Image(image),
             name,
             descriptor,
             gone,
             roots,
-        }) => Ok(Chosen {
+        } => Ok(Chosen {
             name,
             image,
             descriptor,

@@ -9,7 +9,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::format::sink::{OutputImage, OutputLayer};
 use crate::format::source::{Content, Image, IndexContent, Layer};
-use crate::image::media_type::{self, LayerType};
+use crate::image::media_type::{self, Family, LayerType};
 use crate::image::{Descriptor, Document, DocumentError, Manifest, Platform, View, new_manifest};
 use crate::ops::coding::Coding;
 use crate::ops::plan::Jobs;
@@ -27,6 +27,13 @@ const COMPRESSION_ANNOTATIONS: [&str; 7] = [
     "io.github.containers.zstd-chunked.tarsplit-checksum",
     "io.github.containers.zstd-chunked.manifest-compressed-size",
 ];
+
+/// The annotation of an image with zstd layers in an index.
+const ZSTD_ANNOTATION: &str = "io.github.containers.compression.zstd";
+/// The annotation with which Docker 28 names the config of an image in an index.
+const CONFIG_ANNOTATION: &str = "config.digest";
+/// Annotations in an index that say what the manifest or its layers are.
+pub(super) const CONTENT_ANNOTATIONS: [&str; 2] = [ZSTD_ANNOTATION, CONFIG_ANNOTATION];
 
 /// Makes documents, given what the blobs became.
 #[derive(Debug)]
@@ -90,52 +97,68 @@ impl<'a> Rebuilder<'a> {
     }
 
     fn image(&mut self, image: &Image, descriptor: Option<&Descriptor>) -> Result<Descriptor> {
-        let config = config_descriptor(image);
+        let family = self.coding.family();
+        let config = config_descriptor(image, family);
         self.put(config.digest(), image.config.bytes());
         let layers: Vec<_> = image.layers.iter().map(|layer| self.layer(layer)).collect();
+        let relabelled = || -> Vec<Descriptor> {
+            let layers = layers.iter().zip(&image.layers);
+            layers
+                .map(|(descriptor, layer)| self.relabelled(descriptor, layer))
+                .collect()
+        };
         if let (Some(manifest), Some(descriptor)) = (&image.manifest, descriptor) {
             let is_same_config = manifest.view().config.digest() == config.digest();
-            if is_same_config && manifest.view().layers == layers {
+            let is_same = is_same_config && manifest.view().layers == layers;
+            if is_same && !self.coding.changes(image) {
                 self.put(descriptor.digest(), manifest.bytes());
                 return Ok(descriptor.clone());
             }
             // Its digest changes anyway, so that labels may become true.
-            let relabelled = layers.iter().zip(&image.layers).map(|(descriptor, layer)| {
-                let is_foreign =
-                    LayerType::of(descriptor.media_type()).is_some_and(|l| l.is_foreign);
-                let compression = self.compression(layer);
-                let label = media_type::oci_layer_of(LayerType {
-                    compression,
-                    is_foreign,
-                });
-                let label = label.unwrap_or_else(|| descriptor.media_type().to_owned());
-                descriptor.clone().labelled(&label).to_json()
-            });
-            let relabelled: Vec<Value> = relabelled.collect();
+            let layers: Vec<Value> = relabelled().iter().map(Descriptor::to_json).collect();
             let edited = manifest.edit(|value| {
-                value["mediaType"] = media_type::OCI_MANIFEST.into();
+                value["mediaType"] = family.manifest().into();
                 value["config"] = config.to_json();
-                value["layers"] = relabelled.into();
+                value["layers"] = layers.into();
             });
             let edited = edited.map_err(own_document)?;
             self.put(edited.digest(), edited.bytes());
-            return Ok(descriptor.pointing_to(
-                media_type::OCI_MANIFEST,
-                edited.digest(),
-                edited.size(),
-            ));
+            let moved = descriptor.pointing_to(family.manifest(), edited.digest(), edited.size());
+            let moved = match moved.annotation(CONFIG_ANNOTATION) {
+                Some(_) => {
+                    moved.with_annotation(CONFIG_ANNOTATION, Some(config.digest().to_string()))
+                }
+                None => moved,
+            };
+            return Ok(if self.coding.has_zstd(image) {
+                moved
+            } else {
+                marked_as_zstd(moved, false)
+            });
         }
-        let manifest: Document<Manifest> = self.put_new(&new_manifest(&config, &layers))?;
-        let new = manifest.descriptor(media_type::OCI_MANIFEST);
+        let layers = if self.coding.relabels() {
+            relabelled()
+        } else {
+            layers
+        };
+        let mut value = new_manifest(&config, &layers);
+        value["mediaType"] = family.manifest().into();
+        let manifest: Document<Manifest> = self.put_new(&value)?;
+        let new = manifest.descriptor(family.manifest());
         let platform = image.platform().map(Platform::to_json);
         Ok(new.with("platform", platform))
     }
 
-    /// How a layer is compressed in the output.
-    fn compression(&self, layer: &Layer) -> Compression {
-        match self.coding.recoding(layer) {
-            Some(recoding) => recoding.compression(),
-            None => layer.compression,
+    /// The descriptor of a layer with a media type that says what its bytes are.
+    fn relabelled(&self, descriptor: &Descriptor, layer: &Layer) -> Descriptor {
+        let is_foreign = LayerType::of(descriptor.media_type()).is_some_and(|it| it.is_foreign);
+        let label = self.coding.family().layer(LayerType {
+            compression: self.coding.compression(layer),
+            is_foreign,
+        });
+        match label {
+            Some(label) => descriptor.clone().labelled(&label),
+            None => descriptor.clone(),
         }
     }
 
@@ -145,7 +168,7 @@ impl<'a> Rebuilder<'a> {
     fn layer(&self, layer: &Layer) -> Descriptor {
         let job = self.jobs.of_layer(layer, self.coding);
         let written = job.map(|job| &self.written[job]);
-        let compression = self.compression(layer);
+        let compression = self.coding.compression(layer);
         match (&layer.descriptor, written) {
             (Some(descriptor), Some(written)) if *descriptor.digest() != written.digest => {
                 let media_type = oci_type(compression);
@@ -175,19 +198,27 @@ impl<'a> Rebuilder<'a> {
         for (child, descriptor) in index.children.iter().zip(children) {
             manifests.push(self.rebuild(child, Some(descriptor))?);
         }
-        if let (true, Some(descriptor)) = (manifests == *held, descriptor) {
+        let is_same = manifests == *held && !self.coding.changes_index(index.index.view());
+        if let (true, Some(descriptor)) = (is_same, descriptor) {
             self.put(descriptor.digest(), index.index.bytes());
             return Ok(descriptor.clone());
         }
+        for (child, descriptor) in index.children.iter().zip(&mut manifests) {
+            if let Content::Image(image) = child {
+                *descriptor = marked_as_zstd(descriptor.clone(), self.coding.has_zstd(image));
+            }
+        }
+        let manifests = without_copies(manifests, children);
+        let media_type = self.coding.family().index();
         let edited = index.index.edit(|value| {
-            value["mediaType"] = media_type::OCI_INDEX.into();
+            value["mediaType"] = media_type.into();
             value["manifests"] = manifests.iter().map(Descriptor::to_json).collect();
         });
         let edited = edited.map_err(own_document)?;
         self.put(edited.digest(), edited.bytes());
-        let new = || edited.descriptor(media_type::OCI_INDEX);
+        let new = || edited.descriptor(media_type);
         let base = descriptor.cloned().unwrap_or_else(new);
-        Ok(base.pointing_to(media_type::OCI_INDEX, edited.digest(), edited.size()))
+        Ok(base.pointing_to(media_type, edited.digest(), edited.size()))
     }
 
     /// What is told of something whose descriptor is this one.
@@ -211,25 +242,48 @@ impl<'a> Rebuilder<'a> {
             }
         };
         OutputImage {
-            config: config_descriptor(image).digest().clone(),
+            config: image.config.digest().clone(),
             layers: image.layers.iter().map(layer).collect(),
         }
     }
 }
 
 /// The descriptor of a config, with the name that its manifest gives it.
-fn config_descriptor(image: &Image) -> Descriptor {
+fn config_descriptor(image: &Image, family: Family) -> Descriptor {
     match &image.manifest {
         Some(manifest) => {
             let held = manifest.view().config.clone();
             if held.digest() == image.config.digest() {
-                return held.labelled(media_type::OCI_CONFIG);
+                return held.labelled(family.config());
             }
             let (digest, size) = (image.config.digest(), image.config.size());
-            held.pointing_to(media_type::OCI_CONFIG, digest, size)
+            held.pointing_to(family.config(), digest, size)
         }
-        None => image.config.descriptor(media_type::OCI_CONFIG),
+        None => image.config.descriptor(family.config()),
     }
+}
+
+/// What an index says of an image with zstd layers, as skopeo and podman do, which
+/// choose by it.
+fn marked_as_zstd(descriptor: Descriptor, has_zstd: bool) -> Descriptor {
+    let held = descriptor.annotation(ZSTD_ANNOTATION);
+    match (held, has_zstd) {
+        (Some("true"), true) | (None, false) => descriptor,
+        _ => descriptor.with_annotation(ZSTD_ANNOTATION, has_zstd.then(|| "true".to_owned())),
+    }
+}
+
+/// Lists once what was different before, and is the same now: images that differed in
+/// the compression of their layers alone.
+fn without_copies(after: Vec<Descriptor>, before: &[Descriptor]) -> Vec<Descriptor> {
+    let mut kept: Vec<(Descriptor, &Descriptor)> = Vec::new();
+    for (after, before) in after.into_iter().zip(before) {
+        let is_copy = |(kept, was): &(Descriptor, &Descriptor)| *kept == after && *was != before;
+        if !kept.iter().any(is_copy) {
+            kept.push((after, before));
+        }
+    }
+    kept.into_iter().map(|(descriptor, _)| descriptor).collect()
 }
 
 /// A layer that is written has a compression that OCI has a name for; one that

@@ -118,7 +118,7 @@ fn find_changing(
         Content::Image(image) => coding.changes(image),
         Content::Index(index) => {
             let children = index.children.iter().zip(&index.index.view().manifests);
-            let mut any = false;
+            let mut any = coding.changes_index(index.index.view());
             for (child, descriptor) in children {
                 any |= find_changing(child, Some(descriptor), coding, changing);
             }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::format::source::{Content, ImageSource, Root, Target};
+use crate::format::source::{ImageSource, Root, Target};
 use crate::image::Reference;
 
 /// How a user names one image of several.
@@ -101,7 +101,7 @@ fn by_name<'a>(source: &dyn ImageSource, roots: &[&'a Root], name: &str) -> Resu
     if !is_whole {
         for root in roots {
             let is_new = !found.contains(root);
-            if is_new && image_ids(&source.load(root)?).any(is_meant) {
+            if is_new && source.load(root)?.configs().any(is_meant) {
                 found.push(root);
             }
         }
@@ -110,15 +110,6 @@ fn by_name<'a>(source: &dyn ImageSource, roots: &[&'a Root], name: &str) -> Resu
         return Err(no_such_image(name, roots));
     }
     one_image(name, found)
-}
-
-/// The digests of the configs under a root.
-fn image_ids(content: &Content) -> Box<dyn Iterator<Item = &Digest> + '_> {
-    match content {
-        Content::Image(image) => Box::new(std::iter::once(image.config.digest())),
-        Content::Index(index) => Box::new(index.children.iter().flat_map(image_ids)),
-        Content::Artifact(_) | Content::Opaque { .. } => Box::new(std::iter::empty()),
-    }
 }
 
 fn one_image<'a>(name: &str, found: Vec<&'a Root>) -> Result<Vec<&'a Root>> {

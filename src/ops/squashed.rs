@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use crate::digest::DiffId;
 use crate::error::{Error, Result};
-use crate::format::Format;
 use crate::format::sink::ImageSink;
 use crate::format::source::{Content, Image, ImageSource, Layer};
 use crate::image::media_type::oci_layer;
@@ -63,9 +62,7 @@ pub(super) fn deliver(
         content: Content::Image(chosen.image),
         roots: chosen.roots,
     }];
-    if !made.is_empty() || sink.format() != Format::DockerArchive {
-        add_referrers(source, &mut pieces, DOCUMENTS_MAX, context)?;
-    }
+    add_referrers(source, &mut pieces, DOCUMENTS_MAX, context)?;
     let mut made_before = Made::default();
     if !made.is_empty() {
         let piece = &mut pieces[0];

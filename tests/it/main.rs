@@ -13,6 +13,7 @@ mod determinism;
 mod engine;
 mod fixtures;
 mod hostile;
+mod hybrids;
 mod import;
 mod inputs;
 mod judges;

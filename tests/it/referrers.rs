@@ -39,7 +39,7 @@ fn signatures_follow_the_chosen_image() {
     sandbox
         .run(&["convert", "--image", "app:1", "in.tar", "oci:out"])
         .silent();
-    assert_eq!(names(&sandbox, "out"), ["app:1", "", ""]);
+    assert_eq!(names(&sandbox, "out"), ["", "", "app:1"]);
     sandbox
         .run(&["convert", "--image", "tool:2", "in.tar", "oci:tool"])
         .silent();
@@ -54,7 +54,7 @@ fn a_new_name_is_for_the_image_alone() {
         "convert", "--image", "app:1", "--tag", "new:3", "in.tar", "oci:out",
     ];
     sandbox.run(&arguments).silent();
-    assert_eq!(names(&sandbox, "out"), ["new:3", "", ""]);
+    assert_eq!(names(&sandbox, "out"), ["", "", "new:3"]);
 }
 
 #[test]

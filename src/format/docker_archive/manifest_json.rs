@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Deserializer, Value};
 
+use crate::digest::Digest;
 use crate::image::{Descriptor, DocumentError, check_values};
 use crate::limits::DESCRIPTORS_MAX;
 
@@ -19,6 +20,9 @@ pub(super) struct Element {
     /// `LayerSources`: descriptors by diff_id. Before Docker 25 of foreign layers
     /// alone, since then of all.
     pub(super) sources: BTreeMap<String, Descriptor>,
+    /// `Parent`: the config of the image that it was built on, where the archive has
+    /// that too.
+    pub(super) parent: Option<Digest>,
 }
 
 /// What was read, and whether bytes follow the JSON value.
@@ -45,6 +49,18 @@ pub(super) type Elements = (Vec<Result<Element, DocumentError>>, bool);
 
 /// Reads `manifest.json`, of which an element may be malformed, and others not.
 pub(super) fn parse_each(bytes: &[u8]) -> Result<Elements, DocumentError> {
+    let (elements, has_trailing_bytes) = parse_values(bytes)?;
+    let elements = elements.iter().enumerate();
+    let elements = elements.map(|(at, element)| parse_element(at, element));
+    let elements: Vec<_> = elements.collect();
+    // Each becomes a descriptor where an index lists the images.
+    let tags = elements.iter().flatten().map(|element| element.tags.len());
+    check_count("RepoTags", tags.sum())?;
+    Ok((elements, has_trailing_bytes))
+}
+
+/// The elements of `manifest.json` as they stand there, and whether bytes follow.
+pub(super) fn parse_values(bytes: &[u8]) -> Result<(Vec<Value>, bool), DocumentError> {
     let text = String::from_utf8_lossy(bytes);
     check_values(&text)?;
     let mut values = Deserializer::from_str(&text).into_iter::<Value>();
@@ -53,18 +69,12 @@ pub(super) fn parse_each(bytes: &[u8]) -> Result<Elements, DocumentError> {
         None => serde_json::from_str(&text)?,
     };
     let rest = &text[values.byte_offset()..];
-    let elements = match &value {
-        Value::Null => &Vec::new(),
+    let elements = match value {
+        Value::Null => Vec::new(),
         Value::Array(elements) => elements,
         _ => return Err(wrong(String::from("the document"), "a list of images")),
     };
     check_count("the document", elements.len())?;
-    let elements = elements.iter().enumerate();
-    let elements = elements.map(|(at, element)| parse_element(at, element));
-    let elements: Vec<_> = elements.collect();
-    // Each becomes a descriptor where an index lists the images.
-    let tags = elements.iter().flatten().map(|element| element.tags.len());
-    check_count("RepoTags", tags.sum())?;
     Ok((elements, !rest.trim().is_empty()))
 }
 
@@ -91,6 +101,9 @@ fn parse_element(at: usize, element: &Value) -> Result<Element, DocumentError> {
             .ok_or_else(|| wrong(path("RepoTags"), "a list of references"))?,
         layers: texts(element, "Layers").ok_or_else(|| wrong(path("Layers"), "a list of paths"))?,
         sources,
+        parent: field(element, "Parent")
+            .and_then(Value::as_str)
+            .and_then(|text| text.parse().ok()),
     })
 }
 
@@ -107,7 +120,7 @@ pub(super) fn check_count(field: &str, count: usize) -> Result<(), DocumentError
 }
 
 /// A field by its name in any case; the last one counts, and null is absent.
-fn field<'a>(element: &'a Value, name: &str) -> Option<&'a Value> {
+pub(super) fn field<'a>(element: &'a Value, name: &str) -> Option<&'a Value> {
     let fields = element.as_object()?;
     let found = fields
         .iter()
@@ -119,7 +132,7 @@ fn field<'a>(element: &'a Value, name: &str) -> Option<&'a Value> {
 }
 
 /// A list of texts; absent is empty, and anything else `None`.
-fn texts(element: &Value, name: &str) -> Option<Vec<String>> {
+pub(super) fn texts(element: &Value, name: &str) -> Option<Vec<String>> {
     let Some(value) = field(element, name) else {
         return Some(Vec::new());
     };
@@ -146,6 +159,7 @@ mod tests {
             tags: tags.iter().map(ToString::to_string).collect(),
             layers: layers.iter().map(ToString::to_string).collect(),
             sources: BTreeMap::new(),
+            parent: None,
         };
         assert_eq!(
             read.elements,

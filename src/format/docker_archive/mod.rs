@@ -8,6 +8,7 @@
 
 mod go;
 mod manifest_json;
+mod names;
 mod read;
 mod survey;
 mod v1;

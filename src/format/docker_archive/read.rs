@@ -1,17 +1,22 @@
 //! Reading a docker archive.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::digest::Digest;
 use crate::error::{Error, Place, Result};
 use crate::event::{Warning, Watch};
 use crate::format::Format;
 use crate::format::container::{Container, find_document, is_of_archive, spend};
 use crate::format::docker_archive::manifest_json::{self, Element};
-use crate::format::docker_archive::{MANIFEST, v1};
+use crate::format::docker_archive::names::{ListedRoot, NamedElement, all_names};
+use crate::format::docker_archive::{MANIFEST, REPOSITORIES, v1};
 use crate::format::oci_layout::{Graph, is_layout};
 use crate::format::oci_layout::{check_marker, find_index};
-use crate::format::source::{Content, Image, ImageSource, Layer, Root, Target};
+use crate::format::source::{
+    Content, DockerImage, DockerPart, Image, ImageSource, Layer, Root, Target,
+};
 use crate::image::media_type::LayerType;
-use crate::image::{Config, Document, DocumentError, Reference};
+use crate::image::{Config, Document, DocumentError, Index, Reference};
 use crate::limits::DOCUMENTS_MAX;
 use crate::stream::Compression;
 
@@ -19,6 +24,11 @@ use crate::stream::Compression;
 #[derive(Debug)]
 pub(in crate::format) struct DockerArchive {
     container: Box<dyn Container>,
+    /// The OCI part, if there is one.
+    index: Option<Document<Index>>,
+    /// The other part; archives from before Docker 1.10 have none.
+    part: Option<DockerPart>,
+    /// The images of that, each once.
     elements: Vec<(Element, Document<Config>)>,
     roots: Vec<Root>,
 }
@@ -63,74 +73,124 @@ impl DockerArchive {
         container: Box<dyn Container>,
         watch: &Watch<'_>,
     ) -> Result<Self> {
-        let elements = match find_document(container.as_ref(), MANIFEST)? {
-            Some(bytes) => read_elements(container.as_ref(), &bytes, watch)?,
+        let manifest = find_document(container.as_ref(), MANIFEST)?;
+        let elements = match &manifest {
+            Some(bytes) => read_elements(container.as_ref(), bytes, watch)?,
             None => v1::read_elements(container.as_ref(), watch)?,
         };
+        let part = match manifest {
+            Some(manifest) => Some(DockerPart {
+                manifest,
+                images: elements.iter().map(docker_image).collect(),
+                // Nothing that is read depends on it.
+                repositories: find_document(container.as_ref(), REPOSITORIES).unwrap_or_default(),
+            }),
+            None => None,
+        };
+        let elements = distinct(container.as_ref(), elements)?;
         let mut archive = Self {
             container,
+            index: None,
+            part,
             elements,
             roots: Vec::new(),
         };
-        archive.roots = archive.find_roots(watch)?;
+        archive.find_roots(watch)?;
         Ok(archive)
     }
 
-    /// One root for each tag of each element, in the order of `manifest.json`,
-    /// then what the OCI part lists beyond.
+    /// Finds one root for each name of each image.
     ///
     /// An element whose image the OCI part has too, with the same layers in the
     /// same order, is taken from there: that keeps its manifest, and the index
     /// with other platforms and attestations that may be over it. Docker 25.0.0
     /// wrote layers in random order, and other versions left images out; there
     /// `manifest.json` is right.
-    fn find_roots(&self, watch: &Watch<'_>) -> Result<Vec<Root>> {
-        let listed = self.oci_roots(watch)?;
-        let mut is_covered = vec![false; listed.len()];
-        let mut roots = Vec::new();
-        for (number, (element, config)) in self.elements.iter().enumerate() {
-            let mut target = None;
-            for (at, (root, content)) in listed.iter().enumerate() {
-                match self.compare(content, element, config)? {
-                    Comparison::Same => {
-                        is_covered[at] = true;
-                        target.get_or_insert(root);
-                    }
-                    Comparison::Different => {
-                        is_covered[at] = true;
-                        let name = root.display_name();
-                        watch.warn(Warning::OciPartIgnored { name });
-                    }
-                    Comparison::Unrelated => {}
+    fn find_roots(&mut self, watch: &Watch<'_>) -> Result<()> {
+        self.index = self.find_index()?;
+        // Names of which it was said that only `manifest.json` counts.
+        let mut known = HashSet::new();
+        let listed = self.oci_roots(&mut known, watch)?;
+        let mut of_config: HashMap<&Digest, Vec<usize>> = HashMap::new();
+        for (at, (_, content)) in listed.iter().enumerate() {
+            for config in content.configs() {
+                let places = of_config.entry(config).or_default();
+                if places.last() != Some(&at) {
+                    places.push(at);
                 }
             }
-            let named = element.tags.iter().filter_map(|tag| tagged(tag, watch));
-            let named: Vec<_> = named.map(Some).collect();
-            let untagged = named.is_empty().then_some(None);
-            for reference in named.into_iter().chain(untagged) {
-                roots.push(root_of(number, target, &listed, reference));
-            }
         }
-        let beyond = listed.into_iter().zip(is_covered);
-        roots.extend(
-            beyond
-                .filter(|(_, covered)| !covered)
-                .map(|((root, _), _)| root),
-        );
-        Ok(roots)
+        let mut same_of = Vec::new();
+        let mut is_wrong = vec![false; listed.len()];
+        let mut is_right = vec![false; listed.len()];
+        for (element, config) in &self.elements {
+            let places = of_config.get(config.digest()).cloned().unwrap_or_default();
+            let mut same = Vec::new();
+            for at in &places {
+                if self.has_element(&listed[*at].1, element, config)? {
+                    is_right[*at] = true;
+                    same.push(*at);
+                }
+            }
+            if same.is_empty() {
+                places.into_iter().for_each(|at| is_wrong[at] = true);
+            }
+            same_of.push(same);
+        }
+        let mut position = vec![None; listed.len()];
+        let mut kept = Vec::new();
+        for (at, (root, content)) in listed.iter().enumerate() {
+            if is_wrong[at] && !is_right[at] {
+                known.extend(root.reference.clone());
+                watch.warn(Warning::OciPartIgnored {
+                    name: root.display_name(),
+                });
+                continue;
+            }
+            position[at] = Some(kept.len());
+            kept.push(ListedRoot {
+                root: root.clone(),
+                is_image: content.configs().next().is_some(),
+            });
+        }
+        let elements = self.elements.iter().zip(same_of).enumerate();
+        let named = elements.map(|(number, ((element, _), same))| NamedElement {
+            number,
+            tags: element
+                .tags
+                .iter()
+                .filter_map(|tag| tagged(tag, watch))
+                .collect(),
+            same: same.into_iter().filter_map(|at| position[at]).collect(),
+        });
+        let (roots, differences) = all_names(kept, named.collect());
+        if self.index.is_some() {
+            differences.without(&known).warn(watch);
+        }
+        self.roots = roots;
+        Ok(())
     }
 
-    /// What the OCI part lists, if there is one.
-    fn oci_roots(&self, watch: &Watch<'_>) -> Result<Vec<(Root, Content)>> {
+    /// The `index.json` of the OCI part, if there is one.
+    fn find_index(&self) -> Result<Option<Document<Index>>> {
         let container = self.container.as_ref();
         if !is_layout(container)? {
-            return Ok(Vec::new());
+            return Ok(None);
         }
         check_marker(container)?;
-        let Some(index) = find_index(container)? else {
+        find_index(container)
+    }
+
+    /// What the OCI part lists.
+    fn oci_roots(
+        &self,
+        ignored: &mut HashSet<Reference>,
+        watch: &Watch<'_>,
+    ) -> Result<Vec<(Root, Content)>> {
+        let Some(index) = &self.index else {
             return Ok(Vec::new());
         };
-        let graph = Graph::new(container);
+        let graph = Graph::new(self.container.as_ref());
         let mut roots = Vec::new();
         for descriptor in &index.view().manifests {
             let root = Root::from_index(descriptor);
@@ -140,6 +200,7 @@ impl DockerArchive {
                 // Release candidates of Docker 25.0.0 left layers out. What
                 // `manifest.json` has under the same name is whole.
                 Err(Error::LayerCount { .. }) if self.has_tag(&root) => {
+                    ignored.extend(root.reference);
                     watch.warn(Warning::OciPartIgnored { name });
                 }
                 Err(error) => return Err(error),
@@ -154,13 +215,13 @@ impl DockerArchive {
         root.reference.is_some() && tags.any(|tag| tag.parse().ok() == root.reference)
     }
 
-    /// Holds an image of the OCI part against an element.
-    fn compare(
+    /// Whether an image of the OCI part is that of an element, or holds it.
+    fn has_element(
         &self,
         content: &Content,
         element: &Element,
         config: &Document<Config>,
-    ) -> Result<Comparison> {
+    ) -> Result<bool> {
         match content {
             Content::Image(image) if image.config.digest() == config.digest() => {
                 let blobs = image.layers.iter().map(|layer| layer.blob.as_ref());
@@ -168,22 +229,17 @@ impl DockerArchive {
                 for (blob, path) in blobs.zip(&element.layers) {
                     is_same &= self.container.find(path)?.as_ref() == blob;
                 }
-                Ok(if is_same {
-                    Comparison::Same
-                } else {
-                    Comparison::Different
-                })
+                Ok(is_same)
             }
             Content::Index(index) => {
                 for child in &index.children {
-                    let comparison = self.compare(child, element, config)?;
-                    if comparison != Comparison::Unrelated {
-                        return Ok(comparison);
+                    if self.has_element(child, element, config)? {
+                        return Ok(true);
                     }
                 }
-                Ok(Comparison::Unrelated)
+                Ok(false)
             }
-            _ => Ok(Comparison::Unrelated),
+            _ => Ok(false),
         }
     }
 
@@ -241,42 +297,49 @@ impl DockerArchive {
     }
 }
 
-/// How an image of the OCI part stands to an element of `manifest.json`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Comparison {
-    /// The same image.
-    Same,
-    /// The same config, with other layers.
-    Different,
-    /// Another image.
-    Unrelated,
+fn docker_image((element, config): &(Element, Document<Config>)) -> DockerImage {
+    DockerImage {
+        config: config.digest().clone(),
+        parent: element.parent.clone(),
+    }
 }
 
-/// The root of one tag of an element.
-fn root_of(
-    number: usize,
-    target: Option<&Root>,
-    listed: &[(Root, Content)],
-    reference: Option<Reference>,
-) -> Root {
-    let Some(target) = target else {
-        return Root {
-            target: Target::Element(number),
-            descriptor: None,
-            reference,
-            label: None,
-        };
-    };
-    // Annotations may differ from tag to tag, so the one with this tag is taken.
-    let named = listed
-        .iter()
-        .map(|(root, _)| root)
-        .find(|root| root.target_digest() == target.target_digest() && root.reference == reference);
-    Root {
-        label: None,
-        reference,
-        ..named.unwrap_or(target).clone()
+/// Takes elements of one image together, with all of its tags.
+fn distinct(
+    container: &dyn Container,
+    elements: Vec<(Element, Document<Config>)>,
+) -> Result<Vec<(Element, Document<Config>)>> {
+    let mut distinct: Vec<(Element, Document<Config>)> = Vec::new();
+    let mut of_config: HashMap<Digest, Vec<usize>> = HashMap::new();
+    for (element, config) in elements {
+        let places = of_config.entry(config.digest().clone()).or_default();
+        let mut same = None;
+        for at in places.iter().copied() {
+            if same.is_none() && are_layers_same(container, &distinct[at].0, &element)? {
+                same = Some(at);
+            }
+        }
+        if let Some(at) = same {
+            distinct[at].0.tags.extend(element.tags);
+        } else {
+            places.push(distinct.len());
+            distinct.push((element, config));
+        }
     }
+    Ok(distinct)
+}
+
+/// Whether the layers of two elements are the same members.
+fn are_layers_same(container: &dyn Container, one: &Element, other: &Element) -> Result<bool> {
+    if one.layers.len() != other.layers.len() {
+        return Ok(false);
+    }
+    for (one, other) in one.layers.iter().zip(&other.layers) {
+        if one != other && container.find(one)? != container.find(other)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Where a config lies under its digest, as since Docker 25, that must be true.
@@ -297,9 +360,10 @@ fn check_name(path: &str, config: &Document<Config>) -> Result<()> {
     }
 }
 
-/// Reads a tag of `RepoTags`.
+/// Reads a tag of `RepoTags`. A name without one means the tag `latest`.
 fn tagged(text: &str, watch: &Watch<'_>) -> Option<Reference> {
-    let reference = text.parse::<Reference>().ok().filter(Reference::is_tagged);
+    let reference = text.parse().ok().map(Reference::or_latest);
+    let reference = reference.filter(Reference::is_tagged);
     if reference.is_none() {
         watch.warn(Warning::ReferenceUnusable {
             text: text.to_owned(),
@@ -360,5 +424,13 @@ impl ImageSource for DockerArchive {
             Target::Element(number) => self.load_element(*number, &name),
             Target::Whole => Err(Error::NoImage),
         }
+    }
+
+    fn index(&self) -> Option<&Document<Index>> {
+        self.index.as_ref()
+    }
+
+    fn docker_part(&self) -> Option<&DockerPart> {
+        self.part.as_ref()
     }
 }

@@ -87,6 +87,7 @@ pub(super) fn read_elements(
             tags,
             layers: chain.iter().map(|id| layer_path(id)).collect(),
             sources: BTreeMap::new(),
+            parent: None,
         };
         Ok((element, config))
     };

@@ -1,73 +1,215 @@
 //! The documents that make an OCI layout in a tar a docker archive too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::format::docker_archive::MANIFEST;
+use crate::format::docker_archive::manifest_json::{field, parse_values, texts};
 use crate::format::oci_layout::blob_path;
-use crate::format::sink::{OutputImage, OutputIndex};
-use crate::image::compact;
+use crate::format::sink::{OutputImage, OutputIndex, OutputLayer};
+use crate::format::source::DockerPart;
+use crate::image::{Reference, compact, parse_value};
+
+/// An image, with all of its names.
+struct Named<'a> {
+    image: &'a OutputImage,
+    names: Vec<&'a Reference>,
+    /// Its element in the input, by number.
+    before: Option<usize>,
+}
 
 /// Returns `manifest.json`, and `repositories` if any image has a tag.
 ///
-/// Both end in a line feed, as Docker's own do. Images that are there under
-/// several tags share an element.
-pub(in crate::format) fn docker_documents(index: &OutputIndex) -> (Vec<u8>, Option<Vec<u8>>) {
-    let mut elements: Vec<(&OutputImage, Vec<String>)> = Vec::new();
-    let mut repositories: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+/// Both end in a line feed, as Docker's own do. Images that are there under several
+/// tags share an element. An element that the input has for an image stays where and
+/// as it was, but for what is not so any more; if that is so of all of them both
+/// documents stay to the byte.
+pub(in crate::format) fn docker_documents(
+    index: &OutputIndex,
+) -> Result<(Vec<u8>, Option<Vec<u8>>)> {
+    let before = before(index)?;
+    let images = named_images(index, &before);
+    let configs: HashSet<&Digest> = images.iter().map(|named| &named.image.config).collect();
+    let part = index.docker.as_ref();
+    let element = |named: &Named<'_>| match named.before {
+        Some(at) => {
+            let lost = part.is_some_and(|part| part.loses_parent(at, &configs));
+            changed_element(&before[at], named, lost)
+        }
+        None => new_element(named),
+    };
+    let elements: Vec<Value> = images.iter().map(element).collect();
+    let mut repositories: BTreeMap<&str, BTreeMap<&str, &str>> = BTreeMap::new();
+    for named in &images {
+        // The engines of 25 and later put the diff_id of the top layer here.
+        let Some(top) = named.image.layers.last() else {
+            continue;
+        };
+        for name in &named.names {
+            let tags = repositories.entry(name.written_name()).or_default();
+            tags.insert(name.tag().unwrap_or_default(), top.diff_id.0.hex());
+        }
+    }
+    let repositories = (!repositories.is_empty()).then(|| json!(repositories));
+    if let Some(part) = part
+        && elements == before
+    {
+        // Docker's containerd store writes no `repositories`.
+        let held = part.repositories.as_ref().map(|held| {
+            let is_same = parse_value(held).ok() == repositories;
+            let made = || repositories.as_ref().map(line);
+            if is_same { Some(held.clone()) } else { made() }
+        });
+        return Ok((part.manifest.clone(), held.flatten()));
+    }
+    let repositories = repositories.as_ref().map(line);
+    Ok((line(&Value::Array(elements)), repositories))
+}
+
+/// The elements of the input's `manifest.json`.
+fn before(index: &OutputIndex) -> Result<Vec<Value>> {
+    let Some(part) = &index.docker else {
+        return Ok(Vec::new());
+    };
+    let parsed = parse_values(&part.manifest);
+    let (elements, _) = parsed.map_err(|source| Error::Document {
+        what: format!("`{MANIFEST}`"),
+        source,
+    })?;
+    Ok(elements)
+}
+
+/// The images of an output, those of the input's `manifest.json` first.
+fn named_images<'a>(index: &'a OutputIndex, before: &[Value]) -> Vec<Named<'a>> {
+    let mut elements: HashMap<&Digest, Vec<usize>> = HashMap::new();
+    if let Some(part) = &index.docker {
+        for (at, image) in part.images.iter().enumerate().rev() {
+            elements.entry(&image.config).or_default().push(at);
+        }
+    }
+    let mut images: Vec<Named<'a>> = Vec::new();
+    let mut places: HashMap<&OutputImage, usize> = HashMap::new();
     for root in &index.roots {
         let Some(image) = &root.image else {
             continue;
         };
-        let at = elements
-            .iter()
-            .position(|(of, _)| *of == image)
-            .unwrap_or_else(|| {
-                elements.push((image, Vec::new()));
-                elements.len() - 1
+        let at = *places.entry(image).or_insert_with(|| {
+            images.push(Named {
+                image,
+                names: Vec::new(),
+                before: elements.get_mut(&image.config).and_then(Vec::pop),
             });
-        let Some(reference) = &root.reference else {
-            continue;
-        };
-        elements[at].1.push(reference.to_string());
-        // The engines of 25 and later put the diff_id of the top layer here.
-        if let (Some(tag), Some(top)) = (reference.tag(), image.layers.last()) {
-            let tags = repositories.entry(reference.familiar_name()).or_default();
-            tags.insert(tag.to_owned(), top.diff_id.0.hex().to_owned());
+            images.len() - 1
+        });
+        images[at].names.extend(&root.reference);
+    }
+    images.sort_by_key(|named| named.before.unwrap_or(usize::MAX));
+    for named in &mut images {
+        let mut seen = HashSet::new();
+        named.names.retain(|name| seen.insert(name.written()));
+        if let Some(at) = named.before {
+            let tags = texts(&before[at], "RepoTags").unwrap_or_default();
+            let place = |name: &&Reference| tags.iter().position(|tag| *tag == name.written());
+            let places: Option<Vec<usize>> = named.names.iter().map(place).collect();
+            // The order of the input, as long as nothing is added to it.
+            if let Some(places) = places {
+                let mut names: Vec<_> = places.into_iter().zip(&named.names).collect();
+                names.sort_by_key(|(place, _)| *place);
+                named.names = names.into_iter().map(|(_, name)| *name).collect();
+            }
         }
     }
-    let elements: Vec<Value> = elements
-        .into_iter()
-        .map(|(image, tags)| element(image, &tags))
-        .collect();
-    let manifest = line(&Value::Array(elements));
-    let repositories = (!repositories.is_empty()).then(|| line(&json!(repositories)));
-    (manifest, repositories)
+    images
 }
 
-fn element(image: &OutputImage, tags: &[String]) -> Value {
-    let layers: Vec<_> = image
-        .layers
-        .iter()
-        .map(|layer| blob_path(&layer.digest))
-        .collect();
+impl DockerPart {
+    /// Whether an image was built on one of the input that is not among these.
+    fn loses_parent(&self, at: usize, configs: &HashSet<&Digest>) -> bool {
+        let parent = self.images[at].parent.as_ref();
+        parent.is_some_and(|parent| self.has(parent) && !configs.contains(parent))
+    }
+
+    /// Whether there is an image with this config.
+    pub(crate) fn has(&self, config: &Digest) -> bool {
+        self.images.iter().any(|image| image.config == *config)
+    }
+}
+
+fn new_element(named: &Named<'_>) -> Value {
     let mut element = json!({
-        "Config": blob_path(&image.config),
-        "RepoTags": if tags.is_empty() { Value::Null } else { json!(tags) },
-        "Layers": layers,
+        "Config": blob_path(&named.image.config),
+        "RepoTags": tags(named),
+        "Layers": layers(named),
     });
-    let foreign: Map<String, Value> = image
-        .layers
-        .iter()
-        .filter_map(|layer| {
-            let source = serde_json::from_str(layer.source.as_deref()?).ok()?;
-            Some((layer.diff_id.to_string(), source))
-        })
-        .collect();
-    if !foreign.is_empty() {
-        element["LayerSources"] = Value::Object(foreign);
+    if let Some(sources) = layer_sources(named) {
+        element["LayerSources"] = sources;
     }
     element
+}
+
+/// The element of the input with what is so in the output.
+fn changed_element(before: &Value, named: &Named<'_>, loses_parent: bool) -> Value {
+    let mut element = before.clone();
+    let Value::Object(fields) = &mut element else {
+        return new_element(named);
+    };
+    // Engines take a name in any case, and of several the last one. Others do not.
+    let is_odd = |name: &str| {
+        let mut names = before.as_object().into_iter().flat_map(Map::keys);
+        names.any(|key| key != name && key.eq_ignore_ascii_case(name))
+    };
+    let mut set = |name: &str, value: Option<Value>| {
+        fields.retain(|key, _| key == name || !key.eq_ignore_ascii_case(name));
+        match value {
+            Some(value) => drop(fields.insert(name.to_owned(), value)),
+            None => drop(fields.shift_remove(name)),
+        }
+    };
+    let config = blob_path(&named.image.config);
+    if is_odd("Config") || field(before, "Config").and_then(Value::as_str) != Some(&config) {
+        set("Config", Some(config.into()));
+    }
+    let names: Vec<String> = named.names.iter().map(|name| name.written()).collect();
+    if is_odd("RepoTags") || texts(before, "RepoTags") != Some(names) {
+        set("RepoTags", Some(tags(named)));
+    }
+    if is_odd("Layers") || texts(before, "Layers").as_ref() != Some(&layers(named)) {
+        set("Layers", Some(layers(named).into()));
+        set("LayerSources", layer_sources(named));
+    }
+    if loses_parent {
+        set("Parent", None);
+    } else if is_odd("Parent") {
+        set("Parent", field(before, "Parent").cloned());
+    }
+    element
+}
+
+fn tags(named: &Named<'_>) -> Value {
+    let names: Vec<String> = named.names.iter().map(|name| name.written()).collect();
+    if names.is_empty() {
+        Value::Null
+    } else {
+        json!(names)
+    }
+}
+
+fn layers(named: &Named<'_>) -> Vec<String> {
+    let layers = named.image.layers.iter();
+    layers.map(|layer| blob_path(&layer.digest)).collect()
+}
+
+/// The descriptors of layers that stay outside, if there are any.
+fn layer_sources(named: &Named<'_>) -> Option<Value> {
+    let source = |layer: &OutputLayer| {
+        let source = serde_json::from_str(layer.source.as_deref()?).ok()?;
+        Some((layer.diff_id.to_string(), source))
+    };
+    let foreign: Map<String, Value> = named.image.layers.iter().filter_map(source).collect();
+    (!foreign.is_empty()).then_some(Value::Object(foreign))
 }
 
 fn line(value: &Value) -> Vec<u8> {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::image::{Image, Store, facts};
+use super::image::{Found, Image, Layout, Store, facts, strings};
 use super::own;
 
 /// A format that `restow` reads and writes.
@@ -81,12 +81,24 @@ pub(crate) const FIXTURES: [(&str, Format); 22] = [
 
 /// Compares what a conversion without options wrote with what it was made from.
 ///
-/// Documents and layers keep their bytes, wherever the target can hold them.
+/// Documents and layers keep their bytes, and what the input has is there: every
+/// platform, attestation and artifact, under the digest that it had. From one hybrid to
+/// another `index.json` is the same, too.
 #[track_caller]
 pub(crate) fn assert_kept(source: &Store, from: Format, output: &Path, to: Format) {
+    let written = Store::open(output);
     match (from, to) {
         (Format::Docker, Format::Docker) => {
             assert_same(&source.docker_images(), &own::archive(output));
+            assert_eq!(
+                repo_tags(&written),
+                repo_tags(source),
+                "names stay as they stand"
+            );
+            if let Some(layout) = oci_part(source) {
+                assert_eq!(written.file("index.json"), source.file("index.json"));
+                assert_documents(&layout, &written.layout());
+            }
         }
         (Format::Docker, _) => {
             let expected = source.docker_images();
@@ -94,35 +106,63 @@ pub(crate) fn assert_kept(source: &Store, from: Format, output: &Path, to: Forma
             assert_same(&expected, &layout.images_of(&expected));
             // What is a layout as well has types of its own.
             match source.get("oci-layout") {
-                None => own::assert_names_and_types(&layout),
-                Some(_) => own::assert_names(&layout),
+                None => own::assert_names_and_types(&layout, &repo_tags(source)),
+                Some(_) => own::assert_names(&layout, &repo_tags(source)),
             }
-            // Other platforms come from the layout that the archive is as well, or not at all.
-            let beside = source.get("oci-layout").map(|_| source.layout());
-            let known: Vec<&str> = beside
-                .iter()
-                .flat_map(|it| &it.found)
-                .map(|it| it.manifest.as_str())
-                .collect();
-            for found in &layout.found {
-                let is_expected = expected.iter().any(|it| it.config == found.image.config);
-                assert!(
-                    is_expected || known.contains(&found.manifest.as_str()),
-                    "{found:?} comes from nowhere"
-                );
+            match oci_part(source) {
+                Some(beside) => assert_documents(&beside, &layout),
+                None => {
+                    for found in &layout.found {
+                        let is_expected = expected.iter().any(|it| it.config == found.image.config);
+                        assert!(is_expected, "{found:?} comes from nowhere");
+                    }
+                }
             }
         }
         (_, Format::Docker) => {
-            assert_same(&source.layout().host_images(), &own::archive(output));
+            let images = own::archive(output);
+            assert_same(&source.layout().host_images(), &images);
+            assert_documents(&source.layout(), &written.layout());
         }
         _ => {
-            let written = Store::open(output);
             assert_eq!(written.file("index.json"), source.file("index.json"));
-            let (got, expected) = (own::layout(output), source.layout());
-            assert_eq!(got.reachable, expected.reachable);
-            assert_eq!(got.missing, expected.missing);
+            assert_documents(&source.layout(), &own::layout(output));
         }
     }
+}
+
+/// The OCI part of a hybrid; none where Docker left something out of it.
+fn oci_part(store: &Store) -> Option<Layout> {
+    store.get("oci-layout")?;
+    let layout = store.layout();
+    let images = store.docker_images();
+    let is_there = |image: &Image| {
+        let is_it = |it: &&Found| it.image.digests() == image.digests();
+        let found = layout.found.iter().filter(is_it);
+        let names: Vec<&String> = found.flat_map(|it| &it.image.tags).collect();
+        image.tags.iter().all(|tag| names.contains(&tag))
+    };
+    images.iter().all(is_there).then_some(layout)
+}
+
+/// `RepoTags` of all elements, as they are written.
+fn repo_tags(store: &Store) -> Vec<String> {
+    let manifest = store.json("manifest.json");
+    let elements = manifest.as_array().into_iter().flatten();
+    elements
+        .flat_map(|element| strings(&element["RepoTags"]))
+        .collect()
+}
+
+/// What `index.json` leads to is all there, under the digests that it had.
+#[track_caller]
+fn assert_documents(expected: &Layout, got: &Layout) {
+    assert_eq!(got.reachable, expected.reachable);
+    assert_eq!(got.missing, expected.missing);
+    let digests = |layout: &Layout| -> Vec<String> {
+        layout.found.iter().map(|it| it.manifest.clone()).collect()
+    };
+    assert_eq!(digests(got), digests(expected));
 }
 
 /// Compares images, and the bytes of their layers as they are stored.
