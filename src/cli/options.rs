@@ -84,6 +84,12 @@ pub(super) fn parse_compress(text: &str) -> Result<Compress, String> {
     }
 }
 
+/// Reads a number of things of which there is one at least.
+pub(super) fn parse_positive(text: &str) -> Result<NonZeroUsize, String> {
+    let wrong = |_| "a whole number from 1 on was expected".to_owned();
+    text.parse().map_err(wrong)
+}
+
 /// Refuses names of inputs and outputs without a path.
 pub(super) fn check_paths(locations: &[(&str, &Location)]) -> Result<(), Failure> {
     for (name, location) in locations {
