@@ -7,7 +7,6 @@ use restow::event::{Event, Watch};
 use restow::format::{self, Format, Opening, RootfsInput};
 use restow::image::{Changes, Config, Document, Platform, Reference, Timestamp};
 use restow::ops::{self, Compress, Context, ImportOptions};
-use serde_json::Value;
 
 use crate::cli::Global;
 use crate::cli::failure::Failure;
@@ -16,7 +15,7 @@ use crate::cli::location::{Location, Place};
 use crate::cli::options::{
     To, check_paths, names, output_format, parse_compress, selector, source_date_epoch,
 };
-use crate::cli::output::{Output, json_text};
+use crate::cli::output::Output;
 use crate::cli::standard;
 use crate::cli::written::{self, check_json};
 
@@ -147,12 +146,8 @@ pub(super) fn run(
     };
     let input = standard::open(source.place, interrupt)?;
     let report = ops::import(RootfsInput::new(input)?, sink, &options, context)?;
-    if arguments.json {
-        let target = Some(arguments.destination.as_os_str());
-        let object = written::to_json(&arguments.source, target, Some(&report));
-        output.data(&json_text(&Value::Object(object)))?;
-    }
-    Ok(())
+    let (source, target) = (&arguments.source, &arguments.destination);
+    written::say(output, arguments.json, source, target, &report)
 }
 
 /// The config of the image that was named.

@@ -57,6 +57,13 @@ impl Output {
         }
     }
 
+    /// Tells a person who watches what was done; a script can see that it was.
+    pub(super) fn tell(&self, text: &str) {
+        if io::stderr().is_terminal() {
+            self.say(text);
+        }
+    }
+
     /// Ends the progress; nothing of a bar stays.
     pub(super) fn finish(&self, is_done: bool) {
         self.progress.finish(is_done, |object| self.json(object));

@@ -20,6 +20,7 @@ use crate::cli::Global;
 use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::{Location, Place};
+use crate::cli::look::typed;
 use crate::cli::options::{
     Choice, To, check_paths, names, output_format, parse_compress, parse_positive, selector,
     source_date_epoch,
@@ -148,6 +149,9 @@ pub(super) fn run(
     } else if !arguments.dry_run {
         for line in to_text(&report, false) {
             output.say(&line);
+        }
+        if let (Some(destination), Some(written)) = (&arguments.destination, &report.written) {
+            output.tell(&written::to_text(&typed(destination), written));
         }
     } else if !global.quiet {
         // The plan is all that was asked for.
