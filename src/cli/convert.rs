@@ -7,7 +7,6 @@ use restow::event::{Event, Watch};
 use restow::format::{self, Opening};
 use restow::image::{Platform, Reference};
 use restow::ops::{self, Compress, Context, ConvertOptions, MediaTypes, Selector};
-use serde_json::Value;
 
 use crate::cli::Global;
 use crate::cli::argument::{destination_of, source_of};
@@ -17,7 +16,7 @@ use crate::cli::location::Location;
 use crate::cli::options::{
     To, names, output_format, parse_compress, parse_media_types, selector, source_date_epoch,
 };
-use crate::cli::output::{Output, json_text};
+use crate::cli::output::Output;
 use crate::cli::standard::{self, Writing};
 use crate::cli::suffix;
 use crate::cli::written::{self, check_json};
@@ -126,10 +125,6 @@ pub(super) fn run(
     };
     let source = format::open(input, &opening)?;
     let report = ops::convert(source.as_ref(), sink, &options, context)?;
-    if arguments.json {
-        let target = Some(arguments.destination.as_os_str());
-        let object = written::to_json(&arguments.source, target, Some(&report));
-        output.data(&json_text(&Value::Object(object)))?;
-    }
-    Ok(())
+    let (source, target) = (&arguments.source, &arguments.destination);
+    written::say(output, arguments.json, source, target, &report)
 }

@@ -7,7 +7,6 @@ use restow::event::{Event, Watch};
 use restow::format::{self, Format, Input, Opening, RootfsInput};
 use restow::image::{Changes, Config, Document, Platform, Reference, Timestamp};
 use restow::ops::{self, Compress, Context, ImportOptions};
-use serde_json::Value;
 
 use crate::cli::Global;
 use crate::cli::argument::{Argument, Role, destination_of};
@@ -15,7 +14,7 @@ use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::{Location, Place};
 use crate::cli::options::{To, names, output_format, parse_compress, selector, source_date_epoch};
-use crate::cli::output::{Output, json_text};
+use crate::cli::output::Output;
 use crate::cli::standard::{self, Writing};
 use crate::cli::suffix;
 use crate::cli::written::{self, check_json};
@@ -174,12 +173,8 @@ pub(super) fn run(
         changes,
     };
     let report = ops::import(RootfsInput::new(input)?, sink, &options, context)?;
-    if arguments.json {
-        let target = Some(arguments.destination.as_os_str());
-        let object = written::to_json(&arguments.source, target, Some(&report));
-        output.data(&json_text(&Value::Object(object)))?;
-    }
-    Ok(())
+    let (source, target) = (&arguments.source, &arguments.destination);
+    written::say(output, arguments.json, source, target, &report)
 }
 
 /// Where the image is whose config is taken.

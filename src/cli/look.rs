@@ -26,7 +26,7 @@ use crate::cli::terminal::Terminal;
 pub(super) const SHORT_TEXT: usize = 45;
 
 /// How many digits Docker shows of a digest.
-const SHORT_DIGEST: usize = 12;
+pub(super) const SHORT_DIGEST: usize = 12;
 
 /// What stands for what has no name.
 pub(super) const NONE: &str = "<none>";

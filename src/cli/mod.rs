@@ -26,6 +26,7 @@ mod standard;
 mod suffix;
 mod table;
 mod terminal;
+mod usage;
 mod verify;
 mod written;
 
@@ -39,8 +40,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
+use crate::cli::options::parse_positive;
 use crate::cli::output::Output;
 use crate::cli::report::{ExitStatus, report};
+use crate::cli::usage::{asks_for_json_progress, report_usage};
 
 /// Convert, squash, export, import, look into and check container images offline, without an engine, a registry or root
 ///
@@ -76,7 +79,13 @@ const LAST: usize = 100;
 #[derive(Debug, Args)]
 struct Global {
     /// Work on so many blobs, and compress so many blocks, at once [default: all cores]
-    #[arg(long, global = true, display_order = LAST, value_name = "N")]
+    #[arg(
+        long,
+        global = true,
+        display_order = LAST,
+        value_name = "N",
+        value_parser = parse_positive
+    )]
     jobs: Option<NonZeroUsize>,
 
     /// Put temporary files here, where they are needed [default: $TMPDIR]
@@ -126,14 +135,10 @@ impl Global {
 /// Runs the command line that this process was given.
 pub(crate) fn run() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
+    let has_json_progress = asks_for_json_progress(&words);
     let arguments = match Arguments::try_parse_from(words) {
         Ok(arguments) => arguments,
-        Err(error) => {
-            let status = ExitStatus::of_usage(&error);
-            // A closed standard output is no reason to complain about help.
-            let _ = error.print();
-            return status.into();
-        }
+        Err(error) => return report_usage(error, has_json_progress).into(),
     };
     let output = Output::new(&arguments.global);
     let interrupt = match Interrupt::listen() {

@@ -93,6 +93,12 @@ pub(super) fn parse_media_types(text: &str) -> Result<MediaTypes, String> {
     }
 }
 
+/// Reads a number of things of which there is one at least.
+pub(super) fn parse_positive(text: &str) -> Result<NonZeroUsize, String> {
+    let wrong = |_| "a whole number from 1 on was expected".to_owned();
+    text.parse().map_err(wrong)
+}
+
 /// The format of DST: as the command line says, else a layout for a folder, else a docker
 /// archive.
 pub(super) fn output_format(destination: &Location, to: Option<To>) -> Result<Format, Failure> {

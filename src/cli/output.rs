@@ -29,6 +29,15 @@ impl Output {
         }
     }
 
+    /// What says why the command line is wrong, to a program.
+    pub(super) fn of_events() -> Self {
+        Self {
+            progress: Progress::Hidden,
+            is_quiet: false,
+            is_json: true,
+        }
+    }
+
     /// Takes an event of an operation.
     pub(super) fn event(&self, event: &Event<'_>) {
         match event {
@@ -41,10 +50,17 @@ impl Output {
         }
     }
 
-    /// Says something to a person.
+    /// Says something to a person; a program that reads events has no use for it.
     pub(super) fn say(&self, text: &str) {
-        if !self.is_quiet {
+        if !self.is_quiet && !self.is_json {
             self.line(&text);
+        }
+    }
+
+    /// Tells a person who watches what was done; a script can see that it was.
+    pub(super) fn tell(&self, text: &str) {
+        if io::stderr().is_terminal() {
+            self.say(text);
         }
     }
 

@@ -19,10 +19,11 @@ use crate::cli::argument::{Argument, Role, destination_of, source_of};
 use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::{Location, Place};
+use crate::cli::look::typed;
 use crate::cli::options::{
-    Choice, To, names, output_format, parse_compress, selector, source_date_epoch,
+    Choice, To, names, output_format, parse_compress, parse_positive, selector, source_date_epoch,
 };
-use crate::cli::output::{Output, json_text};
+use crate::cli::output::{Output, escaped, json_text};
 use crate::cli::squash_report::{to_json, to_text};
 use crate::cli::standard::{self, Writing};
 use crate::cli::suffix;
@@ -68,7 +69,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "HOW", default_value = "keep", value_parser = parse_compress)]
     compress: Compress,
 
-    /// Only say what would be merged and saved
+    /// Only print, on standard output, what would be merged and saved
     ///
     /// Headers are read, and nothing is verified.
     #[arg(long)]
@@ -92,7 +93,7 @@ struct RangeArguments {
     all: bool,
 
     /// Merge the N uppermost layers
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_positive)]
     last: Option<NonZeroUsize>,
 
     /// Merge layers A to B: numbers, diff_ids, digests, or prefixes of those
@@ -107,7 +108,7 @@ struct RangeArguments {
     above: Option<OsString>,
 
     /// Merge neighbouring layers, the smallest first, until N are left
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_positive)]
     max_layers: Option<NonZeroUsize>,
 }
 
@@ -149,10 +150,20 @@ pub(super) fn run(
         let target = arguments.destination.as_deref();
         object.append(&mut written::to_json(&arguments.source, target, written));
         output.data(&json_text(&Value::Object(object)))?;
-    } else {
-        for line in to_text(&report, arguments.dry_run) {
+    } else if !arguments.dry_run {
+        for line in to_text(&report, false) {
             output.say(&line);
         }
+        if let (Some(destination), Some(written)) = (&arguments.destination, &report.written) {
+            output.tell(&written::to_text(&typed(destination), written));
+        }
+    } else if !global.quiet {
+        // The plan is all that was asked for.
+        let lines: Vec<String> = to_text(&report, true)
+            .iter()
+            .map(|it| escaped(it))
+            .collect();
+        output.data(&lines.join("\n"))?;
     }
     Ok(())
 }

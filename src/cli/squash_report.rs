@@ -45,15 +45,18 @@ fn range_to_text(range: &SquashedRange, is_dry_run: bool) -> Vec<String> {
         format!("layers {first} to {last} of {before} {verb} one of {after}")
     });
     if range.hidden > 0 {
-        lines.push(format!(
-            "  {} of files were hidden inside the range, and are gone",
-            size(range.hidden)
-        ));
+        let hidden = size(range.hidden);
+        lines.push(if is_dry_run {
+            format!("  {hidden} of files are hidden inside the range, and would be gone")
+        } else {
+            format!("  {hidden} of files were hidden inside the range, and are gone")
+        });
     }
     if let Some(from) = range.held_from {
+        let held = size(range.held_below);
+        let verb = if is_dry_run { "would stay" } else { "stay" };
         lines.push(format!(
-            "  {} of hidden files stay, because layers below hold them; merging from layer {from} on would free them",
-            size(range.held_below)
+            "  {held} of hidden files {verb}, because layers below hold them; merging from layer {from} on would free them"
         ));
     }
     lines

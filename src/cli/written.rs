@@ -2,13 +2,15 @@
 
 use std::ffi::OsStr;
 
+use restow::digest::Digest;
 use restow::ops::{WriteReport, WrittenImage};
 use serde_json::{Map, Value, json};
 
 use crate::cli::failure::Failure;
 use crate::cli::images;
 use crate::cli::location::{Location, Place};
-use crate::cli::look::{digest_json, fields, typed};
+use crate::cli::look::{SHORT_DIGEST, digest_json, fields, typed};
+use crate::cli::output::{Output, count, json_text, size};
 
 /// Refuses `--json` where the output itself goes to standard output.
 pub(super) fn check_json(is_json: bool, destination: &Location) -> Result<(), Failure> {
@@ -19,6 +21,57 @@ pub(super) fn check_json(is_json: bool, destination: &Location) -> Result<(), Fa
         });
     }
     Ok(())
+}
+
+/// Says what was written: to a program if it asked for that, or else to a person who
+/// watches.
+pub(super) fn say(
+    output: &Output,
+    is_json: bool,
+    source: &OsStr,
+    destination: &OsStr,
+    report: &WriteReport,
+) -> Result<(), Failure> {
+    if is_json {
+        let object = to_json(source, Some(destination), Some(report));
+        return output.data(&json_text(&Value::Object(object)));
+    }
+    output.tell(&to_text(&typed(destination), report));
+    Ok(())
+}
+
+/// What was written, on one line for people.
+pub(super) fn to_text(destination: &str, report: &WriteReport) -> String {
+    let [image] = report.images.as_slice() else {
+        return format!(
+            "wrote {destination}: {}",
+            count(report.images.len(), "image")
+        );
+    };
+    let references = image.references.iter().map(ToString::to_string);
+    let names: Vec<String> = references.chain(image.labels.iter().cloned()).collect();
+    let name = match names.as_slice() {
+        [] => "no name".to_owned(),
+        [name] => name.clone(),
+        [name, others @ ..] => format!("{name} and {}", count(others.len(), "other name")),
+    };
+    let mut facts = vec![name];
+    facts.extend(image.platform.as_ref().map(ToString::to_string));
+    facts.extend(
+        image
+            .id
+            .as_ref()
+            .map(|id| format!("image id {}", short(id))),
+    );
+    facts.push(format!("digest {}", short(&image.digest)));
+    facts.extend(image.layers.map(|layers| count(layers, "layer")));
+    facts.extend(image.size.map(size));
+    format!("wrote {destination}: {}", facts.join(", "))
+}
+
+/// As much of a digest as engines show.
+fn short(digest: &Digest) -> String {
+    digest.hex().chars().take(SHORT_DIGEST).collect()
 }
 
 /// What was written, for programs: the same fields from every command that writes

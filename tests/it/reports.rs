@@ -7,6 +7,7 @@ use crate::support::image::Store;
 use crate::support::judge::Format;
 use crate::support::make::{self, Image, Layout};
 use crate::support::sandbox::Sandbox;
+use crate::support::tools;
 
 fn app() -> Image {
     Image::new(
@@ -151,4 +152,55 @@ fn a_report_is_not_mixed_into_an_image() {
             assert_eq!(output.stdout, b"", "{arguments:?}");
         }
     }
+}
+
+#[test]
+fn a_person_who_watches_is_told_on_a_line() {
+    if !tools::is_installed("script") {
+        return tools::skip("reports on a terminal", "script(1) is not installed");
+    }
+    let sandbox = Sandbox::new();
+    let other = Image::new(&["other:1"], &["file b 1"]);
+    sandbox.write("in.tar", make::tar(&make::docker(&[app()])));
+    sandbox.write("two.tar", make::tar(&make::docker(&[app(), other])));
+    sandbox.write("root.tar", make::layer("file a 1"));
+    let on_terminal = |line: &str| {
+        let restow = env!("CARGO_BIN_EXE_restow");
+        let mut command = sandbox.command("script".as_ref());
+        command.args(["-qec", &format!("{restow} {line}"), "/dev/null"]);
+        let output = command.output().expect("script can be run");
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8(output.stdout).expect("it is UTF-8");
+        text.replace("\r\n", "\n")
+    };
+    let told = on_terminal("convert in.tar oci:out");
+    let image = written(&sandbox, Format::Oci, &[]);
+    let short = |key: &str| image[key].as_str().expect("a digest")[7..19].to_owned();
+    assert_eq!(
+        told,
+        format!(
+            "wrote oci:out: app:1 and 1 other name, linux/amd64, image id {}, digest {}, 2 layers, {}B\n",
+            short("id"),
+            short("digest"),
+            image["size"]
+        )
+    );
+    assert_eq!(
+        on_terminal("convert two.tar oci:two"),
+        "wrote oci:two: 2 images\n"
+    );
+    let told = on_terminal("import --platform arm64 root.tar 1.tar");
+    assert!(
+        told.starts_with("wrote 1.tar: no name, linux/arm64, image id "),
+        "{told}"
+    );
+    let told = on_terminal("squash --all --tag new:1 in.tar 2.tar");
+    let last = told.lines().last().expect("a line");
+    assert!(
+        last.starts_with("wrote 2.tar: new:1, linux/amd64, image id "),
+        "{told}"
+    );
+    assert_eq!(on_terminal("convert --quiet in.tar 3.tar"), "");
+    let json = on_terminal("convert --json in.tar 4.tar");
+    assert!(json.starts_with('{') && json.lines().count() == 1, "{json}");
 }

@@ -171,7 +171,7 @@ fn wrong_usage_ends_with_2() {
             case(
                 "",
                 &["--jobs", "0", "in.tar", "out"],
-                "error: invalid value '0' for '--jobs <N>': number would be zero for non-zero type\n\
+                "error: invalid value '0' for '--jobs <N>': a whole number from 1 on was expected\n\
              \n\
              For more information, try '--help'.\n",
             ),

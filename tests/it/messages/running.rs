@@ -39,6 +39,55 @@ fn a_program_gets_an_object_on_each_line() {
     );
 }
 
+/// Whatever a command has to say: reports, plans, warnings, failures, wrong usage.
+#[test]
+fn nothing_but_objects_is_among_the_objects() {
+    let image = make::tar(&make::docker(&[app()]));
+    let commands: [(&[&str], i32); 19] = [
+        (&["convert", "in.tar", "1.tar"], 0),
+        (&["convert", "--json", "in.tar", "2.tar"], 0),
+        (&["convert", "--tag", "a", "in.tar", "oci:3:a"], 0),
+        (&["export", "in.tar", "4.tar"], 0),
+        (&["import", "root.tar", "5.tar"], 0),
+        (&["squash", "--all", "in.tar", "6.tar"], 0),
+        (&["squash", "--last", "1", "in.tar", "7.tar"], 0),
+        (&["squash", "--all", "--json", "in.tar", "8.tar"], 0),
+        (&["squash", "--all", "--dry-run", "in.tar"], 0),
+        (&["squash", "--layers", "7", "in.tar", "no.tar"], 1),
+        (&["squash", "in.tar", "no.tar"], 2),
+        (&["images", "in.tar"], 0),
+        (&["images", "in.tar", "missing", "absent"], 1),
+        (&["inspect", "in.tar"], 0),
+        (&["history", "in.tar"], 0),
+        (&["verify", "in.tar"], 0),
+        (&["verify", "root.tar"], 0),
+        (&["convert", "in.tar"], 2),
+        (&["convrt"], 2),
+    ];
+    for (command, code) in commands {
+        for progress in [&["--progress", "json"][..], &["--progress=json"]] {
+            let sandbox = Sandbox::new();
+            sandbox.write("in.tar", &image);
+            sandbox.write("root.tar", make::layer("file a 1"));
+            let output = sandbox.run(&[progress, command].concat());
+            assert_eq!(output.code, Some(code), "{output:?}");
+            for line in output.stderr.lines() {
+                let event: Value = serde_json::from_str(line)
+                    .unwrap_or_else(|error| panic!("{command:?}: `{line}`: {error}"));
+                assert!(event["event"].is_string(), "{event}");
+            }
+        }
+    }
+    let sandbox = Sandbox::new();
+    let wrong = sandbox.run(&["squash", "--progress", "json", "in.tar", "out.tar"]);
+    assert_eq!(
+        wrong.stderr,
+        "{\"event\":\"error\",\"message\":\"the following required arguments were not provided: \
+         <--all|--last <N>|--layers <A..B>|--above <BASE>|--max-layers <N>>\",\
+         \"causes\":[],\"hint\":\"usually `--all`\"}\n"
+    );
+}
+
 #[test]
 fn an_archive_is_not_written_into_a_closed_pipe_in_silence() {
     let sandbox = Sandbox::new();

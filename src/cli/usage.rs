@@ -1,0 +1,89 @@
+//! A command line that cannot be understood, and what is said of it.
+
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use crate::cli::output::Output;
+use crate::cli::report::ExitStatus;
+
+/// How clap shows the options of squash of which one has to be given.
+const LAYER_CHOICE: &str = "<--all|";
+
+/// What most users of squash want.
+const USUAL_LAYER_CHOICE: &str = "usually `--all`";
+
+/// Whether these words ask for events on standard error, as far as words that are
+/// wrong elsewhere can tell.
+pub(super) fn asks_for_json_progress(words: &[OsString]) -> bool {
+    let options = words.iter().take_while(|word| *word != "--");
+    let options: Vec<&OsString> = options.collect();
+    options.iter().any(|word| *word == "--progress=json")
+        || options
+            .windows(2)
+            .any(|pair| pair[0] == "--progress" && pair[1] == "json")
+}
+
+/// Prints what clap says of a command line, which may be help, and says how the process
+/// ends.
+pub(super) fn report_usage(mut error: clap::Error, has_json_progress: bool) -> ExitStatus {
+    let status = ExitStatus::of_usage(&error);
+    if lacks_layer_choice(&error) {
+        let tip = vec![USUAL_LAYER_CHOICE.into()];
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tip));
+    }
+    if status == ExitStatus::Usage && has_json_progress {
+        let (message, hint) = parts(&error.render().to_string());
+        Output::of_events().error(&message, &[], hint.as_deref());
+    } else {
+        // A closed standard output is no reason to complain about help.
+        let _ = error.print();
+    }
+    status
+}
+
+fn lacks_layer_choice(error: &clap::Error) -> bool {
+    let is_choice = |name: &String| name.starts_with(LAYER_CHOICE);
+    error.kind() == ErrorKind::MissingRequiredArgument
+        && matches!(
+            error.get(ContextKind::InvalidArg),
+            Some(ContextValue::Strings(names)) if names.iter().any(is_choice)
+        )
+}
+
+/// The message and the tips of what clap says, without its layout and the usage.
+fn parts(text: &str) -> (String, Option<String>) {
+    let text = text.strip_prefix("error: ").unwrap_or(text);
+    let (message, rest) = text.split_once("\n\n").unwrap_or((text, ""));
+    let words: Vec<&str> = message.split_whitespace().collect();
+    let tips: Vec<&str> = rest
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("tip: "))
+        .collect();
+    let hint = (!tips.is_empty()).then(|| tips.join("; "));
+    (words.join(" "), hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_asked_for_by_two_words_or_one() {
+        let asks = |words: &[&str]| {
+            let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+            asks_for_json_progress(&words)
+        };
+        assert!(asks(&[
+            "restow",
+            "convert",
+            "--progress",
+            "json",
+            "--wrong"
+        ]));
+        assert!(asks(&["restow", "--progress=json"]));
+        assert!(!asks(&["restow", "convert", "--progress", "bar", "json"]));
+        assert!(!asks(&["restow", "convert", "--", "--progress", "json"]));
+        assert!(!asks(&["restow"]));
+    }
+}
