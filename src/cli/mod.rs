@@ -92,7 +92,7 @@ struct Global {
     )]
     progress: ProgressMode,
 
-    /// Print nothing but errors
+    /// Print nothing but errors; with `images` and `history` ids alone
     #[arg(long, short, global = true, display_order = LAST)]
     quiet: bool,
 }
@@ -100,7 +100,7 @@ struct Global {
 /// How progress is shown, on standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum ProgressMode {
-    /// A bar on a terminal, nothing elsewhere, and nothing with --quiet
+    /// A bar on a terminal; nothing elsewhere, with --quiet, or if standard output is a pipe
     Auto,
     /// A bar on a terminal
     Bar,

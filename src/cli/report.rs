@@ -51,12 +51,12 @@ pub(super) fn report(output: &Output, failure: &Failure) -> ExitStatus {
     let mut hint = match failure {
         Failure::Usage { hint, .. } => hint.map(str::to_owned),
         Failure::Library(error) => hint_for(error),
-        Failure::Missing { hint, .. } | Failure::Name { hint, .. } => Some(hint.clone()),
+        Failure::Advised { hint, .. } | Failure::Name { hint, .. } => Some(hint.clone()),
         Failure::NoField { parent, have, .. } => Some(format!("`{parent}` has {have}")),
         Failure::Signals(_) | Failure::Reported | Failure::Unsound { .. } => None,
     };
     let mut source = match failure {
-        Failure::Missing { error, .. } => error.source(),
+        Failure::Advised { error, .. } => error.source(),
         failure => failure.source(),
     };
     while let Some(cause) = source {

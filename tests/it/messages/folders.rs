@@ -152,3 +152,18 @@ fn a_folder_that_is_packed_as_the_hint_says_is_read() {
         assert!(sandbox.path(&format!("{command}.tar")).is_file());
     }
 }
+
+#[test]
+fn a_tree_is_not_unpacked_into_a_folder() {
+    let sandbox = sandbox();
+    for folder in ["rootfs", "new/", "rootfs:rootfs"] {
+        let path = folder.strip_prefix("rootfs:").unwrap_or(folder);
+        let says = format!(
+            "error: `{path}` is a folder, and `export` writes a tar\n  hint: `restow export in.tar | tar -xp -C {path}` unpacks it there\n"
+        );
+        let output = sandbox.run(&["export", "--force", "in.tar", folder]);
+        let got = (output.code, output.stderr.as_str());
+        assert_eq!(got, (Some(2), says.as_str()), "{}", output.command);
+        assert_eq!(output.stdout, b"", "{}", output.command);
+    }
+}
