@@ -44,8 +44,9 @@ use crate::cli::report::{ExitStatus, report};
 ///
 /// Images are named as skopeo and podman name them (containers-transports(5)):
 /// docker-archive:PATH[:REF], oci:DIR[:REF], oci-archive:PATH[:REF], rootfs:PATH.
-/// A bare PATH is looked into to find out what it is, and `-` is standard input
-/// or output.
+/// A bare PATH is looked into to find out what it is; as an output it is a docker
+/// archive, or an OCI layout if it is a folder or ends in /. An archive that is called
+/// .gz, .tgz, .zst or .tzst is compressed as a whole. `-` is standard input or output.
 #[derive(Debug, Parser)]
 #[command(name = "restow", version, disable_help_subcommand = true)]
 struct Arguments {
