@@ -254,6 +254,14 @@ pub enum Error {
         /// What makes one.
         missing: &'static str,
     },
+    /// A folder is something else than was expected.
+    #[error("it is {folder}, and {expected} was expected")]
+    OtherFolder {
+        /// What it is.
+        folder: Folder,
+        /// What was expected, with its article.
+        expected: &'static str,
+    },
     /// An image is not built on what was said to be its base.
     #[error(
         "it is not built on that base: layer {position} differs, and the base has {base} layers, the image {layers}"
@@ -377,6 +385,33 @@ pub enum Error {
 fn list(numbers: &[usize]) -> String {
     let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
     numbers.join(", ")
+}
+
+/// What a folder is, as far as its names tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Folder {
+    /// An OCI layout, or what is left of one.
+    Layout,
+    /// The members of a docker archive.
+    DockerArchive,
+    /// What skopeo's transport `dir:` writes.
+    Skopeo,
+    /// Nothing is in it.
+    Empty,
+    /// Anything else, such as a root filesystem.
+    Other,
+}
+
+impl fmt::Display for Folder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Layout => "an OCI layout in a folder",
+            Self::DockerArchive => "an unpacked docker archive",
+            Self::Skopeo => "an image of skopeo's transport `dir:`",
+            Self::Empty => "an empty folder",
+            Self::Other => "a folder",
+        })
+    }
 }
 
 /// Something that is read or written, as a message names it.

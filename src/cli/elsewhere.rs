@@ -125,6 +125,9 @@ fn nearest(word: &str) -> Option<Format> {
 /// What a name without any transport of the field may be: a place that is there and an
 /// image in it, or the name of an image alone.
 fn other_hint(word: &str, rest: &str, argument: Argument) -> String {
+    if matches!(argument.role, Role::Tree(_)) {
+        return String::new();
+    }
     let path = Path::new(word);
     let is_archive = path.extension().is_some_and(|it| it == "tar") || path.is_file();
     if path.is_dir() {
@@ -138,7 +141,6 @@ fn other_hint(word: &str, rest: &str, argument: Argument) -> String {
             Role::Output(command, source) => {
                 format!("an image gets its name as `{command} --tag {name} {source} FILE`; ")
             }
-            Role::Tree(_) => String::new(),
             role => format!("{}; ", engine_hint("docker", &name, role)),
         },
         None => String::new(),
@@ -249,16 +251,22 @@ pub(super) fn missing_hint(
     argument: Argument,
     beside: Option<&Path>,
 ) -> Option<String> {
-    let text = path.to_string_lossy();
-    if let Some(output) = beside.filter(|output| output.exists()) {
+    let swapped = |output: &Path| {
         let (source, output) = (argument.name, output.display());
-        return Some(format!(
-            "`{output}` is there: are {source} and DST swapped?"
-        ));
+        format!("`{output}` is there: are {source} and DST swapped?")
+    };
+    match beside {
+        Some(output) if output.is_file() => Some(swapped(output)),
+        _ => None,
     }
-    if !is_bare {
-        return None;
-    }
+    .or_else(|| is_bare.then(|| meant(path, argument.role))?)
+    // A layout may well be there, to be added to.
+    .or_else(|| beside.filter(|output| output.exists()).map(swapped))
+}
+
+/// What the path of an input that is not there may mean.
+fn meant(path: &Path, role: Role) -> Option<String> {
+    let text = path.to_string_lossy();
     if let Some((word, rest)) = split_at_place(&text) {
         let format = if Path::new(word).is_dir() {
             Format::OciDirectory
@@ -275,9 +283,9 @@ pub(super) fn missing_hint(
     if !is_tagged && looks_like_file {
         return None;
     }
-    Some(match argument.role {
+    Some(match role {
         Role::Rootfs(_) => {
-            let pipe = pipe(&format!("docker export {name}"), argument.role);
+            let pipe = pipe(&format!("docker export {name}"), role);
             format!("if that is the name of a container: {pipe}")
         }
         role => {

@@ -13,7 +13,7 @@ use crate::cli::argument::{Argument, Role, source_of};
 use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::Location;
-use crate::cli::options::{Choice, parse_compress, selector, source_date_epoch};
+use crate::cli::options::{Choice, is_folder, parse_compress, selector, source_date_epoch};
 use crate::cli::output::Output;
 use crate::cli::standard::{self, Writing};
 use crate::cli::suffix;
@@ -93,6 +93,13 @@ pub(super) fn run(
         return Err(Failure::Usage {
             message: "`export` writes a root filesystem, and DST names an image".to_owned(),
             hint: Some("`convert` writes images"),
+        });
+    }
+    if let Some(path) = destination.path().filter(|path| is_folder(path)) {
+        let (path, typed) = (path.display(), arguments.source.to_string_lossy());
+        return Err(Failure::Name {
+            message: format!("`{path}` is a folder, and `export` writes a tar"),
+            hint: format!("`restow export {typed} | tar -xp -C {path}` unpacks it there"),
         });
     }
     let created = source_date_epoch()?;

@@ -32,10 +32,10 @@ pub(super) enum Failure {
         /// How many.
         errors: usize,
     },
-    /// An input is not there, and there is advice for that.
+    /// The library said no, or would have, and the command line tells why.
     #[error("{error}")]
-    Missing {
-        /// What the library says.
+    Advised {
+        /// What went wrong.
         error: Box<Error>,
         /// What may have been meant.
         hint: String,

@@ -11,7 +11,9 @@ use crate::cli::argument::source_of;
 use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::Location;
-use crate::cli::look::{Looking, SHORT_TEXT, Shown, Style, add_sizes, digest_json, fields};
+use crate::cli::look::{
+    Looking, SHORT_TEXT, Shown, Style, add_sizes, digest_json, fields, print_ids,
+};
 use crate::cli::options::{Choice, selector};
 use crate::cli::output::{Output, json_text};
 use crate::cli::table::{Column, Content, Spacing, Table, ellipsis};
@@ -63,7 +65,21 @@ pub(super) fn run(
         return output.data(&json_text(&to_json(&report)));
     }
     let style = arguments.shown.style();
+    if global.quiet {
+        let ids: Vec<String> = (0..report.steps.len())
+            .map(|at| id(&report, at, style))
+            .collect();
+        return print_ids(&ids, output);
+    }
     output.data(&to_table(&report, style).lines(style.terminal()).join("\n"))
+}
+
+/// The id of a step: known of the newest alone, as in an engine that loaded the image.
+fn id(report: &HistoryReport, at: usize, style: Style) -> String {
+    match at {
+        0 => style.digest(&report.id),
+        _ => "<missing>".to_owned(),
+    }
 }
 
 fn to_table(report: &HistoryReport, style: Style) -> Table {
@@ -84,10 +100,7 @@ fn to_table(report: &HistoryReport, style: Style) -> Table {
     let mut table = Table::new(columns.map(column).to_vec(), Spacing::DOCKER);
     for (at, step) in report.steps.iter().enumerate() {
         let entry = &step.entry;
-        let id = match at {
-            0 => style.digest(&report.id),
-            _ => "<missing>".to_owned(),
-        };
+        let id = id(report, at, style);
         let created_by = entry.created_by.replace('\t', " ");
         let size = match entry.layer {
             Some(_) => step.size.map(|size| size.content),

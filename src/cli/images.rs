@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use clap::Args;
+use restow::digest::Digest;
 use restow::error::Error;
 use restow::image::ReferencePattern;
 use restow::ops::{self, Found, FoundImage, FoundKind, ImagesOptions, ImagesReport, Listed};
@@ -14,7 +15,8 @@ use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::{Location, Place};
 use crate::cli::look::{
-    Looking, NONE, Shown, Style, add_sizes, digest_json, fields, repository_and_tag, typed,
+    Looking, NONE, Shown, Style, add_sizes, digest_json, fields, print_ids, repository_and_tag,
+    typed,
 };
 use crate::cli::options::selector;
 use crate::cli::output::{Output, json_text};
@@ -113,6 +115,9 @@ pub(super) fn run(
             let images = reports.flat_map(|(source, report)| to_json(source, report));
             let images: Value = images.collect();
             output.data(&json_text(&json!({ "images": images })))?;
+        } else if global.quiet {
+            let style = arguments.shown.style();
+            print_ids(&ids(reports, style), output)?;
         } else {
             let style = arguments.shown.style();
             let table = to_table(reports, style, arguments.digests);
@@ -148,6 +153,25 @@ fn look(
     looking.at(location, None, |source, context| {
         ops::images(source, &options, context)
     })
+}
+
+/// The id of each image, once for each of its names, as `docker images --quiet` prints them.
+fn ids<'a>(
+    reports: impl Iterator<Item = (&'a str, &'a ImagesReport)>,
+    style: Style,
+) -> Vec<String> {
+    let listed = reports.flat_map(|(_, report)| &report.listed);
+    let ids = listed.filter_map(|listed| match listed.found.kind {
+        FoundKind::Image | FoundKind::Index => id(&listed.found),
+        _ => None,
+    });
+    ids.map(|id| style.digest(id)).collect()
+}
+
+/// What stands in the column of ids.
+fn id(found: &Found) -> Option<&Digest> {
+    let image = found.image.as_ref();
+    image.map(|image| &image.id).or(found.digest.as_ref())
 }
 
 /// The table of what several inputs hold.
@@ -233,7 +257,7 @@ impl Rows {
         let style = self.style;
         let digest = found.digest.as_ref();
         let image = found.image.as_ref();
-        let id = image.map(|image| &image.id).or(digest);
+        let id = id(found);
         let or_nothing = |text: Option<String>| text.unwrap_or_default();
         let created = |image: &FoundImage| style.created(image.created.as_deref(), false);
         let size = |image: &FoundImage| style.size(image.size.map(|size| size.content));

@@ -161,6 +161,14 @@ impl Style {
     }
 }
 
+/// Prints ids, a line each; nothing if there is none.
+pub(super) fn print_ids(ids: &[String], output: &Output) -> Result<(), Failure> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    output.data(&ids.join("\n"))
+}
+
 /// A reference as Docker's columns REPOSITORY and TAG have it.
 pub(super) fn repository_and_tag(
     reference: Option<&Reference>,

@@ -49,8 +49,9 @@ use crate::cli::usage::{asks_for_json_progress, report_usage};
 ///
 /// Images are named as skopeo and podman name them (containers-transports(5)):
 /// docker-archive:PATH[:REF], oci:DIR[:REF], oci-archive:PATH[:REF], rootfs:PATH.
-/// A bare PATH is looked into to find out what it is, and `-` is standard input
-/// or output.
+/// A bare PATH is looked into to find out what it is; as an output it is a docker
+/// archive, or an OCI layout if it is a folder or ends in /. An archive that is called
+/// .gz, .tgz, .zst or .tzst is compressed as a whole. `-` is standard input or output.
 #[derive(Debug, Parser)]
 #[command(name = "restow", version, disable_help_subcommand = true)]
 struct Arguments {
@@ -103,7 +104,7 @@ struct Global {
     )]
     progress: ProgressMode,
 
-    /// Print nothing but errors
+    /// Print nothing but errors; with `images` and `history` ids alone
     #[arg(long, short, global = true, display_order = LAST)]
     quiet: bool,
 }
@@ -111,7 +112,7 @@ struct Global {
 /// How progress is shown, on standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum ProgressMode {
-    /// A bar on a terminal, nothing elsewhere, and nothing with --quiet
+    /// A bar on a terminal; nothing elsewhere, with --quiet, or if standard output is a pipe
     Auto,
     /// A bar on a terminal
     Bar,

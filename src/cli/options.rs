@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
+use std::path::Path;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
@@ -114,7 +115,7 @@ pub(super) fn output_format(destination: &Location, to: Option<To>) -> Result<Fo
         (Some(format), _) => format,
         (None, Some(to)) => to,
         (None, None) => match &destination.place {
-            Place::Path(path) if path.is_dir() || ends_in_slash(path) => Format::OciDirectory,
+            Place::Path(path) if is_folder(path) => Format::OciDirectory,
             _ => Format::DockerArchive,
         },
     };
@@ -131,8 +132,9 @@ pub(super) fn output_format(destination: &Location, to: Option<To>) -> Result<Fo
     }
 }
 
-fn ends_in_slash(path: &std::path::Path) -> bool {
-    path.as_os_str().as_encoded_bytes().ends_with(b"/")
+/// Whether an output is a folder: one that is there, or whose name says so.
+pub(super) fn is_folder(path: &Path) -> bool {
+    path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/")
 }
 
 /// The image that is meant, by `--image` or by the end of SRC.

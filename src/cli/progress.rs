@@ -1,11 +1,13 @@
 //! One bar for the bytes of the whole job, or the same facts for a program.
 
 use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use restow::event::Event;
+use rustix::fs::{FileType, fstat};
 use serde_json::{Value, json};
 
 use crate::cli::ProgressMode;
@@ -58,7 +60,8 @@ impl Progress {
             }))
         };
         match mode {
-            ProgressMode::Auto if is_quiet => Self::Hidden,
+            // In `restow export | restow import` the last one alone shows a bar.
+            ProgressMode::Auto if is_quiet || is_pipe(io::stdout()) => Self::Hidden,
             ProgressMode::Auto | ProgressMode::Bar => bar(),
             ProgressMode::None => Self::Hidden,
             ProgressMode::Json => Self::Json(Mutex::new(Counter {
@@ -117,6 +120,11 @@ impl Progress {
             Self::Hidden | Self::Json(_) => print(),
         }
     }
+}
+
+/// Whether a stream is a pipe to another command, which may show a bar of its own.
+fn is_pipe(stream: impl AsFd) -> bool {
+    fstat(stream).is_ok_and(|it| FileType::from_raw_mode(it.st_mode) == FileType::Fifo)
 }
 
 impl Bar {

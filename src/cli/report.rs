@@ -2,9 +2,10 @@
 
 use std::error::Error as _;
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
-use restow::error::{Error, Place};
+use restow::error::{Error, Folder, Place};
 
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
@@ -50,12 +51,12 @@ pub(super) fn report(output: &Output, failure: &Failure) -> ExitStatus {
     let mut hint = match failure {
         Failure::Usage { hint, .. } => hint.map(str::to_owned),
         Failure::Library(error) => hint_for(error),
-        Failure::Missing { hint, .. } | Failure::Name { hint, .. } => Some(hint.clone()),
+        Failure::Advised { hint, .. } | Failure::Name { hint, .. } => Some(hint.clone()),
         Failure::NoField { parent, have, .. } => Some(format!("`{parent}` has {have}")),
         Failure::Signals(_) | Failure::Reported | Failure::Unsound { .. } => None,
     };
     let mut source = match failure {
-        Failure::Missing { error, .. } => error.source(),
+        Failure::Advised { error, .. } => error.source(),
         failure => failure.source(),
     };
     while let Some(cause) = source {
@@ -75,6 +76,15 @@ pub(super) fn report(output: &Output, failure: &Failure) -> ExitStatus {
 /// Advice, naming the flag.
 fn hint_for(error: &Error) -> Option<String> {
     match error {
+        Error::Read {
+            what: Place::Path(path),
+            source,
+        } => match source.downcast_ref() {
+            Some(Error::OtherFolder { folder, expected }) => {
+                folder_hint(*folder, *expected == "a tar", path)
+            }
+            _ => None,
+        },
         Error::OutputExists { .. } => Some("pass `--force` to replace it".to_owned()),
         Error::NoSuchImage { have, .. } => Some(format!("there is: {}", list(have))),
         Error::SeveralImages { have, .. } | Error::OneImage { have, .. } => Some(format!(
@@ -103,6 +113,26 @@ fn hint_for(error: &Error) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// How a folder can be read after all, if images or a root filesystem were expected.
+fn folder_hint(folder: Folder, wants_rootfs: bool, path: &Path) -> Option<String> {
+    let path = path.display();
+    Some(match folder {
+        Folder::DockerArchive => {
+            format!("pack it as it was: `tar -C {path} -c . | restow convert - DST`")
+        }
+        Folder::Skopeo => format!("`skopeo copy dir:{path} oci:DIR` makes an OCI layout of it"),
+        Folder::Layout if wants_rootfs => format!("`restow export oci:{path}` makes a tar of it"),
+        Folder::Layout => format!("name it as `oci:{path}`"),
+        Folder::Other | Folder::Empty if wants_rootfs => {
+            format!("pack it: `tar -C {path} -c . | restow import - DST`")
+        }
+        Folder::Other => {
+            format!("if it is a root filesystem: `tar -C {path} -c . | restow import - DST`")
+        }
+        Folder::Empty => return None,
+    })
 }
 
 /// At most this many names are listed; a layout may hold thousands.

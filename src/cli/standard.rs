@@ -1,9 +1,10 @@
 //! Standard input and output as files and pipes.
 
-use std::fs::File;
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, IsTerminal, Read};
 use std::num::NonZeroUsize;
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -50,7 +51,7 @@ pub(super) fn open(
         match elsewhere::missing_hint(path, is_bare, location.argument, beside) {
             Some(hint) if !path.exists() => {
                 let error = Box::new(error);
-                Failure::Missing { error, hint }
+                Failure::Advised { error, hint }
             }
             _ => error.into(),
         }
@@ -81,6 +82,12 @@ pub(super) fn create(location: &Location, writing: Writing) -> Result<Output, Fa
     let place = Place::Path(path.to_owned());
     match descriptor::of_path(path) {
         None => {
+            let is_device = |it: Metadata| it.file_type().is_char_device();
+            if fs::metadata(path).is_ok_and(is_device) {
+                let device = OpenOptions::new().write(true).open(path);
+                let device = device.map_err(|error| Error::write(place.clone(), error))?;
+                refuse_terminal(device, &place)?;
+            }
             let path = path.to_owned();
             Ok(match recoding {
                 None => Output::Path { path, replace },
@@ -156,24 +163,29 @@ fn pipe(file: File, place: Place, interrupt: &Interrupt) -> Input {
 
 /// An open file to write an archive to, from where it stands on.
 fn stream(descriptor: impl AsFd, place: Place) -> Result<Output, Failure> {
-    if descriptor.as_fd().is_terminal() {
-        let name = match &place {
-            Place::StandardOutput => "standard output".to_owned(),
-            place => place.to_string(),
-        };
-        return Err(Failure::Usage {
-            message: format!("{name} is a terminal, and an archive is not written to one"),
-            hint: Some("name a file, or pipe it on"),
-        });
-    }
+    refuse_terminal(&descriptor, &place)?;
     if descriptor::was_closed(&descriptor) && place == Place::StandardOutput {
-        return Err(Error::write(place, closed()).into());
+        return Err(Failure::Advised {
+            error: Box::new(Error::write(place, closed())),
+            hint: "name `/dev/null` as DST to write to nowhere".to_owned(),
+        });
     }
     let duplicate = descriptor.as_fd().try_clone_to_owned().map(File::from);
     let file = duplicate.map_err(|error| Error::write(place.clone(), error))?;
     let _ = fcntl_setpipe_size(&file, PIPE_SIZE);
     let stream = Box::new(file);
     Ok(Output::Stream { stream, place })
+}
+
+/// Refuses to write an archive to a terminal.
+fn refuse_terminal(descriptor: impl AsFd, place: &Place) -> Result<(), Failure> {
+    if !descriptor.as_fd().is_terminal() {
+        return Ok(());
+    }
+    Err(Failure::Usage {
+        message: format!("{place} is a terminal, and an archive is not written to one"),
+        hint: Some("name a file, or pipe it on"),
+    })
 }
 
 /// A standard stream that was closed when this process was started.

@@ -70,8 +70,10 @@ pub(super) fn run(
     if arguments.json {
         output.data(&json_text(&to_json(&verification)))?;
     } else {
-        let lines = to_text(&verification, Terminal::of_stdout());
-        output.data(&lines.join("\n"))?;
+        let lines = to_text(&verification, Terminal::of_stdout(), global.quiet);
+        if !lines.is_empty() {
+            output.data(&lines.join("\n"))?;
+        }
     }
     match verification.count(Severity::Error) {
         0 => Ok(()),
@@ -79,8 +81,9 @@ pub(super) fn run(
     }
 }
 
-/// What was found for people, a line each, and one for what follows from it.
-fn to_text(verification: &Verification, terminal: Terminal) -> Vec<String> {
+/// What was found for people, a line each, and one for what follows from it; errors alone
+/// if nothing else is wanted.
+fn to_text(verification: &Verification, terminal: Terminal, is_quiet: bool) -> Vec<String> {
     let mut lines = Vec::new();
     for finding in &verification.findings {
         let Finding {
@@ -89,6 +92,9 @@ fn to_text(verification: &Verification, terminal: Terminal) -> Vec<String> {
             message,
         } = finding;
         let severity = code.severity();
+        if is_quiet && severity != Severity::Error {
+            continue;
+        }
         let site = match site.to_string() {
             site if site.is_empty() => site,
             site => format!("{site}: "),
@@ -96,6 +102,9 @@ fn to_text(verification: &Verification, terminal: Terminal) -> Vec<String> {
         let label = terminal.styled(style_of(severity), &format!("{severity}[{code}]"));
         lines.push(format!("{label} {}", escaped(&format!("{site}{message}"))));
         lines.push(format!("  {}", code.consequence()));
+    }
+    if is_quiet {
+        return lines;
     }
     let counted = |severity, name: &str| {
         let number = verification.count(severity);

@@ -14,6 +14,7 @@ use crate::format::container::{
     is_of_archive, measure_layers, not_an_image, receive,
 };
 use crate::format::docker_archive::{self, DockerArchive};
+use crate::format::folder::{check_layout, folder};
 use crate::format::oci_layout::{self, OciLayout};
 use crate::format::rootfs::Rootfs;
 use crate::format::source::{Content, DockerPart, ImageSource, Root};
@@ -166,13 +167,17 @@ fn open_input(input: Input, opening: &Opening<'_>) -> Result<Box<dyn ImageSource
 }
 
 fn open_directory(path: &Path, opening: &Opening<'_>) -> Result<Box<dyn ImageSource>> {
-    match opening.format {
+    let expected = match opening.format {
         None | Some(Format::OciDirectory) => {
+            check_layout(path)?;
             let layout = OciLayout::open(Box::new(Directory::new(path)), Format::OciDirectory)?;
-            Ok(Box::new(layout))
+            return Ok(Box::new(layout));
         }
-        Some(_) => Err(Error::System(io::ErrorKind::IsADirectory.into())),
-    }
+        Some(Format::DockerArchive | Format::OciArchive) => "an archive",
+        Some(Format::Rootfs) => "a tar",
+    };
+    let folder = folder(path);
+    Err(Error::OtherFolder { folder, expected })
 }
 
 fn open_file(file: File, start: u64, opening: &Opening<'_>) -> Result<Box<dyn ImageSource>> {
@@ -389,6 +394,7 @@ impl Taken {
 pub(super) fn take(input: Input, opening: &Opening<'_>, faults: &mut Vec<Error>) -> Result<Taken> {
     let (file, start) = match input {
         Input::Path(path) if fs::metadata(&path)?.is_dir() => {
+            check_layout(&path)?;
             return Ok(Taken::Directory(Directory::new(&path)));
         }
         Input::Path(path) => (File::open(&path)?, 0),

@@ -15,6 +15,7 @@ mod create;
 mod destination;
 mod detect;
 mod docker_archive;
+mod folder;
 mod oci_layout;
 mod rootfs;
 mod rootfs_input;

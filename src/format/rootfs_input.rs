@@ -7,6 +7,7 @@ use crate::error::{Error, Place, Result};
 use crate::event::Watch;
 use crate::format::Input;
 use crate::format::container::{FileRange, first_bytes};
+use crate::format::folder::folder;
 use crate::stream::{COPY_BUFFER, Compression, Counted, Decoder};
 use crate::tar_stream::{BLOCK, is_tar_header};
 
@@ -36,7 +37,9 @@ impl RootfsInput {
             Input::Path(path) => {
                 let metadata = fs::metadata(&path).map_err(failed)?;
                 if metadata.is_dir() {
-                    return Err(failed(io::ErrorKind::IsADirectory.into()));
+                    let folder = folder(&path);
+                    let expected = "a tar";
+                    return Err(Error::read(place, Error::OtherFolder { folder, expected }));
                 }
                 let file = File::open(&path).map_err(failed)?;
                 if metadata.is_file() {

@@ -341,7 +341,7 @@ fn usage_that_makes_no_sense_is_refused() {
         (
             &["folder", "out"],
             1,
-            "error: cannot read `folder`\n  caused by: is a directory\n",
+            "error: cannot read `folder`\n  caused by: it is a folder, and a tar was expected\n  hint: pack it: `tar -C folder -c . | restow import - DST`\n",
         ),
     ];
     for (arguments, code, says) in cases {

@@ -5,6 +5,7 @@ mod forms;
 mod goldens;
 mod headers;
 mod printed;
+mod quiet;
 
 use serde_json::Value;
 

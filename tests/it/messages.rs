@@ -4,6 +4,7 @@
 //! wrong noun or a stray backtick.
 
 mod choices;
+mod folders;
 mod inputs;
 mod looking;
 mod merging;

@@ -137,7 +137,7 @@ fn what_means_standard_input_or_output_counts_as_that() {
 #[test]
 fn a_stream_that_is_closed_is_a_failure() {
     let sandbox = sandbox();
-    let closed = "error: cannot write standard output\n  caused by: it is closed\n";
+    let closed = "error: cannot write standard output\n  caused by: it is closed\n  hint: name `/dev/null` as DST to write to nowhere\n";
     for to in ["-", "/dev/stdout", "/dev/fd/1"] {
         for (command, _) in writers(to) {
             let script = format!("{command} >&-");

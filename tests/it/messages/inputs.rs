@@ -124,7 +124,7 @@ fn inputs_that_are_no_images() {
             case(
                 tar.clone(),
                 &["full", "oci:out"],
-                "error: cannot read `full`\n  caused by: it is not an OCI layout: `index.json` is missing\n",
+                "error: cannot read `full`\n  caused by: it is a folder, and an OCI layout was expected\n  hint: if it is a root filesystem: `tar -C full -c . | restow import - DST`\n",
             ),
             case(
                 tar.clone(),
@@ -139,7 +139,7 @@ fn inputs_that_are_no_images() {
             case(
                 tar,
                 &["docker-archive:full", "oci:out"],
-                "error: cannot read `full`\n  caused by: is a directory\n",
+                "error: cannot read `full`\n  caused by: it is a folder, and an archive was expected\n  hint: if it is a root filesystem: `tar -C full -c . | restow import - DST`\n",
             ),
             case(
                 make::tar(&[Member::file("etc/hosts", "x")]),

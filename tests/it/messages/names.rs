@@ -98,7 +98,7 @@ fn a_path_is_a_file_whatever_colons_are_in_it() {
 }
 
 /// Command lines that name an image elsewhere, and what is said of each.
-const ELSEWHERE: [(&[&str], &str); 30] = [
+const ELSEWHERE: [(&[&str], &str); 31] = [
     (
         &["convert", "docker-daemon:app:1", "out.tar"],
         "error: `docker-daemon:app:1`: restow has no transport `docker-daemon`\n  hint: restow reaches no engine and no registry: `docker save app:1 | restow convert - DST`\n",
@@ -222,6 +222,10 @@ const ELSEWHERE: [(&[&str], &str); 30] = [
         "error: `user/new:1` is the name of an image, and DST a file\n  hint: an image gets its name as `restow import --tag user/new:1 ROOTFS FILE`\n",
     ),
     (
+        &["export", "in.tar", "out.tar:app:1"],
+        "error: `out.tar:app:1`: restow has no transport `out.tar`\n  hint: a file of that name is `./out.tar:app:1`\n",
+    ),
+    (
         &["export", "in.tar", ":x"],
         "error: `:x`: there is no transport before the colon\n  hint: a file of that name is `./:x`\n",
     ),
@@ -239,9 +243,14 @@ fn who_names_an_engine_is_told_the_pipe() {
 fn who_names_what_is_not_there_is_told_what_may_have_been_meant() {
     let sandbox = sandbox();
     let no_file = "No such file or directory (os error 2)";
-    let cases: [(&[&str], &str, &str); 9] = [
+    let cases: [(&[&str], &str, &str); 10] = [
         (
             &["convert", "nginx", "out.tar"],
+            "nginx",
+            "if that is the name of an image: `docker save nginx | restow convert - DST`",
+        ),
+        (
+            &["convert", "nginx", "oci:layout"],
             "nginx",
             "if that is the name of an image: `docker save nginx | restow convert - DST`",
         ),

@@ -186,6 +186,16 @@ fn an_archive_is_not_typed_and_not_written_to_a_terminal() {
              hint: name a file, or pipe it on\r\n",
         ),
         (
+            "in.tar /dev/tty",
+            "error: `/dev/tty` is a terminal, and an archive is not written to one\r\n  \
+             hint: name a file, or pipe it on\r\n",
+        ),
+        (
+            "in.tar /dev/fd/3 3>&1",
+            "error: `/dev/fd/3` is a terminal, and an archive is not written to one\r\n  \
+             hint: name a file, or pipe it on\r\n",
+        ),
+        (
             "- oci:out",
             "error: standard input is a terminal, and an archive is not typed\r\n  \
              hint: name a file, or pipe one in\r\n",

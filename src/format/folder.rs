@@ -1,0 +1,58 @@
+//! What a folder is that was named as an input.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::Path;
+
+use crate::error::{Error, Folder, Result};
+
+/// How the file `version` of skopeo's transport `dir:` begins
+/// (go.podman.io/image/directory).
+const SKOPEO: &[u8] = b"Directory Transport Version";
+
+/// Refuses a folder that is no OCI layout.
+pub(super) fn check_layout(path: &Path) -> Result<()> {
+    match folder(path) {
+        Folder::Layout => Ok(()),
+        folder => Err(Error::OtherFolder {
+            folder,
+            expected: "an OCI layout",
+        }),
+    }
+}
+
+/// What a folder is. One that cannot be listed is what the caller wants it to be: the
+/// reason will come up.
+pub(super) fn folder(path: &Path) -> Folder {
+    let has = |name: &str| fs::symlink_metadata(path.join(name)).is_ok();
+    let Ok(mut entries) = fs::read_dir(path) else {
+        return Folder::Layout;
+    };
+    if ["index.json", "oci-layout", "blobs"].into_iter().any(has) {
+        Folder::Layout
+    } else if start(&path.join("version")).starts_with(SKOPEO) {
+        Folder::Skopeo
+    } else if start(&path.join("manifest.json"))
+        .trim_ascii()
+        .starts_with(b"[")
+        || has("repositories")
+    {
+        Folder::DockerArchive
+    } else if entries.next().is_none() {
+        Folder::Empty
+    } else {
+        Folder::Other
+    }
+}
+
+/// The first bytes of a file, if it is one.
+fn start(path: &Path) -> Vec<u8> {
+    let mut start = Vec::new();
+    if fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
+        && let Ok(file) = File::open(path)
+    {
+        // What cannot be read tells nothing.
+        let _ = file.take(64).read_to_end(&mut start);
+    }
+    start
+}
