@@ -163,13 +163,6 @@ fn wrong_usage_ends_with_2() {
             ),
             case(
                 "",
-                &["--media-types", "OCI", "in.tar", "out"],
-                "error: invalid value 'OCI' for '--media-types <FAMILY>': keep, oci or docker was expected\n\
-             \n\
-             For more information, try '--help'.\n",
-            ),
-            case(
-                "",
                 &["--image", "#0", "in.tar", "out"],
                 "error: invalid value '#0' for '--image <REF>': `#0` does not name an image: a reference, a digest, an image id or `#N` was expected\n\
              \n\
@@ -226,6 +219,20 @@ fn wrong_usage_ends_with_2() {
     assert_eq!(
         output.stderr,
         "error: SOURCE_DATE_EPOCH is `now`, and a number of seconds was expected\n"
+    );
+}
+
+#[test]
+fn media_types_are_of_a_family() {
+    check(
+        2,
+        vec![case(
+            "",
+            &["--media-types", "OCI", "in.tar", "out"],
+            "error: invalid value 'OCI' for '--media-types <FAMILY>': keep, oci or docker was expected\n\
+             \n\
+             For more information, try '--help'.\n",
+        )],
     );
 }
 
