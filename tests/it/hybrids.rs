@@ -303,7 +303,7 @@ fn names_are_passed_on_as_they_are_written() {
     let sandbox = Sandbox::new();
     let mut members = make::docker(&[Image::new(&["app"], &["file a 1"])]);
     edit(&mut members, "manifest.json", |it| {
-        it[0]["RepoTags"] = json!(["app", "x.org/y"])
+        it[0]["RepoTags"] = json!(["app", "x.org/y"]);
     });
     sandbox.write("in.tar", make::tar(&members));
     sandbox.run(&["convert", "in.tar", "out.tar"]).silent();
@@ -314,15 +314,18 @@ fn names_are_passed_on_as_they_are_written() {
     );
 }
 
+/// A change of the members of an archive.
+type Change = fn(&mut Vec<Member>);
+
 #[test]
 fn names_of_both_files_count() {
     let images = ["one:1", "two:2"].map(|tag| Image::new(&[tag], &[&format!("file {tag} 1")]));
-    let cases: [(fn(&mut Vec<Member>), &str, Value); 3] = [
+    let cases: [(Change, &str, Value); 3] = [
         (
             |members| {
                 edit(members, "manifest.json", |it| {
-                    it[0]["RepoTags"] = json!(["one:1", "new:3"])
-                })
+                    it[0]["RepoTags"] = json!(["one:1", "new:3"]);
+                });
             },
             "warning: `manifest.json` names `new:3`, and `index.json` does not; the names of both are taken\n",
             json!([["one:1", "new:3"], ["two:2"]]),

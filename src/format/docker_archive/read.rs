@@ -78,15 +78,12 @@ impl DockerArchive {
             Some(bytes) => read_elements(container.as_ref(), bytes, watch)?,
             None => v1::read_elements(container.as_ref(), watch)?,
         };
-        let part = match manifest {
-            Some(manifest) => Some(DockerPart {
-                manifest,
-                images: elements.iter().map(docker_image).collect(),
-                // Nothing that is read depends on it.
-                repositories: find_document(container.as_ref(), REPOSITORIES).unwrap_or_default(),
-            }),
-            None => None,
-        };
+        let part = manifest.map(|manifest| DockerPart {
+            manifest,
+            images: elements.iter().map(docker_image).collect(),
+            // Nothing that is read depends on it.
+            repositories: find_document(container.as_ref(), REPOSITORIES).unwrap_or_default(),
+        });
         let elements = distinct(container.as_ref(), elements)?;
         let mut archive = Self {
             container,
@@ -133,7 +130,9 @@ impl DockerArchive {
                 }
             }
             if same.is_empty() {
-                places.into_iter().for_each(|at| is_wrong[at] = true);
+                for at in places {
+                    is_wrong[at] = true;
+                }
             }
             same_of.push(same);
         }

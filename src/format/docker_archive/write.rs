@@ -14,7 +14,7 @@ use crate::format::source::DockerPart;
 use crate::image::{Reference, compact, parse_value};
 
 /// An image, with all of its names.
-struct Named<'a> {
+struct NamedImage<'a> {
     image: &'a OutputImage,
     names: Vec<&'a Reference>,
     /// Its element in the input, by number.
@@ -30,11 +30,11 @@ struct Named<'a> {
 pub(in crate::format) fn docker_documents(
     index: &OutputIndex,
 ) -> Result<(Vec<u8>, Option<Vec<u8>>)> {
-    let before = before(index)?;
+    let (before, goes_on) = before(index)?;
     let images = named_images(index, &before);
     let configs: HashSet<&Digest> = images.iter().map(|named| &named.image.config).collect();
     let part = index.docker.as_ref();
-    let element = |named: &Named<'_>| match named.before {
+    let element = |named: &NamedImage<'_>| match named.before {
         Some(at) => {
             let lost = part.is_some_and(|part| part.loses_parent(at, &configs));
             changed_element(&before[at], named, lost)
@@ -56,6 +56,7 @@ pub(in crate::format) fn docker_documents(
     let repositories = (!repositories.is_empty()).then(|| json!(repositories));
     if let Some(part) = part
         && elements == before
+        && !goes_on
     {
         // Docker's containerd store writes no `repositories`.
         let held = part.repositories.as_ref().map(|held| {
@@ -69,35 +70,33 @@ pub(in crate::format) fn docker_documents(
     Ok((line(&Value::Array(elements)), repositories))
 }
 
-/// The elements of the input's `manifest.json`.
-fn before(index: &OutputIndex) -> Result<Vec<Value>> {
+/// The elements of the input's `manifest.json`, and whether bytes follow them.
+fn before(index: &OutputIndex) -> Result<(Vec<Value>, bool)> {
     let Some(part) = &index.docker else {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), false));
     };
-    let parsed = parse_values(&part.manifest);
-    let (elements, _) = parsed.map_err(|source| Error::Document {
+    parse_values(&part.manifest).map_err(|source| Error::Document {
         what: format!("`{MANIFEST}`"),
         source,
-    })?;
-    Ok(elements)
+    })
 }
 
 /// The images of an output, those of the input's `manifest.json` first.
-fn named_images<'a>(index: &'a OutputIndex, before: &[Value]) -> Vec<Named<'a>> {
+fn named_images<'a>(index: &'a OutputIndex, before: &[Value]) -> Vec<NamedImage<'a>> {
     let mut elements: HashMap<&Digest, Vec<usize>> = HashMap::new();
     if let Some(part) = &index.docker {
         for (at, image) in part.images.iter().enumerate().rev() {
             elements.entry(&image.config).or_default().push(at);
         }
     }
-    let mut images: Vec<Named<'a>> = Vec::new();
+    let mut images: Vec<NamedImage<'a>> = Vec::new();
     let mut places: HashMap<&OutputImage, usize> = HashMap::new();
     for root in &index.roots {
         let Some(image) = &root.image else {
             continue;
         };
         let at = *places.entry(image).or_insert_with(|| {
-            images.push(Named {
+            images.push(NamedImage {
                 image,
                 names: Vec::new(),
                 before: elements.get_mut(&image.config).and_then(Vec::pop),
@@ -138,28 +137,28 @@ impl DockerPart {
     }
 }
 
-fn new_element(named: &Named<'_>) -> Value {
+fn new_element(image: &NamedImage<'_>) -> Value {
     let mut element = json!({
-        "Config": blob_path(&named.image.config),
-        "RepoTags": tags(named),
-        "Layers": layers(named),
+        "Config": blob_path(&image.image.config),
+        "RepoTags": repo_tags(image),
+        "Layers": layers(image),
     });
-    if let Some(sources) = layer_sources(named) {
+    if let Some(sources) = layer_sources(image) {
         element["LayerSources"] = sources;
     }
     element
 }
 
 /// The element of the input with what is so in the output.
-fn changed_element(before: &Value, named: &Named<'_>, loses_parent: bool) -> Value {
+fn changed_element(before: &Value, image: &NamedImage<'_>, loses_parent: bool) -> Value {
     let mut element = before.clone();
     let Value::Object(fields) = &mut element else {
-        return new_element(named);
+        return new_element(image);
     };
     // Engines take a name in any case, and of several the last one. Others do not.
     let is_odd = |name: &str| {
-        let mut names = before.as_object().into_iter().flat_map(Map::keys);
-        names.any(|key| key != name && key.eq_ignore_ascii_case(name))
+        let mut keys = before.as_object().into_iter().flat_map(Map::keys);
+        keys.any(|key| key != name && key.eq_ignore_ascii_case(name))
     };
     let mut set = |name: &str, value: Option<Value>| {
         fields.retain(|key, _| key == name || !key.eq_ignore_ascii_case(name));
@@ -168,17 +167,16 @@ fn changed_element(before: &Value, named: &Named<'_>, loses_parent: bool) -> Val
             None => drop(fields.shift_remove(name)),
         }
     };
-    let config = blob_path(&named.image.config);
+    let config = blob_path(&image.image.config);
     if is_odd("Config") || field(before, "Config").and_then(Value::as_str) != Some(&config) {
         set("Config", Some(config.into()));
     }
-    let names: Vec<String> = named.names.iter().map(|name| name.written()).collect();
-    if is_odd("RepoTags") || texts(before, "RepoTags") != Some(names) {
-        set("RepoTags", Some(tags(named)));
+    if is_odd("RepoTags") || texts(before, "RepoTags") != Some(image.tags()) {
+        set("RepoTags", Some(repo_tags(image)));
     }
-    if is_odd("Layers") || texts(before, "Layers").as_ref() != Some(&layers(named)) {
-        set("Layers", Some(layers(named).into()));
-        set("LayerSources", layer_sources(named));
+    if is_odd("Layers") || texts(before, "Layers").as_ref() != Some(&layers(image)) {
+        set("Layers", Some(layers(image).into()));
+        set("LayerSources", layer_sources(image));
     }
     if loses_parent {
         set("Parent", None);
@@ -188,27 +186,32 @@ fn changed_element(before: &Value, named: &Named<'_>, loses_parent: bool) -> Val
     element
 }
 
-fn tags(named: &Named<'_>) -> Value {
-    let names: Vec<String> = named.names.iter().map(|name| name.written()).collect();
-    if names.is_empty() {
-        Value::Null
-    } else {
-        json!(names)
+impl NamedImage<'_> {
+    /// Its names, as they are written.
+    fn tags(&self) -> Vec<String> {
+        self.names.iter().map(|name| name.written()).collect()
     }
 }
 
-fn layers(named: &Named<'_>) -> Vec<String> {
-    let layers = named.image.layers.iter();
+fn repo_tags(image: &NamedImage<'_>) -> Value {
+    match image.tags() {
+        tags if tags.is_empty() => Value::Null,
+        tags => json!(tags),
+    }
+}
+
+fn layers(image: &NamedImage<'_>) -> Vec<String> {
+    let layers = image.image.layers.iter();
     layers.map(|layer| blob_path(&layer.digest)).collect()
 }
 
 /// The descriptors of layers that stay outside, if there are any.
-fn layer_sources(named: &Named<'_>) -> Option<Value> {
+fn layer_sources(image: &NamedImage<'_>) -> Option<Value> {
     let source = |layer: &OutputLayer| {
         let source = serde_json::from_str(layer.source.as_deref()?).ok()?;
         Some((layer.diff_id.to_string(), source))
     };
-    let foreign: Map<String, Value> = named.image.layers.iter().filter_map(source).collect();
+    let foreign: Map<String, Value> = image.image.layers.iter().filter_map(source).collect();
     (!foreign.is_empty()).then_some(Value::Object(foreign))
 }
 

@@ -156,13 +156,6 @@ fn wrong_usage_ends_with_2() {
             ),
             case(
                 "",
-                &["--media-types", "OCI", "in.tar", "out"],
-                "error: invalid value 'OCI' for '--media-types <FAMILY>': keep, oci or docker was expected\n\
-             \n\
-             For more information, try '--help'.\n",
-            ),
-            case(
-                "",
                 &["--image", "#0", "in.tar", "out"],
                 "error: invalid value '#0' for '--image <REF>': `#0` does not name an image: a reference, a digest, an image id or `#N` was expected\n\
              \n\
@@ -243,6 +236,20 @@ fn platforms_that_are_none() {
              For more information, try '--help'.\n",
             ),
         ],
+    );
+}
+
+#[test]
+fn media_types_are_of_a_family() {
+    check(
+        2,
+        vec![case(
+            "",
+            &["--media-types", "OCI", "in.tar", "out"],
+            "error: invalid value 'OCI' for '--media-types <FAMILY>': keep, oci or docker was expected\n\
+             \n\
+             For more information, try '--help'.\n",
+        )],
     );
 }
 

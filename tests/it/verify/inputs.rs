@@ -19,8 +19,9 @@ use crate::support::{fixture, testdata};
 fn expected(name: &str) -> Option<(&'static str, usize)> {
     match name {
         "buildkit__edge.docker-zstd.tar" => Some(("warning[compression-unusual]", 1)),
-        "buildkit__edge.oci-dockermt.tar" => Some(("warning[docker-media-type]", 1)),
-        "docker28-containerd__noprov.tar" => Some(("warning[docker-media-type]", 1)),
+        "buildkit__edge.oci-dockermt.tar" | "docker28-containerd__noprov.tar" => {
+            Some(("warning[docker-media-type]", 1))
+        }
         "docker29-containerd__two-builds.tar" => Some(("warning[hybrid-incomplete]", 2)),
         "ctr__edge-nomanifest.tar" => Some(("note[index-part-absent]", 1)),
         "docker29-graphdriver__names.tar" => Some(("note[unreferenced]", 4)),
