@@ -23,7 +23,7 @@ use crate::digest::Digest;
 use crate::event::Watch;
 use crate::image::{ChangeError, DocumentError, Platform};
 use crate::layer::LayerError;
-use crate::stream::{Compression, CopyError};
+use crate::stream::{Compression, CopyError, FileKind};
 use crate::tar_stream::TarError;
 
 /// The result of nearly everything here.
@@ -234,15 +234,20 @@ pub enum Error {
     },
     /// The input is something else.
     #[error(
-        "it is not an image: it begins with `{start}`; a docker archive, an OCI layout or a tar was expected"
+        "it is not an image: {}; a docker archive, an OCI layout or a tar was expected",
+        seen(*kind, start)
     )]
     NotAnImage {
+        /// What it is, if that is known.
+        kind: Option<FileKind>,
         /// The first bytes.
         start: String,
     },
     /// A root filesystem was expected.
-    #[error("it is not a tar: it begins with `{start}`")]
+    #[error("it is not a tar: {}", seen(*kind, start))]
     NotATar {
+        /// What it is, if that is known.
+        kind: Option<FileKind>,
         /// The first bytes.
         start: String,
     },
@@ -371,6 +376,14 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+}
+
+/// What a sentence says of a file that is something else.
+fn seen(kind: Option<FileKind>, start: &str) -> String {
+    match kind {
+        Some(kind) => format!("it looks like {kind}"),
+        None => format!("it begins with `{start}`"),
+    }
 }
 
 /// Numbers as a sentence has them.

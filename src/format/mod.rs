@@ -26,11 +26,13 @@ mod tar_file;
 
 use std::fmt;
 
+pub(crate) use container::not_a_tar;
 pub use container::{Container, FileSlice, Measured, Member};
 pub use create::create;
 pub use detect::{Input, Opening, open};
 pub(crate) use oci_layout::find_index;
 pub use rootfs::RootfsSink;
+pub(crate) use rootfs::warn_of_tar;
 pub use rootfs_input::RootfsInput;
 pub(crate) use rootfs_input::RootfsStream;
 pub use sink::Output;

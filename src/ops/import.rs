@@ -1,6 +1,7 @@
 //! `import`: a root filesystem in a tar becomes an image of one layer.
 
 use std::io::{self, BufRead, Read, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -9,7 +10,7 @@ use crate::error::{Error, Place, Result};
 use crate::event::{Event, Step};
 use crate::format::sink::{ImageSink, OutputIndex, OutputRoot};
 use crate::format::source::{Content, Image, ImageSource, Layer};
-use crate::format::{RootfsInput, RootfsStream};
+use crate::format::{RootfsInput, RootfsStream, not_a_tar, warn_of_tar};
 use crate::image::media_type::oci_layer;
 use crate::image::{Changes, Config, Descriptor, Document, Platform, Provenance, rfc3339};
 use crate::ops::coding::{Coding, Compress};
@@ -19,8 +20,10 @@ use crate::ops::one::one_image;
 use crate::ops::plan::Jobs;
 use crate::ops::rebuild::Rebuilder;
 use crate::ops::{Context, Selector};
-use crate::stream::{CopyError, Encoder, HashWriter, Hashed, Recoding, Tapped, Workers, copy};
-use crate::tar_stream::{Skippable, check_tar};
+use crate::stream::{
+    CopyError, Encoder, HashWriter, Hashed, Leftover, Recoding, Tapped, Workers, copy,
+};
+use crate::tar_stream::{Skippable, TarSummary, check_tar};
 
 /// What an imported image is, beside its layer.
 #[derive(Clone, Debug, Default)]
@@ -94,8 +97,10 @@ struct Importer<'a> {
 struct Taken {
     /// Its unpacked bytes.
     unpacked: Hashed,
-    /// How young the youngest of its entries is, in seconds since 1970.
-    newest_mtime: i64,
+    /// What its tar is as a whole.
+    summary: TarSummary,
+    /// What follows the end of the compressed stream.
+    leftover: Arc<Leftover>,
 }
 
 impl Importer<'_> {
@@ -184,6 +189,8 @@ impl Importer<'_> {
         let RootfsStream {
             compression,
             stream,
+            head,
+            leftover,
         } = opened;
         let damaged = |error| Error::unreadable(compression, error).while_reading(place.clone());
         let mut stream = Tapped::new(stream);
@@ -214,13 +221,16 @@ impl Importer<'_> {
         })?;
         let checked =
             checked.unwrap_or_else(|_| Err(io::Error::other("a checking thread panicked").into()));
-        let newest_mtime =
-            checked.map_err(|error| Error::Tar(error).while_reading(place.clone()))?;
+        let summary = checked.map_err(|error| Error::Tar(error).while_reading(place.clone()))?;
+        if summary.is_empty && summary.trailing.is_some() {
+            return Err(not_a_tar(&head).while_reading(place.clone()));
+        }
         let mut hashes = stream.finish().map_err(damaged)?;
         let unpacked = hashes.remove(0).map_err(damaged)?;
         Ok(Taken {
             unpacked,
-            newest_mtime,
+            summary,
+            leftover,
         })
     }
 
@@ -233,6 +243,7 @@ impl Importer<'_> {
         recoding: Recoding,
         index_first: bool,
     ) -> Result<()> {
+        warn_of_tar(&taken.summary, &taken.leftover, &self.context.watch);
         let own = |source| Error::Document {
             what: "the config of the new image".to_owned(),
             source,
@@ -243,7 +254,7 @@ impl Importer<'_> {
             diff_id: &diff_id,
             platform: self.options.platform.as_ref(),
             created: created.as_deref(),
-            newest: &rfc3339(taken.newest_mtime),
+            newest: &rfc3339(taken.summary.newest_mtime),
             comment: self.options.message.as_deref(),
         };
         let mut config = provenance

@@ -259,6 +259,15 @@ impl<'a> Verifier<'a> {
             faults: Vec::new(),
             changes,
         };
+        // That of a root filesystem is the archive's, and no layer of an image has it.
+        if looked.leftover > 0 && self.survey.format != Format::Rootfs {
+            let message = format!(
+                "{} bytes follow the end of its {} stream",
+                looked.leftover, layer.compression
+            );
+            let code = Code::CompressionTrailing;
+            report.faults.push((code, None, message));
+        }
         if let Some(DiffId(expected)) = &layer.diff_id
             && unpacked.digest != *expected
         {

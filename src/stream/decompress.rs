@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::io::{self, BufRead, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use liblzma::stream as xz;
 
@@ -70,6 +72,34 @@ pub(crate) struct Decoder<R: BufRead> {
     unpacked: u64,
     /// How many may come out, however few went in.
     free: u64,
+    leftover: Arc<Leftover>,
+}
+
+/// Bytes after the end of a compressed stream, which no part of it accounts for.
+///
+/// Only gzip has any: other decoders refuse them. It is known once all was read.
+#[derive(Debug, Default)]
+pub(crate) struct Leftover {
+    size: AtomicU64,
+    is_junk: AtomicBool,
+}
+
+impl Leftover {
+    /// How many bytes there are.
+    pub(crate) fn size(&self) -> u64 {
+        self.size.load(Ordering::Relaxed)
+    }
+
+    /// Whether one of them is not zero.
+    pub(crate) fn is_junk(&self) -> bool {
+        self.is_junk.load(Ordering::Relaxed)
+    }
+
+    fn add(&self, bytes: &[u8]) {
+        self.size.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        let is_junk = bytes.iter().any(|byte| *byte != 0);
+        self.is_junk.fetch_or(is_junk, Ordering::Relaxed);
+    }
 }
 
 enum Kind<R: BufRead> {
@@ -89,9 +119,10 @@ impl<R: BufRead> Decoder<R> {
 
     fn with_free(compression: Compression, input: R, free: u64) -> io::Result<Self> {
         let input = Metered { input, taken: 0 };
+        let leftover = Arc::<Leftover>::default();
         let kind = match compression {
             Compression::None => Kind::None(input),
-            Compression::Gzip => Kind::Gzip(GzipMembers::new(input)),
+            Compression::Gzip => Kind::Gzip(GzipMembers::new(input, Arc::clone(&leftover))),
             Compression::Zstd => {
                 let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?;
                 decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
@@ -107,7 +138,13 @@ impl<R: BufRead> Decoder<R> {
             kind,
             unpacked: 0,
             free,
+            leftover,
         })
+    }
+
+    /// What stands after the end of the stream, as far as it was read.
+    pub(crate) fn leftover(&self) -> Arc<Leftover> {
+        Arc::clone(&self.leftover)
     }
 
     /// How many bytes went in.
@@ -170,17 +207,19 @@ impl<R: BufRead> BufRead for Metered<R> {
 
 /// Unpacks every member of a gzip stream.
 ///
-/// Padding behind the last member, and anything else that does not begin a
-/// member, is ignored, as gzip(1) does and the engines that call it.
+/// Padding after the last member, and anything else that does not begin a
+/// member, is counted and ignored, as gzip(1) does and the engines that call it.
 struct GzipMembers<R> {
     /// Absent once the last member has ended.
     member: Option<flate2::bufread::GzDecoder<R>>,
+    leftover: Arc<Leftover>,
 }
 
 impl<R: BufRead> GzipMembers<R> {
-    fn new(input: R) -> Self {
+    fn new(input: R, leftover: Arc<Leftover>) -> Self {
         Self {
             member: Some(flate2::bufread::GzDecoder::new(input)),
+            leftover,
         }
     }
 }
@@ -209,18 +248,20 @@ impl<R: BufRead> Read for GzipMembers<R> {
             if another_begins {
                 self.member = Some(flate2::bufread::GzDecoder::new(input));
             } else {
-                drain(&mut input)?;
+                drain(&mut input, &self.leftover)?;
             }
         }
     }
 }
 
-fn drain(input: &mut impl BufRead) -> io::Result<()> {
+fn drain(input: &mut impl BufRead, leftover: &Leftover) -> io::Result<()> {
     loop {
-        let length = input.fill_buf()?.len();
+        let bytes = input.fill_buf()?;
+        let length = bytes.len();
         if length == 0 {
             return Ok(());
         }
+        leftover.add(bytes);
         input.consume(length);
     }
 }
@@ -309,6 +350,32 @@ mod tests {
         ];
         for (name, bytes) in cases {
             assert_eq!(unpack(&bytes).expect(name), b"one two", "{name}");
+        }
+    }
+
+    #[test]
+    fn bytes_after_the_end_of_gzip_are_counted_and_others_are_refused() {
+        let cases: [(&[u8], (u64, bool)); 4] = [
+            (b"", (0, false)),
+            (&[0; 1000], (1000, false)),
+            (b"junk", (4, true)),
+            (&gzip(b"three"), (0, false)),
+        ];
+        for (after, expected) in cases {
+            let packed = [gzip(b"one two").as_slice(), after].concat();
+            let mut decoder = Decoder::new(Compression::Gzip, packed.as_slice()).unwrap();
+            let leftover = decoder.leftover();
+            io::copy(&mut decoder, &mut io::sink()).unwrap();
+            assert_eq!((leftover.size(), leftover.is_junk()), expected);
+        }
+        for packed in [zstd_frame(b"one"), xz(b"one"), bzip2(b"one")] {
+            let kind = Compression::sniff(&packed);
+            for after in [[0; 10], [7; 10]] {
+                assert!(
+                    unpack(&[packed.as_slice(), &after].concat()).is_err(),
+                    "{kind}"
+                );
+            }
         }
     }
 

@@ -10,6 +10,7 @@ mod convert;
 mod corpus;
 mod damage;
 mod determinism;
+mod ends;
 mod engine;
 mod fixtures;
 mod hostile;

@@ -110,7 +110,7 @@ fn what_is_no_archive_is_an_error() {
         "not an archive, and long enough to be one\n".repeat(50),
     );
     sandbox.run(&["verify", "text"]).fails(
-        "error: cannot read `text`\n  caused by: it is not an image: it begins with `6e 6f 74 20`; a docker archive, an OCI layout or a tar was expected\n",
+        "error: cannot read `text`\n  caused by: it is not an image: it looks like a text file; a docker archive, an OCI layout or a tar was expected\n",
     );
     sandbox.write("empty", "");
     sandbox
