@@ -124,6 +124,28 @@ pub enum Error {
         /// The most that is accepted.
         limit: u64,
     },
+    /// Images lie below a folder of a tar, where no reader looks for them.
+    #[error("it has {kind} below the folder `{folder}`, where no reader finds it")]
+    ImageBelow {
+        /// What is there, with its article.
+        kind: &'static str,
+        /// The folder.
+        folder: String,
+    },
+    /// Images were given where a root filesystem is wanted.
+    #[error("it is {kind}, not a root filesystem")]
+    ImageGiven {
+        /// What it is, with its article.
+        kind: &'static str,
+    },
+    /// A tar of files each of which is an archive of images.
+    #[error("it is a tar that holds an image archive, `{file}`{}", more(*others))]
+    ImageInside {
+        /// The first of them.
+        file: String,
+        /// How many there are besides.
+        others: usize,
+    },
     /// The same reference was asked for on several images.
     #[error("{count} images cannot share one reference")]
     ImagesShareReference {
@@ -133,6 +155,14 @@ pub enum Error {
     /// The input has no byte.
     #[error("it is empty")]
     Empty,
+    /// An entry of a root filesystem is one that engines refuse.
+    #[error("{fault}")]
+    EntryUnfit {
+        /// The entry, what is wrong with it, and what follows.
+        fault: String,
+        /// Whether the tar can be written anew without it.
+        is_readable: bool,
+    },
     /// The layout is of another version.
     #[error("its layout version is `{version}`, and only `1.0.0` is known")]
     LayoutVersion {
@@ -376,6 +406,14 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+}
+
+/// How many more there are, after the first.
+fn more(others: usize) -> String {
+    match others {
+        0 => String::new(),
+        others => format!(" and {others} more"),
+    }
 }
 
 /// What a sentence says of a file that is something else.

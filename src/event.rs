@@ -138,6 +138,14 @@ pub enum Warning {
         /// The blob.
         digest: Digest,
     },
+    /// An entry of a root filesystem is one that engines refuse, or understand differently.
+    #[error("{fault}")]
+    EntryUnfit {
+        /// The entry, what is wrong with it, and what follows.
+        fault: String,
+        /// Whether the tar can be written anew without it.
+        is_readable: bool,
+    },
     /// A tar stops without saying that it ends.
     #[error(
         "the tar has no end-of-archive block; it may have been cut off, but all that its documents name is there"

@@ -135,7 +135,8 @@ pub(super) fn run(
         changes,
     };
     let input = standard::open(source.place, interrupt)?;
-    ops::import(RootfsInput::new(input)?, sink, &options, context)?;
+    let input = RootfsInput::new(input, source.format.is_some())?;
+    ops::import(input, sink, &options, context)?;
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::cli::failure::Failure;
 use crate::cli::progress::Progress;
+use crate::cli::report::hint_for_warning;
 use crate::cli::{Global, ProgressMode};
 
 /// Everything that is said while a command runs.
@@ -36,7 +37,12 @@ impl Output {
             Event::Warning(warning) if self.is_json => {
                 self.json(&json!({"event": "warning", "message": warning.to_string()}));
             }
-            Event::Warning(warning) => self.line(&format!("warning: {warning}")),
+            Event::Warning(warning) => {
+                self.line(&format!("warning: {warning}"));
+                if let Some(hint) = hint_for_warning(warning) {
+                    self.line(&format!("  hint: {hint}"));
+                }
+            }
             event => self.progress.event(event, |object| self.json(object)),
         }
     }

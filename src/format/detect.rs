@@ -14,6 +14,7 @@ use crate::format::container::{
     WholeStream, is_of_archive, measure_layers, not_an_image, receive, unpacked_head,
 };
 use crate::format::docker_archive::{self, DockerArchive};
+use crate::format::misplaced::{is_image_member, refuse_misplaced};
 use crate::format::oci_layout::{self, OciLayout};
 use crate::format::rootfs::{Rootfs, warn_of_leftover, warn_of_tar, warn_of_trailing};
 use crate::format::source::{Content, ImageSource, Root};
@@ -461,7 +462,8 @@ pub(super) fn take(input: Input, opening: &Opening<'_>, faults: &mut Vec<Error>)
     Ok(taken)
 }
 
-enum Kind {
+/// What a tar is.
+pub(super) enum Kind {
     Docker,
     Oci,
     Rootfs,
@@ -472,7 +474,9 @@ fn kind_of(container: &dyn Container, format: Option<Format>) -> Result<Kind> {
     match format {
         Some(Format::Rootfs) => return Ok(Kind::Rootfs),
         Some(Format::DockerArchive) => {
-            return if docker_archive::is_docker_archive(container)? {
+            // With the user's word for it, whatever is wrong with the file is told.
+            let has_manifest = container.find(docker_archive::MANIFEST)?.is_some();
+            return if has_manifest || docker_archive::is_docker_archive(container)? {
                 Ok(Kind::Docker)
             } else {
                 Err(Error::NotOfFormat {
@@ -490,6 +494,15 @@ fn kind_of(container: &dyn Container, format: Option<Format>) -> Result<Kind> {
         }
         None => {}
     }
+    let kind = kind_of_tar(container)?;
+    if matches!(kind, Kind::Rootfs) {
+        refuse_misplaced(container, &mut |member| is_image_member(container, member))?;
+    }
+    Ok(kind)
+}
+
+/// Tells what a tar is by what it holds.
+pub(super) fn kind_of_tar(container: &dyn Container) -> Result<Kind> {
     if docker_archive::is_docker_archive(container)? {
         Ok(Kind::Docker)
     } else if oci_layout::is_layout(container)? {

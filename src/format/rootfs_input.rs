@@ -7,7 +7,8 @@ use std::sync::Arc;
 use crate::error::{Error, Place, Result};
 use crate::event::Watch;
 use crate::format::Input;
-use crate::format::container::{FileRange, not_a_tar};
+use crate::format::container::{Directory, FileRange, not_a_tar};
+use crate::format::oci_layout::is_layout;
 use crate::stream::{COPY_BUFFER, Compression, Counted, Decoder, HEAD_LENGTH, Leftover};
 use crate::tar_stream::{EMPTY_BLOCK, is_tar_header};
 
@@ -15,6 +16,7 @@ use crate::tar_stream::{EMPTY_BLOCK, is_tar_header};
 pub struct RootfsInput {
     place: Place,
     from: From,
+    is_certain: bool,
 }
 
 enum From {
@@ -25,18 +27,23 @@ enum From {
 }
 
 impl RootfsInput {
-    /// Takes an input.
+    /// Takes an input. `is_certain` says that it is a root filesystem even if it looks
+    /// like an image.
     ///
     /// # Errors
     ///
     /// Fails if it cannot be opened, or is a folder.
-    pub fn new(input: Input) -> Result<Self> {
+    pub fn new(input: Input, is_certain: bool) -> Result<Self> {
         let place = input.place();
         let failed = |error| Error::read(place.clone(), error);
         let from = match input {
             Input::Path(path) => {
                 let metadata = fs::metadata(&path).map_err(failed)?;
                 if metadata.is_dir() {
+                    if is_layout(&Directory::new(&path)).is_ok_and(|is_layout| is_layout) {
+                        let kind = "an OCI layout";
+                        return Err(Error::ImageGiven { kind }.while_reading(place));
+                    }
                     return Err(failed(io::ErrorKind::IsADirectory.into()));
                 }
                 let file = File::open(&path).map_err(failed)?;
@@ -52,7 +59,16 @@ impl RootfsInput {
             }
             Input::Pipe { stream, .. } => From::Pipe(Some(stream)),
         };
-        Ok(Self { place, from })
+        Ok(Self {
+            place,
+            from,
+            is_certain,
+        })
+    }
+
+    /// Whether it is a root filesystem even if it looks like an image.
+    pub(crate) fn is_certain(&self) -> bool {
+        self.is_certain
     }
 
     /// What a message calls it.

@@ -8,6 +8,7 @@ use crate::format::Format;
 use crate::format::container::{Container, SingleFile, is_of_archive};
 use crate::format::detect::{Input, Opening, Taken, take};
 use crate::format::docker_archive::{MANIFEST, is_docker_archive, survey_docker, survey_v1};
+use crate::format::misplaced::{is_image_member, refuse_misplaced};
 use crate::format::oci_layout::{is_layout, survey_layout};
 use crate::format::surveying::{Survey, SurveyedImage, SurveyedLayer, Surveyor, chain_of};
 use crate::tar_stream::{TarError, Trailing};
@@ -145,7 +146,11 @@ fn kind_of(taken: &Taken, format: Option<Format>) -> Result<Kind> {
         None if container.paths().iter().any(|path| is_of_archive(path)) => {
             Ok(kind(Format::DockerArchive, false, false))
         }
-        None | Some(Format::Rootfs) => Ok(kind(Format::Rootfs, false, false)),
+        None => {
+            refuse_misplaced(container, &mut |member| is_image_member(container, member))?;
+            Ok(kind(Format::Rootfs, false, false))
+        }
+        Some(Format::Rootfs) => Ok(kind(Format::Rootfs, false, false)),
     }
 }
 

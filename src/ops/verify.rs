@@ -1,5 +1,6 @@
 //! Everything is read, and all that is wrong is said.
 
+mod bare;
 mod entries;
 mod stack;
 
@@ -24,6 +25,9 @@ use crate::ops::parallel::{STREAMS_MAX, in_parallel};
 use crate::ops::verified::{hashes, look_into, open};
 use crate::ops::verify::entries::{Entries, Fault, read_entries};
 use crate::stream::{Compression, copy};
+use crate::tar_stream::Skippable;
+
+pub(super) use bare::BareTar;
 
 /// What a check found.
 #[derive(Clone, Debug)]
@@ -233,7 +237,7 @@ impl<'a> Verifier<'a> {
             }
             let number = u32::try_from(at).expect("layers are limited");
             let is_gzip = layer.compression == Compression::Gzip;
-            read_entries(stream, number, is_gzip, budget, &watch)
+            read_entries(Skippable(stream), number, is_gzip, budget, &watch)
         });
         let looked = match looked {
             Ok(looked) => looked,
@@ -254,7 +258,9 @@ impl<'a> Verifier<'a> {
             Ok(unpacked) => unpacked,
             Err(error) => return LayerReport::unreadable(error, layer),
         };
-        let Entries { faults, changes } = looked.result?;
+        let Entries {
+            faults, changes, ..
+        } = looked.result?;
         let mut report = LayerReport {
             faults: Vec::new(),
             changes,

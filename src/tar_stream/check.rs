@@ -1,6 +1,6 @@
 //! Whether a stream is a tar, from its beginning to its end.
 
-use crate::tar_stream::{Skip, TarError, TarReader, Trailing};
+use crate::tar_stream::{Member, Skip, TarError, TarReader, Trailing};
 
 /// What a tar is as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,12 +16,16 @@ pub(crate) struct TarSummary {
     pub trailing: Option<Trailing>,
 }
 
-/// Reads a stream that should be a tar to its end.
+/// Reads a stream that should be a tar to its end, and shows each member to `visit`,
+/// which may read of it.
 ///
 /// # Errors
 ///
-/// Fails if the tar is damaged.
-pub(crate) fn check_tar<R: Skip>(input: R) -> Result<TarSummary, TarError> {
+/// Fails if the tar is damaged, or if `visit` does.
+pub(crate) fn check_tar<R: Skip>(
+    input: R,
+    mut visit: impl FnMut(&mut TarReader<R>, &Member) -> Result<(), TarError>,
+) -> Result<TarSummary, TarError> {
     let mut reader = TarReader::new(input);
     let mut newest_mtime = 0;
     let mut is_empty = true;
@@ -30,6 +34,7 @@ pub(crate) fn check_tar<R: Skip>(input: R) -> Result<TarSummary, TarError> {
         // What else is wrong with a header is no reason to refuse it here.
         let mtime = reader.attributes().map(|it| it.mtime.seconds);
         newest_mtime = newest_mtime.max(mtime.unwrap_or(member.mtime));
+        visit(&mut reader, &member)?;
     }
     Ok(TarSummary {
         newest_mtime,

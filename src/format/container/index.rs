@@ -18,7 +18,7 @@ const CONTROL_FILES: [&str; 4] = ["index.json", "manifest.json", "oci-layout", "
 
 /// The members of a tar by their paths. Of two with one path the later counts.
 #[derive(Debug, Default)]
-pub(super) struct MemberIndex {
+pub(in crate::format) struct MemberIndex {
     members: BTreeMap<String, Slot>,
     /// Control files that a later one of the same name replaced.
     replaced: Vec<Member>,
@@ -42,7 +42,11 @@ impl MemberIndex {
     ///
     /// Returns whether there is room for more; those that there is none for are only
     /// counted.
-    pub(super) fn add(&mut self, member: &tar_stream::Member, position: u64) -> Result<bool> {
+    pub(in crate::format) fn add(
+        &mut self,
+        member: &tar_stream::Member,
+        position: u64,
+    ) -> Result<bool> {
         self.count += 1;
         let has_room = self.count < MEMBERS_MAX;
         if self.count > MEMBERS_MAX {
@@ -83,7 +87,7 @@ impl MemberIndex {
     }
 
     /// Looks a path up.
-    pub(super) fn find(&self, path: &str) -> Result<Option<Member>> {
+    pub(in crate::format) fn find(&self, path: &str) -> Result<Option<Member>> {
         let Some(wanted) = normal(path.as_bytes())? else {
             return Ok(None);
         };
@@ -106,7 +110,7 @@ impl MemberIndex {
     }
 
     /// All paths, sorted.
-    pub(super) fn paths(&self) -> Vec<&str> {
+    pub(in crate::format) fn paths(&self) -> Vec<&str> {
         self.members.keys().map(String::as_str).collect()
     }
 

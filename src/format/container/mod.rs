@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use directory::Directory;
 pub(crate) use forward::ForwardTar;
+pub(in crate::format) use index::MemberIndex;
 pub use measured::Measured;
 pub(crate) use measured::measure_layers;
 pub(crate) use seekable::{FileRange, Look, SeekableTar};

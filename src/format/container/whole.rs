@@ -43,10 +43,11 @@ impl WholeStream {
         let mut stream = Tapped::new(stream);
         stream.hash(Algorithm::Sha256).map_err(Error::Thread)?;
         let damaged = |source| Error::unreadable(compression, source);
-        let summary = check_tar(Skippable(&mut stream)).map_err(|error| match error {
-            TarError::Io(source) => damaged(source),
-            other => other.into(),
-        })?;
+        let summary =
+            check_tar(Skippable(&mut stream), |_, _| Ok(())).map_err(|error| match error {
+                TarError::Io(source) => damaged(source),
+                other => other.into(),
+            })?;
         let unpacked = stream
             .finish()
             .map_err(damaged)?
