@@ -23,7 +23,7 @@ use crate::digest::Digest;
 use crate::event::Watch;
 use crate::image::{ChangeError, DocumentError, Platform};
 use crate::layer::LayerError;
-use crate::stream::{Compression, CopyError, FileKind};
+use crate::stream::{Compression, CopyError, DecodeLimit, FileKind};
 use crate::tar_stream::TarError;
 
 /// The result of nearly everything here.
@@ -61,6 +61,14 @@ pub enum Error {
         compression: Compression,
         /// What the decoder says.
         source: io::Error,
+    },
+    /// Nothing is wrong with a compressed stream, but it takes too much to unpack it.
+    #[error("its {compression} stream takes more to unpack than is accepted")]
+    CompressionLimit {
+        /// Which one.
+        compression: Compression,
+        /// What it takes too much of.
+        source: DecodeLimit,
     },
     /// Two members with one name, and not the same content.
     #[error("it holds two different members called `{name}`")]
@@ -506,9 +514,15 @@ impl Error {
         if compression == Compression::None || source.raw_os_error().is_some() {
             return Self::System(source);
         }
-        Self::Compression {
-            compression,
-            source,
+        match source.downcast() {
+            Ok(source) => Self::CompressionLimit {
+                compression,
+                source,
+            },
+            Err(source) => Self::Compression {
+                compression,
+                source,
+            },
         }
     }
 

@@ -209,6 +209,8 @@ codes! {
         "a layer is compressed in a way that not every engine reads" "containerd refuses xz and bzip2, Docker before 23 zstd"
     CompressionDamaged "compression-damaged" Error
         "a layer cannot be unpacked" "every engine refuses the image"
+    CompressionLimit "compression-limit" Error
+        "a layer takes more memory or space to unpack than is accepted" "restow refuses it; engines may take it, or not"
     CompressionTrailing "compression-trailing" Error
         "bytes follow the end of a layer's compressed stream" "containerd, and Docker where it has no `unpigz`, refuse the image"
     DiffIdMismatch "diff-id-mismatch" Error

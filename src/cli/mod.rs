@@ -6,6 +6,7 @@ mod convert;
 mod export;
 mod failure;
 mod field;
+mod hint;
 mod history;
 mod images;
 mod import;

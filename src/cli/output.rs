@@ -8,8 +8,8 @@ use restow::event::Event;
 use serde_json::{Value, json};
 
 use crate::cli::failure::Failure;
+use crate::cli::hint::hint_for_warning;
 use crate::cli::progress::Progress;
-use crate::cli::report::hint_for_warning;
 use crate::cli::{Global, ProgressMode};
 
 /// Everything that is said while a command runs.

@@ -4,11 +4,11 @@ use std::error::Error as _;
 use std::io;
 use std::process::ExitCode;
 
-use restow::FileKind;
+use restow::DecodeLimit;
 use restow::error::{Error, Place};
-use restow::event::Warning;
 
 use crate::cli::failure::Failure;
+use crate::cli::hint::{WRITTEN_ANEW, hint_for_kind};
 use crate::cli::output::Output;
 
 /// How the process ends. Part of the interface.
@@ -83,6 +83,14 @@ fn hint_for(error: &Error) -> Option<String> {
             "choose one with `--platform <PLATFORM>`: {}",
             list(have)
         )),
+        Error::CompressionLimit {
+            source: DecodeLimit::Window { .. },
+            ..
+        } => Some("compress it anew: `zstd -dc --long=31 FILE | zstd -o NEW`".to_owned()),
+        Error::CompressionLimit {
+            source: DecodeLimit::Memory { .. },
+            ..
+        } => Some("compress it anew: `xz -dc FILE | xz > NEW`".to_owned()),
         Error::ImageBelow { kind, folder } => {
             let folder = plain_or(folder, "FOLDER");
             let way = match *kind {
@@ -133,20 +141,6 @@ fn hint_for(error: &Error) -> Option<String> {
 /// How a tar is taken for a root filesystem that does not look like one.
 const INSIST: &str = "`rootfs:PATH` insists that it is a root filesystem";
 
-/// How a root filesystem becomes one that engines take.
-const WRITTEN_ANEW: &str =
-    "`restow export rootfs:PATH NEW.tar` writes the tar anew, as engines take it";
-
-/// Advice that goes with a warning.
-pub(super) fn hint_for_warning(warning: &Warning) -> Option<&'static str> {
-    match warning {
-        Warning::EntryUnfit {
-            is_readable: true, ..
-        } => Some(WRITTEN_ANEW),
-        _ => None,
-    }
-}
-
 /// A name for a command to be typed, unless a shell could take it for something else.
 fn plain_or<'a>(name: &'a str, other: &'a str) -> &'a str {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._/+:@%-".contains(&byte);
@@ -155,24 +149,6 @@ fn plain_or<'a>(name: &'a str, other: &'a str) -> &'a str {
     } else {
         other
     }
-}
-
-/// How a file that is something else becomes an image.
-fn hint_for_kind(kind: FileKind) -> Option<&'static str> {
-    Some(match kind {
-        FileKind::Compressed(_) | FileKind::Rar | FileKind::SevenZip | FileKind::Zip => {
-            "unpack it first; gzip, zstd, xz and bzip2 are the compressions that are read"
-        }
-        FileKind::Disk(_) | FileKind::Squashfs => {
-            "mount it, and pack what is in it: `tar -C MOUNTPOINT -cf ROOTFS.tar .`"
-        }
-        FileKind::Dockerfile => "build the image first: `docker build`, then `docker save`",
-        FileKind::GitLfsPointer => "fetch the file that it stands for: `git lfs pull`",
-        FileKind::Utf16 => {
-            "PowerShell's `>` makes text of it; write the file by `docker save -o FILE`"
-        }
-        _ => return None,
-    })
 }
 
 /// At most this many names are listed; a layout may hold thousands.

@@ -149,7 +149,7 @@ impl<'a> Verifier<'a> {
         }
         match container.unpack_to(self.context.temporary_directory, &self.context.watch) {
             // What can be unpacked of it is read in the slow way.
-            Err(Error::Compression { .. }) => Ok(()),
+            Err(Error::Compression { .. } | Error::CompressionLimit { .. }) => Ok(()),
             result => result,
         }
     }
@@ -384,6 +384,7 @@ impl LayerReport {
         }
         let code = match layer.compression {
             Compression::None => Code::ArchiveDamaged,
+            _ if is_limit(&error) => Code::CompressionLimit,
             _ => Code::CompressionDamaged,
         };
         let error = match error {
@@ -391,5 +392,14 @@ impl LayerReport {
             error => chain_of(&error),
         };
         Ok(Self::of(code, error))
+    }
+}
+
+/// Whether nothing is wrong with a stream but that it takes too much to unpack it.
+fn is_limit(error: &Error) -> bool {
+    match error {
+        Error::CompressionLimit { .. } => true,
+        Error::Read { source, .. } => source.downcast_ref().is_some_and(is_limit),
+        _ => false,
     }
 }

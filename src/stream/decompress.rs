@@ -167,17 +167,61 @@ impl<R: BufRead> Read for Decoder<R> {
             Kind::Zstd(input) => input.read(buffer),
             Kind::Xz(input) => input.read(buffer),
             Kind::Bzip2(input) => input.read(buffer),
-        }?;
+        }
+        .map_err(explain)?;
         self.unpacked += length as u64;
         if self.unpacked > self.free && self.unpacked / UNPACKED_RATIO_MAX > self.taken() {
-            return Err(io::Error::other(format!(
-                "it unpacks to more than {} bytes and {UNPACKED_RATIO_MAX} times its own, which \
-                 is the most that is accepted",
-                self.free
-            )));
+            return Err(io::Error::other(DecodeLimit::Unpacked { free: self.free }));
         }
         Ok(length)
     }
+}
+
+/// A limit that a compressed stream goes beyond, though nothing else is wrong with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeLimit {
+    /// The memory of an xz stream.
+    #[error("it takes more than {limit} bytes of memory, which is the most that is accepted")]
+    Memory {
+        /// The most that is accepted.
+        limit: u64,
+    },
+    /// The bytes that come out.
+    #[error(
+        "it unpacks to more than {free} bytes and {UNPACKED_RATIO_MAX} times its own, which is \
+         the most that is accepted"
+    )]
+    Unpacked {
+        /// How many are accepted, however few the stream has.
+        free: u64,
+    },
+    /// The window of a zstd stream: one made with `--long` or `--ultra`.
+    #[error("its window has more than {limit} bytes, which is the most that is accepted")]
+    Window {
+        /// The most that is accepted.
+        limit: u64,
+    },
+}
+
+/// The text that the zstd library has for a window that is too large; it has no code for
+/// it in Rust.
+const ZSTD_WINDOW_TOO_LARGE: &str = "Frame requires too much memory for decoding";
+
+/// Tells a limit from damage.
+fn explain(error: io::Error) -> io::Error {
+    let cause = error.get_ref();
+    let is_memory =
+        cause.is_some_and(|it| matches!(it.downcast_ref::<xz::Error>(), Some(xz::Error::MemLimit)));
+    if is_memory {
+        let limit = XZ_MEMORY_MAX;
+        return io::Error::other(DecodeLimit::Memory { limit });
+    }
+    if cause.is_some_and(|it| it.to_string() == ZSTD_WINDOW_TOO_LARGE) {
+        let limit = 1 << ZSTD_WINDOW_LOG_MAX;
+        return io::Error::other(DecodeLimit::Window { limit });
+    }
+    error
 }
 
 /// Counts what is taken from a reader.
@@ -430,6 +474,33 @@ mod tests {
     fn a_zstd_window_beyond_the_limit_is_refused() {
         // Magic, a descriptor without content size, and a window of 2^30 bytes.
         let frame = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xa0, 0x01, 0x00, 0x00];
-        assert!(unpack(&frame).is_err());
+        assert_eq!(
+            limit_of(&frame),
+            Some(DecodeLimit::Window { limit: 1 << 27 })
+        );
+        let damaged = [&zstd_frame(b"one two")[..10], &[0xff; 20]].concat();
+        assert_eq!(limit_of(&damaged), None);
+    }
+
+    /// An xz stream whose header asks for a dictionary of 1 GiB.
+    #[test]
+    fn an_xz_stream_that_takes_too_much_memory_is_refused() {
+        let mut filters = xz::Filters::new();
+        let mut options = xz::LzmaOptions::new_preset(0).unwrap();
+        options.dict_size(1 << 30);
+        filters.lzma2(&options);
+        let stream = xz::Stream::new_stream_encoder(&filters, xz::Check::Crc32);
+        // What makes it needs as much memory; a machine without says nothing of the reader.
+        let Ok(stream) = stream else { return };
+        let mut encoder = liblzma::write::XzEncoder::new_stream(Vec::new(), stream);
+        encoder.write_all(b"one two").unwrap();
+        let packed = encoder.finish().unwrap();
+        let limit = XZ_MEMORY_MAX;
+        assert_eq!(limit_of(&packed), Some(DecodeLimit::Memory { limit }));
+    }
+
+    /// The limit that a stream goes beyond.
+    fn limit_of(packed: &[u8]) -> Option<DecodeLimit> {
+        unpack(packed).unwrap_err().downcast().ok()
     }
 }

@@ -18,7 +18,7 @@ pub(crate) use commit::{PART, PendingDirectory, PendingFile, is_temporary, lock_
 pub(crate) use compress::Encoder;
 pub use compress::Recoding;
 pub(crate) use copy::{CopyError, Counted, copy, copy_between, free_range, next_data, share_bytes};
-pub use decompress::Compression;
+pub use decompress::{Compression, DecodeLimit};
 pub(crate) use decompress::{Decoder, Leftover, SNIFF_LENGTH};
 pub use file_kind::FileKind;
 pub(crate) use file_kind::HEAD_LENGTH;

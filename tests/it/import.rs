@@ -265,7 +265,7 @@ fn what_is_no_root_filesystem_is_refused() {
         ),
         (
             twice.clone(),
-            "it is not a tar: it looks like a stream compressed with gzip",
+            "it is not a tar: it looks like a stream compressed with gzip\n  hint: it is compressed twice: unpack it once",
         ),
         (
             tar[..1030].to_vec(),

@@ -25,6 +25,7 @@ mod machine;
 mod memory;
 mod merge_cases;
 mod messages;
+mod mistaken;
 mod overlay;
 mod readme;
 mod referrers;

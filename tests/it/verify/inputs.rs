@@ -142,6 +142,27 @@ fn a_cut_archive_tells_all_that_is_gone() {
     }
 }
 
+/// A frame of some bytes whose header asks for a window of 1 GiB, as `zstd --long=30` does.
+#[test]
+fn a_window_beyond_the_limit_is_no_damage() {
+    let frame = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xa0, 0x01, 0x00, 0x00];
+    let mut image = make::Image::new(&["app:1"], &["file a 1"]);
+    image.layers = vec![frame.to_vec()];
+    let sandbox = Sandbox::new();
+    sandbox.write("in.tar", make::tar(&make::docker(&[image])));
+    let limit = "its zstd stream takes more to unpack than is accepted";
+    let window = "its window has more than 134217728 bytes, which is the most that is accepted";
+    let found = found(&sandbox.run(&["verify", "in.tar"]));
+    let expected = format!("error[compression-limit] layer 1 of 1 of `app:1`: {limit}: {window}");
+    assert!(found.contains(&expected), "{found:?}");
+    sandbox.write("in.zst", frame);
+    for command in [&["images", "in.zst"][..], &["import", "in.zst", "out"]] {
+        sandbox.run(command).fails(&format!(
+            "error: cannot read `in.zst`\n  caused by: {limit}\n  caused by: {window}\n  hint: compress it anew: `zstd -dc --long=31 FILE | zstd -o NEW`\n"
+        ));
+    }
+}
+
 #[test]
 fn programs_get_an_object() {
     let sandbox = Sandbox::new();
