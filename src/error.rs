@@ -23,7 +23,7 @@ use crate::digest::Digest;
 use crate::event::Watch;
 use crate::image::{ChangeError, DocumentError, Platform};
 use crate::layer::LayerError;
-use crate::stream::{Compression, CopyError};
+use crate::stream::{Compression, CopyError, DecodeLimit, FileKind};
 use crate::tar_stream::TarError;
 
 /// The result of nearly everything here.
@@ -61,6 +61,14 @@ pub enum Error {
         compression: Compression,
         /// What the decoder says.
         source: io::Error,
+    },
+    /// Nothing is wrong with a compressed stream, but it takes too much to unpack it.
+    #[error("its {compression} stream takes more to unpack than is accepted")]
+    CompressionLimit {
+        /// Which one.
+        compression: Compression,
+        /// What it takes too much of.
+        source: DecodeLimit,
     },
     /// Two members with one name, and not the same content.
     #[error("it holds two different members called `{name}`")]
@@ -124,6 +132,28 @@ pub enum Error {
         /// The most that is accepted.
         limit: u64,
     },
+    /// Images lie below a folder of a tar, where no reader looks for them.
+    #[error("it has {kind} below the folder `{folder}`, where no reader finds it")]
+    ImageBelow {
+        /// What is there, with its article.
+        kind: &'static str,
+        /// The folder.
+        folder: String,
+    },
+    /// Images were given where a root filesystem is wanted.
+    #[error("it is {kind}, not a root filesystem")]
+    ImageGiven {
+        /// What it is, with its article.
+        kind: &'static str,
+    },
+    /// A tar of files each of which is an archive of images.
+    #[error("it is a tar that holds an image archive, `{file}`{}", more(*others))]
+    ImageInside {
+        /// The first of them.
+        file: String,
+        /// How many there are besides.
+        others: usize,
+    },
     /// The same reference was asked for on several images.
     #[error("{count} images cannot share one reference")]
     ImagesShareReference {
@@ -133,6 +163,14 @@ pub enum Error {
     /// The input has no byte.
     #[error("it is empty")]
     Empty,
+    /// An entry of a root filesystem is one that engines refuse.
+    #[error("{fault}")]
+    EntryUnfit {
+        /// The entry, what is wrong with it, and what follows.
+        fault: String,
+        /// Whether the tar can be written anew without it.
+        is_readable: bool,
+    },
     /// The layout is of another version.
     #[error("its layout version is `{version}`, and only `1.0.0` is known")]
     LayoutVersion {
@@ -234,15 +272,20 @@ pub enum Error {
     },
     /// The input is something else.
     #[error(
-        "it is not an image: it begins with `{start}`; a docker archive, an OCI layout or a tar was expected"
+        "it is not an image: {}; a docker archive, an OCI layout or a tar was expected",
+        seen(*kind, start)
     )]
     NotAnImage {
+        /// What it is, if that is known.
+        kind: Option<FileKind>,
         /// The first bytes.
         start: String,
     },
     /// A root filesystem was expected.
-    #[error("it is not a tar: it begins with `{start}`")]
+    #[error("it is not a tar: {}", seen(*kind, start))]
     NotATar {
+        /// What it is, if that is known.
+        kind: Option<FileKind>,
         /// The first bytes.
         start: String,
     },
@@ -381,6 +424,22 @@ pub enum Error {
     },
 }
 
+/// How many more there are, after the first.
+fn more(others: usize) -> String {
+    match others {
+        0 => String::new(),
+        others => format!(" and {others} more"),
+    }
+}
+
+/// What a sentence says of a file that is something else.
+fn seen(kind: Option<FileKind>, start: &str) -> String {
+    match kind {
+        Some(kind) => format!("it looks like {kind}"),
+        None => format!("it begins with `{start}`"),
+    }
+}
+
 /// Numbers as a sentence has them.
 fn list(numbers: &[usize]) -> String {
     let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
@@ -490,9 +549,15 @@ impl Error {
         if compression == Compression::None || source.raw_os_error().is_some() {
             return Self::System(source);
         }
-        Self::Compression {
-            compression,
-            source,
+        match source.downcast() {
+            Ok(source) => Self::CompressionLimit {
+                compression,
+                source,
+            },
+            Err(source) => Self::Compression {
+                compression,
+                source,
+            },
         }
     }
 

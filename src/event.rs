@@ -84,6 +84,20 @@ impl fmt::Display for Step<'_> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Warning {
+    /// Bytes follow the end of the compressed stream that an input is.
+    #[error("{size} bytes follow the end of the compressed stream; they are not read")]
+    AfterCompression {
+        /// How many.
+        size: u64,
+    },
+    /// Something else than zeros follows the end of a tar.
+    #[error("{}", after_tar(*size, *is_tar))]
+    AfterTar {
+        /// How many bytes.
+        size: u64,
+        /// Whether they are another tar.
+        is_tar: bool,
+    },
     /// The layers below a range cannot be looked into.
     #[error(
         "layer {position} of {count} of `{name}` cannot be looked into, so every whiteout above it stays"
@@ -114,11 +128,25 @@ pub enum Warning {
         /// The blob.
         digest: Digest,
     },
+    /// An entry of a root filesystem is one that engines refuse, or understand differently.
+    #[error("{fault}")]
+    EntryUnfit {
+        /// The entry, what is wrong with it, and what follows.
+        fault: String,
+        /// Whether the tar can be written anew without it.
+        is_readable: bool,
+    },
     /// A tar stops without saying that it ends.
     #[error(
         "the tar has no end-of-archive block; it may have been cut off, but all that its documents name is there"
     )]
     EndMissing,
+    /// A root filesystem has no entry.
+    #[error("the tar has no entry, so the root filesystem is empty")]
+    RootfsEmpty,
+    /// The tar of a root filesystem stops without saying that it ends.
+    #[error("the tar has no end-of-archive block; it may have been cut off")]
+    RootfsEndMissing,
     /// The same image index lists platforms that the output does not take.
     #[error("{what} of `{name}` left out: {reason}")]
     LeftOut {
@@ -375,6 +403,19 @@ pub enum Oddity {
     /// A whiteout in what is no directory in the same layer.
     #[error("a whiteout in what is no directory, which engines refuse; left out")]
     WhiteoutInFile,
+}
+
+/// Bytes that nobody reads, as a warning and a finding say it.
+pub(crate) fn after_tar(size: u64, is_tar: bool) -> String {
+    if is_tar {
+        return format!(
+            "another tar follows the end of the first one; its {size} bytes are not read"
+        );
+    }
+    match size {
+        1 => "1 byte follows the end of the tar; it is not read".to_owned(),
+        size => format!("{size} bytes follow the end of the tar; they are not read"),
+    }
 }
 
 /// How many more there are, behind the first.

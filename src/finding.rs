@@ -81,6 +81,10 @@ codes! {
         "the archive cannot be read to its end" "what stands behind that place is lost"
     ArchiveEndMissing "archive-end-missing" Warning
         "the archive has no end-of-archive block" "it may have been cut off"
+    ArchiveTrailing "archive-trailing" Warning
+        "bytes follow the end of the archive" "no reader looks at them; tars are not joined by `cat`"
+    RootfsEmpty "rootfs-empty" Warning
+        "the root filesystem has no entry" "the image made of it is empty"
     MemberEscapes "member-escapes" Error
         "the path of a member leaves the archive" "`docker load` refuses the archive"
     MemberTwice "member-twice" Error
@@ -207,6 +211,10 @@ codes! {
         "a layer is compressed in a way that not every engine reads" "containerd refuses xz and bzip2, Docker before 23 zstd"
     CompressionDamaged "compression-damaged" Error
         "a layer cannot be unpacked" "every engine refuses the image"
+    CompressionLimit "compression-limit" Error
+        "a layer takes more memory or space to unpack than is accepted" "restow refuses it; engines may take it, or not"
+    CompressionTrailing "compression-trailing" Error
+        "bytes follow the end of a layer's compressed stream" "containerd, and Docker where it has no `unpigz`, refuse the image"
     DiffIdMismatch "diff-id-mismatch" Error
         "a layer unpacks to something else than the config says" "every engine refuses the image"
     TarDamaged "tar-damaged" Error
@@ -413,6 +421,11 @@ impl Findings {
         if self.seen.insert(finding.clone()) {
             self.list.push(finding);
         }
+    }
+
+    /// Keeps those that belong to the input.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&Finding) -> bool) {
+        self.list.retain(keep);
     }
 
     /// All of them, the worst first, and else in the order in which they were found.

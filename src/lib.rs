@@ -103,5 +103,5 @@ pub mod fuzzing;
 
 pub use error::{Error, Result};
 pub use layer::{EntryFault, LayerError, PathError, WhiteoutError};
-pub use stream::{Compression, Hashed, Recoding};
-pub use tar_stream::TarError;
+pub use stream::{Compression, DecodeLimit, FileKind, Hashed, Recoding};
+pub use tar_stream::{TarError, Trailing};

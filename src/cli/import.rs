@@ -172,7 +172,8 @@ pub(super) fn run(
         config,
         changes,
     };
-    let report = ops::import(RootfsInput::new(input)?, sink, &options, context)?;
+    let input = RootfsInput::new(input, source.format.is_some())?;
+    let report = ops::import(input, sink, &options, context)?;
     let (source, target) = (&arguments.source, &arguments.destination);
     written::say(output, arguments.json, source, target, &report)
 }

@@ -9,6 +9,7 @@ mod elsewhere;
 mod export;
 mod failure;
 mod field;
+mod hint;
 mod history;
 mod images;
 mod import;

@@ -8,6 +8,7 @@ use restow::event::Event;
 use serde_json::{Value, json};
 
 use crate::cli::failure::Failure;
+use crate::cli::hint::hint_for_warning;
 use crate::cli::progress::Progress;
 use crate::cli::{Global, ProgressMode};
 
@@ -45,7 +46,12 @@ impl Output {
             Event::Warning(warning) if self.is_json => {
                 self.json(&json!({"event": "warning", "message": warning.to_string()}));
             }
-            Event::Warning(warning) => self.line(&format!("warning: {warning}")),
+            Event::Warning(warning) => {
+                self.line(&format!("warning: {warning}"));
+                if let Some(hint) = hint_for_warning(warning) {
+                    self.line(&format!("  hint: {hint}"));
+                }
+            }
             event => self.progress.event(event, |object| self.json(object)),
         }
     }

@@ -5,9 +5,11 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
+use restow::DecodeLimit;
 use restow::error::{Error, Folder, Place};
 
 use crate::cli::failure::Failure;
+use crate::cli::hint::{WRITTEN_ANEW, hint_for_kind};
 use crate::cli::output::Output;
 
 /// How the process ends. Part of the interface.
@@ -95,6 +97,41 @@ fn hint_for(error: &Error) -> Option<String> {
             "choose one with `--platform <PLATFORM>`: {}",
             list(have)
         )),
+        Error::CompressionLimit {
+            source: DecodeLimit::Window { .. },
+            ..
+        } => Some("compress it anew: `zstd -dc --long=31 FILE | zstd -o NEW`".to_owned()),
+        Error::CompressionLimit {
+            source: DecodeLimit::Memory { .. },
+            ..
+        } => Some("compress it anew: `xz -dc FILE | xz > NEW`".to_owned()),
+        Error::ImageBelow { kind, folder } => {
+            let folder = plain_or(folder, "FOLDER");
+            let way = match *kind {
+                "an OCI layout" => format!("name the folder: `oci:{folder}`"),
+                _ => format!("pack the content of the folder: `tar -C {folder} -cf NEW.tar .`"),
+            };
+            Some(format!("unpack it with `tar -x`, and {way}; {INSIST}"))
+        }
+        Error::ImageGiven { .. } => Some(format!(
+            "`restow convert` copies images, and `restow export` makes a root filesystem of one; \
+             {INSIST}"
+        )),
+        Error::ImageInside { file, .. } => {
+            let file = plain_or(file, "FILE");
+            Some(format!(
+                "unpack it with `tar -x`, and name `{file}`; {INSIST}"
+            ))
+        }
+        Error::EntryUnfit {
+            is_readable: true, ..
+        } => Some(WRITTEN_ANEW.to_owned()),
+        Error::NotAnImage {
+            kind: Some(kind), ..
+        }
+        | Error::NotATar {
+            kind: Some(kind), ..
+        } => hint_for_kind(*kind).map(str::to_owned),
         Error::ImagesShareReference { .. } => {
             Some("choose one image with `--image <REFERENCE>`".to_owned())
         }
@@ -133,6 +170,19 @@ fn folder_hint(folder: Folder, wants_rootfs: bool, path: &Path) -> Option<String
         }
         Folder::Empty => return None,
     })
+}
+
+/// How a tar is taken for a root filesystem that does not look like one.
+const INSIST: &str = "`rootfs:PATH` insists that it is a root filesystem";
+
+/// A name for a command to be typed, unless a shell could take it for something else.
+fn plain_or<'a>(name: &'a str, other: &'a str) -> &'a str {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._/+:@%-".contains(&byte);
+    if name.bytes().all(is_plain) && !name.starts_with('-') {
+        name
+    } else {
+        other
+    }
 }
 
 /// At most this many names are listed; a layout may hold thousands.

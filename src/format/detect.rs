@@ -10,17 +10,18 @@ use crate::error::{Error, Place, Result};
 use crate::event::{Event, Step, Warning, Watch};
 use crate::format::Format;
 use crate::format::container::{
-    Container, Directory, FileRange, ForwardTar, Measured, Received, SeekableTar, WholeStream,
-    is_of_archive, measure_layers, not_an_image, receive,
+    Container, Directory, FileRange, ForwardTar, Look, Measured, Received, SeekableTar,
+    WholeStream, is_of_archive, measure_layers, not_an_image, receive, unpacked_head,
 };
 use crate::format::docker_archive::{self, DockerArchive};
 use crate::format::folder::{check_layout, folder};
+use crate::format::misplaced::{is_image_member, refuse_misplaced};
 use crate::format::oci_layout::{self, OciLayout};
-use crate::format::rootfs::Rootfs;
+use crate::format::rootfs::{Rootfs, warn_of_leftover, warn_of_tar, warn_of_trailing};
 use crate::format::source::{Content, DockerPart, ImageSource, Root};
 use crate::image::{Document, Index, Platform};
 use crate::stream::{
-    COPY_BUFFER, Compression, CopyError, Counted, Decoder, SNIFF_LENGTH, Spool, Tapped, copy,
+    COPY_BUFFER, Compression, CopyError, Counted, Decoder, HEAD_LENGTH, Spool, Tapped, copy,
 };
 use crate::tar_stream::TarError;
 
@@ -188,21 +189,28 @@ fn open_file(file: File, start: u64, opening: &Opening<'_>) -> Result<Box<dyn Im
     }
     if let (Some(staging), false) = (opening.staging, opening.format == Some(Format::Rootfs)) {
         let range = FileRange::from(&file, start)?;
-        let stream = unpack(Counted::new(range, opening.watch), compression)?;
-        match open_stream(stream, staging, opening) {
+        let stream = Counted::new(range, opening.watch);
+        match open_stream(stream, compression, staging, opening) {
             // Its beginning was misleading; a file can be read once more.
             Err(Error::NotOfFormat { .. }) => {}
-            result => return result.map_err(|error| blame_compression(error, compression)),
+            result => return result,
         }
     }
     if opening.format == Some(Format::Rootfs) {
         return open_rootfs(file, start, compression, None, opening);
     }
     let unpacked = unpacked_head(&file, start, compression)?;
+    if unpacked.is_empty() {
+        return Err(Error::Empty);
+    }
     let tar = ForwardTar::open(file, start, compression, &opening.watch);
     let tar = tar.map_err(|error| explain(error, &unpacked))?;
+    let leftover = tar.leftover();
     match open_images(tar, opening)? {
-        Ok(source) => Ok(source),
+        Ok(source) => {
+            warn_of_leftover(&leftover, &opening.watch);
+            Ok(source)
+        }
         Err(tar) => {
             let (file, start, compression) = tar.into_file()?;
             open_rootfs(file, start, compression, None, opening)
@@ -218,8 +226,7 @@ fn open_pipe(stream: Box<dyn Read + Send>, opening: &Opening<'_>) -> Result<Box<
     let compression = Compression::sniff(&head);
     let stream = io::Cursor::new(head).chain(stream);
     if let Some(staging) = opening.staging {
-        return open_stream(unpack(stream, compression)?, staging, opening)
-            .map_err(|error| blame_compression(error, compression));
+        return open_stream(stream, compression, staging, opening);
     }
     let (file, measured) = spool(stream, opening)?;
     if compression != Compression::None {
@@ -244,13 +251,16 @@ fn blame_compression(error: Error, compression: Compression) -> Error {
 }
 
 /// Takes a stream apart into the staging folder.
-fn open_stream(
-    stream: Box<dyn Read + Send + '_>,
+fn open_stream<'a>(
+    stream: impl Read + Send + 'a,
+    compression: Compression,
     staging: &Path,
     opening: &Opening<'_>,
 ) -> Result<Box<dyn ImageSource>> {
+    let stream = unpack(stream, compression)?;
+    let leftover = stream.leftover();
     let keep_whole = opening.format == Some(Format::Rootfs);
-    match receive(stream, staging, keep_whole, &opening.watch)? {
+    let open = || match receive(Box::new(stream), staging, keep_whole, &opening.watch)? {
         Received::Members(tar) => open_images(tar, opening)?.map_err(|_| {
             // It began like an archive, so it was not kept whole.
             Error::NotOfFormat {
@@ -265,7 +275,10 @@ fn open_stream(
             };
             open_tar(tar, opening)
         }
-    }
+    };
+    let source = open().map_err(|error| blame_compression(error, compression))?;
+    warn_of_leftover(&leftover, &opening.watch);
+    Ok(source)
 }
 
 /// A plain tar in a file, of images or of a root filesystem.
@@ -298,6 +311,9 @@ fn open_tar(plain: PlainTar, opening: &Opening<'_>) -> Result<Box<dyn ImageSourc
     }
     let tar = SeekableTar::open(plain.file, plain.start);
     let tar = tar.map_err(|error| explain(error, &head))?;
+    if tar.is_empty() && tar.trailing().is_some() {
+        return Err(not_an_image(&head));
+    }
     let tar = match plain.measured {
         Some(measured) => tar.into_own(measured),
         None => tar,
@@ -319,6 +335,14 @@ fn open_rootfs(
     opening: &Opening<'_>,
 ) -> Result<Box<dyn ImageSource>> {
     let stream = WholeStream::scan(file, start, compression, received, &opening.watch)?;
+    if stream.unpacked().size == 0 {
+        return Err(Error::Empty);
+    }
+    let summary = stream.summary();
+    if summary.is_empty && summary.trailing.is_some() {
+        return Err(not_an_image(&stream.head()?));
+    }
+    warn_of_tar(&summary, stream.leftover(), &opening.watch);
     Ok(Box::new(Rootfs::new(
         stream,
         opening.platform,
@@ -333,6 +357,7 @@ fn open_images<C: Container + 'static>(
 ) -> Result<std::result::Result<Box<dyn ImageSource>, C>> {
     let kind = kind_of(&tar, opening.format)?;
     let is_cut_off = tar.cut_off_at().is_some();
+    let trailing = tar.trailing();
     let source: Box<dyn ImageSource> = match kind {
         Kind::Rootfs => return Ok(Err(tar)),
         Kind::Docker => Box::new(DockerArchive::open(Box::new(tar), &opening.watch)?),
@@ -341,6 +366,7 @@ fn open_images<C: Container + 'static>(
     if is_cut_off {
         opening.watch.warn(Warning::EndMissing);
     }
+    warn_of_trailing(trailing, &opening.watch);
     Ok(Ok(source))
 }
 
@@ -357,6 +383,23 @@ pub(super) enum Taken {
 impl Taken {
     pub(super) fn is_directory(&self) -> bool {
         matches!(self, Self::Directory(_))
+    }
+
+    /// Whether it is a tar without a member.
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            Self::Directory(_) => false,
+            Self::Plain(tar) => tar.is_empty(),
+            Self::Packed(tar) => tar.is_empty(),
+        }
+    }
+
+    /// How many bytes follow the end of the compressed stream.
+    pub(super) fn leftover(&self) -> u64 {
+        match self {
+            Self::Directory(_) | Self::Plain(_) => 0,
+            Self::Packed(tar) => tar.leftover().size(),
+        }
     }
 
     pub(super) fn container(&self) -> &dyn Container {
@@ -415,11 +458,14 @@ pub(super) fn take(input: Input, opening: &Opening<'_>, faults: &mut Vec<Error>)
     }
     let compression = Compression::sniff(&head);
     let (taken, is_empty, head) = if compression == Compression::None {
-        let tar = SeekableTar::open_damaged(file, start, faults)?;
+        let tar = SeekableTar::open_damaged(file, start, Look::Whole, faults)?;
         let is_empty = tar.is_empty();
         (Taken::Plain(tar), is_empty, head)
     } else {
         let unpacked = unpacked_head(&file, start, compression)?;
+        if unpacked.is_empty() {
+            return Err(Error::Empty);
+        }
         let watch = &opening.watch;
         let tar = ForwardTar::open_damaged(file, start, compression, faults, watch)?;
         let is_empty = tar.is_empty();
@@ -428,10 +474,14 @@ pub(super) fn take(input: Input, opening: &Opening<'_>, faults: &mut Vec<Error>)
     if is_empty && !faults.is_empty() {
         return Err(explain(faults.swap_remove(0), &head));
     }
+    if is_empty && taken.container().trailing().is_some() {
+        return Err(not_an_image(&head));
+    }
     Ok(taken)
 }
 
-enum Kind {
+/// What a tar is.
+pub(super) enum Kind {
     Docker,
     Oci,
     Rootfs,
@@ -442,7 +492,9 @@ fn kind_of(container: &dyn Container, format: Option<Format>) -> Result<Kind> {
     match format {
         Some(Format::Rootfs) => return Ok(Kind::Rootfs),
         Some(Format::DockerArchive) => {
-            return if docker_archive::is_docker_archive(container)? {
+            // With the user's word for it, whatever is wrong with the file is told.
+            let has_manifest = container.find(docker_archive::MANIFEST)?.is_some();
+            return if has_manifest || docker_archive::is_docker_archive(container)? {
                 Ok(Kind::Docker)
             } else {
                 Err(Error::NotOfFormat {
@@ -460,6 +512,15 @@ fn kind_of(container: &dyn Container, format: Option<Format>) -> Result<Kind> {
         }
         None => {}
     }
+    let kind = kind_of_tar(container)?;
+    if matches!(kind, Kind::Rootfs) {
+        refuse_misplaced(container, &mut |member| is_image_member(container, member))?;
+    }
+    Ok(kind)
+}
+
+/// Tells what a tar is by what it holds.
+pub(super) fn kind_of_tar(container: &dyn Container) -> Result<Kind> {
     if docker_archive::is_docker_archive(container)? {
         Ok(Kind::Docker)
     } else if oci_layout::is_layout(container)? {
@@ -507,19 +568,15 @@ fn spool(stream: impl Read, opening: &Opening<'_>) -> Result<(File, HashMap<u64,
     Ok((file, measured.unwrap_or_default()))
 }
 
-fn unpack<'a>(
-    stream: impl Read + Send + 'a,
-    compression: Compression,
-) -> Result<Box<dyn Read + Send + 'a>> {
+fn unpack<R: Read>(stream: R, compression: Compression) -> Result<Decoder<BufReader<R>>> {
     let stream = BufReader::with_capacity(COPY_BUFFER, stream);
-    let stream = Decoder::new(compression, stream)
-        .map_err(|source| Error::unreadable(compression, source))?;
-    Ok(Box::new(stream))
+    Decoder::new(compression, stream).map_err(|source| Error::unreadable(compression, source))
 }
 
 fn read_head(file: &File, start: u64) -> Result<Vec<u8>> {
     let mut head = Vec::new();
-    FileRange::from(file, start).and_then(|range| range.take(512).read_to_end(&mut head))?;
+    FileRange::from(file, start)
+        .and_then(|range| range.take(HEAD_LENGTH).read_to_end(&mut head))?;
     Ok(head)
 }
 
@@ -534,15 +591,4 @@ fn explain(error: Error, head: &[u8]) -> Error {
         return error;
     }
     not_an_image(head)
-}
-
-/// The first bytes of what a file unpacks to.
-fn unpacked_head(file: &File, start: u64, compression: Compression) -> Result<Vec<u8>> {
-    let range = FileRange::from(file, start)?;
-    let mut head = Vec::new();
-    unpack(range, compression)?
-        .take(SNIFF_LENGTH as u64)
-        .read_to_end(&mut head)
-        .map_err(|source| Error::unreadable(compression, source))?;
-    Ok(head)
 }

@@ -16,7 +16,9 @@ mod destination;
 mod detect;
 mod docker_archive;
 mod folder;
+mod misplaced;
 mod oci_layout;
+mod outline;
 mod rootfs;
 mod rootfs_input;
 pub mod sink;
@@ -27,11 +29,14 @@ mod tar_file;
 
 use std::fmt;
 
+pub(crate) use container::not_a_tar;
 pub use container::{Container, FileSlice, Measured, Member};
 pub use create::create;
 pub use detect::{Input, Opening, open};
 pub(crate) use oci_layout::find_index;
+pub(crate) use outline::Outline;
 pub use rootfs::RootfsSink;
+pub(crate) use rootfs::warn_of_tar;
 pub use rootfs_input::RootfsInput;
 pub(crate) use rootfs_input::RootfsStream;
 pub use sink::Output;

@@ -5,14 +5,15 @@ use std::io::Write;
 
 use crate::digest::DiffId;
 use crate::error::{Error, Place, Result};
-use crate::event::{Event, Step, Watch};
+use crate::event::{Event, Step, Warning, Watch};
 use crate::format::Format;
 use crate::format::container::{Container, WholeStream};
 use crate::format::destination::Destination;
 use crate::format::sink::Output;
 use crate::format::source::{Content, Image, ImageSource, Layer, Root, Target};
 use crate::image::{Config, Document, Platform, Provenance, rfc3339};
-use crate::stream::Compression;
+use crate::stream::{Compression, Leftover};
+use crate::tar_stream::{TarSummary, Trailing};
 
 /// An image that is made from a tar.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ impl Rootfs {
         platform: Option<&Platform>,
         created: Option<i64>,
     ) -> Result<Self> {
-        let newest = rfc3339(stream.newest_mtime());
+        let newest = rfc3339(stream.summary().newest_mtime);
         let created = created.map(rfc3339);
         let provenance = Provenance {
             diff_id: &DiffId(stream.unpacked().digest.clone()),
@@ -53,6 +54,32 @@ impl Rootfs {
                 label: None,
             }],
         })
+    }
+}
+
+/// Tells the caller what is odd about the tar of a root filesystem.
+pub(crate) fn warn_of_tar(summary: &TarSummary, leftover: &Leftover, watch: &Watch<'_>) {
+    if summary.is_empty {
+        watch.warn(Warning::RootfsEmpty);
+    } else if summary.is_cut_off {
+        watch.warn(Warning::RootfsEndMissing);
+    }
+    warn_of_trailing(summary.trailing, watch);
+    warn_of_leftover(leftover, watch);
+}
+
+/// Tells the caller what follows the end of a tar.
+pub(super) fn warn_of_trailing(trailing: Option<Trailing>, watch: &Watch<'_>) {
+    if let Some(Trailing { size, is_tar, .. }) = trailing {
+        watch.warn(Warning::AfterTar { size, is_tar });
+    }
+}
+
+/// Tells the caller what follows the end of the stream that a tar is compressed to.
+pub(super) fn warn_of_leftover(leftover: &Leftover, watch: &Watch<'_>) {
+    if leftover.is_junk() {
+        let size = leftover.size();
+        watch.warn(Warning::AfterCompression { size });
     }
 }
 

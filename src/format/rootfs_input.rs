@@ -2,19 +2,21 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Cursor, Read};
+use std::sync::Arc;
 
 use crate::error::{Error, Place, Result};
 use crate::event::Watch;
 use crate::format::Input;
-use crate::format::container::{FileRange, first_bytes};
+use crate::format::container::{FileRange, not_a_tar};
 use crate::format::folder::folder;
-use crate::stream::{COPY_BUFFER, Compression, Counted, Decoder};
-use crate::tar_stream::{BLOCK, is_tar_header};
+use crate::stream::{COPY_BUFFER, Compression, Counted, Decoder, HEAD_LENGTH, Leftover};
+use crate::tar_stream::{EMPTY_BLOCK, is_tar_header};
 
 /// A root filesystem that was not looked into yet: a file, or a pipe.
 pub struct RootfsInput {
     place: Place,
     from: From,
+    is_certain: bool,
 }
 
 enum From {
@@ -25,12 +27,13 @@ enum From {
 }
 
 impl RootfsInput {
-    /// Takes an input.
+    /// Takes an input. `is_certain` says that it is a root filesystem even if it looks
+    /// like an image.
     ///
     /// # Errors
     ///
     /// Fails if it cannot be opened, or is a folder.
-    pub fn new(input: Input) -> Result<Self> {
+    pub fn new(input: Input, is_certain: bool) -> Result<Self> {
         let place = input.place();
         let failed = |error| Error::read(place.clone(), error);
         let from = match input {
@@ -54,7 +57,16 @@ impl RootfsInput {
             }
             Input::Pipe { stream, .. } => From::Pipe(Some(stream)),
         };
-        Ok(Self { place, from })
+        Ok(Self {
+            place,
+            from,
+            is_certain,
+        })
+    }
+
+    /// Whether it is a root filesystem even if it looks like an image.
+    pub(crate) fn is_certain(&self) -> bool {
+        self.is_certain
     }
 
     /// What a message calls it.
@@ -96,14 +108,15 @@ impl RootfsInput {
         if head.is_empty() {
             return Err(Error::Empty);
         }
-        if !is_tar_header(&head) && head.iter().any(|byte| *byte != 0) {
-            return Err(Error::NotATar {
-                start: first_bytes(&head),
-            });
+        let first = &head[..head.len().min(EMPTY_BLOCK.len())];
+        if !is_tar_header(first) && first.iter().any(|byte| *byte != 0) {
+            return Err(not_a_tar(&head));
         }
         Ok(RootfsStream {
             compression,
-            stream: Box::new(Cursor::new(head).chain(stream)),
+            leftover: stream.leftover(),
+            stream: Box::new(Cursor::new(head.clone()).chain(stream)),
+            head,
         })
     }
 }
@@ -122,10 +135,14 @@ pub(crate) struct RootfsStream<'a> {
     pub(crate) compression: Compression,
     /// The bytes.
     pub(crate) stream: Box<dyn Read + Send + 'a>,
+    /// The first of them, as many as a message wants.
+    pub(crate) head: Vec<u8>,
+    /// What follows the end of the compressed stream, once all was read.
+    pub(crate) leftover: Arc<Leftover>,
 }
 
 fn head(stream: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
-    stream.take(BLOCK).read_to_end(&mut head)?;
+    stream.take(HEAD_LENGTH).read_to_end(&mut head)?;
     Ok(head)
 }

@@ -2,14 +2,16 @@
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::event::after_tar;
 use crate::finding::{Code, Finding, Findings, Site};
 use crate::format::Format;
 use crate::format::container::{Container, SingleFile, is_of_archive};
 use crate::format::detect::{Input, Opening, Taken, take};
 use crate::format::docker_archive::{MANIFEST, is_docker_archive, survey_docker, survey_v1};
+use crate::format::misplaced::{is_image_member, refuse_misplaced};
 use crate::format::oci_layout::{is_layout, survey_layout};
 use crate::format::surveying::{Survey, SurveyedImage, SurveyedLayer, Surveyor, chain_of};
-use crate::tar_stream::TarError;
+use crate::tar_stream::{TarError, Trailing};
 
 /// Looks an input over, whatever it is.
 ///
@@ -25,6 +27,7 @@ pub(crate) fn survey(input: Input, opening: &Opening<'_>) -> Result<Survey> {
         for fault in faults {
             findings.push(archive_finding(fault)?);
         }
+        findings.extend(rest_findings(&taken));
         look_over(taken, findings, opening)
     };
     survey().map_err(|error| error.while_reading(place).or_interrupted(&opening.watch))
@@ -46,6 +49,18 @@ fn archive_finding(error: Error) -> Result<Finding> {
     Ok(Finding::new(code, Site::input(), chain_of(&error)))
 }
 
+/// What follows the end of the tar, and of the stream that it is compressed to.
+fn rest_findings(taken: &Taken) -> impl Iterator<Item = Finding> {
+    let trailing = taken.container().trailing();
+    let after_tar = trailing.map(|Trailing { size, is_tar, .. }| after_tar(size, is_tar));
+    let leftover = taken.leftover();
+    let after_stream = (leftover > 0).then(|| {
+        format!("{leftover} bytes follow the end of the compressed stream; they are not read")
+    });
+    let messages = [after_tar, after_stream].into_iter().flatten();
+    messages.map(|message| Finding::new(Code::ArchiveTrailing, Site::input(), message))
+}
+
 /// What the files of an input are.
 struct Kind {
     format: Format,
@@ -56,10 +71,16 @@ struct Kind {
 fn look_over(taken: Taken, findings: Findings, opening: &Opening<'_>) -> Result<Survey> {
     let kind = kind_of(&taken, opening.format)?;
     if kind.format == Format::Rootfs {
+        let mut findings = findings;
+        // The paths of a layer are looked at where its entries are.
+        findings.retain(|finding| finding.code != Code::MemberEscapes);
+        if taken.is_empty() {
+            findings.push(Finding::plain(Code::RootfsEmpty, Site::input()));
+        }
         let Some((file, start)) = taken.into_file()? else {
             return Err(Error::System(std::io::ErrorKind::IsADirectory.into()));
         };
-        return rootfs(SingleFile::new(file, start)?);
+        return rootfs(SingleFile::new(file, start)?, findings);
     }
     let container = taken.into_container();
     let mut surveyor = Surveyor::new(container.as_ref(), findings);
@@ -125,12 +146,16 @@ fn kind_of(taken: &Taken, format: Option<Format>) -> Result<Kind> {
         None if container.paths().iter().any(|path| is_of_archive(path)) => {
             Ok(kind(Format::DockerArchive, false, false))
         }
-        None | Some(Format::Rootfs) => Ok(kind(Format::Rootfs, false, false)),
+        None => {
+            refuse_misplaced(container, &mut |member| is_image_member(container, member))?;
+            Ok(kind(Format::Rootfs, false, false))
+        }
+        Some(Format::Rootfs) => Ok(kind(Format::Rootfs, false, false)),
     }
 }
 
 /// A root filesystem: one layer of which nothing is said.
-fn rootfs(file: SingleFile) -> Result<Survey> {
+fn rootfs(file: SingleFile, findings: Findings) -> Result<Survey> {
     let member = file.member();
     let layer = SurveyedLayer {
         compression: file.compression(&member)?,
@@ -149,6 +174,6 @@ fn rootfs(file: SingleFile) -> Result<Survey> {
             layers: vec![layer],
         }],
         blobs: Vec::new(),
-        findings: Findings::default(),
+        findings,
     })
 }

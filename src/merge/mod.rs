@@ -20,6 +20,7 @@ mod replay;
 mod tree;
 
 pub(crate) use changes::{Changes, ChangesBuilder};
+pub(crate) use check::BrokenLink;
 pub(crate) use oddities::Oddities;
 pub(crate) use plan::Plan;
 pub(crate) use range::{Merge, Savings};

@@ -2,11 +2,16 @@
 //!
 //! What need not change is passed on byte for byte: blobs, configs, manifests,
 //! indexes, and `index.json` itself where it can be. Layers are never looked
-//! into beyond their hashes.
+//! into beyond their hashes; only of a bare root filesystem the headers are read, to
+//! warn of what engines refuse.
+
+use std::io::BufReader;
 
 use crate::error::{Error, Result};
+use crate::event::Watch;
 use crate::format::sink::ImageSink;
-use crate::format::source::{ImageSource, Root};
+use crate::format::source::{Content, ImageSource, Root};
+use crate::format::{FileSlice, Format};
 use crate::image::Platform;
 use crate::limits::DOCUMENTS_MAX;
 use crate::ops::coding::{Coding, Compress, MediaTypes};
@@ -16,8 +21,10 @@ use crate::ops::narrow::{Reason, narrow};
 use crate::ops::plan::{Made, Piece};
 use crate::ops::referrers::{add_referrers, spend};
 use crate::ops::select::{select, targets, with_target_of};
+use crate::ops::verify::BareTar;
 use crate::ops::{Context, Selector, WriteReport};
-use crate::stream::Workers;
+use crate::stream::{COPY_BUFFER, Workers};
+use crate::tar_stream::{Section, Skippable};
 
 /// What to convert, and how. By default all images with all their names, as they are.
 #[derive(Clone, Debug, Default)]
@@ -59,6 +66,9 @@ fn convert_images(
     options: &ConvertOptions,
     context: Context<'_>,
 ) -> Result<WriteReport> {
+    if source.format() == Format::Rootfs {
+        warn_of_entries(source, &context.watch)?;
+    }
     let coding = Coding::new(options.compress, sink.format());
     let coding = coding.with_media_types(options.media_types);
     let roots = select(source, options.image.as_ref())?;
@@ -94,6 +104,30 @@ fn convert_images(
     let report = delivery.run(pieces)?;
     sink.finish(&context.watch)?;
     Ok(report)
+}
+
+/// Warns of entries of a bare root filesystem that engines refuse.
+fn warn_of_entries(source: &dyn ImageSource, watch: &Watch<'_>) -> Result<()> {
+    let container = source.container();
+    for root in source.roots()? {
+        let Content::Image(image) = source.load(root)? else {
+            continue;
+        };
+        for member in image.layers.iter().filter_map(|layer| layer.blob.as_ref()) {
+            let tar = match container.slice(member)? {
+                Some(FileSlice { file, start, size }) => {
+                    BareTar::read(Section::new(file, start, size), watch)?
+                }
+                None => {
+                    let stream = container.open(member)?;
+                    let stream = BufReader::with_capacity(COPY_BUFFER, stream);
+                    BareTar::read(Skippable(stream), watch)?
+                }
+            };
+            tar.warn(watch);
+        }
+    }
+    Ok(())
 }
 
 /// Reads what is under the roots of one image, and takes one platform of it where

@@ -1,6 +1,7 @@
 //! `import`: a root filesystem in a tar becomes an image of one layer.
 
 use std::io::{self, BufRead, Read, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -9,7 +10,7 @@ use crate::error::{Error, Place, Result};
 use crate::event::{Event, Step};
 use crate::format::sink::{ImageSink, OutputIndex, OutputRoot};
 use crate::format::source::{Content, Image, ImageSource, Layer};
-use crate::format::{RootfsInput, RootfsStream};
+use crate::format::{Outline, RootfsInput, RootfsStream, not_a_tar, warn_of_tar};
 use crate::image::media_type::oci_layer;
 use crate::image::{
     Changes, Config, Descriptor, Document, Platform, Provenance, Timestamp, rfc3339,
@@ -20,9 +21,12 @@ use crate::ops::narrow::Reason;
 use crate::ops::one::one_image;
 use crate::ops::plan::Jobs;
 use crate::ops::rebuild::Rebuilder;
+use crate::ops::verify::BareTar;
 use crate::ops::{Context, Selector, WriteReport};
-use crate::stream::{CopyError, Encoder, HashWriter, Hashed, Recoding, Tapped, Workers, copy};
-use crate::tar_stream::{Skippable, check_tar};
+use crate::stream::{
+    CopyError, Encoder, HashWriter, Hashed, Leftover, Recoding, Tapped, Workers, copy,
+};
+use crate::tar_stream::{Skippable, TarSummary};
 
 /// What an imported image is, beside its layer.
 #[derive(Clone, Debug, Default)]
@@ -48,13 +52,14 @@ pub struct ImportOptions {
 /// was written.
 ///
 /// The input is read once; twice only if it is a file and the output a stream, which
-/// has to be told a layer's size and digest before its bytes. Memory is bounded by a
-/// fixed number of buffers.
+/// has to be told a layer's size and digest before its bytes. Memory is one record for
+/// each entry.
 ///
 /// # Errors
 ///
-/// Fails if the input is empty, damaged, cut off, or no tar. Nothing is visible then,
-/// but for what standard output has taken.
+/// Fails if the input is empty, damaged, no tar, or an archive of images, or if it has an
+/// entry that every engine refuses. Nothing is visible then, but for what standard output
+/// has taken.
 pub fn import(
     input: RootfsInput,
     sink: Box<dyn ImageSink>,
@@ -98,8 +103,12 @@ struct Importer<'a> {
 struct Taken {
     /// Its unpacked bytes.
     unpacked: Hashed,
-    /// How young the youngest of its entries is, in seconds since 1970.
-    newest_mtime: i64,
+    /// What its tar is as a whole.
+    summary: TarSummary,
+    /// What follows the end of the compressed stream.
+    leftover: Arc<Leftover>,
+    /// What its entries are.
+    judged: BareTar,
 }
 
 impl Importer<'_> {
@@ -122,16 +131,28 @@ impl Importer<'_> {
         }));
         if is_read_twice {
             let taken = self.take(&mut input, &place, &mut io::sink(), &place)?;
+            self.judge(&taken, &place)?;
             let report = self.put_documents(&taken, &taken.unpacked, recoding, true)?;
             self.write_plain(&mut input, &place, Some(&taken.unpacked))?;
             return Ok(report);
         }
         if recoding == Recoding::None {
             let taken = self.write_plain(&mut input, &place, None)?;
+            self.judge(&taken, &place)?;
             return self.put_documents(&taken, &taken.unpacked, recoding, false);
         }
         let (taken, blob) = self.write_packed(&mut input, &place, recoding)?;
+        self.judge(&taken, &place)?;
         self.put_documents(&taken, &blob, recoding, false)
+    }
+
+    /// Refuses what no engine takes, and tells what is odd.
+    fn judge(&self, taken: &Taken, place: &Place) -> Result<()> {
+        let watch = &self.context.watch;
+        let refused = taken.judged.refuse(watch);
+        refused.map_err(|error| error.while_reading(place.clone()))?;
+        warn_of_tar(&taken.summary, &taken.leftover, watch);
+        Ok(())
     }
 
     /// Writes the layer as it is.
@@ -183,25 +204,39 @@ impl Importer<'_> {
         to: &Place,
     ) -> Result<Taken> {
         let watch = self.context.watch;
+        let is_certain = input.is_certain();
         let opened = input.open(watch);
         let opened = opened.map_err(|error| error.while_reading(place.clone()))?;
         let RootfsStream {
             compression,
             stream,
+            head,
+            leftover,
         } = opened;
         let damaged = |error| Error::unreadable(compression, error).while_reading(place.clone());
         let mut stream = Tapped::new(stream);
         stream.hash(Algorithm::Sha256).map_err(Error::Thread)?;
-        let lent = stream.lend();
+        let [mut lent, lent_too] = [stream.lend(), stream.lend()];
         let has_fault = AtomicBool::new(false);
         let check = || {
-            let checked = check_tar(Skippable(lent));
+            let checked = Outline::read(&mut lent);
             has_fault.store(checked.is_err(), Ordering::Relaxed);
             checked
         };
-        let (copied, checked) = thread::scope(|scope| -> Result<_> {
-            let builder = thread::Builder::new().name("check".to_owned());
-            let checking = builder.spawn_scoped(scope, check).map_err(Error::Thread)?;
+        let judge = || BareTar::read(Skippable(lent_too), &watch);
+        let (copied, checked, judged) = thread::scope(|scope| -> Result<_> {
+            let builder = || thread::Builder::new().name("check".to_owned());
+            let checking = builder().spawn_scoped(scope, check);
+            let judging = builder().spawn_scoped(scope, judge);
+            let (checking, judging) = match (checking, judging) {
+                (Ok(checking), Ok(judging)) => (checking, judging),
+                (checking, judging) => {
+                    // Whoever reads what was lent must not wait for more.
+                    stream.end_lending();
+                    let failed = checking.err().or(judging.err());
+                    return Err(Error::Thread(failed.expect("one of them failed")));
+                }
+            };
             let mut sound = UntilFault {
                 input: &mut stream,
                 has_fault: &has_fault,
@@ -209,22 +244,32 @@ impl Importer<'_> {
             let copied = copy(&mut sound, output, &watch);
             // Whatever was not copied is not looked at either.
             stream.end_lending();
-            let checked = checking.join();
-            Ok((copied, checked))
+            Ok((copied, checking.join(), judging.join()))
         })?;
         copied.map_err(|error| match error {
             CopyError::Read(error) => damaged(error),
             error => Error::copy(place.clone(), to.clone(), error),
         })?;
-        let checked =
-            checked.unwrap_or_else(|_| Err(io::Error::other("a checking thread panicked").into()));
-        let newest_mtime =
+        let panicked = || io::Error::other("a checking thread panicked");
+        let checked = checked.unwrap_or_else(|_| Err(panicked().into()));
+        let (outline, summary) =
             checked.map_err(|error| Error::Tar(error).while_reading(place.clone()))?;
+        if summary.is_empty && summary.trailing.is_some() {
+            return Err(not_a_tar(&head).while_reading(place.clone()));
+        }
+        if !is_certain {
+            let refused = outline.refuse_images();
+            refused.map_err(|error| error.while_reading(place.clone()))?;
+        }
+        let judged = judged.unwrap_or_else(|_| Err(panicked().into()));
+        let judged = judged.map_err(|error| error.while_reading(place.clone()))?;
         let mut hashes = stream.finish().map_err(damaged)?;
         let unpacked = hashes.remove(0).map_err(damaged)?;
         Ok(Taken {
             unpacked,
-            newest_mtime,
+            summary,
+            leftover,
+            judged,
         })
     }
 
@@ -247,7 +292,7 @@ impl Importer<'_> {
             diff_id: &diff_id,
             platform: self.options.platform.as_ref(),
             created: created.as_deref(),
-            newest: &rfc3339(taken.newest_mtime),
+            newest: &rfc3339(taken.summary.newest_mtime),
             comment: self.options.message.as_deref(),
         };
         let mut config = provenance

@@ -229,8 +229,10 @@ impl<'a> Layers<'a> {
 
     /// Why a layer cannot be read: if it is not what its digest says, that.
     fn explain(&self, at: usize, error: Error) -> Error {
-        if let (Error::Layer(_) | Error::Compression { .. }, Ok((layer, blob))) =
-            (&error, self.blob(at))
+        if let (
+            Error::Layer(_) | Error::Compression { .. } | Error::CompressionLimit { .. },
+            Ok((layer, blob)),
+        ) = (&error, self.blob(at))
         {
             let job = Job::of_layer(layer, blob, None, self.place(at));
             let verified = verify_stored(self.container, &job, self.context.watch);

@@ -49,6 +49,8 @@ pub(super) struct Looked<T> {
     pub(super) stored: Hashed,
     /// What it unpacks to, if it does.
     pub(super) unpacked: Result<Hashed>,
+    /// How many bytes follow the end of its compressed stream.
+    pub(super) leftover: u64,
     /// What was made of it.
     pub(super) result: Result<T>,
 }
@@ -75,11 +77,13 @@ pub(super) fn look_into<T>(
         return Ok(Looked {
             unpacked: Ok(stored.clone()),
             stored,
+            leftover: 0,
             result,
         });
     }
     let decoder =
         Decoder::new(job.compression, &mut stored).map_err(|error| damaged(job, error))?;
+    let leftover = decoder.leftover();
     let mut unpacked = Tapped::new(decoder);
     unpacked
         .hash(job.unpacked_algorithm())
@@ -93,6 +97,7 @@ pub(super) fn look_into<T>(
     Ok(Looked {
         stored,
         unpacked,
+        leftover: leftover.size(),
         result,
     })
 }

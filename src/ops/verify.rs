@@ -1,5 +1,6 @@
 //! Everything is read, and all that is wrong is said.
 
+mod bare;
 mod entries;
 mod stack;
 
@@ -24,6 +25,9 @@ use crate::ops::parallel::{STREAMS_MAX, in_parallel};
 use crate::ops::verified::{hashes, look_into, open};
 use crate::ops::verify::entries::{Entries, Fault, read_entries};
 use crate::stream::{Compression, copy};
+use crate::tar_stream::Skippable;
+
+pub(super) use bare::BareTar;
 
 /// What a check found.
 #[derive(Clone, Debug)]
@@ -145,7 +149,7 @@ impl<'a> Verifier<'a> {
         }
         match container.unpack_to(self.context.temporary_directory, &self.context.watch) {
             // What can be unpacked of it is read in the slow way.
-            Err(Error::Compression { .. }) => Ok(()),
+            Err(Error::Compression { .. } | Error::CompressionLimit { .. }) => Ok(()),
             result => result,
         }
     }
@@ -233,7 +237,7 @@ impl<'a> Verifier<'a> {
             }
             let number = u32::try_from(at).expect("layers are limited");
             let is_gzip = layer.compression == Compression::Gzip;
-            read_entries(stream, number, is_gzip, budget, &watch)
+            read_entries(Skippable(stream), number, is_gzip, budget, &watch)
         });
         let looked = match looked {
             Ok(looked) => looked,
@@ -254,11 +258,22 @@ impl<'a> Verifier<'a> {
             Ok(unpacked) => unpacked,
             Err(error) => return LayerReport::unreadable(error, layer),
         };
-        let Entries { faults, changes } = looked.result?;
+        let Entries {
+            faults, changes, ..
+        } = looked.result?;
         let mut report = LayerReport {
             faults: Vec::new(),
             changes,
         };
+        // That of a root filesystem is the archive's, and no layer of an image has it.
+        if looked.leftover > 0 && self.survey.format != Format::Rootfs {
+            let message = format!(
+                "{} bytes follow the end of its {} stream",
+                looked.leftover, layer.compression
+            );
+            let code = Code::CompressionTrailing;
+            report.faults.push((code, None, message));
+        }
         if let Some(DiffId(expected)) = &layer.diff_id
             && unpacked.digest != *expected
         {
@@ -369,6 +384,7 @@ impl LayerReport {
         }
         let code = match layer.compression {
             Compression::None => Code::ArchiveDamaged,
+            _ if is_limit(&error) => Code::CompressionLimit,
             _ => Code::CompressionDamaged,
         };
         let error = match error {
@@ -376,5 +392,14 @@ impl LayerReport {
             error => chain_of(&error),
         };
         Ok(Self::of(code, error))
+    }
+}
+
+/// Whether nothing is wrong with a stream but that it takes too much to unpack it.
+fn is_limit(error: &Error) -> bool {
+    match error {
+        Error::CompressionLimit { .. } => true,
+        Error::Read { source, .. } => source.downcast_ref().is_some_and(is_limit),
+        _ => false,
     }
 }

@@ -97,6 +97,26 @@ pub(crate) fn free_range(file: &File, start: u64, size: u64) {
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn free_range(_: &File, _: u64, _: u64) {}
 
+/// Where the next bytes of a file are that are stored, from a position on; absent if
+/// only a hole follows. Where the file system does not know, they are there.
+#[cfg(target_os = "linux")]
+pub(crate) fn next_data(file: &File, position: u64) -> Option<u64> {
+    use rustix::fs::{SeekFrom, seek};
+    use rustix::io::Errno;
+
+    match seek(file, SeekFrom::Data(position)) {
+        Ok(data) => Some(data),
+        Err(Errno::NXIO) => None,
+        Err(_) => Some(position),
+    }
+}
+
+/// Other systems have other calls.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn next_data(_: &File, position: u64) -> Option<u64> {
+    Some(position)
+}
+
 /// A reader that reports what is read through it as [`Event::Advanced`], and that
 /// fails once the caller wants the end.
 #[derive(Debug)]

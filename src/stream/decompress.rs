@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::io::{self, BufRead, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use liblzma::stream as xz;
 
@@ -70,6 +72,34 @@ pub(crate) struct Decoder<R: BufRead> {
     unpacked: u64,
     /// How many may come out, however few went in.
     free: u64,
+    leftover: Arc<Leftover>,
+}
+
+/// Bytes after the end of a compressed stream, which no part of it accounts for.
+///
+/// Only gzip has any: other decoders refuse them. It is known once all was read.
+#[derive(Debug, Default)]
+pub(crate) struct Leftover {
+    size: AtomicU64,
+    is_junk: AtomicBool,
+}
+
+impl Leftover {
+    /// How many bytes there are.
+    pub(crate) fn size(&self) -> u64 {
+        self.size.load(Ordering::Relaxed)
+    }
+
+    /// Whether one of them is not zero.
+    pub(crate) fn is_junk(&self) -> bool {
+        self.is_junk.load(Ordering::Relaxed)
+    }
+
+    fn add(&self, bytes: &[u8]) {
+        self.size.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        let is_junk = bytes.iter().any(|byte| *byte != 0);
+        self.is_junk.fetch_or(is_junk, Ordering::Relaxed);
+    }
 }
 
 enum Kind<R: BufRead> {
@@ -89,9 +119,10 @@ impl<R: BufRead> Decoder<R> {
 
     fn with_free(compression: Compression, input: R, free: u64) -> io::Result<Self> {
         let input = Metered { input, taken: 0 };
+        let leftover = Arc::<Leftover>::default();
         let kind = match compression {
             Compression::None => Kind::None(input),
-            Compression::Gzip => Kind::Gzip(GzipMembers::new(input)),
+            Compression::Gzip => Kind::Gzip(GzipMembers::new(input, Arc::clone(&leftover))),
             Compression::Zstd => {
                 let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?;
                 decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
@@ -107,7 +138,13 @@ impl<R: BufRead> Decoder<R> {
             kind,
             unpacked: 0,
             free,
+            leftover,
         })
+    }
+
+    /// What stands after the end of the stream, as far as it was read.
+    pub(crate) fn leftover(&self) -> Arc<Leftover> {
+        Arc::clone(&self.leftover)
     }
 
     /// How many bytes went in.
@@ -130,17 +167,61 @@ impl<R: BufRead> Read for Decoder<R> {
             Kind::Zstd(input) => input.read(buffer),
             Kind::Xz(input) => input.read(buffer),
             Kind::Bzip2(input) => input.read(buffer),
-        }?;
+        }
+        .map_err(explain)?;
         self.unpacked += length as u64;
         if self.unpacked > self.free && self.unpacked / UNPACKED_RATIO_MAX > self.taken() {
-            return Err(io::Error::other(format!(
-                "it unpacks to more than {} bytes and {UNPACKED_RATIO_MAX} times its own, which \
-                 is the most that is accepted",
-                self.free
-            )));
+            return Err(io::Error::other(DecodeLimit::Unpacked { free: self.free }));
         }
         Ok(length)
     }
+}
+
+/// A limit that a compressed stream goes beyond, though nothing else is wrong with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeLimit {
+    /// The memory of an xz stream.
+    #[error("it takes more than {limit} bytes of memory, which is the most that is accepted")]
+    Memory {
+        /// The most that is accepted.
+        limit: u64,
+    },
+    /// The bytes that come out.
+    #[error(
+        "it unpacks to more than {free} bytes and {UNPACKED_RATIO_MAX} times its own, which is \
+         the most that is accepted"
+    )]
+    Unpacked {
+        /// How many are accepted, however few the stream has.
+        free: u64,
+    },
+    /// The window of a zstd stream: one made with `--long` or `--ultra`.
+    #[error("its window has more than {limit} bytes, which is the most that is accepted")]
+    Window {
+        /// The most that is accepted.
+        limit: u64,
+    },
+}
+
+/// The text that the zstd library has for a window that is too large; it has no code for
+/// it in Rust.
+const ZSTD_WINDOW_TOO_LARGE: &str = "Frame requires too much memory for decoding";
+
+/// Tells a limit from damage.
+fn explain(error: io::Error) -> io::Error {
+    let cause = error.get_ref();
+    let is_memory =
+        cause.is_some_and(|it| matches!(it.downcast_ref::<xz::Error>(), Some(xz::Error::MemLimit)));
+    if is_memory {
+        let limit = XZ_MEMORY_MAX;
+        return io::Error::other(DecodeLimit::Memory { limit });
+    }
+    if cause.is_some_and(|it| it.to_string() == ZSTD_WINDOW_TOO_LARGE) {
+        let limit = 1 << ZSTD_WINDOW_LOG_MAX;
+        return io::Error::other(DecodeLimit::Window { limit });
+    }
+    error
 }
 
 /// Counts what is taken from a reader.
@@ -170,17 +251,19 @@ impl<R: BufRead> BufRead for Metered<R> {
 
 /// Unpacks every member of a gzip stream.
 ///
-/// Padding behind the last member, and anything else that does not begin a
-/// member, is ignored, as gzip(1) does and the engines that call it.
+/// Padding after the last member, and anything else that does not begin a
+/// member, is counted and ignored, as gzip(1) does and the engines that call it.
 struct GzipMembers<R> {
     /// Absent once the last member has ended.
     member: Option<flate2::bufread::GzDecoder<R>>,
+    leftover: Arc<Leftover>,
 }
 
 impl<R: BufRead> GzipMembers<R> {
-    fn new(input: R) -> Self {
+    fn new(input: R, leftover: Arc<Leftover>) -> Self {
         Self {
             member: Some(flate2::bufread::GzDecoder::new(input)),
+            leftover,
         }
     }
 }
@@ -209,18 +292,20 @@ impl<R: BufRead> Read for GzipMembers<R> {
             if another_begins {
                 self.member = Some(flate2::bufread::GzDecoder::new(input));
             } else {
-                drain(&mut input)?;
+                drain(&mut input, &self.leftover)?;
             }
         }
     }
 }
 
-fn drain(input: &mut impl BufRead) -> io::Result<()> {
+fn drain(input: &mut impl BufRead, leftover: &Leftover) -> io::Result<()> {
     loop {
-        let length = input.fill_buf()?.len();
+        let bytes = input.fill_buf()?;
+        let length = bytes.len();
         if length == 0 {
             return Ok(());
         }
+        leftover.add(bytes);
         input.consume(length);
     }
 }
@@ -313,6 +398,32 @@ mod tests {
     }
 
     #[test]
+    fn bytes_after_the_end_of_gzip_are_counted_and_others_are_refused() {
+        let cases: [(&[u8], (u64, bool)); 4] = [
+            (b"", (0, false)),
+            (&[0; 1000], (1000, false)),
+            (b"junk", (4, true)),
+            (&gzip(b"three"), (0, false)),
+        ];
+        for (after, expected) in cases {
+            let packed = [gzip(b"one two").as_slice(), after].concat();
+            let mut decoder = Decoder::new(Compression::Gzip, packed.as_slice()).unwrap();
+            let leftover = decoder.leftover();
+            io::copy(&mut decoder, &mut io::sink()).unwrap();
+            assert_eq!((leftover.size(), leftover.is_junk()), expected);
+        }
+        for packed in [zstd_frame(b"one"), xz(b"one"), bzip2(b"one")] {
+            let kind = Compression::sniff(&packed);
+            for after in [[0; 10], [7; 10]] {
+                assert!(
+                    unpack(&[packed.as_slice(), &after].concat()).is_err(),
+                    "{kind}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn a_damaged_or_cut_stream_is_an_error() {
         let text = b"some text that is long enough to be worth packing ".repeat(40);
         for packed in [gzip(&text), zstd_frame(&text), xz(&text), bzip2(&text)] {
@@ -363,6 +474,33 @@ mod tests {
     fn a_zstd_window_beyond_the_limit_is_refused() {
         // Magic, a descriptor without content size, and a window of 2^30 bytes.
         let frame = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xa0, 0x01, 0x00, 0x00];
-        assert!(unpack(&frame).is_err());
+        assert_eq!(
+            limit_of(&frame),
+            Some(DecodeLimit::Window { limit: 1 << 27 })
+        );
+        let damaged = [&zstd_frame(b"one two")[..10], &[0xff; 20]].concat();
+        assert_eq!(limit_of(&damaged), None);
+    }
+
+    /// An xz stream whose header asks for a dictionary of 1 GiB.
+    #[test]
+    fn an_xz_stream_that_takes_too_much_memory_is_refused() {
+        let mut filters = xz::Filters::new();
+        let mut options = xz::LzmaOptions::new_preset(0).unwrap();
+        options.dict_size(1 << 30);
+        filters.lzma2(&options);
+        let stream = xz::Stream::new_stream_encoder(&filters, xz::Check::Crc32);
+        // What makes it needs as much memory; a machine without says nothing of the reader.
+        let Ok(stream) = stream else { return };
+        let mut encoder = liblzma::write::XzEncoder::new_stream(Vec::new(), stream);
+        encoder.write_all(b"one two").unwrap();
+        let packed = encoder.finish().unwrap();
+        let limit = XZ_MEMORY_MAX;
+        assert_eq!(limit_of(&packed), Some(DecodeLimit::Memory { limit }));
+    }
+
+    /// The limit that a stream goes beyond.
+    fn limit_of(packed: &[u8]) -> Option<DecodeLimit> {
+        unpack(packed).unwrap_err().downcast().ok()
     }
 }

@@ -66,8 +66,8 @@ pub(crate) struct Tapped<R> {
     /// Chunks that were handed out.
     used: Used,
     taps: Vec<Tap>,
-    /// What somebody else reads from.
-    lent: Option<SyncSender<Chunk>>,
+    /// What others read from.
+    lent: Vec<Option<SyncSender<Chunk>>>,
 }
 
 /// A thread that looks on.
@@ -169,7 +169,7 @@ impl<R: Read> Tapped<R> {
             consumed: 0,
             used: Used::default(),
             taps: Vec::new(),
-            lent: None,
+            lent: Vec::new(),
         }
     }
 
@@ -192,19 +192,19 @@ impl<R: Read> Tapped<R> {
         Ok(())
     }
 
-    /// Lends the bytes to somebody on another thread, who reads them as they pass by.
-    /// They end where the input ends or fails.
+    /// Lends the bytes to somebody on another thread, who reads them as they pass by;
+    /// several may. They end where the input ends or fails.
     ///
     /// Whoever borrowed them has to read them or drop them, or nothing passes by.
     pub(crate) fn lend(&mut self) -> Chunks {
         let (sender, chunks) = channel();
-        self.lent = Some(sender);
+        self.lent.push(Some(sender));
         chunks
     }
 
     /// Says to whom bytes were lent that no more will come.
     pub(crate) fn end_lending(&mut self) {
-        self.lent = None;
+        self.lent.clear();
     }
 
     /// Reads what is left and returns what each tap saw, in the order in which
@@ -239,7 +239,7 @@ impl<R: Read> BufRead for Tapped<R> {
             let mut buffer = self.used.free_buffer();
             let read = read_some(&mut self.input, &mut buffer.bytes);
             if !matches!(read, Ok(1..)) {
-                self.lent = None;
+                self.lent.clear();
             }
             buffer.length = read?;
             let chunk = Arc::new(buffer);
@@ -247,7 +247,9 @@ impl<R: Read> BufRead for Tapped<R> {
                 for tap in &mut self.taps {
                     tap.show(&chunk);
                 }
-                show(&mut self.lent, &chunk);
+                for lent in &mut self.lent {
+                    show(lent, &chunk);
+                }
             }
             self.consumed = 0;
             self.current = Some(chunk);

@@ -1,23 +1,45 @@
 //! Whether a stream is a tar, from its beginning to its end.
 
-use crate::tar_stream::{Skip, TarError, TarReader};
+use crate::tar_stream::{Member, Skip, TarError, TarReader, Trailing};
 
-/// Reads a tar to its end, and returns how young the youngest of its members is, in
-/// seconds since 1970; 0 if none is younger than that.
+/// What a tar is as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TarSummary {
+    /// How young the youngest of its members is, in seconds since 1970; 0 if none is
+    /// younger than that.
+    pub newest_mtime: i64,
+    /// Whether it has no member.
+    pub is_empty: bool,
+    /// Whether it ends without an end-of-archive block.
+    pub is_cut_off: bool,
+    /// What follows its end.
+    pub trailing: Option<Trailing>,
+}
+
+/// Reads a stream that should be a tar to its end, and shows each member to `visit`,
+/// which may read of it.
 ///
 /// # Errors
 ///
-/// Fails if it is damaged, or cut off.
-pub(crate) fn check_tar<R: Skip>(input: R) -> Result<i64, TarError> {
+/// Fails if the tar is damaged, or if `visit` does.
+pub(crate) fn check_tar<R: Skip>(
+    input: R,
+    mut visit: impl FnMut(&mut TarReader<R>, &Member) -> Result<(), TarError>,
+) -> Result<TarSummary, TarError> {
     let mut reader = TarReader::new(input);
     let mut newest_mtime = 0;
+    let mut is_empty = true;
     while let Some(member) = reader.next_member()? {
+        is_empty = false;
         // What else is wrong with a header is no reason to refuse it here.
         let mtime = reader.attributes().map(|it| it.mtime.seconds);
         newest_mtime = newest_mtime.max(mtime.unwrap_or(member.mtime));
+        visit(&mut reader, &member)?;
     }
-    match reader.cut_off_at() {
-        Some(offset) => Err(TarError::EndMissing { offset }),
-        None => Ok(newest_mtime),
-    }
+    Ok(TarSummary {
+        newest_mtime,
+        is_empty,
+        is_cut_off: reader.cut_off_at().is_some(),
+        trailing: reader.trailing()?,
+    })
 }

@@ -16,15 +16,18 @@ mod pax;
 mod reader;
 mod sparse;
 mod sparse_reader;
+mod tail;
 
 pub(crate) use attributes::{Attributes, Time};
-pub(crate) use check::check_tar;
+pub(crate) use check::{TarSummary, check_tar};
 pub use header::TarError;
 pub(crate) use header::display_name;
 pub(crate) use input::{Section, Skip, Skippable};
 pub(crate) use pax::{PaxRecord, pax_record};
 pub(crate) use reader::{Kind, Member, TarReader, is_tar_header};
 pub(crate) use sparse_reader::SparseReader;
+pub(crate) use tail::Tail;
+pub use tail::Trailing;
 
 /// The size of a header, and what data is padded to.
 pub(crate) const BLOCK: u64 = 512;

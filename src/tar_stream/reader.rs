@@ -10,6 +10,7 @@ use crate::tar_stream::header::{TarError, checksum_holds, number, size};
 use crate::tar_stream::input::{Skip, read_full};
 use crate::tar_stream::pax::PaxRecords;
 use crate::tar_stream::sparse::{MapBuilder, MapFault, SparseMap};
+use crate::tar_stream::tail::{Tail, Trailing};
 use crate::tar_stream::{BLOCK, EMPTY_BLOCK};
 
 /// What a member is.
@@ -61,7 +62,7 @@ pub(crate) fn is_tar_header(block: &[u8]) -> bool {
 /// Reads the members of a tar stream in order.
 ///
 /// Accepted are v7, ustar, GNU and PAX headers. The end may be marked by two
-/// empty blocks, by one, or by nothing; what stands behind it is not looked at.
+/// empty blocks, by one, or by nothing; [`TarReader::trailing`] looks at what follows.
 /// At most 2 MiB of extended headers are taken for a member, and its data is
 /// never held.
 /// Of sparse files it reads the maps, and hands the data out as it is stored; a
@@ -78,6 +79,8 @@ pub(crate) struct TarReader<R> {
     current: Current,
     is_at_end: bool,
     has_end_block: bool,
+    /// What was seen after the first block that marks the end.
+    tail: Option<Tail>,
 }
 
 /// What is looked at again while a member is the current one.
@@ -107,6 +110,7 @@ impl<R: Skip> TarReader<R> {
             },
             is_at_end: false,
             has_end_block: false,
+            tail: None,
         }
     }
 
@@ -122,6 +126,20 @@ impl<R: Skip> TarReader<R> {
     /// Returns the input, which stands where reading ended.
     pub(crate) fn into_inner(self) -> R {
         self.input
+    }
+
+    /// Reads the input to its end, and returns what follows the end of the tar but for
+    /// zeros.
+    pub(crate) fn trailing(&mut self) -> Result<Option<Trailing>, TarError> {
+        let tail = self.tail.take();
+        let tail = tail.unwrap_or_else(|| Tail::new(self.position));
+        Ok(tail.read(&mut self.input)?)
+    }
+
+    /// Returns what was seen so far of what follows the end of the tar, for a caller
+    /// that looks at the rest in its own way.
+    pub(crate) fn into_tail(self) -> Tail {
+        self.tail.unwrap_or_else(|| Tail::new(self.position))
     }
 
     /// Goes to the next member; `None` is the end of the archive.
@@ -329,6 +347,9 @@ impl<R: Skip> TarReader<R> {
         if length == block.len() && block != EMPTY_BLOCK && is_tar_header(&block) {
             return Err(TarError::GoesOn { offset });
         }
+        let mut tail = Tail::new(offset);
+        tail.push(&block[..length]);
+        self.tail = Some(tail);
         Ok(())
     }
 

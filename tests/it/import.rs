@@ -268,24 +268,20 @@ fn what_is_no_root_filesystem_is_refused() {
     let twice = Codec::Gzip.compress(&gzip);
     let mut damaged = tar.clone();
     damaged[512 + 3] ^= 1;
-    let cases: [(Vec<u8>, &str); 8] = [
+    let cases: [(Vec<u8>, &str); 7] = [
         (vec![], "it is empty"),
         (Codec::Gzip.compress(b""), "it is empty"),
         (
             b"root filesystem".to_vec(),
-            "it is not a tar: it begins with `72 6f 6f 74`",
+            "it is not a tar: it looks like a text file",
         ),
         (
             twice.clone(),
-            "it is not a tar: it begins with `1f 8b 08 00`",
+            "it is not a tar: it looks like a stream compressed with gzip\n  hint: it is compressed twice: unpack it once",
         ),
         (
             tar[..1030].to_vec(),
             "the tar ends early: 3 more bytes were expected at byte 1030",
-        ),
-        (
-            tar[..tar.len() - 1024].to_vec(),
-            "the tar has no end-of-archive block at byte 2048, so it may have been cut off",
         ),
         (
             gzip[..gzip.len() - 10].to_vec(),

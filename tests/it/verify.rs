@@ -126,6 +126,7 @@ fn a_fault_is_planted_for_every_code() {
         include_str!("verify/documents.rs"),
         include_str!("verify/entries.rs"),
         include_str!("verify/inputs.rs"),
+        include_str!("ends.rs"),
     ];
     let planted = planted.concat();
     for row in rows {

@@ -11,9 +11,9 @@ use crate::event::Watch;
 use crate::format::container::index::MemberIndex;
 use crate::format::container::{Container, FileRange, FileSlice, Member};
 use crate::stream::{
-    COPY_BUFFER, Compression, CopyError, Counted, Decoder, SNIFF_LENGTH, Spool, copy,
+    COPY_BUFFER, Compression, CopyError, Counted, Decoder, Leftover, SNIFF_LENGTH, Spool, copy,
 };
-use crate::tar_stream::{Skip, Skippable, TarError, TarReader};
+use crate::tar_stream::{Skip, Skippable, TarError, TarReader, Trailing};
 
 /// Members of at most this size are kept from the first pass if they look like
 /// JSON: the documents of an image, which are wanted before its layers.
@@ -29,6 +29,8 @@ pub(crate) struct ForwardTar {
     start: u64,
     compression: Compression,
     index: MemberIndex,
+    /// What follows the end of the compressed stream.
+    leftover: Arc<Leftover>,
     /// By position.
     kept: HashMap<u64, Vec<u8>>,
     compressions: HashMap<u64, Compression>,
@@ -71,22 +73,24 @@ impl ForwardTar {
             start,
             compression,
             index: MemberIndex::default(),
+            leftover: Arc::default(),
             kept: HashMap::new(),
             compressions: HashMap::new(),
             cursor: Mutex::new(None),
             unpacked: OnceLock::new(),
         };
         let counted = Counted::new(tar.shared_file(), *watch);
-        let mut reader = TarReader::new(Skippable(tar.unpack(counted)?));
+        let stream = tar.unpack(counted)?;
+        tar.leftover = stream.leftover();
+        let mut reader = TarReader::new(Skippable(stream));
         let looked_up = tar.look_up(&mut reader, faults);
         tar.index.cut_off_at = reader.cut_off_at();
         match looked_up {
             // The end of a compressed stream has the sum that shows that it is whole.
-            Ok(()) => {
-                let rest = &mut reader.into_inner().0;
-                let passed = io::copy(rest, &mut io::sink());
-                faults.extend(passed.err().map(|error| tar.damaged(error)));
-            }
+            Ok(()) => match reader.trailing() {
+                Ok(trailing) => tar.index.trailing = trailing,
+                Err(error) => faults.push(tar.explain(error)),
+            },
             Err(error) => faults.push(error),
         }
         tar.index.check_control_files(&tar, faults)?;
@@ -119,11 +123,7 @@ impl ForwardTar {
                 kept_total += member.size;
                 self.kept.insert(member.position, start);
             }
-            match self.index.add(&member, member.position) {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(fault) => faults.push(fault),
-            }
+            faults.extend(self.index.add(&member, member.position).err());
         }
         Ok(())
     }
@@ -131,6 +131,11 @@ impl ForwardTar {
     /// Whether no member was found.
     pub(crate) fn is_empty(&self) -> bool {
         self.index.is_empty()
+    }
+
+    /// What follows the end of the compressed stream.
+    pub(crate) fn leftover(&self) -> Arc<Leftover> {
+        Arc::clone(&self.leftover)
     }
 
     /// Gives the file back, where the stream begins in it, and how it is compressed.
@@ -228,6 +233,10 @@ impl Container for ForwardTar {
 
     fn cut_off_at(&self) -> Option<u64> {
         self.index.cut_off_at
+    }
+
+    fn trailing(&self) -> Option<Trailing> {
+        self.index.trailing
     }
 
     fn paths(&self) -> Vec<&str> {

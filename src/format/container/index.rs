@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use crate::error::{Error, Result};
 use crate::format::container::{Container, Member};
 use crate::limits::{MEMBER_LINKS_MAX, MEMBER_PATH_MAX, MEMBERS_MAX};
-use crate::tar_stream::{self, Kind, display_name};
+use crate::tar_stream::{self, Kind, Trailing, display_name};
 
 /// How many control files may be there more than once, before it is not worth
 /// while to find out whether they are the same.
@@ -18,7 +18,7 @@ const CONTROL_FILES: [&str; 4] = ["index.json", "manifest.json", "oci-layout", "
 
 /// The members of a tar by their paths. Of two with one path the later counts.
 #[derive(Debug, Default)]
-pub(super) struct MemberIndex {
+pub(in crate::format) struct MemberIndex {
     members: BTreeMap<String, Slot>,
     /// Control files that a later one of the same name replaced.
     replaced: Vec<Member>,
@@ -26,6 +26,8 @@ pub(super) struct MemberIndex {
     count: usize,
     /// Where the tar ended without saying so.
     pub(super) cut_off_at: Option<u64>,
+    /// What follows the end of the tar.
+    pub(super) trailing: Option<Trailing>,
 }
 
 #[derive(Debug)]
@@ -38,10 +40,18 @@ enum Slot {
 impl MemberIndex {
     /// Takes the next member in. `position` says how the container will find it.
     ///
-    /// Returns whether there is room for more.
-    pub(super) fn add(&mut self, member: &tar_stream::Member, position: u64) -> Result<bool> {
+    /// Returns whether there is room for more; those that there is none for are only
+    /// counted.
+    pub(in crate::format) fn add(
+        &mut self,
+        member: &tar_stream::Member,
+        position: u64,
+    ) -> Result<bool> {
         self.count += 1;
         let has_room = self.count < MEMBERS_MAX;
+        if self.count > MEMBERS_MAX {
+            return Ok(has_room);
+        }
         let is_short = |path: &[u8]| path.len() <= MEMBER_PATH_MAX;
         let path = normal(&member.path)?;
         let Some(path) = path.filter(|path| is_short(path.as_bytes()) && is_short(&member.link))
@@ -77,7 +87,7 @@ impl MemberIndex {
     }
 
     /// Looks a path up.
-    pub(super) fn find(&self, path: &str) -> Result<Option<Member>> {
+    pub(in crate::format) fn find(&self, path: &str) -> Result<Option<Member>> {
         let Some(wanted) = normal(path.as_bytes())? else {
             return Ok(None);
         };
@@ -100,7 +110,7 @@ impl MemberIndex {
     }
 
     /// All paths, sorted.
-    pub(super) fn paths(&self) -> Vec<&str> {
+    pub(in crate::format) fn paths(&self) -> Vec<&str> {
         self.members.keys().map(String::as_str).collect()
     }
 

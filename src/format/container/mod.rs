@@ -22,18 +22,20 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use directory::Directory;
 pub(crate) use forward::ForwardTar;
+pub(in crate::format) use index::MemberIndex;
 pub use measured::Measured;
 pub(crate) use measured::measure_layers;
-pub(crate) use seekable::{FileRange, SeekableTar};
+pub(crate) use seekable::{FileRange, Look, SeekableTar};
 pub(crate) use single::SingleFile;
 pub(crate) use staged::{Received, receive};
-pub(crate) use whole::WholeStream;
+pub(crate) use whole::{WholeStream, unpacked_head};
 
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, Place, Result};
 use crate::event::Watch;
 use crate::limits::{DOCUMENT_MAX, DOCUMENTS_MAX};
-use crate::stream::{Compression, Tapped, copy};
+use crate::stream::{Compression, FileKind, Tapped, copy};
+use crate::tar_stream::Trailing;
 
 /// One of the byte strings in a container.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -104,6 +106,11 @@ pub trait Container: Send + Sync + fmt::Debug {
     /// Where a tar ended without an end-of-archive block, if it did: then more may
     /// have been meant to follow.
     fn cut_off_at(&self) -> Option<u64> {
+        None
+    }
+
+    /// What follows the end of a tar but for zeros, as far as it was looked for.
+    fn trailing(&self) -> Option<Trailing> {
         None
     }
 
@@ -183,12 +190,21 @@ pub(crate) fn is_of_archive(path: &str) -> bool {
 /// Says that a stream is something else, by its first bytes.
 pub(crate) fn not_an_image(head: &[u8]) -> Error {
     Error::NotAnImage {
+        kind: FileKind::of(head),
+        start: first_bytes(head),
+    }
+}
+
+/// Says that a stream that should be a root filesystem is something else.
+pub(crate) fn not_a_tar(head: &[u8]) -> Error {
+    Error::NotATar {
+        kind: FileKind::of(head),
         start: first_bytes(head),
     }
 }
 
 /// The first bytes of a stream, for a message.
-pub(crate) fn first_bytes(head: &[u8]) -> String {
+fn first_bytes(head: &[u8]) -> String {
     let mut start = String::new();
     for byte in head.iter().take(4) {
         let _ = write!(start, "{byte:02x} ");

@@ -8,8 +8,21 @@ use std::os::unix::fs::FileExt;
 use crate::error::{Error, Place, Result};
 use crate::format::container::index::MemberIndex;
 use crate::format::container::{Container, FileSlice, Measured, Member};
-use crate::stream::{Compression, SNIFF_LENGTH, free_range};
-use crate::tar_stream::{TarError, TarReader};
+use crate::stream::{Compression, SNIFF_LENGTH, free_range, next_data};
+use crate::tar_stream::{Tail, TarError, TarReader, Trailing};
+
+/// How much is read after the end of a tar where the time to look at it must not depend
+/// on the size of the file: far more than any writer pads a tar with.
+const TAIL_GLANCE: u64 = 4 * 1024 * 1024;
+
+/// How much of the bytes after the end of a tar is looked at. Holes cost nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// As much as writers pad a tar with.
+    Glance,
+    /// All of them.
+    Whole,
+}
 
 /// A tar whose members are read where they lie.
 #[derive(Debug)]
@@ -28,24 +41,29 @@ impl SeekableTar {
     /// The tar begins at `start` in the file.
     pub(crate) fn open(file: File, start: u64) -> Result<Self> {
         let mut faults = Vec::new();
-        let tar = Self::open_damaged(file, start, &mut faults)?;
+        let tar = Self::open_damaged(file, start, Look::Glance, &mut faults)?;
         faults.into_iter().next().map_or(Ok(tar), Err)
     }
 
     /// Looks those members up that can be; what is wrong goes to `faults`.
-    pub(crate) fn open_damaged(file: File, start: u64, faults: &mut Vec<Error>) -> Result<Self> {
+    pub(crate) fn open_damaged(
+        file: File,
+        start: u64,
+        look: Look,
+        faults: &mut Vec<Error>,
+    ) -> Result<Self> {
         let length = file.metadata()?.len() - start;
         let mut reading = &file;
         reading.seek(SeekFrom::Start(start))?;
         let mut index = MemberIndex::default();
         let mut reader = TarReader::new(reading);
-        loop {
+        let is_whole = loop {
             let member = match reader.next_member() {
                 Ok(Some(member)) => member,
-                Ok(None) => break,
+                Ok(None) => break true,
                 Err(error) => {
                     faults.push(error.into());
-                    break;
+                    break false;
                 }
             };
             let end = member.position.saturating_add(member.size);
@@ -55,15 +73,17 @@ impl SeekableTar {
                     missing: end - length,
                 };
                 faults.push(error.into());
-                break;
+                break false;
             }
-            match index.add(&member, member.position) {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(fault) => faults.push(fault),
-            }
-        }
+            faults.extend(index.add(&member, member.position).err());
+        };
         index.cut_off_at = reader.cut_off_at();
+        if is_whole {
+            // A tar without a member may be anything that begins with zeros.
+            let is_glance = look == Look::Glance && !index.is_empty();
+            let most = if is_glance { TAIL_GLANCE } else { u64::MAX };
+            index.trailing = look_after(&file, start, length, reader.into_tail(), most)?;
+        }
         let tar = Self {
             file,
             start,
@@ -144,10 +164,49 @@ impl Container for SeekableTar {
         self.index.cut_off_at
     }
 
+    fn trailing(&self) -> Option<Trailing> {
+        self.index.trailing
+    }
+
     fn paths(&self) -> Vec<&str> {
         self.index.paths()
     }
 }
+
+/// Looks at what follows the end of a tar that begins at `start` in a file and may have
+/// `length` bytes, and reads at most so many of them.
+fn look_after(
+    file: &File,
+    start: u64,
+    length: u64,
+    mut tail: Tail,
+    most: u64,
+) -> io::Result<Option<Trailing>> {
+    let mut buffer = vec![0; TAIL_BUFFER];
+    let mut left = most;
+    while left > 0 && tail.position() < length && !tail.is_decided() {
+        let position = start + tail.position();
+        let Some(data) = next_data(file, position) else {
+            break;
+        };
+        let hole = data.saturating_sub(position);
+        tail.pass(hole.min(length - tail.position()));
+        let wanted = (length - tail.position()).min(left);
+        let wanted = usize::try_from(wanted).map_or(buffer.len(), |it| it.min(buffer.len()));
+        let read = file.read_at(&mut buffer[..wanted], start + tail.position())?;
+        if read == 0 {
+            break;
+        }
+        tail.push(&buffer[..read]);
+        left -= read as u64;
+    }
+    let rest = length.saturating_sub(tail.position());
+    tail.pass(rest);
+    Ok(tail.finish())
+}
+
+/// How much of it is read at once.
+const TAIL_BUFFER: usize = 64 * 1024;
 
 /// A part of a file, read without moving the file's own position.
 #[derive(Debug)]

@@ -19,7 +19,7 @@ use crate::format::container::{
 };
 use crate::limits::MEMBERS_MAX;
 use crate::stream::{Compression, CopyError, Decoder, Hashed, SNIFF_LENGTH, Tapped, copy, hash};
-use crate::tar_stream::{Kind, Skippable, TarError, TarReader, is_tar_header};
+use crate::tar_stream::{Kind, Skippable, TarError, TarReader, Trailing, is_tar_header};
 
 /// What came through a pipe.
 #[derive(Debug)]
@@ -126,8 +126,7 @@ impl StagedTar {
         }
         tar.index.cut_off_at = reader.cut_off_at();
         // What pads the archive is taken too, or the writer would see a closed pipe.
-        let rest = &mut reader.into_inner().0;
-        io::copy(rest, &mut io::sink()).map_err(TarError::from)?;
+        tar.index.trailing = reader.trailing()?;
         let mut faults = Vec::new();
         tar.index.check_control_files(&tar, &mut faults)?;
         faults.into_iter().next().map_or(Ok(tar), Err)
@@ -236,6 +235,10 @@ impl Container for StagedTar {
 
     fn cut_off_at(&self) -> Option<u64> {
         self.index.cut_off_at
+    }
+
+    fn trailing(&self) -> Option<Trailing> {
+        self.index.trailing
     }
 
     fn paths(&self) -> Vec<&str> {

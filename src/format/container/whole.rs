@@ -3,13 +3,16 @@
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::digest::Algorithm;
 use crate::error::{Error, Place, Result};
 use crate::event::Watch;
 use crate::format::container::{Container, FileRange, FileSlice, Measured, Member};
-use crate::stream::{COPY_BUFFER, Compression, Counted, Decoder, Hashed, Tapped};
-use crate::tar_stream::{Skippable, check_tar};
+use crate::stream::{
+    COPY_BUFFER, Compression, Counted, Decoder, HEAD_LENGTH, Hashed, Leftover, Tapped,
+};
+use crate::tar_stream::{Skippable, TarError, TarSummary, check_tar};
 
 /// A tar in a file, wrapped or not, taken as the content of one layer.
 #[derive(Debug)]
@@ -20,7 +23,8 @@ pub(crate) struct WholeStream {
     /// Where the file lies if it was received, so that it may be moved.
     received: Option<PathBuf>,
     measured: Measured,
-    newest_mtime: i64,
+    summary: TarSummary,
+    leftover: Arc<Leftover>,
 }
 
 impl WholeStream {
@@ -34,10 +38,16 @@ impl WholeStream {
         watch: &Watch<'_>,
     ) -> Result<Self> {
         let file_range = Counted::new(range(&file, start)?, *watch);
-        let mut stream = Tapped::new(unpack(file_range, compression)?);
+        let stream = unpack(file_range, compression)?;
+        let leftover = stream.leftover();
+        let mut stream = Tapped::new(stream);
         stream.hash(Algorithm::Sha256).map_err(Error::Thread)?;
-        let newest_mtime = check_tar(Skippable(&mut stream))?;
         let damaged = |source| Error::unreadable(compression, source);
+        let summary =
+            check_tar(Skippable(&mut stream), |_, _| Ok(())).map_err(|error| match error {
+                TarError::Io(source) => damaged(source),
+                other => other.into(),
+            })?;
         let unpacked = stream
             .finish()
             .map_err(damaged)?
@@ -52,7 +62,8 @@ impl WholeStream {
                 stored: unpacked.clone(),
                 unpacked: Some(unpacked),
             },
-            newest_mtime,
+            summary,
+            leftover,
         })
     }
 
@@ -70,10 +81,29 @@ impl WholeStream {
         &self.measured.stored
     }
 
-    /// The greatest modification time of a member, in seconds since 1970, and 0
-    /// if none is after that.
-    pub(crate) fn newest_mtime(&self) -> i64 {
-        self.newest_mtime
+    /// What the tar is as a whole.
+    pub(crate) fn summary(&self) -> TarSummary {
+        self.summary
+    }
+
+    /// What follows the end of the compressed stream.
+    pub(crate) fn leftover(&self) -> &Leftover {
+        &self.leftover
+    }
+
+    /// The first bytes of the unpacked stream, as many as a message wants.
+    pub(crate) fn head(&self) -> Result<Vec<u8>> {
+        unpacked_head(&self.file, self.start, self.compression)
+    }
+}
+
+/// The first bytes of what a file unpacks to, as far as it can be unpacked.
+pub(crate) fn unpacked_head(file: &File, start: u64, compression: Compression) -> Result<Vec<u8>> {
+    let mut head = Vec::new();
+    let stream = unpack(range(file, start)?, compression)?;
+    match stream.take(HEAD_LENGTH).read_to_end(&mut head) {
+        Err(error) if head.is_empty() => Err(Error::unreadable(compression, error)),
+        _ => Ok(head),
     }
 }
 

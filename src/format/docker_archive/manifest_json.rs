@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Deserializer, Value};
 
 use crate::digest::Digest;
-use crate::image::{Descriptor, DocumentError, check_values};
+use crate::image::{Descriptor, DocumentError, check_values, parse_value};
 use crate::limits::DESCRIPTORS_MAX;
 
 /// An element of `manifest.json`.
@@ -76,6 +76,45 @@ pub(super) fn parse_values(bytes: &[u8]) -> Result<(Vec<Value>, bool), DocumentE
     };
     check_count("the document", elements.len())?;
     Ok((elements, !rest.trim().is_empty()))
+}
+
+/// The paths that a malformed `manifest.json` names as configs and as layers, as far as
+/// it has the shape of one: a list of images, or one image alone.
+#[derive(Debug, Default)]
+pub(super) struct NamedPaths {
+    pub(super) configs: Vec<String>,
+    pub(super) layers: Vec<String>,
+    /// Whether it is a list of nothing but null.
+    pub(super) is_null_list: bool,
+}
+
+/// Reads what can be read of a `manifest.json` whose fields have wrong types.
+pub(super) fn named_paths(bytes: &[u8]) -> NamedPaths {
+    let mut named = NamedPaths::default();
+    let Ok(value) = parse_value(bytes) else {
+        return named;
+    };
+    let elements = match &value {
+        Value::Array(elements) => elements.as_slice(),
+        element => std::slice::from_ref(element),
+    };
+    named.is_null_list = value.is_array() && elements.iter().all(Value::is_null);
+    for element in elements.iter().take(DESCRIPTORS_MAX) {
+        let texts = |name| -> Vec<String> {
+            let values = match field(element, name) {
+                Some(Value::Array(values)) => values.as_slice(),
+                Some(value) => std::slice::from_ref(value),
+                None => &[],
+            };
+            let texts = values.iter().filter_map(Value::as_str);
+            texts.map(str::to_owned).collect()
+        };
+        named.layers.extend(texts("Layers"));
+        if value.is_array() {
+            named.configs.extend(texts("Config"));
+        }
+    }
+    named
 }
 
 fn parse_element(at: usize, element: &Value) -> Result<Element, DocumentError> {
@@ -168,6 +207,34 @@ mod tests {
                 element("d.json", &[], &[])
             ]
         );
+    }
+
+    #[test]
+    fn paths_are_found_in_a_document_of_wrong_shape() {
+        for (text, configs, layers) in [
+            (r#"[{"Config":"c","Layers":"l"}]"#, vec!["c"], vec!["l"]),
+            (r#"[{"Config":null,"layers":["l",1]}]"#, vec![], vec!["l"]),
+            (
+                r#"{"Config":"c","Layers":["l","m"]}"#,
+                vec![],
+                vec!["l", "m"],
+            ),
+            (r#"{"name":"app","icons":[]}"#, vec![], vec![]),
+            ("[1]", vec![], vec![]),
+            ("[", vec![], vec![]),
+        ] {
+            let named = named_paths(text.as_bytes());
+            assert_eq!(
+                (named.configs, named.layers),
+                (
+                    configs.into_iter().map(str::to_owned).collect(),
+                    layers.into_iter().map(str::to_owned).collect(),
+                ),
+                "{text}"
+            );
+        }
+        assert!(named_paths(b"[null]").is_null_list);
+        assert!(!named_paths(b"null").is_null_list);
     }
 
     #[test]

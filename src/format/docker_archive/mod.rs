@@ -14,7 +14,7 @@ mod survey;
 mod v1;
 mod write;
 
-pub(super) use read::{DockerArchive, is_docker_archive};
+pub(super) use read::{DockerArchive, is_docker_archive, lists_images};
 pub(super) use survey::{survey_docker, survey_v1};
 pub(super) use write::docker_documents;
 
@@ -22,4 +22,4 @@ pub(super) use write::docker_documents;
 pub(super) const MANIFEST: &str = "manifest.json";
 
 /// The file that did before, and that is still written for tags.
-const REPOSITORIES: &str = "repositories";
+pub(super) const REPOSITORIES: &str = "repositories";

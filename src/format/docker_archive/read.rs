@@ -56,8 +56,22 @@ pub(in crate::format) fn is_docker_archive(container: &dyn Container) -> Result<
         // Many a program calls something else so. Whether it is broken, or another
         // thing, its neighbours tell.
         Err(DocumentError::Syntax(_)) => Ok(!is_rootfs && !is_layout(container)?),
-        Err(_) => Ok(container.paths().iter().any(|path| is_of_archive(path))),
+        Err(_) if container.paths().iter().any(|path| is_of_archive(path)) => Ok(true),
+        // Other programs write lists and objects under this name too; none of them says
+        // which of its neighbours are layers.
+        Err(_) => {
+            let named = manifest_json::named_paths(&bytes);
+            let is_there = |path: &String| matches!(container.find(path), Ok(Some(_)));
+            let names_config = !is_rootfs && named.configs.iter().any(is_there);
+            let is_null = !is_rootfs && named.is_null_list;
+            Ok(names_config || is_null || named.layers.iter().any(is_there))
+        }
     }
+}
+
+/// Whether a `manifest.json` lists images, and nothing else.
+pub(in crate::format) fn lists_images(bytes: &[u8]) -> bool {
+    manifest_json::parse(bytes).is_ok_and(|manifest| !manifest.elements.is_empty())
 }
 
 /// Whether the paths are those of a Unix system.

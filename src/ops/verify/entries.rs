@@ -1,7 +1,6 @@
 //! The entries of one layer, each looked at for itself and all of them together.
 
 use std::collections::BTreeMap;
-use std::io::BufRead;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
@@ -11,7 +10,7 @@ use crate::layer::{
     Budget, Entry, EntryFault, LayerError, LayerReader, PathError, components, display_start,
 };
 use crate::merge::{Changes, ChangesBuilder};
-use crate::tar_stream::{Skip, Skippable, TarError};
+use crate::tar_stream::{Skip, TarError};
 
 /// The longest name and path that Linux can store (`NAME_MAX`, `PATH_MAX`).
 const NAME_MAX: usize = 255;
@@ -27,6 +26,8 @@ pub(super) struct Entries {
     pub(super) faults: Vec<Fault>,
     /// What the layer changes; absent if that cannot be told.
     pub(super) changes: Option<Changes>,
+    /// Whether there are entries that cannot be taken in.
+    pub(super) has_unreadable: bool,
 }
 
 /// Of each kind of fault the first, and how many others there are.
@@ -61,8 +62,8 @@ impl Faults {
 /// # Errors
 ///
 /// Fails only if the caller wants the end, or the machine cannot read.
-pub(super) fn read_entries(
-    stream: &mut dyn BufRead,
+pub(super) fn read_entries<R: Skip>(
+    input: R,
     number: u32,
     is_gzip: bool,
     budget: &Arc<Budget>,
@@ -70,7 +71,8 @@ pub(super) fn read_entries(
 ) -> Result<Entries> {
     let mut faults = Faults::default();
     let mut builder = ChangesBuilder::new(number, budget.clone());
-    let mut reader = LayerReader::new(Skippable(stream), budget.clone());
+    let mut reader = LayerReader::new(input, budget.clone());
+    let mut has_unreadable = false;
     let is_whole = loop {
         if watch.is_interrupted() {
             return Err(Error::Interrupted);
@@ -83,6 +85,7 @@ pub(super) fn read_entries(
                 }
                 let position = reader.position();
                 if let Err(fault) = builder.add(entry, position) {
+                    has_unreadable = true;
                     note_fault(&mut faults, display_start(reader.name()), &fault);
                 }
             }
@@ -110,7 +113,10 @@ pub(super) fn read_entries(
                 }
                 break false;
             }
-            Err(LayerError::Entry { entry, fault }) => note_fault(&mut faults, entry, &fault),
+            Err(LayerError::Entry { entry, fault }) => {
+                has_unreadable = true;
+                note_fault(&mut faults, entry, &fault);
+            }
             Err(LayerError::Windows) => {
                 let code = Code::LayerWindows;
                 faults.note(code, None, code.meaning().to_owned());
@@ -135,6 +141,7 @@ pub(super) fn read_entries(
         return Ok(Entries {
             faults: faults.into_list(),
             changes: None,
+            has_unreadable: true,
         });
     }
     let is_estargz = is_gzip && builder.may_be_estargz();
@@ -158,7 +165,11 @@ pub(super) fn read_entries(
     };
     let mut faults = faults.into_list();
     faults.extend(odd);
-    Ok(Entries { faults, changes })
+    Ok(Entries {
+        faults,
+        has_unreadable: has_unreadable || changes.is_none(),
+        changes,
+    })
 }
 
 /// What engines mind in an entry that can be read.

@@ -3,7 +3,7 @@
 use crate::finding::{Code, Finding, Findings, Site};
 use crate::format::SurveyedImage;
 use crate::layer::{LayerError, display_start};
-use crate::merge::{Changes, Merge};
+use crate::merge::{BrokenLink, Changes, Merge};
 use crate::ops::verify::entries::{Faults, code_of_oddity, note_fault};
 
 /// Puts the layers of an image on top of each other, up to the first of which it is not
@@ -30,15 +30,7 @@ pub(super) fn check(
         }
         match result {
             Ok((oddities, broken)) => {
-                for link in broken {
-                    let path = display_start(link.path.as_bytes());
-                    if let Some(fault) = &link.fault {
-                        note_fault(&mut faults, path, fault);
-                    } else {
-                        let code = Code::LinkForward;
-                        faults.note(code, Some(path), code.meaning().to_owned());
-                    }
-                }
+                note_broken(&mut faults, broken);
                 for (oddity, entry, others) in oddities.into_iter() {
                     let code = code_of_oddity(oddity);
                     let site = site.at_entry(entry, others);
@@ -57,6 +49,19 @@ pub(super) fn check(
         }
         if is_over {
             break;
+        }
+    }
+}
+
+/// Notes the hard links that lead nowhere.
+pub(super) fn note_broken(faults: &mut Faults, broken: Vec<BrokenLink>) {
+    for link in broken {
+        let path = display_start(link.path.as_bytes());
+        if let Some(fault) = &link.fault {
+            note_fault(faults, path, fault);
+        } else {
+            let code = Code::LinkForward;
+            faults.note(code, Some(path), code.meaning().to_owned());
         }
     }
 }

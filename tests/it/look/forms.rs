@@ -316,8 +316,8 @@ fn several_inputs_are_listed_together_and_one_that_fails_does_not_stop_the_other
     assert_eq!(output.code, Some(1));
     assert_eq!(
         output.stderr,
-        "error: cannot read `bad.tar`\n  caused by: it is not an image: it begins with \
-         `6e 6f 20 61`; a docker archive, an OCI layout or a tar was expected\n\
+        "error: cannot read `bad.tar`\n  caused by: it is not an image: it looks like \
+         a text file; a docker archive, an OCI layout or a tar was expected\n\
          error: cannot read `gone.tar`\n  \
          caused by: No such file or directory (os error 2)\n"
     );

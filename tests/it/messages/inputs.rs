@@ -89,12 +89,12 @@ fn inputs_that_are_no_images() {
             case(
                 "\x7fELF and so on",
                 TO_LAYOUT,
-                "error: cannot read `in.tar`\n  caused by: it is not an image: it begins with `7f 45 4c 46`; a docker archive, an OCI layout or a tar was expected\n",
+                "error: cannot read `in.tar`\n  caused by: it is not an image: it looks like an ELF executable; a docker archive, an OCI layout or a tar was expected\n",
             ),
             case(
                 Codec::Gzip.compress(b"just text"),
                 TO_ARCHIVE,
-                "error: cannot read `in.tar`\n  caused by: it is not an image: it begins with `6a 75 73 74`; a docker archive, an OCI layout or a tar was expected\n",
+                "error: cannot read `in.tar`\n  caused by: it is not an image: it looks like a text file; a docker archive, an OCI layout or a tar was expected\n",
             ),
             case(
                 tar[..700].to_vec(),

@@ -90,7 +90,7 @@ fn what_cannot_be_shown() {
         b"no archive",
         &["images", "in.tar"],
         1,
-        "error: cannot read `in.tar`\n  caused by: it is not an image: it begins with `6e 6f 20 61`; a docker archive, an OCI layout or a tar was expected\n",
+        "error: cannot read `in.tar`\n  caused by: it is not an image: it looks like a text file; a docker archive, an OCI layout or a tar was expected\n",
     );
 }
 

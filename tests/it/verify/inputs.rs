@@ -114,7 +114,7 @@ fn what_is_no_archive_is_an_error() {
         "not an archive, and long enough to be one\n".repeat(50),
     );
     sandbox.run(&["verify", "text"]).fails(
-        "error: cannot read `text`\n  caused by: it is not an image: it begins with `6e 6f 74 20`; a docker archive, an OCI layout or a tar was expected\n",
+        "error: cannot read `text`\n  caused by: it is not an image: it looks like a text file; a docker archive, an OCI layout or a tar was expected\n",
     );
     sandbox.write("empty", "");
     sandbox
@@ -143,6 +143,27 @@ fn a_cut_archive_tells_all_that_is_gone() {
         assert!(found[0].starts_with("error[archive-damaged] "), "{found:?}");
         let gone = "error[manifest-missing] neither `manifest.json` nor `index.json` is there";
         assert!(found.contains(&gone.to_owned()), "{found:?}");
+    }
+}
+
+/// A frame of some bytes whose header asks for a window of 1 GiB, as `zstd --long=30` does.
+#[test]
+fn a_window_beyond_the_limit_is_no_damage() {
+    let frame = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xa0, 0x01, 0x00, 0x00];
+    let mut image = make::Image::new(&["app:1"], &["file a 1"]);
+    image.layers = vec![frame.to_vec()];
+    let sandbox = Sandbox::new();
+    sandbox.write("in.tar", make::tar(&make::docker(&[image])));
+    let limit = "its zstd stream takes more to unpack than is accepted";
+    let window = "its window has more than 134217728 bytes, which is the most that is accepted";
+    let found = found(&sandbox.run(&["verify", "in.tar"]));
+    let expected = format!("error[compression-limit] layer 1 of 1 of `app:1`: {limit}: {window}");
+    assert!(found.contains(&expected), "{found:?}");
+    sandbox.write("in.zst", frame);
+    for command in [&["images", "in.zst"][..], &["import", "in.zst", "out"]] {
+        sandbox.run(command).fails(&format!(
+            "error: cannot read `in.zst`\n  caused by: {limit}\n  caused by: {window}\n  hint: compress it anew: `zstd -dc --long=31 FILE | zstd -o NEW`\n"
+        ));
     }
 }
 

@@ -1,0 +1,179 @@
+//! Archives of images in places where no reader finds them: below a folder, or packed
+//! into another tar.
+//!
+//! A root filesystem may hold such files, too: that of a Docker host does, and so does a
+//! source tree with its test data. So a tar is one of these only if there is no file
+//! in it besides.
+
+use std::io::{BufReader, Read};
+
+use crate::error::{Error, Result};
+use crate::format::container::{Container, FileSlice, Member, find_document, is_of_archive};
+use crate::format::docker_archive::{MANIFEST, REPOSITORIES, lists_images};
+use crate::format::oci_layout::{INDEX, MARKER};
+use crate::limits::DOCUMENT_MAX;
+use crate::stream::{COPY_BUFFER, Compression, Decoder, SNIFF_LENGTH};
+use crate::tar_stream::{Kind, Section, Skip, Skippable, TarError, TarReader};
+
+/// So many folders and files are looked at; a tar with more of them is no mistake.
+const IMAGES_MAX: usize = 64;
+
+const DOCKER_ARCHIVE: &str = "a docker archive";
+const OCI_LAYOUT: &str = "an OCI layout";
+
+/// Refuses a tar in which all files are those of images, though it is none itself.
+/// `is_archive` tells whether a member is an archive of images.
+///
+/// # Errors
+///
+/// Fails if it is so, or if a document cannot be read.
+pub(super) fn refuse_misplaced(
+    container: &dyn Container,
+    is_archive: &mut dyn FnMut(&Member) -> Result<bool>,
+) -> Result<()> {
+    let paths = container.paths();
+    refuse_folders(container, &paths)?;
+    let mut files = Vec::new();
+    for path in paths {
+        match container.find(path) {
+            Ok(Some(member)) if member.path == path => files.push(member),
+            // A folder.
+            Ok(None) => {}
+            // A link: archives of images are not packed with such.
+            Ok(Some(_)) | Err(_) => return Ok(()),
+        }
+    }
+    files.sort_by_key(|member| member.position);
+    if files.len() > IMAGES_MAX {
+        return Ok(());
+    }
+    for member in &files {
+        if !is_archive(member)? {
+            return Ok(());
+        }
+    }
+    match files.first() {
+        Some(first) => Err(Error::ImageInside {
+            file: first.path.clone(),
+            others: files.len() - 1,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a tar whose files all lie in folders that are archives of images.
+fn refuse_folders(container: &dyn Container, paths: &[&str]) -> Result<()> {
+    let mut folders: Vec<(&str, &'static str)> = Vec::new();
+    for path in paths {
+        let Some((folder, name)) = path.rsplit_once('/') else {
+            continue;
+        };
+        if ![MANIFEST, MARKER, REPOSITORIES].contains(&name) {
+            continue;
+        }
+        if folders.iter().any(|(known, _)| *known == folder) {
+            continue;
+        }
+        if let Some(kind) = kind_of_folder(container, folder, paths)? {
+            folders.push((folder, kind));
+        }
+        if folders.len() > IMAGES_MAX {
+            return Ok(());
+        }
+    }
+    let Some((folder, kind)) = folders.first().copied() else {
+        return Ok(());
+    };
+    let is_below = |path: &str| {
+        let rest = folders.iter().map(|(folder, _)| path.strip_prefix(folder));
+        rest.flatten().any(|rest| rest.starts_with('/'))
+    };
+    for path in paths {
+        if !is_below(path) && !matches!(container.find(path), Ok(None)) {
+            return Ok(());
+        }
+    }
+    Err(Error::ImageBelow {
+        kind,
+        folder: folder.to_owned(),
+    })
+}
+
+/// What the files in a folder are, if they are an archive of images.
+fn kind_of_folder(
+    container: &dyn Container,
+    folder: &str,
+    paths: &[&str],
+) -> Result<Option<&'static str>> {
+    let in_folder = |name: &str| format!("{folder}/{name}");
+    let document = |name| match find_document(container, &in_folder(name)) {
+        Err(Error::LinkBroken { .. } | Error::DocumentTooLarge { .. }) => Ok(None),
+        other => other,
+    };
+    if document(MANIFEST)?.is_some_and(|bytes| lists_images(&bytes)) {
+        return Ok(Some(DOCKER_ARCHIVE));
+    }
+    if document(MARKER)?.is_some() && document(INDEX)?.is_some() {
+        return Ok(Some(OCI_LAYOUT));
+    }
+    let is_v1 = |path: &&str| {
+        let rest = path.strip_prefix(folder);
+        let rest = rest.and_then(|rest| rest.strip_prefix('/'));
+        rest.is_some_and(|rest| is_of_archive(rest) && rest.ends_with("/layer.tar"))
+    };
+    let has_repositories = document(REPOSITORIES)?.is_some();
+    Ok((has_repositories && paths.iter().any(is_v1)).then_some(DOCKER_ARCHIVE))
+}
+
+/// Whether a member is an archive of images. One that lies in a file as it is costs
+/// its headers alone; any other is unpacked.
+pub(super) fn is_image_member(container: &dyn Container, member: &Member) -> Result<bool> {
+    let is_plain = container.compression(member)? == Compression::None;
+    if let (true, Some(slice)) = (is_plain, container.slice(member)?) {
+        let FileSlice { file, start, size } = slice;
+        let section = Section::new(file, start, size);
+        return Ok(has_image(section).unwrap_or(false));
+    }
+    Ok(is_image_stream(&mut container.open(member)?))
+}
+
+/// Whether a stream is an archive of images. What cannot be read is none.
+pub(super) fn is_image_stream(stream: &mut dyn Read) -> bool {
+    let mut start = Vec::new();
+    if (&mut *stream)
+        .take(SNIFF_LENGTH as u64)
+        .read_to_end(&mut start)
+        .is_err()
+    {
+        return false;
+    }
+    let compression = Compression::sniff(&start);
+    let stream = BufReader::with_capacity(COPY_BUFFER, start.chain(stream));
+    let decoder = Decoder::new(compression, stream);
+    decoder.is_ok_and(|decoder| has_image(Skippable(decoder)).unwrap_or(false))
+}
+
+/// Whether the documents of an image are at the root of a tar.
+fn has_image(input: impl Skip) -> Result<bool, TarError> {
+    let mut reader = TarReader::new(input);
+    while let Some(member) = reader.next_member()? {
+        let path = String::from_utf8_lossy(&member.path);
+        let path = path.trim_start_matches("./");
+        if member.kind != Kind::File || member.size > DOCUMENT_MAX {
+            continue;
+        }
+        match path {
+            MARKER => return Ok(true),
+            MANIFEST => {
+                let mut bytes = Vec::new();
+                reader.read_to_end(&mut bytes)?;
+                if lists_images(&bytes) {
+                    return Ok(true);
+                }
+            }
+            path if is_of_archive(path) && path.ends_with("/json") => return Ok(true),
+            _ => {}
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,104 @@
+//! The entries of a root filesystem that becomes an image, judged as those of a layer.
+
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::event::{Warning, Watch};
+use crate::finding::{Code, Severity, Site};
+use crate::layer::{Budget, LayerError};
+use crate::merge::Merge;
+use crate::ops::verify::entries::{Fault, Faults, note_fault, read_entries};
+use crate::ops::verify::stack::note_broken;
+use crate::tar_stream::Skip;
+
+/// Errors of `verify` that some engines mind, and others, current ones among them, do not.
+const TAKEN_BY_SOME: [Code; 2] = [Code::EntryTwice, Code::WhiteoutAndEntry];
+
+/// What was found in the tar of a root filesystem.
+#[derive(Debug)]
+pub(in crate::ops) struct BareTar {
+    faults: Vec<Fault>,
+    /// Whether all of it can be read, so that it can be written anew.
+    is_readable: bool,
+}
+
+impl BareTar {
+    /// Reads all entries. Memory is one record for each.
+    ///
+    /// # Errors
+    ///
+    /// Fails only if the caller wants the end, or the machine cannot read.
+    pub(in crate::ops) fn read(input: impl Skip, watch: &Watch<'_>) -> Result<Self> {
+        let budget = Arc::new(Budget::default());
+        let entries = read_entries(input, 0, false, &budget, watch)?;
+        let mut faults = entries.faults;
+        let mut is_readable = !entries.has_unreadable;
+        if let Some(changes) = entries.changes {
+            let mut more = Faults::default();
+            match Merge::new().put_checked(changes) {
+                Ok((_, broken)) => {
+                    is_readable &= broken.is_empty();
+                    note_broken(&mut more, broken);
+                }
+                Err(LayerError::Entry { entry, fault }) => {
+                    is_readable = false;
+                    note_fault(&mut more, entry, &fault);
+                }
+                Err(_) => is_readable = false,
+            }
+            faults.extend(more.into_list());
+        }
+        // That the end is missing is told of the whole tar.
+        faults.retain(|(code, _, _)| *code != Code::TarEndMissing);
+        faults.sort_by_key(|(code, _, _)| code.severity());
+        Ok(Self {
+            faults,
+            is_readable,
+        })
+    }
+
+    /// Refuses what every engine refuses, and warns of what some do.
+    ///
+    /// # Errors
+    ///
+    /// Fails at the first entry that no engine takes.
+    pub(in crate::ops) fn refuse(&self, watch: &Watch<'_>) -> Result<()> {
+        let is_fatal = |(code, _, _): &&Fault| {
+            code.severity() == Severity::Error && !TAKEN_BY_SOME.contains(code)
+        };
+        match self.faults.iter().find(is_fatal) {
+            Some(fault) => Err(Error::EntryUnfit {
+                fault: text(fault),
+                is_readable: self.is_readable,
+            }),
+            None => {
+                self.warn(watch);
+                Ok(())
+            }
+        }
+    }
+
+    /// Warns of what an engine refuses, or takes for something else.
+    pub(in crate::ops) fn warn(&self, watch: &Watch<'_>) {
+        for fault in &self.faults {
+            if fault.0.severity() != Severity::Note {
+                watch.warn(Warning::EntryUnfit {
+                    fault: text(fault),
+                    is_readable: self.is_readable,
+                });
+            }
+        }
+    }
+}
+
+/// A fault and what follows from it.
+fn text((code, entry, message): &Fault) -> String {
+    let consequence = code.consequence();
+    match entry {
+        Some((entry, others)) => {
+            let site = Site::input().at_entry(entry.clone(), *others);
+            format!("{site}: {message}; {consequence}")
+        }
+        None => format!("{message}; {consequence}"),
+    }
+}
