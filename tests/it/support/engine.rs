@@ -302,7 +302,7 @@ impl Loaded {
     /// Has the machine's engine load an archive from its standard input.
     #[track_caller]
     pub(crate) fn load(archive: &[u8], tags: &[String]) -> Self {
-        Docker::Machine.load(archive, tags)
+        Self::try_load(archive, tags).unwrap_or_else(|stderr| panic!("docker load: {stderr}"))
     }
 
     /// Has the machine's engine load an archive, which it may refuse; then returns what it says.
