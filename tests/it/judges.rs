@@ -4,5 +4,6 @@
 //! Each is asked in every version that is found: that of this machine, and today's.
 
 mod docker;
+mod stale;
 mod tools;
 mod written;

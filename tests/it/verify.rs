@@ -4,6 +4,7 @@ mod documents;
 mod engine;
 mod entries;
 mod inputs;
+mod truth;
 
 use crate::support::make::{self, Image, Member};
 use crate::support::sandbox::{Output, Sandbox};

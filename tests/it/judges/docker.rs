@@ -281,7 +281,6 @@ fn what_docker_saves_becomes_a_layout_and_loads_again() {
         };
         save(&["convert", "-", "oci:out"]).run().silent();
         let layout = own::layout(&sandbox.path("out"));
-        own::assert_names(&layout, &[]);
         assert_eq!(facts(&layout.host_images()), [made.facts()], "{engine:?}");
 
         let again = save(&["convert", "-", "-"]).run().data("");
@@ -321,5 +320,36 @@ fn docker_loads_what_the_tests_make() {
             assert_is(engine, &seen[0], &image, &format!("{engine:?}"));
             assert_eq!(seen[0].tags, tags);
         }
+    }
+}
+
+/// The engine makes the same of a rootfs tar as of what `import` makes of it.
+#[test]
+fn docker_sees_in_an_import_what_it_imports_itself() {
+    for engine in Docker::found("docker_sees_in_an_import_what_it_imports_itself") {
+        let _alone = engine.alone();
+        let sandbox = Sandbox::new();
+        sandbox.write("in.tar", fixture("docker20__edge-export.tar"));
+        let tags = [(); 2].map(|()| format!("{}:1", unique()));
+        let change = ["--change", "CMD [\"/e\", \"a\"]", "--change", "ENV A=1 B=2"];
+        let input = sandbox.path("in.tar");
+        let input = input.to_str().expect("a plain path");
+        let _theirs = Loaded::names(engine, &tags[..1]);
+        drop(engine.run(&[&["import"], &change[..], &[input, &tags[0]]].concat()));
+        let arguments = ["--tag", &tags[1], "in.tar", "docker-archive:out"];
+        let run = sandbox.run(&[&["import"], &change[..], &arguments].concat());
+        drop(run.warnings());
+        let _ours = engine.load(&sandbox.read("out"), &tags[1..]);
+        let [theirs, ours] = tags.each_ref().map(|it| engine.see(it));
+        let what = format!("{engine:?}");
+        assert_eq!(ours.tags, [tags[1].as_str()], "{what}");
+        assert_eq!(ours.diff_ids(), theirs.diff_ids(), "{what}");
+        for field in ["Architecture", "Os", "Config", "Author"] {
+            let [ours, theirs] = [&ours, &theirs].map(|it| &it.facts[field]);
+            assert_eq!(ours, theirs, "{what}: {field}");
+        }
+        let trees = [&theirs, &ours].map(|it| without_placeholders(&it.tree));
+        let difference = difference(&trees[0], &trees[1], Strictness::All);
+        assert!(difference.is_empty(), "{what}:\n{difference}");
     }
 }

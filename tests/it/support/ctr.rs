@@ -23,6 +23,11 @@ impl Ctr {
         None
     }
 
+    /// The name of the namespace.
+    pub(crate) fn namespace(&self) -> &str {
+        &self.0
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Place::Today.command("ctr");
         command.args(["--address", "/run/restow/containerd.sock"]);

@@ -9,9 +9,10 @@ use std::thread;
 
 use serde_json::{Value, json};
 
+use super::api::Api;
 use super::image::{strings, text};
 use super::naive::{Tree, replay};
-use super::tools::{Place, skip, succeed};
+use super::tools::{Place, root, skip, succeed};
 
 /// A repository that no other test, and no other run of the tests, uses.
 pub(crate) fn unique() -> String {
@@ -105,6 +106,16 @@ impl Docker {
     #[track_caller]
     pub(crate) fn run(self, arguments: &[&str]) -> Vec<u8> {
         succeed(&mut self.command(arguments))
+    }
+
+    /// The engine by its socket.
+    pub(crate) fn api(self) -> Api {
+        let name = match self {
+            Self::Machine => return Api("/var/run/docker.sock".into()),
+            Self::Classic => "classic",
+            Self::Containerd => "containerd",
+        };
+        Api(Path::new(&root()).join(format!("run/{name}.sock")))
     }
 
     /// One user of the engine's store at a time: images of the same id would mix.
@@ -291,7 +302,7 @@ impl Loaded {
     /// Has the machine's engine load an archive from its standard input.
     #[track_caller]
     pub(crate) fn load(archive: &[u8], tags: &[String]) -> Self {
-        Docker::Machine.load(archive, tags)
+        Self::try_load(archive, tags).unwrap_or_else(|stderr| panic!("docker load: {stderr}"))
     }
 
     /// Has the machine's engine load an archive, which it may refuse; then returns what it says.

@@ -104,11 +104,7 @@ pub(crate) fn assert_kept(source: &Store, from: Format, output: &Path, to: Forma
             let expected = source.docker_images();
             let layout = own::layout(output);
             assert_same(&expected, &layout.images_of(&expected));
-            // What is a layout as well has types of its own.
-            match source.get("oci-layout") {
-                None => own::assert_names_and_types(&layout, &repo_tags(source)),
-                Some(_) => own::assert_names(&layout, &repo_tags(source)),
-            }
+            own::assert_names_and_types(&layout, &repo_tags(source));
             match oci_part(source) {
                 Some(beside) => assert_documents(&beside, &layout),
                 None => {

@@ -3,6 +3,7 @@
 //! Nothing here uses the library of this crate. The judge must not make the
 //! same mistakes as the judged.
 
+pub(crate) mod api;
 pub(crate) mod canonical;
 pub(crate) mod codec;
 pub(crate) mod commands;
@@ -16,6 +17,7 @@ pub(crate) mod layer;
 pub(crate) mod listing;
 pub(crate) mod make;
 pub(crate) mod naive;
+pub(crate) mod odd;
 pub(crate) mod own;
 pub(crate) mod podman;
 pub(crate) mod random;

@@ -59,7 +59,7 @@ impl Place {
 }
 
 /// The root of today's engines and tools, as `.ci/engines` knows it.
-fn root() -> String {
+pub(crate) fn root() -> String {
     std::env::var("RESTOW_ENGINES").unwrap_or_else(|_| "/opt/restow-sid".to_owned())
 }
 

@@ -1,15 +1,14 @@
-//! The Docker engine as judge: what `verify` says that it refuses, it refuses, and what
-//! `verify` calls sound, it loads.
+//! Docker engines as judges: what `verify` says that they refuse, they refuse, and what
+//! `verify` calls sound, they load.
 
 use serde_json::{Value, json};
 
 use super::edit_json;
-use crate::support::engine::{Loaded, unique};
+use crate::support::engine::{Docker, unique};
 use crate::support::entry::{Entry, Kind, entries};
 use crate::support::layer::{Dialect, header, member, set, tar};
 use crate::support::make::{self, Image, Member};
 use crate::support::sandbox::Sandbox;
-use crate::support::tools;
 
 /// A layer that no other test has: an engine that has a layer does not look at it again.
 fn layer(words: &str, salt: &str) -> Vec<u8> {
@@ -44,10 +43,16 @@ fn of_type(flag: u8, salt: &str) -> Vec<u8> {
 #[test]
 fn the_engine_refuses_what_is_said_to_be_refused() {
     let name = "the_engine_refuses_what_is_said_to_be_refused";
-    if !tools::has_engine() {
-        return tools::skip(name, "no Docker engine was found");
+    for engine in [Docker::Machine, Docker::Classic] {
+        if engine.answers(name) {
+            assert_refused(engine);
+        }
     }
-    let _alone = tools::exclusive();
+}
+
+#[track_caller]
+fn assert_refused(engine: Docker) {
+    let _alone = engine.alone();
     // What odd whiteouts do depends on the storage driver.
     let stacks = [
         ("sound", "a/ a/b=1 c=>a/b | .wh.c | a/ a/.wh..wh..opq", ""),
@@ -117,8 +122,8 @@ fn the_engine_refuses_what_is_said_to_be_refused() {
             format!("{tag}:1"),
             id.expect("there is a config").to_owned(),
         ];
-        let loaded = Loaded::try_load(&archive, &names);
-        assert_eq!(loaded.is_ok(), code.is_empty(), "{name}");
+        let loaded = engine.try_load(&archive, &names);
+        assert_eq!(loaded.is_ok(), code.is_empty(), "{engine:?}: {name}");
     }
 }
 

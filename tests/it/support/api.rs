@@ -1,0 +1,82 @@
+//! A Docker engine by its socket, where starting its client for each request would take too long.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+
+/// The socket of an engine.
+#[derive(Debug)]
+pub(crate) struct Api(pub(crate) PathBuf);
+
+/// What an engine makes of an archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Truth {
+    /// It refuses the archive, with these words.
+    Refused(String),
+    /// It loads the image, and can save it again.
+    Loaded,
+    /// It loads the image, and cannot save it: what its layers say is not what became of them.
+    Unsaved(String),
+    /// It is content with the archive, and has no image of it.
+    Nothing,
+}
+
+impl Api {
+    /// Has the engine load an archive with an image of this tag or id, save it again, and forget it.
+    #[track_caller]
+    pub(crate) fn try_image(&self, archive: &[u8], tag: &str, id: &str) -> Truth {
+        let (status, said) = self.request("POST", "/images/load?quiet=1", archive);
+        let said = String::from_utf8_lossy(&said).into_owned();
+        let truth = if status != 200 || said.contains("\"error\"") {
+            Truth::Refused(said.trim().to_owned())
+        } else {
+            // Odd documents may have taken away the tag, or led to another image.
+            let mut saved = self.request("GET", &format!("/images/{tag}/get"), b"");
+            if saved.0 == 404 {
+                saved = self.request("GET", &format!("/images/{id}/get"), b"");
+            }
+            let mut names = saved.1.windows(13);
+            match saved.0 {
+                404 => Truth::Nothing,
+                200 if names.any(|it| it == b"manifest.json") => Truth::Loaded,
+                _ => {
+                    let end = saved.1.len().saturating_sub(300);
+                    Truth::Unsaved(String::from_utf8_lossy(&saved.1[end..]).into_owned())
+                }
+            }
+        };
+        // Some are stored before they are refused.
+        for name in [tag, id] {
+            drop(self.request("DELETE", &format!("/images/{name}?force=1"), b""));
+        }
+        truth
+    }
+
+    /// The status and the body of an answer; no status where the engine hangs up.
+    #[track_caller]
+    fn request(&self, method: &str, target: &str, body: &[u8]) -> (u16, Vec<u8>) {
+        let mut stream = UnixStream::connect(&self.0).expect("the engine answers");
+        // As of HTTP 1.0, an answer ends where the connection does.
+        let head = format!(
+            "{method} /v1.41{target} HTTP/1.0\r\nHost: docker\r\nContent-Type: application/x-tar\r\n\
+             Content-Length: {}\r\n\r\n",
+            body.len()
+        );
+        // An engine that has seen enough does not read on.
+        let _ = stream
+            .write_all(head.as_bytes())
+            .and_then(|()| stream.write_all(body));
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        let end = answer.windows(4).position(|it| it == b"\r\n\r\n");
+        let Some(end) = end else {
+            return (0, b"the engine hangs up".to_vec());
+        };
+        let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+        let status = head.split(' ').nth(1).and_then(|it| it.parse().ok());
+        (
+            status.expect("an answer has a status"),
+            answer.split_off(end + 4),
+        )
+    }
+}
