@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::digest::DiffId;
 use crate::image::json::{DocumentError, Node};
 use crate::image::time::{Instant, parse_rfc3339};
-use crate::image::{Document, Platform, View};
+use crate::image::{Document, Platform, View, types};
 use crate::limits::DESCRIPTORS_MAX;
 
 /// An image config, OCI's or Docker's: the same document but for further fields.
@@ -31,6 +31,10 @@ impl View for Config {
                 .map(|node| node.digest().map(DiffId))
                 .collect::<Result<_, _>>()?,
         })
+    }
+
+    fn fix_keys(value: &mut Value) {
+        types::CONFIG.fix_keys(value);
     }
 }
 

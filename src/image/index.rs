@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::image::json::{DocumentError, Node};
-use crate::image::{Descriptor, View, media_type};
+use crate::image::{Descriptor, View, media_type, types};
 use crate::limits::DESCRIPTORS_MAX;
 
 /// An OCI image index, or a Docker manifest list.
@@ -44,6 +44,10 @@ impl View for Index {
                 .collect::<Result<_, _>>()?,
             subject: subject(&root)?,
         })
+    }
+
+    fn fix_keys(value: &mut Value) {
+        types::MANIFEST_OR_INDEX.fix_keys(value);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Everything is read, and all that is wrong is said.
 
+mod causes;
 mod entries;
 mod stack;
 
@@ -22,6 +23,7 @@ use crate::ops::Context;
 use crate::ops::job::Job;
 use crate::ops::parallel::{STREAMS_MAX, in_parallel};
 use crate::ops::verified::{hashes, look_into, open};
+use crate::ops::verify::causes::without_consequences;
 use crate::ops::verify::entries::{Entries, Fault, read_entries};
 use crate::stream::{Compression, copy};
 
@@ -122,7 +124,7 @@ impl<'a> Verifier<'a> {
             images: self.survey.images.len(),
             layers,
             size: self.size,
-            findings: self.findings.into_sorted(),
+            findings: without_consequences(self.findings.into_sorted()),
         })
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Deserializer, Value};
 
-use crate::image::{Descriptor, DocumentError, check_values};
+use crate::image::{Descriptor, DocumentError, json_text};
 use crate::limits::DESCRIPTORS_MAX;
 
 /// An element of `manifest.json`.
@@ -33,26 +33,31 @@ pub(super) struct ManifestJson {
 /// As in Docker, which decodes it into a Go struct: keys in any case, null for
 /// an empty list, other keys ignored, and bytes behind the value too.
 pub(super) fn parse(bytes: &[u8]) -> Result<ManifestJson, DocumentError> {
-    let (elements, has_trailing_bytes) = parse_each(bytes)?;
+    let parsed = parse_each(bytes)?;
     Ok(ManifestJson {
-        elements: elements.into_iter().collect::<Result<_, _>>()?,
-        has_trailing_bytes,
+        elements: parsed.elements.into_iter().collect::<Result<_, _>>()?,
+        has_trailing_bytes: parsed.has_trailing_bytes,
     })
 }
 
-/// The elements of `manifest.json` each for itself, and whether bytes follow.
-pub(super) type Elements = (Vec<Result<Element, DocumentError>>, bool);
+/// `manifest.json`, its elements each for itself.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    pub(super) elements: Vec<Result<Element, DocumentError>>,
+    pub(super) has_trailing_bytes: bool,
+    /// The JSON.
+    pub(super) value: Value,
+}
 
 /// Reads `manifest.json`, of which an element may be malformed, and others not.
-pub(super) fn parse_each(bytes: &[u8]) -> Result<Elements, DocumentError> {
-    let text = String::from_utf8_lossy(bytes);
-    check_values(&text)?;
+pub(super) fn parse_each(bytes: &[u8]) -> Result<Parsed, DocumentError> {
+    let text = json_text(bytes)?;
     let mut values = Deserializer::from_str(&text).into_iter::<Value>();
     let value = match values.next() {
         Some(value) => value?,
         None => serde_json::from_str(&text)?,
     };
-    let rest = &text[values.byte_offset()..];
+    let has_trailing_bytes = !text[values.byte_offset()..].trim().is_empty();
     let elements = match &value {
         Value::Null => &Vec::new(),
         Value::Array(elements) => elements,
@@ -65,7 +70,11 @@ pub(super) fn parse_each(bytes: &[u8]) -> Result<Elements, DocumentError> {
     // Each becomes a descriptor where an index lists the images.
     let tags = elements.iter().flatten().map(|element| element.tags.len());
     check_count("RepoTags", tags.sum())?;
-    Ok((elements, !rest.trim().is_empty()))
+    Ok(Parsed {
+        elements,
+        has_trailing_bytes,
+        value,
+    })
 }
 
 fn parse_element(at: usize, element: &Value) -> Result<Element, DocumentError> {

@@ -2,28 +2,63 @@
 
 use serde_json::Value;
 
+use crate::digest::{Algorithm, DiffId};
 use crate::finding::Code;
-use crate::image::{Config, parse_time};
+use crate::image::Config;
+use crate::image::types::{self, Type, WrongField};
 
 /// As many layers the graph drivers of Docker can stack: 128 that overlay2 takes, less
 /// what a container needs (measured: 125 load, 126 do not).
 const LAYERS_MAX: usize = 125;
 
-/// What is wrong with a config, of which `layers` is the number of layers that the
+/// The fields of a config that have another type than Go readers decode them into.
+pub(super) fn wrong_types(value: &Value) -> Vec<(Code, String)> {
+    let wrong = types::CONFIG.wrong_fields(value, "");
+    let fault = |field: WrongField<'_>| match (field.expected, field.value) {
+        (Type::Time, value) => {
+            let message = format!("`{}` is {value}", field.path);
+            (Code::CreatedInvalid, message)
+        }
+        (Type::Command, Value::String(_)) => {
+            let message = format!("`{}` is a string", field.path);
+            (Code::CommandText, message)
+        }
+        _ => (Code::ConfigInvalid, field.to_string()),
+    };
+    wrong.into_iter().map(fault).collect()
+}
+
+/// What else is wrong with a config, of which `layers` is the number of layers that the
 /// image has.
-pub(super) fn check(value: &Value, config: &Config, layers: usize) -> Vec<(Code, String)> {
+pub(super) fn check(
+    value: &Value,
+    config: &Config,
+    layers: usize,
+    is_for_docker: bool,
+) -> Vec<(Code, String)> {
     let mut faults = Vec::new();
     let diff_ids = config.diff_ids.len();
     if layers != diff_ids {
         let message = format!("it has {layers} layers, and its config has {diff_ids} diff_ids");
         faults.push((Code::LayerCount, message));
     }
+    // The specification allows others, and no engine computes them.
+    let is_other = |DiffId(digest): &DiffId| digest.algorithm() != Algorithm::Sha256;
+    if let Some(at) = config.diff_ids.iter().position(is_other) {
+        let message = format!("`rootfs.diff_ids[{at}]` is not a sha256 digest");
+        faults.push((Code::ConfigInvalid, message));
+    }
     if layers > LAYERS_MAX {
         let message = format!("it has {layers} layers, and {LAYERS_MAX} are the most");
-        faults.push((Code::TooManyLayers, message));
+        let code = if is_for_docker {
+            Code::LayersRefused
+        } else {
+            Code::TooManyLayers
+        };
+        faults.push((code, message));
     }
     let kind = &value["rootfs"]["type"];
-    if kind != "layers" {
+    if kind != "layers" && (kind.is_null() || kind.is_string()) {
         faults.push((Code::RootfsType, format!("`rootfs.type` is {kind}")));
     }
     match &config.platform {
@@ -31,33 +66,28 @@ pub(super) fn check(value: &Value, config: &Config, layers: usize) -> Vec<(Code,
             Code::PlatformMissing,
             Code::PlatformMissing.meaning().to_owned(),
         )),
-        Some(platform) if !matches!(platform.os.as_str(), "linux" | "windows") => {
-            faults.push((Code::OsUnusual, format!("it is for `{}`", platform.os)));
+        // Windows has images of its own, which a layout may be meant for.
+        Some(platform) => {
+            let message = format!("it is for `{}`", platform.os);
+            match platform.os.as_str() {
+                "linux" => {}
+                // What is said in another case is taken by all but Docker 20.10.
+                os if is_for_docker && !os.eq_ignore_ascii_case("linux") => {
+                    faults.push((Code::OsRefused, message));
+                }
+                "windows" => {}
+                _ => faults.push((Code::OsUnusual, message)),
+            }
         }
-        Some(_) => {}
     }
-    check_time(&value["created"], "created", &mut faults);
     check_history(&value["history"], diff_ids, &mut faults);
     faults
 }
 
 fn check_history(history: &Value, diff_ids: usize, faults: &mut Vec<(Code, String)>) {
-    let entries = match history {
-        Value::Null => return,
-        Value::Array(entries) => entries,
-        _ => {
-            faults.push((Code::ConfigInvalid, "`history` is not a list".to_owned()));
-            return;
-        }
+    let Value::Array(entries) = history else {
+        return;
     };
-    for (at, entry) in entries.iter().enumerate() {
-        if entry.is_object() {
-            check_time(&entry["created"], &format!("history[{at}].created"), faults);
-        } else if !entry.is_null() {
-            let message = format!("`history[{at}]` is not an object");
-            faults.push((Code::ConfigInvalid, message));
-        }
-    }
     let told = entries.iter().filter(|entry| entry["empty_layer"] != true);
     let told = told.count();
     let message = format!("its history tells of {told} layers, and it has {diff_ids}");
@@ -65,16 +95,5 @@ fn check_history(history: &Value, diff_ids: usize, faults: &mut Vec<(Code, Strin
         faults.push((Code::HistoryCount, message));
     } else if told < diff_ids && told > 0 {
         faults.push((Code::HistoryShort, message));
-    }
-}
-
-fn check_time(value: &Value, field: &str, faults: &mut Vec<(Code, String)>) {
-    let is_time = match value {
-        Value::Null => true,
-        Value::String(text) => parse_time(text).is_some(),
-        _ => false,
-    };
-    if !is_time {
-        faults.push((Code::CreatedInvalid, format!("`{field}` is {value}")));
     }
 }

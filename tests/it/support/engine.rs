@@ -71,6 +71,24 @@ pub(crate) fn save(tag: &str) -> Vec<u8> {
     tool("docker", &["save", tag])
 }
 
+/// Whether the engine keeps its images in containerd's store.
+pub(crate) fn is_containerd() -> bool {
+    let status = tool("docker", &["info", "--format", "{{.DriverStatus}}"]);
+    String::from_utf8_lossy(&status).contains("io.containerd.snapshotter")
+}
+
+/// Whether the engine can make a container of an image that it has.
+pub(crate) fn is_created(tag: &str) -> bool {
+    let mut command = Command::new("docker");
+    command.args(["create", "--pull", "never", tag, "/none"]);
+    let output = command.output().expect("docker can be started");
+    if output.status.success() {
+        let id = String::from_utf8_lossy(&output.stdout);
+        drop(Container(id.trim().to_owned()));
+    }
+    output.status.success()
+}
+
 /// Has the engine make an image of a rootfs tar.
 #[track_caller]
 pub(crate) fn import(rootfs: &std::path::Path, tag: &str) -> Loaded {
