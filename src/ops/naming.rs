@@ -1,7 +1,8 @@
 //! What images are called in the output.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
+use crate::digest::Digest;
 use crate::event::{Warning, Watch};
 use crate::format::sink::OutputIndex;
 use crate::image::{CONTAINERD_NAME, Descriptor, REF_NAME, Reference};
@@ -62,13 +63,19 @@ pub(super) fn with_label(
 
 /// Leaves a reference that two images claim to the later one, as `docker load` does.
 pub(super) fn remove_repeated(index: &mut OutputIndex, watch: &Watch<'_>) {
-    let mut claimed = HashSet::new();
+    let mut claimed: HashMap<Reference, Digest> = HashMap::new();
     let mut repeated = Vec::new();
+    let mut is_same = vec![false; index.roots.len()];
     for (at, root) in index.roots.iter().enumerate().rev() {
-        if let Some(reference) = &root.reference
-            && !claimed.insert(reference.clone())
-        {
-            repeated.push(at);
+        let Some(reference) = &root.reference else {
+            continue;
+        };
+        let digest = root.descriptor.digest();
+        match claimed.get(reference) {
+            None => drop(claimed.insert(reference.clone(), digest.clone())),
+            // One image that has its name twice.
+            Some(of) if of == digest => is_same[at] = true,
+            Some(_) => repeated.push(at),
         }
     }
     for at in repeated.into_iter().rev() {
@@ -80,4 +87,6 @@ pub(super) fn remove_repeated(index: &mut OutputIndex, watch: &Watch<'_>) {
         }
         (root.descriptor, root.reference) = with_label(&root.descriptor, None);
     }
+    let mut is_same = is_same.into_iter();
+    index.roots.retain(|_| !is_same.next().unwrap_or_default());
 }

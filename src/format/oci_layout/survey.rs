@@ -418,11 +418,18 @@ impl LayoutSurvey<'_, '_> {
         let is_image = media_type::is_image_config(config.media_type()) && !is_placeholder;
         let is_layer =
             |it: &Descriptor| LayerType::of(it.media_type()).is_some() || is_encrypted(it);
-        if is_image && layers.iter().all(is_layer) {
-            self.image(target, &config, &layers, site)
-        } else {
-            self.artifact(&config, &layers, site)
+        let unknown = layers.iter().position(|layer| !is_layer(layer));
+        match unknown {
+            None if is_image => return self.image(target, &config, &layers, site),
+            Some(at) if is_image => {
+                let message = format!("its media type is `{}`", layers[at].media_type());
+                let site = site.at_layer(at + 1, layers.len());
+                self.surveyor
+                    .find_fault(Code::MediaTypeUnknown, site, message);
+            }
+            _ => {}
         }
+        self.artifact(&config, &layers, site)
     }
 
     /// Reads a document, and compares it with its digest. It is read on if it is another.

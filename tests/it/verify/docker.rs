@@ -110,6 +110,20 @@ fn layers_that_are_left_to_an_engine() {
 }
 
 #[test]
+fn layers_of_a_kind_that_is_not_known_are_named() {
+    let nydus = with_manifest(|it| {
+        it["layers"][1]["mediaType"] = json!("application/vnd.oci.image.layer.nydus.blob.v1");
+    });
+    check_members(
+        "nydus",
+        &nydus,
+        &[
+            "note[media-type-unknown] layer 2 of 3 of `app:1`: its media type is `application/vnd.oci.image.layer.nydus.blob.v1`",
+        ],
+    );
+}
+
+#[test]
 fn what_docker_itself_writes_is_no_warning() {
     let packed = app().stored_as(Codec::Zstd);
     check_members("zstd in a hybrid", &make::hybrid(&[packed]), &[]);
