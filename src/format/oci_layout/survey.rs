@@ -385,14 +385,20 @@ impl LayoutSurvey<'_, '_> {
                 .saturating_add(of_child.documents)
                 .min(usize::MAX - 1);
             if !of_child.missing.is_empty() {
-                absent.push((child.site(), of_child.missing));
+                absent.push((child.platform, of_child.missing));
             }
         }
         // Exports take one platform of an index, and leave the others' blobs out.
-        if outcome.is_whole_image {
-            for (site, _) in absent {
-                self.surveyor.plain(Code::IndexPartAbsent, site);
-            }
+        if outcome.is_whole_image && !absent.is_empty() {
+            let (gone, all) = (absent.len(), descriptors.len());
+            let platforms = absent.iter().filter_map(|(platform, _)| platform.as_ref());
+            let platforms: BTreeSet<String> = platforms.map(Platform::to_string).collect();
+            let platforms = platforms.into_iter().collect::<Vec<_>>().join(", ");
+            let are = if gone == 1 { "is" } else { "are" };
+            let of = if platforms.is_empty() { "" } else { ": " };
+            let message = format!("{gone} of its {all} parts {are} not there{of}{platforms}");
+            self.surveyor
+                .find_fault(Code::IndexPartAbsent, site.clone(), message);
         } else {
             let missing = absent.into_iter().flat_map(|(_, missing)| missing);
             outcome.missing.extend(missing);

@@ -63,6 +63,7 @@ pub(super) fn without_consequences(findings: Vec<Finding>) -> Vec<Finding> {
     let is_cut = |it: &Finding| it.code == Code::ArchiveDamaged && it.site == Site::input();
     let is_cut = findings.iter().any(is_cut);
     let is_unread = findings.iter().any(|it| UNREAD.contains(&it.code));
+    let is_partial_index = findings.iter().any(|it| it.code == Code::IndexPartAbsent);
     let is_incomplete = findings.iter().any(|it| it.code == Code::HybridIncomplete);
     let damaged = |it: &Finding| matches!(it.code, Code::DigestMismatch | Code::CompressionDamaged);
     let damaged: Vec<Site> = of(&findings, damaged);
@@ -76,6 +77,7 @@ pub(super) fn without_consequences(findings: Vec<Finding>) -> Vec<Finding> {
             code if is_cut && ABSENT.contains(code) => true,
             code if is_unread && UNNAMED.contains(code) => true,
             Code::Unreferenced if is_incomplete => true,
+            Code::SubjectMissing if is_partial_index => true,
             Code::ArchiveDamaged if is_cut => *site != Site::input(),
             Code::SizeMismatch if damaged.iter().any(|it| is_same(it, site)) => {
                 sizes.push(finding);

@@ -725,16 +725,12 @@ fn indexes_with_platforms() {
             layout.blobs.remove(&arm.id());
             layout.blobs.remove(&arm.diff_ids[0]);
         }),
-        &[
-            "note[index-part-absent] `app:1 for linux/arm64`: a part of an index is not there, and an image of it is",
-        ],
+        &["note[index-part-absent] `app:1`: 1 of its 3 parts is not there: linux/arm64"],
     );
     check_members(
         "a layer of one platform absent",
         &index(&|layout, _| drop(layout.blobs.remove(&arm.diff_ids[0]))),
-        &[
-            "note[index-part-absent] `app:1 for linux/arm64`: a part of an index is not there, and an image of it is",
-        ],
+        &["note[index-part-absent] `app:1`: 1 of its 3 parts is not there: linux/arm64"],
     );
     check_members(
         "a layer of both absent",
