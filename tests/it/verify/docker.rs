@@ -1,11 +1,13 @@
 //! What is meant for Docker, and what it wrote itself.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::documents::{blob, with_manifest};
 use super::{app, check_members, edit_json, without};
 use crate::support::codec::{Codec, digest};
+use crate::support::engine::{Loaded, is_containerd, unique};
 use crate::support::make::{self, Image, Layout, Member};
+use crate::support::tools;
 
 #[test]
 fn what_docker_alone_refuses_is_a_warning_in_a_layout() {
@@ -164,4 +166,121 @@ fn what_docker_itself_writes_is_no_warning() {
         vec![Member::file(blob(&digest(v1.as_bytes())), v1)],
     ];
     check_members("v1 documents", &with_v1.concat(), &[]);
+}
+
+#[test]
+fn the_engine_judges_what_is_meant_for_it() {
+    let name = "the_engine_judges_what_is_meant_for_it";
+    if !tools::has_engine() {
+        return tools::skip(name, "no Docker engine was found");
+    }
+    let _alone = tools::exclusive();
+    let is_containerd = is_containerd();
+    let repository = unique();
+    let tag = format!("{repository}:1");
+    let image = |salt: &str| {
+        let lines = [
+            format!("file base {repository}"),
+            format!("file {salt} {repository}"),
+        ];
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        Image::new(&[&tag], &lines)
+    };
+    let listed = |salt: &str, change: &dyn Fn(&mut Value)| {
+        edit_json(make::docker(&[image(salt)]), "manifest.json", |it| {
+            change(&mut it[0])
+        })
+    };
+    let of_many = Image::new(
+        &[&tag],
+        &vec![format!("file many {repository}").as_str(); 126],
+    );
+    let cases: [(&str, Vec<Member>, bool, bool); 8] = [
+        // Case, archive, and whether the stores of graph drivers and of containerd load it.
+        ("whole", make::docker(&[image("w")]), true, true),
+        (
+            "Windows",
+            make::docker(&[image("o").with_config(|it| it["os"] = json!("windows"))]),
+            false,
+            true,
+        ),
+        ("126 layers", make::docker(&[of_many]), false, true),
+        (
+            "no name",
+            listed("n", &|it| it["Layers"][1] = json!("")),
+            false,
+            false,
+        ),
+        (
+            "not there",
+            listed("g", &|it| it["Layers"][1] = json!("gone/layer.tar")),
+            false,
+            false,
+        ),
+        (
+            "with a digest",
+            listed("d", &|it| {
+                it["RepoTags"] = json!([format!("{tag}@{}", digest(b""))])
+            }),
+            true,
+            true,
+        ),
+        (
+            "an unusual path",
+            listed("p", &|it| {
+                let path = it["Layers"][1].as_str().expect("a path").to_owned();
+                it["Layers"][1] = json!(format!("x/../{path}"));
+            }),
+            true,
+            false,
+        ),
+        (
+            "null",
+            vec![
+                Member::file("manifest.json", "null"),
+                Member::file(format!("{}.json", "0".repeat(64)), "{}"),
+            ],
+            false,
+            false,
+        ),
+    ];
+    for (name, members, classic, containerd) in cases {
+        let archive = make::tar(&members);
+        let id = members
+            .iter()
+            .find_map(|it| it.name().strip_suffix(".json").filter(|it| it.len() == 64));
+        let names = [tag.clone(), id.expect("a config").to_owned()];
+        let loaded = Loaded::try_load(&archive, &names);
+        // 20.10 took null for an empty list.
+        if name != "null" {
+            assert_eq!(
+                loaded.is_ok(),
+                if is_containerd { containerd } else { classic },
+                "{name}"
+            );
+        }
+        drop(loaded);
+        let sandbox = crate::support::Sandbox::new();
+        sandbox.write("in.tar", &archive);
+        let is_sound = sandbox.run(&["verify", "in.tar"]).code == Some(0);
+        assert_eq!(is_sound, classic, "{name}");
+    }
+    // Where the layers are, what is without them is loaded.
+    let base = Image::new(
+        &[&format!("{repository}:base")],
+        &[&format!("file base {repository}")],
+    );
+    let partial = without(make::hybrid(&[image("top")]), &blob(&base.diff_ids[0]));
+    let partial = make::tar(&partial);
+    let tags = [tag.clone()];
+    assert!(
+        Loaded::try_load(&partial, &tags).is_err() || is_containerd,
+        "without its base"
+    );
+    let _base = Loaded::load(
+        &make::tar(&make::hybrid(&[base])),
+        &[format!("{repository}:base")],
+    );
+    let _partial = Loaded::load(&partial, &tags);
+    assert!(crate::support::engine::is_created(&tag), "with its base");
 }
