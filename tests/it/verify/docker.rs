@@ -168,35 +168,32 @@ fn what_docker_itself_writes_is_no_warning() {
     check_members("v1 documents", &with_v1.concat(), &[]);
 }
 
-#[test]
-fn the_engine_judges_what_is_meant_for_it() {
-    let name = "the_engine_judges_what_is_meant_for_it";
-    if !tools::has_engine() {
-        return tools::skip(name, "no Docker engine was found");
-    }
-    let _alone = tools::exclusive();
-    let is_containerd = is_containerd();
-    let repository = unique();
+/// An image of two layers that no other test has.
+fn image_of(repository: &str, salt: &str) -> Image {
+    let lines = [
+        format!("file base {repository}"),
+        format!("file {salt} {repository}"),
+    ];
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    Image::new(&[&format!("{repository}:1")], &lines)
+}
+
+/// A case, its archive, and whether the stores of graph drivers and of containerd load it.
+type Case = (&'static str, Vec<Member>, bool, bool);
+
+fn cases(repository: &str) -> [Case; 8] {
     let tag = format!("{repository}:1");
-    let image = |salt: &str| {
-        let lines = [
-            format!("file base {repository}"),
-            format!("file {salt} {repository}"),
-        ];
-        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-        Image::new(&[&tag], &lines)
-    };
+    let image = |salt: &str| image_of(repository, salt);
     let listed = |salt: &str, change: &dyn Fn(&mut Value)| {
         edit_json(make::docker(&[image(salt)]), "manifest.json", |it| {
-            change(&mut it[0])
+            change(&mut it[0]);
         })
     };
     let of_many = Image::new(
         &[&tag],
         &vec![format!("file many {repository}").as_str(); 126],
     );
-    let cases: [(&str, Vec<Member>, bool, bool); 8] = [
-        // Case, archive, and whether the stores of graph drivers and of containerd load it.
+    [
         ("whole", make::docker(&[image("w")]), true, true),
         (
             "Windows",
@@ -220,7 +217,7 @@ fn the_engine_judges_what_is_meant_for_it() {
         (
             "with a digest",
             listed("d", &|it| {
-                it["RepoTags"] = json!([format!("{tag}@{}", digest(b""))])
+                it["RepoTags"] = json!([format!("{tag}@{}", digest(b""))]);
             }),
             true,
             true,
@@ -243,8 +240,21 @@ fn the_engine_judges_what_is_meant_for_it() {
             false,
             false,
         ),
-    ];
-    for (name, members, classic, containerd) in cases {
+    ]
+}
+
+#[test]
+fn the_engine_judges_what_is_meant_for_it() {
+    let name = "the_engine_judges_what_is_meant_for_it";
+    if !tools::has_engine() {
+        return tools::skip(name, "no Docker engine was found");
+    }
+    let _alone = tools::exclusive();
+    let is_containerd = is_containerd();
+    let repository = unique();
+    let tag = format!("{repository}:1");
+    let image = |salt: &str| image_of(&repository, salt);
+    for (name, members, classic, containerd) in cases(&repository) {
         let archive = make::tar(&members);
         let id = members
             .iter()
