@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use crate::digest::{Digest, DigestError};
-use crate::limits::VALUES_MAX;
+use crate::limits::{VALUE_DEPTH_MAX, VALUES_MAX};
 
 /// Why bytes are not the document that they should be.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +54,12 @@ pub enum DocumentError {
     /// The bytes are not JSON.
     #[error("it is not valid JSON")]
     Syntax(#[from] serde_json::Error),
+    /// Its values are nested deeper than any image needs.
+    #[error("its values are nested deeper than {limit} levels")]
+    TooDeep {
+        /// The most that is accepted.
+        limit: usize,
+    },
     /// A list has more members than any image needs.
     #[error("`{field}` has {count} members, and {limit} are the most that is accepted")]
     TooMany {
@@ -118,7 +124,15 @@ fn without_lone_surrogates(text: &str) -> String {
     out
 }
 
-/// Refuses JSON with so many values that they would exhaust memory when it is parsed.
+impl DocumentError {
+    /// Whether the document is more than any image needs, and may be well-formed.
+    pub(crate) fn is_excess(&self) -> bool {
+        matches!(self, Self::TooDeep { .. } | Self::TooMany { .. })
+    }
+}
+
+/// Refuses JSON with so many values, or so deep ones, that they would exhaust memory when
+/// it is parsed.
 fn check_values(text: &str) -> Result<(), DocumentError> {
     let separators = text
         .bytes()
@@ -130,6 +144,22 @@ fn check_values(text: &str) -> Result<(), DocumentError> {
             count,
             limit: VALUES_MAX,
         });
+    }
+    let mut depth = 0_usize;
+    let (mut is_in_string, mut is_escaped) = (false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_in_string => is_escaped = true,
+            b'"' => is_in_string = !is_in_string,
+            b'[' | b'{' if !is_in_string => depth += 1,
+            b']' | b'}' if !is_in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > VALUE_DEPTH_MAX {
+            let limit = VALUE_DEPTH_MAX;
+            return Err(DocumentError::TooDeep { limit });
+        }
     }
     Ok(())
 }
@@ -315,6 +345,18 @@ mod tests {
         for json in [r#""\u12""#, r#""\uzzzz""#, r#""\"#, r#""\u00é""#] {
             assert!(parse_value(json.as_bytes()).is_err(), "{json}");
         }
+    }
+
+    #[test]
+    fn values_are_not_nested_without_end() {
+        let nested = |depth| format!("{}\"]\\\"[\"{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(parse_value(nested(VALUE_DEPTH_MAX).as_bytes()).is_ok());
+        assert_eq!(
+            parse_value(nested(VALUE_DEPTH_MAX + 1).as_bytes())
+                .unwrap_err()
+                .to_string(),
+            "its values are nested deeper than 127 levels"
+        );
     }
 
     #[test]

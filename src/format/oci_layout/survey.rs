@@ -16,8 +16,7 @@ use crate::format::source::Root;
 use crate::format::surveying::{Absent, Loose, Surveyor, chain_of, hash};
 use crate::image::media_type::{self, DocumentKind, LayerType};
 use crate::image::{
-    CONTAINERD_NAME, Descriptor, Document, DocumentError, Platform, REF_NAME, Reference,
-    parse_value, types,
+    CONTAINERD_NAME, Descriptor, Document, Platform, REF_NAME, Reference, parse_value, types,
 };
 use crate::limits::{DESCRIPTORS_MAX, NESTING_MAX};
 
@@ -315,9 +314,10 @@ impl LayoutSurvey<'_, '_> {
         let document = match Document::<Loose>::parse(bytes) {
             Ok(document) => document,
             Err(error) => {
-                let code = match error {
-                    DocumentError::TooMany { .. } => Code::DocumentTooLarge,
-                    _ => Code::DocumentInvalid,
+                let code = if error.is_excess() {
+                    Code::DocumentTooLarge
+                } else {
+                    Code::DocumentInvalid
                 };
                 self.surveyor
                     .find_fault(code, site.clone(), chain_of(&error));

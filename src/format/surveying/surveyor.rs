@@ -263,7 +263,12 @@ impl<'a> Surveyor<'a> {
         let mut value = match parse_value(&bytes) {
             Ok(value) => value,
             Err(error) => {
-                self.find_fault(Code::ConfigInvalid, site.clone(), chain_of(&error));
+                let code = if error.is_excess() {
+                    Code::DocumentTooLarge
+                } else {
+                    Code::ConfigInvalid
+                };
+                self.find_fault(code, site.clone(), chain_of(&error));
                 return None;
             }
         };

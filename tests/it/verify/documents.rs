@@ -413,6 +413,11 @@ fn archives_from_before_docker_1_10() {
             old,
         ],
     );
+    let (mut typed, layer) = image(1, None);
+    typed["config"] = json!({"Env": "A=1"});
+    let typed = make::v1(&[(typed, layer)], &[("old:1", id(1))]);
+    let found = "error[config-invalid] `…/json`: `config.Env` is not a list of strings";
+    check_members("a field of another type", &typed, &[found, old]);
     let broken = make::v1(&[image(2, Some(1))], &tags);
     let output = {
         let sandbox = crate::support::Sandbox::new();
@@ -694,6 +699,20 @@ fn a_document_of_very_many_values() {
         &[
             "error[document-too-large] `app:1`: `the document` has 200020 members, and 200000 are the most that is accepted",
         ],
+    );
+}
+
+#[test]
+fn a_config_of_very_deep_values() {
+    let mut deep = json!(1);
+    for _ in 0..200 {
+        deep = json!([deep]);
+    }
+    let excess = with_config(|it| it["x"] = deep);
+    check_members(
+        "deep values",
+        &excess,
+        &["error[document-too-large] `app:1`: its values are nested deeper than 127 levels"],
     );
 }
 
