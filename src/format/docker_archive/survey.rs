@@ -13,7 +13,7 @@ use crate::format::docker_archive::manifest_json::{self, Element};
 use crate::format::docker_archive::{MANIFEST, REPOSITORIES, v1};
 use crate::format::surveying::{
     Absent, MissingLayers, SurveyedImage, SurveyedLayer, Surveyor, chain_of, digest_of_path,
-    machine_failed,
+    machine_failed, wrong_types,
 };
 use crate::image::media_type::LayerType;
 use crate::image::{Config, Document, DocumentError, Reference, parse_value, types};
@@ -123,6 +123,8 @@ impl DockerSurvey<'_, '_> {
         let Some(config) = config else {
             return self.layers(element, None, &site).map(drop);
         };
+        let count = element.layers.len();
+        self.surveyor.limits(config.view(), count, &site);
         self.check_name(&element.config, &config, &site);
         let layers = self.layers(element, Some(config.view()), &site)?;
         self.compare(&listed, &layers, &references, &site);
@@ -349,7 +351,12 @@ fn check_v1_images(surveyor: &mut Surveyor<'_>, element: &Element) -> Result<()>
             continue;
         };
         let value = parse_value(&bytes).unwrap_or_default();
-        surveyor.config_types(&value, &Site::file(path));
+        for (code, message) in wrong_types(&value) {
+            // The engine makes a list of a lone string.
+            if code != Code::CommandText {
+                surveyor.find_fault(code, Site::file(path.clone()), message);
+            }
+        }
     }
     Ok(())
 }
@@ -448,6 +455,7 @@ pub(in crate::format) fn survey_v1(surveyor: &mut Surveyor<'_>, watch: &Watch<'_
         };
         let references = docker.references(at, &element, &site);
         let layers = docker.layers(&element, Some(config.view()), &site)?;
+        surveyor.limits(config.view(), layers.len(), &site);
         surveyor.images.push(SurveyedImage {
             name,
             references,

@@ -12,7 +12,7 @@ use crate::image::types::{self, Type, WrongField};
 const LAYERS_MAX: usize = 125;
 
 /// The fields of a config that have another type than Go readers decode them into.
-pub(super) fn wrong_types(value: &Value) -> Vec<(Code, String)> {
+pub(in crate::format) fn wrong_types(value: &Value) -> Vec<(Code, String)> {
     let wrong = types::CONFIG.wrong_fields(value, "");
     let fault = |field: WrongField<'_>| match (field.expected, field.value) {
         (Type::Time, value) => {
@@ -30,12 +30,7 @@ pub(super) fn wrong_types(value: &Value) -> Vec<(Code, String)> {
 
 /// What else is wrong with a config, of which `layers` is the number of layers that the
 /// image has.
-pub(super) fn check(
-    value: &Value,
-    config: &Config,
-    layers: usize,
-    is_for_docker: bool,
-) -> Vec<(Code, String)> {
+pub(super) fn check(value: &Value, config: &Config, layers: usize) -> Vec<(Code, String)> {
     let mut faults = Vec::new();
     let diff_ids = config.diff_ids.len();
     if layers != diff_ids {
@@ -48,6 +43,26 @@ pub(super) fn check(
         let message = format!("`rootfs.diff_ids[{at}]` is not a sha256 digest");
         faults.push((Code::ConfigInvalid, message));
     }
+    let kind = &value["rootfs"]["type"];
+    if kind != "layers" && (kind.is_null() || kind.is_string()) {
+        faults.push((Code::RootfsType, format!("`rootfs.type` is {kind}")));
+    }
+    if config.platform.is_none() {
+        let message = Code::PlatformMissing.meaning().to_owned();
+        faults.push((Code::PlatformMissing, message));
+    }
+    check_history(&value["history"], diff_ids, &mut faults);
+    faults
+}
+
+/// What an engine cannot run: an error where `docker load` is to take the image, and a
+/// warning where somebody else may.
+pub(super) fn check_limits(
+    config: &Config,
+    layers: usize,
+    is_for_docker: bool,
+) -> Vec<(Code, String)> {
+    let mut faults = Vec::new();
     if layers > LAYERS_MAX {
         let message = format!("it has {layers} layers, and {LAYERS_MAX} are the most");
         let code = if is_for_docker {
@@ -57,30 +72,19 @@ pub(super) fn check(
         };
         faults.push((code, message));
     }
-    let kind = &value["rootfs"]["type"];
-    if kind != "layers" && (kind.is_null() || kind.is_string()) {
-        faults.push((Code::RootfsType, format!("`rootfs.type` is {kind}")));
-    }
-    match &config.platform {
-        None => faults.push((
-            Code::PlatformMissing,
-            Code::PlatformMissing.meaning().to_owned(),
-        )),
-        // Windows has images of its own, which a layout may be meant for.
-        Some(platform) => {
-            let message = format!("it is for `{}`", platform.os);
-            match platform.os.as_str() {
-                "linux" => {}
-                // What is said in another case is taken by all but Docker 20.10.
-                os if is_for_docker && !os.eq_ignore_ascii_case("linux") => {
-                    faults.push((Code::OsRefused, message));
-                }
-                "windows" => {}
-                _ => faults.push((Code::OsUnusual, message)),
+    if let Some(platform) = &config.platform {
+        let message = format!("it is for `{}`", platform.os);
+        match platform.os.as_str() {
+            "linux" => {}
+            // In another case it is taken by all but Docker 20.10.
+            os if is_for_docker && !os.eq_ignore_ascii_case("linux") => {
+                faults.push((Code::OsRefused, message));
             }
+            // Windows has images of its own, for which a layout may be meant.
+            "windows" => {}
+            _ => faults.push((Code::OsUnusual, message)),
         }
     }
-    check_history(&value["history"], diff_ids, &mut faults);
     faults
 }
 

@@ -17,6 +17,7 @@ use crate::image::Reference;
 use crate::stream::Compression;
 use crate::tar_stream::TarError;
 
+pub(in crate::format) use config::wrong_types;
 pub(crate) use surveyor::chain_of;
 pub(in crate::format) use surveyor::{Absent, Loose, Surveyor, digest_of_path, hash};
 

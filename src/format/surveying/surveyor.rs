@@ -280,8 +280,7 @@ impl<'a> Surveyor<'a> {
         }
         match Document::<Config>::parse(bytes) {
             Ok(document) => {
-                let faults = config::check(&value, document.view(), layers, self.is_for_docker);
-                for (code, message) in faults {
+                for (code, message) in config::check(&value, document.view(), layers) {
                     self.find_fault(code, site.clone(), message);
                 }
                 Some(document)
@@ -294,8 +293,16 @@ impl<'a> Surveyor<'a> {
         }
     }
 
+    /// Looks at what engines cannot run. In a hybrid that is asked where `manifest.json`
+    /// lists the image, since an index may be for further engines.
+    pub(in crate::format) fn limits(&mut self, config: &Config, layers: usize, site: &Site) {
+        for (code, message) in config::check_limits(config, layers, self.is_for_docker) {
+            self.find_fault(code, site.clone(), message);
+        }
+    }
+
     /// Compares the types of the fields of a config. Says whether one is wrong.
-    pub(in crate::format) fn config_types(&mut self, config: &Value, site: &Site) -> bool {
+    fn config_types(&mut self, config: &Value, site: &Site) -> bool {
         let wrong = config::wrong_types(config);
         let has_wrong = !wrong.is_empty();
         for (code, message) in wrong {

@@ -34,6 +34,20 @@ fn what_docker_alone_refuses_is_a_warning_in_a_layout() {
         &make::hybrid(&[on("windows")]),
         &[refused],
     );
+    // In an index it is for other engines.
+    let mut layout = Layout::default();
+    let mut parts = Vec::new();
+    for (image, os) in [(app(), "linux"), (on("windows"), "windows")] {
+        let mut part = layout.image(&image);
+        part["platform"] = json!({"os": os, "architecture": "amd64"});
+        parts.push(part);
+    }
+    let index = layout.nested(&parts);
+    layout.add_named(&index, "app:1");
+    let mut members = make::hybrid(&[app()]);
+    members.retain(|it| it.name() == "manifest.json");
+    members.extend(layout.members());
+    check_members("Windows for others", &members, &[]);
     // Only Docker 20.10 minds the case.
     let linux = [on("Linux")];
     check_members(

@@ -54,6 +54,11 @@ impl LayoutSurvey<'_, '_> {
             parsed.map(|parsed| (parsed.digest().clone(), parsed.view().clone()))
         });
         let view = document.as_ref().map(|(_, view)| view);
+        if let Some(view) = view
+            && !self.surveyor.is_for_docker
+        {
+            self.surveyor.limits(view, layers.len(), site);
+        }
         let labels = [target.descriptor, config].into_iter().chain(layers);
         // Docker itself writes hybrids with them. For an index they are told once.
         if !self.surveyor.is_for_docker && labels.map(Descriptor::media_type).any(is_docker_type) {
