@@ -189,6 +189,11 @@ pub enum Error {
     /// A layer is encrypted.
     #[error("it is encrypted")]
     LayerEncrypted,
+    /// `manifest.json` has no name for a layer.
+    #[error(
+        "`manifest.json` has no name for it: who wrote the archive left it to an engine that has it"
+    )]
+    LayerLeftOut,
     /// The entries of a layer cannot be read, or not be merged.
     #[error(transparent)]
     Layer(#[from] LayerError),
@@ -227,8 +232,8 @@ pub enum Error {
         /// The first link.
         name: String,
     },
-    /// Something is named by a document, and not in the archive.
-    #[error("{document} names `{name}`, which is not in the archive")]
+    /// Something is named by a document, and not there.
+    #[error("{document} names `{name}`, which is not there")]
     MemberAbsent {
         /// The document.
         document: String,

@@ -88,7 +88,7 @@ codes! {
     MemberEscapes "member-escapes" Error
         "the path of a member leaves the archive" "`docker load` refuses the archive"
     MemberTwice "member-twice" Error
-        "two different control files have one name" "readers disagree on which of them counts"
+        "two different control files have one name" "Docker takes the last, others the first; restow refuses it, as hostile input"
     Unreferenced "unreferenced" Note
         "no document refers to a file" "it takes space, and no reader looks at it"
 
@@ -106,13 +106,15 @@ codes! {
     ConfigName "config-name" Warning
         "a config is named by another digest than its own" "it was changed after it was named; the image id is another one"
     LayerMissing "layer-missing" Error
-        "a layer of an image is not there" "no reader can load the image"
+        "a layer of an image is not there" "only an engine that already has the layer can load the image"
     LayerSource "layer-source" Warning
         "`LayerSources` describes a layer as it is not" "readers that follow it refuse the layer"
     PathUnusual "path-unusual" Warning
         "`manifest.json` names a file by an unusual path" "containerd, skopeo or crane do not find the file"
     TagInvalid "tag-invalid" Error
         "a tag is no reference with a tag" "`docker load` stores the image and fails then"
+    TagDigest "tag-digest" Warning
+        "a tag has a digest, too" "`docker load` stores the image without this name"
     TagTwice "tag-twice" Warning
         "two images have one name" "the later one takes it, the other becomes untagged; umoci and skopeo choose in other ways"
     RepositoriesInvalid "repositories-invalid" Warning
@@ -159,6 +161,8 @@ codes! {
         "a document is larger than any image needs" "readers refuse it, as hostile input"
     MediaTypeMismatch "media-type-mismatch" Error
         "a document has another media type than its descriptor says" "readers refuse it, or read different images"
+    MediaTypeDiffers "media-type-differs" Warning
+        "of a document and its descriptor one has OCI's media type, the other Docker's" "readers that compare the two refuse it; most do not"
     Schema1 "schema-1" Error
         "a manifest is of Docker's schema 1" "it has no diff_ids; current readers refuse it"
     MediaTypeUnknown "media-type-unknown" Note
@@ -174,11 +178,15 @@ codes! {
     HybridDiffers "hybrid-differs" Error
         "`index.json` and `manifest.json` give one image different layers" "readers of one and of the other load different images"
     HybridIncomplete "hybrid-incomplete" Warning
-        "`index.json` and `manifest.json` list other images or tags" "readers of one do not see what the other lists"
+        "`index.json` and `manifest.json` list other images or tags" "Docker's classic stores read `manifest.json`, its containerd store and OCI readers `index.json`: they load other images or tags"
 
     // The config of an image.
     ConfigInvalid "config-invalid" Error
-        "the config of an image cannot be understood" "no reader can load the image"
+        "the config of an image cannot be understood" "Docker and other readers refuse the image"
+    CommandText "command-text" Warning
+        "a command in the config is a string, and not a list" "Docker's classic stores take it; its containerd store and podman cannot run the image"
+    RootfsMissing "rootfs-missing" Warning
+        "the config of an image says nothing of its layers" "tools that copy pass it on; no engine can run it"
     LayerCount "layer-count" Error
         "an image has another number of layers than its config has diff_ids" "no reader can load the image"
     HistoryCount "history-count" Error
@@ -194,9 +202,13 @@ codes! {
     PlatformMissing "platform-missing" Note
         "the config does not say its operating system or architecture" "readers take the host's"
     OsUnusual "os-unusual" Warning
-        "the image is for an operating system that Docker does not run" "`docker load` refuses it, and 20.10 crashes"
+        "the image is for an operating system that Docker does not run" "Docker's classic stores refuse it, and 20.10 crashes"
+    OsRefused "os-refused" Error
+        "an image of a docker archive is not for Linux" "`docker load` into a classic store on Linux refuses it"
     TooManyLayers "too-many-layers" Warning
         "an image has more than 125 layers" "Docker's classic store refuses it; `restow squash --max-layers 125` helps"
+    LayersRefused "layers-refused" Error
+        "an image of a docker archive has more than 125 layers" "`docker load` into a classic store refuses it; `restow squash --max-layers 125` helps"
 
     // A layer as it is stored.
     LayerForeign "layer-foreign" Note

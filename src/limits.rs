@@ -18,6 +18,10 @@ pub const DOCUMENTS_MAX: u64 = 128 * 1024 * 1024;
 /// it is parsed. Ten thousand descriptors have some hundred thousand.
 pub const VALUES_MAX: usize = 200_000;
 
+/// How deep the values of a document may be nested. Known fields have six levels, and Go
+/// stops at 10,000; each level takes stack while it is parsed.
+pub const VALUE_DEPTH_MAX: usize = 127;
+
 /// The most descriptors that one document may list, layers among them, and the most
 /// tags, each of which becomes one. Engines stack 125 to 500 layers.
 pub const DESCRIPTORS_MAX: usize = 10_000;

@@ -310,6 +310,14 @@ impl Artifact {
         let view = self.manifest.view();
         let config = view.config.media_type();
         let artifact_type = view.artifact_type.as_deref();
+        let mut layers = view.layers.iter().map(Descriptor::media_type);
+        // What has the config of an image is one to its maker.
+        if artifact_type.is_none()
+            && media_type::is_image_config(config)
+            && let Some(unknown) = layers.find(|it| LayerType::of(it).is_none())
+        {
+            return format!("an artifact with a layer of the unknown type `{unknown}`");
+        }
         format!("an artifact of type `{}`", artifact_type.unwrap_or(config))
     }
 }

@@ -83,7 +83,7 @@ fn look_over(taken: Taken, findings: Findings, opening: &Opening<'_>) -> Result<
         return rootfs(SingleFile::new(file, start)?, findings);
     }
     let container = taken.into_container();
-    let mut surveyor = Surveyor::new(container.as_ref(), findings);
+    let mut surveyor = Surveyor::new(container.as_ref(), kind.has_docker, findings);
     if container.cut_off_at().is_some() {
         surveyor.plain(Code::ArchiveEndMissing, Site::input());
     }

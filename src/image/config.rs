@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::digest::DiffId;
 use crate::image::json::{DocumentError, Node};
-use crate::image::{Document, Platform, Timestamp, View};
+use crate::image::{Document, Platform, Timestamp, View, types};
 use crate::limits::DESCRIPTORS_MAX;
 
 /// An image config, OCI's or Docker's: the same document but for further fields.
@@ -30,6 +30,10 @@ impl View for Config {
                 .map(|node| node.digest().map(DiffId))
                 .collect::<Result<_, _>>()?,
         })
+    }
+
+    fn fix_keys(value: &mut Value) {
+        types::CONFIG.fix_keys(value);
     }
 }
 

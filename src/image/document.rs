@@ -10,6 +10,12 @@ use crate::image::json::{DocumentError, Node, compact, parse_value};
 pub trait View: Sized {
     /// Reads it from the parsed JSON.
     fn from_json(value: &Value) -> Result<Self, DocumentError>;
+
+    /// Gives the keys that it knows the case that it knows them by: Go finds them in
+    /// any. By default it knows none.
+    fn fix_keys(value: &mut Value) {
+        let _ = value;
+    }
 }
 
 /// A JSON document: its bytes, and what was read from them.
@@ -27,10 +33,11 @@ pub struct Document<T> {
 impl<T: View> Document<T> {
     /// Parses the bytes, which are kept.
     ///
-    /// As in Go, of a repeated key the last one counts, and bytes that are not
-    /// UTF-8 are read as U+FFFD.
+    /// As in Go, keys are found in any case, of a repeated key the last one counts, and
+    /// bytes that are not UTF-8 are read as U+FFFD.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, DocumentError> {
-        let value = parse_value(&bytes)?;
+        let mut value = parse_value(&bytes)?;
+        T::fix_keys(&mut value);
         let root = Node::root(&value);
         root.object()?;
         let view = T::from_json(&value)?;
@@ -63,7 +70,9 @@ impl<T: View> Document<T> {
     /// The JSON, parsed once more: held parsed, a document takes many times the
     /// memory of its bytes.
     pub fn value(&self) -> Result<Value, DocumentError> {
-        parse_value(&self.bytes)
+        let mut value = parse_value(&self.bytes)?;
+        T::fix_keys(&mut value);
+        Ok(value)
     }
 
     /// What was read from it.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::image::json::{DocumentError, Node};
-use crate::image::{Descriptor, View, media_type};
+use crate::image::{Descriptor, View, media_type, types};
 use crate::limits::DESCRIPTORS_MAX;
 
 /// An OCI image index, or a Docker manifest list.
@@ -20,6 +20,10 @@ pub struct Index {
 impl View for Index {
     fn from_json(value: &Value) -> Result<Self, DocumentError> {
         let root = Node::root(value);
+        // Docker 25.0.0 to 25.0.2 write null where no image has a tag.
+        if value.get("manifests").is_none() {
+            return Err(root.wrong_field("manifests", "a list"));
+        }
         for other in ["layers", "config"] {
             if root.optional(other).is_some() {
                 return Err(DocumentError::Ambiguous {
@@ -27,10 +31,6 @@ impl View for Index {
                     other,
                 });
             }
-        }
-        // Docker 25.0.0 to 25.0.2 write null where no image has a tag.
-        if value.get("manifests").is_none() {
-            return Err(root.wrong_field("manifests", "a list"));
         }
         let media_type = root.optional("mediaType");
         Ok(Self {
@@ -44,6 +44,10 @@ impl View for Index {
                 .collect::<Result<_, _>>()?,
             subject: subject(&root)?,
         })
+    }
+
+    fn fix_keys(value: &mut Value) {
+        types::MANIFEST_OR_INDEX.fix_keys(value);
     }
 }
 

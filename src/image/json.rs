@@ -1,9 +1,11 @@
 //! Walking a JSON value with the path at hand, so that an error names the field.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use crate::digest::{Digest, DigestError};
-use crate::limits::VALUES_MAX;
+use crate::limits::{VALUE_DEPTH_MAX, VALUES_MAX};
 
 /// Why bytes are not the document that they should be.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +54,12 @@ pub enum DocumentError {
     /// The bytes are not JSON.
     #[error("it is not valid JSON")]
     Syntax(#[from] serde_json::Error),
+    /// Its values are nested deeper than any image needs.
+    #[error("its values are nested deeper than {limit} levels")]
+    TooDeep {
+        /// The most that is accepted.
+        limit: usize,
+    },
     /// A list has more members than any image needs.
     #[error("`{field}` has {count} members, and {limit} are the most that is accepted")]
     TooMany {
@@ -64,16 +72,68 @@ pub enum DocumentError {
     },
 }
 
-/// Parses JSON, unless it has so many values that they would exhaust memory. Bytes
-/// that are no UTF-8 are taken for some other character, as in every Go program.
+/// Parses JSON, unless it has so many values that they would exhaust memory.
 pub(crate) fn parse_value(bytes: &[u8]) -> Result<Value, DocumentError> {
-    let text = String::from_utf8_lossy(bytes);
-    check_values(&text)?;
-    Ok(serde_json::from_str(&text)?)
+    Ok(serde_json::from_str(&json_text(bytes)?)?)
 }
 
-/// Refuses JSON with so many values that they would exhaust memory when it is parsed.
-pub(crate) fn check_values(text: &str) -> Result<(), DocumentError> {
+/// The text of JSON as every Go program reads it: bytes that are no UTF-8, and escapes
+/// of half a surrogate pair, become U+FFFD.
+///
+/// # Errors
+///
+/// Fails if it has so many values that they would exhaust memory.
+pub(crate) fn json_text(bytes: &[u8]) -> Result<Cow<'_, str>, DocumentError> {
+    let text = String::from_utf8_lossy(bytes);
+    check_values(&text)?;
+    Ok(if text.contains("\\u") {
+        Cow::Owned(without_lone_surrogates(&text))
+    } else {
+        text
+    })
+}
+
+/// Puts U+FFFD in the place of each `\ud8xx` that has no other half.
+fn without_lone_surrogates(text: &str) -> String {
+    let code = |at: usize| {
+        let digits = text.get(at..)?.strip_prefix("\\u")?.get(..4)?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    let is_low = |code: Option<u16>| code.is_some_and(|it| (0xdc00..0xe000).contains(&it));
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    while let Some(next) = text[at..].find('\\') {
+        out.push_str(&text[at..at + next]);
+        at += next;
+        // An escape is two characters, or six, or twelve if it is a pair.
+        let is_pair = |first: u16| (0xd800..0xdc00).contains(&first) && is_low(code(at + 6));
+        let length = match code(at) {
+            Some(first) if is_pair(first) => 12,
+            Some(0xd800..0xe000) => {
+                out.push_str("\\ufffd");
+                at += 6;
+                continue;
+            }
+            Some(_) => 6,
+            None => 1 + text[at + 1..].chars().next().map_or(0, char::len_utf8),
+        };
+        out.push_str(&text[at..at + length]);
+        at += length;
+    }
+    out.push_str(&text[at..]);
+    out
+}
+
+impl DocumentError {
+    /// Whether the document is more than any image needs, and may be well-formed.
+    pub(crate) fn is_excess(&self) -> bool {
+        matches!(self, Self::TooDeep { .. } | Self::TooMany { .. })
+    }
+}
+
+/// Refuses JSON with so many values, or so deep ones, that they would exhaust memory when
+/// it is parsed.
+fn check_values(text: &str) -> Result<(), DocumentError> {
     let separators = text
         .bytes()
         .filter(|byte| matches!(byte, b',' | b'[' | b'{'));
@@ -84,6 +144,22 @@ pub(crate) fn check_values(text: &str) -> Result<(), DocumentError> {
             count,
             limit: VALUES_MAX,
         });
+    }
+    let mut depth = 0_usize;
+    let (mut is_in_string, mut is_escaped) = (false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_in_string => is_escaped = true,
+            b'"' => is_in_string = !is_in_string,
+            b'[' | b'{' if !is_in_string => depth += 1,
+            b']' | b'}' if !is_in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > VALUE_DEPTH_MAX {
+            let limit = VALUE_DEPTH_MAX;
+            return Err(DocumentError::TooDeep { limit });
+        }
     }
     Ok(())
 }
@@ -252,6 +328,34 @@ mod tests {
         assert_eq!(
             String::from_utf8(go_json(&value)).unwrap(),
             r#"{"b":"\u003c\u0026\u003e\u2028\"\u0008\\b\u000c","a":[1,null]}"#
+        );
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_some_other_character() {
+        for (json, expected) in [
+            (r#""\ud800""#, "\u{fffd}"),
+            (r#""\udc00\ud83d\ude00\ud83d""#, "\u{fffd}\u{1f600}\u{fffd}"),
+            (r#""\ud800\u0041\\ud800""#, "\u{fffd}A\\ud800"),
+            (r#""\uD800\n""#, "\u{fffd}\n"),
+            (r#""é\u00e9""#, "éé"),
+        ] {
+            assert_eq!(parse_value(json.as_bytes()).unwrap(), expected, "{json}");
+        }
+        for json in [r#""\u12""#, r#""\uzzzz""#, r#""\"#, r#""\u00é""#] {
+            assert!(parse_value(json.as_bytes()).is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn values_are_not_nested_without_end() {
+        let nested = |depth| format!("{}\"]\\\"[\"{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(parse_value(nested(VALUE_DEPTH_MAX).as_bytes()).is_ok());
+        assert_eq!(
+            parse_value(nested(VALUE_DEPTH_MAX + 1).as_bytes())
+                .unwrap_err()
+                .to_string(),
+            "its values are nested deeper than 127 levels"
         );
     }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::image::index::subject;
 use crate::image::json::{DocumentError, Node};
-use crate::image::{Descriptor, View, media_type};
+use crate::image::{Descriptor, View, media_type, types};
 use crate::limits::DESCRIPTORS_MAX;
 
 /// An OCI image manifest, or a Docker one of schema 2.
@@ -48,6 +48,10 @@ impl View for Manifest {
                 .transpose()?,
             subject: subject(&root)?,
         })
+    }
+
+    fn fix_keys(value: &mut Value) {
+        types::MANIFEST_OR_INDEX.fix_keys(value);
     }
 }
 

@@ -21,6 +21,7 @@ mod platform;
 mod reference;
 mod run_config;
 mod time;
+pub(crate) mod types;
 
 pub use change::{ChangeError, ChangeFault, Changes};
 pub use config::Config;
@@ -31,7 +32,7 @@ pub use history::{HistoryEntry, history};
 pub use index::Index;
 pub(crate) use index::new_index;
 pub use json::DocumentError;
-pub(crate) use json::{check_values, compact, go_json, parse_value};
+pub(crate) use json::{compact, go_json, json_text, parse_value};
 pub use manifest::Manifest;
 pub(crate) use manifest::new_manifest;
 pub use pattern::{PatternError, ReferencePattern};

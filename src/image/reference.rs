@@ -206,7 +206,8 @@ fn parse(text: &str) -> Option<Reference> {
     if !is_domain(domain) || !path.split('/').all(is_path_component) {
         return None;
     }
-    // Docker refuses a bare image id as a name, which it could not be told from.
+    // Docker refuses a bare image id, which it could not be told from; with a tag it is a
+    // name.
     if is_image_id(text) {
         return None;
     }

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use crate::digest::Digest;
 use crate::event::{Warning, Watch};
 use crate::format::sink::OutputIndex;
 use crate::image::{CONTAINERD_NAME, Descriptor, REF_NAME, Reference};
@@ -63,15 +62,19 @@ pub(super) fn with_label(
 
 /// Leaves a reference that two images claim to the later one, as `docker load` does.
 pub(super) fn remove_repeated(index: &mut OutputIndex, watch: &Watch<'_>) {
-    let mut claimed: HashMap<&Reference, &Digest> = HashMap::new();
+    let mut claimed: HashMap<&Reference, &Descriptor> = HashMap::new();
     let mut repeated = Vec::new();
+    let mut is_same = vec![false; index.roots.len()];
     for (at, root) in index.roots.iter().enumerate().rev() {
-        let digest = root.descriptor.digest();
-        // A name may be there in several forms.
-        if let Some(reference) = &root.reference
-            && *claimed.entry(reference).or_insert(digest) != digest
-        {
+        let Some(reference) = &root.reference else {
+            continue;
+        };
+        let of = *claimed.entry(reference).or_insert(&root.descriptor);
+        if of.digest() != root.descriptor.digest() {
             repeated.push(at);
+        } else if !std::ptr::eq(of, &raw const root.descriptor) {
+            // One image may have its name in several forms, and each of them once.
+            is_same[at] = *of == root.descriptor;
         }
     }
     for at in repeated.into_iter().rev() {
@@ -83,4 +86,6 @@ pub(super) fn remove_repeated(index: &mut OutputIndex, watch: &Watch<'_>) {
         }
         (root.descriptor, root.reference) = with_label(&root.descriptor, None);
     }
+    let mut is_same = is_same.into_iter();
+    index.roots.retain(|_| !is_same.next().unwrap_or_default());
 }

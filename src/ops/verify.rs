@@ -1,6 +1,7 @@
 //! Everything is read, and all that is wrong is said.
 
 mod bare;
+mod causes;
 mod entries;
 mod stack;
 
@@ -23,6 +24,7 @@ use crate::ops::Context;
 use crate::ops::job::Job;
 use crate::ops::parallel::{STREAMS_MAX, in_parallel};
 use crate::ops::verified::{hashes, look_into, open};
+use crate::ops::verify::causes::without_consequences;
 use crate::ops::verify::entries::{Entries, Fault, read_entries};
 use crate::stream::{Compression, copy};
 use crate::tar_stream::Skippable;
@@ -126,7 +128,7 @@ impl<'a> Verifier<'a> {
             images: self.survey.images.len(),
             layers,
             size: self.size,
-            findings: self.findings.into_sorted(),
+            findings: without_consequences(self.findings.into_sorted()),
         })
     }
 

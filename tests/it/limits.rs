@@ -38,6 +38,7 @@ fn limits() -> BTreeMap<&'static str, u64> {
         ("UNPACKED_MAX", the::UNPACKED_MAX),
         ("UNPACKED_RATIO_MAX", the::UNPACKED_RATIO_MAX),
         ("VALUES_MAX", count(the::VALUES_MAX)),
+        ("VALUE_DEPTH_MAX", count(the::VALUE_DEPTH_MAX)),
         ("XZ_MEMORY_MAX", the::XZ_MEMORY_MAX),
         ("ZSTD_WINDOW_LOG_MAX", the::ZSTD_WINDOW_LOG_MAX.into()),
     ])

@@ -1,8 +1,10 @@
 //! `verify` finds every fault that is planted, by its code, and none where there is none.
 
+mod docker;
 mod documents;
 mod engine;
 mod entries;
+mod fields;
 mod inputs;
 mod truth;
 
@@ -124,8 +126,10 @@ fn a_fault_is_planted_for_every_code() {
     let rows: Vec<String> = rows.collect();
     assert!(rows.len() > 80, "{} codes", rows.len());
     let planted = [
+        include_str!("verify/docker.rs"),
         include_str!("verify/documents.rs"),
         include_str!("verify/entries.rs"),
+        include_str!("verify/fields.rs"),
         include_str!("verify/inputs.rs"),
         include_str!("ends.rs"),
     ];

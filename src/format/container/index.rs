@@ -88,7 +88,7 @@ impl MemberIndex {
 
     /// Looks a path up.
     pub(in crate::format) fn find(&self, path: &str) -> Result<Option<Member>> {
-        let Some(wanted) = normal(path.as_bytes())? else {
+        let Some(wanted) = normal(cleaned(path).as_bytes())? else {
             return Ok(None);
         };
         let mut path = wanted.as_str();
@@ -172,6 +172,18 @@ fn normal(path: &[u8]) -> Result<Option<String>> {
         }
     }
     Ok((!normal.is_empty()).then_some(normal))
+}
+
+/// A path in a document as Docker cleans it: `a/../b` is `b`.
+fn cleaned(path: &str) -> String {
+    let mut parts = Vec::new();
+    for part in path.split('/') {
+        match part {
+            ".." if parts.last().is_some_and(|last| *last != "..") => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
 }
 
 /// A link's target from the root. As in a container, `..` at the root stays
@@ -264,10 +276,11 @@ mod tests {
         for (path, message) in [
             ("a", "member `a` is a link that leads nowhere"),
             ("c", "member `c` is a link that leads nowhere"),
-            ("x/../y", "member `x/../y`: path leaves the archive"),
+            ("x/../../y", "member `../y`: path leaves the archive"),
         ] {
             assert_eq!(index.find(path).unwrap_err().to_string(), message);
         }
+        assert_eq!(index.find("x/../y").unwrap(), None);
         let error = self::index(&[("../x", Kind::File, "")]).unwrap_err();
         assert_eq!(error.to_string(), "member `../x`: path leaves the archive");
     }

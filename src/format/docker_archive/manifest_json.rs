@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Deserializer, Value};
 
 use crate::digest::Digest;
-use crate::image::{Descriptor, DocumentError, check_values, parse_value};
+use crate::image::{Descriptor, DocumentError, json_text, parse_value};
 use crate::limits::DESCRIPTORS_MAX;
 
 /// An element of `manifest.json`.
@@ -37,45 +37,62 @@ pub(super) struct ManifestJson {
 /// As in Docker, which decodes it into a Go struct: keys in any case, null for
 /// an empty list, other keys ignored, and bytes behind the value too.
 pub(super) fn parse(bytes: &[u8]) -> Result<ManifestJson, DocumentError> {
-    let (elements, has_trailing_bytes) = parse_each(bytes)?;
+    let parsed = parse_each(bytes)?;
     Ok(ManifestJson {
-        elements: elements.into_iter().collect::<Result<_, _>>()?,
-        has_trailing_bytes,
+        elements: parsed.elements.into_iter().collect::<Result<_, _>>()?,
+        has_trailing_bytes: parsed.has_trailing_bytes,
     })
 }
 
-/// The elements of `manifest.json` each for itself, and whether bytes follow.
-pub(super) type Elements = (Vec<Result<Element, DocumentError>>, bool);
+/// `manifest.json`, its elements each for itself.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    pub(super) elements: Vec<Result<Element, DocumentError>>,
+    pub(super) has_trailing_bytes: bool,
+    /// The JSON.
+    pub(super) value: Value,
+}
 
 /// Reads `manifest.json`, of which an element may be malformed, and others not.
-pub(super) fn parse_each(bytes: &[u8]) -> Result<Elements, DocumentError> {
-    let (elements, has_trailing_bytes) = parse_values(bytes)?;
-    let elements = elements.iter().enumerate();
+pub(super) fn parse_each(bytes: &[u8]) -> Result<Parsed, DocumentError> {
+    let (value, has_trailing_bytes) = parse_list(bytes)?;
+    let elements = value.as_array().into_iter().flatten().enumerate();
     let elements = elements.map(|(at, element)| parse_element(at, element));
     let elements: Vec<_> = elements.collect();
     // Each becomes a descriptor where an index lists the images.
     let tags = elements.iter().flatten().map(|element| element.tags.len());
     check_count("RepoTags", tags.sum())?;
-    Ok((elements, has_trailing_bytes))
+    Ok(Parsed {
+        elements,
+        has_trailing_bytes,
+        value,
+    })
 }
 
 /// The elements of `manifest.json` as they stand there, and whether bytes follow.
 pub(super) fn parse_values(bytes: &[u8]) -> Result<(Vec<Value>, bool), DocumentError> {
-    let text = String::from_utf8_lossy(bytes);
-    check_values(&text)?;
+    match parse_list(bytes)? {
+        (Value::Array(elements), has_trailing_bytes) => Ok((elements, has_trailing_bytes)),
+        (_, has_trailing_bytes) => Ok((Vec::new(), has_trailing_bytes)),
+    }
+}
+
+/// The JSON of `manifest.json`, which is a list or null, and whether bytes follow.
+fn parse_list(bytes: &[u8]) -> Result<(Value, bool), DocumentError> {
+    let text = json_text(bytes)?;
     let mut values = Deserializer::from_str(&text).into_iter::<Value>();
     let value = match values.next() {
         Some(value) => value?,
         None => serde_json::from_str(&text)?,
     };
-    let rest = &text[values.byte_offset()..];
-    let elements = match value {
-        Value::Null => Vec::new(),
-        Value::Array(elements) => elements,
+    let has_trailing_bytes = !text[values.byte_offset()..].trim().is_empty();
+    let count = match &value {
+        Value::Null => 0,
+        Value::Array(elements) => elements.len(),
         _ => return Err(wrong(String::from("the document"), "a list of images")),
     };
-    check_count("the document", elements.len())?;
-    Ok((elements, !rest.trim().is_empty()))
+    check_count("the document", count)?;
+    Ok((value, has_trailing_bytes))
 }
 
 /// The paths that a malformed `manifest.json` names as configs and as layers, as far as

@@ -266,7 +266,8 @@ impl DockerArchive {
                 diff_ids: diff_ids.len(),
             });
         }
-        let layer = |(path, diff_id): (&String, &_)| {
+        let count = diff_ids.len();
+        let layer = |(at, (path, diff_id)): (usize, (&String, &_))| {
             let blob = self.container.find(path)?;
             let foreign = element
                 .sources
@@ -279,6 +280,13 @@ impl DockerArchive {
                 (Some(blob), _) => self.container.compression(blob)?,
                 (None, Some(source)) => {
                     LayerType::of(source.media_type()).map_or(Compression::None, |l| l.compression)
+                }
+                (None, None) if path.is_empty() => {
+                    return Err(Error::LayerLeftOut.while_reading(Place::Layer {
+                        position: at + 1,
+                        count,
+                        image: name.to_owned(),
+                    }));
                 }
                 (None, None) => {
                     return Err(Error::MemberAbsent {
@@ -300,6 +308,7 @@ impl DockerArchive {
             .layers
             .iter()
             .zip(diff_ids)
+            .enumerate()
             .map(layer)
             .collect::<Result<_>>()?;
         Ok(Content::Image(Image {

@@ -2,20 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::Map;
 
-use crate::digest::DiffId;
+use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
 use crate::event::Watch;
 use crate::finding::{Code, Finding, Site};
-use crate::format::container::{Member, is_of_archive};
+use crate::format::container::Member;
 use crate::format::docker_archive::manifest_json::{self, Element};
 use crate::format::docker_archive::{MANIFEST, REPOSITORIES, v1};
 use crate::format::surveying::{
-    SurveyedImage, SurveyedLayer, Surveyor, chain_of, digest_of_path, machine_failed,
+    Absent, MissingLayers, SurveyedImage, SurveyedLayer, Surveyor, chain_of, digest_of_path,
+    machine_failed, wrong_types,
 };
 use crate::image::media_type::LayerType;
-use crate::image::{Config, Document, Reference};
+use crate::image::{Config, Document, DocumentError, Reference, parse_value, types};
 use crate::stream::Compression;
 
 /// Looks over what `manifest.json` lists. In a hybrid it is held against what the
@@ -30,19 +31,19 @@ pub(in crate::format) fn survey_docker(surveyor: &mut Surveyor<'_>, is_hybrid: b
     let Some(bytes) = surveyor.read(&member, &site)? else {
         return Ok(());
     };
-    let (elements, has_trailing_bytes) = match manifest_json::parse_each(&bytes) {
+    let parsed = match manifest_json::parse_each(&bytes) {
         Ok(parsed) => parsed,
         Err(error) => {
             surveyor.find_fault(Code::ManifestInvalid, site, chain_of(&error));
             return Ok(());
         }
     };
-    if has_trailing_bytes {
+    if parsed.has_trailing_bytes {
         surveyor.plain(Code::TrailingBytes, site.clone());
     }
-    if bytes.trim_ascii() == b"null" {
+    if parsed.value.is_null() {
         surveyor.find_fault(Code::ManifestInvalid, site.clone(), "it is null");
-    } else if elements.is_empty() {
+    } else if parsed.elements.is_empty() {
         surveyor.plain(Code::NoImage, site.clone());
     }
     let mut docker = DockerSurvey {
@@ -52,9 +53,18 @@ pub(in crate::format) fn survey_docker(surveyor: &mut Surveyor<'_>, is_hybrid: b
         surveyor,
     };
     let mut matched = BTreeSet::new();
-    for (at, element) in elements.into_iter().enumerate() {
+    for (at, element) in parsed.elements.into_iter().enumerate() {
+        let wrong = types::MANIFEST_ITEM.wrong_fields(&parsed.value[at], &format!("[{at}]"));
+        for field in &wrong {
+            let message = field.to_string();
+            docker
+                .surveyor
+                .find_fault(Code::ManifestInvalid, site.clone(), message);
+        }
         match element {
             Ok(element) => docker.element(at, &element, &mut matched)?,
+            // Its type was said to be wrong.
+            Err(DocumentError::Field { .. }) if !wrong.is_empty() => {}
             Err(error) => {
                 let message = chain_of(&error);
                 docker
@@ -95,20 +105,29 @@ impl DockerSurvey<'_, '_> {
         }
         let Some(member) = self.surveyor.find(&element.config)? else {
             let message = format!("`{}` is not there", element.config);
-            self.surveyor
-                .find_fault(Code::ConfigMissing, site.clone(), message);
+            if let Some(digest) = digest_of_path(&element.config) {
+                matched.extend(self.listed_with(&digest));
+            }
+            self.surveyor.report_absent(Absent {
+                paths: vec![element.config.clone()],
+                finding: Finding::new(Code::ConfigMissing, site.clone(), message),
+            });
             return self.layers(element, None, &site).map(drop);
         };
         let Some(bytes) = self.surveyor.read(&member, &site)? else {
             return Ok(());
         };
+        let listed = self.listed_with(&Digest::of(&bytes));
+        matched.extend(&listed);
         let config = self.surveyor.config(bytes, element.layers.len(), &site);
         let Some(config) = config else {
             return self.layers(element, None, &site).map(drop);
         };
+        let count = element.layers.len();
+        self.surveyor.limits(config.view(), count, &site);
         self.check_name(&element.config, &config, &site);
         let layers = self.layers(element, Some(config.view()), &site)?;
-        self.compare(&config, &layers, &references, &site, matched);
+        self.compare(&listed, &layers, &references, &site);
         let is_known = self.surveyor.images.iter().any(|image| {
             image.config == *config.digest() && blobs(&image.layers).eq(blobs(&layers))
         });
@@ -126,11 +145,15 @@ impl DockerSurvey<'_, '_> {
     fn references(&mut self, at: usize, element: &Element, site: &Site) -> Vec<Reference> {
         let mut references = Vec::new();
         for tag in &element.tags {
-            let reference = tag.parse::<Reference>().ok().filter(Reference::is_tagged);
-            let Some(reference) = reference else {
+            let parsed = tag.parse::<Reference>().ok();
+            let Some(reference) = parsed.clone().filter(Reference::is_tagged) else {
+                let code = if parsed.is_some_and(|it| it.tag().is_some()) {
+                    Code::TagDigest
+                } else {
+                    Code::TagInvalid
+                };
                 let message = format!("`{tag}`");
-                self.surveyor
-                    .find_fault(Code::TagInvalid, site.clone(), message);
+                self.surveyor.find_fault(code, site.clone(), message);
                 continue;
             };
             let other = self.tags.insert(reference.clone(), at);
@@ -177,14 +200,19 @@ impl DockerSurvey<'_, '_> {
     ) -> Result<Vec<SurveyedLayer>> {
         let count = element.layers.len();
         let mut layers = Vec::new();
+        let mut missing = MissingLayers::default();
         for (at, path) in element.layers.iter().enumerate() {
             let site = site.at_layer(at + 1, count);
             let diff_id = config.and_then(|config| config.diff_ids.get(at));
-            layers.push(self.layer(path, diff_id, element, &site)?);
+            layers.push(self.layer(path, diff_id, element, &site, &mut missing)?);
+        }
+        if let Some(absent) = missing.into_absent() {
+            self.surveyor.report_absent(absent);
         }
         let is_zstd = |layer: &&SurveyedLayer| layer.compression == Compression::Zstd;
         let packed = layers.iter().filter(is_zstd).count();
-        if packed > 0 {
+        // A hybrid is of engines that read zstd. Without `index.json` older ones are meant.
+        if packed > 0 && !self.is_hybrid {
             let message = format!("{packed} of its {count} layers are compressed with zstd");
             self.surveyor
                 .find_fault(Code::CompressionUnusual, site.clone(), message);
@@ -198,18 +226,20 @@ impl DockerSurvey<'_, '_> {
         diff_id: Option<&DiffId>,
         element: &Element,
         site: &Site,
+        missing: &mut MissingLayers,
     ) -> Result<SurveyedLayer> {
         let source = diff_id.and_then(|id| element.sources.get(&id.to_string()));
         let media_type = source.and_then(|source| LayerType::of(source.media_type()));
         let is_foreign = media_type.is_some_and(|layer| layer.is_foreign);
         let Some(blob) = self.surveyor.find(path)? else {
-            if is_foreign {
-                self.surveyor.plain(Code::LayerForeign, site.clone());
-            } else {
-                let message = format!("`{path}` is not there");
-                self.surveyor
-                    .find_fault(Code::LayerMissing, site.clone(), message);
-            }
+            let message = match path {
+                "" => "it has no name, and was left to the store of an engine".to_owned(),
+                path if is_foreign => {
+                    format!("`{path}` is not there, and `docker load` does not fetch it")
+                }
+                path => format!("`{path}` is not there"),
+            };
+            missing.add(path.to_owned(), site, message);
             return Ok(SurveyedLayer {
                 blob: None,
                 compression: Compression::None,
@@ -236,45 +266,44 @@ impl DockerSurvey<'_, '_> {
         })
     }
 
+    /// Which images of `index.json` have this config.
+    fn listed_with(&self, config: &Digest) -> Vec<usize> {
+        let listed = self.listed.iter().enumerate();
+        let same = listed.filter(|(_, image)| image.config == *config);
+        same.map(|(at, _)| at).collect()
+    }
+
     /// Holds an image against what `index.json` says of it.
     fn compare(
         &mut self,
-        config: &Document<Config>,
+        same: &[usize],
         layers: &[SurveyedLayer],
         references: &[Reference],
         site: &Site,
-        matched: &mut BTreeSet<usize>,
     ) {
         if !self.is_hybrid {
             return;
         }
-        let same = |image: &SurveyedImage| image.config == *config.digest();
-        let listed = self.listed.iter().enumerate();
-        let same: Vec<usize> = listed
-            .filter(|(_, it)| same(it))
-            .map(|(at, _)| at)
-            .collect();
-        matched.extend(&same);
         if same.is_empty() {
-            let message = "`index.json` does not list it";
+            let message = format!("only `{MANIFEST}` lists it");
             self.surveyor
                 .find_fault(Code::HybridIncomplete, site.clone(), message);
         }
         for at in same {
-            let image = &self.listed[at];
+            let image = &self.listed[*at];
             if !blobs(&image.layers).eq(blobs(layers)) {
                 self.surveyor.plain(Code::HybridDiffers, site.clone());
             }
             for reference in references {
                 if !image.references.contains(reference) {
-                    let message = format!("`index.json` does not name it `{reference}`");
+                    let message = format!("only `{MANIFEST}` names it `{reference}`");
                     self.surveyor
                         .find_fault(Code::HybridIncomplete, site.clone(), message);
                 }
             }
             for reference in &image.references {
                 if !references.contains(reference) {
-                    let message = format!("`{MANIFEST}` does not name it `{reference}`");
+                    let message = format!("only `index.json` names it `{reference}`");
                     self.surveyor
                         .find_fault(Code::HybridIncomplete, site.clone(), message);
                 }
@@ -293,7 +322,7 @@ impl DockerSurvey<'_, '_> {
             };
             let names: BTreeSet<&str> = self.listed.iter().map(|it| root_name(&it.name)).collect();
             for name in names.into_iter().filter(|name| is_missing(name)) {
-                let message = format!("`{MANIFEST}` does not list it");
+                let message = "only `index.json` lists it";
                 let site = Site::image(name);
                 self.surveyor
                     .find_fault(Code::HybridIncomplete, site, message);
@@ -314,6 +343,24 @@ fn blobs(layers: &[SurveyedLayer]) -> impl Iterator<Item = Option<&Member>> {
     layers.iter().map(|layer| layer.blob.as_ref())
 }
 
+/// Looks at the documents from which the engine makes the config of a v1 image.
+fn check_v1_images(surveyor: &mut Surveyor<'_>, element: &Element) -> Result<()> {
+    for layer in &element.layers {
+        let path = layer.replace("/layer.tar", "/json");
+        let Some(bytes) = surveyor.read_control_file(&path)? else {
+            continue;
+        };
+        let value = parse_value(&bytes).unwrap_or_default();
+        for (code, message) in wrong_types(&value) {
+            // The engine makes a list of a lone string.
+            if code != Code::CommandText {
+                surveyor.find_fault(code, Site::file(path.clone()), message);
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Compares the tags in `repositories` with those of `manifest.json`.
 fn check_repositories(
     surveyor: &mut Surveyor<'_>,
@@ -323,17 +370,20 @@ fn check_repositories(
         return Ok(());
     };
     let site = Site::file(REPOSITORIES);
-    let text = String::from_utf8_lossy(&bytes);
-    let names: BTreeMap<String, BTreeMap<String, Value>> = match serde_json::from_str(&text) {
+    let names = match parse_value(&bytes) {
         Ok(names) => names,
         Err(error) => {
-            surveyor.find_fault(Code::RepositoriesInvalid, site, error.to_string());
+            surveyor.find_fault(Code::RepositoriesInvalid, site, chain_of(&error));
             return Ok(());
         }
     };
+    if let Some(field) = types::REPOSITORIES.wrong_fields(&names, "").first() {
+        surveyor.find_fault(Code::RepositoriesInvalid, site, field.to_string());
+        return Ok(());
+    }
     let mut listed = BTreeSet::new();
-    for (name, its_tags) in &names {
-        for tag in its_tags.keys() {
+    for (name, its_tags) in names.as_object().into_iter().flatten() {
+        for tag in its_tags.as_object().into_iter().flat_map(Map::keys) {
             match format!("{name}:{tag}").parse::<Reference>() {
                 Ok(reference) => drop(listed.insert(reference)),
                 Err(error) => {
@@ -372,10 +422,9 @@ fn legacy_files(surveyor: &mut Surveyor<'_>) {
 /// Looks over an archive from before Docker 1.10, in which nothing says what a layer
 /// has to be.
 pub(in crate::format) fn survey_v1(surveyor: &mut Surveyor<'_>, watch: &Watch<'_>) -> Result<()> {
-    // What has configs has lost its `manifest.json`.
-    let paths = surveyor.container.paths();
-    let is_config = |path: &&str| is_of_archive(path) && path.strip_suffix(".json").is_some();
-    if paths.iter().any(is_config) {
+    // Docker before 25 wrote both forms at once: without its `manifest.json` the archive
+    // is taken for an old one.
+    if !v1::is_v1_archive(surveyor.container) {
         surveyor.plain(Code::ManifestMissing, Site::input());
         legacy_files(surveyor);
         return Ok(());
@@ -394,6 +443,7 @@ pub(in crate::format) fn survey_v1(surveyor: &mut Surveyor<'_>, watch: &Watch<'_
         }
     };
     for (at, (element, config)) in elements.into_iter().enumerate() {
+        check_v1_images(surveyor, &element)?;
         let name = element.tags.first().cloned();
         let name = name.unwrap_or_else(|| format!("#{}", at + 1));
         let site = Site::image(name.clone());
@@ -405,6 +455,7 @@ pub(in crate::format) fn survey_v1(surveyor: &mut Surveyor<'_>, watch: &Watch<'_
         };
         let references = docker.references(at, &element, &site);
         let layers = docker.layers(&element, Some(config.view()), &site)?;
+        surveyor.limits(config.view(), layers.len(), &site);
         surveyor.images.push(SurveyedImage {
             name,
             references,

@@ -16,7 +16,7 @@ use crate::event::Watch;
 use crate::format::container::{Container, Member, find_document, spend, unpacked_digest};
 use crate::format::docker_archive::manifest_json::{Element, check_count};
 use crate::format::docker_archive::{REPOSITORIES, go};
-use crate::image::{Config, Document, DocumentError, check_values, go_json, parse_value};
+use crate::image::{Config, Document, DocumentError, go_json, json_text, parse_value};
 use crate::limits::{DESCRIPTORS_MAX, DOCUMENTS_MAX};
 use crate::tar_stream::TarError;
 
@@ -146,9 +146,8 @@ struct V1Image {
 }
 
 fn parse_image(id: &str, bytes: &[u8]) -> Result<V1Image> {
-    let text = String::from_utf8_lossy(bytes);
     let parse = || {
-        check_values(&text)?;
+        let text = json_text(bytes)?;
         Ok(V1Image {
             value: serde_json::from_str(&text)?,
             raw: serde_json::from_str(&text)?,

@@ -13,15 +13,18 @@ use crate::format::container::Member;
 use crate::format::oci_layout::survey::image::is_encrypted;
 use crate::format::oci_layout::{INDEX, MARKER, blob_path};
 use crate::format::source::Root;
-use crate::format::surveying::{Loose, Surveyor, chain_of, hash};
+use crate::format::surveying::{Absent, Loose, Surveyor, chain_of, hash};
 use crate::image::media_type::{self, DocumentKind, LayerType};
 use crate::image::{
-    CONTAINERD_NAME, Descriptor, Document, DocumentError, Platform, REF_NAME, Reference,
+    CONTAINERD_NAME, Descriptor, Document, Platform, REF_NAME, Reference, parse_value, types,
 };
 use crate::limits::{DESCRIPTORS_MAX, NESTING_MAX};
 
 /// The annotation with which `BuildKit` says which image an attestation speaks of.
 const ATTESTED: &str = "vnd.docker.reference.digest";
+
+/// More images than any index has.
+const PLATFORMS_MAX: usize = 100;
 
 /// Looks over what `index.json` lists. In a hybrid `oci-layout` may be missing.
 pub(in crate::format) fn survey_layout(surveyor: &mut Surveyor<'_>, is_hybrid: bool) -> Result<()> {
@@ -52,6 +55,7 @@ pub(in crate::format) fn survey_layout(surveyor: &mut Surveyor<'_>, is_hybrid: b
         surveyor,
         digests: BTreeSet::new(),
         outcomes: BTreeMap::new(),
+        sizes: BTreeSet::new(),
         subjects: Vec::new(),
     };
     layout.check_names(&descriptors);
@@ -69,8 +73,15 @@ pub(in crate::format) fn survey_layout(surveyor: &mut Surveyor<'_>, is_hybrid: b
             depth: NESTING_MAX,
         };
         let outcome = layout.target(&target)?;
-        for finding in outcome.missing {
-            layout.surveyor.push(finding);
+        // Indexes that differ in their attestations alone share their images.
+        for at in outcome.images {
+            let known = &mut layout.surveyor.images[at].references;
+            let new = target.references.iter().filter(|it| !known.contains(it));
+            let new: Vec<_> = new.cloned().collect();
+            known.extend(new);
+        }
+        for absent in outcome.missing {
+            layout.surveyor.report_absent(absent);
         }
         // One that is listed again and again is looked at once here, but not by all.
         if outcome.documents > DESCRIPTORS_MAX {
@@ -89,7 +100,10 @@ fn check_marker(surveyor: &mut Surveyor<'_>, is_hybrid: bool) -> Result<()> {
         }
         return Ok(());
     };
-    let value: Option<Value> = serde_json::from_slice(&bytes).ok();
+    let mut value = parse_value(&bytes).ok();
+    if let Some(value) = &mut value {
+        types::LAYOUT_MARKER.fix_keys(value);
+    }
     let version = value
         .as_ref()
         .and_then(|value| value.get("imageLayoutVersion"));
@@ -112,8 +126,14 @@ fn check_document(
     if has("manifests") && (has("layers") || has("config")) {
         surveyor.plain(Code::DocumentAmbiguous, site.clone());
     }
-    if document["schemaVersion"] != 2 {
-        let version = &document["schemaVersion"];
+    let of_descriptors = ["config", "layers", "manifests", "subject"];
+    for field in types::MANIFEST_OR_INDEX.wrong_fields(document, "") {
+        if !of_descriptors.iter().any(|name| field.is_in(name)) {
+            surveyor.find_fault(Code::DocumentInvalid, site.clone(), field.to_string());
+        }
+    }
+    let version = &document["schemaVersion"];
+    if *version != 2 && (version.is_null() || version.as_i64().is_some()) {
         let message = format!("`schemaVersion` is {version}");
         surveyor.find_fault(Code::SchemaVersion, site.clone(), message);
     }
@@ -164,8 +184,11 @@ impl Target<'_> {
 /// and whether it is an image that is all there.
 #[derive(Clone, Default)]
 struct Outcome {
-    missing: Vec<Finding>,
+    missing: Vec<Absent>,
     is_whole_image: bool,
+    /// Its images, by their places among all that were met; not all if there are more
+    /// than any index has.
+    images: BTreeSet<usize>,
     /// How many documents are under it, and itself, those that are there repeatedly
     /// counted each time.
     documents: usize,
@@ -178,6 +201,8 @@ struct LayoutSurvey<'a, 'b> {
     /// What became of what was looked at, by digest and media type: indexes may list
     /// one thing again and again.
     outcomes: BTreeMap<(Digest, String), Outcome>,
+    /// The blobs of which a wrong size was told.
+    sizes: BTreeSet<(String, u64)>,
     /// What attestations and signatures speak of.
     subjects: Vec<(Digest, Site)>,
 }
@@ -243,12 +268,12 @@ impl LayoutSurvey<'_, '_> {
         let is_document = matches!(kind, DocumentKind::Index | DocumentKind::Manifest);
         let member = match self.blob(descriptor, &site)? {
             Ok(member) => member,
-            Err(finding) => {
+            Err(absent) => {
                 // What a descriptor embeds is as good as the blob.
                 let embedded = descriptor.data().filter(|_| is_document);
                 let Some(bytes) = embedded else {
                     return Ok(Outcome {
-                        missing: vec![finding],
+                        missing: vec![absent],
                         ..Outcome::default()
                     });
                 };
@@ -289,9 +314,10 @@ impl LayoutSurvey<'_, '_> {
         let document = match Document::<Loose>::parse(bytes) {
             Ok(document) => document,
             Err(error) => {
-                let code = match error {
-                    DocumentError::TooMany { .. } => Code::DocumentTooLarge,
-                    _ => Code::DocumentInvalid,
+                let code = if error.is_excess() {
+                    Code::DocumentTooLarge
+                } else {
+                    Code::DocumentInvalid
                 };
                 self.surveyor
                     .find_fault(code, site.clone(), chain_of(&error));
@@ -301,9 +327,13 @@ impl LayoutSurvey<'_, '_> {
         let value = &document.view().0;
         let label = target.descriptor.media_type();
         if let Some(got) = value["mediaType"].as_str().filter(|got| *got != label) {
+            let code = if DocumentKind::of(got) == kind {
+                Code::MediaTypeDiffers
+            } else {
+                Code::MediaTypeMismatch
+            };
             let message = format!("its `mediaType` is `{got}`, and its descriptor says `{label}`");
-            self.surveyor
-                .find_fault(Code::MediaTypeMismatch, site.clone(), message);
+            self.surveyor.find_fault(code, site.clone(), message);
         }
         check_document(self.surveyor, value, site, None);
         if let Some(subject) = value.get("subject").filter(|subject| !subject.is_null())
@@ -347,19 +377,28 @@ impl LayoutSurvey<'_, '_> {
             }
             let of_child = self.target(&child)?;
             outcome.is_whole_image |= of_child.is_whole_image;
+            if outcome.images.len() < PLATFORMS_MAX {
+                outcome.images.extend(of_child.images);
+            }
             outcome.documents = outcome
                 .documents
                 .saturating_add(of_child.documents)
                 .min(usize::MAX - 1);
             if !of_child.missing.is_empty() {
-                absent.push((child.site(), of_child.missing));
+                absent.push((child.platform, of_child.missing));
             }
         }
         // Exports take one platform of an index, and leave the others' blobs out.
-        if outcome.is_whole_image {
-            for (site, _) in absent {
-                self.surveyor.plain(Code::IndexPartAbsent, site);
-            }
+        if outcome.is_whole_image && !absent.is_empty() {
+            let (gone, all) = (absent.len(), descriptors.len());
+            let platforms = absent.iter().filter_map(|(platform, _)| platform.as_ref());
+            let platforms: BTreeSet<String> = platforms.map(Platform::to_string).collect();
+            let platforms = platforms.into_iter().collect::<Vec<_>>().join(", ");
+            let are = if gone == 1 { "is" } else { "are" };
+            let of = if platforms.is_empty() { "" } else { ": " };
+            let message = format!("{gone} of its {all} parts {are} not there{of}{platforms}");
+            self.surveyor
+                .find_fault(Code::IndexPartAbsent, site.clone(), message);
         } else {
             let missing = absent.into_iter().flat_map(|(_, missing)| missing);
             outcome.missing.extend(missing);
@@ -385,11 +424,18 @@ impl LayoutSurvey<'_, '_> {
         let is_image = media_type::is_image_config(config.media_type()) && !is_placeholder;
         let is_layer =
             |it: &Descriptor| LayerType::of(it.media_type()).is_some() || is_encrypted(it);
-        if is_image && layers.iter().all(is_layer) {
-            self.image(target, &config, &layers, site)
-        } else {
-            self.artifact(&config, &layers, site)
+        let unknown = layers.iter().position(|layer| !is_layer(layer));
+        match unknown {
+            None if is_image => return self.image(target, &config, &layers, site),
+            Some(at) if is_image => {
+                let message = format!("its media type is `{}`", layers[at].media_type());
+                let site = site.at_layer(at + 1, layers.len());
+                self.surveyor
+                    .find_fault(Code::MediaTypeUnknown, site, message);
+            }
+            _ => {}
         }
+        self.artifact(&config, &layers, site)
     }
 
     /// Reads a document, and compares it with its digest. It is read on if it is another.
@@ -410,22 +456,26 @@ impl LayoutSurvey<'_, '_> {
         Ok(Some(bytes))
     }
 
-    /// Looks a blob up, and compares its size; a finding if it is not there.
+    /// Looks a blob up, and compares its size.
     fn blob(
         &mut self,
         descriptor: &Descriptor,
         site: &Site,
-    ) -> Result<std::result::Result<Member, Finding>> {
+    ) -> Result<std::result::Result<Member, Absent>> {
         let path = blob_path(descriptor.digest());
         let Some(member) = self.surveyor.find(&path)? else {
             let message = format!("{} is not there", descriptor.digest());
-            return Ok(Err(Finding::new(Code::BlobMissing, site.clone(), message)));
+            let finding = Finding::new(Code::BlobMissing, site.clone(), message);
+            let paths = vec![path];
+            return Ok(Err(Absent { paths, finding }));
         };
         if member.size != descriptor.size() {
             let (said, got) = (descriptor.size(), member.size);
             let message = format!("its descriptor says {said} bytes, and it has {got}");
-            self.surveyor
-                .find_fault(Code::SizeMismatch, at(site, &member), message);
+            if self.sizes.insert((path, said)) {
+                self.surveyor
+                    .find_fault(Code::SizeMismatch, at(site, &member), message);
+            }
         }
         Ok(Ok(member))
     }

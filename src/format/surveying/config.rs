@@ -2,14 +2,38 @@
 
 use serde_json::Value;
 
+use crate::digest::{Algorithm, DiffId};
 use crate::finding::Code;
-use crate::image::{Config, Timestamp, is_lax_time};
+use crate::image::types::{self, Type, WrongField};
+use crate::image::{Config, is_lax_time};
 
 /// As many layers the graph drivers of Docker can stack: 128 that overlay2 takes, less
 /// what a container needs (measured: 125 load, 126 do not).
 const LAYERS_MAX: usize = 125;
 
-/// What is wrong with a config, of which `layers` is the number of layers that the
+/// The fields of a config that have another type than Go readers decode them into.
+pub(in crate::format) fn wrong_types(value: &Value) -> Vec<(Code, String)> {
+    let wrong = types::CONFIG.wrong_fields(value, "");
+    let fault = |field: WrongField<'_>| match (field.expected, field.value) {
+        (Type::Time, value) => {
+            let is_lax = value.as_str().is_some_and(is_lax_time);
+            let code = if is_lax {
+                Code::CreatedUnusual
+            } else {
+                Code::CreatedInvalid
+            };
+            (code, format!("`{}` is {value}", field.path))
+        }
+        (Type::Command, Value::String(_)) => {
+            let message = format!("`{}` is a string", field.path);
+            (Code::CommandText, message)
+        }
+        _ => (Code::ConfigInvalid, field.to_string()),
+    };
+    wrong.into_iter().map(fault).collect()
+}
+
+/// What else is wrong with a config, of which `layers` is the number of layers that the
 /// image has.
 pub(super) fn check(value: &Value, config: &Config, layers: usize) -> Vec<(Code, String)> {
     let mut faults = Vec::new();
@@ -18,46 +42,61 @@ pub(super) fn check(value: &Value, config: &Config, layers: usize) -> Vec<(Code,
         let message = format!("it has {layers} layers, and its config has {diff_ids} diff_ids");
         faults.push((Code::LayerCount, message));
     }
-    if layers > LAYERS_MAX {
-        let message = format!("it has {layers} layers, and {LAYERS_MAX} are the most");
-        faults.push((Code::TooManyLayers, message));
+    // The specification allows others, and no engine computes them.
+    let is_other = |DiffId(digest): &DiffId| digest.algorithm() != Algorithm::Sha256;
+    if let Some(at) = config.diff_ids.iter().position(is_other) {
+        let message = format!("`rootfs.diff_ids[{at}]` is not a sha256 digest");
+        faults.push((Code::ConfigInvalid, message));
     }
     let kind = &value["rootfs"]["type"];
-    if kind != "layers" {
+    if kind != "layers" && (kind.is_null() || kind.is_string()) {
         faults.push((Code::RootfsType, format!("`rootfs.type` is {kind}")));
     }
-    match &config.platform {
-        None => faults.push((
-            Code::PlatformMissing,
-            Code::PlatformMissing.meaning().to_owned(),
-        )),
-        Some(platform) if !matches!(platform.os.as_str(), "linux" | "windows") => {
-            faults.push((Code::OsUnusual, format!("it is for `{}`", platform.os)));
-        }
-        Some(_) => {}
+    if config.platform.is_none() {
+        let message = Code::PlatformMissing.meaning().to_owned();
+        faults.push((Code::PlatformMissing, message));
     }
-    check_time(&value["created"], "created", &mut faults);
     check_history(&value["history"], diff_ids, &mut faults);
     faults
 }
 
-fn check_history(history: &Value, diff_ids: usize, faults: &mut Vec<(Code, String)>) {
-    let entries = match history {
-        Value::Null => return,
-        Value::Array(entries) => entries,
-        _ => {
-            faults.push((Code::ConfigInvalid, "`history` is not a list".to_owned()));
-            return;
-        }
-    };
-    for (at, entry) in entries.iter().enumerate() {
-        if entry.is_object() {
-            check_time(&entry["created"], &format!("history[{at}].created"), faults);
-        } else if !entry.is_null() {
-            let message = format!("`history[{at}]` is not an object");
-            faults.push((Code::ConfigInvalid, message));
+/// What an engine cannot run: an error where `docker load` is to take the image, and a
+/// warning where somebody else may.
+pub(super) fn check_limits(
+    config: &Config,
+    layers: usize,
+    is_for_docker: bool,
+) -> Vec<(Code, String)> {
+    let mut faults = Vec::new();
+    if layers > LAYERS_MAX {
+        let message = format!("it has {layers} layers, and {LAYERS_MAX} are the most");
+        let code = if is_for_docker {
+            Code::LayersRefused
+        } else {
+            Code::TooManyLayers
+        };
+        faults.push((code, message));
+    }
+    if let Some(platform) = &config.platform {
+        let message = format!("it is for `{}`", platform.os);
+        match platform.os.as_str() {
+            "linux" => {}
+            // In another case it is taken by all but Docker 20.10.
+            os if is_for_docker && !os.eq_ignore_ascii_case("linux") => {
+                faults.push((Code::OsRefused, message));
+            }
+            // Windows has images of its own, for which a layout may be meant.
+            "windows" => {}
+            _ => faults.push((Code::OsUnusual, message)),
         }
     }
+    faults
+}
+
+fn check_history(history: &Value, diff_ids: usize, faults: &mut Vec<(Code, String)>) {
+    let Value::Array(entries) = history else {
+        return;
+    };
     let told = entries.iter().filter(|entry| entry["empty_layer"] != true);
     let told = told.count();
     let message = format!("its history tells of {told} layers, and it has {diff_ids}");
@@ -66,14 +105,4 @@ fn check_history(history: &Value, diff_ids: usize, faults: &mut Vec<(Code, Strin
     } else if told < diff_ids && told > 0 {
         faults.push((Code::HistoryShort, message));
     }
-}
-
-fn check_time(value: &Value, field: &str, faults: &mut Vec<(Code, String)>) {
-    let code = match value {
-        Value::Null => return,
-        Value::String(text) if text.parse::<Timestamp>().is_ok() => return,
-        Value::String(text) if is_lax_time(text) => Code::CreatedUnusual,
-        _ => Code::CreatedInvalid,
-    };
-    faults.push((code, format!("`{field}` is {value}")));
 }

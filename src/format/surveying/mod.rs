@@ -10,15 +10,16 @@ mod surveyor;
 
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Place};
-use crate::finding::{Findings, Site};
+use crate::finding::{Code, Finding, Findings, Site};
 use crate::format::Format;
 use crate::format::container::{Container, Member};
 use crate::image::Reference;
 use crate::stream::Compression;
 use crate::tar_stream::TarError;
 
+pub(in crate::format) use config::wrong_types;
 pub(crate) use surveyor::chain_of;
-pub(in crate::format) use surveyor::{Loose, Surveyor, digest_of_path, hash};
+pub(in crate::format) use surveyor::{Absent, Loose, Surveyor, digest_of_path, hash};
 
 /// What an input holds.
 #[derive(Debug)]
@@ -69,6 +70,35 @@ pub(crate) struct SurveyedBlob {
     pub(crate) member: Member,
     pub(crate) digest: Digest,
     pub(crate) site: Site,
+}
+
+/// Layers of an image that are not there.
+#[derive(Debug, Default)]
+pub(in crate::format) struct MissingLayers {
+    /// Where they should be.
+    paths: Vec<String>,
+    /// The site of the lowest, and what is said of it.
+    first: Option<(Site, String)>,
+}
+
+impl MissingLayers {
+    pub(in crate::format) fn add(&mut self, path: String, site: &Site, message: String) {
+        self.paths.push(path);
+        self.first.get_or_insert_with(|| (site.clone(), message));
+    }
+
+    /// One finding for all of them.
+    pub(in crate::format) fn into_absent(self) -> Option<Absent> {
+        let (site, message) = self.first?;
+        let message = match self.paths.len() - 1 {
+            0 => message,
+            1 => format!("{message}, nor is 1 further layer"),
+            others => format!("{message}, nor are {others} further layers"),
+        };
+        let finding = Finding::new(Code::LayerMissing, site, message);
+        let paths = self.paths;
+        Some(Absent { paths, finding })
+    }
 }
 
 /// Where a message says that a member could not be read, if the machine is to blame.

@@ -9,15 +9,28 @@ use crate::error::{Error, Result};
 use crate::finding::{Code, Finding, Findings, Site};
 use crate::format::container::{Container, Member, read_document};
 use crate::format::surveying::{SurveyedBlob, SurveyedImage, config, machine_failed};
-use crate::image::{Config, Descriptor, Document, DocumentError, View};
+use crate::image::{Config, Descriptor, Document, DocumentError, View, parse_value, types};
 use crate::limits::DESCRIPTORS_MAX;
 
 /// The files that tie an input together, and need no other to refer to them.
 const CONTROL_FILES: [&str; 4] = ["index.json", "manifest.json", "oci-layout", "repositories"];
 
+/// The largest document of a v1 image that is looked for among what nothing refers to.
+const V1_DOCUMENT_MAX: u64 = 1024 * 1024;
+
+/// Something that a document names and that is not there.
+#[derive(Clone, Debug)]
+pub(in crate::format) struct Absent {
+    /// Where it should be: one place, or those of several layers of one image.
+    pub(in crate::format) paths: Vec<String>,
+    pub(in crate::format) finding: Finding,
+}
+
 /// Goes through the documents of an input.
 pub(in crate::format) struct Surveyor<'a> {
     pub(in crate::format) container: &'a dyn Container,
+    /// Whether `docker load` is to take it: a docker archive, a hybrid or not.
+    pub(in crate::format) is_for_docker: bool,
     pub(in crate::format) images: Vec<SurveyedImage>,
     blobs: BTreeMap<Digest, SurveyedBlob>,
     findings: Findings,
@@ -25,6 +38,10 @@ pub(in crate::format) struct Surveyor<'a> {
     used: BTreeSet<String>,
     /// Files that belong to the format and that nothing has to refer to.
     legacy: BTreeSet<String>,
+    /// Where files should be that were said not to be there.
+    absent: BTreeSet<String>,
+    /// The configs that were looked at, each with the number of layers.
+    configs: BTreeSet<(Digest, usize)>,
     documents_left: usize,
 }
 
@@ -36,17 +53,28 @@ impl View for Loose {
     fn from_json(value: &Value) -> Result<Self, DocumentError> {
         Ok(Self(value.clone()))
     }
+
+    fn fix_keys(value: &mut Value) {
+        types::MANIFEST_OR_INDEX.fix_keys(value);
+    }
 }
 
 impl<'a> Surveyor<'a> {
-    pub(in crate::format) fn new(container: &'a dyn Container, findings: Findings) -> Self {
+    pub(in crate::format) fn new(
+        container: &'a dyn Container,
+        is_for_docker: bool,
+        findings: Findings,
+    ) -> Self {
         Self {
             container,
+            is_for_docker,
             images: Vec::new(),
             blobs: BTreeMap::new(),
             findings,
             used: BTreeSet::new(),
             legacy: BTreeSet::new(),
+            absent: BTreeSet::new(),
+            configs: BTreeSet::new(),
             documents_left: DESCRIPTORS_MAX,
         }
     }
@@ -75,6 +103,17 @@ impl<'a> Surveyor<'a> {
 
     pub(in crate::format) fn push(&mut self, finding: Finding) {
         self.findings.push(finding);
+    }
+
+    /// Says that something is not there, unless that was said.
+    pub(in crate::format) fn report_absent(&mut self, absent: Absent) {
+        let mut is_new = false;
+        for path in absent.paths {
+            is_new |= self.absent.insert(path);
+        }
+        if is_new {
+            self.push(absent.finding);
+        }
     }
 
     /// Looks a file up that something refers to. One that a broken link or a path
@@ -180,14 +219,26 @@ impl<'a> Surveyor<'a> {
         name: &str,
         site: &Site,
     ) -> Option<Descriptor> {
+        let wrong = types::DESCRIPTOR.wrong_fields(value, name);
+        for field in &wrong {
+            self.find_fault(Code::DescriptorInvalid, site.clone(), field.to_string());
+        }
         let descriptor = match Descriptor::from_json(value) {
             Ok(descriptor) => descriptor,
+            // Its type was said to be wrong.
+            Err(DocumentError::Field { .. }) if !wrong.is_empty() => return None,
             Err(error) => {
                 let message = format!("`{name}`: {}", chain_of(&error));
                 self.find_fault(Code::DescriptorInvalid, site.clone(), message);
                 return None;
             }
         };
+        if wrong
+            .iter()
+            .any(|field| field.is_in(&format!("{name}.data")))
+        {
+            return Some(descriptor);
+        }
         if let Some(data) = descriptor.data()
             && (data.len() as u64 != descriptor.size()
                 || hash(&descriptor, &data) != *descriptor.digest())
@@ -198,31 +249,66 @@ impl<'a> Surveyor<'a> {
         Some(descriptor)
     }
 
-    /// Parses a config and looks at all that readers look at. `layers` is how many
-    /// the image has.
+    /// Parses a config and looks, once, at all that readers look at. `layers` is how
+    /// many the image has.
     pub(in crate::format) fn config(
         &mut self,
         bytes: Vec<u8>,
         layers: usize,
         site: &Site,
     ) -> Option<Document<Config>> {
-        let parsed = Document::<Config>::parse(bytes);
-        let checked = parsed.and_then(|document| {
-            let value = document.value()?;
-            Ok((document, value))
-        });
-        match checked {
-            Ok((document, value)) => {
+        if !self.configs.insert((Digest::of(&bytes), layers)) {
+            return Document::parse(bytes).ok();
+        }
+        let mut value = match parse_value(&bytes) {
+            Ok(value) => value,
+            Err(error) => {
+                let code = if error.is_excess() {
+                    Code::DocumentTooLarge
+                } else {
+                    Code::ConfigInvalid
+                };
+                self.find_fault(code, site.clone(), chain_of(&error));
+                return None;
+            }
+        };
+        Config::fix_keys(&mut value);
+        let has_wrong_types = self.config_types(&value, site);
+        if !self.is_for_docker && value.is_object() && value["rootfs"].is_null() {
+            self.plain(Code::RootfsMissing, site.clone());
+            return None;
+        }
+        match Document::<Config>::parse(bytes) {
+            Ok(document) => {
                 for (code, message) in config::check(&value, document.view(), layers) {
                     self.find_fault(code, site.clone(), message);
                 }
                 Some(document)
             }
+            Err(DocumentError::Field { .. }) if has_wrong_types => None,
             Err(error) => {
                 self.find_fault(Code::ConfigInvalid, site.clone(), chain_of(&error));
                 None
             }
         }
+    }
+
+    /// Looks at what engines cannot run. In a hybrid that is asked where `manifest.json`
+    /// lists the image, since an index may be for further engines.
+    pub(in crate::format) fn limits(&mut self, config: &Config, layers: usize, site: &Site) {
+        for (code, message) in config::check_limits(config, layers, self.is_for_docker) {
+            self.find_fault(code, site.clone(), message);
+        }
+    }
+
+    /// Compares the types of the fields of a config. Says whether one is wrong.
+    fn config_types(&mut self, config: &Value, site: &Site) -> bool {
+        let wrong = config::wrong_types(config);
+        let has_wrong = !wrong.is_empty();
+        for (code, message) in wrong {
+            self.find_fault(code, site.clone(), message);
+        }
+        has_wrong
     }
 
     /// Notes the files that nothing refers to. Those that lie where blobs do have to
@@ -242,12 +328,30 @@ impl<'a> Surveyor<'a> {
             if self.used.contains(&member.path) && member.path != path {
                 continue;
             }
-            self.plain(Code::Unreferenced, Site::file(path.clone()));
+            if !self.is_v1_document(&member) {
+                self.plain(Code::Unreferenced, Site::file(path.clone()));
+            }
             if let Some(digest) = digest_of_path(&path) {
                 self.check_blob(member, &digest, Site::file(path));
             }
         }
         Ok(())
+    }
+
+    /// Whether a blob is the document of a v1 image. Docker's classic store has written
+    /// one for each layer since Docker 25, and nothing refers to them.
+    fn is_v1_document(&self, member: &Member) -> bool {
+        if !self.is_for_docker
+            || digest_of_path(&member.path).is_none()
+            || member.size > V1_DOCUMENT_MAX
+        {
+            return false;
+        }
+        let bytes = read_document(self.container, member).ok();
+        let value = bytes.and_then(|bytes| parse_value(&bytes).ok());
+        let id = value.as_ref().and_then(|value| value.get("id")?.as_str());
+        let is_hex = |id: &str| id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        id.is_some_and(is_hex)
     }
 }
 

@@ -305,6 +305,7 @@ fn warnings_say_what_is_otherwise() {
                 TO_ARCHIVE,
                 "warning: `app:1` names two images of the input; the later one keeps it\n",
             ),
+            case(tagged_twice(), TO_ARCHIVE, ""),
             case(
                 whole.clone(),
                 &["--compress", "zstd", "in.tar", "out.tar"],
@@ -404,6 +405,12 @@ fn same_name() -> Vec<u8> {
         layout.add(&app());
         layout.add(&Image::new(&["app:1"], &["file other 1"]));
     })
+}
+
+/// A docker archive that lists a tag of its image twice.
+fn tagged_twice() -> Vec<u8> {
+    let image = Image::new(&["app:1", "app:1"], &["file a 1"]);
+    make::tar(&make::docker(&[image]))
 }
 
 /// A hybrid whose OCI manifest has other layers than `manifest.json`.

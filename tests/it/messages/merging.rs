@@ -180,6 +180,21 @@ fn one_image_has_to_be_chosen() {
         1,
         "error: `signature` is not an image but an artifact of type `application/vnd.example.signature`\n",
     );
+    // What only some snapshotters read has the config of an image.
+    let nydus = layout(|layout| {
+        let whole = layout.image(&image("a"));
+        let bytes = &layout.blobs[whole["digest"].as_str().expect("a digest")];
+        let text = String::from_utf8(bytes.clone()).expect("UTF-8");
+        let text = text.replace(make::LAYER, "application/vnd.oci.image.layer.nydus.blob.v1");
+        let descriptor = layout.put(make::MANIFEST, text);
+        layout.add_named(&descriptor, "app:1");
+    });
+    check(
+        &nydus,
+        &["export", "in.tar", "out.tar"],
+        1,
+        "error: `app:1` is not an image but an artifact with a layer of the unknown type `application/vnd.oci.image.layer.nydus.blob.v1`\n",
+    );
 }
 
 #[test]

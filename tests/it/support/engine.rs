@@ -173,6 +173,17 @@ impl Docker {
         self.run(&["export", &container.id])
     }
 
+    /// Whether the engine can make a container of an image that it has.
+    pub(crate) fn creates(self, tag: &str) -> bool {
+        let mut command = self.command(&["create", "--pull", "never", tag, "/none"]);
+        let output = command.output().expect("docker can be started");
+        if output.status.success() {
+            let id = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+            drop(Container { engine: self, id });
+        }
+        output.status.success()
+    }
+
     /// The archive of tags that the engine writes.
     #[track_caller]
     pub(crate) fn save(self, tags: &[&str]) -> Vec<u8> {

@@ -127,57 +127,55 @@ fn assert_refused(engine: Docker) {
     }
 }
 
-/// A store that looks into configs refuses the times that `verify` calls errors, and
+/// A graph driver's store, which looks into configs, refuses the times that `verify` calls errors, and
 /// takes those that it calls unusual. An offset of 25 hours is refused since Go 1.20.
 #[test]
 fn the_engine_reads_times_as_verify_does() {
-    let name = "the_engine_reads_times_as_verify_does";
-    if !tools::has_engine() {
-        return tools::skip(name, "no Docker engine was found");
-    }
-    let _alone = tools::exclusive();
-    let tag = unique();
-    let layer = layer("a", &tag);
-    let archive = |key: &str, time: &str| {
-        let image = Image::of_layers(&[&format!("{tag}:1")], vec![layer.clone()]);
-        let image = image.with_config(|config| match key {
-            "created" => config["created"] = time.into(),
-            _ => config["history"] = json!([{"created": time}]),
-        });
-        let members = make::docker(std::slice::from_ref(&image));
-        (make::tar(&members), [format!("{tag}:1"), image.id()])
-    };
-    let is_taken = |(archive, names): &(Vec<u8>, [String; 2])| {
-        Loaded::try_load(archive, names.as_slice()).is_ok()
-    };
-    if is_taken(&archive("created", "yesterday")) {
-        return tools::skip(name, "the engine loads any config");
-    }
-    for time in [
-        "2024-02-29T23:59:59Z",
-        "2024-02-29T23:59:59.123456789123+23:59",
-        "0000-01-01T00:00:00Z",
-        "9999-12-31T23:59:59-23:59",
-        "2024-02-29T23:59:59,5Z",
-        "2024-02-29T3:59:59Z",
-        "2024-02-29T23:59:59+24:60",
-        "2023-02-29T00:00:00Z",
-        "2023-02-31T25:61:61Z",
-        "2024-02-29T24:00:00Z",
-        "2016-12-31T23:59:60Z",
-        "2024-02-29 23:59:59Z",
-        "2024-02-29t23:59:59Z",
-        "2024-02-29T23:59:59z",
-        "2024-02-29T23:59:59.Z",
-        "2024-02-29T23:59:59+0100",
-        "10000-01-01T00:00:00Z",
-        "",
-    ] {
-        for key in ["created", "history"] {
-            let case = archive(key, time);
-            let errors = errors(&case.0);
-            let refused = (!is_taken(&case)).then_some("created-invalid");
-            assert_eq!(errors, Vec::from_iter(refused), "{key}: {time}");
+    for engine in [Docker::Machine, Docker::Classic] {
+        if !engine.answers("the_engine_reads_times_as_verify_does") {
+            continue;
+        }
+        let _alone = engine.alone();
+        let tag = unique();
+        let layer = layer("a", &tag);
+        let archive = |key: &str, time: &str| {
+            let image = Image::of_layers(&[&format!("{tag}:1")], vec![layer.clone()]);
+            let image = image.with_config(|config| match key {
+                "created" => config["created"] = time.into(),
+                _ => config["history"] = json!([{"created": time}]),
+            });
+            let members = make::docker(std::slice::from_ref(&image));
+            (make::tar(&members), [format!("{tag}:1"), image.id()])
+        };
+        let is_taken = |(archive, names): &(Vec<u8>, [String; 2])| {
+            engine.try_load(archive, names.as_slice()).is_ok()
+        };
+        for time in [
+            "2024-02-29T23:59:59Z",
+            "2024-02-29T23:59:59.123456789123+23:59",
+            "0000-01-01T00:00:00Z",
+            "9999-12-31T23:59:59-23:59",
+            "2024-02-29T23:59:59,5Z",
+            "2024-02-29T3:59:59Z",
+            "2024-02-29T23:59:59+24:60",
+            "2023-02-29T00:00:00Z",
+            "2023-02-31T25:61:61Z",
+            "2024-02-29T24:00:00Z",
+            "2016-12-31T23:59:60Z",
+            "2024-02-29 23:59:59Z",
+            "2024-02-29t23:59:59Z",
+            "2024-02-29T23:59:59z",
+            "2024-02-29T23:59:59.Z",
+            "2024-02-29T23:59:59+0100",
+            "10000-01-01T00:00:00Z",
+            "",
+        ] {
+            for key in ["created", "history"] {
+                let case = archive(key, time);
+                let errors = errors(&case.0);
+                let refused = (!is_taken(&case)).then_some("created-invalid");
+                assert_eq!(errors, Vec::from_iter(refused), "{engine:?}: {key}: {time}");
+            }
         }
     }
 }

@@ -12,19 +12,14 @@ use crate::support::sandbox::Sandbox;
 use crate::support::squash::put;
 use crate::support::{fixture, testdata};
 
-/// What is wrong with the fixtures, by the reference of formats: Docker before 23 has no
-/// zstd, umoci refuses Docker's media types in a layout, Docker 25 and later keep blobs
-/// that nothing refers to, containerd leaves out what it does not have, and Docker 29
+/// What is wrong with the fixtures, by the reference of formats: umoci refuses Docker's
+/// media types in a layout, containerd leaves out what it does not have, and Docker 29
 /// leaves a name out of `manifest.json` where two images have one config.
 fn expected(name: &str) -> Option<(&'static str, usize)> {
     match name {
-        "buildkit__edge.docker-zstd.tar" => Some(("warning[compression-unusual]", 1)),
-        "buildkit__edge.oci-dockermt.tar" | "docker28-containerd__noprov.tar" => {
-            Some(("warning[docker-media-type]", 1))
-        }
+        "buildkit__edge.oci-dockermt.tar" => Some(("warning[docker-media-type]", 1)),
         "docker29-containerd__two-builds.tar" => Some(("warning[hybrid-incomplete]", 2)),
         "ctr__edge-nomanifest.tar" => Some(("note[index-part-absent]", 1)),
-        "docker29-graphdriver__names.tar" => Some(("note[unreferenced]", 4)),
         _ => None,
     }
 }
@@ -132,7 +127,7 @@ fn what_is_no_archive_is_an_error() {
 }
 
 #[test]
-fn a_cut_archive_tells_all_that_is_gone() {
+fn of_a_cut_archive_it_is_told_once() {
     let sandbox = Sandbox::new();
     let whole = fixture("docker29-graphdriver__names.tar");
     for codec in [Codec::Plain, Codec::Gzip] {
@@ -141,8 +136,7 @@ fn a_cut_archive_tells_all_that_is_gone() {
         sandbox.write("in.tar", &cut);
         let found = found(&sandbox.run(&["verify", "in.tar"]));
         assert!(found[0].starts_with("error[archive-damaged] "), "{found:?}");
-        let gone = "error[manifest-missing] neither `manifest.json` nor `index.json` is there";
-        assert!(found.contains(&gone.to_owned()), "{found:?}");
+        assert_eq!(found.len(), 1, "{found:?}");
     }
 }
 

@@ -2,8 +2,9 @@
 
 use crate::error::Result;
 use crate::finding::{Code, Site};
+use crate::format::oci_layout::blob_path;
 use crate::format::oci_layout::survey::{LayoutSurvey, Outcome, Target, at};
-use crate::format::surveying::{SurveyedImage, SurveyedLayer};
+use crate::format::surveying::{MissingLayers, SurveyedImage, SurveyedLayer};
 use crate::image::Descriptor;
 use crate::image::media_type::LayerType;
 use crate::stream::Compression;
@@ -24,7 +25,7 @@ impl LayoutSurvey<'_, '_> {
                     self.surveyor.check_blob(member, descriptor.digest(), here);
                 }
                 Err(_) if descriptor.data().is_some() || descriptor.has_urls() => {}
-                Err(finding) => outcome.missing.push(finding),
+                Err(absent) => outcome.missing.push(absent),
             }
         }
         Ok(outcome)
@@ -40,10 +41,10 @@ impl LayoutSurvey<'_, '_> {
         let mut outcome = Outcome::default();
         let document = match self.blob(config, site)? {
             Ok(member) => self.read(config, &member, site)?,
-            Err(finding) => {
+            Err(absent) => {
                 let data = config.data();
                 if data.is_none() {
-                    outcome.missing.push(finding);
+                    outcome.missing.push(absent);
                 }
                 data
             }
@@ -53,9 +54,16 @@ impl LayoutSurvey<'_, '_> {
             parsed.map(|parsed| (parsed.digest().clone(), parsed.view().clone()))
         });
         let view = document.as_ref().map(|(_, view)| view);
+        if let Some(view) = view
+            && !self.surveyor.is_for_docker
+        {
+            self.surveyor.limits(view, layers.len(), site);
+        }
         let labels = [target.descriptor, config].into_iter().chain(layers);
-        if labels.map(Descriptor::media_type).any(is_docker_type) {
-            self.surveyor.plain(Code::DockerMediaType, site.clone());
+        // Docker itself writes hybrids with them. For an index they are told once.
+        if !self.surveyor.is_for_docker && labels.map(Descriptor::media_type).any(is_docker_type) {
+            let site = Site::image(target.name.clone());
+            self.surveyor.plain(Code::DockerMediaType, site);
         }
         if let (Some(said), Some(got)) = (
             target.descriptor.platform(),
@@ -67,21 +75,25 @@ impl LayoutSurvey<'_, '_> {
                 .find_fault(Code::PlatformMismatch, site.clone(), message);
         }
         let mut surveyed = Vec::new();
+        let mut missing = MissingLayers::default();
         for (at, descriptor) in layers.iter().enumerate() {
             let site = site.at_layer(at + 1, layers.len());
             let diff_id = view.and_then(|view| view.diff_ids.get(at).cloned());
-            let mut layer = self.layer(descriptor, &site, &mut outcome)?;
+            let mut layer = self.layer(descriptor, &site, &mut missing)?;
             layer.diff_id = diff_id;
             surveyed.push(layer);
         }
+        outcome.missing.extend(missing.into_absent());
         outcome.is_whole_image = outcome.missing.is_empty();
         let digest = document.map_or_else(|| config.digest().clone(), |(digest, _)| digest);
         let name = target.full_name();
-        let is_known =
-            self.surveyor.images.iter().any(|image| {
-                image.config == digest && image.name == name && image.layers == surveyed
-            });
-        if !is_known {
+        let mut known = self.surveyor.images.iter();
+        let known = known.position(|image| {
+            image.config == digest && image.name == name && image.layers == surveyed
+        });
+        let images = &self.surveyor.images;
+        outcome.images.insert(known.unwrap_or(images.len()));
+        if known.is_none() {
             self.surveyor.images.push(SurveyedImage {
                 name,
                 references: target.references.clone(),
@@ -96,7 +108,7 @@ impl LayoutSurvey<'_, '_> {
         &mut self,
         descriptor: &Descriptor,
         site: &Site,
-        outcome: &mut Outcome,
+        missing: &mut MissingLayers,
     ) -> Result<SurveyedLayer> {
         let label = LayerType::of(descriptor.media_type());
         let is_foreign = label.is_some_and(|label| label.is_foreign);
@@ -106,11 +118,15 @@ impl LayoutSurvey<'_, '_> {
         let blob = match self.blob(descriptor, site)? {
             Ok(member) => Some(member),
             Err(_) if is_foreign || descriptor.has_urls() => {
-                self.surveyor.plain(Code::LayerForeign, site.clone());
+                // In a hybrid it is missed where `manifest.json` names it.
+                if !self.surveyor.is_for_docker {
+                    self.surveyor.plain(Code::LayerForeign, site.clone());
+                }
                 None
             }
-            Err(finding) => {
-                outcome.missing.push(finding);
+            Err(absent) => {
+                let path = blob_path(descriptor.digest());
+                missing.add(path, site, absent.finding.message);
                 None
             }
         };

@@ -1,0 +1,332 @@
+//! The types into which Go readers decode the documents of an image.
+//!
+//! Docker, containerd, podman and skopeo are written in Go and decode a document into
+//! a struct: if one field has another type, the whole document is refused (`json:
+//! cannot unmarshal …`). The tables follow moby 20.10.24 and 28.5.2
+//! (`image/image.go`, `image/rootfs.go`, `api/types/container/config.go`,
+//! `image/tarexport/tarexport.go`) and image-spec 1.1.1 (`specs-go/v1`). A field that
+//! only some of these structs have is in the table, too.
+//!
+//! The rules are those of `encoding/json`: a key is found in any case, of several the
+//! last counts, unknown keys are free, null is the zero value of every type, and an
+//! integer has neither fraction nor exponent.
+
+use base64::Engine as _;
+use serde_json::{Map, Value};
+
+use crate::image::Timestamp;
+
+/// A type of Go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Type {
+    /// `string`, and every type made of it.
+    Text,
+    /// `bool`.
+    Bool,
+    /// `int`, `int64`, and `time.Duration`, which is nanoseconds.
+    Integer,
+    /// `time.Time`, or a pointer to it: RFC 3339.
+    Time,
+    /// `[]byte`, which is base64.
+    Bytes,
+    /// `strslice.StrSlice` of Docker: a list of strings, or a lone string. Everybody
+    /// else has `[]string`.
+    Command,
+    /// A list.
+    List(&'static Self),
+    /// A map from strings.
+    Map(&'static Self),
+    /// A struct, or a pointer to one.
+    Struct(&'static [Field]),
+}
+
+/// A field of a struct: its key, and its type.
+pub(crate) type Field = (&'static str, Type);
+
+const TEXTS: Type = Type::List(&Type::Text);
+const TEXT_MAP: Type = Type::Map(&Type::Text);
+/// `map[string]struct{}`.
+const SET: Type = Type::Map(&Type::Struct(&[]));
+
+/// `container.HealthConfig`.
+const HEALTHCHECK: Type = Type::Struct(&[
+    ("Test", TEXTS),
+    ("Interval", Type::Integer),
+    ("Timeout", Type::Integer),
+    ("StartPeriod", Type::Integer),
+    ("StartInterval", Type::Integer),
+    ("Retries", Type::Integer),
+]);
+
+/// `container.Config`.
+const RUN_CONFIG: Type = Type::Struct(&[
+    ("Hostname", Type::Text),
+    ("Domainname", Type::Text),
+    ("User", Type::Text),
+    ("AttachStdin", Type::Bool),
+    ("AttachStdout", Type::Bool),
+    ("AttachStderr", Type::Bool),
+    ("ExposedPorts", SET),
+    ("Tty", Type::Bool),
+    ("OpenStdin", Type::Bool),
+    ("StdinOnce", Type::Bool),
+    ("Env", TEXTS),
+    ("Cmd", Type::Command),
+    ("Healthcheck", HEALTHCHECK),
+    ("ArgsEscaped", Type::Bool),
+    ("Image", Type::Text),
+    ("Volumes", SET),
+    ("WorkingDir", Type::Text),
+    ("Entrypoint", Type::Command),
+    ("NetworkDisabled", Type::Bool),
+    ("MacAddress", Type::Text),
+    ("OnBuild", TEXTS),
+    ("Labels", TEXT_MAP),
+    ("StopSignal", Type::Text),
+    ("StopTimeout", Type::Integer),
+    ("Shell", Type::Command),
+]);
+
+/// `image.History`, and image-spec's.
+const HISTORY: Type = Type::Struct(&[
+    ("created", Type::Time),
+    ("created_by", Type::Text),
+    ("author", Type::Text),
+    ("comment", Type::Text),
+    ("empty_layer", Type::Bool),
+]);
+
+/// `image.Image` with `image.V1Image`, and image-spec's.
+pub(crate) const CONFIG: Type = Type::Struct(&[
+    ("id", Type::Text),
+    ("parent", Type::Text),
+    ("comment", Type::Text),
+    ("created", Type::Time),
+    ("container", Type::Text),
+    ("container_config", RUN_CONFIG),
+    ("docker_version", Type::Text),
+    ("author", Type::Text),
+    ("config", RUN_CONFIG),
+    ("architecture", Type::Text),
+    ("variant", Type::Text),
+    ("os", Type::Text),
+    ("os.version", Type::Text),
+    ("os.features", TEXTS),
+    ("Size", Type::Integer),
+    (
+        "rootfs",
+        Type::Struct(&[("type", Type::Text), ("diff_ids", TEXTS)]),
+    ),
+    ("history", Type::List(&HISTORY)),
+]);
+
+/// A descriptor.
+pub(crate) const DESCRIPTOR: Type = Type::Struct(&[
+    ("mediaType", Type::Text),
+    ("digest", Type::Text),
+    ("size", Type::Integer),
+    ("urls", TEXTS),
+    ("annotations", TEXT_MAP),
+    ("data", Type::Bytes),
+    (
+        "platform",
+        Type::Struct(&[
+            ("architecture", Type::Text),
+            ("os", Type::Text),
+            ("os.version", Type::Text),
+            ("os.features", TEXTS),
+            ("variant", Type::Text),
+        ]),
+    ),
+    ("artifactType", Type::Text),
+]);
+
+/// A manifest or an index.
+pub(crate) const MANIFEST_OR_INDEX: Type = Type::Struct(&[
+    ("schemaVersion", Type::Integer),
+    ("mediaType", Type::Text),
+    ("artifactType", Type::Text),
+    ("config", DESCRIPTOR),
+    ("layers", Type::List(&DESCRIPTOR)),
+    ("manifests", Type::List(&DESCRIPTOR)),
+    ("subject", DESCRIPTOR),
+    ("annotations", TEXT_MAP),
+]);
+
+/// `manifestItem`: an element of `manifest.json`.
+pub(crate) const MANIFEST_ITEM: Type = Type::Struct(&[
+    ("Config", Type::Text),
+    ("RepoTags", TEXTS),
+    ("Layers", TEXTS),
+    ("Parent", Type::Text),
+    ("LayerSources", Type::Map(&DESCRIPTOR)),
+]);
+
+/// `repositories`: from name to tag to id.
+pub(crate) const REPOSITORIES: Type = Type::Map(&TEXT_MAP);
+
+/// `oci-layout`.
+pub(crate) const LAYOUT_MARKER: Type = Type::Struct(&[("imageLayoutVersion", Type::Text)]);
+
+/// A field that has another type.
+#[derive(Clone, Debug)]
+pub(crate) struct WrongField<'a> {
+    /// Its path.
+    pub(crate) path: String,
+    /// Its type.
+    pub(crate) expected: Type,
+    /// What it holds.
+    pub(crate) value: &'a Value,
+}
+
+impl WrongField<'_> {
+    /// Whether it is below one of the fields of the document.
+    pub(crate) fn is_in(&self, field: &str) -> bool {
+        let rest = self.path.strip_prefix(field);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    }
+}
+
+impl std::fmt::Display for WrongField<'_> {
+    /// `` `config.Env` is not a list of strings ``.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let path = match self.path.as_str() {
+            "" => "the document",
+            path => path,
+        };
+        write!(f, "`{path}` is not {}", self.expected.description())
+    }
+}
+
+impl Type {
+    /// The fields of a value that a Go reader refuses. Of a list or a map only the first
+    /// bad member counts. `path` is the path of the value.
+    pub(crate) fn wrong_fields<'a>(self, value: &'a Value, path: &str) -> Vec<WrongField<'a>> {
+        let mut found = Vec::new();
+        self.check(value, path, &mut found);
+        found
+    }
+
+    fn check<'a>(self, value: &'a Value, path: &str, found: &mut Vec<WrongField<'a>>) {
+        let is_right = match (self, value) {
+            (_, Value::Null) | (Self::Text, Value::String(_)) | (Self::Bool, Value::Bool(_)) => {
+                true
+            }
+            (Self::Integer, Value::Number(number)) => number.as_i64().is_some(),
+            (Self::Time, Value::String(text)) => text.parse::<Timestamp>().is_ok(),
+            (Self::Bytes, Value::String(text)) => {
+                let base64 = base64::engine::general_purpose::STANDARD;
+                base64.decode(text.replace(['\r', '\n'], "")).is_ok()
+            }
+            (Self::List(of), Value::Array(members)) => {
+                let members = members.iter().enumerate();
+                return of
+                    .check_members(members.map(|(at, it)| (format!("{path}[{at}]"), it)), found);
+            }
+            (Self::Command, Value::Array(members)) => {
+                let members = members.iter().enumerate();
+                let members = members.map(|(at, it)| (format!("{path}[{at}]"), it));
+                return Self::Text.check_members(members, found);
+            }
+            (Self::Map(of), Value::Object(members)) => {
+                let members = members.iter().map(|(key, it)| (join(path, key), it));
+                return of.check_members(members, found);
+            }
+            (Self::Struct(fields), Value::Object(members)) => {
+                for (key, value) in members {
+                    if let Some((name, of)) = field_of(fields, key) {
+                        of.check(value, &join(path, name), found);
+                    }
+                }
+                true
+            }
+            _ => false,
+        };
+        if !is_right {
+            found.push(WrongField {
+                path: path.to_owned(),
+                expected: self,
+                value,
+            });
+        }
+    }
+
+    fn check_members<'a>(
+        self,
+        members: impl Iterator<Item = (String, &'a Value)>,
+        found: &mut Vec<WrongField<'a>>,
+    ) {
+        let before = found.len();
+        for (path, value) in members {
+            self.check(value, &path, found);
+            if found.len() > before {
+                break;
+            }
+        }
+    }
+
+    /// Gives all keys of structs the case that they have in the table.
+    pub(crate) fn fix_keys(self, value: &mut Value) {
+        match (self, value) {
+            (Self::Struct(fields), Value::Object(members)) => {
+                let name_of = |key: &str| field_of(fields, key).map(|(name, _)| *name);
+                if members
+                    .keys()
+                    .any(|key| name_of(key).is_some_and(|name| name != key))
+                {
+                    let mut fixed = Map::new();
+                    for (key, value) in std::mem::take(members) {
+                        let name = name_of(&key).map(str::to_owned);
+                        fixed.insert(name.unwrap_or(key), value);
+                    }
+                    *members = fixed;
+                }
+                for (name, of) in fields {
+                    if let Some(value) = members.get_mut(*name) {
+                        of.fix_keys(value);
+                    }
+                }
+            }
+            (Self::List(of), Value::Array(members)) => {
+                for value in members {
+                    of.fix_keys(value);
+                }
+            }
+            (Self::Map(of), Value::Object(members)) => {
+                for value in members.values_mut() {
+                    of.fix_keys(value);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What a field should be, with its article.
+    fn description(self) -> &'static str {
+        match self {
+            Self::Text => "a string",
+            Self::Bool => "true or false",
+            Self::Integer => "a whole number",
+            Self::Time => "a time",
+            Self::Bytes => "base64",
+            Self::Command | Self::List(Self::Text) => "a list of strings",
+            Self::List(_) => "a list",
+            Self::Map(Self::Text) => "an object of strings",
+            Self::Map(Self::Struct([])) => "an object of empty objects",
+            Self::Map(_) | Self::Struct(_) => "an object",
+        }
+    }
+}
+
+/// The field that a key means.
+fn field_of(fields: &'static [Field], key: &str) -> Option<&'static Field> {
+    let mut fields = fields.iter();
+    fields.find(|(name, _)| name.eq_ignore_ascii_case(key))
+}
+
+fn join(path: &str, name: &str) -> String {
+    match path {
+        "" => name.to_owned(),
+        path => format!("{path}.{name}"),
+    }
+}
