@@ -189,8 +189,8 @@ pub enum Error {
         /// The first link.
         name: String,
     },
-    /// Something is named by a document, and not in the archive.
-    #[error("{document} names `{name}`, which is not in the archive")]
+    /// Something is named by a document, and the input does not hold it.
+    #[error("{document} names `{name}`, which is missing")]
     MemberAbsent {
         /// The document.
         document: String,
@@ -220,7 +220,7 @@ pub enum Error {
         /// What was asked for.
         wanted: String,
         /// What there is.
-        have: Vec<String>,
+        have: Vec<Candidate>,
     },
     /// No image is for the platform.
     #[error("`{name}` has no image for {wanted}")]
@@ -278,7 +278,7 @@ pub enum Error {
         /// How many there are.
         count: usize,
         /// Which.
-        have: Vec<String>,
+        have: Vec<Candidate>,
     },
     /// The output is there already.
     #[error("`{path}` exists", path = path.display())]
@@ -309,7 +309,7 @@ pub enum Error {
         /// How many fit.
         count: usize,
         /// Which.
-        have: Vec<String>,
+        have: Vec<Candidate>,
     },
     /// Several layers fit what was asked for.
     #[error("layers {positions} are `{wanted}`", positions = list(positions))]
@@ -377,6 +377,15 @@ pub enum Error {
 fn list(numbers: &[usize]) -> String {
     let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
     numbers.join(", ")
+}
+
+/// Something that can be chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// A name that chooses it: a reference, a name of a layout, a digest or a number.
+    pub name: String,
+    /// An id that chooses it, too, if it has one.
+    pub id: Option<Digest>,
 }
 
 /// Something that is read or written, as a message names it.

@@ -10,7 +10,9 @@ use crate::cli::Global;
 use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::Location;
-use crate::cli::look::{Looking, SHORT_TEXT, Shown, Style, add_sizes, digest_json, fields};
+use crate::cli::look::{
+    Looking, SHORT_TEXT, Shown, Style, add_sizes, digest_json, fact_lines, fields, id_facts,
+};
 use crate::cli::options::{Choice, check_paths, selector};
 use crate::cli::output::{Output, json_text};
 use crate::cli::table::{Column, Content, Spacing, Table, ellipsis};
@@ -63,7 +65,17 @@ pub(super) fn run(
         return output.data(&json_text(&to_json(&report)));
     }
     let style = arguments.shown.style();
-    output.data(&to_table(&report, style).lines(style.terminal()).join("\n"))
+    let terminal = style.terminal();
+    let ids = id_facts(
+        &report.id,
+        report.digest.as_ref(),
+        report.index.as_ref(),
+        report.containerd_id.as_ref(),
+    );
+    let mut lines = fact_lines(&ids, terminal);
+    lines.push(String::new());
+    lines.extend(to_table(&report, style).lines(terminal));
+    output.data(&lines.join("\n"))
 }
 
 fn to_table(report: &HistoryReport, style: Style) -> Table {
@@ -74,7 +86,6 @@ fn to_table(report: &HistoryReport, style: Style) -> Table {
     };
     let columns = [
         ("LAYER", Content::Whole),
-        ("IMAGE", Content::Whole),
         (created, Content::Whole),
         ("CREATED BY", Content::Text),
         ("SIZE", Content::Whole),
@@ -82,12 +93,8 @@ fn to_table(report: &HistoryReport, style: Style) -> Table {
     ];
     let column = |(heading, content)| Column { heading, content };
     let mut table = Table::new(columns.map(column).to_vec(), Spacing::DOCKER);
-    for (at, step) in report.steps.iter().enumerate() {
+    for step in &report.steps {
         let entry = &step.entry;
-        let id = match at {
-            0 => style.digest(&report.id),
-            _ => "<missing>".to_owned(),
-        };
         let created_by = entry.created_by.replace('\t', " ");
         let size = match entry.layer {
             Some(_) => step.size.map(|size| size.content),
@@ -98,7 +105,6 @@ fn to_table(report: &HistoryReport, style: Style) -> Table {
                 .layer
                 .map(|layer| layer.to_string())
                 .unwrap_or_default(),
-            id,
             style.created(entry.created.as_deref(), true),
             if style.is_whole {
                 created_by
@@ -126,6 +132,9 @@ fn to_json(report: &HistoryReport) -> Value {
     let references = report.references.iter().map(ToString::to_string);
     json!({
         "id": report.id.to_string(),
+        "digest": digest_json(report.digest.as_ref()),
+        "index": digest_json(report.index.as_ref()),
+        "containerd_id": digest_json(report.containerd_id.as_ref()),
         "references": references.collect::<Vec<_>>(),
         "history": report.steps.iter().enumerate().map(step).collect::<Vec<_>>(),
     })

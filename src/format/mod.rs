@@ -29,7 +29,7 @@ use std::fmt;
 pub use container::{Container, FileSlice, Measured, Member};
 pub use create::create;
 pub use detect::{Input, Opening, open};
-pub(crate) use oci_layout::find_index;
+pub(crate) use oci_layout::{absence, find_index};
 pub use rootfs::RootfsSink;
 pub use rootfs_input::RootfsInput;
 pub(crate) use rootfs_input::RootfsStream;

@@ -16,6 +16,10 @@ pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.
 pub const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
 /// A plain layer.
 pub const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+/// A plain layer in a Docker manifest.
+pub const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
+/// A layer compressed with gzip in a Docker manifest.
+pub const DOCKER_LAYER_GZIP: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 /// An attestation, as `BuildKit` makes them.
 pub const IN_TOTO: &str = "application/vnd.in-toto+json";
 /// How the types of Docker manifests of schema 1 begin, signed or not.
@@ -68,12 +72,11 @@ impl LayerType {
     #[must_use]
     pub fn of(media_type: &str) -> Option<Self> {
         const OCI_FOREIGN: &str = "application/vnd.oci.image.layer.nondistributable.v1.tar";
-        const DOCKER: &str = "application/vnd.docker.image.rootfs.diff.tar";
         const DOCKER_FOREIGN: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar";
         [
             (OCI_LAYER, false),
             (OCI_FOREIGN, true),
-            (DOCKER, false),
+            (DOCKER_LAYER, false),
             (DOCKER_FOREIGN, true),
         ]
         .into_iter()

@@ -5,9 +5,10 @@
 //! into beyond their hashes.
 
 use crate::error::{Error, Result};
+use crate::event::Warning;
 use crate::format::Format;
 use crate::format::sink::ImageSink;
-use crate::format::source::{Content, ImageSource, Root};
+use crate::format::source::{Content, ImageSource};
 use crate::image::Platform;
 use crate::limits::DOCUMENTS_MAX;
 use crate::ops::coding::{Coding, Compress};
@@ -16,7 +17,7 @@ use crate::ops::naming::Name;
 use crate::ops::narrow::{Reason, narrow};
 use crate::ops::plan::{Made, Piece};
 use crate::ops::referrers::{add_referrers, spend};
-use crate::ops::select::{select, targets, with_target_of};
+use crate::ops::select::{Selection, select};
 use crate::ops::{Context, Selector};
 use crate::stream::Workers;
 
@@ -59,21 +60,36 @@ fn convert_images(
     context: Context<'_>,
 ) -> Result<()> {
     let coding = Coding::new(options.compress, sink.format());
-    let roots = select(source, options.image.as_ref())?;
+    let selection = select(source, options.image.as_ref())?;
+    let is_part = selection.part.is_some();
     let mut pieces = Vec::new();
     let mut budget = DOCUMENTS_MAX;
-    for target in targets(&roots) {
-        let named = with_target_of(&roots, target);
-        if let Some(piece) = load(source, named, sink.format(), options, context)? {
-            budget = spend(budget, &piece)?;
-            pieces.push(piece);
+    let mut absent = Vec::new();
+    for selection in selection.each() {
+        let name = selection.roots[0].display_name();
+        match load(source, selection, sink.format(), options, context) {
+            Ok(Some(piece)) => {
+                budget = spend(budget, &piece)?;
+                pieces.push(piece);
+            }
+            Ok(None) => {}
+            // One of several, and nobody named it: the others go over all the same.
+            Err(error @ Error::MemberAbsent { .. }) if options.image.is_none() => {
+                absent.push((name, error));
+            }
+            Err(error) => return Err(error),
         }
     }
     if options.image.is_some() && sink.format() != Format::DockerArchive {
         add_referrers(source, &mut pieces, budget, context)?;
     }
     if pieces.is_empty() {
-        return Err(Error::NoImage);
+        let first = absent.into_iter().next();
+        return Err(first.map_or(Error::NoImage, |(_, error)| error));
+    }
+    for (name, error) in absent {
+        let reason = error.to_string();
+        context.watch.warn(Warning::AbsentLeftOut { name, reason });
     }
     let count = pieces.iter().filter(|piece| !piece.is_referrer()).count();
     if count > 1 && !options.names.is_empty() {
@@ -85,7 +101,7 @@ fn convert_images(
         sink: sink.as_ref(),
         workers: &workers,
         names: &options.names,
-        keeps_fields: options.platform.is_none(),
+        keeps_fields: options.platform.is_none() && !is_part,
         coding,
         made: &Made::default(),
         context,
@@ -98,12 +114,12 @@ fn convert_images(
 /// that is wanted.
 fn load<'a>(
     source: &dyn ImageSource,
-    roots: Vec<&'a Root>,
+    selection: Selection<'a>,
     format: Format,
     options: &ConvertOptions,
     context: Context<'_>,
 ) -> Result<Option<Piece<'a>>> {
-    let piece = Piece::load(source, roots)?;
+    let piece = Piece::load_chosen(source, selection, &context.watch)?;
     let is_image = matches!(piece.content, Content::Image(_) | Content::Index(_));
     match &options.platform {
         Some(platform) if is_image => narrow(piece, Reason::Asked(platform), &context.watch),

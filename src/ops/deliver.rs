@@ -134,6 +134,9 @@ impl Delivery<'_> {
         if !self.names.is_empty() && !piece.is_referrer() {
             return named(descriptor, self.names);
         }
+        if piece.roots.is_empty() {
+            return vec![(descriptor.clone(), None)];
+        }
         let of_root = |root: &&Root| {
             if self.keeps_names() {
                 return (self.in_place_of(root, descriptor), root.reference.clone());

@@ -44,7 +44,7 @@ pub(super) fn narrow<'a>(
 ) -> Result<Option<Piece<'a>>> {
     let kind = match &piece.content {
         Content::Image(image) => {
-            check_platform(image, &piece.name, reason)?;
+            check_platform(image, &piece, reason)?;
             return Ok(Some(piece));
         }
         Content::Index(_) => return pick(piece, reason, watch).map(Some),
@@ -59,15 +59,17 @@ pub(super) fn narrow<'a>(
 }
 
 /// Refuses an image for another platform than the one that was named.
-fn check_platform(image: &Image, name: &str, reason: Reason<'_>) -> Result<()> {
-    let (Reason::Asked(wanted), Some(platform)) = (reason, image.platform()) else {
+fn check_platform(image: &Image, piece: &Piece<'_>, reason: Reason<'_>) -> Result<()> {
+    let described = piece.descriptor.as_ref().and_then(Descriptor::platform);
+    let platform = described.or_else(|| image.platform().cloned());
+    let (Reason::Asked(wanted), Some(platform)) = (reason, platform) else {
         return Ok(());
     };
     if platform.fitness(wanted).is_some() {
         return Ok(());
     }
     Err(Error::NoSuchPlatform {
-        name: name.to_owned(),
+        name: piece.name.clone(),
         wanted: wanted.clone(),
         have: vec![platform.to_string()],
     })

@@ -254,6 +254,25 @@ impl<'a> Graph<'a> {
     }
 }
 
+/// Why a part of the index called `name` is of no use, where the input does not hold it,
+/// or not its config.
+pub(crate) fn absence(part: &Content, name: &str) -> Option<Error> {
+    let (document, digest) = match part {
+        Content::Opaque {
+            descriptor,
+            blob: None,
+        } => ("the index", descriptor.digest()),
+        Content::Artifact(artifact) if artifact.is_image_without_config() => {
+            ("the manifest", artifact.manifest.view().config.digest())
+        }
+        _ => return None,
+    };
+    Some(Error::MemberAbsent {
+        document: format!("{document} of `{name}`"),
+        name: blob_path(digest),
+    })
+}
+
 fn wrong_size(descriptor: &Descriptor, got: u64) -> Error {
     let error = Error::SizeMismatch {
         expected: descriptor.size(),

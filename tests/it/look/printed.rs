@@ -128,7 +128,7 @@ fn on_a_terminal_tables_fit_and_headings_stand_out() {
         });
         parts.collect::<String>()
     };
-    for (command, width) in [("images", 100), ("inspect", 80), ("history", 80)] {
+    for (command, width) in [("images", 80), ("inspect", 80), ("history", 80)] {
         let line = format!("{command} in.tar");
         let coloured = on_terminal(&sandbox, &line, width, &[]);
         assert!(coloured.contains("\u{1b}[1m"), "{coloured}");
@@ -235,7 +235,9 @@ fn a_history_that_does_not_fit_the_layers_is_told_as_far_as_it_goes() {
         let image = image.with_config(|config| config["history"] = history);
         write(&sandbox, &[image]);
         let printed = text(sandbox.run(&["history", "--human=false", "in.tar"]));
-        let lines = printed.lines().skip(1);
+        // The ids stand above the table.
+        let lines = printed.lines().skip_while(|it| !it.starts_with("LAYER"));
+        let lines = lines.skip(1);
         let words = |line: &str| {
             let words: Vec<&str> = line.split_whitespace().collect();
             words
@@ -246,18 +248,15 @@ fn a_history_that_does_not_fit_the_layers_is_told_as_far_as_it_goes() {
         };
         lines.map(words).collect::<Vec<_>>()
     };
-    assert_eq!(
-        told(json!([{"created_by": "x"}])),
-        ["2 N/A 2", "1 <missing> N/A x 1"]
-    );
+    assert_eq!(told(json!([{"created_by": "x"}])), ["2 N/A 2", "1 N/A x 1"]);
     assert_eq!(
         told(json!([{"created_by": "x"}, {"created_by": "y"}, {"created_by": "z"}])),
-        ["N/A z 0", "2 <missing> N/A y 2", "1 <missing> N/A x 1"]
+        ["N/A z 0", "2 N/A y 2", "1 N/A x 1"]
     );
-    assert_eq!(told(json!(null)), ["2 N/A 2", "1 <missing> N/A 1"]);
+    assert_eq!(told(json!(null)), ["2 N/A 2", "1 N/A 1"]);
     assert_eq!(
         told(json!([{"created": "0001-01-01T00:00:00Z"}, {"created": "1970-01-01T00:00:00Z"}])),
-        ["2 2", "1 <missing> N/A 1"].map(str::to_owned)
+        ["2 2", "1 N/A 1"].map(str::to_owned)
     );
     assert_eq!(
         json(sandbox.run(&["history", "--json", "in.tar"]))["history"][0]["layer"],
