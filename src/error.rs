@@ -479,6 +479,15 @@ impl Error {
         }
     }
 
+    /// What is missing, if it failed since the input does not hold it.
+    pub(crate) fn absence(&self) -> Option<String> {
+        match self {
+            Self::MemberAbsent { .. } => Some(self.to_string()),
+            Self::Read { source, .. } => source.downcast_ref::<Self>()?.absence(),
+            _ => None,
+        }
+    }
+
     /// What really happened, if the caller wanted the end: whatever fails after
     /// that fails because of it.
     pub(crate) fn or_interrupted(self, watch: &Watch<'_>) -> Self {

@@ -254,6 +254,11 @@ impl Artifact {
         let view = self.manifest.view();
         let config = view.config.media_type();
         let artifact_type = view.artifact_type.as_deref();
+        let is_layer = |it: &Descriptor| LayerType::of(it.media_type()).is_some();
+        // What else it lacks to be an image.
+        if is_image_config(config) && artifact_type.is_none() && view.layers.iter().all(is_layer) {
+            return "an artifact: its config has no `rootfs`".to_owned();
+        }
         format!("an artifact of type `{}`", artifact_type.unwrap_or(config))
     }
 }

@@ -74,10 +74,10 @@ fn convert_images(
             }
             Ok(None) => {}
             // One of several, and nobody named it: the others go over all the same.
-            Err(error @ Error::MemberAbsent { .. }) if options.image.is_none() => {
-                absent.push((name, error));
-            }
-            Err(error) => return Err(error),
+            Err(error) => match error.absence().filter(|_| options.image.is_none()) {
+                Some(reason) => absent.push((name, reason, error)),
+                None => return Err(error),
+            },
         }
     }
     if options.image.is_some() && sink.format() != Format::DockerArchive {
@@ -85,10 +85,9 @@ fn convert_images(
     }
     if pieces.is_empty() {
         let first = absent.into_iter().next();
-        return Err(first.map_or(Error::NoImage, |(_, error)| error));
+        return Err(first.map_or(Error::NoImage, |(_, _, error)| error));
     }
-    for (name, error) in absent {
-        let reason = error.to_string();
+    for (name, reason, _) in absent {
         context.watch.warn(Warning::AbsentLeftOut { name, reason });
     }
     let count = pieces.iter().filter(|piece| !piece.is_referrer()).count();

@@ -217,7 +217,9 @@ impl Draft {
         let name = root.display_name();
         let content = match source.load(root) {
             Ok(content) => content,
-            Err(Error::MemberAbsent { .. }) => return Ok(Self::absent(descriptor, &name)),
+            Err(error) if error.absence().is_some() => {
+                return Ok(Self::absent(descriptor, &name));
+            }
             Err(error) => return Err(error),
         };
         let mut draft = Self::new(&content, descriptor, &name);

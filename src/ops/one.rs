@@ -101,12 +101,16 @@ fn only_image(source: &dyn ImageSource) -> Result<Vec<&Root>> {
     }
     let mut images = Vec::new();
     for target in targets {
-        let piece = match Piece::load(source, vec![target]) {
-            Err(Error::MemberAbsent { .. }) => continue,
-            other => other?,
+        let is_image = match Piece::load(source, vec![target]) {
+            // It may be the one that is meant.
+            Err(error) if error.absence().is_some() => true,
+            piece => {
+                let piece = piece?;
+                let is_image = matches!(piece.content, Content::Image(_) | Content::Index(_));
+                is_image && !piece.is_referrer()
+            }
         };
-        let is_image = matches!(piece.content, Content::Image(_) | Content::Index(_));
-        if is_image && !piece.is_referrer() {
+        if is_image {
             images.push(target);
         }
     }

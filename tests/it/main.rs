@@ -25,6 +25,7 @@ mod memory;
 mod merge_cases;
 mod messages;
 mod overlay;
+mod partial;
 mod readme;
 mod referrers;
 mod roundtrip;

@@ -284,7 +284,12 @@ fn docker_documents() -> Vec<Item> {
     };
     vec![
         docker("layer up", &path("../../etc/passwd"), documents),
-        docker("layer of the host", &path("/etc/passwd"), documents),
+        // It is listed, as something that is not there.
+        docker(
+            "layer of the host",
+            &path("/etc/passwd"),
+            Refused(Depth::Blobs),
+        ),
         docker("layer is a folder", &path("etc"), documents),
         docker("v1 id is a path", &v1("../../x"), documents),
         docker("deep JSON", &text(&"[".repeat(1 << 20)), documents),
