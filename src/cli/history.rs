@@ -19,8 +19,9 @@ use crate::cli::table::{Column, Content, Spacing, Table, ellipsis};
 
 /// Show how an image's layers came to be, as `docker history` does
 ///
-/// The newest step comes first. LAYER is the number that `squash --layers` takes. What
-/// is read, and what is unpacked for it, is as with `images`.
+/// The newest step comes first. LAYER is the number that `squash --layers` takes, SIZE the
+/// size of the files in the layer, as in Docker with a classic store. What is read, and
+/// what is unpacked for it, is as with `images`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Where the image is: a file, an OCI layout, or - for standard input

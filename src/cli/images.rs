@@ -334,6 +334,7 @@ fn found_json(found: &Found) -> Value {
         "size": image.map(|image| image.stored_size),
     }));
     add_sizes(&mut object, image.and_then(|image| image.size));
+    object.insert("blobs_size".to_owned(), json!(found.blobs_size));
     let children = found.children.iter().map(found_json);
     object.insert("children".to_owned(), children.collect());
     Value::Object(object)

@@ -24,9 +24,11 @@ use crate::cli::terminal::Terminal;
 
 /// Show one image: its ids, its config and its layers
 ///
-/// Layers are counted from 1, the lowest, as `squash --layers` counts them. What is
-/// read, and what is unpacked for it, is as with `images`; nothing but documents is
-/// verified.
+/// Layers are counted from 1, the lowest, as `squash --layers` counts them. The image id
+/// is the digest of the config, as in podman and in Docker with a classic store; the
+/// containerd id is that of the topmost manifest or index, as in Docker with the containerd
+/// store, the default since Docker 29. What is read, and what is unpacked for it, is as
+/// with `images`; nothing but documents is verified.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Where the image is: a file, an OCI layout, or - for standard input

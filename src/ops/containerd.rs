@@ -33,24 +33,66 @@ pub(super) fn image_containerd_id(
     root: &Root,
     image: &Image,
 ) -> Option<Digest> {
-    let is_there = |path| matches!(source.container().find(path), Ok(Some(_)));
     match &root.target {
         Target::Blob(descriptor) => Some(descriptor.digest().clone()),
-        // Where a layout lies in the archive, `manifest.json` is not looked at.
-        Target::Element(_) if is_there("manifest.json") && !is_there("oci-layout") => {
-            made_manifest(image)
+        Target::Element(_) => {
+            let manifest = made_manifest(source, image)?;
+            Some(Digest::of(&manifest))
         }
-        Target::Element(_) | Target::Whole => None,
+        Target::Whole => None,
     }
 }
 
-/// The digest of the manifest that containerd makes.
-fn made_manifest(image: &Image) -> Option<Digest> {
+/// How many bytes all blobs of something have as they are stored, documents included:
+/// the CONTENT SIZE of Docker's containerd store, which counts what is named twice twice,
+/// and indexes not at all.
+pub(super) fn blobs_size(source: &dyn ImageSource, content: &Content) -> Option<u64> {
+    let sizes: Vec<u64> = match content {
+        Content::Image(image) => {
+            let manifest = match &image.manifest {
+                Some(manifest) => manifest.size(),
+                None => made_manifest(source, image)?.len() as u64,
+            };
+            let layers = image.layers.iter().filter_map(|it| it.blob.as_ref());
+            let layers = layers.map(|blob| blob.size);
+            [manifest, image.config.size()]
+                .into_iter()
+                .chain(layers)
+                .collect()
+        }
+        Content::Artifact(artifact) => {
+            let manifest = &artifact.manifest;
+            let named = std::iter::once(&manifest.view().config).chain(&manifest.view().layers);
+            let is_held = |it: &&Descriptor| {
+                let mut blobs = artifact.blobs.iter();
+                blobs.any(|(blob, held)| held.is_some() && blob.digest() == it.digest())
+            };
+            let blobs = named.filter(is_held).map(Descriptor::size);
+            std::iter::once(manifest.size()).chain(blobs).collect()
+        }
+        Content::Index(index) => {
+            let children = index.children.iter();
+            children
+                .filter_map(|child| blobs_size(source, child))
+                .collect()
+        }
+        Content::Opaque { .. } => return None,
+    };
+    Some(sizes.into_iter().fold(0, u64::saturating_add))
+}
+
+/// The manifest that containerd makes for an image without one.
+fn made_manifest(source: &dyn ImageSource, image: &Image) -> Option<Vec<u8>> {
+    let is_there = |path| matches!(source.container().find(path), Ok(Some(_)));
+    // Where a layout lies in the archive, `manifest.json` is not looked at.
+    if !is_there("manifest.json") || is_there("oci-layout") {
+        return None;
+    }
     let layers: Option<Vec<_>> = image.layers.iter().map(layer).collect();
     let config = image.config.descriptor(DOCKER_CONFIG);
     let mut manifest = new_manifest(&config, &layers?);
     manifest["mediaType"] = DOCKER_MANIFEST.into();
-    Some(Digest::of(&compact(&manifest)))
+    Some(compact(&manifest))
 }
 
 /// What that says of a layer, which may be compressed in any way.

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::format::source::{Content, Image, ImageSource, Layer, Root, Target};
 use crate::image::{Descriptor, Platform, Reference, ReferencePattern};
-use crate::ops::containerd::containerd_id;
+use crate::ops::containerd::{blobs_size, containerd_id};
 use crate::ops::layer_size::{LayerSize, Sizes, Wanted};
 use crate::ops::look::{created, stored_size};
 use crate::ops::select::{is_same_target, select, targets};
@@ -57,6 +57,9 @@ pub struct Found {
     /// The id that it has in Docker's containerd store once the input is loaded there, if
     /// that takes it, and all that the id depends on is known without unpacking a layer.
     pub containerd_id: Option<Digest>,
+    /// How many bytes all its blobs have as they are stored, with its manifests and
+    /// configs, and without indexes. What the input does not hold is not counted.
+    pub blobs_size: Option<u64>,
     /// The media type of that.
     pub media_type: Option<String>,
     /// The platform, where that is known.
@@ -222,7 +225,7 @@ impl Draft {
             }
             Err(error) => return Err(error),
         };
-        let mut draft = Self::new(&content, descriptor, &name);
+        let mut draft = Self::new(source, &content, descriptor, &name);
         if draft.found.kind.has_id() {
             draft.found.containerd_id = containerd_id(source, root, &content);
         }
@@ -236,6 +239,7 @@ impl Draft {
                 kind: FoundKind::Absent,
                 digest: descriptor.map(|descriptor| descriptor.digest().clone()),
                 containerd_id: None,
+                blobs_size: None,
                 media_type: descriptor.map(|descriptor| descriptor.media_type().to_owned()),
                 platform: descriptor.and_then(Descriptor::platform),
                 subject: descriptor.and_then(Descriptor::attested),
@@ -259,9 +263,15 @@ impl Draft {
         })
     }
 
-    fn new(content: &Content, descriptor: Option<&Descriptor>, name: &str) -> Self {
+    fn new(
+        source: &dyn ImageSource,
+        content: &Content,
+        descriptor: Option<&Descriptor>,
+        name: &str,
+    ) -> Self {
         let mut draft = Self::absent(descriptor, name);
         draft.found.kind = kind(content);
+        draft.found.blobs_size = blobs_size(source, content);
         if draft.found.kind.has_id() {
             draft.found.containerd_id.clone_from(&draft.found.digest);
         }
@@ -270,7 +280,8 @@ impl Draft {
             Content::Index(index) => {
                 let descriptors = &index.index.view().manifests;
                 let children = index.children.iter().zip(descriptors);
-                let child = |(content, descriptor)| Self::new(content, Some(descriptor), name);
+                let child =
+                    |(content, descriptor)| Self::new(source, content, Some(descriptor), name);
                 draft.children = children.map(child).collect();
             }
             Content::Artifact(_) | Content::Opaque { .. } => {}
