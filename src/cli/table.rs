@@ -251,6 +251,38 @@ mod tests {
     }
 
     #[test]
+    fn spare_columns_are_left_out_before_text_is_cut_the_last_one_first() {
+        let column = |(heading, content)| Column { heading, content };
+        let columns = [
+            ("NAME", Content::Text),
+            ("AGE", Content::Spare),
+            ("ID", Content::Whole),
+            ("MORE", Content::Spare),
+        ];
+        let mut table = Table::new(columns.map(column).to_vec(), Spacing::NARROW);
+        table.row(
+            ["a name of 17 char", "123", "4", "5678"]
+                .map(str::to_owned)
+                .to_vec(),
+        );
+        let heading = |width| {
+            let terminal = Terminal {
+                width: Some(width),
+                ..Terminal::default()
+            };
+            let lines = table.lines(terminal);
+            assert!(lines[1].width() <= width, "{lines:?}");
+            let words = lines[0].split_whitespace().map(str::to_owned);
+            (words.collect::<Vec<_>>().join(" "), lines[1].contains('…'))
+        };
+        let all = "NAME AGE ID MORE".to_owned();
+        assert_eq!(heading(32), (all, false));
+        assert_eq!(heading(31), ("NAME AGE ID".to_owned(), false));
+        assert_eq!(heading(25), ("NAME ID".to_owned(), false));
+        assert_eq!(heading(20), ("NAME ID".to_owned(), true));
+    }
+
+    #[test]
     fn nothing_in_a_cell_steers_the_terminal() {
         let table = table(&[["\x1b[31m", "a\nb", "\u{202e}"]]);
         assert_eq!(

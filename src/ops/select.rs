@@ -130,7 +130,39 @@ fn by_name<'a>(source: &dyn ImageSource, roots: &[&'a Root], name: &str) -> Resu
     {
         return Ok(selection);
     }
-    Err(no_such_image(source, name, roots))
+    match by_pinned_name(source, roots, name)? {
+        Some(selection) => Ok(selection),
+        None => Err(no_such_image(source, name, roots)),
+    }
+}
+
+/// Finds what goes by a name and a digest, `app:1@sha256:…`, as messages call a part of an
+/// index and engines what they have pulled. The name may be without its tag.
+fn by_pinned_name<'a>(
+    source: &dyn ImageSource,
+    roots: &[&'a Root],
+    pinned: &str,
+) -> Result<Option<Selection<'a>>> {
+    let Some((name, digest)) = pinned.rsplit_once('@') else {
+        return Ok(None);
+    };
+    let Some(prefix) = Prefix::parse(digest).filter(|it| it.algorithm.is_some()) else {
+        return Ok(None);
+    };
+    let Some(mut selection) = by_digest(source, roots, pinned, prefix)? else {
+        return Ok(None);
+    };
+    let reference = name.parse::<Reference>().ok();
+    let is_called = |root: &Root| match (&root.reference, &reference) {
+        (Some(own), Some(reference)) => {
+            own.familiar_name() == reference.familiar_name()
+                && reference.tag().is_none_or(|tag| own.tag() == Some(tag))
+        }
+        _ => false,
+    };
+    let is_meant = |root: &&Root| is_called(root) || root.display_name() == name;
+    selection.roots.retain(is_meant);
+    Ok(Some(selection).filter(|selection| !selection.roots.is_empty()))
 }
 
 /// The beginning of a digest, or all of it.
@@ -186,6 +218,8 @@ fn by_digest<'a>(
         match source.load(target) {
             Err(Error::Interrupted) => return Err(Error::Interrupted),
             Err(_) if is_named => found.whole.push(target),
+            // It is as if the input did not list it.
+            Err(error) if error.absence().is_some() => {}
             Err(error) => drop(unreadable.get_or_insert(error)),
             Ok(Content::Index(index)) => {
                 if is_named {

@@ -286,6 +286,77 @@ fn a_part_keeps_the_names_of_its_indexes_and_goes_alone() {
 }
 
 #[test]
+fn a_name_with_a_digest_chooses_what_has_both() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.tar", make::tar(&shared().members()));
+    let shown = lines(&sandbox, "in.tar");
+    let digest = |kind: &str, platform: &str| {
+        let is_it = |it: &&Line| it.kind() == kind && it.shown["platform"] == platform;
+        let line = shown.iter().find(is_it).expect("there is one");
+        line.shown["digest"].as_str().expect("a digest").to_owned()
+    };
+    let arm = digest("image", "linux/arm64");
+    let amd = digest("image", "linux/amd64");
+    let index = shown[0].shown["digest"].as_str().expect("a digest");
+    let chosen = |image: &str| {
+        let inspect = ["inspect", "--format", ".digest", "--image", image, "in.tar"];
+        sandbox.run(&inspect)
+    };
+    for (image, expected) in [
+        (format!("app:1@{arm}"), &arm),
+        (format!("app@{arm}"), &arm),
+        (format!("docker.io/library/app@{}", &arm[..20]), &arm),
+        (format!("app@{index}"), &amd),
+        (format!("plain:1@{amd}"), &amd),
+    ] {
+        let printed = chosen(&image).data("");
+        assert_eq!(printed, format!("{expected}\n").into_bytes(), "{image}");
+    }
+    for image in [
+        format!("app:3@{arm}"),
+        format!("other@{arm}"),
+        format!("app@{}", digest_of_nothing()),
+        format!("@{arm}"),
+        "app@sha256:".to_owned(),
+    ] {
+        let said = chosen(&image).refuses();
+        let start = format!("error: no image of the input is `{image}`\n");
+        assert!(said.starts_with(&start), "{said}");
+    }
+}
+
+fn digest_of_nothing() -> String {
+    format!("sha256:{}", "1".repeat(64))
+}
+
+#[test]
+fn what_cannot_be_read_hides_nothing_else() {
+    let mut layout = Layout::default();
+    layout.add(&image("good", &["good:1"]));
+    layout.add(&image("bad", &["bad:1"]));
+    let bad = layout.index[1]["digest"]
+        .as_str()
+        .expect("a digest")
+        .to_owned();
+    let bytes = layout.blobs.get_mut(&bad).expect("it is there");
+    bytes[20] ^= 1;
+    let sandbox = Sandbox::new();
+    sandbox.write("in.tar", make::tar(&layout.members()));
+    let good = image("good", &[]).id();
+    for name in ["good:1", &good, &good[7..19], "#1"] {
+        let inspect = ["inspect", "--format", ".id", "--image", name, "in.tar"];
+        let printed = sandbox.run(&inspect).data("");
+        assert_eq!(printed, format!("{good}\n").into_bytes(), "{name}");
+    }
+    for name in ["bad:1", &bad, &bad[7..19], &digest_of_nothing()] {
+        let said = sandbox
+            .run(&["inspect", "--image", name, "in.tar"])
+            .refuses();
+        assert!(said.contains("does not match its digest"), "{name}: {said}");
+    }
+}
+
+#[test]
 fn every_command_takes_the_part_that_is_named_and_no_other() {
     let sandbox = Sandbox::new();
     sandbox.write("in.tar", make::tar(&shared().members()));

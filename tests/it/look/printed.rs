@@ -167,6 +167,36 @@ fn on_a_terminal_tables_fit_and_headings_stand_out() {
 }
 
 #[test]
+fn a_terminal_of_80_columns_has_room_for_ordinary_images() {
+    if !tools::is_installed("script") {
+        return tools::skip("a table on a terminal", "script(1) is not installed");
+    }
+    let sandbox = Sandbox::new();
+    let mut layout = Layout::default();
+    let image = Image::new(&[], &["file a 1"]);
+    let mut arm = layout.image(&image);
+    arm["platform"] = json!({"os": "linux", "architecture": "arm64", "variant": "v8"});
+    let attestation = layout.attestation(&arm);
+    let index = layout.nested(&[arm, attestation]);
+    layout.add_named(&index, "ghcr.io/team/app:1.25");
+    layout.add(&Image::new(&["myapp:latest"], &["file b 1"]));
+    sandbox.write("in.tar", make::tar(&layout.members()));
+    let shown = on_terminal(&sandbox, "images in.tar", 80, &[("NO_COLOR", "1")]);
+    let lines: Vec<&str> = shown.lines().collect();
+    assert!(
+        lines.iter().all(|line| line.chars().count() <= 80),
+        "{shown}"
+    );
+    assert!(!shown.contains('…'), "{shown}");
+    for start in ["1  ghcr.io/team/app:1.25  ", "2  myapp:latest  "] {
+        assert!(lines.iter().any(|line| line.starts_with(start)), "{shown}");
+    }
+    for heading in ["#  ", "IMAGE ID", "DIGEST", "SIZE", "PLATFORM"] {
+        assert!(lines[0].contains(heading), "{shown}");
+    }
+}
+
+#[test]
 fn one_value_is_printed_bare_or_as_json() {
     let sandbox = Sandbox::new();
     let image = hostile();
