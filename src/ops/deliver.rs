@@ -134,7 +134,7 @@ impl Delivery<'_> {
         if !self.names.is_empty() && !piece.is_referrer() {
             return named(descriptor, self.names);
         }
-        if piece.roots.is_empty() {
+        if piece.is_nameless_part() {
             return vec![(descriptor.clone(), None)];
         }
         let of_root = |root: &&Root| {

@@ -86,7 +86,7 @@ impl<'a> Piece<'a> {
             descriptor: Some(descriptor),
             content,
             gone: Vec::new(),
-            roots: if is_image { self.roots } else { Vec::new() },
+            roots: self.roots,
         };
         // What speaks of something else was chosen for itself.
         if is_image {
@@ -100,6 +100,14 @@ impl<'a> Piece<'a> {
     /// Whether it speaks of something else, as a signature does.
     pub(super) fn is_referrer(&self) -> bool {
         self.content.subject().is_some()
+    }
+
+    /// Whether it goes without the names of its roots, which are those of an image: a
+    /// part of an index that is none.
+    pub(super) fn is_nameless_part(&self) -> bool {
+        let is_image = matches!(self.content, Content::Image(_) | Content::Index(_));
+        let digest = self.descriptor.as_ref().map(Descriptor::digest);
+        !is_image && digest != self.roots[0].target_digest()
     }
 
     /// The digests of all manifests and indexes in it.
