@@ -232,8 +232,8 @@ pub enum Error {
         /// The first link.
         name: String,
     },
-    /// Something is named by a document, and not there.
-    #[error("{document} names `{name}`, which is not there")]
+    /// Something is named by a document, and the input does not hold it.
+    #[error("{document} names `{name}`, which is missing")]
     MemberAbsent {
         /// The document.
         document: String,
@@ -263,7 +263,7 @@ pub enum Error {
         /// What was asked for.
         wanted: String,
         /// What there is.
-        have: Vec<String>,
+        have: Vec<Candidate>,
     },
     /// No image is for the platform.
     #[error("`{name}` has no image for {wanted}")]
@@ -334,7 +334,7 @@ pub enum Error {
         /// How many there are.
         count: usize,
         /// Which.
-        have: Vec<String>,
+        have: Vec<Candidate>,
     },
     /// The output is there already.
     #[error("`{path}` exists", path = path.display())]
@@ -365,7 +365,7 @@ pub enum Error {
         /// How many fit.
         count: usize,
         /// Which.
-        have: Vec<String>,
+        have: Vec<Candidate>,
     },
     /// Several layers fit what was asked for.
     #[error("layers {positions} are `{wanted}`", positions = list(positions))]
@@ -478,6 +478,15 @@ impl fmt::Display for Folder {
     }
 }
 
+/// Something that can be chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// A name that chooses it: a reference, a name of a layout, a digest or a number.
+    pub name: String,
+    /// An id that chooses it, too, if it has one.
+    pub id: Option<Digest>,
+}
+
 /// Something that is read or written, as a message names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -572,6 +581,15 @@ impl Error {
             CopyError::Read(source) => Self::read(from, source),
             CopyError::Write(source) => Self::write(to, source),
             CopyError::Interrupted => Self::Interrupted,
+        }
+    }
+
+    /// What is missing, if it failed since the input does not hold it.
+    pub(crate) fn absence(&self) -> Option<String> {
+        match self {
+            Self::MemberAbsent { .. } => Some(self.to_string()),
+            Self::Read { source, .. } => source.downcast_ref::<Self>()?.absence(),
+            _ => None,
         }
     }
 

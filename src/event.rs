@@ -110,6 +110,14 @@ pub enum Warning {
         /// The image.
         name: String,
     },
+    /// One of several images is not in the input.
+    #[error("`{name}` left out: {reason}")]
+    AbsentLeftOut {
+        /// The reference or digest of what was left out.
+        name: String,
+        /// What is missing.
+        reason: String,
+    },
     /// Documents name blobs that the input does not hold.
     #[error(
         "`{name}` refers to {first}{rest}; passed on as it is", rest = absent(*others)

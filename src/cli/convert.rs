@@ -24,7 +24,7 @@ use crate::cli::written::{self, check_json};
 /// Convert images from any format to any other
 ///
 /// All images of SRC are taken, with all their names. What need not change is
-/// passed on byte for byte, so that digests and image ids stay.
+/// passed on byte for byte, so that digests stay.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Where the images are: a file, an OCI layout, or - for standard input

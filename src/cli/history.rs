@@ -12,7 +12,8 @@ use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::Location;
 use crate::cli::look::{
-    Looking, SHORT_TEXT, Shown, Style, add_sizes, digest_json, fields, print_ids,
+    Looking, SHORT_TEXT, Shown, Style, add_sizes, digest_json, fact_lines, fields, id_facts,
+    print_ids,
 };
 use crate::cli::options::{Choice, selector};
 use crate::cli::output::{Output, json_text};
@@ -20,8 +21,9 @@ use crate::cli::table::{Column, Content, Spacing, Table, ellipsis};
 
 /// Show how an image's layers came to be, as `docker history` does
 ///
-/// The newest step comes first. LAYER is the number that `squash --layers` takes. What
-/// is read, and what is unpacked for it, is as with `images`.
+/// The newest step comes first. LAYER is the number that `squash --layers` takes, SIZE the
+/// size of the files in the layer, as in Docker with a classic store. What is read, and
+/// what is unpacked for it, is as with `images`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Where the image is: a file, an OCI layout, or - for standard input
@@ -71,7 +73,17 @@ pub(super) fn run(
             .collect();
         return print_ids(&ids, output);
     }
-    output.data(&to_table(&report, style).lines(style.terminal()).join("\n"))
+    let terminal = style.terminal();
+    let ids = id_facts(
+        &report.id,
+        report.digest.as_ref(),
+        report.index.as_ref(),
+        report.containerd_id.as_ref(),
+    );
+    let mut lines = fact_lines(&ids, terminal);
+    lines.push(String::new());
+    lines.extend(to_table(&report, style).lines(terminal));
+    output.data(&lines.join("\n"))
 }
 
 /// The id of a step: known of the newest alone, as in an engine that loaded the image.
@@ -90,7 +102,6 @@ fn to_table(report: &HistoryReport, style: Style) -> Table {
     };
     let columns = [
         ("LAYER", Content::Whole),
-        ("IMAGE", Content::Whole),
         (created, Content::Whole),
         ("CREATED BY", Content::Text),
         ("SIZE", Content::Whole),
@@ -98,9 +109,8 @@ fn to_table(report: &HistoryReport, style: Style) -> Table {
     ];
     let column = |(heading, content)| Column { heading, content };
     let mut table = Table::new(columns.map(column).to_vec(), Spacing::DOCKER);
-    for (at, step) in report.steps.iter().enumerate() {
+    for step in &report.steps {
         let entry = &step.entry;
-        let id = id(report, at, style);
         let created_by = entry.created_by.replace('\t', " ");
         let size = match entry.layer {
             Some(_) => step.size.map(|size| size.content),
@@ -111,7 +121,6 @@ fn to_table(report: &HistoryReport, style: Style) -> Table {
                 .layer
                 .map(|layer| layer.to_string())
                 .unwrap_or_default(),
-            id,
             style.created(entry.created.as_deref(), true),
             if style.is_whole {
                 created_by
@@ -139,6 +148,9 @@ fn to_json(report: &HistoryReport) -> Value {
     let references = report.references.iter().map(ToString::to_string);
     json!({
         "id": report.id.to_string(),
+        "digest": digest_json(report.digest.as_ref()),
+        "index": digest_json(report.index.as_ref()),
+        "containerd_id": digest_json(report.containerd_id.as_ref()),
         "references": references.collect::<Vec<_>>(),
         "history": report.steps.iter().enumerate().map(step).collect::<Vec<_>>(),
     })

@@ -15,8 +15,7 @@ use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::{Location, Place};
 use crate::cli::look::{
-    Looking, NONE, Shown, Style, add_sizes, digest_json, fields, print_ids, repository_and_tag,
-    typed,
+    Looking, NONE, Shown, Style, add_sizes, digest_json, fields, print_ids, typed,
 };
 use crate::cli::options::selector;
 use crate::cli::output::{Output, json_text};
@@ -25,9 +24,15 @@ use crate::cli::table::{Column, Content, Spacing, Table};
 
 /// List the images that archives and layouts hold, as `docker images` does
 ///
-/// One line for each tag. An index shows its platforms under it. Of an archive that
-/// is not compressed only documents and headers are read; layers that are compressed
-/// are unpacked, to know the size that Docker would show.
+/// One line for each tag. An index shows its platforms under it. Any name, id or digest
+/// in the table selects its line with --image in the other commands, and so does #N.
+///
+/// IMAGE ID is the digest of the config: the id in podman, and in Docker with a classic
+/// store. DIGEST is the digest of the manifest or the index: the id in Docker's containerd
+/// store, the default since Docker 29. SIZE is the size of the files in the layers.
+///
+/// Of an archive that is not compressed only documents and headers are read; layers that
+/// are compressed are unpacked, to know the size of their files.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Where images are: files, OCI layouts, or - for standard input
@@ -38,7 +43,7 @@ pub(super) struct Arguments {
     #[arg(long = "filter", short, value_name = "FILTER", value_parser = parse_filter)]
     filters: Vec<Filter>,
 
-    /// Show digests of manifests and indexes
+    /// Show digests of manifests and indexes whole
     #[arg(long)]
     digests: bool,
 
@@ -108,19 +113,18 @@ pub(super) fn run(
         }
     }
     if !reports.is_empty() {
-        let reports = reports
-            .iter()
-            .map(|(source, report)| (source.as_ref(), report));
+        let reports = reports.iter().map(|it| (it.0.as_ref(), &it.1));
+        let reports: Vec<(&str, &ImagesReport)> = reports.collect();
         if arguments.json {
-            let images = reports.flat_map(|(source, report)| to_json(source, report));
+            let images = reports.iter().flat_map(|it| to_json(it.0, it.1));
             let images: Value = images.collect();
             output.data(&json_text(&json!({ "images": images })))?;
         } else if global.quiet {
             let style = arguments.shown.style();
-            print_ids(&ids(reports, style), output)?;
+            print_ids(&ids(&reports, style), output)?;
         } else {
             let style = arguments.shown.style();
-            let table = to_table(reports, style, arguments.digests);
+            let table = to_table(&reports, style, arguments.digests);
             output.data(&table.lines(style.terminal()).join("\n"))?;
         }
     }
@@ -156,11 +160,8 @@ fn look(
 }
 
 /// The id of each image, once for each of its names, as `docker images --quiet` prints them.
-fn ids<'a>(
-    reports: impl Iterator<Item = (&'a str, &'a ImagesReport)>,
-    style: Style,
-) -> Vec<String> {
-    let listed = reports.flat_map(|(_, report)| &report.listed);
+fn ids(reports: &[(&str, &ImagesReport)], style: Style) -> Vec<String> {
+    let listed = reports.iter().flat_map(|(_, report)| &report.listed);
     let ids = listed.filter_map(|listed| match listed.found.kind {
         FoundKind::Image | FoundKind::Index => id(&listed.found),
         _ => None,
@@ -168,72 +169,89 @@ fn ids<'a>(
     ids.map(|id| style.digest(id)).collect()
 }
 
-/// What stands in the column of ids.
+/// The id that docker prints: of an image the config's digest, of an index its own.
 fn id(found: &Found) -> Option<&Digest> {
     let image = found.image.as_ref();
     image.map(|image| &image.id).or(found.digest.as_ref())
 }
 
 /// The table of what several inputs hold.
-fn to_table<'a>(
-    reports: impl Iterator<Item = (&'a str, &'a ImagesReport)>,
-    style: Style,
-    digests: bool,
-) -> Table {
-    let mut columns = vec![
-        ("REPOSITORY", Content::Text),
-        ("TAG", Content::Whole),
-        ("DIGEST", Content::Whole),
-        ("IMAGE ID", Content::Whole),
-        ("CREATED", Content::Whole),
-        ("SIZE", Content::Whole),
-        ("PLATFORM", Content::Whole),
-        ("LAYERS", Content::Whole),
+fn to_table(reports: &[(&str, &ImagesReport)], style: Style, digests: bool) -> Table {
+    let layout = Layout {
+        numbers: reports.iter().any(|(_, report)| report.count > 1),
+        sources: reports.len() > 1,
+    };
+    let columns = layout.of(
+        ("#", Content::Whole),
+        vec![
+            ("IMAGE", Content::Text),
+            ("IMAGE ID", Content::Whole),
+            ("DIGEST", Content::Whole),
+            ("CREATED", Content::Spare),
+            ("SIZE", Content::Whole),
+            ("PLATFORM", Content::Whole),
+            ("LAYERS", Content::Spare),
+        ],
         ("SOURCE", Content::Text),
-    ];
-    if !digests {
-        columns.remove(DIGEST);
-    }
+    );
     let column = |(heading, content)| Column { heading, content };
     let mut rows = Rows {
-        table: Table::new(columns.into_iter().map(column).collect(), Spacing::DOCKER),
+        table: Table::new(columns.into_iter().map(column).collect(), Spacing::NARROW),
+        layout,
         style,
         digests,
     };
     for (source, report) in reports {
         for listed in &report.listed {
-            // Behind it the number that `--image` takes.
-            let source = match report.count {
-                1 => source.to_owned(),
-                _ => format!("{source} #{}", listed.number),
-            };
             rows.add(listed, source);
         }
     }
     rows.table
 }
 
-/// The place of the column that is only there with `--digests`.
-const DIGEST: usize = 2;
+/// Which columns there are beside those that are always there.
+#[derive(Clone, Copy, Debug)]
+struct Layout {
+    /// Whether any input holds several images, so that they have numbers.
+    numbers: bool,
+    /// Whether there are several inputs.
+    sources: bool,
+}
+
+impl Layout {
+    /// Puts cells together.
+    fn of<T>(self, number: T, mut cells: Vec<T>, source: T) -> Vec<T> {
+        if self.numbers {
+            cells.insert(0, number);
+        }
+        if self.sources {
+            cells.push(source);
+        }
+        cells
+    }
+}
 
 struct Rows {
     table: Table,
+    layout: Layout,
     style: Style,
     digests: bool,
 }
 
 impl Rows {
     /// Adds the line of a name, and what is under it.
-    fn add(&mut self, listed: &Listed, source: String) {
+    fn add(&mut self, listed: &Listed, source: &str) {
         let found = &listed.found;
-        let (repository, tag) =
-            repository_and_tag(listed.reference.as_ref(), listed.label.as_deref());
+        let reference = listed.reference.as_ref().map(ToString::to_string);
+        let name = reference.or_else(|| listed.label.clone());
         let platform = match (found.kind, &found.platform) {
             (FoundKind::Image, Some(platform)) => platform.to_string(),
             (FoundKind::Image, None) => "?".to_owned(),
-            (kind, _) => name(kind).to_owned(),
+            (kind, _) => kind_name(kind).to_owned(),
         };
-        self.row(repository, tag, found, platform, source);
+        let name = name.unwrap_or_else(|| NONE.to_owned());
+        let number = listed.number.to_string();
+        self.row(&number, name, found, platform, source);
         self.add_children(found, "");
     }
 
@@ -246,35 +264,38 @@ impl Rows {
             } else {
                 ("└─ ", "   ")
             };
-            let title = format!("{indent}{branch}{}", name(child.kind));
+            let title = format!("{indent}{branch}{}", kind_name(child.kind));
             let platform = platform_of(child, &found.children);
-            self.row(title, String::new(), child, platform, String::new());
+            self.row("", title, child, platform, "");
             self.add_children(child, &format!("{indent}{below}"));
         }
     }
 
-    fn row(&mut self, title: String, tag: String, found: &Found, platform: String, source: String) {
+    fn row(&mut self, number: &str, title: String, found: &Found, platform: String, source: &str) {
         let style = self.style;
-        let digest = found.digest.as_ref();
         let image = found.image.as_ref();
-        let id = id(found);
         let or_nothing = |text: Option<String>| text.unwrap_or_default();
         let created = |image: &FoundImage| style.created(image.created.as_deref(), false);
         let size = |image: &FoundImage| style.size(image.size.map(|size| size.content));
-        let mut cells = vec![
+        // What has no manifest gets one, of which the digest may be known.
+        let digest = found.digest.as_ref().or(found.containerd_id.as_ref());
+        let digest = digest.map(|digest| {
+            if self.digests {
+                digest.to_string()
+            } else {
+                style.digest(digest)
+            }
+        });
+        let cells = vec![
             title,
-            tag,
-            digest.map_or(NONE.to_owned(), ToString::to_string),
-            or_nothing(id.map(|id| style.digest(id))),
+            or_nothing(image.map(|image| style.digest(&image.id))),
+            digest.unwrap_or_else(|| NONE.to_owned()),
             or_nothing(image.map(created)),
             or_nothing(image.map(size)),
             platform,
             or_nothing(image.map(|image| image.layers.to_string())),
-            source,
         ];
-        if !self.digests {
-            cells.remove(DIGEST);
-        }
+        let cells = self.layout.of(number.to_owned(), cells, source.to_owned());
         self.table.row(cells);
     }
 }
@@ -291,7 +312,7 @@ fn platform_of(found: &Found, siblings: &[Found]) -> String {
 }
 
 /// The name of a kind, for programs and for people.
-pub(super) fn name(kind: FoundKind) -> &'static str {
+pub(super) fn kind_name(kind: FoundKind) -> &'static str {
     match kind {
         FoundKind::Image => "image",
         FoundKind::Index => "index",
@@ -324,9 +345,10 @@ fn to_json(source: &str, report: &ImagesReport) -> Vec<Value> {
 fn found_json(found: &Found) -> Value {
     let image = found.image.as_ref();
     let mut object = fields(json!({
-        "kind": name(found.kind),
+        "kind": kind_name(found.kind),
         "id": digest_json(image.map(|image| &image.id)),
         "digest": digest_json(found.digest.as_ref()),
+        "containerd_id": digest_json(found.containerd_id.as_ref()),
         "media_type": found.media_type,
         "platform": found.platform.as_ref().map(ToString::to_string),
         "subject": digest_json(found.subject.as_ref()),
@@ -335,6 +357,7 @@ fn found_json(found: &Found) -> Value {
         "size": image.map(|image| image.stored_size),
     }));
     add_sizes(&mut object, image.and_then(|image| image.size));
+    object.insert("blobs_size".to_owned(), json!(found.blobs_size));
     let children = found.children.iter().map(found_json);
     object.insert("children".to_owned(), children.collect());
     Value::Object(object)

@@ -15,17 +15,21 @@ use crate::cli::field::FieldPath;
 use crate::cli::history::entry_json;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::Location;
-use crate::cli::look::{Looking, NONE, SHORT_TEXT, Style, add_sizes, digest_json, fields, typed};
+use crate::cli::look::{
+    Looking, NONE, SHORT_TEXT, Style, add_sizes, digest_json, fact_lines, fields, id_facts, typed,
+};
 use crate::cli::options::{Choice, selector};
-use crate::cli::output::{Output, escaped, json_text, size};
+use crate::cli::output::{Output, json_text, size};
 use crate::cli::table::{Column, Content, Spacing, Table, ellipsis};
 use crate::cli::terminal::Terminal;
 
 /// Show one image: its ids, its config and its layers
 ///
-/// Layers are counted from 1, the lowest, as `squash --layers` counts them. What is
-/// read, and what is unpacked for it, is as with `images`; nothing but documents is
-/// verified.
+/// Layers are counted from 1, the lowest, as `squash --layers` counts them. The image id
+/// is the digest of the config, as in podman and in Docker with a classic store; the
+/// containerd id is that of the topmost manifest or index, as in Docker with the containerd
+/// store, the default since Docker 29. What is read, and what is unpacked for it, is as
+/// with `images`; nothing but documents is verified.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Where the image is: a file, an OCI layout, or - for standard input
@@ -121,22 +125,10 @@ pub(super) fn run(
     output.data(&lines.join("\n"))
 }
 
-/// How wide the names of facts are.
-const NAMES: usize = 13;
-
 /// The image for people, a line each.
 fn to_text(inspection: &Inspection, is_whole: bool, mut terminal: Terminal) -> Vec<String> {
     terminal.width = terminal.width.filter(|_| !is_whole);
-    let mut lines = Vec::new();
-    for (name, values) in facts(inspection) {
-        for (at, value) in values.iter().enumerate() {
-            let name = if at == 0 { name } else { "" };
-            let room = terminal.width.unwrap_or(usize::MAX).saturating_sub(NAMES);
-            let value = ellipsis(&escaped(value), room.max(NAMES));
-            let padding = " ".repeat(NAMES - name.len());
-            lines.push(format!("{}{padding}{value}", terminal.bold(name)));
-        }
-    }
+    let mut lines = fact_lines(&facts(inspection), terminal);
     lines.push(String::new());
     lines.extend(layers(inspection, is_whole, terminal).lines(terminal));
     lines
@@ -162,17 +154,13 @@ fn facts(inspection: &Inspection) -> Vec<(&'static str, Vec<String>)> {
         .labels
         .iter()
         .map(|(key, value)| format!("{key}={value}"));
+    let ids = id_facts(
+        &inspection.id,
+        inspection.digest.as_ref(),
+        inspection.index.as_ref(),
+        inspection.containerd_id.as_ref(),
+    );
     let facts = [
-        ("Reference", names),
-        ("Image ID", vec![inspection.id.to_string()]),
-        (
-            "Digest",
-            or_none(inspection.digest.as_ref().map(ToString::to_string)),
-        ),
-        (
-            "Index",
-            Vec::from_iter(inspection.index.as_ref().map(ToString::to_string)),
-        ),
         ("Platform", or_none(platform)),
         ("Created", or_none(inspection.created.clone())),
         ("Author", Vec::from_iter(inspection.author.clone())),
@@ -189,8 +177,9 @@ fn facts(inspection: &Inspection) -> Vec<(&'static str, Vec<String>)> {
         ("Healthcheck", words(&run.healthcheck)),
         ("Stop signal", text(&run.stop_signal)),
     ];
-    facts
-        .into_iter()
+    std::iter::once(("Reference", names))
+        .chain(ids)
+        .chain(facts)
         .filter(|(_, values)| !values.is_empty())
         .collect()
 }
@@ -311,6 +300,7 @@ fn to_json(source: &str, inspection: &Inspection) -> Value {
         "digest": digest_json(inspection.digest.as_ref()),
         "media_type": inspection.media_type,
         "index": digest_json(inspection.index.as_ref()),
+        "containerd_id": digest_json(inspection.containerd_id.as_ref()),
         "platform": inspection.platform.as_ref().map(ToString::to_string),
         "created": inspection.created,
         "author": inspection.author,

@@ -8,7 +8,7 @@ use restow::digest::Digest;
 use restow::event::{Event, Watch};
 use restow::format::source::ImageSource;
 use restow::format::{self, Opening};
-use restow::image::{Platform, Reference, Timestamp, rfc3339};
+use restow::image::{Platform, Timestamp, rfc3339};
 use restow::ops::{Context, LayerSize};
 use serde_json::{Map, Value, json};
 
@@ -18,8 +18,9 @@ use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::Location;
 use crate::cli::options::source_date_epoch;
-use crate::cli::output::{Output, size};
+use crate::cli::output::{Output, escaped, size};
 use crate::cli::standard;
+use crate::cli::table::ellipsis;
 use crate::cli::terminal::Terminal;
 
 /// How many characters Docker shows of what tells how a layer was made.
@@ -129,7 +130,7 @@ impl Style {
         if self.is_whole {
             digest.to_string()
         } else {
-            digest.hex().chars().take(SHORT_DIGEST).collect()
+            short(digest)
         }
     }
 
@@ -169,18 +170,51 @@ pub(super) fn print_ids(ids: &[String], output: &Output) -> Result<(), Failure> 
     output.data(&ids.join("\n"))
 }
 
-/// A reference as Docker's columns REPOSITORY and TAG have it.
-pub(super) fn repository_and_tag(
-    reference: Option<&Reference>,
-    label: Option<&str>,
-) -> (String, String) {
-    match (reference, label) {
-        (Some(reference), _) => {
-            let tag = reference.tag().unwrap_or(NONE);
-            (reference.familiar_name(), tag.to_owned())
+/// The ids of an image, each as what it is: names, each with its values. What does not
+/// apply is left out.
+pub(super) fn id_facts(
+    id: &Digest,
+    digest: Option<&Digest>,
+    index: Option<&Digest>,
+    containerd_id: Option<&Digest>,
+) -> [(&'static str, Vec<String>); 4] {
+    let or_none =
+        |digest: Option<&Digest>| vec![digest.map_or_else(|| NONE.to_owned(), ToString::to_string)];
+    [
+        ("Image ID", vec![id.to_string()]),
+        ("Digest", or_none(digest)),
+        (
+            "Index",
+            index.map(ToString::to_string).into_iter().collect(),
+        ),
+        ("Containerd ID", or_none(containerd_id)),
+    ]
+}
+
+/// How wide the names of facts are.
+const FACT_NAMES: usize = 15;
+
+/// Facts for people, a line for each value.
+pub(super) fn fact_lines(facts: &[(&'static str, Vec<String>)], terminal: Terminal) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (name, values) in facts {
+        for (at, value) in values.iter().enumerate() {
+            let name = if at == 0 { name } else { "" };
+            let room = terminal.width.unwrap_or(usize::MAX);
+            let value = ellipsis(
+                &escaped(value),
+                room.saturating_sub(FACT_NAMES).max(FACT_NAMES),
+            );
+            let padding = " ".repeat(FACT_NAMES - name.len());
+            lines.push(format!("{}{padding}{value}", terminal.bold(name)));
         }
-        (None, label) => (NONE.to_owned(), label.unwrap_or(NONE).to_owned()),
     }
+    lines
+}
+
+/// The start of a digest, as engines show it.
+pub(super) fn short(digest: &Digest) -> String {
+    digest.hex().chars().take(SHORT_DIGEST).collect()
 }
 
 /// A digest for programs.

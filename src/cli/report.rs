@@ -6,10 +6,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use restow::DecodeLimit;
-use restow::error::{Error, Folder, Place};
+use restow::error::{Candidate, Error, Folder, Place};
 
 use crate::cli::failure::Failure;
 use crate::cli::hint::{WRITTEN_ANEW, hint_for_kind};
+use crate::cli::look::short;
 use crate::cli::output::Output;
 
 /// How the process ends. Part of the interface.
@@ -88,10 +89,10 @@ fn hint_for(error: &Error) -> Option<String> {
             _ => None,
         },
         Error::OutputExists { .. } => Some("pass `--force` to replace it".to_owned()),
-        Error::NoSuchImage { have, .. } => Some(format!("there is: {}", list(have))),
+        Error::NoSuchImage { have, .. } => Some(format!("there is: {}", choices(have))),
         Error::SeveralImages { have, .. } | Error::OneImage { have, .. } => Some(format!(
             "choose one with `--image <REFERENCE>`: {}",
-            list(have)
+            choices(have)
         )),
         Error::NoSuchPlatform { have, .. } if !have.is_empty() => Some(format!(
             "choose one with `--platform <PLATFORM>`: {}",
@@ -189,13 +190,23 @@ fn plain_or<'a>(name: &'a str, other: &'a str) -> &'a str {
 const LISTED_MAX: usize = 20;
 
 fn list(names: &[String]) -> String {
-    let mut listed: Vec<_> = names
-        .iter()
-        .take(LISTED_MAX)
-        .map(|name| format!("`{name}`"))
-        .collect();
-    if names.len() > LISTED_MAX {
-        listed.push(format!("and {} more", names.len() - LISTED_MAX));
+    listed(names, |name| format!("`{name}`"))
+}
+
+/// What `--image` takes, each with the id that does as well.
+fn choices(candidates: &[Candidate]) -> String {
+    listed(candidates, |candidate| match &candidate.id {
+        Some(id) if id.to_string() != candidate.name => {
+            format!("`{}` ({})", candidate.name, short(id))
+        }
+        _ => format!("`{}`", candidate.name),
+    })
+}
+
+fn listed<T>(items: &[T], text: impl Fn(&T) -> String) -> String {
+    let mut listed: Vec<_> = items.iter().take(LISTED_MAX).map(text).collect();
+    if items.len() > LISTED_MAX {
+        listed.push(format!("and {} more", items.len() - LISTED_MAX));
     }
     listed.join(", ")
 }

@@ -56,6 +56,8 @@ pub(super) enum Content {
     Whole,
     /// Text, of which the start is better than nothing.
     Text,
+    /// Something that is left out where there is no room, the last such column first.
+    Spare,
     /// A bar, which is coloured.
     Bar,
 }
@@ -77,7 +79,8 @@ impl Table {
             .push(cells.into_iter().map(|cell| escaped(&cell)).collect());
     }
 
-    /// Lays it out, in lines that fit into the terminal as far as columns may be cut.
+    /// Lays it out, in lines that fit into the terminal as far as columns may be left out
+    /// and cut.
     pub(super) fn lines(&self, terminal: Terminal) -> Vec<String> {
         let mut widths: Vec<usize> = (0..self.columns.len())
             .map(|at| {
@@ -87,6 +90,11 @@ impl Table {
             })
             .collect();
         if let Some(width) = terminal.width {
+            let mut columns = self.columns.iter();
+            let spare = columns.rposition(|column| column.content == Content::Spare);
+            if let Some(spare) = spare.filter(|_| self.width(&widths) > width) {
+                return self.without(spare).lines(terminal);
+            }
             self.fit(&mut widths, width);
         }
         let headings = self.columns.iter().map(|column| column.heading.to_owned());
@@ -96,7 +104,7 @@ impl Table {
         let rows = self.rows.iter().map(|row| {
             self.line(row, &widths, |at, text| match self.columns[at].content {
                 Content::Bar => terminal.coloured(text),
-                Content::Whole | Content::Text => text.to_owned(),
+                Content::Whole | Content::Text | Content::Spare => text.to_owned(),
             })
         });
         std::iter::once(heading).chain(rows).collect()
@@ -107,12 +115,32 @@ impl Table {
         (width + self.spacing.padding).max(self.spacing.least)
     }
 
+    /// How wide a line is.
+    fn width(&self, widths: &[usize]) -> usize {
+        let end = widths.last().copied().unwrap_or_default();
+        let before = widths.iter().rev().skip(1);
+        before.map(|width| self.padded(*width)).sum::<usize>() + end
+    }
+
+    /// The table without one of its columns.
+    fn without(&self, at: usize) -> Self {
+        let mut rows = self.rows.clone();
+        for row in &mut rows {
+            row.remove(at);
+        }
+        let mut columns = self.columns.clone();
+        columns.remove(at);
+        Self {
+            columns,
+            rows,
+            spacing: self.spacing,
+        }
+    }
+
     /// Makes columns of text narrower, the widest first, until a line fits.
     fn fit(&self, widths: &mut [usize], limit: usize) {
         loop {
-            let end = widths.last().copied().unwrap_or_default();
-            let before = widths.iter().rev().skip(1);
-            let total = before.map(|width| self.padded(*width)).sum::<usize>() + end;
+            let total = self.width(widths);
             let texts = (0..widths.len()).filter(|at| self.columns[*at].content == Content::Text);
             let widest = texts.max_by_key(|at| widths[*at]);
             let Some(widest) = widest.filter(|at| total > limit && widths[*at] > LEAST) else {
@@ -220,6 +248,38 @@ mod tests {
         }
         assert_eq!(widest(20), Some(46), "{:#?}", lines(20));
         assert!(lines(70)[1].ends_with(&format!("…   {}", "b".repeat(20))));
+    }
+
+    #[test]
+    fn spare_columns_are_left_out_before_text_is_cut_the_last_one_first() {
+        let column = |(heading, content)| Column { heading, content };
+        let columns = [
+            ("NAME", Content::Text),
+            ("AGE", Content::Spare),
+            ("ID", Content::Whole),
+            ("MORE", Content::Spare),
+        ];
+        let mut table = Table::new(columns.map(column).to_vec(), Spacing::NARROW);
+        table.row(
+            ["a name of 17 char", "123", "4", "5678"]
+                .map(str::to_owned)
+                .to_vec(),
+        );
+        let heading = |width| {
+            let terminal = Terminal {
+                width: Some(width),
+                ..Terminal::default()
+            };
+            let lines = table.lines(terminal);
+            assert!(lines[1].width() <= width, "{lines:?}");
+            let words = lines[0].split_whitespace().map(str::to_owned);
+            (words.collect::<Vec<_>>().join(" "), lines[1].contains('…'))
+        };
+        let all = "NAME AGE ID MORE".to_owned();
+        assert_eq!(heading(32), (all, false));
+        assert_eq!(heading(31), ("NAME AGE ID".to_owned(), false));
+        assert_eq!(heading(25), ("NAME ID".to_owned(), false));
+        assert_eq!(heading(20), ("NAME ID".to_owned(), true));
     }
 
     #[test]

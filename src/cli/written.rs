@@ -95,7 +95,7 @@ fn image_json(image: &WrittenImage) -> Value {
     json!({
         "references": references.collect::<Vec<_>>(),
         "labels": image.labels,
-        "kind": images::name(image.kind),
+        "kind": images::kind_name(image.kind),
         "id": digest_json(image.id.as_ref()),
         "digest": image.digest.to_string(),
         "media_type": image.media_type,

@@ -33,7 +33,7 @@ pub(crate) use container::not_a_tar;
 pub use container::{Container, FileSlice, Measured, Member};
 pub use create::create;
 pub use detect::{Input, Opening, open};
-pub(crate) use oci_layout::find_index;
+pub(crate) use oci_layout::{absence, find_index};
 pub(crate) use outline::Outline;
 pub use rootfs::RootfsSink;
 pub(crate) use rootfs::warn_of_tar;

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::digest::{DiffId, Digest};
 use crate::error::Result;
 use crate::format::{Container, Format, Member};
-use crate::image::media_type::{self, LayerType};
+use crate::image::media_type::{self, LayerType, is_image_config};
 use crate::image::{
     CONTAINERD_NAME, Config, Descriptor, Document, Index, Manifest, Platform, REF_NAME, Reference,
 };
@@ -291,8 +291,13 @@ impl Artifact {
             .any(|layer| layer.media_type() == media_type::IN_TOTO)
     }
 
+    /// Whether it is an image, of which the input does not hold the config.
+    pub(crate) fn is_image_without_config(&self) -> bool {
+        is_image_config(self.manifest.view().config.media_type()) && !self.has_config()
+    }
+
     /// Whether the input holds its config.
-    pub(crate) fn has_config(&self) -> bool {
+    fn has_config(&self) -> bool {
         let config = &self.manifest.view().config;
         let held = self
             .blobs
@@ -317,6 +322,10 @@ impl Artifact {
             && let Some(unknown) = layers.find(|it| LayerType::of(it).is_none())
         {
             return format!("an artifact with a layer of the unknown type `{unknown}`");
+        }
+        // What else it lacks to be an image.
+        if artifact_type.is_none() && media_type::is_image_config(config) {
+            return "an artifact: its config has no `rootfs`".to_owned();
         }
         format!("an artifact of type `{}`", artifact_type.unwrap_or(config))
     }

@@ -69,6 +69,12 @@ impl Descriptor {
         self.size
     }
 
+    /// The manifest that an attestation speaks of, as `BuildKit` says it in an index.
+    #[must_use]
+    pub fn attested(&self) -> Option<Digest> {
+        self.annotation("vnd.docker.reference.digest")?.parse().ok()
+    }
+
     /// All fields, as JSON.
     #[must_use]
     pub fn to_json(&self) -> Value {

@@ -18,10 +18,12 @@ pub const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json"
 pub const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 /// A plain layer that may stay outside of archives.
 const OCI_FOREIGN: &str = "application/vnd.oci.image.layer.nondistributable.v1.tar";
-/// A plain layer, as Docker calls it.
-const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
+/// A plain layer in a Docker manifest.
+pub const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
 /// The same that may stay outside.
 const DOCKER_FOREIGN: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar";
+/// A layer compressed with gzip in a Docker manifest.
+pub const DOCKER_LAYER_GZIP: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 /// An attestation, as `BuildKit` makes them.
 pub const IN_TOTO: &str = "application/vnd.in-toto+json";
 /// How the types of Docker manifests of schema 1 begin, signed or not.

@@ -8,9 +8,9 @@
 use std::io::BufReader;
 
 use crate::error::{Error, Result};
-use crate::event::Watch;
+use crate::event::{Warning, Watch};
 use crate::format::sink::ImageSink;
-use crate::format::source::{Content, ImageSource, Root};
+use crate::format::source::{Content, ImageSource};
 use crate::format::{FileSlice, Format};
 use crate::image::Platform;
 use crate::limits::DOCUMENTS_MAX;
@@ -20,7 +20,7 @@ use crate::ops::naming::Name;
 use crate::ops::narrow::{Reason, narrow};
 use crate::ops::plan::{Made, Piece};
 use crate::ops::referrers::{add_referrers, spend};
-use crate::ops::select::{select, targets, with_target_of};
+use crate::ops::select::{Selection, select};
 use crate::ops::verify::BareTar;
 use crate::ops::{Context, Selector, WriteReport};
 use crate::stream::{COPY_BUFFER, Workers};
@@ -71,20 +71,34 @@ fn convert_images(
     }
     let coding = Coding::new(options.compress, sink.format());
     let coding = coding.with_media_types(options.media_types);
-    let roots = select(source, options.image.as_ref())?;
+    let selection = select(source, options.image.as_ref())?;
+    let is_part = selection.part.is_some();
     let mut pieces = Vec::new();
     let mut budget = DOCUMENTS_MAX;
-    for target in targets(&roots) {
-        let named = with_target_of(&roots, target);
-        let piece = load(source, named, options, context)?;
-        budget = spend(budget, &piece)?;
-        pieces.push(piece);
+    let mut absent = Vec::new();
+    for selection in selection.each() {
+        let name = selection.roots[0].display_name();
+        match load(source, selection, options, context) {
+            Ok(piece) => {
+                budget = spend(budget, &piece)?;
+                pieces.push(piece);
+            }
+            // One of several, and nobody named it: the others go over all the same.
+            Err(error) => match error.absence().filter(|_| options.image.is_none()) {
+                Some(reason) => absent.push((name, reason, error)),
+                None => return Err(error),
+            },
+        }
     }
     if options.image.is_some() {
         add_referrers(source, &mut pieces, budget, context)?;
     }
     if pieces.is_empty() {
-        return Err(Error::NoImage);
+        let first = absent.into_iter().next();
+        return Err(first.map_or(Error::NoImage, |(_, _, error)| error));
+    }
+    for (name, reason, _) in absent {
+        context.watch.warn(Warning::AbsentLeftOut { name, reason });
     }
     let count = pieces.iter().filter(|piece| !piece.is_referrer()).count();
     if count > 1 && !options.names.is_empty() {
@@ -96,7 +110,7 @@ fn convert_images(
         sink: sink.as_ref(),
         workers: &workers,
         names: &options.names,
-        keeps_fields: options.platform.is_none(),
+        keeps_fields: options.platform.is_none() && !is_part,
         coding,
         made: &Made::default(),
         context,
@@ -134,11 +148,11 @@ fn warn_of_entries(source: &dyn ImageSource, watch: &Watch<'_>) -> Result<()> {
 /// that is wanted.
 fn load<'a>(
     source: &dyn ImageSource,
-    roots: Vec<&'a Root>,
+    selection: Selection<'a>,
     options: &ConvertOptions,
     context: Context<'_>,
 ) -> Result<Piece<'a>> {
-    let piece = Piece::load(source, roots)?;
+    let piece = Piece::load_chosen(source, selection, &context.watch)?;
     match &options.platform {
         Some(platform) => narrow(piece, Reason::Asked(platform), &context.watch),
         None => Ok(piece),

@@ -158,6 +158,9 @@ impl Delivery<'_> {
             let of_piece = |(descriptor, reference)| (piece.roots[0], descriptor, reference);
             return named.map(of_piece).collect();
         }
+        if piece.is_nameless_part() {
+            return vec![(piece.roots[0], descriptor.clone(), None)];
+        }
         let of_root = |root: &&'p Root| {
             let (descriptor, reference) = self.name(root, self.in_place_of(root, descriptor));
             (*root, descriptor, reference)

@@ -12,6 +12,13 @@ use crate::ops::{Context, InspectOptions, inspect};
 pub struct HistoryReport {
     /// The digest of the config.
     pub id: Digest,
+    /// The digest of the manifest, as [`Inspection::digest`](crate::ops::Inspection).
+    pub digest: Option<Digest>,
+    /// The digest of the index that it was taken from, if it was.
+    pub index: Option<Digest>,
+    /// The id in Docker's containerd store, as
+    /// [`Inspection::containerd_id`](crate::ops::Inspection).
+    pub containerd_id: Option<Digest>,
     /// Its names that are references with a tag.
     pub references: Vec<Reference>,
     /// The steps, the newest first.
@@ -56,6 +63,9 @@ pub fn history(
     };
     Ok(HistoryReport {
         id: inspection.id,
+        digest: inspection.digest,
+        index: inspection.index,
+        containerd_id: inspection.containerd_id,
         references: inspection.references,
         steps: inspection.history.into_iter().rev().map(step).collect(),
     })

@@ -3,16 +3,13 @@
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::format::source::{Artifact, Content, Image, ImageSource, Layer, Root, Target};
-use crate::image::media_type::is_image_config;
+use crate::format::source::{Content, Image, ImageSource, Layer, Root, Target};
 use crate::image::{Descriptor, Platform, Reference, ReferencePattern};
+use crate::ops::containerd::{blobs_size, containerd_id};
 use crate::ops::layer_size::{LayerSize, Sizes, Wanted};
 use crate::ops::look::{created, stored_size};
 use crate::ops::select::{is_same_target, select, targets};
 use crate::ops::{Context, Selector};
-
-/// The annotation with which an attestation says of which manifest it speaks.
-const ATTESTED: &str = "vnd.docker.reference.digest";
 
 /// Which images to list; by default all.
 #[derive(Clone, Debug, Default)]
@@ -57,6 +54,12 @@ pub struct Found {
     pub kind: FoundKind,
     /// The digest of its manifest, or of the index; a docker archive before 25 has none.
     pub digest: Option<Digest>,
+    /// The id that it has in Docker's containerd store once the input is loaded there, if
+    /// that takes it, and all that the id depends on is known without unpacking a layer.
+    pub containerd_id: Option<Digest>,
+    /// How many bytes all its blobs have as they are stored, with its manifests and
+    /// configs, and without indexes. What the input does not hold is not counted.
+    pub blobs_size: Option<u64>,
     /// The media type of that.
     pub media_type: Option<String>,
     /// The platform, where that is known.
@@ -85,6 +88,13 @@ pub enum FoundKind {
     Absent,
     /// A blob that is none of these.
     Other,
+}
+
+impl FoundKind {
+    /// Whether an engine shows it under an id.
+    fn has_id(self) -> bool {
+        matches!(self, Self::Image | Self::Index)
+    }
 }
 
 /// What is known of an image.
@@ -132,7 +142,7 @@ fn list(
 ) -> Result<ImagesReport> {
     let roots: Vec<&Root> = source.roots()?.iter().collect();
     let meant = select(source, options.image.as_ref())?;
-    let is_meant = |root: &&&Root| options.image.is_none() || meant.contains(*root);
+    let is_meant = |root: &&&Root| options.image.is_none() || meant.roots.contains(*root);
     let targets = targets(&roots);
     let count = targets.len();
     let mut drafts = Vec::new();
@@ -146,12 +156,10 @@ fn list(
         if context.watch.is_interrupted() {
             return Err(Error::Interrupted);
         }
-        let loaded = source.load(target)?;
-        let descriptor = match &target.target {
-            Target::Blob(descriptor) => Some(descriptor),
-            _ => None,
-        };
-        let draft = Draft::new(&loaded, descriptor, &target.display_name());
+        let mut draft = Draft::load(source, target)?;
+        if let Some(part) = &meant.part {
+            draft = draft.into_part(part).ok_or(Error::NoImage)?;
+        }
         drafts.push((at + 1, named, draft));
     }
     let mut wanted = Vec::new();
@@ -203,28 +211,77 @@ struct Draft {
 }
 
 impl Draft {
-    fn new(content: &Content, descriptor: Option<&Descriptor>, name: &str) -> Self {
-        let mut draft = Self {
+    /// Reads what is under a root. What the input does not hold is only told of.
+    fn load(source: &dyn ImageSource, root: &Root) -> Result<Self> {
+        let descriptor = match &root.target {
+            Target::Blob(descriptor) => Some(descriptor),
+            Target::Element(_) | Target::Whole => None,
+        };
+        let name = root.display_name();
+        let content = match source.load(root) {
+            Ok(content) => content,
+            Err(error) if error.absence().is_some() => {
+                return Ok(Self::absent(descriptor, &name));
+            }
+            Err(error) => return Err(error),
+        };
+        let mut draft = Self::new(source, &content, descriptor, &name);
+        if draft.found.kind.has_id() {
+            draft.found.containerd_id = containerd_id(source, root, &content);
+        }
+        Ok(draft)
+    }
+
+    /// What is told of, and nothing else.
+    fn absent(descriptor: Option<&Descriptor>, name: &str) -> Self {
+        Self {
             found: Found {
-                kind: kind(content),
+                kind: FoundKind::Absent,
                 digest: descriptor.map(|descriptor| descriptor.digest().clone()),
+                containerd_id: None,
+                blobs_size: None,
                 media_type: descriptor.map(|descriptor| descriptor.media_type().to_owned()),
                 platform: descriptor.and_then(Descriptor::platform),
-                subject: descriptor
-                    .and_then(|descriptor| descriptor.annotation(ATTESTED)?.parse().ok()),
+                subject: descriptor.and_then(Descriptor::attested),
                 image: None,
                 children: Vec::new(),
             },
             layers: Vec::new(),
             name: name.to_owned(),
             children: Vec::new(),
-        };
+        }
+    }
+
+    /// What an index lists under this digest, wherever it is in there.
+    fn into_part(self, part: &Digest) -> Option<Self> {
+        self.children.into_iter().find_map(|child| {
+            if child.found.digest.as_ref() == Some(part) {
+                Some(child)
+            } else {
+                child.into_part(part)
+            }
+        })
+    }
+
+    fn new(
+        source: &dyn ImageSource,
+        content: &Content,
+        descriptor: Option<&Descriptor>,
+        name: &str,
+    ) -> Self {
+        let mut draft = Self::absent(descriptor, name);
+        draft.found.kind = kind(content);
+        draft.found.blobs_size = blobs_size(source, content);
+        if draft.found.kind.has_id() {
+            draft.found.containerd_id.clone_from(&draft.found.digest);
+        }
         match content {
             Content::Image(image) => draft.add_image(image),
             Content::Index(index) => {
                 let descriptors = &index.index.view().manifests;
                 let children = index.children.iter().zip(descriptors);
-                let child = |(content, descriptor)| Self::new(content, Some(descriptor), name);
+                let child =
+                    |(content, descriptor)| Self::new(source, content, Some(descriptor), name);
                 draft.children = children.map(child).collect();
             }
             Content::Artifact(_) | Content::Opaque { .. } => {}
@@ -267,16 +324,11 @@ impl Draft {
 pub(super) fn kind(content: &Content) -> FoundKind {
     let is_unknown =
         |descriptor: &Descriptor| descriptor.platform().is_some_and(|it| it.is_unknown());
-    // Without its config, or without the manifest, an image is only told of.
-    let is_image =
-        |artifact: &Artifact| is_image_config(artifact.manifest.view().config.media_type());
     match content {
         Content::Image(_) => FoundKind::Image,
         Content::Index(_) => FoundKind::Index,
         Content::Artifact(artifact) if artifact.is_attestation() => FoundKind::Attestation,
-        Content::Artifact(artifact) if is_image(artifact) && !artifact.has_config() => {
-            FoundKind::Absent
-        }
+        Content::Artifact(artifact) if artifact.is_image_without_config() => FoundKind::Absent,
         Content::Artifact(_) => FoundKind::Artifact,
         Content::Opaque { descriptor, .. } if is_unknown(descriptor) => FoundKind::Attestation,
         Content::Opaque { blob: None, .. } => FoundKind::Absent,

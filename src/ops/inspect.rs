@@ -7,6 +7,7 @@ use crate::error::{Error, Place, Result};
 use crate::format::source::{Content, ImageSource, Layer, Root};
 use crate::format::{Format, find_index};
 use crate::image::{Descriptor, HistoryEntry, Platform, Reference, RunConfig, history};
+use crate::ops::containerd::image_containerd_id;
 use crate::ops::layer_size::{LayerSize, Sizes, Wanted};
 use crate::ops::look::{digest, stored};
 use crate::ops::narrow::Reason;
@@ -53,6 +54,10 @@ pub struct Inspection {
     pub media_type: Option<String>,
     /// The digest of the index that it was taken from, if it was.
     pub index: Option<Digest>,
+    /// The id that the image, or the index that it was taken from, has in Docker's
+    /// containerd store once the input is loaded there, if that takes it, and all that
+    /// the id depends on is known without unpacking a layer.
+    pub containerd_id: Option<Digest>,
     /// The platform, where it is known.
     pub platform: Option<Platform>,
     /// When it was made, as the config says it.
@@ -144,10 +149,9 @@ fn choose<'a>(
         ..context
     };
     let mut chosen = one_image(source, options.image.as_ref(), reason, context)?;
-    if let Some(first) = chosen.roots.first().copied() {
-        let roots = source.roots()?.iter();
-        chosen.roots = roots.filter(|root| is_same_target(root, first)).collect();
-    }
+    let named = std::mem::take(&mut chosen.roots);
+    let is_named = |root: &&Root| named.iter().any(|it| is_same_target(root, it));
+    chosen.roots = source.roots()?.iter().filter(is_named).collect();
     Ok(chosen)
 }
 
@@ -190,6 +194,10 @@ fn inspect_image(
         .filter(|_| image.manifest.is_some());
     let target = chosen.roots.first().and_then(|root| root.target_digest());
     let digest = descriptor.map(|descriptor| descriptor.digest().clone());
+    let containerd_id = match chosen.roots.first() {
+        Some(root) => image_containerd_id(source, root, image),
+        None => None,
+    };
     let label = |root: &&Root| root.label.clone().filter(|_| root.reference.is_none());
     Ok(Inspection {
         format: source.format(),
@@ -203,6 +211,7 @@ fn inspect_image(
         index: target
             .filter(|target| digest.as_ref() != Some(*target))
             .cloned(),
+        containerd_id,
         digest,
         media_type: descriptor.map(|descriptor| descriptor.media_type().to_owned()),
         platform: descriptor

@@ -3,6 +3,7 @@
 //! Here structure and contents meet, and nowhere else.
 
 mod coding;
+mod containerd;
 pub mod convert;
 mod deliver;
 pub mod export;

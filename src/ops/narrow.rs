@@ -39,7 +39,7 @@ pub(super) fn narrow<'a>(
 ) -> Result<Piece<'a>> {
     match &piece.content {
         Content::Image(image) => {
-            check_platform(image, &piece.name, reason, watch)?;
+            check_platform(image, &piece, reason, watch)?;
             Ok(piece)
         }
         Content::Index(index) if !is_of_images(index) => Ok(piece),
@@ -112,16 +112,23 @@ fn best(count: usize, rank: impl Fn(usize) -> Option<usize>) -> Option<(usize, u
 }
 
 /// Refuses an image for another platform than the one that was named.
-fn check_platform(image: &Image, name: &str, reason: Reason<'_>, watch: &Watch<'_>) -> Result<()> {
-    let (Reason::Asked(wanted), Some(platform)) = (reason, image.platform()) else {
+fn check_platform(
+    image: &Image,
+    piece: &Piece<'_>,
+    reason: Reason<'_>,
+    watch: &Watch<'_>,
+) -> Result<()> {
+    let described = piece.descriptor.as_ref().and_then(Descriptor::platform);
+    let platform = described.or_else(|| image.platform().cloned());
+    let (Reason::Asked(wanted), Some(platform)) = (reason, platform) else {
         return Ok(());
     };
     if let Some(rank) = platform.rank_for(wanted) {
-        warn_of_substitute(rank, name, wanted, platform, watch);
+        warn_of_substitute(rank, &piece.name, wanted, &platform, watch);
         return Ok(());
     }
     Err(Error::NoSuchPlatform {
-        name: name.to_owned(),
+        name: piece.name.clone(),
         wanted: wanted.clone(),
         have: vec![platform.to_string()],
     })

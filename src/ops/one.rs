@@ -6,7 +6,7 @@ use crate::format::source::{Artifact, Content, Image, ImageSource, Root};
 use crate::image::Descriptor;
 use crate::ops::narrow::{Reason, narrow};
 use crate::ops::plan::Piece;
-use crate::ops::select::{names, select, targets, with_target_of};
+use crate::ops::select::{Selection, candidates, select, targets, with_target_of};
 use crate::ops::{Context, Selector};
 
 /// An image for one platform, and what else is known of it.
@@ -37,11 +37,15 @@ pub(super) fn one_image<'a>(
     reason: Reason<'_>,
     context: Context<'_>,
 ) -> Result<Chosen<'a>> {
-    let roots = match selector {
+    let selection = match selector {
         Some(_) => select(source, selector)?,
-        None => only_image(source)?,
+        None => Selection::whole(only_image(source)?),
     };
-    let piece = Piece::load(source, roots)?;
+    let watch = match reason {
+        Reason::OneImage => context.watch,
+        _ => context.watch.silent(),
+    };
+    let piece = Piece::load_chosen(source, selection, &watch)?;
     let name = piece.name.clone();
     let kind = match &piece.content {
         Content::Image(_) | Content::Index(_) => None,
@@ -97,9 +101,16 @@ fn only_image(source: &dyn ImageSource) -> Result<Vec<&Root>> {
     }
     let mut images = Vec::new();
     for target in targets {
-        let piece = Piece::load(source, vec![target])?;
-        let is_image = matches!(piece.content, Content::Image(_) | Content::Index(_));
-        if is_image && !piece.is_referrer() {
+        let is_image = match Piece::load(source, vec![target]) {
+            // It may be the one that is meant.
+            Err(error) if error.absence().is_some() => true,
+            piece => {
+                let piece = piece?;
+                let is_image = matches!(piece.content, Content::Image(_) | Content::Index(_));
+                is_image && !piece.is_referrer()
+            }
+        };
+        if is_image {
             images.push(target);
         }
     }
@@ -108,7 +119,7 @@ fn only_image(source: &dyn ImageSource) -> Result<Vec<&Root>> {
         [only] => Ok(with_target_of(&roots, only)),
         several => Err(Error::OneImage {
             count: several.len(),
-            have: names(several),
+            have: candidates(source, several, &roots),
         }),
     }
 }

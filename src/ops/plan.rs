@@ -5,12 +5,13 @@ use std::collections::{HashMap, HashSet};
 use crate::digest::Digest;
 use crate::error::{Error, Place, Result};
 use crate::event::{Warning, Watch};
-use crate::format::Member;
-use crate::format::source::{Artifact, Content, Image, ImageSource, Layer, Root};
+use crate::format::source::{Artifact, Content, Image, ImageSource, IndexContent, Layer, Root};
+use crate::format::{Member, absence};
 use crate::image::Descriptor;
 use crate::image::media_type::LayerType;
 use crate::ops::coding::Coding;
 use crate::ops::job::Job;
+use crate::ops::select::Selection;
 use crate::stream::{Compression, Hashed, Recoding};
 
 /// One thing that goes into the output, under all of its names.
@@ -45,9 +46,68 @@ impl<'a> Piece<'a> {
         Ok(Self::new(source.load(roots[0])?, roots))
     }
 
+    /// Reads the one thing that was chosen.
+    ///
+    /// A part of an index keeps the names of that, if it is an image or an index
+    /// itself; that its attestations stay behind is said in a warning.
+    pub(super) fn load_chosen(
+        source: &dyn ImageSource,
+        selection: Selection<'a>,
+        watch: &Watch<'_>,
+    ) -> Result<Self> {
+        let piece = Self::load(source, selection.roots)?;
+        match selection.part {
+            Some(part) => piece.into_part(&part, watch),
+            None => Ok(piece),
+        }
+    }
+
+    /// Takes a part of an index.
+    fn into_part(self, part: &Digest, watch: &Watch<'_>) -> Result<Self> {
+        let mut gone = self.digests();
+        let Content::Index(index) = self.content else {
+            return Err(Error::NoImage);
+        };
+        let is_attested = has_attestation(&index, part);
+        let (content, descriptor) = find_part(*index, part).ok_or(Error::NoImage)?;
+        if let Some(absence) = absence(&content, &self.name) {
+            return Err(absence);
+        }
+        let is_image = matches!(content, Content::Image(_) | Content::Index(_));
+        if is_attested && is_image {
+            watch.warn(Warning::LeftOut {
+                what: "the attestations".to_owned(),
+                name: self.name.clone(),
+                reason: "one part of its index was chosen",
+            });
+        }
+        let mut piece = Self {
+            name: format!("{}@{part}", self.name),
+            descriptor: Some(descriptor),
+            content,
+            gone: Vec::new(),
+            roots: self.roots,
+        };
+        // What speaks of something else was chosen for itself.
+        if is_image {
+            let kept = piece.digests();
+            gone.retain(|digest| !kept.contains(digest));
+            piece.gone = gone;
+        }
+        Ok(piece)
+    }
+
     /// Whether it speaks of something else, as a signature does.
     pub(super) fn is_referrer(&self) -> bool {
         self.content.subject().is_some()
+    }
+
+    /// Whether it goes without the names of its roots, which are those of an image: a
+    /// part of an index that is none.
+    pub(super) fn is_nameless_part(&self) -> bool {
+        let is_image = matches!(self.content, Content::Image(_) | Content::Index(_));
+        let digest = self.descriptor.as_ref().map(Descriptor::digest);
+        !is_image && digest != self.roots[0].target_digest()
     }
 
     /// The digests of all manifests and indexes in it.
@@ -56,6 +116,28 @@ impl<'a> Piece<'a> {
         collect_digests(&self.content, self.descriptor.as_ref(), &mut digests);
         digests
     }
+}
+
+/// Whether an index has an attestation of one of its parts.
+fn has_attestation(index: &IndexContent, part: &Digest) -> bool {
+    let descriptors = &index.index.view().manifests;
+    let is_attested = |it: &Descriptor| it.attested().as_ref() == Some(part);
+    descriptors.iter().any(is_attested)
+        || index.children.iter().any(|child| match child {
+            Content::Index(index) => has_attestation(index, part),
+            _ => false,
+        })
+}
+
+/// Takes a part out of an index, wherever it is in there.
+fn find_part(index: IndexContent, part: &Digest) -> Option<(Content, Descriptor)> {
+    let descriptors = index.index.view().manifests.clone();
+    let mut children = index.children.into_iter().zip(descriptors);
+    children.find_map(|(child, descriptor)| match child {
+        child if descriptor.digest() == part => Some((child, descriptor)),
+        Content::Index(index) => find_part(*index, part),
+        _ => None,
+    })
 }
 
 /// Collects the digests of a manifest, or of an index and all that is under it.

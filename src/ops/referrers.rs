@@ -16,9 +16,6 @@ use crate::ops::coding::Coding;
 use crate::ops::plan::Piece;
 use crate::ops::select::{targets, with_target_of};
 
-/// The annotation by which an attestation says what it speaks of.
-const ATTESTED_DIGEST: &str = "vnd.docker.reference.digest";
-
 /// Adds what speaks of the chosen images, and what speaks of that: it goes where
 /// they go.
 pub(super) fn add_referrers<'a>(
@@ -134,8 +131,7 @@ fn find_changing(
 
 /// Whether something speaks of one of these digests.
 fn is_referrer(content: &Content, descriptor: Option<&Descriptor>, of: &HashSet<Digest>) -> bool {
-    let annotated = descriptor.and_then(|descriptor| descriptor.annotation(ATTESTED_DIGEST));
-    let annotated = annotated.and_then(|text| text.parse().ok());
+    let annotated = descriptor.and_then(Descriptor::attested);
     let subject = content.subject().map(|subject| subject.digest().clone());
     [annotated, subject]
         .into_iter()

@@ -1,5 +1,7 @@
 //! `images`, `inspect` and `history`: what they print of any input, and what they read for it.
 
+mod choice;
+mod containerd;
 mod engine;
 mod forms;
 mod goldens;

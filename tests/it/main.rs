@@ -28,6 +28,7 @@ mod merge_cases;
 mod messages;
 mod mistaken;
 mod overlay;
+mod partial;
 mod platforms;
 mod readme;
 mod referrers;

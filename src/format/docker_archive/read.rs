@@ -216,6 +216,12 @@ impl DockerArchive {
                     ignored.extend(root.reference);
                     watch.warn(Warning::OciPartIgnored { name });
                 }
+                // One of several, of which nothing else is known.
+                Err(Error::MemberAbsent { .. }) => {
+                    let descriptor = descriptor.clone();
+                    let blob = None;
+                    roots.push((root, Content::Opaque { descriptor, blob }));
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -409,7 +415,7 @@ fn read_elements(
         });
     }
     let mut budget = DOCUMENTS_MAX;
-    let with_config = |element: Element| {
+    let mut with_config = |element: Element| {
         let bytes =
             find_document(container, &element.config)?.ok_or_else(|| Error::MemberAbsent {
                 document: format!("`{MANIFEST}`"),
@@ -423,7 +429,27 @@ fn read_elements(
         check_name(&element.config, &config)?;
         Ok((element, config))
     };
-    manifest.elements.into_iter().map(with_config).collect()
+    let mut elements = Vec::new();
+    let mut absent = Vec::new();
+    for element in manifest.elements {
+        let name = element.tags.first().unwrap_or(&element.config).clone();
+        match with_config(element) {
+            Ok(element) => elements.push(element),
+            Err(error @ Error::MemberAbsent { .. }) => absent.push((name, error)),
+            Err(error) => return Err(error),
+        }
+    }
+    // One of several that is not there hides none of the others.
+    if elements.is_empty()
+        && let Some((_, error)) = absent.pop()
+    {
+        return Err(error);
+    }
+    for (name, error) in absent {
+        let reason = error.to_string();
+        watch.warn(Warning::AbsentLeftOut { name, reason });
+    }
+    Ok(elements)
 }
 
 impl ImageSource for DockerArchive {

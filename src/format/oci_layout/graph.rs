@@ -125,20 +125,26 @@ impl<'a> Graph<'a> {
         // Exports leave configs of other platforms out, as they do manifests.
         let has_config =
             is_root || view.config.data().is_some() || self.blob(&view.config)?.is_some();
-        if is_image && are_layers && !is_placeholder && has_config {
-            self.image(manifest, name, budget).map(Content::Image)
-        } else {
-            self.artifact(manifest)
-                .map(|artifact| Content::Artifact(Box::new(artifact)))
+        if is_image
+            && are_layers
+            && !is_placeholder
+            && has_config
+            && let Some(image) = self.image(&manifest, name, budget)?
+        {
+            return Ok(Content::Image(image));
         }
+        self.artifact(manifest)
+            .map(|artifact| Content::Artifact(Box::new(artifact)))
     }
 
+    /// Reads an image; `None` if its config says nothing of layers, as with artifacts
+    /// of which the config is anything (oras push --config).
     fn image(
         &self,
-        manifest: Document<Manifest>,
+        manifest: &Document<Manifest>,
         name: &str,
         budget: &mut Budget,
-    ) -> Result<Image> {
+    ) -> Result<Option<Image>> {
         let view = manifest.view();
         let config = self
             .document_bytes(&view.config)?
@@ -147,6 +153,9 @@ impl<'a> Graph<'a> {
                 name: blob_path(view.config.digest()),
             })?;
         budget.bytes = spend(budget.bytes, config.len())?;
+        if !has_rootfs(&config) {
+            return Ok(None);
+        }
         let config = parse::<Config>(config, &view.config)?;
         let diff_ids = &config.view().diff_ids;
         if diff_ids.len() != view.layers.len() {
@@ -176,11 +185,11 @@ impl<'a> Graph<'a> {
             .zip(diff_ids)
             .map(layer)
             .collect::<Result<_>>()?;
-        Ok(Image {
-            manifest: Some(manifest),
+        Ok(Some(Image {
+            manifest: Some(manifest.clone()),
             config,
             layers,
-        })
+        }))
     }
 
     fn artifact(&self, manifest: Document<Manifest>) -> Result<Artifact> {
@@ -254,6 +263,25 @@ impl<'a> Graph<'a> {
     }
 }
 
+/// Why a part of the index called `name` is of no use, where the input does not hold it,
+/// or not its config.
+pub(crate) fn absence(part: &Content, name: &str) -> Option<Error> {
+    let (document, digest) = match part {
+        Content::Opaque {
+            descriptor,
+            blob: None,
+        } => ("the index", descriptor.digest()),
+        Content::Artifact(artifact) if artifact.is_image_without_config() => {
+            ("the manifest", artifact.manifest.view().config.digest())
+        }
+        _ => return None,
+    };
+    Some(Error::MemberAbsent {
+        document: format!("{document} of `{name}`"),
+        name: blob_path(digest),
+    })
+}
+
 fn wrong_size(descriptor: &Descriptor, got: u64) -> Error {
     let error = Error::SizeMismatch {
         expected: descriptor.size(),
@@ -308,10 +336,21 @@ fn kind_of(value: &Value) -> Option<&'static str> {
     }
 }
 
-/// What a document says of itself must be what was said of it.
+/// Whether a config says what its layers unpack to. One that begins as an object and is
+/// none is left to the parser, which says why.
+fn has_rootfs(config: &[u8]) -> bool {
+    match parse_value(config) {
+        Ok(value) => value.get("rootfs").is_some_and(|it| !it.is_null()),
+        Err(_) => config.trim_ascii_start().starts_with(b"{"),
+    }
+}
+
+/// What a document says of itself must be of the kind that was said of it. Whether the
+/// name is OCI's or Docker's is no difference to those who read it.
 fn check_media_type(descriptor: &Descriptor, got: Option<&str>) -> Result<()> {
+    let kind = DocumentKind::of(descriptor.media_type());
     match got {
-        Some(got) if got != descriptor.media_type() => Err(malformed(
+        Some(got) if DocumentKind::of(got) != kind => Err(malformed(
             descriptor,
             DocumentError::MediaType {
                 expected: descriptor.media_type().to_owned(),

@@ -8,6 +8,7 @@ mod survey;
 mod write;
 
 pub(super) use graph::Graph;
+pub(crate) use graph::absence;
 pub(crate) use read::find_index;
 pub(super) use read::{OciLayout, check_marker, is_layout};
 pub(super) use survey::survey_layout;

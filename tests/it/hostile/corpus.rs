@@ -268,6 +268,8 @@ fn smuggled() -> Vec<Item> {
 /// Documents of a docker-archive.
 fn docker_documents() -> Vec<Item> {
     let documents = Refused(Depth::Documents);
+    // As something that is not there.
+    let listed = Refused(Depth::Blobs);
     let path = |path: &str| {
         let path = path.to_owned();
         manifest(move |it| it[0]["Layers"][0] = path.into())
@@ -284,8 +286,8 @@ fn docker_documents() -> Vec<Item> {
     };
     vec![
         docker("layer up", &path("../../etc/passwd"), documents),
-        docker("layer of the host", &path("/etc/passwd"), documents),
-        docker("layer is a folder", &path("etc"), documents),
+        docker("layer of the host", &path("/etc/passwd"), listed),
+        docker("layer is a folder", &path("etc"), listed),
         docker("v1 id is a path", &v1("../../x"), documents),
         docker("deep JSON", &text(&"[".repeat(1 << 20)), documents),
         docker(
@@ -444,7 +446,8 @@ fn layout_documents() -> Vec<Item> {
             image.config.resize(33 << 20, b' ');
             layout.add(&image);
         }),
-        layout("a folder for a blob", documents, |layout| {
+        // It is listed, as something that is not there.
+        layout("a folder for a blob", Refused(Depth::Blobs), |layout| {
             layout.add(&app());
             let digest = layout.index[0]["digest"].as_str().expect("text").to_owned();
             layout.blobs.remove(&digest);

@@ -26,17 +26,17 @@ fn choices_that_cannot_be_had() {
             case(
                 two.clone(),
                 &["--image", "none:1", "in.tar", "oci:out"],
-                "error: no image of the input is `none:1`\n  hint: there is: `app:1`, `tool:2`, `tool:3`\n",
+                "error: no image of the input is `none:1`\n  hint: there is: `app:1` (8a281ca82878), `tool:2` (6b3d4903f921), `tool:3` (6b3d4903f921)\n",
             ),
             case(
                 two.clone(),
                 &["--image", "#3", "in.tar", "oci:out"],
-                "error: no image of the input is `#3`\n  hint: there is: `app:1`, `tool:2`, `tool:3`\n",
+                "error: no image of the input is `#3`\n  hint: there is: `app:1` (8a281ca82878), `tool:2` (6b3d4903f921), `tool:3` (6b3d4903f921)\n",
             ),
             case(
                 two.clone(),
                 &["docker-archive:in.tar:@7", "oci:out"],
-                "error: no image of the input is `#8`\n  hint: there is: `app:1`, `tool:2`, `tool:3`\n",
+                "error: no image of the input is `#8`\n  hint: there is: `app:1` (8a281ca82878), `tool:2` (6b3d4903f921), `tool:3` (6b3d4903f921)\n",
             ),
             case(
                 two.clone(),
@@ -114,7 +114,7 @@ fn a_tag_that_two_images_have_chooses_none() {
             }),
             &["--image", "1", "in.tar", "oci:out"],
             "error: 2 images of the input are `1`\n  \
-                 hint: choose one with `--image <REFERENCE>`: `app:1`, `tool:1`\n",
+                 hint: choose one with `--image <REFERENCE>`: `app:1` (79a0c8675b53), `tool:1` (ee1e2ea20d97)\n",
         )],
     );
 }

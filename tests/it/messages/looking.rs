@@ -83,7 +83,7 @@ fn what_cannot_be_shown() {
             &two,
             &[command, "in.tar"],
             1,
-            "error: the input holds 2 images, and one was expected\n  hint: choose one with `--image <REFERENCE>`: `app:1`, `tool:2`\n",
+            "error: the input holds 2 images, and one was expected\n  hint: choose one with `--image <REFERENCE>`: `app:1` (8a281ca82878), `tool:2` (624dbbfee1fc)\n",
         );
     }
     says(

@@ -67,7 +67,7 @@ fn layers_that_cannot_be_had() {
         ),
         (
             &["--all", "--image", "none"],
-            "error: no image of the input is `none`\n  hint: there is: `app:1`\n",
+            "error: no image of the input is `none`\n  hint: there is: `app:1` (878617289c8d)\n",
         ),
         (
             &["--all", "--platform", "linux/s390x"],
@@ -156,7 +156,7 @@ fn one_image_has_to_be_chosen() {
     let tool = Image::new(&["tool:2", "tool:3"], &["file t 1"]);
     let two = make::tar(&make::docker(&[image("a | b"), tool]));
     let says = "error: the input holds 2 images, and one was expected\n  \
-                hint: choose one with `--image <REFERENCE>`: `app:1`, `tool:2`\n";
+                hint: choose one with `--image <REFERENCE>`: `app:1` (cce4031f5430), `tool:2` (6b3d4903f921)\n";
     check(&two, &["export", "in.tar", "out.tar"], 1, says);
     check(&two, &["squash", "--all", "in.tar", "out.tar"], 1, says);
     check(&two, &["squash", "--all", "--dry-run", "in.tar"], 1, says);
