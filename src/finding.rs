@@ -107,7 +107,7 @@ codes! {
     LayerSource "layer-source" Warning
         "`LayerSources` describes a layer as it is not" "readers that follow it refuse the layer"
     PathUnusual "path-unusual" Warning
-        "`manifest.json` names a file by an unusual path" "containerd, skopeo or crane do not find the file"
+        "`manifest.json` names a file by an unusual path" "containerd, and so Docker 29, skopeo or crane do not find the file"
     TagInvalid "tag-invalid" Error
         "a tag is no reference with a tag" "`docker load` stores the image and fails then"
     TagDigest "tag-digest" Warning
