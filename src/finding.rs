@@ -74,7 +74,8 @@ macro_rules! codes {
 }
 
 // Which engine does what is measured in the reference of formats (A.12 to A.16, B.5 to
-// B.10, D, H): Docker 20.10, containerd 1.6, umoci 0.4.7, skopeo 1.9.
+// B.10, D, H): Docker 20.10 and 28.5 (both stores), containerd 1.6 and 2.1, umoci 0.4.7,
+// skopeo 1.9 and 1.22.
 codes! {
     // The tar around the images.
     ArchiveDamaged "archive-damaged" Error
@@ -88,7 +89,7 @@ codes! {
     MemberEscapes "member-escapes" Error
         "the path of a member leaves the archive" "`docker load` refuses the archive"
     MemberTwice "member-twice" Error
-        "two different control files have one name" "Docker takes the last, others the first; restow refuses it, as hostile input"
+        "two different control files have one name" "Docker takes the last, skopeo and podman the first; restow refuses it, as hostile input"
     Unreferenced "unreferenced" Note
         "no document refers to a file" "it takes space, and no reader looks at it"
 
@@ -110,7 +111,7 @@ codes! {
     LayerSource "layer-source" Warning
         "`LayerSources` describes a layer as it is not" "readers that follow it refuse the layer"
     PathUnusual "path-unusual" Warning
-        "`manifest.json` names a file by an unusual path" "containerd, skopeo or crane do not find the file"
+        "`manifest.json` names a file by an unusual path" "containerd, and so Docker 29, skopeo or crane do not find the file"
     TagInvalid "tag-invalid" Error
         "a tag is no reference with a tag" "`docker load` stores the image and fails then"
     TagDigest "tag-digest" Warning

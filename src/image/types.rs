@@ -330,3 +330,67 @@ fn join(path: &str, name: &str) -> String {
         path => format!("{path}.{name}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn wrong(of: Type, value: &Value) -> Vec<String> {
+        let fields = of.wrong_fields(value, "");
+        fields.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn of_a_list_or_a_map_the_first_bad_member_counts() {
+        let value = json!({"History": [{}, {"created": 1, "comment": 2}, 3], "author": 4});
+        let expected = [
+            "`history[1].created` is not a time",
+            "`history[1].comment` is not a string",
+            "`author` is not a string",
+        ];
+        assert_eq!(wrong(CONFIG, &value), expected);
+        let value = json!({"a": {"1": 5, "2": 6}, "b": 7});
+        assert_eq!(wrong(REPOSITORIES, &value), ["`a.1` is not a string"]);
+        assert_eq!(
+            wrong(CONFIG, &json!([])),
+            ["`the document` is not an object"]
+        );
+        let value = json!({"rootfs": {"type": 1}});
+        let field = &CONFIG.wrong_fields(&value, "")[0];
+        assert!(field.is_in("rootfs") && field.is_in("rootfs.type") && !field.is_in("root"));
+    }
+
+    #[test]
+    fn integers_are_what_go_takes_for_one() {
+        for (text, is_integer) in [
+            ("0", true),
+            ("-9223372036854775808", true),
+            ("9223372036854775807", true),
+            ("9223372036854775808", false),
+            ("1.0", false),
+            ("1e3", false),
+            ("\"1\"", false),
+            ("null", true),
+        ] {
+            let value = serde_json::from_str(text).unwrap();
+            let is_right = Type::Integer.wrong_fields(&value, "").is_empty();
+            assert_eq!(is_right, is_integer, "{text}");
+        }
+    }
+
+    #[test]
+    fn keys_get_their_case_and_the_last_counts() {
+        let mut value = json!({
+            "x": 1, "OS": "a", "os": "linux", "CONFIG": {"env": ["A=1"], "LABELS": {"OS": "b"}},
+            "history": [{"Empty_Layer": true}], "Unknown": {"OS": 1},
+        });
+        CONFIG.fix_keys(&mut value);
+        let expected = json!({
+            "x": 1, "os": "linux", "config": {"Env": ["A=1"], "Labels": {"OS": "b"}},
+            "history": [{"empty_layer": true}], "Unknown": {"OS": 1},
+        });
+        assert_eq!(value.to_string(), expected.to_string());
+    }
+}

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use super::{app, check_members, edit_json};
 use crate::support::codec::hex;
 use crate::support::engine::{Docker, unique};
+use crate::support::image::Store;
 use crate::support::make::{self, Image, Layout, Member};
+use crate::support::sandbox::Sandbox;
 
 /// The document that is changed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -500,5 +502,20 @@ fn keys_count_in_any_case() {
         }
     });
     check_members("docker", &make::docker(std::slice::from_ref(&renamed)), &[]);
-    check_members("hybrid", &make::hybrid(&[renamed]), &[]);
+    check_members("hybrid", &make::hybrid(std::slice::from_ref(&renamed)), &[]);
+    // What is edited is written by the usual keys, and once.
+    let sandbox = Sandbox::new();
+    sandbox.write("in.tar", make::tar(&make::docker(&[renamed])));
+    sandbox.run(&["convert", "in.tar", "oci:layout"]).silent();
+    let squash = ["squash", "--all", "--quiet", "in.tar", "out.tar"];
+    sandbox.run(&squash).silent();
+    let squashed = sandbox.run(&["verify", "out.tar"]);
+    assert_eq!(super::found(&squashed), [""; 0]);
+    let images = Store::open(&sandbox.path("out.tar")).docker_images();
+    let config: Value = serde_json::from_str(&images[0].config).expect("JSON");
+    assert_eq!(
+        config["rootfs"]["diff_ids"].as_array().map(Vec::len),
+        Some(1)
+    );
+    assert_eq!(config["RootFS"], Value::Null);
 }
