@@ -72,8 +72,16 @@ impl Provenance<'_> {
         };
         if let (Some(platform), Some(fields)) = (self.platform, value.as_object_mut()) {
             fields.insert("architecture".into(), platform.architecture.as_str().into());
-            fields.insert("os".into(), platform.os.as_str().into());
+            let is_other_system = fields
+                .insert("os".into(), platform.os.as_str().into())
+                .is_some_and(|os| os != platform.os.as_str());
             fields.shift_remove("variant");
+            if is_other_system {
+                // They say more of the system that it was for.
+                for key in ["os.version", "os.features"] {
+                    fields.shift_remove(key);
+                }
+            }
             if let Some(variant) = &platform.variant {
                 fields.insert("variant".into(), variant.as_str().into());
             }
@@ -279,6 +287,34 @@ mod tests {
         expected["comment"] = "new".into();
         expected["history"] = json!([{"created": "2022-02-02T00:00:00Z", "comment": "new"}]);
         assert_eq!(changed, expected);
+    }
+
+    #[test]
+    fn another_system_has_not_the_version_of_the_first() {
+        let base = json!({
+            "os": "windows", "architecture": "amd64", "os.version": "10.0.17763",
+            "os.features": ["win32k"], "rootfs": {"diff_ids": []},
+        });
+        let base = Document::from_value(&base).unwrap();
+        let diff_id = DiffId(Digest::of(b"layer"));
+        for (platform, expected) in [
+            (
+                "windows/arm64",
+                json!(["windows", "arm64", "10.0.17763", ["win32k"]]),
+            ),
+            ("linux/amd64", json!(["linux", "amd64", null, null])),
+        ] {
+            let provenance = Provenance {
+                diff_id: &diff_id,
+                platform: Some(&platform.parse().unwrap()),
+                created: None,
+                newest: "1970-01-01T00:00:09Z",
+                comment: None,
+            };
+            let config = provenance.config(Some(&base)).unwrap().value().unwrap();
+            let keys = ["os", "architecture", "os.version", "os.features"];
+            assert_eq!(json!(keys.map(|key| &config[key])), expected);
+        }
     }
 
     #[test]

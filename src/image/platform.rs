@@ -276,6 +276,11 @@ pub enum PlatformError {
         "`{0}` is neither a known operating system nor a known architecture: OS/ARCH[/VARIANT] was expected, such as `linux/arm64`"
     )]
     Unknown(String),
+    /// It says more of the operating system, as `windows(10.0.17763)/amd64`.
+    #[error(
+        "`{0}` names a version or features of the operating system, and images are not chosen by these: OS/ARCH[/VARIANT] was expected, such as `windows/amd64`"
+    )]
+    OsOptions(String),
     /// It has no part, an empty one, one with other characters, or more than three.
     #[error(
         "`{0}` is not a platform: OS/ARCH[/VARIANT], OS or ARCH was expected, such as `linux/arm64`"
@@ -295,6 +300,9 @@ impl FromStr for Platform {
 
     fn from_str(text: &str) -> Result<Self, PlatformError> {
         let parts: Vec<&str> = text.split('/').collect();
+        if parts[0].contains('(') && parts[0].ends_with(')') {
+            return Err(PlatformError::OsOptions(text.to_owned()));
+        }
         let is_word = |(at, part): (usize, &&str)| {
             let is_allowed = |byte: u8| match byte {
                 b'_' | b'-' => true,

@@ -96,7 +96,7 @@ fn is_shaped(text: &str) -> bool {
 #[must_use]
 pub(crate) fn is_lax_time(text: &str) -> bool {
     let mut text = text.replacen(',', ".", 1);
-    if text.get(12..13) == Some(":") {
+    if text.get(11..13).is_some_and(|hour| hour.ends_with(':')) {
         text.insert(11, '0');
     }
     let offset = text.len().checked_sub("+00:00".len());
@@ -126,6 +126,8 @@ pub fn rfc3339(seconds: i64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -276,10 +278,28 @@ mod tests {
             "2023-02-28T01:00:00Z ",
             "2023-02-28T01:00:00Zx",
             "2023-02-28T01:00:00é00:00",
+            "2023-02-28é:00:00Z",
+            "2023-02-28T:00:00Z",
             "éééééééééééééééééééé",
         ] {
             assert!(text.parse::<Timestamp>().is_err(), "{text}");
             assert!(!is_lax_time(text), "{text}");
+        }
+    }
+
+    proptest! {
+        /// One character of a time is another one: nothing panics, and what is a time
+        /// still comes back from how it is shown.
+        #[test]
+        fn any_text_is_a_time_or_none(
+            at in 0..26_usize, with in "[0-9TZtz:.,+é -]{0,2}", lax in any::<bool>(),
+        ) {
+            let time = if lax { "2024-02-29T3:59:59,25+24:00" } else { "2024-02-29T23:59:59.5+23:59" };
+            let text = format!("{}{with}{}", &time[..at], &time[at + 1..]);
+            let _ = is_lax_time(&text);
+            if let Ok(time) = text.parse::<Timestamp>() {
+                prop_assert_eq!(time.to_string().parse(), Ok(time));
+            }
         }
     }
 

@@ -351,14 +351,17 @@ fn layers_that_another_image_has_right() {
 /// An image of another system may have layers that look like those of any.
 #[test]
 fn images_for_windows() {
-    let windows = image(tar(&sample())).with_config(|config| config["os"] = "windows".into());
-    let sandbox = Sandbox::new();
-    let source = put(&sandbox, "in.tar", Format::Docker, &windows);
-    for command in COMMANDS {
-        let platform = ["--platform", "windows/amd64"];
-        let arguments = [command, &platform, &[&source, "out.tar"]].concat();
-        let said = sandbox.restow(&arguments).run().refuses();
-        let expected = "error: `app:1` is an image for Windows, whose layers cannot be merged\n";
-        assert_eq!(said, expected, "{command:?}");
+    for os in ["windows", "Windows"] {
+        let windows = image(tar(&sample())).with_config(|config| config["os"] = os.into());
+        let sandbox = Sandbox::new();
+        let source = put(&sandbox, "in.tar", Format::Docker, &windows);
+        for command in COMMANDS {
+            let platform = ["--platform", "windows/amd64"];
+            let arguments = [command, &platform, &[&source, "out.tar"]].concat();
+            let said = sandbox.restow(&arguments).run().refuses();
+            let expected =
+                "error: `app:1` is an image for Windows, whose layers cannot be merged\n";
+            assert_eq!(said, expected, "{command:?}");
+        }
     }
 }

@@ -230,6 +230,13 @@ fn platforms_that_are_none() {
             ),
             case(
                 "",
+                &["--platform", "windows(10.0.17763)/amd64", "in.tar", "out"],
+                "error: invalid value 'windows(10.0.17763)/amd64' for '--platform <PLATFORM>': `windows(10.0.17763)/amd64` names a version or features of the operating system, and images are not chosen by these: OS/ARCH[/VARIANT] was expected, such as `windows/amd64`\n\
+             \n\
+             For more information, try '--help'.\n",
+            ),
+            case(
+                "",
                 &["--platform", "amd46", "in.tar", "out"],
                 "error: invalid value 'amd46' for '--platform <PLATFORM>': `amd46` is neither a known operating system nor a known architecture: OS/ARCH[/VARIANT] was expected, such as `linux/arm64`\n\
              \n\

@@ -783,6 +783,17 @@ fn indexes_with_platforms() {
             "warning[platform-mismatch] `app:1 for linux/s390x`: the index says linux/s390x, and the config linux/arm64",
         ],
     );
+    // Other names of a platform are no other platform, and what runs there fits.
+    for [said, variant] in [["aarch64", "v8"], ["arm64", "v9"], ["ARM64", ""]] {
+        check_members(
+            said,
+            &index(&|_, manifests| {
+                manifests[1]["platform"] =
+                    json!({"os": "Linux", "architecture": said, "variant": variant});
+            }),
+            &[],
+        );
+    }
     check_members(
         "an attestation of nothing",
         &index(&|_, manifests| {
