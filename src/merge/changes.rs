@@ -141,8 +141,15 @@ impl ChangesBuilder {
         }
     }
 
+    /// Notes all that is odd about an entry itself.
+    pub(crate) fn note_all(&mut self, oddities: &[Oddity], path: &EntryPath) {
+        for oddity in oddities {
+            self.note(*oddity, path);
+        }
+    }
+
     /// Notes something about an entry that is worth a warning.
-    pub(crate) fn note(&mut self, oddity: Oddity, path: &EntryPath) {
+    fn note(&mut self, oddity: Oddity, path: &EntryPath) {
         self.changes.oddities.note(oddity, path.as_bytes());
     }
 

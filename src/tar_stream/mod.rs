@@ -12,12 +12,15 @@ mod extensions;
 mod fixture;
 mod header;
 mod input;
+#[cfg(test)]
+mod judged;
 mod pax;
 mod reader;
 mod sparse;
 mod sparse_reader;
+mod time;
 
-pub(crate) use attributes::{Attributes, Time};
+pub(crate) use attributes::Attributes;
 pub(crate) use check::check_tar;
 pub use header::TarError;
 pub(crate) use header::display_name;
@@ -25,6 +28,7 @@ pub(crate) use input::{Section, Skip, Skippable};
 pub(crate) use pax::{PaxRecord, pax_record};
 pub(crate) use reader::{Kind, Member, TarReader, is_tar_header};
 pub(crate) use sparse_reader::SparseReader;
+pub(crate) use time::Time;
 
 /// The size of a header, and what data is padded to.
 pub(crate) const BLOCK: u64 = 512;

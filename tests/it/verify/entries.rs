@@ -140,6 +140,12 @@ fn paths_and_repetitions() {
         ],
     );
     check_stack(
+        "a=1 b=>../a d/ d/c=>../../a",
+        &[
+            "error[entry-path] layer 1 of 1 of `app:1`, entry `b` and 1 more: the path of an entry, or of what it links, leaves the root, or has a NUL byte in it",
+        ],
+    );
+    check_stack(
         "../x ok",
         &["error[entry-path] layer 1 of 1 of `app:1`, entry `../x`: path leaves the root"],
     );
@@ -147,22 +153,43 @@ fn paths_and_repetitions() {
     check("255", &archive(vec![tar(&[long(255)])]), &[]);
     let name = "n".repeat(256);
     let expected = format!(
-        "warning[name-too-long] layer 1 of 1 of `app:1`, entry `{name}`: a name has more than 255 bytes, or a path more than 4,096"
+        "error[name-too-long] layer 1 of 1 of `app:1`, entry `{name}`: a name has more than 255 bytes, or a path more than 4,095"
     );
     check("256", &archive(vec![tar(&[long(256)])]), &[&expected]);
-    let deep = Entry::new(b"d/".repeat(2100), Kind::Directory);
-    let output = {
-        let sandbox = crate::support::Sandbox::new();
-        sandbox.write("in.tar", archive(vec![tar(&[deep])]));
-        sandbox.run(&["verify", "in.tar"])
+    // A whiteout is the name that it deletes.
+    let whiteout = |length| {
+        Entry::new(
+            [b".wh.".as_slice(), &vec![b'n'; length]].concat(),
+            Kind::File(Vec::new()),
+        )
     };
-    let found = super::found(&output);
+    check("255", &archive(vec![tar(&[whiteout(255)])]), &[]);
+    let expected = expected.replace("entry `", "entry `.wh.");
+    check("256", &archive(vec![tar(&[whiteout(256)])]), &[&expected]);
+    let path = |length: usize| {
+        let mut path = [[b'd'; 199].as_slice(), b"/"].concat().repeat(20);
+        path.resize(length, b'f');
+        Entry::new(path, Kind::File(Vec::new()))
+    };
+    check("4095", &archive(vec![tar(&[path(4095)])]), &[]);
+    let got = found_in(&archive(vec![tar(&[path(4096)])]));
+    assert_eq!(got.len(), 1, "{got:?}");
+    assert!(got[0].starts_with("error[name-too-long]"), "{got:?}");
+    let deep = Entry::new(b"d/".repeat(2100), Kind::Directory);
+    let found = found_in(&archive(vec![tar(&[deep])]));
     assert_eq!(found.len(), 1);
     assert!(found[0].starts_with("error[entry-limit] layer 1 of 1 of `app:1`, entry `d/d/"));
     assert!(
         found[0]
             .ends_with(": path has more than 2048 components, which is the most that is accepted")
     );
+}
+
+/// What is found in an archive.
+fn found_in(archive: &[u8]) -> Vec<String> {
+    let sandbox = crate::support::Sandbox::new();
+    sandbox.write("in.tar", archive);
+    super::found(&sandbox.run(&["verify", "in.tar"]))
 }
 
 #[test]
@@ -281,7 +308,7 @@ fn paths_through_links_of_the_layer() {
     check_stack(
         "etc/ etc/f l->../etc l/x=1 b=>l/f l/.wh.z",
         &[
-            "error[entry-path] layer 1 of 1 of `app:1`, entry `l/x` and 2 more: the path of an entry leaves the root, or has a NUL byte in it",
+            "error[entry-path] layer 1 of 1 of `app:1`, entry `l/x` and 2 more: the path of an entry, or of what it links, leaves the root, or has a NUL byte in it",
         ],
     );
     for sound in [
@@ -335,6 +362,143 @@ fn attributes() {
     check("any other", &with_attribute("user.x", "y"), &[]);
 }
 
+/// An entry with an attribute.
+fn attributed(word: &str, key: &str, value: &[u8]) -> Vec<u8> {
+    let mut entry = Entry::parse(word);
+    entry.meta.xattrs.insert(key.to_owned(), value.to_vec());
+    archive(vec![tar(&[entry])])
+}
+
+#[test]
+fn attributes_that_no_file_can_have() {
+    let long = format!("user.{}", "n".repeat(251));
+    let at = |word: &str| format!("layer 1 of 1 of `app:1`, entry `{word}`");
+    let cases: [(&str, &[u8], &str); 7] = [
+        (
+            "security.capability",
+            b"bad",
+            "its attribute `security.capability` is malformed, and no file can have it",
+        ),
+        (
+            "system.posix_acl_access",
+            b"bad",
+            "its attribute `system.posix_acl_access` is malformed, and no file can have it",
+        ),
+        (
+            "system.posix_acl_default",
+            b"bad",
+            "its attribute `system.posix_acl_default` is malformed, and no file can have it",
+        ),
+        (
+            "user.a",
+            &[b'v'; 65_537],
+            "its attribute `user.a` has 65537 bytes, and 65536 are the most that is accepted",
+        ),
+        (
+            &long,
+            b"v",
+            &format!("its attribute `{long}` has a name that no file can have it by"),
+        ),
+        (
+            "",
+            b"v",
+            "its attribute `` has a name that no file can have it by",
+        ),
+        (
+            "user.",
+            b"v",
+            "its attribute `user.` has a name that no file can have it by",
+        ),
+    ];
+    for (key, value, message) in cases {
+        let input = attributed("a=1", key, value);
+        let expected = format!("error[attribute-invalid] {}: {message}", at("a"));
+        check(key, &input, &[&expected]);
+        // What no engine can make is not written either.
+        for command in [
+            ["export", "in.tar"].as_slice(),
+            &["squash", "--layers", "1", "in.tar", "out"],
+        ] {
+            let sandbox = crate::support::Sandbox::new();
+            sandbox.write("in.tar", &input);
+            let output = sandbox.run(command);
+            assert_eq!(output.code, Some(1), "{key}");
+            let expected = format!("entry `a`: {message}\n");
+            assert!(output.stderr.ends_with(&expected), "{}", output.stderr);
+            assert!(!sandbox.path("out").exists());
+        }
+        // A whiteout is nothing but its name, and of the root engines take nothing.
+        for word in [".wh.a", "./"] {
+            check(key, &attributed(word, key, value), &[]);
+        }
+    }
+    check(
+        "another system",
+        &attributed("a=1", "com.apple.quarantine", b"v"),
+        &[&format!(
+            "error[attribute-foreign] {}: an attribute of another system than Linux",
+            at("a")
+        )],
+    );
+    check(
+        "a symbolic link",
+        &attributed("l->a", "user.a", b"v"),
+        &[&format!(
+            "error[attribute-on-link] {}: a symbolic link has an attribute",
+            at("l")
+        )],
+    );
+    check(
+        "60 KiB",
+        &attributed("a=1", "user.a", &[b'v'; 60_000]),
+        &[&format!(
+            "error[attributes-large] {}: the attributes of a file have more than 4,096 bytes",
+            at("a")
+        )],
+    );
+    let capability = [vec![1, 0, 0, 2], vec![0; 16]].concat();
+    check(
+        "a capability",
+        &attributed("a=1", "security.capability", &capability),
+        &[],
+    );
+    check("4,000", &attributed("a=1", "user.a", &[b'v'; 4000]), &[]);
+}
+
+#[test]
+fn what_loads_and_cannot_be_saved() {
+    let expected = |entry: &str| {
+        format!(
+            "warning[size-unexpected] layer 1 of 1 of `app:1`, entry `{entry}`: what has no data has a size, or a whiteout has data"
+        )
+    };
+    for (name, flag) in [("d/", b'5'), ("d/", 0), ("p", b'6')] {
+        let odd = raw(name.as_bytes(), flag, |it| set(&mut it[124..136], 5));
+        let entry = name.trim_end_matches('/');
+        check_member(name, &odd, &[&expected(entry)]);
+    }
+    let link = raw(b"l", b'1', |it| {
+        it[157] = b'a';
+        set(&mut it[124..136], 5);
+        set(&mut it[136..148], 1);
+    });
+    check_member("a hard link", &link, &[&expected("l")]);
+    check_stack(
+        "b | .wh.b=data",
+        &[&expected(".wh.b").replace("1 of 1", "2 of 2")],
+    );
+}
+
+#[test]
+fn a_symbolic_link_without_a_target() {
+    check_stack(
+        "a l->",
+        &[
+            "error[target-empty] layer 1 of 1 of `app:1`, entry `l`: a symbolic link without a target",
+        ],
+    );
+}
+
 #[test]
 fn headers() {
     check_member(
@@ -382,6 +546,39 @@ fn headers() {
         "sparse, PAX",
         &sparse,
         &["warning[sparse-pax] layer 1 of 1 of `app:1`, entry `s`: a sparse file in PAX format"],
+    );
+    check_member(
+        "devices of a file",
+        &raw(b"w", b'0', |it| it[329..332].fill(b'z')),
+        &[
+            "error[tar-damaged] layer 1 of 1 of `app:1`, entry `w`: the tar header at byte 512 has no valid device number",
+        ],
+    );
+    for (flag, key) in [(b'x', "atime"), (b'x', "ctime"), (b'g', "mtime")] {
+        let records = pax(key, b"now");
+        let mut extended = header(b"x", flag, Dialect::Pax);
+        set(&mut extended[124..136], records.len() as i128);
+        let mut odd = Vec::new();
+        member(&mut odd, extended, &records);
+        odd.extend(raw(b"w", b'0', |_| ()));
+        let place = match flag {
+            b'g' => "entry `a`: behind it",
+            _ => "entry `w`",
+        };
+        let expected = format!(
+            "error[tar-damaged] layer 1 of 1 of `app:1`, {place}: the PAX header at byte 512 is malformed"
+        );
+        check_member(key, &odd, &[&expected]);
+    }
+    let mut lone = with(b"");
+    lone.truncate(lone.len() - 512);
+    lone.extend([b'x'; 512]);
+    check(
+        "one block of zeros, and junk",
+        &archive(vec![lone]),
+        &[
+            "error[tar-damaged] layer 1 of 1 of `app:1`, entry `z`: behind it: the tar goes on at byte 1536, behind a block that marks its end",
+        ],
     );
     let mut wrong = raw(b"w", b'0', |_| ());
     wrong[0] = b'v';
