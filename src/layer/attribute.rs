@@ -69,7 +69,7 @@ pub(super) fn check(record: &PaxRecord, is_directory: bool) -> Result<(), EntryF
 }
 
 /// Whether a value is a set of capabilities that Linux takes (`struct vfs_cap_data`,
-/// `struct vfs_ns_cap_data` of capability.h): of revision 2 or 3, as long as that is,
+/// `struct vfs_ns_cap_data` of `capability.h`): of revision 2 or 3, as long as that is,
 /// and with no other flag than the one for effective.
 fn is_capability(value: &[u8]) -> bool {
     const EFFECTIVE: u32 = 1;
@@ -86,7 +86,7 @@ fn is_capability(value: &[u8]) -> bool {
 /// How many bytes stand before the entries of an ACL: its version.
 const ACL_HEADER: usize = 4;
 
-/// Whether a value is an ACL that Linux takes (`posix_acl_valid` of fs/posix_acl.c):
+/// Whether a value is an ACL that Linux takes (`posix_acl_valid` of `fs/posix_acl.c`):
 /// the owner, users, the group, groups, a mask, the others, in this order; and a mask
 /// where users or groups are named.
 fn is_acl(value: &[u8]) -> bool {

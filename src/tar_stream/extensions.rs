@@ -39,15 +39,15 @@ impl Extensions {
     }
 
     /// Takes in the one with the type flag `flag`.
-    pub(super) fn add(&mut self, flag: u8, data: Vec<u8>, offset: u64) -> Result<(), TarError> {
+    pub(super) fn add(&mut self, flag: u8, data: &[u8], offset: u64) -> Result<(), TarError> {
         match flag {
-            b'x' => self.pax = PaxRecords::parse(&data, offset)?,
-            b'L' => self.path = Some(until_nul(&data).to_vec()),
-            b'K' => self.link = Some(until_nul(&data).to_vec()),
+            b'x' => self.pax = PaxRecords::parse(data, offset)?,
+            b'L' => self.path = Some(until_nul(data).to_vec()),
+            b'K' => self.link = Some(until_nul(data).to_vec()),
             // Attributes for all that follows: no engine heeds them. But it is a member
             // of its own, and takes what stands before it; and it is looked at.
             _ => {
-                PaxRecords::parse(&data, offset)?.check_values(offset)?;
+                PaxRecords::parse(data, offset)?.check_values(offset)?;
                 *self = Self {
                     total: self.total,
                     ..Self::default()

@@ -103,13 +103,17 @@ fn entry(reader: &mut TarReader<Skippable<&[u8]>>) -> Result<Option<String>, Tar
         attributes.mtime.nanoseconds
     );
     match flag {
-        b'1' | b'2' => line += &format!(" to={}", hex(&member.link)),
-        b'3' | b'4' => line += &format!(" device={}:{}", attributes.major, attributes.minor),
+        b'1' | b'2' => {
+            let _ = write!(line, " to={}", hex(&member.link));
+        }
+        b'3' | b'4' => {
+            let _ = write!(line, " device={}:{}", attributes.major, attributes.minor);
+        }
         _ => {}
     }
     let mut data = Vec::new();
     SparseReader::new(reader)?.read_to_end(&mut data)?;
-    line += &format!(" data={}\n", hex(&data));
+    let _ = writeln!(line, " data={}", hex(&data));
     Ok(Some(line))
 }
 

@@ -148,7 +148,7 @@ impl<R: Skip> TarReader<R> {
             }
             extensions.admit(size, offset)?;
             let data = self.read_extension(size)?;
-            extensions.add(flag, data, offset)?;
+            extensions.add(flag, &data, offset)?;
         }
     }
 

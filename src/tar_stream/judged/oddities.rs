@@ -200,71 +200,93 @@ fn checksums() -> Vec<Oddity> {
     odd.collect()
 }
 
+/// Data of PAX headers, most of it malformed.
+const MALFORMED: [&[u8]; 16] = [
+    b"",
+    b"\n",
+    b"8 a=bcd\n",
+    b"8 a=bcde\n",
+    b"7 a=bcd\n",
+    b"8a=bcde\n",
+    b"x a=b\n",
+    b"6 a=b\nrest",
+    b"6 a=b\0",
+    b"5 a=\n",
+    b"5 =b\n",
+    b"4 =\n",
+    b"6 abc\n",
+    b"-6 a=b\n",
+    b"06 a=b\n",
+    b"7 a==b\n",
+];
+
+/// Records, each alone.
+const RECORDS: [(&str, &[u8]); 62] = [
+    ("path", b"p"),
+    ("path", b"p/"),
+    ("path", b""),
+    ("path", b"a\0b"),
+    ("path", b"\xff"),
+    ("linkpath", b"l"),
+    ("linkpath", b""),
+    ("linkpath", b"a\0b"),
+    ("uname", b"a\0b"),
+    ("gname", b"a\0b"),
+    ("size", b"0"),
+    ("size", b"1"),
+    ("size", b"4"),
+    ("size", b"-1"),
+    ("size", b"x"),
+    ("size", b""),
+    ("size", b"9223372036854775808"),
+    ("size", b"1 "),
+    ("size", b"0x1"),
+    ("uid", b"7"),
+    ("uid", b"4294967296"),
+    ("uid", b"-1"),
+    ("uid", b"+1"),
+    ("uid", b"007"),
+    ("uid", b"1_0"),
+    ("uid", b"x"),
+    ("uid", b"9223372036854775807"),
+    ("uid", b"9223372036854775808"),
+    ("gid", b"7"),
+    ("gid", b"x"),
+    ("gid", b" 7"),
+    ("mtime", b"7"),
+    ("mtime", b"7.5"),
+    ("mtime", b"7."),
+    ("mtime", b".5"),
+    ("mtime", b"-7"),
+    ("mtime", b"-7.5"),
+    ("mtime", b"+7"),
+    ("mtime", b"7.1234567891"),
+    ("mtime", b"-7.1234567891"),
+    ("mtime", b"7.x"),
+    ("mtime", b"7,5"),
+    ("mtime", b"1e9"),
+    ("mtime", b"x"),
+    ("mtime", b""),
+    ("atime", b"7.5"),
+    ("atime", b"x"),
+    ("atime", b""),
+    ("ctime", b"x"),
+    ("ctime", b"7"),
+    ("SCHILY.devmajor", b"9"),
+    ("SCHILY.devminor", b"9"),
+    ("SCHILY.devmajor", b"x"),
+    ("SCHILY.xattr.user.a", b"\0\n="),
+    ("SCHILY.xattr.user.\0a", b"v"),
+    ("k\0", b"v"),
+    ("hdrcharset", b"BINARY"),
+    ("mode", b"x"),
+    ("linkname", b"l"),
+    ("GNU.sparse.realsize", b"9"),
+    ("GNU.sparse.size", b"9"),
+    ("GNU.sparse.name", b"other"),
+];
+
 fn records() -> Vec<Oddity> {
-    let cases: [(&str, &[u8]); 62] = [
-        ("path", b"p"),
-        ("path", b"p/"),
-        ("path", b""),
-        ("path", b"a\0b"),
-        ("path", b"\xff"),
-        ("linkpath", b"l"),
-        ("linkpath", b""),
-        ("linkpath", b"a\0b"),
-        ("uname", b"a\0b"),
-        ("gname", b"a\0b"),
-        ("size", b"0"),
-        ("size", b"1"),
-        ("size", b"4"),
-        ("size", b"-1"),
-        ("size", b"x"),
-        ("size", b""),
-        ("size", b"9223372036854775808"),
-        ("size", b"1 "),
-        ("size", b"0x1"),
-        ("uid", b"7"),
-        ("uid", b"4294967296"),
-        ("uid", b"-1"),
-        ("uid", b"+1"),
-        ("uid", b"007"),
-        ("uid", b"1_0"),
-        ("uid", b"x"),
-        ("uid", b"9223372036854775807"),
-        ("uid", b"9223372036854775808"),
-        ("gid", b"7"),
-        ("gid", b"x"),
-        ("gid", b" 7"),
-        ("mtime", b"7"),
-        ("mtime", b"7.5"),
-        ("mtime", b"7."),
-        ("mtime", b".5"),
-        ("mtime", b"-7"),
-        ("mtime", b"-7.5"),
-        ("mtime", b"+7"),
-        ("mtime", b"7.1234567891"),
-        ("mtime", b"-7.1234567891"),
-        ("mtime", b"7.x"),
-        ("mtime", b"7,5"),
-        ("mtime", b"1e9"),
-        ("mtime", b"x"),
-        ("mtime", b""),
-        ("atime", b"7.5"),
-        ("atime", b"x"),
-        ("atime", b""),
-        ("ctime", b"x"),
-        ("ctime", b"7"),
-        ("SCHILY.devmajor", b"9"),
-        ("SCHILY.devminor", b"9"),
-        ("SCHILY.devmajor", b"x"),
-        ("SCHILY.xattr.user.a", b"\0\n="),
-        ("SCHILY.xattr.user.\0a", b"v"),
-        ("k\0", b"v"),
-        ("hdrcharset", b"BINARY"),
-        ("mode", b"x"),
-        ("linkname", b"l"),
-        ("GNU.sparse.realsize", b"9"),
-        ("GNU.sparse.size", b"9"),
-        ("GNU.sparse.name", b"other"),
-    ];
     let bodies = [
         ("file", member("a", b'0', b"data")),
         ("old file", member("a", 0, b"data")),
@@ -279,7 +301,7 @@ fn records() -> Vec<Oddity> {
         ),
     ];
     let mut all = Vec::new();
-    for (key, value) in cases {
+    for (key, value) in RECORDS {
         for (name, body) in &bodies {
             let shown = value.escape_ascii();
             let extended = pax(&[(key, value)]);
@@ -292,25 +314,7 @@ fn records() -> Vec<Oddity> {
         let what = format!("global record `{}={shown}`", key.escape_default());
         all.push((what, tar(&[&global, &bodies[0].1])));
     }
-    let malformed: [&[u8]; 16] = [
-        b"",
-        b"\n",
-        b"8 a=bcd\n",
-        b"8 a=bcde\n",
-        b"7 a=bcd\n",
-        b"8a=bcde\n",
-        b"x a=b\n",
-        b"6 a=b\nrest",
-        b"6 a=b\0",
-        b"5 a=\n",
-        b"5 =b\n",
-        b"4 =\n",
-        b"6 abc\n",
-        b"-6 a=b\n",
-        b"06 a=b\n",
-        b"7 a==b\n",
-    ];
-    for data in malformed {
+    for data in MALFORMED {
         for flag in [b'x', b'g'] {
             let extended = member("e", flag, data);
             let what = format!("{} of `{}`", char::from(flag), data.escape_ascii());
@@ -320,7 +324,8 @@ fn records() -> Vec<Oddity> {
     all
 }
 
-fn sparse_files() -> Vec<Oddity> {
+/// PAX headers of sparse files.
+fn sparse_records() -> Vec<(&'static str, Vec<u8>)> {
     let size = ("GNU.sparse.size", "10");
     let real = ("GNU.sparse.realsize", "10");
     let blocks = ("GNU.sparse.numblocks", "2");
@@ -409,25 +414,33 @@ fn sparse_files() -> Vec<Oddity> {
             &[("GNU.sparse.size", "x"), blocks, map],
         ),
     ];
-    let mut all = Vec::new();
-    for (what, records) in cases {
+    let cases = cases.into_iter().map(|(what, records)| {
+        let records = records.iter();
         let records: Vec<(&str, &[u8])> = records
-            .iter()
             .map(|(key, value)| (*key, value.as_bytes()))
             .collect();
+        (what, pax(&records))
+    });
+    cases.collect()
+}
+
+fn sparse_files() -> Vec<Oddity> {
+    let mut all = Vec::new();
+    for (what, records) in sparse_records() {
         for (of, body) in [
             ("file", member("a", b'0', b"aabb")),
             ("directory", header("a/", b'5', 0)),
             ("symlink", header("a", b'2', 0)),
         ] {
-            all.push((
-                format!("sparse {what}, a {of}"),
-                tar(&[&pax(&records), &body]),
-            ));
+            all.push((format!("sparse {what}, a {of}"), tar(&[&records, &body])));
         }
     }
-    let version = [major("1"), minor("0"), real, name];
-    let version = version.map(|(key, value)| (key, value.as_bytes()));
+    let version: [(&str, &[u8]); 4] = [
+        ("GNU.sparse.major", b"1"),
+        ("GNU.sparse.minor", b"0"),
+        ("GNU.sparse.realsize", b"10"),
+        ("GNU.sparse.name", b"real"),
+    ];
     for map in [
         "2\n0\n2\n6\n2\n",
         "2\n0\n2\n6\n",

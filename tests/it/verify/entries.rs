@@ -6,7 +6,7 @@ use crate::support::layer::{Dialect, header, member, pax, set, tar};
 use crate::support::make::{self, Image};
 
 /// An archive of these layers.
-fn archive(layers: Vec<Vec<u8>>) -> Vec<u8> {
+pub(super) fn archive(layers: Vec<Vec<u8>>) -> Vec<u8> {
     make::tar(&make::docker(&[Image::of_layers(&["app:1"], layers)]))
 }
 
@@ -339,133 +339,6 @@ fn more_names_than_a_file_may_have() {
 }
 
 #[test]
-fn attributes() {
-    let with_attribute = |key: &str, value: &str| {
-        let mut directory = Entry::new("d/", Kind::Directory);
-        directory.meta.xattrs.insert(key.to_owned(), value.into());
-        archive(vec![tar(&entries("d/ d/old")), tar(&[directory])])
-    };
-    check(
-        "overlay",
-        &with_attribute("trusted.overlay.opaque", "y"),
-        &[
-            "warning[overlay-attribute] layer 2 of 2 of `app:1`, entry `d`: `trusted.overlay.opaque` on a directory",
-        ],
-    );
-    check(
-        "rootless",
-        &with_attribute("user.containers.override_stat", "0:0:755"),
-        &[
-            "warning[rootless-attribute] layer 2 of 2 of `app:1`, entry `d`: an attribute with which tools without root remember owners",
-        ],
-    );
-    check("any other", &with_attribute("user.x", "y"), &[]);
-}
-
-/// An entry with an attribute.
-fn attributed(word: &str, key: &str, value: &[u8]) -> Vec<u8> {
-    let mut entry = Entry::parse(word);
-    entry.meta.xattrs.insert(key.to_owned(), value.to_vec());
-    archive(vec![tar(&[entry])])
-}
-
-#[test]
-fn attributes_that_no_file_can_have() {
-    let long = format!("user.{}", "n".repeat(251));
-    let at = |word: &str| format!("layer 1 of 1 of `app:1`, entry `{word}`");
-    let cases: [(&str, &[u8], &str); 7] = [
-        (
-            "security.capability",
-            b"bad",
-            "its attribute `security.capability` is malformed, and no file can have it",
-        ),
-        (
-            "system.posix_acl_access",
-            b"bad",
-            "its attribute `system.posix_acl_access` is malformed, and no file can have it",
-        ),
-        (
-            "system.posix_acl_default",
-            b"bad",
-            "its attribute `system.posix_acl_default` is malformed, and no file can have it",
-        ),
-        (
-            "user.a",
-            &[b'v'; 65_537],
-            "its attribute `user.a` has 65537 bytes, and 65536 are the most that is accepted",
-        ),
-        (
-            &long,
-            b"v",
-            &format!("its attribute `{long}` has a name that no file can have it by"),
-        ),
-        (
-            "",
-            b"v",
-            "its attribute `` has a name that no file can have it by",
-        ),
-        (
-            "user.",
-            b"v",
-            "its attribute `user.` has a name that no file can have it by",
-        ),
-    ];
-    for (key, value, message) in cases {
-        let input = attributed("a=1", key, value);
-        let expected = format!("error[attribute-invalid] {}: {message}", at("a"));
-        check(key, &input, &[&expected]);
-        // What no engine can make is not written either.
-        for command in [
-            ["export", "in.tar"].as_slice(),
-            &["squash", "--layers", "1", "in.tar", "out"],
-        ] {
-            let sandbox = crate::support::Sandbox::new();
-            sandbox.write("in.tar", &input);
-            let output = sandbox.run(command);
-            assert_eq!(output.code, Some(1), "{key}");
-            let expected = format!("entry `a`: {message}\n");
-            assert!(output.stderr.ends_with(&expected), "{}", output.stderr);
-            assert!(!sandbox.path("out").exists());
-        }
-        // A whiteout is nothing but its name, and of the root engines take nothing.
-        for word in [".wh.a", "./"] {
-            check(key, &attributed(word, key, value), &[]);
-        }
-    }
-    check(
-        "another system",
-        &attributed("a=1", "com.apple.quarantine", b"v"),
-        &[&format!(
-            "error[attribute-foreign] {}: an attribute of another system than Linux",
-            at("a")
-        )],
-    );
-    check(
-        "a symbolic link",
-        &attributed("l->a", "user.a", b"v"),
-        &[&format!(
-            "error[attribute-on-link] {}: a symbolic link has an attribute",
-            at("l")
-        )],
-    );
-    check(
-        "60 KiB",
-        &attributed("a=1", "user.a", &[b'v'; 60_000]),
-        &[&format!(
-            "error[attributes-large] {}: the attributes of a file have more than 4,096 bytes",
-            at("a")
-        )],
-    );
-    let capability = [vec![1, 0, 0, 2], vec![0; 16]].concat();
-    check(
-        "a capability",
-        &attributed("a=1", "security.capability", &capability),
-        &[],
-    );
-    check("4,000", &attributed("a=1", "user.a", &[b'v'; 4000]), &[]);
-}
-
-#[test]
 fn what_loads_and_cannot_be_saved() {
     let expected = |entry: &str| {
         format!(
@@ -547,39 +420,6 @@ fn headers() {
         &sparse,
         &["warning[sparse-pax] layer 1 of 1 of `app:1`, entry `s`: a sparse file in PAX format"],
     );
-    check_member(
-        "devices of a file",
-        &raw(b"w", b'0', |it| it[329..332].fill(b'z')),
-        &[
-            "error[tar-damaged] layer 1 of 1 of `app:1`, entry `w`: the tar header at byte 512 has no valid device number",
-        ],
-    );
-    for (flag, key) in [(b'x', "atime"), (b'x', "ctime"), (b'g', "mtime")] {
-        let records = pax(key, b"now");
-        let mut extended = header(b"x", flag, Dialect::Pax);
-        set(&mut extended[124..136], records.len() as i128);
-        let mut odd = Vec::new();
-        member(&mut odd, extended, &records);
-        odd.extend(raw(b"w", b'0', |_| ()));
-        let place = match flag {
-            b'g' => "entry `a`: behind it",
-            _ => "entry `w`",
-        };
-        let expected = format!(
-            "error[tar-damaged] layer 1 of 1 of `app:1`, {place}: the PAX header at byte 512 is malformed"
-        );
-        check_member(key, &odd, &[&expected]);
-    }
-    let mut lone = with(b"");
-    lone.truncate(lone.len() - 512);
-    lone.extend([b'x'; 512]);
-    check(
-        "one block of zeros, and junk",
-        &archive(vec![lone]),
-        &[
-            "error[tar-damaged] layer 1 of 1 of `app:1`, entry `z`: behind it: the tar goes on at byte 1536, behind a block that marks its end",
-        ],
-    );
     let mut wrong = raw(b"w", b'0', |_| ());
     wrong[0] = b'v';
     check_member(
@@ -639,6 +479,43 @@ fn every_fault_of_a_layer_is_told_and_a_layer_of_two_images_once() {
             "error[whiteout-invalid] layer 1 of 1 of `app:1`, entry `.wh.`: a whiteout has to name what it deletes",
             "error[entry-twice] layer 1 of 1 of `app:1`, entry `a`: a layer has one path more than once",
             "error[link-missing] layer 1 of 1 of `app:1`, entry `b`: a hard link to `gone`, which is not there",
+        ],
+    );
+}
+
+#[test]
+fn headers_that_go_refuses() {
+    check_member(
+        "devices of a file",
+        &raw(b"w", b'0', |it| it[329..332].fill(b'z')),
+        &[
+            "error[tar-damaged] layer 1 of 1 of `app:1`, entry `w`: the tar header at byte 512 has no valid device number",
+        ],
+    );
+    for (flag, key) in [(b'x', "atime"), (b'x', "ctime"), (b'g', "mtime")] {
+        let records = pax(key, b"now");
+        let mut extended = header(b"x", flag, Dialect::Pax);
+        set(&mut extended[124..136], records.len() as i128);
+        let mut odd = Vec::new();
+        member(&mut odd, extended, &records);
+        odd.extend(raw(b"w", b'0', |_| ()));
+        let place = match flag {
+            b'g' => "entry `a`: behind it",
+            _ => "entry `w`",
+        };
+        let expected = format!(
+            "error[tar-damaged] layer 1 of 1 of `app:1`, {place}: the PAX header at byte 512 is malformed"
+        );
+        check_member(key, &odd, &[&expected]);
+    }
+    let mut lone = with(b"");
+    lone.truncate(lone.len() - 512);
+    lone.extend([b'x'; 512]);
+    check(
+        "one block of zeros, and junk",
+        &archive(vec![lone]),
+        &[
+            "error[tar-damaged] layer 1 of 1 of `app:1`, entry `z`: behind it: the tar goes on at byte 1536, behind a block that marks its end",
         ],
     );
 }
