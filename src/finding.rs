@@ -74,7 +74,7 @@ macro_rules! codes {
 }
 
 // Which engine does what is measured in the reference of formats (A.12 to A.16, B.5 to
-// B.10, D, H): Docker 20.10, containerd 1.6, umoci 0.4.7, skopeo 1.9.
+// B.10, D, H): Docker 20.10 and 28.5, containerd 1.6, umoci 0.4.7, skopeo 1.9.
 codes! {
     // The tar around the images.
     ArchiveDamaged "archive-damaged" Error
