@@ -360,6 +360,11 @@ pub enum Oddity {
     /// A hard link to a file of a lower layer.
     #[error("a hard link to a lower layer, which Docker refuses; resolved")]
     FarLink,
+    /// An attribute that no file on Linux can have.
+    #[error(
+        "an attribute of another system than Linux, which Docker 28 refuses and others pass over; left out"
+    )]
+    ForeignAttribute,
     /// A directory that a layer only implies, over one that is not like others.
     #[error(
         "the layer has no entry for this directory; it keeps its owner and mode, which Docker's overlay2 resets to 0755"

@@ -237,7 +237,7 @@ codes! {
 
     // The entries of a layer.
     EntryPath "entry-path" Error
-        "the path of an entry leaves the root, or has a NUL byte in it" "Docker 29.7 and crane refuse it, others put it elsewhere"
+        "the path of an entry, or of what it links, leaves the root, or has a NUL byte in it" "Docker 28 and crane refuse it, others put it elsewhere"
     EntryTwice "entry-twice" Error
         "a layer has one path more than once" "Docker's and podman's classic stores refuse the image"
     EntryType "entry-type" Error
@@ -248,8 +248,10 @@ codes! {
         "something lies in what is no directory" "engines refuse the image"
     EntryLimit "entry-limit" Error
         "an entry claims more than any file system can store" "restow refuses it, as hostile input"
-    NameTooLong "name-too-long" Warning
-        "a name has more than 255 bytes, or a path more than 4,096" "it cannot be unpacked on Linux"
+    NameTooLong "name-too-long" Error
+        "a name has more than 255 bytes, or a path more than 4,095" "it cannot be unpacked on Linux"
+    SizeUnexpected "size-unexpected" Warning
+        "what has no data has a size, or a whiteout has data" "Docker's classic store loads the image, and cannot save it again"
     SparseGnu "sparse-gnu" Error
         "a sparse file in GNU's old format" "Docker refuses the image"
     SparsePax "sparse-pax" Warning
@@ -268,6 +270,8 @@ codes! {
         "a file has more than 65,000 names" "engines whose layers are on ext4 refuse the image"
     LinkMetadata "link-metadata" Note
         "names of one file differ in owner, mode or time" "Docker and containerd take the last, umoci the first"
+    TargetEmpty "target-empty" Error
+        "a symbolic link has no target" "Docker refuses the image"
     SymlinkLoop "symlink-loop" Error
         "the symbolic links on a path do not end" "engines refuse the image"
     WhiteoutInvalid "whiteout-invalid" Error
@@ -280,6 +284,14 @@ codes! {
         "a character device 0:0" "overlay engines take it for a whiteout, others for a device"
     WhiteoutOpaqueRoot "whiteout-opaque-root" Warning
         "an opaque whiteout at the root" "Docker and containerd ignore it, umoci does not"
+    AttributeInvalid "attribute-invalid" Error
+        "an attribute, a capability or an ACL is one that no file can have" "Docker refuses the image"
+    AttributeForeign "attribute-foreign" Error
+        "an attribute of another system than Linux" "Docker 28 refuses the image, others pass over it"
+    AttributeOnLink "attribute-on-link" Error
+        "a symbolic link has an attribute" "Docker 28 looks for it where the link leads, and refuses the image"
+    AttributesLarge "attributes-large" Error
+        "the attributes of a file have more than 4,096 bytes" "engines whose layers are on ext4 refuse the image"
     OverlayAttribute "overlay-attribute" Warning
         "`trusted.overlay.opaque` on a directory" "Docker hides what lower layers have in it, others do not"
     RootlessAttribute "rootless-attribute" Warning

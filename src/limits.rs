@@ -70,6 +70,9 @@ pub const TARGET_MAX: usize = 4095;
 /// fit beside them into an extended header that readers take.
 pub const ATTRIBUTES_MAX: usize = 512 * 1024;
 
+/// The most bytes that the value of one attribute may have, as on Linux.
+pub const ATTRIBUTE_MAX: usize = 64 * 1024;
+
 /// The most entries that the layers may have, and directories that these imply. Each
 /// costs a record in memory; the largest images have a tenth of it.
 pub const ENTRIES_MAX: u64 = 10_000_000;

@@ -67,6 +67,28 @@ pub(crate) fn display_start(name: &[u8]) -> String {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EntryFault {
+    /// An attribute is not what Linux takes for it.
+    #[error("its attribute `{name}` is malformed, and no file can have it")]
+    AttributeMalformed {
+        /// Its name, escaped.
+        name: String,
+    },
+    /// The name of an attribute is none.
+    #[error("its attribute `{name}` has a name that no file can have it by")]
+    AttributeName {
+        /// What stands there, escaped.
+        name: String,
+    },
+    /// An attribute is larger than Linux takes.
+    #[error("its attribute `{name}` has {length} bytes, and {limit} are the most that is accepted")]
+    AttributeTooLong {
+        /// Its name, escaped.
+        name: String,
+        /// How many it has.
+        length: usize,
+        /// The most that is accepted.
+        limit: usize,
+    },
     /// Attributes are larger than any file system can store.
     #[error("its attributes have more than {limit} bytes, which is the most that is accepted")]
     AttributesTooLarge {
@@ -123,6 +145,9 @@ pub enum EntryFault {
     /// The tar is damaged here.
     #[error(transparent)]
     Tar(#[from] TarError),
+    /// A symbolic link has to lead somewhere.
+    #[error("a symbolic link without a target")]
+    TargetEmpty,
     /// The target of a symbolic link is longer than any file system can store.
     #[error("its target has {length} bytes, and {limit} are the most that is accepted")]
     TargetTooLong {

@@ -5,6 +5,7 @@
 //!
 //! [layer.md]: https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md
 
+mod attribute;
 mod budget;
 mod entry;
 mod error;

@@ -40,6 +40,20 @@ impl EntryPath {
     /// Fails if the path leaves the root. Engines before Docker 29.7 cut that off
     /// silently; nobody writes it but to harm.
     pub(crate) fn parse(name: &[u8]) -> Result<Self, PathError> {
+        match Self::clamped(name)? {
+            (_, true) => Err(PathError::Escapes),
+            (path, false) => Ok(path),
+        }
+    }
+
+    /// Cleans a name, and says whether it leaves the root. That is cut off, as engines
+    /// do with the target of a hard link.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it cannot be a path.
+    pub(crate) fn clamped(name: &[u8]) -> Result<(Self, bool), PathError> {
+        let mut is_above_root = false;
         if name.len() > PATH_MAX {
             let length = name.len();
             return Err(PathError::TooLong { length });
@@ -52,7 +66,7 @@ impl EntryPath {
         for component in name.split(|byte| *byte == b'/') {
             match component {
                 b"" | b"." => {}
-                b".." if path.is_empty() => return Err(PathError::Escapes),
+                b".." if path.is_empty() => is_above_root = true,
                 b".." => {
                     path.truncate(split_last(&path).0.len());
                     depth -= 1;
@@ -67,7 +81,7 @@ impl EntryPath {
                 }
             }
         }
-        Ok(Self(path))
+        Ok((Self(path), is_above_root))
     }
 
     /// The bytes.
@@ -148,6 +162,23 @@ mod tests {
             let path = EntryPath::parse(name);
             let path = path.as_ref().map(EntryPath::as_bytes).map_err(|e| *e);
             assert_eq!(path, *expected);
+        }
+    }
+
+    #[test]
+    fn what_leaves_the_root_can_be_cut_off() {
+        for (name, expected, is_above) in [
+            ("a/../b", "b", false),
+            ("../a", "a", true),
+            ("/../a", "a", true),
+            ("a/../../b/c", "b/c", true),
+            ("..", "", true),
+        ] {
+            let (path, is_above_root) = EntryPath::clamped(name.as_bytes()).unwrap();
+            assert_eq!(
+                (path.as_bytes(), is_above_root),
+                (expected.as_bytes(), is_above)
+            );
         }
     }
 

@@ -3,11 +3,13 @@
 use std::io::{self, BufRead, BufReader, Write};
 use std::sync::Arc;
 
-use crate::event::Watch;
+use crate::event::{Oddity, Watch};
+use crate::layer::attribute;
 use crate::layer::budget::Budget;
 use crate::layer::entry::{Device, Entry, EntryKind, Metadata, NodeKind};
 use crate::layer::error::{EntryFault, LayerError, display_start};
 use crate::layer::path::EntryPath;
+use crate::layer::whiteout::is_whiteout;
 use crate::limits::{ATTRIBUTES_MAX, ENTRIES_MAX, HELD_MAX, HOLES_MAX, TARGET_MAX};
 use crate::stream::{COPY_BUFFER, CopyError, copy};
 use crate::tar_stream::{
@@ -34,7 +36,8 @@ pub(crate) struct LayerReader<R> {
     name: Vec<u8>,
     count: u32,
     budget: Arc<Budget>,
-    has_rootless_attributes: bool,
+    /// What engines understand differently in the current entry.
+    oddities: Vec<Oddity>,
 }
 
 impl<R: Skip> LayerReader<R> {
@@ -45,7 +48,7 @@ impl<R: Skip> LayerReader<R> {
             name: Vec::new(),
             count: 0,
             budget,
-            has_rootless_attributes: false,
+            oddities: Vec::new(),
         }
     }
 
@@ -61,6 +64,7 @@ impl<R: Skip> LayerReader<R> {
             return Err(LayerError::TooManyEntries { limit: ENTRIES_MAX });
         }
         self.count += 1;
+        self.oddities.clear();
         self.name.clone_from(&member.path);
         let attributes = self.tar.attributes();
         let attributes = attributes.map_err(|fault| LayerError::entry(&self.name, fault))?;
@@ -98,9 +102,14 @@ impl<R: Skip> LayerReader<R> {
         self.tar.cut_off_at()
     }
 
-    /// Whether the current entry had attributes that are no part of an image.
-    pub(crate) fn has_rootless_attributes(&self) -> bool {
-        self.has_rootless_attributes
+    /// What engines understand differently in the current entry itself.
+    pub(crate) fn oddities(&self) -> &[Oddity] {
+        &self.oddities
+    }
+
+    /// The size that is said of the current entry although it has no data.
+    pub(crate) fn ignored_size(&self) -> u64 {
+        self.tar.ignored_size()
     }
 
     fn behind(&self, fault: TarError) -> LayerError {
@@ -124,7 +133,8 @@ impl<R: Skip> LayerReader<R> {
             _ if path.is_root() => return Err(EntryFault::Root),
             Kind::File => EntryKind::Node(NodeKind::File(member.size)),
             Kind::Sparse => EntryKind::Node(NodeKind::File(self.sparse_size(member.size)?)),
-            Kind::HardLink => EntryKind::HardLink(EntryPath::parse(&member.link)?),
+            Kind::HardLink => EntryKind::HardLink(self.target(&member.link)?),
+            Kind::Symlink if member.link.is_empty() => return Err(EntryFault::TargetEmpty),
             Kind::Symlink if member.link.len() > TARGET_MAX => {
                 let (length, limit) = (member.link.len(), TARGET_MAX);
                 return Err(EntryFault::TargetTooLong { length, limit });
@@ -138,7 +148,7 @@ impl<R: Skip> LayerReader<R> {
                 return Err(EntryFault::Type { flag });
             }
         };
-        let metadata = self.metadata(attributes)?;
+        let metadata = self.metadata(attributes, &path, &kind)?;
         let target = match &kind {
             EntryKind::Node(NodeKind::Symlink(target)) => target.len(),
             _ => 0,
@@ -154,11 +164,41 @@ impl<R: Skip> LayerReader<R> {
         })
     }
 
-    fn metadata(&mut self, attributes: Attributes) -> Result<Metadata, EntryFault> {
+    /// What a hard link names.
+    fn target(&mut self, name: &[u8]) -> Result<EntryPath, EntryFault> {
+        let (target, is_above_root) = EntryPath::clamped(name)?;
+        if is_above_root {
+            self.oddities.push(Oddity::AboveRoot);
+        }
+        Ok(target)
+    }
+
+    fn metadata(
+        &mut self,
+        attributes: Attributes,
+        path: &EntryPath,
+        kind: &EntryKind,
+    ) -> Result<Metadata, EntryFault> {
         let mut records = attributes.records;
-        let before = records.len();
-        records.retain(|(key, _)| !ROOTLESS.contains(&key.as_slice()));
-        self.has_rootless_attributes = records.len() < before;
+        for (oddity, is_odd) in [
+            (
+                Oddity::RootlessAttributes,
+                is_rootless as fn(&PaxRecord) -> bool,
+            ),
+            (Oddity::ForeignAttribute, attribute::is_foreign),
+        ] {
+            let before = records.len();
+            records.retain(|record| !is_odd(record));
+            if records.len() < before {
+                self.oddities.push(oddity);
+            }
+        }
+        // Engines look at no attribute of the root, nor of what only deletes.
+        if !path.is_root() && !is_whiteout(path.split_last().1) {
+            for record in &records {
+                attribute::check(record, *kind == EntryKind::Directory)?;
+            }
+        }
         if size_of_attributes(&records) > ATTRIBUTES_MAX {
             let limit = ATTRIBUTES_MAX;
             return Err(EntryFault::AttributesTooLarge { limit });
@@ -180,6 +220,11 @@ impl<R: Skip> LayerReader<R> {
         }
         Ok(size)
     }
+}
+
+/// Whether a record is how a tool without root remembers an owner.
+fn is_rootless((key, _): &PaxRecord) -> bool {
+    ROOTLESS.contains(&key.as_slice())
 }
 
 /// How many bytes attributes have.

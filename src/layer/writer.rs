@@ -166,15 +166,23 @@ fn header(shape: &Shape<'_>, metadata: &Metadata) -> Header {
     header.set_size(shape.size);
     let mtime = u64::try_from(metadata.mtime.seconds).unwrap_or(0);
     header.set_mtime(if mtime > OCTAL_11_MAX { 0 } else { mtime });
-    // Larger numbers than these do not exist on Linux.
-    let number = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
     let device = shape.device.unwrap_or(Device { major: 0, minor: 0 });
-    header
-        .set_device_major(number(device.major))
-        .and_then(|()| header.set_device_minor(number(device.minor)))
-        .expect("a ustar header has devices");
+    if let Some(ustar) = header.as_ustar_mut() {
+        fill_device(&mut ustar.dev_major, device.major);
+        fill_device(&mut ustar.dev_minor, device.minor);
+    }
     header.set_cksum();
     header
+}
+
+/// A number of a device, which has no PAX record that engines heed.
+fn fill_device(field: &mut [u8; 8], number: u64) {
+    if number <= OCTAL_7_MAX {
+        field.copy_from_slice(format!("{number:07o}\0").as_bytes());
+    } else {
+        *field = number.to_be_bytes();
+        field[0] = 0x80;
+    }
 }
 
 fn fill(field: &mut [u8], value: &[u8]) {
@@ -221,16 +229,6 @@ fn records(shape: &Shape<'_>, metadata: &Metadata) -> Vec<u8> {
     ] {
         if number > limit {
             records.push((key, number.to_string().into_bytes()));
-        }
-    }
-    if let Some(device) = shape.device {
-        for (key, number) in [
-            (&b"SCHILY.devmajor"[..], device.major),
-            (b"SCHILY.devminor", device.minor),
-        ] {
-            if number > OCTAL_7_MAX {
-                records.push((key, number.to_string().into_bytes()));
-            }
         }
     }
     if let Some(time) = pax_time(metadata.mtime) {

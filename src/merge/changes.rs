@@ -5,6 +5,8 @@
 //! path of each is the one that its name means where it stands: a symbolic link
 //! before it leads elsewhere, one after it does not.
 
+mod whiteouts;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -16,6 +18,7 @@ use crate::layer::{
 use crate::limits::{
     ATTRIBUTES_MAX, DETOURS_MAX, DETOURS_PER_ENTRY, ENTRIES_MAX, HELD_MAX, SYMLINKS_MAX,
 };
+use crate::merge::changes::whiteouts::Deletion;
 use crate::merge::oddities::Oddities;
 use crate::merge::tree::{
     Child, Directory, DirectoryId, Inode, InodeId, Inodes, Place, ROOT, Tree,
@@ -106,18 +109,6 @@ struct Route {
     is_above_root: bool,
 }
 
-/// A whiteout that was met. In their order, what deletes a directory comes before what
-/// deletes something in it.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Deletion {
-    /// The directory that it is in, to the letter: through no symbolic link.
-    parent: Vec<u8>,
-    /// What is deleted in it; absent for an opaque whiteout.
-    name: Option<Vec<u8>>,
-    /// The number of the entry.
-    entry: u32,
-}
-
 impl ChangesBuilder {
     /// Begins the changes of a layer, which is counted from 0. What it implies is
     /// claimed from the budget.
@@ -141,8 +132,15 @@ impl ChangesBuilder {
         }
     }
 
+    /// Notes all that is odd about an entry itself.
+    pub(crate) fn note_all(&mut self, oddities: &[Oddity], path: &EntryPath) {
+        for oddity in oddities {
+            self.note(*oddity, path);
+        }
+    }
+
     /// Notes something about an entry that is worth a warning.
-    pub(crate) fn note(&mut self, oddity: Oddity, path: &EntryPath) {
+    fn note(&mut self, oddity: Oddity, path: &EntryPath) {
         self.changes.oddities.note(oddity, path.as_bytes());
     }
 
@@ -212,26 +210,7 @@ impl ChangesBuilder {
 
     /// Ends the layer. `is_estargz` says that it has files of its compression.
     pub(crate) fn finish(mut self, is_estargz: bool) -> Result<Changes, LayerError> {
-        // Their order must not matter, so they get one.
-        let mut whiteouts = std::mem::take(&mut self.whiteouts);
-        whiteouts.sort();
-        let mut last: Option<&Deletion> = None;
-        for deletion in &whiteouts {
-            let is_same = |last: &Deletion| last.names_same(deletion);
-            if last.is_some_and(is_same) {
-                self.changes
-                    .oddities
-                    .note(Oddity::Repeated, &deletion.path());
-                continue;
-            }
-            last = Some(deletion);
-            let parent = self.directory_of(deletion);
-            match parent.map_err(|fault| LayerError::entry(&deletion.path(), fault))? {
-                Some(parent) => self.delete(parent, deletion),
-                // It lies in what this layer deletes, or replaces by a file.
-                None => {}
-            }
-        }
+        self.put_whiteouts()?;
         let root = self.changes.tree.get_mut(ROOT);
         let before = root.children.len();
         let is_foreign = |name: &[u8]| is_aufs_name(name) || (is_estargz && is_estargz_name(name));
@@ -246,78 +225,6 @@ impl ChangesBuilder {
     pub(crate) fn may_be_estargz(&self) -> bool {
         let root = self.changes.tree.get(ROOT);
         ESTARGZ.iter().any(|name| root.children.contains_key(*name))
-    }
-
-    /// Takes a whiteout, which deletes this name beside it; `None` is all that is there.
-    fn delete_later(
-        &mut self,
-        path: &EntryPath,
-        name: Option<&[u8]>,
-        number: u32,
-    ) -> Result<(), EntryFault> {
-        let route = self.route(path.split_last().0)?;
-        self.note_route(&route, path);
-        if route.obstacle.is_some() {
-            self.note(Oddity::WhiteoutInFile, path);
-        }
-        let parent = route.path;
-        self.hold(parent.len() + name.map_or(0, <[u8]>::len))?;
-        self.whiteouts.push(Deletion {
-            parent,
-            name: name.map(<[u8]>::to_vec),
-            entry: number,
-        });
-        Ok(())
-    }
-
-    /// The directory that a whiteout is in. Engines make it for the whiteout's sake
-    /// where it is not there; `None` if nothing of lower layers can be there any more.
-    fn directory_of(&mut self, deletion: &Deletion) -> Result<Option<DirectoryId>, EntryFault> {
-        let mut at = ROOT;
-        for name in components(&deletion.parent) {
-            at = match self.child(at, name) {
-                Some(Child::Directory(id)) => id,
-                Some(Child::Node(..)) => return Ok(None),
-                Some(Child::Whiteout) => {
-                    let path = deletion.path();
-                    self.changes.oddities.note(Oddity::WhiteoutInDeleted, &path);
-                    return Ok(None);
-                }
-                None => self.imply(at, name, deletion.parent.len())?,
-            };
-        }
-        Ok(Some(at))
-    }
-
-    fn delete(&mut self, parent: DirectoryId, deletion: &Deletion) {
-        let directory = self.changes.tree.get_mut(parent);
-        let Some(name) = &deletion.name else {
-            directory.is_opaque = true;
-            if parent == ROOT {
-                self.note(Oddity::OpaqueRoot, &EntryPath::default());
-            }
-            return;
-        };
-        let is_ambiguous = match directory.children.get(name.as_slice()).copied() {
-            None => {
-                let name = name.clone().into_boxed_slice();
-                directory.children.insert(name, Child::Whiteout);
-                false
-            }
-            Some(Child::Whiteout) => false,
-            // The node replaces what is below anyway.
-            Some(Child::Node(_, place)) => place.entry < deletion.entry,
-            Some(Child::Directory(id)) => {
-                let directory = self.changes.tree.get_mut(id);
-                directory.is_opaque = true;
-                directory.is_new = true;
-                true
-            }
-        };
-        if is_ambiguous {
-            let path = deletion.path();
-            self.changes.oddities.note(Oddity::DeletedAndMade, &path);
-        }
     }
 
     fn note_opaque_attribute(&mut self, path: &EntryPath, metadata: &Metadata) {
@@ -572,22 +479,6 @@ impl ChangesBuilder {
                 route.path.push(b'/');
             }
             route.path.extend_from_slice(name);
-        }
-    }
-}
-
-impl Deletion {
-    /// Whether both delete the same.
-    fn names_same(&self, other: &Self) -> bool {
-        (&self.parent, &self.name) == (&other.parent, &other.name)
-    }
-
-    /// The path of what is deleted, or of the directory that becomes opaque.
-    fn path(&self) -> Vec<u8> {
-        match (&self.name, self.parent.as_slice()) {
-            (None, parent) => parent.to_vec(),
-            (Some(name), b"") => name.clone(),
-            (Some(name), parent) => [parent, b"/", name].concat(),
         }
     }
 }

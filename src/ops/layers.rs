@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use crate::error::{Error, Place, Result};
-use crate::event::{Event, Oddity, Step, Warning};
+use crate::event::{Event, Step, Warning};
 use crate::format::source::{Image, ImageSource, Layer};
 use crate::format::{Container, FileSlice, Member};
 use crate::image::Descriptor;
@@ -217,9 +217,7 @@ impl<'a> Layers<'a> {
             if self.context.watch.is_interrupted() {
                 return Err(Error::Interrupted);
             }
-            if reader.has_rootless_attributes() {
-                builder.note(Oddity::RootlessAttributes, &entry.path);
-            }
+            builder.note_all(reader.oddities(), &entry.path);
             let number = reader.position();
             let added = builder.add(entry, number);
             added.map_err(|fault| LayerError::entry(reader.name(), fault))?;

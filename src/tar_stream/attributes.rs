@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use tar::Header;
 
-use crate::tar_stream::header::{TarError, number};
+use crate::tar_stream::header::{Dialect, TarError, number, number64};
 use crate::tar_stream::pax::{PaxRecord, PaxRecords, decimal};
+use crate::tar_stream::time::Time;
 
 /// What a header says of a member beyond its name, kind and size.
 ///
@@ -30,15 +31,6 @@ pub(crate) struct Attributes {
     pub records: Vec<PaxRecord>,
 }
 
-/// A point in time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Time {
-    /// Seconds since 1970, negative before.
-    pub seconds: i64,
-    /// Nanoseconds after that second, less than a billion.
-    pub nanoseconds: u32,
-}
-
 /// What the keys of records begin with that say something of the file itself, so
 /// that whoever writes it again must keep them: xattrs (two spellings), ACLs and
 /// labels, and what tells a layer for Windows from others.
@@ -56,30 +48,32 @@ impl Attributes {
         let old = header.as_old();
         let no_valid = |field| move || TarError::Field { offset, field };
         let unsigned = |field: &[u8], pax_key: &str, name| {
-            let overriding = pax.parsed(pax_key.as_bytes(), decimal)?;
+            // What is beyond `i64` is no owner for Go's reader either.
+            let fits = |number: &u64| i64::try_from(*number).is_ok();
+            let overriding = pax.parsed(pax_key.as_bytes(), |text| decimal(text).filter(fits))?;
             let own = || number(field).and_then(|number| u64::try_from(number).ok());
             overriding.or_else(own).ok_or_else(no_valid(name))
         };
         let mode = number(&old.mode).and_then(|mode| u32::try_from(mode).ok());
+        pax.check_times()?;
         let mtime = pax.parsed(b"mtime", Time::parse)?;
         let own_mtime = || {
-            let seconds = i64::try_from(number(&old.mtime)?).ok()?;
+            let seconds = number64(&old.mtime)?;
             let nanoseconds = 0;
             Some(Time {
                 seconds,
                 nanoseconds,
             })
         };
-        // The fields stand at the same place in every dialect that has them,
-        // and some writers leave anything there where they mean nothing.
-        let is_device = matches!(old.linkflag[0], b'3' | b'4');
-        let device = |field: &[u8], pax_key| {
-            if is_device {
-                unsigned(field, pax_key, "device number")
-            } else {
-                Ok(0)
-            }
+        let device = device(header).ok_or_else(no_valid("device number"))?;
+        // Some readers have no such field, and no engine keeps what is in it.
+        let times = match Dialect::of(header) {
+            Dialect::Star => [&header.as_bytes()[476..488], &header.as_bytes()[488..500]],
+            Dialect::V7 | Dialect::Ustar | Dialect::Gnu => [&[0][..]; 2],
         };
+        if times.iter().any(|field| number64(field).is_none()) {
+            return Err(no_valid("time of access or change")());
+        }
         Ok(Self {
             mode: mode.ok_or_else(no_valid("mode"))?,
             uid: unsigned(&old.uid, "uid", "owner")?,
@@ -87,11 +81,29 @@ impl Attributes {
             mtime: mtime
                 .or_else(own_mtime)
                 .ok_or_else(no_valid("modification time"))?,
-            major: device(&header.as_bytes()[329..337], "SCHILY.devmajor")?,
-            minor: device(&header.as_bytes()[337..345], "SCHILY.devminor")?,
+            major: device.0,
+            minor: device.1,
             records: attribute_records(pax),
         })
     }
+}
+
+/// The numbers of a device, in every dialect that has them; zeros for anything else.
+///
+/// Go's reader, and so each engine, refuses a header in which they are no numbers, also
+/// of what is no device.
+fn device(header: &Header) -> Option<(u64, u64)> {
+    if Dialect::of(header) == Dialect::V7 {
+        return Some((0, 0));
+    }
+    let bytes = header.as_bytes();
+    let (major, minor) = (number64(&bytes[329..337])?, number64(&bytes[337..345])?);
+    if !matches!(bytes[156], b'3' | b'4') {
+        return Some((0, 0));
+    }
+    // Linux has no larger ones.
+    let number = |number| u32::try_from(number).ok().map(u64::from);
+    Some((number(major)?, number(minor)?))
 }
 
 fn attribute_records(pax: &PaxRecords) -> Vec<PaxRecord> {
@@ -101,41 +113,6 @@ fn attribute_records(pax: &PaxRecords) -> Vec<PaxRecord> {
     let records: BTreeMap<_, _> = records.map(|(key, value)| (key, value)).collect();
     let records = records.into_iter();
     records.map(|(k, v)| (k.clone(), v.clone())).collect()
-}
-
-impl Time {
-    /// Reads the decimal of a PAX record, such as `-1.5`.
-    ///
-    /// What is finer than a nanosecond is cut off towards the earlier time.
-    fn parse(text: &[u8]) -> Option<Self> {
-        const DIGITS: usize = 9;
-        let text = std::str::from_utf8(text).ok()?;
-        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-        let seconds: i64 = whole.parse().ok()?;
-        if !fraction.bytes().all(|digit| digit.is_ascii_digit()) {
-            return None;
-        }
-        let (kept, cut_off) = fraction.split_at(fraction.len().min(DIGITS));
-        let nanoseconds: u32 = format!("{kept:0<DIGITS$}").parse().ok()?;
-        if !whole.starts_with('-') {
-            return Some(Self {
-                seconds,
-                nanoseconds,
-            });
-        }
-        // The fraction leads further back, and times count forward from their second.
-        let is_between = cut_off.bytes().any(|digit| digit != b'0');
-        match nanoseconds + u32::from(is_between) {
-            0 => Some(Self {
-                seconds,
-                nanoseconds,
-            }),
-            back => Some(Self {
-                seconds: seconds.checked_sub(1)?,
-                nanoseconds: 1_000_000_000 - back,
-            }),
-        }
-    }
 }
 
 #[cfg(test)]

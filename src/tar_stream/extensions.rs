@@ -2,7 +2,7 @@
 
 use crate::limits::{EXTENSION_MAX, EXTENSIONS_MAX};
 use crate::tar_stream::BLOCK;
-use crate::tar_stream::header::TarError;
+use crate::tar_stream::header::{TarError, until_nul};
 use crate::tar_stream::pax::PaxRecords;
 
 /// What stood before a member's own header.
@@ -39,13 +39,20 @@ impl Extensions {
     }
 
     /// Takes in the one with the type flag `flag`.
-    pub(super) fn add(&mut self, flag: u8, data: Vec<u8>, offset: u64) -> Result<(), TarError> {
+    pub(super) fn add(&mut self, flag: u8, data: &[u8], offset: u64) -> Result<(), TarError> {
         match flag {
-            b'x' => self.pax = PaxRecords::parse(&data, offset)?,
-            b'L' => self.path = Some(until_nul(data)),
-            b'K' => self.link = Some(until_nul(data)),
-            // Attributes for all that follows: no engine heeds them.
-            _ => {}
+            b'x' => self.pax = PaxRecords::parse(data, offset)?,
+            b'L' => self.path = Some(until_nul(data).to_vec()),
+            b'K' => self.link = Some(until_nul(data).to_vec()),
+            // Attributes for all that follows: no engine heeds them. But it is a member
+            // of its own, and takes what stands before it; and it is looked at.
+            _ => {
+                PaxRecords::parse(data, offset)?.check_values(offset)?;
+                *self = Self {
+                    total: self.total,
+                    ..Self::default()
+                };
+            }
         }
         Ok(())
     }
@@ -54,10 +61,4 @@ impl Extensions {
 /// Whether a type flag is that of an extended header.
 pub(super) fn is_extension(flag: u8) -> bool {
     matches!(flag, b'x' | b'g' | b'L' | b'K')
-}
-
-fn until_nul(mut name: Vec<u8>) -> Vec<u8> {
-    let end = name.iter().position(|byte| *byte == 0);
-    name.truncate(end.unwrap_or(name.len()));
-    name
 }

@@ -121,9 +121,73 @@ impl From<io::Error> for TarError {
     }
 }
 
+/// How a header is laid out behind the fields that all have, as Go's reader tells it,
+/// and so the engines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// No more fields.
+    V7,
+    /// Devices, and a prefix of the name; whatever version it says.
+    Ustar,
+    /// The same, with a shorter prefix and two times behind it.
+    Star,
+    /// Devices, two times, and the map of a sparse file.
+    Gnu,
+}
+
+impl Dialect {
+    /// That of a header.
+    pub(super) fn of(header: &Header) -> Self {
+        let bytes = header.as_bytes();
+        match (&bytes[257..263], &bytes[263..265]) {
+            (b"ustar\0", _) if &bytes[508..] == b"tar\0" => Self::Star,
+            (b"ustar\0", _) => Self::Ustar,
+            (b"ustar ", b" \0") => Self::Gnu,
+            _ => Self::V7,
+        }
+    }
+}
+
+/// The name in a header, with its prefix.
+pub(super) fn path(header: &Header) -> Vec<u8> {
+    let bytes = header.as_bytes();
+    let name = until_nul(&bytes[..100]);
+    let prefix = match Dialect::of(header) {
+        Dialect::V7 => &[],
+        Dialect::Ustar => until_nul(&bytes[345..500]),
+        Dialect::Star => until_nul(&bytes[345..476]),
+        Dialect::Gnu => gnu_prefix(bytes),
+    };
+    if prefix.is_empty() {
+        return name.to_vec();
+    }
+    [prefix, b"/", name].concat()
+}
+
+/// The prefix of a GNU header, which has none.
+///
+/// Go before 1.8, and so Docker to 1.13, wrote one all the same, over the times, where
+/// a name was long and an owner large. It is one if these are no times and it is text.
+fn gnu_prefix(bytes: &[u8; 512]) -> &[u8] {
+    let is_time = |field: &[u8]| field[0] == 0 || number64(field).is_some();
+    let prefix = until_nul(&bytes[345..500]);
+    if (is_time(&bytes[345..357]) && is_time(&bytes[357..369])) || !prefix.is_ascii() {
+        return &[];
+    }
+    prefix
+}
+
+/// A text, which ends with its field or at a NUL.
+pub(super) fn until_nul(text: &[u8]) -> &[u8] {
+    let end = text.iter().position(|byte| *byte == 0);
+    &text[..end.unwrap_or(text.len())]
+}
+
 /// Whether the checksum holds; old archivers summed signed bytes.
 pub(super) fn checksum_holds(header: &Header) -> bool {
-    let Ok(stored) = header.cksum() else {
+    let stored = Some(&header.as_old().cksum).filter(|field| field[0] & 0x80 == 0);
+    let stored = stored.and_then(|field| u32::try_from(number(field)?).ok());
+    let Some(stored) = stored else {
         return false;
     };
     // Where the checksum stands, spaces are summed. Nothing of this can overflow, and
@@ -146,18 +210,29 @@ pub(super) fn checksum_holds(header: &Header) -> bool {
     signed(bytes) - signed(field) + i64::from(spaces) == i64::from(stored)
 }
 
-/// The size field, never negative.
-pub(super) fn size(header: &Header, offset: u64) -> Result<u64, TarError> {
-    // What is beyond `i64` is no size for Go's reader either.
-    let size = number(&header.as_old().size).and_then(|size| i64::try_from(size).ok());
-    size.and_then(|size| u64::try_from(size).ok())
-        .ok_or(TarError::Size { offset })
+/// A size, which only what has no data may have below 0, where it means nothing.
+pub(super) fn size(size: i64, flag: u8, offset: u64) -> Result<u64, TarError> {
+    match u64::try_from(size) {
+        Err(_) if has_data(flag) => Err(TarError::Size { offset }),
+        size => Ok(size.unwrap_or(0)),
+    }
+}
+
+/// Whether data may follow a header with this type flag. After links, devices, folders
+/// and fifos comes a header, whatever their size says (Go's archive/tar, POSIX pax).
+pub(super) fn has_data(flag: u8) -> bool {
+    !matches!(flag, b'1'..=b'6')
+}
+
+/// A field that holds a number of at most 64 bits, as Go's reader takes it.
+pub(super) fn number64(field: &[u8]) -> Option<i64> {
+    number(field).and_then(|number| i64::try_from(number).ok())
 }
 
 /// A field of at most twelve bytes that holds a number; an empty one holds 0.
 ///
-/// Octal digits end with the field or at a NUL, and may stand between spaces and
-/// NULs. The highest bit of the first byte marks base-256: a big-endian number in
+/// Octal digits may stand between spaces and NULs, and end at a NUL, whatever is after
+/// that. The highest bit of the first byte marks base-256: a big-endian number in
 /// two's complement, for which that bit counts as a copy of the next.
 pub(super) fn number(field: &[u8]) -> Option<i128> {
     let is_padding = |byte: &u8| matches!(byte, b' ' | 0);
@@ -170,12 +245,16 @@ pub(super) fn number(field: &[u8]) -> Option<i128> {
         return Some(bytes.fold(high, |number, byte| (number << 8) | i128::from(*byte)));
     }
     let start = field.iter().position(|byte| !is_padding(byte));
-    let text = &field[start.unwrap_or(field.len())..];
-    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
-    text.trim_ascii_end().iter().try_fold(0, |number, digit| {
-        let digit = char::from(*digit).to_digit(8)?;
-        Some(number * 8 + i128::from(digit))
-    })
+    let end = field.iter().rposition(|byte| !is_padding(byte));
+    let (Some(start), Some(end)) = (start, end) else {
+        return Some(0);
+    };
+    until_nul(&field[start..=end])
+        .iter()
+        .try_fold(0, |number, digit| {
+            let digit = char::from(*digit).to_digit(8)?;
+            Some(number * 8 + i128::from(digit))
+        })
 }
 
 /// A name from an archive, for people: what is not printable text is escaped.
@@ -203,7 +282,7 @@ mod tests {
 
     #[test]
     fn numbers_are_octal_or_base_256() {
-        let cases: [(&[u8], i128); 20] = [
+        let cases: [(&[u8], i128); 19] = [
             (b"0000644\0", 0o644),
             (b"0000644 ", 0o644),
             (b"  644 \0 ", 0o644),
@@ -211,7 +290,6 @@ mod tests {
             (b"77777777", 0o7777_7777),
             (b"777777777777", 0o7777_7777_7777),
             (b"7\0garbage", 7),
-            (b"7 \0\x80", 7),
             (b"\0\0\0\0\0\0\0\0", 0),
             (b"        ", 0),
             (b"\x80\0\0\0\0\0\0\0", 0),
@@ -234,7 +312,7 @@ mod tests {
         for (field, expected) in cases {
             assert_eq!(number(field), Some(expected), "{}", field.escape_ascii());
         }
-        let garbage: [&[u8]; 8] = [
+        let garbage: [&[u8]; 10] = [
             b"",
             b"0000648\0",
             b"-1",
@@ -243,6 +321,8 @@ mod tests {
             b"0x1",
             b"root",
             b"\t7",
+            b"7\t",
+            b"7 \0\x80",
         ];
         for field in garbage {
             assert_eq!(number(field), None, "{}", field.escape_ascii());

@@ -12,13 +12,16 @@ mod extensions;
 mod fixture;
 mod header;
 mod input;
+#[cfg(test)]
+mod judged;
 mod pax;
 mod reader;
 mod sparse;
 mod sparse_reader;
 mod tail;
+mod time;
 
-pub(crate) use attributes::{Attributes, Time};
+pub(crate) use attributes::Attributes;
 pub(crate) use check::{TarSummary, check_tar};
 pub use header::TarError;
 pub(crate) use header::display_name;
@@ -28,6 +31,7 @@ pub(crate) use reader::{Kind, Member, TarReader, is_tar_header};
 pub(crate) use sparse_reader::SparseReader;
 pub(crate) use tail::Tail;
 pub use tail::Trailing;
+pub(crate) use time::Time;
 
 /// The size of a header, and what data is padded to.
 pub(crate) const BLOCK: u64 = 512;

@@ -1,6 +1,7 @@
 //! The records of a PAX header.
 
 use crate::tar_stream::header::TarError;
+use crate::tar_stream::time::Time;
 
 /// One record of a PAX header. Values are bytes: an xattr may hold anything.
 pub(crate) type PaxRecord = (Vec<u8>, Vec<u8>);
@@ -33,7 +34,8 @@ impl PaxRecords {
                 key,
                 b"path" | b"linkpath" | b"uname" | b"gname" | b"GNU.sparse.name"
             );
-            if key.is_empty() || (is_name && value.contains(&0)) {
+            let has_nul = key.contains(&0) || (is_name && value.contains(&0));
+            if key.is_empty() || has_nul {
                 return Err(malformed());
             }
             records.push((key.to_vec(), value.to_vec()));
@@ -59,26 +61,57 @@ impl PaxRecords {
         self.value(key).map(parsed).transpose()
     }
 
+    /// Fails where a number or a time is none, whoever it is for.
+    pub(super) fn check_values(&self, offset: u64) -> Result<(), TarError> {
+        self.size(offset)?;
+        self.parsed(b"uid", signed)?;
+        self.parsed(b"gid", signed)?;
+        self.parsed(b"mtime", Time::parse)?;
+        self.check_times()
+    }
+
+    /// Fails where the times of access and change are none. No engine keeps them, and
+    /// each refuses them.
+    pub(super) fn check_times(&self) -> Result<(), TarError> {
+        for key in [&b"atime"[..], b"ctime"] {
+            self.parsed(key, Time::parse)?;
+        }
+        Ok(())
+    }
+
     /// A PAX size overrides that of the member's header, whatever that says.
-    pub(super) fn size(&self, offset: u64) -> Result<Option<u64>, TarError> {
+    pub(super) fn size(&self, offset: u64) -> Result<Option<i64>, TarError> {
         let Some(value) = self.value(b"size") else {
             return Ok(None);
         };
-        decimal(value)
-            .filter(|size| i64::try_from(*size).is_ok())
-            .map(Some)
-            .ok_or(TarError::Size { offset })
+        let size = signed(value).ok_or(TarError::Size { offset })?;
+        Ok(Some(size))
     }
 
-    /// Whether anything is said of a sparse file.
+    /// Whether they have, or announce, the map of a sparse file, as Go's reader sees it.
+    /// A size alone makes none.
     pub(super) fn is_sparse(&self) -> bool {
-        let mut keys = self.records.iter().map(|(key, _)| key);
-        keys.any(|key| key.starts_with(b"GNU.sparse."))
+        let version = ["GNU.sparse.major", "GNU.sparse.minor"];
+        match version.map(|key| self.value(key.as_bytes())) {
+            [Some(b"0"), Some(b"0" | b"1")] | [Some(b"1"), Some(b"0")] => true,
+            [None, None] => {
+                let is_map =
+                    |key: &[u8]| matches!(key, b"GNU.sparse.offset" | b"GNU.sparse.numbytes");
+                self.value(b"GNU.sparse.map").is_some()
+                    || self.records.iter().any(|(key, _)| is_map(key))
+            }
+            _ => false,
+        }
     }
 }
 
 /// A number as PAX records have it.
 pub(super) fn decimal(text: &[u8]) -> Option<u64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// A number of at most 64 bits as PAX records have it.
+fn signed(text: &[u8]) -> Option<i64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 

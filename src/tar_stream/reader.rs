@@ -6,7 +6,7 @@ use tar::Header;
 
 use crate::tar_stream::attributes::Attributes;
 use crate::tar_stream::extensions::{Extensions, is_extension};
-use crate::tar_stream::header::{TarError, checksum_holds, number, size};
+use crate::tar_stream::header::{self, TarError, checksum_holds, number64};
 use crate::tar_stream::input::{Skip, read_full};
 use crate::tar_stream::pax::PaxRecords;
 use crate::tar_stream::sparse::{MapBuilder, MapFault, SparseMap};
@@ -92,6 +92,8 @@ struct Current {
     pax: PaxRecords,
     /// Of a sparse file.
     map: Option<Result<SparseMap, MapFault>>,
+    /// The size that is said of what has no data.
+    ignored_size: u64,
 }
 
 impl<R: Skip> TarReader<R> {
@@ -107,6 +109,7 @@ impl<R: Skip> TarReader<R> {
                 offset: 0,
                 pax: PaxRecords::default(),
                 map: None,
+                ignored_size: 0,
             },
             is_at_end: false,
             has_end_block: false,
@@ -153,8 +156,9 @@ impl<R: Skip> TarReader<R> {
             let Some(header) = self.read_header()? else {
                 return Ok(None);
             };
-            let size = size(&header, offset)?;
             let flag = header.as_old().linkflag[0];
+            let size = number64(&header.as_old().size).ok_or(TarError::Size { offset })?;
+            let size = header::size(size, flag, offset)?;
             if !is_extension(flag) {
                 return self
                     .begin_member(header, size, extensions, offset)
@@ -162,7 +166,7 @@ impl<R: Skip> TarReader<R> {
             }
             extensions.admit(size, offset)?;
             let data = self.read_extension(size)?;
-            extensions.add(flag, data, offset)?;
+            extensions.add(flag, &data, offset)?;
         }
     }
 
@@ -176,15 +180,18 @@ impl<R: Skip> TarReader<R> {
         let Extensions {
             pax, path, link, ..
         } = extensions;
-        let size = pax.size(offset)?.unwrap_or(size);
+        let flag = header.as_old().linkflag[0];
+        let size = match pax.size(offset)? {
+            Some(size) => header::size(size, flag, offset)?,
+            None => size,
+        };
         // A GNU long name beats a PAX one, as in Go's reader, and so in the engines:
         // who reads the other one reads another layer.
         let is_given = |name: &Vec<u8>| !name.is_empty();
         let path = path
             .filter(is_given)
             .or_else(|| pax.value(b"path").map(<[u8]>::to_vec))
-            .unwrap_or_else(|| header.path_bytes().into_owned());
-        let flag = header.as_old().linkflag[0];
+            .unwrap_or_else(|| header::path(&header));
         let kind = match flag {
             // Before POSIX folders had no flag of their own. With one, a slash behind
             // the name of a file means nothing.
@@ -210,9 +217,12 @@ impl<R: Skip> TarReader<R> {
                 .unwrap_or_else(|| header.link_name_bytes().unwrap_or_default().into_owned()),
             _ => Vec::new(),
         };
-        // Links, devices, folders and fifos have no data whatever their size
-        // says: the next block is a header (Go's archive/tar, POSIX pax).
-        let size = if matches!(flag, b'1'..=b'6') { 0 } else { size };
+        let has_data = header::has_data(flag) && kind != Kind::Directory;
+        if !has_data && pax.is_sparse() {
+            return Err(MapFault::Wrong.at(offset));
+        }
+        let ignored_size = if has_data { 0 } else { size };
+        let size = size - ignored_size;
         // The map of an old GNU header stands before the data, and that of PAX
         // 1.0 at its beginning.
         let gnu_map = (flag == b'S').then(|| self.read_gnu_map(&header));
@@ -220,16 +230,17 @@ impl<R: Skip> TarReader<R> {
         self.remaining = size;
         self.padding = size.next_multiple_of(BLOCK) - size;
         let map = match gnu_map {
-            None if kind == Kind::Sparse => Some(MapBuilder::read_pax(&pax, self)?),
+            None if kind == Kind::Sparse => Some(MapBuilder::read_pax(&pax, size, self)?),
             gnu_map => gnu_map,
         };
         let map = map.map(|map| map.finish(self.remaining));
-        let mtime = number(&header.as_old().mtime).and_then(|mtime| i64::try_from(mtime).ok());
+        let mtime = number64(&header.as_old().mtime);
         self.current = Current {
             header,
             offset,
             pax,
             map,
+            ignored_size,
         };
         Ok(Member {
             path,
@@ -250,6 +261,11 @@ impl<R: Skip> TarReader<R> {
             ..
         } = &self.current;
         Attributes::parse(header, *offset, pax)
+    }
+
+    /// The size that is said of the current member although it has no data.
+    pub(crate) fn ignored_size(&self) -> u64 {
+        self.current.ignored_size
     }
 
     /// The type flag of the current member's header.
@@ -334,8 +350,8 @@ impl<R: Skip> TarReader<R> {
 
     /// Looks behind the first block that marks the end, where a second one should be.
     ///
-    /// Nothing, and anything that is no member, is as good. A member that follows a
-    /// lone empty block is lost to some readers, and refused by the engines.
+    /// Nothing is as good. What follows a lone empty block is lost to some readers, and
+    /// refused by the engines.
     fn check_end(&mut self) -> Result<(), TarError> {
         if !self.has_end_block {
             return Ok(());
@@ -344,7 +360,7 @@ impl<R: Skip> TarReader<R> {
         let length = read_full(&mut self.input, &mut block)?;
         let offset = self.position;
         self.position += length as u64;
-        if length == block.len() && block != EMPTY_BLOCK && is_tar_header(&block) {
+        if block != EMPTY_BLOCK {
             return Err(TarError::GoesOn { offset });
         }
         let mut tail = Tail::new(offset);

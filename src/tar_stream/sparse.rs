@@ -59,6 +59,8 @@ pub(super) struct MapBuilder {
     end: u64,
     /// How long all of them are together.
     total: u64,
+    /// How many there were, empty ones too.
+    count: u64,
     fault: Option<MapFault>,
 }
 
@@ -73,6 +75,7 @@ impl MapBuilder {
             },
             end: 0,
             total: 0,
+            count: 0,
             fault: size.is_none().then_some(MapFault::Wrong),
         }
     }
@@ -82,6 +85,7 @@ impl MapBuilder {
     }
 
     fn push(&mut self, offset: Option<u64>, length: Option<u64>) {
+        self.count += 1;
         let place = offset.zip(length).and_then(|(offset, length)| {
             let end = offset.checked_add(length)?;
             let fits = self.end <= offset && end <= self.map.size;
@@ -139,11 +143,17 @@ impl MapBuilder {
 
     /// Reads a map that PAX records have or announce. One of version 1.0 stands
     /// at the beginning of the member's data, which `input` reads.
-    pub(super) fn read_pax(pax: &PaxRecords, input: &mut impl Read) -> io::Result<Self> {
+    ///
+    /// Without a size of its own it has that of the member, which is `stored`.
+    pub(super) fn read_pax(
+        pax: &PaxRecords,
+        stored: u64,
+        input: &mut impl Read,
+    ) -> io::Result<Self> {
         let size = pax
             .value(b"GNU.sparse.size")
             .or(pax.value(b"GNU.sparse.realsize"));
-        let mut map = Self::new(size.and_then(decimal));
+        let mut map = Self::new(size.map_or(Some(stored), decimal));
         let version = (
             pax.value(b"GNU.sparse.major").unwrap_or(b"0"),
             pax.value(b"GNU.sparse.minor").unwrap_or(b"0"),
@@ -158,6 +168,10 @@ impl MapBuilder {
                 (Some(_), Some(_)) => map.fail(MapFault::Wrong),
             },
             _ => map.fail(MapFault::Wrong),
+        }
+        let count = pax.value(b"GNU.sparse.numblocks").and_then(decimal);
+        if version.0 == b"0" && count != Some(map.count) {
+            map.fail(MapFault::Wrong);
         }
         Ok(map)
     }

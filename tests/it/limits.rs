@@ -15,6 +15,7 @@ use crate::support::make::{self, Image, Layout, Member};
 fn limits() -> BTreeMap<&'static str, u64> {
     let count = |number: usize| u64::try_from(number).expect("a limit is a number of 64 bits");
     BTreeMap::from([
+        ("ATTRIBUTE_MAX", count(the::ATTRIBUTE_MAX)),
         ("ATTRIBUTES_MAX", count(the::ATTRIBUTES_MAX)),
         ("DEPTH_MAX", count(the::DEPTH_MAX)),
         ("DESCRIPTORS_MAX", count(the::DESCRIPTORS_MAX)),

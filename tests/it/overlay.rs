@@ -169,6 +169,14 @@ fn assert_nothing_is_made_up(range: &[Vec<Entry>], new: &[Entry], what: &str) {
     let explicit: Vec<Vec<u8>> = range.iter().flat_map(|it| directories(it)).collect();
     // What was deleted or replaced is made again, and not what it was below.
     let gone: Vec<Vec<u8>> = range.iter().flatten().filter_map(deleted).collect();
+    // So is all that an opaque root hides.
+    if range
+        .iter()
+        .flatten()
+        .any(|it| path_of(&it.name) == b".wh..wh..opq")
+    {
+        return;
+    }
     // A name that leads through a symlink is not the path of what it names.
     let mut symlinks = range.iter().flatten();
     if symlinks.any(|it| matches!(it.kind, Kind::Symlink(_))) {
@@ -290,11 +298,8 @@ fn random_stacks_have_everything_in_them() {
             let layers = stack.tars();
             let tree = replay(&layers);
             count("paths", tree.entries().len());
-            for layer in &stack.layers {
-                for (what, is_there) in odd_places(layer) {
-                    count(what, usize::from(is_there));
-                }
-            }
+            let odd = stack.layers.iter().flat_map(|it| odd_places(it));
+            odd.for_each(|(what, is_there)| count(what, usize::from(is_there)));
             let numbered = stack.layers.iter().enumerate();
             for (number, entry) in numbered.flat_map(|(n, it)| it.iter().map(move |it| (n, it))) {
                 let below = replay(&layers[..number]);

@@ -1,5 +1,6 @@
 //! `verify` finds every fault that is planted, by its code, and none where there is none.
 
+mod attributes;
 mod docker;
 mod documents;
 mod engine;
@@ -126,6 +127,7 @@ fn a_fault_is_planted_for_every_code() {
     let rows: Vec<String> = rows.collect();
     assert!(rows.len() > 80, "{} codes", rows.len());
     let planted = [
+        include_str!("verify/attributes.rs"),
         include_str!("verify/docker.rs"),
         include_str!("verify/documents.rs"),
         include_str!("verify/entries.rs"),

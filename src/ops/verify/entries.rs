@@ -7,14 +7,19 @@ use crate::error::{Error, Result};
 use crate::event::{Oddity, Watch};
 use crate::finding::Code;
 use crate::layer::{
-    Budget, Entry, EntryFault, LayerError, LayerReader, PathError, components, display_start,
+    Budget, Entry, EntryFault, EntryKind, LayerError, LayerReader, NodeKind, PathError, components,
+    display_start, is_whiteout,
 };
 use crate::merge::{Changes, ChangesBuilder};
 use crate::tar_stream::{Skip, TarError};
 
-/// The longest name and path that Linux can store (`NAME_MAX`, `PATH_MAX`).
+/// The longest name and path that Linux can store (`NAME_MAX`, and `PATH_MAX` without
+/// the NUL at its end).
 const NAME_MAX: usize = 255;
-const PATH_MAX: usize = 4096;
+const PATH_MAX: usize = 4095;
+
+/// How many bytes all attributes of a file may have on ext4.
+const EXT4_ATTRIBUTES_MAX: usize = 4096;
 
 /// A fault: what, at which entry and how many others, and in what words.
 pub(super) type Fault = (Code, Option<(String, usize)>, String);
@@ -80,9 +85,7 @@ pub(super) fn read_entries<R: Skip>(
         match reader.next_entry() {
             Ok(Some(entry)) => {
                 check_entry(&reader, &entry, &mut faults);
-                if reader.has_rootless_attributes() {
-                    builder.note(Oddity::RootlessAttributes, &entry.path);
-                }
+                builder.note_all(reader.oddities(), &entry.path);
                 let position = reader.position();
                 if let Err(fault) = builder.add(entry, position) {
                     has_unreadable = true;
@@ -175,9 +178,18 @@ pub(super) fn read_entries<R: Skip>(
 /// What engines mind in an entry that can be read.
 fn check_entry<R: Skip>(reader: &LayerReader<R>, entry: &Entry, faults: &mut Faults) {
     let path = entry.path.as_bytes();
-    if path.len() > PATH_MAX || components(path).any(|name| name.len() > NAME_MAX) {
+    // A whiteout is the name that it deletes.
+    let is_long = |name: &[u8]| name.strip_prefix(b".wh.").unwrap_or(name).len() > NAME_MAX;
+    let (parents, name) = entry.path.split_last();
+    let has_long_parent = components(parents).any(|name| name.len() > NAME_MAX);
+    if path.len() > PATH_MAX || has_long_parent || is_long(name) {
         faults.note_plain(Code::NameTooLong, path);
     }
+    let is_file = matches!(entry.kind, EntryKind::Node(NodeKind::File(1..)));
+    if reader.ignored_size() > 0 || (is_file && is_whiteout(name)) {
+        faults.note_plain(Code::SizeUnexpected, path);
+    }
+    check_attributes(entry, faults);
     match reader.flag() {
         b'S' => faults.note_plain(Code::SparseGnu, path),
         _ if reader.is_sparse() => faults.note_plain(Code::SparsePax, path),
@@ -189,6 +201,27 @@ fn check_entry<R: Skip>(reader: &LayerReader<R>, entry: &Entry, faults: &mut Fau
     }
 }
 
+/// What engines mind in attributes that can be. They look at none of the root, nor of
+/// what only deletes.
+fn check_attributes(entry: &Entry, faults: &mut Faults) {
+    let path = entry.path.as_bytes();
+    if entry.path.is_root() || is_whiteout(entry.path.split_last().1) {
+        return;
+    }
+    let attributes = entry.metadata.attributes.iter();
+    let sizes = attributes.filter_map(|(key, value)| {
+        let name = key.strip_prefix(b"SCHILY.xattr.")?;
+        (!value.is_empty()).then_some(name.len() + value.len())
+    });
+    let size: usize = sizes.sum();
+    if size > 0 && matches!(entry.kind, EntryKind::Node(NodeKind::Symlink(_))) {
+        faults.note_plain(Code::AttributeOnLink, path);
+    }
+    if size > EXT4_ATTRIBUTES_MAX {
+        faults.note_plain(Code::AttributesLarge, path);
+    }
+}
+
 /// Notes why an entry cannot be taken in.
 pub(super) fn note_fault(faults: &mut Faults, entry: String, fault: &EntryFault) {
     faults.note(code_of(fault), Some(entry), fault.to_string());
@@ -196,6 +229,9 @@ pub(super) fn note_fault(faults: &mut Faults, entry: String, fault: &EntryFault)
 
 fn code_of(fault: &EntryFault) -> Code {
     match fault {
+        EntryFault::AttributeMalformed { .. }
+        | EntryFault::AttributeName { .. }
+        | EntryFault::AttributeTooLong { .. } => Code::AttributeInvalid,
         EntryFault::LinkToDirectory { .. } => Code::LinkToDirectory,
         EntryFault::LinkToItself => Code::LinkToItself,
         EntryFault::LinkToNothing { .. } | EntryFault::LinkToUnknown { .. } => Code::LinkMissing,
@@ -203,6 +239,7 @@ fn code_of(fault: &EntryFault) -> Code {
         EntryFault::Path(PathError::Escapes | PathError::Nul) => Code::EntryPath,
         EntryFault::Root => Code::EntryRoot,
         EntryFault::SymlinkLoop => Code::SymlinkLoop,
+        EntryFault::TargetEmpty => Code::TargetEmpty,
         EntryFault::Tar(_) | EntryFault::Changed => Code::TarDamaged,
         EntryFault::Type { .. } => Code::EntryType,
         EntryFault::Whiteout(_) => Code::WhiteoutInvalid,
@@ -223,6 +260,7 @@ pub(super) fn code_of_oddity(oddity: Oddity) -> Code {
         Oddity::DeletedAndMade => Code::WhiteoutAndEntry,
         Oddity::DeviceWhiteout => Code::WhiteoutDevice,
         Oddity::FarLink => Code::LinkBelow,
+        Oddity::ForeignAttribute => Code::AttributeForeign,
         Oddity::ImpliedDirectory => Code::DirectoryImplied,
         Oddity::LinkMetadata => Code::LinkMetadata,
         Oddity::OpaqueAttribute => Code::OverlayAttribute,

@@ -41,45 +41,44 @@ fn fields_of_the_header_are_read() {
     };
     let device = patched(&header("a", b'3', 0), &fields);
     assert_eq!(attributes(&device).unwrap(), expected);
-    // What is no device has no device numbers, whatever stands there.
-    let file = patched(&patched(&header("a", b'0', 0), &fields), &[(MAJOR, b"x")]);
-    let expected = Attributes {
+    // What is no device has no device numbers, whichever stand there.
+    let file = patched(&header("a", b'0', 0), &fields);
+    let no_device = Attributes {
         major: 0,
         ..expected
     };
-    assert_eq!(attributes(&file).unwrap(), expected);
+    assert_eq!(attributes(&file).unwrap(), no_device);
+    // Before there were dialects, headers had none.
+    let old = patched(&device, &[(257, &[0; 8]), (MAJOR, b"garbage!")]);
+    assert_eq!(attributes(&old).unwrap(), no_device);
 }
 
 #[test]
 fn pax_records_beat_the_header_whatever_that_says() {
-    let garbage: [(usize, &[u8]); 5] = [
-        (UID, b"garbage!"),
-        (GID, b"garbage!"),
-        (MTIME, b"garbage!"),
-        (MAJOR, b"garbage!"),
-        (MINOR, b"garbage!"),
-    ];
+    let garbage: [(usize, &[u8]); 3] =
+        [(UID, b"garbage!"), (GID, b"garbage!"), (MTIME, b"garbage!")];
     let extended = pax(&[
         ("uid", b"1"),
-        ("uid", b"18446744073709551615"),
+        ("uid", b"9223372036854775807"),
         ("gid", b"2"),
         ("mtime", b"3.25"),
         ("SCHILY.devmajor", b"4"),
         ("SCHILY.devminor", b"5"),
         ("uname", b"root"),
-        ("atime", b"no time"),
+        ("atime", b"1.5"),
     ]);
     let device = patched(&header("a", b'4', 0), &garbage);
     let expected = Attributes {
         mode: 0,
-        uid: u64::MAX,
+        uid: i64::MAX.unsigned_abs(),
         gid: 2,
         mtime: Time {
             seconds: 3,
             nanoseconds: 250_000_000,
         },
-        major: 4,
-        minor: 5,
+        // No engine heeds those of the records.
+        major: 0,
+        minor: 0,
         records: Vec::new(),
     };
     let found = attributes(&[extended, device].concat()).unwrap();
@@ -203,14 +202,31 @@ fn what_makes_no_sense_is_refused_with_its_name() {
             format!("the tar header at byte 0 has no valid {name}")
         );
     }
+    for (at, magic) in [(MAJOR, "ustar\x0000"), (MINOR, "ustar  \0")] {
+        let file = patched(
+            &header("a", b'0', 0),
+            &[(257, magic.as_bytes()), (at, b"x")],
+        );
+        assert_eq!(
+            attributes(&file).unwrap_err().to_string(),
+            "the tar header at byte 0 has no valid device number"
+        );
+    }
+    let star = [(508, b"tar\0".as_slice()), (476, b"x")];
+    assert_eq!(
+        attributes(&patched(&header("a", b'0', 0), &star))
+            .unwrap_err()
+            .to_string(),
+        "the tar header at byte 0 has no valid time of access or change"
+    );
     let records: [(&str, &[u8]); 7] = [
         ("uid", b"-1"),
-        ("uid", b"18446744073709551616"),
+        ("uid", b"9223372036854775808"),
         ("gid", b"0x1"),
         ("gid", b"\xff"),
         ("mtime", b"now"),
-        ("SCHILY.devmajor", b"-1"),
-        ("SCHILY.devminor", b"1 "),
+        ("atime", b"x"),
+        ("ctime", b"1 "),
     ];
     for record in records {
         // The header that is named is the PAX header, not the member's.

@@ -151,9 +151,14 @@ fn a_member_behind_a_lone_empty_block_is_not_lost() {
         list(&goes_on),
         Err(TarError::GoesOn { offset: 1536 })
     ));
+    // What is no member is nothing that an engine passes over.
+    let junk = [first.clone(), empty.clone(), b"junk".to_vec()].concat();
+    assert!(matches!(
+        list(&junk),
+        Err(TarError::GoesOn { offset: 1536 })
+    ));
     let behind = [
         vec![],
-        vec![7; 512],
         vec![0; 100],
         [empty.clone(), first.clone()].concat(),
     ];
@@ -168,8 +173,16 @@ fn extended_headers_of_one_member_are_bounded_together() {
     let file = member("a", b'0', b"1");
     // With its own block each takes half of what is accepted.
     let half = vec![b'x'; (1 << 20) - 512];
-    for flag in [b'g', b'L', b'K'] {
-        let extension = member("e", flag, &half);
+    let mut record = format!("{} comment=", half.len()).into_bytes();
+    record.resize(half.len() - 1, b'x');
+    record.push(b'\n');
+    for (flag, half) in [
+        (b'g', &record),
+        (b'x', &record),
+        (b'L', &half),
+        (b'K', &half),
+    ] {
+        let extension = member("e", flag, half);
         let bytes = [extension.clone(), extension.clone(), file.clone()].concat();
         assert_eq!(list(&bytes).unwrap().len(), 1);
         let again = [bytes.clone(), bytes.clone(), end()].concat();
@@ -227,6 +240,46 @@ fn a_link_with_a_size_has_no_data() {
 }
 
 #[test]
+fn a_folder_has_no_data_whatever_tells_that_it_is_one() {
+    for flag in [0, b'5'] {
+        let bytes = [header("d/", flag, 5), member("next", b'0', b"x"), end()].concat();
+        assert_eq!(list(&bytes).unwrap(), ["Directory d/  ", "File next  x"]);
+    }
+}
+
+#[test]
+fn a_global_header_is_looked_at_and_takes_what_stands_before_it() {
+    let global = |records: &[(&str, &[u8])]| patched_flag(&pax(records), b'g');
+    let name = pax(&[("path", b"p")]);
+    let long = member("././@LongLink", b'L', b"l\0");
+    for before in [name, long] {
+        let bytes = [
+            before,
+            global(&[("comment", b"c"), ("path", b"g")]),
+            member("own", b'0', b"x"),
+            end(),
+        ];
+        assert_eq!(list(&bytes.concat()).unwrap(), ["File own  x"]);
+    }
+    for wrong in [
+        patched_flag(&member("g", b'x', b"garbage"), b'g'),
+        global(&[("uid", b"x")]),
+        global(&[("path", b"a\0b")]),
+        global(&[("k\0", b"v")]),
+        global(&[("ctime", b"x")]),
+    ] {
+        let error = list(&[wrong, member("own", b'0', b"x")].concat()).unwrap_err();
+        assert_eq!(error.to_string(), "the PAX header at byte 0 is malformed");
+    }
+}
+
+/// An extended header with another type flag.
+fn patched_flag(extended: &[u8], flag: u8) -> Vec<u8> {
+    let (header, data) = extended.split_at(512);
+    [&patched(header, &[(156, &[flag])]), data].concat()
+}
+
+#[test]
 fn an_archive_may_end_in_one_empty_block_or_in_none() {
     let bytes = member("a", b'0', b"1");
     assert_eq!(list(&bytes).unwrap(), ["File a  1"]);
@@ -238,7 +291,7 @@ fn an_archive_may_end_in_one_empty_block_or_in_none() {
 #[test]
 fn sparse_files_are_told_apart() {
     let bytes = [
-        pax(&[("GNU.sparse.major", b"1")]),
+        pax(&[("GNU.sparse.map", b"0,0")]),
         member("pax", b'0', b""),
         member("gnu", b'S', b""),
         end(),

@@ -52,7 +52,11 @@ fn pax_0_0(size: &str, segments: &[(u64, u64)], data: &[u8]) -> Vec<u8> {
         numbers.push(("GNU.sparse.offset", offset.to_string()));
         numbers.push(("GNU.sparse.numbytes", length.to_string()));
     }
-    let mut records: Vec<(&str, &[u8])> = vec![("GNU.sparse.size", size.as_bytes())];
+    let count = segments.len().to_string();
+    let mut records: Vec<(&str, &[u8])> = vec![
+        ("GNU.sparse.size", size.as_bytes()),
+        ("GNU.sparse.numblocks", count.as_bytes()),
+    ];
     records.extend(
         numbers
             .iter()
@@ -63,8 +67,10 @@ fn pax_0_0(size: &str, segments: &[(u64, u64)], data: &[u8]) -> Vec<u8> {
 
 /// Version 0.1.
 fn pax_0_1(size: &str, map: &str, data: &[u8]) -> Vec<u8> {
+    let count = map.split(',').count().div_ceil(2).to_string();
     let records = pax(&[
         ("GNU.sparse.size", size.as_bytes()),
+        ("GNU.sparse.numblocks", count.as_bytes()),
         ("GNU.sparse.name", b"file"),
         ("GNU.sparse.map", map.as_bytes()),
     ]);
@@ -162,12 +168,15 @@ fn a_map_may_go_on_for_several_blocks_and_a_file_may_be_all_hole() {
             expected[at * 3 + 1..at * 3 + 3].copy_from_slice(pair);
         }
         let text = size.to_string();
-        let forms = [
+        let mut forms = vec![
             gnu(size, &segments, &data),
-            pax_0_0(&text, &segments, &data),
-            pax_0_1(&text, &list(&segments), &data),
             pax_1_0(&text, &lines(&segments), &data),
         ];
+        // Without a segment nothing says that these are sparse.
+        if count > 0 {
+            forms.push(pax_0_0(&text, &segments, &data));
+            forms.push(pax_0_1(&text, &list(&segments), &data));
+        }
         for form in forms {
             let (map, found) = read(&form).unwrap();
             assert_eq!(map.segments.len() as u64, count);
@@ -239,7 +248,7 @@ fn malformed() -> Vec<Vec<u8>> {
     let lists = ["0", "0,6,", "0,6,7", "0;6", ",", "-1,6", " 0,6"];
     let lists = overflowing.iter().map(String::as_str).chain(lists);
     let mut wrong: Vec<_> = lists.map(|list| pax_0_1("10", list, DATA)).collect();
-    let sizes = ["", "-1", "x", "18446744073709551616"];
+    let sizes = ["-1", "x", "18446744073709551616"];
     wrong.extend(sizes.map(|size| pax_0_1(size, "0,6", DATA)));
     let texts = [
         "",
@@ -281,16 +290,15 @@ fn contradictory() -> Vec<Vec<u8>> {
     let map = ("GNU.sparse.map", b"0,6".as_slice());
     let offset = ("GNU.sparse.offset", b"0".as_slice());
     let length = ("GNU.sparse.numbytes", b"6".as_slice());
-    let major = |major: &'static [u8]| ("GNU.sparse.major", major);
-    let minor = ("GNU.sparse.minor", b"1".as_slice());
+    let count = |text: &'static str| ("GNU.sparse.numblocks", text.as_bytes());
     let cases: [&[(&str, &[u8])]; 7] = [
-        &[],
-        &[major(b"2"), map],
-        &[major(b"1"), minor, map],
-        &[length, offset],
-        &[map, offset, length],
-        &[offset, offset, length],
-        &[offset, length, offset],
+        &[count("1"), length, offset],
+        &[count("1"), map, offset, length],
+        &[count("1"), offset, offset, length],
+        &[count("1"), offset, length, offset],
+        &[map],
+        &[count("2"), map],
+        &[count("x"), offset, length],
     ];
     let size = ("GNU.sparse.size", b"10".as_slice());
     let files = cases.map(|case| {
@@ -298,6 +306,38 @@ fn contradictory() -> Vec<Vec<u8>> {
         [records, member("file", b'0', DATA)].concat()
     });
     files.to_vec()
+}
+
+#[test]
+fn a_size_without_a_map_or_a_version_that_nobody_knows_makes_no_sparse_file() {
+    let size = ("GNU.sparse.realsize", b"10".as_slice());
+    let name = ("GNU.sparse.name", b"other".as_slice());
+    let map = ("GNU.sparse.map", b"0,6".as_slice());
+    let major = |text: &'static str| ("GNU.sparse.major", text.as_bytes());
+    let minor = |text: &'static str| ("GNU.sparse.minor", text.as_bytes());
+    let cases: [&[(&str, &[u8])]; 5] = [
+        &[size, name],
+        &[size, name, map, major("2"), minor("0")],
+        &[size, name, map, major("1"), minor("1")],
+        &[size, name, map, major("1")],
+        &[size, name, map, minor("1")],
+    ];
+    for (number, case) in cases.into_iter().enumerate() {
+        let records = pax(case);
+        let bytes = [records, member("file", b'0', DATA), end()].concat();
+        let mut reader = TarReader::new(Skippable(bytes.as_slice()));
+        let member = reader.next_member().unwrap().unwrap();
+        let got = (member.path.as_slice(), member.kind, member.size);
+        assert_eq!(got, (b"file".as_slice(), Kind::File, 6), "{number}");
+        assert_eq!(reader.sparse().unwrap(), None);
+    }
+    // Without a size it is as long as what is stored.
+    let records = pax(&[
+        ("GNU.sparse.map", b"0,4,4,2"),
+        ("GNU.sparse.numblocks", b"2"),
+    ]);
+    let file = [records, member("file", b'0', DATA)].concat();
+    assert_eq!(read(&file).unwrap().1, DATA);
 }
 
 #[test]

@@ -302,6 +302,30 @@ fn what_engines_understand_differently() {
             "z | .wh..wh.plnk/1=x b=>.wh..wh.plnk/1",
             "entry `/`: bookkeeping of AUFS or eStargz, which is no part of the image; left out",
         ),
+        (
+            "z | a=1 b=>../a",
+            "entry `b`: a link on its path, or its target, leaves the root; taken for one from the root on",
+        ),
+        (
+            "z | x(com.apple.quarantine=00)",
+            "entry `x`: an attribute of another system than Linux, which Docker 28 refuses and others pass over; left out",
+        ),
+        (
+            "z | etc/ l->/etc l/x=1",
+            "entry `l/x`: its path leads through an absolute symbolic link of the layer, which Docker's classic store cannot save; written where that leads",
+        ),
+        (
+            "z | l->gone l/x",
+            "entry `l/x`: its path leads through a symbolic link of the layer to a directory that the layer does not have; written there, as newer engines do",
+        ),
+        (
+            "a/ a/x | .wh.a a/.wh.x",
+            "entry `a/x`: a whiteout in what the layer deletes, too, which overlay engines refuse; left out",
+        ),
+        (
+            "z | x=1 x/.wh.y",
+            "entry `x/.wh.y`: a whiteout in what is no directory, which engines refuse; left out",
+        ),
     ];
     for (stack, oddity) in cases {
         let says = format!("warning: layer 2 of 2 of `app:1`, {oddity}\n");

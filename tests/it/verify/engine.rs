@@ -64,6 +64,39 @@ fn assert_refused(engine: Docker) {
         ("to a directory", "d/ b=>d", "link-to-directory"),
         ("to itself", "b=>b", "link-to-itself"),
         ("a loop", "x->y y->x x/f", "symlink-loop"),
+        (
+            "a whiteout twice",
+            "a/ a/x | a/ a/.wh.x a/.wh.x",
+            "entry-twice",
+        ),
+        (
+            "opaque twice",
+            "a/ a/x | a/.wh..wh..opq a/.wh..wh..opq",
+            "entry-twice",
+        ),
+        ("a whiteout in a file", "p=1 p/.wh.x", "entry-in-file"),
+        ("a whiteout, then a link", "a/ a/x b/ | a/.wh.x a->b", ""),
+        (
+            "whiteouts in each other",
+            "a/ a/b/ a/b/x | a/.wh..wh..opq a/b/.wh.x",
+            "",
+        ),
+        ("no target", "l->", "target-empty"),
+        (
+            "a capability",
+            "f(security.capability=0100)",
+            "attribute-invalid",
+        ),
+        (
+            "an ACL",
+            "f(system.posix_acl_access=0100)",
+            "attribute-invalid",
+        ),
+        (
+            "an attribute without a name",
+            "f(user.=01)",
+            "attribute-invalid",
+        ),
     ];
     let tag = unique();
     let image = |layers| Image::of_layers(&[&format!("{tag}:1")], layers);

@@ -6,7 +6,7 @@ use crate::support::layer::{Dialect, header, member, pax, set, tar};
 use crate::support::make::{self, Image};
 
 /// An archive of these layers.
-fn archive(layers: Vec<Vec<u8>>) -> Vec<u8> {
+pub(super) fn archive(layers: Vec<Vec<u8>>) -> Vec<u8> {
     make::tar(&make::docker(&[Image::of_layers(&["app:1"], layers)]))
 }
 
@@ -140,6 +140,12 @@ fn paths_and_repetitions() {
         ],
     );
     check_stack(
+        "a=1 b=>../a d/ d/c=>../../a",
+        &[
+            "error[entry-path] layer 1 of 1 of `app:1`, entry `b` and 1 more: the path of an entry, or of what it links, leaves the root, or has a NUL byte in it",
+        ],
+    );
+    check_stack(
         "../x ok",
         &["error[entry-path] layer 1 of 1 of `app:1`, entry `../x`: path leaves the root"],
     );
@@ -147,22 +153,43 @@ fn paths_and_repetitions() {
     check("255", &archive(vec![tar(&[long(255)])]), &[]);
     let name = "n".repeat(256);
     let expected = format!(
-        "warning[name-too-long] layer 1 of 1 of `app:1`, entry `{name}`: a name has more than 255 bytes, or a path more than 4,096"
+        "error[name-too-long] layer 1 of 1 of `app:1`, entry `{name}`: a name has more than 255 bytes, or a path more than 4,095"
     );
     check("256", &archive(vec![tar(&[long(256)])]), &[&expected]);
-    let deep = Entry::new(b"d/".repeat(2100), Kind::Directory);
-    let output = {
-        let sandbox = crate::support::Sandbox::new();
-        sandbox.write("in.tar", archive(vec![tar(&[deep])]));
-        sandbox.run(&["verify", "in.tar"])
+    // A whiteout is the name that it deletes.
+    let whiteout = |length| {
+        Entry::new(
+            [b".wh.".as_slice(), &vec![b'n'; length]].concat(),
+            Kind::File(Vec::new()),
+        )
     };
-    let found = super::found(&output);
+    check("255", &archive(vec![tar(&[whiteout(255)])]), &[]);
+    let expected = expected.replace("entry `", "entry `.wh.");
+    check("256", &archive(vec![tar(&[whiteout(256)])]), &[&expected]);
+    let path = |length: usize| {
+        let mut path = [[b'd'; 199].as_slice(), b"/"].concat().repeat(20);
+        path.resize(length, b'f');
+        Entry::new(path, Kind::File(Vec::new()))
+    };
+    check("4095", &archive(vec![tar(&[path(4095)])]), &[]);
+    let got = found_in(&archive(vec![tar(&[path(4096)])]));
+    assert_eq!(got.len(), 1, "{got:?}");
+    assert!(got[0].starts_with("error[name-too-long]"), "{got:?}");
+    let deep = Entry::new(b"d/".repeat(2100), Kind::Directory);
+    let found = found_in(&archive(vec![tar(&[deep])]));
     assert_eq!(found.len(), 1);
     assert!(found[0].starts_with("error[entry-limit] layer 1 of 1 of `app:1`, entry `d/d/"));
     assert!(
         found[0]
             .ends_with(": path has more than 2048 components, which is the most that is accepted")
     );
+}
+
+/// What is found in an archive.
+fn found_in(archive: &[u8]) -> Vec<String> {
+    let sandbox = crate::support::Sandbox::new();
+    sandbox.write("in.tar", archive);
+    super::found(&sandbox.run(&["verify", "in.tar"]))
 }
 
 #[test]
@@ -281,7 +308,7 @@ fn paths_through_links_of_the_layer() {
     check_stack(
         "etc/ etc/f l->../etc l/x=1 b=>l/f l/.wh.z",
         &[
-            "error[entry-path] layer 1 of 1 of `app:1`, entry `l/x` and 2 more: the path of an entry leaves the root, or has a NUL byte in it",
+            "error[entry-path] layer 1 of 1 of `app:1`, entry `l/x` and 2 more: the path of an entry, or of what it links, leaves the root, or has a NUL byte in it",
         ],
     );
     for sound in [
@@ -312,27 +339,37 @@ fn more_names_than_a_file_may_have() {
 }
 
 #[test]
-fn attributes() {
-    let with_attribute = |key: &str, value: &str| {
-        let mut directory = Entry::new("d/", Kind::Directory);
-        directory.meta.xattrs.insert(key.to_owned(), value.into());
-        archive(vec![tar(&entries("d/ d/old")), tar(&[directory])])
+fn what_loads_and_cannot_be_saved() {
+    let expected = |entry: &str| {
+        format!(
+            "warning[size-unexpected] layer 1 of 1 of `app:1`, entry `{entry}`: what has no data has a size, or a whiteout has data"
+        )
     };
-    check(
-        "overlay",
-        &with_attribute("trusted.overlay.opaque", "y"),
+    for (name, flag) in [("d/", b'5'), ("d/", 0), ("p", b'6')] {
+        let odd = raw(name.as_bytes(), flag, |it| set(&mut it[124..136], 5));
+        let entry = name.trim_end_matches('/');
+        check_member(name, &odd, &[&expected(entry)]);
+    }
+    let link = raw(b"l", b'1', |it| {
+        it[157] = b'a';
+        set(&mut it[124..136], 5);
+        set(&mut it[136..148], 1);
+    });
+    check_member("a hard link", &link, &[&expected("l")]);
+    check_stack(
+        "b | .wh.b=data",
+        &[&expected(".wh.b").replace("1 of 1", "2 of 2")],
+    );
+}
+
+#[test]
+fn a_symbolic_link_without_a_target() {
+    check_stack(
+        "a l->",
         &[
-            "warning[overlay-attribute] layer 2 of 2 of `app:1`, entry `d`: `trusted.overlay.opaque` on a directory",
+            "error[target-empty] layer 1 of 1 of `app:1`, entry `l`: a symbolic link without a target",
         ],
     );
-    check(
-        "rootless",
-        &with_attribute("user.containers.override_stat", "0:0:755"),
-        &[
-            "warning[rootless-attribute] layer 2 of 2 of `app:1`, entry `d`: an attribute with which tools without root remember owners",
-        ],
-    );
-    check("any other", &with_attribute("user.x", "y"), &[]);
 }
 
 #[test]
@@ -442,6 +479,43 @@ fn every_fault_of_a_layer_is_told_and_a_layer_of_two_images_once() {
             "error[whiteout-invalid] layer 1 of 1 of `app:1`, entry `.wh.`: a whiteout has to name what it deletes",
             "error[entry-twice] layer 1 of 1 of `app:1`, entry `a`: a layer has one path more than once",
             "error[link-missing] layer 1 of 1 of `app:1`, entry `b`: a hard link to `gone`, which is not there",
+        ],
+    );
+}
+
+#[test]
+fn headers_that_go_refuses() {
+    check_member(
+        "devices of a file",
+        &raw(b"w", b'0', |it| it[329..332].fill(b'z')),
+        &[
+            "error[tar-damaged] layer 1 of 1 of `app:1`, entry `w`: the tar header at byte 512 has no valid device number",
+        ],
+    );
+    for (flag, key) in [(b'x', "atime"), (b'x', "ctime"), (b'g', "mtime")] {
+        let records = pax(key, b"now");
+        let mut extended = header(b"x", flag, Dialect::Pax);
+        set(&mut extended[124..136], records.len() as i128);
+        let mut odd = Vec::new();
+        member(&mut odd, extended, &records);
+        odd.extend(raw(b"w", b'0', |_| ()));
+        let place = match flag {
+            b'g' => "entry `a`: behind it",
+            _ => "entry `w`",
+        };
+        let expected = format!(
+            "error[tar-damaged] layer 1 of 1 of `app:1`, {place}: the PAX header at byte 512 is malformed"
+        );
+        check_member(key, &odd, &[&expected]);
+    }
+    let mut lone = with(b"");
+    lone.truncate(lone.len() - 512);
+    lone.extend([b'x'; 512]);
+    check(
+        "one block of zeros, and junk",
+        &archive(vec![lone]),
+        &[
+            "error[tar-damaged] layer 1 of 1 of `app:1`, entry `z`: behind it: the tar goes on at byte 1536, behind a block that marks its end",
         ],
     );
 }

@@ -1,0 +1,45 @@
+//! Points in time, as headers and records have them.
+
+/// A point in time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Time {
+    /// Seconds since 1970, negative before.
+    pub seconds: i64,
+    /// Nanoseconds after that second, less than a billion.
+    pub nanoseconds: u32,
+}
+
+impl Time {
+    /// Reads the decimal of a PAX record, such as `-1.5`.
+    ///
+    /// What is finer than a nanosecond is cut off towards the earlier time.
+    pub(super) fn parse(text: &[u8]) -> Option<Self> {
+        const DIGITS: usize = 9;
+        let text = std::str::from_utf8(text).ok()?;
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let seconds: i64 = whole.parse().ok()?;
+        if !fraction.bytes().all(|digit| digit.is_ascii_digit()) {
+            return None;
+        }
+        let (kept, cut_off) = fraction.split_at(fraction.len().min(DIGITS));
+        let nanoseconds: u32 = format!("{kept:0<DIGITS$}").parse().ok()?;
+        if !whole.starts_with('-') {
+            return Some(Self {
+                seconds,
+                nanoseconds,
+            });
+        }
+        // The fraction leads further back, and times count forward from their second.
+        let is_between = cut_off.bytes().any(|digit| digit != b'0');
+        match nanoseconds + u32::from(is_between) {
+            0 => Some(Self {
+                seconds,
+                nanoseconds,
+            }),
+            back => Some(Self {
+                seconds: seconds.checked_sub(1)?,
+                nanoseconds: 1_000_000_000 - back,
+            }),
+        }
+    }
+}
