@@ -105,7 +105,7 @@ struct Global {
     )]
     progress: ProgressMode,
 
-    /// Print nothing but errors; with `images` and `history` ids alone
+    /// Print only errors and what was asked for; with `images` and `history` ids alone
     #[arg(long, short, global = true, display_order = LAST)]
     quiet: bool,
 }

@@ -29,7 +29,8 @@ fn convert_every_fixture(to: Format) {
         let bytes = fixture(name);
         for (way, codec, is_piped) in WAYS {
             let input = codec.compress(&bytes);
-            let out = format!("out-{way}");
+            // Without a suffix that says how it is compressed.
+            let out = format!("out-{}", way.replace('.', "-"));
             let target = to.at(&out);
             let output = if is_piped {
                 let run = sandbox.restow(&["convert", &from.at("-"), &target]);
@@ -45,7 +46,7 @@ fn convert_every_fixture(to: Format) {
         }
         let tree = sandbox.tree();
         let outputs = |way: &str| -> Vec<_> {
-            let prefix = format!("out-{way}");
+            let prefix = format!("out-{}", way.replace('.', "-"));
             let is_part = |path: &str| path == prefix || path.starts_with(&format!("{prefix}/"));
             let parts = tree.iter().filter(|(path, _)| is_part(path));
             parts
