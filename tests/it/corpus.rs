@@ -68,7 +68,8 @@ fn convert_the_corpus(test: &str, to: Format) {
         let from = match (store.get("manifest.json"), store.get("oci-layout")) {
             (Some(_), _) => Format::Docker,
             (None, Some(_)) => Format::OciArchive,
-            (None, None) => panic!("{name} is neither"),
+            // A tar of files, of which there is no other reader here.
+            (None, None) => continue,
         };
         assert_kept(&store, from, &sandbox.path("out"), to);
     }

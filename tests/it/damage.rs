@@ -25,7 +25,7 @@ use crate::support::commands::{COMMANDS, Command, Depth};
 use crate::support::entry::Entry;
 use crate::support::image::{Facts, Image, Layer, Store, facts};
 use crate::support::judge::{FIXTURES, Format};
-use crate::support::reference::is_tagged;
+use crate::support::reference::{is_tagged, split};
 use crate::support::{Sandbox, Seed, fixture, naive, trials};
 
 /// Places that are tried in the ordinary run, of each archive with each command.
@@ -173,7 +173,12 @@ impl Subject {
 fn nameable(mut images: Vec<Image>, format: Format) -> Vec<Image> {
     if format == Format::Docker {
         for image in &mut images {
+            // A name without a tag means the tag `latest`.
+            for tag in image.tags.iter_mut().filter(|tag| split(tag).is_none()) {
+                tag.push_str(":latest");
+            }
             image.tags.retain(|tag| is_tagged(tag));
+            image.tags.sort();
         }
     }
     images

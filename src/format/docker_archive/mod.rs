@@ -4,7 +4,8 @@
 //! with `json` and `layer.tar`, and `repositories` ([`v1`]). Since 1.10
 //! `manifest.json` ties a config to its layers, wherever they lie
 //! ([`manifest_json`]). Since 25 an OCI layout lies beside it, which is followed
-//! where the two agree ([`read`]). That last form is the one that is written.
+//! where the two agree ([`read`]), and the names of both count ([`names`]). That last
+//! form is the one that is written.
 
 mod go;
 mod manifest_json;

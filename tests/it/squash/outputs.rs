@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 
 use super::{image_of, layers};
-use crate::support::Sandbox;
 use crate::support::codec::Codec;
 use crate::support::image::{Store, facts, strings};
 use crate::support::judge::Format;
 use crate::support::make::{self, Image, Layout};
 use crate::support::sandbox::Tree;
 use crate::support::squash::{put, read, squashed};
+use crate::support::{Sandbox, testdata};
 
 /// What a file or directory is, by its content.
 #[track_caller]
@@ -368,6 +368,23 @@ fn annotations_stay_where_they_are_still_true() {
             .iter()
             .map(|it| it["annotations"]["org.example.layer"].clone());
         assert_eq!(layers.collect::<Vec<_>>(), expected, "{range}");
+    }
+}
+
+#[test]
+fn an_index_names_the_config_that_the_image_has_now() {
+    let sandbox = Sandbox::new();
+    let source = Format::Docker.at(testdata("docker28-containerd__noprov.tar"));
+    for to in Format::ALL {
+        let out = format!("{to:?}");
+        let squash = ["squash", "--all", "--quiet", &source, &to.at(&out)];
+        sandbox.run(&squash).silent();
+        let store = Store::open(&sandbox.path(&out));
+        let descriptor = store.json("index.json")["manifests"][0].clone();
+        let manifest = store.blob(&descriptor).expect("the manifest is there");
+        let manifest: Value = serde_json::from_slice(manifest).expect("it is JSON");
+        let named = &descriptor["annotations"]["config.digest"];
+        assert_eq!(*named, manifest["config"]["digest"], "{to:?}");
     }
 }
 

@@ -407,7 +407,7 @@ pub(crate) fn strings(value: &Value) -> Vec<String> {
 }
 
 /// A field of an object, whatever the case of its key: Go is not particular, so neither are writers.
-fn field<'a>(object: &'a Value, name: &str) -> &'a Value {
+pub(crate) fn field<'a>(object: &'a Value, name: &str) -> &'a Value {
     let fields = object.as_object().expect("an object");
     let found = fields
         .iter()

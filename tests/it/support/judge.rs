@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::image::{Found, Image, Layout, Store, facts, strings};
+use super::image::{Found, Image, Layout, Store, facts, field, strings};
 use super::own;
 
 /// A format that `restow` reads and writes.
@@ -134,9 +134,9 @@ fn oci_part(store: &Store) -> Option<Layout> {
     let images = store.docker_images();
     let is_there = |image: &Image| {
         let is_it = |it: &&Found| it.image.digests() == image.digests();
-        let found = layout.found.iter().filter(is_it);
-        let names: Vec<&String> = found.flat_map(|it| &it.image.tags).collect();
-        image.tags.iter().all(|tag| names.contains(&tag))
+        let found: Vec<&Found> = layout.found.iter().filter(is_it).collect();
+        let names: Vec<&String> = found.iter().flat_map(|it| &it.image.tags).collect();
+        !found.is_empty() && image.tags.iter().all(|tag| names.contains(&tag))
     };
     images.iter().all(is_there).then_some(layout)
 }
@@ -146,7 +146,7 @@ fn repo_tags(store: &Store) -> Vec<String> {
     let manifest = store.json("manifest.json");
     let elements = manifest.as_array().into_iter().flatten();
     elements
-        .flat_map(|element| strings(&element["RepoTags"]))
+        .flat_map(|element| strings(field(element, "RepoTags")))
         .collect()
 }
 
