@@ -66,16 +66,14 @@ impl BareTar {
         let is_fatal = |(code, _, _): &&Fault| {
             code.severity() == Severity::Error && !TAKEN_BY_SOME.contains(code)
         };
-        match self.faults.iter().find(is_fatal) {
-            Some(fault) => Err(Error::EntryUnfit {
+        if let Some(fault) = self.faults.iter().find(is_fatal) {
+            return Err(Error::EntryUnfit {
                 fault: text(fault),
                 is_readable: self.is_readable,
-            }),
-            None => {
-                self.warn(watch);
-                Ok(())
-            }
+            });
         }
+        self.warn(watch);
+        Ok(())
     }
 
     /// Warns of what an engine refuses, or takes for something else.
