@@ -22,7 +22,7 @@ use crate::image::{Document, Index, Platform};
 use crate::stream::{
     COPY_BUFFER, Compression, CopyError, Counted, Decoder, HEAD_LENGTH, Spool, Tapped, copy,
 };
-use crate::tar_stream::TarError;
+use crate::tar_stream::{TarError, is_no_tar};
 
 /// Where an input comes from.
 pub enum Input {
@@ -565,12 +565,8 @@ fn read_head(file: &File, start: u64) -> Result<Vec<u8>> {
 /// A stream that is no tar from its very beginning is no broken tar: it is
 /// something else.
 fn explain(error: Error, head: &[u8]) -> Error {
-    let is_broken_at_once = matches!(
-        error,
-        Error::Tar(TarError::Checksum { offset: 0 } | TarError::Truncated { offset: ..512, .. })
-    );
-    if !is_broken_at_once {
-        return error;
+    match error {
+        Error::Tar(error) if is_no_tar(&error, head) => not_an_image(head),
+        error => error,
     }
-    not_an_image(head)
 }

@@ -1,6 +1,6 @@
 //! Whether a stream is a tar, from its beginning to its end.
 
-use crate::tar_stream::{Member, Skip, TarError, TarReader, Trailing};
+use crate::tar_stream::{Member, Skip, TarError, TarReader, Trailing, is_tar_header};
 
 /// What a tar is as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +14,17 @@ pub(crate) struct TarSummary {
     pub is_cut_off: bool,
     /// What follows its end.
     pub trailing: Option<Trailing>,
+}
+
+/// Whether an error says that a stream which begins so is no tar from its very beginning.
+pub(crate) fn is_no_tar(error: &TarError, head: &[u8]) -> bool {
+    let second = head.get(512..1024).unwrap_or_default();
+    match error {
+        TarError::Checksum { offset: 0 } | TarError::Truncated { offset: ..512, .. } => true,
+        // A disk, of which the first block may be empty.
+        TarError::GoesOn { offset: 512 } => !is_tar_header(second),
+        _ => false,
+    }
 }
 
 /// Reads a stream that should be a tar to its end, and shows each member to `visit`,

@@ -19,7 +19,7 @@ mod sparse_reader;
 mod tail;
 
 pub(crate) use attributes::{Attributes, Time};
-pub(crate) use check::{TarSummary, check_tar};
+pub(crate) use check::{TarSummary, check_tar, is_no_tar};
 pub use header::TarError;
 pub(crate) use header::display_name;
 pub(crate) use input::{Section, Skip, Skippable};

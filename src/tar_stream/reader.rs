@@ -334,8 +334,8 @@ impl<R: Skip> TarReader<R> {
 
     /// Looks behind the first block that marks the end, where a second one should be.
     ///
-    /// Nothing, and anything that is no member, is as good. A member that follows a
-    /// lone empty block is lost to some readers, and refused by the engines.
+    /// Nothing is as good. Anything else after a lone empty block is refused by the
+    /// engines, and if it is a member, lost to other readers.
     fn check_end(&mut self) -> Result<(), TarError> {
         if !self.has_end_block {
             return Ok(());
@@ -344,7 +344,7 @@ impl<R: Skip> TarReader<R> {
         let length = read_full(&mut self.input, &mut block)?;
         let offset = self.position;
         self.position += length as u64;
-        if length == block.len() && block != EMPTY_BLOCK && is_tar_header(&block) {
+        if length == block.len() && block != EMPTY_BLOCK {
             return Err(TarError::GoesOn { offset });
         }
         let mut tail = Tail::new(offset);

@@ -171,6 +171,38 @@ fn bytes_after_the_end_of_a_layer_are_passed_on() {
     assert_eq!(std::fs::read(stored).expect("the layer is there"), tail);
 }
 
+/// One empty block may end a tar, but nothing may follow it: every engine refuses that.
+#[test]
+fn anything_after_a_lone_empty_block_is_an_error() {
+    let end = |tar: Vec<u8>| [&tar[..tar.len() - 512], &[7; 512]].concat();
+    let (archive, rootfs) = (archive(), rootfs());
+    let layer = make::layer("file a 1");
+    let image = Image::of_layers(&["app:1"], vec![end(layer.clone())]);
+    for (tar, is_layer) in [
+        (end(archive), false),
+        (end(rootfs), false),
+        (make::tar(&make::docker(&[image])), true),
+    ] {
+        let found = findings(&tar);
+        let says = "behind a block that marks its end";
+        assert!(
+            found[0].starts_with("error[") && found[0].contains(says),
+            "{found:?}"
+        );
+        for command in [COMMANDS[3], COMMANDS[5]] {
+            // `convert` does not look into layers.
+            if is_layer && command[0] == "convert" {
+                continue;
+            }
+            let (code, said) = said(command, &tar);
+            assert!(
+                code == Some(1) && said.contains(says),
+                "{command:?}: {said}"
+            );
+        }
+    }
+}
+
 /// A hole of terabytes after the end costs nothing, and what is after it is seen.
 #[test]
 fn holes_after_the_end_are_passed_over() {
@@ -279,8 +311,13 @@ fn what_is_no_tar_is_refused_by_all_commands_and_named() {
         disk[at..at + mark.len()].copy_from_slice(mark);
         disk
     };
-    let cases: [(&str, Vec<u8>, &str); 6] = [
+    let cases: [(&str, Vec<u8>, &str); 7] = [
         ("empty", Vec::new(), "it is empty"),
+        (
+            "GPT",
+            disk(512, b"EFI PART"),
+            "it looks like a disk image (GPT)",
+        ),
         (
             "ext4",
             disk(1080, b"\x53\xef"),

@@ -341,9 +341,10 @@ fn import_refuses_what_no_engine_takes_and_warns_of_what_some_do_not() {
     let link = raw("b", b'1', b"", |header| header[157] = b'a');
     let anew =
         "  hint: `restow export rootfs:PATH NEW.tar` writes the tar anew, as engines take it\n";
+    let again = "  hint: unpack it with `tar -x`, and pack what comes out with `tar -c`\n";
     let of_type = |name: &str, flag: char| {
         format!(
-            "entry `{name}`: its type is `{flag}`, which no layer may have; Docker refuses the image\n"
+            "entry `{name}`: its type is `{flag}`, which no layer may have; Docker refuses the image\n{again}"
         )
     };
     let refused = [
@@ -377,13 +378,15 @@ fn import_refuses_what_no_engine_takes_and_warns_of_what_some_do_not() {
         ),
         (
             [link.clone(), file("a")].concat(),
-            "entry `b`: a hard link stands before its target; every engine refuses the image\n"
-                .to_owned(),
+            format!(
+                "entry `b`: a hard link stands before its target; every engine refuses the image\n{again}"
+            ),
         ),
         (
             link,
-            "entry `b`: a hard link to `a`, which is not there; every engine refuses the image\n"
-                .to_owned(),
+            format!(
+                "entry `b`: a hard link to `a`, which is not there; every engine refuses the image\n{again}"
+            ),
         ),
     ];
     for (members, why) in refused {
