@@ -462,7 +462,7 @@ pub(super) fn take(input: Input, opening: &Opening<'_>, faults: &mut Vec<Error>)
     Ok(taken)
 }
 
-/// What a tar is.
+/// The kinds of tar.
 pub(super) enum Kind {
     Docker,
     Oci,

@@ -99,11 +99,11 @@ struct Importer<'a> {
 struct Taken {
     /// Its unpacked bytes.
     unpacked: Hashed,
-    /// What its tar is as a whole.
+    /// Its tar as a whole.
     summary: TarSummary,
-    /// What follows the end of the compressed stream.
+    /// The bytes after the end of the compressed stream.
     leftover: Arc<Leftover>,
-    /// What its entries are.
+    /// Its entries, judged.
     judged: BareTar,
 }
 

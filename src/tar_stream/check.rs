@@ -2,7 +2,7 @@
 
 use crate::tar_stream::{Member, Skip, TarError, TarReader, Trailing, is_tar_header};
 
-/// What a tar is as a whole.
+/// A tar as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TarSummary {
     /// How young the youngest of its members is, in seconds since 1970; 0 if none is
@@ -12,7 +12,7 @@ pub(crate) struct TarSummary {
     pub is_empty: bool,
     /// Whether it ends without an end-of-archive block.
     pub is_cut_off: bool,
-    /// What follows its end.
+    /// The bytes after its end.
     pub trailing: Option<Trailing>,
 }
 

@@ -1,4 +1,4 @@
-//! What is after the end of an archive, and what a bare tar is: all commands agree.
+//! The end of an archive, and the smallest tars: all commands agree on both.
 
 use crate::support::codec::{Codec, digest};
 use crate::support::layer;
@@ -58,7 +58,7 @@ fn said(command: &[&str], input: &[u8]) -> (Option<i32>, String) {
     file
 }
 
-/// What `verify` finds.
+/// The findings of `verify`.
 #[track_caller]
 fn findings(input: &[u8]) -> Vec<String> {
     let sandbox = Sandbox::new();
@@ -157,7 +157,7 @@ fn bytes_after_the_end_of_a_gzip_stream_are_told() {
     }
 }
 
-/// What follows the end of a layer is part of it, and none of an archive's business.
+/// Bytes after the end of a layer are part of it.
 #[test]
 fn bytes_after_the_end_of_a_layer_are_passed_on() {
     let tail = [make::layer("file a 1"), rootfs()].concat();
@@ -246,8 +246,7 @@ type BareTar = (
     Option<&'static str>,
 );
 
-/// What `docker import` takes is taken, with a warning where it is odd; and what one
-/// command takes, all do.
+/// All commands take what `docker import` takes, with a warning where it is odd.
 #[test]
 fn all_commands_agree_on_what_a_bare_tar_is() {
     let whole = rootfs();

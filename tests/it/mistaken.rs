@@ -1,5 +1,5 @@
-//! What is easily taken for a root filesystem and is none, and what looks like an image
-//! and is a root filesystem all the same.
+//! Files that are easily taken for a root filesystem and are none, and root filesystems
+//! that look like an image.
 
 use serde_json::{Value, json};
 
@@ -30,7 +30,7 @@ fn below(folder: &str, members: Vec<Member>) -> Vec<Member> {
     members.into_iter().map(inside).collect()
 }
 
-/// What each command says of the bytes: as a file, and, with `-`, as a pipe.
+/// Checks what each command says of the bytes: as a file, and, with `-`, as a pipe.
 fn refused_by_all(input: &[u8], expected: &str) {
     let commands: [&[&str]; 9] = [
         &["images", "in"],

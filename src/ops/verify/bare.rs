@@ -14,7 +14,7 @@ use crate::tar_stream::Skip;
 /// Errors of `verify` that some engines mind, and others, current ones among them, do not.
 const TAKEN_BY_SOME: [Code; 2] = [Code::EntryTwice, Code::WhiteoutAndEntry];
 
-/// What was found in the tar of a root filesystem.
+/// The tar of a root filesystem, judged.
 #[derive(Debug)]
 pub(in crate::ops) struct BareTar {
     faults: Vec<Fault>,
