@@ -67,7 +67,7 @@ pub enum Error {
     CompressionLimit {
         /// Which one.
         compression: Compression,
-        /// What it takes too much of.
+        /// The limit that it goes beyond.
         source: DecodeLimit,
     },
     /// Two members with one name, and not the same content.
@@ -135,7 +135,7 @@ pub enum Error {
     /// Images lie below a folder of a tar, where no reader looks for them.
     #[error("it has {kind} below the folder `{folder}`, where no reader finds it")]
     ImageBelow {
-        /// What is there, with its article.
+        /// The kind of image, with its article.
         kind: &'static str,
         /// The folder.
         folder: String,
@@ -281,7 +281,7 @@ pub enum Error {
         seen(*kind, start)
     )]
     NotAnImage {
-        /// What it is, if that is known.
+        /// The kind of file, if it is known.
         kind: Option<FileKind>,
         /// The first bytes.
         start: String,
@@ -289,7 +289,7 @@ pub enum Error {
     /// A root filesystem was expected.
     #[error("it is not a tar: {}", seen(*kind, start))]
     NotATar {
-        /// What it is, if that is known.
+        /// The kind of file, if it is known.
         kind: Option<FileKind>,
         /// The first bytes.
         start: String,
@@ -437,7 +437,7 @@ fn more(others: usize) -> String {
     }
 }
 
-/// What a sentence says of a file that is something else.
+/// The clause that names a file that is something else.
 fn seen(kind: Option<FileKind>, start: &str) -> String {
     match kind {
         Some(kind) => format!("it looks like {kind}"),

@@ -4,15 +4,23 @@ use restow::FileKind;
 use restow::event::Warning;
 
 /// How a root filesystem becomes one that engines take.
-pub(super) const WRITTEN_ANEW: &str =
+const WRITTEN_ANEW: &str =
     "`restow export rootfs:PATH NEW.tar` writes the tar anew, as engines take it";
+
+/// Advice for a root filesystem with an entry that engines refuse. `is_readable` says
+/// that restow can write it anew.
+pub(super) fn hint_for_entry(is_readable: bool) -> &'static str {
+    if is_readable {
+        WRITTEN_ANEW
+    } else {
+        "unpack it with `tar -x`, and pack what comes out with `tar -c`"
+    }
+}
 
 /// Advice that goes with a warning.
 pub(super) fn hint_for_warning(warning: &Warning) -> Option<&'static str> {
     match warning {
-        Warning::EntryUnfit {
-            is_readable: true, ..
-        } => Some(WRITTEN_ANEW),
+        Warning::EntryUnfit { is_readable, .. } => Some(hint_for_entry(*is_readable)),
         _ => None,
     }
 }

@@ -22,7 +22,9 @@ use crate::cli::written::{self, check_json};
 /// Make an image of one layer from a root filesystem in a tar
 ///
 /// The bytes of the tar, unpacked, become the layer. The config is the one that
-/// `docker import` writes, or that of another image with --config-from.
+/// `docker import` writes, or that of another image with --config-from. An image archive
+/// is refused, unless it is named as `rootfs:PATH`, and so are entries that no engine
+/// takes.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Where the tar is: a file, plain or compressed, or - for standard input

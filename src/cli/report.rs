@@ -9,7 +9,7 @@ use restow::DecodeLimit;
 use restow::error::{Candidate, Error, Folder, Place};
 
 use crate::cli::failure::Failure;
-use crate::cli::hint::{WRITTEN_ANEW, hint_for_kind};
+use crate::cli::hint::{hint_for_entry, hint_for_kind};
 use crate::cli::look::short;
 use crate::cli::output::Output;
 
@@ -124,9 +124,7 @@ fn hint_for(error: &Error) -> Option<String> {
                 "unpack it with `tar -x`, and name `{file}`; {INSIST}"
             ))
         }
-        Error::EntryUnfit {
-            is_readable: true, ..
-        } => Some(WRITTEN_ANEW.to_owned()),
+        Error::EntryUnfit { is_readable, .. } => Some(hint_for_entry(*is_readable).to_owned()),
         Error::NotAnImage {
             kind: Some(kind), ..
         }

@@ -23,7 +23,7 @@ use crate::image::{Document, Index, Platform};
 use crate::stream::{
     COPY_BUFFER, Compression, CopyError, Counted, Decoder, HEAD_LENGTH, Spool, Tapped, copy,
 };
-use crate::tar_stream::TarError;
+use crate::tar_stream::{TarError, is_no_tar};
 
 /// Where an input comes from.
 pub enum Input {
@@ -480,7 +480,7 @@ pub(super) fn take(input: Input, opening: &Opening<'_>, faults: &mut Vec<Error>)
     Ok(taken)
 }
 
-/// What a tar is.
+/// The kinds of tar.
 pub(super) enum Kind {
     Docker,
     Oci,
@@ -583,12 +583,8 @@ fn read_head(file: &File, start: u64) -> Result<Vec<u8>> {
 /// A stream that is no tar from its very beginning is no broken tar: it is
 /// something else.
 fn explain(error: Error, head: &[u8]) -> Error {
-    let is_broken_at_once = matches!(
-        error,
-        Error::Tar(TarError::Checksum { offset: 0 } | TarError::Truncated { offset: ..512, .. })
-    );
-    if !is_broken_at_once {
-        return error;
+    match error {
+        Error::Tar(error) if is_no_tar(&error, head) => not_an_image(head),
+        error => error,
     }
-    not_an_image(head)
 }

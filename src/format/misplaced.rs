@@ -42,11 +42,11 @@ pub(super) fn refuse_misplaced(
             // A link: archives of images are not packed with such.
             Ok(Some(_)) | Err(_) => return Ok(()),
         }
+        if files.len() > IMAGES_MAX {
+            return Ok(());
+        }
     }
     files.sort_by_key(|member| member.position);
-    if files.len() > IMAGES_MAX {
-        return Ok(());
-    }
     for member in &files {
         if !is_archive(member)? {
             return Ok(());
@@ -99,7 +99,7 @@ fn refuse_folders(container: &dyn Container, paths: &[&str]) -> Result<()> {
     })
 }
 
-/// What the files in a folder are, if they are an archive of images.
+/// The kind of image that the files in a folder are, if they are one.
 fn kind_of_folder(
     container: &dyn Container,
     folder: &str,

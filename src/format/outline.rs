@@ -1,4 +1,5 @@
-//! What a tar is that passes by once: its members, and the documents that tell.
+//! The outline of a tar that passes by once: its members, and the documents that tell
+//! what it is.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, Read};

@@ -137,7 +137,7 @@ pub(crate) struct RootfsStream<'a> {
     pub(crate) stream: Box<dyn Read + Send + 'a>,
     /// The first of them, as many as a message wants.
     pub(crate) head: Vec<u8>,
-    /// What follows the end of the compressed stream, once all was read.
+    /// The bytes after the end of the compressed stream, once all was read.
     pub(crate) leftover: Arc<Leftover>,
 }
 

@@ -49,7 +49,8 @@ fn archive_finding(error: Error) -> Result<Finding> {
     Ok(Finding::new(code, Site::input(), chain_of(&error)))
 }
 
-/// What follows the end of the tar, and of the stream that it is compressed to.
+/// Findings for bytes after the end of the tar, and of the stream that it is compressed
+/// to.
 fn rest_findings(taken: &Taken) -> impl Iterator<Item = Finding> {
     let trailing = taken.container().trailing();
     let after_tar = trailing.map(|Trailing { size, is_tar, .. }| after_tar(size, is_tar));

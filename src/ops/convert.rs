@@ -128,15 +128,13 @@ fn warn_of_entries(source: &dyn ImageSource, watch: &Watch<'_>) -> Result<()> {
             continue;
         };
         for member in image.layers.iter().filter_map(|layer| layer.blob.as_ref()) {
-            let tar = match container.slice(member)? {
-                Some(FileSlice { file, start, size }) => {
-                    BareTar::read(Section::new(file, start, size), watch)?
-                }
-                None => {
-                    let stream = container.open(member)?;
-                    let stream = BufReader::with_capacity(COPY_BUFFER, stream);
-                    BareTar::read(Skippable(stream), watch)?
-                }
+            let tar = if let Some(slice) = container.slice(member)? {
+                let FileSlice { file, start, size } = slice;
+                BareTar::read(Section::new(file, start, size), watch)?
+            } else {
+                let stream = container.open(member)?;
+                let stream = BufReader::with_capacity(COPY_BUFFER, stream);
+                BareTar::read(Skippable(stream), watch)?
             };
             tar.warn(watch);
         }

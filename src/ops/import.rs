@@ -26,7 +26,7 @@ use crate::ops::{Context, Selector, WriteReport};
 use crate::stream::{
     CopyError, Encoder, HashWriter, Hashed, Leftover, Recoding, Tapped, Workers, copy,
 };
-use crate::tar_stream::{Skippable, TarSummary};
+use crate::tar_stream::{Skippable, TarSummary, is_no_tar};
 
 /// What an imported image is, beside its layer.
 #[derive(Clone, Debug, Default)]
@@ -103,11 +103,11 @@ struct Importer<'a> {
 struct Taken {
     /// Its unpacked bytes.
     unpacked: Hashed,
-    /// What its tar is as a whole.
+    /// Its tar as a whole.
     summary: TarSummary,
-    /// What follows the end of the compressed stream.
+    /// The bytes after the end of the compressed stream.
     leftover: Arc<Leftover>,
-    /// What its entries are.
+    /// Its entries, judged.
     judged: BareTar,
 }
 
@@ -252,8 +252,14 @@ impl Importer<'_> {
         })?;
         let panicked = || io::Error::other("a checking thread panicked");
         let checked = checked.unwrap_or_else(|_| Err(panicked().into()));
-        let (outline, summary) =
-            checked.map_err(|error| Error::Tar(error).while_reading(place.clone()))?;
+        let (outline, summary) = checked.map_err(|error| {
+            let error = if is_no_tar(&error, &head) {
+                not_a_tar(&head)
+            } else {
+                Error::Tar(error)
+            };
+            error.while_reading(place.clone())
+        })?;
         if summary.is_empty && summary.trailing.is_some() {
             return Err(not_a_tar(&head).while_reading(place.clone()));
         }

@@ -142,7 +142,7 @@ impl<R: BufRead> Decoder<R> {
         })
     }
 
-    /// What stands after the end of the stream, as far as it was read.
+    /// The bytes after the end of the stream, as far as it was read.
     pub(crate) fn leftover(&self) -> Arc<Leftover> {
         Arc::clone(&self.leftover)
     }
@@ -490,7 +490,7 @@ mod tests {
         options.dict_size(1 << 30);
         filters.lzma2(&options);
         let stream = xz::Stream::new_stream_encoder(&filters, xz::Check::Crc32);
-        // What makes it needs as much memory; a machine without says nothing of the reader.
+        // The encoder needs as much memory; a machine without it says nothing of the reader.
         let Ok(stream) = stream else { return };
         let mut encoder = liblzma::write::XzEncoder::new_stream(Vec::new(), stream);
         encoder.write_all(b"one two").unwrap();

@@ -8,7 +8,7 @@ use std::fmt;
 /// How many bytes [`FileKind::of`] wants to see: the mark of btrfs is after 64 KiB.
 pub(crate) const HEAD_LENGTH: u64 = 68 * 1024;
 
-/// What a file is that is neither an image nor a tar.
+/// The kinds of file that are neither an image nor a tar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FileKind {
@@ -26,7 +26,7 @@ pub enum FileKind {
     Dockerfile,
     /// An executable for Linux.
     Elf,
-    /// What Git LFS leaves in the place of a file.
+    /// The text that Git LFS leaves in the place of a file.
     GitLfsPointer,
     /// A web page: often that of a login, or of an error.
     Html,

@@ -66,7 +66,7 @@ pub(crate) struct Tapped<R> {
     /// Chunks that were handed out.
     used: Used,
     taps: Vec<Tap>,
-    /// What others read from.
+    /// The ends that others read from.
     lent: Vec<Option<SyncSender<Chunk>>>,
 }
 

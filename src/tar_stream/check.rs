@@ -1,8 +1,8 @@
 //! Whether a stream is a tar, from its beginning to its end.
 
-use crate::tar_stream::{Member, Skip, TarError, TarReader, Trailing};
+use crate::tar_stream::{Member, Skip, TarError, TarReader, Trailing, is_tar_header};
 
-/// What a tar is as a whole.
+/// A tar as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TarSummary {
     /// How young the youngest of its members is, in seconds since 1970; 0 if none is
@@ -12,8 +12,19 @@ pub(crate) struct TarSummary {
     pub is_empty: bool,
     /// Whether it ends without an end-of-archive block.
     pub is_cut_off: bool,
-    /// What follows its end.
+    /// The bytes after its end.
     pub trailing: Option<Trailing>,
+}
+
+/// Whether an error says that a stream which begins so is no tar from its very beginning.
+pub(crate) fn is_no_tar(error: &TarError, head: &[u8]) -> bool {
+    let second = head.get(512..1024).unwrap_or_default();
+    match error {
+        TarError::Checksum { offset: 0 } | TarError::Truncated { offset: ..512, .. } => true,
+        // A disk, of which the first block may be empty.
+        TarError::GoesOn { offset: 512 } => !is_tar_header(second),
+        _ => false,
+    }
 }
 
 /// Reads a stream that should be a tar to its end, and shows each member to `visit`,

@@ -33,10 +33,10 @@ pub enum TarError {
         /// Where the stream ends.
         offset: u64,
     },
-    /// A member stands behind a single block that marks the end.
+    /// Something follows a single block that marks the end.
     #[error("the tar goes on at byte {offset}, behind a block that marks its end")]
     GoesOn {
-        /// Where the member begins.
+        /// Where it begins.
         offset: u64,
     },
     /// A size is negative, too large, or no number.

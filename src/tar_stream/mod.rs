@@ -22,7 +22,7 @@ mod tail;
 mod time;
 
 pub(crate) use attributes::Attributes;
-pub(crate) use check::{TarSummary, check_tar};
+pub(crate) use check::{TarSummary, check_tar, is_no_tar};
 pub use header::TarError;
 pub(crate) use header::display_name;
 pub(crate) use input::{Section, Skip, Skippable};

@@ -79,7 +79,7 @@ pub(crate) struct TarReader<R> {
     current: Current,
     is_at_end: bool,
     has_end_block: bool,
-    /// What was seen after the first block that marks the end.
+    /// The bytes after the first block that marks the end.
     tail: Option<Tail>,
 }
 

@@ -1,4 +1,4 @@
-//! What is after the end of an archive, and what a bare tar is: all commands agree.
+//! The end of an archive, and the smallest tars: all commands agree on both.
 
 use crate::support::codec::{Codec, digest};
 use crate::support::layer;
@@ -58,7 +58,7 @@ fn said(command: &[&str], input: &[u8]) -> (Option<i32>, String) {
     file
 }
 
-/// What `verify` finds.
+/// The findings of `verify`.
 #[track_caller]
 fn findings(input: &[u8]) -> Vec<String> {
     let sandbox = Sandbox::new();
@@ -157,7 +157,7 @@ fn bytes_after_the_end_of_a_gzip_stream_are_told() {
     }
 }
 
-/// What follows the end of a layer is part of it, and none of an archive's business.
+/// Bytes after the end of a layer are part of it.
 #[test]
 fn bytes_after_the_end_of_a_layer_are_passed_on() {
     let tail = [make::layer("file a 1"), rootfs()].concat();
@@ -169,6 +169,38 @@ fn bytes_after_the_end_of_a_layer_are_passed_on() {
         .path("out/blobs/sha256")
         .join(&digest(&tail)["sha256:".len()..]);
     assert_eq!(std::fs::read(stored).expect("the layer is there"), tail);
+}
+
+/// One empty block may end a tar, but nothing may follow it: every engine refuses that.
+#[test]
+fn anything_after_a_lone_empty_block_is_an_error() {
+    let end = |tar: Vec<u8>| [&tar[..tar.len() - 512], &[7; 512]].concat();
+    let (archive, rootfs) = (archive(), rootfs());
+    let layer = make::layer("file a 1");
+    let image = Image::of_layers(&["app:1"], vec![end(layer.clone())]);
+    for (tar, is_layer) in [
+        (end(archive), false),
+        (end(rootfs), false),
+        (make::tar(&make::docker(&[image])), true),
+    ] {
+        let found = findings(&tar);
+        let says = "behind a block that marks its end";
+        assert!(
+            found[0].starts_with("error[") && found[0].contains(says),
+            "{found:?}"
+        );
+        for command in [COMMANDS[3], COMMANDS[5]] {
+            // `convert` does not look into layers.
+            if is_layer && command[0] == "convert" {
+                continue;
+            }
+            let (code, said) = said(command, &tar);
+            assert!(
+                code == Some(1) && said.contains(says),
+                "{command:?}: {said}"
+            );
+        }
+    }
 }
 
 /// A hole of terabytes after the end costs nothing, and what is after it is seen.
@@ -214,8 +246,7 @@ type BareTar = (
     Option<&'static str>,
 );
 
-/// What `docker import` takes is taken, with a warning where it is odd; and what one
-/// command takes, all do.
+/// All commands take what `docker import` takes, with a warning where it is odd.
 #[test]
 fn all_commands_agree_on_what_a_bare_tar_is() {
     let whole = rootfs();
@@ -279,8 +310,13 @@ fn what_is_no_tar_is_refused_by_all_commands_and_named() {
         disk[at..at + mark.len()].copy_from_slice(mark);
         disk
     };
-    let cases: [(&str, Vec<u8>, &str); 6] = [
+    let cases: [(&str, Vec<u8>, &str); 7] = [
         ("empty", Vec::new(), "it is empty"),
+        (
+            "GPT",
+            disk(512, b"EFI PART"),
+            "it looks like a disk image (GPT)",
+        ),
         (
             "ext4",
             disk(1080, b"\x53\xef"),

@@ -1,5 +1,5 @@
-//! What is easily taken for a root filesystem and is none, and what looks like an image
-//! and is a root filesystem all the same.
+//! Files that are easily taken for a root filesystem and are none, and root filesystems
+//! that look like an image.
 
 use serde_json::{Value, json};
 
@@ -30,7 +30,7 @@ fn below(folder: &str, members: Vec<Member>) -> Vec<Member> {
     members.into_iter().map(inside).collect()
 }
 
-/// What each command says of the bytes: as a file, and, with `-`, as a pipe.
+/// Checks what each command says of the bytes: as a file, and, with `-`, as a pipe.
 fn refused_by_all(input: &[u8], expected: &str) {
     let commands: [&[&str]; 9] = [
         &["images", "in"],
@@ -341,9 +341,10 @@ fn import_refuses_what_no_engine_takes_and_warns_of_what_some_do_not() {
     let link = raw("b", b'1', b"", |header| header[157] = b'a');
     let anew =
         "  hint: `restow export rootfs:PATH NEW.tar` writes the tar anew, as engines take it\n";
+    let again = "  hint: unpack it with `tar -x`, and pack what comes out with `tar -c`\n";
     let of_type = |name: &str, flag: char| {
         format!(
-            "entry `{name}`: its type is `{flag}`, which no layer may have; Docker refuses the image\n"
+            "entry `{name}`: its type is `{flag}`, which no layer may have; Docker refuses the image\n{again}"
         )
     };
     let refused = [
@@ -377,13 +378,15 @@ fn import_refuses_what_no_engine_takes_and_warns_of_what_some_do_not() {
         ),
         (
             [link.clone(), file("a")].concat(),
-            "entry `b`: a hard link stands before its target; every engine refuses the image\n"
-                .to_owned(),
+            format!(
+                "entry `b`: a hard link stands before its target; every engine refuses the image\n{again}"
+            ),
         ),
         (
             link,
-            "entry `b`: a hard link to `a`, which is not there; every engine refuses the image\n"
-                .to_owned(),
+            format!(
+                "entry `b`: a hard link to `a`, which is not there; every engine refuses the image\n{again}"
+            ),
         ),
     ];
     for (members, why) in refused {

@@ -29,7 +29,7 @@ pub(crate) struct ForwardTar {
     start: u64,
     compression: Compression,
     index: MemberIndex,
-    /// What follows the end of the compressed stream.
+    /// The bytes after the end of the compressed stream.
     leftover: Arc<Leftover>,
     /// By position.
     kept: HashMap<u64, Vec<u8>>,
@@ -133,7 +133,7 @@ impl ForwardTar {
         self.index.is_empty()
     }
 
-    /// What follows the end of the compressed stream.
+    /// The bytes after the end of the compressed stream.
     pub(crate) fn leftover(&self) -> Arc<Leftover> {
         Arc::clone(&self.leftover)
     }

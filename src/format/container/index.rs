@@ -26,7 +26,7 @@ pub(in crate::format) struct MemberIndex {
     count: usize,
     /// Where the tar ended without saying so.
     pub(super) cut_off_at: Option<u64>,
-    /// What follows the end of the tar.
+    /// The bytes after the end of the tar.
     pub(super) trailing: Option<Trailing>,
 }
 

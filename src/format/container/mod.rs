@@ -109,7 +109,7 @@ pub trait Container: Send + Sync + fmt::Debug {
         None
     }
 
-    /// What follows the end of a tar but for zeros, as far as it was looked for.
+    /// The bytes after the end of a tar but for zeros, as far as they were looked for.
     fn trailing(&self) -> Option<Trailing> {
         None
     }

@@ -81,12 +81,12 @@ impl WholeStream {
         &self.measured.stored
     }
 
-    /// What the tar is as a whole.
+    /// The tar as a whole.
     pub(crate) fn summary(&self) -> TarSummary {
         self.summary
     }
 
-    /// What follows the end of the compressed stream.
+    /// The bytes after the end of the compressed stream.
     pub(crate) fn leftover(&self) -> &Leftover {
         &self.leftover
     }

@@ -14,7 +14,7 @@ use crate::tar_stream::Skip;
 /// Errors of `verify` that some engines mind, and others, current ones among them, do not.
 const TAKEN_BY_SOME: [Code; 2] = [Code::EntryTwice, Code::WhiteoutAndEntry];
 
-/// What was found in the tar of a root filesystem.
+/// The tar of a root filesystem, judged.
 #[derive(Debug)]
 pub(in crate::ops) struct BareTar {
     faults: Vec<Fault>,
@@ -66,16 +66,14 @@ impl BareTar {
         let is_fatal = |(code, _, _): &&Fault| {
             code.severity() == Severity::Error && !TAKEN_BY_SOME.contains(code)
         };
-        match self.faults.iter().find(is_fatal) {
-            Some(fault) => Err(Error::EntryUnfit {
+        if let Some(fault) = self.faults.iter().find(is_fatal) {
+            return Err(Error::EntryUnfit {
                 fault: text(fault),
                 is_readable: self.is_readable,
-            }),
-            None => {
-                self.warn(watch);
-                Ok(())
-            }
+            });
         }
+        self.warn(watch);
+        Ok(())
     }
 
     /// Warns of what an engine refuses, or takes for something else.

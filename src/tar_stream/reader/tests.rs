@@ -143,7 +143,7 @@ fn only_a_header_without_type_is_a_folder_by_its_slash() {
 }
 
 #[test]
-fn a_member_behind_a_lone_empty_block_is_not_lost() {
+fn what_follows_a_lone_empty_block_is_not_lost() {
     let first = member("a", b'0', b"1");
     let empty = vec![0; 512];
     let goes_on = [first.clone(), empty.clone(), first.clone()].concat();
