@@ -232,8 +232,8 @@ pub enum Error {
         /// The first link.
         name: String,
     },
-    /// Something is named by a document, and the input does not hold it.
-    #[error("{document} names `{name}`, which is missing")]
+    /// Something is named by a document, and not there.
+    #[error("{document} names `{name}`, which is not there")]
     MemberAbsent {
         /// The document.
         document: String,

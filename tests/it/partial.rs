@@ -60,11 +60,11 @@ fn an_image_that_is_not_there_hides_no_other_image_of_a_layout() {
         let all = [good.clone(), absent("manifest:1"), absent("config:1")];
         assert_eq!(shown(&sandbox, source), all);
         let no_manifest = format!(
-            "`index.json` names `{}`, which is missing\n",
+            "`index.json` names `{}`, which is not there\n",
             path(&manifest)
         );
         let no_config = format!(
-            "the manifest of `config:1` names `{}`, which is missing\n",
+            "the manifest of `config:1` names `{}`, which is not there\n",
             path(&config)
         );
         for output in ["oci-archive:out.tar", "docker-archive:out.tar"] {
@@ -109,7 +109,7 @@ fn an_image_that_is_not_there_hides_no_other_image_of_a_layout() {
     sandbox
         .run(&["convert", "in.tar", "oci-archive:none.tar"])
         .fails(&format!(
-            "error: cannot read `in.tar`\n  caused by: `index.json` names `{}`, which is missing\n",
+            "error: cannot read `in.tar`\n  caused by: `index.json` names `{}`, which is not there\n",
             path(&manifest)
         ));
 }
@@ -130,7 +130,7 @@ fn an_image_that_is_not_there_hides_no_other_image_of_a_docker_archive() {
     let sandbox = Sandbox::new();
     sandbox.write("in.tar", make::tar(&members));
     let no_config = format!(
-        "warning: `config:1` left out: `manifest.json` names `{}.json`, which is missing\n",
+        "warning: `config:1` left out: `manifest.json` names `{}.json`, which is not there\n",
         &images[1].id()[7..]
     );
     let list = sandbox

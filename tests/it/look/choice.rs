@@ -119,7 +119,7 @@ fn assert_chooses(sandbox: &Sandbox, source: &str, id: &str, line: &Line) {
         }
         "attestation" | "artifact" | "other" => {
             let said = inspect(".id").refuses();
-            if said.contains("which is missing") {
+            if said.contains("which is not there") {
                 return;
             }
             assert!(said.contains("is not an image but a"), "{what}: {said}");
@@ -127,7 +127,7 @@ fn assert_chooses(sandbox: &Sandbox, source: &str, id: &str, line: &Line) {
         "absent" => {
             for run in [inspect(".id"), sandbox.run(&convert)] {
                 let said = run.refuses();
-                assert!(said.contains("which is missing"), "{what}: {said}");
+                assert!(said.contains("which is not there"), "{what}: {said}");
             }
             return;
         }

@@ -235,7 +235,7 @@ fn docker_archives_that_are_not_whole() {
             case(
                 manifest_json(r#"[{"Config":"none.json","Layers":[]}]"#),
                 TO_ARCHIVE,
-                "error: cannot read `in.tar`\n  caused by: `manifest.json` names `none.json`, which is missing\n",
+                "error: cannot read `in.tar`\n  caused by: `manifest.json` names `none.json`, which is not there\n",
             ),
             case(
                 manifest_json(r#"[{"Config":"../c.json","Layers":[]}]"#),
@@ -318,12 +318,12 @@ fn v1_archives_that_are_not_whole() {
             case(
                 make::tar(&make::v1(&orphan, &[("a:1", one.clone())])),
                 TO_ARCHIVE,
-                "error: cannot read `in.tar`\n  caused by: `1111111111111111111111111111111111111111111111111111111111111111/json` names `2222222222222222222222222222222222222222222222222222222222222222/json`, which is missing\n",
+                "error: cannot read `in.tar`\n  caused by: `1111111111111111111111111111111111111111111111111111111111111111/json` names `2222222222222222222222222222222222222222222222222222222222222222/json`, which is not there\n",
             ),
             case(
                 make::tar(&make::v1(&orphan, &[("a:1", "x".to_owned())])),
                 TO_ARCHIVE,
-                "error: cannot read `in.tar`\n  caused by: `repositories` names `x/json`, which is missing\n",
+                "error: cannot read `in.tar`\n  caused by: `repositories` names `x/json`, which is not there\n",
             ),
             case(
                 cut,
@@ -373,12 +373,12 @@ fn layouts_that_are_not_whole() {
             case(
                 blob(is_manifest, None),
                 TO_LAYOUT,
-                "error: cannot read `in.tar`\n  caused by: `index.json` names `blobs/sha256/79a0c8675b53c951e573a6527c0e55ad0e463f49747f259b497b51857c887854`, which is missing\n",
+                "error: cannot read `in.tar`\n  caused by: `index.json` names `blobs/sha256/79a0c8675b53c951e573a6527c0e55ad0e463f49747f259b497b51857c887854`, which is not there\n",
             ),
             case(
                 blob(is_config, None),
                 TO_LAYOUT,
-                "error: cannot read `in.tar`\n  caused by: the manifest of `app:1` names `blobs/sha256/8a281ca82878ff8e3c666bb78025e0ec957d154570644e48ad176db68f5b4840`, which is missing\n",
+                "error: cannot read `in.tar`\n  caused by: the manifest of `app:1` names `blobs/sha256/8a281ca82878ff8e3c666bb78025e0ec957d154570644e48ad176db68f5b4840`, which is not there\n",
             ),
             case(
                 blob(|bytes| bytes.contains(&b'2') && bytes[0] == b'b', None),

@@ -441,7 +441,7 @@ fn archives_from_before_docker_1_10() {
     let found = super::found(&output);
     assert_eq!(found.len(), 2);
     assert!(found[0].starts_with("error[v1-invalid] `"), "{found:?}");
-    assert!(found[0].ends_with("which is missing"), "{found:?}");
+    assert!(found[0].ends_with("which is not there"), "{found:?}");
     assert_eq!(found[1], old);
 }
 
