@@ -1,8 +1,13 @@
 //! A Docker engine by its socket, where starting its client for each request would take too long.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::image::{strings, text};
 
 /// The socket of an engine.
 #[derive(Debug)]
@@ -50,6 +55,23 @@ impl Api {
             drop(self.request("DELETE", &format!("/images/{name}?force=1"), b""));
         }
         truth
+    }
+
+    /// The images that have no name.
+    #[track_caller]
+    pub(crate) fn nameless(&self) -> BTreeSet<String> {
+        let (_, list) = self.request("GET", "/images/json?all=1", b"");
+        let list: Value = serde_json::from_slice(&list).expect("a list is JSON");
+        let images = list.as_array().expect("a list").iter();
+        let is_name = |it: &String| it != "<none>:<none>";
+        let nameless = images.filter(|it| !strings(&it["RepoTags"]).iter().any(is_name));
+        nameless.map(|it| text(&it["Id"]).to_owned()).collect()
+    }
+
+    /// Has the engine forget an image, unless something needs it.
+    #[track_caller]
+    pub(crate) fn remove(&self, id: &str) {
+        drop(self.request("DELETE", &format!("/images/{id}"), b""));
     }
 
     /// The status and the body of an answer; no status where the engine hangs up.
