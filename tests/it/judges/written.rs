@@ -155,6 +155,34 @@ fn what_docker_builds_is_read() {
     }
 }
 
+/// Docker names the second build wrongly in `manifest.json`, and rightly in `index.json`.
+#[test]
+fn two_builds_of_one_dockerfile_keep_their_names_and_ids() {
+    for engine in Docker::found("two_builds_of_one_dockerfile_keep_their_names_and_ids") {
+        let _alone = engine.alone();
+        if !engine.is_todays() {
+            continue;
+        }
+        let sandbox = Sandbox::new();
+        let repository = unique();
+        let tags = ["1", "2"].map(|it| format!("{repository}:{it}"));
+        put_context(&sandbox, &repository);
+        let context = path(&sandbox, "context");
+        let loaded = Loaded::names(engine, &tags);
+        for tag in &tags {
+            drop(engine.run(&["build", "--quiet", "--tag", tag, &context]));
+        }
+        let ids = tags.each_ref().map(|it| engine.see(it).id);
+        sandbox.write("in.tar", engine.save(&tags.each_ref().map(String::as_str)));
+        drop(loaded);
+        let run = sandbox.run(&["convert", "in.tar", "docker-archive:out"]);
+        drop(run.warnings());
+        let _loaded = engine.load(&sandbox.read("out"), &tags);
+        let kept = tags.each_ref().map(|it| engine.see(it).id);
+        assert_eq!(kept, ids, "{engine:?}");
+    }
+}
+
 #[test]
 fn what_podman_saves_is_read() {
     let test = "what_podman_saves_is_read";

@@ -35,33 +35,9 @@ const LAYERS: &[Exception] = &[
         &["compression-damaged"],
         "the engine does not look at what is behind the end of the tar, nor at gzip's own sum",
     ),
-    Exception::Errors(&["tar-damaged"], "a mode in binary is not read"),
-    Exception::Errors(&["link-missing"], "what AUFS left behind is looked at"),
-    Exception::Missed("lsetxattr /", "attributes are not looked at"),
-    Exception::Missed("symlinkat  ", "targets of symlinks are not looked at"),
-    Exception::Missed(
-        "no such device or address",
-        "markers below what the layer deletes are not looked at",
-    ),
-    Exception::Missed(
-        "not a directory",
-        "markers below files of the layer are not looked at",
-    ),
-    Exception::Missed(
-        "archive/tar: invalid tar header",
-        "numbers of devices are not read of what is none",
-    ),
-    Exception::Missed(
-        "duplicates of file paths",
-        "a device that marks a deletion is no file",
-    ),
-    Exception::Silent("/.wh.", "the content of markers is not looked at"),
 ];
 
-const DOCUMENTS: &[Exception] = &[Exception::Missed(
-    "cannot unmarshal",
-    "the types of fields that restow does not use are not looked at",
-)];
+const DOCUMENTS: &[Exception] = &[];
 
 const ARCHIVES: &[Exception] = &[
     Exception::Errors(
@@ -76,10 +52,6 @@ const ARCHIVES: &[Exception] = &[
     Exception::Errors(
         &["member-twice"],
         "some readers take the first of two files of one name, and the engine the last",
-    ),
-    Exception::Errors(
-        &["manifest-missing"],
-        "what has `repositories` and no `manifest.json` is not taken for an archive of old",
     ),
 ];
 
