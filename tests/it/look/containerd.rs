@@ -1,37 +1,18 @@
 //! The ids and sizes that Docker's containerd store gives to the same images.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use serde_json::Value;
 
 use super::json;
 use crate::support::codec::Codec;
+use crate::support::engine::Docker;
 use crate::support::judge::FIXTURES;
 use crate::support::make::{self, Image};
-use crate::support::{Sandbox, fixture, tools};
+use crate::support::{Sandbox, fixture};
 
-/// Where today's engine with the containerd store listens.
-fn socket() -> String {
-    let root = std::env::var("RESTOW_ENGINES").unwrap_or_else(|_| "/opt/restow-sid".to_owned());
-    format!("{root}/run/containerd.sock")
-}
-
-/// A run of the engine's client.
-fn docker(arguments: &[&str]) -> Command {
-    let mut command = Command::new("docker");
-    command.env("DOCKER_HOST", format!("unix://{}", socket()));
-    command.args(arguments).stdin(Stdio::null());
-    command
-}
-
-fn has_engine() -> bool {
-    let mut command = docker(&["version"]);
-    command.stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
-}
+const ENGINE: Docker = Docker::Containerd;
 
 /// The content of a member of a plain tar.
 fn member<'a>(archive: &'a mut [u8], name: &str) -> Option<&'a mut [u8]> {
@@ -74,7 +55,7 @@ fn nameless(mut archive: Vec<u8>) -> Vec<u8> {
 fn loaded(sandbox: &Sandbox, name: &str) -> Option<BTreeSet<String>> {
     let path = sandbox.path(name);
     let load = ["load", "-i", path.to_str().expect("a plain path")];
-    let output = docker(&load).output().expect("docker can be run");
+    let output = ENGINE.command(&load).output().expect("docker can be run");
     let said = String::from_utf8(output.stdout).expect("it is UTF-8");
     let ids = said
         .lines()
@@ -85,7 +66,7 @@ fn loaded(sandbox: &Sandbox, name: &str) -> Option<BTreeSet<String>> {
 
 /// Removes what was loaded.
 fn remove(ids: &BTreeSet<String>) {
-    let mut command = docker(&["image", "rm"]);
+    let mut command = ENGINE.command(&["image", "rm"]);
     // One that has a name by now belongs to somebody else, and is not removed.
     let _ = command
         .args(ids)
@@ -97,23 +78,11 @@ fn remove(ids: &BTreeSet<String>) {
 /// What an image is shown as: its id in the containerd store, and its CONTENT SIZE there.
 type Shown = BTreeMap<String, u64>;
 
-/// What the engine shows of images. CONTENT SIZE is that of all manifests together.
+/// What the engine shows of images.
 fn theirs(ids: &BTreeSet<String>) -> Shown {
-    let mut socket = UnixStream::connect(socket()).expect("the engine listens");
-    let request = b"GET /v1.48/images/json?manifests=1 HTTP/1.0\r\n\r\n";
-    socket.write_all(request).expect("it takes a request");
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).expect("it answers");
-    let (_, body) = answer.split_once("\r\n\r\n").expect("it answers in HTTP");
-    let images: Value = serde_json::from_str(body).expect("it is JSON");
-    let content = |manifest: &Value| manifest["Size"]["Content"].as_u64().expect("a size");
-    let shown = |image: &Value| {
-        let id = image["Id"].as_str().expect("an id").to_owned();
-        let manifests = image["Manifests"].as_array().into_iter().flatten();
-        (id, manifests.map(content).sum())
-    };
-    let images = images.as_array().expect("a list").iter().map(shown);
-    images.filter(|(id, _)| ids.contains(id)).collect()
+    let mut sizes = ENGINE.api().content_sizes();
+    sizes.retain(|id, _| ids.contains(id));
+    sizes
 }
 
 /// What we show of the images of an archive, and whether all of it is known.
@@ -132,9 +101,10 @@ fn ours(sandbox: &Sandbox, name: &str) -> (Shown, bool) {
 #[test]
 fn the_containerd_store_gives_the_ids_and_sizes_that_are_shown() {
     let test = "ids in the containerd store";
-    if !has_engine() {
-        return tools::skip(test, "no Docker engine with a containerd store was found");
+    if !ENGINE.answers(test) {
+        return;
     }
+    let _alone = ENGINE.alone();
     let names: BTreeSet<&str> = FIXTURES.iter().map(|(name, _)| *name).collect();
     let mut compared = 0;
     for name in names {
@@ -156,9 +126,10 @@ fn the_containerd_store_gives_the_ids_and_sizes_that_are_shown() {
 #[test]
 fn the_containerd_store_gives_the_ids_and_sizes_that_are_shown_of_odd_archives() {
     let test = "ids of odd archives in the containerd store";
-    if !has_engine() {
-        return tools::skip(test, "no Docker engine with a containerd store was found");
+    if !ENGINE.answers(test) {
+        return;
     }
+    let _alone = ENGINE.alone();
     let image = |layers: &[&str]| Image::new(&[], layers);
     let cases = [
         (
