@@ -14,7 +14,7 @@
 use base64::Engine as _;
 use serde_json::{Map, Value};
 
-use crate::image::Timestamp;
+use crate::image::{Timestamp, is_lax_time};
 
 /// A type of Go.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +25,7 @@ pub(crate) enum Type {
     Bool,
     /// `int`, `int64`, and `time.Duration`, which is nanoseconds.
     Integer,
-    /// `time.Time`, or a pointer to it: RFC 3339.
+    /// `time.Time`, or a pointer to it: RFC 3339, and what Go takes beyond it.
     Time,
     /// `[]byte`, which is base64.
     Bytes,
@@ -213,7 +213,9 @@ impl Type {
                 true
             }
             (Self::Integer, Value::Number(number)) => number.as_i64().is_some(),
-            (Self::Time, Value::String(text)) => text.parse::<Timestamp>().is_ok(),
+            (Self::Time, Value::String(text)) => {
+                text.parse::<Timestamp>().is_ok() || is_lax_time(text)
+            }
             (Self::Bytes, Value::String(text)) => {
                 let base64 = base64::engine::general_purpose::STANDARD;
                 base64.decode(text.replace(['\r', '\n'], "")).is_ok()

@@ -121,9 +121,9 @@ fn names_that_lead_out() {
             "entry `a/b/../../../c`: path leaves the root",
         ),
         (
-            "hard link up",
-            tar(&entries("a b=>../a")),
-            "entry `b`: path leaves the root",
+            "hard link up to nothing",
+            tar(&entries("a b=>../c")),
+            "entry `b`: a hard link to `c`, which is not there",
         ),
         (
             "hard link to the host",

@@ -337,7 +337,7 @@ fn a_disk_without_space() {
         &["squash", "--all", "in.tar", "oci:disk/out"],
         &["squash", "--all", "-", "docker-archive:disk/out"],
         &["export", "in.tar", "disk/out"],
-        &["import", "in.tar", "oci:disk/out"],
+        &["import", "rootfs:in.tar", "oci:disk/out"],
     ];
     let reason = "  caused by: No space left on device (os error 28)\n";
     for arguments in commands {
@@ -448,8 +448,8 @@ fn a_place_for_temporaries_that_is_not_there() {
         (&["squash", "--all", "in.tar", "docker-archive:out"], false),
         (&["export", "-", "out"], true),
         (&["export", "in.tar", "out"], false),
-        (&["import", "in.tar", "docker-archive:out"], false),
-        (&["import", "-", "docker-archive:out"], false),
+        (&["import", "rootfs:in.tar", "docker-archive:out"], false),
+        (&["import", "rootfs:-", "docker-archive:out"], false),
     ] {
         let sandbox = Sandbox::new();
         sandbox.write("in.tar", &archive);

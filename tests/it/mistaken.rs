@@ -254,9 +254,10 @@ fn import_refuses_an_image_and_says_what_takes_it() {
         }
     }
     let said = sandbox.run(&["import", "lay", "out"]).refuses();
-    let expected =
-        "error: cannot read `lay`\n  caused by: it is an OCI layout, not a root filesystem\n";
-    assert_eq!(said, format!("{expected}{hint}"));
+    let expected = "error: cannot read `lay`\n  \
+                    caused by: it is an OCI layout in a folder, and a tar was expected\n  \
+                    hint: `restow export oci:lay` makes a tar of it\n";
+    assert_eq!(said, expected);
 }
 
 /// A `manifest.json` that names members of the archive makes it one, whatever is wrong
@@ -313,8 +314,11 @@ fn a_manifest_of_wrong_shape_is_one_all_the_same() {
         let output = sandbox.run(&["verify", "in"]);
         let found = String::from_utf8_lossy(&output.stdout);
         let first = found.lines().next();
-        let expected = format!("error[manifest-invalid] `manifest.json`: {what}");
-        assert_eq!((output.code, first), (Some(1), Some(expected.as_str())));
+        // It goes on to what the members of a list are.
+        let field = what.split("` is not ").next().expect("a field");
+        let expected = format!("error[manifest-invalid] `manifest.json`: {field}");
+        let is_found = first.is_some_and(|it| it.starts_with(&expected));
+        assert!(output.code == Some(1) && is_found, "{what}: {found}");
         drop(sandbox.run(&["import", "in", "out"]).refuses());
     }
 }

@@ -312,7 +312,8 @@ impl Output {
     #[track_caller]
     pub(crate) fn data_and_warnings(self) -> (Vec<u8>, Vec<String>) {
         assert_eq!(self.code, Some(0), "{}: {}", self.command, self.stderr);
-        let warnings: Vec<String> = self.stderr.lines().map(str::to_owned).collect();
+        let lines = self.stderr.lines().filter(|it| !it.starts_with("  hint: "));
+        let warnings: Vec<String> = lines.map(str::to_owned).collect();
         for line in &warnings {
             assert!(line.starts_with("warning: "), "{}: `{line}`", self.command);
         }
