@@ -419,6 +419,7 @@ fn an_imported_program_runs_in_the_engine() {
         "-",
     ];
     let archive = import(&sandbox, &arguments, Some(tar)).data("");
+    let _alone = tools::exclusive();
     let _loaded = Loaded::load(&archive, std::slice::from_ref(&tag));
     let mut run = Command::new("docker");
     let said = tools::succeed(run.args(["run", "--rm", "--network=none", &tag]));
@@ -434,6 +435,7 @@ fn the_config_is_that_of_docker_import() {
     let sandbox = Sandbox::new();
     sandbox.write("in", rootfs());
     let tag = format!("{}:1", engine::unique());
+    let _alone = tools::exclusive();
     let _loaded = engine::import(&sandbox.path("in"), &tag);
     let saved = Store::from_tar(&engine::save(&tag));
     let theirs = &saved.docker_images()[0];

@@ -167,6 +167,7 @@ fn docker_import_writes_the_same_platform() {
     if !engine.answers("platforms: docker import") {
         return;
     }
+    let _alone = engine.alone();
     let sandbox = Sandbox::new();
     sandbox.write("in", make::layer("file a 1"));
     let tag = format!("{}:1", unique());

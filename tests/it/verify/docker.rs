@@ -268,7 +268,11 @@ fn the_engine_judges_what_is_meant_for_it() {
             let id = members
                 .iter()
                 .find_map(|it| it.name().strip_suffix(".json").filter(|it| it.len() == 64));
-            let names = [tag.clone(), id.expect("a config").to_owned()];
+            let names = [
+                tag.clone(),
+                id.expect("a config").to_owned(),
+                format!("{repository}@{}", digest(b"")),
+            ];
             let loaded = engine.try_load(&archive, &names);
             // 20.10 took null for an empty list.
             if name != "null" {
