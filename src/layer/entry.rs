@@ -5,7 +5,7 @@ use crate::tar_stream::{PaxRecord, Time};
 
 /// The mode bits that a layer carries: permissions, setuid, setgid, sticky. Docker
 /// writes the type into the higher ones, where other readers ignore it.
-const MODE_MASK: u32 = 0o7777;
+const MODE_MASK: i64 = 0o7777;
 
 /// An entry, without its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,9 +48,9 @@ pub(crate) enum NodeKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Device {
     /// The driver.
-    pub(crate) major: u64,
+    pub(crate) major: i64,
     /// The device of that driver.
-    pub(crate) minor: u64,
+    pub(crate) minor: i64,
 }
 
 /// What belongs to an entry whatever it is.
@@ -59,9 +59,9 @@ pub(crate) struct Metadata {
     /// Permissions, setuid, setgid and sticky.
     pub(crate) mode: u16,
     /// The owner's number. Names of owners are not part of an image.
-    pub(crate) uid: u64,
+    pub(crate) uid: i64,
     /// The group's number.
-    pub(crate) gid: u64,
+    pub(crate) gid: i64,
     /// When the content last changed.
     pub(crate) mtime: Time,
     /// Extended attributes, as the PAX records that carry them, sorted by key.
@@ -83,7 +83,7 @@ impl Metadata {
     }
 
     /// The mode without the bits that are no part of it.
-    pub(crate) fn masked(mode: u32) -> u16 {
+    pub(crate) fn masked(mode: i64) -> u16 {
         u16::try_from(mode & MODE_MASK).expect("the mask has 12 bits")
     }
 }

@@ -15,7 +15,7 @@ use crate::tar_stream::{BLOCK, EMPTY_BLOCK, Time, pax_record};
 const OCTAL_11_MAX: u64 = 0o777_7777_7777;
 
 /// The largest owner that seven octal digits can say.
-const OCTAL_7_MAX: u64 = 0o777_7777;
+const OCTAL_7_MAX: i64 = 0o777_7777;
 
 /// The longest name that a header has room for without its prefix.
 const NAME_MAX: usize = 100;
@@ -161,8 +161,8 @@ fn header(shape: &Shape<'_>, metadata: &Metadata) -> Header {
     }
     header.set_entry_type(shape.flag);
     header.set_mode(metadata.mode.into());
-    header.set_uid(metadata.uid);
-    header.set_gid(metadata.gid);
+    header.set_uid(metadata.uid.try_into().unwrap_or(0));
+    header.set_gid(metadata.gid.try_into().unwrap_or(0));
     header.set_size(shape.size);
     let mtime = u64::try_from(metadata.mtime.seconds).unwrap_or(0);
     header.set_mtime(if mtime > OCTAL_11_MAX { 0 } else { mtime });
@@ -176,12 +176,12 @@ fn header(shape: &Shape<'_>, metadata: &Metadata) -> Header {
 }
 
 /// A number of a device, which has no PAX record that engines heed.
-fn fill_device(field: &mut [u8; 8], number: u64) {
-    if number <= OCTAL_7_MAX {
+fn fill_device(field: &mut [u8; 8], number: i64) {
+    if (0..=OCTAL_7_MAX).contains(&number) {
         field.copy_from_slice(format!("{number:07o}\0").as_bytes());
     } else {
         *field = number.to_be_bytes();
-        field[0] = 0x80;
+        field[0] |= 0x80;
     }
 }
 
@@ -222,12 +222,11 @@ fn records(shape: &Shape<'_>, metadata: &Metadata) -> Vec<u8> {
     if long_link {
         records.push((b"linkpath", shape.link.to_vec()));
     }
-    for (key, number, limit) in [
-        (&b"size"[..], shape.size, OCTAL_11_MAX),
-        (b"uid", metadata.uid, OCTAL_7_MAX),
-        (b"gid", metadata.gid, OCTAL_7_MAX),
-    ] {
-        if number > limit {
+    if shape.size > OCTAL_11_MAX {
+        records.push((b"size", shape.size.to_string().into_bytes()));
+    }
+    for (key, number) in [(&b"uid"[..], metadata.uid), (b"gid", metadata.gid)] {
+        if !(0..=OCTAL_7_MAX).contains(&number) {
             records.push((key, number.to_string().into_bytes()));
         }
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use tar::Header;
 
-use crate::tar_stream::header::{Dialect, TarError, number, number64};
-use crate::tar_stream::pax::{PaxRecord, PaxRecords, decimal};
+use crate::tar_stream::header::{Dialect, TarError, number64};
+use crate::tar_stream::pax::{PaxRecord, PaxRecords, signed};
 use crate::tar_stream::time::Time;
 
 /// What a header says of a member beyond its name, kind and size.
@@ -15,17 +15,17 @@ use crate::tar_stream::time::Time;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Attributes {
     /// The mode as it stands, with type bits if it has them.
-    pub mode: u32,
-    /// The owner.
-    pub uid: u64,
-    /// The group.
-    pub gid: u64,
+    pub mode: i64,
+    /// The owner. Engines take any number, and one below 0 for what it is in 32 bits.
+    pub uid: i64,
+    /// The group, in the same way.
+    pub gid: i64,
     /// When the data was modified last.
     pub mtime: Time,
     /// The major number of a device; 0 for anything else.
-    pub major: u64,
+    pub major: i64,
     /// The minor number of a device; 0 for anything else.
-    pub minor: u64,
+    pub minor: i64,
     /// The PAX records that hold attributes of the file, sorted by key, each key
     /// once. An empty value stays: an xattr may be empty.
     pub records: Vec<PaxRecord>,
@@ -47,14 +47,11 @@ impl Attributes {
     pub(super) fn parse(header: &Header, offset: u64, pax: &PaxRecords) -> Result<Self, TarError> {
         let old = header.as_old();
         let no_valid = |field| move || TarError::Field { offset, field };
-        let unsigned = |field: &[u8], pax_key: &str, name| {
-            // What is beyond `i64` is no owner for Go's reader either.
-            let fits = |number: &u64| i64::try_from(*number).is_ok();
-            let overriding = pax.parsed(pax_key.as_bytes(), |text| decimal(text).filter(fits))?;
-            let own = || number(field).and_then(|number| u64::try_from(number).ok());
+        let owner = |field: &[u8], pax_key: &str, name| {
+            let overriding = pax.parsed(pax_key.as_bytes(), signed)?;
+            let own = || number64(field);
             overriding.or_else(own).ok_or_else(no_valid(name))
         };
-        let mode = number(&old.mode).and_then(|mode| u32::try_from(mode).ok());
         pax.check_times()?;
         let mtime = pax.parsed(b"mtime", Time::parse)?;
         let own_mtime = || {
@@ -75,9 +72,9 @@ impl Attributes {
             return Err(no_valid("time of access or change")());
         }
         Ok(Self {
-            mode: mode.ok_or_else(no_valid("mode"))?,
-            uid: unsigned(&old.uid, "uid", "owner")?,
-            gid: unsigned(&old.gid, "gid", "group")?,
+            mode: number64(&old.mode).ok_or_else(no_valid("mode"))?,
+            uid: owner(&old.uid, "uid", "owner")?,
+            gid: owner(&old.gid, "gid", "group")?,
             mtime: mtime
                 .or_else(own_mtime)
                 .ok_or_else(no_valid("modification time"))?,
@@ -92,7 +89,7 @@ impl Attributes {
 ///
 /// Go's reader, and so each engine, refuses a header in which they are no numbers, also
 /// of what is no device.
-fn device(header: &Header) -> Option<(u64, u64)> {
+fn device(header: &Header) -> Option<(i64, i64)> {
     if Dialect::of(header) == Dialect::V7 {
         return Some((0, 0));
     }
@@ -101,9 +98,7 @@ fn device(header: &Header) -> Option<(u64, u64)> {
     if !matches!(bytes[156], b'3' | b'4') {
         return Some((0, 0));
     }
-    // Linux has no larger ones.
-    let number = |number| u32::try_from(number).ok().map(u64::from);
-    Some((number(major)?, number(minor)?))
+    Some((major, minor))
 }
 
 fn attribute_records(pax: &PaxRecords) -> Vec<PaxRecord> {

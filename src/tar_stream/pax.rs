@@ -111,7 +111,7 @@ pub(super) fn decimal(text: &[u8]) -> Option<u64> {
 }
 
 /// A number of at most 64 bits as PAX records have it.
-fn signed(text: &[u8]) -> Option<i64> {
+pub(super) fn signed(text: &[u8]) -> Option<i64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 

@@ -44,11 +44,14 @@ fn path() -> impl Strategy<Value = EntryPath> {
     })
 }
 
-fn number(limit: u64) -> impl Strategy<Value = u64> {
+/// A number whose digits reach to this one, and which may be below 0.
+fn number(limit: i64) -> impl Strategy<Value = i64> {
     prop_oneof![
-        3 => 0_u64..3000,
-        1 => 0..=limit,
+        3 => 0_i64..3000,
+        1 => !limit..=limit,
         1 => Just(limit),
+        1 => Just(!limit),
+        1 => -3..0_i64,
         1 => OCTAL_7_MAX..=OCTAL_7_MAX + 1,
     ]
 }
@@ -63,7 +66,7 @@ fn metadata() -> impl Strategy<Value = Metadata> {
     let nanoseconds = prop_oneof![3 => Just(0), 1 => 0..1_000_000_000_u32];
     let value = prop::collection::vec(any::<u8>(), 0..150);
     let attributes = prop::collection::btree_map("SCHILY[.]xattr[.]user[.][a-z]{1,9}", value, 0..3);
-    let owner = || number(u64::from(u32::MAX) - 1);
+    let owner = || number(i64::MAX);
     (
         0_u16..0o10000,
         owner(),
@@ -91,8 +94,9 @@ fn metadata() -> impl Strategy<Value = Metadata> {
 
 fn kind() -> impl Strategy<Value = EntryKind> {
     let device = || {
-        (number(u64::from(u32::MAX)), number(u64::from(u32::MAX)))
-            .prop_map(|(major, minor)| Device { major, minor })
+        // The bits of a field of eight bytes in base-256.
+        let number = || number((1 << 62) - 1);
+        (number(), number()).prop_map(|(major, minor)| Device { major, minor })
     };
     let target = || path().prop_map(|path| path.as_bytes().into());
     prop_oneof![

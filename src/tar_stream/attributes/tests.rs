@@ -53,6 +53,32 @@ fn fields_of_the_header_are_read() {
     assert_eq!(attributes(&old).unwrap(), no_device);
 }
 
+/// Engines take each of them, for what it is in the bits that a file has for it.
+#[test]
+fn numbers_below_zero_and_large_ones_are_kept() {
+    let fields: [(usize, &[u8]); 5] = [
+        (MODE, &[0xff; 8]),
+        (UID, &[0xff; 8]),
+        (GID, b"\xc0\0\0\0\0\0\0\0"),
+        (MAJOR, b"\xff\xff\xff\xff\xff\xff\xff\xfe"),
+        (MINOR, b"\xbf\xff\xff\xff\xff\xff\xff\xff"),
+    ];
+    let found = attributes(&patched(&header("a", b'3', 0), &fields)).unwrap();
+    let expected = (-1, -1, -(1 << 62), -2, (1 << 62) - 1);
+    let Attributes {
+        mode,
+        uid,
+        gid,
+        major,
+        minor,
+        ..
+    } = found;
+    assert_eq!((mode, uid, gid, major, minor), expected);
+    let extended = pax(&[("uid", b"-2"), ("gid", b"-9223372036854775808")]);
+    let found = attributes(&[extended, header("a", b'0', 0)].concat()).unwrap();
+    assert_eq!((found.uid, found.gid), (-2, i64::MIN));
+}
+
 #[test]
 fn pax_records_beat_the_header_whatever_that_says() {
     let garbage: [(usize, &[u8]); 3] =
@@ -70,7 +96,7 @@ fn pax_records_beat_the_header_whatever_that_says() {
     let device = patched(&header("a", b'4', 0), &garbage);
     let expected = Attributes {
         mode: 0,
-        uid: i64::MAX.unsigned_abs(),
+        uid: i64::MAX,
         gid: 2,
         mtime: Time {
             seconds: 3,
@@ -183,16 +209,13 @@ fn times_are_read_to_the_nanosecond() {
 
 #[test]
 fn what_makes_no_sense_is_refused_with_its_name() {
-    let negative = b"\xff\xff\xff\xff\xff\xff\xff\xfe";
-    let fields: [(usize, &[u8], &str); 9] = [
-        (MODE, negative, "mode"),
-        (MODE, b"\x80\0\0\x01\0\0\0\0", "mode"),
-        (UID, negative, "owner"),
+    let fields: [(usize, &[u8], &str); 7] = [
+        (MODE, b"-1", "mode"),
         (UID, b"root\0\0\0\0", "owner"),
         (GID, b"0000009\0", "group"),
         (MTIME, b"now", "modification time"),
         (MTIME, b"\x80\0\0\0\x80\0\0\0\0\0\0\0", "modification time"),
-        (MAJOR, negative, "device number"),
+        (MAJOR, b"-1", "device number"),
         (MINOR, b"1 2", "device number"),
     ];
     for (at, bytes, name) in fields {
@@ -219,8 +242,7 @@ fn what_makes_no_sense_is_refused_with_its_name() {
             .to_string(),
         "the tar header at byte 0 has no valid time of access or change"
     );
-    let records: [(&str, &[u8]); 7] = [
-        ("uid", b"-1"),
+    let records: [(&str, &[u8]); 6] = [
         ("uid", b"9223372036854775808"),
         ("gid", b"0x1"),
         ("gid", b"\xff"),
