@@ -20,7 +20,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::digest::Digest;
-use crate::event::Watch;
+use crate::event::{Watch, more};
 use crate::image::{ChangeError, DocumentError, Platform};
 use crate::layer::LayerError;
 use crate::stream::{Compression, CopyError, DecodeLimit, FileKind};
@@ -427,14 +427,6 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
-}
-
-/// How many more there are, after the first.
-fn more(others: usize) -> String {
-    match others {
-        0 => String::new(),
-        others => format!(" and {others} more"),
-    }
 }
 
 /// The clause that names a file that is something else.

@@ -27,7 +27,7 @@ use crate::cli::terminal::Terminal;
 pub(super) const SHORT_TEXT: usize = 45;
 
 /// How many digits Docker shows of a digest.
-pub(super) const SHORT_DIGEST: usize = 12;
+const SHORT_DIGEST: usize = 12;
 
 /// What stands for what has no name.
 pub(super) const NONE: &str = "<none>";

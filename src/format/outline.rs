@@ -5,15 +5,12 @@ use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, Read};
 
 use crate::error::{Error, Result};
-use crate::format::container::{Container, Member, MemberIndex};
+use crate::format::container::{CONTROL_FILES, Container, Member, MemberIndex};
 use crate::format::detect::{Kind, kind_of_tar};
 use crate::format::misplaced::{is_image_stream, refuse_misplaced};
 use crate::limits::DOCUMENT_MAX;
 use crate::stream::Compression;
 use crate::tar_stream::{self, Skippable, TarError, TarSummary, check_tar};
-
-/// The documents that tie an archive together.
-const DOCUMENTS: [&str; 4] = ["index.json", "manifest.json", "oci-layout", "repositories"];
 
 /// All that is kept of documents.
 const KEPT_MAX: u64 = DOCUMENT_MAX;
@@ -55,7 +52,7 @@ impl Outline {
         match member.kind {
             tar_stream::Kind::File => {
                 let name = member.path.rsplit(|byte| *byte == b'/').next();
-                let is_document = DOCUMENTS.iter().any(|it| name == Some(it.as_bytes()));
+                let is_document = CONTROL_FILES.iter().any(|it| name == Some(it.as_bytes()));
                 if is_document && self.kept + member.size <= KEPT_MAX {
                     self.kept += member.size;
                     let mut bytes = Vec::new();

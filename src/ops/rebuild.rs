@@ -141,8 +141,7 @@ impl<'a> Rebuilder<'a> {
         } else {
             layers
         };
-        let mut value = new_manifest(&config, &layers);
-        value["mediaType"] = family.manifest().into();
+        let value = new_manifest(family, &config, &layers);
         let manifest: Document<Manifest> = self.put_new(&value)?;
         let new = manifest.descriptor(family.manifest());
         let platform = image.platform().map(Platform::to_json);
@@ -172,7 +171,7 @@ impl<'a> Rebuilder<'a> {
         match (&layer.descriptor, written) {
             (Some(descriptor), Some(written)) if *descriptor.digest() != written.digest => {
                 let media_type = oci_type(compression);
-                let mut moved = descriptor.pointing_to(media_type, &written.digest, written.size);
+                let mut moved = descriptor.pointing_to(&media_type, &written.digest, written.size);
                 for key in COMPRESSION_ANNOTATIONS {
                     moved = moved.with_annotation(key, None);
                 }
@@ -180,10 +179,10 @@ impl<'a> Rebuilder<'a> {
             }
             (Some(descriptor), _) => descriptor.clone(),
             (None, Some(written)) => {
-                Descriptor::new(oci_type(compression), written.digest.clone(), written.size)
+                Descriptor::new(&oci_type(compression), written.digest.clone(), written.size)
             }
             // A layer without blob has a descriptor, or it would not have been read.
-            (None, None) => Descriptor::new(oci_type(compression), layer.diff_id.0.clone(), 0),
+            (None, None) => Descriptor::new(&oci_type(compression), layer.diff_id.0.clone(), 0),
         }
     }
 
@@ -288,8 +287,9 @@ fn without_copies(after: Vec<Descriptor>, before: &[Descriptor]) -> Vec<Descript
 
 /// A layer that is written has a compression that OCI has a name for; one that
 /// stays outside keeps its descriptor.
-fn oci_type(compression: Compression) -> &'static str {
-    media_type::oci_layer(compression).unwrap_or(media_type::OCI_LAYER)
+fn oci_type(compression: Compression) -> String {
+    let media_type = Family::Oci.layer(LayerType::new(compression));
+    media_type.unwrap_or_else(|| media_type::OCI_LAYER.to_owned())
 }
 
 /// What restow writes, it can read.
