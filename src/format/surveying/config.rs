@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::digest::{Algorithm, DiffId};
 use crate::finding::Code;
+use crate::image::Config;
 use crate::image::types::{self, Type, WrongField};
-use crate::image::{Config, is_lax_time};
 
 /// As many layers the graph drivers of Docker can stack: 128 that overlay2 takes, less
 /// what a container needs (measured: 125 load, 126 do not).
@@ -16,8 +16,7 @@ pub(in crate::format) fn wrong_types(value: &Value) -> Vec<(Code, String)> {
     let wrong = types::CONFIG.wrong_fields(value, "");
     let fault = |field: WrongField<'_>| match (field.expected, field.value) {
         (Type::Time, value) => {
-            let is_lax = value.as_str().is_some_and(is_lax_time);
-            let code = if is_lax {
+            let code = if field.is_lax_time() {
                 Code::CreatedUnusual
             } else {
                 Code::CreatedInvalid
