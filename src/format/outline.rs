@@ -49,8 +49,10 @@ impl Outline {
         reader: &mut dyn Read,
         member: &tar_stream::Member,
     ) -> Result<(), TarError> {
+        // A path that no archive may have is none that a document names.
+        let has_room = self.index.add(member, member.position).unwrap_or(true);
         match member.kind {
-            tar_stream::Kind::File => {
+            tar_stream::Kind::File if has_room => {
                 let name = member.path.rsplit(|byte| *byte == b'/').next();
                 let is_document = CONTROL_FILES.iter().any(|it| name == Some(it.as_bytes()));
                 if is_document && self.kept + member.size <= KEPT_MAX {
@@ -70,8 +72,6 @@ impl Outline {
             tar_stream::Kind::Directory => {}
             _ => self.has_others = true,
         }
-        // A path that no archive may have is none that a document names.
-        let _ = self.index.add(member, member.position);
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! The documents of an output: those of the input where nothing changed, and
 //! others that say what did.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -276,9 +276,12 @@ fn marked_as_zstd(descriptor: Descriptor, has_zstd: bool) -> Descriptor {
 /// the compression of their layers alone.
 fn without_copies(after: Vec<Descriptor>, before: &[Descriptor]) -> Vec<Descriptor> {
     let mut kept: Vec<(Descriptor, &Descriptor)> = Vec::new();
+    let mut places: HashMap<Digest, Vec<usize>> = HashMap::new();
     for (after, before) in after.into_iter().zip(before) {
-        let is_copy = |(kept, was): &(Descriptor, &Descriptor)| *kept == after && *was != before;
-        if !kept.iter().any(is_copy) {
+        let places = places.entry(after.digest().clone()).or_default();
+        let mut others = places.iter().map(|at| &kept[*at]);
+        if others.all(|(other, was)| *other != after || *was == before) {
+            places.push(kept.len());
             kept.push((after, before));
         }
     }
