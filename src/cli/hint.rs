@@ -7,7 +7,7 @@ use restow::error::{Candidate, Error, Folder, Place};
 use restow::event::Warning;
 use restow::{DecodeLimit, FileKind};
 
-use crate::cli::look::short;
+use crate::cli::digest::short;
 
 /// Advice, naming the flag.
 pub(super) fn hint_for(error: &Error) -> Option<String> {

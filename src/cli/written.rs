@@ -5,10 +5,11 @@ use std::ffi::OsStr;
 use restow::ops::{WriteReport, WrittenImage};
 use serde_json::{Map, Value, json};
 
+use crate::cli::digest::short;
 use crate::cli::failure::Failure;
 use crate::cli::images;
 use crate::cli::location::{Location, Place};
-use crate::cli::look::{digest_json, fields, short, typed};
+use crate::cli::look::{digest_json, fields, typed};
 use crate::cli::output::{Output, count, json_text, size};
 
 /// Refuses `--json` where the output itself goes to standard output.
