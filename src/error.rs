@@ -15,12 +15,19 @@
 //! Names from an archive are escaped where they enter a message
 //! (`tar_stream::display_name`), or where it is printed.
 
-use std::fmt;
+mod candidate;
+mod folder;
+mod place;
+
 use std::io;
 use std::path::PathBuf;
 
+pub use candidate::Candidate;
+pub use folder::Folder;
+pub use place::Place;
+
 use crate::digest::Digest;
-use crate::event::Watch;
+use crate::event::{Watch, more};
 use crate::image::{ChangeError, DocumentError, Platform};
 use crate::layer::LayerError;
 use crate::stream::{Compression, CopyError, DecodeLimit, FileKind};
@@ -429,14 +436,6 @@ pub enum Error {
     },
 }
 
-/// How many more there are, after the first.
-fn more(others: usize) -> String {
-    match others {
-        0 => String::new(),
-        others => format!(" and {others} more"),
-    }
-}
-
 /// The clause that names a file that is something else.
 fn seen(kind: Option<FileKind>, start: &str) -> String {
     match kind {
@@ -449,97 +448,6 @@ fn seen(kind: Option<FileKind>, start: &str) -> String {
 fn list(numbers: &[usize]) -> String {
     let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
     numbers.join(", ")
-}
-
-/// What a folder is, as far as its names tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Folder {
-    /// An OCI layout, or what is left of one.
-    Layout,
-    /// The members of a docker archive.
-    DockerArchive,
-    /// What skopeo's transport `dir:` writes.
-    Skopeo,
-    /// Nothing is in it.
-    Empty,
-    /// Anything else, such as a root filesystem.
-    Other,
-}
-
-impl fmt::Display for Folder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Layout => "an OCI layout in a folder",
-            Self::DockerArchive => "an unpacked docker archive",
-            Self::Skopeo => "an image of skopeo's transport `dir:`",
-            Self::Empty => "an empty folder",
-            Self::Other => "a folder",
-        })
-    }
-}
-
-/// Something that can be chosen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidate {
-    /// A name that chooses it: a reference, a name of a layout, a digest or a number.
-    pub name: String,
-    /// An id that chooses it, too, if it has one.
-    pub id: Option<Digest>,
-}
-
-/// Something that is read or written, as a message names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// A blob that is no layer.
-    Blob(Digest),
-    /// The config of an image.
-    Config {
-        /// The image.
-        image: String,
-    },
-    /// A layer of an image.
-    Layer {
-        /// Counted from 1, the lowest.
-        position: usize,
-        /// How many layers the image has.
-        count: usize,
-        /// The image.
-        image: String,
-    },
-    /// A member of an archive, or a file of a layout.
-    Member(String),
-    /// A file or a folder.
-    Path(PathBuf),
-    /// Standard input.
-    StandardInput,
-    /// Standard output.
-    StandardOutput,
-    /// A temporary file.
-    Temporary {
-        /// The folder that it is in.
-        directory: PathBuf,
-    },
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Blob(digest) => write!(f, "blob {digest}"),
-            Self::Config { image } => write!(f, "the config of `{image}`"),
-            Self::Layer {
-                position,
-                count,
-                image,
-            } => write!(f, "layer {position} of {count} of `{image}`"),
-            Self::Member(name) => write!(f, "`{name}`"),
-            Self::Path(path) => write!(f, "`{}`", path.display()),
-            Self::StandardInput => f.write_str("standard input"),
-            Self::StandardOutput => f.write_str("standard output"),
-            Self::Temporary { directory } => {
-                write!(f, "a temporary file in `{}`", directory.display())
-            }
-        }
-    }
 }
 
 impl Error {

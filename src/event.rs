@@ -431,11 +431,10 @@ pub(crate) fn after_tar(size: u64, is_tar: bool) -> String {
     }
 }
 
-/// How many more there are, behind the first.
-fn more(others: usize) -> String {
+/// How many more there are, after the first.
+pub(crate) fn more(others: usize) -> String {
     match others {
         0 => String::new(),
-        1 => " and 1 more".to_owned(),
         others => format!(" and {others} more"),
     }
 }

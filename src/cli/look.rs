@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::Global;
 use crate::cli::ago::{ago, now};
+use crate::cli::digest::short;
 use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::Location;
@@ -25,9 +26,6 @@ use crate::cli::terminal::Terminal;
 
 /// How many characters Docker shows of what tells how a layer was made.
 pub(super) const SHORT_TEXT: usize = 45;
-
-/// How many digits Docker shows of a digest.
-pub(super) const SHORT_DIGEST: usize = 12;
 
 /// What stands for what has no name.
 pub(super) const NONE: &str = "<none>";
@@ -210,11 +208,6 @@ pub(super) fn fact_lines(facts: &[(&'static str, Vec<String>)], terminal: Termin
         }
     }
     lines
-}
-
-/// The start of a digest, as engines show it.
-pub(super) fn short(digest: &Digest) -> String {
-    digest.hex().chars().take(SHORT_DIGEST).collect()
 }
 
 /// A digest for programs.

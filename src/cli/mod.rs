@@ -5,6 +5,7 @@ mod ago;
 mod argument;
 mod convert;
 mod descriptor;
+mod digest;
 mod elsewhere;
 mod export;
 mod failure;

@@ -1,16 +1,12 @@
 //! What is printed of a failure, and with which code the process ends.
 
 use std::error::Error as _;
-use std::io;
-use std::path::Path;
 use std::process::ExitCode;
 
-use restow::DecodeLimit;
-use restow::error::{Candidate, Error, Folder, Place};
+use restow::error::Error;
 
 use crate::cli::failure::Failure;
-use crate::cli::hint::{hint_for_entry, hint_for_kind};
-use crate::cli::look::short;
+use crate::cli::hint::hint_for;
 use crate::cli::output::Output;
 
 /// How the process ends. Part of the interface.
@@ -73,163 +69,5 @@ pub(super) fn report(output: &Output, failure: &Failure) -> ExitStatus {
     match failure {
         Failure::Name { .. } | Failure::Usage { .. } => ExitStatus::Usage,
         _ => ExitStatus::Failed,
-    }
-}
-
-/// Advice, naming the flag.
-fn hint_for(error: &Error) -> Option<String> {
-    match error {
-        Error::Read {
-            what: Place::Path(path),
-            source,
-        } => match source.downcast_ref() {
-            Some(Error::OtherFolder { folder, expected }) => {
-                folder_hint(*folder, *expected == "a tar", path)
-            }
-            _ => None,
-        },
-        Error::OutputExists { .. } => Some("pass `--force` to replace it".to_owned()),
-        Error::NoSuchImage { have, .. } => Some(format!("there is: {}", choices(have))),
-        Error::SeveralImages { have, .. } | Error::OneImage { have, .. } => Some(format!(
-            "choose one with `--image <REFERENCE>`: {}",
-            choices(have)
-        )),
-        Error::NoSuchPlatform { have, .. } if !have.is_empty() => Some(format!(
-            "choose one with `--platform <PLATFORM>`: {}",
-            list(have)
-        )),
-        Error::CompressionLimit {
-            source: DecodeLimit::Window { .. },
-            ..
-        } => Some("compress it anew: `zstd -dc --long=31 FILE | zstd -o NEW`".to_owned()),
-        Error::CompressionLimit {
-            source: DecodeLimit::Memory { .. },
-            ..
-        } => Some("compress it anew: `xz -dc FILE | xz > NEW`".to_owned()),
-        Error::ImageBelow { kind, folder } => {
-            let folder = plain_or(folder, "FOLDER");
-            let way = match *kind {
-                "an OCI layout" => format!("name the folder: `oci:{folder}`"),
-                _ => format!("pack the content of the folder: `tar -C {folder} -cf NEW.tar .`"),
-            };
-            Some(format!("unpack it with `tar -x`, and {way}; {INSIST}"))
-        }
-        Error::ImageGiven { .. } => Some(format!(
-            "`restow convert` copies images, and `restow export` makes a root filesystem of one; \
-             {INSIST}"
-        )),
-        Error::ImageInside { file, .. } => {
-            let file = plain_or(file, "FILE");
-            Some(format!(
-                "unpack it with `tar -x`, and name `{file}`; {INSIST}"
-            ))
-        }
-        Error::EntryUnfit { is_readable, .. } => Some(hint_for_entry(*is_readable).to_owned()),
-        Error::NotAnImage {
-            kind: Some(kind), ..
-        }
-        | Error::NotATar {
-            kind: Some(kind), ..
-        } => hint_for_kind(*kind).map(str::to_owned),
-        Error::ImagesShareReference { .. } => {
-            Some("choose one image with `--image <REFERENCE>`".to_owned())
-        }
-        Error::DirectoryInTheWay { .. } => {
-            Some("name a folder that is empty, or that does not exist yet".to_owned())
-        }
-        Error::NotOfFormat {
-            missing: "`manifest.json` or `index.json`",
-            ..
-        } => Some("if it is a root filesystem, name it as `rootfs:PATH`".to_owned()),
-        Error::Write {
-            what: Place::Temporary { .. },
-            source,
-        } if source.kind() == io::ErrorKind::StorageFull => {
-            Some("put temporary files elsewhere with `--tmpdir <DIR>`".to_owned())
-        }
-        _ => None,
-    }
-}
-
-/// How a folder can be read after all, if images or a root filesystem were expected.
-fn folder_hint(folder: Folder, wants_rootfs: bool, path: &Path) -> Option<String> {
-    let path = path.display();
-    Some(match folder {
-        Folder::DockerArchive => {
-            format!("pack it as it was: `tar -C {path} -c . | restow convert - DST`")
-        }
-        Folder::Skopeo => format!("`skopeo copy dir:{path} oci:DIR` makes an OCI layout of it"),
-        Folder::Layout if wants_rootfs => format!("`restow export oci:{path}` makes a tar of it"),
-        Folder::Layout => format!("name it as `oci:{path}`"),
-        Folder::Other | Folder::Empty if wants_rootfs => {
-            format!("pack it: `tar -C {path} -c . | restow import - DST`")
-        }
-        Folder::Other => {
-            format!("if it is a root filesystem: `tar -C {path} -c . | restow import - DST`")
-        }
-        Folder::Empty => return None,
-    })
-}
-
-/// How a tar is taken for a root filesystem that does not look like one.
-const INSIST: &str = "`rootfs:PATH` insists that it is a root filesystem";
-
-/// A name for a command to be typed, unless a shell could take it for something else.
-fn plain_or<'a>(name: &'a str, other: &'a str) -> &'a str {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._/+:@%-".contains(&byte);
-    if name.bytes().all(is_plain) && !name.starts_with('-') {
-        name
-    } else {
-        other
-    }
-}
-
-/// At most this many names are listed; a layout may hold thousands.
-const LISTED_MAX: usize = 20;
-
-fn list(names: &[String]) -> String {
-    listed(names, |name| format!("`{name}`"))
-}
-
-/// What `--image` takes, each with the id that does as well.
-fn choices(candidates: &[Candidate]) -> String {
-    listed(candidates, |candidate| match &candidate.id {
-        Some(id) if id.to_string() != candidate.name => {
-            format!("`{}` ({})", candidate.name, short(id))
-        }
-        _ => format!("`{}`", candidate.name),
-    })
-}
-
-fn listed<T>(items: &[T], text: impl Fn(&T) -> String) -> String {
-    let mut listed: Vec<_> = items.iter().take(LISTED_MAX).map(text).collect();
-    if items.len() > LISTED_MAX {
-        listed.push(format!("and {} more", items.len() - LISTED_MAX));
-    }
-    listed.join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_full_disk_for_temporary_files_has_a_way_out() {
-        let place = || Place::Temporary {
-            directory: "/tmp".into(),
-        };
-        let hint = |kind: io::ErrorKind| hint_for(&Error::write(place(), kind.into()));
-        assert_eq!(
-            hint(io::ErrorKind::StorageFull).as_deref(),
-            Some("put temporary files elsewhere with `--tmpdir <DIR>`")
-        );
-        assert_eq!(hint(io::ErrorKind::PermissionDenied), None);
-    }
-
-    #[test]
-    fn long_lists_are_cut() {
-        let names: Vec<String> = (0..22).map(|n| n.to_string()).collect();
-        assert!(list(&names).ends_with("`18`, `19`, and 2 more"));
-        assert_eq!(list(&names[..2]), "`0`, `1`");
     }
 }

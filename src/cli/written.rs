@@ -2,14 +2,14 @@
 
 use std::ffi::OsStr;
 
-use restow::digest::Digest;
 use restow::ops::{WriteReport, WrittenImage};
 use serde_json::{Map, Value, json};
 
+use crate::cli::digest::short;
 use crate::cli::failure::Failure;
 use crate::cli::images;
 use crate::cli::location::{Location, Place};
-use crate::cli::look::{SHORT_DIGEST, digest_json, fields, typed};
+use crate::cli::look::{digest_json, fields, typed};
 use crate::cli::output::{Output, count, json_text, size};
 
 /// Refuses `--json` where the output itself goes to standard output.
@@ -67,11 +67,6 @@ pub(super) fn to_text(destination: &str, report: &WriteReport) -> String {
     facts.extend(image.layers.map(|layers| count(layers, "layer")));
     facts.extend(image.size.map(size));
     format!("wrote {destination}: {}", facts.join(", "))
-}
-
-/// As much of a digest as engines show.
-fn short(digest: &Digest) -> String {
-    digest.hex().chars().take(SHORT_DIGEST).collect()
 }
 
 /// What was written, for programs: the same fields from every command that writes

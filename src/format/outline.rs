@@ -5,15 +5,12 @@ use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, Read};
 
 use crate::error::{Error, Result};
-use crate::format::container::{Container, Member, MemberIndex};
+use crate::format::container::{CONTROL_FILES, Container, Member, MemberIndex};
 use crate::format::detect::{Kind, kind_of_tar};
 use crate::format::misplaced::{is_image_stream, refuse_misplaced};
 use crate::limits::DOCUMENT_MAX;
 use crate::stream::Compression;
 use crate::tar_stream::{self, Skippable, TarError, TarSummary, check_tar};
-
-/// The documents that tie an archive together.
-const DOCUMENTS: [&str; 4] = ["index.json", "manifest.json", "oci-layout", "repositories"];
 
 /// All that is kept of documents.
 const KEPT_MAX: u64 = DOCUMENT_MAX;
@@ -52,10 +49,12 @@ impl Outline {
         reader: &mut dyn Read,
         member: &tar_stream::Member,
     ) -> Result<(), TarError> {
+        // A path that no archive may have is none that a document names.
+        let has_room = self.index.add(member, member.position).unwrap_or(true);
         match member.kind {
-            tar_stream::Kind::File => {
+            tar_stream::Kind::File if has_room => {
                 let name = member.path.rsplit(|byte| *byte == b'/').next();
-                let is_document = DOCUMENTS.iter().any(|it| name == Some(it.as_bytes()));
+                let is_document = CONTROL_FILES.iter().any(|it| name == Some(it.as_bytes()));
                 if is_document && self.kept + member.size <= KEPT_MAX {
                     self.kept += member.size;
                     let mut bytes = Vec::new();
@@ -73,8 +72,6 @@ impl Outline {
             tar_stream::Kind::Directory => {}
             _ => self.has_others = true,
         }
-        // A path that no archive may have is none that a document names.
-        let _ = self.index.add(member, member.position);
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! What an input holds: named roots, and the graph of documents under each.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use crate::digest::{DiffId, Digest};
@@ -51,6 +52,20 @@ pub struct DockerPart {
     pub images: Vec<DockerImage>,
     /// The bytes of `repositories`.
     pub repositories: Option<Vec<u8>>,
+}
+
+impl DockerPart {
+    /// Which of the images were built on one of the input that is not among these
+    /// configs.
+    pub(crate) fn orphans(&self, configs: &HashSet<&Digest>) -> HashSet<usize> {
+        let own: HashSet<&Digest> = self.images.iter().map(|image| &image.config).collect();
+        let is_lost = |parent: &Digest| own.contains(parent) && !configs.contains(parent);
+        let images = self.images.iter().enumerate();
+        images
+            .filter(|(_, image)| image.parent.as_ref().is_some_and(is_lost))
+            .map(|(at, _)| at)
+            .collect()
+    }
 }
 
 /// What an element of `manifest.json` says of an image, beside its names and layers.

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use crate::image::index::subject;
 use crate::image::json::{DocumentError, Node};
-use crate::image::{Descriptor, View, media_type, types};
+use crate::image::media_type::Family;
+use crate::image::{Descriptor, View, types};
 use crate::limits::DESCRIPTORS_MAX;
 
 /// An OCI image manifest, or a Docker one of schema 2.
@@ -55,13 +56,13 @@ impl View for Manifest {
     }
 }
 
-/// A new OCI manifest.
+/// A new manifest.
 #[must_use]
-pub(crate) fn new_manifest(config: &Descriptor, layers: &[Descriptor]) -> Value {
+pub(crate) fn new_manifest(family: Family, config: &Descriptor, layers: &[Descriptor]) -> Value {
     let layers: Vec<_> = layers.iter().map(Descriptor::to_json).collect();
     json!({
         "schemaVersion": 2,
-        "mediaType": media_type::OCI_MANIFEST,
+        "mediaType": family.manifest(),
         "config": config.to_json(),
         "layers": layers,
     })

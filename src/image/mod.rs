@@ -39,7 +39,6 @@ pub use pattern::{PatternError, ReferencePattern};
 pub use platform::{Platform, PlatformError};
 pub use reference::{Reference, ReferenceError};
 pub use run_config::RunConfig;
-pub(crate) use time::is_lax_time;
 pub use time::{Timestamp, TimestampError, rfc3339};
 
 /// The annotation of an index descriptor that names an image.

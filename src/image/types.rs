@@ -14,7 +14,8 @@
 use base64::Engine as _;
 use serde_json::{Map, Value};
 
-use crate::image::{Timestamp, is_lax_time};
+use crate::image::Timestamp;
+use crate::image::time::is_lax_time;
 
 /// A type of Go.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +26,7 @@ pub(crate) enum Type {
     Bool,
     /// `int`, `int64`, and `time.Duration`, which is nanoseconds.
     Integer,
-    /// `time.Time`, or a pointer to it: RFC 3339, and what Go takes beyond it.
+    /// `time.Time`, or a pointer to it: RFC 3339.
     Time,
     /// `[]byte`, which is base64.
     Bytes,
@@ -180,6 +181,11 @@ pub(crate) struct WrongField<'a> {
 }
 
 impl WrongField<'_> {
+    /// Whether it is a time that Go reads, and RFC 3339 does not allow.
+    pub(crate) fn is_lax_time(&self) -> bool {
+        matches!(self.expected, Type::Time) && self.value.as_str().is_some_and(is_lax_time)
+    }
+
     /// Whether it is below one of the fields of the document.
     pub(crate) fn is_in(&self, field: &str) -> bool {
         let rest = self.path.strip_prefix(field);
@@ -200,7 +206,8 @@ impl std::fmt::Display for WrongField<'_> {
 
 impl Type {
     /// The fields of a value that a Go reader refuses. Of a list or a map only the first
-    /// bad member counts. `path` is the path of the value.
+    /// bad member counts, and before that one the first with a time that Go alone reads.
+    /// `path` is the path of the value.
     pub(crate) fn wrong_fields<'a>(self, value: &'a Value, path: &str) -> Vec<WrongField<'a>> {
         let mut found = Vec::new();
         self.check(value, path, &mut found);
@@ -213,9 +220,7 @@ impl Type {
                 true
             }
             (Self::Integer, Value::Number(number)) => number.as_i64().is_some(),
-            (Self::Time, Value::String(text)) => {
-                text.parse::<Timestamp>().is_ok() || is_lax_time(text)
-            }
+            (Self::Time, Value::String(text)) => text.parse::<Timestamp>().is_ok(),
             (Self::Bytes, Value::String(text)) => {
                 let base64 = base64::engine::general_purpose::STANDARD;
                 base64.decode(text.replace(['\r', '\n'], "")).is_ok()
@@ -258,12 +263,18 @@ impl Type {
         members: impl Iterator<Item = (String, &'a Value)>,
         found: &mut Vec<WrongField<'a>>,
     ) {
-        let before = found.len();
+        let mut has_lax_time = false;
         for (path, value) in members {
+            let before = found.len();
             self.check(value, &path, found);
-            if found.len() > before {
+            if found[before..].iter().any(|field| !field.is_lax_time()) {
                 break;
             }
+            // It hides nothing that is worse, and is told once.
+            if has_lax_time {
+                found.truncate(before);
+            }
+            has_lax_time |= found.len() > before;
         }
     }
 
@@ -351,6 +362,13 @@ mod tests {
             "`history[1].created` is not a time",
             "`history[1].comment` is not a string",
             "`author` is not a string",
+        ];
+        assert_eq!(wrong(CONFIG, &value), expected);
+        let times = ["2023-02-28T1:00:00Z", "2023-02-28T2:00:00Z", "", "x"];
+        let value = json!({"history": times.map(|created| json!({"created": created}))});
+        let expected = [
+            "`history[0].created` is not a time",
+            "`history[2].created` is not a time",
         ];
         assert_eq!(wrong(CONFIG, &value), expected);
         let value = json!({"a": {"1": 5, "2": 6}, "b": 7});

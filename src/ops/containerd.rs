@@ -7,7 +7,7 @@
 
 use crate::digest::Digest;
 use crate::format::source::{Content, Image, ImageSource, Layer, Root, Target};
-use crate::image::media_type::{DOCKER_CONFIG, DOCKER_LAYER, DOCKER_LAYER_GZIP, DOCKER_MANIFEST};
+use crate::image::media_type::{DOCKER_LAYER, DOCKER_LAYER_GZIP, Family};
 use crate::image::{Descriptor, compact, new_manifest};
 use crate::stream::Compression;
 
@@ -83,16 +83,14 @@ pub(super) fn blobs_size(source: &dyn ImageSource, content: &Content) -> Option<
 
 /// The manifest that containerd makes for an image without one.
 fn made_manifest(source: &dyn ImageSource, image: &Image) -> Option<Vec<u8>> {
-    let is_there = |path| matches!(source.container().find(path), Ok(Some(_)));
+    source.docker_part()?;
     // Where a layout lies in the archive, `manifest.json` is not looked at.
-    if !is_there("manifest.json") || is_there("oci-layout") {
+    if let Ok(Some(_)) = source.container().find("oci-layout") {
         return None;
     }
     let layers: Option<Vec<_>> = image.layers.iter().map(layer).collect();
-    let config = image.config.descriptor(DOCKER_CONFIG);
-    let mut manifest = new_manifest(&config, &layers?);
-    manifest["mediaType"] = DOCKER_MANIFEST.into();
-    Some(compact(&manifest))
+    let config = image.config.descriptor(Family::Docker.config());
+    Some(compact(&new_manifest(Family::Docker, &config, &layers?)))
 }
 
 /// What that says of a layer, which may be compressed in any way.

@@ -47,8 +47,8 @@ pub(super) struct Delivery<'a> {
 }
 
 impl Delivery<'_> {
-    /// Moves all blobs and writes all documents, and returns what these say. What the output holds is not visible
-    /// before it is finished.
+    /// Moves all blobs and writes all documents, and returns what these say. Nothing of
+    /// the output is visible before it is finished.
     pub(super) fn run(&self, mut pieces: Vec<Piece<'_>>) -> Result<WriteReport> {
         let watch = &self.context.watch;
         prune(&mut pieces, self.coding, watch);
@@ -252,17 +252,12 @@ impl Delivery<'_> {
         };
         let images = index.roots.iter().filter_map(|root| root.image.as_ref());
         let held: HashSet<&Digest> = images.map(|image| &image.config).collect();
-        let is_lost = |config: &Digest| {
-            let mut images = part.images.iter();
-            let parent = images.find_map(|it| (it.config == *config).then_some(it.parent.as_ref()));
-            parent
-                .flatten()
-                .is_some_and(|parent| part.has(parent) && !held.contains(parent))
-        };
+        let orphans = part.orphans(&held).into_iter();
+        let orphans: HashSet<&Digest> = orphans.map(|at| &part.images[at].config).collect();
         let mut names = Vec::new();
         for piece in pieces {
             let mut configs = piece.content.configs();
-            if configs.any(is_lost) {
+            if configs.any(|config| orphans.contains(config)) {
                 names.push(piece.name.clone());
             }
         }

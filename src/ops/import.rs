@@ -11,7 +11,7 @@ use crate::event::{Event, Step};
 use crate::format::sink::{ImageSink, OutputIndex, OutputRoot};
 use crate::format::source::{Content, Image, ImageSource, Layer};
 use crate::format::{Outline, RootfsInput, RootfsStream, not_a_tar, warn_of_tar};
-use crate::image::media_type::oci_layer;
+use crate::image::media_type::{Family, LayerType};
 use crate::image::{
     Changes, Config, Descriptor, Document, Platform, Provenance, Timestamp, rfc3339,
 };
@@ -310,11 +310,12 @@ impl Importer<'_> {
             config = Document::from_value(&value).map_err(own)?;
         }
         let compression = recoding.compression();
-        let media_type = oci_layer(compression).expect("what is written has a media type");
+        let media_type = Family::Oci.layer(LayerType::new(compression));
+        let media_type = media_type.expect("what is written has a media type");
         let layer = Layer {
             diff_id: diff_id.clone(),
             blob: None,
-            descriptor: Some(Descriptor::new(media_type, blob.digest.clone(), blob.size)),
+            descriptor: Some(Descriptor::new(&media_type, blob.digest.clone(), blob.size)),
             compression,
         };
         let image = Image {

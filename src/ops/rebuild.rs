@@ -1,7 +1,7 @@
 //! The documents of an output: those of the input where nothing changed, and
 //! others that say what did.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -141,8 +141,7 @@ impl<'a> Rebuilder<'a> {
         } else {
             layers
         };
-        let mut value = new_manifest(&config, &layers);
-        value["mediaType"] = family.manifest().into();
+        let value = new_manifest(family, &config, &layers);
         let manifest: Document<Manifest> = self.put_new(&value)?;
         let new = manifest.descriptor(family.manifest());
         let platform = image.platform().map(Platform::to_json);
@@ -172,7 +171,7 @@ impl<'a> Rebuilder<'a> {
         match (&layer.descriptor, written) {
             (Some(descriptor), Some(written)) if *descriptor.digest() != written.digest => {
                 let media_type = oci_type(compression);
-                let mut moved = descriptor.pointing_to(media_type, &written.digest, written.size);
+                let mut moved = descriptor.pointing_to(&media_type, &written.digest, written.size);
                 for key in COMPRESSION_ANNOTATIONS {
                     moved = moved.with_annotation(key, None);
                 }
@@ -180,10 +179,10 @@ impl<'a> Rebuilder<'a> {
             }
             (Some(descriptor), _) => descriptor.clone(),
             (None, Some(written)) => {
-                Descriptor::new(oci_type(compression), written.digest.clone(), written.size)
+                Descriptor::new(&oci_type(compression), written.digest.clone(), written.size)
             }
             // A layer without blob has a descriptor, or it would not have been read.
-            (None, None) => Descriptor::new(oci_type(compression), layer.diff_id.0.clone(), 0),
+            (None, None) => Descriptor::new(&oci_type(compression), layer.diff_id.0.clone(), 0),
         }
     }
 
@@ -277,9 +276,12 @@ fn marked_as_zstd(descriptor: Descriptor, has_zstd: bool) -> Descriptor {
 /// the compression of their layers alone.
 fn without_copies(after: Vec<Descriptor>, before: &[Descriptor]) -> Vec<Descriptor> {
     let mut kept: Vec<(Descriptor, &Descriptor)> = Vec::new();
+    let mut places: HashMap<Digest, Vec<usize>> = HashMap::new();
     for (after, before) in after.into_iter().zip(before) {
-        let is_copy = |(kept, was): &(Descriptor, &Descriptor)| *kept == after && *was != before;
-        if !kept.iter().any(is_copy) {
+        let places = places.entry(after.digest().clone()).or_default();
+        let mut others = places.iter().map(|at| &kept[*at]);
+        if others.all(|(other, was)| *other != after || *was == before) {
+            places.push(kept.len());
             kept.push((after, before));
         }
     }
@@ -288,8 +290,9 @@ fn without_copies(after: Vec<Descriptor>, before: &[Descriptor]) -> Vec<Descript
 
 /// A layer that is written has a compression that OCI has a name for; one that
 /// stays outside keeps its descriptor.
-fn oci_type(compression: Compression) -> &'static str {
-    media_type::oci_layer(compression).unwrap_or(media_type::OCI_LAYER)
+fn oci_type(compression: Compression) -> String {
+    let media_type = Family::Oci.layer(LayerType::new(compression));
+    media_type.unwrap_or_else(|| media_type::OCI_LAYER.to_owned())
 }
 
 /// What restow writes, it can read.

@@ -8,7 +8,7 @@ use crate::digest::DiffId;
 use crate::error::{Error, Result};
 use crate::format::sink::ImageSink;
 use crate::format::source::{Content, Image, ImageSource, Layer};
-use crate::image::media_type::oci_layer;
+use crate::image::media_type::{Family, LayerType};
 use crate::image::{Descriptor, Squashed, rfc3339, squash_config};
 use crate::limits::DOCUMENTS_MAX;
 use crate::merge::Savings;
@@ -119,11 +119,12 @@ fn squashed(image: &Image, made: &[Merged], options: &SquashOptions) -> Result<I
             continue;
         };
         let compression = recoding.compression();
-        let media_type = oci_layer(compression).expect("what is written has a media type");
+        let media_type = Family::Oci.layer(LayerType::new(compression));
+        let media_type = media_type.expect("what is written has a media type");
         let new = Layer {
             diff_id: diff_id.clone(),
             blob: None,
-            descriptor: Some(Descriptor::new(media_type, blob.digest.clone(), blob.size)),
+            descriptor: Some(Descriptor::new(&media_type, blob.digest.clone(), blob.size)),
             compression,
         };
         layers.splice(range.clone(), std::iter::once(new));

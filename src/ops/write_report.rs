@@ -1,6 +1,6 @@
 //! What an operation has written, as facts.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use crate::digest::Digest;
 use crate::format::Format;
@@ -74,13 +74,16 @@ impl WriteReport {
     /// Reports an index, given what each of its roots is.
     pub(super) fn new(format: Format, index: &OutputIndex, mut written: Vec<WrittenImage>) -> Self {
         // Two elements of an archive may have become one.
-        let mut seen = HashSet::new();
-        written.retain(|image| seen.insert(image.digest.clone()));
+        let mut places: HashMap<Digest, usize> = HashMap::new();
+        written.retain(|image| {
+            let place = places.len();
+            *places.entry(image.digest.clone()).or_insert(place) == place
+        });
         for root in &index.roots {
-            let digest = root.descriptor.digest();
-            let Some(image) = written.iter_mut().find(|image| image.digest == *digest) else {
+            let Some(at) = places.get(root.descriptor.digest()) else {
                 continue;
             };
+            let image = &mut written[*at];
             match (&root.reference, root.descriptor.annotation(REF_NAME)) {
                 (Some(reference), _) if !image.references.contains(reference) => {
                     image.references.push(reference.clone());

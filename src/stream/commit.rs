@@ -35,9 +35,9 @@ pub(crate) struct PendingFile {
 }
 
 impl PendingFile {
-    /// Begins a file that will stand at `target`, in place of what is there if
-    /// `replace` says so or if that is an empty file, and removes those that killed processes left for the same
-    /// target. Its mode will be 0666 less the umask.
+    /// Begins a file that will be at `target`, in place of what is there if `replace`
+    /// says so or if that is an empty file, and removes those that killed processes left
+    /// for the same target. Its mode will be 0666 less the umask.
     pub(crate) fn create(target: &Path, replace: bool) -> io::Result<Self> {
         let (folder, prefix) = (folder_of(target), prefix_of(target));
         remove_abandoned(folder, &prefix, Kind::File);

@@ -4,17 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::error::{Error, Result};
-use crate::format::container::{Container, Member};
+use crate::format::container::{CONTROL_FILES, Container, Member};
 use crate::limits::{MEMBER_LINKS_MAX, MEMBER_PATH_MAX, MEMBERS_MAX};
 use crate::tar_stream::{self, Kind, Trailing, display_name};
 
 /// How many control files may be there more than once, before it is not worth
 /// while to find out whether they are the same.
 const REPLACED_MAX: usize = 16;
-
-/// The files that tie an archive together. Two of them with one name, and not
-/// the same content, would make two readers see two different archives.
-const CONTROL_FILES: [&str; 4] = ["index.json", "manifest.json", "oci-layout", "repositories"];
 
 /// The members of a tar by their paths. Of two with one path the later counts.
 #[derive(Debug, Default)]

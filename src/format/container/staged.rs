@@ -15,7 +15,7 @@ use crate::event::Watch;
 use crate::format::container::index::MemberIndex;
 use crate::format::container::measured::algorithm_of;
 use crate::format::container::{
-    Container, FileSlice, Measured, Member, is_of_archive, not_an_image,
+    CONTROL_FILES, Container, FileSlice, Measured, Member, is_of_archive, not_an_image,
 };
 use crate::limits::MEMBERS_MAX;
 use crate::stream::{Compression, CopyError, Decoder, Hashed, SNIFF_LENGTH, Tapped, copy, hash};
@@ -79,8 +79,7 @@ fn begins_as_archive(input: &mut dyn Read) -> Result<bool, TarError> {
     while let Some(member) = reader.next_member()? {
         let path = String::from_utf8_lossy(&member.path);
         let path = path.trim_start_matches(['.', '/']).trim_end_matches('/');
-        let is_control_file = ["manifest.json", "index.json", "oci-layout", "repositories"];
-        if is_of_archive(path) || is_control_file.contains(&path) {
+        if is_of_archive(path) || CONTROL_FILES.contains(&path) {
             return Ok(true);
         }
         if member.kind != Kind::File {

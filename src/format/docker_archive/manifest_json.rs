@@ -151,11 +151,12 @@ fn parse_element(at: usize, element: &Value) -> Result<Element, DocumentError> {
     }
     Ok(Element {
         config: config
-            .ok_or_else(|| wrong(path("Config"), "a path"))?
+            .ok_or_else(|| wrong(path("Config"), "a string"))?
             .to_owned(),
         tags: texts(element, "RepoTags")
-            .ok_or_else(|| wrong(path("RepoTags"), "a list of references"))?,
-        layers: texts(element, "Layers").ok_or_else(|| wrong(path("Layers"), "a list of paths"))?,
+            .ok_or_else(|| wrong(path("RepoTags"), "a list of strings"))?,
+        layers: texts(element, "Layers")
+            .ok_or_else(|| wrong(path("Layers"), "a list of strings"))?,
         sources,
         parent: field(element, "Parent")
             .and_then(Value::as_str)
@@ -265,14 +266,14 @@ mod tests {
         let cases = [
             ("{}", "`the document` is not a list of images"),
             ("[1]", "`[0]` is not an object"),
-            ("[{}]", "`[0].Config` is not a path"),
+            ("[{}]", "`[0].Config` is not a string"),
             (
                 r#"[{"Config":"c","Layers":"l"}]"#,
-                "`[0].Layers` is not a list of paths",
+                "`[0].Layers` is not a list of strings",
             ),
             (
                 r#"[{"Config":"c","RepoTags":[1]}]"#,
-                "`[0].RepoTags` is not a list of references",
+                "`[0].RepoTags` is not a list of strings",
             ),
             ("", "it is not valid JSON"),
             ("[", "it is not valid JSON"),

@@ -10,7 +10,6 @@ use crate::format::docker_archive::MANIFEST;
 use crate::format::docker_archive::manifest_json::{field, parse_values, texts};
 use crate::format::oci_layout::blob_path;
 use crate::format::sink::{OutputImage, OutputIndex, OutputLayer};
-use crate::format::source::DockerPart;
 use crate::image::{Reference, compact, parse_value};
 
 /// An image, with all of its names.
@@ -34,11 +33,9 @@ pub(in crate::format) fn docker_documents(
     let images = named_images(index, &before);
     let configs: HashSet<&Digest> = images.iter().map(|named| &named.image.config).collect();
     let part = index.docker.as_ref();
+    let orphans = part.map(|part| part.orphans(&configs)).unwrap_or_default();
     let element = |named: &NamedImage<'_>| match named.before {
-        Some(at) => {
-            let lost = part.is_some_and(|part| part.loses_parent(at, &configs));
-            changed_element(&before[at], named, lost)
-        }
+        Some(at) => changed_element(&before[at], named, orphans.contains(&at)),
         None => new_element(named),
     };
     let elements: Vec<Value> = images.iter().map(element).collect();
@@ -122,19 +119,6 @@ fn named_images<'a>(index: &'a OutputIndex, before: &[Value]) -> Vec<NamedImage<
         }
     }
     images
-}
-
-impl DockerPart {
-    /// Whether an image was built on one of the input that is not among these.
-    fn loses_parent(&self, at: usize, configs: &HashSet<&Digest>) -> bool {
-        let parent = self.images[at].parent.as_ref();
-        parent.is_some_and(|parent| self.has(parent) && !configs.contains(parent))
-    }
-
-    /// Whether there is an image with this config.
-    pub(crate) fn has(&self, config: &Digest) -> bool {
-        self.images.iter().any(|image| image.config == *config)
-    }
 }
 
 fn new_element(image: &NamedImage<'_>) -> Value {

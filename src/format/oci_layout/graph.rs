@@ -153,10 +153,10 @@ impl<'a> Graph<'a> {
                 name: blob_path(view.config.digest()),
             })?;
         budget.bytes = spend(budget.bytes, config.len())?;
-        if !has_rootfs(&config) {
-            return Ok(None);
-        }
-        let config = parse::<Config>(config, &view.config)?;
+        let config = match parse::<Config>(config.clone(), &view.config) {
+            Err(_) if !has_rootfs(&config) => return Ok(None),
+            parsed => parsed?,
+        };
         let diff_ids = &config.view().diff_ids;
         if diff_ids.len() != view.layers.len() {
             return Err(Error::LayerCount {
@@ -340,7 +340,10 @@ fn kind_of(value: &Value) -> Option<&'static str> {
 /// none is left to the parser, which says why.
 fn has_rootfs(config: &[u8]) -> bool {
     match parse_value(config) {
-        Ok(value) => value.get("rootfs").is_some_and(|it| !it.is_null()),
+        Ok(mut value) => {
+            Config::fix_keys(&mut value);
+            value.get("rootfs").is_some_and(|it| !it.is_null())
+        }
         Err(_) => config.trim_ascii_start().starts_with(b"{"),
     }
 }

@@ -20,9 +20,6 @@ use crate::image::{
 };
 use crate::limits::{DESCRIPTORS_MAX, NESTING_MAX};
 
-/// The annotation with which `BuildKit` says which image an attestation speaks of.
-const ATTESTED: &str = "vnd.docker.reference.digest";
-
 /// More images than any index has.
 const PLATFORMS_MAX: usize = 100;
 
@@ -370,9 +367,7 @@ impl LayoutSurvey<'_, '_> {
                 references: target.references.clone(),
                 depth,
             };
-            if let Some(attested) = descriptor.annotation(ATTESTED)
-                && let Ok(attested) = attested.parse()
-            {
+            if let Some(attested) = descriptor.attested() {
                 self.subjects.push((attested, child.site()));
             }
             let of_child = self.target(&child)?;

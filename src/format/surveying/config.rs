@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::digest::{Algorithm, DiffId};
 use crate::finding::Code;
+use crate::image::Config;
 use crate::image::types::{self, Type, WrongField};
-use crate::image::{Config, Timestamp, is_lax_time};
 
 /// As many layers the graph drivers of Docker can stack: 128 that overlay2 takes, less
 /// what a container needs (measured: 125 load, 126 do not).
@@ -16,8 +16,12 @@ pub(in crate::format) fn wrong_types(value: &Value) -> Vec<(Code, String)> {
     let wrong = types::CONFIG.wrong_fields(value, "");
     let fault = |field: WrongField<'_>| match (field.expected, field.value) {
         (Type::Time, value) => {
-            let message = format!("`{}` is {value}", field.path);
-            (Code::CreatedInvalid, message)
+            let code = if field.is_lax_time() {
+                Code::CreatedUnusual
+            } else {
+                Code::CreatedInvalid
+            };
+            (code, format!("`{}` is {value}", field.path))
         }
         (Type::Command, Value::String(_)) => {
             let message = format!("`{}` is a string", field.path);
@@ -52,28 +56,7 @@ pub(super) fn check(value: &Value, config: &Config, layers: usize) -> Vec<(Code,
         faults.push((Code::PlatformMissing, message));
     }
     check_history(&value["history"], diff_ids, &mut faults);
-    faults.extend(unusual_times(value));
     faults
-}
-
-/// The time of creation, and the first in the history, that Go takes and RFC 3339 does not.
-fn unusual_times(value: &Value) -> impl Iterator<Item = (Code, String)> {
-    let unusual = |time: &Value| {
-        let text = time.as_str()?;
-        (text.parse::<Timestamp>().is_err() && is_lax_time(text)).then(|| time.to_string())
-    };
-    let created = unusual(&value["created"]).map(|time| format!("`created` is {time}"));
-    let mut steps = value["history"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .enumerate();
-    let step = steps.find_map(|(at, step)| {
-        let time = unusual(&step["created"])?;
-        Some(format!("`history[{at}].created` is {time}"))
-    });
-    let messages = created.into_iter().chain(step);
-    messages.map(|message| (Code::CreatedUnusual, message))
 }
 
 /// What an engine cannot run: an error where `docker load` is to take the image, and a

@@ -7,13 +7,10 @@ use serde_json::Value;
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::finding::{Code, Finding, Findings, Site};
-use crate::format::container::{Container, Member, read_document};
+use crate::format::container::{CONTROL_FILES, Container, Member, read_document};
 use crate::format::surveying::{SurveyedBlob, SurveyedImage, config, machine_failed};
 use crate::image::{Config, Descriptor, Document, DocumentError, View, parse_value, types};
 use crate::limits::DESCRIPTORS_MAX;
-
-/// The files that tie an input together, and need no other to refer to them.
-const CONTROL_FILES: [&str; 4] = ["index.json", "manifest.json", "oci-layout", "repositories"];
 
 /// The largest document of a v1 image that is looked for among what nothing refers to.
 const V1_DOCUMENT_MAX: u64 = 1024 * 1024;

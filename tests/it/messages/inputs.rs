@@ -230,7 +230,7 @@ fn docker_archives_that_are_not_whole() {
             case(
                 manifest_json(r#"[{"Layers":[]}]"#),
                 TO_ARCHIVE,
-                "error: cannot read `in.tar`\n  caused by: `manifest.json` cannot be understood\n  caused by: `[0].Config` is not a path\n",
+                "error: cannot read `in.tar`\n  caused by: `manifest.json` cannot be understood\n  caused by: `[0].Config` is not a string\n",
             ),
             case(
                 manifest_json(r#"[{"Config":"none.json","Layers":[]}]"#),

@@ -149,7 +149,7 @@ fn control_files_of_docker_archives() {
                 .expect("a list")
                 .push(json!({"Layers": []}));
         }),
-        &["error[manifest-invalid] `manifest.json`: `[1].Config` is not a path"],
+        &["error[manifest-invalid] `manifest.json`: `[1].Config` is not a string"],
     );
     check_members(
         "repositories",

@@ -507,15 +507,17 @@ fn keys_count_in_any_case() {
     let sandbox = Sandbox::new();
     sandbox.write("in.tar", make::tar(&make::docker(&[renamed])));
     sandbox.run(&["convert", "in.tar", "oci:layout"]).silent();
-    let squash = ["squash", "--all", "--quiet", "in.tar", "out.tar"];
-    sandbox.run(&squash).silent();
-    let squashed = sandbox.run(&["verify", "out.tar"]);
-    assert_eq!(super::found(&squashed), [""; 0]);
-    let images = Store::open(&sandbox.path("out.tar")).docker_images();
-    let config: Value = serde_json::from_str(&images[0].config).expect("JSON");
-    assert_eq!(
-        config["rootfs"]["diff_ids"].as_array().map(Vec::len),
-        Some(1)
-    );
-    assert_eq!(config["RootFS"], Value::Null);
+    for input in ["in.tar", "oci:layout"] {
+        let squash = ["squash", "--all", "--quiet", "--force", input, "out.tar"];
+        sandbox.run(&squash).silent();
+        let squashed = sandbox.run(&["verify", "out.tar"]);
+        assert_eq!(super::found(&squashed), [""; 0]);
+        let images = Store::open(&sandbox.path("out.tar")).docker_images();
+        let config: Value = serde_json::from_str(&images[0].config).expect("JSON");
+        assert_eq!(
+            config["rootfs"]["diff_ids"].as_array().map(Vec::len),
+            Some(1)
+        );
+        assert_eq!(config["RootFS"], Value::Null);
+    }
 }

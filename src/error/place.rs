@@ -1,0 +1,61 @@
+//! Inputs, outputs and their parts, as messages name them.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::digest::Digest;
+
+/// Something that is read or written, as a message names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A blob that is no layer.
+    Blob(Digest),
+    /// The config of an image.
+    Config {
+        /// The image.
+        image: String,
+    },
+    /// A layer of an image.
+    Layer {
+        /// Counted from 1, the lowest.
+        position: usize,
+        /// How many layers the image has.
+        count: usize,
+        /// The image.
+        image: String,
+    },
+    /// A member of an archive, or a file of a layout.
+    Member(String),
+    /// A file or a folder.
+    Path(PathBuf),
+    /// Standard input.
+    StandardInput,
+    /// Standard output.
+    StandardOutput,
+    /// A temporary file.
+    Temporary {
+        /// The folder that it is in.
+        directory: PathBuf,
+    },
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Blob(digest) => write!(f, "blob {digest}"),
+            Self::Config { image } => write!(f, "the config of `{image}`"),
+            Self::Layer {
+                position,
+                count,
+                image,
+            } => write!(f, "layer {position} of {count} of `{image}`"),
+            Self::Member(name) => write!(f, "`{name}`"),
+            Self::Path(path) => write!(f, "`{}`", path.display()),
+            Self::StandardInput => f.write_str("standard input"),
+            Self::StandardOutput => f.write_str("standard output"),
+            Self::Temporary { directory } => {
+                write!(f, "a temporary file in `{}`", directory.display())
+            }
+        }
+    }
+}
