@@ -117,17 +117,25 @@ impl DockerSurvey<'_, '_> {
         let Some(bytes) = self.surveyor.read(&member, &site)? else {
             return Ok(());
         };
-        let listed = self.listed_with(&Digest::of(&bytes));
-        matched.extend(&listed);
+        let mut listed = self.listed_with(&Digest::of(&bytes));
         let config = self.surveyor.config(bytes, element.layers.len(), &site);
         let Some(config) = config else {
+            matched.extend(&listed);
             return self.layers(element, None, &site).map(drop);
         };
         let count = element.layers.len();
         self.surveyor.limits(config.view(), count, &site);
         self.check_name(&element.config, &config, &site);
         let layers = self.layers(element, Some(config.view()), &site)?;
-        self.compare(&listed, &layers, &references, &site);
+        // One config can have its layers plain, with gzip and with zstd, each in a manifest.
+        let has_these = |at: &usize| blobs(&self.listed[*at].layers).eq(blobs(&layers));
+        if listed.iter().any(has_these) {
+            listed.retain(has_these);
+        } else if self.is_hybrid && !listed.is_empty() {
+            self.surveyor.plain(Code::HybridDiffers, site.clone());
+        }
+        matched.extend(&listed);
+        self.compare(&listed, &references, &site);
         let is_known = self.surveyor.images.iter().any(|image| {
             image.config == *config.digest() && blobs(&image.layers).eq(blobs(&layers))
         });
@@ -274,13 +282,7 @@ impl DockerSurvey<'_, '_> {
     }
 
     /// Holds an image against what `index.json` says of it.
-    fn compare(
-        &mut self,
-        same: &[usize],
-        layers: &[SurveyedLayer],
-        references: &[Reference],
-        site: &Site,
-    ) {
+    fn compare(&mut self, same: &[usize], references: &[Reference], site: &Site) {
         if !self.is_hybrid {
             return;
         }
@@ -291,9 +293,6 @@ impl DockerSurvey<'_, '_> {
         }
         for at in same {
             let image = &self.listed[*at];
-            if !blobs(&image.layers).eq(blobs(layers)) {
-                self.surveyor.plain(Code::HybridDiffers, site.clone());
-            }
             for reference in references {
                 if !image.references.contains(reference) {
                     let message = format!("only `{MANIFEST}` names it `{reference}`");

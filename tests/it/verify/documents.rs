@@ -846,6 +846,24 @@ fn hybrids_that_disagree_with_themselves() {
             "warning[hybrid-incomplete] `b:2`: only `index.json` names it `b:1`",
         ],
     );
+    // skopeo and podman write such: one config, and its layers plain and packed.
+    let packed = |tag: &str| {
+        let mut image = app().stored_as(Codec::Gzip);
+        image.tags = vec![tag.to_owned()];
+        image
+    };
+    let codecs = || make::hybrid(&[app(), packed("b:1")]);
+    check_members("one config in two compressions", &codecs(), &[]);
+    check_members(
+        "the other compression is not in manifest.json",
+        &without(
+            edit_json(codecs(), "manifest.json", |it| {
+                it.as_array_mut().expect("a list").pop();
+            }),
+            "repositories",
+        ),
+        &["warning[hybrid-incomplete] `b:1`: only `index.json` lists it"],
+    );
     check_members(
         "a manifest.json that is broken",
         &edit(make::hybrid(&[app()]), "manifest.json", |it| it.truncate(9)),
