@@ -111,10 +111,36 @@ fn attributes_that_no_file_can_have() {
         "a symbolic link",
         &attributed("l->a", "user.a", b"v"),
         &[&format!(
-            "error[attribute-on-link] {}: a symbolic link has an attribute",
+            "error[attribute-on-link] {}: a symbolic link has an attribute, and leads to nothing in its layer",
             at("l")
         )],
     );
+    for (stack, leads) in [
+        ("a l->a", true),
+        ("d/ d/a d/l->a", true),
+        ("d/ d/a d/l->../d//a", true),
+        ("d/ d/a l->/d/a", true),
+        ("d/ l->d/..", true),
+        ("a k->a l->k", true),
+        ("l->a a", false),
+        ("d/ d/a l->a", false),
+        ("a l->a/b", false),
+        ("k->l l->k", false),
+        ("d/ d/l->e/a", false),
+    ] {
+        let mut layer = entries(stack);
+        for entry in &mut layer {
+            if entry.name.ends_with(b"l") {
+                entry.meta.xattrs.insert("user.a".to_owned(), Vec::new());
+            }
+        }
+        let sandbox = crate::support::Sandbox::new();
+        sandbox.write("in.tar", &archive(vec![tar(&layer)]));
+        let output = sandbox.run(&["verify", "in.tar"]);
+        let found = String::from_utf8_lossy(&output.stdout);
+        let is_found = found.contains("error[attribute-on-link]");
+        assert_eq!(is_found, !leads, "{stack}: {found}");
+    }
     check(
         "60 KiB",
         &attributed("a=1", "user.a", &vec![b'v'; 60_000]),
