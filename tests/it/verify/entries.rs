@@ -27,7 +27,7 @@ fn with(member: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn raw(name: &[u8], flag: u8, edit: impl FnOnce(&mut [u8; 512])) -> Vec<u8> {
+pub(super) fn raw(name: &[u8], flag: u8, edit: impl FnOnce(&mut [u8; 512])) -> Vec<u8> {
     let mut header = header(name, flag, Dialect::Pax);
     set(&mut header[100..108], 0o644);
     set(&mut header[124..136], 0);
