@@ -346,6 +346,11 @@ pub enum Oddity {
     /// A path goes above the root.
     #[error("a link on its path, or its target, leaves the root; taken for one from the root on")]
     AboveRoot,
+    /// An attribute of a symbolic link that leads to nothing in its layer.
+    #[error(
+        "a symbolic link with an attribute, for which Docker 28 looks where the link leads; the layer has nothing there, and Docker refuses it"
+    )]
+    AttributeOnLink,
     /// Names at the root that belong to AUFS, or to the compression of eStargz.
     #[error("bookkeeping of AUFS or eStargz, which is no part of the image; left out")]
     BookkeepingLeftOut,
@@ -354,6 +359,9 @@ pub enum Oddity {
         "the layer deletes it and has it, too; what lower layers have in it is taken for deleted, which Docker and containerd may not do"
     )]
     DeletedAndMade,
+    /// A layer deletes something twice.
+    #[error("the layer deletes it more than once, which overlay engines refuse")]
+    DeletedTwice,
     /// A character device 0:0.
     #[error("a character device 0:0; taken for a whiteout, as Docker does")]
     DeviceWhiteout,

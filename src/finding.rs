@@ -240,6 +240,8 @@ codes! {
         "the path of an entry, or of what it links, leaves the root, or has a NUL byte in it" "Docker 28 and crane refuse it, others put it elsewhere"
     EntryTwice "entry-twice" Error
         "a layer has one path more than once" "Docker's and podman's classic stores refuse the image"
+    EntryReplaced "entry-replaced" Warning
+        "an entry takes the place of another one of its layer" "Docker's classic store loads the image, and may not be able to save it again"
     EntryType "entry-type" Error
         "the type of an entry is one that no layer may have" "Docker refuses the image"
     EntryRoot "entry-root" Error
@@ -289,7 +291,7 @@ codes! {
     AttributeForeign "attribute-foreign" Error
         "an attribute of another system than Linux" "Docker 28 refuses the image, others pass over it"
     AttributeOnLink "attribute-on-link" Error
-        "a symbolic link has an attribute" "Docker 28 looks for it where the link leads, and refuses the image"
+        "a symbolic link has an attribute, and leads to nothing in its layer" "Docker 28 sets the attribute where the link leads, and refuses the image"
     AttributesLarge "attributes-large" Error
         "the attributes of a file have more than 4,096 bytes" "engines whose layers are on ext4 refuse the image"
     OverlayAttribute "overlay-attribute" Warning

@@ -17,11 +17,10 @@ const CAPABILITY: &[u8] = b"security.capability";
 const ACCESS_ACL: &[u8] = b"system.posix_acl_access";
 const DEFAULT_ACL: &[u8] = b"system.posix_acl_default";
 
-/// The attribute in a PAX record: its name and its value. Engines pass over those that
-/// have no value.
+/// The attribute in a PAX record: its name and its value, which may be empty.
 fn attribute((key, value): &PaxRecord) -> Option<(&[u8], &[u8])> {
     let name = key.strip_prefix(PREFIX)?;
-    (!value.is_empty()).then_some((name, value))
+    Some((name, value))
 }
 
 /// Whether a record is an attribute of another system, which no file on Linux can have.
@@ -56,6 +55,8 @@ pub(super) fn check(record: &PaxRecord, is_directory: bool) -> Result<(), EntryF
         });
     }
     let is_valid = match name {
+        // That removes what is not there.
+        CAPABILITY | ACCESS_ACL | DEFAULT_ACL if value.is_empty() => true,
         CAPABILITY => is_capability(value),
         ACCESS_ACL => is_acl(value),
         // What is no directory has none, and an empty one is none.
@@ -183,6 +184,12 @@ mod tests {
             (DEFAULT_ACL, acl(&[(1, 7), (4, 5), (0x20, 5)]), false),
             (b"user.a", vec![0; 65_536], true),
             (b"user.a", vec![0; 65_537], false),
+            (b"user.a", Vec::new(), true),
+            (CAPABILITY, Vec::new(), true),
+            (DEFAULT_ACL, Vec::new(), true),
+            (b"user.", Vec::new(), false),
+            (b"", Vec::new(), false),
+            (&more, Vec::new(), false),
             (b"user.", b"v".to_vec(), false),
             (b"trusted.", b"v".to_vec(), false),
             (b"", b"v".to_vec(), false),
@@ -211,9 +218,10 @@ mod tests {
         ] {
             let record = (format!("SCHILY.xattr.{name}").into_bytes(), b"v".to_vec());
             assert_eq!(is_foreign(&record), is_expected, "{name}");
-            // Without a value engines do not set it.
+            // Docker 28 sets it without a value, too.
             let empty = (record.0, Vec::new());
-            assert!(!is_foreign(&empty) && check(&empty, false).is_ok());
+            assert_eq!(is_foreign(&empty), is_expected, "{name}");
+            assert!(check(&empty, false).is_ok(), "{name}");
         }
         let other = (b"LIBARCHIVE.xattr.com.apple".to_vec(), b"v".to_vec());
         assert!(!is_foreign(&other), "engines do not look at it");

@@ -131,6 +131,8 @@ impl<R: Skip> LayerReader<R> {
         let kind = match member.kind {
             Kind::Directory => EntryKind::Directory,
             _ if path.is_root() => return Err(EntryFault::Root),
+            // What deletes is its name alone: engines look at no type of it, nor target.
+            _ if is_whiteout(path.split_last().1) => EntryKind::Node(NodeKind::File(member.size)),
             Kind::File => EntryKind::Node(NodeKind::File(member.size)),
             Kind::Sparse => EntryKind::Node(NodeKind::File(self.sparse_size(member.size)?)),
             Kind::HardLink => EntryKind::HardLink(self.target(&member.link)?),

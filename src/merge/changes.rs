@@ -174,6 +174,12 @@ impl ChangesBuilder {
             self.note(Oddity::DeviceWhiteout, &path);
             return self.delete_later(&path, Some(name), number);
         }
+        // Engines keep AUFS's files for the links to them, and nothing else.
+        let is_bookkeeping = components(path.as_bytes()).next().is_some_and(is_aufs_name);
+        if is_bookkeeping && !is_file_or_directory(&kind) {
+            self.note(Oddity::BookkeepingLeftOut, &EntryPath::default());
+            return Ok(());
+        }
         let (directory, is_through_absolute) = self.parent(parent, &path)?;
         if is_through_absolute && matches!(kind, EntryKind::Node(NodeKind::File(1..))) {
             self.note(Oddity::ThroughAbsoluteLink, &path);
@@ -191,6 +197,12 @@ impl ChangesBuilder {
                 self.put_directory(id, &path, metadata, place);
             }
             EntryKind::Node(kind) => {
+                if let NodeKind::Symlink(target) = &kind
+                    && has_attribute(&metadata)
+                    && !self.leads_somewhere(parent, target)
+                {
+                    self.note(Oddity::AttributeOnLink, &path);
+                }
                 let inode = self.new_inode(kind, metadata, place);
                 self.put(directory, name, Child::Node(inode, place), &path);
             }
@@ -395,6 +407,20 @@ impl ChangesBuilder {
         Ok((directory, route.is_through_absolute))
     }
 
+    /// Whether a symbolic link in this directory leads to what the layer has by now.
+    fn leads_somewhere(&mut self, parent: &[u8], target: &[u8]) -> bool {
+        let path = match target {
+            [b'/', ..] => target.to_vec(),
+            _ => [parent, b"/", target].concat(),
+        };
+        let Ok(route) = self.route(&path) else {
+            return false;
+        };
+        // What is no directory is an obstacle, and the end of a path may be one.
+        let unknown = 1 + components(&route.path).count() - route.known.len();
+        unknown == usize::from(route.obstacle.is_some())
+    }
+
     /// Notes what engines do not understand alike on the way to an entry.
     fn note_route(&mut self, route: &Route, entry: &EntryPath) {
         if route.is_above_root {
@@ -509,6 +535,18 @@ pub(super) fn relink(inode: &mut Inode, mut metadata: Metadata) -> Result<bool, 
 /// character device 0:0. Docker takes it for one.
 fn is_overlay_whiteout(kind: &EntryKind) -> bool {
     matches!(kind, EntryKind::Node(NodeKind::CharDevice(device)) if device.major == 0 && device.minor == 0)
+}
+
+fn is_file_or_directory(kind: &EntryKind) -> bool {
+    matches!(
+        kind,
+        EntryKind::Directory | EntryKind::Node(NodeKind::File(_))
+    )
+}
+
+fn has_attribute(metadata: &Metadata) -> bool {
+    let mut attributes = metadata.attributes.iter();
+    attributes.any(|(key, _)| key.starts_with(b"SCHILY.xattr."))
 }
 
 fn is_estargz_name(name: &[u8]) -> bool {

@@ -210,11 +210,12 @@ pub(super) fn checksum_holds(header: &Header) -> bool {
     signed(bytes) - signed(field) + i64::from(spaces) == i64::from(stored)
 }
 
-/// A size, which only what has no data may have below 0, where it means nothing.
+/// A size, which only what has no data may have below 0, where it means nothing but
+/// that it is not 0.
 pub(super) fn size(size: i64, flag: u8, offset: u64) -> Result<u64, TarError> {
-    match u64::try_from(size) {
-        Err(_) if has_data(flag) => Err(TarError::Size { offset }),
-        size => Ok(size.unwrap_or(0)),
+    match size {
+        ..0 if has_data(flag) => Err(TarError::Size { offset }),
+        _ => Ok(size.unsigned_abs()),
     }
 }
 

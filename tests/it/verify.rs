@@ -1,6 +1,7 @@
 //! `verify` finds every fault that is planted, by its code, and none where there is none.
 
 mod attributes;
+mod bare;
 mod docker;
 mod documents;
 mod engine;

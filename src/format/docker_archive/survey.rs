@@ -24,7 +24,9 @@ use crate::stream::Compression;
 pub(in crate::format) fn survey_docker(surveyor: &mut Surveyor<'_>, is_hybrid: bool) -> Result<()> {
     let site = Site::file(MANIFEST);
     let Some(member) = surveyor.find(MANIFEST)? else {
-        surveyor.plain(Code::ManifestMissing, Site::input());
+        // It is there, or the archive would be of another kind.
+        let message = "it is a link that leads nowhere";
+        surveyor.find_fault(Code::ManifestMissing, site, message);
         legacy_files(surveyor);
         return Ok(());
     };
@@ -421,6 +423,10 @@ fn legacy_files(surveyor: &mut Surveyor<'_>) {
 /// Looks over an archive from before Docker 1.10, in which nothing says what a layer
 /// has to be.
 pub(in crate::format) fn survey_v1(surveyor: &mut Surveyor<'_>, watch: &Watch<'_>) -> Result<()> {
+    if surveyor.container.paths().binary_search(&MANIFEST).is_ok() {
+        let site = Site::file(MANIFEST);
+        surveyor.find_fault(Code::ManifestInvalid, site, "it is no file");
+    }
     // Docker before 25 wrote both forms at once: without its `manifest.json` the archive
     // is taken for an old one.
     if !v1::is_v1_archive(surveyor.container) {

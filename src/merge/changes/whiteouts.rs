@@ -27,9 +27,11 @@ impl ChangesBuilder {
         for deletion in &whiteouts {
             let is_same = |last: &Deletion| last.names_same(deletion);
             if last.is_some_and(is_same) {
-                self.changes
-                    .oddities
-                    .note(Oddity::Repeated, &deletion.path());
+                // A directory may be made opaque again.
+                if deletion.name.is_some() {
+                    let path = deletion.path();
+                    self.changes.oddities.note(Oddity::DeletedTwice, &path);
+                }
                 continue;
             }
             last = Some(deletion);

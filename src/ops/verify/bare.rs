@@ -12,7 +12,14 @@ use crate::ops::verify::stack::note_broken;
 use crate::tar_stream::Skip;
 
 /// Errors of `verify` that some engines mind, and others, current ones among them, do not.
-const TAKEN_BY_SOME: [Code; 2] = [Code::EntryTwice, Code::WhiteoutAndEntry];
+const TAKEN_BY_SOME: [Code; 6] = [
+    Code::AttributeForeign,
+    Code::AttributeOnLink,
+    Code::AttributesLarge,
+    Code::EntryTwice,
+    Code::TooManyLinks,
+    Code::WhiteoutAndEntry,
+];
 
 /// The tar of a root filesystem, judged.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! The entries of one layer, each looked at for itself and all of them together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
@@ -62,6 +63,46 @@ impl Faults {
     }
 }
 
+/// The names of a layer, by which Docker tells that it has a path twice: as they stand
+/// there, but for what Go's `path.Clean` takes away.
+#[derive(Debug, Default)]
+struct Names {
+    /// Two hashes of each name, which no two names share.
+    seen: HashSet<(u64, u64)>,
+    hashers: (RandomState, RandomState),
+    has_twice: bool,
+}
+
+impl Names {
+    /// Whether there was one like this before.
+    fn has(&mut self, name: &[u8]) -> bool {
+        let name = cleaned(name);
+        let hashes = (
+            self.hashers.0.hash_one(&name),
+            self.hashers.1.hash_one(&name),
+        );
+        let is_twice = !self.seen.insert(hashes);
+        self.has_twice |= is_twice;
+        is_twice
+    }
+}
+
+/// A name as Go's `path.Clean` leaves it.
+fn cleaned(name: &[u8]) -> Vec<u8> {
+    let is_absolute = name.starts_with(b"/");
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for part in name.split(|byte| *byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." if parts.last().is_some_and(|last| *last != b"..") => drop(parts.pop()),
+            b".." if is_absolute => {}
+            part => parts.push(part),
+        }
+    }
+    let root: &[u8] = if is_absolute { b"/" } else { b"" };
+    [root, &parts.join(&b'/')].concat()
+}
+
 /// Reads all entries of an unpacked layer.
 ///
 /// # Errors
@@ -78,11 +119,16 @@ pub(super) fn read_entries<R: Skip>(
     let mut builder = ChangesBuilder::new(number, budget.clone());
     let mut reader = LayerReader::new(input, budget.clone());
     let mut has_unreadable = false;
+    let mut names = Names::default();
     let is_whole = loop {
         if watch.is_interrupted() {
             return Err(Error::Interrupted);
         }
-        match reader.next_entry() {
+        let next = reader.next_entry();
+        if matches!(next, Ok(Some(_)) | Err(LayerError::Entry { .. })) && names.has(reader.name()) {
+            faults.note_plain(Code::EntryTwice, reader.name());
+        }
+        match next {
             Ok(Some(entry)) => {
                 check_entry(&reader, &entry, &mut faults);
                 builder.note_all(reader.oddities(), &entry.path);
@@ -148,10 +194,26 @@ pub(super) fn read_entries<R: Skip>(
         });
     }
     let is_estargz = is_gzip && builder.may_be_estargz();
+    let finished = builder.finish(is_estargz);
+    Ok(finish(finished, faults, names.has_twice, has_unreadable))
+}
+
+/// Adds what is odd about the layer as a whole.
+fn finish(
+    finished: std::result::Result<Changes, LayerError>,
+    mut faults: Faults,
+    has_twice: bool,
+    has_unreadable: bool,
+) -> Entries {
     let mut odd = Vec::new();
-    let changes = match builder.finish(is_estargz) {
+    let changes = match finished {
         Ok(mut changes) => {
             for (oddity, entry, others) in changes.take_oddities().into_iter() {
+                // What follows from a name that is there twice was told with it.
+                let follows = matches!(oddity, Oddity::Repeated | Oddity::DeletedTwice);
+                if follows && has_twice {
+                    continue;
+                }
                 let code = code_of_oddity(oddity);
                 odd.push((code, Some((entry, others)), code.meaning().to_owned()));
             }
@@ -168,11 +230,11 @@ pub(super) fn read_entries<R: Skip>(
     };
     let mut faults = faults.into_list();
     faults.extend(odd);
-    Ok(Entries {
+    Entries {
         faults,
         has_unreadable: has_unreadable || changes.is_none(),
         changes,
-    })
+    }
 }
 
 /// What engines mind in an entry that can be read.
@@ -191,6 +253,7 @@ fn check_entry<R: Skip>(reader: &LayerReader<R>, entry: &Entry, faults: &mut Fau
     }
     check_attributes(entry, faults);
     match reader.flag() {
+        _ if is_whiteout(name) => {}
         b'S' => faults.note_plain(Code::SparseGnu, path),
         _ if reader.is_sparse() => faults.note_plain(Code::SparsePax, path),
         b'7' => {
@@ -211,12 +274,9 @@ fn check_attributes(entry: &Entry, faults: &mut Faults) {
     let attributes = entry.metadata.attributes.iter();
     let sizes = attributes.filter_map(|(key, value)| {
         let name = key.strip_prefix(b"SCHILY.xattr.")?;
-        (!value.is_empty()).then_some(name.len() + value.len())
+        Some(name.len() + value.len())
     });
     let size: usize = sizes.sum();
-    if size > 0 && matches!(entry.kind, EntryKind::Node(NodeKind::Symlink(_))) {
-        faults.note_plain(Code::AttributeOnLink, path);
-    }
     if size > EXT4_ATTRIBUTES_MAX {
         faults.note_plain(Code::AttributesLarge, path);
     }
@@ -256,8 +316,10 @@ fn code_of(fault: &EntryFault) -> Code {
 pub(super) fn code_of_oddity(oddity: Oddity) -> Code {
     match oddity {
         Oddity::AboveRoot => Code::EntryPath,
+        Oddity::AttributeOnLink => Code::AttributeOnLink,
         Oddity::BookkeepingLeftOut => Code::Bookkeeping,
         Oddity::DeletedAndMade => Code::WhiteoutAndEntry,
+        Oddity::DeletedTwice => Code::EntryTwice,
         Oddity::DeviceWhiteout => Code::WhiteoutDevice,
         Oddity::FarLink => Code::LinkBelow,
         Oddity::ForeignAttribute => Code::AttributeForeign,
@@ -265,7 +327,7 @@ pub(super) fn code_of_oddity(oddity: Oddity) -> Code {
         Oddity::LinkMetadata => Code::LinkMetadata,
         Oddity::OpaqueAttribute => Code::OverlayAttribute,
         Oddity::OpaqueRoot => Code::WhiteoutOpaqueRoot,
-        Oddity::Repeated => Code::EntryTwice,
+        Oddity::Repeated => Code::EntryReplaced,
         Oddity::RootlessAttributes => Code::RootlessAttribute,
         Oddity::ThroughAbsoluteLink => Code::ThroughAbsoluteLink,
         Oddity::ThroughDanglingLink => Code::ThroughDanglingLink,

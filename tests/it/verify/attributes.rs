@@ -108,14 +108,6 @@ fn attributes_that_no_file_can_have() {
         )],
     );
     check(
-        "a symbolic link",
-        &attributed("l->a", "user.a", b"v"),
-        &[&format!(
-            "error[attribute-on-link] {}: a symbolic link has an attribute",
-            at("l")
-        )],
-    );
-    check(
         "60 KiB",
         &attributed("a=1", "user.a", &vec![b'v'; 60_000]),
         &[&format!(
@@ -130,4 +122,43 @@ fn attributes_that_no_file_can_have() {
         &[],
     );
     check("4,000", &attributed("a=1", "user.a", &[b'v'; 4000]), &[]);
+}
+
+/// Docker 28 sets the attribute of what the link leads to, in the layer as it is by then.
+#[test]
+fn attributes_of_symbolic_links() {
+    check(
+        "a symbolic link",
+        &attributed("l->a", "user.a", b"v"),
+        &[&format!(
+            "error[attribute-on-link] {}: a symbolic link has an attribute, and leads to nothing in its layer",
+            "layer 1 of 1 of `app:1`, entry `l`"
+        )],
+    );
+    for (stack, leads) in [
+        ("a l->a", true),
+        ("d/ d/a d/l->a", true),
+        ("d/ d/a d/l->../d//a", true),
+        ("d/ d/a l->/d/a", true),
+        ("d/ l->d/..", true),
+        ("a k->a l->k", true),
+        ("l->a a", false),
+        ("d/ d/a l->a", false),
+        ("a l->a/b", false),
+        ("k->l l->k", false),
+        ("d/ d/l->e/a", false),
+    ] {
+        let mut layer = entries(stack);
+        for entry in &mut layer {
+            if entry.name.ends_with(b"l") {
+                entry.meta.xattrs.insert("user.a".to_owned(), Vec::new());
+            }
+        }
+        let sandbox = crate::support::Sandbox::new();
+        sandbox.write("in.tar", archive(vec![tar(&layer)]));
+        let output = sandbox.run(&["verify", "in.tar"]);
+        let found = String::from_utf8_lossy(&output.stdout);
+        let is_found = found.contains("error[attribute-on-link]");
+        assert_eq!(is_found, !leads, "{stack}: {found}");
+    }
 }

@@ -27,7 +27,7 @@ fn with(member: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn raw(name: &[u8], flag: u8, edit: impl FnOnce(&mut [u8; 512])) -> Vec<u8> {
+pub(super) fn raw(name: &[u8], flag: u8, edit: impl FnOnce(&mut [u8; 512])) -> Vec<u8> {
     let mut header = header(name, flag, Dialect::Pax);
     set(&mut header[100..108], 0o644);
     set(&mut header[124..136], 0);
@@ -112,9 +112,19 @@ fn paths_and_repetitions() {
     check_stack(
         "a=1 b ./a=2 b/",
         &[
-            "error[entry-twice] layer 1 of 1 of `app:1`, entry `a` and 1 more: a layer has one path more than once",
+            "error[entry-twice] layer 1 of 1 of `app:1`, entry `./a` and 1 more: a layer has one path more than once",
         ],
     );
+    for (stack, entry) in [
+        ("a=1 /a=2", "a"),
+        ("q/ k->q q/f=1 k/f=2", "k/f"),
+        ("q/f=1 q->d", "q"),
+    ] {
+        let expected = format!(
+            "warning[entry-replaced] layer 1 of 1 of `app:1`, entry `{entry}`: an entry takes the place of another one of its layer"
+        );
+        check_stack(stack, &[&expected]);
+    }
     check_stack(
         "a=1 a/b",
         &[
@@ -261,9 +271,13 @@ fn whiteouts_in_odd_places() {
         check_stack(stack, &[&expected]);
     }
     for (stack, entry) in [
-        ("a/ a/x | a/.wh.x a/ ./a/.wh.x", "a/x"),
-        ("a/ a/x | a/ a/.wh..wh..opq a/.wh..wh..opq", "a"),
+        ("a/ a/x | a/.wh.x a/ ./a/.wh.x", "./a/.wh.x"),
+        (
+            "a/ a/x | a/ a/.wh..wh..opq a/.wh..wh..opq",
+            "a/.wh..wh..opq",
+        ),
         ("a/ a/x | a/ l->a a/.wh.x l/.wh.x", "a/x"),
+        ("a | .wh.a /.wh.a", "a"),
     ] {
         let expected = format!(
             "error[entry-twice] layer 2 of 2 of `app:1`, entry `{entry}`: a layer has one path more than once"
@@ -271,6 +285,7 @@ fn whiteouts_in_odd_places() {
         check_stack(stack, &[&expected]);
     }
     for sound in [
+        "a/ a/x | a/ l->a a/.wh..wh..opq l/.wh..wh..opq",
         "a/ a/x | a/.wh.x a->b",
         "a/ a/x | a/.wh.x a=1",
         "a/ a/b/ a/b/x | a/ a/.wh..wh..opq a/b/.wh.x",
@@ -475,9 +490,9 @@ fn every_fault_of_a_layer_is_told_and_a_layer_of_two_images_once() {
         &make::tar(&make::docker(&images)),
         &[
             "error[entry-path] layer 1 of 1 of `app:1`, entry `../x`: path leaves the root",
+            "error[entry-twice] layer 1 of 1 of `app:1`, entry `a`: a layer has one path more than once",
             "error[link-to-directory] layer 1 of 1 of `app:1`, entry `e`: a hard link to the directory `d`",
             "error[whiteout-invalid] layer 1 of 1 of `app:1`, entry `.wh.`: a whiteout has to name what it deletes",
-            "error[entry-twice] layer 1 of 1 of `app:1`, entry `a`: a layer has one path more than once",
             "error[link-missing] layer 1 of 1 of `app:1`, entry `b`: a hard link to `gone`, which is not there",
         ],
     );
