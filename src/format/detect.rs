@@ -33,7 +33,7 @@ pub enum Input {
     File {
         /// The file.
         file: File,
-        /// What a message calls it.
+        /// Its name in messages.
         place: Place,
     },
     /// A pipe: standard input, or one that has a name.
