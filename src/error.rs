@@ -198,7 +198,7 @@ pub enum Error {
     LayerEncrypted,
     /// `manifest.json` has no name for a layer.
     #[error(
-        "`manifest.json` has no name for it: who wrote the archive left it to an engine that has it"
+        "`manifest.json` has no name for it: only an engine that already has this layer can load the archive"
     )]
     LayerLeftOut,
     /// The entries of a layer cannot be read, or not be merged.
