@@ -18,7 +18,7 @@ use crate::support::{fixture, testdata};
 fn expected(name: &str) -> Option<(&'static str, usize)> {
     match name {
         "buildkit__edge.oci-dockermt.tar" => Some(("warning[docker-media-type]", 1)),
-        "docker29-containerd__two-builds.tar" => Some(("warning[hybrid-incomplete]", 2)),
+        "docker29-containerd__two-builds.tar" => Some(("warning[hybrid-incomplete]", 1)),
         "ctr__edge-nomanifest.tar" => Some(("note[index-part-absent]", 1)),
         _ => None,
     }
