@@ -150,7 +150,7 @@ pub enum Error {
     /// Images were given where a root filesystem is wanted.
     #[error("it is {kind}, not a root filesystem")]
     ImageGiven {
-        /// What it is, with its article.
+        /// The kind of image, with its article.
         kind: &'static str,
     },
     /// A tar of files each of which is an archive of images.
@@ -198,7 +198,7 @@ pub enum Error {
     LayerEncrypted,
     /// `manifest.json` has no name for a layer.
     #[error(
-        "`manifest.json` has no name for it: who wrote the archive left it to an engine that has it"
+        "`manifest.json` has no name for it: only an engine that already has this layer can load the archive"
     )]
     LayerLeftOut,
     /// The entries of a layer cannot be read, or not be merged.
@@ -312,9 +312,9 @@ pub enum Error {
     /// A folder is something else than was expected.
     #[error("it is {folder}, and {expected} was expected")]
     OtherFolder {
-        /// What it is.
+        /// The kind of folder.
         folder: Folder,
-        /// What was expected, with its article.
+        /// The kind of input that was expected, with its article.
         expected: &'static str,
     },
     /// An image is not built on what was said to be its base.
@@ -492,7 +492,7 @@ impl Error {
         }
     }
 
-    /// What is missing, if it failed since the input does not hold it.
+    /// The text of what is missing, if the input does not hold something.
     pub(crate) fn absence(&self) -> Option<String> {
         match self {
             Self::MemberAbsent { .. } => Some(self.to_string()),

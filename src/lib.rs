@@ -13,7 +13,7 @@
 //!           │              │
 //!         merge          format        many layers → one tree │ images on disk
 //!             ╲          ╱
-//!                 ops                  convert, export, import, squash, verify
+//!                 ops                  convert, squash, export, import, look, verify
 //!                  │
 //!             main + cli               the only place that knows clap, indicatif, a terminal
 //! ```
@@ -35,10 +35,12 @@
 //! Everything that is read is verified against its digest, size and diff_id while it
 //! passes by, and nothing of an output is visible before all of it is there;
 //! [`limits`] says what is refused for being too much. [`ops::verify()`] goes on
-//! behind the first fault, and returns all of them.
+//! after the first fault, and returns all of them.
 //!
 //! [`ops::images()`], [`ops::inspect()`] and [`ops::history()`] only look: at
 //! documents, which are verified, and at the headers of layers, which are not.
+//! [`ops::convert()`] looks at no entry of a layer, but at those of a bare root
+//! filesystem.
 //!
 //! ```no_run
 //! use std::num::NonZeroUsize;
@@ -77,7 +79,8 @@
 //!
 //! The library never prints, reads no environment and ends no process. Memory is
 //! bounded by the documents of the images and a fixed number of buffers, and where
-//! layers are merged by one record for each of their entries, whatever they weigh.
+//! layers are merged or verified, or a root filesystem is taken for an image, by one
+//! record for each of their entries, whatever they weigh.
 
 pub mod digest;
 pub mod error;

@@ -1,6 +1,6 @@
 //! File descriptors that are named by a path: `/dev/stdout`, `/dev/fd/3`.
 //!
-//! Such a path means the open file and the position in it, not the file that is behind it.
+//! Such a path means the open file and the position in it, and not the file by its name.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;

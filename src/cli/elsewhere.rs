@@ -64,8 +64,8 @@ const OTHERS: [(&str, Other); 22] = [
     ("tarball", Other::Ours(Format::Rootfs)),
 ];
 
-/// What is wrong with an argument that begins with a word that is no transport of restow,
-/// of so many bytes, and what would be right.
+/// Refuses an argument that begins with a word that is no transport of restow, of this
+/// many bytes, and says how to name what may be meant.
 pub(super) fn refuse(text: &OsStr, word_length: usize, argument: Argument) -> Failure {
     let bytes = text.as_encoded_bytes();
     let word = String::from_utf8_lossy(&bytes[..word_length]);
@@ -122,8 +122,8 @@ fn nearest(word: &str) -> Option<Format> {
     (distance(&nearest) <= nearest.transport().len() / 3).then_some(nearest)
 }
 
-/// What a name without any transport of the field may be: a place that is there and an
-/// image in it, or the name of an image alone.
+/// The likely meaning of a name without any transport of the field: a place that is there
+/// and an image in it, or the name of an image alone.
 fn other_hint(word: &str, rest: &str, argument: Argument) -> String {
     if matches!(argument.role, Role::Tree(_)) {
         return String::new();
@@ -264,7 +264,7 @@ pub(super) fn missing_hint(
     .or_else(|| beside.filter(|output| output.exists()).map(swapped))
 }
 
-/// What the path of an input that is not there may mean.
+/// The likely meaning of a path where no input is.
 fn meant(path: &Path, role: Role) -> Option<String> {
     let text = path.to_string_lossy();
     if let Some((word, rest)) = split_at_place(&text) {

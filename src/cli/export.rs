@@ -65,7 +65,7 @@ fn compression(asked: Option<Recoding>, destination: &Location) -> Result<Recodi
         (Some(asked), Some(named)) if asked.compression() != named.compression() => {
             Err(Failure::Usage {
                 message: format!(
-                    "DST is called as what is compressed with {}, and `--compress` says {}",
+                    "the name of DST says {}, and `--compress` says {}",
                     named.compression(),
                     asked.compression()
                 ),

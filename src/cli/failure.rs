@@ -35,12 +35,12 @@ pub(super) enum Failure {
     /// The library said no, or would have, and the command line tells why.
     #[error("{error}")]
     Advised {
-        /// What went wrong.
+        /// The error.
         error: Box<Error>,
-        /// What may have been meant.
+        /// The command line that may have been meant.
         hint: String,
     },
-    /// What was typed names something that restow does not reach.
+    /// An argument names something that restow does not reach.
     #[error("{message}")]
     Name {
         /// What is wrong.

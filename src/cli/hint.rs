@@ -124,7 +124,7 @@ fn list(names: &[String]) -> String {
     listed(names, |name| format!("`{name}`"))
 }
 
-/// What `--image` takes, each with the id that does as well.
+/// Values for `--image`, each with the id that does as well.
 fn choices(candidates: &[Candidate]) -> String {
     listed(candidates, |candidate| match &candidate.id {
         Some(id) if id.to_string() != candidate.name => {

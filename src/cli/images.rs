@@ -277,7 +277,7 @@ impl Rows {
         let or_nothing = |text: Option<String>| text.unwrap_or_default();
         let created = |image: &FoundImage| style.created(image.created.as_deref(), false);
         let size = |image: &FoundImage| style.size(image.size.map(|size| size.content));
-        // What has no manifest gets one, of which the digest may be known.
+        // An image without a manifest gets one, of which the digest may be known.
         let digest = found.digest.as_ref().or(found.containerd_id.as_ref());
         let digest = digest.map(|digest| {
             if self.digests {

@@ -168,8 +168,8 @@ pub(super) fn print_ids(ids: &[String], output: &Output) -> Result<(), Failure> 
     output.data(&ids.join("\n"))
 }
 
-/// The ids of an image, each as what it is: names, each with its values. What does not
-/// apply is left out.
+/// The ids of an image, each as what it is: names, each with its values, of which one that
+/// does not apply has none.
 pub(super) fn id_facts(
     id: &Digest,
     digest: Option<&Digest>,

@@ -1,4 +1,4 @@
-//! What `squash` says of what it did, or would do.
+//! The report of `squash` on what it did, or would do.
 
 use restow::ops::{SquashReport, SquashedRange};
 use serde_json::{Map, Value, json};

@@ -10,7 +10,7 @@ use crate::cli::report::ExitStatus;
 /// How clap shows the options of squash of which one has to be given.
 const LAYER_CHOICE: &str = "<--all|";
 
-/// What most users of squash want.
+/// The choice that most users of squash want.
 const USUAL_LAYER_CHOICE: &str = "usually `--all`";
 
 /// Whether these words ask for events on standard error, as far as words that are

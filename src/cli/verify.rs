@@ -81,8 +81,8 @@ pub(super) fn run(
     }
 }
 
-/// What was found for people, a line each, and one for what follows from it; errors alone
-/// if nothing else is wanted.
+/// The findings for people, a line each, and one for what follows from it; errors alone if
+/// nothing else is wanted.
 fn to_text(verification: &Verification, terminal: Terminal, is_quiet: bool) -> Vec<String> {
     let mut lines = Vec::new();
     for finding in &verification.findings {

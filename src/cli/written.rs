@@ -1,4 +1,4 @@
-//! What a command says of what it has written.
+//! The report of a command on what it has written.
 
 use std::ffi::OsStr;
 
@@ -40,7 +40,7 @@ pub(super) fn say(
     Ok(())
 }
 
-/// What was written, on one line for people.
+/// The report on one line, for people.
 pub(super) fn to_text(destination: &str, report: &WriteReport) -> String {
     let [image] = report.images.as_slice() else {
         return format!(
@@ -69,8 +69,7 @@ pub(super) fn to_text(destination: &str, report: &WriteReport) -> String {
     format!("wrote {destination}: {}", facts.join(", "))
 }
 
-/// What was written, for programs: the same fields from every command that writes
-/// images.
+/// The report for programs: the same fields from every command that writes images.
 pub(super) fn to_json(
     source: &OsStr,
     destination: Option<&OsStr>,

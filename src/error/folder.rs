@@ -9,7 +9,7 @@ pub enum Folder {
     Layout,
     /// The members of a docker archive.
     DockerArchive,
-    /// What skopeo's transport `dir:` writes.
+    /// An image of skopeo's transport `dir:`.
     Skopeo,
     /// Nothing is in it.
     Empty,

@@ -10,8 +10,8 @@ use crate::error::{Error, Place, Result};
 use crate::event::{Event, Step, Warning, Watch};
 use crate::format::Format;
 use crate::format::container::{
-    Container, Directory, FileRange, ForwardTar, Look, Measured, Received, SeekableTar,
-    WholeStream, is_of_archive, measure_layers, not_an_image, receive, unpacked_head,
+    Container, Directory, FileRange, ForwardTar, Measured, Received, SeekableTar, WholeStream,
+    is_of_archive, measure_layers, not_an_image, receive, unpacked_head,
 };
 use crate::format::docker_archive::{self, DockerArchive};
 use crate::format::folder::{check_layout, folder};
@@ -33,7 +33,7 @@ pub enum Input {
     File {
         /// The file.
         file: File,
-        /// What a message calls it.
+        /// Its name in messages.
         place: Place,
     },
     /// A pipe: standard input, or one that has a name.
@@ -370,116 +370,6 @@ fn open_images<C: Container + 'static>(
     Ok(Ok(source))
 }
 
-/// An input whose files can be looked up, as far as they can be read.
-pub(super) enum Taken {
-    /// A folder.
-    Directory(Directory),
-    /// A plain tar.
-    Plain(SeekableTar),
-    /// A compressed tar.
-    Packed(Box<ForwardTar>),
-}
-
-impl Taken {
-    pub(super) fn is_directory(&self) -> bool {
-        matches!(self, Self::Directory(_))
-    }
-
-    /// Whether it is a tar without a member.
-    pub(super) fn is_empty(&self) -> bool {
-        match self {
-            Self::Directory(_) => false,
-            Self::Plain(tar) => tar.is_empty(),
-            Self::Packed(tar) => tar.is_empty(),
-        }
-    }
-
-    /// How many bytes follow the end of the compressed stream.
-    pub(super) fn leftover(&self) -> u64 {
-        match self {
-            Self::Directory(_) | Self::Plain(_) => 0,
-            Self::Packed(tar) => tar.leftover().size(),
-        }
-    }
-
-    pub(super) fn container(&self) -> &dyn Container {
-        match self {
-            Self::Directory(directory) => directory,
-            Self::Plain(tar) => tar,
-            Self::Packed(tar) => tar.as_ref(),
-        }
-    }
-
-    pub(super) fn into_container(self) -> Box<dyn Container> {
-        match self {
-            Self::Directory(directory) => Box::new(directory),
-            Self::Plain(tar) => Box::new(tar),
-            Self::Packed(tar) => tar,
-        }
-    }
-
-    /// The file as it lies there, and where it begins; `None` for a folder.
-    pub(super) fn into_file(self) -> Result<Option<(File, u64)>> {
-        match self {
-            Self::Directory(_) => Ok(None),
-            Self::Plain(tar) => Ok(Some(tar.into_file())),
-            Self::Packed(tar) => tar.into_file().map(|(file, start, _)| Some((file, start))),
-        }
-    }
-}
-
-/// Takes an input whatever it holds; a pipe is kept in a temporary file. What is wrong
-/// with the tar goes to `faults`.
-///
-/// # Errors
-///
-/// Fails if it cannot be read, or is no tar from its very beginning.
-pub(super) fn take(input: Input, opening: &Opening<'_>, faults: &mut Vec<Error>) -> Result<Taken> {
-    let (file, start) = match input {
-        Input::Path(path) if fs::metadata(&path)?.is_dir() => {
-            check_layout(&path)?;
-            return Ok(Taken::Directory(Directory::new(&path)));
-        }
-        Input::Path(path) => (File::open(&path)?, 0),
-        Input::File { mut file, .. } => {
-            let start = io::Seek::stream_position(&mut file)?;
-            (file, start)
-        }
-        Input::Pipe { stream, .. } => {
-            opening.watch.send(Event::Step(Step::Receiving));
-            let (file, _) = spool(Counted::new(stream, opening.watch), opening)?;
-            (file, 0)
-        }
-    };
-    opening.watch.send(Event::Step(Step::Indexing));
-    let head = read_head(&file, start)?;
-    if head.is_empty() {
-        return Err(Error::Empty);
-    }
-    let compression = Compression::sniff(&head);
-    let (taken, is_empty, head) = if compression == Compression::None {
-        let tar = SeekableTar::open_damaged(file, start, Look::Whole, faults)?;
-        let is_empty = tar.is_empty();
-        (Taken::Plain(tar), is_empty, head)
-    } else {
-        let unpacked = unpacked_head(&file, start, compression)?;
-        if unpacked.is_empty() {
-            return Err(Error::Empty);
-        }
-        let watch = &opening.watch;
-        let tar = ForwardTar::open_damaged(file, start, compression, faults, watch)?;
-        let is_empty = tar.is_empty();
-        (Taken::Packed(Box::new(tar)), is_empty, unpacked)
-    };
-    if is_empty && !faults.is_empty() {
-        return Err(explain(faults.swap_remove(0), &head));
-    }
-    if is_empty && taken.container().trailing().is_some() {
-        return Err(not_an_image(&head));
-    }
-    Ok(taken)
-}
-
 /// The kinds of tar.
 pub(super) enum Kind {
     Docker,
@@ -537,7 +427,10 @@ pub(super) fn kind_of_tar(container: &dyn Container) -> Result<Kind> {
 
 /// Keeps a stream in a temporary file, as it came, and returns what is known of its
 /// members, by their positions, if that is wanted.
-fn spool(stream: impl Read, opening: &Opening<'_>) -> Result<(File, HashMap<u64, Measured>)> {
+pub(super) fn spool(
+    stream: impl Read,
+    opening: &Opening<'_>,
+) -> Result<(File, HashMap<u64, Measured>)> {
     let place = || Place::Temporary {
         directory: opening.temporary_directory.to_owned(),
     };
@@ -573,7 +466,7 @@ fn unpack<R: Read>(stream: R, compression: Compression) -> Result<Decoder<BufRea
     Decoder::new(compression, stream).map_err(|source| Error::unreadable(compression, source))
 }
 
-fn read_head(file: &File, start: u64) -> Result<Vec<u8>> {
+pub(super) fn read_head(file: &File, start: u64) -> Result<Vec<u8>> {
     let mut head = Vec::new();
     FileRange::from(file, start)
         .and_then(|range| range.take(HEAD_LENGTH).read_to_end(&mut head))?;
@@ -582,7 +475,7 @@ fn read_head(file: &File, start: u64) -> Result<Vec<u8>> {
 
 /// A stream that is no tar from its very beginning is no broken tar: it is
 /// something else.
-fn explain(error: Error, head: &[u8]) -> Error {
+pub(super) fn explain(error: Error, head: &[u8]) -> Error {
     match error {
         Error::Tar(error) if is_no_tar(&error, head) => not_an_image(head),
         error => error,

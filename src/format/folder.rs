@@ -1,4 +1,4 @@
-//! What a folder is that was named as an input.
+//! Folders that are named as inputs, told apart.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -21,8 +21,8 @@ pub(super) fn check_layout(path: &Path) -> Result<()> {
     }
 }
 
-/// What a folder is. One that cannot be listed is what the caller wants it to be: the
-/// reason will come up.
+/// Tells the kind of a folder. One that cannot be listed is what the caller wants it to
+/// be: the reason will come up.
 pub(super) fn folder(path: &Path) -> Folder {
     let has = |name: &str| fs::symlink_metadata(path.join(name)).is_ok();
     let Ok(mut entries) = fs::read_dir(path) else {
@@ -51,7 +51,7 @@ fn start(path: &Path) -> Vec<u8> {
     if fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
         && let Ok(file) = File::open(path)
     {
-        // What cannot be read tells nothing.
+        // An unreadable file tells nothing.
         let _ = file.take(64).read_to_end(&mut start);
     }
     start

@@ -15,13 +15,13 @@ use crate::limits::DOCUMENT_MAX;
 use crate::stream::{COPY_BUFFER, Compression, Decoder, SNIFF_LENGTH};
 use crate::tar_stream::{Kind, Section, Skip, Skippable, TarError, TarReader};
 
-/// So many folders and files are looked at; a tar with more of them is no mistake.
+/// How many folders and files are looked at; a tar with more of them is no mistake.
 const IMAGES_MAX: usize = 64;
 
 const DOCKER_ARCHIVE: &str = "a docker archive";
 const OCI_LAYOUT: &str = "an OCI layout";
 
-/// Refuses a tar in which all files are those of images, though it is none itself.
+/// Refuses a tar in which all files are those of images, though it is not one itself.
 /// `is_archive` tells whether a member is an archive of images.
 ///
 /// # Errors
@@ -137,7 +137,7 @@ pub(super) fn is_image_member(container: &dyn Container, member: &Member) -> Res
     Ok(is_image_stream(&mut container.open(member)?))
 }
 
-/// Whether a stream is an archive of images. What cannot be read is none.
+/// Whether a stream is an archive of images. One that cannot be read is not.
 pub(super) fn is_image_stream(stream: &mut dyn Read) -> bool {
     let mut start = Vec::new();
     if (&mut *stream)

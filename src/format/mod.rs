@@ -25,6 +25,7 @@ pub mod sink;
 pub mod source;
 mod survey;
 mod surveying;
+mod taken;
 mod tar_file;
 
 use std::fmt;

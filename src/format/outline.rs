@@ -49,7 +49,7 @@ impl Outline {
         reader: &mut dyn Read,
         member: &tar_stream::Member,
     ) -> Result<(), TarError> {
-        // A path that no archive may have is none that a document names.
+        // No document names a path that no archive may have.
         let has_room = self.index.add(member, member.position).unwrap_or(true);
         match member.kind {
             tar_stream::Kind::File if has_room => {

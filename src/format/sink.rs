@@ -35,9 +35,9 @@ pub enum Output {
     },
     /// Standard output, or another open file that is written to where it stands.
     Stream {
-        /// What takes the bytes.
+        /// The writer of the bytes.
         stream: Box<dyn Write + Send>,
-        /// What a message calls it.
+        /// Its name in messages.
         place: Place,
     },
 }
@@ -187,7 +187,8 @@ pub struct OutputIndex {
     pub roots: Vec<OutputRoot>,
     /// The index of the input, whose other fields stay.
     pub base: Option<Document<Index>>,
-    /// What the input has for engines with a graph driver, of which as much stays.
+    /// The documents of the input for engines with a graph driver, of which as much stays
+    /// as is still true.
     pub docker: Option<DockerPart>,
 }
 
@@ -222,8 +223,8 @@ pub struct OutputRoot {
     pub descriptor: Descriptor,
     /// Its name, where that is a reference with a tag.
     pub reference: Option<Reference>,
-    /// What a docker archive has to say of it, if it is an image, or of the one that
-    /// an index has for engines that take one platform.
+    /// The image that `manifest.json` names for it: itself, or of an index the one for
+    /// engines that take one platform.
     pub image: Option<OutputImage>,
 }
 

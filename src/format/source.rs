@@ -48,7 +48,7 @@ pub trait ImageSource: fmt::Debug + Send + Sync {
 pub struct DockerPart {
     /// The bytes of `manifest.json`.
     pub manifest: Vec<u8>,
-    /// What its elements tie together, in their order.
+    /// The images that its elements describe, in their order.
     pub images: Vec<DockerImage>,
     /// The bytes of `repositories`.
     pub repositories: Option<Vec<u8>>,
@@ -68,7 +68,7 @@ impl DockerPart {
     }
 }
 
-/// What an element of `manifest.json` says of an image, beside its names and layers.
+/// An image as an element of `manifest.json` describes it, without names and layers.
 #[derive(Clone, Debug)]
 pub struct DockerImage {
     /// The config.
@@ -197,7 +197,7 @@ impl Content {
         }
     }
 
-    /// What it is, with its article, for a message.
+    /// The kind of content with its article, for a message.
     pub(crate) fn kind(&self) -> String {
         match self {
             Self::Image(_) => "an image".to_owned(),
@@ -331,14 +331,14 @@ impl Artifact {
         let config = view.config.media_type();
         let artifact_type = view.artifact_type.as_deref();
         let mut layers = view.layers.iter().map(Descriptor::media_type);
-        // What has the config of an image is one to its maker.
+        // A manifest with the config of an image was meant as one.
         if artifact_type.is_none()
             && media_type::is_image_config(config)
             && let Some(unknown) = layers.find(|it| LayerType::of(it).is_none())
         {
             return format!("an artifact with a layer of the unknown type `{unknown}`");
         }
-        // What else it lacks to be an image.
+        // Nothing else is missing for an image.
         if artifact_type.is_none() && media_type::is_image_config(config) {
             return "an artifact: its config has no `rootfs`".to_owned();
         }

@@ -6,11 +6,12 @@ use crate::event::after_tar;
 use crate::finding::{Code, Finding, Findings, Site};
 use crate::format::Format;
 use crate::format::container::{Container, SingleFile, is_of_archive};
-use crate::format::detect::{Input, Opening, Taken, take};
+use crate::format::detect::{Input, Opening};
 use crate::format::docker_archive::{MANIFEST, is_docker_archive, survey_docker, survey_v1};
 use crate::format::misplaced::{is_image_member, refuse_misplaced};
 use crate::format::oci_layout::{is_layout, survey_layout};
 use crate::format::surveying::{Survey, SurveyedImage, SurveyedLayer, Surveyor, chain_of};
+use crate::format::taken::{Taken, take};
 use crate::tar_stream::{TarError, Trailing};
 
 /// Looks an input over, whatever it is.

@@ -69,7 +69,7 @@ impl Descriptor {
         self.size
     }
 
-    /// The manifest that an attestation speaks of, as `BuildKit` says it in an index.
+    /// The manifest that an attestation is about, by `BuildKit`'s annotation in an index.
     #[must_use]
     pub fn attested(&self) -> Option<Digest> {
         self.annotation("vnd.docker.reference.digest")?.parse().ok()

@@ -107,7 +107,7 @@ impl Platform {
         (architecture(self) == architecture(wanted)).then_some(rank)
     }
 
-    /// What a user means by these words.
+    /// The platform that a user means by these words.
     fn from_words(os: &str, architecture: &str, variant: &str) -> Self {
         let is_silent = variant.is_empty() && architecture.eq_ignore_ascii_case("arm");
         let is_said = !variant.is_empty();

@@ -13,8 +13,8 @@ use time::{Duration, OffsetDateTime, UtcOffset};
 pub struct Timestamp(OffsetDateTime);
 
 impl Timestamp {
-    /// The time so many seconds after 1970, in UTC. `None` is one outside of the years
-    /// that can be written.
+    /// The time this many seconds after 1970, in UTC; `None` if it is outside of the
+    /// years that can be written.
     #[must_use]
     pub fn from_seconds(seconds: i64) -> Option<Self> {
         let time = OffsetDateTime::from_unix_timestamp(seconds).ok()?;

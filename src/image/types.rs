@@ -176,7 +176,7 @@ pub(crate) struct WrongField<'a> {
     pub(crate) path: String,
     /// Its type.
     pub(crate) expected: Type,
-    /// What it holds.
+    /// Its value.
     pub(crate) value: &'a Value,
 }
 
@@ -323,7 +323,7 @@ impl Type {
         }
     }
 
-    /// What a field should be, with its article.
+    /// The words for the type, with an article.
     fn description(self) -> &'static str {
         match self {
             Self::Text => "a string",

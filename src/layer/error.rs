@@ -74,7 +74,7 @@ pub enum EntryFault {
         name: String,
     },
     /// The name of an attribute is none.
-    #[error("its attribute `{name}` has a name that no file can have it by")]
+    #[error("its attribute `{name}` has a name that Linux does not take")]
     AttributeName {
         /// What stands there, escaped.
         name: String,

@@ -185,7 +185,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// What to write for a directory, which is under this name in that one, its own
+    /// Plans what to write for a directory, which is under this name in that one, its own
     /// entry aside.
     fn folder(
         &self,

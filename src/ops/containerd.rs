@@ -93,7 +93,7 @@ fn made_manifest(source: &dyn ImageSource, image: &Image) -> Option<Vec<u8>> {
     Some(compact(&new_manifest(Family::Docker, &config, &layers?)))
 }
 
-/// What that says of a layer, which may be compressed in any way.
+/// The descriptor of a layer in it, which may be compressed in any way.
 fn layer(layer: &Layer) -> Option<Descriptor> {
     let blob = layer.blob.as_ref()?;
     let diff_id = &layer.diff_id.0;

@@ -1,9 +1,9 @@
 //! `convert`: images from any format to any other.
 //!
-//! What need not change is passed on byte for byte: blobs, configs, manifests,
+//! All that need not change is passed on byte for byte: blobs, configs, manifests,
 //! indexes, and `index.json` itself where it can be. Layers are never looked
 //! into beyond their hashes; only of a bare root filesystem the headers are read, to
-//! warn of what engines refuse.
+//! warn of what engines refuse, for which one that is compressed is unpacked once more.
 
 use std::io::BufReader;
 
@@ -44,7 +44,8 @@ pub struct ConvertOptions {
 /// Converts images, and returns what was written.
 ///
 /// Memory is bounded by the documents of the images and a fixed number of
-/// buffers; a layer's content is never held.
+/// buffers, and of a bare root filesystem by one record for each entry; a layer's
+/// content is never held.
 ///
 /// # Errors
 ///

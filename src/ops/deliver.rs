@@ -52,7 +52,7 @@ impl Delivery<'_> {
     pub(super) fn run(&self, mut pieces: Vec<Piece<'_>>) -> Result<WriteReport> {
         let watch = &self.context.watch;
         prune(&mut pieces, self.coding, watch);
-        // A docker archive without an image is none to any engine.
+        // No engine takes a docker archive without an image.
         let has_image = |piece: &Piece<'_>| piece.content.configs().next().is_some();
         if self.sink.format() == Format::DockerArchive && !pieces.iter().any(has_image) {
             return Err(Error::NoImage);
@@ -195,8 +195,8 @@ impl Delivery<'_> {
         !is_docker(self.source.format()) && !is_docker(self.sink.format())
     }
 
-    /// What a layout lists for a root that came from a layout: all that it listed
-    /// before, or, for one platform of several, at least the names.
+    /// The descriptor that a layout lists for a root that came from a layout: with all
+    /// that it had before, or, for one platform of several, at least the names.
     fn in_place_of(&self, root: &Root, descriptor: &Descriptor) -> Descriptor {
         let Some(held) = &root.descriptor else {
             return descriptor.clone();
@@ -207,7 +207,7 @@ impl Delivery<'_> {
             }
             let (digest, size) = (descriptor.digest(), descriptor.size());
             let mut moved = held.pointing_to(descriptor.media_type(), digest, size);
-            // What speaks of the bytes is as it became.
+            // Annotations on the bytes are those of the new bytes.
             for key in CONTENT_ANNOTATIONS {
                 if held.annotation(key).is_some() {
                     let value = descriptor.annotation(key).map(str::to_owned);
@@ -223,7 +223,7 @@ impl Delivery<'_> {
             .with_annotation(CONTAINERD_NAME, name(CONTAINERD_NAME))
     }
 
-    /// What `manifest.json` names for a piece, if the output has one.
+    /// The image that `manifest.json` names for a piece, if the output has that file.
     fn named_image<'p>(&self, piece: &'p Piece<'_>) -> Option<&'p Image> {
         if self.sink.format() != Format::DockerArchive {
             return None;

@@ -58,7 +58,7 @@ pub struct Found {
     /// that takes it, and all that the id depends on is known without unpacking a layer.
     pub containerd_id: Option<Digest>,
     /// How many bytes all its blobs have as they are stored, with its manifests and
-    /// configs, and without indexes. What the input does not hold is not counted.
+    /// configs, and without indexes. Blobs that the input does not hold are not counted.
     pub blobs_size: Option<u64>,
     /// The media type of that.
     pub media_type: Option<String>,
@@ -211,7 +211,7 @@ struct Draft {
 }
 
 impl Draft {
-    /// Reads what is under a root. What the input does not hold is only told of.
+    /// Reads the content of a root. One that the input does not hold is only told of.
     fn load(source: &dyn ImageSource, root: &Root) -> Result<Self> {
         let descriptor = match &root.target {
             Target::Blob(descriptor) => Some(descriptor),
@@ -232,7 +232,7 @@ impl Draft {
         Ok(draft)
     }
 
-    /// What is told of, and nothing else.
+    /// Something that a descriptor tells of, and nothing else does.
     fn absent(descriptor: Option<&Descriptor>, name: &str) -> Self {
         Self {
             found: Found {
@@ -252,7 +252,7 @@ impl Draft {
         }
     }
 
-    /// What an index lists under this digest, wherever it is in there.
+    /// The part that an index lists under this digest, at any depth.
     fn into_part(self, part: &Digest) -> Option<Self> {
         self.children.into_iter().find_map(|child| {
             if child.found.digest.as_ref() == Some(part) {

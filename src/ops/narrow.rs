@@ -30,8 +30,8 @@ impl Reason<'_> {
     }
 }
 
-/// Reduces a piece to the image for the platform. What else an index holds is named
-/// in a warning; what is no image stays as it is.
+/// Reduces a piece to the image for the platform. A warning names the rest of an index;
+/// anything but an image stays as it is.
 pub(super) fn narrow<'a>(
     piece: Piece<'a>,
     reason: Reason<'_>,
@@ -57,8 +57,8 @@ fn is_of_images(index: &IndexContent) -> bool {
     })
 }
 
-/// The image that stands for all of them where engines take one platform: the host's,
-/// or else the first. What the input does not hold whole is passed over.
+/// The image that is taken for all of them where engines take one platform: the host's,
+/// or else the first. Those that the input does not hold whole are passed over.
 pub(super) fn image_for_host<'a>(
     content: &'a Content,
     name: &str,

@@ -49,7 +49,7 @@ impl<'a> Piece<'a> {
     /// Reads the one thing that was chosen.
     ///
     /// A part of an index keeps the names of that, if it is an image or an index
-    /// itself; that its attestations stay behind is said in a warning.
+    /// itself; a warning says that its attestations are left out.
     pub(super) fn load_chosen(
         source: &dyn ImageSource,
         selection: Selection<'a>,
@@ -88,7 +88,7 @@ impl<'a> Piece<'a> {
             gone: Vec::new(),
             roots: self.roots,
         };
-        // What speaks of something else was chosen for itself.
+        // An attestation or a signature was chosen for itself.
         if is_image {
             let kept = piece.digests();
             gone.retain(|digest| !kept.contains(digest));
@@ -103,7 +103,7 @@ impl<'a> Piece<'a> {
     }
 
     /// Whether it goes without the names of its roots, which are those of an image: a
-    /// part of an index that is none.
+    /// part of an index that is not an image.
     pub(super) fn is_nameless_part(&self) -> bool {
         let is_image = matches!(self.content, Content::Image(_) | Content::Index(_));
         let digest = self.descriptor.as_ref().map(Descriptor::digest);

@@ -220,7 +220,7 @@ impl<'a> Rebuilder<'a> {
         Ok(base.pointing_to(media_type, edited.digest(), edited.size()))
     }
 
-    /// What is told of something whose descriptor is this one.
+    /// The report on some content, whose new descriptor is this one.
     pub(super) fn written(&self, content: &Content, descriptor: &Descriptor) -> WrittenImage {
         let layers: Vec<Descriptor> = match content {
             Content::Image(image) => image.layers.iter().map(|layer| self.layer(layer)).collect(),
@@ -262,7 +262,7 @@ fn config_descriptor(image: &Image, family: Family) -> Descriptor {
     }
 }
 
-/// What an index says of an image with zstd layers, as skopeo and podman do, which
+/// Marks in an index whether an image has zstd layers, as skopeo and podman do, which
 /// choose by it.
 fn marked_as_zstd(descriptor: Descriptor, has_zstd: bool) -> Descriptor {
     let held = descriptor.annotation(ZSTD_ANNOTATION);

@@ -14,8 +14,8 @@ use crate::ops::containerd::containerd_id;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selector {
     /// By a reference, a name of a layout, a digest or an image id, or by a prefix
-    /// of those two that fits one thing. What an index lists is found by its digest or
-    /// image id, too.
+    /// of those two that fits one thing. The parts of an index are found by their digests
+    /// and image ids, too.
     Name(String),
     /// By its number, counted from 1.
     Number(NonZeroUsize),
@@ -42,7 +42,7 @@ impl FromStr for Selector {
     }
 }
 
-/// What a selector means.
+/// The choice of a selector.
 #[derive(Clone, Debug)]
 pub(super) struct Selection<'a> {
     /// Its names, or those of the indexes that it is a part of; all names of the input
@@ -53,7 +53,7 @@ pub(super) struct Selection<'a> {
 }
 
 impl<'a> Selection<'a> {
-    /// What is selected under these names, as a whole.
+    /// All that is under these names, as a whole.
     pub(super) fn whole(roots: Vec<&'a Root>) -> Self {
         Self { roots, part: None }
     }
@@ -198,8 +198,8 @@ impl<'a> Prefix<'a> {
 
 /// Finds what has an id or a digest: an image, an index, or a part of an index.
 ///
-/// What cannot be read is found by its own digest alone. `None` is that nothing was
-/// found.
+/// Something that cannot be read is found by its own digest alone. `None` means that
+/// nothing was found.
 fn by_digest<'a>(
     source: &dyn ImageSource,
     roots: &[&'a Root],
@@ -236,7 +236,7 @@ fn by_digest<'a>(
         }
     }
     let Finds { whole, mut parts } = found;
-    // What has names of its own goes by these.
+    // A part with names of its own goes by these.
     let is_named = |digest: &Digest| whole.iter().any(|it| it.target_digest() == Some(digest));
     parts.retain(|(_, digest)| !is_named(digest));
     let mut digests: Vec<&Digest> = parts.iter().map(|(_, digest)| digest).collect();
@@ -270,12 +270,12 @@ fn by_digest<'a>(
     }
 }
 
-/// What fits a digest.
+/// All that fits a digest.
 #[derive(Default)]
 struct Finds<'a> {
-    /// What has names.
+    /// Roots, which have names.
     whole: Vec<&'a Root>,
-    /// What an index lists, by its digest, and the index that has the names.
+    /// Parts of indexes, by their digests, and the roots that have the names.
     parts: Vec<(&'a Root, Digest)>,
 }
 
@@ -344,8 +344,8 @@ fn no_such_image(source: &dyn ImageSource, wanted: &str, roots: &[&Root]) -> Err
     }
 }
 
-/// What there is to choose from, under names and ids that choose it. `all` are the roots
-/// of the input.
+/// All that can be chosen, under names and ids that choose it. `all` are the roots of the
+/// input.
 pub(super) fn candidates(
     source: &dyn ImageSource,
     roots: &[&Root],

@@ -1,4 +1,4 @@
-//! What an operation has written, as facts.
+//! The report of an operation on what it has written.
 
 use std::collections::HashMap;
 
@@ -9,14 +9,14 @@ use crate::format::source::Content;
 use crate::image::{Descriptor, Platform, REF_NAME, Reference};
 use crate::ops::images::{FoundKind, kind};
 
-/// What an operation has written.
+/// The images that an operation has written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WriteReport {
     /// The format of the output.
     pub format: Format,
-    /// What was put into it, in the order of its index. What a layout held before is
-    /// not listed.
+    /// The images that were put into it, in the order of its index, without those that a
+    /// layout held before.
     pub images: Vec<WrittenImage>,
 }
 
@@ -28,7 +28,7 @@ pub struct WrittenImage {
     pub references: Vec<Reference>,
     /// Its other names, which only a layout has.
     pub labels: Vec<String>,
-    /// What it is.
+    /// Its kind.
     pub kind: FoundKind,
     /// The digest of the config, which is the image id in Docker's classic stores and
     /// in podman; of an index that of the image that `manifest.json` names, if any.
@@ -47,8 +47,8 @@ pub struct WrittenImage {
 }
 
 impl WrittenImage {
-    /// What was written of some content, whose layers have these descriptors, before
-    /// its names are known.
+    /// Reports on some content, whose layers have these descriptors, before its names are
+    /// known.
     pub(super) fn new(content: &Content, descriptor: &Descriptor, layers: &[Descriptor]) -> Self {
         let image = match content {
             Content::Image(image) => Some(image),

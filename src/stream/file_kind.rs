@@ -92,8 +92,8 @@ const MARKS: &[(usize, &[u8], FileKind)] = &[
 ];
 
 impl FileKind {
-    /// Tells what a file is by its first bytes, of which it wants [`HEAD_LENGTH`];
-    /// nothing if it is none of those that are known.
+    /// Tells the kind of a file by its first bytes, of which it wants 68 KiB; `None` if
+    /// it is not known.
     #[must_use]
     pub fn of(head: &[u8]) -> Option<Self> {
         let has = |(at, mark, _): &&(usize, &[u8], Self)| {

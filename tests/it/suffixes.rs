@@ -138,15 +138,15 @@ fn names_that_promise_something_else_are_refused() {
         ),
         (
             &["export", "--compress", "zstd", "in.tar", "out.tar.gz"],
-            "error: DST is called as what is compressed with gzip, and `--compress` says zstd\n  hint: leave `--compress` out, or give DST another name\n",
+            "error: the name of DST says gzip, and `--compress` says zstd\n  hint: leave `--compress` out, or give DST another name\n",
         ),
         (
             &["export", "--compress", "none", "in.tar", "out.tgz"],
-            "error: DST is called as what is compressed with gzip, and `--compress` says none\n  hint: leave `--compress` out, or give DST another name\n",
+            "error: the name of DST says gzip, and `--compress` says none\n  hint: leave `--compress` out, or give DST another name\n",
         ),
         (
             &["export", "--compress", "gzip:9", "in.tar", "out.zst"],
-            "error: DST is called as what is compressed with zstd, and `--compress` says gzip\n  hint: leave `--compress` out, or give DST another name\n",
+            "error: the name of DST says zstd, and `--compress` says gzip\n  hint: leave `--compress` out, or give DST another name\n",
         ),
         (
             &["export", "--compress", "gzip", "in.tar", "out.tar.xz"],

@@ -36,8 +36,7 @@ enum Slot {
 impl MemberIndex {
     /// Takes the next member in. `position` says how the container will find it.
     ///
-    /// Returns whether there is room for more; those that there is none for are only
-    /// counted.
+    /// Returns whether there is room for more; those without room are only counted.
     pub(in crate::format) fn add(
         &mut self,
         member: &tar_stream::Member,

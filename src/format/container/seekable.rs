@@ -174,7 +174,7 @@ impl Container for SeekableTar {
 }
 
 /// Looks at what follows the end of a tar that begins at `start` in a file and may have
-/// `length` bytes, and reads at most so many of them.
+/// `length` bytes, and reads at most `most` of them.
 fn look_after(
     file: &File,
     start: u64,

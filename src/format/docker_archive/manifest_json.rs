@@ -69,7 +69,7 @@ pub(super) fn parse_each(bytes: &[u8]) -> Result<Parsed, DocumentError> {
     })
 }
 
-/// The elements of `manifest.json` as they stand there, and whether bytes follow.
+/// The elements of `manifest.json` as they are there, and whether bytes follow.
 pub(super) fn parse_values(bytes: &[u8]) -> Result<(Vec<Value>, bool), DocumentError> {
     match parse_list(bytes)? {
         (Value::Array(elements), has_trailing_bytes) => Ok((elements, has_trailing_bytes)),

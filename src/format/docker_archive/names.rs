@@ -11,7 +11,7 @@ use crate::event::{Warning, Watch};
 use crate::format::source::{Root, Target};
 use crate::image::Reference;
 
-/// What `index.json` lists.
+/// One thing that `index.json` lists.
 #[derive(Debug)]
 pub(super) struct ListedRoot {
     /// It, with the name that it has there.
@@ -20,7 +20,7 @@ pub(super) struct ListedRoot {
     pub(super) is_image: bool,
 }
 
-/// What `manifest.json` names.
+/// One image that `manifest.json` names.
 #[derive(Debug)]
 pub(super) struct NamedElement {
     /// Its number, counted from 0.
@@ -85,8 +85,8 @@ impl Differences {
 /// it to.
 ///
 /// The roots are in the order of `index.json`. An image that only `manifest.json` has
-/// stands before what follows it there, and a name that only `manifest.json` has at the
-/// end.
+/// comes before those that follow it there, and a name that only `manifest.json` has at
+/// the end.
 pub(super) fn all_names(
     listed: Vec<ListedRoot>,
     elements: Vec<NamedElement>,
@@ -243,7 +243,7 @@ impl Names {
         let lacking = lacking.into_iter().map(|(_, name)| name);
         self.differences.only_in_index.extend(lacking);
         let listed = self.roots.into_iter().enumerate();
-        // What is added stands in front of the listed one with the same number.
+        // An added root comes before the listed one with the same number.
         let listed = listed.map(|(at, root)| (at, true, root));
         let added = self.added.into_iter().map(|(at, root)| (at, false, root));
         let mut roots: Vec<_> = listed.chain(added).collect();
@@ -260,7 +260,7 @@ mod tests {
 
     use super::*;
 
-    /// What `index.json` lists, one word each: `CONTENT`, `CONTENT=REFERENCE` or
+    /// The list of `index.json`, one word each: `CONTENT`, `CONTENT=REFERENCE` or
     /// `CONTENT~LABEL`. A content that begins with `x` is no image.
     fn listed(text: &str) -> Vec<ListedRoot> {
         let one = |word: &str| {
@@ -281,7 +281,7 @@ mod tests {
         text.split_whitespace().map(one).collect()
     }
 
-    /// What `manifest.json` names, one word each: `SAME,…=TAG,…`, where the numbers are
+    /// The list of `manifest.json`, one word each: `SAME,…=TAG,…`, where the numbers are
     /// of what is listed.
     fn named(text: &str) -> Vec<NamedElement> {
         let one = |(number, word): (usize, &str)| {
@@ -362,7 +362,7 @@ mod tests {
                 "a=docker.io/library/p:1 a=p:1 a=localhost/p:1",
                 "d localhost/p:1",
             ),
-            // What is no image has no place in `manifest.json`.
+            // An artifact has no place in `manifest.json`.
             ("a=p:1 x=q:1 x", "0=p:1", "a=p:1 x=q:1 x", ""),
             (
                 "a=p:1 b=q:1 a=r:1",

@@ -194,7 +194,7 @@ impl DockerArchive {
         find_index(container)
     }
 
-    /// What the OCI part lists.
+    /// The roots that the OCI part lists.
     fn oci_roots(
         &self,
         ignored: &mut HashSet<Reference>,
@@ -439,7 +439,7 @@ fn read_elements(
             Err(error) => return Err(error),
         }
     }
-    // One of several that is not there hides none of the others.
+    // One of several that is not there does not hide the others.
     if elements.is_empty()
         && let Some((_, error)) = absent.pop()
     {

@@ -348,8 +348,8 @@ fn has_rootfs(config: &[u8]) -> bool {
     }
 }
 
-/// What a document says of itself must be of the kind that was said of it. Whether the
-/// name is OCI's or Docker's is no difference to those who read it.
+/// The media type in a document must be of the same kind as that of its descriptor.
+/// Whether the name is OCI's or Docker's makes no difference to readers.
 fn check_media_type(descriptor: &Descriptor, got: Option<&str>) -> Result<()> {
     let kind = DocumentKind::of(descriptor.media_type());
     match got {

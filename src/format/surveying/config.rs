@@ -32,8 +32,7 @@ pub(in crate::format) fn wrong_types(value: &Value) -> Vec<(Code, String)> {
     wrong.into_iter().map(fault).collect()
 }
 
-/// What else is wrong with a config, of which `layers` is the number of layers that the
-/// image has.
+/// All other faults of the config of an image with this many layers.
 pub(super) fn check(value: &Value, config: &Config, layers: usize) -> Vec<(Code, String)> {
     let mut faults = Vec::new();
     let diff_ids = config.diff_ids.len();
@@ -59,8 +58,8 @@ pub(super) fn check(value: &Value, config: &Config, layers: usize) -> Vec<(Code,
     faults
 }
 
-/// What an engine cannot run: an error where `docker load` is to take the image, and a
-/// warning where somebody else may.
+/// Finds images that an engine cannot run: an error where `docker load` is to take them,
+/// and a warning where somebody else may.
 pub(super) fn check_limits(
     config: &Config,
     layers: usize,

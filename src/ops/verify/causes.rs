@@ -4,7 +4,7 @@
 
 use crate::finding::{Code, Finding, Site};
 
-/// What is told where a file is not there.
+/// Findings about a file that is not there.
 const ABSENT: &[Code] = &[
     Code::BlobMissing,
     Code::ConfigMissing,
@@ -38,7 +38,7 @@ const UNREAD: &[Code] = &[
     Code::V1Invalid,
 ];
 
-/// What is told of things that no document names, or not every document.
+/// Findings about things that no document names, or not every document.
 const UNNAMED: &[Code] = &[
     Code::HybridIncomplete,
     Code::RepositoriesDiffer,
@@ -46,7 +46,7 @@ const UNNAMED: &[Code] = &[
     Code::Unreferenced,
 ];
 
-/// What is told of a document that is another than its digest says.
+/// Findings about the content of a document, which may be another than its digest says.
 const ALTERED: &[Code] = &[
     Code::ConfigInvalid,
     Code::CreatedInvalid,

@@ -25,7 +25,8 @@ const FIXTURES: [&str; 6] = [
     "podman43__multi-tags.docker.tar",
 ];
 
-/// A sandbox with a fixture converted to `out`, under one tag of its own, and the image that it holds.
+/// A sandbox with a fixture converted to `out`, under one tag of its own, and the image that it
+/// holds.
 #[track_caller]
 fn converted(fixture: &str, to: Format, compress: &str) -> (Sandbox, Image, String) {
     let sandbox = Sandbox::new();

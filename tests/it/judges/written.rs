@@ -1,4 +1,5 @@
-//! What engines and tools write today, and those of this machine, is read, and nothing of it is lost.
+//! Archives of today's engines and tools, and of those of this machine, are read, and nothing in
+//! them is lost.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStderr, Command, Stdio};

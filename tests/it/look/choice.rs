@@ -190,8 +190,9 @@ fn platform(descriptor: &Value, architecture: &str) -> Value {
     descriptor
 }
 
-/// A layout in which one manifest has a name of its own and is under two indexes, one of them nested,
-/// beside an image with another manifest of the same config, an attestation, and what is not there.
+/// A layout in which one manifest has a name of its own and is under two indexes, one of them
+/// nested, beside an image with another manifest of the same config, an attestation, and what is
+/// not there.
 fn shared() -> Layout {
     let mut layout = Layout::default();
     let amd = platform(&layout.image(&image("amd", &[])), "amd64");

@@ -174,7 +174,7 @@ fn a_layer_that_was_left_to_an_engine() {
         vec![case(
             left_out,
             TO_ARCHIVE,
-            "error: cannot read `in.tar`\n  caused by: cannot read layer 1 of 3 of `app:1`\n  caused by: `manifest.json` has no name for it: who wrote the archive left it to an engine that has it\n",
+            "error: cannot read `in.tar`\n  caused by: cannot read layer 1 of 3 of `app:1`\n  caused by: `manifest.json` has no name for it: only an engine that already has this layer can load the archive\n",
         )],
     );
 }

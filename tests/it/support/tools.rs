@@ -1,7 +1,7 @@
 //! Other programs that judge what `restow` writes: on this machine, and in a root of today's.
 //!
-//! `.ci/engines` sets them up. Where one is not installed, the test that needs it says so and passes. Where
-//! `RESTOW_REQUIRE_TOOLS` is 1, as in continuous integration, it fails instead.
+//! `.ci/engines` sets them up. Where one is not installed, the test that needs it says so and
+//! passes. Where `RESTOW_REQUIRE_TOOLS` is 1, as in continuous integration, it fails instead.
 
 use std::ffi::OsStr;
 use std::io::Write;

@@ -64,17 +64,17 @@ fn attributes_that_no_file_can_have() {
         (
             &long,
             b"v",
-            &format!("its attribute `{long}` has a name that no file can have it by"),
+            &format!("its attribute `{long}` has a name that Linux does not take"),
         ),
         (
             "",
             b"v",
-            "its attribute `` has a name that no file can have it by",
+            "its attribute `` has a name that Linux does not take",
         ),
         (
             "user.",
             b"v",
-            "its attribute `user.` has a name that no file can have it by",
+            "its attribute `user.` has a name that Linux does not take",
         ),
     ];
     for (key, value, message) in cases {

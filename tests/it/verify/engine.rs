@@ -163,8 +163,8 @@ fn assert_refused(engine: Docker) {
     }
 }
 
-/// A graph driver's store, which looks into configs, refuses the times that `verify` calls errors, and
-/// takes those that it calls unusual. An offset of 25 hours is refused since Go 1.20.
+/// A graph driver's store, which looks into configs, refuses the times that `verify` calls errors,
+/// and takes those that it calls unusual. An offset of 25 hours is refused since Go 1.20.
 #[test]
 fn the_engine_reads_times_as_verify_does() {
     for engine in [Docker::Machine, Docker::Classic] {
