@@ -107,7 +107,7 @@ pub(super) fn run(
     let temporary_directory = global.temporary_directory();
     let input = standard::open(&source, Some(&destination), interrupt)?;
     // If the output is in the way, nothing was read for nothing.
-    let place = standard::create(&destination, writing)?;
+    let place = standard::create(&destination, writing, interrupt)?;
     let sink = format::create(format, place, &temporary_directory)?;
     let opening = Opening {
         format: source.format,

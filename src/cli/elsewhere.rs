@@ -125,7 +125,7 @@ fn nearest(word: &str) -> Option<Format> {
 /// The likely meaning of a name without any transport of the field: a place that is there
 /// and an image in it, or the name of an image alone.
 fn other_hint(word: &str, rest: &str, argument: Argument) -> String {
-    if matches!(argument.role, Role::Tree(_)) {
+    if matches!(argument.role, Role::Tree(_)) || rest.is_empty() {
         return String::new();
     }
     let path = Path::new(word);

@@ -120,7 +120,7 @@ pub(super) fn run(
         recoding: None,
         jobs: global.jobs(),
     };
-    let sink = RootfsSink::create(standard::create(&destination, writing)?)?;
+    let sink = RootfsSink::create(standard::create(&destination, writing, interrupt)?)?;
     let opening = Opening {
         format: source.format,
         staging: None,

@@ -58,7 +58,7 @@ pub(super) struct Arguments {
     /// Say that it was made then: a time as 2026-11-23T12:00:00Z, or seconds since 1970
     ///
     /// By default that in `SOURCE_DATE_EPOCH`, or that of the newest entry.
-    #[arg(long, value_name = "TIME", value_parser = parse_created)]
+    #[arg(long, value_name = "TIME", value_parser = parse_created, allow_negative_numbers = true)]
     created: Option<Timestamp>,
 
     /// Give the image this reference (repeatable)
@@ -158,7 +158,7 @@ pub(super) fn run(
         }
         None => None,
     };
-    let place = standard::create(&destination, writing)?;
+    let place = standard::create(&destination, writing, interrupt)?;
     // If the output is in the way, nothing was read for nothing.
     let sink = format::create(format, place, &temporary_directory)?;
     let config = match image {

@@ -4,9 +4,17 @@ use std::fs;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::{flag, low_level};
+
+/// How often it is looked whether a signal came.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// How long an operation has to end by itself after a signal.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Whether a signal came that asks for the end, and which.
 #[derive(Debug)]
@@ -53,11 +61,30 @@ impl Interrupt {
 
     /// Ends the process as the signal would have, so that a shell sees it.
     pub(super) fn die_if_interrupted(&self) {
-        let signal = self.signal.load(Ordering::Relaxed);
-        if let Ok(signal @ 1..) = i32::try_from(signal) {
-            // It only returns if it could not; then the exit code tells.
-            let _ = low_level::emulate_default_handler(signal);
-        }
+        die_of(&self.signal);
+    }
+
+    /// Lets one signal end a process that writes into a pipe or a device: it may wait for
+    /// a reader that does not come, or that takes nothing, and looks at no flag then.
+    /// Such an output leaves nothing that would have to be removed.
+    pub(super) fn end_what_waits(&self) {
+        let signal = Arc::clone(&self.signal);
+        let watch = move || {
+            while signal.load(Ordering::Relaxed) == 0 {
+                thread::sleep(PATIENCE);
+            }
+            thread::sleep(GRACE);
+            die_of(&signal);
+        };
+        // Where no thread can be started, a second signal ends the process.
+        drop(thread::Builder::new().spawn(watch));
+    }
+}
+
+fn die_of(signal: &AtomicUsize) {
+    if let Ok(signal @ 1..) = i32::try_from(signal.load(Ordering::Relaxed)) {
+        // It only returns if it could not; then the exit code tells.
+        let _ = low_level::emulate_default_handler(signal);
     }
 }
 

@@ -149,6 +149,9 @@ pub(super) fn selector(
     let Some(text) = &source.reference else {
         return Ok(image);
     };
+    if text.is_empty() {
+        return Err(wrong(ends_in_colon(source)));
+    }
     if image.is_some() {
         return Err(wrong(
             "SRC names an image, and `--image` another".to_owned(),
@@ -186,9 +189,7 @@ pub(super) fn names(
         return Ok(tags.collect());
     };
     if text.is_empty() {
-        return Err(wrong(
-            "DST ends in a colon, and no reference follows".to_owned(),
-        ));
+        return Err(wrong(ends_in_colon(destination)));
     }
     let reference = text.parse::<Reference>();
     let name = match (format, reference) {
@@ -202,6 +203,11 @@ pub(super) fn names(
         _ => Name::Label(text.clone()),
     };
     Ok(std::iter::once(name).chain(tags).collect())
+}
+
+fn ends_in_colon(location: &Location) -> String {
+    let name = location.argument.name;
+    format!("{name} ends in a colon, and no reference follows")
 }
 
 fn pinned_message(pinned: &Reference) -> String {

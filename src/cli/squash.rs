@@ -157,7 +157,7 @@ pub(super) fn run(
         if let (Some(destination), Some(written)) = (&arguments.destination, &report.written) {
             output.tell(&written::to_text(&typed(destination), written));
         }
-    } else if !global.quiet {
+    } else {
         // The plan is all that was asked for.
         let lines: Vec<String> = to_text(&report, true)
             .iter()
@@ -308,7 +308,7 @@ impl Command<'_> {
             recoding: suffix::recoding(destination, format)?,
             jobs: self.global.jobs(),
         };
-        let place = standard::create(destination, writing)?;
+        let place = standard::create(destination, writing, self.interrupt)?;
         Ok(format::create(format, place, &self.temporary_directory)?)
     }
 }

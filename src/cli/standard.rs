@@ -1,11 +1,11 @@
 //! Standard input and output as files and pipes.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, FileType, Metadata, OpenOptions};
 use std::io::{self, IsTerminal, Read};
 use std::num::NonZeroUsize;
 use std::os::fd::AsFd;
-use std::os::unix::fs::FileTypeExt;
-use std::path::Path;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,6 +13,7 @@ use restow::Recoding;
 use restow::error::{Error, Place};
 use restow::format::{Input, Output};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::pipe::fcntl_setpipe_size;
 
 use crate::cli::descriptor;
@@ -41,6 +42,9 @@ pub(super) fn open(
     beside: Option<&Location>,
     interrupt: &Interrupt,
 ) -> Result<Input, Failure> {
+    if let Some(beside) = beside {
+        check_apart(location, beside)?;
+    }
     let Some(path) = location.path() else {
         return input(interrupt);
     };
@@ -58,6 +62,69 @@ pub(super) fn open(
     })
 }
 
+/// Refuses an output that would spoil the input before it is read: an open file that is
+/// the input, too, or a file among those of a layout. A path that names the input itself
+/// is neither: such a file is replaced when the new one is whole.
+fn check_apart(source: &Location, output: &Location) -> Result<(), Failure> {
+    let wrong = |message: String, hint| {
+        Err(Failure::Usage {
+            message,
+            hint: Some(hint),
+        })
+    };
+    let (from, to) = (source.argument.name, output.argument.name);
+    let open_file = |location: &Location, standard: &'static str| match location.path() {
+        None => Some(PathBuf::from(standard)),
+        Some(path) => descriptor::of_path(path).map(|_| path.to_owned()),
+    };
+    let read = open_file(source, "/dev/stdin").or_else(|| source.path().map(Path::to_owned));
+    let written = open_file(output, "/dev/stdout");
+    if let (Some(read), Some(written)) = (read, written)
+        && is_one_file(&read, &written)
+    {
+        return wrong(
+            format!("{to} is the file that {from} is, and would be written while it is read"),
+            "name the file itself as the output, with `--force`: it is replaced when the new one is whole",
+        );
+    }
+    let (Some(layout), Some(path)) = (source.path(), output.path()) else {
+        return Ok(());
+    };
+    if layout.is_dir() && is_part(path, layout) {
+        return wrong(
+            format!("{to} is a part of the layout that {from} is"),
+            "name a file that is not in the layout",
+        );
+    }
+    Ok(())
+}
+
+/// Whether two paths name one regular file.
+fn is_one_file(one: &Path, other: &Path) -> bool {
+    let file = |path: &Path| {
+        let metadata = fs::metadata(path).ok().filter(Metadata::is_file)?;
+        Some((metadata.dev(), metadata.ino()))
+    };
+    file(one).is_some_and(|it| file(other) == Some(it))
+}
+
+/// Whether a path, which need not be there, is that of a file of a layout.
+fn is_part(path: &Path, layout: &Path) -> bool {
+    let whole = fs::canonicalize(path).or_else(|_| {
+        let parent = path.parent().filter(|it| !it.as_os_str().is_empty());
+        fs::canonicalize(parent.unwrap_or(Path::new(".")))
+            .map(|parent| parent.join(path.file_name().unwrap_or_default()))
+    });
+    let (Ok(path), Ok(layout)) = (whole, fs::canonicalize(layout)) else {
+        return false;
+    };
+    let within = path.strip_prefix(layout);
+    within.is_ok_and(|it| {
+        let parts = ["blobs", "index.json", "oci-layout"];
+        parts.iter().any(|part| it.starts_with(part))
+    })
+}
+
 /// How a file of output is written.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Writing {
@@ -70,20 +137,28 @@ pub(super) struct Writing {
 }
 
 /// The output that a location means.
-pub(super) fn create(location: &Location, writing: Writing) -> Result<Output, Failure> {
+pub(super) fn create(
+    location: &Location,
+    writing: Writing,
+    interrupt: &Interrupt,
+) -> Result<Output, Failure> {
     let Writing {
         replace,
         recoding,
         jobs,
     } = writing;
     let Some(path) = location.path() else {
+        interrupt.end_what_waits();
         return stream(io::stdout(), Place::StandardOutput);
     };
     let place = Place::Path(path.to_owned());
     match descriptor::of_path(path) {
         None => {
-            let is_device = |it: Metadata| it.file_type().is_char_device();
-            if fs::metadata(path).is_ok_and(is_device) {
+            let kind = fs::metadata(path).map(|it| it.file_type());
+            if kind.as_ref().is_ok_and(FileType::is_fifo) {
+                interrupt.end_what_waits();
+            }
+            if kind.is_ok_and(|it| it.is_char_device()) {
                 let device = OpenOptions::new().write(true).open(path);
                 let device = device.map_err(|error| Error::write(place.clone(), error))?;
                 refuse_terminal(device, &place)?;
@@ -100,6 +175,7 @@ pub(super) fn create(location: &Location, writing: Writing) -> Result<Output, Fa
             })
         }
         Some(number) => {
+            interrupt.end_what_waits();
             let duplicate = descriptor::duplicate(number, path);
             stream(
                 duplicate.map_err(|error| Error::write(place.clone(), error))?,
@@ -134,12 +210,27 @@ fn named(path: &Path, interrupt: &Interrupt) -> io::Result<Input> {
         let file = descriptor::duplicate(number, path)?;
         return Ok(opened(file, place(), interrupt));
     }
+    if fs::metadata(path)?.file_type().is_fifo() {
+        return Ok(pipe(open_fifo(path)?, place(), interrupt));
+    }
     let file = File::open(path)?;
     let metadata = file.metadata()?;
     if metadata.is_file() || metadata.is_dir() {
         return Ok(Input::Path(path.to_owned()));
     }
     Ok(pipe(file, place(), interrupt))
+}
+
+/// A fifo, opened without a wait for who writes into it: that is for the reader, which
+/// does not sleep through a signal.
+fn open_fifo(path: &Path) -> io::Result<File> {
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).expect("it is a flag of open(2)");
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(path)?;
+    fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
+    Ok(file)
 }
 
 /// What is open already: a file is read from where it stands, without moving on in it.

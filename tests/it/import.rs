@@ -109,8 +109,14 @@ fn a_stream_takes_what_it_is_first_and_a_file_needs_no_space_for_that() {
 
 #[test]
 fn times_and_comments_are_those_that_were_asked_for() {
-    let cases: [(&[&str], Option<&str>, &str, &str); 8] = [
+    let cases: [(&[&str], Option<&str>, &str, &str); 9] = [
         (&[], None, "1970-01-01T00:01:40Z", "Imported from -"),
+        (
+            &["--created", "-8"],
+            None,
+            "1969-12-31T23:59:52Z",
+            "Imported from -",
+        ),
         (&[], Some("7"), "1970-01-01T00:00:07Z", "Imported from -"),
         (
             &["--created", "8"],

@@ -167,7 +167,7 @@ fn a_stream_that_is_closed_is_a_failure() {
             "error: cannot read `/dev/fd/9`\n  caused by: Bad file descriptor (os error 9)\n",
         ),
         (
-            "restow convert in.tar /dev/fd/3 3<in.tar",
+            "restow convert in.tar /dev/fd/3 3<converted",
             "error: cannot write `/dev/fd/3`\n  caused by: Bad file descriptor (os error 9)\n",
         ),
     ] {
@@ -247,4 +247,81 @@ fn an_empty_file_may_be_replaced() {
     sandbox.write("cut.tar", &sandbox.read("in.tar")[..2000]);
     drop(sandbox.run(&["convert", "cut.tar", "out"]).refuses());
     assert_eq!(sandbox.read("out"), b"");
+}
+
+/// Whoever opens a file to write it on, or names a file of a layout, may mean another one;
+/// the input would be gone.
+#[test]
+fn an_output_that_would_spoil_the_input_is_refused() {
+    let sandbox = sandbox();
+    sandbox.run(&["convert", "in.tar", "oci:lay"]).silent();
+    let before = sandbox.tree();
+    let open = "error: DST is the file that SRC is, and would be written while it is read\n  \
+                hint: name the file itself as the output, with `--force`: it is replaced when the new one is whole\n";
+    let part = "error: DST is a part of the layout that SRC is\n  \
+                hint: name a file that is not in the layout\n";
+    for (script, says) in [
+        ("restow convert in.tar - >> in.tar", open),
+        ("restow squash --all in.tar - 1<> in.tar", open),
+        ("restow export in.tar 1<> in.tar", open),
+        ("restow convert - - < in.tar 1<> in.tar", open),
+        (
+            "restow convert /dev/fd/5 /dev/fd/7 5< in.tar 7>> in.tar",
+            open,
+        ),
+        ("restow convert --force lay lay/index.json", part),
+        ("restow squash --all --force oci:lay ./lay/oci-layout", part),
+        ("restow export lay lay/blobs/sha256/new", part),
+        ("restow convert lay oci:lay/blobs/new", part),
+    ] {
+        assert_eq!(
+            shell(&sandbox, script),
+            (Some(2), says.to_owned()),
+            "{script}"
+        );
+    }
+    assert_eq!(sandbox.tree(), before);
+    // What is replaced when it is whole spoils nothing.
+    for script in [
+        "restow convert --force - in.tar < in.tar",
+        "restow convert --force /dev/fd/5 in.tar 5< in.tar",
+        "restow convert lay oci:lay",
+        "cd lay && restow convert . new.tar",
+    ] {
+        assert_eq!(
+            shell(&sandbox, script),
+            (Some(0), String::new()),
+            "{script}"
+        );
+    }
+}
+
+/// A fifo that nobody opens at the other end, and one that nobody reads from.
+#[test]
+fn one_signal_ends_what_waits_for_the_other_end() {
+    let sandbox = sandbox();
+    // A pipe holds a megabyte at the most.
+    let image = Image::new(
+        &["app:1"],
+        &[&format!("file big {}", "x".repeat(2_000_000))],
+    );
+    sandbox.write("in.tar", make::tar(&make::docker(&[image])));
+    let before = sandbox.tree();
+    drop(tools::tool("mkfifo", &[sandbox.path("fifo").as_os_str()]));
+    for (script, says) in [
+        ("restow convert in.tar fifo", ""),
+        ("restow export --compress gzip in.tar fifo", ""),
+        ("restow convert fifo out", "error: interrupted\n"),
+        ("restow verify fifo", "error: interrupted\n"),
+        ("exec 3<> fifo; restow convert in.tar fifo", ""),
+        ("exec 3<> fifo; restow export in.tar - > fifo", ""),
+    ] {
+        let script = script.replace("restow", "timeout --kill-after 60 1 restow");
+        // 137 would be that of the second signal, which cannot be ignored.
+        let got = shell(&sandbox, &script);
+        assert_eq!(got, (Some(124), says.to_owned()), "{script}");
+    }
+    fs::remove_file(sandbox.path("fifo")).expect("it can be removed");
+    assert_eq!(sandbox.tree(), before);
+    sandbox.assert_no_temporaries();
 }

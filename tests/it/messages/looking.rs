@@ -103,6 +103,14 @@ fn wrong_usage_of_the_commands_that_look() {
         ),
         (&["images", "docker-archive:"], "error: SRC has no path\n"),
         (
+            &["inspect", "docker-archive:in.tar:"],
+            "error: SRC ends in a colon, and no reference follows\n",
+        ),
+        (
+            &["inspect", "in.tar:"],
+            "error: `in.tar:`: restow has no transport `in.tar`\n  hint: a file of that name is `./in.tar:`\n",
+        ),
+        (
             &["images", "--filter", "label=x", "in.tar"],
             "error: invalid value 'label=x' for '--filter <FILTER>': reference=PATTERN, dangling=true or dangling=false was expected\n\nFor more information, try '--help'.\n",
         ),
