@@ -1,6 +1,6 @@
 //! Which of the images of an input are meant.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::str::FromStr;
 
@@ -63,9 +63,10 @@ impl<'a> Selection<'a> {
         if self.part.is_some() {
             return vec![self];
         }
-        let targets = targets(&self.roots).into_iter();
-        let of = |target| Self::whole(with_target_of(&self.roots, target));
-        targets.map(of).collect()
+        by_target(&self.roots)
+            .into_iter()
+            .map(Self::whole)
+            .collect()
     }
 }
 
@@ -317,9 +318,22 @@ pub(super) fn targets<'a>(roots: &[&'a Root]) -> Vec<&'a Root> {
 
 /// All roots of one image.
 pub(super) fn with_target_of<'a>(roots: &[&'a Root], of: &Root) -> Vec<&'a Root> {
-    let mut roots = roots.to_vec();
-    roots.retain(|root| is_same_target(root, of));
-    roots
+    let roots = roots.iter().copied();
+    roots.filter(|root| is_same_target(root, of)).collect()
+}
+
+/// The roots of each image, in the order of the first of each.
+pub(super) fn by_target<'a>(roots: &[&'a Root]) -> Vec<Vec<&'a Root>> {
+    let mut places = HashMap::new();
+    let mut images: Vec<Vec<&Root>> = Vec::new();
+    for root in roots {
+        let place = *places.entry(target_key(root)).or_insert(images.len());
+        match images.get_mut(place) {
+            Some(names) => names.push(root),
+            None => images.push(vec![root]),
+        }
+    }
+    images
 }
 
 /// Whether two roots are names of one thing.

@@ -13,7 +13,7 @@ use crate::support::entry::{Entry, Kind, entries, words};
 use crate::support::image::Store;
 use crate::support::judge::Format;
 use crate::support::layer::{Dialect, header, member, set, tar};
-use crate::support::make::Image;
+use crate::support::make::{self, Image, Layout};
 use crate::support::squash::put;
 use crate::support::{Sandbox, naive};
 
@@ -278,4 +278,23 @@ fn a_file_of_three_gigabytes() {
         [(name.as_str(), tar.as_str())],
         "the new layer is the export"
     );
+}
+
+/// Each image costs what its documents are, however many others there are.
+#[test]
+fn three_thousand_images() {
+    let mut layout = Layout::default();
+    for number in 0..3000 {
+        let layer = format!("file a {number}");
+        layout.add(&Image::new(&[&format!("app:{number}")], &[&layer]));
+    }
+    let sandbox = Sandbox::new();
+    sandbox.write("in.tar", make::tar(&layout.members()));
+    let (archive, spool) = run(&sandbox, &["convert", "in.tar", "-"], bytes);
+    assert_eq!(spool, 0, "a file needs no temporary");
+    let images = Store::from_tar(&archive).docker_images();
+    assert_eq!(images.len(), 3000);
+    sandbox.run(&["convert", "in.tar", "oci:out"]).silent();
+    let (image, _) = run(&sandbox, &["convert", "oci:out:app:7", "-"], bytes);
+    assert_eq!(Store::from_tar(&image).docker_images(), [images[7].clone()]);
 }
