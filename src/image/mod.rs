@@ -19,6 +19,7 @@ pub mod media_type;
 mod pattern;
 mod platform;
 mod reference;
+mod repeated;
 mod run_config;
 mod time;
 pub(crate) mod types;

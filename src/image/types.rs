@@ -11,6 +11,8 @@
 //! last counts, unknown keys are free, null is the zero value of every type, and an
 //! integer has neither fraction nor exponent.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use serde_json::{Map, Value};
 
@@ -154,6 +156,9 @@ pub(crate) const MANIFEST_OR_INDEX: Type = Type::Struct(&[
     ("annotations", TEXT_MAP),
 ]);
 
+/// `manifest.json`.
+pub(crate) const MANIFEST_ITEMS: Type = Type::List(&MANIFEST_ITEM);
+
 /// `manifestItem`: an element of `manifest.json`.
 pub(crate) const MANIFEST_ITEM: Type = Type::Struct(&[
     ("Config", Type::Text),
@@ -176,8 +181,8 @@ pub(crate) struct WrongField<'a> {
     pub(crate) path: String,
     /// Its type.
     pub(crate) expected: Type,
-    /// Its value.
-    pub(crate) value: &'a Value,
+    /// What it holds.
+    pub(crate) value: Cow<'a, Value>,
 }
 
 impl WrongField<'_> {
@@ -189,7 +194,7 @@ impl WrongField<'_> {
     /// Whether some engine reads it all the same: a time that Go alone takes, or a
     /// command that is a string.
     fn is_taken_by_some(&self) -> bool {
-        match (self.expected, self.value) {
+        match (self.expected, self.value.as_ref()) {
             (Type::Time, _) => self.is_lax_time(),
             (Type::Command, Value::String(_)) => true,
             _ => false,
@@ -263,7 +268,7 @@ impl Type {
             found.push(WrongField {
                 path: path.to_owned(),
                 expected: self,
-                value,
+                value: Cow::Borrowed(value),
             });
         }
     }
@@ -341,12 +346,12 @@ impl Type {
 }
 
 /// The field that a key means.
-fn field_of(fields: &'static [Field], key: &str) -> Option<&'static Field> {
+pub(super) fn field_of(fields: &'static [Field], key: &str) -> Option<&'static Field> {
     let mut fields = fields.iter();
     fields.find(|(name, _)| name.eq_ignore_ascii_case(key))
 }
 
-fn join(path: &str, name: &str) -> String {
+pub(super) fn join(path: &str, name: &str) -> String {
     match path {
         "" => name.to_owned(),
         path => format!("{path}.{name}"),

@@ -16,7 +16,7 @@ use crate::format::surveying::{
     machine_failed, wrong_types,
 };
 use crate::image::media_type::LayerType;
-use crate::image::{Config, Document, DocumentError, Reference, parse_value, types};
+use crate::image::{Config, Document, DocumentError, Reference, json_text, parse_value, types};
 use crate::stream::Compression;
 
 /// Looks over what `manifest.json` lists. In a hybrid it is held against what the
@@ -47,6 +47,11 @@ pub(in crate::format) fn survey_docker(surveyor: &mut Surveyor<'_>, is_hybrid: b
         surveyor.find_fault(Code::ManifestInvalid, site.clone(), "it is null");
     } else if parsed.elements.is_empty() {
         surveyor.plain(Code::NoImage, site.clone());
+    }
+    let text = json_text(&bytes).unwrap_or_default();
+    for field in types::MANIFEST_ITEMS.wrong_replaced(&text, "") {
+        let message = field.to_string();
+        surveyor.find_fault(Code::ManifestInvalid, site.clone(), message);
     }
     let mut docker = DockerSurvey {
         listed: surveyor.images.clone(),
@@ -352,7 +357,8 @@ fn check_v1_images(surveyor: &mut Surveyor<'_>, element: &Element) -> Result<()>
             continue;
         };
         let value = parse_value(&bytes).unwrap_or_default();
-        for (code, message) in wrong_types(&value) {
+        let text = json_text(&bytes).unwrap_or_default();
+        for (code, message) in wrong_types(&value, &text) {
             // The engine makes a list of a lone string.
             if code != Code::CommandText {
                 surveyor.find_fault(code, Site::file(path.clone()), message);

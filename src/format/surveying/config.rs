@@ -11,10 +11,12 @@ use crate::image::types::{self, Type, WrongField};
 /// what a container needs (measured: 125 load, 126 do not).
 const LAYERS_MAX: usize = 125;
 
-/// The fields of a config that have another type than Go readers decode them into.
-pub(in crate::format) fn wrong_types(value: &Value) -> Vec<(Code, String)> {
-    let wrong = types::CONFIG.wrong_fields(value, "");
-    let fault = |field: WrongField<'_>| match (field.expected, field.value) {
+/// The fields of a config, which this is the text of, that have another type than Go
+/// readers decode them into.
+pub(in crate::format) fn wrong_types(value: &Value, text: &str) -> Vec<(Code, String)> {
+    let mut wrong = types::CONFIG.wrong_fields(value, "");
+    wrong.extend(types::CONFIG.wrong_replaced(text, ""));
+    let fault = |field: WrongField<'_>| match (field.expected, field.value.as_ref()) {
         (Type::Time, value) => {
             let code = if field.is_lax_time() {
                 Code::CreatedUnusual

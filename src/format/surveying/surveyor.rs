@@ -9,7 +9,9 @@ use crate::error::{Error, Result};
 use crate::finding::{Code, Finding, Findings, Site};
 use crate::format::container::{CONTROL_FILES, Container, Member, read_document};
 use crate::format::surveying::{SurveyedBlob, SurveyedImage, config, machine_failed};
-use crate::image::{Config, Descriptor, Document, DocumentError, View, parse_value, types};
+use crate::image::{
+    Config, Descriptor, Document, DocumentError, View, json_text, parse_value, types,
+};
 use crate::limits::DESCRIPTORS_MAX;
 
 /// The largest document of a v1 image that is looked for among what nothing refers to.
@@ -270,7 +272,7 @@ impl<'a> Surveyor<'a> {
             }
         };
         Config::fix_keys(&mut value);
-        let has_wrong_types = self.config_types(&value, site);
+        let has_wrong_types = self.config_types(&value, &bytes, site);
         if !self.is_for_docker && value.is_object() && value["rootfs"].is_null() {
             self.plain(Code::RootfsMissing, site.clone());
             return None;
@@ -299,8 +301,9 @@ impl<'a> Surveyor<'a> {
     }
 
     /// Compares the types of the fields of a config. Says whether one is wrong.
-    fn config_types(&mut self, config: &Value, site: &Site) -> bool {
-        let wrong = config::wrong_types(config);
+    fn config_types(&mut self, config: &Value, bytes: &[u8], site: &Site) -> bool {
+        let text = json_text(bytes).unwrap_or_default();
+        let wrong = config::wrong_types(config, &text);
         let has_wrong = !wrong.is_empty();
         for (code, message) in wrong {
             self.find_fault(code, site.clone(), message);

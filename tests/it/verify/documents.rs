@@ -123,6 +123,25 @@ fn control_files_of_docker_archives() {
         &["warning[no-image] `manifest.json`: no image is listed"],
     );
     check_members(
+        "a key twice",
+        &edit(docker(), "manifest.json", |it| {
+            drop(it.splice(2..2, *b"\"RepoTags\":5,"));
+        }),
+        &["error[manifest-invalid] `manifest.json`: `[0].RepoTags` is not a list of strings"],
+    );
+    check_members(
+        "no file",
+        &[
+            without(docker(), "manifest.json"),
+            vec![Member::Directory("manifest.json/".to_owned())],
+        ]
+        .concat(),
+        &[
+            "error[manifest-invalid] `manifest.json`: it is no file",
+            "warning[v1-archive] the archive is of the time before Docker 1.10",
+        ],
+    );
+    check_members(
         "a link that leads nowhere",
         &[
             without(docker(), "manifest.json"),

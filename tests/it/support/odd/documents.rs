@@ -206,6 +206,7 @@ pub(super) fn archive(numbers: &mut Seed, tag: &str, salt: &str) -> Odd {
                 .replace("\"os\"", "\"OS\""),
         ),
         5 => Some(text.replacen('{', "{\"os\":\"linux\",\"os\":\"linux\",", 1)),
+        6 => Some(text.replacen('{', "{\"OS\":5,\"config\":{\"Env\":5},\"RepoTags\":5,", 1)),
         _ => None,
     };
     if let Some(odd) = odd {
