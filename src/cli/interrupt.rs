@@ -21,10 +21,12 @@ const GRACE: Duration = Duration::from_secs(1);
 pub(super) struct Interrupt {
     flag: Arc<AtomicBool>,
     signal: Arc<AtomicUsize>,
+    may_wait: Arc<AtomicBool>,
 }
 
 impl Interrupt {
-    /// Begins to listen. A second signal ends the process at once.
+    /// Begins to listen. A second signal ends the process at once, if it comes when the
+    /// first one has had its time: timeout(1), for one, sends each signal twice.
     ///
     /// Signals that this process was started to ignore, as by nohup(1), stay so. The one
     /// that says that a file may not grow (`ulimit -f`) is heard and nothing else: then
@@ -33,7 +35,9 @@ impl Interrupt {
         let interrupt = Self {
             flag: Arc::default(),
             signal: Arc::default(),
+            may_wait: Arc::default(),
         };
+        let was_patient = Arc::new(AtomicBool::new(false));
         let ignored = ignored_signals();
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             if ignored & (1 << (signal - 1)) != 0 {
@@ -41,12 +45,33 @@ impl Interrupt {
             }
             let number = usize::try_from(signal).expect("signals are positive");
             let status = 128 + signal;
-            flag::register_conditional_shutdown(signal, status, Arc::clone(&interrupt.flag))?;
+            flag::register_conditional_shutdown(signal, status, Arc::clone(&was_patient))?;
             flag::register_usize(signal, Arc::clone(&interrupt.signal), number)?;
             flag::register(signal, Arc::clone(&interrupt.flag))?;
         }
         flag::register(SIGXFSZ, Arc::default())?;
+        interrupt.watch(was_patient);
         Ok(interrupt)
+    }
+
+    /// Ends the wait for an operation that does not end by itself after a signal.
+    fn watch(&self, was_patient: Arc<AtomicBool>) {
+        let signal = Arc::clone(&self.signal);
+        let may_wait = Arc::clone(&self.may_wait);
+        let is_over = Arc::clone(&was_patient);
+        let watch = move || {
+            while signal.load(Ordering::Relaxed) == 0 {
+                thread::sleep(PATIENCE);
+            }
+            thread::sleep(GRACE);
+            if may_wait.load(Ordering::Relaxed) {
+                die_of(&signal);
+            }
+            is_over.store(true, Ordering::Relaxed);
+        };
+        if thread::Builder::new().spawn(watch).is_err() {
+            was_patient.store(true, Ordering::Relaxed);
+        }
     }
 
     /// The flag that operations look at.
@@ -68,16 +93,7 @@ impl Interrupt {
     /// a reader that does not come, or that takes nothing, and looks at no flag then.
     /// Such an output leaves nothing that would have to be removed.
     pub(super) fn end_what_waits(&self) {
-        let signal = Arc::clone(&self.signal);
-        let watch = move || {
-            while signal.load(Ordering::Relaxed) == 0 {
-                thread::sleep(PATIENCE);
-            }
-            thread::sleep(GRACE);
-            die_of(&signal);
-        };
-        // Where no thread can be started, a second signal ends the process.
-        drop(thread::Builder::new().spawn(watch));
+        self.may_wait.store(true, Ordering::Relaxed);
     }
 }
 

@@ -55,7 +55,7 @@ use crate::cli::usage::{asks_for_json_progress, report_usage};
 /// archive, or an OCI layout if it is a folder or ends in /. An archive that is called
 /// .gz, .tgz, .zst or .tzst is compressed as a whole. `-` is standard input or output.
 #[derive(Debug, Parser)]
-#[command(name = "restow", version, disable_help_subcommand = true)]
+#[command(name = "restow", version)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

@@ -13,6 +13,9 @@ const LAYER_CHOICE: &str = "<--all|";
 /// The choice that most users of squash want.
 const USUAL_LAYER_CHOICE: &str = "usually `--all`";
 
+/// What `--format` of skopeo and podman is here, which clap takes for `--force`.
+const FORMAT_OPTION: &str = "`convert`, `squash` and `import` write the format that `--to` says";
+
 /// Whether these words ask for events on standard error, as far as words that are
 /// wrong elsewhere can tell.
 pub(super) fn asks_for_json_progress(words: &[OsString]) -> bool {
@@ -32,6 +35,13 @@ pub(super) fn report_usage(mut error: clap::Error, has_json_progress: bool) -> E
         let tip = vec![USUAL_LAYER_CHOICE.into()];
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tip));
     }
+    if suggests_force(&error) {
+        // Who followed that would lose a file.
+        error.remove(ContextKind::SuggestedArg);
+        error.remove(ContextKind::Usage);
+        let tip = vec![FORMAT_OPTION.into()];
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tip));
+    }
     if status == ExitStatus::Usage && has_json_progress {
         let (message, hint) = parts(&error.render().to_string());
         Output::of_events().error(&message, &[], hint.as_deref());
@@ -40,6 +50,12 @@ pub(super) fn report_usage(mut error: clap::Error, has_json_progress: bool) -> E
         let _ = error.print();
     }
     status
+}
+
+fn suggests_force(error: &clap::Error) -> bool {
+    let is =
+        |kind, name: &str| matches!(error.get(kind), Some(ContextValue::String(it)) if it == name);
+    is(ContextKind::InvalidArg, "--format") && is(ContextKind::SuggestedArg, "--force")
 }
 
 fn lacks_layer_choice(error: &clap::Error) -> bool {

@@ -329,10 +329,9 @@ fn interrupted(sandbox: &Sandbox, arguments: &[&str], signal: &str) -> ExitStatu
     stdin
         .write_all(&tar[..tar.len() / 2])
         .expect("the command reads");
-    drop(tools::tool(
-        "kill",
-        &["-s", signal, &child.id().to_string()],
-    ));
+    // Twice at once, as timeout(1) does.
+    let process = child.id().to_string();
+    drop(tools::tool("kill", &["-s", signal, &process, &process]));
     let status = child.wait().expect("the command can be waited for");
     drop(stdin);
     status

@@ -185,6 +185,11 @@ fn wrong_usage_ends_with_2() {
             ),
             case(
                 "",
+                &["--format", "oci", "in.tar", "out"],
+                "error: unexpected argument '--format' found\n\n  tip: `convert`, `squash` and `import` write the format that `--to` says\n\nFor more information, try '--help'.\n",
+            ),
+            case(
+                "",
                 &["--image", "a", "oci:in.tar:b", "out"],
                 "error: SRC names an image, and `--image` another\n",
             ),
