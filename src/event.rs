@@ -365,6 +365,11 @@ pub enum Oddity {
     /// A character device 0:0.
     #[error("a character device 0:0; taken for a whiteout, as Docker does")]
     DeviceWhiteout,
+    /// Something that is no directory takes the place of one.
+    #[error(
+        "it takes the place of a directory of the layer, which engines refuse; the last one counts"
+    )]
+    DirectoryReplaced,
     /// A hard link to a file of a lower layer.
     #[error("a hard link to a lower layer, which Docker refuses; resolved")]
     FarLink,

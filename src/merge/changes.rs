@@ -270,10 +270,33 @@ impl ChangesBuilder {
     /// Gives a name a new meaning; the last one of a layer wins.
     fn put(&mut self, directory: DirectoryId, name: &[u8], child: Child, path: &EntryPath) {
         let children = &mut self.changes.tree.get_mut(directory).children;
-        if children.insert(name.into(), child).is_some() {
-            self.last = None;
-            self.note(Oddity::Repeated, path);
+        let Some(replaced) = children.insert(name.into(), child) else {
+            return;
+        };
+        self.last = None;
+        self.note(Oddity::Repeated, path);
+        if let (Child::Directory(id), Child::Node(..)) = (replaced, child)
+            && self.has_directory_entry(id)
+        {
+            self.note(Oddity::DirectoryReplaced, path);
         }
+    }
+
+    /// Whether the layer has an entry for a directory, or for one in it.
+    fn has_directory_entry(&self, id: DirectoryId) -> bool {
+        let mut pending = vec![id];
+        while let Some(id) = pending.pop() {
+            let directory = self.changes.tree.get(id);
+            if directory.metadata.is_some() {
+                return true;
+            }
+            let children = directory.children.values();
+            pending.extend(children.filter_map(|child| match child {
+                Child::Directory(id) => Some(*id),
+                _ => None,
+            }));
+        }
+        false
     }
 
     /// Makes a directory that no entry is for, at a path of so many bytes.

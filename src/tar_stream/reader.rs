@@ -164,6 +164,8 @@ impl<R: Skip> TarReader<R> {
                     .begin_member(header, size, extensions, offset)
                     .map(Some);
             }
+            // Go's reader looks at the fields of these, too.
+            Attributes::parse(&header, offset, &PaxRecords::default())?;
             extensions.admit(size, offset)?;
             let data = self.read_extension(size)?;
             extensions.add(flag, &data, offset)?;

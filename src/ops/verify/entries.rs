@@ -210,7 +210,10 @@ fn finish(
         Ok(mut changes) => {
             for (oddity, entry, others) in changes.take_oddities().into_iter() {
                 // What follows from a name that is there twice was told with it.
-                let follows = matches!(oddity, Oddity::Repeated | Oddity::DeletedTwice);
+                let follows = matches!(
+                    oddity,
+                    Oddity::Repeated | Oddity::DeletedTwice | Oddity::DirectoryReplaced
+                );
                 if follows && has_twice {
                     continue;
                 }
@@ -321,6 +324,7 @@ pub(super) fn code_of_oddity(oddity: Oddity) -> Code {
         Oddity::DeletedAndMade => Code::WhiteoutAndEntry,
         Oddity::DeletedTwice => Code::EntryTwice,
         Oddity::DeviceWhiteout => Code::WhiteoutDevice,
+        Oddity::DirectoryReplaced => Code::EntryInFile,
         Oddity::FarLink => Code::LinkBelow,
         Oddity::ForeignAttribute => Code::AttributeForeign,
         Oddity::ImpliedDirectory => Code::DirectoryImplied,

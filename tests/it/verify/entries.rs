@@ -126,6 +126,13 @@ fn paths_and_repetitions() {
         check_stack(stack, &[&expected]);
     }
     check_stack(
+        "q/e/ q->d",
+        &[
+            "error[entry-in-file] layer 1 of 1 of `app:1`, entry `q`: something lies in what is no directory",
+            "warning[entry-replaced] layer 1 of 1 of `app:1`, entry `q`: an entry takes the place of another one of its layer",
+        ],
+    );
+    check_stack(
         "a=1 a/b",
         &[
             "error[entry-in-file] layer 1 of 1 of `app:1`, entry `a/b`: `a` is in its way, which is no directory",

@@ -201,7 +201,7 @@ fn archives_that_the_engine_refuses_have_an_error() {
     assert_truth(
         "archives_that_the_engine_refuses_have_an_error",
         Oddity::Archive,
-        100,
+        180,
         ARCHIVES,
     );
 }
