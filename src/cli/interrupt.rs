@@ -50,15 +50,15 @@ impl Interrupt {
             flag::register(signal, Arc::clone(&interrupt.flag))?;
         }
         flag::register(SIGXFSZ, Arc::default())?;
-        interrupt.watch(was_patient);
+        interrupt.watch(&was_patient);
         Ok(interrupt)
     }
 
     /// Ends the wait for an operation that does not end by itself after a signal.
-    fn watch(&self, was_patient: Arc<AtomicBool>) {
+    fn watch(&self, was_patient: &Arc<AtomicBool>) {
         let signal = Arc::clone(&self.signal);
         let may_wait = Arc::clone(&self.may_wait);
-        let is_over = Arc::clone(&was_patient);
+        let is_over = Arc::clone(was_patient);
         let watch = move || {
             while signal.load(Ordering::Relaxed) == 0 {
                 thread::sleep(PATIENCE);

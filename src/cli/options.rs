@@ -181,6 +181,11 @@ pub(super) fn names(
     {
         return Err(wrong(pinned_message(pinned)));
     }
+    if let Some(ambiguous) = tags.iter().find(|tag| looks_like_digest(tag)) {
+        return Err(wrong(format!(
+            "`{ambiguous}` reads as a digest, and Docker gives no image such a name"
+        )));
+    }
     let tags = tags
         .iter()
         .cloned()
@@ -203,6 +208,12 @@ pub(super) fn names(
         _ => Name::Label(text.clone()),
     };
     Ok(std::iter::once(name).chain(tags).collect())
+}
+
+/// Whether the name of an image is that of the algorithm of digests.
+fn looks_like_digest(name: &Reference) -> bool {
+    let text = name.to_string();
+    text.split(':').next() == Some("sha256")
 }
 
 fn ends_in_colon(location: &Location) -> String {

@@ -185,6 +185,11 @@ fn wrong_usage_ends_with_2() {
             ),
             case(
                 "",
+                &["--tag", "sha256:abc", "in.tar", "out"],
+                "error: `sha256:abc` reads as a digest, and Docker gives no image such a name\n",
+            ),
+            case(
+                "",
                 &["--format", "oci", "in.tar", "out"],
                 "error: unexpected argument '--format' found\n\n  tip: `convert`, `squash` and `import` write the format that `--to` says\n\nFor more information, try '--help'.\n",
             ),
