@@ -48,7 +48,7 @@ fn convert_the_corpus(test: &str, to: Format) {
             drop(output.refuses());
             continue;
         }
-        drop(output.warnings());
+        drop(output.reports());
         if name == V1.0 {
             let images = to.images(&sandbox.path("out"));
             let got: Vec<_> = images
