@@ -324,7 +324,6 @@ pub(super) fn code_of_oddity(oddity: Oddity) -> Code {
         Oddity::DeletedAndMade => Code::WhiteoutAndEntry,
         Oddity::DeletedTwice => Code::EntryTwice,
         Oddity::DeviceWhiteout => Code::WhiteoutDevice,
-        Oddity::DirectoryReplaced => Code::EntryInFile,
         Oddity::FarLink => Code::LinkBelow,
         Oddity::ForeignAttribute => Code::AttributeForeign,
         Oddity::ImpliedDirectory => Code::DirectoryImplied,
@@ -339,6 +338,6 @@ pub(super) fn code_of_oddity(oddity: Oddity) -> Code {
         Oddity::ThroughSymlink => Code::ThroughSymlink,
         Oddity::TooManyLinks => Code::TooManyLinks,
         Oddity::WhiteoutInDeleted => Code::WhiteoutInDeleted,
-        Oddity::WhiteoutInFile => Code::EntryInFile,
+        Oddity::DirectoryReplaced | Oddity::WhiteoutInFile => Code::EntryInFile,
     }
 }
