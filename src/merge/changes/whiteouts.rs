@@ -27,11 +27,12 @@ impl ChangesBuilder {
         for deletion in &whiteouts {
             let is_same = |last: &Deletion| last.names_same(deletion);
             if last.is_some_and(is_same) {
-                // A directory may be made opaque again.
-                if deletion.name.is_some() {
-                    let path = deletion.path();
-                    self.changes.oddities.note(Oddity::DeletedTwice, &path);
-                }
+                // A directory may be made opaque again, by another name.
+                let oddity = match deletion.name {
+                    Some(_) => Oddity::DeletedTwice,
+                    None => Oddity::Repeated,
+                };
+                self.changes.oddities.note(oddity, &deletion.path());
                 continue;
             }
             last = Some(deletion);

@@ -215,6 +215,10 @@ fn wrong_usage_ends_with_2() {
             ),
         ],
     );
+}
+
+#[test]
+fn a_time_for_everything_that_is_none() {
     for epoch in ["now", "1.5", "253402300800", "99999999999999999999"] {
         let sandbox = Sandbox::new();
         let run = sandbox.restow(&["convert", "in.tar", "out"]);

@@ -292,7 +292,6 @@ fn whiteouts_in_odd_places() {
         check_stack(stack, &[&expected]);
     }
     for sound in [
-        "a/ a/x | a/ l->a a/.wh..wh..opq l/.wh..wh..opq",
         "a/ a/x | a/.wh.x a->b",
         "a/ a/x | a/.wh.x a=1",
         "a/ a/b/ a/b/x | a/ a/.wh..wh..opq a/b/.wh.x",
