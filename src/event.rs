@@ -397,7 +397,7 @@ pub enum Oddity {
     #[error("an opaque whiteout at the root; heeded, which overlay engines do not do")]
     OpaqueRoot,
     /// One path twice.
-    #[error("the layer has it more than once, which Docker refuses; the last one counts")]
+    #[error("the layer has it more than once, which some engines refuse; the last one counts")]
     Repeated,
     /// Attributes of tools that run without root.
     #[error("attributes with which tools without root remember owners; left out")]

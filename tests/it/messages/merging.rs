@@ -284,7 +284,7 @@ fn what_engines_understand_differently() {
         ),
         (
             "z | x=1 x=2 x=3",
-            "entry `x` and 1 more: the layer has it more than once, which Docker refuses; the last one counts",
+            "entry `x` and 1 more: the layer has it more than once, which some engines refuse; the last one counts",
         ),
         (
             "z | x(user.rootlesscontainers=00)",
