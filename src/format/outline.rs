@@ -2,25 +2,43 @@
 //! what it is.
 
 use std::collections::{HashMap, HashSet};
-use std::io::{BufRead, Read};
+use std::io::Read;
 
 use crate::error::{Error, Result};
 use crate::format::container::{CONTROL_FILES, Container, Member, MemberIndex};
 use crate::format::detect::{Kind, kind_of_tar};
 use crate::format::misplaced::{is_image_stream, refuse_misplaced};
-use crate::limits::DOCUMENT_MAX;
+use crate::limits::{DOCUMENT_MAX, MEMBER_PATH_MAX, MEMBERS_MAX};
 use crate::stream::Compression;
-use crate::tar_stream::{self, Skippable, TarError, TarSummary, check_tar};
+use crate::tar_stream::{self, TarError};
 
 /// All that is kept of documents.
 const KEPT_MAX: u64 = DOCUMENT_MAX;
 
-/// The members of a tar, without their content but for the documents of images.
+/// What an archive of images has under a name like this, and a root filesystem seldom.
+const TELLING: [&[u8]; 5] = [
+    b"index.json",
+    b"layer.tar",
+    b"manifest.json",
+    b"oci-layout",
+    b"repositories",
+];
+
+/// The shortest name that is a digest.
+const DIGEST_LENGTH: usize = 64;
+
+/// The members of a tar that somebody else reads, without their content but for the
+/// documents of images.
 ///
 /// Memory is one record for each of the most members that an archive may have.
 #[derive(Debug, Default)]
 pub(crate) struct Outline {
     index: MemberIndex,
+    /// Members that are not in the index yet, since none of them was telling.
+    waiting: Vec<Waiting>,
+    /// Their paths, each with what it is a link to.
+    names: Vec<u8>,
+    is_telling: bool,
     /// By position.
     documents: HashMap<u64, Vec<u8>>,
     /// How many bytes these have.
@@ -30,27 +48,28 @@ pub(crate) struct Outline {
     has_others: bool,
 }
 
+/// A member without its names.
+#[derive(Debug)]
+struct Waiting {
+    path_length: usize,
+    link_length: usize,
+    kind: tar_stream::Kind,
+    size: u64,
+    position: u64,
+}
+
 impl Outline {
-    /// Reads a tar to its end, and returns what it is as a whole, too.
+    /// Takes the member in at which a reader stands.
     ///
     /// # Errors
     ///
-    /// Fails if it is damaged.
-    pub(crate) fn read(stream: &mut dyn BufRead) -> Result<(Self, TarSummary), TarError> {
-        let mut outline = Self::default();
-        let summary = check_tar(Skippable(stream), |reader, member| {
-            outline.take_in(reader, member)
-        })?;
-        Ok((outline, summary))
-    }
-
-    fn take_in(
+    /// Fails if it cannot be read.
+    pub(crate) fn take_in(
         &mut self,
         reader: &mut dyn Read,
         member: &tar_stream::Member,
     ) -> Result<(), TarError> {
-        // No document names a path that no archive may have.
-        let has_room = self.index.add(member, member.position).unwrap_or(true);
+        let has_room = self.note(member);
         match member.kind {
             tar_stream::Kind::File if has_room => {
                 let name = member.path.rsplit(|byte| *byte == b'/').next();
@@ -75,24 +94,76 @@ impl Outline {
         Ok(())
     }
 
+    /// Keeps the names of a member, and says whether there is room for more.
+    fn note(&mut self, member: &tar_stream::Member) -> bool {
+        if !self.is_telling && is_telling(member) {
+            self.is_telling = true;
+            self.index_waiting();
+        }
+        if self.is_telling {
+            // No document names a path that no archive may have.
+            return self.index.add(member, member.position).unwrap_or(true);
+        }
+        if self.waiting.len() < MEMBERS_MAX {
+            self.names.extend_from_slice(&member.path);
+            self.names.extend_from_slice(&member.link);
+            self.waiting.push(Waiting {
+                path_length: member.path.len(),
+                link_length: member.link.len(),
+                kind: member.kind,
+                size: member.size,
+                position: member.position,
+            });
+        }
+        self.waiting.len() < MEMBERS_MAX
+    }
+
+    /// Puts the members that wait into the index.
+    fn index_waiting(&mut self) {
+        let mut names = self.names.drain(..);
+        for waiting in self.waiting.drain(..) {
+            let member = tar_stream::Member {
+                path: names.by_ref().take(waiting.path_length).collect(),
+                kind: waiting.kind,
+                link: names.by_ref().take(waiting.link_length).collect(),
+                size: waiting.size,
+                position: waiting.position,
+                mtime: 0,
+            };
+            let _ = self.index.add(&member, member.position);
+        }
+    }
+
     /// Refuses what is no root filesystem but an archive of images, or a tar of such.
     ///
     /// # Errors
     ///
     /// Fails if it is so.
-    pub(crate) fn refuse_images(&self) -> Result<()> {
-        match kind_of_tar(self)? {
+    pub(crate) fn refuse_images(mut self) -> Result<()> {
+        if !self.is_telling && self.has_others {
+            return Ok(());
+        }
+        self.index_waiting();
+        match kind_of_tar(&self)? {
             Kind::Docker => Err(Error::ImageGiven {
                 kind: "a docker archive",
             }),
             Kind::Oci => Err(Error::ImageGiven {
                 kind: "an OCI archive",
             }),
-            Kind::Rootfs => refuse_misplaced(self, &mut |member| {
+            Kind::Rootfs => refuse_misplaced(&self, &mut |member| {
                 Ok(!self.has_others && self.archives.contains(&member.position))
             }),
         }
     }
+}
+
+/// Whether a member may be part of an archive of images, wherever that lies, or has names
+/// too long to wait.
+fn is_telling(member: &tar_stream::Member) -> bool {
+    let is_telling = |name: &[u8]| name.len() >= DIGEST_LENGTH || TELLING.contains(&name);
+    let length = member.path.len().max(member.link.len());
+    length > MEMBER_PATH_MAX || member.path.split(|byte| *byte == b'/').any(is_telling)
 }
 
 impl Container for Outline {

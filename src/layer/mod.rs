@@ -20,7 +20,7 @@ pub(crate) use error::display_start;
 pub use error::{EntryFault, LayerError};
 pub use path::PathError;
 pub(crate) use path::{EntryPath, components};
-pub(crate) use reader::{LayerReader, size_of_attributes};
+pub(crate) use reader::{Interpreter, LayerReader, size_of_attributes};
 pub use whiteout::WhiteoutError;
 pub(crate) use whiteout::{OPAQUE, Whiteout, is_aufs_name, is_whiteout, whiteout_of};
 pub(crate) use writer::LayerWriter;

@@ -13,7 +13,8 @@ use crate::layer::whiteout::is_whiteout;
 use crate::limits::{ATTRIBUTES_MAX, ENTRIES_MAX, HELD_MAX, HOLES_MAX, TARGET_MAX};
 use crate::stream::{COPY_BUFFER, CopyError, copy};
 use crate::tar_stream::{
-    Attributes, Kind, Member, PaxRecord, Skip, SparseReader, TarError, TarReader, display_name,
+    Attributes, Kind, Member, PaxRecord, ReadAttributes, Skip, SparseReader, TarError, TarReader,
+    display_name,
 };
 
 /// What Windows layers have in their PAX headers.
@@ -32,6 +33,12 @@ const ROOTLESS: [&[u8]; 2] = [
 #[derive(Debug)]
 pub(crate) struct LayerReader<R> {
     tar: TarReader<R>,
+    interpreter: Interpreter,
+}
+
+/// Makes entries of the members of an unpacked layer, which somebody else reads.
+#[derive(Debug)]
+pub(crate) struct Interpreter {
     /// The name of the last entry as it stands in the tar.
     name: Vec<u8>,
     count: u32,
@@ -45,6 +52,44 @@ impl<R: Skip> LayerReader<R> {
     pub(crate) fn new(input: R, budget: Arc<Budget>) -> Self {
         Self {
             tar: TarReader::new(input),
+            interpreter: Interpreter::new(budget),
+        }
+    }
+
+    /// Goes to the next entry; `None` is the end. What was not read of the current
+    /// one is passed over.
+    pub(crate) fn next_entry(&mut self) -> Result<Option<Entry>, LayerError> {
+        match self.tar.next_member() {
+            Ok(Some(member)) => {
+                let attributes = self.tar.attributes();
+                let entry = self.interpreter.entry(&self.tar, &member, attributes);
+                entry.map(Some)
+            }
+            Ok(None) => Ok(None),
+            Err(error) => Err(self.interpreter.behind(error)),
+        }
+    }
+
+    /// The number of the current entry, counted from 1.
+    pub(crate) fn position(&self) -> u32 {
+        self.interpreter.position()
+    }
+
+    /// The name of the current entry as it stands in the tar.
+    pub(crate) fn name(&self) -> &[u8] {
+        self.interpreter.name()
+    }
+
+    /// What engines understand differently in the current entry itself.
+    pub(crate) fn oddities(&self) -> &[Oddity] {
+        self.interpreter.oddities()
+    }
+}
+
+impl Interpreter {
+    /// Begins with the first member. What is taken in is claimed from the budget.
+    pub(crate) fn new(budget: Arc<Budget>) -> Self {
+        Self {
             name: Vec::new(),
             count: 0,
             budget,
@@ -52,28 +97,25 @@ impl<R: Skip> LayerReader<R> {
         }
     }
 
-    /// Goes to the next entry; `None` is the end. What was not read of the current
-    /// one is passed over.
-    pub(crate) fn next_entry(&mut self) -> Result<Option<Entry>, LayerError> {
-        let member = match self.tar.next_member() {
-            Ok(Some(member)) => member,
-            Ok(None) => return Ok(None),
-            Err(error) => return Err(self.behind(error)),
-        };
+    /// What the member at which a reader stands is.
+    pub(crate) fn entry<R: Skip>(
+        &mut self,
+        tar: &TarReader<R>,
+        member: &Member,
+        attributes: ReadAttributes,
+    ) -> Result<Entry, LayerError> {
         if !self.budget.claim_entry() {
             return Err(LayerError::TooManyEntries { limit: ENTRIES_MAX });
         }
         self.count += 1;
         self.oddities.clear();
         self.name.clone_from(&member.path);
-        let attributes = self.tar.attributes();
         let attributes = attributes.map_err(|fault| LayerError::entry(&self.name, fault))?;
         let is_windows = |(key, _): &(Vec<u8>, Vec<u8>)| key.starts_with(WINDOWS_PREFIX);
         if attributes.records.iter().any(is_windows) {
             return Err(LayerError::Windows);
         }
-        self.entry(member, attributes)
-            .map(Some)
+        self.read(tar, member, attributes)
             .map_err(|fault| LayerError::entry(&self.name, fault))
     }
 
@@ -87,32 +129,13 @@ impl<R: Skip> LayerReader<R> {
         &self.name
     }
 
-    /// The type flag of the current entry's header.
-    pub(crate) fn flag(&self) -> u8 {
-        self.tar.flag()
-    }
-
-    /// Whether the current entry is a sparse file.
-    pub(crate) fn is_sparse(&self) -> bool {
-        self.tar.sparse().is_ok_and(|map| map.is_some())
-    }
-
-    /// Where the tar ended without an end-of-archive block, if it did.
-    pub(crate) fn cut_off_at(&self) -> Option<u64> {
-        self.tar.cut_off_at()
-    }
-
     /// What engines understand differently in the current entry itself.
     pub(crate) fn oddities(&self) -> &[Oddity] {
         &self.oddities
     }
 
-    /// The size that is said of the current entry although it has no data.
-    pub(crate) fn ignored_size(&self) -> u64 {
-        self.tar.ignored_size()
-    }
-
-    fn behind(&self, fault: TarError) -> LayerError {
+    /// Says that the tar is damaged after the current entry.
+    pub(crate) fn behind(&self, fault: TarError) -> LayerError {
         if self.count == 0 {
             return LayerError::Tar(fault);
         }
@@ -122,7 +145,12 @@ impl<R: Skip> LayerReader<R> {
         }
     }
 
-    fn entry(&mut self, member: Member, attributes: Attributes) -> Result<Entry, EntryFault> {
+    fn read<R: Skip>(
+        &mut self,
+        tar: &TarReader<R>,
+        member: &Member,
+        attributes: Attributes,
+    ) -> Result<Entry, EntryFault> {
         let path = EntryPath::parse(&member.path)?;
         let device = Device {
             major: attributes.major,
@@ -134,14 +162,14 @@ impl<R: Skip> LayerReader<R> {
             // What deletes is its name alone: engines look at no type of it, nor target.
             _ if is_whiteout(path.split_last().1) => EntryKind::Node(NodeKind::File(member.size)),
             Kind::File => EntryKind::Node(NodeKind::File(member.size)),
-            Kind::Sparse => EntryKind::Node(NodeKind::File(self.sparse_size(member.size)?)),
+            Kind::Sparse => EntryKind::Node(NodeKind::File(self.sparse_size(tar, member.size)?)),
             Kind::HardLink => EntryKind::HardLink(self.target(&member.link)?),
             Kind::Symlink if member.link.is_empty() => return Err(EntryFault::TargetEmpty),
             Kind::Symlink if member.link.len() > TARGET_MAX => {
                 let (length, limit) = (member.link.len(), TARGET_MAX);
                 return Err(EntryFault::TargetTooLong { length, limit });
             }
-            Kind::Symlink => EntryKind::Node(NodeKind::Symlink(member.link.into())),
+            Kind::Symlink => EntryKind::Node(NodeKind::Symlink(member.link.as_slice().into())),
             Kind::Other(b'3') => EntryKind::Node(NodeKind::CharDevice(device)),
             Kind::Other(b'4') => EntryKind::Node(NodeKind::BlockDevice(device)),
             Kind::Other(b'6') => EntryKind::Node(NodeKind::Fifo),
@@ -215,8 +243,8 @@ impl<R: Skip> LayerReader<R> {
     }
 
     /// The size of the current sparse file with its holes.
-    fn sparse_size(&mut self, stored: u64) -> Result<u64, EntryFault> {
-        let size = self.tar.sparse()?.map_or(stored, |map| map.size);
+    fn sparse_size<R: Skip>(&self, tar: &TarReader<R>, stored: u64) -> Result<u64, EntryFault> {
+        let size = tar.sparse()?.map_or(stored, |map| map.size);
         if !self.budget.claim_holes(size.saturating_sub(stored)) {
             return Err(EntryFault::Sparse { limit: HOLES_MAX });
         }

@@ -19,6 +19,11 @@ pub(crate) struct BrokenLink {
 }
 
 impl Changes {
+    /// Whether the layer has hard links to what is not in it before them.
+    pub(crate) fn has_far_links(&self) -> bool {
+        !self.far_links.is_empty()
+    }
+
     /// What engines understand differently in the layer alone, which is told once.
     pub(crate) fn take_oddities(&mut self) -> Oddities {
         std::mem::take(&mut self.oddities)

@@ -21,12 +21,12 @@ use crate::ops::narrow::Reason;
 use crate::ops::one::one_image;
 use crate::ops::plan::Jobs;
 use crate::ops::rebuild::Rebuilder;
-use crate::ops::verify::BareTar;
+use crate::ops::verify::{BareTar, Judge};
 use crate::ops::{Context, Selector, WriteReport};
 use crate::stream::{
     CopyError, Encoder, HashWriter, Hashed, Leftover, Recoding, Tapped, Workers, copy,
 };
-use crate::tar_stream::{Skippable, TarSummary, is_no_tar};
+use crate::tar_stream::{Buffered, TarSummary, check_tar, is_no_tar};
 
 /// What an imported image is, beside its layer.
 #[derive(Clone, Debug, Default)]
@@ -216,27 +216,22 @@ impl Importer<'_> {
         let damaged = |error| Error::unreadable(compression, error).while_reading(place.clone());
         let mut stream = Tapped::new(stream);
         stream.hash(Algorithm::Sha256).map_err(Error::Thread)?;
-        let [mut lent, lent_too] = [stream.lend(), stream.lend()];
+        let lent = stream.lend();
         let has_fault = AtomicBool::new(false);
         let check = || {
-            let checked = Outline::read(&mut lent);
+            let mut outline = Outline::default();
+            let mut judge = Judge::new(0, &Arc::default());
+            let checked = check_tar(Buffered(lent), |tar, member, attributes| {
+                outline.take_in(tar, &member)?;
+                judge.take_in(tar, &member, attributes);
+                Ok(())
+            });
             has_fault.store(checked.is_err(), Ordering::Relaxed);
-            checked
+            checked.map(|summary| (summary, outline, BareTar::judged(judge)))
         };
-        let judge = || BareTar::read(Skippable(lent_too), &watch);
-        let (copied, checked, judged) = thread::scope(|scope| -> Result<_> {
-            let builder = || thread::Builder::new().name("check".to_owned());
-            let checking = builder().spawn_scoped(scope, check);
-            let judging = builder().spawn_scoped(scope, judge);
-            let (checking, judging) = match (checking, judging) {
-                (Ok(checking), Ok(judging)) => (checking, judging),
-                (checking, judging) => {
-                    // Whoever reads what was lent must not wait for more.
-                    stream.end_lending();
-                    let failed = checking.err().or(judging.err());
-                    return Err(Error::Thread(failed.expect("one of them failed")));
-                }
-            };
+        let (copied, checked) = thread::scope(|scope| -> Result<_> {
+            let builder = thread::Builder::new().name("check".to_owned());
+            let checking = builder.spawn_scoped(scope, check).map_err(Error::Thread)?;
             let mut sound = UntilFault {
                 input: &mut stream,
                 has_fault: &has_fault,
@@ -244,15 +239,15 @@ impl Importer<'_> {
             let copied = copy(&mut sound, output, &watch);
             // Whatever was not copied is not looked at either.
             stream.end_lending();
-            Ok((copied, checking.join(), judging.join()))
+            Ok((copied, checking.join()))
         })?;
         copied.map_err(|error| match error {
             CopyError::Read(error) => damaged(error),
             error => Error::copy(place.clone(), to.clone(), error),
         })?;
-        let panicked = || io::Error::other("a checking thread panicked");
-        let checked = checked.unwrap_or_else(|_| Err(panicked().into()));
-        let (outline, summary) = checked.map_err(|error| {
+        let checked =
+            checked.unwrap_or_else(|_| Err(io::Error::other("a checking thread panicked").into()));
+        let (summary, outline, judged) = checked.map_err(|error| {
             let error = if is_no_tar(&error, &head) {
                 not_a_tar(&head)
             } else {
@@ -267,8 +262,6 @@ impl Importer<'_> {
             let refused = outline.refuse_images();
             refused.map_err(|error| error.while_reading(place.clone()))?;
         }
-        let judged = judged.unwrap_or_else(|_| Err(panicked().into()));
-        let judged = judged.map_err(|error| error.while_reading(place.clone()))?;
         let mut hashes = stream.finish().map_err(damaged)?;
         let unpacked = hashes.remove(0).map_err(damaged)?;
         Ok(Taken {

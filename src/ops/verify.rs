@@ -30,6 +30,7 @@ use crate::stream::{Compression, copy};
 use crate::tar_stream::Skippable;
 
 pub(super) use bare::BareTar;
+pub(super) use entries::Judge;
 
 /// What a check found.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! Whether a stream is a tar, from its beginning to its end.
 
-use crate::tar_stream::{Member, Skip, TarError, TarReader, Trailing, is_tar_header};
+use crate::tar_stream::{Attributes, Member, Skip, TarError, TarReader, Trailing, is_tar_header};
 
 /// A tar as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,9 @@ pub(crate) struct TarSummary {
     pub trailing: Option<Trailing>,
 }
 
+/// What else is said of a member, as far as it makes sense.
+pub(crate) type ReadAttributes = Result<Attributes, TarError>;
+
 /// Whether an error says that a stream which begins so is no tar from its very beginning.
 pub(crate) fn is_no_tar(error: &TarError, head: &[u8]) -> bool {
     let second = head.get(512..1024).unwrap_or_default();
@@ -27,15 +30,15 @@ pub(crate) fn is_no_tar(error: &TarError, head: &[u8]) -> bool {
     }
 }
 
-/// Reads a stream that should be a tar to its end, and shows each member to `visit`,
-/// which may read of it.
+/// Reads a stream that should be a tar to its end, and shows each member, and what else
+/// is said of it, to `visit`, which may read of it.
 ///
 /// # Errors
 ///
 /// Fails if the tar is damaged, or if `visit` does.
 pub(crate) fn check_tar<R: Skip>(
     input: R,
-    mut visit: impl FnMut(&mut TarReader<R>, &Member) -> Result<(), TarError>,
+    mut visit: impl FnMut(&mut TarReader<R>, Member, ReadAttributes) -> Result<(), TarError>,
 ) -> Result<TarSummary, TarError> {
     let mut reader = TarReader::new(input);
     let mut newest_mtime = 0;
@@ -43,9 +46,10 @@ pub(crate) fn check_tar<R: Skip>(
     while let Some(member) = reader.next_member()? {
         is_empty = false;
         // What else is wrong with a header is no reason to refuse it here.
-        let mtime = reader.attributes().map(|it| it.mtime.seconds);
+        let attributes = reader.attributes();
+        let mtime = attributes.as_ref().map(|it| it.mtime.seconds);
         newest_mtime = newest_mtime.max(mtime.unwrap_or(member.mtime));
-        visit(&mut reader, &member)?;
+        visit(&mut reader, member, attributes)?;
     }
     Ok(TarSummary {
         newest_mtime,

@@ -250,12 +250,13 @@ pub(super) fn number(field: &[u8]) -> Option<i128> {
     let (Some(start), Some(end)) = (start, end) else {
         return Some(0);
     };
-    until_nul(&field[start..=end])
-        .iter()
-        .try_fold(0, |number, digit| {
-            let digit = char::from(*digit).to_digit(8)?;
-            Some(number * 8 + i128::from(digit))
-        })
+    // Twelve digits have 36 bits.
+    let digits = until_nul(&field[start..=end]);
+    let number = digits.iter().try_fold(0_u64, |number, digit| {
+        let digit = char::from(*digit).to_digit(8)?;
+        Some((number << 3) | u64::from(digit))
+    });
+    number.map(i128::from)
 }
 
 /// A name from an archive, for people: what is not printable text is escaped.

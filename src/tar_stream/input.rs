@@ -38,6 +38,34 @@ impl<R: Read> Skip for Skippable<R> {
     }
 }
 
+/// Skips in a buffer, so that nothing is copied.
+#[derive(Debug)]
+pub(crate) struct Buffered<R>(pub R);
+
+impl<R: Read> Read for Buffered<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl<R: BufRead> Skip for Buffered<R> {
+    fn skip(&mut self, amount: u64) -> io::Result<u64> {
+        let mut left = amount;
+        while left > 0 {
+            let available = match self.0.fill_buf() {
+                Ok([]) => break,
+                Ok(buffer) => buffer.len(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            let length = usize::try_from(left).map_or(available, |left| left.min(available));
+            self.0.consume(length);
+            left -= length as u64;
+        }
+        Ok(amount - left)
+    }
+}
+
 impl Skip for &File {
     fn skip(&mut self, amount: u64) -> io::Result<u64> {
         let distance = i64::try_from(amount).map_err(|_| io::ErrorKind::InvalidInput)?;
@@ -162,6 +190,20 @@ mod tests {
         }
         assert_eq!(section.skip(80_000).unwrap(), 100_000 - 30_024);
         assert_eq!(section.read(&mut four).unwrap(), 0);
+    }
+
+    #[test]
+    fn what_is_passed_over_in_a_buffer_ends_with_the_input() {
+        let bytes: Vec<u8> = (0..100).collect();
+        let mut buffered = Buffered(io::BufReader::with_capacity(7, &bytes[..]));
+        let mut one = [0];
+        for (skip, skipped, at) in [(0, 0, 0), (5, 5, 6), (20, 20, 27)] {
+            assert_eq!(buffered.skip(skip).unwrap(), skipped);
+            buffered.read_exact(&mut one).unwrap();
+            assert_eq!(one, [at]);
+        }
+        assert_eq!(buffered.skip(u64::MAX).unwrap(), 72);
+        assert_eq!(buffered.read(&mut one).unwrap(), 0);
     }
 
     #[test]

@@ -22,10 +22,10 @@ mod tail;
 mod time;
 
 pub(crate) use attributes::Attributes;
-pub(crate) use check::{TarSummary, check_tar, is_no_tar};
+pub(crate) use check::{ReadAttributes, TarSummary, check_tar, is_no_tar};
 pub use header::TarError;
 pub(crate) use header::display_name;
-pub(crate) use input::{Section, Skip, Skippable};
+pub(crate) use input::{Buffered, Section, Skip, Skippable};
 pub(crate) use pax::{PaxRecord, pax_record};
 pub(crate) use reader::{Kind, Member, TarReader, is_tar_header};
 pub(crate) use sparse_reader::SparseReader;

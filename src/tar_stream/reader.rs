@@ -153,19 +153,18 @@ impl<R: Skip> TarReader<R> {
         loop {
             self.finish_member()?;
             let offset = self.position;
-            let Some(header) = self.read_header()? else {
+            if !self.read_header()? {
                 return Ok(None);
-            };
-            let flag = header.as_old().linkflag[0];
+            }
+            let header = &self.current.header;
+            let flag = self.flag();
             let size = number64(&header.as_old().size).ok_or(TarError::Size { offset })?;
             let size = header::size(size, flag, offset)?;
             if !is_extension(flag) {
-                return self
-                    .begin_member(header, size, extensions, offset)
-                    .map(Some);
+                return self.begin_member(size, extensions, offset).map(Some);
             }
             // Go's reader looks at the fields of these, too.
-            Attributes::parse(&header, offset, &PaxRecords::default())?;
+            Attributes::parse(header, offset, &PaxRecords::default())?;
             extensions.admit(size, offset)?;
             let data = self.read_extension(size)?;
             extensions.add(flag, &data, offset)?;
@@ -174,7 +173,6 @@ impl<R: Skip> TarReader<R> {
 
     fn begin_member(
         &mut self,
-        header: Header,
         size: u64,
         extensions: Extensions,
         offset: u64,
@@ -182,7 +180,8 @@ impl<R: Skip> TarReader<R> {
         let Extensions {
             pax, path, link, ..
         } = extensions;
-        let flag = header.as_old().linkflag[0];
+        let header = &self.current.header;
+        let flag = self.flag();
         let size = match pax.size(offset)? {
             Some(size) => header::size(size, flag, offset)?,
             None => size,
@@ -193,7 +192,7 @@ impl<R: Skip> TarReader<R> {
         let path = path
             .filter(is_given)
             .or_else(|| pax.value(b"path").map(<[u8]>::to_vec))
-            .unwrap_or_else(|| header::path(&header));
+            .unwrap_or_else(|| header::path(header));
         let kind = match flag {
             // Before POSIX folders had no flag of their own. With one, a slash behind
             // the name of a file means nothing.
@@ -223,11 +222,12 @@ impl<R: Skip> TarReader<R> {
         if !has_data && pax.is_sparse() {
             return Err(MapFault::Wrong.at(offset));
         }
+        let mtime = number64(&header.as_old().mtime);
         let ignored_size = if has_data { 0 } else { size };
         let size = size - ignored_size;
         // The map of an old GNU header stands before the data, and that of PAX
         // 1.0 at its beginning.
-        let gnu_map = (flag == b'S').then(|| self.read_gnu_map(&header));
+        let gnu_map = (flag == b'S').then(|| self.read_gnu_map());
         let gnu_map = gnu_map.transpose()?;
         self.remaining = size;
         self.padding = size.next_multiple_of(BLOCK) - size;
@@ -236,14 +236,9 @@ impl<R: Skip> TarReader<R> {
             gnu_map => gnu_map,
         };
         let map = map.map(|map| map.finish(self.remaining));
-        let mtime = number64(&header.as_old().mtime);
-        self.current = Current {
-            header,
-            offset,
-            pax,
-            map,
-            ignored_size,
-        };
+        let current = &mut self.current;
+        (current.offset, current.pax) = (offset, pax);
+        (current.map, current.ignored_size) = (map, ignored_size);
         Ok(Member {
             path,
             kind,
@@ -293,8 +288,8 @@ impl<R: Skip> TarReader<R> {
 
     /// Reads the map of a sparse file that an old GNU header has, and the blocks in
     /// which it goes on.
-    fn read_gnu_map(&mut self, header: &Header) -> Result<MapBuilder, TarError> {
-        let (mut map, mut goes_on) = MapBuilder::begin_gnu(header.as_bytes());
+    fn read_gnu_map(&mut self) -> Result<MapBuilder, TarError> {
+        let (mut map, mut goes_on) = MapBuilder::begin_gnu(self.current.header.as_bytes());
         while goes_on {
             let mut block = [0; 512];
             let length = read_full(&mut self.input, &mut block)?;
@@ -324,27 +319,26 @@ impl<R: Skip> TarReader<R> {
         Ok(())
     }
 
-    /// Reads a header block; `None` is the end.
-    fn read_header(&mut self) -> Result<Option<Header>, TarError> {
+    /// Reads a header block, unless the end is there.
+    fn read_header(&mut self) -> Result<bool, TarError> {
         if self.is_at_end {
-            return Ok(None);
+            return Ok(false);
         }
-        let mut header = Header::new_old();
-        let block = header.as_mut_bytes();
+        let block = self.current.header.as_mut_bytes();
         let length = read_full(&mut self.input, block)?;
         let offset = self.position;
         if length == 0 || (length == block.len() && block.iter().all(|byte| *byte == 0)) {
             self.is_at_end = true;
             self.has_end_block = length > 0;
             self.position += length as u64;
-            return self.check_end().map(|()| None);
+            return self.check_end().map(|()| false);
         }
         if length < block.len() {
             return Err(self.truncated(length, BLOCK));
         }
         self.position += BLOCK;
-        if checksum_holds(&header) {
-            Ok(Some(header))
+        if checksum_holds(&self.current.header) {
+            Ok(true)
         } else {
             Err(TarError::Checksum { offset })
         }

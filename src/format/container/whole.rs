@@ -44,7 +44,7 @@ impl WholeStream {
         stream.hash(Algorithm::Sha256).map_err(Error::Thread)?;
         let damaged = |source| Error::unreadable(compression, source);
         let summary =
-            check_tar(Skippable(&mut stream), |_, _| Ok(())).map_err(|error| match error {
+            check_tar(Skippable(&mut stream), |_, _, _| Ok(())).map_err(|error| match error {
                 TarError::Io(source) => damaged(source),
                 other => other.into(),
             })?;

@@ -6,8 +6,8 @@ use crate::error::{Error, Result};
 use crate::event::{Warning, Watch};
 use crate::finding::{Code, Severity, Site};
 use crate::layer::{Budget, LayerError};
-use crate::merge::Merge;
-use crate::ops::verify::entries::{Fault, Faults, note_fault, read_entries};
+use crate::merge::{Changes, Merge};
+use crate::ops::verify::entries::{Entries, Fault, Faults, Judge, note_fault, read_entries};
 use crate::ops::verify::stack::note_broken;
 use crate::tar_stream::Skip;
 
@@ -37,10 +37,19 @@ impl BareTar {
     /// Fails only if the caller wants the end, or the machine cannot read.
     pub(in crate::ops) fn read(input: impl Skip, watch: &Watch<'_>) -> Result<Self> {
         let budget = Arc::new(Budget::default());
-        let entries = read_entries(input, 0, false, &budget, watch)?;
+        read_entries(input, 0, false, &budget, watch).map(Self::of)
+    }
+
+    /// Judges the tar of which all entries were looked at.
+    pub(in crate::ops) fn judged(judge: Judge) -> Self {
+        Self::of(judge.finish(false))
+    }
+
+    fn of(entries: Entries) -> Self {
         let mut faults = entries.faults;
         let mut is_readable = !entries.has_unreadable;
-        if let Some(changes) = entries.changes {
+        // Without such links nothing can go wrong in putting it on top of nothing.
+        if let Some(changes) = entries.changes.filter(Changes::has_far_links) {
             let mut more = Faults::default();
             match Merge::new().put_checked(changes) {
                 Ok((_, broken)) => {
@@ -58,10 +67,10 @@ impl BareTar {
         // That the end is missing is told of the whole tar.
         faults.retain(|(code, _, _)| *code != Code::TarEndMissing);
         faults.sort_by_key(|(code, _, _)| code.severity());
-        Ok(Self {
+        Self {
             faults,
             is_readable,
-        })
+        }
     }
 
     /// Refuses what every engine refuses, and warns of what some do.

@@ -1,5 +1,6 @@
 //! The entries of one layer, each looked at for itself and all of them together.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -8,11 +9,11 @@ use crate::error::{Error, Result};
 use crate::event::{Oddity, Watch};
 use crate::finding::Code;
 use crate::layer::{
-    Budget, Entry, EntryFault, EntryKind, LayerError, LayerReader, NodeKind, PathError, components,
+    Budget, Entry, EntryFault, EntryKind, Interpreter, LayerError, NodeKind, PathError, components,
     display_start, is_whiteout,
 };
 use crate::merge::{Changes, ChangesBuilder};
-use crate::tar_stream::{Skip, TarError};
+use crate::tar_stream::{Member, ReadAttributes, Skip, TarError, TarReader};
 
 /// The longest name and path that Linux can store (`NAME_MAX`, and `PATH_MAX` without
 /// the NUL at its end).
@@ -88,7 +89,11 @@ impl Names {
 }
 
 /// A name as Go's `path.Clean` leaves it.
-fn cleaned(name: &[u8]) -> Vec<u8> {
+fn cleaned(name: &[u8]) -> Cow<'_, [u8]> {
+    let mut all = name.split(|byte| *byte == b'/');
+    if all.all(|part| !matches!(part, b"" | b"." | b"..")) {
+        return Cow::Borrowed(name);
+    }
     let is_absolute = name.starts_with(b"/");
     let mut parts: Vec<&[u8]> = Vec::new();
     for part in name.split(|byte| *byte == b'/') {
@@ -100,7 +105,7 @@ fn cleaned(name: &[u8]) -> Vec<u8> {
         }
     }
     let root: &[u8] = if is_absolute { b"/" } else { b"" };
-    [root, &parts.join(&b'/')].concat()
+    Cow::Owned([root, &parts.join(&b'/')].concat())
 }
 
 /// Reads all entries of an unpacked layer.
@@ -115,87 +120,134 @@ pub(super) fn read_entries<R: Skip>(
     budget: &Arc<Budget>,
     watch: &Watch<'_>,
 ) -> Result<Entries> {
-    let mut faults = Faults::default();
-    let mut builder = ChangesBuilder::new(number, budget.clone());
-    let mut reader = LayerReader::new(input, budget.clone());
-    let mut has_unreadable = false;
-    let mut names = Names::default();
-    let is_whole = loop {
+    let mut judge = Judge::new(number, budget);
+    let mut tar = TarReader::new(input);
+    while !judge.is_over {
         if watch.is_interrupted() {
             return Err(Error::Interrupted);
         }
-        let next = reader.next_entry();
-        if matches!(next, Ok(Some(_)) | Err(LayerError::Entry { .. })) && names.has(reader.name()) {
-            faults.note_plain(Code::EntryTwice, reader.name());
-        }
-        match next {
-            Ok(Some(entry)) => {
-                check_entry(&reader, &entry, &mut faults);
-                builder.note_all(reader.oddities(), &entry.path);
-                let position = reader.position();
-                if let Err(fault) = builder.add(entry, position) {
-                    has_unreadable = true;
-                    note_fault(&mut faults, display_start(reader.name()), &fault);
-                }
-            }
+        match tar.next_member() {
+            Ok(Some(member)) => judge.take_in(&tar, &member, tar.attributes()),
             Ok(None) => {
-                if reader.cut_off_at().is_some() && reader.position() > 0 {
+                if tar.cut_off_at().is_some() && judge.interpreter.position() > 0 {
                     let code = Code::TarEndMissing;
-                    faults.note(code, None, code.meaning().to_owned());
+                    judge.faults.note(code, None, code.meaning().to_owned());
                 }
-                break true;
+                break;
             }
-            Err(
-                LayerError::Entry {
-                    fault: EntryFault::Tar(TarError::Io(source)),
-                    ..
+            // Whoever unpacks the layer says why.
+            Err(TarError::Io(source)) if source.raw_os_error().is_some() => {
+                return Err(Error::System(source));
+            }
+            Err(fault) => judge.fail(judge.interpreter.behind(fault)),
+        }
+    }
+    Ok(judge.finish(is_gzip))
+}
+
+/// Looks at the entries of one layer, which somebody else reads, one after the other.
+#[derive(Debug)]
+pub(in crate::ops) struct Judge {
+    interpreter: Interpreter,
+    builder: ChangesBuilder,
+    names: Names,
+    faults: Faults,
+    has_unreadable: bool,
+    /// Whether nothing can be told of what follows.
+    is_over: bool,
+}
+
+impl Judge {
+    /// Begins with the first entry of a layer, which is counted from 0.
+    pub(in crate::ops) fn new(number: u32, budget: &Arc<Budget>) -> Self {
+        Self {
+            interpreter: Interpreter::new(budget.clone()),
+            builder: ChangesBuilder::new(number, budget.clone()),
+            names: Names::default(),
+            faults: Faults::default(),
+            has_unreadable: false,
+            is_over: false,
+        }
+    }
+
+    /// Looks at the member at which a reader stands.
+    pub(in crate::ops) fn take_in<R: Skip>(
+        &mut self,
+        tar: &TarReader<R>,
+        member: &Member,
+        attributes: ReadAttributes,
+    ) {
+        if self.is_over {
+            return;
+        }
+        let entry = self.interpreter.entry(tar, member, attributes);
+        let name = self.interpreter.name();
+        if matches!(entry, Ok(_) | Err(LayerError::Entry { .. })) && self.names.has(name) {
+            self.faults.note_plain(Code::EntryTwice, name);
+        }
+        match entry {
+            Ok(entry) => {
+                check_entry(tar, &entry, &mut self.faults);
+                let oddities = self.interpreter.oddities();
+                self.builder.note_all(oddities, &entry.path);
+                let position = self.interpreter.position();
+                if let Err(fault) = self.builder.add(entry, position) {
+                    self.has_unreadable = true;
+                    note_fault(&mut self.faults, display_start(name), &fault);
                 }
-                | LayerError::Tar(TarError::Io(source))
-                | LayerError::Behind {
-                    fault: TarError::Io(source),
-                    ..
-                },
-            ) => {
-                // Whoever unpacks the layer says why.
-                if source.raw_os_error().is_some() {
-                    return Err(Error::System(source));
-                }
-                break false;
             }
-            Err(LayerError::Entry { entry, fault }) => {
-                has_unreadable = true;
-                note_fault(&mut faults, entry, &fault);
-            }
-            Err(LayerError::Windows) => {
+            Err(error) => self.fail(error),
+        }
+    }
+
+    /// Notes why an entry cannot be taken in, or nothing that follows.
+    fn fail(&mut self, error: LayerError) {
+        self.has_unreadable = true;
+        self.is_over = !matches!(error, LayerError::Entry { .. });
+        let faults = &mut self.faults;
+        match error {
+            LayerError::Entry { entry, fault } => note_fault(faults, entry, &fault),
+            // Whoever unpacks the layer says why.
+            LayerError::Tar(TarError::Io(_))
+            | LayerError::Behind {
+                fault: TarError::Io(_),
+                ..
+            } => {}
+            LayerError::Windows => {
                 let code = Code::LayerWindows;
                 faults.note(code, None, code.meaning().to_owned());
-                break false;
             }
-            Err(error @ LayerError::TooManyEntries { .. }) => {
+            LayerError::TooManyEntries { .. } => {
                 faults.note(Code::EntryLimit, None, error.to_string());
-                break false;
             }
-            Err(LayerError::Behind { entry, fault }) => {
+            LayerError::Behind { entry, fault } => {
                 let message = format!("behind it: {fault}");
                 faults.note(Code::TarDamaged, Some(entry), message);
-                break false;
             }
-            Err(LayerError::Tar(fault)) => {
+            LayerError::Tar(fault) => {
                 faults.note(Code::TarDamaged, None, fault.to_string());
-                break false;
             }
         }
-    };
-    if !is_whole {
-        return Ok(Entries {
-            faults: faults.into_list(),
-            changes: None,
-            has_unreadable: true,
-        });
     }
-    let is_estargz = is_gzip && builder.may_be_estargz();
-    let finished = builder.finish(is_estargz);
-    Ok(finish(finished, faults, names.has_twice, has_unreadable))
+
+    /// Returns what was found, when all were looked at.
+    pub(super) fn finish(self, is_gzip: bool) -> Entries {
+        if self.is_over {
+            return Entries {
+                faults: self.faults.into_list(),
+                changes: None,
+                has_unreadable: true,
+            };
+        }
+        let is_estargz = is_gzip && self.builder.may_be_estargz();
+        let finished = self.builder.finish(is_estargz);
+        finish(
+            finished,
+            self.faults,
+            self.names.has_twice,
+            self.has_unreadable,
+        )
+    }
 }
 
 /// Adds what is odd about the layer as a whole.
@@ -241,7 +293,7 @@ fn finish(
 }
 
 /// What engines mind in an entry that can be read.
-fn check_entry<R: Skip>(reader: &LayerReader<R>, entry: &Entry, faults: &mut Faults) {
+fn check_entry<R: Skip>(tar: &TarReader<R>, entry: &Entry, faults: &mut Faults) {
     let path = entry.path.as_bytes();
     // A whiteout is the name that it deletes.
     let is_long = |name: &[u8]| name.strip_prefix(b".wh.").unwrap_or(name).len() > NAME_MAX;
@@ -251,14 +303,16 @@ fn check_entry<R: Skip>(reader: &LayerReader<R>, entry: &Entry, faults: &mut Fau
         faults.note_plain(Code::NameTooLong, path);
     }
     let is_file = matches!(entry.kind, EntryKind::Node(NodeKind::File(1..)));
-    if reader.ignored_size() > 0 || (is_file && is_whiteout(name)) {
+    if tar.ignored_size() > 0 || (is_file && is_whiteout(name)) {
         faults.note_plain(Code::SizeUnexpected, path);
     }
     check_attributes(entry, faults);
-    match reader.flag() {
+    match tar.flag() {
         _ if is_whiteout(name) => {}
         b'S' => faults.note_plain(Code::SparseGnu, path),
-        _ if reader.is_sparse() => faults.note_plain(Code::SparsePax, path),
+        _ if tar.sparse().is_ok_and(|map| map.is_some()) => {
+            faults.note_plain(Code::SparsePax, path);
+        }
         b'7' => {
             let message = "its type is `7`, which Docker does not know".to_owned();
             faults.note(Code::EntryType, Some(display_start(path)), message);
