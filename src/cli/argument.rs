@@ -1,6 +1,6 @@
 //! Arguments that name an image, and what a hint may say of them.
 
-/// Where on the command line an image was named.
+/// The place on the command line that names an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Argument {
     /// The name that the help gives it, such as `SRC`.
@@ -41,7 +41,7 @@ pub(super) fn destination_of(command: &'static str, source: &'static str) -> Arg
 }
 
 impl Role {
-    /// Whether something is written there.
+    /// Says whether something is written there.
     pub(super) fn is_output(self) -> bool {
         matches!(self, Self::Output(..) | Self::Tree(_))
     }

@@ -16,7 +16,7 @@ pub(super) const STDOUT: RawFd = 1;
 /// Standard error.
 const STDERR: RawFd = 2;
 
-/// How many symbolic links are followed, as Linux does.
+/// The most symbolic links that are followed, as in Linux.
 const LINKS_MAX: usize = 40;
 
 /// The descriptor of this process that a path names, if it names one, itself or by way of
@@ -89,7 +89,7 @@ fn open(path: &Path) -> io::Result<File> {
     to_write.or_else(|_| File::open(path))
 }
 
-/// Whether a standard stream was closed when this process was started.
+/// Says whether a standard stream was closed when this process was started.
 ///
 /// The standard library then opens `/dev/null` in its place, for reading and writing, as a
 /// shell does not: `> /dev/null` is for writing alone. Some programs start others so

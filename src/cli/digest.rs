@@ -2,7 +2,7 @@
 
 use restow::digest::Digest;
 
-/// How many digits Docker shows of a digest.
+/// The number of digits that Docker shows of a digest.
 const SHORT: usize = 12;
 
 /// The start of a digest, as engines show it.

@@ -147,7 +147,7 @@ fn other_hint(word: &str, rest: &str, argument: Argument) -> String {
     }
 }
 
-/// How an image comes out of an engine, or gets into one.
+/// The command line that gets an image out of an engine, or into one.
 fn engine_hint(engine: &str, name: &str, role: Role) -> String {
     let name = image(name);
     match role {
@@ -200,7 +200,7 @@ fn skopeo_hint(word: &str, rest: &str, role: Role) -> String {
 
 const NO_ENGINE: &str = "restow reaches no engine and no registry";
 
-/// How an image comes out of an engine.
+/// The pipe that gets an image out of an engine.
 fn saved(engine: &str, name: &str, role: Role) -> String {
     match role {
         Role::Rootfs(_) => pipe(&format!("{engine} export CONTAINER"), role),

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::format::container::{Container, FileSlice, Member, find_document, is_of_archive};
 use crate::format::docker_archive::{MANIFEST, REPOSITORIES, lists_images};
 use crate::format::oci_layout::{INDEX, MARKER};
-use crate::limits::DOCUMENT_MAX;
+use crate::limits::{DOCUMENT_MAX, DOCUMENTS_MAX};
 use crate::stream::{COPY_BUFFER, Compression, Decoder, SNIFF_LENGTH};
 use crate::tar_stream::{Kind, Section, Skip, Skippable, TarError, TarReader};
 
@@ -64,6 +64,8 @@ pub(super) fn refuse_misplaced(
 /// Refuses a tar whose files all lie in folders that are archives of images.
 fn refuse_folders(container: &dyn Container, paths: &[&str]) -> Result<()> {
     let mut folders: Vec<(&str, &'static str)> = Vec::new();
+    let mut seen: Vec<&str> = Vec::new();
+    let mut budget = DOCUMENTS_MAX;
     for path in paths {
         let Some((folder, name)) = path.rsplit_once('/') else {
             continue;
@@ -71,14 +73,15 @@ fn refuse_folders(container: &dyn Container, paths: &[&str]) -> Result<()> {
         if ![MANIFEST, MARKER, REPOSITORIES].contains(&name) {
             continue;
         }
-        if folders.iter().any(|(known, _)| *known == folder) {
+        if seen.contains(&folder) {
             continue;
         }
-        if let Some(kind) = kind_of_folder(container, folder, paths)? {
-            folders.push((folder, kind));
-        }
-        if folders.len() > IMAGES_MAX {
+        seen.push(folder);
+        if seen.len() > IMAGES_MAX {
             return Ok(());
+        }
+        if let Some(kind) = kind_of_folder(container, folder, paths, &mut budget)? {
+            folders.push((folder, kind));
         }
     }
     let Some((folder, kind)) = folders.first().copied() else {
@@ -99,16 +102,28 @@ fn refuse_folders(container: &dyn Container, paths: &[&str]) -> Result<()> {
     })
 }
 
-/// The kind of image that the files in a folder are, if they are one.
+/// The kind of image that the files in a folder are, if they are one. Documents are read
+/// until this many bytes of them are.
 fn kind_of_folder(
     container: &dyn Container,
     folder: &str,
     paths: &[&str],
+    budget: &mut u64,
 ) -> Result<Option<&'static str>> {
     let in_folder = |name: &str| format!("{folder}/{name}");
-    let document = |name| match find_document(container, &in_folder(name)) {
-        Err(Error::LinkBroken { .. } | Error::DocumentTooLarge { .. }) => Ok(None),
-        other => other,
+    let mut document = |name| {
+        // Many links may lead to one large file.
+        if *budget == 0 {
+            return Ok(None);
+        }
+        match find_document(container, &in_folder(name)) {
+            Err(Error::LinkBroken { .. } | Error::DocumentTooLarge { .. }) => Ok(None),
+            Ok(Some(bytes)) => {
+                *budget = budget.saturating_sub(bytes.len() as u64);
+                Ok(Some(bytes))
+            }
+            other => other,
+        }
     };
     if document(MANIFEST)?.is_some_and(|bytes| lists_images(&bytes)) {
         return Ok(Some(DOCKER_ARCHIVE));

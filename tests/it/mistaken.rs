@@ -212,6 +212,23 @@ fn a_root_filesystem_may_hold_images() {
     }
 }
 
+/// Looking into each of many folders would take hours where all lead to one large document.
+#[test]
+fn many_folders_with_a_manifest_are_a_root_filesystem() {
+    let large = format!("[{}]", " ".repeat(20_000_000));
+    let mut members = vec![Member::file("large.json", large)];
+    members.extend(
+        (0..50_000)
+            .map(|at| Member::Symlink(format!("{at}/manifest.json"), "../large.json".to_owned())),
+    );
+    let sandbox = Sandbox::new();
+    sandbox.write("in", make::tar(&members));
+    let list = sandbox.run(&["images", "--json", "in"]).data("");
+    let list: Value = serde_json::from_slice(&list).expect("JSON");
+    assert_eq!(list["images"][0]["format"], "rootfs", "{list}");
+    sandbox.run(&["import", "in", "oci:imported"]).silent();
+}
+
 #[test]
 fn import_refuses_an_image_and_says_what_takes_it() {
     let hint = format!(
