@@ -12,6 +12,8 @@
 //!           │           error          │ what went wrong
 //!           │              │
 //!         merge          format        many layers → one tree │ images on disk
+//!           │              │
+//!           │           transfer       one image from a source to a sink
 //!             ╲          ╱
 //!                 ops                  convert, squash, export, import, look, verify
 //!                  │
@@ -97,6 +99,8 @@ mod merge;
 pub mod image;
 
 pub mod format;
+
+mod transfer;
 
 pub mod ops;
 

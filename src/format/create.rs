@@ -4,9 +4,9 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::format::Format;
+use crate::format::archive_sink::ArchiveSink;
 use crate::format::oci_layout::LayoutSink;
 use crate::format::sink::{ImageSink, Output};
-use crate::format::tar_file::ArchiveSink;
 
 /// Begins an output.
 ///

@@ -17,8 +17,9 @@ use crate::format::docker_archive::{self, DockerArchive};
 use crate::format::folder::{check_layout, folder};
 use crate::format::misplaced::{is_image_member, refuse_misplaced};
 use crate::format::oci_layout::{self, OciLayout};
+use crate::format::root::Root;
 use crate::format::rootfs::{Rootfs, warn_of_leftover, warn_of_tar, warn_of_trailing};
-use crate::format::source::{Content, DockerPart, ImageSource, Root};
+use crate::format::source::{Content, DockerPart, ImageSource};
 use crate::image::{Document, Index, Platform};
 use crate::stream::{
     COPY_BUFFER, Compression, CopyError, Counted, Decoder, HEAD_LENGTH, Spool, Tapped, copy,

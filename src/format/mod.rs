@@ -10,6 +10,7 @@
 //! A [`source`] gives images, a [`sink`] takes them. In between, an image is a
 //! graph of documents and layers ([`source::Content`]).
 
+mod archive_sink;
 mod container;
 mod create;
 mod destination;
@@ -19,14 +20,13 @@ mod folder;
 mod misplaced;
 mod oci_layout;
 mod outline;
+pub mod root;
 mod rootfs;
 mod rootfs_input;
 pub mod sink;
 pub mod source;
 mod survey;
-mod surveying;
 mod taken;
-mod tar_file;
 
 use std::fmt;
 
@@ -41,8 +41,7 @@ pub(crate) use rootfs::warn_of_tar;
 pub use rootfs_input::RootfsInput;
 pub(crate) use rootfs_input::RootfsStream;
 pub use sink::Output;
-pub(crate) use survey::survey;
-pub(crate) use surveying::{Survey, SurveyedImage, SurveyedLayer, chain_of, machine_failed};
+pub(crate) use survey::{Survey, SurveyedImage, SurveyedLayer, chain_of, machine_failed, survey};
 
 /// A way to keep images on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

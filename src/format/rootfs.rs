@@ -9,9 +9,10 @@ use crate::event::{Event, Step, Warning, Watch};
 use crate::format::Format;
 use crate::format::container::{Container, WholeStream};
 use crate::format::destination::Destination;
+use crate::format::root::{Root, Target};
 use crate::format::sink::Output;
-use crate::format::source::{Content, Image, ImageSource, Layer, Root, Target};
-use crate::image::{Config, Document, Platform, Provenance, rfc3339};
+use crate::format::source::{Content, Image, ImageSource, Layer};
+use crate::image::{Config, Document, ImportedConfig, Platform, rfc3339};
 use crate::stream::{Compression, Leftover};
 use crate::tar_stream::{TarSummary, Trailing};
 
@@ -33,14 +34,14 @@ impl Rootfs {
     ) -> Result<Self> {
         let newest = rfc3339(stream.summary().newest_mtime);
         let created = created.map(rfc3339);
-        let provenance = Provenance {
+        let imported = ImportedConfig {
             diff_id: &DiffId(stream.unpacked().digest.clone()),
             platform,
             created: created.as_deref(),
             newest: &newest,
             comment: None,
         };
-        let config = provenance.config(None).map_err(|source| Error::Document {
+        let config = imported.config(None).map_err(|source| Error::Document {
             what: "the config of `rootfs`".to_owned(),
             source,
         })?;

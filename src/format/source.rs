@@ -5,11 +5,10 @@ use std::fmt;
 
 use crate::digest::{DiffId, Digest};
 use crate::error::Result;
+use crate::format::root::Root;
 use crate::format::{Container, Format, Member};
 use crate::image::media_type::{self, LayerType, is_image_config};
-use crate::image::{
-    CONTAINERD_NAME, Config, Descriptor, Document, Index, Manifest, Platform, REF_NAME, Reference,
-};
+use crate::image::{Config, Descriptor, Document, Index, Manifest, Platform};
 use crate::stream::Compression;
 
 /// Images, and the container that their blobs are in.
@@ -75,83 +74,6 @@ pub struct DockerImage {
     pub config: Digest,
     /// The config of the image that it was built on.
     pub parent: Option<Digest>,
-}
-
-/// One thing that an input holds, under one name or under none.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Root {
-    /// What it is.
-    pub target: Target,
-    /// Its descriptor in `index.json`, with the annotations that it has there.
-    pub descriptor: Option<Descriptor>,
-    /// Its name, where that is a reference with a tag.
-    pub reference: Option<Reference>,
-    /// Its name in a layout, where it may be anything.
-    pub label: Option<String>,
-}
-
-/// Where the documents of a root are found.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Target {
-    /// A blob: a manifest or an index.
-    Blob(Descriptor),
-    /// An element of `manifest.json`, by its number from 0, that has no OCI manifest.
-    Element(usize),
-    /// The whole input.
-    Whole,
-}
-
-impl Root {
-    /// Takes a descriptor of an `index.json` with the names that it has there.
-    pub(crate) fn from_index(descriptor: &Descriptor) -> Self {
-        let label = descriptor.annotation(REF_NAME);
-        let parse = |text: &str| text.parse::<Reference>().ok().filter(Reference::is_tagged);
-        let containerd_name = descriptor.annotation(CONTAINERD_NAME).and_then(parse);
-        let written = label.and_then(parse);
-        // containerd has every name in full; the other annotation says how it was
-        // written, if it has the whole of it.
-        let reference = match (containerd_name, written) {
-            (Some(full), Some(written)) if full == written => Some(written),
-            (Some(full), _) => Some(full.as_familiar()),
-            (None, written) => written,
-        };
-        Self {
-            target: Target::Blob(descriptor.clone()),
-            reference,
-            label: label.map(str::to_owned),
-            descriptor: Some(descriptor.clone()),
-        }
-    }
-
-    /// Whether its descriptor in `index.json` gives it this name, for Docker and
-    /// containerd too.
-    pub(crate) fn is_named_in_index(&self) -> bool {
-        let name = |descriptor: &Descriptor| {
-            let name = descriptor.annotation(CONTAINERD_NAME)?;
-            name.parse::<Reference>().ok()
-        };
-        self.reference.is_some() && self.descriptor.as_ref().and_then(name) == self.reference
-    }
-
-    /// The digest of what it points to, if that is a blob.
-    pub(crate) fn target_digest(&self) -> Option<&Digest> {
-        match &self.target {
-            Target::Blob(descriptor) => Some(descriptor.digest()),
-            Target::Element(_) | Target::Whole => None,
-        }
-    }
-
-    /// What a message calls it: its reference, its label, or its digest.
-    #[must_use]
-    pub fn display_name(&self) -> String {
-        match (&self.reference, &self.label, &self.target) {
-            (Some(reference), _, _) => reference.to_string(),
-            (None, Some(label), _) => label.clone(),
-            (None, None, Target::Blob(descriptor)) => descriptor.digest().to_string(),
-            (None, None, Target::Element(number)) => format!("#{}", number + 1),
-            (None, None, Target::Whole) => "rootfs".to_owned(),
-        }
-    }
 }
 
 /// The documents under a root, or under a descriptor of an index.
@@ -242,6 +164,18 @@ impl Image {
         self.config.view().platform.as_ref()
     }
 
+    /// When it was made, as its config says it.
+    pub(crate) fn created(&self) -> Option<String> {
+        let config = self.config.value().ok()?;
+        config["created"].as_str().map(str::to_owned)
+    }
+
+    /// How many bytes its layers have together as they are stored.
+    pub(crate) fn stored_size(&self) -> u64 {
+        let sizes = self.layers.iter().filter_map(Layer::stored_size);
+        sizes.fold(0, u64::saturating_add)
+    }
+
     /// Whether all layers are there, but for those that may stay elsewhere.
     #[must_use]
     pub fn is_whole(&self) -> bool {
@@ -265,6 +199,20 @@ pub struct Layer {
 }
 
 impl Layer {
+    /// How many bytes it has as it is stored, if it is here or somebody says it.
+    pub(crate) fn stored_size(&self) -> Option<u64> {
+        let described = self.descriptor.as_ref().map(Descriptor::size);
+        self.blob.as_ref().map(|blob| blob.size).or(described)
+    }
+
+    /// Its digest as it is stored, if a document says it: a plain layer is its own
+    /// unpacked form.
+    pub(crate) fn digest(&self) -> Option<Digest> {
+        let described = self.descriptor.as_ref().map(|it| it.digest().clone());
+        described
+            .or_else(|| (self.compression == Compression::None).then(|| self.diff_id.0.clone()))
+    }
+
     /// Whether the blob may stay outside of the archive: a foreign layer, or one
     /// with other places to get it from.
     #[must_use]

@@ -14,17 +14,21 @@ use crate::format::source::{Content, ImageSource};
 use crate::format::{FileSlice, Format};
 use crate::image::Platform;
 use crate::limits::DOCUMENTS_MAX;
-use crate::ops::coding::{Coding, Compress, MediaTypes};
-use crate::ops::deliver::Delivery;
-use crate::ops::naming::Name;
-use crate::ops::narrow::{Reason, narrow};
-use crate::ops::plan::{Made, Piece};
-use crate::ops::referrers::{add_referrers, spend};
-use crate::ops::select::{Selection, select};
+use crate::ops::Selector;
+use crate::ops::choose::item::load_chosen;
+use crate::ops::choose::platform::{Reason, narrow};
+use crate::ops::choose::selector::{Selection, select};
 use crate::ops::verify::BareTar;
-use crate::ops::{Context, Selector, WriteReport};
 use crate::stream::{COPY_BUFFER, Workers};
 use crate::tar_stream::{Section, Skippable};
+use crate::transfer::Context;
+use crate::transfer::compression::{Coding, Compress, MediaTypes};
+use crate::transfer::deliver::Delivery;
+use crate::transfer::item::Piece;
+use crate::transfer::naming::Name;
+use crate::transfer::plan::Made;
+use crate::transfer::referrers::{add_referrers, spend};
+use crate::transfer::report::WriteReport;
 
 /// What to convert, and how. By default all images with all their names, as they are.
 #[derive(Clone, Debug, Default)]
@@ -151,7 +155,7 @@ fn load<'a>(
     options: &ConvertOptions,
     context: Context<'_>,
 ) -> Result<Piece<'a>> {
-    let piece = Piece::load_chosen(source, selection, &context.watch)?;
+    let piece = load_chosen(source, selection, &context.watch)?;
     match &options.platform {
         Some(platform) => narrow(piece, Reason::Asked(platform), &context.watch),
         None => Ok(piece),

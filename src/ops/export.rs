@@ -8,12 +8,13 @@ use crate::format::RootfsSink;
 use crate::format::source::ImageSource;
 use crate::image::Platform;
 use crate::merge::Merge;
-use crate::ops::layers::Layers;
-use crate::ops::narrow::Reason;
-use crate::ops::one::one_image;
-use crate::ops::{Context, Selector};
+use crate::ops::Selector;
+use crate::ops::choose::image::one_image;
+use crate::ops::choose::platform::Reason;
+use crate::ops::stack::layer_stack::Layers;
 use crate::stream::{COPY_BUFFER, Encoder, Recoding, Workers};
 use crate::tar_stream::Time;
+use crate::transfer::Context;
 
 /// What to export, and how.
 #[derive(Clone, Debug)]

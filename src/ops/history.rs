@@ -4,8 +4,9 @@ use crate::digest::{DiffId, Digest};
 use crate::error::Result;
 use crate::format::source::ImageSource;
 use crate::image::{HistoryEntry, Reference};
-use crate::ops::layer_size::LayerSize;
-use crate::ops::{Context, InspectOptions, inspect};
+use crate::ops::stack::size::LayerSize;
+use crate::ops::{InspectOptions, inspect};
+use crate::transfer::Context;
 
 /// How an image came to be.
 #[derive(Clone, Debug)]

@@ -3,13 +3,15 @@
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::format::source::{Content, Image, ImageSource, Layer, Root, Target};
+use crate::format::root::{Root, Target, targets};
+use crate::format::source::{Content, Image, ImageSource, Layer};
 use crate::image::{Descriptor, Platform, Reference, ReferencePattern};
-use crate::ops::containerd::{blobs_size, containerd_id};
-use crate::ops::layer_size::{LayerSize, Sizes, Wanted};
-use crate::ops::look::{created, stored_size};
-use crate::ops::select::{is_same_target, select, targets};
-use crate::ops::{Context, Selector};
+use crate::ops::Selector;
+use crate::ops::choose::containerd::{blobs_size, containerd_id};
+use crate::ops::choose::selector::select;
+use crate::ops::stack::size::{LayerSize, Sizes, Wanted};
+use crate::transfer::Context;
+use crate::transfer::kind::FoundKind;
 
 /// Which images to list; by default all.
 #[derive(Clone, Debug, Default)]
@@ -72,31 +74,6 @@ pub struct Found {
     pub children: Vec<Found>,
 }
 
-/// The kinds of things that are found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FoundKind {
-    /// An image for one platform.
-    Image,
-    /// Several images, or further indexes.
-    Index,
-    /// An attestation as `BuildKit` makes them.
-    Attestation,
-    /// A manifest that is no image: a signature, a chart.
-    Artifact,
-    /// An image that an index lists, and that the input does not hold.
-    Absent,
-    /// A blob that is none of these.
-    Other,
-}
-
-impl FoundKind {
-    /// Whether an engine shows it under an id.
-    fn has_id(self) -> bool {
-        matches!(self, Self::Image | Self::Index)
-    }
-}
-
 /// What is known of an image.
 #[derive(Clone, Debug)]
 pub struct FoundImage {
@@ -147,7 +124,7 @@ fn list(
     let count = targets.len();
     let mut drafts = Vec::new();
     for (at, target) in targets.into_iter().enumerate() {
-        let named = roots.iter().filter(|root| is_same_target(root, target));
+        let named = roots.iter().filter(|root| root.has_target_of(target));
         let named = named.filter(|root| options.want(root) && is_meant(root));
         let named: Vec<&Root> = named.copied().collect();
         if named.is_empty() {
@@ -270,7 +247,7 @@ impl Draft {
         name: &str,
     ) -> Self {
         let mut draft = Self::absent(descriptor, name);
-        draft.found.kind = kind(content);
+        draft.found.kind = FoundKind::of(content);
         draft.found.blobs_size = blobs_size(source, content);
         if draft.found.kind.has_id() {
             draft.found.containerd_id.clone_from(&draft.found.digest);
@@ -295,9 +272,9 @@ impl Draft {
         found.platform = found.platform.take().or_else(|| image.platform().cloned());
         found.image = Some(FoundImage {
             id: image.config.digest().clone(),
-            created: created(image),
+            created: image.created(),
             layers: image.layers.len(),
-            stored_size: stored_size(&image.layers),
+            stored_size: image.stored_size(),
             size: None,
         });
         self.layers.clone_from(&image.layers);
@@ -318,20 +295,5 @@ impl Draft {
         let children = self.children.into_iter();
         found.children = children.map(|child| child.finish(sizes)).collect();
         found
-    }
-}
-
-pub(super) fn kind(content: &Content) -> FoundKind {
-    let is_unknown =
-        |descriptor: &Descriptor| descriptor.platform().is_some_and(|it| it.is_unknown());
-    match content {
-        Content::Image(_) => FoundKind::Image,
-        Content::Index(_) => FoundKind::Index,
-        Content::Artifact(artifact) if artifact.is_attestation() => FoundKind::Attestation,
-        Content::Artifact(artifact) if artifact.is_image_without_config() => FoundKind::Absent,
-        Content::Artifact(_) => FoundKind::Artifact,
-        Content::Opaque { descriptor, .. } if is_unknown(descriptor) => FoundKind::Attestation,
-        Content::Opaque { blob: None, .. } => FoundKind::Absent,
-        Content::Opaque { .. } => FoundKind::Other,
     }
 }

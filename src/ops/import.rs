@@ -13,20 +13,22 @@ use crate::format::source::{Content, Image, ImageSource, Layer};
 use crate::format::{Outline, RootfsInput, RootfsStream, not_a_tar, warn_of_tar};
 use crate::image::media_type::{Family, LayerType};
 use crate::image::{
-    Changes, Config, Descriptor, Document, Platform, Provenance, Timestamp, rfc3339,
+    Changes, Config, Descriptor, Document, ImportedConfig, Platform, Timestamp, rfc3339,
 };
-use crate::ops::coding::{Coding, Compress};
-use crate::ops::naming::{Name, named};
-use crate::ops::narrow::Reason;
-use crate::ops::one::one_image;
-use crate::ops::plan::Jobs;
-use crate::ops::rebuild::Rebuilder;
+use crate::ops::Selector;
+use crate::ops::choose::image::one_image;
+use crate::ops::choose::platform::Reason;
 use crate::ops::verify::{BareTar, Judge};
-use crate::ops::{Context, Selector, WriteReport};
 use crate::stream::{
     CopyError, Encoder, HashWriter, Hashed, Leftover, Recoding, Tapped, Workers, copy,
 };
 use crate::tar_stream::{Buffered, TarSummary, check_tar, is_no_tar};
+use crate::transfer::Context;
+use crate::transfer::compression::{Coding, Compress};
+use crate::transfer::documents::Rebuilder;
+use crate::transfer::naming::{Name, named};
+use crate::transfer::plan::Jobs;
+use crate::transfer::report::WriteReport;
 
 /// What an imported image is, beside its layer.
 #[derive(Clone, Debug, Default)]
@@ -287,16 +289,14 @@ impl Importer<'_> {
         };
         let diff_id = DiffId(taken.unpacked.digest.clone());
         let created = self.options.created.map(|created| created.to_string());
-        let provenance = Provenance {
+        let imported = ImportedConfig {
             diff_id: &diff_id,
             platform: self.options.platform.as_ref(),
             created: created.as_deref(),
             newest: &rfc3339(taken.summary.newest_mtime),
             comment: self.options.message.as_deref(),
         };
-        let mut config = provenance
-            .config(self.options.config.as_ref())
-            .map_err(own)?;
+        let mut config = imported.config(self.options.config.as_ref()).map_err(own)?;
         if !self.options.changes.is_empty() {
             let mut value = config.value().map_err(own)?;
             self.options.changes.apply(&mut value["config"])?;

@@ -4,17 +4,17 @@ use serde_json::Value;
 
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Place, Result};
-use crate::format::source::{Content, ImageSource, Layer, Root};
+use crate::format::root::Root;
+use crate::format::source::{Content, ImageSource, Layer};
 use crate::format::{Format, find_index};
 use crate::image::{Descriptor, HistoryEntry, Platform, Reference, RunConfig, history};
-use crate::ops::containerd::image_containerd_id;
-use crate::ops::layer_size::{LayerSize, Sizes, Wanted};
-use crate::ops::look::{digest, stored};
-use crate::ops::narrow::Reason;
-use crate::ops::one::{Chosen, one_image};
-use crate::ops::select::is_same_target;
-use crate::ops::{Context, Selector};
+use crate::ops::Selector;
+use crate::ops::choose::containerd::image_containerd_id;
+use crate::ops::choose::image::{Chosen, one_image};
+use crate::ops::choose::platform::Reason;
+use crate::ops::stack::size::{LayerSize, Sizes, Wanted};
 use crate::stream::Compression;
+use crate::transfer::Context;
 
 /// Which image, and how much of it.
 #[derive(Clone, Debug)]
@@ -150,7 +150,7 @@ fn choose<'a>(
     };
     let mut chosen = one_image(source, options.image.as_ref(), reason, context)?;
     let named = std::mem::take(&mut chosen.roots);
-    let is_named = |root: &&Root| named.iter().any(|it| is_same_target(root, it));
+    let is_named = |root: &&Root| named.iter().any(|it| root.has_target_of(it));
     chosen.roots = source.roots()?.iter().filter(is_named).collect();
     Ok(chosen)
 }
@@ -178,14 +178,14 @@ fn inspect_image(
     };
     let layer = |layer: &Layer| InspectedLayer {
         diff_id: layer.diff_id.clone(),
-        digest: digest(layer),
+        digest: layer.digest(),
         media_type: layer
             .descriptor
             .as_ref()
             .map(|descriptor| descriptor.media_type().to_owned()),
         compression: layer.compression,
         is_present: layer.blob.is_some(),
-        stored_size: stored(layer),
+        stored_size: layer.stored_size(),
         size: sizes.of(layer),
     };
     let descriptor = chosen

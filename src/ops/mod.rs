@@ -1,68 +1,34 @@
-//! What the tool does: one file for each verb, options in, a report out.
+//! What the tool does: one file or folder for each verb, options in, a report out.
 //!
 //! Here structure and contents meet, and nowhere else.
 
-mod coding;
-mod containerd;
+mod choose;
 pub mod convert;
-mod deliver;
 pub mod export;
 pub mod history;
 pub mod images;
 pub mod import;
 pub mod inspect;
-mod job;
-mod layer_size;
-mod layers;
-mod look;
-mod naming;
-mod narrow;
-mod one;
-mod parallel;
-mod plan;
-mod range;
-mod rebuild;
-mod referrers;
-mod select;
 pub mod squash;
-mod squash_options;
-mod squash_report;
-mod squashed;
-mod transfer;
-mod verified;
+mod stack;
 pub mod verify;
-mod write_report;
 
-use std::num::NonZeroUsize;
-use std::path::Path;
-
-pub use coding::{Compress, MediaTypes};
+pub use choose::selector::{Selector, SelectorError};
 pub use convert::{ConvertOptions, convert};
 pub use export::{ExportOptions, export};
 pub use history::{HistoryReport, HistoryStep, history};
-pub use images::{Found, FoundImage, FoundKind, ImagesOptions, ImagesReport, Listed, images};
+pub use images::{Found, FoundImage, ImagesOptions, ImagesReport, Listed, images};
 pub use import::{ImportOptions, config, import};
 pub use inspect::{InspectOptions, InspectedLayer, Inspection, RawDocument, inspect, raw_document};
-pub use layer_size::LayerSize;
-pub use naming::Name;
-pub use range::{LayerChoice, LayerName, LayerRangeError};
-pub use select::{Selector, SelectorError};
+pub use squash::options::SquashOptions;
+pub use squash::range::{LayerChoice, LayerName, LayerRangeError};
+pub use squash::report::{SquashReport, SquashedRange};
 pub use squash::{diff_ids, squash};
-pub use squash_options::SquashOptions;
-pub use squash_report::{SquashReport, SquashedRange};
+pub use stack::size::LayerSize;
 pub use verify::{Verification, verify};
-pub use write_report::{WriteReport, WrittenImage};
 
-use crate::event::Watch;
-
-/// What every operation needs to work at all.
-#[derive(Clone, Copy, Debug)]
-pub struct Context<'a> {
-    /// The caller, who hears of events and may end the operation.
-    pub watch: Watch<'a>,
-    /// How many blobs are copied at once, and how many blocks compressed.
-    pub jobs: NonZeroUsize,
-    /// The folder for a temporary file, if an input can only be read from its
-    /// beginning and is wanted in another order.
-    pub temporary_directory: &'a Path,
-}
+pub use crate::transfer::Context;
+pub use crate::transfer::compression::{Compress, MediaTypes};
+pub use crate::transfer::kind::FoundKind;
+pub use crate::transfer::naming::Name;
+pub use crate::transfer::report::{WriteReport, WrittenImage};

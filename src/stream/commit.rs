@@ -16,6 +16,7 @@ use std::time::Duration;
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::event::Watch;
+use crate::stream::kernel::{allocate, can_have_holes};
 
 /// What the names of all temporaries have in them.
 const TEMPORARY: &str = ".restow-";
@@ -111,48 +112,6 @@ impl PendingFile {
 
 fn is_empty_file(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0)
-}
-
-/// How long a hole is that is made to see whether it is one.
-const PROBE: u64 = 256 * 1024;
-
-/// Makes a hole behind the end of a file, and takes it back.
-#[cfg(target_os = "linux")]
-fn can_have_holes(file: &File) -> io::Result<bool> {
-    use rustix::fs::{SeekFrom, seek};
-
-    let position = rustix::fs::tell(file)?;
-    let end = file.metadata()?.len();
-    if file.set_len(end + PROBE).is_err() {
-        return Ok(false);
-    }
-    let hole = seek(file, SeekFrom::Hole(end));
-    file.set_len(end)?;
-    seek(file, SeekFrom::Start(position))?;
-    // What knows no holes says that the first one is the end of the file.
-    Ok(hole.is_ok_and(|hole| hole < end + PROBE))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn can_have_holes(_: &File) -> io::Result<bool> {
-    Ok(true)
-}
-
-#[cfg(target_os = "linux")]
-fn allocate(file: &File, length: u64) -> io::Result<()> {
-    use rustix::fs::{FallocateFlags, fallocate};
-    use rustix::io::Errno;
-
-    match fallocate(file, FallocateFlags::empty(), 0, length) {
-        Err(error @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) => Err(error.into()),
-        // Where it is not possible, writing takes the room.
-        _ => Ok(()),
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn allocate(_: &File, _: u64) -> io::Result<()> {
-    Ok(())
 }
 
 impl Write for PendingFile {

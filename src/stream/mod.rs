@@ -11,13 +11,14 @@ mod decompress;
 mod file_kind;
 mod hash;
 mod hash_writer;
+mod kernel;
 mod spool;
 
 pub(crate) use block::Workers;
 pub(crate) use commit::{PART, PendingDirectory, PendingFile, is_temporary, lock_directory};
 pub(crate) use compress::Encoder;
 pub use compress::Recoding;
-pub(crate) use copy::{CopyError, Counted, copy, copy_between, free_range, next_data, share_bytes};
+pub(crate) use copy::{CopyError, Counted, copy};
 pub use decompress::{Compression, DecodeLimit};
 pub(crate) use decompress::{Decoder, Leftover, SNIFF_LENGTH};
 pub use file_kind::FileKind;
@@ -25,6 +26,7 @@ pub(crate) use file_kind::HEAD_LENGTH;
 pub use hash::Hashed;
 pub(crate) use hash::{Tapped, hash};
 pub(crate) use hash_writer::HashWriter;
+pub(crate) use kernel::{copy_between, free_range, next_data, share_bytes};
 pub(crate) use spool::Spool;
 
 /// The size of every copy buffer: large enough that system calls and hand-overs

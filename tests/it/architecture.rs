@@ -38,6 +38,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "transfer",
+        &[
+            "digest", "error", "event", "format", "image", "limits", "stream",
+        ],
+    ),
+    (
         "ops",
         &[
             "digest",
@@ -51,6 +57,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "merge",
             "stream",
             "tar_stream",
+            "transfer",
         ],
     ),
     // Only for `fuzz/`: it looks behind every door.
@@ -67,6 +74,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "ops",
             "stream",
             "tar_stream",
+            "transfer",
         ],
     ),
     // The binary is a crate of its own: its `crate::` is itself alone.

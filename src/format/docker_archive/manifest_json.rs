@@ -10,33 +10,33 @@ use crate::limits::DESCRIPTORS_MAX;
 
 /// An element of `manifest.json`.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Element {
+pub(in crate::format) struct Element {
     /// The path of the config.
-    pub(super) config: String,
+    pub(in crate::format) config: String,
     /// `RepoTags`; empty where it is null.
-    pub(super) tags: Vec<String>,
+    pub(in crate::format) tags: Vec<String>,
     /// The paths of the layers, the lowest first.
-    pub(super) layers: Vec<String>,
+    pub(in crate::format) layers: Vec<String>,
     /// `LayerSources`: descriptors by diff_id. Before Docker 25 of foreign layers
     /// alone, since then of all.
-    pub(super) sources: BTreeMap<String, Descriptor>,
+    pub(in crate::format) sources: BTreeMap<String, Descriptor>,
     /// `Parent`: the config of the image that it was built on, where the archive has
     /// that too.
-    pub(super) parent: Option<Digest>,
+    pub(in crate::format) parent: Option<Digest>,
 }
 
 /// What was read, and whether bytes follow the JSON value.
 #[derive(Debug)]
-pub(super) struct ManifestJson {
-    pub(super) elements: Vec<Element>,
-    pub(super) has_trailing_bytes: bool,
+pub(in crate::format) struct ManifestJson {
+    pub(in crate::format) elements: Vec<Element>,
+    pub(in crate::format) has_trailing_bytes: bool,
 }
 
 /// Reads `manifest.json`.
 ///
 /// As in Docker, which decodes it into a Go struct: keys in any case, null for
 /// an empty list, other keys ignored, and bytes behind the value too.
-pub(super) fn parse(bytes: &[u8]) -> Result<ManifestJson, DocumentError> {
+pub(in crate::format) fn parse(bytes: &[u8]) -> Result<ManifestJson, DocumentError> {
     let parsed = parse_each(bytes)?;
     Ok(ManifestJson {
         elements: parsed.elements.into_iter().collect::<Result<_, _>>()?,
@@ -46,15 +46,15 @@ pub(super) fn parse(bytes: &[u8]) -> Result<ManifestJson, DocumentError> {
 
 /// `manifest.json`, its elements each for itself.
 #[derive(Debug)]
-pub(super) struct Parsed {
-    pub(super) elements: Vec<Result<Element, DocumentError>>,
-    pub(super) has_trailing_bytes: bool,
+pub(in crate::format) struct Parsed {
+    pub(in crate::format) elements: Vec<Result<Element, DocumentError>>,
+    pub(in crate::format) has_trailing_bytes: bool,
     /// The JSON.
-    pub(super) value: Value,
+    pub(in crate::format) value: Value,
 }
 
 /// Reads `manifest.json`, of which an element may be malformed, and others not.
-pub(super) fn parse_each(bytes: &[u8]) -> Result<Parsed, DocumentError> {
+pub(in crate::format) fn parse_each(bytes: &[u8]) -> Result<Parsed, DocumentError> {
     let (value, has_trailing_bytes) = parse_list(bytes)?;
     let elements = value.as_array().into_iter().flatten().enumerate();
     let elements = elements.map(|(at, element)| parse_element(at, element));
@@ -70,7 +70,7 @@ pub(super) fn parse_each(bytes: &[u8]) -> Result<Parsed, DocumentError> {
 }
 
 /// The elements of `manifest.json` as they are there, and whether bytes follow.
-pub(super) fn parse_values(bytes: &[u8]) -> Result<(Vec<Value>, bool), DocumentError> {
+pub(in crate::format) fn parse_values(bytes: &[u8]) -> Result<(Vec<Value>, bool), DocumentError> {
     match parse_list(bytes)? {
         (Value::Array(elements), has_trailing_bytes) => Ok((elements, has_trailing_bytes)),
         (_, has_trailing_bytes) => Ok((Vec::new(), has_trailing_bytes)),
@@ -98,15 +98,15 @@ fn parse_list(bytes: &[u8]) -> Result<(Value, bool), DocumentError> {
 /// The paths that a malformed `manifest.json` names as configs and as layers, as far as
 /// it has the shape of one: a list of images, or one image alone.
 #[derive(Debug, Default)]
-pub(super) struct NamedPaths {
-    pub(super) configs: Vec<String>,
-    pub(super) layers: Vec<String>,
+pub(in crate::format) struct NamedPaths {
+    pub(in crate::format) configs: Vec<String>,
+    pub(in crate::format) layers: Vec<String>,
     /// Whether it is a list of nothing but null.
-    pub(super) is_null_list: bool,
+    pub(in crate::format) is_null_list: bool,
 }
 
 /// Reads what can be read of a `manifest.json` whose fields have wrong types.
-pub(super) fn named_paths(bytes: &[u8]) -> NamedPaths {
+pub(in crate::format) fn named_paths(bytes: &[u8]) -> NamedPaths {
     let mut named = NamedPaths::default();
     let Ok(value) = parse_value(bytes) else {
         return named;
@@ -165,7 +165,7 @@ fn parse_element(at: usize, element: &Value) -> Result<Element, DocumentError> {
 }
 
 /// Refuses a list that is longer than any image needs.
-pub(super) fn check_count(field: &str, count: usize) -> Result<(), DocumentError> {
+pub(in crate::format) fn check_count(field: &str, count: usize) -> Result<(), DocumentError> {
     if count <= DESCRIPTORS_MAX {
         return Ok(());
     }
@@ -177,7 +177,7 @@ pub(super) fn check_count(field: &str, count: usize) -> Result<(), DocumentError
 }
 
 /// A field by its name in any case; the last one counts, and null is absent.
-pub(super) fn field<'a>(element: &'a Value, name: &str) -> Option<&'a Value> {
+pub(in crate::format) fn field<'a>(element: &'a Value, name: &str) -> Option<&'a Value> {
     let fields = element.as_object()?;
     let found = fields
         .iter()
@@ -189,7 +189,7 @@ pub(super) fn field<'a>(element: &'a Value, name: &str) -> Option<&'a Value> {
 }
 
 /// A list of texts; absent is empty, and anything else `None`.
-pub(super) fn texts(element: &Value, name: &str) -> Option<Vec<String>> {
+pub(in crate::format) fn texts(element: &Value, name: &str) -> Option<Vec<String>> {
     let Some(value) = field(element, name) else {
         return Some(Vec::new());
     };

@@ -7,16 +7,13 @@
 //! where the two agree ([`read`]), and the names of both count ([`names`]). That last
 //! form is the one that is written.
 
-mod go;
-mod manifest_json;
+pub(super) mod manifest_json;
 mod names;
 mod read;
-mod survey;
-mod v1;
+pub(super) mod v1;
 mod write;
 
 pub(super) use read::{DockerArchive, is_docker_archive, lists_images};
-pub(super) use survey::{survey_docker, survey_v1};
 pub(super) use write::docker_documents;
 
 /// The file that ties configs and layers together.

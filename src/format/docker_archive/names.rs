@@ -8,7 +8,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::event::{Warning, Watch};
-use crate::format::source::{Root, Target};
+use crate::format::root::{Root, Target};
 use crate::image::Reference;
 
 /// One thing that `index.json` lists.

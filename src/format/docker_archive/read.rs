@@ -10,11 +10,9 @@ use crate::format::container::{Container, find_document, is_of_archive, spend};
 use crate::format::docker_archive::manifest_json::{self, Element};
 use crate::format::docker_archive::names::{ListedRoot, NamedElement, all_names};
 use crate::format::docker_archive::{MANIFEST, REPOSITORIES, v1};
-use crate::format::oci_layout::{Graph, is_layout};
-use crate::format::oci_layout::{check_marker, find_index};
-use crate::format::source::{
-    Content, DockerImage, DockerPart, Image, ImageSource, Layer, Root, Target,
-};
+use crate::format::oci_layout::{Graph, check_marker, find_index, is_layout};
+use crate::format::root::{Root, Target};
+use crate::format::source::{Content, DockerImage, DockerPart, Image, ImageSource, Layer};
 use crate::image::media_type::LayerType;
 use crate::image::{Config, Document, DocumentError, Index, Reference};
 use crate::limits::DOCUMENTS_MAX;

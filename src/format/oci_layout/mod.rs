@@ -4,14 +4,12 @@
 
 mod graph;
 mod read;
-mod survey;
 mod write;
 
 pub(super) use graph::Graph;
 pub(crate) use graph::absence;
 pub(crate) use read::find_index;
 pub(super) use read::{OciLayout, check_marker, is_layout};
-pub(super) use survey::survey_layout;
 pub(super) use write::LayoutSink;
 
 use crate::digest::Digest;

@@ -4,7 +4,8 @@ use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::format::container::{Container, find_document};
 use crate::format::oci_layout::{Graph, INDEX, MARKER};
-use crate::format::source::{Content, ImageSource, Root, Target};
+use crate::format::root::{Root, Target};
+use crate::format::source::{Content, ImageSource};
 use crate::image::{Document, Index, parse_value};
 
 /// A layout that is open for reading.

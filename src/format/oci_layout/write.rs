@@ -14,8 +14,8 @@ use crate::format::Format;
 use crate::format::container::{Container, Directory};
 use crate::format::oci_layout::read::{check_marker, find_index};
 use crate::format::oci_layout::{INDEX, MARKER, MARKER_CONTENT, blob_path};
+use crate::format::root::Root;
 use crate::format::sink::{BlobWriter, ImageSink, OutputIndex, OutputRoot};
-use crate::format::source::Root;
 use crate::image::{CONTAINERD_NAME, Descriptor, Document, Index, REF_NAME};
 use crate::stream::{
     Hashed, PART, PendingDirectory, PendingFile, is_temporary, lock_directory, share_bytes,

@@ -14,7 +14,8 @@ use crate::error::{Error, Place, Result};
 use crate::event::Watch;
 use crate::format::source::{Content, ImageSource};
 use crate::format::{self, Format, Input, Opening, Output, RootfsSink};
-use crate::ops::{self, Context, ConvertOptions, ExportOptions, SquashOptions};
+use crate::ops::{self, ConvertOptions, ExportOptions, SquashOptions};
+use crate::transfer::Context;
 
 /// Takes the bytes for an input of any format: as they are and with checksums that
 /// hold, or, where they are text with a `=` in front, as what `text.rs` makes of them.

@@ -1,0 +1,127 @@
+//! The roots of an input: its names, and what each of them points to.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::digest::Digest;
+use crate::image::{CONTAINERD_NAME, Descriptor, REF_NAME, Reference};
+
+/// One thing that an input holds, under one name or under none.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Root {
+    /// What it is.
+    pub target: Target,
+    /// Its descriptor in `index.json`, with the annotations that it has there.
+    pub descriptor: Option<Descriptor>,
+    /// Its name, where that is a reference with a tag.
+    pub reference: Option<Reference>,
+    /// Its name in a layout, where it may be anything.
+    pub label: Option<String>,
+}
+
+/// Where the documents of a root are found.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Target {
+    /// A blob: a manifest or an index.
+    Blob(Descriptor),
+    /// An element of `manifest.json`, by its number from 0, that has no OCI manifest.
+    Element(usize),
+    /// The whole input.
+    Whole,
+}
+
+impl Root {
+    /// Takes a descriptor of an `index.json` with the names that it has there.
+    pub(crate) fn from_index(descriptor: &Descriptor) -> Self {
+        let label = descriptor.annotation(REF_NAME);
+        let parse = |text: &str| text.parse::<Reference>().ok().filter(Reference::is_tagged);
+        let containerd_name = descriptor.annotation(CONTAINERD_NAME).and_then(parse);
+        let written = label.and_then(parse);
+        // containerd has every name in full; the other annotation says how it was
+        // written, if it has the whole of it.
+        let reference = match (containerd_name, written) {
+            (Some(full), Some(written)) if full == written => Some(written),
+            (Some(full), _) => Some(full.as_familiar()),
+            (None, written) => written,
+        };
+        Self {
+            target: Target::Blob(descriptor.clone()),
+            reference,
+            label: label.map(str::to_owned),
+            descriptor: Some(descriptor.clone()),
+        }
+    }
+
+    /// Whether its descriptor in `index.json` gives it this name, for Docker and
+    /// containerd too.
+    pub(crate) fn is_named_in_index(&self) -> bool {
+        let name = |descriptor: &Descriptor| {
+            let name = descriptor.annotation(CONTAINERD_NAME)?;
+            name.parse::<Reference>().ok()
+        };
+        self.reference.is_some() && self.descriptor.as_ref().and_then(name) == self.reference
+    }
+
+    /// The digest of what it points to, if that is a blob.
+    pub(crate) fn target_digest(&self) -> Option<&Digest> {
+        match &self.target {
+            Target::Blob(descriptor) => Some(descriptor.digest()),
+            Target::Element(_) | Target::Whole => None,
+        }
+    }
+
+    /// What a message calls it: its reference, its label, or its digest.
+    #[must_use]
+    pub fn display_name(&self) -> String {
+        match (&self.reference, &self.label, &self.target) {
+            (Some(reference), _, _) => reference.to_string(),
+            (None, Some(label), _) => label.clone(),
+            (None, None, Target::Blob(descriptor)) => descriptor.digest().to_string(),
+            (None, None, Target::Element(number)) => format!("#{}", number + 1),
+            (None, None, Target::Whole) => "rootfs".to_owned(),
+        }
+    }
+
+    /// Whether both are names of one thing.
+    pub(crate) fn has_target_of(&self, other: &Root) -> bool {
+        self.target_key() == other.target_key()
+    }
+
+    /// What is the same for all names of one thing: the digest of a blob, or the number of
+    /// an element.
+    fn target_key(&self) -> (Option<&Digest>, Option<usize>) {
+        match &self.target {
+            Target::Blob(descriptor) => (Some(descriptor.digest()), None),
+            Target::Element(number) => (None, Some(*number)),
+            Target::Whole => (None, None),
+        }
+    }
+}
+
+/// The first root of each image.
+pub(crate) fn targets<'a>(roots: &[&'a Root]) -> Vec<&'a Root> {
+    let mut seen = HashSet::new();
+    let roots = roots.iter().copied();
+    roots
+        .filter(|root| seen.insert(root.target_key()))
+        .collect()
+}
+
+/// All roots of one image.
+pub(crate) fn with_target_of<'a>(roots: &[&'a Root], of: &Root) -> Vec<&'a Root> {
+    let roots = roots.iter().copied();
+    roots.filter(|root| root.has_target_of(of)).collect()
+}
+
+/// The roots of each image, in the order of the first of each.
+pub(crate) fn by_target<'a>(roots: &[&'a Root]) -> Vec<Vec<&'a Root>> {
+    let mut places = HashMap::new();
+    let mut images: Vec<Vec<&Root>> = Vec::new();
+    for root in roots {
+        let place = *places.entry(root.target_key()).or_insert(images.len());
+        match images.get_mut(place) {
+            Some(names) => names.push(root),
+            None => images.push(vec![root]),
+        }
+    }
+    images
+}

@@ -1,0 +1,479 @@
+//! A docker archive, looked over without stopping at the first fault.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Map;
+
+use crate::digest::{DiffId, Digest};
+use crate::error::{Error, Result};
+use crate::event::Watch;
+use crate::finding::{Code, Finding, Site};
+use crate::format::container::Member;
+use crate::format::docker_archive::manifest_json::{self, Element};
+use crate::format::docker_archive::{MANIFEST, REPOSITORIES, v1};
+use crate::format::survey::{
+    Absent, MissingLayers, SurveyedImage, SurveyedLayer, Surveyor, chain_of, digest_of_path,
+    machine_failed, wrong_types,
+};
+use crate::image::media_type::LayerType;
+use crate::image::{Config, Document, DocumentError, Reference, json_text, parse_value, types};
+use crate::stream::Compression;
+
+/// Looks over what `manifest.json` lists. In a hybrid it is held against what the
+/// surveyor has met already.
+pub(in crate::format) fn survey_docker(surveyor: &mut Surveyor<'_>, is_hybrid: bool) -> Result<()> {
+    let site = Site::file(MANIFEST);
+    let Some(member) = surveyor.find(MANIFEST)? else {
+        // It is there, or the archive would be of another kind.
+        let message = "it is a link that leads nowhere";
+        surveyor.find_fault(Code::ManifestMissing, site, message);
+        legacy_files(surveyor);
+        return Ok(());
+    };
+    let Some(bytes) = surveyor.read(&member, &site)? else {
+        return Ok(());
+    };
+    let parsed = match manifest_json::parse_each(&bytes) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            surveyor.find_fault(Code::ManifestInvalid, site, chain_of(&error));
+            return Ok(());
+        }
+    };
+    if parsed.has_trailing_bytes {
+        surveyor.plain(Code::TrailingBytes, site.clone());
+    }
+    if parsed.value.is_null() {
+        surveyor.find_fault(Code::ManifestInvalid, site.clone(), "it is null");
+    } else if parsed.elements.is_empty() {
+        surveyor.plain(Code::NoImage, site.clone());
+    }
+    let text = json_text(&bytes).unwrap_or_default();
+    for field in types::MANIFEST_ITEMS.wrong_replaced(&text, "") {
+        let message = field.to_string();
+        surveyor.find_fault(Code::ManifestInvalid, site.clone(), message);
+    }
+    let mut docker = DockerSurvey {
+        listed: surveyor.images.clone(),
+        is_hybrid,
+        tags: BTreeMap::new(),
+        surveyor,
+    };
+    let mut matched = BTreeSet::new();
+    for (at, element) in parsed.elements.into_iter().enumerate() {
+        let wrong = types::MANIFEST_ITEM.wrong_fields(&parsed.value[at], &format!("[{at}]"));
+        for field in &wrong {
+            let message = field.to_string();
+            docker
+                .surveyor
+                .find_fault(Code::ManifestInvalid, site.clone(), message);
+        }
+        match element {
+            Ok(element) => docker.element(at, &element, &mut matched)?,
+            // Its type was said to be wrong.
+            Err(DocumentError::Field { .. }) if !wrong.is_empty() => {}
+            Err(error) => {
+                let message = chain_of(&error);
+                docker
+                    .surveyor
+                    .find_fault(Code::ManifestInvalid, site.clone(), message);
+            }
+        }
+    }
+    docker.finish(&matched)
+}
+
+struct DockerSurvey<'a, 'b> {
+    surveyor: &'a mut Surveyor<'b>,
+    /// What `index.json` lists.
+    listed: Vec<SurveyedImage>,
+    is_hybrid: bool,
+    /// The tags, and which element has each.
+    tags: BTreeMap<Reference, usize>,
+}
+
+impl DockerSurvey<'_, '_> {
+    fn element(
+        &mut self,
+        at: usize,
+        element: &Element,
+        matched: &mut BTreeSet<usize>,
+    ) -> Result<()> {
+        let name = element.tags.first().cloned();
+        let name = name.unwrap_or_else(|| format!("#{}", at + 1));
+        let site = Site::image(name.clone());
+        let references = self.references(at, element, &site);
+        for path in std::iter::once(&element.config).chain(&element.layers) {
+            if path.starts_with('/') || path.starts_with("./") || path.contains("../") {
+                let message = format!("`{path}`");
+                self.surveyor
+                    .find_fault(Code::PathUnusual, site.clone(), message);
+            }
+        }
+        let Some(member) = self.surveyor.find(&element.config)? else {
+            let message = format!("`{}` is not there", element.config);
+            if let Some(digest) = digest_of_path(&element.config) {
+                matched.extend(self.listed_with(&digest));
+            }
+            self.surveyor.report_absent(Absent {
+                paths: vec![element.config.clone()],
+                finding: Finding::new(Code::ConfigMissing, site.clone(), message),
+            });
+            return self.layers(element, None, &site).map(drop);
+        };
+        let Some(bytes) = self.surveyor.read(&member, &site)? else {
+            return Ok(());
+        };
+        let mut listed = self.listed_with(&Digest::of(&bytes));
+        let config = self.surveyor.config(bytes, element.layers.len(), &site);
+        let Some(config) = config else {
+            matched.extend(&listed);
+            return self.layers(element, None, &site).map(drop);
+        };
+        let count = element.layers.len();
+        self.surveyor.limits(config.view(), count, &site);
+        self.check_name(&element.config, &config, &site);
+        let layers = self.layers(element, Some(config.view()), &site)?;
+        // One config can have its layers plain, with gzip and with zstd, each in a manifest.
+        let has_these = |at: &usize| blobs(&self.listed[*at].layers).eq(blobs(&layers));
+        if listed.iter().any(has_these) {
+            listed.retain(has_these);
+        } else if self.is_hybrid && !listed.is_empty() {
+            self.surveyor.plain(Code::HybridDiffers, site.clone());
+        }
+        matched.extend(&listed);
+        self.compare(&listed, &references, &site);
+        let is_known = self.surveyor.images.iter().any(|image| {
+            image.config == *config.digest() && blobs(&image.layers).eq(blobs(&layers))
+        });
+        if !is_known {
+            self.surveyor.images.push(SurveyedImage {
+                name,
+                references,
+                config: config.digest().clone(),
+                layers,
+            });
+        }
+        Ok(())
+    }
+
+    fn references(&mut self, at: usize, element: &Element, site: &Site) -> Vec<Reference> {
+        let mut references = Vec::new();
+        for tag in &element.tags {
+            let parsed = tag.parse::<Reference>().ok();
+            let Some(reference) = parsed.clone().filter(Reference::is_tagged) else {
+                let code = if parsed.is_some_and(|it| it.tag().is_some()) {
+                    Code::TagDigest
+                } else {
+                    Code::TagInvalid
+                };
+                let message = format!("`{tag}`");
+                self.surveyor.find_fault(code, site.clone(), message);
+                continue;
+            };
+            let other = self.tags.insert(reference.clone(), at);
+            if other.is_some_and(|other| other != at) {
+                let message = format!("`{reference}`");
+                self.surveyor
+                    .find_fault(Code::TagTwice, Site::file(MANIFEST), message);
+            }
+            references.push(reference);
+        }
+        references
+    }
+
+    /// A config that is named by a digest had that one when it was named. Where blobs
+    /// lie, it must have it.
+    fn check_name(&mut self, path: &str, config: &Document<Config>, site: &Site) {
+        if let Some(expected) = digest_of_path(path) {
+            if expected != *config.digest() {
+                let site = Site {
+                    file: Some(path.to_owned()),
+                    ..site.clone()
+                };
+                self.surveyor
+                    .push(Finding::digest(site, &expected, config.digest()));
+            }
+            return;
+        }
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let hex = name.strip_suffix(".json").unwrap_or(name);
+        let hex = hex.strip_prefix("sha256:").unwrap_or(hex);
+        let is_digest = hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if is_digest && hex != config.digest().hex() {
+            let message = format!("`{path}` is {}", config.digest());
+            self.surveyor
+                .find_fault(Code::ConfigName, site.clone(), message);
+        }
+    }
+
+    fn layers(
+        &mut self,
+        element: &Element,
+        config: Option<&Config>,
+        site: &Site,
+    ) -> Result<Vec<SurveyedLayer>> {
+        let count = element.layers.len();
+        let mut layers = Vec::new();
+        let mut missing = MissingLayers::default();
+        for (at, path) in element.layers.iter().enumerate() {
+            let site = site.at_layer(at + 1, count);
+            let diff_id = config.and_then(|config| config.diff_ids.get(at));
+            layers.push(self.layer(path, diff_id, element, &site, &mut missing)?);
+        }
+        if let Some(absent) = missing.into_absent() {
+            self.surveyor.report_absent(absent);
+        }
+        let is_zstd = |layer: &&SurveyedLayer| layer.compression == Compression::Zstd;
+        let packed = layers.iter().filter(is_zstd).count();
+        // A hybrid is of engines that read zstd. Without `index.json` older ones are meant.
+        if packed > 0 && !self.is_hybrid {
+            let message = format!("{packed} of its {count} layers are compressed with zstd");
+            self.surveyor
+                .find_fault(Code::CompressionUnusual, site.clone(), message);
+        }
+        Ok(layers)
+    }
+
+    fn layer(
+        &mut self,
+        path: &str,
+        diff_id: Option<&DiffId>,
+        element: &Element,
+        site: &Site,
+        missing: &mut MissingLayers,
+    ) -> Result<SurveyedLayer> {
+        let source = diff_id.and_then(|id| element.sources.get(&id.to_string()));
+        let media_type = source.and_then(|source| LayerType::of(source.media_type()));
+        let is_foreign = media_type.is_some_and(|layer| layer.is_foreign);
+        let Some(blob) = self.surveyor.find(path)? else {
+            let message = match path {
+                "" => "it has no name, and was left to the store of an engine".to_owned(),
+                path if is_foreign => {
+                    format!("`{path}` is not there, and `docker load` does not fetch it")
+                }
+                path => format!("`{path}` is not there"),
+            };
+            missing.add(path.to_owned(), site, message);
+            return Ok(SurveyedLayer {
+                blob: None,
+                compression: Compression::None,
+                digest: None,
+                diff_id: diff_id.cloned(),
+                is_readable: false,
+            });
+        };
+        let compression = self.surveyor.container.compression(&blob)?;
+        if let Some(source) = source.filter(|_| !is_foreign)
+            && source.size() != blob.size
+        {
+            let (said, got) = (source.size(), blob.size);
+            let message = format!("it is said to have {said} bytes, and has {got}");
+            self.surveyor
+                .find_fault(Code::LayerSource, site.clone(), message);
+        }
+        Ok(SurveyedLayer {
+            digest: digest_of_path(&blob.path),
+            blob: Some(blob),
+            compression,
+            diff_id: diff_id.cloned(),
+            is_readable: true,
+        })
+    }
+
+    /// Which images of `index.json` have this config.
+    fn listed_with(&self, config: &Digest) -> Vec<usize> {
+        let listed = self.listed.iter().enumerate();
+        let same = listed.filter(|(_, image)| image.config == *config);
+        same.map(|(at, _)| at).collect()
+    }
+
+    /// Holds an image against what `index.json` says of it.
+    fn compare(&mut self, same: &[usize], references: &[Reference], site: &Site) {
+        if !self.is_hybrid {
+            return;
+        }
+        if same.is_empty() {
+            let message = format!("only `{MANIFEST}` lists it");
+            self.surveyor
+                .find_fault(Code::HybridIncomplete, site.clone(), message);
+        }
+        for at in same {
+            let image = &self.listed[*at];
+            for reference in references {
+                if !image.references.contains(reference) {
+                    let message = format!("only `{MANIFEST}` names it `{reference}`");
+                    self.surveyor
+                        .find_fault(Code::HybridIncomplete, site.clone(), message);
+                }
+            }
+            for reference in &image.references {
+                if !references.contains(reference) {
+                    let message = format!("only `index.json` names it `{reference}`");
+                    self.surveyor
+                        .find_fault(Code::HybridIncomplete, site.clone(), message);
+                }
+            }
+        }
+    }
+
+    fn finish(self, matched: &BTreeSet<usize>) -> Result<()> {
+        if self.is_hybrid {
+            // An index has images for further platforms, of which a docker archive
+            // lists one.
+            let is_missing = |name: &str| {
+                let with_name = self.listed.iter().enumerate();
+                let mut of_root = with_name.filter(|(_, it)| root_name(&it.name) == name);
+                !of_root.any(|(at, _)| matched.contains(&at))
+            };
+            let names: BTreeSet<&str> = self.listed.iter().map(|it| root_name(&it.name)).collect();
+            for name in names.into_iter().filter(|name| is_missing(name)) {
+                let message = "only `index.json` lists it";
+                let site = Site::image(name);
+                self.surveyor
+                    .find_fault(Code::HybridIncomplete, site, message);
+            }
+        }
+        check_repositories(self.surveyor, &self.tags)?;
+        legacy_files(self.surveyor);
+        Ok(())
+    }
+}
+
+/// The name of an image of an index without its platform.
+fn root_name(name: &str) -> &str {
+    name.split_once(" for ").map_or(name, |(root, _)| root)
+}
+
+fn blobs(layers: &[SurveyedLayer]) -> impl Iterator<Item = Option<&Member>> {
+    layers.iter().map(|layer| layer.blob.as_ref())
+}
+
+/// Looks at the documents from which the engine makes the config of a v1 image.
+fn check_v1_images(surveyor: &mut Surveyor<'_>, element: &Element) -> Result<()> {
+    for layer in &element.layers {
+        let path = layer.replace("/layer.tar", "/json");
+        let Some(bytes) = surveyor.read_control_file(&path)? else {
+            continue;
+        };
+        let value = parse_value(&bytes).unwrap_or_default();
+        let text = json_text(&bytes).unwrap_or_default();
+        for (code, message) in wrong_types(&value, &text) {
+            // The engine makes a list of a lone string.
+            if code != Code::CommandText {
+                surveyor.find_fault(code, Site::file(path.clone()), message);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Compares the tags in `repositories` with those of `manifest.json`.
+fn check_repositories(
+    surveyor: &mut Surveyor<'_>,
+    tags: &BTreeMap<Reference, usize>,
+) -> Result<()> {
+    let Some(bytes) = surveyor.read_control_file(REPOSITORIES)? else {
+        return Ok(());
+    };
+    let site = Site::file(REPOSITORIES);
+    let names = match parse_value(&bytes) {
+        Ok(names) => names,
+        Err(error) => {
+            surveyor.find_fault(Code::RepositoriesInvalid, site, chain_of(&error));
+            return Ok(());
+        }
+    };
+    if let Some(field) = types::REPOSITORIES.wrong_fields(&names, "").first() {
+        surveyor.find_fault(Code::RepositoriesInvalid, site, field.to_string());
+        return Ok(());
+    }
+    let mut listed = BTreeSet::new();
+    for (name, its_tags) in names.as_object().into_iter().flatten() {
+        for tag in its_tags.as_object().into_iter().flat_map(Map::keys) {
+            match format!("{name}:{tag}").parse::<Reference>() {
+                Ok(reference) => drop(listed.insert(reference)),
+                Err(error) => {
+                    let message = error.to_string();
+                    surveyor.find_fault(Code::RepositoriesInvalid, site.clone(), message);
+                }
+            }
+        }
+    }
+    let expected: BTreeSet<Reference> = tags.keys().cloned().collect();
+    for reference in listed.symmetric_difference(&expected) {
+        let (has, lacks) = if listed.contains(reference) {
+            (REPOSITORIES, MANIFEST)
+        } else {
+            (MANIFEST, REPOSITORIES)
+        };
+        let message = format!("`{has}` has `{reference}`, and `{lacks}` has not");
+        surveyor.find_fault(Code::RepositoriesDiffer, site.clone(), message);
+    }
+    Ok(())
+}
+
+/// Passes over the files that only readers from before Docker 1.10 need.
+fn legacy_files(surveyor: &mut Surveyor<'_>) {
+    let paths = surveyor.container.paths();
+    let paths: Vec<String> = paths.into_iter().map(str::to_owned).collect();
+    for path in paths {
+        if let Some((folder, "VERSION" | "json" | "layer.tar")) = path.split_once('/')
+            && folder.len() == 64
+        {
+            surveyor.belongs(path);
+        }
+    }
+}
+
+/// Looks over an archive from before Docker 1.10, in which nothing says what a layer
+/// has to be.
+pub(in crate::format) fn survey_v1(surveyor: &mut Surveyor<'_>, watch: &Watch<'_>) -> Result<()> {
+    if surveyor.container.paths().binary_search(&MANIFEST).is_ok() {
+        let site = Site::file(MANIFEST);
+        surveyor.find_fault(Code::ManifestInvalid, site, "it is no file");
+    }
+    // Docker before 25 wrote both forms at once: without its `manifest.json` the archive
+    // is taken for an old one.
+    if !v1::is_v1_archive(surveyor.container) {
+        surveyor.plain(Code::ManifestMissing, Site::input());
+        legacy_files(surveyor);
+        return Ok(());
+    }
+    surveyor.plain(Code::V1Archive, Site::input());
+    if surveyor.find(REPOSITORIES)?.is_none() {
+        surveyor.plain(Code::V1RepositoriesMissing, Site::input());
+    }
+    let elements = match v1::read_elements(surveyor.container, watch) {
+        Ok(elements) => elements,
+        Err(error @ Error::Interrupted) => return Err(error),
+        Err(error) if machine_failed(&error) => return Err(error),
+        Err(error) => {
+            surveyor.find_fault(Code::V1Invalid, Site::input(), chain_of(&error));
+            Vec::new()
+        }
+    };
+    for (at, (element, config)) in elements.into_iter().enumerate() {
+        check_v1_images(surveyor, &element)?;
+        let name = element.tags.first().cloned();
+        let name = name.unwrap_or_else(|| format!("#{}", at + 1));
+        let site = Site::image(name.clone());
+        let mut docker = DockerSurvey {
+            listed: Vec::new(),
+            is_hybrid: false,
+            tags: BTreeMap::new(),
+            surveyor: &mut *surveyor,
+        };
+        let references = docker.references(at, &element, &site);
+        let layers = docker.layers(&element, Some(config.view()), &site)?;
+        surveyor.limits(config.view(), layers.len(), &site);
+        surveyor.images.push(SurveyedImage {
+            name,
+            references,
+            config: config.digest().clone(),
+            layers,
+        });
+    }
+    legacy_files(surveyor);
+    Ok(())
+}

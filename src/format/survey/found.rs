@@ -1,0 +1,112 @@
+//! What a survey finds: images and blobs, and what is wrong with the documents.
+//!
+//! Every document is looked at for itself, and what is wrong with it becomes a
+//! [`Finding`](crate::finding::Finding), where opening an input follows the documents
+//! and fails at the first fault. The layers and blobs that are left are for the caller
+//! to read.
+
+use crate::digest::{DiffId, Digest};
+use crate::error::{Error, Place};
+use crate::finding::{Code, Finding, Findings, Site};
+use crate::format::Format;
+use crate::format::container::{Container, Member};
+use crate::format::survey::surveyor::Absent;
+use crate::image::Reference;
+use crate::stream::Compression;
+use crate::tar_stream::TarError;
+
+/// What an input holds.
+#[derive(Debug)]
+pub(crate) struct Survey {
+    /// What it is.
+    pub(crate) format: Format,
+    /// Where its files are.
+    pub(crate) container: Box<dyn Container>,
+    /// Every image, once.
+    pub(crate) images: Vec<SurveyedImage>,
+    /// Further files that have to be what a digest says.
+    pub(crate) blobs: Vec<SurveyedBlob>,
+    /// What is wrong with its documents.
+    pub(crate) findings: Findings,
+}
+
+/// An image for one platform.
+#[derive(Clone, Debug)]
+pub(crate) struct SurveyedImage {
+    /// What findings call it.
+    pub(crate) name: String,
+    /// Its names that are references.
+    pub(in crate::format) references: Vec<Reference>,
+    /// The digest of its config.
+    pub(in crate::format) config: Digest,
+    /// Its layers, the lowest first.
+    pub(crate) layers: Vec<SurveyedLayer>,
+}
+
+/// A layer, as far as something is said of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SurveyedLayer {
+    /// Its bytes, if they are there.
+    pub(crate) blob: Option<Member>,
+    /// How they are compressed.
+    pub(crate) compression: Compression,
+    /// What the bytes must be, if a document or a path says it.
+    pub(crate) digest: Option<Digest>,
+    /// What they must unpack to.
+    pub(crate) diff_id: Option<DiffId>,
+    /// Whether they are a tar that can be looked into.
+    pub(crate) is_readable: bool,
+}
+
+/// A file that has to be what a digest says.
+#[derive(Clone, Debug)]
+pub(crate) struct SurveyedBlob {
+    pub(crate) member: Member,
+    pub(crate) digest: Digest,
+    pub(crate) site: Site,
+}
+
+/// Layers of an image that are not there.
+#[derive(Debug, Default)]
+pub(in crate::format) struct MissingLayers {
+    /// Where they should be.
+    paths: Vec<String>,
+    /// The site of the lowest, and what is said of it.
+    first: Option<(Site, String)>,
+}
+
+impl MissingLayers {
+    pub(in crate::format) fn add(&mut self, path: String, site: &Site, message: String) {
+        self.paths.push(path);
+        self.first.get_or_insert_with(|| (site.clone(), message));
+    }
+
+    /// One finding for all of them.
+    pub(in crate::format) fn into_absent(self) -> Option<Absent> {
+        let (site, message) = self.first?;
+        let message = match self.paths.len() - 1 {
+            0 => message,
+            1 => format!("{message}, nor is 1 further layer"),
+            others => format!("{message}, nor are {others} further layers"),
+        };
+        let finding = Finding::new(Code::LayerMissing, site, message);
+        let paths = self.paths;
+        Some(Absent { paths, finding })
+    }
+}
+
+/// Where a message says that a member could not be read, if the machine is to blame.
+pub(crate) fn machine_failed(error: &Error) -> bool {
+    match error {
+        Error::System(source) | Error::Tar(TarError::Io(source)) => source.raw_os_error().is_some(),
+        Error::Read { what, source } => {
+            let source = source.as_ref();
+            let is_of_system = |error: &std::io::Error| error.raw_os_error().is_some();
+            matches!(what, Place::Member(_))
+                && (source.downcast_ref().is_some_and(is_of_system)
+                    || source.downcast_ref().is_some_and(machine_failed))
+        }
+        Error::Interrupted | Error::Thread(_) => true,
+        _ => false,
+    }
+}

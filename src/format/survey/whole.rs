@@ -1,0 +1,183 @@
+//! What an input holds, right or wrong: read without stopping at the first fault.
+
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::event::after_tar;
+use crate::finding::{Code, Finding, Findings, Site};
+use crate::format::Format;
+use crate::format::container::{Container, SingleFile, is_of_archive};
+use crate::format::detect::{Input, Opening};
+use crate::format::docker_archive::{MANIFEST, is_docker_archive};
+use crate::format::misplaced::{is_image_member, refuse_misplaced};
+use crate::format::oci_layout::is_layout;
+use crate::format::survey::docker_archive::{survey_docker, survey_v1};
+use crate::format::survey::oci_layout::survey_layout;
+use crate::format::survey::{Survey, SurveyedImage, SurveyedLayer, Surveyor, chain_of};
+use crate::format::taken::{Taken, take};
+use crate::tar_stream::{TarError, Trailing};
+
+/// Looks an input over, whatever it is.
+///
+/// # Errors
+///
+/// Fails if it cannot be read, or is nothing that holds images.
+pub(crate) fn survey(input: Input, opening: &Opening<'_>) -> Result<Survey> {
+    let place = input.place();
+    let survey = || {
+        let mut faults = Vec::new();
+        let taken = take(input, opening, &mut faults)?;
+        let mut findings = Findings::default();
+        for fault in faults {
+            findings.push(archive_finding(fault)?);
+        }
+        findings.extend(rest_findings(&taken));
+        look_over(taken, findings, opening)
+    };
+    survey().map_err(|error| error.while_reading(place).or_interrupted(&opening.watch))
+}
+
+/// What is wrong with the tar around the images.
+fn archive_finding(error: Error) -> Result<Finding> {
+    let code = match &error {
+        Error::MemberEscapes { .. } => Code::MemberEscapes,
+        Error::ControlFileTwice { .. } => Code::MemberTwice,
+        Error::Tar(TarError::Io(source)) | Error::System(source)
+            if source.raw_os_error().is_some() =>
+        {
+            return Err(error);
+        }
+        Error::Tar(_) | Error::Compression { .. } | Error::System(_) => Code::ArchiveDamaged,
+        _ => return Err(error),
+    };
+    Ok(Finding::new(code, Site::input(), chain_of(&error)))
+}
+
+/// Findings for bytes after the end of the tar, and of the stream that it is compressed
+/// to.
+fn rest_findings(taken: &Taken) -> impl Iterator<Item = Finding> {
+    let trailing = taken.container().trailing();
+    let after_tar = trailing.map(|Trailing { size, is_tar, .. }| after_tar(size, is_tar));
+    let leftover = taken.leftover();
+    let after_stream = (leftover > 0).then(|| {
+        format!("{leftover} bytes follow the end of the compressed stream; they are not read")
+    });
+    let messages = [after_tar, after_stream].into_iter().flatten();
+    messages.map(|message| Finding::new(Code::ArchiveTrailing, Site::input(), message))
+}
+
+/// What the files of an input are.
+struct Kind {
+    format: Format,
+    has_docker: bool,
+    has_layout: bool,
+}
+
+fn look_over(taken: Taken, findings: Findings, opening: &Opening<'_>) -> Result<Survey> {
+    let kind = kind_of(&taken, opening.format)?;
+    if kind.format == Format::Rootfs {
+        let mut findings = findings;
+        // The paths of a layer are looked at where its entries are.
+        findings.retain(|finding| finding.code != Code::MemberEscapes);
+        if taken.is_empty() {
+            findings.push(Finding::plain(Code::RootfsEmpty, Site::input()));
+        }
+        let Some((file, start)) = taken.into_file()? else {
+            return Err(Error::System(std::io::ErrorKind::IsADirectory.into()));
+        };
+        return rootfs(SingleFile::new(file, start)?, findings);
+    }
+    let container = taken.into_container();
+    let mut surveyor = Surveyor::new(container.as_ref(), kind.has_docker, findings);
+    if container.cut_off_at().is_some() {
+        surveyor.plain(Code::ArchiveEndMissing, Site::input());
+    }
+    let is_hybrid = kind.has_docker && kind.has_layout;
+    if kind.has_layout {
+        survey_layout(&mut surveyor, is_hybrid)?;
+    }
+    if kind.has_docker {
+        if matches!(container.find(MANIFEST), Ok(None)) {
+            survey_v1(&mut surveyor, &opening.watch)?;
+        } else {
+            survey_docker(&mut surveyor, is_hybrid)?;
+        }
+    }
+    if !kind.has_docker && !kind.has_layout {
+        surveyor.plain(Code::ManifestMissing, Site::input());
+    }
+    surveyor.unreferenced()?;
+    let (images, blobs, findings) = surveyor.finish();
+    Ok(Survey {
+        format: kind.format,
+        container,
+        images,
+        blobs,
+        findings,
+    })
+}
+
+/// Tells what is there by the files alone, or takes the user's word for it.
+fn kind_of(taken: &Taken, format: Option<Format>) -> Result<Kind> {
+    let container = taken.container();
+    let not_of = |expected, missing| Error::NotOfFormat { expected, missing };
+    if taken.is_directory() {
+        return match format {
+            None | Some(Format::OciDirectory) => Ok(Kind {
+                format: Format::OciDirectory,
+                has_docker: false,
+                has_layout: true,
+            }),
+            Some(_) => Err(Error::System(std::io::ErrorKind::IsADirectory.into())),
+        };
+    }
+    let has_manifest = matches!(container.find(MANIFEST), Ok(Some(_)));
+    let looks_like_docker = match is_docker_archive(container) {
+        Err(Error::LinkBroken { .. }) => true,
+        other => other?,
+    };
+    let has_layout = is_layout(container)?;
+    let kind = |format, has_docker, has_layout| Kind {
+        format,
+        has_docker,
+        has_layout,
+    };
+    match format {
+        Some(Format::OciDirectory) => Err(not_of("an OCI layout in a folder", "the folder")),
+        Some(Format::OciArchive) => Ok(kind(Format::OciArchive, false, true)),
+        Some(Format::DockerArchive) => Ok(kind(Format::DockerArchive, true, has_layout)),
+        None if looks_like_docker => Ok(kind(Format::DockerArchive, true, has_layout)),
+        None if has_layout => Ok(kind(Format::OciArchive, has_manifest, true)),
+        None if container.paths().iter().any(|path| is_of_archive(path)) => {
+            Ok(kind(Format::DockerArchive, false, false))
+        }
+        None => {
+            refuse_misplaced(container, &mut |member| is_image_member(container, member))?;
+            Ok(kind(Format::Rootfs, false, false))
+        }
+        Some(Format::Rootfs) => Ok(kind(Format::Rootfs, false, false)),
+    }
+}
+
+/// A root filesystem: one layer of which nothing is said.
+fn rootfs(file: SingleFile, findings: Findings) -> Result<Survey> {
+    let member = file.member();
+    let layer = SurveyedLayer {
+        compression: file.compression(&member)?,
+        blob: Some(member),
+        digest: None,
+        diff_id: None,
+        is_readable: true,
+    };
+    Ok(Survey {
+        format: Format::Rootfs,
+        container: Box::new(file),
+        images: vec![SurveyedImage {
+            name: "rootfs".to_owned(),
+            references: Vec::new(),
+            config: Digest::of(b""),
+            layers: vec![layer],
+        }],
+        blobs: Vec::new(),
+        findings,
+    })
+}

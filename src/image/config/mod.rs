@@ -1,0 +1,64 @@
+//! Configs: what an image runs, and what its layers unpack to.
+
+mod history;
+mod import;
+mod squash;
+
+use serde_json::Value;
+
+use crate::digest::DiffId;
+use crate::image::json::{DocumentError, Node};
+use crate::image::{Platform, View, types};
+use crate::limits::DESCRIPTORS_MAX;
+
+pub use history::{HistoryEntry, history};
+pub(crate) use import::ImportedConfig;
+pub(crate) use squash::{Squashed, squash_config};
+
+/// An image config, OCI's or Docker's: the same document but for further fields.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The platform, where the config says it.
+    pub platform: Option<Platform>,
+    /// The layers' diff_ids, the lowest first.
+    pub diff_ids: Vec<DiffId>,
+}
+
+impl View for Config {
+    fn from_json(value: &Value) -> Result<Self, DocumentError> {
+        let root = Node::root(value);
+        let rootfs = root.required("rootfs", "an object")?;
+        let diff_ids = rootfs.list("diff_ids", DESCRIPTORS_MAX)?;
+        Ok(Self {
+            platform: Platform::from_json(value),
+            diff_ids: diff_ids
+                .iter()
+                .map(|node| node.digest().map(DiffId))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn fix_keys(value: &mut Value) {
+        types::CONFIG.fix_keys(value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::Document;
+
+    #[test]
+    fn a_config_without_rootfs_is_none() {
+        for (text, message) in [
+            ("{}", "`rootfs` is not an object"),
+            (
+                r#"{"rootfs": {"diff_ids": ["x"]}}"#,
+                "`rootfs.diff_ids[0]` is no digest",
+            ),
+        ] {
+            let error = Document::<Config>::parse(text.into()).unwrap_err();
+            assert_eq!(error.to_string(), message);
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The id that Docker's containerd image store gives to an image: the digest of its
+//! manifest, or of the index over it.
+//!
+//! An archive of a classic store has neither; containerd makes a manifest for it then,
+//! with Docker's media types, of the config and the files that `manifest.json` names
+//! (core/images/archive/importer.go).
+
+use crate::digest::Digest;
+use crate::format::root::{Root, Target};
+use crate::format::source::{Content, Image, ImageSource, Layer};
+use crate::image::media_type::{DOCKER_LAYER, DOCKER_LAYER_GZIP, Family};
+use crate::image::{Descriptor, compact, new_manifest};
+use crate::stream::Compression;
+
+/// The id that an image gets when Docker loads the input into its containerd store.
+///
+/// `None` where that store takes nothing else than a layout, or where the digest of a
+/// layer is only known once all of it was read.
+pub(in crate::ops) fn containerd_id(
+    source: &dyn ImageSource,
+    root: &Root,
+    content: &Content,
+) -> Option<Digest> {
+    match (&root.target, content) {
+        (Target::Blob(descriptor), _) => Some(descriptor.digest().clone()),
+        (_, Content::Image(image)) => image_containerd_id(source, root, image),
+        (Target::Element(_) | Target::Whole, _) => None,
+    }
+}
+
+/// The same of an image that a root is a name of, or an index that it was taken from.
+pub(in crate::ops) fn image_containerd_id(
+    source: &dyn ImageSource,
+    root: &Root,
+    image: &Image,
+) -> Option<Digest> {
+    match &root.target {
+        Target::Blob(descriptor) => Some(descriptor.digest().clone()),
+        Target::Element(_) => {
+            let manifest = made_manifest(source, image)?;
+            Some(Digest::of(&manifest))
+        }
+        Target::Whole => None,
+    }
+}
+
+/// How many bytes all blobs of something have as they are stored, documents included:
+/// the CONTENT SIZE of Docker's containerd store, which counts what is named twice twice,
+/// and indexes not at all.
+pub(in crate::ops) fn blobs_size(source: &dyn ImageSource, content: &Content) -> Option<u64> {
+    let sizes: Vec<u64> = match content {
+        Content::Image(image) => {
+            let manifest = match &image.manifest {
+                Some(manifest) => manifest.size(),
+                None => made_manifest(source, image)?.len() as u64,
+            };
+            let layers = image.layers.iter().filter_map(|it| it.blob.as_ref());
+            let layers = layers.map(|blob| blob.size);
+            [manifest, image.config.size()]
+                .into_iter()
+                .chain(layers)
+                .collect()
+        }
+        Content::Artifact(artifact) => {
+            let manifest = &artifact.manifest;
+            let named = std::iter::once(&manifest.view().config).chain(&manifest.view().layers);
+            let is_held = |it: &&Descriptor| {
+                let mut blobs = artifact.blobs.iter();
+                blobs.any(|(blob, held)| held.is_some() && blob.digest() == it.digest())
+            };
+            let blobs = named.filter(is_held).map(Descriptor::size);
+            std::iter::once(manifest.size()).chain(blobs).collect()
+        }
+        Content::Index(index) => {
+            let children = index.children.iter();
+            children
+                .filter_map(|child| blobs_size(source, child))
+                .collect()
+        }
+        Content::Opaque { .. } => return None,
+    };
+    Some(sizes.into_iter().fold(0, u64::saturating_add))
+}
+
+/// The manifest that containerd makes for an image without one.
+fn made_manifest(source: &dyn ImageSource, image: &Image) -> Option<Vec<u8>> {
+    source.docker_part()?;
+    // Where a layout lies in the archive, `manifest.json` is not looked at.
+    if let Ok(Some(_)) = source.container().find("oci-layout") {
+        return None;
+    }
+    let layers: Option<Vec<_>> = image.layers.iter().map(layer).collect();
+    let config = image.config.descriptor(Family::Docker.config());
+    Some(compact(&new_manifest(Family::Docker, &config, &layers?)))
+}
+
+/// The descriptor of a layer in it, which may be compressed in any way.
+fn layer(layer: &Layer) -> Option<Descriptor> {
+    let blob = layer.blob.as_ref()?;
+    let diff_id = &layer.diff_id.0;
+    if layer.compression == Compression::None {
+        return Some(Descriptor::new(DOCKER_LAYER, diff_id.clone(), blob.size));
+    }
+    // Named by what it unpacks to, it has another digest.
+    let digest = digest_in_name(&blob.path).filter(|it| it != diff_id)?;
+    Some(Descriptor::new(DOCKER_LAYER_GZIP, digest, blob.size))
+}
+
+/// The digest that a file of an archive is named by: `blobs/sha256/HEX`, `HEX.tar.gz`,
+/// `sha256:HEX`.
+fn digest_in_name(path: &str) -> Option<Digest> {
+    let name = path.rsplit('/').next()?;
+    let name = name.split('.').next()?;
+    let hex = name.strip_prefix("sha256:").unwrap_or(name);
+    format!("sha256:{hex}").parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_named_by_a_digest_in_the_ways_of_its_writers() {
+        let hex = "3".repeat(64);
+        let digest = format!("sha256:{hex}").parse().ok();
+        for (path, expected) in [
+            (format!("blobs/sha256/{hex}"), &digest),
+            (format!("{hex}.tar.gz"), &digest),
+            (format!("{hex}.tar"), &digest),
+            (format!("sha256:{hex}"), &digest),
+            (format!("{hex}/layer.tar"), &None),
+            ("layer.tar.gz".to_owned(), &None),
+            (format!("{}.tar.gz", "A".repeat(64)), &None),
+        ] {
+            assert_eq!(digest_in_name(&path), *expected, "{path}");
+        }
+    }
+}

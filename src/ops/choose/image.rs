@@ -1,0 +1,128 @@
+//! The one image that an operation is about.
+
+use crate::digest::Digest;
+use crate::error::{Error, Place, Result};
+use crate::format::root::{Root, targets, with_target_of};
+use crate::format::source::{Artifact, Content, Image, ImageSource};
+use crate::image::Descriptor;
+use crate::ops::Selector;
+use crate::ops::choose::item::load_chosen;
+use crate::ops::choose::platform::{Reason, narrow};
+use crate::ops::choose::selector::{Selection, candidates, select};
+use crate::transfer::Context;
+use crate::transfer::item::Piece;
+
+/// An image for one platform, and what else is known of it.
+#[derive(Debug)]
+pub(in crate::ops) struct Chosen<'a> {
+    /// What messages call it.
+    pub(in crate::ops) name: String,
+    /// The image.
+    pub(in crate::ops) image: Image,
+    /// What points to it, if it is a blob.
+    pub(in crate::ops) descriptor: Option<Descriptor>,
+    /// Digests of the indexes and images that it was taken from.
+    pub(in crate::ops) left: Vec<Digest>,
+    /// Its names in the input.
+    pub(in crate::ops) roots: Vec<&'a Root>,
+}
+
+/// Finds the image that is meant: of several the one that is named, of several
+/// platforms the host's unless `reason` names one.
+///
+/// # Errors
+///
+/// Fails if there are several images and none is named, or if what is named is no
+/// image.
+pub(in crate::ops) fn one_image<'a>(
+    source: &'a dyn ImageSource,
+    selector: Option<&Selector>,
+    reason: Reason<'_>,
+    context: Context<'_>,
+) -> Result<Chosen<'a>> {
+    let selection = match selector {
+        Some(_) => select(source, selector)?,
+        None => Selection::whole(only_image(source)?),
+    };
+    let watch = match reason {
+        Reason::OneImage => context.watch,
+        _ => context.watch.silent(),
+    };
+    let piece = load_chosen(source, selection, &watch)?;
+    let name = piece.name.clone();
+    let kind = match &piece.content {
+        Content::Image(_) | Content::Index(_) => None,
+        Content::Artifact(artifact) => {
+            refuse_encrypted(artifact, &name)?;
+            Some(artifact.kind())
+        }
+        Content::Opaque { descriptor, .. } => Some(format!("a `{}`", descriptor.media_type())),
+    };
+    if let Some(kind) = kind {
+        return Err(Error::ArtifactChosen { name, kind });
+    }
+    match narrow(piece, reason, &context.watch)? {
+        Piece {
+            content: Content::Image(image),
+            name,
+            descriptor,
+            gone,
+            roots,
+        } => Ok(Chosen {
+            name,
+            image,
+            descriptor,
+            left: gone,
+            roots,
+        }),
+        _ => Err(Error::NoImage),
+    }
+}
+
+/// Refuses an image with encrypted layers (ocicrypt), which is no image to those who
+/// cannot look into it.
+fn refuse_encrypted(artifact: &Artifact, name: &str) -> Result<()> {
+    let layers = &artifact.manifest.view().layers;
+    let is_encrypted = |layer: &Descriptor| layer.media_type().ends_with("+encrypted");
+    let Some(at) = layers.iter().position(is_encrypted) else {
+        return Ok(());
+    };
+    Err(Error::LayerEncrypted.while_reading(Place::Layer {
+        position: at + 1,
+        count: layers.len(),
+        image: name.to_owned(),
+    }))
+}
+
+/// The roots of the only image. What speaks of an image, or is something else, does
+/// not count.
+fn only_image(source: &dyn ImageSource) -> Result<Vec<&Root>> {
+    let roots: Vec<&Root> = source.roots()?.iter().collect();
+    let targets = targets(&roots);
+    if targets.len() == 1 {
+        return Ok(roots);
+    }
+    let mut images = Vec::new();
+    for target in targets {
+        let is_image = match Piece::load(source, vec![target]) {
+            // It may be the one that is meant.
+            Err(error) if error.absence().is_some() => true,
+            piece => {
+                let piece = piece?;
+                let is_image = matches!(piece.content, Content::Image(_) | Content::Index(_));
+                is_image && !piece.is_referrer()
+            }
+        };
+        if is_image {
+            images.push(target);
+        }
+    }
+    match images.as_slice() {
+        [] => Err(Error::NoImage),
+        [only] => Ok(with_target_of(&roots, only)),
+        several => Err(Error::OneImage {
+            count: several.len(),
+            have: candidates(source, several, &roots),
+        }),
+    }
+}

@@ -1,0 +1,83 @@
+//! What was chosen, read: a whole image, or a part of an index.
+
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::event::{Warning, Watch};
+use crate::format::absence;
+use crate::format::source::{Content, ImageSource, IndexContent};
+use crate::image::Descriptor;
+use crate::ops::choose::selector::Selection;
+use crate::transfer::item::Piece;
+
+/// Reads the one thing that was chosen.
+///
+/// A part of an index keeps the names of that, if it is an image or an index
+/// itself; a warning says that its attestations are left out.
+pub(in crate::ops) fn load_chosen<'a>(
+    source: &dyn ImageSource,
+    selection: Selection<'a>,
+    watch: &Watch<'_>,
+) -> Result<Piece<'a>> {
+    let piece = Piece::load(source, selection.roots)?;
+    match selection.part {
+        Some(part) => part_of(piece, &part, watch),
+        None => Ok(piece),
+    }
+}
+
+/// Takes a part of an index.
+fn part_of<'a>(whole: Piece<'a>, part: &Digest, watch: &Watch<'_>) -> Result<Piece<'a>> {
+    let mut gone = whole.digests();
+    let Content::Index(index) = whole.content else {
+        return Err(Error::NoImage);
+    };
+    let is_attested = has_attestation(&index, part);
+    let (content, descriptor) = find_part(*index, part).ok_or(Error::NoImage)?;
+    if let Some(absence) = absence(&content, &whole.name) {
+        return Err(absence);
+    }
+    let is_image = matches!(content, Content::Image(_) | Content::Index(_));
+    if is_attested && is_image {
+        watch.warn(Warning::LeftOut {
+            what: "the attestations".to_owned(),
+            name: whole.name.clone(),
+            reason: "one part of its index was chosen",
+        });
+    }
+    let mut piece = Piece {
+        name: format!("{}@{part}", whole.name),
+        descriptor: Some(descriptor),
+        content,
+        gone: Vec::new(),
+        roots: whole.roots,
+    };
+    // An attestation or a signature was chosen for itself.
+    if is_image {
+        let kept = piece.digests();
+        gone.retain(|digest| !kept.contains(digest));
+        piece.gone = gone;
+    }
+    Ok(piece)
+}
+
+/// Whether an index has an attestation of one of its parts.
+fn has_attestation(index: &IndexContent, part: &Digest) -> bool {
+    let descriptors = &index.index.view().manifests;
+    let is_attested = |it: &Descriptor| it.attested().as_ref() == Some(part);
+    descriptors.iter().any(is_attested)
+        || index.children.iter().any(|child| match child {
+            Content::Index(index) => has_attestation(index, part),
+            _ => false,
+        })
+}
+
+/// Takes a part out of an index, wherever it is in there.
+fn find_part(index: IndexContent, part: &Digest) -> Option<(Content, Descriptor)> {
+    let descriptors = index.index.view().manifests.clone();
+    let mut children = index.children.into_iter().zip(descriptors);
+    children.find_map(|(child, descriptor)| match child {
+        child if descriptor.digest() == part => Some((child, descriptor)),
+        Content::Index(index) => find_part(*index, part),
+        _ => None,
+    })
+}

@@ -1,0 +1,205 @@
+//! From an index to the image of one platform.
+
+use crate::error::{Error, Result};
+use crate::event::{Warning, Watch};
+use crate::format::source::{Content, Image, IndexContent};
+use crate::image::{Descriptor, Platform};
+use crate::transfer::host::best;
+use crate::transfer::item::Piece;
+
+/// Why an output takes one platform of each image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::ops) enum Reason<'a> {
+    /// It is about one image; the host's is taken.
+    OneImage,
+    /// It is about what one image holds, and nobody expects more of it.
+    OneTree,
+    /// It is about what one image holds, best for this platform.
+    Preferred(&'a Platform),
+    /// The user named one.
+    Asked(&'a Platform),
+}
+
+impl Reason<'_> {
+    /// What a warning says of the rest; nothing where none is due.
+    fn text(self) -> Option<&'static str> {
+        match self {
+            Self::OneImage => Some("one image is taken"),
+            Self::OneTree | Self::Preferred(_) => None,
+            Self::Asked(_) => Some("another platform was asked for"),
+        }
+    }
+}
+
+/// Reduces a piece to the image for the platform. A warning names the rest of an index;
+/// anything but an image stays as it is.
+pub(in crate::ops) fn narrow<'a>(
+    piece: Piece<'a>,
+    reason: Reason<'_>,
+    watch: &Watch<'_>,
+) -> Result<Piece<'a>> {
+    match &piece.content {
+        Content::Image(image) => {
+            check_platform(image, &piece, reason, watch)?;
+            Ok(piece)
+        }
+        Content::Index(index) if !is_of_images(index) => Ok(piece),
+        Content::Index(_) => pick(piece, reason, watch),
+        Content::Artifact(_) | Content::Opaque { .. } => Ok(piece),
+    }
+}
+
+/// Whether an index lists anything that is an image, or could be one.
+fn is_of_images(index: &IndexContent) -> bool {
+    index.children.iter().any(|child| match child {
+        Content::Image(_) | Content::Opaque { .. } => true,
+        Content::Index(index) => is_of_images(index),
+        Content::Artifact(_) => false,
+    })
+}
+
+/// Refuses an image for another platform than the one that was named.
+fn check_platform(
+    image: &Image,
+    piece: &Piece<'_>,
+    reason: Reason<'_>,
+    watch: &Watch<'_>,
+) -> Result<()> {
+    let described = piece.descriptor.as_ref().and_then(Descriptor::platform);
+    let platform = described.or_else(|| image.platform().cloned());
+    let (Reason::Asked(wanted), Some(platform)) = (reason, platform) else {
+        return Ok(());
+    };
+    if let Some(rank) = platform.rank_for(wanted) {
+        warn_of_substitute(rank, &piece.name, wanted, &platform, watch);
+        return Ok(());
+    }
+    Err(Error::NoSuchPlatform {
+        name: piece.name.clone(),
+        wanted: wanted.clone(),
+        have: vec![platform.to_string()],
+    })
+}
+
+/// Tells that an image is not for the very platform that is wanted.
+fn warn_of_substitute(
+    rank: usize,
+    name: &str,
+    wanted: &Platform,
+    taken: &Platform,
+    watch: &Watch<'_>,
+) {
+    if rank > 0 {
+        watch.warn(Warning::PlatformSubstituted {
+            name: name.to_owned(),
+            wanted: wanted.to_string(),
+            taken: taken.to_string(),
+        });
+    }
+}
+
+/// What an index holds, nested ones included.
+#[derive(Default)]
+struct Candidates {
+    images: Vec<(Image, Descriptor)>,
+    attestations: usize,
+    others: usize,
+}
+
+impl Candidates {
+    fn add(&mut self, index: IndexContent) {
+        let descriptors = index.index.view().manifests.clone();
+        for (content, descriptor) in index.children.into_iter().zip(descriptors) {
+            match content {
+                Content::Image(image) => self.images.push((image, descriptor)),
+                Content::Index(index) => self.add(*index),
+                Content::Artifact(artifact) if artifact.is_attestation() => self.attestations += 1,
+                Content::Artifact(_) => self.others += 1,
+                Content::Opaque { descriptor, .. } => {
+                    let is_unknown = descriptor.platform().is_some_and(|p| p.is_unknown());
+                    self.attestations += usize::from(is_unknown);
+                }
+            }
+        }
+    }
+}
+
+/// Takes the image for the platform out of an index.
+fn pick<'a>(piece: Piece<'a>, reason: Reason<'_>, watch: &Watch<'_>) -> Result<Piece<'a>> {
+    let name = &piece.name;
+    let mut gone = piece.digests();
+    let mut candidates = Candidates::default();
+    if let Content::Index(index) = piece.content {
+        candidates.add(*index);
+    }
+    let images = &candidates.images;
+    let host = Platform::host();
+    let wanted = match reason {
+        Reason::Asked(platform) | Reason::Preferred(platform) => platform,
+        _ => &host,
+    };
+    // A descriptor need not say the platform; the config must.
+    let platform_of = |(image, descriptor): &(Image, Descriptor)| {
+        descriptor.platform().or_else(|| image.platform().cloned())
+    };
+    let is_asked = matches!(reason, Reason::Asked(_));
+    // Who named an architecture gets no other one; the host runs what it can.
+    let rank = |at: usize| {
+        let platform = platform_of(&images[at])?;
+        if is_asked {
+            platform.rank_for(wanted)
+        } else {
+            platform.rank_on(wanted)
+        }
+    };
+    let best = best(images.len(), rank);
+    if let Some((rank, at)) = best
+        && let Some(taken) = platform_of(&images[at])
+    {
+        warn_of_substitute(rank, name, wanted, &taken, watch);
+    }
+    let best = best.map(|(_, at)| at);
+    // Who named none wants the only one that there is.
+    let only = (!is_asked && images.len() == 1).then_some(0);
+    let names = |skipped: Option<usize>| -> Vec<String> {
+        let name = |candidate| {
+            platform_of(candidate).map_or("unknown".to_owned(), |platform| platform.to_string())
+        };
+        let kept = images
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| Some(*at) != skipped);
+        kept.map(|(_, candidate)| name(candidate)).collect()
+    };
+    let Some(at) = best.or(only) else {
+        return Err(Error::NoSuchPlatform {
+            name: name.clone(),
+            wanted: wanted.clone(),
+            have: names(None),
+        });
+    };
+    let others = names(Some(at)).join(", ");
+    let what = [
+        (!others.is_empty(), format!("the images for {others}")),
+        (candidates.attestations > 0, "the attestations".to_owned()),
+        (candidates.others > 0, "the artifacts".to_owned()),
+    ];
+    for (_, what) in what.into_iter().filter(|(is_any, _)| *is_any) {
+        if let Some(reason) = reason.text() {
+            watch.warn(Warning::LeftOut {
+                what,
+                name: name.clone(),
+                reason,
+            });
+        }
+    }
+    let (image, descriptor) = candidates.images.swap_remove(at);
+    gone.retain(|digest| digest != descriptor.digest());
+    Ok(Piece {
+        name: piece.name,
+        descriptor: Some(descriptor),
+        content: Content::Image(image),
+        gone,
+        roots: piece.roots,
+    })
+}

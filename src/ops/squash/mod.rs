@@ -1,0 +1,288 @@
+//! `squash`: a range of layers becomes one.
+//!
+//! The layers outside the range keep their bytes. The config keeps its story, and
+//! says of the new layer that it stands for the others; all else that is true still
+//! stays as it is.
+
+pub(in crate::ops) mod options;
+pub(in crate::ops) mod range;
+pub(in crate::ops) mod report;
+mod result;
+
+use std::io::Write;
+use std::ops::RangeInclusive;
+
+use crate::digest::DiffId;
+use crate::error::{Error, Place, Result};
+use crate::event::{Event, Warning};
+use crate::format::Format;
+use crate::format::sink::ImageSink;
+use crate::format::source::{ImageSource, Layer};
+use crate::image::Platform;
+use crate::merge::{Merge, Plan};
+use crate::ops::Selector;
+use crate::ops::choose::image::one_image;
+use crate::ops::choose::platform::Reason;
+use crate::ops::squash::options::SquashOptions;
+use crate::ops::squash::range::ranges;
+use crate::ops::squash::report::{SquashReport, report};
+use crate::ops::squash::result::{Merged, deliver};
+use crate::ops::stack::layer_stack::Layers;
+use crate::stream::{Compression, Encoder, HashWriter, Hashed, Recoding, Workers};
+use crate::tar_stream::Time;
+use crate::transfer::Context;
+use crate::transfer::compression::Compress;
+
+/// Merges layers of an image, and writes it. Without a sink it only finds out what
+/// would be done.
+///
+/// Memory is bounded by one record for each entry of the layers up to the highest
+/// that is merged; content is never held.
+///
+/// # Errors
+///
+/// Fails if a layer cannot be read, is not what its digest and `diff_id` say, or
+/// cannot be merged: one that is missing, encrypted or for Windows. Nothing is
+/// visible then, but for what standard output has taken. Without a sink nothing is
+/// verified.
+pub fn squash(
+    source: &dyn ImageSource,
+    sink: Option<Box<dyn ImageSink>>,
+    options: &SquashOptions,
+    context: Context<'_>,
+) -> Result<SquashReport> {
+    let result = squash_image(source, sink, options, context);
+    result.map_err(|error| error.or_interrupted(&context.watch))
+}
+
+/// The diff_ids of an image, the lowest first: what
+/// [`LayerChoice::Above`](crate::ops::LayerChoice::Above) wants.
+///
+/// # Errors
+///
+/// Fails if there is no such image, or if there are several and none is named.
+pub fn diff_ids(
+    source: &dyn ImageSource,
+    image: Option<&Selector>,
+    platform: Option<&Platform>,
+    context: Context<'_>,
+) -> Result<Vec<DiffId>> {
+    let reason = platform.map_or(Reason::OneTree, Reason::Asked);
+    let chosen = one_image(source, image, reason, context)?;
+    let layers = chosen.image.layers.iter();
+    Ok(layers.map(|layer| layer.diff_id.clone()).collect())
+}
+
+fn squash_image(
+    source: &dyn ImageSource,
+    sink: Option<Box<dyn ImageSink>>,
+    options: &SquashOptions,
+    context: Context<'_>,
+) -> Result<SquashReport> {
+    let reason = match (&options.platform, &sink) {
+        (Some(platform), _) => Reason::Asked(platform),
+        (None, Some(_)) => Reason::OneImage,
+        (None, None) => Reason::OneTree,
+    };
+    let chosen = one_image(source, options.image.as_ref(), reason, context)?;
+    let layers = Layers::new(source, &chosen, context)?;
+    let sizes: Vec<u64> = (0..layers.count())
+        .map(|at| layers.stored_size(at))
+        .collect();
+    let ranges = ranges(&options.layers, &chosen.image.layers, &sizes)?;
+    if !ranges.is_empty() {
+        layers.prepare()?;
+    }
+    announce(&layers, &ranges, sink.is_some());
+    let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
+    let squasher = Squasher {
+        layers,
+        sink: sink.as_deref(),
+        workers: &workers,
+        options,
+    };
+    let made = squasher.merge_all(&ranges)?;
+    let mut report = report(&chosen.name, &sizes, &made);
+    if changes_others(&chosen.image.layers, &ranges) {
+        report.size_after = None;
+    }
+    if let Some(sink) = sink {
+        let written = deliver(
+            source,
+            sink.as_ref(),
+            chosen,
+            &made,
+            options,
+            &workers,
+            context,
+        )?;
+        sink.finish(&context.watch)?;
+        report.written = Some(written);
+    }
+    Ok(report)
+}
+
+/// Whether layers outside the ranges cannot stay as they are, since OCI has no name
+/// for their compression.
+fn changes_others(layers: &[Layer], ranges: &[RangeInclusive<usize>]) -> bool {
+    let is_merged = |at: &usize| ranges.iter().any(|range| range.contains(at));
+    let others = layers.iter().enumerate().filter(|(at, _)| !is_merged(at));
+    let mut compressions = others.map(|(_, layer)| layer.compression);
+    compressions.any(|it| matches!(it, Compression::Xz | Compression::Bzip2))
+}
+
+/// Tells how much will be read, as far as it is known.
+fn announce(layers: &Layers<'_>, ranges: &[RangeInclusive<usize>], writes: bool) {
+    let Some(last) = ranges.last() else {
+        // Whoever delivers the image as it is tells it.
+        return;
+    };
+    let scanned = (0..=*last.end()).map(|at| layers.size_to_scan(at));
+    let read = |at| if writes { layers.size_to_read(at) } else { 0 };
+    let read = (0..layers.count()).map(read);
+    let total = scanned.chain(read).fold(0, u64::saturating_add);
+    if total > 0 {
+        layers.context.watch.send(Event::Total(total));
+    }
+}
+
+/// Merges ranges of one image.
+struct Squasher<'a> {
+    layers: Layers<'a>,
+    sink: Option<&'a dyn ImageSink>,
+    workers: &'a Workers,
+    options: &'a SquashOptions,
+}
+
+impl Squasher<'_> {
+    fn merge_all(&self, ranges: &[RangeInclusive<usize>]) -> Result<Vec<Merged>> {
+        let mut merge = Merge::new();
+        let mut below = 0;
+        let mut made = Vec::new();
+        for range in ranges {
+            self.put_below(&mut merge, below..*range.start())?;
+            made.push(self.merge(&mut merge, range)?);
+            below = range.end() + 1;
+        }
+        Ok(made)
+    }
+
+    /// Takes in layers that stay, for the sake of what they show.
+    fn put_below(&self, merge: &mut Merge, range: std::ops::Range<usize>) -> Result<()> {
+        let all: Vec<usize> = range.collect();
+        if merge.is_below_unknown() {
+            merge.put_unknown_below(all.len());
+            return Ok(());
+        }
+        if let Some(at) = all.iter().find(|at| !self.layers.is_readable(**at)) {
+            let watch = self.layers.context.watch;
+            watch.warn(Warning::AllWhiteoutsKept {
+                position: at + 1,
+                count: self.layers.count(),
+                name: self.layers.name.to_owned(),
+            });
+            merge.put_unknown_below(all.len());
+            return Ok(());
+        }
+        for (at, changes) in all.iter().zip(self.layers.changes(&all)?) {
+            // What is odd about it stays as it was, and is nobody's business now.
+            let put = merge.put_below(changes);
+            put.map_err(|error| self.layers.failed(*at, error))?;
+        }
+        Ok(())
+    }
+
+    fn merge(&self, merge: &mut Merge, range: &RangeInclusive<usize>) -> Result<Merged> {
+        let all: Vec<usize> = range.clone().collect();
+        for (at, changes) in all.iter().zip(self.layers.changes(&all)?) {
+            let put = merge.put_in_range(changes);
+            let oddities = put.map_err(|error| self.layers.failed(*at, error))?;
+            self.layers.warn(*at, oddities);
+        }
+        let plan = merge.plan();
+        let recoding = self.recoding(*range.end());
+        let (unpacked_size, written) = match self.sink {
+            None => (plan.measure(), None),
+            Some(sink) => {
+                let (blob, diff_id, size) = self.write(sink, &plan, &all, recoding)?;
+                (size, Some((blob, diff_id)))
+            }
+        };
+        drop(plan);
+        let count = u32::try_from(all.len()).expect("layers are limited");
+        Ok(Merged {
+            range: range.clone(),
+            savings: merge.end_range(count),
+            unpacked_size,
+            recoding,
+            written,
+        })
+    }
+
+    /// How the new layer is compressed: as the uppermost that it is made of, where
+    /// the format has a name for that.
+    fn recoding(&self, uppermost: usize) -> Recoding {
+        match self.options.compress {
+            Compress::To { recoding, .. } => recoding,
+            Compress::Keep => {
+                let layer = &self.layers.image.layers[uppermost];
+                let format = self.sink.map(ImageSink::format);
+                match layer.compression {
+                    Compression::None => Recoding::None,
+                    Compression::Gzip => Recoding::Gzip(None),
+                    Compression::Xz | Compression::Bzip2
+                        if format == Some(Format::DockerArchive) =>
+                    {
+                        Recoding::Gzip(None)
+                    }
+                    Compression::Zstd | Compression::Xz | Compression::Bzip2 => {
+                        Recoding::Zstd(None)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes the new layer, and returns what it is stored as, and what it unpacks to.
+    fn write(
+        &self,
+        sink: &dyn ImageSink,
+        plan: &Plan<'_>,
+        range: &[usize],
+        recoding: Recoding,
+    ) -> Result<(Hashed, DiffId, u64)> {
+        let writer = sink.begin_blob(None)?;
+        let place = writer.place();
+        let failed = |error| Error::write(place.clone(), error);
+        let output = HashWriter::new(writer).map_err(Error::Thread)?;
+        if recoding == Recoding::None {
+            let output = self.replay(plan, range, output, &place)?;
+            let (writer, hashed) = output.finish().map_err(failed)?;
+            writer.finish(&hashed)?;
+            let (diff_id, size) = (DiffId(hashed.digest.clone()), hashed.size);
+            return Ok((hashed, diff_id, size));
+        }
+        let encoder = Encoder::new(recoding, output, self.workers);
+        let output = HashWriter::new(encoder).map_err(Error::Thread)?;
+        let output = self.replay(plan, range, output, &place)?;
+        let (encoder, unpacked) = output.finish().map_err(failed)?;
+        let finished = encoder.finish().and_then(HashWriter::finish);
+        let (writer, hashed) = finished.map_err(failed)?;
+        writer.finish(&hashed)?;
+        Ok((hashed, DiffId(unpacked.digest), unpacked.size))
+    }
+
+    fn replay<W: Write>(
+        &self,
+        plan: &Plan<'_>,
+        range: &[usize],
+        output: W,
+        place: &Place,
+    ) -> Result<W> {
+        let created = Time {
+            seconds: self.options.created.unwrap_or(0),
+            nanoseconds: 0,
+        };
+        self.layers.write(plan, range, created, output, place)
+    }
+}

@@ -1,0 +1,43 @@
+//! What a squash is asked to do.
+
+use crate::image::Platform;
+use crate::ops::Selector;
+use crate::ops::squash::range::LayerChoice;
+use crate::transfer::compression::Compress;
+use crate::transfer::naming::Name;
+
+/// What to squash, and how.
+#[derive(Clone, Debug)]
+pub struct SquashOptions {
+    /// The image to take, where there are several.
+    pub image: Option<Selector>,
+    /// The platform to take of it; by default the host's.
+    pub platform: Option<Platform>,
+    /// The names of the output, in place of those of the input.
+    pub names: Vec<Name>,
+    /// Which layers.
+    pub layers: LayerChoice,
+    /// The compression of new layers; by default that of the uppermost that each
+    /// was made of. Other layers stay as they are.
+    pub compress: Compress,
+    /// The comment in the history; by default which layers there were.
+    pub message: Option<String>,
+    /// The time of what is new, in seconds since 1970: of the history entry by default
+    /// the latest of those that it stands for, of directories that no layer has an
+    /// entry for by default 0.
+    pub created: Option<i64>,
+}
+
+impl Default for SquashOptions {
+    fn default() -> Self {
+        Self {
+            image: None,
+            platform: None,
+            names: Vec::new(),
+            layers: LayerChoice::All,
+            compress: Compress::Keep,
+            message: None,
+            created: None,
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! An image after layers of it were merged: its documents, and its way out.
+
+use std::ops::RangeInclusive;
+
+use serde_json::Value;
+
+use crate::digest::DiffId;
+use crate::error::{Error, Result};
+use crate::format::sink::ImageSink;
+use crate::format::source::{Content, Image, ImageSource, Layer};
+use crate::image::media_type::{Family, LayerType};
+use crate::image::{Descriptor, Squashed, rfc3339, squash_config};
+use crate::limits::DOCUMENTS_MAX;
+use crate::merge::Savings;
+use crate::ops::choose::image::Chosen;
+use crate::ops::squash::options::SquashOptions;
+use crate::stream::{Hashed, Recoding, Workers};
+use crate::transfer::Context;
+use crate::transfer::compression::{Coding, Compress};
+use crate::transfer::deliver::Delivery;
+use crate::transfer::item::Piece;
+use crate::transfer::plan::Made;
+use crate::transfer::referrers::add_referrers;
+use crate::transfer::report::WriteReport;
+
+/// Annotations of a manifest that name the image that it was built on
+/// (image-spec, annotations.md). There is none once the lowest layer is gone.
+const BASE_ANNOTATIONS: [&str; 2] = [
+    "org.opencontainers.image.base.digest",
+    "org.opencontainers.image.base.name",
+];
+
+/// A range that was merged.
+#[derive(Debug)]
+pub(super) struct Merged {
+    /// Which layers, counted from 0.
+    pub(super) range: RangeInclusive<usize>,
+    /// What became of their bytes.
+    pub(super) savings: Savings,
+    /// How many bytes the new layer has when it is unpacked.
+    pub(super) unpacked_size: u64,
+    /// The compression of the new layer.
+    pub(super) recoding: Recoding,
+    /// The new layer, if it was written.
+    pub(super) written: Option<(Hashed, DiffId)>,
+}
+
+/// Writes the image with its new layers, and returns what was written.
+pub(super) fn deliver(
+    source: &dyn ImageSource,
+    sink: &dyn ImageSink,
+    chosen: Chosen<'_>,
+    made: &[Merged],
+    options: &SquashOptions,
+    workers: &Workers,
+    context: Context<'_>,
+) -> Result<WriteReport> {
+    let is_of_index = !chosen.left.is_empty();
+    let mut pieces = vec![Piece {
+        name: chosen.name,
+        gone: chosen.left,
+        descriptor: chosen.descriptor,
+        content: Content::Image(chosen.image),
+        roots: chosen.roots,
+    }];
+    add_referrers(source, &mut pieces, DOCUMENTS_MAX, context)?;
+    let mut made_before = Made::default();
+    if !made.is_empty() {
+        let piece = &mut pieces[0];
+        // Whatever speaks of the image by its digest means another one.
+        piece.gone.extend(piece.digests());
+        if let Content::Image(image) = &mut piece.content {
+            made_before = before_delivery(image.layers.len(), made);
+            *image = squashed(image, made, options)?;
+        }
+    }
+    let delivery = Delivery {
+        source,
+        sink,
+        workers,
+        names: &options.names,
+        keeps_fields: !is_of_index && options.platform.is_none(),
+        coding: Coding::new(Compress::Keep, sink.format()),
+        made: &made_before,
+        context,
+    };
+    delivery.run(pieces)
+}
+
+/// What was put into the output of an image with so many layers.
+fn before_delivery(count: usize, made: &[Merged]) -> Made {
+    let written = made.iter().filter_map(|made| made.written.as_ref());
+    let mut positions: Vec<usize> = (1..=count).collect();
+    for Merged { range, .. } in made.iter().rev() {
+        positions.splice(range.clone(), std::iter::once(range.end() + 1));
+    }
+    Made {
+        blobs: written.map(|(blob, _)| blob.digest.clone()).collect(),
+        positions,
+        count,
+    }
+}
+
+/// An image as it is after its layers were merged.
+fn squashed(image: &Image, made: &[Merged], options: &SquashOptions) -> Result<Image> {
+    let own = |source| Error::Document {
+        what: "a document of the image".to_owned(),
+        source,
+    };
+    let mut layers = image.layers.clone();
+    let mut story = Vec::new();
+    for Merged {
+        range,
+        recoding,
+        written,
+        ..
+    } in made.iter().rev()
+    {
+        let Some((blob, diff_id)) = written else {
+            continue;
+        };
+        let compression = recoding.compression();
+        let media_type = Family::Oci.layer(LayerType::new(compression));
+        let media_type = media_type.expect("what is written has a media type");
+        let new = Layer {
+            diff_id: diff_id.clone(),
+            blob: None,
+            descriptor: Some(Descriptor::new(&media_type, blob.digest.clone(), blob.size)),
+            compression,
+        };
+        layers.splice(range.clone(), std::iter::once(new));
+        let comment = options.message.clone();
+        story.push(Squashed {
+            layers: range.clone(),
+            diff_id: diff_id.clone(),
+            created: options.created.map(rfc3339),
+            comment: comment.unwrap_or_else(|| default_comment(range)),
+        });
+    }
+    story.reverse();
+    let starts_at_base = story
+        .first()
+        .is_some_and(|range| *range.layers.start() == 0);
+    let manifest = image.manifest.as_ref().map(|manifest| {
+        manifest.edit(|value| {
+            if let Some(fields) = value.as_object_mut() {
+                // It spoke of something with the old digest.
+                fields.shift_remove("subject");
+            }
+            let annotations = value.get_mut("annotations").and_then(Value::as_object_mut);
+            if let Some(annotations) = annotations.filter(|_| starts_at_base) {
+                for key in BASE_ANNOTATIONS {
+                    annotations.shift_remove(key);
+                }
+            }
+        })
+    });
+    Ok(Image {
+        manifest: manifest.transpose().map_err(own)?,
+        config: squash_config(&image.config, &story).map_err(own)?,
+        layers,
+    })
+}
+
+fn default_comment(range: &RangeInclusive<usize>) -> String {
+    let (first, last) = (range.start() + 1, range.end() + 1);
+    if first == last {
+        return format!("layer {first} rewritten");
+    }
+    format!("layers {first} to {last} merged")
+}

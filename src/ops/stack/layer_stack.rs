@@ -1,0 +1,334 @@
+//! The layers of an image, opened: read once for their headers, once for their
+//! content.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use crate::error::{Error, Place, Result};
+use crate::event::{Event, Step, Warning};
+use crate::format::source::{Image, ImageSource, Layer};
+use crate::format::{Container, FileSlice, Member};
+use crate::layer::{Budget, EntryFault, LayerError, LayerReader};
+use crate::merge::{Changes, ChangesBuilder, Oddities, Plan, Replay, ReplayError};
+use crate::ops::choose::image::Chosen;
+use crate::stream::{COPY_BUFFER, Compression, Counted, Decoder};
+use crate::tar_stream::{Section, Skip, Skippable, TarError, Time};
+use crate::transfer::Context;
+use crate::transfer::blob_job::Job;
+use crate::transfer::parallel::{STREAMS_MAX, in_parallel};
+use crate::transfer::read::{read_unpacked, verify_stored};
+
+/// The annotation that says where an eStargz layer has its table of contents.
+const ESTARGZ_ANNOTATION: &str = "containerd.io/snapshot/stargz/toc.digest";
+
+/// The gzip member at the end of an eStargz layer (stargz-snapshotter,
+/// docs/estargz.md, "eStargz Footer"), and the shorter one of older layers.
+const ESTARGZ_FOOTER: usize = 51;
+const ESTARGZ_OLD_FOOTER: usize = 47;
+
+/// The layers of one image.
+#[derive(Clone, Debug)]
+pub(in crate::ops) struct Layers<'a> {
+    pub(in crate::ops) container: &'a dyn Container,
+    pub(in crate::ops) image: &'a Image,
+    /// What messages call the image.
+    pub(in crate::ops) name: &'a str,
+    pub(in crate::ops) context: Context<'a>,
+    /// What the headers of all of them may claim.
+    budget: Arc<Budget>,
+}
+
+impl<'a> Layers<'a> {
+    /// Takes the layers of an image.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it is for Windows, whose layers have a shape of their own.
+    pub(in crate::ops) fn new(
+        source: &'a dyn ImageSource,
+        chosen: &'a Chosen<'_>,
+        context: Context<'a>,
+    ) -> Result<Self> {
+        let layers = Self {
+            container: source.container(),
+            image: &chosen.image,
+            name: &chosen.name,
+            context,
+            budget: Arc::default(),
+        };
+        let platform = chosen.image.platform();
+        if platform.is_some_and(|platform| platform.normalized().os == "windows") {
+            return Err(Error::WindowsImage {
+                name: chosen.name.clone(),
+            });
+        }
+        Ok(layers)
+    }
+
+    /// Makes sure that the layers can be read in their order, and twice, without
+    /// unpacking what lies around them again and again.
+    ///
+    /// A wrapped archive is read from its beginning at every step back, and before
+    /// version 25 Docker wrote layers in the order of random names.
+    pub(in crate::ops) fn prepare(&self) -> Result<()> {
+        let blobs = self.image.layers.iter().filter_map(|it| it.blob.as_ref());
+        let is_in_order = blobs.map(|blob| blob.position).is_sorted();
+        if is_in_order || !self.container.is_sequential() {
+            return Ok(());
+        }
+        let directory = self.context.temporary_directory;
+        self.container.unpack_to(directory, &self.context.watch)
+    }
+
+    /// Says in which layer something went wrong.
+    pub(in crate::ops) fn failed(&self, at: usize, error: LayerError) -> Error {
+        Error::Layer(error).while_reading(self.place(at))
+    }
+
+    /// How many there are.
+    pub(in crate::ops) fn count(&self) -> usize {
+        self.image.layers.len()
+    }
+
+    /// What a message calls a layer.
+    pub(in crate::ops) fn place(&self, at: usize) -> Place {
+        Place::Layer {
+            position: at + 1,
+            count: self.count(),
+            image: self.name.to_owned(),
+        }
+    }
+
+    /// Whether a layer can be looked into.
+    pub(in crate::ops) fn is_readable(&self, at: usize) -> bool {
+        self.image.layers[at].blob.is_some()
+    }
+
+    /// How many bytes a layer has as it is stored.
+    pub(in crate::ops) fn stored_size(&self, at: usize) -> u64 {
+        self.image.layers[at].stored_size().unwrap_or(0)
+    }
+
+    /// How many bytes will be read to write what survived of a layer.
+    pub(in crate::ops) fn size_to_read(&self, at: usize) -> u64 {
+        let blob = self.image.layers[at].blob.as_ref();
+        blob.map_or(0, |blob| blob.size)
+    }
+
+    /// How many bytes will be read to find the changes of a layer, as far as it is
+    /// known: of a plain one that lies in a file only the headers, which do not count.
+    pub(in crate::ops) fn size_to_scan(&self, at: usize) -> u64 {
+        let layer = &self.image.layers[at];
+        let is_passed_over = |blob| matches!(self.container.slice(blob), Ok(Some(_)));
+        match &layer.blob {
+            Some(blob) if layer.compression == Compression::None && is_passed_over(blob) => 0,
+            _ => self.size_to_read(at),
+        }
+    }
+
+    /// Reads the headers of some layers, several layers at once, and returns what
+    /// each of them changes.
+    pub(in crate::ops) fn changes(&self, which: &[usize]) -> Result<Vec<Changes>> {
+        let members: Vec<u64> = which
+            .iter()
+            .map(|at| {
+                self.image.layers[*at]
+                    .blob
+                    .as_ref()
+                    .map_or(0, |blob| blob.position)
+            })
+            .collect();
+        let mut order: Vec<usize> = (0..which.len()).collect();
+        let threads = if self.container.is_sequential() {
+            order.sort_by_key(|at| members[*at]);
+            NonZeroUsize::MIN
+        } else {
+            self.context.jobs.min(STREAMS_MAX)
+        };
+        in_parallel(order, threads, |at| {
+            let at = which[at];
+            self.scan(at).map_err(|error| self.explain(at, error))
+        })
+    }
+
+    /// Says what engines understand differently in a layer.
+    pub(in crate::ops) fn warn(&self, at: usize, oddities: Oddities) {
+        for (oddity, entry, others) in oddities.into_iter() {
+            self.context.watch.warn(Warning::Odd {
+                position: at + 1,
+                count: self.count(),
+                name: self.name.to_owned(),
+                entry,
+                others,
+                oddity,
+            });
+        }
+    }
+
+    fn blob(&self, at: usize) -> Result<(&Layer, &Member)> {
+        let layer = &self.image.layers[at];
+        let blob = layer.blob.as_ref().ok_or(Error::LayerAbsent)?;
+        Ok((layer, blob))
+    }
+
+    fn scan(&self, at: usize) -> Result<Changes> {
+        let (layer, blob) = self.blob(at)?;
+        let watch = self.context.watch;
+        watch.send(Event::Step(Step::Reading {
+            layer: &self.place(at).to_string(),
+        }));
+        let number = u32::try_from(at).expect("layers are limited");
+        let builder = ChangesBuilder::new(number, self.budget.clone());
+        let slice = match layer.compression {
+            Compression::None => self.container.slice(blob)?,
+            _ => None,
+        };
+        let builder = if let Some(FileSlice { file, start, size }) = slice {
+            self.collect(
+                builder,
+                LayerReader::new(Section::new(file, start, size), self.budget.clone()),
+            )?
+        } else {
+            let stream = Counted::new(self.container.open(blob)?, watch);
+            let stream = BufReader::with_capacity(COPY_BUFFER, stream);
+            let unreadable = |error| Error::unreadable(layer.compression, error);
+            let stream = Decoder::new(layer.compression, stream).map_err(unreadable)?;
+            let stream = BufReader::with_capacity(COPY_BUFFER, stream);
+            self.collect(
+                builder,
+                LayerReader::new(Skippable(stream), self.budget.clone()),
+            )
+            .map_err(|error| blame_compression(error, layer.compression))?
+        };
+        let is_estargz = builder.may_be_estargz() && self.is_estargz(layer, blob)?;
+        Ok(builder.finish(is_estargz)?)
+    }
+
+    fn collect<R: Skip>(
+        &self,
+        mut builder: ChangesBuilder,
+        mut reader: LayerReader<R>,
+    ) -> Result<ChangesBuilder> {
+        while let Some(entry) = reader.next_entry()? {
+            if self.context.watch.is_interrupted() {
+                return Err(Error::Interrupted);
+            }
+            builder.note_all(reader.oddities(), &entry.path);
+            let number = reader.position();
+            let added = builder.add(entry, number);
+            added.map_err(|fault| LayerError::entry(reader.name(), fault))?;
+        }
+        Ok(builder)
+    }
+
+    /// Why a layer cannot be read: if it is not what its digest says, that.
+    fn explain(&self, at: usize, error: Error) -> Error {
+        if let (
+            Error::Layer(_) | Error::Compression { .. } | Error::CompressionLimit { .. },
+            Ok((layer, blob)),
+        ) = (&error, self.blob(at))
+        {
+            let job = Job::of_layer(layer, blob, None, self.place(at));
+            let verified = verify_stored(self.container, &job, self.context.watch);
+            if let Err(mismatch) = verified {
+                return mismatch;
+            }
+        }
+        error.while_reading(self.place(at))
+    }
+
+    /// Whether a layer has files at its root that belong to its compression.
+    fn is_estargz(&self, layer: &Layer, blob: &Member) -> Result<bool> {
+        let descriptor = layer.descriptor.as_ref();
+        if descriptor.is_some_and(|d| d.annotation(ESTARGZ_ANNOTATION).is_some()) {
+            return Ok(true);
+        }
+        if layer.compression != Compression::Gzip {
+            return Ok(false);
+        }
+        let mut stream = Counted::new(self.container.open(blob)?, self.context.watch);
+        let skipped = blob.size.saturating_sub(ESTARGZ_FOOTER as u64);
+        io::copy(&mut (&mut stream).take(skipped), &mut io::sink())?;
+        let mut footer = Vec::new();
+        stream
+            .take(ESTARGZ_FOOTER as u64)
+            .read_to_end(&mut footer)?;
+        Ok(is_estargz_footer(&footer))
+    }
+
+    /// Reads a layer once more and writes what survived of it, verifying all of it.
+    fn replay<W: Write>(&self, at: usize, replay: &mut Replay<'_, W>, to: &Place) -> Result<()> {
+        let (layer, blob) = self.blob(at)?;
+        let watch = self.context.watch;
+        let place = self.place(at);
+        watch.send(Event::Step(Step::Merging {
+            layer: &place.to_string(),
+        }));
+        let job = Job::of_layer(layer, blob, None, place);
+        let number = u32::try_from(at).expect("layers are limited");
+        read_unpacked(self.container, &job, watch, |stream: &mut dyn BufRead| {
+            let mut reader = LayerReader::new(Skippable(stream), Arc::default());
+            let result = replay.layer(number, &mut reader, &watch);
+            result.map_err(|error| match error {
+                ReplayError::Layer(error) => {
+                    let error = blame_compression(error.into(), layer.compression);
+                    error.while_reading(self.place(at))
+                }
+                ReplayError::Write(error) => Error::write(to.clone(), error),
+                ReplayError::Interrupted => Error::Interrupted,
+            })
+        })
+    }
+
+    /// Writes what a plan says, reading the layers that it needs and those of the
+    /// range, lowest first. The output should gather small writes.
+    pub(in crate::ops) fn write<W: Write>(
+        &self,
+        plan: &Plan<'_>,
+        range: &[usize],
+        created: Time,
+        output: W,
+        to: &Place,
+    ) -> Result<W> {
+        let below = plan.layers().into_iter().map(|layer| layer as usize);
+        let below: Vec<usize> = below.filter(|at| !range.contains(at)).collect();
+        let mut replay = Replay::new(plan, output, created);
+        for at in below.iter().chain(range) {
+            self.replay(*at, &mut replay, to)?;
+        }
+        replay
+            .finish()
+            .map_err(|error| Error::write(to.clone(), error))
+    }
+}
+
+/// A layer that cannot be unpacked is damaged in its compression first of all.
+fn blame_compression(error: Error, compression: Compression) -> Error {
+    match error {
+        Error::Layer(
+            LayerError::Tar(TarError::Io(source))
+            | LayerError::Behind {
+                fault: TarError::Io(source),
+                ..
+            }
+            | LayerError::Entry {
+                fault: EntryFault::Tar(TarError::Io(source)),
+                ..
+            },
+        ) => Error::unreadable(compression, source),
+        other => other,
+    }
+}
+
+/// Whether the last bytes of a gzip stream are those of eStargz: an empty member,
+/// whose extra field ends in `STARGZ`.
+fn is_estargz_footer(tail: &[u8]) -> bool {
+    let ends_so = |length: usize, at: usize| {
+        let footer = tail.len().checked_sub(length).map(|start| &tail[start..]);
+        footer.is_some_and(|footer| {
+            footer.starts_with(&[0x1f, 0x8b, 8, 4]) && footer[at..].starts_with(b"STARGZ")
+        })
+    };
+    ends_so(ESTARGZ_FOOTER, 32) || ends_so(ESTARGZ_OLD_FOOTER, 28)
+}

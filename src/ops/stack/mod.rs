@@ -1,0 +1,4 @@
+//! The layers of one image, opened.
+
+pub(in crate::ops) mod layer_stack;
+pub(in crate::ops) mod size;

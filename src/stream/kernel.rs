@@ -1,0 +1,158 @@
+//! The calls by which the kernel copies, shares, frees and reserves parts of files.
+
+use std::fs::File;
+use std::io;
+
+#[cfg(target_os = "linux")]
+use rustix::fs::{FallocateFlags, SeekFrom, copy_file_range, fallocate, ioctl_ficlone, seek};
+#[cfg(target_os = "linux")]
+use rustix::io::Errno;
+
+/// Has the system copy bytes from a place in one file to a place in another, so that
+/// they do not pass through this process, and are shared where the file system can.
+///
+/// Returns how many it copied, which is 0 where it cannot, whatever the reason:
+/// who copies them by hand finds out what is wrong.
+#[cfg(target_os = "linux")]
+pub(crate) fn copy_between(
+    (from, mut start): (&File, u64),
+    (to, mut at): (&File, u64),
+    size: u64,
+) -> u64 {
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    let copied = copy_file_range(from, Some(&mut start), to, Some(&mut at), size);
+    copied.map_or(0, |copied| copied as u64)
+}
+
+/// No other system has such a call.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn copy_between(_: (&File, u64), _: (&File, u64), _: u64) -> u64 {
+    0
+}
+
+/// Makes an empty file a copy of another that shares its bytes with it, and says whether
+/// the file system could do that (btrfs and XFS can, ext4 and tmpfs cannot).
+#[cfg(target_os = "linux")]
+pub(crate) fn share_bytes(from: &File, to: &File) -> bool {
+    ioctl_ficlone(to, from).is_ok()
+}
+
+/// Other systems have other calls.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn share_bytes(_: &File, _: &File) -> bool {
+    false
+}
+
+/// Gives back the space that a part of a file takes, where the file system can do that.
+/// What was there reads as zeros then.
+#[cfg(target_os = "linux")]
+pub(crate) fn free_range(file: &File, start: u64, size: u64) {
+    // Where it fails the space comes back with that of the whole file.
+    let _ = fallocate(
+        file,
+        FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE,
+        start,
+        size,
+    );
+}
+
+/// Other systems have other calls.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn free_range(_: &File, _: u64, _: u64) {}
+
+/// Where the next bytes of a file are that are stored, from a position on; absent if
+/// only a hole follows. Where the file system does not know, they are there.
+#[cfg(target_os = "linux")]
+pub(crate) fn next_data(file: &File, position: u64) -> Option<u64> {
+    match seek(file, SeekFrom::Data(position)) {
+        Ok(data) => Some(data),
+        Err(Errno::NXIO) => None,
+        Err(_) => Some(position),
+    }
+}
+
+/// Other systems have other calls.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn next_data(_: &File, position: u64) -> Option<u64> {
+    Some(position)
+}
+
+/// How long a hole is that is made to see whether it is one.
+const PROBE: u64 = 256 * 1024;
+
+/// Makes a hole after the end of a file to see whether the file system has holes, and
+/// takes it back.
+#[cfg(target_os = "linux")]
+pub(super) fn can_have_holes(file: &File) -> io::Result<bool> {
+    let position = rustix::fs::tell(file)?;
+    let end = file.metadata()?.len();
+    if file.set_len(end + PROBE).is_err() {
+        return Ok(false);
+    }
+    let hole = seek(file, SeekFrom::Hole(end));
+    file.set_len(end)?;
+    seek(file, SeekFrom::Start(position))?;
+    // What knows no holes says that the first one is the end of the file.
+    Ok(hole.is_ok_and(|hole| hole < end + PROBE))
+}
+
+/// Other systems have other calls.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn can_have_holes(_: &File) -> io::Result<bool> {
+    Ok(true)
+}
+
+/// Takes the room of a file on the disk, and fails if there is too little of it.
+#[cfg(target_os = "linux")]
+pub(super) fn allocate(file: &File, length: u64) -> io::Result<()> {
+    match fallocate(file, FallocateFlags::empty(), 0, length) {
+        Err(error @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) => Err(error.into()),
+        // Where it is not possible, writing takes the room.
+        _ => Ok(()),
+    }
+}
+
+/// Other systems have other calls.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn allocate(_: &File, _: u64) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::os::unix::fs::FileExt;
+
+    use super::*;
+
+    #[test]
+    fn the_system_copies_between_places_or_says_that_it_did_not() {
+        let [from, to] = [(); 2].map(|()| tempfile::tempfile().unwrap());
+        from.write_all_at(b"some bytes in a file", 0).unwrap();
+        to.write_all_at(b"others", 0).unwrap();
+        let copied = copy_between((&from, 5), (&to, 7), 5);
+        if copied > 0 {
+            let mut got = [0; 12];
+            to.read_exact_at(&mut got, 0).unwrap();
+            assert_eq!(&got, b"others\0bytes");
+        }
+        assert_eq!(copy_between((&from, 20), (&to, 0), 5), 0, "past the end");
+        let full = File::open("/dev/full").unwrap();
+        assert_eq!(copy_between((&full, 0), (&to, 0), 5), 0, "no file");
+    }
+
+    #[test]
+    fn a_file_that_shares_the_bytes_of_another_has_all_of_them() {
+        let [from, to] = [(); 2].map(|()| tempfile::tempfile().unwrap());
+        from.write_all_at(b"some bytes in a file", 0).unwrap();
+        let expected: &[u8] = if share_bytes(&from, &to) {
+            b"some bytes in a file"
+        } else {
+            b""
+        };
+        let mut got = Vec::new();
+        (&to).read_to_end(&mut got).unwrap();
+        assert_eq!(got, expected);
+        assert!(!share_bytes(&File::open("/dev/null").unwrap(), &to));
+    }
+}

@@ -1,0 +1,261 @@
+//! One blob from the input to the output: verified, and compressed anew where
+//! that is wanted.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::PathBuf;
+
+use crate::digest::{Algorithm, Digest};
+use crate::error::{Error, Result};
+use crate::event::{Event, Step, Warning, Watch};
+use crate::format::sink::{BlobWriter, ImageSink};
+use crate::format::{Container, FileSlice, Measured};
+use crate::stream::{
+    Compression, CopyError, Counted, Encoder, HashWriter, Hashed, Recoding, Tapped, Workers, copy,
+};
+use crate::transfer::Context;
+use crate::transfer::blob_job::Job;
+use crate::transfer::read::{damaged, hash_unpacked, hashes, open, read_unpacked, verify_stored};
+
+/// How much the system copies between two looks at whether the caller wants the end.
+const PIECE: u64 = 8 * 1024 * 1024;
+
+/// Copies a part of a file, without a look at the bytes where the output can have it so.
+fn copy_slice(
+    slice: &FileSlice,
+    writer: &mut dyn BlobWriter,
+    watch: &Watch<'_>,
+) -> Result<(), CopyError> {
+    let mut done = 0;
+    while done < slice.size && !watch.is_interrupted() {
+        let piece = PIECE.min(slice.size - done);
+        let copied = writer.copy_from(&slice.file, slice.start + done, piece);
+        if copied == 0 {
+            break;
+        }
+        watch.send(Event::Advanced(copied));
+        done += copied;
+    }
+    let rest = Counted::new(slice.read_from(done), *watch);
+    copy(&mut Tapped::new(rest), writer, watch).map(drop)
+}
+
+/// The two ends between which blobs are moved.
+#[derive(Clone, Copy)]
+pub(crate) struct Transfer<'a> {
+    pub(crate) container: &'a dyn Container,
+    pub(crate) sink: &'a dyn ImageSink,
+    pub(crate) workers: &'a Workers,
+    pub(crate) context: Context<'a>,
+    /// Whether the output was made by what layers hold, so that each of them must be
+    /// what its digest says even where it need not be written.
+    pub(crate) was_looked_into: bool,
+}
+
+impl Transfer<'_> {
+    /// Moves one blob, and returns what was written.
+    pub(crate) fn run(&self, job: &Job) -> Result<Hashed> {
+        let known = job.known();
+        if let Some(known) = &known {
+            if self.sink.has(&known.digest) {
+                self.verify_source(job)?;
+                self.verify_again(job)?;
+                return Ok(known.clone());
+            }
+            if self.is_held(job, known)? {
+                self.verify_source(job)?;
+                return Ok(known.clone());
+            }
+        }
+        self.context.watch.send(Event::Step(Step::Copying {
+            blob: &job.place.to_string(),
+            recoding: job.recoding.is_some(),
+        }));
+        match (job.recoding, self.measured(job)) {
+            (None, Some(measured)) => self.pass_on(job, measured),
+            (None, None) => self.keep(job, known.as_ref()),
+            (Some(recoding), _) => self.recode(job, recoding),
+        }
+    }
+
+    /// Hashes a blob that has to be named before it can be written.
+    pub(crate) fn identify(&self, job: &Job) -> Result<Digest> {
+        if let Some(measured) = self.measured(job) {
+            return Ok(measured.stored.digest.clone());
+        }
+        let mut stream = self.open(job)?;
+        stream.hash(Algorithm::Sha256).map_err(Error::Thread)?;
+        let (stored, _) = self.drain(job, stream)?;
+        Ok(stored.digest)
+    }
+
+    fn open(&self, job: &Job) -> Result<Tapped<impl Read>> {
+        open(self.container, job, self.context.watch)
+    }
+
+    /// Where a blob lies in a file, if it does.
+    fn slice(&self, job: &Job) -> Result<Option<FileSlice>> {
+        let slice = self.container.slice(&job.member);
+        slice.map_err(|error| error.while_reading(job.place.clone()))
+    }
+
+    /// Reads a blob that need not be written, if something was made of what is in it.
+    fn verify_source(&self, job: &Job) -> Result<()> {
+        if self.was_looked_into {
+            verify_stored(self.container, job, self.context.watch)?;
+        }
+        Ok(())
+    }
+
+    /// Reads a blob that was written for another job, if this one has more to say of
+    /// what it unpacks to, or cannot be the same.
+    fn verify_again(&self, job: &Job) -> Result<()> {
+        let says_no_more = job.diff_ids.is_empty() || job.compression == Compression::None;
+        if says_no_more && !job.is_disputed {
+            return Ok(());
+        }
+        let mut stream = self.open(job)?;
+        stream.hash(job.stored_algorithm()).map_err(Error::Thread)?;
+        hash_unpacked(job, &mut stream)?;
+        let (stored, unpacked) = self.drain(job, stream)?;
+        job.verify(&stored, unpacked.as_ref())
+    }
+
+    /// Whether the output had the blob before. It is hashed, since it will be
+    /// part of what this run vouches for; a damaged one is written anew.
+    fn is_held(&self, job: &Job, known: &Hashed) -> Result<bool> {
+        let Some(file) = self.sink.held(&known.digest, known.size)? else {
+            return Ok(false);
+        };
+        match self.hash_file(job, file) {
+            Ok((stored, unpacked)) if stored.digest == known.digest => {
+                job.verify(&stored, unpacked.as_ref())?;
+                Ok(true)
+            }
+            Err(Error::Interrupted) => Err(Error::Interrupted),
+            _ => {
+                let digest = known.digest.clone();
+                let warning = Warning::DamagedBlobReplaced { digest };
+                self.context.watch.warn(warning);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Hashes a file that should be the blob.
+    fn hash_file(&self, job: &Job, file: File) -> Result<(Hashed, Option<Digest>)> {
+        let mut stream = Tapped::new(Counted::new(file, self.context.watch));
+        stream.hash(job.stored_algorithm()).map_err(Error::Thread)?;
+        hash_unpacked(job, &mut stream)?;
+        self.drain(job, stream)
+    }
+
+    /// Reads a stream to its end for the sake of its hashes.
+    fn drain<R: Read>(&self, job: &Job, mut stream: Tapped<R>) -> Result<(Hashed, Option<Digest>)> {
+        copy(&mut stream, &mut std::io::sink(), &self.context.watch)
+            .map_err(|error| Error::copy(job.place.clone(), job.place.clone(), error))?;
+        hashes(job, stream)
+    }
+
+    /// Passes a blob on byte for byte.
+    fn keep(&self, job: &Job, known: Option<&Hashed>) -> Result<Hashed> {
+        let slice = self.slice(job)?;
+        let mut writer = self.sink.begin_blob(known)?;
+        let shared = slice
+            .filter(FileSlice::is_whole)
+            .and_then(|slice| writer.share(&slice.file));
+        let (stored, unpacked) = match shared {
+            // What is hashed is the copy, whatever becomes of the input meanwhile.
+            Some(copy) => self.hash_file(job, copy)?,
+            None => self.copy(job, writer.as_mut())?,
+        };
+        job.verify(&stored, unpacked.as_ref())?;
+        writer.finish(&stored)?;
+        self.release(job);
+        Ok(stored)
+    }
+
+    /// Copies a blob and hashes it meanwhile.
+    fn copy(&self, job: &Job, writer: &mut dyn BlobWriter) -> Result<(Hashed, Option<Digest>)> {
+        let mut stream = self.open(job)?;
+        stream.hash(job.stored_algorithm()).map_err(Error::Thread)?;
+        hash_unpacked(job, &mut stream)?;
+        copy(&mut stream, writer, &self.context.watch)
+            .map_err(|error| Error::copy(job.place.clone(), writer.place(), error))?;
+        hashes(job, stream)
+    }
+
+    /// Unpacks a blob and compresses it anew.
+    fn recode(&self, job: &Job, recoding: Recoding) -> Result<Hashed> {
+        let watch = self.context.watch;
+        let writer = self.sink.begin_blob(None)?;
+        let to = writer.place();
+        let output = HashWriter::new(writer).map_err(Error::Thread)?;
+        let mut encoder = Encoder::new(recoding, output, self.workers);
+        read_unpacked(self.container, job, watch, |unpacked| {
+            copy(unpacked, &mut encoder, &watch).map_err(|error| match error {
+                CopyError::Read(error) => damaged(job, error),
+                error => Error::copy(job.place.clone(), to.clone(), error),
+            })
+        })?;
+        let finished = encoder.finish().and_then(HashWriter::finish);
+        let (writer, written) = finished.map_err(|error| Error::write(to, error))?;
+        writer.finish(&written)?;
+        self.release(job);
+        Ok(written)
+    }
+
+    /// Gives the space of a blob back that was moved, if nobody else reads it.
+    fn release(&self, job: &Job) {
+        if job.is_only_reader {
+            self.container.release(&job.member);
+        }
+    }
+
+    /// Whether a job will move bytes, and not only a file.
+    pub(crate) fn moves_bytes(&self, job: &Job) -> bool {
+        self.looks_at(job) || self.own_file(job).is_none()
+    }
+
+    /// Whether a job has to look at the bytes.
+    pub(crate) fn looks_at(&self, job: &Job) -> bool {
+        job.recoding.is_some() || self.measured(job).is_none()
+    }
+
+    /// What a blob was found to be when it arrived. What was not hashed in the right way
+    /// then, or did not unpack, has to be read once more.
+    fn measured(&self, job: &Job) -> Option<&Measured> {
+        let is_of = |hashed: &Hashed, algorithm| hashed.digest.algorithm() == algorithm;
+        let measured = self.container.measured(&job.member)?;
+        let unpacked = measured.unpacked.as_ref();
+        let is_verifiable = job.diff_ids.is_empty()
+            || unpacked.is_some_and(|unpacked| is_of(unpacked, job.unpacked_algorithm()));
+        (is_verifiable && is_of(&measured.stored, job.stored_algorithm())).then_some(measured)
+    }
+
+    /// The file that has the blob and lies on the output's file system.
+    fn own_file(&self, job: &Job) -> Option<PathBuf> {
+        self.sink.staging()?;
+        let file = self.container.own_file(&job.member);
+        file.filter(|_| job.is_only_reader)
+    }
+
+    /// Passes on a blob that was hashed when it arrived, and need not be looked at.
+    fn pass_on(&self, job: &Job, measured: &Measured) -> Result<Hashed> {
+        let Measured { stored, unpacked } = measured;
+        job.verify(stored, unpacked.as_ref().map(|unpacked| &unpacked.digest))?;
+        if let Some(file) = self.own_file(job) {
+            self.sink.adopt(&file, stored)?;
+            return Ok(stored.clone());
+        }
+        let Some(slice) = self.slice(job)? else {
+            return self.keep(job, Some(stored));
+        };
+        let mut writer = self.sink.begin_blob(Some(stored))?;
+        copy_slice(&slice, writer.as_mut(), &self.context.watch)
+            .map_err(|error| Error::copy(job.place.clone(), writer.place(), error))?;
+        writer.finish(stored)?;
+        self.release(job);
+        Ok(stored.clone())
+    }
+}

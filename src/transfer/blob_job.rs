@@ -1,0 +1,107 @@
+//! One blob that has to get into the output, and what is known of it beforehand.
+
+use crate::digest::{Algorithm, DiffId, Digest};
+use crate::error::{Error, Place, Result};
+use crate::format::Member;
+use crate::format::source::Layer;
+use crate::stream::{Compression, Hashed, Recoding};
+
+/// A blob that has to get into the output.
+#[derive(Clone, Debug)]
+pub(crate) struct Job {
+    /// Where it is.
+    pub(crate) member: Member,
+    /// How it is compressed.
+    pub(crate) compression: Compression,
+    /// How it shall be, if otherwise.
+    pub(crate) recoding: Option<Recoding>,
+    /// Its digest, where a document says it.
+    pub(crate) digest: Option<Digest>,
+    /// What it must unpack to, and which layer says so.
+    pub(crate) diff_ids: Vec<(DiffId, Place)>,
+    /// What a message calls it.
+    pub(crate) place: Place,
+    /// Whether no other job reads the member.
+    pub(crate) is_only_reader: bool,
+    /// Whether another job should have the same bytes, and has more or fewer of them.
+    pub(crate) is_disputed: bool,
+}
+
+impl Job {
+    /// Takes a layer, whose blob is there.
+    pub(crate) fn of_layer(
+        layer: &Layer,
+        member: &Member,
+        recoding: Option<Recoding>,
+        place: Place,
+    ) -> Self {
+        let descriptor = layer.descriptor.as_ref();
+        Self {
+            member: member.clone(),
+            compression: layer.compression,
+            recoding,
+            digest: descriptor.map(|descriptor| descriptor.digest().clone()),
+            diff_ids: vec![(layer.diff_id.clone(), place.clone())],
+            place,
+            is_only_reader: false,
+            is_disputed: false,
+        }
+    }
+
+    /// The blob that will be written, if that is known before it is read.
+    ///
+    /// A plain layer is its own unpacked form, so its diff_id is its digest.
+    pub(crate) fn known(&self) -> Option<Hashed> {
+        if self.recoding.is_some() {
+            return None;
+        }
+        let plain = || match self.compression {
+            Compression::None => self.diff_ids.first().map(|(diff_id, _)| diff_id.0.clone()),
+            _ => None,
+        };
+        Some(Hashed {
+            digest: self.digest.clone().or_else(plain)?,
+            size: self.member.size,
+        })
+    }
+
+    pub(crate) fn stored_algorithm(&self) -> Algorithm {
+        match self.known() {
+            Some(known) => known.digest.algorithm(),
+            None => self
+                .digest
+                .as_ref()
+                .map_or(Algorithm::Sha256, Digest::algorithm),
+        }
+    }
+
+    pub(crate) fn unpacked_algorithm(&self) -> Algorithm {
+        let first = self.diff_ids.first();
+        first.map_or(Algorithm::Sha256, |(diff_id, _)| diff_id.0.algorithm())
+    }
+
+    /// Compares what came with what the documents say.
+    pub(crate) fn verify(&self, stored: &Hashed, unpacked: Option<&Digest>) -> Result<()> {
+        if let Some(expected) = &self.digest
+            && *expected != stored.digest
+        {
+            let error = Error::DigestMismatch {
+                expected: expected.clone(),
+                got: stored.digest.clone(),
+            };
+            return Err(error.while_reading(self.place.clone()));
+        }
+        for (diff_id, place) in &self.diff_ids {
+            if let Some(got) = unpacked
+                && diff_id.0 != *got
+            {
+                let error = Error::DiffIdMismatch {
+                    expected: diff_id.0.clone(),
+                    got: got.clone(),
+                };
+                return Err(error.while_reading(place.clone()));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,130 @@
+//! How layers are compressed in the output.
+
+use crate::format::Format;
+use crate::format::source::{Image, Layer};
+use crate::image::media_type::{Family, OCI_INDEX, OCI_MANIFEST};
+use crate::image::{Descriptor, Index, Manifest};
+use crate::stream::{Compression, Recoding};
+
+/// What to do with the compression of layers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compress {
+    /// Leave it, so that a layer's bytes and its digest stay.
+    #[default]
+    Keep,
+    /// Change it.
+    To {
+        /// What it shall be.
+        recoding: Recoding,
+        /// Whether layers that are so already are compressed once more.
+        always: bool,
+    },
+}
+
+/// Which family of media types documents and layers get.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MediaTypes {
+    /// Those that they have; OCI's in a manifest that changes for another reason.
+    #[default]
+    Keep,
+    /// OCI's.
+    Oci,
+    /// Docker's.
+    Docker,
+}
+
+/// How layers get into the output.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Coding {
+    compress: Compress,
+    format: Format,
+    media_types: MediaTypes,
+}
+
+impl Coding {
+    pub(crate) fn new(compress: Compress, format: Format) -> Self {
+        Self {
+            compress,
+            format,
+            media_types: MediaTypes::Keep,
+        }
+    }
+
+    /// With media types of this family.
+    pub(crate) fn with_media_types(self, media_types: MediaTypes) -> Self {
+        Self {
+            media_types,
+            ..self
+        }
+    }
+
+    /// The media types of a document that is made or changed.
+    pub(crate) fn family(self) -> Family {
+        match self.media_types {
+            MediaTypes::Keep | MediaTypes::Oci => Family::Oci,
+            MediaTypes::Docker => Family::Docker,
+        }
+    }
+
+    /// Whether all media types of a new document are those of the family.
+    pub(crate) fn relabels(self) -> bool {
+        self.media_types != MediaTypes::Keep
+    }
+
+    /// Whether a manifest has media types of another family than the wanted one.
+    fn renames(self, manifest: &Manifest) -> bool {
+        let own = manifest.media_type.as_deref().unwrap_or(OCI_MANIFEST);
+        let layers = manifest.layers.iter().map(Descriptor::media_type);
+        let mut all = layers.chain([own, manifest.config.media_type()]);
+        self.relabels() && all.any(|it| Family::of(it) != Some(self.family()))
+    }
+
+    /// Whether an index has a media type of another family than the wanted one.
+    pub(crate) fn changes_index(self, index: &Index) -> bool {
+        let own = index.media_type.as_deref().unwrap_or(OCI_INDEX);
+        self.relabels() && Family::of(own) != Some(self.family())
+    }
+
+    /// How a layer's compression changes, if it does.
+    ///
+    /// OCI has no media type for xz and bzip2, so these never stay: they become
+    /// zstd, or gzip in a docker archive, which every Docker can load. Layers
+    /// that may be fetched from elsewhere stay as they are there.
+    pub(crate) fn recoding(self, layer: &Layer) -> Option<Recoding> {
+        if layer.blob.is_none() || layer.may_be_absent() {
+            return None;
+        }
+        match self.compress {
+            Compress::To { recoding, always } => {
+                let is_so = recoding.compression() == layer.compression;
+                (always || !is_so).then_some(recoding)
+            }
+            Compress::Keep => match layer.compression {
+                Compression::None | Compression::Gzip | Compression::Zstd => None,
+                Compression::Xz | Compression::Bzip2 if self.format == Format::DockerArchive => {
+                    Some(Recoding::Gzip(None))
+                }
+                Compression::Xz | Compression::Bzip2 => Some(Recoding::Zstd(None)),
+            },
+        }
+    }
+
+    /// How a layer is compressed in the output.
+    pub(crate) fn compression(self, layer: &Layer) -> Compression {
+        self.recoding(layer)
+            .map_or(layer.compression, Recoding::compression)
+    }
+
+    /// Whether any layer is compressed with zstd in the output.
+    pub(crate) fn has_zstd(self, image: &Image) -> bool {
+        let mut layers = image.layers.iter();
+        layers.any(|layer| self.compression(layer) == Compression::Zstd)
+    }
+
+    pub(crate) fn changes(self, image: &Image) -> bool {
+        let manifest = image.manifest.as_ref();
+        let mut layers = image.layers.iter();
+        layers.any(|layer| self.recoding(layer).is_some())
+            || manifest.is_some_and(|manifest| self.renames(manifest.view()))
+    }
+}

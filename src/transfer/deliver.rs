@@ -1,0 +1,324 @@
+//! Into an output: blobs are moved, documents made, names given.
+
+use std::collections::{HashMap, HashSet};
+use std::num::NonZeroUsize;
+
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::event::{Event, Warning};
+use crate::format::Format;
+use crate::format::root::Root;
+use crate::format::sink::{ImageSink, OutputIndex, OutputRoot};
+use crate::format::source::{Image, ImageSource};
+use crate::image::{CONTAINERD_NAME, Descriptor, REF_NAME, Reference};
+use crate::stream::{Hashed, Workers};
+use crate::transfer::Context;
+use crate::transfer::blob::Transfer;
+use crate::transfer::compression::Coding;
+use crate::transfer::documents::{CONTENT_ANNOTATIONS, Rebuilder};
+use crate::transfer::host::image_for_host;
+use crate::transfer::item::Piece;
+use crate::transfer::naming::{Name, named, remove_repeated, with_label, with_reference};
+use crate::transfer::parallel::{STREAMS_MAX, in_parallel};
+use crate::transfer::plan::{Jobs, Made};
+use crate::transfer::referrers::prune;
+use crate::transfer::report::WriteReport;
+
+/// The same where layers are compressed: each is spread over all cores already,
+/// and a second one fills the gaps that reading leaves.
+const RECODED_STREAMS_MAX: NonZeroUsize = NonZeroUsize::new(2).expect("2 is not 0");
+
+/// Pieces on their way into an output.
+pub(crate) struct Delivery<'a> {
+    /// Where they come from.
+    pub(crate) source: &'a dyn ImageSource,
+    /// Where they go.
+    pub(crate) sink: &'a dyn ImageSink,
+    /// What compresses layers.
+    pub(crate) workers: &'a Workers,
+    /// The names of the output, in place of those of the input.
+    pub(crate) names: &'a [Name],
+    /// Whether what `index.json` says of a piece beside its names is still true.
+    pub(crate) keeps_fields: bool,
+    /// What becomes of the layers.
+    pub(crate) coding: Coding,
+    /// What was put into the output before.
+    pub(crate) made: &'a Made,
+    /// The caller.
+    pub(crate) context: Context<'a>,
+}
+
+impl Delivery<'_> {
+    /// Moves all blobs and writes all documents, and returns what these say. Nothing of
+    /// the output is visible before it is finished.
+    pub(crate) fn run(&self, mut pieces: Vec<Piece<'_>>) -> Result<WriteReport> {
+        let watch = &self.context.watch;
+        prune(&mut pieces, self.coding, watch);
+        // No engine takes a docker archive without an image.
+        let has_image = |piece: &Piece<'_>| piece.content.configs().next().is_some();
+        if self.sink.format() == Format::DockerArchive && !pieces.iter().any(has_image) {
+            return Err(Error::NoImage);
+        }
+        let mut jobs = Jobs::collect(&pieces, self.coding, self.made, watch)?;
+        let transfer = Transfer {
+            container: self.source.container(),
+            sink: self.sink,
+            workers: self.workers,
+            context: self.context,
+            was_looked_into: !self.made.is_empty(),
+        };
+        if !self.sink.is_parallel() {
+            identify(&mut jobs, &transfer)?;
+        }
+        let to_read = jobs.list().iter().filter(|job| transfer.moves_bytes(job));
+        let total: u64 = to_read.map(|job| job.member.size).sum();
+        if total > 0 && self.made.is_empty() {
+            watch.send(Event::Total(total));
+        }
+        let known = jobs.known().filter(|_| self.made.is_empty());
+        if let (Some(known), false) = (known, self.sink.is_parallel()) {
+            let report = self.put_documents(&pieces, &jobs, &known, true)?;
+            let order = in_input_order(&jobs);
+            let in_order: Vec<Hashed> = order.into_iter().map(|at| known[at].clone()).collect();
+            let is_reserved = self.sink.reserve(&in_order)?;
+            // What lies in temporary files makes room as it goes.
+            if is_reserved && !self.source.container().is_own() {
+                self.sink.take_room()?;
+            }
+            transfer_all(&jobs, &transfer, is_reserved)?;
+            Ok(report)
+        } else {
+            let written = transfer_all(&jobs, &transfer, self.sink.is_parallel())?;
+            self.put_documents(&pieces, &jobs, &written, false)
+        }
+    }
+
+    /// Writes all documents, and says what the output holds: first where blobs
+    /// follow, last where they were written.
+    fn put_documents(
+        &self,
+        pieces: &[Piece<'_>],
+        jobs: &Jobs,
+        written: &[Hashed],
+        index_first: bool,
+    ) -> Result<WriteReport> {
+        let mut rebuilder = Rebuilder::new(jobs, written, self.coding);
+        let mut roots = Vec::new();
+        let mut told = Vec::new();
+        let places: HashMap<*const Root, usize> = self
+            .source
+            .roots()?
+            .iter()
+            .enumerate()
+            .map(|(at, root)| (std::ptr::from_ref(root), at))
+            .collect();
+        for piece in pieces {
+            let descriptor = rebuilder.rebuild(&piece.content, piece.descriptor.as_ref())?;
+            told.push(rebuilder.written(&piece.content, &descriptor));
+            let image = self.named_image(piece);
+            let image = image.map(|image| rebuilder.docker_image(image));
+            for (root, descriptor, reference) in self.names(&descriptor, piece) {
+                let place = places.get(&std::ptr::from_ref(root)).copied();
+                let root = OutputRoot {
+                    descriptor,
+                    reference,
+                    image: image.clone(),
+                };
+                roots.push((place, root));
+            }
+        }
+        // Names of one image need not be neighbours in the input.
+        roots.sort_by_key(|(place, _)| *place);
+        let mut index = OutputIndex {
+            roots: roots.into_iter().map(|(_, root)| root).collect(),
+            base: self.source.index().cloned(),
+            docker: self.source.docker_part().cloned(),
+        };
+        if !self.keeps_names() {
+            remove_repeated(&mut index, &self.context.watch);
+        }
+        self.warn_of_parents(pieces, &index);
+        if index_first {
+            self.sink.put_index(&index)?;
+            put_all(self.sink, rebuilder)?;
+        } else {
+            put_all(self.sink, rebuilder)?;
+            self.sink.put_index(&index)?;
+        }
+        Ok(WriteReport::new(self.sink.format(), &index, told))
+    }
+
+    /// The descriptors of one image in `index.json`, one for each of its names, and the
+    /// root of the input that each comes from.
+    fn names<'p>(
+        &self,
+        descriptor: &Descriptor,
+        piece: &Piece<'p>,
+    ) -> Vec<(&'p Root, Descriptor, Option<Reference>)> {
+        if !self.names.is_empty() && !piece.is_referrer() {
+            let named = named(descriptor, self.names).into_iter();
+            let of_piece = |(descriptor, reference)| (piece.roots[0], descriptor, reference);
+            return named.map(of_piece).collect();
+        }
+        if piece.is_nameless_part() {
+            return vec![(piece.roots[0], descriptor.clone(), None)];
+        }
+        let of_root = |root: &&'p Root| {
+            let (descriptor, reference) = self.name(root, self.in_place_of(root, descriptor));
+            (*root, descriptor, reference)
+        };
+        piece.roots.iter().map(of_root).collect()
+    }
+
+    /// Gives a descriptor the name of a root.
+    fn name(&self, root: &Root, descriptor: Descriptor) -> (Descriptor, Option<Reference>) {
+        let is_docker = self.sink.format() == Format::DockerArchive;
+        // In a docker archive what did not change stays as it is, too, as long as Docker
+        // and containerd find it by its name.
+        let is_kept = root.target_digest() == Some(descriptor.digest());
+        if self.keeps_names() || (is_docker && is_kept && root.is_named_in_index()) {
+            return (descriptor, root.reference.clone());
+        }
+        if let Some(reference) = &root.reference {
+            return with_reference(&descriptor, reference);
+        }
+        let label = root.label.as_deref();
+        if let (Some(label), true) = (label, is_docker) {
+            self.context.watch.warn(Warning::NoRepository {
+                name: label.to_owned(),
+            });
+        }
+        with_label(&descriptor, label)
+    }
+
+    /// Whether names stay as they are to the letter: from one layout to another.
+    fn keeps_names(&self) -> bool {
+        let is_docker = |format| format == Format::DockerArchive;
+        !is_docker(self.source.format()) && !is_docker(self.sink.format())
+    }
+
+    /// The descriptor that a layout lists for a root that came from a layout: with all
+    /// that it had before, or, for one platform of several, at least the names.
+    fn in_place_of(&self, root: &Root, descriptor: &Descriptor) -> Descriptor {
+        let Some(held) = &root.descriptor else {
+            return descriptor.clone();
+        };
+        if self.keeps_fields {
+            if held.digest() == descriptor.digest() {
+                return held.clone();
+            }
+            let (digest, size) = (descriptor.digest(), descriptor.size());
+            let mut moved = held.pointing_to(descriptor.media_type(), digest, size);
+            // Annotations on the bytes are those of the new bytes.
+            for key in CONTENT_ANNOTATIONS {
+                if held.annotation(key).is_some() {
+                    let value = descriptor.annotation(key).map(str::to_owned);
+                    moved = moved.with_annotation(key, value);
+                }
+            }
+            return moved;
+        }
+        let name = |key| held.annotation(key).map(str::to_owned);
+        descriptor
+            .clone()
+            .with_annotation(REF_NAME, name(REF_NAME))
+            .with_annotation(CONTAINERD_NAME, name(CONTAINERD_NAME))
+    }
+
+    /// The image that `manifest.json` names for a piece, if the output has that file.
+    fn named_image<'p>(&self, piece: &'p Piece<'_>) -> Option<&'p Image> {
+        if self.sink.format() != Format::DockerArchive {
+            return None;
+        }
+        let watch = &self.context.watch;
+        let image = image_for_host(&piece.content, &piece.name, watch);
+        if let Some(image) = image {
+            if self.coding.has_zstd(image) {
+                watch.warn(Warning::ZstdInDockerArchive {
+                    name: piece.name.clone(),
+                });
+            }
+        } else if piece.roots.iter().any(|root| root.reference.is_some()) {
+            watch.warn(Warning::NotInManifestJson {
+                name: piece.name.clone(),
+                kind: piece.content.kind(),
+            });
+        }
+        image
+    }
+
+    /// Tells that it gets lost on which image another was built.
+    fn warn_of_parents(&self, pieces: &[Piece<'_>], index: &OutputIndex) {
+        let Some(part) = &index.docker else {
+            return;
+        };
+        let images = index.roots.iter().filter_map(|root| root.image.as_ref());
+        let held: HashSet<&Digest> = images.map(|image| &image.config).collect();
+        let orphans = part.orphans(&held).into_iter();
+        let orphans: HashSet<&Digest> = orphans.map(|at| &part.images[at].config).collect();
+        let mut names = Vec::new();
+        for piece in pieces {
+            let mut configs = piece.content.configs();
+            if configs.any(|config| orphans.contains(config)) {
+                names.push(piece.name.clone());
+            }
+        }
+        if let Some((first, others)) = names.split_first() {
+            self.context.watch.warn(Warning::ParentLost {
+                name: first.clone(),
+                others: others.len(),
+            });
+        }
+    }
+}
+
+fn put_all(sink: &dyn ImageSink, rebuilder: Rebuilder<'_>) -> Result<()> {
+    for (digest, bytes) in rebuilder.into_documents() {
+        sink.put_document(&digest, &bytes)?;
+    }
+    Ok(())
+}
+
+/// Hashes blobs whose digests no document says, so that they can be named before
+/// they are written, and the documents put in front of them.
+fn identify(jobs: &mut Jobs, transfer: &Transfer<'_>) -> Result<()> {
+    if jobs.list().iter().any(|job| job.recoding.is_some()) {
+        return Ok(());
+    }
+    for at in in_input_order(jobs) {
+        if jobs.list()[at].known().is_none() {
+            jobs.list_mut()[at].digest = Some(transfer.identify(&jobs.list()[at])?);
+        }
+    }
+    Ok(())
+}
+
+/// Moves all blobs, and returns what each of them became.
+fn transfer_all(jobs: &Jobs, transfer: &Transfer<'_>, is_parallel: bool) -> Result<Vec<Hashed>> {
+    let list = jobs.list();
+    let mut order = in_input_order(jobs);
+    // Several threads that only copy would wait for each other, for the file that they
+    // write or for the disk.
+    let is_work = list.iter().any(|job| transfer.looks_at(job));
+    let threads = if transfer.container.is_sequential() || !is_parallel || !is_work {
+        NonZeroUsize::MIN
+    } else {
+        // The longest first, so that none is left over when all others are done.
+        order.sort_by_key(|at| std::cmp::Reverse(list[*at].member.size));
+        let recodes = list.iter().any(|job| job.recoding.is_some());
+        let most = if recodes {
+            RECODED_STREAMS_MAX
+        } else {
+            STREAMS_MAX
+        };
+        transfer.context.jobs.min(most)
+    };
+    in_parallel(order, threads, |at| transfer.run(&list[at]))
+}
+
+/// The numbers of all jobs, as their blobs lie in the input.
+fn in_input_order(jobs: &Jobs) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..jobs.list().len()).collect();
+    order.sort_by_key(|at| jobs.list()[*at].member.position);
+    order
+}

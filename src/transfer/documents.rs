@@ -1,0 +1,304 @@
+//! The documents of an output: those of the input where nothing changed, and
+//! others that say what did.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::Value;
+
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::format::sink::{OutputImage, OutputLayer};
+use crate::format::source::{Content, Image, IndexContent, Layer};
+use crate::image::media_type::{self, Family, LayerType};
+use crate::image::{Descriptor, Document, DocumentError, Manifest, Platform, View, new_manifest};
+use crate::stream::{Compression, Hashed};
+use crate::transfer::compression::Coding;
+use crate::transfer::plan::Jobs;
+use crate::transfer::report::WrittenImage;
+
+/// Annotations of a layer that speak of its compressed bytes: the tables of
+/// contents of eStargz and of zstd:chunked. They are wrong once those change.
+const COMPRESSION_ANNOTATIONS: [&str; 7] = [
+    "containerd.io/snapshot/stargz/toc.digest",
+    "io.containers.estargz.uncompressed-size",
+    "io.github.containers.zstd-chunked.manifest-checksum",
+    "io.github.containers.zstd-chunked.manifest-position",
+    "io.github.containers.zstd-chunked.tarsplit-position",
+    "io.github.containers.zstd-chunked.tarsplit-checksum",
+    "io.github.containers.zstd-chunked.manifest-compressed-size",
+];
+
+/// The annotation of an image with zstd layers in an index.
+const ZSTD_ANNOTATION: &str = "io.github.containers.compression.zstd";
+/// The annotation with which Docker 28 names the config of an image in an index.
+const CONFIG_ANNOTATION: &str = "config.digest";
+/// Annotations in an index that say what the manifest or its layers are.
+pub(crate) const CONTENT_ANNOTATIONS: [&str; 2] = [ZSTD_ANNOTATION, CONFIG_ANNOTATION];
+
+/// Makes documents, given what the blobs became.
+#[derive(Debug)]
+pub(crate) struct Rebuilder<'a> {
+    jobs: &'a Jobs,
+    written: &'a [Hashed],
+    coding: Coding,
+    /// Every document of the output, by its digest, in the order of writing.
+    documents: Vec<(Digest, Vec<u8>)>,
+    seen: HashSet<Digest>,
+}
+
+impl<'a> Rebuilder<'a> {
+    pub(crate) fn new(jobs: &'a Jobs, written: &'a [Hashed], coding: Coding) -> Self {
+        Self {
+            jobs,
+            written,
+            coding,
+            documents: Vec::new(),
+            seen: HashSet::new(),
+        }
+    }
+
+    /// The documents that were made.
+    pub(crate) fn into_documents(self) -> Vec<(Digest, Vec<u8>)> {
+        self.documents
+    }
+
+    /// Makes the documents of a piece, and returns the descriptor of the topmost.
+    ///
+    /// `descriptor` is what points to it in the input; its other fields stay.
+    pub(crate) fn rebuild(
+        &mut self,
+        content: &Content,
+        descriptor: Option<&Descriptor>,
+    ) -> Result<Descriptor> {
+        match content {
+            Content::Image(image) => self.image(image, descriptor),
+            Content::Index(index) => self.index(index, descriptor),
+            Content::Artifact(artifact) => {
+                let manifest = &artifact.manifest;
+                let new = || manifest.descriptor(media_type::OCI_MANIFEST);
+                let descriptor = descriptor.cloned().unwrap_or_else(new);
+                self.put(descriptor.digest(), manifest.bytes());
+                Ok(descriptor)
+            }
+            Content::Opaque { descriptor, .. } => Ok(descriptor.clone()),
+        }
+    }
+
+    fn put(&mut self, digest: &Digest, bytes: &[u8]) {
+        if self.seen.insert(digest.clone()) {
+            self.documents.push((digest.clone(), bytes.to_vec()));
+        }
+    }
+
+    fn put_new<T: View>(&mut self, value: &Value) -> Result<Document<T>> {
+        let document = Document::<T>::from_value(value).map_err(own_document)?;
+        self.put(document.digest(), document.bytes());
+        Ok(document)
+    }
+
+    fn image(&mut self, image: &Image, descriptor: Option<&Descriptor>) -> Result<Descriptor> {
+        let family = self.coding.family();
+        let config = config_descriptor(image, family);
+        self.put(config.digest(), image.config.bytes());
+        let layers: Vec<_> = image.layers.iter().map(|layer| self.layer(layer)).collect();
+        let relabelled = || -> Vec<Descriptor> {
+            let layers = layers.iter().zip(&image.layers);
+            layers
+                .map(|(descriptor, layer)| self.relabelled(descriptor, layer))
+                .collect()
+        };
+        if let (Some(manifest), Some(descriptor)) = (&image.manifest, descriptor) {
+            let is_same_config = manifest.view().config.digest() == config.digest();
+            let is_same = is_same_config && manifest.view().layers == layers;
+            if is_same && !self.coding.changes(image) {
+                self.put(descriptor.digest(), manifest.bytes());
+                return Ok(descriptor.clone());
+            }
+            // Its digest changes anyway, so that labels may become true.
+            let layers: Vec<Value> = relabelled().iter().map(Descriptor::to_json).collect();
+            let edited = manifest.edit(|value| {
+                value["mediaType"] = family.manifest().into();
+                value["config"] = config.to_json();
+                value["layers"] = layers.into();
+            });
+            let edited = edited.map_err(own_document)?;
+            self.put(edited.digest(), edited.bytes());
+            let moved = descriptor.pointing_to(family.manifest(), edited.digest(), edited.size());
+            let moved = match moved.annotation(CONFIG_ANNOTATION) {
+                Some(_) => {
+                    moved.with_annotation(CONFIG_ANNOTATION, Some(config.digest().to_string()))
+                }
+                None => moved,
+            };
+            return Ok(if self.coding.has_zstd(image) {
+                moved
+            } else {
+                marked_as_zstd(moved, false)
+            });
+        }
+        let layers = if self.coding.relabels() {
+            relabelled()
+        } else {
+            layers
+        };
+        let value = new_manifest(family, &config, &layers);
+        let manifest: Document<Manifest> = self.put_new(&value)?;
+        let new = manifest.descriptor(family.manifest());
+        let platform = image.platform().map(Platform::to_json);
+        Ok(new.with("platform", platform))
+    }
+
+    /// The descriptor of a layer with a media type that says what its bytes are.
+    fn relabelled(&self, descriptor: &Descriptor, layer: &Layer) -> Descriptor {
+        let is_foreign = LayerType::of(descriptor.media_type()).is_some_and(|it| it.is_foreign);
+        let label = self.coding.family().layer(LayerType {
+            compression: self.coding.compression(layer),
+            is_foreign,
+        });
+        match label {
+            Some(label) => descriptor.clone().labelled(&label),
+            None => descriptor.clone(),
+        }
+    }
+
+    /// The descriptor of a layer as it was written.
+    ///
+    /// One whose bytes stayed keeps its descriptor, with all that stands there.
+    fn layer(&self, layer: &Layer) -> Descriptor {
+        let job = self.jobs.of_layer(layer, self.coding);
+        let written = job.map(|job| &self.written[job]);
+        let compression = self.coding.compression(layer);
+        match (&layer.descriptor, written) {
+            (Some(descriptor), Some(written)) if *descriptor.digest() != written.digest => {
+                let media_type = oci_type(compression);
+                let mut moved = descriptor.pointing_to(&media_type, &written.digest, written.size);
+                for key in COMPRESSION_ANNOTATIONS {
+                    moved = moved.with_annotation(key, None);
+                }
+                moved
+            }
+            (Some(descriptor), _) => descriptor.clone(),
+            (None, Some(written)) => {
+                Descriptor::new(&oci_type(compression), written.digest.clone(), written.size)
+            }
+            // A layer without blob has a descriptor, or it would not have been read.
+            (None, None) => Descriptor::new(&oci_type(compression), layer.diff_id.0.clone(), 0),
+        }
+    }
+
+    fn index(
+        &mut self,
+        index: &IndexContent,
+        descriptor: Option<&Descriptor>,
+    ) -> Result<Descriptor> {
+        let held = &index.index.view().manifests;
+        let children = index.kept.as_ref().unwrap_or(held);
+        let mut manifests = Vec::new();
+        for (child, descriptor) in index.children.iter().zip(children) {
+            manifests.push(self.rebuild(child, Some(descriptor))?);
+        }
+        let is_same = manifests == *held && !self.coding.changes_index(index.index.view());
+        if let (true, Some(descriptor)) = (is_same, descriptor) {
+            self.put(descriptor.digest(), index.index.bytes());
+            return Ok(descriptor.clone());
+        }
+        for (child, descriptor) in index.children.iter().zip(&mut manifests) {
+            if let Content::Image(image) = child {
+                *descriptor = marked_as_zstd(descriptor.clone(), self.coding.has_zstd(image));
+            }
+        }
+        let manifests = without_copies(manifests, children);
+        let media_type = self.coding.family().index();
+        let edited = index.index.edit(|value| {
+            value["mediaType"] = media_type.into();
+            value["manifests"] = manifests.iter().map(Descriptor::to_json).collect();
+        });
+        let edited = edited.map_err(own_document)?;
+        self.put(edited.digest(), edited.bytes());
+        let new = || edited.descriptor(media_type);
+        let base = descriptor.cloned().unwrap_or_else(new);
+        Ok(base.pointing_to(media_type, edited.digest(), edited.size()))
+    }
+
+    /// The report on some content, whose new descriptor is this one.
+    pub(crate) fn written(&self, content: &Content, descriptor: &Descriptor) -> WrittenImage {
+        let layers: Vec<Descriptor> = match content {
+            Content::Image(image) => image.layers.iter().map(|layer| self.layer(layer)).collect(),
+            _ => Vec::new(),
+        };
+        WrittenImage::new(content, descriptor, &layers)
+    }
+
+    /// What `manifest.json` has to say of an image.
+    pub(crate) fn docker_image(&self, image: &Image) -> OutputImage {
+        let layer = |layer: &Layer| {
+            let descriptor = self.layer(layer);
+            OutputLayer {
+                diff_id: layer.diff_id.clone(),
+                digest: descriptor.digest().clone(),
+                source: (layer.blob.is_none() && layer.may_be_absent())
+                    .then(|| descriptor.to_json().to_string()),
+            }
+        };
+        OutputImage {
+            config: image.config.digest().clone(),
+            layers: image.layers.iter().map(layer).collect(),
+        }
+    }
+}
+
+/// The descriptor of a config, with the name that its manifest gives it.
+fn config_descriptor(image: &Image, family: Family) -> Descriptor {
+    match &image.manifest {
+        Some(manifest) => {
+            let held = manifest.view().config.clone();
+            if held.digest() == image.config.digest() {
+                return held.labelled(family.config());
+            }
+            let (digest, size) = (image.config.digest(), image.config.size());
+            held.pointing_to(family.config(), digest, size)
+        }
+        None => image.config.descriptor(family.config()),
+    }
+}
+
+/// Marks in an index whether an image has zstd layers, as skopeo and podman do, which
+/// choose by it.
+fn marked_as_zstd(descriptor: Descriptor, has_zstd: bool) -> Descriptor {
+    let held = descriptor.annotation(ZSTD_ANNOTATION);
+    match (held, has_zstd) {
+        (Some("true"), true) | (None, false) => descriptor,
+        _ => descriptor.with_annotation(ZSTD_ANNOTATION, has_zstd.then(|| "true".to_owned())),
+    }
+}
+
+/// Lists once what was different before, and is the same now: images that differed in
+/// the compression of their layers alone.
+fn without_copies(after: Vec<Descriptor>, before: &[Descriptor]) -> Vec<Descriptor> {
+    let mut kept: Vec<(Descriptor, &Descriptor)> = Vec::new();
+    let mut places: HashMap<Digest, Vec<usize>> = HashMap::new();
+    for (after, before) in after.into_iter().zip(before) {
+        let places = places.entry(after.digest().clone()).or_default();
+        let mut others = places.iter().map(|at| &kept[*at]);
+        if others.all(|(other, was)| *other != after || *was == before) {
+            places.push(kept.len());
+            kept.push((after, before));
+        }
+    }
+    kept.into_iter().map(|(descriptor, _)| descriptor).collect()
+}
+
+/// A layer that is written has a compression that OCI has a name for; one that
+/// stays outside keeps its descriptor.
+fn oci_type(compression: Compression) -> String {
+    let media_type = Family::Oci.layer(LayerType::new(compression));
+    media_type.unwrap_or_else(|| media_type::OCI_LAYER.to_owned())
+}
+
+/// What restow writes, it can read.
+fn own_document(source: DocumentError) -> Error {
+    Error::Document {
+        what: "a document of the output".to_owned(),
+        source,
+    }
+}

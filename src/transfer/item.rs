@@ -1,0 +1,75 @@
+//! One thing that goes into an output.
+
+use crate::digest::Digest;
+use crate::error::Result;
+use crate::format::root::Root;
+use crate::format::source::{Content, ImageSource};
+use crate::image::Descriptor;
+
+/// One thing that goes into the output, under all of its names.
+#[derive(Debug)]
+pub(crate) struct Piece<'a> {
+    /// What messages call it.
+    pub(crate) name: String,
+    /// The descriptor that points to it, if it is a blob.
+    pub(crate) descriptor: Option<Descriptor>,
+    /// What it holds.
+    pub(crate) content: Content,
+    /// Digests of what was left out of it.
+    pub(crate) gone: Vec<Digest>,
+    /// Its names in the input.
+    pub(crate) roots: Vec<&'a Root>,
+}
+
+impl<'a> Piece<'a> {
+    /// Takes what stands under these roots, which are names of one thing.
+    pub(crate) fn new(content: Content, roots: Vec<&'a Root>) -> Self {
+        Self {
+            name: roots[0].display_name(),
+            descriptor: roots[0].descriptor.clone(),
+            content,
+            gone: Vec::new(),
+            roots,
+        }
+    }
+
+    /// Reads what stands under these roots.
+    pub(crate) fn load(source: &dyn ImageSource, roots: Vec<&'a Root>) -> Result<Self> {
+        Ok(Self::new(source.load(roots[0])?, roots))
+    }
+
+    /// Whether it speaks of something else, as a signature does.
+    pub(crate) fn is_referrer(&self) -> bool {
+        self.content.subject().is_some()
+    }
+
+    /// Whether it goes without the names of its roots, which are those of an image: a
+    /// part of an index that is not an image.
+    pub(crate) fn is_nameless_part(&self) -> bool {
+        let is_image = matches!(self.content, Content::Image(_) | Content::Index(_));
+        let digest = self.descriptor.as_ref().map(Descriptor::digest);
+        !is_image && digest != self.roots[0].target_digest()
+    }
+
+    /// The digests of all manifests and indexes in it.
+    pub(crate) fn digests(&self) -> Vec<Digest> {
+        let mut digests = Vec::new();
+        collect_digests(&self.content, self.descriptor.as_ref(), &mut digests);
+        digests
+    }
+}
+
+/// Collects the digests of a manifest, or of an index and all that is under it.
+pub(crate) fn collect_digests(
+    content: &Content,
+    descriptor: Option<&Descriptor>,
+    digests: &mut Vec<Digest>,
+) {
+    digests.extend(descriptor.map(|descriptor| descriptor.digest().clone()));
+    if let Content::Index(index) = content {
+        let descriptors = &index.index.view().manifests;
+        for (child, descriptor) in index.children.iter().zip(descriptors) {
+            collect_digests(child, Some(descriptor), digests);
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! What a conversion has to do, found out before anything is written.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::digest::Digest;
+use crate::error::{Error, Place, Result};
+use crate::event::{Warning, Watch};
+use crate::format::Member;
+use crate::format::source::{Artifact, Content, Image, Layer};
+use crate::image::Descriptor;
+use crate::image::media_type::LayerType;
+use crate::stream::{Compression, Hashed, Recoding};
+use crate::transfer::blob_job::Job;
+use crate::transfer::compression::Coding;
+use crate::transfer::item::Piece;
+
+/// All blobs that have to be moved, each once, in the order in which they are met.
+#[derive(Debug, Default)]
+pub(crate) struct Jobs {
+    list: Vec<Job>,
+    by_key: HashMap<Key, usize>,
+}
+
+/// What was made for the output before, out of layers of the only piece that is an
+/// image.
+#[derive(Debug, Default)]
+pub(crate) struct Made {
+    /// The new blobs.
+    pub(crate) blobs: Vec<Digest>,
+    /// For each layer of the image where it, or the uppermost that it was made of,
+    /// stands in the input, counted from 1.
+    pub(crate) positions: Vec<usize>,
+    /// How many layers the image has in the input.
+    pub(crate) count: usize,
+}
+
+impl Made {
+    /// Whether nothing was made.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.blobs.is_empty()
+    }
+
+    /// What a message calls a layer: where it stands in the input.
+    fn place(&self, at: usize, count: usize, name: &str) -> Place {
+        let (position, count) = match self.positions.get(at) {
+            Some(position) => (*position, self.count),
+            None => (at + 1, count),
+        };
+        Place::Layer {
+            position,
+            count,
+            image: name.to_owned(),
+        }
+    }
+}
+
+type Key = (Member, Option<Recoding>, Option<Digest>);
+
+impl Jobs {
+    /// Collects the blobs of these pieces, but for those that were made anew.
+    ///
+    /// # Errors
+    ///
+    /// Fails if an image is not whole, unless it is one of several in an index of
+    /// which another one is.
+    pub(crate) fn collect(
+        pieces: &[Piece<'_>],
+        coding: Coding,
+        made: &Made,
+        watch: &Watch<'_>,
+    ) -> Result<Self> {
+        let mut jobs = Self::default();
+        for piece in pieces {
+            let mut absent = Absent::new(made);
+            jobs.add(&piece.content, &piece.name, coding, &mut absent);
+            if let (0, Some(place)) = (absent.whole_images, absent.first_layer) {
+                return Err(Error::LayerAbsent.while_reading(place));
+            }
+            if let Some((first, others)) = absent.blobs.split_first() {
+                watch.warn(Warning::BlobsAbsent {
+                    name: piece.name.clone(),
+                    first: first.clone(),
+                    others: others.len(),
+                });
+            }
+            // What was made anew has labels that are true.
+            if made.is_empty() {
+                warn_of_labels(&piece.content, &piece.name, coding, watch);
+            }
+        }
+        let mut readers: HashMap<Member, usize> = HashMap::new();
+        for job in &jobs.list {
+            *readers.entry(job.member.clone()).or_default() += 1;
+        }
+        let mut sizes: HashMap<Digest, u64> = HashMap::new();
+        let mut disputed: HashSet<Digest> = HashSet::new();
+        for known in jobs.list.iter().filter_map(Job::known) {
+            let size = *sizes.entry(known.digest.clone()).or_insert(known.size);
+            if size != known.size {
+                disputed.insert(known.digest);
+            }
+        }
+        for job in &mut jobs.list {
+            job.is_only_reader = readers[&job.member] == 1;
+            let known = job.known();
+            job.is_disputed = known.is_some_and(|known| disputed.contains(&known.digest));
+        }
+        Ok(jobs)
+    }
+
+    fn add(&mut self, content: &Content, name: &str, coding: Coding, absent: &mut Absent<'_>) {
+        match content {
+            Content::Image(image) => self.add_image(image, name, coding, absent),
+            Content::Index(index) => {
+                for child in &index.children {
+                    self.add(child, name, coding, absent);
+                }
+            }
+            Content::Artifact(artifact) => self.add_artifact(artifact, absent),
+            Content::Opaque { descriptor, blob } => {
+                self.add_blob(descriptor, blob.as_ref(), absent);
+            }
+        }
+    }
+
+    fn add_image(&mut self, image: &Image, name: &str, coding: Coding, absent: &mut Absent<'_>) {
+        absent.whole_images += usize::from(image.is_whole());
+        for (at, layer) in image.layers.iter().enumerate() {
+            let place = absent.made.place(at, image.layers.len(), name);
+            let descriptor = layer.descriptor.as_ref();
+            let Some(member) = &layer.blob else {
+                if !layer.may_be_absent()
+                    && let Some(descriptor) = descriptor
+                    && !absent.made.blobs.contains(descriptor.digest())
+                {
+                    absent.blobs.push(descriptor.digest().clone());
+                    absent.first_layer.get_or_insert(place);
+                }
+                continue;
+            };
+            self.push(Job::of_layer(layer, member, coding.recoding(layer), place));
+        }
+    }
+
+    fn add_artifact(&mut self, artifact: &Artifact, absent: &mut Absent<'_>) {
+        for (descriptor, blob) in &artifact.blobs {
+            self.add_blob(descriptor, blob.as_ref(), absent);
+        }
+    }
+
+    fn add_blob(
+        &mut self,
+        descriptor: &Descriptor,
+        blob: Option<&Member>,
+        absent: &mut Absent<'_>,
+    ) {
+        let Some(member) = blob else {
+            if !descriptor.has_urls() && descriptor.data().is_none() {
+                absent.blobs.push(descriptor.digest().clone());
+            }
+            return;
+        };
+        self.push(Job {
+            member: member.clone(),
+            compression: Compression::None,
+            recoding: None,
+            digest: Some(descriptor.digest().clone()),
+            diff_ids: Vec::new(),
+            place: Place::Blob(descriptor.digest().clone()),
+            is_only_reader: false,
+            is_disputed: false,
+        });
+    }
+
+    /// Adds a job, or what it verifies to one that does the same.
+    fn push(&mut self, job: Job) {
+        let key = (job.member.clone(), job.recoding, job.digest.clone());
+        if let Some(at) = self.by_key.get(&key) {
+            let same = &mut self.list[*at];
+            if same.diff_ids.is_empty() {
+                same.compression = job.compression;
+            }
+            for expected in job.diff_ids {
+                if !same
+                    .diff_ids
+                    .iter()
+                    .any(|(diff_id, _)| *diff_id == expected.0)
+                {
+                    same.diff_ids.push(expected);
+                }
+            }
+        } else {
+            self.by_key.insert(key, self.list.len());
+            self.list.push(job);
+        }
+    }
+
+    pub(crate) fn list(&self) -> &[Job] {
+        &self.list
+    }
+
+    pub(crate) fn list_mut(&mut self) -> &mut [Job] {
+        &mut self.list
+    }
+
+    /// The number of the job that moves a layer.
+    pub(crate) fn of_layer(&self, layer: &Layer, coding: Coding) -> Option<usize> {
+        let digest = layer.descriptor.as_ref().map(|d| d.digest().clone());
+        let key = (layer.blob.clone()?, coding.recoding(layer), digest);
+        self.by_key.get(&key).copied()
+    }
+
+    /// What each job will write, if that is known of all.
+    pub(crate) fn known(&self) -> Option<Vec<Hashed>> {
+        self.list.iter().map(Job::known).collect()
+    }
+}
+
+/// What the input lacks.
+#[derive(Debug)]
+struct Absent<'a> {
+    /// What the output has all the same.
+    made: &'a Made,
+    blobs: Vec<Digest>,
+    first_layer: Option<Place>,
+    whole_images: usize,
+}
+
+impl<'a> Absent<'a> {
+    fn new(made: &'a Made) -> Self {
+        Self {
+            made,
+            blobs: Vec::new(),
+            first_layer: None,
+            whole_images: 0,
+        }
+    }
+}
+
+/// Says where the media type of a layer that stays is not what its bytes are.
+fn warn_of_labels(content: &Content, name: &str, coding: Coding, watch: &Watch<'_>) {
+    match content {
+        Content::Index(index) => {
+            for child in &index.children {
+                warn_of_labels(child, name, coding, watch);
+            }
+        }
+        Content::Image(image) if !coding.changes(image) => {
+            for (at, layer) in image.layers.iter().enumerate() {
+                let label = layer.descriptor.as_ref().map(Descriptor::media_type);
+                let claimed = label.and_then(LayerType::of);
+                let is_true =
+                    claimed.is_none_or(|claimed| claimed.compression == layer.compression);
+                if let (Some(label), false) = (label, is_true) {
+                    watch.warn(Warning::Mislabelled {
+                        position: at + 1,
+                        count: image.layers.len(),
+                        name: name.to_owned(),
+                        label: label.to_owned(),
+                        bytes: match layer.compression {
+                            Compression::None => "not compressed",
+                            Compression::Gzip => "gzip",
+                            Compression::Zstd => "zstd",
+                            Compression::Xz => "xz",
+                            Compression::Bzip2 => "bzip2",
+                        },
+                    });
+                }
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,201 @@
+//! Blobs that are read and verified, whoever wants to look at them.
+
+use std::io::{self, BufRead, Read};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::event::Watch;
+use crate::format::Container;
+use crate::stream::{Compression, Counted, Decoder, Hashed, Tapped};
+use crate::transfer::blob_job::Job;
+
+/// Begins to read a blob.
+pub(crate) fn open<'a>(
+    container: &'a dyn Container,
+    job: &Job,
+    watch: Watch<'a>,
+) -> Result<Tapped<impl Read + use<'a>>> {
+    let stream = container.open(&job.member);
+    let stream = stream.map_err(|error| error.while_reading(job.place.clone()))?;
+    Ok(Tapped::new(Counted::new(stream, watch)))
+}
+
+/// Reads what a blob unpacks to, and verifies all of it, whatever part `read` looks
+/// at.
+///
+/// # Errors
+///
+/// Fails if `read` does, unless the reason is that the blob is not what its digest
+/// says.
+pub(crate) fn read_unpacked<T>(
+    container: &dyn Container,
+    job: &Job,
+    watch: Watch<'_>,
+    read: impl FnOnce(&mut dyn BufRead) -> Result<T>,
+) -> Result<T> {
+    let looked = look_into(container, job, watch, read)?;
+    // A damaged stream is first of all one whose digest is wrong.
+    job.verify(&looked.stored, None)?;
+    let unpacked = looked.unpacked?;
+    job.verify(&looked.stored, Some(&unpacked.digest))?;
+    looked.result
+}
+
+/// A blob that was read to its end, whatever it is.
+pub(crate) struct Looked<T> {
+    /// What it is.
+    pub(crate) stored: Hashed,
+    /// What it unpacks to, if it does.
+    pub(crate) unpacked: Result<Hashed>,
+    /// How many bytes follow the end of its compressed stream.
+    pub(crate) leftover: u64,
+    /// What was made of it.
+    pub(crate) result: Result<T>,
+}
+
+/// Reads a blob to its end and compares nothing, while `read` looks at what it unpacks
+/// to. Unpacking and hashing go on beside it, on threads of their own.
+///
+/// # Errors
+///
+/// Fails if the blob cannot be read.
+pub(crate) fn look_into<T>(
+    container: &dyn Container,
+    job: &Job,
+    watch: Watch<'_>,
+    read: impl FnOnce(&mut dyn BufRead) -> Result<T>,
+) -> Result<Looked<T>> {
+    let mut stored = open(container, job, watch)?;
+    stored.hash(job.stored_algorithm()).map_err(Error::Thread)?;
+    let is_plain = job.compression == Compression::None;
+    if is_plain && job.stored_algorithm() == job.unpacked_algorithm() {
+        let (reached_end, result) = beside(&mut stored, read)?;
+        reached_end.map_err(|error| damaged(job, error))?;
+        let (stored, _) = hashes(job, stored)?;
+        return Ok(Looked {
+            unpacked: Ok(stored.clone()),
+            stored,
+            leftover: 0,
+            result,
+        });
+    }
+    let decoder =
+        Decoder::new(job.compression, &mut stored).map_err(|error| damaged(job, error))?;
+    let leftover = decoder.leftover();
+    let mut unpacked = Tapped::new(decoder);
+    unpacked
+        .hash(job.unpacked_algorithm())
+        .map_err(Error::Thread)?;
+    let (reached_end, result) = beside(&mut unpacked, read)?;
+    let unpacked = reached_end
+        .and_then(|()| unpacked.finish())
+        .and_then(|mut hashes| hashes.remove(0))
+        .map_err(|error| damaged(job, error));
+    let (stored, _) = hashes(job, stored)?;
+    Ok(Looked {
+        stored,
+        unpacked,
+        leftover: leftover.size(),
+        result,
+    })
+}
+
+/// Has a stream pass by to its end on another thread, while `read` looks at it here.
+/// Returns whether the end was reached, and what `read` says.
+///
+/// # Errors
+///
+/// Fails at once if `read` does for a reason that lies elsewhere: then the rest of
+/// the stream does not matter.
+fn beside<R: Read + Send, T>(
+    stream: &mut Tapped<R>,
+    read: impl FnOnce(&mut dyn BufRead) -> Result<T>,
+) -> Result<(io::Result<()>, Result<T>)> {
+    let mut lent = stream.lend();
+    let is_abandoned = AtomicBool::new(false);
+    let pass = || {
+        // Whatever happens, whoever looks on must not wait for more.
+        let stream = EndLending(stream);
+        let stream = &mut *stream.0;
+        while !is_abandoned.load(Ordering::Relaxed) {
+            let length = stream.fill_buf()?.len();
+            if length == 0 {
+                break;
+            }
+            stream.consume(length);
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let builder = thread::Builder::new().name("read".to_owned());
+        let passing = builder.spawn_scoped(scope, pass).map_err(Error::Thread)?;
+        let result = read(&mut lent);
+        let is_elsewhere = matches!(
+            result,
+            Err(Error::Interrupted | Error::Write { .. } | Error::Thread(_))
+        );
+        is_abandoned.store(is_elsewhere, Ordering::Relaxed);
+        drop(lent);
+        let passed = passing
+            .join()
+            .unwrap_or_else(|_| Err(io::Error::other("a reading thread panicked")));
+        match result {
+            Err(error) if is_elsewhere => Err(error),
+            result => Ok((passed, result)),
+        }
+    })
+}
+
+/// Ends the lending of a stream when it goes.
+struct EndLending<'a, R: Read>(&'a mut Tapped<R>);
+
+impl<R: Read> Drop for EndLending<'_, R> {
+    fn drop(&mut self) {
+        self.0.end_lending();
+    }
+}
+
+/// Reads a blob as it is stored, and compares it with its digest, if that is known.
+pub(crate) fn verify_stored(container: &dyn Container, job: &Job, watch: Watch<'_>) -> Result<()> {
+    let Some(known) = job.known() else {
+        return Ok(());
+    };
+    let mut stream = open(container, job, watch)?;
+    stream
+        .hash(known.digest.algorithm())
+        .map_err(Error::Thread)?;
+    let (stored, unpacked) = hashes(job, stream)?;
+    job.verify(&stored, unpacked.as_ref())
+}
+
+/// Adds the hash of what a layer unpacks to, unless it is that of the stored bytes.
+pub(crate) fn hash_unpacked<R: Read>(job: &Job, stream: &mut Tapped<R>) -> Result<()> {
+    let algorithm = job.unpacked_algorithm();
+    let is_plain = job.compression == Compression::None;
+    if job.diff_ids.is_empty() || (is_plain && algorithm == job.stored_algorithm()) {
+        return Ok(());
+    }
+    stream
+        .hash_unpacked(job.compression, algorithm)
+        .map_err(Error::Thread)
+}
+
+pub(crate) fn damaged(job: &Job, source: std::io::Error) -> Error {
+    Error::unreadable(job.compression, source).while_reading(job.place.clone())
+}
+
+/// The hash of the stored bytes, and of what they unpack to if that was asked.
+pub(crate) fn hashes<R: Read>(job: &Job, stream: Tapped<R>) -> Result<(Hashed, Option<Digest>)> {
+    let read_error = |error: std::io::Error| Error::read(job.place.clone(), error);
+    let mut hashes = stream.finish().map_err(read_error)?.into_iter();
+    let stored = hashes.next().transpose().map_err(read_error)?;
+    let stored = stored.ok_or_else(|| read_error(std::io::Error::other("nothing was hashed")))?;
+    let unpacked = match hashes.next() {
+        Some(unpacked) => Some(unpacked.map_err(|error| damaged(job, error))?.digest),
+        None if job.compression == Compression::None => Some(stored.digest.clone()),
+        None => None,
+    };
+    Ok((stored, unpacked))
+}

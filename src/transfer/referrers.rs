@@ -1,0 +1,172 @@
+//! What speaks of an image: signatures, attestations, and the like.
+//!
+//! They name a manifest by its digest, so they go where it goes, and mean nothing
+//! once it has changed.
+
+use std::collections::HashSet;
+
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::event::{Warning, Watch};
+use crate::format::root::{Root, targets, with_target_of};
+use crate::format::source::{Content, ImageSource};
+use crate::image::Descriptor;
+use crate::limits::DOCUMENTS_MAX;
+use crate::transfer::Context;
+use crate::transfer::compression::Coding;
+use crate::transfer::item::Piece;
+
+/// Adds what speaks of the chosen images, and what speaks of that: it goes where
+/// they go.
+pub(crate) fn add_referrers<'a>(
+    source: &'a dyn ImageSource,
+    pieces: &mut Vec<Piece<'a>>,
+    mut budget: u64,
+    context: Context<'_>,
+) -> Result<()> {
+    let mut taken: HashSet<Digest> = pieces.iter().flat_map(Piece::digests).collect();
+    let all: Vec<&Root> = source.roots()?.iter().collect();
+    let mut others = Vec::new();
+    for target in targets(&all) {
+        if target
+            .target_digest()
+            .is_none_or(|digest| taken.contains(digest))
+        {
+            continue;
+        }
+        match source.load(target) {
+            // Only what speaks of something may be wanted, and is held meanwhile.
+            Ok(loaded) if loaded.subject().is_none() => {}
+            Ok(loaded) => {
+                let piece = Piece::new(loaded, with_target_of(&all, target));
+                budget = spend(budget, &piece)?;
+                others.push(piece);
+            }
+            Err(_) => context.watch.warn(Warning::Unreadable {
+                name: target.display_name(),
+            }),
+        }
+    }
+    loop {
+        let speaks_of_taken = |piece: &mut Piece<'_>| {
+            piece
+                .content
+                .subject()
+                .is_some_and(|subject| taken.contains(subject.digest()))
+        };
+        let found: Vec<_> = others.extract_if(.., speaks_of_taken).collect();
+        if found.is_empty() {
+            return Ok(());
+        }
+        taken.extend(found.iter().flat_map(Piece::digests));
+        pieces.extend(found);
+    }
+}
+
+/// What is left of the budget for documents that are held at once.
+pub(crate) fn spend(budget: u64, piece: &Piece<'_>) -> Result<u64> {
+    let left = budget.checked_sub(piece.content.document_size());
+    left.ok_or(Error::DocumentsTooLarge {
+        limit: DOCUMENTS_MAX,
+    })
+}
+
+/// Removes what speaks of an image by a digest that it will not have.
+pub(crate) fn prune(pieces: &mut Vec<Piece<'_>>, coding: Coding, watch: &Watch<'_>) {
+    let mut changing = HashSet::new();
+    for piece in &*pieces {
+        changing.extend(piece.gone.iter().cloned());
+        find_changing(
+            &piece.content,
+            piece.descriptor.as_ref(),
+            coding,
+            &mut changing,
+        );
+    }
+    // What speaks of something that is left out is left out too, and so on.
+    loop {
+        let before = changing.len();
+        let mut removed = Vec::new();
+        pieces.retain_mut(|piece| {
+            if is_referrer(&piece.content, piece.descriptor.as_ref(), &changing) {
+                warn_of_referrer(&piece.content, &piece.name, watch);
+                removed.extend(piece.digests());
+                return false;
+            }
+            prune_index(&mut piece.content, &piece.name, &changing, watch);
+            true
+        });
+        changing.extend(removed);
+        if changing.len() == before {
+            return;
+        }
+    }
+}
+
+/// Collects the digests of manifests and indexes that will change; says whether
+/// this one does.
+fn find_changing(
+    content: &Content,
+    descriptor: Option<&Descriptor>,
+    coding: Coding,
+    changing: &mut HashSet<Digest>,
+) -> bool {
+    let changes = match content {
+        Content::Image(image) => coding.changes(image),
+        Content::Index(index) => {
+            let children = index.children.iter().zip(&index.index.view().manifests);
+            let mut any = coding.changes_index(index.index.view());
+            for (child, descriptor) in children {
+                any |= find_changing(child, Some(descriptor), coding, changing);
+            }
+            any
+        }
+        Content::Artifact(_) | Content::Opaque { .. } => false,
+    };
+    if let (true, Some(descriptor)) = (changes, descriptor) {
+        changing.insert(descriptor.digest().clone());
+    }
+    changes
+}
+
+/// Whether something speaks of one of these digests.
+fn is_referrer(content: &Content, descriptor: Option<&Descriptor>, of: &HashSet<Digest>) -> bool {
+    let annotated = descriptor.and_then(Descriptor::attested);
+    let subject = content.subject().map(|subject| subject.digest().clone());
+    [annotated, subject]
+        .into_iter()
+        .flatten()
+        .any(|digest| of.contains(&digest))
+}
+
+fn warn_of_referrer(content: &Content, name: &str, watch: &Watch<'_>) {
+    let what = match content {
+        Content::Artifact(artifact) => artifact.kind(),
+        _ => "a referrer".to_owned(),
+    };
+    watch.warn(Warning::ReferrerLeftOut {
+        what,
+        name: name.to_owned(),
+    });
+}
+
+/// Removes children of indexes that speak of what changes.
+fn prune_index(content: &mut Content, name: &str, changing: &HashSet<Digest>, watch: &Watch<'_>) {
+    let Content::Index(index) = content else {
+        return;
+    };
+    let descriptors = index.index.view().manifests.clone();
+    let mut kept = Vec::new();
+    let mut children = Vec::new();
+    for (mut child, descriptor) in index.children.drain(..).zip(descriptors) {
+        if is_referrer(&child, Some(&descriptor), changing) {
+            warn_of_referrer(&child, name, watch);
+        } else {
+            prune_index(&mut child, name, changing, watch);
+            kept.push(descriptor);
+            children.push(child);
+        }
+    }
+    index.children = children;
+    index.kept = Some(kept);
+}
