@@ -31,12 +31,12 @@ pub enum Step<'a> {
     Receiving,
     /// The members of the input are being looked up.
     Indexing,
-    /// A blob is being copied, and, with `recoding`, compressed anew.
+    /// A blob is being copied, and, with `is_recompressed`, compressed anew.
     Copying {
         /// The blob's name in the input.
         blob: &'a str,
         /// Whether its compression changes.
-        recoding: bool,
+        is_recompressed: bool,
     },
     /// The headers of a layer are being read.
     Reading {
@@ -64,11 +64,11 @@ impl fmt::Display for Step<'_> {
             Self::Indexing => f.write_str("indexing"),
             Self::Copying {
                 blob,
-                recoding: false,
+                is_recompressed: false,
             } => write!(f, "copying {blob}"),
             Self::Copying {
                 blob,
-                recoding: true,
+                is_recompressed: true,
             } => write!(f, "compressing {blob}"),
             Self::Reading { layer } => write!(f, "reading {layer}"),
             Self::Merging { layer } => write!(f, "merging {layer}"),
@@ -194,9 +194,9 @@ pub enum Warning {
     },
     /// A layer means something else to other engines.
     #[error(
-        "layer {position} of {count} of `{name}`, entry `{entry}`{rest}: {oddity}", rest = more(*others)
+        "layer {position} of {count} of `{name}`, entry `{entry}`{rest}: {ambiguity}", rest = more(*others)
     )]
-    Odd {
+    Ambiguous {
         /// Counted from 1, the lowest.
         position: usize,
         /// How many layers the image has.
@@ -208,7 +208,7 @@ pub enum Warning {
         /// How many there are beside it.
         others: usize,
         /// What is odd about them.
-        oddity: Oddity,
+        ambiguity: Ambiguity,
     },
     /// Both parts of a hybrid archive have a name, each for another image.
     #[error(
@@ -342,7 +342,7 @@ pub enum Warning {
 /// keep as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[non_exhaustive]
-pub enum Oddity {
+pub enum Ambiguity {
     /// A path goes above the root.
     #[error("a link on its path, or its target, leaves the root; taken for one from the root on")]
     AboveRoot,
@@ -358,7 +358,7 @@ pub enum Oddity {
     #[error(
         "the layer deletes it and has it, too; what lower layers have in it is taken for deleted, which Docker and containerd may not do"
     )]
-    DeletedAndMade,
+    WhiteoutAndEntry,
     /// A layer deletes something twice.
     #[error("the layer deletes it more than once, which overlay engines refuse")]
     DeletedTwice,
@@ -372,7 +372,7 @@ pub enum Oddity {
     DirectoryReplaced,
     /// A hard link to a file of a lower layer.
     #[error("a hard link to a lower layer, which Docker refuses; resolved")]
-    FarLink,
+    LowerLink,
     /// An attribute that no file on Linux can have.
     #[error(
         "an attribute of another system than Linux, which Docker 28 refuses and others pass over; left out"
@@ -414,7 +414,7 @@ pub enum Oddity {
     ThroughDanglingLink,
     /// A path leads through a file of a lower layer.
     #[error("lower layers have a file there; replaced by a directory, as overlay engines do")]
-    ThroughFile,
+    ParentIsFile,
     /// A path leads through a symbolic link of a lower layer.
     #[error(
         "lower layers have a symbolic link there; replaced by a directory, as overlay engines do"

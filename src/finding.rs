@@ -302,7 +302,7 @@ codes! {
         "a file's path leads through an absolute symbolic link of its layer" "Docker's classic store loads the image, and cannot save it again"
     ThroughDanglingLink "through-dangling-link" Warning
         "a path leads through a symbolic link of its layer to what only lower layers may have" "Docker before 28 refuses the image, others make the directory"
-    ThroughFile "through-file" Warning
+    ParentIsFile "through-file" Warning
         "a path leads through a file of a lower layer" "overlay engines make it a directory, others fail"
     ThroughSymlink "through-symlink" Warning
         "a path leads through a symbolic link of a lower layer" "overlay engines replace the link, others follow it"

@@ -110,5 +110,5 @@ pub mod fuzzing;
 
 pub use error::{Error, Result};
 pub use layer::{EntryFault, LayerError, PathError, WhiteoutError};
-pub use stream::{Compression, DecodeLimit, FileKind, Hashed, Recoding};
+pub use stream::{Compression, DecodeLimit, Encoding, FileKind, Hashed};
 pub use tar_stream::{TarError, Trailing};

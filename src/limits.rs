@@ -80,7 +80,7 @@ pub const ENTRIES_MAX: u64 = 10_000_000;
 /// The most bytes that names, targets and attributes of all entries may have, which
 /// are held in memory: fifty for each of the most entries. A header of some bytes,
 /// compressed, may claim a megabyte.
-pub const HELD_MAX: u64 = 512 << 20;
+pub const RETAINED_BYTES_MAX: u64 = 512 << 20;
 
 /// The most bytes of holes that sparse files may have. They are written as zeros,
 /// since engines cannot do otherwise (`docker save` fails on sparse entries), and a
@@ -91,7 +91,7 @@ pub const HOLES_MAX: u64 = 64 << 30;
 pub const SYMLINKS_MAX: usize = 40;
 
 /// How many components the targets of symbolic links may add to the paths of a layer.
-pub const DETOURS_MAX: u64 = 1_000_000;
+pub const LINK_COMPONENTS_MAX: u64 = 1_000_000;
 
 /// How many more of them for each entry: some links lie on many paths, and are short.
 pub const DETOURS_PER_ENTRY: u64 = 16;

@@ -6,7 +6,7 @@ use clap::Args;
 use restow::event::{Event, Watch};
 use restow::format::{self, Opening};
 use restow::image::{Platform, Reference};
-use restow::ops::{self, Compress, Context, ConvertOptions, MediaTypes, Selector};
+use restow::ops::{self, CompressionChoice, Context, ConvertOptions, MediaTypes, Selector};
 
 use crate::cli::Global;
 use crate::cli::argument::{destination_of, source_of};
@@ -17,7 +17,7 @@ use crate::cli::options::{
     To, names, output_format, parse_compress, parse_media_types, selector, source_date_epoch,
 };
 use crate::cli::output::Output;
-use crate::cli::standard::{self, Writing};
+use crate::cli::stdio::{self, Writing};
 use crate::cli::suffix;
 use crate::cli::written::{self, check_json};
 
@@ -57,7 +57,7 @@ pub(super) struct Arguments {
     /// wanted compression stay too. Levels are 1 to 12 for gzip and 1 to 19 for
     /// zstd.
     #[arg(long, value_name = "HOW", default_value = "keep", value_parser = parse_compress)]
-    compress: Compress,
+    compress: CompressionChoice,
 
     /// Media types of manifests, configs and layers: keep, oci or docker
     ///
@@ -91,7 +91,7 @@ pub(super) fn run(
     let format = output_format(&destination, arguments.to)?;
     let writing = Writing {
         replace: arguments.force,
-        recoding: suffix::recoding(&destination, format)?,
+        encoding: suffix::encoding(&destination, format)?,
         jobs: global.jobs(),
     };
     let options = ConvertOptions {
@@ -105,15 +105,15 @@ pub(super) fn run(
     let observer = |event: Event<'_>| output.event(&event);
     let watch = Watch::new(&observer, interrupt.flag());
     let temporary_directory = global.temporary_directory();
-    let input = standard::open(&source, Some(&destination), interrupt)?;
+    let input = stdio::open(&source, Some(&destination), interrupt)?;
     // If the output is in the way, nothing was read for nothing.
-    let place = standard::create(&destination, writing, interrupt)?;
+    let place = stdio::create(&destination, writing, interrupt)?;
     let sink = format::create(format, place, &temporary_directory)?;
     let opening = Opening {
         format: source.format,
         staging: sink.staging(),
         temporary_directory: &temporary_directory,
-        measures: options.compress == Compress::Keep,
+        measures: options.compress == CompressionChoice::Keep,
         platform: options.platform.as_ref(),
         created,
         watch,

@@ -3,10 +3,10 @@
 use std::ffi::OsString;
 
 use clap::Args;
-use restow::Recoding;
+use restow::Encoding;
 use restow::event::{Event, Watch};
 use restow::format::{self, Format, Opening, RootfsSink};
-use restow::ops::{self, Compress, Context, ExportOptions};
+use restow::ops::{self, CompressionChoice, Context, ExportOptions};
 
 use crate::cli::Global;
 use crate::cli::argument::{Argument, Role, source_of};
@@ -15,7 +15,7 @@ use crate::cli::interrupt::Interrupt;
 use crate::cli::location::Location;
 use crate::cli::options::{Choice, is_folder, parse_compress, selector, source_date_epoch};
 use crate::cli::output::Output;
-use crate::cli::standard::{self, Writing};
+use crate::cli::stdio::{self, Writing};
 use crate::cli::suffix;
 
 /// Write the merged tree of an image as a root filesystem in a tar
@@ -39,17 +39,17 @@ pub(super) struct Arguments {
     ///
     /// A DST called .gz, .tgz, .zst or .tzst is compressed so, and any other not.
     #[arg(long, value_name = "HOW", value_parser = parse_recoding)]
-    compress: Option<Recoding>,
+    compress: Option<Encoding>,
 
     /// Replace an output file that exists
     #[arg(long, short)]
     force: bool,
 }
 
-fn parse_recoding(text: &str) -> Result<Recoding, String> {
+fn parse_recoding(text: &str) -> Result<Encoding, String> {
     match parse_compress(text)? {
-        Compress::To { recoding, .. } => Ok(recoding),
-        Compress::Keep => Err("a tree is made anew, and has nothing to keep".to_owned()),
+        CompressionChoice::To { encoding, .. } => Ok(encoding),
+        CompressionChoice::Keep => Err("a tree is made anew, and has nothing to keep".to_owned()),
     }
 }
 
@@ -59,8 +59,8 @@ const DESTINATION: Argument = Argument {
 };
 
 /// How the tar is compressed: as the name of the output says, and no other than that.
-fn compression(asked: Option<Recoding>, destination: &Location) -> Result<Recoding, Failure> {
-    let named = suffix::recoding(destination, Format::Rootfs)?;
+fn compression(asked: Option<Encoding>, destination: &Location) -> Result<Encoding, Failure> {
+    let named = suffix::encoding(destination, Format::Rootfs)?;
     match (asked, named) {
         (Some(asked), Some(named)) if asked.compression() != named.compression() => {
             Err(Failure::Usage {
@@ -72,8 +72,8 @@ fn compression(asked: Option<Recoding>, destination: &Location) -> Result<Recodi
                 hint: Some("leave `--compress` out, or give DST another name"),
             })
         }
-        (Some(recoding), _) | (None, Some(recoding)) => Ok(recoding),
-        (None, None) => Ok(Recoding::None),
+        (Some(encoding), _) | (None, Some(encoding)) => Ok(encoding),
+        (None, None) => Ok(Encoding::Plain),
     }
 }
 
@@ -112,15 +112,15 @@ pub(super) fn run(
     let observer = |event: Event<'_>| output.event(&event);
     let watch = Watch::new(&observer, interrupt.flag());
     let temporary_directory = global.temporary_directory();
-    let input = standard::open(&source, Some(&destination), interrupt)?;
+    let input = stdio::open(&source, Some(&destination), interrupt)?;
     // If the output is in the way, nothing was read for nothing.
     let writing = Writing {
         replace: arguments.force,
         // The tree is compressed while it is written.
-        recoding: None,
+        encoding: None,
         jobs: global.jobs(),
     };
-    let sink = RootfsSink::create(standard::create(&destination, writing, interrupt)?)?;
+    let sink = RootfsSink::create(stdio::create(&destination, writing, interrupt)?)?;
     let opening = Opening {
         format: source.format,
         staging: None,

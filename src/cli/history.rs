@@ -11,13 +11,13 @@ use crate::cli::argument::source_of;
 use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::Location;
-use crate::cli::look::{
-    Looking, SHORT_TEXT, Shown, Style, add_sizes, digest_json, fact_lines, fields, id_facts,
-    print_ids,
-};
 use crate::cli::options::{Choice, selector};
 use crate::cli::output::{Output, json_text};
 use crate::cli::table::{Column, Content, Spacing, Table, ellipsis};
+use crate::cli::view::{
+    SHORT_TEXT, Style, TableStyle, View, add_sizes, digest_json, fact_lines, fields, id_facts,
+    print_ids,
+};
 
 /// Show how an image's layers came to be, as `docker history` does
 ///
@@ -34,7 +34,7 @@ pub(super) struct Arguments {
     choice: Choice,
 
     #[command(flatten)]
-    shown: Shown,
+    shown: TableStyle,
 
     /// Print a JSON object
     #[arg(long)]
@@ -54,13 +54,13 @@ pub(super) fn run(
         platform: arguments.choice.platform.clone(),
         sizes: true,
     };
-    let looking = Looking {
+    let view = View {
         global,
         output,
         interrupt,
     };
     let platform = options.platform.as_ref();
-    let report = looking.at(&source, platform, |source, context| {
+    let report = view.at(&source, platform, |source, context| {
         ops::history(source, &options, context)
     })?;
     if arguments.json {

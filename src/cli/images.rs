@@ -14,13 +14,13 @@ use crate::cli::argument::source_of;
 use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::{Location, Place};
-use crate::cli::look::{
-    Looking, NONE, Shown, Style, add_sizes, digest_json, fields, print_ids, typed,
-};
 use crate::cli::options::selector;
 use crate::cli::output::{Output, json_text};
 use crate::cli::report::report;
 use crate::cli::table::{Column, Content, Spacing, Table};
+use crate::cli::view::{
+    NONE, Style, TableStyle, View, add_sizes, digest_json, fields, print_ids, typed,
+};
 
 /// List the images that archives and layouts hold, as `docker images` does
 ///
@@ -48,7 +48,7 @@ pub(super) struct Arguments {
     digests: bool,
 
     #[command(flatten)]
-    shown: Shown,
+    shown: TableStyle,
 
     /// Print a JSON object
     #[arg(long)]
@@ -94,7 +94,7 @@ pub(super) fn run(
             hint: None,
         });
     }
-    let looking = Looking {
+    let view = View {
         global,
         output,
         interrupt,
@@ -102,7 +102,7 @@ pub(super) fn run(
     let mut reports = Vec::new();
     let mut failure = None;
     for (source, location) in sources.iter().zip(&locations) {
-        match look(&looking, location, &arguments.filters) {
+        match look(&view, location, &arguments.filters) {
             Ok(report) => reports.push((typed(source), report)),
             Err(error) if sources.len() == 1 || is_final(&error) => return Err(error),
             Err(error) => {
@@ -139,11 +139,7 @@ fn is_final(failure: &Failure) -> bool {
     )
 }
 
-fn look(
-    looking: &Looking<'_>,
-    location: &Location,
-    filters: &[Filter],
-) -> Result<ImagesReport, Failure> {
+fn look(view: &View<'_>, location: &Location, filters: &[Filter]) -> Result<ImagesReport, Failure> {
     let mut options = ImagesOptions {
         image: selector(location, None)?,
         ..ImagesOptions::default()
@@ -154,7 +150,7 @@ fn look(
             Filter::Dangling(dangling) => options.dangling = Some(*dangling),
         }
     }
-    looking.at(location, None, |source, context| {
+    view.at(location, None, |source, context| {
         ops::images(source, &options, context)
     })
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use restow::event::{Event, Watch};
 use restow::format::{self, Format, Input, Opening, RootfsInput};
 use restow::image::{Changes, Config, Document, Platform, Reference, Timestamp};
-use restow::ops::{self, Compress, Context, ImportOptions};
+use restow::ops::{self, CompressionChoice, Context, ImportOptions};
 
 use crate::cli::Global;
 use crate::cli::argument::{Argument, Role, destination_of};
@@ -15,7 +15,7 @@ use crate::cli::interrupt::Interrupt;
 use crate::cli::location::{Location, Place};
 use crate::cli::options::{To, names, output_format, parse_compress, selector, source_date_epoch};
 use crate::cli::output::Output;
-use crate::cli::standard::{self, Writing};
+use crate::cli::stdio::{self, Writing};
 use crate::cli::suffix;
 use crate::cli::written::{self, check_json};
 
@@ -73,7 +73,7 @@ pub(super) struct Arguments {
     ///
     /// By default it is what the tar unpacks to.
     #[arg(long, value_name = "HOW", default_value = "keep", value_parser = parse_compress)]
-    compress: Compress,
+    compress: CompressionChoice,
 
     /// Print what was written as a JSON object, on standard output
     #[arg(long)]
@@ -130,7 +130,7 @@ pub(super) fn run(
     let format = output_format(&destination, arguments.to)?;
     let writing = Writing {
         replace: arguments.force,
-        recoding: suffix::recoding(&destination, format)?,
+        encoding: suffix::encoding(&destination, format)?,
         jobs: global.jobs(),
     };
     let names = names(&destination, format, &arguments.tags)?;
@@ -150,15 +150,15 @@ pub(super) fn run(
         jobs: global.jobs(),
         temporary_directory: &temporary_directory,
     };
-    let input = standard::open(&source, Some(&destination), interrupt)?;
+    let input = stdio::open(&source, Some(&destination), interrupt)?;
     let image = match image {
         Some(location) => {
-            let input = standard::open(&location, None, interrupt)?;
+            let input = stdio::open(&location, None, interrupt)?;
             Some((location, input))
         }
         None => None,
     };
-    let place = standard::create(&destination, writing, interrupt)?;
+    let place = stdio::create(&destination, writing, interrupt)?;
     // If the output is in the way, nothing was read for nothing.
     let sink = format::create(format, place, &temporary_directory)?;
     let config = match image {

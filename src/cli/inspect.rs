@@ -15,13 +15,13 @@ use crate::cli::field::FieldPath;
 use crate::cli::history::entry_json;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::Location;
-use crate::cli::look::{
-    Looking, NONE, SHORT_TEXT, Style, add_sizes, digest_json, fact_lines, fields, id_facts, typed,
-};
 use crate::cli::options::{Choice, selector};
 use crate::cli::output::{Output, json_text, size};
 use crate::cli::table::{Column, Content, Spacing, Table, ellipsis};
 use crate::cli::terminal::Terminal;
+use crate::cli::view::{
+    NONE, SHORT_TEXT, Style, View, add_sizes, digest_json, fact_lines, fields, id_facts, typed,
+};
 
 /// Show one image: its ids, its config and its layers
 ///
@@ -94,19 +94,19 @@ pub(super) fn run(
         platform: arguments.choice.platform.clone(),
         sizes: first.is_none_or(|first| first.is_none_or(of_layers)),
     };
-    let looking = Looking {
+    let view = View {
         global,
         output,
         interrupt,
     };
     let platform = options.platform.as_ref();
     if let Some(raw) = arguments.raw {
-        let bytes = looking.at(&location, platform, |source, context| {
+        let bytes = view.at(&location, platform, |source, context| {
             ops::raw_document(source, raw.into(), &options, context)
         })?;
         return output.raw(&bytes);
     }
-    let inspection = looking.at(&location, platform, |source, context| {
+    let inspection = view.at(&location, platform, |source, context| {
         ops::inspect(source, &options, context)
     })?;
     let source = typed(&arguments.source);

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
-use restow::Recoding;
+use restow::Encoding;
 use restow::format::Format;
 use restow::image::{Platform, Reference, Timestamp};
-use restow::ops::{Compress, MediaTypes, Name, Selector};
+use restow::ops::{CompressionChoice, MediaTypes, Name, Selector};
 
 use crate::cli::failure::Failure;
 use crate::cli::location::{Location, Place};
@@ -48,21 +48,21 @@ impl From<To> for Format {
 }
 
 /// Reads the value of `--compress`.
-pub(super) fn parse_compress(text: &str) -> Result<Compress, String> {
+pub(super) fn parse_compress(text: &str) -> Result<CompressionChoice, String> {
     let (name, level) = match text.split_once(':') {
         Some((name, level)) => (name, Some(level)),
         None => (text, None),
     };
-    let leveled = |levels: RangeInclusive<i32>, make: fn(Option<i32>) -> Recoding| {
+    let leveled = |levels: RangeInclusive<i32>, make: fn(Option<i32>) -> Encoding| {
         let Some(text) = level else {
-            return Ok(Compress::To {
-                recoding: make(None),
+            return Ok(CompressionChoice::To {
+                encoding: make(None),
                 always: false,
             });
         };
         match text.parse().ok().filter(|level| levels.contains(level)) {
-            Some(level) => Ok(Compress::To {
-                recoding: make(Some(level)),
+            Some(level) => Ok(CompressionChoice::To {
+                encoding: make(Some(level)),
                 always: true,
             }),
             None => Err(format!(
@@ -73,13 +73,13 @@ pub(super) fn parse_compress(text: &str) -> Result<Compress, String> {
         }
     };
     match (name, level) {
-        ("keep", None) => Ok(Compress::Keep),
-        ("none", None) => Ok(Compress::To {
-            recoding: Recoding::None,
+        ("keep", None) => Ok(CompressionChoice::Keep),
+        ("none", None) => Ok(CompressionChoice::To {
+            encoding: Encoding::Plain,
             always: false,
         }),
-        ("gzip", _) => leveled(Recoding::GZIP_LEVELS, Recoding::Gzip),
-        ("zstd", _) => leveled(Recoding::ZSTD_LEVELS, Recoding::Zstd),
+        ("gzip", _) => leveled(Encoding::GZIP_LEVELS, Encoding::Gzip),
+        ("zstd", _) => leveled(Encoding::ZSTD_LEVELS, Encoding::Zstd),
         _ => Err("keep, none, gzip, gzip:LEVEL, zstd or zstd:LEVEL was expected".to_owned()),
     }
 }

@@ -11,7 +11,7 @@ use restow::format::sink::ImageSink;
 use restow::format::source::ImageSource;
 use restow::format::{self, Format, Input, Opening};
 use restow::image::Reference;
-use restow::ops::{self, Compress, Context, LayerChoice, SquashOptions, SquashReport};
+use restow::ops::{self, CompressionChoice, Context, LayerChoice, SquashOptions, SquashReport};
 use serde_json::Value;
 
 use crate::cli::Global;
@@ -19,14 +19,14 @@ use crate::cli::argument::{Argument, Role, destination_of, source_of};
 use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::{Location, Place};
-use crate::cli::look::typed;
 use crate::cli::options::{
     Choice, To, names, output_format, parse_compress, parse_positive, selector, source_date_epoch,
 };
 use crate::cli::output::{Output, escaped, json_text};
 use crate::cli::squash_report::{to_json, to_text};
-use crate::cli::standard::{self, Writing};
+use crate::cli::stdio::{self, Writing};
 use crate::cli::suffix;
+use crate::cli::view::typed;
 use crate::cli::written::{self, check_json};
 
 /// Merge a range of an image's layers into one
@@ -67,7 +67,7 @@ pub(super) struct Arguments {
     /// By default it is compressed as the uppermost layer of the range was. Other
     /// layers stay as they are.
     #[arg(long, value_name = "HOW", default_value = "keep", value_parser = parse_compress)]
-    compress: Compress,
+    compress: CompressionChoice,
 
     /// Only print, on standard output, what would be merged and saved
     ///
@@ -193,10 +193,10 @@ impl Command<'_> {
             None => None,
         };
         let base = self.base_location(source)?;
-        let input = standard::open(source, destination, self.interrupt)?;
+        let input = stdio::open(source, destination, self.interrupt)?;
         let base = match base {
             Some(base) => {
-                let input = standard::open(&base, None, self.interrupt)?;
+                let input = stdio::open(&base, None, self.interrupt)?;
                 Some((base, input))
             }
             None => None,
@@ -305,10 +305,10 @@ impl Command<'_> {
     ) -> Result<Box<dyn ImageSink>, Failure> {
         let writing = Writing {
             replace: self.arguments.force,
-            recoding: suffix::recoding(destination, format)?,
+            encoding: suffix::encoding(destination, format)?,
             jobs: self.global.jobs(),
         };
-        let place = standard::create(destination, writing, self.interrupt)?;
+        let place = stdio::create(destination, writing, self.interrupt)?;
         Ok(format::create(format, place, &self.temporary_directory)?)
     }
 }

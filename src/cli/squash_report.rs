@@ -3,8 +3,8 @@
 use restow::ops::{SquashReport, SquashedRange};
 use serde_json::{Map, Value, json};
 
-use crate::cli::look::fields;
 use crate::cli::output::{count, size};
+use crate::cli::view::fields;
 
 /// The report for people, a line each.
 pub(super) fn to_text(report: &SquashReport, is_dry_run: bool) -> Vec<String> {

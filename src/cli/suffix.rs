@@ -1,6 +1,6 @@
 //! How an archive is compressed as a whole: as the name of its file says.
 
-use restow::Recoding;
+use restow::Encoding;
 use restow::format::Format;
 
 use crate::cli::argument::Role;
@@ -24,13 +24,13 @@ const OTHERS: [(&[&str], Option<&str>); 7] = [
 /// # Errors
 ///
 /// Fails if the name promises something that restow does not write.
-pub(super) fn recoding(output: &Location, format: Format) -> Result<Option<Recoding>, Failure> {
+pub(super) fn encoding(output: &Location, format: Format) -> Result<Option<Encoding>, Failure> {
     let path = output.path().filter(|_| format != Format::OciDirectory);
     let suffix = path.and_then(|path| path.extension()).unwrap_or_default();
     let suffix = suffix.to_string_lossy().to_ascii_lowercase();
     match suffix.as_str() {
-        "gz" | "tgz" => return Ok(Some(Recoding::Gzip(None))),
-        "zst" | "tzst" => return Ok(Some(Recoding::Zstd(None))),
+        "gz" | "tgz" => return Ok(Some(Encoding::Gzip(None))),
+        "zst" | "tzst" => return Ok(Some(Encoding::Zstd(None))),
         _ => {}
     }
     let other = OTHERS
@@ -65,8 +65,8 @@ mod tests {
 
     #[test]
     fn the_end_of_a_name_says_the_compression() {
-        const GZIP: Option<Recoding> = Some(Recoding::Gzip(None));
-        const ZSTD: Option<Recoding> = Some(Recoding::Zstd(None));
+        const GZIP: Option<Encoding> = Some(Encoding::Gzip(None));
+        const ZSTD: Option<Encoding> = Some(Encoding::Zstd(None));
         for (name, expected) in [
             ("a.tar", None),
             ("a", None),
@@ -83,9 +83,9 @@ mod tests {
         ] {
             let argument = destination_of("restow convert", "SRC");
             let location = Location::parse(OsStr::new(name), argument).unwrap();
-            let recoding = recoding(&location, Format::DockerArchive).unwrap();
-            assert_eq!(recoding, expected, "{name}");
-            let of_folder = super::recoding(&location, Format::OciDirectory).unwrap();
+            let encoding = encoding(&location, Format::DockerArchive).unwrap();
+            assert_eq!(encoding, expected, "{name}");
+            let of_folder = super::encoding(&location, Format::OciDirectory).unwrap();
             assert_eq!(of_folder, None, "{name}");
         }
     }
@@ -96,8 +96,8 @@ mod tests {
             let name = format!("a.tar.{suffix}");
             let argument = destination_of("restow convert", "SRC");
             let location = Location::parse(OsStr::new(&name), argument).unwrap();
-            assert!(recoding(&location, Format::OciArchive).is_err(), "{name}");
-            let of_folder = recoding(&location, Format::OciDirectory);
+            assert!(encoding(&location, Format::OciArchive).is_err(), "{name}");
+            let of_folder = encoding(&location, Format::OciDirectory);
             assert_eq!(of_folder.unwrap(), None, "{name}");
         }
     }

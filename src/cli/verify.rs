@@ -15,7 +15,7 @@ use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::Location;
 use crate::cli::output::{Output, count, escaped, json_text, size};
-use crate::cli::standard;
+use crate::cli::stdio;
 use crate::cli::terminal::Terminal;
 
 /// Check an archive or layout: every digest, size, link and entry
@@ -65,7 +65,7 @@ pub(super) fn run(
         jobs: global.jobs(),
         temporary_directory: &temporary_directory,
     };
-    let input = standard::open(&source, None, interrupt)?;
+    let input = stdio::open(&source, None, interrupt)?;
     let verification = ops::verify(input, &opening, context)?;
     if arguments.json {
         output.data(&json_text(&to_json(&verification)))?;

@@ -9,8 +9,8 @@ use crate::cli::digest::short;
 use crate::cli::failure::Failure;
 use crate::cli::images;
 use crate::cli::location::{Location, Place};
-use crate::cli::look::{digest_json, fields, typed};
 use crate::cli::output::{Output, count, json_text, size};
+use crate::cli::view::{digest_json, fields, typed};
 
 /// Refuses `--json` where the output itself goes to standard output.
 pub(super) fn check_json(is_json: bool, destination: &Location) -> Result<(), Failure> {

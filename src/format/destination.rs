@@ -35,12 +35,12 @@ impl Destination {
             Output::Compressed {
                 path,
                 replace,
-                recoding,
+                encoding,
                 jobs,
             } => {
                 let target = open_path(&path, replace)?;
                 let workers = Workers::start(jobs).map_err(Error::Thread)?;
-                let encoder = Encoder::new(recoding, target, &workers);
+                let encoder = Encoder::new(encoding, target, &workers);
                 Ok((Place::Path(path), Self::Compressed(Box::new(encoder))))
             }
         }

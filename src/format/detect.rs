@@ -10,8 +10,8 @@ use crate::error::{Error, Place, Result};
 use crate::event::{Event, Step, Warning, Watch};
 use crate::format::Format;
 use crate::format::container::{
-    Container, Directory, FileRange, ForwardTar, Measured, Received, SeekableTar, WholeStream,
-    is_of_archive, measure_layers, not_an_image, receive, unpacked_head,
+    Container, Directory, FileRange, ForwardTar, KnownHashes, Received, SeekableTar, WholeStream,
+    hash_layers, is_of_archive, not_an_image, receive, unpacked_head,
 };
 use crate::format::docker_archive::{self, DockerArchive};
 use crate::format::folder::{check_layout, folder};
@@ -22,7 +22,8 @@ use crate::format::rootfs::{Rootfs, warn_of_leftover, warn_of_tar, warn_of_trail
 use crate::format::source::{Content, DockerPart, ImageSource};
 use crate::image::{Document, Index, Platform};
 use crate::stream::{
-    COPY_BUFFER, Compression, CopyError, Counted, Decoder, HEAD_LENGTH, Spool, Tapped, copy,
+    COPY_BUFFER, Compression, CopyError, Decoder, HEAD_LENGTH, ProgressReader, Spool, TeeReader,
+    copy,
 };
 use crate::tar_stream::{TarError, is_no_tar};
 
@@ -104,19 +105,19 @@ pub struct Opening<'a> {
 pub fn open(input: Input, opening: &Opening<'_>) -> Result<Box<dyn ImageSource>> {
     let place = input.place();
     match open_input(input, opening) {
-        Ok(source) => Ok(Box::new(Placed { place, source })),
+        Ok(source) => Ok(Box::new(LocatedSource { place, source })),
         Err(error) => Err(error.while_reading(place).or_interrupted(&opening.watch)),
     }
 }
 
 /// A source that says where it is when it fails.
 #[derive(Debug)]
-struct Placed {
+struct LocatedSource {
     place: Place,
     source: Box<dyn ImageSource>,
 }
 
-impl ImageSource for Placed {
+impl ImageSource for LocatedSource {
     fn format(&self) -> Format {
         self.source.format()
     }
@@ -190,7 +191,7 @@ fn open_file(file: File, start: u64, opening: &Opening<'_>) -> Result<Box<dyn Im
     }
     if let (Some(staging), false) = (opening.staging, opening.format == Some(Format::Rootfs)) {
         let range = FileRange::from(&file, start)?;
-        let stream = Counted::new(range, opening.watch);
+        let stream = ProgressReader::new(range, opening.watch);
         match open_stream(stream, compression, staging, opening) {
             // Its beginning was misleading; a file can be read once more.
             Err(Error::NotOfFormat { .. }) => {}
@@ -221,7 +222,7 @@ fn open_file(file: File, start: u64, opening: &Opening<'_>) -> Result<Box<dyn Im
 
 fn open_pipe(stream: Box<dyn Read + Send>, opening: &Opening<'_>) -> Result<Box<dyn ImageSource>> {
     opening.watch.send(Event::Step(Step::Receiving));
-    let mut stream = Counted::new(stream, opening.watch);
+    let mut stream = ProgressReader::new(stream, opening.watch);
     let mut head = Vec::new();
     (&mut stream).take(512).read_to_end(&mut head)?;
     let compression = Compression::sniff(&head);
@@ -291,7 +292,7 @@ struct PlainTar {
     received: Option<PathBuf>,
     /// What is known of members from when it was kept, by their positions, if it is a
     /// temporary file.
-    measured: Option<HashMap<u64, Measured>>,
+    measured: Option<HashMap<u64, KnownHashes>>,
 }
 
 impl PlainTar {
@@ -431,20 +432,20 @@ pub(super) fn kind_of_tar(container: &dyn Container) -> Result<Kind> {
 pub(super) fn spool(
     stream: impl Read,
     opening: &Opening<'_>,
-) -> Result<(File, HashMap<u64, Measured>)> {
+) -> Result<(File, HashMap<u64, KnownHashes>)> {
     let place = || Place::Temporary {
         directory: opening.temporary_directory.to_owned(),
     };
     let directory = opening.temporary_directory;
     let mut spool = Spool::new_in(directory).map_err(|error| Error::write(place(), error))?;
-    let mut stream = Tapped::new(stream);
-    let lent = opening.measures.then(|| stream.lend());
-    let measuring = |lent| {
+    let mut stream = TeeReader::new(stream);
+    let teed = opening.measures.then(|| stream.tee());
+    let measuring = |teed| {
         thread::Builder::new()
             .name("hash".to_owned())
-            .spawn(move || measure_layers(lent))
+            .spawn(move || hash_layers(teed))
     };
-    let measuring = lent.map(measuring).transpose().map_err(Error::Thread)?;
+    let measuring = teed.map(measuring).transpose().map_err(Error::Thread)?;
     let copied = copy(&mut stream, &mut spool, &opening.watch);
     drop(stream);
     let measured = measuring.map(|thread| thread.join().unwrap_or_default());

@@ -13,7 +13,7 @@ use crate::format::docker_archive::{MANIFEST, REPOSITORIES, lists_images};
 use crate::format::oci_layout::{INDEX, MARKER};
 use crate::limits::{DOCUMENT_MAX, DOCUMENTS_MAX};
 use crate::stream::{COPY_BUFFER, Compression, Decoder, SNIFF_LENGTH};
-use crate::tar_stream::{Kind, Section, Skip, Skippable, TarError, TarReader};
+use crate::tar_stream::{Kind, Section, Skip, SkipByReading, TarError, TarReader};
 
 /// How many folders and files are looked at; a tar with more of them is no mistake.
 const IMAGES_MAX: usize = 64;
@@ -165,7 +165,7 @@ pub(super) fn is_image_stream(stream: &mut dyn Read) -> bool {
     let compression = Compression::sniff(&start);
     let stream = BufReader::with_capacity(COPY_BUFFER, start.chain(stream));
     let decoder = Decoder::new(compression, stream);
-    decoder.is_ok_and(|decoder| has_image(Skippable(decoder)).unwrap_or(false))
+    decoder.is_ok_and(|decoder| has_image(SkipByReading(decoder)).unwrap_or(false))
 }
 
 /// Whether the documents of an image are at the root of a tar.

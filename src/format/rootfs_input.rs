@@ -9,7 +9,7 @@ use crate::event::Watch;
 use crate::format::Input;
 use crate::format::container::{FileRange, not_a_tar};
 use crate::format::folder::folder;
-use crate::stream::{COPY_BUFFER, Compression, Counted, Decoder, HEAD_LENGTH, Leftover};
+use crate::stream::{COPY_BUFFER, Compression, Decoder, HEAD_LENGTH, Leftover, ProgressReader};
 use crate::tar_stream::{EMPTY_BLOCK, is_tar_header};
 
 /// A root filesystem that was not looked into yet: a file, or a pipe.
@@ -97,7 +97,7 @@ impl RootfsInput {
                 .take()
                 .ok_or_else(|| io::Error::other("a pipe can only be read once"))?,
         };
-        let mut stream = Counted::new(stream, watch);
+        let mut stream = ProgressReader::new(stream, watch);
         let head = head(&mut stream)?;
         let compression = Compression::sniff(&head);
         let unreadable = |error| Error::unreadable(compression, error);

@@ -11,7 +11,7 @@ use crate::event::Watch;
 use crate::format::Format;
 use crate::format::source::DockerPart;
 use crate::image::{Descriptor, Document, Index, Reference, compact, new_index};
-use crate::stream::{Hashed, Recoding};
+use crate::stream::{Encoding, Hashed};
 
 /// Where an output goes.
 pub enum Output {
@@ -29,7 +29,7 @@ pub enum Output {
         /// Whether a file that is there may be replaced.
         replace: bool,
         /// How.
-        recoding: Recoding,
+        encoding: Encoding,
         /// How many blocks are compressed at once.
         jobs: NonZeroUsize,
     },
@@ -53,13 +53,13 @@ impl fmt::Debug for Output {
             Self::Compressed {
                 path,
                 replace,
-                recoding,
+                encoding,
                 jobs,
             } => f
                 .debug_struct("Compressed")
                 .field("path", path)
                 .field("replace", replace)
-                .field("recoding", recoding)
+                .field("recoding", encoding)
                 .field("jobs", jobs)
                 .finish(),
             Self::Stream { place, .. } => {

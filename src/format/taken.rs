@@ -10,10 +10,10 @@ use crate::format::container::{
 };
 use crate::format::detect::{Input, Opening, explain, read_head, spool};
 use crate::format::folder::check_layout;
-use crate::stream::{Compression, Counted};
+use crate::stream::{Compression, ProgressReader};
 
 /// An input whose files can be looked up, as far as they can be read.
-pub(super) enum Taken {
+pub(super) enum RawContainer {
     /// A folder.
     Directory(Directory),
     /// A plain tar.
@@ -22,7 +22,7 @@ pub(super) enum Taken {
     Packed(Box<ForwardTar>),
 }
 
-impl Taken {
+impl RawContainer {
     pub(super) fn is_directory(&self) -> bool {
         matches!(self, Self::Directory(_))
     }
@@ -76,11 +76,15 @@ impl Taken {
 /// # Errors
 ///
 /// Fails if it cannot be read, or is no tar from its very beginning.
-pub(super) fn take(input: Input, opening: &Opening<'_>, faults: &mut Vec<Error>) -> Result<Taken> {
+pub(super) fn take(
+    input: Input,
+    opening: &Opening<'_>,
+    faults: &mut Vec<Error>,
+) -> Result<RawContainer> {
     let (file, start) = match input {
         Input::Path(path) if fs::metadata(&path)?.is_dir() => {
             check_layout(&path)?;
-            return Ok(Taken::Directory(Directory::new(&path)));
+            return Ok(RawContainer::Directory(Directory::new(&path)));
         }
         Input::Path(path) => (File::open(&path)?, 0),
         Input::File { mut file, .. } => {
@@ -89,7 +93,7 @@ pub(super) fn take(input: Input, opening: &Opening<'_>, faults: &mut Vec<Error>)
         }
         Input::Pipe { stream, .. } => {
             opening.watch.send(Event::Step(Step::Receiving));
-            let (file, _) = spool(Counted::new(stream, opening.watch), opening)?;
+            let (file, _) = spool(ProgressReader::new(stream, opening.watch), opening)?;
             (file, 0)
         }
     };
@@ -102,7 +106,7 @@ pub(super) fn take(input: Input, opening: &Opening<'_>, faults: &mut Vec<Error>)
     let (taken, is_empty, head) = if compression == Compression::None {
         let tar = SeekableTar::open_damaged(file, start, Look::Whole, faults)?;
         let is_empty = tar.is_empty();
-        (Taken::Plain(tar), is_empty, head)
+        (RawContainer::Plain(tar), is_empty, head)
     } else {
         let unpacked = unpacked_head(&file, start, compression)?;
         if unpacked.is_empty() {
@@ -111,7 +115,7 @@ pub(super) fn take(input: Input, opening: &Opening<'_>, faults: &mut Vec<Error>)
         let watch = &opening.watch;
         let tar = ForwardTar::open_damaged(file, start, compression, faults, watch)?;
         let is_empty = tar.is_empty();
-        (Taken::Packed(Box::new(tar)), is_empty, unpacked)
+        (RawContainer::Packed(Box::new(tar)), is_empty, unpacked)
     };
     if is_empty && !faults.is_empty() {
         return Err(explain(faults.swap_remove(0), &head));

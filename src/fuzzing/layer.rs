@@ -9,7 +9,7 @@ use super::merging::merged;
 use crate::event::Watch;
 use crate::layer::{Entry, EntryKind, LayerError, LayerReader, LayerWriter, NodeKind};
 use crate::stream::CopyError;
-use crate::tar_stream::{Section, Skip, Skippable};
+use crate::tar_stream::{Section, Skip, SkipByReading};
 
 /// Takes the bytes for a layer, and once more with checksums that hold.
 ///
@@ -25,7 +25,7 @@ pub fn layer(data: &[u8]) {
 }
 
 fn check(tar: &[u8]) {
-    let streamed = headers(LayerReader::new(Skippable(tar), Arc::default()));
+    let streamed = headers(LayerReader::new(SkipByReading(tar), Arc::default()));
     let sought = headers(LayerReader::new(section(tar), Arc::default()));
     assert_eq!(streamed, sought, "a stream and a file are read alike");
     if let Ok(first) = streamed.map(|_| rewritten(tar)) {
@@ -90,7 +90,7 @@ fn rewritten(tar: &[u8]) -> Result<Option<(Vec<u8>, Vec<Entry>)>, LayerError> {
     let because = "memory takes everything";
     let interrupt = AtomicBool::new(false);
     let watch = Watch::new(&|_| (), &interrupt);
-    let mut reader = LayerReader::new(Skippable(tar), Arc::default());
+    let mut reader = LayerReader::new(SkipByReading(tar), Arc::default());
     let mut writer = LayerWriter::new(Vec::new());
     let mut entries = Vec::new();
     let mut left = SIZE_MAX;

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use crate::event::Watch;
 use crate::layer::{Budget, LayerError, LayerReader};
 use crate::merge::{Changes, ChangesBuilder, Merge, Replay, ReplayError, Savings};
-use crate::tar_stream::{Skippable, Time};
+use crate::tar_stream::{SkipByReading, Time};
 
 /// Merges ranges of the layers, the lowest first, and returns each new layer with what
 /// it saved. Layers that have no place in a range stay.
@@ -46,7 +46,7 @@ pub(super) fn merged(
 /// Reads what a layer changes.
 fn changes(at: usize, layer: &[u8], budget: &Arc<Budget>) -> Result<Changes, LayerError> {
     let mut builder = ChangesBuilder::new(number(at), budget.clone());
-    let mut reader = LayerReader::new(Skippable(layer), budget.clone());
+    let mut reader = LayerReader::new(SkipByReading(layer), budget.clone());
     while let Some(entry) = reader.next_entry()? {
         let added = builder.add(entry, reader.position());
         added.map_err(|fault| LayerError::entry(reader.name(), fault))?;
@@ -72,7 +72,7 @@ fn written(merge: &Merge, layers: &[Vec<u8>], range: &Range<usize>) -> Result<Ve
     let lower = plan.layers().into_iter().map(|layer| layer as usize);
     let lower: Vec<usize> = lower.filter(|at| !range.contains(at)).collect();
     for at in lower.into_iter().chain(range.clone()) {
-        let mut reader = LayerReader::new(Skippable(&*layers[at]), Arc::default());
+        let mut reader = LayerReader::new(SkipByReading(&*layers[at]), Arc::default());
         let replayed = replay.layer(number(at), &mut reader, &watch);
         replayed.map_err(|error| match error {
             ReplayError::Layer(error) => error,

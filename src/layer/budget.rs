@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::limits::{ENTRIES_MAX, HELD_MAX, HOLES_MAX};
+use crate::limits::{ENTRIES_MAX, HOLES_MAX, RETAINED_BYTES_MAX};
 
 /// What the layers of one image have claimed so far, several of which may be read at
 /// once.
@@ -20,8 +20,8 @@ impl Budget {
     }
 
     /// Claims memory; says whether so much was left.
-    pub(crate) fn claim_held(&self, bytes: usize) -> bool {
-        claim(&self.held, bytes as u64, HELD_MAX)
+    pub(crate) fn claim_bytes(&self, bytes: usize) -> bool {
+        claim(&self.held, bytes as u64, RETAINED_BYTES_MAX)
     }
 
     /// Claims holes; says whether so many bytes were left.
@@ -48,6 +48,6 @@ mod tests {
         assert!(!budget.claim_holes(u64::MAX));
         assert!(budget.claim_holes(1));
         assert!(!budget.claim_holes(1));
-        assert!(budget.claim_entry() && budget.claim_held(1));
+        assert!(budget.claim_entry() && budget.claim_bytes(1));
     }
 }

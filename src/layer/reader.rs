@@ -3,14 +3,14 @@
 use std::io::{self, BufRead, BufReader, Write};
 use std::sync::Arc;
 
-use crate::event::{Oddity, Watch};
+use crate::event::{Ambiguity, Watch};
 use crate::layer::attribute;
 use crate::layer::budget::Budget;
 use crate::layer::entry::{Device, Entry, EntryKind, Metadata, NodeKind};
 use crate::layer::error::{EntryFault, LayerError, display_start};
 use crate::layer::path::EntryPath;
 use crate::layer::whiteout::is_whiteout;
-use crate::limits::{ATTRIBUTES_MAX, ENTRIES_MAX, HELD_MAX, HOLES_MAX, TARGET_MAX};
+use crate::limits::{ATTRIBUTES_MAX, ENTRIES_MAX, HOLES_MAX, RETAINED_BYTES_MAX, TARGET_MAX};
 use crate::stream::{COPY_BUFFER, CopyError, copy};
 use crate::tar_stream::{
     Attributes, Kind, Member, PaxRecord, ReadAttributes, Skip, SparseReader, TarError, TarReader,
@@ -44,7 +44,7 @@ pub(crate) struct Interpreter {
     count: u32,
     budget: Arc<Budget>,
     /// What engines understand differently in the current entry.
-    oddities: Vec<Oddity>,
+    ambiguities: Vec<Ambiguity>,
 }
 
 impl<R: Skip> LayerReader<R> {
@@ -81,8 +81,8 @@ impl<R: Skip> LayerReader<R> {
     }
 
     /// What engines understand differently in the current entry itself.
-    pub(crate) fn oddities(&self) -> &[Oddity] {
-        self.interpreter.oddities()
+    pub(crate) fn ambiguities(&self) -> &[Ambiguity] {
+        self.interpreter.ambiguities()
     }
 }
 
@@ -93,7 +93,7 @@ impl Interpreter {
             name: Vec::new(),
             count: 0,
             budget,
-            oddities: Vec::new(),
+            ambiguities: Vec::new(),
         }
     }
 
@@ -108,7 +108,7 @@ impl Interpreter {
             return Err(LayerError::TooManyEntries { limit: ENTRIES_MAX });
         }
         self.count += 1;
-        self.oddities.clear();
+        self.ambiguities.clear();
         self.name.clone_from(&member.path);
         let attributes = attributes.map_err(|fault| LayerError::entry(&self.name, fault))?;
         let is_windows = |(key, _): &(Vec<u8>, Vec<u8>)| key.starts_with(WINDOWS_PREFIX);
@@ -130,8 +130,8 @@ impl Interpreter {
     }
 
     /// What engines understand differently in the current entry itself.
-    pub(crate) fn oddities(&self) -> &[Oddity] {
-        &self.oddities
+    pub(crate) fn ambiguities(&self) -> &[Ambiguity] {
+        &self.ambiguities
     }
 
     /// Says that the tar is damaged after the current entry.
@@ -184,8 +184,10 @@ impl Interpreter {
             _ => 0,
         };
         let held = path.split_last().1.len() + target + size_of_attributes(&metadata.attributes);
-        if !self.budget.claim_held(held) {
-            return Err(EntryFault::TooMuchHeld { limit: HELD_MAX });
+        if !self.budget.claim_bytes(held) {
+            return Err(EntryFault::TooMuchHeld {
+                limit: RETAINED_BYTES_MAX,
+            });
         }
         Ok(Entry {
             path,
@@ -198,7 +200,7 @@ impl Interpreter {
     fn target(&mut self, name: &[u8]) -> Result<EntryPath, EntryFault> {
         let (target, is_above_root) = EntryPath::clamped(name)?;
         if is_above_root {
-            self.oddities.push(Oddity::AboveRoot);
+            self.ambiguities.push(Ambiguity::AboveRoot);
         }
         Ok(target)
     }
@@ -210,17 +212,17 @@ impl Interpreter {
         kind: &EntryKind,
     ) -> Result<Metadata, EntryFault> {
         let mut records = attributes.records;
-        for (oddity, is_odd) in [
+        for (ambiguity, is_odd) in [
             (
-                Oddity::RootlessAttributes,
+                Ambiguity::RootlessAttributes,
                 is_rootless as fn(&PaxRecord) -> bool,
             ),
-            (Oddity::ForeignAttribute, attribute::is_foreign),
+            (Ambiguity::ForeignAttribute, attribute::is_foreign),
         ] {
             let before = records.len();
             records.retain(|record| !is_odd(record));
             if records.len() < before {
-                self.oddities.push(oddity);
+                self.ambiguities.push(ambiguity);
             }
         }
         // Engines look at no attribute of the root, nor of what only deletes.

@@ -4,8 +4,8 @@
 use std::collections::HashSet;
 
 use crate::layer::{EntryFault, EntryPath, LayerError};
+use crate::merge::ambiguities::Ambiguities;
 use crate::merge::changes::Changes;
-use crate::merge::oddities::Oddities;
 use crate::merge::range::Merge;
 use crate::merge::tree::{Child, Found};
 
@@ -25,8 +25,8 @@ impl Changes {
     }
 
     /// What engines understand differently in the layer alone, which is told once.
-    pub(crate) fn take_oddities(&mut self) -> Oddities {
-        std::mem::take(&mut self.oddities)
+    pub(crate) fn take_ambiguities(&mut self) -> Ambiguities {
+        std::mem::take(&mut self.ambiguities)
     }
 }
 
@@ -35,7 +35,7 @@ impl Merge {
     pub(crate) fn put_checked(
         &mut self,
         mut changes: Changes,
-    ) -> Result<(Oddities, Vec<BrokenLink>), LayerError> {
+    ) -> Result<(Ambiguities, Vec<BrokenLink>), LayerError> {
         let mut broken = Vec::new();
         let mut inodes = HashSet::new();
         for link in &changes.far_links {
@@ -62,6 +62,6 @@ impl Merge {
             .far_links
             .retain(|link| !inodes.contains(&link.inode));
         self.put_in_range(changes)
-            .map(|oddities| (oddities, broken))
+            .map(|ambiguities| (ambiguities, broken))
     }
 }

@@ -11,17 +11,17 @@
 //! Memory: one record for each entry of the layers, and one for each directory that
 //! no entry is for. Content is never held.
 
+mod ambiguities;
 mod changes;
 mod check;
-mod oddities;
 mod plan;
 mod range;
 mod replay;
 mod tree;
 
+pub(crate) use ambiguities::Ambiguities;
 pub(crate) use changes::{Changes, ChangesBuilder};
 pub(crate) use check::BrokenLink;
-pub(crate) use oddities::Oddities;
 pub(crate) use plan::Plan;
 pub(crate) use range::{Merge, Savings};
 pub(crate) use replay::{Replay, ReplayError};

@@ -16,7 +16,7 @@ use crate::tar_stream::Time;
 pub(crate) struct Plan<'a> {
     merge: &'a Merge,
     /// What to write for each directory of the range that still exists.
-    folders: Vec<Option<Folder<'a>>>,
+    folders: Vec<Option<PlannedDirectory<'a>>>,
     /// In the order of writing.
     steps: Vec<Step<'a>>,
     /// The inodes that have several names.
@@ -33,12 +33,12 @@ pub(super) struct Step<'a> {
     /// Its name there.
     pub(super) name: &'a [u8],
     /// What it is.
-    pub(super) what: What,
+    pub(super) what: Action,
 }
 
 /// What a step writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum What {
+pub(super) enum Action {
     /// A directory, unless something in it was written before.
     Directory(DirectoryId),
     /// The first name of a node.
@@ -49,7 +49,7 @@ pub(super) enum What {
 
 /// What to write for a directory.
 #[derive(Debug)]
-pub(super) struct Folder<'a> {
+pub(super) struct PlannedDirectory<'a> {
     /// The directory that it is in; the root is in itself.
     pub(super) parent: DirectoryId,
     /// Its name there.
@@ -61,14 +61,14 @@ pub(super) struct Folder<'a> {
     /// What of lower layers is deleted in it, sorted.
     pub(super) whiteouts: Vec<&'a [u8]>,
     /// What will be written of what is in it.
-    contents: Contents,
+    contents: Filling,
     /// What layers below the range have there.
-    below: Below,
+    below: Lower,
 }
 
 /// What is written of what is in a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Contents {
+enum Filling {
     /// Nothing.
     Nothing,
     /// Directories that no layer has an entry for, and nothing else.
@@ -79,7 +79,7 @@ enum Contents {
 
 /// What layers below the range show in a directory of the range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Below {
+enum Lower {
     /// No directory is there, or none that shows through.
     Nothing,
     /// This directory.
@@ -121,7 +121,7 @@ impl Merge {
 
 struct Planner<'a> {
     merge: &'a Merge,
-    folders: Vec<Option<Folder<'a>>>,
+    folders: Vec<Option<PlannedDirectory<'a>>>,
     /// Directories, each before those in it.
     order: Vec<DirectoryId>,
     steps: Vec<Step<'a>>,
@@ -135,9 +135,9 @@ impl<'a> Planner<'a> {
         let first_inode = self.merge.first_inode.0 as usize;
         let mut first_names = vec![None; self.merge.inodes.len() - first_inode];
         let below = match &self.merge.below {
-            _ if self.merge.is_lowest => Below::Nothing,
-            Some(_) => Below::Directory(ROOT),
-            None => Below::Unknown,
+            _ if self.merge.is_lowest => Lower::Nothing,
+            Some(_) => Lower::Directory(ROOT),
+            None => Lower::Unknown,
         };
         let mut pending = vec![(ROOT, ROOT, &b""[..], below, false)];
         while let Some((id, parent, name, below, must_hide)) = pending.pop() {
@@ -147,7 +147,7 @@ impl<'a> Planner<'a> {
             let folder = self.folder(id, (parent, name), below, hides, is_new);
             // Below an opaque directory there is nothing to hide any more.
             let inner = if folder.is_opaque {
-                Below::Nothing
+                Lower::Nothing
             } else {
                 below
             };
@@ -166,7 +166,7 @@ impl<'a> Planner<'a> {
                             place: *place,
                             parent: id,
                             name,
-                            what: What::Node(*inode),
+                            what: Action::Node(*inode),
                         });
                         match &mut first_names[inode.0 as usize - first_inode] {
                             Some(first) => {
@@ -191,24 +191,24 @@ impl<'a> Planner<'a> {
         &self,
         id: DirectoryId,
         (parent, name): (DirectoryId, &'a [u8]),
-        below: Below,
+        below: Lower,
         hides: bool,
         is_new: bool,
-    ) -> Folder<'a> {
+    ) -> PlannedDirectory<'a> {
         let directory = self.merge.range.get(id);
         let lower = match (below, &self.merge.below) {
-            (Below::Directory(id), Some(tree)) => Some(tree.get(id)),
+            (Lower::Directory(id), Some(tree)) => Some(tree.get(id)),
             _ => None,
         };
         let has_lower_children = lower.is_some_and(|lower| !lower.children.is_empty());
         let is_opaque = hides
             && match below {
-                Below::Nothing => false,
-                Below::Directory(_) => has_lower_children && id != ROOT,
-                Below::Unknown => true,
+                Lower::Nothing => false,
+                Lower::Directory(_) => has_lower_children && id != ROOT,
+                Lower::Unknown => true,
             };
         let names_of = |directory: &'a Directory| directory.children.iter();
-        let whiteouts = if is_opaque || below == Below::Nothing {
+        let whiteouts = if is_opaque || below == Lower::Nothing {
             Vec::new()
         } else if let (true, Some(lower)) = (hides, lower) {
             let deleted = names_of(lower).map(|(name, _)| &**name);
@@ -227,11 +227,11 @@ impl<'a> Planner<'a> {
         // One that was deleted and is only implied again is like any that is implied,
         // but lower layers would show another one.
         let shows_another = is_new && lower.is_some_and(is_unlike_implied);
-        Folder {
+        PlannedDirectory {
             parent,
             name,
             has_entry: directory.metadata.is_some() || shows_another,
-            contents: Contents::Nothing,
+            contents: Filling::Nothing,
             is_opaque,
             whiteouts,
             below,
@@ -242,22 +242,22 @@ impl<'a> Planner<'a> {
     /// an entry need one.
     fn fill(&mut self) {
         for step in &self.steps {
-            met(&mut self.folders, step.parent).contents = Contents::Given;
+            met(&mut self.folders, step.parent).contents = Filling::Given;
         }
         for id in self.order.iter().rev() {
             let folder = met(&mut self.folders, *id);
-            let is_given = folder.writes_something() || folder.contents == Contents::Given;
+            let is_given = folder.writes_something() || folder.contents == Filling::Given;
             // In the lowest layer there is nothing that an entry could override. Above
             // others only a directory that an engine would make, for the sake of a
             // whiteout that is not needed, and that nothing else would make.
-            let is_needed = self.merge.is_lowest || (!is_given && folder.below == Below::Nothing);
+            let is_needed = self.merge.is_lowest || (!is_given && folder.below == Lower::Nothing);
             let may_have_entry = *id != ROOT && !is_whiteout(folder.name);
             folder.has_entry |= is_needed && may_have_entry;
-            let is_written = folder.writes_something() || folder.contents > Contents::Nothing;
+            let is_written = folder.writes_something() || folder.contents > Filling::Nothing;
             let contents = match (is_given, is_written) {
-                (true, _) => Contents::Given,
-                (false, true) => Contents::MadeUp,
-                (false, false) => Contents::Nothing,
+                (true, _) => Filling::Given,
+                (false, true) => Filling::MadeUp,
+                (false, false) => Filling::Nothing,
             };
             let parent = folder.parent;
             if *id != ROOT {
@@ -272,13 +272,13 @@ impl<'a> Planner<'a> {
         for id in &self.order {
             let directory = self.merge.range.get(*id);
             let folder = met(&mut self.folders, *id);
-            let has_turn = directory.metadata.is_some() || folder.contents == Contents::Nothing;
+            let has_turn = directory.metadata.is_some() || folder.contents == Filling::Nothing;
             if has_turn && folder.writes_something() {
                 self.steps.push(Step {
                     place: directory.place,
                     parent: folder.parent,
                     name: folder.name,
-                    what: What::Directory(*id),
+                    what: Action::Directory(*id),
                 });
             }
         }
@@ -291,12 +291,12 @@ impl<'a> Planner<'a> {
             let first = names.iter().min_by_key(|at| self.steps[**at].place);
             for at in names {
                 if Some(at) != first {
-                    self.steps[*at].what = What::Link(*inode);
+                    self.steps[*at].what = Action::Link(*inode);
                 }
             }
         }
         for step in &mut self.steps {
-            if let What::Node(inode) = step.what {
+            if let Action::Node(inode) = step.what {
                 let inode = &self.merge.inodes[inode.0 as usize];
                 if matches!(inode.kind, NodeKind::File(_)) {
                     step.place = inode.place;
@@ -315,12 +315,15 @@ fn is_unlike_implied(directory: &Directory) -> bool {
 }
 
 /// A directory that the walk has met.
-fn met<'f, 'a>(folders: &'f mut [Option<Folder<'a>>], id: DirectoryId) -> &'f mut Folder<'a> {
+fn met<'f, 'a>(
+    folders: &'f mut [Option<PlannedDirectory<'a>>],
+    id: DirectoryId,
+) -> &'f mut PlannedDirectory<'a> {
     let folder = folders[id.0 as usize].as_mut();
     folder.expect("all directories that are asked for were met")
 }
 
-impl Folder<'_> {
+impl PlannedDirectory<'_> {
     /// Whether anything is written for the directory itself.
     fn writes_something(&self) -> bool {
         self.has_entry || self.is_opaque || !self.whiteouts.is_empty()
@@ -329,11 +332,11 @@ impl Folder<'_> {
 
 impl Merge {
     /// What lower layers have under a name, given what they have in the directory.
-    fn below_under(&self, below: Below, name: &[u8]) -> Below {
+    fn below_under(&self, below: Lower, name: &[u8]) -> Lower {
         match (below, &self.below) {
-            (Below::Directory(id), Some(tree)) => tree
+            (Lower::Directory(id), Some(tree)) => tree
                 .subdirectory(id, name)
-                .map_or(Below::Nothing, Below::Directory),
+                .map_or(Lower::Nothing, Lower::Directory),
             (below, _) => below,
         }
     }
@@ -348,7 +351,7 @@ impl<'a> Plan<'a> {
         &self.merge.inodes[id.0 as usize]
     }
 
-    pub(super) fn folder(&self, id: DirectoryId) -> &Folder<'a> {
+    pub(super) fn folder(&self, id: DirectoryId) -> &PlannedDirectory<'a> {
         self.folders[id.0 as usize]
             .as_ref()
             .expect("all directories of the plan were met")
@@ -374,7 +377,7 @@ impl<'a> Plan<'a> {
     /// The layers, counted from 0, whose content is wanted.
     pub(crate) fn layers(&self) -> Vec<u32> {
         let with_content = self.steps.iter().filter(|step| match step.what {
-            What::Node(inode) => matches!(self.inode(inode).kind, NodeKind::File(_)),
+            Action::Node(inode) => matches!(self.inode(inode).kind, NodeKind::File(_)),
             _ => false,
         });
         let mut layers: Vec<u32> = with_content.map(|step| step.place.layer).collect();
@@ -409,7 +412,7 @@ impl<'a> Plan<'a> {
 
 /// The names under which a directory hides what is below it: its opaque whiteout
 /// first, then its whiteouts.
-pub(super) fn deletions(folder: &Folder<'_>) -> impl Iterator<Item = Vec<u8>> {
+pub(super) fn deletions(folder: &PlannedDirectory<'_>) -> impl Iterator<Item = Vec<u8>> {
     let opaque = folder.is_opaque.then(|| OPAQUE.to_vec());
     let names = folder.whiteouts.iter().map(|name| whiteout_of(name));
     opaque.into_iter().chain(names)

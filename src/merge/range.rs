@@ -2,10 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::event::Oddity;
+use crate::event::Ambiguity;
 use crate::layer::{EntryFault, EntryPath, LayerError, NodeKind, display_start};
-use crate::merge::changes::{Changes, relink};
-use crate::merge::oddities::Oddities;
+use crate::merge::ambiguities::Ambiguities;
+use crate::merge::changes::{Changes, apply_link_metadata};
 use crate::merge::tree::{
     Child, Directory, DirectoryId, Found, Inode, InodeId, Inodes, Names, ROOT, Tree,
 };
@@ -68,8 +68,8 @@ impl Merge {
     }
 
     /// Takes in a layer that stays.
-    pub(crate) fn put_below(&mut self, changes: Changes) -> Result<Oddities, LayerError> {
-        let (tree, number, oddities) = self.adopt(changes, false)?;
+    pub(crate) fn put_below(&mut self, changes: Changes) -> Result<Ambiguities, LayerError> {
+        let (tree, number, ambiguities) = self.adopt(changes, false)?;
         if let Some(below) = &mut self.below {
             below.apply(tree, true, number, &mut self.names_below);
             self.names_below.take_losers();
@@ -77,7 +77,7 @@ impl Merge {
         self.is_lowest = false;
         self.first_layer += 1;
         self.begin_range();
-        Ok(oddities)
+        Ok(ambiguities)
     }
 
     /// Says that so many layers stay of which nothing is known.
@@ -93,14 +93,14 @@ impl Merge {
     }
 
     /// Takes in the next layer of the range.
-    pub(crate) fn put_in_range(&mut self, changes: Changes) -> Result<Oddities, LayerError> {
-        let mut seen = Oddities::default();
+    pub(crate) fn put_in_range(&mut self, changes: Changes) -> Result<Ambiguities, LayerError> {
+        let mut seen = Ambiguities::default();
         self.look_below(&changes.tree, &mut seen);
-        let (tree, number, mut oddities) = self.adopt(changes, true)?;
-        oddities.append(seen);
+        let (tree, number, mut ambiguities) = self.adopt(changes, true)?;
+        ambiguities.append(seen);
         let names = &mut self.names_in_range;
         self.range.apply(tree, self.is_lowest, number, names);
-        Ok(oddities)
+        Ok(ambiguities)
     }
 
     /// Ends the range: from here on it is one of the layers that stay. Returns what
@@ -154,12 +154,12 @@ impl Merge {
         &mut self,
         changes: Changes,
         is_of_range: bool,
-    ) -> Result<(Tree, impl Fn(InodeId) -> InodeId + use<>, Oddities), LayerError> {
+    ) -> Result<(Tree, impl Fn(InodeId) -> InodeId + use<>, Ambiguities), LayerError> {
         let Changes {
             tree,
             inodes,
             far_links,
-            mut oddities,
+            mut ambiguities,
         } = changes;
         let mut targets = HashMap::new();
         for link in &far_links {
@@ -174,19 +174,20 @@ impl Merge {
         for link in far_links {
             let path = link.path.as_bytes();
             if link.target.is_some() {
-                oddities.note(Oddity::FarLink, path);
+                ambiguities.note(Ambiguity::LowerLink, path);
             }
             let target = targets[&link.inode];
-            let has_changed = relink(&mut self.inodes[target.0 as usize], link.metadata);
+            let has_changed =
+                apply_link_metadata(&mut self.inodes[target.0 as usize], link.metadata);
             if has_changed.map_err(|fault| LayerError::entry(path, fault))? {
-                oddities.note(Oddity::LinkMetadata, path);
+                ambiguities.note(Ambiguity::LinkMetadata, path);
             }
         }
         let number = move |inode: InodeId| match targets.get(&inode) {
             Some(target) => *target,
             None => InodeId(offset + inode.0),
         };
-        Ok((tree, number, oddities))
+        Ok((tree, number, ambiguities))
     }
 
     /// What a hard link to a lower layer names.
@@ -226,7 +227,7 @@ impl Merge {
 
     /// Notes directories that a layer has no entry for, and that engines make of
     /// what is below in different ways.
-    fn look_below(&self, upper: &Tree, oddities: &mut Oddities) {
+    fn look_below(&self, upper: &Tree, ambiguities: &mut Ambiguities) {
         // Names on the way, each with the number of the one before it.
         let mut trail: Vec<(usize, &[u8])> = vec![(0, b"")];
         let mut pending = vec![(ROOT, Some(ROOT), self.below.as_ref().map(|_| ROOT), 0)];
@@ -242,8 +243,8 @@ impl Merge {
                 } else {
                     self.lower(name, in_range, in_below)
                 };
-                if let Some(oddity) = oddity_of(upper.get(*id), &lower) {
-                    oddities.note(oddity, &path_of(&trail, here));
+                if let Some(ambiguity) = ambiguity_of(upper.get(*id), &lower) {
+                    ambiguities.note(ambiguity, &path_of(&trail, here));
                 }
                 pending.push((*id, in_range, in_below, here));
             }
@@ -299,20 +300,20 @@ enum Lower<'a> {
 }
 
 /// What engines disagree on where a layer has this directory on top of that.
-fn oddity_of(upper: &Directory, lower: &Lower<'_>) -> Option<Oddity> {
+fn ambiguity_of(upper: &Directory, lower: &Lower<'_>) -> Option<Ambiguity> {
     if upper.metadata.is_some() {
         return None;
     }
     match lower {
         Lower::Node(inode) => Some(match inode.kind {
-            NodeKind::Symlink(_) => Oddity::ThroughSymlink,
-            _ => Oddity::ThroughFile,
+            NodeKind::Symlink(_) => Ambiguity::ThroughSymlink,
+            _ => Ambiguity::ParentIsFile,
         }),
         Lower::Directory(Some(directory)) if !upper.is_new => {
             let metadata = directory.metadata.as_ref()?;
             let owner = (metadata.uid, metadata.gid);
             let is_default = metadata.mode == IMPLIED_MODE && owner == (0, 0);
-            (!is_default).then_some(Oddity::ImpliedDirectory)
+            (!is_default).then_some(Ambiguity::ImpliedDirectory)
         }
         Lower::Directory(_) | Lower::Nothing => None,
     }

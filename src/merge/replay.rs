@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Write};
 
 use crate::event::Watch;
 use crate::layer::{EntryFault, EntryKind, LayerError, LayerReader, LayerWriter, NodeKind};
-use crate::merge::plan::{Plan, Step, What, deletions};
+use crate::merge::plan::{Action, Plan, Step, deletions};
 use crate::merge::tree::{DirectoryId, Inode, InodeId, Place, ROOT};
 use crate::stream::CopyError;
 use crate::tar_stream::{Skip, Time};
@@ -111,7 +111,7 @@ impl<'a, W: Write> Replay<'a, W> {
 
     /// The inode of a step that writes the content of a file.
     fn file(&self, step: &Step<'_>) -> Option<&'a Inode> {
-        let What::Node(id) = step.what else {
+        let Action::Node(id) = step.what else {
             return None;
         };
         let inode = self.plan.inode(id);
@@ -121,8 +121,8 @@ impl<'a, W: Write> Replay<'a, W> {
     /// Writes an entry, and before it the directories that it is in.
     fn write(&mut self, step: &Step<'a>) -> io::Result<()> {
         match step.what {
-            What::Directory(id) => self.open(id),
-            What::Node(id) => {
+            Action::Directory(id) => self.open(id),
+            Action::Node(id) => {
                 self.open(step.parent)?;
                 let inode = self.plan.inode(id);
                 let path = self.plan.path(step.parent, step.name);
@@ -131,7 +131,7 @@ impl<'a, W: Write> Replay<'a, W> {
                 }
                 self.writer.node(&path, &inode.kind, &inode.metadata)
             }
-            What::Link(id) => {
+            Action::Link(id) => {
                 self.open(step.parent)?;
                 let (parent, name) = self.names[&id];
                 let target = self.plan.path(parent, name);

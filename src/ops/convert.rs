@@ -16,15 +16,15 @@ use crate::image::Platform;
 use crate::limits::DOCUMENTS_MAX;
 use crate::ops::Selector;
 use crate::ops::choose::item::load_chosen;
-use crate::ops::choose::platform::{Reason, narrow};
+use crate::ops::choose::platform::{PlatformChoice, select_platform};
 use crate::ops::choose::selector::{Selection, select};
 use crate::ops::verify::BareTar;
 use crate::stream::{COPY_BUFFER, Workers};
-use crate::tar_stream::{Section, Skippable};
+use crate::tar_stream::{Section, SkipByReading};
 use crate::transfer::Context;
-use crate::transfer::compression::{Coding, Compress, MediaTypes};
+use crate::transfer::compression::{CompressionChoice, CompressionPolicy, MediaTypes};
 use crate::transfer::deliver::Delivery;
-use crate::transfer::item::Piece;
+use crate::transfer::item::TransferItem;
 use crate::transfer::naming::Name;
 use crate::transfer::plan::Made;
 use crate::transfer::referrers::{add_referrers, spend};
@@ -40,7 +40,7 @@ pub struct ConvertOptions {
     /// The names of the output, in place of those of the input.
     pub names: Vec<Name>,
     /// What to do with the compression of layers.
-    pub compress: Compress,
+    pub compress: CompressionChoice,
     /// The media types of documents and layers.
     pub media_types: MediaTypes,
 }
@@ -74,19 +74,19 @@ fn convert_images(
     if source.format() == Format::Rootfs {
         warn_of_entries(source, &context.watch)?;
     }
-    let coding = Coding::new(options.compress, sink.format());
-    let coding = coding.with_media_types(options.media_types);
+    let policy = CompressionPolicy::new(options.compress, sink.format());
+    let policy = policy.with_media_types(options.media_types);
     let selection = select(source, options.image.as_ref())?;
     let is_part = selection.part.is_some();
-    let mut pieces = Vec::new();
+    let mut items = Vec::new();
     let mut budget = DOCUMENTS_MAX;
     let mut absent = Vec::new();
     for selection in selection.each() {
         let name = selection.roots[0].display_name();
         match load(source, selection, options, context) {
-            Ok(piece) => {
-                budget = spend(budget, &piece)?;
-                pieces.push(piece);
+            Ok(item) => {
+                budget = spend(budget, &item)?;
+                items.push(item);
             }
             // One of several, and nobody named it: the others go over all the same.
             Err(error) => match error.absence().filter(|_| options.image.is_none()) {
@@ -96,16 +96,16 @@ fn convert_images(
         }
     }
     if options.image.is_some() {
-        add_referrers(source, &mut pieces, budget, context)?;
+        add_referrers(source, &mut items, budget, context)?;
     }
-    if pieces.is_empty() {
+    if items.is_empty() {
         let first = absent.into_iter().next();
         return Err(first.map_or(Error::NoImage, |(_, _, error)| error));
     }
     for (name, reason, _) in absent {
         context.watch.warn(Warning::AbsentLeftOut { name, reason });
     }
-    let count = pieces.iter().filter(|piece| !piece.is_referrer()).count();
+    let count = items.iter().filter(|item| !item.is_referrer()).count();
     if count > 1 && !options.names.is_empty() {
         return Err(Error::ImagesShareReference { count });
     }
@@ -116,11 +116,11 @@ fn convert_images(
         workers: &workers,
         names: &options.names,
         keeps_fields: options.platform.is_none() && !is_part,
-        coding,
+        policy,
         made: &Made::default(),
         context,
     };
-    let report = delivery.run(pieces)?;
+    let report = delivery.run(items)?;
     sink.finish(&context.watch)?;
     Ok(report)
 }
@@ -139,7 +139,7 @@ fn warn_of_entries(source: &dyn ImageSource, watch: &Watch<'_>) -> Result<()> {
             } else {
                 let stream = container.open(member)?;
                 let stream = BufReader::with_capacity(COPY_BUFFER, stream);
-                BareTar::read(Skippable(stream), watch)?
+                BareTar::read(SkipByReading(stream), watch)?
             };
             tar.warn(watch);
         }
@@ -154,10 +154,10 @@ fn load<'a>(
     selection: Selection<'a>,
     options: &ConvertOptions,
     context: Context<'_>,
-) -> Result<Piece<'a>> {
-    let piece = load_chosen(source, selection, &context.watch)?;
+) -> Result<TransferItem<'a>> {
+    let item = load_chosen(source, selection, &context.watch)?;
     match &options.platform {
-        Some(platform) => narrow(piece, Reason::Asked(platform), &context.watch),
-        None => Ok(piece),
+        Some(platform) => select_platform(item, PlatformChoice::Asked(platform), &context.watch),
+        None => Ok(item),
     }
 }

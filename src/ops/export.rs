@@ -9,10 +9,10 @@ use crate::format::source::ImageSource;
 use crate::image::Platform;
 use crate::merge::Merge;
 use crate::ops::Selector;
-use crate::ops::choose::image::one_image;
-use crate::ops::choose::platform::Reason;
-use crate::ops::stack::layer_stack::Layers;
-use crate::stream::{COPY_BUFFER, Encoder, Recoding, Workers};
+use crate::ops::choose::image::choose_image;
+use crate::ops::choose::platform::PlatformChoice;
+use crate::ops::stack::layer_stack::LayerStack;
+use crate::stream::{COPY_BUFFER, Encoder, Encoding, Workers};
 use crate::tar_stream::Time;
 use crate::transfer::Context;
 
@@ -24,7 +24,7 @@ pub struct ExportOptions {
     /// The platform to take of it; by default the host's.
     pub platform: Option<Platform>,
     /// How the tar is compressed.
-    pub compress: Recoding,
+    pub compress: Encoding,
     /// The time of directories that no layer has an entry for, in seconds since 1970.
     pub created: i64,
 }
@@ -34,7 +34,7 @@ impl Default for ExportOptions {
         Self {
             image: None,
             platform: None,
-            compress: Recoding::None,
+            compress: Encoding::Plain,
             created: 0,
         }
     }
@@ -68,9 +68,9 @@ fn export_image(
     context: Context<'_>,
 ) -> Result<()> {
     let platform = options.platform.as_ref();
-    let reason = platform.map_or(Reason::OneTree, Reason::Asked);
-    let chosen = one_image(source, options.image.as_ref(), reason, context)?;
-    let layers = Layers::new(source, &chosen, context)?;
+    let reason = platform.map_or(PlatformChoice::OneTree, PlatformChoice::Asked);
+    let chosen = choose_image(source, options.image.as_ref(), reason, context)?;
+    let layers = LayerStack::new(source, &chosen, context)?;
     layers.prepare()?;
     let all: Vec<usize> = (0..layers.count()).collect();
     let sizes = all
@@ -80,9 +80,9 @@ fn export_image(
     context.watch.send(Event::Total(total));
     let mut merge = Merge::new();
     for (at, changes) in layers.changes(&all)?.into_iter().enumerate() {
-        let oddities = merge.put_in_range(changes);
-        let oddities = oddities.map_err(|error| layers.failed(at, error))?;
-        layers.warn(at, oddities);
+        let ambiguities = merge.put_in_range(changes);
+        let ambiguities = ambiguities.map_err(|error| layers.failed(at, error))?;
+        layers.warn(at, ambiguities);
     }
     let plan = merge.plan();
     let created = Time {

@@ -16,16 +16,16 @@ use crate::image::{
     Changes, Config, Descriptor, Document, ImportedConfig, Platform, Timestamp, rfc3339,
 };
 use crate::ops::Selector;
-use crate::ops::choose::image::one_image;
-use crate::ops::choose::platform::Reason;
+use crate::ops::choose::image::choose_image;
+use crate::ops::choose::platform::PlatformChoice;
 use crate::ops::verify::{BareTar, Judge};
 use crate::stream::{
-    CopyError, Encoder, HashWriter, Hashed, Leftover, Recoding, Tapped, Workers, copy,
+    CopyError, Encoder, Encoding, HashWriter, Hashed, Leftover, TeeReader, Workers, copy,
 };
 use crate::tar_stream::{Buffered, TarSummary, check_tar, is_no_tar};
 use crate::transfer::Context;
-use crate::transfer::compression::{Coding, Compress};
-use crate::transfer::documents::Rebuilder;
+use crate::transfer::compression::{CompressionChoice, CompressionPolicy};
+use crate::transfer::documents::DocumentBuilder;
 use crate::transfer::naming::{Name, named};
 use crate::transfer::plan::Jobs;
 use crate::transfer::report::WriteReport;
@@ -36,7 +36,7 @@ pub struct ImportOptions {
     /// Its names.
     pub names: Vec<Name>,
     /// How its layer is compressed; by default not at all.
-    pub compress: Compress,
+    pub compress: CompressionChoice,
     /// Its platform; by default that of the config that it takes, or else the host's.
     pub platform: Option<Platform>,
     /// When it was made; by default that of the config that it takes, or else the time
@@ -91,8 +91,8 @@ pub fn config(
     platform: Option<&Platform>,
     context: Context<'_>,
 ) -> Result<Document<Config>> {
-    let reason = platform.map_or(Reason::OneTree, Reason::Preferred);
-    Ok(one_image(source, image, reason, context)?.image.config)
+    let reason = platform.map_or(PlatformChoice::OneTree, PlatformChoice::Preferred);
+    Ok(choose_image(source, image, reason, context)?.image.config)
 }
 
 struct Importer<'a> {
@@ -116,12 +116,12 @@ struct Taken {
 impl Importer<'_> {
     fn run(&self, mut input: RootfsInput) -> Result<WriteReport> {
         let place = input.place();
-        let recoding = match self.options.compress {
-            Compress::Keep => Recoding::None,
-            Compress::To { recoding, .. } => recoding,
+        let encoding = match self.options.compress {
+            CompressionChoice::Keep => Encoding::Plain,
+            CompressionChoice::To { encoding, .. } => encoding,
         };
         let is_read_twice =
-            self.sink.is_stream() && recoding == Recoding::None && input.size().is_some();
+            self.sink.is_stream() && encoding == Encoding::Plain && input.size().is_some();
         if let Some(size) = input.size() {
             let readings = 1 + u64::from(is_read_twice);
             let total = size.saturating_mul(readings);
@@ -129,23 +129,23 @@ impl Importer<'_> {
         }
         self.context.watch.send(Event::Step(Step::Copying {
             blob: &place.to_string(),
-            recoding: recoding != Recoding::None,
+            is_recompressed: encoding != Encoding::Plain,
         }));
         if is_read_twice {
             let taken = self.take(&mut input, &place, &mut io::sink(), &place)?;
             self.judge(&taken, &place)?;
-            let report = self.put_documents(&taken, &taken.unpacked, recoding, true)?;
+            let report = self.put_documents(&taken, &taken.unpacked, encoding, true)?;
             self.write_plain(&mut input, &place, Some(&taken.unpacked))?;
             return Ok(report);
         }
-        if recoding == Recoding::None {
+        if encoding == Encoding::Plain {
             let taken = self.write_plain(&mut input, &place, None)?;
             self.judge(&taken, &place)?;
-            return self.put_documents(&taken, &taken.unpacked, recoding, false);
+            return self.put_documents(&taken, &taken.unpacked, encoding, false);
         }
-        let (taken, blob) = self.write_packed(&mut input, &place, recoding)?;
+        let (taken, blob) = self.write_packed(&mut input, &place, encoding)?;
         self.judge(&taken, &place)?;
-        self.put_documents(&taken, &blob, recoding, false)
+        self.put_documents(&taken, &blob, encoding, false)
     }
 
     /// Refuses what no engine takes, and tells what is odd.
@@ -183,13 +183,13 @@ impl Importer<'_> {
         &self,
         input: &mut RootfsInput,
         place: &Place,
-        recoding: Recoding,
+        encoding: Encoding,
     ) -> Result<(Taken, Hashed)> {
         let workers = Workers::start(self.context.jobs).map_err(Error::Thread)?;
         let writer = self.sink.begin_blob(None)?;
         let to = writer.place();
         let output = HashWriter::new(writer).map_err(Error::Thread)?;
-        let mut encoder = Encoder::new(recoding, output, &workers);
+        let mut encoder = Encoder::new(encoding, output, &workers);
         let taken = self.take(input, place, &mut encoder, &to)?;
         let finished = encoder.finish().and_then(HashWriter::finish);
         let (writer, blob) = finished.map_err(|error| Error::write(to, error))?;
@@ -216,14 +216,14 @@ impl Importer<'_> {
             leftover,
         } = opened;
         let damaged = |error| Error::unreadable(compression, error).while_reading(place.clone());
-        let mut stream = Tapped::new(stream);
+        let mut stream = TeeReader::new(stream);
         stream.hash(Algorithm::Sha256).map_err(Error::Thread)?;
-        let lent = stream.lend();
+        let teed = stream.tee();
         let has_fault = AtomicBool::new(false);
         let check = || {
             let mut outline = Outline::default();
             let mut judge = Judge::new(0, &Arc::default());
-            let checked = check_tar(Buffered(lent), |tar, member, attributes| {
+            let checked = check_tar(Buffered(teed), |tar, member, attributes| {
                 outline.take_in(tar, &member)?;
                 judge.take_in(tar, &member, attributes);
                 Ok(())
@@ -240,7 +240,7 @@ impl Importer<'_> {
             };
             let copied = copy(&mut sound, output, &watch);
             // Whatever was not copied is not looked at either.
-            stream.end_lending();
+            stream.end_tee();
             Ok((copied, checking.join()))
         })?;
         copied.map_err(|error| match error {
@@ -280,7 +280,7 @@ impl Importer<'_> {
         &self,
         taken: &Taken,
         blob: &Hashed,
-        recoding: Recoding,
+        encoding: Encoding,
         index_first: bool,
     ) -> Result<WriteReport> {
         let own = |source| Error::Document {
@@ -302,7 +302,7 @@ impl Importer<'_> {
             self.options.changes.apply(&mut value["config"])?;
             config = Document::from_value(&value).map_err(own)?;
         }
-        let compression = recoding.compression();
+        let compression = encoding.compression();
         let media_type = Family::Oci.layer(LayerType::new(compression));
         let media_type = media_type.expect("what is written has a media type");
         let layer = Layer {
@@ -316,13 +316,13 @@ impl Importer<'_> {
             config,
             layers: vec![layer],
         };
-        let coding = Coding::new(Compress::Keep, self.sink.format());
+        let policy = CompressionPolicy::new(CompressionChoice::Keep, self.sink.format());
         let jobs = Jobs::default();
-        let mut rebuilder = Rebuilder::new(&jobs, &[], coding);
-        let docker_image = rebuilder.docker_image(&image);
+        let mut builder = DocumentBuilder::new(&jobs, &[], policy);
+        let docker_image = builder.docker_image(&image);
         let content = Content::Image(image);
-        let descriptor = rebuilder.rebuild(&content, None)?;
-        let told = rebuilder.written(&content, &descriptor);
+        let descriptor = builder.build(&content, None)?;
+        let told = builder.written(&content, &descriptor);
         let mut index = OutputIndex::default();
         for (descriptor, reference) in named(&descriptor, &self.options.names) {
             index.roots.push(OutputRoot {
@@ -334,7 +334,7 @@ impl Importer<'_> {
         if index_first {
             self.sink.put_index(&index)?;
         }
-        for (digest, bytes) in rebuilder.into_documents() {
+        for (digest, bytes) in builder.into_documents() {
             self.sink.put_document(&digest, &bytes)?;
         }
         if !index_first {

@@ -10,8 +10,8 @@ use crate::format::{Format, find_index};
 use crate::image::{Descriptor, HistoryEntry, Platform, Reference, RunConfig, history};
 use crate::ops::Selector;
 use crate::ops::choose::containerd::image_containerd_id;
-use crate::ops::choose::image::{Chosen, one_image};
-use crate::ops::choose::platform::Reason;
+use crate::ops::choose::image::{ChosenImage, choose_image};
+use crate::ops::choose::platform::PlatformChoice;
 use crate::ops::stack::size::{LayerSize, Sizes, Wanted};
 use crate::stream::Compression;
 use crate::transfer::Context;
@@ -140,15 +140,15 @@ fn choose<'a>(
     source: &'a dyn ImageSource,
     options: &InspectOptions,
     context: Context<'_>,
-) -> Result<Chosen<'a>> {
+) -> Result<ChosenImage<'a>> {
     let reason = options.platform.as_ref();
-    let reason = reason.map_or(Reason::OneTree, Reason::Asked);
+    let reason = reason.map_or(PlatformChoice::OneTree, PlatformChoice::Asked);
     // That there are other platforms is no news to who looks at one.
     let context = Context {
         watch: context.watch.silent(),
         ..context
     };
-    let mut chosen = one_image(source, options.image.as_ref(), reason, context)?;
+    let mut chosen = choose_image(source, options.image.as_ref(), reason, context)?;
     let named = std::mem::take(&mut chosen.roots);
     let is_named = |root: &&Root| named.iter().any(|it| root.has_target_of(it));
     chosen.roots = source.roots()?.iter().filter(is_named).collect();

@@ -28,7 +28,7 @@ pub use stack::size::LayerSize;
 pub use verify::{Verification, verify};
 
 pub use crate::transfer::Context;
-pub use crate::transfer::compression::{Compress, MediaTypes};
+pub use crate::transfer::compression::{CompressionChoice, MediaTypes};
 pub use crate::transfer::kind::FoundKind;
 pub use crate::transfer::naming::Name;
 pub use crate::transfer::report::{WriteReport, WrittenImage};

@@ -25,7 +25,7 @@ const STREAM_MAX: usize = 18 * 1024 * 1024;
 
 /// Turns a block into a self-contained part of the output, at a level or at none
 /// in particular. The part replaces what the buffer held.
-pub(super) type Compress = fn(&[u8], Option<i32>, &mut Vec<u8>) -> io::Result<()>;
+pub(super) type CompressionChoice = fn(&[u8], Option<i32>, &mut Vec<u8>) -> io::Result<()>;
 
 /// A block, and the part of the output that it becomes. The two buffers stay
 /// together, and are used again and again.
@@ -80,7 +80,7 @@ impl Workers {
     fn submit(
         &self,
         mut buffers: Buffers,
-        compress: Compress,
+        compress: CompressionChoice,
         level: Option<i32>,
         permit: Permit,
     ) -> Receiver<Done> {
@@ -156,7 +156,7 @@ struct Done {
 pub(crate) struct BlockWriter<W> {
     output: W,
     workers: Workers,
-    compress: Compress,
+    compress: CompressionChoice,
     level: Option<i32>,
     block_size: usize,
     /// The block that is being filled.
@@ -184,7 +184,7 @@ impl<W: Write> BlockWriter<W> {
         output: W,
         workers: &Workers,
         block_size: usize,
-        compress: Compress,
+        compress: CompressionChoice,
         level: Option<i32>,
     ) -> Self {
         Self {

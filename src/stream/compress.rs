@@ -24,16 +24,16 @@ const ZSTD_WINDOW_LOG: u32 = 23;
 /// A compression to write, with its level. Without one it is chosen to be fast at
 /// the size that other tools reach by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Recoding {
+pub enum Encoding {
     /// Plain bytes.
-    None,
+    Plain,
     /// gzip, at a level of [`GZIP_LEVELS`](Self::GZIP_LEVELS).
     Gzip(Option<i32>),
     /// zstd, at a level of [`ZSTD_LEVELS`](Self::ZSTD_LEVELS).
     Zstd(Option<i32>),
 }
 
-impl Recoding {
+impl Encoding {
     /// The levels that gzip output may have.
     pub const GZIP_LEVELS: std::ops::RangeInclusive<i32> = 1..=12;
     /// The levels that zstd output may have. Those above need more memory than
@@ -44,7 +44,7 @@ impl Recoding {
     #[must_use]
     pub fn compression(self) -> Compression {
         match self {
-            Self::None => Compression::None,
+            Self::Plain => Compression::None,
             Self::Gzip(_) => Compression::Gzip,
             Self::Zstd(_) => Compression::Zstd,
         }
@@ -65,17 +65,17 @@ pub(crate) enum Encoder<W: Write> {
 
 impl<W: Write> Encoder<W> {
     /// Starts a stream.
-    pub(crate) fn new(recoding: Recoding, output: W, workers: &Workers) -> Self {
-        match recoding {
-            Recoding::None => Self::Plain(output),
-            Recoding::Gzip(level) => Self::Blocks(BlockWriter::new(
+    pub(crate) fn new(encoding: Encoding, output: W, workers: &Workers) -> Self {
+        match encoding {
+            Encoding::Plain => Self::Plain(output),
+            Encoding::Gzip(level) => Self::Blocks(BlockWriter::new(
                 output,
                 workers,
                 GZIP_BLOCK,
                 gzip_member,
                 level,
             )),
-            Recoding::Zstd(level) => Self::Blocks(BlockWriter::new(
+            Encoding::Zstd(level) => Self::Blocks(BlockWriter::new(
                 output, workers, ZSTD_BLOCK, zstd_frame, level,
             )),
         }
@@ -212,12 +212,12 @@ mod tests {
     use crate::digest::Digest;
     use crate::stream::Decoder;
 
-    const GZIP: Recoding = Recoding::Gzip(None);
-    const ZSTD: Recoding = Recoding::Zstd(None);
+    const GZIP: Encoding = Encoding::Gzip(None);
+    const ZSTD: Encoding = Encoding::Zstd(None);
 
-    fn pack(recoding: Recoding, bytes: &[u8], jobs: usize, piece: usize) -> Vec<u8> {
+    fn pack(encoding: Encoding, bytes: &[u8], jobs: usize, piece: usize) -> Vec<u8> {
         let workers = Workers::start(NonZeroUsize::new(jobs).unwrap()).unwrap();
-        let mut encoder = Encoder::new(recoding, Vec::new(), &workers);
+        let mut encoder = Encoder::new(encoding, Vec::new(), &workers);
         for piece in bytes.chunks(piece) {
             encoder.write_all(piece).unwrap();
         }
@@ -243,20 +243,20 @@ mod tests {
 
     #[test]
     fn what_is_packed_unpacks_to_the_same_for_any_length() {
-        for recoding in [
-            Recoding::None,
+        for encoding in [
+            Encoding::Plain,
             GZIP,
             ZSTD,
-            Recoding::Gzip(Some(12)),
-            Recoding::Zstd(Some(1)),
+            Encoding::Gzip(Some(12)),
+            Encoding::Zstd(Some(1)),
         ] {
             for length in [0, 1, GZIP_BLOCK - 1, GZIP_BLOCK, ZSTD_BLOCK + 1] {
                 let bytes = text(length);
-                let packed = pack(recoding, &bytes, 2, 100_000);
-                if length > 0 || recoding != Recoding::None {
-                    assert_eq!(Compression::sniff(&packed), recoding.compression());
+                let packed = pack(encoding, &bytes, 2, 100_000);
+                if length > 0 || encoding != Encoding::Plain {
+                    assert_eq!(Compression::sniff(&packed), encoding.compression());
                 }
-                assert!(unpack(&packed) == bytes, "{recoding:?} {length}");
+                assert!(unpack(&packed) == bytes, "{encoding:?} {length}");
             }
         }
     }
@@ -264,9 +264,9 @@ mod tests {
     #[test]
     fn the_bytes_depend_on_the_input_alone() {
         let bytes = text(3 * ZSTD_BLOCK + 17);
-        for recoding in [GZIP, ZSTD] {
-            let one = Digest::of(&pack(recoding, &bytes, 1, 4096));
-            let many = Digest::of(&pack(recoding, &bytes, 7, 300_001));
+        for encoding in [GZIP, ZSTD] {
+            let one = Digest::of(&pack(encoding, &bytes, 1, 4096));
+            let many = Digest::of(&pack(encoding, &bytes, 7, 300_001));
             assert_eq!(one, many);
         }
     }
@@ -288,8 +288,8 @@ mod tests {
             }
         }
         let workers = Workers::start(NonZeroUsize::MIN).unwrap();
-        for recoding in [GZIP, ZSTD] {
-            let mut encoder = Encoder::new(recoding, Full(10), &workers);
+        for encoding in [GZIP, ZSTD] {
+            let mut encoder = Encoder::new(encoding, Full(10), &workers);
             encoder.write_all(&text(1000)).unwrap();
             let error = encoder.finish().err().unwrap();
             assert_eq!(error.kind(), io::ErrorKind::StorageFull);

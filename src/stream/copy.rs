@@ -44,19 +44,19 @@ pub(crate) fn copy(
 /// A reader that reports what is read through it as [`Event::Advanced`], and that
 /// fails once the caller wants the end.
 #[derive(Debug)]
-pub(crate) struct Counted<'a, R> {
+pub(crate) struct ProgressReader<'a, R> {
     input: R,
     watch: Watch<'a>,
 }
 
-impl<'a, R: Read> Counted<'a, R> {
+impl<'a, R: Read> ProgressReader<'a, R> {
     /// Wraps a reader.
     pub(crate) fn new(input: R, watch: Watch<'a>) -> Self {
         Self { input, watch }
     }
 }
 
-impl<R: Read> Read for Counted<'_, R> {
+impl<R: Read> Read for ProgressReader<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.watch.is_interrupted() {
             return Err(io::Error::other("interrupted"));
@@ -85,7 +85,7 @@ mod tests {
         let interrupt = AtomicBool::new(false);
         let watch = Watch::new(&observer, &interrupt);
         let mut output = Vec::new();
-        let mut input = io::BufReader::new(Counted::new(&b"abcdef"[..], watch));
+        let mut input = io::BufReader::new(ProgressReader::new(&b"abcdef"[..], watch));
         assert_eq!(copy(&mut input, &mut output, &watch).unwrap(), 6);
         assert_eq!(output, b"abcdef");
         assert_eq!(*advanced.lock().unwrap(), 6);

@@ -56,32 +56,32 @@ impl Buffer {
 ///
 /// It is a [`BufRead`], so that a copy hands out the very buffer that was read,
 /// and nothing is copied for the sake of the hash. By default nothing looks on;
-/// [`Tapped::hash`] and [`Tapped::hash_unpacked`] add lookers-on.
+/// [`TeeReader::hash`] and [`TeeReader::hash_unpacked`] add lookers-on.
 #[derive(Debug)]
-pub(crate) struct Tapped<R> {
+pub(crate) struct TeeReader<R> {
     input: R,
     /// The chunk that is being handed out, and how much of it is gone.
     current: Option<Chunk>,
     consumed: usize,
     /// Chunks that were handed out.
-    used: Used,
-    taps: Vec<Tap>,
+    used: BufferPool,
+    taps: Vec<HashThread>,
     /// The ends that others read from.
-    lent: Vec<Option<SyncSender<Chunk>>>,
+    teed: Vec<Option<SyncSender<Chunk>>>,
 }
 
 /// A thread that looks on.
 #[derive(Debug)]
-pub(super) struct Tap {
+pub(super) struct HashThread {
     /// Absent once the thread has ended early, because it has failed.
     sender: Option<SyncSender<Chunk>>,
     thread: JoinHandle<io::Result<Hashed>>,
 }
 
 /// What a tap sends its chunks into, and what comes out.
-fn channel() -> (SyncSender<Chunk>, Chunks) {
+fn channel() -> (SyncSender<Chunk>, ChunkReader) {
     let (sender, receiver) = sync_channel(TAP_DEPTH);
-    let chunks = Chunks {
+    let chunks = ChunkReader {
         receiver,
         current: Arc::default(),
         consumed: 0,
@@ -89,14 +89,14 @@ fn channel() -> (SyncSender<Chunk>, Chunks) {
     (sender, chunks)
 }
 
-impl Tap {
+impl HashThread {
     /// Starts a thread that hashes the bytes as they are.
     pub(super) fn hash(algorithm: Algorithm) -> io::Result<Self> {
         Self::start(move |mut chunks| hash(&mut chunks, algorithm))
     }
 
     fn start(
-        look_on: impl FnOnce(Chunks) -> io::Result<Hashed> + Send + 'static,
+        look_on: impl FnOnce(ChunkReader) -> io::Result<Hashed> + Send + 'static,
     ) -> io::Result<Self> {
         let (sender, chunks) = channel();
         let thread = thread::Builder::new()
@@ -134,9 +134,9 @@ fn show(sender: &mut Option<SyncSender<Chunk>>, chunk: &Chunk) {
 
 /// Chunks that were shown, to be used again when no tap holds them any more.
 #[derive(Debug, Default)]
-pub(super) struct Used(VecDeque<Chunk>);
+pub(super) struct BufferPool(VecDeque<Chunk>);
 
-impl Used {
+impl BufferPool {
     /// Takes a chunk that is done with.
     pub(super) fn put(&mut self, chunk: Chunk) {
         self.0.push_back(chunk);
@@ -160,22 +160,22 @@ impl Used {
     }
 }
 
-impl<R: Read> Tapped<R> {
+impl<R: Read> TeeReader<R> {
     /// Wraps a reader.
     pub(crate) fn new(input: R) -> Self {
         Self {
             input,
             current: None,
             consumed: 0,
-            used: Used::default(),
+            used: BufferPool::default(),
             taps: Vec::new(),
-            lent: Vec::new(),
+            teed: Vec::new(),
         }
     }
 
     /// Hashes the bytes as they are.
     pub(crate) fn hash(&mut self, algorithm: Algorithm) -> io::Result<()> {
-        self.taps.push(Tap::hash(algorithm)?);
+        self.taps.push(HashThread::hash(algorithm)?);
         Ok(())
     }
 
@@ -185,9 +185,9 @@ impl<R: Read> Tapped<R> {
         compression: Compression,
         algorithm: Algorithm,
     ) -> io::Result<()> {
-        self.taps.push(Tap::start(move |chunks| {
+        self.taps.push(HashThread::start(move |chunks| {
             let mut decoder = Decoder::new(compression, chunks)?;
-            hash(&mut Tapped::new(&mut decoder), algorithm)
+            hash(&mut TeeReader::new(&mut decoder), algorithm)
         })?);
         Ok(())
     }
@@ -196,15 +196,15 @@ impl<R: Read> Tapped<R> {
     /// several may. They end where the input ends or fails.
     ///
     /// Whoever borrowed them has to read them or drop them, or nothing passes by.
-    pub(crate) fn lend(&mut self) -> Chunks {
+    pub(crate) fn tee(&mut self) -> ChunkReader {
         let (sender, chunks) = channel();
-        self.lent.push(Some(sender));
+        self.teed.push(Some(sender));
         chunks
     }
 
     /// Says to whom bytes were lent that no more will come.
-    pub(crate) fn end_lending(&mut self) {
-        self.lent.clear();
+    pub(crate) fn end_tee(&mut self) {
+        self.teed.clear();
     }
 
     /// Reads what is left and returns what each tap saw, in the order in which
@@ -222,11 +222,11 @@ impl<R: Read> Tapped<R> {
             }
             self.consume(length);
         }
-        Ok(self.taps.into_iter().map(Tap::finish).collect())
+        Ok(self.taps.into_iter().map(HashThread::finish).collect())
     }
 }
 
-impl<R: Read> BufRead for Tapped<R> {
+impl<R: Read> BufRead for TeeReader<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         let is_empty = self
             .current
@@ -239,7 +239,7 @@ impl<R: Read> BufRead for Tapped<R> {
             let mut buffer = self.used.free_buffer();
             let read = read_some(&mut self.input, &mut buffer.bytes);
             if !matches!(read, Ok(1..)) {
-                self.lent.clear();
+                self.teed.clear();
             }
             buffer.length = read?;
             let chunk = Arc::new(buffer);
@@ -247,8 +247,8 @@ impl<R: Read> BufRead for Tapped<R> {
                 for tap in &mut self.taps {
                     tap.show(&chunk);
                 }
-                for lent in &mut self.lent {
-                    show(lent, &chunk);
+                for teed in &mut self.teed {
+                    show(teed, &chunk);
                 }
             }
             self.consumed = 0;
@@ -263,7 +263,7 @@ impl<R: Read> BufRead for Tapped<R> {
     }
 }
 
-impl<R: Read> Read for Tapped<R> {
+impl<R: Read> Read for TeeReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let available = self.fill_buf()?;
         let length = available.len().min(buffer.len());
@@ -275,13 +275,13 @@ impl<R: Read> Read for Tapped<R> {
 
 /// The far end of a tap, as a reader.
 #[derive(Debug)]
-pub(crate) struct Chunks {
+pub(crate) struct ChunkReader {
     receiver: Receiver<Chunk>,
     current: Chunk,
     consumed: usize,
 }
 
-impl BufRead for Chunks {
+impl BufRead for ChunkReader {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.consumed == self.current.length {
             self.consumed = 0;
@@ -297,7 +297,7 @@ impl BufRead for Chunks {
     }
 }
 
-impl Read for Chunks {
+impl Read for ChunkReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let available = self.fill_buf()?;
         let length = available.len().min(buffer.len());
@@ -355,7 +355,7 @@ mod tests {
     #[test]
     fn taps_see_all_bytes_even_those_that_nobody_read() {
         let bytes: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
-        let mut stream = Tapped::new(&bytes[..]);
+        let mut stream = TeeReader::new(&bytes[..]);
         stream.hash(Algorithm::Sha256).unwrap();
         let mut first = [0; 7];
         stream.read_exact(&mut first).unwrap();
@@ -368,7 +368,7 @@ mod tests {
     #[test]
     fn short_reads_change_nothing() {
         let bytes = b"a stream that comes in crumbs".repeat(50);
-        let mut stream = Tapped::new(Short(&bytes));
+        let mut stream = TeeReader::new(Short(&bytes));
         stream.hash(Algorithm::Sha256).unwrap();
         let mut copy = Vec::new();
         stream.read_to_end(&mut copy).unwrap();
@@ -381,15 +381,15 @@ mod tests {
     fn lent_bytes_are_read_elsewhere_as_far_as_anybody_wants() {
         let bytes: Vec<u8> = (0..200_000_u32).flat_map(u32::to_le_bytes).collect();
         for wanted in [0, 10, bytes.len()] {
-            let mut stream = Tapped::new(&bytes[..]);
+            let mut stream = TeeReader::new(&bytes[..]);
             stream.hash(Algorithm::Sha256).unwrap();
-            let mut lent = stream.lend();
+            let mut teed = stream.tee();
             let hashes = thread::scope(|scope| {
                 let reading = scope.spawn(|| stream.finish().unwrap());
                 let mut some = vec![0; wanted];
-                lent.read_exact(&mut some).unwrap();
+                teed.read_exact(&mut some).unwrap();
                 assert!(some == bytes[..wanted]);
-                drop(lent);
+                drop(teed);
                 reading.join().unwrap()
             });
             assert_eq!(hashes[0].as_ref().unwrap().digest, Digest::of(&bytes));
@@ -399,7 +399,7 @@ mod tests {
     #[test]
     fn a_tap_that_cannot_unpack_says_so_and_the_others_go_on() {
         let bytes = vec![7; 3 * COPY_BUFFER];
-        let mut stream = Tapped::new(&bytes[..]);
+        let mut stream = TeeReader::new(&bytes[..]);
         stream
             .hash_unpacked(Compression::Gzip, Algorithm::Sha256)
             .unwrap();

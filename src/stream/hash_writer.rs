@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::digest::Algorithm;
 use crate::stream::Hashed;
-use crate::stream::hash::{Buffer, Tap, Used};
+use crate::stream::hash::{Buffer, BufferPool, HashThread};
 
 /// A writer that hashes what goes through it, on a thread of its own.
 ///
@@ -15,9 +15,9 @@ use crate::stream::hash::{Buffer, Tap, Used};
 #[must_use = "the last bytes are only written, and the digest only known, at `finish`"]
 pub(crate) struct HashWriter<W> {
     output: W,
-    tap: Tap,
+    tap: HashThread,
     current: Buffer,
-    used: Used,
+    used: BufferPool,
 }
 
 impl<W: Write> HashWriter<W> {
@@ -27,10 +27,10 @@ impl<W: Write> HashWriter<W> {
     ///
     /// Fails if the thread cannot be started.
     pub(crate) fn new(output: W) -> io::Result<Self> {
-        let mut used = Used::default();
+        let mut used = BufferPool::default();
         Ok(Self {
             output,
-            tap: Tap::hash(Algorithm::Sha256)?,
+            tap: HashThread::hash(Algorithm::Sha256)?,
             current: used.free_buffer(),
             used,
         })

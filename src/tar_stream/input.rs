@@ -14,15 +14,15 @@ pub(crate) trait Skip: Read {
 
 /// Skips by reading.
 #[derive(Debug)]
-pub(crate) struct Skippable<R>(pub R);
+pub(crate) struct SkipByReading<R>(pub R);
 
-impl<R: Read> Read for Skippable<R> {
+impl<R: Read> Read for SkipByReading<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.read(buffer)
     }
 }
 
-impl<R: BufRead> BufRead for Skippable<R> {
+impl<R: BufRead> BufRead for SkipByReading<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         self.0.fill_buf()
     }
@@ -32,7 +32,7 @@ impl<R: BufRead> BufRead for Skippable<R> {
     }
 }
 
-impl<R: Read> Skip for Skippable<R> {
+impl<R: Read> Skip for SkipByReading<R> {
     fn skip(&mut self, amount: u64) -> io::Result<u64> {
         io::copy(&mut (&mut self.0).take(amount), &mut io::sink())
     }

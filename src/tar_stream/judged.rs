@@ -8,7 +8,7 @@ use std::io::{Read, Write as _};
 use std::process::{Command, Stdio};
 
 use crate::tar_stream::judged::oddities::oddities;
-use crate::tar_stream::{Kind, Skippable, SparseReader, TarError, TarReader};
+use crate::tar_stream::{Kind, SkipByReading, SparseReader, TarError, TarReader};
 
 /// The program that asks Go's reader.
 const PROGRAM: &str = concat!(
@@ -48,7 +48,7 @@ const DIFFERENCES: [(&str, How, &str); 10] = [
 /// What restow makes of a tar, in the words of the Go program.
 fn read(tar: &[u8]) -> String {
     let mut text = String::new();
-    let mut reader = TarReader::new(Skippable(tar));
+    let mut reader = TarReader::new(SkipByReading(tar));
     let end = loop {
         match entry(&mut reader) {
             Ok(Some(line)) => text.push_str(&line),
@@ -59,7 +59,7 @@ fn read(tar: &[u8]) -> String {
     text + end
 }
 
-fn entry(reader: &mut TarReader<Skippable<&[u8]>>) -> Result<Option<String>, TarError> {
+fn entry(reader: &mut TarReader<SkipByReading<&[u8]>>) -> Result<Option<String>, TarError> {
     let Some(member) = reader.next_member()? else {
         return Ok(None);
     };

@@ -25,7 +25,7 @@ pub(crate) use attributes::Attributes;
 pub(crate) use check::{ReadAttributes, TarSummary, check_tar, is_no_tar};
 pub use header::TarError;
 pub(crate) use header::display_name;
-pub(crate) use input::{Buffered, Section, Skip, Skippable};
+pub(crate) use input::{Buffered, Section, Skip, SkipByReading};
 pub(crate) use pax::{PaxRecord, pax_record};
 pub(crate) use reader::{Kind, Member, TarReader, is_tar_header};
 pub(crate) use sparse_reader::SparseReader;

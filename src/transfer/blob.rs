@@ -9,12 +9,13 @@ use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, Result};
 use crate::event::{Event, Step, Warning, Watch};
 use crate::format::sink::{BlobWriter, ImageSink};
-use crate::format::{Container, FileSlice, Measured};
+use crate::format::{Container, FileSlice, KnownHashes};
 use crate::stream::{
-    Compression, CopyError, Counted, Encoder, HashWriter, Hashed, Recoding, Tapped, Workers, copy,
+    Compression, CopyError, Encoder, Encoding, HashWriter, Hashed, ProgressReader, TeeReader,
+    Workers, copy,
 };
 use crate::transfer::Context;
-use crate::transfer::blob_job::Job;
+use crate::transfer::blob_job::BlobJob;
 use crate::transfer::read::{damaged, hash_unpacked, hashes, open, read_unpacked, verify_stored};
 
 /// How much the system copies between two looks at whether the caller wants the end.
@@ -28,16 +29,16 @@ fn copy_slice(
 ) -> Result<(), CopyError> {
     let mut done = 0;
     while done < slice.size && !watch.is_interrupted() {
-        let piece = PIECE.min(slice.size - done);
-        let copied = writer.copy_from(&slice.file, slice.start + done, piece);
+        let item = PIECE.min(slice.size - done);
+        let copied = writer.copy_from(&slice.file, slice.start + done, item);
         if copied == 0 {
             break;
         }
         watch.send(Event::Advanced(copied));
         done += copied;
     }
-    let rest = Counted::new(slice.read_from(done), *watch);
-    copy(&mut Tapped::new(rest), writer, watch).map(drop)
+    let rest = ProgressReader::new(slice.read_from(done), *watch);
+    copy(&mut TeeReader::new(rest), writer, watch).map(drop)
 }
 
 /// The two ends between which blobs are moved.
@@ -54,7 +55,7 @@ pub(crate) struct Transfer<'a> {
 
 impl Transfer<'_> {
     /// Moves one blob, and returns what was written.
-    pub(crate) fn run(&self, job: &Job) -> Result<Hashed> {
+    pub(crate) fn run(&self, job: &BlobJob) -> Result<Hashed> {
         let known = job.known();
         if let Some(known) = &known {
             if self.sink.has(&known.digest) {
@@ -69,17 +70,17 @@ impl Transfer<'_> {
         }
         self.context.watch.send(Event::Step(Step::Copying {
             blob: &job.place.to_string(),
-            recoding: job.recoding.is_some(),
+            is_recompressed: job.encoding.is_some(),
         }));
-        match (job.recoding, self.measured(job)) {
+        match (job.encoding, self.measured(job)) {
             (None, Some(measured)) => self.pass_on(job, measured),
             (None, None) => self.keep(job, known.as_ref()),
-            (Some(recoding), _) => self.recode(job, recoding),
+            (Some(encoding), _) => self.recode(job, encoding),
         }
     }
 
     /// Hashes a blob that has to be named before it can be written.
-    pub(crate) fn identify(&self, job: &Job) -> Result<Digest> {
+    pub(crate) fn identify(&self, job: &BlobJob) -> Result<Digest> {
         if let Some(measured) = self.measured(job) {
             return Ok(measured.stored.digest.clone());
         }
@@ -89,18 +90,18 @@ impl Transfer<'_> {
         Ok(stored.digest)
     }
 
-    fn open(&self, job: &Job) -> Result<Tapped<impl Read>> {
+    fn open(&self, job: &BlobJob) -> Result<TeeReader<impl Read>> {
         open(self.container, job, self.context.watch)
     }
 
     /// Where a blob lies in a file, if it does.
-    fn slice(&self, job: &Job) -> Result<Option<FileSlice>> {
+    fn slice(&self, job: &BlobJob) -> Result<Option<FileSlice>> {
         let slice = self.container.slice(&job.member);
         slice.map_err(|error| error.while_reading(job.place.clone()))
     }
 
     /// Reads a blob that need not be written, if something was made of what is in it.
-    fn verify_source(&self, job: &Job) -> Result<()> {
+    fn verify_source(&self, job: &BlobJob) -> Result<()> {
         if self.was_looked_into {
             verify_stored(self.container, job, self.context.watch)?;
         }
@@ -109,9 +110,9 @@ impl Transfer<'_> {
 
     /// Reads a blob that was written for another job, if this one has more to say of
     /// what it unpacks to, or cannot be the same.
-    fn verify_again(&self, job: &Job) -> Result<()> {
+    fn verify_again(&self, job: &BlobJob) -> Result<()> {
         let says_no_more = job.diff_ids.is_empty() || job.compression == Compression::None;
-        if says_no_more && !job.is_disputed {
+        if says_no_more && !job.has_conflicting_size {
             return Ok(());
         }
         let mut stream = self.open(job)?;
@@ -123,7 +124,7 @@ impl Transfer<'_> {
 
     /// Whether the output had the blob before. It is hashed, since it will be
     /// part of what this run vouches for; a damaged one is written anew.
-    fn is_held(&self, job: &Job, known: &Hashed) -> Result<bool> {
+    fn is_held(&self, job: &BlobJob, known: &Hashed) -> Result<bool> {
         let Some(file) = self.sink.held(&known.digest, known.size)? else {
             return Ok(false);
         };
@@ -143,22 +144,26 @@ impl Transfer<'_> {
     }
 
     /// Hashes a file that should be the blob.
-    fn hash_file(&self, job: &Job, file: File) -> Result<(Hashed, Option<Digest>)> {
-        let mut stream = Tapped::new(Counted::new(file, self.context.watch));
+    fn hash_file(&self, job: &BlobJob, file: File) -> Result<(Hashed, Option<Digest>)> {
+        let mut stream = TeeReader::new(ProgressReader::new(file, self.context.watch));
         stream.hash(job.stored_algorithm()).map_err(Error::Thread)?;
         hash_unpacked(job, &mut stream)?;
         self.drain(job, stream)
     }
 
     /// Reads a stream to its end for the sake of its hashes.
-    fn drain<R: Read>(&self, job: &Job, mut stream: Tapped<R>) -> Result<(Hashed, Option<Digest>)> {
+    fn drain<R: Read>(
+        &self,
+        job: &BlobJob,
+        mut stream: TeeReader<R>,
+    ) -> Result<(Hashed, Option<Digest>)> {
         copy(&mut stream, &mut std::io::sink(), &self.context.watch)
             .map_err(|error| Error::copy(job.place.clone(), job.place.clone(), error))?;
         hashes(job, stream)
     }
 
     /// Passes a blob on byte for byte.
-    fn keep(&self, job: &Job, known: Option<&Hashed>) -> Result<Hashed> {
+    fn keep(&self, job: &BlobJob, known: Option<&Hashed>) -> Result<Hashed> {
         let slice = self.slice(job)?;
         let mut writer = self.sink.begin_blob(known)?;
         let shared = slice
@@ -176,7 +181,7 @@ impl Transfer<'_> {
     }
 
     /// Copies a blob and hashes it meanwhile.
-    fn copy(&self, job: &Job, writer: &mut dyn BlobWriter) -> Result<(Hashed, Option<Digest>)> {
+    fn copy(&self, job: &BlobJob, writer: &mut dyn BlobWriter) -> Result<(Hashed, Option<Digest>)> {
         let mut stream = self.open(job)?;
         stream.hash(job.stored_algorithm()).map_err(Error::Thread)?;
         hash_unpacked(job, &mut stream)?;
@@ -186,12 +191,12 @@ impl Transfer<'_> {
     }
 
     /// Unpacks a blob and compresses it anew.
-    fn recode(&self, job: &Job, recoding: Recoding) -> Result<Hashed> {
+    fn recode(&self, job: &BlobJob, encoding: Encoding) -> Result<Hashed> {
         let watch = self.context.watch;
         let writer = self.sink.begin_blob(None)?;
         let to = writer.place();
         let output = HashWriter::new(writer).map_err(Error::Thread)?;
-        let mut encoder = Encoder::new(recoding, output, self.workers);
+        let mut encoder = Encoder::new(encoding, output, self.workers);
         read_unpacked(self.container, job, watch, |unpacked| {
             copy(unpacked, &mut encoder, &watch).map_err(|error| match error {
                 CopyError::Read(error) => damaged(job, error),
@@ -206,25 +211,25 @@ impl Transfer<'_> {
     }
 
     /// Gives the space of a blob back that was moved, if nobody else reads it.
-    fn release(&self, job: &Job) {
-        if job.is_only_reader {
+    fn release(&self, job: &BlobJob) {
+        if job.is_last_use {
             self.container.release(&job.member);
         }
     }
 
     /// Whether a job will move bytes, and not only a file.
-    pub(crate) fn moves_bytes(&self, job: &Job) -> bool {
+    pub(crate) fn moves_bytes(&self, job: &BlobJob) -> bool {
         self.looks_at(job) || self.own_file(job).is_none()
     }
 
     /// Whether a job has to look at the bytes.
-    pub(crate) fn looks_at(&self, job: &Job) -> bool {
-        job.recoding.is_some() || self.measured(job).is_none()
+    pub(crate) fn looks_at(&self, job: &BlobJob) -> bool {
+        job.encoding.is_some() || self.measured(job).is_none()
     }
 
     /// What a blob was found to be when it arrived. What was not hashed in the right way
     /// then, or did not unpack, has to be read once more.
-    fn measured(&self, job: &Job) -> Option<&Measured> {
+    fn measured(&self, job: &BlobJob) -> Option<&KnownHashes> {
         let is_of = |hashed: &Hashed, algorithm| hashed.digest.algorithm() == algorithm;
         let measured = self.container.measured(&job.member)?;
         let unpacked = measured.unpacked.as_ref();
@@ -234,15 +239,15 @@ impl Transfer<'_> {
     }
 
     /// The file that has the blob and lies on the output's file system.
-    fn own_file(&self, job: &Job) -> Option<PathBuf> {
+    fn own_file(&self, job: &BlobJob) -> Option<PathBuf> {
         self.sink.staging()?;
         let file = self.container.own_file(&job.member);
-        file.filter(|_| job.is_only_reader)
+        file.filter(|_| job.is_last_use)
     }
 
     /// Passes on a blob that was hashed when it arrived, and need not be looked at.
-    fn pass_on(&self, job: &Job, measured: &Measured) -> Result<Hashed> {
-        let Measured { stored, unpacked } = measured;
+    fn pass_on(&self, job: &BlobJob, measured: &KnownHashes) -> Result<Hashed> {
+        let KnownHashes { stored, unpacked } = measured;
         job.verify(stored, unpacked.as_ref().map(|unpacked| &unpacked.digest))?;
         if let Some(file) = self.own_file(job) {
             self.sink.adopt(&file, stored)?;

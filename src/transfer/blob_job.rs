@@ -4,17 +4,17 @@ use crate::digest::{Algorithm, DiffId, Digest};
 use crate::error::{Error, Place, Result};
 use crate::format::Member;
 use crate::format::source::Layer;
-use crate::stream::{Compression, Hashed, Recoding};
+use crate::stream::{Compression, Encoding, Hashed};
 
 /// A blob that has to get into the output.
 #[derive(Clone, Debug)]
-pub(crate) struct Job {
+pub(crate) struct BlobJob {
     /// Where it is.
     pub(crate) member: Member,
     /// How it is compressed.
     pub(crate) compression: Compression,
     /// How it shall be, if otherwise.
-    pub(crate) recoding: Option<Recoding>,
+    pub(crate) encoding: Option<Encoding>,
     /// Its digest, where a document says it.
     pub(crate) digest: Option<Digest>,
     /// What it must unpack to, and which layer says so.
@@ -22,29 +22,29 @@ pub(crate) struct Job {
     /// What a message calls it.
     pub(crate) place: Place,
     /// Whether no other job reads the member.
-    pub(crate) is_only_reader: bool,
+    pub(crate) is_last_use: bool,
     /// Whether another job should have the same bytes, and has more or fewer of them.
-    pub(crate) is_disputed: bool,
+    pub(crate) has_conflicting_size: bool,
 }
 
-impl Job {
+impl BlobJob {
     /// Takes a layer, whose blob is there.
     pub(crate) fn of_layer(
         layer: &Layer,
         member: &Member,
-        recoding: Option<Recoding>,
+        encoding: Option<Encoding>,
         place: Place,
     ) -> Self {
         let descriptor = layer.descriptor.as_ref();
         Self {
             member: member.clone(),
             compression: layer.compression,
-            recoding,
+            encoding,
             digest: descriptor.map(|descriptor| descriptor.digest().clone()),
             diff_ids: vec![(layer.diff_id.clone(), place.clone())],
             place,
-            is_only_reader: false,
-            is_disputed: false,
+            is_last_use: false,
+            has_conflicting_size: false,
         }
     }
 
@@ -52,7 +52,7 @@ impl Job {
     ///
     /// A plain layer is its own unpacked form, so its diff_id is its digest.
     pub(crate) fn known(&self) -> Option<Hashed> {
-        if self.recoding.is_some() {
+        if self.encoding.is_some() {
             return None;
         }
         let plain = || match self.compression {

@@ -4,18 +4,18 @@ use crate::format::Format;
 use crate::format::source::{Image, Layer};
 use crate::image::media_type::{Family, OCI_INDEX, OCI_MANIFEST};
 use crate::image::{Descriptor, Index, Manifest};
-use crate::stream::{Compression, Recoding};
+use crate::stream::{Compression, Encoding};
 
 /// What to do with the compression of layers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Compress {
+pub enum CompressionChoice {
     /// Leave it, so that a layer's bytes and its digest stay.
     #[default]
     Keep,
     /// Change it.
     To {
         /// What it shall be.
-        recoding: Recoding,
+        encoding: Encoding,
         /// Whether layers that are so already are compressed once more.
         always: bool,
     },
@@ -35,14 +35,14 @@ pub enum MediaTypes {
 
 /// How layers get into the output.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Coding {
-    compress: Compress,
+pub(crate) struct CompressionPolicy {
+    compress: CompressionChoice,
     format: Format,
     media_types: MediaTypes,
 }
 
-impl Coding {
-    pub(crate) fn new(compress: Compress, format: Format) -> Self {
+impl CompressionPolicy {
+    pub(crate) fn new(compress: CompressionChoice, format: Format) -> Self {
         Self {
             compress,
             format,
@@ -90,29 +90,29 @@ impl Coding {
     /// OCI has no media type for xz and bzip2, so these never stay: they become
     /// zstd, or gzip in a docker archive, which every Docker can load. Layers
     /// that may be fetched from elsewhere stay as they are there.
-    pub(crate) fn recoding(self, layer: &Layer) -> Option<Recoding> {
+    pub(crate) fn encoding(self, layer: &Layer) -> Option<Encoding> {
         if layer.blob.is_none() || layer.may_be_absent() {
             return None;
         }
         match self.compress {
-            Compress::To { recoding, always } => {
-                let is_so = recoding.compression() == layer.compression;
-                (always || !is_so).then_some(recoding)
+            CompressionChoice::To { encoding, always } => {
+                let is_so = encoding.compression() == layer.compression;
+                (always || !is_so).then_some(encoding)
             }
-            Compress::Keep => match layer.compression {
+            CompressionChoice::Keep => match layer.compression {
                 Compression::None | Compression::Gzip | Compression::Zstd => None,
                 Compression::Xz | Compression::Bzip2 if self.format == Format::DockerArchive => {
-                    Some(Recoding::Gzip(None))
+                    Some(Encoding::Gzip(None))
                 }
-                Compression::Xz | Compression::Bzip2 => Some(Recoding::Zstd(None)),
+                Compression::Xz | Compression::Bzip2 => Some(Encoding::Zstd(None)),
             },
         }
     }
 
     /// How a layer is compressed in the output.
     pub(crate) fn compression(self, layer: &Layer) -> Compression {
-        self.recoding(layer)
-            .map_or(layer.compression, Recoding::compression)
+        self.encoding(layer)
+            .map_or(layer.compression, Encoding::compression)
     }
 
     /// Whether any layer is compressed with zstd in the output.
@@ -124,7 +124,7 @@ impl Coding {
     pub(crate) fn changes(self, image: &Image) -> bool {
         let manifest = image.manifest.as_ref();
         let mut layers = image.layers.iter();
-        layers.any(|layer| self.recoding(layer).is_some())
+        layers.any(|layer| self.encoding(layer).is_some())
             || manifest.is_some_and(|manifest| self.renames(manifest.view()))
     }
 }

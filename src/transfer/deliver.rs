@@ -14,10 +14,10 @@ use crate::image::{CONTAINERD_NAME, Descriptor, REF_NAME, Reference};
 use crate::stream::{Hashed, Workers};
 use crate::transfer::Context;
 use crate::transfer::blob::Transfer;
-use crate::transfer::compression::Coding;
-use crate::transfer::documents::{CONTENT_ANNOTATIONS, Rebuilder};
+use crate::transfer::compression::CompressionPolicy;
+use crate::transfer::documents::{CONTENT_ANNOTATIONS, DocumentBuilder};
 use crate::transfer::host::image_for_host;
-use crate::transfer::item::Piece;
+use crate::transfer::item::TransferItem;
 use crate::transfer::naming::{Name, named, remove_repeated, with_label, with_reference};
 use crate::transfer::parallel::{STREAMS_MAX, in_parallel};
 use crate::transfer::plan::{Jobs, Made};
@@ -26,7 +26,7 @@ use crate::transfer::report::WriteReport;
 
 /// The same where layers are compressed: each is spread over all cores already,
 /// and a second one fills the gaps that reading leaves.
-const RECODED_STREAMS_MAX: NonZeroUsize = NonZeroUsize::new(2).expect("2 is not 0");
+const ENCODED_STREAMS_MAX: NonZeroUsize = NonZeroUsize::new(2).expect("2 is not 0");
 
 /// Pieces on their way into an output.
 pub(crate) struct Delivery<'a> {
@@ -41,7 +41,7 @@ pub(crate) struct Delivery<'a> {
     /// Whether what `index.json` says of a piece beside its names is still true.
     pub(crate) keeps_fields: bool,
     /// What becomes of the layers.
-    pub(crate) coding: Coding,
+    pub(crate) policy: CompressionPolicy,
     /// What was put into the output before.
     pub(crate) made: &'a Made,
     /// The caller.
@@ -51,15 +51,15 @@ pub(crate) struct Delivery<'a> {
 impl Delivery<'_> {
     /// Moves all blobs and writes all documents, and returns what these say. Nothing of
     /// the output is visible before it is finished.
-    pub(crate) fn run(&self, mut pieces: Vec<Piece<'_>>) -> Result<WriteReport> {
+    pub(crate) fn run(&self, mut items: Vec<TransferItem<'_>>) -> Result<WriteReport> {
         let watch = &self.context.watch;
-        prune(&mut pieces, self.coding, watch);
+        prune(&mut items, self.policy, watch);
         // No engine takes a docker archive without an image.
-        let has_image = |piece: &Piece<'_>| piece.content.configs().next().is_some();
-        if self.sink.format() == Format::DockerArchive && !pieces.iter().any(has_image) {
+        let has_image = |item: &TransferItem<'_>| item.content.configs().next().is_some();
+        if self.sink.format() == Format::DockerArchive && !items.iter().any(has_image) {
             return Err(Error::NoImage);
         }
-        let mut jobs = Jobs::collect(&pieces, self.coding, self.made, watch)?;
+        let mut jobs = Jobs::collect(&items, self.policy, self.made, watch)?;
         let transfer = Transfer {
             container: self.source.container(),
             sink: self.sink,
@@ -77,7 +77,7 @@ impl Delivery<'_> {
         }
         let known = jobs.known().filter(|_| self.made.is_empty());
         if let (Some(known), false) = (known, self.sink.is_parallel()) {
-            let report = self.put_documents(&pieces, &jobs, &known, true)?;
+            let report = self.put_documents(&items, &jobs, &known, true)?;
             let order = in_input_order(&jobs);
             let in_order: Vec<Hashed> = order.into_iter().map(|at| known[at].clone()).collect();
             let is_reserved = self.sink.reserve(&in_order)?;
@@ -89,7 +89,7 @@ impl Delivery<'_> {
             Ok(report)
         } else {
             let written = transfer_all(&jobs, &transfer, self.sink.is_parallel())?;
-            self.put_documents(&pieces, &jobs, &written, false)
+            self.put_documents(&items, &jobs, &written, false)
         }
     }
 
@@ -97,12 +97,12 @@ impl Delivery<'_> {
     /// follow, last where they were written.
     fn put_documents(
         &self,
-        pieces: &[Piece<'_>],
+        items: &[TransferItem<'_>],
         jobs: &Jobs,
         written: &[Hashed],
         index_first: bool,
     ) -> Result<WriteReport> {
-        let mut rebuilder = Rebuilder::new(jobs, written, self.coding);
+        let mut builder = DocumentBuilder::new(jobs, written, self.policy);
         let mut roots = Vec::new();
         let mut told = Vec::new();
         let places: HashMap<*const Root, usize> = self
@@ -112,12 +112,12 @@ impl Delivery<'_> {
             .enumerate()
             .map(|(at, root)| (std::ptr::from_ref(root), at))
             .collect();
-        for piece in pieces {
-            let descriptor = rebuilder.rebuild(&piece.content, piece.descriptor.as_ref())?;
-            told.push(rebuilder.written(&piece.content, &descriptor));
-            let image = self.named_image(piece);
-            let image = image.map(|image| rebuilder.docker_image(image));
-            for (root, descriptor, reference) in self.names(&descriptor, piece) {
+        for item in items {
+            let descriptor = builder.build(&item.content, item.descriptor.as_ref())?;
+            told.push(builder.written(&item.content, &descriptor));
+            let image = self.named_image(item);
+            let image = image.map(|image| builder.docker_image(image));
+            for (root, descriptor, reference) in self.names(&descriptor, item) {
                 let place = places.get(&std::ptr::from_ref(root)).copied();
                 let root = OutputRoot {
                     descriptor,
@@ -137,12 +137,12 @@ impl Delivery<'_> {
         if !self.keeps_names() {
             remove_repeated(&mut index, &self.context.watch);
         }
-        self.warn_of_parents(pieces, &index);
+        self.warn_of_parents(items, &index);
         if index_first {
             self.sink.put_index(&index)?;
-            put_all(self.sink, rebuilder)?;
+            put_all(self.sink, builder)?;
         } else {
-            put_all(self.sink, rebuilder)?;
+            put_all(self.sink, builder)?;
             self.sink.put_index(&index)?;
         }
         Ok(WriteReport::new(self.sink.format(), &index, told))
@@ -153,21 +153,21 @@ impl Delivery<'_> {
     fn names<'p>(
         &self,
         descriptor: &Descriptor,
-        piece: &Piece<'p>,
+        item: &TransferItem<'p>,
     ) -> Vec<(&'p Root, Descriptor, Option<Reference>)> {
-        if !self.names.is_empty() && !piece.is_referrer() {
+        if !self.names.is_empty() && !item.is_referrer() {
             let named = named(descriptor, self.names).into_iter();
-            let of_piece = |(descriptor, reference)| (piece.roots[0], descriptor, reference);
+            let of_piece = |(descriptor, reference)| (item.roots[0], descriptor, reference);
             return named.map(of_piece).collect();
         }
-        if piece.is_nameless_part() {
-            return vec![(piece.roots[0], descriptor.clone(), None)];
+        if item.is_nameless_part() {
+            return vec![(item.roots[0], descriptor.clone(), None)];
         }
         let of_root = |root: &&'p Root| {
             let (descriptor, reference) = self.name(root, self.in_place_of(root, descriptor));
             (*root, descriptor, reference)
         };
-        piece.roots.iter().map(of_root).collect()
+        item.roots.iter().map(of_root).collect()
     }
 
     /// Gives a descriptor the name of a root.
@@ -226,29 +226,29 @@ impl Delivery<'_> {
     }
 
     /// The image that `manifest.json` names for a piece, if the output has that file.
-    fn named_image<'p>(&self, piece: &'p Piece<'_>) -> Option<&'p Image> {
+    fn named_image<'p>(&self, item: &'p TransferItem<'_>) -> Option<&'p Image> {
         if self.sink.format() != Format::DockerArchive {
             return None;
         }
         let watch = &self.context.watch;
-        let image = image_for_host(&piece.content, &piece.name, watch);
+        let image = image_for_host(&item.content, &item.name, watch);
         if let Some(image) = image {
-            if self.coding.has_zstd(image) {
+            if self.policy.has_zstd(image) {
                 watch.warn(Warning::ZstdInDockerArchive {
-                    name: piece.name.clone(),
+                    name: item.name.clone(),
                 });
             }
-        } else if piece.roots.iter().any(|root| root.reference.is_some()) {
+        } else if item.roots.iter().any(|root| root.reference.is_some()) {
             watch.warn(Warning::NotInManifestJson {
-                name: piece.name.clone(),
-                kind: piece.content.kind(),
+                name: item.name.clone(),
+                kind: item.content.kind(),
             });
         }
         image
     }
 
     /// Tells that it gets lost on which image another was built.
-    fn warn_of_parents(&self, pieces: &[Piece<'_>], index: &OutputIndex) {
+    fn warn_of_parents(&self, items: &[TransferItem<'_>], index: &OutputIndex) {
         let Some(part) = &index.docker else {
             return;
         };
@@ -257,10 +257,10 @@ impl Delivery<'_> {
         let orphans = part.orphans(&held).into_iter();
         let orphans: HashSet<&Digest> = orphans.map(|at| &part.images[at].config).collect();
         let mut names = Vec::new();
-        for piece in pieces {
-            let mut configs = piece.content.configs();
+        for item in items {
+            let mut configs = item.content.configs();
             if configs.any(|config| orphans.contains(config)) {
-                names.push(piece.name.clone());
+                names.push(item.name.clone());
             }
         }
         if let Some((first, others)) = names.split_first() {
@@ -272,8 +272,8 @@ impl Delivery<'_> {
     }
 }
 
-fn put_all(sink: &dyn ImageSink, rebuilder: Rebuilder<'_>) -> Result<()> {
-    for (digest, bytes) in rebuilder.into_documents() {
+fn put_all(sink: &dyn ImageSink, builder: DocumentBuilder<'_>) -> Result<()> {
+    for (digest, bytes) in builder.into_documents() {
         sink.put_document(&digest, &bytes)?;
     }
     Ok(())
@@ -282,7 +282,7 @@ fn put_all(sink: &dyn ImageSink, rebuilder: Rebuilder<'_>) -> Result<()> {
 /// Hashes blobs whose digests no document says, so that they can be named before
 /// they are written, and the documents put in front of them.
 fn identify(jobs: &mut Jobs, transfer: &Transfer<'_>) -> Result<()> {
-    if jobs.list().iter().any(|job| job.recoding.is_some()) {
+    if jobs.list().iter().any(|job| job.encoding.is_some()) {
         return Ok(());
     }
     for at in in_input_order(jobs) {
@@ -305,9 +305,9 @@ fn transfer_all(jobs: &Jobs, transfer: &Transfer<'_>, is_parallel: bool) -> Resu
     } else {
         // The longest first, so that none is left over when all others are done.
         order.sort_by_key(|at| std::cmp::Reverse(list[*at].member.size));
-        let recodes = list.iter().any(|job| job.recoding.is_some());
-        let most = if recodes {
-            RECODED_STREAMS_MAX
+        let encodes = list.iter().any(|job| job.encoding.is_some());
+        let most = if encodes {
+            ENCODED_STREAMS_MAX
         } else {
             STREAMS_MAX
         };

@@ -12,7 +12,7 @@ use crate::format::source::{Content, Image, IndexContent, Layer};
 use crate::image::media_type::{self, Family, LayerType};
 use crate::image::{Descriptor, Document, DocumentError, Manifest, Platform, View, new_manifest};
 use crate::stream::{Compression, Hashed};
-use crate::transfer::compression::Coding;
+use crate::transfer::compression::CompressionPolicy;
 use crate::transfer::plan::Jobs;
 use crate::transfer::report::WrittenImage;
 
@@ -37,21 +37,21 @@ pub(crate) const CONTENT_ANNOTATIONS: [&str; 2] = [ZSTD_ANNOTATION, CONFIG_ANNOT
 
 /// Makes documents, given what the blobs became.
 #[derive(Debug)]
-pub(crate) struct Rebuilder<'a> {
+pub(crate) struct DocumentBuilder<'a> {
     jobs: &'a Jobs,
     written: &'a [Hashed],
-    coding: Coding,
+    policy: CompressionPolicy,
     /// Every document of the output, by its digest, in the order of writing.
     documents: Vec<(Digest, Vec<u8>)>,
     seen: HashSet<Digest>,
 }
 
-impl<'a> Rebuilder<'a> {
-    pub(crate) fn new(jobs: &'a Jobs, written: &'a [Hashed], coding: Coding) -> Self {
+impl<'a> DocumentBuilder<'a> {
+    pub(crate) fn new(jobs: &'a Jobs, written: &'a [Hashed], policy: CompressionPolicy) -> Self {
         Self {
             jobs,
             written,
-            coding,
+            policy,
             documents: Vec::new(),
             seen: HashSet::new(),
         }
@@ -65,7 +65,7 @@ impl<'a> Rebuilder<'a> {
     /// Makes the documents of a piece, and returns the descriptor of the topmost.
     ///
     /// `descriptor` is what points to it in the input; its other fields stay.
-    pub(crate) fn rebuild(
+    pub(crate) fn build(
         &mut self,
         content: &Content,
         descriptor: Option<&Descriptor>,
@@ -97,7 +97,7 @@ impl<'a> Rebuilder<'a> {
     }
 
     fn image(&mut self, image: &Image, descriptor: Option<&Descriptor>) -> Result<Descriptor> {
-        let family = self.coding.family();
+        let family = self.policy.family();
         let config = config_descriptor(image, family);
         self.put(config.digest(), image.config.bytes());
         let layers: Vec<_> = image.layers.iter().map(|layer| self.layer(layer)).collect();
@@ -110,7 +110,7 @@ impl<'a> Rebuilder<'a> {
         if let (Some(manifest), Some(descriptor)) = (&image.manifest, descriptor) {
             let is_same_config = manifest.view().config.digest() == config.digest();
             let is_same = is_same_config && manifest.view().layers == layers;
-            if is_same && !self.coding.changes(image) {
+            if is_same && !self.policy.changes(image) {
                 self.put(descriptor.digest(), manifest.bytes());
                 return Ok(descriptor.clone());
             }
@@ -130,13 +130,13 @@ impl<'a> Rebuilder<'a> {
                 }
                 None => moved,
             };
-            return Ok(if self.coding.has_zstd(image) {
+            return Ok(if self.policy.has_zstd(image) {
                 moved
             } else {
                 marked_as_zstd(moved, false)
             });
         }
-        let layers = if self.coding.relabels() {
+        let layers = if self.policy.relabels() {
             relabelled()
         } else {
             layers
@@ -151,8 +151,8 @@ impl<'a> Rebuilder<'a> {
     /// The descriptor of a layer with a media type that says what its bytes are.
     fn relabelled(&self, descriptor: &Descriptor, layer: &Layer) -> Descriptor {
         let is_foreign = LayerType::of(descriptor.media_type()).is_some_and(|it| it.is_foreign);
-        let label = self.coding.family().layer(LayerType {
-            compression: self.coding.compression(layer),
+        let label = self.policy.family().layer(LayerType {
+            compression: self.policy.compression(layer),
             is_foreign,
         });
         match label {
@@ -165,9 +165,9 @@ impl<'a> Rebuilder<'a> {
     ///
     /// One whose bytes stayed keeps its descriptor, with all that stands there.
     fn layer(&self, layer: &Layer) -> Descriptor {
-        let job = self.jobs.of_layer(layer, self.coding);
+        let job = self.jobs.of_layer(layer, self.policy);
         let written = job.map(|job| &self.written[job]);
-        let compression = self.coding.compression(layer);
+        let compression = self.policy.compression(layer);
         match (&layer.descriptor, written) {
             (Some(descriptor), Some(written)) if *descriptor.digest() != written.digest => {
                 let media_type = oci_type(compression);
@@ -195,20 +195,20 @@ impl<'a> Rebuilder<'a> {
         let children = index.kept.as_ref().unwrap_or(held);
         let mut manifests = Vec::new();
         for (child, descriptor) in index.children.iter().zip(children) {
-            manifests.push(self.rebuild(child, Some(descriptor))?);
+            manifests.push(self.build(child, Some(descriptor))?);
         }
-        let is_same = manifests == *held && !self.coding.changes_index(index.index.view());
+        let is_same = manifests == *held && !self.policy.changes_index(index.index.view());
         if let (true, Some(descriptor)) = (is_same, descriptor) {
             self.put(descriptor.digest(), index.index.bytes());
             return Ok(descriptor.clone());
         }
         for (child, descriptor) in index.children.iter().zip(&mut manifests) {
             if let Content::Image(image) = child {
-                *descriptor = marked_as_zstd(descriptor.clone(), self.coding.has_zstd(image));
+                *descriptor = marked_as_zstd(descriptor.clone(), self.policy.has_zstd(image));
             }
         }
         let manifests = without_copies(manifests, children);
-        let media_type = self.coding.family().index();
+        let media_type = self.policy.family().index();
         let edited = index.index.edit(|value| {
             value["mediaType"] = media_type.into();
             value["manifests"] = manifests.iter().map(Descriptor::to_json).collect();

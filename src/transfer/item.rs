@@ -8,7 +8,7 @@ use crate::image::Descriptor;
 
 /// One thing that goes into the output, under all of its names.
 #[derive(Debug)]
-pub(crate) struct Piece<'a> {
+pub(crate) struct TransferItem<'a> {
     /// What messages call it.
     pub(crate) name: String,
     /// The descriptor that points to it, if it is a blob.
@@ -16,19 +16,19 @@ pub(crate) struct Piece<'a> {
     /// What it holds.
     pub(crate) content: Content,
     /// Digests of what was left out of it.
-    pub(crate) gone: Vec<Digest>,
+    pub(crate) left_out: Vec<Digest>,
     /// Its names in the input.
     pub(crate) roots: Vec<&'a Root>,
 }
 
-impl<'a> Piece<'a> {
+impl<'a> TransferItem<'a> {
     /// Takes what stands under these roots, which are names of one thing.
     pub(crate) fn new(content: Content, roots: Vec<&'a Root>) -> Self {
         Self {
             name: roots[0].display_name(),
             descriptor: roots[0].descriptor.clone(),
             content,
-            gone: Vec::new(),
+            left_out: Vec::new(),
             roots,
         }
     }

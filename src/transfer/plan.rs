@@ -9,15 +9,15 @@ use crate::format::Member;
 use crate::format::source::{Artifact, Content, Image, Layer};
 use crate::image::Descriptor;
 use crate::image::media_type::LayerType;
-use crate::stream::{Compression, Hashed, Recoding};
-use crate::transfer::blob_job::Job;
-use crate::transfer::compression::Coding;
-use crate::transfer::item::Piece;
+use crate::stream::{Compression, Encoding, Hashed};
+use crate::transfer::blob_job::BlobJob;
+use crate::transfer::compression::CompressionPolicy;
+use crate::transfer::item::TransferItem;
 
 /// All blobs that have to be moved, each once, in the order in which they are met.
 #[derive(Debug, Default)]
 pub(crate) struct Jobs {
-    list: Vec<Job>,
+    list: Vec<BlobJob>,
     by_key: HashMap<Key, usize>,
 }
 
@@ -54,7 +54,7 @@ impl Made {
     }
 }
 
-type Key = (Member, Option<Recoding>, Option<Digest>);
+type Key = (Member, Option<Encoding>, Option<Digest>);
 
 impl Jobs {
     /// Collects the blobs of these pieces, but for those that were made anew.
@@ -64,28 +64,28 @@ impl Jobs {
     /// Fails if an image is not whole, unless it is one of several in an index of
     /// which another one is.
     pub(crate) fn collect(
-        pieces: &[Piece<'_>],
-        coding: Coding,
+        items: &[TransferItem<'_>],
+        policy: CompressionPolicy,
         made: &Made,
         watch: &Watch<'_>,
     ) -> Result<Self> {
         let mut jobs = Self::default();
-        for piece in pieces {
+        for item in items {
             let mut absent = Absent::new(made);
-            jobs.add(&piece.content, &piece.name, coding, &mut absent);
+            jobs.add(&item.content, &item.name, policy, &mut absent);
             if let (0, Some(place)) = (absent.whole_images, absent.first_layer) {
                 return Err(Error::LayerAbsent.while_reading(place));
             }
             if let Some((first, others)) = absent.blobs.split_first() {
                 watch.warn(Warning::BlobsAbsent {
-                    name: piece.name.clone(),
+                    name: item.name.clone(),
                     first: first.clone(),
                     others: others.len(),
                 });
             }
             // What was made anew has labels that are true.
             if made.is_empty() {
-                warn_of_labels(&piece.content, &piece.name, coding, watch);
+                warn_of_labels(&item.content, &item.name, policy, watch);
             }
         }
         let mut readers: HashMap<Member, usize> = HashMap::new();
@@ -93,27 +93,34 @@ impl Jobs {
             *readers.entry(job.member.clone()).or_default() += 1;
         }
         let mut sizes: HashMap<Digest, u64> = HashMap::new();
-        let mut disputed: HashSet<Digest> = HashSet::new();
-        for known in jobs.list.iter().filter_map(Job::known) {
+        let mut conflicting: HashSet<Digest> = HashSet::new();
+        for known in jobs.list.iter().filter_map(BlobJob::known) {
             let size = *sizes.entry(known.digest.clone()).or_insert(known.size);
             if size != known.size {
-                disputed.insert(known.digest);
+                conflicting.insert(known.digest);
             }
         }
         for job in &mut jobs.list {
-            job.is_only_reader = readers[&job.member] == 1;
+            job.is_last_use = readers[&job.member] == 1;
             let known = job.known();
-            job.is_disputed = known.is_some_and(|known| disputed.contains(&known.digest));
+            job.has_conflicting_size =
+                known.is_some_and(|known| conflicting.contains(&known.digest));
         }
         Ok(jobs)
     }
 
-    fn add(&mut self, content: &Content, name: &str, coding: Coding, absent: &mut Absent<'_>) {
+    fn add(
+        &mut self,
+        content: &Content,
+        name: &str,
+        policy: CompressionPolicy,
+        absent: &mut Absent<'_>,
+    ) {
         match content {
-            Content::Image(image) => self.add_image(image, name, coding, absent),
+            Content::Image(image) => self.add_image(image, name, policy, absent),
             Content::Index(index) => {
                 for child in &index.children {
-                    self.add(child, name, coding, absent);
+                    self.add(child, name, policy, absent);
                 }
             }
             Content::Artifact(artifact) => self.add_artifact(artifact, absent),
@@ -123,7 +130,13 @@ impl Jobs {
         }
     }
 
-    fn add_image(&mut self, image: &Image, name: &str, coding: Coding, absent: &mut Absent<'_>) {
+    fn add_image(
+        &mut self,
+        image: &Image,
+        name: &str,
+        policy: CompressionPolicy,
+        absent: &mut Absent<'_>,
+    ) {
         absent.whole_images += usize::from(image.is_whole());
         for (at, layer) in image.layers.iter().enumerate() {
             let place = absent.made.place(at, image.layers.len(), name);
@@ -138,7 +151,12 @@ impl Jobs {
                 }
                 continue;
             };
-            self.push(Job::of_layer(layer, member, coding.recoding(layer), place));
+            self.push(BlobJob::of_layer(
+                layer,
+                member,
+                policy.encoding(layer),
+                place,
+            ));
         }
     }
 
@@ -160,21 +178,21 @@ impl Jobs {
             }
             return;
         };
-        self.push(Job {
+        self.push(BlobJob {
             member: member.clone(),
             compression: Compression::None,
-            recoding: None,
+            encoding: None,
             digest: Some(descriptor.digest().clone()),
             diff_ids: Vec::new(),
             place: Place::Blob(descriptor.digest().clone()),
-            is_only_reader: false,
-            is_disputed: false,
+            is_last_use: false,
+            has_conflicting_size: false,
         });
     }
 
     /// Adds a job, or what it verifies to one that does the same.
-    fn push(&mut self, job: Job) {
-        let key = (job.member.clone(), job.recoding, job.digest.clone());
+    fn push(&mut self, job: BlobJob) {
+        let key = (job.member.clone(), job.encoding, job.digest.clone());
         if let Some(at) = self.by_key.get(&key) {
             let same = &mut self.list[*at];
             if same.diff_ids.is_empty() {
@@ -195,24 +213,24 @@ impl Jobs {
         }
     }
 
-    pub(crate) fn list(&self) -> &[Job] {
+    pub(crate) fn list(&self) -> &[BlobJob] {
         &self.list
     }
 
-    pub(crate) fn list_mut(&mut self) -> &mut [Job] {
+    pub(crate) fn list_mut(&mut self) -> &mut [BlobJob] {
         &mut self.list
     }
 
     /// The number of the job that moves a layer.
-    pub(crate) fn of_layer(&self, layer: &Layer, coding: Coding) -> Option<usize> {
+    pub(crate) fn of_layer(&self, layer: &Layer, policy: CompressionPolicy) -> Option<usize> {
         let digest = layer.descriptor.as_ref().map(|d| d.digest().clone());
-        let key = (layer.blob.clone()?, coding.recoding(layer), digest);
+        let key = (layer.blob.clone()?, policy.encoding(layer), digest);
         self.by_key.get(&key).copied()
     }
 
     /// What each job will write, if that is known of all.
     pub(crate) fn known(&self) -> Option<Vec<Hashed>> {
-        self.list.iter().map(Job::known).collect()
+        self.list.iter().map(BlobJob::known).collect()
     }
 }
 
@@ -238,14 +256,14 @@ impl<'a> Absent<'a> {
 }
 
 /// Says where the media type of a layer that stays is not what its bytes are.
-fn warn_of_labels(content: &Content, name: &str, coding: Coding, watch: &Watch<'_>) {
+fn warn_of_labels(content: &Content, name: &str, policy: CompressionPolicy, watch: &Watch<'_>) {
     match content {
         Content::Index(index) => {
             for child in &index.children {
-                warn_of_labels(child, name, coding, watch);
+                warn_of_labels(child, name, policy, watch);
             }
         }
-        Content::Image(image) if !coding.changes(image) => {
+        Content::Image(image) if !policy.changes(image) => {
             for (at, layer) in image.layers.iter().enumerate() {
                 let label = layer.descriptor.as_ref().map(Descriptor::media_type);
                 let claimed = label.and_then(LayerType::of);

@@ -8,18 +8,18 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::event::Watch;
 use crate::format::Container;
-use crate::stream::{Compression, Counted, Decoder, Hashed, Tapped};
-use crate::transfer::blob_job::Job;
+use crate::stream::{Compression, Decoder, Hashed, ProgressReader, TeeReader};
+use crate::transfer::blob_job::BlobJob;
 
 /// Begins to read a blob.
 pub(crate) fn open<'a>(
     container: &'a dyn Container,
-    job: &Job,
+    job: &BlobJob,
     watch: Watch<'a>,
-) -> Result<Tapped<impl Read + use<'a>>> {
+) -> Result<TeeReader<impl Read + use<'a>>> {
     let stream = container.open(&job.member);
     let stream = stream.map_err(|error| error.while_reading(job.place.clone()))?;
-    Ok(Tapped::new(Counted::new(stream, watch)))
+    Ok(TeeReader::new(ProgressReader::new(stream, watch)))
 }
 
 /// Reads what a blob unpacks to, and verifies all of it, whatever part `read` looks
@@ -31,11 +31,11 @@ pub(crate) fn open<'a>(
 /// says.
 pub(crate) fn read_unpacked<T>(
     container: &dyn Container,
-    job: &Job,
+    job: &BlobJob,
     watch: Watch<'_>,
     read: impl FnOnce(&mut dyn BufRead) -> Result<T>,
 ) -> Result<T> {
-    let looked = look_into(container, job, watch, read)?;
+    let looked = read_whole(container, job, watch, read)?;
     // A damaged stream is first of all one whose digest is wrong.
     job.verify(&looked.stored, None)?;
     let unpacked = looked.unpacked?;
@@ -44,7 +44,7 @@ pub(crate) fn read_unpacked<T>(
 }
 
 /// A blob that was read to its end, whatever it is.
-pub(crate) struct Looked<T> {
+pub(crate) struct WholeRead<T> {
     /// What it is.
     pub(crate) stored: Hashed,
     /// What it unpacks to, if it does.
@@ -61,20 +61,20 @@ pub(crate) struct Looked<T> {
 /// # Errors
 ///
 /// Fails if the blob cannot be read.
-pub(crate) fn look_into<T>(
+pub(crate) fn read_whole<T>(
     container: &dyn Container,
-    job: &Job,
+    job: &BlobJob,
     watch: Watch<'_>,
     read: impl FnOnce(&mut dyn BufRead) -> Result<T>,
-) -> Result<Looked<T>> {
+) -> Result<WholeRead<T>> {
     let mut stored = open(container, job, watch)?;
     stored.hash(job.stored_algorithm()).map_err(Error::Thread)?;
     let is_plain = job.compression == Compression::None;
     if is_plain && job.stored_algorithm() == job.unpacked_algorithm() {
-        let (reached_end, result) = beside(&mut stored, read)?;
+        let (reached_end, result) = with_reader_thread(&mut stored, read)?;
         reached_end.map_err(|error| damaged(job, error))?;
         let (stored, _) = hashes(job, stored)?;
-        return Ok(Looked {
+        return Ok(WholeRead {
             unpacked: Ok(stored.clone()),
             stored,
             leftover: 0,
@@ -84,17 +84,17 @@ pub(crate) fn look_into<T>(
     let decoder =
         Decoder::new(job.compression, &mut stored).map_err(|error| damaged(job, error))?;
     let leftover = decoder.leftover();
-    let mut unpacked = Tapped::new(decoder);
+    let mut unpacked = TeeReader::new(decoder);
     unpacked
         .hash(job.unpacked_algorithm())
         .map_err(Error::Thread)?;
-    let (reached_end, result) = beside(&mut unpacked, read)?;
+    let (reached_end, result) = with_reader_thread(&mut unpacked, read)?;
     let unpacked = reached_end
         .and_then(|()| unpacked.finish())
         .and_then(|mut hashes| hashes.remove(0))
         .map_err(|error| damaged(job, error));
     let (stored, _) = hashes(job, stored)?;
-    Ok(Looked {
+    Ok(WholeRead {
         stored,
         unpacked,
         leftover: leftover.size(),
@@ -109,15 +109,15 @@ pub(crate) fn look_into<T>(
 ///
 /// Fails at once if `read` does for a reason that lies elsewhere: then the rest of
 /// the stream does not matter.
-fn beside<R: Read + Send, T>(
-    stream: &mut Tapped<R>,
+fn with_reader_thread<R: Read + Send, T>(
+    stream: &mut TeeReader<R>,
     read: impl FnOnce(&mut dyn BufRead) -> Result<T>,
 ) -> Result<(io::Result<()>, Result<T>)> {
-    let mut lent = stream.lend();
+    let mut teed = stream.tee();
     let is_abandoned = AtomicBool::new(false);
     let pass = || {
         // Whatever happens, whoever looks on must not wait for more.
-        let stream = EndLending(stream);
+        let stream = EndTee(stream);
         let stream = &mut *stream.0;
         while !is_abandoned.load(Ordering::Relaxed) {
             let length = stream.fill_buf()?.len();
@@ -131,13 +131,13 @@ fn beside<R: Read + Send, T>(
     thread::scope(|scope| {
         let builder = thread::Builder::new().name("read".to_owned());
         let passing = builder.spawn_scoped(scope, pass).map_err(Error::Thread)?;
-        let result = read(&mut lent);
+        let result = read(&mut teed);
         let is_elsewhere = matches!(
             result,
             Err(Error::Interrupted | Error::Write { .. } | Error::Thread(_))
         );
         is_abandoned.store(is_elsewhere, Ordering::Relaxed);
-        drop(lent);
+        drop(teed);
         let passed = passing
             .join()
             .unwrap_or_else(|_| Err(io::Error::other("a reading thread panicked")));
@@ -149,16 +149,20 @@ fn beside<R: Read + Send, T>(
 }
 
 /// Ends the lending of a stream when it goes.
-struct EndLending<'a, R: Read>(&'a mut Tapped<R>);
+struct EndTee<'a, R: Read>(&'a mut TeeReader<R>);
 
-impl<R: Read> Drop for EndLending<'_, R> {
+impl<R: Read> Drop for EndTee<'_, R> {
     fn drop(&mut self) {
-        self.0.end_lending();
+        self.0.end_tee();
     }
 }
 
 /// Reads a blob as it is stored, and compares it with its digest, if that is known.
-pub(crate) fn verify_stored(container: &dyn Container, job: &Job, watch: Watch<'_>) -> Result<()> {
+pub(crate) fn verify_stored(
+    container: &dyn Container,
+    job: &BlobJob,
+    watch: Watch<'_>,
+) -> Result<()> {
     let Some(known) = job.known() else {
         return Ok(());
     };
@@ -171,7 +175,7 @@ pub(crate) fn verify_stored(container: &dyn Container, job: &Job, watch: Watch<'
 }
 
 /// Adds the hash of what a layer unpacks to, unless it is that of the stored bytes.
-pub(crate) fn hash_unpacked<R: Read>(job: &Job, stream: &mut Tapped<R>) -> Result<()> {
+pub(crate) fn hash_unpacked<R: Read>(job: &BlobJob, stream: &mut TeeReader<R>) -> Result<()> {
     let algorithm = job.unpacked_algorithm();
     let is_plain = job.compression == Compression::None;
     if job.diff_ids.is_empty() || (is_plain && algorithm == job.stored_algorithm()) {
@@ -182,12 +186,15 @@ pub(crate) fn hash_unpacked<R: Read>(job: &Job, stream: &mut Tapped<R>) -> Resul
         .map_err(Error::Thread)
 }
 
-pub(crate) fn damaged(job: &Job, source: std::io::Error) -> Error {
+pub(crate) fn damaged(job: &BlobJob, source: std::io::Error) -> Error {
     Error::unreadable(job.compression, source).while_reading(job.place.clone())
 }
 
 /// The hash of the stored bytes, and of what they unpack to if that was asked.
-pub(crate) fn hashes<R: Read>(job: &Job, stream: Tapped<R>) -> Result<(Hashed, Option<Digest>)> {
+pub(crate) fn hashes<R: Read>(
+    job: &BlobJob,
+    stream: TeeReader<R>,
+) -> Result<(Hashed, Option<Digest>)> {
     let read_error = |error: std::io::Error| Error::read(job.place.clone(), error);
     let mut hashes = stream.finish().map_err(read_error)?.into_iter();
     let stored = hashes.next().transpose().map_err(read_error)?;

@@ -13,18 +13,18 @@ use crate::format::source::{Content, ImageSource};
 use crate::image::Descriptor;
 use crate::limits::DOCUMENTS_MAX;
 use crate::transfer::Context;
-use crate::transfer::compression::Coding;
-use crate::transfer::item::Piece;
+use crate::transfer::compression::CompressionPolicy;
+use crate::transfer::item::TransferItem;
 
 /// Adds what speaks of the chosen images, and what speaks of that: it goes where
 /// they go.
 pub(crate) fn add_referrers<'a>(
     source: &'a dyn ImageSource,
-    pieces: &mut Vec<Piece<'a>>,
+    items: &mut Vec<TransferItem<'a>>,
     mut budget: u64,
     context: Context<'_>,
 ) -> Result<()> {
-    let mut taken: HashSet<Digest> = pieces.iter().flat_map(Piece::digests).collect();
+    let mut taken: HashSet<Digest> = items.iter().flat_map(TransferItem::digests).collect();
     let all: Vec<&Root> = source.roots()?.iter().collect();
     let mut others = Vec::new();
     for target in targets(&all) {
@@ -38,9 +38,9 @@ pub(crate) fn add_referrers<'a>(
             // Only what speaks of something may be wanted, and is held meanwhile.
             Ok(loaded) if loaded.subject().is_none() => {}
             Ok(loaded) => {
-                let piece = Piece::new(loaded, with_target_of(&all, target));
-                budget = spend(budget, &piece)?;
-                others.push(piece);
+                let item = TransferItem::new(loaded, with_target_of(&all, target));
+                budget = spend(budget, &item)?;
+                others.push(item);
             }
             Err(_) => context.watch.warn(Warning::Unreadable {
                 name: target.display_name(),
@@ -48,9 +48,8 @@ pub(crate) fn add_referrers<'a>(
         }
     }
     loop {
-        let speaks_of_taken = |piece: &mut Piece<'_>| {
-            piece
-                .content
+        let speaks_of_taken = |item: &mut TransferItem<'_>| {
+            item.content
                 .subject()
                 .is_some_and(|subject| taken.contains(subject.digest()))
         };
@@ -58,28 +57,32 @@ pub(crate) fn add_referrers<'a>(
         if found.is_empty() {
             return Ok(());
         }
-        taken.extend(found.iter().flat_map(Piece::digests));
-        pieces.extend(found);
+        taken.extend(found.iter().flat_map(TransferItem::digests));
+        items.extend(found);
     }
 }
 
 /// What is left of the budget for documents that are held at once.
-pub(crate) fn spend(budget: u64, piece: &Piece<'_>) -> Result<u64> {
-    let left = budget.checked_sub(piece.content.document_size());
+pub(crate) fn spend(budget: u64, item: &TransferItem<'_>) -> Result<u64> {
+    let left = budget.checked_sub(item.content.document_size());
     left.ok_or(Error::DocumentsTooLarge {
         limit: DOCUMENTS_MAX,
     })
 }
 
 /// Removes what speaks of an image by a digest that it will not have.
-pub(crate) fn prune(pieces: &mut Vec<Piece<'_>>, coding: Coding, watch: &Watch<'_>) {
+pub(crate) fn prune(
+    items: &mut Vec<TransferItem<'_>>,
+    policy: CompressionPolicy,
+    watch: &Watch<'_>,
+) {
     let mut changing = HashSet::new();
-    for piece in &*pieces {
-        changing.extend(piece.gone.iter().cloned());
+    for item in &*items {
+        changing.extend(item.left_out.iter().cloned());
         find_changing(
-            &piece.content,
-            piece.descriptor.as_ref(),
-            coding,
+            &item.content,
+            item.descriptor.as_ref(),
+            policy,
             &mut changing,
         );
     }
@@ -87,13 +90,13 @@ pub(crate) fn prune(pieces: &mut Vec<Piece<'_>>, coding: Coding, watch: &Watch<'
     loop {
         let before = changing.len();
         let mut removed = Vec::new();
-        pieces.retain_mut(|piece| {
-            if is_referrer(&piece.content, piece.descriptor.as_ref(), &changing) {
-                warn_of_referrer(&piece.content, &piece.name, watch);
-                removed.extend(piece.digests());
+        items.retain_mut(|item| {
+            if is_referrer(&item.content, item.descriptor.as_ref(), &changing) {
+                warn_of_referrer(&item.content, &item.name, watch);
+                removed.extend(item.digests());
                 return false;
             }
-            prune_index(&mut piece.content, &piece.name, &changing, watch);
+            prune_index(&mut item.content, &item.name, &changing, watch);
             true
         });
         changing.extend(removed);
@@ -108,16 +111,16 @@ pub(crate) fn prune(pieces: &mut Vec<Piece<'_>>, coding: Coding, watch: &Watch<'
 fn find_changing(
     content: &Content,
     descriptor: Option<&Descriptor>,
-    coding: Coding,
+    policy: CompressionPolicy,
     changing: &mut HashSet<Digest>,
 ) -> bool {
     let changes = match content {
-        Content::Image(image) => coding.changes(image),
+        Content::Image(image) => policy.changes(image),
         Content::Index(index) => {
             let children = index.children.iter().zip(&index.index.view().manifests);
-            let mut any = coding.changes_index(index.index.view());
+            let mut any = policy.changes_index(index.index.view());
             for (child, descriptor) in children {
-                any |= find_changing(child, Some(descriptor), coding, changing);
+                any |= find_changing(child, Some(descriptor), policy, changing);
             }
             any
         }

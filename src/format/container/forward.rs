@@ -11,9 +11,10 @@ use crate::event::Watch;
 use crate::format::container::index::MemberIndex;
 use crate::format::container::{Container, FileRange, FileSlice, Member};
 use crate::stream::{
-    COPY_BUFFER, Compression, CopyError, Counted, Decoder, Leftover, SNIFF_LENGTH, Spool, copy,
+    COPY_BUFFER, Compression, CopyError, Decoder, Leftover, ProgressReader, SNIFF_LENGTH, Spool,
+    copy,
 };
-use crate::tar_stream::{Skip, Skippable, TarError, TarReader, Trailing};
+use crate::tar_stream::{Skip, SkipByReading, TarError, TarReader, Trailing};
 
 /// Members of at most this size are kept from the first pass if they look like
 /// JSON: the documents of an image, which are wanted before its layers.
@@ -79,10 +80,10 @@ impl ForwardTar {
             cursor: Mutex::new(None),
             unpacked: OnceLock::new(),
         };
-        let counted = Counted::new(tar.shared_file(), *watch);
+        let counted = ProgressReader::new(tar.shared_file(), *watch);
         let stream = tar.unpack(counted)?;
         tar.leftover = stream.leftover();
-        let mut reader = TarReader::new(Skippable(stream));
+        let mut reader = TarReader::new(SkipByReading(stream));
         let looked_up = tar.look_up(&mut reader, faults);
         tar.index.cut_off_at = reader.cut_off_at();
         match looked_up {
@@ -212,7 +213,7 @@ impl Container for ForwardTar {
             return Ok(Box::new(FileRange::new(unpacked, start, size)));
         }
         let mut cursor = self.cursor_before(member.position)?;
-        Skippable(&mut cursor.stream)
+        SkipByReading(&mut cursor.stream)
             .skip(member.position - cursor.position)
             .map_err(|error| Error::read(Place::Member(member.path.clone()), error))?;
         cursor.position = member.position;
@@ -265,7 +266,7 @@ impl Container for ForwardTar {
         };
         let failed = |error| Error::write(place(), error);
         let mut spool = Spool::new_in(directory).map_err(failed)?;
-        let stream = self.unpack(Counted::new(self.shared_file(), *watch))?;
+        let stream = self.unpack(ProgressReader::new(self.shared_file(), *watch))?;
         let mut stream = BufReader::with_capacity(COPY_BUFFER, stream);
         copy(&mut stream, &mut spool, watch).map_err(|error| match error {
             CopyError::Read(error) => self.damaged(error),

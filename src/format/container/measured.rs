@@ -5,11 +5,11 @@ use std::io::{BufRead, Cursor, Read};
 
 use crate::digest::Algorithm;
 use crate::stream::{Hashed, hash};
-use crate::tar_stream::{Kind, Skippable, TarError, TarReader, is_tar_header};
+use crate::tar_stream::{Kind, SkipByReading, TarError, TarReader, is_tar_header};
 
 /// What is known of a member that was hashed as it arrived.
 #[derive(Clone, Debug)]
-pub struct Measured {
+pub struct KnownHashes {
     /// The bytes as they lie there.
     pub stored: Hashed,
     /// What they unpack to; absent if they do not.
@@ -24,16 +24,16 @@ const MEASURED_LEAST: u64 = 64 * 1024;
 ///
 /// Only plain ones: unpacking others would hold the stream up, and is done in parallel
 /// once they lie there.
-pub(crate) fn measure_layers(input: impl BufRead) -> HashMap<u64, Measured> {
+pub(crate) fn hash_layers(input: impl BufRead) -> HashMap<u64, KnownHashes> {
     let mut measured = HashMap::new();
     // Whoever reads what was kept says what is wrong with it.
-    let _ = measure_into(&mut measured, TarReader::new(Skippable(input)));
+    let _ = measure_into(&mut measured, TarReader::new(SkipByReading(input)));
     measured
 }
 
 fn measure_into(
-    measured: &mut HashMap<u64, Measured>,
-    mut reader: TarReader<Skippable<impl BufRead>>,
+    measured: &mut HashMap<u64, KnownHashes>,
+    mut reader: TarReader<SkipByReading<impl BufRead>>,
 ) -> Result<(), TarError> {
     while let Some(member) = reader.next_member()? {
         if member.kind != Kind::File || member.size < MEASURED_LEAST {
@@ -45,7 +45,7 @@ fn measure_into(
             let mut whole = Cursor::new(start).chain(&mut reader);
             let stored = hash(&mut whole, algorithm_of(&member.path))?;
             let unpacked = Some(stored.clone());
-            measured.insert(member.position, Measured { stored, unpacked });
+            measured.insert(member.position, KnownHashes { stored, unpacked });
         }
     }
     Ok(())
@@ -90,13 +90,13 @@ mod tests {
             ("cut.tar", &layer),
         ]);
         for (input, count) in [(&archive[..], 2), (&archive[..archive.len() - 512], 1)] {
-            let measured = measure_layers(input);
+            let measured = hash_layers(input);
             assert_eq!(measured.len(), count);
-            let Measured { stored, unpacked } = &measured[&512];
+            let KnownHashes { stored, unpacked } = &measured[&512];
             assert_eq!(stored.digest, Digest::of(&layer));
             assert_eq!(stored.size, layer.len() as u64);
             assert_eq!(unpacked.as_ref(), Some(stored));
         }
-        assert!(measure_layers(&noise[..]).is_empty(), "no tar at all");
+        assert!(hash_layers(&noise[..]).is_empty(), "no tar at all");
     }
 }

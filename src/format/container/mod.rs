@@ -23,8 +23,8 @@ use std::path::{Path, PathBuf};
 pub(crate) use directory::Directory;
 pub(crate) use forward::ForwardTar;
 pub(in crate::format) use index::MemberIndex;
-pub use measured::Measured;
-pub(crate) use measured::measure_layers;
+pub use measured::KnownHashes;
+pub(crate) use measured::hash_layers;
 pub(crate) use seekable::{FileRange, Look, SeekableTar};
 pub(crate) use single::SingleFile;
 pub(crate) use staged::{Received, receive};
@@ -34,7 +34,7 @@ use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, Place, Result};
 use crate::event::Watch;
 use crate::limits::{DOCUMENT_MAX, DOCUMENTS_MAX};
-use crate::stream::{Compression, FileKind, Tapped, copy};
+use crate::stream::{Compression, FileKind, TeeReader, copy};
 use crate::tar_stream::Trailing;
 
 /// One of the byte strings in a container.
@@ -140,7 +140,7 @@ pub trait Container: Send + Sync + fmt::Debug {
     }
 
     /// What a member was found to be when this run wrote it down, if it did.
-    fn measured(&self, member: &Member) -> Option<&Measured> {
+    fn measured(&self, member: &Member) -> Option<&KnownHashes> {
         let _ = member;
         None
     }
@@ -250,7 +250,7 @@ pub(crate) fn unpacked_digest(
     }
     let here = || Place::Member(member.path.clone());
     let compression = container.compression(member)?;
-    let mut stream = Tapped::new(container.open(member)?);
+    let mut stream = TeeReader::new(container.open(member)?);
     stream
         .hash_unpacked(compression, Algorithm::Sha256)
         .map_err(Error::Thread)?;

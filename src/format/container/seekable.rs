@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 
 use crate::error::{Error, Place, Result};
 use crate::format::container::index::MemberIndex;
-use crate::format::container::{Container, FileSlice, Measured, Member};
+use crate::format::container::{Container, FileSlice, KnownHashes, Member};
 use crate::stream::{Compression, SNIFF_LENGTH, free_range, next_data};
 use crate::tar_stream::{Tail, TarError, TarReader, Trailing};
 
@@ -32,7 +32,7 @@ pub(crate) struct SeekableTar {
     start: u64,
     index: MemberIndex,
     /// What is known of members, by their positions, if the file is this run's own.
-    measured: Option<HashMap<u64, Measured>>,
+    measured: Option<HashMap<u64, KnownHashes>>,
 }
 
 impl SeekableTar {
@@ -96,7 +96,7 @@ impl SeekableTar {
 
     /// Makes it one in a temporary file of this run, with what is known of members, by
     /// their positions.
-    pub(crate) fn into_own(self, measured: HashMap<u64, Measured>) -> Self {
+    pub(crate) fn into_own(self, measured: HashMap<u64, KnownHashes>) -> Self {
         Self {
             measured: Some(measured),
             ..self
@@ -146,7 +146,7 @@ impl Container for SeekableTar {
         Ok(Compression::sniff(&start))
     }
 
-    fn measured(&self, member: &Member) -> Option<&Measured> {
+    fn measured(&self, member: &Member) -> Option<&KnownHashes> {
         self.measured.as_ref()?.get(&member.position)
     }
 

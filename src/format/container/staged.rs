@@ -15,11 +15,11 @@ use crate::event::Watch;
 use crate::format::container::index::MemberIndex;
 use crate::format::container::measured::algorithm_of;
 use crate::format::container::{
-    CONTROL_FILES, Container, FileSlice, Measured, Member, is_of_archive, not_an_image,
+    CONTROL_FILES, Container, FileSlice, KnownHashes, Member, is_of_archive, not_an_image,
 };
 use crate::limits::MEMBERS_MAX;
-use crate::stream::{Compression, CopyError, Decoder, Hashed, SNIFF_LENGTH, Tapped, copy, hash};
-use crate::tar_stream::{Kind, Skippable, TarError, TarReader, Trailing, is_tar_header};
+use crate::stream::{Compression, CopyError, Decoder, Hashed, SNIFF_LENGTH, TeeReader, copy, hash};
+use crate::tar_stream::{Kind, SkipByReading, TarError, TarReader, Trailing, is_tar_header};
 
 /// What came through a pipe.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub(crate) struct StagedTar {
     directory: PathBuf,
     index: MemberIndex,
     /// By number.
-    arrivals: HashMap<u64, (Measured, Compression)>,
+    staged: HashMap<u64, (KnownHashes, Compression)>,
 }
 
 /// Takes an unpacked tar stream in, whose beginning tells whether it is an
@@ -69,13 +69,13 @@ pub(crate) fn receive(
         return StagedTar::unpack(&mut stream, directory, watch).map(Received::Members);
     }
     let path = directory.join("stream");
-    write_file(&mut Tapped::new(&mut stream), &path, watch)?;
+    write_file(&mut TeeReader::new(&mut stream), &path, watch)?;
     Ok(Received::Whole(path))
 }
 
 /// Looks at members until one tells an archive from a root filesystem.
 fn begins_as_archive(input: &mut dyn Read) -> Result<bool, TarError> {
-    let mut reader = TarReader::new(Skippable(input));
+    let mut reader = TarReader::new(SkipByReading(input));
     while let Some(member) = reader.next_member()? {
         let path = String::from_utf8_lossy(&member.path);
         let path = path.trim_start_matches(['.', '/']).trim_end_matches('/');
@@ -104,19 +104,19 @@ impl StagedTar {
         let mut tar = Self {
             directory: directory.to_owned(),
             index: MemberIndex::default(),
-            arrivals: HashMap::new(),
+            staged: HashMap::new(),
         };
-        let mut reader = TarReader::new(Skippable(input));
+        let mut reader = TarReader::new(SkipByReading(input));
         let mut number = 0;
         while let Some(member) = reader.next_member()? {
             if member.kind == Kind::File {
                 let path = tar.file_of(number);
                 let arrival = if member.size <= SMALL_MOST {
-                    arrive_at_once(&mut reader, &member.path, &path)?
+                    stage_small_member(&mut reader, &member.path, &path)?
                 } else {
-                    arrive(&mut reader, &member.path, &path, watch)?
+                    stage_member(&mut reader, &member.path, &path, watch)?
                 };
-                tar.arrivals.insert(number, arrival);
+                tar.staged.insert(number, arrival);
             }
             if !tar.index.add(&member, number)? {
                 return Err(Error::TooManyMembers { limit: MEMBERS_MAX });
@@ -140,11 +140,11 @@ impl StagedTar {
 const SMALL_MOST: u64 = 64 * 1024;
 
 /// Writes a small member to a file, and finds out what [`arrive`] does.
-fn arrive_at_once(
+fn stage_small_member(
     reader: &mut dyn Read,
     name: &[u8],
     path: &Path,
-) -> Result<(Measured, Compression)> {
+) -> Result<(KnownHashes, Compression)> {
     let mut bytes = Vec::new();
     reader.read_to_end(&mut bytes).map_err(TarError::from)?;
     let compression = Compression::sniff(&bytes);
@@ -154,7 +154,7 @@ fn arrive_at_once(
         _ => unpacked_hash(compression, &bytes).ok(),
     };
     fs::write(path, bytes).map_err(|error| Error::write(Place::Path(path.to_owned()), error))?;
-    Ok((Measured { stored, unpacked }, compression))
+    Ok((KnownHashes { stored, unpacked }, compression))
 }
 
 fn unpacked_hash(compression: Compression, bytes: &[u8]) -> io::Result<Hashed> {
@@ -163,19 +163,19 @@ fn unpacked_hash(compression: Compression, bytes: &[u8]) -> io::Result<Hashed> {
 }
 
 /// Writes one member to a file, and finds out what can be found out on the way.
-fn arrive(
+fn stage_member(
     reader: &mut dyn Read,
     name: &[u8],
     path: &Path,
     watch: &Watch<'_>,
-) -> Result<(Measured, Compression)> {
+) -> Result<(KnownHashes, Compression)> {
     let mut start = Vec::new();
     reader
         .take(SNIFF_LENGTH as u64)
         .read_to_end(&mut start)
         .map_err(TarError::from)?;
     let compression = Compression::sniff(&start);
-    let mut stream = Tapped::new(Cursor::new(start).chain(reader));
+    let mut stream = TeeReader::new(Cursor::new(start).chain(reader));
     stream.hash(algorithm_of(name)).map_err(Error::Thread)?;
     if compression != Compression::None {
         stream
@@ -190,10 +190,10 @@ fn arrive(
         Compression::None => Some(stored.clone()),
         _ => next(),
     };
-    Ok((Measured { stored, unpacked }, compression))
+    Ok((KnownHashes { stored, unpacked }, compression))
 }
 
-fn write_file<R: Read>(stream: &mut Tapped<R>, path: &Path, watch: &Watch<'_>) -> Result<()> {
+fn write_file<R: Read>(stream: &mut TeeReader<R>, path: &Path, watch: &Watch<'_>) -> Result<()> {
     let to = || Place::Path(path.to_owned());
     let mut file = File::create(path).map_err(|error| Error::write(to(), error))?;
     match copy(stream, &mut file, watch) {
@@ -227,7 +227,7 @@ impl Container for StagedTar {
 
     fn compression(&self, member: &Member) -> Result<Compression> {
         Ok(self
-            .arrivals
+            .staged
             .get(&member.position)
             .map_or(Compression::None, |(_, compression)| *compression))
     }
@@ -253,8 +253,8 @@ impl Container for StagedTar {
         let _ = fs::remove_file(self.file_of(member.position));
     }
 
-    fn measured(&self, member: &Member) -> Option<&Measured> {
-        let (measured, _) = self.arrivals.get(&member.position)?;
+    fn measured(&self, member: &Member) -> Option<&KnownHashes> {
+        let (measured, _) = self.staged.get(&member.position)?;
         Some(measured)
     }
 

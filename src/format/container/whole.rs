@@ -8,11 +8,11 @@ use std::sync::Arc;
 use crate::digest::Algorithm;
 use crate::error::{Error, Place, Result};
 use crate::event::Watch;
-use crate::format::container::{Container, FileRange, FileSlice, Measured, Member};
+use crate::format::container::{Container, FileRange, FileSlice, KnownHashes, Member};
 use crate::stream::{
-    COPY_BUFFER, Compression, Counted, Decoder, HEAD_LENGTH, Hashed, Leftover, Tapped,
+    COPY_BUFFER, Compression, Decoder, HEAD_LENGTH, Hashed, Leftover, ProgressReader, TeeReader,
 };
-use crate::tar_stream::{Skippable, TarError, TarSummary, check_tar};
+use crate::tar_stream::{SkipByReading, TarError, TarSummary, check_tar};
 
 /// A tar in a file, wrapped or not, taken as the content of one layer.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(crate) struct WholeStream {
     compression: Compression,
     /// Where the file lies if it was received, so that it may be moved.
     received: Option<PathBuf>,
-    measured: Measured,
+    measured: KnownHashes,
     summary: TarSummary,
     leftover: Arc<Leftover>,
 }
@@ -37,17 +37,19 @@ impl WholeStream {
         received: Option<PathBuf>,
         watch: &Watch<'_>,
     ) -> Result<Self> {
-        let file_range = Counted::new(range(&file, start)?, *watch);
+        let file_range = ProgressReader::new(range(&file, start)?, *watch);
         let stream = unpack(file_range, compression)?;
         let leftover = stream.leftover();
-        let mut stream = Tapped::new(stream);
+        let mut stream = TeeReader::new(stream);
         stream.hash(Algorithm::Sha256).map_err(Error::Thread)?;
         let damaged = |source| Error::unreadable(compression, source);
         let summary =
-            check_tar(Skippable(&mut stream), |_, _, _| Ok(())).map_err(|error| match error {
-                TarError::Io(source) => damaged(source),
-                other => other.into(),
-            })?;
+            check_tar(SkipByReading(&mut stream), |_, _, _| Ok(())).map_err(
+                |error| match error {
+                    TarError::Io(source) => damaged(source),
+                    other => other.into(),
+                },
+            )?;
         let unpacked = stream
             .finish()
             .map_err(damaged)?
@@ -58,7 +60,7 @@ impl WholeStream {
             start,
             compression,
             received,
-            measured: Measured {
+            measured: KnownHashes {
                 stored: unpacked.clone(),
                 unpacked: Some(unpacked),
             },
@@ -148,7 +150,7 @@ impl Container for WholeStream {
     }
 
     /// A file of somebody else's may change until it is read again.
-    fn measured(&self, _: &Member) -> Option<&Measured> {
+    fn measured(&self, _: &Member) -> Option<&KnownHashes> {
         self.received.as_ref().map(|_| &self.measured)
     }
 

@@ -10,7 +10,7 @@ use crate::format::container::{Container, find_document, is_of_archive, spend};
 use crate::format::docker_archive::manifest_json::{self, Element};
 use crate::format::docker_archive::names::{ListedRoot, NamedElement, all_names};
 use crate::format::docker_archive::{MANIFEST, REPOSITORIES, v1};
-use crate::format::oci_layout::{Graph, check_marker, find_index, is_layout};
+use crate::format::oci_layout::{DocumentLoader, check_marker, find_index, is_layout};
 use crate::format::root::{Root, Target};
 use crate::format::source::{Content, DockerImage, DockerPart, Image, ImageSource, Layer};
 use crate::image::media_type::LayerType;
@@ -201,7 +201,7 @@ impl DockerArchive {
         let Some(index) = &self.index else {
             return Ok(Vec::new());
         };
-        let graph = Graph::new(self.container.as_ref());
+        let graph = DocumentLoader::new(self.container.as_ref());
         let mut roots = Vec::new();
         for descriptor in &index.view().manifests {
             let root = Root::from_index(descriptor);
@@ -466,7 +466,9 @@ impl ImageSource for DockerArchive {
     fn load(&self, root: &Root) -> Result<Content> {
         let name = root.display_name();
         match &root.target {
-            Target::Blob(descriptor) => Graph::new(self.container.as_ref()).load(descriptor, &name),
+            Target::Blob(descriptor) => {
+                DocumentLoader::new(self.container.as_ref()).load(descriptor, &name)
+            }
             Target::Element(number) => self.load_element(*number, &name),
             Target::Whole => Err(Error::NoImage),
         }

@@ -15,7 +15,7 @@ use crate::limits::{DESCRIPTORS_MAX, DOCUMENT_MAX, DOCUMENTS_MAX, NESTING_MAX};
 
 /// The blobs of a layout.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::format) struct Graph<'a> {
+pub(in crate::format) struct DocumentLoader<'a> {
     container: &'a dyn Container,
 }
 
@@ -26,7 +26,7 @@ struct Budget {
     bytes: u64,
 }
 
-impl<'a> Graph<'a> {
+impl<'a> DocumentLoader<'a> {
     pub(in crate::format) fn new(container: &'a dyn Container) -> Self {
         Self { container }
     }

@@ -6,7 +6,7 @@ mod graph;
 mod read;
 mod write;
 
-pub(super) use graph::Graph;
+pub(super) use graph::DocumentLoader;
 pub(crate) use graph::absence;
 pub(crate) use read::find_index;
 pub(super) use read::{OciLayout, check_marker, is_layout};

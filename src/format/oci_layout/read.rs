@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::format::container::{Container, find_document};
-use crate::format::oci_layout::{Graph, INDEX, MARKER};
+use crate::format::oci_layout::{DocumentLoader, INDEX, MARKER};
 use crate::format::root::{Root, Target};
 use crate::format::source::{Content, ImageSource};
 use crate::image::{Document, Index, parse_value};
@@ -100,7 +100,7 @@ impl ImageSource for OciLayout {
     fn load(&self, root: &Root) -> Result<Content> {
         match &root.target {
             Target::Blob(descriptor) => {
-                Graph::new(self.container.as_ref()).load(descriptor, &root.display_name())
+                DocumentLoader::new(self.container.as_ref()).load(descriptor, &root.display_name())
             }
             Target::Element(_) | Target::Whole => Err(Error::NoImage),
         }

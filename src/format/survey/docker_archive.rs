@@ -26,7 +26,7 @@ pub(in crate::format) fn survey_docker(surveyor: &mut Surveyor<'_>, is_hybrid: b
     let Some(member) = surveyor.find(MANIFEST)? else {
         // It is there, or the archive would be of another kind.
         let message = "it is a link that leads nowhere";
-        surveyor.find_fault(Code::ManifestMissing, site, message);
+        surveyor.report(Code::ManifestMissing, site, message);
         legacy_files(surveyor);
         return Ok(());
     };
@@ -36,22 +36,22 @@ pub(in crate::format) fn survey_docker(surveyor: &mut Surveyor<'_>, is_hybrid: b
     let parsed = match manifest_json::parse_each(&bytes) {
         Ok(parsed) => parsed,
         Err(error) => {
-            surveyor.find_fault(Code::ManifestInvalid, site, chain_of(&error));
+            surveyor.report(Code::ManifestInvalid, site, chain_of(&error));
             return Ok(());
         }
     };
     if parsed.has_trailing_bytes {
-        surveyor.plain(Code::TrailingBytes, site.clone());
+        surveyor.report_code(Code::TrailingBytes, site.clone());
     }
     if parsed.value.is_null() {
-        surveyor.find_fault(Code::ManifestInvalid, site.clone(), "it is null");
+        surveyor.report(Code::ManifestInvalid, site.clone(), "it is null");
     } else if parsed.elements.is_empty() {
-        surveyor.plain(Code::NoImage, site.clone());
+        surveyor.report_code(Code::NoImage, site.clone());
     }
     let text = json_text(&bytes).unwrap_or_default();
     for field in types::MANIFEST_ITEMS.wrong_replaced(&text, "") {
         let message = field.to_string();
-        surveyor.find_fault(Code::ManifestInvalid, site.clone(), message);
+        surveyor.report(Code::ManifestInvalid, site.clone(), message);
     }
     let mut docker = DockerSurvey {
         listed: surveyor.images.clone(),
@@ -66,7 +66,7 @@ pub(in crate::format) fn survey_docker(surveyor: &mut Surveyor<'_>, is_hybrid: b
             let message = field.to_string();
             docker
                 .surveyor
-                .find_fault(Code::ManifestInvalid, site.clone(), message);
+                .report(Code::ManifestInvalid, site.clone(), message);
         }
         match element {
             Ok(element) => docker.element(at, &element, &mut matched)?,
@@ -76,7 +76,7 @@ pub(in crate::format) fn survey_docker(surveyor: &mut Surveyor<'_>, is_hybrid: b
                 let message = chain_of(&error);
                 docker
                     .surveyor
-                    .find_fault(Code::ManifestInvalid, site.clone(), message);
+                    .report(Code::ManifestInvalid, site.clone(), message);
             }
         }
     }
@@ -107,7 +107,7 @@ impl DockerSurvey<'_, '_> {
             if path.starts_with('/') || path.starts_with("./") || path.contains("../") {
                 let message = format!("`{path}`");
                 self.surveyor
-                    .find_fault(Code::PathUnusual, site.clone(), message);
+                    .report(Code::PathUnusual, site.clone(), message);
             }
         }
         let Some(member) = self.surveyor.find(&element.config)? else {
@@ -139,7 +139,7 @@ impl DockerSurvey<'_, '_> {
         if listed.iter().any(has_these) {
             listed.retain(has_these);
         } else if self.is_hybrid && !listed.is_empty() {
-            self.surveyor.plain(Code::HybridDiffers, site.clone());
+            self.surveyor.report_code(Code::HybridDiffers, site.clone());
         }
         matched.extend(&listed);
         self.compare(&listed, &references, &site);
@@ -168,14 +168,14 @@ impl DockerSurvey<'_, '_> {
                     Code::TagInvalid
                 };
                 let message = format!("`{tag}`");
-                self.surveyor.find_fault(code, site.clone(), message);
+                self.surveyor.report(code, site.clone(), message);
                 continue;
             };
             let other = self.tags.insert(reference.clone(), at);
             if other.is_some_and(|other| other != at) {
                 let message = format!("`{reference}`");
                 self.surveyor
-                    .find_fault(Code::TagTwice, Site::file(MANIFEST), message);
+                    .report(Code::TagTwice, Site::file(MANIFEST), message);
             }
             references.push(reference);
         }
@@ -203,7 +203,7 @@ impl DockerSurvey<'_, '_> {
         if is_digest && hex != config.digest().hex() {
             let message = format!("`{path}` is {}", config.digest());
             self.surveyor
-                .find_fault(Code::ConfigName, site.clone(), message);
+                .report(Code::ConfigName, site.clone(), message);
         }
     }
 
@@ -230,7 +230,7 @@ impl DockerSurvey<'_, '_> {
         if packed > 0 && !self.is_hybrid {
             let message = format!("{packed} of its {count} layers are compressed with zstd");
             self.surveyor
-                .find_fault(Code::CompressionUnusual, site.clone(), message);
+                .report(Code::CompressionUnusual, site.clone(), message);
         }
         Ok(layers)
     }
@@ -270,7 +270,7 @@ impl DockerSurvey<'_, '_> {
             let (said, got) = (source.size(), blob.size);
             let message = format!("it is said to have {said} bytes, and has {got}");
             self.surveyor
-                .find_fault(Code::LayerSource, site.clone(), message);
+                .report(Code::LayerSource, site.clone(), message);
         }
         Ok(SurveyedLayer {
             digest: digest_of_path(&blob.path),
@@ -296,7 +296,7 @@ impl DockerSurvey<'_, '_> {
         if same.is_empty() {
             let message = format!("only `{MANIFEST}` lists it");
             self.surveyor
-                .find_fault(Code::HybridIncomplete, site.clone(), message);
+                .report(Code::HybridIncomplete, site.clone(), message);
         }
         for at in same {
             let image = &self.listed[*at];
@@ -304,14 +304,14 @@ impl DockerSurvey<'_, '_> {
                 if !image.references.contains(reference) {
                     let message = format!("only `{MANIFEST}` names it `{reference}`");
                     self.surveyor
-                        .find_fault(Code::HybridIncomplete, site.clone(), message);
+                        .report(Code::HybridIncomplete, site.clone(), message);
                 }
             }
             for reference in &image.references {
                 if !references.contains(reference) {
                     let message = format!("only `index.json` names it `{reference}`");
                     self.surveyor
-                        .find_fault(Code::HybridIncomplete, site.clone(), message);
+                        .report(Code::HybridIncomplete, site.clone(), message);
                 }
             }
         }
@@ -330,8 +330,7 @@ impl DockerSurvey<'_, '_> {
             for name in names.into_iter().filter(|name| is_missing(name)) {
                 let message = "only `index.json` lists it";
                 let site = Site::image(name);
-                self.surveyor
-                    .find_fault(Code::HybridIncomplete, site, message);
+                self.surveyor.report(Code::HybridIncomplete, site, message);
             }
         }
         check_repositories(self.surveyor, &self.tags)?;
@@ -361,7 +360,7 @@ fn check_v1_images(surveyor: &mut Surveyor<'_>, element: &Element) -> Result<()>
         for (code, message) in wrong_types(&value, &text) {
             // The engine makes a list of a lone string.
             if code != Code::CommandText {
-                surveyor.find_fault(code, Site::file(path.clone()), message);
+                surveyor.report(code, Site::file(path.clone()), message);
             }
         }
     }
@@ -380,12 +379,12 @@ fn check_repositories(
     let names = match parse_value(&bytes) {
         Ok(names) => names,
         Err(error) => {
-            surveyor.find_fault(Code::RepositoriesInvalid, site, chain_of(&error));
+            surveyor.report(Code::RepositoriesInvalid, site, chain_of(&error));
             return Ok(());
         }
     };
     if let Some(field) = types::REPOSITORIES.wrong_fields(&names, "").first() {
-        surveyor.find_fault(Code::RepositoriesInvalid, site, field.to_string());
+        surveyor.report(Code::RepositoriesInvalid, site, field.to_string());
         return Ok(());
     }
     let mut listed = BTreeSet::new();
@@ -395,7 +394,7 @@ fn check_repositories(
                 Ok(reference) => drop(listed.insert(reference)),
                 Err(error) => {
                     let message = error.to_string();
-                    surveyor.find_fault(Code::RepositoriesInvalid, site.clone(), message);
+                    surveyor.report(Code::RepositoriesInvalid, site.clone(), message);
                 }
             }
         }
@@ -408,7 +407,7 @@ fn check_repositories(
             (MANIFEST, REPOSITORIES)
         };
         let message = format!("`{has}` has `{reference}`, and `{lacks}` has not");
-        surveyor.find_fault(Code::RepositoriesDiffer, site.clone(), message);
+        surveyor.report(Code::RepositoriesDiffer, site.clone(), message);
     }
     Ok(())
 }
@@ -421,7 +420,7 @@ fn legacy_files(surveyor: &mut Surveyor<'_>) {
         if let Some((folder, "VERSION" | "json" | "layer.tar")) = path.split_once('/')
             && folder.len() == 64
         {
-            surveyor.belongs(path);
+            surveyor.mark_expected(path);
         }
     }
 }
@@ -431,25 +430,25 @@ fn legacy_files(surveyor: &mut Surveyor<'_>) {
 pub(in crate::format) fn survey_v1(surveyor: &mut Surveyor<'_>, watch: &Watch<'_>) -> Result<()> {
     if surveyor.container.paths().binary_search(&MANIFEST).is_ok() {
         let site = Site::file(MANIFEST);
-        surveyor.find_fault(Code::ManifestInvalid, site, "it is no file");
+        surveyor.report(Code::ManifestInvalid, site, "it is no file");
     }
     // Docker before 25 wrote both forms at once: without its `manifest.json` the archive
     // is taken for an old one.
     if !v1::is_v1_archive(surveyor.container) {
-        surveyor.plain(Code::ManifestMissing, Site::input());
+        surveyor.report_code(Code::ManifestMissing, Site::input());
         legacy_files(surveyor);
         return Ok(());
     }
-    surveyor.plain(Code::V1Archive, Site::input());
+    surveyor.report_code(Code::V1Archive, Site::input());
     if surveyor.find(REPOSITORIES)?.is_none() {
-        surveyor.plain(Code::V1RepositoriesMissing, Site::input());
+        surveyor.report_code(Code::V1RepositoriesMissing, Site::input());
     }
     let elements = match v1::read_elements(surveyor.container, watch) {
         Ok(elements) => elements,
         Err(error @ Error::Interrupted) => return Err(error),
         Err(error) if machine_failed(&error) => return Err(error),
         Err(error) => {
-            surveyor.find_fault(Code::V1Invalid, Site::input(), chain_of(&error));
+            surveyor.report(Code::V1Invalid, Site::input(), chain_of(&error));
             Vec::new()
         }
     };

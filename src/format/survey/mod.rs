@@ -11,5 +11,5 @@ pub(in crate::format) use config::wrong_types;
 pub(in crate::format) use found::MissingLayers;
 pub(crate) use found::{Survey, SurveyedBlob, SurveyedImage, SurveyedLayer, machine_failed};
 pub(crate) use surveyor::chain_of;
-pub(in crate::format) use surveyor::{Absent, Loose, Surveyor, digest_of_path, hash};
+pub(in crate::format) use surveyor::{Absent, Surveyor, UntypedDocument, digest_of_path, hash};
 pub(crate) use whole::survey;

@@ -46,9 +46,9 @@ pub(in crate::format) struct Surveyor<'a> {
 
 /// A JSON document whose fields are looked at one by one.
 #[derive(Debug)]
-pub(in crate::format) struct Loose(pub(in crate::format) Value);
+pub(in crate::format) struct UntypedDocument(pub(in crate::format) Value);
 
-impl View for Loose {
+impl View for UntypedDocument {
     fn from_json(value: &Value) -> Result<Self, DocumentError> {
         Ok(Self(value.clone()))
     }
@@ -87,16 +87,11 @@ impl<'a> Surveyor<'a> {
         )
     }
 
-    pub(in crate::format) fn find_fault(
-        &mut self,
-        code: Code,
-        site: Site,
-        message: impl Into<String>,
-    ) {
+    pub(in crate::format) fn report(&mut self, code: Code, site: Site, message: impl Into<String>) {
         self.push(Finding::new(code, site, message));
     }
 
-    pub(in crate::format) fn plain(&mut self, code: Code, site: Site) {
+    pub(in crate::format) fn report_code(&mut self, code: Code, site: Site) {
         self.push(Finding::plain(code, site));
     }
 
@@ -131,7 +126,7 @@ impl<'a> Surveyor<'a> {
     }
 
     /// Says that a file belongs to the format, whether something refers to it or not.
-    pub(in crate::format) fn belongs(&mut self, path: impl Into<String>) {
+    pub(in crate::format) fn mark_expected(&mut self, path: impl Into<String>) {
         self.legacy.insert(path.into());
     }
 
@@ -152,11 +147,11 @@ impl<'a> Surveyor<'a> {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if machine_failed(&error) => Err(error),
             Err(error @ Error::DocumentTooLarge { .. }) => {
-                self.find_fault(Code::DocumentTooLarge, site.clone(), error.to_string());
+                self.report(Code::DocumentTooLarge, site.clone(), error.to_string());
                 Ok(None)
             }
             Err(error) => {
-                self.find_fault(Code::ArchiveDamaged, site.clone(), chain_of(&error));
+                self.report(Code::ArchiveDamaged, site.clone(), chain_of(&error));
                 Ok(None)
             }
         }
@@ -194,12 +189,12 @@ impl<'a> Surveyor<'a> {
                 let message = format!(
                     "`{field}` has {count} members, and {DESCRIPTORS_MAX} are the most that is accepted"
                 );
-                self.find_fault(Code::IndexTooLarge, site.clone(), message);
+                self.report(Code::IndexTooLarge, site.clone(), message);
                 return Vec::new();
             }
             Some(_) => {
                 let message = format!("`{field}` is not a list");
-                self.find_fault(Code::DocumentInvalid, site.clone(), message);
+                self.report(Code::DocumentInvalid, site.clone(), message);
                 return Vec::new();
             }
         };
@@ -220,7 +215,7 @@ impl<'a> Surveyor<'a> {
     ) -> Option<Descriptor> {
         let wrong = types::DESCRIPTOR.wrong_fields(value, name);
         for field in &wrong {
-            self.find_fault(Code::DescriptorInvalid, site.clone(), field.to_string());
+            self.report(Code::DescriptorInvalid, site.clone(), field.to_string());
         }
         let descriptor = match Descriptor::from_json(value) {
             Ok(descriptor) => descriptor,
@@ -228,7 +223,7 @@ impl<'a> Surveyor<'a> {
             Err(DocumentError::Field { .. }) if !wrong.is_empty() => return None,
             Err(error) => {
                 let message = format!("`{name}`: {}", chain_of(&error));
-                self.find_fault(Code::DescriptorInvalid, site.clone(), message);
+                self.report(Code::DescriptorInvalid, site.clone(), message);
                 return None;
             }
         };
@@ -243,7 +238,7 @@ impl<'a> Surveyor<'a> {
                 || hash(&descriptor, &data) != *descriptor.digest())
         {
             let message = format!("`{name}.data` is not {}", descriptor.digest());
-            self.find_fault(Code::DataMismatch, site.clone(), message);
+            self.report(Code::DataMismatch, site.clone(), message);
         }
         Some(descriptor)
     }
@@ -267,26 +262,26 @@ impl<'a> Surveyor<'a> {
                 } else {
                     Code::ConfigInvalid
                 };
-                self.find_fault(code, site.clone(), chain_of(&error));
+                self.report(code, site.clone(), chain_of(&error));
                 return None;
             }
         };
         Config::fix_keys(&mut value);
         let has_wrong_types = self.config_types(&value, &bytes, site);
         if !self.is_for_docker && value.is_object() && value["rootfs"].is_null() {
-            self.plain(Code::RootfsMissing, site.clone());
+            self.report_code(Code::RootfsMissing, site.clone());
             return None;
         }
         match Document::<Config>::parse(bytes) {
             Ok(document) => {
                 for (code, message) in config::check(&value, document.view(), layers) {
-                    self.find_fault(code, site.clone(), message);
+                    self.report(code, site.clone(), message);
                 }
                 Some(document)
             }
             Err(DocumentError::Field { .. }) if has_wrong_types => None,
             Err(error) => {
-                self.find_fault(Code::ConfigInvalid, site.clone(), chain_of(&error));
+                self.report(Code::ConfigInvalid, site.clone(), chain_of(&error));
                 None
             }
         }
@@ -296,7 +291,7 @@ impl<'a> Surveyor<'a> {
     /// lists the image, since an index may be for further engines.
     pub(in crate::format) fn limits(&mut self, config: &Config, layers: usize, site: &Site) {
         for (code, message) in config::check_limits(config, layers, self.is_for_docker) {
-            self.find_fault(code, site.clone(), message);
+            self.report(code, site.clone(), message);
         }
     }
 
@@ -306,7 +301,7 @@ impl<'a> Surveyor<'a> {
         let wrong = config::wrong_types(config, &text);
         let has_wrong = !wrong.is_empty();
         for (code, message) in wrong {
-            self.find_fault(code, site.clone(), message);
+            self.report(code, site.clone(), message);
         }
         has_wrong
     }
@@ -329,7 +324,7 @@ impl<'a> Surveyor<'a> {
                 continue;
             }
             if !self.is_v1_document(&member) {
-                self.plain(Code::Unreferenced, Site::file(path.clone()));
+                self.report_code(Code::Unreferenced, Site::file(path.clone()));
             }
             if let Some(digest) = digest_of_path(&path) {
                 self.check_blob(member, &digest, Site::file(path));

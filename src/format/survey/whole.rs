@@ -13,7 +13,7 @@ use crate::format::oci_layout::is_layout;
 use crate::format::survey::docker_archive::{survey_docker, survey_v1};
 use crate::format::survey::oci_layout::survey_layout;
 use crate::format::survey::{Survey, SurveyedImage, SurveyedLayer, Surveyor, chain_of};
-use crate::format::taken::{Taken, take};
+use crate::format::taken::{RawContainer, take};
 use crate::tar_stream::{TarError, Trailing};
 
 /// Looks an input over, whatever it is.
@@ -54,7 +54,7 @@ fn archive_finding(error: Error) -> Result<Finding> {
 
 /// Findings for bytes after the end of the tar, and of the stream that it is compressed
 /// to.
-fn rest_findings(taken: &Taken) -> impl Iterator<Item = Finding> {
+fn rest_findings(taken: &RawContainer) -> impl Iterator<Item = Finding> {
     let trailing = taken.container().trailing();
     let after_tar = trailing.map(|Trailing { size, is_tar, .. }| after_tar(size, is_tar));
     let leftover = taken.leftover();
@@ -72,7 +72,7 @@ struct Kind {
     has_layout: bool,
 }
 
-fn look_over(taken: Taken, findings: Findings, opening: &Opening<'_>) -> Result<Survey> {
+fn look_over(taken: RawContainer, findings: Findings, opening: &Opening<'_>) -> Result<Survey> {
     let kind = kind_of(&taken, opening.format)?;
     if kind.format == Format::Rootfs {
         let mut findings = findings;
@@ -89,7 +89,7 @@ fn look_over(taken: Taken, findings: Findings, opening: &Opening<'_>) -> Result<
     let container = taken.into_container();
     let mut surveyor = Surveyor::new(container.as_ref(), kind.has_docker, findings);
     if container.cut_off_at().is_some() {
-        surveyor.plain(Code::ArchiveEndMissing, Site::input());
+        surveyor.report_code(Code::ArchiveEndMissing, Site::input());
     }
     let is_hybrid = kind.has_docker && kind.has_layout;
     if kind.has_layout {
@@ -103,7 +103,7 @@ fn look_over(taken: Taken, findings: Findings, opening: &Opening<'_>) -> Result<
         }
     }
     if !kind.has_docker && !kind.has_layout {
-        surveyor.plain(Code::ManifestMissing, Site::input());
+        surveyor.report_code(Code::ManifestMissing, Site::input());
     }
     surveyor.unreferenced()?;
     let (images, blobs, findings) = surveyor.finish();
@@ -117,7 +117,7 @@ fn look_over(taken: Taken, findings: Findings, opening: &Opening<'_>) -> Result<
 }
 
 /// Tells what is there by the files alone, or takes the user's word for it.
-fn kind_of(taken: &Taken, format: Option<Format>) -> Result<Kind> {
+fn kind_of(taken: &RawContainer, format: Option<Format>) -> Result<Kind> {
     let container = taken.container();
     let not_of = |expected, missing| Error::NotOfFormat { expected, missing };
     if taken.is_directory() {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::layer::{Entry, EntryKind, EntryPath, LayerReader};
-use crate::tar_stream::Skippable;
+use crate::tar_stream::SkipByReading;
 
 /// Writes entries; files are filled with zeros.
 fn written(entries: &[Entry]) -> Vec<u8> {
@@ -29,7 +29,7 @@ fn written(entries: &[Entry]) -> Vec<u8> {
 }
 
 fn read(tar: &[u8]) -> Vec<Entry> {
-    let mut reader = LayerReader::new(Skippable(tar), Arc::default());
+    let mut reader = LayerReader::new(SkipByReading(tar), Arc::default());
     std::iter::from_fn(|| reader.next_entry().unwrap()).collect()
 }
 

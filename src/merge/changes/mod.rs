@@ -10,16 +10,17 @@ mod whiteouts;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::event::Oddity;
+use crate::event::Ambiguity;
 use crate::layer::{
     Budget, Entry, EntryFault, EntryKind, EntryPath, LayerError, Metadata, NodeKind, Whiteout,
     components, display_start, is_aufs_name, size_of_attributes,
 };
 use crate::limits::{
-    ATTRIBUTES_MAX, DETOURS_MAX, DETOURS_PER_ENTRY, ENTRIES_MAX, HELD_MAX, SYMLINKS_MAX,
+    ATTRIBUTES_MAX, DETOURS_PER_ENTRY, ENTRIES_MAX, LINK_COMPONENTS_MAX, RETAINED_BYTES_MAX,
+    SYMLINKS_MAX,
 };
+use crate::merge::ambiguities::Ambiguities;
 use crate::merge::changes::whiteouts::Deletion;
-use crate::merge::oddities::Oddities;
 use crate::merge::tree::{
     Child, Directory, DirectoryId, Inode, InodeId, Inodes, Place, ROOT, Tree,
 };
@@ -47,14 +48,14 @@ pub(crate) struct Changes {
     /// The inodes that the layer has.
     pub(super) inodes: Inodes,
     /// Hard links to something in a lower layer, in their order.
-    pub(super) far_links: Vec<FarLink>,
+    pub(super) far_links: Vec<LowerLink>,
     /// What engines understand differently.
-    pub(super) oddities: Oddities,
+    pub(super) ambiguities: Ambiguities,
 }
 
 /// A hard link to what only a lower layer has, or to such a link.
 #[derive(Clone, Debug)]
-pub(super) struct FarLink {
+pub(super) struct LowerLink {
     /// The inode that stands for the target.
     pub(super) inode: InodeId,
     /// The link.
@@ -121,27 +122,27 @@ impl ChangesBuilder {
                 tree,
                 inodes: Inodes::new(),
                 far_links: Vec::new(),
-                oddities: Oddities::default(),
+                ambiguities: Ambiguities::default(),
             },
             whiteouts: Vec::new(),
             far: HashSet::new(),
             links: HashMap::new(),
             budget,
-            detours: DETOURS_MAX,
+            detours: LINK_COMPONENTS_MAX,
             last: None,
         }
     }
 
     /// Notes all that is odd about an entry itself.
-    pub(crate) fn note_all(&mut self, oddities: &[Oddity], path: &EntryPath) {
-        for oddity in oddities {
-            self.note(*oddity, path);
+    pub(crate) fn note_all(&mut self, ambiguities: &[Ambiguity], path: &EntryPath) {
+        for ambiguity in ambiguities {
+            self.note(*ambiguity, path);
         }
     }
 
     /// Notes something about an entry that is worth a warning.
-    fn note(&mut self, oddity: Oddity, path: &EntryPath) {
-        self.changes.oddities.note(oddity, path.as_bytes());
+    fn note(&mut self, ambiguity: Ambiguity, path: &EntryPath) {
+        self.changes.ambiguities.note(ambiguity, path.as_bytes());
     }
 
     /// Takes the next entry, which has this number.
@@ -171,18 +172,18 @@ impl ChangesBuilder {
             return self.delete_later(&path, name, number);
         }
         if is_overlay_whiteout(&kind) {
-            self.note(Oddity::DeviceWhiteout, &path);
+            self.note(Ambiguity::DeviceWhiteout, &path);
             return self.delete_later(&path, Some(name), number);
         }
         // Engines keep AUFS's files for the links to them, and nothing else.
         let is_bookkeeping = components(path.as_bytes()).next().is_some_and(is_aufs_name);
         if is_bookkeeping && !is_file_or_directory(&kind) {
-            self.note(Oddity::BookkeepingLeftOut, &EntryPath::default());
+            self.note(Ambiguity::BookkeepingLeftOut, &EntryPath::default());
             return Ok(());
         }
         let (directory, is_through_absolute) = self.parent(parent, &path)?;
         if is_through_absolute && matches!(kind, EntryKind::Node(NodeKind::File(1..))) {
-            self.note(Oddity::ThroughAbsoluteLink, &path);
+            self.note(Ambiguity::ThroughAbsoluteLink, &path);
         }
         match kind {
             EntryKind::Directory => {
@@ -201,7 +202,7 @@ impl ChangesBuilder {
                     && has_attribute(&metadata)
                     && !self.leads_somewhere(parent, target)
                 {
-                    self.note(Oddity::AttributeOnLink, &path);
+                    self.note(Ambiguity::AttributeOnLink, &path);
                 }
                 let inode = self.new_inode(kind, metadata, place);
                 self.put(directory, name, Child::Node(inode, place), &path);
@@ -212,7 +213,7 @@ impl ChangesBuilder {
                 *links += 1;
                 // The file has a name beside those of its links.
                 if *links >= LINKS_MAX {
-                    self.note(Oddity::TooManyLinks, &path);
+                    self.note(Ambiguity::TooManyLinks, &path);
                 }
                 self.put(directory, name, Child::Node(inode, place), &path);
             }
@@ -228,7 +229,7 @@ impl ChangesBuilder {
         let is_foreign = |name: &[u8]| is_aufs_name(name) || (is_estargz && is_estargz_name(name));
         root.children.retain(|name, _| !is_foreign(name));
         if root.children.len() < before {
-            self.note(Oddity::BookkeepingLeftOut, &EntryPath::default());
+            self.note(Ambiguity::BookkeepingLeftOut, &EntryPath::default());
         }
         Ok(self.changes)
     }
@@ -242,7 +243,7 @@ impl ChangesBuilder {
     fn note_opaque_attribute(&mut self, path: &EntryPath, metadata: &Metadata) {
         let is_opaque = |(key, value): &(Vec<u8>, Vec<u8>)| key == OVERLAY_OPAQUE && value == b"y";
         if metadata.attributes.iter().any(is_opaque) {
-            self.note(Oddity::OpaqueAttribute, path);
+            self.note(Ambiguity::OpaqueAttribute, path);
         }
     }
 
@@ -258,7 +259,7 @@ impl ChangesBuilder {
         directory.metadata = Some(Box::new(metadata));
         directory.place = place;
         if is_repeated {
-            self.note(Oddity::Repeated, path);
+            self.note(Ambiguity::Repeated, path);
         }
     }
 
@@ -274,11 +275,11 @@ impl ChangesBuilder {
             return;
         };
         self.last = None;
-        self.note(Oddity::Repeated, path);
+        self.note(Ambiguity::Repeated, path);
         if let (Child::Directory(id), Child::Node(..)) = (replaced, child)
             && self.has_directory_entry(id)
         {
-            self.note(Oddity::DirectoryReplaced, path);
+            self.note(Ambiguity::DirectoryReplaced, path);
         }
     }
 
@@ -319,10 +320,12 @@ impl ChangesBuilder {
 
     /// Claims memory for what is remembered beside the names and attributes.
     fn hold(&self, bytes: usize) -> Result<(), EntryFault> {
-        if self.budget.claim_held(bytes) {
+        if self.budget.claim_bytes(bytes) {
             return Ok(());
         }
-        Err(EntryFault::TooMuchHeld { limit: HELD_MAX })
+        Err(EntryFault::TooMuchHeld {
+            limit: RETAINED_BYTES_MAX,
+        })
     }
 
     fn new_inode(&mut self, kind: NodeKind, metadata: Metadata, place: Place) -> InodeId {
@@ -354,7 +357,7 @@ impl ChangesBuilder {
         let (parent, name) = target.split_last();
         let route = self.route(parent)?;
         if route.is_above_root {
-            self.note(Oddity::AboveRoot, path);
+            self.note(Ambiguity::AboveRoot, path);
         }
         if let Some(parent) = route.obstacle {
             return Err(EntryFault::NotInDirectory { parent });
@@ -366,7 +369,7 @@ impl ChangesBuilder {
         match found {
             Some(Child::Node(inode, _)) if self.far.contains(&inode) => {
                 self.hold(path.as_bytes().len())?;
-                self.changes.far_links.push(FarLink {
+                self.changes.far_links.push(LowerLink {
                     inode,
                     path: path.clone(),
                     target: None,
@@ -378,8 +381,8 @@ impl ChangesBuilder {
                 // Docker and containerd give the metadata of the link's entry to
                 // what it links; tar does not. They agree where these are the same.
                 let inode = &mut self.changes.inodes[id.0 as usize];
-                if relink(inode, metadata)? {
-                    self.note(Oddity::LinkMetadata, path);
+                if apply_link_metadata(inode, metadata)? {
+                    self.note(Ambiguity::LinkMetadata, path);
                 }
                 Ok(id)
             }
@@ -390,7 +393,7 @@ impl ChangesBuilder {
                 self.hold(path.as_bytes().len() + target.as_bytes().len())?;
                 let inode = self.new_inode(NodeKind::File(0), metadata.clone(), place);
                 self.far.insert(inode);
-                self.changes.far_links.push(FarLink {
+                self.changes.far_links.push(LowerLink {
                     inode,
                     path: path.clone(),
                     target: Some(target),
@@ -447,10 +450,10 @@ impl ChangesBuilder {
     /// Notes what engines do not understand alike on the way to an entry.
     fn note_route(&mut self, route: &Route, entry: &EntryPath) {
         if route.is_above_root {
-            self.note(Oddity::AboveRoot, entry);
+            self.note(Ambiguity::AboveRoot, entry);
         }
         if route.is_through_dangling {
-            self.note(Oddity::ThroughDanglingLink, entry);
+            self.note(Ambiguity::ThroughDanglingLink, entry);
         }
     }
 
@@ -536,7 +539,10 @@ impl ChangesBuilder {
 /// changed anything.
 ///
 /// Attributes are set where the entry has them, and none is removed.
-pub(super) fn relink(inode: &mut Inode, mut metadata: Metadata) -> Result<bool, EntryFault> {
+pub(super) fn apply_link_metadata(
+    inode: &mut Inode,
+    mut metadata: Metadata,
+) -> Result<bool, EntryFault> {
     let given = metadata.attributes.len();
     for record in &inode.metadata.attributes {
         let found = metadata.attributes[..given].binary_search_by(|it| it.0.cmp(&record.0));

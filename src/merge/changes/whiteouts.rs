@@ -1,6 +1,6 @@
 //! The whiteouts of one layer: taken where they stand, put in when all else is known.
 
-use crate::event::Oddity;
+use crate::event::Ambiguity;
 use crate::layer::{EntryFault, EntryPath, LayerError, components};
 use crate::merge::changes::ChangesBuilder;
 use crate::merge::tree::{Child, DirectoryId, ROOT};
@@ -28,11 +28,11 @@ impl ChangesBuilder {
             let is_same = |last: &Deletion| last.names_same(deletion);
             if last.is_some_and(is_same) {
                 // A directory may be made opaque again, by another name.
-                let oddity = match deletion.name {
-                    Some(_) => Oddity::DeletedTwice,
-                    None => Oddity::Repeated,
+                let ambiguity = match deletion.name {
+                    Some(_) => Ambiguity::DeletedTwice,
+                    None => Ambiguity::Repeated,
                 };
-                self.changes.oddities.note(oddity, &deletion.path());
+                self.changes.ambiguities.note(ambiguity, &deletion.path());
                 continue;
             }
             last = Some(deletion);
@@ -55,7 +55,7 @@ impl ChangesBuilder {
         let route = self.route(path.split_last().0)?;
         self.note_route(&route, path);
         if route.obstacle.is_some() {
-            self.note(Oddity::WhiteoutInFile, path);
+            self.note(Ambiguity::WhiteoutInFile, path);
         }
         let parent = route.path;
         self.hold(parent.len() + name.map_or(0, <[u8]>::len))?;
@@ -77,7 +77,9 @@ impl ChangesBuilder {
                 Some(Child::Node(..)) => return Ok(None),
                 Some(Child::Whiteout) => {
                     let path = deletion.path();
-                    self.changes.oddities.note(Oddity::WhiteoutInDeleted, &path);
+                    self.changes
+                        .ambiguities
+                        .note(Ambiguity::WhiteoutInDeleted, &path);
                     return Ok(None);
                 }
                 None => self.imply(at, name, deletion.parent.len())?,
@@ -91,7 +93,7 @@ impl ChangesBuilder {
         let Some(name) = &deletion.name else {
             directory.is_opaque = true;
             if parent == ROOT {
-                self.note(Oddity::OpaqueRoot, &EntryPath::default());
+                self.note(Ambiguity::OpaqueRoot, &EntryPath::default());
             }
             return;
         };
@@ -113,7 +115,9 @@ impl ChangesBuilder {
         };
         if is_ambiguous {
             let path = deletion.path();
-            self.changes.oddities.note(Oddity::DeletedAndMade, &path);
+            self.changes
+                .ambiguities
+                .note(Ambiguity::WhiteoutAndEntry, &path);
         }
     }
 }

@@ -7,14 +7,14 @@ use crate::format::source::{Artifact, Content, Image, ImageSource};
 use crate::image::Descriptor;
 use crate::ops::Selector;
 use crate::ops::choose::item::load_chosen;
-use crate::ops::choose::platform::{Reason, narrow};
+use crate::ops::choose::platform::{PlatformChoice, select_platform};
 use crate::ops::choose::selector::{Selection, candidates, select};
 use crate::transfer::Context;
-use crate::transfer::item::Piece;
+use crate::transfer::item::TransferItem;
 
 /// An image for one platform, and what else is known of it.
 #[derive(Debug)]
-pub(in crate::ops) struct Chosen<'a> {
+pub(in crate::ops) struct ChosenImage<'a> {
     /// What messages call it.
     pub(in crate::ops) name: String,
     /// The image.
@@ -34,23 +34,23 @@ pub(in crate::ops) struct Chosen<'a> {
 ///
 /// Fails if there are several images and none is named, or if what is named is no
 /// image.
-pub(in crate::ops) fn one_image<'a>(
+pub(in crate::ops) fn choose_image<'a>(
     source: &'a dyn ImageSource,
     selector: Option<&Selector>,
-    reason: Reason<'_>,
+    reason: PlatformChoice<'_>,
     context: Context<'_>,
-) -> Result<Chosen<'a>> {
+) -> Result<ChosenImage<'a>> {
     let selection = match selector {
         Some(_) => select(source, selector)?,
         None => Selection::whole(only_image(source)?),
     };
     let watch = match reason {
-        Reason::OneImage => context.watch,
+        PlatformChoice::OneImage => context.watch,
         _ => context.watch.silent(),
     };
-    let piece = load_chosen(source, selection, &watch)?;
-    let name = piece.name.clone();
-    let kind = match &piece.content {
+    let item = load_chosen(source, selection, &watch)?;
+    let name = item.name.clone();
+    let kind = match &item.content {
         Content::Image(_) | Content::Index(_) => None,
         Content::Artifact(artifact) => {
             refuse_encrypted(artifact, &name)?;
@@ -61,18 +61,18 @@ pub(in crate::ops) fn one_image<'a>(
     if let Some(kind) = kind {
         return Err(Error::ArtifactChosen { name, kind });
     }
-    match narrow(piece, reason, &context.watch)? {
-        Piece {
+    match select_platform(item, reason, &context.watch)? {
+        TransferItem {
             content: Content::Image(image),
             name,
             descriptor,
-            gone,
+            left_out,
             roots,
-        } => Ok(Chosen {
+        } => Ok(ChosenImage {
             name,
             image,
             descriptor,
-            left: gone,
+            left: left_out,
             roots,
         }),
         _ => Err(Error::NoImage),
@@ -104,13 +104,13 @@ fn only_image(source: &dyn ImageSource) -> Result<Vec<&Root>> {
     }
     let mut images = Vec::new();
     for target in targets {
-        let is_image = match Piece::load(source, vec![target]) {
+        let is_image = match TransferItem::load(source, vec![target]) {
             // It may be the one that is meant.
             Err(error) if error.absence().is_some() => true,
-            piece => {
-                let piece = piece?;
-                let is_image = matches!(piece.content, Content::Image(_) | Content::Index(_));
-                is_image && !piece.is_referrer()
+            item => {
+                let item = item?;
+                let is_image = matches!(item.content, Content::Image(_) | Content::Index(_));
+                is_image && !item.is_referrer()
             }
         };
         if is_image {

@@ -7,7 +7,7 @@ use crate::format::absence;
 use crate::format::source::{Content, ImageSource, IndexContent};
 use crate::image::Descriptor;
 use crate::ops::choose::selector::Selection;
-use crate::transfer::item::Piece;
+use crate::transfer::item::TransferItem;
 
 /// Reads the one thing that was chosen.
 ///
@@ -17,17 +17,21 @@ pub(in crate::ops) fn load_chosen<'a>(
     source: &dyn ImageSource,
     selection: Selection<'a>,
     watch: &Watch<'_>,
-) -> Result<Piece<'a>> {
-    let piece = Piece::load(source, selection.roots)?;
+) -> Result<TransferItem<'a>> {
+    let item = TransferItem::load(source, selection.roots)?;
     match selection.part {
-        Some(part) => part_of(piece, &part, watch),
-        None => Ok(piece),
+        Some(part) => part_of(item, &part, watch),
+        None => Ok(item),
     }
 }
 
 /// Takes a part of an index.
-fn part_of<'a>(whole: Piece<'a>, part: &Digest, watch: &Watch<'_>) -> Result<Piece<'a>> {
-    let mut gone = whole.digests();
+fn part_of<'a>(
+    whole: TransferItem<'a>,
+    part: &Digest,
+    watch: &Watch<'_>,
+) -> Result<TransferItem<'a>> {
+    let mut left_out = whole.digests();
     let Content::Index(index) = whole.content else {
         return Err(Error::NoImage);
     };
@@ -44,20 +48,20 @@ fn part_of<'a>(whole: Piece<'a>, part: &Digest, watch: &Watch<'_>) -> Result<Pie
             reason: "one part of its index was chosen",
         });
     }
-    let mut piece = Piece {
+    let mut item = TransferItem {
         name: format!("{}@{part}", whole.name),
         descriptor: Some(descriptor),
         content,
-        gone: Vec::new(),
+        left_out: Vec::new(),
         roots: whole.roots,
     };
     // An attestation or a signature was chosen for itself.
     if is_image {
-        let kept = piece.digests();
-        gone.retain(|digest| !kept.contains(digest));
-        piece.gone = gone;
+        let kept = item.digests();
+        left_out.retain(|digest| !kept.contains(digest));
+        item.left_out = left_out;
     }
-    Ok(piece)
+    Ok(item)
 }
 
 /// Whether an index has an attestation of one of its parts.

@@ -5,11 +5,11 @@ use crate::event::{Warning, Watch};
 use crate::format::source::{Content, Image, IndexContent};
 use crate::image::{Descriptor, Platform};
 use crate::transfer::host::best;
-use crate::transfer::item::Piece;
+use crate::transfer::item::TransferItem;
 
 /// Why an output takes one platform of each image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::ops) enum Reason<'a> {
+pub(in crate::ops) enum PlatformChoice<'a> {
     /// It is about one image; the host's is taken.
     OneImage,
     /// It is about what one image holds, and nobody expects more of it.
@@ -20,7 +20,7 @@ pub(in crate::ops) enum Reason<'a> {
     Asked(&'a Platform),
 }
 
-impl Reason<'_> {
+impl PlatformChoice<'_> {
     /// What a warning says of the rest; nothing where none is due.
     fn text(self) -> Option<&'static str> {
         match self {
@@ -33,19 +33,19 @@ impl Reason<'_> {
 
 /// Reduces a piece to the image for the platform. A warning names the rest of an index;
 /// anything but an image stays as it is.
-pub(in crate::ops) fn narrow<'a>(
-    piece: Piece<'a>,
-    reason: Reason<'_>,
+pub(in crate::ops) fn select_platform<'a>(
+    item: TransferItem<'a>,
+    reason: PlatformChoice<'_>,
     watch: &Watch<'_>,
-) -> Result<Piece<'a>> {
-    match &piece.content {
+) -> Result<TransferItem<'a>> {
+    match &item.content {
         Content::Image(image) => {
-            check_platform(image, &piece, reason, watch)?;
-            Ok(piece)
+            check_platform(image, &item, reason, watch)?;
+            Ok(item)
         }
-        Content::Index(index) if !is_of_images(index) => Ok(piece),
-        Content::Index(_) => pick(piece, reason, watch),
-        Content::Artifact(_) | Content::Opaque { .. } => Ok(piece),
+        Content::Index(index) if !is_of_images(index) => Ok(item),
+        Content::Index(_) => select_from_index(item, reason, watch),
+        Content::Artifact(_) | Content::Opaque { .. } => Ok(item),
     }
 }
 
@@ -61,21 +61,21 @@ fn is_of_images(index: &IndexContent) -> bool {
 /// Refuses an image for another platform than the one that was named.
 fn check_platform(
     image: &Image,
-    piece: &Piece<'_>,
-    reason: Reason<'_>,
+    item: &TransferItem<'_>,
+    reason: PlatformChoice<'_>,
     watch: &Watch<'_>,
 ) -> Result<()> {
-    let described = piece.descriptor.as_ref().and_then(Descriptor::platform);
+    let described = item.descriptor.as_ref().and_then(Descriptor::platform);
     let platform = described.or_else(|| image.platform().cloned());
-    let (Reason::Asked(wanted), Some(platform)) = (reason, platform) else {
+    let (PlatformChoice::Asked(wanted), Some(platform)) = (reason, platform) else {
         return Ok(());
     };
     if let Some(rank) = platform.rank_for(wanted) {
-        warn_of_substitute(rank, &piece.name, wanted, &platform, watch);
+        warn_of_substitute(rank, &item.name, wanted, &platform, watch);
         return Ok(());
     }
     Err(Error::NoSuchPlatform {
-        name: piece.name.clone(),
+        name: item.name.clone(),
         wanted: wanted.clone(),
         have: vec![platform.to_string()],
     })
@@ -125,24 +125,28 @@ impl Candidates {
 }
 
 /// Takes the image for the platform out of an index.
-fn pick<'a>(piece: Piece<'a>, reason: Reason<'_>, watch: &Watch<'_>) -> Result<Piece<'a>> {
-    let name = &piece.name;
-    let mut gone = piece.digests();
+fn select_from_index<'a>(
+    item: TransferItem<'a>,
+    reason: PlatformChoice<'_>,
+    watch: &Watch<'_>,
+) -> Result<TransferItem<'a>> {
+    let name = &item.name;
+    let mut left_out = item.digests();
     let mut candidates = Candidates::default();
-    if let Content::Index(index) = piece.content {
+    if let Content::Index(index) = item.content {
         candidates.add(*index);
     }
     let images = &candidates.images;
     let host = Platform::host();
     let wanted = match reason {
-        Reason::Asked(platform) | Reason::Preferred(platform) => platform,
+        PlatformChoice::Asked(platform) | PlatformChoice::Preferred(platform) => platform,
         _ => &host,
     };
     // A descriptor need not say the platform; the config must.
     let platform_of = |(image, descriptor): &(Image, Descriptor)| {
         descriptor.platform().or_else(|| image.platform().cloned())
     };
-    let is_asked = matches!(reason, Reason::Asked(_));
+    let is_asked = matches!(reason, PlatformChoice::Asked(_));
     // Who named an architecture gets no other one; the host runs what it can.
     let rank = |at: usize| {
         let platform = platform_of(&images[at])?;
@@ -194,12 +198,12 @@ fn pick<'a>(piece: Piece<'a>, reason: Reason<'_>, watch: &Watch<'_>) -> Result<P
         }
     }
     let (image, descriptor) = candidates.images.swap_remove(at);
-    gone.retain(|digest| digest != descriptor.digest());
-    Ok(Piece {
-        name: piece.name,
+    left_out.retain(|digest| digest != descriptor.digest());
+    Ok(TransferItem {
+        name: item.name,
         descriptor: Some(descriptor),
         content: Content::Image(image),
-        gone,
-        roots: piece.roots,
+        left_out,
+        roots: item.roots,
     })
 }

@@ -21,17 +21,17 @@ use crate::format::source::{ImageSource, Layer};
 use crate::image::Platform;
 use crate::merge::{Merge, Plan};
 use crate::ops::Selector;
-use crate::ops::choose::image::one_image;
-use crate::ops::choose::platform::Reason;
+use crate::ops::choose::image::choose_image;
+use crate::ops::choose::platform::PlatformChoice;
 use crate::ops::squash::options::SquashOptions;
 use crate::ops::squash::range::ranges;
 use crate::ops::squash::report::{SquashReport, report};
 use crate::ops::squash::result::{Merged, deliver};
-use crate::ops::stack::layer_stack::Layers;
-use crate::stream::{Compression, Encoder, HashWriter, Hashed, Recoding, Workers};
+use crate::ops::stack::layer_stack::LayerStack;
+use crate::stream::{Compression, Encoder, Encoding, HashWriter, Hashed, Workers};
 use crate::tar_stream::Time;
 use crate::transfer::Context;
-use crate::transfer::compression::Compress;
+use crate::transfer::compression::CompressionChoice;
 
 /// Merges layers of an image, and writes it. Without a sink it only finds out what
 /// would be done.
@@ -67,8 +67,8 @@ pub fn diff_ids(
     platform: Option<&Platform>,
     context: Context<'_>,
 ) -> Result<Vec<DiffId>> {
-    let reason = platform.map_or(Reason::OneTree, Reason::Asked);
-    let chosen = one_image(source, image, reason, context)?;
+    let reason = platform.map_or(PlatformChoice::OneTree, PlatformChoice::Asked);
+    let chosen = choose_image(source, image, reason, context)?;
     let layers = chosen.image.layers.iter();
     Ok(layers.map(|layer| layer.diff_id.clone()).collect())
 }
@@ -80,12 +80,12 @@ fn squash_image(
     context: Context<'_>,
 ) -> Result<SquashReport> {
     let reason = match (&options.platform, &sink) {
-        (Some(platform), _) => Reason::Asked(platform),
-        (None, Some(_)) => Reason::OneImage,
-        (None, None) => Reason::OneTree,
+        (Some(platform), _) => PlatformChoice::Asked(platform),
+        (None, Some(_)) => PlatformChoice::OneImage,
+        (None, None) => PlatformChoice::OneTree,
     };
-    let chosen = one_image(source, options.image.as_ref(), reason, context)?;
-    let layers = Layers::new(source, &chosen, context)?;
+    let chosen = choose_image(source, options.image.as_ref(), reason, context)?;
+    let layers = LayerStack::new(source, &chosen, context)?;
     let sizes: Vec<u64> = (0..layers.count())
         .map(|at| layers.stored_size(at))
         .collect();
@@ -132,7 +132,7 @@ fn changes_others(layers: &[Layer], ranges: &[RangeInclusive<usize>]) -> bool {
 }
 
 /// Tells how much will be read, as far as it is known.
-fn announce(layers: &Layers<'_>, ranges: &[RangeInclusive<usize>], writes: bool) {
+fn announce(layers: &LayerStack<'_>, ranges: &[RangeInclusive<usize>], writes: bool) {
     let Some(last) = ranges.last() else {
         // Whoever delivers the image as it is tells it.
         return;
@@ -148,7 +148,7 @@ fn announce(layers: &Layers<'_>, ranges: &[RangeInclusive<usize>], writes: bool)
 
 /// Merges ranges of one image.
 struct Squasher<'a> {
-    layers: Layers<'a>,
+    layers: LayerStack<'a>,
     sink: Option<&'a dyn ImageSink>,
     workers: &'a Workers,
     options: &'a SquashOptions,
@@ -196,15 +196,15 @@ impl Squasher<'_> {
         let all: Vec<usize> = range.clone().collect();
         for (at, changes) in all.iter().zip(self.layers.changes(&all)?) {
             let put = merge.put_in_range(changes);
-            let oddities = put.map_err(|error| self.layers.failed(*at, error))?;
-            self.layers.warn(*at, oddities);
+            let ambiguities = put.map_err(|error| self.layers.failed(*at, error))?;
+            self.layers.warn(*at, ambiguities);
         }
         let plan = merge.plan();
-        let recoding = self.recoding(*range.end());
+        let encoding = self.encoding(*range.end());
         let (unpacked_size, written) = match self.sink {
             None => (plan.measure(), None),
             Some(sink) => {
-                let (blob, diff_id, size) = self.write(sink, &plan, &all, recoding)?;
+                let (blob, diff_id, size) = self.write(sink, &plan, &all, encoding)?;
                 (size, Some((blob, diff_id)))
             }
         };
@@ -214,29 +214,29 @@ impl Squasher<'_> {
             range: range.clone(),
             savings: merge.end_range(count),
             unpacked_size,
-            recoding,
+            encoding,
             written,
         })
     }
 
     /// How the new layer is compressed: as the uppermost that it is made of, where
     /// the format has a name for that.
-    fn recoding(&self, uppermost: usize) -> Recoding {
+    fn encoding(&self, uppermost: usize) -> Encoding {
         match self.options.compress {
-            Compress::To { recoding, .. } => recoding,
-            Compress::Keep => {
+            CompressionChoice::To { encoding, .. } => encoding,
+            CompressionChoice::Keep => {
                 let layer = &self.layers.image.layers[uppermost];
                 let format = self.sink.map(ImageSink::format);
                 match layer.compression {
-                    Compression::None => Recoding::None,
-                    Compression::Gzip => Recoding::Gzip(None),
+                    Compression::None => Encoding::Plain,
+                    Compression::Gzip => Encoding::Gzip(None),
                     Compression::Xz | Compression::Bzip2
                         if format == Some(Format::DockerArchive) =>
                     {
-                        Recoding::Gzip(None)
+                        Encoding::Gzip(None)
                     }
                     Compression::Zstd | Compression::Xz | Compression::Bzip2 => {
-                        Recoding::Zstd(None)
+                        Encoding::Zstd(None)
                     }
                 }
             }
@@ -249,20 +249,20 @@ impl Squasher<'_> {
         sink: &dyn ImageSink,
         plan: &Plan<'_>,
         range: &[usize],
-        recoding: Recoding,
+        encoding: Encoding,
     ) -> Result<(Hashed, DiffId, u64)> {
         let writer = sink.begin_blob(None)?;
         let place = writer.place();
         let failed = |error| Error::write(place.clone(), error);
         let output = HashWriter::new(writer).map_err(Error::Thread)?;
-        if recoding == Recoding::None {
+        if encoding == Encoding::Plain {
             let output = self.replay(plan, range, output, &place)?;
             let (writer, hashed) = output.finish().map_err(failed)?;
             writer.finish(&hashed)?;
             let (diff_id, size) = (DiffId(hashed.digest.clone()), hashed.size);
             return Ok((hashed, diff_id, size));
         }
-        let encoder = Encoder::new(recoding, output, self.workers);
+        let encoder = Encoder::new(encoding, output, self.workers);
         let output = HashWriter::new(encoder).map_err(Error::Thread)?;
         let output = self.replay(plan, range, output, &place)?;
         let (encoder, unpacked) = output.finish().map_err(failed)?;

@@ -3,7 +3,7 @@
 use crate::image::Platform;
 use crate::ops::Selector;
 use crate::ops::squash::range::LayerChoice;
-use crate::transfer::compression::Compress;
+use crate::transfer::compression::CompressionChoice;
 use crate::transfer::naming::Name;
 
 /// What to squash, and how.
@@ -19,7 +19,7 @@ pub struct SquashOptions {
     pub layers: LayerChoice,
     /// The compression of new layers; by default that of the uppermost that each
     /// was made of. Other layers stay as they are.
-    pub compress: Compress,
+    pub compress: CompressionChoice,
     /// The comment in the history; by default which layers there were.
     pub message: Option<String>,
     /// The time of what is new, in seconds since 1970: of the history entry by default
@@ -35,7 +35,7 @@ impl Default for SquashOptions {
             platform: None,
             names: Vec::new(),
             layers: LayerChoice::All,
-            compress: Compress::Keep,
+            compress: CompressionChoice::Keep,
             message: None,
             created: None,
         }

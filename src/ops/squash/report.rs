@@ -3,7 +3,7 @@
 use crate::digest::{DiffId, Digest};
 use crate::merge::Savings;
 use crate::ops::squash::result::Merged;
-use crate::stream::Recoding;
+use crate::stream::Encoding;
 use crate::transfer::report::WriteReport;
 
 /// What a squash did, or would do.
@@ -66,7 +66,7 @@ pub(super) fn report(name: &str, sizes: &[u64], made: &[Merged]) -> SquashReport
         let size_before = sum(&sizes[made.range.clone()]);
         let size_after = match &made.written {
             Some((blob, _)) => Some(blob.size),
-            None if made.recoding == Recoding::None => Some(made.unpacked_size),
+            None if made.encoding == Encoding::Plain => Some(made.unpacked_size),
             None => None,
         };
         after = after

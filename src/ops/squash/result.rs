@@ -12,13 +12,13 @@ use crate::image::media_type::{Family, LayerType};
 use crate::image::{Descriptor, Squashed, rfc3339, squash_config};
 use crate::limits::DOCUMENTS_MAX;
 use crate::merge::Savings;
-use crate::ops::choose::image::Chosen;
+use crate::ops::choose::image::ChosenImage;
 use crate::ops::squash::options::SquashOptions;
-use crate::stream::{Hashed, Recoding, Workers};
+use crate::stream::{Encoding, Hashed, Workers};
 use crate::transfer::Context;
-use crate::transfer::compression::{Coding, Compress};
+use crate::transfer::compression::{CompressionChoice, CompressionPolicy};
 use crate::transfer::deliver::Delivery;
-use crate::transfer::item::Piece;
+use crate::transfer::item::TransferItem;
 use crate::transfer::plan::Made;
 use crate::transfer::referrers::add_referrers;
 use crate::transfer::report::WriteReport;
@@ -40,7 +40,7 @@ pub(super) struct Merged {
     /// How many bytes the new layer has when it is unpacked.
     pub(super) unpacked_size: u64,
     /// The compression of the new layer.
-    pub(super) recoding: Recoding,
+    pub(super) encoding: Encoding,
     /// The new layer, if it was written.
     pub(super) written: Option<(Hashed, DiffId)>,
 }
@@ -49,27 +49,27 @@ pub(super) struct Merged {
 pub(super) fn deliver(
     source: &dyn ImageSource,
     sink: &dyn ImageSink,
-    chosen: Chosen<'_>,
+    chosen: ChosenImage<'_>,
     made: &[Merged],
     options: &SquashOptions,
     workers: &Workers,
     context: Context<'_>,
 ) -> Result<WriteReport> {
     let is_of_index = !chosen.left.is_empty();
-    let mut pieces = vec![Piece {
+    let mut items = vec![TransferItem {
         name: chosen.name,
-        gone: chosen.left,
+        left_out: chosen.left,
         descriptor: chosen.descriptor,
         content: Content::Image(chosen.image),
         roots: chosen.roots,
     }];
-    add_referrers(source, &mut pieces, DOCUMENTS_MAX, context)?;
+    add_referrers(source, &mut items, DOCUMENTS_MAX, context)?;
     let mut made_before = Made::default();
     if !made.is_empty() {
-        let piece = &mut pieces[0];
+        let item = &mut items[0];
         // Whatever speaks of the image by its digest means another one.
-        piece.gone.extend(piece.digests());
-        if let Content::Image(image) = &mut piece.content {
+        item.left_out.extend(item.digests());
+        if let Content::Image(image) = &mut item.content {
             made_before = before_delivery(image.layers.len(), made);
             *image = squashed(image, made, options)?;
         }
@@ -80,11 +80,11 @@ pub(super) fn deliver(
         workers,
         names: &options.names,
         keeps_fields: !is_of_index && options.platform.is_none(),
-        coding: Coding::new(Compress::Keep, sink.format()),
+        policy: CompressionPolicy::new(CompressionChoice::Keep, sink.format()),
         made: &made_before,
         context,
     };
-    delivery.run(pieces)
+    delivery.run(items)
 }
 
 /// What was put into the output of an image with so many layers.
@@ -111,7 +111,7 @@ fn squashed(image: &Image, made: &[Merged], options: &SquashOptions) -> Result<I
     let mut story = Vec::new();
     for Merged {
         range,
-        recoding,
+        encoding,
         written,
         ..
     } in made.iter().rev()
@@ -119,7 +119,7 @@ fn squashed(image: &Image, made: &[Merged], options: &SquashOptions) -> Result<I
         let Some((blob, diff_id)) = written else {
             continue;
         };
-        let compression = recoding.compression();
+        let compression = encoding.compression();
         let media_type = Family::Oci.layer(LayerType::new(compression));
         let media_type = media_type.expect("what is written has a media type");
         let new = Layer {

@@ -10,12 +10,12 @@ use crate::event::{Event, Step, Warning};
 use crate::format::source::{Image, ImageSource, Layer};
 use crate::format::{Container, FileSlice, Member};
 use crate::layer::{Budget, EntryFault, LayerError, LayerReader};
-use crate::merge::{Changes, ChangesBuilder, Oddities, Plan, Replay, ReplayError};
-use crate::ops::choose::image::Chosen;
-use crate::stream::{COPY_BUFFER, Compression, Counted, Decoder};
-use crate::tar_stream::{Section, Skip, Skippable, TarError, Time};
+use crate::merge::{Ambiguities, Changes, ChangesBuilder, Plan, Replay, ReplayError};
+use crate::ops::choose::image::ChosenImage;
+use crate::stream::{COPY_BUFFER, Compression, Decoder, ProgressReader};
+use crate::tar_stream::{Section, Skip, SkipByReading, TarError, Time};
 use crate::transfer::Context;
-use crate::transfer::blob_job::Job;
+use crate::transfer::blob_job::BlobJob;
 use crate::transfer::parallel::{STREAMS_MAX, in_parallel};
 use crate::transfer::read::{read_unpacked, verify_stored};
 
@@ -29,7 +29,7 @@ const ESTARGZ_OLD_FOOTER: usize = 47;
 
 /// The layers of one image.
 #[derive(Clone, Debug)]
-pub(in crate::ops) struct Layers<'a> {
+pub(in crate::ops) struct LayerStack<'a> {
     pub(in crate::ops) container: &'a dyn Container,
     pub(in crate::ops) image: &'a Image,
     /// What messages call the image.
@@ -39,7 +39,7 @@ pub(in crate::ops) struct Layers<'a> {
     budget: Arc<Budget>,
 }
 
-impl<'a> Layers<'a> {
+impl<'a> LayerStack<'a> {
     /// Takes the layers of an image.
     ///
     /// # Errors
@@ -47,7 +47,7 @@ impl<'a> Layers<'a> {
     /// Fails if it is for Windows, whose layers have a shape of their own.
     pub(in crate::ops) fn new(
         source: &'a dyn ImageSource,
-        chosen: &'a Chosen<'_>,
+        chosen: &'a ChosenImage<'_>,
         context: Context<'a>,
     ) -> Result<Self> {
         let layers = Self {
@@ -153,15 +153,15 @@ impl<'a> Layers<'a> {
     }
 
     /// Says what engines understand differently in a layer.
-    pub(in crate::ops) fn warn(&self, at: usize, oddities: Oddities) {
-        for (oddity, entry, others) in oddities.into_iter() {
-            self.context.watch.warn(Warning::Odd {
+    pub(in crate::ops) fn warn(&self, at: usize, ambiguities: Ambiguities) {
+        for (ambiguity, entry, others) in ambiguities.into_iter() {
+            self.context.watch.warn(Warning::Ambiguous {
                 position: at + 1,
                 count: self.count(),
                 name: self.name.to_owned(),
                 entry,
                 others,
-                oddity,
+                ambiguity,
             });
         }
     }
@@ -190,14 +190,14 @@ impl<'a> Layers<'a> {
                 LayerReader::new(Section::new(file, start, size), self.budget.clone()),
             )?
         } else {
-            let stream = Counted::new(self.container.open(blob)?, watch);
+            let stream = ProgressReader::new(self.container.open(blob)?, watch);
             let stream = BufReader::with_capacity(COPY_BUFFER, stream);
             let unreadable = |error| Error::unreadable(layer.compression, error);
             let stream = Decoder::new(layer.compression, stream).map_err(unreadable)?;
             let stream = BufReader::with_capacity(COPY_BUFFER, stream);
             self.collect(
                 builder,
-                LayerReader::new(Skippable(stream), self.budget.clone()),
+                LayerReader::new(SkipByReading(stream), self.budget.clone()),
             )
             .map_err(|error| blame_compression(error, layer.compression))?
         };
@@ -214,7 +214,7 @@ impl<'a> Layers<'a> {
             if self.context.watch.is_interrupted() {
                 return Err(Error::Interrupted);
             }
-            builder.note_all(reader.oddities(), &entry.path);
+            builder.note_all(reader.ambiguities(), &entry.path);
             let number = reader.position();
             let added = builder.add(entry, number);
             added.map_err(|fault| LayerError::entry(reader.name(), fault))?;
@@ -229,7 +229,7 @@ impl<'a> Layers<'a> {
             Ok((layer, blob)),
         ) = (&error, self.blob(at))
         {
-            let job = Job::of_layer(layer, blob, None, self.place(at));
+            let job = BlobJob::of_layer(layer, blob, None, self.place(at));
             let verified = verify_stored(self.container, &job, self.context.watch);
             if let Err(mismatch) = verified {
                 return mismatch;
@@ -247,7 +247,7 @@ impl<'a> Layers<'a> {
         if layer.compression != Compression::Gzip {
             return Ok(false);
         }
-        let mut stream = Counted::new(self.container.open(blob)?, self.context.watch);
+        let mut stream = ProgressReader::new(self.container.open(blob)?, self.context.watch);
         let skipped = blob.size.saturating_sub(ESTARGZ_FOOTER as u64);
         io::copy(&mut (&mut stream).take(skipped), &mut io::sink())?;
         let mut footer = Vec::new();
@@ -265,10 +265,10 @@ impl<'a> Layers<'a> {
         watch.send(Event::Step(Step::Merging {
             layer: &place.to_string(),
         }));
-        let job = Job::of_layer(layer, blob, None, place);
+        let job = BlobJob::of_layer(layer, blob, None, place);
         let number = u32::try_from(at).expect("layers are limited");
         read_unpacked(self.container, &job, watch, |stream: &mut dyn BufRead| {
-            let mut reader = LayerReader::new(Skippable(stream), Arc::default());
+            let mut reader = LayerReader::new(SkipByReading(stream), Arc::default());
             let result = replay.layer(number, &mut reader, &watch);
             result.map_err(|error| match error {
                 ReplayError::Layer(error) => {

@@ -11,8 +11,8 @@ use crate::event::{Event, Step, Warning, Watch};
 use crate::format::source::Layer;
 use crate::format::{Container, FileSlice, Member};
 use crate::layer::is_whiteout;
-use crate::stream::{COPY_BUFFER, Compression, Counted, Decoder};
-use crate::tar_stream::{self, Kind, Section, Skip, Skippable, TarError, TarReader};
+use crate::stream::{COPY_BUFFER, Compression, Decoder, ProgressReader};
+use crate::tar_stream::{self, Kind, Section, Skip, SkipByReading, TarError, TarReader};
 use crate::transfer::Context;
 use crate::transfer::parallel::{STREAMS_MAX, in_parallel};
 
@@ -195,7 +195,7 @@ fn measure(
         });
     }
     let unreadable = |error| Error::unreadable(compression, error);
-    let stream = Counted::new(container.open(blob)?, *watch);
+    let stream = ProgressReader::new(container.open(blob)?, *watch);
     let stream = BufReader::with_capacity(COPY_BUFFER, stream);
     let stream = Decoder::new(compression, stream).map_err(unreadable)?;
     let stream = Counting {
@@ -203,13 +203,13 @@ fn measure(
         count: 0,
     };
     let stream = BufReader::with_capacity(COPY_BUFFER, stream);
-    let mut reader = TarReader::new(Skippable(stream));
+    let mut reader = TarReader::new(SkipByReading(stream));
     let content = content(&mut reader, watch).map_err(|error| match error {
         Error::Tar(TarError::Io(source)) => unreadable(source),
         error => error,
     })?;
     // What follows the end of the tar belongs to the layer.
-    let Skippable(mut stream) = reader.into_inner();
+    let SkipByReading(mut stream) = reader.into_inner();
     io::copy(&mut stream, &mut io::sink()).map_err(unreadable)?;
     Ok(LayerSize {
         unpacked: stream.into_inner().count,

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::event::{Oddity, Watch};
+use crate::event::{Ambiguity, Watch};
 use crate::finding::Code;
 use crate::layer::{
     Budget, Entry, EntryFault, EntryKind, Interpreter, LayerError, NodeKind, PathError, components,
@@ -188,8 +188,8 @@ impl Judge {
         match entry {
             Ok(entry) => {
                 check_entry(tar, &entry, &mut self.faults);
-                let oddities = self.interpreter.oddities();
-                self.builder.note_all(oddities, &entry.path);
+                let ambiguities = self.interpreter.ambiguities();
+                self.builder.note_all(ambiguities, &entry.path);
                 let position = self.interpreter.position();
                 if let Err(fault) = self.builder.add(entry, position) {
                     self.has_unreadable = true;
@@ -260,16 +260,16 @@ fn finish(
     let mut odd = Vec::new();
     let changes = match finished {
         Ok(mut changes) => {
-            for (oddity, entry, others) in changes.take_oddities().into_iter() {
+            for (ambiguity, entry, others) in changes.take_ambiguities().into_iter() {
                 // What follows from a name that is there twice was told with it.
                 let follows = matches!(
-                    oddity,
-                    Oddity::Repeated | Oddity::DeletedTwice | Oddity::DirectoryReplaced
+                    ambiguity,
+                    Ambiguity::Repeated | Ambiguity::DeletedTwice | Ambiguity::DirectoryReplaced
                 );
                 if follows && has_twice {
                     continue;
                 }
-                let code = code_of_oddity(oddity);
+                let code = code_of_ambiguity(ambiguity);
                 odd.push((code, Some((entry, others)), code.meaning().to_owned()));
             }
             Some(changes)
@@ -370,28 +370,28 @@ fn code_of(fault: &EntryFault) -> Code {
 }
 
 /// What is said of something that engines understand differently.
-pub(super) fn code_of_oddity(oddity: Oddity) -> Code {
-    match oddity {
-        Oddity::AboveRoot => Code::EntryPath,
-        Oddity::AttributeOnLink => Code::AttributeOnLink,
-        Oddity::BookkeepingLeftOut => Code::Bookkeeping,
-        Oddity::DeletedAndMade => Code::WhiteoutAndEntry,
-        Oddity::DeletedTwice => Code::EntryTwice,
-        Oddity::DeviceWhiteout => Code::WhiteoutDevice,
-        Oddity::DirectoryReplaced | Oddity::WhiteoutInFile => Code::EntryInFile,
-        Oddity::FarLink => Code::LinkBelow,
-        Oddity::ForeignAttribute => Code::AttributeForeign,
-        Oddity::ImpliedDirectory => Code::DirectoryImplied,
-        Oddity::LinkMetadata => Code::LinkMetadata,
-        Oddity::OpaqueAttribute => Code::OverlayAttribute,
-        Oddity::OpaqueRoot => Code::WhiteoutOpaqueRoot,
-        Oddity::Repeated => Code::EntryReplaced,
-        Oddity::RootlessAttributes => Code::RootlessAttribute,
-        Oddity::ThroughAbsoluteLink => Code::ThroughAbsoluteLink,
-        Oddity::ThroughDanglingLink => Code::ThroughDanglingLink,
-        Oddity::ThroughFile => Code::ThroughFile,
-        Oddity::ThroughSymlink => Code::ThroughSymlink,
-        Oddity::TooManyLinks => Code::TooManyLinks,
-        Oddity::WhiteoutInDeleted => Code::WhiteoutInDeleted,
+pub(super) fn code_of_ambiguity(ambiguity: Ambiguity) -> Code {
+    match ambiguity {
+        Ambiguity::AboveRoot => Code::EntryPath,
+        Ambiguity::AttributeOnLink => Code::AttributeOnLink,
+        Ambiguity::BookkeepingLeftOut => Code::Bookkeeping,
+        Ambiguity::WhiteoutAndEntry => Code::WhiteoutAndEntry,
+        Ambiguity::DeletedTwice => Code::EntryTwice,
+        Ambiguity::DeviceWhiteout => Code::WhiteoutDevice,
+        Ambiguity::DirectoryReplaced | Ambiguity::WhiteoutInFile => Code::EntryInFile,
+        Ambiguity::LowerLink => Code::LinkBelow,
+        Ambiguity::ForeignAttribute => Code::AttributeForeign,
+        Ambiguity::ImpliedDirectory => Code::DirectoryImplied,
+        Ambiguity::LinkMetadata => Code::LinkMetadata,
+        Ambiguity::OpaqueAttribute => Code::OverlayAttribute,
+        Ambiguity::OpaqueRoot => Code::WhiteoutOpaqueRoot,
+        Ambiguity::Repeated => Code::EntryReplaced,
+        Ambiguity::RootlessAttributes => Code::RootlessAttribute,
+        Ambiguity::ThroughAbsoluteLink => Code::ThroughAbsoluteLink,
+        Ambiguity::ThroughDanglingLink => Code::ThroughDanglingLink,
+        Ambiguity::ParentIsFile => Code::ParentIsFile,
+        Ambiguity::ThroughSymlink => Code::ThroughSymlink,
+        Ambiguity::TooManyLinks => Code::TooManyLinks,
+        Ambiguity::WhiteoutInDeleted => Code::WhiteoutInDeleted,
     }
 }

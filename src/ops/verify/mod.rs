@@ -23,11 +23,11 @@ use crate::merge::Changes;
 use crate::ops::verify::causes::without_consequences;
 use crate::ops::verify::entries::{Entries, Fault, read_entries};
 use crate::stream::{Compression, copy};
-use crate::tar_stream::Skippable;
+use crate::tar_stream::SkipByReading;
 use crate::transfer::Context;
-use crate::transfer::blob_job::Job;
+use crate::transfer::blob_job::BlobJob;
 use crate::transfer::parallel::{STREAMS_MAX, in_parallel};
-use crate::transfer::read::{hashes, look_into, open};
+use crate::transfer::read::{hashes, open, read_whole};
 
 pub(super) use bare::BareTar;
 pub(super) use entries::Judge;
@@ -223,24 +223,24 @@ impl<'a> Verifier<'a> {
             blob: &place.to_string(),
         }));
         let diff_ids = layer.diff_id.iter();
-        let job = Job {
+        let job = BlobJob {
             member: member.clone(),
             compression: layer.compression,
-            recoding: None,
+            encoding: None,
             digest: layer.digest.clone(),
             diff_ids: diff_ids.map(|id| (id.clone(), place.clone())).collect(),
             place,
-            is_only_reader: false,
-            is_disputed: false,
+            is_last_use: false,
+            has_conflicting_size: false,
         };
         let container = self.survey.container.as_ref();
-        let looked = look_into(container, &job, watch, |stream| {
+        let looked = read_whole(container, &job, watch, |stream| {
             if !layer.is_readable {
                 return Ok(Entries::default());
             }
             let number = u32::try_from(at).expect("layers are limited");
             let is_gzip = layer.compression == Compression::Gzip;
-            read_entries(Skippable(stream), number, is_gzip, budget, &watch)
+            read_entries(SkipByReading(stream), number, is_gzip, budget, &watch)
         });
         let looked = match looked {
             Ok(looked) => looked,
@@ -329,15 +329,15 @@ impl<'a> Verifier<'a> {
             watch.send(Event::Step(Step::Verifying {
                 blob: &place.to_string(),
             }));
-            let job = Job {
+            let job = BlobJob {
                 member: blob.member.clone(),
                 compression: Compression::None,
-                recoding: None,
+                encoding: None,
                 digest: Some(blob.digest.clone()),
                 diff_ids: Vec::new(),
                 place,
-                is_only_reader: false,
-                is_disputed: false,
+                is_last_use: false,
+                has_conflicting_size: false,
             };
             let mut stream = open(container, &job, watch)?;
             stream.hash(job.stored_algorithm()).map_err(Error::Thread)?;

@@ -1,10 +1,10 @@
 use crate::tar_stream::fixture::{header, patched, pax};
-use crate::tar_stream::{Skippable, TarReader};
+use crate::tar_stream::{SkipByReading, TarReader};
 
 use super::*;
 
 fn attributes(bytes: &[u8]) -> Result<Attributes, TarError> {
-    let mut reader = TarReader::new(Skippable(bytes));
+    let mut reader = TarReader::new(SkipByReading(bytes));
     reader.next_member()?.expect("there is one");
     reader.attributes()
 }
@@ -142,7 +142,7 @@ fn records_of_the_file_are_kept_and_no_others() {
     ]
     .concat();
     let bytes = [others, extended, header("a", b'0', 0)].concat();
-    let mut reader = TarReader::new(Skippable(bytes.as_slice()));
+    let mut reader = TarReader::new(SkipByReading(bytes.as_slice()));
     reader.next_member().unwrap();
     reader.next_member().unwrap();
     let expected: [(&str, &[u8]); 6] = [

@@ -1,10 +1,10 @@
 use super::*;
-use crate::tar_stream::Skippable;
+use crate::tar_stream::SkipByReading;
 use crate::tar_stream::fixture::{end, header, member, padded, patched, pax};
 
 /// Each member as `kind path link data`.
 fn list(bytes: &[u8]) -> Result<Vec<String>, TarError> {
-    let mut reader = TarReader::new(Skippable(bytes));
+    let mut reader = TarReader::new(SkipByReading(bytes));
     let mut members = Vec::new();
     while let Some(member) = reader.next_member()? {
         let mut data = Vec::new();
@@ -204,7 +204,7 @@ fn extended_headers_of_one_member_are_bounded_together() {
 #[test]
 fn data_is_handed_out_where_it_lies() {
     let bytes = [member("a", b'0', b"first"), member("b", b'0', b"second")].concat();
-    let mut reader = TarReader::new(Skippable(bytes.as_slice()));
+    let mut reader = TarReader::new(SkipByReading(bytes.as_slice()));
     reader.next_member().unwrap();
     assert_eq!(reader.fill_buf().unwrap(), b"first");
     reader.consume(2);
@@ -220,11 +220,11 @@ fn data_is_handed_out_where_it_lies() {
 fn data_that_ends_too_early_is_the_same_error_either_way() {
     let bytes = &member("a", b'0', b"first")[..514];
     let expected = "the tar ends early: 3 more bytes were expected at byte 514";
-    let mut reader = TarReader::new(Skippable(bytes));
+    let mut reader = TarReader::new(SkipByReading(bytes));
     reader.next_member().unwrap();
     let error = reader.read_to_end(&mut Vec::new()).unwrap_err();
     assert_eq!(TarError::from(error).to_string(), expected);
-    let mut reader = TarReader::new(Skippable(bytes));
+    let mut reader = TarReader::new(SkipByReading(bytes));
     reader.next_member().unwrap();
     assert_eq!(reader.fill_buf().unwrap(), b"fi");
     reader.consume(2);

@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 
 use crate::tar_stream::fixture::{end, header, member, padded, patched, pax};
-use crate::tar_stream::{Kind, Skippable, SparseReader, TarReader};
+use crate::tar_stream::{Kind, SkipByReading, SparseReader, TarReader};
 
 use super::*;
 
@@ -106,7 +106,7 @@ fn list(segments: &[(u64, u64)]) -> String {
 /// The map and the data of a sparse file, behind which another member stands.
 fn read(file: &[u8]) -> Result<(SparseMap, Vec<u8>), TarError> {
     let bytes = [file, &member("next", b'0', b"x"), &end()].concat();
-    let mut reader = TarReader::new(Skippable(bytes.as_slice()));
+    let mut reader = TarReader::new(SkipByReading(bytes.as_slice()));
     let member = reader.next_member()?.expect("it is there");
     assert_eq!(
         (member.path.as_slice(), member.kind),
@@ -208,7 +208,7 @@ fn records_of_sparse_files_mean_nothing_elsewhere() {
     ];
     for (flag, kind) in kinds {
         let bytes = [records.clone(), header("own", flag, 0)].concat();
-        let mut reader = TarReader::new(Skippable(bytes.as_slice()));
+        let mut reader = TarReader::new(SkipByReading(bytes.as_slice()));
         let member = reader.next_member().unwrap().unwrap();
         assert_eq!((member.path, member.kind), (b"own".to_vec(), kind));
         assert_eq!(reader.sparse().unwrap(), None);
@@ -325,7 +325,7 @@ fn a_size_without_a_map_or_a_version_that_nobody_knows_makes_no_sparse_file() {
     for (number, case) in cases.into_iter().enumerate() {
         let records = pax(case);
         let bytes = [records, member("file", b'0', DATA), end()].concat();
-        let mut reader = TarReader::new(Skippable(bytes.as_slice()));
+        let mut reader = TarReader::new(SkipByReading(bytes.as_slice()));
         let member = reader.next_member().unwrap().unwrap();
         let got = (member.path.as_slice(), member.kind, member.size);
         assert_eq!(got, (b"file".as_slice(), Kind::File, 6), "{number}");
@@ -407,7 +407,7 @@ fn a_sparse_file_that_is_cut_off_is_refused() {
         ),
     ];
     for (file, length, expected) in cases {
-        let mut reader = TarReader::new(Skippable(&file[..length]));
+        let mut reader = TarReader::new(SkipByReading(&file[..length]));
         let error = match reader.next_member() {
             Ok(_) => {
                 let mut file = SparseReader::new(&mut reader).unwrap();

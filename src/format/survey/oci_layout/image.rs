@@ -63,7 +63,7 @@ impl LayoutSurvey<'_, '_> {
         // Docker itself writes hybrids with them. For an index they are told once.
         if !self.surveyor.is_for_docker && labels.map(Descriptor::media_type).any(is_docker_type) {
             let site = Site::image(target.name.clone());
-            self.surveyor.plain(Code::DockerMediaType, site);
+            self.surveyor.report_code(Code::DockerMediaType, site);
         }
         if let (Some(said), Some(got)) = (
             target.descriptor.platform(),
@@ -72,7 +72,7 @@ impl LayoutSurvey<'_, '_> {
         {
             let message = format!("the index says {said}, and the config {got}");
             self.surveyor
-                .find_fault(Code::PlatformMismatch, site.clone(), message);
+                .report(Code::PlatformMismatch, site.clone(), message);
         }
         let mut surveyed = Vec::new();
         let mut missing = MissingLayers::default();
@@ -113,14 +113,15 @@ impl LayoutSurvey<'_, '_> {
         let label = LayerType::of(descriptor.media_type());
         let is_foreign = label.is_some_and(|label| label.is_foreign);
         if is_encrypted(descriptor) {
-            self.surveyor.plain(Code::LayerEncrypted, site.clone());
+            self.surveyor
+                .report_code(Code::LayerEncrypted, site.clone());
         }
         let blob = match self.blob(descriptor, site)? {
             Ok(member) => Some(member),
             Err(_) if is_foreign || descriptor.has_urls() => {
                 // In a hybrid it is missed where `manifest.json` names it.
                 if !self.surveyor.is_for_docker {
-                    self.surveyor.plain(Code::LayerForeign, site.clone());
+                    self.surveyor.report_code(Code::LayerForeign, site.clone());
                 }
                 None
             }
@@ -138,7 +139,7 @@ impl LayoutSurvey<'_, '_> {
             if matches!(compression, Compression::Xz | Compression::Bzip2) {
                 let message = format!("it is compressed with {compression}");
                 self.surveyor
-                    .find_fault(Code::CompressionUnusual, site.clone(), message);
+                    .report(Code::CompressionUnusual, site.clone(), message);
             }
             if label.compression != compression {
                 let media_type = descriptor.media_type();
@@ -148,7 +149,7 @@ impl LayoutSurvey<'_, '_> {
                 };
                 let message = format!("it is labelled `{media_type}`, and its bytes are {bytes}");
                 self.surveyor
-                    .find_fault(Code::LayerMislabelled, site.clone(), message);
+                    .report(Code::LayerMislabelled, site.clone(), message);
             }
         }
         Ok(SurveyedLayer {

@@ -13,7 +13,7 @@ use crate::format::container::Member;
 use crate::format::oci_layout::{INDEX, MARKER, blob_path};
 use crate::format::root::Root;
 use crate::format::survey::oci_layout::image::is_encrypted;
-use crate::format::survey::{Absent, Loose, Surveyor, chain_of, hash};
+use crate::format::survey::{Absent, Surveyor, UntypedDocument, chain_of, hash};
 use crate::image::media_type::{self, DocumentKind, LayerType};
 use crate::image::{
     CONTAINERD_NAME, Descriptor, Document, Platform, REF_NAME, Reference, parse_value, types,
@@ -28,25 +28,25 @@ pub(in crate::format) fn survey_layout(surveyor: &mut Surveyor<'_>, is_hybrid: b
     check_marker(surveyor, is_hybrid)?;
     let site = Site::file(INDEX);
     let Some(bytes) = surveyor.read_control_file(INDEX)? else {
-        surveyor.plain(Code::IndexMissing, Site::input());
+        surveyor.report_code(Code::IndexMissing, Site::input());
         return Ok(());
     };
-    let index = match Document::<Loose>::parse(bytes) {
+    let index = match Document::<UntypedDocument>::parse(bytes) {
         Ok(index) => index,
         Err(error) => {
-            surveyor.find_fault(Code::IndexInvalid, site, chain_of(&error));
+            surveyor.report(Code::IndexInvalid, site, chain_of(&error));
             return Ok(());
         }
     };
     let index = &index.view().0;
     if index.get("manifests").is_none() {
-        surveyor.find_fault(Code::IndexInvalid, site, "`manifests` is not a list");
+        surveyor.report(Code::IndexInvalid, site, "`manifests` is not a list");
         return Ok(());
     }
     check_document(surveyor, index, &site, Some(DocumentKind::Index));
     let descriptors = surveyor.descriptors(index, "manifests", &site);
     if descriptors.is_empty() && !is_hybrid {
-        surveyor.plain(Code::NoImage, site.clone());
+        surveyor.report_code(Code::NoImage, site.clone());
     }
     let mut layout = LayoutSurvey {
         surveyor,
@@ -83,7 +83,7 @@ pub(in crate::format) fn survey_layout(surveyor: &mut Surveyor<'_>, is_hybrid: b
         // One that is listed again and again is looked at once here, but not by all.
         if outcome.documents > DESCRIPTORS_MAX {
             let site = target.site();
-            layout.surveyor.plain(Code::IndexTooLarge, site);
+            layout.surveyor.report_code(Code::IndexTooLarge, site);
         }
     }
     layout.check_subjects();
@@ -93,7 +93,7 @@ pub(in crate::format) fn survey_layout(surveyor: &mut Surveyor<'_>, is_hybrid: b
 fn check_marker(surveyor: &mut Surveyor<'_>, is_hybrid: bool) -> Result<()> {
     let Some(bytes) = surveyor.read_control_file(MARKER)? else {
         if !is_hybrid {
-            surveyor.plain(Code::LayoutMarkerMissing, Site::input());
+            surveyor.report_code(Code::LayoutMarkerMissing, Site::input());
         }
         return Ok(());
     };
@@ -107,7 +107,7 @@ fn check_marker(surveyor: &mut Surveyor<'_>, is_hybrid: bool) -> Result<()> {
     if version != Some(&Value::from("1.0.0")) {
         let version = version.map_or("none".to_owned(), Value::to_string);
         let message = format!("the version is {version}");
-        surveyor.find_fault(Code::LayoutVersion, Site::file(MARKER), message);
+        surveyor.report(Code::LayoutVersion, Site::file(MARKER), message);
     }
     Ok(())
 }
@@ -121,25 +121,25 @@ fn check_document(
 ) {
     let has = |field: &str| document.get(field).is_some_and(|value| !value.is_null());
     if has("manifests") && (has("layers") || has("config")) {
-        surveyor.plain(Code::DocumentAmbiguous, site.clone());
+        surveyor.report_code(Code::DocumentAmbiguous, site.clone());
     }
     let of_descriptors = ["config", "layers", "manifests", "subject"];
     for field in types::MANIFEST_OR_INDEX.wrong_fields(document, "") {
         if !of_descriptors.iter().any(|name| field.is_in(name)) {
-            surveyor.find_fault(Code::DocumentInvalid, site.clone(), field.to_string());
+            surveyor.report(Code::DocumentInvalid, site.clone(), field.to_string());
         }
     }
     let version = &document["schemaVersion"];
     if *version != 2 && (version.is_null() || version.as_i64().is_some()) {
         let message = format!("`schemaVersion` is {version}");
-        surveyor.find_fault(Code::SchemaVersion, site.clone(), message);
+        surveyor.report(Code::SchemaVersion, site.clone(), message);
     }
     let label = document["mediaType"].as_str();
     if let (Some(kind), Some(label)) = (kind, label)
         && DocumentKind::of(label) != kind
     {
         let message = format!("its `mediaType` is `{label}`");
-        surveyor.find_fault(Code::MediaTypeMismatch, site.clone(), message);
+        surveyor.report(Code::MediaTypeMismatch, site.clone(), message);
     }
 }
 
@@ -227,7 +227,7 @@ impl LayoutSurvey<'_, '_> {
             if other.is_some_and(|other| other != descriptor.digest()) {
                 let message = format!("`{key}`");
                 self.surveyor
-                    .find_fault(Code::TagTwice, Site::file(INDEX), message);
+                    .report(Code::TagTwice, Site::file(INDEX), message);
             }
         }
     }
@@ -235,7 +235,7 @@ impl LayoutSurvey<'_, '_> {
     fn wrong_name(&mut self, annotation: &str, name: &str) {
         let message = format!("`{annotation}` is `{name}`");
         self.surveyor
-            .find_fault(Code::NameInvalid, Site::file(INDEX), message);
+            .report(Code::NameInvalid, Site::file(INDEX), message);
     }
 
     /// Looks at something that an index points to, once.
@@ -258,7 +258,8 @@ impl LayoutSurvey<'_, '_> {
         let descriptor = target.descriptor;
         let site = target.site();
         if !self.surveyor.claim_document() {
-            self.surveyor.plain(Code::IndexTooLarge, Site::file(INDEX));
+            self.surveyor
+                .report_code(Code::IndexTooLarge, Site::file(INDEX));
             return Ok(Outcome::default());
         }
         let kind = DocumentKind::of(descriptor.media_type());
@@ -281,13 +282,13 @@ impl LayoutSurvey<'_, '_> {
         self.digests.insert(descriptor.digest().clone());
         match kind {
             DocumentKind::Schema1 => {
-                self.surveyor.plain(Code::Schema1, site);
+                self.surveyor.report_code(Code::Schema1, site);
                 Ok(Outcome::default())
             }
             DocumentKind::Other => {
                 let message = format!("its media type is `{}`", descriptor.media_type());
                 self.surveyor
-                    .find_fault(Code::MediaTypeUnknown, site.clone(), message);
+                    .report(Code::MediaTypeUnknown, site.clone(), message);
                 self.surveyor.check_blob(member, descriptor.digest(), site);
                 Ok(Outcome::default())
             }
@@ -308,7 +309,7 @@ impl LayoutSurvey<'_, '_> {
         bytes: Vec<u8>,
         site: &Site,
     ) -> Result<Outcome> {
-        let document = match Document::<Loose>::parse(bytes) {
+        let document = match Document::<UntypedDocument>::parse(bytes) {
             Ok(document) => document,
             Err(error) => {
                 let code = if error.is_excess() {
@@ -316,8 +317,7 @@ impl LayoutSurvey<'_, '_> {
                 } else {
                     Code::DocumentInvalid
                 };
-                self.surveyor
-                    .find_fault(code, site.clone(), chain_of(&error));
+                self.surveyor.report(code, site.clone(), chain_of(&error));
                 return Ok(Outcome::default());
             }
         };
@@ -330,7 +330,7 @@ impl LayoutSurvey<'_, '_> {
                 Code::MediaTypeMismatch
             };
             let message = format!("its `mediaType` is `{got}`, and its descriptor says `{label}`");
-            self.surveyor.find_fault(code, site.clone(), message);
+            self.surveyor.report(code, site.clone(), message);
         }
         check_document(self.surveyor, value, site, None);
         if let Some(subject) = value.get("subject").filter(|subject| !subject.is_null())
@@ -347,13 +347,13 @@ impl LayoutSurvey<'_, '_> {
 
     fn index(&mut self, target: &Target<'_>, index: &Value, site: &Site) -> Result<Outcome> {
         let Some(depth) = target.depth.checked_sub(1) else {
-            self.surveyor.plain(Code::IndexTooLarge, site.clone());
+            self.surveyor.report_code(Code::IndexTooLarge, site.clone());
             return Ok(Outcome::default());
         };
         if index.get("manifests").is_none() {
             let message = "`manifests` is not a list";
             self.surveyor
-                .find_fault(Code::DocumentInvalid, site.clone(), message);
+                .report(Code::DocumentInvalid, site.clone(), message);
         }
         let descriptors = self.surveyor.descriptors(index, "manifests", site);
         let mut outcome = Outcome::default();
@@ -393,7 +393,7 @@ impl LayoutSurvey<'_, '_> {
             let of = if platforms.is_empty() { "" } else { ": " };
             let message = format!("{gone} of its {all} parts {are} not there{of}{platforms}");
             self.surveyor
-                .find_fault(Code::IndexPartAbsent, site.clone(), message);
+                .report(Code::IndexPartAbsent, site.clone(), message);
         } else {
             let missing = absent.into_iter().flat_map(|(_, missing)| missing);
             outcome.missing.extend(missing);
@@ -406,7 +406,7 @@ impl LayoutSurvey<'_, '_> {
         let Some(config) = manifest.get("config").filter(|config| !config.is_null()) else {
             let message = "`config` is not a descriptor";
             self.surveyor
-                .find_fault(Code::DocumentInvalid, site.clone(), message);
+                .report(Code::DocumentInvalid, site.clone(), message);
             return Ok(Outcome::default());
         };
         let Some(config) = self.surveyor.descriptor(config, "config", site) else {
@@ -425,8 +425,7 @@ impl LayoutSurvey<'_, '_> {
             Some(at) if is_image => {
                 let message = format!("its media type is `{}`", layers[at].media_type());
                 let site = site.at_layer(at + 1, layers.len());
-                self.surveyor
-                    .find_fault(Code::MediaTypeUnknown, site, message);
+                self.surveyor.report(Code::MediaTypeUnknown, site, message);
             }
             _ => {}
         }
@@ -469,7 +468,7 @@ impl LayoutSurvey<'_, '_> {
             let message = format!("its descriptor says {said} bytes, and it has {got}");
             if self.sizes.insert((path, said)) {
                 self.surveyor
-                    .find_fault(Code::SizeMismatch, at(site, &member), message);
+                    .report(Code::SizeMismatch, at(site, &member), message);
             }
         }
         Ok(Ok(member))
@@ -479,8 +478,7 @@ impl LayoutSurvey<'_, '_> {
         for (digest, site) in self.subjects {
             if !self.digests.contains(&digest) {
                 let message = format!("it speaks of {digest}");
-                self.surveyor
-                    .find_fault(Code::SubjectMissing, site, message);
+                self.surveyor.report(Code::SubjectMissing, site, message);
             }
         }
     }

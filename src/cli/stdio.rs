@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use restow::Recoding;
+use restow::Encoding;
 use restow::error::{Error, Place};
 use restow::format::{Input, Output};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -131,7 +131,7 @@ pub(super) struct Writing {
     /// Whether it may replace a file that is there.
     pub(super) replace: bool,
     /// How it is compressed as a whole, if it is.
-    pub(super) recoding: Option<Recoding>,
+    pub(super) encoding: Option<Encoding>,
     /// How many blocks are compressed at once.
     pub(super) jobs: NonZeroUsize,
 }
@@ -144,7 +144,7 @@ pub(super) fn create(
 ) -> Result<Output, Failure> {
     let Writing {
         replace,
-        recoding,
+        encoding,
         jobs,
     } = writing;
     let Some(path) = location.path() else {
@@ -164,12 +164,12 @@ pub(super) fn create(
                 refuse_terminal(device, &place)?;
             }
             let path = path.to_owned();
-            Ok(match recoding {
+            Ok(match encoding {
                 None => Output::Path { path, replace },
-                Some(recoding) => Output::Compressed {
+                Some(encoding) => Output::Compressed {
                     path,
                     replace,
-                    recoding,
+                    encoding,
                     jobs,
                 },
             })

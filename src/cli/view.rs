@@ -20,7 +20,7 @@ use crate::cli::interrupt::Interrupt;
 use crate::cli::location::Location;
 use crate::cli::options::source_date_epoch;
 use crate::cli::output::{Output, escaped, size};
-use crate::cli::standard;
+use crate::cli::stdio;
 use crate::cli::table::ellipsis;
 use crate::cli::terminal::Terminal;
 
@@ -34,13 +34,13 @@ pub(super) const NONE: &str = "<none>";
 const ZERO_TIME: i64 = -62_135_596_800;
 
 /// What a command needs to look into an input.
-pub(super) struct Looking<'a> {
+pub(super) struct View<'a> {
     pub(super) global: &'a Global,
     pub(super) output: &'a Output,
     pub(super) interrupt: &'a Interrupt,
 }
 
-impl Looking<'_> {
+impl View<'_> {
     /// Opens an input, and does something with it.
     pub(super) fn at<T>(
         &self,
@@ -52,7 +52,7 @@ impl Looking<'_> {
         let watch = Watch::new(&observer, self.interrupt.flag());
         let temporary_directory: PathBuf = self.global.temporary_directory();
         let created = source_date_epoch()?;
-        let input = standard::open(location, None, self.interrupt)?;
+        let input = stdio::open(location, None, self.interrupt)?;
         let opening = Opening {
             format: location.format,
             staging: None,
@@ -74,7 +74,7 @@ impl Looking<'_> {
 
 /// How a table is shown.
 #[derive(Debug, Args)]
-pub(super) struct Shown {
+pub(super) struct TableStyle {
     /// Show ids and commands whole, and cut nothing
     #[arg(long)]
     no_trunc: bool,
@@ -93,7 +93,7 @@ pub(super) struct Shown {
     human: bool,
 }
 
-impl Shown {
+impl TableStyle {
     /// What follows for values.
     pub(super) fn style(&self) -> Style {
         Style {

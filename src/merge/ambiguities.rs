@@ -2,38 +2,38 @@
 
 use std::collections::BTreeMap;
 
-use crate::event::Oddity;
+use crate::event::Ambiguity;
 use crate::layer::display_start;
 
 /// Oddities of a layer: of each kind the first place, and how many there are.
 ///
 /// A layer may have as many as it has entries, and one line says enough.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Oddities(BTreeMap<Oddity, (String, usize)>);
+pub(crate) struct Ambiguities(BTreeMap<Ambiguity, (String, usize)>);
 
-impl Oddities {
+impl Ambiguities {
     /// Notes one at this path.
-    pub(crate) fn note(&mut self, oddity: Oddity, path: &[u8]) {
+    pub(crate) fn note(&mut self, ambiguity: Ambiguity, path: &[u8]) {
         self.0
-            .entry(oddity)
+            .entry(ambiguity)
             .and_modify(|(_, others)| *others += 1)
             .or_insert_with(|| (display(path), 0));
     }
 
     /// Adds those of another list.
     pub(crate) fn append(&mut self, others: Self) {
-        for (oddity, (first, more)) in others.0 {
+        for (ambiguity, (first, more)) in others.0 {
             self.0
-                .entry(oddity)
+                .entry(ambiguity)
                 .and_modify(|(_, others)| *others += more + 1)
                 .or_insert((first, more));
         }
     }
 
     /// Each kind, with its first place and how many more there are.
-    pub(crate) fn into_iter(self) -> impl Iterator<Item = (Oddity, String, usize)> {
+    pub(crate) fn into_iter(self) -> impl Iterator<Item = (Ambiguity, String, usize)> {
         let each = self.0.into_iter();
-        each.map(|(oddity, (first, others))| (oddity, first, others))
+        each.map(|(ambiguity, (first, others))| (ambiguity, first, others))
     }
 }
 
