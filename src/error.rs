@@ -27,9 +27,9 @@ pub use folder::Folder;
 pub use place::Place;
 
 use crate::digest::Digest;
-use crate::event::{Watch, more};
 use crate::image::{ChangeError, DocumentError, Platform};
 use crate::layer::LayerError;
+use crate::progress::Progress;
 use crate::stream::{Compression, CopyError, DecodeLimit, FileKind};
 use crate::tar_stream::TarError;
 
@@ -503,8 +503,8 @@ impl Error {
 
     /// What really happened, if the caller wanted the end: whatever fails after
     /// that fails because of it.
-    pub(crate) fn or_interrupted(self, watch: &Watch<'_>) -> Self {
-        if watch.is_interrupted() {
+    pub(crate) fn or_interrupted(self, progress: &dyn Progress) -> Self {
+        if progress.is_interrupted() {
             return Self::Interrupted;
         }
         self
@@ -518,6 +518,14 @@ impl Error {
             Self::Interrupted | Self::Write { .. } | Self::Thread(_) => self,
             other => Self::read(what, other),
         }
+    }
+}
+
+/// How many more there are, after the first.
+pub(crate) fn more(others: usize) -> String {
+    match others {
+        0 => String::new(),
+        others => format!(" and {others} more"),
     }
 }
 

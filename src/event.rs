@@ -7,6 +7,9 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::digest::Digest;
+use crate::error::more;
+use crate::layer::Ambiguity;
+use crate::progress::Progress;
 
 /// Something that happened while an operation ran.
 #[derive(Debug)]
@@ -338,99 +341,6 @@ pub enum Warning {
     },
 }
 
-/// Something in a layer that engines understand differently, or that a merge cannot
-/// keep as it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
-#[non_exhaustive]
-pub enum Ambiguity {
-    /// A path goes above the root.
-    #[error("a link on its path, or its target, leaves the root; taken for one from the root on")]
-    AboveRoot,
-    /// An attribute of a symbolic link that leads to nothing in its layer.
-    #[error(
-        "a symbolic link with an attribute, for which Docker 28 looks where the link leads; the layer has nothing there, and Docker refuses it"
-    )]
-    AttributeOnLink,
-    /// Names at the root that belong to AUFS, or to the compression of eStargz.
-    #[error("bookkeeping of AUFS or eStargz, which is no part of the image; left out")]
-    BookkeepingLeftOut,
-    /// A layer deletes something and has it, too.
-    #[error(
-        "the layer deletes it and has it, too; what lower layers have in it is taken for deleted, which Docker and containerd may not do"
-    )]
-    WhiteoutAndEntry,
-    /// A layer deletes something twice.
-    #[error("the layer deletes it more than once, which overlay engines refuse")]
-    DeletedTwice,
-    /// A character device 0:0.
-    #[error("a character device 0:0; taken for a whiteout, as Docker does")]
-    DeviceWhiteout,
-    /// Something that is no directory takes the place of one.
-    #[error(
-        "it takes the place of a directory of the layer, which engines refuse; the last one counts"
-    )]
-    DirectoryReplaced,
-    /// A hard link to a file of a lower layer.
-    #[error("a hard link to a lower layer, which Docker refuses; resolved")]
-    LowerLink,
-    /// An attribute that no file on Linux can have.
-    #[error(
-        "an attribute of another system than Linux, which Docker 28 refuses and others pass over; left out"
-    )]
-    ForeignAttribute,
-    /// A directory that a layer only implies, over one that is not like others.
-    #[error(
-        "the layer has no entry for this directory; it keeps its owner and mode, which Docker's overlay2 resets to 0755"
-    )]
-    ImpliedDirectory,
-    /// Names of one file with different metadata.
-    #[error(
-        "a hard link whose owner, mode or time is not that of its target; the last one counts for both, as in Docker"
-    )]
-    LinkMetadata,
-    /// The attribute of an overlay file system.
-    #[error(
-        "`trusted.overlay.opaque` is kept as the attribute that it is; Docker also hides what lower layers have in the directory"
-    )]
-    OpaqueAttribute,
-    /// An opaque whiteout at the root.
-    #[error("an opaque whiteout at the root; heeded, which overlay engines do not do")]
-    OpaqueRoot,
-    /// One path twice.
-    #[error("the layer has it more than once, which some engines refuse; the last one counts")]
-    Repeated,
-    /// Attributes of tools that run without root.
-    #[error("attributes with which tools without root remember owners; left out")]
-    RootlessAttributes,
-    /// A path leads through an absolute symbolic link of the same layer.
-    #[error(
-        "its path leads through an absolute symbolic link of the layer, which Docker's classic store cannot save; written where that leads"
-    )]
-    ThroughAbsoluteLink,
-    /// A path leads through a symbolic link of the same layer to what that does not have.
-    #[error(
-        "its path leads through a symbolic link of the layer to a directory that the layer does not have; written there, as newer engines do"
-    )]
-    ThroughDanglingLink,
-    /// A path leads through a file of a lower layer.
-    #[error("lower layers have a file there; replaced by a directory, as overlay engines do")]
-    ParentIsFile,
-    /// A path leads through a symbolic link of a lower layer.
-    #[error(
-        "lower layers have a symbolic link there; replaced by a directory, as overlay engines do"
-    )]
-    ThroughSymlink,
-    /// A file with more names than ext4 takes.
-    #[error("a file with more than 65,000 names in the layer, which engines on ext4 refuse")]
-    TooManyLinks,
-    /// A whiteout in what the same layer deletes.
-    #[error("a whiteout in what the layer deletes, too, which overlay engines refuse; left out")]
-    WhiteoutInDeleted,
-    /// A whiteout in what is no directory in the same layer.
-    #[error("a whiteout in what is no directory, which engines refuse; left out")]
-    WhiteoutInFile,
-}
-
 /// Bytes that nobody reads, as a warning and a finding say it.
 pub(crate) fn after_tar(size: u64, is_tar: bool) -> String {
     if is_tar {
@@ -441,14 +351,6 @@ pub(crate) fn after_tar(size: u64, is_tar: bool) -> String {
     match size {
         1 => "1 byte follows the end of the tar; it is not read".to_owned(),
         size => format!("{size} bytes follow the end of the tar; they are not read"),
-    }
-}
-
-/// How many more there are, after the first.
-pub(crate) fn more(others: usize) -> String {
-    match others {
-        0 => String::new(),
-        others => format!(" and {others} more"),
     }
 }
 
@@ -503,6 +405,16 @@ impl<'a> Watch<'a> {
     #[must_use]
     pub fn is_interrupted(&self) -> bool {
         self.interrupt.load(Ordering::Relaxed)
+    }
+}
+
+impl Progress for Watch<'_> {
+    fn advance(&self, bytes: u64) {
+        self.send(Event::Advanced(bytes));
+    }
+
+    fn is_interrupted(&self) -> bool {
+        Watch::is_interrupted(self)
     }
 }
 

@@ -5,12 +5,12 @@
 //!
 //! ```text
 //!               digest                 names of content
-//!       event   finding   limits         what is going on · what a check says · what is accepted
+//!     progress   finding   limits      bytes counted, a stop · what a check says · what is accepted
 //!            stream   tar_stream       bytes: hash, compress, spool, commit · members of a tar
 //!             ╱          ╲
 //!         layer          image         inside one tar │ the JSON documents
 //!           │           error          │ what went wrong
-//!           │              │
+//!           │           event          │ what is going on
 //!         merge          format        many layers → one tree │ images on disk
 //!           │              │
 //!           │           transfer       one image from a source to a sink
@@ -20,8 +20,8 @@
 //!             main + cli               the only place that knows clap, indicatif, a terminal
 //! ```
 //!
-//! Each line uses only lines above it, in its own column; `error`, which has what
-//! either column may fail with, also looks at `layer`. The left column is what is in
+//! Each line uses only lines above it, in its own column; `error` and `event`, which
+//! have what either column may fail with or warn of, also look at `layer`. The left column is what is in
 //! a layer, the right one how images are stored; they never meet before `ops`.
 //! `tar_stream`, the syntax that the tar inside a layer and the tar around an image
 //! share, is above both. `tests/it/architecture.rs` holds the picture as a table and
@@ -89,6 +89,7 @@ pub mod error;
 pub mod event;
 pub mod finding;
 pub mod limits;
+mod progress;
 
 mod stream;
 mod tar_stream;
@@ -109,6 +110,6 @@ pub mod ops;
 pub mod fuzzing;
 
 pub use error::{Error, Result};
-pub use layer::{EntryFault, LayerError, PathError, WhiteoutError};
+pub use layer::{Ambiguity, EntryFault, LayerError, PathError, WhiteoutError};
 pub use stream::{Compression, DecodeLimit, Encoding, FileKind, Hashed};
 pub use tar_stream::{TarError, Trailing};

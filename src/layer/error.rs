@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::finding::Code;
 use crate::layer::path::PathError;
 use crate::layer::whiteout::WhiteoutError;
 use crate::tar_stream::{TarError, display_name};
@@ -48,6 +49,34 @@ impl LayerError {
         Self::Entry {
             entry: display_start(name),
             fault: fault.into(),
+        }
+    }
+}
+
+impl EntryFault {
+    /// The code of a finding about it.
+    pub(crate) fn code(&self) -> Code {
+        match self {
+            Self::AttributeMalformed { .. }
+            | Self::AttributeName { .. }
+            | Self::AttributeTooLong { .. } => Code::AttributeInvalid,
+            Self::LinkToDirectory { .. } => Code::LinkToDirectory,
+            Self::LinkToItself => Code::LinkToItself,
+            Self::LinkToNothing { .. } | Self::LinkToUnknown { .. } => Code::LinkMissing,
+            Self::NotInDirectory { .. } => Code::EntryInFile,
+            Self::Path(PathError::Escapes | PathError::Nul) => Code::EntryPath,
+            Self::Root => Code::EntryRoot,
+            Self::SymlinkLoop => Code::SymlinkLoop,
+            Self::TargetEmpty => Code::TargetEmpty,
+            Self::Tar(_) | Self::Changed => Code::TarDamaged,
+            Self::Type { .. } => Code::EntryType,
+            Self::Whiteout(_) => Code::WhiteoutInvalid,
+            Self::AttributesTooLarge { .. }
+            | Self::Path(PathError::TooDeep | PathError::TooLong { .. })
+            | Self::Sparse { .. }
+            | Self::TargetTooLong { .. }
+            | Self::TooManyDirectories { .. }
+            | Self::TooMuchHeld { .. } => Code::EntryLimit,
         }
     }
 }

@@ -5,6 +5,7 @@
 //!
 //! [layer.md]: https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md
 
+mod ambiguity;
 mod attribute;
 mod budget;
 mod entry;
@@ -14,6 +15,7 @@ mod reader;
 mod whiteout;
 mod writer;
 
+pub use ambiguity::Ambiguity;
 pub(crate) use budget::Budget;
 pub(crate) use entry::{Entry, EntryKind, Metadata, NodeKind};
 pub(crate) use error::display_start;

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, BufReader, Write};
 use std::sync::Arc;
 
-use crate::event::{Ambiguity, Watch};
+use crate::layer::Ambiguity;
 use crate::layer::attribute;
 use crate::layer::budget::Budget;
 use crate::layer::entry::{Device, Entry, EntryKind, Metadata, NodeKind};
@@ -11,6 +11,7 @@ use crate::layer::error::{EntryFault, LayerError, display_start};
 use crate::layer::path::EntryPath;
 use crate::layer::whiteout::is_whiteout;
 use crate::limits::{ATTRIBUTES_MAX, ENTRIES_MAX, HOLES_MAX, RETAINED_BYTES_MAX, TARGET_MAX};
+use crate::progress::Progress;
 use crate::stream::{COPY_BUFFER, CopyError, copy};
 use crate::tar_stream::{
     Attributes, Kind, Member, PaxRecord, ReadAttributes, Skip, SparseReader, TarError, TarReader,
@@ -272,14 +273,14 @@ impl<R: Skip + BufRead> LayerReader<R> {
     pub(crate) fn copy_content(
         &mut self,
         output: &mut dyn Write,
-        watch: &Watch<'_>,
+        progress: &dyn Progress,
     ) -> Result<u64, CopyError> {
         let read_error = |error| CopyError::Read(io::Error::other(error));
         if self.tar.sparse().map_err(read_error)?.is_none() {
-            return copy(&mut self.tar, output, watch);
+            return copy(&mut self.tar, output, progress);
         }
         let expanded = SparseReader::new(&mut self.tar).map_err(read_error)?;
         let mut expanded = BufReader::with_capacity(COPY_BUFFER, expanded);
-        copy(&mut expanded, output, watch)
+        copy(&mut expanded, output, progress)
     }
 }

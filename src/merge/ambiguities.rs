@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::event::Ambiguity;
+use crate::layer::Ambiguity;
 use crate::layer::display_start;
 
 /// Oddities of a layer: of each kind the first place, and how many there are.

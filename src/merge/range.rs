@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::event::Ambiguity;
+use crate::layer::Ambiguity;
 use crate::layer::{EntryFault, EntryPath, LayerError, NodeKind, display_start};
 use crate::merge::ambiguities::Ambiguities;
 use crate::merge::changes::{Changes, apply_link_metadata};

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::io::{self, BufRead, Write};
 
-use crate::event::Watch;
 use crate::layer::{EntryFault, EntryKind, LayerError, LayerReader, LayerWriter, NodeKind};
 use crate::merge::plan::{Action, Plan, Step, deletions};
 use crate::merge::tree::{DirectoryId, Inode, InodeId, Place, ROOT};
+use crate::progress::Progress;
 use crate::stream::CopyError;
 use crate::tar_stream::{Skip, Time};
 
@@ -75,7 +75,7 @@ impl<'a, W: Write> Replay<'a, W> {
         &mut self,
         layer: u32,
         reader: &mut LayerReader<R>,
-        watch: &Watch<'_>,
+        progress: &dyn Progress,
     ) -> Result<(), ReplayError> {
         while let Some(step) = self.plan.steps().get(self.next).copied() {
             if step.place.layer > layer {
@@ -83,7 +83,7 @@ impl<'a, W: Write> Replay<'a, W> {
             }
             self.next += 1;
             match self.file(&step) {
-                Some(inode) => self.copy(&step, inode, reader, watch)?,
+                Some(inode) => self.copy(&step, inode, reader, progress)?,
                 None => self.write(&step)?,
             }
         }
@@ -177,13 +177,13 @@ impl<'a, W: Write> Replay<'a, W> {
         step: &Step<'a>,
         inode: &Inode,
         reader: &mut LayerReader<R>,
-        watch: &Watch<'_>,
+        progress: &dyn Progress,
     ) -> Result<(), ReplayError> {
         seek(reader, inode.place, inode.size())?;
         self.write(step)?;
         let output = self.writer.content();
         let copied = reader
-            .copy_content(output, watch)
+            .copy_content(output, progress)
             .map_err(|error| match error {
                 CopyError::Read(error) => {
                     ReplayError::Layer(LayerError::entry(reader.name(), EntryFault::read(error)))

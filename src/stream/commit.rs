@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use tempfile::{NamedTempFile, TempDir};
 
-use crate::event::Watch;
+use crate::progress::Progress;
 use crate::stream::kernel::{allocate, can_have_holes};
 
 /// What the names of all temporaries have in them.
@@ -276,9 +276,9 @@ const LOCK_INTERVAL: Duration = Duration::from_millis(20);
 /// for whoever has it; `None` if the caller wanted the end while it waited.
 ///
 /// It is advisory, and on the folder itself, so that no lock file stays behind.
-pub(crate) fn lock_directory(path: &Path, watch: &Watch<'_>) -> io::Result<Option<File>> {
+pub(crate) fn lock_directory(path: &Path, progress: &dyn Progress) -> io::Result<Option<File>> {
     let directory = File::open(path)?;
-    while !watch.is_interrupted() {
+    while !progress.is_interrupted() {
         match directory.try_lock() {
             Ok(()) => return Ok(Some(directory)),
             Err(TryLockError::WouldBlock) => thread::sleep(LOCK_INTERVAL),

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, Read, Write};
 
-use crate::event::{Event, Watch};
+use crate::progress::Progress;
 
 /// Why a copy ended early.
 #[derive(Debug)]
@@ -19,11 +19,11 @@ pub(crate) enum CopyError {
 pub(crate) fn copy(
     input: &mut dyn BufRead,
     output: &mut dyn Write,
-    watch: &Watch<'_>,
+    progress: &dyn Progress,
 ) -> Result<u64, CopyError> {
     let mut total = 0;
     loop {
-        if watch.is_interrupted() {
+        if progress.is_interrupted() {
             return Err(CopyError::Interrupted);
         }
         let buffer = match input.fill_buf() {
@@ -41,57 +41,66 @@ pub(crate) fn copy(
     }
 }
 
-/// A reader that reports what is read through it as [`Event::Advanced`], and that
-/// fails once the caller wants the end.
+/// A reader that counts what is read through it, and that fails once the caller wants
+/// the end.
 #[derive(Debug)]
-pub(crate) struct ProgressReader<'a, R> {
+pub(crate) struct ProgressReader<R, P> {
     input: R,
-    watch: Watch<'a>,
+    progress: P,
 }
 
-impl<'a, R: Read> ProgressReader<'a, R> {
+impl<R: Read, P: Progress> ProgressReader<R, P> {
     /// Wraps a reader.
-    pub(crate) fn new(input: R, watch: Watch<'a>) -> Self {
-        Self { input, watch }
+    pub(crate) fn new(input: R, progress: P) -> Self {
+        Self { input, progress }
     }
 }
 
-impl<R: Read> Read for ProgressReader<'_, R> {
+impl<R: Read, P: Progress> Read for ProgressReader<R, P> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.watch.is_interrupted() {
+        if self.progress.is_interrupted() {
             return Err(io::Error::other("interrupted"));
         }
         let length = self.input.read(buffer)?;
-        self.watch.send(Event::Advanced(length as u64));
+        self.progress.advance(length as u64);
         Ok(length)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
     use super::*;
 
+    /// Counts, and stops when told.
+    #[derive(Default)]
+    struct Counter {
+        advanced: AtomicU64,
+        is_stopped: AtomicBool,
+    }
+
+    impl Progress for &Counter {
+        fn advance(&self, bytes: u64) {
+            self.advanced.fetch_add(bytes, Ordering::Relaxed);
+        }
+
+        fn is_interrupted(&self) -> bool {
+            self.is_stopped.load(Ordering::Relaxed)
+        }
+    }
+
     #[test]
     fn a_copy_stops_when_told_and_a_reader_counts() {
-        let advanced = Mutex::new(0);
-        let observer = |event: Event<'_>| {
-            if let Event::Advanced(bytes) = event {
-                *advanced.lock().unwrap() += bytes;
-            }
-        };
-        let interrupt = AtomicBool::new(false);
-        let watch = Watch::new(&observer, &interrupt);
+        let counter = &Counter::default();
         let mut output = Vec::new();
-        let mut input = io::BufReader::new(ProgressReader::new(&b"abcdef"[..], watch));
-        assert_eq!(copy(&mut input, &mut output, &watch).unwrap(), 6);
+        let mut input = io::BufReader::new(ProgressReader::new(&b"abcdef"[..], counter));
+        assert_eq!(copy(&mut input, &mut output, &counter).unwrap(), 6);
         assert_eq!(output, b"abcdef");
-        assert_eq!(*advanced.lock().unwrap(), 6);
+        assert_eq!(counter.advanced.load(Ordering::Relaxed), 6);
 
-        interrupt.store(true, Ordering::Relaxed);
-        let result = copy(&mut &b"abcdef"[..], &mut output, &watch);
+        counter.is_stopped.store(true, Ordering::Relaxed);
+        let result = copy(&mut &b"abcdef"[..], &mut output, &counter);
         assert!(matches!(result, Err(CopyError::Interrupted)));
     }
 }

@@ -11,17 +11,28 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("digest", &[]),
     (
         "error",
-        &["digest", "event", "image", "layer", "stream", "tar_stream"],
+        &[
+            "digest",
+            "image",
+            "layer",
+            "progress",
+            "stream",
+            "tar_stream",
+        ],
     ),
-    ("event", &["digest"]),
+    ("event", &["digest", "error", "layer", "progress"]),
     ("finding", &["digest"]),
     ("limits", &[]),
-    ("stream", &["digest", "event", "limits"]),
+    ("progress", &[]),
+    ("stream", &["digest", "limits", "progress"]),
     ("tar_stream", &["limits"]),
-    ("layer", &["event", "limits", "stream", "tar_stream"]),
+    (
+        "layer",
+        &["finding", "limits", "progress", "stream", "tar_stream"],
+    ),
     (
         "merge",
-        &["event", "layer", "limits", "stream", "tar_stream"],
+        &["layer", "limits", "progress", "stream", "tar_stream"],
     ),
     ("image", &["digest", "limits", "stream"]),
     (

@@ -10,7 +10,7 @@ mod whiteouts;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::event::Ambiguity;
+use crate::layer::Ambiguity;
 use crate::layer::{
     Budget, Entry, EntryFault, EntryKind, EntryPath, LayerError, Metadata, NodeKind, Whiteout,
     components, display_start, is_aufs_name, size_of_attributes,

@@ -1,6 +1,6 @@
 //! The whiteouts of one layer: taken where they stand, put in when all else is known.
 
-use crate::event::Ambiguity;
+use crate::layer::Ambiguity;
 use crate::layer::{EntryFault, EntryPath, LayerError, components};
 use crate::merge::changes::ChangesBuilder;
 use crate::merge::tree::{Child, DirectoryId, ROOT};

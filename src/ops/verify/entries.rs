@@ -6,10 +6,10 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::event::{Ambiguity, Watch};
+use crate::event::Watch;
 use crate::finding::Code;
 use crate::layer::{
-    Budget, Entry, EntryFault, EntryKind, Interpreter, LayerError, NodeKind, PathError, components,
+    Ambiguity, Budget, Entry, EntryFault, EntryKind, Interpreter, LayerError, NodeKind, components,
     display_start, is_whiteout,
 };
 use crate::merge::{Changes, ChangesBuilder};
@@ -269,7 +269,7 @@ fn finish(
                 if follows && has_twice {
                     continue;
                 }
-                let code = code_of_ambiguity(ambiguity);
+                let code = ambiguity.code();
                 odd.push((code, Some((entry, others)), code.meaning().to_owned()));
             }
             Some(changes)
@@ -341,57 +341,5 @@ fn check_attributes(entry: &Entry, faults: &mut Faults) {
 
 /// Notes why an entry cannot be taken in.
 pub(super) fn note_fault(faults: &mut Faults, entry: String, fault: &EntryFault) {
-    faults.note(code_of(fault), Some(entry), fault.to_string());
-}
-
-fn code_of(fault: &EntryFault) -> Code {
-    match fault {
-        EntryFault::AttributeMalformed { .. }
-        | EntryFault::AttributeName { .. }
-        | EntryFault::AttributeTooLong { .. } => Code::AttributeInvalid,
-        EntryFault::LinkToDirectory { .. } => Code::LinkToDirectory,
-        EntryFault::LinkToItself => Code::LinkToItself,
-        EntryFault::LinkToNothing { .. } | EntryFault::LinkToUnknown { .. } => Code::LinkMissing,
-        EntryFault::NotInDirectory { .. } => Code::EntryInFile,
-        EntryFault::Path(PathError::Escapes | PathError::Nul) => Code::EntryPath,
-        EntryFault::Root => Code::EntryRoot,
-        EntryFault::SymlinkLoop => Code::SymlinkLoop,
-        EntryFault::TargetEmpty => Code::TargetEmpty,
-        EntryFault::Tar(_) | EntryFault::Changed => Code::TarDamaged,
-        EntryFault::Type { .. } => Code::EntryType,
-        EntryFault::Whiteout(_) => Code::WhiteoutInvalid,
-        EntryFault::AttributesTooLarge { .. }
-        | EntryFault::Path(PathError::TooDeep | PathError::TooLong { .. })
-        | EntryFault::Sparse { .. }
-        | EntryFault::TargetTooLong { .. }
-        | EntryFault::TooManyDirectories { .. }
-        | EntryFault::TooMuchHeld { .. } => Code::EntryLimit,
-    }
-}
-
-/// What is said of something that engines understand differently.
-pub(super) fn code_of_ambiguity(ambiguity: Ambiguity) -> Code {
-    match ambiguity {
-        Ambiguity::AboveRoot => Code::EntryPath,
-        Ambiguity::AttributeOnLink => Code::AttributeOnLink,
-        Ambiguity::BookkeepingLeftOut => Code::Bookkeeping,
-        Ambiguity::WhiteoutAndEntry => Code::WhiteoutAndEntry,
-        Ambiguity::DeletedTwice => Code::EntryTwice,
-        Ambiguity::DeviceWhiteout => Code::WhiteoutDevice,
-        Ambiguity::DirectoryReplaced | Ambiguity::WhiteoutInFile => Code::EntryInFile,
-        Ambiguity::LowerLink => Code::LinkBelow,
-        Ambiguity::ForeignAttribute => Code::AttributeForeign,
-        Ambiguity::ImpliedDirectory => Code::DirectoryImplied,
-        Ambiguity::LinkMetadata => Code::LinkMetadata,
-        Ambiguity::OpaqueAttribute => Code::OverlayAttribute,
-        Ambiguity::OpaqueRoot => Code::WhiteoutOpaqueRoot,
-        Ambiguity::Repeated => Code::EntryReplaced,
-        Ambiguity::RootlessAttributes => Code::RootlessAttribute,
-        Ambiguity::ThroughAbsoluteLink => Code::ThroughAbsoluteLink,
-        Ambiguity::ThroughDanglingLink => Code::ThroughDanglingLink,
-        Ambiguity::ParentIsFile => Code::ParentIsFile,
-        Ambiguity::ThroughSymlink => Code::ThroughSymlink,
-        Ambiguity::TooManyLinks => Code::TooManyLinks,
-        Ambiguity::WhiteoutInDeleted => Code::WhiteoutInDeleted,
-    }
+    faults.note(fault.code(), Some(entry), fault.to_string());
 }

@@ -4,7 +4,7 @@ use crate::finding::{Code, Finding, Findings, Site};
 use crate::format::SurveyedImage;
 use crate::layer::{LayerError, display_start};
 use crate::merge::{BrokenLink, Changes, Merge};
-use crate::ops::verify::entries::{Faults, code_of_ambiguity, note_fault};
+use crate::ops::verify::entries::{Faults, note_fault};
 
 /// Puts the layers of an image on top of each other, up to the first of which it is not
 /// known what it changes. What is wrong is told of those that are new in their place.
@@ -32,7 +32,7 @@ pub(super) fn check(
             Ok((ambiguities, broken)) => {
                 note_broken(&mut faults, broken);
                 for (ambiguity, entry, others) in ambiguities.into_iter() {
-                    let code = code_of_ambiguity(ambiguity);
+                    let code = ambiguity.code();
                     let site = site.at_entry(entry, others);
                     findings.push(Finding::plain(code, site));
                 }
