@@ -27,8 +27,9 @@ pub use folder::Folder;
 pub use place::Place;
 
 use crate::digest::Digest;
+use crate::dockerfile::ChangeError;
 use crate::event::{Watch, more};
-use crate::image::{ChangeError, DocumentError, Platform};
+use crate::image::{DocumentError, Platform};
 use crate::layer::LayerError;
 use crate::stream::{Compression, CopyError, DecodeLimit, FileKind};
 use crate::tar_stream::TarError;

@@ -8,7 +8,7 @@
 //!       event   finding   limits         what is going on · what a check says · what is accepted
 //!            stream   tar_stream       bytes: hash, compress, spool, commit · members of a tar
 //!             ╱          ╲
-//!         layer          image         inside one tar │ the JSON documents
+//!         layer          image         inside one tar │ the JSON documents        dockerfile
 //!           │           error          │ what went wrong
 //!           │              │
 //!         merge          format        many layers → one tree │ images on disk
@@ -94,6 +94,7 @@ mod tar_stream;
 mod layer;
 mod merge;
 
+pub mod dockerfile;
 pub mod image;
 
 pub mod format;

@@ -7,7 +7,6 @@
 //!
 //! [OCI image specification]: https://github.com/opencontainers/image-spec/tree/v1.1.1
 
-mod change;
 mod config;
 mod descriptor;
 mod document;
@@ -24,7 +23,6 @@ mod run_config;
 mod time;
 pub(crate) mod types;
 
-pub use change::{ChangeError, ChangeFault, Changes};
 pub use config::Config;
 pub(crate) use config::{Provenance, Squashed, squash_config};
 pub use descriptor::Descriptor;

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use crate::image::change::instruction::Instruction;
-use crate::image::change::lines::{self, Fragment};
-use crate::image::change::runtime::Runtime;
-use crate::image::change::{ChangeError, ChangeFault};
+use crate::dockerfile::instruction::Instruction;
+use crate::dockerfile::lines::{self, Fragment};
+use crate::dockerfile::runtime::Runtime;
+use crate::dockerfile::{ChangeError, ChangeFault};
 
 /// Instructions that change an image's config, in their order.
 ///
@@ -13,7 +13,7 @@ use crate::image::change::{ChangeError, ChangeFault};
 /// ONBUILD, STOPSIGNAL, USER, VOLUME and WORKDIR.
 ///
 /// ```
-/// use restow::image::Changes;
+/// use restow::dockerfile::Changes;
 /// use serde_json::json;
 ///
 /// let changes = Changes::parse(&["ENV HOME=/home/me", "WORKDIR $HOME"])?;
@@ -21,7 +21,7 @@ use crate::image::change::{ChangeError, ChangeFault};
 /// changes.apply(&mut config)?;
 /// let expected = json!({"Cmd": ["sh"], "Env": ["HOME=/home/me"], "WorkingDir": "/home/me"});
 /// assert_eq!(config, expected);
-/// # Ok::<(), restow::image::ChangeError>(())
+/// # Ok::<(), restow::dockerfile::ChangeError>(())
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Changes {

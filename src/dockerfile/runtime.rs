@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::image::change::expand::Variables;
-use crate::image::change::instruction::{CommandLine, Instruction};
-use crate::image::change::{ChangeFault, ports, signal};
+use crate::dockerfile::arguments::CommandLine;
+use crate::dockerfile::expand::Variables;
+use crate::dockerfile::instruction::Instruction;
+use crate::dockerfile::{ChangeFault, ports, signal};
 
 /// What runs the shell form where the config names no other shell.
 const SHELL: [&str; 2] = ["/bin/sh", "-c"];

@@ -11,6 +11,7 @@
 //!
 //! [Dockerfile]: https://docs.docker.com/reference/dockerfile/
 
+mod arguments;
 mod changes;
 mod error;
 mod expand;
