@@ -17,11 +17,8 @@ pub(super) enum CommandLine {
 impl CommandLine {
     /// Reads a list of words, or else a text for the shell.
     pub(super) fn parse(arguments: &str) -> Result<Self, ChangeFault> {
-        if let Some(words) = list(arguments)? {
-            return Ok(Self::Exec(words));
-        }
         let text = (!arguments.is_empty()).then(|| arguments.to_owned());
-        Ok(Self::Shell(text))
+        Ok(list(arguments)?.map_or(Self::Shell(text), Self::Exec))
     }
 }
 
@@ -33,16 +30,11 @@ pub(super) fn list(text: &str) -> Result<Option<Vec<String>>, ChangeFault> {
         return Ok(None);
     }
     let mut values = Deserializer::from_str(text).into_iter::<Value>();
-    let Some(Ok(Value::Array(values))) = values.next() else {
+    let Some(Ok(values)) = values.next() else {
         return Ok(None);
     };
-    let words = values.into_iter().map(|value| match value {
-        Value::String(word) => Some(word),
-        _ => None,
-    });
-    let words: Option<Vec<String>> = words.collect();
-    let words = words.ok_or_else(|| ChangeFault::unexpected("a list of strings alone", text))?;
-    Ok(Some(words))
+    let wrong = |_| ChangeFault::unexpected("a list of strings alone", text);
+    serde_json::from_value(values).map(Some).map_err(wrong)
 }
 
 /// Reads `NAME=VALUE ...`, or the older `NAME VALUE` whose value is the rest of the line.

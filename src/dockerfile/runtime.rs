@@ -166,12 +166,7 @@ impl Runtime {
     fn add_volumes(&mut self, words: &[String]) -> Result<(), ChangeFault> {
         let mut volumes = Map::new();
         for word in words {
-            match self.expand(word)? {
-                path if path.is_empty() => {
-                    return Err(ChangeFault::unexpected("a path", word));
-                }
-                path => volumes.insert(path, json!({})),
-            };
+            volumes.insert(self.expand_filled(word, "a path")?, json!({}));
         }
         self.add("Volumes", volumes)
     }
@@ -179,10 +174,7 @@ impl Runtime {
     /// A relative path is joined to the one before it. As in Docker, that cleans it, and
     /// an absolute one stays as it is.
     fn set_directory(&mut self, word: &str) -> Result<(), ChangeFault> {
-        let path = self.expand(word)?;
-        if path.is_empty() {
-            return Err(ChangeFault::unexpected("a path", word));
-        }
+        let path = self.expand_filled(word, "a path")?;
         let path = if path.starts_with('/') {
             path
         } else {
@@ -197,6 +189,14 @@ impl Runtime {
         self.variables.expand(word, self.escape)
     }
 
+    /// Expands what must not turn out empty.
+    fn expand_filled(&mut self, word: &str, what: &'static str) -> Result<String, ChangeFault> {
+        match self.expand(word)? {
+            text if text.is_empty() => Err(ChangeFault::unexpected(what, word)),
+            text => Ok(text),
+        }
+    }
+
     /// Expands names and values. Docker would take a name that turns out empty, and set
     /// what nothing can use.
     fn expanded(
@@ -204,11 +204,8 @@ impl Runtime {
         pairs: &[(String, String)],
     ) -> Result<Vec<(String, String)>, ChangeFault> {
         let pairs = pairs.iter().map(|(name, value)| {
-            let expanded = self.expand(name)?;
-            if expanded.is_empty() {
-                return Err(ChangeFault::unexpected("a name", name));
-            }
-            Ok((expanded, self.expand(value)?))
+            let name = self.expand_filled(name, "a name")?;
+            Ok((name, self.expand(value)?))
         });
         pairs.collect()
     }
