@@ -27,7 +27,8 @@ pub use folder::Folder;
 pub use place::Place;
 
 use crate::digest::Digest;
-use crate::image::{ChangeError, DocumentError, Platform};
+use crate::dockerfile::ChangeError;
+use crate::image::{DocumentError, Platform};
 use crate::layer::LayerError;
 use crate::progress::Progress;
 use crate::stream::{Compression, CopyError, DecodeLimit, FileKind};

@@ -8,7 +8,7 @@
 //!     progress   finding   limits      bytes counted, a stop · what a check says · what is accepted
 //!            stream   tar_stream       bytes: hash, compress, spool, commit · members of a tar
 //!             ╱          ╲
-//!         layer          image         inside one tar │ the JSON documents
+//!         layer          image         inside one tar │ the JSON documents        dockerfile
 //!           │           error          │ what went wrong
 //!           │           event          │ what is going on
 //!         merge          format        many layers → one tree │ images on disk
@@ -97,6 +97,7 @@ mod tar_stream;
 mod layer;
 mod merge;
 
+pub mod dockerfile;
 pub mod image;
 
 pub mod format;

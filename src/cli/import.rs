@@ -3,9 +3,10 @@
 use std::ffi::OsString;
 
 use clap::Args;
+use restow::dockerfile::Changes;
 use restow::event::{Event, Watch};
 use restow::format::{self, Format, Input, Opening, RootfsInput};
-use restow::image::{Changes, Config, Document, Platform, Reference, Timestamp};
+use restow::image::{Config, Document, Platform, Reference, Timestamp};
 use restow::ops::{self, CompressionChoice, Context, ImportOptions};
 
 use crate::cli::Global;

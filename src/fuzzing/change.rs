@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::image::{Changes, Config, Document};
+use crate::dockerfile::Changes;
+use crate::image::{Config, Document};
 
 /// Takes the bytes for a config and instructions, with a NUL in front of each.
 ///

@@ -7,7 +7,6 @@
 //!
 //! [OCI image specification]: https://github.com/opencontainers/image-spec/tree/v1.1.1
 
-mod change;
 mod config;
 mod descriptor;
 mod document;
@@ -23,7 +22,6 @@ mod run_config;
 mod time;
 pub(crate) mod types;
 
-pub use change::{ChangeError, ChangeFault, Changes};
 pub use config::{Config, HistoryEntry, history};
 pub(crate) use config::{ImportedConfig, Squashed, squash_config};
 pub use descriptor::Descriptor;

@@ -6,15 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use crate::digest::{Algorithm, DiffId};
+use crate::dockerfile::Changes;
 use crate::error::{Error, Place, Result};
 use crate::event::{Event, Step};
 use crate::format::sink::{ImageSink, OutputIndex, OutputRoot};
 use crate::format::source::{Content, Image, ImageSource, Layer};
 use crate::format::{Outline, RootfsInput, RootfsStream, not_a_tar, warn_of_tar};
 use crate::image::media_type::{Family, LayerType};
-use crate::image::{
-    Changes, Config, Descriptor, Document, ImportedConfig, Platform, Timestamp, rfc3339,
-};
+use crate::image::{Config, Descriptor, Document, ImportedConfig, Platform, Timestamp, rfc3339};
 use crate::ops::Selector;
 use crate::ops::choose::image::choose_image;
 use crate::ops::choose::platform::PlatformChoice;

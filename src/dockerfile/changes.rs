@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use crate::image::change::instruction::Instruction;
-use crate::image::change::lines::{self, Fragment};
-use crate::image::change::runtime::Runtime;
-use crate::image::change::{ChangeError, ChangeFault};
+use crate::dockerfile::config_editor::ConfigEditor;
+use crate::dockerfile::instruction::Instruction;
+use crate::dockerfile::lines::{self, Fragment};
+use crate::dockerfile::{ChangeError, ChangeFault};
 
 /// Instructions that change an image's config, in their order.
 ///
@@ -13,7 +13,7 @@ use crate::image::change::{ChangeError, ChangeFault};
 /// ONBUILD, STOPSIGNAL, USER, VOLUME and WORKDIR.
 ///
 /// ```
-/// use restow::image::Changes;
+/// use restow::dockerfile::Changes;
 /// use serde_json::json;
 ///
 /// let changes = Changes::parse(&["ENV HOME=/home/me", "WORKDIR $HOME"])?;
@@ -21,7 +21,7 @@ use crate::image::change::{ChangeError, ChangeFault};
 /// changes.apply(&mut config)?;
 /// let expected = json!({"Cmd": ["sh"], "Env": ["HOME=/home/me"], "WorkingDir": "/home/me"});
 /// assert_eq!(config, expected);
-/// # Ok::<(), restow::image::ChangeError>(())
+/// # Ok::<(), restow::dockerfile::ChangeError>(())
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
@@ -59,7 +59,7 @@ impl Changes {
             let text = line.trim().to_owned();
             let checked = Instruction::parse(&line, escape).and_then(|instruction| {
                 if !text.contains('$') {
-                    Runtime::new(&Value::Null, escape)?.apply(&instruction)?;
+                    ConfigEditor::new(&Value::Null, escape)?.apply(&instruction)?;
                 }
                 Ok(instruction)
             });
@@ -95,11 +95,11 @@ impl Changes {
             let text = change.text.clone();
             move |fault: ChangeFault| fault.of(&text)
         };
-        let mut runtime = Runtime::new(config, self.escape).map_err(at(first))?;
+        let mut editor = ConfigEditor::new(config, self.escape).map_err(at(first))?;
         for change in &self.list {
-            runtime.apply(&change.instruction).map_err(at(change))?;
+            editor.apply(&change.instruction).map_err(at(change))?;
         }
-        *config = runtime.into_value();
+        *config = editor.into_value();
         Ok(())
     }
 }

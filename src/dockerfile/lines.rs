@@ -1,6 +1,6 @@
 //! A fragment of a Dockerfile as lines: comments, continuations and directives.
 
-use crate::image::change::ChangeError;
+use crate::dockerfile::ChangeError;
 
 /// The character that takes the meaning from another, unless a directive says otherwise.
 const ESCAPE: char = '\\';

@@ -11,7 +11,9 @@
 //!
 //! [Dockerfile]: https://docs.docker.com/reference/dockerfile/
 
+mod arguments;
 mod changes;
+mod config_editor;
 mod error;
 mod expand;
 mod health;
@@ -19,7 +21,6 @@ mod instruction;
 mod lines;
 mod onbuild;
 mod ports;
-mod runtime;
 mod signal;
 #[cfg(test)]
 mod tests;

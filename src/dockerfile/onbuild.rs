@@ -1,8 +1,8 @@
 //! ONBUILD: an instruction that another build will meet.
 
-use crate::image::change::ChangeFault;
-use crate::image::change::instruction::{CommandLine, pairs};
-use crate::image::change::words::{first_word, is_blank, options, quoted_words};
+use crate::dockerfile::ChangeFault;
+use crate::dockerfile::arguments::{CommandLine, pairs};
+use crate::dockerfile::words::{first_word, is_blank, options, quoted_words};
 
 /// What a trigger may be. ONBUILD, FROM and MAINTAINER are what Docker refuses; others
 /// would end each build that meets them.

@@ -1,6 +1,6 @@
 //! The names of signals, as STOPSIGNAL takes them.
 
-use crate::image::change::ChangeFault;
+use crate::dockerfile::ChangeFault;
 
 /// Those of Linux that Docker knows, without `SIG`, besides `RTMIN+n` and `RTMAX-n`.
 const NAMES: [&str; 36] = [

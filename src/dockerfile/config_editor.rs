@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::image::change::expand::Variables;
-use crate::image::change::instruction::{CommandLine, Instruction};
-use crate::image::change::{ChangeFault, ports, signal};
+use crate::dockerfile::arguments::CommandLine;
+use crate::dockerfile::expand::Variables;
+use crate::dockerfile::instruction::Instruction;
+use crate::dockerfile::{ChangeFault, ports, signal};
 
 /// What runs the shell form where the config names no other shell.
 const SHELL: [&str; 2] = ["/bin/sh", "-c"];
@@ -15,7 +16,7 @@ const PORTS_MAX: usize = 3 * 65_536;
 
 /// A `config` object that is being changed.
 #[derive(Debug, Default)]
-pub(super) struct Runtime {
+pub(super) struct ConfigEditor {
     fields: Map<String, Value>,
     variables: Variables,
     escape: char,
@@ -25,21 +26,21 @@ pub(super) struct Runtime {
     has_command: bool,
 }
 
-impl Runtime {
+impl ConfigEditor {
     /// Takes the object. Null is an empty one.
     pub(super) fn new(config: &Value, escape: char) -> Result<Self, ChangeFault> {
-        let mut runtime = Self {
+        let mut editor = Self {
             fields: object(config, "config")?,
             escape,
             ..Self::default()
         };
-        let health = runtime.fields.get("Healthcheck");
-        runtime.base_health = object(health.unwrap_or(&Value::Null), "config.Healthcheck")?;
-        for variable in runtime.strings("Env")? {
+        let health = editor.fields.get("Healthcheck");
+        editor.base_health = object(health.unwrap_or(&Value::Null), "config.Healthcheck")?;
+        for variable in editor.strings("Env")? {
             let (name, value) = variable.split_once('=').unwrap_or((&variable, ""));
-            runtime.variables.set(name, value);
+            editor.variables.set(name, value);
         }
-        Ok(runtime)
+        Ok(editor)
     }
 
     /// Gives the object back.
@@ -165,12 +166,7 @@ impl Runtime {
     fn add_volumes(&mut self, words: &[String]) -> Result<(), ChangeFault> {
         let mut volumes = Map::new();
         for word in words {
-            match self.expand(word)? {
-                path if path.is_empty() => {
-                    return Err(ChangeFault::unexpected("a path", word));
-                }
-                path => volumes.insert(path, json!({})),
-            };
+            volumes.insert(self.expand_filled(word, "a path")?, json!({}));
         }
         self.add("Volumes", volumes)
     }
@@ -178,10 +174,7 @@ impl Runtime {
     /// A relative path is joined to the one before it. As in Docker, that cleans it, and
     /// an absolute one stays as it is.
     fn set_directory(&mut self, word: &str) -> Result<(), ChangeFault> {
-        let path = self.expand(word)?;
-        if path.is_empty() {
-            return Err(ChangeFault::unexpected("a path", word));
-        }
+        let path = self.expand_filled(word, "a path")?;
         let path = if path.starts_with('/') {
             path
         } else {
@@ -196,6 +189,14 @@ impl Runtime {
         self.variables.expand(word, self.escape)
     }
 
+    /// Expands what must not turn out empty.
+    fn expand_filled(&mut self, word: &str, what: &'static str) -> Result<String, ChangeFault> {
+        match self.expand(word)? {
+            text if text.is_empty() => Err(ChangeFault::unexpected(what, word)),
+            text => Ok(text),
+        }
+    }
+
     /// Expands names and values. Docker would take a name that turns out empty, and set
     /// what nothing can use.
     fn expanded(
@@ -203,11 +204,8 @@ impl Runtime {
         pairs: &[(String, String)],
     ) -> Result<Vec<(String, String)>, ChangeFault> {
         let pairs = pairs.iter().map(|(name, value)| {
-            let expanded = self.expand(name)?;
-            if expanded.is_empty() {
-                return Err(ChangeFault::unexpected("a name", name));
-            }
-            Ok((expanded, self.expand(value)?))
+            let name = self.expand_filled(name, "a name")?;
+            Ok((name, self.expand(value)?))
         });
         pairs.collect()
     }

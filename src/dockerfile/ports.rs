@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
-use crate::image::change::ChangeFault;
+use crate::dockerfile::ChangeFault;
 
 const PORT: &str =
     "a port up to 65535 or a range such as `8000-8010`, with `/tcp`, `/udp` or `/sctp` behind it";

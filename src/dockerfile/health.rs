@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::image::change::ChangeFault;
-use crate::image::change::instruction::CommandLine;
-use crate::image::change::words::is_blank;
+use crate::dockerfile::ChangeFault;
+use crate::dockerfile::arguments::CommandLine;
+use crate::dockerfile::words::is_blank;
 
 /// The options that are times, each with its field in a config.
 const TIMES: [(&str, &str); 4] = [

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::iter::Peekable;
 use std::str::Chars;
 
-use crate::image::change::ChangeFault;
+use crate::dockerfile::ChangeFault;
 
 /// The most bytes that all variables together may add: as many as every registry takes
 /// in a document. Each `A=$A$A` doubles.

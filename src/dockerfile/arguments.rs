@@ -1,0 +1,63 @@
+//! The arguments that several instructions share.
+
+use serde_json::{Deserializer, Value};
+
+use crate::dockerfile::ChangeFault;
+use crate::dockerfile::words::{is_blank, quoted_words};
+
+/// What CMD and ENTRYPOINT take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum CommandLine {
+    /// A list of words, which are run as they are.
+    Exec(Vec<String>),
+    /// A text for the shell.
+    Shell(Option<String>),
+}
+
+impl CommandLine {
+    /// Reads a list of words, or else a text for the shell.
+    pub(super) fn parse(arguments: &str) -> Result<Self, ChangeFault> {
+        let text = (!arguments.is_empty()).then(|| arguments.to_owned());
+        Ok(list(arguments)?.map_or(Self::Shell(text), Self::Exec))
+    }
+}
+
+/// Reads a JSON list of strings. What is no JSON is no list; what follows the list does
+/// not count, as in Docker 20.10.
+pub(super) fn list(text: &str) -> Result<Option<Vec<String>>, ChangeFault> {
+    let text = text.trim_start();
+    if !text.starts_with('[') {
+        return Ok(None);
+    }
+    let mut values = Deserializer::from_str(text).into_iter::<Value>();
+    let Some(Ok(values)) = values.next() else {
+        return Ok(None);
+    };
+    let wrong = |_| ChangeFault::unexpected("a list of strings alone", text);
+    serde_json::from_value(values).map(Some).map_err(wrong)
+}
+
+/// Reads `NAME=VALUE ...`, or the older `NAME VALUE` whose value is the rest of the line.
+pub(super) fn pairs(text: &str, escape: char) -> Result<Vec<(String, String)>, ChangeFault> {
+    let incomplete = ChangeFault::Incomplete {
+        expected: "`NAME=VALUE ...` or `NAME VALUE`",
+    };
+    let words = quoted_words(text, escape);
+    let Some(first) = words.first() else {
+        return Err(incomplete);
+    };
+    if !first.contains('=') {
+        return match text.split_once(is_blank) {
+            Some((name, value)) => {
+                let value = value.trim_start_matches(is_blank);
+                Ok(vec![(name.to_owned(), value.to_owned())])
+            }
+            None => Err(incomplete),
+        };
+    }
+    let pair = |word: String| match word.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(ChangeFault::unexpected("`NAME=VALUE`", word)),
+    };
+    words.into_iter().map(pair).collect()
+}
