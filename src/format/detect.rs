@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -22,10 +22,9 @@ use crate::format::rootfs::{Rootfs, warn_of_leftover, warn_of_tar, warn_of_trail
 use crate::format::source::{Content, DockerPart, ImageSource};
 use crate::image::{Document, Index, Platform};
 use crate::stream::{
-    COPY_BUFFER, Compression, CopyError, Decoder, HEAD_LENGTH, ProgressReader, Spool, TeeReader,
-    copy,
+    Compression, CopyError, HEAD_LENGTH, ProgressReader, Spool, TeeReader, copy, unpacked,
 };
-use crate::tar_stream::{TarError, is_no_tar};
+use crate::tar_stream::is_no_tar;
 
 /// Where an input comes from.
 pub enum Input {
@@ -242,16 +241,6 @@ fn open_pipe(stream: Box<dyn Read + Send>, opening: &Opening<'_>) -> Result<Box<
     open_tar(tar, opening)
 }
 
-/// A wrapped stream that cannot be read is one that cannot be unpacked.
-fn blame_compression(error: Error, compression: Compression) -> Error {
-    match error {
-        Error::Tar(TarError::Io(source)) | Error::System(source) => {
-            Error::unreadable(compression, source)
-        }
-        other => other,
-    }
-}
-
 /// Takes a stream apart into the staging folder.
 fn open_stream<'a>(
     stream: impl Read + Send + 'a,
@@ -259,8 +248,8 @@ fn open_stream<'a>(
     staging: &Path,
     opening: &Opening<'_>,
 ) -> Result<Box<dyn ImageSource>> {
-    let stream = unpack(stream, compression)?;
-    let leftover = stream.leftover();
+    let stream = unpacked(compression, stream)?;
+    let leftover = stream.get_ref().leftover();
     let keep_whole = opening.format == Some(Format::Rootfs);
     let open = || match receive(Box::new(stream), staging, keep_whole, &opening.watch)? {
         Received::Members(tar) => open_images(tar, opening)?.map_err(|_| {
@@ -278,7 +267,7 @@ fn open_stream<'a>(
             open_tar(tar, opening)
         }
     };
-    let source = open().map_err(|error| blame_compression(error, compression))?;
+    let source = open()?;
     warn_of_leftover(&leftover, &opening.watch);
     Ok(source)
 }
@@ -461,11 +450,6 @@ pub(super) fn spool(
         .into_file()
         .map_err(|error| Error::read(place(), error))?;
     Ok((file, measured.unwrap_or_default()))
-}
-
-fn unpack<R: Read>(stream: R, compression: Compression) -> Result<Decoder<BufReader<R>>> {
-    let stream = BufReader::with_capacity(COPY_BUFFER, stream);
-    Decoder::new(compression, stream).map_err(|source| Error::unreadable(compression, source))
 }
 
 pub(super) fn read_head(file: &File, start: u64) -> Result<Vec<u8>> {

@@ -5,14 +5,14 @@
 //! source tree with its test data. So a tar is one of these only if there is no file
 //! in it besides.
 
-use std::io::{BufReader, Read};
+use std::io::Read;
 
 use crate::error::{Error, Result};
 use crate::format::container::{Container, FileSlice, Member, find_document, is_of_archive};
 use crate::format::docker_archive::{MANIFEST, REPOSITORIES, lists_images};
 use crate::format::oci_layout::{INDEX, MARKER};
 use crate::limits::{DOCUMENT_MAX, DOCUMENTS_MAX};
-use crate::stream::{COPY_BUFFER, Compression, Decoder, SNIFF_LENGTH};
+use crate::stream::{Compression, SNIFF_LENGTH, unpacked};
 use crate::tar_stream::{Kind, Section, Skip, SkipByReading, TarError, TarReader};
 
 /// How many folders and files are looked at; a tar with more of them is no mistake.
@@ -163,9 +163,8 @@ pub(super) fn is_image_stream(stream: &mut dyn Read) -> bool {
         return false;
     }
     let compression = Compression::sniff(&start);
-    let stream = BufReader::with_capacity(COPY_BUFFER, start.chain(stream));
-    let decoder = Decoder::new(compression, stream);
-    decoder.is_ok_and(|decoder| has_image(SkipByReading(decoder)).unwrap_or(false))
+    let stream = unpacked(compression, start.chain(stream));
+    stream.is_ok_and(|stream| has_image(SkipByReading(stream)).unwrap_or(false))
 }
 
 /// Whether the documents of an image are at the root of a tar.

@@ -1,7 +1,7 @@
 //! A root filesystem tar as it comes, to be read from its beginning to its end.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, Cursor, Read};
 use std::sync::Arc;
 
 use crate::error::{Error, Place, Result};
@@ -9,7 +9,7 @@ use crate::event::Watch;
 use crate::format::Input;
 use crate::format::container::{FileRange, not_a_tar};
 use crate::format::folder::folder;
-use crate::stream::{COPY_BUFFER, Compression, Decoder, HEAD_LENGTH, Leftover, ProgressReader};
+use crate::stream::{Compression, HEAD_LENGTH, Leftover, ProgressReader, unpacked};
 use crate::tar_stream::{EMPTY_BLOCK, is_tar_header};
 
 /// A root filesystem that was not looked into yet: a file, or a pipe.
@@ -100,11 +100,8 @@ impl RootfsInput {
         let mut stream = ProgressReader::new(stream, watch);
         let head = head(&mut stream)?;
         let compression = Compression::sniff(&head);
-        let unreadable = |error| Error::unreadable(compression, error);
-        let stream = Cursor::new(head).chain(stream);
-        let stream = BufReader::with_capacity(COPY_BUFFER, stream);
-        let mut stream = Decoder::new(compression, stream).map_err(unreadable)?;
-        let head = self::head(&mut stream).map_err(unreadable)?;
+        let mut stream = unpacked(compression, Cursor::new(head).chain(stream))?;
+        let head = self::head(&mut stream)?;
         if head.is_empty() {
             return Err(Error::Empty);
         }
@@ -113,8 +110,7 @@ impl RootfsInput {
             return Err(not_a_tar(&head));
         }
         Ok(RootfsStream {
-            compression,
-            leftover: stream.leftover(),
+            leftover: stream.get_ref().leftover(),
             stream: Box::new(Cursor::new(head.clone()).chain(stream)),
             head,
         })
@@ -131,8 +127,6 @@ impl std::fmt::Debug for RootfsInput {
 
 /// The unpacked bytes of a root filesystem.
 pub(crate) struct RootfsStream<'a> {
-    /// What they were packed with.
-    pub(crate) compression: Compression,
     /// The bytes.
     pub(crate) stream: Box<dyn Read + Send + 'a>,
     /// The first of them, as many as a message wants.

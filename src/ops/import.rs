@@ -210,12 +210,11 @@ impl Importer<'_> {
         let opened = input.open(watch);
         let opened = opened.map_err(|error| error.while_reading(place.clone()))?;
         let RootfsStream {
-            compression,
             stream,
             head,
             leftover,
         } = opened;
-        let damaged = |error| Error::unreadable(compression, error).while_reading(place.clone());
+        let damaged = |error| Error::from(error).while_reading(place.clone());
         let mut stream = TeeReader::new(stream);
         stream.hash(Algorithm::Sha256).map_err(Error::Thread)?;
         let teed = stream.tee();

@@ -1,13 +1,14 @@
 //! Which compression a stream has, and unpacking it.
 
 use std::fmt;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use liblzma::stream as xz;
 
 use crate::limits::{UNPACKED_MAX, UNPACKED_RATIO_MAX, XZ_MEMORY_MAX, ZSTD_WINDOW_LOG_MAX};
+use crate::stream::COPY_BUFFER;
 
 /// How many bytes [`Compression::sniff`] wants to see.
 pub(crate) const SNIFF_LENGTH: usize = 8;
@@ -59,6 +60,56 @@ impl fmt::Display for Compression {
     }
 }
 
+/// Unpacks a stream, with buffers on both sides of the decoder.
+///
+/// # Errors
+///
+/// Fails if the decoder has no memory. Reading fails with a [`DecodeError`] where the
+/// stream is damaged, or takes too much.
+pub(crate) fn unpacked<R: Read>(compression: Compression, input: R) -> io::Result<Unpacked<R>> {
+    let input = BufReader::with_capacity(COPY_BUFFER, input);
+    let decoder = Decoder::new(compression, input)?;
+    Ok(BufReader::with_capacity(COPY_BUFFER, decoder))
+}
+
+/// An unpacked stream, with buffers on both sides of the decoder.
+pub(crate) type Unpacked<R> = BufReader<Decoder<BufReader<R>>>;
+
+/// A compressed stream that cannot be unpacked: what an error of a [`Decoder`] holds.
+///
+/// A failure of the system is none, and comes as it is.
+#[derive(Debug, thiserror::Error)]
+#[error("its {compression} stream is damaged")]
+pub(crate) struct DecodeError {
+    /// What the stream is compressed with.
+    pub(crate) compression: Compression,
+    /// What the decoder says, or a [`DecodeLimit`].
+    pub(crate) source: io::Error,
+}
+
+impl DecodeError {
+    /// Says that a stream cannot be unpacked, unless the system failed.
+    fn wrap(compression: Compression, source: io::Error) -> io::Error {
+        if compression == Compression::None || source.raw_os_error().is_some() {
+            return source;
+        }
+        let kind = source.kind();
+        let error = Self {
+            compression,
+            source,
+        };
+        io::Error::new(kind, error)
+    }
+
+    /// What the decoder said, for a stream of which something else is told.
+    pub(crate) fn unwrap(error: io::Error) -> io::Error {
+        match error.downcast::<Self>() {
+            Ok(Self { source, .. }) => source,
+            Err(error) => error,
+        }
+    }
+}
+
 /// Unpacks a stream of any [`Compression`].
 ///
 /// One level only: a gzip stream in a gzip stream comes out as the inner one.
@@ -67,6 +118,7 @@ impl fmt::Display for Compression {
 /// its own unpacked size (zstd in a frame's header, gzip and xz behind the data) is
 /// compared by its decoder.
 pub(crate) struct Decoder<R: BufRead> {
+    compression: Compression,
     kind: Kind<Metered<R>>,
     /// How many bytes came out.
     unpacked: u64,
@@ -114,7 +166,8 @@ enum Kind<R: BufRead> {
 impl<R: BufRead> Decoder<R> {
     /// Wraps a compressed stream.
     pub(crate) fn new(compression: Compression, input: R) -> io::Result<Self> {
-        Self::with_free(compression, input, UNPACKED_MAX)
+        let decoder = Self::with_free(compression, input, UNPACKED_MAX);
+        decoder.map_err(|error| DecodeError::wrap(compression, error))
     }
 
     fn with_free(compression: Compression, input: R, free: u64) -> io::Result<Self> {
@@ -135,6 +188,7 @@ impl<R: BufRead> Decoder<R> {
             Compression::Bzip2 => Kind::Bzip2(bzip2::bufread::MultiBzDecoder::new(input)),
         };
         Ok(Self {
+            compression,
             kind,
             unpacked: 0,
             free,
@@ -161,6 +215,7 @@ impl<R: BufRead> Decoder<R> {
 
 impl<R: BufRead> Read for Decoder<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let failed = |error| DecodeError::wrap(self.compression, error);
         let length = match &mut self.kind {
             Kind::None(input) => return input.read(buffer),
             Kind::Gzip(input) => input.read(buffer),
@@ -168,10 +223,11 @@ impl<R: BufRead> Read for Decoder<R> {
             Kind::Xz(input) => input.read(buffer),
             Kind::Bzip2(input) => input.read(buffer),
         }
-        .map_err(explain)?;
+        .map_err(|error| failed(explain(error)))?;
         self.unpacked += length as u64;
         if self.unpacked > self.free && self.unpacked / UNPACKED_RATIO_MAX > self.taken() {
-            return Err(io::Error::other(DecodeLimit::Unpacked { free: self.free }));
+            let limit = DecodeLimit::Unpacked { free: self.free };
+            return Err(failed(io::Error::other(limit)));
         }
         Ok(length)
     }
@@ -439,6 +495,34 @@ mod tests {
         }
     }
 
+    /// Fails, as the machine or as a reader.
+    struct Failing(fn() -> io::Error);
+
+    impl Read for Failing {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(self.0())
+        }
+    }
+
+    #[test]
+    fn a_stream_is_only_called_damaged_if_it_is() {
+        let text = |compression, error| {
+            let mut stream = unpacked(compression, Failing(error)).unwrap();
+            stream.fill_buf().unwrap_err().to_string()
+        };
+        let of_format = || io::Error::other("bad");
+        let of_system = || io::Error::from_raw_os_error(5);
+        assert_eq!(
+            text(Compression::Gzip, of_format),
+            "its gzip stream is damaged"
+        );
+        assert_eq!(text(Compression::None, of_format), "bad");
+        assert_eq!(
+            text(Compression::Gzip, of_system),
+            "Input/output error (os error 5)"
+        );
+    }
+
     /// Zeros, unpacked where only some bytes are free.
     #[test]
     fn a_stream_that_unpacks_to_far_more_than_it_has_is_refused() {
@@ -447,7 +531,8 @@ mod tests {
             let kind = Compression::sniff(&packed);
             let read = |free| {
                 let mut decoder = Decoder::with_free(kind, packed.as_slice(), free).unwrap();
-                io::copy(&mut decoder, &mut io::sink()).map_err(|error| error.to_string())
+                io::copy(&mut decoder, &mut io::sink())
+                    .map_err(|error| DecodeError::unwrap(error).to_string())
             };
             let refused = "it unpacks to more than 33554432 bytes and 1032 times its own, which \
                            is the most that is accepted";
@@ -501,6 +586,8 @@ mod tests {
 
     /// The limit that a stream goes beyond.
     fn limit_of(packed: &[u8]) -> Option<DecodeLimit> {
-        unpack(packed).unwrap_err().downcast().ok()
+        DecodeError::unwrap(unpack(packed).unwrap_err())
+            .downcast()
+            .ok()
     }
 }

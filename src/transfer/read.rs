@@ -8,7 +8,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::event::Watch;
 use crate::format::Container;
-use crate::stream::{Compression, Decoder, Hashed, ProgressReader, TeeReader};
+use crate::stream::{Compression, Hashed, ProgressReader, TeeReader, unpacked};
 use crate::transfer::blob_job::BlobJob;
 
 /// Begins to read a blob.
@@ -81,10 +81,9 @@ pub(crate) fn read_whole<T>(
             result,
         });
     }
-    let decoder =
-        Decoder::new(job.compression, &mut stored).map_err(|error| damaged(job, error))?;
-    let leftover = decoder.leftover();
-    let mut unpacked = TeeReader::new(decoder);
+    let unpacked = unpacked(job.compression, &mut stored).map_err(|error| damaged(job, error))?;
+    let leftover = unpacked.get_ref().leftover();
+    let mut unpacked = TeeReader::new(unpacked);
     unpacked
         .hash(job.unpacked_algorithm())
         .map_err(Error::Thread)?;
@@ -187,7 +186,7 @@ pub(crate) fn hash_unpacked<R: Read>(job: &BlobJob, stream: &mut TeeReader<R>) -
 }
 
 pub(crate) fn damaged(job: &BlobJob, source: std::io::Error) -> Error {
-    Error::unreadable(job.compression, source).while_reading(job.place.clone())
+    Error::from(source).while_reading(job.place.clone())
 }
 
 /// The hash of the stored bytes, and of what they unpack to if that was asked.

@@ -261,6 +261,6 @@ pub(crate) fn unpacked_digest(
         .map_err(|error| Error::read(here(), error))?;
     let unpacked = hashes
         .remove(0)
-        .map_err(|error| Error::unreadable(compression, error).while_reading(here()))?;
+        .map_err(|error| Error::from(error).while_reading(here()))?;
     Ok(unpacked.digest)
 }

@@ -14,7 +14,7 @@ use crate::format::survey::docker_archive::{survey_docker, survey_v1};
 use crate::format::survey::oci_layout::survey_layout;
 use crate::format::survey::{Survey, SurveyedImage, SurveyedLayer, Surveyor, chain_of};
 use crate::format::taken::{RawContainer, take};
-use crate::tar_stream::{TarError, Trailing};
+use crate::tar_stream::Trailing;
 
 /// Looks an input over, whatever it is.
 ///
@@ -41,11 +41,7 @@ fn archive_finding(error: Error) -> Result<Finding> {
     let code = match &error {
         Error::MemberEscapes { .. } => Code::MemberEscapes,
         Error::ControlFileTwice { .. } => Code::MemberTwice,
-        Error::Tar(TarError::Io(source)) | Error::System(source)
-            if source.raw_os_error().is_some() =>
-        {
-            return Err(error);
-        }
+        Error::System(source) if source.raw_os_error().is_some() => return Err(error),
         Error::Tar(_) | Error::Compression { .. } | Error::System(_) => Code::ArchiveDamaged,
         _ => return Err(error),
     };

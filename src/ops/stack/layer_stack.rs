@@ -192,14 +192,13 @@ impl<'a> LayerStack<'a> {
         } else {
             let stream = ProgressReader::new(self.container.open(blob)?, watch);
             let stream = BufReader::with_capacity(COPY_BUFFER, stream);
-            let unreadable = |error| Error::unreadable(layer.compression, error);
-            let stream = Decoder::new(layer.compression, stream).map_err(unreadable)?;
+            let stream = Decoder::new(layer.compression, stream)?;
             let stream = BufReader::with_capacity(COPY_BUFFER, stream);
             self.collect(
                 builder,
                 LayerReader::new(SkipByReading(stream), self.budget.clone()),
             )
-            .map_err(|error| blame_compression(error, layer.compression))?
+            .map_err(blame_compression)?
         };
         let is_estargz = builder.may_be_estargz() && self.is_estargz(layer, blob)?;
         Ok(builder.finish(is_estargz)?)
@@ -272,7 +271,7 @@ impl<'a> LayerStack<'a> {
             let result = replay.layer(number, &mut reader, &watch);
             result.map_err(|error| match error {
                 ReplayError::Layer(error) => {
-                    let error = blame_compression(error.into(), layer.compression);
+                    let error = blame_compression(error.into());
                     error.while_reading(self.place(at))
                 }
                 ReplayError::Write(error) => Error::write(to.clone(), error),
@@ -304,7 +303,7 @@ impl<'a> LayerStack<'a> {
 }
 
 /// A layer that cannot be unpacked is damaged in its compression first of all.
-fn blame_compression(error: Error, compression: Compression) -> Error {
+fn blame_compression(error: Error) -> Error {
     match error {
         Error::Layer(
             LayerError::Tar(TarError::Io(source))
@@ -316,7 +315,7 @@ fn blame_compression(error: Error, compression: Compression) -> Error {
                 fault: EntryFault::Tar(TarError::Io(source)),
                 ..
             },
-        ) => Error::unreadable(compression, source),
+        ) => source.into(),
         other => other,
     }
 }

@@ -12,7 +12,7 @@ use crate::format::source::Layer;
 use crate::format::{Container, FileSlice, Member};
 use crate::layer::is_whiteout;
 use crate::stream::{COPY_BUFFER, Compression, Decoder, ProgressReader};
-use crate::tar_stream::{self, Kind, Section, Skip, SkipByReading, TarError, TarReader};
+use crate::tar_stream::{self, Kind, Section, Skip, SkipByReading, TarReader};
 use crate::transfer::Context;
 use crate::transfer::parallel::{STREAMS_MAX, in_parallel};
 
@@ -194,23 +194,19 @@ fn measure(
             content: content(&mut reader, watch)?,
         });
     }
-    let unreadable = |error| Error::unreadable(compression, error);
     let stream = ProgressReader::new(container.open(blob)?, *watch);
     let stream = BufReader::with_capacity(COPY_BUFFER, stream);
-    let stream = Decoder::new(compression, stream).map_err(unreadable)?;
+    let stream = Decoder::new(compression, stream)?;
     let stream = Counting {
         input: stream,
         count: 0,
     };
     let stream = BufReader::with_capacity(COPY_BUFFER, stream);
     let mut reader = TarReader::new(SkipByReading(stream));
-    let content = content(&mut reader, watch).map_err(|error| match error {
-        Error::Tar(TarError::Io(source)) => unreadable(source),
-        error => error,
-    })?;
+    let content = content(&mut reader, watch)?;
     // What follows the end of the tar belongs to the layer.
     let SkipByReading(mut stream) = reader.into_inner();
-    io::copy(&mut stream, &mut io::sink()).map_err(unreadable)?;
+    io::copy(&mut stream, &mut io::sink())?;
     Ok(LayerSize {
         unpacked: stream.into_inner().count,
         content,
