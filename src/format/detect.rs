@@ -10,8 +10,8 @@ use crate::error::{Error, Place, Result};
 use crate::event::{Event, Step, Warning, Watch};
 use crate::format::Format;
 use crate::format::container::{
-    Container, Directory, FileRange, ForwardTar, KnownHashes, Received, SeekableTar, WholeStream,
-    hash_layers, is_of_archive, not_an_image, receive, unpacked_head,
+    Container, Directory, ForwardTar, KnownHashes, Received, SeekableTar, WholeStream, hash_layers,
+    is_of_archive, not_an_image, receive, unpacked_head,
 };
 use crate::format::docker_archive::{self, DockerArchive};
 use crate::format::folder::{check_layout, folder};
@@ -22,7 +22,8 @@ use crate::format::rootfs::{Rootfs, warn_of_leftover, warn_of_tar, warn_of_trail
 use crate::format::source::{Content, DockerPart, ImageSource};
 use crate::image::{Document, Index, Platform};
 use crate::stream::{
-    Compression, CopyError, HEAD_LENGTH, ProgressReader, Spool, TeeReader, copy, unpacked,
+    Compression, CopyError, FileSlice, HEAD_LENGTH, ProgressReader, SNIFF_LENGTH, Spool, TeeReader,
+    copy, read_head, unpacked,
 };
 use crate::tar_stream::is_no_tar;
 
@@ -184,12 +185,12 @@ fn open_directory(path: &Path, opening: &Opening<'_>) -> Result<Box<dyn ImageSou
 
 fn open_file(file: File, start: u64, opening: &Opening<'_>) -> Result<Box<dyn ImageSource>> {
     opening.watch.send(Event::Step(Step::Indexing));
-    let compression = Compression::sniff(&read_head(&file, start)?);
+    let compression = Compression::sniff(&read_head(FileSlice::from(&file, start)?, SNIFF_LENGTH)?);
     if compression == Compression::None {
         return open_tar(PlainTar::new(file, start), opening);
     }
     if let (Some(staging), false) = (opening.staging, opening.format == Some(Format::Rootfs)) {
-        let range = FileRange::from(&file, start)?;
+        let range = FileSlice::from(&file, start)?;
         let stream = ProgressReader::new(range, opening.watch);
         match open_stream(stream, compression, staging, opening) {
             // Its beginning was misleading; a file can be read once more.
@@ -222,8 +223,7 @@ fn open_file(file: File, start: u64, opening: &Opening<'_>) -> Result<Box<dyn Im
 fn open_pipe(stream: Box<dyn Read + Send>, opening: &Opening<'_>) -> Result<Box<dyn ImageSource>> {
     opening.watch.send(Event::Step(Step::Receiving));
     let mut stream = ProgressReader::new(stream, opening.watch);
-    let mut head = Vec::new();
-    (&mut stream).take(512).read_to_end(&mut head)?;
+    let head = read_head(&mut stream, SNIFF_LENGTH)?;
     let compression = Compression::sniff(&head);
     let stream = io::Cursor::new(head).chain(stream);
     if let Some(staging) = opening.staging {
@@ -296,7 +296,7 @@ impl PlainTar {
 }
 
 fn open_tar(plain: PlainTar, opening: &Opening<'_>) -> Result<Box<dyn ImageSource>> {
-    let head = read_head(&plain.file, plain.start)?;
+    let head = read_head(FileSlice::from(&plain.file, plain.start)?, HEAD_LENGTH)?;
     if head.is_empty() {
         return Err(Error::Empty);
     }
@@ -450,13 +450,6 @@ pub(super) fn spool(
         .into_file()
         .map_err(|error| Error::read(place(), error))?;
     Ok((file, measured.unwrap_or_default()))
-}
-
-pub(super) fn read_head(file: &File, start: u64) -> Result<Vec<u8>> {
-    let mut head = Vec::new();
-    FileRange::from(file, start)
-        .and_then(|range| range.take(HEAD_LENGTH).read_to_end(&mut head))?;
-    Ok(head)
 }
 
 /// A stream that is no tar from its very beginning is no broken tar: it is

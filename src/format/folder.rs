@@ -1,10 +1,10 @@
 //! Folders that are named as inputs, told apart.
 
 use std::fs::{self, File};
-use std::io::Read;
 use std::path::Path;
 
 use crate::error::{Error, Folder, Result};
+use crate::stream::read_head;
 
 /// How the file `version` of skopeo's transport `dir:` begins
 /// (go.podman.io/image/directory).
@@ -47,12 +47,9 @@ pub(super) fn folder(path: &Path) -> Folder {
 
 /// The first bytes of a file, if it is one.
 fn start(path: &Path) -> Vec<u8> {
-    let mut start = Vec::new();
-    if fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
-        && let Ok(file) = File::open(path)
-    {
-        // An unreadable file tells nothing.
-        let _ = file.take(64).read_to_end(&mut start);
-    }
-    start
+    let is_file = fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+    let file = is_file.then(|| File::open(path).ok()).flatten();
+    // An unreadable file tells nothing.
+    file.and_then(|file| read_head(file, 64).ok())
+        .unwrap_or_default()
 }

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use crate::error::{Error, Place, Result};
 use crate::event::Watch;
 use crate::format::Input;
-use crate::format::container::{FileRange, not_a_tar};
+use crate::format::container::not_a_tar;
 use crate::format::folder::folder;
-use crate::stream::{Compression, HEAD_LENGTH, Leftover, ProgressReader, unpacked};
+use crate::stream::{
+    Compression, FileSlice, HEAD_LENGTH, Leftover, ProgressReader, read_head, unpacked,
+};
 use crate::tar_stream::{EMPTY_BLOCK, is_tar_header};
 
 /// A root filesystem that was not looked into yet: a file, or a pipe.
@@ -92,16 +94,16 @@ impl RootfsInput {
     /// Fails if it is empty, or if its first bytes show that it is no tar.
     pub(crate) fn open<'a>(&'a mut self, watch: Watch<'a>) -> Result<RootfsStream<'a>> {
         let stream: Box<dyn Read + Send + '_> = match &mut self.from {
-            From::File(file, start) => Box::new(FileRange::from(file, *start)?),
+            From::File(file, start) => Box::new(FileSlice::from(file, *start)?),
             From::Pipe(stream) => stream
                 .take()
                 .ok_or_else(|| io::Error::other("a pipe can only be read once"))?,
         };
         let mut stream = ProgressReader::new(stream, watch);
-        let head = head(&mut stream)?;
+        let head = read_head(&mut stream, HEAD_LENGTH)?;
         let compression = Compression::sniff(&head);
         let mut stream = unpacked(compression, Cursor::new(head).chain(stream))?;
-        let head = self::head(&mut stream)?;
+        let head = read_head(&mut stream, HEAD_LENGTH)?;
         if head.is_empty() {
             return Err(Error::Empty);
         }
@@ -133,10 +135,4 @@ pub(crate) struct RootfsStream<'a> {
     pub(crate) head: Vec<u8>,
     /// The bytes after the end of the compressed stream, once all was read.
     pub(crate) leftover: Arc<Leftover>,
-}
-
-fn head(stream: &mut impl Read) -> io::Result<Vec<u8>> {
-    let mut head = Vec::new();
-    stream.take(HEAD_LENGTH).read_to_end(&mut head)?;
-    Ok(head)
 }

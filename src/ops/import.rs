@@ -263,8 +263,7 @@ impl Importer<'_> {
             let refused = outline.refuse_images();
             refused.map_err(|error| error.while_reading(place.clone()))?;
         }
-        let mut hashes = stream.finish().map_err(damaged)?;
-        let unpacked = hashes.remove(0).map_err(damaged)?;
+        let unpacked = stream.finish().map_err(damaged)?.stored;
         Ok(Taken {
             unpacked,
             summary,

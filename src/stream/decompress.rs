@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use liblzma::stream as xz;
 
 use crate::limits::{UNPACKED_MAX, UNPACKED_RATIO_MAX, XZ_MEMORY_MAX, ZSTD_WINDOW_LOG_MAX};
-use crate::stream::COPY_BUFFER;
+use crate::stream::{COPY_BUFFER, CountingReader};
 
 /// How many bytes [`Compression::sniff`] wants to see.
-pub(crate) const SNIFF_LENGTH: usize = 8;
+pub(crate) const SNIFF_LENGTH: u64 = 8;
 
 /// The compression of a layer, or of a whole archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -119,7 +119,7 @@ impl DecodeError {
 /// compared by its decoder.
 pub(crate) struct Decoder<R: BufRead> {
     compression: Compression,
-    kind: Kind<Metered<R>>,
+    kind: Kind<CountingReader<R>>,
     /// How many bytes came out.
     unpacked: u64,
     /// How many may come out, however few went in.
@@ -171,7 +171,7 @@ impl<R: BufRead> Decoder<R> {
     }
 
     fn with_free(compression: Compression, input: R, free: u64) -> io::Result<Self> {
-        let input = Metered { input, taken: 0 };
+        let input = CountingReader::new(input);
         let leftover = Arc::<Leftover>::default();
         let kind = match compression {
             Compression::None => Kind::None(input),
@@ -204,11 +204,11 @@ impl<R: BufRead> Decoder<R> {
     /// How many bytes went in.
     fn taken(&self) -> u64 {
         match &self.kind {
-            Kind::None(input) => input.taken,
+            Kind::None(input) => input.count(),
             Kind::Gzip(decoder) => decoder.taken(),
-            Kind::Zstd(decoder) => decoder.get_ref().taken,
-            Kind::Xz(decoder) => decoder.get_ref().taken,
-            Kind::Bzip2(decoder) => decoder.get_ref().taken,
+            Kind::Zstd(decoder) => decoder.get_ref().count(),
+            Kind::Xz(decoder) => decoder.get_ref().count(),
+            Kind::Bzip2(decoder) => decoder.get_ref().count(),
         }
     }
 }
@@ -280,31 +280,6 @@ fn explain(error: io::Error) -> io::Error {
     error
 }
 
-/// Counts what is taken from a reader.
-struct Metered<R> {
-    input: R,
-    taken: u64,
-}
-
-impl<R: BufRead> Read for Metered<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.input.read(buffer)?;
-        self.taken += length as u64;
-        Ok(length)
-    }
-}
-
-impl<R: BufRead> BufRead for Metered<R> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.input.fill_buf()
-    }
-
-    fn consume(&mut self, amount: usize) {
-        self.taken += amount as u64;
-        self.input.consume(amount);
-    }
-}
-
 /// Unpacks every member of a gzip stream.
 ///
 /// Padding after the last member, and anything else that does not begin a
@@ -324,11 +299,11 @@ impl<R: BufRead> GzipMembers<R> {
     }
 }
 
-impl<R: BufRead> GzipMembers<Metered<R>> {
+impl<R: BufRead> GzipMembers<CountingReader<R>> {
     fn taken(&self) -> u64 {
         // Nothing more comes out once it is absent.
         let member = self.member.as_ref();
-        member.map_or(u64::MAX, |member| member.get_ref().taken)
+        member.map_or(u64::MAX, |member| member.get_ref().count())
     }
 }
 

@@ -25,7 +25,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("limits", &[]),
     ("progress", &[]),
     ("stream", &["digest", "limits", "progress"]),
-    ("tar_stream", &["limits"]),
+    ("tar_stream", &["limits", "stream"]),
     (
         "layer",
         &["finding", "limits", "progress", "stream", "tar_stream"],

@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use crate::error::{Error, Place, Result};
 use crate::event::Watch;
 use crate::format::container::index::MemberIndex;
-use crate::format::container::{Container, FileRange, FileSlice, Member};
+use crate::format::container::{Container, Member};
 use crate::stream::{
-    Compression, CopyError, DecodeError, Leftover, ProgressReader, SNIFF_LENGTH, Spool, Unpacked,
-    copy, unpacked,
+    Compression, CopyError, DecodeError, FileSlice, Leftover, ProgressReader, SNIFF_LENGTH, Spool,
+    Unpacked, begins_as_json, copy, read_head, unpacked,
 };
 use crate::tar_stream::{Skip, SkipByReading, TarError, TarReader, Trailing};
 
@@ -42,7 +42,7 @@ pub(crate) struct ForwardTar {
 }
 
 struct Cursor {
-    stream: Unpacked<SharedFile>,
+    stream: Unpacked<FileSlice<Arc<File>>>,
     position: u64,
 }
 
@@ -87,7 +87,7 @@ impl ForwardTar {
             cursor: Mutex::new(None),
             unpacked: OnceLock::new(),
         };
-        let counted = ProgressReader::new(tar.shared_file(), *watch);
+        let counted = ProgressReader::new(tar.packed()?, *watch);
         let stream = unpacked(compression, counted)?;
         tar.leftover = stream.get_ref().leftover();
         let mut reader = TarReader::new(SkipByReading(stream));
@@ -117,16 +117,11 @@ impl ForwardTar {
     ) -> Result<()> {
         let mut kept_total = 0;
         while let Some(member) = reader.next_member()? {
-            let mut start = Vec::new();
             let fits = member.size <= KEPT_MAX && kept_total + member.size <= KEPT_TOTAL_MAX;
-            (&mut *reader)
-                .take(SNIFF_LENGTH as u64)
-                .read_to_end(&mut start)
-                .map_err(TarError::from)?;
+            let mut start = read_head(&mut *reader, SNIFF_LENGTH).map_err(TarError::from)?;
             self.compressions
                 .insert(member.position, Compression::sniff(&start));
-            let is_json = matches!(start.trim_ascii_start().first(), Some(b'{' | b'['));
-            if fits && is_json {
+            if fits && begins_as_json(&start) {
                 reader.read_to_end(&mut start).map_err(TarError::from)?;
                 kept_total += member.size;
                 self.kept.insert(member.position, start);
@@ -156,11 +151,8 @@ impl ForwardTar {
         Ok((file, self.start, self.compression))
     }
 
-    fn shared_file(&self) -> SharedFile {
-        SharedFile {
-            file: Arc::clone(&self.file),
-            position: self.start,
-        }
+    fn packed(&self) -> io::Result<FileSlice<Arc<File>>> {
+        FileSlice::from(Arc::clone(&self.file), self.start)
     }
 
     /// The last reader's place if it is not beyond the member, else the start.
@@ -173,7 +165,7 @@ impl ForwardTar {
         match last {
             Some(cursor) if cursor.position <= position => Ok(cursor),
             _ => Ok(Cursor {
-                stream: unpacked(self.compression, self.shared_file())?,
+                stream: unpacked(self.compression, self.packed()?)?,
                 position: 0,
             }),
         }
@@ -198,9 +190,9 @@ impl Container for ForwardTar {
         if let Some(bytes) = self.kept.get(&member.position) {
             return Ok(Box::new(bytes.as_slice()));
         }
-        if let Some(unpacked) = self.unpacked.get() {
+        if let Some(file) = self.unpacked.get() {
             let (start, size) = (member.position, member.size);
-            return Ok(Box::new(FileRange::new(unpacked, start, size)));
+            return Ok(Box::new(FileSlice { file, start, size }));
         }
         let mut cursor = self.cursor_before(member.position)?;
         let distance = member.position - cursor.position;
@@ -256,7 +248,7 @@ impl Container for ForwardTar {
         };
         let failed = |error| Error::write(place(), error);
         let mut spool = Spool::new_in(directory).map_err(failed)?;
-        let stream = ProgressReader::new(self.shared_file(), *watch);
+        let stream = ProgressReader::new(self.packed()?, *watch);
         let mut stream = unpacked(self.compression, stream)?;
         copy(&mut stream, &mut spool, watch).map_err(|error| match error {
             CopyError::Read(error) => error.into(),
@@ -304,21 +296,5 @@ impl Drop for ForwardReader<'_> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         *last = self.cursor.take();
-    }
-}
-
-/// A file that several readers read, each at its own place.
-#[derive(Debug)]
-struct SharedFile {
-    file: Arc<File>,
-    position: u64,
-}
-
-impl Read for SharedFile {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        use std::os::unix::fs::FileExt;
-        let length = self.file.read_at(buffer, self.position)?;
-        self.position += length as u64;
-        Ok(length)
     }
 }

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use crate::digest::Algorithm;
 use crate::error::{Error, Place, Result};
 use crate::event::Watch;
-use crate::format::container::{Container, FileRange, FileSlice, KnownHashes, Member};
+use crate::format::container::{Container, KnownHashes, Member};
 use crate::stream::{
-    Compression, HEAD_LENGTH, Hashed, Leftover, ProgressReader, TeeReader, unpacked,
+    Compression, FileSlice, HEAD_LENGTH, Hashed, Leftover, ProgressReader, TeeReader, unpacked,
 };
 use crate::tar_stream::{SkipByReading, TarSummary, check_tar};
 
@@ -37,13 +37,13 @@ impl WholeStream {
         received: Option<PathBuf>,
         watch: &Watch<'_>,
     ) -> Result<Self> {
-        let file_range = ProgressReader::new(FileRange::from(&file, start)?, *watch);
+        let file_range = ProgressReader::new(FileSlice::from(&file, start)?, *watch);
         let stream = unpacked(compression, file_range)?;
         let leftover = stream.get_ref().leftover();
         let mut stream = TeeReader::new(stream);
         stream.hash(Algorithm::Sha256).map_err(Error::Thread)?;
         let summary = check_tar(SkipByReading(&mut stream), |_, _, _| Ok(()))?;
-        let unpacked = stream.finish()?.remove(0)?;
+        let unpacked = stream.finish()?.stored;
         Ok(Self {
             file,
             start,
@@ -91,7 +91,7 @@ impl WholeStream {
 /// The first bytes of what a file unpacks to, as far as it can be unpacked.
 pub(crate) fn unpacked_head(file: &File, start: u64, compression: Compression) -> Result<Vec<u8>> {
     let mut head = Vec::new();
-    let stream = unpacked(compression, FileRange::from(file, start)?)?;
+    let stream = unpacked(compression, FileSlice::from(file, start)?)?;
     match stream.take(HEAD_LENGTH).read_to_end(&mut head) {
         Err(error) if head.is_empty() => Err(error.into()),
         _ => Ok(head),
@@ -104,7 +104,7 @@ impl Container for WholeStream {
     }
 
     fn open(&self, _: &Member) -> Result<Box<dyn Read + Send + '_>> {
-        let range = FileRange::from(&self.file, self.start);
+        let range = FileSlice::from(&self.file, self.start);
         match range.and_then(|range| unpacked(self.compression, range)) {
             Ok(stream) => Ok(Box::new(stream)),
             Err(error) => Err(Error::read(Place::Member("rootfs.tar".to_owned()), error)),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::error::{Error, Place, Result};
 use crate::event::{Event, Step, Warning};
 use crate::format::source::{Image, ImageSource, Layer};
-use crate::format::{Container, FileSlice, Member};
+use crate::format::{Container, Member};
 use crate::layer::{Budget, EntryFault, LayerError, LayerReader};
 use crate::merge::{Ambiguities, Changes, ChangesBuilder, Plan, Replay, ReplayError};
 use crate::ops::choose::image::ChosenImage;
@@ -184,10 +184,10 @@ impl<'a> LayerStack<'a> {
             Compression::None => self.container.slice(blob)?,
             _ => None,
         };
-        let builder = if let Some(FileSlice { file, start, size }) = slice {
+        let builder = if let Some(slice) = slice {
             self.collect(
                 builder,
-                LayerReader::new(Section::new(file, start, size), self.budget.clone()),
+                LayerReader::new(Section::new(slice), self.budget.clone()),
             )?
         } else {
             let stream = ProgressReader::new(self.container.open(blob)?, watch);
