@@ -17,9 +17,10 @@ use crate::digest::Digest;
 use crate::error::{Error, Place, Result};
 use crate::event::{Event, Step, Watch};
 use crate::format::Format;
+use crate::format::control_files::{INDEX, MANIFEST, MARKER, REPOSITORIES};
 use crate::format::destination::Destination;
 use crate::format::docker_archive::docker_documents;
-use crate::format::oci_layout::{INDEX, MARKER, MARKER_CONTENT, blob_path};
+use crate::format::oci_layout::{MARKER_CONTENT, blob_path};
 use crate::format::sink::{BlobWriter, ImageSink, Output, OutputIndex};
 use crate::stream::{COPY_BUFFER, Hashed, Spool, copy_between};
 use crate::tar_stream::{BLOCK, EMPTY_BLOCK, NewHeader, OCTAL_11_MAX, padding, pax_record};
@@ -145,9 +146,9 @@ impl TarWriter {
         self.append(MARKER, MARKER_CONTENT)?;
         self.append(INDEX, &documents.index)?;
         if let Some((manifest, repositories)) = &documents.docker {
-            self.append("manifest.json", manifest)?;
+            self.append(MANIFEST, manifest)?;
             if let Some(repositories) = repositories {
-                self.append("repositories", repositories)?;
+                self.append(REPOSITORIES, repositories)?;
             }
         }
         self.is_index_written = true;

@@ -13,6 +13,7 @@ use crate::format::container::{
     Container, Directory, ForwardTar, KnownHashes, Received, SeekableTar, WholeStream, hash_layers,
     is_of_archive, not_an_image, receive, unpacked_head,
 };
+use crate::format::control_files::MANIFEST;
 use crate::format::docker_archive::{self, DockerArchive};
 use crate::format::folder::{check_layout, folder};
 use crate::format::misplaced::{is_image_member, refuse_misplaced};
@@ -374,7 +375,7 @@ fn kind_of(container: &dyn Container, format: Option<Format>) -> Result<Kind> {
         Some(Format::Rootfs) => return Ok(Kind::Rootfs),
         Some(Format::DockerArchive) => {
             // With the user's word for it, whatever is wrong with the file is told.
-            let has_manifest = container.find(docker_archive::MANIFEST)?.is_some();
+            let has_manifest = container.find(MANIFEST)?.is_some();
             return if has_manifest || docker_archive::is_docker_archive(container)? {
                 Ok(Kind::Docker)
             } else {

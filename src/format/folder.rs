@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use crate::error::{Error, Folder, Result};
+use crate::format::control_files::{INDEX, MANIFEST, MARKER, REPOSITORIES};
 use crate::stream::read_head;
 
 /// How the file `version` of skopeo's transport `dir:` begins
@@ -28,15 +29,11 @@ pub(super) fn folder(path: &Path) -> Folder {
     let Ok(mut entries) = fs::read_dir(path) else {
         return Folder::Layout;
     };
-    if ["index.json", "oci-layout", "blobs"].into_iter().any(has) {
+    if [INDEX, MARKER, "blobs"].into_iter().any(has) {
         Folder::Layout
     } else if start(&path.join("version")).starts_with(SKOPEO) {
         Folder::Skopeo
-    } else if start(&path.join("manifest.json"))
-        .trim_ascii()
-        .starts_with(b"[")
-        || has("repositories")
-    {
+    } else if start(&path.join(MANIFEST)).trim_ascii().starts_with(b"[") || has(REPOSITORIES) {
         Folder::DockerArchive
     } else if entries.next().is_none() {
         Folder::Empty

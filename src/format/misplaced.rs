@@ -9,8 +9,8 @@ use std::io::Read;
 
 use crate::error::{Error, Result};
 use crate::format::container::{Container, Member, find_document, is_of_archive};
-use crate::format::docker_archive::{MANIFEST, REPOSITORIES, lists_images};
-use crate::format::oci_layout::{INDEX, MARKER};
+use crate::format::control_files::{INDEX, MANIFEST, MARKER, REPOSITORIES};
+use crate::format::docker_archive::lists_images;
 use crate::limits::{DOCUMENT_MAX, DOCUMENTS_MAX};
 use crate::stream::{Compression, SNIFF_LENGTH, read_head, unpacked};
 use crate::tar_stream::{Kind, Section, Skip, SkipByReading, TarError, TarReader};

@@ -46,17 +46,23 @@ impl Compression {
             _ => Self::None,
         }
     }
-}
 
-impl fmt::Display for Compression {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+    /// Its name; `none` for plain bytes.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
             Self::None => "none",
             Self::Gzip => "gzip",
             Self::Zstd => "zstd",
             Self::Xz => "xz",
             Self::Bzip2 => "bzip2",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

@@ -149,11 +149,6 @@ pub(crate) fn read_document(container: &dyn Container, member: &Member) -> Resul
     Ok(bytes)
 }
 
-/// The files that tie images together, and need no other to refer to them. Two of them
-/// with one name, and not the same content, would make two readers see two archives.
-pub(in crate::format) const CONTROL_FILES: [&str; 4] =
-    ["index.json", "manifest.json", "oci-layout", "repositories"];
-
 /// Whether a path is one that archives of images have, and root filesystems not:
 /// a blob of a layout, or a file or folder that is called by a digest.
 pub(crate) fn is_of_archive(path: &str) -> bool {

@@ -14,9 +14,8 @@ use crate::error::{Error, Place, Result};
 use crate::event::Watch;
 use crate::format::container::index::MemberIndex;
 use crate::format::container::measured::algorithm_of;
-use crate::format::container::{
-    CONTROL_FILES, Container, KnownHashes, Member, is_of_archive, not_an_image,
-};
+use crate::format::container::{Container, KnownHashes, Member, is_of_archive, not_an_image};
+use crate::format::control_files::CONTROL_FILES;
 use crate::limits::MEMBERS_MAX;
 use crate::stream::{
     Compression, CopyError, FileSlice, Hashed, Hashes, SNIFF_LENGTH, TeeReader, begins_as_json,

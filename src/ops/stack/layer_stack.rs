@@ -9,6 +9,7 @@ use crate::error::{Error, Place, Result};
 use crate::event::{Event, Step, Warning};
 use crate::format::source::{Image, ImageSource, Layer};
 use crate::format::{Container, Member};
+use crate::image::ESTARGZ_TOC;
 use crate::layer::{Budget, EntryFault, LayerError, LayerReader};
 use crate::merge::{Ambiguities, Changes, ChangesBuilder, Plan, Replay, ReplayError};
 use crate::ops::choose::image::ChosenImage;
@@ -18,9 +19,6 @@ use crate::transfer::Context;
 use crate::transfer::blob_job::BlobJob;
 use crate::transfer::parallel::{STREAMS_MAX, in_parallel};
 use crate::transfer::read::{read_unpacked, verify_stored};
-
-/// The annotation that says where an eStargz layer has its table of contents.
-const ESTARGZ_ANNOTATION: &str = "containerd.io/snapshot/stargz/toc.digest";
 
 /// The gzip member at the end of an eStargz layer (stargz-snapshotter,
 /// docs/estargz.md, "eStargz Footer"), and the shorter one of older layers.
@@ -240,7 +238,7 @@ impl<'a> LayerStack<'a> {
     /// Whether a layer has files at its root that belong to its compression.
     fn is_estargz(&self, layer: &Layer, blob: &Member) -> Result<bool> {
         let descriptor = layer.descriptor.as_ref();
-        if descriptor.is_some_and(|d| d.annotation(ESTARGZ_ANNOTATION).is_some()) {
+        if descriptor.is_some_and(|d| d.annotation(ESTARGZ_TOC).is_some()) {
             return Ok(true);
         }
         if layer.compression != Compression::Gzip {
