@@ -31,7 +31,7 @@ use crate::dockerfile::ChangeError;
 use crate::image::{DocumentError, Platform};
 use crate::layer::LayerError;
 use crate::progress::Progress;
-use crate::stream::{Compression, CopyError, DecodeLimit, FileKind};
+use crate::stream::{Compression, CopyError, DecodeError, DecodeLimit, FileKind};
 use crate::tar_stream::TarError;
 
 /// The result of nearly everything here.
@@ -393,10 +393,10 @@ pub enum Error {
     },
     /// The system said no.
     #[error(transparent)]
-    System(#[from] io::Error),
+    System(io::Error),
     /// The bytes are not a tar.
     #[error(transparent)]
-    Tar(#[from] TarError),
+    Tar(TarError),
     /// A thread could not be started.
     #[error("cannot start a thread")]
     Thread(#[source] io::Error),
@@ -451,6 +451,39 @@ fn list(numbers: &[usize]) -> String {
     numbers.join(", ")
 }
 
+impl From<io::Error> for Error {
+    /// Tells a stream that cannot be unpacked from what the system said.
+    fn from(error: io::Error) -> Self {
+        let DecodeError {
+            compression,
+            source,
+        } = match error.downcast() {
+            Ok(error) => error,
+            Err(error) => return Self::System(error),
+        };
+        match source.downcast() {
+            Ok(source) => Self::CompressionLimit {
+                compression,
+                source,
+            },
+            Err(source) => Self::Compression {
+                compression,
+                source,
+            },
+        }
+    }
+}
+
+impl From<TarError> for Error {
+    /// A tar that cannot be read is no malformed one.
+    fn from(error: TarError) -> Self {
+        match error {
+            TarError::Io(error) => error.into(),
+            error => Self::Tar(error),
+        }
+    }
+}
+
 impl Error {
     /// Says that reading `what` failed, and why.
     pub fn read(what: Place, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
@@ -464,24 +497,6 @@ impl Error {
     #[must_use]
     pub fn write(what: Place, source: io::Error) -> Self {
         Self::Write { what, source }
-    }
-
-    /// Says that a stream cannot be read: because of its compression, unless the
-    /// system failed, or there is none.
-    pub(crate) fn unreadable(compression: Compression, source: io::Error) -> Self {
-        if compression == Compression::None || source.raw_os_error().is_some() {
-            return Self::System(source);
-        }
-        match source.downcast() {
-            Ok(source) => Self::CompressionLimit {
-                compression,
-                source,
-            },
-            Err(source) => Self::Compression {
-                compression,
-                source,
-            },
-        }
     }
 
     /// Says which end of a copy failed.
@@ -568,21 +583,5 @@ mod tests {
         for (error, text) in cases {
             assert_eq!(error.to_string(), text);
         }
-    }
-
-    #[test]
-    fn a_stream_is_only_called_damaged_if_it_is() {
-        let of_format = || io::Error::other("bad");
-        let of_system = || io::Error::from_raw_os_error(5);
-        let text = |compression, error| Error::unreadable(compression, error).to_string();
-        assert_eq!(
-            text(Compression::Gzip, of_format()),
-            "its gzip stream is damaged"
-        );
-        assert_eq!(text(Compression::None, of_format()), "bad");
-        assert_eq!(
-            text(Compression::Gzip, of_system()),
-            "Input/output error (os error 5)"
-        );
     }
 }

@@ -6,7 +6,8 @@
 //! ```text
 //!               digest                 names of content
 //!     progress   finding   limits      bytes counted, a stop · what a check says · what is accepted
-//!            stream   tar_stream       bytes: hash, compress, spool, commit · members of a tar
+//!                stream                bytes: hash, compress, spool, commit
+//!              tar_stream              members of a tar
 //!             ╱          ╲
 //!         layer          image         inside one tar │ the JSON documents        dockerfile
 //!           │           error          │ what went wrong
@@ -112,5 +113,5 @@ pub mod fuzzing;
 
 pub use error::{Error, Result};
 pub use layer::{Ambiguity, EntryFault, LayerError, PathError, WhiteoutError};
-pub use stream::{Compression, DecodeLimit, Encoding, FileKind, Hashed};
+pub use stream::{Compression, DecodeLimit, Encoding, FileKind, FileSlice, Hashed};
 pub use tar_stream::{TarError, Trailing};

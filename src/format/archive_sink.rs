@@ -11,21 +11,19 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tar::{EntryType, Header};
+use tar::EntryType;
 
 use crate::digest::Digest;
 use crate::error::{Error, Place, Result};
 use crate::event::{Event, Step, Watch};
 use crate::format::Format;
+use crate::format::control_files::{INDEX, MANIFEST, MARKER, REPOSITORIES};
 use crate::format::destination::Destination;
 use crate::format::docker_archive::docker_documents;
-use crate::format::oci_layout::{INDEX, MARKER, MARKER_CONTENT, blob_path};
+use crate::format::oci_layout::{MARKER_CONTENT, blob_path};
 use crate::format::sink::{BlobWriter, ImageSink, Output, OutputIndex};
 use crate::stream::{COPY_BUFFER, Hashed, Spool, copy_between};
-use crate::tar_stream::{BLOCK, EMPTY_BLOCK, pax_record};
-
-/// The largest size that a plain ustar header can say: eleven octal digits.
-const OCTAL_SIZE_MAX: u64 = 0o777_7777_7777;
+use crate::tar_stream::{BLOCK, EMPTY_BLOCK, NewHeader, OCTAL_11_MAX, padding, pax_record};
 
 /// An archive that is being written.
 pub(super) struct ArchiveSink {
@@ -86,17 +84,11 @@ impl TarWriter {
         self.target.write_all(bytes)
     }
 
-    fn pad(&mut self, size: u64) -> io::Result<()> {
-        let padding = size.next_multiple_of(BLOCK) - size;
-        let padding = usize::try_from(padding).expect("less than a block");
-        self.write_all(&EMPTY_BLOCK[..padding])
-    }
-
     fn append(&mut self, path: &str, bytes: &[u8]) -> io::Result<()> {
         let size = bytes.len() as u64;
         self.write_all(&file_header(path, size))?;
         self.write_all(bytes)?;
-        self.pad(size)
+        self.write_all(padding(size))
     }
 
     /// Writes the folders that a blob is in, once.
@@ -154,9 +146,9 @@ impl TarWriter {
         self.append(MARKER, MARKER_CONTENT)?;
         self.append(INDEX, &documents.index)?;
         if let Some((manifest, repositories)) = &documents.docker {
-            self.append("manifest.json", manifest)?;
+            self.append(MANIFEST, manifest)?;
             if let Some(repositories) = repositories {
-                self.append("repositories", repositories)?;
+                self.append(REPOSITORIES, repositories)?;
             }
         }
         self.is_index_written = true;
@@ -190,31 +182,18 @@ fn file_header(path: &str, size: u64) -> Vec<u8> {
 /// which is GNU's way, and which every reader of large archives knows. A path that
 /// does not fit, as that of a sha512 blob, gets a PAX header of its own.
 fn header(path: &str, kind: EntryType, mode: u32, size: u64) -> Vec<u8> {
-    let mut header = if size > OCTAL_SIZE_MAX {
-        Header::new_gnu()
-    } else {
-        Header::new_ustar()
+    let header = NewHeader {
+        mode,
+        size,
+        is_gnu: size > OCTAL_11_MAX,
+        ..NewHeader::new(kind, path.as_bytes())
     };
-    let name = &mut header.as_old_mut().name;
-    let fits = path.len().min(name.len());
-    name[..fits].copy_from_slice(&path.as_bytes()[..fits]);
-    header.set_entry_type(kind);
-    header.set_mode(mode);
-    header.set_uid(0);
-    header.set_gid(0);
-    header.set_mtime(0);
-    header.set_size(size);
-    header.set_cksum();
-    let mut blocks = Vec::new();
-    if fits < path.len() {
-        let record = pax_record(b"path", path.as_bytes());
-        let size = record.len() as u64;
-        blocks.extend(self::header("pax", EntryType::XHeader, 0o644, size));
-        blocks.extend_from_slice(&record);
-        blocks.resize(blocks.len().next_multiple_of(EMPTY_BLOCK.len()), 0);
-    }
-    blocks.extend_from_slice(header.as_bytes());
-    blocks
+    let record = if header.has_name() {
+        Vec::new()
+    } else {
+        pax_record(b"path", path.as_bytes())
+    };
+    header.blocks(b"pax", &record)
 }
 
 impl ImageSink for ArchiveSink {
@@ -389,7 +368,7 @@ impl InPlace<'_> {
             file.write_all(&header)?;
             file.seek(SeekFrom::Start(end))?;
         }
-        self.writer.pad(hashed.size)
+        self.writer.write_all(padding(hashed.size))
     }
 }
 
@@ -436,7 +415,7 @@ impl BlobWriter for Spooled<'_> {
             writer.write_all(&header)?;
             let mut file = BufReader::with_capacity(COPY_BUFFER, file);
             io::copy(&mut file, &mut writer.target)?;
-            writer.pad(hashed.size)
+            writer.write_all(padding(hashed.size))
         };
         spool
             .into_file()
@@ -455,7 +434,7 @@ mod tests {
         let short = format!("blobs/sha256/{}", "0".repeat(64));
         let long = format!("blobs/sha512/{}", "0".repeat(128));
         for path in [&short, &long] {
-            for size in [0, OCTAL_SIZE_MAX, OCTAL_SIZE_MAX + 1, 1 << 40] {
+            for size in [0, OCTAL_11_MAX, OCTAL_11_MAX + 1, 1 << 40] {
                 let header = file_header(path, size);
                 let mut reader = TarReader::new(SkipByReading(header.as_slice()));
                 let member = reader.next_member().unwrap().unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -10,9 +10,10 @@ use crate::error::{Error, Place, Result};
 use crate::event::{Event, Step, Warning, Watch};
 use crate::format::Format;
 use crate::format::container::{
-    Container, Directory, FileRange, ForwardTar, KnownHashes, Received, SeekableTar, WholeStream,
-    hash_layers, is_of_archive, not_an_image, receive, unpacked_head,
+    Container, Directory, ForwardTar, KnownHashes, Received, SeekableTar, WholeStream, hash_layers,
+    is_of_archive, not_an_image, receive, unpacked_head,
 };
+use crate::format::control_files::MANIFEST;
 use crate::format::docker_archive::{self, DockerArchive};
 use crate::format::folder::{check_layout, folder};
 use crate::format::misplaced::{is_image_member, refuse_misplaced};
@@ -22,10 +23,10 @@ use crate::format::rootfs::{Rootfs, warn_of_leftover, warn_of_tar, warn_of_trail
 use crate::format::source::{Content, DockerPart, ImageSource};
 use crate::image::{Document, Index, Platform};
 use crate::stream::{
-    COPY_BUFFER, Compression, CopyError, Decoder, HEAD_LENGTH, ProgressReader, Spool, TeeReader,
-    copy,
+    Compression, CopyError, FileSlice, HEAD_LENGTH, ProgressReader, SNIFF_LENGTH, Spool, TeeReader,
+    copy, read_head, unpacked,
 };
-use crate::tar_stream::{TarError, is_no_tar};
+use crate::tar_stream::is_no_tar;
 
 /// Where an input comes from.
 pub enum Input {
@@ -185,12 +186,12 @@ fn open_directory(path: &Path, opening: &Opening<'_>) -> Result<Box<dyn ImageSou
 
 fn open_file(file: File, start: u64, opening: &Opening<'_>) -> Result<Box<dyn ImageSource>> {
     opening.watch.send(Event::Step(Step::Indexing));
-    let compression = Compression::sniff(&read_head(&file, start)?);
+    let compression = Compression::sniff(&read_head(FileSlice::from(&file, start)?, SNIFF_LENGTH)?);
     if compression == Compression::None {
         return open_tar(PlainTar::new(file, start), opening);
     }
     if let (Some(staging), false) = (opening.staging, opening.format == Some(Format::Rootfs)) {
-        let range = FileRange::from(&file, start)?;
+        let range = FileSlice::from(&file, start)?;
         let stream = ProgressReader::new(range, opening.watch);
         match open_stream(stream, compression, staging, opening) {
             // Its beginning was misleading; a file can be read once more.
@@ -223,8 +224,7 @@ fn open_file(file: File, start: u64, opening: &Opening<'_>) -> Result<Box<dyn Im
 fn open_pipe(stream: Box<dyn Read + Send>, opening: &Opening<'_>) -> Result<Box<dyn ImageSource>> {
     opening.watch.send(Event::Step(Step::Receiving));
     let mut stream = ProgressReader::new(stream, opening.watch);
-    let mut head = Vec::new();
-    (&mut stream).take(512).read_to_end(&mut head)?;
+    let head = read_head(&mut stream, SNIFF_LENGTH)?;
     let compression = Compression::sniff(&head);
     let stream = io::Cursor::new(head).chain(stream);
     if let Some(staging) = opening.staging {
@@ -242,16 +242,6 @@ fn open_pipe(stream: Box<dyn Read + Send>, opening: &Opening<'_>) -> Result<Box<
     open_tar(tar, opening)
 }
 
-/// A wrapped stream that cannot be read is one that cannot be unpacked.
-fn blame_compression(error: Error, compression: Compression) -> Error {
-    match error {
-        Error::Tar(TarError::Io(source)) | Error::System(source) => {
-            Error::unreadable(compression, source)
-        }
-        other => other,
-    }
-}
-
 /// Takes a stream apart into the staging folder.
 fn open_stream<'a>(
     stream: impl Read + Send + 'a,
@@ -259,8 +249,8 @@ fn open_stream<'a>(
     staging: &Path,
     opening: &Opening<'_>,
 ) -> Result<Box<dyn ImageSource>> {
-    let stream = unpack(stream, compression)?;
-    let leftover = stream.leftover();
+    let stream = unpacked(compression, stream)?;
+    let leftover = stream.get_ref().leftover();
     let keep_whole = opening.format == Some(Format::Rootfs);
     let open = || match receive(Box::new(stream), staging, keep_whole, &opening.watch)? {
         Received::Members(tar) => open_images(tar, opening)?.map_err(|_| {
@@ -278,7 +268,7 @@ fn open_stream<'a>(
             open_tar(tar, opening)
         }
     };
-    let source = open().map_err(|error| blame_compression(error, compression))?;
+    let source = open()?;
     warn_of_leftover(&leftover, &opening.watch);
     Ok(source)
 }
@@ -307,7 +297,7 @@ impl PlainTar {
 }
 
 fn open_tar(plain: PlainTar, opening: &Opening<'_>) -> Result<Box<dyn ImageSource>> {
-    let head = read_head(&plain.file, plain.start)?;
+    let head = read_head(FileSlice::from(&plain.file, plain.start)?, HEAD_LENGTH)?;
     if head.is_empty() {
         return Err(Error::Empty);
     }
@@ -385,7 +375,7 @@ fn kind_of(container: &dyn Container, format: Option<Format>) -> Result<Kind> {
         Some(Format::Rootfs) => return Ok(Kind::Rootfs),
         Some(Format::DockerArchive) => {
             // With the user's word for it, whatever is wrong with the file is told.
-            let has_manifest = container.find(docker_archive::MANIFEST)?.is_some();
+            let has_manifest = container.find(MANIFEST)?.is_some();
             return if has_manifest || docker_archive::is_docker_archive(container)? {
                 Ok(Kind::Docker)
             } else {
@@ -461,18 +451,6 @@ pub(super) fn spool(
         .into_file()
         .map_err(|error| Error::read(place(), error))?;
     Ok((file, measured.unwrap_or_default()))
-}
-
-fn unpack<R: Read>(stream: R, compression: Compression) -> Result<Decoder<BufReader<R>>> {
-    let stream = BufReader::with_capacity(COPY_BUFFER, stream);
-    Decoder::new(compression, stream).map_err(|source| Error::unreadable(compression, source))
-}
-
-pub(super) fn read_head(file: &File, start: u64) -> Result<Vec<u8>> {
-    let mut head = Vec::new();
-    FileRange::from(file, start)
-        .and_then(|range| range.take(HEAD_LENGTH).read_to_end(&mut head))?;
-    Ok(head)
 }
 
 /// A stream that is no tar from its very beginning is no broken tar: it is

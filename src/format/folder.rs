@@ -1,10 +1,11 @@
 //! Folders that are named as inputs, told apart.
 
 use std::fs::{self, File};
-use std::io::Read;
 use std::path::Path;
 
 use crate::error::{Error, Folder, Result};
+use crate::format::control_files::{INDEX, MANIFEST, MARKER, REPOSITORIES};
+use crate::stream::read_head;
 
 /// How the file `version` of skopeo's transport `dir:` begins
 /// (go.podman.io/image/directory).
@@ -28,15 +29,11 @@ pub(super) fn folder(path: &Path) -> Folder {
     let Ok(mut entries) = fs::read_dir(path) else {
         return Folder::Layout;
     };
-    if ["index.json", "oci-layout", "blobs"].into_iter().any(has) {
+    if [INDEX, MARKER, "blobs"].into_iter().any(has) {
         Folder::Layout
     } else if start(&path.join("version")).starts_with(SKOPEO) {
         Folder::Skopeo
-    } else if start(&path.join("manifest.json"))
-        .trim_ascii()
-        .starts_with(b"[")
-        || has("repositories")
-    {
+    } else if start(&path.join(MANIFEST)).trim_ascii().starts_with(b"[") || has(REPOSITORIES) {
         Folder::DockerArchive
     } else if entries.next().is_none() {
         Folder::Empty
@@ -47,12 +44,9 @@ pub(super) fn folder(path: &Path) -> Folder {
 
 /// The first bytes of a file, if it is one.
 fn start(path: &Path) -> Vec<u8> {
-    let mut start = Vec::new();
-    if fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
-        && let Ok(file) = File::open(path)
-    {
-        // An unreadable file tells nothing.
-        let _ = file.take(64).read_to_end(&mut start);
-    }
-    start
+    let is_file = fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+    let file = is_file.then(|| File::open(path).ok()).flatten();
+    // An unreadable file tells nothing.
+    file.and_then(|file| read_head(file, 64).ok())
+        .unwrap_or_default()
 }

@@ -5,14 +5,14 @@
 //! source tree with its test data. So a tar is one of these only if there is no file
 //! in it besides.
 
-use std::io::{BufReader, Read};
+use std::io::Read;
 
 use crate::error::{Error, Result};
-use crate::format::container::{Container, FileSlice, Member, find_document, is_of_archive};
-use crate::format::docker_archive::{MANIFEST, REPOSITORIES, lists_images};
-use crate::format::oci_layout::{INDEX, MARKER};
+use crate::format::container::{Container, Member, find_document, is_of_archive};
+use crate::format::control_files::{INDEX, MANIFEST, MARKER, REPOSITORIES};
+use crate::format::docker_archive::lists_images;
 use crate::limits::{DOCUMENT_MAX, DOCUMENTS_MAX};
-use crate::stream::{COPY_BUFFER, Compression, Decoder, SNIFF_LENGTH};
+use crate::stream::{Compression, SNIFF_LENGTH, read_head, unpacked};
 use crate::tar_stream::{Kind, Section, Skip, SkipByReading, TarError, TarReader};
 
 /// How many folders and files are looked at; a tar with more of them is no mistake.
@@ -145,27 +145,19 @@ fn kind_of_folder(
 pub(super) fn is_image_member(container: &dyn Container, member: &Member) -> Result<bool> {
     let is_plain = container.compression(member)? == Compression::None;
     if let (true, Some(slice)) = (is_plain, container.slice(member)?) {
-        let FileSlice { file, start, size } = slice;
-        let section = Section::new(file, start, size);
-        return Ok(has_image(section).unwrap_or(false));
+        return Ok(has_image(Section::new(slice)).unwrap_or(false));
     }
     Ok(is_image_stream(&mut container.open(member)?))
 }
 
 /// Whether a stream is an archive of images. One that cannot be read is not.
 pub(super) fn is_image_stream(stream: &mut dyn Read) -> bool {
-    let mut start = Vec::new();
-    if (&mut *stream)
-        .take(SNIFF_LENGTH as u64)
-        .read_to_end(&mut start)
-        .is_err()
-    {
+    let Ok(start) = read_head(&mut *stream, SNIFF_LENGTH) else {
         return false;
-    }
+    };
     let compression = Compression::sniff(&start);
-    let stream = BufReader::with_capacity(COPY_BUFFER, start.chain(stream));
-    let decoder = Decoder::new(compression, stream);
-    decoder.is_ok_and(|decoder| has_image(SkipByReading(decoder)).unwrap_or(false))
+    let stream = unpacked(compression, start.chain(stream));
+    stream.is_ok_and(|stream| has_image(SkipByReading(stream)).unwrap_or(false))
 }
 
 /// Whether the documents of an image are at the root of a tar.

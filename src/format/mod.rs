@@ -12,6 +12,7 @@
 
 mod archive_sink;
 mod container;
+mod control_files;
 mod create;
 mod destination;
 mod detect;
@@ -31,7 +32,8 @@ mod taken;
 use std::fmt;
 
 pub(crate) use container::not_a_tar;
-pub use container::{Container, FileSlice, KnownHashes, Member};
+pub use container::{Container, KnownHashes, Member};
+pub(crate) use control_files::MARKER;
 pub use create::create;
 pub use detect::{Input, Opening, open};
 pub(crate) use oci_layout::{absence, find_index};

@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 use std::io::Read;
 
 use crate::error::{Error, Result};
-use crate::format::container::{CONTROL_FILES, Container, Member, MemberIndex};
+use crate::format::container::{Container, Member, MemberIndex};
+use crate::format::control_files::{CONTROL_FILES, INDEX, MANIFEST, MARKER, REPOSITORIES};
 use crate::format::detect::{Kind, kind_of_tar};
 use crate::format::misplaced::{is_image_stream, refuse_misplaced};
 use crate::limits::{DOCUMENT_MAX, MEMBER_PATH_MAX, MEMBERS_MAX};
@@ -17,11 +18,11 @@ const KEPT_MAX: u64 = DOCUMENT_MAX;
 
 /// What an archive of images has under a name like this, and a root filesystem seldom.
 const TELLING: [&[u8]; 5] = [
-    b"index.json",
+    INDEX.as_bytes(),
     b"layer.tar",
-    b"manifest.json",
-    b"oci-layout",
-    b"repositories",
+    MANIFEST.as_bytes(),
+    MARKER.as_bytes(),
+    REPOSITORIES.as_bytes(),
 ];
 
 /// The shortest name that is a digest.

@@ -1,15 +1,17 @@
 //! A root filesystem tar as it comes, to be read from its beginning to its end.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, Cursor, Read};
 use std::sync::Arc;
 
 use crate::error::{Error, Place, Result};
 use crate::event::Watch;
 use crate::format::Input;
-use crate::format::container::{FileRange, not_a_tar};
+use crate::format::container::not_a_tar;
 use crate::format::folder::folder;
-use crate::stream::{COPY_BUFFER, Compression, Decoder, HEAD_LENGTH, Leftover, ProgressReader};
+use crate::stream::{
+    Compression, FileSlice, HEAD_LENGTH, Leftover, ProgressReader, read_head, unpacked,
+};
 use crate::tar_stream::{EMPTY_BLOCK, is_tar_header};
 
 /// A root filesystem that was not looked into yet: a file, or a pipe.
@@ -92,19 +94,16 @@ impl RootfsInput {
     /// Fails if it is empty, or if its first bytes show that it is no tar.
     pub(crate) fn open<'a>(&'a mut self, watch: Watch<'a>) -> Result<RootfsStream<'a>> {
         let stream: Box<dyn Read + Send + '_> = match &mut self.from {
-            From::File(file, start) => Box::new(FileRange::from(file, *start)?),
+            From::File(file, start) => Box::new(FileSlice::from(file, *start)?),
             From::Pipe(stream) => stream
                 .take()
                 .ok_or_else(|| io::Error::other("a pipe can only be read once"))?,
         };
         let mut stream = ProgressReader::new(stream, watch);
-        let head = head(&mut stream)?;
+        let head = read_head(&mut stream, HEAD_LENGTH)?;
         let compression = Compression::sniff(&head);
-        let unreadable = |error| Error::unreadable(compression, error);
-        let stream = Cursor::new(head).chain(stream);
-        let stream = BufReader::with_capacity(COPY_BUFFER, stream);
-        let mut stream = Decoder::new(compression, stream).map_err(unreadable)?;
-        let head = self::head(&mut stream).map_err(unreadable)?;
+        let mut stream = unpacked(compression, Cursor::new(head).chain(stream))?;
+        let head = read_head(&mut stream, HEAD_LENGTH)?;
         if head.is_empty() {
             return Err(Error::Empty);
         }
@@ -113,8 +112,7 @@ impl RootfsInput {
             return Err(not_a_tar(&head));
         }
         Ok(RootfsStream {
-            compression,
-            leftover: stream.leftover(),
+            leftover: stream.get_ref().leftover(),
             stream: Box::new(Cursor::new(head.clone()).chain(stream)),
             head,
         })
@@ -131,18 +129,10 @@ impl std::fmt::Debug for RootfsInput {
 
 /// The unpacked bytes of a root filesystem.
 pub(crate) struct RootfsStream<'a> {
-    /// What they were packed with.
-    pub(crate) compression: Compression,
     /// The bytes.
     pub(crate) stream: Box<dyn Read + Send + 'a>,
     /// The first of them, as many as a message wants.
     pub(crate) head: Vec<u8>,
     /// The bytes after the end of the compressed stream, once all was read.
     pub(crate) leftover: Arc<Leftover>,
-}
-
-fn head(stream: &mut impl Read) -> io::Result<Vec<u8>> {
-    let mut head = Vec::new();
-    stream.take(HEAD_LENGTH).read_to_end(&mut head)?;
-    Ok(head)
 }

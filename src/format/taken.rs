@@ -8,9 +8,9 @@ use crate::event::{Event, Step};
 use crate::format::container::{
     Container, Directory, ForwardTar, Look, SeekableTar, not_an_image, unpacked_head,
 };
-use crate::format::detect::{Input, Opening, explain, read_head, spool};
+use crate::format::detect::{Input, Opening, explain, spool};
 use crate::format::folder::check_layout;
-use crate::stream::{Compression, ProgressReader};
+use crate::stream::{Compression, FileSlice, HEAD_LENGTH, ProgressReader, read_head};
 
 /// An input whose files can be looked up, as far as they can be read.
 pub(super) enum RawContainer {
@@ -98,7 +98,7 @@ pub(super) fn take(
         }
     };
     opening.watch.send(Event::Step(Step::Indexing));
-    let head = read_head(&file, start)?;
+    let head = read_head(FileSlice::from(&file, start)?, HEAD_LENGTH)?;
     if head.is_empty() {
         return Err(Error::Empty);
     }

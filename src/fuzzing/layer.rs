@@ -8,7 +8,7 @@ use super::headers::with_checksums;
 use super::merging::merged;
 use crate::event::Watch;
 use crate::layer::{Entry, EntryKind, LayerError, LayerReader, LayerWriter, NodeKind};
-use crate::stream::CopyError;
+use crate::stream::{CopyError, FileSlice};
 use crate::tar_stream::{Section, Skip, SkipByReading};
 
 /// Takes the bytes for a layer, and once more with checksums that hold.
@@ -77,7 +77,7 @@ fn headers<R: Skip>(mut reader: LayerReader<R>) -> Result<Vec<Entry>, String> {
 fn section(tar: &[u8]) -> Section {
     let mut file = tempfile::tempfile().expect("there is a place for temporary files");
     file.write_all(tar).expect("there is room for it");
-    Section::new(file, 0, tar.len() as u64)
+    Section::new(FileSlice::from(file, 0).expect("it has a size"))
 }
 
 /// What is longer is not written: a header of some bytes may claim gigabytes of holes.

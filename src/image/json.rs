@@ -1,6 +1,7 @@
 //! Walking a JSON value with the path at hand, so that an error names the field.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
@@ -305,15 +306,20 @@ pub(crate) fn go_json(value: &Value) -> Vec<u8> {
                     out.extend(other);
                 }
             },
-            '<' => out.push_str("\\u003c"),
-            '>' => out.push_str("\\u003e"),
-            '&' => out.push_str("\\u0026"),
-            '\u{2028}' => out.push_str("\\u2028"),
-            '\u{2029}' => out.push_str("\\u2029"),
-            other => out.push(other),
+            other => push_go(&mut out, other),
         }
     }
     out.into_bytes()
+}
+
+/// Adds a character of a string as Go writes it where nothing else has to be escaped.
+pub(crate) fn push_go(out: &mut String, character: char) {
+    match character {
+        '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+            let _ = write!(out, "\\u{:04x}", u32::from(character));
+        }
+        other => out.push(other),
+    }
 }
 
 #[cfg(test)]

@@ -126,6 +126,11 @@ pub fn is_image_config(media_type: &str) -> bool {
     matches!(media_type, OCI_CONFIG | DOCKER_CONFIG)
 }
 
+/// Whether a layer's media type says that it is encrypted (ocicrypt).
+pub(crate) fn is_encrypted(media_type: &str) -> bool {
+    media_type.ends_with("+encrypted")
+}
+
 /// What a layer's media type says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LayerType {

@@ -29,7 +29,7 @@ pub use document::{Document, View};
 pub use index::Index;
 pub(crate) use index::new_index;
 pub use json::DocumentError;
-pub(crate) use json::{compact, go_json, json_text, parse_value};
+pub(crate) use json::{compact, go_json, json_text, parse_value, push_go};
 pub use manifest::Manifest;
 pub(crate) use manifest::new_manifest;
 pub use pattern::{PatternError, ReferencePattern};
@@ -40,6 +40,9 @@ pub use time::{Timestamp, TimestampError, rfc3339};
 
 /// The annotation of an index descriptor that names an image.
 pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
+
+/// The annotation of a layer that says where eStargz has its table of contents.
+pub(crate) const ESTARGZ_TOC: &str = "containerd.io/snapshot/stargz/toc.digest";
 
 /// The annotation by which containerd, and so Docker, names an image in full.
 pub const CONTAINERD_NAME: &str = "io.containerd.image.name";

@@ -9,9 +9,9 @@ use std::io::BufReader;
 
 use crate::error::{Error, Result};
 use crate::event::{Warning, Watch};
+use crate::format::Format;
 use crate::format::sink::ImageSink;
 use crate::format::source::{Content, ImageSource};
-use crate::format::{FileSlice, Format};
 use crate::image::Platform;
 use crate::limits::DOCUMENTS_MAX;
 use crate::ops::Selector;
@@ -134,8 +134,7 @@ fn warn_of_entries(source: &dyn ImageSource, watch: &Watch<'_>) -> Result<()> {
         };
         for member in image.layers.iter().filter_map(|layer| layer.blob.as_ref()) {
             let tar = if let Some(slice) = container.slice(member)? {
-                let FileSlice { file, start, size } = slice;
-                BareTar::read(Section::new(file, start, size), watch)?
+                BareTar::read(Section::new(slice), watch)?
             } else {
                 let stream = container.open(member)?;
                 let stream = BufReader::with_capacity(COPY_BUFFER, stream);

@@ -209,12 +209,11 @@ impl Importer<'_> {
         let opened = input.open(watch);
         let opened = opened.map_err(|error| error.while_reading(place.clone()))?;
         let RootfsStream {
-            compression,
             stream,
             head,
             leftover,
         } = opened;
-        let damaged = |error| Error::unreadable(compression, error).while_reading(place.clone());
+        let damaged = |error| Error::from(error).while_reading(place.clone());
         let mut stream = TeeReader::new(stream);
         stream.hash(Algorithm::Sha256).map_err(Error::Thread)?;
         let teed = stream.tee();
@@ -263,8 +262,7 @@ impl Importer<'_> {
             let refused = outline.refuse_images();
             refused.map_err(|error| error.while_reading(place.clone()))?;
         }
-        let mut hashes = stream.finish().map_err(damaged)?;
-        let unpacked = hashes.remove(0).map_err(damaged)?;
+        let unpacked = stream.finish().map_err(damaged)?.stored;
         Ok(Taken {
             unpacked,
             summary,

@@ -4,6 +4,11 @@ use std::io::{self, BufRead, Read, Write};
 
 use crate::progress::Progress;
 
+/// The size of every copy buffer: large enough that system calls and hand-overs
+/// between threads cost nothing beside the work, small enough to stay in the
+/// processor's cache while it is hashed.
+pub(crate) const COPY_BUFFER: usize = 256 * 1024;
+
 /// Why a copy ended early.
 #[derive(Debug)]
 pub(crate) enum CopyError {

@@ -1,16 +1,17 @@
 //! Which compression a stream has, and unpacking it.
 
 use std::fmt;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use liblzma::stream as xz;
 
 use crate::limits::{UNPACKED_MAX, UNPACKED_RATIO_MAX, XZ_MEMORY_MAX, ZSTD_WINDOW_LOG_MAX};
+use crate::stream::{COPY_BUFFER, CountingReader};
 
 /// How many bytes [`Compression::sniff`] wants to see.
-pub(crate) const SNIFF_LENGTH: usize = 8;
+pub(crate) const SNIFF_LENGTH: u64 = 8;
 
 /// The compression of a layer, or of a whole archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,17 +46,73 @@ impl Compression {
             _ => Self::None,
         }
     }
-}
 
-impl fmt::Display for Compression {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+    /// Its name; `none` for plain bytes.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
             Self::None => "none",
             Self::Gzip => "gzip",
             Self::Zstd => "zstd",
             Self::Xz => "xz",
             Self::Bzip2 => "bzip2",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Unpacks a stream, with buffers on both sides of the decoder.
+///
+/// # Errors
+///
+/// Fails if the decoder has no memory. Reading fails with a [`DecodeError`] where the
+/// stream is damaged, or takes too much.
+pub(crate) fn unpacked<R: Read>(compression: Compression, input: R) -> io::Result<Unpacked<R>> {
+    let input = BufReader::with_capacity(COPY_BUFFER, input);
+    let decoder = Decoder::new(compression, input)?;
+    Ok(BufReader::with_capacity(COPY_BUFFER, decoder))
+}
+
+/// An unpacked stream, with buffers on both sides of the decoder.
+pub(crate) type Unpacked<R> = BufReader<Decoder<BufReader<R>>>;
+
+/// A compressed stream that cannot be unpacked: what an error of a [`Decoder`] holds.
+///
+/// A failure of the system is none, and comes as it is.
+#[derive(Debug, thiserror::Error)]
+#[error("its {compression} stream is damaged")]
+pub(crate) struct DecodeError {
+    /// What the stream is compressed with.
+    pub(crate) compression: Compression,
+    /// What the decoder says, or a [`DecodeLimit`].
+    pub(crate) source: io::Error,
+}
+
+impl DecodeError {
+    /// Says that a stream cannot be unpacked, unless the system failed.
+    fn wrap(compression: Compression, source: io::Error) -> io::Error {
+        if compression == Compression::None || source.raw_os_error().is_some() {
+            return source;
+        }
+        let kind = source.kind();
+        let error = Self {
+            compression,
+            source,
+        };
+        io::Error::new(kind, error)
+    }
+
+    /// What the decoder said, for a stream of which something else is told.
+    pub(crate) fn unwrap(error: io::Error) -> io::Error {
+        match error.downcast::<Self>() {
+            Ok(Self { source, .. }) => source,
+            Err(error) => error,
+        }
     }
 }
 
@@ -67,7 +124,8 @@ impl fmt::Display for Compression {
 /// its own unpacked size (zstd in a frame's header, gzip and xz behind the data) is
 /// compared by its decoder.
 pub(crate) struct Decoder<R: BufRead> {
-    kind: Kind<Metered<R>>,
+    compression: Compression,
+    kind: Kind<CountingReader<R>>,
     /// How many bytes came out.
     unpacked: u64,
     /// How many may come out, however few went in.
@@ -114,11 +172,12 @@ enum Kind<R: BufRead> {
 impl<R: BufRead> Decoder<R> {
     /// Wraps a compressed stream.
     pub(crate) fn new(compression: Compression, input: R) -> io::Result<Self> {
-        Self::with_free(compression, input, UNPACKED_MAX)
+        let decoder = Self::with_free(compression, input, UNPACKED_MAX);
+        decoder.map_err(|error| DecodeError::wrap(compression, error))
     }
 
     fn with_free(compression: Compression, input: R, free: u64) -> io::Result<Self> {
-        let input = Metered { input, taken: 0 };
+        let input = CountingReader::new(input);
         let leftover = Arc::<Leftover>::default();
         let kind = match compression {
             Compression::None => Kind::None(input),
@@ -135,6 +194,7 @@ impl<R: BufRead> Decoder<R> {
             Compression::Bzip2 => Kind::Bzip2(bzip2::bufread::MultiBzDecoder::new(input)),
         };
         Ok(Self {
+            compression,
             kind,
             unpacked: 0,
             free,
@@ -150,17 +210,18 @@ impl<R: BufRead> Decoder<R> {
     /// How many bytes went in.
     fn taken(&self) -> u64 {
         match &self.kind {
-            Kind::None(input) => input.taken,
+            Kind::None(input) => input.count(),
             Kind::Gzip(decoder) => decoder.taken(),
-            Kind::Zstd(decoder) => decoder.get_ref().taken,
-            Kind::Xz(decoder) => decoder.get_ref().taken,
-            Kind::Bzip2(decoder) => decoder.get_ref().taken,
+            Kind::Zstd(decoder) => decoder.get_ref().count(),
+            Kind::Xz(decoder) => decoder.get_ref().count(),
+            Kind::Bzip2(decoder) => decoder.get_ref().count(),
         }
     }
 }
 
 impl<R: BufRead> Read for Decoder<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let failed = |error| DecodeError::wrap(self.compression, error);
         let length = match &mut self.kind {
             Kind::None(input) => return input.read(buffer),
             Kind::Gzip(input) => input.read(buffer),
@@ -168,10 +229,11 @@ impl<R: BufRead> Read for Decoder<R> {
             Kind::Xz(input) => input.read(buffer),
             Kind::Bzip2(input) => input.read(buffer),
         }
-        .map_err(explain)?;
+        .map_err(|error| failed(explain(error)))?;
         self.unpacked += length as u64;
         if self.unpacked > self.free && self.unpacked / UNPACKED_RATIO_MAX > self.taken() {
-            return Err(io::Error::other(DecodeLimit::Unpacked { free: self.free }));
+            let limit = DecodeLimit::Unpacked { free: self.free };
+            return Err(failed(io::Error::other(limit)));
         }
         Ok(length)
     }
@@ -224,31 +286,6 @@ fn explain(error: io::Error) -> io::Error {
     error
 }
 
-/// Counts what is taken from a reader.
-struct Metered<R> {
-    input: R,
-    taken: u64,
-}
-
-impl<R: BufRead> Read for Metered<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.input.read(buffer)?;
-        self.taken += length as u64;
-        Ok(length)
-    }
-}
-
-impl<R: BufRead> BufRead for Metered<R> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.input.fill_buf()
-    }
-
-    fn consume(&mut self, amount: usize) {
-        self.taken += amount as u64;
-        self.input.consume(amount);
-    }
-}
-
 /// Unpacks every member of a gzip stream.
 ///
 /// Padding after the last member, and anything else that does not begin a
@@ -268,11 +305,11 @@ impl<R: BufRead> GzipMembers<R> {
     }
 }
 
-impl<R: BufRead> GzipMembers<Metered<R>> {
+impl<R: BufRead> GzipMembers<CountingReader<R>> {
     fn taken(&self) -> u64 {
         // Nothing more comes out once it is absent.
         let member = self.member.as_ref();
-        member.map_or(u64::MAX, |member| member.get_ref().taken)
+        member.map_or(u64::MAX, |member| member.get_ref().count())
     }
 }
 
@@ -439,6 +476,34 @@ mod tests {
         }
     }
 
+    /// Fails, as the machine or as a reader.
+    struct Failing(fn() -> io::Error);
+
+    impl Read for Failing {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(self.0())
+        }
+    }
+
+    #[test]
+    fn a_stream_is_only_called_damaged_if_it_is() {
+        let text = |compression, error| {
+            let mut stream = unpacked(compression, Failing(error)).unwrap();
+            stream.fill_buf().unwrap_err().to_string()
+        };
+        let of_format = || io::Error::other("bad");
+        let of_system = || io::Error::from_raw_os_error(5);
+        assert_eq!(
+            text(Compression::Gzip, of_format),
+            "its gzip stream is damaged"
+        );
+        assert_eq!(text(Compression::None, of_format), "bad");
+        assert_eq!(
+            text(Compression::Gzip, of_system),
+            "Input/output error (os error 5)"
+        );
+    }
+
     /// Zeros, unpacked where only some bytes are free.
     #[test]
     fn a_stream_that_unpacks_to_far_more_than_it_has_is_refused() {
@@ -447,7 +512,8 @@ mod tests {
             let kind = Compression::sniff(&packed);
             let read = |free| {
                 let mut decoder = Decoder::with_free(kind, packed.as_slice(), free).unwrap();
-                io::copy(&mut decoder, &mut io::sink()).map_err(|error| error.to_string())
+                io::copy(&mut decoder, &mut io::sink())
+                    .map_err(|error| DecodeError::unwrap(error).to_string())
             };
             let refused = "it unpacks to more than 33554432 bytes and 1032 times its own, which \
                            is the most that is accepted";
@@ -501,6 +567,8 @@ mod tests {
 
     /// The limit that a stream goes beyond.
     fn limit_of(packed: &[u8]) -> Option<DecodeLimit> {
-        unpack(packed).unwrap_err().downcast().ok()
+        DecodeError::unwrap(unpack(packed).unwrap_err())
+            .downcast()
+            .ok()
     }
 }

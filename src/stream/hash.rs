@@ -7,7 +7,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use crate::digest::{Algorithm, Digest, Hasher};
-use crate::stream::{COPY_BUFFER, Compression, Decoder};
+use crate::stream::decompress::Decoder;
+use crate::stream::{COPY_BUFFER, Compression};
 
 /// Chunks that may wait for a tap: enough that neither side waits for the
 /// other's hiccups, and all that a stream ever holds in memory.
@@ -20,6 +21,15 @@ pub struct Hashed {
     pub digest: Digest,
     /// How many there were.
     pub size: u64,
+}
+
+/// What a [`TeeReader`] hashed.
+#[derive(Debug)]
+pub(crate) struct Hashes {
+    /// The bytes as they came.
+    pub(crate) stored: Hashed,
+    /// What they unpack to, if that was asked, and if they do.
+    pub(crate) unpacked: Option<io::Result<Hashed>>,
 }
 
 /// Bytes that were read once and are looked at by several threads.
@@ -65,7 +75,8 @@ pub(crate) struct TeeReader<R> {
     consumed: usize,
     /// Chunks that were handed out.
     used: BufferPool,
-    taps: Vec<HashThread>,
+    stored: Option<HashThread>,
+    unpacked: Option<HashThread>,
     /// The ends that others read from.
     teed: Vec<Option<SyncSender<Chunk>>>,
 }
@@ -168,14 +179,15 @@ impl<R: Read> TeeReader<R> {
             current: None,
             consumed: 0,
             used: BufferPool::default(),
-            taps: Vec::new(),
+            stored: None,
+            unpacked: None,
             teed: Vec::new(),
         }
     }
 
     /// Hashes the bytes as they are.
     pub(crate) fn hash(&mut self, algorithm: Algorithm) -> io::Result<()> {
-        self.taps.push(HashThread::hash(algorithm)?);
+        self.stored = Some(HashThread::hash(algorithm)?);
         Ok(())
     }
 
@@ -185,7 +197,7 @@ impl<R: Read> TeeReader<R> {
         compression: Compression,
         algorithm: Algorithm,
     ) -> io::Result<()> {
-        self.taps.push(HashThread::start(move |chunks| {
+        self.unpacked = Some(HashThread::start(move |chunks| {
             let mut decoder = Decoder::new(compression, chunks)?;
             hash(&mut TeeReader::new(&mut decoder), algorithm)
         })?);
@@ -207,14 +219,16 @@ impl<R: Read> TeeReader<R> {
         self.teed.clear();
     }
 
-    /// Reads what is left and returns what each tap saw, in the order in which
-    /// they were added.
+    /// Reads what is left and returns the hashes.
     ///
     /// Bytes behind the end of a tar or of a compressed stream belong to the
     /// blob, so a caller that stopped before the end of the input must still
-    /// come here. The outer error is that of the input, an inner one that of
-    /// the unpacking.
-    pub(crate) fn finish(mut self) -> io::Result<Vec<io::Result<Hashed>>> {
+    /// come here.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the input does, or if [`hash`](Self::hash) was not asked for.
+    pub(crate) fn finish(mut self) -> io::Result<Hashes> {
         loop {
             let length = self.fill_buf()?.len();
             if length == 0 {
@@ -222,7 +236,10 @@ impl<R: Read> TeeReader<R> {
             }
             self.consume(length);
         }
-        Ok(self.taps.into_iter().map(HashThread::finish).collect())
+        let unpacked = self.unpacked.map(HashThread::finish);
+        let stored = self.stored.map(HashThread::finish).transpose()?;
+        let stored = stored.ok_or_else(|| io::Error::other("nothing was hashed"))?;
+        Ok(Hashes { stored, unpacked })
     }
 }
 
@@ -244,7 +261,7 @@ impl<R: Read> BufRead for TeeReader<R> {
             buffer.length = read?;
             let chunk = Arc::new(buffer);
             if chunk.length > 0 {
-                for tap in &mut self.taps {
+                for tap in self.stored.iter_mut().chain(&mut self.unpacked) {
                     tap.show(&chunk);
                 }
                 for teed in &mut self.teed {
@@ -360,7 +377,7 @@ mod tests {
         let mut first = [0; 7];
         stream.read_exact(&mut first).unwrap();
         assert_eq!(first, bytes[..7]);
-        let hashed = stream.finish().unwrap().remove(0).unwrap();
+        let hashed = stream.finish().unwrap().stored;
         assert_eq!(hashed.digest, Digest::of(&bytes));
         assert_eq!(hashed.size, 400_000);
     }
@@ -373,7 +390,7 @@ mod tests {
         let mut copy = Vec::new();
         stream.read_to_end(&mut copy).unwrap();
         assert_eq!(copy, bytes);
-        let hashed = stream.finish().unwrap().remove(0).unwrap();
+        let hashed = stream.finish().unwrap().stored;
         assert_eq!(hashed.digest, Digest::of(&bytes));
     }
 
@@ -392,7 +409,7 @@ mod tests {
                 drop(teed);
                 reading.join().unwrap()
             });
-            assert_eq!(hashes[0].as_ref().unwrap().digest, Digest::of(&bytes));
+            assert_eq!(hashes.stored.digest, Digest::of(&bytes));
         }
     }
 
@@ -404,8 +421,8 @@ mod tests {
             .hash_unpacked(Compression::Gzip, Algorithm::Sha256)
             .unwrap();
         stream.hash(Algorithm::Sha256).unwrap();
-        let mut results = stream.finish().unwrap();
-        assert_eq!(results.pop().unwrap().unwrap().digest, Digest::of(&bytes));
-        assert!(results.pop().unwrap().is_err());
+        let hashes = stream.finish().unwrap();
+        assert_eq!(hashes.stored.digest, Digest::of(&bytes));
+        assert!(hashes.unpacked.unwrap().is_err());
     }
 }

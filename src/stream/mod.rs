@@ -7,10 +7,13 @@ mod block;
 mod commit;
 mod compress;
 mod copy;
+mod counting;
 mod decompress;
 mod file_kind;
+mod file_slice;
 mod hash;
 mod hash_writer;
+mod head;
 mod kernel;
 mod spool;
 
@@ -18,18 +21,16 @@ pub(crate) use block::Workers;
 pub(crate) use commit::{PART, PendingDirectory, PendingFile, is_temporary, lock_directory};
 pub(crate) use compress::Encoder;
 pub use compress::Encoding;
-pub(crate) use copy::{CopyError, ProgressReader, copy};
+pub(crate) use copy::{COPY_BUFFER, CopyError, ProgressReader, copy};
+pub(crate) use counting::CountingReader;
 pub use decompress::{Compression, DecodeLimit};
-pub(crate) use decompress::{Decoder, Leftover, SNIFF_LENGTH};
+pub(crate) use decompress::{DecodeError, Leftover, SNIFF_LENGTH, Unpacked, unpacked};
 pub use file_kind::FileKind;
 pub(crate) use file_kind::HEAD_LENGTH;
+pub use file_slice::FileSlice;
 pub use hash::Hashed;
-pub(crate) use hash::{TeeReader, hash};
+pub(crate) use hash::{Hashes, TeeReader, hash};
 pub(crate) use hash_writer::HashWriter;
+pub(crate) use head::{begins_as_json, read_head};
 pub(crate) use kernel::{copy_between, free_range, next_data, share_bytes};
 pub(crate) use spool::Spool;
-
-/// The size of every copy buffer: large enough that system calls and hand-overs
-/// between threads cost nothing beside the work, small enough to stay in the
-/// processor's cache while it is hashed.
-pub(crate) const COPY_BUFFER: usize = 256 * 1024;

@@ -1,8 +1,7 @@
 //! The extended headers that may stand before a member's own.
 
 use crate::limits::{EXTENSION_MAX, EXTENSIONS_MAX};
-use crate::tar_stream::BLOCK;
-use crate::tar_stream::header::{TarError, until_nul};
+use crate::tar_stream::header::{BLOCK, TarError, until_nul};
 use crate::tar_stream::pax::PaxRecords;
 
 /// What stood before a member's own header.

@@ -5,6 +5,12 @@ use std::io;
 
 use tar::Header;
 
+/// The size of a header, and what data is padded to.
+pub(crate) const BLOCK: u64 = 512;
+
+/// What marks the end, twice.
+pub(crate) const EMPTY_BLOCK: [u8; 512] = [0; 512];
+
 /// Why bytes are not a tar stream.
 ///
 /// Offsets are in bytes from the start of the (unpacked) stream.
@@ -181,6 +187,17 @@ fn gnu_prefix(bytes: &[u8; 512]) -> &[u8] {
 pub(super) fn until_nul(text: &[u8]) -> &[u8] {
     let end = text.iter().position(|byte| *byte == 0);
     &text[..end.unwrap_or(text.len())]
+}
+
+/// Whether a block is a tar header with a checksum that holds.
+#[must_use]
+pub(crate) fn is_tar_header(block: &[u8]) -> bool {
+    let Ok(bytes) = <[u8; 512]>::try_from(block) else {
+        return false;
+    };
+    let mut header = Header::new_old();
+    *header.as_mut_bytes() = bytes;
+    checksum_holds(&header)
 }
 
 /// Whether the checksum holds; old archivers summed signed bytes.

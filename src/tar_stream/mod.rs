@@ -20,21 +20,17 @@ mod sparse;
 mod sparse_reader;
 mod tail;
 mod time;
+mod write;
 
 pub(crate) use attributes::Attributes;
 pub(crate) use check::{ReadAttributes, TarSummary, check_tar, is_no_tar};
 pub use header::TarError;
-pub(crate) use header::display_name;
+pub(crate) use header::{BLOCK, EMPTY_BLOCK, display_name, is_tar_header};
 pub(crate) use input::{Buffered, Section, Skip, SkipByReading};
 pub(crate) use pax::{PaxRecord, pax_record};
-pub(crate) use reader::{Kind, Member, TarReader, is_tar_header};
+pub(crate) use reader::{Kind, Member, TarReader};
 pub(crate) use sparse_reader::SparseReader;
 pub(crate) use tail::Tail;
 pub use tail::Trailing;
 pub(crate) use time::Time;
-
-/// The size of a header, and what data is padded to.
-pub(crate) const BLOCK: u64 = 512;
-
-/// What marks the end, twice.
-pub(crate) const EMPTY_BLOCK: [u8; 512] = [0; 512];
+pub(crate) use write::{NAME_MAX, NewHeader, OCTAL_7_MAX, OCTAL_11_MAX, padding};

@@ -6,12 +6,11 @@ use tar::Header;
 
 use crate::tar_stream::attributes::Attributes;
 use crate::tar_stream::extensions::{Extensions, is_extension};
-use crate::tar_stream::header::{self, TarError, checksum_holds, number64};
+use crate::tar_stream::header::{self, BLOCK, EMPTY_BLOCK, TarError, checksum_holds, number64};
 use crate::tar_stream::input::{Skip, read_full};
 use crate::tar_stream::pax::PaxRecords;
 use crate::tar_stream::sparse::{MapBuilder, MapFault, SparseMap};
 use crate::tar_stream::tail::{Tail, Trailing};
-use crate::tar_stream::{BLOCK, EMPTY_BLOCK};
 
 /// What a member is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,17 +45,6 @@ pub(crate) struct Member {
     pub position: u64,
     /// Seconds since 1970, 0 where the field makes no sense.
     pub mtime: i64,
-}
-
-/// Whether a block is a tar header with a checksum that holds.
-#[must_use]
-pub(crate) fn is_tar_header(block: &[u8]) -> bool {
-    let Ok(bytes) = <[u8; 512]>::try_from(block) else {
-        return false;
-    };
-    let mut header = Header::new_old();
-    *header.as_mut_bytes() = bytes;
-    checksum_holds(&header)
 }
 
 /// Reads the members of a tar stream in order.

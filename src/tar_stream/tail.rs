@@ -5,7 +5,7 @@
 
 use std::io::{self, Read};
 
-use crate::tar_stream::{BLOCK, EMPTY_BLOCK, is_tar_header};
+use crate::tar_stream::header::{BLOCK, EMPTY_BLOCK, is_tar_header};
 
 /// How much is read at once.
 const BUFFER: usize = 64 * 1024;

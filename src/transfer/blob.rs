@@ -9,10 +9,10 @@ use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, Result};
 use crate::event::{Event, Step, Warning, Watch};
 use crate::format::sink::{BlobWriter, ImageSink};
-use crate::format::{Container, FileSlice, KnownHashes};
+use crate::format::{Container, KnownHashes};
 use crate::stream::{
-    Compression, CopyError, Encoder, Encoding, HashWriter, Hashed, ProgressReader, TeeReader,
-    Workers, copy,
+    Compression, CopyError, Encoder, Encoding, FileSlice, HashWriter, Hashed, ProgressReader,
+    TeeReader, Workers, copy,
 };
 use crate::transfer::Context;
 use crate::transfer::blob_job::BlobJob;
@@ -37,7 +37,7 @@ fn copy_slice(
         watch.send(Event::Advanced(copied));
         done += copied;
     }
-    let rest = ProgressReader::new(slice.read_from(done), *watch);
+    let rest = ProgressReader::new(slice.after(done), *watch);
     copy(&mut TeeReader::new(rest), writer, watch).map(drop)
 }
 

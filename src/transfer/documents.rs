@@ -10,7 +10,9 @@ use crate::error::{Error, Result};
 use crate::format::sink::{OutputImage, OutputLayer};
 use crate::format::source::{Content, Image, IndexContent, Layer};
 use crate::image::media_type::{self, Family, LayerType};
-use crate::image::{Descriptor, Document, DocumentError, Manifest, Platform, View, new_manifest};
+use crate::image::{
+    Descriptor, Document, DocumentError, ESTARGZ_TOC, Manifest, Platform, View, new_manifest,
+};
 use crate::stream::{Compression, Hashed};
 use crate::transfer::compression::CompressionPolicy;
 use crate::transfer::plan::Jobs;
@@ -19,7 +21,7 @@ use crate::transfer::report::WrittenImage;
 /// Annotations of a layer that speak of its compressed bytes: the tables of
 /// contents of eStargz and of zstd:chunked. They are wrong once those change.
 const COMPRESSION_ANNOTATIONS: [&str; 7] = [
-    "containerd.io/snapshot/stargz/toc.digest",
+    ESTARGZ_TOC,
     "io.containers.estargz.uncompressed-size",
     "io.github.containers.zstd-chunked.manifest-checksum",
     "io.github.containers.zstd-chunked.manifest-position",

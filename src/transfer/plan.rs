@@ -277,10 +277,7 @@ fn warn_of_labels(content: &Content, name: &str, policy: CompressionPolicy, watc
                         label: label.to_owned(),
                         bytes: match layer.compression {
                             Compression::None => "not compressed",
-                            Compression::Gzip => "gzip",
-                            Compression::Zstd => "zstd",
-                            Compression::Xz => "xz",
-                            Compression::Bzip2 => "bzip2",
+                            compression => compression.name(),
                         },
                     });
                 }

@@ -8,7 +8,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::event::Watch;
 use crate::format::Container;
-use crate::stream::{Compression, Decoder, Hashed, ProgressReader, TeeReader};
+use crate::stream::{Compression, Hashed, Hashes, ProgressReader, TeeReader, unpacked};
 use crate::transfer::blob_job::BlobJob;
 
 /// Begins to read a blob.
@@ -81,17 +81,16 @@ pub(crate) fn read_whole<T>(
             result,
         });
     }
-    let decoder =
-        Decoder::new(job.compression, &mut stored).map_err(|error| damaged(job, error))?;
-    let leftover = decoder.leftover();
-    let mut unpacked = TeeReader::new(decoder);
+    let unpacked = unpacked(job.compression, &mut stored).map_err(|error| damaged(job, error))?;
+    let leftover = unpacked.get_ref().leftover();
+    let mut unpacked = TeeReader::new(unpacked);
     unpacked
         .hash(job.unpacked_algorithm())
         .map_err(Error::Thread)?;
     let (reached_end, result) = with_reader_thread(&mut unpacked, read)?;
     let unpacked = reached_end
         .and_then(|()| unpacked.finish())
-        .and_then(|mut hashes| hashes.remove(0))
+        .map(|hashes| hashes.stored)
         .map_err(|error| damaged(job, error));
     let (stored, _) = hashes(job, stored)?;
     Ok(WholeRead {
@@ -187,7 +186,7 @@ pub(crate) fn hash_unpacked<R: Read>(job: &BlobJob, stream: &mut TeeReader<R>) -
 }
 
 pub(crate) fn damaged(job: &BlobJob, source: std::io::Error) -> Error {
-    Error::unreadable(job.compression, source).while_reading(job.place.clone())
+    Error::from(source).while_reading(job.place.clone())
 }
 
 /// The hash of the stored bytes, and of what they unpack to if that was asked.
@@ -196,10 +195,8 @@ pub(crate) fn hashes<R: Read>(
     stream: TeeReader<R>,
 ) -> Result<(Hashed, Option<Digest>)> {
     let read_error = |error: std::io::Error| Error::read(job.place.clone(), error);
-    let mut hashes = stream.finish().map_err(read_error)?.into_iter();
-    let stored = hashes.next().transpose().map_err(read_error)?;
-    let stored = stored.ok_or_else(|| read_error(std::io::Error::other("nothing was hashed")))?;
-    let unpacked = match hashes.next() {
+    let Hashes { stored, unpacked } = stream.finish().map_err(read_error)?;
+    let unpacked = match unpacked {
         Some(unpacked) => Some(unpacked.map_err(|error| damaged(job, error))?.digest),
         None if job.compression == Compression::None => Some(stored.digest.clone()),
         None => None,

@@ -23,7 +23,7 @@ const MAY_USE: &[(&str, &str)] = &[
     ("finding", "digest"),
     ("limits", ""),
     ("stream", "digest limits progress"),
-    ("tar_stream", "limits"),
+    ("tar_stream", "limits stream"),
     ("layer", "finding limits progress stream tar_stream"),
     ("merge", "layer limits progress stream tar_stream"),
     ("dockerfile", ""),
@@ -60,7 +60,6 @@ const KNOWN_CIRCLES: &[&str] = &[
     "src/format/survey/oci_layout",
     "src/fuzzing/merge",
     "src/merge/changes",
-    "src/tar_stream",
 ];
 
 /// All sources.

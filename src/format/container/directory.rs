@@ -5,8 +5,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Place, Result};
-use crate::format::container::{Container, FileSlice, Member};
-use crate::stream::{Compression, SNIFF_LENGTH};
+use crate::format::container::{Container, Member};
+use crate::stream::{Compression, FileSlice, SNIFF_LENGTH, read_head};
 
 /// The files under a folder.
 ///
@@ -78,9 +78,9 @@ impl Container for Directory {
     }
 
     fn compression(&self, member: &Member) -> Result<Compression> {
-        let mut start = Vec::new();
-        self.file(&member.path)
-            .and_then(|file| file.take(SNIFF_LENGTH as u64).read_to_end(&mut start))
+        let start = self
+            .file(&member.path)
+            .and_then(|file| read_head(file, SNIFF_LENGTH))
             .map_err(|error| Error::read(Place::Member(member.path.clone()), error))?;
         Ok(Compression::sniff(&start))
     }

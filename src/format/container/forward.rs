@@ -2,17 +2,17 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::error::{Error, Place, Result};
 use crate::event::Watch;
 use crate::format::container::index::MemberIndex;
-use crate::format::container::{Container, FileRange, FileSlice, Member};
+use crate::format::container::{Container, Member};
 use crate::stream::{
-    COPY_BUFFER, Compression, CopyError, Decoder, Leftover, ProgressReader, SNIFF_LENGTH, Spool,
-    copy,
+    Compression, CopyError, DecodeError, FileSlice, Leftover, ProgressReader, SNIFF_LENGTH, Spool,
+    Unpacked, begins_as_json, copy, read_head, unpacked,
 };
 use crate::tar_stream::{Skip, SkipByReading, TarError, TarReader, Trailing};
 
@@ -42,11 +42,18 @@ pub(crate) struct ForwardTar {
 }
 
 struct Cursor {
-    stream: Stream,
+    stream: Unpacked<FileSlice<Arc<File>>>,
     position: u64,
 }
 
-type Stream = Decoder<BufReader<SharedFile>>;
+impl Read for Cursor {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        // Damage of the stream around a member is told where the archive is opened.
+        let length = self.stream.read(buffer).map_err(DecodeError::unwrap)?;
+        self.position += length as u64;
+        Ok(length)
+    }
+}
 
 impl ForwardTar {
     /// Unpacks the whole tar once, which begins at `start` in the file.
@@ -80,9 +87,9 @@ impl ForwardTar {
             cursor: Mutex::new(None),
             unpacked: OnceLock::new(),
         };
-        let counted = ProgressReader::new(tar.shared_file(), *watch);
-        let stream = tar.unpack(counted)?;
-        tar.leftover = stream.leftover();
+        let counted = ProgressReader::new(tar.packed()?, *watch);
+        let stream = unpacked(compression, counted)?;
+        tar.leftover = stream.get_ref().leftover();
         let mut reader = TarReader::new(SkipByReading(stream));
         let looked_up = tar.look_up(&mut reader, faults);
         tar.index.cut_off_at = reader.cut_off_at();
@@ -90,7 +97,7 @@ impl ForwardTar {
             // The end of a compressed stream has the sum that shows that it is whole.
             Ok(()) => match reader.trailing() {
                 Ok(trailing) => tar.index.trailing = trailing,
-                Err(error) => faults.push(tar.explain(error)),
+                Err(error) => faults.push(error.into()),
             },
             Err(error) => faults.push(error),
         }
@@ -109,17 +116,12 @@ impl ForwardTar {
         faults: &mut Vec<Error>,
     ) -> Result<()> {
         let mut kept_total = 0;
-        while let Some(member) = reader.next_member().map_err(|error| self.explain(error))? {
-            let mut start = Vec::new();
+        while let Some(member) = reader.next_member()? {
             let fits = member.size <= KEPT_MAX && kept_total + member.size <= KEPT_TOTAL_MAX;
-            (&mut *reader)
-                .take(SNIFF_LENGTH as u64)
-                .read_to_end(&mut start)
-                .map_err(TarError::from)?;
+            let mut start = read_head(&mut *reader, SNIFF_LENGTH).map_err(TarError::from)?;
             self.compressions
                 .insert(member.position, Compression::sniff(&start));
-            let is_json = matches!(start.trim_ascii_start().first(), Some(b'{' | b'['));
-            if fits && is_json {
+            if fits && begins_as_json(&start) {
                 reader.read_to_end(&mut start).map_err(TarError::from)?;
                 kept_total += member.size;
                 self.kept.insert(member.position, start);
@@ -149,28 +151,8 @@ impl ForwardTar {
         Ok((file, self.start, self.compression))
     }
 
-    fn shared_file(&self) -> SharedFile {
-        SharedFile {
-            file: Arc::clone(&self.file),
-            position: self.start,
-        }
-    }
-
-    fn unpack<R: Read>(&self, input: R) -> Result<Decoder<BufReader<R>>> {
-        let input = BufReader::with_capacity(COPY_BUFFER, input);
-        Decoder::new(self.compression, input).map_err(|source| self.damaged(source))
-    }
-
-    fn damaged(&self, source: io::Error) -> Error {
-        Error::unreadable(self.compression, source)
-    }
-
-    /// A failure to read the stream is one of its compression.
-    fn explain(&self, error: TarError) -> Error {
-        match error {
-            TarError::Io(source) => self.damaged(source),
-            other => other.into(),
-        }
+    fn packed(&self) -> io::Result<FileSlice<Arc<File>>> {
+        FileSlice::from(Arc::clone(&self.file), self.start)
     }
 
     /// The last reader's place if it is not beyond the member, else the start.
@@ -183,7 +165,7 @@ impl ForwardTar {
         match last {
             Some(cursor) if cursor.position <= position => Ok(cursor),
             _ => Ok(Cursor {
-                stream: self.unpack(self.shared_file())?,
+                stream: unpacked(self.compression, self.packed()?)?,
                 position: 0,
             }),
         }
@@ -208,15 +190,15 @@ impl Container for ForwardTar {
         if let Some(bytes) = self.kept.get(&member.position) {
             return Ok(Box::new(bytes.as_slice()));
         }
-        if let Some(unpacked) = self.unpacked.get() {
+        if let Some(file) = self.unpacked.get() {
             let (start, size) = (member.position, member.size);
-            return Ok(Box::new(FileRange::new(unpacked, start, size)));
+            return Ok(Box::new(FileSlice { file, start, size }));
         }
         let mut cursor = self.cursor_before(member.position)?;
-        SkipByReading(&mut cursor.stream)
-            .skip(member.position - cursor.position)
+        let distance = member.position - cursor.position;
+        SkipByReading(&mut cursor)
+            .skip(distance)
             .map_err(|error| Error::read(Place::Member(member.path.clone()), error))?;
-        cursor.position = member.position;
         Ok(Box::new(ForwardReader {
             tar: self,
             cursor: Some(cursor),
@@ -266,10 +248,10 @@ impl Container for ForwardTar {
         };
         let failed = |error| Error::write(place(), error);
         let mut spool = Spool::new_in(directory).map_err(failed)?;
-        let stream = self.unpack(ProgressReader::new(self.shared_file(), *watch))?;
-        let mut stream = BufReader::with_capacity(COPY_BUFFER, stream);
+        let stream = ProgressReader::new(self.packed()?, *watch);
+        let mut stream = unpacked(self.compression, stream)?;
         copy(&mut stream, &mut spool, watch).map_err(|error| match error {
-            CopyError::Read(error) => self.damaged(error),
+            CopyError::Read(error) => error.into(),
             error => Error::copy(place(), place(), error),
         })?;
         // Nobody else has done it meanwhile, and if so, the same.
@@ -295,11 +277,10 @@ impl Read for ForwardReader<'_> {
         if length == 0 {
             return Ok(0);
         }
-        let length = cursor.stream.read(&mut buffer[..length])?;
+        let length = cursor.read(&mut buffer[..length])?;
         if length == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        cursor.position += length as u64;
         self.remaining -= length as u64;
         Ok(length)
     }
@@ -315,21 +296,5 @@ impl Drop for ForwardReader<'_> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         *last = self.cursor.take();
-    }
-}
-
-/// A file that several readers read, each at its own place.
-#[derive(Debug)]
-struct SharedFile {
-    file: Arc<File>,
-    position: u64,
-}
-
-impl Read for SharedFile {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        use std::os::unix::fs::FileExt;
-        let length = self.file.read_at(buffer, self.position)?;
-        self.position += length as u64;
-        Ok(length)
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::error::{Error, Result};
-use crate::format::container::{CONTROL_FILES, Container, Member};
+use crate::format::container::{Container, Member};
+use crate::format::control_files::CONTROL_FILES;
 use crate::limits::{MEMBER_LINKS_MAX, MEMBER_PATH_MAX, MEMBERS_MAX};
 use crate::tar_stream::{self, Kind, Trailing, display_name};
 

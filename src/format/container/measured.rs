@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::io::{BufRead, Cursor, Read};
 
 use crate::digest::Algorithm;
-use crate::stream::{Hashed, hash};
-use crate::tar_stream::{Kind, SkipByReading, TarError, TarReader, is_tar_header};
+use crate::stream::{Hashed, hash, read_head};
+use crate::tar_stream::{BLOCK, Kind, SkipByReading, TarError, TarReader, is_tar_header};
 
 /// What is known of a member that was hashed as it arrived.
 #[derive(Clone, Debug)]
@@ -39,8 +39,7 @@ fn measure_into(
         if member.kind != Kind::File || member.size < MEASURED_LEAST {
             continue;
         }
-        let mut start = Vec::new();
-        (&mut reader).take(512).read_to_end(&mut start)?;
+        let start = read_head(&mut reader, BLOCK)?;
         if is_tar_header(&start) {
             let mut whole = Cursor::new(start).chain(&mut reader);
             let stored = hash(&mut whole, algorithm_of(&member.path))?;

@@ -16,7 +16,6 @@ mod staged;
 mod whole;
 
 use std::fmt::{self, Write as _};
-use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -25,7 +24,7 @@ pub(crate) use forward::ForwardTar;
 pub(in crate::format) use index::MemberIndex;
 pub use measured::KnownHashes;
 pub(crate) use measured::hash_layers;
-pub(crate) use seekable::{FileRange, Look, SeekableTar};
+pub(crate) use seekable::{Look, SeekableTar};
 pub(crate) use single::SingleFile;
 pub(crate) use staged::{Received, receive};
 pub(crate) use whole::{WholeStream, unpacked_head};
@@ -34,7 +33,7 @@ use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, Place, Result};
 use crate::event::Watch;
 use crate::limits::{DOCUMENT_MAX, DOCUMENTS_MAX};
-use crate::stream::{Compression, FileKind, TeeReader, copy};
+use crate::stream::{Compression, CopyError, FileKind, FileSlice, TeeReader, copy, unpacked};
 use crate::tar_stream::Trailing;
 
 /// One of the byte strings in a container.
@@ -47,30 +46,6 @@ pub struct Member {
     pub path: String,
     /// How many bytes it has.
     pub size: u64,
-}
-
-/// A part of a file that can be read at any place.
-#[derive(Debug)]
-pub struct FileSlice {
-    /// The file.
-    pub file: File,
-    /// Where the part begins, in bytes.
-    pub start: u64,
-    /// How many bytes it has.
-    pub size: u64,
-}
-
-impl FileSlice {
-    /// Whether it is all of the file.
-    pub(crate) fn is_whole(&self) -> bool {
-        let has_size = |metadata: Metadata| metadata.len() == self.size;
-        self.start == 0 && self.file.metadata().is_ok_and(has_size)
-    }
-
-    /// Reads what stands from `offset` on, counted from the beginning of the part.
-    pub(crate) fn read_from(&self, offset: u64) -> impl Read {
-        FileRange::new(&self.file, self.start + offset, self.size - offset)
-    }
 }
 
 /// Named byte strings.
@@ -174,11 +149,6 @@ pub(crate) fn read_document(container: &dyn Container, member: &Member) -> Resul
     Ok(bytes)
 }
 
-/// The files that tie images together, and need no other to refer to them. Two of them
-/// with one name, and not the same content, would make two readers see two archives.
-pub(in crate::format) const CONTROL_FILES: [&str; 4] =
-    ["index.json", "manifest.json", "oci-layout", "repositories"];
-
 /// Whether a path is one that archives of images have, and root filesystems not:
 /// a blob of a layout, or a file or folder that is called by a digest.
 pub(crate) fn is_of_archive(path: &str) -> bool {
@@ -250,17 +220,13 @@ pub(crate) fn unpacked_digest(
     }
     let here = || Place::Member(member.path.clone());
     let compression = container.compression(member)?;
-    let mut stream = TeeReader::new(container.open(member)?);
-    stream
-        .hash_unpacked(compression, Algorithm::Sha256)
-        .map_err(Error::Thread)?;
-    copy(&mut stream, &mut io::sink(), watch)
-        .map_err(|error| Error::copy(here(), here(), error))?;
-    let mut hashes = stream
-        .finish()
-        .map_err(|error| Error::read(here(), error))?;
-    let unpacked = hashes
-        .remove(0)
-        .map_err(|error| Error::unreadable(compression, error).while_reading(here()))?;
-    Ok(unpacked.digest)
+    let stream = unpacked(compression, container.open(member)?);
+    let mut stream = TeeReader::new(stream?);
+    stream.hash(Algorithm::Sha256).map_err(Error::Thread)?;
+    let failed = |error| Error::from(error).while_reading(here());
+    copy(&mut stream, &mut io::sink(), watch).map_err(|error| match error {
+        CopyError::Read(error) => failed(error),
+        error => Error::copy(here(), here(), error),
+    })?;
+    Ok(stream.finish().map_err(failed)?.stored.digest)
 }

@@ -7,8 +7,8 @@ use std::os::unix::fs::FileExt;
 
 use crate::error::{Error, Place, Result};
 use crate::format::container::index::MemberIndex;
-use crate::format::container::{Container, FileSlice, KnownHashes, Member};
-use crate::stream::{Compression, SNIFF_LENGTH, free_range, next_data};
+use crate::format::container::{Container, KnownHashes, Member};
+use crate::stream::{Compression, FileSlice, SNIFF_LENGTH, free_range, next_data, read_head};
 use crate::tar_stream::{Tail, TarError, TarReader, Trailing};
 
 /// How much is read after the end of a tar where the time to look at it must not depend
@@ -113,8 +113,12 @@ impl SeekableTar {
         (self.file, self.start)
     }
 
-    fn range(&self, member: &Member) -> FileRange<'_> {
-        FileRange::new(&self.file, self.start + member.position, member.size)
+    fn range(&self, member: &Member) -> FileSlice<&File> {
+        FileSlice {
+            file: &self.file,
+            start: self.start + member.position,
+            size: member.size,
+        }
     }
 }
 
@@ -138,10 +142,7 @@ impl Container for SeekableTar {
     }
 
     fn compression(&self, member: &Member) -> Result<Compression> {
-        let mut start = Vec::new();
-        self.range(member)
-            .take(SNIFF_LENGTH as u64)
-            .read_to_end(&mut start)
+        let start = read_head(self.range(member), SNIFF_LENGTH)
             .map_err(|error| Error::read(Place::Member(member.path.clone()), error))?;
         Ok(Compression::sniff(&start))
     }
@@ -207,49 +208,3 @@ fn look_after(
 
 /// How much of it is read at once.
 const TAIL_BUFFER: usize = 64 * 1024;
-
-/// A part of a file, read without moving the file's own position.
-#[derive(Debug)]
-pub(crate) struct FileRange<'a> {
-    file: &'a File,
-    position: u64,
-    remaining: u64,
-}
-
-impl<'a> FileRange<'a> {
-    /// So many bytes from `position` on.
-    pub(crate) fn new(file: &'a File, position: u64, size: u64) -> Self {
-        Self {
-            file,
-            position,
-            remaining: size,
-        }
-    }
-
-    /// All that stands from `start` on, and no more than is there now.
-    pub(crate) fn from(file: &'a File, start: u64) -> io::Result<Self> {
-        Ok(Self {
-            file,
-            position: start,
-            remaining: file.metadata()?.len().saturating_sub(start),
-        })
-    }
-}
-
-impl Read for FileRange<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let limit = usize::try_from(self.remaining).unwrap_or(usize::MAX);
-        let length = buffer.len().min(limit);
-        if length == 0 {
-            return Ok(0);
-        }
-        let length = self.file.read_at(&mut buffer[..length], self.position)?;
-        if length == 0 {
-            let text = "the file has become shorter while it was read";
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
-        }
-        self.position += length as u64;
-        self.remaining -= length as u64;
-        Ok(length)
-    }
-}

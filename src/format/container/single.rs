@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::Read;
 
 use crate::error::{Error, Place, Result};
-use crate::format::container::{Container, FileRange, FileSlice, Member};
-use crate::stream::{Compression, SNIFF_LENGTH};
+use crate::format::container::{Container, Member};
+use crate::stream::{Compression, FileSlice, SNIFF_LENGTH, read_head};
 
 /// What a message calls the member.
 const NAME: &str = "rootfs.tar";
@@ -34,8 +34,12 @@ impl SingleFile {
         }
     }
 
-    fn range(&self) -> FileRange<'_> {
-        FileRange::new(&self.file, self.start, self.size)
+    fn range(&self) -> FileSlice<&File> {
+        FileSlice {
+            file: &self.file,
+            start: self.start,
+            size: self.size,
+        }
     }
 }
 
@@ -58,10 +62,7 @@ impl Container for SingleFile {
     }
 
     fn compression(&self, member: &Member) -> Result<Compression> {
-        let mut start = Vec::new();
-        self.range()
-            .take(SNIFF_LENGTH as u64)
-            .read_to_end(&mut start)
+        let start = read_head(self.range(), SNIFF_LENGTH)
             .map_err(|error| Error::read(Place::Member(member.path.clone()), error))?;
         Ok(Compression::sniff(&start))
     }

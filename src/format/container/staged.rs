@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use crate::digest::Algorithm;
@@ -14,12 +14,14 @@ use crate::error::{Error, Place, Result};
 use crate::event::Watch;
 use crate::format::container::index::MemberIndex;
 use crate::format::container::measured::algorithm_of;
-use crate::format::container::{
-    CONTROL_FILES, Container, FileSlice, KnownHashes, Member, is_of_archive, not_an_image,
-};
+use crate::format::container::{Container, KnownHashes, Member, is_of_archive, not_an_image};
+use crate::format::control_files::CONTROL_FILES;
 use crate::limits::MEMBERS_MAX;
-use crate::stream::{Compression, CopyError, Decoder, Hashed, SNIFF_LENGTH, TeeReader, copy, hash};
-use crate::tar_stream::{Kind, SkipByReading, TarError, TarReader, Trailing, is_tar_header};
+use crate::stream::{
+    Compression, CopyError, FileSlice, Hashed, Hashes, SNIFF_LENGTH, TeeReader, begins_as_json,
+    copy, hash, read_head, unpacked,
+};
+use crate::tar_stream::{BLOCK, Kind, SkipByReading, TarError, TarReader, Trailing, is_tar_header};
 
 /// What came through a pipe.
 #[derive(Debug)]
@@ -89,12 +91,9 @@ fn begins_as_archive(input: &mut dyn Read) -> Result<bool, TarError> {
             return Ok(false);
         }
         // Members of unusual names: layers and documents all the same?
-        let mut start = Vec::new();
-        (&mut reader).take(512).read_to_end(&mut start)?;
+        let start = read_head(&mut reader, BLOCK)?;
         let is_packed = Compression::sniff(&start) != Compression::None;
-        let is_json = matches!(start.trim_ascii_start().first(), Some(b'{' | b'['));
-        let is_tar = is_tar_header(&start);
-        return Ok(is_packed || is_json || is_tar);
+        return Ok(is_packed || begins_as_json(&start) || is_tar_header(&start));
     }
     Ok(false)
 }
@@ -158,8 +157,7 @@ fn stage_small_member(
 }
 
 fn unpacked_hash(compression: Compression, bytes: &[u8]) -> io::Result<Hashed> {
-    let decoder = Decoder::new(compression, bytes)?;
-    hash(&mut BufReader::new(decoder), Algorithm::Sha256)
+    hash(&mut unpacked(compression, bytes)?, Algorithm::Sha256)
 }
 
 /// Writes one member to a file, and finds out what can be found out on the way.
@@ -169,11 +167,7 @@ fn stage_member(
     path: &Path,
     watch: &Watch<'_>,
 ) -> Result<(KnownHashes, Compression)> {
-    let mut start = Vec::new();
-    reader
-        .take(SNIFF_LENGTH as u64)
-        .read_to_end(&mut start)
-        .map_err(TarError::from)?;
+    let start = read_head(&mut *reader, SNIFF_LENGTH).map_err(TarError::from)?;
     let compression = Compression::sniff(&start);
     let mut stream = TeeReader::new(Cursor::new(start).chain(reader));
     stream.hash(algorithm_of(name)).map_err(Error::Thread)?;
@@ -183,12 +177,10 @@ fn stage_member(
             .map_err(Error::Thread)?;
     }
     write_file(&mut stream, path, watch)?;
-    let mut hashes = stream.finish().map_err(TarError::from)?.into_iter();
-    let mut next = || hashes.next().and_then(Result::ok);
-    let stored = next().ok_or_else(|| TarError::Io(io::Error::other("nothing was hashed")))?;
+    let Hashes { stored, unpacked } = stream.finish().map_err(TarError::from)?;
     let unpacked = match compression {
         Compression::None => Some(stored.clone()),
-        _ => next(),
+        _ => unpacked.and_then(Result::ok),
     };
     Ok((KnownHashes { stored, unpacked }, compression))
 }

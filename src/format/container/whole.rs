@@ -1,18 +1,18 @@
 //! A stream that is one byte string: the tar of a root filesystem.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::digest::Algorithm;
 use crate::error::{Error, Place, Result};
 use crate::event::Watch;
-use crate::format::container::{Container, FileRange, FileSlice, KnownHashes, Member};
+use crate::format::container::{Container, KnownHashes, Member};
 use crate::stream::{
-    COPY_BUFFER, Compression, Decoder, HEAD_LENGTH, Hashed, Leftover, ProgressReader, TeeReader,
+    Compression, FileSlice, HEAD_LENGTH, Hashed, Leftover, ProgressReader, TeeReader, unpacked,
 };
-use crate::tar_stream::{SkipByReading, TarError, TarSummary, check_tar};
+use crate::tar_stream::{SkipByReading, TarSummary, check_tar};
 
 /// A tar in a file, wrapped or not, taken as the content of one layer.
 #[derive(Debug)]
@@ -37,24 +37,13 @@ impl WholeStream {
         received: Option<PathBuf>,
         watch: &Watch<'_>,
     ) -> Result<Self> {
-        let file_range = ProgressReader::new(range(&file, start)?, *watch);
-        let stream = unpack(file_range, compression)?;
-        let leftover = stream.leftover();
+        let file_range = ProgressReader::new(FileSlice::from(&file, start)?, *watch);
+        let stream = unpacked(compression, file_range)?;
+        let leftover = stream.get_ref().leftover();
         let mut stream = TeeReader::new(stream);
         stream.hash(Algorithm::Sha256).map_err(Error::Thread)?;
-        let damaged = |source| Error::unreadable(compression, source);
-        let summary =
-            check_tar(SkipByReading(&mut stream), |_, _, _| Ok(())).map_err(
-                |error| match error {
-                    TarError::Io(source) => damaged(source),
-                    other => other.into(),
-                },
-            )?;
-        let unpacked = stream
-            .finish()
-            .map_err(damaged)?
-            .remove(0)
-            .map_err(damaged)?;
+        let summary = check_tar(SkipByReading(&mut stream), |_, _, _| Ok(()))?;
+        let unpacked = stream.finish()?.stored;
         Ok(Self {
             file,
             start,
@@ -102,20 +91,11 @@ impl WholeStream {
 /// The first bytes of what a file unpacks to, as far as it can be unpacked.
 pub(crate) fn unpacked_head(file: &File, start: u64, compression: Compression) -> Result<Vec<u8>> {
     let mut head = Vec::new();
-    let stream = unpack(range(file, start)?, compression)?;
+    let stream = unpacked(compression, FileSlice::from(file, start)?)?;
     match stream.take(HEAD_LENGTH).read_to_end(&mut head) {
-        Err(error) if head.is_empty() => Err(Error::unreadable(compression, error)),
+        Err(error) if head.is_empty() => Err(error.into()),
         _ => Ok(head),
     }
-}
-
-fn range(file: &File, start: u64) -> Result<FileRange<'_>> {
-    FileRange::from(file, start).map_err(Error::from)
-}
-
-fn unpack<R: Read>(input: R, compression: Compression) -> Result<Decoder<BufReader<R>>> {
-    let input = BufReader::with_capacity(COPY_BUFFER, input);
-    Decoder::new(compression, input).map_err(|source| Error::unreadable(compression, source))
 }
 
 impl Container for WholeStream {
@@ -124,8 +104,8 @@ impl Container for WholeStream {
     }
 
     fn open(&self, _: &Member) -> Result<Box<dyn Read + Send + '_>> {
-        let stream = range(&self.file, self.start);
-        match stream.and_then(|range| unpack(range, self.compression)) {
+        let range = FileSlice::from(&self.file, self.start);
+        match range.and_then(|range| unpacked(self.compression, range)) {
             Ok(stream) => Ok(Box::new(stream)),
             Err(error) => Err(Error::read(Place::Member("rootfs.tar".to_owned()), error)),
         }

@@ -15,9 +15,3 @@ mod write;
 
 pub(super) use read::{DockerArchive, is_docker_archive, lists_images};
 pub(super) use write::docker_documents;
-
-/// The file that ties configs and layers together.
-pub(super) const MANIFEST: &str = "manifest.json";
-
-/// The file that did before, and that is still written for tags.
-pub(super) const REPOSITORIES: &str = "repositories";

@@ -8,6 +8,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::event::{Warning, Watch};
+use crate::format::control_files::{INDEX, MANIFEST};
 use crate::format::root::{Root, Target};
 use crate::image::Reference;
 
@@ -64,8 +65,8 @@ impl Differences {
             });
         }
         let lacking = [
-            (self.only_in_index, "index.json", "manifest.json"),
-            (self.only_in_manifest, "manifest.json", "index.json"),
+            (self.only_in_index, INDEX, MANIFEST),
+            (self.only_in_manifest, MANIFEST, INDEX),
         ];
         for (names, document, other) in lacking {
             if let Some((first, others)) = names.split_first() {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::format::docker_archive::MANIFEST;
+use crate::format::control_files::MANIFEST;
 use crate::format::docker_archive::manifest_json::{field, parse_values, texts};
 use crate::format::oci_layout::blob_path;
 use crate::format::sink::{OutputImage, OutputIndex, OutputLayer};

@@ -14,13 +14,7 @@ pub(super) use write::LayoutSink;
 
 use crate::digest::Digest;
 
-/// The file that lists what a layout holds.
-pub(super) const INDEX: &str = "index.json";
-
-/// The file that makes a folder a layout.
-pub(super) const MARKER: &str = "oci-layout";
-
-/// What stands in it. Version 1.0.0 is the only one.
+/// What the file holds that makes a folder a layout. Version 1.0.0 is the only one.
 pub(super) const MARKER_CONTENT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 
 /// Where a blob lies.

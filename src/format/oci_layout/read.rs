@@ -3,7 +3,8 @@
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::format::container::{Container, find_document};
-use crate::format::oci_layout::{DocumentLoader, INDEX, MARKER};
+use crate::format::control_files::{INDEX, MARKER};
+use crate::format::oci_layout::DocumentLoader;
 use crate::format::root::{Root, Target};
 use crate::format::source::{Content, ImageSource};
 use crate::image::{Document, Index, parse_value};

@@ -9,8 +9,9 @@ use crate::error::{Error, Result};
 use crate::event::Watch;
 use crate::finding::{Code, Finding, Site};
 use crate::format::container::Member;
+use crate::format::control_files::{MANIFEST, REPOSITORIES};
 use crate::format::docker_archive::manifest_json::{self, Element};
-use crate::format::docker_archive::{MANIFEST, REPOSITORIES, v1};
+use crate::format::docker_archive::v1;
 use crate::format::survey::{
     Absent, MissingLayers, SurveyedImage, SurveyedLayer, Surveyor, chain_of, digest_of_path,
     machine_failed, wrong_types,

@@ -13,7 +13,6 @@ use crate::format::container::{Container, Member};
 use crate::format::survey::surveyor::Absent;
 use crate::image::Reference;
 use crate::stream::Compression;
-use crate::tar_stream::TarError;
 
 /// What an input holds.
 #[derive(Debug)]
@@ -98,7 +97,7 @@ impl MissingLayers {
 /// Where a message says that a member could not be read, if the machine is to blame.
 pub(crate) fn machine_failed(error: &Error) -> bool {
     match error {
-        Error::System(source) | Error::Tar(TarError::Io(source)) => source.raw_os_error().is_some(),
+        Error::System(source) => source.raw_os_error().is_some(),
         Error::Read { what, source } => {
             let source = source.as_ref();
             let is_of_system = |error: &std::io::Error| error.raw_os_error().is_some();

@@ -7,7 +7,8 @@ use serde_json::Value;
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::finding::{Code, Finding, Findings, Site};
-use crate::format::container::{CONTROL_FILES, Container, Member, read_document};
+use crate::format::container::{Container, Member, read_document};
+use crate::format::control_files::CONTROL_FILES;
 use crate::format::survey::{SurveyedBlob, SurveyedImage, config, machine_failed};
 use crate::image::{
     Config, Descriptor, Document, DocumentError, View, json_text, parse_value, types,

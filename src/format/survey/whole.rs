@@ -6,15 +6,16 @@ use crate::event::after_tar;
 use crate::finding::{Code, Finding, Findings, Site};
 use crate::format::Format;
 use crate::format::container::{Container, SingleFile, is_of_archive};
+use crate::format::control_files::MANIFEST;
 use crate::format::detect::{Input, Opening};
-use crate::format::docker_archive::{MANIFEST, is_docker_archive};
+use crate::format::docker_archive::is_docker_archive;
 use crate::format::misplaced::{is_image_member, refuse_misplaced};
 use crate::format::oci_layout::is_layout;
 use crate::format::survey::docker_archive::{survey_docker, survey_v1};
 use crate::format::survey::oci_layout::survey_layout;
 use crate::format::survey::{Survey, SurveyedImage, SurveyedLayer, Surveyor, chain_of};
 use crate::format::taken::{RawContainer, take};
-use crate::tar_stream::{TarError, Trailing};
+use crate::tar_stream::Trailing;
 
 /// Looks an input over, whatever it is.
 ///
@@ -41,11 +42,7 @@ fn archive_finding(error: Error) -> Result<Finding> {
     let code = match &error {
         Error::MemberEscapes { .. } => Code::MemberEscapes,
         Error::ControlFileTwice { .. } => Code::MemberTwice,
-        Error::Tar(TarError::Io(source)) | Error::System(source)
-            if source.raw_os_error().is_some() =>
-        {
-            return Err(error);
-        }
+        Error::System(source) if source.raw_os_error().is_some() => return Err(error),
         Error::Tar(_) | Error::Compression { .. } | Error::System(_) => Code::ArchiveDamaged,
         _ => return Err(error),
     };

@@ -1,8 +1,10 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use tar::Header;
 
 use super::*;
+use crate::layer::entry::Device;
 use crate::layer::{Entry, EntryKind, EntryPath, LayerReader};
 use crate::tar_stream::SkipByReading;
 

@@ -6,6 +6,7 @@
 //! (core/images/archive/importer.go).
 
 use crate::digest::Digest;
+use crate::format::MARKER;
 use crate::format::root::{Root, Target};
 use crate::format::source::{Content, Image, ImageSource, Layer};
 use crate::image::media_type::{DOCKER_LAYER, DOCKER_LAYER_GZIP, Family};
@@ -86,7 +87,7 @@ pub(in crate::ops) fn blobs_size(source: &dyn ImageSource, content: &Content) ->
 fn made_manifest(source: &dyn ImageSource, image: &Image) -> Option<Vec<u8>> {
     source.docker_part()?;
     // Where a layout lies in the archive, `manifest.json` is not looked at.
-    if let Ok(Some(_)) = source.container().find("oci-layout") {
+    if let Ok(Some(_)) = source.container().find(MARKER) {
         return None;
     }
     let layers: Option<Vec<_>> = image.layers.iter().map(layer).collect();

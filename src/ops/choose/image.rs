@@ -5,6 +5,7 @@ use crate::error::{Error, Place, Result};
 use crate::format::root::{Root, targets, with_target_of};
 use crate::format::source::{Artifact, Content, Image, ImageSource};
 use crate::image::Descriptor;
+use crate::image::media_type::is_encrypted;
 use crate::ops::Selector;
 use crate::ops::choose::item::load_chosen;
 use crate::ops::choose::platform::{PlatformChoice, select_platform};
@@ -83,7 +84,7 @@ pub(in crate::ops) fn choose_image<'a>(
 /// cannot look into it.
 fn refuse_encrypted(artifact: &Artifact, name: &str) -> Result<()> {
     let layers = &artifact.manifest.view().layers;
-    let is_encrypted = |layer: &Descriptor| layer.media_type().ends_with("+encrypted");
+    let is_encrypted = |layer: &Descriptor| is_encrypted(layer.media_type());
     let Some(at) = layers.iter().position(is_encrypted) else {
         return Ok(());
     };

@@ -1,26 +1,24 @@
 //! The layers of an image, opened: read once for their headers, once for their
 //! content.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use crate::error::{Error, Place, Result};
 use crate::event::{Event, Step, Warning};
 use crate::format::source::{Image, ImageSource, Layer};
-use crate::format::{Container, FileSlice, Member};
+use crate::format::{Container, Member};
+use crate::image::ESTARGZ_TOC;
 use crate::layer::{Budget, EntryFault, LayerError, LayerReader};
 use crate::merge::{Ambiguities, Changes, ChangesBuilder, Plan, Replay, ReplayError};
 use crate::ops::choose::image::ChosenImage;
-use crate::stream::{COPY_BUFFER, Compression, Decoder, ProgressReader};
+use crate::stream::{Compression, ProgressReader, unpacked};
 use crate::tar_stream::{Section, Skip, SkipByReading, TarError, Time};
 use crate::transfer::Context;
 use crate::transfer::blob_job::BlobJob;
 use crate::transfer::parallel::{STREAMS_MAX, in_parallel};
 use crate::transfer::read::{read_unpacked, verify_stored};
-
-/// The annotation that says where an eStargz layer has its table of contents.
-const ESTARGZ_ANNOTATION: &str = "containerd.io/snapshot/stargz/toc.digest";
 
 /// The gzip member at the end of an eStargz layer (stargz-snapshotter,
 /// docs/estargz.md, "eStargz Footer"), and the shorter one of older layers.
@@ -184,22 +182,19 @@ impl<'a> LayerStack<'a> {
             Compression::None => self.container.slice(blob)?,
             _ => None,
         };
-        let builder = if let Some(FileSlice { file, start, size }) = slice {
+        let builder = if let Some(slice) = slice {
             self.collect(
                 builder,
-                LayerReader::new(Section::new(file, start, size), self.budget.clone()),
+                LayerReader::new(Section::new(slice), self.budget.clone()),
             )?
         } else {
             let stream = ProgressReader::new(self.container.open(blob)?, watch);
-            let stream = BufReader::with_capacity(COPY_BUFFER, stream);
-            let unreadable = |error| Error::unreadable(layer.compression, error);
-            let stream = Decoder::new(layer.compression, stream).map_err(unreadable)?;
-            let stream = BufReader::with_capacity(COPY_BUFFER, stream);
+            let stream = unpacked(layer.compression, stream)?;
             self.collect(
                 builder,
                 LayerReader::new(SkipByReading(stream), self.budget.clone()),
             )
-            .map_err(|error| blame_compression(error, layer.compression))?
+            .map_err(blame_compression)?
         };
         let is_estargz = builder.may_be_estargz() && self.is_estargz(layer, blob)?;
         Ok(builder.finish(is_estargz)?)
@@ -241,7 +236,7 @@ impl<'a> LayerStack<'a> {
     /// Whether a layer has files at its root that belong to its compression.
     fn is_estargz(&self, layer: &Layer, blob: &Member) -> Result<bool> {
         let descriptor = layer.descriptor.as_ref();
-        if descriptor.is_some_and(|d| d.annotation(ESTARGZ_ANNOTATION).is_some()) {
+        if descriptor.is_some_and(|d| d.annotation(ESTARGZ_TOC).is_some()) {
             return Ok(true);
         }
         if layer.compression != Compression::Gzip {
@@ -272,7 +267,7 @@ impl<'a> LayerStack<'a> {
             let result = replay.layer(number, &mut reader, &watch);
             result.map_err(|error| match error {
                 ReplayError::Layer(error) => {
-                    let error = blame_compression(error.into(), layer.compression);
+                    let error = blame_compression(error.into());
                     error.while_reading(self.place(at))
                 }
                 ReplayError::Write(error) => Error::write(to.clone(), error),
@@ -304,7 +299,7 @@ impl<'a> LayerStack<'a> {
 }
 
 /// A layer that cannot be unpacked is damaged in its compression first of all.
-fn blame_compression(error: Error, compression: Compression) -> Error {
+fn blame_compression(error: Error) -> Error {
     match error {
         Error::Layer(
             LayerError::Tar(TarError::Io(source))
@@ -316,7 +311,7 @@ fn blame_compression(error: Error, compression: Compression) -> Error {
                 fault: EntryFault::Tar(TarError::Io(source)),
                 ..
             },
-        ) => Error::unreadable(compression, source),
+        ) => source.into(),
         other => other,
     }
 }

@@ -3,16 +3,16 @@
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::error::Error as _;
-use std::io::{self, BufReader, Read};
+use std::io;
 use std::num::NonZeroUsize;
 
 use crate::error::{Error, Place, Result};
 use crate::event::{Event, Step, Warning, Watch};
 use crate::format::source::Layer;
-use crate::format::{Container, FileSlice, Member};
+use crate::format::{Container, Member};
 use crate::layer::is_whiteout;
-use crate::stream::{COPY_BUFFER, Compression, Decoder, ProgressReader};
-use crate::tar_stream::{self, Kind, Section, Skip, SkipByReading, TarError, TarReader};
+use crate::stream::{Compression, CountingReader, ProgressReader, unpacked};
+use crate::tar_stream::{self, Kind, Section, Skip, SkipByReading, TarReader};
 use crate::transfer::Context;
 use crate::transfer::parallel::{STREAMS_MAX, in_parallel};
 
@@ -186,33 +186,24 @@ fn measure(
     watch: &Watch<'_>,
 ) -> Result<LayerSize> {
     if compression == Compression::None
-        && let Some(FileSlice { file, start, size }) = container.slice(blob)?
+        && let Some(slice) = container.slice(blob)?
     {
-        let mut reader = TarReader::new(Section::new(file, start, size));
+        let size = slice.size;
+        let mut reader = TarReader::new(Section::new(slice));
         return Ok(LayerSize {
             unpacked: size,
             content: content(&mut reader, watch)?,
         });
     }
-    let unreadable = |error| Error::unreadable(compression, error);
     let stream = ProgressReader::new(container.open(blob)?, *watch);
-    let stream = BufReader::with_capacity(COPY_BUFFER, stream);
-    let stream = Decoder::new(compression, stream).map_err(unreadable)?;
-    let stream = Counting {
-        input: stream,
-        count: 0,
-    };
-    let stream = BufReader::with_capacity(COPY_BUFFER, stream);
+    let stream = CountingReader::new(unpacked(compression, stream)?);
     let mut reader = TarReader::new(SkipByReading(stream));
-    let content = content(&mut reader, watch).map_err(|error| match error {
-        Error::Tar(TarError::Io(source)) => unreadable(source),
-        error => error,
-    })?;
+    let content = content(&mut reader, watch)?;
     // What follows the end of the tar belongs to the layer.
     let SkipByReading(mut stream) = reader.into_inner();
-    io::copy(&mut stream, &mut io::sink()).map_err(unreadable)?;
+    io::copy(&mut stream, &mut io::sink())?;
     Ok(LayerSize {
-        unpacked: stream.into_inner().count,
+        unpacked: stream.count(),
         content,
     })
 }
@@ -239,18 +230,4 @@ fn content<R: Skip>(reader: &mut TarReader<R>, watch: &Watch<'_>) -> Result<u64>
 fn base_name(member: &tar_stream::Member) -> &[u8] {
     let mut parts = member.path.rsplit(|byte| *byte == b'/');
     parts.find(|part| !part.is_empty()).unwrap_or_default()
-}
-
-/// Counts what is read.
-struct Counting<R> {
-    input: R,
-    count: u64,
-}
-
-impl<R: Read> Read for Counting<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.input.read(buffer)?;
-        self.count += length as u64;
-        Ok(length)
-    }
 }

@@ -8,12 +8,12 @@
 //! what that engine makes.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::image::go_json;
+use crate::format::docker_archive::manifest_json::field;
+use crate::image::{go_json, push_go};
 
 /// How Go writes the time of no time.
 const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
@@ -134,11 +134,9 @@ fn text_or_empty(value: &Value) -> Value {
     value.as_str().unwrap_or_default().into()
 }
 
-/// A field by its name in any case, as Go finds it.
+/// A field by its name in any case, as Go finds it; null if there is none.
 pub(super) fn lookup<'a>(json: &'a Value, name: &str) -> &'a Value {
-    let fields = json.as_object().into_iter().flatten();
-    let mut found = fields.filter(|(key, _)| key.eq_ignore_ascii_case(name));
-    found.next_back().map_or(&Value::Null, |(_, value)| value)
+    field(json, name).unwrap_or(&Value::Null)
 }
 
 fn convert(value: &Value, holds: Type) -> Value {
@@ -223,12 +221,7 @@ fn compact_into(out: &mut String, json: &str) {
             let ends = character == '"' && !is_escaped;
             is_escaped = character == '\\' && !is_escaped;
             is_in_string = !ends;
-            match character {
-                '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
-                    let _ = write!(out, "\\u{:04x}", u32::from(character));
-                }
-                other => out.push(other),
-            }
+            push_go(out, character);
         } else if !character.is_ascii_whitespace() {
             is_in_string = character == '"';
             out.push(character);

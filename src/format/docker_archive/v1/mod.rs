@@ -16,7 +16,7 @@ use crate::digest::DiffId;
 use crate::error::{Error, Result};
 use crate::event::Watch;
 use crate::format::container::{Container, Member, find_document, spend, unpacked_digest};
-use crate::format::docker_archive::REPOSITORIES;
+use crate::format::control_files::REPOSITORIES;
 use crate::format::docker_archive::manifest_json::{Element, check_count};
 use crate::image::{Config, Document, DocumentError, go_json, json_text, parse_value};
 use crate::limits::{DESCRIPTORS_MAX, DOCUMENTS_MAX};

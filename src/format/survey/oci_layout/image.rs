@@ -6,7 +6,7 @@ use crate::format::oci_layout::blob_path;
 use crate::format::survey::oci_layout::{LayoutSurvey, Outcome, Target, at};
 use crate::format::survey::{MissingLayers, SurveyedImage, SurveyedLayer};
 use crate::image::Descriptor;
-use crate::image::media_type::LayerType;
+use crate::image::media_type::{LayerType, is_encrypted};
 use crate::stream::Compression;
 
 impl LayoutSurvey<'_, '_> {
@@ -112,7 +112,7 @@ impl LayoutSurvey<'_, '_> {
     ) -> Result<SurveyedLayer> {
         let label = LayerType::of(descriptor.media_type());
         let is_foreign = label.is_some_and(|label| label.is_foreign);
-        if is_encrypted(descriptor) {
+        if is_encrypted(descriptor.media_type()) {
             self.surveyor
                 .report_code(Code::LayerEncrypted, site.clone());
         }
@@ -160,11 +160,6 @@ impl LayoutSurvey<'_, '_> {
             diff_id: None,
         })
     }
-}
-
-/// Whether a layer is encrypted, as ocicrypt marks it.
-pub(super) fn is_encrypted(descriptor: &Descriptor) -> bool {
-    descriptor.media_type().ends_with("+encrypted")
 }
 
 fn is_docker_type(media_type: &str) -> bool {

@@ -10,11 +10,11 @@ use crate::digest::Digest;
 use crate::error::Result;
 use crate::finding::{Code, Finding, Site};
 use crate::format::container::Member;
-use crate::format::oci_layout::{INDEX, MARKER, blob_path};
+use crate::format::control_files::{INDEX, MARKER};
+use crate::format::oci_layout::blob_path;
 use crate::format::root::Root;
-use crate::format::survey::oci_layout::image::is_encrypted;
 use crate::format::survey::{Absent, Surveyor, UntypedDocument, chain_of, hash};
-use crate::image::media_type::{self, DocumentKind, LayerType};
+use crate::image::media_type::{self, DocumentKind, LayerType, is_encrypted};
 use crate::image::{
     CONTAINERD_NAME, Descriptor, Document, Platform, REF_NAME, Reference, parse_value, types,
 };
@@ -417,8 +417,9 @@ impl LayoutSurvey<'_, '_> {
             .platform()
             .is_some_and(|it| it.is_unknown());
         let is_image = media_type::is_image_config(config.media_type()) && !is_placeholder;
-        let is_layer =
-            |it: &Descriptor| LayerType::of(it.media_type()).is_some() || is_encrypted(it);
+        let is_layer = |it: &Descriptor| {
+            LayerType::of(it.media_type()).is_some() || is_encrypted(it.media_type())
+        };
         let unknown = layers.iter().position(|layer| !is_layer(layer));
         match unknown {
             None if is_image => return self.image(target, &config, &layers, site),
