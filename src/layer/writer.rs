@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use tar::{EntryType, Header};
 
 use crate::layer::entry::{Device, Metadata, NodeKind};
+use crate::layer::whiteout::{OPAQUE, is_whiteout, whiteout_of};
 use crate::tar_stream::{BLOCK, EMPTY_BLOCK, Time, pax_record};
 
 /// The largest size, and the latest time, that eleven octal digits can say.
@@ -23,7 +24,7 @@ const NAME_MAX: usize = 100;
 /// The longest prefix of a name that a ustar header has room for.
 const PREFIX_MAX: usize = 155;
 
-/// What a PAX header is called. Readers ignore it.
+/// The name of a PAX header. Readers ignore it.
 const PAX_NAME: &[u8] = b"././@PaxHeader";
 
 /// Writes entries as a canonical tar.
@@ -33,7 +34,7 @@ pub(crate) struct LayerWriter<W> {
     output: W,
 }
 
-/// What a header says beside the metadata.
+/// The fields of a header beside the metadata.
 struct Shape<'a> {
     flag: EntryType,
     name: &'a [u8],
@@ -57,7 +58,7 @@ impl<W: Write> LayerWriter<W> {
         self.header(&Shape::of(EntryType::Directory, &name), metadata)
     }
 
-    /// Writes a node. The content of a file has to be written behind it, to
+    /// Writes a node. The content of a file has to be written after it, to
     /// [`content`](Self::content), and closed with [`pad`](Self::pad).
     pub(crate) fn node(
         &mut self,
@@ -97,18 +98,32 @@ impl<W: Write> LayerWriter<W> {
         self.header(&shape, metadata)
     }
 
-    /// Writes a whiteout, as containerd does: an empty file of nobody, from 1970.
-    pub(crate) fn whiteout(&mut self, path: &[u8]) -> io::Result<()> {
-        let metadata = Metadata::implied(0, Time::default());
-        self.header(&Shape::of(EntryType::Regular, path), &metadata)
+    /// Writes the whiteout of a name in a directory. An empty path is the root.
+    pub(crate) fn whiteout(&mut self, directory: &[u8], name: &[u8]) -> io::Result<()> {
+        self.marker(directory, &whiteout_of(name))
     }
 
-    /// Where the content of a file goes.
+    /// Writes the opaque whiteout of a directory. An empty path is the root.
+    pub(crate) fn opaque_whiteout(&mut self, directory: &[u8]) -> io::Result<()> {
+        self.marker(directory, OPAQUE)
+    }
+
+    /// Writes a whiteout as containerd does: an empty file of nobody, from 1970.
+    fn marker(&mut self, directory: &[u8], name: &[u8]) -> io::Result<()> {
+        let path = match directory {
+            b"" => name.to_vec(),
+            directory => [directory, b"/", name].concat(),
+        };
+        let metadata = Metadata::implied(0, Time::default());
+        self.header(&Shape::of(EntryType::Regular, &path), &metadata)
+    }
+
+    /// The output, for the content of a file.
     pub(crate) fn content(&mut self) -> &mut W {
         &mut self.output
     }
 
-    /// Closes a file of so many bytes.
+    /// Closes a file of this many bytes.
     pub(crate) fn pad(&mut self, size: u64) -> io::Result<()> {
         let padding = size.next_multiple_of(BLOCK) - size;
         let padding = usize::try_from(padding).expect("less than a block");
@@ -135,6 +150,11 @@ impl<W: Write> LayerWriter<W> {
         }
         self.output.write_all(header(shape, metadata).as_bytes())
     }
+}
+
+/// Whether the entry of a directory can have this name: no reader takes it for a whiteout.
+pub(crate) fn is_writable_name(name: &[u8]) -> bool {
+    !is_whiteout(name)
 }
 
 impl<'a> Shape<'a> {

@@ -9,8 +9,8 @@ use crate::error::{Error, Result};
 use crate::event::Watch;
 use crate::finding::Code;
 use crate::layer::{
-    Ambiguity, Budget, Entry, EntryFault, EntryKind, Interpreter, LayerError, NodeKind, components,
-    display_start, is_whiteout,
+    Ambiguity, Budget, Entry, EntryFault, EntryKind, Interpreter, LayerError, Whiteout, components,
+    display_start,
 };
 use crate::merge::{Changes, ChangesBuilder};
 use crate::tar_stream::{Member, ReadAttributes, Skip, TarError, TarReader};
@@ -187,7 +187,7 @@ impl Judge {
         }
         match entry {
             Ok(entry) => {
-                check_entry(tar, &entry, &mut self.faults);
+                check_entry(tar, member, &entry, &mut self.faults);
                 let ambiguities = self.interpreter.ambiguities();
                 self.builder.note_all(ambiguities, &entry.path);
                 let position = self.interpreter.position();
@@ -293,22 +293,25 @@ fn finish(
 }
 
 /// What engines mind in an entry that can be read.
-fn check_entry<R: Skip>(tar: &TarReader<R>, entry: &Entry, faults: &mut Faults) {
+fn check_entry<R: Skip>(tar: &TarReader<R>, member: &Member, entry: &Entry, faults: &mut Faults) {
     let path = entry.path.as_bytes();
-    // A whiteout is the name that it deletes.
-    let is_long = |name: &[u8]| name.strip_prefix(b".wh.").unwrap_or(name).len() > NAME_MAX;
     let (parents, name) = entry.path.split_last();
-    let has_long_parent = components(parents).any(|name| name.len() > NAME_MAX);
-    if path.len() > PATH_MAX || has_long_parent || is_long(name) {
+    let name = match &entry.kind {
+        // On disk it is the name that it deletes.
+        EntryKind::Whiteout(Whiteout::Name(name)) => name,
+        _ => name,
+    };
+    let is_long = |name: &[u8]| name.len() > NAME_MAX;
+    if path.len() > PATH_MAX || components(parents).any(is_long) || is_long(name) {
         faults.note_plain(Code::NameTooLong, path);
     }
-    let is_file = matches!(entry.kind, EntryKind::Node(NodeKind::File(1..)));
-    if tar.ignored_size() > 0 || (is_file && is_whiteout(name)) {
+    let is_name_only = entry.kind.is_name_only();
+    if tar.ignored_size() > 0 || (is_name_only && member.size > 0) {
         faults.note_plain(Code::SizeUnexpected, path);
     }
     check_attributes(entry, faults);
     match tar.flag() {
-        _ if is_whiteout(name) => {}
+        _ if is_name_only => {}
         b'S' => faults.note_plain(Code::SparseGnu, path),
         _ if tar.sparse().is_ok_and(|map| map.is_some()) => {
             faults.note_plain(Code::SparsePax, path);
@@ -322,10 +325,10 @@ fn check_entry<R: Skip>(tar: &TarReader<R>, entry: &Entry, faults: &mut Faults) 
 }
 
 /// What engines mind in attributes that can be. They look at none of the root, nor of
-/// what only deletes.
+/// most whiteouts.
 fn check_attributes(entry: &Entry, faults: &mut Faults) {
     let path = entry.path.as_bytes();
-    if entry.path.is_root() || is_whiteout(entry.path.split_last().1) {
+    if entry.path.is_root() || entry.kind.is_name_only() {
         return;
     }
     let attributes = entry.metadata.attributes.iter();
