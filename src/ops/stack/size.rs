@@ -3,16 +3,16 @@
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::error::Error as _;
-use std::io::{self, BufReader, Read};
 use std::num::NonZeroUsize;
 
 use crate::error::{Error, Place, Result};
 use crate::event::{Event, Step, Warning, Watch};
 use crate::format::source::Layer;
-use crate::format::{Container, FileSlice, Member};
+use crate::format::{Container, Member};
 use crate::layer::is_whiteout;
-use crate::stream::{COPY_BUFFER, Compression, Decoder, ProgressReader};
-use crate::tar_stream::{self, Kind, Section, Skip, SkipByReading, TarError, TarReader};
+use crate::ops::stack::layer_tar::read_layer;
+use crate::stream::Compression;
+use crate::tar_stream::{self, Kind, Skip, TarError, TarReader};
 use crate::transfer::Context;
 use crate::transfer::parallel::{STREAMS_MAX, in_parallel};
 
@@ -153,7 +153,14 @@ fn find(
     watch.send(Event::Step(Step::Reading {
         layer: &place.to_string(),
     }));
-    match measure(container, blob, layer.compression, &watch) {
+    let size = read_layer(container, blob, layer.compression, watch, |tar| {
+        let mut reader = TarReader::new(tar);
+        let content = content(&mut reader, &watch)?;
+        // What follows the end of the tar belongs to the layer.
+        let unpacked = reader.into_inner().into_size().map_err(TarError::from)?;
+        Ok(LayerSize { unpacked, content })
+    });
+    match size {
         Ok(size) => Ok(Some(size)),
         Err(_) if watch.is_interrupted() => Err(Error::Interrupted),
         Err(error) => {
@@ -179,44 +186,6 @@ fn reason(error: &Error) -> String {
     reason
 }
 
-fn measure(
-    container: &dyn Container,
-    blob: &Member,
-    compression: Compression,
-    watch: &Watch<'_>,
-) -> Result<LayerSize> {
-    if compression == Compression::None
-        && let Some(FileSlice { file, start, size }) = container.slice(blob)?
-    {
-        let mut reader = TarReader::new(Section::new(file, start, size));
-        return Ok(LayerSize {
-            unpacked: size,
-            content: content(&mut reader, watch)?,
-        });
-    }
-    let unreadable = |error| Error::unreadable(compression, error);
-    let stream = ProgressReader::new(container.open(blob)?, *watch);
-    let stream = BufReader::with_capacity(COPY_BUFFER, stream);
-    let stream = Decoder::new(compression, stream).map_err(unreadable)?;
-    let stream = Counting {
-        input: stream,
-        count: 0,
-    };
-    let stream = BufReader::with_capacity(COPY_BUFFER, stream);
-    let mut reader = TarReader::new(SkipByReading(stream));
-    let content = content(&mut reader, watch).map_err(|error| match error {
-        Error::Tar(TarError::Io(source)) => unreadable(source),
-        error => error,
-    })?;
-    // What follows the end of the tar belongs to the layer.
-    let SkipByReading(mut stream) = reader.into_inner();
-    io::copy(&mut stream, &mut io::sink()).map_err(unreadable)?;
-    Ok(LayerSize {
-        unpacked: stream.into_inner().count,
-        content,
-    })
-}
-
 /// Adds up what the members of a tar hold.
 fn content<R: Skip>(reader: &mut TarReader<R>, watch: &Watch<'_>) -> Result<u64> {
     let mut content = 0_u64;
@@ -239,18 +208,4 @@ fn content<R: Skip>(reader: &mut TarReader<R>, watch: &Watch<'_>) -> Result<u64>
 fn base_name(member: &tar_stream::Member) -> &[u8] {
     let mut parts = member.path.rsplit(|byte| *byte == b'/');
     parts.find(|part| !part.is_empty()).unwrap_or_default()
-}
-
-/// Counts what is read.
-struct Counting<R> {
-    input: R,
-    count: u64,
-}
-
-impl<R: Read> Read for Counting<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.input.read(buffer)?;
-        self.count += length as u64;
-        Ok(length)
-    }
 }
