@@ -434,6 +434,54 @@ impl Finding {
     }
 }
 
+/// A finding of which somebody else knows the place.
+#[derive(Clone, Debug)]
+pub(crate) struct Fault {
+    /// What it is.
+    pub(crate) code: Code,
+    /// The first entry of a layer that has it, escaped; absent if it is of no entry.
+    pub(crate) entry: Option<String>,
+    /// The number of other entries that have it.
+    pub(crate) others: usize,
+    /// What is wrong.
+    pub(crate) message: String,
+}
+
+impl Fault {
+    /// Says what is wrong.
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            entry: None,
+            others: 0,
+            message: message.into(),
+        }
+    }
+
+    /// Says that this is so, in the words of the code.
+    pub(crate) fn plain(code: Code) -> Self {
+        Self::new(code, code.meaning())
+    }
+
+    /// The same of an entry, and of this many others.
+    pub(crate) fn of_entry(self, entry: String, others: usize) -> Self {
+        Self {
+            entry: Some(entry),
+            others,
+            ..self
+        }
+    }
+
+    /// The finding, in this file, image or layer.
+    pub(crate) fn at(self, site: &Site) -> Finding {
+        let site = match self.entry {
+            Some(entry) => site.at_entry(entry, self.others),
+            None => site.clone(),
+        };
+        Finding::new(self.code, site, self.message)
+    }
+}
+
 /// What was found so far, each thing once: a document may be met under several names,
 /// and a layer in several images.
 #[derive(Clone, Debug, Default)]

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use super::headers::with_checksums;
 use super::merging::merged;
 use crate::event::Watch;
-use crate::layer::{Entry, EntryKind, LayerError, LayerReader, LayerWriter, NodeKind};
+use crate::layer::{Entry, EntryKind, LayerError, LayerReader, LayerWriter, NodeKind, Whiteout};
 use crate::stream::{CopyError, FileSlice};
 use crate::tar_stream::{Section, Skip, SkipByReading};
 
@@ -96,26 +96,37 @@ fn rewritten(tar: &[u8]) -> Result<Option<(Vec<u8>, Vec<Entry>)>, LayerError> {
     let mut left = SIZE_MAX;
     while let Some(entry) = reader.next_entry()? {
         let (path, metadata) = (entry.path.as_bytes(), &entry.metadata);
-        match &entry.kind {
-            EntryKind::Directory => writer.directory(path, metadata).expect(because),
+        let node = match &entry.kind {
+            EntryKind::Directory | EntryKind::Whiteout(Whiteout::AufsDirectory) => {
+                writer.directory(path, metadata).expect(because);
+                None
+            }
             EntryKind::HardLink(target) => {
                 let written = writer.hard_link(path, target.as_bytes(), metadata);
                 written.expect(because);
+                None
             }
-            EntryKind::Node(kind) => {
-                writer.node(path, kind, metadata).expect(because);
-                if let NodeKind::File(size) = *kind {
-                    let Some(rest) = left.checked_sub(size) else {
-                        return Ok(None);
-                    };
-                    left = rest;
-                    match reader.copy_content(writer.content(), &watch) {
-                        Ok(copied) => assert_eq!(copied, size, "a file has its size"),
-                        Err(CopyError::Read(_)) => return Ok(None),
-                        Err(error) => panic!("{because}: {error:?}"),
-                    }
-                    writer.pad(size).expect(because);
+            EntryKind::Node(kind) => Some(kind.clone()),
+            EntryKind::Whiteout(Whiteout::AufsFile(size)) => Some(NodeKind::File(*size)),
+            // That is written as any other whiteout.
+            EntryKind::Whiteout(Whiteout::Device) => continue,
+            EntryKind::Whiteout(Whiteout::Name(_) | Whiteout::Opaque | Whiteout::Invalid) => {
+                Some(NodeKind::File(0))
+            }
+        };
+        if let Some(kind) = node {
+            writer.node(path, &kind, metadata).expect(because);
+            if let NodeKind::File(size @ 1..) = kind {
+                let Some(rest) = left.checked_sub(size) else {
+                    return Ok(None);
+                };
+                left = rest;
+                match reader.copy_content(writer.content(), &watch) {
+                    Ok(copied) => assert_eq!(copied, size, "a file has its size"),
+                    Err(CopyError::Read(_)) => return Ok(None),
+                    Err(error) => panic!("{because}: {error:?}"),
                 }
+                writer.pad(size).expect(because);
             }
         }
         entries.push(entry);

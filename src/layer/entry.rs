@@ -1,6 +1,7 @@
 //! One entry of a layer: what it is, and what belongs to it.
 
 use crate::layer::path::EntryPath;
+use crate::layer::whiteout::Whiteout;
 use crate::tar_stream::{PaxRecord, Time};
 
 /// The mode bits that a layer carries: permissions, setuid, setgid, sticky. Docker
@@ -10,7 +11,7 @@ const MODE_MASK: i64 = 0o7777;
 /// An entry, without its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// Where it stands.
+    /// Its place in the tree.
     pub(crate) path: EntryPath,
     /// What it is.
     pub(crate) kind: EntryKind,
@@ -18,21 +19,31 @@ pub(crate) struct Entry {
     pub(crate) metadata: Metadata,
 }
 
-/// What an entry is.
+/// The kind of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum EntryKind {
     /// A directory.
     Directory,
-    /// Another name of something that stands at this path.
+    /// Another name of the node at this path.
     HardLink(EntryPath),
     /// Something that can have several names.
     Node(NodeKind),
+    /// No part of the image: it deletes, or belongs to AUFS.
+    Whiteout(Whiteout),
 }
 
-/// What a node of the tree is that is no directory.
+impl EntryKind {
+    /// Whether nothing but its name counts: engines look at no type, target or attribute
+    /// of it.
+    pub(crate) fn is_name_only(&self) -> bool {
+        matches!(self, Self::Whiteout(whiteout) if *whiteout != Whiteout::Device)
+    }
+}
+
+/// The kind of a node that is no directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum NodeKind {
-    /// A regular file of so many bytes, holes included.
+    /// A regular file of this many bytes, holes included.
     File(u64),
     /// A symbolic link to this path, which may be anything.
     Symlink(Box<[u8]>),
@@ -53,7 +64,7 @@ pub(crate) struct Device {
     pub(crate) minor: i64,
 }
 
-/// What belongs to an entry whatever it is.
+/// Owner, mode, time and attributes, which every entry has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Metadata {
     /// Permissions, setuid, setgid and sticky.
@@ -62,7 +73,7 @@ pub(crate) struct Metadata {
     pub(crate) uid: i64,
     /// The group's number.
     pub(crate) gid: i64,
-    /// When the content last changed.
+    /// The time of the last change of its content.
     pub(crate) mtime: Time,
     /// Extended attributes, as the PAX records that carry them, sorted by key.
     /// Nearly no entry has any.

@@ -24,5 +24,5 @@ pub use path::PathError;
 pub(crate) use path::{EntryPath, components};
 pub(crate) use reader::{Interpreter, LayerReader, size_of_attributes};
 pub use whiteout::WhiteoutError;
-pub(crate) use whiteout::{OPAQUE, Whiteout, is_aufs_name, is_whiteout, whiteout_of};
-pub(crate) use writer::LayerWriter;
+pub(crate) use whiteout::{Whiteout, is_aufs_name, is_whiteout};
+pub(crate) use writer::{LayerWriter, is_writable_name};

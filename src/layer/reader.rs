@@ -3,13 +3,13 @@
 use std::io::{self, BufRead, BufReader, Write};
 use std::sync::Arc;
 
-use crate::layer::Ambiguity;
+use crate::layer::ambiguity::Ambiguity;
 use crate::layer::attribute;
 use crate::layer::budget::Budget;
 use crate::layer::entry::{Device, Entry, EntryKind, Metadata, NodeKind};
 use crate::layer::error::{EntryFault, LayerError, display_start};
 use crate::layer::path::EntryPath;
-use crate::layer::whiteout::is_whiteout;
+use crate::layer::whiteout::Whiteout;
 use crate::limits::{ATTRIBUTES_MAX, ENTRIES_MAX, HOLES_MAX, RETAINED_BYTES_MAX, TARGET_MAX};
 use crate::progress::Progress;
 use crate::stream::{COPY_BUFFER, CopyError, copy};
@@ -18,7 +18,7 @@ use crate::tar_stream::{
     display_name,
 };
 
-/// What Windows layers have in their PAX headers.
+/// The prefix of PAX records that only Windows layers have.
 const WINDOWS_PREFIX: &[u8] = b"MSWINDOWS.";
 
 /// Extended attributes with which tools that have no root remember the owner on
@@ -98,7 +98,7 @@ impl Interpreter {
         }
     }
 
-    /// What the member at which a reader stands is.
+    /// Makes an entry of the current member of a reader.
     pub(crate) fn entry<R: Skip>(
         &mut self,
         tar: &TarReader<R>,
@@ -153,31 +153,9 @@ impl Interpreter {
         attributes: Attributes,
     ) -> Result<Entry, EntryFault> {
         let path = EntryPath::parse(&member.path)?;
-        let device = Device {
-            major: attributes.major,
-            minor: attributes.minor,
-        };
-        let kind = match member.kind {
-            Kind::Directory => EntryKind::Directory,
-            _ if path.is_root() => return Err(EntryFault::Root),
-            // What deletes is its name alone: engines look at no type of it, nor target.
-            _ if is_whiteout(path.split_last().1) => EntryKind::Node(NodeKind::File(member.size)),
-            Kind::File => EntryKind::Node(NodeKind::File(member.size)),
-            Kind::Sparse => EntryKind::Node(NodeKind::File(self.sparse_size(tar, member.size)?)),
-            Kind::HardLink => EntryKind::HardLink(self.target(&member.link)?),
-            Kind::Symlink if member.link.is_empty() => return Err(EntryFault::TargetEmpty),
-            Kind::Symlink if member.link.len() > TARGET_MAX => {
-                let (length, limit) = (member.link.len(), TARGET_MAX);
-                return Err(EntryFault::TargetTooLong { length, limit });
-            }
-            Kind::Symlink => EntryKind::Node(NodeKind::Symlink(member.link.as_slice().into())),
-            Kind::Other(b'3') => EntryKind::Node(NodeKind::CharDevice(device)),
-            Kind::Other(b'4') => EntryKind::Node(NodeKind::BlockDevice(device)),
-            Kind::Other(b'6') => EntryKind::Node(NodeKind::Fifo),
-            Kind::Other(flag) => {
-                let flag = display_name(&[flag]);
-                return Err(EntryFault::Type { flag });
-            }
+        let kind = match Whiteout::by_name(&path, member) {
+            Some(whiteout) => EntryKind::Whiteout(whiteout),
+            None => self.kind(tar, member, &path, &attributes)?,
         };
         let metadata = self.metadata(attributes, &path, &kind)?;
         let target = match &kind {
@@ -197,7 +175,44 @@ impl Interpreter {
         })
     }
 
-    /// What a hard link names.
+    /// What a member is that does not delete by its name.
+    fn kind<R: Skip>(
+        &mut self,
+        tar: &TarReader<R>,
+        member: &Member,
+        path: &EntryPath,
+        attributes: &Attributes,
+    ) -> Result<EntryKind, EntryFault> {
+        let device = Device {
+            major: attributes.major,
+            minor: attributes.minor,
+        };
+        Ok(match member.kind {
+            Kind::Directory => EntryKind::Directory,
+            _ if path.is_root() => return Err(EntryFault::Root),
+            Kind::File => EntryKind::Node(NodeKind::File(member.size)),
+            Kind::Sparse => EntryKind::Node(NodeKind::File(self.sparse_size(tar, member.size)?)),
+            Kind::HardLink => EntryKind::HardLink(self.target(&member.link)?),
+            Kind::Symlink if member.link.is_empty() => return Err(EntryFault::TargetEmpty),
+            Kind::Symlink if member.link.len() > TARGET_MAX => {
+                let (length, limit) = (member.link.len(), TARGET_MAX);
+                return Err(EntryFault::TargetTooLong { length, limit });
+            }
+            Kind::Symlink => EntryKind::Node(NodeKind::Symlink(member.link.as_slice().into())),
+            Kind::Other(b'3') if (device.major, device.minor) == (0, 0) => {
+                EntryKind::Whiteout(Whiteout::Device)
+            }
+            Kind::Other(b'3') => EntryKind::Node(NodeKind::CharDevice(device)),
+            Kind::Other(b'4') => EntryKind::Node(NodeKind::BlockDevice(device)),
+            Kind::Other(b'6') => EntryKind::Node(NodeKind::Fifo),
+            Kind::Other(flag) => {
+                let flag = display_name(&[flag]);
+                return Err(EntryFault::Type { flag });
+            }
+        })
+    }
+
+    /// The target of a hard link.
     fn target(&mut self, name: &[u8]) -> Result<EntryPath, EntryFault> {
         let (target, is_above_root) = EntryPath::clamped(name)?;
         if is_above_root {
@@ -226,8 +241,8 @@ impl Interpreter {
                 self.ambiguities.push(ambiguity);
             }
         }
-        // Engines look at no attribute of the root, nor of what only deletes.
-        if !path.is_root() && !is_whiteout(path.split_last().1) {
+        // Engines do not look at attributes of the root either.
+        if !path.is_root() && !kind.is_name_only() {
             for record in &records {
                 attribute::check(record, *kind == EntryKind::Directory)?;
             }

@@ -9,11 +9,12 @@ use std::io::{self, Write};
 use tar::EntryType;
 
 use crate::layer::entry::{Metadata, NodeKind};
+use crate::layer::whiteout::{OPAQUE, is_whiteout, whiteout_of};
 use crate::tar_stream::{
     EMPTY_BLOCK, NAME_MAX, NewHeader, OCTAL_7_MAX, OCTAL_11_MAX, Time, padding, pax_record,
 };
 
-/// What a PAX header is called. Readers ignore it.
+/// The name of a PAX header. Readers ignore it.
 const PAX_NAME: &[u8] = b"././@PaxHeader";
 
 /// Writes entries as a canonical tar.
@@ -38,7 +39,7 @@ impl<W: Write> LayerWriter<W> {
         self.header(NewHeader::new(EntryType::Directory, &name), metadata)
     }
 
-    /// Writes a node. The content of a file has to be written behind it, to
+    /// Writes a node. The content of a file has to be written after it, to
     /// [`content`](Self::content), and closed with [`pad`](Self::pad).
     pub(crate) fn node(
         &mut self,
@@ -78,18 +79,32 @@ impl<W: Write> LayerWriter<W> {
         self.header(header, metadata)
     }
 
-    /// Writes a whiteout, as containerd does: an empty file of nobody, from 1970.
-    pub(crate) fn whiteout(&mut self, path: &[u8]) -> io::Result<()> {
-        let metadata = Metadata::implied(0, Time::default());
-        self.header(NewHeader::new(EntryType::Regular, path), &metadata)
+    /// Writes the whiteout of a name in a directory. An empty path is the root.
+    pub(crate) fn whiteout(&mut self, directory: &[u8], name: &[u8]) -> io::Result<()> {
+        self.marker(directory, &whiteout_of(name))
     }
 
-    /// Where the content of a file goes.
+    /// Writes the opaque whiteout of a directory. An empty path is the root.
+    pub(crate) fn opaque_whiteout(&mut self, directory: &[u8]) -> io::Result<()> {
+        self.marker(directory, OPAQUE)
+    }
+
+    /// Writes a whiteout as containerd does: an empty file of nobody, from 1970.
+    fn marker(&mut self, directory: &[u8], name: &[u8]) -> io::Result<()> {
+        let path = match directory {
+            b"" => name.to_vec(),
+            directory => [directory, b"/", name].concat(),
+        };
+        let metadata = Metadata::implied(0, Time::default());
+        self.header(NewHeader::new(EntryType::Regular, &path), &metadata)
+    }
+
+    /// The output, for the content of a file.
     pub(crate) fn content(&mut self) -> &mut W {
         &mut self.output
     }
 
-    /// Closes a file of so many bytes.
+    /// Closes a file of this many bytes.
     pub(crate) fn pad(&mut self, size: u64) -> io::Result<()> {
         self.output.write_all(padding(size))
     }
@@ -113,6 +128,11 @@ impl<W: Write> LayerWriter<W> {
         let blocks = header.blocks(PAX_NAME, &records(&header, metadata));
         self.output.write_all(&blocks)
     }
+}
+
+/// Whether the entry of a directory can have this name: no reader takes it for a whiteout.
+pub(crate) fn is_writable_name(name: &[u8]) -> bool {
+    !is_whiteout(name)
 }
 
 /// The PAX records for what a ustar header cannot say, sorted by key.

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::layer::{Metadata, NodeKind, OPAQUE, is_whiteout, whiteout_of};
+use crate::layer::{Metadata, NodeKind, is_writable_name};
 use crate::merge::range::{IMPLIED_MODE, Merge};
 use crate::merge::tree::{Child, Directory, DirectoryId, Inode, InodeId, Place, ROOT};
 use crate::tar_stream::Time;
@@ -251,7 +251,7 @@ impl<'a> Planner<'a> {
             // others only a directory that an engine would make, for the sake of a
             // whiteout that is not needed, and that nothing else would make.
             let is_needed = self.merge.is_lowest || (!is_given && folder.below == Lower::Nothing);
-            let may_have_entry = *id != ROOT && !is_whiteout(folder.name);
+            let may_have_entry = *id != ROOT && is_writable_name(folder.name);
             folder.has_entry |= is_needed && may_have_entry;
             let is_written = folder.writes_something() || folder.contents > Filling::Nothing;
             let contents = match (is_given, is_written) {
@@ -408,12 +408,4 @@ impl<'a> Plan<'a> {
             }
         }
     }
-}
-
-/// The names under which a directory hides what is below it: its opaque whiteout
-/// first, then its whiteouts.
-pub(super) fn deletions(folder: &PlannedDirectory<'_>) -> impl Iterator<Item = Vec<u8>> {
-    let opaque = folder.is_opaque.then(|| OPAQUE.to_vec());
-    let names = folder.whiteouts.iter().map(|name| whiteout_of(name));
-    opaque.into_iter().chain(names)
 }

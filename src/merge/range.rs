@@ -2,10 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::layer::Ambiguity;
-use crate::layer::{EntryFault, EntryPath, LayerError, NodeKind, display_start};
+use crate::layer::{Ambiguity, EntryFault, EntryPath, LayerError, NodeKind, display_start};
 use crate::merge::ambiguities::Ambiguities;
-use crate::merge::changes::{Changes, apply_link_metadata};
+use crate::merge::changes::Changes;
 use crate::merge::tree::{
     Child, Directory, DirectoryId, Found, Inode, InodeId, Inodes, Names, ROOT, Tree,
 };
@@ -177,8 +176,8 @@ impl Merge {
                 ambiguities.note(Ambiguity::LowerLink, path);
             }
             let target = targets[&link.inode];
-            let has_changed =
-                apply_link_metadata(&mut self.inodes[target.0 as usize], link.metadata);
+            let inode = &mut self.inodes[target.0 as usize];
+            let has_changed = inode.apply_link_metadata(link.metadata);
             if has_changed.map_err(|fault| LayerError::entry(path, fault))? {
                 ambiguities.note(Ambiguity::LinkMetadata, path);
             }

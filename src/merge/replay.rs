@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::io::{self, BufRead, Write};
 
-use crate::layer::{EntryFault, EntryKind, LayerError, LayerReader, LayerWriter, NodeKind};
-use crate::merge::plan::{Action, Plan, Step, deletions};
-use crate::merge::tree::{DirectoryId, Inode, InodeId, Place, ROOT};
+use crate::layer::{
+    EntryFault, EntryKind, LayerError, LayerReader, LayerWriter, NodeKind, Whiteout,
+};
+use crate::merge::plan::{Action, Plan, Step};
+use crate::merge::tree::{DirectoryId, Inode, InodeId, Place};
 use crate::progress::Progress;
 use crate::stream::CopyError;
 use crate::tar_stream::{Skip, Time};
@@ -159,13 +161,11 @@ impl<'a, W: Write> Replay<'a, W> {
                 let metadata = self.plan.metadata(id, self.created);
                 self.writer.directory(&path, &metadata)?;
             }
-            for name in deletions(folder) {
-                let whiteout = if id == ROOT {
-                    name
-                } else {
-                    [&path, &b"/"[..], &name].concat()
-                };
-                self.writer.whiteout(&whiteout)?;
+            if folder.is_opaque {
+                self.writer.opaque_whiteout(&path)?;
+            }
+            for name in &folder.whiteouts {
+                self.writer.whiteout(&path, name)?;
             }
         }
         Ok(())
@@ -207,7 +207,12 @@ fn seek<R: Skip>(reader: &mut LayerReader<R>, place: Place, size: u64) -> Result
         };
         if reader.position() == place.entry {
             return match entry.kind {
-                EntryKind::Node(NodeKind::File(found)) if found == size => Ok(()),
+                EntryKind::Node(NodeKind::File(found))
+                | EntryKind::Whiteout(Whiteout::AufsFile(found))
+                    if found == size =>
+                {
+                    Ok(())
+                }
                 _ => Err(changed(reader)),
             };
         }

@@ -7,7 +7,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::layer::{EntryPath, Metadata, NodeKind, components};
+use crate::layer::{EntryFault, EntryPath, Metadata, NodeKind, components, size_of_attributes};
+use crate::limits::ATTRIBUTES_MAX;
 
 /// Where in the input something stands: the order in which everything is read, and
 /// so the order in which it is written.
@@ -49,6 +50,31 @@ impl Inode {
             NodeKind::File(size) => size,
             _ => 0,
         }
+    }
+
+    /// Takes over the metadata of a hard link to it, and says whether that changed
+    /// anything.
+    ///
+    /// Attributes are set where the link's entry has them, and none is removed.
+    pub(crate) fn apply_link_metadata(
+        &mut self,
+        mut metadata: Metadata,
+    ) -> Result<bool, EntryFault> {
+        let given = metadata.attributes.len();
+        for record in &self.metadata.attributes {
+            let found = metadata.attributes[..given].binary_search_by(|it| it.0.cmp(&record.0));
+            if found.is_err() {
+                metadata.attributes.push(record.clone());
+            }
+        }
+        metadata.attributes.sort();
+        if size_of_attributes(&metadata.attributes) > ATTRIBUTES_MAX {
+            let limit = ATTRIBUTES_MAX;
+            return Err(EntryFault::AttributesTooLarge { limit });
+        }
+        let has_changed = metadata != self.metadata;
+        self.metadata = metadata;
+        Ok(has_changed)
     }
 }
 

@@ -5,8 +5,6 @@
 //! into beyond their hashes; only of a bare root filesystem the headers are read, to
 //! warn of what engines refuse, for which one that is compressed is unpacked once more.
 
-use std::io::BufReader;
-
 use crate::error::{Error, Result};
 use crate::event::{Warning, Watch};
 use crate::format::Format;
@@ -18,9 +16,9 @@ use crate::ops::Selector;
 use crate::ops::choose::item::load_chosen;
 use crate::ops::choose::platform::{PlatformChoice, select_platform};
 use crate::ops::choose::selector::{Selection, select};
+use crate::ops::stack::layer_tar::read_layer;
 use crate::ops::verify::BareTar;
-use crate::stream::{COPY_BUFFER, Workers};
-use crate::tar_stream::{Section, SkipByReading};
+use crate::stream::Workers;
 use crate::transfer::Context;
 use crate::transfer::compression::{CompressionChoice, CompressionPolicy, MediaTypes};
 use crate::transfer::deliver::Delivery;
@@ -132,14 +130,14 @@ fn warn_of_entries(source: &dyn ImageSource, watch: &Watch<'_>) -> Result<()> {
         let Content::Image(image) = source.load(root)? else {
             continue;
         };
-        for member in image.layers.iter().filter_map(|layer| layer.blob.as_ref()) {
-            let tar = if let Some(slice) = container.slice(member)? {
-                BareTar::read(Section::new(slice), watch)?
-            } else {
-                let stream = container.open(member)?;
-                let stream = BufReader::with_capacity(COPY_BUFFER, stream);
-                BareTar::read(SkipByReading(stream), watch)?
+        for layer in &image.layers {
+            let Some(blob) = &layer.blob else {
+                continue;
             };
+            // Only what is copied counts as progress.
+            let tar = read_layer(container, blob, layer.compression, watch.silent(), |tar| {
+                BareTar::read(tar, watch)
+            })?;
             tar.warn(watch);
         }
     }

@@ -5,7 +5,7 @@ use tar::Header;
 
 use super::*;
 use crate::layer::entry::Device;
-use crate::layer::{Entry, EntryKind, EntryPath, LayerReader};
+use crate::layer::{Entry, EntryKind, EntryPath, LayerReader, Whiteout};
 use crate::tar_stream::SkipByReading;
 
 /// Writes entries; files are filled with zeros.
@@ -19,6 +19,14 @@ fn written(entries: &[Entry]) -> Vec<u8> {
                 writer.hard_link(path, target.as_bytes(), &entry.metadata)
             }
             EntryKind::Node(kind) => writer.node(path, kind, &entry.metadata),
+            EntryKind::Whiteout(whiteout) => {
+                let directory = entry.path.split_last().0;
+                match whiteout {
+                    Whiteout::Name(name) => writer.whiteout(directory, name),
+                    Whiteout::Opaque => writer.opaque_whiteout(directory),
+                    other => panic!("nobody writes {other:?}"),
+                }
+            }
         }
         .unwrap();
         if let EntryKind::Node(NodeKind::File(size)) = entry.kind {
@@ -44,6 +52,24 @@ fn path() -> impl Strategy<Value = EntryPath> {
     name.prop_filter_map("a path", |name| {
         EntryPath::parse(&name).ok().filter(|path| !path.is_root())
     })
+}
+
+#[test]
+fn whiteouts_read_back_as_what_they_are() {
+    let name = |name: &[u8]| Whiteout::Name(name.into());
+    let entries = [
+        ("d/.wh.a", name(b"a")),
+        (".wh.b", name(b"b")),
+        (".wh..wh.c", name(b".wh.c")),
+        (".wh..wh..opq", Whiteout::Opaque),
+        ("d/e/.wh..wh..opq", Whiteout::Opaque),
+    ]
+    .map(|(path, whiteout)| Entry {
+        path: EntryPath::parse(path.as_bytes()).unwrap(),
+        kind: EntryKind::Whiteout(whiteout),
+        metadata: Metadata::implied(0, Time::default()),
+    });
+    assert_eq!(read(&written(&entries)), entries);
 }
 
 /// A number whose digits reach to this one, and which may be below 0.

@@ -1,21 +1,8 @@
-//! The whiteouts of one layer: taken where they stand, put in when all else is known.
+//! The whiteouts of one layer: taken as they come, put in when all else is known.
 
-use crate::layer::Ambiguity;
-use crate::layer::{EntryFault, EntryPath, LayerError, components};
-use crate::merge::changes::ChangesBuilder;
+use crate::layer::{Ambiguity, EntryFault, EntryPath, LayerError, components};
+use crate::merge::changes::builder::{ChangesBuilder, Deletion};
 use crate::merge::tree::{Child, DirectoryId, ROOT};
-
-/// A whiteout that was met. In their order, what deletes a directory comes before what
-/// deletes something in it.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Deletion {
-    /// The directory that it is in, to the letter: through no symbolic link.
-    parent: Vec<u8>,
-    /// What is deleted in it; absent for an opaque whiteout.
-    name: Option<Vec<u8>>,
-    /// The number of the entry.
-    entry: u32,
-}
 
 impl ChangesBuilder {
     /// Puts in all whiteouts.
@@ -45,11 +32,12 @@ impl ChangesBuilder {
         Ok(())
     }
 
-    /// Takes a whiteout, which deletes this name beside it; `None` is all that is there.
+    /// Takes a whiteout, which deletes this name in its directory; `None` stands for all
+    /// names.
     pub(super) fn delete_later(
         &mut self,
         path: &EntryPath,
-        name: Option<&[u8]>,
+        name: Option<Box<[u8]>>,
         number: u32,
     ) -> Result<(), EntryFault> {
         let route = self.route(path.split_last().0)?;
@@ -58,10 +46,10 @@ impl ChangesBuilder {
             self.note(Ambiguity::WhiteoutInFile, path);
         }
         let parent = route.path;
-        self.hold(parent.len() + name.map_or(0, <[u8]>::len))?;
+        self.hold(parent.len() + name.as_ref().map_or(0, |name| name.len()))?;
         self.whiteouts.push(Deletion {
             parent,
-            name: name.map(<[u8]>::to_vec),
+            name,
             entry: number,
         });
         Ok(())
@@ -97,10 +85,9 @@ impl ChangesBuilder {
             }
             return;
         };
-        let is_ambiguous = match directory.children.get(name.as_slice()).copied() {
+        let is_ambiguous = match directory.children.get(name).copied() {
             None => {
-                let name = name.clone().into_boxed_slice();
-                directory.children.insert(name, Child::Whiteout);
+                directory.children.insert(name.clone(), Child::Whiteout);
                 false
             }
             Some(Child::Whiteout) => false,
@@ -118,22 +105,6 @@ impl ChangesBuilder {
             self.changes
                 .ambiguities
                 .note(Ambiguity::WhiteoutAndEntry, &path);
-        }
-    }
-}
-
-impl Deletion {
-    /// Whether both delete the same.
-    fn names_same(&self, other: &Self) -> bool {
-        (&self.parent, &self.name) == (&other.parent, &other.name)
-    }
-
-    /// The path of what is deleted, or of the directory that becomes opaque.
-    fn path(&self) -> Vec<u8> {
-        match (&self.name, self.parent.as_slice()) {
-            (None, parent) => parent.to_vec(),
-            (Some(name), b"") => name.clone(),
-            (Some(name), parent) => [parent, b"/", name].concat(),
         }
     }
 }

@@ -10,11 +10,12 @@ use crate::event::{Event, Step, Warning};
 use crate::format::source::{Image, ImageSource, Layer};
 use crate::format::{Container, Member};
 use crate::image::ESTARGZ_TOC;
-use crate::layer::{Budget, EntryFault, LayerError, LayerReader};
+use crate::layer::{Budget, LayerError, LayerReader};
 use crate::merge::{Ambiguities, Changes, ChangesBuilder, Plan, Replay, ReplayError};
 use crate::ops::choose::image::ChosenImage;
-use crate::stream::{Compression, ProgressReader, unpacked};
-use crate::tar_stream::{Section, Skip, SkipByReading, TarError, Time};
+use crate::ops::stack::layer_tar::{LayerTar, blame_compression, read_layer};
+use crate::stream::{Compression, ProgressReader};
+use crate::tar_stream::{SkipByReading, Time};
 use crate::transfer::Context;
 use crate::transfer::blob_job::BlobJob;
 use crate::transfer::parallel::{STREAMS_MAX, in_parallel};
@@ -178,32 +179,17 @@ impl<'a> LayerStack<'a> {
         }));
         let number = u32::try_from(at).expect("layers are limited");
         let builder = ChangesBuilder::new(number, self.budget.clone());
-        let slice = match layer.compression {
-            Compression::None => self.container.slice(blob)?,
-            _ => None,
-        };
-        let builder = if let Some(slice) = slice {
-            self.collect(
-                builder,
-                LayerReader::new(Section::new(slice), self.budget.clone()),
-            )?
-        } else {
-            let stream = ProgressReader::new(self.container.open(blob)?, watch);
-            let stream = unpacked(layer.compression, stream)?;
-            self.collect(
-                builder,
-                LayerReader::new(SkipByReading(stream), self.budget.clone()),
-            )
-            .map_err(blame_compression)?
-        };
+        let builder = read_layer(self.container, blob, layer.compression, watch, |tar| {
+            self.collect(builder, LayerReader::new(tar, self.budget.clone()))
+        })?;
         let is_estargz = builder.may_be_estargz() && self.is_estargz(layer, blob)?;
         Ok(builder.finish(is_estargz)?)
     }
 
-    fn collect<R: Skip>(
+    fn collect(
         &self,
         mut builder: ChangesBuilder,
-        mut reader: LayerReader<R>,
+        mut reader: LayerReader<LayerTar<'_>>,
     ) -> Result<ChangesBuilder> {
         while let Some(entry) = reader.next_entry()? {
             if self.context.watch.is_interrupted() {
@@ -295,24 +281,6 @@ impl<'a> LayerStack<'a> {
         replay
             .finish()
             .map_err(|error| Error::write(to.clone(), error))
-    }
-}
-
-/// A layer that cannot be unpacked is damaged in its compression first of all.
-fn blame_compression(error: Error) -> Error {
-    match error {
-        Error::Layer(
-            LayerError::Tar(TarError::Io(source))
-            | LayerError::Behind {
-                fault: TarError::Io(source),
-                ..
-            }
-            | LayerError::Entry {
-                fault: EntryFault::Tar(TarError::Io(source)),
-                ..
-            },
-        ) => source.into(),
-        other => other,
     }
 }
 

@@ -1,4 +1,5 @@
 //! The layers of one image, opened.
 
 pub(in crate::ops) mod layer_stack;
+pub(in crate::ops) mod layer_tar;
 pub(in crate::ops) mod size;

@@ -3,7 +3,6 @@
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::error::Error as _;
-use std::io;
 use std::num::NonZeroUsize;
 
 use crate::error::{Error, Place, Result};
@@ -11,8 +10,9 @@ use crate::event::{Event, Step, Warning, Watch};
 use crate::format::source::Layer;
 use crate::format::{Container, Member};
 use crate::layer::is_whiteout;
-use crate::stream::{Compression, CountingReader, ProgressReader, unpacked};
-use crate::tar_stream::{self, Kind, Section, Skip, SkipByReading, TarReader};
+use crate::ops::stack::layer_tar::read_layer;
+use crate::stream::Compression;
+use crate::tar_stream::{self, Kind, Skip, TarError, TarReader};
 use crate::transfer::Context;
 use crate::transfer::parallel::{STREAMS_MAX, in_parallel};
 
@@ -153,7 +153,14 @@ fn find(
     watch.send(Event::Step(Step::Reading {
         layer: &place.to_string(),
     }));
-    match measure(container, blob, layer.compression, &watch) {
+    let size = read_layer(container, blob, layer.compression, watch, |tar| {
+        let mut reader = TarReader::new(tar);
+        let content = content(&mut reader, &watch)?;
+        // What follows the end of the tar belongs to the layer.
+        let unpacked = reader.into_inner().into_size().map_err(TarError::from)?;
+        Ok(LayerSize { unpacked, content })
+    });
+    match size {
         Ok(size) => Ok(Some(size)),
         Err(_) if watch.is_interrupted() => Err(Error::Interrupted),
         Err(error) => {
@@ -177,35 +184,6 @@ fn reason(error: &Error) -> String {
         source = cause.source();
     }
     reason
-}
-
-fn measure(
-    container: &dyn Container,
-    blob: &Member,
-    compression: Compression,
-    watch: &Watch<'_>,
-) -> Result<LayerSize> {
-    if compression == Compression::None
-        && let Some(slice) = container.slice(blob)?
-    {
-        let size = slice.size;
-        let mut reader = TarReader::new(Section::new(slice));
-        return Ok(LayerSize {
-            unpacked: size,
-            content: content(&mut reader, watch)?,
-        });
-    }
-    let stream = ProgressReader::new(container.open(blob)?, *watch);
-    let stream = CountingReader::new(unpacked(compression, stream)?);
-    let mut reader = TarReader::new(SkipByReading(stream));
-    let content = content(&mut reader, watch)?;
-    // What follows the end of the tar belongs to the layer.
-    let SkipByReading(mut stream) = reader.into_inner();
-    io::copy(&mut stream, &mut io::sink())?;
-    Ok(LayerSize {
-        unpacked: stream.count(),
-        content,
-    })
 }
 
 /// Adds up what the members of a tar hold.

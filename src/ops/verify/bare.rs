@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::event::{Warning, Watch};
-use crate::finding::{Code, Severity, Site};
-use crate::layer::{Budget, LayerError};
+use crate::finding::{Code, Fault, Finding, Severity, Site};
+use crate::layer::Budget;
 use crate::merge::{Changes, Merge};
-use crate::ops::verify::entries::{Entries, Fault, Faults, Judge, note_fault, read_entries};
-use crate::ops::verify::stack::note_broken;
+use crate::ops::verify::entries::{Entries, Faults, Judge, read_entries};
 use crate::tar_stream::Skip;
 
 /// Errors of `verify` that some engines mind, and others, current ones among them, do not.
@@ -54,19 +53,18 @@ impl BareTar {
             match Merge::new().put_checked(changes) {
                 Ok((_, broken)) => {
                     is_readable &= broken.is_empty();
-                    note_broken(&mut more, broken);
+                    more.note_broken(broken);
                 }
-                Err(LayerError::Entry { entry, fault }) => {
+                Err(error) => {
                     is_readable = false;
-                    note_fault(&mut more, entry, &fault);
+                    more.note_error(&error);
                 }
-                Err(_) => is_readable = false,
             }
             faults.extend(more.into_list());
         }
         // That the end is missing is told of the whole tar.
-        faults.retain(|(code, _, _)| *code != Code::TarEndMissing);
-        faults.sort_by_key(|(code, _, _)| code.severity());
+        faults.retain(|fault| fault.code != Code::TarEndMissing);
+        faults.sort_by_key(|fault| fault.code.severity());
         Self {
             faults,
             is_readable,
@@ -79,8 +77,8 @@ impl BareTar {
     ///
     /// Fails at the first entry that no engine takes.
     pub(in crate::ops) fn refuse(&self, watch: &Watch<'_>) -> Result<()> {
-        let is_fatal = |(code, _, _): &&Fault| {
-            code.severity() == Severity::Error && !TAKEN_BY_SOME.contains(code)
+        let is_fatal = |fault: &&Fault| {
+            fault.code.severity() == Severity::Error && !TAKEN_BY_SOME.contains(&fault.code)
         };
         if let Some(fault) = self.faults.iter().find(is_fatal) {
             return Err(Error::EntryUnfit {
@@ -95,7 +93,7 @@ impl BareTar {
     /// Warns of what an engine refuses, or takes for something else.
     pub(in crate::ops) fn warn(&self, watch: &Watch<'_>) {
         for fault in &self.faults {
-            if fault.0.severity() != Severity::Note {
+            if fault.code.severity() != Severity::Note {
                 watch.warn(Warning::EntryUnfit {
                     fault: text(fault),
                     is_readable: self.is_readable,
@@ -106,13 +104,15 @@ impl BareTar {
 }
 
 /// A fault and what follows from it.
-fn text((code, entry, message): &Fault) -> String {
+fn text(fault: &Fault) -> String {
+    let Finding {
+        code,
+        site,
+        message,
+    } = fault.clone().at(&Site::input());
     let consequence = code.consequence();
-    match entry {
-        Some((entry, others)) => {
-            let site = Site::input().at_entry(entry.clone(), *others);
-            format!("{site}: {message}; {consequence}")
-        }
+    match site.entry {
+        Some(_) => format!("{site}: {message}; {consequence}"),
         None => format!("{message}; {consequence}"),
     }
 }

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::event::Watch;
-use crate::finding::Code;
+use crate::finding::{Code, Fault};
 use crate::layer::{
-    Ambiguity, Budget, Entry, EntryFault, EntryKind, Interpreter, LayerError, NodeKind, components,
-    display_start, is_whiteout,
+    Ambiguity, Budget, Entry, EntryFault, EntryKind, Interpreter, LayerError, Whiteout, components,
+    display_start,
 };
-use crate::merge::{Changes, ChangesBuilder};
+use crate::merge::{BrokenLink, Changes, ChangesBuilder};
 use crate::tar_stream::{Member, ReadAttributes, Skip, TarError, TarReader};
 
 /// The longest name and path that Linux can store (`NAME_MAX`, and `PATH_MAX` without
@@ -22,9 +22,6 @@ const PATH_MAX: usize = 4095;
 
 /// How many bytes all attributes of a file may have on ext4.
 const EXT4_ATTRIBUTES_MAX: usize = 4096;
-
-/// A fault: what, at which entry and how many others, and in what words.
-pub(super) type Fault = (Code, Option<(String, usize)>, String);
 
 /// What a layer has, as far as it could be read.
 #[derive(Debug, Default)]
@@ -39,28 +36,57 @@ pub(super) struct Entries {
 
 /// Of each kind of fault the first, and how many others there are.
 #[derive(Debug, Default)]
-pub(super) struct Faults(BTreeMap<Code, (Option<String>, String, usize)>);
+pub(super) struct Faults(BTreeMap<Code, Fault>);
 
 impl Faults {
-    pub(super) fn note(&mut self, code: Code, entry: Option<String>, message: String) {
-        self.0
-            .entry(code)
-            .and_modify(|(_, _, others)| *others += 1)
-            .or_insert((entry, message, 0));
+    pub(super) fn note(&mut self, fault: Fault) {
+        let first = self.0.entry(fault.code);
+        first.and_modify(|first| first.others += 1).or_insert(fault);
     }
 
     fn note_plain(&mut self, code: Code, entry: &[u8]) {
-        let entry = Some(display_start(entry));
-        self.note(code, entry, code.meaning().to_owned());
+        self.note(Fault::plain(code).of_entry(display_start(entry), 0));
+    }
+
+    /// Notes why an entry cannot be taken in.
+    fn note_entry(&mut self, entry: String, fault: &EntryFault) {
+        self.note(Fault::new(fault.code(), fault.to_string()).of_entry(entry, 0));
+    }
+
+    /// Notes why a layer cannot be read, or an entry of it not be taken in.
+    pub(super) fn note_error(&mut self, error: &LayerError) {
+        let fault = match error {
+            LayerError::Entry { entry, fault } => return self.note_entry(entry.clone(), fault),
+            // Whoever unpacks the layer says why.
+            LayerError::Tar(TarError::Io(_))
+            | LayerError::Behind {
+                fault: TarError::Io(_),
+                ..
+            } => return,
+            LayerError::Windows => Fault::plain(Code::LayerWindows),
+            LayerError::TooManyEntries { .. } => Fault::new(Code::EntryLimit, error.to_string()),
+            LayerError::Behind { entry, fault } => {
+                Fault::new(Code::TarDamaged, format!("behind it: {fault}"))
+                    .of_entry(entry.clone(), 0)
+            }
+            LayerError::Tar(fault) => Fault::new(Code::TarDamaged, fault.to_string()),
+        };
+        self.note(fault);
+    }
+
+    /// Notes the hard links that lead nowhere.
+    pub(super) fn note_broken(&mut self, broken: Vec<BrokenLink>) {
+        for link in broken {
+            let path = link.path.as_bytes();
+            match &link.fault {
+                Some(fault) => self.note_entry(display_start(path), fault),
+                None => self.note_plain(Code::LinkForward, path),
+            }
+        }
     }
 
     pub(super) fn into_list(self) -> Vec<Fault> {
-        let list = self.0.into_iter();
-        let fault = |(code, (entry, message, others))| {
-            let entry = Option::<String>::map(entry, |entry| (entry, others));
-            (code, entry, message)
-        };
-        list.map(fault).collect()
+        self.0.into_values().collect()
     }
 }
 
@@ -130,8 +156,7 @@ pub(super) fn read_entries<R: Skip>(
             Ok(Some(member)) => judge.take_in(&tar, &member, tar.attributes()),
             Ok(None) => {
                 if tar.cut_off_at().is_some() && judge.interpreter.position() > 0 {
-                    let code = Code::TarEndMissing;
-                    judge.faults.note(code, None, code.meaning().to_owned());
+                    judge.faults.note(Fault::plain(Code::TarEndMissing));
                 }
                 break;
             }
@@ -139,7 +164,7 @@ pub(super) fn read_entries<R: Skip>(
             Err(TarError::Io(source)) if source.raw_os_error().is_some() => {
                 return Err(Error::System(source));
             }
-            Err(fault) => judge.fail(judge.interpreter.behind(fault)),
+            Err(fault) => judge.fail(&judge.interpreter.behind(fault)),
         }
     }
     Ok(judge.finish(is_gzip))
@@ -187,47 +212,24 @@ impl Judge {
         }
         match entry {
             Ok(entry) => {
-                check_entry(tar, &entry, &mut self.faults);
+                check_entry(tar, member, &entry, &mut self.faults);
                 let ambiguities = self.interpreter.ambiguities();
                 self.builder.note_all(ambiguities, &entry.path);
                 let position = self.interpreter.position();
                 if let Err(fault) = self.builder.add(entry, position) {
                     self.has_unreadable = true;
-                    note_fault(&mut self.faults, display_start(name), &fault);
+                    self.faults.note_entry(display_start(name), &fault);
                 }
             }
-            Err(error) => self.fail(error),
+            Err(error) => self.fail(&error),
         }
     }
 
     /// Notes why an entry cannot be taken in, or nothing that follows.
-    fn fail(&mut self, error: LayerError) {
+    fn fail(&mut self, error: &LayerError) {
         self.has_unreadable = true;
         self.is_over = !matches!(error, LayerError::Entry { .. });
-        let faults = &mut self.faults;
-        match error {
-            LayerError::Entry { entry, fault } => note_fault(faults, entry, &fault),
-            // Whoever unpacks the layer says why.
-            LayerError::Tar(TarError::Io(_))
-            | LayerError::Behind {
-                fault: TarError::Io(_),
-                ..
-            } => {}
-            LayerError::Windows => {
-                let code = Code::LayerWindows;
-                faults.note(code, None, code.meaning().to_owned());
-            }
-            LayerError::TooManyEntries { .. } => {
-                faults.note(Code::EntryLimit, None, error.to_string());
-            }
-            LayerError::Behind { entry, fault } => {
-                let message = format!("behind it: {fault}");
-                faults.note(Code::TarDamaged, Some(entry), message);
-            }
-            LayerError::Tar(fault) => {
-                faults.note(Code::TarDamaged, None, fault.to_string());
-            }
-        }
+        self.faults.note_error(error);
     }
 
     /// Returns what was found, when all were looked at.
@@ -269,17 +271,12 @@ fn finish(
                 if follows && has_twice {
                     continue;
                 }
-                let code = ambiguity.code();
-                odd.push((code, Some((entry, others)), code.meaning().to_owned()));
+                odd.push(Fault::plain(ambiguity.code()).of_entry(entry, others));
             }
             Some(changes)
         }
-        Err(LayerError::Entry { entry, fault }) => {
-            note_fault(&mut faults, entry, &fault);
-            None
-        }
         Err(error) => {
-            faults.note(Code::TarDamaged, None, error.to_string());
+            faults.note_error(&error);
             None
         }
     };
@@ -293,39 +290,42 @@ fn finish(
 }
 
 /// What engines mind in an entry that can be read.
-fn check_entry<R: Skip>(tar: &TarReader<R>, entry: &Entry, faults: &mut Faults) {
+fn check_entry<R: Skip>(tar: &TarReader<R>, member: &Member, entry: &Entry, faults: &mut Faults) {
     let path = entry.path.as_bytes();
-    // A whiteout is the name that it deletes.
-    let is_long = |name: &[u8]| name.strip_prefix(b".wh.").unwrap_or(name).len() > NAME_MAX;
     let (parents, name) = entry.path.split_last();
-    let has_long_parent = components(parents).any(|name| name.len() > NAME_MAX);
-    if path.len() > PATH_MAX || has_long_parent || is_long(name) {
+    let name = match &entry.kind {
+        // On disk it is the name that it deletes.
+        EntryKind::Whiteout(Whiteout::Name(name)) => name,
+        _ => name,
+    };
+    let is_long = |name: &[u8]| name.len() > NAME_MAX;
+    if path.len() > PATH_MAX || components(parents).any(is_long) || is_long(name) {
         faults.note_plain(Code::NameTooLong, path);
     }
-    let is_file = matches!(entry.kind, EntryKind::Node(NodeKind::File(1..)));
-    if tar.ignored_size() > 0 || (is_file && is_whiteout(name)) {
+    let is_name_only = entry.kind.is_name_only();
+    if tar.ignored_size() > 0 || (is_name_only && member.size > 0) {
         faults.note_plain(Code::SizeUnexpected, path);
     }
     check_attributes(entry, faults);
     match tar.flag() {
-        _ if is_whiteout(name) => {}
+        _ if is_name_only => {}
         b'S' => faults.note_plain(Code::SparseGnu, path),
         _ if tar.sparse().is_ok_and(|map| map.is_some()) => {
             faults.note_plain(Code::SparsePax, path);
         }
         b'7' => {
-            let message = "its type is `7`, which Docker does not know".to_owned();
-            faults.note(Code::EntryType, Some(display_start(path)), message);
+            let message = "its type is `7`, which Docker does not know";
+            faults.note(Fault::new(Code::EntryType, message).of_entry(display_start(path), 0));
         }
         _ => {}
     }
 }
 
 /// What engines mind in attributes that can be. They look at none of the root, nor of
-/// what only deletes.
+/// most whiteouts.
 fn check_attributes(entry: &Entry, faults: &mut Faults) {
     let path = entry.path.as_bytes();
-    if entry.path.is_root() || is_whiteout(entry.path.split_last().1) {
+    if entry.path.is_root() || entry.kind.is_name_only() {
         return;
     }
     let attributes = entry.metadata.attributes.iter();
@@ -337,9 +337,4 @@ fn check_attributes(entry: &Entry, faults: &mut Faults) {
     if size > EXT4_ATTRIBUTES_MAX {
         faults.note_plain(Code::AttributesLarge, path);
     }
-}
-
-/// Notes why an entry cannot be taken in.
-pub(super) fn note_fault(faults: &mut Faults, entry: String, fault: &EntryFault) {
-    faults.note(fault.code(), Some(entry), fault.to_string());
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Place, Result};
 use crate::event::{Event, Step};
-use crate::finding::{Code, Finding, Findings, Severity, Site};
+use crate::finding::{Code, Fault, Finding, Findings, Severity, Site};
 use crate::format::{
     self, Format, Input, Member, Opening, Survey, SurveyedImage, SurveyedLayer, chain_of,
     machine_failed,
@@ -21,7 +21,7 @@ use crate::format::{
 use crate::layer::Budget;
 use crate::merge::Changes;
 use crate::ops::verify::causes::without_consequences;
-use crate::ops::verify::entries::{Entries, Fault, read_entries};
+use crate::ops::verify::entries::{Entries, read_entries};
 use crate::stream::{Compression, copy};
 use crate::tar_stream::SkipByReading;
 use crate::transfer::Context;
@@ -193,14 +193,8 @@ impl<'a> Verifier<'a> {
         let reports = in_parallel(order, self.threads(), check)?;
         for ((at, layer, key), report) in pending.into_iter().zip(reports) {
             let site = site.at_layer(at + 1, count);
-            let findings = report.faults.into_iter().map(|(code, entry, message)| {
-                let site = match entry {
-                    Some((entry, others)) => site.at_entry(entry, others),
-                    None => site.clone(),
-                };
-                Finding::new(code, site, message)
-            });
-            self.findings.extend(findings);
+            let faults = report.faults.into_iter();
+            self.findings.extend(faults.map(|fault| fault.at(&site)));
             self.size += layer.blob.as_ref().map_or(0, |blob| blob.size);
             self.checked.insert(key, report.changes);
         }
@@ -274,14 +268,15 @@ impl<'a> Verifier<'a> {
                 "{} bytes follow the end of its {} stream",
                 looked.leftover, layer.compression
             );
-            let code = Code::CompressionTrailing;
-            report.faults.push((code, None, message));
+            let fault = Fault::new(Code::CompressionTrailing, message);
+            report.faults.push(fault);
         }
         if let Some(DiffId(expected)) = &layer.diff_id
             && unpacked.digest != *expected
         {
             let message = format!("expected {expected}, got {}", unpacked.digest);
-            report.faults.push((Code::DiffIdMismatch, None, message));
+            let fault = Fault::new(Code::DiffIdMismatch, message);
+            report.faults.push(fault);
         }
         report.faults.extend(faults);
         Ok(report)
@@ -375,7 +370,7 @@ struct LayerReport {
 impl LayerReport {
     fn of(code: Code, message: String) -> Self {
         Self {
-            faults: vec![(code, None, message)],
+            faults: vec![Fault::new(code, message)],
             changes: None,
         }
     }

@@ -1,10 +1,9 @@
 //! What the layers of one image do to each other.
 
-use crate::finding::{Code, Finding, Findings, Site};
+use crate::finding::{Fault, Findings, Site};
 use crate::format::SurveyedImage;
-use crate::layer::{LayerError, display_start};
-use crate::merge::{BrokenLink, Changes, Merge};
-use crate::ops::verify::entries::{Faults, note_fault};
+use crate::merge::{Changes, Merge};
+use crate::ops::verify::entries::Faults;
 
 /// Puts the layers of an image on top of each other, up to the first of which it is not
 /// known what it changes. What is wrong is told of those that are new in their place.
@@ -30,38 +29,17 @@ pub(super) fn check(
         }
         match result {
             Ok((ambiguities, broken)) => {
-                note_broken(&mut faults, broken);
+                faults.note_broken(broken);
                 for (ambiguity, entry, others) in ambiguities.into_iter() {
-                    let code = ambiguity.code();
-                    let site = site.at_entry(entry, others);
-                    findings.push(Finding::plain(code, site));
+                    let fault = Fault::plain(ambiguity.code()).of_entry(entry, others);
+                    findings.push(fault.at(&site));
                 }
             }
-            Err(LayerError::Entry { entry, fault }) => note_fault(&mut faults, entry, &fault),
-            Err(error) => faults.note(Code::TarDamaged, None, error.to_string()),
+            Err(error) => faults.note_error(&error),
         }
-        for (code, entry, message) in faults.into_list() {
-            let site = match entry {
-                Some((entry, others)) => site.at_entry(entry, others),
-                None => site.clone(),
-            };
-            findings.push(Finding::new(code, site, message));
-        }
+        findings.extend(faults.into_list().into_iter().map(|fault| fault.at(&site)));
         if is_over {
             break;
-        }
-    }
-}
-
-/// Notes the hard links that lead nowhere.
-pub(super) fn note_broken(faults: &mut Faults, broken: Vec<BrokenLink>) {
-    for link in broken {
-        let path = display_start(link.path.as_bytes());
-        if let Some(fault) = &link.fault {
-            note_fault(faults, path, fault);
-        } else {
-            let code = Code::LinkForward;
-            faults.note(code, Some(path), code.meaning().to_owned());
         }
     }
 }

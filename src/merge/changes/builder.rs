@@ -1,0 +1,301 @@
+//! The changes of a layer while they grow: its tree so far, and paths in it.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::layer::{
+    Ambiguity, Budget, EntryFault, EntryPath, Metadata, NodeKind, components, display_start,
+};
+use crate::limits::{ENTRIES_MAX, LINK_COMPONENTS_MAX, RETAINED_BYTES_MAX, SYMLINKS_MAX};
+use crate::merge::ambiguities::Ambiguities;
+use crate::merge::tree::{Child, Directory, DirectoryId, InodeId, Inodes, ROOT, Tree};
+
+/// What one layer changes: a tree with whiteouts in it.
+#[derive(Clone, Debug)]
+pub(crate) struct Changes {
+    /// The tree; its inodes are numbered from 0.
+    pub(in crate::merge) tree: Tree,
+    /// The inodes that the layer has.
+    pub(in crate::merge) inodes: Inodes,
+    /// Hard links to something in a lower layer, in their order.
+    pub(in crate::merge) far_links: Vec<LowerLink>,
+    /// What engines understand differently.
+    pub(in crate::merge) ambiguities: Ambiguities,
+}
+
+/// A hard link to what only a lower layer has, or to such a link.
+#[derive(Clone, Debug)]
+pub(in crate::merge) struct LowerLink {
+    /// The inode that stands for the target.
+    pub(in crate::merge) inode: InodeId,
+    /// The link.
+    pub(in crate::merge) path: EntryPath,
+    /// What it is a link to, if that is in a lower layer.
+    pub(in crate::merge) target: Option<EntryPath>,
+    /// What its entry says, which counts for the target.
+    pub(in crate::merge) metadata: Metadata,
+}
+
+/// Builds [`Changes`], entry by entry.
+#[derive(Debug)]
+pub(crate) struct ChangesBuilder {
+    pub(super) layer: u32,
+    pub(super) changes: Changes,
+    pub(super) whiteouts: Vec<Deletion>,
+    /// Inodes that stand for something in a lower layer.
+    pub(super) far: HashSet<InodeId>,
+    /// How many names hard links have given to each inode that has some.
+    pub(super) links: HashMap<InodeId, u32>,
+    pub(super) budget: Arc<Budget>,
+    /// Components that symbolic links may still add to paths.
+    pub(super) detours: u64,
+    /// Where the last entry was put: mostly the next one goes there too.
+    pub(super) last: Option<Last>,
+}
+
+/// A whiteout that was met. In their order, what deletes a directory comes before what
+/// deletes something in it.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Deletion {
+    /// The directory that it is in, to the letter: through no symbolic link.
+    pub(super) parent: Vec<u8>,
+    /// What is deleted in it; absent for an opaque whiteout.
+    pub(super) name: Option<Box<[u8]>>,
+    /// The number of the entry.
+    pub(super) entry: u32,
+}
+
+/// The directory that the last entry was put into.
+#[derive(Debug)]
+pub(super) struct Last {
+    /// The directory as the entry's name has it.
+    path: Vec<u8>,
+    directory: DirectoryId,
+    /// Whether an absolute symbolic link of the layer leads there.
+    is_through_absolute: bool,
+}
+
+/// Where the path of a directory leads.
+#[derive(Debug)]
+pub(super) struct Route {
+    /// The same path to the letter: through no symbolic link.
+    pub(super) path: Vec<u8>,
+    /// The directories on that path which the layer has, the root first.
+    pub(super) known: Vec<DirectoryId>,
+    /// What is in the way, escaped, and no directory.
+    pub(super) obstacle: Option<String>,
+    /// Whether an absolute symbolic link of the layer leads there.
+    is_through_absolute: bool,
+    /// Whether a symbolic link of the layer leads to what the layer does not have.
+    is_through_dangling: bool,
+    /// Whether a symbolic link of the layer leads above the root.
+    pub(super) is_above_root: bool,
+}
+
+impl ChangesBuilder {
+    /// Begins the changes of a layer, which is counted from 0. What it implies is
+    /// claimed from the budget.
+    pub(crate) fn new(layer: u32, budget: Arc<Budget>) -> Self {
+        let mut tree = Tree::new();
+        *tree.get_mut(ROOT) = Directory::implied(layer);
+        Self {
+            layer,
+            changes: Changes {
+                tree,
+                inodes: Inodes::new(),
+                far_links: Vec::new(),
+                ambiguities: Ambiguities::default(),
+            },
+            whiteouts: Vec::new(),
+            far: HashSet::new(),
+            links: HashMap::new(),
+            budget,
+            detours: LINK_COMPONENTS_MAX,
+            last: None,
+        }
+    }
+
+    /// Notes something about an entry that is worth a warning.
+    pub(super) fn note(&mut self, ambiguity: Ambiguity, path: &EntryPath) {
+        self.changes.ambiguities.note(ambiguity, path.as_bytes());
+    }
+
+    pub(super) fn child(&self, directory: DirectoryId, name: &[u8]) -> Option<Child> {
+        let children = &self.changes.tree.get(directory).children;
+        children.get(name).copied()
+    }
+
+    /// Makes a directory that no entry is for, at a path of so many bytes.
+    pub(super) fn imply(
+        &mut self,
+        at: DirectoryId,
+        name: &[u8],
+        path_length: usize,
+    ) -> Result<DirectoryId, EntryFault> {
+        if !self.budget.claim_entry() {
+            return Err(EntryFault::TooManyDirectories { limit: ENTRIES_MAX });
+        }
+        // It may have to be written under its whole path.
+        self.hold(path_length)?;
+        let new = self.changes.tree.add(Directory::implied(self.layer));
+        let children = &mut self.changes.tree.get_mut(at).children;
+        children.insert(name.into(), Child::Directory(new));
+        Ok(new)
+    }
+
+    /// Claims memory for what is remembered beside the names and attributes.
+    pub(super) fn hold(&self, bytes: usize) -> Result<(), EntryFault> {
+        if self.budget.claim_bytes(bytes) {
+            return Ok(());
+        }
+        Err(EntryFault::TooMuchHeld {
+            limit: RETAINED_BYTES_MAX,
+        })
+    }
+
+    /// The directory that an entry goes into, which is made if it is not there, and
+    /// whether an absolute symbolic link of this layer leads there.
+    pub(super) fn parent(
+        &mut self,
+        path: &[u8],
+        entry: &EntryPath,
+    ) -> Result<(DirectoryId, bool), EntryFault> {
+        if let Some(last) = &self.last
+            && last.path == path
+        {
+            return Ok((last.directory, last.is_through_absolute));
+        }
+        let route = self.route(path)?;
+        self.note_route(&route, entry);
+        if let Some(parent) = route.obstacle {
+            return Err(EntryFault::NotInDirectory { parent });
+        }
+        let mut directory = *route.known.last().expect("the root is never left");
+        for name in components(&route.path).skip(route.known.len() - 1) {
+            directory = self.imply(directory, name, route.path.len())?;
+        }
+        self.last = Some(Last {
+            path: path.to_vec(),
+            directory,
+            is_through_absolute: route.is_through_absolute,
+        });
+        Ok((directory, route.is_through_absolute))
+    }
+
+    /// Whether a symbolic link in this directory leads to what the layer has by now.
+    pub(super) fn leads_somewhere(&mut self, parent: &[u8], target: &[u8]) -> bool {
+        let path = match target {
+            [b'/', ..] => target.to_vec(),
+            _ => [parent, b"/", target].concat(),
+        };
+        let Ok(route) = self.route(&path) else {
+            return false;
+        };
+        // What is no directory is an obstacle, and the end of a path may be one.
+        let unknown = 1 + components(&route.path).count() - route.known.len();
+        unknown == usize::from(route.obstacle.is_some())
+    }
+
+    /// Notes what engines do not understand alike on the way to an entry.
+    pub(super) fn note_route(&mut self, route: &Route, entry: &EntryPath) {
+        if route.is_above_root {
+            self.note(Ambiguity::AboveRoot, entry);
+        }
+        if route.is_through_dangling {
+            self.note(Ambiguity::ThroughDanglingLink, entry);
+        }
+    }
+
+    /// Where the path of a directory leads as the layer is by now: through the symbolic
+    /// links of this layer and of no other, and never above the root.
+    pub(super) fn route(&mut self, path: &[u8]) -> Result<Route, EntryFault> {
+        let mut route = Route {
+            path: Vec::with_capacity(path.len()),
+            known: vec![ROOT],
+            obstacle: None,
+            is_through_absolute: false,
+            is_through_dangling: false,
+            is_above_root: false,
+        };
+        let mut depth = 0;
+        let mut rest: Vec<Vec<u8>> = Vec::new();
+        let mut names = components(path);
+        let (mut symlinks, mut taken) = (0, 0);
+        loop {
+            let owned = rest.pop();
+            let name = match &owned {
+                Some(name) => name.as_slice(),
+                None => match names.next() {
+                    Some(name) => {
+                        taken += 1;
+                        name
+                    }
+                    None => return Ok(route),
+                },
+            };
+            let is_known = route.known.len() == depth + 1;
+            let child = match (name, route.known.last()) {
+                (b"" | b".", _) => continue,
+                (b"..", _) => {
+                    // Engines take an absolute link for one inside the root, whatever it says.
+                    route.is_above_root |= depth == 0 && !route.is_through_absolute;
+                    depth = usize::saturating_sub(depth, 1);
+                    route.known.truncate(depth + 1);
+                    let end = route.path.iter().rposition(|byte| *byte == b'/');
+                    route.path.truncate(end.unwrap_or(0));
+                    continue;
+                }
+                (_, Some(at)) if is_known => self.child(*at, name),
+                _ => None,
+            };
+            if let Some(Child::Node(inode, _)) = child {
+                let inode = &self.changes.inodes[inode.0 as usize];
+                if let NodeKind::Symlink(target) = &inode.kind {
+                    symlinks += 1;
+                    let names = target.split(|byte| *byte == b'/');
+                    let detour = self.detours.checked_sub(names.clone().count() as u64);
+                    let (Some(left), ..=SYMLINKS_MAX) = (detour, symlinks) else {
+                        return Err(EntryFault::SymlinkLoop);
+                    };
+                    self.detours = left;
+                    if target.starts_with(b"/") {
+                        depth = 0;
+                        route.known.truncate(1);
+                        route.path.clear();
+                        route.is_through_absolute = true;
+                    }
+                    rest.extend(names.rev().map(<[u8]>::to_vec));
+                    continue;
+                }
+                let way: Vec<&[u8]> = components(path).take(taken).collect();
+                route.obstacle = Some(display_start(&way.join(&b'/')));
+            }
+            if let Some(Child::Directory(id)) = child {
+                route.known.push(id);
+            } else if child.is_none() {
+                route.is_through_dangling |= is_known && owned.is_some();
+            }
+            depth += 1;
+            if !route.path.is_empty() {
+                route.path.push(b'/');
+            }
+            route.path.extend_from_slice(name);
+        }
+    }
+}
+
+impl Deletion {
+    /// Whether both delete the same.
+    pub(super) fn names_same(&self, other: &Self) -> bool {
+        (&self.parent, &self.name) == (&other.parent, &other.name)
+    }
+
+    /// The path of what is deleted, or of the directory that becomes opaque.
+    pub(super) fn path(&self) -> Vec<u8> {
+        match (&self.name, self.parent.as_slice()) {
+            (None, parent) => parent.to_vec(),
+            (Some(name), b"") => name.to_vec(),
+            (Some(name), parent) => [parent, b"/", name].concat(),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The unpacked tar of a layer, opened.
+
+use std::io::{self, Read};
+
+use crate::error::{Error, Result};
+use crate::event::Watch;
+use crate::format::{Container, Member};
+use crate::layer::{EntryFault, LayerError};
+use crate::stream::{Compression, ProgressReader, Unpacked, unpacked};
+use crate::tar_stream::{Section, Skip, SkipByReading, TarError};
+
+/// The unpacked tar of a layer, from its beginning to its end.
+pub(in crate::ops) struct LayerTar<'a> {
+    input: Input<'a>,
+    /// How many bytes of it were read or passed over.
+    position: u64,
+}
+
+enum Input<'a> {
+    /// A plain layer in a file, of this many bytes: only what is looked at is read.
+    File(Section, u64),
+    /// Any other layer, which is unpacked.
+    Stream(SkipByReading<Unpacked<Box<dyn Read + 'a>>>),
+}
+
+/// Opens the tar of a layer for `read`. Of a plain layer that is in a file, what `read`
+/// skips is not read, and does not count as progress.
+///
+/// # Errors
+///
+/// Fails if the layer cannot be unpacked, or if `read` does. An error of the unpacked
+/// stream is one of the compression.
+pub(in crate::ops) fn read_layer<T>(
+    container: &dyn Container,
+    blob: &Member,
+    compression: Compression,
+    watch: Watch<'_>,
+    read: impl FnOnce(LayerTar<'_>) -> Result<T>,
+) -> Result<T> {
+    if compression == Compression::None
+        && let Some(slice) = container.slice(blob)?
+    {
+        let size = slice.size;
+        return read(LayerTar::new(Input::File(Section::new(slice), size)));
+    }
+    let stream: Box<dyn Read> = Box::new(ProgressReader::new(container.open(blob)?, watch));
+    let stream = unpacked(compression, stream)?;
+    read(LayerTar::new(Input::Stream(SkipByReading(stream)))).map_err(blame_compression)
+}
+
+/// A layer that cannot be unpacked is damaged in its compression first of all.
+pub(super) fn blame_compression(error: Error) -> Error {
+    match error {
+        Error::Layer(
+            LayerError::Tar(TarError::Io(source))
+            | LayerError::Behind {
+                fault: TarError::Io(source),
+                ..
+            }
+            | LayerError::Entry {
+                fault: EntryFault::Tar(TarError::Io(source)),
+                ..
+            },
+        ) => source.into(),
+        other => other,
+    }
+}
+
+impl<'a> LayerTar<'a> {
+    fn new(input: Input<'a>) -> Self {
+        Self { input, position: 0 }
+    }
+
+    /// The size of the whole layer in bytes, for which the rest of it is read if need be.
+    pub(super) fn into_size(self) -> io::Result<u64> {
+        match self.input {
+            Input::File(_, size) => Ok(size),
+            Input::Stream(SkipByReading(mut stream)) => {
+                let rest = io::copy(&mut stream, &mut io::sink())?;
+                Ok(self.position + rest)
+            }
+        }
+    }
+}
+
+impl Read for LayerTar<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = match &mut self.input {
+            Input::File(section, _) => section.read(buffer)?,
+            Input::Stream(stream) => stream.read(buffer)?,
+        };
+        self.position += length as u64;
+        Ok(length)
+    }
+}
+
+impl Skip for LayerTar<'_> {
+    fn skip(&mut self, amount: u64) -> io::Result<u64> {
+        let skipped = match &mut self.input {
+            Input::File(section, _) => section.skip(amount)?,
+            Input::Stream(stream) => stream.skip(amount)?,
+        };
+        self.position += skipped;
+        Ok(skipped)
+    }
+}
