@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
-use crate::error::{Error, Folder, Result};
+use crate::error::{Error, Folder, InputKind, Result};
 
 /// How the file `version` of skopeo's transport `dir:` begins
 /// (go.podman.io/image/directory).
@@ -16,7 +16,7 @@ pub(super) fn check_layout(path: &Path) -> Result<()> {
         Folder::Layout => Ok(()),
         folder => Err(Error::OtherFolder {
             folder,
-            expected: "an OCI layout",
+            expected: InputKind::OciLayout,
         }),
     }
 }

@@ -7,7 +7,7 @@
 
 use std::io::BufReader;
 
-use crate::error::{Error, Result};
+use crate::error::{ChoiceError, Error, Result};
 use crate::event::{Warning, Watch};
 use crate::format::sink::ImageSink;
 use crate::format::source::{Content, ImageSource};
@@ -107,7 +107,7 @@ fn convert_images(
     }
     let count = items.iter().filter(|item| !item.is_referrer()).count();
     if count > 1 && !options.names.is_empty() {
-        return Err(Error::ImagesShareReference { count });
+        return Err(ChoiceError::ImagesShareReference { count }.into());
     }
     let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
     let delivery = Delivery {
