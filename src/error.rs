@@ -11,27 +11,37 @@
 //!    came.
 //! 4. `Display` is this level alone; `source` has the cause.
 //! 5. Advice is not given here. The binary adds hints.
+//! 6. Nobody looks into a box, or for the error number of the system, to find out who is
+//!    to blame: [`Error::cause`] says it.
 //!
 //! Names from an archive are escaped where they enter a message
 //! (`tar_stream::display_name`), or where it is printed.
 
 mod candidate;
+mod cause;
+mod choice;
 mod folder;
+mod input_kind;
+mod limit;
 mod place;
 
 use std::io;
 use std::path::PathBuf;
 
 pub use candidate::Candidate;
+pub use cause::Cause;
+pub use choice::ChoiceError;
 pub use folder::Folder;
+pub use input_kind::InputKind;
+pub use limit::LimitError;
 pub use place::Place;
 
 use crate::digest::Digest;
 use crate::dockerfile::ChangeError;
-use crate::image::{DocumentError, Platform};
+use crate::image::DocumentError;
 use crate::layer::LayerError;
 use crate::progress::Progress;
-use crate::stream::{Compression, CopyError, DecodeError, DecodeLimit, FileKind};
+use crate::stream::{Compression, CopyError, DecodeError, FileKind};
 use crate::tar_stream::TarError;
 
 /// The result of nearly everything here.
@@ -41,27 +51,12 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// What was chosen is no image.
-    #[error("`{name}` is not an image but {kind}")]
-    ArtifactChosen {
-        /// What was chosen.
-        name: String,
-        /// What it is, with its article.
-        kind: String,
-    },
-    /// Too few layers can be merged.
-    #[error(
-        "{left} layers are the fewest that its layers can be merged to, and {most} were wanted"
-    )]
-    CannotMergeTo {
-        /// How many were wanted at the most.
-        most: usize,
-        /// How many would be left.
-        left: usize,
-    },
     /// An instruction cannot be applied to a config.
     #[error(transparent)]
     Change(#[from] ChangeError),
+    /// What was asked for cannot be had.
+    #[error(transparent)]
+    Choice(#[from] ChoiceError),
     /// The compression of a blob is not one that can be read.
     #[error("its {compression} stream is damaged")]
     Compression {
@@ -69,14 +64,6 @@ pub enum Error {
         compression: Compression,
         /// What the decoder says.
         source: io::Error,
-    },
-    /// Nothing is wrong with a compressed stream, but it takes too much to unpack it.
-    #[error("its {compression} stream takes more to unpack than is accepted")]
-    CompressionLimit {
-        /// Which one.
-        compression: Compression,
-        /// The limit that it goes beyond.
-        source: DecodeLimit,
     },
     /// Two members with one name, and not the same content.
     #[error("it holds two different members called `{name}`")]
@@ -122,37 +109,19 @@ pub enum Error {
         /// Which document.
         document: &'static str,
     },
-    /// A document is larger than any image needs.
-    #[error("{what} has {size} bytes, and {limit} are the most that is accepted")]
-    DocumentTooLarge {
-        /// Which document.
-        what: String,
-        /// Its size.
-        size: u64,
-        /// The most that is accepted.
-        limit: u64,
-    },
-    /// All documents together are larger than any layout needs.
-    #[error(
-        "its documents have more than {limit} bytes in all, which is the most that is accepted"
-    )]
-    DocumentsTooLarge {
-        /// The most that is accepted.
-        limit: u64,
-    },
     /// Images lie below a folder of a tar, where no reader looks for them.
     #[error("it has {kind} below the folder `{folder}`, where no reader finds it")]
     ImageBelow {
-        /// The kind of image, with its article.
-        kind: &'static str,
+        /// The kind of image.
+        kind: InputKind,
         /// The folder.
         folder: String,
     },
     /// Images were given where a root filesystem is wanted.
     #[error("it is {kind}, not a root filesystem")]
     ImageGiven {
-        /// The kind of image, with its article.
-        kind: &'static str,
+        /// The kind of image.
+        kind: InputKind,
     },
     /// A tar of files each of which is an archive of images.
     #[error("it is a tar that holds an image archive, `{file}`{}", more(*others))]
@@ -161,12 +130,6 @@ pub enum Error {
         file: String,
         /// How many there are besides.
         others: usize,
-    },
-    /// The same reference was asked for on several images.
-    #[error("{count} images cannot share one reference")]
-    ImagesShareReference {
-        /// How many images would get it.
-        count: usize,
     },
     /// The input has no byte.
     #[error("it is empty")]
@@ -185,12 +148,6 @@ pub enum Error {
         /// What `oci-layout` says.
         version: String,
     },
-    /// More documents hang together than any image needs.
-    #[error("indexes are nested too deep, or list more than {limit} documents in all")]
-    IndexTooLarge {
-        /// The most documents that are accepted.
-        limit: usize,
-    },
     /// The caller asked for the end.
     #[error("interrupted")]
     Interrupted,
@@ -208,14 +165,6 @@ pub enum Error {
     /// A layer is described by an image, and not in the input.
     #[error("it is not in the input")]
     LayerAbsent,
-    /// An image has more layers than any engine can stack.
-    #[error("image {id} has more than {limit} layers, which is the most that is accepted")]
-    TooManyLayers {
-        /// The image.
-        id: String,
-        /// The most that is accepted.
-        limit: usize,
-    },
     /// The number of layers is not that of the diff_ids.
     #[error("`{name}` has {layers} layers, and its config has {diff_ids} diff_ids")]
     LayerCount {
@@ -226,14 +175,9 @@ pub enum Error {
         /// How many the config describes.
         diff_ids: usize,
     },
-    /// A range of layers ends before it begins.
-    #[error("layer {from} is not below layer {to}")]
-    LayersReversed {
-        /// Where it begins, counted from 1.
-        from: usize,
-        /// Where it ends.
-        to: usize,
-    },
+    /// It is more than is accepted.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
     /// Links among the members of an archive lead nowhere.
     #[error("member `{name}` is a link that leads nowhere")]
     LinkBroken {
@@ -257,32 +201,6 @@ pub enum Error {
     /// The input holds nothing to take.
     #[error("it holds no image")]
     NoImage,
-    /// No layer fits what was asked for.
-    #[error("no layer is `{wanted}`: the image has {count}")]
-    NoSuchLayer {
-        /// What was asked for.
-        wanted: String,
-        /// How many layers there are.
-        count: usize,
-    },
-    /// No image fits what was asked for.
-    #[error("no image of the input is `{wanted}`")]
-    NoSuchImage {
-        /// What was asked for.
-        wanted: String,
-        /// What there is.
-        have: Vec<Candidate>,
-    },
-    /// No image is for the platform.
-    #[error("`{name}` has no image for {wanted}")]
-    NoSuchPlatform {
-        /// The image.
-        name: String,
-        /// What was asked for.
-        wanted: Platform,
-        /// What there is.
-        have: Vec<String>,
-    },
     /// The input is something else.
     #[error(
         "it is not an image: {}; a docker archive, an OCI layout or a tar was expected",
@@ -305,8 +223,8 @@ pub enum Error {
     /// The input is not of the format that the user named.
     #[error("it is not {expected}: {missing} is missing")]
     NotOfFormat {
-        /// The format, with its article.
-        expected: &'static str,
+        /// The format.
+        expected: InputKind,
         /// What makes one.
         missing: &'static str,
     },
@@ -315,34 +233,14 @@ pub enum Error {
     OtherFolder {
         /// The kind of folder.
         folder: Folder,
-        /// The kind of input that was expected, with its article.
-        expected: &'static str,
-    },
-    /// An image is not built on what was said to be its base.
-    #[error(
-        "it is not built on that base: layer {position} differs, and the base has {base} layers, the image {layers}"
-    )]
-    NotTheBase {
-        /// The first layer that differs, counted from 1.
-        position: usize,
-        /// How many layers the base has.
-        base: usize,
-        /// How many the image has.
-        layers: usize,
+        /// The kind of input that was expected.
+        expected: InputKind,
     },
     /// The format cannot be written there.
     #[error("`{format}` cannot be written here")]
     NotWritable {
         /// The transport that means the format.
         format: &'static str,
-    },
-    /// Something takes one image, and the input holds several.
-    #[error("the input holds {count} images, and one was expected")]
-    OneImage {
-        /// How many there are.
-        count: usize,
-        /// Which.
-        have: Vec<Candidate>,
     },
     /// The output is there already.
     #[error("`{path}` exists", path = path.display())]
@@ -356,32 +254,13 @@ pub enum Error {
         /// What.
         what: Place,
         /// Why.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Box<Error>,
     },
     /// A Docker manifest of schema 1.
     #[error("`{name}` is a Docker image of schema 1, which has no diff_ids")]
     Schema1 {
         /// The image.
         name: String,
-    },
-    /// Several images fit what was asked for.
-    #[error("{count} images of the input are `{wanted}`")]
-    SeveralImages {
-        /// What was asked for.
-        wanted: String,
-        /// How many fit.
-        count: usize,
-        /// Which.
-        have: Vec<Candidate>,
-    },
-    /// Several layers fit what was asked for.
-    #[error("layers {positions} are `{wanted}`", positions = list(positions))]
-    SeveralLayers {
-        /// What was asked for.
-        wanted: String,
-        /// Which layers, counted from 1.
-        positions: Vec<usize>,
     },
     /// A blob is shorter than its descriptor says, or longer.
     #[error("blob has the wrong size: its descriptor says {expected} bytes, and it has {got}")]
@@ -405,20 +284,6 @@ pub enum Error {
     V1Circle {
         /// One of the images in the circle.
         id: String,
-    },
-    /// More layers were asked for than there are.
-    #[error("{wanted} layers were asked for, and the image has {count}")]
-    TooFewLayers {
-        /// How many were asked for.
-        wanted: usize,
-        /// How many there are.
-        count: usize,
-    },
-    /// An archive has more members than any image needs.
-    #[error("it has more than {limit} members, which no archive of images has")]
-    TooManyMembers {
-        /// The most that is accepted.
-        limit: usize,
     },
     /// The files of an image for Windows are not those of a root filesystem.
     #[error("`{name}` is an image for Windows, whose layers cannot be merged")]
@@ -445,12 +310,6 @@ fn seen(kind: Option<FileKind>, start: &str) -> String {
     }
 }
 
-/// Numbers as a sentence has them.
-fn list(numbers: &[usize]) -> String {
-    let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
-    numbers.join(", ")
-}
-
 impl From<io::Error> for Error {
     /// Tells a stream that cannot be unpacked from what the system said.
     fn from(error: io::Error) -> Self {
@@ -462,10 +321,10 @@ impl From<io::Error> for Error {
             Err(error) => return Self::System(error),
         };
         match source.downcast() {
-            Ok(source) => Self::CompressionLimit {
+            Ok(source) => Self::Limit(LimitError::Compression {
                 compression,
                 source,
-            },
+            }),
             Err(source) => Self::Compression {
                 compression,
                 source,
@@ -486,11 +345,9 @@ impl From<TarError> for Error {
 
 impl Error {
     /// Says that reading `what` failed, and why.
-    pub fn read(what: Place, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::Read {
-            what,
-            source: source.into(),
-        }
+    pub fn read(what: Place, source: impl Into<Self>) -> Self {
+        let source = Box::new(source.into());
+        Self::Read { what, source }
     }
 
     /// Says that writing `what` failed, and why.
@@ -508,11 +365,38 @@ impl Error {
         }
     }
 
+    /// Who can do something about it.
+    #[must_use]
+    pub fn cause(&self) -> Cause {
+        match self {
+            Self::Change(_)
+            | Self::Choice(_)
+            | Self::DirectoryInTheWay { .. }
+            | Self::NotWritable { .. }
+            | Self::OutputExists { .. } => Cause::Choice,
+            Self::Interrupted => Cause::Interrupted,
+            Self::Layer(error) => Cause::of_layer(error),
+            Self::Read { source, .. } => source.cause(),
+            Self::System(error) => Cause::of_io(error),
+            Self::Tar(error) => Cause::of_tar(error),
+            Self::Thread(_) | Self::Write { .. } => Cause::Machine,
+            _ => Cause::Input,
+        }
+    }
+
+    /// Whether it happened elsewhere than at what was being read.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        matches!(
+            self,
+            Self::Interrupted | Self::Write { .. } | Self::Thread(_)
+        )
+    }
+
     /// The text of what is missing, if the input does not hold something.
     pub(crate) fn absence(&self) -> Option<String> {
         match self {
             Self::MemberAbsent { .. } => Some(self.to_string()),
-            Self::Read { source, .. } => source.downcast_ref::<Self>()?.absence(),
+            Self::Read { source, .. } => source.absence(),
             _ => None,
         }
     }
@@ -530,10 +414,10 @@ impl Error {
     ///
     /// An interruption stays what it is, and so does a failure to write.
     pub(crate) fn while_reading(self, what: Place) -> Self {
-        match self {
-            Self::Interrupted | Self::Write { .. } | Self::Thread(_) => self,
-            other => Self::read(what, other),
+        if self.is_elsewhere() {
+            return self;
         }
+        Self::read(what, self)
     }
 }
 
@@ -556,7 +440,7 @@ mod tests {
         let full = || io::Error::from(io::ErrorKind::StorageFull);
         let cases = [
             (
-                Error::DocumentsTooLarge { limit: 10 },
+                LimitError::DocumentsTooLarge { limit: 10 }.into(),
                 "its documents have more than 10 bytes in all, which is the most that is accepted",
             ),
             (
@@ -565,14 +449,15 @@ mod tests {
             ),
             (Error::Thread(full()), "cannot start a thread"),
             (
-                Error::TooManyLayers {
+                LimitError::TooManyLayers {
                     id: "a".to_owned(),
                     limit,
-                },
+                }
+                .into(),
                 "image a has more than 10 layers, which is the most that is accepted",
             ),
             (
-                Error::TooManyMembers { limit },
+                LimitError::TooManyMembers { limit }.into(),
                 "it has more than 10 members, which no archive of images has",
             ),
             (
@@ -583,5 +468,40 @@ mod tests {
         for (error, text) in cases {
             assert_eq!(error.to_string(), text);
         }
+    }
+
+    #[test]
+    fn the_cause_is_told_through_every_level() {
+        let of_format = || io::Error::other("bad");
+        let of_system = || io::Error::from_raw_os_error(5);
+        let layer = |error| {
+            let fault = TarError::Io(error);
+            let entry = "a".to_owned();
+            Error::from(LayerError::Behind { entry, fault })
+        };
+        let choice = ChoiceError::TooFewLayers {
+            wanted: 2,
+            count: 1,
+        };
+        let limit = LimitError::TooManyMembers { limit: 1 };
+        let cases = [
+            (Error::from(of_format()), Cause::Input),
+            (of_system().into(), Cause::Machine),
+            (TarError::Io(of_system()).into(), Cause::Machine),
+            (layer(of_format()), Cause::Input),
+            (layer(of_system()), Cause::Machine),
+            (Error::Thread(of_format()), Cause::Machine),
+            (choice.into(), Cause::Choice),
+            (limit.into(), Cause::Input),
+            (Error::Interrupted, Cause::Interrupted),
+        ];
+        for (error, cause) in cases {
+            assert_eq!(error.cause(), cause, "{error}");
+            let inner = Error::read(Place::Member("a".to_owned()), error);
+            let outer = Error::read(Place::StandardInput, inner);
+            assert_eq!(outer.cause(), cause, "{outer}");
+        }
+        let written = Error::write(Place::StandardOutput, of_format());
+        assert_eq!(written.cause(), Cause::Machine);
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use restow::error::{Candidate, Error, Folder, Place};
+use restow::error::{Candidate, ChoiceError, Error, Folder, InputKind, LimitError, Place};
 use restow::event::Warning;
 use restow::{DecodeLimit, FileKind};
 
@@ -12,37 +12,19 @@ use crate::cli::digest::short;
 /// Advice, naming the flag.
 pub(super) fn hint_for(error: &Error) -> Option<String> {
     match error {
-        Error::Read {
-            what: Place::Path(path),
-            source,
-        } => match source.downcast_ref() {
-            Some(Error::OtherFolder { folder, expected }) => {
-                folder_hint(*folder, *expected == "a tar", path)
+        Error::Read { what, source } => match (what, source.as_ref()) {
+            (Place::Path(path), Error::OtherFolder { folder, expected }) => {
+                folder_hint(*folder, *expected == InputKind::Tar, path)
             }
-            _ => None,
+            (_, source) => hint_for(source),
         },
         Error::OutputExists { .. } => Some("pass `--force` to replace it".to_owned()),
-        Error::NoSuchImage { have, .. } => Some(format!("there is: {}", choices(have))),
-        Error::SeveralImages { have, .. } | Error::OneImage { have, .. } => Some(format!(
-            "choose one with `--image <REFERENCE>`: {}",
-            choices(have)
-        )),
-        Error::NoSuchPlatform { have, .. } if !have.is_empty() => Some(format!(
-            "choose one with `--platform <PLATFORM>`: {}",
-            list(have)
-        )),
-        Error::CompressionLimit {
-            source: DecodeLimit::Window { .. },
-            ..
-        } => Some("compress it anew: `zstd -dc --long=31 FILE | zstd -o NEW`".to_owned()),
-        Error::CompressionLimit {
-            source: DecodeLimit::Memory { .. },
-            ..
-        } => Some("compress it anew: `xz -dc FILE | xz > NEW`".to_owned()),
+        Error::Choice(error) => hint_for_choice(error),
+        Error::Limit(LimitError::Compression { source, .. }) => hint_for_limit(*source),
         Error::ImageBelow { kind, folder } => {
             let folder = plain_or(folder, "FOLDER");
             let way = match *kind {
-                "an OCI layout" => format!("name the folder: `oci:{folder}`"),
+                InputKind::OciLayout => format!("name the folder: `oci:{folder}`"),
                 _ => format!("pack the content of the folder: `tar -C {folder} -cf NEW.tar .`"),
             };
             Some(format!("unpack it with `tar -x`, and {way}; {INSIST}"))
@@ -64,14 +46,11 @@ pub(super) fn hint_for(error: &Error) -> Option<String> {
         | Error::NotATar {
             kind: Some(kind), ..
         } => hint_for_kind(*kind).map(str::to_owned),
-        Error::ImagesShareReference { .. } => {
-            Some("choose one image with `--image <REFERENCE>`".to_owned())
-        }
         Error::DirectoryInTheWay { .. } => {
             Some("name a folder that is empty, or that does not exist yet".to_owned())
         }
         Error::NotOfFormat {
-            missing: "`manifest.json` or `index.json`",
+            expected: InputKind::WholeArchive,
             ..
         } => Some("if it is a root filesystem, name it as `rootfs:PATH`".to_owned()),
         Error::Write {
@@ -82,6 +61,33 @@ pub(super) fn hint_for(error: &Error) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// How to choose so that it can be had.
+fn hint_for_choice(error: &ChoiceError) -> Option<String> {
+    Some(match error {
+        ChoiceError::NoSuchImage { have, .. } => format!("there is: {}", choices(have)),
+        ChoiceError::SeveralImages { have, .. } | ChoiceError::OneImage { have, .. } => {
+            format!("choose one with `--image <REFERENCE>`: {}", choices(have))
+        }
+        ChoiceError::NoSuchPlatform { have, .. } if !have.is_empty() => {
+            format!("choose one with `--platform <PLATFORM>`: {}", list(have))
+        }
+        ChoiceError::ImagesShareReference { .. } => {
+            "choose one image with `--image <REFERENCE>`".to_owned()
+        }
+        _ => return None,
+    })
+}
+
+/// How a stream that takes too much to unpack becomes one that does not.
+fn hint_for_limit(limit: DecodeLimit) -> Option<String> {
+    let command = match limit {
+        DecodeLimit::Window { .. } => "zstd -dc --long=31 FILE | zstd -o NEW",
+        DecodeLimit::Memory { .. } => "xz -dc FILE | xz > NEW",
+        _ => return None,
+    };
+    Some(format!("compress it anew: `{command}`"))
 }
 
 /// How a folder can be read after all, if images or a root filesystem were expected.

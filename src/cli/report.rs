@@ -3,8 +3,6 @@
 use std::error::Error as _;
 use std::process::ExitCode;
 
-use restow::error::Error;
-
 use crate::cli::failure::Failure;
 use crate::cli::hint::hint_for;
 use crate::cli::output::Output;
@@ -47,7 +45,7 @@ pub(super) fn report(output: &Output, failure: &Failure) -> ExitStatus {
         return ExitStatus::Failed;
     }
     let mut causes = Vec::new();
-    let mut hint = match failure {
+    let hint = match failure {
         Failure::Usage { hint, .. } => hint.map(str::to_owned),
         Failure::Library(error) => hint_for(error),
         Failure::Advised { hint, .. } | Failure::Name { hint, .. } => Some(hint.clone()),
@@ -60,9 +58,6 @@ pub(super) fn report(output: &Output, failure: &Failure) -> ExitStatus {
     };
     while let Some(cause) = source {
         causes.push(cause.to_string());
-        if hint.is_none() {
-            hint = cause.downcast_ref::<Error>().and_then(hint_for);
-        }
         source = cause.source();
     }
     output.error(&failure.to_string(), &causes, hint.as_deref());

@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, InputKind, Place, Result};
 use crate::event::{Event, Step, Warning, Watch};
 use crate::format::Format;
 use crate::format::container::{
@@ -177,8 +177,8 @@ fn open_directory(path: &Path, opening: &Opening<'_>) -> Result<Box<dyn ImageSou
             let layout = OciLayout::open(Box::new(Directory::new(path)), Format::OciDirectory)?;
             return Ok(Box::new(layout));
         }
-        Some(Format::DockerArchive | Format::OciArchive) => "an archive",
-        Some(Format::Rootfs) => "a tar",
+        Some(Format::DockerArchive | Format::OciArchive) => InputKind::Archive,
+        Some(Format::Rootfs) => InputKind::Tar,
     };
     let folder = folder(path);
     Err(Error::OtherFolder { folder, expected })
@@ -256,7 +256,7 @@ fn open_stream<'a>(
         Received::Members(tar) => open_images(tar, opening)?.map_err(|_| {
             // It began like an archive, so it was not kept whole.
             Error::NotOfFormat {
-                expected: "a whole archive of images",
+                expected: InputKind::WholeArchive,
                 missing: "`manifest.json` or `index.json`",
             }
         }),
@@ -380,7 +380,7 @@ fn kind_of(container: &dyn Container, format: Option<Format>) -> Result<Kind> {
                 Ok(Kind::Docker)
             } else {
                 Err(Error::NotOfFormat {
-                    expected: "a docker archive",
+                    expected: InputKind::DockerArchive,
                     missing: "`manifest.json`",
                 })
             };
@@ -388,7 +388,7 @@ fn kind_of(container: &dyn Container, format: Option<Format>) -> Result<Kind> {
         Some(Format::OciArchive) => return Ok(Kind::Oci),
         Some(Format::OciDirectory) => {
             return Err(Error::NotOfFormat {
-                expected: "an OCI layout in a folder",
+                expected: InputKind::OciDirectory,
                 missing: "the folder",
             });
         }
@@ -409,7 +409,7 @@ pub(super) fn kind_of_tar(container: &dyn Container) -> Result<Kind> {
         Ok(Kind::Oci)
     } else if container.paths().iter().any(|path| is_of_archive(path)) {
         Err(Error::NotOfFormat {
-            expected: "a whole archive of images",
+            expected: InputKind::WholeArchive,
             missing: "`manifest.json` or `index.json`",
         })
     } else {

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::path::Path;
 
-use crate::error::{Error, Folder, Result};
+use crate::error::{Error, Folder, InputKind, Result};
 use crate::format::control_files::{INDEX, MANIFEST, MARKER, REPOSITORIES};
 use crate::stream::read_head;
 
@@ -17,7 +17,7 @@ pub(super) fn check_layout(path: &Path) -> Result<()> {
         Folder::Layout => Ok(()),
         folder => Err(Error::OtherFolder {
             folder,
-            expected: "an OCI layout",
+            expected: InputKind::OciLayout,
         }),
     }
 }

@@ -7,7 +7,7 @@
 
 use std::io::Read;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, InputKind, LimitError, Result};
 use crate::format::container::{Container, Member, find_document, is_of_archive};
 use crate::format::control_files::{INDEX, MANIFEST, MARKER, REPOSITORIES};
 use crate::format::docker_archive::lists_images;
@@ -17,9 +17,6 @@ use crate::tar_stream::{Kind, Section, Skip, SkipByReading, TarError, TarReader}
 
 /// How many folders and files are looked at; a tar with more of them is no mistake.
 const IMAGES_MAX: usize = 64;
-
-const DOCKER_ARCHIVE: &str = "a docker archive";
-const OCI_LAYOUT: &str = "an OCI layout";
 
 /// Refuses a tar in which all files are those of images, though it is not one itself.
 /// `is_archive` tells whether a member is an archive of images.
@@ -63,7 +60,7 @@ pub(super) fn refuse_misplaced(
 
 /// Refuses a tar whose files all lie in folders that are archives of images.
 fn refuse_folders(container: &dyn Container, paths: &[&str]) -> Result<()> {
-    let mut folders: Vec<(&str, &'static str)> = Vec::new();
+    let mut folders: Vec<(&str, InputKind)> = Vec::new();
     let mut seen: Vec<&str> = Vec::new();
     let mut budget = DOCUMENTS_MAX;
     for path in paths {
@@ -109,7 +106,7 @@ fn kind_of_folder(
     folder: &str,
     paths: &[&str],
     budget: &mut u64,
-) -> Result<Option<&'static str>> {
+) -> Result<Option<InputKind>> {
     let in_folder = |name: &str| format!("{folder}/{name}");
     let mut document = |name| {
         // Many links may lead to one large file.
@@ -117,7 +114,9 @@ fn kind_of_folder(
             return Ok(None);
         }
         match find_document(container, &in_folder(name)) {
-            Err(Error::LinkBroken { .. } | Error::DocumentTooLarge { .. }) => Ok(None),
+            Err(Error::LinkBroken { .. } | Error::Limit(LimitError::DocumentTooLarge { .. })) => {
+                Ok(None)
+            }
             Ok(Some(bytes)) => {
                 *budget = budget.saturating_sub(bytes.len() as u64);
                 Ok(Some(bytes))
@@ -126,10 +125,10 @@ fn kind_of_folder(
         }
     };
     if document(MANIFEST)?.is_some_and(|bytes| lists_images(&bytes)) {
-        return Ok(Some(DOCKER_ARCHIVE));
+        return Ok(Some(InputKind::DockerArchive));
     }
     if document(MARKER)?.is_some() && document(INDEX)?.is_some() {
-        return Ok(Some(OCI_LAYOUT));
+        return Ok(Some(InputKind::OciLayout));
     }
     let is_v1 = |path: &&str| {
         let rest = path.strip_prefix(folder);
@@ -137,7 +136,7 @@ fn kind_of_folder(
         rest.is_some_and(|rest| is_of_archive(rest) && rest.ends_with("/layer.tar"))
     };
     let has_repositories = document(REPOSITORIES)?.is_some();
-    Ok((has_repositories && paths.iter().any(is_v1)).then_some(DOCKER_ARCHIVE))
+    Ok((has_repositories && paths.iter().any(is_v1)).then_some(InputKind::DockerArchive))
 }
 
 /// Whether a member is an archive of images. One that lies in a file as it is costs

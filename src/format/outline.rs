@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io::Read;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, InputKind, Result};
 use crate::format::container::{Container, Member, MemberIndex};
 use crate::format::control_files::{CONTROL_FILES, INDEX, MANIFEST, MARKER, REPOSITORIES};
 use crate::format::detect::{Kind, kind_of_tar};
@@ -147,10 +147,10 @@ impl Outline {
         self.index_waiting();
         match kind_of_tar(&self)? {
             Kind::Docker => Err(Error::ImageGiven {
-                kind: "a docker archive",
+                kind: InputKind::DockerArchive,
             }),
             Kind::Oci => Err(Error::ImageGiven {
-                kind: "an OCI archive",
+                kind: InputKind::OciArchive,
             }),
             Kind::Rootfs => refuse_misplaced(&self, &mut |member| {
                 Ok(!self.has_others && self.archives.contains(&member.position))

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Cursor, Read};
 use std::sync::Arc;
 
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, InputKind, Place, Result};
 use crate::event::Watch;
 use crate::format::Input;
 use crate::format::container::not_a_tar;
@@ -43,7 +43,7 @@ impl RootfsInput {
                 let metadata = fs::metadata(&path).map_err(failed)?;
                 if metadata.is_dir() {
                     let folder = folder(&path);
-                    let expected = "a tar";
+                    let expected = InputKind::Tar;
                     return Err(Error::read(place, Error::OtherFolder { folder, expected }));
                 }
                 let file = File::open(&path).map_err(failed)?;

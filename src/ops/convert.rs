@@ -5,7 +5,7 @@
 //! into beyond their hashes; only of a bare root filesystem the headers are read, to
 //! warn of what engines refuse, for which one that is compressed is unpacked once more.
 
-use crate::error::{Error, Result};
+use crate::error::{ChoiceError, Error, Result};
 use crate::event::{Warning, Watch};
 use crate::format::Format;
 use crate::format::sink::ImageSink;
@@ -105,7 +105,7 @@ fn convert_images(
     }
     let count = items.iter().filter(|item| !item.is_referrer()).count();
     if count > 1 && !options.names.is_empty() {
-        return Err(Error::ImagesShareReference { count });
+        return Err(ChoiceError::ImagesShareReference { count }.into());
     }
     let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
     let delivery = Delivery {

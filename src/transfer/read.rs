@@ -131,10 +131,7 @@ fn with_reader_thread<R: Read + Send, T>(
         let builder = thread::Builder::new().name("read".to_owned());
         let passing = builder.spawn_scoped(scope, pass).map_err(Error::Thread)?;
         let result = read(&mut teed);
-        let is_elsewhere = matches!(
-            result,
-            Err(Error::Interrupted | Error::Write { .. } | Error::Thread(_))
-        );
+        let is_elsewhere = result.as_ref().is_err_and(Error::is_elsewhere);
         is_abandoned.store(is_elsewhere, Ordering::Relaxed);
         drop(teed);
         let passed = passing

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::{LimitError, Result};
 use crate::event::{Warning, Watch};
 use crate::format::root::{Root, targets, with_target_of};
 use crate::format::source::{Content, ImageSource};
@@ -63,9 +63,9 @@ pub(crate) fn add_referrers<'a>(
 }
 
 /// What is left of the budget for documents that are held at once.
-pub(crate) fn spend(budget: u64, item: &TransferItem<'_>) -> Result<u64> {
+pub(crate) fn spend(budget: u64, item: &TransferItem<'_>) -> Result<u64, LimitError> {
     let left = budget.checked_sub(item.content.document_size());
-    left.ok_or(Error::DocumentsTooLarge {
+    left.ok_or(LimitError::DocumentsTooLarge {
         limit: DOCUMENTS_MAX,
     })
 }

@@ -30,7 +30,7 @@ pub(crate) use staged::{Received, receive};
 pub(crate) use whole::{WholeStream, unpacked_head};
 
 use crate::digest::{Algorithm, Digest};
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, LimitError, Place, Result};
 use crate::event::Watch;
 use crate::limits::{DOCUMENT_MAX, DOCUMENTS_MAX};
 use crate::stream::{Compression, CopyError, FileKind, FileSlice, TeeReader, copy, unpacked};
@@ -134,11 +134,12 @@ pub trait Container: Send + Sync + fmt::Debug {
 /// Fails if it is larger than [`DOCUMENT_MAX`].
 pub(crate) fn read_document(container: &dyn Container, member: &Member) -> Result<Vec<u8>> {
     if member.size > DOCUMENT_MAX {
-        return Err(Error::DocumentTooLarge {
+        return Err(LimitError::DocumentTooLarge {
             what: format!("`{}`", member.path),
             size: member.size,
             limit: DOCUMENT_MAX,
-        });
+        }
+        .into());
     }
     let mut bytes = Vec::new();
     container
@@ -192,10 +193,10 @@ fn first_bytes(head: &[u8]) -> String {
 /// # Errors
 ///
 /// Fails if it is used up.
-pub(crate) fn spend(budget: u64, size: usize) -> Result<u64> {
+pub(crate) fn spend(budget: u64, size: usize) -> Result<u64, LimitError> {
     budget
         .checked_sub(size as u64)
-        .ok_or(Error::DocumentsTooLarge {
+        .ok_or(LimitError::DocumentsTooLarge {
             limit: DOCUMENTS_MAX,
         })
 }

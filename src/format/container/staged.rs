@@ -10,7 +10,7 @@ use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use crate::digest::Algorithm;
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, LimitError, Place, Result};
 use crate::event::Watch;
 use crate::format::container::index::MemberIndex;
 use crate::format::container::measured::algorithm_of;
@@ -118,7 +118,7 @@ impl StagedTar {
                 tar.staged.insert(number, arrival);
             }
             if !tar.index.add(&member, number)? {
-                return Err(Error::TooManyMembers { limit: MEMBERS_MAX });
+                return Err(LimitError::TooManyMembers { limit: MEMBERS_MAX }.into());
             }
             number += 1;
         }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::digest::Hasher;
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, LimitError, Place, Result};
 use crate::format::container::{Container, Member, read_document, spend};
 use crate::format::oci_layout::blob_path;
 use crate::format::source::{Artifact, Content, Image, IndexContent, Layer};
@@ -56,7 +56,7 @@ impl<'a> DocumentLoader<'a> {
         depth: usize,
         budget: &mut Budget,
     ) -> Result<Content> {
-        let too_large = Error::IndexTooLarge {
+        let too_large = LimitError::IndexTooLarge {
             limit: DESCRIPTORS_MAX,
         };
         budget.documents = budget.documents.checked_sub(1).ok_or(too_large)?;
@@ -87,7 +87,7 @@ impl<'a> DocumentLoader<'a> {
         }
         let index = parse::<Index>(bytes, descriptor)?;
         check_media_type(descriptor, index.view().media_type.as_deref())?;
-        let depth = depth.checked_sub(1).ok_or(Error::IndexTooLarge {
+        let depth = depth.checked_sub(1).ok_or(LimitError::IndexTooLarge {
             limit: DESCRIPTORS_MAX,
         })?;
         let children = index

@@ -1,6 +1,6 @@
 //! Reading a layout.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, InputKind, Result};
 use crate::format::Format;
 use crate::format::container::{Container, find_document};
 use crate::format::control_files::{INDEX, MARKER};
@@ -38,7 +38,7 @@ impl OciLayout {
     pub(in crate::format) fn open(container: Box<dyn Container>, format: Format) -> Result<Self> {
         check_marker(container.as_ref())?;
         let index = find_index(container.as_ref())?.ok_or(Error::NotOfFormat {
-            expected: "an OCI layout",
+            expected: InputKind::OciLayout,
             missing: "`index.json`",
         })?;
         let roots = index

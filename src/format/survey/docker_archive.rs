@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Map;
 
 use crate::digest::{DiffId, Digest};
-use crate::error::{Error, Result};
+use crate::error::{Cause, Result};
 use crate::event::Watch;
 use crate::finding::{Code, Finding, Site};
 use crate::format::container::Member;
@@ -14,7 +14,7 @@ use crate::format::docker_archive::manifest_json::{self, Element};
 use crate::format::docker_archive::v1;
 use crate::format::survey::{
     Absent, MissingLayers, SurveyedImage, SurveyedLayer, Surveyor, chain_of, digest_of_path,
-    machine_failed, wrong_types,
+    wrong_types,
 };
 use crate::image::media_type::LayerType;
 use crate::image::{Config, Document, DocumentError, Reference, json_text, parse_value, types};
@@ -446,8 +446,7 @@ pub(in crate::format) fn survey_v1(surveyor: &mut Surveyor<'_>, watch: &Watch<'_
     }
     let elements = match v1::read_elements(surveyor.container, watch) {
         Ok(elements) => elements,
-        Err(error @ Error::Interrupted) => return Err(error),
-        Err(error) if machine_failed(&error) => return Err(error),
+        Err(error) if error.cause() != Cause::Input => return Err(error),
         Err(error) => {
             surveyor.report(Code::V1Invalid, Site::input(), chain_of(&error));
             Vec::new()

@@ -9,7 +9,7 @@ mod whole;
 
 pub(in crate::format) use config::wrong_types;
 pub(in crate::format) use found::MissingLayers;
-pub(crate) use found::{Survey, SurveyedBlob, SurveyedImage, SurveyedLayer, machine_failed};
+pub(crate) use found::{Survey, SurveyedBlob, SurveyedImage, SurveyedLayer};
 pub(crate) use surveyor::chain_of;
 pub(in crate::format) use surveyor::{Absent, Surveyor, UntypedDocument, digest_of_path, hash};
 pub(crate) use whole::survey;

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::digest::{Digest, Hasher};
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, LimitError, Result};
 use crate::finding::{Code, Finding, Findings, Site};
 use crate::format::container::{Container, Member, read_document};
 use crate::format::control_files::CONTROL_FILES;
-use crate::format::survey::{SurveyedBlob, SurveyedImage, config, machine_failed};
+use crate::format::survey::{SurveyedBlob, SurveyedImage, config};
 use crate::image::{
     Config, Descriptor, Document, DocumentError, View, json_text, parse_value, types,
 };
@@ -146,8 +146,8 @@ impl<'a> Surveyor<'a> {
     ) -> Result<Option<Vec<u8>>> {
         match read_document(self.container, member) {
             Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if machine_failed(&error) => Err(error),
-            Err(error @ Error::DocumentTooLarge { .. }) => {
+            Err(error) if error.cause() != Cause::Input => Err(error),
+            Err(error @ Error::Limit(LimitError::DocumentTooLarge { .. })) => {
                 self.report(Code::DocumentTooLarge, site.clone(), error.to_string());
                 Ok(None)
             }

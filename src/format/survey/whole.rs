@@ -1,7 +1,7 @@
 //! What an input holds, right or wrong: read without stopping at the first fault.
 
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, InputKind, Result};
 use crate::event::after_tar;
 use crate::finding::{Code, Finding, Findings, Site};
 use crate::format::Format;
@@ -42,7 +42,7 @@ fn archive_finding(error: Error) -> Result<Finding> {
     let code = match &error {
         Error::MemberEscapes { .. } => Code::MemberEscapes,
         Error::ControlFileTwice { .. } => Code::MemberTwice,
-        Error::System(source) if source.raw_os_error().is_some() => return Err(error),
+        _ if error.cause() == Cause::Machine => return Err(error),
         Error::Tar(_) | Error::Compression { .. } | Error::System(_) => Code::ArchiveDamaged,
         _ => return Err(error),
     };
@@ -139,7 +139,7 @@ fn kind_of(taken: &RawContainer, format: Option<Format>) -> Result<Kind> {
         has_layout,
     };
     match format {
-        Some(Format::OciDirectory) => Err(not_of("an OCI layout in a folder", "the folder")),
+        Some(Format::OciDirectory) => Err(not_of(InputKind::OciDirectory, "the folder")),
         Some(Format::OciArchive) => Ok(kind(Format::OciArchive, false, true)),
         Some(Format::DockerArchive) => Ok(kind(Format::DockerArchive, true, has_layout)),
         None if looks_like_docker => Ok(kind(Format::DockerArchive, true, has_layout)),

@@ -1,7 +1,7 @@
 //! The one image that an operation is about.
 
 use crate::digest::Digest;
-use crate::error::{Error, Place, Result};
+use crate::error::{ChoiceError, Error, Place, Result};
 use crate::format::root::{Root, targets, with_target_of};
 use crate::format::source::{Artifact, Content, Image, ImageSource};
 use crate::image::Descriptor;
@@ -60,7 +60,7 @@ pub(in crate::ops) fn choose_image<'a>(
         Content::Opaque { descriptor, .. } => Some(format!("a `{}`", descriptor.media_type())),
     };
     if let Some(kind) = kind {
-        return Err(Error::ArtifactChosen { name, kind });
+        return Err(ChoiceError::ArtifactChosen { name, kind }.into());
     }
     match select_platform(item, reason, &context.watch)? {
         TransferItem {
@@ -121,9 +121,10 @@ fn only_image(source: &dyn ImageSource) -> Result<Vec<&Root>> {
     match images.as_slice() {
         [] => Err(Error::NoImage),
         [only] => Ok(with_target_of(&roots, only)),
-        several => Err(Error::OneImage {
+        several => Err(ChoiceError::OneImage {
             count: several.len(),
             have: candidates(source, several, &roots),
-        }),
+        }
+        .into()),
     }
 }

@@ -1,6 +1,6 @@
 //! From an index to the image of one platform.
 
-use crate::error::{Error, Result};
+use crate::error::{ChoiceError, Result};
 use crate::event::{Warning, Watch};
 use crate::format::source::{Content, Image, IndexContent};
 use crate::image::{Descriptor, Platform};
@@ -74,11 +74,12 @@ fn check_platform(
         warn_of_substitute(rank, &item.name, wanted, &platform, watch);
         return Ok(());
     }
-    Err(Error::NoSuchPlatform {
+    Err(ChoiceError::NoSuchPlatform {
         name: item.name.clone(),
         wanted: wanted.clone(),
         have: vec![platform.to_string()],
-    })
+    }
+    .into())
 }
 
 /// Tells that an image is not for the very platform that is wanted.
@@ -176,11 +177,12 @@ fn select_from_index<'a>(
         kept.map(|(_, candidate)| name(candidate)).collect()
     };
     let Some(at) = best.or(only) else {
-        return Err(Error::NoSuchPlatform {
+        return Err(ChoiceError::NoSuchPlatform {
             name: name.clone(),
             wanted: wanted.clone(),
             have: names(None),
-        });
+        }
+        .into());
     };
     let others = names(Some(at)).join(", ");
     let what = [

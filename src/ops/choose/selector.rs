@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::str::FromStr;
 
 use crate::digest::{Algorithm, Digest};
-use crate::error::{Candidate, Error, Result};
+use crate::error::{Candidate, ChoiceError, Error, Result};
 use crate::format::root::{Root, Target};
 use crate::format::root::{by_target, targets, with_target_of};
 use crate::format::source::{Content, ImageSource, IndexContent};
@@ -82,7 +82,7 @@ pub(in crate::ops) fn select<'a>(
         Some(Selector::Number(number)) => {
             let targets = targets(&roots);
             let Some(first) = targets.get(number.get() - 1) else {
-                return Err(no_such_image(source, &format!("#{number}"), &roots));
+                return Err(no_such_image(source, &format!("#{number}"), &roots).into());
             };
             Ok(Selection::whole(with_target_of(&roots, first)))
         }
@@ -119,11 +119,12 @@ fn by_name<'a>(source: &dyn ImageSource, roots: &[&'a Root], name: &str) -> Resu
             0 => {}
             1 => return Ok(Selection::whole(found)),
             count => {
-                return Err(Error::SeveralImages {
+                return Err(ChoiceError::SeveralImages {
                     wanted: name.to_owned(),
                     count,
                     have: candidates(source, &found, roots),
-                });
+                }
+                .into());
             }
         }
     }
@@ -134,7 +135,7 @@ fn by_name<'a>(source: &dyn ImageSource, roots: &[&'a Root], name: &str) -> Resu
     }
     match by_pinned_name(source, roots, name)? {
         Some(selection) => Ok(selection),
-        None => Err(no_such_image(source, name, roots)),
+        None => Err(no_such_image(source, name, roots).into()),
     }
 }
 
@@ -263,11 +264,12 @@ fn by_digest<'a>(
                 name: digest.to_string(),
                 id: None,
             }));
-            Err(Error::SeveralImages {
+            Err(ChoiceError::SeveralImages {
                 wanted: name.to_owned(),
                 count: have.len(),
                 have,
-            })
+            }
+            .into())
         }
     }
 }
@@ -310,8 +312,8 @@ fn ids(content: &Content, source: &dyn ImageSource, root: &Root) -> impl Iterato
     ids.into_iter().flatten()
 }
 
-fn no_such_image(source: &dyn ImageSource, wanted: &str, roots: &[&Root]) -> Error {
-    Error::NoSuchImage {
+fn no_such_image(source: &dyn ImageSource, wanted: &str, roots: &[&Root]) -> ChoiceError {
+    ChoiceError::NoSuchImage {
         wanted: wanted.to_owned(),
         have: candidates(source, roots, roots),
     }

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use crate::digest::DiffId;
-use crate::error::{Error, Result};
+use crate::error::ChoiceError;
 use crate::format::source::Layer;
 
 /// The layers that become one, or several groups of which each becomes one.
@@ -91,7 +91,7 @@ pub(super) fn ranges(
     choice: &LayerChoice,
     layers: &[Layer],
     sizes: &[u64],
-) -> Result<Vec<RangeInclusive<usize>>> {
+) -> Result<Vec<RangeInclusive<usize>>, ChoiceError> {
     let count = layers.len();
     let from = match choice {
         LayerChoice::All => 0,
@@ -99,18 +99,18 @@ pub(super) fn ranges(
             let wanted = last.get();
             count
                 .checked_sub(wanted)
-                .ok_or(Error::TooFewLayers { wanted, count })?
+                .ok_or(ChoiceError::TooFewLayers { wanted, count })?
         }
         LayerChoice::Above(base) => above(base, layers)?,
         LayerChoice::Between(from, to) => {
             if count == 0 {
-                return Err(Error::TooFewLayers { wanted: 1, count });
+                return Err(ChoiceError::TooFewLayers { wanted: 1, count });
             }
             let from = find(from.as_ref(), layers)?.unwrap_or(0);
             let to = find(to.as_ref(), layers)?.unwrap_or(count - 1);
             if from > to {
                 let (from, to) = (from + 1, to + 1);
-                return Err(Error::LayersReversed { from, to });
+                return Err(ChoiceError::LayersReversed { from, to });
             }
             return Ok(std::iter::once(from..=to).collect());
         }
@@ -121,7 +121,7 @@ pub(super) fn ranges(
 }
 
 /// How many of the lowest layers are those of a base.
-fn above(base: &[DiffId], layers: &[Layer]) -> Result<usize> {
+fn above(base: &[DiffId], layers: &[Layer]) -> Result<usize, ChoiceError> {
     let is_same = |(one, other): (&DiffId, &Layer)| *one == other.diff_id;
     let shared = base
         .iter()
@@ -129,7 +129,7 @@ fn above(base: &[DiffId], layers: &[Layer]) -> Result<usize> {
         .take_while(|pair| is_same(*pair))
         .count();
     if shared < base.len() {
-        return Err(Error::NotTheBase {
+        return Err(ChoiceError::NotTheBase {
             position: shared + 1,
             base: base.len(),
             layers: layers.len(),
@@ -139,12 +139,12 @@ fn above(base: &[DiffId], layers: &[Layer]) -> Result<usize> {
 }
 
 /// The layer that a name means, counted from 0.
-fn find(name: Option<&LayerName>, layers: &[Layer]) -> Result<Option<usize>> {
+fn find(name: Option<&LayerName>, layers: &[Layer]) -> Result<Option<usize>, ChoiceError> {
     let count = layers.len();
     match name {
         None => Ok(None),
         Some(LayerName::Number(number)) if number.get() <= count => Ok(Some(number.get() - 1)),
-        Some(LayerName::Number(number)) => Err(Error::NoSuchLayer {
+        Some(LayerName::Number(number)) => Err(ChoiceError::NoSuchLayer {
             wanted: number.to_string(),
             count,
         }),
@@ -156,12 +156,12 @@ fn find(name: Option<&LayerName>, layers: &[Layer]) -> Result<Option<usize>> {
             };
             let found: Vec<usize> = (0..count).filter(|at| is_meant(&layers[*at])).collect();
             match found.as_slice() {
-                [] => Err(Error::NoSuchLayer {
+                [] => Err(ChoiceError::NoSuchLayer {
                     wanted: prefix.clone(),
                     count,
                 }),
                 [only] => Ok(Some(*only)),
-                several => Err(Error::SeveralLayers {
+                several => Err(ChoiceError::SeveralLayers {
                     wanted: prefix.clone(),
                     positions: several.iter().map(|at| at + 1).collect(),
                 }),
@@ -172,7 +172,11 @@ fn find(name: Option<&LayerName>, layers: &[Layer]) -> Result<Option<usize>> {
 
 /// Merges the two neighbours that are the smallest together, and again, until few
 /// enough are left. Of several as small the lowest are merged.
-fn cheapest(most: usize, layers: &[Layer], sizes: &[u64]) -> Result<Vec<RangeInclusive<usize>>> {
+fn cheapest(
+    most: usize,
+    layers: &[Layer],
+    sizes: &[u64],
+) -> Result<Vec<RangeInclusive<usize>>, ChoiceError> {
     let is_fixed = |layer: &Layer| layer.blob.is_none();
     let mut groups: Vec<(RangeInclusive<usize>, u64)> = sizes
         .iter()
@@ -194,7 +198,7 @@ fn cheapest(most: usize, layers: &[Layer], sizes: &[u64]) -> Result<Vec<RangeInc
             .min_by_key(|(_, pair)| together(pair))
             .map(|(at, _)| at);
         let Some(at) = best else {
-            return Err(Error::CannotMergeTo {
+            return Err(ChoiceError::CannotMergeTo {
                 most,
                 left: groups.len(),
             });

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Read, Write};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, LimitError, Place, Result};
 use crate::event::{Event, Step, Warning};
 use crate::format::source::{Image, ImageSource, Layer};
 use crate::format::{Container, Member};
@@ -206,7 +206,9 @@ impl<'a> LayerStack<'a> {
     /// Why a layer cannot be read: if it is not what its digest says, that.
     fn explain(&self, at: usize, error: Error) -> Error {
         if let (
-            Error::Layer(_) | Error::Compression { .. } | Error::CompressionLimit { .. },
+            Error::Layer(_)
+            | Error::Compression { .. }
+            | Error::Limit(LimitError::Compression { .. }),
             Ok((layer, blob)),
         ) = (&error, self.blob(at))
         {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 use crate::event::Watch;
 use crate::finding::{Code, Fault};
 use crate::layer::{
@@ -161,7 +161,7 @@ pub(super) fn read_entries<R: Skip>(
                 break;
             }
             // Whoever unpacks the layer says why.
-            Err(TarError::Io(source)) if source.raw_os_error().is_some() => {
+            Err(TarError::Io(source)) if Cause::of_io(&source) == Cause::Machine => {
                 return Err(Error::System(source));
             }
             Err(fault) => judge.fail(&judge.interpreter.behind(fault)),

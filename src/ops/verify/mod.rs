@@ -11,12 +11,11 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use crate::digest::{DiffId, Digest};
-use crate::error::{Error, Place, Result};
+use crate::error::{Cause, Error, LimitError, Place, Result};
 use crate::event::{Event, Step};
 use crate::finding::{Code, Fault, Finding, Findings, Severity, Site};
 use crate::format::{
     self, Format, Input, Member, Opening, Survey, SurveyedImage, SurveyedLayer, chain_of,
-    machine_failed,
 };
 use crate::layer::Budget;
 use crate::merge::Changes;
@@ -152,7 +151,7 @@ impl<'a> Verifier<'a> {
         }
         match container.unpack_to(self.context.temporary_directory, &self.context.watch) {
             // What can be unpacked of it is read in the slow way.
-            Err(Error::Compression { .. } | Error::CompressionLimit { .. }) => Ok(()),
+            Err(Error::Compression { .. } | Error::Limit(LimitError::Compression { .. })) => Ok(()),
             result => result,
         }
     }
@@ -318,7 +317,7 @@ impl<'a> Verifier<'a> {
         blobs.sort_by_key(|blob| blob.member.position);
         let container = self.survey.container.as_ref();
         let watch = self.context.watch;
-        let check = |at: usize| {
+        let check = |at: usize| -> Result<_> {
             let blob = blobs[at];
             let place = Place::Member(blob.member.path.clone());
             watch.send(Event::Step(Step::Verifying {
@@ -343,7 +342,7 @@ impl<'a> Verifier<'a> {
                 .then(|| Finding::digest(blob.site.clone(), &blob.digest, &stored.digest)))
         };
         let check = |at: usize| match check(at) {
-            Err(error) if !machine_failed(&error) => {
+            Err(error) if error.cause() == Cause::Input => {
                 let site = blobs[at].site.clone();
                 Ok(Some(Finding::new(
                     Code::ArchiveDamaged,
@@ -377,7 +376,7 @@ impl LayerReport {
 
     /// Says why a layer cannot be read or unpacked, unless the machine is to blame.
     fn unreadable(error: Error, layer: &SurveyedLayer) -> Result<Self> {
-        if machine_failed(&error) {
+        if error.cause() != Cause::Input {
             return Err(error);
         }
         let code = match layer.compression {
@@ -396,8 +395,8 @@ impl LayerReport {
 /// Whether nothing is wrong with a stream but that it takes too much to unpack it.
 fn is_limit(error: &Error) -> bool {
     match error {
-        Error::CompressionLimit { .. } => true,
-        Error::Read { source, .. } => source.downcast_ref().is_some_and(is_limit),
+        Error::Limit(LimitError::Compression { .. }) => true,
+        Error::Read { source, .. } => is_limit(source),
         _ => false,
     }
 }

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::digest::DiffId;
-use crate::error::{Error, Result};
+use crate::error::{Error, LimitError, Result};
 use crate::event::Watch;
 use crate::format::container::{Container, Member, find_document, spend, unpacked_digest};
 use crate::format::control_files::REPOSITORIES;
@@ -186,10 +186,11 @@ fn chain<'a>(images: &'a BTreeMap<String, V1Image>, id: &'a str) -> Result<Vec<S
             });
         }
         if chain.len() >= DESCRIPTORS_MAX {
-            return Err(Error::TooManyLayers {
+            return Err(LimitError::TooManyLayers {
                 id: id.to_owned(),
                 limit: DESCRIPTORS_MAX,
-            });
+            }
+            .into());
         }
         named_by = format!("`{current}/json`");
         chain.push(parent.to_owned());

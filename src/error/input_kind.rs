@@ -1,0 +1,38 @@
+//! Kinds of input, as messages name them.
+
+use std::fmt;
+
+/// What an input is, or was expected to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InputKind {
+    /// A docker archive or an OCI archive.
+    Archive,
+    /// A docker archive.
+    DockerArchive,
+    /// An OCI layout in a tar.
+    OciArchive,
+    /// An OCI layout in a folder.
+    OciDirectory,
+    /// An OCI layout, in a tar or in a folder.
+    OciLayout,
+    /// A tar, of whatever it is.
+    Tar,
+    /// An archive with the document that names its images.
+    WholeArchive,
+}
+
+impl fmt::Display for InputKind {
+    /// With an article.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Archive => "an archive",
+            Self::DockerArchive => "a docker archive",
+            Self::OciArchive => "an OCI archive",
+            Self::OciDirectory => "an OCI layout in a folder",
+            Self::OciLayout => "an OCI layout",
+            Self::Tar => "a tar",
+            Self::WholeArchive => "a whole archive of images",
+        })
+    }
+}
