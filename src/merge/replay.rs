@@ -217,8 +217,8 @@ fn seek<R: Skip>(reader: &mut LayerReader<R>, place: Place, size: u64) -> Result
 impl Plan<'_> {
     /// How many bytes the layer will have, found out without reading any content.
     pub(crate) fn measure(&self) -> u64 {
-        let mut replay = Replay::new(self, Counter(0), Time::default());
-        let count = |counter: &mut Counter, size| {
+        let mut replay = Replay::new(self, CountingWriter(0), Time::default());
+        let count = |counter: &mut CountingWriter, size| {
             counter.0 += size;
             Ok(())
         };
@@ -229,9 +229,9 @@ impl Plan<'_> {
 }
 
 /// Counts what is written to it.
-struct Counter(u64);
+struct CountingWriter(u64);
 
-impl Write for Counter {
+impl Write for CountingWriter {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         self.0 += buffer.len() as u64;
         Ok(buffer.len())

@@ -210,7 +210,7 @@ mod tests {
 
     use super::*;
     use crate::digest::Digest;
-    use crate::stream::Decoder;
+    use crate::stream::decompress::Decoder;
 
     const GZIP: Encoding = Encoding::Gzip(None);
     const ZSTD: Encoding = Encoding::Zstd(None);

@@ -7,7 +7,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use crate::digest::{Algorithm, Digest, Hasher};
-use crate::stream::{COPY_BUFFER, Compression, Decoder};
+use crate::stream::decompress::Decoder;
+use crate::stream::{COPY_BUFFER, Compression};
 
 /// Chunks that may wait for a tap: enough that neither side waits for the
 /// other's hiccups, and all that a stream ever holds in memory.

@@ -24,7 +24,7 @@ pub use compress::Encoding;
 pub(crate) use copy::{COPY_BUFFER, CopyError, ProgressReader, copy};
 pub(crate) use counting::CountingReader;
 pub use decompress::{Compression, DecodeLimit};
-pub(crate) use decompress::{DecodeError, Decoder, Leftover, SNIFF_LENGTH, Unpacked, unpacked};
+pub(crate) use decompress::{DecodeError, Leftover, SNIFF_LENGTH, Unpacked, unpacked};
 pub use file_kind::FileKind;
 pub(crate) use file_kind::HEAD_LENGTH;
 pub use file_slice::FileSlice;

@@ -1,7 +1,7 @@
 //! The layers of an image, opened: read once for their headers, once for their
 //! content.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::image::ESTARGZ_TOC;
 use crate::layer::{Budget, EntryFault, LayerError, LayerReader};
 use crate::merge::{Ambiguities, Changes, ChangesBuilder, Plan, Replay, ReplayError};
 use crate::ops::choose::image::ChosenImage;
-use crate::stream::{COPY_BUFFER, Compression, Decoder, ProgressReader};
+use crate::stream::{Compression, ProgressReader, unpacked};
 use crate::tar_stream::{Section, Skip, SkipByReading, TarError, Time};
 use crate::transfer::Context;
 use crate::transfer::blob_job::BlobJob;
@@ -189,9 +189,7 @@ impl<'a> LayerStack<'a> {
             )?
         } else {
             let stream = ProgressReader::new(self.container.open(blob)?, watch);
-            let stream = BufReader::with_capacity(COPY_BUFFER, stream);
-            let stream = Decoder::new(layer.compression, stream)?;
-            let stream = BufReader::with_capacity(COPY_BUFFER, stream);
+            let stream = unpacked(layer.compression, stream)?;
             self.collect(
                 builder,
                 LayerReader::new(SkipByReading(stream), self.budget.clone()),

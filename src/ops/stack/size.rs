@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::error::Error as _;
-use std::io::{self, BufReader};
+use std::io;
 use std::num::NonZeroUsize;
 
 use crate::error::{Error, Place, Result};
@@ -11,7 +11,7 @@ use crate::event::{Event, Step, Warning, Watch};
 use crate::format::source::Layer;
 use crate::format::{Container, Member};
 use crate::layer::is_whiteout;
-use crate::stream::{COPY_BUFFER, Compression, CountingReader, Decoder, ProgressReader};
+use crate::stream::{Compression, CountingReader, ProgressReader, unpacked};
 use crate::tar_stream::{self, Kind, Section, Skip, SkipByReading, TarReader};
 use crate::transfer::Context;
 use crate::transfer::parallel::{STREAMS_MAX, in_parallel};
@@ -196,17 +196,14 @@ fn measure(
         });
     }
     let stream = ProgressReader::new(container.open(blob)?, *watch);
-    let stream = BufReader::with_capacity(COPY_BUFFER, stream);
-    let stream = Decoder::new(compression, stream)?;
-    let stream = CountingReader::new(stream);
-    let stream = BufReader::with_capacity(COPY_BUFFER, stream);
+    let stream = CountingReader::new(unpacked(compression, stream)?);
     let mut reader = TarReader::new(SkipByReading(stream));
     let content = content(&mut reader, watch)?;
     // What follows the end of the tar belongs to the layer.
     let SkipByReading(mut stream) = reader.into_inner();
     io::copy(&mut stream, &mut io::sink())?;
     Ok(LayerSize {
-        unpacked: stream.get_ref().count(),
+        unpacked: stream.count(),
         content,
     })
 }
