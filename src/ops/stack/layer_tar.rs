@@ -20,7 +20,7 @@ enum Input<'a> {
     /// A plain layer in a file, of this many bytes: only what is looked at is read.
     File(Section, u64),
     /// Any other layer, which is unpacked.
-    Stream(SkipByReading<Unpacked<Box<dyn Read + 'a>>>),
+    Stream(Box<SkipByReading<Unpacked<ProgressReader<Box<dyn Read + Send + 'a>, Watch<'a>>>>>),
 }
 
 /// Opens the tar of a layer for `read`. Of a plain layer that is in a file, what `read`
@@ -43,9 +43,9 @@ pub(in crate::ops) fn read_layer<T>(
         let size = slice.size;
         return read(LayerTar::new(Input::File(Section::new(slice), size)));
     }
-    let stream: Box<dyn Read> = Box::new(ProgressReader::new(container.open(blob)?, watch));
-    let stream = unpacked(compression, stream)?;
-    read(LayerTar::new(Input::Stream(SkipByReading(stream)))).map_err(blame_compression)
+    let stream = ProgressReader::new(container.open(blob)?, watch);
+    let stream = Box::new(SkipByReading(unpacked(compression, stream)?));
+    read(LayerTar::new(Input::Stream(stream))).map_err(blame_compression)
 }
 
 /// A layer that cannot be unpacked is damaged in its compression first of all.
@@ -75,8 +75,8 @@ impl<'a> LayerTar<'a> {
     pub(super) fn into_size(self) -> io::Result<u64> {
         match self.input {
             Input::File(_, size) => Ok(size),
-            Input::Stream(SkipByReading(mut stream)) => {
-                let rest = io::copy(&mut stream, &mut io::sink())?;
+            Input::Stream(mut stream) => {
+                let rest = io::copy(&mut stream.0, &mut io::sink())?;
                 Ok(self.position + rest)
             }
         }
