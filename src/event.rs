@@ -15,9 +15,19 @@ use crate::progress::Progress;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// The operation will read this many bytes in all, from here on. Sent at most
-    /// once, and not before a pipe has come to its end.
-    Total(u64),
+    /// The operation knows what lies before it. Sent at most once, and not before a
+    /// pipe has come to its end.
+    Started {
+        /// The number of bytes that it will read in all, from here on.
+        bytes: u64,
+        /// The number of images, those for several platforms counted each. `None` where
+        /// sizes of layers are found out, which images may share.
+        images: Option<usize>,
+        /// The number of steps on a layer or another blob ([`Step::blob`]). There may be
+        /// fewer: what the output has already is passed over. `None` for a squash: its
+        /// plan, made on the way, says which layers are read twice.
+        steps: Option<usize>,
+    },
     /// The operation has turned to this.
     Step(Step<'a>),
     /// So many further bytes of the input were read.
@@ -58,6 +68,18 @@ pub enum Step<'a> {
     },
     /// Everything is written, and is being made visible.
     Committing,
+}
+
+impl<'a> Step<'a> {
+    /// The layer or other blob that is worked on, if it is one.
+    #[must_use]
+    pub fn blob(&self) -> Option<&'a str> {
+        match self {
+            Self::Copying { blob, .. } | Self::Verifying { blob } => Some(blob),
+            Self::Reading { layer } | Self::Merging { layer } => Some(layer),
+            Self::Receiving | Self::Indexing | Self::Committing => None,
+        }
+    }
 }
 
 impl fmt::Display for Step<'_> {

@@ -106,7 +106,7 @@ fn folder_hint(folder: Folder, wants_rootfs: bool, path: &Path) -> Option<String
         Folder::Other => {
             format!("if it is a root filesystem: `tar -C {path} -c . | restow import - DST`")
         }
-        Folder::Empty => return None,
+        _ => return None,
     })
 }
 

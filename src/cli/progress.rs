@@ -130,11 +130,11 @@ fn is_pipe(stream: impl AsFd) -> bool {
 impl Bar {
     fn event(&mut self, event: &Event<'_>) {
         match event {
-            Event::Total(total) => {
+            Event::Started { bytes, .. } => {
                 // What was read to find the images is no part of the job.
                 self.shown.set_position(0);
                 self.shown.reset_eta();
-                self.shown.set_length(*total);
+                self.shown.set_length(*bytes);
                 self.shown.set_style(bar_style());
             }
             Event::Advanced(bytes) => self.shown.inc(*bytes),
@@ -164,9 +164,9 @@ impl Counter {
     /// Returns what should be said, if it is time.
     fn event(&mut self, event: &Event<'_>) -> Option<Value> {
         match event {
-            Event::Total(total) => {
+            Event::Started { bytes, .. } => {
                 self.bytes = 0;
-                self.total = Some(*total);
+                self.total = Some(*bytes);
             }
             Event::Advanced(bytes) => self.bytes += bytes,
             Event::Step(step) => self.step = step.to_string(),

@@ -4,6 +4,7 @@ use std::fmt;
 
 /// The kinds of folder that are told apart by the names in them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Folder {
     /// An OCI layout, or what is left of one.
     Layout,

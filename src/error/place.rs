@@ -7,6 +7,7 @@ use crate::digest::Digest;
 
 /// Something that is read or written, as a message names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Place {
     /// A blob that is no layer.
     Blob(Digest),

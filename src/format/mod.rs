@@ -43,7 +43,7 @@ pub(crate) use rootfs::warn_of_tar;
 pub use rootfs_input::RootfsInput;
 pub(crate) use rootfs_input::RootfsStream;
 pub use sink::Output;
-pub(crate) use survey::{Survey, SurveyedImage, SurveyedLayer, chain_of, survey};
+pub(crate) use survey::{Survey, SurveyedBlob, SurveyedImage, SurveyedLayer, chain_of, survey};
 
 /// A way to keep images on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

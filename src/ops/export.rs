@@ -76,8 +76,12 @@ fn export_image(
     let sizes = all
         .iter()
         .flat_map(|at| [layers.size_to_scan(*at), layers.size_to_read(*at)]);
-    let total = sizes.fold(0, u64::saturating_add);
-    context.watch.send(Event::Total(total));
+    context.watch.send(Event::Started {
+        bytes: sizes.fold(0, u64::saturating_add),
+        images: Some(1),
+        // Each layer is read for its headers, and for its content.
+        steps: Some(2 * all.len()),
+    });
     let mut merge = Merge::new();
     for (at, changes) in layers.changes(&all)?.into_iter().enumerate() {
         let ambiguities = merge.put_in_range(changes);

@@ -123,8 +123,11 @@ impl Importer<'_> {
             self.sink.is_stream() && encoding == Encoding::Plain && input.size().is_some();
         if let Some(size) = input.size() {
             let readings = 1 + u64::from(is_read_twice);
-            let total = size.saturating_mul(readings);
-            self.context.watch.send(Event::Total(total));
+            self.context.watch.send(Event::Started {
+                bytes: size.saturating_mul(readings),
+                images: Some(1),
+                steps: Some(1),
+            });
         }
         self.context.watch.send(Event::Step(Step::Copying {
             blob: &place.to_string(),

@@ -71,9 +71,13 @@ impl Delivery<'_> {
             identify(&mut jobs, &transfer)?;
         }
         let to_read = jobs.list().iter().filter(|job| transfer.moves_bytes(job));
-        let total: u64 = to_read.map(|job| job.member.size).sum();
-        if total > 0 && self.made.is_empty() {
-            watch.send(Event::Total(total));
+        let bytes: u64 = to_read.map(|job| job.member.size).sum();
+        if bytes > 0 && self.made.is_empty() {
+            watch.send(Event::Started {
+                bytes,
+                images: Some(items.iter().flat_map(|item| item.content.configs()).count()),
+                steps: Some(jobs.list().len()),
+            });
         }
         let known = jobs.known().filter(|_| self.made.is_empty());
         if let (Some(known), false) = (known, self.sink.is_parallel()) {

@@ -1,5 +1,12 @@
 //! What commands that write images say of them with `--json`: names, ids, sizes.
 
+use std::num::NonZeroUsize;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+
+use restow::event::{Event, Watch};
+use restow::format::{self, Input, Opening, Output};
+use restow::ops::{self, Context, ConvertOptions};
 use serde_json::{Value, json};
 
 use crate::support::codec::Codec;
@@ -203,4 +210,53 @@ fn a_person_who_watches_is_told_on_a_line() {
     assert_eq!(on_terminal("convert --quiet in.tar 3.tar"), "");
     let json = on_terminal("convert --json in.tar 4.tar");
     assert!(json.starts_with('{') && json.lines().count() == 1, "{json}");
+}
+
+/// Takes the events of a conversion: what was said before, and the steps on blobs.
+fn watched(sandbox: &Sandbox) -> (Option<usize>, Option<usize>, usize) {
+    let said = Mutex::new((None, None, 0));
+    let observer = |event: Event<'_>| {
+        let mut said = said.lock().expect("nobody panics");
+        match event {
+            Event::Started { images, steps, .. } => (said.0, said.1) = (images, steps),
+            Event::Step(step) if step.blob().is_some() => said.2 += 1,
+            _ => {}
+        }
+    };
+    let interrupt = AtomicBool::new(false);
+    let watch = Watch::new(&observer, &interrupt);
+    let temporary = sandbox.tmp();
+    let output = Output::Path {
+        path: sandbox.path("out"),
+        replace: true,
+    };
+    let sink =
+        format::create(format::Format::DockerArchive, output, &temporary).expect("an output");
+    let opening = Opening {
+        format: None,
+        staging: sink.staging(),
+        temporary_directory: &temporary,
+        measures: true,
+        platform: None,
+        created: None,
+        watch,
+    };
+    let input = Input::Path(sandbox.path("in.tar"));
+    let source = format::open(input, &opening).expect("an input");
+    let context = Context {
+        watch,
+        jobs: NonZeroUsize::MIN,
+        temporary_directory: &temporary,
+    };
+    let options = ConvertOptions::default();
+    ops::convert(source.as_ref(), sink, &options, context).expect("it can be converted");
+    said.into_inner().expect("nobody panics")
+}
+
+#[test]
+fn a_watcher_can_count_what_it_was_told_before() {
+    let sandbox = Sandbox::new();
+    let images = [app(), Image::new(&["b:1"], &["file c 3"])];
+    sandbox.write("in.tar", make::tar(&make::docker(&images)));
+    assert_eq!(watched(&sandbox), (Some(2), Some(3), 3));
 }

@@ -140,9 +140,13 @@ fn announce(layers: &LayerStack<'_>, ranges: &[RangeInclusive<usize>], writes: b
     let scanned = (0..=*last.end()).map(|at| layers.size_to_scan(at));
     let read = |at| if writes { layers.size_to_read(at) } else { 0 };
     let read = (0..layers.count()).map(read);
-    let total = scanned.chain(read).fold(0, u64::saturating_add);
-    if total > 0 {
-        layers.context.watch.send(Event::Total(total));
+    let bytes = scanned.chain(read).fold(0, u64::saturating_add);
+    if bytes > 0 {
+        layers.context.watch.send(Event::Started {
+            bytes,
+            images: Some(1),
+            steps: None,
+        });
     }
 }
 

@@ -90,9 +90,13 @@ impl Sizes {
             .map(|blob| (is_read(blob), blob.0.size))
             .collect();
         let read = costs.iter().filter(|(is_read, _)| *is_read);
-        let total = read.fold(0_u64, |sum, (_, size)| sum.saturating_add(*size));
-        if total > 0 {
-            context.watch.send(Event::Total(total));
+        let bytes = read.fold(0_u64, |sum, (_, size)| sum.saturating_add(*size));
+        if bytes > 0 {
+            context.watch.send(Event::Started {
+                bytes,
+                images: None,
+                steps: Some(blobs.len()),
+            });
         }
         let mut order: Vec<usize> = (0..blobs.len()).collect();
         let threads = if container.is_sequential() {

@@ -15,7 +15,8 @@ use crate::error::{Cause, Error, LimitError, Place, Result};
 use crate::event::{Event, Step};
 use crate::finding::{Code, Fault, Finding, Findings, Severity, Site};
 use crate::format::{
-    self, Format, Input, Member, Opening, Survey, SurveyedImage, SurveyedLayer, chain_of,
+    self, Format, Input, Member, Opening, Survey, SurveyedBlob, SurveyedImage, SurveyedLayer,
+    chain_of,
 };
 use crate::layer::Budget;
 use crate::merge::Changes;
@@ -135,8 +136,23 @@ impl<'a> Verifier<'a> {
     fn announce(&self) {
         let layers = self.uses.keys().map(|(member, _, _)| member.size);
         let blobs = self.survey.blobs.iter().map(|blob| blob.member.size);
-        let total = layers.chain(blobs).fold(0, u64::saturating_add);
-        self.context.watch.send(Event::Total(total));
+        self.context.watch.send(Event::Started {
+            bytes: layers.chain(blobs).fold(0, u64::saturating_add),
+            images: Some(self.survey.images.len()),
+            steps: Some(self.uses.len() + self.other_blobs().len()),
+        });
+    }
+
+    /// The blobs that are no layers, as they lie in the input.
+    fn other_blobs(&self) -> Vec<&'a SurveyedBlob> {
+        let keys = self.uses.keys();
+        let layers: BTreeSet<(&Member, Option<&Digest>)> = keys
+            .map(|(member, digest, _)| (member, digest.as_ref()))
+            .collect();
+        let mut blobs: Vec<_> = self.survey.blobs.iter().collect();
+        blobs.retain(|blob| !layers.contains(&(&blob.member, Some(&blob.digest))));
+        blobs.sort_by_key(|blob| blob.member.position);
+        blobs
     }
 
     /// Makes sure that layers of a wrapped archive can be read in the order of the
@@ -307,14 +323,7 @@ impl<'a> Verifier<'a> {
 
     /// Reads the blobs that are no layers.
     fn blobs(&mut self) -> Result<()> {
-        let mut blobs: Vec<_> = self.survey.blobs.iter().collect();
-        let keys = self.uses.keys();
-        let layers: BTreeSet<(&Member, Option<&Digest>)> = keys
-            .map(|(member, digest, _)| (member, digest.as_ref()))
-            .collect();
-        blobs.retain(|blob| !layers.contains(&(&blob.member, Some(&blob.digest))));
-        drop(layers);
-        blobs.sort_by_key(|blob| blob.member.position);
+        let blobs = self.other_blobs();
         let container = self.survey.container.as_ref();
         let watch = self.context.watch;
         let check = |at: usize| -> Result<_> {
