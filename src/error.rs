@@ -311,23 +311,22 @@ fn seen(kind: Option<FileKind>, start: &str) -> String {
 }
 
 impl From<io::Error> for Error {
-    /// Tells a stream that cannot be unpacked from what the system said.
+    /// Tells a stream that cannot be unpacked, or is no tar, from what the system said.
     fn from(error: io::Error) -> Self {
-        let DecodeError {
-            compression,
-            source,
-        } = match error.downcast() {
-            Ok(error) => error,
-            Err(error) => return Self::System(error),
-        };
-        match source.downcast() {
-            Ok(source) => Self::Limit(LimitError::Compression {
-                compression,
-                source,
-            }),
-            Err(source) => Self::Compression {
-                compression,
-                source,
+        match error.downcast() {
+            Ok(DecodeError(compression, source)) => match source.downcast() {
+                Ok(source) => Self::Limit(LimitError::Compression {
+                    compression,
+                    source,
+                }),
+                Err(source) => Self::Compression {
+                    compression,
+                    source,
+                },
+            },
+            Err(error) => match error.downcast() {
+                Ok(error) => Self::Tar(error),
+                Err(error) => Self::System(error),
             },
         }
     }
@@ -359,7 +358,7 @@ impl Error {
     /// Says which end of a copy failed.
     pub(crate) fn copy(from: Place, to: Place, error: CopyError) -> Self {
         match error {
-            CopyError::Read(source) => Self::read(from, source),
+            CopyError::Read(source) => Self::from(source).while_reading(from),
             CopyError::Write(source) => Self::write(to, source),
             CopyError::Interrupted => Self::Interrupted,
         }

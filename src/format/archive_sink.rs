@@ -188,12 +188,8 @@ fn header(path: &str, kind: EntryType, mode: u32, size: u64) -> Vec<u8> {
         is_gnu: size > OCTAL_11_MAX,
         ..NewHeader::new(kind, path.as_bytes())
     };
-    let record = if header.has_name() {
-        Vec::new()
-    } else {
-        pax_record(b"path", path.as_bytes())
-    };
-    header.blocks(b"pax", &record)
+    let path = (!header.has_name()).then(|| pax_record(b"path", path.as_bytes()));
+    header.blocks(b"pax", &path.unwrap_or_default())
 }
 
 impl ImageSink for ArchiveSink {

@@ -18,9 +18,7 @@ use crate::ops::Selector;
 use crate::ops::choose::image::choose_image;
 use crate::ops::choose::platform::PlatformChoice;
 use crate::ops::verify::{BareTar, Judge};
-use crate::stream::{
-    CopyError, Encoder, Encoding, HashWriter, Hashed, Leftover, TeeReader, Workers, copy,
-};
+use crate::stream::{Encoder, Encoding, HashWriter, Hashed, Leftover, TeeReader, Workers, copy};
 use crate::tar_stream::{Buffered, TarSummary, check_tar, is_no_tar};
 use crate::transfer::Context;
 use crate::transfer::compression::{CompressionChoice, CompressionPolicy};
@@ -244,10 +242,7 @@ impl Importer<'_> {
             stream.end_tee();
             Ok((copied, checking.join()))
         })?;
-        copied.map_err(|error| match error {
-            CopyError::Read(error) => damaged(error),
-            error => Error::copy(place.clone(), to.clone(), error),
-        })?;
+        copied.map_err(|error| Error::copy(place.clone(), to.clone(), error))?;
         let checked =
             checked.unwrap_or_else(|_| Err(io::Error::other("a checking thread panicked").into()));
         let (summary, outline, judged) = checked.map_err(|error| {

@@ -81,17 +81,13 @@ pub(crate) fn unpacked<R: Read>(compression: Compression, input: R) -> io::Resul
 /// An unpacked stream, with buffers on both sides of the decoder.
 pub(crate) type Unpacked<R> = BufReader<Decoder<BufReader<R>>>;
 
-/// A compressed stream that cannot be unpacked: what an error of a [`Decoder`] holds.
+/// A compressed stream that cannot be unpacked, and what the decoder says, or a
+/// [`DecodeLimit`]: what an error of a [`Decoder`] holds.
 ///
 /// A failure of the system is none, and comes as it is.
 #[derive(Debug, thiserror::Error)]
-#[error("its {compression} stream is damaged")]
-pub(crate) struct DecodeError {
-    /// What the stream is compressed with.
-    pub(crate) compression: Compression,
-    /// What the decoder says, or a [`DecodeLimit`].
-    pub(crate) source: io::Error,
-}
+#[error("its {0} stream is damaged")]
+pub(crate) struct DecodeError(pub(crate) Compression, #[source] pub(crate) io::Error);
 
 impl DecodeError {
     /// Says that a stream cannot be unpacked, unless the system failed.
@@ -99,18 +95,13 @@ impl DecodeError {
         if compression == Compression::None || source.raw_os_error().is_some() {
             return source;
         }
-        let kind = source.kind();
-        let error = Self {
-            compression,
-            source,
-        };
-        io::Error::new(kind, error)
+        io::Error::new(source.kind(), Self(compression, source))
     }
 
     /// What the decoder said, for a stream of which something else is told.
     pub(crate) fn unwrap(error: io::Error) -> io::Error {
-        match error.downcast::<Self>() {
-            Ok(Self { source, .. }) => source,
+        match error.downcast() {
+            Ok(Self(_, source)) => source,
             Err(error) => error,
         }
     }

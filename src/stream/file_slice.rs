@@ -20,6 +20,11 @@ pub struct FileSlice<F = File> {
 }
 
 impl<F: Borrow<File>> FileSlice<F> {
+    /// `size` bytes from `start` on.
+    pub(crate) fn new(file: F, start: u64, size: u64) -> Self {
+        Self { file, start, size }
+    }
+
     /// All that is in a file from `start` on, and no more than is there now.
     ///
     /// # Errors
@@ -27,7 +32,7 @@ impl<F: Borrow<File>> FileSlice<F> {
     /// Fails if the system does not know how large the file is.
     pub(crate) fn from(file: F, start: u64) -> io::Result<Self> {
         let size = file.borrow().metadata()?.len().saturating_sub(start);
-        Ok(Self { file, start, size })
+        Ok(Self::new(file, start, size))
     }
 
     /// Whether it is all of the file.
@@ -38,11 +43,7 @@ impl<F: Borrow<File>> FileSlice<F> {
 
     /// The part without its first `offset` bytes.
     pub(crate) fn after(&self, offset: u64) -> FileSlice<&File> {
-        FileSlice {
-            file: self.file.borrow(),
-            start: self.start + offset,
-            size: self.size - offset,
-        }
+        FileSlice::new(self.file.borrow(), self.start + offset, self.size - offset)
     }
 }
 

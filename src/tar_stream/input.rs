@@ -134,9 +134,7 @@ impl BufRead for Section {
 
 impl Read for Section {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let available = self.fill_buf()?;
-        let length = available.len().min(buffer.len());
-        buffer[..length].copy_from_slice(&available[..length]);
+        let length = self.fill_buf()?.read(buffer)?;
         self.consume(length);
         Ok(length)
     }
@@ -181,11 +179,7 @@ mod tests {
         let bytes: Vec<u8> = (0..40_000_u32).flat_map(u32::to_le_bytes).collect();
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&bytes).unwrap();
-        let mut section = Section::new(FileSlice {
-            file,
-            start: 1_000,
-            size: 100_000,
-        });
+        let mut section = Section::new(FileSlice::new(file, 1_000, 100_000));
         let mut four = [0; 4];
         for (skip, at) in [(0, 0), (6, 10), (30_000, 30_014), (2, 30_020)] {
             assert_eq!(section.skip(skip).unwrap(), skip);

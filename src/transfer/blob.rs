@@ -16,7 +16,7 @@ use crate::stream::{
 };
 use crate::transfer::Context;
 use crate::transfer::blob_job::BlobJob;
-use crate::transfer::read::{damaged, hash_unpacked, hashes, open, read_unpacked, verify_stored};
+use crate::transfer::read::{hash_unpacked, hashes, open, read_unpacked, verify_stored};
 
 /// How much the system copies between two looks at whether the caller wants the end.
 const PIECE: u64 = 8 * 1024 * 1024;
@@ -198,10 +198,8 @@ impl Transfer<'_> {
         let output = HashWriter::new(writer).map_err(Error::Thread)?;
         let mut encoder = Encoder::new(encoding, output, self.workers);
         read_unpacked(self.container, job, watch, |unpacked| {
-            copy(unpacked, &mut encoder, &watch).map_err(|error| match error {
-                CopyError::Read(error) => damaged(job, error),
-                error => Error::copy(job.place.clone(), to.clone(), error),
-            })
+            copy(unpacked, &mut encoder, &watch)
+                .map_err(|error| Error::copy(job.place.clone(), to.clone(), error))
         })?;
         let finished = encoder.finish().and_then(HashWriter::finish);
         let (writer, written) = finished.map_err(|error| Error::write(to, error))?;

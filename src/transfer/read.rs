@@ -182,7 +182,7 @@ pub(crate) fn hash_unpacked<R: Read>(job: &BlobJob, stream: &mut TeeReader<R>) -
         .map_err(Error::Thread)
 }
 
-pub(crate) fn damaged(job: &BlobJob, source: std::io::Error) -> Error {
+fn damaged(job: &BlobJob, source: std::io::Error) -> Error {
     Error::from(source).while_reading(job.place.clone())
 }
 
@@ -191,8 +191,7 @@ pub(crate) fn hashes<R: Read>(
     job: &BlobJob,
     stream: TeeReader<R>,
 ) -> Result<(Hashed, Option<Digest>)> {
-    let read_error = |error: std::io::Error| Error::read(job.place.clone(), error);
-    let Hashes { stored, unpacked } = stream.finish().map_err(read_error)?;
+    let Hashes { stored, unpacked } = stream.finish().map_err(|error| damaged(job, error))?;
     let unpacked = match unpacked {
         Some(unpacked) => Some(unpacked.map_err(|error| damaged(job, error))?.digest),
         None if job.compression == Compression::None => Some(stored.digest.clone()),

@@ -53,11 +53,7 @@ impl Container for Directory {
     fn slice(&self, member: &Member) -> Result<Option<FileSlice>> {
         let failed = |error| Error::read(Place::Member(member.path.clone()), error);
         let file = self.file(&member.path).map_err(failed)?;
-        Ok(Some(FileSlice {
-            file,
-            start: 0,
-            size: member.size,
-        }))
+        Ok(Some(FileSlice::new(file, 0, member.size)))
     }
 
     fn files(&self) -> Result<Vec<String>> {

@@ -14,7 +14,7 @@ use crate::stream::{
     Compression, CopyError, DecodeError, FileSlice, Leftover, ProgressReader, SNIFF_LENGTH, Spool,
     Unpacked, begins_as_json, copy, read_head, unpacked,
 };
-use crate::tar_stream::{Skip, SkipByReading, TarError, TarReader, Trailing};
+use crate::tar_stream::{Skip, SkipByReading, TarReader, Trailing};
 
 /// Members of at most this size are kept from the first pass if they look like
 /// JSON: the documents of an image, which are wanted before its layers.
@@ -118,11 +118,11 @@ impl ForwardTar {
         let mut kept_total = 0;
         while let Some(member) = reader.next_member()? {
             let fits = member.size <= KEPT_MAX && kept_total + member.size <= KEPT_TOTAL_MAX;
-            let mut start = read_head(&mut *reader, SNIFF_LENGTH).map_err(TarError::from)?;
+            let mut start = read_head(&mut *reader, SNIFF_LENGTH)?;
             self.compressions
                 .insert(member.position, Compression::sniff(&start));
             if fits && begins_as_json(&start) {
-                reader.read_to_end(&mut start).map_err(TarError::from)?;
+                reader.read_to_end(&mut start)?;
                 kept_total += member.size;
                 self.kept.insert(member.position, start);
             }
@@ -146,7 +146,7 @@ impl ForwardTar {
         drop(self.cursor);
         let file = match Arc::try_unwrap(self.file) {
             Ok(file) => file,
-            Err(shared) => shared.try_clone().map_err(TarError::from)?,
+            Err(shared) => shared.try_clone()?,
         };
         Ok((file, self.start, self.compression))
     }
@@ -191,8 +191,7 @@ impl Container for ForwardTar {
             return Ok(Box::new(bytes.as_slice()));
         }
         if let Some(file) = self.unpacked.get() {
-            let (start, size) = (member.position, member.size);
-            return Ok(Box::new(FileSlice { file, start, size }));
+            return Ok(Box::new(FileSlice::new(file, member.position, member.size)));
         }
         let mut cursor = self.cursor_before(member.position)?;
         let distance = member.position - cursor.position;
@@ -231,11 +230,8 @@ impl Container for ForwardTar {
             return Ok(None);
         };
         let failed = |error| Error::read(Place::Member(member.path.clone()), error);
-        Ok(Some(FileSlice {
-            file: unpacked.try_clone().map_err(failed)?,
-            start: member.position,
-            size: member.size,
-        }))
+        let file = unpacked.try_clone().map_err(failed)?;
+        Ok(Some(FileSlice::new(file, member.position, member.size)))
     }
 
     fn is_sequential(&self) -> bool {

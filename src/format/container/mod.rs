@@ -33,7 +33,7 @@ use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, LimitError, Place, Result};
 use crate::event::Watch;
 use crate::limits::{DOCUMENT_MAX, DOCUMENTS_MAX};
-use crate::stream::{Compression, CopyError, FileKind, FileSlice, TeeReader, copy, unpacked};
+use crate::stream::{Compression, FileKind, FileSlice, TeeReader, copy, unpacked};
 use crate::tar_stream::Trailing;
 
 /// One of the byte strings in a container.
@@ -224,10 +224,7 @@ pub(crate) fn unpacked_digest(
     let stream = unpacked(compression, container.open(member)?);
     let mut stream = TeeReader::new(stream?);
     stream.hash(Algorithm::Sha256).map_err(Error::Thread)?;
-    let failed = |error| Error::from(error).while_reading(here());
-    copy(&mut stream, &mut io::sink(), watch).map_err(|error| match error {
-        CopyError::Read(error) => failed(error),
-        error => Error::copy(here(), here(), error),
-    })?;
-    Ok(stream.finish().map_err(failed)?.stored.digest)
+    copy(&mut stream, &mut io::sink(), watch)
+        .map_err(|error| Error::copy(here(), here(), error))?;
+    Ok(stream.finish()?.stored.digest)
 }

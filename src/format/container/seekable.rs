@@ -114,11 +114,7 @@ impl SeekableTar {
     }
 
     fn range(&self, member: &Member) -> FileSlice<&File> {
-        FileSlice {
-            file: &self.file,
-            start: self.start + member.position,
-            size: member.size,
-        }
+        FileSlice::new(&self.file, self.start + member.position, member.size)
     }
 }
 
@@ -134,11 +130,8 @@ impl Container for SeekableTar {
     fn slice(&self, member: &Member) -> Result<Option<FileSlice>> {
         let failed = |error| Error::read(Place::Member(member.path.clone()), error);
         let file = self.file.try_clone().map_err(failed)?;
-        Ok(Some(FileSlice {
-            file,
-            start: self.start + member.position,
-            size: member.size,
-        }))
+        let start = self.start + member.position;
+        Ok(Some(FileSlice::new(file, start, member.size)))
     }
 
     fn compression(&self, member: &Member) -> Result<Compression> {

@@ -35,11 +35,7 @@ impl SingleFile {
     }
 
     fn range(&self) -> FileSlice<&File> {
-        FileSlice {
-            file: &self.file,
-            start: self.start,
-            size: self.size,
-        }
+        FileSlice::new(&self.file, self.start, self.size)
     }
 }
 
@@ -54,11 +50,8 @@ impl Container for SingleFile {
 
     fn slice(&self, member: &Member) -> Result<Option<FileSlice>> {
         let failed = |error| Error::read(Place::Member(member.path.clone()), error);
-        Ok(Some(FileSlice {
-            file: self.file.try_clone().map_err(failed)?,
-            start: self.start,
-            size: self.size,
-        }))
+        let file = self.file.try_clone().map_err(failed)?;
+        Ok(Some(FileSlice::new(file, self.start, self.size)))
     }
 
     fn compression(&self, member: &Member) -> Result<Compression> {

@@ -18,8 +18,8 @@ use crate::format::container::{Container, KnownHashes, Member, is_of_archive, no
 use crate::format::control_files::CONTROL_FILES;
 use crate::limits::MEMBERS_MAX;
 use crate::stream::{
-    Compression, CopyError, FileSlice, Hashed, Hashes, SNIFF_LENGTH, TeeReader, begins_as_json,
-    copy, hash, read_head, unpacked,
+    Compression, CopyError, FileSlice, Hashes, SNIFF_LENGTH, TeeReader, begins_as_json, copy, hash,
+    read_head, unpacked,
 };
 use crate::tar_stream::{BLOCK, Kind, SkipByReading, TarError, TarReader, Trailing, is_tar_header};
 
@@ -145,19 +145,17 @@ fn stage_small_member(
     path: &Path,
 ) -> Result<(KnownHashes, Compression)> {
     let mut bytes = Vec::new();
-    reader.read_to_end(&mut bytes).map_err(TarError::from)?;
+    reader.read_to_end(&mut bytes)?;
     let compression = Compression::sniff(&bytes);
-    let stored = hash(&mut bytes.as_slice(), algorithm_of(name)).map_err(TarError::from)?;
+    let stored = hash(&mut bytes.as_slice(), algorithm_of(name))?;
     let unpacked = match compression {
         Compression::None => Some(stored.clone()),
-        _ => unpacked_hash(compression, &bytes).ok(),
+        _ => unpacked(compression, bytes.as_slice())
+            .and_then(|mut stream| hash(&mut stream, Algorithm::Sha256))
+            .ok(),
     };
     fs::write(path, bytes).map_err(|error| Error::write(Place::Path(path.to_owned()), error))?;
     Ok((KnownHashes { stored, unpacked }, compression))
-}
-
-fn unpacked_hash(compression: Compression, bytes: &[u8]) -> io::Result<Hashed> {
-    hash(&mut unpacked(compression, bytes)?, Algorithm::Sha256)
 }
 
 /// Writes one member to a file, and finds out what can be found out on the way.
@@ -167,7 +165,7 @@ fn stage_member(
     path: &Path,
     watch: &Watch<'_>,
 ) -> Result<(KnownHashes, Compression)> {
-    let start = read_head(&mut *reader, SNIFF_LENGTH).map_err(TarError::from)?;
+    let start = read_head(&mut *reader, SNIFF_LENGTH)?;
     let compression = Compression::sniff(&start);
     let mut stream = TeeReader::new(Cursor::new(start).chain(reader));
     stream.hash(algorithm_of(name)).map_err(Error::Thread)?;
@@ -177,7 +175,7 @@ fn stage_member(
             .map_err(Error::Thread)?;
     }
     write_file(&mut stream, path, watch)?;
-    let Hashes { stored, unpacked } = stream.finish().map_err(TarError::from)?;
+    let Hashes { stored, unpacked } = stream.finish()?;
     let unpacked = match compression {
         Compression::None => Some(stored.clone()),
         _ => unpacked.and_then(Result::ok),
@@ -190,7 +188,7 @@ fn write_file<R: Read>(stream: &mut TeeReader<R>, path: &Path, watch: &Watch<'_>
     let mut file = File::create(path).map_err(|error| Error::write(to(), error))?;
     match copy(stream, &mut file, watch) {
         Ok(_) => Ok(()),
-        Err(CopyError::Read(error)) => Err(TarError::from(error).into()),
+        Err(CopyError::Read(error)) => Err(error.into()),
         Err(error) => Err(Error::copy(Place::StandardInput, to(), error)),
     }
 }
@@ -210,11 +208,7 @@ impl Container for StagedTar {
     fn slice(&self, member: &Member) -> Result<Option<FileSlice>> {
         let failed = |error| Error::read(Place::Member(member.path.clone()), error);
         let file = File::open(self.file_of(member.position)).map_err(failed)?;
-        Ok(Some(FileSlice {
-            file,
-            start: 0,
-            size: member.size,
-        }))
+        Ok(Some(FileSlice::new(file, 0, member.size)))
     }
 
     fn compression(&self, member: &Member) -> Result<Compression> {

@@ -117,11 +117,7 @@ impl Container for WholeStream {
         }
         let failed = |error| Error::read(Place::Member(member.path.clone()), error);
         let file = self.file.try_clone().map_err(failed)?;
-        Ok(Some(FileSlice {
-            file,
-            start: self.start,
-            size: member.size,
-        }))
+        Ok(Some(FileSlice::new(file, self.start, member.size)))
     }
 
     /// The wrapping of the whole file is not a compression of the layer.

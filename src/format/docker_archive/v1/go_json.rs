@@ -109,9 +109,13 @@ pub(super) fn v1_image(json: &Value) -> Value {
 
 fn through_struct(json: &Value, fields: &[Field]) -> Value {
     let mut out = Map::new();
-    for field in fields {
-        let value = lookup(json, field.name);
-        let value = convert(value, field.holds);
+    for Field {
+        name,
+        holds,
+        omit_empty,
+    } in fields
+    {
+        let value = convert(field(json, name).unwrap_or(&Value::Null), *holds);
         let is_zero = match &value {
             Value::Null => true,
             Value::Bool(value) => !value,
@@ -120,10 +124,10 @@ fn through_struct(json: &Value, fields: &[Field]) -> Value {
             Value::Object(map) => map.is_empty(),
             Value::Number(_) => false,
         };
-        if matches!(field.holds, Type::Config) && value.is_null() && !field.omit_empty {
-            out.insert(field.name.to_owned(), through_struct(&Value::Null, CONFIG));
-        } else if !(field.omit_empty && is_zero) {
-            out.insert(field.name.to_owned(), value);
+        if matches!(holds, Type::Config) && value.is_null() && !omit_empty {
+            out.insert((*name).to_owned(), through_struct(&Value::Null, CONFIG));
+        } else if !(*omit_empty && is_zero) {
+            out.insert((*name).to_owned(), value);
         }
     }
     Value::Object(out)
@@ -132,11 +136,6 @@ fn through_struct(json: &Value, fields: &[Field]) -> Value {
 /// A string in a list or a map, where Go reads null as the empty one.
 fn text_or_empty(value: &Value) -> Value {
     value.as_str().unwrap_or_default().into()
-}
-
-/// A field by its name in any case, as Go finds it; null if there is none.
-pub(super) fn lookup<'a>(json: &'a Value, name: &str) -> &'a Value {
-    field(json, name).unwrap_or(&Value::Null)
 }
 
 fn convert(value: &Value, holds: Type) -> Value {

@@ -17,7 +17,7 @@ use crate::error::{Error, LimitError, Result};
 use crate::event::Watch;
 use crate::format::container::{Container, Member, find_document, spend, unpacked_digest};
 use crate::format::control_files::REPOSITORIES;
-use crate::format::docker_archive::manifest_json::{Element, check_count};
+use crate::format::docker_archive::manifest_json::{Element, check_count, field};
 use crate::image::{Config, Document, DocumentError, go_json, json_text, parse_value};
 use crate::limits::{DESCRIPTORS_MAX, DOCUMENTS_MAX};
 use crate::tar_stream::TarError;
@@ -162,7 +162,7 @@ fn parse_image(id: &str, bytes: &[u8]) -> Result<V1Image> {
 }
 
 fn parent(image: &V1Image) -> Option<&str> {
-    let parent = go_json::lookup(&image.value, "parent").as_str()?;
+    let parent = field(&image.value, "parent")?.as_str()?;
     (!parent.is_empty()).then_some(parent)
 }
 
@@ -262,10 +262,10 @@ fn make_config(
 
 fn history_entry(image: &Value) -> Value {
     let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
-    let command = go_json::lookup(go_json::lookup(image, "container_config"), "Cmd");
+    let command = field(image, "container_config").and_then(|config| field(config, "Cmd"));
     let words: Vec<&str> = match command {
-        Value::String(word) => vec![word],
-        Value::Array(words) => words
+        Some(Value::String(word)) => vec![word],
+        Some(Value::Array(words)) => words
             .iter()
             .map(|word| word.as_str().unwrap_or_default())
             .collect(),
