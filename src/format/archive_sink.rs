@@ -20,7 +20,7 @@ use crate::format::Format;
 use crate::format::destination::Destination;
 use crate::format::docker_archive::docker_documents;
 use crate::format::oci_layout::{INDEX, MARKER, MARKER_CONTENT, blob_path};
-use crate::format::sink::{BlobWriter, ImageSink, Output, OutputIndex};
+use crate::format::sink::{BlobWriter, Documents, ImageSink, Output, OutputIndex, put_all};
 use crate::stream::{COPY_BUFFER, Hashed, Spool, copy_between};
 use crate::tar_stream::{BLOCK, EMPTY_BLOCK, pax_record};
 
@@ -291,10 +291,22 @@ impl ImageSink for ArchiveSink {
         Ok(Box::new(Spooled { sink: self, spool }))
     }
 
-    fn put_index(&self, index: &OutputIndex) -> Result<()> {
-        let documents = IndexDocuments::new(index, self.format)?;
-        let result = self.writer().append_index(&documents);
-        result.map_err(|error| self.failed(error))
+    fn takes_documents_first(&self) -> bool {
+        self.writer().written.is_empty()
+    }
+
+    fn put_documents(&self, index: &OutputIndex, documents: Documents) -> Result<()> {
+        let index = IndexDocuments::new(index, self.format)?;
+        let append_index = || {
+            let appended = self.writer().append_index(&index);
+            appended.map_err(|error| self.failed(error))
+        };
+        if self.takes_documents_first() {
+            append_index()?;
+            return put_all(self, documents);
+        }
+        put_all(self, documents)?;
+        append_index()
     }
 
     fn finish(self: Box<Self>, watch: &Watch<'_>) -> Result<()> {

@@ -9,9 +9,9 @@ use crate::event::{Event, Step, Warning, Watch};
 use crate::format::Format;
 use crate::format::container::{Container, WholeStream};
 use crate::format::destination::Destination;
-use crate::format::root::{Root, Target};
+use crate::format::root::Root;
 use crate::format::sink::Output;
-use crate::format::source::{Content, Image, ImageSource, Layer};
+use crate::format::source::{Content, Image, ImageSource, Layer, LayerBytes, LayerPosition};
 use crate::image::{Config, Document, ImportedConfig, Platform, rfc3339};
 use crate::stream::{Compression, Leftover};
 use crate::tar_stream::{TarSummary, Trailing};
@@ -48,12 +48,7 @@ impl Rootfs {
         Ok(Self {
             stream,
             config,
-            roots: [Root {
-                target: Target::Whole,
-                descriptor: None,
-                reference: None,
-                label: None,
-            }],
+            roots: [Root::whole()],
         })
     }
 }
@@ -103,9 +98,15 @@ impl ImageSource for Rootfs {
             config: self.config.clone(),
             layers: vec![Layer {
                 diff_id: DiffId(self.stream.unpacked().digest.clone()),
-                blob: Some(self.stream.member()),
-                descriptor: None,
+                bytes: LayerBytes::Input {
+                    blob: self.stream.member(),
+                    descriptor: None,
+                },
                 compression: Compression::None,
+                position: LayerPosition {
+                    number: 1,
+                    count: 1,
+                },
             }],
         }))
     }

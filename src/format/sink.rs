@@ -128,31 +128,41 @@ pub trait ImageSink: Sync {
         ))
     }
 
-    /// Writes a small blob, unless it is there.
-    fn put_document(&self, digest: &Digest, bytes: &[u8]) -> Result<()> {
-        if self.has(digest) {
-            return Ok(());
-        }
-        let hashed = Hashed {
-            digest: digest.clone(),
-            size: bytes.len() as u64,
-        };
-        let mut writer = self.begin_blob(Some(&hashed))?;
-        writer
-            .write_all(bytes)
-            .map_err(|error| Error::write(self.place(), error))?;
-        writer.finish(&hashed)
+    /// Whether the documents belong in front of the blobs, where all that they say of
+    /// these is known: in an archive, as long as it holds none, so that a reader who gets
+    /// them first can do with one pass.
+    fn takes_documents_first(&self) -> bool {
+        false
     }
 
-    /// Says what the blobs are. Where the output is a stream it is written at
-    /// this place, so that a reader who gets it first can do with one pass.
-    fn put_index(&self, index: &OutputIndex) -> Result<()>;
+    /// Takes all documents: the index that says what the blobs are, and those that are
+    /// blobs themselves.
+    fn put_documents(&self, index: &OutputIndex, documents: Documents) -> Result<()>;
 
     /// Makes everything visible.
     fn finish(self: Box<Self>, watch: &Watch<'_>) -> Result<()>;
 
     /// What a message calls the output.
     fn place(&self) -> Place;
+}
+
+/// Manifests, indexes and configs, which are blobs too, by their digests.
+pub type Documents = Vec<(Digest, Vec<u8>)>;
+
+/// Writes blobs that lie in memory, but for those that are there.
+pub(super) fn put_all(sink: &dyn ImageSink, documents: Documents) -> Result<()> {
+    for (digest, bytes) in documents {
+        if sink.has(&digest) {
+            continue;
+        }
+        let size = bytes.len() as u64;
+        let hashed = Hashed { digest, size };
+        let mut writer = sink.begin_blob(Some(&hashed))?;
+        let written = writer.write_all(&bytes);
+        written.map_err(|error| Error::write(sink.place(), error))?;
+        writer.finish(&hashed)?;
+    }
+    Ok(())
 }
 
 /// Takes the bytes of one blob.

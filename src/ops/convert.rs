@@ -10,7 +10,7 @@ use std::io::BufReader;
 use crate::error::{Error, Result};
 use crate::event::{Warning, Watch};
 use crate::format::sink::ImageSink;
-use crate::format::source::{Content, ImageSource};
+use crate::format::source::{Content, ImageSource, Layer};
 use crate::format::{FileSlice, Format};
 use crate::image::Platform;
 use crate::limits::DOCUMENTS_MAX;
@@ -26,7 +26,6 @@ use crate::transfer::compression::{CompressionChoice, CompressionPolicy, MediaTy
 use crate::transfer::deliver::Delivery;
 use crate::transfer::item::TransferItem;
 use crate::transfer::naming::Name;
-use crate::transfer::plan::Made;
 use crate::transfer::referrers::{add_referrers, spend};
 use crate::transfer::report::WriteReport;
 
@@ -117,7 +116,6 @@ fn convert_images(
         names: &options.names,
         keeps_fields: options.platform.is_none() && !is_part,
         policy,
-        made: &Made::default(),
         context,
     };
     let report = delivery.run(items)?;
@@ -132,7 +130,7 @@ fn warn_of_entries(source: &dyn ImageSource, watch: &Watch<'_>) -> Result<()> {
         let Content::Image(image) = source.load(root)? else {
             continue;
         };
-        for member in image.layers.iter().filter_map(|layer| layer.blob.as_ref()) {
+        for member in image.layers.iter().filter_map(Layer::blob) {
             let tar = if let Some(slice) = container.slice(member)? {
                 let FileSlice { file, start, size } = slice;
                 BareTar::read(Section::new(file, start, size), watch)?

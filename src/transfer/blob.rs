@@ -48,9 +48,6 @@ pub(crate) struct Transfer<'a> {
     pub(crate) sink: &'a dyn ImageSink,
     pub(crate) workers: &'a Workers,
     pub(crate) context: Context<'a>,
-    /// Whether the output was made by what layers hold, so that each of them must be
-    /// what its digest says even where it need not be written.
-    pub(crate) was_looked_into: bool,
 }
 
 impl Transfer<'_> {
@@ -102,7 +99,7 @@ impl Transfer<'_> {
 
     /// Reads a blob that need not be written, if something was made of what is in it.
     fn verify_source(&self, job: &BlobJob) -> Result<()> {
-        if self.was_looked_into {
+        if job.is_always_read {
             verify_stored(self.container, job, self.context.watch)?;
         }
         Ok(())

@@ -25,6 +25,9 @@ pub(crate) struct BlobJob {
     pub(crate) is_last_use: bool,
     /// Whether another job should have the same bytes, and has more or fewer of them.
     pub(crate) has_conflicting_size: bool,
+    /// Whether another layer of its image was made of what is in it, so that it must be
+    /// what its digest says even where it need not be written.
+    pub(crate) is_always_read: bool,
 }
 
 impl BlobJob {
@@ -35,7 +38,7 @@ impl BlobJob {
         encoding: Option<Encoding>,
         place: Place,
     ) -> Self {
-        let descriptor = layer.descriptor.as_ref();
+        let descriptor = layer.descriptor();
         Self {
             member: member.clone(),
             compression: layer.compression,
@@ -45,6 +48,7 @@ impl BlobJob {
             place,
             is_last_use: false,
             has_conflicting_size: false,
+            is_always_read: false,
         }
     }
 

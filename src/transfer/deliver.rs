@@ -20,7 +20,7 @@ use crate::transfer::host::image_for_host;
 use crate::transfer::item::TransferItem;
 use crate::transfer::naming::{Name, named, remove_repeated, with_label, with_reference};
 use crate::transfer::parallel::{STREAMS_MAX, in_parallel};
-use crate::transfer::plan::{Jobs, Made};
+use crate::transfer::plan::Jobs;
 use crate::transfer::referrers::prune;
 use crate::transfer::report::WriteReport;
 
@@ -42,8 +42,6 @@ pub(crate) struct Delivery<'a> {
     pub(crate) keeps_fields: bool,
     /// What becomes of the layers.
     pub(crate) policy: CompressionPolicy,
-    /// What was put into the output before.
-    pub(crate) made: &'a Made,
     /// The caller.
     pub(crate) context: Context<'a>,
 }
@@ -59,25 +57,25 @@ impl Delivery<'_> {
         if self.sink.format() == Format::DockerArchive && !items.iter().any(has_image) {
             return Err(Error::NoImage);
         }
-        let mut jobs = Jobs::collect(&items, self.policy, self.made, watch)?;
+        let mut jobs = Jobs::collect(&items, self.policy, watch)?;
         let transfer = Transfer {
             container: self.source.container(),
             sink: self.sink,
             workers: self.workers,
             context: self.context,
-            was_looked_into: !self.made.is_empty(),
         };
         if !self.sink.is_parallel() {
             identify(&mut jobs, &transfer)?;
         }
         let to_read = jobs.list().iter().filter(|job| transfer.moves_bytes(job));
         let total: u64 = to_read.map(|job| job.member.size).sum();
-        if total > 0 && self.made.is_empty() {
+        // Whoever made a layer has told how much is read for that, and for the others.
+        if total > 0 && !items.iter().any(TransferItem::has_new_layer) {
             watch.send(Event::Total(total));
         }
-        let known = jobs.known().filter(|_| self.made.is_empty());
-        if let (Some(known), false) = (known, self.sink.is_parallel()) {
-            let report = self.put_documents(&items, &jobs, &known, true)?;
+        let known = jobs.known().filter(|_| self.sink.takes_documents_first());
+        if let Some(known) = known {
+            let report = self.put_documents(&items, &jobs, &known)?;
             let order = in_input_order(&jobs);
             let in_order: Vec<Hashed> = order.into_iter().map(|at| known[at].clone()).collect();
             let is_reserved = self.sink.reserve(&in_order)?;
@@ -89,18 +87,16 @@ impl Delivery<'_> {
             Ok(report)
         } else {
             let written = transfer_all(&jobs, &transfer, self.sink.is_parallel())?;
-            self.put_documents(&items, &jobs, &written, false)
+            self.put_documents(&items, &jobs, &written)
         }
     }
 
-    /// Writes all documents, and says what the output holds: first where blobs
-    /// follow, last where they were written.
+    /// Writes all documents, and says what the output holds.
     fn put_documents(
         &self,
         items: &[TransferItem<'_>],
         jobs: &Jobs,
         written: &[Hashed],
-        index_first: bool,
     ) -> Result<WriteReport> {
         let mut builder = DocumentBuilder::new(jobs, written, self.policy);
         let mut roots = Vec::new();
@@ -138,13 +134,7 @@ impl Delivery<'_> {
             remove_repeated(&mut index, &self.context.watch);
         }
         self.warn_of_parents(items, &index);
-        if index_first {
-            self.sink.put_index(&index)?;
-            put_all(self.sink, builder)?;
-        } else {
-            put_all(self.sink, builder)?;
-            self.sink.put_index(&index)?;
-        }
+        self.sink.put_documents(&index, builder.into_documents())?;
         Ok(WriteReport::new(self.sink.format(), &index, told))
     }
 
@@ -270,13 +260,6 @@ impl Delivery<'_> {
             });
         }
     }
-}
-
-fn put_all(sink: &dyn ImageSink, builder: DocumentBuilder<'_>) -> Result<()> {
-    for (digest, bytes) in builder.into_documents() {
-        sink.put_document(&digest, &bytes)?;
-    }
-    Ok(())
 }
 
 /// Hashes blobs whose digests no document says, so that they can be named before

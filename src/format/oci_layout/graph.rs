@@ -6,7 +6,9 @@ use crate::digest::Hasher;
 use crate::error::{Error, Place, Result};
 use crate::format::container::{Container, Member, read_document, spend};
 use crate::format::oci_layout::blob_path;
-use crate::format::source::{Artifact, Content, Image, IndexContent, Layer};
+use crate::format::source::{
+    Artifact, Content, Image, IndexContent, Layer, LayerBytes, LayerPosition,
+};
 use crate::image::media_type::{self, DocumentKind, LayerType};
 use crate::image::{
     Config, Descriptor, Document, DocumentError, Index, Manifest, View, parse_value,
@@ -165,7 +167,8 @@ impl<'a> DocumentLoader<'a> {
                 diff_ids: diff_ids.len(),
             });
         }
-        let layer = |(descriptor, diff_id): (&Descriptor, &_)| {
+        let count = diff_ids.len();
+        let layer = |(at, (descriptor, diff_id)): (usize, (&Descriptor, &_))| {
             let blob = self.blob(descriptor)?;
             let compression = match (&blob, LayerType::of(descriptor.media_type())) {
                 (Some(blob), _) => self.container.compression(blob)?,
@@ -174,15 +177,19 @@ impl<'a> DocumentLoader<'a> {
             };
             Ok(Layer {
                 diff_id: Clone::clone(diff_id),
-                blob,
-                descriptor: Some(descriptor.clone()),
+                bytes: LayerBytes::described(blob, descriptor.clone()),
                 compression,
+                position: LayerPosition {
+                    number: at + 1,
+                    count,
+                },
             })
         };
         let layers = view
             .layers
             .iter()
             .zip(diff_ids)
+            .enumerate()
             .map(layer)
             .collect::<Result<_>>()?;
         Ok(Some(Image {

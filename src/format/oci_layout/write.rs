@@ -15,7 +15,7 @@ use crate::format::container::{Container, Directory};
 use crate::format::oci_layout::read::{check_marker, find_index};
 use crate::format::oci_layout::{INDEX, MARKER, MARKER_CONTENT, blob_path};
 use crate::format::root::Root;
-use crate::format::sink::{BlobWriter, ImageSink, OutputIndex, OutputRoot};
+use crate::format::sink::{BlobWriter, Documents, ImageSink, OutputIndex, OutputRoot, put_all};
 use crate::image::{CONTAINERD_NAME, Descriptor, Document, Index, REF_NAME};
 use crate::stream::{
     Hashed, PART, PendingDirectory, PendingFile, is_temporary, lock_directory, share_bytes,
@@ -164,7 +164,8 @@ impl ImageSink for LayoutSink {
         self.settle(file, &hashed.digest)
     }
 
-    fn put_index(&self, index: &OutputIndex) -> Result<()> {
+    fn put_documents(&self, index: &OutputIndex, documents: Documents) -> Result<()> {
+        put_all(self, documents)?;
         let mut slot = self.index.lock().unwrap_or_else(PoisonError::into_inner);
         *slot = index.clone();
         Ok(())

@@ -74,7 +74,7 @@ impl Sizes {
         let mut blobs: Vec<(&Member, &Wanted)> = Vec::new();
         let mut seen = HashSet::new();
         for wanted in wanted {
-            if let Some(blob) = &wanted.layer.blob
+            if let Some(blob) = wanted.layer.blob()
                 && seen.insert(blob)
             {
                 blobs.push((blob, wanted));
@@ -114,7 +114,7 @@ impl Sizes {
 
     /// The size of a layer, if it is known.
     pub(in crate::ops) fn of(&self, layer: &Layer) -> Option<LayerSize> {
-        self.0.get(layer.blob.as_ref()?).copied()
+        self.0.get(layer.blob()?).copied()
     }
 
     /// The size of several layers together, if it is known of each.

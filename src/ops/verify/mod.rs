@@ -232,6 +232,7 @@ impl<'a> Verifier<'a> {
             place,
             is_last_use: false,
             has_conflicting_size: false,
+            is_always_read: false,
         };
         let container = self.survey.container.as_ref();
         let looked = read_whole(container, &job, watch, |stream| {
@@ -338,6 +339,7 @@ impl<'a> Verifier<'a> {
                 place,
                 is_last_use: false,
                 has_conflicting_size: false,
+                is_always_read: false,
             };
             let mut stream = open(container, &job, watch)?;
             stream.hash(job.stored_algorithm()).map_err(Error::Thread)?;
