@@ -30,8 +30,9 @@ mod taken;
 
 use std::fmt;
 
+pub(crate) use container::Bytes;
 pub(crate) use container::not_a_tar;
-pub use container::{Container, FileSlice, KnownHashes, Member};
+pub use container::{Blob, Container, FileSlice, KnownHashes, Member, TarEnd};
 pub use create::create;
 pub use detect::{Input, Opening, open};
 pub(crate) use oci_layout::{absence, find_index};

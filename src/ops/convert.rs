@@ -131,11 +131,12 @@ fn warn_of_entries(source: &dyn ImageSource, watch: &Watch<'_>) -> Result<()> {
             continue;
         };
         for member in image.layers.iter().filter_map(Layer::blob) {
-            let tar = if let Some(slice) = container.slice(member)? {
+            let blob = container.blob(member);
+            let tar = if let Some(slice) = blob.slice()? {
                 let FileSlice { file, start, size } = slice;
                 BareTar::read(Section::new(file, start, size), watch)?
             } else {
-                let stream = container.open(member)?;
+                let stream = blob.open()?;
                 let stream = BufReader::with_capacity(COPY_BUFFER, stream);
                 BareTar::read(SkipByReading(stream), watch)?
             };

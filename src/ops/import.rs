@@ -12,7 +12,8 @@ use crate::format::root::Root;
 use crate::format::sink::ImageSink;
 use crate::format::source::{Content, Image, ImageSource, Layer, LayerBytes, LayerPosition};
 use crate::format::{
-    Container, Format, Member, Outline, RootfsInput, RootfsStream, not_a_tar, warn_of_tar,
+    Blob, Bytes, Container, Format, Member, Outline, RootfsInput, RootfsStream, not_a_tar,
+    warn_of_tar,
 };
 use crate::image::{Changes, Config, Document, ImportedConfig, Platform, Timestamp, rfc3339};
 use crate::ops::Selector;
@@ -20,8 +21,7 @@ use crate::ops::choose::image::choose_image;
 use crate::ops::choose::platform::PlatformChoice;
 use crate::ops::verify::{BareTar, Judge};
 use crate::stream::{
-    Compression, CopyError, Encoder, Encoding, HashWriter, Hashed, Leftover, TeeReader, Workers,
-    copy,
+    CopyError, Encoder, Encoding, HashWriter, Hashed, Leftover, TeeReader, Workers, copy,
 };
 use crate::tar_stream::{Buffered, TarSummary, check_tar, is_no_tar};
 use crate::transfer::Context;
@@ -356,12 +356,8 @@ impl Container for Nothing {
         Ok(None)
     }
 
-    fn open(&self, _: &Member) -> Result<Box<dyn Read + Send + '_>> {
-        Ok(Box::new(io::empty()))
-    }
-
-    fn compression(&self, _: &Member) -> Result<Compression> {
-        Ok(Compression::None)
+    fn blob<'a>(&'a self, member: &'a Member) -> Blob<'a> {
+        Blob::new(member, Bytes::Memory(&[]))
     }
 }
 

@@ -3,13 +3,12 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::PathBuf;
 
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, Result};
 use crate::event::{Event, Step, Warning, Watch};
 use crate::format::sink::{BlobWriter, ImageSink};
-use crate::format::{Container, FileSlice, KnownHashes};
+use crate::format::{Blob, Container, FileSlice, KnownHashes};
 use crate::stream::{
     Compression, CopyError, Encoder, Encoding, HashWriter, Hashed, ProgressReader, TeeReader,
     Workers, copy,
@@ -87,13 +86,19 @@ impl Transfer<'_> {
         Ok(stored.digest)
     }
 
-    fn open(&self, job: &BlobJob) -> Result<TeeReader<impl Read>> {
+    /// The blob of a job, which stays where it is if another job reads it too.
+    fn blob<'b>(&'b self, job: &'b BlobJob) -> Blob<'b> {
+        let blob = self.container.blob(&job.member);
+        if job.is_last_use { blob } else { blob.shared() }
+    }
+
+    fn open<'b>(&'b self, job: &'b BlobJob) -> Result<TeeReader<impl Read + use<'b>>> {
         open(self.container, job, self.context.watch)
     }
 
-    /// Where a blob lies in a file, if it does.
+    /// The part of a file that a blob is, if it is one.
     fn slice(&self, job: &BlobJob) -> Result<Option<FileSlice>> {
-        let slice = self.container.slice(&job.member);
+        let slice = self.blob(job).slice();
         slice.map_err(|error| error.while_reading(job.place.clone()))
     }
 
@@ -173,7 +178,7 @@ impl Transfer<'_> {
         };
         job.verify(&stored, unpacked.as_ref())?;
         writer.finish(&stored)?;
-        self.release(job);
+        self.blob(job).release();
         Ok(stored)
     }
 
@@ -203,20 +208,23 @@ impl Transfer<'_> {
         let finished = encoder.finish().and_then(HashWriter::finish);
         let (writer, written) = finished.map_err(|error| Error::write(to, error))?;
         writer.finish(&written)?;
-        self.release(job);
+        self.blob(job).release();
         Ok(written)
-    }
-
-    /// Gives the space of a blob back that was moved, if nobody else reads it.
-    fn release(&self, job: &BlobJob) {
-        if job.is_last_use {
-            self.container.release(&job.member);
-        }
     }
 
     /// Whether a job will move bytes, and not only a file.
     pub(crate) fn moves_bytes(&self, job: &BlobJob) -> bool {
-        self.looks_at(job) || self.own_file(job).is_none()
+        self.looks_at(job) || !self.moves_file(&self.blob(job))
+    }
+
+    /// Whether the blob of a job is in a temporary file, which gives its space back.
+    pub(crate) fn frees_space(&self, job: &BlobJob) -> bool {
+        self.container.blob(&job.member).is_temporary()
+    }
+
+    /// Whether a blob is a file that the output can take as it is.
+    fn moves_file(&self, blob: &Blob<'_>) -> bool {
+        self.sink.staging().is_some() && blob.movable_file().is_some()
     }
 
     /// Whether a job has to look at the bytes.
@@ -226,28 +234,22 @@ impl Transfer<'_> {
 
     /// What a blob was found to be when it arrived. What was not hashed in the right way
     /// then, or did not unpack, has to be read once more.
-    fn measured(&self, job: &BlobJob) -> Option<&KnownHashes> {
+    fn measured<'b>(&'b self, job: &'b BlobJob) -> Option<&'b KnownHashes> {
         let is_of = |hashed: &Hashed, algorithm| hashed.digest.algorithm() == algorithm;
-        let measured = self.container.measured(&job.member)?;
+        let measured = self.blob(job).known()?;
         let unpacked = measured.unpacked.as_ref();
         let is_verifiable = job.diff_ids.is_empty()
             || unpacked.is_some_and(|unpacked| is_of(unpacked, job.unpacked_algorithm()));
         (is_verifiable && is_of(&measured.stored, job.stored_algorithm())).then_some(measured)
     }
 
-    /// The file that has the blob and lies on the output's file system.
-    fn own_file(&self, job: &BlobJob) -> Option<PathBuf> {
-        self.sink.staging()?;
-        let file = self.container.own_file(&job.member);
-        file.filter(|_| job.is_last_use)
-    }
-
     /// Passes on a blob that was hashed when it arrived, and need not be looked at.
     fn pass_on(&self, job: &BlobJob, measured: &KnownHashes) -> Result<Hashed> {
         let KnownHashes { stored, unpacked } = measured;
         job.verify(stored, unpacked.as_ref().map(|unpacked| &unpacked.digest))?;
-        if let Some(file) = self.own_file(job) {
-            self.sink.adopt(&file, stored)?;
+        let blob = self.blob(job);
+        if let Some(file) = blob.movable_file().filter(|_| self.moves_file(&blob)) {
+            self.sink.adopt(file, stored)?;
             return Ok(stored.clone());
         }
         let Some(slice) = self.slice(job)? else {
@@ -257,7 +259,7 @@ impl Transfer<'_> {
         copy_slice(&slice, writer.as_mut(), &self.context.watch)
             .map_err(|error| Error::copy(job.place.clone(), writer.place(), error))?;
         writer.finish(stored)?;
-        self.release(job);
+        self.blob(job).release();
         Ok(stored.clone())
     }
 }

@@ -80,7 +80,7 @@ impl Delivery<'_> {
             let in_order: Vec<Hashed> = order.into_iter().map(|at| known[at].clone()).collect();
             let is_reserved = self.sink.reserve(&in_order)?;
             // What lies in temporary files makes room as it goes.
-            if is_reserved && !self.source.container().is_own() {
+            if is_reserved && !jobs.list().iter().any(|job| transfer.frees_space(job)) {
                 self.sink.take_room()?;
             }
             transfer_all(&jobs, &transfer, is_reserved)?;

@@ -286,7 +286,7 @@ impl DockerArchive {
                 // What is there is a layer like any other: the descriptor is that of
                 // the blob that may be fetched, often compressed.
                 (Some(blob), _) => {
-                    let compression = self.container.compression(&blob)?;
+                    let compression = self.container.blob(&blob).compression()?;
                     let descriptor = None;
                     (LayerBytes::Input { blob, descriptor }, compression)
                 }

@@ -171,7 +171,7 @@ impl<'a> DocumentLoader<'a> {
         let layer = |(at, (descriptor, diff_id)): (usize, (&Descriptor, &_))| {
             let blob = self.blob(descriptor)?;
             let compression = match (&blob, LayerType::of(descriptor.media_type())) {
-                (Some(blob), _) => self.container.compression(blob)?,
+                (Some(blob), _) => self.container.blob(blob).compression()?,
                 (None, Some(layer)) => layer.compression,
                 (None, None) => unreachable!("an image has nothing but layers"),
             };

@@ -120,7 +120,7 @@ impl<'a> LayerStack<'a> {
     /// known: of a plain one that lies in a file only the headers, which do not count.
     pub(in crate::ops) fn size_to_scan(&self, at: usize) -> u64 {
         let layer = &self.image.layers[at];
-        let is_passed_over = |blob| matches!(self.container.slice(blob), Ok(Some(_)));
+        let is_passed_over = |blob| self.container.blob(blob).is_seekable();
         match layer.blob() {
             Some(blob) if layer.compression == Compression::None && is_passed_over(blob) => 0,
             _ => self.size_to_read(at),
@@ -180,7 +180,7 @@ impl<'a> LayerStack<'a> {
         let number = u32::try_from(at).expect("layers are limited");
         let builder = ChangesBuilder::new(number, self.budget.clone());
         let slice = match layer.compression {
-            Compression::None => self.container.slice(blob)?,
+            Compression::None => self.container.blob(blob).slice()?,
             _ => None,
         };
         let builder = if let Some(FileSlice { file, start, size }) = slice {
@@ -189,7 +189,7 @@ impl<'a> LayerStack<'a> {
                 LayerReader::new(Section::new(file, start, size), self.budget.clone()),
             )?
         } else {
-            let stream = ProgressReader::new(self.container.open(blob)?, watch);
+            let stream = ProgressReader::new(self.container.blob(blob).open()?, watch);
             let stream = BufReader::with_capacity(COPY_BUFFER, stream);
             let unreadable = |error| Error::unreadable(layer.compression, error);
             let stream = Decoder::new(layer.compression, stream).map_err(unreadable)?;
@@ -246,7 +246,7 @@ impl<'a> LayerStack<'a> {
         if layer.compression != Compression::Gzip {
             return Ok(false);
         }
-        let mut stream = ProgressReader::new(self.container.open(blob)?, self.context.watch);
+        let mut stream = ProgressReader::new(self.container.blob(blob).open()?, self.context.watch);
         let skipped = blob.size.saturating_sub(ESTARGZ_FOOTER as u64);
         io::copy(&mut (&mut stream).take(skipped), &mut io::sink())?;
         let mut footer = Vec::new();

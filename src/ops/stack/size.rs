@@ -82,8 +82,7 @@ impl Sizes {
         }
         // Of the others only headers are read, which do not count.
         let is_read = |(blob, wanted): &(&Member, &Wanted)| {
-            wanted.layer.compression != Compression::None
-                || !matches!(container.slice(blob), Ok(Some(_)))
+            wanted.layer.compression != Compression::None || !container.blob(blob).is_seekable()
         };
         let costs: Vec<(bool, u64)> = blobs
             .iter()
@@ -181,12 +180,13 @@ fn reason(error: &Error) -> String {
 
 fn measure(
     container: &dyn Container,
-    blob: &Member,
+    member: &Member,
     compression: Compression,
     watch: &Watch<'_>,
 ) -> Result<LayerSize> {
+    let blob = container.blob(member);
     if compression == Compression::None
-        && let Some(FileSlice { file, start, size }) = container.slice(blob)?
+        && let Some(FileSlice { file, start, size }) = blob.slice()?
     {
         let mut reader = TarReader::new(Section::new(file, start, size));
         return Ok(LayerSize {
@@ -195,7 +195,7 @@ fn measure(
         });
     }
     let unreadable = |error| Error::unreadable(compression, error);
-    let stream = ProgressReader::new(container.open(blob)?, *watch);
+    let stream = ProgressReader::new(blob.open()?, *watch);
     let stream = BufReader::with_capacity(COPY_BUFFER, stream);
     let stream = Decoder::new(compression, stream).map_err(unreadable)?;
     let stream = Counting {
