@@ -106,10 +106,7 @@ impl ImageSource for Rootfs {
                     descriptor: None,
                 },
                 compression: Compression::None,
-                position: LayerPosition {
-                    number: 1,
-                    count: 1,
-                },
+                position: LayerPosition::new(0, 1),
             }],
         }))
     }

@@ -213,6 +213,14 @@ pub struct LayerPosition {
     pub count: usize,
 }
 
+impl LayerPosition {
+    /// That of the layer with this number, counted from 0, of this many.
+    pub(crate) fn new(at: usize, count: usize) -> Self {
+        let number = at + 1;
+        Self { number, count }
+    }
+}
+
 /// The place where the bytes of a layer are.
 #[derive(Clone, Debug)]
 pub enum LayerBytes {

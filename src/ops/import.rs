@@ -9,7 +9,7 @@ use crate::digest::{Algorithm, DiffId};
 use crate::error::{Error, Place, Result};
 use crate::event::{Event, Step};
 use crate::format::root::Root;
-use crate::format::sink::ImageSink;
+use crate::format::sink::{ImageSink, OutputKind};
 use crate::format::source::{Content, Image, ImageSource, Layer, LayerBytes, LayerPosition};
 use crate::format::{
     Blob, Bytes, Container, Format, Member, Outline, RootfsInput, RootfsStream, not_a_tar,
@@ -124,8 +124,8 @@ impl Importer<'_> {
             CompressionChoice::Keep => Encoding::Plain,
             CompressionChoice::To { encoding, .. } => encoding,
         };
-        let is_read_twice =
-            self.sink.is_stream() && encoding == Encoding::Plain && input.size().is_some();
+        let is_stream = matches!(self.sink.kind(), OutputKind::Stream);
+        let is_read_twice = is_stream && encoding == Encoding::Plain && input.size().is_some();
         if let Some(size) = input.size() {
             let readings = 1 + u64::from(is_read_twice);
             let total = size.saturating_mul(readings);
@@ -302,10 +302,7 @@ impl Importer<'_> {
             diff_id,
             bytes: LayerBytes::Written(blob.clone()),
             compression: encoding.compression(),
-            position: LayerPosition {
-                number: 1,
-                count: 1,
-            },
+            position: LayerPosition::new(0, 1),
         };
         let content = Content::Image(Image {
             manifest: None,

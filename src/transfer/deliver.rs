@@ -8,12 +8,13 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Warning};
 use crate::format::Format;
 use crate::format::root::Root;
-use crate::format::sink::{ImageSink, OutputIndex, OutputRoot};
+use crate::format::sink::{ImageSink, OutputIndex, OutputKind, OutputRoot};
 use crate::format::source::{Image, ImageSource};
 use crate::image::{CONTAINERD_NAME, Descriptor, REF_NAME, Reference};
 use crate::stream::{Hashed, Workers};
 use crate::transfer::Context;
 use crate::transfer::blob::Transfer;
+use crate::transfer::blob_job::BlobJob;
 use crate::transfer::compression::CompressionPolicy;
 use crate::transfer::documents::{CONTENT_ANNOTATIONS, DocumentBuilder};
 use crate::transfer::host::image_for_host;
@@ -64,13 +65,15 @@ impl Delivery<'_> {
             workers: self.workers,
             context: self.context,
         };
-        if !self.sink.is_parallel() {
+        let is_folder = matches!(self.sink.kind(), OutputKind::Folder { .. });
+        if !is_folder {
             identify(&mut jobs, &transfer)?;
         }
-        let to_read = jobs.list().iter().filter(|job| transfer.moves_bytes(job));
+        // Whoever made a layer has told how much is read of the others of its image.
+        let is_to_tell = |job: &&BlobJob| !job.is_always_read && transfer.moves_bytes(job);
+        let to_read = jobs.list().iter().filter(is_to_tell);
         let total: u64 = to_read.map(|job| job.member.size).sum();
-        // Whoever made a layer has told how much is read for that, and for the others.
-        if total > 0 && !items.iter().any(TransferItem::has_new_layer) {
+        if total > 0 {
             watch.send(Event::Total(total));
         }
         let known = jobs.known().filter(|_| self.sink.takes_documents_first());
@@ -78,15 +81,13 @@ impl Delivery<'_> {
             let report = self.put_documents(&items, &jobs, &known)?;
             let order = in_input_order(&jobs);
             let in_order: Vec<Hashed> = order.into_iter().map(|at| known[at].clone()).collect();
-            let is_reserved = self.sink.reserve(&in_order)?;
             // What lies in temporary files makes room as it goes.
-            if is_reserved && !jobs.list().iter().any(|job| transfer.frees_space(job)) {
-                self.sink.take_room()?;
-            }
+            let preallocate = !jobs.list().iter().any(|job| transfer.frees_space(job));
+            let is_reserved = self.sink.reserve(&in_order, preallocate)?;
             transfer_all(&jobs, &transfer, is_reserved)?;
             Ok(report)
         } else {
-            let written = transfer_all(&jobs, &transfer, self.sink.is_parallel())?;
+            let written = transfer_all(&jobs, &transfer, is_folder)?;
             self.put_documents(&items, &jobs, &written)
         }
     }

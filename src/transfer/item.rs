@@ -38,11 +38,6 @@ impl<'a> TransferItem<'a> {
         Ok(Self::new(source.load(roots[0])?, roots))
     }
 
-    /// Whether it is an image that an operation made layers of.
-    pub(crate) fn has_new_layer(&self) -> bool {
-        matches!(&self.content, Content::Image(image) if image.has_new_layer())
-    }
-
     /// Whether it speaks of something else, as a signature does.
     pub(crate) fn is_referrer(&self) -> bool {
         self.content.subject().is_some()

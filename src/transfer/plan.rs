@@ -131,16 +131,10 @@ impl Jobs {
             }
             return;
         };
+        let digest = descriptor.digest();
         self.push(BlobJob {
-            member: member.clone(),
-            compression: Compression::None,
-            encoding: None,
-            digest: Some(descriptor.digest().clone()),
-            diff_ids: Vec::new(),
-            place: Place::Blob(descriptor.digest().clone()),
-            is_last_use: false,
-            has_conflicting_size: false,
-            is_always_read: false,
+            digest: Some(digest.clone()),
+            ..BlobJob::new(member, Place::Blob(digest.clone()))
         });
     }
 

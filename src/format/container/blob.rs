@@ -175,9 +175,4 @@ impl FileSlice {
         let has_size = |metadata: Metadata| metadata.len() == self.size;
         self.start == 0 && self.file.metadata().is_ok_and(has_size)
     }
-
-    /// Reads what stands from `offset` on, counted from the beginning of the part.
-    pub(crate) fn read_from(&self, offset: u64) -> impl Read {
-        FileRange::new(&self.file, self.start + offset, self.size - offset)
-    }
 }

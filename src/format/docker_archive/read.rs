@@ -313,10 +313,7 @@ impl DockerArchive {
                 diff_id: Clone::clone(diff_id),
                 bytes,
                 compression,
-                position: LayerPosition {
-                    number: at + 1,
-                    count,
-                },
+                position: LayerPosition::new(at, count),
             })
         };
         let layers = element

@@ -179,10 +179,7 @@ impl<'a> DocumentLoader<'a> {
                 diff_id: Clone::clone(diff_id),
                 bytes: LayerBytes::described(blob, descriptor.clone()),
                 compression,
-                position: LayerPosition {
-                    number: at + 1,
-                    count,
-                },
+                position: LayerPosition::new(at, count),
             })
         };
         let layers = view

@@ -229,10 +229,7 @@ mod tests {
                 descriptor: None,
             },
             compression: Compression::None,
-            position: LayerPosition {
-                number: at + 1,
-                count,
-            },
+            position: LayerPosition::new(at, count),
         };
         (0..count).map(layer).collect()
     }

@@ -93,11 +93,7 @@ impl<'a> LayerStack<'a> {
 
     /// What a message calls a layer.
     pub(in crate::ops) fn place(&self, at: usize) -> Place {
-        Place::Layer {
-            position: at + 1,
-            count: self.count(),
-            image: self.name.to_owned(),
-        }
+        self.image.layers[at].place(self.name)
     }
 
     /// Whether a layer can be looked into.

@@ -6,7 +6,7 @@ use std::error::Error as _;
 use std::io::{self, BufReader, Read};
 use std::num::NonZeroUsize;
 
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Result};
 use crate::event::{Event, Step, Warning, Watch};
 use crate::format::source::Layer;
 use crate::format::{Container, FileSlice, Member};
@@ -30,26 +30,21 @@ pub struct LayerSize {
     pub content: u64,
 }
 
-/// A layer of which the size is wanted, and where it stands.
+/// A layer of which the size is wanted, and its image in messages.
 #[derive(Clone, Debug)]
 pub(in crate::ops) struct Wanted {
     layer: Layer,
-    /// Counted from 1, the lowest.
-    position: usize,
-    count: usize,
     name: String,
 }
 
 impl Wanted {
     /// All layers of an image that messages call so.
     pub(in crate::ops) fn all(layers: &[Layer], name: &str) -> Vec<Self> {
-        let wanted = |(at, layer): (usize, &Layer)| Self {
+        let wanted = |layer: &Layer| Self {
             layer: layer.clone(),
-            position: at + 1,
-            count: layers.len(),
             name: name.to_owned(),
         };
-        layers.iter().enumerate().map(wanted).collect()
+        layers.iter().map(wanted).collect()
     }
 }
 
@@ -138,27 +133,17 @@ fn find(
     wanted: &Wanted,
     watch: Watch<'_>,
 ) -> Result<Option<LayerSize>> {
-    let Wanted {
-        layer,
-        position,
-        count,
-        name,
-    } = wanted;
-    let place = Place::Layer {
-        position: *position,
-        count: *count,
-        image: name.clone(),
-    };
+    let Wanted { layer, name } = wanted;
     watch.send(Event::Step(Step::Reading {
-        layer: &place.to_string(),
+        layer: &layer.place(name).to_string(),
     }));
     match measure(container, blob, layer.compression, &watch) {
         Ok(size) => Ok(Some(size)),
         Err(_) if watch.is_interrupted() => Err(Error::Interrupted),
         Err(error) => {
             watch.warn(Warning::SizeUnknown {
-                position: *position,
-                count: *count,
+                position: layer.position.number,
+                count: layer.position.count,
                 name: name.clone(),
                 reason: reason(&error),
             });
