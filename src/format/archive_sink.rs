@@ -17,13 +17,19 @@ use crate::digest::Digest;
 use crate::error::{Error, Place, Result};
 use crate::event::{Event, Step, Watch};
 use crate::format::Format;
+use crate::format::container::Blob;
 use crate::format::control_files::{INDEX, MANIFEST, MARKER, REPOSITORIES};
 use crate::format::destination::Destination;
 use crate::format::docker_archive::docker_documents;
 use crate::format::oci_layout::{MARKER_CONTENT, blob_path};
-use crate::format::sink::{BlobWriter, ImageSink, Output, OutputIndex};
+use crate::format::sink::{
+    BlobWriter, Documents, Held, ImageSink, Output, OutputIndex, OutputKind, copy_in, put_all,
+};
 use crate::stream::{COPY_BUFFER, Hashed, Spool, copy_between};
 use crate::tar_stream::{BLOCK, EMPTY_BLOCK, NewHeader, OCTAL_11_MAX, padding, pax_record};
+
+/// How much the system copies between two looks at whether the caller wants the end.
+const PIECE: u64 = 8 * 1024 * 1024;
 
 /// An archive that is being written.
 pub(super) struct ArchiveSink {
@@ -120,15 +126,20 @@ impl TarWriter {
         Ok(())
     }
 
-    /// Takes the room for all that was reserved.
-    fn allocate(&mut self) -> io::Result<()> {
-        match &mut self.target {
-            Destination::File(file) => {
-                let end = file.stream_position()?;
-                file.allocate(end)
-            }
-            Destination::Stream(_) | Destination::Compressed(_) => Ok(()),
+    /// Sets places aside for all of these, and says whether it did.
+    fn reserve_all(&mut self, blobs: &[Hashed], preallocate: bool) -> io::Result<bool> {
+        match &self.target {
+            Destination::File(file) if file.keeps_holes()? => {}
+            _ => return Ok(false),
         }
+        for blob in blobs {
+            self.reserve(blob)?;
+        }
+        if let (true, Destination::File(file)) = (preallocate, &mut self.target) {
+            let end = file.stream_position()?;
+            file.allocate(end)?;
+        }
+        Ok(true)
     }
 
     /// Another handle on the file that is written.
@@ -197,31 +208,34 @@ impl ImageSink for ArchiveSink {
         self.format
     }
 
-    fn is_stream(&self) -> bool {
-        !matches!(self.writer().target, Destination::File(_))
+    fn place(&self) -> Place {
+        self.place.clone()
     }
 
-    fn reserve(&self, blobs: &[Hashed]) -> Result<bool> {
-        let mut writer = self.writer();
-        let failed = |error| self.failed(error);
-        let keeps_holes = match &writer.target {
-            Destination::File(file) => file.keeps_holes().map_err(failed)?,
-            Destination::Stream(_) | Destination::Compressed(_) => false,
-        };
-        if keeps_holes {
-            for blob in blobs {
-                writer.reserve(blob).map_err(failed)?;
-            }
+    fn kind(&self) -> OutputKind<'_> {
+        match self.writer().target {
+            Destination::File(_) => OutputKind::File,
+            Destination::Stream(_) | Destination::Compressed(_) => OutputKind::Stream,
         }
-        Ok(keeps_holes)
     }
 
-    fn take_room(&self) -> Result<()> {
-        self.writer().allocate().map_err(|error| self.failed(error))
+    fn find(&self, blob: &Hashed) -> Result<Held> {
+        let is_written = self.writer().written.contains(&blob.digest);
+        let held = is_written.then_some(Held::Written);
+        Ok(held.unwrap_or(Held::Absent))
     }
 
-    fn has(&self, digest: &Digest) -> bool {
-        self.writer().written.contains(digest)
+    fn reserve(&self, blobs: &[Hashed], preallocate: bool) -> Result<bool> {
+        let reserved = self.writer().reserve_all(blobs, preallocate);
+        reserved.map_err(|error| self.failed(error))
+    }
+
+    fn put(&self, blob: Blob<'_>, hashed: &Hashed, from: &Place, watch: &Watch<'_>) -> Result<()> {
+        let mut writer = self.begin_blob(Some(hashed))?;
+        writer.fill(&blob, from, watch)?;
+        writer.finish(hashed)?;
+        blob.release();
+        Ok(())
     }
 
     fn begin_blob(&self, known: Option<&Hashed>) -> Result<Box<dyn BlobWriter + '_>> {
@@ -266,10 +280,23 @@ impl ImageSink for ArchiveSink {
         Ok(Box::new(Spooled { sink: self, spool }))
     }
 
-    fn put_index(&self, index: &OutputIndex) -> Result<()> {
-        let documents = IndexDocuments::new(index, self.format)?;
-        let result = self.writer().append_index(&documents);
-        result.map_err(|error| self.failed(error))
+    fn takes_documents_first(&self) -> bool {
+        self.writer().written.is_empty()
+    }
+
+    fn put_documents(&self, index: &OutputIndex, mut documents: Documents) -> Result<()> {
+        documents.retain(|(digest, _)| !self.writer().written.contains(digest));
+        let index = IndexDocuments::new(index, self.format)?;
+        let append_index = || {
+            let appended = self.writer().append_index(&index);
+            appended.map_err(|error| self.failed(error))
+        };
+        if self.takes_documents_first() {
+            append_index()?;
+            return put_all(self, documents);
+        }
+        put_all(self, documents)?;
+        append_index()
     }
 
     fn finish(self: Box<Self>, watch: &Watch<'_>) -> Result<()> {
@@ -287,10 +314,6 @@ impl ImageSink for ArchiveSink {
             .write_all(&[EMPTY_BLOCK; 2].concat())
             .map_err(failed)?;
         writer.target.commit(&self.place)
-    }
-
-    fn place(&self) -> Place {
-        self.place.clone()
     }
 }
 
@@ -318,10 +341,27 @@ impl BlobWriter for Reserved<'_> {
         self.sink.place()
     }
 
-    fn copy_from(&mut self, file: &File, start: u64, size: u64) -> u64 {
-        let copied = copy_between((file, start), (&self.file, self.position), size);
-        self.position += copied;
-        copied
+    /// Has the system copy as much as it can.
+    fn fill(&mut self, blob: &Blob<'_>, from: &Place, watch: &Watch<'_>) -> Result<()> {
+        let slice = blob
+            .slice()
+            .map_err(|error| error.while_reading(from.clone()))?;
+        let Some(slice) = slice else {
+            return copy_in(blob.open()?, self, from, watch);
+        };
+        let mut done = 0;
+        while done < slice.size && !watch.is_interrupted() {
+            let piece = PIECE.min(slice.size - done);
+            let target = (&self.file, self.position);
+            let copied = copy_between((&slice.file, slice.start + done), target, piece);
+            if copied == 0 {
+                break;
+            }
+            watch.send(Event::Advanced(copied));
+            done += copied;
+            self.position += copied;
+        }
+        copy_in(slice.after(done), self, from, watch)
     }
 
     fn finish(self: Box<Self>, hashed: &Hashed) -> Result<()> {

@@ -10,7 +10,7 @@ use crate::error::{Error, InputKind, Place, Result};
 use crate::event::{Event, Step, Warning, Watch};
 use crate::format::Format;
 use crate::format::container::{
-    Container, Directory, ForwardTar, KnownHashes, Received, SeekableTar, WholeStream, hash_layers,
+    Container, Directory, ForwardTar, KnownHashes, Received, RootfsFile, SeekableTar, hash_layers,
     is_of_archive, not_an_image, receive, unpacked_head,
 };
 use crate::format::control_files::MANIFEST;
@@ -303,11 +303,11 @@ fn open_tar(plain: PlainTar, opening: &Opening<'_>) -> Result<Box<dyn ImageSourc
     }
     let tar = SeekableTar::open(plain.file, plain.start);
     let tar = tar.map_err(|error| explain(error, &head))?;
-    if tar.is_empty() && tar.trailing().is_some() {
+    if tar.is_empty() && tar.end().trailing.is_some() {
         return Err(not_an_image(&head));
     }
     let tar = match plain.measured {
-        Some(measured) => tar.into_own(measured),
+        Some(measured) => tar.into_temporary(measured),
         None => tar,
     };
     match open_images(tar, opening)? {
@@ -326,17 +326,17 @@ fn open_rootfs(
     received: Option<PathBuf>,
     opening: &Opening<'_>,
 ) -> Result<Box<dyn ImageSource>> {
-    let stream = WholeStream::scan(file, start, compression, received, &opening.watch)?;
-    if stream.unpacked().size == 0 {
+    let tar = RootfsFile::scan(file, start, compression, received, &opening.watch)?;
+    if tar.unpacked.size == 0 {
         return Err(Error::Empty);
     }
-    let summary = stream.summary();
+    let summary = tar.summary;
     if summary.is_empty && summary.trailing.is_some() {
-        return Err(not_an_image(&stream.head()?));
+        return Err(not_an_image(&tar.file.head()?));
     }
-    warn_of_tar(&summary, stream.leftover(), &opening.watch);
+    warn_of_tar(&summary, &tar.leftover, &opening.watch);
     Ok(Box::new(Rootfs::new(
-        stream,
+        tar,
         opening.platform,
         opening.created,
     )?))
@@ -348,17 +348,16 @@ fn open_images<C: Container + 'static>(
     opening: &Opening<'_>,
 ) -> Result<std::result::Result<Box<dyn ImageSource>, C>> {
     let kind = kind_of(&tar, opening.format)?;
-    let is_cut_off = tar.cut_off_at().is_some();
-    let trailing = tar.trailing();
+    let end = tar.end();
     let source: Box<dyn ImageSource> = match kind {
         Kind::Rootfs => return Ok(Err(tar)),
         Kind::Docker => Box::new(DockerArchive::open(Box::new(tar), &opening.watch)?),
         Kind::Oci => Box::new(OciLayout::open(Box::new(tar), Format::OciArchive)?),
     };
-    if is_cut_off {
+    if end.cut_off_at.is_some() {
         opening.watch.warn(Warning::EndMissing);
     }
-    warn_of_trailing(trailing, &opening.watch);
+    warn_of_trailing(end.trailing, &opening.watch);
     Ok(Ok(source))
 }
 

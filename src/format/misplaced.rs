@@ -142,11 +142,12 @@ fn kind_of_folder(
 /// Whether a member is an archive of images. One that lies in a file as it is costs
 /// its headers alone; any other is unpacked.
 pub(super) fn is_image_member(container: &dyn Container, member: &Member) -> Result<bool> {
-    let is_plain = container.compression(member)? == Compression::None;
-    if let (true, Some(slice)) = (is_plain, container.slice(member)?) {
+    let blob = container.blob(member);
+    let is_plain = blob.compression()? == Compression::None;
+    if let (true, Some(slice)) = (is_plain, blob.slice()?) {
         return Ok(has_image(Section::new(slice)).unwrap_or(false));
     }
-    Ok(is_image_stream(&mut container.open(member)?))
+    Ok(is_image_stream(&mut blob.open()?))
 }
 
 /// Whether a stream is an archive of images. One that cannot be read is not.

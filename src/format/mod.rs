@@ -31,8 +31,9 @@ mod taken;
 
 use std::fmt;
 
+pub(crate) use container::Bytes;
 pub(crate) use container::not_a_tar;
-pub use container::{Container, KnownHashes, Member};
+pub use container::{Blob, Container, KnownHashes, Member, TarEnd};
 pub(crate) use control_files::MARKER;
 pub use create::create;
 pub use detect::{Input, Opening, open};

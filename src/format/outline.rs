@@ -5,12 +5,11 @@ use std::collections::{HashMap, HashSet};
 use std::io::Read;
 
 use crate::error::{Error, InputKind, Result};
-use crate::format::container::{Container, Member, MemberIndex};
+use crate::format::container::{Blob, Bytes, Container, Member, MemberIndex};
 use crate::format::control_files::{CONTROL_FILES, INDEX, MANIFEST, MARKER, REPOSITORIES};
 use crate::format::detect::{Kind, kind_of_tar};
 use crate::format::misplaced::{is_image_stream, refuse_misplaced};
 use crate::limits::{DOCUMENT_MAX, MEMBER_PATH_MAX, MEMBERS_MAX};
-use crate::stream::Compression;
 use crate::tar_stream::{self, TarError};
 
 /// All that is kept of documents.
@@ -172,13 +171,9 @@ impl Container for Outline {
         self.index.find(path)
     }
 
-    fn open(&self, member: &Member) -> Result<Box<dyn Read + Send + '_>> {
+    fn blob<'a>(&'a self, member: &'a Member) -> Blob<'a> {
         let bytes = self.documents.get(&member.position);
-        Ok(Box::new(bytes.map_or(&[][..], Vec::as_slice)))
-    }
-
-    fn compression(&self, _: &Member) -> Result<Compression> {
-        Ok(Compression::None)
+        Blob::new(member, Bytes::Memory(bytes.map_or(&[][..], Vec::as_slice)))
     }
 
     fn paths(&self) -> Vec<&str> {

@@ -30,6 +30,16 @@ pub enum Target {
 }
 
 impl Root {
+    /// The one thing that an input as a whole is, without a name.
+    pub(crate) fn whole() -> Self {
+        Self {
+            target: Target::Whole,
+            descriptor: None,
+            reference: None,
+            label: None,
+        }
+    }
+
     /// Takes a descriptor of an `index.json` with the names that it has there.
     pub(crate) fn from_index(descriptor: &Descriptor) -> Self {
         let label = descriptor.annotation(REF_NAME);

@@ -7,11 +7,11 @@ use crate::digest::DiffId;
 use crate::error::{Error, Place, Result};
 use crate::event::{Event, Step, Warning, Watch};
 use crate::format::Format;
-use crate::format::container::{Container, WholeStream};
+use crate::format::container::{Container, RootfsFile, ScannedTar};
 use crate::format::destination::Destination;
-use crate::format::root::{Root, Target};
+use crate::format::root::Root;
 use crate::format::sink::Output;
-use crate::format::source::{Content, Image, ImageSource, Layer};
+use crate::format::source::{Content, Image, ImageSource, Layer, LayerBytes, LayerPosition};
 use crate::image::{Config, Document, ImportedConfig, Platform, rfc3339};
 use crate::stream::{Compression, Leftover};
 use crate::tar_stream::{TarSummary, Trailing};
@@ -19,7 +19,8 @@ use crate::tar_stream::{TarSummary, Trailing};
 /// An image that is made from a tar.
 #[derive(Debug)]
 pub(super) struct Rootfs {
-    stream: WholeStream,
+    file: RootfsFile,
+    diff_id: DiffId,
     config: Document<Config>,
     roots: [Root; 1],
 }
@@ -28,14 +29,15 @@ impl Rootfs {
     /// Makes the image: one layer, whose bytes are the (unpacked) tar, and a
     /// config with nothing to run.
     pub(super) fn new(
-        stream: WholeStream,
+        tar: ScannedTar,
         platform: Option<&Platform>,
         created: Option<i64>,
     ) -> Result<Self> {
-        let newest = rfc3339(stream.summary().newest_mtime);
+        let newest = rfc3339(tar.summary.newest_mtime);
+        let diff_id = DiffId(tar.unpacked.digest);
         let created = created.map(rfc3339);
         let imported = ImportedConfig {
-            diff_id: &DiffId(stream.unpacked().digest.clone()),
+            diff_id: &diff_id,
             platform,
             created: created.as_deref(),
             newest: &newest,
@@ -46,14 +48,10 @@ impl Rootfs {
             source,
         })?;
         Ok(Self {
-            stream,
+            file: tar.file,
+            diff_id,
             config,
-            roots: [Root {
-                target: Target::Whole,
-                descriptor: None,
-                reference: None,
-                label: None,
-            }],
+            roots: [Root::whole()],
         })
     }
 }
@@ -90,7 +88,7 @@ impl ImageSource for Rootfs {
     }
 
     fn container(&self) -> &dyn Container {
-        &self.stream
+        &self.file
     }
 
     fn roots(&self) -> Result<&[Root]> {
@@ -102,10 +100,13 @@ impl ImageSource for Rootfs {
             manifest: None,
             config: self.config.clone(),
             layers: vec![Layer {
-                diff_id: DiffId(self.stream.unpacked().digest.clone()),
-                blob: Some(self.stream.member()),
-                descriptor: None,
+                diff_id: self.diff_id.clone(),
+                bytes: LayerBytes::Input {
+                    blob: self.file.member(),
+                    descriptor: None,
+                },
                 compression: Compression::None,
+                position: LayerPosition::new(0, 1),
             }],
         }))
     }

@@ -1,17 +1,18 @@
 //! What an output takes: blobs, then the index that makes them images.
 
-use std::io::{self, Write};
+use std::fmt;
+use std::fs::File;
+use std::io::{Read, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::{fmt, fs};
 
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Place, Result};
 use crate::event::Watch;
-use crate::format::Format;
 use crate::format::source::DockerPart;
+use crate::format::{Blob, Format};
 use crate::image::{Descriptor, Document, Index, Reference, compact, new_index};
-use crate::stream::{Encoding, Hashed};
+use crate::stream::{Encoding, Hashed, ProgressReader, TeeReader, copy};
 
 /// Where an output goes.
 pub enum Output {
@@ -70,89 +71,88 @@ impl fmt::Debug for Output {
     }
 }
 
+/// The ways in which outputs take what they are given.
+#[derive(Clone, Copy, Debug)]
+pub enum OutputKind<'a> {
+    /// A folder: it takes blobs in any order and several at once.
+    Folder {
+        /// A folder on its file system. A file there can become a blob by being moved.
+        staging: &'a Path,
+    },
+    /// A file, in which the header of a blob can be written after its bytes.
+    File,
+    /// A stream. What was not told of a blob before can only be written once the blob was
+    /// kept elsewhere.
+    Stream,
+}
+
+/// The answer of an output about a blob.
+#[derive(Debug)]
+pub enum Held {
+    /// It does not have it.
+    Absent,
+    /// This run has put it there.
+    Written,
+    /// A blob of this name and size was there before this run.
+    Before(File),
+}
+
 /// Takes images. Nothing of them is visible before [`finish`](Self::finish), but
 /// for what standard output has taken.
 pub trait ImageSink: Sync {
     /// The format that is written.
     fn format(&self) -> Format;
 
-    /// A folder on the output's file system in which blobs may become files
-    /// before they are known, if the output can take files.
-    fn staging(&self) -> Option<&Path> {
-        None
-    }
+    /// What a message calls the output.
+    fn place(&self) -> Place;
 
-    /// Whether several blobs can be written at once.
-    fn is_parallel(&self) -> bool {
-        false
-    }
+    /// How it takes what it is given.
+    fn kind(&self) -> OutputKind<'_>;
 
-    /// Whether it is written as it comes, so that what was not told of a blob before
-    /// can only be written once the blob was kept elsewhere.
-    fn is_stream(&self) -> bool {
-        false
-    }
+    /// Looks for a blob.
+    fn find(&self, blob: &Hashed) -> Result<Held>;
 
     /// Sets places aside for blobs that will be written, in this order, so that they can
-    /// be written at once. Says whether it did: an output that is written as it comes
-    /// cannot, nor one on a file system without holes.
-    fn reserve(&self, blobs: &[Hashed]) -> Result<bool> {
-        let _ = blobs;
+    /// be written at once, and says whether it did: a stream cannot, nor a file on a file
+    /// system without holes. `preallocate` has it take the room for them on the disk, so
+    /// that a disk that is too small is noticed before anything is copied.
+    fn reserve(&self, blobs: &[Hashed], preallocate: bool) -> Result<bool> {
+        let _ = (blobs, preallocate);
         Ok(false)
     }
 
-    /// Takes the room on the disk for all that was reserved, so that a disk that is too
-    /// small is noticed before anything is copied.
-    fn take_room(&self) -> Result<()> {
-        Ok(())
-    }
-
-    /// Whether this run has put a blob there already.
-    fn has(&self, digest: &Digest) -> bool;
-
-    /// Opens a blob that was there before this run, if it has the right size.
-    fn held(&self, digest: &Digest, size: u64) -> Result<Option<fs::File>> {
-        let _ = (digest, size);
-        Ok(None)
-    }
+    /// Takes a blob that need not be looked at, in the cheapest way that there is from
+    /// where it is, and releases it. A message calls it `from`.
+    fn put(&self, blob: Blob<'_>, hashed: &Hashed, from: &Place, watch: &Watch<'_>) -> Result<()>;
 
     /// Begins a blob, whose name and size may be known or not.
     fn begin_blob(&self, known: Option<&Hashed>) -> Result<Box<dyn BlobWriter + '_>>;
 
-    /// Takes a file of the staging folder as a blob.
-    fn adopt(&self, file: &Path, hashed: &Hashed) -> Result<()> {
-        let _ = hashed;
-        Err(Error::write(
-            Place::Path(file.to_owned()),
-            io::ErrorKind::Unsupported.into(),
-        ))
+    /// Whether the documents belong in front of the blobs, where all that they say of
+    /// these is known: in an archive, as long as it holds none, so that a reader who gets
+    /// them first can do with one pass.
+    fn takes_documents_first(&self) -> bool {
+        false
     }
 
-    /// Writes a small blob, unless it is there.
-    fn put_document(&self, digest: &Digest, bytes: &[u8]) -> Result<()> {
-        if self.has(digest) {
-            return Ok(());
-        }
-        let hashed = Hashed {
-            digest: digest.clone(),
-            size: bytes.len() as u64,
-        };
-        let mut writer = self.begin_blob(Some(&hashed))?;
-        writer
-            .write_all(bytes)
-            .map_err(|error| Error::write(self.place(), error))?;
-        writer.finish(&hashed)
-    }
-
-    /// Says what the blobs are. Where the output is a stream it is written at
-    /// this place, so that a reader who gets it first can do with one pass.
-    fn put_index(&self, index: &OutputIndex) -> Result<()>;
+    /// Takes all documents: the index that says what the blobs are, and those that are
+    /// blobs themselves.
+    fn put_documents(&self, index: &OutputIndex, documents: Documents) -> Result<()>;
 
     /// Makes everything visible.
     fn finish(self: Box<Self>, watch: &Watch<'_>) -> Result<()>;
+}
 
-    /// What a message calls the output.
-    fn place(&self) -> Place;
+impl dyn ImageSink + '_ {
+    /// The folder in which members of a stream may become files before they are known,
+    /// if the output can take files.
+    #[must_use]
+    pub fn staging(&self) -> Option<&Path> {
+        match self.kind() {
+            OutputKind::Folder { staging } => Some(staging),
+            OutputKind::File | OutputKind::Stream => None,
+        }
+    }
 }
 
 /// Takes the bytes of one blob.
@@ -161,23 +161,52 @@ pub trait BlobWriter: Write {
     /// What a message calls the place where the bytes go.
     fn place(&self) -> Place;
 
-    /// Takes the next bytes from a file, `size` of them from `start` on, without their
-    /// passing through this process. Returns how many it took: none where that is not
-    /// possible, so that they have to be written.
-    fn copy_from(&mut self, file: &fs::File, start: u64, size: u64) -> u64 {
-        let _ = (file, start, size);
-        0
+    /// Copies a blob that need not be looked at. A message calls it `from`.
+    fn fill(&mut self, blob: &Blob<'_>, from: &Place, watch: &Watch<'_>) -> Result<()> {
+        let stream = blob
+            .open()
+            .map_err(|error| error.while_reading(from.clone()))?;
+        copy_in(stream, self, from, watch)
     }
 
     /// Becomes a copy of a whole file which shares its bytes with it, if the file system
     /// can do that, and opens the copy for reading. Nothing was written before.
-    fn share(&mut self, file: &fs::File) -> Option<fs::File> {
+    fn share(&mut self, file: &File) -> Option<File> {
         let _ = file;
         None
     }
 
     /// Ends the blob, whose name and size are known now.
     fn finish(self: Box<Self>, hashed: &Hashed) -> Result<()>;
+}
+
+/// Manifests, indexes and configs, which are blobs too, by their digests.
+pub type Documents = Vec<(Digest, Vec<u8>)>;
+
+/// Copies a stream into a blob.
+pub(super) fn copy_in<W: BlobWriter + ?Sized>(
+    stream: impl Read,
+    mut writer: &mut W,
+    from: &Place,
+    watch: &Watch<'_>,
+) -> Result<()> {
+    let mut stream = TeeReader::new(ProgressReader::new(stream, *watch));
+    let copied = copy(&mut stream, &mut writer, watch);
+    copied.map_err(|error| Error::copy(from.clone(), writer.place(), error))?;
+    Ok(())
+}
+
+/// Writes blobs that are in memory.
+pub(super) fn put_all(sink: &dyn ImageSink, documents: Documents) -> Result<()> {
+    for (digest, bytes) in documents {
+        let size = bytes.len() as u64;
+        let hashed = Hashed { digest, size };
+        let mut writer = sink.begin_blob(Some(&hashed))?;
+        let written = writer.write_all(&bytes);
+        written.map_err(|error| Error::write(sink.place(), error))?;
+        writer.finish(&hashed)?;
+    }
+    Ok(())
 }
 
 /// All roots of an output.

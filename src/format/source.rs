@@ -4,12 +4,12 @@ use std::collections::HashSet;
 use std::fmt;
 
 use crate::digest::{DiffId, Digest};
-use crate::error::Result;
+use crate::error::{Place, Result};
 use crate::format::root::Root;
 use crate::format::{Container, Format, Member};
 use crate::image::media_type::{self, LayerType, is_image_config};
 use crate::image::{Config, Descriptor, Document, Index, Manifest, Platform};
-use crate::stream::Compression;
+use crate::stream::{Compression, Hashed};
 
 /// Images, and the container that their blobs are in.
 pub trait ImageSource: fmt::Debug + Send + Sync {
@@ -172,16 +172,21 @@ impl Image {
 
     /// How many bytes its layers have together as they are stored.
     pub(crate) fn stored_size(&self) -> u64 {
-        let sizes = self.layers.iter().filter_map(Layer::stored_size);
+        let sizes = self.layers.iter().map(Layer::stored_size);
         sizes.fold(0, u64::saturating_add)
     }
 
     /// Whether all layers are there, but for those that may stay elsewhere.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.layers
-            .iter()
-            .all(|layer| layer.blob.is_some() || layer.may_be_absent())
+        let is_missing = |layer: &Layer| matches!(layer.bytes, LayerBytes::Missing(_));
+        !self.layers.iter().any(is_missing)
+    }
+
+    /// Whether an operation made any of its layers.
+    pub(crate) fn has_new_layer(&self) -> bool {
+        let is_new = |layer: &Layer| matches!(layer.bytes, LayerBytes::Written(_));
+        self.layers.iter().any(is_new)
     }
 }
 
@@ -190,38 +195,126 @@ impl Image {
 pub struct Layer {
     /// What it unpacks to.
     pub diff_id: DiffId,
-    /// Its bytes, if the input holds them.
-    pub blob: Option<Member>,
-    /// What the manifest says of it, or, of a foreign layer, `manifest.json`.
-    pub descriptor: Option<Descriptor>,
+    /// Its bytes as they are stored.
+    pub bytes: LayerBytes,
     /// How its bytes are compressed; what the manifest says if they are not there.
     pub compression: Compression,
+    /// Its place in the image of the input; of a new layer that of the uppermost that it
+    /// was made of.
+    pub position: LayerPosition,
+}
+
+/// The place of a layer in its image, for messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LayerPosition {
+    /// Its number, counted from 1, the lowest.
+    pub number: usize,
+    /// How many layers the image has.
+    pub count: usize,
+}
+
+impl LayerPosition {
+    /// That of the layer with this number, counted from 0, of this many.
+    pub(crate) fn new(at: usize, count: usize) -> Self {
+        let number = at + 1;
+        Self { number, count }
+    }
+}
+
+/// The place where the bytes of a layer are.
+#[derive(Clone, Debug)]
+pub enum LayerBytes {
+    /// In the input.
+    Input {
+        /// The blob.
+        blob: Member,
+        /// The descriptor in the manifest, or, of a foreign layer, in `manifest.json`.
+        descriptor: Option<Descriptor>,
+    },
+    /// In the output: an operation made the layer, and writes it itself.
+    Written(Hashed),
+    /// Outside, as is allowed of a foreign layer, and of one that says where it can be
+    /// fetched.
+    Elsewhere(Descriptor),
+    /// Nowhere, although the input should hold them.
+    Missing(Descriptor),
+}
+
+impl LayerBytes {
+    /// The bytes of a layer with a descriptor, given its blob if the input holds it.
+    pub(crate) fn described(blob: Option<Member>, descriptor: Descriptor) -> Self {
+        match blob {
+            Some(blob) => Self::Input {
+                blob,
+                descriptor: Some(descriptor),
+            },
+            None if may_be_elsewhere(&descriptor) => Self::Elsewhere(descriptor),
+            None => Self::Missing(descriptor),
+        }
+    }
 }
 
 impl Layer {
-    /// How many bytes it has as it is stored, if it is here or somebody says it.
-    pub(crate) fn stored_size(&self) -> Option<u64> {
-        let described = self.descriptor.as_ref().map(Descriptor::size);
-        self.blob.as_ref().map(|blob| blob.size).or(described)
+    /// Its blob, if the input holds it.
+    pub(crate) fn blob(&self) -> Option<&Member> {
+        match &self.bytes {
+            LayerBytes::Input { blob, .. } => Some(blob),
+            _ => None,
+        }
     }
 
-    /// Its digest as it is stored, if a document says it: a plain layer is its own
-    /// unpacked form.
+    /// Its descriptor in the input, if it has one.
+    pub(crate) fn descriptor(&self) -> Option<&Descriptor> {
+        match &self.bytes {
+            LayerBytes::Input { descriptor, .. } => descriptor.as_ref(),
+            LayerBytes::Written(_) => None,
+            LayerBytes::Elsewhere(descriptor) | LayerBytes::Missing(descriptor) => Some(descriptor),
+        }
+    }
+
+    /// How many bytes it has as it is stored.
+    pub(crate) fn stored_size(&self) -> u64 {
+        match &self.bytes {
+            LayerBytes::Input { blob, .. } => blob.size,
+            LayerBytes::Written(hashed) => hashed.size,
+            LayerBytes::Elsewhere(descriptor) | LayerBytes::Missing(descriptor) => {
+                descriptor.size()
+            }
+        }
+    }
+
+    /// Its digest as it is stored, if that is known without reading it: a plain layer is
+    /// its own unpacked form.
     pub(crate) fn digest(&self) -> Option<Digest> {
-        let described = self.descriptor.as_ref().map(|it| it.digest().clone());
+        if let LayerBytes::Written(hashed) = &self.bytes {
+            return Some(hashed.digest.clone());
+        }
+        let described = self.descriptor().map(|it| it.digest().clone());
         described
             .or_else(|| (self.compression == Compression::None).then(|| self.diff_id.0.clone()))
     }
 
-    /// Whether the blob may stay outside of the archive: a foreign layer, or one
-    /// with other places to get it from.
-    #[must_use]
-    pub fn may_be_absent(&self) -> bool {
-        self.descriptor.as_ref().is_some_and(|descriptor| {
-            let media_type = LayerType::of(descriptor.media_type());
-            descriptor.has_urls() || media_type.is_some_and(|layer| layer.is_foreign)
-        })
+    /// Whether its bytes are what somebody may fetch from elsewhere, so that they must
+    /// not change.
+    pub(crate) fn may_be_elsewhere(&self) -> bool {
+        self.descriptor().is_some_and(may_be_elsewhere)
     }
+
+    /// The layer in a message, which calls its image so.
+    pub(crate) fn place(&self, image: &str) -> Place {
+        Place::Layer {
+            position: self.position.number,
+            count: self.position.count,
+            image: image.to_owned(),
+        }
+    }
+}
+
+/// Whether a blob may stay outside of the archive: that of a foreign layer, or one with
+/// other places to get it from.
+fn may_be_elsewhere(descriptor: &Descriptor) -> bool {
+    let media_type = LayerType::of(descriptor.media_type());
+    descriptor.has_urls() || media_type.is_some_and(|layer| layer.is_foreign)
 }
 
 /// An index, and what is under it.

@@ -120,7 +120,7 @@ pub(super) fn take(
     if is_empty && !faults.is_empty() {
         return Err(explain(faults.swap_remove(0), &head));
     }
-    if is_empty && taken.container().trailing().is_some() {
+    if is_empty && taken.container().end().trailing.is_some() {
         return Err(not_an_image(&head));
     }
     Ok(taken)

@@ -24,7 +24,6 @@ use crate::transfer::compression::{CompressionChoice, CompressionPolicy, MediaTy
 use crate::transfer::deliver::Delivery;
 use crate::transfer::item::TransferItem;
 use crate::transfer::naming::Name;
-use crate::transfer::plan::Made;
 use crate::transfer::referrers::{add_referrers, spend};
 use crate::transfer::report::WriteReport;
 
@@ -115,7 +114,6 @@ fn convert_images(
         names: &options.names,
         keeps_fields: options.platform.is_none() && !is_part,
         policy,
-        made: &Made::default(),
         context,
     };
     let report = delivery.run(items)?;
@@ -131,7 +129,7 @@ fn warn_of_entries(source: &dyn ImageSource, watch: &Watch<'_>) -> Result<()> {
             continue;
         };
         for layer in &image.layers {
-            let Some(blob) = &layer.blob else {
+            let Some(blob) = layer.blob() else {
                 continue;
             };
             // Only what is copied counts as progress.

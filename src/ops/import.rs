@@ -9,11 +9,14 @@ use crate::digest::{Algorithm, DiffId};
 use crate::dockerfile::Changes;
 use crate::error::{Error, Place, Result};
 use crate::event::{Event, Step};
-use crate::format::sink::{ImageSink, OutputIndex, OutputRoot};
-use crate::format::source::{Content, Image, ImageSource, Layer};
-use crate::format::{Outline, RootfsInput, RootfsStream, not_a_tar, warn_of_tar};
-use crate::image::media_type::{Family, LayerType};
-use crate::image::{Config, Descriptor, Document, ImportedConfig, Platform, Timestamp, rfc3339};
+use crate::format::root::Root;
+use crate::format::sink::{ImageSink, OutputKind};
+use crate::format::source::{Content, Image, ImageSource, Layer, LayerBytes, LayerPosition};
+use crate::format::{
+    Blob, Bytes, Container, Format, Member, Outline, RootfsInput, RootfsStream, not_a_tar,
+    warn_of_tar,
+};
+use crate::image::{Config, Document, ImportedConfig, Platform, Timestamp, rfc3339};
 use crate::ops::Selector;
 use crate::ops::choose::image::choose_image;
 use crate::ops::choose::platform::PlatformChoice;
@@ -22,9 +25,9 @@ use crate::stream::{Encoder, Encoding, HashWriter, Hashed, Leftover, TeeReader, 
 use crate::tar_stream::{Buffered, TarSummary, check_tar, is_no_tar};
 use crate::transfer::Context;
 use crate::transfer::compression::{CompressionChoice, CompressionPolicy};
-use crate::transfer::documents::DocumentBuilder;
-use crate::transfer::naming::{Name, named};
-use crate::transfer::plan::Jobs;
+use crate::transfer::deliver::Delivery;
+use crate::transfer::item::TransferItem;
+use crate::transfer::naming::Name;
 use crate::transfer::report::WriteReport;
 
 /// What an imported image is, beside its layer.
@@ -65,8 +68,10 @@ pub fn import(
     options: &ImportOptions,
     context: Context<'_>,
 ) -> Result<WriteReport> {
+    let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
     let importer = Importer {
         sink: sink.as_ref(),
+        workers: &workers,
         options,
         context,
     };
@@ -94,6 +99,7 @@ pub fn config(
 
 struct Importer<'a> {
     sink: &'a dyn ImageSink,
+    workers: &'a Workers,
     options: &'a ImportOptions,
     context: Context<'a>,
 }
@@ -117,8 +123,8 @@ impl Importer<'_> {
             CompressionChoice::Keep => Encoding::Plain,
             CompressionChoice::To { encoding, .. } => encoding,
         };
-        let is_read_twice =
-            self.sink.is_stream() && encoding == Encoding::Plain && input.size().is_some();
+        let is_stream = matches!(self.sink.kind(), OutputKind::Stream);
+        let is_read_twice = is_stream && encoding == Encoding::Plain && input.size().is_some();
         if let Some(size) = input.size() {
             let readings = 1 + u64::from(is_read_twice);
             self.context.watch.send(Event::Started {
@@ -134,18 +140,18 @@ impl Importer<'_> {
         if is_read_twice {
             let taken = self.take(&mut input, &place, &mut io::sink(), &place)?;
             self.judge(&taken, &place)?;
-            let report = self.put_documents(&taken, &taken.unpacked, encoding, true)?;
+            let report = self.deliver(&taken, &taken.unpacked, encoding)?;
             self.write_plain(&mut input, &place, Some(&taken.unpacked))?;
             return Ok(report);
         }
         if encoding == Encoding::Plain {
             let taken = self.write_plain(&mut input, &place, None)?;
             self.judge(&taken, &place)?;
-            return self.put_documents(&taken, &taken.unpacked, encoding, false);
+            return self.deliver(&taken, &taken.unpacked, encoding);
         }
         let (taken, blob) = self.write_packed(&mut input, &place, encoding)?;
         self.judge(&taken, &place)?;
-        self.put_documents(&taken, &blob, encoding, false)
+        self.deliver(&taken, &blob, encoding)
     }
 
     /// Refuses what no engine takes, and tells what is odd.
@@ -185,11 +191,10 @@ impl Importer<'_> {
         place: &Place,
         encoding: Encoding,
     ) -> Result<(Taken, Hashed)> {
-        let workers = Workers::start(self.context.jobs).map_err(Error::Thread)?;
         let writer = self.sink.begin_blob(None)?;
         let to = writer.place();
         let output = HashWriter::new(writer).map_err(Error::Thread)?;
-        let mut encoder = Encoder::new(encoding, output, &workers);
+        let mut encoder = Encoder::new(encoding, output, self.workers);
         let taken = self.take(input, place, &mut encoder, &to)?;
         let finished = encoder.finish().and_then(HashWriter::finish);
         let (writer, blob) = finished.map_err(|error| Error::write(to, error))?;
@@ -269,15 +274,8 @@ impl Importer<'_> {
         })
     }
 
-    /// Writes the documents that make the layer an image; those that say what the
-    /// others are come first where the layer follows.
-    fn put_documents(
-        &self,
-        taken: &Taken,
-        blob: &Hashed,
-        encoding: Encoding,
-        index_first: bool,
-    ) -> Result<WriteReport> {
+    /// Writes the documents that make the layer an image.
+    fn deliver(&self, taken: &Taken, blob: &Hashed, encoding: Encoding) -> Result<WriteReport> {
         let own = |source| Error::Document {
             what: "the config of the new image".to_owned(),
             source,
@@ -297,45 +295,63 @@ impl Importer<'_> {
             self.options.changes.apply(&mut value["config"])?;
             config = Document::from_value(&value).map_err(own)?;
         }
-        let compression = encoding.compression();
-        let media_type = Family::Oci.layer(LayerType::new(compression));
-        let media_type = media_type.expect("what is written has a media type");
         let layer = Layer {
-            diff_id: diff_id.clone(),
-            blob: None,
-            descriptor: Some(Descriptor::new(&media_type, blob.digest.clone(), blob.size)),
-            compression,
+            diff_id,
+            bytes: LayerBytes::Written(blob.clone()),
+            compression: encoding.compression(),
+            position: LayerPosition::new(0, 1),
         };
-        let image = Image {
+        let content = Content::Image(Image {
             manifest: None,
             config,
             layers: vec![layer],
+        });
+        let root = Root::whole();
+        let delivery = Delivery {
+            source: &Nothing,
+            sink: self.sink,
+            workers: self.workers,
+            names: &self.options.names,
+            keeps_fields: false,
+            policy: CompressionPolicy::new(CompressionChoice::Keep, self.sink.format()),
+            context: Context {
+                watch: self.context.watch.silent(),
+                ..self.context
+            },
         };
-        let policy = CompressionPolicy::new(CompressionChoice::Keep, self.sink.format());
-        let jobs = Jobs::default();
-        let mut builder = DocumentBuilder::new(&jobs, &[], policy);
-        let docker_image = builder.docker_image(&image);
-        let content = Content::Image(image);
-        let descriptor = builder.build(&content, None)?;
-        let told = builder.written(&content, &descriptor);
-        let mut index = OutputIndex::default();
-        for (descriptor, reference) in named(&descriptor, &self.options.names) {
-            index.roots.push(OutputRoot {
-                descriptor,
-                reference,
-                image: Some(docker_image.clone()),
-            });
-        }
-        if index_first {
-            self.sink.put_index(&index)?;
-        }
-        for (digest, bytes) in builder.into_documents() {
-            self.sink.put_document(&digest, &bytes)?;
-        }
-        if !index_first {
-            self.sink.put_index(&index)?;
-        }
-        Ok(WriteReport::new(self.sink.format(), &index, vec![told]))
+        delivery.run(vec![TransferItem::new(content, vec![&root])])
+    }
+}
+
+/// The source of an image that is all new.
+#[derive(Debug)]
+struct Nothing;
+
+impl ImageSource for Nothing {
+    fn format(&self) -> Format {
+        Format::Rootfs
+    }
+
+    fn container(&self) -> &dyn Container {
+        self
+    }
+
+    fn roots(&self) -> Result<&[Root]> {
+        Ok(&[])
+    }
+
+    fn load(&self, _: &Root) -> Result<Content> {
+        Err(Error::NoImage)
+    }
+}
+
+impl Container for Nothing {
+    fn find(&self, _: &str) -> Result<Option<Member>> {
+        Ok(None)
+    }
+
+    fn blob<'a>(&'a self, member: &'a Member) -> Blob<'a> {
+        Blob::new(member, Bytes::Memory(&[]))
     }
 }
 

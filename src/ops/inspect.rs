@@ -179,13 +179,10 @@ fn inspect_image(
     let layer = |layer: &Layer| InspectedLayer {
         diff_id: layer.diff_id.clone(),
         digest: layer.digest(),
-        media_type: layer
-            .descriptor
-            .as_ref()
-            .map(|descriptor| descriptor.media_type().to_owned()),
+        media_type: layer.descriptor().map(|it| it.media_type().to_owned()),
         compression: layer.compression,
-        is_present: layer.blob.is_some(),
-        stored_size: layer.stored_size(),
+        is_present: layer.blob().is_some(),
+        stored_size: Some(layer.stored_size()),
         size: sizes.of(layer),
     };
     let descriptor = chosen

@@ -2,44 +2,20 @@
 //! that is wanted.
 
 use std::fs::File;
-use std::io::Read;
-use std::path::PathBuf;
+use std::io::{Read, Write};
 
 use crate::digest::{Algorithm, Digest};
-use crate::error::{Error, Result};
-use crate::event::{Event, Step, Warning, Watch};
-use crate::format::sink::{BlobWriter, ImageSink};
-use crate::format::{Container, KnownHashes};
+use crate::error::{Error, Place, Result};
+use crate::event::{Event, Step, Warning};
+use crate::format::sink::{Held, ImageSink};
+use crate::format::{Blob, Container, KnownHashes};
 use crate::stream::{
-    Compression, CopyError, Encoder, Encoding, FileSlice, HashWriter, Hashed, ProgressReader,
-    TeeReader, Workers, copy,
+    Compression, Encoder, Encoding, FileSlice, HashWriter, Hashed, ProgressReader, TeeReader,
+    Workers, copy,
 };
 use crate::transfer::Context;
 use crate::transfer::blob_job::BlobJob;
 use crate::transfer::read::{hash_unpacked, hashes, open, read_unpacked, verify_stored};
-
-/// How much the system copies between two looks at whether the caller wants the end.
-const PIECE: u64 = 8 * 1024 * 1024;
-
-/// Copies a part of a file, without a look at the bytes where the output can have it so.
-fn copy_slice(
-    slice: &FileSlice,
-    writer: &mut dyn BlobWriter,
-    watch: &Watch<'_>,
-) -> Result<(), CopyError> {
-    let mut done = 0;
-    while done < slice.size && !watch.is_interrupted() {
-        let item = PIECE.min(slice.size - done);
-        let copied = writer.copy_from(&slice.file, slice.start + done, item);
-        if copied == 0 {
-            break;
-        }
-        watch.send(Event::Advanced(copied));
-        done += copied;
-    }
-    let rest = ProgressReader::new(slice.after(done), *watch);
-    copy(&mut TeeReader::new(rest), writer, watch).map(drop)
-}
 
 /// The two ends between which blobs are moved.
 #[derive(Clone, Copy)]
@@ -48,9 +24,6 @@ pub(crate) struct Transfer<'a> {
     pub(crate) sink: &'a dyn ImageSink,
     pub(crate) workers: &'a Workers,
     pub(crate) context: Context<'a>,
-    /// Whether the output was made by what layers hold, so that each of them must be
-    /// what its digest says even where it need not be written.
-    pub(crate) was_looked_into: bool,
 }
 
 impl Transfer<'_> {
@@ -58,13 +31,19 @@ impl Transfer<'_> {
     pub(crate) fn run(&self, job: &BlobJob) -> Result<Hashed> {
         let known = job.known();
         if let Some(known) = &known {
-            if self.sink.has(&known.digest) {
-                self.verify_source(job)?;
-                self.verify_again(job)?;
-                return Ok(known.clone());
-            }
-            if self.is_held(job, known)? {
-                self.verify_source(job)?;
+            let is_there = match self.sink.find(known)? {
+                Held::Written => {
+                    self.verify_again(job)?;
+                    true
+                }
+                Held::Before(file) => self.is_sound(job, file, known)?,
+                Held::Absent => false,
+            };
+            if is_there {
+                // Something may have been made of what is in it all the same.
+                if job.is_always_read {
+                    verify_stored(self.container, job, self.context.watch)?;
+                }
                 return Ok(known.clone());
             }
         }
@@ -72,8 +51,8 @@ impl Transfer<'_> {
             blob: &job.place.to_string(),
             is_recompressed: job.encoding.is_some(),
         }));
-        match (job.encoding, self.measured(job)) {
-            (None, Some(measured)) => self.pass_on(job, measured),
+        match (job.encoding, self.known_hashes(job)) {
+            (None, Some(known)) => self.pass_on(job, known),
             (None, None) => self.keep(job, known.as_ref()),
             (Some(encoding), _) => self.recode(job, encoding),
         }
@@ -81,31 +60,19 @@ impl Transfer<'_> {
 
     /// Hashes a blob that has to be named before it can be written.
     pub(crate) fn identify(&self, job: &BlobJob) -> Result<Digest> {
-        if let Some(measured) = self.measured(job) {
-            return Ok(measured.stored.digest.clone());
+        if let Some(known) = self.known_hashes(job) {
+            return Ok(known.stored.digest.clone());
         }
-        let mut stream = self.open(job)?;
+        let mut stream = open(self.container, job, self.context.watch)?;
         stream.hash(Algorithm::Sha256).map_err(Error::Thread)?;
-        let (stored, _) = self.drain(job, stream)?;
+        let (stored, _) = self.drain(job, stream, &mut std::io::sink(), &job.place)?;
         Ok(stored.digest)
     }
 
-    fn open(&self, job: &BlobJob) -> Result<TeeReader<impl Read>> {
-        open(self.container, job, self.context.watch)
-    }
-
-    /// Where a blob lies in a file, if it does.
-    fn slice(&self, job: &BlobJob) -> Result<Option<FileSlice>> {
-        let slice = self.container.slice(&job.member);
-        slice.map_err(|error| error.while_reading(job.place.clone()))
-    }
-
-    /// Reads a blob that need not be written, if something was made of what is in it.
-    fn verify_source(&self, job: &BlobJob) -> Result<()> {
-        if self.was_looked_into {
-            verify_stored(self.container, job, self.context.watch)?;
-        }
-        Ok(())
+    /// The blob of a job, which stays where it is if another job reads it too.
+    fn blob<'b>(&'b self, job: &'b BlobJob) -> Blob<'b> {
+        let blob = self.container.blob(&job.member);
+        if job.is_last_use { blob } else { blob.shared() }
     }
 
     /// Reads a blob that was written for another job, if this one has more to say of
@@ -115,19 +82,14 @@ impl Transfer<'_> {
         if says_no_more && !job.has_conflicting_size {
             return Ok(());
         }
-        let mut stream = self.open(job)?;
-        stream.hash(job.stored_algorithm()).map_err(Error::Thread)?;
-        hash_unpacked(job, &mut stream)?;
-        let (stored, unpacked) = self.drain(job, stream)?;
+        let stream = open(self.container, job, self.context.watch)?;
+        let (stored, unpacked) = self.hash(job, stream, &mut std::io::sink(), &job.place)?;
         job.verify(&stored, unpacked.as_ref())
     }
 
-    /// Whether the output had the blob before. It is hashed, since it will be
-    /// part of what this run vouches for; a damaged one is written anew.
-    fn is_held(&self, job: &BlobJob, known: &Hashed) -> Result<bool> {
-        let Some(file) = self.sink.held(&known.digest, known.size)? else {
-            return Ok(false);
-        };
+    /// Whether a blob that the output had before is what it should be. It is hashed,
+    /// since it will be part of what this run vouches for; a damaged one is written anew.
+    fn is_sound(&self, job: &BlobJob, file: File, known: &Hashed) -> Result<bool> {
         match self.hash_file(job, file) {
             Ok((stored, unpacked)) if stored.digest == known.digest => {
                 job.verify(&stored, unpacked.as_ref())?;
@@ -145,49 +107,57 @@ impl Transfer<'_> {
 
     /// Hashes a file that should be the blob.
     fn hash_file(&self, job: &BlobJob, file: File) -> Result<(Hashed, Option<Digest>)> {
-        let mut stream = TeeReader::new(ProgressReader::new(file, self.context.watch));
-        stream.hash(job.stored_algorithm()).map_err(Error::Thread)?;
-        hash_unpacked(job, &mut stream)?;
-        self.drain(job, stream)
+        let stream = TeeReader::new(ProgressReader::new(file, self.context.watch));
+        self.hash(job, stream, &mut std::io::sink(), &job.place)
     }
 
-    /// Reads a stream to its end for the sake of its hashes.
+    /// Copies a stream that should be the blob, and finds out what it is.
+    fn hash<R: Read>(
+        &self,
+        job: &BlobJob,
+        mut stream: TeeReader<R>,
+        output: &mut dyn Write,
+        to: &Place,
+    ) -> Result<(Hashed, Option<Digest>)> {
+        stream.hash(job.stored_algorithm()).map_err(Error::Thread)?;
+        hash_unpacked(job, &mut stream)?;
+        self.drain(job, stream, output, to)
+    }
+
+    /// Copies a stream to its end, and returns its hashes.
     fn drain<R: Read>(
         &self,
         job: &BlobJob,
         mut stream: TeeReader<R>,
+        output: &mut dyn Write,
+        to: &Place,
     ) -> Result<(Hashed, Option<Digest>)> {
-        copy(&mut stream, &mut std::io::sink(), &self.context.watch)
-            .map_err(|error| Error::copy(job.place.clone(), job.place.clone(), error))?;
+        copy(&mut stream, output, &self.context.watch)
+            .map_err(|error| Error::copy(job.place.clone(), to.clone(), error))?;
         hashes(job, stream)
     }
 
-    /// Passes a blob on byte for byte.
+    /// Copies a blob byte for byte.
     fn keep(&self, job: &BlobJob, known: Option<&Hashed>) -> Result<Hashed> {
-        let slice = self.slice(job)?;
+        let blob = self.blob(job);
+        let slice = blob.slice();
+        let slice = slice.map_err(|error| error.while_reading(job.place.clone()))?;
         let mut writer = self.sink.begin_blob(known)?;
         let shared = slice
             .filter(FileSlice::is_whole)
             .and_then(|slice| writer.share(&slice.file));
-        let (stored, unpacked) = match shared {
+        let (stored, unpacked) = if let Some(copy) = shared {
             // What is hashed is the copy, whatever becomes of the input meanwhile.
-            Some(copy) => self.hash_file(job, copy)?,
-            None => self.copy(job, writer.as_mut())?,
+            self.hash_file(job, copy)?
+        } else {
+            let stream = open(self.container, job, self.context.watch)?;
+            let to = writer.place();
+            self.hash(job, stream, &mut writer, &to)?
         };
         job.verify(&stored, unpacked.as_ref())?;
         writer.finish(&stored)?;
-        self.release(job);
+        blob.release();
         Ok(stored)
-    }
-
-    /// Copies a blob and hashes it meanwhile.
-    fn copy(&self, job: &BlobJob, writer: &mut dyn BlobWriter) -> Result<(Hashed, Option<Digest>)> {
-        let mut stream = self.open(job)?;
-        stream.hash(job.stored_algorithm()).map_err(Error::Thread)?;
-        hash_unpacked(job, &mut stream)?;
-        copy(&mut stream, writer, &self.context.watch)
-            .map_err(|error| Error::copy(job.place.clone(), writer.place(), error))?;
-        hashes(job, stream)
     }
 
     /// Unpacks a blob and compresses it anew.
@@ -204,61 +174,44 @@ impl Transfer<'_> {
         let finished = encoder.finish().and_then(HashWriter::finish);
         let (writer, written) = finished.map_err(|error| Error::write(to, error))?;
         writer.finish(&written)?;
-        self.release(job);
+        self.blob(job).release();
         Ok(written)
-    }
-
-    /// Gives the space of a blob back that was moved, if nobody else reads it.
-    fn release(&self, job: &BlobJob) {
-        if job.is_last_use {
-            self.container.release(&job.member);
-        }
     }
 
     /// Whether a job will move bytes, and not only a file.
     pub(crate) fn moves_bytes(&self, job: &BlobJob) -> bool {
-        self.looks_at(job) || self.own_file(job).is_none()
+        let is_moved = self.sink.staging().is_some() && self.blob(job).movable_file().is_some();
+        self.looks_at(job) || !is_moved
+    }
+
+    /// Whether the blob of a job is in a temporary file, which gives its space back.
+    pub(crate) fn frees_space(&self, job: &BlobJob) -> bool {
+        self.container.blob(&job.member).is_temporary()
     }
 
     /// Whether a job has to look at the bytes.
     pub(crate) fn looks_at(&self, job: &BlobJob) -> bool {
-        job.encoding.is_some() || self.measured(job).is_none()
+        job.encoding.is_some() || self.known_hashes(job).is_none()
     }
 
     /// What a blob was found to be when it arrived. What was not hashed in the right way
     /// then, or did not unpack, has to be read once more.
-    fn measured(&self, job: &BlobJob) -> Option<&KnownHashes> {
+    fn known_hashes<'b>(&'b self, job: &'b BlobJob) -> Option<&'b KnownHashes> {
         let is_of = |hashed: &Hashed, algorithm| hashed.digest.algorithm() == algorithm;
-        let measured = self.container.measured(&job.member)?;
-        let unpacked = measured.unpacked.as_ref();
+        let known = self.blob(job).known()?;
+        let unpacked = known.unpacked.as_ref();
         let is_verifiable = job.diff_ids.is_empty()
             || unpacked.is_some_and(|unpacked| is_of(unpacked, job.unpacked_algorithm()));
-        (is_verifiable && is_of(&measured.stored, job.stored_algorithm())).then_some(measured)
-    }
-
-    /// The file that has the blob and lies on the output's file system.
-    fn own_file(&self, job: &BlobJob) -> Option<PathBuf> {
-        self.sink.staging()?;
-        let file = self.container.own_file(&job.member);
-        file.filter(|_| job.is_last_use)
+        (is_verifiable && is_of(&known.stored, job.stored_algorithm())).then_some(known)
     }
 
     /// Passes on a blob that was hashed when it arrived, and need not be looked at.
-    fn pass_on(&self, job: &BlobJob, measured: &KnownHashes) -> Result<Hashed> {
-        let KnownHashes { stored, unpacked } = measured;
+    fn pass_on(&self, job: &BlobJob, known: &KnownHashes) -> Result<Hashed> {
+        let KnownHashes { stored, unpacked } = known;
         job.verify(stored, unpacked.as_ref().map(|unpacked| &unpacked.digest))?;
-        if let Some(file) = self.own_file(job) {
-            self.sink.adopt(&file, stored)?;
-            return Ok(stored.clone());
-        }
-        let Some(slice) = self.slice(job)? else {
-            return self.keep(job, Some(stored));
-        };
-        let mut writer = self.sink.begin_blob(Some(stored))?;
-        copy_slice(&slice, writer.as_mut(), &self.context.watch)
-            .map_err(|error| Error::copy(job.place.clone(), writer.place(), error))?;
-        writer.finish(stored)?;
-        self.release(job);
+        let blob = self.blob(job);
+        self.sink
+            .put(blob, stored, &job.place, &self.context.watch)?;
         Ok(stored.clone())
     }
 }

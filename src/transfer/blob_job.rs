@@ -25,9 +25,27 @@ pub(crate) struct BlobJob {
     pub(crate) is_last_use: bool,
     /// Whether another job should have the same bytes, and has more or fewer of them.
     pub(crate) has_conflicting_size: bool,
+    /// Whether another layer of its image was made of what is in it, so that it must be
+    /// what its digest says even where it need not be written.
+    pub(crate) is_always_read: bool,
 }
 
 impl BlobJob {
+    /// Takes a blob of which nothing else is known: it is taken as it is.
+    pub(crate) fn new(member: &Member, place: Place) -> Self {
+        Self {
+            member: member.clone(),
+            compression: Compression::None,
+            encoding: None,
+            digest: None,
+            diff_ids: Vec::new(),
+            place,
+            is_last_use: false,
+            has_conflicting_size: false,
+            is_always_read: false,
+        }
+    }
+
     /// Takes a layer, whose blob is there.
     pub(crate) fn of_layer(
         layer: &Layer,
@@ -35,16 +53,12 @@ impl BlobJob {
         encoding: Option<Encoding>,
         place: Place,
     ) -> Self {
-        let descriptor = layer.descriptor.as_ref();
         Self {
-            member: member.clone(),
             compression: layer.compression,
             encoding,
-            digest: descriptor.map(|descriptor| descriptor.digest().clone()),
+            digest: layer.descriptor().map(|it| it.digest().clone()),
             diff_ids: vec![(layer.diff_id.clone(), place.clone())],
-            place,
-            is_last_use: false,
-            has_conflicting_size: false,
+            ..Self::new(member, place)
         }
     }
 

@@ -91,7 +91,7 @@ impl CompressionPolicy {
     /// zstd, or gzip in a docker archive, which every Docker can load. Layers
     /// that may be fetched from elsewhere stay as they are there.
     pub(crate) fn encoding(self, layer: &Layer) -> Option<Encoding> {
-        if layer.blob.is_none() || layer.may_be_absent() {
+        if layer.blob().is_none() || layer.may_be_elsewhere() {
             return None;
         }
         match self.compress {

@@ -8,19 +8,20 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Warning};
 use crate::format::Format;
 use crate::format::root::Root;
-use crate::format::sink::{ImageSink, OutputIndex, OutputRoot};
+use crate::format::sink::{ImageSink, OutputIndex, OutputKind, OutputRoot};
 use crate::format::source::{Image, ImageSource};
 use crate::image::{CONTAINERD_NAME, Descriptor, REF_NAME, Reference};
 use crate::stream::{Hashed, Workers};
 use crate::transfer::Context;
 use crate::transfer::blob::Transfer;
+use crate::transfer::blob_job::BlobJob;
 use crate::transfer::compression::CompressionPolicy;
 use crate::transfer::documents::{CONTENT_ANNOTATIONS, DocumentBuilder};
 use crate::transfer::host::image_for_host;
 use crate::transfer::item::TransferItem;
 use crate::transfer::naming::{Name, named, remove_repeated, with_label, with_reference};
 use crate::transfer::parallel::{STREAMS_MAX, in_parallel};
-use crate::transfer::plan::{Jobs, Made};
+use crate::transfer::plan::Jobs;
 use crate::transfer::referrers::prune;
 use crate::transfer::report::WriteReport;
 
@@ -42,8 +43,6 @@ pub(crate) struct Delivery<'a> {
     pub(crate) keeps_fields: bool,
     /// What becomes of the layers.
     pub(crate) policy: CompressionPolicy,
-    /// What was put into the output before.
-    pub(crate) made: &'a Made,
     /// The caller.
     pub(crate) context: Context<'a>,
 }
@@ -59,52 +58,50 @@ impl Delivery<'_> {
         if self.sink.format() == Format::DockerArchive && !items.iter().any(has_image) {
             return Err(Error::NoImage);
         }
-        let mut jobs = Jobs::collect(&items, self.policy, self.made, watch)?;
+        let mut jobs = Jobs::collect(&items, self.policy, watch)?;
         let transfer = Transfer {
             container: self.source.container(),
             sink: self.sink,
             workers: self.workers,
             context: self.context,
-            was_looked_into: !self.made.is_empty(),
         };
-        if !self.sink.is_parallel() {
+        let is_folder = matches!(self.sink.kind(), OutputKind::Folder { .. });
+        if !is_folder {
             identify(&mut jobs, &transfer)?;
         }
-        let to_read = jobs.list().iter().filter(|job| transfer.moves_bytes(job));
+        // Whoever made a layer has told how much is read of the others of its image.
+        let is_to_tell = |job: &&BlobJob| !job.is_always_read && transfer.moves_bytes(job);
+        let to_read = jobs.list().iter().filter(is_to_tell);
         let bytes: u64 = to_read.map(|job| job.member.size).sum();
-        if bytes > 0 && self.made.is_empty() {
+        if bytes > 0 {
             watch.send(Event::Started {
                 bytes,
                 images: Some(items.iter().flat_map(|item| item.content.configs()).count()),
                 steps: Some(jobs.list().len()),
             });
         }
-        let known = jobs.known().filter(|_| self.made.is_empty());
-        if let (Some(known), false) = (known, self.sink.is_parallel()) {
-            let report = self.put_documents(&items, &jobs, &known, true)?;
+        let known = jobs.known().filter(|_| self.sink.takes_documents_first());
+        if let Some(known) = known {
+            let report = self.put_documents(&items, &jobs, &known)?;
             let order = in_input_order(&jobs);
             let in_order: Vec<Hashed> = order.into_iter().map(|at| known[at].clone()).collect();
-            let is_reserved = self.sink.reserve(&in_order)?;
             // What lies in temporary files makes room as it goes.
-            if is_reserved && !self.source.container().is_own() {
-                self.sink.take_room()?;
-            }
+            let preallocate = !jobs.list().iter().any(|job| transfer.frees_space(job));
+            let is_reserved = self.sink.reserve(&in_order, preallocate)?;
             transfer_all(&jobs, &transfer, is_reserved)?;
             Ok(report)
         } else {
-            let written = transfer_all(&jobs, &transfer, self.sink.is_parallel())?;
-            self.put_documents(&items, &jobs, &written, false)
+            let written = transfer_all(&jobs, &transfer, is_folder)?;
+            self.put_documents(&items, &jobs, &written)
         }
     }
 
-    /// Writes all documents, and says what the output holds: first where blobs
-    /// follow, last where they were written.
+    /// Writes all documents, and says what the output holds.
     fn put_documents(
         &self,
         items: &[TransferItem<'_>],
         jobs: &Jobs,
         written: &[Hashed],
-        index_first: bool,
     ) -> Result<WriteReport> {
         let mut builder = DocumentBuilder::new(jobs, written, self.policy);
         let mut roots = Vec::new();
@@ -142,13 +139,7 @@ impl Delivery<'_> {
             remove_repeated(&mut index, &self.context.watch);
         }
         self.warn_of_parents(items, &index);
-        if index_first {
-            self.sink.put_index(&index)?;
-            put_all(self.sink, builder)?;
-        } else {
-            put_all(self.sink, builder)?;
-            self.sink.put_index(&index)?;
-        }
+        self.sink.put_documents(&index, builder.into_documents())?;
         Ok(WriteReport::new(self.sink.format(), &index, told))
     }
 
@@ -274,13 +265,6 @@ impl Delivery<'_> {
             });
         }
     }
-}
-
-fn put_all(sink: &dyn ImageSink, builder: DocumentBuilder<'_>) -> Result<()> {
-    for (digest, bytes) in builder.into_documents() {
-        sink.put_document(&digest, &bytes)?;
-    }
-    Ok(())
 }
 
 /// Hashes blobs whose digests no document says, so that they can be named before

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::format::sink::{OutputImage, OutputLayer};
-use crate::format::source::{Content, Image, IndexContent, Layer};
+use crate::format::sink::{Documents, OutputImage, OutputLayer};
+use crate::format::source::{Content, Image, IndexContent, Layer, LayerBytes};
 use crate::image::media_type::{self, Family, LayerType};
 use crate::image::{
     Descriptor, Document, DocumentError, ESTARGZ_TOC, Manifest, Platform, View, new_manifest,
@@ -44,7 +44,7 @@ pub(crate) struct DocumentBuilder<'a> {
     written: &'a [Hashed],
     policy: CompressionPolicy,
     /// Every document of the output, by its digest, in the order of writing.
-    documents: Vec<(Digest, Vec<u8>)>,
+    documents: Documents,
     seen: HashSet<Digest>,
 }
 
@@ -60,7 +60,7 @@ impl<'a> DocumentBuilder<'a> {
     }
 
     /// The documents that were made.
-    pub(crate) fn into_documents(self) -> Vec<(Digest, Vec<u8>)> {
+    pub(crate) fn into_documents(self) -> Documents {
         self.documents
     }
 
@@ -167,24 +167,29 @@ impl<'a> DocumentBuilder<'a> {
     ///
     /// One whose bytes stayed keeps its descriptor, with all that stands there.
     fn layer(&self, layer: &Layer) -> Descriptor {
-        let job = self.jobs.of_layer(layer, self.policy);
-        let written = job.map(|job| &self.written[job]);
-        let compression = self.policy.compression(layer);
-        match (&layer.descriptor, written) {
-            (Some(descriptor), Some(written)) if *descriptor.digest() != written.digest => {
-                let media_type = oci_type(compression);
-                let mut moved = descriptor.pointing_to(&media_type, &written.digest, written.size);
+        let media_type = || oci_type(self.policy.compression(layer));
+        let (descriptor, written) = match &layer.bytes {
+            LayerBytes::Input { descriptor, .. } => {
+                let job = self.jobs.of_layer(layer, self.policy);
+                let job = job.expect("each blob of the input has a job");
+                (descriptor.as_ref(), &self.written[job])
+            }
+            LayerBytes::Written(written) => (None, written),
+            LayerBytes::Elsewhere(descriptor) | LayerBytes::Missing(descriptor) => {
+                return descriptor.clone();
+            }
+        };
+        let Hashed { digest, size } = written;
+        match descriptor {
+            None => Descriptor::new(&media_type(), digest.clone(), *size),
+            Some(descriptor) if descriptor.digest() == digest => descriptor.clone(),
+            Some(descriptor) => {
+                let mut moved = descriptor.pointing_to(&media_type(), digest, *size);
                 for key in COMPRESSION_ANNOTATIONS {
                     moved = moved.with_annotation(key, None);
                 }
                 moved
             }
-            (Some(descriptor), _) => descriptor.clone(),
-            (None, Some(written)) => {
-                Descriptor::new(&oci_type(compression), written.digest.clone(), written.size)
-            }
-            // A layer without blob has a descriptor, or it would not have been read.
-            (None, None) => Descriptor::new(&oci_type(compression), layer.diff_id.0.clone(), 0),
         }
     }
 
@@ -238,7 +243,7 @@ impl<'a> DocumentBuilder<'a> {
             OutputLayer {
                 diff_id: layer.diff_id.clone(),
                 digest: descriptor.digest().clone(),
-                source: (layer.blob.is_none() && layer.may_be_absent())
+                source: matches!(layer.bytes, LayerBytes::Elsewhere(_))
                     .then(|| descriptor.to_json().to_string()),
             }
         };

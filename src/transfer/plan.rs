@@ -6,7 +6,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Place, Result};
 use crate::event::{Warning, Watch};
 use crate::format::Member;
-use crate::format::source::{Artifact, Content, Image, Layer};
+use crate::format::source::{Artifact, Content, Image, Layer, LayerBytes};
 use crate::image::Descriptor;
 use crate::image::media_type::LayerType;
 use crate::stream::{Compression, Encoding, Hashed};
@@ -21,43 +21,10 @@ pub(crate) struct Jobs {
     by_key: HashMap<Key, usize>,
 }
 
-/// What was made for the output before, out of layers of the only piece that is an
-/// image.
-#[derive(Debug, Default)]
-pub(crate) struct Made {
-    /// The new blobs.
-    pub(crate) blobs: Vec<Digest>,
-    /// For each layer of the image where it, or the uppermost that it was made of,
-    /// stands in the input, counted from 1.
-    pub(crate) positions: Vec<usize>,
-    /// How many layers the image has in the input.
-    pub(crate) count: usize,
-}
-
-impl Made {
-    /// Whether nothing was made.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.blobs.is_empty()
-    }
-
-    /// What a message calls a layer: where it stands in the input.
-    fn place(&self, at: usize, count: usize, name: &str) -> Place {
-        let (position, count) = match self.positions.get(at) {
-            Some(position) => (*position, self.count),
-            None => (at + 1, count),
-        };
-        Place::Layer {
-            position,
-            count,
-            image: name.to_owned(),
-        }
-    }
-}
-
 type Key = (Member, Option<Encoding>, Option<Digest>);
 
 impl Jobs {
-    /// Collects the blobs of these pieces, but for those that were made anew.
+    /// Collects the blobs of these items that are in the input.
     ///
     /// # Errors
     ///
@@ -66,12 +33,11 @@ impl Jobs {
     pub(crate) fn collect(
         items: &[TransferItem<'_>],
         policy: CompressionPolicy,
-        made: &Made,
         watch: &Watch<'_>,
     ) -> Result<Self> {
         let mut jobs = Self::default();
         for item in items {
-            let mut absent = Absent::new(made);
+            let mut absent = Absent::default();
             jobs.add(&item.content, &item.name, policy, &mut absent);
             if let (0, Some(place)) = (absent.whole_images, absent.first_layer) {
                 return Err(Error::LayerAbsent.while_reading(place));
@@ -83,10 +49,7 @@ impl Jobs {
                     others: others.len(),
                 });
             }
-            // What was made anew has labels that are true.
-            if made.is_empty() {
-                warn_of_labels(&item.content, &item.name, policy, watch);
-            }
+            warn_of_labels(&item.content, &item.name, policy, watch);
         }
         let mut readers: HashMap<Member, usize> = HashMap::new();
         for job in &jobs.list {
@@ -114,7 +77,7 @@ impl Jobs {
         content: &Content,
         name: &str,
         policy: CompressionPolicy,
-        absent: &mut Absent<'_>,
+        absent: &mut Absent,
     ) {
         match content {
             Content::Image(image) => self.add_image(image, name, policy, absent),
@@ -135,58 +98,43 @@ impl Jobs {
         image: &Image,
         name: &str,
         policy: CompressionPolicy,
-        absent: &mut Absent<'_>,
+        absent: &mut Absent,
     ) {
         absent.whole_images += usize::from(image.is_whole());
-        for (at, layer) in image.layers.iter().enumerate() {
-            let place = absent.made.place(at, image.layers.len(), name);
-            let descriptor = layer.descriptor.as_ref();
-            let Some(member) = &layer.blob else {
-                if !layer.may_be_absent()
-                    && let Some(descriptor) = descriptor
-                    && !absent.made.blobs.contains(descriptor.digest())
-                {
+        let is_always_read = image.has_new_layer();
+        for layer in &image.layers {
+            let place = layer.place(name);
+            match &layer.bytes {
+                LayerBytes::Input { blob, .. } => self.push(BlobJob {
+                    is_always_read,
+                    ..BlobJob::of_layer(layer, blob, policy.encoding(layer), place)
+                }),
+                LayerBytes::Missing(descriptor) => {
                     absent.blobs.push(descriptor.digest().clone());
                     absent.first_layer.get_or_insert(place);
                 }
-                continue;
-            };
-            self.push(BlobJob::of_layer(
-                layer,
-                member,
-                policy.encoding(layer),
-                place,
-            ));
+                LayerBytes::Written(_) | LayerBytes::Elsewhere(_) => {}
+            }
         }
     }
 
-    fn add_artifact(&mut self, artifact: &Artifact, absent: &mut Absent<'_>) {
+    fn add_artifact(&mut self, artifact: &Artifact, absent: &mut Absent) {
         for (descriptor, blob) in &artifact.blobs {
             self.add_blob(descriptor, blob.as_ref(), absent);
         }
     }
 
-    fn add_blob(
-        &mut self,
-        descriptor: &Descriptor,
-        blob: Option<&Member>,
-        absent: &mut Absent<'_>,
-    ) {
+    fn add_blob(&mut self, descriptor: &Descriptor, blob: Option<&Member>, absent: &mut Absent) {
         let Some(member) = blob else {
             if !descriptor.has_urls() && descriptor.data().is_none() {
                 absent.blobs.push(descriptor.digest().clone());
             }
             return;
         };
+        let digest = descriptor.digest();
         self.push(BlobJob {
-            member: member.clone(),
-            compression: Compression::None,
-            encoding: None,
-            digest: Some(descriptor.digest().clone()),
-            diff_ids: Vec::new(),
-            place: Place::Blob(descriptor.digest().clone()),
-            is_last_use: false,
-            has_conflicting_size: false,
+            digest: Some(digest.clone()),
+            ..BlobJob::new(member, Place::Blob(digest.clone()))
         });
     }
 
@@ -195,6 +143,7 @@ impl Jobs {
         let key = (job.member.clone(), job.encoding, job.digest.clone());
         if let Some(at) = self.by_key.get(&key) {
             let same = &mut self.list[*at];
+            same.is_always_read |= job.is_always_read;
             if same.diff_ids.is_empty() {
                 same.compression = job.compression;
             }
@@ -223,8 +172,8 @@ impl Jobs {
 
     /// The number of the job that moves a layer.
     pub(crate) fn of_layer(&self, layer: &Layer, policy: CompressionPolicy) -> Option<usize> {
-        let digest = layer.descriptor.as_ref().map(|d| d.digest().clone());
-        let key = (layer.blob.clone()?, policy.encoding(layer), digest);
+        let digest = layer.descriptor().map(|it| it.digest().clone());
+        let key = (layer.blob()?.clone(), policy.encoding(layer), digest);
         self.by_key.get(&key).copied()
     }
 
@@ -235,27 +184,15 @@ impl Jobs {
 }
 
 /// What the input lacks.
-#[derive(Debug)]
-struct Absent<'a> {
-    /// What the output has all the same.
-    made: &'a Made,
+#[derive(Debug, Default)]
+struct Absent {
     blobs: Vec<Digest>,
     first_layer: Option<Place>,
     whole_images: usize,
 }
 
-impl<'a> Absent<'a> {
-    fn new(made: &'a Made) -> Self {
-        Self {
-            made,
-            blobs: Vec::new(),
-            first_layer: None,
-            whole_images: 0,
-        }
-    }
-}
-
-/// Says where the media type of a layer that stays is not what its bytes are.
+/// Says where the media type of a layer that stays is not what its bytes are. In a
+/// manifest that changes it becomes true.
 fn warn_of_labels(content: &Content, name: &str, policy: CompressionPolicy, watch: &Watch<'_>) {
     match content {
         Content::Index(index) => {
@@ -263,16 +200,16 @@ fn warn_of_labels(content: &Content, name: &str, policy: CompressionPolicy, watc
                 warn_of_labels(child, name, policy, watch);
             }
         }
-        Content::Image(image) if !policy.changes(image) => {
-            for (at, layer) in image.layers.iter().enumerate() {
-                let label = layer.descriptor.as_ref().map(Descriptor::media_type);
+        Content::Image(image) if !policy.changes(image) && !image.has_new_layer() => {
+            for layer in &image.layers {
+                let label = layer.descriptor().map(Descriptor::media_type);
                 let claimed = label.and_then(LayerType::of);
                 let is_true =
                     claimed.is_none_or(|claimed| claimed.compression == layer.compression);
                 if let (Some(label), false) = (label, is_true) {
                     watch.warn(Warning::Mislabelled {
-                        position: at + 1,
-                        count: image.layers.len(),
+                        position: layer.position.number,
+                        count: layer.position.count,
                         name: name.to_owned(),
                         label: label.to_owned(),
                         bytes: match layer.compression {

@@ -14,10 +14,10 @@ use crate::transfer::blob_job::BlobJob;
 /// Begins to read a blob.
 pub(crate) fn open<'a>(
     container: &'a dyn Container,
-    job: &BlobJob,
+    job: &'a BlobJob,
     watch: Watch<'a>,
 ) -> Result<TeeReader<impl Read + use<'a>>> {
-    let stream = container.open(&job.member);
+    let stream = container.blob(&job.member).open();
     let stream = stream.map_err(|error| error.while_reading(job.place.clone()))?;
     Ok(TeeReader::new(ProgressReader::new(stream, watch)))
 }

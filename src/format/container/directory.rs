@@ -1,12 +1,11 @@
 //! A folder: an OCI layout as it lies on a disk.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Place, Result};
-use crate::format::container::{Container, Member};
-use crate::stream::{Compression, FileSlice, SNIFF_LENGTH, read_head};
+use crate::format::container::{Blob, Bytes, Container, Member};
 
 /// The files under a folder.
 ///
@@ -22,10 +21,6 @@ impl Directory {
         Self {
             path: path.to_owned(),
         }
-    }
-
-    fn file(&self, path: &str) -> io::Result<File> {
-        File::open(self.path.join(path))
     }
 }
 
@@ -43,17 +38,8 @@ impl Container for Directory {
         }
     }
 
-    fn open(&self, member: &Member) -> Result<Box<dyn Read + Send + '_>> {
-        match self.file(&member.path) {
-            Ok(file) => Ok(Box::new(file)),
-            Err(error) => Err(Error::read(Place::Member(member.path.clone()), error)),
-        }
-    }
-
-    fn slice(&self, member: &Member) -> Result<Option<FileSlice>> {
-        let failed = |error| Error::read(Place::Member(member.path.clone()), error);
-        let file = self.file(&member.path).map_err(failed)?;
-        Ok(Some(FileSlice::new(file, 0, member.size)))
+    fn blob<'a>(&'a self, member: &'a Member) -> Blob<'a> {
+        Blob::new(member, Bytes::File(self.path.join(&member.path)))
     }
 
     fn files(&self) -> Result<Vec<String>> {
@@ -71,13 +57,5 @@ impl Container for Directory {
             }
         }
         Ok(files)
-    }
-
-    fn compression(&self, member: &Member) -> Result<Compression> {
-        let start = self
-            .file(&member.path)
-            .and_then(|file| read_head(file, SNIFF_LENGTH))
-            .map_err(|error| Error::read(Place::Member(member.path.clone()), error))?;
-        Ok(Compression::sniff(&start))
     }
 }

@@ -9,12 +9,12 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use crate::error::{Error, Place, Result};
 use crate::event::Watch;
 use crate::format::container::index::MemberIndex;
-use crate::format::container::{Container, Member};
+use crate::format::container::{Blob, Bytes, Container, Member, TarEnd};
 use crate::stream::{
     Compression, CopyError, DecodeError, FileSlice, Leftover, ProgressReader, SNIFF_LENGTH, Spool,
     Unpacked, begins_as_json, copy, read_head, unpacked,
 };
-use crate::tar_stream::{Skip, SkipByReading, TarReader, Trailing};
+use crate::tar_stream::{Skip, SkipByReading, TarReader};
 
 /// Members of at most this size are kept from the first pass if they look like
 /// JSON: the documents of an image, which are wanted before its layers.
@@ -92,11 +92,11 @@ impl ForwardTar {
         tar.leftover = stream.get_ref().leftover();
         let mut reader = TarReader::new(SkipByReading(stream));
         let looked_up = tar.look_up(&mut reader, faults);
-        tar.index.cut_off_at = reader.cut_off_at();
+        tar.index.end.cut_off_at = reader.cut_off_at();
         match looked_up {
             // The end of a compressed stream has the sum that shows that it is whole.
             Ok(()) => match reader.trailing() {
-                Ok(trailing) => tar.index.trailing = trailing,
+                Ok(trailing) => tar.index.end.trailing = trailing,
                 Err(error) => faults.push(error.into()),
             },
             Err(error) => faults.push(error),
@@ -155,6 +155,20 @@ impl ForwardTar {
         FileSlice::from(Arc::clone(&self.file), self.start)
     }
 
+    /// Begins to read a member where the last reader stopped, or else from the start.
+    fn open_stream(&self, member: &Member) -> Result<Box<dyn Read + Send + '_>> {
+        let mut cursor = self.cursor_before(member.position)?;
+        SkipByReading(&mut cursor.stream)
+            .skip(member.position - cursor.position)
+            .map_err(|error| Error::read(Place::Member(member.path.clone()), error))?;
+        cursor.position = member.position;
+        Ok(Box::new(ForwardReader {
+            tar: self,
+            cursor: Some(cursor),
+            remaining: member.size,
+        }))
+    }
+
     /// The last reader's place if it is not beyond the member, else the start.
     fn cursor_before(&self, position: u64) -> Result<Cursor> {
         let last = self
@@ -186,52 +200,25 @@ impl Container for ForwardTar {
         self.index.find(path)
     }
 
-    fn open(&self, member: &Member) -> Result<Box<dyn Read + Send + '_>> {
-        if let Some(bytes) = self.kept.get(&member.position) {
-            return Ok(Box::new(bytes.as_slice()));
-        }
-        if let Some(file) = self.unpacked.get() {
-            return Ok(Box::new(FileSlice::new(file, member.position, member.size)));
-        }
-        let mut cursor = self.cursor_before(member.position)?;
-        let distance = member.position - cursor.position;
-        SkipByReading(&mut cursor)
-            .skip(distance)
-            .map_err(|error| Error::read(Place::Member(member.path.clone()), error))?;
-        Ok(Box::new(ForwardReader {
-            tar: self,
-            cursor: Some(cursor),
-            remaining: member.size,
-        }))
+    fn blob<'a>(&'a self, member: &'a Member) -> Blob<'a> {
+        let position = member.position;
+        let bytes = if let Some(unpacked) = self.unpacked.get() {
+            Bytes::Slice(unpacked, position)
+        } else if let Some(bytes) = self.kept.get(&position) {
+            Bytes::Memory(bytes)
+        } else {
+            Bytes::Stream(Box::new(move || self.open_stream(member)))
+        };
+        let compression = self.compressions.get(&position).copied();
+        Blob::new(member, bytes).with_compression(compression)
     }
 
-    fn compression(&self, member: &Member) -> Result<Compression> {
-        Ok(self
-            .compressions
-            .get(&member.position)
-            .copied()
-            .unwrap_or(Compression::None))
-    }
-
-    fn cut_off_at(&self) -> Option<u64> {
-        self.index.cut_off_at
-    }
-
-    fn trailing(&self) -> Option<Trailing> {
-        self.index.trailing
+    fn end(&self) -> TarEnd {
+        self.index.end
     }
 
     fn paths(&self) -> Vec<&str> {
         self.index.paths()
-    }
-
-    fn slice(&self, member: &Member) -> Result<Option<FileSlice>> {
-        let Some(unpacked) = self.unpacked.get() else {
-            return Ok(None);
-        };
-        let failed = |error| Error::read(Place::Member(member.path.clone()), error);
-        let file = unpacked.try_clone().map_err(failed)?;
-        Ok(Some(FileSlice::new(file, member.position, member.size)))
     }
 
     fn is_sequential(&self) -> bool {

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::error::{Error, Result};
-use crate::format::container::{Container, Member};
+use crate::format::container::{Container, Member, TarEnd};
 use crate::format::control_files::CONTROL_FILES;
 use crate::limits::{MEMBER_LINKS_MAX, MEMBER_PATH_MAX, MEMBERS_MAX};
-use crate::tar_stream::{self, Kind, Trailing, display_name};
+use crate::tar_stream::{self, Kind, display_name};
 
 /// How many control files may be there more than once, before it is not worth
 /// while to find out whether they are the same.
@@ -21,10 +21,8 @@ pub(in crate::format) struct MemberIndex {
     replaced: Vec<Member>,
     /// How many members there were, those of one path counted each.
     count: usize,
-    /// Where the tar ended without saying so.
-    pub(super) cut_off_at: Option<u64>,
-    /// The bytes after the end of the tar.
-    pub(super) trailing: Option<Trailing>,
+    /// The end of the tar.
+    pub(super) end: TarEnd,
 }
 
 #[derive(Debug)]

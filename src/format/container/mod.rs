@@ -6,34 +6,35 @@
 //! that came through a pipe is no concern of theirs. So there are the formats on
 //! one side, and these containers on the other.
 
+mod blob;
 mod directory;
 mod forward;
 mod index;
 mod measured;
+mod rootfs_file;
 mod seekable;
-mod single;
 mod staged;
-mod whole;
 
 use std::fmt::{self, Write as _};
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+pub use blob::Blob;
+pub(crate) use blob::Bytes;
 pub(crate) use directory::Directory;
 pub(crate) use forward::ForwardTar;
 pub(in crate::format) use index::MemberIndex;
 pub use measured::KnownHashes;
 pub(crate) use measured::hash_layers;
+pub(crate) use rootfs_file::{RootfsFile, ScannedTar, unpacked_head};
 pub(crate) use seekable::{Look, SeekableTar};
-pub(crate) use single::SingleFile;
 pub(crate) use staged::{Received, receive};
-pub(crate) use whole::{WholeStream, unpacked_head};
 
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, LimitError, Place, Result};
 use crate::event::Watch;
 use crate::limits::{DOCUMENT_MAX, DOCUMENTS_MAX};
-use crate::stream::{Compression, FileKind, FileSlice, TeeReader, copy, unpacked};
+use crate::stream::{FileKind, TeeReader, copy, unpacked};
 use crate::tar_stream::Trailing;
 
 /// One of the byte strings in a container.
@@ -48,24 +49,24 @@ pub struct Member {
     pub size: u64,
 }
 
+/// The end of a tar.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TarEnd {
+    /// Where it ended without an end-of-archive block, if it did: then more may have been
+    /// meant to follow.
+    pub cut_off_at: Option<u64>,
+    /// The bytes after it but for zeros, as far as they were looked for.
+    pub(crate) trailing: Option<Trailing>,
+}
+
 /// Named byte strings.
 pub trait Container: Send + Sync + fmt::Debug {
     /// Looks a path up, through links. Paths are relative to the root, and a
     /// leading `/` or `./` is ignored.
     fn find(&self, path: &str) -> Result<Option<Member>>;
 
-    /// Begins to read a member.
-    fn open(&self, member: &Member) -> Result<Box<dyn Read + Send + '_>>;
-
-    /// Where a member's bytes lie in a file, if they do: then parts of them can be
-    /// passed over without reading.
-    fn slice(&self, member: &Member) -> Result<Option<FileSlice>> {
-        let _ = member;
-        Ok(None)
-    }
-
-    /// How a member is compressed, by its first bytes.
-    fn compression(&self, member: &Member) -> Result<Compression>;
+    /// The bytes of a member, of which nothing is read yet.
+    fn blob<'a>(&'a self, member: &'a Member) -> Blob<'a>;
 
     /// The paths of all members, sorted; empty where only [`find`](Self::find)
     /// is possible.
@@ -78,15 +79,9 @@ pub trait Container: Send + Sync + fmt::Debug {
         Ok(self.paths().into_iter().map(str::to_owned).collect())
     }
 
-    /// Where a tar ended without an end-of-archive block, if it did: then more may
-    /// have been meant to follow.
-    fn cut_off_at(&self) -> Option<u64> {
-        None
-    }
-
-    /// The bytes after the end of a tar but for zeros, as far as they were looked for.
-    fn trailing(&self) -> Option<Trailing> {
-        None
+    /// The end of the tar that it is, if it is one.
+    fn end(&self) -> TarEnd {
+        TarEnd::default()
     }
 
     /// Whether members are best read one at a time in the order of their
@@ -101,29 +96,6 @@ pub trait Container: Send + Sync + fmt::Debug {
     fn unpack_to(&self, directory: &Path, watch: &Watch<'_>) -> Result<()> {
         let _ = (directory, watch);
         Ok(())
-    }
-
-    /// Whether it lies in temporary files of this run.
-    fn is_own(&self) -> bool {
-        false
-    }
-
-    /// Says that a member will not be read again, so that the space that it takes in a
-    /// temporary file can be used.
-    fn release(&self, member: &Member) {
-        let _ = member;
-    }
-
-    /// What a member was found to be when this run wrote it down, if it did.
-    fn measured(&self, member: &Member) -> Option<&KnownHashes> {
-        let _ = member;
-        None
-    }
-
-    /// The file that has a member and nothing else, if it may be moved away.
-    fn own_file(&self, member: &Member) -> Option<PathBuf> {
-        let _ = member;
-        None
     }
 }
 
@@ -143,7 +115,8 @@ pub(crate) fn read_document(container: &dyn Container, member: &Member) -> Resul
     }
     let mut bytes = Vec::new();
     container
-        .open(member)?
+        .blob(member)
+        .open()?
         .take(DOCUMENT_MAX + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| Error::read(Place::Member(member.path.clone()), error))?;
@@ -215,13 +188,12 @@ pub(crate) fn unpacked_digest(
     member: &Member,
     watch: &Watch<'_>,
 ) -> Result<Digest> {
-    let measured = container.measured(member);
-    if let Some(unpacked) = measured.and_then(|measured| measured.unpacked.as_ref()) {
+    let blob = container.blob(member);
+    if let Some(unpacked) = blob.known().and_then(|known| known.unpacked.as_ref()) {
         return Ok(unpacked.digest.clone());
     }
     let here = || Place::Member(member.path.clone());
-    let compression = container.compression(member)?;
-    let stream = unpacked(compression, container.open(member)?);
+    let stream = unpacked(blob.compression()?, blob.open()?);
     let mut stream = TeeReader::new(stream?);
     stream.hash(Algorithm::Sha256).map_err(Error::Thread)?;
     copy(&mut stream, &mut io::sink(), watch)

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Result};
 use crate::format::container::index::MemberIndex;
-use crate::format::container::{Container, KnownHashes, Member};
-use crate::stream::{Compression, FileSlice, SNIFF_LENGTH, free_range, next_data, read_head};
+use crate::format::container::{Blob, Bytes, Container, KnownHashes, Member, TarEnd};
+use crate::stream::next_data;
 use crate::tar_stream::{Tail, TarError, TarReader, Trailing};
 
 /// How much is read after the end of a tar where the time to look at it must not depend
@@ -31,8 +31,8 @@ pub(crate) struct SeekableTar {
     /// Where in the file the tar begins.
     start: u64,
     index: MemberIndex,
-    /// What is known of members, by their positions, if the file is this run's own.
-    measured: Option<HashMap<u64, KnownHashes>>,
+    /// What is known of members, by their positions, if it is a temporary file.
+    known: Option<HashMap<u64, KnownHashes>>,
 }
 
 impl SeekableTar {
@@ -77,28 +77,28 @@ impl SeekableTar {
             }
             faults.extend(index.add(&member, member.position).err());
         };
-        index.cut_off_at = reader.cut_off_at();
+        index.end.cut_off_at = reader.cut_off_at();
         if is_whole {
             // A tar without a member may be anything that begins with zeros.
             let is_glance = look == Look::Glance && !index.is_empty();
             let most = if is_glance { TAIL_GLANCE } else { u64::MAX };
-            index.trailing = look_after(&file, start, length, reader.into_tail(), most)?;
+            index.end.trailing = look_after(&file, start, length, reader.into_tail(), most)?;
         }
         let tar = Self {
             file,
             start,
             index,
-            measured: None,
+            known: None,
         };
         tar.index.check_control_files(&tar, faults)?;
         Ok(tar)
     }
 
-    /// Makes it one in a temporary file of this run, with what is known of members, by
-    /// their positions.
-    pub(crate) fn into_own(self, measured: HashMap<u64, KnownHashes>) -> Self {
+    /// One in a temporary file of this run, with what is known of members, by their
+    /// positions.
+    pub(crate) fn into_temporary(self, known: HashMap<u64, KnownHashes>) -> Self {
         Self {
-            measured: Some(measured),
+            known: Some(known),
             ..self
         }
     }
@@ -112,10 +112,6 @@ impl SeekableTar {
     pub(crate) fn into_file(self) -> (File, u64) {
         (self.file, self.start)
     }
-
-    fn range(&self, member: &Member) -> FileSlice<&File> {
-        FileSlice::new(&self.file, self.start + member.position, member.size)
-    }
 }
 
 impl Container for SeekableTar {
@@ -123,43 +119,19 @@ impl Container for SeekableTar {
         self.index.find(path)
     }
 
-    fn open(&self, member: &Member) -> Result<Box<dyn Read + Send + '_>> {
-        Ok(Box::new(self.range(member)))
-    }
-
-    fn slice(&self, member: &Member) -> Result<Option<FileSlice>> {
-        let failed = |error| Error::read(Place::Member(member.path.clone()), error);
-        let file = self.file.try_clone().map_err(failed)?;
-        let start = self.start + member.position;
-        Ok(Some(FileSlice::new(file, start, member.size)))
-    }
-
-    fn compression(&self, member: &Member) -> Result<Compression> {
-        let start = read_head(self.range(member), SNIFF_LENGTH)
-            .map_err(|error| Error::read(Place::Member(member.path.clone()), error))?;
-        Ok(Compression::sniff(&start))
-    }
-
-    fn measured(&self, member: &Member) -> Option<&KnownHashes> {
-        self.measured.as_ref()?.get(&member.position)
-    }
-
-    fn is_own(&self) -> bool {
-        self.measured.is_some()
-    }
-
-    fn release(&self, member: &Member) {
-        if self.is_own() {
-            free_range(&self.file, self.start + member.position, member.size);
+    fn blob<'a>(&'a self, member: &'a Member) -> Blob<'a> {
+        let blob = Blob::new(
+            member,
+            Bytes::Slice(&self.file, self.start + member.position),
+        );
+        match &self.known {
+            Some(known) => blob.temporary(known.get(&member.position)),
+            None => blob,
         }
     }
 
-    fn cut_off_at(&self) -> Option<u64> {
-        self.index.cut_off_at
-    }
-
-    fn trailing(&self) -> Option<Trailing> {
-        self.index.trailing
+    fn end(&self) -> TarEnd {
+        self.index.end
     }
 
     fn paths(&self) -> Vec<&str> {

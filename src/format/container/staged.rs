@@ -14,14 +14,16 @@ use crate::error::{Error, LimitError, Place, Result};
 use crate::event::Watch;
 use crate::format::container::index::MemberIndex;
 use crate::format::container::measured::algorithm_of;
-use crate::format::container::{Container, KnownHashes, Member, is_of_archive, not_an_image};
+use crate::format::container::{
+    Blob, Bytes, Container, KnownHashes, Member, TarEnd, is_of_archive, not_an_image,
+};
 use crate::format::control_files::CONTROL_FILES;
 use crate::limits::MEMBERS_MAX;
 use crate::stream::{
-    Compression, CopyError, FileSlice, Hashes, SNIFF_LENGTH, TeeReader, begins_as_json, copy, hash,
-    read_head, unpacked,
+    Compression, CopyError, Hashes, SNIFF_LENGTH, TeeReader, begins_as_json, copy, hash, read_head,
+    unpacked,
 };
-use crate::tar_stream::{BLOCK, Kind, SkipByReading, TarError, TarReader, Trailing, is_tar_header};
+use crate::tar_stream::{BLOCK, Kind, SkipByReading, TarError, TarReader, is_tar_header};
 
 /// What came through a pipe.
 #[derive(Debug)]
@@ -122,9 +124,9 @@ impl StagedTar {
             }
             number += 1;
         }
-        tar.index.cut_off_at = reader.cut_off_at();
+        tar.index.end.cut_off_at = reader.cut_off_at();
         // What pads the archive is taken too, or the writer would see a closed pipe.
-        tar.index.trailing = reader.trailing()?;
+        tar.index.end.trailing = reader.trailing()?;
         let mut faults = Vec::new();
         tar.index.check_control_files(&tar, &mut faults)?;
         faults.into_iter().next().map_or(Ok(tar), Err)
@@ -198,54 +200,19 @@ impl Container for StagedTar {
         self.index.find(path)
     }
 
-    fn open(&self, member: &Member) -> Result<Box<dyn Read + Send + '_>> {
-        match File::open(self.file_of(member.position)) {
-            Ok(file) => Ok(Box::new(file)),
-            Err(error) => Err(Error::read(Place::Member(member.path.clone()), error)),
-        }
+    fn blob<'a>(&'a self, member: &'a Member) -> Blob<'a> {
+        let blob = Blob::new(member, Bytes::File(self.file_of(member.position)));
+        let staged = self.staged.get(&member.position);
+        blob.temporary(staged.map(|(known, _)| known))
+            .with_compression(staged.map(|(_, compression)| *compression))
     }
 
-    fn slice(&self, member: &Member) -> Result<Option<FileSlice>> {
-        let failed = |error| Error::read(Place::Member(member.path.clone()), error);
-        let file = File::open(self.file_of(member.position)).map_err(failed)?;
-        Ok(Some(FileSlice::new(file, 0, member.size)))
-    }
-
-    fn compression(&self, member: &Member) -> Result<Compression> {
-        Ok(self
-            .staged
-            .get(&member.position)
-            .map_or(Compression::None, |(_, compression)| *compression))
-    }
-
-    fn cut_off_at(&self) -> Option<u64> {
-        self.index.cut_off_at
-    }
-
-    fn trailing(&self) -> Option<Trailing> {
-        self.index.trailing
+    fn end(&self) -> TarEnd {
+        self.index.end
     }
 
     fn paths(&self) -> Vec<&str> {
         self.index.paths()
-    }
-
-    fn is_own(&self) -> bool {
-        true
-    }
-
-    fn release(&self, member: &Member) {
-        // It goes with the whole folder otherwise.
-        let _ = fs::remove_file(self.file_of(member.position));
-    }
-
-    fn measured(&self, member: &Member) -> Option<&KnownHashes> {
-        let (measured, _) = self.staged.get(&member.position)?;
-        Some(measured)
-    }
-
-    fn own_file(&self, member: &Member) -> Option<PathBuf> {
-        Some(self.file_of(member.position))
     }
 }
 

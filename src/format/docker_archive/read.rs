@@ -13,7 +13,9 @@ use crate::format::docker_archive::names::{ListedRoot, NamedElement, all_names};
 use crate::format::docker_archive::v1;
 use crate::format::oci_layout::{DocumentLoader, check_marker, find_index, is_layout};
 use crate::format::root::{Root, Target};
-use crate::format::source::{Content, DockerImage, DockerPart, Image, ImageSource, Layer};
+use crate::format::source::{
+    Content, DockerImage, DockerPart, Image, ImageSource, Layer, LayerBytes, LayerPosition,
+};
 use crate::image::media_type::LayerType;
 use crate::image::{Config, Document, DocumentError, Index, Reference};
 use crate::limits::DOCUMENTS_MAX;
@@ -242,7 +244,7 @@ impl DockerArchive {
     ) -> Result<bool> {
         match content {
             Content::Image(image) if image.config.digest() == config.digest() => {
-                let blobs = image.layers.iter().map(|layer| layer.blob.as_ref());
+                let blobs = image.layers.iter().map(Layer::blob);
                 let mut is_same = blobs.len() == element.layers.len();
                 for (blob, path) in blobs.zip(&element.layers) {
                     is_same &= self.container.find(path)?.as_ref() == blob;
@@ -281,10 +283,18 @@ impl DockerArchive {
                     let media_type = LayerType::of(source.media_type());
                     media_type.is_some_and(|layer| layer.is_foreign)
                 });
-            let compression = match (&blob, foreign) {
-                (Some(blob), _) => self.container.compression(blob)?,
+            let (bytes, compression) = match (blob, foreign) {
+                // What is there is a layer like any other: the descriptor is that of
+                // the blob that may be fetched, often compressed.
+                (Some(blob), _) => {
+                    let compression = self.container.blob(&blob).compression()?;
+                    let descriptor = None;
+                    (LayerBytes::Input { blob, descriptor }, compression)
+                }
                 (None, Some(source)) => {
-                    LayerType::of(source.media_type()).map_or(Compression::None, |l| l.compression)
+                    let layer_type = LayerType::of(source.media_type());
+                    let compression = layer_type.map_or(Compression::None, |it| it.compression);
+                    (LayerBytes::Elsewhere(source.clone()), compression)
                 }
                 (None, None) if path.is_empty() => {
                     return Err(Error::LayerLeftOut.while_reading(Place::Layer {
@@ -302,11 +312,9 @@ impl DockerArchive {
             };
             Ok(Layer {
                 diff_id: Clone::clone(diff_id),
-                // What is there is a layer like any other: the descriptor is that of
-                // the blob that may be fetched, often compressed.
-                descriptor: foreign.filter(|_| blob.is_none()).cloned(),
-                blob,
+                bytes,
                 compression,
+                position: LayerPosition::new(at, count),
             })
         };
         let layers = element

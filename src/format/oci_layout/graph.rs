@@ -6,7 +6,9 @@ use crate::digest::Hasher;
 use crate::error::{Error, LimitError, Place, Result};
 use crate::format::container::{Container, Member, read_document, spend};
 use crate::format::oci_layout::blob_path;
-use crate::format::source::{Artifact, Content, Image, IndexContent, Layer};
+use crate::format::source::{
+    Artifact, Content, Image, IndexContent, Layer, LayerBytes, LayerPosition,
+};
 use crate::image::media_type::{self, DocumentKind, LayerType};
 use crate::image::{
     Config, Descriptor, Document, DocumentError, Index, Manifest, View, parse_value,
@@ -165,24 +167,26 @@ impl<'a> DocumentLoader<'a> {
                 diff_ids: diff_ids.len(),
             });
         }
-        let layer = |(descriptor, diff_id): (&Descriptor, &_)| {
+        let count = diff_ids.len();
+        let layer = |(at, (descriptor, diff_id)): (usize, (&Descriptor, &_))| {
             let blob = self.blob(descriptor)?;
             let compression = match (&blob, LayerType::of(descriptor.media_type())) {
-                (Some(blob), _) => self.container.compression(blob)?,
+                (Some(blob), _) => self.container.blob(blob).compression()?,
                 (None, Some(layer)) => layer.compression,
                 (None, None) => unreachable!("an image has nothing but layers"),
             };
             Ok(Layer {
                 diff_id: Clone::clone(diff_id),
-                blob,
-                descriptor: Some(descriptor.clone()),
+                bytes: LayerBytes::described(blob, descriptor.clone()),
                 compression,
+                position: LayerPosition::new(at, count),
             })
         };
         let layers = view
             .layers
             .iter()
             .zip(diff_ids)
+            .enumerate()
             .map(layer)
             .collect::<Result<_>>()?;
         Ok(Some(Image {

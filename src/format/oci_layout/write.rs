@@ -11,12 +11,14 @@ use crate::digest::Digest;
 use crate::error::{Error, Place, Result};
 use crate::event::{Event, Step, Warning, Watch};
 use crate::format::Format;
-use crate::format::container::{Container, Directory};
+use crate::format::container::{Blob, Container, Directory};
 use crate::format::control_files::{INDEX, MARKER};
 use crate::format::oci_layout::read::{check_marker, find_index};
 use crate::format::oci_layout::{MARKER_CONTENT, blob_path};
 use crate::format::root::Root;
-use crate::format::sink::{BlobWriter, ImageSink, OutputIndex, OutputRoot};
+use crate::format::sink::{
+    BlobWriter, Documents, Held, ImageSink, OutputIndex, OutputKind, OutputRoot, put_all,
+};
 use crate::image::{CONTAINERD_NAME, Descriptor, Document, Index, REF_NAME};
 use crate::stream::{
     Hashed, PART, PendingDirectory, PendingFile, is_temporary, lock_directory, share_bytes,
@@ -93,6 +95,12 @@ impl LayoutSink {
         Ok(())
     }
 
+    /// Whether this run has written a blob.
+    fn is_written(&self, digest: &Digest) -> bool {
+        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.contains(digest)
+    }
+
     fn failed(&self, error: io::Error) -> Error {
         Error::write(self.place(), error)
     }
@@ -126,28 +134,38 @@ impl ImageSink for LayoutSink {
         Format::OciDirectory
     }
 
-    fn staging(&self) -> Option<&Path> {
-        Some(&self.arriving)
+    fn place(&self) -> Place {
+        Place::Path(self.target.clone())
     }
 
-    fn is_parallel(&self) -> bool {
-        true
+    fn kind(&self) -> OutputKind<'_> {
+        let staging = &self.arriving;
+        OutputKind::Folder { staging }
     }
 
-    fn has(&self, digest: &Digest) -> bool {
-        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        written.contains(digest)
-    }
-
-    fn held(&self, digest: &Digest, size: u64) -> Result<Option<File>> {
-        if !self.exists {
-            return Ok(None);
+    fn find(&self, blob: &Hashed) -> Result<Held> {
+        if self.is_written(&blob.digest) {
+            return Ok(Held::Written);
         }
-        let Ok(file) = File::open(self.target.join(blob_path(digest))) else {
-            return Ok(None);
-        };
-        let length = file.metadata().map_err(|error| self.failed(error))?.len();
-        Ok((length == size).then_some(file))
+        if self.exists
+            && let Ok(file) = File::open(self.target.join(blob_path(&blob.digest)))
+            && file.metadata().map_err(|error| self.failed(error))?.len() == blob.size
+        {
+            return Ok(Held::Before(file));
+        }
+        Ok(Held::Absent)
+    }
+
+    /// A file that is on the file system of the output is moved.
+    fn put(&self, blob: Blob<'_>, hashed: &Hashed, from: &Place, watch: &Watch<'_>) -> Result<()> {
+        if let Some(file) = blob.movable_file() {
+            return self.settle(file, &hashed.digest);
+        }
+        let mut writer = self.begin_blob(Some(hashed))?;
+        writer.fill(&blob, from, watch)?;
+        writer.finish(hashed)?;
+        blob.release();
+        Ok(())
     }
 
     fn begin_blob(&self, _: Option<&Hashed>) -> Result<Box<dyn BlobWriter + '_>> {
@@ -161,11 +179,9 @@ impl ImageSink for LayoutSink {
         }))
     }
 
-    fn adopt(&self, file: &Path, hashed: &Hashed) -> Result<()> {
-        self.settle(file, &hashed.digest)
-    }
-
-    fn put_index(&self, index: &OutputIndex) -> Result<()> {
+    fn put_documents(&self, index: &OutputIndex, mut documents: Documents) -> Result<()> {
+        documents.retain(|(digest, _)| !self.is_written(digest));
+        put_all(self, documents)?;
         let mut slot = self.index.lock().unwrap_or_else(PoisonError::into_inner);
         *slot = index.clone();
         Ok(())
@@ -198,10 +214,6 @@ impl ImageSink for LayoutSink {
             }
             Err((_, error)) => Err(failed(error)),
         }
-    }
-
-    fn place(&self) -> Place {
-        Place::Path(self.target.clone())
     }
 }
 

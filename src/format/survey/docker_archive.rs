@@ -264,7 +264,7 @@ impl DockerSurvey<'_, '_> {
                 is_readable: false,
             });
         };
-        let compression = self.surveyor.container.compression(&blob)?;
+        let compression = self.surveyor.container.blob(&blob).compression()?;
         if let Some(source) = source.filter(|_| !is_foreign)
             && source.size() != blob.size
         {

@@ -5,7 +5,7 @@ use crate::error::{Cause, Error, InputKind, Result};
 use crate::event::after_tar;
 use crate::finding::{Code, Finding, Findings, Site};
 use crate::format::Format;
-use crate::format::container::{Container, SingleFile, is_of_archive};
+use crate::format::container::{Container, RootfsFile, is_of_archive};
 use crate::format::control_files::MANIFEST;
 use crate::format::detect::{Input, Opening};
 use crate::format::docker_archive::is_docker_archive;
@@ -52,7 +52,7 @@ fn archive_finding(error: Error) -> Result<Finding> {
 /// Findings for bytes after the end of the tar, and of the stream that it is compressed
 /// to.
 fn rest_findings(taken: &RawContainer) -> impl Iterator<Item = Finding> {
-    let trailing = taken.container().trailing();
+    let trailing = taken.container().end().trailing;
     let after_tar = trailing.map(|Trailing { size, is_tar, .. }| after_tar(size, is_tar));
     let leftover = taken.leftover();
     let after_stream = (leftover > 0).then(|| {
@@ -81,11 +81,11 @@ fn look_over(taken: RawContainer, findings: Findings, opening: &Opening<'_>) -> 
         let Some((file, start)) = taken.into_file()? else {
             return Err(Error::System(std::io::ErrorKind::IsADirectory.into()));
         };
-        return rootfs(SingleFile::new(file, start)?, findings);
+        return rootfs(RootfsFile::stored(file, start)?, findings);
     }
     let container = taken.into_container();
     let mut surveyor = Surveyor::new(container.as_ref(), kind.has_docker, findings);
-    if container.cut_off_at().is_some() {
+    if container.end().cut_off_at.is_some() {
         surveyor.report_code(Code::ArchiveEndMissing, Site::input());
     }
     let is_hybrid = kind.has_docker && kind.has_layout;
@@ -156,10 +156,11 @@ fn kind_of(taken: &RawContainer, format: Option<Format>) -> Result<Kind> {
 }
 
 /// A root filesystem: one layer of which nothing is said.
-fn rootfs(file: SingleFile, findings: Findings) -> Result<Survey> {
+fn rootfs(file: RootfsFile, findings: Findings) -> Result<Survey> {
     let member = file.member();
+    let compression = file.blob(&member).compression()?;
     let layer = SurveyedLayer {
-        compression: file.compression(&member)?,
+        compression,
         blob: Some(member),
         digest: None,
         diff_id: None,

@@ -55,7 +55,7 @@ pub(in crate::ops) fn blobs_size(source: &dyn ImageSource, content: &Content) ->
                 Some(manifest) => manifest.size(),
                 None => made_manifest(source, image)?.len() as u64,
             };
-            let layers = image.layers.iter().filter_map(|it| it.blob.as_ref());
+            let layers = image.layers.iter().filter_map(Layer::blob);
             let layers = layers.map(|blob| blob.size);
             [manifest, image.config.size()]
                 .into_iter()
@@ -97,7 +97,7 @@ fn made_manifest(source: &dyn ImageSource, image: &Image) -> Option<Vec<u8>> {
 
 /// The descriptor of a layer in it, which may be compressed in any way.
 fn layer(layer: &Layer) -> Option<Descriptor> {
-    let blob = layer.blob.as_ref()?;
+    let blob = layer.blob()?;
     let diff_id = &layer.diff_id.0;
     if layer.compression == Compression::None {
         return Some(Descriptor::new(DOCKER_LAYER, diff_id.clone(), blob.size));

@@ -150,7 +150,7 @@ fn find(name: Option<&LayerName>, layers: &[Layer]) -> Result<Option<usize>, Cho
         }),
         Some(LayerName::Digest(prefix)) => {
             let is_meant = |layer: &Layer| {
-                let digest = layer.descriptor.as_ref().map(|d| d.digest().hex());
+                let digest = layer.descriptor().map(|it| it.digest().hex());
                 layer.diff_id.0.hex().starts_with(prefix)
                     || digest.is_some_and(|digest| digest.starts_with(prefix))
             };
@@ -177,7 +177,7 @@ fn cheapest(
     layers: &[Layer],
     sizes: &[u64],
 ) -> Result<Vec<RangeInclusive<usize>>, ChoiceError> {
-    let is_fixed = |layer: &Layer| layer.blob.is_none();
+    let is_fixed = |layer: &Layer| layer.blob().is_none();
     let mut groups: Vec<(RangeInclusive<usize>, u64)> = sizes
         .iter()
         .enumerate()
@@ -217,18 +217,23 @@ mod tests {
     use super::*;
     use crate::digest::Digest;
     use crate::format::Member;
+    use crate::format::source::{LayerBytes, LayerPosition};
+    use crate::image::Descriptor;
     use crate::stream::Compression;
 
     fn layers(count: usize) -> Vec<Layer> {
         let layer = |at: usize| Layer {
             diff_id: DiffId(Digest::of(&[u8::try_from(at).unwrap()])),
-            blob: Some(Member {
-                position: 0,
-                path: String::new(),
-                size: 0,
-            }),
-            descriptor: None,
+            bytes: LayerBytes::Input {
+                blob: Member {
+                    position: 0,
+                    path: String::new(),
+                    size: 0,
+                },
+                descriptor: None,
+            },
             compression: Compression::None,
+            position: LayerPosition::new(at, count),
         };
         (0..count).map(layer).collect()
     }
@@ -347,7 +352,8 @@ mod tests {
         assert_eq!(at_most(2, &[1, 1, 1, 1]).unwrap(), "1-2 3-4");
         assert_eq!(at_most(1, &[3, 2, 1]).unwrap(), "1-3");
         let mut fixed = layers(3);
-        fixed[1].blob = None;
+        let elsewhere = Descriptor::new("", Digest::of(b""), 0);
+        fixed[1].bytes = LayerBytes::Elsewhere(elsewhere);
         let choice = LayerChoice::AtMost(NonZeroUsize::MIN);
         assert_eq!(
             chosen(&choice, &fixed, &[1, 1, 1]).unwrap_err(),

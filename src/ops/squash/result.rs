@@ -7,9 +7,8 @@ use serde_json::Value;
 use crate::digest::DiffId;
 use crate::error::{Error, Result};
 use crate::format::sink::ImageSink;
-use crate::format::source::{Content, Image, ImageSource, Layer};
-use crate::image::media_type::{Family, LayerType};
-use crate::image::{Descriptor, Squashed, rfc3339, squash_config};
+use crate::format::source::{Content, Image, ImageSource, Layer, LayerBytes};
+use crate::image::{Squashed, rfc3339, squash_config};
 use crate::limits::DOCUMENTS_MAX;
 use crate::merge::Savings;
 use crate::ops::choose::image::ChosenImage;
@@ -19,7 +18,6 @@ use crate::transfer::Context;
 use crate::transfer::compression::{CompressionChoice, CompressionPolicy};
 use crate::transfer::deliver::Delivery;
 use crate::transfer::item::TransferItem;
-use crate::transfer::plan::Made;
 use crate::transfer::referrers::add_referrers;
 use crate::transfer::report::WriteReport;
 
@@ -64,13 +62,11 @@ pub(super) fn deliver(
         roots: chosen.roots,
     }];
     add_referrers(source, &mut items, DOCUMENTS_MAX, context)?;
-    let mut made_before = Made::default();
     if !made.is_empty() {
         let item = &mut items[0];
         // Whatever speaks of the image by its digest means another one.
         item.left_out.extend(item.digests());
         if let Content::Image(image) = &mut item.content {
-            made_before = before_delivery(image.layers.len(), made);
             *image = squashed(image, made, options)?;
         }
     }
@@ -81,24 +77,9 @@ pub(super) fn deliver(
         names: &options.names,
         keeps_fields: !is_of_index && options.platform.is_none(),
         policy: CompressionPolicy::new(CompressionChoice::Keep, sink.format()),
-        made: &made_before,
         context,
     };
     delivery.run(items)
-}
-
-/// What was put into the output of an image with so many layers.
-fn before_delivery(count: usize, made: &[Merged]) -> Made {
-    let written = made.iter().filter_map(|made| made.written.as_ref());
-    let mut positions: Vec<usize> = (1..=count).collect();
-    for Merged { range, .. } in made.iter().rev() {
-        positions.splice(range.clone(), std::iter::once(range.end() + 1));
-    }
-    Made {
-        blobs: written.map(|(blob, _)| blob.digest.clone()).collect(),
-        positions,
-        count,
-    }
 }
 
 /// An image as it is after its layers were merged.
@@ -119,14 +100,11 @@ fn squashed(image: &Image, made: &[Merged], options: &SquashOptions) -> Result<I
         let Some((blob, diff_id)) = written else {
             continue;
         };
-        let compression = encoding.compression();
-        let media_type = Family::Oci.layer(LayerType::new(compression));
-        let media_type = media_type.expect("what is written has a media type");
         let new = Layer {
             diff_id: diff_id.clone(),
-            blob: None,
-            descriptor: Some(Descriptor::new(&media_type, blob.digest.clone(), blob.size)),
-            compression,
+            bytes: LayerBytes::Written(blob.clone()),
+            compression: encoding.compression(),
+            position: layers[*range.end()].position,
         };
         layers.splice(range.clone(), std::iter::once(new));
         let comment = options.message.clone();

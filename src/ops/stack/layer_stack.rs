@@ -71,7 +71,7 @@ impl<'a> LayerStack<'a> {
     /// A wrapped archive is read from its beginning at every step back, and before
     /// version 25 Docker wrote layers in the order of random names.
     pub(in crate::ops) fn prepare(&self) -> Result<()> {
-        let blobs = self.image.layers.iter().filter_map(|it| it.blob.as_ref());
+        let blobs = self.image.layers.iter().filter_map(Layer::blob);
         let is_in_order = blobs.map(|blob| blob.position).is_sorted();
         if is_in_order || !self.container.is_sequential() {
             return Ok(());
@@ -92,26 +92,22 @@ impl<'a> LayerStack<'a> {
 
     /// What a message calls a layer.
     pub(in crate::ops) fn place(&self, at: usize) -> Place {
-        Place::Layer {
-            position: at + 1,
-            count: self.count(),
-            image: self.name.to_owned(),
-        }
+        self.image.layers[at].place(self.name)
     }
 
     /// Whether a layer can be looked into.
     pub(in crate::ops) fn is_readable(&self, at: usize) -> bool {
-        self.image.layers[at].blob.is_some()
+        self.image.layers[at].blob().is_some()
     }
 
     /// How many bytes a layer has as it is stored.
     pub(in crate::ops) fn stored_size(&self, at: usize) -> u64 {
-        self.image.layers[at].stored_size().unwrap_or(0)
+        self.image.layers[at].stored_size()
     }
 
     /// How many bytes will be read to write what survived of a layer.
     pub(in crate::ops) fn size_to_read(&self, at: usize) -> u64 {
-        let blob = self.image.layers[at].blob.as_ref();
+        let blob = self.image.layers[at].blob();
         blob.map_or(0, |blob| blob.size)
     }
 
@@ -119,8 +115,8 @@ impl<'a> LayerStack<'a> {
     /// known: of a plain one that lies in a file only the headers, which do not count.
     pub(in crate::ops) fn size_to_scan(&self, at: usize) -> u64 {
         let layer = &self.image.layers[at];
-        let is_passed_over = |blob| matches!(self.container.slice(blob), Ok(Some(_)));
-        match &layer.blob {
+        let is_passed_over = |blob| self.container.blob(blob).is_seekable();
+        match layer.blob() {
             Some(blob) if layer.compression == Compression::None && is_passed_over(blob) => 0,
             _ => self.size_to_read(at),
         }
@@ -133,8 +129,7 @@ impl<'a> LayerStack<'a> {
             .iter()
             .map(|at| {
                 self.image.layers[*at]
-                    .blob
-                    .as_ref()
+                    .blob()
                     .map_or(0, |blob| blob.position)
             })
             .collect();
@@ -167,7 +162,7 @@ impl<'a> LayerStack<'a> {
 
     fn blob(&self, at: usize) -> Result<(&Layer, &Member)> {
         let layer = &self.image.layers[at];
-        let blob = layer.blob.as_ref().ok_or(Error::LayerAbsent)?;
+        let blob = layer.blob().ok_or(Error::LayerAbsent)?;
         Ok((layer, blob))
     }
 
@@ -223,14 +218,14 @@ impl<'a> LayerStack<'a> {
 
     /// Whether a layer has files at its root that belong to its compression.
     fn is_estargz(&self, layer: &Layer, blob: &Member) -> Result<bool> {
-        let descriptor = layer.descriptor.as_ref();
+        let descriptor = layer.descriptor();
         if descriptor.is_some_and(|d| d.annotation(ESTARGZ_TOC).is_some()) {
             return Ok(true);
         }
         if layer.compression != Compression::Gzip {
             return Ok(false);
         }
-        let mut stream = ProgressReader::new(self.container.open(blob)?, self.context.watch);
+        let mut stream = ProgressReader::new(self.container.blob(blob).open()?, self.context.watch);
         let skipped = blob.size.saturating_sub(ESTARGZ_FOOTER as u64);
         io::copy(&mut (&mut stream).take(skipped), &mut io::sink())?;
         let mut footer = Vec::new();

@@ -38,12 +38,12 @@ pub(in crate::ops) fn read_layer<T>(
     read: impl FnOnce(LayerTar<'_>) -> Result<T>,
 ) -> Result<T> {
     if compression == Compression::None
-        && let Some(slice) = container.slice(blob)?
+        && let Some(slice) = container.blob(blob).slice()?
     {
         let size = slice.size;
         return read(LayerTar::new(Input::File(Section::new(slice), size)));
     }
-    let stream = ProgressReader::new(container.open(blob)?, watch);
+    let stream = ProgressReader::new(container.blob(blob).open()?, watch);
     let stream = Box::new(SkipByReading(unpacked(compression, stream)?));
     read(LayerTar::new(Input::Stream(stream))).map_err(blame_compression)
 }

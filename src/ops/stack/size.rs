@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::error::Error as _;
 use std::num::NonZeroUsize;
 
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Result};
 use crate::event::{Event, Step, Warning, Watch};
 use crate::format::source::Layer;
 use crate::format::{Container, Member};
@@ -30,26 +30,21 @@ pub struct LayerSize {
     pub content: u64,
 }
 
-/// A layer of which the size is wanted, and where it stands.
+/// A layer of which the size is wanted, and its image in messages.
 #[derive(Clone, Debug)]
 pub(in crate::ops) struct Wanted {
     layer: Layer,
-    /// Counted from 1, the lowest.
-    position: usize,
-    count: usize,
     name: String,
 }
 
 impl Wanted {
     /// All layers of an image that messages call so.
     pub(in crate::ops) fn all(layers: &[Layer], name: &str) -> Vec<Self> {
-        let wanted = |(at, layer): (usize, &Layer)| Self {
+        let wanted = |layer: &Layer| Self {
             layer: layer.clone(),
-            position: at + 1,
-            count: layers.len(),
             name: name.to_owned(),
         };
-        layers.iter().enumerate().map(wanted).collect()
+        layers.iter().map(wanted).collect()
     }
 }
 
@@ -74,7 +69,7 @@ impl Sizes {
         let mut blobs: Vec<(&Member, &Wanted)> = Vec::new();
         let mut seen = HashSet::new();
         for wanted in wanted {
-            if let Some(blob) = &wanted.layer.blob
+            if let Some(blob) = wanted.layer.blob()
                 && seen.insert(blob)
             {
                 blobs.push((blob, wanted));
@@ -82,8 +77,7 @@ impl Sizes {
         }
         // Of the others only headers are read, which do not count.
         let is_read = |(blob, wanted): &(&Member, &Wanted)| {
-            wanted.layer.compression != Compression::None
-                || !matches!(container.slice(blob), Ok(Some(_)))
+            wanted.layer.compression != Compression::None || !container.blob(blob).is_seekable()
         };
         let costs: Vec<(bool, u64)> = blobs
             .iter()
@@ -118,7 +112,7 @@ impl Sizes {
 
     /// The size of a layer, if it is known.
     pub(in crate::ops) fn of(&self, layer: &Layer) -> Option<LayerSize> {
-        self.0.get(layer.blob.as_ref()?).copied()
+        self.0.get(layer.blob()?).copied()
     }
 
     /// The size of several layers together, if it is known of each.
@@ -143,19 +137,9 @@ fn find(
     wanted: &Wanted,
     watch: Watch<'_>,
 ) -> Result<Option<LayerSize>> {
-    let Wanted {
-        layer,
-        position,
-        count,
-        name,
-    } = wanted;
-    let place = Place::Layer {
-        position: *position,
-        count: *count,
-        image: name.clone(),
-    };
+    let Wanted { layer, name } = wanted;
     watch.send(Event::Step(Step::Reading {
-        layer: &place.to_string(),
+        layer: &layer.place(name).to_string(),
     }));
     let size = read_layer(container, blob, layer.compression, watch, |tar| {
         let mut reader = TarReader::new(tar);
@@ -169,8 +153,8 @@ fn find(
         Err(_) if watch.is_interrupted() => Err(Error::Interrupted),
         Err(error) => {
             watch.warn(Warning::SizeUnknown {
-                position: *position,
-                count: *count,
+                position: layer.position.number,
+                count: layer.position.count,
                 name: name.clone(),
                 reason: reason(&error),
             });

@@ -233,14 +233,10 @@ impl<'a> Verifier<'a> {
         }));
         let diff_ids = layer.diff_id.iter();
         let job = BlobJob {
-            member: member.clone(),
             compression: layer.compression,
-            encoding: None,
             digest: layer.digest.clone(),
             diff_ids: diff_ids.map(|id| (id.clone(), place.clone())).collect(),
-            place,
-            is_last_use: false,
-            has_conflicting_size: false,
+            ..BlobJob::new(member, place)
         };
         let container = self.survey.container.as_ref();
         let looked = read_whole(container, &job, watch, |stream| {
@@ -333,14 +329,8 @@ impl<'a> Verifier<'a> {
                 blob: &place.to_string(),
             }));
             let job = BlobJob {
-                member: blob.member.clone(),
-                compression: Compression::None,
-                encoding: None,
                 digest: Some(blob.digest.clone()),
-                diff_ids: Vec::new(),
-                place,
-                is_last_use: false,
-                has_conflicting_size: false,
+                ..BlobJob::new(&blob.member, place)
             };
             let mut stream = open(container, &job, watch)?;
             stream.hash(job.stored_algorithm()).map_err(Error::Thread)?;

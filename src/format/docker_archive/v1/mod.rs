@@ -50,7 +50,7 @@ pub(in crate::format) fn read_elements(
     watch: &Watch<'_>,
 ) -> Result<Vec<(Element, Document<Config>)>> {
     // No document says what there should be, so that the end must be seen.
-    if let Some(offset) = container.cut_off_at() {
+    if let Some(offset) = container.end().cut_off_at {
         return Err(TarError::EndMissing { offset }.into());
     }
     let mut tags = read_repositories(container)?;

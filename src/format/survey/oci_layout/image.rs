@@ -132,7 +132,7 @@ impl LayoutSurvey<'_, '_> {
             }
         };
         let compression = match &blob {
-            Some(member) => self.surveyor.container.compression(member)?,
+            Some(member) => self.surveyor.container.blob(member).compression()?,
             None => Compression::None,
         };
         if let (Some(label), Some(_)) = (label, &blob) {
