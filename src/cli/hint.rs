@@ -3,9 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use restow::error::{Candidate, Error, Folder, Place};
-use restow::event::Warning;
-use restow::{DecodeLimit, FileKind};
+use restow::{Candidate, DecodeLimit, Error, FileKind, Folder, Place, Warning};
 
 use crate::cli::digest::short;
 

@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::process::ExitCode;
 
-use restow::error::Error;
+use restow::Error;
 
 use crate::cli::failure::Failure;
 use crate::cli::hint::hint_for;

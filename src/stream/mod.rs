@@ -23,7 +23,7 @@ pub use decompress::{Compression, DecodeLimit};
 pub(crate) use decompress::{Decoder, Leftover, SNIFF_LENGTH};
 pub use file_kind::FileKind;
 pub(crate) use file_kind::HEAD_LENGTH;
-pub use hash::Hashed;
+pub(crate) use hash::Hashed;
 pub(crate) use hash::{TeeReader, hash};
 pub(crate) use hash_writer::HashWriter;
 pub(crate) use kernel::{copy_between, free_range, next_data, share_bytes};

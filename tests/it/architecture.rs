@@ -71,6 +71,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "transfer",
         ],
     ),
+    (
+        "session",
+        &[
+            "digest", "error", "event", "format", "image", "ops", "transfer",
+        ],
+    ),
     // Only for `fuzz/`: it looks behind every door.
     (
         "fuzzing",
@@ -83,6 +89,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "layer",
             "merge",
             "ops",
+            "session",
             "stream",
             "tar_stream",
             "transfer",

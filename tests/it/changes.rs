@@ -1,8 +1,8 @@
-//! What `restow::image::Changes` makes of a config is what the Docker engine makes of it.
+//! What `restow::Changes` makes of a config is what the Docker engine makes of it.
 
 use std::process::{Command, Output, Stdio};
 
-use restow::image::Changes;
+use restow::Changes;
 use serde_json::{Map, Value, json};
 
 use crate::support::make;

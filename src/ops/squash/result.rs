@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::format::sink::ImageSink;
 use crate::format::source::{Content, Image, ImageSource, Layer};
 use crate::image::media_type::{Family, LayerType};
-use crate::image::{Descriptor, Squashed, rfc3339, squash_config};
+use crate::image::{Descriptor, Squashed, Timestamp, squash_config};
 use crate::limits::DOCUMENTS_MAX;
 use crate::merge::Savings;
 use crate::ops::choose::image::ChosenImage;
@@ -71,7 +71,7 @@ pub(super) fn deliver(
         item.left_out.extend(item.digests());
         if let Content::Image(image) = &mut item.content {
             made_before = before_delivery(image.layers.len(), made);
-            *image = squashed(image, made, options)?;
+            *image = squashed(image, made, options, context.created)?;
         }
     }
     let delivery = Delivery {
@@ -102,7 +102,12 @@ fn before_delivery(count: usize, made: &[Merged]) -> Made {
 }
 
 /// An image as it is after its layers were merged.
-fn squashed(image: &Image, made: &[Merged], options: &SquashOptions) -> Result<Image> {
+fn squashed(
+    image: &Image,
+    made: &[Merged],
+    options: &SquashOptions,
+    created: Option<Timestamp>,
+) -> Result<Image> {
     let own = |source| Error::Document {
         what: "a document of the image".to_owned(),
         source,
@@ -133,7 +138,7 @@ fn squashed(image: &Image, made: &[Merged], options: &SquashOptions) -> Result<I
         story.push(Squashed {
             layers: range.clone(),
             diff_id: diff_id.clone(),
-            created: options.created.map(rfc3339),
+            created: created.map(|created| created.to_string()),
             comment: comment.unwrap_or_else(|| default_comment(range)),
         });
     }
