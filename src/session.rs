@@ -32,7 +32,8 @@ use crate::transfer::Context;
 /// - It begins the output before it reads the input. If the output is in the way, nothing
 ///   was read for nothing.
 /// - A pipe that goes into a layout becomes files of the layout as it comes. Any other pipe
-///   is kept in a temporary file, and hashed meanwhile if its layers are to stay as they are.
+///   is kept in a temporary file, which gives the space of each layer back once that is
+///   written, and is hashed meanwhile if its layers are to stay as they are.
 /// - A root filesystem, which has no platform of its own, becomes an image for the platform
 ///   that the options ask for.
 ///
@@ -110,6 +111,14 @@ impl Images {
         self.0.format()
     }
 
+    fn read(input: Input, opening: Opening<'_>) -> Result<Self> {
+        let opening = Opening {
+            format: input.format,
+            ..opening
+        };
+        Ok(Self(format::open(input, &opening)?))
+    }
+
     pub(crate) fn source(&self) -> &dyn ImageSource {
         self.0.as_ref()
     }
@@ -125,17 +134,6 @@ impl fmt::Debug for PendingOutput {
             .field(&self.0.place())
             .finish()
     }
-}
-
-/// What is known of an input's use when it is opened.
-#[derive(Clone, Copy, Default)]
-struct Use<'a> {
-    /// The folder of the output in which blobs may become files.
-    staging: Option<&'a Path>,
-    /// Whether most layers go into the output as they are.
-    keeps_layers: bool,
-    /// The platform that is wanted.
-    platform: Option<&'a Platform>,
 }
 
 impl Default for Session<'_> {
@@ -219,7 +217,11 @@ impl<'a> Session<'a> {
     ///
     /// Fails if it cannot be read, or is nothing that holds images.
     pub fn open(&self, input: Input) -> Result<Images> {
-        self.open_for(input, Use::default())
+        let opening = Opening {
+            is_read_once: false,
+            ..self.opening(None)
+        };
+        Images::read(input, opening)
     }
 
     /// Begins an output of images, to learn of what is in its way before anything else is
@@ -250,14 +252,16 @@ impl<'a> Session<'a> {
         target: impl Into<Target>,
         options: &ConvertOptions,
     ) -> Result<WriteReport> {
-        let sink = self.sink(target.into())?;
-        let usage = Use {
-            staging: sink.staging(),
-            keeps_layers: options.compress == CompressionChoice::Keep,
-            platform: options.platform.as_ref(),
+        let sink = self.sink(target)?;
+        let staging = sink.staging().map(Path::to_owned);
+        let opening = Opening {
+            staging: staging.as_deref(),
+            measures: options.compress == CompressionChoice::Keep,
+            ..self.opening(options.platform.as_ref())
         };
-        let images = self.source(source.into(), usage)?;
-        ops::convert(images.get(), sink, options, self.context())
+        self.with(source, opening, |source, context| {
+            ops::convert(source, sink, options, context)
+        })
     }
 
     /// Merges layers of an image, and writes it.
@@ -276,14 +280,15 @@ impl<'a> Session<'a> {
         target: impl Into<Target>,
         options: &SquashOptions,
     ) -> Result<SquashReport> {
-        let sink = self.sink(target.into())?;
-        let usage = Use {
-            staging: sink.staging(),
-            keeps_layers: false,
-            platform: options.platform.as_ref(),
+        let sink = self.sink(target)?;
+        let staging = sink.staging().map(Path::to_owned);
+        let opening = Opening {
+            staging: staging.as_deref(),
+            ..self.opening(options.platform.as_ref())
         };
-        let images = self.source(source.into(), usage)?;
-        ops::squash(images.get(), Some(sink), options, self.context())
+        self.with(source, opening, |source, context| {
+            ops::squash(source, Some(sink), options, context)
+        })
     }
 
     /// Finds out what [`squash`](Self::squash) would do. Headers are read, and nothing is
@@ -297,9 +302,11 @@ impl<'a> Session<'a> {
         source: impl Into<Source<'s>>,
         options: &SquashOptions,
     ) -> Result<SquashReport> {
-        self.look(source, options.platform.as_ref(), |source, context| {
-            ops::squash(source, None, options, context)
-        })
+        self.with(
+            source,
+            self.opening(options.platform.as_ref()),
+            |source, context| ops::squash(source, None, options, context),
+        )
     }
 
     /// Returns the diff_ids of an image, the lowest first: those that
@@ -314,7 +321,7 @@ impl<'a> Session<'a> {
         image: Option<&Selector>,
         platform: Option<&Platform>,
     ) -> Result<Vec<DiffId>> {
-        self.look(source, platform, |source, context| {
+        self.with(source, self.opening(platform), |source, context| {
             ops::diff_ids(source, image, platform, context)
         })
     }
@@ -337,9 +344,11 @@ impl<'a> Session<'a> {
         options: &ExportOptions,
     ) -> Result<ExportReport> {
         let sink = RootfsSink::create(output)?;
-        self.look(source, options.platform.as_ref(), |source, context| {
-            ops::export(source, sink, options, context)
-        })
+        self.with(
+            source,
+            self.opening(options.platform.as_ref()),
+            |source, context| ops::export(source, sink, options, context),
+        )
     }
 
     /// Makes an image of a root filesystem in a tar: the bytes of the tar, unpacked, become
@@ -360,7 +369,7 @@ impl<'a> Session<'a> {
         target: impl Into<Target>,
         options: &ImportOptions,
     ) -> Result<WriteReport> {
-        let sink = self.sink(target.into())?;
+        let sink = self.sink(target)?;
         let input = RootfsInput::new(input)?;
         ops::import(input, sink, options, self.context())
     }
@@ -376,7 +385,7 @@ impl<'a> Session<'a> {
         image: Option<&Selector>,
         platform: Option<&Platform>,
     ) -> Result<ImageConfig> {
-        self.look(source, None, |source, context| {
+        self.with(source, self.opening(None), |source, context| {
             ops::config(source, image, platform, context)
         })
     }
@@ -399,7 +408,7 @@ impl<'a> Session<'a> {
         source: impl Into<Source<'s>>,
         options: &ImagesOptions,
     ) -> Result<ImagesReport> {
-        self.look(source, None, |source, context| {
+        self.with(source, self.opening(None), |source, context| {
             ops::images(source, options, context)
         })
     }
@@ -416,9 +425,11 @@ impl<'a> Session<'a> {
         source: impl Into<Source<'s>>,
         options: &InspectOptions,
     ) -> Result<Inspection> {
-        self.look(source, options.platform.as_ref(), |source, context| {
-            ops::inspect(source, options, context)
-        })
+        self.with(
+            source,
+            self.opening(options.platform.as_ref()),
+            |source, context| ops::inspect(source, options, context),
+        )
     }
 
     /// Returns the history of one image. It costs, and fails, as [`inspect`](Self::inspect)
@@ -428,9 +439,11 @@ impl<'a> Session<'a> {
         source: impl Into<Source<'s>>,
         options: &InspectOptions,
     ) -> Result<HistoryReport> {
-        self.look(source, options.platform.as_ref(), |source, context| {
-            ops::history(source, options, context)
-        })
+        self.with(
+            source,
+            self.opening(options.platform.as_ref()),
+            |source, context| ops::history(source, options, context),
+        )
     }
 
     /// Returns a document of one image, as it is stored.
@@ -445,9 +458,11 @@ impl<'a> Session<'a> {
         document: RawDocument,
         options: &InspectOptions,
     ) -> Result<Vec<u8>> {
-        self.look(source, options.platform.as_ref(), |source, context| {
-            ops::raw_document(source, document, options, context)
-        })
+        self.with(
+            source,
+            self.opening(options.platform.as_ref()),
+            |source, context| ops::raw_document(source, document, options, context),
+        )
     }
 
     /// Reads an input whole, and finds every fault: in its documents, in what digests, sizes
@@ -462,7 +477,10 @@ impl<'a> Session<'a> {
     /// Fails only if the input cannot be read, or holds nothing that could be an image. What
     /// is wrong with it is no error here.
     pub fn verify(&self, input: Input) -> Result<Verification> {
-        let opening = self.opening(&input, Use::default());
+        let opening = Opening {
+            format: input.format,
+            ..self.opening(None)
+        };
         ops::verify(input, &opening, self.context())
     }
 
@@ -479,50 +497,41 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn opening<'s>(&'s self, input: &Input, usage: Use<'s>) -> Opening<'s> {
+    /// How an input is opened that is only read.
+    fn opening<'s>(&'s self, platform: Option<&'s Platform>) -> Opening<'s> {
         Opening {
-            format: input.format,
-            staging: usage.staging,
+            format: None,
+            staging: None,
             temporary_directory: &self.temporary_directory,
-            measures: usage.keeps_layers,
-            platform: usage.platform,
+            measures: false,
+            is_read_once: true,
+            platform,
             created: self.created,
             watch: self.watch(),
         }
     }
 
-    fn open_for(&self, input: Input, usage: Use<'_>) -> Result<Images> {
-        let opening = self.opening(&input, usage);
-        Ok(Images(format::open(input, &opening)?))
-    }
-
-    fn source<'s>(&self, source: Source<'s>, usage: Use<'_>) -> Result<Opened<'s>> {
-        Ok(match source {
-            Source::Images(images) => Opened::Before(images),
-            Source::Input(input) => Opened::Here(self.open_for(input, usage)?),
-        })
-    }
-
-    fn sink(&self, target: Target) -> Result<Box<dyn ImageSink>> {
-        match target {
-            Target::Output(output) => self.begin(output).map(|begun| begun.0),
-            Target::Pending(begun) => Ok(begun.0),
+    fn sink(&self, target: impl Into<Target>) -> Result<Box<dyn ImageSink>> {
+        match target.into() {
+            Target::Output(output) => Ok(self.begin(output)?.0),
+            Target::Pending(output) => Ok(output.0),
         }
     }
 
-    /// Opens a source that no images are written from, and does something with it.
-    fn look<'s, T>(
+    /// Does something with a source, which is opened so if it is not open.
+    fn with<'s, T>(
         &self,
         source: impl Into<Source<'s>>,
-        platform: Option<&Platform>,
-        look: impl FnOnce(&dyn ImageSource, Context<'_>) -> Result<T>,
+        opening: Opening<'_>,
+        work: impl FnOnce(&dyn ImageSource, Context<'_>) -> Result<T>,
     ) -> Result<T> {
-        let usage = Use {
-            platform,
-            ..Use::default()
-        };
-        let images = self.source(source.into(), usage)?;
-        look(images.get(), self.context())
+        match source.into() {
+            Source::Images(images) => work(images.source(), self.context()),
+            Source::Input(input) => {
+                let images = Images::read(input, opening)?;
+                work(images.source(), self.context())
+            }
+        }
     }
 }
 
@@ -533,20 +542,5 @@ impl fmt::Debug for Session<'_> {
             .field("temporary_directory", &self.temporary_directory)
             .field("created", &self.created)
             .finish_non_exhaustive()
-    }
-}
-
-/// Images that were open before an operation, or that it has opened for itself.
-enum Opened<'s> {
-    Before(&'s Images),
-    Here(Images),
-}
-
-impl Opened<'_> {
-    fn get(&self) -> &dyn ImageSource {
-        match self {
-            Self::Before(images) => images.source(),
-            Self::Here(images) => images.source(),
-        }
     }
 }

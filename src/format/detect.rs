@@ -41,6 +41,9 @@ pub struct Opening<'a> {
     /// Whether layers of a stream that must be kept are hashed meanwhile: for an output
     /// that most of them will be passed on to.
     pub measures: bool,
+    /// Whether a single operation reads it, so that a temporary file can give the space of
+    /// each layer back once that is written.
+    pub is_read_once: bool,
     /// The platform of an image that is made from a rootfs.
     pub platform: Option<&'a Platform>,
     /// The time of creation of an image that is made from a rootfs; by default that of
@@ -189,7 +192,7 @@ fn open_pipe(stream: Box<dyn Read + Send>, opening: &Opening<'_>) -> Result<Box<
     }
     opening.watch.send(Event::Step(Step::Indexing));
     let tar = PlainTar {
-        measured: Some(measured),
+        measured: opening.is_read_once.then_some(measured),
         ..PlainTar::new(file, 0)
     };
     open_tar(tar, opening)
