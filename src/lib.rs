@@ -18,6 +18,8 @@
 //!             ╲          ╱
 //!                 ops                  convert, squash, export, import, look, verify
 //!                  │
+//!               session                the front door: what operations share, inputs and outputs
+//!                  │
 //!             main + cli               the only place that knows clap, indicatif, a terminal
 //! ```
 //!
@@ -30,53 +32,50 @@
 //!
 //! # The way of the data
 //!
-//! [`format::open`] finds out what an input is and returns a
-//! [`format::source::ImageSource`]; [`format::create`] begins an output, a
-//! [`format::sink::ImageSink`]; [`ops::convert()`] moves images from one to the
-//! other, and [`ops::squash()`] merges layers on the way. [`ops::export()`] writes
-//! what all layers show together, and [`ops::import()`] makes an image of that.
-//! Everything that is read is verified against its digest, size and diff_id while it
-//! passes by, and nothing of an output is visible before all of it is there;
-//! [`limits`] says what is refused for being too much. [`ops::verify()`] goes on
-//! after the first fault, and returns all of them.
+//! A [`Session`] is the way in. It opens an [`Input`], whose format it finds out, and
+//! begins an [`Output`]; [`Session::convert`] moves images from one to the other, and
+//! [`Session::squash`] merges layers on the way. [`Session::export`] writes what all
+//! layers show together, and [`Session::import`] makes an image of that. Everything that
+//! is read is verified against its digest, size and diff_id while it passes by, and
+//! nothing of an output is visible before all of it is there; [`limits`] says what is
+//! refused for being too much. [`Session::verify`] goes on after the first fault, and
+//! returns all of them.
 //!
-//! [`ops::images()`], [`ops::inspect()`] and [`ops::history()`] only look: at
+//! [`Session::images`], [`Session::inspect`] and [`Session::history`] only look: at
 //! documents, which are verified, and at the headers of layers, which are not.
-//! [`ops::convert()`] looks at no entry of a layer, but at those of a bare root
+//! [`Session::convert`] looks at no entry of a layer, but at those of a bare root
 //! filesystem.
 //!
 //! ```no_run
-//! use std::num::NonZeroUsize;
-//! use std::path::Path;
-//! use std::sync::atomic::AtomicBool;
-//!
-//! use restow::event::Watch;
-//! use restow::format::{self, Format, Input, Opening, Output};
-//! use restow::ops::{self, Context, ConvertOptions};
+//! use restow::{ConvertOptions, Input, Output, Session};
 //!
 //! # fn main() -> restow::Result<()> {
-//! let interrupt = AtomicBool::new(false);
-//! let watch = Watch::new(&|_| (), &interrupt);
-//! let path = "layout".into();
-//! let output = Output::Path { path, replace: false };
-//! let sink = format::create(Format::OciDirectory, output, Path::new("/tmp"))?;
-//! let opening = Opening {
-//!     format: None,
-//!     staging: sink.staging(),
-//!     temporary_directory: Path::new("/tmp"),
-//!     measures: true,
-//!     platform: None,
-//!     created: None,
-//!     watch,
-//! };
-//! let source = format::open(Input::Path("app.tar".into()), &opening)?;
-//! let temporary_directory = Path::new("/tmp");
-//! let context = Context { watch, jobs: NonZeroUsize::MIN, temporary_directory };
-//! let report = ops::convert(source.as_ref(), sink, &ConvertOptions::default(), context)?;
+//! let session = Session::new();
+//! let (input, output) = (Input::path("app.tar"), Output::layout("layout"));
+//! let report = session.convert(input, output, &ConvertOptions::default())?;
 //! println!("{} images", report.images.len());
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # The commands
+//!
+//! The command line of each command, and its text and JSON, are in `src/cli/`, in the
+//! file with its name. Its work is in `src/ops/`:
+//!
+//! | command | library | work |
+//! | --- | --- | --- |
+//! | `convert` | [`Session::convert`] | `ops/convert.rs`, `transfer/` |
+//! | `export` | [`Session::export`] | `ops/export.rs`, `ops/stack/`, `merge/` |
+//! | `history` | [`Session::history`] | `ops/history.rs`, `ops/inspect.rs` |
+//! | `images` | [`Session::images`] | `ops/images.rs` |
+//! | `import` | [`Session::import`] | `ops/import.rs`, `image/config/import.rs` |
+//! | `inspect` | [`Session::inspect`], [`Session::raw_document`] | `ops/inspect.rs` |
+//! | `squash` | [`Session::squash`], [`Session::plan_squash`] | `ops/squash/`, `ops/stack/`, `merge/` |
+//! | `verify` | [`Session::verify`] | `ops/verify/`, `format/survey/` |
+//!
+//! The formats are in `src/format/`; `ops/choose/` finds the image that `--image` and
+//! `--platform` mean.
 //!
 //! # Promises
 //!
@@ -107,11 +106,32 @@ mod transfer;
 
 pub mod ops;
 
+mod session;
+
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 
-pub use error::{Error, Result};
+pub use digest::{Algorithm, DiffId, Digest, DigestError};
+pub use dockerfile::{ChangeError, ChangeFault, Changes};
+pub use error::{
+    Candidate, Cause, ChoiceError, Error, Folder, InputKind, LimitError, Place, Result,
+};
+pub use event::{Event, Step, Warning};
+pub use finding::{Code, Finding, Severity, Site};
+pub use format::{Format, Input, Output};
+pub use image::{
+    DocumentError, HistoryEntry, PatternError, Platform, PlatformError, Reference, ReferenceError,
+    ReferencePattern, RunConfig, Timestamp, TimestampError,
+};
 pub use layer::{Ambiguity, EntryFault, LayerError, PathError, WhiteoutError};
-pub use stream::{Compression, DecodeLimit, Encoding, FileKind, FileSlice, Hashed};
+pub use ops::{
+    CompressionChoice, ConvertOptions, ExportOptions, ExportReport, Found, FoundImage, FoundKind,
+    HistoryReport, HistoryStep, ImageConfig, ImagesOptions, ImagesReport, ImportOptions,
+    InspectOptions, InspectedLayer, Inspection, LayerChoice, LayerName, LayerRangeError, LayerSize,
+    Listed, MediaTypes, Name, RawDocument, Selector, SelectorError, SquashOptions, SquashReport,
+    SquashedRange, Verification, WriteReport, WrittenImage,
+};
+pub use session::{Images, PendingOutput, Session, Source, Target};
+pub use stream::{Compression, DecodeLimit, Encoding, FileKind};
 pub use tar_stream::{TarError, Trailing};

@@ -1,6 +1,6 @@
 //! Digests for people.
 
-use restow::digest::Digest;
+use restow::Digest;
 
 /// The number of digits that Docker shows of a digest.
 const SHORT: usize = 12;

@@ -6,8 +6,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use restow::format::Format;
-use restow::image::Reference;
+use restow::{Format, Reference};
 
 use crate::cli::argument::{Argument, Role};
 use crate::cli::failure::Failure;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use restow::error::Error;
+use restow::Error;
 
 /// Why a command did not do what was asked.
 #[derive(Debug, thiserror::Error)]

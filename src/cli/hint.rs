@@ -3,9 +3,10 @@
 use std::io;
 use std::path::Path;
 
-use restow::error::{Candidate, ChoiceError, Error, Folder, InputKind, LimitError, Place};
-use restow::event::Warning;
-use restow::{DecodeLimit, FileKind};
+use restow::{
+    Candidate, ChoiceError, DecodeLimit, Error, FileKind, Folder, InputKind, LimitError, Place,
+    Warning,
+};
 
 use crate::cli::digest::short;
 

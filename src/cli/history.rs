@@ -1,22 +1,17 @@
 //! `restow history`: how the layers of an image came to be.
 
-use std::ffi::OsString;
-
 use clap::Args;
-use restow::ops::{self, HistoryReport, HistoryStep, InspectOptions};
+use restow::{HistoryEntry, HistoryReport, HistoryStep, InspectOptions};
 use serde_json::{Value, json};
 
-use crate::cli::Global;
-use crate::cli::argument::source_of;
 use crate::cli::failure::Failure;
-use crate::cli::interrupt::Interrupt;
-use crate::cli::location::Location;
-use crate::cli::options::{Choice, selector};
-use crate::cli::output::{Output, json_text};
+use crate::cli::options::source_date_epoch;
+use crate::cli::output::json_text;
+use crate::cli::process::Process;
+use crate::cli::source::{Choice, SourceArgument};
 use crate::cli::table::{Column, Content, Spacing, Table, ellipsis};
 use crate::cli::view::{
-    SHORT_TEXT, Style, TableStyle, View, add_sizes, digest_json, fact_lines, fields, id_facts,
-    print_ids,
+    SHORT_TEXT, Style, TableStyle, add_sizes, digest_json, fact_lines, fields, id_facts, print_ids,
 };
 
 /// Show how an image's layers came to be, as `docker history` does
@@ -26,9 +21,8 @@ use crate::cli::view::{
 /// what is unpacked for it, is as with `images`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Where the image is: a file, an OCI layout, or - for standard input
-    #[arg(value_name = "SRC")]
-    source: OsString,
+    #[command(flatten)]
+    source: SourceArgument,
 
     #[command(flatten)]
     choice: Choice,
@@ -42,32 +36,19 @@ pub(super) struct Arguments {
 }
 
 /// Runs the command.
-pub(super) fn run(
-    arguments: &Arguments,
-    global: &Global,
-    output: &Output,
-    interrupt: &Interrupt,
-) -> Result<(), Failure> {
-    let source = Location::parse(&arguments.source, source_of("restow history -"))?;
-    let options = InspectOptions {
-        image: selector(&source, arguments.choice.image.clone())?,
-        platform: arguments.choice.platform.clone(),
-        sizes: true,
-    };
-    let view = View {
-        global,
-        output,
-        interrupt,
-    };
-    let platform = options.platform.as_ref();
-    let report = view.at(&source, platform, |source, context| {
-        ops::history(source, &options, context)
-    })?;
+pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
+    let source = arguments.source.location("restow history -")?;
+    let mut options = InspectOptions::default();
+    options.image = arguments.choice.selector(&source)?;
+    options.platform.clone_from(&arguments.choice.platform);
+    let session = process.session(source_date_epoch()?);
+    let report = session.history(process.open(&source)?, &options)?;
+    let output = &process.output;
     if arguments.json {
         return output.data(&json_text(&to_json(&report)));
     }
     let style = arguments.shown.style();
-    if global.quiet {
+    if process.global.quiet {
         let ids: Vec<String> = (0..report.steps.len())
             .map(|at| id(&report, at, style))
             .collect();
@@ -157,7 +138,7 @@ fn to_json(report: &HistoryReport) -> Value {
 }
 
 /// What the config says of a step.
-pub(super) fn entry_json(entry: &restow::image::HistoryEntry) -> serde_json::Map<String, Value> {
+pub(super) fn entry_json(entry: &HistoryEntry) -> serde_json::Map<String, Value> {
     fields(json!({
         "layer": entry.layer,
         "empty_layer": entry.is_empty,

@@ -3,24 +3,22 @@
 use std::ffi::OsString;
 
 use clap::Args;
-use restow::digest::Digest;
-use restow::error::Error;
-use restow::image::ReferencePattern;
-use restow::ops::{self, Found, FoundImage, FoundKind, ImagesOptions, ImagesReport, Listed};
+use restow::{
+    Digest, Error, Found, FoundImage, FoundKind, ImagesOptions, ImagesReport, Listed, Reference,
+    ReferencePattern,
+};
 use serde_json::{Value, json};
 
-use crate::cli::Global;
 use crate::cli::argument::source_of;
 use crate::cli::failure::Failure;
-use crate::cli::interrupt::Interrupt;
 use crate::cli::location::{Location, Place};
-use crate::cli::options::selector;
-use crate::cli::output::{Output, json_text};
+use crate::cli::options::source_date_epoch;
+use crate::cli::output::json_text;
+use crate::cli::process::Process;
 use crate::cli::report::report;
+use crate::cli::source::selector;
 use crate::cli::table::{Column, Content, Spacing, Table};
-use crate::cli::view::{
-    NONE, Style, TableStyle, View, add_sizes, digest_json, fields, print_ids, typed,
-};
+use crate::cli::view::{NONE, Style, TableStyle, add_sizes, digest_json, fields, print_ids, typed};
 
 /// List the images that archives and layouts hold, as `docker images` does
 ///
@@ -77,12 +75,8 @@ fn parse_filter(text: &str) -> Result<Filter, String> {
 }
 
 /// Runs the command.
-pub(super) fn run(
-    arguments: &Arguments,
-    global: &Global,
-    output: &Output,
-    interrupt: &Interrupt,
-) -> Result<(), Failure> {
+pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
+    let output = &process.output;
     let sources = &arguments.sources;
     let argument = source_of("restow images -");
     let locations = sources.iter().map(|it| Location::parse(it, argument));
@@ -94,15 +88,10 @@ pub(super) fn run(
             hint: None,
         });
     }
-    let view = View {
-        global,
-        output,
-        interrupt,
-    };
     let mut reports = Vec::new();
     let mut failure = None;
     for (source, location) in sources.iter().zip(&locations) {
-        match look(&view, location, &arguments.filters) {
+        match look(process, location, &arguments.filters) {
             Ok(report) => reports.push((typed(source), report)),
             Err(error) if sources.len() == 1 || is_final(&error) => return Err(error),
             Err(error) => {
@@ -119,7 +108,7 @@ pub(super) fn run(
             let images = reports.iter().flat_map(|it| to_json(it.0, it.1));
             let images: Value = images.collect();
             output.data(&json_text(&json!({ "images": images })))?;
-        } else if global.quiet {
+        } else if process.global.quiet {
             let style = arguments.shown.style();
             print_ids(&ids(&reports, style), output)?;
         } else {
@@ -139,20 +128,21 @@ fn is_final(failure: &Failure) -> bool {
     )
 }
 
-fn look(view: &View<'_>, location: &Location, filters: &[Filter]) -> Result<ImagesReport, Failure> {
-    let mut options = ImagesOptions {
-        image: selector(location, None)?,
-        ..ImagesOptions::default()
-    };
+fn look(
+    process: &Process,
+    location: &Location,
+    filters: &[Filter],
+) -> Result<ImagesReport, Failure> {
+    let mut options = ImagesOptions::default();
+    options.image = selector(location)?;
     for filter in filters {
         match filter {
             Filter::Reference(pattern) => options.references.push(pattern.clone()),
             Filter::Dangling(dangling) => options.dangling = Some(*dangling),
         }
     }
-    view.at(location, None, |source, context| {
-        ops::images(source, &options, context)
-    })
+    let session = process.session(source_date_epoch()?);
+    Ok(session.images(process.open(location)?, &options)?)
 }
 
 /// The id of each image, once for each of its names, as `docker images --quiet` prints them.
@@ -328,7 +318,7 @@ fn to_json(source: &str, report: &ImagesReport) -> Vec<Value> {
             "format": report.format.transport(),
             "number": listed.number,
             "reference": reference.map(ToString::to_string),
-            "repository": reference.map(restow::image::Reference::familiar_name),
+            "repository": reference.map(Reference::familiar_name),
             "tag": reference.and_then(|reference| reference.tag()),
             "label": listed.label,
         }));

@@ -3,22 +3,17 @@
 use std::ffi::OsString;
 
 use clap::Args;
-use restow::dockerfile::Changes;
-use restow::event::{Event, Watch};
-use restow::format::{self, Format, Input, Opening, RootfsInput};
-use restow::image::{Config, Document, Platform, Reference, Timestamp};
-use restow::ops::{self, CompressionChoice, Context, ImportOptions};
+use restow::{Changes, Format, ImportOptions, Platform, Timestamp};
 
-use crate::cli::Global;
 use crate::cli::argument::{Argument, Role, destination_of};
+use crate::cli::destination::{ImageOptions, compress_help};
 use crate::cli::failure::Failure;
-use crate::cli::interrupt::Interrupt;
 use crate::cli::location::{Location, Place};
-use crate::cli::options::{To, names, output_format, parse_compress, selector, source_date_epoch};
-use crate::cli::output::Output;
-use crate::cli::stdio::{self, Writing};
-use crate::cli::suffix;
-use crate::cli::written::{self, check_json};
+use crate::cli::options::source_date_epoch;
+use crate::cli::process::Process;
+use crate::cli::source::selector;
+use crate::cli::stdio;
+use crate::cli::written;
 
 /// Make an image of one layer from a root filesystem in a tar
 ///
@@ -27,6 +22,14 @@ use crate::cli::written::{self, check_json};
 /// is refused, unless it is named as `rootfs:PATH`, and so are entries that no engine
 /// takes.
 #[derive(Debug, Args)]
+#[command(
+    mut_arg("tags", |it| it.help("Give the image this reference (repeatable)")),
+    mut_arg("compress", |it| compress_help(
+        it,
+        "the layer",
+        "By default it is what the tar unpacks to.",
+    ))
+)]
 pub(super) struct Arguments {
     /// Where the tar is: a file, plain or compressed, or - for standard input
     #[arg(value_name = "ROOTFS")]
@@ -62,27 +65,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "TIME", value_parser = parse_created, allow_negative_numbers = true)]
     created: Option<Timestamp>,
 
-    /// Give the image this reference (repeatable)
-    #[arg(long = "tag", value_name = "REF")]
-    tags: Vec<Reference>,
-
-    /// Write this format where DST is a bare path [default: docker-archive, or oci for a folder]
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    to: Option<To>,
-
-    /// Compress the layer: keep, none, gzip[:LEVEL] or zstd[:LEVEL]
-    ///
-    /// By default it is what the tar unpacks to.
-    #[arg(long, value_name = "HOW", default_value = "keep", value_parser = parse_compress)]
-    compress: CompressionChoice,
-
-    /// Print what was written as a JSON object, on standard output
-    #[arg(long)]
-    json: bool,
-
-    /// Replace an output file that exists
-    #[arg(long, short)]
-    force: bool,
+    #[command(flatten)]
+    images: ImageOptions,
 }
 
 fn parse_created(text: &str) -> Result<Timestamp, String> {
@@ -107,78 +91,52 @@ const CONFIG_FROM: Argument = Argument {
 };
 
 /// Runs the command.
-pub(super) fn run(
-    arguments: &Arguments,
-    global: &Global,
-    output: &Output,
-    interrupt: &Interrupt,
-) -> Result<(), Failure> {
+pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
     let source = Location::parse(&arguments.source, ROOTFS)?;
-    let destination = Location::parse(
-        &arguments.destination,
-        destination_of("restow import", "ROOTFS"),
-    )?;
     if source.format.is_some_and(|format| format != Format::Rootfs) {
         return Err(Failure::Usage {
             message: "ROOTFS names an image, and a root filesystem was expected".to_owned(),
             hint: Some("`convert` reads images, and `export` makes root filesystems of them"),
         });
     }
-    check_json(arguments.json, &destination)?;
-    let image = arguments.config_from.as_ref();
-    let image = image.map(|image| config_location(image, &source));
-    let image = image.transpose()?;
-    let format = output_format(&destination, arguments.to)?;
-    let writing = Writing {
-        replace: arguments.force,
-        encoding: suffix::encoding(&destination, format)?,
-        jobs: global.jobs(),
-    };
-    let names = names(&destination, format, &arguments.tags)?;
-    let changes = Changes::parse(&arguments.changes).map_err(|error| Failure::Usage {
+    let argument = destination_of("restow import", "ROOTFS");
+    let images = &arguments.images;
+    let (destination, names) = images.destination(&arguments.destination, argument)?;
+    let config_from = arguments.config_from.as_ref();
+    let config_from = config_from.map(|image| config_location(image, &source));
+    let config_from = config_from.transpose()?;
+    let mut options = ImportOptions::default();
+    options.names = names;
+    options.compress = images.compress;
+    options.platform.clone_from(&arguments.platform);
+    options.message.clone_from(&arguments.message);
+    options.changes = Changes::parse(&arguments.changes).map_err(|error| Failure::Usage {
         message: error.to_string(),
         hint: None,
     })?;
-    let created = match arguments.created {
+    let session = process.session(match arguments.created {
         Some(created) => Some(created),
-        None => source_date_epoch()?.and_then(Timestamp::from_seconds),
-    };
-    let observer = |event: Event<'_>| output.event(&event);
-    let watch = Watch::new(&observer, interrupt.flag());
-    let temporary_directory = global.temporary_directory();
-    let context = Context {
-        watch,
-        jobs: global.jobs(),
-        temporary_directory: &temporary_directory,
-    };
-    let input = stdio::open(&source, Some(&destination), interrupt)?;
-    let image = match image {
+        None => source_date_epoch()?,
+    });
+    let interrupt = &process.interrupt;
+    let input = stdio::open(&source, Some(&destination.location), interrupt)?;
+    let config_from = match config_from {
         Some(location) => {
-            let input = stdio::open(&location, None, interrupt)?;
+            let input = process.open(&location)?;
             Some((location, input))
         }
         None => None,
     };
-    let place = stdio::create(&destination, writing, interrupt)?;
-    // If the output is in the way, nothing was read for nothing.
-    let sink = format::create(format, place, &temporary_directory)?;
-    let config = match image {
-        Some((location, input)) => Some(config_from(&location, input, arguments, context)?),
-        None => None,
-    };
-    let options = ImportOptions {
-        names,
-        compress: arguments.compress,
-        platform: arguments.platform.clone(),
-        created,
-        message: arguments.message.clone(),
-        config,
-        changes,
-    };
-    let input = RootfsInput::new(input, source.format.is_some())?;
-    let report = ops::import(input, sink, &options, context)?;
+    // If the output is in the way, no config was read for nothing either.
+    let output = session.begin(stdio::create(&destination, interrupt)?)?;
+    if let Some((location, input)) = config_from {
+        let image = selector(&location)?;
+        let platform = options.platform.as_ref();
+        options.config = Some(session.config(input, image.as_ref(), platform)?);
+    }
+    let report = session.import(input, output, &options)?;
     let (source, target) = (&arguments.source, &arguments.destination);
-    written::say(output, arguments.json, source, target, &report)
+    written::say(&process.output, images.json, source, target, &report)
 }
 
 /// Where the image is whose config is taken.
@@ -191,31 +149,4 @@ fn config_location(image: &OsString, rootfs: &Location) -> Result<Location, Fail
         });
     }
     Ok(location)
-}
-
-/// The config of the image that was named.
-fn config_from(
-    location: &Location,
-    input: Input,
-    arguments: &Arguments,
-    context: Context<'_>,
-) -> Result<Document<Config>, Failure> {
-    let selector = selector(location, None)?;
-    let opening = Opening {
-        format: location.format,
-        staging: None,
-        temporary_directory: context.temporary_directory,
-        measures: false,
-        platform: None,
-        created: None,
-        watch: context.watch,
-    };
-    let source = format::open(input, &opening)?;
-    let platform = arguments.platform.as_ref();
-    Ok(ops::config(
-        source.as_ref(),
-        selector.as_ref(),
-        platform,
-        context,
-    )?)
 }

@@ -1,26 +1,22 @@
 //! `restow inspect`: one image for the eye, or for programs.
 
-use std::ffi::OsString;
-
 use clap::{Args, ValueEnum};
-use restow::Compression;
-use restow::image::HistoryEntry;
-use restow::ops::{self, InspectOptions, InspectedLayer, Inspection, RawDocument};
+use restow::{
+    Compression, HistoryEntry, InspectOptions, InspectedLayer, Inspection, RawDocument, Reference,
+};
 use serde_json::{Value, json};
 
-use crate::cli::Global;
-use crate::cli::argument::source_of;
 use crate::cli::failure::Failure;
 use crate::cli::field::FieldPath;
 use crate::cli::history::entry_json;
-use crate::cli::interrupt::Interrupt;
-use crate::cli::location::Location;
-use crate::cli::options::{Choice, selector};
-use crate::cli::output::{Output, json_text, size};
+use crate::cli::options::source_date_epoch;
+use crate::cli::output::{json_text, size};
+use crate::cli::process::Process;
+use crate::cli::source::{Choice, SourceArgument};
 use crate::cli::table::{Column, Content, Spacing, Table, ellipsis};
 use crate::cli::terminal::Terminal;
 use crate::cli::view::{
-    NONE, SHORT_TEXT, Style, View, add_sizes, digest_json, fact_lines, fields, id_facts, typed,
+    NONE, SHORT_TEXT, Style, add_sizes, digest_json, fact_lines, fields, id_facts, typed,
 };
 
 /// Show one image: its ids, its config and its layers
@@ -32,9 +28,8 @@ use crate::cli::view::{
 /// with `images`; nothing but documents is verified.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Where the image is: a file, an OCI layout, or - for standard input
-    #[arg(value_name = "SRC")]
-    source: OsString,
+    #[command(flatten)]
+    source: SourceArgument,
 
     #[command(flatten)]
     choice: Choice,
@@ -79,37 +74,23 @@ impl From<Raw> for RawDocument {
 }
 
 /// Runs the command.
-pub(super) fn run(
-    arguments: &Arguments,
-    global: &Global,
-    output: &Output,
-    interrupt: &Interrupt,
-) -> Result<(), Failure> {
-    let location = Location::parse(&arguments.source, source_of("restow inspect -"))?;
+pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
+    let location = arguments.source.location("restow inspect -")?;
     // Only these are found in the layers, which may have to be unpacked for them.
     let of_layers = |field: &str| ["layers", "unpacked_size", "content_size"].contains(&field);
     let first = arguments.format.as_ref().map(FieldPath::first);
-    let options = InspectOptions {
-        image: selector(&location, arguments.choice.image.clone())?,
-        platform: arguments.choice.platform.clone(),
-        sizes: first.is_none_or(|first| first.is_none_or(of_layers)),
-    };
-    let view = View {
-        global,
-        output,
-        interrupt,
-    };
-    let platform = options.platform.as_ref();
+    let mut options = InspectOptions::default();
+    options.image = arguments.choice.selector(&location)?;
+    options.platform.clone_from(&arguments.choice.platform);
+    options.sizes = first.is_none_or(|first| first.is_none_or(of_layers));
+    let session = process.session(source_date_epoch()?);
+    let input = process.open(&location)?;
+    let output = &process.output;
     if let Some(raw) = arguments.raw {
-        let bytes = view.at(&location, platform, |source, context| {
-            ops::raw_document(source, raw.into(), &options, context)
-        })?;
-        return output.raw(&bytes);
+        return output.raw(&session.raw_document(input, raw.into(), &options)?);
     }
-    let inspection = view.at(&location, platform, |source, context| {
-        ops::inspect(source, &options, context)
-    })?;
-    let source = typed(&arguments.source);
+    let inspection = session.inspect(input, &options)?;
+    let source = typed(arguments.source.typed());
     if let Some(path) = &arguments.format {
         let object = to_json(&source, &inspection);
         return match path.find(&object)? {
@@ -285,7 +266,7 @@ fn step_of(inspection: &Inspection, layer: usize) -> Option<&HistoryEntry> {
 
 /// The image for programs.
 fn to_json(source: &str, inspection: &Inspection) -> Value {
-    let texts = |texts: &[restow::image::Reference]| -> Value {
+    let texts = |texts: &[Reference]| -> Value {
         texts
             .iter()
             .map(|text| Value::from(text.to_string()))

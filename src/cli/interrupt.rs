@@ -74,13 +74,8 @@ impl Interrupt {
         }
     }
 
-    /// The flag that operations look at.
-    pub(super) fn flag(&self) -> &AtomicBool {
-        &self.flag
-    }
-
-    /// A second handle on the flag, for a reader that waits.
-    pub(super) fn shared_flag(&self) -> Arc<AtomicBool> {
+    /// The flag that operations, and readers that wait, look at.
+    pub(super) fn flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.flag)
     }
 

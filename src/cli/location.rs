@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use restow::format::Format;
+use restow::Format;
 
 use crate::cli::argument::{Argument, Role};
 use crate::cli::descriptor;
@@ -78,6 +78,24 @@ impl Location {
             reference: reference.map(|text| String::from_utf8_lossy(text).into_owned()),
             argument,
         })
+    }
+
+    /// The part after the path, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it is empty.
+    pub(super) fn reference(&self) -> Result<Option<&str>, Failure> {
+        match self.reference.as_deref() {
+            Some("") => Err(Failure::Usage {
+                message: format!(
+                    "{} ends in a colon, and no reference follows",
+                    self.argument.name
+                ),
+                hint: None,
+            }),
+            reference => Ok(reference),
+        }
     }
 
     /// The path, unless it is a standard stream.

@@ -5,6 +5,7 @@ mod ago;
 mod argument;
 mod convert;
 mod descriptor;
+mod destination;
 mod digest;
 mod elsewhere;
 mod export;
@@ -19,8 +20,10 @@ mod interrupt;
 mod location;
 mod options;
 mod output;
+mod process;
 mod progress;
 mod report;
+mod source;
 mod squash;
 mod squash_report;
 mod stdio;
@@ -36,7 +39,6 @@ use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::thread;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -44,6 +46,7 @@ use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::options::parse_positive;
 use crate::cli::output::Output;
+use crate::cli::process::Process;
 use crate::cli::report::{ExitStatus, report};
 use crate::cli::usage::{asks_for_json_progress, report_usage};
 
@@ -124,17 +127,6 @@ enum ProgressMode {
     None,
 }
 
-impl Global {
-    fn jobs(&self) -> NonZeroUsize {
-        let all = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        self.jobs.unwrap_or_else(all)
-    }
-
-    fn temporary_directory(&self) -> PathBuf {
-        self.tmpdir.clone().unwrap_or_else(std::env::temp_dir)
-    }
-}
-
 /// Runs the command line that this process was given.
 pub(crate) fn run() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
@@ -148,22 +140,27 @@ pub(crate) fn run() -> ExitCode {
         Ok(interrupt) => interrupt,
         Err(error) => return report(&output, &Failure::Signals(error)).into(),
     };
-    let result = match &arguments.command {
-        Command::Convert(convert) => convert::run(convert, &arguments.global, &output, &interrupt),
-        Command::Export(export) => export::run(export, &arguments.global, &output, &interrupt),
-        Command::History(history) => history::run(history, &arguments.global, &output, &interrupt),
-        Command::Images(images) => images::run(images, &arguments.global, &output, &interrupt),
-        Command::Import(import) => import::run(import, &arguments.global, &output, &interrupt),
-        Command::Inspect(inspect) => inspect::run(inspect, &arguments.global, &output, &interrupt),
-        Command::Squash(squash) => squash::run(squash, &arguments.global, &output, &interrupt),
-        Command::Verify(verify) => verify::run(verify, &arguments.global, &output, &interrupt),
+    let process = Process {
+        global: arguments.global,
+        output,
+        interrupt,
     };
-    output.finish(result.is_ok());
+    let result = match &arguments.command {
+        Command::Convert(convert) => convert::run(convert, &process),
+        Command::Export(export) => export::run(export, &process),
+        Command::History(history) => history::run(history, &process),
+        Command::Images(images) => images::run(images, &process),
+        Command::Import(import) => import::run(import, &process),
+        Command::Inspect(inspect) => inspect::run(inspect, &process),
+        Command::Squash(squash) => squash::run(squash, &process),
+        Command::Verify(verify) => verify::run(verify, &process),
+    };
+    process.output.finish(result.is_ok());
     match result {
         Ok(()) => ExitStatus::Done.into(),
         Err(failure) => {
-            let status = report(&output, &failure);
-            interrupt.die_if_interrupted();
+            let status = report(&process.output, &failure);
+            process.interrupt.die_if_interrupted();
             status.into()
         }
     }

@@ -3,8 +3,7 @@
 use std::fmt::{Display, Write as _};
 use std::io::{self, IsTerminal, Write};
 
-use restow::error::{Error, Place};
-use restow::event::Event;
+use restow::{Error, Event, Place};
 use serde_json::{Value, json};
 
 use crate::cli::failure::Failure;

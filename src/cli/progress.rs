@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use restow::event::Event;
+use restow::Event;
 use rustix::fs::{FileType, fstat};
 use serde_json::{Value, json};
 

@@ -2,32 +2,23 @@
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
 
 use clap::Args;
-use restow::digest::DiffId;
-use restow::event::{Event, Watch};
-use restow::format::sink::ImageSink;
-use restow::format::source::ImageSource;
-use restow::format::{self, Format, Input, Opening};
-use restow::image::Reference;
-use restow::ops::{self, CompressionChoice, Context, LayerChoice, SquashOptions, SquashReport};
+use restow::{Input, LayerChoice, Session, SquashOptions, SquashReport};
 use serde_json::Value;
 
-use crate::cli::Global;
-use crate::cli::argument::{Argument, Role, destination_of, source_of};
+use crate::cli::argument::{Argument, Role, destination_of};
+use crate::cli::destination::{Destination, ImageOptions, compress_help};
 use crate::cli::failure::Failure;
-use crate::cli::interrupt::Interrupt;
 use crate::cli::location::{Location, Place};
-use crate::cli::options::{
-    Choice, To, names, output_format, parse_compress, parse_positive, selector, source_date_epoch,
-};
-use crate::cli::output::{Output, escaped, json_text};
+use crate::cli::options::{parse_positive, source_date_epoch};
+use crate::cli::output::{escaped, json_text};
+use crate::cli::process::Process;
+use crate::cli::source::{Choice, SourceArgument, selector};
 use crate::cli::squash_report::{to_json, to_text};
-use crate::cli::stdio::{self, Writing};
-use crate::cli::suffix;
+use crate::cli::stdio;
 use crate::cli::view::typed;
-use crate::cli::written::{self, check_json};
+use crate::cli::written;
 
 /// Merge a range of an image's layers into one
 ///
@@ -35,13 +26,21 @@ use crate::cli::written::{self, check_json};
 /// and what the image shows stays the same. The history keeps its entries, and gets
 /// one for the new layer.
 #[derive(Debug, Args)]
+#[command(
+    mut_arg("compress", |it| compress_help(
+        it,
+        "the new layer",
+        "By default it is compressed as the uppermost layer of the range was. Other layers stay \
+         as they are.",
+    )),
+    mut_arg("json", |it| it.help("Print the report as a JSON object, on standard output"))
+)]
 pub(super) struct Arguments {
-    /// Where the image is: a file, an OCI layout, or - for standard input
-    #[arg(value_name = "SRC")]
-    source: OsString,
+    #[command(flatten)]
+    source: SourceArgument,
 
     /// Where it goes: a file, a folder for an OCI layout, or - for standard output
-    #[arg(value_name = "DST", required_unless_present = "dry_run")]
+    #[arg(value_name = "DST", index = 2, required_unless_present = "dry_run")]
     destination: Option<OsString>,
 
     #[command(flatten)]
@@ -54,34 +53,14 @@ pub(super) struct Arguments {
     #[command(flatten)]
     choice: Choice,
 
-    /// Give the image this reference, in place of those it has (repeatable)
-    #[arg(long = "tag", value_name = "REF")]
-    tags: Vec<Reference>,
-
-    /// Write this format where DST is a bare path [default: docker-archive, or oci for a folder]
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    to: Option<To>,
-
-    /// Compress the new layer: keep, none, gzip[:LEVEL] or zstd[:LEVEL]
-    ///
-    /// By default it is compressed as the uppermost layer of the range was. Other
-    /// layers stay as they are.
-    #[arg(long, value_name = "HOW", default_value = "keep", value_parser = parse_compress)]
-    compress: CompressionChoice,
+    #[command(flatten)]
+    images: ImageOptions,
 
     /// Only print, on standard output, what would be merged and saved
     ///
     /// Headers are read, and nothing is verified.
     #[arg(long)]
     dry_run: bool,
-
-    /// Print the report as a JSON object, on standard output
-    #[arg(long)]
-    json: bool,
-
-    /// Replace an output file that exists
-    #[arg(long, short)]
-    force: bool,
 }
 
 /// The ways to say which layers.
@@ -118,37 +97,17 @@ const ABOVE: Argument = Argument {
 };
 
 /// Runs the command.
-pub(super) fn run(
-    arguments: &Arguments,
-    global: &Global,
-    output: &Output,
-    interrupt: &Interrupt,
-) -> Result<(), Failure> {
-    let source = Location::parse(&arguments.source, source_of("restow squash … - DST"))?;
-    let argument = destination_of("restow squash …", "SRC");
-    let destination = match &arguments.destination {
-        Some(destination) => Some(Location::parse(destination, argument)?),
-        None => None,
-    };
-    let destination = destination.filter(|_| !arguments.dry_run);
-    if let Some(destination) = &destination {
-        check_json(arguments.json, destination)?;
-    }
-    let command = Command {
-        arguments,
-        global,
-        interrupt,
-        created: source_date_epoch()?,
-        temporary_directory: global.temporary_directory(),
-    };
-    let observer = |event: Event<'_>| output.event(&event);
-    let watch = Watch::new(&observer, interrupt.flag());
-    let report = command.run(&source, destination.as_ref(), watch)?;
-    if arguments.json {
+pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
+    let output = &process.output;
+    let report = squash(arguments, process)?;
+    if arguments.images.json {
         let mut object = to_json(&report);
-        let written = report.written.as_ref();
-        let target = arguments.destination.as_deref();
-        object.append(&mut written::to_json(&arguments.source, target, written));
+        let (source, target) = (arguments.source.typed(), arguments.destination.as_deref());
+        object.append(&mut written::to_json(
+            source,
+            target,
+            report.written.as_ref(),
+        ));
         output.data(&json_text(&Value::Object(object)))?;
     } else if !arguments.dry_run {
         for line in to_text(&report, false) {
@@ -168,90 +127,79 @@ pub(super) fn run(
     Ok(())
 }
 
-struct Command<'a> {
-    arguments: &'a Arguments,
-    global: &'a Global,
-    interrupt: &'a Interrupt,
-    created: Option<i64>,
-    temporary_directory: PathBuf,
+fn squash(arguments: &Arguments, process: &Process) -> Result<SquashReport, Failure> {
+    let source = arguments.source.location("restow squash … - DST")?;
+    let argument = destination_of("restow squash …", "SRC");
+    let mut options = SquashOptions::default();
+    let destination = match &arguments.destination {
+        Some(destination) if !arguments.dry_run => {
+            let images = &arguments.images;
+            let (destination, names) = images.destination(destination, argument)?;
+            options.names = names;
+            Some(destination)
+        }
+        Some(destination) => {
+            Location::parse(destination, argument)?;
+            None
+        }
+        None => None,
+    };
+    options.image = arguments.choice.selector(&source)?;
+    options.platform.clone_from(&arguments.choice.platform);
+    options.compress = arguments.images.compress;
+    options.message.clone_from(&arguments.message);
+    let session = process.session(source_date_epoch()?);
+    let base = arguments.range.base(&source)?;
+    let location = destination.as_ref().map(|it: &Destination| &it.location);
+    let input = stdio::open(&source, location, &process.interrupt)?;
+    let base = match base {
+        Some(base) => {
+            let input = process.open(&base)?;
+            Some((base, input))
+        }
+        None => None,
+    };
+    // If the output is in the way, the base was not read for nothing either.
+    let output = match &destination {
+        Some(destination) => {
+            let output = stdio::create(destination, &process.interrupt)?;
+            Some(session.begin(output)?)
+        }
+        None => None,
+    };
+    options.layers = layers(arguments, base, &session)?;
+    Ok(match output {
+        Some(output) => session.squash(input, output, &options)?,
+        None => session.plan_squash(input, &options)?,
+    })
 }
 
-impl Command<'_> {
-    fn run(
-        &self,
-        source: &Location,
-        destination: Option<&Location>,
-        watch: Watch<'_>,
-    ) -> Result<SquashReport, Failure> {
-        let image = selector(source, self.arguments.choice.image.clone())?;
-        let output = match destination {
-            Some(destination) => {
-                let format = output_format(destination, self.arguments.to)?;
-                let names = names(destination, format, &self.arguments.tags)?;
-                Some((destination, format, names))
-            }
-            None => None,
-        };
-        let base = self.base_location(source)?;
-        let input = stdio::open(source, destination, self.interrupt)?;
-        let base = match base {
-            Some(base) => {
-                let input = stdio::open(&base, None, self.interrupt)?;
-                Some((base, input))
-            }
-            None => None,
-        };
-        // If the output is in the way, nothing was read for nothing.
-        let (sink, names) = match output {
-            Some((destination, format, names)) => (Some(self.create(destination, format)?), names),
-            None => (None, Vec::new()),
-        };
-        let layers = self.layers(base, watch)?;
-        let staging = sink.as_ref().and_then(|sink| sink.staging());
-        let opened = self.open(input, source.format, staging, watch)?;
-        let options = SquashOptions {
-            image,
-            platform: self.arguments.choice.platform.clone(),
-            names,
-            layers,
-            compress: self.arguments.compress,
-            message: self.arguments.message.clone(),
-            created: self.created,
-        };
-        let context = self.context(watch);
-        Ok(ops::squash(opened.as_ref(), sink, &options, context)?)
+fn layers(
+    arguments: &Arguments,
+    base: Option<(Location, Input)>,
+    session: &Session<'_>,
+) -> Result<LayerChoice, Failure> {
+    let range = &arguments.range;
+    if let Some(layers) = &range.layers {
+        return Ok(layers.clone());
     }
-
-    fn context<'b>(&'b self, watch: Watch<'b>) -> Context<'b> {
-        Context {
-            watch,
-            jobs: self.global.jobs(),
-            temporary_directory: &self.temporary_directory,
-        }
+    if let Some((location, input)) = base {
+        let image = selector(&location)?;
+        let platform = arguments.choice.platform.as_ref();
+        let diff_ids = session.diff_ids(input, image.as_ref(), platform)?;
+        return Ok(LayerChoice::Above(diff_ids));
     }
+    Ok(match (range.last, range.max_layers) {
+        (Some(last), _) => LayerChoice::Last(last),
+        (_, Some(most)) => LayerChoice::AtMost(most),
+        _ => LayerChoice::All,
+    })
+}
 
-    fn layers(
-        &self,
-        base: Option<(Location, Input)>,
-        watch: Watch<'_>,
-    ) -> Result<LayerChoice, Failure> {
-        let range = &self.arguments.range;
-        if let Some(layers) = &range.layers {
-            return Ok(layers.clone());
-        }
-        if let Some((location, input)) = base {
-            return self.base(&location, input, watch).map(LayerChoice::Above);
-        }
-        Ok(match (range.last, range.max_layers) {
-            (Some(last), _) => LayerChoice::Last(last),
-            (_, Some(most)) => LayerChoice::AtMost(most),
-            _ => LayerChoice::All,
-        })
-    }
-
+impl RangeArguments {
     /// Where the image is that was named as the base, if one was.
-    fn base_location(&self, source: &Location) -> Result<Option<Location>, Failure> {
-        let Some(base) = &self.arguments.range.above else {
+    fn base(&self, source: &Location) -> Result<Option<Location>, Failure> {
+        let Some(base) = &self.above else {
             return Ok(None);
         };
         let base = Location::parse(base, ABOVE)?;
@@ -262,53 +210,5 @@ impl Command<'_> {
             });
         }
         Ok(Some(base))
-    }
-
-    /// The layers of the base.
-    fn base(
-        &self,
-        base: &Location,
-        input: Input,
-        watch: Watch<'_>,
-    ) -> Result<Vec<DiffId>, Failure> {
-        let image = selector(base, None)?;
-        let platform = self.arguments.choice.platform.as_ref();
-        let opened = self.open(input, base.format, None, watch)?;
-        let context = self.context(watch);
-        let diff_ids = ops::diff_ids(opened.as_ref(), image.as_ref(), platform, context)?;
-        Ok(diff_ids)
-    }
-
-    fn open(
-        &self,
-        input: Input,
-        format: Option<Format>,
-        staging: Option<&Path>,
-        watch: Watch<'_>,
-    ) -> Result<Box<dyn ImageSource>, Failure> {
-        let opening = Opening {
-            format,
-            staging,
-            temporary_directory: &self.temporary_directory,
-            measures: false,
-            platform: self.arguments.choice.platform.as_ref(),
-            created: self.created,
-            watch,
-        };
-        Ok(format::open(input, &opening)?)
-    }
-
-    fn create(
-        &self,
-        destination: &Location,
-        format: Format,
-    ) -> Result<Box<dyn ImageSink>, Failure> {
-        let writing = Writing {
-            replace: self.arguments.force,
-            encoding: suffix::encoding(destination, format)?,
-            jobs: self.global.jobs(),
-        };
-        let place = stdio::create(destination, writing, self.interrupt)?;
-        Ok(format::create(format, place, &self.temporary_directory)?)
     }
 }

@@ -1,6 +1,6 @@
 //! The report of `squash` on what it did, or would do.
 
-use restow::ops::{SquashReport, SquashedRange};
+use restow::{SquashReport, SquashedRange};
 use serde_json::{Map, Value, json};
 
 use crate::cli::output::{count, size};

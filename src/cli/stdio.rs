@@ -2,21 +2,19 @@
 
 use std::fs::{self, File, FileType, Metadata, OpenOptions};
 use std::io::{self, IsTerminal, Read};
-use std::num::NonZeroUsize;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use restow::Encoding;
-use restow::error::{Error, Place};
-use restow::format::{Input, Output};
+use restow::{Error, Format, Input, Output, Place};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::pipe::fcntl_setpipe_size;
 
 use crate::cli::descriptor;
+use crate::cli::destination::Destination;
 use crate::cli::elsewhere;
 use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
@@ -46,9 +44,9 @@ pub(super) fn open(
         check_apart(location, beside)?;
     }
     let Some(path) = location.path() else {
-        return input(interrupt);
+        return Ok(input(interrupt)?.format(location.format));
     };
-    named(path, interrupt).map_err(|error| {
+    let input = named(path, interrupt).map_err(|error| {
         let error = Error::read(Place::Path(path.to_owned()), error);
         let is_bare = location.format.is_none();
         let beside = beside.and_then(Location::path);
@@ -59,7 +57,8 @@ pub(super) fn open(
             }
             _ => error.into(),
         }
-    })
+    });
+    Ok(input?.format(location.format))
 }
 
 /// Refuses an output that would spoil the input before it is read: an open file that is
@@ -125,64 +124,35 @@ fn is_part(path: &Path, layout: &Path) -> bool {
     })
 }
 
-/// How a file of output is written.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Writing {
-    /// Whether it may replace a file that is there.
-    pub(super) replace: bool,
-    /// How it is compressed as a whole, if it is.
-    pub(super) encoding: Option<Encoding>,
-    /// How many blocks are compressed at once.
-    pub(super) jobs: NonZeroUsize,
+/// The output that the command line describes.
+pub(super) fn create(destination: &Destination, interrupt: &Interrupt) -> Result<Output, Failure> {
+    let output = target(destination, interrupt)?.replace(destination.replace);
+    Ok(output.compressed(destination.encoding))
 }
 
-/// The output that a location means.
-pub(super) fn create(
-    location: &Location,
-    writing: Writing,
-    interrupt: &Interrupt,
-) -> Result<Output, Failure> {
-    let Writing {
-        replace,
-        encoding,
-        jobs,
-    } = writing;
-    let Some(path) = location.path() else {
+fn target(destination: &Destination, interrupt: &Interrupt) -> Result<Output, Failure> {
+    let format = destination.format;
+    let Some(path) = destination.location.path() else {
         interrupt.end_what_waits();
-        return stream(io::stdout(), Place::StandardOutput);
+        return stream(format, io::stdout(), Place::StandardOutput);
     };
     let place = Place::Path(path.to_owned());
-    match descriptor::of_path(path) {
-        None => {
-            let kind = fs::metadata(path).map(|it| it.file_type());
-            if kind.as_ref().is_ok_and(FileType::is_fifo) {
-                interrupt.end_what_waits();
-            }
-            if kind.is_ok_and(|it| it.is_char_device()) {
-                let device = OpenOptions::new().write(true).open(path);
-                let device = device.map_err(|error| Error::write(place.clone(), error))?;
-                refuse_terminal(device, &place)?;
-            }
-            let path = path.to_owned();
-            Ok(match encoding {
-                None => Output::Path { path, replace },
-                Some(encoding) => Output::Compressed {
-                    path,
-                    replace,
-                    encoding,
-                    jobs,
-                },
-            })
-        }
-        Some(number) => {
-            interrupt.end_what_waits();
-            let duplicate = descriptor::duplicate(number, path);
-            stream(
-                duplicate.map_err(|error| Error::write(place.clone(), error))?,
-                place,
-            )
-        }
+    if let Some(number) = descriptor::of_path(path) {
+        interrupt.end_what_waits();
+        let duplicate = descriptor::duplicate(number, path);
+        let duplicate = duplicate.map_err(|error| Error::write(place.clone(), error))?;
+        return stream(format, duplicate, place);
     }
+    let kind = fs::metadata(path).map(|it| it.file_type());
+    if kind.as_ref().is_ok_and(FileType::is_fifo) {
+        interrupt.end_what_waits();
+    }
+    if kind.is_ok_and(|it| it.is_char_device()) {
+        let device = OpenOptions::new().write(true).open(path);
+        let device = device.map_err(|error| Error::write(place.clone(), error))?;
+        refuse_terminal(device, &place)?;
+    }
+    Ok(Output::path(format, path))
 }
 
 /// Standard input, to be read where it lies if it is a file.
@@ -216,7 +186,7 @@ fn named(path: &Path, interrupt: &Interrupt) -> io::Result<Input> {
     let file = File::open(path)?;
     let metadata = file.metadata()?;
     if metadata.is_file() || metadata.is_dir() {
-        return Ok(Input::Path(path.to_owned()));
+        return Ok(Input::path(path));
     }
     Ok(pipe(file, place(), interrupt))
 }
@@ -236,7 +206,7 @@ fn open_fifo(path: &Path) -> io::Result<File> {
 /// What is open already: a file is read from where it stands, without moving on in it.
 fn opened(file: File, place: Place, interrupt: &Interrupt) -> Input {
     if file.metadata().is_ok_and(|metadata| metadata.is_file()) {
-        Input::File { file, place }
+        Input::file(file, place)
     } else {
         pipe(file, place, interrupt)
     }
@@ -245,15 +215,12 @@ fn opened(file: File, place: Place, interrupt: &Interrupt) -> Input {
 fn pipe(file: File, place: Place, interrupt: &Interrupt) -> Input {
     // Not a pipe, or not allowed: then it stays as it is.
     let _ = fcntl_setpipe_size(&file, PIPE_SIZE);
-    let stream = Box::new(PatientReader {
-        file,
-        interrupt: interrupt.shared_flag(),
-    });
-    Input::Pipe { stream, place }
+    let interrupt = interrupt.flag();
+    Input::pipe(PatientReader { file, interrupt }, place)
 }
 
 /// An open file to write an archive to, from where it stands on.
-fn stream(descriptor: impl AsFd, place: Place) -> Result<Output, Failure> {
+fn stream(format: Format, descriptor: impl AsFd, place: Place) -> Result<Output, Failure> {
     refuse_terminal(&descriptor, &place)?;
     if descriptor::was_closed(&descriptor) && place == Place::StandardOutput {
         return Err(Failure::Advised {
@@ -264,8 +231,7 @@ fn stream(descriptor: impl AsFd, place: Place) -> Result<Output, Failure> {
     let duplicate = descriptor.as_fd().try_clone_to_owned().map(File::from);
     let file = duplicate.map_err(|error| Error::write(place.clone(), error))?;
     let _ = fcntl_setpipe_size(&file, PIPE_SIZE);
-    let stream = Box::new(file);
-    Ok(Output::Stream { stream, place })
+    Ok(Output::stream(format, file, place))
 }
 
 /// Refuses to write an archive to a terminal.

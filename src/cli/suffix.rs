@@ -1,7 +1,6 @@
 //! How an archive is compressed as a whole: as the name of its file says.
 
-use restow::Encoding;
-use restow::format::Format;
+use restow::{Encoding, Format};
 
 use crate::cli::argument::Role;
 use crate::cli::failure::Failure;

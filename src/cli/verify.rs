@@ -1,21 +1,13 @@
 //! `restow verify`: from the command line to the operation, and what it found.
 
-use std::ffi::OsString;
-
 use clap::Args;
-use restow::event::{Event, Watch};
-use restow::finding::{Finding, Severity};
-use restow::format::Opening;
-use restow::ops::{self, Context, Verification};
+use restow::{Finding, Severity, Verification};
 use serde_json::{Value, json};
 
-use crate::cli::Global;
-use crate::cli::argument::source_of;
 use crate::cli::failure::Failure;
-use crate::cli::interrupt::Interrupt;
-use crate::cli::location::Location;
-use crate::cli::output::{Output, count, escaped, json_text, size};
-use crate::cli::stdio;
+use crate::cli::output::{count, escaped, json_text, size};
+use crate::cli::process::Process;
+use crate::cli::source::SourceArgument;
 use crate::cli::terminal::Terminal;
 
 /// Check an archive or layout: every digest, size, link and entry
@@ -24,10 +16,10 @@ use crate::cli::terminal::Terminal;
 /// place and what follows from it. The exit code is 1 if there is an error; warnings
 /// and notes do no harm.
 #[derive(Debug, Args)]
+#[command(mut_arg("source", |it| it.help("What to check: a file, an OCI layout, or - for standard input")))]
 pub(super) struct Arguments {
-    /// What to check: a file, an OCI layout, or - for standard input
-    #[arg(value_name = "SRC")]
-    source: OsString,
+    #[command(flatten)]
+    source: SourceArgument,
 
     /// Print what was found as a JSON object
     #[arg(long)]
@@ -35,42 +27,22 @@ pub(super) struct Arguments {
 }
 
 /// Runs the command.
-pub(super) fn run(
-    arguments: &Arguments,
-    global: &Global,
-    output: &Output,
-    interrupt: &Interrupt,
-) -> Result<(), Failure> {
-    let source = Location::parse(&arguments.source, source_of("restow verify -"))?;
+pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
+    let source = arguments.source.location("restow verify -")?;
     if source.reference.is_some() {
         return Err(Failure::Usage {
             message: "SRC names an image, and `verify` checks all that is there".to_owned(),
             hint: Some("name the file or folder alone"),
         });
     }
-    let observer = |event: Event<'_>| output.event(&event);
-    let watch = Watch::new(&observer, interrupt.flag());
-    let temporary_directory = global.temporary_directory();
-    let opening = Opening {
-        format: source.format,
-        staging: None,
-        temporary_directory: &temporary_directory,
-        measures: false,
-        platform: None,
-        created: None,
-        watch,
-    };
-    let context = Context {
-        watch,
-        jobs: global.jobs(),
-        temporary_directory: &temporary_directory,
-    };
-    let input = stdio::open(&source, None, interrupt)?;
-    let verification = ops::verify(input, &opening, context)?;
+    let input = process.open(&source)?;
+    let verification = process.session(None).verify(input)?;
+    let output = &process.output;
     if arguments.json {
         output.data(&json_text(&to_json(&verification)))?;
     } else {
-        let lines = to_text(&verification, Terminal::of_stdout(), global.quiet);
+        let is_quiet = process.global.quiet;
+        let lines = to_text(&verification, Terminal::of_stdout(), is_quiet);
         if !lines.is_empty() {
             output.data(&lines.join("\n"))?;
         }

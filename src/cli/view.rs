@@ -1,26 +1,15 @@
 //! What `images`, `inspect` and `history` have in common.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
-use restow::digest::Digest;
-use restow::event::{Event, Watch};
-use restow::format::source::ImageSource;
-use restow::format::{self, Opening};
-use restow::image::{Platform, Timestamp, rfc3339};
-use restow::ops::{Context, LayerSize};
+use restow::{Digest, LayerSize, Timestamp};
 use serde_json::{Map, Value, json};
 
-use crate::cli::Global;
 use crate::cli::ago::{ago, now};
 use crate::cli::digest::short;
 use crate::cli::failure::Failure;
-use crate::cli::interrupt::Interrupt;
-use crate::cli::location::Location;
-use crate::cli::options::source_date_epoch;
 use crate::cli::output::{Output, escaped, size};
-use crate::cli::stdio;
 use crate::cli::table::ellipsis;
 use crate::cli::terminal::Terminal;
 
@@ -32,45 +21,6 @@ pub(super) const NONE: &str = "<none>";
 
 /// The time that Go has for none: 1 January of the year 1.
 const ZERO_TIME: i64 = -62_135_596_800;
-
-/// What a command needs to look into an input.
-pub(super) struct View<'a> {
-    pub(super) global: &'a Global,
-    pub(super) output: &'a Output,
-    pub(super) interrupt: &'a Interrupt,
-}
-
-impl View<'_> {
-    /// Opens an input, and does something with it.
-    pub(super) fn at<T>(
-        &self,
-        location: &Location,
-        platform: Option<&Platform>,
-        look: impl FnOnce(&dyn ImageSource, Context<'_>) -> restow::Result<T>,
-    ) -> Result<T, Failure> {
-        let observer = |event: Event<'_>| self.output.event(&event);
-        let watch = Watch::new(&observer, self.interrupt.flag());
-        let temporary_directory: PathBuf = self.global.temporary_directory();
-        let created = source_date_epoch()?;
-        let input = stdio::open(location, None, self.interrupt)?;
-        let opening = Opening {
-            format: location.format,
-            staging: None,
-            temporary_directory: &temporary_directory,
-            measures: false,
-            platform,
-            created,
-            watch,
-        };
-        let context = Context {
-            watch,
-            jobs: self.global.jobs(),
-            temporary_directory: &temporary_directory,
-        };
-        let source = format::open(input, &opening)?;
-        Ok(look(source.as_ref(), context)?)
-    }
-}
 
 /// How a table is shown.
 #[derive(Debug, Args)]
@@ -153,7 +103,10 @@ impl Style {
         };
         match seconds {
             ZERO_TIME => NO_TIME.to_owned(),
-            _ if !self.is_human => rfc3339(seconds),
+            _ if !self.is_human => match Timestamp::from_seconds(seconds) {
+                Some(whole) => whole.to_string(),
+                None => text.to_owned(),
+            },
             _ if is_history && seconds <= 0 => NO_TIME.to_owned(),
             _ => ago(seconds, self.now),
         }

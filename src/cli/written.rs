@@ -2,26 +2,14 @@
 
 use std::ffi::OsStr;
 
-use restow::ops::{WriteReport, WrittenImage};
+use restow::{WriteReport, WrittenImage};
 use serde_json::{Map, Value, json};
 
 use crate::cli::digest::short;
 use crate::cli::failure::Failure;
 use crate::cli::images;
-use crate::cli::location::{Location, Place};
 use crate::cli::output::{Output, count, json_text, size};
 use crate::cli::view::{digest_json, fields, typed};
-
-/// Refuses `--json` where the output itself goes to standard output.
-pub(super) fn check_json(is_json: bool, destination: &Location) -> Result<(), Failure> {
-    if is_json && destination.place == Place::Standard {
-        return Err(Failure::Usage {
-            message: "`--json` prints to standard output, where the image goes".to_owned(),
-            hint: Some("name a file as DST"),
-        });
-    }
-    Ok(())
-}
 
 /// Says what was written: to a program if it asked for that, or else to a person who
 /// watches.

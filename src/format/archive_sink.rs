@@ -7,6 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, BufReader, Seek, SeekFrom, Write};
+use std::num::NonZeroUsize;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -22,8 +23,9 @@ use crate::format::control_files::{INDEX, MANIFEST, MARKER, REPOSITORIES};
 use crate::format::destination::Destination;
 use crate::format::docker_archive::docker_documents;
 use crate::format::oci_layout::{MARKER_CONTENT, blob_path};
+use crate::format::output::Output;
 use crate::format::sink::{
-    BlobWriter, Documents, Held, ImageSink, Output, OutputIndex, OutputKind, copy_in, put_all,
+    BlobWriter, Documents, Held, ImageSink, OutputIndex, OutputKind, copy_in, put_all,
 };
 use crate::stream::{COPY_BUFFER, Hashed, Spool, copy_between};
 use crate::tar_stream::{BLOCK, EMPTY_BLOCK, NewHeader, OCTAL_11_MAX, padding, pax_record};
@@ -51,11 +53,12 @@ struct TarWriter {
 impl ArchiveSink {
     /// Begins an archive in one of the two formats that are a tar.
     pub(super) fn create(
-        format: Format,
         output: Output,
+        jobs: NonZeroUsize,
         temporary_directory: &Path,
     ) -> Result<Self> {
-        let (place, target) = Destination::open(output)?;
+        let format = output.format;
+        let (place, target) = Destination::open(output, jobs)?;
         Ok(Self {
             format,
             place,

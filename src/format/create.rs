@@ -1,35 +1,36 @@
-//! An output of any format, begun.
+//! An output of images, begun.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::format::archive_sink::ArchiveSink;
 use crate::format::oci_layout::LayoutSink;
-use crate::format::sink::{ImageSink, Output};
+use crate::format::output::{Output, OutputTo};
+use crate::format::sink::ImageSink;
+use crate::stream::Encoding;
 
-/// Begins an output.
+/// Begins an output of images.
 ///
 /// # Errors
 ///
 /// Fails if the output is there and may not be replaced, before any work is done.
 pub fn create(
-    format: Format,
     output: Output,
+    jobs: NonZeroUsize,
     temporary_directory: &Path,
 ) -> Result<Box<dyn ImageSink>> {
-    match (format, output) {
-        (Format::OciDirectory, Output::Path { path, .. }) => {
-            Ok(Box::new(LayoutSink::create(&path)?))
+    match (output.format, &output.to, output.encoding) {
+        (Format::OciDirectory, OutputTo::Path { path, .. }, Encoding::Plain) => {
+            Ok(Box::new(LayoutSink::create(path)?))
         }
-        (Format::DockerArchive | Format::OciArchive, output) => Ok(Box::new(ArchiveSink::create(
-            format,
-            output,
-            temporary_directory,
-        )?)),
-        (Format::OciDirectory, Output::Compressed { .. } | Output::Stream { .. })
-        | (Format::Rootfs, _) => Err(Error::NotWritable {
-            format: format.transport(),
+        (Format::DockerArchive | Format::OciArchive, ..) => {
+            let sink = ArchiveSink::create(output, jobs, temporary_directory)?;
+            Ok(Box::new(sink))
+        }
+        (Format::OciDirectory | Format::Rootfs, ..) => Err(Error::NotWritable {
+            format: output.format.transport(),
         }),
     }
 }

@@ -3,11 +3,12 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use crate::error::{Error, Place, Result};
-use crate::format::sink::Output;
-use crate::stream::{Encoder, PendingFile, Workers};
+use crate::format::output::{Output, OutputTo};
+use crate::stream::{Encoder, Encoding, PendingFile, Workers};
 
 /// An output that is being written.
 pub(super) enum Destination {
@@ -20,30 +21,23 @@ pub(super) enum Destination {
 }
 
 impl Destination {
-    /// Begins an output, and says what a message calls it.
+    /// Begins an output, and says what a message calls it. Of one that is compressed,
+    /// `jobs` blocks are at once.
     ///
     /// # Errors
     ///
     /// Fails if the output is there and may not be replaced.
-    pub(super) fn open(output: Output) -> Result<(Place, Self)> {
-        match output {
-            Output::Stream { stream, place } => Ok((place, Self::Stream(stream))),
-            Output::Path { path, replace } => {
-                let target = open_path(&path, replace)?;
-                Ok((Place::Path(path), target))
-            }
-            Output::Compressed {
-                path,
-                replace,
-                encoding,
-                jobs,
-            } => {
-                let target = open_path(&path, replace)?;
-                let workers = Workers::start(jobs).map_err(Error::Thread)?;
-                let encoder = Encoder::new(encoding, target, &workers);
-                Ok((Place::Path(path), Self::Compressed(Box::new(encoder))))
-            }
+    pub(super) fn open(output: Output, jobs: NonZeroUsize) -> Result<(Place, Self)> {
+        let target = match output.to {
+            OutputTo::Stream(stream) => Self::Stream(stream),
+            OutputTo::Path { path, replace } => open_path(&path, replace)?,
+        };
+        if output.encoding == Encoding::Plain {
+            return Ok((output.place, target));
         }
+        let workers = Workers::start(jobs).map_err(Error::Thread)?;
+        let encoder = Encoder::new(output.encoding, target, &workers);
+        Ok((output.place, Self::Compressed(Box::new(encoder))))
     }
 
     /// Makes it visible.

@@ -16,65 +16,18 @@ use crate::format::container::{
 use crate::format::control_files::MANIFEST;
 use crate::format::docker_archive::{self, DockerArchive};
 use crate::format::folder::{check_layout, folder};
+use crate::format::input::{Input, InputBytes};
 use crate::format::misplaced::{is_image_member, refuse_misplaced};
 use crate::format::oci_layout::{self, OciLayout};
 use crate::format::root::Root;
 use crate::format::rootfs::{Rootfs, warn_of_leftover, warn_of_tar, warn_of_trailing};
 use crate::format::source::{Content, DockerPart, ImageSource};
-use crate::image::{Document, Index, Platform};
+use crate::image::{Document, Index, Platform, Timestamp};
 use crate::stream::{
     Compression, CopyError, FileSlice, HEAD_LENGTH, ProgressReader, SNIFF_LENGTH, Spool, TeeReader,
     copy, read_head, unpacked,
 };
 use crate::tar_stream::is_no_tar;
-
-/// Where an input comes from.
-pub enum Input {
-    /// A file or a folder.
-    Path(PathBuf),
-    /// A file that is open, such as standard input; it begins where the file stands.
-    File {
-        /// The file.
-        file: File,
-        /// Its name in messages.
-        place: Place,
-    },
-    /// A pipe: standard input, or one that has a name.
-    Pipe {
-        /// What comes out of it.
-        stream: Box<dyn Read + Send>,
-        /// What a message calls it.
-        place: Place,
-    },
-}
-
-impl std::fmt::Debug for Input {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Path(path) => f.debug_tuple("Path").field(path).finish(),
-            Self::File { file, place } => f
-                .debug_struct("File")
-                .field("file", file)
-                .field("place", place)
-                .finish(),
-            Self::Pipe { place, .. } => {
-                let mut pipe = f.debug_struct("Pipe");
-                pipe.field("place", place).finish_non_exhaustive()
-            }
-        }
-    }
-}
-
-impl Input {
-    /// What a message calls it.
-    #[must_use]
-    pub fn place(&self) -> Place {
-        match self {
-            Self::Path(path) => Place::Path(path.clone()),
-            Self::File { place, .. } | Self::Pipe { place, .. } => place.clone(),
-        }
-    }
-}
 
 /// What it takes to open an input.
 #[derive(Clone, Copy, Debug)]
@@ -89,11 +42,14 @@ pub struct Opening<'a> {
     /// Whether layers of a stream that must be kept are hashed meanwhile: for an output
     /// that most of them will be passed on to.
     pub measures: bool,
+    /// Whether a single operation reads it, so that a temporary file can give the space of
+    /// each layer back once that is written.
+    pub is_read_once: bool,
     /// The platform of an image that is made from a rootfs.
     pub platform: Option<&'a Platform>,
-    /// The time of creation of an image that is made from a rootfs, in seconds
-    /// since 1970; by default that of the newest entry.
-    pub created: Option<i64>,
+    /// The time of creation of an image that is made from a rootfs; by default that of
+    /// the newest entry.
+    pub created: Option<Timestamp>,
     /// The caller.
     pub watch: Watch<'a>,
 }
@@ -149,8 +105,8 @@ impl ImageSource for LocatedSource {
 }
 
 fn open_input(input: Input, opening: &Opening<'_>) -> Result<Box<dyn ImageSource>> {
-    match input {
-        Input::Path(path) => {
+    match input.bytes {
+        InputBytes::Path(path) => {
             let metadata = fs::metadata(&path)?;
             if metadata.is_dir() {
                 return open_directory(&path, opening);
@@ -162,11 +118,11 @@ fn open_input(input: Input, opening: &Opening<'_>) -> Result<Box<dyn ImageSource
                 open_pipe(Box::new(file), opening)
             }
         }
-        Input::File { mut file, .. } => {
+        InputBytes::File(mut file) => {
             let start = io::Seek::stream_position(&mut file)?;
             open_file(file, start, opening)
         }
-        Input::Pipe { stream, .. } => open_pipe(stream, opening),
+        InputBytes::Pipe(stream) => open_pipe(stream, opening),
     }
 }
 
@@ -236,7 +192,7 @@ fn open_pipe(stream: Box<dyn Read + Send>, opening: &Opening<'_>) -> Result<Box<
     }
     opening.watch.send(Event::Step(Step::Indexing));
     let tar = PlainTar {
-        measured: Some(measured),
+        measured: opening.is_read_once.then_some(measured),
         ..PlainTar::new(file, 0)
     };
     open_tar(tar, opening)

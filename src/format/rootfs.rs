@@ -1,7 +1,8 @@
 //! A plain tar of a root filesystem: taken as an image of one layer, and written.
 
 use std::fmt;
-use std::io::Write;
+use std::io::{self, Write};
+use std::num::NonZeroUsize;
 
 use crate::digest::DiffId;
 use crate::error::{Error, Place, Result};
@@ -9,11 +10,11 @@ use crate::event::{Event, Step, Warning, Watch};
 use crate::format::Format;
 use crate::format::container::{Container, RootfsFile, ScannedTar};
 use crate::format::destination::Destination;
+use crate::format::output::Output;
 use crate::format::root::Root;
-use crate::format::sink::Output;
 use crate::format::source::{Content, Image, ImageSource, Layer, LayerBytes, LayerPosition};
-use crate::image::{Config, Document, ImportedConfig, Platform, rfc3339};
-use crate::stream::{Compression, Leftover};
+use crate::image::{Config, Document, ImportedConfig, Platform, Timestamp, rfc3339};
+use crate::stream::{Compression, Encoding, Leftover};
 use crate::tar_stream::{TarSummary, Trailing};
 
 /// An image that is made from a tar.
@@ -31,11 +32,11 @@ impl Rootfs {
     pub(super) fn new(
         tar: ScannedTar,
         platform: Option<&Platform>,
-        created: Option<i64>,
+        created: Option<Timestamp>,
     ) -> Result<Self> {
         let newest = rfc3339(tar.summary.newest_mtime);
         let diff_id = DiffId(tar.unpacked.digest);
-        let created = created.map(rfc3339);
+        let created = created.map(|created| created.to_string());
         let imported = ImportedConfig {
             diff_id: &diff_id,
             platform,
@@ -118,6 +119,8 @@ impl ImageSource for Rootfs {
 pub struct RootfsSink {
     place: Place,
     destination: Destination,
+    encoding: Encoding,
+    size: u64,
 }
 
 impl RootfsSink {
@@ -125,15 +128,28 @@ impl RootfsSink {
     ///
     /// # Errors
     ///
-    /// Fails if it is there and may not be replaced, before any work is done.
-    pub fn create(output: Output) -> Result<Self> {
-        let (place, destination) = Destination::open(output)?;
-        Ok(Self { place, destination })
+    /// Fails if it is one of images, or is there and may not be replaced, before any work is
+    /// done.
+    pub fn create(mut output: Output) -> Result<Self> {
+        if output.format != Format::Rootfs {
+            return Err(Error::NotWritable {
+                format: output.format.transport(),
+            });
+        }
+        // What writes the tree compresses it, so that the bytes are counted as they are stored.
+        let encoding = std::mem::replace(&mut output.encoding, Encoding::Plain);
+        let (place, destination) = Destination::open(output, NonZeroUsize::MIN)?;
+        Ok(Self {
+            place,
+            destination,
+            encoding,
+            size: 0,
+        })
     }
 
-    /// Where the bytes go.
-    pub(crate) fn output(&mut self) -> &mut dyn Write {
-        &mut self.destination
+    /// How the bytes that it takes are compressed.
+    pub(crate) fn encoding(&self) -> Encoding {
+        self.encoding
     }
 
     /// What a message calls it.
@@ -141,10 +157,23 @@ impl RootfsSink {
         self.place.clone()
     }
 
-    /// Makes the output visible.
-    pub(crate) fn finish(self, watch: &Watch<'_>) -> Result<()> {
+    /// Makes the output visible, and returns how many bytes it has.
+    pub(crate) fn finish(self, watch: &Watch<'_>) -> Result<u64> {
         watch.send(Event::Step(Step::Committing));
-        self.destination.commit(&self.place)
+        self.destination.commit(&self.place)?;
+        Ok(self.size)
+    }
+}
+
+impl Write for RootfsSink {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let length = self.destination.write(buffer)?;
+        self.size += length as u64;
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.destination.flush()
     }
 }
 

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use crate::error::{Error, InputKind, Place, Result};
 use crate::event::Watch;
-use crate::format::Input;
+use crate::format::Format;
 use crate::format::container::not_a_tar;
 use crate::format::folder::folder;
+use crate::format::input::{Input, InputBytes};
 use crate::stream::{
     Compression, FileSlice, HEAD_LENGTH, Leftover, ProgressReader, read_head, unpacked,
 };
@@ -29,17 +30,18 @@ enum From {
 }
 
 impl RootfsInput {
-    /// Takes an input. `is_certain` says that it is a root filesystem even if it looks
+    /// Takes an input. One that was said to be a root filesystem is one, even if it looks
     /// like an image.
     ///
     /// # Errors
     ///
     /// Fails if it cannot be opened, or is a folder.
-    pub fn new(input: Input, is_certain: bool) -> Result<Self> {
+    pub fn new(input: Input) -> Result<Self> {
         let place = input.place();
+        let is_certain = input.format == Some(Format::Rootfs);
         let failed = |error| Error::read(place.clone(), error);
-        let from = match input {
-            Input::Path(path) => {
+        let from = match input.bytes {
+            InputBytes::Path(path) => {
                 let metadata = fs::metadata(&path).map_err(failed)?;
                 if metadata.is_dir() {
                     let folder = folder(&path);
@@ -53,11 +55,11 @@ impl RootfsInput {
                     From::Pipe(Some(Box::new(file)))
                 }
             }
-            Input::File { mut file, .. } => {
+            InputBytes::File(mut file) => {
                 let start = io::Seek::stream_position(&mut file).map_err(failed)?;
                 From::File(file, start)
             }
-            Input::Pipe { stream, .. } => From::Pipe(Some(stream)),
+            InputBytes::Pipe(stream) => From::Pipe(Some(stream)),
         };
         Ok(Self {
             place,

@@ -1,10 +1,8 @@
 //! What an output takes: blobs, then the index that makes them images.
 
-use std::fmt;
 use std::fs::File;
 use std::io::{Read, Write};
-use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Place, Result};
@@ -12,64 +10,7 @@ use crate::event::Watch;
 use crate::format::source::DockerPart;
 use crate::format::{Blob, Format};
 use crate::image::{Descriptor, Document, Index, Reference, compact, new_index};
-use crate::stream::{Encoding, Hashed, ProgressReader, TeeReader, copy};
-
-/// Where an output goes.
-pub enum Output {
-    /// A file or a folder.
-    Path {
-        /// Where.
-        path: PathBuf,
-        /// Whether a file that is there may be replaced.
-        replace: bool,
-    },
-    /// A file, compressed as a whole.
-    Compressed {
-        /// Where.
-        path: PathBuf,
-        /// Whether a file that is there may be replaced.
-        replace: bool,
-        /// How.
-        encoding: Encoding,
-        /// How many blocks are compressed at once.
-        jobs: NonZeroUsize,
-    },
-    /// Standard output, or another open file that is written to where it stands.
-    Stream {
-        /// The writer of the bytes.
-        stream: Box<dyn Write + Send>,
-        /// Its name in messages.
-        place: Place,
-    },
-}
-
-impl fmt::Debug for Output {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Path { path, replace } => f
-                .debug_struct("Path")
-                .field("path", path)
-                .field("replace", replace)
-                .finish(),
-            Self::Compressed {
-                path,
-                replace,
-                encoding,
-                jobs,
-            } => f
-                .debug_struct("Compressed")
-                .field("path", path)
-                .field("replace", replace)
-                .field("recoding", encoding)
-                .field("jobs", jobs)
-                .finish(),
-            Self::Stream { place, .. } => {
-                let mut stream = f.debug_struct("Stream");
-                stream.field("place", place).finish_non_exhaustive()
-            }
-        }
-    }
-}
+use crate::stream::{Hashed, ProgressReader, TeeReader, copy};
 
 /// The ways in which outputs take what they are given.
 #[derive(Clone, Copy, Debug)]

@@ -8,8 +8,9 @@ use crate::event::{Event, Step};
 use crate::format::container::{
     Container, Directory, ForwardTar, Look, SeekableTar, not_an_image, unpacked_head,
 };
-use crate::format::detect::{Input, Opening, explain, spool};
+use crate::format::detect::{Opening, explain, spool};
 use crate::format::folder::check_layout;
+use crate::format::input::{Input, InputBytes};
 use crate::stream::{Compression, FileSlice, HEAD_LENGTH, ProgressReader, read_head};
 
 /// An input whose files can be looked up, as far as they can be read.
@@ -81,17 +82,17 @@ pub(super) fn take(
     opening: &Opening<'_>,
     faults: &mut Vec<Error>,
 ) -> Result<RawContainer> {
-    let (file, start) = match input {
-        Input::Path(path) if fs::metadata(&path)?.is_dir() => {
+    let (file, start) = match input.bytes {
+        InputBytes::Path(path) if fs::metadata(&path)?.is_dir() => {
             check_layout(&path)?;
             return Ok(RawContainer::Directory(Directory::new(&path)));
         }
-        Input::Path(path) => (File::open(&path)?, 0),
-        Input::File { mut file, .. } => {
+        InputBytes::Path(path) => (File::open(&path)?, 0),
+        InputBytes::File(mut file) => {
             let start = io::Seek::stream_position(&mut file)?;
             (file, start)
         }
-        Input::Pipe { stream, .. } => {
+        InputBytes::Pipe(stream) => {
             opening.watch.send(Event::Step(Step::Receiving));
             let (file, _) = spool(ProgressReader::new(stream, opening.watch), opening)?;
             (file, 0)

@@ -29,6 +29,7 @@ use crate::transfer::report::WriteReport;
 
 /// What to convert, and how. By default all images with all their names, as they are.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct ConvertOptions {
     /// The one image to take.
     pub image: Option<Selector>,
@@ -42,16 +43,7 @@ pub struct ConvertOptions {
     pub media_types: MediaTypes,
 }
 
-/// Converts images, and returns what was written.
-///
-/// Memory is bounded by the documents of the images and a fixed number of
-/// buffers, and of a bare root filesystem by one record for each entry; a layer's
-/// content is never held.
-///
-/// # Errors
-///
-/// Fails if anything that is read is not what its digest, size or `diff_id` says.
-/// Nothing is visible then, but for what standard output has taken.
+/// Does what [`Session::convert`](crate::Session::convert) says.
 pub fn convert(
     source: &dyn ImageSource,
     sink: Box<dyn ImageSink>,

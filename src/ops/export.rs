@@ -2,61 +2,54 @@
 
 use std::io::{self, BufWriter};
 
+use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::format::RootfsSink;
 use crate::format::source::ImageSource;
-use crate::image::Platform;
+use crate::image::{Platform, Timestamp};
 use crate::merge::Merge;
 use crate::ops::Selector;
 use crate::ops::choose::image::choose_image;
 use crate::ops::choose::platform::PlatformChoice;
 use crate::ops::stack::layer_stack::LayerStack;
-use crate::stream::{COPY_BUFFER, Encoder, Encoding, Workers};
+use crate::stream::{COPY_BUFFER, Encoder, Workers};
 use crate::tar_stream::Time;
 use crate::transfer::Context;
 
-/// What to export, and how.
-#[derive(Clone, Debug)]
+/// Which image to export.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct ExportOptions {
     /// The image to take, where there are several.
     pub image: Option<Selector>,
     /// The platform to take of it; by default the host's.
     pub platform: Option<Platform>,
-    /// How the tar is compressed.
-    pub compress: Encoding,
-    /// The time of directories that no layer has an entry for, in seconds since 1970.
-    pub created: i64,
 }
 
-impl Default for ExportOptions {
-    fn default() -> Self {
-        Self {
-            image: None,
-            platform: None,
-            compress: Encoding::Plain,
-            created: 0,
-        }
-    }
+/// The tree that an export has written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ExportReport {
+    /// The image.
+    pub image: String,
+    /// The digest of its config.
+    pub id: Digest,
+    /// Its platform, where its config says it.
+    pub platform: Option<Platform>,
+    /// How many layers it has.
+    pub layers: usize,
+    /// How many bytes were written, compressed if they are.
+    pub size: u64,
 }
 
-/// Writes what all layers of an image show together, as `docker export` does: no
-/// whiteouts, and every directory with an entry of its own.
-///
-/// Memory is bounded by one record for each entry of the layers; content is never
-/// held.
-///
-/// # Errors
-///
-/// Fails if a layer cannot be read, is not what its digest and `diff_id` say, or is
-/// missing, encrypted or for Windows. Nothing is visible then, but for what standard
-/// output has taken.
+/// Does what [`Session::export`](crate::Session::export) says.
 pub fn export(
     source: &dyn ImageSource,
     sink: RootfsSink,
     options: &ExportOptions,
     context: Context<'_>,
-) -> Result<()> {
+) -> Result<ExportReport> {
     let result = export_image(source, sink, options, context);
     result.map_err(|error| error.or_interrupted(&context.watch))
 }
@@ -66,7 +59,7 @@ fn export_image(
     mut sink: RootfsSink,
     options: &ExportOptions,
     context: Context<'_>,
-) -> Result<()> {
+) -> Result<ExportReport> {
     let platform = options.platform.as_ref();
     let reason = platform.map_or(PlatformChoice::OneTree, PlatformChoice::Asked);
     let chosen = choose_image(source, options.image.as_ref(), reason, context)?;
@@ -90,16 +83,23 @@ fn export_image(
     }
     let plan = merge.plan();
     let created = Time {
-        seconds: options.created,
+        seconds: context.created.map_or(0, Timestamp::seconds),
         nanoseconds: 0,
     };
     let place = sink.place();
     let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
-    let encoder = Encoder::new(options.compress, sink.output(), &workers);
+    let encoder = Encoder::new(sink.encoding(), &mut sink, &workers);
     let output = BufWriter::with_capacity(COPY_BUFFER, encoder);
     let output = layers.write(&plan, &all, created, output, &place)?;
     let encoder = output.into_inner().map_err(io::IntoInnerError::into_error);
     let finished = encoder.and_then(Encoder::finish);
     finished.map_err(|error| Error::write(place, error))?;
-    sink.finish(&context.watch)
+    let size = sink.finish(&context.watch)?;
+    Ok(ExportReport {
+        id: chosen.image.config.digest().clone(),
+        platform: chosen.image.platform().cloned(),
+        layers: layers.count(),
+        image: chosen.name,
+        size,
+    })
 }

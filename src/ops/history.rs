@@ -10,15 +10,16 @@ use crate::transfer::Context;
 
 /// How an image came to be.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct HistoryReport {
     /// The digest of the config.
     pub id: Digest,
-    /// The digest of the manifest, as [`Inspection::digest`](crate::ops::Inspection).
+    /// The digest of the manifest, as [`Inspection::digest`](crate::Inspection).
     pub digest: Option<Digest>,
     /// The digest of the index that it was taken from, if it was.
     pub index: Option<Digest>,
     /// The id in Docker's containerd store, as
-    /// [`Inspection::containerd_id`](crate::ops::Inspection).
+    /// [`Inspection::containerd_id`](crate::Inspection).
     pub containerd_id: Option<Digest>,
     /// Its names that are references with a tag.
     pub references: Vec<Reference>,
@@ -28,6 +29,7 @@ pub struct HistoryReport {
 
 /// One step.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct HistoryStep {
     /// What the config says of it. A layer of which it says nothing has an entry
     /// without content.
@@ -40,12 +42,7 @@ pub struct HistoryStep {
     pub size: Option<LayerSize>,
 }
 
-/// Reads the history of one image. It costs, and fails, as [`inspect()`] does.
-///
-/// # Errors
-///
-/// Fails if there is no such image, if there are several and none is named, or if a
-/// document cannot be read.
+/// Does what [`Session::history`](crate::Session::history) says.
 pub fn history(
     source: &dyn ImageSource,
     options: &InspectOptions,

@@ -15,6 +15,7 @@ use crate::transfer::kind::FoundKind;
 
 /// Which images to list; by default all.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct ImagesOptions {
     /// The one image that is meant, under the names that are.
     pub image: Option<Selector>,
@@ -26,6 +27,7 @@ pub struct ImagesOptions {
 
 /// What an input holds.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ImagesReport {
     /// What the input was read as.
     pub format: Format,
@@ -37,6 +39,7 @@ pub struct ImagesReport {
 
 /// Something under one of its names, or under none.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Listed {
     /// Its number in the input, counted from 1, which
     /// [`Selector::Number`] takes.
@@ -51,6 +54,7 @@ pub struct Listed {
 
 /// Something that an input holds, or that an index lists.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Found {
     /// What it is.
     pub kind: FoundKind,
@@ -76,6 +80,7 @@ pub struct Found {
 
 /// What is known of an image.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct FoundImage {
     /// The digest of the config.
     pub id: Digest,
@@ -90,19 +95,7 @@ pub struct FoundImage {
     pub size: Option<LayerSize>,
 }
 
-/// Lists what an input holds.
-///
-/// Of an archive that can be read at any place documents and the headers of plain
-/// layers are read, and nothing is verified but documents; layers that are
-/// compressed, or in a compressed archive, are unpacked. Memory is bounded by the
-/// documents of one image, and what is told of the others.
-///
-/// A layer that cannot be read leaves the size of its image unknown, and is named in
-/// a warning.
-///
-/// # Errors
-///
-/// Fails if a document cannot be read.
+/// Does what [`Session::images`](crate::Session::images) says.
 pub fn images(
     source: &dyn ImageSource,
     options: &ImagesOptions,

@@ -16,7 +16,7 @@ use crate::format::{
     Blob, Bytes, Container, Format, Member, Outline, RootfsInput, RootfsStream, not_a_tar,
     warn_of_tar,
 };
-use crate::image::{Config, Document, ImportedConfig, Platform, Timestamp, rfc3339};
+use crate::image::{Config, Document, ImportedConfig, Platform, rfc3339};
 use crate::ops::Selector;
 use crate::ops::choose::image::choose_image;
 use crate::ops::choose::platform::PlatformChoice;
@@ -32,6 +32,7 @@ use crate::transfer::report::WriteReport;
 
 /// What an imported image is, beside its layer.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct ImportOptions {
     /// Its names.
     pub names: Vec<Name>,
@@ -39,29 +40,15 @@ pub struct ImportOptions {
     pub compress: CompressionChoice,
     /// Its platform; by default that of the config that it takes, or else the host's.
     pub platform: Option<Platform>,
-    /// When it was made; by default that of the config that it takes, or else the time
-    /// of the newest entry.
-    pub created: Option<Timestamp>,
     /// The comment of its history.
     pub message: Option<String>,
     /// The config that it takes over whole, but for rootfs and history.
-    pub config: Option<Document<Config>>,
+    pub config: Option<ImageConfig>,
     /// What changes in the config.
     pub changes: Changes,
 }
 
-/// Imports a root filesystem: its bytes, unpacked, become the only layer. Returns what
-/// was written.
-///
-/// The input is read once; twice only if it is a file and the output a stream, which
-/// has to be told a layer's size and digest before its bytes. Memory is one record for
-/// each entry.
-///
-/// # Errors
-///
-/// Fails if the input is empty, damaged, no tar, or an archive of images, or if it has an
-/// entry that every engine refuses. Nothing is visible then, but for what standard output
-/// has taken.
+/// Does what [`Session::import`](crate::Session::import) says.
 pub fn import(
     input: RootfsInput,
     sink: Box<dyn ImageSink>,
@@ -82,19 +69,28 @@ pub fn import(
     written.map_err(|error| error.or_interrupted(&context.watch))
 }
 
-/// The config of an image, for an import that takes it over.
-///
-/// # Errors
-///
-/// Fails if there is no such image, or if there are several and none is named.
+/// Does what [`Session::config`](crate::Session::config) says.
 pub fn config(
     source: &dyn ImageSource,
     image: Option<&Selector>,
     platform: Option<&Platform>,
     context: Context<'_>,
-) -> Result<Document<Config>> {
+) -> Result<ImageConfig> {
     let reason = platform.map_or(PlatformChoice::OneTree, PlatformChoice::Preferred);
-    Ok(choose_image(source, image, reason, context)?.image.config)
+    let chosen = choose_image(source, image, reason, context)?;
+    Ok(ImageConfig(chosen.image.config))
+}
+
+/// The config of an image, whole.
+#[derive(Clone, Debug)]
+pub struct ImageConfig(Document<Config>);
+
+impl ImageConfig {
+    /// Its bytes, which are JSON.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.0.bytes()
+    }
 }
 
 struct Importer<'a> {
@@ -281,7 +277,7 @@ impl Importer<'_> {
             source,
         };
         let diff_id = DiffId(taken.unpacked.digest.clone());
-        let created = self.options.created.map(|created| created.to_string());
+        let created = self.context.created.map(|created| created.to_string());
         let imported = ImportedConfig {
             diff_id: &diff_id,
             platform: self.options.platform.as_ref(),
@@ -289,7 +285,12 @@ impl Importer<'_> {
             newest: &rfc3339(taken.summary.newest_mtime),
             comment: self.options.message.as_deref(),
         };
-        let mut config = imported.config(self.options.config.as_ref()).map_err(own)?;
+        let taken_over = self
+            .options
+            .config
+            .as_ref()
+            .map(|ImageConfig(config)| config);
+        let mut config = imported.config(taken_over).map_err(own)?;
         if !self.options.changes.is_empty() {
             let mut value = config.value().map_err(own)?;
             self.options.changes.apply(&mut value["config"])?;

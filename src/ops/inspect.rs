@@ -18,6 +18,7 @@ use crate::transfer::Context;
 
 /// Which image, and how much of it.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct InspectOptions {
     /// The image to take, where there are several.
     pub image: Option<Selector>,
@@ -39,6 +40,7 @@ impl Default for InspectOptions {
 
 /// One image.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Inspection {
     /// What the input was read as.
     pub format: Format,
@@ -76,6 +78,7 @@ pub struct Inspection {
 
 /// A layer of an image.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct InspectedLayer {
     /// What it unpacks to.
     pub diff_id: DiffId,
@@ -118,15 +121,7 @@ impl Inspection {
     }
 }
 
-/// Looks at one image.
-///
-/// What is read, and what becomes of a layer that cannot be, is as in
-/// [`images`](crate::ops::images()).
-///
-/// # Errors
-///
-/// Fails if there is no such image, if there are several and none is named, or if a
-/// document cannot be read.
+/// Does what [`Session::inspect`](crate::Session::inspect) says.
 pub fn inspect(
     source: &dyn ImageSource,
     options: &InspectOptions,
@@ -235,12 +230,7 @@ pub enum RawDocument {
     Index,
 }
 
-/// Reads a document of one image, as it is stored.
-///
-/// # Errors
-///
-/// Fails as [`inspect`] does, and if there is no such document: a docker archive
-/// before 25 has neither manifest nor index.
+/// Does what [`Session::raw_document`](crate::Session::raw_document) says.
 pub fn raw_document(
     source: &dyn ImageSource,
     document: RawDocument,

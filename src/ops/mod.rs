@@ -15,10 +15,10 @@ pub mod verify;
 
 pub use choose::selector::{Selector, SelectorError};
 pub use convert::{ConvertOptions, convert};
-pub use export::{ExportOptions, export};
+pub use export::{ExportOptions, ExportReport, export};
 pub use history::{HistoryReport, HistoryStep, history};
 pub use images::{Found, FoundImage, ImagesOptions, ImagesReport, Listed, images};
-pub use import::{ImportOptions, config, import};
+pub use import::{ImageConfig, ImportOptions, config, import};
 pub use inspect::{InspectOptions, InspectedLayer, Inspection, RawDocument, inspect, raw_document};
 pub use squash::options::SquashOptions;
 pub use squash::range::{LayerChoice, LayerName, LayerRangeError};

@@ -10,13 +10,13 @@ use std::os::unix::fs::FileExt;
 ///
 /// Reading takes bytes off the beginning of the part.
 #[derive(Debug)]
-pub struct FileSlice<F = File> {
+pub(crate) struct FileSlice<F = File> {
     /// The file.
-    pub file: F,
+    pub(crate) file: F,
     /// Where the part begins, in bytes.
-    pub start: u64,
+    pub(crate) start: u64,
     /// How many bytes it has.
-    pub size: u64,
+    pub(crate) size: u64,
 }
 
 impl<F: Borrow<File>> FileSlice<F> {

@@ -22,6 +22,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use crate::event::Watch;
+use crate::image::Timestamp;
 
 /// What every operation needs to work at all.
 #[derive(Clone, Copy, Debug)]
@@ -33,4 +34,6 @@ pub struct Context<'a> {
     /// The folder for a temporary file, if an input can only be read from its
     /// beginning and is wanted in another order.
     pub temporary_directory: &'a Path,
+    /// The time of what is made anew, if the caller says it.
+    pub created: Option<Timestamp>,
 }

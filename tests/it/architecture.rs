@@ -42,10 +42,11 @@ const MAY_USE: &[(&str, &str)] = &[
         "ops",
         "digest dockerfile error event finding format image layer limits merge stream tar_stream transfer",
     ),
+    ("session", "digest error event format image ops transfer"),
     // Only for `fuzz/`: it looks behind every door.
     (
         "fuzzing",
-        "digest dockerfile error event format image layer merge ops stream tar_stream transfer",
+        "digest dockerfile error event format image layer merge ops session stream tar_stream transfer",
     ),
     // The binary is a crate of its own: its `crate::` is itself alone.
     ("cli", ""),

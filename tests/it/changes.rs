@@ -1,8 +1,8 @@
-//! What `restow::dockerfile::Changes` makes of a config is what the Docker engine makes of it.
+//! What `restow::Changes` makes of a config is what the Docker engine makes of it.
 
 use std::process::{Command, Output, Stdio};
 
-use restow::dockerfile::Changes;
+use restow::Changes;
 use serde_json::{Map, Value, json};
 
 use crate::support::make;

@@ -7,19 +7,14 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::num::NonZeroUsize;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::Duration;
 
-use restow::error::Place;
-use restow::event::Watch;
-use restow::format::{self, Format, Input, Opening, Output};
-use restow::ops::{self, Context, ConvertOptions};
+use restow::{ConvertOptions, Format, Input, Output, Place, Session};
 
 use crate::support::codec::Codec;
 use crate::support::make::{self, Image, Member};
@@ -71,26 +66,10 @@ impl Write for Full {
 }
 
 /// Converts by way of the library.
-fn convert(input: Input, format: Format, output: Output, temporary: &Path) -> restow::Result<()> {
-    let interrupt = AtomicBool::new(false);
-    let watch = Watch::new(&|_| (), &interrupt);
-    let sink = format::create(format, output, temporary)?;
-    let opening = Opening {
-        format: None,
-        staging: sink.staging(),
-        temporary_directory: temporary,
-        measures: true,
-        platform: None,
-        created: None,
-        watch,
-    };
-    let source = format::open(input, &opening)?;
-    let context = Context {
-        watch,
-        jobs: NonZeroUsize::MIN,
-        temporary_directory: temporary,
-    };
-    ops::convert(source.as_ref(), sink, &ConvertOptions::default(), context).map(drop)
+fn convert(input: Input, output: Output, temporary: &Path) -> restow::Result<()> {
+    let session = Session::new().jobs(1).temporary_directory(temporary);
+    let report = session.convert(input, output, &ConvertOptions::default());
+    report.map(drop)
 }
 
 /// The texts of an error and of its causes.
@@ -117,17 +96,13 @@ fn a_pipe_that_fails_at_any_byte() {
     for bytes in [archive.clone(), Codec::Gzip.compress(&archive)] {
         for length in (0..bytes.len()).step_by(211) {
             for format in FORMATS {
-                let stream = Box::new(Failing {
+                let stream = Failing {
                     bytes: bytes[..length].to_vec(),
                     at: 0,
-                });
-                let place = Place::StandardInput;
-                let output = Output::Path {
-                    path: sandbox.path("out"),
-                    replace: false,
                 };
-                let input = Input::Pipe { stream, place };
-                let error = convert(input, format, output, &sandbox.tmp());
+                let input = Input::pipe(stream, Place::StandardInput);
+                let output = Output::path(format, sandbox.path("out"));
+                let error = convert(input, output, &sandbox.tmp());
                 let said = chain(&error.expect_err("the input failed"));
                 let case = format!("{format:?}, byte {length} of {}: {said:?}", bytes.len());
                 assert_eq!(
@@ -148,15 +123,12 @@ fn a_pipe_that_fails_at_any_byte() {
 fn a_stream_that_takes_no_more_at_any_byte() {
     let sandbox = Sandbox::new();
     sandbox.write("in.tar", small());
-    let input = || Input::Path(sandbox.path("in.tar"));
+    let input = || Input::path(sandbox.path("in.tar"));
     for format in [Format::DockerArchive, Format::OciArchive] {
         let mut room = 0;
         loop {
-            let output = Output::Stream {
-                stream: Box::new(Full(room)),
-                place: Place::StandardOutput,
-            };
-            let Err(error) = convert(input(), format, output, &sandbox.tmp()) else {
+            let output = Output::stream(format, Full(room), Place::StandardOutput);
+            let Err(error) = convert(input(), output, &sandbox.tmp()) else {
                 break;
             };
             let expected = [

@@ -1,12 +1,8 @@
 //! What commands that write images say of them with `--json`: names, ids, sizes.
 
-use std::num::NonZeroUsize;
 use std::sync::Mutex;
-use std::sync::atomic::AtomicBool;
 
-use restow::event::{Event, Watch};
-use restow::format::{self, Input, Opening, Output};
-use restow::ops::{self, Context, ConvertOptions};
+use restow::{ConvertOptions, Event, Input, Output, Session};
 use serde_json::{Value, json};
 
 use crate::support::codec::Codec;
@@ -223,33 +219,12 @@ fn watched(sandbox: &Sandbox) -> (Option<usize>, Option<usize>, usize) {
             _ => {}
         }
     };
-    let interrupt = AtomicBool::new(false);
-    let watch = Watch::new(&observer, &interrupt);
-    let temporary = sandbox.tmp();
-    let output = Output::Path {
-        path: sandbox.path("out"),
-        replace: true,
-    };
-    let sink =
-        format::create(format::Format::DockerArchive, output, &temporary).expect("an output");
-    let opening = Opening {
-        format: None,
-        staging: sink.staging(),
-        temporary_directory: &temporary,
-        measures: true,
-        platform: None,
-        created: None,
-        watch,
-    };
-    let input = Input::Path(sandbox.path("in.tar"));
-    let source = format::open(input, &opening).expect("an input");
-    let context = Context {
-        watch,
-        jobs: NonZeroUsize::MIN,
-        temporary_directory: &temporary,
-    };
-    let options = ConvertOptions::default();
-    ops::convert(source.as_ref(), sink, &options, context).expect("it can be converted");
+    let session = Session::new().jobs(1).on_event(observer);
+    let input = Input::path(sandbox.path("in.tar"));
+    let output = Output::archive(sandbox.path("out"));
+    let converted = session.convert(input, output, &ConvertOptions::default());
+    converted.expect("it can be converted");
+    drop(session);
     said.into_inner().expect("nobody panics")
 }
 

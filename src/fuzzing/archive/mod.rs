@@ -4,18 +4,15 @@ mod text;
 
 use std::collections::BTreeSet;
 use std::io::{self, Cursor, Seek, Write};
-use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use super::headers::with_checksums;
 use crate::error::{Error, Place, Result};
-use crate::event::Watch;
-use crate::format::source::{Content, ImageSource};
-use crate::format::{self, Format, Input, Opening, Output, RootfsSink};
-use crate::ops::{self, ConvertOptions, ExportOptions, SquashOptions};
-use crate::transfer::Context;
+use crate::format::source::Content;
+use crate::format::{Format, Input, Output};
+use crate::ops::{ConvertOptions, ExportOptions, SquashOptions};
+use crate::session::{Images, Session};
 
 /// Takes the bytes for an input of any format: as they are and with checksums that
 /// hold, or, where they are text with a `=` in front, as what `text.rs` makes of them.
@@ -36,17 +33,16 @@ pub fn archive(data: &[u8]) {
 }
 
 fn check(bytes: &[u8]) {
-    let interrupt = AtomicBool::new(false);
     let temporary = std::env::temp_dir();
     let machine = Machine {
         temporary: &temporary,
-        watch: Watch::new(&|_| (), &interrupt),
+        session: Session::new().jobs(1).temporary_directory(&temporary),
     };
     let Some(images) = machine.check_reading(bytes) else {
         return;
     };
     for format in [Format::DockerArchive, Format::OciArchive] {
-        let Ok(converted) = machine.convert(bytes, format) else {
+        let Ok(converted) = machine.convert(input(bytes), format) else {
             continue;
         };
         let kept = machine
@@ -69,42 +65,13 @@ type Facts = Vec<String>;
 /// Where all of this runs.
 struct Machine<'a> {
     temporary: &'a Path,
-    watch: Watch<'a>,
+    session: Session<'a>,
 }
 
 impl Machine<'_> {
-    fn context(&self) -> Context<'_> {
-        Context {
-            watch: self.watch,
-            jobs: NonZeroUsize::MIN,
-            temporary_directory: self.temporary,
-        }
-    }
-
-    fn open(
-        &self,
-        input: Input,
-        format: Option<Format>,
-        staging: Option<&Path>,
-    ) -> Result<Box<dyn ImageSource>> {
-        let opening = Opening {
-            format,
-            staging,
-            temporary_directory: self.temporary,
-            measures: staging.is_none(),
-            platform: None,
-            created: None,
-            watch: self.watch,
-        };
-        format::open(input, &opening)
-    }
-
     /// Reads an input as a file and as a pipe, and returns what is in it.
     fn check_reading(&self, bytes: &[u8]) -> Option<BTreeSet<Facts>> {
-        let read = |input| {
-            let source = self.open(input, None, None)?;
-            images(source.as_ref())
-        };
+        let read = |input| images(&self.session.open(input)?);
         let from_file = read(input(bytes));
         let from_pipe = read(pipe(bytes));
         match (from_file, from_pipe) {
@@ -120,12 +87,11 @@ impl Machine<'_> {
         }
     }
 
-    fn convert(&self, bytes: &[u8], format: Format) -> Result<Vec<u8>> {
-        let source = self.open(input(bytes), None, None)?;
+    fn convert(&self, input: Input, format: Format) -> Result<Vec<u8>> {
         let memory = Memory::default();
-        let sink = format::create(format, output(&memory), self.temporary)?;
         let options = ConvertOptions::default();
-        let result = ops::convert(source.as_ref(), sink, &options, self.context());
+        let output = output(format, &memory);
+        let result = self.session.convert(input, output, &options);
         if let Err(error) = &result {
             assert_message(error);
         }
@@ -138,7 +104,7 @@ impl Machine<'_> {
     fn check_again(&self, converted: Vec<u8>, images: &BTreeSet<Facts>, format: Format) {
         let mut last = converted;
         for _ in 0..2 {
-            let again = self.convert(&last, format);
+            let again = self.convert(pipe(&last), format);
             let again = again.expect("what was converted can be converted");
             if again == last {
                 return;
@@ -153,37 +119,29 @@ impl Machine<'_> {
     fn check_layout(&self, bytes: &[u8], images: &BTreeSet<Facts>) {
         let folder = tempfile::tempdir_in(self.temporary).expect("there is room for it");
         let path = folder.path().join("layout");
-        let convert = || {
-            let output = Output::Path {
-                path: path.clone(),
-                replace: false,
-            };
-            let sink = format::create(Format::OciDirectory, output, self.temporary)?;
-            let source = self.open(pipe(bytes), None, sink.staging())?;
-            let options = ConvertOptions::default();
-            ops::convert(source.as_ref(), sink, &options, self.context())
-        };
-        if let Err(error) = convert() {
+        let options = ConvertOptions::default();
+        let output = Output::layout(&path);
+        let result = self.session.convert(pipe(bytes), output, &options);
+        if let Err(error) = result {
             assert_message(&error);
             assert!(!path.exists(), "nothing is visible of what failed");
             return;
         }
-        let source = self.open(Input::Path(path), None, None);
-        let source = source.expect("what was converted is accepted");
-        let kept = self::images(source.as_ref()).expect("it can be read");
+        let kept = self.session.open(Input::path(path));
+        let kept = kept.expect("what was converted is accepted");
+        let kept = self::images(&kept).expect("it can be read");
         assert_eq!(kept, *images, "nothing is left out");
     }
 
     /// Merges all layers of the one image, and writes what it shows.
     fn check_squash(&self, bytes: &[u8]) {
-        let Ok(source) = self.open(input(bytes), None, None) else {
+        let Ok(images) = self.session.open(input(bytes)) else {
             return;
         };
         let memory = Memory::default();
-        let sink = format::create(Format::DockerArchive, output(&memory), self.temporary);
-        let sink = sink.expect("memory takes everything");
+        let archive = output(Format::DockerArchive, &memory);
         let options = SquashOptions::default();
-        match ops::squash(source.as_ref(), Some(sink), &options, self.context()) {
+        match self.session.squash(&images, archive, &options) {
             Ok(_) => {
                 let squashed = self.check_reading(&memory.take());
                 let squashed = squashed.expect("what was squashed is accepted");
@@ -193,13 +151,14 @@ impl Machine<'_> {
             Err(error) => assert_message(&error),
         }
         let memory = Memory::default();
-        let sink = RootfsSink::create(output(&memory));
-        let sink = sink.expect("memory takes everything");
+        let tree = output(Format::Rootfs, &memory);
         let options = ExportOptions::default();
-        match ops::export(source.as_ref(), sink, &options, self.context()) {
-            Ok(()) => {
-                let tar = input(&memory.take());
-                let rootfs = self.open(tar, Some(Format::Rootfs), None);
+        match self.session.export(&images, tree, &options) {
+            Ok(report) => {
+                let tar = memory.take();
+                assert_eq!(report.size, tar.len() as u64);
+                let rootfs = input(&tar).format(Format::Rootfs);
+                let rootfs = self.session.open(rootfs);
                 rootfs.expect("what was exported is a root filesystem");
             }
             Err(error) => assert_message(&error),
@@ -208,13 +167,14 @@ impl Machine<'_> {
 }
 
 /// What is in an input.
-fn images(source: &dyn ImageSource) -> Result<BTreeSet<Facts>> {
-    let mut images = BTreeSet::new();
+fn images(images: &Images) -> Result<BTreeSet<Facts>> {
+    let source = images.source();
+    let mut found = BTreeSet::new();
     for root in source.roots()? {
         assert!(!root.display_name().is_empty() || root.label.is_some());
-        collect(&source.load(root)?, &mut images);
+        collect(&source.load(root)?, &mut found);
     }
-    Ok(images)
+    Ok(found)
 }
 
 fn collect(content: &Content, images: &mut BTreeSet<Facts>) {
@@ -256,21 +216,15 @@ fn input(bytes: &[u8]) -> Input {
         .and_then(|()| file.rewind())
         .expect("there is room for it");
     let place = Place::StandardInput;
-    Input::File { file, place }
+    Input::file(file, place)
 }
 
-fn output(memory: &Memory) -> Output {
-    Output::Stream {
-        stream: Box::new(memory.clone()),
-        place: Place::StandardOutput,
-    }
+fn output(format: Format, memory: &Memory) -> Output {
+    Output::stream(format, memory.clone(), Place::StandardOutput)
 }
 
 fn pipe(bytes: &[u8]) -> Input {
-    Input::Pipe {
-        stream: Box::new(Cursor::new(bytes.to_vec())),
-        place: Place::StandardInput,
-    }
+    Input::pipe(Cursor::new(bytes.to_vec()), Place::StandardInput)
 }
 
 /// An output that keeps what is written to it.

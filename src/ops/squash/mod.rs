@@ -18,7 +18,7 @@ use crate::event::{Event, Warning};
 use crate::format::Format;
 use crate::format::sink::ImageSink;
 use crate::format::source::{ImageSource, Layer};
-use crate::image::Platform;
+use crate::image::{Platform, Timestamp};
 use crate::merge::{Merge, Plan};
 use crate::ops::Selector;
 use crate::ops::choose::image::choose_image;
@@ -33,18 +33,8 @@ use crate::tar_stream::Time;
 use crate::transfer::Context;
 use crate::transfer::compression::CompressionChoice;
 
-/// Merges layers of an image, and writes it. Without a sink it only finds out what
-/// would be done.
-///
-/// Memory is bounded by one record for each entry of the layers up to the highest
-/// that is merged; content is never held.
-///
-/// # Errors
-///
-/// Fails if a layer cannot be read, is not what its digest and `diff_id` say, or
-/// cannot be merged: one that is missing, encrypted or for Windows. Nothing is
-/// visible then, but for what standard output has taken. Without a sink nothing is
-/// verified.
+/// Does what [`Session::squash`](crate::Session::squash) says. Without a sink it only finds
+/// out what would be done.
 pub fn squash(
     source: &dyn ImageSource,
     sink: Option<Box<dyn ImageSink>>,
@@ -55,12 +45,7 @@ pub fn squash(
     result.map_err(|error| error.or_interrupted(&context.watch))
 }
 
-/// The diff_ids of an image, the lowest first: what
-/// [`LayerChoice::Above`](crate::ops::LayerChoice::Above) wants.
-///
-/// # Errors
-///
-/// Fails if there is no such image, or if there are several and none is named.
+/// Does what [`Session::diff_ids`](crate::Session::diff_ids) says.
 pub fn diff_ids(
     source: &dyn ImageSource,
     image: Option<&Selector>,
@@ -284,7 +269,7 @@ impl Squasher<'_> {
         place: &Place,
     ) -> Result<W> {
         let created = Time {
-            seconds: self.options.created.unwrap_or(0),
+            seconds: self.layers.context.created.map_or(0, Timestamp::seconds),
             nanoseconds: 0,
         };
         self.layers.write(plan, range, created, output, place)

@@ -7,7 +7,8 @@ use crate::transfer::compression::CompressionChoice;
 use crate::transfer::naming::Name;
 
 /// What to squash, and how.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct SquashOptions {
     /// The image to take, where there are several.
     pub image: Option<Selector>,
@@ -15,29 +16,11 @@ pub struct SquashOptions {
     pub platform: Option<Platform>,
     /// The names of the output, in place of those of the input.
     pub names: Vec<Name>,
-    /// Which layers.
+    /// Which layers; by default all.
     pub layers: LayerChoice,
     /// The compression of new layers; by default that of the uppermost that each
     /// was made of. Other layers stay as they are.
     pub compress: CompressionChoice,
     /// The comment in the history; by default which layers there were.
     pub message: Option<String>,
-    /// The time of what is new, in seconds since 1970: of the history entry by default
-    /// the latest of those that it stands for, of directories that no layer has an
-    /// entry for by default 0.
-    pub created: Option<i64>,
-}
-
-impl Default for SquashOptions {
-    fn default() -> Self {
-        Self {
-            image: None,
-            platform: None,
-            names: Vec::new(),
-            layers: LayerChoice::All,
-            compress: CompressionChoice::Keep,
-            message: None,
-            created: None,
-        }
-    }
 }

@@ -9,9 +9,10 @@ use crate::error::ChoiceError;
 use crate::format::source::Layer;
 
 /// The layers that become one, or several groups of which each becomes one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum LayerChoice {
     /// All of them.
+    #[default]
     All,
     /// So many of the uppermost.
     Last(NonZeroUsize),

@@ -8,6 +8,7 @@ use crate::transfer::report::WriteReport;
 
 /// What a squash did, or would do.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SquashReport {
     /// The image.
     pub image: String,
@@ -29,6 +30,7 @@ pub struct SquashReport {
 
 /// Layers that became one.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SquashedRange {
     /// The lowest, counted from 1.
     pub first: usize,

@@ -8,7 +8,7 @@ use crate::digest::DiffId;
 use crate::error::{Error, Result};
 use crate::format::sink::ImageSink;
 use crate::format::source::{Content, Image, ImageSource, Layer, LayerBytes};
-use crate::image::{Squashed, rfc3339, squash_config};
+use crate::image::{Squashed, Timestamp, squash_config};
 use crate::limits::DOCUMENTS_MAX;
 use crate::merge::Savings;
 use crate::ops::choose::image::ChosenImage;
@@ -67,7 +67,7 @@ pub(super) fn deliver(
         // Whatever speaks of the image by its digest means another one.
         item.left_out.extend(item.digests());
         if let Content::Image(image) = &mut item.content {
-            *image = squashed(image, made, options)?;
+            *image = squashed(image, made, options, context.created)?;
         }
     }
     let delivery = Delivery {
@@ -83,7 +83,12 @@ pub(super) fn deliver(
 }
 
 /// An image as it is after its layers were merged.
-fn squashed(image: &Image, made: &[Merged], options: &SquashOptions) -> Result<Image> {
+fn squashed(
+    image: &Image,
+    made: &[Merged],
+    options: &SquashOptions,
+    created: Option<Timestamp>,
+) -> Result<Image> {
     let own = |source| Error::Document {
         what: "a document of the image".to_owned(),
         source,
@@ -111,7 +116,7 @@ fn squashed(image: &Image, made: &[Merged], options: &SquashOptions) -> Result<I
         story.push(Squashed {
             layers: range.clone(),
             diff_id: diff_id.clone(),
-            created: options.created.map(rfc3339),
+            created: created.map(|created| created.to_string()),
             comment: comment.unwrap_or_else(|| default_comment(range)),
         });
     }

@@ -16,11 +16,14 @@ pub(in crate::ops) struct LayerTar<'a> {
     position: u64,
 }
 
+/// The bytes of a layer as they are stored.
+type Stored<'a> = ProgressReader<Box<dyn Read + Send + 'a>, Watch<'a>>;
+
 enum Input<'a> {
     /// A plain layer in a file, of this many bytes: only what is looked at is read.
     File(Section, u64),
     /// Any other layer, which is unpacked.
-    Stream(Box<SkipByReading<Unpacked<ProgressReader<Box<dyn Read + Send + 'a>, Watch<'a>>>>>),
+    Stream(Box<SkipByReading<Unpacked<Stored<'a>>>>),
 }
 
 /// Opens the tar of a layer for `read`. Of a plain layer that is in a file, what `read`

@@ -34,6 +34,7 @@ pub(super) use entries::Judge;
 
 /// What a check found.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Verification {
     /// What the input is.
     pub format: Format,
@@ -56,17 +57,7 @@ impl Verification {
     }
 }
 
-/// Reads an input whole, and finds every fault: in its documents, in what digests,
-/// sizes and diff_ids say, and in the entries of its layers, each of which is read
-/// once, several at the same time.
-///
-/// Memory is one record for each entry of the layers of one image, and of those that
-/// further images have too.
-///
-/// # Errors
-///
-/// Fails only if the input cannot be read, or holds nothing that could be an image.
-/// What is wrong with it is no error here.
+/// Does what [`Session::verify`](crate::Session::verify) says.
 pub fn verify(input: Input, opening: &Opening<'_>, context: Context<'_>) -> Result<Verification> {
     let place = input.place();
     let survey = format::survey(input, opening)?;

@@ -1,0 +1,210 @@
+//! DST, and what is written there.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use clap::{Args, ValueEnum};
+use restow::{CompressionChoice, Encoding, Format, Name, Reference};
+
+use crate::cli::LAST;
+use crate::cli::argument::Argument;
+use crate::cli::failure::Failure;
+use crate::cli::location::{Location, Place};
+use crate::cli::options::parse_compress;
+use crate::cli::suffix;
+
+/// The options of the commands that write images.
+#[derive(Debug, Args)]
+pub(super) struct ImageOptions {
+    /// Give the image this reference, in place of those it has (repeatable)
+    #[arg(long = "tag", value_name = "REF")]
+    tags: Vec<Reference>,
+
+    /// Write this format where DST is a bare path [default: docker-archive, or oci for a folder]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    to: Option<To>,
+
+    // Each command says in the help what it compresses, by `compress_help`.
+    #[arg(long, value_name = "HOW", default_value = "keep", value_parser = parse_compress)]
+    pub(super) compress: CompressionChoice,
+
+    /// Print what was written as a JSON object, on standard output
+    #[arg(long, display_order = LAST - 2)]
+    pub(super) json: bool,
+
+    #[command(flatten)]
+    replacing: Replacing,
+}
+
+/// The option of the commands that write a file.
+#[derive(Debug, Args)]
+pub(super) struct Replacing {
+    /// Replace an output file that exists
+    #[arg(long, short, display_order = LAST - 1)]
+    force: bool,
+}
+
+/// The formats that images are written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum To {
+    /// What `docker save` writes, and an OCI layout too, in one tar
+    DockerArchive,
+    /// An OCI image layout in a folder
+    Oci,
+    /// An OCI image layout in a tar
+    OciArchive,
+}
+
+impl From<To> for Format {
+    fn from(to: To) -> Self {
+        match to {
+            To::DockerArchive => Self::DockerArchive,
+            To::Oci => Self::OciDirectory,
+            To::OciArchive => Self::OciArchive,
+        }
+    }
+}
+
+/// An output, as the command line describes it.
+#[derive(Debug)]
+pub(super) struct Destination {
+    /// Where it is.
+    pub(super) location: Location,
+    /// Its format.
+    pub(super) format: Format,
+    /// How it is compressed as a whole.
+    pub(super) encoding: Encoding,
+    /// Whether it may replace a file that is there.
+    pub(super) replace: bool,
+}
+
+impl ImageOptions {
+    /// Takes DST apart, and returns the names that its image gets, too.
+    pub(super) fn destination(
+        &self,
+        text: &OsStr,
+        argument: Argument,
+    ) -> Result<(Destination, Vec<Name>), Failure> {
+        let location = Location::parse(text, argument)?;
+        if self.json && location.place == Place::Standard {
+            return Err(Failure::Usage {
+                message: "`--json` prints to standard output, where the image goes".to_owned(),
+                hint: Some("name a file as DST"),
+            });
+        }
+        let format = output_format(&location, self.to)?;
+        let encoding = suffix::encoding(&location, format)?.unwrap_or(Encoding::Plain);
+        let names = names(&location, format, &self.tags)?;
+        let destination = Destination {
+            location,
+            format,
+            encoding,
+            replace: self.replacing.force,
+        };
+        Ok((destination, names))
+    }
+}
+
+impl Replacing {
+    /// The tree of an image as an output, compressed so.
+    pub(super) fn tree(&self, location: Location, encoding: Encoding) -> Destination {
+        Destination {
+            location,
+            format: Format::Rootfs,
+            encoding,
+            replace: self.force,
+        }
+    }
+}
+
+/// The help of `--compress`: what is compressed, and what the rules are.
+pub(super) fn compress_help(argument: clap::Arg, what: &str, rules: &str) -> clap::Arg {
+    let help = format!("Compress {what}: keep, none, gzip[:LEVEL] or zstd[:LEVEL]");
+    let long_help = format!("{help}\n\n{rules}");
+    argument.help(help).long_help(long_help)
+}
+
+/// The format of DST: as the command line says, else a layout for a folder, else a docker
+/// archive.
+fn output_format(destination: &Location, to: Option<To>) -> Result<Format, Failure> {
+    let to = to.map(Format::from);
+    let wrong = |message: String, hint| Err(Failure::Usage { message, hint });
+    let format = match (destination.format, to) {
+        (Some(format), Some(to)) if format != to => {
+            return wrong(
+                format!("DST says `{format}:`, and `--to` says `{to}`"),
+                None,
+            );
+        }
+        (Some(format), _) => format,
+        (None, Some(to)) => to,
+        (None, None) => match &destination.place {
+            Place::Path(path) if is_folder(path) => Format::OciDirectory,
+            _ => Format::DockerArchive,
+        },
+    };
+    match (format, &destination.place) {
+        (Format::Rootfs, _) => wrong(
+            "DST takes images, and `rootfs:` is none".to_owned(),
+            Some("name an output as `docker-archive:`, `oci:` or `oci-archive:`"),
+        ),
+        (Format::OciDirectory, Place::Standard) => wrong(
+            "an OCI layout is a folder, and cannot be written to standard output".to_owned(),
+            Some("`oci-archive:-` is a tar of one"),
+        ),
+        _ => Ok(format),
+    }
+}
+
+/// Whether an output is a folder: one that is there, or whose name says so.
+pub(super) fn is_folder(path: &Path) -> bool {
+    path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/")
+}
+
+/// The names of the output, by `--tag` or by the end of DST.
+fn names(destination: &Location, format: Format, tags: &[Reference]) -> Result<Vec<Name>, Failure> {
+    let wrong = |message: String| Failure::Usage {
+        message,
+        hint: None,
+    };
+    if let Some(pinned) = tags
+        .iter()
+        .find(|tag| !Reference::clone(tag).or_latest().is_tagged())
+    {
+        return Err(wrong(pinned_message(pinned)));
+    }
+    if let Some(ambiguous) = tags.iter().find(|tag| looks_like_digest(tag)) {
+        return Err(wrong(format!(
+            "`{ambiguous}` reads as a digest, and Docker gives no image such a name"
+        )));
+    }
+    let tags = tags
+        .iter()
+        .cloned()
+        .map(|tag| Name::Reference(tag.or_latest()));
+    let Some(text) = destination.reference()? else {
+        return Ok(tags.collect());
+    };
+    let reference = text.parse::<Reference>();
+    let name = match (format, reference) {
+        (_, Ok(reference)) if reference.is_tagged() => Name::Reference(reference),
+        (Format::DockerArchive, Ok(reference)) if reference.clone().or_latest().is_tagged() => {
+            Name::Reference(reference.or_latest())
+        }
+        (Format::DockerArchive, Ok(pinned)) => return Err(wrong(pinned_message(&pinned))),
+        (Format::DockerArchive, Err(error)) => return Err(wrong(error.to_string())),
+        // In a layout a name may be anything, such as a bare tag.
+        _ => Name::Label(text.to_owned()),
+    };
+    Ok(std::iter::once(name).chain(tags).collect())
+}
+
+/// Whether the name of an image is that of the algorithm of digests.
+fn looks_like_digest(name: &Reference) -> bool {
+    let text = name.to_string();
+    text.split(':').next() == Some("sha256")
+}
+
+fn pinned_message(pinned: &Reference) -> String {
+    format!("`{pinned}` has a digest, and an image is named by a tag")
+}

@@ -1,0 +1,39 @@
+//! What every command runs with.
+
+use restow::{Input, Session, Timestamp};
+
+use crate::cli::Global;
+use crate::cli::failure::Failure;
+use crate::cli::interrupt::Interrupt;
+use crate::cli::location::Location;
+use crate::cli::output::Output;
+use crate::cli::stdio;
+
+/// The options that every command has, and the ways from and to the user.
+#[derive(Debug)]
+pub(super) struct Process {
+    pub(super) global: Global,
+    pub(super) output: Output,
+    pub(super) interrupt: Interrupt,
+}
+
+impl Process {
+    /// A session as the options ask for, in which everything new is of this time.
+    pub(super) fn session(&self, created: Option<Timestamp>) -> Session<'_> {
+        let directory = self.global.tmpdir.clone();
+        let session = Session::new()
+            .temporary_directory(directory.unwrap_or_else(std::env::temp_dir))
+            .on_event(|event| self.output.event(&event))
+            .interrupted_by(self.interrupt.flag())
+            .created(created);
+        match self.global.jobs {
+            Some(jobs) => session.jobs(jobs.get()),
+            None => session,
+        }
+    }
+
+    /// The input that a location means.
+    pub(super) fn open(&self, location: &Location) -> Result<Input, Failure> {
+        stdio::open(location, None, &self.interrupt)
+    }
+}

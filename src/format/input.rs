@@ -1,0 +1,82 @@
+//! Where an input comes from.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::PathBuf;
+
+use crate::error::Place;
+use crate::format::Format;
+
+/// An input that was not looked into yet: a file, a folder, or a pipe.
+///
+/// Its format is found out from its content, unless [`format`](Self::format) says it.
+pub struct Input {
+    pub(crate) format: Option<Format>,
+    place: Place,
+    pub(super) bytes: InputBytes,
+}
+
+/// The bytes of an input.
+pub(super) enum InputBytes {
+    /// Those of a file or a folder.
+    Path(PathBuf),
+    /// Those of an open file, from where it stands on.
+    File(File),
+    /// Those that come out of a pipe.
+    Pipe(Box<dyn Read + Send>),
+}
+
+impl Input {
+    fn new(place: Place, bytes: InputBytes) -> Self {
+        Self {
+            format: None,
+            place,
+            bytes,
+        }
+    }
+
+    /// A file or a folder.
+    #[must_use]
+    pub fn path(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        Self::new(Place::Path(path.clone()), InputBytes::Path(path))
+    }
+
+    /// A regular file that is open, such as standard input; the input begins where the file
+    /// stands. Messages call it `place`.
+    #[must_use]
+    pub fn file(file: File, place: Place) -> Self {
+        Self::new(place, InputBytes::File(file))
+    }
+
+    /// A stream that can be read once, such as a pipe. Messages call it `place`.
+    #[must_use]
+    pub fn pipe(stream: impl Read + Send + 'static, place: Place) -> Self {
+        Self::new(place, InputBytes::Pipe(Box::new(stream)))
+    }
+
+    /// Says which format it has; one that has another is refused. Any tar can be read as a
+    /// root filesystem.
+    #[must_use]
+    pub fn format(self, format: impl Into<Option<Format>>) -> Self {
+        Self {
+            format: format.into(),
+            ..self
+        }
+    }
+
+    /// What a message calls it.
+    pub(crate) fn place(&self) -> Place {
+        self.place.clone()
+    }
+}
+
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Input")
+            .field("format", &self.format)
+            .field("place", &self.place)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,99 @@
+//! Where an output goes.
+
+use std::fmt;
+use std::io::Write;
+use std::path::PathBuf;
+
+use crate::error::Place;
+use crate::format::Format;
+use crate::stream::Encoding;
+
+/// An output that was not begun yet: a file, a folder, or a stream.
+///
+/// What is written to a path appears there when it is whole.
+pub struct Output {
+    pub(crate) format: Format,
+    pub(super) place: Place,
+    pub(super) to: OutputTo,
+    pub(super) encoding: Encoding,
+}
+
+/// Where the bytes of an output go.
+pub(super) enum OutputTo {
+    /// To a file or a folder.
+    Path {
+        /// Its path.
+        path: PathBuf,
+        /// Whether a file that is there may be replaced.
+        replace: bool,
+    },
+    /// To a writer, as they come.
+    Stream(Box<dyn Write + Send>),
+}
+
+impl Output {
+    /// A file, or a folder if the format is [`Format::OciDirectory`].
+    #[must_use]
+    pub fn path(format: Format, path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        Self {
+            format,
+            place: Place::Path(path.clone()),
+            to: OutputTo::Path {
+                path,
+                replace: false,
+            },
+            encoding: Encoding::Plain,
+        }
+    }
+
+    /// A docker archive in a file.
+    #[must_use]
+    pub fn archive(path: impl Into<PathBuf>) -> Self {
+        Self::path(Format::DockerArchive, path)
+    }
+
+    /// An OCI layout in a folder. Images are added to a layout that is there.
+    #[must_use]
+    pub fn layout(path: impl Into<PathBuf>) -> Self {
+        Self::path(Format::OciDirectory, path)
+    }
+
+    /// A writer, such as standard output, which gets the bytes before all of them are
+    /// there. Messages call it `place`. A layout in a folder cannot be written to one.
+    #[must_use]
+    pub fn stream(format: Format, stream: impl Write + Send + 'static, place: Place) -> Self {
+        Self {
+            format,
+            place,
+            to: OutputTo::Stream(Box::new(stream)),
+            encoding: Encoding::Plain,
+        }
+    }
+
+    /// Says whether a file that is there may be replaced; by default it may not.
+    #[must_use]
+    pub fn replace(mut self, is_allowed: bool) -> Self {
+        if let OutputTo::Path { replace, .. } = &mut self.to {
+            *replace = is_allowed;
+        }
+        self
+    }
+
+    /// Compresses the tar as a whole; by default it is plain, whatever its name is. A
+    /// layout in a folder cannot be compressed.
+    #[must_use]
+    pub fn compressed(self, encoding: Encoding) -> Self {
+        Self { encoding, ..self }
+    }
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Output")
+            .field("format", &self.format)
+            .field("place", &self.place)
+            .field("encoding", &self.encoding)
+            .finish_non_exhaustive()
+    }
+}
