@@ -1,22 +1,20 @@
-//! How large layers are, by their headers alone.
+//! The sizes of layers, by their headers alone.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
-use std::error::Error as _;
-use std::num::NonZeroUsize;
 
 use crate::error::{Error, Place, Result};
 use crate::event::{Event, Step, Warning, Watch};
 use crate::format::source::Layer;
-use crate::format::{Container, Member};
+use crate::format::{Container, Member, chain_of};
 use crate::layer::is_whiteout;
-use crate::ops::stack::layer_tar::read_layer;
+use crate::ops::stack::layer_tar::{read_layer, streams};
 use crate::stream::Compression;
 use crate::tar_stream::{self, Kind, Skip, TarError, TarReader};
 use crate::transfer::Context;
-use crate::transfer::parallel::{STREAMS_MAX, in_parallel};
+use crate::transfer::parallel::in_parallel;
 
-/// How large a layer is when it is unpacked.
+/// The size of a layer when it is unpacked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LayerSize {
     /// The bytes of its tar, which the `diff_id` is the digest of.
@@ -30,7 +28,7 @@ pub struct LayerSize {
     pub content: u64,
 }
 
-/// A layer of which the size is wanted, and where it stands.
+/// A layer of which the size is wanted, and its place.
 #[derive(Clone, Debug)]
 pub(in crate::ops) struct Wanted {
     layer: Layer,
@@ -95,15 +93,13 @@ impl Sizes {
             context.watch.send(Event::Total(total));
         }
         let mut order: Vec<usize> = (0..blobs.len()).collect();
-        let threads = if container.is_sequential() {
+        if container.is_sequential() {
             order.sort_by_key(|at| blobs[*at].0.position);
-            NonZeroUsize::MIN
         } else {
-            // What takes longest should not come last.
+            // The one that takes longest should not come last.
             order.sort_by_key(|at| Reverse(costs[*at]));
-            context.jobs.min(STREAMS_MAX)
-        };
-        let sizes = in_parallel(order, threads, |at| {
+        }
+        let sizes = in_parallel(order, streams(container, context), |at| {
             let (blob, wanted) = blobs[at];
             find(container, blob, wanted, context.watch)
         })?;
@@ -139,21 +135,15 @@ fn find(
     wanted: &Wanted,
     watch: Watch<'_>,
 ) -> Result<Option<LayerSize>> {
-    let Wanted {
-        layer,
-        position,
-        count,
-        name,
-    } = wanted;
     let place = Place::Layer {
-        position: *position,
-        count: *count,
-        image: name.clone(),
+        position: wanted.position,
+        count: wanted.count,
+        image: wanted.name.clone(),
     };
     watch.send(Event::Step(Step::Reading {
         layer: &place.to_string(),
     }));
-    let size = read_layer(container, blob, layer.compression, watch, |tar| {
+    let size = read_layer(container, blob, wanted.layer.compression, watch, |tar| {
         let mut reader = TarReader::new(tar);
         let content = content(&mut reader, &watch)?;
         // What follows the end of the tar belongs to the layer.
@@ -165,25 +155,14 @@ fn find(
         Err(_) if watch.is_interrupted() => Err(Error::Interrupted),
         Err(error) => {
             watch.warn(Warning::SizeUnknown {
-                position: *position,
-                count: *count,
-                name: name.clone(),
-                reason: reason(&error),
+                position: wanted.position,
+                count: wanted.count,
+                name: wanted.name.clone(),
+                reason: chain_of(&error),
             });
             Ok(None)
         }
     }
-}
-
-/// An error and its causes, on one line.
-fn reason(error: &Error) -> String {
-    let mut reason = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        reason = format!("{reason}: {cause}");
-        source = cause.source();
-    }
-    reason
 }
 
 /// Adds up what the members of a tar hold.
