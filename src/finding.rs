@@ -431,8 +431,8 @@ impl Finding {
     /// Says that a blob is not what its digest says.
     #[must_use]
     pub fn digest(site: Site, expected: &Digest, got: &Digest) -> Self {
-        let message = format!("expected {expected}, got {got}");
-        Self::new(Code::DigestMismatch, site, message)
+        let fault = Fault::digest(Code::DigestMismatch, expected, got);
+        Self::new(fault.code, site, fault.message)
     }
 }
 
@@ -463,6 +463,11 @@ impl Fault {
     /// Says that this is so, in the words of the code.
     pub(crate) fn plain(code: Code) -> Self {
         Self::new(code, code.meaning())
+    }
+
+    /// Says that the digest of something is not the expected one.
+    pub(crate) fn digest(code: Code, expected: &Digest, got: &Digest) -> Self {
+        Self::new(code, format!("expected {expected}, got {got}"))
     }
 
     /// The same of an entry, and of this many others.

@@ -48,7 +48,7 @@ fn changes(at: usize, layer: &[u8], budget: &Arc<Budget>) -> Result<Changes, Lay
     let mut builder = ChangesBuilder::new(number(at), budget.clone());
     let mut reader = LayerReader::new(SkipByReading(layer), budget.clone());
     while let Some(entry) = reader.next_entry()? {
-        let added = builder.add(entry, reader.position());
+        let added = builder.add(entry, reader.interpreter());
         added.map_err(|fault| LayerError::entry(reader.name(), fault))?;
     }
     builder.finish(false)

@@ -4,13 +4,13 @@ use crate::layer::error::{EntryFault, display_start};
 use crate::limits::ATTRIBUTE_MAX;
 use crate::tar_stream::PaxRecord;
 
-/// What a record that holds an extended attribute begins with.
+/// The prefix of a record that holds an extended attribute.
 const PREFIX: &[u8] = b"SCHILY.xattr.";
 
 /// The longest name of an attribute that Linux takes (`XATTR_NAME_MAX`).
 const NAME_MAX: usize = 255;
 
-/// What names of attributes begin with. Others belong to other systems.
+/// The prefixes of attribute names on Linux. Others belong to other systems.
 const NAMESPACES: [&[u8]; 3] = [b"security.", b"trusted.", b"user."];
 
 const CAPABILITY: &[u8] = b"security.capability";
@@ -23,7 +23,7 @@ fn attribute((key, value): &PaxRecord) -> Option<(&[u8], &[u8])> {
     Some((name, value))
 }
 
-/// Whether a record is an attribute of another system, which no file on Linux can have.
+/// Tells an attribute of another system, which no file on Linux can have.
 pub(super) fn is_foreign(record: &PaxRecord) -> bool {
     let is_known = |name: &[u8]| {
         let is_acl = name == ACCESS_ACL || name == DEFAULT_ACL;
@@ -59,7 +59,7 @@ pub(super) fn check(record: &PaxRecord, is_directory: bool) -> Result<(), EntryF
         CAPABILITY | ACCESS_ACL | DEFAULT_ACL if value.is_empty() => true,
         CAPABILITY => is_capability(value),
         ACCESS_ACL => is_acl(value),
-        // What is no directory has none, and an empty one is none.
+        // Only a directory has one, and an empty one is none.
         DEFAULT_ACL => is_acl(value) && (is_directory || value.len() == ACL_HEADER),
         _ => true,
     };
@@ -69,7 +69,7 @@ pub(super) fn check(record: &PaxRecord, is_directory: bool) -> Result<(), EntryF
     Ok(())
 }
 
-/// Whether a value is a set of capabilities that Linux takes (`struct vfs_cap_data`,
+/// Tells a set of capabilities that Linux takes (`struct vfs_cap_data`,
 /// `struct vfs_ns_cap_data` of `capability.h`): of revision 2 or 3, as long as that is,
 /// and with no other flag than the one for effective.
 fn is_capability(value: &[u8]) -> bool {
@@ -84,10 +84,10 @@ fn is_capability(value: &[u8]) -> bool {
     )
 }
 
-/// How many bytes stand before the entries of an ACL: its version.
+/// The bytes before the entries of an ACL: its version.
 const ACL_HEADER: usize = 4;
 
-/// Whether a value is an ACL that Linux takes (`posix_acl_valid` of `fs/posix_acl.c`):
+/// Tells an ACL that Linux takes (`posix_acl_valid` of `fs/posix_acl.c`):
 /// the owner, users, the group, groups, a mask, the others, in this order; and a mask
 /// where users or groups are named.
 fn is_acl(value: &[u8]) -> bool {
@@ -137,7 +137,7 @@ mod tests {
         value
     }
 
-    /// What `lsetxattr` of Linux says of each, on a file.
+    /// As `lsetxattr` of Linux says of each, on a file.
     #[test]
     fn attributes_are_what_the_kernel_takes() {
         let capability = |magic: [u8; 4], length: usize| {

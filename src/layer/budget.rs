@@ -4,8 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::limits::{ENTRIES_MAX, HOLES_MAX, RETAINED_BYTES_MAX};
 
-/// What the layers of one image have claimed so far, several of which may be read at
-/// once.
+/// The claims of the layers of one image so far, several of which may be read at once.
 #[derive(Debug, Default)]
 pub(crate) struct Budget {
     entries: AtomicU64,
@@ -19,12 +18,12 @@ impl Budget {
         claim(&self.entries, 1, ENTRIES_MAX)
     }
 
-    /// Claims memory; says whether so much was left.
+    /// Claims memory; says whether that much was left.
     pub(crate) fn claim_bytes(&self, bytes: usize) -> bool {
         claim(&self.held, bytes as u64, RETAINED_BYTES_MAX)
     }
 
-    /// Claims holes; says whether so many bytes were left.
+    /// Claims holes; says whether this many bytes were left.
     pub(crate) fn claim_holes(&self, bytes: u64) -> bool {
         claim(&self.holes, bytes, HOLES_MAX)
     }

@@ -13,7 +13,7 @@ const MODE_MASK: i64 = 0o7777;
 pub(crate) struct Entry {
     /// Its place in the tree.
     pub(crate) path: EntryPath,
-    /// What it is.
+    /// Its kind.
     pub(crate) kind: EntryKind,
     /// Owner, mode, time, attributes.
     pub(crate) metadata: Metadata,
@@ -33,8 +33,7 @@ pub(crate) enum EntryKind {
 }
 
 impl EntryKind {
-    /// Whether nothing but its name counts: engines look at no type, target or attribute
-    /// of it.
+    /// Tells an entry of which engines look at no type, target or attribute.
     pub(crate) fn is_name_only(&self) -> bool {
         matches!(self, Self::Whiteout(whiteout) if *whiteout != Whiteout::Device)
     }

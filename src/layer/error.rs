@@ -7,24 +7,24 @@ use crate::layer::path::PathError;
 use crate::layer::whiteout::WhiteoutError;
 use crate::tar_stream::{TarError, display_name};
 
-/// What is wrong with a layer, and at which entry.
+/// A fault of a layer, and the entry that has it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LayerError {
     /// One entry is at fault.
     #[error("entry `{entry}`: {fault}")]
     Entry {
-        /// Its name as it stands in the tar, escaped.
+        /// Its name as it is in the tar, escaped.
         entry: String,
-        /// What is wrong with it.
+        /// Its fault.
         fault: EntryFault,
     },
-    /// The tar cannot be read on behind an entry.
+    /// The tar cannot be read on after an entry.
     #[error("behind entry `{entry}`: {fault}")]
     Behind {
         /// The last entry that could be read, escaped.
         entry: String,
-        /// What is wrong with the tar.
+        /// The fault of the tar.
         fault: TarError,
     },
     /// The tar cannot be read from its beginning.
@@ -81,7 +81,7 @@ impl EntryFault {
     }
 }
 
-/// How much of a name a message shows: enough for any that somebody chose.
+/// The most bytes of a name in a message: enough for any that somebody chose.
 const SHOWN_MAX: usize = 1024;
 
 /// A name for people, cut off where it is long enough to hide what is said of it.
@@ -92,7 +92,7 @@ pub(crate) fn display_start(name: &[u8]) -> String {
     }
 }
 
-/// What is wrong with an entry.
+/// A fault of an entry.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EntryFault {
@@ -105,7 +105,7 @@ pub enum EntryFault {
     /// The name of an attribute is none.
     #[error("its attribute `{name}` has a name that Linux does not take")]
     AttributeName {
-        /// What stands there, escaped.
+        /// The name, escaped.
         name: String,
     },
     /// An attribute is larger than Linux takes.
@@ -113,7 +113,7 @@ pub enum EntryFault {
     AttributeTooLong {
         /// Its name, escaped.
         name: String,
-        /// How many it has.
+        /// Its length.
         length: usize,
         /// The most that is accepted.
         limit: usize,
@@ -136,13 +136,13 @@ pub enum EntryFault {
     /// A hard link names itself.
     #[error("a hard link to itself")]
     LinkToItself,
-    /// The target of a hard link has to stand before it, or in a lower layer.
+    /// The target of a hard link has to be before it, or in a lower layer.
     #[error("a hard link to `{target}`, which is not there")]
     LinkToNothing {
         /// The target, escaped.
         target: String,
     },
-    /// The target of a hard link may stand in a layer of which nothing is known.
+    /// The target of a hard link may be in a layer of which nothing is known.
     #[error("a hard link to `{target}`, which only a layer that cannot be looked into may have")]
     LinkToUnknown {
         /// The target, escaped.
@@ -151,7 +151,7 @@ pub enum EntryFault {
     /// Something that is no directory has something in it.
     #[error("`{parent}` is in its way, which is no directory")]
     NotInDirectory {
-        /// What is in the way, escaped.
+        /// The path that is in the way, escaped.
         parent: String,
     },
     /// The name cannot be a path in an image.
@@ -180,7 +180,7 @@ pub enum EntryFault {
     /// The target of a symbolic link is longer than any file system can store.
     #[error("its target has {length} bytes, and {limit} are the most that is accepted")]
     TargetTooLong {
-        /// How many it has.
+        /// Its length.
         length: usize,
         /// The most that is accepted.
         limit: usize,
@@ -193,7 +193,7 @@ pub enum EntryFault {
         /// The most that is accepted.
         limit: u64,
     },
-    /// What has to be remembered of all entries is more than any image has.
+    /// Names and attributes of all entries are more than any image has.
     #[error(
         "names and attributes of all entries have more than {limit} bytes, which is the most that is accepted"
     )]

@@ -2,7 +2,7 @@
 
 use crate::limits::{DEPTH_MAX, PATH_MAX};
 
-/// Where an entry stands in the image's tree: components joined by `/`, without
+/// The path of an entry in the image's tree: components joined by `/`, without
 /// `.`, `..`, or a slash at either end. Empty for the root itself.
 ///
 /// Names are bytes; one that is not UTF-8 is as good as any other, and what looks
@@ -26,7 +26,7 @@ pub enum PathError {
     /// More bytes than any file system takes.
     #[error("path has {length} bytes, and {PATH_MAX} are the most that is accepted")]
     TooLong {
-        /// How many it has.
+        /// Its length.
         length: usize,
     },
 }

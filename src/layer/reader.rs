@@ -40,11 +40,11 @@ pub(crate) struct LayerReader<R> {
 /// Makes entries of the members of an unpacked layer, which somebody else reads.
 #[derive(Debug)]
 pub(crate) struct Interpreter {
-    /// The name of the last entry as it stands in the tar.
+    /// The name of the last entry as it is in the tar.
     name: Vec<u8>,
     count: u32,
     budget: Arc<Budget>,
-    /// What engines understand differently in the current entry.
+    /// Those of the current entry.
     ambiguities: Vec<Ambiguity>,
 }
 
@@ -76,14 +76,14 @@ impl<R: Skip> LayerReader<R> {
         self.interpreter.position()
     }
 
-    /// The name of the current entry as it stands in the tar.
+    /// The name of the current entry as it is in the tar.
     pub(crate) fn name(&self) -> &[u8] {
         self.interpreter.name()
     }
 
-    /// What engines understand differently in the current entry itself.
-    pub(crate) fn ambiguities(&self) -> &[Ambiguity] {
-        self.interpreter.ambiguities()
+    /// The interpreter of the current entry.
+    pub(crate) fn interpreter(&self) -> &Interpreter {
+        &self.interpreter
     }
 }
 
@@ -125,12 +125,12 @@ impl Interpreter {
         self.count
     }
 
-    /// The name of the current entry as it stands in the tar.
+    /// The name of the current entry as it is in the tar.
     pub(crate) fn name(&self) -> &[u8] {
         &self.name
     }
 
-    /// What engines understand differently in the current entry itself.
+    /// The ambiguities of the current entry itself.
     pub(crate) fn ambiguities(&self) -> &[Ambiguity] {
         &self.ambiguities
     }
@@ -175,7 +175,7 @@ impl Interpreter {
         })
     }
 
-    /// What a member is that does not delete by its name.
+    /// The kind of a member whose name does not delete.
     fn kind<R: Skip>(
         &mut self,
         tar: &TarReader<R>,
@@ -270,12 +270,12 @@ impl Interpreter {
     }
 }
 
-/// Whether a record is how a tool without root remembers an owner.
+/// Tells a record in which a tool without root remembers an owner.
 fn is_rootless((key, _): &PaxRecord) -> bool {
     ROOTLESS.contains(&key.as_slice())
 }
 
-/// How many bytes attributes have.
+/// The bytes that attributes have.
 pub(crate) fn size_of_attributes(attributes: &[PaxRecord]) -> usize {
     let sizes = attributes
         .iter()

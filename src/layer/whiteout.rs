@@ -15,9 +15,8 @@ const AUFS: [&[u8]; 3] = [b".wh..wh.aufs", b".wh..wh.orph", b".wh..wh.plnk"];
 
 /// An entry that deletes something of the layers below, or that is no part of the image.
 ///
-/// A whiteout never touches entries of its own layer, wherever it is in the tar
-/// stream ([layer.md]). The type therefore has no "apply" method: the merge
-/// collects every whiteout of a layer before it adds the layer's files.
+/// A whiteout never touches entries of its own layer, wherever it is in the tar stream
+/// ([layer.md]): the merge collects every whiteout of a layer before it puts them in.
 ///
 /// [layer.md]: https://github.com/opencontainers/image-spec/blob/main/layer.md#whiteouts
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,13 +28,11 @@ pub(crate) enum Whiteout {
     /// A character device 0:0: deletes its own name. An overlay file system keeps a
     /// whiteout on disk so, and Docker takes it for one.
     Device,
-    /// `.wh.`, `.wh..` or `.wh...`: would delete its own directory, or the one above it.
-    /// Engines do different things with it, all of them harmful.
+    /// `.wh.`, `.wh..` or `.wh...`: a [`WhiteoutError`].
     Invalid,
     /// A directory of AUFS's own at the root. It deletes nothing.
     AufsDirectory,
-    /// A file of AUFS's own at the root, of this many bytes. It deletes nothing; hard
-    /// links may lead to it.
+    /// A file of AUFS's own, of this many bytes, to which hard links may lead.
     AufsFile(u64),
 }
 
@@ -68,12 +65,12 @@ pub(super) fn whiteout_of(name: &[u8]) -> Vec<u8> {
     [PREFIX, name].concat()
 }
 
-/// Whether an entry of this name would be read as a whiteout.
+/// Tells a name that makes an entry a whiteout.
 pub(crate) fn is_whiteout(name: &[u8]) -> bool {
     name.starts_with(PREFIX)
 }
 
-/// Whether a name at the root of a layer is one of AUFS's own.
+/// Tells a name at the root of a layer that is one of AUFS's own.
 pub(crate) fn is_aufs_name(name: &[u8]) -> bool {
     AUFS.contains(&name)
 }

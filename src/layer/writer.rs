@@ -79,22 +79,12 @@ impl<W: Write> LayerWriter<W> {
         self.header(header, metadata)
     }
 
-    /// Writes the whiteout of a name in a directory. An empty path is the root.
-    pub(crate) fn whiteout(&mut self, directory: &[u8], name: &[u8]) -> io::Result<()> {
-        self.marker(directory, &whiteout_of(name))
-    }
-
-    /// Writes the opaque whiteout of a directory. An empty path is the root.
-    pub(crate) fn opaque_whiteout(&mut self, directory: &[u8]) -> io::Result<()> {
-        self.marker(directory, OPAQUE)
-    }
-
-    /// Writes a whiteout as containerd does: an empty file of nobody, from 1970.
-    fn marker(&mut self, directory: &[u8], name: &[u8]) -> io::Result<()> {
-        let path = match directory {
-            b"" => name.to_vec(),
-            directory => [directory, b"/", name].concat(),
-        };
+    /// Writes a whiteout as containerd does: an empty file of nobody, from 1970. It
+    /// deletes this name in a directory, or else all names. An empty path is the root.
+    pub(crate) fn whiteout(&mut self, directory: &[u8], name: Option<&[u8]>) -> io::Result<()> {
+        let slash: &[u8] = if directory.is_empty() { b"" } else { b"/" };
+        let name = name.map_or(OPAQUE.to_vec(), whiteout_of);
+        let path = [directory, slash, &name].concat();
         let metadata = Metadata::implied(0, Time::default());
         self.header(NewHeader::new(EntryType::Regular, &path), &metadata)
     }
@@ -130,7 +120,7 @@ impl<W: Write> LayerWriter<W> {
     }
 }
 
-/// Whether the entry of a directory can have this name: no reader takes it for a whiteout.
+/// Tells a name that a directory can be written under: no reader takes it for a whiteout.
 pub(crate) fn is_writable_name(name: &[u8]) -> bool {
     !is_whiteout(name)
 }

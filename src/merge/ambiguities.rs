@@ -1,11 +1,10 @@
-//! What engines understand differently in one layer.
+//! The ambiguities of one layer.
 
 use std::collections::BTreeMap;
 
-use crate::layer::Ambiguity;
-use crate::layer::display_start;
+use crate::layer::{Ambiguity, display_start};
 
-/// Oddities of a layer: of each kind the first place, and how many there are.
+/// The ambiguities of a layer: of each kind the first place, and how many there are.
 ///
 /// A layer may have as many as it has entries, and one line says enough.
 #[derive(Clone, Debug, Default)]

@@ -14,17 +14,17 @@ use crate::merge::tree::{Child, Found};
 pub(crate) struct BrokenLink {
     /// The link.
     pub(crate) path: EntryPath,
-    /// Why; absent if its target stands behind it in the same layer.
+    /// Why; absent if its target is after it in the same layer.
     pub(crate) fault: Option<EntryFault>,
 }
 
 impl Changes {
-    /// Whether the layer has hard links to what is not in it before them.
+    /// Tells a layer that has hard links to something that is not in it before them.
     pub(crate) fn has_far_links(&self) -> bool {
         !self.far_links.is_empty()
     }
 
-    /// What engines understand differently in the layer alone, which is told once.
+    /// The ambiguities of the layer alone, which are told once.
     pub(crate) fn take_ambiguities(&mut self) -> Ambiguities {
         std::mem::take(&mut self.ambiguities)
     }

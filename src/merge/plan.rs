@@ -1,8 +1,8 @@
-//! What a range of layers becomes: which entries, in which order.
+//! The plan of the layer that a range becomes: which entries, in which order.
 //!
 //! The order is that in which the content lies in the input, so that each layer is
-//! read once, from its beginning to its end. Directories stand before what is in
-//! them, and their whiteouts directly behind them.
+//! read once, from its beginning to its end. Directories come before the entries in
+//! them, and their whiteouts directly after them.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,7 +15,7 @@ use crate::tar_stream::Time;
 #[derive(Debug)]
 pub(crate) struct Plan<'a> {
     merge: &'a Merge,
-    /// What to write for each directory of the range that still exists.
+    /// One for each directory of the range that still exists.
     folders: Vec<Option<PlannedDirectory<'a>>>,
     /// In the order of writing.
     steps: Vec<Step<'a>>,
@@ -26,17 +26,17 @@ pub(crate) struct Plan<'a> {
 /// One entry, or a directory with its whiteouts, in its turn.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Step<'a> {
-    /// What it has to wait for.
+    /// The place that it has to wait for.
     pub(super) place: Place,
     /// The directory that it is in.
     pub(super) parent: DirectoryId,
     /// Its name there.
     pub(super) name: &'a [u8],
-    /// What it is.
+    /// Its action.
     pub(super) what: Action,
 }
 
-/// What a step writes.
+/// The thing that a step writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
     /// A directory, unless something in it was written before.
@@ -47,26 +47,26 @@ pub(super) enum Action {
     Link(InodeId),
 }
 
-/// What to write for a directory.
+/// A directory as it is written.
 #[derive(Debug)]
 pub(super) struct PlannedDirectory<'a> {
     /// The directory that it is in; the root is in itself.
     pub(super) parent: DirectoryId,
     /// Its name there.
     pub(super) name: &'a [u8],
-    /// Whether it has an entry of its own, for want of one in the input a made-up one.
+    /// True if it has an entry of its own, for want of one in the input a made-up one.
     pub(super) has_entry: bool,
-    /// Whether lower layers must not show through.
+    /// True if lower layers must not show through.
     pub(super) is_opaque: bool,
-    /// What of lower layers is deleted in it, sorted.
+    /// The names of lower layers that are deleted in it, sorted.
     pub(super) whiteouts: Vec<&'a [u8]>,
-    /// What will be written of what is in it.
+    /// The things in it that are written.
     contents: Filling,
-    /// What layers below the range have there.
+    /// The directory of the layers below the range.
     below: Lower,
 }
 
-/// What is written of what is in a directory.
+/// The things in a directory that are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Filling {
     /// Nothing.
@@ -77,7 +77,7 @@ enum Filling {
     Given,
 }
 
-/// What layers below the range show in a directory of the range.
+/// The directory that layers below the range show at a directory of the range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lower {
     /// No directory is there, or none that shows through.
@@ -306,7 +306,7 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// Whether a directory is not what engines make of one that no entry is for.
+/// Tells a directory that is unlike those that engines make where no entry is.
 fn is_unlike_implied(directory: &Directory) -> bool {
     directory.metadata.as_ref().is_some_and(|metadata| {
         let implied = Metadata::implied(IMPLIED_MODE, metadata.mtime);
@@ -324,14 +324,14 @@ fn met<'f, 'a>(
 }
 
 impl PlannedDirectory<'_> {
-    /// Whether anything is written for the directory itself.
+    /// True if anything is written for the directory itself.
     fn writes_something(&self) -> bool {
         self.has_entry || self.is_opaque || !self.whiteouts.is_empty()
     }
 }
 
 impl Merge {
-    /// What lower layers have under a name, given what they have in the directory.
+    /// The lower directory under a name of a directory.
     fn below_under(&self, below: Lower, name: &[u8]) -> Lower {
         match (below, &self.below) {
             (Lower::Directory(id), Some(tree)) => tree
@@ -357,19 +357,19 @@ impl<'a> Plan<'a> {
             .expect("all directories of the plan were met")
     }
 
-    /// What the entry of a directory says, which may have to be made up.
+    /// Those of the entry of a directory, which may have to be made up.
     pub(super) fn metadata(&self, id: DirectoryId, created: Time) -> Metadata {
         let directory = self.merge.range.get(id);
         let metadata = directory.metadata.as_deref().cloned();
         metadata.unwrap_or_else(|| Metadata::implied(IMPLIED_MODE, created))
     }
 
-    /// Whether an inode has several names.
+    /// True if an inode has several names.
     pub(super) fn is_linked(&self, id: InodeId) -> bool {
         self.linked.contains(&id)
     }
 
-    /// How many directories the tree of the range has, and had.
+    /// The number of directories that the tree of the range has, and had.
     pub(super) fn directory_count(&self) -> usize {
         self.folders.len()
     }

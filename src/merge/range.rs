@@ -17,11 +17,11 @@ pub(crate) const IMPLIED_MODE: u16 = 0o755;
 #[derive(Debug)]
 pub(crate) struct Merge {
     pub(super) inodes: Inodes,
-    /// What the layers below the range show; absent if they cannot be read.
+    /// The tree of the layers below the range; absent if they cannot be read.
     pub(super) below: Option<Tree>,
-    /// What the range changes.
+    /// The tree of the range.
     pub(super) range: Tree,
-    /// Whether no layer is below the range.
+    /// True if no layer is below the range.
     pub(super) is_lowest: bool,
     /// The lowest layer of the range.
     first_layer: u32,
@@ -37,7 +37,7 @@ pub(crate) struct Merge {
     is_copy: HashSet<InodeId>,
 }
 
-/// What became of the bytes of a range.
+/// The bytes of files that a range saves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Savings {
     /// Bytes of files that the range itself replaced or deleted.
@@ -79,14 +79,14 @@ impl Merge {
         Ok(ambiguities)
     }
 
-    /// Says that so many layers stay of which nothing is known.
+    /// Says that this many layers stay of which nothing is known.
     pub(crate) fn put_unknown_below(&mut self, layers: usize) {
         self.below = None;
         self.is_lowest = false;
         self.first_layer += u32::try_from(layers).expect("layers are limited");
     }
 
-    /// Whether nothing is known of what stays.
+    /// True if nothing is known of the layers that stay.
     pub(crate) fn is_below_unknown(&self) -> bool {
         self.below.is_none()
     }
@@ -189,7 +189,7 @@ impl Merge {
         Ok((tree, number, ambiguities))
     }
 
-    /// What a hard link to a lower layer names.
+    /// The inode that a hard link to a lower layer names.
     pub(super) fn target(
         &mut self,
         target: &EntryPath,
@@ -250,8 +250,8 @@ impl Merge {
         }
     }
 
-    /// What lower layers have under a name in a directory, of which the range and the
-    /// layers below it may each have a part.
+    /// The lower thing under a name of a directory, of which the range and the layers
+    /// below it may each have a part.
     fn lower<'a>(
         &'a self,
         name: &[u8],
@@ -288,7 +288,7 @@ impl Merge {
     }
 }
 
-/// What is under a directory of an upper layer.
+/// The thing under a directory of an upper layer.
 enum Lower<'a> {
     /// Nothing, or nothing that is known.
     Nothing,
@@ -298,7 +298,7 @@ enum Lower<'a> {
     Node(&'a Inode),
 }
 
-/// What engines disagree on where a layer has this directory on top of that.
+/// The ambiguity of this directory of a layer on top of that.
 fn ambiguity_of(upper: &Directory, lower: &Lower<'_>) -> Option<Ambiguity> {
     if upper.metadata.is_some() {
         return None;

@@ -161,10 +161,8 @@ impl<'a, W: Write> Replay<'a, W> {
                 let metadata = self.plan.metadata(id, self.created);
                 self.writer.directory(&path, &metadata)?;
             }
-            if folder.is_opaque {
-                self.writer.opaque_whiteout(&path)?;
-            }
-            for name in &folder.whiteouts {
+            let names = folder.whiteouts.iter().copied().map(Some);
+            for name in folder.is_opaque.then_some(None).into_iter().chain(names) {
                 self.writer.whiteout(&path, name)?;
             }
         }
@@ -220,7 +218,7 @@ fn seek<R: Skip>(reader: &mut LayerReader<R>, place: Place, size: u64) -> Result
 }
 
 impl Plan<'_> {
-    /// How many bytes the layer will have, found out without reading any content.
+    /// The size of the layer in bytes, found out without reading any content.
     pub(crate) fn measure(&self) -> u64 {
         let mut replay = Replay::new(self, CountingWriter(0), Time::default());
         let count = |counter: &mut CountingWriter, size| {

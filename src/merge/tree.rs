@@ -10,8 +10,7 @@ use std::collections::BTreeMap;
 use crate::layer::{EntryFault, EntryPath, Metadata, NodeKind, components, size_of_attributes};
 use crate::limits::ATTRIBUTES_MAX;
 
-/// Where in the input something stands: the order in which everything is read, and
-/// so the order in which it is written.
+/// A place in the input. Their order is the one of reading, and so of writing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     /// The layer, counted from 0, the lowest.
@@ -35,7 +34,7 @@ pub(crate) const ROOT: DirectoryId = DirectoryId(0);
 /// A file, a link, a device: all that may have several names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Inode {
-    /// What it is.
+    /// Its kind.
     pub(crate) kind: NodeKind,
     /// Owner, mode, time, attributes, which all of its names share.
     pub(crate) metadata: Metadata,
@@ -44,7 +43,7 @@ pub(crate) struct Inode {
 }
 
 impl Inode {
-    /// How many bytes of content it has.
+    /// The bytes of its content.
     pub(crate) fn size(&self) -> u64 {
         match self.kind {
             NodeKind::File(size) => size,
@@ -81,7 +80,7 @@ impl Inode {
 /// All inodes that were ever seen, of all layers.
 pub(crate) type Inodes = Vec<Inode>;
 
-/// What a name in a directory stands for.
+/// The thing that a name in a directory means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Child {
     /// A directory.
@@ -95,16 +94,16 @@ pub(crate) enum Child {
 /// A directory.
 #[derive(Clone, Debug)]
 pub(crate) struct Directory {
-    /// What its entry says; absent if no entry does.
+    /// Those of its entry; absent if it has none.
     pub(crate) metadata: Option<Box<Metadata>>,
-    /// Where its entry stands, or in which layer it was last implied.
+    /// The place of its entry, or the layer in which it was last implied.
     pub(crate) place: Place,
-    /// Whether it hides what lower layers have in it.
+    /// True if it hides what lower layers have in it.
     pub(crate) is_opaque: bool,
-    /// Whether it hides the lower directory itself, too, which was deleted: then
+    /// True if it hides the lower directory itself, too, which was deleted: then
     /// nothing of its metadata stays.
     pub(crate) is_new: bool,
-    /// What is in it, sorted by name.
+    /// The names in it, sorted.
     pub(crate) children: BTreeMap<Box<[u8]>, Child>,
 }
 
@@ -130,7 +129,7 @@ pub(crate) struct Tree {
     directories: Vec<Directory>,
 }
 
-/// What a path leads to.
+/// The end of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     /// This.
@@ -149,7 +148,7 @@ impl Tree {
         }
     }
 
-    /// How many directories there are, and were.
+    /// The number of directories that there are, and were.
     pub(crate) fn len(&self) -> usize {
         self.directories.len()
     }
@@ -171,7 +170,7 @@ impl Tree {
         DirectoryId(id)
     }
 
-    /// What a directory has under a name, if that is a directory.
+    /// The directory under a name of a directory, if there is one.
     pub(crate) fn subdirectory(&self, of: DirectoryId, name: &[u8]) -> Option<DirectoryId> {
         match self.get(of).children.get(name) {
             Some(Child::Directory(id)) => Some(*id),
@@ -230,26 +229,26 @@ impl Tree {
             let hides = hides || directory.is_opaque;
             let mut children = std::mem::take(&mut directory.children);
             if from.is_opaque {
-                self.drop_all(std::mem::take(&mut children), names);
+                self.forget(std::mem::take(&mut children).into_values(), names);
             }
             for (name, child) in from.children {
                 match child {
                     Child::Whiteout if hides => {
-                        self.drop_child(children.remove(&name), names);
+                        self.forget(children.remove(&name), names);
                     }
                     Child::Whiteout => {
-                        self.drop_child(children.insert(name, Child::Whiteout), names);
+                        self.forget(children.insert(name, Child::Whiteout), names);
                     }
                     Child::Node(inode, place) => {
                         let inode = number(inode);
                         names.add(inode);
-                        self.drop_child(children.insert(name, Child::Node(inode, place)), names);
+                        self.forget(children.insert(name, Child::Node(inode, place)), names);
                     }
                     Child::Directory(from) => {
                         let into = match children.get(&name) {
                             Some(Child::Directory(into)) => *into,
                             lower => {
-                                // What was deleted or replaced below must not show
+                                // Nothing that was deleted or replaced below may show
                                 // through the directory that is made again.
                                 let is_new = lower.is_some();
                                 let new = self.add(Directory {
@@ -258,7 +257,7 @@ impl Tree {
                                     ..Directory::implied(0)
                                 });
                                 let lower = children.insert(name, Child::Directory(new));
-                                self.drop_child(lower, names);
+                                self.forget(lower, names);
                                 new
                             }
                         };
@@ -271,34 +270,21 @@ impl Tree {
     }
 
     /// Forgets what nothing leads to any more.
-    fn drop_child(&mut self, child: Option<Child>, names: &mut Names) {
-        match child {
-            Some(Child::Directory(id)) => {
-                let children = std::mem::take(&mut self.get_mut(id).children);
-                self.drop_all(children, names);
-            }
-            Some(Child::Node(inode, _)) => names.remove(inode),
-            Some(Child::Whiteout) | None => {}
-        }
-    }
-
-    fn drop_all(&mut self, children: BTreeMap<Box<[u8]>, Child>, names: &mut Names) {
-        let mut pending = vec![children];
-        while let Some(children) = pending.pop() {
-            for child in children.into_values() {
-                match child {
-                    Child::Directory(id) => {
-                        pending.push(std::mem::take(&mut self.get_mut(id).children));
-                    }
-                    Child::Node(inode, _) => names.remove(inode),
-                    Child::Whiteout => {}
+    fn forget(&mut self, children: impl IntoIterator<Item = Child>, names: &mut Names) {
+        let mut pending: Vec<Child> = children.into_iter().collect();
+        while let Some(child) = pending.pop() {
+            match child {
+                Child::Directory(id) => {
+                    pending.extend(std::mem::take(&mut self.get_mut(id).children).into_values());
                 }
+                Child::Node(inode, _) => names.remove(inode),
+                Child::Whiteout => {}
             }
         }
     }
 }
 
-/// How many names each inode has in a tree.
+/// The number of names that each inode has in a tree.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     /// The first inode that is counted: all that the tree can have are later ones.
@@ -317,7 +303,7 @@ impl Names {
         }
     }
 
-    /// How many names an inode has.
+    /// The number of names of an inode.
     pub(crate) fn count(&self, inode: InodeId) -> u32 {
         let at = (inode.0 - self.first) as usize;
         self.counts.get(at).copied().unwrap_or(0)

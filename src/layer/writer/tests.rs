@@ -22,8 +22,8 @@ fn written(entries: &[Entry]) -> Vec<u8> {
             EntryKind::Whiteout(whiteout) => {
                 let directory = entry.path.split_last().0;
                 match whiteout {
-                    Whiteout::Name(name) => writer.whiteout(directory, name),
-                    Whiteout::Opaque => writer.opaque_whiteout(directory),
+                    Whiteout::Name(name) => writer.whiteout(directory, Some(name)),
+                    Whiteout::Opaque => writer.whiteout(directory, None),
                     other => panic!("nobody writes {other:?}"),
                 }
             }

@@ -10,7 +10,7 @@ use crate::limits::{ENTRIES_MAX, LINK_COMPONENTS_MAX, RETAINED_BYTES_MAX, SYMLIN
 use crate::merge::ambiguities::Ambiguities;
 use crate::merge::tree::{Child, Directory, DirectoryId, InodeId, Inodes, ROOT, Tree};
 
-/// What one layer changes: a tree with whiteouts in it.
+/// The changes of one layer: a tree with whiteouts in it.
 #[derive(Clone, Debug)]
 pub(crate) struct Changes {
     /// The tree; its inodes are numbered from 0.
@@ -19,7 +19,7 @@ pub(crate) struct Changes {
     pub(in crate::merge) inodes: Inodes,
     /// Hard links to something in a lower layer, in their order.
     pub(in crate::merge) far_links: Vec<LowerLink>,
-    /// What engines understand differently.
+    /// The ambiguities of the layer.
     pub(in crate::merge) ambiguities: Ambiguities,
 }
 
@@ -30,9 +30,9 @@ pub(in crate::merge) struct LowerLink {
     pub(in crate::merge) inode: InodeId,
     /// The link.
     pub(in crate::merge) path: EntryPath,
-    /// What it is a link to, if that is in a lower layer.
+    /// Its target, if that is in a lower layer.
     pub(in crate::merge) target: Option<EntryPath>,
-    /// What its entry says, which counts for the target.
+    /// Those of its entry, which count for the target.
     pub(in crate::merge) metadata: Metadata,
 }
 
@@ -44,22 +44,22 @@ pub(crate) struct ChangesBuilder {
     pub(super) whiteouts: Vec<Deletion>,
     /// Inodes that stand for something in a lower layer.
     pub(super) far: HashSet<InodeId>,
-    /// How many names hard links have given to each inode that has some.
+    /// The number of names that hard links have given to each inode that has some.
     pub(super) links: HashMap<InodeId, u32>,
     pub(super) budget: Arc<Budget>,
     /// Components that symbolic links may still add to paths.
     pub(super) detours: u64,
-    /// Where the last entry was put: mostly the next one goes there too.
+    /// The directory of the last entry: mostly the next one goes there too.
     pub(super) last: Option<Last>,
 }
 
-/// A whiteout that was met. In their order, what deletes a directory comes before what
-/// deletes something in it.
+/// A whiteout that was met. In their order, the one of a directory comes before those in
+/// it.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Deletion {
     /// The directory that it is in, to the letter: through no symbolic link.
     pub(super) parent: Vec<u8>,
-    /// What is deleted in it; absent for an opaque whiteout.
+    /// The name that is deleted in it; absent for an opaque whiteout.
     pub(super) name: Option<Box<[u8]>>,
     /// The number of the entry.
     pub(super) entry: u32,
@@ -75,14 +75,14 @@ pub(super) struct Last {
     is_through_absolute: bool,
 }
 
-/// Where the path of a directory leads.
+/// The way that the path of a directory takes.
 #[derive(Debug)]
 pub(super) struct Route {
     /// The same path to the letter: through no symbolic link.
     pub(super) path: Vec<u8>,
     /// The directories on that path which the layer has, the root first.
     pub(super) known: Vec<DirectoryId>,
-    /// What is in the way, escaped, and no directory.
+    /// A path in the way, escaped, that is no directory.
     pub(super) obstacle: Option<String>,
     /// Whether an absolute symbolic link of the layer leads there.
     is_through_absolute: bool,
@@ -125,7 +125,7 @@ impl ChangesBuilder {
         children.get(name).copied()
     }
 
-    /// Makes a directory that no entry is for, at a path of so many bytes.
+    /// Makes a directory that no entry is for, at a path of this many bytes.
     pub(super) fn imply(
         &mut self,
         at: DirectoryId,
@@ -191,7 +191,7 @@ impl ChangesBuilder {
         let Ok(route) = self.route(&path) else {
             return false;
         };
-        // What is no directory is an obstacle, and the end of a path may be one.
+        // The end of a path may be an obstacle: it need not be a directory.
         let unknown = 1 + components(&route.path).count() - route.known.len();
         unknown == usize::from(route.obstacle.is_some())
     }
@@ -206,7 +206,7 @@ impl ChangesBuilder {
         }
     }
 
-    /// Where the path of a directory leads as the layer is by now: through the symbolic
+    /// Follows the path of a directory in the layer as it is by now: through the symbolic
     /// links of this layer and of no other, and never above the root.
     pub(super) fn route(&mut self, path: &[u8]) -> Result<Route, EntryFault> {
         let mut route = Route {
@@ -285,11 +285,6 @@ impl ChangesBuilder {
 }
 
 impl Deletion {
-    /// Whether both delete the same.
-    pub(super) fn names_same(&self, other: &Self) -> bool {
-        (&self.parent, &self.name) == (&other.parent, &other.name)
-    }
-
     /// The path of what is deleted, or of the directory that becomes opaque.
     pub(super) fn path(&self) -> Vec<u8> {
         match (&self.name, self.parent.as_slice()) {

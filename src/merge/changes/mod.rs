@@ -9,8 +9,8 @@ mod builder;
 mod whiteouts;
 
 use crate::layer::{
-    Ambiguity, Entry, EntryFault, EntryKind, EntryPath, LayerError, Metadata, NodeKind, Whiteout,
-    WhiteoutError, components, display_start, is_aufs_name,
+    Ambiguity, Entry, EntryFault, EntryKind, EntryPath, Interpreter, LayerError, Metadata,
+    NodeKind, Whiteout, WhiteoutError, components, display_start, is_aufs_name,
 };
 use crate::limits::DETOURS_PER_ENTRY;
 use crate::merge::changes::builder::LowerLink;
@@ -34,15 +34,9 @@ const OVERLAY_OPAQUE: &[u8] = b"SCHILY.xattr.trusted.overlay.opaque";
 const LINKS_MAX: u32 = 65_000;
 
 impl ChangesBuilder {
-    /// Notes all that is odd about an entry itself.
-    pub(crate) fn note_all(&mut self, ambiguities: &[Ambiguity], path: &EntryPath) {
-        for ambiguity in ambiguities {
-            self.note(*ambiguity, path);
-        }
-    }
-
-    /// Takes the next entry, which has this number.
-    pub(crate) fn add(&mut self, entry: Entry, number: u32) -> Result<(), EntryFault> {
+    /// Takes the next entry, which is the current one of this interpreter.
+    pub(crate) fn add(&mut self, entry: Entry, current: &Interpreter) -> Result<(), EntryFault> {
+        let number = current.position();
         let place = Place {
             layer: self.layer,
             entry: number,
@@ -52,6 +46,9 @@ impl ChangesBuilder {
             kind,
             metadata,
         } = entry;
+        for ambiguity in current.ambiguities() {
+            self.note(*ambiguity, &path);
+        }
         self.detours = self.detours.saturating_add(DETOURS_PER_ENTRY);
         if path.is_root() {
             self.note_opaque_attribute(&path, &metadata);
@@ -154,7 +151,8 @@ impl ChangesBuilder {
         self.put_whiteouts()?;
         let root = self.changes.tree.get_mut(ROOT);
         let before = root.children.len();
-        let is_foreign = |name: &[u8]| is_aufs_name(name) || (is_estargz && is_estargz_name(name));
+        let is_foreign =
+            |name: &[u8]| is_aufs_name(name) || (is_estargz && ESTARGZ.contains(&name));
         root.children.retain(|name, _| !is_foreign(name));
         if root.children.len() < before {
             self.note(Ambiguity::BookkeepingLeftOut, &EntryPath::default());
@@ -162,7 +160,7 @@ impl ChangesBuilder {
         Ok(self.changes)
     }
 
-    /// Whether the layer has a file at its root that may belong to eStargz.
+    /// Tells a layer that has a file at its root which may belong to eStargz.
     pub(crate) fn may_be_estargz(&self) -> bool {
         let root = self.changes.tree.get(ROOT);
         ESTARGZ.iter().any(|name| root.children.contains_key(*name))
@@ -206,7 +204,7 @@ impl ChangesBuilder {
         }
     }
 
-    /// Whether the layer has an entry for a directory, or for one in it.
+    /// Tells a directory for which the layer has an entry, or for one in it.
     fn has_directory_entry(&self, id: DirectoryId) -> bool {
         let mut pending = vec![id];
         while let Some(id) = pending.pop() {
@@ -311,8 +309,4 @@ fn is_link_or_special(kind: &EntryKind) -> bool {
 fn has_attribute(metadata: &Metadata) -> bool {
     let mut attributes = metadata.attributes.iter();
     attributes.any(|(key, _)| key.starts_with(b"SCHILY.xattr."))
-}
-
-fn is_estargz_name(name: &[u8]) -> bool {
-    ESTARGZ.contains(&name)
 }

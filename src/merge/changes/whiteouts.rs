@@ -12,7 +12,8 @@ impl ChangesBuilder {
         whiteouts.sort();
         let mut last: Option<&Deletion> = None;
         for deletion in &whiteouts {
-            let is_same = |last: &Deletion| last.names_same(deletion);
+            let is_same =
+                |it: &Deletion| (&it.parent, &it.name) == (&deletion.parent, &deletion.name);
             if last.is_some_and(is_same) {
                 // A directory may be made opaque again, by another name.
                 let ambiguity = match deletion.name {

@@ -2,7 +2,6 @@
 //! content.
 
 use std::io::{self, BufRead, Read, Write};
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use crate::error::{Error, LimitError, Place, Result};
@@ -13,12 +12,12 @@ use crate::image::ESTARGZ_TOC;
 use crate::layer::{Budget, LayerError, LayerReader};
 use crate::merge::{Ambiguities, Changes, ChangesBuilder, Plan, Replay, ReplayError};
 use crate::ops::choose::image::ChosenImage;
-use crate::ops::stack::layer_tar::{LayerTar, blame_compression, read_layer};
+use crate::ops::stack::layer_tar::{LayerTar, blame_compression, read_layer, streams};
 use crate::stream::{Compression, ProgressReader};
 use crate::tar_stream::{SkipByReading, Time};
 use crate::transfer::Context;
 use crate::transfer::blob_job::BlobJob;
-use crate::transfer::parallel::{STREAMS_MAX, in_parallel};
+use crate::transfer::parallel::in_parallel;
 use crate::transfer::read::{read_unpacked, verify_stored};
 
 /// The gzip member at the end of an eStargz layer (stargz-snapshotter,
@@ -31,10 +30,10 @@ const ESTARGZ_OLD_FOOTER: usize = 47;
 pub(in crate::ops) struct LayerStack<'a> {
     pub(in crate::ops) container: &'a dyn Container,
     pub(in crate::ops) image: &'a Image,
-    /// What messages call the image.
+    /// The name of the image in messages.
     pub(in crate::ops) name: &'a str,
     pub(in crate::ops) context: Context<'a>,
-    /// What the headers of all of them may claim.
+    /// The limit of what the headers of all of them claim.
     budget: Arc<Budget>,
 }
 
@@ -85,33 +84,33 @@ impl<'a> LayerStack<'a> {
         Error::Layer(error).while_reading(self.place(at))
     }
 
-    /// How many there are.
+    /// The number of layers.
     pub(in crate::ops) fn count(&self) -> usize {
         self.image.layers.len()
     }
 
-    /// What a message calls a layer.
+    /// The name of a layer in messages.
     pub(in crate::ops) fn place(&self, at: usize) -> Place {
         self.image.layers[at].place(self.name)
     }
 
-    /// Whether a layer can be looked into.
+    /// True if a layer can be looked into.
     pub(in crate::ops) fn is_readable(&self, at: usize) -> bool {
         self.image.layers[at].blob().is_some()
     }
 
-    /// How many bytes a layer has as it is stored.
+    /// The bytes of a layer as it is stored.
     pub(in crate::ops) fn stored_size(&self, at: usize) -> u64 {
         self.image.layers[at].stored_size()
     }
 
-    /// How many bytes will be read to write what survived of a layer.
+    /// The bytes that will be read to write what survived of a layer.
     pub(in crate::ops) fn size_to_read(&self, at: usize) -> u64 {
         let blob = self.image.layers[at].blob();
         blob.map_or(0, |blob| blob.size)
     }
 
-    /// How many bytes will be read to find the changes of a layer, as far as it is
+    /// The bytes that will be read to find the changes of a layer, as far as it is
     /// known: of a plain one that lies in a file only the headers, which do not count.
     pub(in crate::ops) fn size_to_scan(&self, at: usize) -> u64 {
         let layer = &self.image.layers[at];
@@ -125,22 +124,12 @@ impl<'a> LayerStack<'a> {
     /// Reads the headers of some layers, several layers at once, and returns what
     /// each of them changes.
     pub(in crate::ops) fn changes(&self, which: &[usize]) -> Result<Vec<Changes>> {
-        let members: Vec<u64> = which
-            .iter()
-            .map(|at| {
-                self.image.layers[*at]
-                    .blob()
-                    .map_or(0, |blob| blob.position)
-            })
-            .collect();
         let mut order: Vec<usize> = (0..which.len()).collect();
-        let threads = if self.container.is_sequential() {
-            order.sort_by_key(|at| members[*at]);
-            NonZeroUsize::MIN
-        } else {
-            self.context.jobs.min(STREAMS_MAX)
-        };
-        in_parallel(order, threads, |at| {
+        if self.container.is_sequential() {
+            let blob = |at: &usize| self.image.layers[which[*at]].blob();
+            order.sort_by_key(|at| blob(at).map_or(0, |blob| blob.position));
+        }
+        in_parallel(order, streams(self.container, self.context), |at| {
             let at = which[at];
             self.scan(at).map_err(|error| self.explain(at, error))
         })
@@ -190,9 +179,7 @@ impl<'a> LayerStack<'a> {
             if self.context.watch.is_interrupted() {
                 return Err(Error::Interrupted);
             }
-            builder.note_all(reader.ambiguities(), &entry.path);
-            let number = reader.position();
-            let added = builder.add(entry, number);
+            let added = builder.add(entry, reader.interpreter());
             added.map_err(|fault| LayerError::entry(reader.name(), fault))?;
         }
         Ok(builder)

@@ -1,6 +1,7 @@
 //! The unpacked tar of a layer, opened.
 
 use std::io::{self, Read};
+use std::num::NonZeroUsize;
 
 use crate::error::{Error, Result};
 use crate::event::Watch;
@@ -8,11 +9,13 @@ use crate::format::{Container, Member};
 use crate::layer::{EntryFault, LayerError};
 use crate::stream::{Compression, ProgressReader, Unpacked, unpacked};
 use crate::tar_stream::{Section, Skip, SkipByReading, TarError};
+use crate::transfer::Context;
+use crate::transfer::parallel::STREAMS_MAX;
 
 /// The unpacked tar of a layer, from its beginning to its end.
 pub(in crate::ops) struct LayerTar<'a> {
     input: Input<'a>,
-    /// How many bytes of it were read or passed over.
+    /// The bytes of it that were read or skipped.
     position: u64,
 }
 
@@ -49,6 +52,14 @@ pub(in crate::ops) fn read_layer<T>(
     let stream = ProgressReader::new(container.blob(blob).open()?, watch);
     let stream = Box::new(SkipByReading(unpacked(compression, stream)?));
     read(LayerTar::new(Input::Stream(stream))).map_err(blame_compression)
+}
+
+/// The number of layers, or other blobs, that are read at once.
+pub(in crate::ops) fn streams(container: &dyn Container, context: Context<'_>) -> NonZeroUsize {
+    if container.is_sequential() {
+        return NonZeroUsize::MIN;
+    }
+    context.jobs.min(STREAMS_MAX)
 }
 
 /// A layer that cannot be unpacked is damaged in its compression first of all.

@@ -1,22 +1,20 @@
-//! How large layers are, by their headers alone.
+//! The sizes of layers, by their headers alone.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
-use std::error::Error as _;
-use std::num::NonZeroUsize;
 
 use crate::error::{Error, Result};
 use crate::event::{Event, Step, Warning, Watch};
 use crate::format::source::Layer;
-use crate::format::{Container, Member};
+use crate::format::{Container, Member, chain_of};
 use crate::layer::is_whiteout;
-use crate::ops::stack::layer_tar::read_layer;
+use crate::ops::stack::layer_tar::{read_layer, streams};
 use crate::stream::Compression;
 use crate::tar_stream::{self, Kind, Skip, TarError, TarReader};
 use crate::transfer::Context;
-use crate::transfer::parallel::{STREAMS_MAX, in_parallel};
+use crate::transfer::parallel::in_parallel;
 
-/// How large a layer is when it is unpacked.
+/// The size of a layer when it is unpacked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LayerSize {
     /// The bytes of its tar, which the `diff_id` is the digest of.
@@ -93,15 +91,13 @@ impl Sizes {
             });
         }
         let mut order: Vec<usize> = (0..blobs.len()).collect();
-        let threads = if container.is_sequential() {
+        if container.is_sequential() {
             order.sort_by_key(|at| blobs[*at].0.position);
-            NonZeroUsize::MIN
         } else {
-            // What takes longest should not come last.
+            // The one that takes longest should not come last.
             order.sort_by_key(|at| Reverse(costs[*at]));
-            context.jobs.min(STREAMS_MAX)
-        };
-        let sizes = in_parallel(order, threads, |at| {
+        }
+        let sizes = in_parallel(order, streams(container, context), |at| {
             let (blob, wanted) = blobs[at];
             find(container, blob, wanted, context.watch)
         })?;
@@ -141,7 +137,7 @@ fn find(
     watch.send(Event::Step(Step::Reading {
         layer: &layer.place(name).to_string(),
     }));
-    let size = read_layer(container, blob, layer.compression, watch, |tar| {
+    let size = read_layer(container, blob, wanted.layer.compression, watch, |tar| {
         let mut reader = TarReader::new(tar);
         let content = content(&mut reader, &watch)?;
         // What follows the end of the tar belongs to the layer.
@@ -156,22 +152,11 @@ fn find(
                 position: layer.position.number,
                 count: layer.position.count,
                 name: name.clone(),
-                reason: reason(&error),
+                reason: chain_of(&error),
             });
             Ok(None)
         }
     }
-}
-
-/// An error and its causes, on one line.
-fn reason(error: &Error) -> String {
-    let mut reason = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        reason = format!("{reason}: {cause}");
-        source = cause.source();
-    }
-    reason
 }
 
 /// Adds up what the members of a tar hold.

@@ -12,7 +12,7 @@ use crate::layer::{
     Ambiguity, Budget, Entry, EntryFault, EntryKind, Interpreter, LayerError, Whiteout, components,
     display_start,
 };
-use crate::merge::{BrokenLink, Changes, ChangesBuilder};
+use crate::merge::{Ambiguities, BrokenLink, Changes, ChangesBuilder};
 use crate::tar_stream::{Member, ReadAttributes, Skip, TarError, TarReader};
 
 /// The longest name and path that Linux can store (`NAME_MAX`, and `PATH_MAX` without
@@ -20,18 +20,28 @@ use crate::tar_stream::{Member, ReadAttributes, Skip, TarError, TarReader};
 const NAME_MAX: usize = 255;
 const PATH_MAX: usize = 4095;
 
-/// How many bytes all attributes of a file may have on ext4.
+/// The most bytes that all attributes of a file may have on ext4.
 const EXT4_ATTRIBUTES_MAX: usize = 4096;
 
-/// What a layer has, as far as it could be read.
+/// The entries of a layer, judged as far as they could be read.
 #[derive(Debug, Default)]
 pub(super) struct Entries {
-    /// What is wrong: of each kind the first place, and how many there are.
+    /// Of each kind the first place, and how many there are.
     pub(super) faults: Vec<Fault>,
-    /// What the layer changes; absent if that cannot be told.
+    /// The changes of the layer; absent if they cannot be told.
     pub(super) changes: Option<Changes>,
     /// Whether there are entries that cannot be taken in.
     pub(super) has_unreadable: bool,
+}
+
+impl From<Fault> for Entries {
+    /// Says why nothing can be told of the entries.
+    fn from(fault: Fault) -> Self {
+        Self {
+            faults: vec![fault],
+            ..Self::default()
+        }
+    }
 }
 
 /// Of each kind of fault the first, and how many others there are.
@@ -195,7 +205,7 @@ impl Judge {
         }
     }
 
-    /// Looks at the member at which a reader stands.
+    /// Looks at the current member of a reader.
     pub(in crate::ops) fn take_in<R: Skip>(
         &mut self,
         tar: &TarReader<R>,
@@ -213,10 +223,7 @@ impl Judge {
         match entry {
             Ok(entry) => {
                 check_entry(tar, member, &entry, &mut self.faults);
-                let ambiguities = self.interpreter.ambiguities();
-                self.builder.note_all(ambiguities, &entry.path);
-                let position = self.interpreter.position();
-                if let Err(fault) = self.builder.add(entry, position) {
+                if let Err(fault) = self.builder.add(entry, &self.interpreter) {
                     self.has_unreadable = true;
                     self.faults.note_entry(display_start(name), &fault);
                 }
@@ -234,62 +241,44 @@ impl Judge {
 
     /// Returns what was found, when all were looked at.
     pub(super) fn finish(self, is_gzip: bool) -> Entries {
-        if self.is_over {
-            return Entries {
-                faults: self.faults.into_list(),
-                changes: None,
-                has_unreadable: true,
-            };
-        }
-        let is_estargz = is_gzip && self.builder.may_be_estargz();
-        let finished = self.builder.finish(is_estargz);
-        finish(
-            finished,
-            self.faults,
-            self.names.has_twice,
-            self.has_unreadable,
-        )
-    }
-}
-
-/// Adds what is odd about the layer as a whole.
-fn finish(
-    finished: std::result::Result<Changes, LayerError>,
-    mut faults: Faults,
-    has_twice: bool,
-    has_unreadable: bool,
-) -> Entries {
-    let mut odd = Vec::new();
-    let changes = match finished {
-        Ok(mut changes) => {
-            for (ambiguity, entry, others) in changes.take_ambiguities().into_iter() {
-                // What follows from a name that is there twice was told with it.
-                let follows = matches!(
-                    ambiguity,
-                    Ambiguity::Repeated | Ambiguity::DeletedTwice | Ambiguity::DirectoryReplaced
-                );
-                if follows && has_twice {
-                    continue;
+        let Self {
+            builder,
+            names,
+            mut faults,
+            ..
+        } = self;
+        let mut ambiguities = Ambiguities::default();
+        let mut changes = None;
+        if !self.is_over {
+            let is_estargz = is_gzip && builder.may_be_estargz();
+            match builder.finish(is_estargz) {
+                Ok(finished) => {
+                    let finished = changes.insert(finished);
+                    ambiguities = finished.take_ambiguities();
                 }
-                odd.push(Fault::plain(ambiguity.code()).of_entry(entry, others));
+                Err(error) => faults.note_error(&error),
             }
-            Some(changes)
         }
-        Err(error) => {
-            faults.note_error(&error);
-            None
+        let mut faults = faults.into_list();
+        for (ambiguity, entry, others) in ambiguities.into_iter() {
+            // They follow from a name that is there twice, which was told.
+            let follows = matches!(
+                ambiguity,
+                Ambiguity::Repeated | Ambiguity::DeletedTwice | Ambiguity::DirectoryReplaced
+            );
+            if !(follows && names.has_twice) {
+                faults.push(Fault::plain(ambiguity.code()).of_entry(entry, others));
+            }
         }
-    };
-    let mut faults = faults.into_list();
-    faults.extend(odd);
-    Entries {
-        faults,
-        has_unreadable: has_unreadable || changes.is_none(),
-        changes,
+        Entries {
+            faults,
+            has_unreadable: self.has_unreadable || changes.is_none(),
+            changes,
+        }
     }
 }
 
-/// What engines mind in an entry that can be read.
+/// Notes what engines mind in an entry that can be read.
 fn check_entry<R: Skip>(tar: &TarReader<R>, member: &Member, entry: &Entry, faults: &mut Faults) {
     let path = entry.path.as_bytes();
     let (parents, name) = entry.path.split_last();
@@ -321,7 +310,7 @@ fn check_entry<R: Skip>(tar: &TarReader<R>, member: &Member, entry: &Entry, faul
     }
 }
 
-/// What engines mind in attributes that can be. They look at none of the root, nor of
+/// Notes what engines mind in attributes that can be. They look at none of the root, nor of
 /// most whiteouts.
 fn check_attributes(entry: &Entry, faults: &mut Faults) {
     let path = entry.path.as_bytes();

@@ -7,7 +7,6 @@ mod stack;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use crate::digest::{DiffId, Digest};
@@ -20,13 +19,14 @@ use crate::format::{
 };
 use crate::layer::Budget;
 use crate::merge::Changes;
+use crate::ops::stack::layer_tar::streams;
 use crate::ops::verify::causes::without_consequences;
 use crate::ops::verify::entries::{Entries, read_entries};
 use crate::stream::{Compression, copy};
 use crate::tar_stream::SkipByReading;
 use crate::transfer::Context;
 use crate::transfer::blob_job::BlobJob;
-use crate::transfer::parallel::{STREAMS_MAX, in_parallel};
+use crate::transfer::parallel::in_parallel;
 use crate::transfer::read::{hashes, open, read_whole};
 
 pub(super) use bare::BareTar;
@@ -65,7 +65,7 @@ pub fn verify(input: Input, opening: &Opening<'_>, context: Context<'_>) -> Resu
     result.map_err(|error| error.while_reading(place).or_interrupted(&context.watch))
 }
 
-/// What tells a layer from another: where it is, and what is said of it.
+/// The key of a layer: where it is, and what is said of it.
 type Key = (Member, Option<Digest>, Option<DiffId>);
 
 fn key_of(layer: &SurveyedLayer) -> Option<Key> {
@@ -77,12 +77,12 @@ struct Verifier<'a> {
     survey: &'a Survey,
     context: Context<'a>,
     findings: Findings,
-    /// What a layer changes, until the last image that has it was looked at; `None` if
+    /// The changes of a layer, until the last image that has it was looked at; `None` if
     /// that cannot be told.
     checked: BTreeMap<Key, Option<Changes>>,
     /// The stacks of layers that were looked at.
     seen: BTreeSet<Digest>,
-    /// How often each layer is still needed.
+    /// The number of times that each layer is still needed.
     uses: BTreeMap<Key, usize>,
     size: u64,
 }
@@ -157,17 +157,9 @@ impl<'a> Verifier<'a> {
             return Ok(());
         }
         match container.unpack_to(self.context.temporary_directory, &self.context.watch) {
-            // What can be unpacked of it is read in the slow way.
+            // As much as can be unpacked of it is read in the slow way.
             Err(Error::Compression { .. } | Error::Limit(LimitError::Compression { .. })) => Ok(()),
             result => result,
-        }
-    }
-
-    fn threads(&self) -> NonZeroUsize {
-        if self.survey.container.is_sequential() {
-            NonZeroUsize::MIN
-        } else {
-            self.context.jobs.min(STREAMS_MAX)
         }
     }
 
@@ -196,13 +188,14 @@ impl<'a> Verifier<'a> {
             };
             self.check(*at, layer, place, &budget)
         };
-        let reports = in_parallel(order, self.threads(), check)?;
-        for ((at, layer, key), report) in pending.into_iter().zip(reports) {
+        let streams = streams(self.survey.container.as_ref(), self.context);
+        let checked = in_parallel(order, streams, check)?;
+        for ((at, layer, key), entries) in pending.into_iter().zip(checked) {
             let site = site.at_layer(at + 1, count);
-            let faults = report.faults.into_iter();
+            let faults = entries.faults.into_iter();
             self.findings.extend(faults.map(|fault| fault.at(&site)));
             self.size += layer.blob.as_ref().map_or(0, |blob| blob.size);
-            self.checked.insert(key, report.changes);
+            self.checked.insert(key, entries.changes);
         }
         Ok(())
     }
@@ -214,9 +207,9 @@ impl<'a> Verifier<'a> {
         layer: &SurveyedLayer,
         place: Place,
         budget: &Arc<Budget>,
-    ) -> Result<LayerReport> {
+    ) -> Result<Entries> {
         let Some(member) = &layer.blob else {
-            return Ok(LayerReport::default());
+            return Ok(Entries::default());
         };
         let watch = self.context.watch;
         watch.send(Event::Step(Step::Verifying {
@@ -240,48 +233,40 @@ impl<'a> Verifier<'a> {
         });
         let looked = match looked {
             Ok(looked) => looked,
-            Err(error) => return LayerReport::unreadable(error, layer),
+            Err(error) => return unreadable(error, layer),
         };
         if let Some(expected) = &layer.digest
             && looked.stored.digest != *expected
         {
             // Whatever else is wrong with it follows from that.
-            let got = &looked.stored.digest;
-            let message = format!("expected {expected}, got {got}");
-            return Ok(LayerReport::of(Code::DigestMismatch, message));
+            let fault = Fault::digest(Code::DigestMismatch, expected, &looked.stored.digest);
+            return Ok(fault.into());
         }
         if !layer.is_readable {
-            return Ok(LayerReport::default());
+            return Ok(Entries::default());
         }
         let unpacked = match looked.unpacked {
             Ok(unpacked) => unpacked,
-            Err(error) => return LayerReport::unreadable(error, layer),
+            Err(error) => return unreadable(error, layer),
         };
-        let Entries {
-            faults, changes, ..
-        } = looked.result?;
-        let mut report = LayerReport {
-            faults: Vec::new(),
-            changes,
-        };
+        let mut entries = looked.result?;
+        let mut faults = Vec::new();
         // That of a root filesystem is the archive's, and no layer of an image has it.
         if looked.leftover > 0 && self.survey.format != Format::Rootfs {
             let message = format!(
                 "{} bytes follow the end of its {} stream",
                 looked.leftover, layer.compression
             );
-            let fault = Fault::new(Code::CompressionTrailing, message);
-            report.faults.push(fault);
+            faults.push(Fault::new(Code::CompressionTrailing, message));
         }
         if let Some(DiffId(expected)) = &layer.diff_id
             && unpacked.digest != *expected
         {
-            let message = format!("expected {expected}, got {}", unpacked.digest);
-            let fault = Fault::new(Code::DiffIdMismatch, message);
-            report.faults.push(fault);
+            let fault = Fault::digest(Code::DiffIdMismatch, expected, &unpacked.digest);
+            faults.push(fault);
         }
-        report.faults.extend(faults);
-        Ok(report)
+        faults.append(&mut entries.faults);
+        Ok(Entries { faults, ..entries })
     }
 
     /// Looks at what the layers of an image do to each other.
@@ -329,7 +314,8 @@ impl<'a> Verifier<'a> {
                 .map_err(|error| Error::copy(job.place.clone(), job.place.clone(), error))?;
             let (stored, _) = hashes(&job, stream)?;
             Ok((stored.digest != blob.digest)
-                .then(|| Finding::digest(blob.site.clone(), &blob.digest, &stored.digest)))
+                .then(|| Fault::digest(Code::DigestMismatch, &blob.digest, &stored.digest))
+                .map(|fault| fault.at(&blob.site)))
         };
         let check = |at: usize| match check(at) {
             Err(error) if error.cause() == Cause::Input => {
@@ -342,44 +328,29 @@ impl<'a> Verifier<'a> {
             }
             result => result,
         };
-        let found = in_parallel((0..blobs.len()).collect(), self.threads(), check)?;
+        let streams = streams(container, self.context);
+        let found = in_parallel((0..blobs.len()).collect(), streams, check)?;
         self.size += blobs.iter().map(|blob| blob.member.size).sum::<u64>();
         self.findings.extend(found.into_iter().flatten());
         Ok(())
     }
 }
 
-/// What was found in one layer.
-#[derive(Debug, Default)]
-struct LayerReport {
-    faults: Vec<Fault>,
-    changes: Option<Changes>,
-}
-
-impl LayerReport {
-    fn of(code: Code, message: String) -> Self {
-        Self {
-            faults: vec![Fault::new(code, message)],
-            changes: None,
-        }
+/// Says why a layer cannot be read or unpacked, unless the machine is to blame.
+fn unreadable(error: Error, layer: &SurveyedLayer) -> Result<Entries> {
+    if error.cause() != Cause::Input {
+        return Err(error);
     }
-
-    /// Says why a layer cannot be read or unpacked, unless the machine is to blame.
-    fn unreadable(error: Error, layer: &SurveyedLayer) -> Result<Self> {
-        if error.cause() != Cause::Input {
-            return Err(error);
-        }
-        let code = match layer.compression {
-            Compression::None => Code::ArchiveDamaged,
-            _ if is_limit(&error) => Code::CompressionLimit,
-            _ => Code::CompressionDamaged,
-        };
-        let error = match error {
-            Error::Read { source, .. } => chain_of(source.as_ref()),
-            error => chain_of(&error),
-        };
-        Ok(Self::of(code, error))
-    }
+    let code = match layer.compression {
+        Compression::None => Code::ArchiveDamaged,
+        _ if is_limit(&error) => Code::CompressionLimit,
+        _ => Code::CompressionDamaged,
+    };
+    let error = match error {
+        Error::Read { source, .. } => chain_of(source.as_ref()),
+        error => chain_of(&error),
+    };
+    Ok(Fault::new(code, error).into())
 }
 
 /// Whether nothing is wrong with a stream but that it takes too much to unpack it.
