@@ -320,6 +320,7 @@ impl fmt::Display for Code {
 
 /// Where something was found, from the outside in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub struct Site {
     /// A file of the archive or layout.
     pub file: Option<String>,
@@ -400,6 +401,7 @@ impl fmt::Display for Site {
 
 /// One thing that was found.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Finding {
     /// What it is.
     pub code: Code,

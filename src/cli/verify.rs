@@ -62,6 +62,7 @@ fn to_text(verification: &Verification, terminal: Terminal, is_quiet: bool) -> V
             code,
             site,
             message,
+            ..
         } = finding;
         let severity = code.severity();
         if is_quiet && severity != Severity::Error {

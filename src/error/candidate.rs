@@ -4,6 +4,7 @@ use crate::digest::Digest;
 
 /// Something that can be chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Candidate {
     /// A name that chooses it: a reference, a name of a layout, a digest or a number.
     pub name: String,

@@ -6,6 +6,7 @@ use serde_json::Value;
 ///
 /// What is malformed counts as absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RunConfig {
     /// What is run.
     pub entrypoint: Vec<String>,

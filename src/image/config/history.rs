@@ -6,6 +6,7 @@ use serde_json::Value;
 ///
 /// What is malformed counts as absent: none of it is needed to run the image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HistoryEntry {
     /// When, as it stands there.
     pub created: Option<String>,

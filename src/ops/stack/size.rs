@@ -18,6 +18,7 @@ use crate::transfer::parallel::{STREAMS_MAX, in_parallel};
 
 /// How large a layer is when it is unpacked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LayerSize {
     /// The bytes of its tar, which the `diff_id` is the digest of.
     pub unpacked: u64,
