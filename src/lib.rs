@@ -84,10 +84,10 @@
 //! layers are merged or verified, or a root filesystem is taken for an image, by one
 //! record for each of their entries, whatever they weigh.
 
-pub mod digest;
-pub mod error;
-pub mod event;
-pub mod finding;
+mod digest;
+mod error;
+mod event;
+mod finding;
 pub mod limits;
 mod progress;
 
@@ -97,14 +97,14 @@ mod tar_stream;
 mod layer;
 mod merge;
 
-pub mod dockerfile;
-pub mod image;
+mod dockerfile;
+mod image;
 
-pub mod format;
+mod format;
 
 mod transfer;
 
-pub mod ops;
+mod ops;
 
 mod session;
 
@@ -134,4 +134,4 @@ pub use ops::{
 };
 pub use session::{Images, PendingOutput, Session, Source, Target};
 pub use stream::{Compression, DecodeLimit, Encoding, FileKind};
-pub use tar_stream::{TarError, Trailing};
+pub use tar_stream::TarError;

@@ -14,7 +14,7 @@ use crate::stream::{Hashed, ProgressReader, TeeReader, copy};
 
 /// The ways in which outputs take what they are given.
 #[derive(Clone, Copy, Debug)]
-pub enum OutputKind<'a> {
+pub(crate) enum OutputKind<'a> {
     /// A folder: it takes blobs in any order and several at once.
     Folder {
         /// A folder on its file system. A file there can become a blob by being moved.
@@ -29,7 +29,7 @@ pub enum OutputKind<'a> {
 
 /// The answer of an output about a blob.
 #[derive(Debug)]
-pub enum Held {
+pub(crate) enum Held {
     /// It does not have it.
     Absent,
     /// This run has put it there.
@@ -40,7 +40,7 @@ pub enum Held {
 
 /// Takes images. Nothing of them is visible before [`finish`](Self::finish), but
 /// for what standard output has taken.
-pub trait ImageSink: Sync {
+pub(crate) trait ImageSink: Sync {
     /// The format that is written.
     fn format(&self) -> Format;
 
@@ -88,7 +88,7 @@ impl dyn ImageSink + '_ {
     /// The folder in which members of a stream may become files before they are known,
     /// if the output can take files.
     #[must_use]
-    pub fn staging(&self) -> Option<&Path> {
+    pub(crate) fn staging(&self) -> Option<&Path> {
         match self.kind() {
             OutputKind::Folder { staging } => Some(staging),
             OutputKind::File | OutputKind::Stream => None,
@@ -98,7 +98,7 @@ impl dyn ImageSink + '_ {
 
 /// Takes the bytes of one blob.
 #[must_use = "a blob is only there after `finish`"]
-pub trait BlobWriter: Write {
+pub(crate) trait BlobWriter: Write {
     /// What a message calls the place where the bytes go.
     fn place(&self) -> Place;
 
@@ -122,7 +122,7 @@ pub trait BlobWriter: Write {
 }
 
 /// Manifests, indexes and configs, which are blobs too, by their digests.
-pub type Documents = Vec<(Digest, Vec<u8>)>;
+pub(crate) type Documents = Vec<(Digest, Vec<u8>)>;
 
 /// Copies a stream into a blob.
 pub(super) fn copy_in<W: BlobWriter + ?Sized>(
@@ -152,7 +152,7 @@ pub(super) fn put_all(sink: &dyn ImageSink, documents: Documents) -> Result<()> 
 
 /// All roots of an output.
 #[derive(Clone, Debug, Default)]
-pub struct OutputIndex {
+pub(crate) struct OutputIndex {
     /// In their order.
     pub roots: Vec<OutputRoot>,
     /// The index of the input, whose other fields stay.
@@ -164,7 +164,7 @@ pub struct OutputIndex {
 
 impl OutputIndex {
     /// The bytes of `index.json`: those of the input's if nothing changed.
-    pub fn bytes(&self) -> Result<Vec<u8>> {
+    pub(crate) fn bytes(&self) -> Result<Vec<u8>> {
         let descriptors: Vec<_> = self
             .roots
             .iter()
@@ -188,7 +188,7 @@ impl OutputIndex {
 
 /// One thing that an output holds, under one name or under none.
 #[derive(Clone, Debug)]
-pub struct OutputRoot {
+pub(crate) struct OutputRoot {
     /// Its descriptor, with its names as annotations.
     pub descriptor: Descriptor,
     /// Its name, where that is a reference with a tag.
@@ -200,7 +200,7 @@ pub struct OutputRoot {
 
 /// An image, as `manifest.json` describes it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct OutputImage {
+pub(crate) struct OutputImage {
     /// The config.
     pub config: Digest,
     /// The layers, the lowest first.
@@ -209,7 +209,7 @@ pub struct OutputImage {
 
 /// A layer, as `manifest.json` describes it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct OutputLayer {
+pub(crate) struct OutputLayer {
     /// What it unpacks to.
     pub diff_id: DiffId,
     /// The blob.

@@ -6,6 +6,7 @@ use serde_json::Value;
 ///
 /// What is malformed counts as absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RunConfig {
     /// What is run.
     pub entrypoint: Vec<String>,
@@ -33,7 +34,7 @@ pub struct RunConfig {
 impl RunConfig {
     /// Reads the `config` object of an image's config.
     #[must_use]
-    pub fn from_json(config: &Value) -> Self {
+    pub(crate) fn from_json(config: &Value) -> Self {
         let text = |name: &str| {
             let text = config.get(name).and_then(Value::as_str);
             text.unwrap_or_default().to_owned()

@@ -49,7 +49,7 @@ pub struct ImportOptions {
 }
 
 /// Does what [`Session::import`](crate::Session::import) says.
-pub fn import(
+pub(crate) fn import(
     input: RootfsInput,
     sink: Box<dyn ImageSink>,
     options: &ImportOptions,
@@ -70,7 +70,7 @@ pub fn import(
 }
 
 /// Does what [`Session::config`](crate::Session::config) says.
-pub fn config(
+pub(crate) fn config(
     source: &dyn ImageSource,
     image: Option<&Selector>,
     platform: Option<&Platform>,

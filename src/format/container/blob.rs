@@ -11,7 +11,7 @@ use crate::stream::{Compression, FileSlice, SNIFF_LENGTH, free_range, read_head}
 
 /// The bytes of a member, and what is known of them. It costs nothing to have one: no
 /// file is opened before somebody wants the bytes.
-pub struct Blob<'a> {
+pub(crate) struct Blob<'a> {
     member: &'a Member,
     bytes: Bytes<'a>,
     known: Option<&'a KnownHashes>,

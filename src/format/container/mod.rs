@@ -19,12 +19,12 @@ use std::fmt::{self, Write as _};
 use std::io::{self, Read};
 use std::path::Path;
 
-pub use blob::Blob;
+pub(crate) use blob::Blob;
 pub(crate) use blob::Bytes;
 pub(crate) use directory::Directory;
 pub(crate) use forward::ForwardTar;
 pub(in crate::format) use index::MemberIndex;
-pub use measured::KnownHashes;
+pub(crate) use measured::KnownHashes;
 pub(crate) use measured::hash_layers;
 pub(crate) use rootfs_file::{RootfsFile, ScannedTar, unpacked_head};
 pub(crate) use seekable::{Look, SeekableTar};
@@ -39,7 +39,7 @@ use crate::tar_stream::Trailing;
 
 /// One of the byte strings in a container.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Member {
+pub(crate) struct Member {
     /// The order in which a container that is read forward has it. The same for
     /// all where order does not matter.
     pub position: u64,
@@ -51,7 +51,7 @@ pub struct Member {
 
 /// The end of a tar.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct TarEnd {
+pub(crate) struct TarEnd {
     /// Where it ended without an end-of-archive block, if it did: then more may have been
     /// meant to follow.
     pub cut_off_at: Option<u64>,
@@ -60,7 +60,7 @@ pub struct TarEnd {
 }
 
 /// Named byte strings.
-pub trait Container: Send + Sync + fmt::Debug {
+pub(crate) trait Container: Send + Sync + fmt::Debug {
     /// Looks a path up, through links. Paths are relative to the root, and a
     /// leading `/` or `./` is ignored.
     fn find(&self, path: &str) -> Result<Option<Member>>;

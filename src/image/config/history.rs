@@ -6,6 +6,7 @@ use serde_json::Value;
 ///
 /// What is malformed counts as absent: none of it is needed to run the image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HistoryEntry {
     /// When, as it stands there.
     pub created: Option<String>,
@@ -29,7 +30,7 @@ pub struct HistoryEntry {
 /// count is put right as `squash` does: entries without a layer made none, and
 /// layers without an entry get one that says nothing.
 #[must_use]
-pub fn history(config: &Value, layers: usize) -> Vec<HistoryEntry> {
+pub(crate) fn history(config: &Value, layers: usize) -> Vec<HistoryEntry> {
     let mut next = 1;
     let mut take = |is_empty: bool| {
         let layer = (!is_empty && next <= layers).then_some(next);

@@ -16,6 +16,7 @@ use crate::transfer::parallel::in_parallel;
 
 /// The size of a layer when it is unpacked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LayerSize {
     /// The bytes of its tar, which the `diff_id` is the digest of.
     pub unpacked: u64,
