@@ -162,7 +162,6 @@ enum Inner {
 
 impl Hasher {
     /// Starts a computation.
-    #[must_use]
     pub(crate) fn new(algorithm: Algorithm) -> Self {
         Self(match algorithm {
             Algorithm::Sha256 => Inner::Sha256(sha2::Sha256::new()),
@@ -179,7 +178,6 @@ impl Hasher {
     }
 
     /// Ends the computation.
-    #[must_use]
     pub(crate) fn finish(self) -> Digest {
         let (algorithm, hex) = match self.0 {
             Inner::Sha256(hasher) => (Algorithm::Sha256, hex(&hasher.finalize())),

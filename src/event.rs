@@ -397,7 +397,6 @@ pub(crate) struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     /// Connects an operation with its caller, who sets `interrupt` to stop it.
-    #[must_use]
     pub(crate) fn new(observer: &'a Observer<'a>, interrupt: &'a AtomicBool) -> Self {
         Self {
             observer,
@@ -424,7 +423,6 @@ impl<'a> Watch<'a> {
     }
 
     /// Whether the caller wants the operation to end.
-    #[must_use]
     pub(crate) fn is_interrupted(&self) -> bool {
         self.interrupt.load(Ordering::Relaxed)
     }

@@ -334,13 +334,11 @@ pub struct Site {
 
 impl Site {
     /// The whole input.
-    #[must_use]
     pub(crate) fn input() -> Self {
         Self::default()
     }
 
     /// A file.
-    #[must_use]
     pub(crate) fn file(path: impl Into<String>) -> Self {
         Self {
             file: Some(path.into()),
@@ -349,7 +347,6 @@ impl Site {
     }
 
     /// An image.
-    #[must_use]
     pub(crate) fn image(name: impl Into<String>) -> Self {
         Self {
             image: Some(name.into()),
@@ -358,7 +355,6 @@ impl Site {
     }
 
     /// A layer of this image.
-    #[must_use]
     pub(crate) fn at_layer(&self, position: usize, count: usize) -> Self {
         Self {
             layer: Some((position, count)),
@@ -367,7 +363,6 @@ impl Site {
     }
 
     /// An entry of this layer, and so many others.
-    #[must_use]
     pub(crate) fn at_entry(&self, entry: String, others: usize) -> Self {
         Self {
             entry: Some((entry, others)),
@@ -413,7 +408,6 @@ pub struct Finding {
 
 impl Finding {
     /// Says what is wrong somewhere.
-    #[must_use]
     pub(crate) fn new(code: Code, site: Site, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -423,13 +417,11 @@ impl Finding {
     }
 
     /// Says that this is so somewhere, in the words of the code.
-    #[must_use]
     pub(crate) fn plain(code: Code, site: Site) -> Self {
         Self::new(code, site, code.meaning())
     }
 
     /// Says that a blob is not what its digest says.
-    #[must_use]
     pub(crate) fn digest(site: Site, expected: &Digest, got: &Digest) -> Self {
         let fault = Fault::digest(Code::DigestMismatch, expected, got);
         Self::new(fault.code, site, fault.message)

@@ -221,7 +221,7 @@ impl<'a> Session<'a> {
             is_read_once: false,
             ..self.opening(None)
         };
-        Images::read(input, opening)
+        self.or_interrupted(Images::read(input, opening))
     }
 
     /// Begins an output of images, to learn of what is in its way before anything else is
@@ -371,7 +371,7 @@ impl<'a> Session<'a> {
     ) -> Result<WriteReport> {
         let sink = self.sink(target)?;
         let input = RootfsInput::new(input)?;
-        ops::import(input, sink, options, self.context())
+        self.or_interrupted(ops::import(input, sink, options, self.context()))
     }
 
     /// Returns the config of an image, for [`ImportOptions::config`].
@@ -481,7 +481,7 @@ impl<'a> Session<'a> {
             format: input.format,
             ..self.opening(None)
         };
-        ops::verify(input, &opening, self.context())
+        self.or_interrupted(ops::verify(input, &opening, self.context()))
     }
 
     fn watch(&self) -> Watch<'_> {
@@ -495,6 +495,12 @@ impl<'a> Session<'a> {
             temporary_directory: &self.temporary_directory,
             created: self.created,
         }
+    }
+
+    /// The result of an operation. A failure after the flag was set may have any other
+    /// cause, which is none of the caller's concern.
+    fn or_interrupted<T>(&self, result: Result<T>) -> Result<T> {
+        result.map_err(|error| error.or_interrupted(&self.watch()))
     }
 
     /// How an input is opened that is only read.
@@ -525,13 +531,14 @@ impl<'a> Session<'a> {
         opening: Opening<'_>,
         work: impl FnOnce(&dyn ImageSource, Context<'_>) -> Result<T>,
     ) -> Result<T> {
-        match source.into() {
+        let result = match source.into() {
             Source::Images(images) => work(images.source(), self.context()),
             Source::Input(input) => {
-                let images = Images::read(input, opening)?;
-                work(images.source(), self.context())
+                let opened = Images::read(input, opening);
+                opened.and_then(|images| work(images.source(), self.context()))
             }
-        }
+        };
+        self.or_interrupted(result)
     }
 }
 

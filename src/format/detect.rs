@@ -63,7 +63,7 @@ pub(crate) fn open(input: Input, opening: &Opening<'_>) -> Result<Box<dyn ImageS
     let place = input.place();
     match open_input(input, opening) {
         Ok(source) => Ok(Box::new(LocatedSource { place, source })),
-        Err(error) => Err(error.while_reading(place).or_interrupted(&opening.watch)),
+        Err(error) => Err(error.while_reading(place)),
     }
 }
 

@@ -80,7 +80,6 @@ impl Root {
     }
 
     /// What a message calls it: its reference, its label, or its digest.
-    #[must_use]
     pub(crate) fn display_name(&self) -> String {
         match (&self.reference, &self.label, &self.target) {
             (Some(reference), _, _) => reference.to_string(),

@@ -87,7 +87,6 @@ pub(crate) trait ImageSink: Sync {
 impl dyn ImageSink + '_ {
     /// The folder in which members of a stream may become files before they are known,
     /// if the output can take files.
-    #[must_use]
     pub(crate) fn staging(&self) -> Option<&Path> {
         match self.kind() {
             OutputKind::Folder { staging } => Some(staging),

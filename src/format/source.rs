@@ -100,7 +100,6 @@ pub(crate) enum Content {
 
 impl Content {
     /// What it speaks of, if it is a referrer.
-    #[must_use]
     pub(crate) fn subject(&self) -> Option<&Descriptor> {
         match self {
             Self::Image(image) => image.manifest.as_ref()?.view().subject.as_ref(),
@@ -130,7 +129,6 @@ impl Content {
     }
 
     /// How many bytes its documents have.
-    #[must_use]
     pub(crate) fn document_size(&self) -> u64 {
         match self {
             Self::Image(image) => {
@@ -159,7 +157,6 @@ pub(crate) struct Image {
 
 impl Image {
     /// The platform, where the config says it.
-    #[must_use]
     pub(crate) fn platform(&self) -> Option<&Platform> {
         self.config.view().platform.as_ref()
     }
@@ -177,7 +174,6 @@ impl Image {
     }
 
     /// Whether all layers are there, but for those that may stay elsewhere.
-    #[must_use]
     pub(crate) fn is_whole(&self) -> bool {
         let is_missing = |layer: &Layer| matches!(layer.bytes, LayerBytes::Missing(_));
         !self.layers.iter().any(is_missing)
@@ -339,7 +335,6 @@ pub(crate) struct Artifact {
 
 impl Artifact {
     /// Whether it is an attestation as `BuildKit` makes them.
-    #[must_use]
     pub(crate) fn is_attestation(&self) -> bool {
         let layers = &self.manifest.view().layers;
         layers
@@ -363,7 +358,6 @@ impl Artifact {
     }
 
     /// What it is, with its article, for a message.
-    #[must_use]
     pub(crate) fn kind(&self) -> String {
         if self.is_attestation() {
             return "an attestation".to_owned();

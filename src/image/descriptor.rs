@@ -22,7 +22,6 @@ pub(crate) struct Descriptor {
 
 impl Descriptor {
     /// Makes one with the three fields that every descriptor has.
-    #[must_use]
     pub(crate) fn new(media_type: &str, digest: Digest, size: u64) -> Self {
         let mut fields = Map::new();
         fields.insert("mediaType".to_owned(), media_type.into());
@@ -52,37 +51,31 @@ impl Descriptor {
     }
 
     /// The media type, as it stands there.
-    #[must_use]
     pub(crate) fn media_type(&self) -> &str {
         &self.media_type
     }
 
     /// The digest of the blob as stored.
-    #[must_use]
     pub(crate) fn digest(&self) -> &Digest {
         &self.digest
     }
 
     /// How many bytes the blob has as stored.
-    #[must_use]
     pub(crate) fn size(&self) -> u64 {
         self.size
     }
 
     /// The manifest that an attestation is about, by `BuildKit`'s annotation in an index.
-    #[must_use]
     pub(crate) fn attested(&self) -> Option<Digest> {
         self.annotation("vnd.docker.reference.digest")?.parse().ok()
     }
 
     /// All fields, as JSON.
-    #[must_use]
     pub(crate) fn to_json(&self) -> Value {
         Value::Object(self.fields.clone())
     }
 
     /// Points to another blob; all other fields stay.
-    #[must_use]
     pub(crate) fn pointing_to(&self, media_type: &str, digest: &Digest, size: u64) -> Self {
         let mut fields = self.fields.clone();
         fields.insert("mediaType".to_owned(), media_type.into());
@@ -99,7 +92,6 @@ impl Descriptor {
     }
 
     /// Says something else of the same blob.
-    #[must_use]
     pub(crate) fn labelled(mut self, media_type: &str) -> Self {
         self.fields
             .insert("mediaType".to_owned(), media_type.into());
@@ -108,7 +100,6 @@ impl Descriptor {
     }
 
     /// Sets a field, or removes it.
-    #[must_use]
     pub(crate) fn with(mut self, field: &str, value: Option<Value>) -> Self {
         match value {
             Some(value) => drop(self.fields.insert(field.to_owned(), value)),
@@ -118,13 +109,11 @@ impl Descriptor {
     }
 
     /// An annotation.
-    #[must_use]
     pub(crate) fn annotation(&self, key: &str) -> Option<&str> {
         self.fields.get("annotations")?.get(key)?.as_str()
     }
 
     /// Sets an annotation, or removes it.
-    #[must_use]
     pub(crate) fn with_annotation(mut self, key: &str, value: Option<String>) -> Self {
         let mut annotations = match self.fields.get("annotations") {
             Some(Value::Object(annotations)) => annotations.clone(),
@@ -140,14 +129,12 @@ impl Descriptor {
     }
 
     /// The platform, where the descriptor says it.
-    #[must_use]
     pub(crate) fn platform(&self) -> Option<Platform> {
         Platform::from_json(self.fields.get("platform")?)
     }
 
     /// Whether it lists other places to get the blob from, so that an archive
     /// need not have it.
-    #[must_use]
     pub(crate) fn has_urls(&self) -> bool {
         let urls = self.fields.get("urls").and_then(Value::as_array);
         urls.is_some_and(|urls| !urls.is_empty())
@@ -155,7 +142,6 @@ impl Descriptor {
 
     /// The blob itself, where the descriptor embeds it. Not verified, and empty if
     /// it is not base64.
-    #[must_use]
     pub(crate) fn data(&self) -> Option<Vec<u8>> {
         let data = self.fields.get("data").filter(|data| !data.is_null())?;
         let bytes = data.as_str().and_then(|text| {

@@ -62,7 +62,6 @@ impl<T: View> Document<T> {
     }
 
     /// The bytes, as they came or as they were made.
-    #[must_use]
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -76,25 +75,21 @@ impl<T: View> Document<T> {
     }
 
     /// What was read from it.
-    #[must_use]
     pub(crate) fn view(&self) -> &T {
         &self.view
     }
 
     /// The sha256 digest of the bytes.
-    #[must_use]
     pub(crate) fn digest(&self) -> &Digest {
         &self.digest
     }
 
     /// What points to it, as something of this media type.
-    #[must_use]
     pub(crate) fn descriptor(&self, media_type: &str) -> Descriptor {
         Descriptor::new(media_type, self.digest.clone(), self.size())
     }
 
     /// How many bytes it has.
-    #[must_use]
     pub(crate) fn size(&self) -> u64 {
         self.bytes.len() as u64
     }

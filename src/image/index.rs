@@ -59,7 +59,6 @@ pub(super) fn subject(root: &Node<'_>) -> Result<Option<Descriptor>, DocumentErr
 }
 
 /// A new index of these descriptors.
-#[must_use]
 pub(crate) fn new_index(manifests: &[Descriptor]) -> Value {
     let manifests: Vec<_> = manifests.iter().map(Descriptor::to_json).collect();
     json!({

@@ -281,7 +281,6 @@ impl<'a> Node<'a> {
 ///
 /// The same value always gives the same bytes, which is what makes documents
 /// that restow writes reproducible.
-#[must_use]
 pub(crate) fn compact(value: &Value) -> Vec<u8> {
     value.to_string().into_bytes()
 }
@@ -290,7 +289,6 @@ pub(crate) fn compact(value: &Value) -> Vec<u8> {
 /// and U+2029 escaped.
 ///
 /// Only where bytes must be those that Docker would write.
-#[must_use]
 pub(crate) fn go_json(value: &Value) -> Vec<u8> {
     let text = value.to_string();
     let mut out = String::with_capacity(text.len());

@@ -57,7 +57,6 @@ impl View for Manifest {
 }
 
 /// A new manifest.
-#[must_use]
 pub(crate) fn new_manifest(family: Family, config: &Descriptor, layers: &[Descriptor]) -> Value {
     let layers: Vec<_> = layers.iter().map(Descriptor::to_json).collect();
     json!({

@@ -40,7 +40,6 @@ pub(crate) enum Family {
 
 impl Family {
     /// Tells the family of a media type; `None` if it is of neither.
-    #[must_use]
     pub(crate) fn of(media_type: &str) -> Option<Self> {
         if media_type.starts_with("application/vnd.oci.") {
             return Some(Self::Oci);
@@ -50,7 +49,6 @@ impl Family {
     }
 
     /// The media type of an index.
-    #[must_use]
     pub(crate) fn index(self) -> &'static str {
         match self {
             Self::Oci => OCI_INDEX,
@@ -59,7 +57,6 @@ impl Family {
     }
 
     /// The media type of a manifest.
-    #[must_use]
     pub(crate) fn manifest(self) -> &'static str {
         match self {
             Self::Oci => OCI_MANIFEST,
@@ -68,7 +65,6 @@ impl Family {
     }
 
     /// The media type of an image's config.
-    #[must_use]
     pub(crate) fn config(self) -> &'static str {
         match self {
             Self::Oci => OCI_CONFIG,
@@ -78,7 +74,6 @@ impl Family {
 
     /// The media type of a layer that is what `layer` says; `None` if there is no name
     /// for its compression.
-    #[must_use]
     pub(crate) fn layer(self, layer: LayerType) -> Option<String> {
         let (plain, foreign, joint) = match self {
             Self::Oci => (OCI_LAYER, OCI_FOREIGN, '+'),
@@ -109,7 +104,6 @@ pub(crate) enum DocumentKind {
 
 impl DocumentKind {
     /// Tells the kind from a descriptor's media type.
-    #[must_use]
     pub(crate) fn of(media_type: &str) -> Self {
         match media_type {
             OCI_INDEX | DOCKER_INDEX => Self::Index,
@@ -121,7 +115,6 @@ impl DocumentKind {
 }
 
 /// Whether a manifest's config makes it an image, and not some other artifact.
-#[must_use]
 pub(crate) fn is_image_config(media_type: &str) -> bool {
     matches!(media_type, OCI_CONFIG | DOCKER_CONFIG)
 }
@@ -143,7 +136,6 @@ pub(crate) struct LayerType {
 
 impl LayerType {
     /// A layer that is compressed so, and belongs into archives.
-    #[must_use]
     pub(crate) fn new(compression: Compression) -> Self {
         Self {
             compression,
@@ -152,7 +144,6 @@ impl LayerType {
     }
 
     /// Reads a layer's media type; `None` if it is none, as with attestations.
-    #[must_use]
     pub(crate) fn of(media_type: &str) -> Option<Self> {
         [
             (OCI_LAYER, false),

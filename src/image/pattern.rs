@@ -37,7 +37,6 @@ impl ReferencePattern {
     }
 
     /// Whether all of a text fits.
-    #[must_use]
     pub(crate) fn matches_text(&self, text: &str) -> bool {
         let text: Vec<char> = text.chars().collect();
         // Which places of the text the tokens so far may have come to: for patterns

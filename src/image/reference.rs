@@ -59,19 +59,16 @@ impl Reference {
     }
 
     /// The repository as it was written, by whoever named the image.
-    #[must_use]
     pub(crate) fn written_name(&self) -> &str {
         &self.written_name
     }
 
     /// The whole reference with its name as it was written.
-    #[must_use]
     pub(crate) fn written(&self) -> String {
         self.with_name(&self.written_name)
     }
 
     /// The same reference, written in the familiar form.
-    #[must_use]
     pub(crate) fn into_familiar(mut self) -> Self {
         let familiar: Option<Self> = self.to_string().parse().ok();
         if let Some(familiar) = familiar {
@@ -93,7 +90,6 @@ impl Reference {
     }
 
     /// The whole name, with the registry: `docker.io/library/app:1.0`.
-    #[must_use]
     pub(crate) fn full(&self) -> String {
         self.with_name(&format!("{}/{}", self.domain, self.path))
     }

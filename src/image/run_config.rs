@@ -33,7 +33,6 @@ pub struct RunConfig {
 
 impl RunConfig {
     /// Reads the `config` object of an image's config.
-    #[must_use]
     pub(crate) fn from_json(config: &Value) -> Self {
         let text = |name: &str| {
             let text = config.get(name).and_then(Value::as_str);

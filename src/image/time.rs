@@ -93,7 +93,6 @@ fn is_shaped(text: &str) -> bool {
 /// the fraction, an hour of one digit, or an offset of up to 24 hours and 60 minutes.
 ///
 /// Docker and containerd do to this day (golang/go#54580), and others do not.
-#[must_use]
 pub(crate) fn is_lax_time(text: &str) -> bool {
     let mut text = text.replacen(',', ".", 1);
     if text.get(11..13).is_some_and(|hour| hour.ends_with(':')) {
@@ -116,7 +115,6 @@ pub(crate) fn is_lax_time(text: &str) -> bool {
 ///
 /// Years beyond 9999, which the format cannot say, become the last second of it;
 /// times before the year 0 its first.
-#[must_use]
 pub(crate) fn rfc3339(seconds: i64) -> String {
     const YEAR_0: i64 = -62_167_219_200;
     const YEAR_9999_END: i64 = 253_402_300_799;

@@ -170,7 +170,6 @@ impl PendingDirectory {
     }
 
     /// Where it is.
-    #[must_use]
     pub(crate) fn path(&self) -> &Path {
         self.temporary.path()
     }
@@ -263,7 +262,6 @@ fn is_random(text: &str) -> bool {
 }
 
 /// Whether a file in a folder is a temporary of some output.
-#[must_use]
 pub(crate) fn is_temporary(name: &str) -> bool {
     name.rsplit_once(TEMPORARY)
         .is_some_and(|(_, suffix)| is_random(suffix))

@@ -33,7 +33,6 @@ impl Compression {
     /// eight where there are so many.
     ///
     /// What has none of the known magic numbers is plain. Names are not asked.
-    #[must_use]
     pub(crate) fn sniff(start: &[u8]) -> Self {
         match start {
             [0x1f, 0x8b, 0x08, ..] => Self::Gzip,

@@ -190,7 +190,6 @@ pub(super) fn until_nul(text: &[u8]) -> &[u8] {
 }
 
 /// Whether a block is a tar header with a checksum that holds.
-#[must_use]
 pub(crate) fn is_tar_header(block: &[u8]) -> bool {
     let Ok(bytes) = <[u8; 512]>::try_from(block) else {
         return false;
@@ -277,7 +276,6 @@ pub(super) fn number(field: &[u8]) -> Option<i128> {
 }
 
 /// A name from an archive, for people: what is not printable text is escaped.
-#[must_use]
 pub(crate) fn display_name(name: &[u8]) -> String {
     let mut text = String::new();
     for chunk in name.utf8_chunks() {

@@ -109,7 +109,6 @@ impl<R: Skip> TarReader<R> {
     ///
     /// Where nothing else says how much there should be, that is the only sign
     /// that it was cut off between two members.
-    #[must_use]
     pub(crate) fn cut_off_at(&self) -> Option<u64> {
         (self.is_at_end && !self.has_end_block).then_some(self.position)
     }

@@ -35,7 +35,7 @@ pub(crate) fn survey(input: Input, opening: &Opening<'_>) -> Result<Survey> {
         findings.extend(rest_findings(&taken));
         look_over(taken, findings, opening)
     };
-    survey().map_err(|error| error.while_reading(place).or_interrupted(&opening.watch))
+    survey().map_err(|error| error.while_reading(place))
 }
 
 /// What is wrong with the tar around the images.

@@ -29,7 +29,6 @@ pub struct HistoryEntry {
 /// Each entry that is not empty stands for the next layer. What is wrong with the
 /// count is put right as `squash` does: entries without a layer made none, and
 /// layers without an entry get one that says nothing.
-#[must_use]
 pub(crate) fn history(config: &Value, layers: usize) -> Vec<HistoryEntry> {
     let mut next = 1;
     let mut take = |is_empty: bool| {

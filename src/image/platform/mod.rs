@@ -39,7 +39,6 @@ impl Platform {
 
     /// Reads the object that a descriptor has, or a config, which has the same
     /// fields. `None` if it does not say both of the fields that matter.
-    #[must_use]
     pub(crate) fn from_json(value: &Value) -> Option<Self> {
         let field = |name: &str| {
             let text = value.get(name)?.as_str()?;
@@ -53,7 +52,6 @@ impl Platform {
     }
 
     /// The object that a descriptor has.
-    #[must_use]
     pub(crate) fn to_json(&self) -> Value {
         let mut value = json!({"architecture": self.architecture, "os": self.os});
         if let Some(variant) = &self.variant {
@@ -71,7 +69,6 @@ impl Platform {
     /// The same platform in the spelling that containerd compares: `x86_64` is
     /// `amd64`, `aarch64` and `arm64/v8` are `arm64`, `arm` is `arm/v7`, and case
     /// does not matter.
-    #[must_use]
     pub(crate) fn normalized(&self) -> Self {
         let variant = self.variant.as_deref().unwrap_or_default();
         let (architecture, variant) = normalized_architecture(&self.architecture, variant);
@@ -87,7 +84,6 @@ impl Platform {
     ///
     /// The order is containerd's (`platforms.Only`): the platform itself, then older
     /// variants, the newest first, then the 32-bit architecture of the same machine.
-    #[must_use]
     pub(crate) fn rank_on(&self, machine: &Self) -> Option<usize> {
         let platform = self.normalized();
         runnable(machine.normalized())
@@ -100,7 +96,6 @@ impl Platform {
     ///
     /// An older variant will do, as it does for `docker pull`; another architecture
     /// will not.
-    #[must_use]
     pub(crate) fn rank_for(&self, wanted: &Self) -> Option<usize> {
         let architecture = |platform: &Self| platform.normalized().architecture;
         let rank = self.rank_on(wanted)?;

@@ -66,7 +66,7 @@ pub(crate) fn verify(
     let place = input.place();
     let survey = format::survey(input, opening)?;
     let result = Verifier::new(&survey, context).run();
-    result.map_err(|error| error.while_reading(place).or_interrupted(&context.watch))
+    result.map_err(|error| error.while_reading(place))
 }
 
 /// The key of a layer: where it is, and what is said of it.
