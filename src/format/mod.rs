@@ -20,6 +20,7 @@ mod folder;
 mod misplaced;
 mod oci_layout;
 mod outline;
+mod reader;
 pub mod root;
 mod rootfs;
 mod rootfs_input;
@@ -36,12 +37,13 @@ pub use create::create;
 pub use detect::{Input, Opening, open};
 pub(crate) use oci_layout::{absence, find_index};
 pub(crate) use outline::Outline;
+pub(crate) use reader::{chain_of, machine_failed};
 pub use rootfs::RootfsSink;
 pub(crate) use rootfs::warn_of_tar;
 pub use rootfs_input::RootfsInput;
 pub(crate) use rootfs_input::RootfsStream;
 pub use sink::Output;
-pub(crate) use survey::{Survey, SurveyedImage, SurveyedLayer, chain_of, machine_failed, survey};
+pub(crate) use survey::{Survey, SurveyedImage, SurveyedLayer, survey};
 
 /// A way to keep images on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -14,6 +14,7 @@ use crate::format::Format;
 use crate::format::container::{Container, Directory};
 use crate::format::oci_layout::read::{check_marker, find_index};
 use crate::format::oci_layout::{INDEX, MARKER, MARKER_CONTENT, blob_path};
+use crate::format::reader::Opener;
 use crate::format::root::Root;
 use crate::format::sink::{BlobWriter, ImageSink, OutputIndex, OutputRoot};
 use crate::image::{CONTAINERD_NAME, Descriptor, Document, Index, REF_NAME};
@@ -114,8 +115,8 @@ fn check_target(target: &Path) -> Result<()> {
             path: target.to_owned(),
         });
     }
-    check_marker(&container)
-        .and_then(|()| find_index(&container))
+    check_marker(&mut Opener::new(&container))
+        .and_then(|_| find_index(&container))
         .map(drop)
         .map_err(|error| error.while_reading(Place::Path(target.to_owned())))
 }

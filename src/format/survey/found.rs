@@ -6,14 +6,12 @@
 //! to read.
 
 use crate::digest::{DiffId, Digest};
-use crate::error::{Error, Place};
 use crate::finding::{Code, Finding, Findings, Site};
 use crate::format::Format;
 use crate::format::container::{Container, Member};
 use crate::format::survey::surveyor::Absent;
 use crate::image::Reference;
 use crate::stream::Compression;
-use crate::tar_stream::TarError;
 
 /// What an input holds.
 #[derive(Debug)]
@@ -76,8 +74,8 @@ pub(in crate::format) struct MissingLayers {
 }
 
 impl MissingLayers {
-    pub(in crate::format) fn add(&mut self, path: String, site: &Site, message: String) {
-        self.paths.push(path);
+    pub(in crate::format) fn add(&mut self, paths: Vec<String>, site: &Site, message: String) {
+        self.paths.extend(paths);
         self.first.get_or_insert_with(|| (site.clone(), message));
     }
 
@@ -92,21 +90,5 @@ impl MissingLayers {
         let finding = Finding::new(Code::LayerMissing, site, message);
         let paths = self.paths;
         Some(Absent { paths, finding })
-    }
-}
-
-/// Where a message says that a member could not be read, if the machine is to blame.
-pub(crate) fn machine_failed(error: &Error) -> bool {
-    match error {
-        Error::System(source) | Error::Tar(TarError::Io(source)) => source.raw_os_error().is_some(),
-        Error::Read { what, source } => {
-            let source = source.as_ref();
-            let is_of_system = |error: &std::io::Error| error.raw_os_error().is_some();
-            matches!(what, Place::Member(_))
-                && (source.downcast_ref().is_some_and(is_of_system)
-                    || source.downcast_ref().is_some_and(machine_failed))
-        }
-        Error::Interrupted | Error::Thread(_) => true,
-        _ => false,
     }
 }
