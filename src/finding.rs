@@ -420,12 +420,6 @@ impl Finding {
     pub(crate) fn plain(code: Code, site: Site) -> Self {
         Self::new(code, site, code.meaning())
     }
-
-    /// Says that a blob is not what its digest says.
-    pub(crate) fn digest(site: Site, expected: &Digest, got: &Digest) -> Self {
-        let fault = Fault::digest(Code::DigestMismatch, expected, got);
-        Self::new(fault.code, site, fault.message)
-    }
 }
 
 /// A finding of which somebody else knows the place.

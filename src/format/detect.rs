@@ -325,7 +325,7 @@ pub(super) enum Kind {
 }
 
 /// Tells what a tar is by what it holds, or checks that it is what the user said.
-fn kind_of(container: &dyn Container, format: Option<Format>) -> Result<Kind> {
+pub(super) fn kind_of(container: &dyn Container, format: Option<Format>) -> Result<Kind> {
     match format {
         Some(Format::Rootfs) => return Ok(Kind::Rootfs),
         Some(Format::DockerArchive) => {

@@ -23,6 +23,7 @@ mod misplaced;
 mod oci_layout;
 mod outline;
 mod output;
+mod reader;
 pub(crate) mod root;
 mod rootfs;
 mod rootfs_input;
@@ -43,11 +44,12 @@ pub use input::Input;
 pub(crate) use oci_layout::{absence, find_index};
 pub(crate) use outline::Outline;
 pub use output::Output;
+pub(crate) use reader::chain_of;
 pub(crate) use rootfs::RootfsSink;
 pub(crate) use rootfs::warn_of_tar;
 pub(crate) use rootfs_input::RootfsInput;
 pub(crate) use rootfs_input::RootfsStream;
-pub(crate) use survey::{Survey, SurveyedBlob, SurveyedImage, SurveyedLayer, chain_of, survey};
+pub(crate) use survey::{Survey, SurveyedBlob, SurveyedImage, SurveyedLayer, survey};
 
 /// A way to keep images on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

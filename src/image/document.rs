@@ -8,8 +8,9 @@ use crate::image::json::{DocumentError, Node, compact, parse_value};
 
 /// What restow needs to know of a kind of document.
 pub(crate) trait View: Sized {
-    /// Reads it from the parsed JSON.
-    fn from_json(value: &Value) -> Result<Self, DocumentError>;
+    /// Reads it from the parsed JSON. What is wrong goes to `faults`, the first first;
+    /// `None` if that leaves nothing to read.
+    fn read(value: &Value, faults: &mut Vec<DocumentError>) -> Option<Self>;
 
     /// Gives the keys that it knows the case that it knows them by: Go finds them in
     /// any. By default it knows none.
@@ -30,23 +31,72 @@ pub(crate) struct Document<T> {
     digest: Digest,
 }
 
+/// A document of which something may be wrong.
+#[derive(Debug)]
+pub(crate) struct Reading<T> {
+    /// The bytes as they came.
+    pub(crate) bytes: Vec<u8>,
+    /// The JSON; null if it is none.
+    pub(crate) value: Value,
+    /// What could be read, if anything.
+    pub(crate) view: Option<T>,
+    /// What is wrong, the first first.
+    pub(crate) faults: Vec<DocumentError>,
+}
+
+impl<T> Reading<T> {
+    /// The document, as far as it could be read.
+    pub(crate) fn into_document(self) -> Option<Document<T>> {
+        let digest = Digest::of(&self.bytes);
+        self.view.map(|view| Document {
+            bytes: self.bytes,
+            view,
+            digest,
+        })
+    }
+}
+
 impl<T: View> Document<T> {
     /// Parses the bytes, which are kept.
     ///
     /// As in Go, keys are found in any case, of a repeated key the last one counts, and
     /// bytes that are not UTF-8 are read as U+FFFD.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the first thing that is wrong.
     pub(crate) fn parse(bytes: Vec<u8>) -> Result<Self, DocumentError> {
-        let mut value = parse_value(&bytes)?;
+        let mut reading = Self::read(bytes);
+        let fault = reading.faults.drain(..).next();
+        match (fault, reading.into_document()) {
+            (Some(fault), _) => Err(fault),
+            (None, Some(document)) => Ok(document),
+            (None, None) => unreachable!("what cannot be read has a fault"),
+        }
+    }
+
+    /// Reads what can be read of the bytes.
+    pub(crate) fn read(bytes: Vec<u8>) -> Reading<T> {
+        let mut faults = Vec::new();
+        let parsed = parse_value(&bytes).map_err(|error| faults.push(error));
+        let mut value = parsed.unwrap_or_default();
         T::fix_keys(&mut value);
-        let root = Node::root(&value);
-        root.object()?;
-        let view = T::from_json(&value)?;
-        let digest = Digest::of(&bytes);
-        Ok(Self {
+        let mut view = None;
+        if faults.is_empty() {
+            view = match Node::root(&value).object() {
+                Ok(_) => T::read(&value, &mut faults),
+                Err(error) => {
+                    faults.push(error);
+                    None
+                }
+            };
+        }
+        Reading {
             bytes,
+            value,
             view,
-            digest,
-        })
+            faults,
+        }
     }
 
     /// Makes a document of a JSON value, written compactly.
@@ -105,8 +155,8 @@ mod tests {
     struct Anything;
 
     impl View for Anything {
-        fn from_json(_: &Value) -> Result<Self, DocumentError> {
-            Ok(Self)
+        fn read(_: &Value, _: &mut Vec<DocumentError>) -> Option<Self> {
+            Some(Self)
         }
     }
 

@@ -18,31 +18,23 @@ pub(crate) struct Index {
 }
 
 impl View for Index {
-    fn from_json(value: &Value) -> Result<Self, DocumentError> {
+    fn read(value: &Value, faults: &mut Vec<DocumentError>) -> Option<Self> {
         let root = Node::root(value);
         // Docker 25.0.0 to 25.0.2 write null where no image has a tag.
         if value.get("manifests").is_none() {
-            return Err(root.wrong_field("manifests", "a list"));
+            faults.push(root.wrong_field("manifests", "a list"));
+            return None;
         }
-        for other in ["layers", "config"] {
-            if root.optional(other).is_some() {
-                return Err(DocumentError::Ambiguous {
-                    one: "manifests",
-                    other,
-                });
-            }
-        }
-        let media_type = root.optional("mediaType");
-        Ok(Self {
-            media_type: media_type
-                .map(|node| node.text().map(str::to_owned))
-                .transpose()?,
-            manifests: root
-                .list("manifests", DESCRIPTORS_MAX)?
-                .iter()
-                .map(Descriptor::from_node)
-                .collect::<Result<_, _>>()?,
-            subject: subject(&root)?,
+        let mut others = ["layers", "config"].into_iter();
+        let other = others.find(|it| root.optional(it).is_some());
+        faults.extend(other.map(|other| DocumentError::Ambiguous {
+            one: "manifests",
+            other,
+        }));
+        Some(Self {
+            media_type: text(&root, "mediaType", faults),
+            manifests: descriptors(&root, "manifests", faults),
+            subject: subject(&root, faults),
         })
     }
 
@@ -51,11 +43,33 @@ impl View for Index {
     }
 }
 
+/// What could be read, if anything.
+pub(super) fn kept<T>(
+    read: Result<T, DocumentError>,
+    faults: &mut Vec<DocumentError>,
+) -> Option<T> {
+    read.map_err(|error| faults.push(error)).ok()
+}
+
+/// A text that may be absent.
+pub(super) fn text(root: &Node<'_>, name: &str, faults: &mut Vec<DocumentError>) -> Option<String> {
+    kept(root.optional(name)?.text().map(str::to_owned), faults)
+}
+
+/// The descriptors in a list, without those that are malformed.
+pub(super) fn descriptors(
+    root: &Node<'_>,
+    name: &str,
+    faults: &mut Vec<DocumentError>,
+) -> Vec<Descriptor> {
+    let nodes = kept(root.list(name, DESCRIPTORS_MAX), faults).unwrap_or_default();
+    let nodes = nodes.iter().map(Descriptor::from_node);
+    nodes.filter_map(|node| kept(node, faults)).collect()
+}
+
 /// The descriptor of what a manifest or an index speaks of.
-pub(super) fn subject(root: &Node<'_>) -> Result<Option<Descriptor>, DocumentError> {
-    root.optional("subject")
-        .map(|node| Descriptor::from_node(&node))
-        .transpose()
+pub(super) fn subject(root: &Node<'_>, faults: &mut Vec<DocumentError>) -> Option<Descriptor> {
+    kept(Descriptor::from_node(&root.optional("subject")?), faults)
 }
 
 /// A new index of these descriptors.

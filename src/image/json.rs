@@ -8,6 +8,9 @@ use serde_json::{Map, Value};
 use crate::digest::{Digest, DigestError};
 use crate::limits::{VALUE_DEPTH_MAX, VALUES_MAX};
 
+/// What messages call the document as a field.
+pub(crate) const WHOLE: &str = "the document";
+
 /// Why bytes are not the document that they should be.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -126,9 +129,13 @@ fn without_lone_surrogates(text: &str) -> String {
 }
 
 impl DocumentError {
-    /// Whether the document is more than any image needs, and may be well-formed.
+    /// Whether the document as a whole is more than any image needs, and may be well-formed.
     pub(crate) fn is_excess(&self) -> bool {
-        matches!(self, Self::TooDeep { .. } | Self::TooMany { .. })
+        match self {
+            Self::TooDeep { .. } => true,
+            Self::TooMany { field, .. } => field == WHOLE,
+            _ => false,
+        }
     }
 }
 
@@ -141,7 +148,7 @@ fn check_values(text: &str) -> Result<(), DocumentError> {
     let count = separators.count();
     if count > VALUES_MAX {
         return Err(DocumentError::TooMany {
-            field: "the document".to_owned(),
+            field: WHOLE.to_owned(),
             count,
             limit: VALUES_MAX,
         });
@@ -259,7 +266,7 @@ impl<'a> Node<'a> {
 
     pub(crate) fn wrong(&self, expected: &'static str) -> DocumentError {
         let field = match self.path.as_str() {
-            "" => "the document",
+            "" => WHOLE,
             path => path,
         };
         DocumentError::Field {

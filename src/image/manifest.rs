@@ -2,11 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::image::index::subject;
+use crate::image::index::{descriptors, kept, subject, text};
 use crate::image::json::{DocumentError, Node};
 use crate::image::media_type::Family;
 use crate::image::{Descriptor, View, types};
-use crate::limits::DESCRIPTORS_MAX;
 
 /// An OCI image manifest, or a Docker one of schema 2.
 #[derive(Clone, Debug)]
@@ -24,30 +23,24 @@ pub(crate) struct Manifest {
 }
 
 impl View for Manifest {
-    fn from_json(value: &Value) -> Result<Self, DocumentError> {
+    fn read(value: &Value, faults: &mut Vec<DocumentError>) -> Option<Self> {
         let root = Node::root(value);
-        if root.optional("manifests").is_some() {
-            return Err(DocumentError::Ambiguous {
-                one: "config",
-                other: "manifests",
-            });
+        let mut others = ["config", "layers"].into_iter();
+        let other = others.find(|it| root.optional(it).is_some());
+        if let (Some(one), Some(_)) = (other, root.optional("manifests")) {
+            let other = "manifests";
+            faults.push(DocumentError::Ambiguous { one, other });
         }
-        let media_type = root.optional("mediaType");
-        Ok(Self {
-            media_type: media_type
-                .map(|node| node.text().map(str::to_owned))
-                .transpose()?,
-            config: Descriptor::from_node(&root.required("config", "a descriptor")?)?,
-            layers: root
-                .list("layers", DESCRIPTORS_MAX)?
-                .iter()
-                .map(Descriptor::from_node)
-                .collect::<Result<_, _>>()?,
-            artifact_type: root
-                .optional("artifactType")
-                .map(|node| node.text().map(str::to_owned))
-                .transpose()?,
-            subject: subject(&root)?,
+        let media_type = text(&root, "mediaType", faults);
+        let config = root.required("config", "a descriptor");
+        let config = kept(config.and_then(|node| Descriptor::from_node(&node)), faults);
+        let layers = descriptors(&root, "layers", faults);
+        Some(Self {
+            media_type,
+            config: config?,
+            layers,
+            artifact_type: text(&root, "artifactType", faults),
+            subject: subject(&root, faults),
         })
     }
 

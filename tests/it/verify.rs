@@ -8,10 +8,12 @@ mod engine;
 mod entries;
 mod fields;
 mod inputs;
+mod tied;
 mod truth;
 
 use crate::support::make::{self, Image, Member};
 use crate::support::sandbox::{Output, Sandbox};
+use crate::support::tied::assert_tied;
 
 /// The image that faults are planted in.
 fn app() -> Image {
@@ -72,6 +74,7 @@ fn check(name: &str, archive: &[u8], expected: &[&str]) {
     sandbox.write("in.tar", archive);
     let output = sandbox.run(&["verify", "in.tar"]);
     assert_eq!(found(&output), expected, "{name}");
+    assert_tied(name, &sandbox, "in.tar", &output);
 }
 
 /// Checks that just this is found in an archive of these members.

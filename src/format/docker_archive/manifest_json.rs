@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Deserializer, Value};
 
-use crate::digest::Digest;
+use crate::digest::{DiffId, Digest};
 use crate::image::{Descriptor, DocumentError, json_text, parse_value};
 use crate::limits::DESCRIPTORS_MAX;
 
@@ -25,48 +25,63 @@ pub(in crate::format) struct Element {
     pub(in crate::format) parent: Option<Digest>,
 }
 
-/// What was read, and whether bytes follow the JSON value.
+impl Element {
+    /// What `LayerSources` says of the layer that unpacks to this.
+    pub(in crate::format) fn source(&self, diff_id: &DiffId) -> Option<&Descriptor> {
+        self.sources.get(&diff_id.to_string())
+    }
+}
+
+/// What was read of `manifest.json`.
 #[derive(Debug)]
 pub(in crate::format) struct ManifestJson {
-    pub(in crate::format) elements: Vec<Element>,
-    pub(in crate::format) has_trailing_bytes: bool,
-}
-
-/// Reads `manifest.json`.
-///
-/// As in Docker, which decodes it into a Go struct: keys in any case, null for
-/// an empty list, other keys ignored, and bytes behind the value too.
-pub(in crate::format) fn parse(bytes: &[u8]) -> Result<ManifestJson, DocumentError> {
-    let parsed = parse_each(bytes)?;
-    Ok(ManifestJson {
-        elements: parsed.elements.into_iter().collect::<Result<_, _>>()?,
-        has_trailing_bytes: parsed.has_trailing_bytes,
-    })
-}
-
-/// `manifest.json`, its elements each for itself.
-#[derive(Debug)]
-pub(in crate::format) struct Parsed {
-    pub(in crate::format) elements: Vec<Result<Element, DocumentError>>,
+    /// The elements that can be read, each with its number, counted from 0.
+    pub(in crate::format) elements: Vec<(usize, Element)>,
+    /// Whether bytes follow the JSON value.
     pub(in crate::format) has_trailing_bytes: bool,
     /// The JSON.
     pub(in crate::format) value: Value,
+    /// What is wrong with the other elements.
+    pub(in crate::format) faults: Vec<DocumentError>,
 }
 
 /// Reads `manifest.json`, of which an element may be malformed, and others not.
-pub(in crate::format) fn parse_each(bytes: &[u8]) -> Result<Parsed, DocumentError> {
+///
+/// As in Docker, which decodes it into a Go struct: keys in any case, null for
+/// an empty list, other keys ignored, and bytes behind the value too.
+pub(in crate::format) fn read(bytes: &[u8]) -> Result<ManifestJson, DocumentError> {
     let (value, has_trailing_bytes) = parse_list(bytes)?;
-    let elements = value.as_array().into_iter().flatten().enumerate();
-    let elements = elements.map(|(at, element)| parse_element(at, element));
-    let elements: Vec<_> = elements.collect();
+    let mut elements = Vec::new();
+    let mut faults = Vec::new();
+    for (at, element) in value.as_array().into_iter().flatten().enumerate() {
+        match parse_element(at, element) {
+            Ok(element) => elements.push((at, element)),
+            Err(error) => faults.push(error),
+        }
+    }
     // Each becomes a descriptor where an index lists the images.
-    let tags = elements.iter().flatten().map(|element| element.tags.len());
+    let tags = elements.iter().map(|(_, element)| element.tags.len());
     check_count("RepoTags", tags.sum())?;
-    Ok(Parsed {
+    Ok(ManifestJson {
         elements,
         has_trailing_bytes,
         value,
+        faults,
     })
+}
+
+/// Reads the elements of `manifest.json`.
+///
+/// # Errors
+///
+/// Fails with the first thing that is wrong.
+pub(in crate::format) fn parse(bytes: &[u8]) -> Result<Vec<Element>, DocumentError> {
+    let mut manifest = read(bytes)?;
+    if manifest.faults.is_empty() {
+        let elements = manifest.elements.into_iter();
+        return Ok(elements.map(|(_, element)| element).collect());
+    }
+    Err(manifest.faults.swap_remove(0))
 }
 
 /// The elements of `manifest.json` as they are there, and whether bytes follow.
@@ -209,8 +224,8 @@ mod tests {
     fn keys_come_in_any_case_and_null_is_empty() {
         let text = br#"[{"config":"c.json","repoTags":["a:1"],"LAYERS":["l"],"x":1},
             {"Config":"d.json","RepoTags":null,"Layers":null}]"#;
-        let read = parse(text).unwrap();
-        assert!(!read.has_trailing_bytes);
+        let elements = parse(text).unwrap();
+        assert!(!read(text).unwrap().has_trailing_bytes);
         let element = |config: &str, tags: &[&str], layers: &[&str]| Element {
             config: config.to_owned(),
             tags: tags.iter().map(ToString::to_string).collect(),
@@ -219,7 +234,7 @@ mod tests {
             parent: None,
         };
         assert_eq!(
-            read.elements,
+            elements,
             [
                 element("c.json", &["a:1"], &["l"]),
                 element("d.json", &[], &[])
@@ -257,8 +272,8 @@ mod tests {
 
     #[test]
     fn what_follows_is_ignored_and_noticed() {
-        assert!(parse(b"[] junk").unwrap().has_trailing_bytes);
-        assert!(!parse(b"null\n").unwrap().has_trailing_bytes);
+        assert!(read(b"[] junk").unwrap().has_trailing_bytes);
+        assert!(!read(b"null\n").unwrap().has_trailing_bytes);
     }
 
     #[test]

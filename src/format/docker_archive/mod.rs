@@ -7,6 +7,7 @@
 //! where the two agree ([`read`]), and the names of both count ([`names`]). That last
 //! form is the one that is written.
 
+pub(super) mod element;
 pub(super) mod manifest_json;
 mod names;
 mod read;

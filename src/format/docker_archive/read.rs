@@ -2,24 +2,25 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::digest::Digest;
+use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Place, Result};
 use crate::event::{Warning, Watch};
+use crate::finding::Site;
 use crate::format::Format;
-use crate::format::container::{Container, find_document, is_of_archive, spend};
+use crate::format::container::{Container, find_document, is_of_archive};
 use crate::format::control_files::{MANIFEST, REPOSITORIES};
+use crate::format::docker_archive::element::{read_config, read_manifest};
 use crate::format::docker_archive::manifest_json::{self, Element};
 use crate::format::docker_archive::names::{ListedRoot, NamedElement, all_names};
 use crate::format::docker_archive::v1;
-use crate::format::oci_layout::{DocumentLoader, check_marker, find_index, is_layout};
+use crate::format::oci_layout::{check_marker, find_index, is_layout, load};
+use crate::format::reader::{Opener, layer_count_fault};
 use crate::format::root::{Root, Target};
 use crate::format::source::{
     Content, DockerImage, DockerPart, Image, ImageSource, Layer, LayerBytes, LayerPosition,
 };
 use crate::image::media_type::LayerType;
 use crate::image::{Config, Document, DocumentError, Index, Reference};
-use crate::limits::DOCUMENTS_MAX;
-use crate::stream::Compression;
 
 /// A docker archive that is open for reading.
 #[derive(Debug)]
@@ -48,11 +49,11 @@ pub(in crate::format) fn is_docker_archive(container: &dyn Container) -> Result<
         return Ok(v1::is_v1_archive(container));
     };
     match manifest_json::parse(&bytes) {
-        Ok(manifest) => {
+        Ok(elements) => {
             let is_there = |element: &Element| container.find(&element.config);
-            let mut elements = manifest.elements.iter();
-            let all_there = elements.all(|e| matches!(is_there(e), Ok(Some(_))));
-            Ok(!is_rootfs || (all_there && !manifest.elements.is_empty()))
+            let mut each = elements.iter();
+            let all_there = each.all(|e| matches!(is_there(e), Ok(Some(_))));
+            Ok(!is_rootfs || (all_there && !elements.is_empty()))
         }
         // Many a program calls something else so. Whether it is broken, or another
         // thing, its neighbours tell.
@@ -72,7 +73,7 @@ pub(in crate::format) fn is_docker_archive(container: &dyn Container) -> Result<
 
 /// Whether a `manifest.json` lists images, and nothing else.
 pub(in crate::format) fn lists_images(bytes: &[u8]) -> bool {
-    manifest_json::parse(bytes).is_ok_and(|manifest| !manifest.elements.is_empty())
+    manifest_json::parse(bytes).is_ok_and(|elements| !elements.is_empty())
 }
 
 /// Whether the paths are those of a Unix system.
@@ -191,7 +192,7 @@ impl DockerArchive {
         if !is_layout(container)? {
             return Ok(None);
         }
-        check_marker(container)?;
+        check_marker(&mut Opener::new(container))?;
         find_index(container)
     }
 
@@ -204,12 +205,11 @@ impl DockerArchive {
         let Some(index) = &self.index else {
             return Ok(Vec::new());
         };
-        let graph = DocumentLoader::new(self.container.as_ref());
         let mut roots = Vec::new();
         for descriptor in &index.view().manifests {
             let root = Root::from_index(descriptor);
             let name = root.display_name();
-            match graph.load(descriptor, &name) {
+            match load(self.container.as_ref(), descriptor, name.clone()) {
                 Ok(content) => roots.push((root, content)),
                 // Release candidates of Docker 25.0.0 left layers out. What
                 // `manifest.json` has under the same name is whole.
@@ -266,34 +266,26 @@ impl DockerArchive {
     fn load_element(&self, number: usize, name: &str) -> Result<Content> {
         let (element, config) = &self.elements[number];
         let diff_ids = &config.view().diff_ids;
-        if element.layers.len() != diff_ids.len() {
-            return Err(Error::LayerCount {
-                name: name.to_owned(),
-                layers: element.layers.len(),
-                diff_ids: diff_ids.len(),
-            });
+        let container = self.container.as_ref();
+        let count = element.layers.len();
+        if let Some(fault) = layer_count_fault(name, count, config.view()) {
+            return Err(fault.error);
         }
-        let count = diff_ids.len();
-        let layer = |(at, (path, diff_id)): (usize, (&String, &_))| {
-            let blob = self.container.find(path)?;
-            let foreign = element
-                .sources
-                .get(&ToString::to_string(diff_id))
-                .filter(|source| {
-                    let media_type = LayerType::of(source.media_type());
-                    media_type.is_some_and(|layer| layer.is_foreign)
-                });
-            let (bytes, compression) = match (blob, foreign) {
+        let layer = |(at, diff_id): (usize, &DiffId)| {
+            let path = &element.layers[at];
+            let foreign = element.source(diff_id).and_then(|source| {
+                let label = LayerType::of(source.media_type())?;
+                label.is_foreign.then_some((source, label.compression))
+            });
+            let (bytes, compression) = match (container.find(path)?, foreign) {
                 // What is there is a layer like any other: the descriptor is that of
                 // the blob that may be fetched, often compressed.
                 (Some(blob), _) => {
-                    let compression = self.container.blob(&blob).compression()?;
+                    let compression = container.blob(&blob).compression()?;
                     let descriptor = None;
                     (LayerBytes::Input { blob, descriptor }, compression)
                 }
-                (None, Some(source)) => {
-                    let layer_type = LayerType::of(source.media_type());
-                    let compression = layer_type.map_or(Compression::None, |it| it.compression);
+                (None, Some((source, compression))) => {
                     (LayerBytes::Elsewhere(source.clone()), compression)
                 }
                 (None, None) if path.is_empty() => {
@@ -303,24 +295,17 @@ impl DockerArchive {
                         image: name.to_owned(),
                     }));
                 }
-                (None, None) => {
-                    return Err(Error::MemberAbsent {
-                        document: format!("`{MANIFEST}`"),
-                        name: path.clone(),
-                    });
-                }
+                (None, None) => return Err(absent(path)),
             };
             Ok(Layer {
-                diff_id: Clone::clone(diff_id),
+                diff_id: diff_id.clone(),
                 bytes,
                 compression,
                 position: LayerPosition::new(at, count),
             })
         };
-        let layers = element
-            .layers
+        let layers = diff_ids
             .iter()
-            .zip(diff_ids)
             .enumerate()
             .map(layer)
             .collect::<Result<_>>()?;
@@ -329,6 +314,14 @@ impl DockerArchive {
             config: config.clone(),
             layers,
         }))
+    }
+}
+
+/// Says that `manifest.json` names something that is not there.
+fn absent(path: &str) -> Error {
+    Error::MemberAbsent {
+        document: format!("`{MANIFEST}`"),
+        name: path.to_owned(),
     }
 }
 
@@ -377,24 +370,6 @@ fn are_layers_same(container: &dyn Container, one: &Element, other: &Element) ->
     Ok(true)
 }
 
-/// Where a config lies under its digest, as since Docker 25, that must be true.
-/// Other names say nothing.
-fn check_name(path: &str, config: &Document<Config>) -> Result<()> {
-    let name = path
-        .trim_start_matches(['.', '/'])
-        .strip_prefix("blobs/sha256/");
-    match name.map(|hex| format!("sha256:{hex}").parse::<Digest>()) {
-        Some(Ok(expected)) if expected != *config.digest() => {
-            let error = Error::DigestMismatch {
-                expected,
-                got: config.digest().clone(),
-            };
-            Err(error.while_reading(Place::Member(path.to_owned())))
-        }
-        _ => Ok(()),
-    }
-}
-
 /// Reads a tag of `RepoTags`. A name without one means the tag `latest`.
 fn tagged(text: &str, watch: &Watch<'_>) -> Option<Reference> {
     let reference = text.parse().ok().map(Reference::or_latest);
@@ -412,47 +387,33 @@ fn read_elements(
     bytes: &[u8],
     watch: &Watch<'_>,
 ) -> Result<Vec<(Element, Document<Config>)>> {
-    let manifest = manifest_json::parse(bytes).map_err(|source| Error::Document {
-        what: format!("`{MANIFEST}`"),
-        source,
-    })?;
+    let mut opener = Opener::new(container);
+    let Some(manifest) = read_manifest(&mut opener, bytes)? else {
+        return Ok(Vec::new());
+    };
     if manifest.has_trailing_bytes {
         watch.warn(Warning::TrailingBytes {
             document: MANIFEST.to_owned(),
         });
     }
-    let mut budget = DOCUMENTS_MAX;
-    let mut with_config = |element: Element| {
-        let bytes =
-            find_document(container, &element.config)?.ok_or_else(|| Error::MemberAbsent {
-                document: format!("`{MANIFEST}`"),
-                name: element.config.clone(),
-            })?;
-        budget = spend(budget, bytes.len())?;
-        let config = Document::parse(bytes).map_err(|source| Error::Document {
-            what: format!("the config `{}`", element.config),
-            source,
-        })?;
-        check_name(&element.config, &config)?;
-        Ok((element, config))
-    };
     let mut elements = Vec::new();
-    let mut absent = Vec::new();
-    for element in manifest.elements {
-        let name = element.tags.first().unwrap_or(&element.config).clone();
-        match with_config(element) {
-            Ok(element) => elements.push(element),
-            Err(error @ Error::MemberAbsent { .. }) => absent.push((name, error)),
-            Err(error) => return Err(error),
+    let mut missing = Vec::new();
+    for (_, element) in manifest.elements {
+        let name = element.tags.first().unwrap_or(&element.config);
+        match read_config(&mut opener, &element, &Site::image(name))? {
+            Some(Some(config)) => elements.push((element, config)),
+            Some(None) | None => {
+                missing.push((name.clone(), absent(&element.config)));
+            }
         }
     }
     // One of several that is not there does not hide the others.
     if elements.is_empty()
-        && let Some((_, error)) = absent.pop()
+        && let Some((_, error)) = missing.pop()
     {
         return Err(error);
     }
-    for (name, error) in absent {
+    for (name, error) in missing {
         let reason = error.to_string();
         watch.warn(Warning::AbsentLeftOut { name, reason });
     }
@@ -475,9 +436,7 @@ impl ImageSource for DockerArchive {
     fn load(&self, root: &Root) -> Result<Content> {
         let name = root.display_name();
         match &root.target {
-            Target::Blob(descriptor) => {
-                DocumentLoader::new(self.container.as_ref()).load(descriptor, &name)
-            }
+            Target::Blob(descriptor) => load(self.container.as_ref(), descriptor, name),
             Target::Element(number) => self.load_element(*number, &name),
             Target::Whole => Err(Error::NoImage),
         }

@@ -1,289 +1,393 @@
-//! From a descriptor to the documents and layers under it.
+//! From a descriptor to the documents and layers under it, one step at a time.
+
+use std::iter;
 
 use serde_json::Value;
 
-use crate::digest::Hasher;
-use crate::error::{Error, LimitError, Place, Result};
-use crate::format::container::{Container, Member, read_document, spend};
+use crate::digest::Digest;
+use crate::error::{Error, Place, Result};
+use crate::finding::{Code, Site};
+use crate::format::container::Member;
 use crate::format::oci_layout::blob_path;
-use crate::format::source::{
-    Artifact, Content, Image, IndexContent, Layer, LayerBytes, LayerPosition,
+use crate::format::reader::{
+    Fault, Reader, Schema, config_fault, finish, hash_like, layer_count_fault, too_large,
 };
 use crate::image::media_type::{self, DocumentKind, LayerType};
+use crate::image::types::Type;
 use crate::image::{
-    Config, Descriptor, Document, DocumentError, Index, Manifest, View, parse_value,
+    Config, Descriptor, Document, DocumentError, Index, Manifest, Platform, Reading, View,
+    parse_value,
 };
-use crate::limits::{DESCRIPTORS_MAX, DOCUMENT_MAX, DOCUMENTS_MAX, NESTING_MAX};
+use crate::limits::{DOCUMENT_MAX, NESTING_MAX};
+use crate::stream::Compression;
 
-/// The blobs of a layout.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::format) struct DocumentLoader<'a> {
-    container: &'a dyn Container,
-}
-
-/// How much more may be read under one root.
+/// Something that an index lists.
 #[derive(Debug)]
-struct Budget {
-    documents: usize,
-    bytes: u64,
+pub(in crate::format) struct Listed<'a> {
+    pub(in crate::format) descriptor: &'a Descriptor,
+    /// The field that lists it, and the site of the document that has the field.
+    field: (String, Site),
+    /// What messages call the root.
+    pub(in crate::format) name: String,
+    /// The platform, where it is one of several.
+    pub(in crate::format) platform: Option<Platform>,
+    /// How many more indexes may be under each other.
+    depth: usize,
 }
 
-impl<'a> DocumentLoader<'a> {
-    pub(in crate::format) fn new(container: &'a dyn Container) -> Self {
-        Self { container }
-    }
-
-    /// Reads all documents under a descriptor, verifying each.
-    ///
-    /// `name` is what messages call the root.
-    pub(in crate::format) fn load(&self, descriptor: &Descriptor, name: &str) -> Result<Content> {
-        let mut budget = Budget {
-            documents: DESCRIPTORS_MAX,
-            bytes: DOCUMENTS_MAX,
-        };
-        let content = self.load_nested(descriptor, name, NESTING_MAX, &mut budget)?;
-        match content {
-            Content::Opaque { blob: None, .. } => Err(Error::MemberAbsent {
-                document: "`index.json`".to_owned(),
-                name: blob_path(descriptor.digest()),
-            }),
-            content => Ok(content),
+impl<'a> Listed<'a> {
+    /// What `index.json` lists at this place, counted from 0.
+    pub(in crate::format) fn root(
+        descriptor: &'a Descriptor,
+        at: usize,
+        index: Site,
+        name: String,
+    ) -> Self {
+        Self {
+            descriptor,
+            field: (format!("manifests[{at}]"), index),
+            name,
+            platform: None,
+            depth: NESTING_MAX,
         }
     }
 
-    fn load_nested(
+    /// What this index lists.
+    pub(in crate::format) fn children<'b>(
         &self,
-        descriptor: &Descriptor,
-        name: &str,
-        depth: usize,
-        budget: &mut Budget,
-    ) -> Result<Content> {
-        let too_large = LimitError::IndexTooLarge {
-            limit: DESCRIPTORS_MAX,
-        };
-        budget.documents = budget.documents.checked_sub(1).ok_or(too_large)?;
-        let opaque = |blob| Content::Opaque {
-            descriptor: descriptor.clone(),
-            blob,
-        };
-        let kind = DocumentKind::of(descriptor.media_type());
-        match kind {
-            DocumentKind::Index | DocumentKind::Manifest => {}
-            DocumentKind::Schema1 => {
-                return Err(Error::Schema1 {
-                    name: name.to_owned(),
-                });
+        index: &'b Index,
+    ) -> impl Iterator<Item = Listed<'b>> {
+        let children = index.manifests.iter().enumerate();
+        children.map(|(at, descriptor)| {
+            let platform = descriptor.platform().filter(|it| !it.is_unknown());
+            Listed {
+                descriptor,
+                field: (format!("manifests[{at}]"), self.site()),
+                name: self.name.clone(),
+                platform: platform.or_else(|| self.platform.clone()),
+                depth: self.depth - 1,
             }
-            DocumentKind::Other => {
-                let blob = self.blob(descriptor)?;
-                self.check_opaque(descriptor, blob.as_ref(), budget)?;
-                return Ok(opaque(blob));
-            }
-        }
-        let Some(bytes) = self.document_bytes(descriptor)? else {
-            return Ok(opaque(None));
-        };
-        budget.bytes = spend(budget.bytes, bytes.len())?;
-        if kind == DocumentKind::Manifest {
-            return self.manifest(descriptor, bytes, name, depth == NESTING_MAX, budget);
-        }
-        let index = parse::<Index>(bytes, descriptor)?;
-        check_media_type(descriptor, index.view().media_type.as_deref())?;
-        let depth = depth.checked_sub(1).ok_or(LimitError::IndexTooLarge {
-            limit: DESCRIPTORS_MAX,
-        })?;
-        let children = index
-            .view()
-            .manifests
-            .iter()
-            .map(|child| self.load_nested(child, name, depth, budget))
-            .collect::<Result<_>>()?;
-        Ok(Content::Index(Box::new(IndexContent {
-            index,
-            children,
-            kept: None,
-        })))
-    }
-
-    fn manifest(
-        &self,
-        descriptor: &Descriptor,
-        bytes: Vec<u8>,
-        name: &str,
-        is_root: bool,
-        budget: &mut Budget,
-    ) -> Result<Content> {
-        let manifest = parse::<Manifest>(bytes, descriptor)?;
-        let view = manifest.view();
-        check_media_type(descriptor, view.media_type.as_deref())?;
-        let is_placeholder = descriptor
-            .platform()
-            .is_some_and(|platform| platform.is_unknown());
-        let are_layers = view
-            .layers
-            .iter()
-            .all(|layer| LayerType::of(layer.media_type()).is_some());
-        let is_image = media_type::is_image_config(view.config.media_type());
-        // Exports leave configs of other platforms out, as they do manifests.
-        let has_config =
-            is_root || view.config.data().is_some() || self.blob(&view.config)?.is_some();
-        if is_image
-            && are_layers
-            && !is_placeholder
-            && has_config
-            && let Some(image) = self.image(&manifest, name, budget)?
-        {
-            return Ok(Content::Image(image));
-        }
-        self.artifact(manifest)
-            .map(|artifact| Content::Artifact(Box::new(artifact)))
-    }
-
-    /// Reads an image; `None` if its config says nothing of layers, as with artifacts
-    /// of which the config is anything (oras push --config).
-    fn image(
-        &self,
-        manifest: &Document<Manifest>,
-        name: &str,
-        budget: &mut Budget,
-    ) -> Result<Option<Image>> {
-        let view = manifest.view();
-        let config = self
-            .document_bytes(&view.config)?
-            .ok_or_else(|| Error::MemberAbsent {
-                document: format!("the manifest of `{name}`"),
-                name: blob_path(view.config.digest()),
-            })?;
-        budget.bytes = spend(budget.bytes, config.len())?;
-        let config = match parse::<Config>(config.clone(), &view.config) {
-            Err(_) if !has_rootfs(&config) => return Ok(None),
-            parsed => parsed?,
-        };
-        let diff_ids = &config.view().diff_ids;
-        if diff_ids.len() != view.layers.len() {
-            return Err(Error::LayerCount {
-                name: name.to_owned(),
-                layers: view.layers.len(),
-                diff_ids: diff_ids.len(),
-            });
-        }
-        let count = diff_ids.len();
-        let layer = |(at, (descriptor, diff_id)): (usize, (&Descriptor, &_))| {
-            let blob = self.blob(descriptor)?;
-            let compression = match (&blob, LayerType::of(descriptor.media_type())) {
-                (Some(blob), _) => self.container.blob(blob).compression()?,
-                (None, Some(layer)) => layer.compression,
-                (None, None) => unreachable!("an image has nothing but layers"),
-            };
-            Ok(Layer {
-                diff_id: Clone::clone(diff_id),
-                bytes: LayerBytes::described(blob, descriptor.clone()),
-                compression,
-                position: LayerPosition::new(at, count),
-            })
-        };
-        let layers = view
-            .layers
-            .iter()
-            .zip(diff_ids)
-            .enumerate()
-            .map(layer)
-            .collect::<Result<_>>()?;
-        Ok(Some(Image {
-            manifest: Some(manifest.clone()),
-            config,
-            layers,
-        }))
-    }
-
-    fn artifact(&self, manifest: Document<Manifest>) -> Result<Artifact> {
-        let view = manifest.view();
-        let mut blobs: Vec<(Descriptor, Option<Member>)> = Vec::new();
-        for descriptor in std::iter::once(&view.config).chain(&view.layers) {
-            if !blobs
-                .iter()
-                .any(|(seen, _)| seen.digest() == descriptor.digest())
-            {
-                blobs.push((descriptor.clone(), self.blob(descriptor)?));
-            }
-        }
-        Ok(Artifact { manifest, blobs })
-    }
-
-    /// Looks a blob up, and compares its size, and what the descriptor embeds.
-    fn blob(&self, descriptor: &Descriptor) -> Result<Option<Member>> {
-        if let Some(data) = descriptor.data() {
-            verify(descriptor, &data)?;
-        }
-        let blob = self.container.find(&blob_path(descriptor.digest()))?;
-        if let Some(member) = &blob
-            && member.size != descriptor.size()
-        {
-            return Err(wrong_size(descriptor, member.size));
-        }
-        Ok(blob)
-    }
-
-    /// Refuses a manifest or an index that an index calls something else: it would be
-    /// passed on alone, without all that it names.
-    fn check_opaque(
-        &self,
-        descriptor: &Descriptor,
-        blob: Option<&Member>,
-        budget: &mut Budget,
-    ) -> Result<()> {
-        let Some(member) = blob.filter(|it| it.size <= budget.bytes.min(DOCUMENT_MAX)) else {
-            return Ok(());
-        };
-        budget.bytes -= member.size;
-        let bytes = read_document(self.container, member)?;
-        let kind = match bytes.trim_ascii_start() {
-            [b'{', ..] => parse_value(&bytes).ok().and_then(|it| kind_of(&it)),
-            _ => None,
-        };
-        kind.map_or(Ok(()), |kind| {
-            let expected = descriptor.media_type().to_owned();
-            let mislabeled = DocumentError::Mislabeled { expected, kind };
-            Err(malformed(descriptor, mislabeled))
         })
     }
 
-    /// Reads and verifies a blob that is a document; `None` if it is not there.
-    ///
-    /// A descriptor may embed it, which is as good.
-    pub(in crate::format) fn document_bytes(
-        &self,
-        descriptor: &Descriptor,
-    ) -> Result<Option<Vec<u8>>> {
-        let bytes = match self.blob(descriptor)? {
-            Some(member) => read_document(self.container, &member)?,
-            None => match descriptor.data() {
-                Some(bytes) => bytes,
-                None => return Ok(None),
-            },
-        };
-        verify(descriptor, &bytes)?;
-        Ok(Some(bytes))
+    pub(in crate::format) fn is_root(&self) -> bool {
+        self.depth == NESTING_MAX
+    }
+
+    pub(in crate::format) fn site(&self) -> Site {
+        Site::image(self.full_name())
+    }
+
+    /// The name of the root, and the platform.
+    pub(in crate::format) fn full_name(&self) -> String {
+        match &self.platform {
+            Some(platform) => format!("{} for {platform}", self.name),
+            None => self.name.clone(),
+        }
     }
 }
 
-/// Why a part of the index called `name` is of no use, where the input does not hold it,
-/// or not its config.
-pub(crate) fn absence(part: &Content, name: &str) -> Option<Error> {
-    let (document, digest) = match part {
-        Content::Opaque {
-            descriptor,
-            blob: None,
-        } => ("the index", descriptor.digest()),
-        Content::Artifact(artifact) if artifact.is_image_without_config() => {
-            ("the manifest", artifact.manifest.view().config.digest())
+/// What a descriptor of an index points to.
+#[derive(Debug)]
+pub(in crate::format) enum Part {
+    Index(Document<Index>),
+    Manifest(Document<Manifest>),
+    /// Of a kind that is not known.
+    Blob(Member),
+    Absent,
+}
+
+/// What a manifest describes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::format) enum ManifestKind {
+    Image,
+    /// An image with a layer that is encrypted.
+    Encrypted,
+    /// An image but for a layer of a type that is not known.
+    UnknownLayer(usize),
+    /// An attestation, a signature, a chart.
+    Artifact,
+}
+
+impl ManifestKind {
+    pub(in crate::format) fn of(descriptor: &Descriptor, manifest: &Manifest) -> Self {
+        let platform = descriptor.platform();
+        let is_placeholder = platform.is_some_and(|platform| platform.is_unknown());
+        if !media_type::is_image_config(manifest.config.media_type()) || is_placeholder {
+            return Self::Artifact;
         }
-        _ => return None,
+        let is_layer = |it: &Descriptor| LayerType::of(it.media_type()).is_some();
+        let layers = &manifest.layers;
+        let unknown = layers
+            .iter()
+            .position(|it| !is_layer(it) && !is_encrypted(it));
+        match unknown {
+            Some(at) => Self::UnknownLayer(at),
+            None if layers.iter().any(is_encrypted) => Self::Encrypted,
+            None => Self::Image,
+        }
+    }
+}
+
+/// Whether a layer is encrypted, as ocicrypt marks it.
+pub(in crate::format) fn is_encrypted(descriptor: &Descriptor) -> bool {
+    descriptor.media_type().ends_with("+encrypted")
+}
+
+/// What was read of the config of an image.
+#[derive(Debug)]
+pub(in crate::format) enum ConfigPart {
+    Read(Document<Config>),
+    /// It says nothing of layers, as with artifacts of which the config is anything (oras
+    /// push --config). The fault is that of a config.
+    NoRootfs(Fault),
+    Absent,
+    /// Its faults leave nothing to read.
+    Faulty,
+}
+
+impl Listed<'_> {
+    /// Reads what the descriptor points to; `None` after a fault that leaves nothing of it.
+    pub(in crate::format) fn read(&self, reader: &mut dyn Reader) -> Result<Option<Part>> {
+        let site = self.site();
+        let descriptor = self.descriptor;
+        if !reader.claim(1, &Site::image(self.name.clone()))? {
+            return Ok(None);
+        }
+        let kind = DocumentKind::of(descriptor.media_type());
+        if kind == DocumentKind::Schema1 {
+            let name = self.name.clone();
+            reader.report(&site, Fault::plain(Code::Schema1, Error::Schema1 { name }))?;
+        }
+        let blob = find_blob(reader, descriptor, (&self.field.0, &self.field.1), &site)?;
+        match (kind, blob) {
+            (DocumentKind::Schema1, _) => Ok(None),
+            (DocumentKind::Other, Some(member)) => {
+                check_label(reader, descriptor, &member, &site)?;
+                Ok(Some(Part::Blob(member)))
+            }
+            (DocumentKind::Other, None) => Ok(Some(Part::Absent)),
+            (_, None) if descriptor.data().is_none() => Ok(Some(Part::Absent)),
+            (_, blob) => {
+                let Some(bytes) = read_blob(reader, descriptor, blob.as_ref(), &site)? else {
+                    return Ok(None);
+                };
+                if kind == DocumentKind::Manifest {
+                    return Ok(self.parse(reader, bytes)?.map(Part::Manifest));
+                }
+                let index = self.parse(reader, bytes)?;
+                if self.depth == 0 {
+                    return reader.report(&site, too_large()).map(|()| None);
+                }
+                Ok(index.map(Part::Index))
+            }
+        }
+    }
+
+    /// Parses the index or the manifest.
+    fn parse<T: View>(
+        &self,
+        reader: &mut dyn Reader,
+        bytes: Vec<u8>,
+    ) -> Result<Option<Document<T>>> {
+        let mut reading = Document::<T>::read(bytes);
+        let label = self.descriptor.media_type();
+        // Whether the name is OCI's or Docker's makes no difference to readers.
+        let is_other = |got: &&str| DocumentKind::of(got) != DocumentKind::of(label);
+        if let Some(got) = reading.value["mediaType"].as_str().filter(is_other) {
+            let (expected, got) = (label.to_owned(), got.to_owned());
+            reading
+                .faults
+                .push(DocumentError::MediaType { expected, got });
+        }
+        let fault = |source| malformed(self.descriptor, source);
+        finish(reader, &self.site(), Schema::Graph, reading, fault)
+    }
+
+    /// Reads the config of the image that is listed.
+    pub(in crate::format) fn config(
+        &self,
+        reader: &mut dyn Reader,
+        manifest: &Manifest,
+    ) -> Result<ConfigPart> {
+        let site = self.site();
+        let descriptor = &manifest.config;
+        let blob = find_blob(reader, descriptor, ("config", &site), &site)?;
+        if blob.is_none() && descriptor.data().is_none() {
+            return Ok(ConfigPart::Absent);
+        }
+        let Some(bytes) = read_blob(reader, descriptor, blob.as_ref(), &site)? else {
+            return Ok(ConfigPart::Faulty);
+        };
+        let what = format!("blob {}", descriptor.digest());
+        let fault = |source| config_fault(&what, source);
+        let mut reading = Document::<Config>::read(bytes);
+        if !has_rootfs(&reading)
+            && let Some(source) = reading.faults.pop()
+        {
+            finish(reader, &site, Schema::Config, reading, fault)?;
+            return Ok(ConfigPart::NoRootfs(fault(source)));
+        }
+        let Some(config) = finish(reader, &site, Schema::Config, reading, fault)? else {
+            return Ok(ConfigPart::Faulty);
+        };
+        let layers = manifest.layers.len();
+        if let Some(fault) = layer_count_fault(&self.name, layers, config.view()) {
+            reader.report(&site, fault)?;
+        }
+        Ok(ConfigPart::Read(config))
+    }
+
+    /// Looks up the layers of the image that is listed.
+    pub(in crate::format) fn layers(
+        &self,
+        reader: &mut dyn Reader,
+        layers: &[Descriptor],
+    ) -> Result<Vec<(Option<Member>, Compression)>> {
+        let image = self.site();
+        let mut found = Vec::new();
+        for (at, layer) in layers.iter().enumerate() {
+            let site = image.at_layer(at + 1, layers.len());
+            let blob = find_blob(reader, layer, (&format!("layers[{at}]"), &image), &site)?;
+            let label = LayerType::of(layer.media_type());
+            let compression = match &blob {
+                Some(member) => reader.container().blob(member).compression()?,
+                None => label.map_or(Compression::None, |label| label.compression),
+            };
+            found.push((blob, compression));
+        }
+        Ok(found)
+    }
+
+    /// Looks up the blobs of the artifact that is listed, each once.
+    pub(in crate::format) fn artifact(
+        &self,
+        reader: &mut dyn Reader,
+        manifest: &Manifest,
+    ) -> Result<Vec<(Descriptor, Option<Member>)>> {
+        let site = self.site();
+        let mut blobs: Vec<(Descriptor, Option<Member>)> = Vec::new();
+        let layers = manifest.layers.iter().enumerate();
+        let layers = layers.map(|(at, layer)| (format!("layers[{at}]"), layer));
+        for (field, it) in iter::once(("config".to_owned(), &manifest.config)).chain(layers) {
+            if !blobs.iter().any(|(seen, _)| seen.digest() == it.digest()) {
+                let blob = find_blob(reader, it, (&field, &site), &site)?;
+                blobs.push((it.clone(), blob));
+            }
+        }
+        Ok(blobs)
+    }
+}
+
+/// Whether a config says what its layers unpack to. One that begins as an object and is
+/// none is left to the parser, which says why.
+fn has_rootfs(config: &Reading<Config>) -> bool {
+    match &config.value {
+        Value::Null => config.bytes.trim_ascii_start().starts_with(b"{"),
+        value => value.get("rootfs").is_some_and(|it| !it.is_null()),
+    }
+}
+
+/// Looks a blob up, and compares its size, and what the descriptor embeds.
+fn find_blob(
+    reader: &mut dyn Reader,
+    descriptor: &Descriptor,
+    (field, parent): (&str, &Site),
+    site: &Site,
+) -> Result<Option<Member>> {
+    check_data(reader, descriptor, (field, parent))?;
+    let blob = reader.find(&blob_path(descriptor.digest()))?;
+    if let Some(member) = &blob
+        && member.size != descriptor.size()
+    {
+        let (said, got) = (descriptor.size(), member.size);
+        let message = format!("its descriptor says {said} bytes, and it has {got}");
+        let fault = Fault::new(Code::SizeMismatch, message, wrong_size(descriptor, got));
+        reader.report(&at(site, member), fault)?;
+    }
+    Ok(blob)
+}
+
+/// Compares what a descriptor embeds, if it does.
+pub(in crate::format) fn check_data(
+    reader: &mut dyn Reader,
+    descriptor: &Descriptor,
+    (field, parent): (&str, &Site),
+) -> Result<()> {
+    let Some(data) = descriptor.data() else {
+        return Ok(());
     };
-    Some(Error::MemberAbsent {
-        document: format!("{document} of `{name}`"),
-        name: blob_path(digest),
+    let size = data.len() as u64;
+    let error = if size == descriptor.size() {
+        match hash_like(descriptor.digest(), &data) {
+            got if got == *descriptor.digest() => return Ok(()),
+            got => wrong_digest(descriptor, got).error,
+        }
+    } else {
+        wrong_size(descriptor, size)
+    };
+    let name = format!("{field}.data");
+    let fields = descriptor.to_json();
+    let wrong = Type::Bytes.wrong_fields(&fields["data"], &name);
+    let (code, message) = if let Some(field) = wrong.first() {
+        (Code::DescriptorInvalid, field.to_string())
+    } else {
+        let message = format!("`{name}` is not {}", descriptor.digest());
+        (Code::DataMismatch, message)
+    };
+    reader.report(parent, Fault::new(code, message, error))
+}
+
+/// Reads a blob that is a document, and compares it with its digest, or takes what the
+/// descriptor embeds, which is as good.
+fn read_blob(
+    reader: &mut dyn Reader,
+    descriptor: &Descriptor,
+    blob: Option<&Member>,
+    site: &Site,
+) -> Result<Option<Vec<u8>>> {
+    let Some(member) = blob else {
+        return Ok(descriptor.data());
+    };
+    let bytes = reader.read(member, site)?;
+    let got = bytes
+        .as_ref()
+        .map(|bytes| hash_like(descriptor.digest(), bytes));
+    if let Some(got) = got.filter(|got| got != descriptor.digest()) {
+        reader.report(&at(site, member), wrong_digest(descriptor, got))?;
+    }
+    Ok(bytes)
+}
+
+/// Refuses a manifest or an index that an index calls something else: it would be passed
+/// on alone, without all that it names.
+fn check_label(
+    reader: &mut dyn Reader,
+    descriptor: &Descriptor,
+    member: &Member,
+    site: &Site,
+) -> Result<()> {
+    if member.size > reader.budget().bytes.min(DOCUMENT_MAX) {
+        return Ok(());
+    }
+    let bytes = reader.read(member, site)?.unwrap_or_default();
+    let kind = match bytes.trim_ascii_start() {
+        [b'{', ..] => parse_value(&bytes).ok().and_then(|it| kind_of(&it)),
+        _ => None,
+    };
+    kind.map_or(Ok(()), |kind| {
+        let expected = descriptor.media_type().to_owned();
+        let mislabeled = DocumentError::Mislabeled { expected, kind };
+        reader.report(site, malformed(descriptor, mislabeled))
     })
+}
+
+/// A blob of an image.
+pub(in crate::format) fn at(site: &Site, member: &Member) -> Site {
+    Site {
+        file: Some(member.path.clone()),
+        ..site.clone()
+    }
 }
 
 fn wrong_size(descriptor: &Descriptor, got: u64) -> Error {
@@ -294,34 +398,42 @@ fn wrong_size(descriptor: &Descriptor, got: u64) -> Error {
     error.while_reading(Place::Blob(descriptor.digest().clone()))
 }
 
-/// Compares bytes with their descriptor.
-fn verify(descriptor: &Descriptor, bytes: &[u8]) -> Result<()> {
-    if bytes.len() as u64 != descriptor.size() {
-        return Err(wrong_size(descriptor, bytes.len() as u64));
-    }
+fn wrong_digest(descriptor: &Descriptor, got: Digest) -> Fault {
     let expected = descriptor.digest();
-    let mut hasher = Hasher::new(expected.algorithm());
-    hasher.update(bytes);
-    let got = hasher.finish();
-    if got == *expected {
-        return Ok(());
-    }
-    let error = Error::DigestMismatch {
-        expected: expected.clone(),
-        got,
-    };
-    Err(error.while_reading(Place::Blob(expected.clone())))
+    Fault::digest(expected, got, Place::Blob(expected.clone()))
 }
 
-fn parse<T: View>(bytes: Vec<u8>, descriptor: &Descriptor) -> Result<Document<T>> {
-    Document::parse(bytes).map_err(|source| malformed(descriptor, source))
+fn malformed(descriptor: &Descriptor, source: DocumentError) -> Fault {
+    let what = format!("blob {}", descriptor.digest());
+    Fault::document(code_of(&source), what, source)
 }
 
-fn malformed(descriptor: &Descriptor, source: DocumentError) -> Error {
-    Error::Document {
-        what: format!("blob {}", descriptor.digest()),
-        source,
+/// What is wrong with an index or a manifest.
+pub(in crate::format) fn code_of(error: &DocumentError) -> Code {
+    match error {
+        DocumentError::Ambiguous { .. } => Code::DocumentAmbiguous,
+        DocumentError::MediaType { .. } | DocumentError::Mislabeled { .. } => {
+            Code::MediaTypeMismatch
+        }
+        error if error.is_excess() => Code::DocumentTooLarge,
+        DocumentError::TooMany { .. } => Code::IndexTooLarge,
+        DocumentError::Digest { .. } => Code::DescriptorInvalid,
+        DocumentError::Field { field, expected } => {
+            let is_descriptor = !matches!(*expected, "a list" | "a descriptor");
+            if is_descriptor && is_of_descriptors(field) {
+                Code::DescriptorInvalid
+            } else {
+                Code::DocumentInvalid
+            }
+        }
+        _ => Code::DocumentInvalid,
     }
+}
+
+/// Whether a field of an index or a manifest is a descriptor, a list of such, or below one.
+pub(in crate::format) fn is_of_descriptors(field: &str) -> bool {
+    let first = field.split(['.', '[']).next();
+    ["config", "layers", "manifests", "subject"].contains(&first.unwrap_or_default())
 }
 
 /// What a document is by what it says of itself, or else by its fields, if that is an
@@ -337,33 +449,5 @@ fn kind_of(value: &Value) -> Option<&'static str> {
         None if value.get("schemaVersion") != Some(&2.into()) => None,
         None if value.get("manifests").is_some() => Some(index),
         None => value.get("layers").map(|_| manifest),
-    }
-}
-
-/// Whether a config says what its layers unpack to. One that begins as an object and is
-/// none is left to the parser, which says why.
-fn has_rootfs(config: &[u8]) -> bool {
-    match parse_value(config) {
-        Ok(mut value) => {
-            Config::fix_keys(&mut value);
-            value.get("rootfs").is_some_and(|it| !it.is_null())
-        }
-        Err(_) => config.trim_ascii_start().starts_with(b"{"),
-    }
-}
-
-/// The media type in a document must be of the same kind as that of its descriptor.
-/// Whether the name is OCI's or Docker's makes no difference to readers.
-fn check_media_type(descriptor: &Descriptor, got: Option<&str>) -> Result<()> {
-    let kind = DocumentKind::of(descriptor.media_type());
-    match got {
-        Some(got) if DocumentKind::of(got) != kind => Err(malformed(
-            descriptor,
-            DocumentError::MediaType {
-                expected: descriptor.media_type().to_owned(),
-                got: got.to_owned(),
-            },
-        )),
-        _ => Ok(()),
     }
 }

@@ -2,14 +2,12 @@
 //!
 //! [image-layout.md]: https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md
 
-mod graph;
+pub(super) mod graph;
 mod read;
 mod write;
 
-pub(super) use graph::DocumentLoader;
-pub(crate) use graph::absence;
-pub(crate) use read::find_index;
-pub(super) use read::{OciLayout, check_marker, is_layout};
+pub(super) use read::{OciLayout, check_marker, is_layout, load, read_index};
+pub(crate) use read::{absence, find_index};
 pub(super) use write::LayoutSink;
 
 use crate::digest::Digest;

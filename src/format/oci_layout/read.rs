@@ -1,13 +1,21 @@
 //! Reading a layout.
 
+use serde_json::Value;
+
+use crate::digest::DiffId;
 use crate::error::{Error, InputKind, Result};
+use crate::finding::{Code, Site};
 use crate::format::Format;
 use crate::format::container::{Container, find_document};
 use crate::format::control_files::{INDEX, MARKER};
-use crate::format::oci_layout::DocumentLoader;
+use crate::format::oci_layout::blob_path;
+use crate::format::oci_layout::graph::{ConfigPart, Listed, ManifestKind, Part, code_of};
+use crate::format::reader::{Fault, Opener, Reader, Schema, finish};
 use crate::format::root::{Root, Target};
-use crate::format::source::{Content, ImageSource};
-use crate::image::{Document, Index, parse_value};
+use crate::format::source::{
+    Artifact, Content, Image, ImageSource, IndexContent, Layer, LayerBytes, LayerPosition,
+};
+use crate::image::{Descriptor, Document, Index, Manifest, parse_value, types};
 
 /// A layout that is open for reading.
 #[derive(Debug)]
@@ -36,7 +44,7 @@ impl OciLayout {
     /// A missing `oci-layout` is forgiven, as skopeo does; one of another
     /// version is not.
     pub(in crate::format) fn open(container: Box<dyn Container>, format: Format) -> Result<Self> {
-        check_marker(container.as_ref())?;
+        check_marker(&mut Opener::new(container.as_ref()))?;
         let index = find_index(container.as_ref())?.ok_or(Error::NotOfFormat {
             expected: InputKind::OciLayout,
             missing: "`index.json`",
@@ -56,33 +64,144 @@ impl OciLayout {
     }
 }
 
-/// Refuses a layout of another version than 1.0.0.
-pub(in crate::format) fn check_marker(container: &dyn Container) -> Result<()> {
-    let Some(bytes) = find_document(container, MARKER)? else {
-        return Ok(());
-    };
-    let value = parse_value(&bytes).ok();
-    let version = value
-        .as_ref()
-        .and_then(|value| value.get("imageLayoutVersion")?.as_str());
-    match version {
-        Some("1.0.0") => Ok(()),
-        version => Err(Error::LayoutVersion {
-            version: version.unwrap_or("none").to_owned(),
-        }),
+/// Refuses a layout of another version than 1.0.0. Says whether there is a marker.
+pub(in crate::format) fn check_marker(reader: &mut dyn Reader) -> Result<bool> {
+    if reader.find(MARKER)?.is_none() {
+        return Ok(false);
     }
+    let Some(bytes) = reader.control_file(MARKER)? else {
+        return Ok(true);
+    };
+    let mut value = parse_value(&bytes).unwrap_or_default();
+    types::LAYOUT_MARKER.fix_keys(&mut value);
+    let version = value.get("imageLayoutVersion");
+    if version.is_none_or(|version| version != "1.0.0") {
+        let said = version.map_or("none".to_owned(), Value::to_string);
+        let version = version.and_then(Value::as_str).unwrap_or("none");
+        let error = Error::LayoutVersion {
+            version: version.to_owned(),
+        };
+        let fault = Fault::new(Code::LayoutVersion, format!("the version is {said}"), error);
+        reader.report(&Site::file(MARKER), fault)?;
+    }
+    Ok(true)
 }
 
 /// Reads `index.json`, if it is there.
 pub(crate) fn find_index(container: &dyn Container) -> Result<Option<Document<Index>>> {
-    let Some(bytes) = find_document(container, INDEX)? else {
+    read_index(&mut Opener::new(container))
+}
+
+/// Reads `index.json`; `None` if it is not there, or after a fault that leaves nothing of it.
+pub(in crate::format) fn read_index(reader: &mut dyn Reader) -> Result<Option<Document<Index>>> {
+    let Some(bytes) = reader.control_file(INDEX)? else {
         return Ok(None);
     };
-    let index = Document::parse(bytes).map_err(|source| Error::Document {
-        what: format!("`{INDEX}`"),
-        source,
-    })?;
-    Ok(Some(index))
+    let fault = |source| {
+        let code = match code_of(&source) {
+            Code::DocumentInvalid | Code::DocumentTooLarge => Code::IndexInvalid,
+            code => code,
+        };
+        Fault::document(code, format!("`{INDEX}`"), source)
+    };
+    let reading = Document::read(bytes);
+    finish(reader, &Site::file(INDEX), Schema::Graph, reading, fault)
+}
+
+/// Reads all documents under a descriptor of `index.json`, verifying each.
+///
+/// `name` is what messages call the root.
+pub(in crate::format) fn load(
+    container: &dyn Container,
+    descriptor: &Descriptor,
+    name: String,
+) -> Result<Content> {
+    let listed = Listed::root(descriptor, 0, Site::file(INDEX), name);
+    match load_listed(&mut Opener::new(container), &listed)? {
+        Content::Opaque { blob: None, .. } => Err(Error::MemberAbsent {
+            document: format!("`{INDEX}`"),
+            name: blob_path(descriptor.digest()),
+        }),
+        content => Ok(content),
+    }
+}
+
+fn load_listed(opener: &mut Opener<'_>, listed: &Listed<'_>) -> Result<Content> {
+    let blob = match listed.read(opener)? {
+        Some(Part::Index(index)) => {
+            let children = listed.children(index.view());
+            let children = children.map(|child| load_listed(opener, &child));
+            let children = children.collect::<Result<_>>()?;
+            return Ok(Content::Index(Box::new(IndexContent {
+                index,
+                children,
+                kept: None,
+            })));
+        }
+        Some(Part::Manifest(manifest)) => return load_manifest(opener, listed, manifest),
+        Some(Part::Blob(member)) => Some(member),
+        Some(Part::Absent) | None => None,
+    };
+    let descriptor = listed.descriptor.clone();
+    Ok(Content::Opaque { descriptor, blob })
+}
+
+fn load_manifest(
+    opener: &mut Opener<'_>,
+    listed: &Listed<'_>,
+    manifest: Document<Manifest>,
+) -> Result<Content> {
+    let view = manifest.view();
+    if ManifestKind::of(listed.descriptor, view) == ManifestKind::Image {
+        match listed.config(opener, view)? {
+            ConfigPart::Read(config) => {
+                let layers = listed.layers(opener, &view.layers)?;
+                let described = view.layers.iter().zip(&config.view().diff_ids);
+                let layers = layers.into_iter().zip(described).enumerate();
+                let layer = |(at, ((blob, compression), (descriptor, diff_id)))| Layer {
+                    diff_id: DiffId::clone(diff_id),
+                    bytes: LayerBytes::described(blob, Descriptor::clone(descriptor)),
+                    compression,
+                    position: LayerPosition::new(at, view.layers.len()),
+                };
+                let layers = layers.map(layer).collect();
+                return Ok(Content::Image(Image {
+                    manifest: Some(manifest),
+                    config,
+                    layers,
+                }));
+            }
+            ConfigPart::Absent if listed.is_root() => {
+                return Err(Error::MemberAbsent {
+                    document: format!("the manifest of `{}`", listed.name),
+                    name: blob_path(view.config.digest()),
+                });
+            }
+            // Exports leave configs of other platforms out, as they do manifests.
+            ConfigPart::Absent | ConfigPart::NoRootfs(_) | ConfigPart::Faulty => {}
+        }
+    }
+    let blobs = listed.artifact(opener, view)?;
+    Ok(Content::Artifact(Box::new(Artifact { manifest, blobs })))
+}
+
+/// Why a part of the index called `name` is of no use, where the input does not hold it,
+/// or not its config.
+pub(crate) fn absence(part: &Content, name: &str) -> Option<Error> {
+    let (document, digest) = match part {
+        Content::Opaque {
+            descriptor,
+            blob: None,
+        } => ("the index", descriptor.digest()),
+        Content::Artifact(artifact) if artifact.is_image_without_config() => {
+            ("the manifest", artifact.manifest.view().config.digest())
+        }
+        _ => return None,
+    };
+    Some(Error::MemberAbsent {
+        document: format!("{document} of `{name}`"),
+        name: blob_path(digest),
+    })
 }
 
 impl ImageSource for OciLayout {
@@ -101,7 +220,7 @@ impl ImageSource for OciLayout {
     fn load(&self, root: &Root) -> Result<Content> {
         match &root.target {
             Target::Blob(descriptor) => {
-                DocumentLoader::new(self.container.as_ref()).load(descriptor, &root.display_name())
+                load(self.container.as_ref(), descriptor, root.display_name())
             }
             Target::Element(_) | Target::Whole => Err(Error::NoImage),
         }

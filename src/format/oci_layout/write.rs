@@ -15,6 +15,7 @@ use crate::format::container::{Blob, Container, Directory};
 use crate::format::control_files::{INDEX, MARKER};
 use crate::format::oci_layout::read::{check_marker, find_index};
 use crate::format::oci_layout::{MARKER_CONTENT, blob_path};
+use crate::format::reader::Opener;
 use crate::format::root::Root;
 use crate::format::sink::{
     BlobWriter, Documents, Held, ImageSink, OutputIndex, OutputKind, OutputRoot, put_all,
@@ -123,8 +124,8 @@ fn check_target(target: &Path) -> Result<()> {
             path: target.to_owned(),
         });
     }
-    check_marker(&container)
-        .and_then(|()| find_index(&container))
+    check_marker(&mut Opener::new(&container))
+        .and_then(|_| find_index(&container))
         .map(drop)
         .map_err(|error| error.while_reading(Place::Path(target.to_owned())))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 use crate::digest::{DiffId, Digest};
 use crate::error::{Cause, Result};
@@ -10,49 +10,39 @@ use crate::event::Watch;
 use crate::finding::{Code, Finding, Site};
 use crate::format::container::Member;
 use crate::format::control_files::{MANIFEST, REPOSITORIES};
-use crate::format::docker_archive::manifest_json::{self, Element};
+use crate::format::docker_archive::element::{read_config, read_manifest};
+use crate::format::docker_archive::manifest_json::Element;
 use crate::format::docker_archive::v1;
-use crate::format::survey::{
-    Absent, MissingLayers, SurveyedImage, SurveyedLayer, Surveyor, chain_of, digest_of_path,
-    wrong_types,
-};
+use crate::format::reader::{Reader, Schema, chain_of, digest_of_path, layer_count_fault};
+use crate::format::survey::{Absent, MissingLayers, SurveyedImage, SurveyedLayer, Surveyor, lint};
 use crate::image::media_type::LayerType;
-use crate::image::{Config, Document, DocumentError, Reference, json_text, parse_value, types};
+use crate::image::{Config, Document, Reference, parse_value, types};
 use crate::stream::Compression;
 
 /// Looks over what `manifest.json` lists. In a hybrid it is held against what the
 /// surveyor has met already.
 pub(in crate::format) fn survey_docker(surveyor: &mut Surveyor<'_>, is_hybrid: bool) -> Result<()> {
     let site = Site::file(MANIFEST);
-    let Some(member) = surveyor.find(MANIFEST)? else {
+    if surveyor.find(MANIFEST)?.is_none() {
         // It is there, or the archive would be of another kind.
         let message = "it is a link that leads nowhere";
-        surveyor.report(Code::ManifestMissing, site, message);
+        surveyor.note(Code::ManifestMissing, &site, message);
         legacy_files(surveyor);
         return Ok(());
-    };
-    let Some(bytes) = surveyor.read(&member, &site)? else {
+    }
+    let Some(bytes) = surveyor.control_file(MANIFEST)? else {
         return Ok(());
     };
-    let parsed = match manifest_json::parse_each(&bytes) {
-        Ok(parsed) => parsed,
-        Err(error) => {
-            surveyor.report(Code::ManifestInvalid, site, chain_of(&error));
-            return Ok(());
-        }
+    let Some(manifest) = read_manifest(surveyor, &bytes)? else {
+        return Ok(());
     };
-    if parsed.has_trailing_bytes {
-        surveyor.report_code(Code::TrailingBytes, site.clone());
+    if manifest.has_trailing_bytes {
+        surveyor.note_code(Code::TrailingBytes, &site);
     }
-    if parsed.value.is_null() {
-        surveyor.report(Code::ManifestInvalid, site.clone(), "it is null");
-    } else if parsed.elements.is_empty() {
-        surveyor.report_code(Code::NoImage, site.clone());
-    }
-    let text = json_text(&bytes).unwrap_or_default();
-    for field in types::MANIFEST_ITEMS.wrong_replaced(&text, "") {
-        let message = field.to_string();
-        surveyor.report(Code::ManifestInvalid, site.clone(), message);
+    match &manifest.value {
+        Value::Array(elements) if !elements.is_empty() => {}
+        Value::Null => surveyor.note(Code::ManifestInvalid, &site, "it is null"),
+        _ => surveyor.note_code(Code::NoImage, &site),
     }
     let mut docker = DockerSurvey {
         listed: surveyor.images.clone(),
@@ -61,25 +51,8 @@ pub(in crate::format) fn survey_docker(surveyor: &mut Surveyor<'_>, is_hybrid: b
         surveyor,
     };
     let mut matched = BTreeSet::new();
-    for (at, element) in parsed.elements.into_iter().enumerate() {
-        let wrong = types::MANIFEST_ITEM.wrong_fields(&parsed.value[at], &format!("[{at}]"));
-        for field in &wrong {
-            let message = field.to_string();
-            docker
-                .surveyor
-                .report(Code::ManifestInvalid, site.clone(), message);
-        }
-        match element {
-            Ok(element) => docker.element(at, &element, &mut matched)?,
-            // Its type was said to be wrong.
-            Err(DocumentError::Field { .. }) if !wrong.is_empty() => {}
-            Err(error) => {
-                let message = chain_of(&error);
-                docker
-                    .surveyor
-                    .report(Code::ManifestInvalid, site.clone(), message);
-            }
-        }
+    for (at, element) in manifest.elements {
+        docker.element(at, &element, &mut matched)?;
     }
     docker.finish(&matched)
 }
@@ -107,31 +80,28 @@ impl DockerSurvey<'_, '_> {
         for path in std::iter::once(&element.config).chain(&element.layers) {
             if path.starts_with('/') || path.starts_with("./") || path.contains("../") {
                 let message = format!("`{path}`");
-                self.surveyor
-                    .report(Code::PathUnusual, site.clone(), message);
+                self.surveyor.note(Code::PathUnusual, &site, message);
             }
         }
-        let Some(member) = self.surveyor.find(&element.config)? else {
+        let read = read_config(self.surveyor, element, &site)?;
+        if read.is_none() {
             let message = format!("`{}` is not there", element.config);
-            if let Some(digest) = digest_of_path(&element.config) {
-                matched.extend(self.listed_with(&digest));
-            }
-            self.surveyor.report_absent(Absent {
+            self.surveyor.note_absent(Absent {
                 paths: vec![element.config.clone()],
                 finding: Finding::new(Code::ConfigMissing, site.clone(), message),
             });
+        }
+        let Some(config) = read.flatten() else {
+            if let Some(digest) = digest_of_name(&element.config) {
+                matched.extend(self.listed_with(&digest));
+            }
             return self.layers(element, None, &site).map(drop);
         };
-        let Some(bytes) = self.surveyor.read(&member, &site)? else {
-            return Ok(());
-        };
-        let mut listed = self.listed_with(&Digest::of(&bytes));
-        let config = self.surveyor.config(bytes, element.layers.len(), &site);
-        let Some(config) = config else {
-            matched.extend(&listed);
-            return self.layers(element, None, &site).map(drop);
-        };
+        let mut listed = self.listed_with(config.digest());
         let count = element.layers.len();
+        if let Some(fault) = layer_count_fault(&name, count, config.view()) {
+            self.surveyor.report(&site, fault)?;
+        }
         self.surveyor.limits(config.view(), count, &site);
         self.check_name(&element.config, &config, &site);
         let layers = self.layers(element, Some(config.view()), &site)?;
@@ -140,7 +110,7 @@ impl DockerSurvey<'_, '_> {
         if listed.iter().any(has_these) {
             listed.retain(has_these);
         } else if self.is_hybrid && !listed.is_empty() {
-            self.surveyor.report_code(Code::HybridDiffers, site.clone());
+            self.surveyor.note_code(Code::HybridDiffers, &site);
         }
         matched.extend(&listed);
         self.compare(&listed, &references, &site);
@@ -169,14 +139,14 @@ impl DockerSurvey<'_, '_> {
                     Code::TagInvalid
                 };
                 let message = format!("`{tag}`");
-                self.surveyor.report(code, site.clone(), message);
+                self.surveyor.note(code, site, message);
                 continue;
             };
             let other = self.tags.insert(reference.clone(), at);
             if other.is_some_and(|other| other != at) {
                 let message = format!("`{reference}`");
                 self.surveyor
-                    .report(Code::TagTwice, Site::file(MANIFEST), message);
+                    .note(Code::TagTwice, &Site::file(MANIFEST), message);
             }
             references.push(reference);
         }
@@ -186,25 +156,10 @@ impl DockerSurvey<'_, '_> {
     /// A config that is named by a digest had that one when it was named. Where blobs
     /// lie, it must have it.
     fn check_name(&mut self, path: &str, config: &Document<Config>, site: &Site) {
-        if let Some(expected) = digest_of_path(path) {
-            if expected != *config.digest() {
-                let site = Site {
-                    file: Some(path.to_owned()),
-                    ..site.clone()
-                };
-                self.surveyor
-                    .push(Finding::digest(site, &expected, config.digest()));
-            }
-            return;
-        }
-        let name = path.rsplit('/').next().unwrap_or(path);
-        let hex = name.strip_suffix(".json").unwrap_or(name);
-        let hex = hex.strip_prefix("sha256:").unwrap_or(hex);
-        let is_digest = hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if is_digest && hex != config.digest().hex() {
+        let named = digest_of_name(path).filter(|_| digest_of_path(path).is_none());
+        if named.is_some_and(|named| named != *config.digest()) {
             let message = format!("`{path}` is {}", config.digest());
-            self.surveyor
-                .report(Code::ConfigName, site.clone(), message);
+            self.surveyor.note(Code::ConfigName, site, message);
         }
     }
 
@@ -223,15 +178,14 @@ impl DockerSurvey<'_, '_> {
             layers.push(self.layer(path, diff_id, element, &site, &mut missing)?);
         }
         if let Some(absent) = missing.into_absent() {
-            self.surveyor.report_absent(absent);
+            self.surveyor.note_absent(absent);
         }
         let is_zstd = |layer: &&SurveyedLayer| layer.compression == Compression::Zstd;
         let packed = layers.iter().filter(is_zstd).count();
         // A hybrid is of engines that read zstd. Without `index.json` older ones are meant.
         if packed > 0 && !self.is_hybrid {
             let message = format!("{packed} of its {count} layers are compressed with zstd");
-            self.surveyor
-                .report(Code::CompressionUnusual, site.clone(), message);
+            self.surveyor.note(Code::CompressionUnusual, site, message);
         }
         Ok(layers)
     }
@@ -244,9 +198,9 @@ impl DockerSurvey<'_, '_> {
         site: &Site,
         missing: &mut MissingLayers,
     ) -> Result<SurveyedLayer> {
-        let source = diff_id.and_then(|id| element.sources.get(&id.to_string()));
-        let media_type = source.and_then(|source| LayerType::of(source.media_type()));
-        let is_foreign = media_type.is_some_and(|layer| layer.is_foreign);
+        let source = diff_id.and_then(|id| element.source(id));
+        let label = source.and_then(|source| LayerType::of(source.media_type()));
+        let is_foreign = label.is_some_and(|label| label.is_foreign);
         let Some(blob) = self.surveyor.find(path)? else {
             let message = match path {
                 "" => "it has no name, and was left to the store of an engine".to_owned(),
@@ -255,7 +209,7 @@ impl DockerSurvey<'_, '_> {
                 }
                 path => format!("`{path}` is not there"),
             };
-            missing.add(path.to_owned(), site, message);
+            missing.add(vec![path.to_owned()], site, message);
             return Ok(SurveyedLayer {
                 blob: None,
                 compression: Compression::None,
@@ -264,21 +218,20 @@ impl DockerSurvey<'_, '_> {
                 is_readable: false,
             });
         };
-        let compression = self.surveyor.container.blob(&blob).compression()?;
         if let Some(source) = source.filter(|_| !is_foreign)
             && source.size() != blob.size
         {
             let (said, got) = (source.size(), blob.size);
             let message = format!("it is said to have {said} bytes, and has {got}");
-            self.surveyor
-                .report(Code::LayerSource, site.clone(), message);
+            self.surveyor.note(Code::LayerSource, site, message);
         }
+        let compression = self.surveyor.container.blob(&blob).compression()?;
         Ok(SurveyedLayer {
             digest: digest_of_path(&blob.path),
-            blob: Some(blob),
             compression,
             diff_id: diff_id.cloned(),
             is_readable: true,
+            blob: Some(blob),
         })
     }
 
@@ -296,23 +249,20 @@ impl DockerSurvey<'_, '_> {
         }
         if same.is_empty() {
             let message = format!("only `{MANIFEST}` lists it");
-            self.surveyor
-                .report(Code::HybridIncomplete, site.clone(), message);
+            self.surveyor.note(Code::HybridIncomplete, site, message);
         }
         for at in same {
             let image = &self.listed[*at];
             for reference in references {
                 if !image.references.contains(reference) {
                     let message = format!("only `{MANIFEST}` names it `{reference}`");
-                    self.surveyor
-                        .report(Code::HybridIncomplete, site.clone(), message);
+                    self.surveyor.note(Code::HybridIncomplete, site, message);
                 }
             }
             for reference in &image.references {
                 if !references.contains(reference) {
                     let message = format!("only `index.json` names it `{reference}`");
-                    self.surveyor
-                        .report(Code::HybridIncomplete, site.clone(), message);
+                    self.surveyor.note(Code::HybridIncomplete, site, message);
                 }
             }
         }
@@ -331,13 +281,21 @@ impl DockerSurvey<'_, '_> {
             for name in names.into_iter().filter(|name| is_missing(name)) {
                 let message = "only `index.json` lists it";
                 let site = Site::image(name);
-                self.surveyor.report(Code::HybridIncomplete, site, message);
+                self.surveyor.note(Code::HybridIncomplete, &site, message);
             }
         }
         check_repositories(self.surveyor, &self.tags)?;
         legacy_files(self.surveyor);
         Ok(())
     }
+}
+
+/// The digest that a config is named by.
+fn digest_of_name(path: &str) -> Option<Digest> {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let hex = name.strip_suffix(".json").unwrap_or(name);
+    let hex = hex.strip_prefix("sha256:").unwrap_or(hex);
+    digest_of_path(path).or_else(|| format!("sha256:{hex}").parse().ok())
 }
 
 /// The name of an image of an index without its platform.
@@ -353,15 +311,15 @@ fn blobs(layers: &[SurveyedLayer]) -> impl Iterator<Item = Option<&Member>> {
 fn check_v1_images(surveyor: &mut Surveyor<'_>, element: &Element) -> Result<()> {
     for layer in &element.layers {
         let path = layer.replace("/layer.tar", "/json");
-        let Some(bytes) = surveyor.read_control_file(&path)? else {
+        let Some(bytes) = surveyor.control_file(&path)? else {
             continue;
         };
         let value = parse_value(&bytes).unwrap_or_default();
-        let text = json_text(&bytes).unwrap_or_default();
-        for (code, message) in wrong_types(&value, &text) {
+        for (code, field) in lint::wrong_types(Schema::Config, &bytes, &value) {
             // The engine makes a list of a lone string.
             if code != Code::CommandText {
-                surveyor.report(code, Site::file(path.clone()), message);
+                let message = lint::told(code, &field);
+                surveyor.note(code, &Site::file(path.clone()), message);
             }
         }
     }
@@ -373,19 +331,19 @@ fn check_repositories(
     surveyor: &mut Surveyor<'_>,
     tags: &BTreeMap<Reference, usize>,
 ) -> Result<()> {
-    let Some(bytes) = surveyor.read_control_file(REPOSITORIES)? else {
+    let Some(bytes) = surveyor.control_file(REPOSITORIES)? else {
         return Ok(());
     };
     let site = Site::file(REPOSITORIES);
     let names = match parse_value(&bytes) {
         Ok(names) => names,
         Err(error) => {
-            surveyor.report(Code::RepositoriesInvalid, site, chain_of(&error));
+            surveyor.note(Code::RepositoriesInvalid, &site, chain_of(&error));
             return Ok(());
         }
     };
     if let Some(field) = types::REPOSITORIES.wrong_fields(&names, "").first() {
-        surveyor.report(Code::RepositoriesInvalid, site, field.to_string());
+        surveyor.note(Code::RepositoriesInvalid, &site, field.to_string());
         return Ok(());
     }
     let mut listed = BTreeSet::new();
@@ -395,7 +353,7 @@ fn check_repositories(
                 Ok(reference) => drop(listed.insert(reference)),
                 Err(error) => {
                     let message = error.to_string();
-                    surveyor.report(Code::RepositoriesInvalid, site.clone(), message);
+                    surveyor.note(Code::RepositoriesInvalid, &site, message);
                 }
             }
         }
@@ -408,7 +366,7 @@ fn check_repositories(
             (MANIFEST, REPOSITORIES)
         };
         let message = format!("`{has}` has `{reference}`, and `{lacks}` has not");
-        surveyor.report(Code::RepositoriesDiffer, site.clone(), message);
+        surveyor.note(Code::RepositoriesDiffer, &site, message);
     }
     Ok(())
 }
@@ -431,24 +389,24 @@ fn legacy_files(surveyor: &mut Surveyor<'_>) {
 pub(in crate::format) fn survey_v1(surveyor: &mut Surveyor<'_>, watch: &Watch<'_>) -> Result<()> {
     if surveyor.container.paths().binary_search(&MANIFEST).is_ok() {
         let site = Site::file(MANIFEST);
-        surveyor.report(Code::ManifestInvalid, site, "it is no file");
+        surveyor.note(Code::ManifestInvalid, &site, "it is no file");
     }
     // Docker before 25 wrote both forms at once: without its `manifest.json` the archive
     // is taken for an old one.
     if !v1::is_v1_archive(surveyor.container) {
-        surveyor.report_code(Code::ManifestMissing, Site::input());
+        surveyor.note_code(Code::ManifestMissing, &Site::input());
         legacy_files(surveyor);
         return Ok(());
     }
-    surveyor.report_code(Code::V1Archive, Site::input());
+    surveyor.note_code(Code::V1Archive, &Site::input());
     if surveyor.find(REPOSITORIES)?.is_none() {
-        surveyor.report_code(Code::V1RepositoriesMissing, Site::input());
+        surveyor.note_code(Code::V1RepositoriesMissing, &Site::input());
     }
     let elements = match v1::read_elements(surveyor.container, watch) {
         Ok(elements) => elements,
         Err(error) if error.cause() != Cause::Input => return Err(error),
         Err(error) => {
-            surveyor.report(Code::V1Invalid, Site::input(), chain_of(&error));
+            surveyor.note(Code::V1Invalid, &Site::input(), chain_of(&error));
             Vec::new()
         }
     };

@@ -74,8 +74,8 @@ pub(in crate::format) struct MissingLayers {
 }
 
 impl MissingLayers {
-    pub(in crate::format) fn add(&mut self, path: String, site: &Site, message: String) {
-        self.paths.push(path);
+    pub(in crate::format) fn add(&mut self, paths: Vec<String>, site: &Site, message: String) {
+        self.paths.extend(paths);
         self.first.get_or_insert_with(|| (site.clone(), message));
     }
 

@@ -1,20 +1,19 @@
 //! What an input holds, right or wrong: read without stopping at the first fault.
 
 use crate::digest::Digest;
-use crate::error::{Cause, Error, InputKind, Result};
+use crate::error::{Cause, Error, Result};
 use crate::event::after_tar;
 use crate::finding::{Code, Finding, Findings, Site};
 use crate::format::Format;
-use crate::format::container::{Container, RootfsFile, is_of_archive};
+use crate::format::container::{Container, RootfsFile};
 use crate::format::control_files::MANIFEST;
-use crate::format::detect::Opening;
-use crate::format::docker_archive::is_docker_archive;
+use crate::format::detect::{Kind, Opening, kind_of};
 use crate::format::input::Input;
-use crate::format::misplaced::{is_image_member, refuse_misplaced};
 use crate::format::oci_layout::is_layout;
+use crate::format::reader::chain_of;
 use crate::format::survey::docker_archive::{survey_docker, survey_v1};
 use crate::format::survey::oci_layout::survey_layout;
-use crate::format::survey::{Survey, SurveyedImage, SurveyedLayer, Surveyor, chain_of};
+use crate::format::survey::{Survey, SurveyedImage, SurveyedLayer, Surveyor};
 use crate::format::taken::{RawContainer, take};
 use crate::tar_stream::Trailing;
 
@@ -64,15 +63,15 @@ fn rest_findings(taken: &RawContainer) -> impl Iterator<Item = Finding> {
 }
 
 /// What the files of an input are.
-struct Kind {
+struct Parts {
     format: Format,
     has_docker: bool,
     has_layout: bool,
 }
 
 fn look_over(taken: RawContainer, findings: Findings, opening: &Opening<'_>) -> Result<Survey> {
-    let kind = kind_of(&taken, opening.format)?;
-    if kind.format == Format::Rootfs {
+    let parts = parts_of(&taken, opening.format)?;
+    if parts.format == Format::Rootfs {
         let mut findings = findings;
         // The paths of a layer are looked at where its entries are.
         findings.retain(|finding| finding.code != Code::MemberEscapes);
@@ -85,28 +84,28 @@ fn look_over(taken: RawContainer, findings: Findings, opening: &Opening<'_>) -> 
         return rootfs(RootfsFile::stored(file, start)?, findings);
     }
     let container = taken.into_container();
-    let mut surveyor = Surveyor::new(container.as_ref(), kind.has_docker, findings);
+    let mut surveyor = Surveyor::new(container.as_ref(), parts.has_docker, findings);
     if container.end().cut_off_at.is_some() {
-        surveyor.report_code(Code::ArchiveEndMissing, Site::input());
+        surveyor.note_code(Code::ArchiveEndMissing, &Site::input());
     }
-    let is_hybrid = kind.has_docker && kind.has_layout;
-    if kind.has_layout {
+    let is_hybrid = parts.has_docker && parts.has_layout;
+    if parts.has_layout {
         survey_layout(&mut surveyor, is_hybrid)?;
     }
-    if kind.has_docker {
+    if parts.has_docker {
         if matches!(container.find(MANIFEST), Ok(None)) {
             survey_v1(&mut surveyor, &opening.watch)?;
         } else {
             survey_docker(&mut surveyor, is_hybrid)?;
         }
     }
-    if !kind.has_docker && !kind.has_layout {
-        surveyor.report_code(Code::ManifestMissing, Site::input());
+    if !parts.has_docker && !parts.has_layout {
+        surveyor.note_code(Code::ManifestMissing, &Site::input());
     }
     surveyor.unreferenced()?;
     let (images, blobs, findings) = surveyor.finish();
     Ok(Survey {
-        format: kind.format,
+        format: parts.format,
         container,
         images,
         blobs,
@@ -115,44 +114,33 @@ fn look_over(taken: RawContainer, findings: Findings, opening: &Opening<'_>) -> 
 }
 
 /// Tells what is there by the files alone, or takes the user's word for it.
-fn kind_of(taken: &RawContainer, format: Option<Format>) -> Result<Kind> {
-    let container = taken.container();
-    let not_of = |expected, missing| Error::NotOfFormat { expected, missing };
-    if taken.is_directory() {
-        return match format {
-            None | Some(Format::OciDirectory) => Ok(Kind {
-                format: Format::OciDirectory,
-                has_docker: false,
-                has_layout: true,
-            }),
-            Some(_) => Err(Error::System(std::io::ErrorKind::IsADirectory.into())),
-        };
-    }
-    let has_manifest = matches!(container.find(MANIFEST), Ok(Some(_)));
-    let looks_like_docker = match is_docker_archive(container) {
-        Err(Error::LinkBroken { .. }) => true,
-        other => other?,
-    };
-    let has_layout = is_layout(container)?;
-    let kind = |format, has_docker, has_layout| Kind {
+fn parts_of(taken: &RawContainer, format: Option<Format>) -> Result<Parts> {
+    let parts = |format, has_docker, has_layout| Parts {
         format,
         has_docker,
         has_layout,
     };
-    match format {
-        Some(Format::OciDirectory) => Err(not_of(InputKind::OciDirectory, "the folder")),
-        Some(Format::OciArchive) => Ok(kind(Format::OciArchive, false, true)),
-        Some(Format::DockerArchive) => Ok(kind(Format::DockerArchive, true, has_layout)),
-        None if looks_like_docker => Ok(kind(Format::DockerArchive, true, has_layout)),
-        None if has_layout => Ok(kind(Format::OciArchive, has_manifest, true)),
-        None if container.paths().iter().any(|path| is_of_archive(path)) => {
-            Ok(kind(Format::DockerArchive, false, false))
+    if taken.is_directory() {
+        return match format {
+            None | Some(Format::OciDirectory) => Ok(parts(Format::OciDirectory, false, true)),
+            Some(_) => Err(Error::System(std::io::ErrorKind::IsADirectory.into())),
+        };
+    }
+    let container = taken.container();
+    match (format, kind_of(container, format)) {
+        (Some(Format::DockerArchive), _)
+        | (None, Ok(Kind::Docker) | Err(Error::LinkBroken { .. })) => {
+            Ok(parts(Format::DockerArchive, true, is_layout(container)?))
         }
-        None => {
-            refuse_misplaced(container, &mut |member| is_image_member(container, member))?;
-            Ok(kind(Format::Rootfs, false, false))
+        // A part of an archive, without its documents.
+        (None, Err(Error::NotOfFormat { .. })) => Ok(parts(Format::DockerArchive, false, false)),
+        (_, Err(error)) => Err(error),
+        (_, Ok(Kind::Docker | Kind::Oci)) => {
+            let has_manifest = matches!(container.find(MANIFEST), Ok(Some(_)));
+            let has_docker = format.is_none() && has_manifest;
+            Ok(parts(Format::OciArchive, has_docker, true))
         }
-        Some(Format::Rootfs) => Ok(kind(Format::Rootfs, false, false)),
+        (_, Ok(Kind::Rootfs)) => Ok(parts(Format::Rootfs, false, false)),
     }
 }
 

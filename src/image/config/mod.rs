@@ -26,22 +26,25 @@ pub(crate) struct Config {
 }
 
 impl View for Config {
-    fn from_json(value: &Value) -> Result<Self, DocumentError> {
-        let root = Node::root(value);
-        let rootfs = root.required("rootfs", "an object")?;
-        let diff_ids = rootfs.list("diff_ids", DESCRIPTORS_MAX)?;
-        Ok(Self {
+    fn read(value: &Value, faults: &mut Vec<DocumentError>) -> Option<Self> {
+        let diff_ids = diff_ids(value);
+        let diff_ids = diff_ids.map_err(|error| faults.push(error)).ok()?;
+        Some(Self {
             platform: Platform::from_json(value),
-            diff_ids: diff_ids
-                .iter()
-                .map(|node| node.digest().map(DiffId))
-                .collect::<Result<_, _>>()?,
+            diff_ids,
         })
     }
 
     fn fix_keys(value: &mut Value) {
         types::CONFIG.fix_keys(value);
     }
+}
+
+fn diff_ids(config: &Value) -> Result<Vec<DiffId>, DocumentError> {
+    let rootfs = Node::root(config).required("rootfs", "an object")?;
+    let diff_ids = rootfs.list("diff_ids", DESCRIPTORS_MAX)?;
+    let diff_ids = diff_ids.iter();
+    diff_ids.map(|node| node.digest().map(DiffId)).collect()
 }
 
 #[cfg(test)]

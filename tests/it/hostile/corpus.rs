@@ -15,6 +15,7 @@ use crate::support::entry::entries;
 use crate::support::judge::Format;
 use crate::support::layer::{pax, set, tar};
 use crate::support::make::{self, Image, Layout, Member};
+use crate::support::tied::assert_tied;
 
 /// Two seconds of the processor (six where nothing is optimized), and as much memory
 /// as 64 MiB and the stacks of all threads come to. A process that wants more is
@@ -634,6 +635,10 @@ fn check(items: Vec<Item>) {
             assert!(run.stderr.chars().all(is_plain), "{case}");
             drop(run);
         }
+        let input = format.at("in.tar");
+        let report = sandbox.restow(&["verify", &input]).by(&LIMITS).run();
+        assert_tied(name, &sandbox, &input, &report);
+        drop(report);
         check_pipe(&sandbox, name, format, &bytes, fate);
         check_import(&sandbox, name);
     }

@@ -25,6 +25,7 @@ pub(crate) mod reference;
 pub(crate) mod retag;
 pub(crate) mod sandbox;
 pub(crate) mod squash;
+pub(crate) mod tied;
 pub(crate) mod tools;
 pub(crate) mod tree;
 

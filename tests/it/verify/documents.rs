@@ -526,7 +526,7 @@ fn descriptors_of_an_index() {
                 .push(json!({"mediaType": "a/b", "digest": "sha256:../../x", "size": 1}));
         }),
         &[
-            "error[descriptor-invalid] `index.json`: `manifests[1]`: `digest` is no digest: `sha256:../../x` is not a digest: `sha256:` and 64 lower-case hexadecimal digits were expected",
+            "error[descriptor-invalid] `index.json`: `manifests[1].digest` is no digest: `sha256:../../x` is not a digest: `sha256:` and 64 lower-case hexadecimal digits were expected",
         ],
     );
     check_members(
@@ -541,6 +541,18 @@ fn descriptors_of_an_index() {
             it.index.push(thing);
         }),
         &["note[media-type-unknown] `sha256:…`: its media type is `application/x`"],
+    );
+    check_members(
+        "a manifest that is called something else",
+        &layout(|it| it.index[0]["mediaType"] = json!("application/x")),
+        &[
+            "error[media-type-mismatch] `app:1`: it is a manifest, and its descriptor says `application/x`",
+            "note[media-type-unknown] `app:1`: its media type is `application/x`",
+            "note[unreferenced] `blobs/sha256/…`: no document refers to a file",
+            "note[unreferenced] `blobs/sha256/…`: no document refers to a file",
+            "note[unreferenced] `blobs/sha256/…`: no document refers to a file",
+            "note[unreferenced] `blobs/sha256/…`: no document refers to a file",
+        ],
     );
     check_members(
         "schema 1",

@@ -10,6 +10,7 @@ use crate::support::judge::Format;
 use crate::support::make;
 use crate::support::sandbox::Sandbox;
 use crate::support::squash::put;
+use crate::support::tied::refusal;
 use crate::support::{fixture, testdata};
 
 /// What is wrong with the fixtures, by the reference of formats: umoci refuses Docker's
@@ -50,6 +51,8 @@ fn nothing_is_wrong_with_what_real_engines_wrote() {
                 );
             }
         }
+        let refusal = refusal(&sandbox, &path.to_string_lossy());
+        assert_eq!(refusal, None, "{name}");
         checked += 1;
     }
     assert!(checked >= 18, "{checked} fixtures");

@@ -1,0 +1,65 @@
+//! From `manifest.json` to the configs and layers that it names.
+
+use crate::error::{Place, Result};
+use crate::finding::{Code, Site};
+use crate::format::control_files::MANIFEST;
+use crate::format::docker_archive::manifest_json::{self, Element, ManifestJson};
+use crate::format::reader::{
+    Fault, Reader, Schema, config_fault, digest_of_path, finish, hash_like,
+};
+use crate::image::{Config, Document};
+
+/// Reads `manifest.json`; `None` after a fault that leaves nothing of it.
+pub(in crate::format) fn read_manifest(
+    reader: &mut dyn Reader,
+    bytes: &[u8],
+) -> Result<Option<ManifestJson>> {
+    let site = Site::file(MANIFEST);
+    let what = || format!("`{MANIFEST}`");
+    let fault = |source| Fault::document(Code::ManifestInvalid, what(), source);
+    match manifest_json::read(bytes) {
+        Ok(mut manifest) => {
+            let faults = manifest.faults.drain(..).map(fault).collect();
+            let (schema, value) = (Schema::DockerManifest, &manifest.value);
+            reader.document(&site, schema, bytes, value, faults)?;
+            Ok(Some(manifest))
+        }
+        Err(error) => reader.report(&site, fault(error)).map(|()| None),
+    }
+}
+
+/// Reads the config of an element: `None` if it is not there, and `Some(None)` after a
+/// fault that leaves nothing of it.
+#[expect(
+    clippy::option_option,
+    reason = "what is not there is for the caller to judge"
+)]
+pub(in crate::format) fn read_config(
+    reader: &mut dyn Reader,
+    element: &Element,
+    site: &Site,
+) -> Result<Option<Option<Document<Config>>>> {
+    let Some(member) = reader.find(&element.config)? else {
+        return Ok(None);
+    };
+    let Some(bytes) = reader.read(&member, site)? else {
+        return Ok(Some(None));
+    };
+    let what = format!("the config `{}`", element.config);
+    let fault = |source| config_fault(&what, source);
+    let reading = Document::<Config>::read(bytes);
+    let config = finish(reader, site, Schema::Config, reading, fault)?;
+    // Where it lies under its digest, as since Docker 25, that must be true.
+    if let (Some(config), Some(expected)) = (&config, digest_of_path(&element.config)) {
+        let got = hash_like(&expected, config.bytes());
+        if got != expected {
+            let site = Site {
+                file: Some(element.config.clone()),
+                ..site.clone()
+            };
+            let place = Place::Member(element.config.clone());
+            reader.report(&site, Fault::digest(&expected, got, place))?;
+        }
+    }
+    Ok(Some(config))
+}

@@ -1,0 +1,267 @@
+//! What is wrong with the documents of an input: an error to whoever opens it, and a
+//! finding to whoever checks it.
+//!
+//! The readers of the formats report each fault to a [`Reader`] and go on after it, if that
+//! lets them. So every rule is in one place.
+
+use serde_json::Value;
+
+use crate::digest::{Digest, Hasher};
+use crate::error::{Cause, Error, LimitError, Place, Result};
+use crate::finding::{Code, Site};
+use crate::format::container::{Container, Member, read_document, spend};
+use crate::image::{Config, Document, DocumentError, Reading};
+use crate::limits::{DESCRIPTORS_MAX, DOCUMENTS_MAX};
+
+/// Something that whoever opens an input refuses.
+#[derive(Debug)]
+pub(in crate::format) struct Fault {
+    pub(in crate::format) code: Code,
+    /// Its text in a finding.
+    pub(in crate::format) message: String,
+    pub(in crate::format) error: Error,
+}
+
+impl Fault {
+    pub(in crate::format) fn new(code: Code, message: impl Into<String>, error: Error) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            error,
+        }
+    }
+
+    /// A fault of which the code says all.
+    pub(in crate::format) fn plain(code: Code, error: Error) -> Self {
+        Self::new(code, code.meaning(), error)
+    }
+
+    /// A fault of the document that messages call `what`.
+    pub(in crate::format) fn document(code: Code, what: String, source: DocumentError) -> Self {
+        let message = match code {
+            Code::DocumentAmbiguous => code.meaning().to_owned(),
+            _ => chain_of(&source),
+        };
+        Self::new(code, message, Error::Document { what, source })
+    }
+
+    /// A blob that is not what its digest says.
+    pub(in crate::format) fn digest(expected: &Digest, got: Digest, place: Place) -> Self {
+        let message = format!("expected {expected}, got {got}");
+        let expected = expected.clone();
+        let error = Error::DigestMismatch { expected, got };
+        Self::new(Code::DigestMismatch, message, error.while_reading(place))
+    }
+
+    /// The path of the field that is absent or of another type, if that is the fault.
+    pub(in crate::format) fn field(&self) -> Option<&str> {
+        match &self.error {
+            Error::Document {
+                source: DocumentError::Field { field, .. },
+                ..
+            } => Some(field),
+            _ => None,
+        }
+    }
+}
+
+/// How much more may be read: under one root, or of one docker archive.
+#[derive(Debug)]
+pub(in crate::format) struct Budget {
+    pub(in crate::format) documents: usize,
+    pub(in crate::format) bytes: u64,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            documents: DESCRIPTORS_MAX,
+            bytes: DOCUMENTS_MAX,
+        }
+    }
+}
+
+/// More documents hang together than any image needs.
+pub(in crate::format) fn too_large() -> Fault {
+    let limit = DESCRIPTORS_MAX;
+    Fault::plain(
+        Code::IndexTooLarge,
+        LimitError::IndexTooLarge { limit }.into(),
+    )
+}
+
+/// The kinds of JSON documents, by the fields that they have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::format) enum Schema {
+    /// A config.
+    Config,
+    /// A manifest or an index.
+    Graph,
+    /// `manifest.json`.
+    DockerManifest,
+}
+
+/// Who reads the documents of an input, and decides what becomes of their faults.
+pub(in crate::format) trait Reader {
+    /// Where the files are.
+    fn container(&self) -> &dyn Container;
+
+    fn budget(&mut self) -> &mut Budget;
+
+    /// Takes a fault. An error ends the reading.
+    fn report(&mut self, site: &Site, fault: Fault) -> Result<()>;
+
+    /// Looks up a file that something refers to.
+    fn find(&mut self, path: &str) -> Result<Option<Member>> {
+        self.container().find(path)
+    }
+
+    /// Takes what is wrong with a document, of which these are the bytes, and the JSON if
+    /// it is some.
+    fn document(
+        &mut self,
+        site: &Site,
+        _schema: Schema,
+        _bytes: &[u8],
+        _value: &Value,
+        faults: Vec<Fault>,
+    ) -> Result<()> {
+        let mut faults = faults.into_iter();
+        faults.try_for_each(|fault| self.report(site, fault))
+    }
+
+    /// Takes this many documents from the budget; says whether there were as many.
+    fn claim(&mut self, count: usize, site: &Site) -> Result<bool> {
+        let left = self.budget().documents.checked_sub(count);
+        self.budget().documents = left.unwrap_or(0);
+        match left {
+            Some(_) => Ok(true),
+            None => self.report(site, too_large()).map(|()| false),
+        }
+    }
+
+    /// Reads a document whole, within the budget; `None` after a fault.
+    fn read(&mut self, member: &Member, site: &Site) -> Result<Option<Vec<u8>>> {
+        let read = read_document(self.container(), member).and_then(|bytes| {
+            let budget = self.budget();
+            budget.bytes = spend(budget.bytes, bytes.len())?;
+            Ok(bytes)
+        });
+        let error = match read {
+            Ok(bytes) => return Ok(Some(bytes)),
+            Err(error) if error.cause() != Cause::Input => return Err(error),
+            Err(error) => error,
+        };
+        let code = match error {
+            Error::Limit(_) => Code::DocumentTooLarge,
+            _ => Code::ArchiveDamaged,
+        };
+        let fault = Fault::new(code, chain_of(&error), error);
+        self.report(site, fault).map(|()| None)
+    }
+
+    /// Reads a control file, which is part of no budget: a new one begins after it. `None` if
+    /// it is not there, or after a fault.
+    fn control_file(&mut self, path: &str) -> Result<Option<Vec<u8>>> {
+        let Some(member) = self.find(path)? else {
+            return Ok(None);
+        };
+        *self.budget() = Budget::default();
+        let bytes = self.read(&member, &Site::file(path));
+        *self.budget() = Budget::default();
+        bytes
+    }
+}
+
+/// Opens an input, and stops at the first fault.
+#[derive(Debug)]
+pub(in crate::format) struct Opener<'a> {
+    container: &'a dyn Container,
+    budget: Budget,
+}
+
+impl<'a> Opener<'a> {
+    pub(in crate::format) fn new(container: &'a dyn Container) -> Self {
+        let budget = Budget::default();
+        Self { container, budget }
+    }
+}
+
+impl Reader for Opener<'_> {
+    fn container(&self) -> &dyn Container {
+        self.container
+    }
+
+    fn budget(&mut self) -> &mut Budget {
+        &mut self.budget
+    }
+
+    fn report(&mut self, _: &Site, fault: Fault) -> Result<()> {
+        Err(fault.error)
+    }
+}
+
+/// Reports what is wrong with a document, and gives it back if it could be read.
+pub(in crate::format) fn finish<T>(
+    reader: &mut dyn Reader,
+    site: &Site,
+    schema: Schema,
+    mut reading: Reading<T>,
+    fault: impl Fn(DocumentError) -> Fault,
+) -> Result<Option<Document<T>>> {
+    let faults = reading.faults.drain(..).map(fault).collect();
+    reader.document(site, schema, &reading.bytes, &reading.value, faults)?;
+    Ok(reading.into_document())
+}
+
+/// What is wrong with a config, which messages call `what`.
+pub(in crate::format) fn config_fault(what: &str, source: DocumentError) -> Fault {
+    let code = if source.is_excess() {
+        Code::DocumentTooLarge
+    } else {
+        Code::ConfigInvalid
+    };
+    Fault::document(code, what.to_owned(), source)
+}
+
+/// What is wrong with the number of layers of the image `name`, if anything.
+pub(in crate::format) fn layer_count_fault(
+    name: &str,
+    layers: usize,
+    config: &Config,
+) -> Option<Fault> {
+    let diff_ids = config.diff_ids.len();
+    let message = format!("it has {layers} layers, and its config has {diff_ids} diff_ids");
+    let error = Error::LayerCount {
+        name: name.to_owned(),
+        layers,
+        diff_ids,
+    };
+    (layers != diff_ids).then(|| Fault::new(Code::LayerCount, message, error))
+}
+
+/// The digest that the path of a blob claims.
+pub(in crate::format) fn digest_of_path(path: &str) -> Option<Digest> {
+    let rest = path.trim_start_matches(['.', '/']).strip_prefix("blobs/")?;
+    let (algorithm, hex) = rest.split_once('/')?;
+    format!("{algorithm}:{hex}").parse().ok()
+}
+
+/// The digest of bytes, by the algorithm of another.
+pub(in crate::format) fn hash_like(digest: &Digest, bytes: &[u8]) -> Digest {
+    let mut hasher = Hasher::new(digest.algorithm());
+    hasher.update(bytes);
+    hasher.finish()
+}
+
+/// An error and its causes in one line.
+pub(crate) fn chain_of(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

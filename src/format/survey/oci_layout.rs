@@ -1,0 +1,493 @@
+//! A layout, looked over without stopping at the first fault.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::digest::Digest;
+use crate::error::Result;
+use crate::finding::{Code, Finding, Site};
+use crate::format::container::Member;
+use crate::format::control_files::INDEX;
+use crate::format::oci_layout::graph::{
+    ConfigPart, Listed, ManifestKind, Part, at, check_data, is_encrypted,
+};
+use crate::format::oci_layout::{blob_path, check_marker, read_index};
+use crate::format::reader::{Budget, Reader};
+use crate::format::root::Root;
+use crate::format::survey::{Absent, MissingLayers, SurveyedImage, SurveyedLayer, Surveyor};
+use crate::image::media_type::{DocumentKind, Family, LayerType};
+use crate::image::{
+    CONTAINERD_NAME, Config, Descriptor, Document, Index, Manifest, Platform, REF_NAME, Reference,
+};
+use crate::stream::Compression;
+
+/// More images than any index has.
+const PLATFORMS_MAX: usize = 100;
+
+/// Looks over what `index.json` lists. In a hybrid `oci-layout` may be missing.
+pub(in crate::format) fn survey_layout(surveyor: &mut Surveyor<'_>, is_hybrid: bool) -> Result<()> {
+    if !check_marker(surveyor)? && !is_hybrid {
+        surveyor.note_code(Code::LayoutMarkerMissing, &Site::input());
+    }
+    if surveyor.find(INDEX)?.is_none() {
+        surveyor.note_code(Code::IndexMissing, &Site::input());
+        return Ok(());
+    }
+    let Some(index) = read_index(surveyor)? else {
+        return Ok(());
+    };
+    let site = Site::file(INDEX);
+    let index = index.view();
+    let label = index.media_type.as_deref();
+    if let Some(label) = label.filter(|it| DocumentKind::of(it) != DocumentKind::Index) {
+        let message = format!("its `mediaType` is `{label}`");
+        surveyor.note(Code::MediaTypeMismatch, &site, message);
+    }
+    if index.manifests.is_empty() && !is_hybrid {
+        surveyor.note_code(Code::NoImage, &site);
+    }
+    check_names(surveyor, &index.manifests);
+    let mut layout = LayoutSurvey {
+        surveyor,
+        references: Vec::new(),
+        digests: BTreeSet::new(),
+        outcomes: BTreeMap::new(),
+        subjects: Vec::new(),
+    };
+    layout.subject(index.subject.as_ref(), &site)?;
+    let mut references = references(&index.manifests);
+    for (at, descriptor) in index.manifests.iter().enumerate() {
+        // Under its other names it is met again, and was looked at.
+        if let Some(references) = references.remove(descriptor.digest()) {
+            let name = Root::from_index(descriptor).display_name();
+            layout.root(
+                &Listed::root(descriptor, at, site.clone(), name),
+                references,
+            )?;
+        }
+    }
+    layout.check_subjects();
+    Ok(())
+}
+
+/// Looks at the names in `index.json`.
+fn check_names(surveyor: &mut Surveyor<'_>, descriptors: &[Descriptor]) {
+    let site = Site::file(INDEX);
+    let mut wrong_name = |annotation: &str, name: &str| {
+        let message = format!("`{annotation}` is `{name}`");
+        surveyor.note(Code::NameInvalid, &site, message);
+    };
+    let mut seen: BTreeMap<String, &Digest> = BTreeMap::new();
+    let mut twice = Vec::new();
+    for descriptor in descriptors {
+        let label = descriptor.annotation(REF_NAME);
+        let name = descriptor.annotation(CONTAINERD_NAME);
+        if let Some(label) = label.filter(|label| !is_ref_name(label)) {
+            wrong_name(REF_NAME, label);
+        }
+        // What else points to an image there is called by its digest.
+        if let Some(name) = name.filter(|name| name.parse::<Reference>().is_err()) {
+            wrong_name(CONTAINERD_NAME, name);
+        }
+        // Docker writes bare tags, which two images may share.
+        let Some(key) = name.or(label) else {
+            continue;
+        };
+        let other = seen.insert(key.to_owned(), descriptor.digest());
+        if other.is_some_and(|other| other != descriptor.digest()) {
+            twice.push(format!("`{key}`"));
+        }
+    }
+    for message in twice {
+        surveyor.note(Code::TagTwice, &site, message);
+    }
+}
+
+/// The references that an index gives to each digest.
+fn references(descriptors: &[Descriptor]) -> BTreeMap<Digest, Vec<Reference>> {
+    let mut references: BTreeMap<Digest, Vec<Reference>> = BTreeMap::new();
+    for descriptor in descriptors {
+        let of_digest = references.entry(descriptor.digest().clone()).or_default();
+        of_digest.extend(Root::from_index(descriptor).reference);
+    }
+    references
+}
+
+/// What became of something that is listed: what is missing of it, which is for the caller
+/// to judge, and whether it is an image that is all there.
+#[derive(Clone, Default)]
+struct Outcome {
+    missing: Vec<Absent>,
+    is_whole_image: bool,
+    /// Its images, by their places among all that were met; not all if there are more
+    /// than any index has.
+    images: BTreeSet<usize>,
+    /// How many documents are under it, and itself, those that are there repeatedly
+    /// counted each time.
+    documents: usize,
+}
+
+struct LayoutSurvey<'a, 'b> {
+    surveyor: &'a mut Surveyor<'b>,
+    /// The names of the root.
+    references: Vec<Reference>,
+    /// All that is there, whatever points to it.
+    digests: BTreeSet<Digest>,
+    /// What became of what was looked at, by digest and media type: indexes may list
+    /// one thing again and again.
+    outcomes: BTreeMap<(Digest, String), Outcome>,
+    /// What attestations and signatures speak of.
+    subjects: Vec<(Digest, Site)>,
+}
+
+impl LayoutSurvey<'_, '_> {
+    fn root(&mut self, root: &Listed<'_>, references: Vec<Reference>) -> Result<()> {
+        self.references = references;
+        *self.surveyor.budget() = Budget::default();
+        let outcome = self.listed(root)?;
+        // Indexes that differ in their attestations alone share their images.
+        for at in outcome.images {
+            let known = &mut self.surveyor.images[at].references;
+            let new = self.references.iter().filter(|it| !known.contains(it));
+            let new: Vec<_> = new.cloned().collect();
+            known.extend(new);
+        }
+        for absent in outcome.missing {
+            self.surveyor.note_absent(absent);
+        }
+        Ok(())
+    }
+
+    /// Looks at something that an index lists, once.
+    fn listed(&mut self, listed: &Listed<'_>) -> Result<Outcome> {
+        let descriptor = listed.descriptor;
+        let key = (
+            descriptor.digest().clone(),
+            descriptor.media_type().to_owned(),
+        );
+        if let Some(outcome) = self.outcomes.get(&key) {
+            let outcome = outcome.clone();
+            let site = Site::image(listed.name.clone());
+            self.surveyor.claim(outcome.documents, &site)?;
+            return Ok(outcome);
+        }
+        let mut outcome = self.new_listed(listed)?;
+        outcome.documents = outcome.documents.saturating_add(1);
+        self.outcomes.insert(key, outcome.clone());
+        Ok(outcome)
+    }
+
+    fn new_listed(&mut self, listed: &Listed<'_>) -> Result<Outcome> {
+        let descriptor = listed.descriptor;
+        let site = listed.site();
+        let part = listed.read(self.surveyor)?;
+        if !matches!(part, Some(Part::Absent)) {
+            self.digests.insert(descriptor.digest().clone());
+        }
+        match part {
+            Some(Part::Index(index)) => self.index(listed, index.view(), &site),
+            Some(Part::Manifest(manifest)) => self.manifest(listed, manifest.view(), &site),
+            Some(Part::Blob(member)) => {
+                let message = format!("its media type is `{}`", descriptor.media_type());
+                self.surveyor.note(Code::MediaTypeUnknown, &site, message);
+                self.surveyor.check_blob(member, descriptor.digest(), site);
+                Ok(Outcome::default())
+            }
+            Some(Part::Absent) => Ok(Outcome {
+                missing: vec![absent(descriptor, &site)],
+                ..Outcome::default()
+            }),
+            None => Ok(Outcome::default()),
+        }
+    }
+
+    /// Notes what a document says of itself: what it speaks of, and its type, if that is
+    /// not the one that its descriptor says.
+    fn itself(
+        &mut self,
+        listed: &Listed<'_>,
+        media_type: Option<&str>,
+        subject: Option<&Descriptor>,
+        site: &Site,
+    ) -> Result<()> {
+        let label = listed.descriptor.media_type();
+        let is_other =
+            |got: &&str| *got != label && DocumentKind::of(got) == DocumentKind::of(label);
+        if let Some(got) = media_type.filter(is_other) {
+            let message = format!("its `mediaType` is `{got}`, and its descriptor says `{label}`");
+            self.surveyor.note(Code::MediaTypeDiffers, site, message);
+        }
+        self.subject(subject, site)
+    }
+
+    fn subject(&mut self, subject: Option<&Descriptor>, site: &Site) -> Result<()> {
+        if let Some(subject) = subject {
+            check_data(self.surveyor, subject, ("subject", site))?;
+            self.subjects.push((subject.digest().clone(), site.clone()));
+        }
+        Ok(())
+    }
+
+    fn index(&mut self, listed: &Listed<'_>, index: &Index, site: &Site) -> Result<Outcome> {
+        self.itself(
+            listed,
+            index.media_type.as_deref(),
+            index.subject.as_ref(),
+            site,
+        )?;
+        let mut outcome = Outcome::default();
+        let mut absent = Vec::new();
+        for child in listed.children(index) {
+            if let Some(attested) = child.descriptor.attested() {
+                self.subjects.push((attested, child.site()));
+            }
+            let of_child = self.listed(&child)?;
+            outcome.is_whole_image |= of_child.is_whole_image;
+            if outcome.images.len() < PLATFORMS_MAX {
+                outcome.images.extend(of_child.images);
+            }
+            outcome.documents = outcome.documents.saturating_add(of_child.documents);
+            if !of_child.missing.is_empty() {
+                absent.push((child.platform, of_child.missing));
+            }
+        }
+        // Exports take one platform of an index, and leave the others' blobs out.
+        if outcome.is_whole_image && !absent.is_empty() {
+            let (gone, all) = (absent.len(), index.manifests.len());
+            let platforms = absent.iter().filter_map(|(platform, _)| platform.as_ref());
+            let platforms: BTreeSet<String> = platforms.map(Platform::to_string).collect();
+            let platforms = platforms.into_iter().collect::<Vec<_>>().join(", ");
+            let are = if gone == 1 { "is" } else { "are" };
+            let of = if platforms.is_empty() { "" } else { ": " };
+            let message = format!("{gone} of its {all} parts {are} not there{of}{platforms}");
+            self.surveyor.note(Code::IndexPartAbsent, site, message);
+        } else {
+            let missing = absent.into_iter().flat_map(|(_, missing)| missing);
+            outcome.missing.extend(missing);
+        }
+        Ok(outcome)
+    }
+
+    fn manifest(
+        &mut self,
+        listed: &Listed<'_>,
+        manifest: &Manifest,
+        site: &Site,
+    ) -> Result<Outcome> {
+        let media_type = manifest.media_type.as_deref();
+        self.itself(listed, media_type, manifest.subject.as_ref(), site)?;
+        let layers = &manifest.layers;
+        match ManifestKind::of(listed.descriptor, manifest) {
+            ManifestKind::Image | ManifestKind::Encrypted => {
+                return self.image(listed, manifest, site);
+            }
+            ManifestKind::UnknownLayer(at) => {
+                let message = format!("its media type is `{}`", layers[at].media_type());
+                let site = site.at_layer(at + 1, layers.len());
+                self.surveyor.note(Code::MediaTypeUnknown, &site, message);
+            }
+            ManifestKind::Artifact => {}
+        }
+        let mut outcome = Outcome::default();
+        for (descriptor, blob) in listed.artifact(self.surveyor, manifest)? {
+            match blob {
+                Some(member) => {
+                    let here = at(site, &member);
+                    self.surveyor.check_blob(member, descriptor.digest(), here);
+                }
+                None if descriptor.data().is_some() || descriptor.has_urls() => {}
+                None => outcome.missing.push(absent(&descriptor, site)),
+            }
+        }
+        Ok(outcome)
+    }
+
+    fn image(&mut self, listed: &Listed<'_>, manifest: &Manifest, site: &Site) -> Result<Outcome> {
+        let mut outcome = Outcome::default();
+        let config = match listed.config(self.surveyor, manifest)? {
+            ConfigPart::Read(config) => Some(config),
+            ConfigPart::NoRootfs(fault) => {
+                if fault.field() == Some("rootfs") && !self.surveyor.is_for_docker {
+                    self.surveyor.note_code(Code::RootfsMissing, site);
+                } else {
+                    self.surveyor.report(site, fault)?;
+                }
+                None
+            }
+            ConfigPart::Absent => {
+                outcome.missing.push(absent(&manifest.config, site));
+                None
+            }
+            ConfigPart::Faulty => None,
+        };
+        let view = config.as_ref().map(Document::view);
+        self.check_image(listed, manifest, view, site);
+        let mut layers = Vec::new();
+        let mut missing = MissingLayers::default();
+        let found = listed.layers(self.surveyor, &manifest.layers)?;
+        for (at, (descriptor, found)) in manifest.layers.iter().zip(found).enumerate() {
+            let site = site.at_layer(at + 1, manifest.layers.len());
+            let diff_id = view.and_then(|view| view.diff_ids.get(at).cloned());
+            let mut layer = self.layer(descriptor, found, &site, &mut missing);
+            layer.diff_id = diff_id;
+            layers.push(layer);
+        }
+        outcome.missing.extend(missing.into_absent());
+        outcome.is_whole_image = outcome.missing.is_empty();
+        let digest = config.map_or_else(
+            || manifest.config.digest().clone(),
+            |config| config.digest().clone(),
+        );
+        let name = listed.full_name();
+        let images = &mut self.surveyor.images;
+        let known = images.iter().position(|image| {
+            image.config == digest && image.name == name && image.layers == layers
+        });
+        outcome.images.insert(known.unwrap_or(images.len()));
+        if known.is_none() {
+            images.push(SurveyedImage {
+                name,
+                references: self.references.clone(),
+                config: digest,
+                layers,
+            });
+        }
+        Ok(outcome)
+    }
+
+    /// Looks at what engines mind in an image, of which this is the config.
+    fn check_image(
+        &mut self,
+        listed: &Listed<'_>,
+        manifest: &Manifest,
+        config: Option<&Config>,
+        site: &Site,
+    ) {
+        let layers = &manifest.layers;
+        let descriptors = [listed.descriptor, &manifest.config].into_iter();
+        let mut families = descriptors
+            .chain(layers)
+            .map(|it| Family::of(it.media_type()));
+        if !self.surveyor.is_for_docker {
+            if let Some(config) = config {
+                self.surveyor.limits(config, layers.len(), site);
+            }
+            // Docker itself writes hybrids with them. For an index they are told once.
+            if families.any(|family| family == Some(Family::Docker)) {
+                let site = Site::image(listed.name.clone());
+                self.surveyor.note_code(Code::DockerMediaType, &site);
+            }
+        }
+        if let (Some(said), Some(got)) = (
+            listed.descriptor.platform(),
+            config.and_then(|config| config.platform.as_ref()),
+        ) && got.rank_for(&said).is_none()
+        {
+            let message = format!("the index says {said}, and the config {got}");
+            self.surveyor.note(Code::PlatformMismatch, site, message);
+        }
+    }
+
+    fn layer(
+        &mut self,
+        descriptor: &Descriptor,
+        (blob, compression): (Option<Member>, Compression),
+        site: &Site,
+        missing: &mut MissingLayers,
+    ) -> SurveyedLayer {
+        let label = LayerType::of(descriptor.media_type());
+        let surveyor = &mut *self.surveyor;
+        if is_encrypted(descriptor) {
+            surveyor.note_code(Code::LayerEncrypted, site);
+        }
+        if blob.is_none() {
+            if label.is_some_and(|label| label.is_foreign) || descriptor.has_urls() {
+                // In a hybrid it is missed where `manifest.json` names it.
+                if !surveyor.is_for_docker {
+                    surveyor.note_code(Code::LayerForeign, site);
+                }
+            } else {
+                let Absent { paths, finding } = absent(descriptor, site);
+                missing.add(paths, site, finding.message);
+            }
+        } else if let Some(label) = label {
+            if matches!(compression, Compression::Xz | Compression::Bzip2) {
+                let message = format!("it is compressed with {compression}");
+                surveyor.note(Code::CompressionUnusual, site, message);
+            }
+            if label.compression != compression {
+                let media_type = descriptor.media_type();
+                let bytes = match compression {
+                    Compression::None => "not compressed".to_owned(),
+                    compression => compression.to_string(),
+                };
+                let message = format!("it is labelled `{media_type}`, and its bytes are {bytes}");
+                surveyor.note(Code::LayerMislabelled, site, message);
+            }
+        }
+        SurveyedLayer {
+            is_readable: blob.is_some() && label.is_some(),
+            blob,
+            compression,
+            digest: Some(descriptor.digest().clone()),
+            diff_id: None,
+        }
+    }
+
+    fn check_subjects(self) {
+        for (digest, site) in self.subjects {
+            if !self.digests.contains(&digest) {
+                let message = format!("it speaks of {digest}");
+                self.surveyor.note(Code::SubjectMissing, &site, message);
+            }
+        }
+    }
+}
+
+/// What is said of a blob that is not there.
+fn absent(descriptor: &Descriptor, site: &Site) -> Absent {
+    let message = format!("{} is not there", descriptor.digest());
+    Absent {
+        paths: vec![blob_path(descriptor.digest())],
+        finding: Finding::new(Code::BlobMissing, site.clone(), message),
+    }
+}
+
+/// Whether a text is a name in a layout (image-spec, annotations.md): components of
+/// letters and digits, joined by `-._:@+` or `--`, with `/` between them.
+fn is_ref_name(text: &str) -> bool {
+    text.split('/').all(|component| {
+        let is_plain = |byte: &u8| byte.is_ascii_alphanumeric();
+        let bytes = component.as_bytes();
+        let ends = [bytes.first(), bytes.last()];
+        ends.iter().all(|byte| byte.is_some_and(is_plain))
+            && bytes.split(is_plain).all(|joint| {
+                matches!(
+                    joint,
+                    b"" | b"--" | [b'-' | b'.' | b'_' | b':' | b'@' | b'+']
+                )
+            })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_a_layout_have_a_grammar() {
+        for (text, is_name) in [
+            ("1.0", true),
+            ("latest", true),
+            ("localhost/x:1", true),
+            ("reg.example:5000/a/b--c@sha256:0", true),
+            ("", false),
+            ("a//b", false),
+            ("-a", false),
+            ("a b", false),
+            ("a---b", false),
+            ("ü", false),
+        ] {
+            assert_eq!(is_ref_name(text), is_name, "{text}");
+        }
+    }
+}
