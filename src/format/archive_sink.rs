@@ -223,9 +223,10 @@ impl ImageSink for ArchiveSink {
     }
 
     fn find(&self, blob: &Hashed) -> Result<Held> {
-        let is_written = self.writer().written.contains(&blob.digest);
-        let held = is_written.then_some(Held::Written);
-        Ok(held.unwrap_or(Held::Absent))
+        if self.writer().written.contains(&blob.digest) {
+            return Ok(Held::Written);
+        }
+        Ok(Held::Absent)
     }
 
     fn reserve(&self, blobs: &[Hashed], preallocate: bool) -> Result<bool> {
