@@ -62,7 +62,7 @@ pub fn open(input: Input, opening: &Opening<'_>) -> Result<Box<dyn ImageSource>>
     let place = input.place();
     match open_input(input, opening) {
         Ok(source) => Ok(Box::new(LocatedSource { place, source })),
-        Err(error) => Err(error.while_reading(place).or_interrupted(&opening.watch)),
+        Err(error) => Err(error.while_reading(place)),
     }
 }
 

@@ -53,16 +53,6 @@ pub fn convert(
     options: &ConvertOptions,
     context: Context<'_>,
 ) -> Result<WriteReport> {
-    let result = convert_images(source, sink, options, context);
-    result.map_err(|error| error.or_interrupted(&context.watch))
-}
-
-fn convert_images(
-    source: &dyn ImageSource,
-    sink: Box<dyn ImageSink>,
-    options: &ConvertOptions,
-    context: Context<'_>,
-) -> Result<WriteReport> {
     if source.format() == Format::Rootfs {
         warn_of_entries(source, &context.watch)?;
     }

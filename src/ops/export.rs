@@ -46,16 +46,6 @@ pub struct ExportReport {
 /// Does what [`Session::export`](crate::Session::export) says.
 pub fn export(
     source: &dyn ImageSource,
-    sink: RootfsSink,
-    options: &ExportOptions,
-    context: Context<'_>,
-) -> Result<ExportReport> {
-    let result = export_image(source, sink, options, context);
-    result.map_err(|error| error.or_interrupted(&context.watch))
-}
-
-fn export_image(
-    source: &dyn ImageSource,
     mut sink: RootfsSink,
     options: &ExportOptions,
     context: Context<'_>,

@@ -101,15 +101,6 @@ pub fn images(
     options: &ImagesOptions,
     context: Context<'_>,
 ) -> Result<ImagesReport> {
-    let result = list(source, options, context);
-    result.map_err(|error| error.or_interrupted(&context.watch))
-}
-
-fn list(
-    source: &dyn ImageSource,
-    options: &ImagesOptions,
-    context: Context<'_>,
-) -> Result<ImagesReport> {
     let roots: Vec<&Root> = source.roots()?.iter().collect();
     let meant = select(source, options.image.as_ref())?;
     let is_meant = |root: &&&Root| options.image.is_none() || meant.roots.contains(*root);

@@ -58,11 +58,9 @@ pub fn import(
         options,
         context,
     };
-    let written = importer.run(input).and_then(|report| {
-        sink.finish(&context.watch)?;
-        Ok(report)
-    });
-    written.map_err(|error| error.or_interrupted(&context.watch))
+    let report = importer.run(input)?;
+    sink.finish(&context.watch)?;
+    Ok(report)
 }
 
 /// Does what [`Session::config`](crate::Session::config) says.

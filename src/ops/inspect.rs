@@ -121,16 +121,6 @@ impl Inspection {
     }
 }
 
-/// Does what [`Session::inspect`](crate::Session::inspect) says.
-pub fn inspect(
-    source: &dyn ImageSource,
-    options: &InspectOptions,
-    context: Context<'_>,
-) -> Result<Inspection> {
-    let result = inspect_image(source, options, context);
-    result.map_err(|error| error.or_interrupted(&context.watch))
-}
-
 fn choose<'a>(
     source: &'a dyn ImageSource,
     options: &InspectOptions,
@@ -150,7 +140,8 @@ fn choose<'a>(
     Ok(chosen)
 }
 
-fn inspect_image(
+/// Does what [`Session::inspect`](crate::Session::inspect) says.
+pub fn inspect(
     source: &dyn ImageSource,
     options: &InspectOptions,
     context: Context<'_>,
@@ -235,16 +226,6 @@ pub enum RawDocument {
 
 /// Does what [`Session::raw_document`](crate::Session::raw_document) says.
 pub fn raw_document(
-    source: &dyn ImageSource,
-    document: RawDocument,
-    options: &InspectOptions,
-    context: Context<'_>,
-) -> Result<Vec<u8>> {
-    let result = read_document(source, document, options, context);
-    result.map_err(|error| error.or_interrupted(&context.watch))
-}
-
-fn read_document(
     source: &dyn ImageSource,
     document: RawDocument,
     options: &InspectOptions,

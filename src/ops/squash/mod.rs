@@ -33,18 +33,6 @@ use crate::tar_stream::Time;
 use crate::transfer::Context;
 use crate::transfer::compression::CompressionChoice;
 
-/// Does what [`Session::squash`](crate::Session::squash) says. Without a sink it only finds
-/// out what would be done.
-pub fn squash(
-    source: &dyn ImageSource,
-    sink: Option<Box<dyn ImageSink>>,
-    options: &SquashOptions,
-    context: Context<'_>,
-) -> Result<SquashReport> {
-    let result = squash_image(source, sink, options, context);
-    result.map_err(|error| error.or_interrupted(&context.watch))
-}
-
 /// Does what [`Session::diff_ids`](crate::Session::diff_ids) says.
 pub fn diff_ids(
     source: &dyn ImageSource,
@@ -58,7 +46,9 @@ pub fn diff_ids(
     Ok(layers.map(|layer| layer.diff_id.clone()).collect())
 }
 
-fn squash_image(
+/// Does what [`Session::squash`](crate::Session::squash) says. Without a sink it only finds
+/// out what would be done.
+pub fn squash(
     source: &dyn ImageSource,
     sink: Option<Box<dyn ImageSink>>,
     options: &SquashOptions,

@@ -62,7 +62,7 @@ pub fn verify(input: Input, opening: &Opening<'_>, context: Context<'_>) -> Resu
     let place = input.place();
     let survey = format::survey(input, opening)?;
     let result = Verifier::new(&survey, context).run();
-    result.map_err(|error| error.while_reading(place).or_interrupted(&context.watch))
+    result.map_err(|error| error.while_reading(place))
 }
 
 /// What tells a layer from another: where it is, and what is said of it.
