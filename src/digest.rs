@@ -152,7 +152,7 @@ impl FromStr for DiffId {
 
 /// A running computation of a [`Digest`].
 #[derive(Clone, Debug)]
-pub struct Hasher(Inner);
+pub(crate) struct Hasher(Inner);
 
 #[derive(Clone, Debug)]
 enum Inner {
@@ -163,7 +163,7 @@ enum Inner {
 impl Hasher {
     /// Starts a computation.
     #[must_use]
-    pub fn new(algorithm: Algorithm) -> Self {
+    pub(crate) fn new(algorithm: Algorithm) -> Self {
         Self(match algorithm {
             Algorithm::Sha256 => Inner::Sha256(sha2::Sha256::new()),
             Algorithm::Sha512 => Inner::Sha512(sha2::Sha512::new()),
@@ -171,7 +171,7 @@ impl Hasher {
     }
 
     /// Takes the next bytes.
-    pub fn update(&mut self, bytes: &[u8]) {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
         match &mut self.0 {
             Inner::Sha256(hasher) => hasher.update(bytes),
             Inner::Sha512(hasher) => hasher.update(bytes),
@@ -180,7 +180,7 @@ impl Hasher {
 
     /// Ends the computation.
     #[must_use]
-    pub fn finish(self) -> Digest {
+    pub(crate) fn finish(self) -> Digest {
         let (algorithm, hex) = match self.0 {
             Inner::Sha256(hasher) => (Algorithm::Sha256, hex(&hasher.finalize())),
             Inner::Sha512(hasher) => (Algorithm::Sha512, hex(&hasher.finalize())),

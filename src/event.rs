@@ -83,7 +83,7 @@ impl fmt::Display for Step<'_> {
 
 /// Something of the input that the output does not have, or has otherwise.
 ///
-/// The text follows the rules for errors (see [`crate::error`]).
+/// The text follows the rules for errors, which are in `src/error.rs`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Warning {
@@ -364,11 +364,11 @@ fn absent(others: usize) -> String {
 }
 
 /// Takes the events. Several threads may call it at once.
-pub type Observer<'a> = dyn Fn(Event<'_>) + Sync + 'a;
+pub(crate) type Observer<'a> = dyn Fn(Event<'_>) + Sync + 'a;
 
 /// The two wires between an operation and its caller: events out, a stop in.
 #[derive(Clone, Copy)]
-pub struct Watch<'a> {
+pub(crate) struct Watch<'a> {
     observer: &'a Observer<'a>,
     interrupt: &'a AtomicBool,
 }
@@ -376,7 +376,7 @@ pub struct Watch<'a> {
 impl<'a> Watch<'a> {
     /// Connects an operation with its caller, who sets `interrupt` to stop it.
     #[must_use]
-    pub fn new(observer: &'a Observer<'a>, interrupt: &'a AtomicBool) -> Self {
+    pub(crate) fn new(observer: &'a Observer<'a>, interrupt: &'a AtomicBool) -> Self {
         Self {
             observer,
             interrupt,
@@ -384,12 +384,12 @@ impl<'a> Watch<'a> {
     }
 
     /// Tells the caller.
-    pub fn send(&self, event: Event<'_>) {
+    pub(crate) fn send(&self, event: Event<'_>) {
         (self.observer)(event);
     }
 
     /// Tells the caller of something left out or changed.
-    pub fn warn(&self, warning: Warning) {
+    pub(crate) fn warn(&self, warning: Warning) {
         self.send(Event::Warning(warning));
     }
 
@@ -403,7 +403,7 @@ impl<'a> Watch<'a> {
 
     /// Whether the caller wants the operation to end.
     #[must_use]
-    pub fn is_interrupted(&self) -> bool {
+    pub(crate) fn is_interrupted(&self) -> bool {
         self.interrupt.load(Ordering::Relaxed)
     }
 }

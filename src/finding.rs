@@ -335,13 +335,13 @@ pub struct Site {
 impl Site {
     /// The whole input.
     #[must_use]
-    pub fn input() -> Self {
+    pub(crate) fn input() -> Self {
         Self::default()
     }
 
     /// A file.
     #[must_use]
-    pub fn file(path: impl Into<String>) -> Self {
+    pub(crate) fn file(path: impl Into<String>) -> Self {
         Self {
             file: Some(path.into()),
             ..Self::default()
@@ -350,7 +350,7 @@ impl Site {
 
     /// An image.
     #[must_use]
-    pub fn image(name: impl Into<String>) -> Self {
+    pub(crate) fn image(name: impl Into<String>) -> Self {
         Self {
             image: Some(name.into()),
             ..Self::default()
@@ -359,7 +359,7 @@ impl Site {
 
     /// A layer of this image.
     #[must_use]
-    pub fn at_layer(&self, position: usize, count: usize) -> Self {
+    pub(crate) fn at_layer(&self, position: usize, count: usize) -> Self {
         Self {
             layer: Some((position, count)),
             ..self.clone()
@@ -368,7 +368,7 @@ impl Site {
 
     /// An entry of this layer, and so many others.
     #[must_use]
-    pub fn at_entry(&self, entry: String, others: usize) -> Self {
+    pub(crate) fn at_entry(&self, entry: String, others: usize) -> Self {
         Self {
             entry: Some((entry, others)),
             ..self.clone()
@@ -414,7 +414,7 @@ pub struct Finding {
 impl Finding {
     /// Says what is wrong somewhere.
     #[must_use]
-    pub fn new(code: Code, site: Site, message: impl Into<String>) -> Self {
+    pub(crate) fn new(code: Code, site: Site, message: impl Into<String>) -> Self {
         Self {
             code,
             site,
@@ -424,13 +424,13 @@ impl Finding {
 
     /// Says that this is so somewhere, in the words of the code.
     #[must_use]
-    pub fn plain(code: Code, site: Site) -> Self {
+    pub(crate) fn plain(code: Code, site: Site) -> Self {
         Self::new(code, site, code.meaning())
     }
 
     /// Says that a blob is not what its digest says.
     #[must_use]
-    pub fn digest(site: Site, expected: &Digest, got: &Digest) -> Self {
+    pub(crate) fn digest(site: Site, expected: &Digest, got: &Digest) -> Self {
         let message = format!("expected {expected}, got {got}");
         Self::new(Code::DigestMismatch, site, message)
     }

@@ -83,10 +83,10 @@
 //! layers are merged or verified, or a root filesystem is taken for an image, by one
 //! record for each of their entries, whatever they weigh.
 
-pub mod digest;
-pub mod error;
-pub mod event;
-pub mod finding;
+mod digest;
+mod error;
+mod event;
+mod finding;
 pub mod limits;
 mod progress;
 
@@ -96,13 +96,13 @@ mod tar_stream;
 mod layer;
 mod merge;
 
-pub mod image;
+mod image;
 
-pub mod format;
+mod format;
 
 mod transfer;
 
-pub mod ops;
+mod ops;
 
 mod session;
 
@@ -130,4 +130,4 @@ pub use ops::{
 };
 pub use session::{Images, PendingOutput, Session, Source, Target};
 pub use stream::{Compression, DecodeLimit, Encoding, FileKind};
-pub use tar_stream::{TarError, Trailing};
+pub use tar_stream::TarError;

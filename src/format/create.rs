@@ -16,7 +16,7 @@ use crate::stream::Encoding;
 /// # Errors
 ///
 /// Fails if the output is there and may not be replaced, before any work is done.
-pub fn create(
+pub(crate) fn create(
     output: Output,
     jobs: NonZeroUsize,
     temporary_directory: &Path,

@@ -30,7 +30,7 @@ use crate::tar_stream::{TarError, is_no_tar};
 
 /// What it takes to open an input.
 #[derive(Clone, Copy, Debug)]
-pub struct Opening<'a> {
+pub(crate) struct Opening<'a> {
     /// The format that the user named, if any.
     pub format: Option<Format>,
     /// The folder in which members of a stream may become files, on the file
@@ -58,7 +58,7 @@ pub struct Opening<'a> {
 /// A file is read where it lies. A pipe, or a compressed file for an output that
 /// can take files, is taken apart as it comes where `staging` allows it; else a
 /// pipe is kept in a temporary file without a name, as it came.
-pub fn open(input: Input, opening: &Opening<'_>) -> Result<Box<dyn ImageSource>> {
+pub(crate) fn open(input: Input, opening: &Opening<'_>) -> Result<Box<dyn ImageSource>> {
     let place = input.place();
     match open_input(input, opening) {
         Ok(source) => Ok(Box::new(LocatedSource { place, source })),

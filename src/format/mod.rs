@@ -22,27 +22,27 @@ mod misplaced;
 mod oci_layout;
 mod outline;
 mod output;
-pub mod root;
+pub(crate) mod root;
 mod rootfs;
 mod rootfs_input;
-pub mod sink;
-pub mod source;
+pub(crate) mod sink;
+pub(crate) mod source;
 mod survey;
 mod taken;
 
 use std::fmt;
 
 pub(crate) use container::not_a_tar;
-pub use container::{Container, FileSlice, KnownHashes, Member};
-pub use create::create;
-pub use detect::{Opening, open};
+pub(crate) use container::{Container, FileSlice, KnownHashes, Member};
+pub(crate) use create::create;
+pub(crate) use detect::{Opening, open};
 pub use input::Input;
 pub(crate) use oci_layout::{absence, find_index};
 pub(crate) use outline::Outline;
 pub use output::Output;
-pub use rootfs::RootfsSink;
+pub(crate) use rootfs::RootfsSink;
 pub(crate) use rootfs::warn_of_tar;
-pub use rootfs_input::RootfsInput;
+pub(crate) use rootfs_input::RootfsInput;
 pub(crate) use rootfs_input::RootfsStream;
 pub(crate) use survey::{Survey, SurveyedImage, SurveyedLayer, chain_of, machine_failed, survey};
 

@@ -7,7 +7,7 @@ use crate::image::{CONTAINERD_NAME, Descriptor, REF_NAME, Reference};
 
 /// One thing that an input holds, under one name or under none.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Root {
+pub(crate) struct Root {
     /// What it is.
     pub target: Target,
     /// Its descriptor in `index.json`, with the annotations that it has there.
@@ -20,7 +20,7 @@ pub struct Root {
 
 /// Where the documents of a root are found.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Target {
+pub(crate) enum Target {
     /// A blob: a manifest or an index.
     Blob(Descriptor),
     /// An element of `manifest.json`, by its number from 0, that has no OCI manifest.
@@ -40,7 +40,7 @@ impl Root {
         // written, if it has the whole of it.
         let reference = match (containerd_name, written) {
             (Some(full), Some(written)) if full == written => Some(written),
-            (Some(full), _) => Some(full.as_familiar()),
+            (Some(full), _) => Some(full.into_familiar()),
             (None, written) => written,
         };
         Self {
@@ -71,7 +71,7 @@ impl Root {
 
     /// What a message calls it: its reference, its label, or its digest.
     #[must_use]
-    pub fn display_name(&self) -> String {
+    pub(crate) fn display_name(&self) -> String {
         match (&self.reference, &self.label, &self.target) {
             (Some(reference), _, _) => reference.to_string(),
             (None, Some(label), _) => label.clone(),

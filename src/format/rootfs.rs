@@ -115,7 +115,7 @@ impl ImageSource for Rootfs {
 /// Takes the bytes of a root filesystem. They appear when all of them are there,
 /// but for what standard output has taken.
 #[must_use = "the output only appears at `finish`"]
-pub struct RootfsSink {
+pub(crate) struct RootfsSink {
     place: Place,
     destination: Destination,
     encoding: Encoding,
@@ -129,7 +129,7 @@ impl RootfsSink {
     ///
     /// Fails if it is one of images, or is there and may not be replaced, before any work is
     /// done.
-    pub fn create(mut output: Output) -> Result<Self> {
+    pub(crate) fn create(mut output: Output) -> Result<Self> {
         if output.format != Format::Rootfs {
             return Err(Error::NotWritable {
                 format: output.format.transport(),

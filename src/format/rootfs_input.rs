@@ -14,7 +14,7 @@ use crate::stream::{COPY_BUFFER, Compression, Decoder, HEAD_LENGTH, Leftover, Pr
 use crate::tar_stream::{EMPTY_BLOCK, is_tar_header};
 
 /// A root filesystem that was not looked into yet: a file, or a pipe.
-pub struct RootfsInput {
+pub(crate) struct RootfsInput {
     place: Place,
     from: From,
     is_certain: bool,
@@ -34,7 +34,7 @@ impl RootfsInput {
     /// # Errors
     ///
     /// Fails if it cannot be opened, or is a folder.
-    pub fn new(input: Input) -> Result<Self> {
+    pub(crate) fn new(input: Input) -> Result<Self> {
         let place = input.place();
         let is_certain = input.format == Some(Format::Rootfs);
         let failed = |error| Error::read(place.clone(), error);

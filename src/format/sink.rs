@@ -14,7 +14,7 @@ use crate::stream::Hashed;
 
 /// Takes images. Nothing of them is visible before [`finish`](Self::finish), but
 /// for what standard output has taken.
-pub trait ImageSink: Sync {
+pub(crate) trait ImageSink: Sync {
     /// The format that is written.
     fn format(&self) -> Format;
 
@@ -99,7 +99,7 @@ pub trait ImageSink: Sync {
 
 /// Takes the bytes of one blob.
 #[must_use = "a blob is only there after `finish`"]
-pub trait BlobWriter: Write {
+pub(crate) trait BlobWriter: Write {
     /// What a message calls the place where the bytes go.
     fn place(&self) -> Place;
 
@@ -124,7 +124,7 @@ pub trait BlobWriter: Write {
 
 /// All roots of an output.
 #[derive(Clone, Debug, Default)]
-pub struct OutputIndex {
+pub(crate) struct OutputIndex {
     /// In their order.
     pub roots: Vec<OutputRoot>,
     /// The index of the input, whose other fields stay.
@@ -136,7 +136,7 @@ pub struct OutputIndex {
 
 impl OutputIndex {
     /// The bytes of `index.json`: those of the input's if nothing changed.
-    pub fn bytes(&self) -> Result<Vec<u8>> {
+    pub(crate) fn bytes(&self) -> Result<Vec<u8>> {
         let descriptors: Vec<_> = self
             .roots
             .iter()
@@ -160,7 +160,7 @@ impl OutputIndex {
 
 /// One thing that an output holds, under one name or under none.
 #[derive(Clone, Debug)]
-pub struct OutputRoot {
+pub(crate) struct OutputRoot {
     /// Its descriptor, with its names as annotations.
     pub descriptor: Descriptor,
     /// Its name, where that is a reference with a tag.
@@ -172,7 +172,7 @@ pub struct OutputRoot {
 
 /// An image, as `manifest.json` describes it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct OutputImage {
+pub(crate) struct OutputImage {
     /// The config.
     pub config: Digest,
     /// The layers, the lowest first.
@@ -181,7 +181,7 @@ pub struct OutputImage {
 
 /// A layer, as `manifest.json` describes it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct OutputLayer {
+pub(crate) struct OutputLayer {
     /// What it unpacks to.
     pub diff_id: DiffId,
     /// The blob.

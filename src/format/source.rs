@@ -12,7 +12,7 @@ use crate::image::{Config, Descriptor, Document, Index, Manifest, Platform};
 use crate::stream::Compression;
 
 /// Images, and the container that their blobs are in.
-pub trait ImageSource: fmt::Debug + Send + Sync {
+pub(crate) trait ImageSource: fmt::Debug + Send + Sync {
     /// The format that was read.
     fn format(&self) -> Format;
 
@@ -44,7 +44,7 @@ pub trait ImageSource: fmt::Debug + Send + Sync {
 
 /// The part of a docker archive that engines with a graph driver read.
 #[derive(Clone, Debug)]
-pub struct DockerPart {
+pub(crate) struct DockerPart {
     /// The bytes of `manifest.json`.
     pub manifest: Vec<u8>,
     /// The images that its elements describe, in their order.
@@ -69,7 +69,7 @@ impl DockerPart {
 
 /// An image as an element of `manifest.json` describes it, without names and layers.
 #[derive(Clone, Debug)]
-pub struct DockerImage {
+pub(crate) struct DockerImage {
     /// The config.
     pub config: Digest,
     /// The config of the image that it was built on.
@@ -82,7 +82,7 @@ pub struct DockerImage {
     clippy::large_enum_variant,
     reason = "nearly all are images, and there are few"
 )]
-pub enum Content {
+pub(crate) enum Content {
     /// An image for one platform.
     Image(Image),
     /// Several manifests, or further indexes.
@@ -101,7 +101,7 @@ pub enum Content {
 impl Content {
     /// What it speaks of, if it is a referrer.
     #[must_use]
-    pub fn subject(&self) -> Option<&Descriptor> {
+    pub(crate) fn subject(&self) -> Option<&Descriptor> {
         match self {
             Self::Image(image) => image.manifest.as_ref()?.view().subject.as_ref(),
             Self::Artifact(artifact) => artifact.manifest.view().subject.as_ref(),
@@ -131,7 +131,7 @@ impl Content {
 
     /// How many bytes its documents have.
     #[must_use]
-    pub fn document_size(&self) -> u64 {
+    pub(crate) fn document_size(&self) -> u64 {
         match self {
             Self::Image(image) => {
                 image.config.size() + image.manifest.as_ref().map_or(0, Document::size)
@@ -148,7 +148,7 @@ impl Content {
 
 /// An image for one platform.
 #[derive(Clone, Debug)]
-pub struct Image {
+pub(crate) struct Image {
     /// Its manifest; a docker archive before 25 has none.
     pub manifest: Option<Document<Manifest>>,
     /// Its config.
@@ -160,7 +160,7 @@ pub struct Image {
 impl Image {
     /// The platform, where the config says it.
     #[must_use]
-    pub fn platform(&self) -> Option<&Platform> {
+    pub(crate) fn platform(&self) -> Option<&Platform> {
         self.config.view().platform.as_ref()
     }
 
@@ -178,7 +178,7 @@ impl Image {
 
     /// Whether all layers are there, but for those that may stay elsewhere.
     #[must_use]
-    pub fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.layers
             .iter()
             .all(|layer| layer.blob.is_some() || layer.may_be_absent())
@@ -187,7 +187,7 @@ impl Image {
 
 /// One layer of an image.
 #[derive(Clone, Debug)]
-pub struct Layer {
+pub(crate) struct Layer {
     /// What it unpacks to.
     pub diff_id: DiffId,
     /// Its bytes, if the input holds them.
@@ -216,7 +216,7 @@ impl Layer {
     /// Whether the blob may stay outside of the archive: a foreign layer, or one
     /// with other places to get it from.
     #[must_use]
-    pub fn may_be_absent(&self) -> bool {
+    pub(crate) fn may_be_absent(&self) -> bool {
         self.descriptor.as_ref().is_some_and(|descriptor| {
             let media_type = LayerType::of(descriptor.media_type());
             descriptor.has_urls() || media_type.is_some_and(|layer| layer.is_foreign)
@@ -226,7 +226,7 @@ impl Layer {
 
 /// An index, and what is under it.
 #[derive(Clone, Debug)]
-pub struct IndexContent {
+pub(crate) struct IndexContent {
     /// The index.
     pub index: Document<Index>,
     /// What its descriptors point to, in their order.
@@ -237,7 +237,7 @@ pub struct IndexContent {
 
 /// A manifest that is no image, with its blobs.
 #[derive(Clone, Debug)]
-pub struct Artifact {
+pub(crate) struct Artifact {
     /// The manifest.
     pub manifest: Document<Manifest>,
     /// Its config and layers, each once, and their bytes if the input holds them.
@@ -247,7 +247,7 @@ pub struct Artifact {
 impl Artifact {
     /// Whether it is an attestation as `BuildKit` makes them.
     #[must_use]
-    pub fn is_attestation(&self) -> bool {
+    pub(crate) fn is_attestation(&self) -> bool {
         let layers = &self.manifest.view().layers;
         layers
             .iter()
@@ -271,7 +271,7 @@ impl Artifact {
 
     /// What it is, with its article, for a message.
     #[must_use]
-    pub fn kind(&self) -> String {
+    pub(crate) fn kind(&self) -> String {
         if self.is_attestation() {
             return "an attestation".to_owned();
         }

@@ -13,7 +13,7 @@ use crate::image::json::{DocumentError, Node};
 ///
 /// [descriptor.md]: https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md
 #[derive(Clone, Debug, PartialEq)]
-pub struct Descriptor {
+pub(crate) struct Descriptor {
     media_type: String,
     digest: Digest,
     size: u64,
@@ -23,7 +23,7 @@ pub struct Descriptor {
 impl Descriptor {
     /// Makes one with the three fields that every descriptor has.
     #[must_use]
-    pub fn new(media_type: &str, digest: Digest, size: u64) -> Self {
+    pub(crate) fn new(media_type: &str, digest: Digest, size: u64) -> Self {
         let mut fields = Map::new();
         fields.insert("mediaType".to_owned(), media_type.into());
         fields.insert("digest".to_owned(), digest.to_string().into());
@@ -47,43 +47,43 @@ impl Descriptor {
     }
 
     /// Reads one that stands by itself.
-    pub fn from_json(value: &Value) -> Result<Self, DocumentError> {
+    pub(crate) fn from_json(value: &Value) -> Result<Self, DocumentError> {
         Self::from_node(&Node::root(value))
     }
 
     /// The media type, as it stands there.
     #[must_use]
-    pub fn media_type(&self) -> &str {
+    pub(crate) fn media_type(&self) -> &str {
         &self.media_type
     }
 
     /// The digest of the blob as stored.
     #[must_use]
-    pub fn digest(&self) -> &Digest {
+    pub(crate) fn digest(&self) -> &Digest {
         &self.digest
     }
 
     /// How many bytes the blob has as stored.
     #[must_use]
-    pub fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         self.size
     }
 
     /// The manifest that an attestation is about, by `BuildKit`'s annotation in an index.
     #[must_use]
-    pub fn attested(&self) -> Option<Digest> {
+    pub(crate) fn attested(&self) -> Option<Digest> {
         self.annotation("vnd.docker.reference.digest")?.parse().ok()
     }
 
     /// All fields, as JSON.
     #[must_use]
-    pub fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         Value::Object(self.fields.clone())
     }
 
     /// Points to another blob; all other fields stay.
     #[must_use]
-    pub fn pointing_to(&self, media_type: &str, digest: &Digest, size: u64) -> Self {
+    pub(crate) fn pointing_to(&self, media_type: &str, digest: &Digest, size: u64) -> Self {
         let mut fields = self.fields.clone();
         fields.insert("mediaType".to_owned(), media_type.into());
         fields.insert("digest".to_owned(), digest.to_string().into());
@@ -100,7 +100,7 @@ impl Descriptor {
 
     /// Says something else of the same blob.
     #[must_use]
-    pub fn labelled(mut self, media_type: &str) -> Self {
+    pub(crate) fn labelled(mut self, media_type: &str) -> Self {
         self.fields
             .insert("mediaType".to_owned(), media_type.into());
         media_type.clone_into(&mut self.media_type);
@@ -109,7 +109,7 @@ impl Descriptor {
 
     /// Sets a field, or removes it.
     #[must_use]
-    pub fn with(mut self, field: &str, value: Option<Value>) -> Self {
+    pub(crate) fn with(mut self, field: &str, value: Option<Value>) -> Self {
         match value {
             Some(value) => drop(self.fields.insert(field.to_owned(), value)),
             None => drop(self.fields.shift_remove(field)),
@@ -119,13 +119,13 @@ impl Descriptor {
 
     /// An annotation.
     #[must_use]
-    pub fn annotation(&self, key: &str) -> Option<&str> {
+    pub(crate) fn annotation(&self, key: &str) -> Option<&str> {
         self.fields.get("annotations")?.get(key)?.as_str()
     }
 
     /// Sets an annotation, or removes it.
     #[must_use]
-    pub fn with_annotation(mut self, key: &str, value: Option<String>) -> Self {
+    pub(crate) fn with_annotation(mut self, key: &str, value: Option<String>) -> Self {
         let mut annotations = match self.fields.get("annotations") {
             Some(Value::Object(annotations)) => annotations.clone(),
             _ => Map::new(),
@@ -141,14 +141,14 @@ impl Descriptor {
 
     /// The platform, where the descriptor says it.
     #[must_use]
-    pub fn platform(&self) -> Option<Platform> {
+    pub(crate) fn platform(&self) -> Option<Platform> {
         Platform::from_json(self.fields.get("platform")?)
     }
 
     /// Whether it lists other places to get the blob from, so that an archive
     /// need not have it.
     #[must_use]
-    pub fn has_urls(&self) -> bool {
+    pub(crate) fn has_urls(&self) -> bool {
         let urls = self.fields.get("urls").and_then(Value::as_array);
         urls.is_some_and(|urls| !urls.is_empty())
     }
@@ -156,7 +156,7 @@ impl Descriptor {
     /// The blob itself, where the descriptor embeds it. Not verified, and empty if
     /// it is not base64.
     #[must_use]
-    pub fn data(&self) -> Option<Vec<u8>> {
+    pub(crate) fn data(&self) -> Option<Vec<u8>> {
         let data = self.fields.get("data").filter(|data| !data.is_null())?;
         let bytes = data.as_str().and_then(|text| {
             let base64 = base64::engine::general_purpose::STANDARD;

@@ -7,7 +7,7 @@ use crate::image::Descriptor;
 use crate::image::json::{DocumentError, Node, compact, parse_value};
 
 /// What restow needs to know of a kind of document.
-pub trait View: Sized {
+pub(crate) trait View: Sized {
     /// Reads it from the parsed JSON.
     fn from_json(value: &Value) -> Result<Self, DocumentError>;
 
@@ -24,7 +24,7 @@ pub trait View: Sized {
 /// is edited with [`Document::edit`], which keeps every field that it does not
 /// touch, known or not, in its order.
 #[derive(Clone, Debug)]
-pub struct Document<T> {
+pub(crate) struct Document<T> {
     bytes: Vec<u8>,
     view: T,
     digest: Digest,
@@ -35,7 +35,7 @@ impl<T: View> Document<T> {
     ///
     /// As in Go, keys are found in any case, of a repeated key the last one counts, and
     /// bytes that are not UTF-8 are read as U+FFFD.
-    pub fn parse(bytes: Vec<u8>) -> Result<Self, DocumentError> {
+    pub(crate) fn parse(bytes: Vec<u8>) -> Result<Self, DocumentError> {
         let mut value = parse_value(&bytes)?;
         T::fix_keys(&mut value);
         let root = Node::root(&value);
@@ -50,12 +50,12 @@ impl<T: View> Document<T> {
     }
 
     /// Makes a document of a JSON value, written compactly.
-    pub fn from_value(value: &Value) -> Result<Self, DocumentError> {
+    pub(crate) fn from_value(value: &Value) -> Result<Self, DocumentError> {
         Self::parse(compact(value))
     }
 
     /// Returns a copy that was changed.
-    pub fn edit(&self, change: impl FnOnce(&mut Value)) -> Result<Self, DocumentError> {
+    pub(crate) fn edit(&self, change: impl FnOnce(&mut Value)) -> Result<Self, DocumentError> {
         let mut value = self.value()?;
         change(&mut value);
         Self::from_value(&value)
@@ -63,13 +63,13 @@ impl<T: View> Document<T> {
 
     /// The bytes, as they came or as they were made.
     #[must_use]
-    pub fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
     /// The JSON, parsed once more: held parsed, a document takes many times the
     /// memory of its bytes.
-    pub fn value(&self) -> Result<Value, DocumentError> {
+    pub(crate) fn value(&self) -> Result<Value, DocumentError> {
         let mut value = parse_value(&self.bytes)?;
         T::fix_keys(&mut value);
         Ok(value)
@@ -77,25 +77,25 @@ impl<T: View> Document<T> {
 
     /// What was read from it.
     #[must_use]
-    pub fn view(&self) -> &T {
+    pub(crate) fn view(&self) -> &T {
         &self.view
     }
 
     /// The sha256 digest of the bytes.
     #[must_use]
-    pub fn digest(&self) -> &Digest {
+    pub(crate) fn digest(&self) -> &Digest {
         &self.digest
     }
 
     /// What points to it, as something of this media type.
     #[must_use]
-    pub fn descriptor(&self, media_type: &str) -> Descriptor {
+    pub(crate) fn descriptor(&self, media_type: &str) -> Descriptor {
         Descriptor::new(media_type, self.digest.clone(), self.size())
     }
 
     /// How many bytes it has.
     #[must_use]
-    pub fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         self.bytes.len() as u64
     }
 }

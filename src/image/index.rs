@@ -8,7 +8,7 @@ use crate::limits::DESCRIPTORS_MAX;
 
 /// An OCI image index, or a Docker manifest list.
 #[derive(Clone, Debug)]
-pub struct Index {
+pub(crate) struct Index {
     /// What it says of itself, if anything.
     pub media_type: Option<String>,
     /// What it lists, in its order.

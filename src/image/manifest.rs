@@ -10,7 +10,7 @@ use crate::limits::DESCRIPTORS_MAX;
 
 /// An OCI image manifest, or a Docker one of schema 2.
 #[derive(Clone, Debug)]
-pub struct Manifest {
+pub(crate) struct Manifest {
     /// What it says of itself, if anything.
     pub media_type: Option<String>,
     /// The config; for an artifact that is no image, anything.

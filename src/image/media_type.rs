@@ -3,35 +3,35 @@
 use crate::stream::Compression;
 
 /// An OCI image index.
-pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub(crate) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// An OCI image manifest.
-pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(crate) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// An OCI image config.
-pub const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+pub(crate) const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 /// A Docker manifest list, which corresponds to an OCI index.
-pub const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+pub(crate) const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 /// A Docker manifest, schema 2.
-pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+pub(crate) const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 /// A Docker image config, which is an OCI config with further fields.
-pub const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
+pub(crate) const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
 /// A plain layer.
-pub const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+pub(crate) const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 /// A plain layer that may stay outside of archives.
 const OCI_FOREIGN: &str = "application/vnd.oci.image.layer.nondistributable.v1.tar";
 /// A plain layer in a Docker manifest.
-pub const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
+pub(crate) const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
 /// The same that may stay outside.
 const DOCKER_FOREIGN: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar";
 /// A layer compressed with gzip in a Docker manifest.
-pub const DOCKER_LAYER_GZIP: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+pub(crate) const DOCKER_LAYER_GZIP: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 /// An attestation, as `BuildKit` makes them.
-pub const IN_TOTO: &str = "application/vnd.in-toto+json";
+pub(crate) const IN_TOTO: &str = "application/vnd.in-toto+json";
 /// How the types of Docker manifests of schema 1 begin, signed or not.
 const DOCKER_SCHEMA_1: &str = "application/vnd.docker.distribution.manifest.v1+";
 
 /// A family of media types: each has names for the same documents and layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Family {
+pub(crate) enum Family {
     /// `application/vnd.oci.…`
     Oci,
     /// `application/vnd.docker.…`
@@ -41,7 +41,7 @@ pub enum Family {
 impl Family {
     /// Tells the family of a media type; `None` if it is of neither.
     #[must_use]
-    pub fn of(media_type: &str) -> Option<Self> {
+    pub(crate) fn of(media_type: &str) -> Option<Self> {
         if media_type.starts_with("application/vnd.oci.") {
             return Some(Self::Oci);
         }
@@ -51,7 +51,7 @@ impl Family {
 
     /// The media type of an index.
     #[must_use]
-    pub fn index(self) -> &'static str {
+    pub(crate) fn index(self) -> &'static str {
         match self {
             Self::Oci => OCI_INDEX,
             Self::Docker => DOCKER_INDEX,
@@ -60,7 +60,7 @@ impl Family {
 
     /// The media type of a manifest.
     #[must_use]
-    pub fn manifest(self) -> &'static str {
+    pub(crate) fn manifest(self) -> &'static str {
         match self {
             Self::Oci => OCI_MANIFEST,
             Self::Docker => DOCKER_MANIFEST,
@@ -69,7 +69,7 @@ impl Family {
 
     /// The media type of an image's config.
     #[must_use]
-    pub fn config(self) -> &'static str {
+    pub(crate) fn config(self) -> &'static str {
         match self {
             Self::Oci => OCI_CONFIG,
             Self::Docker => DOCKER_CONFIG,
@@ -79,7 +79,7 @@ impl Family {
     /// The media type of a layer that is what `layer` says; `None` if there is no name
     /// for its compression.
     #[must_use]
-    pub fn layer(self, layer: LayerType) -> Option<String> {
+    pub(crate) fn layer(self, layer: LayerType) -> Option<String> {
         let (plain, foreign, joint) = match self {
             Self::Oci => (OCI_LAYER, OCI_FOREIGN, '+'),
             Self::Docker => (DOCKER_LAYER, DOCKER_FOREIGN, '.'),
@@ -96,7 +96,7 @@ impl Family {
 
 /// What kind of document a descriptor of an index points to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DocumentKind {
+pub(crate) enum DocumentKind {
     /// An index, or a Docker manifest list.
     Index,
     /// A manifest.
@@ -110,7 +110,7 @@ pub enum DocumentKind {
 impl DocumentKind {
     /// Tells the kind from a descriptor's media type.
     #[must_use]
-    pub fn of(media_type: &str) -> Self {
+    pub(crate) fn of(media_type: &str) -> Self {
         match media_type {
             OCI_INDEX | DOCKER_INDEX => Self::Index,
             OCI_MANIFEST | DOCKER_MANIFEST => Self::Manifest,
@@ -122,13 +122,13 @@ impl DocumentKind {
 
 /// Whether a manifest's config makes it an image, and not some other artifact.
 #[must_use]
-pub fn is_image_config(media_type: &str) -> bool {
+pub(crate) fn is_image_config(media_type: &str) -> bool {
     matches!(media_type, OCI_CONFIG | DOCKER_CONFIG)
 }
 
 /// What a layer's media type says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LayerType {
+pub(crate) struct LayerType {
     /// The compression that it claims. Bytes may differ.
     pub compression: Compression,
     /// Whether it may stay outside of archives and registries (a "foreign" or
@@ -139,7 +139,7 @@ pub struct LayerType {
 impl LayerType {
     /// A layer that is compressed so, and belongs into archives.
     #[must_use]
-    pub fn new(compression: Compression) -> Self {
+    pub(crate) fn new(compression: Compression) -> Self {
         Self {
             compression,
             is_foreign: false,
@@ -148,7 +148,7 @@ impl LayerType {
 
     /// Reads a layer's media type; `None` if it is none, as with attestations.
     #[must_use]
-    pub fn of(media_type: &str) -> Option<Self> {
+    pub(crate) fn of(media_type: &str) -> Option<Self> {
         [
             (OCI_LAYER, false),
             (OCI_FOREIGN, true),

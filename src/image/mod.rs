@@ -14,7 +14,7 @@ mod document;
 mod index;
 mod json;
 mod manifest;
-pub mod media_type;
+pub(crate) mod media_type;
 mod pattern;
 mod platform;
 mod reference;
@@ -24,24 +24,25 @@ mod time;
 pub(crate) mod types;
 
 pub use change::{ChangeError, ChangeFault, Changes};
-pub use config::{Config, HistoryEntry, history};
-pub(crate) use config::{ImportedConfig, Squashed, squash_config};
-pub use descriptor::Descriptor;
-pub use document::{Document, View};
-pub use index::Index;
+pub use config::HistoryEntry;
+pub(crate) use config::{Config, ImportedConfig, Squashed, history, squash_config};
+pub(crate) use descriptor::Descriptor;
+pub(crate) use document::{Document, View};
+pub(crate) use index::Index;
 pub(crate) use index::new_index;
 pub use json::DocumentError;
 pub(crate) use json::{compact, go_json, json_text, parse_value};
-pub use manifest::Manifest;
+pub(crate) use manifest::Manifest;
 pub(crate) use manifest::new_manifest;
 pub use pattern::{PatternError, ReferencePattern};
 pub use platform::{Platform, PlatformError};
 pub use reference::{Reference, ReferenceError};
 pub use run_config::RunConfig;
-pub use time::{Timestamp, TimestampError, rfc3339};
+pub(crate) use time::rfc3339;
+pub use time::{Timestamp, TimestampError};
 
 /// The annotation of an index descriptor that names an image.
-pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
+pub(crate) const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
 /// The annotation by which containerd, and so Docker, names an image in full.
-pub const CONTAINERD_NAME: &str = "io.containerd.image.name";
+pub(crate) const CONTAINERD_NAME: &str = "io.containerd.image.name";

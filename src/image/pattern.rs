@@ -38,7 +38,7 @@ impl ReferencePattern {
 
     /// Whether all of a text fits.
     #[must_use]
-    pub fn matches_text(&self, text: &str) -> bool {
+    pub(crate) fn matches_text(&self, text: &str) -> bool {
         let text: Vec<char> = text.chars().collect();
         // Which places of the text the tokens so far may have come to: for patterns
         // that are meant to take long it stays a product of two lengths.

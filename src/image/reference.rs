@@ -60,19 +60,19 @@ impl Reference {
 
     /// The repository as it was written, by whoever named the image.
     #[must_use]
-    pub fn written_name(&self) -> &str {
+    pub(crate) fn written_name(&self) -> &str {
         &self.written_name
     }
 
     /// The whole reference with its name as it was written.
     #[must_use]
-    pub fn written(&self) -> String {
+    pub(crate) fn written(&self) -> String {
         self.with_name(&self.written_name)
     }
 
     /// The same reference, written in the familiar form.
     #[must_use]
-    pub fn as_familiar(mut self) -> Self {
+    pub(crate) fn into_familiar(mut self) -> Self {
         let familiar: Option<Self> = self.to_string().parse().ok();
         if let Some(familiar) = familiar {
             self.written_name = familiar.written_name;
@@ -94,7 +94,7 @@ impl Reference {
 
     /// The whole name, with the registry: `docker.io/library/app:1.0`.
     #[must_use]
-    pub fn full(&self) -> String {
+    pub(crate) fn full(&self) -> String {
         self.with_name(&format!("{}/{}", self.domain, self.path))
     }
 
@@ -365,7 +365,7 @@ mod tests {
             assert_eq!(reference.written_name(), name);
             let short: Reference = familiar.parse().unwrap();
             assert_eq!(reference, short);
-            assert_eq!(reference.as_familiar().written(), familiar);
+            assert_eq!(reference.into_familiar().written(), familiar);
         }
         let [short, long, other] = ["app:1", "docker.io/library/app:1", "localhost/app:1"]
             .map(|text| text.parse::<Reference>().unwrap());

@@ -34,7 +34,7 @@ pub struct RunConfig {
 impl RunConfig {
     /// Reads the `config` object of an image's config.
     #[must_use]
-    pub fn from_json(config: &Value) -> Self {
+    pub(crate) fn from_json(config: &Value) -> Self {
         let text = |name: &str| {
             let text = config.get(name).and_then(Value::as_str);
             text.unwrap_or_default().to_owned()

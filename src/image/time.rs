@@ -117,7 +117,7 @@ pub(crate) fn is_lax_time(text: &str) -> bool {
 /// Years beyond 9999, which the format cannot say, become the last second of it;
 /// times before the year 0 its first.
 #[must_use]
-pub fn rfc3339(seconds: i64) -> String {
+pub(crate) fn rfc3339(seconds: i64) -> String {
     const YEAR_0: i64 = -62_167_219_200;
     const YEAR_9999_END: i64 = 253_402_300_799;
     let since_1970 = Duration::seconds(seconds.clamp(YEAR_0, YEAR_9999_END));

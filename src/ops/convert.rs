@@ -47,7 +47,7 @@ pub struct ConvertOptions {
 }
 
 /// Does what [`Session::convert`](crate::Session::convert) says.
-pub fn convert(
+pub(crate) fn convert(
     source: &dyn ImageSource,
     sink: Box<dyn ImageSink>,
     options: &ConvertOptions,

@@ -44,7 +44,7 @@ pub struct ExportReport {
 }
 
 /// Does what [`Session::export`](crate::Session::export) says.
-pub fn export(
+pub(crate) fn export(
     source: &dyn ImageSource,
     mut sink: RootfsSink,
     options: &ExportOptions,

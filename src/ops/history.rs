@@ -43,7 +43,7 @@ pub struct HistoryStep {
 }
 
 /// Does what [`Session::history`](crate::Session::history) says.
-pub fn history(
+pub(crate) fn history(
     source: &dyn ImageSource,
     options: &InspectOptions,
     context: Context<'_>,

@@ -96,7 +96,7 @@ pub struct FoundImage {
 }
 
 /// Does what [`Session::images`](crate::Session::images) says.
-pub fn images(
+pub(crate) fn images(
     source: &dyn ImageSource,
     options: &ImagesOptions,
     context: Context<'_>,

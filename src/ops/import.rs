@@ -47,7 +47,7 @@ pub struct ImportOptions {
 }
 
 /// Does what [`Session::import`](crate::Session::import) says.
-pub fn import(
+pub(crate) fn import(
     input: RootfsInput,
     sink: Box<dyn ImageSink>,
     options: &ImportOptions,
@@ -64,7 +64,7 @@ pub fn import(
 }
 
 /// Does what [`Session::config`](crate::Session::config) says.
-pub fn config(
+pub(crate) fn config(
     source: &dyn ImageSource,
     image: Option<&Selector>,
     platform: Option<&Platform>,

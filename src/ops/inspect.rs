@@ -141,7 +141,7 @@ fn choose<'a>(
 }
 
 /// Does what [`Session::inspect`](crate::Session::inspect) says.
-pub fn inspect(
+pub(crate) fn inspect(
     source: &dyn ImageSource,
     options: &InspectOptions,
     context: Context<'_>,
@@ -225,7 +225,7 @@ pub enum RawDocument {
 }
 
 /// Does what [`Session::raw_document`](crate::Session::raw_document) says.
-pub fn raw_document(
+pub(crate) fn raw_document(
     source: &dyn ImageSource,
     document: RawDocument,
     options: &InspectOptions,

@@ -3,31 +3,37 @@
 //! Here structure and contents meet, and nowhere else.
 
 mod choose;
-pub mod convert;
-pub mod export;
-pub mod history;
-pub mod images;
-pub mod import;
-pub mod inspect;
-pub mod squash;
+mod convert;
+mod export;
+mod history;
+mod images;
+mod import;
+mod inspect;
+mod squash;
 mod stack;
-pub mod verify;
+mod verify;
 
 pub use choose::selector::{Selector, SelectorError};
-pub use convert::{ConvertOptions, convert};
-pub use export::{ExportOptions, ExportReport, export};
-pub use history::{HistoryReport, HistoryStep, history};
-pub use images::{Found, FoundImage, ImagesOptions, ImagesReport, Listed, images};
-pub use import::{ImageConfig, ImportOptions, config, import};
-pub use inspect::{InspectOptions, InspectedLayer, Inspection, RawDocument, inspect, raw_document};
+pub use convert::ConvertOptions;
+pub(crate) use convert::convert;
+pub(crate) use export::export;
+pub use export::{ExportOptions, ExportReport};
+pub(crate) use history::history;
+pub use history::{HistoryReport, HistoryStep};
+pub(crate) use images::images;
+pub use images::{Found, FoundImage, ImagesOptions, ImagesReport, Listed};
+pub use import::{ImageConfig, ImportOptions};
+pub(crate) use import::{config, import};
+pub use inspect::{InspectOptions, InspectedLayer, Inspection, RawDocument};
+pub(crate) use inspect::{inspect, raw_document};
 pub use squash::options::SquashOptions;
 pub use squash::range::{LayerChoice, LayerName, LayerRangeError};
 pub use squash::report::{SquashReport, SquashedRange};
-pub use squash::{diff_ids, squash};
+pub(crate) use squash::{diff_ids, squash};
 pub use stack::size::LayerSize;
-pub use verify::{Verification, verify};
+pub use verify::Verification;
+pub(crate) use verify::verify;
 
-pub use crate::transfer::Context;
 pub use crate::transfer::compression::{CompressionChoice, MediaTypes};
 pub use crate::transfer::kind::FoundKind;
 pub use crate::transfer::naming::Name;

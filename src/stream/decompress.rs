@@ -33,7 +33,7 @@ impl Compression {
     ///
     /// What has none of the known magic numbers is plain. Names are not asked.
     #[must_use]
-    pub fn sniff(start: &[u8]) -> Self {
+    pub(crate) fn sniff(start: &[u8]) -> Self {
         match start {
             [0x1f, 0x8b, 0x08, ..] => Self::Gzip,
             // A frame, or a skippable one (RFC 8878, section 3.1.2), which may come first.

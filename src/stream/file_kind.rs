@@ -95,7 +95,7 @@ impl FileKind {
     /// Tells the kind of a file by its first bytes, of which it wants 68 KiB; `None` if
     /// it is not known.
     #[must_use]
-    pub fn of(head: &[u8]) -> Option<Self> {
+    pub(crate) fn of(head: &[u8]) -> Option<Self> {
         let has = |(at, mark, _): &&(usize, &[u8], Self)| {
             head.get(*at..).is_some_and(|rest| rest.starts_with(mark))
         };

@@ -15,7 +15,7 @@ const TAP_DEPTH: usize = 4;
 
 /// What a stream turned out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hashed {
+pub(crate) struct Hashed {
     /// The digest of all of its bytes.
     pub digest: Digest,
     /// How many there were.

@@ -30,7 +30,7 @@ pub(crate) use pax::{PaxRecord, pax_record};
 pub(crate) use reader::{Kind, Member, TarReader, is_tar_header};
 pub(crate) use sparse_reader::SparseReader;
 pub(crate) use tail::Tail;
-pub use tail::Trailing;
+pub(crate) use tail::Trailing;
 pub(crate) use time::Time;
 
 /// The size of a header, and what data is padded to.

@@ -12,7 +12,7 @@ const BUFFER: usize = 64 * 1024;
 
 /// Bytes after the end of a tar that are no padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Trailing {
+pub(crate) struct Trailing {
     /// Where the first block begins that is not zero, from the start of the stream.
     pub offset: u64,
     /// How many bytes there are from there on.

@@ -26,7 +26,7 @@ use crate::image::Timestamp;
 
 /// What every operation needs to work at all.
 #[derive(Clone, Copy, Debug)]
-pub struct Context<'a> {
+pub(crate) struct Context<'a> {
     /// The caller, who hears of events and may end the operation.
     pub watch: Watch<'a>,
     /// How many blobs are copied at once, and how many blocks compressed.

@@ -9,7 +9,7 @@ use crate::tar_stream::{Kind, SkipByReading, TarError, TarReader, is_tar_header}
 
 /// What is known of a member that was hashed as it arrived.
 #[derive(Clone, Debug)]
-pub struct KnownHashes {
+pub(crate) struct KnownHashes {
     /// The bytes as they lie there.
     pub stored: Hashed,
     /// What they unpack to; absent if they do not.

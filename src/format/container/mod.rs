@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 pub(crate) use directory::Directory;
 pub(crate) use forward::ForwardTar;
 pub(in crate::format) use index::MemberIndex;
-pub use measured::KnownHashes;
+pub(crate) use measured::KnownHashes;
 pub(crate) use measured::hash_layers;
 pub(crate) use seekable::{FileRange, Look, SeekableTar};
 pub(crate) use single::SingleFile;
@@ -39,7 +39,7 @@ use crate::tar_stream::Trailing;
 
 /// One of the byte strings in a container.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Member {
+pub(crate) struct Member {
     /// The order in which a container that is read forward has it. The same for
     /// all where order does not matter.
     pub position: u64,
@@ -51,7 +51,7 @@ pub struct Member {
 
 /// A part of a file that can be read at any place.
 #[derive(Debug)]
-pub struct FileSlice {
+pub(crate) struct FileSlice {
     /// The file.
     pub file: File,
     /// Where the part begins, in bytes.
@@ -74,7 +74,7 @@ impl FileSlice {
 }
 
 /// Named byte strings.
-pub trait Container: Send + Sync + fmt::Debug {
+pub(crate) trait Container: Send + Sync + fmt::Debug {
     /// Looks a path up, through links. Paths are relative to the root, and a
     /// leading `/` or `./` is ignored.
     fn find(&self, path: &str) -> Result<Option<Member>>;

@@ -30,7 +30,7 @@ pub struct HistoryEntry {
 /// count is put right as `squash` does: entries without a layer made none, and
 /// layers without an entry get one that says nothing.
 #[must_use]
-pub fn history(config: &Value, layers: usize) -> Vec<HistoryEntry> {
+pub(crate) fn history(config: &Value, layers: usize) -> Vec<HistoryEntry> {
     let mut next = 1;
     let mut take = |is_empty: bool| {
         let layer = (!is_empty && next <= layers).then_some(next);

@@ -11,13 +11,14 @@ use crate::image::json::{DocumentError, Node};
 use crate::image::{Platform, View, types};
 use crate::limits::DESCRIPTORS_MAX;
 
-pub use history::{HistoryEntry, history};
+pub use history::HistoryEntry;
+pub(crate) use history::history;
 pub(crate) use import::ImportedConfig;
 pub(crate) use squash::{Squashed, squash_config};
 
 /// An image config, OCI's or Docker's: the same document but for further fields.
 #[derive(Clone, Debug)]
-pub struct Config {
+pub(crate) struct Config {
     /// The platform, where the config says it.
     pub platform: Option<Platform>,
     /// The layers' diff_ids, the lowest first.

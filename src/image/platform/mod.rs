@@ -40,7 +40,7 @@ impl Platform {
     /// Reads the object that a descriptor has, or a config, which has the same
     /// fields. `None` if it does not say both of the fields that matter.
     #[must_use]
-    pub fn from_json(value: &Value) -> Option<Self> {
+    pub(crate) fn from_json(value: &Value) -> Option<Self> {
         let field = |name: &str| {
             let text = value.get(name)?.as_str()?;
             (!text.is_empty()).then(|| text.to_owned())
@@ -54,7 +54,7 @@ impl Platform {
 
     /// The object that a descriptor has.
     #[must_use]
-    pub fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         let mut value = json!({"architecture": self.architecture, "os": self.os});
         if let Some(variant) = &self.variant {
             value["variant"] = variant.as_str().into();
@@ -72,7 +72,7 @@ impl Platform {
     /// `amd64`, `aarch64` and `arm64/v8` are `arm64`, `arm` is `arm/v7`, and case
     /// does not matter.
     #[must_use]
-    pub fn normalized(&self) -> Self {
+    pub(crate) fn normalized(&self) -> Self {
         let variant = self.variant.as_deref().unwrap_or_default();
         let (architecture, variant) = normalized_architecture(&self.architecture, variant);
         Self {
@@ -88,7 +88,7 @@ impl Platform {
     /// The order is containerd's (`platforms.Only`): the platform itself, then older
     /// variants, the newest first, then the 32-bit architecture of the same machine.
     #[must_use]
-    pub fn rank_on(&self, machine: &Self) -> Option<usize> {
+    pub(crate) fn rank_on(&self, machine: &Self) -> Option<usize> {
         let platform = self.normalized();
         runnable(machine.normalized())
             .iter()
@@ -101,7 +101,7 @@ impl Platform {
     /// An older variant will do, as it does for `docker pull`; another architecture
     /// will not.
     #[must_use]
-    pub fn rank_for(&self, wanted: &Self) -> Option<usize> {
+    pub(crate) fn rank_for(&self, wanted: &Self) -> Option<usize> {
         let architecture = |platform: &Self| platform.normalized().architecture;
         let rank = self.rank_on(wanted)?;
         (architecture(self) == architecture(wanted)).then_some(rank)

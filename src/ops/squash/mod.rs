@@ -34,7 +34,7 @@ use crate::transfer::Context;
 use crate::transfer::compression::CompressionChoice;
 
 /// Does what [`Session::diff_ids`](crate::Session::diff_ids) says.
-pub fn diff_ids(
+pub(crate) fn diff_ids(
     source: &dyn ImageSource,
     image: Option<&Selector>,
     platform: Option<&Platform>,
@@ -48,7 +48,7 @@ pub fn diff_ids(
 
 /// Does what [`Session::squash`](crate::Session::squash) says. Without a sink it only finds
 /// out what would be done.
-pub fn squash(
+pub(crate) fn squash(
     source: &dyn ImageSource,
     sink: Option<Box<dyn ImageSink>>,
     options: &SquashOptions,

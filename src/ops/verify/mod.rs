@@ -58,7 +58,11 @@ impl Verification {
 }
 
 /// Does what [`Session::verify`](crate::Session::verify) says.
-pub fn verify(input: Input, opening: &Opening<'_>, context: Context<'_>) -> Result<Verification> {
+pub(crate) fn verify(
+    input: Input,
+    opening: &Opening<'_>,
+    context: Context<'_>,
+) -> Result<Verification> {
     let place = input.place();
     let survey = format::survey(input, opening)?;
     let result = Verifier::new(&survey, context).run();
