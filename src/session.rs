@@ -158,39 +158,31 @@ impl<'a> Session<'a> {
     /// Sets how many blobs are worked on, and how many blocks are compressed, at once. 0 is
     /// taken for 1. No output depends on it.
     #[must_use]
-    pub fn jobs(self, jobs: usize) -> Self {
-        Self {
-            jobs: NonZeroUsize::new(jobs).unwrap_or(NonZeroUsize::MIN),
-            ..self
-        }
+    pub fn jobs(mut self, jobs: usize) -> Self {
+        self.jobs = NonZeroUsize::new(jobs).unwrap_or(NonZeroUsize::MIN);
+        self
     }
 
     /// Sets the directory for temporary files. There is one if a pipe has to be read more
     /// than once, or a compressed archive in another order than it has.
     #[must_use]
-    pub fn temporary_directory(self, directory: impl Into<PathBuf>) -> Self {
-        Self {
-            temporary_directory: directory.into(),
-            ..self
-        }
+    pub fn temporary_directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.temporary_directory = directory.into();
+        self
     }
 
     /// Sets who is told of progress and warnings. Several threads may call it at once.
     #[must_use]
-    pub fn on_event(self, observer: impl Fn(Event<'_>) + Send + Sync + 'a) -> Self {
-        Self {
-            observer: Box::new(observer),
-            ..self
-        }
+    pub fn on_event(mut self, observer: impl Fn(Event<'_>) + Send + Sync + 'a) -> Self {
+        self.observer = Box::new(observer);
+        self
     }
 
     /// Sets the flag that stops a running operation as soon as it is true.
     #[must_use]
-    pub fn interrupted_by(self, flag: Arc<AtomicBool>) -> Self {
-        Self {
-            interrupt: flag,
-            ..self
-        }
+    pub fn interrupted_by(mut self, flag: Arc<AtomicBool>) -> Self {
+        self.interrupt = flag;
+        self
     }
 
     /// Sets the time of what is made anew, such as the value of [`SOURCE_DATE_EPOCH`].
@@ -201,11 +193,9 @@ impl<'a> Session<'a> {
     ///
     /// [`SOURCE_DATE_EPOCH`]: https://reproducible-builds.org/specs/source-date-epoch/
     #[must_use]
-    pub fn created(self, time: impl Into<Option<Timestamp>>) -> Self {
-        Self {
-            created: time.into(),
-            ..self
-        }
+    pub fn created(mut self, time: impl Into<Option<Timestamp>>) -> Self {
+        self.created = time.into();
+        self
     }
 
     /// Opens an input that several operations will read.
@@ -522,6 +512,12 @@ impl<'a> Session<'a> {
             Target::Output(output) => Ok(self.begin(output)?.0),
             Target::Pending(output) => Ok(output.0),
         }
+    }
+
+    /// The result of what was done. Whatever failed after an interruption failed because of
+    /// it.
+    fn ended<T>(&self, result: Result<T>) -> Result<T> {
+        result.map_err(|error| error.or_interrupted(&self.watch()))
     }
 
     /// Does something with a source, which is opened so if it is not open.

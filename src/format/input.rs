@@ -59,11 +59,9 @@ impl Input {
     /// Says which format it has; one that has another is refused. Any tar can be read as a
     /// root filesystem.
     #[must_use]
-    pub fn format(self, format: impl Into<Option<Format>>) -> Self {
-        Self {
-            format: format.into(),
-            ..self
-        }
+    pub fn format(mut self, format: impl Into<Option<Format>>) -> Self {
+        self.format = format.into();
+        self
     }
 
     /// What a message calls it.

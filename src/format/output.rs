@@ -83,8 +83,9 @@ impl Output {
     /// Compresses the tar as a whole; by default it is plain, whatever its name is. A
     /// layout in a folder cannot be compressed.
     #[must_use]
-    pub fn compressed(self, encoding: Encoding) -> Self {
-        Self { encoding, ..self }
+    pub fn compressed(mut self, encoding: Encoding) -> Self {
+        self.encoding = encoding;
+        self
     }
 }
 
