@@ -514,12 +514,6 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The result of what was done. Whatever failed after an interruption failed because of
-    /// it.
-    fn ended<T>(&self, result: Result<T>) -> Result<T> {
-        result.map_err(|error| error.or_interrupted(&self.watch()))
-    }
-
     /// Does something with a source, which is opened so if it is not open.
     fn with<'s, T>(
         &self,
