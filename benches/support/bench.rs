@@ -1,5 +1,6 @@
 //! What is common to the benchmarks: arguments, the runs, and the report.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,9 @@ pub(crate) struct Arguments {
     /// Timed runs of every command, after one that is not timed
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = value_parser!(u64).range(1..))]
     runs: u64,
+    /// Compare with another restow, such as one built before a change, and not with peers
+    #[arg(long, value_name = "BINARY")]
+    before: Option<PathBuf>,
     /// Print one JSON document instead of the table
     #[arg(long)]
     json: bool,
@@ -88,6 +92,11 @@ impl<'a> Bench<'a> {
         work: &[Comparison],
         prepare: impl FnOnce(&Path) -> Result<Prepared<T>>,
     ) {
+        let before = self.arguments.before.as_deref();
+        let work: Vec<Comparison> = match before {
+            Some(_) => with_before(work),
+            None => work.to_vec(),
+        };
         let selected = || work.iter().filter(|work| is_selected(work, self.arguments));
         if selected().next().is_none() {
             return;
@@ -106,7 +115,7 @@ impl<'a> Bench<'a> {
         variables.push(("IMAGE", self.image.clone().into_os_string()));
         for work in selected() {
             eprintln!("running: {work}");
-            match alternate(work, &self.image, &variables, self.arguments.runs) {
+            match alternate(work, &self.image, &variables, self.arguments.runs, before) {
                 Ok(row) => self.rows.push(row),
                 Err(error) => self.notes.push(format!("{work}: {error}")),
             }
@@ -136,6 +145,13 @@ impl<'a> Bench<'a> {
         }
         Ok(())
     }
+}
+
+/// The commands of restow, each once and compared with the same of another restow.
+fn with_before(work: &[Comparison]) -> Vec<Comparison> {
+    let mut seen = HashSet::new();
+    let work = work.iter().filter(|work| seen.insert(work.restow));
+    work.map(Comparison::with_before).collect()
 }
 
 fn is_selected(work: &Comparison, arguments: &Arguments) -> bool {

@@ -21,6 +21,7 @@ const MOST_MEMORY: u64 = 128 << 20;
 ///
 /// Both are for the shell, with `$RESTOW`, `$IMAGE`, `$OUT`, which does not exist yet, and what
 /// else the benchmark defines.
+#[derive(Clone, Copy)]
 pub(crate) struct Comparison {
     pub(crate) what: &'static str,
     pub(crate) restow: &'static str,
@@ -69,6 +70,19 @@ pub(crate) const PLAIN: Comparison = Comparison {
 };
 
 impl Comparison {
+    /// The same work, compared with what another restow takes for it: 5 % more are a fault.
+    pub(crate) fn with_before(&self) -> Self {
+        Self {
+            against: "before",
+            peer: self.restow,
+            goal: Some(1.05),
+            limit: None,
+            no_larger: true,
+            once: false,
+            ..*self
+        }
+    }
+
     /// The program of the peer, unless a variable says which it is.
     fn program(&self) -> Option<&'static str> {
         let word = self.peer.split(' ').next();
@@ -105,12 +119,14 @@ impl Display for Comparison {
     }
 }
 
-/// Runs both sides in turn, the first time only to warm up; outputs go beside the image.
+/// Runs both sides in turn, the first time only to warm up; outputs go beside the image. The
+/// restow of the peer's command is `before`, if that is given.
 pub(crate) fn alternate(
     work: &Comparison,
     image: &Path,
     variables: &[(&str, OsString)],
     runs: u64,
+    before: Option<&Path>,
 ) -> Result<Value> {
     let path = env::var_os("PATH").unwrap_or_default();
     if let Some(program) = work.program()
@@ -119,11 +135,13 @@ pub(crate) fn alternate(
         return Err(format!("skipped: `{program}` is not installed").into());
     }
     let folder = image.parent().ok_or("the image has no directory")?;
+    let own = Path::new(env!("CARGO_BIN_EXE_restow"));
+    let other = before.unwrap_or(own);
     let (mut restow, mut peer) = (Vec::new(), Vec::new());
     for round in 0..=runs {
-        restow.push(time(work.restow, folder, variables)?);
+        restow.push(time(work.restow, folder, variables, own)?);
         if round == 0 || !work.once {
-            peer.push(time(work.peer, folder, variables)?);
+            peer.push(time(work.peer, folder, variables, other)?);
         }
     }
     let warm_up = usize::from(!work.once);
@@ -141,7 +159,12 @@ struct Sample {
 /// Times a command; making the directory for its output, and removing it, does not count.
 ///
 /// The disk is idle at the start: what earlier runs left to write would slow this one down.
-fn time(command: &str, folder: &Path, variables: &[(&str, OsString)]) -> Result<Sample> {
+fn time(
+    command: &str,
+    folder: &Path,
+    variables: &[(&str, OsString)],
+    restow: &Path,
+) -> Result<Sample> {
     let folder = tempfile::tempdir_in(folder)?;
     let (out, messages) = (folder.path().join("out"), folder.path().join("messages"));
     let mut shell = Command::new("sh");
@@ -149,7 +172,7 @@ fn time(command: &str, folder: &Path, variables: &[(&str, OsString)]) -> Result<
         .args(["-c", command])
         .envs(variables.iter().cloned())
         .env("OUT", &out)
-        .env("RESTOW", env!("CARGO_BIN_EXE_restow"));
+        .env("RESTOW", restow);
     shell.stdout(Stdio::null()).stderr(File::create(&messages)?);
     Command::new("sync").status()?;
 

@@ -480,6 +480,13 @@ fn layouts_and_their_indexes() {
         &["error[layout-version] `oci-layout`: the version is \"2.0.0\""],
     );
     check_members(
+        "a key in another case",
+        &edit(good(), "oci-layout", |it| {
+            *it = br#"{"IMAGELAYOUTVERSION":"1.0.0"}"#.to_vec();
+        }),
+        &[],
+    );
+    check_members(
         "no index",
         &[Member::file(
             "oci-layout",
