@@ -6,9 +6,9 @@ use std::path::Path;
 use clap::{Args, ValueEnum};
 use restow::{CompressionChoice, Encoding, Format, Name, Reference};
 
-use crate::cli::LAST;
 use crate::cli::argument::Argument;
 use crate::cli::failure::Failure;
+use crate::cli::global::LAST;
 use crate::cli::location::{Location, Place};
 use crate::cli::options::parse_compress;
 use crate::cli::suffix;

@@ -11,6 +11,7 @@ mod elsewhere;
 mod export;
 mod failure;
 mod field;
+mod global;
 mod hint;
 mod history;
 mod images;
@@ -36,15 +37,13 @@ mod view;
 mod written;
 
 use std::ffi::OsString;
-use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
 use crate::cli::failure::Failure;
+use crate::cli::global::Global;
 use crate::cli::interrupt::Interrupt;
-use crate::cli::options::parse_positive;
 use crate::cli::output::Output;
 use crate::cli::process::Process;
 use crate::cli::report::{ExitStatus, report};
@@ -76,55 +75,6 @@ enum Command {
     Inspect(inspect::Arguments),
     Squash(squash::Arguments),
     Verify(verify::Arguments),
-}
-
-/// Where the options that every command has stand in its help: behind its own.
-const LAST: usize = 100;
-
-/// Options that every command has.
-#[derive(Debug, Args)]
-struct Global {
-    /// Work on so many blobs, and compress so many blocks, at once [default: all cores]
-    #[arg(
-        long,
-        global = true,
-        display_order = LAST,
-        value_name = "N",
-        value_parser = parse_positive
-    )]
-    jobs: Option<NonZeroUsize>,
-
-    /// Put temporary files here, where they are needed [default: $TMPDIR]
-    #[arg(long, global = true, display_order = LAST, value_name = "DIR")]
-    tmpdir: Option<PathBuf>,
-
-    /// Show what is being done
-    #[arg(
-        long,
-        global = true,
-        display_order = LAST,
-        value_enum,
-        default_value_t = ProgressMode::Auto,
-        value_name = "HOW"
-    )]
-    progress: ProgressMode,
-
-    /// Print only errors and what was asked for; with `images` and `history` ids alone
-    #[arg(long, short, global = true, display_order = LAST)]
-    quiet: bool,
-}
-
-/// How progress is shown, on standard error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum ProgressMode {
-    /// A bar on a terminal; nothing elsewhere, with --quiet, or if standard output is a pipe
-    Auto,
-    /// A bar on a terminal
-    Bar,
-    /// An object on each line, for programs
-    Json,
-    /// Nothing
-    None,
 }
 
 /// Runs the command line that this process was given.

@@ -7,9 +7,9 @@ use restow::{Error, Event, Place};
 use serde_json::{Value, json};
 
 use crate::cli::failure::Failure;
+use crate::cli::global::{Global, ProgressMode};
 use crate::cli::hint::hint_for_warning;
 use crate::cli::progress::Progress;
-use crate::cli::{Global, ProgressMode};
 
 /// Everything that is said while a command runs.
 #[derive(Debug)]

@@ -2,8 +2,8 @@
 
 use restow::{Input, Session, Timestamp};
 
-use crate::cli::Global;
 use crate::cli::failure::Failure;
+use crate::cli::global::Global;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::Location;
 use crate::cli::output::Output;

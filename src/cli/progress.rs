@@ -10,7 +10,7 @@ use restow::Event;
 use rustix::fs::{FileType, fstat};
 use serde_json::{Value, json};
 
-use crate::cli::ProgressMode;
+use crate::cli::global::ProgressMode;
 
 /// What is over before this shows nothing at all.
 const PATIENCE: Duration = Duration::from_millis(250);

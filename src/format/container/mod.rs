@@ -11,6 +11,7 @@ mod directory;
 mod forward;
 mod index;
 mod measured;
+mod member;
 mod rootfs_file;
 mod seekable;
 mod staged;
@@ -26,6 +27,7 @@ pub(crate) use forward::ForwardTar;
 pub(in crate::format) use index::MemberIndex;
 pub(crate) use measured::KnownHashes;
 pub(crate) use measured::hash_layers;
+pub(crate) use member::Member;
 pub(crate) use rootfs_file::{RootfsFile, ScannedTar, unpacked_head};
 pub(crate) use seekable::{Look, SeekableTar};
 pub(crate) use staged::{Received, receive};
@@ -36,18 +38,6 @@ use crate::event::Watch;
 use crate::limits::{DOCUMENT_MAX, DOCUMENTS_MAX};
 use crate::stream::{FileKind, TeeReader, copy, unpacked};
 use crate::tar_stream::Trailing;
-
-/// One of the byte strings in a container.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Member {
-    /// The order in which a container that is read forward has it. The same for
-    /// all where order does not matter.
-    pub position: u64,
-    /// Its path: the one that it lies under, if it was found through a link.
-    pub path: String,
-    /// How many bytes it has.
-    pub size: u64,
-}
 
 /// The end of a tar.
 #[derive(Clone, Copy, Debug, Default)]
