@@ -152,7 +152,7 @@ impl ConfigEditor {
             for port in self.variables.expand_words(word, self.escape)? {
                 let names = ports::parse(&port)?;
                 let rest = left.checked_sub(names.len());
-                left = rest.ok_or(ChangeFault::TooManyPorts { limit: PORTS_MAX })?;
+                left = rest.ok_or(ChangeFault::TooManyPorts(PORTS_MAX))?;
                 ports.extend(names.into_iter().map(|name| (name, json!({}))));
             }
         }

@@ -157,7 +157,7 @@ impl Expansion<'_> {
         };
         self.depth += 1;
         if self.depth > NESTED_MAX {
-            return Err(ChangeFault::TooNested { limit: NESTED_MAX });
+            return Err(ChangeFault::TooNested(NESTED_MAX));
         }
         let word = self.until(Some('}'))?.into_iter().map(|part| part.0);
         let word: String = word.collect();
@@ -204,9 +204,7 @@ impl Expansion<'_> {
             return Ok(None);
         };
         let left = self.variables.left.checked_sub(value.len());
-        self.variables.left = left.ok_or(ChangeFault::TooLong {
-            limit: EXPANDED_MAX,
-        })?;
+        self.variables.left = left.ok_or(ChangeFault::TooLong(EXPANDED_MAX))?;
         Ok(Some(value.clone()))
     }
 
