@@ -9,9 +9,9 @@ use crate::cli::options::source_date_epoch;
 use crate::cli::output::json_text;
 use crate::cli::process::Process;
 use crate::cli::source::{Choice, SourceArgument};
-use crate::cli::table::{Column, Content, Spacing, Table, ellipsis};
+use crate::cli::table::{Content, Spacing, Table};
 use crate::cli::view::{
-    SHORT_TEXT, Style, TableStyle, add_sizes, digest_json, fact_lines, fields, id_facts, print_ids,
+    Style, TableStyle, add_sizes, digest_json, fact_lines, fields, id_facts, print_ids,
 };
 
 /// Show how an image's layers came to be, as `docker history` does
@@ -88,11 +88,9 @@ fn to_table(report: &HistoryReport, style: Style) -> Table {
         ("SIZE", Content::Whole),
         ("COMMENT", Content::Text),
     ];
-    let column = |(heading, content)| Column { heading, content };
-    let mut table = Table::new(columns.map(column).to_vec(), Spacing::DOCKER);
+    let mut table = Table::new(columns.to_vec(), Spacing::DOCKER);
     for step in &report.steps {
         let entry = &step.entry;
-        let created_by = entry.created_by.replace('\t', " ");
         let size = match entry.layer {
             Some(_) => step.size.map(|size| size.content),
             None => Some(0),
@@ -103,11 +101,7 @@ fn to_table(report: &HistoryReport, style: Style) -> Table {
                 .map(|layer| layer.to_string())
                 .unwrap_or_default(),
             style.created(entry.created.as_deref(), true),
-            if style.is_whole {
-                created_by
-            } else {
-                ellipsis(&created_by, SHORT_TEXT)
-            },
+            style.created_by(&entry.created_by),
             style.size(size),
             entry.comment.clone(),
         ]);

@@ -17,7 +17,7 @@ use crate::cli::output::json_text;
 use crate::cli::process::Process;
 use crate::cli::report::report;
 use crate::cli::source::selector;
-use crate::cli::table::{Column, Content, Spacing, Table};
+use crate::cli::table::{Content, Spacing, Table};
 use crate::cli::view::{NONE, Style, TableStyle, add_sizes, digest_json, fields, print_ids, typed};
 
 /// List the images that archives and layouts hold, as `docker images` does
@@ -83,10 +83,9 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     let locations = locations.collect::<Result<Vec<Location>, Failure>>()?;
     let standard = locations.iter().filter(|it| it.place == Place::Standard);
     if standard.count() > 1 {
-        return Err(Failure::Usage {
-            message: "standard input can be read once, and SRC names it more often".to_owned(),
-            hint: None,
-        });
+        return Err(Failure::usage(
+            "standard input can be read once, and SRC names it more often",
+        ));
     }
     let mut reports = Vec::new();
     let mut failure = None;
@@ -180,9 +179,8 @@ fn to_table(reports: &[(&str, &ImagesReport)], style: Style, digests: bool) -> T
         ],
         ("SOURCE", Content::Text),
     );
-    let column = |(heading, content)| Column { heading, content };
     let mut rows = Rows {
-        table: Table::new(columns.into_iter().map(column).collect(), Spacing::NARROW),
+        table: Table::new(columns, Spacing::NARROW),
         layout,
         style,
         digests,

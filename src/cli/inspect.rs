@@ -13,11 +13,9 @@ use crate::cli::options::source_date_epoch;
 use crate::cli::output::{json_text, size};
 use crate::cli::process::Process;
 use crate::cli::source::{Choice, SourceArgument};
-use crate::cli::table::{Column, Content, Spacing, Table, ellipsis};
+use crate::cli::table::{Content, Spacing, Table};
 use crate::cli::terminal::Terminal;
-use crate::cli::view::{
-    NONE, SHORT_TEXT, Style, add_sizes, digest_json, fact_lines, fields, id_facts, typed,
-};
+use crate::cli::view::{NONE, Style, add_sizes, digest_json, fact_lines, fields, id_facts, typed};
 
 /// Show one image: its ids, its config and its layers
 ///
@@ -198,8 +196,7 @@ fn layers(inspection: &Inspection, is_whole: bool, terminal: Terminal) -> Table 
         columns.push(("", Content::Bar));
     }
     columns.push(("CREATED BY", Content::Text));
-    let column = |(heading, content)| Column { heading, content };
-    let mut table = Table::new(columns.into_iter().map(column).collect(), Spacing::NARROW);
+    let mut table = Table::new(columns, Spacing::NARROW);
     let largest = inspection
         .layers
         .iter()
@@ -207,8 +204,7 @@ fn layers(inspection: &Inspection, is_whole: bool, terminal: Terminal) -> Table 
         .max()
         .unwrap_or(0);
     for (at, layer) in inspection.layers.iter().enumerate() {
-        let created_by = step_of(inspection, at + 1).map(|step| step.created_by.replace('\t', " "));
-        let created_by = created_by.unwrap_or_default();
+        let step = step_of(inspection, at + 1);
         let digest = layer.digest.as_ref();
         let mut cells = vec![
             (at + 1).to_string(),
@@ -221,11 +217,8 @@ fn layers(inspection: &Inspection, is_whole: bool, terminal: Terminal) -> Table 
         if terminal.is_real {
             cells.push(bar(weight(layer).unwrap_or(0), largest));
         }
-        cells.push(if is_whole {
-            created_by
-        } else {
-            ellipsis(&created_by, SHORT_TEXT)
-        });
+        let created_by = step.map(|step| style.created_by(&step.created_by));
+        cells.push(created_by.unwrap_or_default());
         table.row(cells);
     }
     table

@@ -68,11 +68,8 @@ pub(super) fn source_date_epoch() -> Result<Option<Timestamp>, Failure> {
     let seconds = text.to_str().and_then(|text| text.parse().ok());
     // A time that no document can say would become another one.
     let time = seconds.and_then(Timestamp::from_seconds);
-    time.map(Some).ok_or_else(|| Failure::Usage {
-        message: format!(
+    time.map(Some).ok_or_else(|| Failure::usage(format!(
             "SOURCE_DATE_EPOCH is `{}`, and a number of seconds since 1970, in the years 0 to 9999, was expected",
             text.to_string_lossy()
-        ),
-        hint: None,
-    })
+        )))
 }

@@ -50,7 +50,7 @@ pub(super) fn report(output: &Output, failure: &Failure) -> ExitStatus {
         Failure::Library(error) => hint_for(error),
         Failure::Advised { hint, .. } | Failure::Name { hint, .. } => Some(hint.clone()),
         Failure::NoField { parent, have, .. } => Some(format!("`{parent}` has {have}")),
-        Failure::Signals(_) | Failure::Reported | Failure::Unsound { .. } => None,
+        Failure::Signals(_) | Failure::Reported | Failure::Unsound(_) => None,
     };
     let mut source = match failure {
         Failure::Advised { error, .. } => error.source(),

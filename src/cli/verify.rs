@@ -49,7 +49,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     }
     match verification.count(Severity::Error) {
         0 => Ok(()),
-        errors => Err(Failure::Unsound { errors }),
+        errors => Err(Failure::Unsound(errors)),
     }
 }
 

@@ -7,20 +7,27 @@ use restow::{Digest, LayerSize, Timestamp};
 use serde_json::{Map, Value, json};
 
 use crate::cli::ago::{ago, now};
-use crate::cli::digest::short;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Output, escaped, size};
 use crate::cli::table::ellipsis;
 use crate::cli::terminal::Terminal;
 
 /// How many characters Docker shows of what tells how a layer was made.
-pub(super) const SHORT_TEXT: usize = 45;
+const SHORT_TEXT: usize = 45;
 
 /// What stands for what has no name.
 pub(super) const NONE: &str = "<none>";
 
 /// The time that Go has for none: 1 January of the year 1.
 const ZERO_TIME: i64 = -62_135_596_800;
+
+/// The number of digits that Docker shows of a digest.
+const SHORT: usize = 12;
+
+/// The start of a digest, as engines show it.
+pub(super) fn short(digest: &Digest) -> String {
+    digest.hex().chars().take(SHORT).collect()
+}
 
 /// How a table is shown.
 #[derive(Debug, Args)]
@@ -79,6 +86,16 @@ impl Style {
             digest.to_string()
         } else {
             short(digest)
+        }
+    }
+
+    /// What tells how a layer was made, or its start.
+    pub(super) fn created_by(self, text: &str) -> String {
+        let text = text.replace('\t', " ");
+        if self.is_whole {
+            text
+        } else {
+            ellipsis(&text, SHORT_TEXT)
         }
     }
 

@@ -5,11 +5,10 @@ use std::ffi::OsStr;
 use restow::{WriteReport, WrittenImage};
 use serde_json::{Map, Value, json};
 
-use crate::cli::digest::short;
 use crate::cli::failure::Failure;
 use crate::cli::images;
 use crate::cli::output::{Output, count, json_text, size};
-use crate::cli::view::{digest_json, fields, typed};
+use crate::cli::view::{digest_json, fields, short, typed};
 
 /// Says what was written: to a program if it asked for that, or else to a person who
 /// watches.
