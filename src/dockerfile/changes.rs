@@ -13,7 +13,7 @@ use crate::dockerfile::lines;
 /// ONBUILD, STOPSIGNAL, USER, VOLUME and WORKDIR.
 ///
 /// ```
-/// use restow::dockerfile::Changes;
+/// use restow::Changes;
 /// use serde_json::json;
 ///
 /// let changes = Changes::parse(&["ENV HOME=/home/me", "WORKDIR $HOME"])?;
@@ -21,7 +21,7 @@ use crate::dockerfile::lines;
 /// changes.apply(&mut config)?;
 /// let expected = json!({"Cmd": ["sh"], "Env": ["HOME=/home/me"], "WorkingDir": "/home/me"});
 /// assert_eq!(config, expected);
-/// # Ok::<(), restow::dockerfile::ChangeError>(())
+/// # Ok::<(), restow::ChangeError>(())
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Changes {

@@ -109,16 +109,12 @@ impl Reference {
     }
 
     fn with_name(&self, name: &str) -> String {
-        let mut text = name.to_owned();
-        if let Some(tag) = &self.tag {
-            text.push(':');
-            text.push_str(tag);
-        }
-        if let Some(digest) = &self.digest {
-            text.push('@');
-            text.push_str(&digest.to_string());
-        }
-        text
+        let tag = self.tag.iter().map(|tag| format!(":{tag}"));
+        let digest = self.digest.iter().map(|digest| format!("@{digest}"));
+        std::iter::once(name.to_owned())
+            .chain(tag)
+            .chain(digest)
+            .collect()
     }
 }
 
