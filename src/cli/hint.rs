@@ -149,15 +149,11 @@ fn listed<T>(items: &[T], text: impl Fn(&T) -> String) -> String {
     listed.join(", ")
 }
 
-/// How a root filesystem becomes one that engines take.
-const WRITTEN_ANEW: &str =
-    "`restow export rootfs:PATH NEW.tar` writes the tar anew, as engines take it";
-
 /// Advice for a root filesystem with an entry that engines refuse. `is_readable` says
 /// that restow can write it anew.
 fn hint_for_entry(is_readable: bool) -> &'static str {
     if is_readable {
-        WRITTEN_ANEW
+        "`restow export rootfs:PATH NEW.tar` writes the tar anew, as engines take it"
     } else {
         "unpack it with `tar -x`, and pack what comes out with `tar -c`"
     }

@@ -10,9 +10,7 @@ use crate::cli::output::json_text;
 use crate::cli::process::Process;
 use crate::cli::source::{Choice, SourceArgument};
 use crate::cli::table::{Content, Spacing, Table};
-use crate::cli::view::{
-    Style, TableStyle, add_sizes, digest_json, fact_lines, fields, id_facts, print_ids,
-};
+use crate::cli::view::{Style, TableStyle, add_sizes, digest_json, fact_lines, fields, id_facts};
 
 /// Show how an image's layers came to be, as `docker history` does
 ///
@@ -52,7 +50,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
         let ids: Vec<String> = (0..report.steps.len())
             .map(|at| id(&report, at, style))
             .collect();
-        return print_ids(&ids, output);
+        return output.lines(&ids);
     }
     let terminal = style.terminal();
     let ids = id_facts(
@@ -64,7 +62,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     let mut lines = fact_lines(&ids, terminal);
     lines.push(String::new());
     lines.extend(to_table(&report, style).lines(terminal));
-    output.data(&lines.join("\n"))
+    output.lines(&lines)
 }
 
 /// The id of a step: known of the newest alone, as in an engine that loaded the image.

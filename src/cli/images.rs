@@ -18,7 +18,7 @@ use crate::cli::process::Process;
 use crate::cli::report::report;
 use crate::cli::source::selector;
 use crate::cli::table::{Content, Spacing, Table};
-use crate::cli::view::{NONE, Style, TableStyle, add_sizes, digest_json, fields, print_ids, typed};
+use crate::cli::view::{NONE, Style, TableStyle, add_sizes, digest_json, fields};
 
 /// List the images that archives and layouts hold, as `docker images` does
 ///
@@ -91,7 +91,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     let mut failure = None;
     for (source, location) in sources.iter().zip(&locations) {
         match look(process, location, &arguments.filters) {
-            Ok(report) => reports.push((typed(source), report)),
+            Ok(report) => reports.push((source.to_string_lossy(), report)),
             Err(error) if sources.len() == 1 || is_final(&error) => return Err(error),
             Err(error) => {
                 // One of several: the others are listed all the same.
@@ -109,11 +109,11 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
             output.data(&json_text(&json!({ "images": images })))?;
         } else if process.global.quiet {
             let style = arguments.shown.style();
-            print_ids(&ids(&reports, style), output)?;
+            output.lines(&ids(&reports, style))?;
         } else {
             let style = arguments.shown.style();
             let table = to_table(&reports, style, arguments.digests);
-            output.data(&table.lines(style.terminal()).join("\n"))?;
+            output.lines(&table.lines(style.terminal()))?;
         }
     }
     failure.map_or(Ok(()), Err)

@@ -15,7 +15,7 @@ use crate::cli::process::Process;
 use crate::cli::source::{Choice, SourceArgument};
 use crate::cli::table::{Content, Spacing, Table};
 use crate::cli::terminal::Terminal;
-use crate::cli::view::{NONE, Style, add_sizes, digest_json, fact_lines, fields, id_facts, typed};
+use crate::cli::view::{NONE, Style, add_sizes, digest_json, fact_lines, fields, id_facts};
 
 /// Show one image: its ids, its config and its layers
 ///
@@ -88,7 +88,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
         return output.raw(&session.raw_document(input, raw.into(), &options)?);
     }
     let inspection = session.inspect(input, &options)?;
-    let source = typed(arguments.source.typed());
+    let source = arguments.source.typed().to_string_lossy();
     if let Some(path) = &arguments.format {
         let object = to_json(&source, &inspection);
         return match path.find(&object)? {
@@ -100,8 +100,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
         return output.data(&json_text(&to_json(&source, &inspection)));
     }
     let terminal = Terminal::of_stdout();
-    let lines = to_text(&inspection, arguments.no_trunc, terminal);
-    output.data(&lines.join("\n"))
+    output.lines(&to_text(&inspection, arguments.no_trunc, terminal))
 }
 
 /// The image for people, a line each.
@@ -197,12 +196,8 @@ fn layers(inspection: &Inspection, is_whole: bool, terminal: Terminal) -> Table 
     }
     columns.push(("CREATED BY", Content::Text));
     let mut table = Table::new(columns, Spacing::NARROW);
-    let largest = inspection
-        .layers
-        .iter()
-        .filter_map(weight)
-        .max()
-        .unwrap_or(0);
+    let weights = inspection.layers.iter().filter_map(weight);
+    let largest = weights.max().unwrap_or(0);
     for (at, layer) in inspection.layers.iter().enumerate() {
         let step = step_of(inspection, at + 1);
         let digest = layer.digest.as_ref();

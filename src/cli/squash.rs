@@ -17,7 +17,6 @@ use crate::cli::process::Process;
 use crate::cli::source::{Choice, SourceArgument, selector};
 use crate::cli::squash_report::{to_json, to_text};
 use crate::cli::stdio;
-use crate::cli::view::typed;
 use crate::cli::written;
 
 /// Merge a range of an image's layers into one
@@ -114,7 +113,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
             output.say(&line);
         }
         if let (Some(destination), Some(written)) = (&arguments.destination, &report.written) {
-            output.tell(&written::to_text(&typed(destination), written));
+            output.tell(&written::to_text(&destination.to_string_lossy(), written));
         }
     } else {
         // The plan is all that was asked for.
@@ -122,7 +121,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
             .iter()
             .map(|it| escaped(it))
             .collect();
-        output.data(&lines.join("\n"))?;
+        output.lines(&lines)?;
     }
     Ok(())
 }

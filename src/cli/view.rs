@@ -1,14 +1,11 @@
 //! What `images`, `inspect` and `history` have in common.
 
-use std::borrow::Cow;
-
 use clap::{ArgAction, Args};
 use restow::{Digest, LayerSize, Timestamp};
 use serde_json::{Map, Value, json};
 
 use crate::cli::ago::{ago, now};
-use crate::cli::failure::Failure;
-use crate::cli::output::{Output, escaped, size};
+use crate::cli::output::{escaped, size};
 use crate::cli::table::ellipsis;
 use crate::cli::terminal::Terminal;
 
@@ -130,14 +127,6 @@ impl Style {
     }
 }
 
-/// Prints ids, a line each; nothing if there is none.
-pub(super) fn print_ids(ids: &[String], output: &Output) -> Result<(), Failure> {
-    if ids.is_empty() {
-        return Ok(());
-    }
-    output.data(&ids.join("\n"))
-}
-
 /// The ids of an image, each as what it is: names, each with its values, of which one that
 /// does not apply has none.
 pub(super) fn id_facts(
@@ -200,9 +189,4 @@ pub(super) fn fields(object: Value) -> Map<String, Value> {
         Value::Object(fields) => fields,
         _ => Map::new(),
     }
-}
-
-/// What the user typed for an input.
-pub(super) fn typed(source: &std::ffi::OsStr) -> Cow<'_, str> {
-    source.to_string_lossy()
 }

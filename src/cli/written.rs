@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::failure::Failure;
 use crate::cli::images;
 use crate::cli::output::{Output, count, json_text, size};
-use crate::cli::view::{digest_json, fields, short, typed};
+use crate::cli::view::{digest_json, fields, short};
 
 /// Says what was written: to a program if it asked for that, or else to a person who
 /// watches.
@@ -23,7 +23,7 @@ pub(super) fn say(
         let object = to_json(source, Some(destination), Some(report));
         return output.data(&json_text(&Value::Object(object)));
     }
-    output.tell(&to_text(&typed(destination), report));
+    output.tell(&to_text(&destination.to_string_lossy(), report));
     Ok(())
 }
 
@@ -64,8 +64,8 @@ pub(super) fn to_json(
 ) -> Map<String, Value> {
     let written = report.map_or(&[][..], |report| &report.images);
     fields(json!({
-        "source": typed(source),
-        "destination": destination.filter(|_| report.is_some()).map(typed),
+        "source": source.to_string_lossy(),
+        "destination": destination.filter(|_| report.is_some()).map(OsStr::to_string_lossy),
         "format": report.map(|report| report.format.transport()),
         "images": written.iter().map(image_json).collect::<Vec<_>>(),
     }))
