@@ -10,7 +10,7 @@ use crate::cli::output::json_text;
 use crate::cli::process::Process;
 use crate::cli::source::{Choice, SourceArgument};
 use crate::cli::table::{Content, Spacing, Table};
-use crate::cli::view::{Style, TableStyle, add_sizes, digest_json, fact_lines, fields, id_facts};
+use crate::cli::view::{Style, TableStyle, digest_json, fact_lines, fields, id_facts};
 
 /// Show how an image's layers came to be, as `docker history` does
 ///
@@ -110,12 +110,14 @@ fn to_table(report: &HistoryReport, style: Style) -> Table {
 fn to_json(report: &HistoryReport) -> Value {
     let step = |(at, step): (usize, &HistoryStep)| {
         let mut object = entry_json(&step.entry);
-        let id = (at == 0).then_some(&report.id);
-        object.insert("id".to_owned(), digest_json(id));
         let diff_id = step.diff_id.as_ref().map(|diff_id| &diff_id.0);
-        object.insert("diff_id".to_owned(), digest_json(diff_id));
-        object.insert("size".to_owned(), json!(step.stored_size));
-        add_sizes(&mut object, step.size);
+        object.append(&mut fields(json!({
+            "id": digest_json((at == 0).then_some(&report.id)),
+            "diff_id": digest_json(diff_id),
+            "size": step.stored_size,
+            "unpacked_size": step.size.map(|it| it.unpacked),
+            "content_size": step.size.map(|it| it.content),
+        })));
         Value::Object(object)
     };
     let references = report.references.iter().map(ToString::to_string);

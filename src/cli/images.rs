@@ -18,7 +18,7 @@ use crate::cli::process::Process;
 use crate::cli::report::report;
 use crate::cli::source::selector;
 use crate::cli::table::{Content, Spacing, Table};
-use crate::cli::view::{NONE, Style, TableStyle, add_sizes, digest_json, fields};
+use crate::cli::view::{NONE, Style, TableStyle, digest_json, fields};
 
 /// List the images that archives and layouts hold, as `docker images` does
 ///
@@ -101,6 +101,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
         }
     }
     if !reports.is_empty() {
+        let style = arguments.shown.style();
         let reports = reports.iter().map(|it| (it.0.as_ref(), &it.1));
         let reports: Vec<(&str, &ImagesReport)> = reports.collect();
         if arguments.json {
@@ -108,10 +109,8 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
             let images: Value = images.collect();
             output.data(&json_text(&json!({ "images": images })))?;
         } else if process.global.quiet {
-            let style = arguments.shown.style();
             output.lines(&ids(&reports, style))?;
         } else {
-            let style = arguments.shown.style();
             let table = to_table(&reports, style, arguments.digests);
             output.lines(&table.lines(style.terminal()))?;
         }
@@ -328,7 +327,8 @@ fn to_json(source: &str, report: &ImagesReport) -> Vec<Value> {
 
 fn found_json(found: &Found) -> Value {
     let image = found.image.as_ref();
-    let mut object = fields(json!({
+    let size = image.and_then(|image| image.size);
+    json!({
         "kind": kind_name(found.kind),
         "id": digest_json(image.map(|image| &image.id)),
         "digest": digest_json(found.digest.as_ref()),
@@ -339,10 +339,9 @@ fn found_json(found: &Found) -> Value {
         "created": image.and_then(|image| image.created.as_deref()),
         "layers": image.map(|image| image.layers),
         "size": image.map(|image| image.stored_size),
-    }));
-    add_sizes(&mut object, image.and_then(|image| image.size));
-    object.insert("blobs_size".to_owned(), json!(found.blobs_size));
-    let children = found.children.iter().map(found_json);
-    object.insert("children".to_owned(), children.collect());
-    Value::Object(object)
+        "unpacked_size": size.map(|it| it.unpacked),
+        "content_size": size.map(|it| it.content),
+        "blobs_size": found.blobs_size,
+        "children": found.children.iter().map(found_json).collect::<Value>(),
+    })
 }

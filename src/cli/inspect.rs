@@ -15,7 +15,7 @@ use crate::cli::process::Process;
 use crate::cli::source::{Choice, SourceArgument};
 use crate::cli::table::{Content, Spacing, Table};
 use crate::cli::terminal::Terminal;
-use crate::cli::view::{NONE, Style, add_sizes, digest_json, fact_lines, fields, id_facts};
+use crate::cli::view::{NONE, Style, digest_json, fact_lines, id_facts};
 
 /// Show one image: its ids, its config and its layers
 ///
@@ -260,7 +260,27 @@ fn to_json(source: &str, inspection: &Inspection) -> Value {
             .map(|text| Value::from(text.to_string()))
             .collect()
     };
-    let mut object = fields(json!({
+    let layer = |(at, layer): (usize, &InspectedLayer)| {
+        let step = step_of(inspection, at + 1);
+        json!({
+            "layer": at + 1,
+            "diff_id": layer.diff_id.to_string(),
+            "digest": digest_json(layer.digest.as_ref()),
+            "media_type": layer.media_type,
+            "compression": layer.compression.to_string(),
+            "present": layer.is_present,
+            "size": layer.stored_size,
+            "unpacked_size": layer.size.map(|it| it.unpacked),
+            "content_size": layer.size.map(|it| it.content),
+            "created": step.and_then(|it| it.created.as_ref()),
+            "created_by": step.map(|it| &it.created_by),
+        })
+    };
+    let size = inspection.size();
+    let layers = inspection.layers.iter().enumerate().map(layer);
+    let history = inspection.history.iter();
+    let history = history.map(|it| Value::Object(entry_json(it)));
+    json!({
         "source": source,
         "format": inspection.format.transport(),
         "references": texts(&inspection.references),
@@ -274,39 +294,12 @@ fn to_json(source: &str, inspection: &Inspection) -> Value {
         "created": inspection.created,
         "author": inspection.author,
         "size": inspection.stored_size(),
-    }));
-    add_sizes(&mut object, inspection.size());
-    object.insert("config".to_owned(), inspection.config.clone());
-    let layer = |(at, layer): (usize, &InspectedLayer)| {
-        let step = step_of(inspection, at + 1);
-        let mut object = fields(json!({
-            "layer": at + 1,
-            "diff_id": layer.diff_id.to_string(),
-            "digest": digest_json(layer.digest.as_ref()),
-            "media_type": layer.media_type,
-            "compression": layer.compression.to_string(),
-            "present": layer.is_present,
-            "size": layer.stored_size,
-        }));
-        add_sizes(&mut object, layer.size);
-        object.insert(
-            "created".to_owned(),
-            json!(step.and_then(|it| it.created.as_ref())),
-        );
-        object.insert(
-            "created_by".to_owned(),
-            json!(step.map(|it| &it.created_by)),
-        );
-        Value::Object(object)
-    };
-    let layers = inspection.layers.iter().enumerate().map(layer);
-    object.insert("layers".to_owned(), layers.collect());
-    let history = inspection
-        .history
-        .iter()
-        .map(|it| Value::Object(entry_json(it)));
-    object.insert("history".to_owned(), history.collect());
-    Value::Object(object)
+        "unpacked_size": size.map(|it| it.unpacked),
+        "content_size": size.map(|it| it.content),
+        "config": inspection.config,
+        "layers": layers.collect::<Value>(),
+        "history": history.collect::<Value>(),
+    })
 }
 
 #[cfg(test)]

@@ -155,13 +155,11 @@ fn squash(arguments: &Arguments, process: &Process) -> Result<SquashReport, Fail
     let base = base.map(|it| Ok::<_, Failure>((process.open(&it)?, it)));
     let base = base.transpose()?;
     // If the output is in the way, the base was not read for nothing either.
-    let output = match &destination {
-        Some(destination) => {
-            let output = stdio::create(destination, &process.interrupt)?;
-            Some(session.begin(output)?)
-        }
-        None => None,
-    };
+    let output = destination.map(|it| stdio::create(&it, &process.interrupt));
+    let output = output
+        .transpose()?
+        .map(|it| session.begin(it))
+        .transpose()?;
     options.layers = layers(arguments, base, &session)?;
     Ok(match output {
         Some(output) => session.squash(input, output, &options)?,

@@ -1,8 +1,8 @@
 //! What `images`, `inspect` and `history` have in common.
 
 use clap::{ArgAction, Args};
-use restow::{Digest, LayerSize, Timestamp};
-use serde_json::{Map, Value, json};
+use restow::{Digest, Timestamp};
+use serde_json::{Map, Value};
 
 use crate::cli::ago::{ago, now};
 use crate::cli::output::{escaped, size};
@@ -172,15 +172,6 @@ pub(super) fn fact_lines(facts: &[(&'static str, Vec<String>)], terminal: Termin
 /// A digest for programs.
 pub(super) fn digest_json(digest: Option<&Digest>) -> Value {
     digest.map_or(Value::Null, |digest| digest.to_string().into())
-}
-
-/// Adds the two sizes that a layer has when it is unpacked, or several together.
-pub(super) fn add_sizes(object: &mut Map<String, Value>, size: Option<LayerSize>) {
-    object.insert(
-        "unpacked_size".to_owned(),
-        json!(size.map(|it| it.unpacked)),
-    );
-    object.insert("content_size".to_owned(), json!(size.map(|it| it.content)));
 }
 
 /// The fields of an object that was made with `json!`.
