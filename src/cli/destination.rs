@@ -163,10 +163,8 @@ pub(super) fn is_folder(path: &Path) -> bool {
 
 /// The names of the output, by `--tag` or by the end of DST.
 fn names(destination: &Location, format: Format, tags: &[Reference]) -> Result<Vec<Name>, Failure> {
-    if let Some(pinned) = tags
-        .iter()
-        .find(|tag| !Reference::clone(tag).or_latest().is_tagged())
-    {
+    let is_pinned = |tag: &&Reference| !Reference::clone(tag).or_latest().is_tagged();
+    if let Some(pinned) = tags.iter().find(is_pinned) {
         return Err(Failure::usage(pinned_message(pinned)));
     }
     if let Some(ambiguous) = tags.iter().find(|tag| looks_like_digest(tag)) {
@@ -174,10 +172,8 @@ fn names(destination: &Location, format: Format, tags: &[Reference]) -> Result<V
             "`{ambiguous}` reads as a digest, and Docker gives no image such a name"
         )));
     }
-    let tags = tags
-        .iter()
-        .cloned()
-        .map(|tag| Name::Reference(tag.or_latest()));
+    let tags = tags.iter().cloned().map(Reference::or_latest);
+    let tags = tags.map(Name::Reference);
     let Some(text) = destination.reference()? else {
         return Ok(tags.collect());
     };

@@ -47,9 +47,11 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     }
     let style = arguments.shown.style();
     if process.global.quiet {
-        let ids: Vec<String> = (0..report.steps.len())
-            .map(|at| id(&report, at, style))
-            .collect();
+        // Known of the newest alone, as in an engine that loaded the image.
+        let mut ids = vec!["<missing>".to_owned(); report.steps.len()];
+        if let Some(newest) = ids.first_mut() {
+            *newest = style.digest(&report.id);
+        }
         return output.lines(&ids);
     }
     let terminal = style.terminal();
@@ -63,14 +65,6 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     lines.push(String::new());
     lines.extend(to_table(&report, style).lines(terminal));
     output.lines(&lines)
-}
-
-/// The id of a step: known of the newest alone, as in an engine that loaded the image.
-fn id(report: &HistoryReport, at: usize, style: Style) -> String {
-    match at {
-        0 => style.digest(&report.id),
-        _ => "<missing>".to_owned(),
-    }
 }
 
 fn to_table(report: &HistoryReport, style: Style) -> Table {
@@ -89,15 +83,13 @@ fn to_table(report: &HistoryReport, style: Style) -> Table {
     let mut table = Table::new(columns.to_vec(), Spacing::DOCKER);
     for step in &report.steps {
         let entry = &step.entry;
+        let layer = entry.layer.map(|layer| layer.to_string());
         let size = match entry.layer {
             Some(_) => step.size.map(|size| size.content),
             None => Some(0),
         };
         table.row(vec![
-            entry
-                .layer
-                .map(|layer| layer.to_string())
-                .unwrap_or_default(),
+            layer.unwrap_or_default(),
             style.created(entry.created.as_deref(), true),
             style.created_by(&entry.created_by),
             style.size(size),

@@ -1,9 +1,7 @@
 //! `restow inspect`: one image for the eye, or for programs.
 
 use clap::{Args, ValueEnum};
-use restow::{
-    Compression, HistoryEntry, InspectOptions, InspectedLayer, Inspection, RawDocument, Reference,
-};
+use restow::{Compression, HistoryEntry, InspectOptions, InspectedLayer, Inspection, RawDocument};
 use serde_json::{Value, json};
 
 use crate::cli::failure::Failure;
@@ -128,10 +126,8 @@ fn facts(inspection: &Inspection) -> Vec<(&'static str, Vec<String>)> {
     }
     let or_none = |value: Option<String>| vec![value.unwrap_or_else(|| NONE.to_owned())];
     let platform = inspection.platform.as_ref().map(ToString::to_string);
-    let labels = run
-        .labels
-        .iter()
-        .map(|(key, value)| format!("{key}={value}"));
+    let labels = run.labels.iter();
+    let labels = labels.map(|(key, value)| format!("{key}={value}"));
     let ids = id_facts(
         &inspection.id,
         inspection.digest.as_ref(),
@@ -254,12 +250,6 @@ fn step_of(inspection: &Inspection, layer: usize) -> Option<&HistoryEntry> {
 
 /// The image for programs.
 fn to_json(source: &str, inspection: &Inspection) -> Value {
-    let texts = |texts: &[Reference]| -> Value {
-        texts
-            .iter()
-            .map(|text| Value::from(text.to_string()))
-            .collect()
-    };
     let layer = |(at, layer): (usize, &InspectedLayer)| {
         let step = step_of(inspection, at + 1);
         json!({
@@ -276,6 +266,7 @@ fn to_json(source: &str, inspection: &Inspection) -> Value {
             "created_by": step.map(|it| &it.created_by),
         })
     };
+    let references = inspection.references.iter().map(ToString::to_string);
     let size = inspection.size();
     let layers = inspection.layers.iter().enumerate().map(layer);
     let history = inspection.history.iter();
@@ -283,7 +274,7 @@ fn to_json(source: &str, inspection: &Inspection) -> Value {
     json!({
         "source": source,
         "format": inspection.format.transport(),
-        "references": texts(&inspection.references),
+        "references": references.collect::<Vec<_>>(),
         "labels": inspection.labels,
         "id": inspection.id.to_string(),
         "digest": digest_json(inspection.digest.as_ref()),

@@ -102,11 +102,8 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     if arguments.images.json {
         let mut object = to_json(&report);
         let (source, target) = (arguments.source.typed(), arguments.destination.as_deref());
-        object.append(&mut written::to_json(
-            source,
-            target,
-            report.written.as_ref(),
-        ));
+        let mut written = written::to_json(source, target, report.written.as_ref());
+        object.append(&mut written);
         output.data(&json_text(&Value::Object(object)))?;
     } else if !arguments.dry_run {
         for line in to_text(&report, false) {
@@ -117,10 +114,8 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
         }
     } else {
         // The plan is all that was asked for.
-        let lines: Vec<String> = to_text(&report, true)
-            .iter()
-            .map(|it| escaped(it))
-            .collect();
+        let lines = to_text(&report, true);
+        let lines: Vec<String> = lines.iter().map(|it| escaped(it)).collect();
         output.lines(&lines)?;
     }
     Ok(())

@@ -30,10 +30,8 @@ pub(super) fn say(
 /// The report on one line, for people.
 pub(super) fn to_text(destination: &str, report: &WriteReport) -> String {
     let [image] = report.images.as_slice() else {
-        return format!(
-            "wrote {destination}: {}",
-            count(report.images.len(), "image")
-        );
+        let images = count(report.images.len(), "image");
+        return format!("wrote {destination}: {images}");
     };
     let references = image.references.iter().map(ToString::to_string);
     let names: Vec<String> = references.chain(image.labels.iter().cloned()).collect();
@@ -44,12 +42,8 @@ pub(super) fn to_text(destination: &str, report: &WriteReport) -> String {
     };
     let mut facts = vec![name];
     facts.extend(image.platform.as_ref().map(ToString::to_string));
-    facts.extend(
-        image
-            .id
-            .as_ref()
-            .map(|id| format!("image id {}", short(id))),
-    );
+    let id = image.id.as_ref();
+    facts.extend(id.map(|id| format!("image id {}", short(id))));
     facts.push(format!("digest {}", short(&image.digest)));
     facts.extend(image.layers.map(|layers| count(layers, "layer")));
     facts.extend(image.size.map(size));

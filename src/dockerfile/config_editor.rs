@@ -248,11 +248,8 @@ impl ConfigEditor {
         if self.fields.get(field).is_none_or(Value::is_null) {
             return Ok(Vec::new());
         }
-        let values = self.list(field)?.iter();
-        Ok(values
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect())
+        let values = self.list(field)?.iter().filter_map(Value::as_str);
+        Ok(values.map(str::to_owned).collect())
     }
 }
 

@@ -140,10 +140,8 @@ impl DocumentError {
 /// Refuses JSON with so many values, or so deep ones, that they would exhaust memory when
 /// it is parsed.
 fn check_values(text: &str) -> Result<(), DocumentError> {
-    let separators = text
-        .bytes()
-        .filter(|byte| matches!(byte, b',' | b'[' | b'{'));
-    let count = separators.count();
+    let is_separator = |byte: &u8| matches!(byte, b',' | b'[' | b'{');
+    let count = text.bytes().filter(is_separator).count();
     if count > VALUES_MAX {
         return Err(DocumentError::TooMany {
             field: WHOLE.to_owned(),
