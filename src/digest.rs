@@ -152,10 +152,7 @@ impl FromStr for DiffId {
 
 /// A running computation of a [`Digest`].
 #[derive(Clone, Debug)]
-pub(crate) struct Hasher(Inner);
-
-#[derive(Clone, Debug)]
-enum Inner {
+pub(crate) enum Hasher {
     Sha256(sha2::Sha256),
     Sha512(sha2::Sha512),
 }
@@ -163,25 +160,25 @@ enum Inner {
 impl Hasher {
     /// Starts a computation.
     pub(crate) fn new(algorithm: Algorithm) -> Self {
-        Self(match algorithm {
-            Algorithm::Sha256 => Inner::Sha256(sha2::Sha256::new()),
-            Algorithm::Sha512 => Inner::Sha512(sha2::Sha512::new()),
-        })
+        match algorithm {
+            Algorithm::Sha256 => Self::Sha256(sha2::Sha256::new()),
+            Algorithm::Sha512 => Self::Sha512(sha2::Sha512::new()),
+        }
     }
 
     /// Takes the next bytes.
     pub(crate) fn update(&mut self, bytes: &[u8]) {
-        match &mut self.0 {
-            Inner::Sha256(hasher) => hasher.update(bytes),
-            Inner::Sha512(hasher) => hasher.update(bytes),
+        match self {
+            Self::Sha256(hasher) => hasher.update(bytes),
+            Self::Sha512(hasher) => hasher.update(bytes),
         }
     }
 
     /// Ends the computation.
     pub(crate) fn finish(self) -> Digest {
-        let (algorithm, hex) = match self.0 {
-            Inner::Sha256(hasher) => (Algorithm::Sha256, hex(&hasher.finalize())),
-            Inner::Sha512(hasher) => (Algorithm::Sha512, hex(&hasher.finalize())),
+        let (algorithm, hex) = match self {
+            Self::Sha256(hasher) => (Algorithm::Sha256, hex(&hasher.finalize())),
+            Self::Sha512(hasher) => (Algorithm::Sha512, hex(&hasher.finalize())),
         };
         Digest {
             algorithm,

@@ -17,10 +17,8 @@
 //! Names from an archive are escaped where they enter a message
 //! (`tar_stream::display_name`), or where it is printed.
 
-mod candidate;
 mod cause;
 mod choice;
-mod folder;
 mod input_kind;
 mod limit;
 mod place;
@@ -28,11 +26,9 @@ mod place;
 use std::io;
 use std::path::PathBuf;
 
-pub use candidate::Candidate;
 pub use cause::Cause;
-pub use choice::ChoiceError;
-pub use folder::Folder;
-pub use input_kind::InputKind;
+pub use choice::{Candidate, ChoiceError};
+pub use input_kind::{Folder, InputKind};
 pub use limit::LimitError;
 pub use place::Place;
 
@@ -65,12 +61,9 @@ pub enum Error {
         /// What the decoder says.
         source: io::Error,
     },
-    /// Two members with one name, and not the same content.
-    #[error("it holds two different members called `{name}`")]
-    ControlFileTwice {
-        /// The member.
-        name: String,
-    },
+    /// Two members with this name, and not the same content.
+    #[error("it holds two different members called `{0}`")]
+    ControlFileTwice(String),
     /// A blob is not what its name says.
     #[error("blob does not match its digest: expected {expected}, got {got}")]
     DigestMismatch {
@@ -87,12 +80,9 @@ pub enum Error {
         /// What the unpacked bytes hash to.
         got: Digest,
     },
-    /// A folder that is there is neither empty nor a layout.
-    #[error("`{path}` is neither an OCI layout nor empty", path = path.display())]
-    DirectoryInTheWay {
-        /// The folder.
-        path: PathBuf,
-    },
+    /// This folder, which is there, is neither empty nor a layout.
+    #[error("`{0}` is neither an OCI layout nor empty")]
+    DirectoryInTheWay(PathBuf),
     /// A document is malformed.
     #[error("{what} cannot be understood")]
     Document {
@@ -117,12 +107,9 @@ pub enum Error {
         /// The folder.
         folder: String,
     },
-    /// Images were given where a root filesystem is wanted.
-    #[error("it is {kind}, not a root filesystem")]
-    ImageGiven {
-        /// The kind of image.
-        kind: InputKind,
-    },
+    /// Images of this kind were given where a root filesystem is wanted.
+    #[error("it is {0}, not a root filesystem")]
+    ImageGiven(InputKind),
     /// A tar of files each of which is an archive of images.
     #[error("it is a tar that holds an image archive, `{file}`{}", more(*others))]
     ImageInside {
@@ -142,12 +129,9 @@ pub enum Error {
         /// Whether the tar can be written anew without it.
         is_readable: bool,
     },
-    /// The layout is of another version.
-    #[error("its layout version is `{version}`, and only `1.0.0` is known")]
-    LayoutVersion {
-        /// What `oci-layout` says.
-        version: String,
-    },
+    /// The layout is of this version, as `oci-layout` says, and not of the one that is known.
+    #[error("its layout version is `{0}`, and only `1.0.0` is known")]
+    LayoutVersion(String),
     /// The caller asked for the end.
     #[error("interrupted")]
     Interrupted,
@@ -178,12 +162,9 @@ pub enum Error {
     /// It is more than is accepted.
     #[error(transparent)]
     Limit(#[from] LimitError),
-    /// Links among the members of an archive lead nowhere.
-    #[error("member `{name}` is a link that leads nowhere")]
-    LinkBroken {
-        /// The first link.
-        name: String,
-    },
+    /// Links among the members of an archive, of which this is the first, lead nowhere.
+    #[error("member `{0}` is a link that leads nowhere")]
+    LinkBroken(String),
     /// Something is named by a document, and not there.
     #[error("{document} names `{name}`, which is not there")]
     MemberAbsent {
@@ -192,12 +173,9 @@ pub enum Error {
         /// What it names.
         name: String,
     },
-    /// A member's path has `..` in it.
-    #[error("member `{name}`: path leaves the archive")]
-    MemberEscapes {
-        /// The path.
-        name: String,
-    },
+    /// This path of a member has `..` in it.
+    #[error("member `{0}`: path leaves the archive")]
+    MemberEscapes(String),
     /// The input holds nothing to take.
     #[error("it holds no image")]
     NoImage,
@@ -236,18 +214,12 @@ pub enum Error {
         /// The kind of input that was expected.
         expected: InputKind,
     },
-    /// The format cannot be written there.
-    #[error("`{format}` cannot be written here")]
-    NotWritable {
-        /// The transport that means the format.
-        format: &'static str,
-    },
-    /// The output is there already.
-    #[error("`{path}` exists", path = path.display())]
-    OutputExists {
-        /// The output.
-        path: PathBuf,
-    },
+    /// The format that this transport means cannot be written there.
+    #[error("`{0}` cannot be written here")]
+    NotWritable(&'static str),
+    /// This output is there already.
+    #[error("`{0}` exists")]
+    OutputExists(PathBuf),
     /// Something cannot be read.
     #[error("cannot read {what}")]
     Read {
@@ -256,12 +228,9 @@ pub enum Error {
         /// Why.
         source: Box<Error>,
     },
-    /// A Docker manifest of schema 1.
-    #[error("`{name}` is a Docker image of schema 1, which has no diff_ids")]
-    Schema1 {
-        /// The image.
-        name: String,
-    },
+    /// This image is a Docker manifest of schema 1.
+    #[error("`{0}` is a Docker image of schema 1, which has no diff_ids")]
+    Schema1(String),
     /// A blob is shorter than its descriptor says, or longer.
     #[error("blob has the wrong size: its descriptor says {expected} bytes, and it has {got}")]
     SizeMismatch {
@@ -279,18 +248,12 @@ pub enum Error {
     /// A thread could not be started.
     #[error("cannot start a thread")]
     Thread(#[source] io::Error),
-    /// A v1 image is built on itself.
-    #[error("image {id} is its own ancestor")]
-    V1Circle {
-        /// One of the images in the circle.
-        id: String,
-    },
-    /// The files of an image for Windows are not those of a root filesystem.
-    #[error("`{name}` is an image for Windows, whose layers cannot be merged")]
-    WindowsImage {
-        /// The image.
-        name: String,
-    },
+    /// This v1 image is one of those that are built on themselves.
+    #[error("image {0} is its own ancestor")]
+    V1Circle(String),
+    /// The files of this image, for Windows, are not those of a root filesystem.
+    #[error("`{0}` is an image for Windows, whose layers cannot be merged")]
+    WindowsImage(String),
     /// Something cannot be written.
     #[error("cannot write {what}")]
     Write {
@@ -370,9 +333,9 @@ impl Error {
         match self {
             Self::Change(_)
             | Self::Choice(_)
-            | Self::DirectoryInTheWay { .. }
-            | Self::NotWritable { .. }
-            | Self::OutputExists { .. } => Cause::Choice,
+            | Self::DirectoryInTheWay(_)
+            | Self::NotWritable(_)
+            | Self::OutputExists(_) => Cause::Choice,
             Self::Interrupted => Cause::Interrupted,
             Self::Layer(error) => Cause::of_layer(error),
             Self::Read { source, .. } => source.cause(),
@@ -439,11 +402,11 @@ mod tests {
         let full = || io::Error::from(io::ErrorKind::StorageFull);
         let cases = [
             (
-                LimitError::DocumentsTooLarge { limit: 10 }.into(),
+                LimitError::DocumentsTooLarge(10).into(),
                 "its documents have more than 10 bytes in all, which is the most that is accepted",
             ),
             (
-                Error::NotWritable { format: "rootfs" },
+                Error::NotWritable("rootfs"),
                 "`rootfs` cannot be written here",
             ),
             (Error::Thread(full()), "cannot start a thread"),
@@ -456,7 +419,7 @@ mod tests {
                 "image a has more than 10 layers, which is the most that is accepted",
             ),
             (
-                LimitError::TooManyMembers { limit }.into(),
+                LimitError::TooManyMembers(limit).into(),
                 "it has more than 10 members, which no archive of images has",
             ),
             (
@@ -482,7 +445,7 @@ mod tests {
             wanted: 2,
             count: 1,
         };
-        let limit = LimitError::TooManyMembers { limit: 1 };
+        let limit = LimitError::TooManyMembers(1);
         let cases = [
             (Error::from(of_format()), Cause::Input),
             (of_system().into(), Cause::Machine),

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::digest::Digest;
-use crate::error::more;
+use crate::error::{Place, more};
 use crate::layer::Ambiguity;
 use crate::progress::Progress;
 
@@ -51,21 +51,12 @@ pub enum Step<'a> {
         /// Whether its compression changes.
         is_recompressed: bool,
     },
-    /// The headers of a layer are being read.
-    Reading {
-        /// The layer.
-        layer: &'a str,
-    },
+    /// The headers of this layer are being read.
+    Reading(&'a str),
     /// Layers are being merged, of which this one is being read.
-    Merging {
-        /// The layer.
-        layer: &'a str,
-    },
-    /// A blob is being read and compared with what is said of it.
-    Verifying {
-        /// The blob's name in the input.
-        blob: &'a str,
-    },
+    Merging(&'a str),
+    /// The blob with this name in the input is being read and compared with what is said of it.
+    Verifying(&'a str),
     /// Everything is written, and is being made visible.
     Committing,
 }
@@ -75,8 +66,8 @@ impl<'a> Step<'a> {
     #[must_use]
     pub fn blob(&self) -> Option<&'a str> {
         match self {
-            Self::Copying { blob, .. } | Self::Verifying { blob } => Some(blob),
-            Self::Reading { layer } | Self::Merging { layer } => Some(layer),
+            Self::Copying { blob, .. } | Self::Verifying(blob) => Some(blob),
+            Self::Reading(layer) | Self::Merging(layer) => Some(layer),
             Self::Receiving | Self::Indexing | Self::Committing => None,
         }
     }
@@ -95,9 +86,9 @@ impl fmt::Display for Step<'_> {
                 blob,
                 is_recompressed: true,
             } => write!(f, "compressing {blob}"),
-            Self::Reading { layer } => write!(f, "reading {layer}"),
-            Self::Merging { layer } => write!(f, "merging {layer}"),
-            Self::Verifying { blob } => write!(f, "checking {blob}"),
+            Self::Reading(layer) => write!(f, "reading {layer}"),
+            Self::Merging(layer) => write!(f, "merging {layer}"),
+            Self::Verifying(blob) => write!(f, "checking {blob}"),
             Self::Committing => f.write_str("committing"),
         }
     }
@@ -109,12 +100,9 @@ impl fmt::Display for Step<'_> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Warning {
-    /// Bytes follow the end of the compressed stream that an input is.
-    #[error("{size} bytes follow the end of the compressed stream; they are not read")]
-    AfterCompression {
-        /// How many.
-        size: u64,
-    },
+    /// This many bytes follow the end of the compressed stream that an input is.
+    #[error("{0} bytes follow the end of the compressed stream; they are not read")]
+    AfterCompression(u64),
     /// Something else than zeros follows the end of a tar.
     #[error("{}", after_tar(*size, *is_tar))]
     AfterTar {
@@ -123,18 +111,9 @@ pub enum Warning {
         /// Whether they are another tar.
         is_tar: bool,
     },
-    /// The layers below a range cannot be looked into.
-    #[error(
-        "layer {position} of {count} of `{name}` cannot be looked into, so every whiteout above it stays"
-    )]
-    AllWhiteoutsKept {
-        /// Counted from 1, the lowest.
-        position: usize,
-        /// How many layers the image has.
-        count: usize,
-        /// The image.
-        name: String,
-    },
+    /// This layer, which is below a range, cannot be looked into.
+    #[error("{0} cannot be looked into, so every whiteout above it stays")]
+    AllWhiteoutsKept(Place),
     /// One of several images is not in the input.
     #[error("`{name}` left out: {reason}")]
     AbsentLeftOut {
@@ -155,12 +134,9 @@ pub enum Warning {
         /// How many there are beside it.
         others: usize,
     },
-    /// The output already held a blob whose content was not what its name says.
-    #[error("{digest} was damaged in the output; written anew")]
-    DamagedBlobReplaced {
-        /// The blob.
-        digest: Digest,
-    },
+    /// The output already held this blob, and its content was not what its name says.
+    #[error("{0} was damaged in the output; written anew")]
+    DamagedBlobReplaced(Digest),
     /// An entry of a root filesystem is one that engines refuse, or understand differently.
     #[error("{fault}")]
     EntryUnfit {
@@ -202,16 +178,10 @@ pub enum Warning {
         taken: String,
     },
     /// The declared media type of a layer is not what its bytes are.
-    #[error(
-        "layer {position} of {count} of `{name}` is labelled `{label}`, and its bytes are {bytes}"
-    )]
+    #[error("{layer} is labelled `{label}`, and its bytes are {bytes}")]
     Mislabelled {
-        /// Counted from 1, the lowest.
-        position: usize,
-        /// How many layers the image has.
-        count: usize,
-        /// The image.
-        name: String,
+        /// The layer.
+        layer: Place,
         /// The media type in the manifest.
         label: String,
         /// What the bytes are.
@@ -219,15 +189,11 @@ pub enum Warning {
     },
     /// A layer means something else to other engines.
     #[error(
-        "layer {position} of {count} of `{name}`, entry `{entry}`{rest}: {ambiguity}", rest = more(*others)
+        "{layer}, entry `{entry}`{rest}: {ambiguity}", rest = more(*others)
     )]
     Ambiguous {
-        /// Counted from 1, the lowest.
-        position: usize,
-        /// How many layers the image has.
-        count: usize,
-        /// The image.
-        name: String,
+        /// The layer.
+        layer: Place,
         /// The first entry, escaped.
         entry: String,
         /// How many there are beside it.
@@ -235,14 +201,11 @@ pub enum Warning {
         /// What is odd about them.
         ambiguity: Ambiguity,
     },
-    /// Both parts of a hybrid archive have a name, each for another image.
+    /// Both parts of a hybrid archive have this reference, each for another image.
     #[error(
-        "`{name}` is one image in `index.json` and another in `manifest.json`; the one of `index.json` is taken"
+        "`{0}` is one image in `index.json` and another in `manifest.json`; the one of `index.json` is taken"
     )]
-    NameMoved {
-        /// The reference.
-        name: String,
-    },
+    NameMoved(String),
     /// One part of a hybrid archive has names that the other has not.
     #[error(
         "`{document}` names `{name}`{rest}, and `{other}` does not; the names of both are taken", rest = more(*others)
@@ -257,12 +220,9 @@ pub enum Warning {
         /// How many there are beside it.
         others: usize,
     },
-    /// A name in an OCI layout is no full reference, so Docker cannot have it.
-    #[error("`{name}` is a tag without a repository; the image has no tag in the docker archive")]
-    NoRepository {
-        /// The annotation's value.
-        name: String,
-    },
+    /// This name in an OCI layout is no full reference, so Docker cannot have it.
+    #[error("`{0}` is a tag without a repository; the image has no tag in the docker archive")]
+    NoRepository(String),
     /// `manifest.json` names images only.
     #[error(
         "`{name}` is not an image but {kind}; it is in `index.json` alone, and engines without a containerd image store do not see it"
@@ -293,14 +253,9 @@ pub enum Warning {
         /// How many there are beside it.
         others: usize,
     },
-    /// The OCI part and the Docker part of a hybrid archive disagree.
-    #[error(
-        "the OCI manifest of `{name}` has other layers than `manifest.json`, which is followed"
-    )]
-    OciPartIgnored {
-        /// The image.
-        name: String,
-    },
+    /// The OCI part and the Docker part of a hybrid archive disagree on this image.
+    #[error("the OCI manifest of `{0}` has other layers than `manifest.json`, which is followed")]
+    OciPartIgnored(String),
     /// What speaks of a manifest by its digest has no meaning without that manifest.
     #[error("{what} of `{name}` left out: the manifest that it speaks of is not in the output")]
     ReferrerLeftOut {
@@ -317,50 +272,29 @@ pub enum Warning {
         /// The digest that it named.
         previous: Digest,
     },
-    /// Two images of the input claim one reference.
-    #[error("`{reference}` names two images of the input; the later one keeps it")]
-    ReferenceTwice {
-        /// The reference.
-        reference: String,
-    },
-    /// An entry of `RepoTags` is no reference with a tag.
-    #[error("`{text}` is not a reference with a tag; the image does not get it")]
-    ReferenceUnusable {
-        /// What stands there.
-        text: String,
-    },
+    /// Two images of the input claim this reference.
+    #[error("`{0}` names two images of the input; the later one keeps it")]
+    ReferenceTwice(String),
+    /// An entry of `RepoTags`, which is this one, is no reference with a tag.
+    #[error("`{0}` is not a reference with a tag; the image does not get it")]
+    ReferenceUnusable(String),
     /// A layer cannot be looked into, or not to its end.
-    #[error(
-        "layer {position} of {count} of `{name}` cannot be read, so its size is not known: {reason}"
-    )]
+    #[error("{layer} cannot be read, so its size is not known: {reason}")]
     SizeUnknown {
-        /// Counted from 1, the lowest.
-        position: usize,
-        /// How many layers the image has.
-        count: usize,
-        /// The image.
-        name: String,
+        /// The layer.
+        layer: Place,
         /// Why, and why that.
         reason: String,
     },
-    /// Something that was not asked for cannot be read.
-    #[error("`{name}` cannot be read; if it speaks of the chosen image, it is left out")]
-    Unreadable {
-        /// Its reference or digest.
-        name: String,
-    },
-    /// Bytes follow the value in a JSON document.
-    #[error("`{document}` goes on behind its end; the rest is ignored")]
-    TrailingBytes {
-        /// The document's name in the archive.
-        document: String,
-    },
-    /// Docker before 23 has no zstd.
-    #[error("`{name}` has layers compressed with zstd, which Docker before 23 cannot load")]
-    ZstdInDockerArchive {
-        /// The image.
-        name: String,
-    },
+    /// Something that was not asked for, with this reference or digest, cannot be read.
+    #[error("`{0}` cannot be read; if it speaks of the chosen image, it is left out")]
+    Unreadable(String),
+    /// Bytes follow the value in the JSON document that has this name in the archive.
+    #[error("`{0}` goes on behind its end; the rest is ignored")]
+    TrailingBytes(String),
+    /// Docker before 23 has no zstd, which layers of this image need.
+    #[error("`{0}` has layers compressed with zstd, which Docker before 23 cannot load")]
+    ZstdInDockerArchive(String),
 }
 
 /// Bytes that nobody reads, as a warning and a finding say it.
@@ -468,7 +402,7 @@ mod tests {
         assert_eq!(text(2), format!("{start} and 2 more blobs, {end}"));
         let name = "app".to_owned();
         assert_eq!(
-            Warning::Unreadable { name }.to_string(),
+            Warning::Unreadable(name).to_string(),
             "`app` cannot be read; if it speaks of the chosen image, it is left out"
         );
     }

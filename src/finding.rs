@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 use crate::digest::Digest;
+use crate::error::more;
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -361,14 +362,6 @@ impl Site {
             ..self.clone()
         }
     }
-
-    /// An entry of this layer, and so many others.
-    pub(crate) fn at_entry(&self, entry: String, others: usize) -> Self {
-        Self {
-            entry: Some((entry, others)),
-            ..self.clone()
-        }
-    }
 }
 
 impl fmt::Display for Site {
@@ -384,11 +377,7 @@ impl fmt::Display for Site {
         }
         parts.extend(self.file.as_ref().map(|file| format!("`{file}`")));
         if let Some((entry, others)) = &self.entry {
-            let more = match others {
-                0 => String::new(),
-                others => format!(" and {others} more"),
-            };
-            parts.push(format!("entry `{entry}`{more}"));
+            parts.push(format!("entry `{entry}`{}", more(*others)));
         }
         f.write_str(&parts.join(", "))
     }
@@ -427,10 +416,9 @@ impl Finding {
 pub(crate) struct Fault {
     /// What it is.
     pub(crate) code: Code,
-    /// The first entry of a layer that has it, escaped; absent if it is of no entry.
-    pub(crate) entry: Option<String>,
-    /// The number of other entries that have it.
-    pub(crate) others: usize,
+    /// The first entry of a layer that has it, escaped, and how many others do; absent if it
+    /// is of no entry.
+    pub(crate) entry: Option<(String, usize)>,
     /// What is wrong.
     pub(crate) message: String,
 }
@@ -441,7 +429,6 @@ impl Fault {
         Self {
             code,
             entry: None,
-            others: 0,
             message: message.into(),
         }
     }
@@ -459,17 +446,16 @@ impl Fault {
     /// The same of an entry, and of this many others.
     pub(crate) fn of_entry(self, entry: String, others: usize) -> Self {
         Self {
-            entry: Some(entry),
-            others,
+            entry: Some((entry, others)),
             ..self
         }
     }
 
     /// The finding, in this file, image or layer.
     pub(crate) fn at(self, site: &Site) -> Finding {
-        let site = match self.entry {
-            Some(entry) => site.at_entry(entry, self.others),
-            None => site.clone(),
+        let site = Site {
+            entry: self.entry,
+            ..site.clone()
         };
         Finding::new(self.code, site, self.message)
     }
@@ -534,19 +520,17 @@ mod tests {
     #[test]
     fn a_site_reads_from_the_outside_in() {
         let layer = Site::image("app:1").at_layer(2, 4);
+        let entry = |others| {
+            let fault = Fault::plain(Code::EntryTwice).of_entry("a".to_owned(), others);
+            fault.at(&layer).site
+        };
         for (site, text) in [
             (Site::input(), ""),
             (Site::file("index.json"), "`index.json`"),
             (Site::image("app:1"), "`app:1`"),
             (layer.clone(), "layer 2 of 4 of `app:1`"),
-            (
-                layer.at_entry("a".to_owned(), 0),
-                "layer 2 of 4 of `app:1`, entry `a`",
-            ),
-            (
-                layer.at_entry("a".to_owned(), 2),
-                "layer 2 of 4 of `app:1`, entry `a` and 2 more",
-            ),
+            (entry(0), "layer 2 of 4 of `app:1`, entry `a`"),
+            (entry(2), "layer 2 of 4 of `app:1`, entry `a` and 2 more"),
         ] {
             assert_eq!(site.to_string(), text);
         }

@@ -292,11 +292,10 @@ impl<'a> Session<'a> {
         source: impl Into<Source<'s>>,
         options: &SquashOptions,
     ) -> Result<SquashReport> {
-        self.with(
-            source,
-            self.opening(options.platform.as_ref()),
-            |source, context| ops::squash(source, None, options, context),
-        )
+        let opening = self.opening(options.platform.as_ref());
+        self.with(source, opening, |source, context| {
+            ops::squash(source, None, options, context)
+        })
     }
 
     /// Returns the diff_ids of an image, the lowest first: those that
@@ -334,11 +333,10 @@ impl<'a> Session<'a> {
         options: &ExportOptions,
     ) -> Result<ExportReport> {
         let sink = RootfsSink::create(output)?;
-        self.with(
-            source,
-            self.opening(options.platform.as_ref()),
-            |source, context| ops::export(source, sink, options, context),
-        )
+        let opening = self.opening(options.platform.as_ref());
+        self.with(source, opening, |source, context| {
+            ops::export(source, sink, options, context)
+        })
     }
 
     /// Makes an image of a root filesystem in a tar: the bytes of the tar, unpacked, become
@@ -415,11 +413,10 @@ impl<'a> Session<'a> {
         source: impl Into<Source<'s>>,
         options: &InspectOptions,
     ) -> Result<Inspection> {
-        self.with(
-            source,
-            self.opening(options.platform.as_ref()),
-            |source, context| ops::inspect(source, options, context),
-        )
+        let opening = self.opening(options.platform.as_ref());
+        self.with(source, opening, |source, context| {
+            ops::inspect(source, options, context)
+        })
     }
 
     /// Returns the history of one image. It costs, and fails, as [`inspect`](Self::inspect)
@@ -429,11 +426,10 @@ impl<'a> Session<'a> {
         source: impl Into<Source<'s>>,
         options: &InspectOptions,
     ) -> Result<HistoryReport> {
-        self.with(
-            source,
-            self.opening(options.platform.as_ref()),
-            |source, context| ops::history(source, options, context),
-        )
+        let opening = self.opening(options.platform.as_ref());
+        self.with(source, opening, |source, context| {
+            ops::history(source, options, context)
+        })
     }
 
     /// Returns a document of one image, as it is stored.
@@ -448,11 +444,10 @@ impl<'a> Session<'a> {
         document: RawDocument,
         options: &InspectOptions,
     ) -> Result<Vec<u8>> {
-        self.with(
-            source,
-            self.opening(options.platform.as_ref()),
-            |source, context| ops::raw_document(source, document, options, context),
-        )
+        let opening = self.opening(options.platform.as_ref());
+        self.with(source, opening, |source, context| {
+            ops::raw_document(source, document, options, context)
+        })
     }
 
     /// Reads an input whole, and finds every fault: in its documents, in what digests, sizes

@@ -163,25 +163,17 @@ pub(super) fn is_folder(path: &Path) -> bool {
 
 /// The names of the output, by `--tag` or by the end of DST.
 fn names(destination: &Location, format: Format, tags: &[Reference]) -> Result<Vec<Name>, Failure> {
-    let wrong = |message: String| Failure::Usage {
-        message,
-        hint: None,
-    };
-    if let Some(pinned) = tags
-        .iter()
-        .find(|tag| !Reference::clone(tag).or_latest().is_tagged())
-    {
-        return Err(wrong(pinned_message(pinned)));
+    let is_pinned = |tag: &&Reference| !Reference::clone(tag).or_latest().is_tagged();
+    if let Some(pinned) = tags.iter().find(is_pinned) {
+        return Err(Failure::usage(pinned_message(pinned)));
     }
     if let Some(ambiguous) = tags.iter().find(|tag| looks_like_digest(tag)) {
-        return Err(wrong(format!(
+        return Err(Failure::usage(format!(
             "`{ambiguous}` reads as a digest, and Docker gives no image such a name"
         )));
     }
-    let tags = tags
-        .iter()
-        .cloned()
-        .map(|tag| Name::Reference(tag.or_latest()));
+    let tags = tags.iter().cloned().map(Reference::or_latest);
+    let tags = tags.map(Name::Reference);
     let Some(text) = destination.reference()? else {
         return Ok(tags.collect());
     };
@@ -191,8 +183,8 @@ fn names(destination: &Location, format: Format, tags: &[Reference]) -> Result<V
         (Format::DockerArchive, Ok(reference)) if reference.clone().or_latest().is_tagged() => {
             Name::Reference(reference.or_latest())
         }
-        (Format::DockerArchive, Ok(pinned)) => return Err(wrong(pinned_message(&pinned))),
-        (Format::DockerArchive, Err(error)) => return Err(wrong(error.to_string())),
+        (Format::DockerArchive, Ok(pinned)) => return Err(Failure::usage(pinned_message(&pinned))),
+        (Format::DockerArchive, Err(error)) => return Err(Failure::usage(error.to_string())),
         // In a layout a name may be anything, such as a bare tag.
         _ => Name::Label(text.to_owned()),
     };

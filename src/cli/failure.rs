@@ -4,6 +4,8 @@ use std::io;
 
 use restow::Error;
 
+use crate::cli::output::count;
+
 /// Why a command did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
@@ -26,12 +28,9 @@ pub(super) enum Failure {
     /// Signals cannot be listened to.
     #[error("cannot listen to signals")]
     Signals(#[source] io::Error),
-    /// A check found errors, which were printed.
-    #[error("the input is not sound: {errors} error{}", if *errors == 1 { "" } else { "s" })]
-    Unsound {
-        /// How many.
-        errors: usize,
-    },
+    /// A check found this many errors, which were printed.
+    #[error("the input is not sound: {}", count(*.0, "error"))]
+    Unsound(usize),
     /// The library said no, or would have, and the command line tells why.
     #[error("{error}")]
     Advised {
@@ -56,4 +55,14 @@ pub(super) enum Failure {
         /// What would be right.
         hint: Option<&'static str>,
     },
+}
+
+impl Failure {
+    /// A wrong command line of which nothing says what would be right.
+    pub(super) fn usage(message: impl Into<String>) -> Self {
+        Self::Usage {
+            message: message.into(),
+            hint: None,
+        }
+    }
 }

@@ -8,7 +8,7 @@ use restow::{
     Warning,
 };
 
-use crate::cli::digest::short;
+use crate::cli::view::short;
 
 /// Advice, naming the flag.
 pub(super) fn hint_for(error: &Error) -> Option<String> {
@@ -19,7 +19,7 @@ pub(super) fn hint_for(error: &Error) -> Option<String> {
             }
             (_, source) => hint_for(source),
         },
-        Error::OutputExists { .. } => Some("pass `--force` to replace it".to_owned()),
+        Error::OutputExists(_) => Some("pass `--force` to replace it".to_owned()),
         Error::Choice(error) => hint_for_choice(error),
         Error::Limit(LimitError::Compression { source, .. }) => hint_for_limit(*source),
         Error::ImageBelow { kind, folder } => {
@@ -30,7 +30,7 @@ pub(super) fn hint_for(error: &Error) -> Option<String> {
             };
             Some(format!("unpack it with `tar -x`, and {way}; {INSIST}"))
         }
-        Error::ImageGiven { .. } => Some(format!(
+        Error::ImageGiven(_) => Some(format!(
             "`restow convert` copies images, and `restow export` makes a root filesystem of one; \
              {INSIST}"
         )),
@@ -47,7 +47,7 @@ pub(super) fn hint_for(error: &Error) -> Option<String> {
         | Error::NotATar {
             kind: Some(kind), ..
         } => hint_for_kind(*kind).map(str::to_owned),
-        Error::DirectoryInTheWay { .. } => {
+        Error::DirectoryInTheWay(_) => {
             Some("name a folder that is empty, or that does not exist yet".to_owned())
         }
         Error::NotOfFormat {
@@ -55,7 +55,7 @@ pub(super) fn hint_for(error: &Error) -> Option<String> {
             ..
         } => Some("if it is a root filesystem, name it as `rootfs:PATH`".to_owned()),
         Error::Write {
-            what: Place::Temporary { .. },
+            what: Place::Temporary(_),
             source,
         } if source.kind() == io::ErrorKind::StorageFull => {
             Some("put temporary files elsewhere with `--tmpdir <DIR>`".to_owned())
@@ -74,7 +74,7 @@ fn hint_for_choice(error: &ChoiceError) -> Option<String> {
         ChoiceError::NoSuchPlatform { have, .. } if !have.is_empty() => {
             format!("choose one with `--platform <PLATFORM>`: {}", list(have))
         }
-        ChoiceError::ImagesShareReference { .. } => {
+        ChoiceError::ImagesShareReference(_) => {
             "choose one image with `--image <REFERENCE>`".to_owned()
         }
         _ => return None,
@@ -149,15 +149,11 @@ fn listed<T>(items: &[T], text: impl Fn(&T) -> String) -> String {
     listed.join(", ")
 }
 
-/// How a root filesystem becomes one that engines take.
-const WRITTEN_ANEW: &str =
-    "`restow export rootfs:PATH NEW.tar` writes the tar anew, as engines take it";
-
 /// Advice for a root filesystem with an entry that engines refuse. `is_readable` says
 /// that restow can write it anew.
 fn hint_for_entry(is_readable: bool) -> &'static str {
     if is_readable {
-        WRITTEN_ANEW
+        "`restow export rootfs:PATH NEW.tar` writes the tar anew, as engines take it"
     } else {
         "unpack it with `tar -x`, and pack what comes out with `tar -c`"
     }
@@ -198,9 +194,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_for_temporary_files_has_a_way_out() {
-        let place = || Place::Temporary {
-            directory: "/tmp".into(),
-        };
+        let place = || Place::Temporary("/tmp".into());
         let hint = |kind: io::ErrorKind| hint_for(&Error::write(place(), kind.into()));
         assert_eq!(
             hint(io::ErrorKind::StorageFull).as_deref(),

@@ -9,10 +9,8 @@ use crate::cli::options::source_date_epoch;
 use crate::cli::output::json_text;
 use crate::cli::process::Process;
 use crate::cli::source::{Choice, SourceArgument};
-use crate::cli::table::{Column, Content, Spacing, Table, ellipsis};
-use crate::cli::view::{
-    SHORT_TEXT, Style, TableStyle, add_sizes, digest_json, fact_lines, fields, id_facts, print_ids,
-};
+use crate::cli::table::{Content, Spacing, Table};
+use crate::cli::view::{Style, TableStyle, digest_json, fact_lines, fields, id_facts};
 
 /// Show how an image's layers came to be, as `docker history` does
 ///
@@ -49,10 +47,12 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     }
     let style = arguments.shown.style();
     if process.global.quiet {
-        let ids: Vec<String> = (0..report.steps.len())
-            .map(|at| id(&report, at, style))
-            .collect();
-        return print_ids(&ids, output);
+        // Known of the newest alone, as in an engine that loaded the image.
+        let mut ids = vec!["<missing>".to_owned(); report.steps.len()];
+        if let Some(newest) = ids.first_mut() {
+            *newest = style.digest(&report.id);
+        }
+        return output.lines(&ids);
     }
     let terminal = style.terminal();
     let ids = id_facts(
@@ -64,15 +64,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     let mut lines = fact_lines(&ids, terminal);
     lines.push(String::new());
     lines.extend(to_table(&report, style).lines(terminal));
-    output.data(&lines.join("\n"))
-}
-
-/// The id of a step: known of the newest alone, as in an engine that loaded the image.
-fn id(report: &HistoryReport, at: usize, style: Style) -> String {
-    match at {
-        0 => style.digest(&report.id),
-        _ => "<missing>".to_owned(),
-    }
+    output.lines(&lines)
 }
 
 fn to_table(report: &HistoryReport, style: Style) -> Table {
@@ -88,26 +80,18 @@ fn to_table(report: &HistoryReport, style: Style) -> Table {
         ("SIZE", Content::Whole),
         ("COMMENT", Content::Text),
     ];
-    let column = |(heading, content)| Column { heading, content };
-    let mut table = Table::new(columns.map(column).to_vec(), Spacing::DOCKER);
+    let mut table = Table::new(columns.to_vec(), Spacing::DOCKER);
     for step in &report.steps {
         let entry = &step.entry;
-        let created_by = entry.created_by.replace('\t', " ");
+        let layer = entry.layer.map(|layer| layer.to_string());
         let size = match entry.layer {
             Some(_) => step.size.map(|size| size.content),
             None => Some(0),
         };
         table.row(vec![
-            entry
-                .layer
-                .map(|layer| layer.to_string())
-                .unwrap_or_default(),
+            layer.unwrap_or_default(),
             style.created(entry.created.as_deref(), true),
-            if style.is_whole {
-                created_by
-            } else {
-                ellipsis(&created_by, SHORT_TEXT)
-            },
+            style.created_by(&entry.created_by),
             style.size(size),
             entry.comment.clone(),
         ]);
@@ -118,12 +102,14 @@ fn to_table(report: &HistoryReport, style: Style) -> Table {
 fn to_json(report: &HistoryReport) -> Value {
     let step = |(at, step): (usize, &HistoryStep)| {
         let mut object = entry_json(&step.entry);
-        let id = (at == 0).then_some(&report.id);
-        object.insert("id".to_owned(), digest_json(id));
         let diff_id = step.diff_id.as_ref().map(|diff_id| &diff_id.0);
-        object.insert("diff_id".to_owned(), digest_json(diff_id));
-        object.insert("size".to_owned(), json!(step.stored_size));
-        add_sizes(&mut object, step.size);
+        object.append(&mut fields(json!({
+            "id": digest_json((at == 0).then_some(&report.id)),
+            "diff_id": digest_json(diff_id),
+            "size": step.stored_size,
+            "unpacked_size": step.size.map(|it| it.unpacked),
+            "content_size": step.size.map(|it| it.content),
+        })));
         Value::Object(object)
     };
     let references = report.references.iter().map(ToString::to_string);

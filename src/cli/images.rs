@@ -17,8 +17,8 @@ use crate::cli::output::json_text;
 use crate::cli::process::Process;
 use crate::cli::report::report;
 use crate::cli::source::selector;
-use crate::cli::table::{Column, Content, Spacing, Table};
-use crate::cli::view::{NONE, Style, TableStyle, add_sizes, digest_json, fields, print_ids, typed};
+use crate::cli::table::{Content, Spacing, Table};
+use crate::cli::view::{NONE, Style, TableStyle, digest_json, fields};
 
 /// List the images that archives and layouts hold, as `docker images` does
 ///
@@ -83,16 +83,15 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     let locations = locations.collect::<Result<Vec<Location>, Failure>>()?;
     let standard = locations.iter().filter(|it| it.place == Place::Standard);
     if standard.count() > 1 {
-        return Err(Failure::Usage {
-            message: "standard input can be read once, and SRC names it more often".to_owned(),
-            hint: None,
-        });
+        return Err(Failure::usage(
+            "standard input can be read once, and SRC names it more often",
+        ));
     }
     let mut reports = Vec::new();
     let mut failure = None;
     for (source, location) in sources.iter().zip(&locations) {
         match look(process, location, &arguments.filters) {
-            Ok(report) => reports.push((typed(source), report)),
+            Ok(report) => reports.push((source.to_string_lossy(), report)),
             Err(error) if sources.len() == 1 || is_final(&error) => return Err(error),
             Err(error) => {
                 // One of several: the others are listed all the same.
@@ -102,6 +101,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
         }
     }
     if !reports.is_empty() {
+        let style = arguments.shown.style();
         let reports = reports.iter().map(|it| (it.0.as_ref(), &it.1));
         let reports: Vec<(&str, &ImagesReport)> = reports.collect();
         if arguments.json {
@@ -109,12 +109,10 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
             let images: Value = images.collect();
             output.data(&json_text(&json!({ "images": images })))?;
         } else if process.global.quiet {
-            let style = arguments.shown.style();
-            print_ids(&ids(&reports, style), output)?;
+            output.lines(&ids(&reports, style))?;
         } else {
-            let style = arguments.shown.style();
             let table = to_table(&reports, style, arguments.digests);
-            output.data(&table.lines(style.terminal()).join("\n"))?;
+            output.lines(&table.lines(style.terminal()))?;
         }
     }
     failure.map_or(Ok(()), Err)
@@ -180,9 +178,8 @@ fn to_table(reports: &[(&str, &ImagesReport)], style: Style, digests: bool) -> T
         ],
         ("SOURCE", Content::Text),
     );
-    let column = |(heading, content)| Column { heading, content };
     let mut rows = Rows {
-        table: Table::new(columns.into_iter().map(column).collect(), Spacing::NARROW),
+        table: Table::new(columns, Spacing::NARROW),
         layout,
         style,
         digests,
@@ -330,7 +327,8 @@ fn to_json(source: &str, report: &ImagesReport) -> Vec<Value> {
 
 fn found_json(found: &Found) -> Value {
     let image = found.image.as_ref();
-    let mut object = fields(json!({
+    let size = image.and_then(|image| image.size);
+    json!({
         "kind": kind_name(found.kind),
         "id": digest_json(image.map(|image| &image.id)),
         "digest": digest_json(found.digest.as_ref()),
@@ -341,10 +339,9 @@ fn found_json(found: &Found) -> Value {
         "created": image.and_then(|image| image.created.as_deref()),
         "layers": image.map(|image| image.layers),
         "size": image.map(|image| image.stored_size),
-    }));
-    add_sizes(&mut object, image.and_then(|image| image.size));
-    object.insert("blobs_size".to_owned(), json!(found.blobs_size));
-    let children = found.children.iter().map(found_json);
-    object.insert("children".to_owned(), children.collect());
-    Value::Object(object)
+        "unpacked_size": size.map(|it| it.unpacked),
+        "content_size": size.map(|it| it.content),
+        "blobs_size": found.blobs_size,
+        "children": found.children.iter().map(found_json).collect::<Value>(),
+    })
 }

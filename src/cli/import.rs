@@ -8,7 +8,7 @@ use restow::{Changes, Format, ImportOptions, Platform, Timestamp};
 use crate::cli::argument::{Argument, Role, destination_of};
 use crate::cli::destination::{ImageOptions, compress_help};
 use crate::cli::failure::Failure;
-use crate::cli::location::{Location, Place};
+use crate::cli::location::Location;
 use crate::cli::options::source_date_epoch;
 use crate::cli::process::Process;
 use crate::cli::source::selector;
@@ -103,33 +103,26 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     let images = &arguments.images;
     let (destination, names) = images.destination(&arguments.destination, argument)?;
     let config_from = arguments.config_from.as_ref();
-    let config_from = config_from.map(|image| config_location(image, &source));
+    let config_from = config_from.map(|image| source.beside(image, CONFIG_FROM));
     let config_from = config_from.transpose()?;
     let mut options = ImportOptions::default();
     options.names = names;
     options.compress = images.compress;
     options.platform.clone_from(&arguments.platform);
     options.message.clone_from(&arguments.message);
-    options.changes = Changes::parse(&arguments.changes).map_err(|error| Failure::Usage {
-        message: error.to_string(),
-        hint: None,
-    })?;
+    options.changes =
+        Changes::parse(&arguments.changes).map_err(|error| Failure::usage(error.to_string()))?;
     let session = process.session(match arguments.created {
         Some(created) => Some(created),
         None => source_date_epoch()?,
     });
     let interrupt = &process.interrupt;
     let input = stdio::open(&source, Some(&destination.location), interrupt)?;
-    let config_from = match config_from {
-        Some(location) => {
-            let input = process.open(&location)?;
-            Some((location, input))
-        }
-        None => None,
-    };
+    let config_from = config_from.map(|it| Ok::<_, Failure>((process.open(&it)?, it)));
+    let config_from = config_from.transpose()?;
     // If the output is in the way, no config was read for nothing either.
     let output = session.begin(stdio::create(&destination, interrupt)?)?;
-    if let Some((location, input)) = config_from {
+    if let Some((input, location)) = config_from {
         let image = selector(&location)?;
         let platform = options.platform.as_ref();
         options.config = Some(session.config(input, image.as_ref(), platform)?);
@@ -137,16 +130,4 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     let report = session.import(input, output, &options)?;
     let (source, target) = (&arguments.source, &arguments.destination);
     written::say(&process.output, images.json, source, target, &report)
-}
-
-/// Where the image is whose config is taken.
-fn config_location(image: &OsString, rootfs: &Location) -> Result<Location, Failure> {
-    let location = Location::parse(image, CONFIG_FROM)?;
-    if location.place == Place::Standard && rootfs.place == Place::Standard {
-        return Err(Failure::Usage {
-            message: "ROOTFS and IMAGE cannot both be standard input".to_owned(),
-            hint: None,
-        });
-    }
-    Ok(location)
 }

@@ -1,9 +1,7 @@
 //! `restow inspect`: one image for the eye, or for programs.
 
 use clap::{Args, ValueEnum};
-use restow::{
-    Compression, HistoryEntry, InspectOptions, InspectedLayer, Inspection, RawDocument, Reference,
-};
+use restow::{Compression, HistoryEntry, InspectOptions, InspectedLayer, Inspection, RawDocument};
 use serde_json::{Value, json};
 
 use crate::cli::failure::Failure;
@@ -13,11 +11,9 @@ use crate::cli::options::source_date_epoch;
 use crate::cli::output::{json_text, size};
 use crate::cli::process::Process;
 use crate::cli::source::{Choice, SourceArgument};
-use crate::cli::table::{Column, Content, Spacing, Table, ellipsis};
+use crate::cli::table::{Content, Spacing, Table};
 use crate::cli::terminal::Terminal;
-use crate::cli::view::{
-    NONE, SHORT_TEXT, Style, add_sizes, digest_json, fact_lines, fields, id_facts, typed,
-};
+use crate::cli::view::{NONE, Style, digest_json, fact_lines, id_facts};
 
 /// Show one image: its ids, its config and its layers
 ///
@@ -90,7 +86,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
         return output.raw(&session.raw_document(input, raw.into(), &options)?);
     }
     let inspection = session.inspect(input, &options)?;
-    let source = typed(arguments.source.typed());
+    let source = arguments.source.typed().to_string_lossy();
     if let Some(path) = &arguments.format {
         let object = to_json(&source, &inspection);
         return match path.find(&object)? {
@@ -102,8 +98,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
         return output.data(&json_text(&to_json(&source, &inspection)));
     }
     let terminal = Terminal::of_stdout();
-    let lines = to_text(&inspection, arguments.no_trunc, terminal);
-    output.data(&lines.join("\n"))
+    output.lines(&to_text(&inspection, arguments.no_trunc, terminal))
 }
 
 /// The image for people, a line each.
@@ -131,10 +126,8 @@ fn facts(inspection: &Inspection) -> Vec<(&'static str, Vec<String>)> {
     }
     let or_none = |value: Option<String>| vec![value.unwrap_or_else(|| NONE.to_owned())];
     let platform = inspection.platform.as_ref().map(ToString::to_string);
-    let labels = run
-        .labels
-        .iter()
-        .map(|(key, value)| format!("{key}={value}"));
+    let labels = run.labels.iter();
+    let labels = labels.map(|(key, value)| format!("{key}={value}"));
     let ids = id_facts(
         &inspection.id,
         inspection.digest.as_ref(),
@@ -198,17 +191,11 @@ fn layers(inspection: &Inspection, is_whole: bool, terminal: Terminal) -> Table 
         columns.push(("", Content::Bar));
     }
     columns.push(("CREATED BY", Content::Text));
-    let column = |(heading, content)| Column { heading, content };
-    let mut table = Table::new(columns.into_iter().map(column).collect(), Spacing::NARROW);
-    let largest = inspection
-        .layers
-        .iter()
-        .filter_map(weight)
-        .max()
-        .unwrap_or(0);
+    let mut table = Table::new(columns, Spacing::NARROW);
+    let weights = inspection.layers.iter().filter_map(weight);
+    let largest = weights.max().unwrap_or(0);
     for (at, layer) in inspection.layers.iter().enumerate() {
-        let created_by = step_of(inspection, at + 1).map(|step| step.created_by.replace('\t', " "));
-        let created_by = created_by.unwrap_or_default();
+        let step = step_of(inspection, at + 1);
         let digest = layer.digest.as_ref();
         let mut cells = vec![
             (at + 1).to_string(),
@@ -221,11 +208,8 @@ fn layers(inspection: &Inspection, is_whole: bool, terminal: Terminal) -> Table 
         if terminal.is_real {
             cells.push(bar(weight(layer).unwrap_or(0), largest));
         }
-        cells.push(if is_whole {
-            created_by
-        } else {
-            ellipsis(&created_by, SHORT_TEXT)
-        });
+        let created_by = step.map(|step| style.created_by(&step.created_by));
+        cells.push(created_by.unwrap_or_default());
         table.row(cells);
     }
     table
@@ -266,16 +250,31 @@ fn step_of(inspection: &Inspection, layer: usize) -> Option<&HistoryEntry> {
 
 /// The image for programs.
 fn to_json(source: &str, inspection: &Inspection) -> Value {
-    let texts = |texts: &[Reference]| -> Value {
-        texts
-            .iter()
-            .map(|text| Value::from(text.to_string()))
-            .collect()
+    let layer = |(at, layer): (usize, &InspectedLayer)| {
+        let step = step_of(inspection, at + 1);
+        json!({
+            "layer": at + 1,
+            "diff_id": layer.diff_id.to_string(),
+            "digest": digest_json(layer.digest.as_ref()),
+            "media_type": layer.media_type,
+            "compression": layer.compression.to_string(),
+            "present": layer.is_present,
+            "size": layer.stored_size,
+            "unpacked_size": layer.size.map(|it| it.unpacked),
+            "content_size": layer.size.map(|it| it.content),
+            "created": step.and_then(|it| it.created.as_ref()),
+            "created_by": step.map(|it| &it.created_by),
+        })
     };
-    let mut object = fields(json!({
+    let references = inspection.references.iter().map(ToString::to_string);
+    let size = inspection.size();
+    let layers = inspection.layers.iter().enumerate().map(layer);
+    let history = inspection.history.iter();
+    let history = history.map(|it| Value::Object(entry_json(it)));
+    json!({
         "source": source,
         "format": inspection.format.transport(),
-        "references": texts(&inspection.references),
+        "references": references.collect::<Vec<_>>(),
         "labels": inspection.labels,
         "id": inspection.id.to_string(),
         "digest": digest_json(inspection.digest.as_ref()),
@@ -286,39 +285,12 @@ fn to_json(source: &str, inspection: &Inspection) -> Value {
         "created": inspection.created,
         "author": inspection.author,
         "size": inspection.stored_size(),
-    }));
-    add_sizes(&mut object, inspection.size());
-    object.insert("config".to_owned(), inspection.config.clone());
-    let layer = |(at, layer): (usize, &InspectedLayer)| {
-        let step = step_of(inspection, at + 1);
-        let mut object = fields(json!({
-            "layer": at + 1,
-            "diff_id": layer.diff_id.to_string(),
-            "digest": digest_json(layer.digest.as_ref()),
-            "media_type": layer.media_type,
-            "compression": layer.compression.to_string(),
-            "present": layer.is_present,
-            "size": layer.stored_size,
-        }));
-        add_sizes(&mut object, layer.size);
-        object.insert(
-            "created".to_owned(),
-            json!(step.and_then(|it| it.created.as_ref())),
-        );
-        object.insert(
-            "created_by".to_owned(),
-            json!(step.map(|it| &it.created_by)),
-        );
-        Value::Object(object)
-    };
-    let layers = inspection.layers.iter().enumerate().map(layer);
-    object.insert("layers".to_owned(), layers.collect());
-    let history = inspection
-        .history
-        .iter()
-        .map(|it| Value::Object(entry_json(it)));
-    object.insert("history".to_owned(), history.collect());
-    Value::Object(object)
+        "unpacked_size": size.map(|it| it.unpacked),
+        "content_size": size.map(|it| it.content),
+        "config": inspection.config,
+        "layers": layers.collect::<Value>(),
+        "history": history.collect::<Value>(),
+    })
 }
 
 #[cfg(test)]

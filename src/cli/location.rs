@@ -63,10 +63,7 @@ impl Location {
             None => (rest, None),
         };
         if path.is_empty() {
-            return Err(Failure::Usage {
-                message: format!("{} has no path", argument.name),
-                hint: None,
-            });
+            return Err(Failure::usage(format!("{} has no path", argument.name)));
         }
         let place = Place::parse(path, argument.role);
         if let (None, Place::Path(path)) = (format, &place) {
@@ -80,6 +77,17 @@ impl Location {
         })
     }
 
+    /// Takes apart the argument for a further input, which is not the same stream.
+    pub(super) fn beside(&self, text: &OsStr, argument: Argument) -> Result<Self, Failure> {
+        let other = Self::parse(text, argument)?;
+        if other.place == Place::Standard && self.place == Place::Standard {
+            let (one, other) = (self.argument.name, argument.name);
+            let message = format!("{one} and {other} cannot both be standard input");
+            return Err(Failure::usage(message));
+        }
+        Ok(other)
+    }
+
     /// The part after the path, if there is one.
     ///
     /// # Errors
@@ -87,13 +95,10 @@ impl Location {
     /// Fails if it is empty.
     pub(super) fn reference(&self) -> Result<Option<&str>, Failure> {
         match self.reference.as_deref() {
-            Some("") => Err(Failure::Usage {
-                message: format!(
-                    "{} ends in a colon, and no reference follows",
-                    self.argument.name
-                ),
-                hint: None,
-            }),
+            Some("") => Err(Failure::usage(format!(
+                "{} ends in a colon, and no reference follows",
+                self.argument.name
+            ))),
             reference => Ok(reference),
         }
     }

@@ -6,7 +6,6 @@ mod argument;
 mod convert;
 mod descriptor;
 mod destination;
-mod digest;
 mod elsewhere;
 mod export;
 mod failure;

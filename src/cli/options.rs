@@ -9,28 +9,17 @@ use crate::cli::failure::Failure;
 
 /// Reads the value of `--compress`.
 pub(super) fn parse_compress(text: &str) -> Result<CompressionChoice, String> {
-    let (name, level) = match text.split_once(':') {
-        Some((name, level)) => (name, Some(level)),
-        None => (text, None),
-    };
+    let split = text.split_once(':');
+    let (name, level) = split.map_or((text, None), |(name, level)| (name, Some(level)));
     let leveled = |levels: RangeInclusive<i32>, make: fn(Option<i32>) -> Encoding| {
-        let Some(text) = level else {
-            return Ok(CompressionChoice::To {
-                encoding: make(None),
-                always: false,
-            });
+        let wrong = || {
+            let (least, most) = (levels.start(), levels.end());
+            format!("a level of {name} is a number from {least} to {most}")
         };
-        match text.parse().ok().filter(|level| levels.contains(level)) {
-            Some(level) => Ok(CompressionChoice::To {
-                encoding: make(Some(level)),
-                always: true,
-            }),
-            None => Err(format!(
-                "a level of {name} is a number from {} to {}",
-                levels.start(),
-                levels.end()
-            )),
-        }
+        let read = |text: &str| text.parse().ok().filter(|level| levels.contains(level));
+        let level = level.map(|text| read(text).ok_or_else(wrong)).transpose()?;
+        let (encoding, always) = (make(level), level.is_some());
+        Ok(CompressionChoice::To { encoding, always })
     };
     match (name, level) {
         ("keep", None) => Ok(CompressionChoice::Keep),
@@ -68,11 +57,8 @@ pub(super) fn source_date_epoch() -> Result<Option<Timestamp>, Failure> {
     let seconds = text.to_str().and_then(|text| text.parse().ok());
     // A time that no document can say would become another one.
     let time = seconds.and_then(Timestamp::from_seconds);
-    time.map(Some).ok_or_else(|| Failure::Usage {
-        message: format!(
+    time.map(Some).ok_or_else(|| Failure::usage(format!(
             "SOURCE_DATE_EPOCH is `{}`, and a number of seconds since 1970, in the years 0 to 9999, was expected",
             text.to_string_lossy()
-        ),
-        hint: None,
-    })
+        )))
 }

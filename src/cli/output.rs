@@ -98,6 +98,14 @@ impl Output {
         Ok(result?)
     }
 
+    /// Prints lines of data; nothing if there is none.
+    pub(super) fn lines(&self, lines: &[String]) -> Result<(), Failure> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        self.data(&lines.join("\n"))
+    }
+
     /// Prints bytes of an archive to standard output, as they are unless it is a
     /// terminal.
     pub(super) fn raw(&self, bytes: &[u8]) -> Result<(), Failure> {

@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -77,13 +77,9 @@ impl Progress {
     pub(super) fn event(&self, event: &Event<'_>, say: impl Fn(&Value)) {
         match self {
             Self::Hidden => {}
-            Self::Bar(bar) => bar
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .event(event),
+            Self::Bar(bar) => lock(bar).event(event),
             Self::Json(counter) => {
-                let mut counter = counter.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(object) = counter.event(event) {
+                if let Some(object) = lock(counter).event(event) {
                     say(&object);
                 }
             }
@@ -93,14 +89,9 @@ impl Progress {
     /// Ends it.
     pub(super) fn finish(&self, is_done: bool, say: impl Fn(&Value)) {
         match self {
-            Self::Bar(bar) => bar
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .shown
-                .finish_and_clear(),
+            Self::Bar(bar) => lock(bar).shown.finish_and_clear(),
             Self::Json(counter) if is_done => {
-                let counter = counter.lock().unwrap_or_else(PoisonError::into_inner);
-                say(&json!({"event": "done", "bytes": counter.bytes}));
+                say(&json!({"event": "done", "bytes": lock(counter).bytes}));
             }
             Self::Hidden | Self::Json(_) => {}
         }
@@ -110,16 +101,17 @@ impl Progress {
     pub(super) fn suspend(&self, print: impl FnOnce()) {
         match self {
             Self::Bar(bar) => {
-                let bar = bar
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .shown
-                    .clone();
+                let bar = lock(bar).shown.clone();
                 bar.suspend(print);
             }
             Self::Hidden | Self::Json(_) => print(),
         }
     }
+}
+
+/// What a thread that panicked left is as good as any.
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether a stream is a pipe to another command, which may show a bar of its own.

@@ -10,32 +10,17 @@ use crate::cli::output::Output;
 /// How the process ends. Part of the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ExitStatus {
-    /// 0: done.
-    Done,
-    /// 1: the input, the machine or a check said no.
-    Failed,
-    /// 2: the command line is wrong.
-    Usage,
-}
-
-impl ExitStatus {
-    /// What follows from clap's answer, which may be help.
-    pub(super) fn of_usage(error: &clap::Error) -> Self {
-        if error.use_stderr() {
-            Self::Usage
-        } else {
-            Self::Done
-        }
-    }
+    /// Done.
+    Done = 0,
+    /// The input, the machine or a check said no.
+    Failed = 1,
+    /// The command line is wrong.
+    Usage = 2,
 }
 
 impl From<ExitStatus> for ExitCode {
     fn from(status: ExitStatus) -> Self {
-        Self::from(match status {
-            ExitStatus::Done => 0,
-            ExitStatus::Failed => 1,
-            ExitStatus::Usage => 2,
-        })
+        Self::from(status as u8)
     }
 }
 
@@ -50,7 +35,7 @@ pub(super) fn report(output: &Output, failure: &Failure) -> ExitStatus {
         Failure::Library(error) => hint_for(error),
         Failure::Advised { hint, .. } | Failure::Name { hint, .. } => Some(hint.clone()),
         Failure::NoField { parent, have, .. } => Some(format!("`{parent}` has {have}")),
-        Failure::Signals(_) | Failure::Reported | Failure::Unsound { .. } => None,
+        Failure::Signals(_) | Failure::Reported | Failure::Unsound(_) => None,
     };
     let mut source = match failure {
         Failure::Advised { error, .. } => error.source(),

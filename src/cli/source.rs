@@ -47,10 +47,7 @@ impl Choice {
     /// The image that is meant, by `--image` or by the end of SRC.
     pub(super) fn selector(&self, source: &Location) -> Result<Option<Selector>, Failure> {
         if source.reference()?.is_some() && self.image.is_some() {
-            return Err(Failure::Usage {
-                message: "SRC names an image, and `--image` another".to_owned(),
-                hint: None,
-            });
+            return Err(Failure::usage("SRC names an image, and `--image` another"));
         }
         Ok(selector(source)?.or_else(|| self.image.clone()))
     }
@@ -66,8 +63,7 @@ pub(super) fn selector(location: &Location) -> Result<Option<Selector>, Failure>
         Some(Ok(number)) => Ok(Selector::Number(NonZeroUsize::MIN.saturating_add(number))),
         Some(Err(_)) | None => Selector::from_str(text),
     };
-    selector.map(Some).map_err(|error| Failure::Usage {
-        message: error.to_string(),
-        hint: None,
-    })
+    selector
+        .map(Some)
+        .map_err(|error| Failure::usage(error.to_string()))
 }

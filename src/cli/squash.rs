@@ -10,14 +10,13 @@ use serde_json::Value;
 use crate::cli::argument::{Argument, Role, destination_of};
 use crate::cli::destination::{Destination, ImageOptions, compress_help};
 use crate::cli::failure::Failure;
-use crate::cli::location::{Location, Place};
+use crate::cli::location::Location;
 use crate::cli::options::{parse_positive, source_date_epoch};
 use crate::cli::output::{escaped, json_text};
 use crate::cli::process::Process;
 use crate::cli::source::{Choice, SourceArgument, selector};
 use crate::cli::squash_report::{to_json, to_text};
 use crate::cli::stdio;
-use crate::cli::view::typed;
 use crate::cli::written;
 
 /// Merge a range of an image's layers into one
@@ -103,26 +102,21 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     if arguments.images.json {
         let mut object = to_json(&report);
         let (source, target) = (arguments.source.typed(), arguments.destination.as_deref());
-        object.append(&mut written::to_json(
-            source,
-            target,
-            report.written.as_ref(),
-        ));
+        let mut written = written::to_json(source, target, report.written.as_ref());
+        object.append(&mut written);
         output.data(&json_text(&Value::Object(object)))?;
     } else if !arguments.dry_run {
         for line in to_text(&report, false) {
             output.say(&line);
         }
         if let (Some(destination), Some(written)) = (&arguments.destination, &report.written) {
-            output.tell(&written::to_text(&typed(destination), written));
+            output.tell(&written::to_text(&destination.to_string_lossy(), written));
         }
     } else {
         // The plan is all that was asked for.
-        let lines: Vec<String> = to_text(&report, true)
-            .iter()
-            .map(|it| escaped(it))
-            .collect();
-        output.data(&lines.join("\n"))?;
+        let lines = to_text(&report, true);
+        let lines: Vec<String> = lines.iter().map(|it| escaped(it)).collect();
+        output.lines(&lines)?;
     }
     Ok(())
 }
@@ -149,24 +143,18 @@ fn squash(arguments: &Arguments, process: &Process) -> Result<SquashReport, Fail
     options.compress = arguments.images.compress;
     options.message.clone_from(&arguments.message);
     let session = process.session(source_date_epoch()?);
-    let base = arguments.range.base(&source)?;
+    let base = arguments.range.above.as_ref();
+    let base = base.map(|base| source.beside(base, ABOVE)).transpose()?;
     let location = destination.as_ref().map(|it: &Destination| &it.location);
     let input = stdio::open(&source, location, &process.interrupt)?;
-    let base = match base {
-        Some(base) => {
-            let input = process.open(&base)?;
-            Some((base, input))
-        }
-        None => None,
-    };
+    let base = base.map(|it| Ok::<_, Failure>((process.open(&it)?, it)));
+    let base = base.transpose()?;
     // If the output is in the way, the base was not read for nothing either.
-    let output = match &destination {
-        Some(destination) => {
-            let output = stdio::create(destination, &process.interrupt)?;
-            Some(session.begin(output)?)
-        }
-        None => None,
-    };
+    let output = destination.map(|it| stdio::create(&it, &process.interrupt));
+    let output = output
+        .transpose()?
+        .map(|it| session.begin(it))
+        .transpose()?;
     options.layers = layers(arguments, base, &session)?;
     Ok(match output {
         Some(output) => session.squash(input, output, &options)?,
@@ -176,14 +164,14 @@ fn squash(arguments: &Arguments, process: &Process) -> Result<SquashReport, Fail
 
 fn layers(
     arguments: &Arguments,
-    base: Option<(Location, Input)>,
+    base: Option<(Input, Location)>,
     session: &Session<'_>,
 ) -> Result<LayerChoice, Failure> {
     let range = &arguments.range;
     if let Some(layers) = &range.layers {
         return Ok(layers.clone());
     }
-    if let Some((location, input)) = base {
+    if let Some((input, location)) = base {
         let image = selector(&location)?;
         let platform = arguments.choice.platform.as_ref();
         let diff_ids = session.diff_ids(input, image.as_ref(), platform)?;
@@ -194,21 +182,4 @@ fn layers(
         (_, Some(most)) => LayerChoice::AtMost(most),
         _ => LayerChoice::All,
     })
-}
-
-impl RangeArguments {
-    /// Where the image is that was named as the base, if one was.
-    fn base(&self, source: &Location) -> Result<Option<Location>, Failure> {
-        let Some(base) = &self.above else {
-            return Ok(None);
-        };
-        let base = Location::parse(base, ABOVE)?;
-        if base.place == Place::Standard && source.place == Place::Standard {
-            return Err(Failure::Usage {
-                message: "SRC and BASE cannot both be standard input".to_owned(),
-                hint: None,
-            });
-        }
-        Ok(Some(base))
-    }
 }

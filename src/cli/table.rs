@@ -40,14 +40,8 @@ pub(super) struct Table {
     spacing: Spacing,
 }
 
-/// A column.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Column {
-    /// What stands above it.
-    pub(super) heading: &'static str,
-    /// What may become of it.
-    pub(super) content: Content,
-}
+/// A column: what stands above it, and what it holds.
+pub(super) type Column = (&'static str, Content);
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,24 +79,24 @@ impl Table {
         let mut widths: Vec<usize> = (0..self.columns.len())
             .map(|at| {
                 let cells = self.rows.iter().map(|row| row[at].width());
-                let heading = self.columns[at].heading.width();
+                let heading = self.columns[at].0.width();
                 cells.fold(heading, usize::max)
             })
             .collect();
         if let Some(width) = terminal.width {
             let mut columns = self.columns.iter();
-            let spare = columns.rposition(|column| column.content == Content::Spare);
+            let spare = columns.rposition(|column| column.1 == Content::Spare);
             if let Some(spare) = spare.filter(|_| self.width(&widths) > width) {
                 return self.without(spare).lines(terminal);
             }
             self.fit(&mut widths, width);
         }
-        let headings = self.columns.iter().map(|column| column.heading.to_owned());
+        let headings = self.columns.iter().map(|column| column.0.to_owned());
         let heading = self.line(&headings.collect::<Vec<_>>(), &widths, |_, text| {
             terminal.bold(text)
         });
         let rows = self.rows.iter().map(|row| {
-            self.line(row, &widths, |at, text| match self.columns[at].content {
+            self.line(row, &widths, |at, text| match self.columns[at].1 {
                 Content::Bar => terminal.coloured(text),
                 Content::Whole | Content::Text | Content::Spare => text.to_owned(),
             })
@@ -141,13 +135,13 @@ impl Table {
     fn fit(&self, widths: &mut [usize], limit: usize) {
         loop {
             let total = self.width(widths);
-            let texts = (0..widths.len()).filter(|at| self.columns[*at].content == Content::Text);
+            let texts = (0..widths.len()).filter(|at| self.columns[*at].1 == Content::Text);
             let widest = texts.max_by_key(|at| widths[*at]);
             let Some(widest) = widest.filter(|at| total > limit && widths[*at] > LEAST) else {
                 return;
             };
             let second = (0..widths.len())
-                .filter(|at| *at != widest && self.columns[*at].content == Content::Text)
+                .filter(|at| *at != widest && self.columns[*at].1 == Content::Text)
                 .map(|at| widths[at])
                 .filter(|width| *width < widths[widest])
                 .max();
@@ -204,13 +198,12 @@ mod tests {
     use super::*;
 
     fn table(rows: &[[&str; 3]]) -> Table {
-        let column = |(heading, content)| Column { heading, content };
         let columns = [
             ("ID", Content::Whole),
             ("NAME", Content::Text),
             ("NOTE", Content::Text),
         ];
-        let mut table = Table::new(columns.map(column).to_vec(), Spacing::DOCKER);
+        let mut table = Table::new(columns.to_vec(), Spacing::DOCKER);
         for row in rows {
             table.row(row.iter().map(|cell| (*cell).to_owned()).collect());
         }
@@ -252,14 +245,13 @@ mod tests {
 
     #[test]
     fn spare_columns_are_left_out_before_text_is_cut_the_last_one_first() {
-        let column = |(heading, content)| Column { heading, content };
         let columns = [
             ("NAME", Content::Text),
             ("AGE", Content::Spare),
             ("ID", Content::Whole),
             ("MORE", Content::Spare),
         ];
-        let mut table = Table::new(columns.map(column).to_vec(), Spacing::NARROW);
+        let mut table = Table::new(columns.to_vec(), Spacing::NARROW);
         table.row(
             ["a name of 17 char", "123", "4", "5678"]
                 .map(str::to_owned)

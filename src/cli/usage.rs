@@ -30,7 +30,11 @@ pub(super) fn asks_for_json_progress(words: &[OsString]) -> bool {
 /// Prints what clap says of a command line, which may be help, and says how the process
 /// ends.
 pub(super) fn report_usage(mut error: clap::Error, has_json_progress: bool) -> ExitStatus {
-    let status = ExitStatus::of_usage(&error);
+    let status = if error.use_stderr() {
+        ExitStatus::Usage
+    } else {
+        ExitStatus::Done
+    };
     if lacks_layer_choice(&error) {
         let tip = vec![USUAL_LAYER_CHOICE.into()];
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tip));

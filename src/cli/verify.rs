@@ -43,13 +43,11 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     } else {
         let is_quiet = process.global.quiet;
         let lines = to_text(&verification, Terminal::of_stdout(), is_quiet);
-        if !lines.is_empty() {
-            output.data(&lines.join("\n"))?;
-        }
+        output.lines(&lines)?;
     }
     match verification.count(Severity::Error) {
         0 => Ok(()),
-        errors => Err(Failure::Unsound { errors }),
+        errors => Err(Failure::Unsound(errors)),
     }
 }
 
@@ -79,16 +77,12 @@ fn to_text(verification: &Verification, terminal: Terminal, is_quiet: bool) -> V
     if is_quiet {
         return lines;
     }
-    let counted = |severity, name: &str| {
-        let number = verification.count(severity);
-        (number > 0).then(|| count(number, name))
+    let counted = |severity: Severity| match verification.count(severity) {
+        0 => None,
+        number => Some(count(number, &severity.to_string())),
     };
-    let found = [
-        counted(Severity::Error, "error"),
-        counted(Severity::Warning, "warning"),
-        counted(Severity::Note, "note"),
-    ];
-    let found: Vec<String> = found.into_iter().flatten().collect();
+    let severities = [Severity::Error, Severity::Warning, Severity::Note];
+    let found: Vec<String> = severities.into_iter().filter_map(counted).collect();
     let found = match found.join(", ") {
         found if found.is_empty() => "nothing is wrong".to_owned(),
         found => found,

@@ -1,26 +1,30 @@
 //! What `images`, `inspect` and `history` have in common.
 
-use std::borrow::Cow;
-
 use clap::{ArgAction, Args};
-use restow::{Digest, LayerSize, Timestamp};
-use serde_json::{Map, Value, json};
+use restow::{Digest, Timestamp};
+use serde_json::{Map, Value};
 
 use crate::cli::ago::{ago, now};
-use crate::cli::digest::short;
-use crate::cli::failure::Failure;
-use crate::cli::output::{Output, escaped, size};
+use crate::cli::output::{escaped, size};
 use crate::cli::table::ellipsis;
 use crate::cli::terminal::Terminal;
 
 /// How many characters Docker shows of what tells how a layer was made.
-pub(super) const SHORT_TEXT: usize = 45;
+const SHORT_TEXT: usize = 45;
 
 /// What stands for what has no name.
 pub(super) const NONE: &str = "<none>";
 
 /// The time that Go has for none: 1 January of the year 1.
 const ZERO_TIME: i64 = -62_135_596_800;
+
+/// The number of digits that Docker shows of a digest.
+const SHORT: usize = 12;
+
+/// The start of a digest, as engines show it.
+pub(super) fn short(digest: &Digest) -> String {
+    digest.hex().chars().take(SHORT).collect()
+}
 
 /// How a table is shown.
 #[derive(Debug, Args)]
@@ -82,6 +86,16 @@ impl Style {
         }
     }
 
+    /// What tells how a layer was made, or its start.
+    pub(super) fn created_by(self, text: &str) -> String {
+        let text = text.replace('\t', " ");
+        if self.is_whole {
+            text
+        } else {
+            ellipsis(&text, SHORT_TEXT)
+        }
+    }
+
     /// A size, which may not be known.
     pub(super) fn size(self, bytes: Option<u64>) -> String {
         match bytes {
@@ -111,14 +125,6 @@ impl Style {
             _ => ago(seconds, self.now),
         }
     }
-}
-
-/// Prints ids, a line each; nothing if there is none.
-pub(super) fn print_ids(ids: &[String], output: &Output) -> Result<(), Failure> {
-    if ids.is_empty() {
-        return Ok(());
-    }
-    output.data(&ids.join("\n"))
 }
 
 /// The ids of an image, each as what it is: names, each with its values, of which one that
@@ -168,24 +174,10 @@ pub(super) fn digest_json(digest: Option<&Digest>) -> Value {
     digest.map_or(Value::Null, |digest| digest.to_string().into())
 }
 
-/// Adds the two sizes that a layer has when it is unpacked, or several together.
-pub(super) fn add_sizes(object: &mut Map<String, Value>, size: Option<LayerSize>) {
-    object.insert(
-        "unpacked_size".to_owned(),
-        json!(size.map(|it| it.unpacked)),
-    );
-    object.insert("content_size".to_owned(), json!(size.map(|it| it.content)));
-}
-
 /// The fields of an object that was made with `json!`.
 pub(super) fn fields(object: Value) -> Map<String, Value> {
     match object {
         Value::Object(fields) => fields,
         _ => Map::new(),
     }
-}
-
-/// What the user typed for an input.
-pub(super) fn typed(source: &std::ffi::OsStr) -> Cow<'_, str> {
-    source.to_string_lossy()
 }

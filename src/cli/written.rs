@@ -5,11 +5,10 @@ use std::ffi::OsStr;
 use restow::{WriteReport, WrittenImage};
 use serde_json::{Map, Value, json};
 
-use crate::cli::digest::short;
 use crate::cli::failure::Failure;
 use crate::cli::images;
 use crate::cli::output::{Output, count, json_text, size};
-use crate::cli::view::{digest_json, fields, typed};
+use crate::cli::view::{digest_json, fields, short};
 
 /// Says what was written: to a program if it asked for that, or else to a person who
 /// watches.
@@ -24,17 +23,15 @@ pub(super) fn say(
         let object = to_json(source, Some(destination), Some(report));
         return output.data(&json_text(&Value::Object(object)));
     }
-    output.tell(&to_text(&typed(destination), report));
+    output.tell(&to_text(&destination.to_string_lossy(), report));
     Ok(())
 }
 
 /// The report on one line, for people.
 pub(super) fn to_text(destination: &str, report: &WriteReport) -> String {
     let [image] = report.images.as_slice() else {
-        return format!(
-            "wrote {destination}: {}",
-            count(report.images.len(), "image")
-        );
+        let images = count(report.images.len(), "image");
+        return format!("wrote {destination}: {images}");
     };
     let references = image.references.iter().map(ToString::to_string);
     let names: Vec<String> = references.chain(image.labels.iter().cloned()).collect();
@@ -45,12 +42,8 @@ pub(super) fn to_text(destination: &str, report: &WriteReport) -> String {
     };
     let mut facts = vec![name];
     facts.extend(image.platform.as_ref().map(ToString::to_string));
-    facts.extend(
-        image
-            .id
-            .as_ref()
-            .map(|id| format!("image id {}", short(id))),
-    );
+    let id = image.id.as_ref();
+    facts.extend(id.map(|id| format!("image id {}", short(id))));
     facts.push(format!("digest {}", short(&image.digest)));
     facts.extend(image.layers.map(|layers| count(layers, "layer")));
     facts.extend(image.size.map(size));
@@ -65,8 +58,8 @@ pub(super) fn to_json(
 ) -> Map<String, Value> {
     let written = report.map_or(&[][..], |report| &report.images);
     fields(json!({
-        "source": typed(source),
-        "destination": destination.filter(|_| report.is_some()).map(typed),
+        "source": source.to_string_lossy(),
+        "destination": destination.filter(|_| report.is_some()).map(OsStr::to_string_lossy),
         "format": report.map(|report| report.format.transport()),
         "images": written.iter().map(image_json).collect::<Vec<_>>(),
     }))

@@ -39,9 +39,7 @@ pub(super) fn list(text: &str) -> Result<Option<Vec<String>>, ChangeFault> {
 
 /// Reads `NAME=VALUE ...`, or the older `NAME VALUE` whose value is the rest of the line.
 pub(super) fn pairs(text: &str, escape: char) -> Result<Vec<(String, String)>, ChangeFault> {
-    let incomplete = ChangeFault::Incomplete {
-        expected: "`NAME=VALUE ...` or `NAME VALUE`",
-    };
+    let incomplete = ChangeFault::Incomplete("`NAME=VALUE ...` or `NAME VALUE`");
     let words = quoted_words(text, escape);
     let Some(first) = words.first() else {
         return Err(incomplete);

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
+use crate::dockerfile::ChangeError;
 use crate::dockerfile::config_editor::ConfigEditor;
 use crate::dockerfile::instruction::Instruction;
-use crate::dockerfile::lines::{self, Fragment};
-use crate::dockerfile::{ChangeError, ChangeFault};
+use crate::dockerfile::lines;
 
 /// Instructions that change an image's config, in their order.
 ///
@@ -13,7 +13,7 @@ use crate::dockerfile::{ChangeError, ChangeFault};
 /// ONBUILD, STOPSIGNAL, USER, VOLUME and WORKDIR.
 ///
 /// ```
-/// use restow::dockerfile::Changes;
+/// use restow::Changes;
 /// use serde_json::json;
 ///
 /// let changes = Changes::parse(&["ENV HOME=/home/me", "WORKDIR $HOME"])?;
@@ -21,19 +21,13 @@ use crate::dockerfile::{ChangeError, ChangeFault};
 /// changes.apply(&mut config)?;
 /// let expected = json!({"Cmd": ["sh"], "Env": ["HOME=/home/me"], "WorkingDir": "/home/me"});
 /// assert_eq!(config, expected);
-/// # Ok::<(), restow::dockerfile::ChangeError>(())
+/// # Ok::<(), restow::ChangeError>(())
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
     escape: char,
-    list: Vec<Change>,
-}
-
-/// An instruction, and how it was written.
-#[derive(Clone, Debug)]
-struct Change {
-    text: String,
-    instruction: Instruction,
+    /// Each instruction, after what was written for it.
+    list: Vec<(String, Instruction)>,
 }
 
 impl Changes {
@@ -51,7 +45,7 @@ impl Changes {
             return Ok(Self::default());
         }
         let values: Vec<&str> = values.iter().map(AsRef::as_ref).collect();
-        let Fragment { escape, lines } = lines::parse(&values.join("\n"))?;
+        let (escape, lines) = lines::parse(&values.join("\n"))?;
         if lines.is_empty() {
             return Err(ChangeError::Empty);
         }
@@ -64,7 +58,7 @@ impl Changes {
                 Ok(instruction)
             });
             match checked {
-                Ok(instruction) => Ok(Change { text, instruction }),
+                Ok(instruction) => Ok((text, instruction)),
                 Err(fault) => Err(fault.of(&text)),
             }
         };
@@ -91,13 +85,11 @@ impl Changes {
         let Some(first) = self.list.first() else {
             return Ok(());
         };
-        let at = |change: &Change| {
-            let text = change.text.clone();
-            move |fault: ChangeFault| fault.of(&text)
-        };
-        let mut editor = ConfigEditor::new(config, self.escape).map_err(at(first))?;
-        for change in &self.list {
-            editor.apply(&change.instruction).map_err(at(change))?;
+        let editor = ConfigEditor::new(config, self.escape);
+        let mut editor = editor.map_err(|fault| fault.of(&first.0))?;
+        for (text, instruction) in &self.list {
+            let applied = editor.apply(instruction);
+            applied.map_err(|fault| fault.of(text))?;
         }
         *config = editor.into_value();
         Ok(())

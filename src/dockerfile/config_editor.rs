@@ -152,7 +152,7 @@ impl ConfigEditor {
             for port in self.variables.expand_words(word, self.escape)? {
                 let names = ports::parse(&port)?;
                 let rest = left.checked_sub(names.len());
-                left = rest.ok_or(ChangeFault::TooManyPorts { limit: PORTS_MAX })?;
+                left = rest.ok_or(ChangeFault::TooManyPorts(PORTS_MAX))?;
                 ports.extend(names.into_iter().map(|name| (name, json!({}))));
             }
         }
@@ -248,11 +248,8 @@ impl ConfigEditor {
         if self.fields.get(field).is_none_or(Value::is_null) {
             return Ok(Vec::new());
         }
-        let values = self.list(field)?.iter();
-        Ok(values
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect())
+        let values = self.list(field)?.iter().filter_map(Value::as_str);
+        Ok(values.map(str::to_owned).collect())
     }
 }
 

@@ -8,13 +8,10 @@ const ACCEPTED: &str = "CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUIL
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChangeError {
-    /// The directive that names the escape has another value than it may, or stands
+    /// This line, the directive that names the escape, has another value than it may, or stands
     /// there twice.
-    #[error("`{line}`: expected a backslash or a backtick as the escape, named once")]
-    Directive {
-        /// The line.
-        line: String,
-    },
+    #[error("`{0}`: expected a backslash or a backtick as the escape, named once")]
+    Directive(String),
     /// There are comments and blank lines alone.
     #[error("no instruction is given: expected {ACCEPTED}")]
     Empty,
@@ -40,35 +37,21 @@ pub enum ChangeFault {
         /// What it should be, with its article.
         expected: &'static str,
     },
-    /// Something that it needs is not there.
-    #[error("expected {expected}")]
-    Incomplete {
-        /// What it needs.
-        expected: &'static str,
-    },
+    /// This, which it needs, is not there.
+    #[error("expected {0}")]
+    Incomplete(&'static str),
     /// It builds an image, or is unknown.
     #[error("it changes no config: expected {ACCEPTED}")]
     NotAChange,
-    /// Variables hold variables, and so on.
-    #[error("its variables make more than {limit} bytes, which is the most that is accepted")]
-    TooLong {
-        /// The most that is accepted, for all instructions together.
-        limit: usize,
-    },
-    /// Ranges of ports, again and again.
-    #[error("it names more than {limit} ports, which is the most that is accepted")]
-    TooManyPorts {
-        /// The most that is accepted.
-        limit: usize,
-    },
-    /// Substitutions stand in each other.
-    #[error(
-        "its substitutions are nested more than {limit} deep, which is the most that is accepted"
-    )]
-    TooNested {
-        /// The most that is accepted.
-        limit: usize,
-    },
+    /// Variables hold variables, and so on: all instructions together may make this many bytes.
+    #[error("its variables make more than {0} bytes, which is the most that is accepted")]
+    TooLong(usize),
+    /// Ranges of ports, again and again: this many ports are the most that is accepted.
+    #[error("it names more than {0} ports, which is the most that is accepted")]
+    TooManyPorts(usize),
+    /// Substitutions stand in each other, deeper than this, the most that is accepted.
+    #[error("its substitutions are nested more than {0} deep, which is the most that is accepted")]
+    TooNested(usize),
     /// A part of it is not what it should be.
     #[error("expected {expected}, got `{got}`")]
     Unexpected {

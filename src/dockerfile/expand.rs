@@ -17,20 +17,11 @@ const SUBSTITUTIONS: &str =
     "`$NAME`, `${NAME}`, `${NAME:-DEFAULT}`, `${NAME:+VALUE}` or `${NAME:?MESSAGE}`";
 
 /// The variables that words may name.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Variables {
     values: HashMap<String, String>,
-    /// How many bytes they may still add.
-    left: usize,
-}
-
-impl Default for Variables {
-    fn default() -> Self {
-        Self {
-            values: HashMap::new(),
-            left: EXPANDED_MAX,
-        }
-    }
+    /// How many bytes they have added.
+    added: usize,
 }
 
 impl Variables {
@@ -157,7 +148,7 @@ impl Expansion<'_> {
         };
         self.depth += 1;
         if self.depth > NESTED_MAX {
-            return Err(ChangeFault::TooNested { limit: NESTED_MAX });
+            return Err(ChangeFault::TooNested(NESTED_MAX));
         }
         let word = self.until(Some('}'))?.into_iter().map(|part| part.0);
         let word: String = word.collect();
@@ -203,10 +194,10 @@ impl Expansion<'_> {
         let Some(value) = self.variables.values.get(name) else {
             return Ok(None);
         };
-        let left = self.variables.left.checked_sub(value.len());
-        self.variables.left = left.ok_or(ChangeFault::TooLong {
-            limit: EXPANDED_MAX,
-        })?;
+        self.variables.added += value.len();
+        if self.variables.added > EXPANDED_MAX {
+            return Err(ChangeFault::TooLong(EXPANDED_MAX));
+        }
         Ok(Some(value.clone()))
     }
 

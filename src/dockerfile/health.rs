@@ -46,7 +46,7 @@ impl Health {
             ("CMD", CommandLine::Exec(words)) if !words.is_empty() => {
                 std::iter::once("CMD".to_owned()).chain(words).collect()
             }
-            _ => return Err(ChangeFault::Incomplete { expected: FORM }),
+            _ => return Err(ChangeFault::Incomplete(FORM)),
         };
         Ok(Self { test, fields })
     }

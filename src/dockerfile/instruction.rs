@@ -32,7 +32,7 @@ impl Instruction {
             return Health::parse(&given, arguments).map(Self::Healthcheck);
         }
         let one = |expected| match arguments {
-            "" => Err(ChangeFault::Incomplete { expected }),
+            "" => Err(ChangeFault::Incomplete(expected)),
             text => Ok(text.to_owned()),
         };
         let instruction = match word.as_str() {
@@ -68,7 +68,7 @@ fn volumes(text: &str) -> Result<Vec<String>, ChangeFault> {
     };
     if words.is_empty() || words.iter().any(String::is_empty) {
         let expected = "`VOLUME PATH ...` or `VOLUME [\"PATH\", ...]`";
-        return Err(ChangeFault::Incomplete { expected });
+        return Err(ChangeFault::Incomplete(expected));
     }
     Ok(words)
 }

@@ -5,19 +5,12 @@ use crate::dockerfile::ChangeError;
 /// The character that takes the meaning from another, unless a directive says otherwise.
 const ESCAPE: char = '\\';
 
-/// What a fragment consists of.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Fragment {
-    /// The character that escapes, and that continues a line.
-    pub(super) escape: char,
-    /// The lines that say something, continued ones joined.
-    pub(super) lines: Vec<String>,
-}
-
-/// Takes a fragment apart.
-pub(super) fn parse(text: &str) -> Result<Fragment, ChangeError> {
+/// Takes a fragment apart: into the character that escapes, and that continues a line, and
+/// the lines that say something, continued ones joined.
+pub(super) fn parse(text: &str) -> Result<(char, Vec<String>), ChangeError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let (escape, mut left) = directives(text)?;
+    let escape = escape(text)?;
+    let mut left = text.lines();
     let mut lines = Vec::new();
     while let Some(first) = left.next() {
         let first = first.trim_start();
@@ -40,7 +33,7 @@ pub(super) fn parse(text: &str) -> Result<Fragment, ChangeError> {
             lines.push(line);
         }
     }
-    Ok(Fragment { escape, lines })
+    Ok((escape, lines))
 }
 
 fn is_comment(line: &str) -> bool {
@@ -55,9 +48,8 @@ fn continued(line: &str, escape: char) -> (&str, bool) {
     }
 }
 
-/// Reads the directives, which stand before all else, and returns what they say
-/// together with the lines. Only the escape matters here.
-fn directives(text: &str) -> Result<(char, std::str::Lines<'_>), ChangeError> {
+/// Reads the directives, which stand before all else. Only the escape matters here.
+fn escape(text: &str) -> Result<char, ChangeError> {
     let mut escape = None;
     for line in text.lines().map(str::trim) {
         let Some((name, value)) = directive(line) else {
@@ -71,11 +63,11 @@ fn directives(text: &str) -> Result<(char, std::str::Lines<'_>), ChangeError> {
             (None, "`") => Some('`'),
             _ => {
                 let line = line.to_owned();
-                return Err(ChangeError::Directive { line });
+                return Err(ChangeError::Directive(line));
             }
         };
     }
-    Ok((escape.unwrap_or(ESCAPE), text.lines()))
+    Ok(escape.unwrap_or(ESCAPE))
 }
 
 /// Reads `# NAME = VALUE`, if the name is one that has a meaning.
@@ -120,8 +112,7 @@ mod tests {
         ];
         for (text, escape, lines) in cases {
             let lines = lines.iter().map(|line| (*line).to_owned()).collect();
-            let expected = Fragment { escape, lines };
-            assert_eq!(parse(text), Ok(expected), "{text:?}");
+            assert_eq!(parse(text), Ok((escape, lines)), "{text:?}");
         }
     }
 }

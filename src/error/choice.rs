@@ -1,7 +1,17 @@
 //! What was asked for and cannot be had.
 
-use crate::error::candidate::Candidate;
+use crate::digest::Digest;
 use crate::image::Platform;
+
+/// Something that can be chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Candidate {
+    /// A name that chooses it: a reference, a name of a layout, a digest or a number.
+    pub name: String,
+    /// An id that chooses it, too, if it has one.
+    pub id: Option<Digest>,
+}
 
 /// What was asked for of an input is not there, not unique, or not possible.
 #[derive(Debug, thiserror::Error)]
@@ -25,12 +35,9 @@ pub enum ChoiceError {
         /// How many would be left.
         left: usize,
     },
-    /// The same reference was asked for on several images.
-    #[error("{count} images cannot share one reference")]
-    ImagesShareReference {
-        /// How many images would get it.
-        count: usize,
-    },
+    /// The same reference was asked for on this many images.
+    #[error("{0} images cannot share one reference")]
+    ImagesShareReference(usize),
     /// A range of layers ends before it begins.
     #[error("layer {from} is not below layer {to}")]
     LayersReversed {

@@ -25,20 +25,12 @@ pub enum LimitError {
         /// The most that is accepted.
         limit: u64,
     },
-    /// All documents together are larger than any layout needs.
-    #[error(
-        "its documents have more than {limit} bytes in all, which is the most that is accepted"
-    )]
-    DocumentsTooLarge {
-        /// The most that is accepted.
-        limit: u64,
-    },
-    /// More documents hang together than any image needs.
-    #[error("indexes are nested too deep, or list more than {limit} documents in all")]
-    IndexTooLarge {
-        /// The most documents that are accepted.
-        limit: usize,
-    },
+    /// All documents together have more bytes than this, the most that is accepted.
+    #[error("its documents have more than {0} bytes in all, which is the most that is accepted")]
+    DocumentsTooLarge(u64),
+    /// More documents than this, the most that is accepted, hang together.
+    #[error("indexes are nested too deep, or list more than {0} documents in all")]
+    IndexTooLarge(usize),
     /// An image has more layers than any engine can stack.
     #[error("image {id} has more than {limit} layers, which is the most that is accepted")]
     TooManyLayers {
@@ -47,10 +39,7 @@ pub enum LimitError {
         /// The most that is accepted.
         limit: usize,
     },
-    /// An archive has more members than any image needs.
-    #[error("it has more than {limit} members, which no archive of images has")]
-    TooManyMembers {
-        /// The most that is accepted.
-        limit: usize,
-    },
+    /// An archive has more members than this, the most that is accepted.
+    #[error("it has more than {0} members, which no archive of images has")]
+    TooManyMembers(usize),
 }

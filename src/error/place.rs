@@ -11,11 +11,8 @@ use crate::digest::Digest;
 pub enum Place {
     /// A blob that is no layer.
     Blob(Digest),
-    /// The config of an image.
-    Config {
-        /// The image.
-        image: String,
-    },
+    /// The config of this image.
+    Config(String),
     /// A layer of an image.
     Layer {
         /// Counted from 1, the lowest.
@@ -33,18 +30,15 @@ pub enum Place {
     StandardInput,
     /// Standard output.
     StandardOutput,
-    /// A temporary file.
-    Temporary {
-        /// The folder that it is in.
-        directory: PathBuf,
-    },
+    /// A temporary file in this folder.
+    Temporary(PathBuf),
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Blob(digest) => write!(f, "blob {digest}"),
-            Self::Config { image } => write!(f, "the config of `{image}`"),
+            Self::Config(image) => write!(f, "the config of `{image}`"),
             Self::Layer {
                 position,
                 count,
@@ -54,7 +48,7 @@ impl fmt::Display for Place {
             Self::Path(path) => write!(f, "`{}`", path.display()),
             Self::StandardInput => f.write_str("standard input"),
             Self::StandardOutput => f.write_str("standard output"),
-            Self::Temporary { directory } => {
+            Self::Temporary(directory) => {
                 write!(f, "a temporary file in `{}`", directory.display())
             }
         }

@@ -82,9 +82,7 @@ impl ArchiveSink {
     }
 
     fn temporary_place(&self) -> Place {
-        Place::Temporary {
-            directory: self.temporary_directory.clone(),
-        }
+        Place::Temporary(self.temporary_directory.clone())
     }
 }
 

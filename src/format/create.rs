@@ -29,8 +29,8 @@ pub(crate) fn create(
             let sink = ArchiveSink::create(output, jobs, temporary_directory)?;
             Ok(Box::new(sink))
         }
-        (Format::OciDirectory | Format::Rootfs, ..) => Err(Error::NotWritable {
-            format: output.format.transport(),
-        }),
+        (Format::OciDirectory | Format::Rootfs, ..) => {
+            Err(Error::NotWritable(output.format.transport()))
+        }
     }
 }

@@ -46,7 +46,7 @@ impl Destination {
         match self {
             Self::File(file) => file.commit().map_err(|error| match (error.kind(), place) {
                 (io::ErrorKind::AlreadyExists, Place::Path(path)) => {
-                    Error::OutputExists { path: path.clone() }
+                    Error::OutputExists(path.clone())
                 }
                 _ => failed(error),
             }),
@@ -92,9 +92,7 @@ fn open_path(path: &Path, replace: bool) -> Result<Destination> {
         Ok(metadata) if metadata.len() == 0 => {}
         // A link that leads nowhere is something that exists, too.
         _ if !replace && fs::symlink_metadata(path).is_ok() => {
-            return Err(Error::OutputExists {
-                path: path.to_owned(),
-            });
+            return Err(Error::OutputExists(path.to_owned()));
         }
         _ => {}
     }

@@ -378,9 +378,7 @@ pub(super) fn spool(
     stream: impl Read,
     opening: &Opening<'_>,
 ) -> Result<(File, HashMap<u64, KnownHashes>)> {
-    let place = || Place::Temporary {
-        directory: opening.temporary_directory.to_owned(),
-    };
+    let place = || Place::Temporary(opening.temporary_directory.to_owned());
     let directory = opening.temporary_directory;
     let mut spool = Spool::new_in(directory).map_err(|error| Error::write(place(), error))?;
     let mut stream = TeeReader::new(stream);

@@ -114,7 +114,7 @@ fn kind_of_folder(
             return Ok(None);
         }
         match find_document(container, &in_folder(name)) {
-            Err(Error::LinkBroken { .. } | Error::Limit(LimitError::DocumentTooLarge { .. })) => {
+            Err(Error::LinkBroken(_) | Error::Limit(LimitError::DocumentTooLarge { .. })) => {
                 Ok(None)
             }
             Ok(Some(bytes)) => {

@@ -145,12 +145,8 @@ impl Outline {
         }
         self.index_waiting();
         match kind_of_tar(&self)? {
-            Kind::Docker => Err(Error::ImageGiven {
-                kind: InputKind::DockerArchive,
-            }),
-            Kind::Oci => Err(Error::ImageGiven {
-                kind: InputKind::OciArchive,
-            }),
+            Kind::Docker => Err(Error::ImageGiven(InputKind::DockerArchive)),
+            Kind::Oci => Err(Error::ImageGiven(InputKind::OciArchive)),
             Kind::Rootfs => refuse_misplaced(&self, &mut |member| {
                 Ok(!self.has_others && self.archives.contains(&member.position))
             }),

@@ -84,10 +84,7 @@ impl Default for Budget {
 /// More documents hang together than any image needs.
 pub(in crate::format) fn too_large() -> Fault {
     let limit = DESCRIPTORS_MAX;
-    Fault::plain(
-        Code::IndexTooLarge,
-        LimitError::IndexTooLarge { limit }.into(),
-    )
+    Fault::plain(Code::IndexTooLarge, LimitError::IndexTooLarge(limit).into())
 }
 
 /// The kinds of JSON documents, by the fields that they have.

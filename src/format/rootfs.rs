@@ -79,7 +79,7 @@ pub(super) fn warn_of_trailing(trailing: Option<Trailing>, watch: &Watch<'_>) {
 pub(super) fn warn_of_leftover(leftover: &Leftover, watch: &Watch<'_>) {
     if leftover.is_junk() {
         let size = leftover.size();
-        watch.warn(Warning::AfterCompression { size });
+        watch.warn(Warning::AfterCompression(size));
     }
 }
 
@@ -132,9 +132,7 @@ impl RootfsSink {
     /// done.
     pub(crate) fn create(mut output: Output) -> Result<Self> {
         if output.format != Format::Rootfs {
-            return Err(Error::NotWritable {
-                format: output.format.transport(),
-            });
+            return Err(Error::NotWritable(output.format.transport()));
         }
         // What writes the tree compresses it, so that the bytes are counted as they are stored.
         let encoding = std::mem::replace(&mut output.encoding, Encoding::Plain);

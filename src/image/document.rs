@@ -5,18 +5,17 @@ use serde_json::Value;
 use crate::digest::Digest;
 use crate::image::Descriptor;
 use crate::image::json::{DocumentError, Node, compact, parse_value};
+use crate::image::types::Type;
 
 /// What restow needs to know of a kind of document.
 pub(crate) trait View: Sized {
+    /// Its type, by which keys get their case: Go finds them in any. By default it knows
+    /// none.
+    const SCHEMA: Type = Type::Struct(&[]);
+
     /// Reads it from the parsed JSON. What is wrong goes to `faults`, the first first;
     /// `None` if that leaves nothing to read.
     fn read(value: &Value, faults: &mut Vec<DocumentError>) -> Option<Self>;
-
-    /// Gives the keys that it knows the case that it knows them by: Go finds them in
-    /// any. By default it knows none.
-    fn fix_keys(value: &mut Value) {
-        let _ = value;
-    }
 }
 
 /// A JSON document: its bytes, and what was read from them.
@@ -80,7 +79,7 @@ impl<T: View> Document<T> {
         let mut faults = Vec::new();
         let parsed = parse_value(&bytes).map_err(|error| faults.push(error));
         let mut value = parsed.unwrap_or_default();
-        T::fix_keys(&mut value);
+        T::SCHEMA.fix_keys(&mut value);
         let mut view = None;
         if faults.is_empty() {
             view = match Node::root(&value).object() {
@@ -120,7 +119,7 @@ impl<T: View> Document<T> {
     /// memory of its bytes.
     pub(crate) fn value(&self) -> Result<Value, DocumentError> {
         let mut value = parse_value(&self.bytes)?;
-        T::fix_keys(&mut value);
+        T::SCHEMA.fix_keys(&mut value);
         Ok(value)
     }
 

@@ -18,6 +18,8 @@ pub(crate) struct Index {
 }
 
 impl View for Index {
+    const SCHEMA: types::Type = types::MANIFEST_OR_INDEX;
+
     fn read(value: &Value, faults: &mut Vec<DocumentError>) -> Option<Self> {
         let root = Node::root(value);
         // Docker 25.0.0 to 25.0.2 write null where no image has a tag.
@@ -36,10 +38,6 @@ impl View for Index {
             manifests: descriptors(&root, "manifests", faults),
             subject: subject(&root, faults),
         })
-    }
-
-    fn fix_keys(value: &mut Value) {
-        types::MANIFEST_OR_INDEX.fix_keys(value);
     }
 }
 

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value};
 
 use crate::digest::{Digest, DigestError};
+use crate::image::types::join;
 use crate::limits::{VALUE_DEPTH_MAX, VALUES_MAX};
 
 /// What messages call the document as a field.
@@ -58,12 +59,9 @@ pub enum DocumentError {
     /// The bytes are not JSON.
     #[error("it is not valid JSON")]
     Syntax(#[from] serde_json::Error),
-    /// Its values are nested deeper than any image needs.
-    #[error("its values are nested deeper than {limit} levels")]
-    TooDeep {
-        /// The most that is accepted.
-        limit: usize,
-    },
+    /// Its values are nested deeper than this many levels, which no image needs.
+    #[error("its values are nested deeper than {0} levels")]
+    TooDeep(usize),
     /// A list has more members than any image needs.
     #[error("`{field}` has {count} members, and {limit} are the most that is accepted")]
     TooMany {
@@ -132,7 +130,7 @@ impl DocumentError {
     /// Whether the document as a whole is more than any image needs, and may be well-formed.
     pub(crate) fn is_excess(&self) -> bool {
         match self {
-            Self::TooDeep { .. } => true,
+            Self::TooDeep(_) => true,
             Self::TooMany { field, .. } => field == WHOLE,
             _ => false,
         }
@@ -142,10 +140,8 @@ impl DocumentError {
 /// Refuses JSON with so many values, or so deep ones, that they would exhaust memory when
 /// it is parsed.
 fn check_values(text: &str) -> Result<(), DocumentError> {
-    let separators = text
-        .bytes()
-        .filter(|byte| matches!(byte, b',' | b'[' | b'{'));
-    let count = separators.count();
+    let is_separator = |byte: &u8| matches!(byte, b',' | b'[' | b'{');
+    let count = text.bytes().filter(is_separator).count();
     if count > VALUES_MAX {
         return Err(DocumentError::TooMany {
             field: WHOLE.to_owned(),
@@ -166,7 +162,7 @@ fn check_values(text: &str) -> Result<(), DocumentError> {
         }
         if depth > VALUE_DEPTH_MAX {
             let limit = VALUE_DEPTH_MAX;
-            return Err(DocumentError::TooDeep { limit });
+            return Err(DocumentError::TooDeep(limit));
         }
     }
     Ok(())
@@ -192,7 +188,7 @@ impl<'a> Node<'a> {
     pub(crate) fn optional(&self, name: &str) -> Option<Node<'a>> {
         let value = self.value.get(name).filter(|value| !value.is_null())?;
         Some(Node {
-            path: self.path_of(name),
+            path: join(&self.path, name),
             value,
         })
     }
@@ -210,7 +206,7 @@ impl<'a> Node<'a> {
     /// Says that a field is not there, or not what it should be.
     pub(crate) fn wrong_field(&self, name: &str, expected: &'static str) -> DocumentError {
         DocumentError::Field {
-            field: self.path_of(name),
+            field: join(&self.path, name),
             expected,
         }
     }
@@ -272,14 +268,6 @@ impl<'a> Node<'a> {
         DocumentError::Field {
             field: field.to_owned(),
             expected,
-        }
-    }
-
-    fn path_of(&self, name: &str) -> String {
-        if self.path.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{}.{name}", self.path)
         }
     }
 }

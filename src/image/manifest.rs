@@ -23,6 +23,8 @@ pub(crate) struct Manifest {
 }
 
 impl View for Manifest {
+    const SCHEMA: types::Type = types::MANIFEST_OR_INDEX;
+
     fn read(value: &Value, faults: &mut Vec<DocumentError>) -> Option<Self> {
         let root = Node::root(value);
         let mut others = ["config", "layers"].into_iter();
@@ -42,10 +44,6 @@ impl View for Manifest {
             artifact_type: text(&root, "artifactType", faults),
             subject: subject(&root, faults),
         })
-    }
-
-    fn fix_keys(value: &mut Value) {
-        types::MANIFEST_OR_INDEX.fix_keys(value);
     }
 }
 

@@ -52,14 +52,10 @@ impl ReferencePattern {
                         let end = end.map_or(text.len(), |length| at + length);
                         next[at..=end].fill(true);
                     }
-                    token => {
-                        if text
-                            .get(at)
-                            .is_some_and(|character| token.takes(*character))
-                        {
-                            next[at + 1] = true;
-                        }
+                    token if text.get(at).is_some_and(|it| token.takes(*it)) => {
+                        next[at + 1] = true;
                     }
+                    _ => {}
                 }
             }
             reached = next;

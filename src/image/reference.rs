@@ -109,16 +109,12 @@ impl Reference {
     }
 
     fn with_name(&self, name: &str) -> String {
-        let mut text = name.to_owned();
-        if let Some(tag) = &self.tag {
-            text.push(':');
-            text.push_str(tag);
-        }
-        if let Some(digest) = &self.digest {
-            text.push('@');
-            text.push_str(&digest.to_string());
-        }
-        text
+        let tag = self.tag.iter().map(|tag| format!(":{tag}"));
+        let digest = self.digest.iter().map(|digest| format!("@{digest}"));
+        std::iter::once(name.to_owned())
+            .chain(tag)
+            .chain(digest)
+            .collect()
     }
 }
 
@@ -151,16 +147,15 @@ impl Ord for Reference {
 impl fmt::Display for Reference {
     /// The familiar form: `app:1.0`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let official = (self.domain == DEFAULT_DOMAIN)
-            .then(|| self.path.strip_prefix(OFFICIAL))
-            .flatten();
-        match official {
+        if self.domain == DEFAULT_DOMAIN
+            && let Some(name) = self.path.strip_prefix(OFFICIAL)
+            && self.tag.is_some()
+            && is_image_id(name)
+        {
             // With a tag it can be told from an image id, and Docker shows it so.
-            Some(name) if self.tag.is_some() && is_image_id(name) => {
-                f.write_str(&self.with_name(name))
-            }
-            _ => f.write_str(&self.with_name(&self.familiar_name())),
+            return f.write_str(&self.with_name(name));
         }
+        f.write_str(&self.with_name(&self.familiar_name()))
     }
 }
 

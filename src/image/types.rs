@@ -242,14 +242,10 @@ impl Type {
             }
             (Self::List(of), Value::Array(members)) => {
                 let members = members.iter().enumerate();
-                return of
-                    .check_members(members.map(|(at, it)| (format!("{path}[{at}]"), it)), found);
-            }
-            (Self::Command, Value::Array(members)) => {
-                let members = members.iter().enumerate();
                 let members = members.map(|(at, it)| (format!("{path}[{at}]"), it));
-                return Self::Text.check_members(members, found);
+                return of.check_members(members, found);
             }
+            (Self::Command, Value::Array(_)) => return TEXTS.check(value, path, found),
             (Self::Map(of), Value::Object(members)) => {
                 let members = members.iter().map(|(key, it)| (join(path, key), it));
                 return of.check_members(members, found);

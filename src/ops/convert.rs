@@ -86,7 +86,7 @@ pub(crate) fn convert(
     }
     let count = items.iter().filter(|item| !item.is_referrer()).count();
     if count > 1 && !options.names.is_empty() {
-        return Err(ChoiceError::ImagesShareReference { count }.into());
+        return Err(ChoiceError::ImagesShareReference(count).into());
     }
     let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
     let delivery = Delivery {

@@ -149,10 +149,7 @@ pub(crate) fn inspect(
     let chosen = choose(source, options, context)?;
     let image = &chosen.image;
     let config = image.config.value().map_err(|source| Error::Document {
-        what: Place::Config {
-            image: chosen.name.clone(),
-        }
-        .to_string(),
+        what: Place::Config(chosen.name.clone()).to_string(),
         source,
     })?;
     let text = |name: &str| config[name].as_str().map(str::to_owned);

@@ -98,7 +98,7 @@ impl Transfer<'_> {
             Err(Error::Interrupted) => Err(Error::Interrupted),
             _ => {
                 let digest = known.digest.clone();
-                let warning = Warning::DamagedBlobReplaced { digest };
+                let warning = Warning::DamagedBlobReplaced(digest);
                 self.context.watch.warn(warning);
                 Ok(false)
             }

@@ -179,9 +179,9 @@ impl Delivery<'_> {
         }
         let label = root.label.as_deref();
         if let (Some(label), true) = (label, is_docker) {
-            self.context.watch.warn(Warning::NoRepository {
-                name: label.to_owned(),
-            });
+            self.context
+                .watch
+                .warn(Warning::NoRepository(label.to_owned()));
         }
         with_label(&descriptor, label)
     }
@@ -229,9 +229,7 @@ impl Delivery<'_> {
         let image = image_for_host(&item.content, &item.name, watch);
         if let Some(image) = image {
             if self.policy.has_zstd(image) {
-                watch.warn(Warning::ZstdInDockerArchive {
-                    name: item.name.clone(),
-                });
+                watch.warn(Warning::ZstdInDockerArchive(item.name.clone()));
             }
         } else if item.roots.iter().any(|root| root.reference.is_some()) {
             watch.warn(Warning::NotInManifestJson {

@@ -80,9 +80,7 @@ pub(crate) fn remove_repeated(index: &mut OutputIndex, watch: &Watch<'_>) {
     for at in repeated.into_iter().rev() {
         let root = &mut index.roots[at];
         if let Some(reference) = &root.reference {
-            watch.warn(Warning::ReferenceTwice {
-                reference: reference.to_string(),
-            });
+            watch.warn(Warning::ReferenceTwice(reference.to_string()));
         }
         (root.descriptor, root.reference) = with_label(&root.descriptor, None);
     }

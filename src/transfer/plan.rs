@@ -208,9 +208,7 @@ fn warn_of_labels(content: &Content, name: &str, policy: CompressionPolicy, watc
                     claimed.is_none_or(|claimed| claimed.compression == layer.compression);
                 if let (Some(label), false) = (label, is_true) {
                     watch.warn(Warning::Mislabelled {
-                        position: layer.position.number,
-                        count: layer.position.count,
-                        name: name.to_owned(),
+                        layer: layer.place(name),
                         label: label.to_owned(),
                         bytes: match layer.compression {
                             Compression::None => "not compressed",

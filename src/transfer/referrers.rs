@@ -42,9 +42,9 @@ pub(crate) fn add_referrers<'a>(
                 budget = spend(budget, &item)?;
                 others.push(item);
             }
-            Err(_) => context.watch.warn(Warning::Unreadable {
-                name: target.display_name(),
-            }),
+            Err(_) => context
+                .watch
+                .warn(Warning::Unreadable(target.display_name())),
         }
     }
     loop {
@@ -65,9 +65,7 @@ pub(crate) fn add_referrers<'a>(
 /// What is left of the budget for documents that are held at once.
 pub(crate) fn spend(budget: u64, item: &TransferItem<'_>) -> Result<u64, LimitError> {
     let left = budget.checked_sub(item.content.document_size());
-    left.ok_or(LimitError::DocumentsTooLarge {
-        limit: DOCUMENTS_MAX,
-    })
+    left.ok_or(LimitError::DocumentsTooLarge(DOCUMENTS_MAX))
 }
 
 /// Removes what speaks of an image by a digest that it will not have.

@@ -226,9 +226,7 @@ impl Container for ForwardTar {
     }
 
     fn unpack_to(&self, directory: &Path, watch: &Watch<'_>) -> Result<()> {
-        let place = || Place::Temporary {
-            directory: directory.to_owned(),
-        };
+        let place = || Place::Temporary(directory.to_owned());
         let failed = |error| Error::write(place(), error);
         let mut spool = Spool::new_in(directory).map_err(failed)?;
         let stream = ProgressReader::new(self.packed()?, *watch);

@@ -69,7 +69,7 @@ impl MemberIndex {
             && is_control_file
         {
             if self.replaced.len() == REPLACED_MAX {
-                return Err(Error::ControlFileTwice { name: path });
+                return Err(Error::ControlFileTwice(path));
             }
             self.replaced.push(Member {
                 position,
@@ -100,7 +100,7 @@ impl MemberIndex {
                 Some(Slot::Other) | None => break,
             }
         }
-        Err(Error::LinkBroken { name: wanted })
+        Err(Error::LinkBroken(wanted))
     }
 
     /// All paths, sorted.
@@ -125,9 +125,7 @@ impl MemberIndex {
                 None => false,
             };
             if !is_same {
-                faults.push(Error::ControlFileTwice {
-                    name: replaced.path.clone(),
-                });
+                faults.push(Error::ControlFileTwice(replaced.path.clone()));
             }
         }
         Ok(())
@@ -148,9 +146,7 @@ fn normal(path: &[u8]) -> Result<Option<String>> {
         match part {
             b"" | b"." => {}
             b".." => {
-                return Err(Error::MemberEscapes {
-                    name: display_name(path),
-                });
+                return Err(Error::MemberEscapes(display_name(path)));
             }
             part => {
                 if !normal.is_empty() {

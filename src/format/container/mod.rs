@@ -159,9 +159,7 @@ fn first_bytes(head: &[u8]) -> String {
 pub(crate) fn spend(budget: u64, size: usize) -> Result<u64, LimitError> {
     budget
         .checked_sub(size as u64)
-        .ok_or(LimitError::DocumentsTooLarge {
-            limit: DOCUMENTS_MAX,
-        })
+        .ok_or(LimitError::DocumentsTooLarge(DOCUMENTS_MAX))
 }
 
 /// Reads a document that is looked up by its path.

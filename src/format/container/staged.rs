@@ -120,7 +120,7 @@ impl StagedTar {
                 tar.staged.insert(number, arrival);
             }
             if !tar.index.add(&member, number)? {
-                return Err(LimitError::TooManyMembers { limit: MEMBERS_MAX }.into());
+                return Err(LimitError::TooManyMembers(MEMBERS_MAX).into());
             }
             number += 1;
         }

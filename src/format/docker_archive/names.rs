@@ -60,9 +60,7 @@ impl Differences {
     /// Tells the caller.
     pub(super) fn warn(self, watch: &Watch<'_>) {
         for name in self.moved {
-            watch.warn(Warning::NameMoved {
-                name: name.to_string(),
-            });
+            watch.warn(Warning::NameMoved(name.to_string()));
         }
         let lacking = [
             (self.only_in_index, INDEX, MANIFEST),

@@ -42,7 +42,7 @@ pub(in crate::format) struct DockerArchive {
 pub(in crate::format) fn is_docker_archive(container: &dyn Container) -> Result<bool> {
     let is_rootfs = is_root_filesystem(container);
     let bytes = match find_document(container, MANIFEST) {
-        Err(Error::LinkBroken { .. }) if is_rootfs => return Ok(false),
+        Err(Error::LinkBroken(_)) if is_rootfs => return Ok(false),
         other => other?,
     };
     let Some(bytes) = bytes else {
@@ -157,9 +157,7 @@ impl DockerArchive {
         for (at, (root, content)) in listed.iter().enumerate() {
             if is_wrong[at] && !is_right[at] {
                 known.extend(root.reference.clone());
-                watch.warn(Warning::OciPartIgnored {
-                    name: root.display_name(),
-                });
+                watch.warn(Warning::OciPartIgnored(root.display_name()));
                 continue;
             }
             position[at] = Some(kept.len());
@@ -215,7 +213,7 @@ impl DockerArchive {
                 // `manifest.json` has under the same name is whole.
                 Err(Error::LayerCount { .. }) if self.has_tag(&root) => {
                     ignored.extend(root.reference);
-                    watch.warn(Warning::OciPartIgnored { name });
+                    watch.warn(Warning::OciPartIgnored(name));
                 }
                 // One of several, of which nothing else is known.
                 Err(Error::MemberAbsent { .. }) => {
@@ -375,9 +373,7 @@ fn tagged(text: &str, watch: &Watch<'_>) -> Option<Reference> {
     let reference = text.parse().ok().map(Reference::or_latest);
     let reference = reference.filter(Reference::is_tagged);
     if reference.is_none() {
-        watch.warn(Warning::ReferenceUnusable {
-            text: text.to_owned(),
-        });
+        watch.warn(Warning::ReferenceUnusable(text.to_owned()));
     }
     reference
 }
@@ -392,9 +388,7 @@ fn read_elements(
         return Ok(Vec::new());
     };
     if manifest.has_trailing_bytes {
-        watch.warn(Warning::TrailingBytes {
-            document: MANIFEST.to_owned(),
-        });
+        watch.warn(Warning::TrailingBytes(MANIFEST.to_owned()));
     }
     let mut elements = Vec::new();
     let mut missing = Vec::new();

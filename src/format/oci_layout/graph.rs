@@ -157,7 +157,7 @@ impl Listed<'_> {
         let kind = DocumentKind::of(descriptor.media_type());
         if kind == DocumentKind::Schema1 {
             let name = self.name.clone();
-            reader.report(&site, Fault::plain(Code::Schema1, Error::Schema1 { name }))?;
+            reader.report(&site, Fault::plain(Code::Schema1, Error::Schema1(name)))?;
         }
         let blob = find_blob(reader, descriptor, (&self.field.0, &self.field.1), &site)?;
         match (kind, blob) {

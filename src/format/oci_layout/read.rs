@@ -78,9 +78,7 @@ pub(in crate::format) fn check_marker(reader: &mut dyn Reader) -> Result<bool> {
     if version.is_none_or(|version| version != "1.0.0") {
         let said = version.map_or("none".to_owned(), Value::to_string);
         let version = version.and_then(Value::as_str).unwrap_or("none");
-        let error = Error::LayoutVersion {
-            version: version.to_owned(),
-        };
+        let error = Error::LayoutVersion(version.to_owned());
         let fault = Fault::new(Code::LayoutVersion, format!("the version is {said}"), error);
         reader.report(&Site::file(MARKER), fault)?;
     }

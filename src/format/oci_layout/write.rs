@@ -120,9 +120,7 @@ fn check_target(target: &Path) -> Result<()> {
     }
     let container = Directory::new(target);
     if !is_empty && container.find(INDEX)?.is_none() && container.find(MARKER)?.is_none() {
-        return Err(Error::DirectoryInTheWay {
-            path: target.to_owned(),
-        });
+        return Err(Error::DirectoryInTheWay(target.to_owned()));
     }
     check_marker(&mut Opener::new(&container))
         .and_then(|_| find_index(&container))

@@ -184,7 +184,7 @@ impl Reader for Surveyor<'_> {
     /// A file that a broken link or a path out of the archive leads to is not there.
     fn find(&mut self, path: &str) -> Result<Option<Member>> {
         let member = match self.container.find(path) {
-            Err(Error::LinkBroken { .. } | Error::MemberEscapes { .. }) => None,
+            Err(Error::LinkBroken(_) | Error::MemberEscapes(_)) => None,
             found => found?,
         };
         if let Some(member) = &member {

@@ -40,8 +40,8 @@ pub(crate) fn survey(input: Input, opening: &Opening<'_>) -> Result<Survey> {
 /// What is wrong with the tar around the images.
 fn archive_finding(error: Error) -> Result<Finding> {
     let code = match &error {
-        Error::MemberEscapes { .. } => Code::MemberEscapes,
-        Error::ControlFileTwice { .. } => Code::MemberTwice,
+        Error::MemberEscapes(_) => Code::MemberEscapes,
+        Error::ControlFileTwice(_) => Code::MemberTwice,
         _ if error.cause() == Cause::Machine => return Err(error),
         Error::Tar(_) | Error::Compression { .. } | Error::System(_) => Code::ArchiveDamaged,
         _ => return Err(error),
@@ -128,8 +128,7 @@ fn parts_of(taken: &RawContainer, format: Option<Format>) -> Result<Parts> {
     }
     let container = taken.container();
     match (format, kind_of(container, format)) {
-        (Some(Format::DockerArchive), _)
-        | (None, Ok(Kind::Docker) | Err(Error::LinkBroken { .. })) => {
+        (Some(Format::DockerArchive), _) | (None, Ok(Kind::Docker) | Err(Error::LinkBroken(_))) => {
             Ok(parts(Format::DockerArchive, true, is_layout(container)?))
         }
         // A part of an archive, without its documents.

@@ -26,6 +26,8 @@ pub(crate) struct Config {
 }
 
 impl View for Config {
+    const SCHEMA: types::Type = types::CONFIG;
+
     fn read(value: &Value, faults: &mut Vec<DocumentError>) -> Option<Self> {
         let diff_ids = diff_ids(value);
         let diff_ids = diff_ids.map_err(|error| faults.push(error)).ok()?;
@@ -33,10 +35,6 @@ impl View for Config {
             platform: Platform::from_json(value),
             diff_ids,
         })
-    }
-
-    fn fix_keys(value: &mut Value) {
-        types::CONFIG.fix_keys(value);
     }
 }
 

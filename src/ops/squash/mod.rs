@@ -155,11 +155,7 @@ impl Squasher<'_> {
         }
         if let Some(at) = all.iter().find(|at| !self.layers.is_readable(**at)) {
             let watch = self.layers.context.watch;
-            watch.warn(Warning::AllWhiteoutsKept {
-                position: at + 1,
-                count: self.layers.count(),
-                name: self.layers.name.to_owned(),
-            });
+            watch.warn(Warning::AllWhiteoutsKept(self.layers.place(*at)));
             merge.put_unknown_below(all.len());
             return Ok(());
         }

@@ -57,9 +57,7 @@ impl<'a> LayerStack<'a> {
         };
         let platform = chosen.image.platform();
         if platform.is_some_and(|platform| platform.normalized().os == "windows") {
-            return Err(Error::WindowsImage {
-                name: chosen.name.clone(),
-            });
+            return Err(Error::WindowsImage(chosen.name.clone()));
         }
         Ok(layers)
     }
@@ -139,9 +137,7 @@ impl<'a> LayerStack<'a> {
     pub(in crate::ops) fn warn(&self, at: usize, ambiguities: Ambiguities) {
         for (ambiguity, entry, others) in ambiguities.into_iter() {
             self.context.watch.warn(Warning::Ambiguous {
-                position: at + 1,
-                count: self.count(),
-                name: self.name.to_owned(),
+                layer: self.place(at),
                 entry,
                 others,
                 ambiguity,
@@ -158,9 +154,7 @@ impl<'a> LayerStack<'a> {
     fn scan(&self, at: usize) -> Result<Changes> {
         let (layer, blob) = self.blob(at)?;
         let watch = self.context.watch;
-        watch.send(Event::Step(Step::Reading {
-            layer: &self.place(at).to_string(),
-        }));
+        watch.send(Event::Step(Step::Reading(&self.place(at).to_string())));
         let number = u32::try_from(at).expect("layers are limited");
         let builder = ChangesBuilder::new(number, self.budget.clone());
         let builder = read_layer(self.container, blob, layer.compression, watch, |tar| {
@@ -227,9 +221,7 @@ impl<'a> LayerStack<'a> {
         let (layer, blob) = self.blob(at)?;
         let watch = self.context.watch;
         let place = self.place(at);
-        watch.send(Event::Step(Step::Merging {
-            layer: &place.to_string(),
-        }));
+        watch.send(Event::Step(Step::Merging(&place.to_string())));
         let job = BlobJob::of_layer(layer, blob, None, place);
         let number = u32::try_from(at).expect("layers are limited");
         read_unpacked(self.container, &job, watch, |stream: &mut dyn BufRead| {

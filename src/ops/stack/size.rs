@@ -135,9 +135,7 @@ fn find(
     watch: Watch<'_>,
 ) -> Result<Option<LayerSize>> {
     let Wanted { layer, name } = wanted;
-    watch.send(Event::Step(Step::Reading {
-        layer: &layer.place(name).to_string(),
-    }));
+    watch.send(Event::Step(Step::Reading(&layer.place(name).to_string())));
     let size = read_layer(container, blob, wanted.layer.compression, watch, |tar| {
         let mut reader = TarReader::new(tar);
         let content = content(&mut reader, &watch)?;
@@ -150,9 +148,7 @@ fn find(
         Err(_) if watch.is_interrupted() => Err(Error::Interrupted),
         Err(error) => {
             watch.warn(Warning::SizeUnknown {
-                position: layer.position.number,
-                count: layer.position.count,
-                name: name.clone(),
+                layer: layer.place(name),
                 reason: chain_of(&error),
             });
             Ok(None)

@@ -51,7 +51,12 @@ pub(super) struct Faults(BTreeMap<Code, Fault>);
 impl Faults {
     pub(super) fn note(&mut self, fault: Fault) {
         let first = self.0.entry(fault.code);
-        first.and_modify(|first| first.others += 1).or_insert(fault);
+        let one_more = |first: &mut Fault| {
+            if let Some((_, others)) = &mut first.entry {
+                *others += 1;
+            }
+        };
+        first.and_modify(one_more).or_insert(fault);
     }
 
     fn note_plain(&mut self, code: Code, entry: &[u8]) {

@@ -216,9 +216,7 @@ impl<'a> Verifier<'a> {
             return Ok(Entries::default());
         };
         let watch = self.context.watch;
-        watch.send(Event::Step(Step::Verifying {
-            blob: &place.to_string(),
-        }));
+        watch.send(Event::Step(Step::Verifying(&place.to_string())));
         let diff_ids = layer.diff_id.iter();
         let job = BlobJob {
             compression: layer.compression,
@@ -305,9 +303,7 @@ impl<'a> Verifier<'a> {
         let check = |at: usize| -> Result<_> {
             let blob = blobs[at];
             let place = Place::Member(blob.member.path.clone());
-            watch.send(Event::Step(Step::Verifying {
-                blob: &place.to_string(),
-            }));
+            watch.send(Event::Step(Step::Verifying(&place.to_string())));
             let job = BlobJob {
                 digest: Some(blob.digest.clone()),
                 ..BlobJob::new(&blob.member, place)

@@ -181,9 +181,7 @@ fn chain<'a>(images: &'a BTreeMap<String, V1Image>, id: &'a str) -> Result<Vec<S
             break;
         };
         if !seen.insert(parent) {
-            return Err(Error::V1Circle {
-                id: parent.to_owned(),
-            });
+            return Err(Error::V1Circle(parent.to_owned()));
         }
         if chain.len() >= DESCRIPTORS_MAX {
             return Err(LimitError::TooManyLayers {
