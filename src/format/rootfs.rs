@@ -1,6 +1,5 @@
 //! A plain tar of a root filesystem: taken as an image of one layer, and written.
 
-use std::fmt;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 
@@ -44,10 +43,8 @@ impl Rootfs {
             newest: &newest,
             comment: None,
         };
-        let config = imported.config(None).map_err(|source| Error::Document {
-            what: "the config of `rootfs`".to_owned(),
-            source,
-        })?;
+        let config = imported.config(None);
+        let config = config.map_err(|source| Error::document("the config of `rootfs`", source))?;
         Ok(Self {
             file: tar.file,
             diff_id,
@@ -174,13 +171,5 @@ impl Write for RootfsSink {
 
     fn flush(&mut self) -> io::Result<()> {
         self.destination.flush()
-    }
-}
-
-impl fmt::Debug for RootfsSink {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RootfsSink")
-            .field("place", &self.place)
-            .finish_non_exhaustive()
     }
 }

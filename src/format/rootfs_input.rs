@@ -121,14 +121,6 @@ impl RootfsInput {
     }
 }
 
-impl std::fmt::Debug for RootfsInput {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RootfsInput")
-            .field("place", &self.place)
-            .finish_non_exhaustive()
-    }
-}
-
 /// The unpacked bytes of a root filesystem.
 pub(crate) struct RootfsStream<'a> {
     /// The bytes.

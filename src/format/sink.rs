@@ -172,17 +172,22 @@ impl OutputIndex {
         let Some(base) = &self.base else {
             return Ok(compact(&new_index(&descriptors)));
         };
-        if base.view().manifests == descriptors {
-            return Ok(base.bytes().to_vec());
-        }
-        let manifests: Vec<_> = descriptors.iter().map(Descriptor::to_json).collect();
-        let edited = base.edit(|value| value["manifests"] = manifests.into());
-        let edited = edited.map_err(|source| Error::Document {
-            what: "`index.json`".to_owned(),
-            source,
-        })?;
-        Ok(edited.bytes().to_vec())
+        with_manifests(base, &descriptors)
     }
+}
+
+/// The bytes of an `index.json` that lists these: its own if nothing changed.
+pub(super) fn with_manifests(
+    index: &Document<Index>,
+    descriptors: &[Descriptor],
+) -> Result<Vec<u8>> {
+    if index.view().manifests == descriptors {
+        return Ok(index.bytes().to_vec());
+    }
+    let manifests: Vec<_> = descriptors.iter().map(Descriptor::to_json).collect();
+    let edited = index.edit(|value| value["manifests"] = manifests.into());
+    let edited = edited.map_err(|source| Error::document("`index.json`", source))?;
+    Ok(edited.bytes().to_vec())
 }
 
 /// One thing that an output holds, under one name or under none.

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::error::{Error, Place, Result};
 use crate::event::Watch;
 use crate::format::container::index::MemberIndex;
-use crate::format::container::{Blob, Bytes, Container, Member, TarEnd};
+use crate::format::container::{Blob, Bytes, Container, Member};
 use crate::stream::{
     Compression, CopyError, DecodeError, FileSlice, Leftover, ProgressReader, SNIFF_LENGTH, Spool,
     Unpacked, begins_as_json, copy, read_head, unpacked,
@@ -169,13 +169,13 @@ impl ForwardTar {
         }))
     }
 
+    fn last_cursor(&self) -> MutexGuard<'_, Option<Cursor>> {
+        self.cursor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The last reader's place if it is not beyond the member, else the start.
     fn cursor_before(&self, position: u64) -> Result<Cursor> {
-        let last = self
-            .cursor
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let last = self.last_cursor().take();
         match last {
             Some(cursor) if cursor.position <= position => Ok(cursor),
             _ => Ok(Cursor {
@@ -196,8 +196,8 @@ impl std::fmt::Debug for ForwardTar {
 }
 
 impl Container for ForwardTar {
-    fn find(&self, path: &str) -> Result<Option<Member>> {
-        self.index.find(path)
+    fn index(&self) -> Option<&MemberIndex> {
+        Some(&self.index)
     }
 
     fn blob<'a>(&'a self, member: &'a Member) -> Blob<'a> {
@@ -211,14 +211,6 @@ impl Container for ForwardTar {
         };
         let compression = self.compressions.get(&position).copied();
         Blob::new(member, bytes).with_compression(compression)
-    }
-
-    fn end(&self) -> TarEnd {
-        self.index.end
-    }
-
-    fn paths(&self) -> Vec<&str> {
-        self.index.paths()
     }
 
     fn is_sequential(&self) -> bool {
@@ -273,11 +265,6 @@ impl Read for ForwardReader<'_> {
 /// the next reader goes on where this one stopped.
 impl Drop for ForwardReader<'_> {
     fn drop(&mut self) {
-        let mut last = self
-            .tar
-            .cursor
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *last = self.cursor.take();
+        *self.tar.last_cursor() = self.cursor.take();
     }
 }

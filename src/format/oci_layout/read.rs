@@ -10,7 +10,7 @@ use crate::format::container::{Container, find_document};
 use crate::format::control_files::{INDEX, MARKER};
 use crate::format::oci_layout::blob_path;
 use crate::format::oci_layout::graph::{ConfigPart, Listed, ManifestKind, Part, code_of};
-use crate::format::reader::{Fault, Opener, Reader, Schema, finish};
+use crate::format::reader::{Opener, Reader, Refusal, Schema, finish};
 use crate::format::root::{Root, Target};
 use crate::format::source::{
     Artifact, Content, Image, ImageSource, IndexContent, Layer, LayerBytes, LayerPosition,
@@ -81,7 +81,7 @@ pub(in crate::format) fn check_marker(reader: &mut dyn Reader) -> Result<bool> {
         let error = Error::LayoutVersion {
             version: version.to_owned(),
         };
-        let fault = Fault::new(Code::LayoutVersion, format!("the version is {said}"), error);
+        let fault = Refusal::new(Code::LayoutVersion, format!("the version is {said}"), error);
         reader.report(&Site::file(MARKER), fault)?;
     }
     Ok(true)
@@ -102,7 +102,7 @@ pub(in crate::format) fn read_index(reader: &mut dyn Reader) -> Result<Option<Do
             Code::DocumentInvalid | Code::DocumentTooLarge => Code::IndexInvalid,
             code => code,
         };
-        Fault::document(code, format!("`{INDEX}`"), source)
+        Refusal::document(code, format!("`{INDEX}`"), source)
     };
     let reading = Document::read(bytes);
     finish(reader, &Site::file(INDEX), Schema::Graph, reading, fault)

@@ -9,7 +9,7 @@ use crate::error::{Cause, Result};
 use crate::event::Watch;
 use crate::finding::{Code, Finding, Site};
 use crate::format::container::Member;
-use crate::format::control_files::{MANIFEST, REPOSITORIES};
+use crate::format::control_files::{INDEX, MANIFEST, REPOSITORIES};
 use crate::format::docker_archive::element::{read_config, read_manifest};
 use crate::format::docker_archive::manifest_json::Element;
 use crate::format::docker_archive::v1;
@@ -253,15 +253,10 @@ impl DockerSurvey<'_, '_> {
         }
         for at in same {
             let image = &self.listed[*at];
-            for reference in references {
-                if !image.references.contains(reference) {
-                    let message = format!("only `{MANIFEST}` names it `{reference}`");
-                    self.surveyor.note(Code::HybridIncomplete, site, message);
-                }
-            }
-            for reference in &image.references {
-                if !references.contains(reference) {
-                    let message = format!("only `index.json` names it `{reference}`");
+            let (one, other) = (references, image.references.as_slice());
+            for (document, names, others) in [(MANIFEST, one, other), (INDEX, other, one)] {
+                for reference in names.iter().filter(|it| !others.contains(it)) {
+                    let message = format!("only `{document}` names it `{reference}`");
                     self.surveyor.note(Code::HybridIncomplete, site, message);
                 }
             }
