@@ -1,7 +1,7 @@
 //! What an input is: found out from its content, never from its name.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -10,13 +10,13 @@ use crate::error::{Error, InputKind, Place, Result};
 use crate::event::{Event, Step, Warning, Watch};
 use crate::format::Format;
 use crate::format::container::{
-    Container, Directory, ForwardTar, KnownHashes, Received, RootfsFile, SeekableTar, hash_layers,
-    is_of_archive, not_an_image, receive, unpacked_head,
+    Container, Directory, ForwardTar, KnownHashes, MemberIndex, Received, RootfsFile, SeekableTar,
+    hash_layers, is_of_archive, not_an_image, receive, unpacked_head,
 };
 use crate::format::control_files::MANIFEST;
 use crate::format::docker_archive::{self, DockerArchive};
 use crate::format::folder::{check_layout, folder};
-use crate::format::input::{Input, InputBytes};
+use crate::format::input::{Input, Opened};
 use crate::format::misplaced::{is_image_member, refuse_misplaced};
 use crate::format::oci_layout::{self, OciLayout};
 use crate::format::root::Root;
@@ -105,24 +105,10 @@ impl ImageSource for LocatedSource {
 }
 
 fn open_input(input: Input, opening: &Opening<'_>) -> Result<Box<dyn ImageSource>> {
-    match input.bytes {
-        InputBytes::Path(path) => {
-            let metadata = fs::metadata(&path)?;
-            if metadata.is_dir() {
-                return open_directory(&path, opening);
-            }
-            let file = File::open(&path)?;
-            if metadata.is_file() {
-                open_file(file, 0, opening)
-            } else {
-                open_pipe(Box::new(file), opening)
-            }
-        }
-        InputBytes::File(mut file) => {
-            let start = io::Seek::stream_position(&mut file)?;
-            open_file(file, start, opening)
-        }
-        InputBytes::Pipe(stream) => open_pipe(stream, opening),
+    match input.bytes.open()? {
+        Opened::Folder(path) => open_directory(&path, opening),
+        Opened::File(file, start) => open_file(file, start, opening),
+        Opened::Pipe(stream) => open_pipe(stream, opening),
     }
 }
 
@@ -162,18 +148,15 @@ fn open_file(file: File, start: u64, opening: &Opening<'_>) -> Result<Box<dyn Im
     if unpacked.is_empty() {
         return Err(Error::Empty);
     }
-    let tar = ForwardTar::open(file, start, compression, &opening.watch);
+    let tar = ForwardTar::open(file.try_clone()?, start, compression, &opening.watch);
     let tar = tar.map_err(|error| explain(error, &unpacked))?;
     let leftover = tar.leftover();
     match open_images(tar, opening)? {
-        Ok(source) => {
+        Some(source) => {
             warn_of_leftover(&leftover, &opening.watch);
             Ok(source)
         }
-        Err(tar) => {
-            let (file, start, compression) = tar.into_file()?;
-            open_rootfs(file, start, compression, None, opening)
-        }
+        None => open_rootfs(file, start, compression, None, opening),
     }
 }
 
@@ -209,13 +192,8 @@ fn open_stream<'a>(
     let leftover = stream.get_ref().leftover();
     let keep_whole = opening.format == Some(Format::Rootfs);
     let open = || match receive(Box::new(stream), staging, keep_whole, &opening.watch)? {
-        Received::Members(tar) => open_images(tar, opening)?.map_err(|_| {
-            // It began like an archive, so it was not kept whole.
-            Error::NotOfFormat {
-                expected: InputKind::WholeArchive,
-                missing: "`manifest.json` or `index.json`",
-            }
-        }),
+        // If it is none: it began like an archive, so it was not kept whole.
+        Received::Members(tar) => open_images(tar, opening)?.ok_or_else(no_documents),
         Received::Whole(path) => {
             let tar = PlainTar {
                 received: Some(path.clone()),
@@ -257,9 +235,9 @@ fn open_tar(plain: PlainTar, opening: &Opening<'_>) -> Result<Box<dyn ImageSourc
     if head.is_empty() {
         return Err(Error::Empty);
     }
-    let tar = SeekableTar::open(plain.file, plain.start);
+    let tar = SeekableTar::open(plain.file.try_clone()?, plain.start);
     let tar = tar.map_err(|error| explain(error, &head))?;
-    if tar.is_empty() && tar.end().trailing.is_some() {
+    if is_empty(&tar) && tar.end().trailing.is_some() {
         return Err(not_an_image(&head));
     }
     let tar = match plain.measured {
@@ -267,9 +245,9 @@ fn open_tar(plain: PlainTar, opening: &Opening<'_>) -> Result<Box<dyn ImageSourc
         None => tar,
     };
     match open_images(tar, opening)? {
-        Ok(source) => Ok(source),
-        Err(tar) => {
-            let (file, start) = tar.into_file();
+        Some(source) => Ok(source),
+        None => {
+            let (file, start) = (plain.file, plain.start);
             open_rootfs(file, start, Compression::None, plain.received, opening)
         }
     }
@@ -298,15 +276,15 @@ fn open_rootfs(
     )?))
 }
 
-/// Opens a tar that holds images; a root filesystem is handed back.
-fn open_images<C: Container + 'static>(
-    tar: C,
+/// Opens a tar that holds images; `None` for a root filesystem.
+fn open_images(
+    tar: impl Container + 'static,
     opening: &Opening<'_>,
-) -> Result<std::result::Result<Box<dyn ImageSource>, C>> {
+) -> Result<Option<Box<dyn ImageSource>>> {
     let kind = kind_of(&tar, opening.format)?;
     let end = tar.end();
     let source: Box<dyn ImageSource> = match kind {
-        Kind::Rootfs => return Ok(Err(tar)),
+        Kind::Rootfs => return Ok(None),
         Kind::Docker => Box::new(DockerArchive::open(Box::new(tar), &opening.watch)?),
         Kind::Oci => Box::new(OciLayout::open(Box::new(tar), Format::OciArchive)?),
     };
@@ -314,7 +292,7 @@ fn open_images<C: Container + 'static>(
         opening.watch.warn(Warning::EndMissing);
     }
     warn_of_trailing(end.trailing, &opening.watch);
-    Ok(Ok(source))
+    Ok(Some(source))
 }
 
 /// The kinds of tar.
@@ -363,12 +341,17 @@ pub(super) fn kind_of_tar(container: &dyn Container) -> Result<Kind> {
     } else if oci_layout::is_layout(container)? {
         Ok(Kind::Oci)
     } else if container.paths().iter().any(|path| is_of_archive(path)) {
-        Err(Error::NotOfFormat {
-            expected: InputKind::WholeArchive,
-            missing: "`manifest.json` or `index.json`",
-        })
+        Err(no_documents())
     } else {
         Ok(Kind::Rootfs)
+    }
+}
+
+/// An archive of images without what ties them together.
+fn no_documents() -> Error {
+    Error::NotOfFormat {
+        expected: InputKind::WholeArchive,
+        missing: "`manifest.json` or `index.json`",
     }
 }
 
@@ -406,6 +389,11 @@ pub(super) fn spool(
         .into_file()
         .map_err(|error| Error::read(place(), error))?;
     Ok((file, measured.unwrap_or_default()))
+}
+
+/// Whether a container is a tar without a member.
+pub(super) fn is_empty(container: &dyn Container) -> bool {
+    container.index().is_some_and(MemberIndex::is_empty)
 }
 
 /// A stream that is no tar from its very beginning is no broken tar: it is

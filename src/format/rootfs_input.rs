@@ -1,6 +1,6 @@
 //! A root filesystem tar as it comes, to be read from its beginning to its end.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::event::Watch;
 use crate::format::Format;
 use crate::format::container::not_a_tar;
 use crate::format::folder::folder;
-use crate::format::input::{Input, InputBytes};
+use crate::format::input::{Input, Opened};
 use crate::stream::{
     Compression, FileSlice, HEAD_LENGTH, Leftover, ProgressReader, read_head, unpacked,
 };
@@ -40,26 +40,14 @@ impl RootfsInput {
         let place = input.place();
         let is_certain = input.format == Some(Format::Rootfs);
         let failed = |error| Error::read(place.clone(), error);
-        let from = match input.bytes {
-            InputBytes::Path(path) => {
-                let metadata = fs::metadata(&path).map_err(failed)?;
-                if metadata.is_dir() {
-                    let folder = folder(&path);
-                    let expected = InputKind::Tar;
-                    return Err(Error::read(place, Error::OtherFolder { folder, expected }));
-                }
-                let file = File::open(&path).map_err(failed)?;
-                if metadata.is_file() {
-                    From::File(file, 0)
-                } else {
-                    From::Pipe(Some(Box::new(file)))
-                }
+        let from = match input.bytes.open().map_err(failed)? {
+            Opened::Folder(path) => {
+                let folder = folder(&path);
+                let expected = InputKind::Tar;
+                return Err(Error::read(place, Error::OtherFolder { folder, expected }));
             }
-            InputBytes::File(mut file) => {
-                let start = io::Seek::stream_position(&mut file).map_err(failed)?;
-                From::File(file, start)
-            }
-            InputBytes::Pipe(stream) => From::Pipe(Some(stream)),
+            Opened::File(file, start) => From::File(file, start),
+            Opened::Pipe(stream) => From::Pipe(Some(stream)),
         };
         Ok(Self {
             place,

@@ -131,24 +131,9 @@ impl ForwardTar {
         Ok(())
     }
 
-    /// Whether no member was found.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.index.is_empty()
-    }
-
     /// The bytes after the end of the compressed stream.
     pub(crate) fn leftover(&self) -> Arc<Leftover> {
         Arc::clone(&self.leftover)
-    }
-
-    /// Gives the file back, where the stream begins in it, and how it is compressed.
-    pub(crate) fn into_file(self) -> Result<(File, u64, Compression)> {
-        drop(self.cursor);
-        let file = match Arc::try_unwrap(self.file) {
-            Ok(file) => file,
-            Err(shared) => shared.try_clone()?,
-        };
-        Ok((file, self.start, self.compression))
     }
 
     fn packed(&self) -> io::Result<FileSlice<Arc<File>>> {

@@ -134,7 +134,7 @@ impl MemberIndex {
     }
 
     /// Whether no member was found.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::format) fn is_empty(&self) -> bool {
         self.count == 0
     }
 }

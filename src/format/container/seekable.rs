@@ -102,16 +102,6 @@ impl SeekableTar {
             ..self
         }
     }
-
-    /// Whether no member was found.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.index.is_empty()
-    }
-
-    /// Gives the file back, and where the tar begins in it.
-    pub(crate) fn into_file(self) -> (File, u64) {
-        (self.file, self.start)
-    }
 }
 
 impl Container for SeekableTar {
