@@ -28,7 +28,7 @@ pub(super) enum InputBytes {
 }
 
 /// The bytes of an input, ready to be read.
-pub(super) enum Opened {
+pub(super) enum OpenBytes {
     /// A folder.
     Folder(PathBuf),
     /// A file, and where in it the input begins.
@@ -39,25 +39,25 @@ pub(super) enum Opened {
 
 impl InputBytes {
     /// Opens them.
-    pub(super) fn open(self) -> io::Result<Opened> {
+    pub(super) fn open(self) -> io::Result<OpenBytes> {
         match self {
             Self::Path(path) => {
                 let metadata = fs::metadata(&path)?;
                 if metadata.is_dir() {
-                    return Ok(Opened::Folder(path));
+                    return Ok(OpenBytes::Folder(path));
                 }
                 let file = File::open(path)?;
                 if metadata.is_file() {
-                    Ok(Opened::File(file, 0))
+                    Ok(OpenBytes::File(file, 0))
                 } else {
-                    Ok(Opened::Pipe(Box::new(file)))
+                    Ok(OpenBytes::Pipe(Box::new(file)))
                 }
             }
             Self::File(mut file) => {
                 let start = file.stream_position()?;
-                Ok(Opened::File(file, start))
+                Ok(OpenBytes::File(file, start))
             }
-            Self::Pipe(stream) => Ok(Opened::Pipe(stream)),
+            Self::Pipe(stream) => Ok(OpenBytes::Pipe(stream)),
         }
     }
 }

@@ -7,51 +7,46 @@ use crate::digest::DiffId;
 use crate::error::{Error, Place, Result};
 use crate::event::{Event, Step, Warning, Watch};
 use crate::format::Format;
-use crate::format::container::{Container, RootfsFile, ScannedTar};
+use crate::format::container::ScannedTar;
 use crate::format::destination::Destination;
 use crate::format::output::Output;
-use crate::format::root::Root;
-use crate::format::source::{Content, Image, ImageSource, Layer, LayerBytes, LayerPosition};
-use crate::image::{Config, Document, ImportedConfig, Platform, Timestamp, rfc3339};
+use crate::format::source::{Image, Layer, LayerBytes, LayerPosition};
+use crate::image::{ImportedConfig, Platform, Timestamp, rfc3339};
 use crate::stream::{Compression, Encoding, Leftover};
 use crate::tar_stream::{TarSummary, Trailing};
 
-/// An image that is made from a tar.
-#[derive(Debug)]
-pub(super) struct Rootfs {
-    file: RootfsFile,
-    diff_id: DiffId,
-    config: Document<Config>,
-    roots: [Root; 1],
-}
-
-impl Rootfs {
-    /// Makes the image: one layer, whose bytes are the (unpacked) tar, and a
-    /// config with nothing to run.
-    pub(super) fn new(
-        tar: ScannedTar,
-        platform: Option<&Platform>,
-        created: Option<Timestamp>,
-    ) -> Result<Self> {
-        let newest = rfc3339(tar.summary.newest_mtime);
-        let diff_id = DiffId(tar.unpacked.digest);
-        let created = created.map(|created| created.to_string());
-        let imported = ImportedConfig {
-            diff_id: &diff_id,
-            platform,
-            created: created.as_deref(),
-            newest: &newest,
-            comment: None,
-        };
-        let config = imported.config(None);
-        let config = config.map_err(|source| Error::document("the config of `rootfs`", source))?;
-        Ok(Self {
-            file: tar.file,
-            diff_id,
-            config,
-            roots: [Root::whole()],
-        })
-    }
+/// Makes the image of a root filesystem: one layer, whose bytes are the (unpacked) tar, and
+/// a config with nothing to run.
+pub(super) fn rootfs_image(
+    tar: &ScannedTar,
+    platform: Option<&Platform>,
+    created: Option<Timestamp>,
+) -> Result<Image> {
+    let diff_id = DiffId(tar.unpacked.digest.clone());
+    let created = created.map(|created| created.to_string());
+    let imported = ImportedConfig {
+        diff_id: &diff_id,
+        platform,
+        created: created.as_deref(),
+        newest: &rfc3339(tar.summary.newest_mtime),
+        comment: None,
+    };
+    let config = imported.config(None);
+    let config = config.map_err(|source| Error::document("the config of `rootfs`", source))?;
+    let layer = Layer {
+        diff_id,
+        bytes: LayerBytes::Input {
+            blob: tar.file.member(),
+            descriptor: None,
+        },
+        compression: Compression::None,
+        position: LayerPosition::new(0, 1),
+    };
+    Ok(Image {
+        manifest: None,
+        config,
+        layers: vec![layer],
+    })
 }
 
 /// Tells the caller what is odd about the tar of a root filesystem.
@@ -77,36 +72,6 @@ pub(super) fn warn_of_leftover(leftover: &Leftover, watch: &Watch<'_>) {
     if leftover.is_junk() {
         let size = leftover.size();
         watch.warn(Warning::AfterCompression { size });
-    }
-}
-
-impl ImageSource for Rootfs {
-    fn format(&self) -> Format {
-        Format::Rootfs
-    }
-
-    fn container(&self) -> &dyn Container {
-        &self.file
-    }
-
-    fn roots(&self) -> Result<&[Root]> {
-        Ok(&self.roots)
-    }
-
-    fn load(&self, _: &Root) -> Result<Content> {
-        Ok(Content::Image(Image {
-            manifest: None,
-            config: self.config.clone(),
-            layers: vec![Layer {
-                diff_id: self.diff_id.clone(),
-                bytes: LayerBytes::Input {
-                    blob: self.file.member(),
-                    descriptor: None,
-                },
-                compression: Compression::None,
-                position: LayerPosition::new(0, 1),
-            }],
-        }))
     }
 }
 

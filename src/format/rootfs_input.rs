@@ -9,7 +9,7 @@ use crate::event::Watch;
 use crate::format::Format;
 use crate::format::container::not_a_tar;
 use crate::format::folder::folder;
-use crate::format::input::{Input, Opened};
+use crate::format::input::{Input, OpenBytes};
 use crate::stream::{
     Compression, FileSlice, HEAD_LENGTH, Leftover, ProgressReader, read_head, unpacked,
 };
@@ -41,13 +41,13 @@ impl RootfsInput {
         let is_certain = input.format == Some(Format::Rootfs);
         let failed = |error| Error::read(place.clone(), error);
         let from = match input.bytes.open().map_err(failed)? {
-            Opened::Folder(path) => {
+            OpenBytes::Folder(path) => {
                 let folder = folder(&path);
                 let expected = InputKind::Tar;
                 return Err(Error::read(place, Error::OtherFolder { folder, expected }));
             }
-            Opened::File(file, start) => From::File(file, start),
-            Opened::Pipe(stream) => From::Pipe(Some(stream)),
+            OpenBytes::File(file, start) => From::File(file, start),
+            OpenBytes::Pipe(stream) => From::Pipe(Some(stream)),
         };
         Ok(Self {
             place,

@@ -9,7 +9,7 @@ use crate::format::container::{
 };
 use crate::format::detect::{Opening, explain, is_empty, spool};
 use crate::format::folder::check_layout;
-use crate::format::input::{Input, Opened};
+use crate::format::input::{Input, OpenBytes};
 use crate::stream::{Compression, FileSlice, HEAD_LENGTH, ProgressReader, read_head};
 
 /// An input whose files can be looked up, as far as they can be read.
@@ -29,7 +29,7 @@ pub(super) struct Taken {
 /// Fails if it cannot be read, or is no tar from its very beginning.
 pub(super) fn take(input: Input, opening: &Opening<'_>, faults: &mut Vec<Error>) -> Result<Taken> {
     let (file, start) = match input.bytes.open()? {
-        Opened::Folder(path) => {
+        OpenBytes::Folder(path) => {
             check_layout(&path)?;
             return Ok(Taken {
                 container: Box::new(Directory::new(&path)),
@@ -37,8 +37,8 @@ pub(super) fn take(input: Input, opening: &Opening<'_>, faults: &mut Vec<Error>)
                 leftover: 0,
             });
         }
-        Opened::File(file, start) => (file, start),
-        Opened::Pipe(stream) => {
+        OpenBytes::File(file, start) => (file, start),
+        OpenBytes::Pipe(stream) => {
             opening.watch.send(Event::Step(Step::Receiving));
             let (file, _) = spool(ProgressReader::new(stream, opening.watch), opening)?;
             (file, 0)
