@@ -110,14 +110,19 @@ impl TarWriter {
         Ok(())
     }
 
+    /// Writes the header of a blob, and the folders that it is in.
+    fn begin(&mut self, blob: &Hashed) -> io::Result<()> {
+        self.append_folders(blob.digest.algorithm().name())?;
+        self.write_all(&blob_header(blob))
+    }
+
     /// Writes the header of a blob into a file and leaves the room behind it, unless that
     /// was done before.
     fn reserve(&mut self, blob: &Hashed) -> io::Result<()> {
         if self.written.contains(&blob.digest) || self.reserved.contains_key(&blob.digest) {
             return Ok(());
         }
-        self.append_folders(blob.digest.algorithm().name())?;
-        self.write_all(&file_header(&blob_path(&blob.digest), blob.size))?;
+        self.begin(blob)?;
         let Destination::File(file) = &mut self.target else {
             return Err(io::ErrorKind::Unsupported.into());
         };
@@ -192,6 +197,10 @@ fn file_header(path: &str, size: u64) -> Vec<u8> {
     header(path, EntryType::Regular, 0o644, size)
 }
 
+fn blob_header(blob: &Hashed) -> Vec<u8> {
+    file_header(&blob_path(&blob.digest), blob.size)
+}
+
 /// A header without owner and time. Sizes from 8 GiB on are written in base-256,
 /// which is GNU's way, and which every reader of large archives knows. A path that
 /// does not fit, as that of a sha512 blob, gets a PAX header of its own.
@@ -254,13 +263,7 @@ impl ImageSink for ArchiveSink {
                     position,
                 }));
             }
-            writer
-                .append_folders(known.digest.algorithm().name())
-                .and_then(|()| {
-                    let header = file_header(&blob_path(&known.digest), known.size);
-                    writer.write_all(&header)
-                })
-                .map_err(failed)?;
+            writer.begin(known).map_err(failed)?;
             return Ok(Box::new(InPlace {
                 sink: self,
                 writer,
@@ -404,8 +407,7 @@ impl InPlace<'_> {
             if !is_new {
                 return file.truncate(header_at);
             }
-            let header = file_header(&blob_path(&hashed.digest), hashed.size);
-            file.write_all(&header)?;
+            file.write_all(&blob_header(hashed))?;
             file.seek(SeekFrom::Start(end))?;
         }
         self.writer.write_all(padding(hashed.size))
@@ -451,8 +453,7 @@ impl BlobWriter for Spooled<'_> {
             return Ok(());
         }
         let append = |file: File| {
-            let header = file_header(&blob_path(&hashed.digest), hashed.size);
-            writer.write_all(&header)?;
+            writer.write_all(&blob_header(hashed))?;
             let mut file = BufReader::with_capacity(COPY_BUFFER, file);
             io::copy(&mut file, &mut writer.target)?;
             writer.write_all(padding(hashed.size))

@@ -160,7 +160,7 @@ fn open_file(file: File, start: u64, opening: &Opening<'_>) -> Result<Images> {
     opening.watch.send(Event::Step(Step::Indexing));
     let compression = Compression::sniff(&read_head(FileSlice::from(&file, start)?, SNIFF_LENGTH)?);
     if compression == Compression::None {
-        return open_tar(PlainTar::new(file, start), opening);
+        return open_tar(file, start, None, None, opening);
     }
     if let (Some(staging), false) = (opening.staging, opening.format == Some(Format::Rootfs)) {
         let range = FileSlice::from(&file, start)?;
@@ -204,11 +204,8 @@ fn open_pipe(stream: Box<dyn Read + Send>, opening: &Opening<'_>) -> Result<Imag
         return open_file(file, 0, opening);
     }
     opening.watch.send(Event::Step(Step::Indexing));
-    let tar = PlainTar {
-        measured: opening.is_read_once.then_some(measured),
-        ..PlainTar::new(file, 0)
-    };
-    open_tar(tar, opening)
+    let measured = opening.is_read_once.then_some(measured);
+    open_tar(file, 0, None, measured, opening)
 }
 
 /// Takes a stream apart into the staging folder.
@@ -224,62 +221,41 @@ fn open_stream<'a>(
     let open = || match receive(Box::new(stream), staging, keep_whole, &opening.watch)? {
         // If it is none: it began like an archive, so it was not kept whole.
         Received::Members(tar) => open_images(tar, opening)?.ok_or_else(no_documents),
-        Received::Whole(path) => {
-            let tar = PlainTar {
-                received: Some(path.clone()),
-                ..PlainTar::new(File::open(&path)?, 0)
-            };
-            open_tar(tar, opening)
-        }
+        Received::Whole(path) => open_tar(File::open(&path)?, 0, Some(path), None, opening),
     };
     let source = open()?;
     warn_of_leftover(&leftover, &opening.watch);
     Ok(source)
 }
 
-/// A plain tar in a file, of images or of a root filesystem.
-struct PlainTar {
+/// Opens a plain tar in a file, of images or of a root filesystem.
+///
+/// `received` says where the file lies if it was received, so that it may be moved, and
+/// `measured` what is known of members from when it was kept, by their positions, if it is
+/// a temporary file.
+fn open_tar(
     file: File,
-    /// Where in the file it begins.
     start: u64,
-    /// Where the file lies if it was received, so that it may be moved.
     received: Option<PathBuf>,
-    /// What is known of members from when it was kept, by their positions, if it is a
-    /// temporary file.
     measured: Option<HashMap<u64, KnownHashes>>,
-}
-
-impl PlainTar {
-    fn new(file: File, start: u64) -> Self {
-        Self {
-            file,
-            start,
-            received: None,
-            measured: None,
-        }
-    }
-}
-
-fn open_tar(plain: PlainTar, opening: &Opening<'_>) -> Result<Images> {
-    let head = read_head(FileSlice::from(&plain.file, plain.start)?, HEAD_LENGTH)?;
+    opening: &Opening<'_>,
+) -> Result<Images> {
+    let head = read_head(FileSlice::from(&file, start)?, HEAD_LENGTH)?;
     if head.is_empty() {
         return Err(Error::Empty);
     }
-    let tar = SeekableTar::open(plain.file.try_clone()?, plain.start);
+    let tar = SeekableTar::open(file.try_clone()?, start);
     let tar = tar.map_err(|error| explain(error, &head))?;
     if is_empty(&tar) && tar.end().trailing.is_some() {
         return Err(not_an_image(&head));
     }
-    let tar = match plain.measured {
+    let tar = match measured {
         Some(measured) => tar.into_temporary(measured),
         None => tar,
     };
     match open_images(tar, opening)? {
         Some(source) => Ok(source),
-        None => {
-            let (file, start) = (plain.file, plain.start);
-            open_rootfs(file, start, Compression::None, plain.received, opening)
-        }
+        None => open_rootfs(file, start, Compression::None, received, opening),
     }
 }
 

@@ -41,7 +41,6 @@ pub(crate) enum Held {
 /// Takes images. Nothing of them is visible before [`finish`](Self::finish), but
 /// for what standard output has taken.
 pub(crate) trait ImageSink: Sync {
-    /// The format that is written.
     fn format(&self) -> Format;
 
     /// What a message calls the output.
@@ -205,7 +204,6 @@ pub(crate) struct OutputRoot {
 /// An image, as `manifest.json` describes it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct OutputImage {
-    /// The config.
     pub config: Digest,
     /// The layers, the lowest first.
     pub layers: Vec<OutputLayer>,
@@ -216,7 +214,6 @@ pub(crate) struct OutputImage {
 pub(crate) struct OutputLayer {
     /// What it unpacks to.
     pub diff_id: DiffId,
-    /// The blob.
     pub digest: Digest,
     /// The descriptor of a layer that is not in the archive, as JSON.
     pub source: Option<String>,

@@ -19,13 +19,11 @@ use std::fmt::{self, Write as _};
 use std::io::{self, Read};
 use std::path::Path;
 
-pub(crate) use blob::Blob;
-pub(crate) use blob::Bytes;
+pub(crate) use blob::{Blob, Bytes};
 pub(crate) use directory::Directory;
 pub(crate) use forward::ForwardTar;
 pub(crate) use index::MemberIndex;
-pub(crate) use measured::KnownHashes;
-pub(crate) use measured::hash_layers;
+pub(crate) use measured::{KnownHashes, hash_layers};
 pub(crate) use rootfs_file::{RootfsFile, ScannedTar, unpacked_head};
 pub(crate) use seekable::{Look, SeekableTar};
 pub(crate) use staged::{Received, receive};
