@@ -161,35 +161,25 @@ impl TarWriter {
     }
 
     /// Writes the documents that say what the blobs are.
-    fn append_index(&mut self, documents: &IndexDocuments) -> io::Result<()> {
-        self.append(MARKER, MARKER_CONTENT)?;
-        self.append(INDEX, &documents.index)?;
-        if let Some((manifest, repositories)) = &documents.docker {
-            self.append(MANIFEST, manifest)?;
-            if let Some(repositories) = repositories {
-                self.append(REPOSITORIES, repositories)?;
-            }
+    fn append_index(&mut self, documents: &[(&str, Vec<u8>)]) -> io::Result<()> {
+        for (path, bytes) in documents {
+            self.append(path, bytes)?;
         }
         self.is_index_written = true;
         Ok(())
     }
 }
 
-/// The documents that say what the blobs are.
-struct IndexDocuments {
-    index: Vec<u8>,
-    /// Those of a docker archive: `manifest.json`, and `repositories`.
-    docker: Option<(Vec<u8>, Option<Vec<u8>>)>,
-}
-
-impl IndexDocuments {
-    fn new(index: &OutputIndex, format: Format) -> Result<Self> {
-        let is_docker = format == Format::DockerArchive;
-        Ok(Self {
-            index: index.bytes()?,
-            docker: is_docker.then(|| docker_documents(index)).transpose()?,
-        })
+/// The documents that say what the blobs are, by their paths.
+fn index_documents(index: &OutputIndex, format: Format) -> Result<Vec<(&'static str, Vec<u8>)>> {
+    let marker = (MARKER, MARKER_CONTENT.to_vec());
+    let mut documents = vec![marker, (INDEX, index.bytes()?)];
+    if format == Format::DockerArchive {
+        let (manifest, repositories) = docker_documents(index)?;
+        documents.push((MANIFEST, manifest));
+        documents.extend(repositories.map(|repositories| (REPOSITORIES, repositories)));
     }
+    Ok(documents)
 }
 
 /// The header of a file, as many blocks as it takes.
@@ -293,7 +283,7 @@ impl ImageSink for ArchiveSink {
 
     fn put_documents(&self, index: &OutputIndex, mut documents: Documents) -> Result<()> {
         documents.retain(|(digest, _)| !self.writer().written.contains(digest));
-        let index = IndexDocuments::new(index, self.format)?;
+        let index = index_documents(index, self.format)?;
         let append_index = || {
             let appended = self.writer().append_index(&index);
             appended.map_err(|error| self.failed(error))
@@ -314,7 +304,7 @@ impl ImageSink for ArchiveSink {
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
         if !writer.is_index_written {
-            let documents = IndexDocuments::new(&OutputIndex::default(), self.format)?;
+            let documents = index_documents(&OutputIndex::default(), self.format)?;
             writer.append_index(&documents).map_err(failed)?;
         }
         writer

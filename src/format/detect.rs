@@ -63,10 +63,9 @@ pub(crate) struct Opening<'a> {
 /// pipe is kept in a temporary file without a name, as it came.
 pub(crate) fn open(input: Input, opening: &Opening<'_>) -> Result<Box<dyn ImageSource>> {
     let place = input.place();
-    match open_input(input, opening) {
-        Ok(images) => Ok(Box::new(LocatedSource { place, images })),
-        Err(error) => Err(error.while_reading(place)),
-    }
+    let images = open_input(input, opening);
+    let images = images.map_err(|error| error.while_reading(place.clone()))?;
+    Ok(Box::new(LocatedSource { place, images }))
 }
 
 /// The images of an input, whatever it is.

@@ -81,7 +81,8 @@ pub(super) fn warn_of_leftover(leftover: &Leftover, watch: &Watch<'_>) {
 pub(crate) struct RootfsSink {
     place: Place,
     destination: Destination,
-    encoding: Encoding,
+    /// How the bytes that it takes are compressed.
+    pub(crate) encoding: Encoding,
     size: u64,
 }
 
@@ -107,11 +108,6 @@ impl RootfsSink {
             encoding,
             size: 0,
         })
-    }
-
-    /// How the bytes that it takes are compressed.
-    pub(crate) fn encoding(&self) -> Encoding {
-        self.encoding
     }
 
     /// What a message calls it.

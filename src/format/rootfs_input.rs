@@ -19,7 +19,8 @@ use crate::tar_stream::{EMPTY_BLOCK, is_tar_header};
 pub(crate) struct RootfsInput {
     place: Place,
     from: From,
-    is_certain: bool,
+    /// Whether it is a root filesystem even if it looks like an image.
+    pub(crate) is_certain: bool,
 }
 
 enum From {
@@ -54,11 +55,6 @@ impl RootfsInput {
             from,
             is_certain,
         })
-    }
-
-    /// Whether it is a root filesystem even if it looks like an image.
-    pub(crate) fn is_certain(&self) -> bool {
-        self.is_certain
     }
 
     /// What a message calls it.

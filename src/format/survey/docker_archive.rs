@@ -197,7 +197,18 @@ impl DockerSurvey<'_, '_> {
         let source = diff_id.and_then(|id| element.source(id));
         let label = source.and_then(|source| LayerType::of(source.media_type()));
         let is_foreign = label.is_some_and(|label| label.is_foreign);
-        let Some(blob) = self.surveyor.find(path)? else {
+        let mut compression = Compression::None;
+        let blob = self.surveyor.find(path)?;
+        if let Some(blob) = &blob {
+            if let Some(source) = source.filter(|_| !is_foreign)
+                && source.size() != blob.size
+            {
+                let (said, got) = (source.size(), blob.size);
+                let message = format!("it is said to have {said} bytes, and has {got}");
+                self.surveyor.note(Code::LayerSource, site, message);
+            }
+            compression = self.surveyor.container.blob(blob).compression()?;
+        } else {
             let message = match path {
                 "" => "it has no name, and was left to the store of an engine".to_owned(),
                 path if is_foreign => {
@@ -206,28 +217,13 @@ impl DockerSurvey<'_, '_> {
                 path => format!("`{path}` is not there"),
             };
             missing.add(vec![path.to_owned()], site, message);
-            return Ok(SurveyedLayer {
-                blob: None,
-                compression: Compression::None,
-                digest: None,
-                diff_id: diff_id.cloned(),
-                is_readable: false,
-            });
-        };
-        if let Some(source) = source.filter(|_| !is_foreign)
-            && source.size() != blob.size
-        {
-            let (said, got) = (source.size(), blob.size);
-            let message = format!("it is said to have {said} bytes, and has {got}");
-            self.surveyor.note(Code::LayerSource, site, message);
         }
-        let compression = self.surveyor.container.blob(&blob).compression()?;
         Ok(SurveyedLayer {
-            digest: digest_of_path(&blob.path),
+            digest: blob.as_ref().and_then(|blob| digest_of_path(&blob.path)),
             compression,
             diff_id: diff_id.cloned(),
-            is_readable: true,
-            blob: Some(blob),
+            is_readable: blob.is_some(),
+            blob,
         })
     }
 

@@ -53,9 +53,8 @@ const fn always(name: &'static str, holds: Type) -> Field {
 
 const fn if_any(name: &'static str, holds: Type) -> Field {
     Field {
-        name,
-        holds,
         omit_empty: true,
+        ..always(name, holds)
     }
 }
 
