@@ -318,6 +318,12 @@ impl Error {
         Self::Write { what, source }
     }
 
+    /// Says that the document that messages call `what` is malformed, and why.
+    pub(crate) fn document(what: impl Into<String>, source: DocumentError) -> Self {
+        let what = what.into();
+        Self::Document { what, source }
+    }
+
     /// Says which end of a copy failed.
     pub(crate) fn copy(from: Place, to: Place, error: CopyError) -> Self {
         match error {

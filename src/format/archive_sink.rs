@@ -108,14 +108,19 @@ impl TarWriter {
         Ok(())
     }
 
+    /// Writes the header of a blob, and the folders that it is in.
+    fn begin(&mut self, blob: &Hashed) -> io::Result<()> {
+        self.append_folders(blob.digest.algorithm().name())?;
+        self.write_all(&blob_header(blob))
+    }
+
     /// Writes the header of a blob into a file and leaves the room behind it, unless that
     /// was done before.
     fn reserve(&mut self, blob: &Hashed) -> io::Result<()> {
         if self.written.contains(&blob.digest) || self.reserved.contains_key(&blob.digest) {
             return Ok(());
         }
-        self.append_folders(blob.digest.algorithm().name())?;
-        self.write_all(&file_header(&blob_path(&blob.digest), blob.size))?;
+        self.begin(blob)?;
         let Destination::File(file) = &mut self.target else {
             return Err(io::ErrorKind::Unsupported.into());
         };
@@ -154,40 +159,34 @@ impl TarWriter {
     }
 
     /// Writes the documents that say what the blobs are.
-    fn append_index(&mut self, documents: &IndexDocuments) -> io::Result<()> {
-        self.append(MARKER, MARKER_CONTENT)?;
-        self.append(INDEX, &documents.index)?;
-        if let Some((manifest, repositories)) = &documents.docker {
-            self.append(MANIFEST, manifest)?;
-            if let Some(repositories) = repositories {
-                self.append(REPOSITORIES, repositories)?;
-            }
+    fn append_index(&mut self, documents: &[(&str, Vec<u8>)]) -> io::Result<()> {
+        for (path, bytes) in documents {
+            self.append(path, bytes)?;
         }
         self.is_index_written = true;
         Ok(())
     }
 }
 
-/// The documents that say what the blobs are.
-struct IndexDocuments {
-    index: Vec<u8>,
-    /// Those of a docker archive: `manifest.json`, and `repositories`.
-    docker: Option<(Vec<u8>, Option<Vec<u8>>)>,
-}
-
-impl IndexDocuments {
-    fn new(index: &OutputIndex, format: Format) -> Result<Self> {
-        let is_docker = format == Format::DockerArchive;
-        Ok(Self {
-            index: index.bytes()?,
-            docker: is_docker.then(|| docker_documents(index)).transpose()?,
-        })
+/// The documents that say what the blobs are, by their paths.
+fn index_documents(index: &OutputIndex, format: Format) -> Result<Vec<(&'static str, Vec<u8>)>> {
+    let marker = (MARKER, MARKER_CONTENT.to_vec());
+    let mut documents = vec![marker, (INDEX, index.bytes()?)];
+    if format == Format::DockerArchive {
+        let (manifest, repositories) = docker_documents(index)?;
+        documents.push((MANIFEST, manifest));
+        documents.extend(repositories.map(|repositories| (REPOSITORIES, repositories)));
     }
+    Ok(documents)
 }
 
 /// The header of a file, as many blocks as it takes.
 fn file_header(path: &str, size: u64) -> Vec<u8> {
     header(path, EntryType::Regular, 0o644, size)
+}
+
+fn blob_header(blob: &Hashed) -> Vec<u8> {
+    file_header(&blob_path(&blob.digest), blob.size)
 }
 
 /// A header without owner and time. Sizes from 8 GiB on are written in base-256,
@@ -252,13 +251,7 @@ impl ImageSink for ArchiveSink {
                     position,
                 }));
             }
-            writer
-                .append_folders(known.digest.algorithm().name())
-                .and_then(|()| {
-                    let header = file_header(&blob_path(&known.digest), known.size);
-                    writer.write_all(&header)
-                })
-                .map_err(failed)?;
+            writer.begin(known).map_err(failed)?;
             return Ok(Box::new(InPlace {
                 sink: self,
                 writer,
@@ -288,7 +281,7 @@ impl ImageSink for ArchiveSink {
 
     fn put_documents(&self, index: &OutputIndex, mut documents: Documents) -> Result<()> {
         documents.retain(|(digest, _)| !self.writer().written.contains(digest));
-        let index = IndexDocuments::new(index, self.format)?;
+        let index = index_documents(index, self.format)?;
         let append_index = || {
             let appended = self.writer().append_index(&index);
             appended.map_err(|error| self.failed(error))
@@ -309,7 +302,7 @@ impl ImageSink for ArchiveSink {
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
         if !writer.is_index_written {
-            let documents = IndexDocuments::new(&OutputIndex::default(), self.format)?;
+            let documents = index_documents(&OutputIndex::default(), self.format)?;
             writer.append_index(&documents).map_err(failed)?;
         }
         writer
@@ -402,8 +395,7 @@ impl InPlace<'_> {
             if !is_new {
                 return file.truncate(header_at);
             }
-            let header = file_header(&blob_path(&hashed.digest), hashed.size);
-            file.write_all(&header)?;
+            file.write_all(&blob_header(hashed))?;
             file.seek(SeekFrom::Start(end))?;
         }
         self.writer.write_all(padding(hashed.size))
@@ -449,8 +441,7 @@ impl BlobWriter for Spooled<'_> {
             return Ok(());
         }
         let append = |file: File| {
-            let header = file_header(&blob_path(&hashed.digest), hashed.size);
-            writer.write_all(&header)?;
+            writer.write_all(&blob_header(hashed))?;
             let mut file = BufReader::with_capacity(COPY_BUFFER, file);
             io::copy(&mut file, &mut writer.target)?;
             writer.write_all(padding(hashed.size))

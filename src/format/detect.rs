@@ -1,7 +1,7 @@
 //! What an input is: found out from its content, never from its name.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -10,19 +10,21 @@ use crate::error::{Error, InputKind, Place, Result};
 use crate::event::{Event, Step, Warning, Watch};
 use crate::format::Format;
 use crate::format::container::{
-    Container, Directory, ForwardTar, KnownHashes, Received, RootfsFile, SeekableTar, hash_layers,
-    is_of_archive, not_an_image, receive, unpacked_head,
+    Container, Directory, ForwardTar, KnownHashes, MemberIndex, Received, RootfsFile, SeekableTar,
+    hash_layers, is_of_archive, not_an_image, receive, unpacked_head,
 };
 use crate::format::control_files::MANIFEST;
-use crate::format::docker_archive::{self, DockerArchive};
+use crate::format::docker_archive::manifest_json::Element;
+use crate::format::docker_archive::{DockerArchive, is_docker_archive, load_element};
 use crate::format::folder::{check_layout, folder};
-use crate::format::input::{Input, InputBytes};
+use crate::format::input::{Input, OpenBytes};
 use crate::format::misplaced::{is_image_member, refuse_misplaced};
-use crate::format::oci_layout::{self, OciLayout};
-use crate::format::root::Root;
-use crate::format::rootfs::{Rootfs, warn_of_leftover, warn_of_tar, warn_of_trailing};
-use crate::format::source::{Content, DockerPart, ImageSource};
-use crate::image::{Document, Index, Platform, Timestamp};
+use crate::format::oci_layout::{check_marker, find_index, is_layout, load};
+use crate::format::reader::Opener;
+use crate::format::root::{Root, Target};
+use crate::format::rootfs::{rootfs_image, warn_of_leftover, warn_of_tar, warn_of_trailing};
+use crate::format::source::{Content, DockerPart, Image, ImageSource};
+use crate::image::{Config, Document, Index, Platform, Timestamp};
 use crate::stream::{
     Compression, CopyError, FileSlice, HEAD_LENGTH, ProgressReader, SNIFF_LENGTH, Spool, TeeReader,
     copy, read_head, unpacked,
@@ -61,9 +63,37 @@ pub(crate) struct Opening<'a> {
 /// pipe is kept in a temporary file without a name, as it came.
 pub(crate) fn open(input: Input, opening: &Opening<'_>) -> Result<Box<dyn ImageSource>> {
     let place = input.place();
-    match open_input(input, opening) {
-        Ok(source) => Ok(Box::new(LocatedSource { place, source })),
-        Err(error) => Err(error.while_reading(place)),
+    let images = open_input(input, opening);
+    let images = images.map_err(|error| error.while_reading(place.clone()))?;
+    Ok(Box::new(LocatedSource { place, images }))
+}
+
+/// The images of an input, whatever it is.
+#[derive(Debug)]
+struct Images {
+    format: Format,
+    container: Box<dyn Container>,
+    roots: Vec<Root>,
+    index: Option<Document<Index>>,
+    docker_part: Option<DockerPart>,
+    /// Those that `manifest.json` lists, or an archive from before Docker 1.10 holds.
+    elements: Vec<(Element, Document<Config>)>,
+    /// The one that a root filesystem is.
+    whole: Option<Image>,
+}
+
+impl Images {
+    fn load(&self, root: &Root) -> Result<Content> {
+        let name = root.display_name();
+        let container = self.container.as_ref();
+        match &root.target {
+            Target::Blob(descriptor) => load(container, descriptor, name),
+            Target::Element(number) => load_element(container, &self.elements[*number], &name),
+            Target::Whole => {
+                let whole = self.whole.clone().map(Content::Image);
+                whole.ok_or(Error::NoImage)
+            }
+        }
     }
 }
 
@@ -71,67 +101,52 @@ pub(crate) fn open(input: Input, opening: &Opening<'_>) -> Result<Box<dyn ImageS
 #[derive(Debug)]
 struct LocatedSource {
     place: Place,
-    source: Box<dyn ImageSource>,
+    images: Images,
 }
 
 impl ImageSource for LocatedSource {
     fn format(&self) -> Format {
-        self.source.format()
+        self.images.format
     }
 
     fn container(&self) -> &dyn Container {
-        self.source.container()
+        self.images.container.as_ref()
     }
 
     fn roots(&self) -> Result<&[Root]> {
-        match self.source.roots() {
-            Ok([]) => Err(Error::NoImage.while_reading(self.place.clone())),
-            roots => roots,
+        if self.images.roots.is_empty() {
+            return Err(Error::NoImage.while_reading(self.place.clone()));
         }
+        Ok(&self.images.roots)
     }
 
     fn load(&self, root: &Root) -> Result<Content> {
-        let content = self.source.load(root);
+        let content = self.images.load(root);
         content.map_err(|error| error.while_reading(self.place.clone()))
     }
 
     fn index(&self) -> Option<&Document<Index>> {
-        self.source.index()
+        self.images.index.as_ref()
     }
 
     fn docker_part(&self) -> Option<&DockerPart> {
-        self.source.docker_part()
+        self.images.docker_part.as_ref()
     }
 }
 
-fn open_input(input: Input, opening: &Opening<'_>) -> Result<Box<dyn ImageSource>> {
-    match input.bytes {
-        InputBytes::Path(path) => {
-            let metadata = fs::metadata(&path)?;
-            if metadata.is_dir() {
-                return open_directory(&path, opening);
-            }
-            let file = File::open(&path)?;
-            if metadata.is_file() {
-                open_file(file, 0, opening)
-            } else {
-                open_pipe(Box::new(file), opening)
-            }
-        }
-        InputBytes::File(mut file) => {
-            let start = io::Seek::stream_position(&mut file)?;
-            open_file(file, start, opening)
-        }
-        InputBytes::Pipe(stream) => open_pipe(stream, opening),
+fn open_input(input: Input, opening: &Opening<'_>) -> Result<Images> {
+    match input.bytes.open()? {
+        OpenBytes::Folder(path) => open_directory(&path, opening),
+        OpenBytes::File(file, start) => open_file(file, start, opening),
+        OpenBytes::Pipe(stream) => open_pipe(stream, opening),
     }
 }
 
-fn open_directory(path: &Path, opening: &Opening<'_>) -> Result<Box<dyn ImageSource>> {
+fn open_directory(path: &Path, opening: &Opening<'_>) -> Result<Images> {
     let expected = match opening.format {
         None | Some(Format::OciDirectory) => {
             check_layout(path)?;
-            let layout = OciLayout::open(Box::new(Directory::new(path)), Format::OciDirectory)?;
-            return Ok(Box::new(layout));
+            return open_layout(Box::new(Directory::new(path)), Format::OciDirectory);
         }
         Some(Format::DockerArchive | Format::OciArchive) => InputKind::Archive,
         Some(Format::Rootfs) => InputKind::Tar,
@@ -140,11 +155,11 @@ fn open_directory(path: &Path, opening: &Opening<'_>) -> Result<Box<dyn ImageSou
     Err(Error::OtherFolder { folder, expected })
 }
 
-fn open_file(file: File, start: u64, opening: &Opening<'_>) -> Result<Box<dyn ImageSource>> {
+fn open_file(file: File, start: u64, opening: &Opening<'_>) -> Result<Images> {
     opening.watch.send(Event::Step(Step::Indexing));
     let compression = Compression::sniff(&read_head(FileSlice::from(&file, start)?, SNIFF_LENGTH)?);
     if compression == Compression::None {
-        return open_tar(PlainTar::new(file, start), opening);
+        return open_tar(file, start, None, None, opening);
     }
     if let (Some(staging), false) = (opening.staging, opening.format == Some(Format::Rootfs)) {
         let range = FileSlice::from(&file, start)?;
@@ -162,22 +177,19 @@ fn open_file(file: File, start: u64, opening: &Opening<'_>) -> Result<Box<dyn Im
     if unpacked.is_empty() {
         return Err(Error::Empty);
     }
-    let tar = ForwardTar::open(file, start, compression, &opening.watch);
+    let tar = ForwardTar::open(file.try_clone()?, start, compression, &opening.watch);
     let tar = tar.map_err(|error| explain(error, &unpacked))?;
     let leftover = tar.leftover();
     match open_images(tar, opening)? {
-        Ok(source) => {
+        Some(source) => {
             warn_of_leftover(&leftover, &opening.watch);
             Ok(source)
         }
-        Err(tar) => {
-            let (file, start, compression) = tar.into_file()?;
-            open_rootfs(file, start, compression, None, opening)
-        }
+        None => open_rootfs(file, start, compression, None, opening),
     }
 }
 
-fn open_pipe(stream: Box<dyn Read + Send>, opening: &Opening<'_>) -> Result<Box<dyn ImageSource>> {
+fn open_pipe(stream: Box<dyn Read + Send>, opening: &Opening<'_>) -> Result<Images> {
     opening.watch.send(Event::Step(Step::Receiving));
     let mut stream = ProgressReader::new(stream, opening.watch);
     let head = read_head(&mut stream, SNIFF_LENGTH)?;
@@ -191,11 +203,8 @@ fn open_pipe(stream: Box<dyn Read + Send>, opening: &Opening<'_>) -> Result<Box<
         return open_file(file, 0, opening);
     }
     opening.watch.send(Event::Step(Step::Indexing));
-    let tar = PlainTar {
-        measured: opening.is_read_once.then_some(measured),
-        ..PlainTar::new(file, 0)
-    };
-    open_tar(tar, opening)
+    let measured = opening.is_read_once.then_some(measured);
+    open_tar(file, 0, None, measured, opening)
 }
 
 /// Takes a stream apart into the staging folder.
@@ -204,74 +213,48 @@ fn open_stream<'a>(
     compression: Compression,
     staging: &Path,
     opening: &Opening<'_>,
-) -> Result<Box<dyn ImageSource>> {
+) -> Result<Images> {
     let stream = unpacked(compression, stream)?;
     let leftover = stream.get_ref().leftover();
     let keep_whole = opening.format == Some(Format::Rootfs);
     let open = || match receive(Box::new(stream), staging, keep_whole, &opening.watch)? {
-        Received::Members(tar) => open_images(tar, opening)?.map_err(|_| {
-            // It began like an archive, so it was not kept whole.
-            Error::NotOfFormat {
-                expected: InputKind::WholeArchive,
-                missing: "`manifest.json` or `index.json`",
-            }
-        }),
-        Received::Whole(path) => {
-            let tar = PlainTar {
-                received: Some(path.clone()),
-                ..PlainTar::new(File::open(&path)?, 0)
-            };
-            open_tar(tar, opening)
-        }
+        // If it is none: it began like an archive, so it was not kept whole.
+        Received::Members(tar) => open_images(tar, opening)?.ok_or_else(no_documents),
+        Received::Whole(path) => open_tar(File::open(&path)?, 0, Some(path), None, opening),
     };
     let source = open()?;
     warn_of_leftover(&leftover, &opening.watch);
     Ok(source)
 }
 
-/// A plain tar in a file, of images or of a root filesystem.
-struct PlainTar {
+/// Opens a plain tar in a file, of images or of a root filesystem.
+///
+/// `received` says where the file lies if it was received, so that it may be moved, and
+/// `measured` what is known of members from when it was kept, by their positions, if it is
+/// a temporary file.
+fn open_tar(
     file: File,
-    /// Where in the file it begins.
     start: u64,
-    /// Where the file lies if it was received, so that it may be moved.
     received: Option<PathBuf>,
-    /// What is known of members from when it was kept, by their positions, if it is a
-    /// temporary file.
     measured: Option<HashMap<u64, KnownHashes>>,
-}
-
-impl PlainTar {
-    fn new(file: File, start: u64) -> Self {
-        Self {
-            file,
-            start,
-            received: None,
-            measured: None,
-        }
-    }
-}
-
-fn open_tar(plain: PlainTar, opening: &Opening<'_>) -> Result<Box<dyn ImageSource>> {
-    let head = read_head(FileSlice::from(&plain.file, plain.start)?, HEAD_LENGTH)?;
+    opening: &Opening<'_>,
+) -> Result<Images> {
+    let head = read_head(FileSlice::from(&file, start)?, HEAD_LENGTH)?;
     if head.is_empty() {
         return Err(Error::Empty);
     }
-    let tar = SeekableTar::open(plain.file, plain.start);
+    let tar = SeekableTar::open(file.try_clone()?, start);
     let tar = tar.map_err(|error| explain(error, &head))?;
-    if tar.is_empty() && tar.end().trailing.is_some() {
+    if is_empty(&tar) && tar.end().trailing.is_some() {
         return Err(not_an_image(&head));
     }
-    let tar = match plain.measured {
+    let tar = match measured {
         Some(measured) => tar.into_temporary(measured),
         None => tar,
     };
     match open_images(tar, opening)? {
-        Ok(source) => Ok(source),
-        Err(tar) => {
-            let (file, start) = tar.into_file();
-            open_rootfs(file, start, Compression::None, plain.received, opening)
-        }
+        Some(source) => Ok(source),
+        None => open_rootfs(file, start, Compression::None, received, opening),
     }
 }
 
@@ -281,7 +264,7 @@ fn open_rootfs(
     compression: Compression,
     received: Option<PathBuf>,
     opening: &Opening<'_>,
-) -> Result<Box<dyn ImageSource>> {
+) -> Result<Images> {
     let tar = RootfsFile::scan(file, start, compression, received, &opening.watch)?;
     if tar.unpacked.size == 0 {
         return Err(Error::Empty);
@@ -291,30 +274,69 @@ fn open_rootfs(
         return Err(not_an_image(&tar.file.head()?));
     }
     warn_of_tar(&summary, &tar.leftover, &opening.watch);
-    Ok(Box::new(Rootfs::new(
-        tar,
-        opening.platform,
-        opening.created,
-    )?))
+    let image = rootfs_image(&tar, opening.platform, opening.created)?;
+    Ok(Images {
+        format: Format::Rootfs,
+        container: Box::new(tar.file),
+        roots: vec![Root::whole()],
+        index: None,
+        docker_part: None,
+        elements: Vec::new(),
+        whole: Some(image),
+    })
 }
 
-/// Opens a tar that holds images; a root filesystem is handed back.
-fn open_images<C: Container + 'static>(
-    tar: C,
-    opening: &Opening<'_>,
-) -> Result<std::result::Result<Box<dyn ImageSource>, C>> {
+/// Opens a tar that holds images; `None` for a root filesystem.
+fn open_images(tar: impl Container + 'static, opening: &Opening<'_>) -> Result<Option<Images>> {
     let kind = kind_of(&tar, opening.format)?;
     let end = tar.end();
-    let source: Box<dyn ImageSource> = match kind {
-        Kind::Rootfs => return Ok(Err(tar)),
-        Kind::Docker => Box::new(DockerArchive::open(Box::new(tar), &opening.watch)?),
-        Kind::Oci => Box::new(OciLayout::open(Box::new(tar), Format::OciArchive)?),
+    let source = match kind {
+        Kind::Rootfs => return Ok(None),
+        Kind::Docker => open_docker(Box::new(tar), &opening.watch)?,
+        Kind::Oci => open_layout(Box::new(tar), Format::OciArchive)?,
     };
     if end.cut_off_at.is_some() {
         opening.watch.warn(Warning::EndMissing);
     }
     warn_of_trailing(end.trailing, &opening.watch);
-    Ok(Ok(source))
+    Ok(Some(source))
+}
+
+fn open_docker(container: Box<dyn Container>, watch: &Watch<'_>) -> Result<Images> {
+    let DockerArchive {
+        roots,
+        index,
+        part: docker_part,
+        elements,
+        ..
+    } = DockerArchive::open(container.as_ref(), watch)?;
+    Ok(Images {
+        format: Format::DockerArchive,
+        container,
+        roots,
+        index,
+        docker_part,
+        elements,
+        whole: None,
+    })
+}
+
+fn open_layout(container: Box<dyn Container>, format: Format) -> Result<Images> {
+    check_marker(&mut Opener::new(container.as_ref()))?;
+    let index = find_index(container.as_ref())?.ok_or(Error::NotOfFormat {
+        expected: InputKind::OciLayout,
+        missing: "`index.json`",
+    })?;
+    let roots = index.view().manifests.iter().map(Root::from_index);
+    Ok(Images {
+        format,
+        container,
+        roots: roots.collect(),
+        index: Some(index),
+        docker_part: None,
+        elements: Vec::new(),
+        whole: None,
+    })
 }
 
 /// The kinds of tar.
@@ -331,7 +353,7 @@ pub(super) fn kind_of(container: &dyn Container, format: Option<Format>) -> Resu
         Some(Format::DockerArchive) => {
             // With the user's word for it, whatever is wrong with the file is told.
             let has_manifest = container.find(MANIFEST)?.is_some();
-            return if has_manifest || docker_archive::is_docker_archive(container)? {
+            return if has_manifest || is_docker_archive(container)? {
                 Ok(Kind::Docker)
             } else {
                 Err(Error::NotOfFormat {
@@ -358,17 +380,22 @@ pub(super) fn kind_of(container: &dyn Container, format: Option<Format>) -> Resu
 
 /// Tells what a tar is by what it holds.
 pub(super) fn kind_of_tar(container: &dyn Container) -> Result<Kind> {
-    if docker_archive::is_docker_archive(container)? {
+    if is_docker_archive(container)? {
         Ok(Kind::Docker)
-    } else if oci_layout::is_layout(container)? {
+    } else if is_layout(container)? {
         Ok(Kind::Oci)
     } else if container.paths().iter().any(|path| is_of_archive(path)) {
-        Err(Error::NotOfFormat {
-            expected: InputKind::WholeArchive,
-            missing: "`manifest.json` or `index.json`",
-        })
+        Err(no_documents())
     } else {
         Ok(Kind::Rootfs)
+    }
+}
+
+/// An archive of images without what ties them together.
+fn no_documents() -> Error {
+    Error::NotOfFormat {
+        expected: InputKind::WholeArchive,
+        missing: "`manifest.json` or `index.json`",
     }
 }
 
@@ -404,6 +431,11 @@ pub(super) fn spool(
         .into_file()
         .map_err(|error| Error::read(place(), error))?;
     Ok((file, measured.unwrap_or_default()))
+}
+
+/// Whether a container is a tar without a member.
+pub(super) fn is_empty(container: &dyn Container) -> bool {
+    container.index().is_some_and(MemberIndex::is_empty)
 }
 
 /// A stream that is no tar from its very beginning is no broken tar: it is

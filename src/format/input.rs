@@ -1,8 +1,8 @@
 //! Where an input comes from.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek};
 use std::path::PathBuf;
 
 use crate::error::Place;
@@ -25,6 +25,41 @@ pub(super) enum InputBytes {
     File(File),
     /// Those that come out of a pipe.
     Pipe(Box<dyn Read + Send>),
+}
+
+/// The bytes of an input, ready to be read.
+pub(super) enum OpenBytes {
+    /// A folder.
+    Folder(PathBuf),
+    /// A file, and where in it the input begins.
+    File(File, u64),
+    /// A stream that can be read once.
+    Pipe(Box<dyn Read + Send>),
+}
+
+impl InputBytes {
+    /// Opens them.
+    pub(super) fn open(self) -> io::Result<OpenBytes> {
+        match self {
+            Self::Path(path) => {
+                let metadata = fs::metadata(&path)?;
+                if metadata.is_dir() {
+                    return Ok(OpenBytes::Folder(path));
+                }
+                let file = File::open(path)?;
+                if metadata.is_file() {
+                    Ok(OpenBytes::File(file, 0))
+                } else {
+                    Ok(OpenBytes::Pipe(Box::new(file)))
+                }
+            }
+            Self::File(mut file) => {
+                let start = file.stream_position()?;
+                Ok(OpenBytes::File(file, start))
+            }
+            Self::Pipe(stream) => Ok(OpenBytes::Pipe(stream)),
+        }
+    }
 }
 
 impl Input {

@@ -67,10 +67,7 @@ fn refuse_folders(container: &dyn Container, paths: &[&str]) -> Result<()> {
         let Some((folder, name)) = path.rsplit_once('/') else {
             continue;
         };
-        if ![MANIFEST, MARKER, REPOSITORIES].contains(&name) {
-            continue;
-        }
-        if seen.contains(&folder) {
+        if ![MANIFEST, MARKER, REPOSITORIES].contains(&name) || seen.contains(&folder) {
             continue;
         }
         seen.push(folder);

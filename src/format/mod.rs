@@ -34,9 +34,7 @@ mod taken;
 
 use std::fmt;
 
-pub(crate) use container::Bytes;
-pub(crate) use container::not_a_tar;
-pub(crate) use container::{Blob, Container, KnownHashes, Member};
+pub(crate) use container::{Blob, Bytes, Container, KnownHashes, Member, not_a_tar};
 pub(crate) use control_files::MARKER;
 pub(crate) use create::create;
 pub(crate) use detect::{Opening, open};
@@ -45,10 +43,8 @@ pub(crate) use oci_layout::{absence, find_index};
 pub(crate) use outline::Outline;
 pub use output::Output;
 pub(crate) use reader::chain_of;
-pub(crate) use rootfs::RootfsSink;
-pub(crate) use rootfs::warn_of_tar;
-pub(crate) use rootfs_input::RootfsInput;
-pub(crate) use rootfs_input::RootfsStream;
+pub(crate) use rootfs::{RootfsSink, warn_of_tar};
+pub(crate) use rootfs_input::{RootfsInput, RootfsStream};
 pub(crate) use survey::{Survey, SurveyedBlob, SurveyedImage, SurveyedLayer, survey};
 
 /// A way to keep images on disk.

@@ -163,16 +163,12 @@ fn is_telling(member: &tar_stream::Member) -> bool {
 }
 
 impl Container for Outline {
-    fn find(&self, path: &str) -> Result<Option<Member>> {
-        self.index.find(path)
+    fn index(&self) -> Option<&MemberIndex> {
+        Some(&self.index)
     }
 
     fn blob<'a>(&'a self, member: &'a Member) -> Blob<'a> {
         let bytes = self.documents.get(&member.position);
         Blob::new(member, Bytes::Memory(bytes.map_or(&[][..], Vec::as_slice)))
-    }
-
-    fn paths(&self) -> Vec<&str> {
-        self.index.paths()
     }
 }

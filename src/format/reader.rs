@@ -8,27 +8,23 @@ use serde_json::Value;
 
 use crate::digest::{Digest, Hasher};
 use crate::error::{Cause, Error, LimitError, Place, Result};
-use crate::finding::{Code, Site};
+use crate::finding::{Code, Fault, Site};
 use crate::format::container::{Container, Member, read_document, spend};
 use crate::image::{Config, Document, DocumentError, Reading};
 use crate::limits::{DESCRIPTORS_MAX, DOCUMENTS_MAX};
 
 /// Something that whoever opens an input refuses.
 #[derive(Debug)]
-pub(in crate::format) struct Fault {
-    pub(in crate::format) code: Code,
-    /// Its text in a finding.
-    pub(in crate::format) message: String,
+pub(in crate::format) struct Refusal {
+    /// What is said of it in a finding.
+    pub(in crate::format) fault: Fault,
     pub(in crate::format) error: Error,
 }
 
-impl Fault {
+impl Refusal {
     pub(in crate::format) fn new(code: Code, message: impl Into<String>, error: Error) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            error,
-        }
+        let fault = Fault::new(code, message);
+        Self { fault, error }
     }
 
     /// A fault of which the code says all.
@@ -47,10 +43,10 @@ impl Fault {
 
     /// A blob that is not what its digest says.
     pub(in crate::format) fn digest(expected: &Digest, got: Digest, place: Place) -> Self {
-        let message = format!("expected {expected}, got {got}");
+        let fault = Fault::digest(Code::DigestMismatch, expected, &got);
         let expected = expected.clone();
-        let error = Error::DigestMismatch { expected, got };
-        Self::new(Code::DigestMismatch, message, error.while_reading(place))
+        let error = Error::DigestMismatch { expected, got }.while_reading(place);
+        Self { fault, error }
     }
 
     /// The path of the field that is absent or of another type, if that is the fault.
@@ -82,9 +78,9 @@ impl Default for Budget {
 }
 
 /// More documents hang together than any image needs.
-pub(in crate::format) fn too_large() -> Fault {
+pub(in crate::format) fn too_large() -> Refusal {
     let limit = DESCRIPTORS_MAX;
-    Fault::plain(Code::IndexTooLarge, LimitError::IndexTooLarge(limit).into())
+    Refusal::plain(Code::IndexTooLarge, LimitError::IndexTooLarge(limit).into())
 }
 
 /// The kinds of JSON documents, by the fields that they have.
@@ -106,7 +102,7 @@ pub(in crate::format) trait Reader {
     fn budget(&mut self) -> &mut Budget;
 
     /// Takes a fault. An error ends the reading.
-    fn report(&mut self, site: &Site, fault: Fault) -> Result<()>;
+    fn report(&mut self, site: &Site, refusal: Refusal) -> Result<()>;
 
     /// Looks up a file that something refers to.
     fn find(&mut self, path: &str) -> Result<Option<Member>> {
@@ -121,7 +117,7 @@ pub(in crate::format) trait Reader {
         _schema: Schema,
         _bytes: &[u8],
         _value: &Value,
-        faults: Vec<Fault>,
+        faults: Vec<Refusal>,
     ) -> Result<()> {
         let mut faults = faults.into_iter();
         faults.try_for_each(|fault| self.report(site, fault))
@@ -153,8 +149,8 @@ pub(in crate::format) trait Reader {
             Error::Limit(_) => Code::DocumentTooLarge,
             _ => Code::ArchiveDamaged,
         };
-        let fault = Fault::new(code, chain_of(&error), error);
-        self.report(site, fault).map(|()| None)
+        let refusal = Refusal::new(code, chain_of(&error), error);
+        self.report(site, refusal).map(|()| None)
     }
 
     /// Reads a control file, which is part of no budget: a new one begins after it. `None` if
@@ -193,8 +189,8 @@ impl Reader for Opener<'_> {
         &mut self.budget
     }
 
-    fn report(&mut self, _: &Site, fault: Fault) -> Result<()> {
-        Err(fault.error)
+    fn report(&mut self, _: &Site, refusal: Refusal) -> Result<()> {
+        Err(refusal.error)
     }
 }
 
@@ -204,7 +200,7 @@ pub(in crate::format) fn finish<T>(
     site: &Site,
     schema: Schema,
     mut reading: Reading<T>,
-    fault: impl Fn(DocumentError) -> Fault,
+    fault: impl Fn(DocumentError) -> Refusal,
 ) -> Result<Option<Document<T>>> {
     let faults = reading.faults.drain(..).map(fault).collect();
     reader.document(site, schema, &reading.bytes, &reading.value, faults)?;
@@ -212,13 +208,13 @@ pub(in crate::format) fn finish<T>(
 }
 
 /// What is wrong with a config, which messages call `what`.
-pub(in crate::format) fn config_fault(what: &str, source: DocumentError) -> Fault {
+pub(in crate::format) fn config_fault(what: &str, source: DocumentError) -> Refusal {
     let code = if source.is_excess() {
         Code::DocumentTooLarge
     } else {
         Code::ConfigInvalid
     };
-    Fault::document(code, what.to_owned(), source)
+    Refusal::document(code, what.to_owned(), source)
 }
 
 /// What is wrong with the number of layers of the image `name`, if anything.
@@ -226,7 +222,7 @@ pub(in crate::format) fn layer_count_fault(
     name: &str,
     layers: usize,
     config: &Config,
-) -> Option<Fault> {
+) -> Option<Refusal> {
     let diff_ids = config.diff_ids.len();
     let message = format!("it has {layers} layers, and its config has {diff_ids} diff_ids");
     let error = Error::LayerCount {
@@ -234,7 +230,7 @@ pub(in crate::format) fn layer_count_fault(
         layers,
         diff_ids,
     };
-    (layers != diff_ids).then(|| Fault::new(Code::LayerCount, message, error))
+    (layers != diff_ids).then(|| Refusal::new(Code::LayerCount, message, error))
 }
 
 /// The digest that the path of a blob claims.

@@ -1,6 +1,6 @@
 //! The roots of an input: its names, and what each of them points to.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use crate::digest::Digest;
 use crate::image::{CONTAINERD_NAME, Descriptor, REF_NAME, Reference};
@@ -98,21 +98,18 @@ impl Root {
     /// What is the same for all names of one thing: the digest of a blob, or the number of
     /// an element.
     fn target_key(&self) -> (Option<&Digest>, Option<usize>) {
-        match &self.target {
-            Target::Blob(descriptor) => (Some(descriptor.digest()), None),
-            Target::Element(number) => (None, Some(*number)),
-            Target::Whole => (None, None),
-        }
+        let number = match self.target {
+            Target::Element(number) => Some(number),
+            Target::Blob(_) | Target::Whole => None,
+        };
+        (self.target_digest(), number)
     }
 }
 
 /// The first root of each image.
 pub(crate) fn targets<'a>(roots: &[&'a Root]) -> Vec<&'a Root> {
-    let mut seen = HashSet::new();
-    let roots = roots.iter().copied();
-    roots
-        .filter(|root| seen.insert(root.target_key()))
-        .collect()
+    let images = by_target(roots).into_iter();
+    images.map(|names| names[0]).collect()
 }
 
 /// All roots of one image.

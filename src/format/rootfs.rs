@@ -1,6 +1,5 @@
 //! A plain tar of a root filesystem: taken as an image of one layer, and written.
 
-use std::fmt;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 
@@ -8,53 +7,46 @@ use crate::digest::DiffId;
 use crate::error::{Error, Place, Result};
 use crate::event::{Event, Step, Warning, Watch};
 use crate::format::Format;
-use crate::format::container::{Container, RootfsFile, ScannedTar};
+use crate::format::container::ScannedTar;
 use crate::format::destination::Destination;
 use crate::format::output::Output;
-use crate::format::root::Root;
-use crate::format::source::{Content, Image, ImageSource, Layer, LayerBytes, LayerPosition};
-use crate::image::{Config, Document, ImportedConfig, Platform, Timestamp, rfc3339};
+use crate::format::source::{Image, Layer, LayerBytes, LayerPosition};
+use crate::image::{ImportedConfig, Platform, Timestamp, rfc3339};
 use crate::stream::{Compression, Encoding, Leftover};
 use crate::tar_stream::{TarSummary, Trailing};
 
-/// An image that is made from a tar.
-#[derive(Debug)]
-pub(super) struct Rootfs {
-    file: RootfsFile,
-    diff_id: DiffId,
-    config: Document<Config>,
-    roots: [Root; 1],
-}
-
-impl Rootfs {
-    /// Makes the image: one layer, whose bytes are the (unpacked) tar, and a
-    /// config with nothing to run.
-    pub(super) fn new(
-        tar: ScannedTar,
-        platform: Option<&Platform>,
-        created: Option<Timestamp>,
-    ) -> Result<Self> {
-        let newest = rfc3339(tar.summary.newest_mtime);
-        let diff_id = DiffId(tar.unpacked.digest);
-        let created = created.map(|created| created.to_string());
-        let imported = ImportedConfig {
-            diff_id: &diff_id,
-            platform,
-            created: created.as_deref(),
-            newest: &newest,
-            comment: None,
-        };
-        let config = imported.config(None).map_err(|source| Error::Document {
-            what: "the config of `rootfs`".to_owned(),
-            source,
-        })?;
-        Ok(Self {
-            file: tar.file,
-            diff_id,
-            config,
-            roots: [Root::whole()],
-        })
-    }
+/// Makes the image of a root filesystem: one layer, whose bytes are the (unpacked) tar, and
+/// a config with nothing to run.
+pub(super) fn rootfs_image(
+    tar: &ScannedTar,
+    platform: Option<&Platform>,
+    created: Option<Timestamp>,
+) -> Result<Image> {
+    let diff_id = DiffId(tar.unpacked.digest.clone());
+    let created = created.map(|created| created.to_string());
+    let imported = ImportedConfig {
+        diff_id: &diff_id,
+        platform,
+        created: created.as_deref(),
+        newest: &rfc3339(tar.summary.newest_mtime),
+        comment: None,
+    };
+    let config = imported.config(None);
+    let config = config.map_err(|source| Error::document("the config of `rootfs`", source))?;
+    let layer = Layer {
+        diff_id,
+        bytes: LayerBytes::Input {
+            blob: tar.file.member(),
+            descriptor: None,
+        },
+        compression: Compression::None,
+        position: LayerPosition::new(0, 1),
+    };
+    Ok(Image {
+        manifest: None,
+        config,
+        layers: vec![layer],
+    })
 }
 
 /// Tells the caller what is odd about the tar of a root filesystem.
@@ -83,43 +75,14 @@ pub(super) fn warn_of_leftover(leftover: &Leftover, watch: &Watch<'_>) {
     }
 }
 
-impl ImageSource for Rootfs {
-    fn format(&self) -> Format {
-        Format::Rootfs
-    }
-
-    fn container(&self) -> &dyn Container {
-        &self.file
-    }
-
-    fn roots(&self) -> Result<&[Root]> {
-        Ok(&self.roots)
-    }
-
-    fn load(&self, _: &Root) -> Result<Content> {
-        Ok(Content::Image(Image {
-            manifest: None,
-            config: self.config.clone(),
-            layers: vec![Layer {
-                diff_id: self.diff_id.clone(),
-                bytes: LayerBytes::Input {
-                    blob: self.file.member(),
-                    descriptor: None,
-                },
-                compression: Compression::None,
-                position: LayerPosition::new(0, 1),
-            }],
-        }))
-    }
-}
-
 /// Takes the bytes of a root filesystem. They appear when all of them are there,
 /// but for what standard output has taken.
 #[must_use = "the output only appears at `finish`"]
 pub(crate) struct RootfsSink {
     place: Place,
     destination: Destination,
-    encoding: Encoding,
+    /// How the bytes that it takes are compressed.
+    pub(crate) encoding: Encoding,
     size: u64,
 }
 
@@ -145,11 +108,6 @@ impl RootfsSink {
         })
     }
 
-    /// How the bytes that it takes are compressed.
-    pub(crate) fn encoding(&self) -> Encoding {
-        self.encoding
-    }
-
     /// What a message calls it.
     pub(crate) fn place(&self) -> Place {
         self.place.clone()
@@ -172,13 +130,5 @@ impl Write for RootfsSink {
 
     fn flush(&mut self) -> io::Result<()> {
         self.destination.flush()
-    }
-}
-
-impl fmt::Debug for RootfsSink {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RootfsSink")
-            .field("place", &self.place)
-            .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,6 @@
 //! A root filesystem tar as it comes, to be read from its beginning to its end.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::event::Watch;
 use crate::format::Format;
 use crate::format::container::not_a_tar;
 use crate::format::folder::folder;
-use crate::format::input::{Input, InputBytes};
+use crate::format::input::{Input, OpenBytes};
 use crate::stream::{
     Compression, FileSlice, HEAD_LENGTH, Leftover, ProgressReader, read_head, unpacked,
 };
@@ -19,7 +19,8 @@ use crate::tar_stream::{EMPTY_BLOCK, is_tar_header};
 pub(crate) struct RootfsInput {
     place: Place,
     from: From,
-    is_certain: bool,
+    /// Whether it is a root filesystem even if it looks like an image.
+    pub(crate) is_certain: bool,
 }
 
 enum From {
@@ -40,37 +41,20 @@ impl RootfsInput {
         let place = input.place();
         let is_certain = input.format == Some(Format::Rootfs);
         let failed = |error| Error::read(place.clone(), error);
-        let from = match input.bytes {
-            InputBytes::Path(path) => {
-                let metadata = fs::metadata(&path).map_err(failed)?;
-                if metadata.is_dir() {
-                    let folder = folder(&path);
-                    let expected = InputKind::Tar;
-                    return Err(Error::read(place, Error::OtherFolder { folder, expected }));
-                }
-                let file = File::open(&path).map_err(failed)?;
-                if metadata.is_file() {
-                    From::File(file, 0)
-                } else {
-                    From::Pipe(Some(Box::new(file)))
-                }
+        let from = match input.bytes.open().map_err(failed)? {
+            OpenBytes::Folder(path) => {
+                let folder = folder(&path);
+                let expected = InputKind::Tar;
+                return Err(Error::read(place, Error::OtherFolder { folder, expected }));
             }
-            InputBytes::File(mut file) => {
-                let start = io::Seek::stream_position(&mut file).map_err(failed)?;
-                From::File(file, start)
-            }
-            InputBytes::Pipe(stream) => From::Pipe(Some(stream)),
+            OpenBytes::File(file, start) => From::File(file, start),
+            OpenBytes::Pipe(stream) => From::Pipe(Some(stream)),
         };
         Ok(Self {
             place,
             from,
             is_certain,
         })
-    }
-
-    /// Whether it is a root filesystem even if it looks like an image.
-    pub(crate) fn is_certain(&self) -> bool {
-        self.is_certain
     }
 
     /// What a message calls it.
@@ -118,14 +102,6 @@ impl RootfsInput {
             stream: Box::new(Cursor::new(head.clone()).chain(stream)),
             head,
         })
-    }
-}
-
-impl std::fmt::Debug for RootfsInput {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RootfsInput")
-            .field("place", &self.place)
-            .finish_non_exhaustive()
     }
 }
 

@@ -41,7 +41,6 @@ pub(crate) enum Held {
 /// Takes images. Nothing of them is visible before [`finish`](Self::finish), but
 /// for what standard output has taken.
 pub(crate) trait ImageSink: Sync {
-    /// The format that is written.
     fn format(&self) -> Format;
 
     /// What a message calls the output.
@@ -172,17 +171,22 @@ impl OutputIndex {
         let Some(base) = &self.base else {
             return Ok(compact(&new_index(&descriptors)));
         };
-        if base.view().manifests == descriptors {
-            return Ok(base.bytes().to_vec());
-        }
-        let manifests: Vec<_> = descriptors.iter().map(Descriptor::to_json).collect();
-        let edited = base.edit(|value| value["manifests"] = manifests.into());
-        let edited = edited.map_err(|source| Error::Document {
-            what: "`index.json`".to_owned(),
-            source,
-        })?;
-        Ok(edited.bytes().to_vec())
+        with_manifests(base, &descriptors)
     }
+}
+
+/// The bytes of an `index.json` that lists these: its own if nothing changed.
+pub(super) fn with_manifests(
+    index: &Document<Index>,
+    descriptors: &[Descriptor],
+) -> Result<Vec<u8>> {
+    if index.view().manifests == descriptors {
+        return Ok(index.bytes().to_vec());
+    }
+    let manifests: Vec<_> = descriptors.iter().map(Descriptor::to_json).collect();
+    let edited = index.edit(|value| value["manifests"] = manifests.into());
+    let edited = edited.map_err(|source| Error::document("`index.json`", source))?;
+    Ok(edited.bytes().to_vec())
 }
 
 /// One thing that an output holds, under one name or under none.
@@ -200,7 +204,6 @@ pub(crate) struct OutputRoot {
 /// An image, as `manifest.json` describes it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct OutputImage {
-    /// The config.
     pub config: Digest,
     /// The layers, the lowest first.
     pub layers: Vec<OutputLayer>,
@@ -211,7 +214,6 @@ pub(crate) struct OutputImage {
 pub(crate) struct OutputLayer {
     /// What it unpacks to.
     pub diff_id: DiffId,
-    /// The blob.
     pub digest: Digest,
     /// The descriptor of a layer that is not in the archive, as JSON.
     pub source: Option<String>,

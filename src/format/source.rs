@@ -13,7 +13,6 @@ use crate::stream::{Compression, Hashed};
 
 /// Images, and the container that their blobs are in.
 pub(crate) trait ImageSource: fmt::Debug + Send + Sync {
-    /// The format that was read.
     fn format(&self) -> Format;
 
     /// Where the blobs are.
@@ -70,7 +69,6 @@ impl DockerPart {
 /// An image as an element of `manifest.json` describes it, without names and layers.
 #[derive(Clone, Debug)]
 pub(crate) struct DockerImage {
-    /// The config.
     pub config: Digest,
     /// The config of the image that it was built on.
     pub parent: Option<Digest>,
@@ -149,7 +147,6 @@ impl Content {
 pub(crate) struct Image {
     /// Its manifest; a docker archive before 25 has none.
     pub manifest: Option<Document<Manifest>>,
-    /// Its config.
     pub config: Document<Config>,
     /// Its layers, the lowest first.
     pub layers: Vec<Layer>,
@@ -222,7 +219,6 @@ impl LayerPosition {
 pub(crate) enum LayerBytes {
     /// In the input.
     Input {
-        /// The blob.
         blob: Member,
         /// The descriptor in the manifest, or, of a foreign layer, in `manifest.json`.
         descriptor: Option<Descriptor>,
@@ -316,7 +312,6 @@ fn may_be_elsewhere(descriptor: &Descriptor) -> bool {
 /// An index, and what is under it.
 #[derive(Clone, Debug)]
 pub(crate) struct IndexContent {
-    /// The index.
     pub index: Document<Index>,
     /// What its descriptors point to, in their order.
     pub children: Vec<Content>,
@@ -327,7 +322,6 @@ pub(crate) struct IndexContent {
 /// A manifest that is no image, with its blobs.
 #[derive(Clone, Debug)]
 pub(crate) struct Artifact {
-    /// The manifest.
     pub manifest: Document<Manifest>,
     /// Its config and layers, each once, and their bytes if the input holds them.
     pub blobs: Vec<(Descriptor, Option<Member>)>,

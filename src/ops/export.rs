@@ -78,7 +78,7 @@ pub(crate) fn export(
     };
     let place = sink.place();
     let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
-    let encoder = Encoder::new(sink.encoding(), &mut sink, &workers);
+    let encoder = Encoder::new(sink.encoding, &mut sink, &workers);
     let output = BufWriter::with_capacity(COPY_BUFFER, encoder);
     let output = layers.write(&plan, &all, created, output, &place)?;
     let encoder = output.into_inner().map_err(io::IntoInnerError::into_error);

@@ -205,7 +205,7 @@ impl Importer<'_> {
         to: &Place,
     ) -> Result<Taken> {
         let watch = self.context.watch;
-        let is_certain = input.is_certain();
+        let is_certain = input.is_certain;
         let opened = input.open(watch);
         let opened = opened.map_err(|error| error.while_reading(place.clone()))?;
         let RootfsStream {

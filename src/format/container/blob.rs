@@ -1,6 +1,5 @@
 //! The bytes of one member, and the cheapest ways to get at them.
 
-use std::fmt;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -145,11 +144,5 @@ impl<'a> Blob<'a> {
 
     fn failed(&self, error: std::io::Error) -> Error {
         Error::read(Place::Member(self.member.path.clone()), error)
-    }
-}
-
-impl fmt::Debug for Blob<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Blob").field(self.member).finish()
     }
 }

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::error::{Error, Place, Result};
 use crate::event::Watch;
 use crate::format::container::index::MemberIndex;
-use crate::format::container::{Blob, Bytes, Container, Member, TarEnd};
+use crate::format::container::{Blob, Bytes, Container, Member};
 use crate::stream::{
     Compression, CopyError, DecodeError, FileSlice, Leftover, ProgressReader, SNIFF_LENGTH, Spool,
     Unpacked, begins_as_json, copy, read_head, unpacked,
@@ -131,24 +131,9 @@ impl ForwardTar {
         Ok(())
     }
 
-    /// Whether no member was found.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.index.is_empty()
-    }
-
     /// The bytes after the end of the compressed stream.
     pub(crate) fn leftover(&self) -> Arc<Leftover> {
         Arc::clone(&self.leftover)
-    }
-
-    /// Gives the file back, where the stream begins in it, and how it is compressed.
-    pub(crate) fn into_file(self) -> Result<(File, u64, Compression)> {
-        drop(self.cursor);
-        let file = match Arc::try_unwrap(self.file) {
-            Ok(file) => file,
-            Err(shared) => shared.try_clone()?,
-        };
-        Ok((file, self.start, self.compression))
     }
 
     fn packed(&self) -> io::Result<FileSlice<Arc<File>>> {
@@ -169,13 +154,13 @@ impl ForwardTar {
         }))
     }
 
+    fn last_cursor(&self) -> MutexGuard<'_, Option<Cursor>> {
+        self.cursor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The last reader's place if it is not beyond the member, else the start.
     fn cursor_before(&self, position: u64) -> Result<Cursor> {
-        let last = self
-            .cursor
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let last = self.last_cursor().take();
         match last {
             Some(cursor) if cursor.position <= position => Ok(cursor),
             _ => Ok(Cursor {
@@ -196,8 +181,8 @@ impl std::fmt::Debug for ForwardTar {
 }
 
 impl Container for ForwardTar {
-    fn find(&self, path: &str) -> Result<Option<Member>> {
-        self.index.find(path)
+    fn index(&self) -> Option<&MemberIndex> {
+        Some(&self.index)
     }
 
     fn blob<'a>(&'a self, member: &'a Member) -> Blob<'a> {
@@ -211,14 +196,6 @@ impl Container for ForwardTar {
         };
         let compression = self.compressions.get(&position).copied();
         Blob::new(member, bytes).with_compression(compression)
-    }
-
-    fn end(&self) -> TarEnd {
-        self.index.end
-    }
-
-    fn paths(&self) -> Vec<&str> {
-        self.index.paths()
     }
 
     fn is_sequential(&self) -> bool {
@@ -271,11 +248,6 @@ impl Read for ForwardReader<'_> {
 /// the next reader goes on where this one stopped.
 impl Drop for ForwardReader<'_> {
     fn drop(&mut self) {
-        let mut last = self
-            .tar
-            .cursor
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *last = self.cursor.take();
+        *self.tar.last_cursor() = self.cursor.take();
     }
 }

@@ -15,7 +15,7 @@ const REPLACED_MAX: usize = 16;
 
 /// The members of a tar by their paths. Of two with one path the later counts.
 #[derive(Debug, Default)]
-pub(in crate::format) struct MemberIndex {
+pub(crate) struct MemberIndex {
     members: BTreeMap<String, Slot>,
     /// Control files that a later one of the same name replaced.
     replaced: Vec<Member>,
@@ -132,7 +132,7 @@ impl MemberIndex {
     }
 
     /// Whether no member was found.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::format) fn is_empty(&self) -> bool {
         self.count == 0
     }
 }

@@ -20,13 +20,11 @@ use std::fmt::{self, Write as _};
 use std::io::{self, Read};
 use std::path::Path;
 
-pub(crate) use blob::Blob;
-pub(crate) use blob::Bytes;
+pub(crate) use blob::{Blob, Bytes};
 pub(crate) use directory::Directory;
 pub(crate) use forward::ForwardTar;
-pub(in crate::format) use index::MemberIndex;
-pub(crate) use measured::KnownHashes;
-pub(crate) use measured::hash_layers;
+pub(crate) use index::MemberIndex;
+pub(crate) use measured::{KnownHashes, hash_layers};
 pub(crate) use member::Member;
 pub(crate) use rootfs_file::{RootfsFile, ScannedTar, unpacked_head};
 pub(crate) use seekable::{Look, SeekableTar};
@@ -51,9 +49,16 @@ pub(crate) struct TarEnd {
 
 /// Named byte strings.
 pub(crate) trait Container: Send + Sync + fmt::Debug {
+    /// The members by their paths, where they are known beforehand.
+    fn index(&self) -> Option<&MemberIndex> {
+        None
+    }
+
     /// Looks a path up, through links. Paths are relative to the root, and a
     /// leading `/` or `./` is ignored.
-    fn find(&self, path: &str) -> Result<Option<Member>>;
+    fn find(&self, path: &str) -> Result<Option<Member>> {
+        self.index().map_or(Ok(None), |index| index.find(path))
+    }
 
     /// The bytes of a member, of which nothing is read yet.
     fn blob<'a>(&'a self, member: &'a Member) -> Blob<'a>;
@@ -61,7 +66,7 @@ pub(crate) trait Container: Send + Sync + fmt::Debug {
     /// The paths of all members, sorted; empty where only [`find`](Self::find)
     /// is possible.
     fn paths(&self) -> Vec<&str> {
-        Vec::new()
+        self.index().map(MemberIndex::paths).unwrap_or_default()
     }
 
     /// The paths of all files in which blobs may lie, in no order.
@@ -71,7 +76,7 @@ pub(crate) trait Container: Send + Sync + fmt::Debug {
 
     /// The end of the tar that it is, if it is one.
     fn end(&self) -> TarEnd {
-        TarEnd::default()
+        self.index().map(|index| index.end).unwrap_or_default()
     }
 
     /// Whether members are best read one at a time in the order of their

@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 
 use crate::error::{Error, Result};
 use crate::format::container::index::MemberIndex;
-use crate::format::container::{Blob, Bytes, Container, KnownHashes, Member, TarEnd};
+use crate::format::container::{Blob, Bytes, Container, KnownHashes, Member};
 use crate::stream::next_data;
 use crate::tar_stream::{Tail, TarError, TarReader, Trailing};
 
@@ -102,21 +102,11 @@ impl SeekableTar {
             ..self
         }
     }
-
-    /// Whether no member was found.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.index.is_empty()
-    }
-
-    /// Gives the file back, and where the tar begins in it.
-    pub(crate) fn into_file(self) -> (File, u64) {
-        (self.file, self.start)
-    }
 }
 
 impl Container for SeekableTar {
-    fn find(&self, path: &str) -> Result<Option<Member>> {
-        self.index.find(path)
+    fn index(&self) -> Option<&MemberIndex> {
+        Some(&self.index)
     }
 
     fn blob<'a>(&'a self, member: &'a Member) -> Blob<'a> {
@@ -128,14 +118,6 @@ impl Container for SeekableTar {
             Some(known) => blob.temporary(known.get(&member.position)),
             None => blob,
         }
-    }
-
-    fn end(&self) -> TarEnd {
-        self.index.end
-    }
-
-    fn paths(&self) -> Vec<&str> {
-        self.index.paths()
     }
 }
 

@@ -15,7 +15,7 @@ use crate::event::Watch;
 use crate::format::container::index::MemberIndex;
 use crate::format::container::measured::algorithm_of;
 use crate::format::container::{
-    Blob, Bytes, Container, KnownHashes, Member, TarEnd, is_of_archive, not_an_image,
+    Blob, Bytes, Container, KnownHashes, Member, is_of_archive, not_an_image,
 };
 use crate::format::control_files::CONTROL_FILES;
 use crate::limits::MEMBERS_MAX;
@@ -196,8 +196,8 @@ fn write_file<R: Read>(stream: &mut TeeReader<R>, path: &Path, watch: &Watch<'_>
 }
 
 impl Container for StagedTar {
-    fn find(&self, path: &str) -> Result<Option<Member>> {
-        self.index.find(path)
+    fn index(&self) -> Option<&MemberIndex> {
+        Some(&self.index)
     }
 
     fn blob<'a>(&'a self, member: &'a Member) -> Blob<'a> {
@@ -205,14 +205,6 @@ impl Container for StagedTar {
         let staged = self.staged.get(&member.position);
         blob.temporary(staged.map(|(known, _)| known))
             .with_compression(staged.map(|(_, compression)| *compression))
-    }
-
-    fn end(&self) -> TarEnd {
-        self.index.end
-    }
-
-    fn paths(&self) -> Vec<&str> {
-        self.index.paths()
     }
 }
 

@@ -5,7 +5,7 @@ use crate::finding::{Code, Site};
 use crate::format::control_files::MANIFEST;
 use crate::format::docker_archive::manifest_json::{self, Element, ManifestJson};
 use crate::format::reader::{
-    Fault, Reader, Schema, config_fault, digest_of_path, finish, hash_like,
+    Reader, Refusal, Schema, config_fault, digest_of_path, finish, hash_like,
 };
 use crate::image::{Config, Document};
 
@@ -16,7 +16,7 @@ pub(in crate::format) fn read_manifest(
 ) -> Result<Option<ManifestJson>> {
     let site = Site::file(MANIFEST);
     let what = || format!("`{MANIFEST}`");
-    let fault = |source| Fault::document(Code::ManifestInvalid, what(), source);
+    let fault = |source| Refusal::document(Code::ManifestInvalid, what(), source);
     match manifest_json::read(bytes) {
         Ok(mut manifest) => {
             let faults = manifest.faults.drain(..).map(fault).collect();
@@ -58,7 +58,7 @@ pub(in crate::format) fn read_config(
                 ..site.clone()
             };
             let place = Place::Member(element.config.clone());
-            reader.report(&site, Fault::digest(&expected, got, place))?;
+            reader.report(&site, Refusal::digest(&expected, got, place))?;
         }
     }
     Ok(Some(config))

@@ -26,6 +26,12 @@ pub(in crate::format) struct Element {
 }
 
 impl Element {
+    /// What findings call its image; `at` is its number, counted from 0.
+    pub(in crate::format) fn name(&self, at: usize) -> String {
+        let name = self.tags.first().cloned();
+        name.unwrap_or_else(|| format!("#{}", at + 1))
+    }
+
     /// What `LayerSources` says of the layer that unpacks to this.
     pub(in crate::format) fn source(&self, diff_id: &DiffId) -> Option<&Descriptor> {
         self.sources.get(&diff_id.to_string())

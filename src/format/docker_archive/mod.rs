@@ -14,5 +14,5 @@ mod read;
 pub(super) mod v1;
 mod write;
 
-pub(super) use read::{DockerArchive, is_docker_archive, lists_images};
+pub(super) use read::{DockerArchive, is_docker_archive, lists_images, load_element};
 pub(super) use write::docker_documents;

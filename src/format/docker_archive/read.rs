@@ -6,7 +6,6 @@ use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Place, Result};
 use crate::event::{Warning, Watch};
 use crate::finding::Site;
-use crate::format::Format;
 use crate::format::container::{Container, find_document, is_of_archive};
 use crate::format::control_files::{MANIFEST, REPOSITORIES};
 use crate::format::docker_archive::element::{read_config, read_manifest};
@@ -15,24 +14,23 @@ use crate::format::docker_archive::names::{ListedRoot, NamedElement, all_names};
 use crate::format::docker_archive::v1;
 use crate::format::oci_layout::{check_marker, find_index, is_layout, load};
 use crate::format::reader::{Opener, layer_count_fault};
-use crate::format::root::{Root, Target};
+use crate::format::root::Root;
 use crate::format::source::{
-    Content, DockerImage, DockerPart, Image, ImageSource, Layer, LayerBytes, LayerPosition,
+    Content, DockerImage, DockerPart, Image, Layer, LayerBytes, LayerPosition,
 };
 use crate::image::media_type::LayerType;
 use crate::image::{Config, Document, DocumentError, Index, Reference};
 
-/// A docker archive that is open for reading.
-#[derive(Debug)]
-pub(in crate::format) struct DockerArchive {
-    container: Box<dyn Container>,
+/// What ties a docker archive together.
+pub(in crate::format) struct DockerArchive<'a> {
+    container: &'a dyn Container,
     /// The OCI part, if there is one.
-    index: Option<Document<Index>>,
+    pub(in crate::format) index: Option<Document<Index>>,
     /// The other part; archives from before Docker 1.10 have none.
-    part: Option<DockerPart>,
+    pub(in crate::format) part: Option<DockerPart>,
     /// The images of that, each once.
-    elements: Vec<(Element, Document<Config>)>,
-    roots: Vec<Root>,
+    pub(in crate::format) elements: Vec<(Element, Document<Config>)>,
+    pub(in crate::format) roots: Vec<Root>,
 }
 
 /// Whether the files are those of a docker archive, of any age.
@@ -83,24 +81,21 @@ fn is_root_filesystem(container: &dyn Container) -> bool {
     usual.iter().any(|name| paths.binary_search(name).is_ok())
 }
 
-impl DockerArchive {
+impl<'a> DockerArchive<'a> {
     /// Reads the documents that tie the archive together, and the configs.
-    pub(in crate::format) fn open(
-        container: Box<dyn Container>,
-        watch: &Watch<'_>,
-    ) -> Result<Self> {
-        let manifest = find_document(container.as_ref(), MANIFEST)?;
+    pub(in crate::format) fn open(container: &'a dyn Container, watch: &Watch<'_>) -> Result<Self> {
+        let manifest = find_document(container, MANIFEST)?;
         let elements = match &manifest {
-            Some(bytes) => read_elements(container.as_ref(), bytes, watch)?,
-            None => v1::read_elements(container.as_ref(), watch)?,
+            Some(bytes) => read_elements(container, bytes, watch)?,
+            None => v1::read_elements(container, watch)?,
         };
         let part = manifest.map(|manifest| DockerPart {
             manifest,
             images: elements.iter().map(docker_image).collect(),
             // Nothing that is read depends on it.
-            repositories: find_document(container.as_ref(), REPOSITORIES).unwrap_or_default(),
+            repositories: find_document(container, REPOSITORIES).unwrap_or_default(),
         });
-        let elements = distinct(container.as_ref(), elements)?;
+        let elements = distinct(container, elements)?;
         let mut archive = Self {
             container,
             index: None,
@@ -186,12 +181,11 @@ impl DockerArchive {
 
     /// The `index.json` of the OCI part, if there is one.
     fn find_index(&self) -> Result<Option<Document<Index>>> {
-        let container = self.container.as_ref();
-        if !is_layout(container)? {
+        if !is_layout(self.container)? {
             return Ok(None);
         }
-        check_marker(&mut Opener::new(container))?;
-        find_index(container)
+        check_marker(&mut Opener::new(self.container))?;
+        find_index(self.container)
     }
 
     /// The roots that the OCI part lists.
@@ -207,7 +201,7 @@ impl DockerArchive {
         for descriptor in &index.view().manifests {
             let root = Root::from_index(descriptor);
             let name = root.display_name();
-            match load(self.container.as_ref(), descriptor, name.clone()) {
+            match load(self.container, descriptor, name.clone()) {
                 Ok(content) => roots.push((root, content)),
                 // Release candidates of Docker 25.0.0 left layers out. What
                 // `manifest.json` has under the same name is whole.
@@ -260,59 +254,62 @@ impl DockerArchive {
             _ => Ok(false),
         }
     }
+}
 
-    fn load_element(&self, number: usize, name: &str) -> Result<Content> {
-        let (element, config) = &self.elements[number];
-        let diff_ids = &config.view().diff_ids;
-        let container = self.container.as_ref();
-        let count = element.layers.len();
-        if let Some(fault) = layer_count_fault(name, count, config.view()) {
-            return Err(fault.error);
-        }
-        let layer = |(at, diff_id): (usize, &DiffId)| {
-            let path = &element.layers[at];
-            let foreign = element.source(diff_id).and_then(|source| {
-                let label = LayerType::of(source.media_type())?;
-                label.is_foreign.then_some((source, label.compression))
-            });
-            let (bytes, compression) = match (container.find(path)?, foreign) {
-                // What is there is a layer like any other: the descriptor is that of
-                // the blob that may be fetched, often compressed.
-                (Some(blob), _) => {
-                    let compression = container.blob(&blob).compression()?;
-                    let descriptor = None;
-                    (LayerBytes::Input { blob, descriptor }, compression)
-                }
-                (None, Some((source, compression))) => {
-                    (LayerBytes::Elsewhere(source.clone()), compression)
-                }
-                (None, None) if path.is_empty() => {
-                    return Err(Error::LayerLeftOut.while_reading(Place::Layer {
-                        position: at + 1,
-                        count,
-                        image: name.to_owned(),
-                    }));
-                }
-                (None, None) => return Err(absent(path)),
-            };
-            Ok(Layer {
-                diff_id: diff_id.clone(),
-                bytes,
-                compression,
-                position: LayerPosition::new(at, count),
-            })
-        };
-        let layers = diff_ids
-            .iter()
-            .enumerate()
-            .map(layer)
-            .collect::<Result<_>>()?;
-        Ok(Content::Image(Image {
-            manifest: None,
-            config: config.clone(),
-            layers,
-        }))
+/// Looks up the layers of the image that an element and its config describe.
+pub(in crate::format) fn load_element(
+    container: &dyn Container,
+    (element, config): &(Element, Document<Config>),
+    name: &str,
+) -> Result<Content> {
+    let diff_ids = &config.view().diff_ids;
+    let count = element.layers.len();
+    if let Some(fault) = layer_count_fault(name, count, config.view()) {
+        return Err(fault.error);
     }
+    let layer = |(at, diff_id): (usize, &DiffId)| {
+        let path = &element.layers[at];
+        let foreign = element.source(diff_id).and_then(|source| {
+            let label = LayerType::of(source.media_type())?;
+            label.is_foreign.then_some((source, label.compression))
+        });
+        let (bytes, compression) = match (container.find(path)?, foreign) {
+            // What is there is a layer like any other: the descriptor is that of
+            // the blob that may be fetched, often compressed.
+            (Some(blob), _) => {
+                let compression = container.blob(&blob).compression()?;
+                let descriptor = None;
+                (LayerBytes::Input { blob, descriptor }, compression)
+            }
+            (None, Some((source, compression))) => {
+                (LayerBytes::Elsewhere(source.clone()), compression)
+            }
+            (None, None) if path.is_empty() => {
+                return Err(Error::LayerLeftOut.while_reading(Place::Layer {
+                    position: at + 1,
+                    count,
+                    image: name.to_owned(),
+                }));
+            }
+            (None, None) => return Err(absent(path)),
+        };
+        Ok(Layer {
+            diff_id: diff_id.clone(),
+            bytes,
+            compression,
+            position: LayerPosition::new(at, count),
+        })
+    };
+    let layers = diff_ids
+        .iter()
+        .enumerate()
+        .map(layer)
+        .collect::<Result<_>>()?;
+    Ok(Content::Image(Image {
+        manifest: None,
+        config: config.clone(),
+        layers,
+    }))
 }
 
 /// Says that `manifest.json` names something that is not there.
@@ -412,35 +409,4 @@ fn read_elements(
         watch.warn(Warning::AbsentLeftOut { name, reason });
     }
     Ok(elements)
-}
-
-impl ImageSource for DockerArchive {
-    fn format(&self) -> Format {
-        Format::DockerArchive
-    }
-
-    fn container(&self) -> &dyn Container {
-        self.container.as_ref()
-    }
-
-    fn roots(&self) -> Result<&[Root]> {
-        Ok(&self.roots)
-    }
-
-    fn load(&self, root: &Root) -> Result<Content> {
-        let name = root.display_name();
-        match &root.target {
-            Target::Blob(descriptor) => load(self.container.as_ref(), descriptor, name),
-            Target::Element(number) => self.load_element(*number, &name),
-            Target::Whole => Err(Error::NoImage),
-        }
-    }
-
-    fn index(&self) -> Option<&Document<Index>> {
-        self.index.as_ref()
-    }
-
-    fn docker_part(&self) -> Option<&DockerPart> {
-        self.part.as_ref()
-    }
 }

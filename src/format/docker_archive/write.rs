@@ -72,10 +72,7 @@ fn before(index: &OutputIndex) -> Result<(Vec<Value>, bool)> {
     let Some(part) = &index.docker else {
         return Ok((Vec::new(), false));
     };
-    parse_values(&part.manifest).map_err(|source| Error::Document {
-        what: format!("`{MANIFEST}`"),
-        source,
-    })
+    parse_values(&part.manifest).map_err(|source| Error::document(format!("`{MANIFEST}`"), source))
 }
 
 /// The images of an output, those of the input's `manifest.json` first.

@@ -10,7 +10,7 @@ use crate::finding::{Code, Site};
 use crate::format::container::Member;
 use crate::format::oci_layout::blob_path;
 use crate::format::reader::{
-    Fault, Reader, Schema, config_fault, finish, hash_like, layer_count_fault, too_large,
+    Reader, Refusal, Schema, config_fault, finish, hash_like, layer_count_fault, too_large,
 };
 use crate::image::media_type::{self, DocumentKind, LayerType};
 use crate::image::types::Type;
@@ -140,7 +140,7 @@ pub(in crate::format) enum ConfigPart {
     Read(Document<Config>),
     /// It says nothing of layers, as with artifacts of which the config is anything (oras
     /// push --config). The fault is that of a config.
-    NoRootfs(Fault),
+    NoRootfs(Refusal),
     Absent,
     /// Its faults leave nothing to read.
     Faulty,
@@ -157,7 +157,7 @@ impl Listed<'_> {
         let kind = DocumentKind::of(descriptor.media_type());
         if kind == DocumentKind::Schema1 {
             let name = self.name.clone();
-            reader.report(&site, Fault::plain(Code::Schema1, Error::Schema1(name)))?;
+            reader.report(&site, Refusal::plain(Code::Schema1, Error::Schema1(name)))?;
         }
         let blob = find_blob(reader, descriptor, (&self.field.0, &self.field.1), &site)?;
         match (kind, blob) {
@@ -302,7 +302,7 @@ fn find_blob(
     {
         let (said, got) = (descriptor.size(), member.size);
         let message = format!("its descriptor says {said} bytes, and it has {got}");
-        let fault = Fault::new(Code::SizeMismatch, message, wrong_size(descriptor, got));
+        let fault = Refusal::new(Code::SizeMismatch, message, wrong_size(descriptor, got));
         reader.report(&at(site, member), fault)?;
     }
     Ok(blob)
@@ -335,7 +335,7 @@ pub(in crate::format) fn check_data(
         let message = format!("`{name}` is not {}", descriptor.digest());
         (Code::DataMismatch, message)
     };
-    reader.report(parent, Fault::new(code, message, error))
+    reader.report(parent, Refusal::new(code, message, error))
 }
 
 /// Reads a blob that is a document, and compares it with its digest, or takes what the
@@ -398,14 +398,14 @@ fn wrong_size(descriptor: &Descriptor, got: u64) -> Error {
     error.while_reading(Place::Blob(descriptor.digest().clone()))
 }
 
-fn wrong_digest(descriptor: &Descriptor, got: Digest) -> Fault {
+fn wrong_digest(descriptor: &Descriptor, got: Digest) -> Refusal {
     let expected = descriptor.digest();
-    Fault::digest(expected, got, Place::Blob(expected.clone()))
+    Refusal::digest(expected, got, Place::Blob(expected.clone()))
 }
 
-fn malformed(descriptor: &Descriptor, source: DocumentError) -> Fault {
+fn malformed(descriptor: &Descriptor, source: DocumentError) -> Refusal {
     let what = format!("blob {}", descriptor.digest());
-    Fault::document(code_of(&source), what, source)
+    Refusal::document(code_of(&source), what, source)
 }
 
 /// What is wrong with an index or a manifest.

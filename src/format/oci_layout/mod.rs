@@ -6,8 +6,8 @@ pub(super) mod graph;
 mod read;
 mod write;
 
-pub(super) use read::{OciLayout, check_marker, is_layout, load, read_index};
 pub(crate) use read::{absence, find_index};
+pub(super) use read::{check_marker, is_layout, load, read_index};
 pub(super) use write::LayoutSink;
 
 use crate::digest::Digest;

@@ -3,28 +3,17 @@
 use serde_json::Value;
 
 use crate::digest::DiffId;
-use crate::error::{Error, InputKind, Result};
+use crate::error::{Error, Result};
 use crate::finding::{Code, Site};
-use crate::format::Format;
 use crate::format::container::{Container, find_document};
 use crate::format::control_files::{INDEX, MARKER};
 use crate::format::oci_layout::blob_path;
 use crate::format::oci_layout::graph::{ConfigPart, Listed, ManifestKind, Part, code_of};
-use crate::format::reader::{Fault, Opener, Reader, Schema, finish};
-use crate::format::root::{Root, Target};
+use crate::format::reader::{Opener, Reader, Refusal, Schema, finish};
 use crate::format::source::{
-    Artifact, Content, Image, ImageSource, IndexContent, Layer, LayerBytes, LayerPosition,
+    Artifact, Content, Image, IndexContent, Layer, LayerBytes, LayerPosition,
 };
 use crate::image::{Descriptor, Document, Index, Manifest, parse_value, types};
-
-/// A layout that is open for reading.
-#[derive(Debug)]
-pub(in crate::format) struct OciLayout {
-    container: Box<dyn Container>,
-    format: Format,
-    index: Document<Index>,
-    roots: Vec<Root>,
-}
 
 /// Whether there is an `index.json` that could be a layout's.
 pub(in crate::format) fn is_layout(container: &dyn Container) -> Result<bool> {
@@ -38,33 +27,8 @@ pub(in crate::format) fn is_layout(container: &dyn Container) -> Result<bool> {
     Ok(value.is_some_and(|value| value.get("manifests").is_some()))
 }
 
-impl OciLayout {
-    /// Reads `oci-layout` and `index.json`.
-    ///
-    /// A missing `oci-layout` is forgiven, as skopeo does; one of another
-    /// version is not.
-    pub(in crate::format) fn open(container: Box<dyn Container>, format: Format) -> Result<Self> {
-        check_marker(&mut Opener::new(container.as_ref()))?;
-        let index = find_index(container.as_ref())?.ok_or(Error::NotOfFormat {
-            expected: InputKind::OciLayout,
-            missing: "`index.json`",
-        })?;
-        let roots = index
-            .view()
-            .manifests
-            .iter()
-            .map(Root::from_index)
-            .collect();
-        Ok(Self {
-            container,
-            format,
-            index,
-            roots,
-        })
-    }
-}
-
-/// Refuses a layout of another version than 1.0.0. Says whether there is a marker.
+/// Refuses a layout of another version than 1.0.0. Says whether there is a marker: a
+/// missing one is forgiven where a layout is read, as skopeo does.
 pub(in crate::format) fn check_marker(reader: &mut dyn Reader) -> Result<bool> {
     if reader.find(MARKER)?.is_none() {
         return Ok(false);
@@ -79,7 +43,7 @@ pub(in crate::format) fn check_marker(reader: &mut dyn Reader) -> Result<bool> {
         let said = version.map_or("none".to_owned(), Value::to_string);
         let version = version.and_then(Value::as_str).unwrap_or("none");
         let error = Error::LayoutVersion(version.to_owned());
-        let fault = Fault::new(Code::LayoutVersion, format!("the version is {said}"), error);
+        let fault = Refusal::new(Code::LayoutVersion, format!("the version is {said}"), error);
         reader.report(&Site::file(MARKER), fault)?;
     }
     Ok(true)
@@ -100,7 +64,7 @@ pub(in crate::format) fn read_index(reader: &mut dyn Reader) -> Result<Option<Do
             Code::DocumentInvalid | Code::DocumentTooLarge => Code::IndexInvalid,
             code => code,
         };
-        Fault::document(code, format!("`{INDEX}`"), source)
+        Refusal::document(code, format!("`{INDEX}`"), source)
     };
     let reading = Document::read(bytes);
     finish(reader, &Site::file(INDEX), Schema::Graph, reading, fault)
@@ -200,31 +164,4 @@ pub(crate) fn absence(part: &Content, name: &str) -> Option<Error> {
         document: format!("{document} of `{name}`"),
         name: blob_path(digest),
     })
-}
-
-impl ImageSource for OciLayout {
-    fn format(&self) -> Format {
-        self.format
-    }
-
-    fn container(&self) -> &dyn Container {
-        self.container.as_ref()
-    }
-
-    fn roots(&self) -> Result<&[Root]> {
-        Ok(&self.roots)
-    }
-
-    fn load(&self, root: &Root) -> Result<Content> {
-        match &root.target {
-            Target::Blob(descriptor) => {
-                load(self.container.as_ref(), descriptor, root.display_name())
-            }
-            Target::Element(_) | Target::Whole => Err(Error::NoImage),
-        }
-    }
-
-    fn index(&self) -> Option<&Document<Index>> {
-        Some(&self.index)
-    }
 }

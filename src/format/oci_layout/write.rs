@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::digest::Digest;
 use crate::error::{Error, Place, Result};
@@ -19,8 +19,9 @@ use crate::format::reader::Opener;
 use crate::format::root::Root;
 use crate::format::sink::{
     BlobWriter, Documents, Held, ImageSink, OutputIndex, OutputKind, OutputRoot, put_all,
+    with_manifests,
 };
-use crate::image::{CONTAINERD_NAME, Descriptor, Document, Index, REF_NAME};
+use crate::image::{CONTAINERD_NAME, Descriptor, REF_NAME};
 use crate::stream::{
     Hashed, PART, PendingDirectory, PendingFile, is_temporary, lock_directory, share_bytes,
 };
@@ -91,15 +92,13 @@ impl LayoutSink {
         fs::create_dir_all(folder)
             .and_then(|()| fs::rename(file, &path))
             .map_err(|error| self.failed(error))?;
-        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        written.insert(digest.clone());
+        self.written().insert(digest.clone());
         Ok(())
     }
 
-    /// Whether this run has written a blob.
-    fn is_written(&self, digest: &Digest) -> bool {
-        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        written.contains(digest)
+    /// The blobs that this run has written.
+    fn written(&self) -> MutexGuard<'_, HashSet<Digest>> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn failed(&self, error: io::Error) -> Error {
@@ -143,7 +142,7 @@ impl ImageSink for LayoutSink {
     }
 
     fn find(&self, blob: &Hashed) -> Result<Held> {
-        if self.is_written(&blob.digest) {
+        if self.written().contains(&blob.digest) {
             return Ok(Held::Written);
         }
         if self.exists
@@ -179,7 +178,7 @@ impl ImageSink for LayoutSink {
     }
 
     fn put_documents(&self, index: &OutputIndex, mut documents: Documents) -> Result<()> {
-        documents.retain(|(digest, _)| !self.is_written(digest));
+        documents.retain(|(digest, _)| !self.written().contains(digest));
         put_all(self, documents)?;
         let mut slot = self.index.lock().unwrap_or_else(PoisonError::into_inner);
         *slot = index.clone();
@@ -269,33 +268,17 @@ fn join(target: &Path, staging: &Path, index: &OutputIndex, watch: &Watch<'_>) -
     let held = find_index(&container);
     let held = held.map_err(|e| e.while_reading(Place::Path(target.to_owned())))?;
     let bytes = match held {
-        Some(held) if held.bytes() != nothing => joined_index(&held, index, watch)?,
-        _ => Some(index.bytes()?),
+        Some(held) if held.bytes() != nothing => {
+            let before = &held.view().manifests;
+            let after = joined(before, &index.roots, watch);
+            if after == *before {
+                return Ok(());
+            }
+            with_manifests(&held, &after)?
+        }
+        _ => index.bytes()?,
     };
-    match bytes {
-        Some(bytes) => replace(&target.join(INDEX), &bytes).map_err(failed),
-        None => Ok(()),
-    }
-}
-
-/// The `index.json` of a layout that roots were added to; `None` if it stays.
-fn joined_index(
-    held: &Document<Index>,
-    index: &OutputIndex,
-    watch: &Watch<'_>,
-) -> Result<Option<Vec<u8>>> {
-    let before = &held.view().manifests;
-    let after = joined(before, &index.roots, watch);
-    if after == *before {
-        return Ok(None);
-    }
-    let after: Vec<_> = after.iter().map(Descriptor::to_json).collect();
-    let edited = held.edit(|value| value["manifests"] = after.into());
-    let edited = edited.map_err(|source| Error::Document {
-        what: format!("`{INDEX}`"),
-        source,
-    })?;
-    Ok(Some(edited.bytes().to_vec()))
+    replace(&target.join(INDEX), &bytes).map_err(failed)
 }
 
 fn move_blobs(from: &Path, to: &Path) -> io::Result<()> {

@@ -9,7 +9,7 @@ use crate::error::{Cause, Result};
 use crate::event::Watch;
 use crate::finding::{Code, Finding, Site};
 use crate::format::container::Member;
-use crate::format::control_files::{MANIFEST, REPOSITORIES};
+use crate::format::control_files::{INDEX, MANIFEST, REPOSITORIES};
 use crate::format::docker_archive::element::{read_config, read_manifest};
 use crate::format::docker_archive::manifest_json::Element;
 use crate::format::docker_archive::v1;
@@ -46,35 +46,31 @@ pub(in crate::format) fn survey_docker(surveyor: &mut Surveyor<'_>, is_hybrid: b
     }
     let mut docker = DockerSurvey {
         listed: surveyor.images.clone(),
+        matched: BTreeSet::new(),
         is_hybrid,
         tags: BTreeMap::new(),
         surveyor,
     };
-    let mut matched = BTreeSet::new();
     for (at, element) in manifest.elements {
-        docker.element(at, &element, &mut matched)?;
+        docker.element(at, &element)?;
     }
-    docker.finish(&matched)
+    docker.finish()
 }
 
 struct DockerSurvey<'a, 'b> {
     surveyor: &'a mut Surveyor<'b>,
     /// What `index.json` lists.
     listed: Vec<SurveyedImage>,
+    /// Those of them that `manifest.json` lists, too.
+    matched: BTreeSet<usize>,
     is_hybrid: bool,
     /// The tags, and which element has each.
     tags: BTreeMap<Reference, usize>,
 }
 
 impl DockerSurvey<'_, '_> {
-    fn element(
-        &mut self,
-        at: usize,
-        element: &Element,
-        matched: &mut BTreeSet<usize>,
-    ) -> Result<()> {
-        let name = element.tags.first().cloned();
-        let name = name.unwrap_or_else(|| format!("#{}", at + 1));
+    fn element(&mut self, at: usize, element: &Element) -> Result<()> {
+        let name = element.name(at);
         let site = Site::image(name.clone());
         let references = self.references(at, element, &site);
         for path in std::iter::once(&element.config).chain(&element.layers) {
@@ -93,7 +89,7 @@ impl DockerSurvey<'_, '_> {
         }
         let Some(config) = read.flatten() else {
             if let Some(digest) = digest_of_name(&element.config) {
-                matched.extend(self.listed_with(&digest));
+                self.matched.extend(self.listed_with(&digest));
             }
             return self.layers(element, None, &site).map(drop);
         };
@@ -112,7 +108,7 @@ impl DockerSurvey<'_, '_> {
         } else if self.is_hybrid && !listed.is_empty() {
             self.surveyor.note_code(Code::HybridDiffers, &site);
         }
-        matched.extend(&listed);
+        self.matched.extend(&listed);
         self.compare(&listed, &references, &site);
         let is_known = self.surveyor.images.iter().any(|image| {
             image.config == *config.digest() && blobs(&image.layers).eq(blobs(&layers))
@@ -201,7 +197,18 @@ impl DockerSurvey<'_, '_> {
         let source = diff_id.and_then(|id| element.source(id));
         let label = source.and_then(|source| LayerType::of(source.media_type()));
         let is_foreign = label.is_some_and(|label| label.is_foreign);
-        let Some(blob) = self.surveyor.find(path)? else {
+        let mut compression = Compression::None;
+        let blob = self.surveyor.find(path)?;
+        if let Some(blob) = &blob {
+            if let Some(source) = source.filter(|_| !is_foreign)
+                && source.size() != blob.size
+            {
+                let (said, got) = (source.size(), blob.size);
+                let message = format!("it is said to have {said} bytes, and has {got}");
+                self.surveyor.note(Code::LayerSource, site, message);
+            }
+            compression = self.surveyor.container.blob(blob).compression()?;
+        } else {
             let message = match path {
                 "" => "it has no name, and was left to the store of an engine".to_owned(),
                 path if is_foreign => {
@@ -210,28 +217,13 @@ impl DockerSurvey<'_, '_> {
                 path => format!("`{path}` is not there"),
             };
             missing.add(vec![path.to_owned()], site, message);
-            return Ok(SurveyedLayer {
-                blob: None,
-                compression: Compression::None,
-                digest: None,
-                diff_id: diff_id.cloned(),
-                is_readable: false,
-            });
-        };
-        if let Some(source) = source.filter(|_| !is_foreign)
-            && source.size() != blob.size
-        {
-            let (said, got) = (source.size(), blob.size);
-            let message = format!("it is said to have {said} bytes, and has {got}");
-            self.surveyor.note(Code::LayerSource, site, message);
         }
-        let compression = self.surveyor.container.blob(&blob).compression()?;
         Ok(SurveyedLayer {
-            digest: digest_of_path(&blob.path),
+            digest: blob.as_ref().and_then(|blob| digest_of_path(&blob.path)),
             compression,
             diff_id: diff_id.cloned(),
-            is_readable: true,
-            blob: Some(blob),
+            is_readable: blob.is_some(),
+            blob,
         })
     }
 
@@ -253,29 +245,24 @@ impl DockerSurvey<'_, '_> {
         }
         for at in same {
             let image = &self.listed[*at];
-            for reference in references {
-                if !image.references.contains(reference) {
-                    let message = format!("only `{MANIFEST}` names it `{reference}`");
-                    self.surveyor.note(Code::HybridIncomplete, site, message);
-                }
-            }
-            for reference in &image.references {
-                if !references.contains(reference) {
-                    let message = format!("only `index.json` names it `{reference}`");
+            let (one, other) = (references, image.references.as_slice());
+            for (document, names, others) in [(MANIFEST, one, other), (INDEX, other, one)] {
+                for reference in names.iter().filter(|it| !others.contains(it)) {
+                    let message = format!("only `{document}` names it `{reference}`");
                     self.surveyor.note(Code::HybridIncomplete, site, message);
                 }
             }
         }
     }
 
-    fn finish(self, matched: &BTreeSet<usize>) -> Result<()> {
+    fn finish(self) -> Result<()> {
         if self.is_hybrid {
             // An index has images for further platforms, of which a docker archive
             // lists one.
             let is_missing = |name: &str| {
                 let with_name = self.listed.iter().enumerate();
                 let mut of_root = with_name.filter(|(_, it)| root_name(&it.name) == name);
-                !of_root.any(|(at, _)| matched.contains(&at))
+                !of_root.any(|(at, _)| self.matched.contains(&at))
             };
             let names: BTreeSet<&str> = self.listed.iter().map(|it| root_name(&it.name)).collect();
             for name in names.into_iter().filter(|name| is_missing(name)) {
@@ -373,9 +360,7 @@ fn check_repositories(
 
 /// Passes over the files that only readers from before Docker 1.10 need.
 fn legacy_files(surveyor: &mut Surveyor<'_>) {
-    let paths = surveyor.container.paths();
-    let paths: Vec<String> = paths.into_iter().map(str::to_owned).collect();
-    for path in paths {
+    for path in surveyor.container.paths() {
         if let Some((folder, "VERSION" | "json" | "layer.tar")) = path.split_once('/')
             && folder.len() == 64
         {
@@ -387,6 +372,7 @@ fn legacy_files(surveyor: &mut Surveyor<'_>) {
 /// Looks over an archive from before Docker 1.10, in which nothing says what a layer
 /// has to be.
 pub(in crate::format) fn survey_v1(surveyor: &mut Surveyor<'_>, watch: &Watch<'_>) -> Result<()> {
+    legacy_files(surveyor);
     if surveyor.container.paths().binary_search(&MANIFEST).is_ok() {
         let site = Site::file(MANIFEST);
         surveyor.note(Code::ManifestInvalid, &site, "it is no file");
@@ -395,7 +381,6 @@ pub(in crate::format) fn survey_v1(surveyor: &mut Surveyor<'_>, watch: &Watch<'_
     // is taken for an old one.
     if !v1::is_v1_archive(surveyor.container) {
         surveyor.note_code(Code::ManifestMissing, &Site::input());
-        legacy_files(surveyor);
         return Ok(());
     }
     surveyor.note_code(Code::V1Archive, &Site::input());
@@ -412,11 +397,11 @@ pub(in crate::format) fn survey_v1(surveyor: &mut Surveyor<'_>, watch: &Watch<'_
     };
     for (at, (element, config)) in elements.into_iter().enumerate() {
         check_v1_images(surveyor, &element)?;
-        let name = element.tags.first().cloned();
-        let name = name.unwrap_or_else(|| format!("#{}", at + 1));
+        let name = element.name(at);
         let site = Site::image(name.clone());
         let mut docker = DockerSurvey {
             listed: Vec::new(),
+            matched: BTreeSet::new(),
             is_hybrid: false,
             tags: BTreeMap::new(),
             surveyor: &mut *surveyor,
@@ -431,6 +416,5 @@ pub(in crate::format) fn survey_v1(surveyor: &mut Surveyor<'_>, watch: &Watch<'_
             layers,
         });
     }
-    legacy_files(surveyor);
     Ok(())
 }

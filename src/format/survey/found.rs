@@ -9,7 +9,6 @@ use crate::digest::{DiffId, Digest};
 use crate::finding::{Code, Finding, Findings, Site};
 use crate::format::Format;
 use crate::format::container::{Container, Member};
-use crate::format::survey::surveyor::Absent;
 use crate::image::Reference;
 use crate::stream::Compression;
 
@@ -62,6 +61,14 @@ pub(crate) struct SurveyedBlob {
     pub(crate) member: Member,
     pub(crate) digest: Digest,
     pub(crate) site: Site,
+}
+
+/// Something that a document names and that is not there.
+#[derive(Clone, Debug)]
+pub(in crate::format) struct Absent {
+    /// Where it should be: one place, or those of several layers of one image.
+    pub(in crate::format) paths: Vec<String>,
+    pub(in crate::format) finding: Finding,
 }
 
 /// Layers of an image that are not there.

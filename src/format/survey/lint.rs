@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::finding::Code;
 use crate::format::oci_layout::graph::is_of_descriptors;
-use crate::format::reader::{Fault, Schema};
+use crate::format::reader::{Refusal, Schema};
 use crate::image::types::{self, Type, WrongField};
 use crate::image::{Config, Platform, WHOLE, json_text};
 
@@ -70,8 +70,8 @@ pub(super) fn told(code: Code, field: &WrongField<'_>) -> String {
 }
 
 /// Whether a fault is that of a field whose type was said to be wrong.
-pub(super) fn is_told(fault: &Fault, wrong: &[(Code, WrongField<'_>)]) -> bool {
-    let field = match fault.field() {
+pub(super) fn is_told(refusal: &Refusal, wrong: &[(Code, WrongField<'_>)]) -> bool {
+    let field = match refusal.field() {
         Some(WHOLE) => "",
         Some(field) => field,
         None => return false,

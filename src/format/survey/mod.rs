@@ -7,7 +7,7 @@ mod oci_layout;
 mod surveyor;
 mod whole;
 
-pub(in crate::format) use found::MissingLayers;
+pub(in crate::format) use found::{Absent, MissingLayers};
 pub(crate) use found::{Survey, SurveyedBlob, SurveyedImage, SurveyedLayer};
-pub(in crate::format) use surveyor::{Absent, Surveyor};
+pub(in crate::format) use surveyor::Surveyor;
 pub(crate) use whole::survey;

@@ -9,20 +9,12 @@ use crate::error::{Error, Result};
 use crate::finding::{Code, Finding, Findings, Site};
 use crate::format::container::{Container, Member, read_document};
 use crate::format::control_files::CONTROL_FILES;
-use crate::format::reader::{Budget, Fault, Reader, Schema, digest_of_path};
-use crate::format::survey::{SurveyedBlob, SurveyedImage, lint};
+use crate::format::reader::{Budget, Reader, Refusal, Schema, digest_of_path};
+use crate::format::survey::{Absent, SurveyedBlob, SurveyedImage, lint};
 use crate::image::{Config, parse_value};
 
 /// The largest document of a v1 image that is looked for among what nothing refers to.
 const V1_DOCUMENT_MAX: u64 = 1024 * 1024;
-
-/// Something that a document names and that is not there.
-#[derive(Clone, Debug)]
-pub(in crate::format) struct Absent {
-    /// Where it should be: one place, or those of several layers of one image.
-    pub(in crate::format) paths: Vec<String>,
-    pub(in crate::format) finding: Finding,
-}
 
 /// Goes through the documents of an input.
 pub(in crate::format) struct Surveyor<'a> {
@@ -171,12 +163,11 @@ impl Reader for Surveyor<'_> {
         &mut self.budget
     }
 
-    fn report(&mut self, site: &Site, fault: Fault) -> Result<()> {
+    fn report(&mut self, site: &Site, Refusal { fault, .. }: Refusal) -> Result<()> {
         // A blob is of one size wherever it is met.
         let said = (site.file.clone(), fault.message.clone());
         if fault.code != Code::SizeMismatch || self.sizes.insert(said) {
-            self.findings
-                .push(Finding::new(fault.code, site.clone(), fault.message));
+            self.findings.push(fault.at(site));
         }
         Ok(())
     }
@@ -203,7 +194,7 @@ impl Reader for Surveyor<'_> {
         schema: Schema,
         bytes: &[u8],
         value: &Value,
-        faults: Vec<Fault>,
+        faults: Vec<Refusal>,
     ) -> Result<()> {
         if schema == Schema::Config && !self.configs.insert(Digest::of(bytes)) {
             return Ok(());

@@ -7,14 +7,14 @@ use crate::finding::{Code, Finding, Findings, Site};
 use crate::format::Format;
 use crate::format::container::{Container, RootfsFile};
 use crate::format::control_files::MANIFEST;
-use crate::format::detect::{Kind, Opening, kind_of};
+use crate::format::detect::{Kind, Opening, is_empty, kind_of};
 use crate::format::input::Input;
 use crate::format::oci_layout::is_layout;
 use crate::format::reader::chain_of;
 use crate::format::survey::docker_archive::{survey_docker, survey_v1};
 use crate::format::survey::oci_layout::survey_layout;
 use crate::format::survey::{Survey, SurveyedImage, SurveyedLayer, Surveyor};
-use crate::format::taken::{RawContainer, take};
+use crate::format::taken::{Taken, take};
 use crate::tar_stream::Trailing;
 
 /// Looks an input over, whatever it is.
@@ -51,10 +51,10 @@ fn archive_finding(error: Error) -> Result<Finding> {
 
 /// Findings for bytes after the end of the tar, and of the stream that it is compressed
 /// to.
-fn rest_findings(taken: &RawContainer) -> impl Iterator<Item = Finding> {
-    let trailing = taken.container().end().trailing;
+fn rest_findings(taken: &Taken) -> impl Iterator<Item = Finding> {
+    let trailing = taken.container.end().trailing;
     let after_tar = trailing.map(|Trailing { size, is_tar, .. }| after_tar(size, is_tar));
-    let leftover = taken.leftover();
+    let leftover = taken.leftover;
     let after_stream = (leftover > 0).then(|| {
         format!("{leftover} bytes follow the end of the compressed stream; they are not read")
     });
@@ -62,50 +62,43 @@ fn rest_findings(taken: &RawContainer) -> impl Iterator<Item = Finding> {
     messages.map(|message| Finding::new(Code::ArchiveTrailing, Site::input(), message))
 }
 
-/// What the files of an input are.
-struct Parts {
-    format: Format,
-    has_docker: bool,
-    has_layout: bool,
-}
-
-fn look_over(taken: RawContainer, findings: Findings, opening: &Opening<'_>) -> Result<Survey> {
-    let parts = parts_of(&taken, opening.format)?;
-    if parts.format == Format::Rootfs {
+fn look_over(taken: Taken, findings: Findings, opening: &Opening<'_>) -> Result<Survey> {
+    let (format, has_docker, has_layout) = parts_of(&taken, opening.format)?;
+    if format == Format::Rootfs {
         let mut findings = findings;
         // The paths of a layer are looked at where its entries are.
         findings.retain(|finding| finding.code != Code::MemberEscapes);
-        if taken.is_empty() {
+        if is_empty(taken.container.as_ref()) {
             findings.push(Finding::plain(Code::RootfsEmpty, Site::input()));
         }
-        let Some((file, start)) = taken.into_file()? else {
+        let Some((file, start)) = taken.file else {
             return Err(Error::System(std::io::ErrorKind::IsADirectory.into()));
         };
         return rootfs(RootfsFile::stored(file, start)?, findings);
     }
-    let container = taken.into_container();
-    let mut surveyor = Surveyor::new(container.as_ref(), parts.has_docker, findings);
+    let container = taken.container;
+    let mut surveyor = Surveyor::new(container.as_ref(), has_docker, findings);
     if container.end().cut_off_at.is_some() {
         surveyor.note_code(Code::ArchiveEndMissing, &Site::input());
     }
-    let is_hybrid = parts.has_docker && parts.has_layout;
-    if parts.has_layout {
+    let is_hybrid = has_docker && has_layout;
+    if has_layout {
         survey_layout(&mut surveyor, is_hybrid)?;
     }
-    if parts.has_docker {
+    if has_docker {
         if matches!(container.find(MANIFEST), Ok(None)) {
             survey_v1(&mut surveyor, &opening.watch)?;
         } else {
             survey_docker(&mut surveyor, is_hybrid)?;
         }
     }
-    if !parts.has_docker && !parts.has_layout {
+    if !has_docker && !has_layout {
         surveyor.note_code(Code::ManifestMissing, &Site::input());
     }
     surveyor.unreferenced()?;
     let (images, blobs, findings) = surveyor.finish();
     Ok(Survey {
-        format: parts.format,
+        format,
         container,
         images,
         blobs,
@@ -113,33 +106,29 @@ fn look_over(taken: RawContainer, findings: Findings, opening: &Opening<'_>) -> 
     })
 }
 
-/// Tells what is there by the files alone, or takes the user's word for it.
-fn parts_of(taken: &RawContainer, format: Option<Format>) -> Result<Parts> {
-    let parts = |format, has_docker, has_layout| Parts {
-        format,
-        has_docker,
-        has_layout,
-    };
-    if taken.is_directory() {
+/// Tells what is there by the files alone, or takes the user's word for it: the format,
+/// and whether a docker archive and a layout are there.
+fn parts_of(taken: &Taken, format: Option<Format>) -> Result<(Format, bool, bool)> {
+    if taken.file.is_none() {
         return match format {
-            None | Some(Format::OciDirectory) => Ok(parts(Format::OciDirectory, false, true)),
+            None | Some(Format::OciDirectory) => Ok((Format::OciDirectory, false, true)),
             Some(_) => Err(Error::System(std::io::ErrorKind::IsADirectory.into())),
         };
     }
-    let container = taken.container();
+    let container = taken.container.as_ref();
     match (format, kind_of(container, format)) {
         (Some(Format::DockerArchive), _) | (None, Ok(Kind::Docker) | Err(Error::LinkBroken(_))) => {
-            Ok(parts(Format::DockerArchive, true, is_layout(container)?))
+            Ok((Format::DockerArchive, true, is_layout(container)?))
         }
         // A part of an archive, without its documents.
-        (None, Err(Error::NotOfFormat { .. })) => Ok(parts(Format::DockerArchive, false, false)),
+        (None, Err(Error::NotOfFormat { .. })) => Ok((Format::DockerArchive, false, false)),
         (_, Err(error)) => Err(error),
         (_, Ok(Kind::Docker | Kind::Oci)) => {
             let has_manifest = matches!(container.find(MANIFEST), Ok(Some(_)));
             let has_docker = format.is_none() && has_manifest;
-            Ok(parts(Format::OciArchive, has_docker, true))
+            Ok((Format::OciArchive, has_docker, true))
         }
-        (_, Ok(Kind::Rootfs)) => Ok(parts(Format::Rootfs, false, false)),
+        (_, Ok(Kind::Rootfs)) => Ok((Format::Rootfs, false, false)),
     }
 }
 

@@ -53,9 +53,8 @@ const fn always(name: &'static str, holds: Type) -> Field {
 
 const fn if_any(name: &'static str, holds: Type) -> Field {
     Field {
-        name,
-        holds,
         omit_empty: true,
+        ..always(name, holds)
     }
 }
 
@@ -133,14 +132,14 @@ fn through_struct(json: &Value, fields: &[Field]) -> Value {
     Value::Object(out)
 }
 
-/// A string in a list or a map, where Go reads null as the empty one.
+/// A string, where Go reads null as the empty one.
 fn text_or_empty(value: &Value) -> Value {
     value.as_str().unwrap_or_default().into()
 }
 
 fn convert(value: &Value, holds: Type) -> Value {
     match holds {
-        Type::Text => value.as_str().unwrap_or_default().into(),
+        Type::Text => text_or_empty(value),
         Type::Bool => value.as_bool().unwrap_or_default().into(),
         Type::Texts => match value {
             // A command could be a single string once.
@@ -155,16 +154,12 @@ fn convert(value: &Value, holds: Type) -> Value {
                     Type::Set => Value::Object(Map::new()),
                     _ => text_or_empty(value),
                 };
-                Value::Object(
-                    sorted
-                        .into_iter()
-                        .map(|(k, v)| (k.clone(), value(v)))
-                        .collect(),
-                )
+                let fields = sorted.into_iter();
+                Value::Object(fields.map(|(k, v)| (k.clone(), value(v))).collect())
             }
             _ => Value::Null,
         },
-        Type::Time => time(value.as_str().unwrap_or(ZERO_TIME)).into(),
+        Type::Time => time_or_zero(value).into(),
         Type::Config if value.is_null() => Value::Null,
         Type::Config => through_struct(value, CONFIG),
         Type::Any => value.clone(),

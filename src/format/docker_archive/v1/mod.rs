@@ -80,12 +80,11 @@ pub(in crate::format) fn read_elements(
     let diff_ids = diff_ids(container, &chains, watch)?;
     let element = |(chain, tags): (Vec<String>, Vec<String>)| {
         let top = chain.last().expect("a chain has the image itself");
-        let config = make_config(&images, &chain, &diff_ids).map_err(|source| Error::Document {
-            what: format!("`{top}/json`"),
-            source,
-        })?;
+        let path = format!("{top}/json");
+        let config = make_config(&images, &chain, &diff_ids)
+            .map_err(|source| Error::document(format!("`{path}`"), source))?;
         let element = Element {
-            config: format!("{top}/json"),
+            config: path,
             tags,
             layers: chain.iter().map(|id| layer_path(id)).collect(),
             sources: BTreeMap::new(),
@@ -105,10 +104,7 @@ fn read_repositories(container: &dyn Container) -> Result<Vec<(String, Vec<Strin
     let Some(bytes) = find_document(container, REPOSITORIES)? else {
         return Ok(Vec::new());
     };
-    let malformed = |source| Error::Document {
-        what: format!("`{REPOSITORIES}`"),
-        source,
-    };
+    let malformed = |source| Error::document(format!("`{REPOSITORIES}`"), source);
     let names = parse_value(&bytes).map_err(malformed)?;
     let wrong = || {
         malformed(DocumentError::Field {
@@ -155,10 +151,7 @@ fn parse_image(id: &str, bytes: &[u8]) -> Result<V1Image> {
             raw: serde_json::from_str(&text)?,
         })
     };
-    parse().map_err(|source| Error::Document {
-        what: format!("`{id}/json`"),
-        source,
-    })
+    parse().map_err(|source| Error::document(format!("`{id}/json`"), source))
 }
 
 fn parent(image: &V1Image) -> Option<&str> {
