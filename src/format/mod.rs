@@ -35,8 +35,7 @@ mod taken;
 use std::fmt;
 
 pub(crate) use container::Bytes;
-pub(crate) use container::not_a_tar;
-pub(crate) use container::{Blob, Container, KnownHashes, Member};
+pub(crate) use container::{Blob, Container, KnownHashes, Member, not_a_tar, spend};
 pub(crate) use control_files::MARKER;
 pub(crate) use create::create;
 pub(crate) use detect::{Opening, open};

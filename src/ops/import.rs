@@ -206,14 +206,12 @@ impl Importer<'_> {
     ) -> Result<Taken> {
         let watch = self.context.watch;
         let is_certain = input.is_certain();
-        let opened = input.open(watch);
-        let opened = opened.map_err(|error| error.while_reading(place.clone()))?;
+        let at = |error: Error| error.while_reading(place.clone());
         let RootfsStream {
             stream,
             head,
             leftover,
-        } = opened;
-        let damaged = |error| Error::from(error).while_reading(place.clone());
+        } = input.open(watch).map_err(at)?;
         let mut stream = TeeReader::new(stream);
         stream.hash(Algorithm::Sha256).map_err(Error::Thread)?;
         let teed = stream.tee();
@@ -244,22 +242,24 @@ impl Importer<'_> {
         copied.map_err(|error| Error::copy(place.clone(), to.clone(), error))?;
         let checked =
             checked.unwrap_or_else(|_| Err(io::Error::other("a checking thread panicked").into()));
-        let (summary, outline, judged) = checked.map_err(|error| {
-            let error = if is_no_tar(&error, &head) {
-                not_a_tar(&head)
-            } else {
-                Error::Tar(error)
-            };
-            error.while_reading(place.clone())
-        })?;
-        if summary.is_empty && summary.trailing.is_some() {
-            return Err(not_a_tar(&head).while_reading(place.clone()));
-        }
+        let (summary, outline, judged) = match checked {
+            Ok((
+                TarSummary {
+                    is_empty: true,
+                    trailing: Some(_),
+                    ..
+                },
+                ..,
+            )) => {
+                return Err(at(not_a_tar(&head)));
+            }
+            Err(error) if is_no_tar(&error, &head) => return Err(at(not_a_tar(&head))),
+            checked => checked.map_err(|error| at(Error::Tar(error)))?,
+        };
         if !is_certain {
-            let refused = outline.refuse_images();
-            refused.map_err(|error| error.while_reading(place.clone()))?;
+            outline.refuse_images().map_err(at)?;
         }
-        let unpacked = stream.finish().map_err(damaged)?.stored;
+        let unpacked = stream.finish().map_err(|error| at(error.into()))?.stored;
         Ok(Taken {
             unpacked,
             summary,
@@ -283,11 +283,7 @@ impl Importer<'_> {
             newest: &rfc3339(taken.summary.newest_mtime),
             comment: self.options.message.as_deref(),
         };
-        let taken_over = self
-            .options
-            .config
-            .as_ref()
-            .map(|ImageConfig(config)| config);
+        let taken_over = self.options.config.as_ref().map(|config| &config.0);
         let mut config = imported.config(taken_over).map_err(own)?;
         if !self.options.changes.is_empty() {
             let mut value = config.value().map_err(own)?;

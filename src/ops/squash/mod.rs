@@ -9,16 +9,15 @@ pub(in crate::ops) mod range;
 pub(in crate::ops) mod report;
 mod result;
 
-use std::io::Write;
 use std::ops::RangeInclusive;
 
 use crate::digest::DiffId;
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Result};
 use crate::event::{Event, Warning};
 use crate::format::Format;
 use crate::format::sink::ImageSink;
 use crate::format::source::{ImageSource, Layer};
-use crate::image::{Platform, Timestamp};
+use crate::image::Platform;
 use crate::merge::{Merge, Plan};
 use crate::ops::Selector;
 use crate::ops::choose::image::choose_image;
@@ -29,7 +28,6 @@ use crate::ops::squash::report::{SquashReport, report};
 use crate::ops::squash::result::{Merged, deliver};
 use crate::ops::stack::layer_stack::LayerStack;
 use crate::stream::{Compression, Encoder, Encoding, HashWriter, Hashed, Workers};
-use crate::tar_stream::Time;
 use crate::transfer::Context;
 use crate::transfer::compression::CompressionChoice;
 
@@ -235,7 +233,7 @@ impl Squasher<'_> {
         let failed = |error| Error::write(place.clone(), error);
         let output = HashWriter::new(writer).map_err(Error::Thread)?;
         if encoding == Encoding::Plain {
-            let output = self.replay(plan, range, output, &place)?;
+            let output = self.layers.write(plan, range, output, &place)?;
             let (writer, hashed) = output.finish().map_err(failed)?;
             writer.finish(&hashed)?;
             let (diff_id, size) = (DiffId(hashed.digest.clone()), hashed.size);
@@ -243,25 +241,11 @@ impl Squasher<'_> {
         }
         let encoder = Encoder::new(encoding, output, self.workers);
         let output = HashWriter::new(encoder).map_err(Error::Thread)?;
-        let output = self.replay(plan, range, output, &place)?;
+        let output = self.layers.write(plan, range, output, &place)?;
         let (encoder, unpacked) = output.finish().map_err(failed)?;
         let finished = encoder.finish().and_then(HashWriter::finish);
         let (writer, hashed) = finished.map_err(failed)?;
         writer.finish(&hashed)?;
         Ok((hashed, DiffId(unpacked.digest), unpacked.size))
-    }
-
-    fn replay<W: Write>(
-        &self,
-        plan: &Plan<'_>,
-        range: &[usize],
-        output: W,
-        place: &Place,
-    ) -> Result<W> {
-        let created = Time {
-            seconds: self.layers.context.created.map_or(0, Timestamp::seconds),
-            nanoseconds: 0,
-        };
-        self.layers.write(plan, range, created, output, place)
     }
 }

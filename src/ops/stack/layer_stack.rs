@@ -8,7 +8,7 @@ use crate::error::{Error, LimitError, Place, Result};
 use crate::event::{Event, Step, Warning};
 use crate::format::source::{Image, ImageSource, Layer};
 use crate::format::{Container, Member};
-use crate::image::ESTARGZ_TOC;
+use crate::image::{ESTARGZ_TOC, Timestamp};
 use crate::layer::{Budget, LayerError, LayerReader};
 use crate::merge::{Ambiguities, Changes, ChangesBuilder, Plan, Replay, ReplayError};
 use crate::ops::choose::image::ChosenImage;
@@ -180,7 +180,7 @@ impl<'a> LayerStack<'a> {
                 return Err(Error::Interrupted);
             }
             let added = builder.add(entry, reader.interpreter());
-            added.map_err(|fault| LayerError::entry(reader.name(), fault))?;
+            added.map_err(|fault| reader.failed(fault))?;
         }
         Ok(builder)
     }
@@ -252,10 +252,13 @@ impl<'a> LayerStack<'a> {
         &self,
         plan: &Plan<'_>,
         range: &[usize],
-        created: Time,
         output: W,
         to: &Place,
     ) -> Result<W> {
+        let created = Time {
+            seconds: self.context.created.map_or(0, Timestamp::seconds),
+            nanoseconds: 0,
+        };
         let below = plan.layers().into_iter().map(|layer| layer as usize);
         let below: Vec<usize> = below.filter(|at| !range.contains(at)).collect();
         let mut replay = Replay::new(plan, output, created);
