@@ -21,9 +21,10 @@ use crate::ops::Selector;
 use crate::ops::choose::image::choose_image;
 use crate::ops::choose::platform::PlatformChoice;
 use crate::ops::verify::{BareTar, Judge};
-use crate::stream::{Encoder, Encoding, HashWriter, Hashed, Leftover, TeeReader, Workers, copy};
+use crate::stream::{Encoding, Hashed, Leftover, TeeReader, Workers, copy};
 use crate::tar_stream::{Buffered, TarSummary, check_tar, is_no_tar};
 use crate::transfer::Context;
+use crate::transfer::blob::write_encoded;
 use crate::transfer::compression::{CompressionChoice, CompressionPolicy};
 use crate::transfer::deliver::Delivery;
 use crate::transfer::item::TransferItem;
@@ -143,7 +144,9 @@ impl Importer<'_> {
             self.judge(&taken, &place)?;
             return self.deliver(&taken, &taken.unpacked, encoding);
         }
-        let (taken, blob) = self.write_packed(&mut input, &place, encoding)?;
+        let (blob, taken) = write_encoded(self.sink, encoding, self.workers, |encoder, to| {
+            self.take(&mut input, &place, encoder, to)
+        })?;
         self.judge(&taken, &place)?;
         self.deliver(&taken, &blob, encoding)
     }
@@ -176,24 +179,6 @@ impl Importer<'_> {
         }
         writer.finish(&taken.unpacked)?;
         Ok(taken)
-    }
-
-    /// Writes the layer compressed, and returns what it is stored as, too.
-    fn write_packed(
-        &self,
-        input: &mut RootfsInput,
-        place: &Place,
-        encoding: Encoding,
-    ) -> Result<(Taken, Hashed)> {
-        let writer = self.sink.begin_blob(None)?;
-        let to = writer.place();
-        let output = HashWriter::new(writer).map_err(Error::Thread)?;
-        let mut encoder = Encoder::new(encoding, output, self.workers);
-        let taken = self.take(input, place, &mut encoder, &to)?;
-        let finished = encoder.finish().and_then(HashWriter::finish);
-        let (writer, blob) = finished.map_err(|error| Error::write(to, error))?;
-        writer.finish(&blob)?;
-        Ok((taken, blob))
     }
 
     /// Copies the unpacked bytes, and checks them meanwhile.

@@ -28,10 +28,8 @@ pub(crate) fn add_referrers<'a>(
     let all: Vec<&Root> = source.roots()?.iter().collect();
     let mut others = Vec::new();
     for target in targets(&all) {
-        if target
-            .target_digest()
-            .is_none_or(|digest| taken.contains(digest))
-        {
+        let digest = target.target_digest();
+        if digest.is_none_or(|digest| taken.contains(digest)) {
             continue;
         }
         match source.load(target) {

@@ -14,7 +14,6 @@ use std::ops::RangeInclusive;
 use crate::digest::DiffId;
 use crate::error::{Error, Result};
 use crate::event::{Event, Warning};
-use crate::format::Format;
 use crate::format::sink::ImageSink;
 use crate::format::source::{ImageSource, Layer};
 use crate::image::Platform;
@@ -27,9 +26,10 @@ use crate::ops::squash::range::ranges;
 use crate::ops::squash::report::{SquashReport, report};
 use crate::ops::squash::result::{Merged, deliver};
 use crate::ops::stack::layer_stack::LayerStack;
-use crate::stream::{Compression, Encoder, Encoding, HashWriter, Hashed, Workers};
+use crate::stream::{Compression, Encoding, HashWriter, Hashed, Workers};
 use crate::transfer::Context;
-use crate::transfer::compression::CompressionChoice;
+use crate::transfer::blob::write_encoded;
+use crate::transfer::compression::{CompressionChoice, kept};
 
 /// Does what [`Session::diff_ids`](crate::Session::diff_ids) says.
 pub(crate) fn diff_ids(
@@ -203,19 +203,7 @@ impl Squasher<'_> {
             CompressionChoice::To { encoding, .. } => encoding,
             CompressionChoice::Keep => {
                 let layer = &self.layers.image.layers[uppermost];
-                let format = self.sink.map(ImageSink::format);
-                match layer.compression {
-                    Compression::None => Encoding::Plain,
-                    Compression::Gzip => Encoding::Gzip(None),
-                    Compression::Xz | Compression::Bzip2
-                        if format == Some(Format::DockerArchive) =>
-                    {
-                        Encoding::Gzip(None)
-                    }
-                    Compression::Zstd | Compression::Xz | Compression::Bzip2 => {
-                        Encoding::Zstd(None)
-                    }
-                }
+                kept(layer.compression, self.sink.map(ImageSink::format))
             }
         }
     }
@@ -228,24 +216,18 @@ impl Squasher<'_> {
         range: &[usize],
         encoding: Encoding,
     ) -> Result<(Hashed, DiffId, u64)> {
-        let writer = sink.begin_blob(None)?;
-        let place = writer.place();
-        let failed = |error| Error::write(place.clone(), error);
-        let output = HashWriter::new(writer).map_err(Error::Thread)?;
-        if encoding == Encoding::Plain {
-            let output = self.layers.write(plan, range, output, &place)?;
-            let (writer, hashed) = output.finish().map_err(failed)?;
-            writer.finish(&hashed)?;
-            let (diff_id, size) = (DiffId(hashed.digest.clone()), hashed.size);
-            return Ok((hashed, diff_id, size));
-        }
-        let encoder = Encoder::new(encoding, output, self.workers);
-        let output = HashWriter::new(encoder).map_err(Error::Thread)?;
-        let output = self.layers.write(plan, range, output, &place)?;
-        let (encoder, unpacked) = output.finish().map_err(failed)?;
-        let finished = encoder.finish().and_then(HashWriter::finish);
-        let (writer, hashed) = finished.map_err(failed)?;
-        writer.finish(&hashed)?;
-        Ok((hashed, DiffId(unpacked.digest), unpacked.size))
+        let (hashed, unpacked) = write_encoded(sink, encoding, self.workers, |encoder, to| {
+            if encoding == Encoding::Plain {
+                self.layers.write(plan, range, encoder, to)?;
+                return Ok(None);
+            }
+            let output = HashWriter::new(encoder).map_err(Error::Thread)?;
+            let output = self.layers.write(plan, range, output, to)?;
+            let finished = output.finish();
+            let (_, unpacked) = finished.map_err(|error| Error::write(to.clone(), error))?;
+            Ok(Some(unpacked))
+        })?;
+        let Hashed { digest, size } = unpacked.unwrap_or_else(|| hashed.clone());
+        Ok((hashed, DiffId(digest), size))
     }
 }

@@ -12,7 +12,7 @@ use crate::image::{ESTARGZ_TOC, Timestamp};
 use crate::layer::{Budget, LayerError, LayerReader};
 use crate::merge::{Ambiguities, Changes, ChangesBuilder, Plan, Replay, ReplayError};
 use crate::ops::choose::image::ChosenImage;
-use crate::ops::stack::layer_tar::{LayerTar, blame_compression, read_layer, streams};
+use crate::ops::stack::layer_tar::{blame_compression, read_layer, streams};
 use crate::stream::{Compression, ProgressReader};
 use crate::tar_stream::{SkipByReading, Time};
 use crate::transfer::Context;
@@ -162,27 +162,20 @@ impl<'a> LayerStack<'a> {
             layer: &self.place(at).to_string(),
         }));
         let number = u32::try_from(at).expect("layers are limited");
-        let builder = ChangesBuilder::new(number, self.budget.clone());
-        let builder = read_layer(self.container, blob, layer.compression, watch, |tar| {
-            self.collect(builder, LayerReader::new(tar, self.budget.clone()))
+        let mut builder = ChangesBuilder::new(number, self.budget.clone());
+        read_layer(self.container, blob, layer.compression, watch, |tar| {
+            let mut reader = LayerReader::new(tar, self.budget.clone());
+            while let Some(entry) = reader.next_entry()? {
+                if watch.is_interrupted() {
+                    return Err(Error::Interrupted);
+                }
+                let added = builder.add(entry, reader.interpreter());
+                added.map_err(|fault| reader.failed(fault))?;
+            }
+            Ok(())
         })?;
         let is_estargz = builder.may_be_estargz() && self.is_estargz(layer, blob)?;
         Ok(builder.finish(is_estargz)?)
-    }
-
-    fn collect(
-        &self,
-        mut builder: ChangesBuilder,
-        mut reader: LayerReader<LayerTar<'_>>,
-    ) -> Result<ChangesBuilder> {
-        while let Some(entry) = reader.next_entry()? {
-            if self.context.watch.is_interrupted() {
-                return Err(Error::Interrupted);
-            }
-            let added = builder.add(entry, reader.interpreter());
-            added.map_err(|fault| reader.failed(fault))?;
-        }
-        Ok(builder)
     }
 
     /// Why a layer cannot be read: if it is not what its digest says, that.
