@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::headers::check_repaired;
-use super::merging::merged_whole;
+use super::merging::{SIZE_MAX, merged_whole};
 use crate::event::Watch;
 use crate::layer::{Entry, EntryKind, LayerError, LayerReader, LayerWriter, NodeKind, Whiteout};
 use crate::stream::{CopyError, FileSlice};
@@ -68,9 +68,6 @@ fn section(tar: &[u8]) -> Section {
     file.write_all(tar).expect("there is room for it");
     Section::new(FileSlice::from(file, 0).expect("it has a size"))
 }
-
-/// What is longer is not written: a header of some bytes may claim gigabytes of holes.
-const SIZE_MAX: u64 = 1 << 20;
 
 /// Writes the entries again, with their content, and returns them too; nothing if that
 /// would be too long.

@@ -109,7 +109,7 @@ fn written(merge: &Merge, layers: &[Vec<u8>], range: &Range<usize>) -> Result<Ve
 }
 
 /// What is longer is not written: a header of some bytes may claim gigabytes of holes.
-const SIZE_MAX: u64 = 1 << 20;
+pub(super) const SIZE_MAX: u64 = 1 << 20;
 
 fn number(at: usize) -> u32 {
     u32::try_from(at).expect("there are few")

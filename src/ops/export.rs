@@ -65,11 +65,7 @@ pub(crate) fn export(
         steps: Some(2 * all.len()),
     });
     let mut merge = Merge::new();
-    for (at, changes) in layers.changes(&all)?.into_iter().enumerate() {
-        let ambiguities = merge.put_in_range(changes);
-        let ambiguities = ambiguities.map_err(|error| layers.failed(at, error))?;
-        layers.warn(at, ambiguities);
-    }
+    layers.merge(&mut merge, &all)?;
     let plan = merge.plan();
     let place = sink.place();
     let workers = Workers::start(context.jobs).map_err(Error::Thread)?;

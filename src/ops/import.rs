@@ -356,8 +356,7 @@ impl<R: BufRead> BufRead for UntilFault<'_, R> {
 
 impl<R: BufRead> Read for UntilFault<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut available = self.fill_buf()?;
-        let length = available.read(buffer)?;
+        let length = self.fill_buf()?.read(buffer)?;
         self.consume(length);
         Ok(length)
     }

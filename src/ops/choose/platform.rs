@@ -168,11 +168,8 @@ fn select_from_index<'a>(
         let name = |candidate| {
             platform_of(candidate).map_or("unknown".to_owned(), |platform| platform.to_string())
         };
-        let kept = images
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| Some(*at) != skipped);
-        kept.map(|(_, candidate)| name(candidate)).collect()
+        let kept = (0..images.len()).filter(|at| Some(*at) != skipped);
+        kept.map(|at| name(&images[at])).collect()
     };
     let Some(at) = best.or(only) else {
         return Err(ChoiceError::NoSuchPlatform {

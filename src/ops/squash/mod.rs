@@ -59,9 +59,8 @@ pub(crate) fn squash(
     };
     let chosen = choose_image(source, options.image.as_ref(), reason, context)?;
     let layers = LayerStack::new(source, &chosen, context)?;
-    let sizes: Vec<u64> = (0..layers.count())
-        .map(|at| layers.stored_size(at))
-        .collect();
+    let sizes = chosen.image.layers.iter().map(Layer::stored_size);
+    let sizes: Vec<u64> = sizes.collect();
     let ranges = ranges(&options.layers, &chosen.image.layers, &sizes)?;
     if !ranges.is_empty() {
         layers.prepare()?;
@@ -151,7 +150,8 @@ impl Squasher<'_> {
             merge.put_unknown_below(all.len());
             return Ok(());
         }
-        if let Some(at) = all.iter().find(|at| !self.layers.is_readable(**at)) {
+        let layers = &self.layers.image.layers;
+        if let Some(at) = all.iter().find(|at| layers[**at].blob().is_none()) {
             let watch = self.layers.context.watch;
             watch.warn(Warning::AllWhiteoutsKept {
                 position: at + 1,
@@ -171,11 +171,7 @@ impl Squasher<'_> {
 
     fn merge(&self, merge: &mut Merge, range: &RangeInclusive<usize>) -> Result<Merged> {
         let all: Vec<usize> = range.clone().collect();
-        for (at, changes) in all.iter().zip(self.layers.changes(&all)?) {
-            let put = merge.put_in_range(changes);
-            let ambiguities = put.map_err(|error| self.layers.failed(*at, error))?;
-            self.layers.warn(*at, ambiguities);
-        }
+        self.layers.merge(merge, &all)?;
         let plan = merge.plan();
         let encoding = self.encoding(*range.end());
         let (unpacked_size, written) = match self.sink {

@@ -10,7 +10,7 @@ use crate::format::source::{Image, ImageSource, Layer};
 use crate::format::{Container, Member};
 use crate::image::{ESTARGZ_TOC, Timestamp};
 use crate::layer::{Budget, LayerError, LayerReader};
-use crate::merge::{Ambiguities, Changes, ChangesBuilder, Plan, Replay, ReplayError};
+use crate::merge::{Changes, ChangesBuilder, Merge, Plan, Replay, ReplayError};
 use crate::ops::choose::image::ChosenImage;
 use crate::ops::stack::layer_tar::{blame_compression, read_layer, streams};
 use crate::stream::{Compression, ProgressReader};
@@ -94,16 +94,6 @@ impl<'a> LayerStack<'a> {
         self.image.layers[at].place(self.name)
     }
 
-    /// True if a layer can be looked into.
-    pub(in crate::ops) fn is_readable(&self, at: usize) -> bool {
-        self.image.layers[at].blob().is_some()
-    }
-
-    /// The bytes of a layer as it is stored.
-    pub(in crate::ops) fn stored_size(&self, at: usize) -> u64 {
-        self.image.layers[at].stored_size()
-    }
-
     /// The bytes that will be read to write what survived of a layer.
     pub(in crate::ops) fn size_to_read(&self, at: usize) -> u64 {
         let blob = self.image.layers[at].blob();
@@ -135,18 +125,24 @@ impl<'a> LayerStack<'a> {
         })
     }
 
-    /// Says what engines understand differently in a layer.
-    pub(in crate::ops) fn warn(&self, at: usize, ambiguities: Ambiguities) {
-        for (ambiguity, entry, others) in ambiguities.into_iter() {
-            self.context.watch.warn(Warning::Ambiguous {
-                position: at + 1,
-                count: self.count(),
-                name: self.name.to_owned(),
-                entry,
-                others,
-                ambiguity,
-            });
+    /// Puts layers into the range of a merge, and says what engines understand differently
+    /// in them.
+    pub(in crate::ops) fn merge(&self, merge: &mut Merge, which: &[usize]) -> Result<()> {
+        for (at, changes) in which.iter().zip(self.changes(which)?) {
+            let put = merge.put_in_range(changes);
+            let ambiguities = put.map_err(|error| self.failed(*at, error))?;
+            for (ambiguity, entry, others) in ambiguities.into_iter() {
+                self.context.watch.warn(Warning::Ambiguous {
+                    position: at + 1,
+                    count: self.count(),
+                    name: self.name.to_owned(),
+                    entry,
+                    others,
+                    ambiguity,
+                });
+            }
         }
+        Ok(())
     }
 
     fn blob(&self, at: usize) -> Result<(&Layer, &Member)> {
