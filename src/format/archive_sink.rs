@@ -27,7 +27,7 @@ use crate::format::output::Output;
 use crate::format::sink::{
     BlobWriter, Documents, Held, ImageSink, OutputIndex, OutputKind, copy_in, put_all,
 };
-use crate::stream::{COPY_BUFFER, Hashed, Spool, copy_between};
+use crate::stream::{COPY_BUFFER, Hashed, copy_between, spool_in};
 use crate::tar_stream::{BLOCK, EMPTY_BLOCK, NewHeader, OCTAL_11_MAX, padding, pax_record};
 
 /// How much the system copies between two looks at whether the caller wants the end.
@@ -270,7 +270,7 @@ impl ImageSink for ArchiveSink {
             }));
         }
         drop(writer);
-        let spool = Spool::new_in(&self.temporary_directory)
+        let spool = spool_in(&self.temporary_directory)
             .map_err(|error| Error::write(self.temporary_place(), error))?;
         Ok(Box::new(Spooled { sink: self, spool }))
     }
@@ -416,7 +416,7 @@ impl BlobWriter for InPlace<'_> {
 /// A blob that must be complete before it may be written to a stream.
 struct Spooled<'a> {
     sink: &'a ArchiveSink,
-    spool: Spool,
+    spool: File,
 }
 
 impl Write for Spooled<'_> {
@@ -435,21 +435,19 @@ impl BlobWriter for Spooled<'_> {
     }
 
     fn finish(self: Box<Self>, hashed: &Hashed) -> Result<()> {
-        let Self { sink, spool } = *self;
+        let Self { sink, mut spool } = *self;
         let mut writer = sink.writer();
         if !writer.written.insert(hashed.digest.clone()) {
             return Ok(());
         }
-        let append = |file: File| {
+        let append = || {
+            spool.rewind()?;
             writer.write_all(&blob_header(hashed))?;
-            let mut file = BufReader::with_capacity(COPY_BUFFER, file);
+            let mut file = BufReader::with_capacity(COPY_BUFFER, spool);
             io::copy(&mut file, &mut writer.target)?;
             writer.write_all(padding(hashed.size))
         };
-        spool
-            .into_file()
-            .and_then(append)
-            .map_err(|error| sink.failed(error))
+        append().map_err(|error| sink.failed(error))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -26,8 +26,8 @@ use crate::format::rootfs::{rootfs_image, warn_of_leftover, warn_of_tar, warn_of
 use crate::format::source::{Content, DockerPart, Image, ImageSource};
 use crate::image::{Config, Document, Index, Platform, Timestamp};
 use crate::stream::{
-    Compression, CopyError, FileSlice, HEAD_LENGTH, ProgressReader, SNIFF_LENGTH, Spool, TeeReader,
-    copy, read_head, unpacked,
+    Compression, CopyError, FileSlice, HEAD_LENGTH, ProgressReader, SNIFF_LENGTH, TeeReader, copy,
+    read_head, spool_in, unpacked,
 };
 use crate::tar_stream::is_no_tar;
 
@@ -407,7 +407,7 @@ pub(super) fn spool(
 ) -> Result<(File, HashMap<u64, KnownHashes>)> {
     let place = || Place::Temporary(opening.temporary_directory.to_owned());
     let directory = opening.temporary_directory;
-    let mut spool = Spool::new_in(directory).map_err(|error| Error::write(place(), error))?;
+    let mut spool = spool_in(directory).map_err(|error| Error::write(place(), error))?;
     let mut stream = TeeReader::new(stream);
     let teed = opening.measures.then(|| stream.tee());
     let measuring = |teed| {
@@ -424,13 +424,9 @@ pub(super) fn spool(
         Err(CopyError::Read(error)) => return Err(error.into()),
         Err(error) => return Err(Error::copy(Place::StandardInput, place(), error)),
     }
-    spool
-        .flush()
-        .map_err(|error| Error::write(place(), error))?;
-    let file = spool
-        .into_file()
-        .map_err(|error| Error::read(place(), error))?;
-    Ok((file, measured.unwrap_or_default()))
+    let rewound = spool.rewind();
+    rewound.map_err(|error| Error::read(place(), error))?;
+    Ok((spool, measured.unwrap_or_default()))
 }
 
 /// Whether a container is a tar without a member.

@@ -34,7 +34,7 @@ mod taken;
 
 use std::fmt;
 
-pub(crate) use container::{Blob, Bytes, Container, KnownHashes, Member, not_a_tar};
+pub(crate) use container::{Blob, Bytes, Container, KnownHashes, Member, not_a_tar, spend};
 pub(crate) use control_files::MARKER;
 pub(crate) use create::create;
 pub(crate) use detect::{Opening, open};

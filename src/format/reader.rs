@@ -137,7 +137,7 @@ pub(in crate::format) trait Reader {
     fn read(&mut self, member: &Member, site: &Site) -> Result<Option<Vec<u8>>> {
         let read = read_document(self.container(), member).and_then(|bytes| {
             let budget = self.budget();
-            budget.bytes = spend(budget.bytes, bytes.len())?;
+            budget.bytes = spend(budget.bytes, bytes.len() as u64)?;
             Ok(bytes)
         });
         let error = match read {

@@ -158,6 +158,12 @@ impl Image {
         self.config.view().platform.as_ref()
     }
 
+    /// The platform that a descriptor of it says, or else the config.
+    pub(crate) fn platform_under(&self, descriptor: Option<&Descriptor>) -> Option<Platform> {
+        let described = descriptor.and_then(Descriptor::platform);
+        described.or_else(|| self.platform().cloned())
+    }
+
     /// When it was made, as its config says it.
     pub(crate) fn created(&self) -> Option<String> {
         let config = self.config.value().ok()?;
@@ -317,6 +323,13 @@ pub(crate) struct IndexContent {
     pub children: Vec<Content>,
     /// The descriptors of the children, where some were left out.
     pub kept: Option<Vec<Descriptor>>,
+}
+
+impl IndexContent {
+    /// What it lists, with the descriptors that it had in the input.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = (&Content, &Descriptor)> {
+        self.children.iter().zip(&self.index.view().manifests)
+    }
 }
 
 /// A manifest that is no image, with its blobs.

@@ -2,8 +2,17 @@
 
 use tar::Header;
 
+/// Checks a tar as it is, and with checksums that hold.
+pub(super) fn check_repaired(tar: &[u8], check: fn(&[u8])) {
+    check(tar);
+    let repaired = with_checksums(tar);
+    if repaired != tar {
+        check(&repaired);
+    }
+}
+
 /// Repairs the checksum of each header, as far as headers can be found.
-pub(super) fn with_checksums(tar: &[u8]) -> Vec<u8> {
+fn with_checksums(tar: &[u8]) -> Vec<u8> {
     let mut repaired = tar.to_vec();
     let mut at = 0;
     while let Some(block) = repaired.get_mut(at..at + 512) {

@@ -4,8 +4,8 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::headers::with_checksums;
-use super::merging::merged;
+use super::headers::check_repaired;
+use super::merging::{SIZE_MAX, merged_whole};
 use crate::event::Watch;
 use crate::layer::{Entry, EntryKind, LayerError, LayerReader, LayerWriter, NodeKind, Whiteout};
 use crate::stream::{CopyError, FileSlice};
@@ -17,11 +17,7 @@ use crate::tar_stream::{Section, Skip, SkipByReading};
 /// written canonically, reads back the same with its content, and is then written to
 /// the same bytes; so is what a merge makes of it.
 pub fn layer(data: &[u8]) {
-    check(data);
-    let repaired = with_checksums(data);
-    if repaired != data {
-        check(&repaired);
-    }
+    check_repaired(data, check);
 }
 
 fn check(tar: &[u8]) {
@@ -47,16 +43,12 @@ fn check(tar: &[u8]) {
 
 /// What a merge makes of the layer.
 fn check_merge(tar: &[u8]) {
-    let merge = |tar: Vec<u8>| {
-        let all = 0..1;
-        let made = merged(&[tar], std::slice::from_ref(&all), false);
-        made.map(|mut made| made.remove(0).0)
-    };
-    let Ok(made) = merge(tar.to_vec()) else {
+    let Ok(made) = merged_whole(&[tar.to_vec()]) else {
         return;
     };
     if !made.is_empty() {
-        let again = merge(made.clone()).expect("what was merged can be merged");
+        let again = merged_whole(std::slice::from_ref(&made));
+        let again = again.expect("what was merged can be merged");
         assert!(again == made, "a merge of what was merged is the same");
     }
 }
@@ -64,14 +56,11 @@ fn check_merge(tar: &[u8]) {
 /// All entries, or why not all can be read.
 fn headers<R: Skip>(mut reader: LayerReader<R>) -> Result<Vec<Entry>, String> {
     let mut entries = Vec::new();
-    loop {
-        match reader.next_entry() {
-            Ok(Some(entry)) => entries.push(entry),
-            Ok(None) => return Ok(entries),
-            Err(error) => return Err(error.to_string()),
-        }
-        assert_eq!(entries.len(), reader.position() as usize);
+    while let Some(entry) = reader.next_entry().map_err(|error| error.to_string())? {
+        entries.push(entry);
+        assert_eq!(entries.len(), reader.interpreter().position() as usize);
     }
+    Ok(entries)
 }
 
 fn section(tar: &[u8]) -> Section {
@@ -79,9 +68,6 @@ fn section(tar: &[u8]) -> Section {
     file.write_all(tar).expect("there is room for it");
     Section::new(FileSlice::from(file, 0).expect("it has a size"))
 }
-
-/// What is longer is not written: a header of some bytes may claim gigabytes of holes.
-const SIZE_MAX: u64 = 1 << 20;
 
 /// Writes the entries again, with their content, and returns them too; nothing if that
 /// would be too long.

@@ -1,11 +1,13 @@
 //! A stack of layers merged as a squash does it, in memory.
 
+use std::fmt::{self, Display};
 use std::io::{self, Cursor};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::event::Watch;
+use crate::fuzzing::support::entry::{Entry, words};
 use crate::layer::{Budget, LayerError, LayerReader};
 use crate::merge::{Changes, ChangesBuilder, Merge, Replay, ReplayError, Savings};
 use crate::tar_stream::{SkipByReading, Time};
@@ -43,13 +45,28 @@ pub(super) fn merged(
     Ok(made)
 }
 
+/// Merges all layers, as an export does.
+pub(super) fn merged_whole(layers: &[Vec<u8>]) -> Result<Vec<u8>, LayerError> {
+    let all = 0..layers.len();
+    let mut made = merged(layers, std::slice::from_ref(&all), false)?;
+    Ok(made.remove(0).0)
+}
+
+/// A stack in words, for messages.
+pub(super) fn shown(stack: &[Vec<Entry>]) -> impl Display {
+    fmt::from_fn(|f| {
+        let layers: Vec<String> = stack.iter().map(|layer| words(layer)).collect();
+        f.write_str(&layers.join(" | "))
+    })
+}
+
 /// Reads what a layer changes.
 fn changes(at: usize, layer: &[u8], budget: &Arc<Budget>) -> Result<Changes, LayerError> {
     let mut builder = ChangesBuilder::new(number(at), budget.clone());
     let mut reader = LayerReader::new(SkipByReading(layer), budget.clone());
     while let Some(entry) = reader.next_entry()? {
         let added = builder.add(entry, reader.interpreter());
-        added.map_err(|fault| LayerError::entry(reader.name(), fault))?;
+        added.map_err(|fault| reader.failed(fault))?;
     }
     builder.finish(false)
 }
@@ -92,7 +109,7 @@ fn written(merge: &Merge, layers: &[Vec<u8>], range: &Range<usize>) -> Result<Ve
 }
 
 /// What is longer is not written: a header of some bytes may claim gigabytes of holes.
-const SIZE_MAX: u64 = 1 << 20;
+pub(super) const SIZE_MAX: u64 = 1 << 20;
 
 fn number(at: usize) -> u32 {
     u32::try_from(at).expect("there are few")

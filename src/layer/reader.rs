@@ -71,14 +71,9 @@ impl<R: Skip> LayerReader<R> {
         }
     }
 
-    /// The number of the current entry, counted from 1.
-    pub(crate) fn position(&self) -> u32 {
-        self.interpreter.position()
-    }
-
-    /// The name of the current entry as it is in the tar.
-    pub(crate) fn name(&self) -> &[u8] {
-        self.interpreter.name()
+    /// Says what is wrong with the current entry.
+    pub(crate) fn failed(&self, fault: EntryFault) -> LayerError {
+        LayerError::entry(&self.interpreter.name, fault)
     }
 
     /// The interpreter of the current entry.
@@ -228,16 +223,13 @@ impl Interpreter {
         kind: &EntryKind,
     ) -> Result<Metadata, EntryFault> {
         let mut records = attributes.records;
+        // In which a tool without root remembers an owner.
+        let is_rootless: fn(&PaxRecord) -> bool = |(key, _)| ROOTLESS.contains(&key.as_slice());
         for (ambiguity, is_odd) in [
-            (
-                Ambiguity::RootlessAttributes,
-                is_rootless as fn(&PaxRecord) -> bool,
-            ),
+            (Ambiguity::RootlessAttributes, is_rootless),
             (Ambiguity::ForeignAttribute, attribute::is_foreign),
         ] {
-            let before = records.len();
-            records.retain(|record| !is_odd(record));
-            if records.len() < before {
+            if records.extract_if(.., |record| is_odd(record)).count() > 0 {
                 self.ambiguities.push(ambiguity);
             }
         }
@@ -270,17 +262,10 @@ impl Interpreter {
     }
 }
 
-/// Tells a record in which a tool without root remembers an owner.
-fn is_rootless((key, _): &PaxRecord) -> bool {
-    ROOTLESS.contains(&key.as_slice())
-}
-
 /// The bytes that attributes have.
 pub(crate) fn size_of_attributes(attributes: &[PaxRecord]) -> usize {
-    let sizes = attributes
-        .iter()
-        .map(|(key, value)| key.len() + value.len());
-    sizes.sum()
+    let attributes = attributes.iter();
+    attributes.map(|(key, value)| key.len() + value.len()).sum()
 }
 
 impl<R: Skip + BufRead> LayerReader<R> {

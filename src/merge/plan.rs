@@ -212,11 +212,9 @@ impl<'a> Planner<'a> {
             Vec::new()
         } else if let (true, Some(lower)) = (hides, lower) {
             let deleted = names_of(lower).map(|(name, _)| &**name);
-            let is_made_again = |name: &[u8]| match directory.children.get(name) {
-                Some(Child::Directory(_) | Child::Node(..)) => true,
-                Some(Child::Whiteout) | None => false,
-            };
-            deleted.filter(|name| !is_made_again(name)).collect()
+            let child = |name: &[u8]| directory.children.get(name);
+            let stays = |name: &&[u8]| matches!(child(name), Some(Child::Whiteout) | None);
+            deleted.filter(stays).collect()
         } else {
             let deleted = names_of(directory).filter(|(_, child)| **child == Child::Whiteout);
             let is_there =

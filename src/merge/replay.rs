@@ -183,14 +183,12 @@ impl<'a, W: Write> Replay<'a, W> {
         let copied = reader
             .copy_content(output, progress)
             .map_err(|error| match error {
-                CopyError::Read(error) => {
-                    ReplayError::Layer(LayerError::entry(reader.name(), EntryFault::read(error)))
-                }
+                CopyError::Read(error) => reader.failed(EntryFault::read(error)).into(),
                 CopyError::Write(error) => ReplayError::Write(error),
                 CopyError::Interrupted => ReplayError::Interrupted,
             })?;
         if copied != inode.size() {
-            return Err(LayerError::entry(reader.name(), EntryFault::Changed).into());
+            return Err(reader.failed(EntryFault::Changed).into());
         }
         Ok(self.writer.pad(copied)?)
     }
@@ -198,23 +196,20 @@ impl<'a, W: Write> Replay<'a, W> {
 
 /// Goes on to the entry that has a file's content.
 fn seek<R: Skip>(reader: &mut LayerReader<R>, place: Place, size: u64) -> Result<(), LayerError> {
-    let changed = |reader: &LayerReader<R>| LayerError::entry(reader.name(), EntryFault::Changed);
-    loop {
-        let Some(entry) = reader.next_entry()? else {
-            return Err(changed(reader));
-        };
-        if reader.position() == place.entry {
-            return match entry.kind {
+    while let Some(entry) = reader.next_entry()? {
+        if reader.interpreter().position() == place.entry {
+            match entry.kind {
                 EntryKind::Node(NodeKind::File(found))
                 | EntryKind::Whiteout(Whiteout::AufsFile(found))
                     if found == size =>
                 {
-                    Ok(())
+                    return Ok(());
                 }
-                _ => Err(changed(reader)),
-            };
+                _ => break,
+            }
         }
     }
+    Err(reader.failed(EntryFault::Changed))
 }
 
 impl Plan<'_> {

@@ -233,12 +233,8 @@ impl Tree {
             }
             for (name, child) in from.children {
                 match child {
-                    Child::Whiteout if hides => {
-                        self.forget(children.remove(&name), names);
-                    }
-                    Child::Whiteout => {
-                        self.forget(children.insert(name, Child::Whiteout), names);
-                    }
+                    Child::Whiteout if hides => self.forget(children.remove(&name), names),
+                    Child::Whiteout => self.forget(children.insert(name, child), names),
                     Child::Node(inode, place) => {
                         let inode = number(inode);
                         names.add(inode);

@@ -7,9 +7,9 @@
 
 use crate::error::{ChoiceError, Error, Result};
 use crate::event::{Warning, Watch};
-use crate::format::Format;
 use crate::format::sink::ImageSink;
 use crate::format::source::{Content, ImageSource};
+use crate::format::{Format, spend};
 use crate::image::Platform;
 use crate::limits::DOCUMENTS_MAX;
 use crate::ops::Selector;
@@ -24,7 +24,7 @@ use crate::transfer::compression::{CompressionChoice, CompressionPolicy, MediaTy
 use crate::transfer::deliver::Delivery;
 use crate::transfer::item::TransferItem;
 use crate::transfer::naming::Name;
-use crate::transfer::referrers::{add_referrers, spend};
+use crate::transfer::referrers::add_referrers;
 use crate::transfer::report::WriteReport;
 
 /// What to convert, and how. By default all images with all their names, as they are.
@@ -64,7 +64,7 @@ pub(crate) fn convert(
         let name = selection.roots[0].display_name();
         match load(source, selection, options, context) {
             Ok(item) => {
-                budget = spend(budget, &item)?;
+                budget = spend(budget, item.content.document_size())?;
                 items.push(item);
             }
             // One of several, and nobody named it: the others go over all the same.

@@ -7,14 +7,13 @@ use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::format::RootfsSink;
 use crate::format::source::ImageSource;
-use crate::image::{Platform, Timestamp};
+use crate::image::Platform;
 use crate::merge::Merge;
 use crate::ops::Selector;
 use crate::ops::choose::image::choose_image;
 use crate::ops::choose::platform::PlatformChoice;
 use crate::ops::stack::layer_stack::LayerStack;
 use crate::stream::{COPY_BUFFER, Encoder, Workers};
-use crate::tar_stream::Time;
 use crate::transfer::Context;
 
 /// Which image to export.
@@ -66,21 +65,13 @@ pub(crate) fn export(
         steps: Some(2 * all.len()),
     });
     let mut merge = Merge::new();
-    for (at, changes) in layers.changes(&all)?.into_iter().enumerate() {
-        let ambiguities = merge.put_in_range(changes);
-        let ambiguities = ambiguities.map_err(|error| layers.failed(at, error))?;
-        layers.warn(at, ambiguities);
-    }
+    layers.merge(&mut merge, &all)?;
     let plan = merge.plan();
-    let created = Time {
-        seconds: context.created.map_or(0, Timestamp::seconds),
-        nanoseconds: 0,
-    };
     let place = sink.place();
     let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
     let encoder = Encoder::new(sink.encoding, &mut sink, &workers);
     let output = BufWriter::with_capacity(COPY_BUFFER, encoder);
-    let output = layers.write(&plan, &all, created, output, &place)?;
+    let output = layers.write(&plan, &all, output, &place)?;
     let encoder = output.into_inner().map_err(io::IntoInnerError::into_error);
     let finished = encoder.and_then(Encoder::finish);
     finished.map_err(|error| Error::write(place, error))?;

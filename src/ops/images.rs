@@ -239,11 +239,9 @@ impl Draft {
         match content {
             Content::Image(image) => draft.add_image(image),
             Content::Index(index) => {
-                let descriptors = &index.index.view().manifests;
-                let children = index.children.iter().zip(descriptors);
                 let child =
                     |(content, descriptor)| Self::new(source, content, Some(descriptor), name);
-                draft.children = children.map(child).collect();
+                draft.children = index.parts().map(child).collect();
             }
             Content::Artifact(_) | Content::Opaque { .. } => {}
         }
@@ -274,7 +272,7 @@ impl Draft {
     fn finish(self, sizes: &Sizes) -> Found {
         let mut found = self.found;
         if let Some(image) = &mut found.image {
-            image.size = sizes.sum(&self.layers);
+            image.size = LayerSize::sum(self.layers.iter().map(|layer| sizes.of(layer)));
         }
         let children = self.children.into_iter();
         found.children = children.map(|child| child.finish(sizes)).collect();

@@ -21,9 +21,10 @@ use crate::ops::Selector;
 use crate::ops::choose::image::choose_image;
 use crate::ops::choose::platform::PlatformChoice;
 use crate::ops::verify::{BareTar, Judge};
-use crate::stream::{Encoder, Encoding, HashWriter, Hashed, Leftover, TeeReader, Workers, copy};
+use crate::stream::{Encoding, Hashed, Leftover, TeeReader, Workers, copy};
 use crate::tar_stream::{Buffered, TarSummary, check_tar, is_no_tar};
 use crate::transfer::Context;
+use crate::transfer::blob::write_encoded;
 use crate::transfer::compression::{CompressionChoice, CompressionPolicy};
 use crate::transfer::deliver::Delivery;
 use crate::transfer::item::TransferItem;
@@ -143,7 +144,9 @@ impl Importer<'_> {
             self.judge(&taken, &place)?;
             return self.deliver(&taken, &taken.unpacked, encoding);
         }
-        let (taken, blob) = self.write_packed(&mut input, &place, encoding)?;
+        let (blob, taken) = write_encoded(self.sink, encoding, self.workers, |encoder, to| {
+            self.take(&mut input, &place, encoder, to)
+        })?;
         self.judge(&taken, &place)?;
         self.deliver(&taken, &blob, encoding)
     }
@@ -178,24 +181,6 @@ impl Importer<'_> {
         Ok(taken)
     }
 
-    /// Writes the layer compressed, and returns what it is stored as, too.
-    fn write_packed(
-        &self,
-        input: &mut RootfsInput,
-        place: &Place,
-        encoding: Encoding,
-    ) -> Result<(Taken, Hashed)> {
-        let writer = self.sink.begin_blob(None)?;
-        let to = writer.place();
-        let output = HashWriter::new(writer).map_err(Error::Thread)?;
-        let mut encoder = Encoder::new(encoding, output, self.workers);
-        let taken = self.take(input, place, &mut encoder, &to)?;
-        let finished = encoder.finish().and_then(HashWriter::finish);
-        let (writer, blob) = finished.map_err(|error| Error::write(to, error))?;
-        writer.finish(&blob)?;
-        Ok((taken, blob))
-    }
-
     /// Copies the unpacked bytes, and checks them meanwhile.
     fn take(
         &self,
@@ -206,14 +191,12 @@ impl Importer<'_> {
     ) -> Result<Taken> {
         let watch = self.context.watch;
         let is_certain = input.is_certain;
-        let opened = input.open(watch);
-        let opened = opened.map_err(|error| error.while_reading(place.clone()))?;
+        let at = |error: Error| error.while_reading(place.clone());
         let RootfsStream {
             stream,
             head,
             leftover,
-        } = opened;
-        let damaged = |error| Error::from(error).while_reading(place.clone());
+        } = input.open(watch).map_err(at)?;
         let mut stream = TeeReader::new(stream);
         stream.hash(Algorithm::Sha256).map_err(Error::Thread)?;
         let teed = stream.tee();
@@ -244,22 +227,24 @@ impl Importer<'_> {
         copied.map_err(|error| Error::copy(place.clone(), to.clone(), error))?;
         let checked =
             checked.unwrap_or_else(|_| Err(io::Error::other("a checking thread panicked").into()));
-        let (summary, outline, judged) = checked.map_err(|error| {
-            let error = if is_no_tar(&error, &head) {
-                not_a_tar(&head)
-            } else {
-                Error::Tar(error)
-            };
-            error.while_reading(place.clone())
-        })?;
-        if summary.is_empty && summary.trailing.is_some() {
-            return Err(not_a_tar(&head).while_reading(place.clone()));
-        }
+        let (summary, outline, judged) = match checked {
+            Ok((
+                TarSummary {
+                    is_empty: true,
+                    trailing: Some(_),
+                    ..
+                },
+                ..,
+            )) => {
+                return Err(at(not_a_tar(&head)));
+            }
+            Err(error) if is_no_tar(&error, &head) => return Err(at(not_a_tar(&head))),
+            checked => checked.map_err(|error| at(Error::Tar(error)))?,
+        };
         if !is_certain {
-            let refused = outline.refuse_images();
-            refused.map_err(|error| error.while_reading(place.clone()))?;
+            outline.refuse_images().map_err(at)?;
         }
-        let unpacked = stream.finish().map_err(damaged)?.stored;
+        let unpacked = stream.finish().map_err(|error| at(error.into()))?.stored;
         Ok(Taken {
             unpacked,
             summary,
@@ -283,11 +268,7 @@ impl Importer<'_> {
             newest: &rfc3339(taken.summary.newest_mtime),
             comment: self.options.message.as_deref(),
         };
-        let taken_over = self
-            .options
-            .config
-            .as_ref()
-            .map(|ImageConfig(config)| config);
+        let taken_over = self.options.config.as_ref().map(|config| &config.0);
         let mut config = imported.config(taken_over).map_err(own)?;
         if !self.options.changes.is_empty() {
             let mut value = config.value().map_err(own)?;
@@ -375,8 +356,7 @@ impl<R: BufRead> BufRead for UntilFault<'_, R> {
 
 impl<R: BufRead> Read for UntilFault<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut available = self.fill_buf()?;
-        let length = available.read(buffer)?;
+        let length = self.fill_buf()?.read(buffer)?;
         self.consume(length);
         Ok(length)
     }

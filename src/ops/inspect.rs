@@ -7,7 +7,7 @@ use crate::error::{Error, Place, Result};
 use crate::format::root::Root;
 use crate::format::source::{Content, ImageSource, Layer};
 use crate::format::{Format, find_index};
-use crate::image::{Descriptor, HistoryEntry, Platform, Reference, RunConfig, history};
+use crate::image::{HistoryEntry, Platform, Reference, RunConfig, history};
 use crate::ops::Selector;
 use crate::ops::choose::containerd::image_containerd_id;
 use crate::ops::choose::image::{ChosenImage, choose_image};
@@ -100,17 +100,7 @@ impl Inspection {
     /// How large all layers are unpacked, if that is known of each.
     #[must_use]
     pub fn size(&self) -> Option<LayerSize> {
-        let nothing = LayerSize {
-            unpacked: 0,
-            content: 0,
-        };
-        self.layers.iter().try_fold(nothing, |sum, layer| {
-            let size = layer.size?;
-            Some(LayerSize {
-                unpacked: sum.unpacked.saturating_add(size.unpacked),
-                content: sum.content.saturating_add(size.content),
-            })
-        })
+        LayerSize::sum(self.layers.iter().map(|layer| layer.size))
     }
 
     /// How many bytes all layers have as they are stored, as far as it is known.
@@ -168,24 +158,18 @@ pub(crate) fn inspect(
         stored_size: Some(layer.stored_size()),
         size: sizes.of(layer),
     };
-    let descriptor = chosen
-        .descriptor
-        .as_ref()
-        .filter(|_| image.manifest.is_some());
-    let target = chosen.roots.first().and_then(|root| root.target_digest());
+    let descriptor = chosen.descriptor.as_ref();
+    let descriptor = descriptor.filter(|_| image.manifest.is_some());
+    let root = chosen.roots.first();
+    let target = root.and_then(|root| root.target_digest());
     let digest = descriptor.map(|descriptor| descriptor.digest().clone());
-    let containerd_id = match chosen.roots.first() {
-        Some(root) => image_containerd_id(source, root, image),
-        None => None,
-    };
+    let containerd_id = root.and_then(|root| image_containerd_id(source, root, image));
     let label = |root: &&Root| root.label.clone().filter(|_| root.reference.is_none());
+    let references = chosen.roots.iter();
+    let references = references.filter_map(|root| root.reference.clone());
     Ok(Inspection {
         format: source.format(),
-        references: chosen
-            .roots
-            .iter()
-            .filter_map(|root| root.reference.clone())
-            .collect(),
+        references: references.collect(),
         labels: chosen.roots.iter().filter_map(label).collect(),
         id: image.config.digest().clone(),
         index: target
@@ -194,9 +178,7 @@ pub(crate) fn inspect(
         containerd_id,
         digest,
         media_type: descriptor.map(|descriptor| descriptor.media_type().to_owned()),
-        platform: descriptor
-            .and_then(Descriptor::platform)
-            .or_else(|| image.platform().cloned()),
+        platform: image.platform_under(descriptor),
         created: text("created"),
         author: text("author").filter(|author| !author.is_empty()),
         run: RunConfig::from_json(&config["config"]),
@@ -233,12 +215,8 @@ pub(crate) fn raw_document(
             (manifest.map(|it| it.bytes().to_vec()), "manifest")
         }
         RawDocument::Index => {
-            let bytes = match chosen
-                .roots
-                .first()
-                .map(|root| source.load(root))
-                .transpose()?
-            {
+            let root = chosen.roots.first();
+            let bytes = match root.map(|root| source.load(root)).transpose()? {
                 Some(Content::Index(index)) => Some(index.index.bytes().to_vec()),
                 _ => find_index(source.container())?.map(|index| index.bytes().to_vec()),
             };

@@ -5,7 +5,6 @@
 //! the stream, so the output is the same for any number of workers.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
@@ -41,7 +40,7 @@ type Work = Box<dyn FnOnce() + Send>;
 ///
 /// They end when this is dropped and the work that was given is done. However
 /// many streams there are, the blocks that are under way are few.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Workers {
     queue: Sender<Work>,
     permits: Arc<Permits>,
@@ -102,13 +101,8 @@ impl Workers {
     }
 }
 
-impl fmt::Debug for Workers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Workers").finish_non_exhaustive()
-    }
-}
-
 /// How many more blocks may be under way.
+#[derive(Debug)]
 struct Permits {
     free: Mutex<usize>,
     returned: Condvar,
@@ -152,6 +146,7 @@ struct Done {
 }
 
 /// Cuts a stream into blocks and has them compressed.
+#[derive(Debug)]
 #[must_use = "the last blocks are only written by `finish`"]
 pub(crate) struct BlockWriter<W> {
     output: W,
@@ -165,16 +160,6 @@ pub(crate) struct BlockWriter<W> {
     spare: Vec<Buffers>,
     waiting: VecDeque<Receiver<Done>>,
     is_empty: bool,
-}
-
-impl<W> fmt::Debug for BlockWriter<W> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BlockWriter")
-            .field("level", &self.level)
-            .field("block_size", &self.block_size)
-            .field("waiting", &self.waiting.len())
-            .finish_non_exhaustive()
-    }
 }
 
 impl<W: Write> BlockWriter<W> {

@@ -286,9 +286,16 @@ pub(crate) fn lock_directory(path: &Path, progress: &dyn Progress) -> io::Result
     Ok(None)
 }
 
+/// Makes a file for a stream that has to be kept: because it must be read in another
+/// order, or because its size must be known before it may be written. It has no name, so
+/// that nothing can leave it behind.
+pub(crate) fn spool_in(folder: &Path) -> io::Result<File> {
+    tempfile::tempfile_in(folder).map_err(|error| without_temporary_name(folder, &error))
+}
+
 /// An error without the name of the temporary that it happened to, which nobody
 /// has chosen: what is wrong with the folder, if anything is, or its kind.
-pub(super) fn without_temporary_name(folder: &Path, error: &io::Error) -> io::Error {
+fn without_temporary_name(folder: &Path, error: &io::Error) -> io::Error {
     match fs::metadata(folder) {
         Ok(_) => error.kind().into(),
         Err(error) => error,

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use zstd::zstd_safe::CParameter;
 
-use crate::stream::block::BlockWriter;
+use crate::stream::block::{BlockWriter, CompressionChoice};
 use crate::stream::{Compression, Workers};
 
 /// What one gzip member holds. Small enough that many are under way at once,
@@ -66,19 +66,12 @@ pub(crate) enum Encoder<W: Write> {
 impl<W: Write> Encoder<W> {
     /// Starts a stream.
     pub(crate) fn new(encoding: Encoding, output: W, workers: &Workers) -> Self {
-        match encoding {
-            Encoding::Plain => Self::Plain(output),
-            Encoding::Gzip(level) => Self::Blocks(BlockWriter::new(
-                output,
-                workers,
-                GZIP_BLOCK,
-                gzip_member,
-                level,
-            )),
-            Encoding::Zstd(level) => Self::Blocks(BlockWriter::new(
-                output, workers, ZSTD_BLOCK, zstd_frame, level,
-            )),
-        }
+        let (size, compress, level) = match encoding {
+            Encoding::Plain => return Self::Plain(output),
+            Encoding::Gzip(level) => (GZIP_BLOCK, gzip_member as CompressionChoice, level),
+            Encoding::Zstd(level) => (ZSTD_BLOCK, zstd_frame as CompressionChoice, level),
+        };
+        Self::Blocks(BlockWriter::new(output, workers, size, compress, level))
     }
 
     /// Writes what is left and returns the output.

@@ -171,7 +171,10 @@ impl<R: BufRead> Decoder<R> {
         let leftover = Arc::<Leftover>::default();
         let kind = match compression {
             Compression::None => Kind::None(input),
-            Compression::Gzip => Kind::Gzip(GzipMembers::new(input, Arc::clone(&leftover))),
+            Compression::Gzip => Kind::Gzip(GzipMembers {
+                member: Some(flate2::bufread::GzDecoder::new(input)),
+                leftover: Arc::clone(&leftover),
+            }),
             Compression::Zstd => {
                 let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?;
                 decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
@@ -201,7 +204,11 @@ impl<R: BufRead> Decoder<R> {
     fn taken(&self) -> u64 {
         match &self.kind {
             Kind::None(input) => input.count(),
-            Kind::Gzip(decoder) => decoder.taken(),
+            // Nothing more comes out once the last member has ended.
+            Kind::Gzip(decoder) => decoder
+                .member
+                .as_ref()
+                .map_or(u64::MAX, |member| member.get_ref().count()),
             Kind::Zstd(decoder) => decoder.get_ref().count(),
             Kind::Xz(decoder) => decoder.get_ref().count(),
             Kind::Bzip2(decoder) => decoder.get_ref().count(),
@@ -284,23 +291,6 @@ struct GzipMembers<R> {
     /// Absent once the last member has ended.
     member: Option<flate2::bufread::GzDecoder<R>>,
     leftover: Arc<Leftover>,
-}
-
-impl<R: BufRead> GzipMembers<R> {
-    fn new(input: R, leftover: Arc<Leftover>) -> Self {
-        Self {
-            member: Some(flate2::bufread::GzDecoder::new(input)),
-            leftover,
-        }
-    }
-}
-
-impl<R: BufRead> GzipMembers<CountingReader<R>> {
-    fn taken(&self) -> u64 {
-        // Nothing more comes out once it is absent.
-        let member = self.member.as_ref();
-        member.map_or(u64::MAX, |member| member.get_ref().count())
-    }
 }
 
 impl<R: BufRead> Read for GzipMembers<R> {

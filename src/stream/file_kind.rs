@@ -5,8 +5,6 @@
 
 use std::fmt;
 
-use crate::stream::Compression;
-
 /// How many bytes [`FileKind::of`] wants to see: the mark of btrfs is after 64 KiB.
 pub(crate) const HEAD_LENGTH: u64 = 68 * 1024;
 
@@ -59,22 +57,10 @@ const MARKS: &[(usize, &[u8], FileKind)] = &[
     (0, b"7z\xbc\xaf\x27\x1c", FileKind::SevenZip),
     (0, b"Rar!\x1a\x07", FileKind::Rar),
     // Twice compressed: one level is unpacked.
-    (
-        0,
-        b"\x1f\x8b\x08",
-        FileKind::Compressed(Compression::Gzip.name()),
-    ),
-    (
-        0,
-        b"\x28\xb5\x2f\xfd",
-        FileKind::Compressed(Compression::Zstd.name()),
-    ),
-    (
-        0,
-        b"\xfd7zXZ\0",
-        FileKind::Compressed(Compression::Xz.name()),
-    ),
-    (0, b"BZh", FileKind::Compressed(Compression::Bzip2.name())),
+    (0, b"\x1f\x8b\x08", FileKind::Compressed("gzip")),
+    (0, b"\x28\xb5\x2f\xfd", FileKind::Compressed("zstd")),
+    (0, b"\xfd7zXZ\0", FileKind::Compressed("xz")),
+    (0, b"BZh", FileKind::Compressed("bzip2")),
     (0, b"\x04\x22\x4d\x18", FileKind::Compressed("LZ4")),
     (0, b"\x02\x21\x4c\x18", FileKind::Compressed("LZ4")),
     (0, b"LZIP", FileKind::Compressed("lzip")),

@@ -253,13 +253,14 @@ pub(super) fn number64(field: &[u8]) -> Option<i64> {
 /// two's complement, for which that bit counts as a copy of the next.
 pub(super) fn number(field: &[u8]) -> Option<i128> {
     let is_padding = |byte: &u8| matches!(byte, b' ' | 0);
-    let first = *field.first()?;
+    let (first, rest) = field.split_first()?;
     if first & 0x80 != 0 {
         let sign = if first & 0x40 == 0 { 0x00 } else { 0x80 };
-        let mut bytes = field.iter();
-        bytes.next();
         let high = i128::from(((first & 0x7f) | sign).cast_signed());
-        return Some(bytes.fold(high, |number, byte| (number << 8) | i128::from(*byte)));
+        return Some(
+            rest.iter()
+                .fold(high, |number, byte| (number << 8) | i128::from(*byte)),
+        );
     }
     let start = field.iter().position(|byte| !is_padding(byte));
     let end = field.iter().rposition(|byte| !is_padding(byte));

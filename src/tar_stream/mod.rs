@@ -30,7 +30,6 @@ pub(crate) use input::{Buffered, Section, Skip, SkipByReading};
 pub(crate) use pax::{PaxRecord, pax_record};
 pub(crate) use reader::{Kind, Member, TarReader};
 pub(crate) use sparse_reader::SparseReader;
-pub(crate) use tail::Tail;
-pub(crate) use tail::Trailing;
+pub(crate) use tail::{Tail, Trailing};
 pub(crate) use time::Time;
 pub(crate) use write::{NAME_MAX, NewHeader, OCTAL_7_MAX, OCTAL_11_MAX, padding};

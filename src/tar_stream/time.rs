@@ -23,23 +23,18 @@ impl Time {
         }
         let (kept, cut_off) = fraction.split_at(fraction.len().min(DIGITS));
         let nanoseconds: u32 = format!("{kept:0<DIGITS$}").parse().ok()?;
-        if !whole.starts_with('-') {
+        let is_between = cut_off.bytes().any(|digit| digit != b'0');
+        let back = nanoseconds + u32::from(is_between);
+        if back == 0 || !whole.starts_with('-') {
             return Some(Self {
                 seconds,
                 nanoseconds,
             });
         }
         // The fraction leads further back, and times count forward from their second.
-        let is_between = cut_off.bytes().any(|digit| digit != b'0');
-        match nanoseconds + u32::from(is_between) {
-            0 => Some(Self {
-                seconds,
-                nanoseconds,
-            }),
-            back => Some(Self {
-                seconds: seconds.checked_sub(1)?,
-                nanoseconds: 1_000_000_000 - back,
-            }),
-        }
+        Some(Self {
+            seconds: seconds.checked_sub(1)?,
+            nanoseconds: 1_000_000_000 - back,
+        })
     }
 }

@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, Place, Result};
 use crate::event::{Event, Step, Warning};
-use crate::format::sink::{Held, ImageSink};
+use crate::format::sink::{BlobWriter, Held, ImageSink};
 use crate::format::{Blob, Container, KnownHashes};
 use crate::stream::{
     Compression, Encoder, Encoding, FileSlice, HashWriter, Hashed, ProgressReader, TeeReader,
@@ -16,6 +16,28 @@ use crate::stream::{
 use crate::transfer::Context;
 use crate::transfer::blob_job::BlobJob;
 use crate::transfer::read::{hash_unpacked, hashes, open, read_unpacked, verify_stored};
+
+/// What compresses a new blob on its way into the output.
+pub(crate) type BlobEncoder<'a> = Encoder<HashWriter<Box<dyn BlobWriter + 'a>>>;
+
+/// Makes a new blob of what `write` puts into the encoder, and returns what it is, and
+/// what `write` says. A message calls the blob as its second argument does.
+pub(crate) fn write_encoded<'a, T>(
+    sink: &'a dyn ImageSink,
+    encoding: Encoding,
+    workers: &Workers,
+    write: impl FnOnce(&mut BlobEncoder<'a>, &Place) -> Result<T>,
+) -> Result<(Hashed, T)> {
+    let writer = sink.begin_blob(None)?;
+    let to = writer.place();
+    let output = HashWriter::new(writer).map_err(Error::Thread)?;
+    let mut encoder = Encoder::new(encoding, output, workers);
+    let result = write(&mut encoder, &to)?;
+    let finished = encoder.finish().and_then(HashWriter::finish);
+    let (writer, written) = finished.map_err(|error| Error::write(to, error))?;
+    writer.finish(&written)?;
+    Ok((written, result))
+}
 
 /// The two ends between which blobs are moved.
 #[derive(Clone, Copy)]
@@ -163,17 +185,12 @@ impl Transfer<'_> {
     /// Unpacks a blob and compresses it anew.
     fn recode(&self, job: &BlobJob, encoding: Encoding) -> Result<Hashed> {
         let watch = self.context.watch;
-        let writer = self.sink.begin_blob(None)?;
-        let to = writer.place();
-        let output = HashWriter::new(writer).map_err(Error::Thread)?;
-        let mut encoder = Encoder::new(encoding, output, self.workers);
-        read_unpacked(self.container, job, watch, |unpacked| {
-            copy(unpacked, &mut encoder, &watch)
-                .map_err(|error| Error::copy(job.place.clone(), to.clone(), error))
+        let (written, _) = write_encoded(self.sink, encoding, self.workers, |encoder, to| {
+            read_unpacked(self.container, job, watch, |unpacked| {
+                copy(unpacked, encoder, &watch)
+                    .map_err(|error| Error::copy(job.place.clone(), to.clone(), error))
+            })
         })?;
-        let finished = encoder.finish().and_then(HashWriter::finish);
-        let (writer, written) = finished.map_err(|error| Error::write(to, error))?;
-        writer.finish(&written)?;
         self.blob(job).release();
         Ok(written)
     }

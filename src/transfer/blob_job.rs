@@ -80,13 +80,9 @@ impl BlobJob {
     }
 
     pub(crate) fn stored_algorithm(&self) -> Algorithm {
-        match self.known() {
-            Some(known) => known.digest.algorithm(),
-            None => self
-                .digest
-                .as_ref()
-                .map_or(Algorithm::Sha256, Digest::algorithm),
-        }
+        let known = self.known().map(|known| known.digest);
+        let digest = known.as_ref().or(self.digest.as_ref());
+        digest.map_or(Algorithm::Sha256, Digest::algorithm)
     }
 
     pub(crate) fn unpacked_algorithm(&self) -> Algorithm {

@@ -33,6 +33,19 @@ pub enum MediaTypes {
     Docker,
 }
 
+/// The encoding of a layer that should stay compressed as it is, where the format has a
+/// name for that.
+pub(crate) fn kept(compression: Compression, format: Option<Format>) -> Encoding {
+    match compression {
+        Compression::None => Encoding::Plain,
+        Compression::Gzip => Encoding::Gzip(None),
+        Compression::Xz | Compression::Bzip2 if format == Some(Format::DockerArchive) => {
+            Encoding::Gzip(None)
+        }
+        Compression::Zstd | Compression::Xz | Compression::Bzip2 => Encoding::Zstd(None),
+    }
+}
+
 /// How layers get into the output.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CompressionPolicy {
@@ -99,13 +112,10 @@ impl CompressionPolicy {
                 let is_so = encoding.compression() == layer.compression;
                 (always || !is_so).then_some(encoding)
             }
-            CompressionChoice::Keep => match layer.compression {
-                Compression::None | Compression::Gzip | Compression::Zstd => None,
-                Compression::Xz | Compression::Bzip2 if self.format == Format::DockerArchive => {
-                    Some(Encoding::Gzip(None))
-                }
-                Compression::Xz | Compression::Bzip2 => Some(Encoding::Zstd(None)),
-            },
+            CompressionChoice::Keep => {
+                let kept = kept(layer.compression, Some(self.format));
+                Some(kept).filter(|it| it.compression() != layer.compression)
+            }
         }
     }
 

@@ -106,13 +106,8 @@ impl Delivery<'_> {
         let mut builder = DocumentBuilder::new(jobs, written, self.policy);
         let mut roots = Vec::new();
         let mut told = Vec::new();
-        let places: HashMap<*const Root, usize> = self
-            .source
-            .roots()?
-            .iter()
-            .enumerate()
-            .map(|(at, root)| (std::ptr::from_ref(root), at))
-            .collect();
+        let places = self.source.roots()?.iter().map(std::ptr::from_ref);
+        let places: HashMap<*const Root, usize> = places.zip(0..).collect();
         for item in items {
             let descriptor = builder.build(&item.content, item.descriptor.as_ref())?;
             told.push(builder.written(&item.content, &descriptor));
@@ -249,17 +244,14 @@ impl Delivery<'_> {
         let held: HashSet<&Digest> = images.map(|image| &image.config).collect();
         let orphans = part.orphans(&held).into_iter();
         let orphans: HashSet<&Digest> = orphans.map(|at| &part.images[at].config).collect();
-        let mut names = Vec::new();
-        for item in items {
+        let mut lost = items.iter().filter(|item| {
             let mut configs = item.content.configs();
-            if configs.any(|config| orphans.contains(config)) {
-                names.push(item.name.clone());
-            }
-        }
-        if let Some((first, others)) = names.split_first() {
+            configs.any(|config| orphans.contains(config))
+        });
+        if let Some(first) = lost.next() {
             self.context.watch.warn(Warning::ParentLost {
-                name: first.clone(),
-                others: others.len(),
+                name: first.name.clone(),
+                others: lost.count(),
             });
         }
     }

@@ -105,9 +105,8 @@ impl<'a> DocumentBuilder<'a> {
         let layers: Vec<_> = image.layers.iter().map(|layer| self.layer(layer)).collect();
         let relabelled = || -> Vec<Descriptor> {
             let layers = layers.iter().zip(&image.layers);
-            layers
-                .map(|(descriptor, layer)| self.relabelled(descriptor, layer))
-                .collect()
+            let layers = layers.map(|(descriptor, layer)| self.relabelled(descriptor, layer));
+            layers.collect()
         };
         if let (Some(manifest), Some(descriptor)) = (&image.manifest, descriptor) {
             let is_same_config = manifest.view().config.digest() == config.digest();

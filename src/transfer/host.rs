@@ -38,10 +38,7 @@ fn collect_images<'a>(
     images: &mut Vec<(&'a Image, Option<Platform>)>,
 ) {
     match content {
-        Content::Image(image) => {
-            let platform = descriptor.and_then(Descriptor::platform);
-            images.push((image, platform.or_else(|| image.platform().cloned())));
-        }
+        Content::Image(image) => images.push((image, image.platform_under(descriptor))),
         Content::Index(index) => {
             let descriptors = index.kept.as_ref();
             let descriptors = descriptors.unwrap_or(&index.index.view().manifests);

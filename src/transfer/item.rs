@@ -67,8 +67,7 @@ pub(crate) fn collect_digests(
 ) {
     digests.extend(descriptor.map(|descriptor| descriptor.digest().clone()));
     if let Content::Index(index) = content {
-        let descriptors = &index.index.view().manifests;
-        for (child, descriptor) in index.children.iter().zip(descriptors) {
+        for (child, descriptor) in index.parts() {
             collect_digests(child, Some(descriptor), digests);
         }
     }

@@ -50,16 +50,9 @@ pub(crate) fn in_parallel<T: Send>(
     let results = results
         .into_iter()
         .map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner));
-    let mut done = Vec::with_capacity(count);
-    let mut is_complete = true;
     // Where one failed, later ones were not begun.
-    for result in results {
-        match result {
-            Some(result) => done.push(result?),
-            None => is_complete = false,
-        }
-    }
-    if is_complete {
+    let done: Vec<T> = results.flatten().collect::<Result<_>>()?;
+    if done.len() == count {
         Ok(done)
     } else {
         Err(Error::Interrupted)

@@ -6,7 +6,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Place, Result};
 use crate::event::{Warning, Watch};
 use crate::format::Member;
-use crate::format::source::{Artifact, Content, Image, Layer, LayerBytes};
+use crate::format::source::{Content, Image, Layer, LayerBytes};
 use crate::image::Descriptor;
 use crate::image::media_type::LayerType;
 use crate::stream::{Compression, Encoding, Hashed};
@@ -86,7 +86,11 @@ impl Jobs {
                     self.add(child, name, policy, absent);
                 }
             }
-            Content::Artifact(artifact) => self.add_artifact(artifact, absent),
+            Content::Artifact(artifact) => {
+                for (descriptor, blob) in &artifact.blobs {
+                    self.add_blob(descriptor, blob.as_ref(), absent);
+                }
+            }
             Content::Opaque { descriptor, blob } => {
                 self.add_blob(descriptor, blob.as_ref(), absent);
             }
@@ -118,12 +122,6 @@ impl Jobs {
         }
     }
 
-    fn add_artifact(&mut self, artifact: &Artifact, absent: &mut Absent) {
-        for (descriptor, blob) in &artifact.blobs {
-            self.add_blob(descriptor, blob.as_ref(), absent);
-        }
-    }
-
     fn add_blob(&mut self, descriptor: &Descriptor, blob: Option<&Member>, absent: &mut Absent) {
         let Some(member) = blob else {
             if !descriptor.has_urls() && descriptor.data().is_none() {
@@ -148,11 +146,8 @@ impl Jobs {
                 same.compression = job.compression;
             }
             for expected in job.diff_ids {
-                if !same
-                    .diff_ids
-                    .iter()
-                    .any(|(diff_id, _)| *diff_id == expected.0)
-                {
+                let mut held = same.diff_ids.iter();
+                if held.all(|(diff_id, _)| *diff_id != expected.0) {
                     same.diff_ids.push(expected);
                 }
             }

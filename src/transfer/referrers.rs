@@ -6,12 +6,12 @@
 use std::collections::HashSet;
 
 use crate::digest::Digest;
-use crate::error::{LimitError, Result};
+use crate::error::Result;
 use crate::event::{Warning, Watch};
 use crate::format::root::{Root, targets, with_target_of};
 use crate::format::source::{Content, ImageSource};
+use crate::format::spend;
 use crate::image::Descriptor;
-use crate::limits::DOCUMENTS_MAX;
 use crate::transfer::Context;
 use crate::transfer::compression::CompressionPolicy;
 use crate::transfer::item::TransferItem;
@@ -28,10 +28,8 @@ pub(crate) fn add_referrers<'a>(
     let all: Vec<&Root> = source.roots()?.iter().collect();
     let mut others = Vec::new();
     for target in targets(&all) {
-        if target
-            .target_digest()
-            .is_none_or(|digest| taken.contains(digest))
-        {
+        let digest = target.target_digest();
+        if digest.is_none_or(|digest| taken.contains(digest)) {
             continue;
         }
         match source.load(target) {
@@ -39,7 +37,7 @@ pub(crate) fn add_referrers<'a>(
             Ok(loaded) if loaded.subject().is_none() => {}
             Ok(loaded) => {
                 let item = TransferItem::new(loaded, with_target_of(&all, target));
-                budget = spend(budget, &item)?;
+                budget = spend(budget, item.content.document_size())?;
                 others.push(item);
             }
             Err(_) => context
@@ -60,12 +58,6 @@ pub(crate) fn add_referrers<'a>(
         taken.extend(found.iter().flat_map(TransferItem::digests));
         items.extend(found);
     }
-}
-
-/// What is left of the budget for documents that are held at once.
-pub(crate) fn spend(budget: u64, item: &TransferItem<'_>) -> Result<u64, LimitError> {
-    let left = budget.checked_sub(item.content.document_size());
-    left.ok_or(LimitError::DocumentsTooLarge(DOCUMENTS_MAX))
 }
 
 /// Removes what speaks of an image by a digest that it will not have.
@@ -115,9 +107,8 @@ fn find_changing(
     let changes = match content {
         Content::Image(image) => policy.changes(image),
         Content::Index(index) => {
-            let children = index.children.iter().zip(&index.index.view().manifests);
             let mut any = policy.changes_index(index.index.view());
-            for (child, descriptor) in children {
+            for (child, descriptor) in index.parts() {
                 any |= find_changing(child, Some(descriptor), policy, changing);
             }
             any

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -11,8 +11,8 @@ use crate::event::Watch;
 use crate::format::container::index::MemberIndex;
 use crate::format::container::{Blob, Bytes, Container, Member};
 use crate::stream::{
-    Compression, CopyError, DecodeError, FileSlice, Leftover, ProgressReader, SNIFF_LENGTH, Spool,
-    Unpacked, begins_as_json, copy, read_head, unpacked,
+    Compression, CopyError, DecodeError, FileSlice, Leftover, ProgressReader, SNIFF_LENGTH,
+    Unpacked, begins_as_json, copy, read_head, spool_in, unpacked,
 };
 use crate::tar_stream::{Skip, SkipByReading, TarReader};
 
@@ -205,15 +205,16 @@ impl Container for ForwardTar {
     fn unpack_to(&self, directory: &Path, watch: &Watch<'_>) -> Result<()> {
         let place = || Place::Temporary(directory.to_owned());
         let failed = |error| Error::write(place(), error);
-        let mut spool = Spool::new_in(directory).map_err(failed)?;
+        let mut spool = spool_in(directory).map_err(failed)?;
         let stream = ProgressReader::new(self.packed()?, *watch);
         let mut stream = unpacked(self.compression, stream)?;
         copy(&mut stream, &mut spool, watch).map_err(|error| match error {
             CopyError::Read(error) => error.into(),
             error => Error::copy(place(), place(), error),
         })?;
+        spool.rewind().map_err(failed)?;
         // Nobody else has done it meanwhile, and if so, the same.
-        let _ = self.unpacked.set(spool.into_file().map_err(failed)?);
+        let _ = self.unpacked.set(spool);
         Ok(())
     }
 }

@@ -161,10 +161,9 @@ fn first_bytes(head: &[u8]) -> String {
 /// # Errors
 ///
 /// Fails if it is used up.
-pub(crate) fn spend(budget: u64, size: usize) -> Result<u64, LimitError> {
-    budget
-        .checked_sub(size as u64)
-        .ok_or(LimitError::DocumentsTooLarge(DOCUMENTS_MAX))
+pub(crate) fn spend(budget: u64, size: u64) -> Result<u64, LimitError> {
+    let left = budget.checked_sub(size);
+    left.ok_or(LimitError::DocumentsTooLarge(DOCUMENTS_MAX))
 }
 
 /// Reads a document that is looked up by its path.

@@ -7,7 +7,7 @@ use std::io::{self, Cursor, Seek, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use super::headers::with_checksums;
+use super::headers::check_repaired;
 use crate::error::{Error, Place, Result};
 use crate::format::source::Content;
 use crate::format::{Format, Input, Output};
@@ -25,11 +25,7 @@ pub fn archive(data: &[u8]) {
     if let Some(tar) = text::tar(data) {
         return check(&tar);
     }
-    check(data);
-    let repaired = with_checksums(data);
-    if repaired != data {
-        check(&repaired);
-    }
+    check_repaired(data, check);
 }
 
 fn check(bytes: &[u8]) {
@@ -92,9 +88,7 @@ impl Machine<'_> {
         let options = ConvertOptions::default();
         let output = output(format, &memory);
         let result = self.session.convert(input, output, &options);
-        if let Err(error) = &result {
-            assert_message(error);
-        }
+        let result = result.inspect_err(assert_message);
         result.map(|_| memory.take())
     }
 
@@ -200,13 +194,10 @@ fn collect(content: &Content, images: &mut BTreeSet<Facts>) {
 
 /// Checks that an error says something at each level, and ends.
 fn assert_message(error: &Error) {
-    let mut at: Option<&dyn std::error::Error> = Some(error);
-    let mut levels = 0;
-    while let Some(error) = at {
-        assert!(!error.to_string().is_empty());
-        levels += 1;
-        assert!(levels < 20, "{error}");
-        at = error.source();
+    let first: &dyn std::error::Error = error;
+    for (at, level) in std::iter::successors(Some(first), |it| it.source()).enumerate() {
+        assert!(!level.to_string().is_empty());
+        assert!(at < 19, "{level}");
     }
 }
 
@@ -239,11 +230,7 @@ impl Memory {
 
 impl Write for Memory {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        self.0
-            .lock()
-            .expect("nobody has panicked")
-            .extend_from_slice(buffer);
-        Ok(buffer.len())
+        self.0.lock().expect("nobody has panicked").write(buffer)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -5,9 +5,8 @@ mod wild;
 use std::fmt::{self, Display};
 use std::ops::{Range, RangeInclusive};
 
-use crate::fuzzing::merging::merged;
+use crate::fuzzing::merging::{merged, merged_whole, shown};
 use crate::fuzzing::support::canonical::{assert_bytes, assert_entries, assert_order};
-use crate::fuzzing::support::entry::{Entry, words};
 use crate::fuzzing::support::layer::Dialect;
 use crate::fuzzing::support::naive::{entries, replay, replay_for};
 use crate::fuzzing::support::random::{Flavour, Numbers, Stack};
@@ -57,14 +56,6 @@ pub fn merge(data: &[u8]) {
     assert_eq!(made_of_moved, made, "{what}: {ranges:?} of {shown}");
 }
 
-/// A stack in words, for messages.
-fn shown(stack: &[Vec<Entry>]) -> impl Display {
-    fmt::from_fn(|f| {
-        let layers: Vec<String> = stack.iter().map(|layer| words(layer)).collect();
-        f.write_str(&layers.join(" | "))
-    })
-}
-
 /// Each entry has ten bytes, and the second says also whether a layer begins with it.
 fn layers(bytes: &[u8]) -> Vec<Vec<Numbers>> {
     let mut layers = vec![Vec::new()];
@@ -100,10 +91,7 @@ fn ranges(head: [u8; 4], count: usize) -> Vec<Range<usize>> {
 
 /// Merges all layers, and returns the result.
 fn exported(tars: &[Vec<u8>], shown: &impl Display) -> Vec<u8> {
-    let all = 0..tars.len();
-    let made = merged(tars, std::slice::from_ref(&all), false);
-    let made = made.unwrap_or_else(|error| panic!("{error}: {shown}"));
-    let [(tar, _)] = made.try_into().expect("it was one range");
+    let tar = merged_whole(tars).unwrap_or_else(|error| panic!("{error}: {shown}"));
     assert_bytes(&tar);
     let written = entries(&tar);
     assert_entries(&written, None);

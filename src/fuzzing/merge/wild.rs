@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 
-use super::{merged, shown};
+use crate::fuzzing::merging::{merged, merged_whole, shown};
 use crate::fuzzing::support::canonical::{assert_bytes, assert_entries, assert_order};
 use crate::fuzzing::support::entry::{Entry, Kind, Meta, words};
 use crate::fuzzing::support::layer;
@@ -42,21 +42,18 @@ pub(super) fn check(numbers: &[Vec<Numbers>], ranges: &[Range<usize>]) {
     let shown = shown(&stack);
     let tars: Vec<Vec<u8>> = stack.iter().map(|layer| layer::tar(layer)).collect();
     let _ = merged(&tars, ranges, true);
-    let Some(whole) = exported(&tars) else {
+    let Ok(whole) = merged_whole(&tars) else {
         return;
     };
     assert_bytes(&whole);
     let written = entries(&whole);
     assert_entries(&written, None);
     assert_order(&written);
-    let again = exported(std::slice::from_ref(&whole));
-    assert_eq!(again.as_ref(), Some(&whole), "{shown}");
+    let again = merged_whole(std::slice::from_ref(&whole));
+    assert_eq!(again.ok().as_ref(), Some(&whole), "{shown}");
 
     let what = fmt::from_fn(|f| write!(f, "{ranges:?} of {shown}"));
-    let made = match merged(&tars, ranges, false) {
-        Ok(made) => made,
-        Err(error) => panic!("{error}: {what}"),
-    };
+    let made = merged(&tars, ranges, false).unwrap_or_else(|error| panic!("{error}: {what}"));
     let mut squashed = Vec::new();
     let mut next = 0;
     for (range, (layer, _)) in ranges.iter().zip(made) {
@@ -66,7 +63,7 @@ pub(super) fn check(numbers: &[Vec<Numbers>], ranges: &[Range<usize>]) {
         next = range.end;
     }
     squashed.extend_from_slice(&tars[next..]);
-    let squashed = exported(&squashed).unwrap_or_else(|| panic!("{what}"));
+    let squashed = merged_whole(&squashed).unwrap_or_else(|error| panic!("{error}: {what}"));
     let [one, mut other] = [whole, squashed].map(|tar| {
         let mut tree = replay(&[tar]);
         // A range has copies of what it links to below.
@@ -127,11 +124,4 @@ fn name(number: u32, count: usize) -> Vec<u8> {
     });
     let start: &[u8] = if number >= 0xc000 { b"/" } else { b"" };
     [start, &components.collect::<Vec<_>>().join(&b'/')].concat()
-}
-
-/// Merges all layers, if that can be done.
-fn exported(tars: &[Vec<u8>]) -> Option<Vec<u8>> {
-    let all = 0..tars.len();
-    let made = merged(tars, std::slice::from_ref(&all), false);
-    made.ok().map(|mut made| made.remove(0).0)
 }

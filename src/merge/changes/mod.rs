@@ -181,10 +181,9 @@ impl ChangesBuilder {
         place: Place,
     ) {
         let directory = self.changes.tree.get_mut(id);
-        let is_repeated = directory.metadata.is_some();
-        directory.metadata = Some(Box::new(metadata));
         directory.place = place;
-        if is_repeated {
+        let replaced = directory.metadata.replace(Box::new(metadata));
+        if replaced.is_some() {
             self.note(Ambiguity::Repeated, path);
         }
     }

@@ -22,10 +22,9 @@ pub(in crate::ops) fn containerd_id(
     root: &Root,
     content: &Content,
 ) -> Option<Digest> {
-    match (&root.target, content) {
-        (Target::Blob(descriptor), _) => Some(descriptor.digest().clone()),
-        (_, Content::Image(image)) => image_containerd_id(source, root, image),
-        (Target::Element(_) | Target::Whole, _) => None,
+    match content {
+        Content::Image(image) => image_containerd_id(source, root, image),
+        _ => root.target_digest().cloned(),
     }
 }
 
@@ -37,10 +36,7 @@ pub(in crate::ops) fn image_containerd_id(
 ) -> Option<Digest> {
     match &root.target {
         Target::Blob(descriptor) => Some(descriptor.digest().clone()),
-        Target::Element(_) => {
-            let manifest = made_manifest(source, image)?;
-            Some(Digest::of(&manifest))
-        }
+        Target::Element(_) => made_manifest(source, image).map(|it| Digest::of(&it)),
         Target::Whole => None,
     }
 }
@@ -57,10 +53,8 @@ pub(in crate::ops) fn blobs_size(source: &dyn ImageSource, content: &Content) ->
             };
             let layers = image.layers.iter().filter_map(Layer::blob);
             let layers = layers.map(|blob| blob.size);
-            [manifest, image.config.size()]
-                .into_iter()
-                .chain(layers)
-                .collect()
+            let documents = [manifest, image.config.size()];
+            documents.into_iter().chain(layers).collect()
         }
         Content::Artifact(artifact) => {
             let manifest = &artifact.manifest;
@@ -73,10 +67,8 @@ pub(in crate::ops) fn blobs_size(source: &dyn ImageSource, content: &Content) ->
             std::iter::once(manifest.size()).chain(blobs).collect()
         }
         Content::Index(index) => {
-            let children = index.children.iter();
-            children
-                .filter_map(|child| blobs_size(source, child))
-                .collect()
+            let sizes = index.children.iter().map(|child| blobs_size(source, child));
+            sizes.flatten().collect()
         }
         Content::Opaque { .. } => return None,
     };

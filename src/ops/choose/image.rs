@@ -50,34 +50,24 @@ pub(in crate::ops) fn choose_image<'a>(
         _ => context.watch.silent(),
     };
     let item = load_chosen(source, selection, &watch)?;
-    let name = item.name.clone();
-    let kind = match &item.content {
-        Content::Image(_) | Content::Index(_) => None,
-        Content::Artifact(artifact) => {
-            refuse_encrypted(artifact, &name)?;
-            Some(artifact.kind())
-        }
-        Content::Opaque { descriptor, .. } => Some(format!("a `{}`", descriptor.media_type())),
-    };
-    if let Some(kind) = kind {
+    if let Content::Artifact(artifact) = &item.content {
+        refuse_encrypted(artifact, &item.name)?;
+    }
+    if !matches!(item.content, Content::Image(_) | Content::Index(_)) {
+        let (name, kind) = (item.name, item.content.kind());
         return Err(ChoiceError::ArtifactChosen { name, kind }.into());
     }
-    match select_platform(item, reason, &context.watch)? {
-        TransferItem {
-            content: Content::Image(image),
-            name,
-            descriptor,
-            left_out,
-            roots,
-        } => Ok(ChosenImage {
-            name,
-            image,
-            descriptor,
-            left: left_out,
-            roots,
-        }),
-        _ => Err(Error::NoImage),
-    }
+    let item = select_platform(item, reason, &context.watch)?;
+    let Content::Image(image) = item.content else {
+        return Err(Error::NoImage);
+    };
+    Ok(ChosenImage {
+        name: item.name,
+        image,
+        descriptor: item.descriptor,
+        left: item.left_out,
+        roots: item.roots,
+    })
 }
 
 /// Refuses an image with encrypted layers (ocicrypt), which is no image to those who

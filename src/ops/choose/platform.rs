@@ -65,8 +65,7 @@ fn check_platform(
     reason: PlatformChoice<'_>,
     watch: &Watch<'_>,
 ) -> Result<()> {
-    let described = item.descriptor.as_ref().and_then(Descriptor::platform);
-    let platform = described.or_else(|| image.platform().cloned());
+    let platform = image.platform_under(item.descriptor.as_ref());
     let (PlatformChoice::Asked(wanted), Some(platform)) = (reason, platform) else {
         return Ok(());
     };
@@ -144,9 +143,8 @@ fn select_from_index<'a>(
         _ => &host,
     };
     // A descriptor need not say the platform; the config must.
-    let platform_of = |(image, descriptor): &(Image, Descriptor)| {
-        descriptor.platform().or_else(|| image.platform().cloned())
-    };
+    let platform_of =
+        |(image, descriptor): &(Image, Descriptor)| image.platform_under(Some(descriptor));
     let is_asked = matches!(reason, PlatformChoice::Asked(_));
     // Who named an architecture gets no other one; the host runs what it can.
     let rank = |at: usize| {
@@ -170,11 +168,8 @@ fn select_from_index<'a>(
         let name = |candidate| {
             platform_of(candidate).map_or("unknown".to_owned(), |platform| platform.to_string())
         };
-        let kept = images
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| Some(*at) != skipped);
-        kept.map(|(_, candidate)| name(candidate)).collect()
+        let kept = (0..images.len()).filter(|at| Some(*at) != skipped);
+        kept.map(|at| name(&images[at])).collect()
     };
     let Some(at) = best.or(only) else {
         return Err(ChoiceError::NoSuchPlatform {

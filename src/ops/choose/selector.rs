@@ -5,8 +5,7 @@ use std::str::FromStr;
 
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Candidate, ChoiceError, Error, Result};
-use crate::format::root::{Root, Target};
-use crate::format::root::{by_target, targets, with_target_of};
+use crate::format::root::{Root, by_target, targets, with_target_of};
 use crate::format::source::{Content, ImageSource, IndexContent};
 use crate::image::Reference;
 use crate::ops::choose::containerd::containerd_id;
@@ -33,10 +32,7 @@ impl FromStr for Selector {
     fn from_str(text: &str) -> Result<Self, SelectorError> {
         let wrong = || SelectorError(text.to_owned());
         match text.strip_prefix('#') {
-            Some(number) => match number.parse() {
-                Ok(number) => Ok(Self::Number(number)),
-                Err(_) => Err(wrong()),
-            },
+            Some(number) => number.parse().map(Self::Number).map_err(|_| wrong()),
             None if text.is_empty() => Err(wrong()),
             None => Ok(Self::Name(text.to_owned())),
         }
@@ -64,10 +60,8 @@ impl<'a> Selection<'a> {
         if self.part.is_some() {
             return vec![self];
         }
-        by_target(&self.roots)
-            .into_iter()
-            .map(Self::whole)
-            .collect()
+        let images = by_target(&self.roots).into_iter();
+        images.map(Self::whole).collect()
     }
 }
 
@@ -107,11 +101,7 @@ fn by_name<'a>(source: &dyn ImageSource, roots: &[&'a Root], name: &str) -> Resu
         let label = label.filter(Reference::is_tagged);
         reference.is_some() && (root.reference == reference || label == reference)
     };
-    let is_tag = |root: &Root| {
-        root.reference
-            .as_ref()
-            .is_some_and(|r| r.tag() == Some(name))
-    };
+    let is_tag = |root: &Root| root.reference.as_ref().and_then(Reference::tag) == Some(name);
     let rules: [&dyn Fn(&Root) -> bool; 3] = [&is_literal, &is_meant, &is_tag];
     for rule in rules {
         let found: Vec<&Root> = roots.iter().copied().filter(|root| rule(root)).collect();
@@ -285,7 +275,7 @@ struct Finds<'a> {
 
 impl<'a> Finds<'a> {
     fn add_parts(&mut self, root: &'a Root, index: &IndexContent, prefix: Prefix<'_>) {
-        for (child, descriptor) in index.children.iter().zip(&index.index.view().manifests) {
+        for (child, descriptor) in index.parts() {
             let id = match child {
                 Content::Image(image) => Some(image.config.digest()),
                 _ => None,
@@ -328,23 +318,19 @@ pub(in crate::ops) fn candidates(
 ) -> Vec<Candidate> {
     let targets = targets(all);
     let candidate = |root: &&Root| {
-        let id = match &root.target {
-            Target::Blob(descriptor) => Some(descriptor.digest().clone()),
-            Target::Element(_) | Target::Whole => match source.load(root) {
-                Ok(Content::Image(image)) => Some(image.config.digest().clone()),
-                _ => None,
-            },
+        let of_image = || match source.load(root) {
+            Ok(Content::Image(image)) => Some(image.config.digest().clone()),
+            _ => None,
         };
-        let name = match (&root.reference, &root.label, &root.target) {
-            (Some(_), _, _) | (None, Some(_), _) | (None, None, Target::Blob(_)) => {
-                root.display_name()
-            }
-            (None, None, _) => {
-                let mut targets = targets.iter();
-                let at = targets.position(|target| target.has_target_of(root));
-                format!("#{}", at.unwrap_or_default() + 1)
-            }
+        let has_name = root.reference.is_some() || root.label.is_some();
+        let name = if has_name || root.target_digest().is_some() {
+            root.display_name()
+        } else {
+            let mut targets = targets.iter();
+            let at = targets.position(|target| target.has_target_of(root));
+            format!("#{}", at.unwrap_or_default() + 1)
         };
+        let id = root.target_digest().cloned().or_else(of_image);
         Candidate { name, id }
     };
     roots.iter().map(candidate).collect()

@@ -9,16 +9,14 @@ pub(in crate::ops) mod range;
 pub(in crate::ops) mod report;
 mod result;
 
-use std::io::Write;
 use std::ops::RangeInclusive;
 
 use crate::digest::DiffId;
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Result};
 use crate::event::{Event, Warning};
-use crate::format::Format;
 use crate::format::sink::ImageSink;
 use crate::format::source::{ImageSource, Layer};
-use crate::image::{Platform, Timestamp};
+use crate::image::Platform;
 use crate::merge::{Merge, Plan};
 use crate::ops::Selector;
 use crate::ops::choose::image::choose_image;
@@ -28,10 +26,10 @@ use crate::ops::squash::range::ranges;
 use crate::ops::squash::report::{SquashReport, report};
 use crate::ops::squash::result::{Merged, deliver};
 use crate::ops::stack::layer_stack::LayerStack;
-use crate::stream::{Compression, Encoder, Encoding, HashWriter, Hashed, Workers};
-use crate::tar_stream::Time;
+use crate::stream::{Compression, Encoding, HashWriter, Hashed, Workers};
 use crate::transfer::Context;
-use crate::transfer::compression::CompressionChoice;
+use crate::transfer::blob::write_encoded;
+use crate::transfer::compression::{CompressionChoice, kept};
 
 /// Does what [`Session::diff_ids`](crate::Session::diff_ids) says.
 pub(crate) fn diff_ids(
@@ -61,9 +59,8 @@ pub(crate) fn squash(
     };
     let chosen = choose_image(source, options.image.as_ref(), reason, context)?;
     let layers = LayerStack::new(source, &chosen, context)?;
-    let sizes: Vec<u64> = (0..layers.count())
-        .map(|at| layers.stored_size(at))
-        .collect();
+    let sizes = chosen.image.layers.iter().map(Layer::stored_size);
+    let sizes: Vec<u64> = sizes.collect();
     let ranges = ranges(&options.layers, &chosen.image.layers, &sizes)?;
     if !ranges.is_empty() {
         layers.prepare()?;
@@ -153,7 +150,8 @@ impl Squasher<'_> {
             merge.put_unknown_below(all.len());
             return Ok(());
         }
-        if let Some(at) = all.iter().find(|at| !self.layers.is_readable(**at)) {
+        let layers = &self.layers.image.layers;
+        if let Some(at) = all.iter().find(|at| layers[**at].blob().is_none()) {
             let watch = self.layers.context.watch;
             watch.warn(Warning::AllWhiteoutsKept(self.layers.place(*at)));
             merge.put_unknown_below(all.len());
@@ -169,11 +167,7 @@ impl Squasher<'_> {
 
     fn merge(&self, merge: &mut Merge, range: &RangeInclusive<usize>) -> Result<Merged> {
         let all: Vec<usize> = range.clone().collect();
-        for (at, changes) in all.iter().zip(self.layers.changes(&all)?) {
-            let put = merge.put_in_range(changes);
-            let ambiguities = put.map_err(|error| self.layers.failed(*at, error))?;
-            self.layers.warn(*at, ambiguities);
-        }
+        self.layers.merge(merge, &all)?;
         let plan = merge.plan();
         let encoding = self.encoding(*range.end());
         let (unpacked_size, written) = match self.sink {
@@ -201,19 +195,7 @@ impl Squasher<'_> {
             CompressionChoice::To { encoding, .. } => encoding,
             CompressionChoice::Keep => {
                 let layer = &self.layers.image.layers[uppermost];
-                let format = self.sink.map(ImageSink::format);
-                match layer.compression {
-                    Compression::None => Encoding::Plain,
-                    Compression::Gzip => Encoding::Gzip(None),
-                    Compression::Xz | Compression::Bzip2
-                        if format == Some(Format::DockerArchive) =>
-                    {
-                        Encoding::Gzip(None)
-                    }
-                    Compression::Zstd | Compression::Xz | Compression::Bzip2 => {
-                        Encoding::Zstd(None)
-                    }
-                }
+                kept(layer.compression, self.sink.map(ImageSink::format))
             }
         }
     }
@@ -226,38 +208,18 @@ impl Squasher<'_> {
         range: &[usize],
         encoding: Encoding,
     ) -> Result<(Hashed, DiffId, u64)> {
-        let writer = sink.begin_blob(None)?;
-        let place = writer.place();
-        let failed = |error| Error::write(place.clone(), error);
-        let output = HashWriter::new(writer).map_err(Error::Thread)?;
-        if encoding == Encoding::Plain {
-            let output = self.replay(plan, range, output, &place)?;
-            let (writer, hashed) = output.finish().map_err(failed)?;
-            writer.finish(&hashed)?;
-            let (diff_id, size) = (DiffId(hashed.digest.clone()), hashed.size);
-            return Ok((hashed, diff_id, size));
-        }
-        let encoder = Encoder::new(encoding, output, self.workers);
-        let output = HashWriter::new(encoder).map_err(Error::Thread)?;
-        let output = self.replay(plan, range, output, &place)?;
-        let (encoder, unpacked) = output.finish().map_err(failed)?;
-        let finished = encoder.finish().and_then(HashWriter::finish);
-        let (writer, hashed) = finished.map_err(failed)?;
-        writer.finish(&hashed)?;
-        Ok((hashed, DiffId(unpacked.digest), unpacked.size))
-    }
-
-    fn replay<W: Write>(
-        &self,
-        plan: &Plan<'_>,
-        range: &[usize],
-        output: W,
-        place: &Place,
-    ) -> Result<W> {
-        let created = Time {
-            seconds: self.layers.context.created.map_or(0, Timestamp::seconds),
-            nanoseconds: 0,
-        };
-        self.layers.write(plan, range, created, output, place)
+        let (hashed, unpacked) = write_encoded(sink, encoding, self.workers, |encoder, to| {
+            if encoding == Encoding::Plain {
+                self.layers.write(plan, range, encoder, to)?;
+                return Ok(None);
+            }
+            let output = HashWriter::new(encoder).map_err(Error::Thread)?;
+            let output = self.layers.write(plan, range, output, to)?;
+            let finished = output.finish();
+            let (_, unpacked) = finished.map_err(|error| Error::write(to.clone(), error))?;
+            Ok(Some(unpacked))
+        })?;
+        let Hashed { digest, size } = unpacked.unwrap_or_else(|| hashed.clone());
+        Ok((hashed, DiffId(digest), size))
     }
 }

@@ -55,11 +55,7 @@ pub struct SquashedRange {
 
 /// Sums up what was merged of an image whose layers had these sizes.
 pub(super) fn report(name: &str, sizes: &[u64], made: &[Merged]) -> SquashReport {
-    let sum = |sizes: &[u64]| {
-        sizes
-            .iter()
-            .fold(0_u64, |sum, size| sum.saturating_add(*size))
-    };
+    let sum = |sizes: &[u64]| sizes.iter().copied().fold(0, u64::saturating_add);
     let before = sum(sizes);
     let mut after = Some(before);
     let mut layers_after = sizes.len();
@@ -71,9 +67,8 @@ pub(super) fn report(name: &str, sizes: &[u64], made: &[Merged]) -> SquashReport
             None if made.encoding == Encoding::Plain => Some(made.unpacked_size),
             None => None,
         };
-        after = after
-            .zip(size_after)
-            .map(|(after, new)| after.saturating_sub(size_before).saturating_add(new));
+        let all = after.zip(size_after);
+        after = all.map(|(after, new)| after.saturating_sub(size_before).saturating_add(new));
         layers_after -= made.range.end() - made.range.start();
         let Savings {
             hidden,

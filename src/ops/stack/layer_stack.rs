@@ -8,11 +8,11 @@ use crate::error::{Error, LimitError, Place, Result};
 use crate::event::{Event, Step, Warning};
 use crate::format::source::{Image, ImageSource, Layer};
 use crate::format::{Container, Member};
-use crate::image::ESTARGZ_TOC;
+use crate::image::{ESTARGZ_TOC, Timestamp};
 use crate::layer::{Budget, LayerError, LayerReader};
-use crate::merge::{Ambiguities, Changes, ChangesBuilder, Plan, Replay, ReplayError};
+use crate::merge::{Changes, ChangesBuilder, Merge, Plan, Replay, ReplayError};
 use crate::ops::choose::image::ChosenImage;
-use crate::ops::stack::layer_tar::{LayerTar, blame_compression, read_layer, streams};
+use crate::ops::stack::layer_tar::{blame_compression, read_layer, streams};
 use crate::stream::{Compression, ProgressReader};
 use crate::tar_stream::{SkipByReading, Time};
 use crate::transfer::Context;
@@ -92,16 +92,6 @@ impl<'a> LayerStack<'a> {
         self.image.layers[at].place(self.name)
     }
 
-    /// True if a layer can be looked into.
-    pub(in crate::ops) fn is_readable(&self, at: usize) -> bool {
-        self.image.layers[at].blob().is_some()
-    }
-
-    /// The bytes of a layer as it is stored.
-    pub(in crate::ops) fn stored_size(&self, at: usize) -> u64 {
-        self.image.layers[at].stored_size()
-    }
-
     /// The bytes that will be read to write what survived of a layer.
     pub(in crate::ops) fn size_to_read(&self, at: usize) -> u64 {
         let blob = self.image.layers[at].blob();
@@ -133,16 +123,22 @@ impl<'a> LayerStack<'a> {
         })
     }
 
-    /// Says what engines understand differently in a layer.
-    pub(in crate::ops) fn warn(&self, at: usize, ambiguities: Ambiguities) {
-        for (ambiguity, entry, others) in ambiguities.into_iter() {
-            self.context.watch.warn(Warning::Ambiguous {
-                layer: self.place(at),
-                entry,
-                others,
-                ambiguity,
-            });
+    /// Puts layers into the range of a merge, and says what engines understand differently
+    /// in them.
+    pub(in crate::ops) fn merge(&self, merge: &mut Merge, which: &[usize]) -> Result<()> {
+        for (at, changes) in which.iter().zip(self.changes(which)?) {
+            let put = merge.put_in_range(changes);
+            let ambiguities = put.map_err(|error| self.failed(*at, error))?;
+            for (ambiguity, entry, others) in ambiguities.into_iter() {
+                self.context.watch.warn(Warning::Ambiguous {
+                    layer: self.place(*at),
+                    entry,
+                    others,
+                    ambiguity,
+                });
+            }
         }
+        Ok(())
     }
 
     fn blob(&self, at: usize) -> Result<(&Layer, &Member)> {
@@ -156,27 +152,20 @@ impl<'a> LayerStack<'a> {
         let watch = self.context.watch;
         watch.send(Event::Step(Step::Reading(&self.place(at).to_string())));
         let number = u32::try_from(at).expect("layers are limited");
-        let builder = ChangesBuilder::new(number, self.budget.clone());
-        let builder = read_layer(self.container, blob, layer.compression, watch, |tar| {
-            self.collect(builder, LayerReader::new(tar, self.budget.clone()))
+        let mut builder = ChangesBuilder::new(number, self.budget.clone());
+        read_layer(self.container, blob, layer.compression, watch, |tar| {
+            let mut reader = LayerReader::new(tar, self.budget.clone());
+            while let Some(entry) = reader.next_entry()? {
+                if watch.is_interrupted() {
+                    return Err(Error::Interrupted);
+                }
+                let added = builder.add(entry, reader.interpreter());
+                added.map_err(|fault| reader.failed(fault))?;
+            }
+            Ok(())
         })?;
         let is_estargz = builder.may_be_estargz() && self.is_estargz(layer, blob)?;
         Ok(builder.finish(is_estargz)?)
-    }
-
-    fn collect(
-        &self,
-        mut builder: ChangesBuilder,
-        mut reader: LayerReader<LayerTar<'_>>,
-    ) -> Result<ChangesBuilder> {
-        while let Some(entry) = reader.next_entry()? {
-            if self.context.watch.is_interrupted() {
-                return Err(Error::Interrupted);
-            }
-            let added = builder.add(entry, reader.interpreter());
-            added.map_err(|fault| LayerError::entry(reader.name(), fault))?;
-        }
-        Ok(builder)
     }
 
     /// Why a layer cannot be read: if it is not what its digest says, that.
@@ -244,10 +233,13 @@ impl<'a> LayerStack<'a> {
         &self,
         plan: &Plan<'_>,
         range: &[usize],
-        created: Time,
         output: W,
         to: &Place,
     ) -> Result<W> {
+        let created = Time {
+            seconds: self.context.created.map_or(0, Timestamp::seconds),
+            nanoseconds: 0,
+        };
         let below = plan.layers().into_iter().map(|layer| layer as usize);
         let below: Vec<usize> = below.filter(|at| !range.contains(at)).collect();
         let mut replay = Replay::new(plan, output, created);

@@ -29,6 +29,23 @@ pub struct LayerSize {
     pub content: u64,
 }
 
+impl LayerSize {
+    /// The size of several layers together, if it is known of each.
+    pub(in crate::ops) fn sum(sizes: impl IntoIterator<Item = Option<Self>>) -> Option<Self> {
+        let nothing = Self {
+            unpacked: 0,
+            content: 0,
+        };
+        sizes.into_iter().try_fold(nothing, |sum, size| {
+            let size = size?;
+            Some(Self {
+                unpacked: sum.unpacked.saturating_add(size.unpacked),
+                content: sum.content.saturating_add(size.content),
+            })
+        })
+    }
+}
+
 /// A layer of which the size is wanted, and its image in messages.
 #[derive(Clone, Debug)]
 pub(in crate::ops) struct Wanted {
@@ -110,21 +127,6 @@ impl Sizes {
     /// The size of a layer, if it is known.
     pub(in crate::ops) fn of(&self, layer: &Layer) -> Option<LayerSize> {
         self.0.get(layer.blob()?).copied()
-    }
-
-    /// The size of several layers together, if it is known of each.
-    pub(in crate::ops) fn sum(&self, layers: &[Layer]) -> Option<LayerSize> {
-        let nothing = LayerSize {
-            unpacked: 0,
-            content: 0,
-        };
-        layers.iter().try_fold(nothing, |sum, layer| {
-            let size = self.of(layer)?;
-            Some(LayerSize {
-                unpacked: sum.unpacked.saturating_add(size.unpacked),
-                content: sum.content.saturating_add(size.content),
-            })
-        })
     }
 }
 

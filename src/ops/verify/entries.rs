@@ -110,8 +110,8 @@ impl Faults {
 #[derive(Debug, Default)]
 struct Names {
     /// Two hashes of each name, which no two names share.
-    seen: HashSet<(u64, u64)>,
-    hashers: (RandomState, RandomState),
+    seen: HashSet<[u64; 2]>,
+    hashers: [RandomState; 2],
     has_twice: bool,
 }
 
@@ -119,10 +119,7 @@ impl Names {
     /// Whether there was one like this before.
     fn has(&mut self, name: &[u8]) -> bool {
         let name = cleaned(name);
-        let hashes = (
-            self.hashers.0.hash_one(&name),
-            self.hashers.1.hash_one(&name),
-        );
+        let hashes = self.hashers.each_ref().map(|it| it.hash_one(&name));
         let is_twice = !self.seen.insert(hashes);
         self.has_twice |= is_twice;
         is_twice
@@ -246,17 +243,12 @@ impl Judge {
 
     /// Returns what was found, when all were looked at.
     pub(super) fn finish(self, is_gzip: bool) -> Entries {
-        let Self {
-            builder,
-            names,
-            mut faults,
-            ..
-        } = self;
+        let mut faults = self.faults;
         let mut ambiguities = Ambiguities::default();
         let mut changes = None;
         if !self.is_over {
-            let is_estargz = is_gzip && builder.may_be_estargz();
-            match builder.finish(is_estargz) {
+            let is_estargz = is_gzip && self.builder.may_be_estargz();
+            match self.builder.finish(is_estargz) {
                 Ok(finished) => {
                     let finished = changes.insert(finished);
                     ambiguities = finished.take_ambiguities();
@@ -271,7 +263,7 @@ impl Judge {
                 ambiguity,
                 Ambiguity::Repeated | Ambiguity::DeletedTwice | Ambiguity::DirectoryReplaced
             );
-            if !(follows && names.has_twice) {
+            if !(follows && self.names.has_twice) {
                 faults.push(Fault::plain(ambiguity.code()).of_entry(entry, others));
             }
         }

@@ -21,13 +21,8 @@ pub(super) fn check(
         let mut faults = Faults::default();
         let result = merge.put_checked(changes);
         let is_over = result.is_err();
-        if !is_new[at] {
-            if is_over {
-                break;
-            }
-            continue;
-        }
         match result {
+            _ if !is_new[at] => {}
             Ok((ambiguities, broken)) => {
                 faults.note_broken(broken);
                 for (ambiguity, entry, others) in ambiguities.into_iter() {

@@ -59,7 +59,7 @@ pub(in crate::format) fn read_elements(
     let mut budget = DOCUMENTS_MAX;
     for id in image_ids(&paths) {
         let bytes = find_document(container, &format!("{id}/json"))?.unwrap_or_default();
-        budget = spend(budget, bytes.len())?;
+        budget = spend(budget, bytes.len() as u64)?;
         images.insert(id.to_owned(), parse_image(id, &bytes)?);
     }
     let parents: BTreeSet<_> = images
