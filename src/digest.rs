@@ -158,7 +158,6 @@ pub(crate) enum Hasher {
 }
 
 impl Hasher {
-    /// Starts a computation.
     pub(crate) fn new(algorithm: Algorithm) -> Self {
         match algorithm {
             Algorithm::Sha256 => Self::Sha256(sha2::Sha256::new()),
@@ -166,7 +165,6 @@ impl Hasher {
         }
     }
 
-    /// Takes the next bytes.
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::Sha256(hasher) => hasher.update(bytes),
@@ -174,7 +172,6 @@ impl Hasher {
         }
     }
 
-    /// Ends the computation.
     pub(crate) fn finish(self) -> Digest {
         let (algorithm, hex) = match self {
             Self::Sha256(hasher) => (Algorithm::Sha256, hex(&hasher.finalize())),

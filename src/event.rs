@@ -338,7 +338,6 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Tells the caller.
     pub(crate) fn send(&self, event: Event<'_>) {
         (self.observer)(event);
     }

@@ -8,7 +8,6 @@ use std::collections::HashSet;
 use std::fmt;
 
 use crate::digest::Digest;
-use crate::error::more;
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -377,7 +376,11 @@ impl fmt::Display for Site {
         }
         parts.extend(self.file.as_ref().map(|file| format!("`{file}`")));
         if let Some((entry, others)) = &self.entry {
-            parts.push(format!("entry `{entry}`{}", more(*others)));
+            let more = match others {
+                0 => String::new(),
+                others => format!(" and {others} more"),
+            };
+            parts.push(format!("entry `{entry}`{more}"));
         }
         f.write_str(&parts.join(", "))
     }

@@ -52,7 +52,6 @@ pub(super) struct Arguments {
     media_types: MediaTypes,
 }
 
-/// Runs the command.
 pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
     let source = arguments.source.location("restow convert - DST")?;
     let argument = destination_of("restow convert", "SRC");

@@ -72,7 +72,6 @@ fn encoding(asked: Option<Encoding>, destination: &Location) -> Result<Encoding,
     }
 }
 
-/// Runs the command.
 pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
     let source = arguments.source.location("restow export - DST")?;
     let location = Location::parse(&arguments.destination, DESTINATION)?;

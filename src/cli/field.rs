@@ -28,7 +28,6 @@ impl FieldPath {
         }
     }
 
-    /// Follows the path.
     pub(super) fn find<'a>(&self, mut value: &'a Value) -> Result<&'a Value, Failure> {
         for (at, step) in self.0.iter().enumerate() {
             let next = match step {

@@ -33,7 +33,6 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// Runs the command.
 pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
     let source = arguments.source.location("restow history -")?;
     let mut options = InspectOptions::default();

@@ -74,7 +74,6 @@ fn parse_filter(text: &str) -> Result<Filter, String> {
     }
 }
 
-/// Runs the command.
 pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
     let output = &process.output;
     let sources = &arguments.sources;

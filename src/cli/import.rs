@@ -90,7 +90,6 @@ const CONFIG_FROM: Argument = Argument {
     role: Role::Option("--config-from"),
 };
 
-/// Runs the command.
 pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
     let source = Location::parse(&arguments.source, ROOTFS)?;
     if source.format.is_some_and(|format| format != Format::Rootfs) {

@@ -69,7 +69,6 @@ impl From<Raw> for RawDocument {
     }
 }
 
-/// Runs the command.
 pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
     let location = arguments.source.location("restow inspect -")?;
     // Only these are found in the layers, which may have to be unpacked for them.

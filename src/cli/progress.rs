@@ -86,7 +86,6 @@ impl Progress {
         }
     }
 
-    /// Ends it.
     pub(super) fn finish(&self, is_done: bool, say: impl Fn(&Value)) {
         match self {
             Self::Bar(bar) => lock(bar).shown.finish_and_clear(),

@@ -95,7 +95,6 @@ const ABOVE: Argument = Argument {
     role: Role::Option("--above"),
 };
 
-/// Runs the command.
 pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
     let output = &process.output;
     let report = squash(arguments, process)?;

@@ -57,7 +57,6 @@ pub(super) enum Content {
 }
 
 impl Table {
-    /// Begins a table.
     pub(super) fn new(columns: Vec<Column>, spacing: Spacing) -> Self {
         Self {
             columns,

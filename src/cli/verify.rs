@@ -26,7 +26,6 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// Runs the command.
 pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
     let source = arguments.source.location("restow verify -")?;
     if source.reference.is_some() {

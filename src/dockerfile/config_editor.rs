@@ -43,12 +43,10 @@ impl ConfigEditor {
         Ok(editor)
     }
 
-    /// Gives the object back.
     pub(super) fn into_value(self) -> Value {
         Value::Object(self.fields)
     }
 
-    /// Carries out an instruction.
     pub(super) fn apply(&mut self, instruction: &Instruction) -> Result<(), ChangeFault> {
         match instruction {
             Instruction::Cmd(line) => self.set_command(line)?,

@@ -23,7 +23,6 @@ pub(super) enum Instruction {
 }
 
 impl Instruction {
-    /// Reads a line.
     pub(super) fn parse(line: &str, escape: char) -> Result<Self, ChangeFault> {
         let (word, rest) = first_word(line);
         let (given, arguments) = options(rest);

@@ -108,7 +108,6 @@ impl Descriptor {
         self
     }
 
-    /// An annotation.
     pub(crate) fn annotation(&self, key: &str) -> Option<&str> {
         self.fields.get("annotations")?.get(key)?.as_str()
     }
