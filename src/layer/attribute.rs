@@ -106,10 +106,8 @@ fn is_acl(value: &[u8]) -> bool {
         let is_named = matches!(tag, 0x02 | 0x08);
         let follows = match tag {
             0x01 => last == 0,
-            0x02 => matches!(last, 0x01 | 0x02),
-            0x04 => matches!(last, 0x01 | 0x02),
-            0x08 => matches!(last, 0x04 | 0x08),
-            0x10 => matches!(last, 0x04 | 0x08),
+            0x02 | 0x04 => matches!(last, 0x01 | 0x02),
+            0x08 | 0x10 => matches!(last, 0x04 | 0x08),
             0x20 => matches!(last, 0x04 | 0x10) || (last == 0x08 && !needs_mask),
             _ => false,
         };

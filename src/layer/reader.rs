@@ -60,15 +60,13 @@ impl<R: Skip> LayerReader<R> {
     /// Goes to the next entry; `None` is the end. What was not read of the current
     /// one is passed over.
     pub(crate) fn next_entry(&mut self) -> Result<Option<Entry>, LayerError> {
-        match self.tar.next_member() {
-            Ok(Some(member)) => {
-                let attributes = self.tar.attributes();
-                let entry = self.interpreter.entry(&self.tar, &member, attributes);
-                entry.map(Some)
-            }
-            Ok(None) => Ok(None),
-            Err(error) => Err(self.interpreter.behind(error)),
-        }
+        let member = self.tar.next_member();
+        let Some(member) = member.map_err(|error| self.interpreter.behind(error))? else {
+            return Ok(None);
+        };
+        let attributes = self.tar.attributes();
+        let entry = self.interpreter.entry(&self.tar, &member, attributes);
+        entry.map(Some)
     }
 
     /// Says what is wrong with the current entry.

@@ -57,12 +57,10 @@ impl Workers {
             thread::Builder::new()
                 .name("compress".to_owned())
                 .spawn(move || {
-                    loop {
-                        let next = work.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                        match next {
-                            Ok(work) => work(),
-                            Err(_) => break,
-                        }
+                    // The lock is given back before the work begins.
+                    let next = || work.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    while let Ok(work) = next() {
+                        work();
                     }
                 })?;
         }

@@ -194,10 +194,7 @@ impl PendingDirectory {
 ///
 /// Where the file system has no locks, nobody takes anything for abandoned.
 fn is_ours(open: &File, path: &Path) -> bool {
-    match open.try_lock() {
-        Ok(()) | Err(TryLockError::Error(_)) => is_still_there(open, path),
-        Err(TryLockError::WouldBlock) => false,
-    }
+    !matches!(open.try_lock(), Err(TryLockError::WouldBlock)) && is_still_there(open, path)
 }
 
 /// Whether an open file or folder is the one that stands at a path.
@@ -232,12 +229,8 @@ fn remove_abandoned(parent: &Path, prefix: &str, kind: Kind) {
             Kind::File => it.is_file(),
             Kind::Directory => it.is_dir() && holds_only_parts(&path),
         });
-        let lock = if is_of_kind {
-            File::open(&path)
-        } else {
-            continue;
-        };
-        if lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
+        let is_free = || File::open(&path).is_ok_and(|it| it.try_lock().is_ok());
+        if is_of_kind && is_free() {
             let _ = match kind {
                 Kind::File => fs::remove_file(&path),
                 Kind::Directory => fs::remove_dir_all(&path),

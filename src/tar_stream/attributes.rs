@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tar::Header;
 
 use crate::tar_stream::header::{Dialect, TarError, number64};
-use crate::tar_stream::pax::{PaxRecord, PaxRecords, signed};
+use crate::tar_stream::pax::{PaxRecord, PaxRecords, decimal};
 use crate::tar_stream::time::Time;
 
 /// What a header says of a member beyond its name, kind and size.
@@ -48,7 +48,7 @@ impl Attributes {
         let old = header.as_old();
         let no_valid = |field| move || TarError::Field { offset, field };
         let owner = |field: &[u8], pax_key: &str, name| {
-            let overriding = pax.parsed(pax_key.as_bytes(), signed)?;
+            let overriding = pax.parsed(pax_key.as_bytes(), decimal)?;
             let own = || number64(field);
             overriding.or_else(own).ok_or_else(no_valid(name))
         };

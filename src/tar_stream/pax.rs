@@ -1,5 +1,7 @@
 //! The records of a PAX header.
 
+use std::str::FromStr;
+
 use crate::tar_stream::header::TarError;
 use crate::tar_stream::time::Time;
 
@@ -23,8 +25,8 @@ impl PaxRecords {
         while !data.is_empty() {
             let space = data.iter().take(20).position(|b| *b == b' ');
             let space = space.ok_or_else(malformed)?;
-            let length = decimal(&data[..space]).and_then(|length| usize::try_from(length).ok());
-            let length = length.ok_or_else(malformed)?;
+            let length = decimal::<u64>(&data[..space]).and_then(|length| length.try_into().ok());
+            let length: usize = length.ok_or_else(malformed)?;
             let record = data.get(space + 1..length).ok_or_else(malformed)?;
             let record = record.strip_suffix(b"\n").ok_or_else(malformed)?;
             let equals = record.iter().position(|b| *b == b'=');
@@ -64,8 +66,8 @@ impl PaxRecords {
     /// Fails where a number or a time is none, whoever it is for.
     pub(super) fn check_values(&self, offset: u64) -> Result<(), TarError> {
         self.size(offset)?;
-        self.parsed(b"uid", signed)?;
-        self.parsed(b"gid", signed)?;
+        self.parsed(b"uid", decimal::<i64>)?;
+        self.parsed(b"gid", decimal::<i64>)?;
         self.parsed(b"mtime", Time::parse)?;
         self.check_times()
     }
@@ -81,11 +83,8 @@ impl PaxRecords {
 
     /// A PAX size overrides that of the member's header, whatever that says.
     pub(super) fn size(&self, offset: u64) -> Result<Option<i64>, TarError> {
-        let Some(value) = self.value(b"size") else {
-            return Ok(None);
-        };
-        let size = signed(value).ok_or(TarError::Size { offset })?;
-        Ok(Some(size))
+        let size = |value| decimal(value).ok_or(TarError::Size { offset });
+        self.value(b"size").map(size).transpose()
     }
 
     /// Whether they have, or announce, the map of a sparse file, as Go's reader sees it.
@@ -106,12 +105,7 @@ impl PaxRecords {
 }
 
 /// A number as PAX records have it.
-pub(super) fn decimal(text: &[u8]) -> Option<u64> {
-    std::str::from_utf8(text).ok()?.parse().ok()
-}
-
-/// A number of at most 64 bits as PAX records have it.
-pub(super) fn signed(text: &[u8]) -> Option<i64> {
+pub(super) fn decimal<T: FromStr>(text: &[u8]) -> Option<T> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 

@@ -65,10 +65,8 @@ impl ChangesBuilder {
                 Some(Child::Directory(id)) => id,
                 Some(Child::Node(..)) => return Ok(None),
                 Some(Child::Whiteout) => {
-                    let path = deletion.path();
-                    self.changes
-                        .ambiguities
-                        .note(Ambiguity::WhiteoutInDeleted, &path);
+                    let ambiguities = &mut self.changes.ambiguities;
+                    ambiguities.note(Ambiguity::WhiteoutInDeleted, &deletion.path());
                     return Ok(None);
                 }
                 None => self.imply(at, name, deletion.parent.len())?,
@@ -102,10 +100,8 @@ impl ChangesBuilder {
             }
         };
         if is_ambiguous {
-            let path = deletion.path();
-            self.changes
-                .ambiguities
-                .note(Ambiguity::WhiteoutAndEntry, &path);
+            let ambiguities = &mut self.changes.ambiguities;
+            ambiguities.note(Ambiguity::WhiteoutAndEntry, &deletion.path());
         }
     }
 }
