@@ -4,7 +4,7 @@ use std::io;
 
 use restow::Error;
 
-use crate::cli::output::count;
+use crate::cli::text::count;
 
 /// Why a command did not do what was asked.
 #[derive(Debug, thiserror::Error)]

@@ -8,7 +8,7 @@ use restow::{
     Warning,
 };
 
-use crate::cli::view::short;
+use crate::cli::text::short;
 
 /// Advice, naming the flag.
 pub(super) fn hint_for(error: &Error) -> Option<String> {

@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use crate::cli::failure::Failure;
 use crate::cli::options::source_date_epoch;
-use crate::cli::output::json_text;
 use crate::cli::process::Process;
 use crate::cli::source::{Choice, SourceArgument};
 use crate::cli::table::{Content, Spacing, Table};
+use crate::cli::text::json_text;
 use crate::cli::view::{Style, TableStyle, digest_json, fact_lines, fields, id_facts};
 
 /// Show how an image's layers came to be, as `docker history` does

@@ -13,11 +13,11 @@ use crate::cli::argument::source_of;
 use crate::cli::failure::Failure;
 use crate::cli::location::{Location, Place};
 use crate::cli::options::source_date_epoch;
-use crate::cli::output::json_text;
 use crate::cli::process::Process;
 use crate::cli::report::report;
 use crate::cli::source::selector;
 use crate::cli::table::{Content, Spacing, Table};
+use crate::cli::text::json_text;
 use crate::cli::view::{NONE, Style, TableStyle, digest_json, fields};
 
 /// List the images that archives and layouts hold, as `docker images` does

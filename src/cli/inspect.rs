@@ -8,11 +8,11 @@ use crate::cli::failure::Failure;
 use crate::cli::field::FieldPath;
 use crate::cli::history::entry_json;
 use crate::cli::options::source_date_epoch;
-use crate::cli::output::{json_text, size};
 use crate::cli::process::Process;
 use crate::cli::source::{Choice, SourceArgument};
 use crate::cli::table::{Content, Spacing, Table};
 use crate::cli::terminal::Terminal;
+use crate::cli::text::{json_text, size};
 use crate::cli::view::{NONE, Style, digest_json, fact_lines, id_facts};
 
 /// Show one image: its ids, its config and its layers

@@ -30,6 +30,7 @@ mod stdio;
 mod suffix;
 mod table;
 mod terminal;
+mod text;
 mod usage;
 mod verify;
 mod view;

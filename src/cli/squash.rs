@@ -12,11 +12,11 @@ use crate::cli::destination::{Destination, ImageOptions, compress_help};
 use crate::cli::failure::Failure;
 use crate::cli::location::Location;
 use crate::cli::options::{parse_positive, source_date_epoch};
-use crate::cli::output::{escaped, json_text};
 use crate::cli::process::Process;
 use crate::cli::source::{Choice, SourceArgument, selector};
 use crate::cli::squash_report::{to_json, to_text};
 use crate::cli::stdio;
+use crate::cli::text::{escaped, json_text};
 use crate::cli::written;
 
 /// Merge a range of an image's layers into one

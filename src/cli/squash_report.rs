@@ -3,7 +3,7 @@
 use restow::{SquashReport, SquashedRange};
 use serde_json::{Map, Value, json};
 
-use crate::cli::output::{count, size};
+use crate::cli::text::{count, size};
 use crate::cli::view::fields;
 
 /// The report for people, a line each.

@@ -2,8 +2,8 @@
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::cli::output::escaped;
 use crate::cli::terminal::Terminal;
+use crate::cli::text::escaped;
 
 /// How columns stand beside each other.
 #[derive(Clone, Copy, Debug)]

@@ -5,10 +5,10 @@ use restow::{Finding, Severity, Verification};
 use serde_json::{Value, json};
 
 use crate::cli::failure::Failure;
-use crate::cli::output::{count, escaped, json_text, size};
 use crate::cli::process::Process;
 use crate::cli::source::SourceArgument;
 use crate::cli::terminal::Terminal;
+use crate::cli::text::{count, escaped, json_text, size};
 
 /// Check an archive or layout: every digest, size, link and entry
 ///

@@ -5,9 +5,9 @@ use restow::{Digest, Timestamp};
 use serde_json::{Map, Value};
 
 use crate::cli::ago::{ago, now};
-use crate::cli::output::{escaped, size};
 use crate::cli::table::ellipsis;
 use crate::cli::terminal::Terminal;
+use crate::cli::text::{escaped, short, size};
 
 /// How many characters Docker shows of what tells how a layer was made.
 const SHORT_TEXT: usize = 45;
@@ -17,14 +17,6 @@ pub(super) const NONE: &str = "<none>";
 
 /// The time that Go has for none: 1 January of the year 1.
 const ZERO_TIME: i64 = -62_135_596_800;
-
-/// The number of digits that Docker shows of a digest.
-const SHORT: usize = 12;
-
-/// The start of a digest, as engines show it.
-pub(super) fn short(digest: &Digest) -> String {
-    digest.hex().chars().take(SHORT).collect()
-}
 
 /// How a table is shown.
 #[derive(Debug, Args)]

@@ -7,8 +7,10 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::failure::Failure;
 use crate::cli::images;
-use crate::cli::output::{Output, count, json_text, size};
-use crate::cli::view::{digest_json, fields, short};
+use crate::cli::output::Output;
+use crate::cli::text::short;
+use crate::cli::text::{count, json_text, size};
+use crate::cli::view::{digest_json, fields};
 
 /// Says what was written: to a program if it asked for that, or else to a person who
 /// watches.

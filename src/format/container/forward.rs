@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use crate::error::{Error, Place, Result};
 use crate::event::Watch;
 use crate::format::container::index::MemberIndex;
+use crate::format::container::repeated::check_control_files;
 use crate::format::container::{Blob, Bytes, Container, Member};
 use crate::stream::{
     Compression, CopyError, DecodeError, FileSlice, Leftover, ProgressReader, SNIFF_LENGTH,
@@ -101,7 +102,7 @@ impl ForwardTar {
             },
             Err(error) => faults.push(error),
         }
-        tar.index.check_control_files(&tar, faults)?;
+        check_control_files(&tar, &tar.index, faults)?;
         Ok(tar)
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::error::{Error, Result};
-use crate::format::container::{Container, Member, TarEnd};
+use crate::format::container::member::{Member, TarEnd};
 use crate::format::control_files::CONTROL_FILES;
 use crate::limits::{MEMBER_LINKS_MAX, MEMBER_PATH_MAX, MEMBERS_MAX};
 use crate::tar_stream::{self, Kind, display_name};
@@ -18,7 +18,7 @@ const REPLACED_MAX: usize = 16;
 pub(crate) struct MemberIndex {
     members: BTreeMap<String, Slot>,
     /// Control files that a later one of the same name replaced.
-    replaced: Vec<Member>,
+    pub(super) replaced: Vec<Member>,
     /// How many members there were, those of one path counted each.
     count: usize,
     /// The end of the tar.
@@ -106,29 +106,6 @@ impl MemberIndex {
     /// All paths, sorted.
     pub(in crate::format) fn paths(&self) -> Vec<&str> {
         self.members.keys().map(String::as_str).collect()
-    }
-
-    /// Compares control files that have one name. Those that differ go to `faults`.
-    pub(super) fn check_control_files(
-        &self,
-        container: &dyn Container,
-        faults: &mut Vec<Error>,
-    ) -> Result<()> {
-        for replaced in &self.replaced {
-            let current = self.find(&replaced.path)?;
-            let is_same = match current {
-                Some(current) => {
-                    current.size == replaced.size
-                        && super::read_document(container, &current)?
-                            == super::read_document(container, replaced)?
-                }
-                None => false,
-            };
-            if !is_same {
-                faults.push(Error::ControlFileTwice(replaced.path.clone()));
-            }
-        }
-        Ok(())
     }
 
     /// Whether no member was found.

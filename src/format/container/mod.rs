@@ -12,6 +12,7 @@ mod forward;
 mod index;
 mod measured;
 mod member;
+mod repeated;
 mod rootfs_file;
 mod seekable;
 mod staged;
@@ -25,7 +26,7 @@ pub(crate) use directory::Directory;
 pub(crate) use forward::ForwardTar;
 pub(crate) use index::MemberIndex;
 pub(crate) use measured::{KnownHashes, hash_layers};
-pub(crate) use member::Member;
+pub(crate) use member::{Member, TarEnd};
 pub(crate) use rootfs_file::{RootfsFile, ScannedTar, unpacked_head};
 pub(crate) use seekable::{Look, SeekableTar};
 pub(crate) use staged::{Received, receive};
@@ -35,17 +36,6 @@ use crate::error::{Error, LimitError, Place, Result};
 use crate::event::Watch;
 use crate::limits::{DOCUMENT_MAX, DOCUMENTS_MAX};
 use crate::stream::{FileKind, TeeReader, copy, unpacked};
-use crate::tar_stream::Trailing;
-
-/// The end of a tar.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct TarEnd {
-    /// Where it ended without an end-of-archive block, if it did: then more may have been
-    /// meant to follow.
-    pub cut_off_at: Option<u64>,
-    /// The bytes after it but for zeros, as far as they were looked for.
-    pub(crate) trailing: Option<Trailing>,
-}
 
 /// Named byte strings.
 pub(crate) trait Container: Send + Sync + fmt::Debug {

@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt;
 
 use crate::error::{Error, Result};
 use crate::format::container::index::MemberIndex;
+use crate::format::container::repeated::check_control_files;
 use crate::format::container::{Blob, Bytes, Container, KnownHashes, Member};
 use crate::stream::next_data;
 use crate::tar_stream::{Tail, TarError, TarReader, Trailing};
@@ -90,7 +91,7 @@ impl SeekableTar {
             index,
             known: None,
         };
-        tar.index.check_control_files(&tar, faults)?;
+        check_control_files(&tar, &tar.index, faults)?;
         Ok(tar)
     }
 

@@ -14,6 +14,7 @@ use crate::error::{Error, LimitError, Place, Result};
 use crate::event::Watch;
 use crate::format::container::index::MemberIndex;
 use crate::format::container::measured::algorithm_of;
+use crate::format::container::repeated::check_control_files;
 use crate::format::container::{
     Blob, Bytes, Container, KnownHashes, Member, is_of_archive, not_an_image,
 };
@@ -128,7 +129,7 @@ impl StagedTar {
         // What pads the archive is taken too, or the writer would see a closed pipe.
         tar.index.end.trailing = reader.trailing()?;
         let mut faults = Vec::new();
-        tar.index.check_control_files(&tar, &mut faults)?;
+        check_control_files(&tar, &tar.index, &mut faults)?;
         faults.into_iter().next().map_or(Ok(tar), Err)
     }
 

@@ -1,0 +1,120 @@
+//! Words, sizes and names as people and terminals want them.
+
+use std::fmt::Write as _;
+
+use restow::Digest;
+use serde_json::Value;
+
+/// A number of things, in words that fit.
+pub(super) fn count(number: usize, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}
+
+/// A value as JSON on one line, in which nothing steers a terminal.
+pub(super) fn json_text(value: &Value) -> String {
+    let text = value.to_string();
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() || is_bidirectional(character) {
+            // All of these are in a string, and have four digits.
+            let _ = write!(out, "\\u{:04x}", u32::from(character));
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}
+
+/// A number of bytes as Docker prints it: decimal units, three digits that count.
+pub(super) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
+    let (mut whole, mut thousandths, mut unit) = (bytes, 0, 0);
+    while whole >= 1000 {
+        (whole, thousandths, unit) = (whole / 1000, whole % 1000, unit + 1);
+    }
+    let digits = match whole {
+        0..10 => 2,
+        10..100 => 1,
+        _ => 0,
+    };
+    let scale = 10_u64.pow(3 - digits);
+    let rounded = (whole * 1000 + thousandths + scale / 2) / scale;
+    let parts = 10_u64.pow(digits);
+    let fraction = format!("{:0width$}", rounded % parts, width = digits as usize);
+    let number = match fraction.trim_end_matches('0') {
+        "" => (rounded / parts).to_string(),
+        fraction => format!("{}.{fraction}", rounded / parts),
+    };
+    format!("{number}{}", UNITS[unit])
+}
+
+/// Escapes what an archive could use to take a terminal over: names go into
+/// messages, and control characters have no business in either.
+pub(super) fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() || is_bidirectional(character) {
+            out.extend(character.escape_default());
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}
+
+/// Characters that change the direction of what follows, and so can make a name
+/// look like another.
+fn is_bidirectional(character: char) -> bool {
+    matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The number of digits that Docker shows of a digest.
+const SHORT: usize = 12;
+
+/// The start of a digest, as engines show it.
+pub(super) fn short(digest: &Digest) -> String {
+    digest.hex().chars().take(SHORT).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn sizes_have_decimal_units() {
+        for (bytes, text) in [
+            (0, "0B"),
+            (999, "999B"),
+            (1000, "1kB"),
+            (1234, "1.23kB"),
+            (1299, "1.3kB"),
+            (12_345, "12.3kB"),
+            (123_456, "123kB"),
+            (999_900, "1000kB"),
+            (1_842_000_000, "1.84GB"),
+            (u64::MAX, "18.4EB"),
+        ] {
+            assert_eq!(size(bytes), text);
+        }
+    }
+
+    #[test]
+    fn json_stays_json_and_steers_nothing() {
+        let value = json!({"a\u{9b}": "\u{7f}\u{202e}\u{1b}ü\n"});
+        let text = json_text(&value);
+        assert_eq!(text, r#"{"a\u009b":"\u007f\u202e\u001bü\n"}"#);
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+    }
+
+    #[test]
+    fn nothing_that_steers_a_terminal_gets_through() {
+        assert_eq!(escaped("app ü"), "app ü");
+        assert_eq!(
+            escaped("a\x1b[31m\n\u{9b}\u{202e}"),
+            "a\\u{1b}[31m\\n\\u{9b}\\u{202e}"
+        );
+    }
+}

@@ -1,0 +1,25 @@
+//! Control files that a tar has more than once.
+
+use crate::error::{Error, Result};
+use crate::format::container::{Container, MemberIndex, read_document};
+
+/// Compares control files that have one name. Those that differ go to `faults`.
+pub(super) fn check_control_files(
+    container: &dyn Container,
+    index: &MemberIndex,
+    faults: &mut Vec<Error>,
+) -> Result<()> {
+    for replaced in &index.replaced {
+        let is_same = match index.find(&replaced.path)? {
+            Some(current) => {
+                current.size == replaced.size
+                    && read_document(container, &current)? == read_document(container, replaced)?
+            }
+            None => false,
+        };
+        if !is_same {
+            faults.push(Error::ControlFileTwice(replaced.path.clone()));
+        }
+    }
+    Ok(())
+}
