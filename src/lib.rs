@@ -24,11 +24,12 @@
 //! ```
 //!
 //! Each line uses only lines above it, in its own column; `error` and `event`, which
-//! have what either column may fail with or warn of, also look at `layer`. The left column is what is in
-//! a layer, the right one how images are stored; they never meet before `ops`.
-//! `tar_stream`, the syntax that the tar inside a layer and the tar around an image
-//! share, is above both. `tests/it/architecture.rs` holds the picture as a table and
-//! fails on what it does not allow.
+//! have what either column may fail with or warn of, also look at `layer`. The left
+//! column is what is in a layer, the right one how images are stored; they never meet
+//! before `ops`. `dockerfile`, which reads `--change`, uses nothing. `tar_stream`, the
+//! syntax that the tar inside a layer and the tar around an image share, is above both.
+//! `tests/it/architecture.rs` holds the picture as a table, and fails on what it does not
+//! allow and on a circle in any folder.
 //!
 //! # The way of the data
 //!
