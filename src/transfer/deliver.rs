@@ -29,7 +29,7 @@ use crate::transfer::report::WriteReport;
 /// and a second one fills the gaps that reading leaves.
 const ENCODED_STREAMS_MAX: NonZeroUsize = NonZeroUsize::new(2).expect("2 is not 0");
 
-/// Pieces on their way into an output.
+/// Items on their way into an output.
 pub(crate) struct Delivery<'a> {
     /// Where they come from.
     pub(crate) source: &'a dyn ImageSource,
@@ -39,7 +39,7 @@ pub(crate) struct Delivery<'a> {
     pub(crate) workers: &'a Workers,
     /// The names of the output, in place of those of the input.
     pub(crate) names: &'a [Name],
-    /// Whether what `index.json` says of a piece beside its names is still true.
+    /// Whether what `index.json` says of an item beside its names is still true.
     pub(crate) keeps_fields: bool,
     /// What becomes of the layers.
     pub(crate) policy: CompressionPolicy,
@@ -215,7 +215,7 @@ impl Delivery<'_> {
             .with_annotation(CONTAINERD_NAME, name(CONTAINERD_NAME))
     }
 
-    /// The image that `manifest.json` names for a piece, if the output has that file.
+    /// The image that `manifest.json` names for an item, if the output has that file.
     fn named_image<'p>(&self, item: &'p TransferItem<'_>) -> Option<&'p Image> {
         if self.sink.format() != Format::DockerArchive {
             return None;

@@ -64,7 +64,7 @@ impl<'a> DocumentBuilder<'a> {
         self.documents
     }
 
-    /// Makes the documents of a piece, and returns the descriptor of the topmost.
+    /// Makes the documents of an item, and returns the descriptor of the topmost.
     ///
     /// `descriptor` is what points to it in the input; its other fields stay.
     pub(crate) fn build(

@@ -31,7 +31,7 @@ impl PlatformChoice<'_> {
     }
 }
 
-/// Reduces a piece to the image for the platform. A warning names the rest of an index;
+/// Reduces an item to the image for the platform. A warning names the rest of an index;
 /// anything but an image stays as it is.
 pub(in crate::ops) fn select_platform<'a>(
     item: TransferItem<'a>,
