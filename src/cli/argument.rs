@@ -41,7 +41,7 @@ pub(super) fn destination_of(command: &'static str, source: &'static str) -> Arg
 }
 
 impl Role {
-    /// Says whether something is written there.
+    /// True if the command writes to it.
     pub(super) fn is_output(self) -> bool {
         matches!(self, Self::Output(..) | Self::Tree(_))
     }

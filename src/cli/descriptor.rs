@@ -89,7 +89,7 @@ fn open(path: &Path) -> io::Result<File> {
     to_write.or_else(|_| File::open(path))
 }
 
-/// Says whether a standard stream was closed when this process was started.
+/// True if a standard stream was closed when this process started.
 ///
 /// The standard library then opens `/dev/null` in its place, for reading and writing, as a
 /// shell does not: `> /dev/null` is for writing alone. Some programs start others so

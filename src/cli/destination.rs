@@ -1,4 +1,4 @@
-//! DST, and what is written there.
+//! DST: the output that the command line describes.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -68,13 +68,13 @@ impl From<To> for Format {
 /// An output, as the command line describes it.
 #[derive(Debug)]
 pub(super) struct Destination {
-    /// Where it is.
+    /// Its place.
     pub(super) location: Location,
     /// Its format.
     pub(super) format: Format,
-    /// How it is compressed as a whole.
+    /// The compression of the whole file.
     pub(super) encoding: Encoding,
-    /// Whether it may replace a file that is there.
+    /// True if it may replace a file that exists.
     pub(super) replace: bool,
 }
 
@@ -156,7 +156,7 @@ fn output_format(destination: &Location, to: Option<To>) -> Result<Format, Failu
     }
 }
 
-/// Whether an output is a folder: one that is there, or whose name says so.
+/// True for a folder that exists, and for a path that ends in a slash.
 pub(super) fn is_folder(path: &Path) -> bool {
     path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/")
 }
