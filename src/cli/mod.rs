@@ -7,10 +7,12 @@ mod convert;
 mod descriptor;
 mod destination;
 mod elsewhere;
+mod explain;
 mod export;
 mod failure;
 mod field;
 mod global;
+mod help;
 mod hint;
 mod history;
 mod images;
@@ -24,6 +26,7 @@ mod process;
 mod progress;
 mod report;
 mod source;
+mod spelling;
 mod squash;
 mod squash_report;
 mod stdio;
@@ -39,7 +42,7 @@ mod written;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
@@ -49,15 +52,14 @@ use crate::cli::process::Process;
 use crate::cli::report::{ExitStatus, report};
 use crate::cli::usage::{asks_for_json_progress, report_usage};
 
-/// Convert, squash, export, import, look into and check container images offline, without an engine, a registry or root
-///
-/// Images are named as skopeo and podman name them (containers-transports(5)):
-/// docker-archive:PATH[:REF], oci:DIR[:REF], oci-archive:PATH[:REF], rootfs:PATH.
-/// A bare PATH is looked into to find out what it is; as an output it is a docker
-/// archive, or an OCI layout if it is a folder or ends in /. An archive that is called
-/// .gz, .tgz, .zst or .tzst is compressed as a whole. `-` is standard input or output.
+/// Convert, squash, inspect and verify container images offline: no engine, registry or root needed
 #[derive(Debug, Parser)]
-#[command(name = "restow", version)]
+#[command(
+    name = "restow",
+    version,
+    disable_help_flag = true,
+    disable_help_subcommand = true
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -69,6 +71,7 @@ struct Arguments {
 enum Command {
     Convert(convert::Arguments),
     Export(export::Arguments),
+    Help(help::Arguments),
     History(history::Arguments),
     Images(images::Arguments),
     Import(import::Arguments),
@@ -77,13 +80,24 @@ enum Command {
     Verify(verify::Arguments),
 }
 
-/// Runs the command line that this process was given.
+/// The command line of restow, with its whole help.
+fn command() -> clap::Command {
+    help::complete(Arguments::command())
+}
+
+/// Reads a command line.
+fn parse(words: &[OsString]) -> Result<Arguments, clap::Error> {
+    let matches = command().try_get_matches_from(words)?;
+    Arguments::from_arg_matches(&matches)
+}
+
+/// Runs the command line of this process.
 pub(crate) fn run() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
     let has_json_progress = asks_for_json_progress(&words);
-    let arguments = match Arguments::try_parse_from(words) {
+    let arguments = match parse(&words) {
         Ok(arguments) => arguments,
-        Err(error) => return report_usage(error, has_json_progress).into(),
+        Err(error) => return report_usage(&error, &words, &command(), has_json_progress).into(),
     };
     let output = Output::new(&arguments.global);
     let interrupt = match Interrupt::listen() {
@@ -98,6 +112,7 @@ pub(crate) fn run() -> ExitCode {
     let result = match &arguments.command {
         Command::Convert(convert) => convert::run(convert, &process),
         Command::Export(export) => export::run(export, &process),
+        Command::Help(help) => help::run(help, command(), &process.output),
         Command::History(history) => history::run(history, &process),
         Command::Images(images) => images::run(images, &process),
         Command::Import(import) => import::run(import, &process),
