@@ -24,7 +24,6 @@ use crate::cli::written;
     mut_arg("platform", |it| it.help("Select a platform of each image: OS/ARCH[/VARIANT], OS or ARCH [default: all]")),
     mut_arg("compress", |it| compress_help(
         it,
-        "layers",
         "By default layers are left as they are. Without a level, layers already in that format \
          are not recompressed.",
     ))

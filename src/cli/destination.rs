@@ -125,9 +125,9 @@ impl Replacing {
     }
 }
 
-/// The help of `--compress`: the object that is compressed, and the rules.
-pub(super) fn compress_help(argument: clap::Arg, what: &str, rules: &str) -> clap::Arg {
-    let help = format!("Compress {what}: keep, none, gzip[:LEVEL], zstd[:LEVEL]");
+/// The help of `--compress`, with the rules of a command.
+pub(super) fn compress_help(argument: clap::Arg, rules: &str) -> clap::Arg {
+    let help = "Compression: keep, none, gzip[:LEVEL] or zstd[:LEVEL]";
     let levels = "Levels are 1 to 12 for gzip and 1 to 19 for zstd.";
     let long_help = format!("{help}\n\n{rules} {levels}");
     argument.help(help).long_help(long_help)

@@ -32,7 +32,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     choice: Choice,
 
-    /// Compress the tar: none, gzip[:LEVEL], zstd[:LEVEL] [default: as DST is named]
+    /// Compression: none, gzip[:LEVEL] or zstd[:LEVEL] [default: by the name of DST]
     ///
     /// A DST named .gz, .tgz, .zst or .tzst is compressed accordingly, any other is not.
     /// Levels are 1 to 12 for gzip and 1 to 19 for zstd.

@@ -25,8 +25,7 @@ use crate::cli::written;
     mut_arg("tags", |it| it.help("Name the image REF (repeatable)")),
     mut_arg("compress", |it| compress_help(
         it,
-        "the layer",
-        "By default it is not compressed.",
+        "By default the layer is not compressed.",
     ))
 )]
 pub(super) struct Arguments {
@@ -54,7 +53,7 @@ pub(super) struct Arguments {
     #[arg(long, short, value_name = "TEXT")]
     message: Option<String>,
 
-    /// Platform of the image: OS/ARCH[/VARIANT], OS or ARCH [default: the host's]
+    /// Platform of the image: OS/ARCH[/VARIANT] [default: the host's]
     #[arg(long, value_name = "PLATFORM")]
     platform: Option<Platform>,
 

@@ -130,3 +130,69 @@ pub(crate) fn run() -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clap_finds_no_fault() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn each_command_is_in_one_group() {
+        let mut root = command();
+        let help = root.render_help().to_string();
+        let first = |line: &str| line.split_whitespace().next().map(str::to_owned);
+        let listed: Vec<String> = help.lines().filter_map(first).collect();
+        for subcommand in root.get_subcommands() {
+            let name = subcommand.get_name();
+            let count = listed.iter().filter(|it| *it == name).count();
+            assert_eq!(count, 1, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_word_of_another_tool_is_not_a_command() {
+        let mut words = usage::known_words();
+        let root = command();
+        for word in &words {
+            assert!(root.find_subcommand(word).is_none(), "{word}");
+        }
+        let count = words.len();
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), count, "a word has two hints");
+    }
+
+    /// The command lines of restow in a hint.
+    fn command_lines(hint: &str) -> impl Iterator<Item = &str> {
+        let quoted = hint.split('`').skip(1).step_by(2);
+        let parts = quoted.flat_map(|it| it.split(['|', '(', ';']));
+        parts.filter_map(|it| Some(it.split_once("restow ")?.1.trim_end_matches(')').trim()))
+    }
+
+    #[test]
+    fn hints_name_commands_and_options_that_exist() {
+        let root = command();
+        let mut count = 0;
+        for hint in usage::hints() {
+            for line in command_lines(hint) {
+                let mut words = line.split_whitespace().peekable();
+                let name = words.next().unwrap_or_default();
+                if name == "COMMAND" || name.starts_with("--") {
+                    continue;
+                }
+                let subcommand = root.find_subcommand(name);
+                let subcommand = subcommand.unwrap_or_else(|| panic!("`{line}` in: {hint}"));
+                for option in words.filter_map(|word| word.strip_prefix("--")) {
+                    let longs = subcommand.get_arguments().filter_map(clap::Arg::get_long);
+                    assert!(longs.into_iter().any(|it| it == option), "{line}: {option}");
+                }
+                count += 1;
+            }
+        }
+        assert!(count > 40, "{count} command lines");
+    }
+}

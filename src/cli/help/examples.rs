@@ -16,8 +16,8 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 9] = [
                 "restow convert app.tar oci:layout",
             ),
             (
-                "Compress the layers of an image in an engine",
-                "docker save app:1.0 | restow convert --compress zstd - small.tar",
+                "Save an image of an engine as a layout with zstd layers",
+                "docker save app:1.0 | restow convert --compress zstd - oci:small",
             ),
             (
                 "Load an image of a layout into an engine on another host",

@@ -17,6 +17,18 @@ use crate::cli::report::ExitStatus;
 
 pub(super) use self::message::unknown_command;
 
+/// All words of other tools.
+#[cfg(test)]
+pub(super) fn known_words() -> Vec<&'static str> {
+    words::words().collect()
+}
+
+/// All hints for what users of other tools type.
+#[cfg(test)]
+pub(super) fn hints() -> Vec<&'static str> {
+    words::hints().chain(options::hints()).collect()
+}
+
 /// Whether these words ask for events on standard error, as far as words that are
 /// wrong elsewhere can tell.
 pub(super) fn asks_for_json_progress(words: &[OsString]) -> bool {

@@ -397,8 +397,8 @@ const OPTIONS: &[(&[&str], &[&str], &str)] = &[
     ),
     (
         &["--size", "-s"],
-        LOOKERS,
-        "sizes are always shown, by `restow images` and `restow inspect`",
+        &["history", "images", "inspect"],
+        "sizes are always shown",
     ),
     (
         &["--strict", "--fail-on"],
@@ -424,4 +424,10 @@ pub(super) fn tip(option: &str, command: &str) -> Option<String> {
         options.contains(&option) && (commands.is_empty() || commands.contains(&command))
     });
     found.map(|(_, _, hint)| hint.replace("COMMAND", command))
+}
+
+/// All hints.
+#[cfg(test)]
+pub(super) fn hints() -> impl Iterator<Item = &'static str> {
+    OPTIONS.iter().map(|(_, _, hint)| *hint)
 }

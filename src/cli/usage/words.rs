@@ -59,7 +59,7 @@ const COMMANDS: &[(&[&str], &str)] = &[
     ),
     (
         &["rm", "rmi", "remove", "delete", "untag", "prune", "gc"],
-        "restow removes nothing: `restow convert --image REF oci:DIR oci:NEW` copies an image \
+        "restow does not remove images: `restow convert --image REF oci:DIR oci:NEW` copies an image \
          to keep; `umoci rm` and `umoci gc` remove from a layout",
     ),
     (
@@ -68,8 +68,8 @@ const COMMANDS: &[(&[&str], &str)] = &[
     ),
     (
         &["merge", "combine", "join", "compact", "shrink", "slim"],
-        "`restow squash SRC DST` merges layers of one image; several archives become one by way \
-         of a layout: `restow convert A oci:DIR`, `restow convert B oci:DIR`, \
+        "`restow squash --layers A..B SRC DST` merges layers of one image; to put several archives \
+         into one, use a layout: `restow convert A oci:DIR`, `restow convert B oci:DIR`, \
          `restow convert oci:DIR ALL`",
     ),
     (
@@ -80,13 +80,13 @@ const COMMANDS: &[(&[&str], &str)] = &[
     ),
     (
         &["append", "insert", "add", "repack", "commit", "add-layer"],
-        "restow adds no layers; `crane append` and `umoci insert` do. To change files, unpack \
+        "restow does not add layers; `crane append` and `umoci insert` do. To change files, unpack \
          them with `restow export SRC | tar -xp -C DIR`, edit them, and pack them with \
          `tar -C DIR -c . | restow import --config-from SRC - DST`",
     ),
     (
         &["build", "bud", "buildx", "builder", "bake", "from"],
-        "restow builds no images from Dockerfiles; `docker build` and `buildah build` do. \
+        "restow does not build images from Dockerfiles; `docker build` and `buildah build` do. \
          `restow import ROOTFS DST` creates one from a root filesystem",
     ),
     (
@@ -101,7 +101,7 @@ const COMMANDS: &[(&[&str], &str)] = &[
             "attach",
             "logs",
         ],
-        "restow runs no containers: `restow convert SRC - | docker load`, then `docker run`",
+        "restow does not run containers: `restow convert SRC - | docker load`, then `docker run`",
     ),
     (&["version"], "`restow --version` prints the version"),
     (
@@ -226,12 +226,12 @@ const COMMANDS: &[(&[&str], &str)] = &[
     ),
     (
         &["delta", "patch", "apply"],
-        "restow writes no deltas: `restow convert SRC oci:DIR` stores each layer once, so that \
+        "restow does not write deltas: `restow convert SRC oci:DIR` stores each layer once, so that \
          `rsync` of DIR copies new layers only",
     ),
     (
         &["split"],
-        "restow splits no archives: `split -b SIZE FILE PART.`, and then \
+        "restow does not split archives: `split -b SIZE FILE PART.`, and then \
          `cat PART.* | restow convert - DST`",
     ),
     (
@@ -261,7 +261,7 @@ pub(super) fn command(word: &str) -> Option<&'static str> {
 pub(super) fn superfluous(command: &str) -> Option<&'static str> {
     Some(match command {
         "convert" => {
-            "`convert` reads one SRC; several become one archive by way of a layout: \
+            "`convert` reads one SRC; to put several into one archive, use a layout: \
              `restow convert A oci:DIR`, `restow convert B oci:DIR`, `restow convert oci:DIR DST`"
         }
         "import" => "the name of the image is an option: `restow import --tag NAME:TAG ROOTFS DST`",
@@ -318,4 +318,16 @@ pub(super) fn repeated(command: &str, option: &str) -> Option<&'static str> {
         ("convert", "--platform") => Some("without `--platform`, all platforms are kept"),
         _ => None,
     }
+}
+
+/// All words that have a hint.
+#[cfg(test)]
+pub(super) fn words() -> impl Iterator<Item = &'static str> {
+    COMMANDS.iter().flat_map(|(words, _)| words.iter().copied())
+}
+
+/// All hints.
+#[cfg(test)]
+pub(super) fn hints() -> impl Iterator<Item = &'static str> {
+    COMMANDS.iter().map(|(_, hint)| *hint)
 }
