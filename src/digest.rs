@@ -124,7 +124,7 @@ fn is_algorithm_name(name: &str) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DigestError {
     /// The text does not fit the grammar.
-    #[error("`{0}` is not a digest: `sha256:` and 64 lower-case hexadecimal digits were expected")]
+    #[error("`{0}` is not a digest: expected `sha256:` and 64 lower-case hexadecimal digits")]
     Malformed(String),
     /// The grammar fits, and the hash function is one that restow cannot compute.
     #[error("`{0}` uses a hash function other than sha256 and sha512")]

@@ -62,7 +62,7 @@ pub enum Error {
         source: io::Error,
     },
     /// Two members with this name, and not the same content.
-    #[error("it holds two different members called `{0}`")]
+    #[error("it has two different members named `{0}`")]
     ControlFileTwice(String),
     /// A blob is not what its name says.
     #[error("blob does not match its digest: expected {expected}, got {got}")]
@@ -84,7 +84,7 @@ pub enum Error {
     #[error("`{0}` is neither an OCI layout nor empty")]
     DirectoryInTheWay(PathBuf),
     /// A document is malformed.
-    #[error("{what} cannot be understood")]
+    #[error("cannot parse {what}")]
     Document {
         /// Which document.
         what: String,
@@ -100,7 +100,7 @@ pub enum Error {
         document: &'static str,
     },
     /// Images lie below a folder of a tar, where no reader looks for them.
-    #[error("it has {kind} below the folder `{folder}`, where no reader finds it")]
+    #[error("it has {kind} in the folder `{folder}`, where no reader looks for it")]
     ImageBelow {
         /// The kind of image.
         kind: InputKind,
@@ -111,7 +111,7 @@ pub enum Error {
     #[error("it is {0}, not a root filesystem")]
     ImageGiven(InputKind),
     /// A tar of files each of which is an archive of images.
-    #[error("it is a tar that holds an image archive, `{file}`{}", more(*others))]
+    #[error("it is a tar that contains an image archive, `{file}`{}", more(*others))]
     ImageInside {
         /// The first of them.
         file: String,
@@ -130,7 +130,7 @@ pub enum Error {
         is_readable: bool,
     },
     /// The layout is of this version, as `oci-layout` says, and not of the one that is known.
-    #[error("its layout version is `{0}`, and only `1.0.0` is known")]
+    #[error("its layout version is `{0}`; only `1.0.0` is supported")]
     LayoutVersion(String),
     /// The caller asked for the end.
     #[error("interrupted")]
@@ -140,17 +140,17 @@ pub enum Error {
     LayerEncrypted,
     /// `manifest.json` has no name for a layer.
     #[error(
-        "`manifest.json` has no name for it: only an engine that already has this layer can load the archive"
+        "`manifest.json` does not name it: only an engine that already has this layer can load the archive"
     )]
     LayerLeftOut,
     /// The entries of a layer cannot be read, or not be merged.
     #[error(transparent)]
     Layer(#[from] LayerError),
     /// A layer is described by an image, and not in the input.
-    #[error("it is not in the input")]
+    #[error("its blob is not in the input")]
     LayerAbsent,
     /// The number of layers is not that of the diff_ids.
-    #[error("`{name}` has {layers} layers, and its config has {diff_ids} diff_ids")]
+    #[error("`{name}` has {layers} layers, but its config lists {diff_ids} diff_ids")]
     LayerCount {
         /// The image.
         name: String,
@@ -163,10 +163,10 @@ pub enum Error {
     #[error(transparent)]
     Limit(#[from] LimitError),
     /// Links among the members of an archive, of which this is the first, lead nowhere.
-    #[error("member `{0}` is a link that leads nowhere")]
+    #[error("member `{0}` is a dangling link")]
     LinkBroken(String),
     /// Something is named by a document, and not there.
-    #[error("{document} names `{name}`, which is not there")]
+    #[error("{document} names `{name}`, which is missing")]
     MemberAbsent {
         /// The document.
         document: String,
@@ -174,29 +174,25 @@ pub enum Error {
         name: String,
     },
     /// This path of a member has `..` in it.
-    #[error("member `{0}`: path leaves the archive")]
+    #[error("member `{0}`: the path leaves the archive")]
     MemberEscapes(String),
     /// The input holds nothing to take.
-    #[error("it holds no image")]
+    #[error("it contains no image")]
     NoImage,
     /// The input is something else.
     #[error(
-        "it is not an image: {}; a docker archive, an OCI layout or a tar was expected",
-        seen(*kind, start)
+        "it is not a container image ({}); expected a docker archive, an OCI layout or a tar",
+        seen(*kind)
     )]
     NotAnImage {
         /// The kind of file, if it is known.
         kind: Option<FileKind>,
-        /// The first bytes.
-        start: String,
     },
     /// A root filesystem was expected.
-    #[error("it is not a tar: {}", seen(*kind, start))]
+    #[error("it is not a tar ({})", seen(*kind))]
     NotATar {
         /// The kind of file, if it is known.
         kind: Option<FileKind>,
-        /// The first bytes.
-        start: String,
     },
     /// The input is not of the format that the user named.
     #[error("it is not {expected}: {missing} is missing")]
@@ -207,7 +203,7 @@ pub enum Error {
         missing: &'static str,
     },
     /// A folder is something else than was expected.
-    #[error("it is {folder}, and {expected} was expected")]
+    #[error("it is {folder}; expected {expected}")]
     OtherFolder {
         /// The kind of folder.
         folder: Folder,
@@ -218,7 +214,7 @@ pub enum Error {
     #[error("`{0}` cannot be written here")]
     NotWritable(&'static str),
     /// This output is there already.
-    #[error("`{0}` exists")]
+    #[error("`{0}` already exists")]
     OutputExists(PathBuf),
     /// Something cannot be read.
     #[error("cannot read {what}")]
@@ -229,10 +225,10 @@ pub enum Error {
         source: Box<Error>,
     },
     /// This image is a Docker manifest of schema 1.
-    #[error("`{0}` is a Docker image of schema 1, which has no diff_ids")]
+    #[error("`{0}` is a Docker schema 1 image, which has no diff_ids")]
     Schema1(String),
     /// A blob is shorter than its descriptor says, or longer.
-    #[error("blob has the wrong size: its descriptor says {expected} bytes, and it has {got}")]
+    #[error("blob has the wrong size: expected {expected} bytes, got {got}")]
     SizeMismatch {
         /// What the descriptor says.
         expected: u64,
@@ -252,7 +248,7 @@ pub enum Error {
     #[error("image {0} is its own ancestor")]
     V1Circle(String),
     /// The files of this image, for Windows, are not those of a root filesystem.
-    #[error("`{0}` is an image for Windows, whose layers cannot be merged")]
+    #[error("`{0}` is a Windows image, whose layers cannot be merged")]
     WindowsImage(String),
     /// Something cannot be written.
     #[error("cannot write {what}")]
@@ -266,10 +262,10 @@ pub enum Error {
 }
 
 /// The clause that names a file that is something else.
-fn seen(kind: Option<FileKind>, start: &str) -> String {
+fn seen(kind: Option<FileKind>) -> String {
     match kind {
-        Some(kind) => format!("it looks like {kind}"),
-        None => format!("it begins with `{start}`"),
+        Some(kind) => format!("looks like {kind}"),
+        None => "unknown file format".to_owned(),
     }
 }
 
@@ -409,7 +405,7 @@ mod tests {
         let cases = [
             (
                 LimitError::DocumentsTooLarge(10).into(),
-                "its documents have more than 10 bytes in all, which is the most that is accepted",
+                "its metadata exceeds the limit of 10 bytes",
             ),
             (
                 Error::NotWritable("rootfs"),
@@ -422,11 +418,11 @@ mod tests {
                     limit,
                 }
                 .into(),
-                "image a has more than 10 layers, which is the most that is accepted",
+                "image a exceeds the limit of 10 layers",
             ),
             (
                 LimitError::TooManyMembers(limit).into(),
-                "it has more than 10 members, which no archive of images has",
+                "it exceeds the limit of 10 archive members",
             ),
             (
                 Error::write(Place::StandardOutput, full()),

@@ -88,7 +88,7 @@ impl fmt::Display for Step<'_> {
             } => write!(f, "compressing {blob}"),
             Self::Reading(layer) => write!(f, "reading {layer}"),
             Self::Merging(layer) => write!(f, "merging {layer}"),
-            Self::Verifying(blob) => write!(f, "checking {blob}"),
+            Self::Verifying(blob) => write!(f, "verifying {blob}"),
             Self::Committing => f.write_str("committing"),
         }
     }
@@ -101,7 +101,7 @@ impl fmt::Display for Step<'_> {
 #[non_exhaustive]
 pub enum Warning {
     /// This many bytes follow the end of the compressed stream that an input is.
-    #[error("{0} bytes follow the end of the compressed stream; they are not read")]
+    #[error("{0} bytes follow the end of the compressed stream; they are ignored")]
     AfterCompression(u64),
     /// Something else than zeros follows the end of a tar.
     #[error("{}", after_tar(*size, *is_tar))]
@@ -112,10 +112,10 @@ pub enum Warning {
         is_tar: bool,
     },
     /// This layer, which is below a range, cannot be looked into.
-    #[error("{0} cannot be looked into, so every whiteout above it stays")]
+    #[error("cannot look inside {0}, so all whiteouts above it are kept")]
     AllWhiteoutsKept(Place),
     /// One of several images is not in the input.
-    #[error("`{name}` left out: {reason}")]
+    #[error("skipped `{name}`: {reason}")]
     AbsentLeftOut {
         /// The reference or digest of what was left out.
         name: String,
@@ -124,7 +124,7 @@ pub enum Warning {
     },
     /// Documents name blobs that the input does not hold.
     #[error(
-        "`{name}` refers to {first}{rest}; passed on as it is", rest = absent(*others)
+        "`{name}` refers to {first}{rest}; copied unchanged", rest = absent(*others)
     )]
     BlobsAbsent {
         /// The image.
@@ -135,7 +135,7 @@ pub enum Warning {
         others: usize,
     },
     /// The output already held this blob, and its content was not what its name says.
-    #[error("{0} was damaged in the output; written anew")]
+    #[error("{0} was damaged in the output; replaced")]
     DamagedBlobReplaced(Digest),
     /// An entry of a root filesystem is one that engines refuse, or understand differently.
     #[error("{fault}")]
@@ -147,17 +147,17 @@ pub enum Warning {
     },
     /// A tar stops without saying that it ends.
     #[error(
-        "the tar has no end-of-archive block; it may have been cut off, but all that its documents name is there"
+        "the tar has no end-of-archive block; it may be truncated, but everything that its metadata names is there"
     )]
     EndMissing,
     /// A root filesystem has no entry.
     #[error("the tar has no entry, so the root filesystem is empty")]
     RootfsEmpty,
     /// The tar of a root filesystem stops without saying that it ends.
-    #[error("the tar has no end-of-archive block; it may have been cut off")]
+    #[error("the tar has no end-of-archive block; it may be truncated")]
     RootfsEndMissing,
     /// The same image index lists platforms that the output does not take.
-    #[error("{what} of `{name}` left out: {reason}")]
+    #[error("skipped {what} of `{name}`: {reason}")]
     LeftOut {
         /// What is missing: platforms, attestations.
         what: String,
@@ -168,7 +168,7 @@ pub enum Warning {
     },
     /// No image is for the very platform that is wanted, and one for an older variant,
     /// or for the 32-bit architecture of the same machine, was taken.
-    #[error("`{name}` has no image for {wanted}; the one for {taken}, which runs there, is taken")]
+    #[error("`{name}` has no image for {wanted}; using the one for {taken}, which runs there")]
     PlatformSubstituted {
         /// The image.
         name: String,
@@ -178,7 +178,7 @@ pub enum Warning {
         taken: String,
     },
     /// The declared media type of a layer is not what its bytes are.
-    #[error("{layer} is labelled `{label}`, and its bytes are {bytes}")]
+    #[error("{layer} is labelled `{label}`, but its content is {bytes}")]
     Mislabelled {
         /// The layer.
         layer: Place,
@@ -203,12 +203,12 @@ pub enum Warning {
     },
     /// Both parts of a hybrid archive have this reference, each for another image.
     #[error(
-        "`{0}` is one image in `index.json` and another in `manifest.json`; the one of `index.json` is taken"
+        "`{0}` is one image in `index.json` and another in `manifest.json`; using the one of `index.json`"
     )]
     NameMoved(String),
     /// One part of a hybrid archive has names that the other has not.
     #[error(
-        "`{document}` names `{name}`{rest}, and `{other}` does not; the names of both are taken", rest = more(*others)
+        "`{document}` names `{name}`{rest}, but `{other}` does not; using the names of both", rest = more(*others)
     )]
     NamesDiffer {
         /// Which has them.
@@ -221,11 +221,11 @@ pub enum Warning {
         others: usize,
     },
     /// This name in an OCI layout is no full reference, so Docker cannot have it.
-    #[error("`{0}` is a tag without a repository; the image has no tag in the docker archive")]
+    #[error("`{0}` is a tag without a repository; the image is untagged in the docker archive")]
     NoRepository(String),
     /// `manifest.json` names images only.
     #[error(
-        "`{name}` is not an image but {kind}; it is in `index.json` alone, and engines without a containerd image store do not see it"
+        "`{name}` is not an image but {kind}; only `index.json` lists it, and engines without a containerd image store do not see it"
     )]
     NotInManifestJson {
         /// The reference of what is not there.
@@ -245,7 +245,7 @@ pub enum Warning {
     },
     /// `Parent` of `manifest.json` is not in the output.
     #[error(
-        "`manifest.json` says on which image `{name}`{rest} was built; the output does not", rest = more(*others)
+        "the output loses the parent image that `manifest.json` records for `{name}`{rest}", rest = more(*others)
     )]
     ParentLost {
         /// The first image.
@@ -254,10 +254,12 @@ pub enum Warning {
         others: usize,
     },
     /// The OCI part and the Docker part of a hybrid archive disagree on this image.
-    #[error("the OCI manifest of `{0}` has other layers than `manifest.json`, which is followed")]
+    #[error(
+        "the OCI manifest of `{0}` has other layers than `manifest.json`; using those of `manifest.json`"
+    )]
     OciPartIgnored(String),
     /// What speaks of a manifest by its digest has no meaning without that manifest.
-    #[error("{what} of `{name}` left out: the manifest that it speaks of is not in the output")]
+    #[error("skipped {what} of `{name}`: the manifest that it refers to is not in the output")]
     ReferrerLeftOut {
         /// What is left out, with its article.
         what: String,
@@ -265,7 +267,7 @@ pub enum Warning {
         name: String,
     },
     /// A reference named another image before.
-    #[error("`{reference}` named {previous} before; that image stays, without this name")]
+    #[error("`{reference}` moved from {previous}, which stays in the layout without this name")]
     ReferenceMoved {
         /// The reference.
         reference: String,
@@ -276,10 +278,10 @@ pub enum Warning {
     #[error("`{0}` names two images of the input; the later one keeps it")]
     ReferenceTwice(String),
     /// An entry of `RepoTags`, which is this one, is no reference with a tag.
-    #[error("`{0}` is not a reference with a tag; the image does not get it")]
+    #[error("`{0}` is not a valid NAME:TAG; ignoring it")]
     ReferenceUnusable(String),
     /// A layer cannot be looked into, or not to its end.
-    #[error("{layer} cannot be read, so its size is not known: {reason}")]
+    #[error("cannot read {layer}, so its size is unknown: {reason}")]
     SizeUnknown {
         /// The layer.
         layer: Place,
@@ -287,10 +289,10 @@ pub enum Warning {
         reason: String,
     },
     /// Something that was not asked for, with this reference or digest, cannot be read.
-    #[error("`{0}` cannot be read; if it speaks of the chosen image, it is left out")]
+    #[error("cannot read `{0}`; if it refers to the chosen image, it is skipped")]
     Unreadable(String),
     /// Bytes follow the value in the JSON document that has this name in the archive.
-    #[error("`{0}` goes on behind its end; the rest is ignored")]
+    #[error("ignoring extra bytes after the JSON value in `{0}`")]
     TrailingBytes(String),
     /// Docker before 23 has no zstd, which layers of this image need.
     #[error("`{0}` has layers compressed with zstd, which Docker before 23 cannot load")]
@@ -301,21 +303,21 @@ pub enum Warning {
 pub(crate) fn after_tar(size: u64, is_tar: bool) -> String {
     if is_tar {
         return format!(
-            "another tar follows the end of the first one; its {size} bytes are not read"
+            "another tar follows the end of the first one; its {size} bytes are ignored"
         );
     }
     match size {
-        1 => "1 byte follows the end of the tar; it is not read".to_owned(),
-        size => format!("{size} bytes follow the end of the tar; they are not read"),
+        1 => "1 byte follows the end of the tar; it is ignored".to_owned(),
+        size => format!("{size} bytes follow the end of the tar; they are ignored"),
     }
 }
 
 /// The end of a sentence about a blob that is not there, and others.
 fn absent(others: usize) -> String {
     match others {
-        0 => ", which the input does not hold".to_owned(),
-        1 => " and 1 more blob, which the input does not hold".to_owned(),
-        others => format!(" and {others} more blobs, which the input does not hold"),
+        0 => ", which is not in the input".to_owned(),
+        1 => " and 1 more blob, which are not in the input".to_owned(),
+        others => format!(" and {others} more blobs, which are not in the input"),
     }
 }
 
@@ -395,14 +397,15 @@ mod tests {
             warning.to_string()
         };
         let start = format!("`app` refers to {}", Digest::of(b""));
-        let end = "which the input does not hold; passed on as it is";
-        assert_eq!(text(0), format!("{start}, {end}"));
+        let end = "which are not in the input; copied unchanged";
+        let one = "which is not in the input; copied unchanged";
+        assert_eq!(text(0), format!("{start}, {one}"));
         assert_eq!(text(1), format!("{start} and 1 more blob, {end}"));
         assert_eq!(text(2), format!("{start} and 2 more blobs, {end}"));
         let name = "app".to_owned();
         assert_eq!(
             Warning::Unreadable(name).to_string(),
-            "`app` cannot be read; if it speaks of the chosen image, it is left out"
+            "cannot read `app`; if it refers to the chosen image, it is skipped"
         );
     }
 }

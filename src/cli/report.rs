@@ -1,6 +1,7 @@
 //! What is printed of a failure, and with which code the process ends.
 
-use std::error::Error as _;
+use std::error::Error;
+use std::io;
 use std::process::ExitCode;
 
 use crate::cli::failure::Failure;
@@ -24,6 +25,19 @@ impl From<ExitStatus> for ExitCode {
     }
 }
 
+/// The text of a cause, without the number that the system has for it.
+fn without_number(cause: &(dyn Error + 'static)) -> String {
+    let text = cause.to_string();
+    let system = cause.downcast_ref::<io::Error>();
+    match system.and_then(io::Error::raw_os_error) {
+        Some(number) => match text.strip_suffix(&format!(" (os error {number})")) {
+            Some(text) => text.to_owned(),
+            None => text,
+        },
+        None => text,
+    }
+}
+
 /// Prints a failure and says how the process ends.
 pub(super) fn report(output: &Output, failure: &Failure) -> ExitStatus {
     if let Failure::Reported = failure {
@@ -33,8 +47,9 @@ pub(super) fn report(output: &Output, failure: &Failure) -> ExitStatus {
     let hint = match failure {
         Failure::Usage { hint, .. } => hint.map(str::to_owned),
         Failure::Library(error) => hint_for(error),
-        Failure::Advised { hint, .. } | Failure::Name { hint, .. } => Some(hint.clone()),
-        Failure::NoField { parent, have, .. } => Some(format!("`{parent}` has {have}")),
+        Failure::Advised { hint, .. }
+        | Failure::Name { hint, .. }
+        | Failure::NoField { hint, .. } => Some(hint.clone()),
         Failure::Signals(_) | Failure::Reported | Failure::Unsound(_) => None,
     };
     let mut source = match failure {
@@ -42,7 +57,7 @@ pub(super) fn report(output: &Output, failure: &Failure) -> ExitStatus {
         failure => failure.source(),
     };
     while let Some(cause) = source {
-        causes.push(cause.to_string());
+        causes.push(without_number(cause));
         source = cause.source();
     }
     output.error(&failure.to_string(), &causes, hint.as_deref());

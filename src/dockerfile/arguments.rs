@@ -33,7 +33,7 @@ pub(super) fn list(text: &str) -> Result<Option<Vec<String>>, ChangeFault> {
     let Some(Ok(values)) = values.next() else {
         return Ok(None);
     };
-    let wrong = |_| ChangeFault::unexpected("a list of strings alone", text);
+    let wrong = |_| ChangeFault::unexpected("a JSON array of strings", text);
     serde_json::from_value(values).map(Some).map_err(wrong)
 }
 

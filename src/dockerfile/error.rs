@@ -10,10 +10,10 @@ const ACCEPTED: &str = "CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUIL
 pub enum ChangeError {
     /// This line, the directive that names the escape, has another value than it may, or stands
     /// there twice.
-    #[error("`{0}`: expected a backslash or a backtick as the escape, named once")]
+    #[error("`{0}`: expected a backslash or a backtick as the escape character, given once")]
     Directive(String),
     /// There are comments and blank lines alone.
-    #[error("no instruction is given: expected {ACCEPTED}")]
+    #[error("no instruction given; expected {ACCEPTED}")]
     Empty,
     /// One instruction is at fault.
     #[error("`{instruction}`: {fault}")]
@@ -41,16 +41,16 @@ pub enum ChangeFault {
     #[error("expected {0}")]
     Incomplete(&'static str),
     /// It builds an image, or is unknown.
-    #[error("it changes no config: expected {ACCEPTED}")]
+    #[error("unsupported instruction; expected {ACCEPTED}")]
     NotAChange,
     /// Variables hold variables, and so on: all instructions together may make this many bytes.
-    #[error("its variables make more than {0} bytes, which is the most that is accepted")]
+    #[error("its variables exceed the limit of {0} bytes")]
     TooLong(usize),
     /// Ranges of ports, again and again: this many ports are the most that is accepted.
-    #[error("it names more than {0} ports, which is the most that is accepted")]
+    #[error("it exceeds the limit of {0} ports")]
     TooManyPorts(usize),
     /// Substitutions stand in each other, deeper than this, the most that is accepted.
-    #[error("its substitutions are nested more than {0} deep, which is the most that is accepted")]
+    #[error("its substitutions exceed the limit of {0} levels")]
     TooNested(usize),
     /// A part of it is not what it should be.
     #[error("expected {expected}, got `{got}`")]
@@ -61,7 +61,7 @@ pub enum ChangeFault {
         got: String,
     },
     /// A variable that must be there is not.
-    #[error("expected a value of the variable `{name}`: {message}")]
+    #[error("expected a value for the variable `{name}`: {message}")]
     Unset {
         /// The variable.
         name: String,

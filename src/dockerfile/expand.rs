@@ -161,7 +161,7 @@ impl Expansion<'_> {
             (_, Some(value)) => Ok(value),
             (_, None) if word.is_empty() => Err(ChangeFault::Unset {
                 name,
-                message: "there is none".to_owned(),
+                message: "it is not set".to_owned(),
             }),
             (_, None) => Err(ChangeFault::Unset {
                 name,

@@ -66,8 +66,8 @@ fn fields(options: &[String]) -> Result<Map<String, Value>, ChangeFault> {
     let mut seen = Vec::new();
     for option in options {
         let wrong = || {
-            let expected = "one each of `--interval=`, `--timeout=`, `--start-period=`, \
-                            `--start-interval=` and `--retries=`, with its value";
+            let expected = "at most one of each of `--interval=`, `--timeout=`, `--start-period=`, \
+                            `--start-interval=` and `--retries=`, with a value";
             ChangeFault::unexpected(expected, option)
         };
         let text = option.strip_prefix("--").ok_or_else(wrong)?;
@@ -84,7 +84,7 @@ fn fields(options: &[String]) -> Result<Map<String, Value>, ChangeFault> {
         if let Some((_, field)) = time {
             let nanoseconds = duration(value).filter(|it| *it >= SHORTEST);
             let nanoseconds = nanoseconds.ok_or_else(|| {
-                let expected = "a time of at least 1ms, such as `30s`, `1m30s` or `1.5h`";
+                let expected = "a duration of at least 1ms, such as `30s`, `1m30s` or `1.5h`";
                 ChangeFault::unexpected(expected, option)
             })?;
             fields.insert((*field).to_owned(), nanoseconds.into());

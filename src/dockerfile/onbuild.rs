@@ -31,7 +31,7 @@ pub(super) fn check(trigger: &str, escape: char) -> Result<(), ChangeFault> {
     let word = word.to_ascii_uppercase();
     if !TRIGGERS.contains(&word.as_str()) {
         let expected = "ADD, ARG, CMD, COPY, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, RUN, \
-                        SHELL, STOPSIGNAL, USER, VOLUME or WORKDIR behind ONBUILD";
+                        SHELL, STOPSIGNAL, USER, VOLUME or WORKDIR after ONBUILD";
         return Err(ChangeFault::unexpected(expected, trigger.trim_end()));
     }
     match word.as_str() {

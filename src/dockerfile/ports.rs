@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use crate::dockerfile::ChangeFault;
 
 const PORT: &str =
-    "a port up to 65535 or a range such as `8000-8010`, with `/tcp`, `/udp` or `/sctp` behind it";
+    "a port up to 65535 or a range such as `8000-8010`, optionally with `/tcp`, `/udp` or `/sctp`";
 
 /// Reads a port or a range as the names that it has in a config: `80/tcp`.
 ///

@@ -63,14 +63,14 @@ fn what_changes_no_config_is_refused() {
         "CMD\u{a0}a",
     ];
     for line in others {
-        let message = format!("`{line}`: it changes no config: {ACCEPTED}");
+        let message = format!("`{line}`: unsupported instruction; {ACCEPTED}");
         assert_eq!(Changes::parse(&[line]).unwrap_err().to_string(), message);
     }
     let heredoc = Changes::parse(&["CMD cat <<EOF\nhello \\\n  you\nEOF"]);
-    let message = format!("`hello   you`: it changes no config: {ACCEPTED}");
+    let message = format!("`hello   you`: unsupported instruction; {ACCEPTED}");
     assert_eq!(heredoc.unwrap_err().to_string(), message);
     for nothing in ["", "# CMD a", "\n \n", "\\"] {
-        let message = format!("no instruction is given: {ACCEPTED}");
+        let message = format!("no instruction given; {ACCEPTED}");
         assert_eq!(Changes::parse(&[nothing]).unwrap_err().to_string(), message);
     }
     for (fragment, line) in [
@@ -79,7 +79,7 @@ fn what_changes_no_config_is_refused() {
         ("# escape=`\n# escape=`\nCMD a", "# escape=`"),
     ] {
         let error = Changes::parse(&[fragment]).unwrap_err();
-        let expected = "expected a backslash or a backtick as the escape, named once";
+        let expected = "expected a backslash or a backtick as the escape character, given once";
         assert_eq!(error.to_string(), format!("`{line}`: {expected}"));
     }
 }

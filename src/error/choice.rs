@@ -1,6 +1,7 @@
 //! What was asked for and cannot be had.
 
 use crate::digest::Digest;
+use crate::error::Place;
 use crate::image::Platform;
 
 /// Something that can be chosen.
@@ -26,9 +27,7 @@ pub enum ChoiceError {
         kind: String,
     },
     /// Too few layers can be merged.
-    #[error(
-        "{left} layers are the fewest that its layers can be merged to, and {most} were wanted"
-    )]
+    #[error("cannot merge down to {}: {left} is the fewest possible", layers(*most))]
     CannotMergeTo {
         /// How many were wanted at the most.
         most: usize,
@@ -36,10 +35,10 @@ pub enum ChoiceError {
         left: usize,
     },
     /// The same reference was asked for on this many images.
-    #[error("{0} images cannot share one reference")]
+    #[error("cannot give {0} images the same name")]
     ImagesShareReference(usize),
     /// A range of layers ends before it begins.
-    #[error("layer {from} is not below layer {to}")]
+    #[error("the range {from}..{to} is reversed")]
     LayersReversed {
         /// Where it begins, counted from 1.
         from: usize,
@@ -47,15 +46,17 @@ pub enum ChoiceError {
         to: usize,
     },
     /// No image fits what was asked for.
-    #[error("no image of the input is `{wanted}`")]
+    #[error("no image `{wanted}` in {}", named(input.as_ref()))]
     NoSuchImage {
+        /// The input.
+        input: Option<Place>,
         /// What was asked for.
         wanted: String,
         /// What there is.
         have: Vec<Candidate>,
     },
     /// No layer fits what was asked for.
-    #[error("no layer is `{wanted}`: the image has {count}")]
+    #[error("there is no layer `{wanted}`: the image has {}", layers(*count))]
     NoSuchLayer {
         /// What was asked for.
         wanted: String,
@@ -74,7 +75,8 @@ pub enum ChoiceError {
     },
     /// An image is not built on what was said to be its base.
     #[error(
-        "it is not built on that base: layer {position} differs, and the base has {base} layers, the image {layers}"
+        "the image is not based on that base: layer {position} differs (the base has {}, the image {layers})",
+        self::layers(*base)
     )]
     NotTheBase {
         /// The first layer that differs, counted from 1.
@@ -85,16 +87,20 @@ pub enum ChoiceError {
         layers: usize,
     },
     /// Something takes one image, and the input holds several.
-    #[error("the input holds {count} images, and one was expected")]
+    #[error("{} holds {count} images", named(input.as_ref()))]
     OneImage {
+        /// The input.
+        input: Option<Place>,
         /// How many there are.
         count: usize,
         /// Which.
         have: Vec<Candidate>,
     },
     /// Several images fit what was asked for.
-    #[error("{count} images of the input are `{wanted}`")]
+    #[error("`{wanted}` matches {count} images in {}", named(input.as_ref()))]
     SeveralImages {
+        /// The input.
+        input: Option<Place>,
         /// What was asked for.
         wanted: String,
         /// How many fit.
@@ -103,7 +109,7 @@ pub enum ChoiceError {
         have: Vec<Candidate>,
     },
     /// Several layers fit what was asked for.
-    #[error("layers {positions} are `{wanted}`", positions = list(positions))]
+    #[error("`{wanted}` matches layers {positions}", positions = list(positions))]
     SeveralLayers {
         /// What was asked for.
         wanted: String,
@@ -111,13 +117,26 @@ pub enum ChoiceError {
         positions: Vec<usize>,
     },
     /// More layers were asked for than there are.
-    #[error("{wanted} layers were asked for, and the image has {count}")]
+    #[error("the image has only {}, not {wanted}", layers(*count))]
     TooFewLayers {
         /// How many were asked for.
         wanted: usize,
         /// How many there are.
         count: usize,
     },
+}
+
+/// The input, as a sentence names it.
+fn named(input: Option<&Place>) -> String {
+    input.map_or_else(|| "the input".to_owned(), Place::to_string)
+}
+
+/// A number of layers.
+fn layers(count: usize) -> String {
+    match count {
+        1 => "1 layer".to_owned(),
+        count => format!("{count} layers"),
+    }
 }
 
 /// Numbers as a sentence has them.

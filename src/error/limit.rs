@@ -8,7 +8,7 @@ use crate::stream::{Compression, DecodeLimit};
 #[non_exhaustive]
 pub enum LimitError {
     /// Nothing is wrong with a compressed stream, but it takes too much to unpack it.
-    #[error("its {compression} stream takes more to unpack than is accepted")]
+    #[error("unpacking its {compression} stream exceeds a limit")]
     Compression {
         /// Which one.
         compression: Compression,
@@ -16,7 +16,7 @@ pub enum LimitError {
         source: DecodeLimit,
     },
     /// A document is larger than any image needs.
-    #[error("{what} has {size} bytes, and {limit} are the most that is accepted")]
+    #[error("{what} has {size} bytes, more than the limit of {limit}")]
     DocumentTooLarge {
         /// Which document.
         what: String,
@@ -26,13 +26,13 @@ pub enum LimitError {
         limit: u64,
     },
     /// All documents together have more bytes than this, the most that is accepted.
-    #[error("its documents have more than {0} bytes in all, which is the most that is accepted")]
+    #[error("its metadata exceeds the limit of {0} bytes")]
     DocumentsTooLarge(u64),
     /// More documents than this, the most that is accepted, hang together.
-    #[error("indexes are nested too deep, or list more than {0} documents in all")]
+    #[error("its indexes are nested too deeply, or list more than {0} documents in total")]
     IndexTooLarge(usize),
     /// An image has more layers than any engine can stack.
-    #[error("image {id} has more than {limit} layers, which is the most that is accepted")]
+    #[error("image {id} exceeds the limit of {limit} layers")]
     TooManyLayers {
         /// The image.
         id: String,
@@ -40,6 +40,6 @@ pub enum LimitError {
         limit: usize,
     },
     /// An archive has more members than this, the most that is accepted.
-    #[error("it has more than {0} members, which no archive of images has")]
+    #[error("it exceeds the limit of {0} archive members")]
     TooManyMembers(usize),
 }

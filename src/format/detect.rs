@@ -125,6 +125,10 @@ impl ImageSource for LocatedSource {
         content.map_err(|error| error.while_reading(self.place.clone()))
     }
 
+    fn place(&self) -> Option<&Place> {
+        Some(&self.place)
+    }
+
     fn index(&self) -> Option<&Document<Index>> {
         self.images.index.as_ref()
     }

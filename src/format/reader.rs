@@ -224,7 +224,7 @@ pub(in crate::format) fn layer_count_fault(
     config: &Config,
 ) -> Option<Refusal> {
     let diff_ids = config.diff_ids.len();
-    let message = format!("it has {layers} layers, and its config has {diff_ids} diff_ids");
+    let message = format!("it has {layers} layers, but its config lists {diff_ids} diff_ids");
     let error = Error::LayerCount {
         name: name.to_owned(),
         layers,

@@ -29,6 +29,11 @@ pub(crate) trait ImageSource: fmt::Debug + Send + Sync {
     /// Reads the documents under a root.
     fn load(&self, root: &Root) -> Result<Content>;
 
+    /// The input, as messages name it, if it is one.
+    fn place(&self) -> Option<&Place> {
+        None
+    }
+
     /// The `index.json` that lists the roots, if there is one. In a docker archive
     /// `manifest.json` may name more.
     fn index(&self) -> Option<&Document<Index>> {

@@ -189,7 +189,7 @@ mod tests {
             (json!({}), "`mediaType` is not a string"),
             (
                 json!({"mediaType": "a", "digest": "sha256:x"}),
-                "`digest` is no digest",
+                "`digest` is not a digest",
             ),
             (
                 json!({"mediaType": "a", "digest": digest, "size": -1}),

@@ -180,7 +180,7 @@ mod tests {
         let error = Document::<Anything>::parse(text.into_bytes()).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "`the document` has 200002 members, and 200000 are the most that is accepted"
+            "`the document` has 200002 members, more than the limit of 200000"
         );
     }
 

@@ -95,7 +95,7 @@ mod tests {
             parse(json!({"manifests": [], "layers": []}))
                 .unwrap_err()
                 .to_string(),
-            "it has both `manifests` and `layers`, so it cannot be told what it is"
+            "it has both `manifests` and `layers`, so it is ambiguous"
         );
         assert_eq!(
             parse(json!({"schemaVersion": 2})).unwrap_err().to_string(),
@@ -104,7 +104,7 @@ mod tests {
         let many = vec![json!({}); DESCRIPTORS_MAX + 1];
         assert_eq!(
             parse(json!({"manifests": many})).unwrap_err().to_string(),
-            "`manifests` has 10001 members, and 10000 are the most that is accepted"
+            "`manifests` has 10001 members, more than the limit of 10000"
         );
     }
 }

@@ -17,7 +17,7 @@ pub(crate) const WHOLE: &str = "the document";
 #[non_exhaustive]
 pub enum DocumentError {
     /// A digest in it is malformed.
-    #[error("`{field}` is no digest")]
+    #[error("`{field}` is not a digest")]
     Digest {
         /// The path of the field.
         field: String,
@@ -33,7 +33,7 @@ pub enum DocumentError {
         expected: &'static str,
     },
     /// The document could be read as a manifest and as an index (CVE-2021-41190).
-    #[error("it has both `{one}` and `{other}`, so it cannot be told what it is")]
+    #[error("it has both `{one}` and `{other}`, so it is ambiguous")]
     Ambiguous {
         /// A field of one kind of document.
         one: &'static str,
@@ -41,7 +41,7 @@ pub enum DocumentError {
         other: &'static str,
     },
     /// It is not what the descriptor says.
-    #[error("its `mediaType` is `{got}`, and its descriptor says `{expected}`")]
+    #[error("its `mediaType` is `{got}`, but its descriptor says `{expected}`")]
     MediaType {
         /// What the descriptor says.
         expected: String,
@@ -49,7 +49,7 @@ pub enum DocumentError {
         got: String,
     },
     /// It is a manifest or an index, and its descriptor calls it something else.
-    #[error("it is {kind}, and its descriptor says `{expected}`")]
+    #[error("it is {kind}, but its descriptor says `{expected}`")]
     Mislabeled {
         /// What the descriptor says.
         expected: String,
@@ -63,7 +63,7 @@ pub enum DocumentError {
     #[error("its values are nested deeper than {0} levels")]
     TooDeep(usize),
     /// A list has more members than any image needs.
-    #[error("`{field}` has {count} members, and {limit} are the most that is accepted")]
+    #[error("`{field}` has {count} members, more than the limit of {limit}")]
     TooMany {
         /// The path of the field.
         field: String,

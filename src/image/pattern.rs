@@ -14,7 +14,7 @@ pub struct ReferencePattern(Vec<Token>);
 
 /// A text that is not a [`ReferencePattern`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a pattern: a bracket is not closed, or nothing follows a backslash")]
+#[error("`{0}` is not a valid pattern: it has an unclosed bracket or a trailing backslash")]
 pub struct PatternError(String);
 
 #[derive(Clone, Debug, PartialEq, Eq)]

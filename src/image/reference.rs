@@ -161,7 +161,7 @@ impl fmt::Display for Reference {
 
 /// A text that is not a [`Reference`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a reference: NAME[:TAG] was expected, with a name in lower case")]
+#[error("`{0}` is not a valid reference: expected NAME[:TAG] with NAME in lower case")]
 pub struct ReferenceError(String);
 
 impl FromStr for Reference {

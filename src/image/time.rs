@@ -41,7 +41,7 @@ impl fmt::Display for Timestamp {
 
 /// A text that is not a [`Timestamp`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a time of RFC 3339, such as `2026-11-23T12:00:00Z`")]
+#[error("`{0}` is not an RFC 3339 time, such as `2026-11-23T12:00:00Z`")]
 pub struct TimestampError(String);
 
 /// Reads what Go's strict parser reads: a day that the month has, no hour 24, no leap

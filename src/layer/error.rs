@@ -20,7 +20,7 @@ pub enum LayerError {
         fault: EntryFault,
     },
     /// The tar cannot be read on after an entry.
-    #[error("behind entry `{entry}`: {fault}")]
+    #[error("after entry `{entry}`: {fault}")]
     Behind {
         /// The last entry that could be read, escaped.
         entry: String,
@@ -31,15 +31,13 @@ pub enum LayerError {
     #[error(transparent)]
     Tar(TarError),
     /// There are more entries than any image has.
-    #[error(
-        "it and other layers have more than {limit} entries, which is the most that is accepted"
-    )]
+    #[error("this layer and the others exceed the limit of {limit} entries")]
     TooManyEntries {
         /// The most that is accepted.
         limit: u64,
     },
     /// The layer is for Windows.
-    #[error("it is a layer for Windows, whose files restow cannot merge")]
+    #[error("it is a Windows layer, which restow cannot merge")]
     Windows,
 }
 
@@ -97,19 +95,19 @@ pub(crate) fn display_start(name: &[u8]) -> String {
 #[non_exhaustive]
 pub enum EntryFault {
     /// An attribute is not what Linux takes for it.
-    #[error("its attribute `{name}` is malformed, and no file can have it")]
+    #[error("its attribute `{name}` is malformed")]
     AttributeMalformed {
         /// Its name, escaped.
         name: String,
     },
     /// The name of an attribute is none.
-    #[error("its attribute `{name}` has a name that Linux does not take")]
+    #[error("its attribute `{name}` has a name that Linux does not accept")]
     AttributeName {
         /// The name, escaped.
         name: String,
     },
     /// An attribute is larger than Linux takes.
-    #[error("its attribute `{name}` has {length} bytes, and {limit} are the most that is accepted")]
+    #[error("its attribute `{name}` has {length} bytes, more than the limit of {limit}")]
     AttributeTooLong {
         /// Its name, escaped.
         name: String,
@@ -119,7 +117,7 @@ pub enum EntryFault {
         limit: usize,
     },
     /// Attributes are larger than any file system can store.
-    #[error("its attributes have more than {limit} bytes, which is the most that is accepted")]
+    #[error("its attributes exceed the limit of {limit} bytes")]
     AttributesTooLarge {
         /// The most that is accepted.
         limit: usize,
@@ -137,19 +135,21 @@ pub enum EntryFault {
     #[error("a hard link to itself")]
     LinkToItself,
     /// The target of a hard link has to be before it, or in a lower layer.
-    #[error("a hard link to `{target}`, which is not there")]
+    #[error("a hard link to `{target}`, which does not exist")]
     LinkToNothing {
         /// The target, escaped.
         target: String,
     },
     /// The target of a hard link may be in a layer of which nothing is known.
-    #[error("a hard link to `{target}`, which only a layer that cannot be looked into may have")]
+    #[error(
+        "a hard link to `{target}`, which only a layer that restow cannot look inside may have"
+    )]
     LinkToUnknown {
         /// The target, escaped.
         target: String,
     },
     /// Something that is no directory has something in it.
-    #[error("`{parent}` is in its way, which is no directory")]
+    #[error("its parent `{parent}` is not a directory")]
     NotInDirectory {
         /// The path that is in the way, escaped.
         parent: String,
@@ -161,15 +161,13 @@ pub enum EntryFault {
     #[error("the root is not a directory")]
     Root,
     /// Holes would have to be written as zeros.
-    #[error(
-        "the holes of sparse files have more than {limit} bytes, which is the most that is accepted"
-    )]
+    #[error("the holes of sparse files exceed the limit of {limit} bytes")]
     Sparse {
         /// The most that is accepted, in all layers together.
         limit: u64,
     },
     /// Symbolic links lead in a circle, or on and on.
-    #[error("the symbolic links on its path do not end")]
+    #[error("its path has a symbolic link loop")]
     SymlinkLoop,
     /// The tar is damaged here.
     #[error(transparent)]
@@ -178,7 +176,7 @@ pub enum EntryFault {
     #[error("a symbolic link without a target")]
     TargetEmpty,
     /// The target of a symbolic link is longer than any file system can store.
-    #[error("its target has {length} bytes, and {limit} are the most that is accepted")]
+    #[error("its target has {length} bytes, more than the limit of {limit}")]
     TargetTooLong {
         /// Its length.
         length: usize,
@@ -186,23 +184,19 @@ pub enum EntryFault {
         limit: usize,
     },
     /// Entries imply more directories than any image has.
-    #[error(
-        "more than {limit} entries and directories are implied, which is the most that is accepted"
-    )]
+    #[error("the entries and the directories that they imply exceed the limit of {limit}")]
     TooManyDirectories {
         /// The most that is accepted.
         limit: u64,
     },
     /// Names and attributes of all entries are more than any image has.
-    #[error(
-        "names and attributes of all entries have more than {limit} bytes, which is the most that is accepted"
-    )]
+    #[error("the names and attributes of all entries exceed the limit of {limit} bytes")]
     TooMuchHeld {
         /// The most that is accepted.
         limit: u64,
     },
     /// A kind of entry that no engine takes.
-    #[error("its type is `{flag}`, which no layer may have")]
+    #[error("its type is `{flag}`, which a layer cannot have")]
     Type {
         /// The type flag of the header, escaped.
         flag: String,

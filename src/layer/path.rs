@@ -15,16 +15,16 @@ pub(crate) struct EntryPath(Vec<u8>);
 #[non_exhaustive]
 pub enum PathError {
     /// `..` goes above the root.
-    #[error("path leaves the root")]
+    #[error("the path leaves the root")]
     Escapes,
     /// A NUL byte, which no file system can store.
-    #[error("path has a NUL byte in it")]
+    #[error("the path contains a NUL byte")]
     Nul,
     /// More directories in each other than any file system takes.
-    #[error("path has more than {DEPTH_MAX} components, which is the most that is accepted")]
+    #[error("the path exceeds the limit of {DEPTH_MAX} components")]
     TooDeep,
     /// More bytes than any file system takes.
-    #[error("path has {length} bytes, and {PATH_MAX} are the most that is accepted")]
+    #[error("the path has {length} bytes, more than the limit of {PATH_MAX}")]
     TooLong {
         /// Its length.
         length: usize,

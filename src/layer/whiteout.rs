@@ -39,7 +39,7 @@ pub(crate) enum Whiteout {
 /// A name that would delete its own directory, or the one above it. Engines do
 /// different things with it, all of them harmful.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a whiteout has to name what it deletes")]
+#[error("a whiteout must name what it deletes")]
 pub struct WhiteoutError;
 
 impl Whiteout {

@@ -286,12 +286,17 @@ pub(crate) fn spool_in(folder: &Path) -> io::Result<File> {
     tempfile::tempfile_in(folder).map_err(|error| without_temporary_name(folder, &error))
 }
 
-/// An error without the name of the temporary that it happened to, which nobody
-/// has chosen: what is wrong with the folder, if anything is, or its kind.
+/// An error without the name of the temporary file, which nobody has chosen: the error of
+/// the folder, if it has one, or else that of the system.
 fn without_temporary_name(folder: &Path, error: &io::Error) -> io::Error {
-    match fs::metadata(folder) {
-        Ok(_) => error.kind().into(),
-        Err(error) => error,
+    if let Err(error) = fs::metadata(folder) {
+        return error;
+    }
+    let inner = error.get_ref().and_then(|error| error.source());
+    let inner = inner.and_then(|error| error.downcast_ref::<io::Error>());
+    match inner.and_then(io::Error::raw_os_error) {
+        Some(number) => io::Error::from_raw_os_error(number),
+        None => error.kind().into(),
     }
 }
 

@@ -241,22 +241,21 @@ impl<R: BufRead> Read for Decoder<R> {
 #[non_exhaustive]
 pub enum DecodeLimit {
     /// The memory of an xz stream.
-    #[error("it takes more than {limit} bytes of memory, which is the most that is accepted")]
+    #[error("it needs more than the limit of {limit} bytes of memory")]
     Memory {
         /// The most that is accepted.
         limit: u64,
     },
     /// The bytes that come out.
     #[error(
-        "it unpacks to more than {free} bytes and {UNPACKED_RATIO_MAX} times its own, which is \
-         the most that is accepted"
+        "it exceeds the limits of {free} unpacked bytes and of {UNPACKED_RATIO_MAX} times its size"
     )]
     Unpacked {
         /// How many are accepted, however few the stream has.
         free: u64,
     },
     /// The window of a zstd stream: one made with `--long` or `--ultra`.
-    #[error("its window has more than {limit} bytes, which is the most that is accepted")]
+    #[error("its window exceeds the limit of {limit} bytes")]
     Window {
         /// The most that is accepted.
         limit: u64,
@@ -495,8 +494,8 @@ mod tests {
                 io::copy(&mut decoder, &mut io::sink())
                     .map_err(|error| DecodeError::unwrap(error).to_string())
             };
-            let refused = "it unpacks to more than 33554432 bytes and 1032 times its own, which \
-                           is the most that is accepted";
+            let refused = "it exceeds the limits of 33554432 unpacked bytes and of 1032 times \
+                           its size";
             assert_eq!(read(32 << 20), Err(refused.to_owned()), "{kind}");
             assert_eq!(read(64 << 20), Ok(64 << 20), "{kind}");
         }

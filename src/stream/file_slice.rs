@@ -57,7 +57,7 @@ impl<F: Borrow<File>> Read for FileSlice<F> {
         let file = self.file.borrow();
         let length = file.read_at(&mut buffer[..wanted], self.start)?;
         if length == 0 {
-            let text = "the file has become shorter while it was read";
+            let text = "the file shrank while it was read";
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
         }
         self.start += length as u64;

@@ -18,14 +18,14 @@ pub(crate) const EMPTY_BLOCK: [u8; 512] = [0; 512];
 #[non_exhaustive]
 pub enum TarError {
     /// The header's sum is wrong.
-    #[error("no tar header at byte {offset}: its checksum is wrong")]
+    #[error("invalid tar header at byte {offset}: wrong checksum")]
     Checksum {
         /// Where the header begins.
         offset: u64,
     },
     /// A member is cut off.
     #[error(
-        "the tar ends early: {expected} at byte {offset}", expected = more_bytes(*missing)
+        "the tar is truncated at byte {offset} ({expected})", expected = more_bytes(*missing)
     )]
     Truncated {
         /// Where the stream ends.
@@ -34,13 +34,13 @@ pub enum TarError {
         missing: u64,
     },
     /// The stream ends where a member could begin, and nothing says that it should.
-    #[error("the tar has no end-of-archive block at byte {offset}, so it may have been cut off")]
+    #[error("the tar has no end-of-archive block at byte {offset}; it may be truncated")]
     EndMissing {
         /// Where the stream ends.
         offset: u64,
     },
     /// Something follows a single block that marks the end.
-    #[error("the tar goes on at byte {offset}, behind a block that marks its end")]
+    #[error("the tar continues at byte {offset}, after an end-of-archive block")]
     GoesOn {
         /// Where it begins.
         offset: u64,
@@ -61,7 +61,7 @@ pub enum TarError {
     },
     /// An extended header is larger than any sane name or attribute.
     #[error(
-        "the extended tar header at byte {offset} has {size} bytes, and {limit} are the most that is accepted"
+        "the extended tar header at byte {offset} has {size} bytes, more than the limit of {limit}"
     )]
     ExtensionTooLarge {
         /// Where the header begins.
@@ -73,7 +73,7 @@ pub enum TarError {
     },
     /// The extended headers of one member are larger than any can need.
     #[error(
-        "the extended tar header at byte {offset} brings those of one member above {limit} bytes, the most that is accepted"
+        "with the extended tar header at byte {offset}, those of one member exceed the limit of {limit} bytes"
     )]
     ExtensionsTooLarge {
         /// Where the one begins that is too much.
@@ -88,15 +88,13 @@ pub enum TarError {
         offset: u64,
     },
     /// The map of a sparse file does not describe a file, or not the data that is there.
-    #[error("the sparse file at byte {offset} of the tar has no valid map of its holes")]
+    #[error("the sparse file at byte {offset} of the tar has no valid sparse map")]
     SparseMap {
         /// Where the header begins.
         offset: u64,
     },
     /// The map of a sparse file is larger than any sane one.
-    #[error(
-        "the sparse file at byte {offset} of the tar has more than {limit} segments of data, the most that is accepted"
-    )]
+    #[error("the sparse file at byte {offset} of the tar exceeds the limit of {limit} segments")]
     SparseMapTooLarge {
         /// Where the header begins.
         offset: u64,
@@ -111,8 +109,8 @@ pub enum TarError {
 /// What a sentence says of bytes that should have followed.
 fn more_bytes(missing: u64) -> String {
     match missing {
-        1 => "1 more byte was expected".to_owned(),
-        missing => format!("{missing} more bytes were expected"),
+        1 => "1 byte missing".to_owned(),
+        missing => format!("{missing} bytes missing"),
     }
 }
 

@@ -315,23 +315,23 @@ fn usage_that_makes_no_sense_is_refused() {
             &["in", "out", "--change", "RUN true"],
             2,
             expect![[r#"
-            error: `RUN true`: it changes no config: expected CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME or WORKDIR
-        "#]],
+                error: `RUN true`: unsupported instruction; expected CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME or WORKDIR
+            "#]],
         ),
         (
             &["in", "out", "-c", "ENV P=http", "-c", "EXPOSE $P"],
             1,
             expect![[r#"
-                error: `EXPOSE $P`: expected a port up to 65535 or a range such as `8000-8010`, with `/tcp`, `/udp` or `/sctp` behind it, got `http`
+                error: `EXPOSE $P`: expected a port up to 65535 or a range such as `8000-8010`, optionally with `/tcp`, `/udp` or `/sctp`, got `http`
             "#]],
         ),
         (
             &["docker-archive:in", "out"],
             2,
             expect![[r#"
-            error: ROOTFS names an image, and a root filesystem was expected
-              hint: `convert` reads images, and `export` makes root filesystems of them
-        "#]],
+                error: ROOTFS is an image; expected a root filesystem
+                  hint: `convert` reads images, and `export` makes a root filesystem of one
+            "#]],
         ),
         (
             &["-", "out", "--config-from", "-"],
@@ -362,10 +362,10 @@ fn usage_that_makes_no_sense_is_refused() {
             &["folder", "out"],
             1,
             expect![[r#"
-            error: cannot read `folder`
-              caused by: it is a folder, and a tar was expected
-              hint: pack it: `tar -C folder -c . | restow import - DST`
-        "#]],
+                error: cannot read `folder`
+                  caused by: it is a folder; expected a tar
+                  hint: pack it: `tar -C folder -c . | restow import - DST`
+            "#]],
         ),
     ];
     for (arguments, code, says) in cases {

@@ -241,14 +241,14 @@ mod tests {
         ])
         .unwrap();
         for (path, message) in [
-            ("a", "member `a` is a link that leads nowhere"),
-            ("c", "member `c` is a link that leads nowhere"),
-            ("x/../../y", "member `../y`: path leaves the archive"),
+            ("a", "member `a` is a dangling link"),
+            ("c", "member `c` is a dangling link"),
+            ("x/../../y", "member `../y`: the path leaves the archive"),
         ] {
             assert_eq!(index.find(path).unwrap_err().to_string(), message);
         }
         assert_eq!(index.find("x/../y").unwrap(), None);
         let error = self::index(&[("../x", Kind::File, "")]).unwrap_err();
-        assert_eq!(error.to_string(), "member `../x`: path leaves the archive");
+        assert_eq!(error.to_string(), "member `../x`: the path leaves the archive");
     }
 }

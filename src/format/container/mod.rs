@@ -17,7 +17,7 @@ mod rootfs_file;
 mod seekable;
 mod staged;
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -125,7 +125,6 @@ pub(crate) fn is_of_archive(path: &str) -> bool {
 pub(crate) fn not_an_image(head: &[u8]) -> Error {
     Error::NotAnImage {
         kind: FileKind::of(head),
-        start: first_bytes(head),
     }
 }
 
@@ -133,17 +132,7 @@ pub(crate) fn not_an_image(head: &[u8]) -> Error {
 pub(crate) fn not_a_tar(head: &[u8]) -> Error {
     Error::NotATar {
         kind: FileKind::of(head),
-        start: first_bytes(head),
     }
-}
-
-/// The first bytes of a stream, for a message.
-fn first_bytes(head: &[u8]) -> String {
-    let mut start = String::new();
-    for byte in head.iter().take(4) {
-        let _ = write!(start, "{byte:02x} ");
-    }
-    start.trim_end().to_owned()
 }
 
 /// What is left of a budget for documents.

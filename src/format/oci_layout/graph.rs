@@ -301,7 +301,7 @@ fn find_blob(
         && member.size != descriptor.size()
     {
         let (said, got) = (descriptor.size(), member.size);
-        let message = format!("its descriptor says {said} bytes, and it has {got}");
+        let message = format!("expected {said} bytes, got {got}");
         let fault = Refusal::new(Code::SizeMismatch, message, wrong_size(descriptor, got));
         reader.report(&at(site, member), fault)?;
     }

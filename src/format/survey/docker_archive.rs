@@ -25,7 +25,7 @@ pub(in crate::format) fn survey_docker(surveyor: &mut Surveyor<'_>, is_hybrid: b
     let site = Site::file(MANIFEST);
     if surveyor.find(MANIFEST)?.is_none() {
         // It is there, or the archive would be of another kind.
-        let message = "it is a link that leads nowhere";
+        let message = "it is a dangling link";
         surveyor.note(Code::ManifestMissing, &site, message);
         legacy_files(surveyor);
         return Ok(());
@@ -81,7 +81,7 @@ impl DockerSurvey<'_, '_> {
         }
         let read = read_config(self.surveyor, element, &site)?;
         if read.is_none() {
-            let message = format!("`{}` is not there", element.config);
+            let message = format!("`{}` is missing", element.config);
             self.surveyor.note_absent(Absent {
                 paths: vec![element.config.clone()],
                 finding: Finding::new(Code::ConfigMissing, site.clone(), message),
@@ -204,17 +204,17 @@ impl DockerSurvey<'_, '_> {
                 && source.size() != blob.size
             {
                 let (said, got) = (source.size(), blob.size);
-                let message = format!("it is said to have {said} bytes, and has {got}");
+                let message = format!("expected {said} bytes, got {got}");
                 self.surveyor.note(Code::LayerSource, site, message);
             }
             compression = self.surveyor.container.blob(blob).compression()?;
         } else {
             let message = match path {
-                "" => "it has no name, and was left to the store of an engine".to_owned(),
+                "" => "it has no name: the archive relies on the store of an engine".to_owned(),
                 path if is_foreign => {
-                    format!("`{path}` is not there, and `docker load` does not fetch it")
+                    format!("`{path}` is missing, and `docker load` does not fetch it")
                 }
-                path => format!("`{path}` is not there"),
+                path => format!("`{path}` is missing"),
             };
             missing.add(vec![path.to_owned()], site, message);
         }
@@ -352,7 +352,7 @@ fn check_repositories(
         } else {
             (MANIFEST, REPOSITORIES)
         };
-        let message = format!("`{has}` has `{reference}`, and `{lacks}` has not");
+        let message = format!("`{has}` lists `{reference}`, but `{lacks}` does not");
         surveyor.note(Code::RepositoriesDiffer, &site, message);
     }
     Ok(())
@@ -375,7 +375,7 @@ pub(in crate::format) fn survey_v1(surveyor: &mut Surveyor<'_>, watch: &Watch<'_
     legacy_files(surveyor);
     if surveyor.container.paths().binary_search(&MANIFEST).is_ok() {
         let site = Site::file(MANIFEST);
-        surveyor.note(Code::ManifestInvalid, &site, "it is no file");
+        surveyor.note(Code::ManifestInvalid, &site, "it is not a regular file");
     }
     // Docker before 25 wrote both forms at once: without its `manifest.json` the archive
     // is taken for an old one.

@@ -91,8 +91,8 @@ impl MissingLayers {
         let (site, message) = self.first?;
         let message = match self.paths.len() - 1 {
             0 => message,
-            1 => format!("{message}, nor is 1 further layer"),
-            others => format!("{message}, nor are {others} further layers"),
+            1 => format!("{message}, and so is 1 more layer"),
+            others => format!("{message}, and so are {others} more layers"),
         };
         let finding = Finding::new(Code::LayerMissing, site, message);
         let paths = self.paths;

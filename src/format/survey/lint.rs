@@ -119,7 +119,7 @@ pub(super) fn check_limits(
 ) -> Vec<(Code, String)> {
     let mut faults = Vec::new();
     if layers > LAYERS_MAX {
-        let message = format!("it has {layers} layers, and {LAYERS_MAX} are the most");
+        let message = format!("it has {layers} layers; the maximum is {LAYERS_MAX}");
         let code = if is_for_docker {
             Code::LayersRefused
         } else {
@@ -149,7 +149,7 @@ fn check_history(history: &Value, diff_ids: usize, faults: &mut Vec<(Code, Strin
     };
     let told = entries.iter().filter(|entry| entry["empty_layer"] != true);
     let told = told.count();
-    let message = format!("its history tells of {told} layers, and it has {diff_ids}");
+    let message = format!("its history lists {told} layers, but it has {diff_ids}");
     if told > diff_ids {
         faults.push((Code::HistoryCount, message));
     } else if told < diff_ids && told > 0 {

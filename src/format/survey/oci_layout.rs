@@ -213,7 +213,7 @@ impl LayoutSurvey<'_, '_> {
         let is_other =
             |got: &&str| *got != label && DocumentKind::of(got) == DocumentKind::of(label);
         if let Some(got) = media_type.filter(is_other) {
-            let message = format!("its `mediaType` is `{got}`, and its descriptor says `{label}`");
+            let message = format!("its `mediaType` is `{got}`, but its descriptor says `{label}`");
             self.surveyor.note(Code::MediaTypeDiffers, site, message);
         }
         self.subject(subject, site)
@@ -258,7 +258,7 @@ impl LayoutSurvey<'_, '_> {
             let platforms = platforms.into_iter().collect::<Vec<_>>().join(", ");
             let are = if gone == 1 { "is" } else { "are" };
             let of = if platforms.is_empty() { "" } else { ": " };
-            let message = format!("{gone} of its {all} parts {are} not there{of}{platforms}");
+            let message = format!("{gone} of its {all} manifests {are} missing{of}{platforms}");
             self.surveyor.note(Code::IndexPartAbsent, site, message);
         } else {
             let missing = absent.into_iter().flat_map(|(_, missing)| missing);
@@ -382,7 +382,7 @@ impl LayoutSurvey<'_, '_> {
             config.and_then(|config| config.platform.as_ref()),
         ) && got.rank_for(&said).is_none()
         {
-            let message = format!("the index says {said}, and the config {got}");
+            let message = format!("the index says {said}, but the config says {got}");
             self.surveyor.note(Code::PlatformMismatch, site, message);
         }
     }
@@ -420,7 +420,7 @@ impl LayoutSurvey<'_, '_> {
                     Compression::None => "not compressed".to_owned(),
                     compression => compression.to_string(),
                 };
-                let message = format!("it is labelled `{media_type}`, and its bytes are {bytes}");
+                let message = format!("it is labelled `{media_type}`, but its content is {bytes}");
                 surveyor.note(Code::LayerMislabelled, site, message);
             }
         }
@@ -436,7 +436,7 @@ impl LayoutSurvey<'_, '_> {
     fn check_subjects(self) {
         for (digest, site) in self.subjects {
             if !self.digests.contains(&digest) {
-                let message = format!("it speaks of {digest}");
+                let message = format!("its subject is {digest}");
                 self.surveyor.note(Code::SubjectMissing, &site, message);
             }
         }
@@ -445,7 +445,7 @@ impl LayoutSurvey<'_, '_> {
 
 /// What is said of a blob that is not there.
 fn absent(descriptor: &Descriptor, site: &Site) -> Absent {
-    let message = format!("{} is not there", descriptor.digest());
+    let message = format!("{} is missing", descriptor.digest());
     Absent {
         paths: vec![blob_path(descriptor.digest())],
         finding: Finding::new(Code::BlobMissing, site.clone(), message),

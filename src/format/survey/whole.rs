@@ -56,7 +56,7 @@ fn rest_findings(taken: &Taken) -> impl Iterator<Item = Finding> {
     let after_tar = trailing.map(|Trailing { size, is_tar, .. }| after_tar(size, is_tar));
     let leftover = taken.leftover;
     let after_stream = (leftover > 0).then(|| {
-        format!("{leftover} bytes follow the end of the compressed stream; they are not read")
+        format!("{leftover} bytes follow the end of the compressed stream; they are ignored")
     });
     let messages = [after_tar, after_stream].into_iter().flatten();
     messages.map(|message| Finding::new(Code::ArchiveTrailing, Site::input(), message))

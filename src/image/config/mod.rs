@@ -56,7 +56,7 @@ mod tests {
             ("{}", "`rootfs` is not an object"),
             (
                 r#"{"rootfs": {"diff_ids": ["x"]}}"#,
-                "`rootfs.diff_ids[0]` is no digest",
+                "`rootfs.diff_ids[0]` is not a digest",
             ),
         ] {
             let error = Document::<Config>::parse(text.into()).unwrap_err();

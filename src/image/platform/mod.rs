@@ -268,17 +268,17 @@ impl fmt::Display for Platform {
 pub enum PlatformError {
     /// A single word that is no operating system or architecture.
     #[error(
-        "`{0}` is neither a known operating system nor a known architecture: OS/ARCH[/VARIANT] was expected, such as `linux/arm64`"
+        "`{0}` is neither a known operating system nor a known architecture: expected OS/ARCH[/VARIANT], such as `linux/arm64`"
     )]
     Unknown(String),
     /// It says more of the operating system, as `windows(10.0.17763)/amd64`.
     #[error(
-        "`{0}` names a version or features of the operating system, and images are not chosen by these: OS/ARCH[/VARIANT] was expected, such as `windows/amd64`"
+        "`{0}` has a version or features of the operating system, which cannot select an image: expected OS/ARCH[/VARIANT], such as `windows/amd64`"
     )]
     OsOptions(String),
     /// It has no part, an empty one, one with other characters, or more than three.
     #[error(
-        "`{0}` is not a platform: OS/ARCH[/VARIANT], OS or ARCH was expected, such as `linux/arm64`"
+        "`{0}` is not a platform: expected OS/ARCH[/VARIANT], OS or ARCH, such as `linux/arm64`"
     )]
     Syntax(String),
 }

@@ -112,6 +112,7 @@ fn only_image(source: &dyn ImageSource) -> Result<Vec<&Root>> {
         [] => Err(Error::NoImage),
         [only] => Ok(with_target_of(&roots, only)),
         several => Err(ChoiceError::OneImage {
+            input: source.place().cloned(),
             count: several.len(),
             have: candidates(source, several, &roots),
         }

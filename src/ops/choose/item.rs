@@ -45,7 +45,7 @@ fn part_of<'a>(
         watch.warn(Warning::LeftOut {
             what: "the attestations".to_owned(),
             name: whole.name.clone(),
-            reason: "one part of its index was chosen",
+            reason: "only one manifest of its index was chosen",
         });
     }
     let mut item = TransferItem {

@@ -24,9 +24,9 @@ impl PlatformChoice<'_> {
     /// What a warning says of the rest; nothing where none is due.
     fn text(self) -> Option<&'static str> {
         match self {
-            Self::OneImage => Some("one image is taken"),
+            Self::OneImage => Some("only one platform is used"),
             Self::OneTree | Self::Preferred(_) => None,
-            Self::Asked(_) => Some("another platform was asked for"),
+            Self::Asked(_) => Some("another platform was requested"),
         }
     }
 }

@@ -23,7 +23,7 @@ pub enum Selector {
 
 /// A text that is not a [`Selector`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` does not name an image: a reference, a digest, an image id or `#N` was expected")]
+#[error("`{0}` does not name an image: expected a reference, a digest, an image id or `#N`")]
 pub struct SelectorError(String);
 
 impl FromStr for Selector {
@@ -110,6 +110,7 @@ fn by_name<'a>(source: &dyn ImageSource, roots: &[&'a Root], name: &str) -> Resu
             1 => return Ok(Selection::whole(found)),
             count => {
                 return Err(ChoiceError::SeveralImages {
+                    input: source.place().cloned(),
                     wanted: name.to_owned(),
                     count,
                     have: candidates(source, &found, roots),
@@ -255,6 +256,7 @@ fn by_digest<'a>(
                 id: None,
             }));
             Err(ChoiceError::SeveralImages {
+                input: source.place().cloned(),
                 wanted: name.to_owned(),
                 count: have.len(),
                 have,
@@ -304,6 +306,7 @@ fn ids(content: &Content, source: &dyn ImageSource, root: &Root) -> impl Iterato
 
 fn no_such_image(source: &dyn ImageSource, wanted: &str, roots: &[&Root]) -> ChoiceError {
     ChoiceError::NoSuchImage {
+        input: source.place().cloned(),
         wanted: wanted.to_owned(),
         have: candidates(source, roots, roots),
     }

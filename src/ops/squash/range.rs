@@ -38,7 +38,7 @@ pub enum LayerName {
 /// A text that names no layers.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` does not name layers: `A..B`, `A..`, `..B` or `A` was expected, where A and B are numbers from 1 on, diff_ids or digests"
+    "`{0}` does not name layers: expected `A..B`, `A..`, `..B` or `A`, where A and B are layer numbers, diff_ids or digests"
 )]
 pub struct LayerRangeError(String);
 
@@ -261,9 +261,12 @@ mod tests {
             (&id(2), Ok("3-3")),
             (&format!("{}..4", id(1)), Ok("2-4")),
             (&format!("sha256:{}..", id(3)), Ok("4-5")),
-            ("3..2", Err("layer 3 is not below layer 2")),
-            ("1..6", Err("no layer is `6`: the image has 5")),
-            ("ffffffff", Err("no layer is `ffffffff`: the image has 5")),
+            ("3..2", Err("the range 3..2 is reversed")),
+            ("1..6", Err("there is no layer `6`: the image has 5 layers")),
+            (
+                "ffffffff",
+                Err("there is no layer `ffffffff`: the image has 5 layers"),
+            ),
         ];
         for (text, expected) in cases {
             let choice = text.parse().unwrap();
@@ -274,7 +277,7 @@ mod tests {
         twice[2] = twice[0].clone();
         let choice = id(0).parse().unwrap();
         let error = chosen(&choice, &twice, &[0; 3]).unwrap_err();
-        assert_eq!(error, format!("layers 1, 3 are `{}`", id(0)));
+        assert_eq!(error, format!("`{}` matches layers 1, 3", id(0)));
     }
 
     #[test]
@@ -318,7 +321,7 @@ mod tests {
         assert_eq!(last(3, 3).unwrap(), "1-3");
         assert_eq!(
             last(4, 3).unwrap_err(),
-            "4 layers were asked for, and the image has 3"
+            "the image has only 3 layers, not 4"
         );
     }
 
@@ -332,11 +335,11 @@ mod tests {
         assert_eq!(above(&four).unwrap(), "");
         assert_eq!(
             above(&four[1..3]).unwrap_err(),
-            "it is not built on that base: layer 1 differs, and the base has 2 layers, the image 4"
+            "the image is not based on that base: layer 1 differs (the base has 2 layers, the image 4)"
         );
         assert_eq!(
             above(&layers(6)).unwrap_err(),
-            "it is not built on that base: layer 5 differs, and the base has 6 layers, the image 4"
+            "the image is not based on that base: layer 5 differs (the base has 6 layers, the image 4)"
         );
     }
 
@@ -358,7 +361,7 @@ mod tests {
         let choice = LayerChoice::AtMost(NonZeroUsize::MIN);
         assert_eq!(
             chosen(&choice, &fixed, &[1, 1, 1]).unwrap_err(),
-            "3 layers are the fewest that its layers can be merged to, and 1 were wanted"
+            "cannot merge down to 1 layer: 3 is the fewest possible"
         );
     }
 }

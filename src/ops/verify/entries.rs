@@ -81,7 +81,7 @@ impl Faults {
             LayerError::Windows => Fault::plain(Code::LayerWindows),
             LayerError::TooManyEntries { .. } => Fault::new(Code::EntryLimit, error.to_string()),
             LayerError::Behind { entry, fault } => {
-                Fault::new(Code::TarDamaged, format!("behind it: {fault}"))
+                Fault::new(Code::TarDamaged, format!("after it: {fault}"))
                     .of_entry(entry.clone(), 0)
             }
             LayerError::Tar(fault) => Fault::new(Code::TarDamaged, fault.to_string()),
@@ -300,7 +300,7 @@ fn check_entry<R: Skip>(tar: &TarReader<R>, member: &Member, entry: &Entry, faul
             faults.note_plain(Code::SparsePax, path);
         }
         b'7' => {
-            let message = "its type is `7`, which Docker does not know";
+            let message = "its type is `7`, which Docker does not support";
             faults.note(Fault::new(Code::EntryType, message).of_entry(display_start(path), 0));
         }
         _ => {}

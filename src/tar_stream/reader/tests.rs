@@ -191,7 +191,7 @@ fn extended_headers_of_one_member_are_bounded_together() {
         let too_much = [extension.clone(), extension, empty, file.clone()].concat();
         assert_eq!(
             list(&too_much).unwrap_err().to_string(),
-            "the extended tar header at byte 2097152 brings those of one member above 2097152 bytes, the most that is accepted"
+            "with the extended tar header at byte 2097152, those of one member exceed the limit of 2097152 bytes"
         );
     }
     let empty = header("e", b'g', 0).repeat(4096);
@@ -219,7 +219,7 @@ fn data_is_handed_out_where_it_lies() {
 #[test]
 fn data_that_ends_too_early_is_the_same_error_either_way() {
     let bytes = &member("a", b'0', b"first")[..514];
-    let expected = "the tar ends early: 3 more bytes were expected at byte 514";
+    let expected = "the tar is truncated at byte 514 (3 bytes missing)";
     let mut reader = TarReader::new(SkipByReading(bytes));
     reader.next_member().unwrap();
     let error = reader.read_to_end(&mut Vec::new()).unwrap_err();
@@ -325,20 +325,20 @@ fn what_is_no_tar_is_refused_with_the_place() {
     let cases: Vec<(Vec<u8>, &str)> = vec![
         (
             vec![b'x'; 512],
-            "no tar header at byte 0: its checksum is wrong",
+            "invalid tar header at byte 0: wrong checksum",
         ),
         (
             whole[..1100].to_vec(),
-            "the tar ends early: 436 more bytes were expected at byte 1100",
+            "the tar is truncated at byte 1100 (436 bytes missing)",
         ),
         (
             whole[..1600].to_vec(),
-            "the tar ends early: 536 more bytes were expected at byte 1600",
+            "the tar is truncated at byte 1600 (536 bytes missing)",
         ),
         (negative, "the tar header at byte 0 has no valid size"),
         (
             header("big", b'x', 2 << 20),
-            "the extended tar header at byte 0 has 2097152 bytes, and 1048576 are the most that is accepted",
+            "the extended tar header at byte 0 has 2097152 bytes, more than the limit of 1048576",
         ),
         (
             member("bad", b'x', b"12 path=ab\n"),

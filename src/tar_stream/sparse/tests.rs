@@ -351,7 +351,7 @@ fn wrong_maps_are_refused() {
         let offset = own.0 * 512;
         assert_eq!(
             read(file).unwrap_err().to_string(),
-            format!("the sparse file at byte {offset} of the tar has no valid map of its holes"),
+            format!("the sparse file at byte {offset} of the tar has no valid sparse map"),
             "{number}"
         );
     }
@@ -376,7 +376,7 @@ fn the_number_of_segments_is_bounded() {
         assert_eq!(
             read(&form).unwrap_err().to_string(),
             format!(
-                "the sparse file at byte {offset} of the tar has more than 65536 segments of data, the most that is accepted"
+                "the sparse file at byte {offset} of the tar exceeds the limit of 65536 segments"
             )
         );
     }
@@ -388,22 +388,22 @@ fn a_sparse_file_that_is_cut_off_is_refused() {
         (
             gnu(10, &SEGMENTS, DATA),
             514,
-            "4 more bytes were expected at byte 514",
+            "at byte 514 (4 bytes missing)",
         ),
         (
             gnu(9, &[(0, 1); 5], b""),
             600,
-            "424 more bytes were expected at byte 600",
+            "at byte 600 (424 bytes missing)",
         ),
         (
             pax_1_0("10", &lines(&SEGMENTS), DATA),
             1600,
-            "454 more bytes were expected at byte 1600",
+            "at byte 1600 (454 bytes missing)",
         ),
         (
             pax_1_0("10", &lines(&SEGMENTS), DATA),
             2050,
-            "4 more bytes were expected at byte 2050",
+            "at byte 2050 (4 bytes missing)",
         ),
     ];
     for (file, length, expected) in cases {
@@ -415,6 +415,9 @@ fn a_sparse_file_that_is_cut_off_is_refused() {
             }
             Err(error) => error,
         };
-        assert_eq!(error.to_string(), format!("the tar ends early: {expected}"));
+        assert_eq!(
+            error.to_string(),
+            format!("the tar is truncated {expected}")
+        );
     }
 }

@@ -256,7 +256,7 @@ fn a_part_keeps_the_names_of_its_indexes_and_goes_alone() {
     sandbox
         .run(&["convert", "--image", name, "in.tar", "oci-archive:arm.tar"])
         .warns(expect![[r#"
-            warning: the attestations of `app:1` left out: one part of its index was chosen
+            warning: skipped the attestations of `app:1`: only one manifest of its index was chosen
         "#]]);
     assert_eq!(
         listed("arm.tar"),

@@ -10,26 +10,26 @@ use expect_test::Expect;
 pub(crate) trait Expected {
     /// Fails the test if `got`, which came of `command`, is another text.
     #[track_caller]
-    fn check(&self, got: &str, command: &str);
+    fn check(self, got: &str, command: &str);
 }
 
 impl Expected for &str {
     #[track_caller]
-    fn check(&self, got: &str, command: &str) {
-        assert_eq!(got, *self, "{command}");
+    fn check(self, got: &str, command: &str) {
+        assert_eq!(got, self, "{command}");
     }
 }
 
 impl Expected for &String {
     #[track_caller]
-    fn check(&self, got: &str, command: &str) {
+    fn check(self, got: &str, command: &str) {
         self.as_str().check(got, command);
     }
 }
 
 impl Expected for Expect {
     #[track_caller]
-    fn check(&self, got: &str, command: &str) {
+    fn check(self, got: &str, command: &str) {
         (&self).check(got, command);
     }
 }
@@ -41,7 +41,7 @@ static FIRST: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
 /// must agree.
 impl Expected for &Expect {
     #[track_caller]
-    fn check(&self, got: &str, command: &str) {
+    fn check(self, got: &str, command: &str) {
         let mut texts = FIRST.lock().unwrap_or_else(PoisonError::into_inner);
         let place = format!("{self:?}");
         if let Some(first) = texts.get(&place) {
