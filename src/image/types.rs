@@ -4,7 +4,6 @@
 //! a struct: if one field has another type, the whole document is refused (`json:
 //! cannot unmarshal …`). The tables follow moby 20.10.24 and 28.5.2
 //! (`image/image.go`, `image/rootfs.go`, `api/types/container/config.go`,
-//! (`image/image.go`, `image/rootfs.go`, `api/types/container/config.go`,
 //! `image/tarexport/tarexport.go`) and image-spec 1.1.1 (`specs-go/v1`). The table
 //! includes fields that only some of these structs have.
 //!
