@@ -305,19 +305,19 @@ impl From<TarError> for Error {
 }
 
 impl Error {
-    /// An error: `what` could not be read because of `source`.
+    /// Returns the error for a failure to read `what`.
     pub fn read(what: Place, source: impl Into<Self>) -> Self {
         let source = Box::new(source.into());
         Self::Read { what, source }
     }
 
-    /// An error: `what` could not be written because of `source`.
+    /// Returns the error for a failure to write `what`.
     #[must_use]
     pub fn write(what: Place, source: io::Error) -> Self {
         Self::Write { what, source }
     }
 
-    /// An error: the document that messages call `what` is malformed.
+    /// Returns the error for a malformed document, which messages call `what`.
     pub(crate) fn document(what: impl Into<String>, source: DocumentError) -> Self {
         let what = what.into();
         Self::Document { what, source }

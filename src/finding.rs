@@ -440,7 +440,7 @@ impl Fault {
         Self::new(code, code.meaning())
     }
 
-    /// A fault: a digest is not the expected one.
+    /// Returns the fault for a digest that is not the expected one.
     pub(crate) fn digest(code: Code, expected: &Digest, got: &Digest) -> Self {
         Self::new(code, format!("expected {expected}, got {got}"))
     }

@@ -5,20 +5,20 @@
 //!
 //! ```text
 //!               digest                 names of content
-//!     progress   finding   limits      bytes counted, a stop · what a check says · what is accepted
+//!     progress   finding   limits      progress, interruption · results of a check · limits of input
 //!                stream                bytes: hash, compress, spool, commit
 //!              tar_stream              members of a tar
 //!             ╱          ╲
 //!         layer          image         inside one tar │ the JSON documents        dockerfile
-//!           │           error          │ what went wrong
-//!           │           event          │ what is going on
+//!           │           error          │ errors
+//!           │           event          │ events and warnings
 //!         merge          format        many layers → one tree │ images on disk
 //!           │              │
 //!           │           transfer       one image from a source to a sink
 //!             ╲          ╱
-//!                 ops                  convert, squash, export, import, look, verify
+//!                 ops                  convert, squash, export, import, inspect, verify
 //!                  │
-//!               session                the front door: what operations share, inputs and outputs
+//!               session                the entry point: shared settings, inputs and outputs
 //!                  │
 //!             main + cli               the only place that knows clap, indicatif, a terminal
 //! ```

@@ -72,7 +72,7 @@ pub enum ChangeFault {
 }
 
 impl ChangeFault {
-    /// A fault: a part of an instruction is not what was expected.
+    /// Returns the fault for a part of an instruction that is not what was expected.
     pub(super) fn unexpected(expected: &'static str, got: impl Into<String>) -> Self {
         Self::Unexpected {
             expected,
@@ -80,7 +80,7 @@ impl ChangeFault {
         }
     }
 
-    /// An error: this instruction has the fault.
+    /// Returns the error for this instruction.
     pub(super) fn of(self, instruction: &str) -> ChangeError {
         ChangeError::Instruction {
             instruction: instruction.to_owned(),

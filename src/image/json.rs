@@ -203,7 +203,7 @@ impl<'a> Node<'a> {
             .ok_or_else(|| self.wrong_field(name, expected))
     }
 
-    /// An error: a field is absent, or not what was expected.
+    /// Returns the error for a field that is absent, or not what was expected.
     pub(crate) fn wrong_field(&self, name: &str, expected: &'static str) -> DocumentError {
         DocumentError::Field {
             field: join(&self.path, name),

@@ -44,7 +44,7 @@ pub enum LayerError {
 }
 
 impl LayerError {
-    /// An error: an entry has this fault.
+    /// Returns the error for a fault of an entry.
     pub(crate) fn entry(name: &[u8], fault: impl Into<EntryFault>) -> Self {
         Self::Entry {
             entry: display_start(name),

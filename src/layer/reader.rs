@@ -70,7 +70,7 @@ impl<R: Skip> LayerReader<R> {
         entry.map(Some)
     }
 
-    /// An error: the current entry has this fault.
+    /// Returns the error for a fault of the current entry.
     pub(crate) fn failed(&self, fault: EntryFault) -> LayerError {
         LayerError::entry(&self.interpreter.name, fault)
     }
@@ -129,7 +129,7 @@ impl Interpreter {
         &self.ambiguities
     }
 
-    /// An error: the tar is damaged after the current entry.
+    /// Returns the error for a tar that is damaged after the current entry.
     pub(crate) fn behind(&self, fault: TarError) -> LayerError {
         if self.count == 0 {
             return LayerError::Tar(fault);

@@ -119,7 +119,7 @@ pub(crate) fn is_of_archive(path: &str) -> bool {
     matches!(stem.len(), 64 | 128) && stem.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// An error: a stream is something else, according to its first bytes.
+/// Returns the error for a stream that is something else, according to its first bytes.
 pub(crate) fn not_an_image(head: &[u8]) -> Error {
     Error::NotAnImage {
         kind: FileKind::of(head),
@@ -127,7 +127,8 @@ pub(crate) fn not_an_image(head: &[u8]) -> Error {
     }
 }
 
-/// An error: a stream that should be a root filesystem is something else.
+/// Returns the error for a stream that should be a root filesystem, but is something
+/// else.
 pub(crate) fn not_a_tar(head: &[u8]) -> Error {
     Error::NotATar {
         kind: FileKind::of(head),

@@ -312,7 +312,7 @@ pub(in crate::format) fn load_element(
     }))
 }
 
-/// An error: `manifest.json` names a missing file.
+/// Returns the error for a missing file that `manifest.json` names.
 fn absent(path: &str) -> Error {
     Error::MemberAbsent {
         document: format!("`{MANIFEST}`"),

@@ -14,8 +14,8 @@ use crate::format::{Format, Input, Output};
 use crate::ops::{ConvertOptions, ExportOptions, SquashOptions};
 use crate::session::{Images, Session};
 
-/// Uses the bytes as an input of any format: unchanged, with repaired checksums, and,
-/// if they are text that contains `=`, as the archive that `text.rs` makes of it.
+/// Uses the bytes as an input of any format: unchanged and with repaired checksums, or,
+/// if they are text with `=` at the start, as the archive that `text.rs` makes of it.
 ///
 /// An input has the same content as a file and as a pipe. An archive or a layout
 /// converted from it is accepted, has the same image ids and diff_ids, and converts to

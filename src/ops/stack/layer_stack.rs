@@ -76,7 +76,7 @@ impl<'a> LayerStack<'a> {
         self.container.unpack_to(directory, &self.context.watch)
     }
 
-    /// An error: this layer could not be read.
+    /// Returns the error for a layer that could not be read.
     pub(in crate::ops) fn failed(&self, at: usize, error: LayerError) -> Error {
         Error::Layer(error).while_reading(self.place(at))
     }
