@@ -485,7 +485,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Replaces any failure after the flag was set by [`Error::Interrupted`], since its
+    /// Replaces any failure after the flag was set by `Error::Interrupted`, since its
     /// cause no longer concerns the caller.
     fn or_interrupted<T>(&self, result: Result<T>) -> Result<T> {
         result.map_err(|error| error.or_interrupted(&self.watch()))

@@ -1,9 +1,8 @@
 //! The results of a survey: images and blobs, and the faults of the documents.
 //!
-//! Every document is checked on its own, and its faults become
-//! [`Finding`](crate::finding::Finding)s, whereas opening an input follows the
-//! documents and fails at the first fault. The remaining layers and blobs are read by
-//! the caller.
+//! Every document is checked on its own, and its faults become [`Finding`]s, whereas
+//! opening an input follows the documents and fails at the first fault. The remaining
+//! layers and blobs are read by the caller.
 
 use crate::digest::{DiffId, Digest};
 use crate::finding::{Code, Finding, Findings, Site};
