@@ -92,7 +92,7 @@ fn expansion_has_limits() {
     assert!(message.ends_with(end));
 }
 
-/// A variable of a hostile config took hours.
+/// A variable in a hostile config took hours.
 #[test]
 fn ports_are_not_named_again_and_again() {
     let exposed = |ranges: &str, count: usize| {

@@ -25,7 +25,8 @@ fn list(bytes: &[u8]) -> Result<Vec<String>, TarError> {
 fn every_dialect_is_read() {
     let mut gnu = Header::new_gnu();
     gnu.as_old_mut().name[..3].copy_from_slice(b"gnu");
-    // Where ustar has its name prefix, GNU has times: they are no part of the name.
+    // At the place of ustar's name prefix GNU has times, which are not part of the
+    // name.
     gnu.as_gnu_mut()
         .unwrap()
         .atime
@@ -76,8 +77,8 @@ fn every_dialect_is_read() {
 
 #[test]
 fn a_pax_size_belongs_to_the_member_alone_and_overrides_its_header() {
-    // The three ways in which an inner tar was smuggled past other readers
-    // (CVE-2025-62518, CVE-2026-33055, GHSA-3cv2-h65g-fgmm).
+    // Three ways to smuggle an inner tar past other readers (CVE-2025-62518,
+    // CVE-2026-33055, GHSA-3cv2-h65g-fgmm).
     let inner = member("inner", b'0', b"smuggled");
     let size = inner.len().to_string();
     let with_header_size = |size_in_header| {
@@ -124,7 +125,7 @@ fn a_long_name_beats_a_pax_name_and_that_beats_the_header() {
         ([long, pax].concat(), "long long target"),
     ];
     for (extensions, expected) in cases {
-        // They end with their member.
+        // They only apply to their member.
         let bytes = [extensions, link.clone(), link.clone(), end()].concat();
         let expected = [
             format!("Symlink {expected} "),
@@ -151,7 +152,7 @@ fn what_follows_a_lone_empty_block_is_not_lost() {
         list(&goes_on),
         Err(TarError::GoesOn { offset: 1536 })
     ));
-    // What is no member is nothing that an engine passes over.
+    // Engines do not skip data that is not a member.
     let junk = [first.clone(), empty.clone(), b"junk".to_vec()].concat();
     assert!(matches!(
         list(&junk),
@@ -171,7 +172,7 @@ fn what_follows_a_lone_empty_block_is_not_lost() {
 #[test]
 fn extended_headers_of_one_member_are_bounded_together() {
     let file = member("a", b'0', b"1");
-    // With its own block each takes half of what is accepted.
+    // Including its own block, each has half of the limit.
     let half = vec![b'x'; (1 << 20) - 512];
     let mut record = format!("{} comment=", half.len()).into_bytes();
     record.resize(half.len() - 1, b'x');
