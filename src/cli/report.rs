@@ -1,12 +1,12 @@
 //! What is printed of a failure, and with which code the process ends.
 
-use std::error::Error;
-use std::io;
+use std::error::Error as _;
 use std::process::ExitCode;
 
 use crate::cli::failure::Failure;
 use crate::cli::hint::hint_for;
 use crate::cli::output::Output;
+use crate::cli::text::without_error_numbers;
 
 /// How the process ends. Part of the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,19 +22,6 @@ pub(super) enum ExitStatus {
 impl From<ExitStatus> for ExitCode {
     fn from(status: ExitStatus) -> Self {
         Self::from(status as u8)
-    }
-}
-
-/// The text of a cause, without the number that the system has for it.
-fn without_number(cause: &(dyn Error + 'static)) -> String {
-    let text = cause.to_string();
-    let system = cause.downcast_ref::<io::Error>();
-    match system.and_then(io::Error::raw_os_error) {
-        Some(number) => match text.strip_suffix(&format!(" (os error {number})")) {
-            Some(text) => text.to_owned(),
-            None => text,
-        },
-        None => text,
     }
 }
 
@@ -57,7 +44,7 @@ pub(super) fn report(output: &Output, failure: &Failure) -> ExitStatus {
         failure => failure.source(),
     };
     while let Some(cause) = source {
-        causes.push(without_number(cause));
+        causes.push(without_error_numbers(&cause.to_string()));
         source = cause.source();
     }
     output.error(&failure.to_string(), &causes, hint.as_deref());

@@ -206,7 +206,7 @@ impl DockerSurvey<'_, '_> {
                 && source.size() != blob.size
             {
                 let (said, got) = (source.size(), blob.size);
-                let message = format!("expected {said} bytes, got {got}");
+                let message = format!("`LayerSources` says {said} bytes, but it has {got}");
                 self.surveyor.note(Code::LayerSource, site, message);
             }
             compression = self.surveyor.container.blob(blob).compression()?;

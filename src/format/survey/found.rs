@@ -90,8 +90,8 @@ impl MissingLayers {
         let (site, message) = self.first?;
         let message = match self.paths.len() - 1 {
             0 => message,
-            1 => format!("{message}, and so is 1 more layer"),
-            others => format!("{message}, and so are {others} more layers"),
+            1 => format!("{message} (and 1 more layer)"),
+            others => format!("{message} (and {others} more layers)"),
         };
         let finding = Finding::new(Code::LayerMissing, site, message);
         let paths = self.paths;

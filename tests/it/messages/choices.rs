@@ -303,7 +303,7 @@ fn a_time_for_everything_that_is_none() {
         let run = sandbox.restow(&["convert", "in.tar", "out"]);
         let output = run.env("SOURCE_DATE_EPOCH", epoch).run();
         let says = format!(
-            "error: SOURCE_DATE_EPOCH is `{epoch}`, and a number of seconds since 1970, in the years 0 to 9999, was expected\n"
+            "error: SOURCE_DATE_EPOCH is `{epoch}`; expected seconds since 1970, in the years 0 to 9999\n"
         );
         assert_eq!((output.code, output.stderr), (Some(2), says));
     }
@@ -575,7 +575,7 @@ fn a_damaged_blob_of_the_output_is_replaced() {
     bytes[600] ^= 1;
     sandbox.write(&path, bytes);
     let warning = format!(
-        "warning: {} was damaged in the output; written anew\n",
+        "warning: {} was damaged in the output; replaced\n",
         image.diff_ids[1]
     );
     sandbox

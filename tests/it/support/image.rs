@@ -178,7 +178,7 @@ impl Store {
     #[track_caller]
     pub(crate) fn file(&self, name: &str) -> &[u8] {
         self.get(&clean("", name))
-            .unwrap_or_else(|| panic!("there is no `{name}`"))
+            .unwrap_or_else(|| panic!("no field `{name}`"))
     }
 
     /// A file as JSON. As in every Go program, bytes that are not UTF-8 are some other character.

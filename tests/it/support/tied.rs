@@ -7,7 +7,7 @@ use super::sandbox::{Output, Sandbox};
 /// is right.
 const EXCEPTIONS: &[(&str, &str)] = &[
     (
-        "it holds no image",
+        "it contains no image",
         "an archive of nothing is whole; there is nothing in it to take",
     ),
     (
