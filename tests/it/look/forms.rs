@@ -318,7 +318,7 @@ fn several_inputs_are_listed_together_and_one_that_fails_does_not_stop_the_other
         error: cannot read `bad.tar`
           caused by: it is not a container image (looks like a text file); expected a docker archive, an OCI layout or a tar
         error: cannot read `gone.tar`
-          caused by: No such file or directory (os error 2)
+          caused by: No such file or directory
     "#]].assert_eq(&output.stderr);
     let list: Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
     assert_eq!(list["images"][0]["id"], app().id());
