@@ -346,8 +346,8 @@ fn a_disk_without_space() {
     ] {
         let (code, said, left) = mounted(&sandbox, "size=64k", temporary, arguments);
         let expected = format!(
-            "error: cannot write a temporary file in `{temporary}`\n{reason}  hint: put \
-             temporary files elsewhere with `--tmpdir <DIR>`\n"
+            "error: cannot write a temporary file in `{temporary}`\n{reason}  hint: choose \
+             another folder with `--tmpdir DIR`\n"
         );
         assert_eq!(
             (code, said, left),
