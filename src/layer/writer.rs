@@ -22,12 +22,14 @@ const PAX_NAME: &[u8] = b"././@PaxHeader";
 #[must_use = "the end of the archive is only written by `finish`"]
 pub(crate) struct LayerWriter<W> {
     output: W,
+    /// How many entries were written.
+    entries: u64,
 }
 
 impl<W: Write> LayerWriter<W> {
     /// Begins a layer.
     pub(crate) fn new(output: W) -> Self {
-        Self { output }
+        Self { output, entries: 0 }
     }
 
     /// Writes a directory. An empty path is the root.
@@ -94,6 +96,11 @@ impl<W: Write> LayerWriter<W> {
         &mut self.output
     }
 
+    /// How many entries were written.
+    pub(crate) fn entries(&self) -> u64 {
+        self.entries
+    }
+
     /// Closes a file of this many bytes.
     pub(crate) fn pad(&mut self, size: u64) -> io::Result<()> {
         self.output.write_all(padding(size))
@@ -116,6 +123,7 @@ impl<W: Write> LayerWriter<W> {
             ..header
         };
         let blocks = header.blocks(PAX_NAME, &records(&header, metadata));
+        self.entries += 1;
         self.output.write_all(&blocks)
     }
 }

@@ -92,10 +92,12 @@ impl<'a, W: Write> Replay<'a, W> {
         Ok(())
     }
 
-    /// Writes what is left, and the end of the archive.
-    pub(crate) fn finish(mut self) -> io::Result<W> {
+    /// Writes what is left, and the end of the archive. Returns the output, and how many
+    /// entries it has.
+    pub(crate) fn finish(mut self) -> io::Result<(W, u64)> {
         self.rest(|_, _| Ok(()))?;
-        self.writer.finish()
+        let entries = self.writer.entries();
+        Ok((self.writer.finish()?, entries))
     }
 
     /// Writes what is left; `fill` has to write the content of files.
@@ -222,7 +224,7 @@ impl Plan<'_> {
         };
         // A counter takes whatever is written to it.
         let _ = replay.rest(count);
-        replay.finish().map_or(0, |counter| counter.0)
+        replay.finish().map_or(0, |(counter, _)| counter.0)
     }
 }
 

@@ -228,14 +228,15 @@ impl<'a> LayerStack<'a> {
     }
 
     /// Writes what a plan says, reading the layers that it needs and those of the
-    /// range, lowest first. The output should gather small writes.
+    /// range, lowest first. The output should gather small writes. Returns it, and how many
+    /// entries it has.
     pub(in crate::ops) fn write<W: Write>(
         &self,
         plan: &Plan<'_>,
         range: &[usize],
         output: W,
         to: &Place,
-    ) -> Result<W> {
+    ) -> Result<(W, u64)> {
         let created = Time {
             seconds: self.context.created.map_or(0, Timestamp::seconds),
             nanoseconds: 0,
