@@ -22,7 +22,8 @@ pub(super) enum Failure {
         /// What is in there.
         have: String,
     },
-    /// What went wrong with one of several inputs was printed already.
+    /// Nothing is to be printed: each input that failed was reported already, or the exit code
+    /// is all that was asked for.
     #[error("not all of the inputs could be read")]
     Reported,
     /// Signals cannot be listened to.

@@ -88,7 +88,8 @@ impl Sandbox {
         self.restow(arguments).run()
     }
 
-    /// A command whose environment is what `restow` gets: `PATH`, `HOME` and `TMPDIR` only.
+    /// A command whose environment is what `restow` gets: `PATH`, `HOME`, `TMPDIR` and a locale
+    /// only.
     pub(crate) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command
@@ -96,6 +97,7 @@ impl Sandbox {
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .env("HOME", self.root.path().join("home"))
             .env("TMPDIR", self.tmp())
+            .env("LC_ALL", "C.UTF-8")
             .current_dir(self.path(""));
         command
     }
