@@ -340,8 +340,8 @@ mod tests {
         }
         assert_eq!(meter.rate(now), Some(1_000_000));
         // Nothing comes any more.
-        now += Duration::from_secs(3600);
-        assert_eq!(meter.rate(now), Some(2_493));
+        now += Duration::from_secs(3_599);
+        assert_eq!(meter.rate(now), Some(2_494));
         assert_eq!(meter.samples.len(), SAMPLES);
     }
 
