@@ -10,7 +10,7 @@ use crate::cli::failure::Failure;
 use crate::cli::global::{Global, ProgressMode};
 use crate::cli::hint::hint_for_warning;
 use crate::cli::progress::Progress;
-use crate::cli::terminal::{ERROR, NOTE, Terminal, WARNING};
+use crate::cli::terminal::{ERROR, NOTE, Terminal, WARNING, is_piped};
 use crate::cli::text::{escaped, json_text};
 
 /// A word before a text, and its style.
@@ -82,9 +82,10 @@ impl Output {
         }
     }
 
-    /// Tells a person who watches what was done; a script can see that it was.
+    /// Tells a person who watches what was done; a script can see that it was. After a pipe the
+    /// command that reads it tells what became of the output.
     pub(super) fn tell(&self, text: &str) {
-        if self.stderr.is_real {
+        if self.stderr.is_real && !is_piped() {
             self.say(text);
         }
     }

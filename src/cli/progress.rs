@@ -2,18 +2,16 @@
 //! program.
 
 use std::io::{self, Write};
-use std::os::fd::AsFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use restow::Event;
-use rustix::fs::{FileType, fstat};
 use serde_json::json;
 
 use crate::cli::drawing::Drawing;
 use crate::cli::global::ProgressMode;
 use crate::cli::meter::Meter;
-use crate::cli::terminal::{can_draw, width};
+use crate::cli::terminal::{can_draw, is_piped, width};
 use crate::cli::text::json_text;
 
 /// A job that is done before this shows no bar at all.
@@ -70,7 +68,7 @@ impl Progress {
     /// other. Who knows better says `--progress bar`.
     pub(super) fn new(mode: ProgressMode, is_quiet: bool) -> Self {
         Self::of(match mode {
-            ProgressMode::Auto if is_quiet || is_pipe(io::stdout()) || !can_draw() => Form::Hidden,
+            ProgressMode::Auto if is_quiet || is_piped() || !can_draw() => Form::Hidden,
             ProgressMode::Bar if !can_draw() => Form::Lines,
             ProgressMode::Auto | ProgressMode::Bar => Form::Bar,
             ProgressMode::Plain => Form::Lines,
@@ -187,9 +185,4 @@ impl State {
             self.is_drawn = false;
         }
     }
-}
-
-/// True if a stream is a pipe to another command.
-fn is_pipe(stream: impl AsFd) -> bool {
-    fstat(stream).is_ok_and(|it| FileType::from_raw_mode(it.st_mode) == FileType::Fifo)
 }

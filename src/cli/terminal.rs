@@ -7,6 +7,7 @@ use std::os::fd::AsFd;
 use anstream::stream::RawStream;
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
+use rustix::fs::{FileType, fstat};
 use rustix::termios::tcgetwinsize;
 
 use crate::cli::drawing::Drawing;
@@ -67,6 +68,12 @@ impl Terminal {
             text.to_owned()
         }
     }
+}
+
+/// True if standard output is a pipe to another command, which may speak on the same terminal.
+pub(super) fn is_piped() -> bool {
+    let kind = fstat(io::stdout()).map(|it| FileType::from_raw_mode(it.st_mode));
+    kind == Ok(FileType::Fifo)
 }
 
 /// True if standard error is a terminal on which a line can be drawn over.
