@@ -223,6 +223,27 @@ fn an_export_tells_which_tree_it_wrote() {
 }
 
 #[test]
+fn events_are_json_whatever_a_name_holds() {
+    let mut layout = Layout::default();
+    let manifest = layout.image(&app());
+    layout.add_named(&manifest, "a\u{9b}31m\u{202e}\u{1b}");
+    let sandbox = Sandbox::new();
+    sandbox.write("in.tar", make::tar(&layout.members()));
+    let output = sandbox.run(&["convert", "--progress", "json", "in.tar", "out.tar"]);
+    let events = output.stderr.lines().map(|line| {
+        let event = serde_json::from_str::<Value>(line);
+        event.unwrap_or_else(|error| panic!("{error}: {line}"))
+    });
+    let told = events.filter(|event| event["event"] == "warning");
+    let told: Vec<String> = told.map(|event| event["message"].to_string()).collect();
+    assert!(
+        told.iter().any(|it| it.contains("a\u{9b}31m\u{202e}")),
+        "{told:?}"
+    );
+    assert!(!output.stderr.contains(['\u{9b}', '\u{202e}']));
+}
+
+#[test]
 fn a_person_who_watches_is_told_on_a_line() {
     if !tools::is_installed("script") {
         return tools::skip("reports on a terminal", "script(1) is not installed");
