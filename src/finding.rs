@@ -1,23 +1,23 @@
-//! What a check says of an input: facts with a code, a place and a consequence.
+//! Findings of a check: facts with a code, a place and a consequence.
 //!
-//! A finding is no [`Error`](crate::Error): whoever checks goes on behind it. The
-//! [`Code`] is what programs hold on to; it never changes its meaning, and each has
-//! one severity. Messages follow the rules for errors (see [`crate::error`]).
+//! A finding is not an [`Error`](crate::Error): the check goes on after it. Programs
+//! rely on the [`Code`], which never changes its meaning and has one severity. Messages
+//! follow the rules for errors (see [`crate::error`]).
 
 use std::collections::HashSet;
 use std::fmt;
 
 use crate::digest::Digest;
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// Content is not what it is said to be, or an engine that should take the input
-    /// refuses it.
+    /// Content is not what it is declared to be, or an engine that should accept the
+    /// input refuses it.
     Error,
-    /// Some readers refuse it, or understand something else.
+    /// Some readers refuse the input or interpret it differently.
     Warning,
-    /// Nothing is wrong, and somebody may want to know.
+    /// Nothing is wrong, but it may be worth knowing.
     Note,
 }
 
@@ -31,11 +31,10 @@ impl fmt::Display for Severity {
     }
 }
 
-/// Makes [`Code`] out of a table: variant, code, severity, what it means, and what
-/// follows from it.
+/// Defines [`Code`] from a table: variant, code, severity, meaning and consequence.
 macro_rules! codes {
     ($($variant:ident $code:literal $severity:ident $meaning:literal $consequence:literal)*) => {
-        /// What was found. The text of each is part of the interface.
+        /// The kind of a finding. The text of each code is part of the interface.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         pub enum Code {
@@ -43,28 +42,28 @@ macro_rules! codes {
         }
 
         impl Code {
-            /// All that there are.
+            /// All codes.
             pub const ALL: &[Self] = &[$(Self::$variant),*];
 
-            /// The text by which programs know it.
+            /// The text by which programs recognise the code.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $code,)* }
             }
 
-            /// How bad it is.
+            /// Its severity.
             #[must_use]
             pub fn severity(self) -> Severity {
                 match self { $(Self::$variant => Severity::$severity,)* }
             }
 
-            /// What it means.
+            /// Its meaning.
             #[must_use]
             pub fn meaning(self) -> &'static str {
                 match self { $(Self::$variant => $meaning,)* }
             }
 
-            /// What follows from it.
+            /// Its consequence.
             #[must_use]
             pub fn consequence(self) -> &'static str {
                 match self { $(Self::$variant => $consequence,)* }
@@ -73,9 +72,9 @@ macro_rules! codes {
     };
 }
 
-// Which engine does what is measured in the reference of formats (A.12 to A.16, B.5 to
-// B.10, D, H): Docker 20.10 and 28.5 (both stores), containerd 1.6 and 2.1, umoci 0.4.7,
-// skopeo 1.9 and 1.22.
+// The behaviour of each engine is measured in the reference of formats (A.12 to A.16,
+// B.5 to B.10, D, H): Docker 20.10 and 28.5 (both stores), containerd 1.6 and 2.1,
+// umoci 0.4.7, skopeo 1.9 and 1.22.
 codes! {
     // The tar around the images.
     ArchiveDamaged "archive-damaged" Error
@@ -318,7 +317,7 @@ impl fmt::Display for Code {
     }
 }
 
-/// Where something was found, from the outside in.
+/// The place of a finding, from the outside in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct Site {
@@ -326,9 +325,9 @@ pub struct Site {
     pub file: Option<String>,
     /// The image.
     pub image: Option<String>,
-    /// The layer, counted from 1, the lowest, and how many there are.
+    /// The layer, counted from 1, the lowest, and the number of layers.
     pub layer: Option<(usize, usize)>,
-    /// The entry of the layer, escaped, and how many others there are like it.
+    /// The entry of the layer, escaped, and the number of other entries like it.
     pub entry: Option<(String, usize)>,
 }
 
@@ -386,20 +385,20 @@ impl fmt::Display for Site {
     }
 }
 
-/// One thing that was found.
+/// A single finding.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Finding {
-    /// What it is.
+    /// Its kind.
     pub code: Code,
-    /// Where it is.
+    /// Its place.
     pub site: Site,
-    /// What is wrong there.
+    /// The fault there.
     pub message: String,
 }
 
 impl Finding {
-    /// Says what is wrong somewhere.
+    /// A finding with its own message.
     pub(crate) fn new(code: Code, site: Site, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -408,26 +407,26 @@ impl Finding {
         }
     }
 
-    /// Says that this is so somewhere, in the words of the code.
+    /// A finding whose message is the meaning of its code.
     pub(crate) fn plain(code: Code, site: Site) -> Self {
         Self::new(code, site, code.meaning())
     }
 }
 
-/// A finding of which somebody else knows the place.
+/// A finding whose place the caller knows.
 #[derive(Clone, Debug)]
 pub(crate) struct Fault {
-    /// What it is.
+    /// Its kind.
     pub(crate) code: Code,
-    /// The first entry of a layer that has it, escaped, and how many others do; absent if it
-    /// is of no entry.
+    /// The first entry of a layer that has it, escaped, and the number of others that
+    /// do; absent if it does not concern an entry.
     pub(crate) entry: Option<(String, usize)>,
-    /// What is wrong.
+    /// The fault.
     pub(crate) message: String,
 }
 
 impl Fault {
-    /// Says what is wrong.
+    /// A fault with its own message.
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -436,17 +435,17 @@ impl Fault {
         }
     }
 
-    /// Says that this is so, in the words of the code.
+    /// A fault whose message is the meaning of its code.
     pub(crate) fn plain(code: Code) -> Self {
         Self::new(code, code.meaning())
     }
 
-    /// Says that the digest of something is not the expected one.
+    /// Returns the fault for a digest that is not the expected one.
     pub(crate) fn digest(code: Code, expected: &Digest, got: &Digest) -> Self {
         Self::new(code, format!("expected {expected}, got {got}"))
     }
 
-    /// The same of an entry, and of this many others.
+    /// The same fault, of an entry and this many others.
     pub(crate) fn of_entry(self, entry: String, others: usize) -> Self {
         Self {
             entry: Some((entry, others)),
@@ -454,7 +453,7 @@ impl Fault {
         }
     }
 
-    /// The finding, in this file, image or layer.
+    /// The finding in this file, image or layer.
     pub(crate) fn at(self, site: &Site) -> Finding {
         let site = Site {
             entry: self.entry,
@@ -464,7 +463,7 @@ impl Fault {
     }
 }
 
-/// What was found so far, each thing once: a document may be met under several names,
+/// The findings so far, without duplicates: a document may be met under several names,
 /// and a layer in several images.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Findings {
@@ -473,19 +472,19 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
-    /// Adds one, unless it is there.
+    /// Adds a finding, unless it is already there.
     pub(crate) fn push(&mut self, finding: Finding) {
         if self.seen.insert(finding.clone()) {
             self.list.push(finding);
         }
     }
 
-    /// Keeps those that belong to the input.
+    /// Keeps the findings that belong to the input.
     pub(crate) fn retain(&mut self, keep: impl Fn(&Finding) -> bool) {
         self.list.retain(keep);
     }
 
-    /// All of them, the worst first, and else in the order in which they were found.
+    /// All findings, the worst first, otherwise in the order in which they were found.
     pub(crate) fn into_sorted(mut self) -> Vec<Finding> {
         self.list.sort_by_key(|finding| finding.code.severity());
         self.list

@@ -70,7 +70,7 @@ fn parse_filter(text: &str) -> Result<Filter, String> {
         }
         Some(("dangling", "true" | "1")) => Ok(Filter::Dangling(true)),
         Some(("dangling", "false" | "0")) => Ok(Filter::Dangling(false)),
-        _ => Err("reference=PATTERN, dangling=true or dangling=false was expected".to_owned()),
+        _ => Err("expected reference=PATTERN, dangling=true or dangling=false".to_owned()),
     }
 }
 
@@ -82,9 +82,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     let locations = locations.collect::<Result<Vec<Location>, Failure>>()?;
     let standard = locations.iter().filter(|it| it.place == Place::Standard);
     if standard.count() > 1 {
-        return Err(Failure::usage(
-            "standard input can be read once, and SRC names it more often",
-        ));
+        return Err(Failure::usage("standard input can be read only once"));
     }
     let mut reports = Vec::new();
     let mut failure = None;

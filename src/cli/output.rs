@@ -11,7 +11,7 @@ use crate::cli::global::{Global, ProgressMode};
 use crate::cli::hint::hint_for_warning;
 use crate::cli::progress::Progress;
 use crate::cli::terminal::{ERROR, NOTE, Terminal, WARNING, is_piped};
-use crate::cli::text::{escaped, json_text};
+use crate::cli::text::{escaped, json_text, without_error_numbers};
 
 /// A word before a text, and its style.
 type Label = (Style, &'static str);
@@ -57,13 +57,15 @@ impl Output {
     pub(super) fn event(&self, event: &Event<'_>) {
         match event {
             Event::Warning(_) if self.is_quiet => {}
-            Event::Warning(warning) if self.is_json => {
-                self.json(&json!({"event": "warning", "message": warning.to_string()}));
-            }
             Event::Warning(warning) => {
-                self.labelled("", (WARNING, "warning:"), &warning.to_string());
+                let message = without_error_numbers(&warning.to_string());
+                if self.is_json {
+                    self.json(&json!({"event": "warning", "message": message}));
+                    return;
+                }
+                self.labelled("", (WARNING, "warning:"), &message);
                 if let Some(hint) = hint_for_warning(warning) {
-                    self.labelled("  ", HINT, hint);
+                    self.labelled("  ", HINT, &hint);
                 }
             }
             event => {

@@ -32,8 +32,8 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     let source = arguments.source.location("restow verify -")?;
     if source.reference.is_some() {
         return Err(Failure::Usage {
-            message: "SRC names an image, and `verify` checks all that is there".to_owned(),
-            hint: Some("name the file or folder alone"),
+            message: "`verify` checks the whole input, but SRC names one image".to_owned(),
+            hint: Some("name only the file or folder"),
         });
     }
     let input = process.open(&source)?;
@@ -79,7 +79,7 @@ fn to_text(verification: &Verification, terminal: Terminal) -> Vec<String> {
     let severities = [Severity::Error, Severity::Warning, Severity::Note];
     let found: Vec<String> = severities.into_iter().filter_map(counted).collect();
     let found = match found.join(", ") {
-        found if found.is_empty() => "nothing is wrong".to_owned(),
+        found if found.is_empty() => "OK".to_owned(),
         found => found,
     };
     lines.push(format!(

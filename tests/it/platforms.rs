@@ -154,10 +154,10 @@ fn a_single_image_is_for_what_was_asked_for() {
     convert("linux/arm").silent();
     convert("arm/v8").fails(expect![[r#"
         error: `app:1` has no image for arm/v8
-          hint: choose one with `--platform <PLATFORM>`: `linux/armhf`
+          hint: choose one with `--platform PLATFORM`: `linux/armhf`
     "#]]);
     convert("linux/arm/v8").warns(expect![[r#"
-        warning: `app:1` has no image for linux/arm/v8; the one for linux/armhf, which runs there, is taken
+        warning: `app:1` has no image for linux/arm/v8; using the one for linux/armhf, which runs there
     "#]]);
 }
 
