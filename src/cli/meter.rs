@@ -87,8 +87,8 @@ impl Meter {
     /// The time that the rest will take.
     fn rest(&self, now: Instant) -> Option<Duration> {
         let rest = self.total?.saturating_sub(self.bytes);
-        let seconds = rest.checked_div(self.rate(now)?)?;
-        Some(Duration::from_secs(seconds))
+        let rate = self.rate(now).filter(|rate| *rate > 0)?;
+        Some(Duration::from_secs(rest.div_ceil(rate)))
     }
 
     fn percent(&self, total: u64) -> u128 {
@@ -238,23 +238,23 @@ mod tests {
             lines.join("\n")
         };
         expect![[r#"
-            200 ███████████░░░░░░░░░░░░░  46% 2GB/4.33GB 100MB/s ETA 23s compressing layer 6 of 11 of `registry.example.com/team/big-application:2026.11.27`
-            120 ███████████░░░░░░░░░░░░░  46% 2GB/4.33GB 100MB/s ETA 23s compressing layer 6 of 11
-            100 ███████████░░░░░░░░░░░░░  46% 2GB/4.33GB 100MB/s ETA 23s compressing layer 6 of 11
-             80 ████░░░░░░  46% 2GB/4.33GB 100MB/s ETA 23s compressing layer 6 of 11
-             60 ████░░░░░░  46% 2GB/4.33GB 100MB/s ETA 23s layer 6 of 11
-             59 46% of 4.33GB ETA 23s compressing layer 6 of 11
-             40 46% of 4.33GB ETA 23s layer 6 of 11
+            200 ███████████░░░░░░░░░░░░░  46% 2GB/4.33GB 100MB/s ETA 24s compressing layer 6 of 11 of `registry.example.com/team/big-application:2026.11.27`
+            120 ███████████░░░░░░░░░░░░░  46% 2GB/4.33GB 100MB/s ETA 24s compressing layer 6 of 11
+            100 ███████████░░░░░░░░░░░░░  46% 2GB/4.33GB 100MB/s ETA 24s compressing layer 6 of 11
+             80 ████░░░░░░  46% 2GB/4.33GB 100MB/s ETA 24s compressing layer 6 of 11
+             60 ████░░░░░░  46% 2GB/4.33GB 100MB/s ETA 24s layer 6 of 11
+             59 46% of 4.33GB ETA 24s compressing layer 6 of 11
+             40 46% of 4.33GB ETA 24s layer 6 of 11
              20 46% of 4.33GB ETA …
               1 "#]].assert_eq(&lines(Drawing::UNICODE));
         expect![[r#"
-            200 ###########-------------  46% 2GB/4.33GB 100MB/s ETA 23s compressing layer 6 of 11 of `registry.example.com/team/big-application:2026.11.27`
-            120 ###########-------------  46% 2GB/4.33GB 100MB/s ETA 23s compressing layer 6 of 11
-            100 ###########-------------  46% 2GB/4.33GB 100MB/s ETA 23s compressing layer 6 of 11
-             80 ####------  46% 2GB/4.33GB 100MB/s ETA 23s compressing layer 6 of 11
-             60 ####------  46% 2GB/4.33GB 100MB/s ETA 23s layer 6 of 11
-             59 46% of 4.33GB ETA 23s compressing layer 6 of 11
-             40 46% of 4.33GB ETA 23s layer 6 of 11
+            200 ###########-------------  46% 2GB/4.33GB 100MB/s ETA 24s compressing layer 6 of 11 of `registry.example.com/team/big-application:2026.11.27`
+            120 ###########-------------  46% 2GB/4.33GB 100MB/s ETA 24s compressing layer 6 of 11
+            100 ###########-------------  46% 2GB/4.33GB 100MB/s ETA 24s compressing layer 6 of 11
+             80 ####------  46% 2GB/4.33GB 100MB/s ETA 24s compressing layer 6 of 11
+             60 ####------  46% 2GB/4.33GB 100MB/s ETA 24s layer 6 of 11
+             59 46% of 4.33GB ETA 24s compressing layer 6 of 11
+             40 46% of 4.33GB ETA 24s layer 6 of 11
              20 46% of 4.33GB ET...
               1 "#]].assert_eq(&lines(Drawing::ASCII));
     }
@@ -289,11 +289,11 @@ mod tests {
             &meter,
             now,
             &expect![[r#"
-            ██░░░░░░░░  23% 1GB/4.33GB 100MB/s ETA 33s compressing layer 6 of 11
-            23% of 4.33GB ETA 33s layer 6 of 11
-            compressing layer 6 of 11 of `registry.example.com/team/big-application:2026.11.27`: 1GB of 4.33GB (23%), 100MB/s, ETA 33s
-            done: 1GB read in 10s, 100MB/s
-            {"event":"progress","bytes":1000000000,"total":4330000000,"step":"compressing layer 6 of 11 of `registry.example.com/team/big-application:2026.11.27`"}"#]],
+                ██░░░░░░░░  23% 1GB/4.33GB 100MB/s ETA 34s compressing layer 6 of 11
+                23% of 4.33GB ETA 34s layer 6 of 11
+                compressing layer 6 of 11 of `registry.example.com/team/big-application:2026.11.27`: 1GB of 4.33GB (23%), 100MB/s, ETA 34s
+                done: 1GB read in 10s, 100MB/s
+                {"event":"progress","bytes":1000000000,"total":4330000000,"step":"compressing layer 6 of 11 of `registry.example.com/team/big-application:2026.11.27`"}"#]],
         );
         let (meter, now) = after(
             43,
@@ -303,11 +303,11 @@ mod tests {
             &meter,
             now,
             &expect![[r#"
-            █████████░  99% 4.3GB/4.33GB 100MB/s ETA 0s `blobs/sha256/aaaaaaaaaaaaaaaaaaaa…
-            99% of 4.33GB ETA 0s `blobs/sha256/aaa…
-            compressing `blobs/sha256/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa`: 4.3GB of 4.33GB (99%), 100MB/s, ETA 0s
-            done: 4.3GB read in 43s, 100MB/s
-            {"event":"progress","bytes":4300000000,"total":4330000000,"step":"compressing `blobs/sha256/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa`"}"#]],
+                █████████░  99% 4.3GB/4.33GB 100MB/s ETA 1s `blobs/sha256/aaaaaaaaaaaaaaaaaaaa…
+                99% of 4.33GB ETA 1s `blobs/sha256/aaa…
+                compressing `blobs/sha256/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa`: 4.3GB of 4.33GB (99%), 100MB/s, ETA 1s
+                done: 4.3GB read in 43s, 100MB/s
+                {"event":"progress","bytes":4300000000,"total":4330000000,"step":"compressing `blobs/sha256/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa`"}"#]],
         );
     }
 
