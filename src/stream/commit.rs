@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::progress::Progress;
@@ -291,12 +292,15 @@ fn without_temporary_name(folder: &Path, error: &io::Error) -> io::Error {
     if let Err(error) = fs::metadata(folder) {
         return error;
     }
-    let inner = error.get_ref().and_then(|error| error.source());
-    let inner = inner.and_then(|error| error.downcast_ref::<io::Error>());
-    match inner.and_then(io::Error::raw_os_error) {
-        Some(number) => io::Error::from_raw_os_error(number),
-        None => error.kind().into(),
-    }
+    // tempfile hides the error of the system behind one of its own, of the same kind.
+    let system = match error.kind() {
+        io::ErrorKind::PermissionDenied => Errno::ACCESS,
+        io::ErrorKind::QuotaExceeded => Errno::DQUOT,
+        io::ErrorKind::ReadOnlyFilesystem => Errno::ROFS,
+        io::ErrorKind::StorageFull => Errno::NOSPC,
+        kind => return kind.into(),
+    };
+    system.into()
 }
 
 /// The parent folder of a path.

@@ -113,12 +113,12 @@ fn names_that_lead_out() {
         (
             "up",
             tar(&entries("a ../b")),
-            "entry `../b`: path leaves the root",
+            "entry `../b`: the path leaves the root",
         ),
         (
             "up inside",
             tar(&entries("a a/b/../../../c")),
-            "entry `a/b/../../../c`: path leaves the root",
+            "entry `a/b/../../../c`: the path leaves the root",
         ),
         (
             "hard link up to nothing",

@@ -344,19 +344,19 @@ fn usage_that_makes_no_sense_is_refused() {
             &["in", "out", "--config-from", "missing"],
             1,
             expect![[r#"
-            error: cannot read `missing`
-              caused by: No such file or directory (os error 2)
-              hint: if that is the name of an image: `docker save missing > FILE`, and `--config-from FILE`
-        "#]],
+                error: cannot read `missing`
+                  caused by: No such file or directory
+                  hint: if that is the name of an image: `docker save missing > FILE`, and `--config-from FILE`
+            "#]],
         ),
         (
             &["missing", "out"],
             1,
             expect![[r#"
-            error: cannot read `missing`
-              caused by: No such file or directory (os error 2)
-              hint: if that is the name of a container: `docker export missing | restow import - DST`
-        "#]],
+                error: cannot read `missing`
+                  caused by: No such file or directory
+                  hint: if that is the name of a container: `docker export missing | restow import - DST`
+            "#]],
         ),
         (
             &["folder", "out"],

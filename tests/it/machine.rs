@@ -346,8 +346,8 @@ fn a_disk_without_space() {
     ] {
         let (code, said, left) = mounted(&sandbox, "size=64k", temporary, arguments);
         let expected = format!(
-            "error: cannot write a temporary file in `{temporary}`\n{reason}  hint: put \
-             temporary files elsewhere with `--tmpdir <DIR>`\n"
+            "error: cannot write a temporary file in `{temporary}`\n{reason}  hint: choose \
+             another folder with `--tmpdir DIR`\n"
         );
         assert_eq!(
             (code, said, left),
@@ -469,7 +469,7 @@ fn an_input_that_cannot_be_read_to_its_end() {
         let said = String::from_utf8(output.stderr).expect("stderr is text");
         let expected = expect![[r#"
             error: cannot read standard input
-              caused by: Connection reset by peer (os error 104)
+              caused by: Connection reset by peer
         "#]];
         assert_eq!(output.status.code(), Some(1), "{arguments:?}");
         expected.check(&said, "a torn connection");

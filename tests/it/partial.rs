@@ -96,7 +96,7 @@ fn an_image_that_is_not_there_hides_no_other_image_of_a_layout() {
         // Nobody knows that it is not the one that is missing.
         let said = sandbox.run(&["export", source, "-"]).refuses();
         assert!(
-            said.starts_with("error: the input holds 3 images"),
+            said.starts_with(&format!("error: `{source}` holds 3 images\n")),
             "{said}"
         );
         let tree = sandbox

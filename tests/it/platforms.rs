@@ -43,7 +43,7 @@ fn index_of(platforms: &[&str]) -> Sandbox {
     sandbox
 }
 
-const SUBSTITUTED: &str = "which runs there, is taken";
+const SUBSTITUTED: &str = "which runs there";
 
 /// The platform of the image that is taken, as its document says it, and whether
 /// `convert` warns of another one than was asked for.
@@ -128,7 +128,7 @@ fn an_older_variant_will_do_and_is_told() {
         ("linux/arm64/v8.5", "linux/arm64/v8.2", true),
     ] {
         let told = format!(
-            "warning: `app:1` has no image for {wanted}; the one for {expected}, {SUBSTITUTED}"
+            "warning: `app:1` has no image for {wanted}; using the one for {expected}, {SUBSTITUTED}"
         );
         let told: Vec<String> = is_told.then_some(told).into_iter().collect();
         assert_eq!(taken(&sandbox, wanted), (expected.to_owned(), told));

@@ -193,9 +193,9 @@ fn a_stream_that_is_closed_is_a_failure() {
         (
             "restow convert /dev/fd/9 out",
             expect![[r#"
-            error: cannot read `/dev/fd/9`
-              caused by: Bad file descriptor (os error 9)
-        "#]],
+                error: cannot read `/dev/fd/9`
+                  caused by: Bad file descriptor
+            "#]],
         ),
         (
             "restow convert in.tar /dev/fd/3 3<converted",

@@ -404,7 +404,10 @@ fn every_command_takes_the_part_that_is_named_and_no_other() {
     let other = ["--above", "oci-archive:in.tar:plain:1"];
     let above = [&above[..1], &other, &above[3..]].concat();
     let said = sandbox.run(&above).refuses();
-    assert!(said.contains("is not based on that base"), "{said}");
+    assert!(
+        said.contains("the image is not based on that base"),
+        "{said}"
+    );
     let import = [
         "import",
         "--config-from",

@@ -81,9 +81,9 @@ fn inputs_that_are_no_images() {
                 "",
                 &["missing.tar", "oci:out"],
                 expect![[r#"
-                error: cannot read `missing.tar`
-                  caused by: No such file or directory (os error 2)
-            "#]],
+                    error: cannot read `missing.tar`
+                      caused by: No such file or directory
+                "#]],
             ),
             case(
                 "",

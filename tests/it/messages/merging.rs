@@ -82,9 +82,9 @@ fn layers_that_cannot_be_had() {
         (
             &["--above", "missing.tar"],
             expect![[r#"
-            error: cannot read `missing.tar`
-              caused by: No such file or directory (os error 2)
-        "#]],
+                error: cannot read `missing.tar`
+                  caused by: No such file or directory
+            "#]],
         ),
         (
             &["--all", "--image", "none"],

@@ -339,32 +339,32 @@ fn who_names_what_is_not_there_is_told_what_may_have_been_meant() {
         (
             &["convert", "nginx", "out.tar"],
             expect![[r#"
-            error: cannot read `nginx`
-              caused by: No such file or directory (os error 2)
-              hint: if that is the name of an image: `docker save nginx | restow convert - DST`
-        "#]],
+                error: cannot read `nginx`
+                  caused by: No such file or directory
+                  hint: if that is the name of an image: `docker save nginx | restow convert - DST`
+            "#]],
         ),
         (
             &["convert", "nginx", "oci:layout"],
             expect![[r#"
-            error: cannot read `nginx`
-              caused by: No such file or directory (os error 2)
-              hint: if that is the name of an image: `docker save nginx | restow convert - DST`
-        "#]],
+                error: cannot read `nginx`
+                  caused by: No such file or directory
+                  hint: if that is the name of an image: `docker save nginx | restow convert - DST`
+            "#]],
         ),
         (
             &["inspect", "ghcr.io/user/app:1"],
             expect![[r#"
-            error: cannot read `ghcr.io/user/app:1`
-              caused by: No such file or directory (os error 2)
-              hint: if that is the name of an image: `docker save ghcr.io/user/app:1 | restow inspect -`
-        "#]],
+                error: cannot read `ghcr.io/user/app:1`
+                  caused by: No such file or directory
+                  hint: if that is the name of an image: `docker save ghcr.io/user/app:1 | restow inspect -`
+            "#]],
         ),
         (
             &["inspect", "./layout:app:1"],
             expect![[r#"
                 error: cannot read `./layout:app:1`
-                  caused by: No such file or directory (os error 2)
+                  caused by: No such file or directory
                   hint: to name an image in it, type `oci:./layout:app:1`
             "#]],
         ),
@@ -372,7 +372,7 @@ fn who_names_what_is_not_there_is_told_what_may_have_been_meant() {
             &["inspect", "./in.tar:app:1"],
             expect![[r#"
                 error: cannot read `./in.tar:app:1`
-                  caused by: No such file or directory (os error 2)
+                  caused by: No such file or directory
                   hint: to name an image in it, type `docker-archive:./in.tar:app:1`
             "#]],
         ),
@@ -380,7 +380,7 @@ fn who_names_what_is_not_there_is_told_what_may_have_been_meant() {
             &["convert", "new.tar", "in.tar"],
             expect![[r#"
                 error: cannot read `new.tar`
-                  caused by: No such file or directory (os error 2)
+                  caused by: No such file or directory
                   hint: `in.tar` exists: are SRC and DST swapped?
             "#]],
         ),
@@ -388,7 +388,7 @@ fn who_names_what_is_not_there_is_told_what_may_have_been_meant() {
             &["convert", "--force", "docker-archive:new.tar", "in.tar"],
             expect![[r#"
                 error: cannot read `new.tar`
-                  caused by: No such file or directory (os error 2)
+                  caused by: No such file or directory
                   hint: `in.tar` exists: are SRC and DST swapped?
             "#]],
         ),
@@ -396,7 +396,7 @@ fn who_names_what_is_not_there_is_told_what_may_have_been_meant() {
             &["squash", "--all", "new.tar", "oci:layout"],
             expect![[r#"
                 error: cannot read `new.tar`
-                  caused by: No such file or directory (os error 2)
+                  caused by: No such file or directory
                   hint: `layout` exists: are SRC and DST swapped?
             "#]],
         ),
@@ -404,7 +404,7 @@ fn who_names_what_is_not_there_is_told_what_may_have_been_meant() {
             &["export", "new.tar", "in.tar"],
             expect![[r#"
                 error: cannot read `new.tar`
-                  caused by: No such file or directory (os error 2)
+                  caused by: No such file or directory
                   hint: `in.tar` exists: are SRC and DST swapped?
             "#]],
         ),
@@ -412,37 +412,37 @@ fn who_names_what_is_not_there_is_told_what_may_have_been_meant() {
             &["import", "new.tar", "in.tar"],
             expect![[r#"
                 error: cannot read `new.tar`
-                  caused by: No such file or directory (os error 2)
+                  caused by: No such file or directory
                   hint: `in.tar` exists: are ROOTFS and DST swapped?
             "#]],
         ),
         (
             &["convert", "new.tar", "out.tar"],
             expect![[r#"
-            error: cannot read `new.tar`
-              caused by: No such file or directory (os error 2)
-        "#]],
+                error: cannot read `new.tar`
+                  caused by: No such file or directory
+            "#]],
         ),
         (
             &["convert", "/new", "out.tar"],
             expect![[r#"
-            error: cannot read `/new`
-              caused by: No such file or directory (os error 2)
-        "#]],
+                error: cannot read `/new`
+                  caused by: No such file or directory
+            "#]],
         ),
         (
             &["convert", "./new", "out.tar"],
             expect![[r#"
-            error: cannot read `./new`
-              caused by: No such file or directory (os error 2)
-        "#]],
+                error: cannot read `./new`
+                  caused by: No such file or directory
+            "#]],
         ),
         (
             &["convert", "layout/new", "out.tar"],
             expect![[r#"
-            error: cannot read `layout/new`
-              caused by: No such file or directory (os error 2)
-        "#]],
+                error: cannot read `layout/new`
+                  caused by: No such file or directory
+            "#]],
         ),
     ];
     for (arguments, says) in cases {

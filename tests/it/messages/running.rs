@@ -33,7 +33,7 @@ fn a_program_gets_an_object_on_each_line() {
 
     let output = sandbox.run(&["convert", "--progress", "json", "missing.tar", "oci:new"]);
     output.fails(expect![[r#"
-        {"event":"error","message":"cannot read `missing.tar`","causes":["No such file or directory (os error 2)"],"hint":null}
+        {"event":"error","message":"cannot read `missing.tar`","causes":["No such file or directory"],"hint":null}
     "#]]);
 }
 

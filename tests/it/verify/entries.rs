@@ -166,7 +166,9 @@ fn paths_and_repetitions() {
     );
     check_stack(
         "../x ok",
-        expect!["error[entry-path] layer 1 of 1 of `app:1`, entry `../x`: path leaves the root"],
+        expect![
+            "error[entry-path] layer 1 of 1 of `app:1`, entry `../x`: the path leaves the root"
+        ],
     );
     let long = |length: usize| Entry::new(vec![b'n'; length], Kind::File(Vec::new()));
     check("255", &archive(vec![tar(&[long(255)])]), expect![""]);
@@ -452,7 +454,7 @@ fn headers() {
         "a wrong sum",
         &wrong,
         expect![
-            "error[tar-damaged] layer 1 of 1 of `app:1`, entry `a`: behind it: invalid tar header at byte 512: wrong checksum"
+            "error[tar-damaged] layer 1 of 1 of `app:1`, entry `a`: after it: invalid tar header at byte 512: wrong checksum"
         ],
     );
     check(
@@ -500,7 +502,7 @@ fn every_fault_of_a_layer_is_told_and_a_layer_of_two_images_once() {
         "many",
         &make::tar(&make::docker(&images)),
         expect![[r#"
-        error[entry-path] layer 1 of 1 of `app:1`, entry `../x`: path leaves the root
+        error[entry-path] layer 1 of 1 of `app:1`, entry `../x`: the path leaves the root
         error[entry-twice] layer 1 of 1 of `app:1`, entry `a`: a layer has one path more than once
         error[link-to-directory] layer 1 of 1 of `app:1`, entry `e`: a hard link to the directory `d`
         error[whiteout-invalid] layer 1 of 1 of `app:1`, entry `.wh.`: a whiteout must name what it deletes
@@ -525,7 +527,7 @@ fn headers_that_go_refuses() {
         member(&mut odd, extended, &records);
         odd.extend(raw(b"w", b'0', |_| ()));
         let place = match flag {
-            b'g' => "entry `a`: behind it",
+            b'g' => "entry `a`: after it",
             _ => "entry `w`",
         };
         let expected = format!(
@@ -540,7 +542,7 @@ fn headers_that_go_refuses() {
         "one block of zeros, and junk",
         &archive(vec![lone]),
         expect![
-            "error[tar-damaged] layer 1 of 1 of `app:1`, entry `z`: behind it: the tar continues at byte 1536, after an end-of-archive block"
+            "error[tar-damaged] layer 1 of 1 of `app:1`, entry `z`: after it: the tar continues at byte 1536, after an end-of-archive block"
         ],
     );
 }
