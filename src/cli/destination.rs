@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::{Args, ValueEnum};
 use restow::{CompressionChoice, Encoding, Format, Name, Reference};
 
-use crate::cli::argument::Argument;
+use crate::cli::argument::{Argument, Role};
 use crate::cli::failure::Failure;
 use crate::cli::global::LAST;
 use crate::cli::location::{Location, Place};
@@ -86,12 +86,8 @@ impl ImageOptions {
         argument: Argument,
     ) -> Result<(Destination, Vec<Name>), Failure> {
         let location = Location::parse(text, argument)?;
-        if self.json && location.place == Place::Standard {
-            return Err(Failure::Usage {
-                message: "`--json` cannot be used when the image goes to standard output"
-                    .to_owned(),
-                hint: Some("name a file as DST"),
-            });
+        if self.json {
+            check_json(&location)?;
         }
         let format = output_format(&location, self.to)?;
         let encoding = suffix::encoding(&location, format)?.unwrap_or(Encoding::Plain);
@@ -116,6 +112,21 @@ impl Replacing {
             replace: self.force,
         }
     }
+}
+
+/// Refuses a report on standard output if the output of the command goes there.
+pub(super) fn check_json(destination: &Location) -> Result<(), Failure> {
+    if destination.place != Place::Standard {
+        return Ok(());
+    }
+    let what = match destination.argument.role {
+        Role::Tree(_) => "tar",
+        _ => "image",
+    };
+    Err(Failure::Usage {
+        message: format!("`--json` cannot be used when the {what} goes to standard output"),
+        hint: Some("name a file as DST"),
+    })
 }
 
 /// The help of `--compress`: what is compressed, and what the rules are.

@@ -6,14 +6,16 @@ use clap::Args;
 use restow::{CompressionChoice, Encoding, ExportOptions, Format};
 
 use crate::cli::argument::{Argument, Role};
-use crate::cli::destination::{Replacing, is_folder};
+use crate::cli::destination::{Replacing, check_json, is_folder};
 use crate::cli::failure::Failure;
+use crate::cli::global::LAST;
 use crate::cli::location::Location;
 use crate::cli::options::{parse_compress, source_date_epoch};
 use crate::cli::process::Process;
 use crate::cli::source::{Choice, SourceArgument};
 use crate::cli::stdio;
 use crate::cli::suffix;
+use crate::cli::written;
 
 /// Write the merged tree of an image as a root filesystem in a tar
 ///
@@ -36,6 +38,10 @@ pub(super) struct Arguments {
     /// A DST called .gz, .tgz, .zst or .tzst is compressed so, and any other not.
     #[arg(long, value_name = "HOW", value_parser = parse_encoding)]
     compress: Option<Encoding>,
+
+    /// Print what was written as a JSON object, on standard output
+    #[arg(long, display_order = LAST - 2)]
+    json: bool,
 
     #[command(flatten)]
     replacing: Replacing,
@@ -92,6 +98,9 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
             hint: format!("`restow export {typed} | tar -xp -C {path}` unpacks it there"),
         });
     }
+    if arguments.json {
+        check_json(&location)?;
+    }
     let session = process.session(source_date_epoch()?);
     let mut options = ExportOptions::default();
     options.image = arguments.choice.selector(&source)?;
@@ -100,6 +109,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     let destination = arguments.replacing.tree(location, encoding);
     let input = stdio::open(&source, Some(&destination.location), &process.interrupt)?;
     let output = stdio::create(&destination, &process.interrupt)?;
-    session.export(input, output, &options)?;
-    Ok(())
+    let report = session.export(input, output, &options)?;
+    let (source, target) = (arguments.source.typed(), &arguments.destination);
+    written::say_tree(&process.output, arguments.json, source, target, &report)
 }

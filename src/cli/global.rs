@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use anstream::ColorChoice;
 use clap::{Args, ValueEnum};
 
 use crate::cli::options::parse_positive;
@@ -38,6 +39,17 @@ pub(super) struct Global {
     )]
     pub(super) progress: ProgressMode,
 
+    /// When to use colors
+    #[arg(
+        long,
+        global = true,
+        display_order = LAST,
+        value_enum,
+        default_value_t = ColorMode::Auto,
+        value_name = "WHEN"
+    )]
+    pub(super) color: ColorMode,
+
     /// Print only errors and what was asked for; with `images` and `history` ids alone
     #[arg(long, short, global = true, display_order = LAST)]
     pub(super) quiet: bool,
@@ -48,10 +60,44 @@ pub(super) struct Global {
 pub(super) enum ProgressMode {
     /// A bar on a terminal; nothing elsewhere, with --quiet, or if standard output is a pipe
     Auto,
-    /// A bar on a terminal
+    /// A bar on a terminal, and lines elsewhere
     Bar,
+    /// A line every five seconds, for logs
+    Plain,
     /// An object on each line, for programs
     Json,
     /// Nothing
     None,
+}
+
+/// When text has colours.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum ColorMode {
+    /// On a terminal, unless `NO_COLOR` is set or TERM is `dumb`
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl ColorMode {
+    /// Makes it so, for help and wrong command lines as well: clap looks at the same choice.
+    pub(super) fn apply(self) {
+        let choice = match self {
+            Self::Auto => ColorChoice::Auto,
+            Self::Always => ColorChoice::Always,
+            Self::Never => ColorChoice::Never,
+        };
+        choice.write_global();
+    }
+
+    /// Its name on the command line.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Always => "always",
+            Self::Never => "never",
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! What the user sees. The only place that knows of clap, indicatif, signals,
+//! What the user sees. The only place that knows of clap, signals,
 //! the environment and a terminal.
 
 mod ago;
@@ -6,6 +6,7 @@ mod argument;
 mod convert;
 mod descriptor;
 mod destination;
+mod drawing;
 mod elsewhere;
 mod export;
 mod failure;
@@ -18,6 +19,7 @@ mod import;
 mod inspect;
 mod interrupt;
 mod location;
+mod meter;
 mod options;
 mod output;
 mod process;
@@ -47,7 +49,7 @@ use crate::cli::interrupt::Interrupt;
 use crate::cli::output::Output;
 use crate::cli::process::Process;
 use crate::cli::report::{ExitStatus, report};
-use crate::cli::usage::{asks_for_json_progress, report_usage};
+use crate::cli::usage::report_usage;
 
 /// Convert, squash, export, import, look into and check container images offline, without an engine, a registry or root
 ///
@@ -80,11 +82,11 @@ enum Command {
 /// Runs the command line that this process was given.
 pub(crate) fn run() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
-    let has_json_progress = asks_for_json_progress(&words);
-    let arguments = match Arguments::try_parse_from(words) {
+    let arguments = match Arguments::try_parse_from(&words) {
         Ok(arguments) => arguments,
-        Err(error) => return report_usage(error, has_json_progress).into(),
+        Err(error) => return report_usage(error, &words).into(),
     };
+    arguments.global.color.apply();
     let output = Output::new(&arguments.global);
     let interrupt = match Interrupt::listen() {
         Ok(interrupt) => interrupt,

@@ -2,8 +2,10 @@
 
 use std::ffi::OsString;
 
+use clap::ValueEnum;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use crate::cli::global::ColorMode;
 use crate::cli::output::Output;
 use crate::cli::report::ExitStatus;
 
@@ -16,20 +18,25 @@ const USUAL_LAYER_CHOICE: &str = "usually `--all`";
 /// What `--format` of skopeo and podman is here, which clap takes for `--force`.
 const FORMAT_OPTION: &str = "`convert`, `squash` and `import` write the format that `--to` says";
 
-/// Whether these words ask for events on standard error, as far as words that are
-/// wrong elsewhere can tell.
-pub(super) fn asks_for_json_progress(words: &[OsString]) -> bool {
+/// Whether these words set an option to a value, as far as words that are wrong elsewhere
+/// can tell.
+fn asks_for(words: &[OsString], option: &str, value: &str) -> bool {
     let options = words.iter().take_while(|word| *word != "--");
     let options: Vec<&OsString> = options.collect();
-    options.iter().any(|word| *word == "--progress=json")
+    let whole = format!("{option}={value}");
+    options.iter().any(|word| **word == *whole)
         || options
             .windows(2)
-            .any(|pair| pair[0] == "--progress" && pair[1] == "json")
+            .any(|pair| pair[0] == option && pair[1] == value)
 }
 
 /// Prints what clap says of a command line, which may be help, and says how the process
 /// ends.
-pub(super) fn report_usage(mut error: clap::Error, has_json_progress: bool) -> ExitStatus {
+pub(super) fn report_usage(mut error: clap::Error, words: &[OsString]) -> ExitStatus {
+    let modes = ColorMode::value_variants().iter();
+    for mode in modes.filter(|mode| asks_for(words, "--color", mode.name())) {
+        mode.apply();
+    }
     let status = if error.use_stderr() {
         ExitStatus::Usage
     } else {
@@ -46,7 +53,7 @@ pub(super) fn report_usage(mut error: clap::Error, has_json_progress: bool) -> E
         let tip = vec![FORMAT_OPTION.into()];
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tip));
     }
-    if status == ExitStatus::Usage && has_json_progress {
+    if status == ExitStatus::Usage && asks_for(words, "--progress", "json") {
         let (message, hint) = parts(&error.render().to_string());
         Output::of_events().error(&message, &[], hint.as_deref());
     } else {
@@ -89,10 +96,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_is_asked_for_by_two_words_or_one() {
+    fn a_value_is_asked_for_by_two_words_or_one() {
         let asks = |words: &[&str]| {
             let words: Vec<OsString> = words.iter().map(OsString::from).collect();
-            asks_for_json_progress(&words)
+            asks_for(&words, "--progress", "json")
         };
         assert!(asks(&[
             "restow",

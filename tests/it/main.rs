@@ -48,6 +48,7 @@ mod squash;
 mod streaming;
 mod streams;
 mod suffixes;
+mod terminal;
 mod verify;
 
 use std::collections::BTreeSet;
