@@ -31,7 +31,7 @@ pub(super) struct Meter {
     step: String,
     /// The layer or other blob that it is about, or else the step.
     blob: String,
-    /// When the first byte was counted.
+    /// When the command began.
     begun: Instant,
     /// Former counts, the oldest first.
     samples: VecDeque<(Instant, u64)>,
@@ -58,6 +58,7 @@ impl Meter {
                     total: Some(*bytes),
                     step: std::mem::take(&mut self.step),
                     blob: std::mem::take(&mut self.blob),
+                    begun: self.begun,
                     ..Self::new(now)
                 };
             }
@@ -155,11 +156,7 @@ impl Meter {
     /// The line of a log when all is done.
     pub(super) fn last_line(&self, now: Instant) -> String {
         let time = now.duration_since(self.begun);
-        let mut line = format!("done: {} read in {}", size(self.bytes), words(time));
-        if let Some(rate) = per_second(self.bytes, time) {
-            line = format!("{line}, {}/s", size(rate));
-        }
-        line
+        format!("done: {} read in {}", size(self.bytes), words(time))
     }
 
     /// The state for programs.
@@ -292,7 +289,7 @@ mod tests {
                 ██░░░░░░░░  23% 1GB/4.33GB 100MB/s ETA 34s compressing layer 6 of 11
                 23% of 4.33GB ETA 34s layer 6 of 11
                 compressing layer 6 of 11 of `registry.example.com/team/big-application:2026.11.27`: 1GB of 4.33GB (23%), 100MB/s, ETA 34s
-                done: 1GB read in 10s, 100MB/s
+                done: 1GB read in 10s
                 {"event":"progress","bytes":1000000000,"total":4330000000,"step":"compressing layer 6 of 11 of `registry.example.com/team/big-application:2026.11.27`"}"#]],
         );
         let (meter, now) = after(
@@ -306,7 +303,7 @@ mod tests {
                 █████████░  99% 4.3GB/4.33GB 100MB/s ETA 1s `blobs/sha256/aaaaaaaaaaaaaaaaaaaa…
                 99% of 4.33GB ETA 1s `blobs/sha256/aaa…
                 compressing `blobs/sha256/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa`: 4.3GB of 4.33GB (99%), 100MB/s, ETA 1s
-                done: 4.3GB read in 43s, 100MB/s
+                done: 4.3GB read in 43s
                 {"event":"progress","bytes":4300000000,"total":4330000000,"step":"compressing `blobs/sha256/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa`"}"#]],
         );
     }
@@ -322,11 +319,11 @@ mod tests {
             &meter,
             now,
             &expect![[r#"
-            1.5MB 20kB/s 1m 15s receiving
-            1.5MB 1m 15s receiving
-            receiving: 1.5MB, 20kB/s
-            done: 1.5MB read in 1m 15s, 20kB/s
-            {"event":"progress","bytes":1500000,"total":null,"step":"receiving"}"#]],
+                1.5MB 20kB/s 1m 15s receiving
+                1.5MB 1m 15s receiving
+                receiving: 1.5MB, 20kB/s
+                done: 1.5MB read in 1m 15s
+                {"event":"progress","bytes":1500000,"total":null,"step":"receiving"}"#]],
         );
     }
 

@@ -128,12 +128,12 @@ fn a_log_gets_a_line_every_five_seconds_and_one_at_the_end() {
     let shown = |options: &[&str], pause| without_figures(&slow(options, pause));
     expect![[r#"
         receiving: #B, #B/s
-        done: #B read in #s, #B/s
+        done: #B read in #s
     "#]]
     .assert_eq(&shown(&["--progress", "plain"], 6_000));
     let last = shown(&["--progress", "plain"], 100);
     expect![[r#"
-        done: #B read in #s, #B/s
+        done: #B read in #s
     "#]]
     .assert_eq(&last);
     // Without a terminal a bar is the same, and by default there is nothing.
@@ -159,7 +159,7 @@ fn a_dumb_terminal_has_no_bar() {
     let lines = shown("--progress bar");
     let line = lines.strip_suffix(&wrote).expect("the same report");
     expect![[r#"
-        done: #B read in #s, #B/s
+        done: #B read in #s
     "#]]
     .assert_eq(&without_figures(line));
 }
