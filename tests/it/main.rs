@@ -50,6 +50,7 @@ mod squash;
 mod streaming;
 mod streams;
 mod suffixes;
+mod terminal;
 mod tips;
 mod verify;
 

@@ -243,7 +243,9 @@ fn images_of_docker_archives() {
     check_members(
         "other sources",
         &sources(9),
-        expect!["warning[layer-source] layer 1 of 3 of `app:1`: `LayerSources` says 9 bytes, but it has 2048"],
+        expect![
+            "warning[layer-source] layer 1 of 3 of `app:1`: `LayerSources` says 9 bytes, but it has 2048"
+        ],
     );
     let foreign = edit_json(without(docker(), second), "manifest.json", |it| {
         let layer = app().diff_ids[1].clone();
