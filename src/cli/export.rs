@@ -8,7 +8,6 @@ use restow::{CompressionChoice, Encoding, ExportOptions, Format};
 use crate::cli::argument::{Argument, Role};
 use crate::cli::destination::{Replacing, check_json, is_folder};
 use crate::cli::failure::Failure;
-use crate::cli::global::LAST;
 use crate::cli::location::Location;
 use crate::cli::options::{parse_compress, source_date_epoch};
 use crate::cli::process::Process;
@@ -17,30 +16,41 @@ use crate::cli::stdio;
 use crate::cli::suffix;
 use crate::cli::written;
 
-/// Write the merged tree of an image as a root filesystem in a tar
+/// Export the merged file system of an image as a tar
 ///
-/// What all layers show together, as `docker export` writes it: `tar -x`, `docker
-/// import` and `podman import` take it. The image's config is not part of it.
+/// The tar holds the files that a container of the image would see, as `docker export`
+/// writes it, for `tar -x`, `docker import` and `podman import`. The config of the image is
+/// not part of it.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     source: SourceArgument,
 
-    /// Where the tar goes: a file, or - for standard output
+    /// Destination: a file, or - for stdout
     #[arg(value_name = "DST", index = 2, default_value = "-")]
     destination: OsString,
 
     #[command(flatten)]
     choice: Choice,
 
-    /// Compress the tar: none, gzip[:LEVEL] or zstd[:LEVEL] [default: as DST ends]
+    /// Compression of the tar [default: by suffix]
     ///
-    /// A DST called .gz, .tgz, .zst or .tzst is compressed so, and any other not.
-    #[arg(long, value_name = "HOW", value_parser = parse_encoding)]
+    /// One of `none`, `gzip[:LEVEL]` and `zstd[:LEVEL]`. A DST named .gz, .tgz, .zst or .tzst is
+    /// compressed accordingly, any other is not. Levels are 1 to 12 for gzip and 1 to 19 for
+    /// zstd.
+    #[arg(
+        long,
+        value_name = "HOW",
+        value_parser = parse_encoding,
+        help_heading = "Output",
+        help = "Compression: none, gzip[:LEVEL] or zstd[:LEVEL] [default: by suffix]"
+    )]
     compress: Option<Encoding>,
 
-    /// Print what was written as a JSON object, on standard output
-    #[arg(long, display_order = LAST - 2)]
+    /// Print the report as JSON on stdout
+    ///
+    /// `restow help json` lists the fields.
+    #[arg(long, help_heading = "Output")]
     json: bool,
 
     #[command(flatten)]

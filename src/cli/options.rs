@@ -1,4 +1,4 @@
-//! Values of options that several commands have.
+//! Values of options shared by several commands.
 
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
@@ -43,13 +43,13 @@ pub(super) fn parse_media_types(text: &str) -> Result<MediaTypes, String> {
     }
 }
 
-/// Reads a number of things of which there is one at least.
+/// Reads a number of at least 1.
 pub(super) fn parse_positive(text: &str) -> Result<NonZeroUsize, String> {
     let wrong = |_| "must be a number, at least 1".to_owned();
     text.parse().map_err(wrong)
 }
 
-/// The time for what is made anew (reproducible-builds.org/specs/source-date-epoch).
+/// The time for new documents (reproducible-builds.org/specs/source-date-epoch).
 pub(super) fn source_date_epoch() -> Result<Option<Timestamp>, Failure> {
     let Some(text) = std::env::var_os("SOURCE_DATE_EPOCH").filter(|text| !text.is_empty()) else {
         return Ok(None);

@@ -38,13 +38,13 @@ impl Output {
         }
     }
 
-    /// What says why the command line is wrong, to a program.
-    pub(super) fn of_events() -> Self {
+    /// The output for a command line that is wrong, to a program or to a person.
+    pub(super) fn of_usage(is_json: bool) -> Self {
         Self {
             progress: Progress::hidden(),
             stderr: Terminal::of_stderr(),
             is_quiet: false,
-            is_json: true,
+            is_json,
         }
     }
 

@@ -172,57 +172,44 @@ fn wrong_usage_ends_with_2() {
                 "",
                 &["in.tar"],
                 expect![[r#"
-                error: the following required arguments were not provided:
-                  <DST>
-
-                Usage: restow convert <SRC> <DST>
-
-                For more information, try '--help'.
-            "#]],
+                    error: missing argument: DST
+                      hint: DST is a file, `oci:DIR` for a layout, or `-` for stdout, as in `docker save NAME | restow convert - FILE`
+                      usage: restow convert <SRC> <DST>
+                "#]],
             ),
             case(
                 "",
                 &["--compress", "gzip:13", "in.tar", "out"],
                 expect![[r#"
-                    error: invalid value 'gzip:13' for '--compress <HOW>': the level of gzip must be from 1 to 12
-
-                    For more information, try '--help'.
+                    error: invalid value `gzip:13` for `--compress`: the level of gzip must be from 1 to 12
                 "#]],
             ),
             case(
                 "",
                 &["--compress", "lz4", "in.tar", "out"],
                 expect![[r#"
-                    error: invalid value 'lz4' for '--compress <HOW>': expected keep, none, gzip, gzip:LEVEL, zstd or zstd:LEVEL
-
-                    For more information, try '--help'.
+                    error: invalid value `lz4` for `--compress`: expected keep, none, gzip, gzip:LEVEL, zstd or zstd:LEVEL
                 "#]],
             ),
             case(
                 "",
                 &["--tag", "App", "in.tar", "out"],
                 expect![[r#"
-                    error: invalid value 'App' for '--tag <REF>': `App` is not a valid reference: expected NAME[:TAG] with NAME in lower case
-
-                    For more information, try '--help'.
+                    error: invalid value `App` for `--tag`: `App` is not a valid reference: expected NAME[:TAG] with NAME in lower case
                 "#]],
             ),
             case(
                 "",
                 &["--image", "#0", "in.tar", "out"],
                 expect![[r#"
-                    error: invalid value '#0' for '--image <REF>': `#0` does not name an image: expected a reference, a digest, an image id or `#N`
-
-                    For more information, try '--help'.
+                    error: invalid value `#0` for `--image`: `#0` does not name an image: expected a reference, a digest, an image id or `#N`
                 "#]],
             ),
             case(
                 "",
                 &["--jobs", "0", "in.tar", "out"],
                 expect![[r#"
-                    error: invalid value '0' for '--jobs <N>': must be a number, at least 1
-
-                    For more information, try '--help'.
+                    error: invalid value `0` for `--jobs`: must be a number, at least 1
                 "#]],
             ),
             case(
@@ -259,12 +246,9 @@ fn wrong_usage_ends_with_2() {
                 "",
                 &["--format", "oci", "in.tar", "out"],
                 expect![[r#"
-                error: unexpected argument '--format' found
-
-                  tip: `convert`, `squash` and `import` write the format that `--to` says
-
-                For more information, try '--help'.
-            "#]],
+                    error: unknown option `--format`
+                      hint: `--to FORMAT` chooses the output format: `docker-archive`, `oci` or `oci-archive`
+                "#]],
             ),
             case(
                 "",
@@ -318,27 +302,21 @@ fn platforms_that_are_none() {
                 "",
                 &["--platform", "linux/", "in.tar", "out"],
                 expect![[r#"
-                    error: invalid value 'linux/' for '--platform <PLATFORM>': `linux/` is not a platform: expected OS/ARCH[/VARIANT], OS or ARCH, such as `linux/arm64`
-
-                    For more information, try '--help'.
+                    error: invalid value `linux/` for `--platform`: `linux/` is not a platform: expected OS/ARCH[/VARIANT], OS or ARCH, such as `linux/arm64`
                 "#]],
             ),
             case(
                 "",
                 &["--platform", "windows(10.0.17763)/amd64", "in.tar", "out"],
                 expect![[r#"
-                    error: invalid value 'windows(10.0.17763)/amd64' for '--platform <PLATFORM>': `windows(10.0.17763)/amd64` has a version or features of the operating system, which cannot select an image: expected OS/ARCH[/VARIANT], such as `windows/amd64`
-
-                    For more information, try '--help'.
+                    error: invalid value `windows(10.0.17763)/amd64` for `--platform`: `windows(10.0.17763)/amd64` has a version or features of the operating system, which cannot select an image: expected OS/ARCH[/VARIANT], such as `windows/amd64`
                 "#]],
             ),
             case(
                 "",
                 &["--platform", "amd46", "in.tar", "out"],
                 expect![[r#"
-                    error: invalid value 'amd46' for '--platform <PLATFORM>': `amd46` is neither a known operating system nor a known architecture: expected OS/ARCH[/VARIANT], such as `linux/arm64`
-
-                    For more information, try '--help'.
+                    error: invalid value `amd46` for `--platform`: `amd46` is neither a known operating system nor a known architecture: expected OS/ARCH[/VARIANT], such as `linux/arm64`
                 "#]],
             ),
         ],
@@ -353,9 +331,7 @@ fn media_types_are_of_a_family() {
             "",
             &["--media-types", "OCI", "in.tar", "out"],
             expect![[r#"
-                error: invalid value 'OCI' for '--media-types <FAMILY>': expected keep, oci or docker
-
-                For more information, try '--help'.
+                error: invalid value `OCI` for `--media-types`: expected keep, oci or docker
             "#]],
         )],
     );

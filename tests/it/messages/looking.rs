@@ -148,43 +148,31 @@ fn wrong_usage_of_the_commands_that_look() {
         (
             &["images", "--filter", "label=x", "in.tar"],
             expect![[r#"
-                error: invalid value 'label=x' for '--filter <FILTER>': expected reference=PATTERN, dangling=true or dangling=false
-
-                For more information, try '--help'.
+                error: invalid value `label=x` for `--filter`: expected reference=PATTERN, dangling=true or dangling=false
             "#]],
         ),
         (
             &["images", "--filter", "reference=[a", "in.tar"],
             expect![[r#"
-                error: invalid value 'reference=[a' for '--filter <FILTER>': `[a` is not a valid pattern: it has an unclosed bracket or a trailing backslash
-
-                For more information, try '--help'.
+                error: invalid value `reference=[a` for `--filter`: `[a` is not a valid pattern: it has an unclosed bracket or a trailing backslash
             "#]],
         ),
         (
             &["inspect", "--format", "config", "in.tar"],
             expect![[r#"
-                error: invalid value 'config' for '--format <PATH>': expected a path such as `.config.Env`, `.layers[0].digest` or `.config.Labels["a.b"]`
-
-                For more information, try '--help'.
+                error: invalid value `config` for `--format`: expected a path such as `.config.Env`, `.layers[0].digest` or `.config.Labels["a.b"]`
             "#]],
         ),
         (
             &["inspect", "--json", "--raw", "config", "in.tar"],
             expect![[r#"
-                error: the argument '--json' cannot be used with '--raw <DOCUMENT>'
-
-                Usage: restow inspect --json <SRC>
-
-                For more information, try '--help'.
+                error: `--json` cannot be used with `--raw`
             "#]],
         ),
         (
             &["history", "--image", "#0", "in.tar"],
             expect![[r#"
-                error: invalid value '#0' for '--image <REF>': `#0` does not name an image: expected a reference, a digest, an image id or `#N`
-
-                For more information, try '--help'.
+                error: invalid value `#0` for `--image`: `#0` does not name an image: expected a reference, a digest, an image id or `#N`
             "#]],
         ),
     ] {

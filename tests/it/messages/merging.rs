@@ -114,30 +114,21 @@ fn squash_needs_to_be_told_what_and_where() {
         (
             &["in.tar", "out.tar"],
             expect![[r#"
-            error: the following required arguments were not provided:
-              <--all|--last <N>|--layers <A..B>|--above <BASE>|--max-layers <N>>
-
-              tip: usually `--all`
-
-            Usage: restow squash <--all|--last <N>|--layers <A..B>|--above <BASE>|--max-layers <N>> <SRC> <DST>
-
-            For more information, try '--help'.
-        "#]],
+                error: missing option: one of `--all`, `--last N`, `--layers A..B`, `--above BASE` or `--max-layers N`
+                  hint: usually `--all`
+                  usage: restow squash <--all|--last <N>|--layers <A..B>|--above <BASE>|--max-layers <N>> <SRC> <DST>
+            "#]],
         ),
         (
             &["in.tar", "out.tar", "--last", "0"],
             expect![[r#"
-                error: invalid value '0' for '--last <N>': must be a number, at least 1
-
-                For more information, try '--help'.
+                error: invalid value `0` for `--last`: must be a number, at least 1
             "#]],
         ),
         (
             &["in.tar", "out.tar", "--max-layers", "few"],
             expect![[r#"
-                error: invalid value 'few' for '--max-layers <N>': must be a number, at least 1
-
-                For more information, try '--help'.
+                error: invalid value `few` for `--max-layers`: must be a number, at least 1
             "#]],
         ),
         (
@@ -169,9 +160,7 @@ fn squash_needs_to_be_told_what_and_where() {
         (
             &["in.tar", "out.tar", "--layers", "first"],
             expect![[r#"
-                error: invalid value 'first' for '--layers <A..B>': `first` does not name layers: expected `A..B`, `A..`, `..B` or `A`, where A and B are layer numbers, diff_ids or digests
-
-                For more information, try '--help'.
+                error: invalid value `first` for `--layers`: `first` does not name layers: expected `A..B`, `A..`, `..B` or `A`, where A and B are layer numbers, diff_ids or digests
             "#]],
         ),
     ];
@@ -211,9 +200,7 @@ fn squash_needs_to_be_told_what_and_where() {
         &["export", "in.tar", "out.tar", "--compress", "keep"],
         2,
         expect![[r#"
-            error: invalid value 'keep' for '--compress <HOW>': `keep` does not apply to export
-
-            For more information, try '--help'.
+            error: invalid value `keep` for `--compress`: `keep` does not apply to export
         "#]],
     );
 }

@@ -79,7 +79,7 @@ fn nothing_but_objects_is_among_the_objects() {
     let sandbox = Sandbox::new();
     let wrong = sandbox.run(&["squash", "--progress", "json", "in.tar", "out.tar"]);
     expect![[r#"
-        {"event":"error","message":"the following required arguments were not provided: <--all|--last <N>|--layers <A..B>|--above <BASE>|--max-layers <N>>","causes":[],"hint":"usually `--all`"}
+        {"event":"error","message":"missing option: one of `--all`, `--last N`, `--layers A..B`, `--above BASE` or `--max-layers N`","causes":[],"hint":"usually `--all`"}
     "#]].assert_eq(&wrong.stderr);
 }
 
@@ -129,7 +129,9 @@ fn help_fits_the_command() {
     for (arguments, golden) in [
         (&["--help"][..], "help.txt"),
         (&["convert", "--help"], "help-convert.txt"),
+        (&["convert", "-h"], "help-convert-short.txt"),
         (&["export", "--help"], "help-export.txt"),
+        (&["help", "--help"], "help-help.txt"),
         (&["history", "--help"], "help-history.txt"),
         (&["images", "--help"], "help-images.txt"),
         (&["import", "--help"], "help-import.txt"),

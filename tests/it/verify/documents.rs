@@ -93,7 +93,7 @@ fn archives_and_control_files() {
         &twice,
         expect![[r#"
         error[member-twice] it has two different members named `manifest.json`
-        warning[no-image] `manifest.json`: no image is listed"#]],
+        warning[no-image] `manifest.json`: the input lists no images"#]],
     );
     check_members(
         "escaping",
@@ -112,7 +112,9 @@ fn control_files_of_docker_archives() {
     check_members(
         "trailing",
         &edit(docker(), "manifest.json", |it| it.extend(b"junk")),
-        expect!["warning[trailing-bytes] `manifest.json`: a control file goes on behind its end"],
+        expect![
+            "warning[trailing-bytes] `manifest.json`: extra bytes follow the JSON value in a control file"
+        ],
     );
     check_members(
         "no element",
@@ -120,7 +122,7 @@ fn control_files_of_docker_archives() {
             Member::file("manifest.json", "[]"),
             Member::file("0.json", "{}"),
         ],
-        expect!["warning[no-image] `manifest.json`: no image is listed"],
+        expect!["warning[no-image] `manifest.json`: the input lists no images"],
     );
     check_members(
         "a key twice",
@@ -138,7 +140,7 @@ fn control_files_of_docker_archives() {
         .concat(),
         expect![[r#"
             error[manifest-invalid] `manifest.json`: it is not a regular file
-            warning[v1-archive] the archive is of the time before Docker 1.10"#]],
+            warning[v1-archive] the archive is in the format of Docker before 1.10"#]],
     );
     check_members(
         "a link that leads nowhere",
@@ -241,7 +243,9 @@ fn images_of_docker_archives() {
     check_members(
         "other sources",
         &sources(9),
-        expect!["warning[layer-source] layer 1 of 3 of `app:1`: expected 9 bytes, got 2048"],
+        expect![
+            "warning[layer-source] layer 1 of 3 of `app:1`: `LayerSources` says 9 bytes, but it has 2048"
+        ],
     );
     let foreign = edit_json(without(docker(), second), "manifest.json", |it| {
         let layer = app().diff_ids[1].clone();
@@ -392,7 +396,7 @@ fn configs() {
         "no platform",
         &with_config(|it| drop(it.as_object_mut().expect("an object").remove("os"))),
         expect![
-            "note[platform-missing] `app:1`: the config does not say its operating system or architecture"
+            "note[platform-missing] `app:1`: the config has no operating system or no architecture"
         ],
     );
     check_members(
@@ -432,14 +436,14 @@ fn archives_from_before_docker_1_10() {
     check_members(
         "whole",
         &whole,
-        expect!["warning[v1-archive] the archive is of the time before Docker 1.10"],
+        expect!["warning[v1-archive] the archive is in the format of Docker before 1.10"],
     );
     check_members(
         "no tags",
         &without(whole, "repositories"),
         expect![[r#"
         error[v1-repositories-missing] `repositories` is missing
-        warning[v1-archive] the archive is of the time before Docker 1.10"#]],
+        warning[v1-archive] the archive is in the format of Docker before 1.10"#]],
     );
     let (mut typed, layer) = image(1, None);
     typed["config"] = json!({"Env": "A=1"});
@@ -449,7 +453,7 @@ fn archives_from_before_docker_1_10() {
         &typed,
         expect![[r#"
         error[config-invalid] `…/json`: `config.Env` is not a list of strings
-        warning[v1-archive] the archive is of the time before Docker 1.10"#]],
+        warning[v1-archive] the archive is in the format of Docker before 1.10"#]],
     );
     let broken = make::v1(&[image(2, Some(1))], &tags);
     let output = {
@@ -458,8 +462,8 @@ fn archives_from_before_docker_1_10() {
         sandbox.run(&["verify", "in.tar"])
     };
     expect![[r#"
-        error[v1-invalid] `…/json` names `…/json`, which is not there
-        warning[v1-archive] the archive is of the time before Docker 1.10"#]]
+        error[v1-invalid] `…/json` names `…/json`, which is missing
+        warning[v1-archive] the archive is in the format of Docker before 1.10"#]]
     .assert_eq(&super::found(&output).join("\n"));
 }
 
@@ -520,7 +524,7 @@ fn layouts_and_their_indexes() {
         "both at once",
         &edit_json(good(), "index.json", |it| it["layers"] = json!([])),
         expect![
-            "error[document-ambiguous] `index.json`: a document is a manifest and an index at once"
+            "error[document-ambiguous] `index.json`: a document is both a manifest and an index"
         ],
     );
 }
@@ -540,7 +544,7 @@ fn descriptors_of_an_index() {
     check_members(
         "no image",
         &Layout::default().members(),
-        expect!["warning[no-image] `index.json`: no image is listed"],
+        expect!["warning[no-image] `index.json`: the input lists no images"],
     );
     check_members(
         "something else",
@@ -567,7 +571,7 @@ fn descriptors_of_an_index() {
             let old = it.put("application/vnd.docker.distribution.manifest.v1+json", "{}");
             it.index.push(old);
         }),
-        expect!["error[schema-1] `sha256:…`: a manifest is of Docker's schema 1"],
+        expect!["error[schema-1] `sha256:…`: a manifest has Docker schema 1"],
     );
     check_members(
         "nested too deep",
@@ -595,7 +599,9 @@ fn descriptors_of_an_index() {
                 &blob(manifest["digest"].as_str().expect("a digest")),
             )
         },
-        expect!["error[index-too-large] `app:1`: indexes are nested too deep, or list too much"],
+        expect![
+            "error[index-too-large] `app:1`: indexes are nested too deeply or have too many entries"
+        ],
     );
 }
 
@@ -693,7 +699,7 @@ fn manifests() {
     check_members(
         "an index, too",
         &with_manifest(|it| it["manifests"] = json!([])),
-        expect!["error[document-ambiguous] `app:1`: a document is a manifest and an index at once"],
+        expect!["error[document-ambiguous] `app:1`: a document is both a manifest and an index"],
     );
     check_members(
         "another type than its descriptor says",
@@ -707,7 +713,7 @@ fn manifests() {
         &with_manifest(|it| {
             it["layers"][0]["mediaType"] = json!("application/vnd.docker.image.rootfs.diff.tar");
         }),
-        expect!["warning[docker-media-type] `app:1`: a layout has Docker's media types"],
+        expect!["warning[docker-media-type] `app:1`: a layout has Docker media types"],
     );
     check_members(
         "a wrong label",
@@ -811,7 +817,7 @@ fn indexes_with_platforms() {
             layout.blobs.remove(&app().diff_ids[2]);
         }),
         expect![[r#"
-            error[layer-missing] layer 3 of 3 of `app:1 for linux/amd64`: sha256:… is not there
+            error[layer-missing] layer 3 of 3 of `app:1 for linux/amd64`: sha256:… is missing
             error[layer-missing] layer 1 of 1 of `app:1 for linux/arm64`: sha256:… is missing"#]],
     );
     check_members(
@@ -851,7 +857,7 @@ fn hybrids_that_disagree_with_themselves() {
             it[0]["Layers"].as_array_mut().expect("a list").reverse();
         }),
         expect![
-            "error[hybrid-differs] `app:1`: `index.json` and `manifest.json` give one image different layers"
+            "error[hybrid-differs] `app:1`: `index.json` and `manifest.json` give an image different layers"
         ],
     );
     check_members(

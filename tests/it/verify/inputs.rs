@@ -123,7 +123,7 @@ fn what_is_no_archive_is_an_error() {
     "#]]);
     sandbox.run(&["verify", "missing.tar"]).fails(expect![[r#"
         error: cannot read `missing.tar`
-          caused by: No such file or directory (os error 2)
+          caused by: No such file or directory
     "#]]);
     let output = sandbox.run(&["verify", "oci:a:b"]);
     assert_eq!(output.code, Some(2));
@@ -189,8 +189,8 @@ fn programs_get_an_object() {
         "findings": [{
             "severity": "error", "code": "entry-twice", "file": null, "image": "app:1",
             "layer": 1, "entry": "a", "others": 1,
-            "message": "a layer has one path more than once",
-            "consequence": "Docker's and podman's classic stores refuse the image",
+            "message": "a layer has the same path more than once",
+            "consequence": "the classic stores of Docker and podman refuse the image",
         }],
     });
     assert_eq!(value, expected);

@@ -1,0 +1,266 @@
+//! Wrong command lines: the error, and the hint that leads on.
+
+use std::fmt::Write as _;
+
+use expect_test::expect;
+use serde_json::Value;
+
+use crate::support::listing::assert_golden;
+use crate::support::sandbox::Sandbox;
+
+/// Checks all that is printed for command lines that cannot be understood, against a file in
+/// `testdata/golden`.
+#[track_caller]
+fn check(lines: &[&str], golden: &str) {
+    let sandbox = Sandbox::new();
+    let mut got = String::new();
+    for line in lines {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let output = sandbox.run(&words);
+        assert_eq!(
+            (output.code, output.stdout),
+            (Some(2), Vec::new()),
+            "{line}"
+        );
+        let _ = write!(got, "$ restow {line}\n{}", output.stderr);
+    }
+    assert_golden(golden, &got);
+}
+
+#[test]
+fn words_of_other_tools_lead_to_a_command() {
+    check(
+        &[
+            "ls demo.tar",
+            "list",
+            "image ls",
+            "list-tags oci:d",
+            "cp a b",
+            "copy",
+            "save app:1",
+            "load",
+            "pull nginx",
+            "push",
+            "login",
+            "sync",
+            "tag a b",
+            "rmi a",
+            "rm",
+            "gc",
+            "flatten",
+            "merge",
+            "docker-squash",
+            "unpack",
+            "extract",
+            "mount",
+            "append",
+            "insert",
+            "commit",
+            "build .",
+            "run app",
+            "version",
+            "check",
+            "validate",
+            "scan",
+            "sign",
+            "manifest",
+            "digest",
+            "index",
+            "info",
+            "log",
+            "tree",
+            "files",
+            "cat",
+            "config",
+            "mutate",
+            "analyze",
+            "diff",
+            "rebase",
+            "delta",
+            "split",
+            "serve",
+            "init",
+            "blob",
+        ],
+        "tips-commands.txt",
+    );
+}
+
+#[test]
+fn options_of_other_tools_lead_to_an_option() {
+    check(
+        &[
+            "convert --format oci a b",
+            "squash --format oci a b",
+            "export --format oci a b",
+            "images --format {{.ID}} a",
+            "convert -o b a",
+            "export --output b a",
+            "import -o b a",
+            "inspect -o b a",
+            "convert -i a b",
+            "import --input a b",
+            "verify -i a",
+            "squash --from-layer 3 a b",
+            "convert --change CMD a b",
+            "squash -c CMD a b",
+            "import --env A=1 a b",
+            "inspect --config a",
+            "inspect -f {{.Id}} a",
+            "history -f x a",
+            "convert --os linux a b",
+            "convert --override-arch arm64 a b",
+            "convert --all-platforms a b",
+            "convert -a a b",
+            "images --all a",
+            "images --platform arm64 a",
+            "verify --platform arm64 a",
+            "export --tag x a",
+            "inspect -t x a",
+            "images --tag x a",
+            "convert --additional-tag x a b",
+            "convert --append a b",
+            "-v",
+            "convert -v a b",
+            "convert --debug a b",
+            "convert --src-tls-verify=false a b",
+            "convert --creds u:p a b",
+            "convert --dest-compress-format zstd a b",
+            "convert --dest-decompress a b",
+            "convert --overwrite a b",
+            "convert -j 4 a b",
+            "convert --tmp-dir x a b",
+            "convert --silent a b",
+            "images --no-color a",
+            "convert --plain a b",
+            "convert --digestfile x a b",
+            "convert --preserve-digests a b",
+            "convert --manifest-type oci a b",
+            "convert -m a b",
+            "convert --remove-signatures a b",
+            "convert --squash a b",
+            "images --full a",
+            "history --size a",
+            "verify --strict a",
+            "convert --timestamp 0 a b",
+            "convert --version",
+        ],
+        "tips-options.txt",
+    );
+}
+
+#[test]
+fn only_a_misspelling_is_corrected() {
+    check(
+        &[
+            "conver a b",
+            "sqash",
+            "squahs",
+            "imgaes",
+            "verfy",
+            "ixport",
+            "image-inspect a",
+            "foo",
+            "demo.tar",
+            "oci:lay:app:1.0",
+            "histroy-of",
+            "help conver",
+            "help foo",
+            "convert --platfrom x a b",
+            "convert --tags x a b",
+            "squash --laast 2 a b",
+            "images --no-trunk a",
+            "convert --formt a b",
+            "convert --imagine x a b",
+            "export --dry-run a",
+            "convert --last 2 a b",
+            "--all",
+            "verify -x a",
+            "convert --progress jsn a b",
+            "convert --progress fancy a b",
+        ],
+        "tips-spelling.txt",
+    );
+}
+
+#[test]
+fn arguments_that_are_missing_or_too_many_have_a_hint() {
+    check(
+        &[
+            "convert",
+            "convert -",
+            "convert a b all.tar",
+            "import",
+            "import a",
+            "import a b app:1",
+            "export",
+            "export a b etc/passwd",
+            "squash a b",
+            "squash --all",
+            "squash --all a",
+            "squash --all a b c",
+            "squash --all --last 2 a b",
+            "inspect",
+            "inspect a b",
+            "history a b",
+            "images",
+            "verify",
+            "verify a b",
+            "verify --explain x a",
+            "help a b",
+            "convert --image a --image b x y",
+            "convert --platform amd64 --platform arm64 x y",
+            "convert --tag",
+            "convert --tag= a b",
+            "convert --force=yes a b",
+        ],
+        "tips-arguments.txt",
+    );
+}
+
+#[test]
+fn a_program_gets_the_same_as_an_object() {
+    let sandbox = Sandbox::new();
+    let mut got = String::new();
+    for line in [
+        "ls",
+        "sqash",
+        "foo",
+        "convert --format oci a b",
+        "convert - ",
+        "convert a b c",
+        "squash a b",
+        "convert --compress lz4 a b",
+        "",
+    ] {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let output = sandbox.run(&[&["--progress", "json"], words.as_slice()].concat());
+        assert_eq!(
+            (output.code, output.stdout),
+            (Some(2), Vec::new()),
+            "{line}"
+        );
+        let event: Value = serde_json::from_str(&output.stderr).expect("it is one object");
+        let _ = writeln!(got, "$ restow {line}\n{event}");
+    }
+    expect![[r#"
+        $ restow ls
+        {"event":"error","message":"unknown command `ls`","causes":[],"hint":"`restow images SRC` lists the images in an archive or layout, `restow export SRC | tar -tv` the files of an image"}
+        $ restow sqash
+        {"event":"error","message":"unknown command `sqash`","causes":[],"hint":"did you mean `restow squash`?"}
+        $ restow foo
+        {"event":"error","message":"unknown command `foo`","causes":[],"hint":"`restow --help` lists the commands"}
+        $ restow convert --format oci a b
+        {"event":"error","message":"unknown option `--format`","causes":[],"hint":"`--to FORMAT` chooses the output format: `docker-archive`, `oci` or `oci-archive`"}
+        $ restow convert - 
+        {"event":"error","message":"missing argument: DST","causes":[],"hint":"DST is a file, `oci:DIR` for a layout, or `-` for stdout, as in `docker save NAME | restow convert - FILE`"}
+        $ restow convert a b c
+        {"event":"error","message":"unexpected argument `c`","causes":[],"hint":"`convert` reads one SRC; to put several into one archive, use a layout: `restow convert A oci:DIR`, `restow convert B oci:DIR`, `restow convert oci:DIR DST`"}
+        $ restow squash a b
+        {"event":"error","message":"missing option: one of `--all`, `--last N`, `--layers A..B`, `--above BASE` or `--max-layers N`","causes":[],"hint":"usually `--all`"}
+        $ restow convert --compress lz4 a b
+        {"event":"error","message":"invalid value `lz4` for `--compress`: expected keep, none, gzip, gzip:LEVEL, zstd or zstd:LEVEL","causes":[],"hint":null}
+        $ restow 
+        {"event":"error","message":"no command given","causes":[],"hint":"`restow --help` lists the commands"}
+    "#]].assert_eq(&got);
+}
