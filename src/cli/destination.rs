@@ -41,7 +41,7 @@ pub(super) struct ImageOptions {
 pub(super) struct Replacing {
     /// Replace an output file that exists
     #[arg(long, short, display_order = LAST - 1)]
-    force: bool,
+    pub(super) force: bool,
 }
 
 /// The formats that images are written in.

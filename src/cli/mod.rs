@@ -3,6 +3,7 @@
 
 mod ago;
 mod argument;
+mod completions;
 mod convert;
 mod descriptor;
 mod destination;
@@ -18,6 +19,7 @@ mod import;
 mod inspect;
 mod interrupt;
 mod location;
+mod man;
 mod options;
 mod output;
 mod process;
@@ -39,7 +41,7 @@ mod written;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
@@ -67,12 +69,14 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Completions(completions::Arguments),
     Convert(convert::Arguments),
     Export(export::Arguments),
     History(history::Arguments),
     Images(images::Arguments),
     Import(import::Arguments),
     Inspect(inspect::Arguments),
+    Man(man::Arguments),
     Squash(squash::Arguments),
     Verify(verify::Arguments),
 }
@@ -96,12 +100,14 @@ pub(crate) fn run() -> ExitCode {
         interrupt,
     };
     let result = match &arguments.command {
+        Command::Completions(it) => completions::run(it, Arguments::command(), &process),
         Command::Convert(convert) => convert::run(convert, &process),
         Command::Export(export) => export::run(export, &process),
         Command::History(history) => history::run(history, &process),
         Command::Images(images) => images::run(images, &process),
         Command::Import(import) => import::run(import, &process),
         Command::Inspect(inspect) => inspect::run(inspect, &process),
+        Command::Man(man) => man::run(man, Arguments::command(), &process),
         Command::Squash(squash) => squash::run(squash, &process),
         Command::Verify(verify) => verify::run(verify, &process),
     };

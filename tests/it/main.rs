@@ -36,6 +36,7 @@ mod referrers;
 mod reports;
 mod roundtrip;
 mod session;
+mod shells;
 mod squash;
 mod streaming;
 mod streams;

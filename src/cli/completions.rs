@@ -1,0 +1,35 @@
+//! `restow completions`: scripts with which a shell completes command lines.
+
+use clap::{Args, Command};
+use clap_complete::Shell;
+
+use crate::cli::failure::Failure;
+use crate::cli::process::Process;
+
+/// Print a script that makes a shell complete restow's commands and options
+///
+/// Write it to the folder that the shell reads such scripts from:
+///
+/// bash: ~/.local/share/bash-completion/completions/restow (with the package
+/// bash-completion), zsh: a file called _restow in a folder of $fpath, fish:
+/// ~/.config/fish/completions/restow.fish.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The shell that reads the script
+    #[arg(value_enum, value_name = "SHELL")]
+    shell: Shell,
+}
+
+/// Prints the script for the command line of this program.
+pub(super) fn run(
+    arguments: &Arguments,
+    mut program: Command,
+    process: &Process,
+) -> Result<(), Failure> {
+    let name = program.get_name().to_owned();
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut program, name, &mut script);
+    process
+        .output
+        .data(String::from_utf8_lossy(&script).trim_end())
+}

@@ -1,0 +1,189 @@
+//! `restow man`: the help of every command as manual pages.
+
+use std::fs::{self, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Command};
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, bold, roman};
+use restow::{Error, Place};
+
+use crate::cli::destination::Replacing;
+use crate::cli::failure::Failure;
+use crate::cli::process::Process;
+use crate::cli::text::count;
+
+/// Write the manual pages of restow and its commands to a folder
+///
+/// The pages are restow.1, and restow-COMMAND.1 for each command. A page that is there
+/// and differs is replaced only with --force.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The folder, such as ~/.local/share/man/man1; it is made if it is not there
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+
+    #[command(flatten)]
+    replacing: Replacing,
+}
+
+/// Writes the pages of this program: all of them, or none if one may not be replaced.
+pub(super) fn run(
+    arguments: &Arguments,
+    program: Command,
+    process: &Process,
+) -> Result<(), Failure> {
+    let folder = &arguments.folder;
+    let replace = arguments.replacing.force;
+    let mut pages = pages(program);
+    pages.retain(|page| !page.is_in(folder));
+    if !replace {
+        for page in &pages {
+            let path = folder.join(&page.name);
+            if fs::symlink_metadata(&path).is_ok() {
+                return Err(Error::OutputExists(path).into());
+            }
+        }
+    }
+    fs::create_dir_all(folder).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => failed(folder, io::ErrorKind::NotADirectory.into()),
+        _ => failed(folder, error),
+    })?;
+    for page in &pages {
+        page.write(folder, replace)?;
+    }
+    process.output.tell(&format!(
+        "wrote {} to {}",
+        count(pages.len(), "manual page"),
+        folder.display()
+    ));
+    Ok(())
+}
+
+/// A manual page.
+struct Page {
+    /// Its file.
+    name: String,
+    /// Its source, for roff.
+    text: Vec<u8>,
+}
+
+impl Page {
+    /// The page of a command, or of the program itself.
+    fn of(command: &Command, program: &Command) -> Self {
+        let version = program.get_version().unwrap_or_default();
+        let man = Man::new(command.clone())
+            // Nothing in quotes: a page without a date, and the same on every day.
+            .date("\"\"")
+            .source(format!("{} {version}", program.get_name()))
+            .manual("User Commands");
+        let mut text = Vec::new();
+        render(&man, command, program, &mut text).expect("memory can be written to");
+        Self {
+            name: man.get_filename(),
+            text,
+        }
+    }
+
+    /// True if it is in a folder already, to the byte.
+    fn is_in(&self, folder: &Path) -> bool {
+        fs::read(folder.join(&self.name)).is_ok_and(|text| text == self.text)
+    }
+
+    /// Puts it into a folder, where it appears when it is whole.
+    fn write(&self, folder: &Path, replace: bool) -> Result<(), Failure> {
+        let path = folder.join(&self.name);
+        let mut file = tempfile::Builder::new()
+            .prefix(&format!(".{}.", self.name))
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(folder)
+            .map_err(|error| failed(&path, error))?;
+        file.write_all(&self.text)
+            .map_err(|error| failed(&path, error))?;
+        let placed = if replace {
+            file.persist(&path)
+        } else {
+            file.persist_noclobber(&path)
+        };
+        match placed {
+            Ok(_) => Ok(()),
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
+                Err(Error::OutputExists(path).into())
+            }
+            Err(error) => Err(failed(&path, error.error)),
+        }
+    }
+}
+
+/// The pages of a program and of its commands.
+fn pages(program: Command) -> Vec<Page> {
+    let mut program = program.disable_help_subcommand(true);
+    program.build();
+    let commands = program.get_subcommands().filter(|it| !it.is_hide_set());
+    std::iter::once(&program)
+        .chain(commands)
+        .map(|command| Page::of(command, &program))
+        .collect()
+}
+
+/// Writes a page, section by section.
+fn render(man: &Man, command: &Command, program: &Command, text: &mut Vec<u8>) -> io::Result<()> {
+    man.render_title(text)?;
+    man.render_name_section(text)?;
+    man.render_synopsis_section(text)?;
+    man.render_description_section(text)?;
+    if command.has_subcommands() {
+        man.render_subcommands_section(text)?;
+    }
+    man.render_options_section(text)?;
+    let mut rest = Roff::default();
+    let after = command.get_after_long_help().or(command.get_after_help());
+    if let Some(after) = after {
+        sections(&mut rest, &after.to_string());
+    }
+    rest.control("SH", ["SEE ALSO"]);
+    let others: Vec<String> = match command.get_name() == program.get_name() {
+        true => program
+            .get_subcommands()
+            .filter(|it| !it.is_hide_set())
+            .map(|it| format!("{}-{}", program.get_name(), it.get_name()))
+            .collect(),
+        false => vec![program.get_name().to_owned()],
+    };
+    for (position, name) in others.iter().enumerate() {
+        let end = if position + 1 < others.len() { "," } else { "" };
+        rest.text([bold(name.as_str()), roman(format!("(1){end}"))]);
+    }
+    rest.to_writer(text)
+}
+
+/// The text after a help page: a section for each line that is a heading, and its lines
+/// as they are.
+fn sections(roff: &mut Roff, text: &str) {
+    let lines: Vec<&str> = text.lines().collect();
+    for paragraph in lines.split(|line| line.is_empty()) {
+        let (heading, body) = match paragraph {
+            [first, body @ ..] if !first.starts_with(' ') && first.ends_with(':') => {
+                (Some(first.trim_end_matches(':')), body)
+            }
+            body => (None, body),
+        };
+        if let Some(heading) = heading {
+            roff.control("SH", [heading.to_uppercase().as_str()]);
+        } else {
+            roff.control("PP", []);
+        }
+        roff.control("nf", []);
+        for line in body {
+            roff.text([roman(*line)]);
+        }
+        roff.control("fi", []);
+    }
+}
+
+/// What cannot be written, and why.
+fn failed(path: &Path, error: io::Error) -> Failure {
+    Error::write(Place::Path(path.to_owned()), error).into()
+}
