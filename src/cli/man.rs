@@ -121,11 +121,21 @@ impl Page {
 fn pages(program: Command) -> Vec<Page> {
     let mut program = program.disable_help_subcommand(true);
     program.build();
-    let commands = program.get_subcommands().filter(|it| !it.is_hide_set());
     std::iter::once(&program)
-        .chain(commands)
+        .chain(commands(&program))
         .map(|command| Page::of(command, &program))
         .collect()
+}
+
+/// The commands of a program that its help lists.
+fn commands(program: &Command) -> impl Iterator<Item = &Command> {
+    program.get_subcommands().filter(|it| !it.is_hide_set())
+}
+
+/// The name that a page has in man(1): `restow-convert`.
+fn page_name(command: &Command) -> String {
+    let name = command.get_display_name();
+    name.unwrap_or_else(|| command.get_name()).to_owned()
 }
 
 /// Writes a page, section by section.
@@ -144,13 +154,10 @@ fn render(man: &Man, command: &Command, program: &Command, text: &mut Vec<u8>) -
         sections(&mut rest, &after.to_string());
     }
     rest.control("SH", ["SEE ALSO"]);
-    let others: Vec<String> = match command.get_name() == program.get_name() {
-        true => program
-            .get_subcommands()
-            .filter(|it| !it.is_hide_set())
-            .map(|it| format!("{}-{}", program.get_name(), it.get_name()))
-            .collect(),
-        false => vec![program.get_name().to_owned()],
+    let others: Vec<String> = if command.get_name() == program.get_name() {
+        commands(program).map(page_name).collect()
+    } else {
+        vec![page_name(program)]
     };
     for (position, name) in others.iter().enumerate() {
         let end = if position + 1 < others.len() { "," } else { "" };

@@ -90,14 +90,14 @@ fn zsh_completes_commands_options_and_values() {
         zmodload zsh/zpty
         zpty shell zsh -f -i
         zpty -w shell 'fpath=($PWD/functions $fpath); autoload -Uz compinit; compinit -u -D'
-        zpty -w shell 'restow() { print -r -- "typed: $*." }; print -r -- rea""dy'
+        zpty -w shell 'restow() { print -r -- "typed: $*; done" }; print -r -- rea""dy'
         zpty -r shell line '*ready*'
         zpty -w shell $'restow squ\t--max\t3 --progress n\tsome.t\t'
-        zpty -r shell line '*typed: *.*'
-        print -r -- ${${line##*typed}%.*}
+        zpty -r shell line '*typed: *; done*'
+        print -r -- ${${line##*typed: }%%; done*}
     "#;
     expect![[r#"
-        : squash --max-layers=3 --progress none some
+        squash --max-layers=3 --progress none some.tar
     "#]]
     .assert_eq(&run(&sandbox, &["zsh", "-f"], script));
 }
@@ -182,13 +182,15 @@ fn a_page_has_the_sections_of_a_manual_page() {
         DESCRIPTION
         SUBCOMMANDS
         OPTIONS
-        "SEE ALSO""#]].assert_eq(&headings("restow.1"));
+        "SEE ALSO""#]]
+    .assert_eq(&headings("restow.1"));
     expect![[r#"
         NAME
         SYNOPSIS
         DESCRIPTION
         OPTIONS
-        "SEE ALSO""#]].assert_eq(&headings("restow-squash.1"));
+        "SEE ALSO""#]]
+    .assert_eq(&headings("restow-squash.1"));
 }
 
 #[test]
