@@ -166,27 +166,34 @@ fn render(man: &Man, command: &Command, program: &Command, text: &mut Vec<u8>) -
     rest.to_writer(text)
 }
 
-/// The text after a help page: a section for each line that is a heading, and its lines
-/// as they are.
+/// The text at the end of a help page: a section for each heading, such as "Examples:", in
+/// which indented lines stay as they are. What comes before the first are notes.
 fn sections(roff: &mut Roff, text: &str) {
+    let mut heading = "Notes";
     let lines: Vec<&str> = text.lines().collect();
-    for paragraph in lines.split(|line| line.is_empty()) {
-        let (heading, body) = match paragraph {
+    for (position, paragraph) in lines.split(|line| line.is_empty()).enumerate() {
+        let (is_new, body) = match paragraph {
             [first, body @ ..] if !first.starts_with(' ') && first.ends_with(':') => {
-                (Some(first.trim_end_matches(':')), body)
+                heading = first.trim_end_matches(':');
+                (true, body)
             }
-            body => (None, body),
+            body => (position == 0, body),
         };
-        if let Some(heading) = heading {
+        if is_new {
             roff.control("SH", [heading.to_uppercase().as_str()]);
         } else {
             roff.control("PP", []);
         }
-        roff.control("nf", []);
-        for line in body {
-            roff.text([roman(*line)]);
+        let is_indented = body.iter().all(|line| line.starts_with(' '));
+        if is_indented {
+            roff.control("nf", []);
         }
-        roff.control("fi", []);
+        for line in body {
+            roff.text([roman(line.trim_start())]);
+        }
+        if is_indented {
+            roff.control("fi", []);
+        }
     }
 }
 
