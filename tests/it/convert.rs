@@ -1,5 +1,6 @@
 //! `restow convert` from every format to every format, and its options.
 
+use expect_test::expect;
 use serde_json::Value;
 
 use crate::support::codec::Codec;
@@ -209,15 +210,16 @@ fn a_layout_with_manifest_json_is_a_docker_archive_unless_it_is_called_a_layout(
 fn quiet_says_nothing_and_progress_json_says_it_in_objects() {
     let sandbox = Sandbox::new();
     sandbox.write("in.tar", fixture("buildkit__edge.docker-zstd.tar"));
-    let warning =
-        "warning: `edge:dk` has layers compressed with zstd, which Docker before 23 cannot load\n";
-    sandbox.run(&["convert", "in.tar", "1.tar"]).warns(warning);
+    let warning = expect![[r#"
+        warning: `edge:dk` has layers compressed with zstd, which Docker before 23 cannot load
+    "#]];
+    sandbox.run(&["convert", "in.tar", "1.tar"]).warns(&warning);
     sandbox
         .run(&["convert", "--progress", "bar", "in.tar", "2.tar"])
-        .warns(warning);
+        .warns(&warning);
     sandbox
         .run(&["convert", "--progress", "none", "in.tar", "3.tar"])
-        .warns(warning);
+        .warns(&warning);
     sandbox
         .run(&["convert", "--quiet", "in.tar", "4.tar"])
         .silent();
@@ -421,7 +423,10 @@ fn an_existing_file_is_replaced_only_when_forced() {
     let (sandbox, pair) = with_pair();
     for to in ["docker-archive:out", "oci-archive:out", "out"] {
         sandbox.write("out", "precious");
-        let refusal = "error: `out` exists\n  hint: pass `--force` to replace it\n";
+        let refusal = expect![[r#"
+            error: `out` exists
+              hint: pass `--force` to replace it
+        "#]];
         sandbox.run(&["convert", "pair.tar", to]).fails(refusal);
         sandbox
             .run(&["convert", "--force", "pair.tar", to])

@@ -1,6 +1,7 @@
 //! An archive that is a docker archive and an OCI layout at once: both count, and what
 //! goes in comes out.
 
+use expect_test::{Expect, expect};
 use serde_json::{Value, json};
 
 use crate::support::codec::Codec;
@@ -13,7 +14,13 @@ use crate::support::{Sandbox, fixture, own, testdata};
 /// An archive of two builds of one Dockerfile: Docker 29 names the later one alone in
 /// `manifest.json`.
 const TWO_BUILDS: &str = "docker29-containerd__two-builds.tar";
-const TWO_BUILDS_SAY: &str = "warning: `index.json` names `app:1`, and `manifest.json` does not; the names of both are taken\n";
+
+/// The warning of every command that reads it.
+fn two_builds_say() -> Expect {
+    expect![[r#"
+        warning: `index.json` names `app:1`, and `manifest.json` does not; the names of both are taken
+    "#]]
+}
 
 /// What `index.json` of an output lists: the first digits of each digest, and its name.
 fn listed(store: &Store) -> Vec<String> {
@@ -63,7 +70,7 @@ fn two_builds_of_one_config_keep_their_names_and_their_indexes() {
     for to in Format::ALL {
         let out = format!("{to:?}");
         let run = sandbox.run(&["convert", "in.tar", &to.at(&out)]);
-        run.warns(TWO_BUILDS_SAY);
+        run.warns(two_builds_say());
         let store = Store::open(&sandbox.path(&out));
         assert_eq!(listed(&store), names(["15eda8", "37bea4"]), "{to:?}");
     }
@@ -76,7 +83,7 @@ fn two_builds_of_one_config_keep_their_names_and_their_indexes() {
     assert_eq!(sandbox.read("Docker"), sandbox.read("again"));
     // Every command says it, and takes each name for what it is.
     let run = sandbox.run(&["convert", "--image", "app:1", "in.tar", "oci:one"]);
-    run.warns(TWO_BUILDS_SAY);
+    run.warns(two_builds_say());
     let one = Store::open(&sandbox.path("one"));
     assert_eq!(listed(&one), ["15eda8 docker.io/library/app:1"]);
     for command in ["images", "verify"] {
@@ -90,7 +97,7 @@ fn two_builds_of_one_config_keep_their_names_and_their_indexes() {
         assert!(said.contains("app:1"), "{said}");
     }
     let shown = sandbox.run(&["images", "--digests", "--no-trunc", "in.tar"]);
-    let shown = String::from_utf8_lossy(&shown.data(TWO_BUILDS_SAY)).into_owned();
+    let shown = String::from_utf8_lossy(&shown.data(two_builds_say())).into_owned();
     for digest in ["15eda814ca9210fa", "37bea4aab02ddb38"] {
         assert!(shown.contains(digest), "{shown}");
     }
@@ -99,7 +106,7 @@ fn two_builds_of_one_config_keep_their_names_and_their_indexes() {
         &["history", "--image", "app:1", "in.tar"],
         &["export", "--image", "app:1", "in.tar", "rootfs.tar"],
     ] {
-        drop(sandbox.run(command).data(TWO_BUILDS_SAY));
+        drop(sandbox.run(command).data(two_builds_say()));
     }
     let squash = [
         "squash", "--all", "--quiet", "--image", "app:2", "in.tar", "flat.tar",
@@ -193,8 +200,10 @@ fn a_docker_archive_holds_all_that_a_layout_holds() {
     let tar = make::tar(&everything().members());
     let source = Store::from_tar(&tar);
     sandbox.write("in.tar", &tar);
-    let says = "warning: `chart:1` is not an image but an artifact of type `application/vnd.cncf.helm.config.v1+json`; it is in `index.json` alone, and engines without a containerd image store do not see it\n";
-    sandbox.run(&["convert", "in.tar", "out.tar"]).warns(says);
+    let says = expect![[r#"
+        warning: `chart:1` is not an image but an artifact of type `application/vnd.cncf.helm.config.v1+json`; it is in `index.json` alone, and engines without a containerd image store do not see it
+    "#]];
+    sandbox.run(&["convert", "in.tar", "out.tar"]).warns(&says);
     let out = sandbox.path("out.tar");
     assert_kept(&source, Format::OciArchive, &out, Format::Docker);
     assert_eq!(repo_tags(&Store::open(&out)), json!([["app:1"]]));
@@ -216,7 +225,7 @@ fn a_docker_archive_holds_all_that_a_layout_holds() {
     assert!(arm.docker_images()[0].config.contains("arm64"));
     // From a pipe and into one.
     let piped = sandbox.restow(&["convert", "-", "-"]).stdin_pipe(tar);
-    assert_eq!(piped.run().data(says), sandbox.read("out.tar"));
+    assert_eq!(piped.run().data(&says), sandbox.read("out.tar"));
 }
 
 #[test]
@@ -264,7 +273,9 @@ fn manifest_json_names_the_only_platform_or_the_first() {
     sandbox.run(&["convert", "in.tar", "oci:out"]).silent();
     sandbox
         .run(&["convert", "in.tar", "out.tar"])
-        .fails("error: it holds no image\n");
+        .fails(expect![[r#"
+            error: it holds no image
+        "#]]);
 }
 
 #[test]
@@ -320,14 +331,16 @@ type Change = fn(&mut Vec<Member>);
 #[test]
 fn names_of_both_files_count() {
     let images = ["one:1", "two:2"].map(|tag| Image::new(&[tag], &[&format!("file {tag} 1")]));
-    let cases: [(Change, &str, Value); 3] = [
+    let cases: [(Change, Expect, Value); 3] = [
         (
             |members| {
                 edit(members, "manifest.json", |it| {
                     it[0]["RepoTags"] = json!(["one:1", "new:3"]);
                 });
             },
-            "warning: `manifest.json` names `new:3`, and `index.json` does not; the names of both are taken\n",
+            expect![[r#"
+                warning: `manifest.json` names `new:3`, and `index.json` does not; the names of both are taken
+            "#]],
             json!([["one:1", "new:3"], ["two:2"]]),
         ),
         (
@@ -337,13 +350,17 @@ fn names_of_both_files_count() {
                     it[1]["RepoTags"] = json!(["one:1"]);
                 });
             },
-            "warning: `two:2` is one image in `index.json` and another in `manifest.json`; the one of `index.json` is taken\n\
-             warning: `one:1` is one image in `index.json` and another in `manifest.json`; the one of `index.json` is taken\n",
+            expect![[r#"
+                warning: `two:2` is one image in `index.json` and another in `manifest.json`; the one of `index.json` is taken
+                warning: `one:1` is one image in `index.json` and another in `manifest.json`; the one of `index.json` is taken
+            "#]],
             json!([["one:1"], ["two:2"]]),
         ),
         (
             |members| edit(members, "manifest.json", |it| *it = json!([it[0].clone()])),
-            "warning: `index.json` names `two:2`, and `manifest.json` does not; the names of both are taken\n",
+            expect![[r#"
+                warning: `index.json` names `two:2`, and `manifest.json` does not; the names of both are taken
+            "#]],
             json!([["one:1"], ["two:2"]]),
         ),
     ];
@@ -441,14 +458,15 @@ fn a_parent_and_unknown_fields_stay_in_manifest_json() {
             assert_eq!(manifest[1]["Parent"], below.id().as_str());
             assert_eq!(manifest[1]["X"], json!({"y": 1}));
         }
-        let lost =
-            "warning: `manifest.json` says on which image `q:1` was built; the output does not\n";
+        let lost = expect![[r#"
+            warning: `manifest.json` says on which image `q:1` was built; the output does not
+        "#]];
         let one = ["convert", "--image", "q:1", "in.tar", "one.tar"];
-        sandbox.run(&one).warns(lost);
+        sandbox.run(&one).warns(&lost);
         let manifest = Store::open(&sandbox.path("one.tar")).json("manifest.json");
         assert_eq!(manifest[0]["Parent"], Value::Null);
         assert_eq!(manifest[0]["X"], json!({"y": 1}));
-        sandbox.run(&["convert", "in.tar", "oci:lay"]).warns(lost);
+        sandbox.run(&["convert", "in.tar", "oci:lay"]).warns(&lost);
         let base = ["convert", "--image", "p:1", "in.tar", "base.tar"];
         sandbox.run(&base).silent();
     }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Command;
 
+use expect_test::{Expect, expect};
 use serde_json::{Value, json};
 
 use crate::support::codec::{Codec, decompress, digest};
@@ -309,50 +310,69 @@ fn what_is_no_root_filesystem_is_refused() {
 
 #[test]
 fn usage_that_makes_no_sense_is_refused() {
-    let cases: [(&[&str], i32, &str); 7] = [
+    let cases: [(&[&str], i32, Expect); 7] = [
         (
             &["in", "out", "--change", "RUN true"],
             2,
-            "error: `RUN true`: it changes no config: expected CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME or WORKDIR\n",
+            expect![[r#"
+            error: `RUN true`: it changes no config: expected CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME or WORKDIR
+        "#]],
         ),
         (
             &["in", "out", "-c", "ENV P=http", "-c", "EXPOSE $P"],
             1,
-            "error: `EXPOSE $P`: expected a port up to 65535 or a range such as `8000-8010`, with `/tcp`, `/udp` or `/sctp` behind it, got `http`\n",
+            expect![[r#"
+                error: `EXPOSE $P`: expected a port up to 65535 or a range such as `8000-8010`, with `/tcp`, `/udp` or `/sctp` behind it, got `http`
+            "#]],
         ),
         (
             &["docker-archive:in", "out"],
             2,
-            "error: ROOTFS names an image, and a root filesystem was expected\n  hint: `convert` reads images, and `export` makes root filesystems of them\n",
+            expect![[r#"
+            error: ROOTFS names an image, and a root filesystem was expected
+              hint: `convert` reads images, and `export` makes root filesystems of them
+        "#]],
         ),
         (
             &["-", "out", "--config-from", "-"],
             2,
-            "error: ROOTFS and IMAGE cannot both be standard input\n",
+            expect![[r#"
+            error: ROOTFS and IMAGE cannot both be standard input
+        "#]],
         ),
         (
             &["in", "out", "--config-from", "missing"],
             1,
-            "error: cannot read `missing`\n  caused by: No such file or directory (os error 2)\n  hint: if that is the name of an image: `docker save missing > FILE`, and `--config-from FILE`\n",
+            expect![[r#"
+            error: cannot read `missing`
+              caused by: No such file or directory (os error 2)
+              hint: if that is the name of an image: `docker save missing > FILE`, and `--config-from FILE`
+        "#]],
         ),
         (
             &["missing", "out"],
             1,
-            "error: cannot read `missing`\n  caused by: No such file or directory (os error 2)\n  hint: if that is the name of a container: `docker export missing | restow import - DST`\n",
+            expect![[r#"
+            error: cannot read `missing`
+              caused by: No such file or directory (os error 2)
+              hint: if that is the name of a container: `docker export missing | restow import - DST`
+        "#]],
         ),
         (
             &["folder", "out"],
             1,
-            "error: cannot read `folder`\n  caused by: it is a folder, and a tar was expected\n  hint: pack it: `tar -C folder -c . | restow import - DST`\n",
+            expect![[r#"
+            error: cannot read `folder`
+              caused by: it is a folder, and a tar was expected
+              hint: pack it: `tar -C folder -c . | restow import - DST`
+        "#]],
         ),
     ];
     for (arguments, code, says) in cases {
         let sandbox = Sandbox::new();
         sandbox.write("in", rootfs());
         sandbox.write("folder/file", "");
-        let output = import(&sandbox, arguments, None);
-        let got = (output.code, output.stderr.as_str());
-        assert_eq!(got, (Some(code), says), "{}", output.command);
+        import(&sandbox, arguments, None).ends(code, says);
     }
 }
 

@@ -11,6 +11,8 @@ mod merging;
 mod names;
 mod running;
 
+use expect_test::Expect;
+
 use crate::support::make::{self, Image, Layout};
 use crate::support::sandbox::Sandbox;
 
@@ -18,13 +20,13 @@ use crate::support::sandbox::Sandbox;
 struct Case {
     /// The bytes of `in.tar`.
     input: Vec<u8>,
-    /// What stands behind `restow convert`.
+    /// The arguments of `restow convert`.
     arguments: &'static [&'static str],
     /// Standard error.
-    says: &'static str,
+    says: Expect,
 }
 
-fn case(input: impl Into<Vec<u8>>, arguments: &'static [&'static str], says: &'static str) -> Case {
+fn case(input: impl Into<Vec<u8>>, arguments: &'static [&'static str], says: Expect) -> Case {
     Case {
         input: input.into(),
         arguments,
@@ -41,10 +43,7 @@ fn check(code: i32, cases: Vec<Case>) {
         sandbox.write("there.tar", "an older output");
         sandbox.write("full/file", "something else");
         let arguments = [&["convert"], case.arguments].concat();
-        let output = sandbox.run(&arguments);
-        let got = (output.code, output.stderr.as_str());
-        assert_eq!(got, (Some(code), case.says), "{}", output.command);
-        assert_eq!(output.stdout, b"", "{}", output.command);
+        sandbox.run(&arguments).ends(code, case.says);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Inputs of which a part is missing, or need not be understood: it hides nothing else.
 
+use expect_test::expect;
 use serde_json::{Value, json};
 
 use crate::support::Sandbox;
@@ -234,9 +235,9 @@ fn a_config_that_says_nothing_of_layers_makes_an_artifact() {
         assert!(tree.starts_with(b"good\0"));
         sandbox
             .run(&["export", "--image", "artifact:1", "in.tar", "-"])
-            .fails(
-                "error: `artifact:1` is not an image but an artifact: its config has no `rootfs`\n",
-            );
+            .fails(expect![[r#"
+                error: `artifact:1` is not an image but an artifact: its config has no `rootfs`
+            "#]]);
     }
     // This one is an image, and damaged.
     let mut layout = Layout::default();

@@ -3,6 +3,7 @@
 
 use std::process::Stdio;
 
+use expect_test::expect;
 use serde_json::{Value, json};
 
 use crate::support::engine::{Docker, Loaded, unique};
@@ -151,13 +152,13 @@ fn a_single_image_is_for_what_was_asked_for() {
     sandbox.write("in.tar", make::tar(&make::docker(&[image])));
     let convert = |wanted| sandbox.run(&["convert", "--platform", wanted, "in.tar", "oci:out"]);
     convert("linux/arm").silent();
-    convert("arm/v8").fails(
-        "error: `app:1` has no image for arm/v8\n  \
-         hint: choose one with `--platform <PLATFORM>`: `linux/armhf`\n",
-    );
-    convert("linux/arm/v8").warns(
-        "warning: `app:1` has no image for linux/arm/v8; the one for linux/armhf, which runs there, is taken\n",
-    );
+    convert("arm/v8").fails(expect![[r#"
+        error: `app:1` has no image for arm/v8
+          hint: choose one with `--platform <PLATFORM>`: `linux/armhf`
+    "#]]);
+    convert("linux/arm/v8").warns(expect![[r#"
+        warning: `app:1` has no image for linux/arm/v8; the one for linux/armhf, which runs there, is taken
+    "#]]);
 }
 
 /// Docker from 28 on reads all of a platform where it imports; before, the system alone.

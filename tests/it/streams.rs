@@ -5,8 +5,11 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt, symlink};
 use std::process::Stdio;
 
+use expect_test::expect;
+
 use crate::support::Sandbox;
 use crate::support::codec::digest;
+use crate::support::expected::Expected;
 use crate::support::make::{self, Image};
 use crate::support::tools;
 
@@ -30,6 +33,14 @@ fn shell(sandbox: &Sandbox, script: &str) -> (Option<i32>, String) {
     assert_eq!(output.stdout, b"", "{script}");
     let said = String::from_utf8(output.stderr).expect("stderr is UTF-8");
     (output.status.code(), said)
+}
+
+/// Checks that a script ends with this code and says just that on standard error.
+#[track_caller]
+fn says_so(sandbox: &Sandbox, script: &str, code: i32, expected: impl Expected) {
+    let (got, said) = shell(sandbox, script);
+    assert_eq!(got, Some(code), "{script}: {said}");
+    expected.check(&said, script);
 }
 
 /// The command lines that write what `converted` and `exported` hold, to an output.
@@ -107,72 +118,94 @@ fn what_means_standard_input_or_output_counts_as_that() {
     for (command, says) in [
         (
             "restow import --config-from /dev/stdin - out < in.tar",
-            "error: ROOTFS and IMAGE cannot both be standard input\n",
+            expect![[r#"
+                error: ROOTFS and IMAGE cannot both be standard input
+            "#]],
         ),
         (
             "restow squash --above - /dev/fd/0 out < in.tar",
-            "error: SRC and BASE cannot both be standard input\n",
+            expect![[r#"
+                error: SRC and BASE cannot both be standard input
+            "#]],
         ),
         (
             "restow squash --all --json in.tar /dev/stdout > out",
-            "error: `--json` prints to standard output, where the image goes\n  hint: name a file as DST\n",
+            expect![[r#"
+                error: `--json` prints to standard output, where the image goes
+                  hint: name a file as DST
+            "#]],
         ),
         (
             "restow convert in.tar oci:/dev/stdout > out",
-            "error: an OCI layout is a folder, and cannot be written to standard output\n  hint: `oci-archive:-` is a tar of one\n",
+            expect![[r#"
+            error: an OCI layout is a folder, and cannot be written to standard output
+              hint: `oci-archive:-` is a tar of one
+        "#]],
         ),
         (
             "restow images /dev/stdin - < in.tar",
-            "error: standard input can be read once, and SRC names it more often\n",
+            expect![[r#"
+            error: standard input can be read once, and SRC names it more often
+        "#]],
         ),
     ] {
-        assert_eq!(
-            shell(&sandbox, command),
-            (Some(2), says.to_owned()),
-            "{command}"
-        );
+        says_so(&sandbox, command, 2, says);
     }
 }
 
 #[test]
 fn a_stream_that_is_closed_is_a_failure() {
     let sandbox = sandbox();
-    let closed = "error: cannot write standard output\n  caused by: it is closed\n  hint: name `/dev/null` as DST to write to nowhere\n";
+    let closed = expect![[r#"
+        error: cannot write standard output
+          caused by: it is closed
+          hint: name `/dev/null` as DST to write to nowhere
+    "#]];
     for to in ["-", "/dev/stdout", "/dev/fd/1"] {
         for (command, _) in writers(to) {
             let script = format!("{command} >&-");
-            assert_eq!(
-                shell(&sandbox, &script),
-                (Some(1), closed.to_owned()),
-                "{script}"
-            );
+            says_so(&sandbox, &script, 1, &closed);
         }
     }
     let before = sandbox.tree();
     for (script, says) in [
         (
             "restow convert - out <&-",
-            "error: cannot read standard input\n  caused by: it is closed\n",
+            expect![[r#"
+            error: cannot read standard input
+              caused by: it is closed
+        "#]],
         ),
         (
             "restow import /dev/stdin out <&-",
-            "error: cannot read standard input\n  caused by: it is closed\n",
+            expect![[r#"
+            error: cannot read standard input
+              caused by: it is closed
+        "#]],
         ),
         (
             "restow convert in.tar /dev/fd/9",
-            "error: cannot write `/dev/fd/9`\n  caused by: Bad file descriptor (os error 9)\n",
+            expect![[r#"
+            error: cannot write `/dev/fd/9`
+              caused by: Bad file descriptor (os error 9)
+        "#]],
         ),
         (
             "restow convert /dev/fd/9 out",
-            "error: cannot read `/dev/fd/9`\n  caused by: Bad file descriptor (os error 9)\n",
+            expect![[r#"
+            error: cannot read `/dev/fd/9`
+              caused by: Bad file descriptor (os error 9)
+        "#]],
         ),
         (
             "restow convert in.tar /dev/fd/3 3<converted",
-            "error: cannot write `/dev/fd/3`\n  caused by: Bad file descriptor (os error 9)\n",
+            expect![[r#"
+            error: cannot write `/dev/fd/3`
+              caused by: Bad file descriptor (os error 9)
+        "#]],
         ),
     ] {
-        let got = shell(&sandbox, script);
-        assert_eq!(got, (Some(1), says.to_owned()), "{script}");
+        says_so(&sandbox, script, 1, says);
     }
     assert_eq!(sandbox.tree(), before);
     // What is only told needs nobody who listens.
@@ -235,12 +268,11 @@ fn an_empty_file_may_be_replaced() {
             "{command}"
         );
         assert_eq!(sandbox.read("out"), sandbox.read(expected), "{command}");
-        let says = "error: `out` exists\n  hint: pass `--force` to replace it\n";
-        assert_eq!(
-            shell(&sandbox, &command),
-            (Some(1), says.to_owned()),
-            "{command}"
-        );
+        let says = expect![[r#"
+            error: `out` exists
+              hint: pass `--force` to replace it
+        "#]];
+        says_so(&sandbox, &command, 1, says);
     }
     // What is refused leaves it as it is.
     sandbox.write("out", "");
@@ -256,29 +288,32 @@ fn an_output_that_would_spoil_the_input_is_refused() {
     let sandbox = sandbox();
     sandbox.run(&["convert", "in.tar", "oci:lay"]).silent();
     let before = sandbox.tree();
-    let open = "error: DST is the file that SRC is, and would be written while it is read\n  \
-                hint: name the file itself as the output, with `--force`: it is replaced when the new one is whole\n";
-    let part = "error: DST is a part of the layout that SRC is\n  \
-                hint: name a file that is not in the layout\n";
+    let open = expect![[r#"
+        error: DST is the file that SRC is, and would be written while it is read
+          hint: name the file itself as the output, with `--force`: it is replaced when the new one is whole
+    "#]];
+    let part = expect![[r#"
+        error: DST is a part of the layout that SRC is
+          hint: name a file that is not in the layout
+    "#]];
     for (script, says) in [
-        ("restow convert in.tar - >> in.tar", open),
-        ("restow squash --all in.tar - 1<> in.tar", open),
-        ("restow export in.tar 1<> in.tar", open),
-        ("restow convert - - < in.tar 1<> in.tar", open),
+        ("restow convert in.tar - >> in.tar", &open),
+        ("restow squash --all in.tar - 1<> in.tar", &open),
+        ("restow export in.tar 1<> in.tar", &open),
+        ("restow convert - - < in.tar 1<> in.tar", &open),
         (
             "restow convert /dev/fd/5 /dev/fd/7 5< in.tar 7>> in.tar",
-            open,
+            &open,
         ),
-        ("restow convert --force lay lay/index.json", part),
-        ("restow squash --all --force oci:lay ./lay/oci-layout", part),
-        ("restow export lay lay/blobs/sha256/new", part),
-        ("restow convert lay oci:lay/blobs/new", part),
+        ("restow convert --force lay lay/index.json", &part),
+        (
+            "restow squash --all --force oci:lay ./lay/oci-layout",
+            &part,
+        ),
+        ("restow export lay lay/blobs/sha256/new", &part),
+        ("restow convert lay oci:lay/blobs/new", &part),
     ] {
-        assert_eq!(
-            shell(&sandbox, script),
-            (Some(2), says.to_owned()),
-            "{script}"
-        );
+        says_so(&sandbox, script, 2, says);
     }
     assert_eq!(sandbox.tree(), before);
     // What is replaced when it is whole spoils nothing.
@@ -309,17 +344,26 @@ fn one_signal_ends_what_waits_for_the_other_end() {
     let before = sandbox.tree();
     drop(tools::tool("mkfifo", &[sandbox.path("fifo").as_os_str()]));
     for (script, says) in [
-        ("restow convert in.tar fifo", ""),
-        ("restow export --compress gzip in.tar fifo", ""),
-        ("restow convert fifo out", "error: interrupted\n"),
-        ("restow verify fifo", "error: interrupted\n"),
-        ("exec 3<> fifo; restow convert in.tar fifo", ""),
-        ("exec 3<> fifo; restow export in.tar - > fifo", ""),
+        ("restow convert in.tar fifo", expect![""]),
+        ("restow export --compress gzip in.tar fifo", expect![""]),
+        (
+            "restow convert fifo out",
+            expect![[r#"
+            error: interrupted
+        "#]],
+        ),
+        (
+            "restow verify fifo",
+            expect![[r#"
+            error: interrupted
+        "#]],
+        ),
+        ("exec 3<> fifo; restow convert in.tar fifo", expect![""]),
+        ("exec 3<> fifo; restow export in.tar - > fifo", expect![""]),
     ] {
         let script = script.replace("restow", "timeout --kill-after 60 1 restow");
         // 137 would be that of the second signal, which cannot be ignored.
-        let got = shell(&sandbox, &script);
-        assert_eq!(got, (Some(124), says.to_owned()), "{script}");
+        says_so(&sandbox, &script, 124, says);
     }
     fs::remove_file(sandbox.path("fifo")).expect("it can be removed");
     assert_eq!(sandbox.tree(), before);

@@ -1,5 +1,7 @@
 //! Names of outputs that say a compression.
 
+use expect_test::{Expect, expect};
+
 use crate::support::Sandbox;
 use crate::support::codec::{Codec, decompress};
 use crate::support::engine::{Loaded, unique};
@@ -110,7 +112,10 @@ fn what_fails_leaves_no_compressed_file() {
             drop(output.refuses());
         }
     }
-    let says = "error: `there.tar.gz` exists\n  hint: pass `--force` to replace it\n";
+    let says = expect![[r#"
+        error: `there.tar.gz` exists
+          hint: pass `--force` to replace it
+    "#]];
     sandbox
         .run(&["convert", "in.tar", "there.tar.gz"])
         .fails(says);
@@ -119,48 +124,73 @@ fn what_fails_leaves_no_compressed_file() {
 #[test]
 fn names_that_promise_something_else_are_refused() {
     let (sandbox, _) = sandbox("app:1");
-    let cases: [(&[&str], &str); 9] = [
+    let cases: [(&[&str], Expect); 9] = [
         (
             &["convert", "in.tar", "out.tar.xz"],
-            "error: `out.tar.xz`: restow does not write `.xz`\n  hint: the names of what it writes end in `.tar`, `.tar.gz` or `.tar.zst`; `restow convert SRC - | xz > out.tar.xz`\n",
+            expect![[r#"
+            error: `out.tar.xz`: restow does not write `.xz`
+              hint: the names of what it writes end in `.tar`, `.tar.gz` or `.tar.zst`; `restow convert SRC - | xz > out.tar.xz`
+        "#]],
         ),
         (
             &["squash", "--all", "in.tar", "docker-archive:out.tbz2:app:1"],
-            "error: `out.tbz2`: restow does not write `.tbz2`\n  hint: the names of what it writes end in `.tar`, `.tar.gz` or `.tar.zst`; `restow squash … SRC - | bzip2 > out.tbz2`\n",
+            expect![[r#"
+                error: `out.tbz2`: restow does not write `.tbz2`
+                  hint: the names of what it writes end in `.tar`, `.tar.gz` or `.tar.zst`; `restow squash … SRC - | bzip2 > out.tbz2`
+            "#]],
         ),
         (
             &["export", "in.tar", "out.TXZ"],
-            "error: `out.TXZ`: restow does not write `.txz`\n  hint: the names of what it writes end in `.tar`, `.tar.gz` or `.tar.zst`; `restow export SRC | xz > out.TXZ`\n",
+            expect![[r#"
+            error: `out.TXZ`: restow does not write `.txz`
+              hint: the names of what it writes end in `.tar`, `.tar.gz` or `.tar.zst`; `restow export SRC | xz > out.TXZ`
+        "#]],
         ),
         (
             &["import", "rootfs.tar", "out.zip"],
-            "error: `out.zip`: restow does not write `.zip`\n  hint: the names of what it writes end in `.tar`, `.tar.gz` or `.tar.zst`\n",
+            expect![[r#"
+            error: `out.zip`: restow does not write `.zip`
+              hint: the names of what it writes end in `.tar`, `.tar.gz` or `.tar.zst`
+        "#]],
         ),
         (
             &["export", "--compress", "zstd", "in.tar", "out.tar.gz"],
-            "error: the name of DST says gzip, and `--compress` says zstd\n  hint: leave `--compress` out, or give DST another name\n",
+            expect![[r#"
+                error: the name of DST says gzip, and `--compress` says zstd
+                  hint: leave `--compress` out, or give DST another name
+            "#]],
         ),
         (
             &["export", "--compress", "none", "in.tar", "out.tgz"],
-            "error: the name of DST says gzip, and `--compress` says none\n  hint: leave `--compress` out, or give DST another name\n",
+            expect![[r#"
+                error: the name of DST says gzip, and `--compress` says none
+                  hint: leave `--compress` out, or give DST another name
+            "#]],
         ),
         (
             &["export", "--compress", "gzip:9", "in.tar", "out.zst"],
-            "error: the name of DST says zstd, and `--compress` says gzip\n  hint: leave `--compress` out, or give DST another name\n",
+            expect![[r#"
+                error: the name of DST says zstd, and `--compress` says gzip
+                  hint: leave `--compress` out, or give DST another name
+            "#]],
         ),
         (
             &["export", "--compress", "gzip", "in.tar", "out.tar.xz"],
-            "error: `out.tar.xz`: restow does not write `.xz`\n  hint: the names of what it writes end in `.tar`, `.tar.gz` or `.tar.zst`; `restow export SRC | xz > out.tar.xz`\n",
+            expect![[r#"
+                error: `out.tar.xz`: restow does not write `.xz`
+                  hint: the names of what it writes end in `.tar`, `.tar.gz` or `.tar.zst`; `restow export SRC | xz > out.tar.xz`
+            "#]],
         ),
         (
             &["convert", "missing.tar", "out.tar.xz"],
-            "error: `out.tar.xz`: restow does not write `.xz`\n  hint: the names of what it writes end in `.tar`, `.tar.gz` or `.tar.zst`; `restow convert SRC - | xz > out.tar.xz`\n",
+            expect![[r#"
+            error: `out.tar.xz`: restow does not write `.xz`
+              hint: the names of what it writes end in `.tar`, `.tar.gz` or `.tar.zst`; `restow convert SRC - | xz > out.tar.xz`
+        "#]],
         ),
     ];
     for (arguments, says) in cases {
-        let output = sandbox.run(arguments);
-        let got = (output.code, output.stderr.as_str());
-        assert_eq!(got, (Some(2), says), "{}", output.command);
+        sandbox.run(arguments).ends(2, says);
     }
     // The option alone says how it is done.
     for (options, name, codec) in [

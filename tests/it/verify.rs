@@ -11,6 +11,7 @@ mod inputs;
 mod tied;
 mod truth;
 
+use crate::support::expected::Expected;
 use crate::support::make::{self, Image, Member};
 use crate::support::sandbox::{Output, Sandbox};
 use crate::support::tied::assert_tied;
@@ -69,17 +70,17 @@ fn shortened(line: &str) -> String {
 
 /// Checks that just this is found in an archive.
 #[track_caller]
-fn check(name: &str, archive: &[u8], expected: &[&str]) {
+fn check(name: &str, archive: &[u8], expected: impl Expected) {
     let sandbox = Sandbox::new();
     sandbox.write("in.tar", archive);
     let output = sandbox.run(&["verify", "in.tar"]);
-    assert_eq!(found(&output), expected, "{name}");
+    expected.check(&found(&output).join("\n"), name);
     assert_tied(name, &sandbox, "in.tar", &output);
 }
 
 /// Checks that just this is found in an archive of these members.
 #[track_caller]
-fn check_members(name: &str, members: &[Member], expected: &[&str]) {
+fn check_members(name: &str, members: &[Member], expected: impl Expected) {
     check(name, &make::tar(members), expected);
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use expect_test::expect;
 use serde_json::{Value, json};
 
 use super::json;
@@ -254,7 +255,9 @@ fn a_part_keeps_the_names_of_its_indexes_and_goes_alone() {
     let name = arm.as_str().expect("a digest");
     sandbox
         .run(&["convert", "--image", name, "in.tar", "oci-archive:arm.tar"])
-        .warns("warning: the attestations of `app:1` left out: one part of its index was chosen\n");
+        .warns(expect![[r#"
+            warning: the attestations of `app:1` left out: one part of its index was chosen
+        "#]]);
     assert_eq!(
         listed("arm.tar"),
         [(json!("app:1"), json!("image"), arm.clone())]

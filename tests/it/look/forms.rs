@@ -1,5 +1,6 @@
 //! Every form of input, and several images in one.
 
+use expect_test::expect;
 use serde_json::{Value, json};
 
 use super::{json, look, text};
@@ -313,13 +314,12 @@ fn several_inputs_are_listed_together_and_one_that_fails_does_not_stop_the_other
     sandbox.write("bad.tar", "no archive");
     let output = sandbox.run(&["images", "--json", "bad.tar", "a.tar", "gone.tar"]);
     assert_eq!(output.code, Some(1));
-    assert_eq!(
-        output.stderr,
-        "error: cannot read `bad.tar`\n  caused by: it is not an image: it looks like \
-         a text file; a docker archive, an OCI layout or a tar was expected\n\
-         error: cannot read `gone.tar`\n  \
-         caused by: No such file or directory (os error 2)\n"
-    );
+    expect![[r#"
+        error: cannot read `bad.tar`
+          caused by: it is not an image: it looks like a text file; a docker archive, an OCI layout or a tar was expected
+        error: cannot read `gone.tar`
+          caused by: No such file or directory (os error 2)
+    "#]].assert_eq(&output.stderr);
     let list: Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
     assert_eq!(list["images"][0]["id"], app().id());
     let output = sandbox.run(&["images", "gone.tar", "bad.tar"]);

@@ -1,5 +1,6 @@
 //! Choices that cannot be had, wrong usage, and warnings.
 
+use expect_test::expect;
 use serde_json::json;
 
 use super::{TO_ARCHIVE, TO_LAYOUT, app, case, check, layout};
@@ -26,67 +27,106 @@ fn choices_that_cannot_be_had() {
             case(
                 two.clone(),
                 &["--image", "none:1", "in.tar", "oci:out"],
-                "error: no image of the input is `none:1`\n  hint: there is: `app:1` (8a281ca82878), `tool:2` (6b3d4903f921), `tool:3` (6b3d4903f921)\n",
+                expect![[r#"
+                    error: no image of the input is `none:1`
+                      hint: there is: `app:1` (8a281ca82878), `tool:2` (6b3d4903f921), `tool:3` (6b3d4903f921)
+                "#]],
             ),
             case(
                 two.clone(),
                 &["--image", "#3", "in.tar", "oci:out"],
-                "error: no image of the input is `#3`\n  hint: there is: `app:1` (8a281ca82878), `tool:2` (6b3d4903f921), `tool:3` (6b3d4903f921)\n",
+                expect![[r#"
+                    error: no image of the input is `#3`
+                      hint: there is: `app:1` (8a281ca82878), `tool:2` (6b3d4903f921), `tool:3` (6b3d4903f921)
+                "#]],
             ),
             case(
                 two.clone(),
                 &["docker-archive:in.tar:@7", "oci:out"],
-                "error: no image of the input is `#8`\n  hint: there is: `app:1` (8a281ca82878), `tool:2` (6b3d4903f921), `tool:3` (6b3d4903f921)\n",
+                expect![[r#"
+                    error: no image of the input is `#8`
+                      hint: there is: `app:1` (8a281ca82878), `tool:2` (6b3d4903f921), `tool:3` (6b3d4903f921)
+                "#]],
             ),
             case(
                 two.clone(),
                 &["--tag", "new:1", "in.tar", "oci:out"],
-                "error: 2 images cannot share one reference\n  hint: choose one image with `--image <REFERENCE>`\n",
+                expect![[r#"
+                    error: 2 images cannot share one reference
+                      hint: choose one image with `--image <REFERENCE>`
+                "#]],
             ),
             case(
                 two.clone(),
                 &["in.tar", "docker-archive:there.tar"],
-                "error: `there.tar` exists\n  hint: pass `--force` to replace it\n",
+                expect![[r#"
+                    error: `there.tar` exists
+                      hint: pass `--force` to replace it
+                "#]],
             ),
             case(
                 two.clone(),
                 &["in.tar", "oci:full"],
-                "error: `full` is neither an OCI layout nor empty\n  hint: name a folder that is empty, or that does not exist yet\n",
+                expect![[r#"
+                error: `full` is neither an OCI layout nor empty
+                  hint: name a folder that is empty, or that does not exist yet
+            "#]],
             ),
             case(
                 two.clone(),
                 &["in.tar", "oci:there.tar"],
-                "error: cannot write `there.tar`\n  caused by: not a directory\n",
+                expect![[r#"
+                error: cannot write `there.tar`
+                  caused by: not a directory
+            "#]],
             ),
             case(
                 two.clone(),
                 &["in.tar", "docker-archive:full"],
-                "error: cannot write `full`\n  caused by: is a directory\n",
+                expect![[r#"
+                error: cannot write `full`
+                  caused by: is a directory
+            "#]],
             ),
             case(
                 two.clone(),
                 &["in.tar", "missing/out.tar"],
-                "error: cannot write `missing/out.tar`\n  caused by: No such file or directory (os error 2)\n",
+                expect![[r#"
+                error: cannot write `missing/out.tar`
+                  caused by: No such file or directory (os error 2)
+            "#]],
             ),
             case(
                 two.clone(),
                 &["in.tar", "oci:missing/out"],
-                "error: cannot write `missing/out`\n  caused by: No such file or directory (os error 2)\n",
+                expect![[r#"
+                error: cannot write `missing/out`
+                  caused by: No such file or directory (os error 2)
+            "#]],
             ),
             case(
                 two.clone(),
                 &["in.tar", "docker-archive:/dev/full"],
-                "error: cannot write `/dev/full`\n  caused by: No space left on device (os error 28)\n",
+                expect![[r#"
+                    error: cannot write `/dev/full`
+                      caused by: No space left on device (os error 28)
+                "#]],
             ),
             case(
                 two,
                 &["--platform", "linux/arm64", "in.tar", "oci:out"],
-                "error: `app:1` has no image for linux/arm64\n  hint: choose one with `--platform <PLATFORM>`: `linux/amd64`\n",
+                expect![[r#"
+                    error: `app:1` has no image for linux/arm64
+                      hint: choose one with `--platform <PLATFORM>`: `linux/amd64`
+                "#]],
             ),
             case(
                 platforms.clone(),
                 &["--platform", "linux/riscv64", "in.tar", "oci:out"],
-                "error: `app:1` has no image for linux/riscv64\n  hint: choose one with `--platform <PLATFORM>`: `linux/arm64`, `linux/s390x`\n",
+                expect![[r#"
+                    error: `app:1` has no image for linux/riscv64
+                      hint: choose one with `--platform <PLATFORM>`: `linux/arm64`, `linux/s390x`
+                "#]],
             ),
         ],
     );
@@ -96,7 +136,9 @@ fn choices_that_cannot_be_had() {
             vec![case(
                 platforms,
                 TO_ARCHIVE,
-                "warning: `app:1` has no image for linux/amd64; `manifest.json` names the one for linux/arm64\n",
+                expect![[r#"
+            warning: `app:1` has no image for linux/amd64; `manifest.json` names the one for linux/arm64
+        "#]],
             )],
         );
     }
@@ -113,8 +155,10 @@ fn a_tag_that_two_images_have_chooses_none() {
                 layout.add(&tool);
             }),
             &["--image", "1", "in.tar", "oci:out"],
-            "error: 2 images of the input are `1`\n  \
-                 hint: choose one with `--image <REFERENCE>`: `app:1` (79a0c8675b53), `tool:1` (ee1e2ea20d97)\n",
+            expect![[r#"
+                error: 2 images of the input are `1`
+                  hint: choose one with `--image <REFERENCE>`: `app:1` (79a0c8675b53), `tool:1` (ee1e2ea20d97)
+            "#]],
         )],
     );
 }
@@ -127,81 +171,114 @@ fn wrong_usage_ends_with_2() {
             case(
                 "",
                 &["in.tar"],
-                "error: the following required arguments were not provided:\n  <DST>\n\
-             \n\
-             Usage: restow convert <SRC> <DST>\n\
-             \n\
-             For more information, try '--help'.\n",
+                expect![[r#"
+                error: the following required arguments were not provided:
+                  <DST>
+
+                Usage: restow convert <SRC> <DST>
+
+                For more information, try '--help'.
+            "#]],
             ),
             case(
                 "",
                 &["--compress", "gzip:13", "in.tar", "out"],
-                "error: invalid value 'gzip:13' for '--compress <HOW>': a level of gzip is a number from 1 to 12\n\
-             \n\
-             For more information, try '--help'.\n",
+                expect![[r#"
+                error: invalid value 'gzip:13' for '--compress <HOW>': a level of gzip is a number from 1 to 12
+
+                For more information, try '--help'.
+            "#]],
             ),
             case(
                 "",
                 &["--compress", "lz4", "in.tar", "out"],
-                "error: invalid value 'lz4' for '--compress <HOW>': keep, none, gzip, gzip:LEVEL, zstd or zstd:LEVEL was expected\n\
-             \n\
-             For more information, try '--help'.\n",
+                expect![[r#"
+                error: invalid value 'lz4' for '--compress <HOW>': keep, none, gzip, gzip:LEVEL, zstd or zstd:LEVEL was expected
+
+                For more information, try '--help'.
+            "#]],
             ),
             case(
                 "",
                 &["--tag", "App", "in.tar", "out"],
-                "error: invalid value 'App' for '--tag <REF>': `App` is not a reference: NAME[:TAG] was expected, with a name in lower case\n\
-             \n\
-             For more information, try '--help'.\n",
+                expect![[r#"
+                error: invalid value 'App' for '--tag <REF>': `App` is not a reference: NAME[:TAG] was expected, with a name in lower case
+
+                For more information, try '--help'.
+            "#]],
             ),
             case(
                 "",
                 &["--image", "#0", "in.tar", "out"],
-                "error: invalid value '#0' for '--image <REF>': `#0` does not name an image: a reference, a digest, an image id or `#N` was expected\n\
-             \n\
-             For more information, try '--help'.\n",
+                expect![[r#"
+                error: invalid value '#0' for '--image <REF>': `#0` does not name an image: a reference, a digest, an image id or `#N` was expected
+
+                For more information, try '--help'.
+            "#]],
             ),
             case(
                 "",
                 &["--jobs", "0", "in.tar", "out"],
-                "error: invalid value '0' for '--jobs <N>': a whole number from 1 on was expected\n\
-             \n\
-             For more information, try '--help'.\n",
+                expect![[r#"
+                error: invalid value '0' for '--jobs <N>': a whole number from 1 on was expected
+
+                For more information, try '--help'.
+            "#]],
             ),
             case(
                 "",
                 &["--to", "oci", "in.tar", "docker-archive:out"],
-                "error: DST says `docker-archive:`, and `--to` says `oci`\n",
+                expect![[r#"
+                    error: DST says `docker-archive:`, and `--to` says `oci`
+                "#]],
             ),
             case(
                 "",
                 &["in.tar", "rootfs:out"],
-                "error: DST takes images, and `rootfs:` is none\n  hint: name an output as `docker-archive:`, `oci:` or `oci-archive:`\n",
+                expect![[r#"
+                error: DST takes images, and `rootfs:` is none
+                  hint: name an output as `docker-archive:`, `oci:` or `oci-archive:`
+            "#]],
             ),
             case(
                 "",
                 &["in.tar", "oci:-"],
-                "error: an OCI layout is a folder, and cannot be written to standard output\n  hint: `oci-archive:-` is a tar of one\n",
+                expect![[r#"
+                error: an OCI layout is a folder, and cannot be written to standard output
+                  hint: `oci-archive:-` is a tar of one
+            "#]],
             ),
             case(
                 "",
                 &["--tag", "sha256:abc", "in.tar", "out"],
-                "error: `sha256:abc` reads as a digest, and Docker gives no image such a name\n",
+                expect![[r#"
+                error: `sha256:abc` reads as a digest, and Docker gives no image such a name
+            "#]],
             ),
             case(
                 "",
                 &["--format", "oci", "in.tar", "out"],
-                "error: unexpected argument '--format' found\n\n  tip: `convert`, `squash` and `import` write the format that `--to` says\n\nFor more information, try '--help'.\n",
+                expect![[r#"
+                error: unexpected argument '--format' found
+
+                  tip: `convert`, `squash` and `import` write the format that `--to` says
+
+                For more information, try '--help'.
+            "#]],
             ),
             case(
                 "",
                 &["--image", "a", "oci:in.tar:b", "out"],
-                "error: SRC names an image, and `--image` another\n",
+                expect![[r#"
+                error: SRC names an image, and `--image` another
+            "#]],
             ),
             case(
                 "",
                 &["in.tar", "docker-archive:out:No Reference"],
-                "error: `No Reference` is not a reference: NAME[:TAG] was expected, with a name in lower case\n",
+                expect![[r#"
+                    error: `No Reference` is not a reference: NAME[:TAG] was expected, with a name in lower case
+                "#]],
             ),
             case(
                 "",
@@ -211,7 +288,9 @@ fn wrong_usage_ends_with_2() {
                     "in.tar",
                     "out",
                 ],
-                "error: `a@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855` has a digest, and an image is named by a tag\n",
+                expect![[r#"
+                    error: `a@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855` has a digest, and an image is named by a tag
+                "#]],
             ),
         ],
     );
@@ -238,23 +317,29 @@ fn platforms_that_are_none() {
             case(
                 "",
                 &["--platform", "linux/", "in.tar", "out"],
-                "error: invalid value 'linux/' for '--platform <PLATFORM>': `linux/` is not a platform: OS/ARCH[/VARIANT], OS or ARCH was expected, such as `linux/arm64`\n\
-             \n\
-             For more information, try '--help'.\n",
+                expect![[r#"
+                error: invalid value 'linux/' for '--platform <PLATFORM>': `linux/` is not a platform: OS/ARCH[/VARIANT], OS or ARCH was expected, such as `linux/arm64`
+
+                For more information, try '--help'.
+            "#]],
             ),
             case(
                 "",
                 &["--platform", "windows(10.0.17763)/amd64", "in.tar", "out"],
-                "error: invalid value 'windows(10.0.17763)/amd64' for '--platform <PLATFORM>': `windows(10.0.17763)/amd64` names a version or features of the operating system, and images are not chosen by these: OS/ARCH[/VARIANT] was expected, such as `windows/amd64`\n\
-             \n\
-             For more information, try '--help'.\n",
+                expect![[r#"
+                    error: invalid value 'windows(10.0.17763)/amd64' for '--platform <PLATFORM>': `windows(10.0.17763)/amd64` names a version or features of the operating system, and images are not chosen by these: OS/ARCH[/VARIANT] was expected, such as `windows/amd64`
+
+                    For more information, try '--help'.
+                "#]],
             ),
             case(
                 "",
                 &["--platform", "amd46", "in.tar", "out"],
-                "error: invalid value 'amd46' for '--platform <PLATFORM>': `amd46` is neither a known operating system nor a known architecture: OS/ARCH[/VARIANT] was expected, such as `linux/arm64`\n\
-             \n\
-             For more information, try '--help'.\n",
+                expect![[r#"
+                error: invalid value 'amd46' for '--platform <PLATFORM>': `amd46` is neither a known operating system nor a known architecture: OS/ARCH[/VARIANT] was expected, such as `linux/arm64`
+
+                For more information, try '--help'.
+            "#]],
             ),
         ],
     );
@@ -267,9 +352,11 @@ fn media_types_are_of_a_family() {
         vec![case(
             "",
             &["--media-types", "OCI", "in.tar", "out"],
-            "error: invalid value 'OCI' for '--media-types <FAMILY>': keep, oci or docker was expected\n\
-             \n\
-             For more information, try '--help'.\n",
+            expect![[r#"
+                error: invalid value 'OCI' for '--media-types <FAMILY>': keep, oci or docker was expected
+
+                For more information, try '--help'.
+            "#]],
         )],
     );
 }
@@ -284,65 +371,85 @@ fn warnings_say_what_is_otherwise() {
             case(
                 make::tar(&odd_tags()),
                 TO_LAYOUT,
-                "warning: `manifest.json` goes on behind its end; the rest is ignored\n\
-             warning: `App` is not a reference with a tag; the image does not get it\n",
+                expect![[r#"
+                warning: `manifest.json` goes on behind its end; the rest is ignored
+                warning: `App` is not a reference with a tag; the image does not get it
+            "#]],
             ),
             case(
                 without_end,
                 TO_LAYOUT,
-                "warning: the tar has no end-of-archive block; it may have been cut off, but all that its documents name is there\n",
+                expect![[r#"
+                warning: the tar has no end-of-archive block; it may have been cut off, but all that its documents name is there
+            "#]],
             ),
-            case(attested(), TO_LAYOUT, ""),
-            case(attested(), TO_ARCHIVE, ""),
+            case(attested(), TO_LAYOUT, expect![""]),
+            case(attested(), TO_ARCHIVE, expect![""]),
             case(
                 same_name(),
                 &["--quiet", "in.tar", "docker-archive:out.tar"],
-                "",
+                expect![""],
             ),
             case(
                 attested(),
                 &["--compress", "gzip", "in.tar", "oci:out"],
-                "warning: an attestation of `app:1` left out: the manifest that it speaks of is not in the output\n\
-             warning: an artifact of type `application/vnd.example.signature` of `sha256:54fab850919d9c42d856f064fd08ac33edc94fbc3bff2f17929d76210b060742` left out: the manifest that it speaks of is not in the output\n",
+                expect![[r#"
+                    warning: an attestation of `app:1` left out: the manifest that it speaks of is not in the output
+                    warning: an artifact of type `application/vnd.example.signature` of `sha256:54fab850919d9c42d856f064fd08ac33edc94fbc3bff2f17929d76210b060742` left out: the manifest that it speaks of is not in the output
+                "#]],
             ),
             case(
                 labelled(),
                 TO_LAYOUT,
-                "warning: layer 1 of 3 of `1.0` is labelled `application/vnd.oci.image.layer.v1.tar+gzip`, and its bytes are not compressed\n",
+                expect![[r#"
+                warning: layer 1 of 3 of `1.0` is labelled `application/vnd.oci.image.layer.v1.tar+gzip`, and its bytes are not compressed
+            "#]],
             ),
             case(
                 labelled(),
                 TO_ARCHIVE,
-                "warning: layer 1 of 3 of `1.0` is labelled `application/vnd.oci.image.layer.v1.tar+gzip`, and its bytes are not compressed\n\
-             warning: `1.0` is a tag without a repository; the image has no tag in the docker archive\n",
+                expect![[r#"
+                warning: layer 1 of 3 of `1.0` is labelled `application/vnd.oci.image.layer.v1.tar+gzip`, and its bytes are not compressed
+                warning: `1.0` is a tag without a repository; the image has no tag in the docker archive
+            "#]],
             ),
             case(
                 absent(),
                 TO_LAYOUT,
-                "warning: `app:1` refers to sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855, which the input does not hold; passed on as it is\n",
+                expect![[r#"
+                warning: `app:1` refers to sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855, which the input does not hold; passed on as it is
+            "#]],
             ),
             case(
                 same_name(),
                 TO_ARCHIVE,
-                "warning: `app:1` names two images of the input; the later one keeps it\n",
+                expect![[r#"
+                warning: `app:1` names two images of the input; the later one keeps it
+            "#]],
             ),
-            case(tagged_twice(), TO_ARCHIVE, ""),
+            case(tagged_twice(), TO_ARCHIVE, expect![""]),
             case(
                 whole.clone(),
                 &["--compress", "zstd", "in.tar", "out.tar"],
-                "warning: `app:1` has layers compressed with zstd, which Docker before 23 cannot load\n",
+                expect![[r#"
+                    warning: `app:1` has layers compressed with zstd, which Docker before 23 cannot load
+                "#]],
             ),
             // As Docker 25.0.0 wrote them: the layers in any order.
             case(
                 wrong_oci_part(|layers| layers.swap(0, 1)),
                 TO_LAYOUT,
-                "warning: the OCI manifest of `app:1` has other layers than `manifest.json`, which is followed\n",
+                expect![[r#"
+                    warning: the OCI manifest of `app:1` has other layers than `manifest.json`, which is followed
+                "#]],
             ),
             // As its release candidates did: some layers left out.
             case(
                 wrong_oci_part(|layers| drop(layers.pop())),
                 TO_LAYOUT,
-                "warning: the OCI manifest of `app:1` has other layers than `manifest.json`, which is followed\n",
+                expect![[r#"
+                    warning: the OCI manifest of `app:1` has other layers than `manifest.json`, which is followed
+                "#]],
             ),
         ],
     );
@@ -351,7 +458,11 @@ fn warnings_say_what_is_otherwise() {
     let other = Image::new(&["app:1"], &["file other 1"]);
     sandbox.write("two.tar", make::tar(&make::docker(&[other])));
     sandbox.run(&["convert", "one.tar", "oci:out"]).silent();
-    sandbox.run(&["convert", "two.tar", "oci:out"]).warns("warning: `app:1` named sha256:79a0c8675b53c951e573a6527c0e55ad0e463f49747f259b497b51857c887854 before; that image stays, without this name\n");
+    sandbox
+        .run(&["convert", "two.tar", "oci:out"])
+        .warns(expect![[r#"
+            warning: `app:1` named sha256:79a0c8675b53c951e573a6527c0e55ad0e463f49747f259b497b51857c887854 before; that image stays, without this name
+        "#]]);
 }
 
 /// An archive with tags that are none, and with bytes behind `manifest.json`.

@@ -1,5 +1,6 @@
 //! Inputs that are refused.
 
+use expect_test::expect;
 use serde_json::{Value, json};
 
 use super::{TO_ARCHIVE, TO_LAYOUT, app, case, check, layout};
@@ -79,72 +80,118 @@ fn inputs_that_are_no_images() {
             case(
                 "",
                 &["missing.tar", "oci:out"],
-                "error: cannot read `missing.tar`\n  caused by: No such file or directory (os error 2)\n",
+                expect![[r#"
+                error: cannot read `missing.tar`
+                  caused by: No such file or directory (os error 2)
+            "#]],
             ),
             case(
                 "",
                 TO_LAYOUT,
-                "error: cannot read `in.tar`\n  caused by: it is empty\n",
+                expect![[r#"
+                error: cannot read `in.tar`
+                  caused by: it is empty
+            "#]],
             ),
             case(
                 "\x7fELF and so on",
                 TO_LAYOUT,
-                "error: cannot read `in.tar`\n  caused by: it is not an image: it looks like an ELF executable; a docker archive, an OCI layout or a tar was expected\n",
+                expect![[r#"
+                error: cannot read `in.tar`
+                  caused by: it is not an image: it looks like an ELF executable; a docker archive, an OCI layout or a tar was expected
+            "#]],
             ),
             case(
                 Codec::Gzip.compress(b"just text"),
                 TO_ARCHIVE,
-                "error: cannot read `in.tar`\n  caused by: it is not an image: it looks like a text file; a docker archive, an OCI layout or a tar was expected\n",
+                expect![[r#"
+                error: cannot read `in.tar`
+                  caused by: it is not an image: it looks like a text file; a docker archive, an OCI layout or a tar was expected
+            "#]],
             ),
             case(
                 tar[..700].to_vec(),
                 TO_ARCHIVE,
-                "error: cannot read `in.tar`\n  caused by: the tar ends early: 324 more bytes were expected at byte 700\n",
+                expect![[r#"
+                error: cannot read `in.tar`
+                  caused by: the tar ends early: 324 more bytes were expected at byte 700
+            "#]],
             ),
             case(
                 cut_gzip.clone(),
                 TO_ARCHIVE,
-                "error: cannot read `in.tar`\n  caused by: its gzip stream is damaged\n  caused by: incomplete deflate stream\n",
+                expect![[r#"
+                error: cannot read `in.tar`
+                  caused by: its gzip stream is damaged
+                  caused by: incomplete deflate stream
+            "#]],
             ),
             case(
                 cut_gzip,
                 TO_LAYOUT,
-                "error: cannot read `in.tar`\n  caused by: its gzip stream is damaged\n  caused by: incomplete deflate stream\n",
+                expect![[r#"
+                error: cannot read `in.tar`
+                  caused by: its gzip stream is damaged
+                  caused by: incomplete deflate stream
+            "#]],
             ),
             case(
                 make::tar(&[Member::file("../up", "x")]),
                 TO_ARCHIVE,
-                "error: cannot read `in.tar`\n  caused by: member `../up`: path leaves the archive\n",
+                expect![[r#"
+                    error: cannot read `in.tar`
+                      caused by: member `../up`: path leaves the archive
+                "#]],
             ),
             case(
                 make::tar(&[Member::file("manifest.json", "[]")]),
                 TO_ARCHIVE,
-                "error: cannot read `in.tar`\n  caused by: it holds no image\n",
+                expect![[r#"
+                    error: cannot read `in.tar`
+                      caused by: it holds no image
+                "#]],
             ),
             case(
                 tar.clone(),
                 &["full", "oci:out"],
-                "error: cannot read `full`\n  caused by: it is a folder, and an OCI layout was expected\n  hint: if it is a root filesystem: `tar -C full -c . | restow import - DST`\n",
+                expect![[r#"
+                error: cannot read `full`
+                  caused by: it is a folder, and an OCI layout was expected
+                  hint: if it is a root filesystem: `tar -C full -c . | restow import - DST`
+            "#]],
             ),
             case(
                 tar.clone(),
                 &["oci-archive:in.tar", "oci:out"],
-                "error: cannot read `in.tar`\n  caused by: it is not an OCI layout: `index.json` is missing\n",
+                expect![[r#"
+                error: cannot read `in.tar`
+                  caused by: it is not an OCI layout: `index.json` is missing
+            "#]],
             ),
             case(
                 tar.clone(),
                 &["oci:in.tar", "oci:out"],
-                "error: cannot read `in.tar`\n  caused by: it is not an OCI layout in a folder: the folder is missing\n",
+                expect![[r#"
+                error: cannot read `in.tar`
+                  caused by: it is not an OCI layout in a folder: the folder is missing
+            "#]],
             ),
             case(
                 tar,
                 &["docker-archive:full", "oci:out"],
-                "error: cannot read `full`\n  caused by: it is a folder, and an archive was expected\n  hint: if it is a root filesystem: `tar -C full -c . | restow import - DST`\n",
+                expect![[r#"
+                error: cannot read `full`
+                  caused by: it is a folder, and an archive was expected
+                  hint: if it is a root filesystem: `tar -C full -c . | restow import - DST`
+            "#]],
             ),
             case(
                 make::tar(&[Member::file("etc/hosts", "x")]),
                 &["docker-archive:in.tar", "oci:out"],
-                "error: cannot read `in.tar`\n  caused by: it is not a docker archive: `manifest.json` is missing\n",
+                expect![[r#"
+                    error: cannot read `in.tar`
+                      caused by: it is not a docker archive: `manifest.json` is missing
+                "#]],
             ),
             case(
                 make::tar(&[Member::file(
@@ -152,7 +199,11 @@ fn inputs_that_are_no_images() {
                     "x",
                 )]),
                 TO_ARCHIVE,
-                "error: cannot read `in.tar`\n  caused by: it is not a whole archive of images: `manifest.json` or `index.json` is missing\n  hint: if it is a root filesystem, name it as `rootfs:PATH`\n",
+                expect![[r#"
+                    error: cannot read `in.tar`
+                      caused by: it is not a whole archive of images: `manifest.json` or `index.json` is missing
+                      hint: if it is a root filesystem, name it as `rootfs:PATH`
+                "#]],
             ),
         ],
     );
@@ -174,7 +225,11 @@ fn a_layer_that_was_left_to_an_engine() {
         vec![case(
             left_out,
             TO_ARCHIVE,
-            "error: cannot read `in.tar`\n  caused by: cannot read layer 1 of 3 of `app:1`\n  caused by: `manifest.json` has no name for it: only an engine that already has this layer can load the archive\n",
+            expect![[r#"
+        error: cannot read `in.tar`
+          caused by: cannot read layer 1 of 3 of `app:1`
+          caused by: `manifest.json` has no name for it: only an engine that already has this layer can load the archive
+    "#]],
         )],
     );
 }
@@ -220,62 +275,103 @@ fn docker_archives_that_are_not_whole() {
             case(
                 manifest_json("["),
                 TO_ARCHIVE,
-                "error: cannot read `in.tar`\n  caused by: `manifest.json` cannot be understood\n  caused by: it is not valid JSON\n  caused by: EOF while parsing a list at line 1 column 1\n",
+                expect![[r#"
+                error: cannot read `in.tar`
+                  caused by: `manifest.json` cannot be understood
+                  caused by: it is not valid JSON
+                  caused by: EOF while parsing a list at line 1 column 1
+            "#]],
             ),
             case(
                 manifest_json("{}"),
                 TO_ARCHIVE,
-                "error: cannot read `in.tar`\n  caused by: `manifest.json` cannot be understood\n  caused by: `the document` is not a list of images\n",
+                expect![[r#"
+                error: cannot read `in.tar`
+                  caused by: `manifest.json` cannot be understood
+                  caused by: `the document` is not a list of images
+            "#]],
             ),
             case(
                 manifest_json(r#"[{"Layers":[]}]"#),
                 TO_ARCHIVE,
-                "error: cannot read `in.tar`\n  caused by: `manifest.json` cannot be understood\n  caused by: `[0].Config` is not a string\n",
+                expect![[r#"
+                error: cannot read `in.tar`
+                  caused by: `manifest.json` cannot be understood
+                  caused by: `[0].Config` is not a string
+            "#]],
             ),
             case(
                 manifest_json(r#"[{"Config":"none.json","Layers":[]}]"#),
                 TO_ARCHIVE,
-                "error: cannot read `in.tar`\n  caused by: `manifest.json` names `none.json`, which is not there\n",
+                expect![[r#"
+                    error: cannot read `in.tar`
+                      caused by: `manifest.json` names `none.json`, which is not there
+                "#]],
             ),
             case(
                 manifest_json(r#"[{"Config":"../c.json","Layers":[]}]"#),
                 TO_ARCHIVE,
-                "error: cannot read `in.tar`\n  caused by: member `../c.json`: path leaves the archive\n",
+                expect![[r#"
+                    error: cannot read `in.tar`
+                      caused by: member `../c.json`: path leaves the archive
+                "#]],
             ),
             case(
                 config,
                 TO_ARCHIVE,
-                "error: cannot read `in.tar`\n  caused by: the config `8a281ca82878ff8e3c666bb78025e0ec957d154570644e48ad176db68f5b4840.json` cannot be understood\n  caused by: `rootfs` is not an object\n",
+                expect![[r#"
+                error: cannot read `in.tar`
+                  caused by: the config `8a281ca82878ff8e3c666bb78025e0ec957d154570644e48ad176db68f5b4840.json` cannot be understood
+                  caused by: `rootfs` is not an object
+            "#]],
             ),
             case(
                 huge,
                 TO_ARCHIVE,
-                "error: cannot read `in.tar`\n  caused by: `manifest.json` has 33554433 bytes, and 33554432 are the most that is accepted\n",
+                expect![[r#"
+                error: cannot read `in.tar`
+                  caused by: `manifest.json` has 33554433 bytes, and 33554432 are the most that is accepted
+            "#]],
             ),
             case(
                 make::tar(&make::docker(&[fewer])),
                 TO_LAYOUT,
-                "error: cannot read `in.tar`\n  caused by: `app:1` has 3 layers, and its config has 2 diff_ids\n",
+                expect![[r#"
+                error: cannot read `in.tar`
+                  caused by: `app:1` has 3 layers, and its config has 2 diff_ids
+            "#]],
             ),
             case(
                 layers("another layer"),
                 TO_LAYOUT,
-                "error: cannot read layer 1 of 3 of `app:1`\n  caused by: layer does not match its diff_id: expected sha256:bdbd15132ae3b3471acee5614c1cc26a578107c5a7585609a785bd5475bedda0, got sha256:0414c189c82553ffdb5f8afeefeae2139f68d12d167763d16506b198974f0906\n",
+                expect![[r#"
+                error: cannot read layer 1 of 3 of `app:1`
+                  caused by: layer does not match its diff_id: expected sha256:bdbd15132ae3b3471acee5614c1cc26a578107c5a7585609a785bd5475bedda0, got sha256:0414c189c82553ffdb5f8afeefeae2139f68d12d167763d16506b198974f0906
+            "#]],
             ),
             case(
                 layers("another layer"),
                 TO_ARCHIVE,
-                "error: cannot read layer 1 of 3 of `app:1`\n  caused by: layer does not match its diff_id: expected sha256:bdbd15132ae3b3471acee5614c1cc26a578107c5a7585609a785bd5475bedda0, got sha256:0414c189c82553ffdb5f8afeefeae2139f68d12d167763d16506b198974f0906\n",
+                expect![[r#"
+                error: cannot read layer 1 of 3 of `app:1`
+                  caused by: layer does not match its diff_id: expected sha256:bdbd15132ae3b3471acee5614c1cc26a578107c5a7585609a785bd5475bedda0, got sha256:0414c189c82553ffdb5f8afeefeae2139f68d12d167763d16506b198974f0906
+            "#]],
             ),
             case(
                 make::tar(&twice),
                 TO_ARCHIVE,
-                "error: cannot read `in.tar`\n  caused by: it holds two different members called `manifest.json`\n",
+                expect![[r#"
+                error: cannot read `in.tar`
+                  caused by: it holds two different members called `manifest.json`
+            "#]],
             ),
             case(
                 make::tar(&looping()),
                 TO_ARCHIVE,
-                "error: cannot read `in.tar`\n  caused by: member `29f560e1447f32d2bb0d8933c871f3544904c0c0e1d813ad1fd1d688e8e7ebf1/layer.tar` is a link that leads nowhere\n",
+                expect![[r#"
+                error: cannot read `in.tar`
+                  caused by: member `29f560e1447f32d2bb0d8933c871f3544904c0c0e1d813ad1fd1d688e8e7ebf1/layer.tar` is a link that leads nowhere
+            "#]],
             ),
         ],
     );
@@ -313,22 +409,34 @@ fn v1_archives_that_are_not_whole() {
             case(
                 make::tar(&make::v1(&circle, &[("a:1", one.clone())])),
                 TO_ARCHIVE,
-                "error: cannot read `in.tar`\n  caused by: image 1111111111111111111111111111111111111111111111111111111111111111 is its own ancestor\n",
+                expect![[r#"
+                    error: cannot read `in.tar`
+                      caused by: image 1111111111111111111111111111111111111111111111111111111111111111 is its own ancestor
+                "#]],
             ),
             case(
                 make::tar(&make::v1(&orphan, &[("a:1", one.clone())])),
                 TO_ARCHIVE,
-                "error: cannot read `in.tar`\n  caused by: `1111111111111111111111111111111111111111111111111111111111111111/json` names `2222222222222222222222222222222222222222222222222222222222222222/json`, which is not there\n",
+                expect![[r#"
+                    error: cannot read `in.tar`
+                      caused by: `1111111111111111111111111111111111111111111111111111111111111111/json` names `2222222222222222222222222222222222222222222222222222222222222222/json`, which is not there
+                "#]],
             ),
             case(
                 make::tar(&make::v1(&orphan, &[("a:1", "x".to_owned())])),
                 TO_ARCHIVE,
-                "error: cannot read `in.tar`\n  caused by: `repositories` names `x/json`, which is not there\n",
+                expect![[r#"
+                    error: cannot read `in.tar`
+                      caused by: `repositories` names `x/json`, which is not there
+                "#]],
             ),
             case(
                 cut,
                 TO_ARCHIVE,
-                "error: cannot read `in.tar`\n  caused by: the tar has no end-of-archive block at byte 5120, so it may have been cut off\n",
+                expect![[r#"
+                error: cannot read `in.tar`
+                  caused by: the tar has no end-of-archive block at byte 5120, so it may have been cut off
+            "#]],
             ),
         ],
     );
@@ -348,62 +456,105 @@ fn layouts_that_are_not_whole() {
             case(
                 version(r#"{"imageLayoutVersion":"2.0.0"}"#),
                 TO_LAYOUT,
-                "error: cannot read `in.tar`\n  caused by: its layout version is `2.0.0`, and only `1.0.0` is known\n",
+                expect![[r#"
+                    error: cannot read `in.tar`
+                      caused by: its layout version is `2.0.0`, and only `1.0.0` is known
+                "#]],
             ),
             case(
                 version("{}"),
                 TO_LAYOUT,
-                "error: cannot read `in.tar`\n  caused by: its layout version is `none`, and only `1.0.0` is known\n",
+                expect![[r#"
+                error: cannot read `in.tar`
+                  caused by: its layout version is `none`, and only `1.0.0` is known
+            "#]],
             ),
             case(
                 make::tar(&[Member::file("oci-layout", "{}")]),
                 TO_LAYOUT,
-                "error: cannot read `in.tar`\n  caused by: its layout version is `none`, and only `1.0.0` is known\n",
+                expect![[r#"
+                    error: cannot read `in.tar`
+                      caused by: its layout version is `none`, and only `1.0.0` is known
+                "#]],
             ),
             case(
                 layout(|_| ()),
                 TO_LAYOUT,
-                "error: cannot read `in.tar`\n  caused by: it holds no image\n",
+                expect![[r#"
+                error: cannot read `in.tar`
+                  caused by: it holds no image
+            "#]],
             ),
             case(
                 descriptor(|it| it["mediaType"] = "appdication/x".into()),
                 TO_LAYOUT,
-                "error: cannot read `in.tar`\n  caused by: blob sha256:79a0c8675b53c951e573a6527c0e55ad0e463f49747f259b497b51857c887854 cannot be understood\n  caused by: it is a manifest, and its descriptor says `appdication/x`\n",
+                expect![[r#"
+                    error: cannot read `in.tar`
+                      caused by: blob sha256:79a0c8675b53c951e573a6527c0e55ad0e463f49747f259b497b51857c887854 cannot be understood
+                      caused by: it is a manifest, and its descriptor says `appdication/x`
+                "#]],
             ),
             case(
                 blob(is_manifest, None),
                 TO_LAYOUT,
-                "error: cannot read `in.tar`\n  caused by: `index.json` names `blobs/sha256/79a0c8675b53c951e573a6527c0e55ad0e463f49747f259b497b51857c887854`, which is not there\n",
+                expect![[r#"
+                error: cannot read `in.tar`
+                  caused by: `index.json` names `blobs/sha256/79a0c8675b53c951e573a6527c0e55ad0e463f49747f259b497b51857c887854`, which is not there
+            "#]],
             ),
             case(
                 blob(is_config, None),
                 TO_LAYOUT,
-                "error: cannot read `in.tar`\n  caused by: the manifest of `app:1` names `blobs/sha256/8a281ca82878ff8e3c666bb78025e0ec957d154570644e48ad176db68f5b4840`, which is not there\n",
+                expect![[r#"
+                error: cannot read `in.tar`
+                  caused by: the manifest of `app:1` names `blobs/sha256/8a281ca82878ff8e3c666bb78025e0ec957d154570644e48ad176db68f5b4840`, which is not there
+            "#]],
             ),
             case(
                 blob(|bytes| bytes.contains(&b'2') && bytes[0] == b'b', None),
                 TO_LAYOUT,
-                "error: cannot read layer 2 of 3 of `app:1`\n  caused by: it is not in the input\n",
+                expect![[r#"
+                    error: cannot read layer 2 of 3 of `app:1`
+                      caused by: it is not in the input
+                "#]],
             ),
             case(
                 blob(is_manifest, Some("short")),
                 TO_LAYOUT,
-                "error: cannot read `in.tar`\n  caused by: cannot read blob sha256:79a0c8675b53c951e573a6527c0e55ad0e463f49747f259b497b51857c887854\n  caused by: blob has the wrong size: its descriptor says 697 bytes, and it has 5\n",
+                expect![[r#"
+                error: cannot read `in.tar`
+                  caused by: cannot read blob sha256:79a0c8675b53c951e573a6527c0e55ad0e463f49747f259b497b51857c887854
+                  caused by: blob has the wrong size: its descriptor says 697 bytes, and it has 5
+            "#]],
             ),
             case(
                 descriptor(|it| it["size"] = (-1).into()),
                 TO_LAYOUT,
-                "error: cannot read `in.tar`\n  caused by: `index.json` cannot be understood\n  caused by: `manifests[0].size` is not a number of bytes\n",
+                expect![[r#"
+                    error: cannot read `in.tar`
+                      caused by: `index.json` cannot be understood
+                      caused by: `manifests[0].size` is not a number of bytes
+                "#]],
             ),
             case(
                 descriptor(|it| it["digest"] = "sha256:../../x".into()),
                 TO_LAYOUT,
-                "error: cannot read `in.tar`\n  caused by: `index.json` cannot be understood\n  caused by: `manifests[0].digest` is no digest\n  caused by: `sha256:../../x` is not a digest: `sha256:` and 64 lower-case hexadecimal digits were expected\n",
+                expect![[r#"
+                    error: cannot read `in.tar`
+                      caused by: `index.json` cannot be understood
+                      caused by: `manifests[0].digest` is no digest
+                      caused by: `sha256:../../x` is not a digest: `sha256:` and 64 lower-case hexadecimal digits were expected
+                "#]],
             ),
             case(
                 descriptor(|it| it["digest"] = "blake3:00".into()),
                 TO_LAYOUT,
-                "error: cannot read `in.tar`\n  caused by: `index.json` cannot be understood\n  caused by: `manifests[0].digest` is no digest\n  caused by: `blake3:00` uses a hash function other than sha256 and sha512\n",
+                expect![[r#"
+                    error: cannot read `in.tar`
+                      caused by: `index.json` cannot be understood
+                      caused by: `manifests[0].digest` is no digest
+                      caused by: `blake3:00` uses a hash function other than sha256 and sha512
+                "#]],
             ),
             case(
                 document(
@@ -411,27 +562,45 @@ fn layouts_that_are_not_whole() {
                     "{}",
                 ),
                 TO_LAYOUT,
-                "error: cannot read `in.tar`\n  caused by: `sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a` is a Docker image of schema 1, which has no diff_ids\n",
+                expect![[r#"
+                    error: cannot read `in.tar`
+                      caused by: `sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a` is a Docker image of schema 1, which has no diff_ids
+                "#]],
             ),
             case(
                 document(make::MANIFEST, r#"{"config":{},"manifests":[]}"#),
                 TO_LAYOUT,
-                "error: cannot read `in.tar`\n  caused by: blob sha256:eb9e05990914761c01bd690b7b4fe7033859f87a06f773ad0f8509dda068f672 cannot be understood\n  caused by: it has both `config` and `manifests`, so it cannot be told what it is\n",
+                expect![[r#"
+                    error: cannot read `in.tar`
+                      caused by: blob sha256:eb9e05990914761c01bd690b7b4fe7033859f87a06f773ad0f8509dda068f672 cannot be understood
+                      caused by: it has both `config` and `manifests`, so it cannot be told what it is
+                "#]],
             ),
             case(
                 document(make::INDEX, r#"{"layers":[],"manifests":[]}"#),
                 TO_LAYOUT,
-                "error: cannot read `in.tar`\n  caused by: blob sha256:f3345366d3fadf35be2a5f8eafac3ffb50a2b02a0d16bafe461ec81a08c95320 cannot be understood\n  caused by: it has both `manifests` and `layers`, so it cannot be told what it is\n",
+                expect![[r#"
+                    error: cannot read `in.tar`
+                      caused by: blob sha256:f3345366d3fadf35be2a5f8eafac3ffb50a2b02a0d16bafe461ec81a08c95320 cannot be understood
+                      caused by: it has both `manifests` and `layers`, so it cannot be told what it is
+                "#]],
             ),
             case(
                 document(make::INDEX, r#"{"mediaType":"text/plain","manifests":[]}"#),
                 TO_LAYOUT,
-                "error: cannot read `in.tar`\n  caused by: blob sha256:cde667ab66edac5ef24611debfa47580b4bfddc2f74345257d3ab926a5c38c43 cannot be understood\n  caused by: its `mediaType` is `text/plain`, and its descriptor says `application/vnd.oci.image.index.v1+json`\n",
+                expect![[r#"
+                    error: cannot read `in.tar`
+                      caused by: blob sha256:cde667ab66edac5ef24611debfa47580b4bfddc2f74345257d3ab926a5c38c43 cannot be understood
+                      caused by: its `mediaType` is `text/plain`, and its descriptor says `application/vnd.oci.image.index.v1+json`
+                "#]],
             ),
             case(
                 layout(nested_nine_times),
                 TO_LAYOUT,
-                "error: cannot read `in.tar`\n  caused by: indexes are nested too deep, or list more than 10000 documents in all\n",
+                expect![[r#"
+                error: cannot read `in.tar`
+                  caused by: indexes are nested too deep, or list more than 10000 documents in all
+            "#]],
             ),
         ],
     );
@@ -487,27 +656,44 @@ fn bytes_that_are_not_what_they_are_called() {
             case(
                 make::tar(&flipped),
                 TO_LAYOUT,
-                "error: cannot read layer 2 of 3 of `app:1`\n  caused by: layer does not match its diff_id: expected sha256:32a2d1d088b32648d4e89c5c1696217ff08a0cff9e8cd1f1a2e24bb3a35c2347, got sha256:aacb50cea0458cd6ad8e9ad6a038b07b3272cb8b2341567ab5c9e0c64332e373\n",
+                expect![[r#"
+                error: cannot read layer 2 of 3 of `app:1`
+                  caused by: layer does not match its diff_id: expected sha256:32a2d1d088b32648d4e89c5c1696217ff08a0cff9e8cd1f1a2e24bb3a35c2347, got sha256:aacb50cea0458cd6ad8e9ad6a038b07b3272cb8b2341567ab5c9e0c64332e373
+            "#]],
             ),
             case(
                 make::tar(&flipped),
                 TO_ARCHIVE,
-                "error: cannot read layer 2 of 3 of `app:1`\n  caused by: layer does not match its diff_id: expected sha256:32a2d1d088b32648d4e89c5c1696217ff08a0cff9e8cd1f1a2e24bb3a35c2347, got sha256:aacb50cea0458cd6ad8e9ad6a038b07b3272cb8b2341567ab5c9e0c64332e373\n",
+                expect![[r#"
+                error: cannot read layer 2 of 3 of `app:1`
+                  caused by: layer does not match its diff_id: expected sha256:32a2d1d088b32648d4e89c5c1696217ff08a0cff9e8cd1f1a2e24bb3a35c2347, got sha256:aacb50cea0458cd6ad8e9ad6a038b07b3272cb8b2341567ab5c9e0c64332e373
+            "#]],
             ),
             case(
                 make::tar(&stored),
                 TO_LAYOUT,
-                "error: cannot read layer 2 of 3 of `app:1`\n  caused by: blob does not match its digest: expected sha256:32a2d1d088b32648d4e89c5c1696217ff08a0cff9e8cd1f1a2e24bb3a35c2347, got sha256:aacb50cea0458cd6ad8e9ad6a038b07b3272cb8b2341567ab5c9e0c64332e373\n",
+                expect![[r#"
+                error: cannot read layer 2 of 3 of `app:1`
+                  caused by: blob does not match its digest: expected sha256:32a2d1d088b32648d4e89c5c1696217ff08a0cff9e8cd1f1a2e24bb3a35c2347, got sha256:aacb50cea0458cd6ad8e9ad6a038b07b3272cb8b2341567ab5c9e0c64332e373
+            "#]],
             ),
             case(
                 damaged.clone(),
                 TO_LAYOUT,
-                "error: cannot read layer 1 of 3 of `app:1`\n  caused by: its gzip stream is damaged\n  caused by: corrupt gzip stream does not have a matching checksum\n",
+                expect![[r#"
+                error: cannot read layer 1 of 3 of `app:1`
+                  caused by: its gzip stream is damaged
+                  caused by: corrupt gzip stream does not have a matching checksum
+            "#]],
             ),
             case(
                 damaged,
                 &["--compress", "zstd", "in.tar", "out.tar"],
-                "error: cannot read layer 1 of 3 of `app:1`\n  caused by: its gzip stream is damaged\n  caused by: corrupt gzip stream does not have a matching checksum\n",
+                expect![[r#"
+                    error: cannot read layer 1 of 3 of `app:1`
+                      caused by: its gzip stream is damaged
+                      caused by: corrupt gzip stream does not have a matching checksum
+                "#]],
             ),
         ],
     );

@@ -1,18 +1,21 @@
 //! What `images`, `inspect` and `history` refuse and warn of.
 
+use expect_test::expect;
+
 use super::{app, layout};
 use crate::support::codec::Codec;
+use crate::support::expected::Expected;
 use crate::support::make::{self, Image};
 use crate::support::sandbox::Sandbox;
 
 /// Checks what a command says of an archive, and how it ends.
 #[track_caller]
-fn says(input: &[u8], arguments: &[&str], code: i32, expected: &str) {
+fn says(input: &[u8], arguments: &[&str], code: i32, expected: impl Expected) {
     let sandbox = Sandbox::new();
     sandbox.write("in.tar", input);
     let output = sandbox.run(arguments);
-    let got = (output.code, output.stderr.as_str());
-    assert_eq!(got, (Some(code), expected), "{}", output.command);
+    assert_eq!(output.code, Some(code), "{}", output.command);
+    expected.check(&output.stderr, &output.command);
     assert_eq!(output.stdout.is_empty(), code != 0, "{}", output.command);
 }
 
@@ -34,14 +37,18 @@ fn a_layer_that_cannot_be_read_leaves_its_size_unknown() {
             &image(cut.clone()),
             &[command, "in.tar"],
             0,
-            "warning: layer 2 of 3 of `app:1` cannot be read, so its size is not known: the tar ends early: 412 more bytes were expected at byte 1100\n",
+            expect![[r#"
+            warning: layer 2 of 3 of `app:1` cannot be read, so its size is not known: the tar ends early: 412 more bytes were expected at byte 1100
+        "#]],
         );
     }
     says(
         &image(packed),
         &["images", "in.tar"],
         0,
-        "warning: layer 2 of 3 of `app:1` cannot be read, so its size is not known: its gzip stream is damaged: unexpected end of file\n",
+        expect![[r#"
+        warning: layer 2 of 3 of `app:1` cannot be read, so its size is not known: its gzip stream is damaged: unexpected end of file
+    "#]],
     );
     says(&image(cut), &["--quiet", "images", "in.tar"], 0, "");
 }
@@ -58,39 +65,55 @@ fn what_cannot_be_shown() {
         &docker,
         &["inspect", "--raw", "manifest", "in.tar"],
         1,
-        "error: `app:1` has no manifest in the input\n",
+        expect![[r#"
+            error: `app:1` has no manifest in the input
+        "#]],
     );
     says(
         &docker,
         &["inspect", "--raw", "index", "in.tar"],
         1,
-        "error: `app:1` has no index in the input\n",
+        expect![[r#"
+            error: `app:1` has no index in the input
+        "#]],
     );
     says(
         &flat,
         &["inspect", "--format", ".config.Envs", "in.tar"],
         1,
-        "error: there is no `.config.Envs`\n  hint: `.config` has `Cmd`, `Env`, `Healthcheck`, `Labels`, `OnBuild`\n",
+        expect![[r#"
+            error: there is no `.config.Envs`
+              hint: `.config` has `Cmd`, `Env`, `Healthcheck`, `Labels`, `OnBuild`
+        "#]],
     );
     says(
         &flat,
         &["inspect", "--format", ".layers[3].digest", "in.tar"],
         1,
-        "error: there is no `.layers[3]`\n  hint: `.layers` has members `[0]` to `[2]`\n",
+        expect![[r#"
+            error: there is no `.layers[3]`
+              hint: `.layers` has members `[0]` to `[2]`
+        "#]],
     );
     for command in ["inspect", "history"] {
         says(
             &two,
             &[command, "in.tar"],
             1,
-            "error: the input holds 2 images, and one was expected\n  hint: choose one with `--image <REFERENCE>`: `app:1` (8a281ca82878), `tool:2` (624dbbfee1fc)\n",
+            expect![[r#"
+            error: the input holds 2 images, and one was expected
+              hint: choose one with `--image <REFERENCE>`: `app:1` (8a281ca82878), `tool:2` (624dbbfee1fc)
+        "#]],
         );
     }
     says(
         b"no archive",
         &["images", "in.tar"],
         1,
-        "error: cannot read `in.tar`\n  caused by: it is not an image: it looks like a text file; a docker archive, an OCI layout or a tar was expected\n",
+        expect![[r#"
+        error: cannot read `in.tar`
+          caused by: it is not an image: it looks like a text file; a docker archive, an OCI layout or a tar was expected
+    "#]],
     );
 }
 
@@ -99,36 +122,70 @@ fn wrong_usage_of_the_commands_that_look() {
     for (arguments, expected) in [
         (
             &["images", "-", "docker-archive:-"][..],
-            "error: standard input can be read once, and SRC names it more often\n",
+            expect![[r#"
+            error: standard input can be read once, and SRC names it more often
+        "#]],
         ),
-        (&["images", "docker-archive:"], "error: SRC has no path\n"),
+        (
+            &["images", "docker-archive:"],
+            expect![[r#"
+            error: SRC has no path
+        "#]],
+        ),
         (
             &["inspect", "docker-archive:in.tar:"],
-            "error: SRC ends in a colon, and no reference follows\n",
+            expect![[r#"
+            error: SRC ends in a colon, and no reference follows
+        "#]],
         ),
         (
             &["inspect", "in.tar:"],
-            "error: `in.tar:`: restow has no transport `in.tar`\n  hint: a file of that name is `./in.tar:`\n",
+            expect![[r#"
+            error: `in.tar:`: restow has no transport `in.tar`
+              hint: a file of that name is `./in.tar:`
+        "#]],
         ),
         (
             &["images", "--filter", "label=x", "in.tar"],
-            "error: invalid value 'label=x' for '--filter <FILTER>': reference=PATTERN, dangling=true or dangling=false was expected\n\nFor more information, try '--help'.\n",
+            expect![[r#"
+            error: invalid value 'label=x' for '--filter <FILTER>': reference=PATTERN, dangling=true or dangling=false was expected
+
+            For more information, try '--help'.
+        "#]],
         ),
         (
             &["images", "--filter", "reference=[a", "in.tar"],
-            "error: invalid value 'reference=[a' for '--filter <FILTER>': `[a` is not a pattern: a bracket is not closed, or nothing follows a backslash\n\nFor more information, try '--help'.\n",
+            expect![[r#"
+                error: invalid value 'reference=[a' for '--filter <FILTER>': `[a` is not a pattern: a bracket is not closed, or nothing follows a backslash
+
+                For more information, try '--help'.
+            "#]],
         ),
         (
             &["inspect", "--format", "config", "in.tar"],
-            "error: invalid value 'config' for '--format <PATH>': a path as `.config.Env`, `.layers[0].digest` or `.config.Labels[\"a.b\"]` was expected\n\nFor more information, try '--help'.\n",
+            expect![[r#"
+            error: invalid value 'config' for '--format <PATH>': a path as `.config.Env`, `.layers[0].digest` or `.config.Labels["a.b"]` was expected
+
+            For more information, try '--help'.
+        "#]],
         ),
         (
             &["inspect", "--json", "--raw", "config", "in.tar"],
-            "error: the argument '--json' cannot be used with '--raw <DOCUMENT>'\n\nUsage: restow inspect --json <SRC>\n\nFor more information, try '--help'.\n",
+            expect![[r#"
+                error: the argument '--json' cannot be used with '--raw <DOCUMENT>'
+
+                Usage: restow inspect --json <SRC>
+
+                For more information, try '--help'.
+            "#]],
         ),
         (
             &["history", "--image", "#0", "in.tar"],
-            "error: invalid value '#0' for '--image <REF>': `#0` does not name an image: a reference, a digest, an image id or `#N` was expected\n\nFor more information, try '--help'.\n",
+            expect![[r#"
+            error: invalid value '#0' for '--image <REF>': `#0` does not name an image: a reference, a digest, an image id or `#N` was expected
+
+            For more information, try '--help'.
+        "#]],
         ),
     ] {
         says(b"", arguments, 2, expected);

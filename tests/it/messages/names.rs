@@ -2,7 +2,10 @@
 
 use std::fs;
 
+use expect_test::{Expect, expect};
+
 use super::app;
+use crate::support::expected::Expected;
 use crate::support::make;
 use crate::support::sandbox::Sandbox;
 
@@ -17,11 +20,8 @@ fn sandbox() -> Sandbox {
 
 /// Checks that a command line is wrong, that this is said of it, and that nothing came of it.
 #[track_caller]
-fn is_refused(sandbox: &Sandbox, arguments: &[&str], says: &str) {
-    let output = sandbox.run(arguments);
-    let got = (output.code, output.stderr.as_str());
-    assert_eq!(got, (Some(2), says), "{}", output.command);
-    assert_eq!(output.stdout, b"", "{}", output.command);
+fn is_refused(sandbox: &Sandbox, arguments: &[&str], says: impl Expected) {
+    sandbox.run(arguments).ends(2, says);
 }
 
 /// Every place of every command where an image is named.
@@ -98,26 +98,41 @@ fn a_path_is_a_file_whatever_colons_are_in_it() {
 }
 
 /// Command lines that name an image elsewhere, and what is said of each.
-const ELSEWHERE: [(&[&str], &str); 31] = [
+const ELSEWHERE: [(&[&str], Expect); 31] = [
     (
         &["convert", "docker-daemon:app:1", "out.tar"],
-        "error: `docker-daemon:app:1`: restow has no transport `docker-daemon`\n  hint: restow reaches no engine and no registry: `docker save app:1 | restow convert - DST`\n",
+        expect![[r#"
+        error: `docker-daemon:app:1`: restow has no transport `docker-daemon`
+          hint: restow reaches no engine and no registry: `docker save app:1 | restow convert - DST`
+    "#]],
     ),
     (
         &["convert", "in.tar", "docker-daemon:app:1"],
-        "error: `docker-daemon:app:1`: restow has no transport `docker-daemon`\n  hint: pipe it into the engine: `restow convert --tag app:1 SRC - | docker load`\n",
+        expect![[r#"
+        error: `docker-daemon:app:1`: restow has no transport `docker-daemon`
+          hint: pipe it into the engine: `restow convert --tag app:1 SRC - | docker load`
+    "#]],
     ),
     (
         &["export", "in.tar", "docker-daemon:app:1"],
-        "error: `docker-daemon:app:1`: restow has no transport `docker-daemon`\n  hint: pipe it into the engine: `restow export SRC | docker import - app:1`\n",
+        expect![[r#"
+        error: `docker-daemon:app:1`: restow has no transport `docker-daemon`
+          hint: pipe it into the engine: `restow export SRC | docker import - app:1`
+    "#]],
     ),
     (
         &["import", "rootfs.tar", "docker-daemon:app:1"],
-        "error: `docker-daemon:app:1`: restow has no transport `docker-daemon`\n  hint: pipe it into the engine: `restow import --tag app:1 ROOTFS - | docker load`\n",
+        expect![[r#"
+            error: `docker-daemon:app:1`: restow has no transport `docker-daemon`
+              hint: pipe it into the engine: `restow import --tag app:1 ROOTFS - | docker load`
+        "#]],
     ),
     (
         &["import", "docker-daemon:app:1", "out.tar"],
-        "error: `docker-daemon:app:1`: restow has no transport `docker-daemon`\n  hint: restow reaches no engine and no registry: `docker export CONTAINER | restow import - DST`\n",
+        expect![[r#"
+        error: `docker-daemon:app:1`: restow has no transport `docker-daemon`
+          hint: restow reaches no engine and no registry: `docker export CONTAINER | restow import - DST`
+    "#]],
     ),
     (
         &[
@@ -127,107 +142,185 @@ const ELSEWHERE: [(&[&str], &str); 31] = [
             "in.tar",
             "out.tar",
         ],
-        "error: `docker-daemon:base`: restow has no transport `docker-daemon`\n  hint: restow reaches no engine and no registry: `docker save base > FILE`, and `--above FILE`\n",
+        expect![[r#"
+            error: `docker-daemon:base`: restow has no transport `docker-daemon`
+              hint: restow reaches no engine and no registry: `docker save base > FILE`, and `--above FILE`
+        "#]],
     ),
     (
         &["inspect", "containers-storage:No Name"],
-        "error: `containers-storage:No Name`: restow has no transport `containers-storage`\n  hint: restow reaches no engine and no registry: `podman save NAME | restow inspect -`\n",
+        expect![[r#"
+        error: `containers-storage:No Name`: restow has no transport `containers-storage`
+          hint: restow reaches no engine and no registry: `podman save NAME | restow inspect -`
+    "#]],
     ),
     (
         &["squash", "--all", "in.tar", "containers-storage:app"],
-        "error: `containers-storage:app`: restow has no transport `containers-storage`\n  hint: pipe it into the engine: `restow squash … --tag app SRC - | podman load`\n",
+        expect![[r#"
+            error: `containers-storage:app`: restow has no transport `containers-storage`
+              hint: pipe it into the engine: `restow squash … --tag app SRC - | podman load`
+        "#]],
     ),
     (
         &["verify", "docker:nginx"],
-        "error: `docker:nginx`: restow has no transport `docker`\n  hint: restow reaches no engine and no registry: `docker save nginx | restow verify -`\n",
+        expect![[r#"
+        error: `docker:nginx`: restow has no transport `docker`
+          hint: restow reaches no engine and no registry: `docker save nginx | restow verify -`
+    "#]],
     ),
     (
         &["images", "docker://nginx"],
-        "error: `docker://nginx`: restow has no transport `docker`\n  hint: restow reaches no engine and no registry: `docker save nginx | restow images -`, after `docker pull nginx`\n",
+        expect![[r#"
+        error: `docker://nginx`: restow has no transport `docker`
+          hint: restow reaches no engine and no registry: `docker save nginx | restow images -`, after `docker pull nginx`
+    "#]],
     ),
     (
         &["convert", "in.tar", "docker://example.org/app:1"],
-        "error: `docker://example.org/app:1`: restow has no transport `docker`\n  hint: restow reaches no registry: `restow convert SRC oci:DIR`, then `skopeo copy oci:DIR docker://example.org/app:1`\n",
+        expect![[r#"
+            error: `docker://example.org/app:1`: restow has no transport `docker`
+              hint: restow reaches no registry: `restow convert SRC oci:DIR`, then `skopeo copy oci:DIR docker://example.org/app:1`
+        "#]],
     ),
     (
         &["history", "nginx:latest"],
-        "error: `nginx:latest`: restow has no transport `nginx`\n  hint: restow reaches no engine and no registry: `docker save nginx:latest | restow history -`; a file of that name is `./nginx:latest`\n",
+        expect![[r#"
+        error: `nginx:latest`: restow has no transport `nginx`
+          hint: restow reaches no engine and no registry: `docker save nginx:latest | restow history -`; a file of that name is `./nginx:latest`
+    "#]],
     ),
     (
         &["convert", "localhost:5000/app:1", "out.tar"],
-        "error: `localhost:5000/app:1`: restow has no transport `localhost`\n  hint: restow reaches no engine and no registry: `docker save localhost:5000/app:1 | restow convert - DST`; a file of that name is `./localhost:5000/app:1`\n",
+        expect![[r#"
+        error: `localhost:5000/app:1`: restow has no transport `localhost`
+          hint: restow reaches no engine and no registry: `docker save localhost:5000/app:1 | restow convert - DST`; a file of that name is `./localhost:5000/app:1`
+    "#]],
     ),
     (
         &["convert", "https://example.org/app.tar", "out.tar"],
-        "error: `https://example.org/app.tar`: restow has no transport `https`\n  hint: restow fetches nothing: `curl -fL https://example.org/app.tar | restow convert - DST`\n",
+        expect![[r#"
+            error: `https://example.org/app.tar`: restow has no transport `https`
+              hint: restow fetches nothing: `curl -fL https://example.org/app.tar | restow convert - DST`
+        "#]],
     ),
     (
         &["convert", "in.tar", "https://example.org/app.tar"],
-        "error: `https://example.org/app.tar`: restow has no transport `https`\n  hint: restow writes files: write one, and upload that\n",
+        expect![[r#"
+            error: `https://example.org/app.tar`: restow has no transport `https`
+              hint: restow writes files: write one, and upload that
+        "#]],
     ),
     (
         &["convert", "file:///srv/app.tar", "out.tar"],
-        "error: `file:///srv/app.tar`: restow has no transport `file`\n  hint: a file is named by its path alone: `/srv/app.tar`\n",
+        expect![[r#"
+        error: `file:///srv/app.tar`: restow has no transport `file`
+          hint: a file is named by its path alone: `/srv/app.tar`
+    "#]],
     ),
     (
         &["convert", "dir:saved", "oci:out"],
-        "error: `dir:saved`: restow has no transport `dir`\n  hint: `dir:` is not supported: `skopeo copy dir:saved oci:DIR` makes a layout of it\n",
+        expect![[r#"
+        error: `dir:saved`: restow has no transport `dir`
+          hint: `dir:` is not supported: `skopeo copy dir:saved oci:DIR` makes a layout of it
+    "#]],
     ),
     (
         &["convert", "in.tar", "dir:saved"],
-        "error: `dir:saved`: restow has no transport `dir`\n  hint: `dir:` is not supported: `restow convert SRC oci:DIR`, then `skopeo copy oci:DIR dir:saved`\n",
+        expect![[r#"
+        error: `dir:saved`: restow has no transport `dir`
+          hint: `dir:` is not supported: `restow convert SRC oci:DIR`, then `skopeo copy oci:DIR dir:saved`
+    "#]],
     ),
     (
         &["export", "in.tar", "dir:saved"],
-        "error: `dir:saved`: restow has no transport `dir`\n  hint: `dir:` is not supported, and `export` writes a tar\n",
+        expect![[r#"
+        error: `dir:saved`: restow has no transport `dir`
+          hint: `dir:` is not supported, and `export` writes a tar
+    "#]],
     ),
     (
         &["convert", "in.tar", "sif:app.sif"],
-        "error: `sif:app.sif`: restow has no transport `sif`\n  hint: `sif:` is not supported: `restow convert SRC FILE`, then `apptainer build app.sif docker-archive:FILE`\n",
+        expect![[r#"
+        error: `sif:app.sif`: restow has no transport `sif`
+          hint: `sif:` is not supported: `restow convert SRC FILE`, then `apptainer build app.sif docker-archive:FILE`
+    "#]],
     ),
     (
         &["convert", "in.tar", "docker-archve:out.tar"],
-        "error: `docker-archve:out.tar`: restow has no transport `docker-archve`\n  hint: did you mean `docker-archive:out.tar`? A file of that name is `./docker-archve:out.tar`\n",
+        expect![[r#"
+        error: `docker-archve:out.tar`: restow has no transport `docker-archve`
+          hint: did you mean `docker-archive:out.tar`? A file of that name is `./docker-archve:out.tar`
+    "#]],
     ),
     (
         &["convert", "OCI:layout:app:1", "out.tar"],
-        "error: `OCI:layout:app:1`: restow has no transport `OCI`\n  hint: did you mean `oci:layout:app:1`? A file of that name is `./OCI:layout:app:1`\n",
+        expect![[r#"
+        error: `OCI:layout:app:1`: restow has no transport `OCI`
+          hint: did you mean `oci:layout:app:1`? A file of that name is `./OCI:layout:app:1`
+    "#]],
     ),
     (
         &["images", "oci-layout:layout"],
-        "error: `oci-layout:layout`: restow has no transport `oci-layout`\n  hint: did you mean `oci:layout`? A file of that name is `./oci-layout:layout`\n",
+        expect![[r#"
+        error: `oci-layout:layout`: restow has no transport `oci-layout`
+          hint: did you mean `oci:layout`? A file of that name is `./oci-layout:layout`
+    "#]],
     ),
     (
         &["images", "oic-archive:in.tar"],
-        "error: `oic-archive:in.tar`: restow has no transport `oic-archive`\n  hint: did you mean `oci-archive:in.tar`? A file of that name is `./oic-archive:in.tar`\n",
+        expect![[r#"
+        error: `oic-archive:in.tar`: restow has no transport `oic-archive`
+          hint: did you mean `oci-archive:in.tar`? A file of that name is `./oic-archive:in.tar`
+    "#]],
     ),
     (
         &["inspect", "layout:app:1"],
-        "error: `layout:app:1`: restow has no transport `layout`\n  hint: an image in a layout is named as `oci:layout:app:1`; a file of that name is `./layout:app:1`\n",
+        expect![[r#"
+        error: `layout:app:1`: restow has no transport `layout`
+          hint: an image in a layout is named as `oci:layout:app:1`; a file of that name is `./layout:app:1`
+    "#]],
     ),
     (
         &["inspect", "in.tar:app:1"],
-        "error: `in.tar:app:1`: restow has no transport `in.tar`\n  hint: an image in an archive is named as `docker-archive:in.tar:app:1`; a file of that name is `./in.tar:app:1`\n",
+        expect![[r#"
+        error: `in.tar:app:1`: restow has no transport `in.tar`
+          hint: an image in an archive is named as `docker-archive:in.tar:app:1`; a file of that name is `./in.tar:app:1`
+    "#]],
     ),
     (
         &["convert", "in.tar", "new:1"],
-        "error: `new:1`: restow has no transport `new`\n  hint: an image gets its name as `restow convert --tag new:1 SRC FILE`; a file of that name is `./new:1`\n",
+        expect![[r#"
+        error: `new:1`: restow has no transport `new`
+          hint: an image gets its name as `restow convert --tag new:1 SRC FILE`; a file of that name is `./new:1`
+    "#]],
     ),
     (
         &["import", "rootfs.tar", "new:1"],
-        "error: `new:1`: restow has no transport `new`\n  hint: an image gets its name as `restow import --tag new:1 ROOTFS FILE`; a file of that name is `./new:1`\n",
+        expect![[r#"
+        error: `new:1`: restow has no transport `new`
+          hint: an image gets its name as `restow import --tag new:1 ROOTFS FILE`; a file of that name is `./new:1`
+    "#]],
     ),
     (
         &["import", "rootfs.tar", "user/new:1"],
-        "error: `user/new:1` is the name of an image, and DST a file\n  hint: an image gets its name as `restow import --tag user/new:1 ROOTFS FILE`\n",
+        expect![[r#"
+        error: `user/new:1` is the name of an image, and DST a file
+          hint: an image gets its name as `restow import --tag user/new:1 ROOTFS FILE`
+    "#]],
     ),
     (
         &["export", "in.tar", "out.tar:app:1"],
-        "error: `out.tar:app:1`: restow has no transport `out.tar`\n  hint: a file of that name is `./out.tar:app:1`\n",
+        expect![[r#"
+        error: `out.tar:app:1`: restow has no transport `out.tar`
+          hint: a file of that name is `./out.tar:app:1`
+    "#]],
     ),
     (
         &["export", "in.tar", ":x"],
-        "error: `:x`: there is no transport before the colon\n  hint: a file of that name is `./:x`\n",
+        expect![[r#"
+        error: `:x`: there is no transport before the colon
+          hint: a file of that name is `./:x`
+    "#]],
     ),
 ];
 
@@ -242,73 +335,117 @@ fn who_names_an_engine_is_told_the_pipe() {
 #[test]
 fn who_names_what_is_not_there_is_told_what_may_have_been_meant() {
     let sandbox = sandbox();
-    let no_file = "No such file or directory (os error 2)";
-    let cases: [(&[&str], &str, &str); 10] = [
+    let cases: [(&[&str], Expect); 14] = [
         (
             &["convert", "nginx", "out.tar"],
-            "nginx",
-            "if that is the name of an image: `docker save nginx | restow convert - DST`",
+            expect![[r#"
+            error: cannot read `nginx`
+              caused by: No such file or directory (os error 2)
+              hint: if that is the name of an image: `docker save nginx | restow convert - DST`
+        "#]],
         ),
         (
             &["convert", "nginx", "oci:layout"],
-            "nginx",
-            "if that is the name of an image: `docker save nginx | restow convert - DST`",
+            expect![[r#"
+            error: cannot read `nginx`
+              caused by: No such file or directory (os error 2)
+              hint: if that is the name of an image: `docker save nginx | restow convert - DST`
+        "#]],
         ),
         (
             &["inspect", "ghcr.io/user/app:1"],
-            "ghcr.io/user/app:1",
-            "if that is the name of an image: `docker save ghcr.io/user/app:1 | restow inspect -`",
+            expect![[r#"
+            error: cannot read `ghcr.io/user/app:1`
+              caused by: No such file or directory (os error 2)
+              hint: if that is the name of an image: `docker save ghcr.io/user/app:1 | restow inspect -`
+        "#]],
         ),
         (
             &["inspect", "./layout:app:1"],
-            "./layout:app:1",
-            "an image in it is named as `oci:./layout:app:1`",
+            expect![[r#"
+            error: cannot read `./layout:app:1`
+              caused by: No such file or directory (os error 2)
+              hint: an image in it is named as `oci:./layout:app:1`
+        "#]],
         ),
         (
             &["inspect", "./in.tar:app:1"],
-            "./in.tar:app:1",
-            "an image in it is named as `docker-archive:./in.tar:app:1`",
+            expect![[r#"
+            error: cannot read `./in.tar:app:1`
+              caused by: No such file or directory (os error 2)
+              hint: an image in it is named as `docker-archive:./in.tar:app:1`
+        "#]],
         ),
         (
             &["convert", "new.tar", "in.tar"],
-            "new.tar",
-            "`in.tar` is there: are SRC and DST swapped?",
+            expect![[r#"
+            error: cannot read `new.tar`
+              caused by: No such file or directory (os error 2)
+              hint: `in.tar` is there: are SRC and DST swapped?
+        "#]],
         ),
         (
             &["convert", "--force", "docker-archive:new.tar", "in.tar"],
-            "new.tar",
-            "`in.tar` is there: are SRC and DST swapped?",
+            expect![[r#"
+                error: cannot read `new.tar`
+                  caused by: No such file or directory (os error 2)
+                  hint: `in.tar` is there: are SRC and DST swapped?
+            "#]],
         ),
         (
             &["squash", "--all", "new.tar", "oci:layout"],
-            "new.tar",
-            "`layout` is there: are SRC and DST swapped?",
+            expect![[r#"
+            error: cannot read `new.tar`
+              caused by: No such file or directory (os error 2)
+              hint: `layout` is there: are SRC and DST swapped?
+        "#]],
         ),
         (
             &["export", "new.tar", "in.tar"],
-            "new.tar",
-            "`in.tar` is there: are SRC and DST swapped?",
+            expect![[r#"
+            error: cannot read `new.tar`
+              caused by: No such file or directory (os error 2)
+              hint: `in.tar` is there: are SRC and DST swapped?
+        "#]],
         ),
         (
             &["import", "new.tar", "in.tar"],
-            "new.tar",
-            "`in.tar` is there: are ROOTFS and DST swapped?",
+            expect![[r#"
+            error: cannot read `new.tar`
+              caused by: No such file or directory (os error 2)
+              hint: `in.tar` is there: are ROOTFS and DST swapped?
+        "#]],
+        ),
+        (
+            &["convert", "new.tar", "out.tar"],
+            expect![[r#"
+            error: cannot read `new.tar`
+              caused by: No such file or directory (os error 2)
+        "#]],
+        ),
+        (
+            &["convert", "/new", "out.tar"],
+            expect![[r#"
+            error: cannot read `/new`
+              caused by: No such file or directory (os error 2)
+        "#]],
+        ),
+        (
+            &["convert", "./new", "out.tar"],
+            expect![[r#"
+            error: cannot read `./new`
+              caused by: No such file or directory (os error 2)
+        "#]],
+        ),
+        (
+            &["convert", "layout/new", "out.tar"],
+            expect![[r#"
+            error: cannot read `layout/new`
+              caused by: No such file or directory (os error 2)
+        "#]],
         ),
     ];
-    for (arguments, name, hint) in cases {
-        let says = format!("error: cannot read `{name}`\n  caused by: {no_file}\n  hint: {hint}\n");
-        sandbox.run(arguments).fails(&says);
-    }
-    for arguments in [
-        ["convert", "new.tar", "out.tar"],
-        ["convert", "/new", "out.tar"],
-        ["convert", "./new", "out.tar"],
-        ["convert", "layout/new", "out.tar"],
-    ] {
-        let says = format!(
-            "error: cannot read `{}`\n  caused by: {no_file}\n",
-            arguments[1]
-        );
-        sandbox.run(&arguments).fails(&says);
+    for (arguments, says) in cases {
+        sandbox.run(arguments).fails(says);
     }
 }

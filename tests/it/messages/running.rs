@@ -5,9 +5,11 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use expect_test::expect;
 use serde_json::{Value, json};
 
 use super::app;
+use crate::support::expected::Expected;
 use crate::support::make;
 use crate::support::sandbox::Sandbox;
 use crate::support::tools;
@@ -30,13 +32,9 @@ fn a_program_gets_an_object_on_each_line() {
     assert_eq!(lines.last(), Some(&json!({"event": "done", "bytes": 6144})));
 
     let output = sandbox.run(&["convert", "--progress", "json", "missing.tar", "oci:new"]);
-    assert_eq!(
-        (output.code, output.stderr.as_str()),
-        (
-            Some(1),
-            "{\"event\":\"error\",\"message\":\"cannot read `missing.tar`\",\"causes\":[\"No such file or directory (os error 2)\"],\"hint\":null}\n"
-        )
-    );
+    output.fails(expect![[r#"
+        {"event":"error","message":"cannot read `missing.tar`","causes":["No such file or directory (os error 2)"],"hint":null}
+    "#]]);
 }
 
 /// Whatever a command has to say: reports, plans, warnings, failures, wrong usage.
@@ -80,12 +78,9 @@ fn nothing_but_objects_is_among_the_objects() {
     }
     let sandbox = Sandbox::new();
     let wrong = sandbox.run(&["squash", "--progress", "json", "in.tar", "out.tar"]);
-    assert_eq!(
-        wrong.stderr,
-        "{\"event\":\"error\",\"message\":\"the following required arguments were not provided: \
-         <--all|--last <N>|--layers <A..B>|--above <BASE>|--max-layers <N>>\",\
-         \"causes\":[],\"hint\":\"usually `--all`\"}\n"
-    );
+    expect![[r#"
+        {"event":"error","message":"the following required arguments were not provided: <--all|--last <N>|--layers <A..B>|--above <BASE>|--max-layers <N>>","causes":[],"hint":"usually `--all`"}
+    "#]].assert_eq(&wrong.stderr);
 }
 
 #[test]
@@ -97,13 +92,12 @@ fn an_archive_is_not_written_into_a_closed_pipe_in_silence() {
     drop(reader);
     let output = command.stdout(writer).output().expect("the command runs");
     let said = String::from_utf8(output.stderr).expect("stderr is UTF-8");
-    assert_eq!(
-        (output.status.code(), said.as_str()),
-        (
-            Some(1),
-            "error: cannot write standard output\n  caused by: Broken pipe (os error 32)\n"
-        )
-    );
+    assert_eq!(output.status.code(), Some(1));
+    expect![[r#"
+        error: cannot write standard output
+          caused by: Broken pipe (os error 32)
+    "#]]
+    .assert_eq(&said);
 }
 
 #[test]
@@ -111,14 +105,10 @@ fn a_pipe_that_cannot_be_kept_is_refused() {
     let sandbox = Sandbox::new();
     let run = sandbox.restow(&["convert", "--tmpdir", "missing", "-", "out.tar"]);
     let output = run.stdin_pipe(make::tar(&make::docker(&[app()]))).run();
-    assert_eq!(
-        (output.code, output.stderr.as_str()),
-        (
-            Some(1),
-            "error: cannot write a temporary file in `missing`\n  \
-             caused by: No such file or directory (os error 2)\n"
-        )
-    );
+    output.fails(expect![[r#"
+        error: cannot write a temporary file in `missing`
+          caused by: No such file or directory (os error 2)
+    "#]]);
 }
 
 #[test]
@@ -139,11 +129,11 @@ fn a_signal_ends_it_and_leaves_nothing() {
             assert!(killed.expect("kill can be run").success());
             let output = child.wait_with_output().expect("it ends");
             let said = String::from_utf8(output.stderr).expect("stderr is UTF-8");
-            assert_eq!(
-                (output.status.signal(), said.as_str()),
-                (Some(signal), "error: interrupted\n"),
-                "{name} {to}"
-            );
+            assert_eq!(output.status.signal(), Some(signal), "{name} {to}");
+            expect![[r#"
+                error: interrupted
+            "#]]
+            .check(&said, name);
             assert_eq!(sandbox.tree().len(), 0, "{name} {to}");
             sandbox.assert_no_temporaries();
         }
@@ -182,30 +172,39 @@ fn an_archive_is_not_typed_and_not_written_to_a_terminal() {
     for (arguments, expected) in [
         (
             "in.tar -",
-            "error: standard output is a terminal, and an archive is not written to one\r\n  \
-             hint: name a file, or pipe it on\r\n",
+            expect![[r#"
+            error: standard output is a terminal, and an archive is not written to one
+              hint: name a file, or pipe it on
+        "#]],
         ),
         (
             "in.tar /dev/tty",
-            "error: `/dev/tty` is a terminal, and an archive is not written to one\r\n  \
-             hint: name a file, or pipe it on\r\n",
+            expect![[r#"
+            error: `/dev/tty` is a terminal, and an archive is not written to one
+              hint: name a file, or pipe it on
+        "#]],
         ),
         (
             "in.tar /dev/fd/3 3>&1",
-            "error: `/dev/fd/3` is a terminal, and an archive is not written to one\r\n  \
-             hint: name a file, or pipe it on\r\n",
+            expect![[r#"
+            error: `/dev/fd/3` is a terminal, and an archive is not written to one
+              hint: name a file, or pipe it on
+        "#]],
         ),
         (
             "- oci:out",
-            "error: standard input is a terminal, and an archive is not typed\r\n  \
-             hint: name a file, or pipe one in\r\n",
+            expect![[r#"
+            error: standard input is a terminal, and an archive is not typed
+              hint: name a file, or pipe one in
+        "#]],
         ),
     ] {
         let line = format!("{restow} convert {arguments}");
         let mut command = sandbox.command("script".as_ref());
         let output = command.args(["-qec", &line, "/dev/null"]).output();
         let output = output.expect("script can be run");
-        let said = String::from_utf8_lossy(&output.stdout);
-        assert_eq!((output.status.code(), &*said), (Some(2), expected));
+        let said = String::from_utf8_lossy(&output.stdout).replace('\r', "");
+        assert_eq!(output.status.code(), Some(2), "{arguments}: {said}");
+        expected.check(&said, arguments);
     }
 }

@@ -16,6 +16,7 @@ use std::thread;
 use tempfile::TempDir;
 
 use super::codec::digest;
+use super::expected::Expected;
 
 /// A test's working directory, its `TMPDIR` and its `HOME`.
 #[derive(Debug)]
@@ -288,7 +289,7 @@ impl Output {
 
     /// The run succeeded, and its standard error is `expected`, which ends in a newline or is empty.
     #[track_caller]
-    pub(crate) fn warns(self, expected: &str) {
+    pub(crate) fn warns(self, expected: impl Expected) {
         let stdout = self.data(expected);
         assert_eq!(stdout, b"", "stdout is for data that was asked for");
     }
@@ -302,9 +303,9 @@ impl Output {
 
     /// The run succeeded with `expected` on standard error; returns its standard output.
     #[track_caller]
-    pub(crate) fn data(self, expected: &str) -> Vec<u8> {
-        let got = (self.code, self.stderr.as_str());
-        assert_eq!(got, (Some(0), expected), "{}", self.command);
+    pub(crate) fn data(self, expected: impl Expected) -> Vec<u8> {
+        assert_eq!(self.code, Some(0), "{}: {}", self.command, self.stderr);
+        expected.check(&self.stderr, &self.command);
         self.stdout
     }
 
@@ -331,9 +332,16 @@ impl Output {
 
     /// The run failed with exactly this on standard error, and nothing on standard output.
     #[track_caller]
-    pub(crate) fn fails(self, expected: &str) {
-        let got = (self.code, self.stderr.as_str());
-        assert_eq!(got, (Some(1), expected), "{}", self.command);
+    pub(crate) fn fails(self, expected: impl Expected) {
+        self.ends(1, expected);
+    }
+
+    /// The run ended with this code, exactly this on standard error, and nothing on standard
+    /// output.
+    #[track_caller]
+    pub(crate) fn ends(self, code: i32, expected: impl Expected) {
+        assert_eq!(self.code, Some(code), "{}: {}", self.command, self.stderr);
+        expected.check(&self.stderr, &self.command);
         assert_eq!(self.stdout, b"", "{}", self.command);
     }
 

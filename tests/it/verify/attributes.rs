@@ -1,5 +1,7 @@
 //! Attributes of entries: those that no file can have, and those that mean something.
 
+use expect_test::expect;
+
 use super::check;
 use super::entries::archive;
 use crate::support::entry::{Entry, Kind, entries};
@@ -15,18 +17,18 @@ fn attributes() {
     check(
         "overlay",
         &with_attribute("trusted.overlay.opaque", "y"),
-        &[
-            "warning[overlay-attribute] layer 2 of 2 of `app:1`, entry `d`: `trusted.overlay.opaque` on a directory",
+        expect![
+            "warning[overlay-attribute] layer 2 of 2 of `app:1`, entry `d`: `trusted.overlay.opaque` on a directory"
         ],
     );
     check(
         "rootless",
         &with_attribute("user.containers.override_stat", "0:0:755"),
-        &[
-            "warning[rootless-attribute] layer 2 of 2 of `app:1`, entry `d`: an attribute with which tools without root remember owners",
+        expect![
+            "warning[rootless-attribute] layer 2 of 2 of `app:1`, entry `d`: an attribute with which tools without root remember owners"
         ],
     );
-    check("any other", &with_attribute("user.x", "y"), &[]);
+    check("any other", &with_attribute("user.x", "y"), expect![""]);
 }
 
 /// An entry with an attribute.
@@ -80,7 +82,7 @@ fn attributes_that_no_file_can_have() {
     for (key, value, message) in cases {
         let input = attributed("a=1", key, value);
         let expected = format!("error[attribute-invalid] {}: {message}", at("a"));
-        check(key, &input, &[&expected]);
+        check(key, &input, &expected);
         // What no engine can make is not written either.
         for command in [
             ["export", "in.tar"].as_slice(),
@@ -96,32 +98,36 @@ fn attributes_that_no_file_can_have() {
         }
         // A whiteout is nothing but its name, and of the root engines take nothing.
         for word in [".wh.a", "./"] {
-            check(key, &attributed(word, key, value), &[]);
+            check(key, &attributed(word, key, value), expect![""]);
         }
     }
     check(
         "another system",
         &attributed("a=1", "com.apple.quarantine", b"v"),
-        &[&format!(
+        &format!(
             "error[attribute-foreign] {}: an attribute of another system than Linux",
             at("a")
-        )],
+        ),
     );
     check(
         "60 KiB",
         &attributed("a=1", "user.a", &vec![b'v'; 60_000]),
-        &[&format!(
+        &format!(
             "error[attributes-large] {}: the attributes of a file have more than 4,096 bytes",
             at("a")
-        )],
+        ),
     );
     let capability = [vec![1, 0, 0, 2], vec![0; 16]].concat();
     check(
         "a capability",
         &attributed("a=1", "security.capability", &capability),
-        &[],
+        expect![""],
     );
-    check("4,000", &attributed("a=1", "user.a", &[b'v'; 4000]), &[]);
+    check(
+        "4,000",
+        &attributed("a=1", "user.a", &[b'v'; 4000]),
+        expect![""],
+    );
 }
 
 /// Docker 28 sets the attribute of what the link leads to, in the layer as it is by then.
@@ -130,10 +136,10 @@ fn attributes_of_symbolic_links() {
     check(
         "a symbolic link",
         &attributed("l->a", "user.a", b"v"),
-        &[&format!(
+        &format!(
             "error[attribute-on-link] {}: a symbolic link has an attribute, and leads to nothing in its layer",
             "layer 1 of 1 of `app:1`, entry `l`"
-        )],
+        ),
     );
     for (stack, leads) in [
         ("a l->a", true),

@@ -1,5 +1,6 @@
 //! What is meant for Docker, and what it wrote itself.
 
+use expect_test::expect;
 use serde_json::{Value, json};
 
 use super::documents::{blob, with_manifest};
@@ -19,19 +20,19 @@ fn what_docker_alone_refuses_is_a_warning_in_a_layout() {
     check_members(
         "another system",
         &of(&on("freebsd")),
-        &["warning[os-unusual] `app:1`: it is for `freebsd`"],
+        expect!["warning[os-unusual] `app:1`: it is for `freebsd`"],
     );
-    check_members("Windows", &of(&on("windows")), &[]);
-    let refused = "error[os-refused] `app:1`: it is for `windows`";
+    check_members("Windows", &of(&on("windows")), expect![""]);
+    let refused = expect!["error[os-refused] `app:1`: it is for `windows`"];
     check_members(
         "Windows for Docker",
         &make::docker(&[on("windows")]),
-        &[refused],
+        &refused,
     );
     check_members(
         "Windows in a hybrid",
         &make::hybrid(&[on("windows")]),
-        &[refused],
+        &refused,
     );
     // In an index it is for other engines.
     let mut layout = Layout::default();
@@ -46,30 +47,32 @@ fn what_docker_alone_refuses_is_a_warning_in_a_layout() {
     let mut members = make::hybrid(&[app()]);
     members.retain(|it| it.name() == "manifest.json");
     members.extend(layout.members());
-    check_members("Windows for others", &members, &[]);
+    check_members("Windows for others", &members, expect![""]);
     // Only Docker 20.10 minds the case.
     let linux = [on("Linux")];
     check_members(
         "another case",
         &make::docker(&linux),
-        &["warning[os-unusual] `app:1`: it is for `Linux`"],
+        expect!["warning[os-unusual] `app:1`: it is for `Linux`"],
     );
     check_members(
         "many layers",
         &of(&Image::new(&["app:1"], &vec!["file a 1"; 126])),
-        &["warning[too-many-layers] `app:1`: it has 126 layers, and 125 are the most"],
+        expect!["warning[too-many-layers] `app:1`: it has 126 layers, and 125 are the most"],
     );
     let without_rootfs =
         app().with_config(|it| drop(it.as_object_mut().expect("an object").remove("rootfs")));
     check_members(
         "no rootfs",
         &of(&without_rootfs),
-        &["warning[rootfs-missing] `app:1`: the config of an image says nothing of its layers"],
+        expect![
+            "warning[rootfs-missing] `app:1`: the config of an image says nothing of its layers"
+        ],
     );
     check_members(
         "no rootfs for Docker",
         &make::docker(&[without_rootfs]),
-        &["error[config-invalid] `app:1`: `rootfs` is not an object"],
+        expect!["error[config-invalid] `app:1`: `rootfs` is not an object"],
     );
     let foreign = with_manifest(|it| {
         it["layers"][1]["mediaType"] =
@@ -78,10 +81,9 @@ fn what_docker_alone_refuses_is_a_warning_in_a_layout() {
     check_members(
         "foreign",
         &without(foreign, &blob(&app().diff_ids[1])),
-        &[
-            "warning[docker-media-type] `app:1`: a layout has Docker's media types",
-            "note[layer-foreign] layer 2 of 3 of `app:1`: a layer is to be fetched from elsewhere",
-        ],
+        expect![[r#"
+            warning[docker-media-type] `app:1`: a layout has Docker's media types
+            note[layer-foreign] layer 2 of 3 of `app:1`: a layer is to be fetched from elsewhere"#]],
     );
 }
 
@@ -92,15 +94,20 @@ fn layers_that_are_left_to_an_engine() {
     check_members(
         "a hybrid",
         &partial,
-        &[
-            "error[layer-missing] layer 1 of 3 of `app:1`: sha256:… is not there, nor is 1 further layer",
+        expect![
+            "error[layer-missing] layer 1 of 3 of `app:1`: sha256:… is not there, nor is 1 further layer"
         ],
     );
     let left_out = edit_json(make::hybrid(&[app()]), "manifest.json", |it| {
         it[0]["Layers"][0] = json!("");
     });
-    let found = "error[layer-missing] layer 1 of 3 of `app:1`: it has no name, and was left to the store of an engine";
-    check_members("no name", &left_out, &[found]);
+    check_members(
+        "no name",
+        &left_out,
+        expect![
+            "error[layer-missing] layer 1 of 3 of `app:1`: it has no name, and was left to the store of an engine"
+        ],
+    );
     let no_name = edit_json(make::crane(&[app()]), "manifest.json", |it| {
         let layers = it[0]["Layers"].as_array_mut().expect("a list");
         layers[0] = json!("");
@@ -109,18 +116,18 @@ fn layers_that_are_left_to_an_engine() {
     let sandbox = crate::support::Sandbox::new();
     sandbox.write("in.tar", make::tar(&no_name));
     let told = super::found(&sandbox.run(&["verify", "in.tar"]));
-    assert_eq!(told[0], format!("{found}, nor is 1 further layer"));
+    expect!["error[layer-missing] layer 1 of 3 of `app:1`: it has no name, and was left to the store of an engine, nor is 1 further layer"].assert_eq(&told[0]);
     // One layer that several images have is missed once.
     let other = Image::new(&["b:1"], &["file a 1", "file z 9"]);
     check_members(
         "shared",
         &without(make::hybrid(&[app(), other]), &layer(0)),
-        &["error[layer-missing] layer 1 of 3 of `app:1`: sha256:… is not there"],
+        expect!["error[layer-missing] layer 1 of 3 of `app:1`: sha256:… is not there"],
     );
     check_members(
         "a config",
         &without(make::hybrid(&[app()]), &blob(&app().id())),
-        &["error[blob-missing] `app:1`: sha256:… is not there"],
+        expect!["error[blob-missing] `app:1`: sha256:… is not there"],
     );
 }
 
@@ -132,8 +139,8 @@ fn layers_of_a_kind_that_is_not_known_are_named() {
     check_members(
         "nydus",
         &nydus,
-        &[
-            "note[media-type-unknown] layer 2 of 3 of `app:1`: its media type is `application/vnd.oci.image.layer.nydus.blob.v1`",
+        expect![
+            "note[media-type-unknown] layer 2 of 3 of `app:1`: its media type is `application/vnd.oci.image.layer.nydus.blob.v1`"
         ],
     );
 }
@@ -141,7 +148,7 @@ fn layers_of_a_kind_that_is_not_known_are_named() {
 #[test]
 fn what_docker_itself_writes_is_no_warning() {
     let packed = app().stored_as(Codec::Zstd);
-    check_members("zstd in a hybrid", &make::hybrid(&[packed]), &[]);
+    check_members("zstd in a hybrid", &make::hybrid(&[packed]), expect![""]);
     let mut layout = Layout::default();
     let descriptor = layout.image(&app());
     let bytes = &layout.blobs[descriptor["digest"].as_str().expect("a digest")];
@@ -169,7 +176,7 @@ fn what_docker_itself_writes_is_no_warning() {
             members,
             &blob(descriptor["digest"].as_str().expect("a digest")),
         ),
-        &[],
+        expect![""],
     );
     // Docker's classic store has such a document for each layer.
     let v1 =
@@ -178,7 +185,7 @@ fn what_docker_itself_writes_is_no_warning() {
         make::hybrid(&[app()]),
         vec![Member::file(blob(&digest(v1.as_bytes())), v1)],
     ];
-    check_members("v1 documents", &with_v1.concat(), &[]);
+    check_members("v1 documents", &with_v1.concat(), expect![""]);
 }
 
 /// An image of two layers that no other test has.

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use expect_test::expect;
 use serde_json::Value;
 
 use super::{app, found};
@@ -111,22 +112,26 @@ fn what_is_no_archive_is_an_error() {
         "text",
         "not an archive, and long enough to be one\n".repeat(50),
     );
-    sandbox.run(&["verify", "text"]).fails(
-        "error: cannot read `text`\n  caused by: it is not an image: it looks like a text file; a docker archive, an OCI layout or a tar was expected\n",
-    );
+    sandbox.run(&["verify", "text"]).fails(expect![[r#"
+        error: cannot read `text`
+          caused by: it is not an image: it looks like a text file; a docker archive, an OCI layout or a tar was expected
+    "#]]);
     sandbox.write("empty", "");
-    sandbox
-        .run(&["verify", "empty"])
-        .fails("error: cannot read `empty`\n  caused by: it is empty\n");
-    sandbox.run(&["verify", "missing.tar"]).fails(
-        "error: cannot read `missing.tar`\n  caused by: No such file or directory (os error 2)\n",
-    );
+    sandbox.run(&["verify", "empty"]).fails(expect![[r#"
+        error: cannot read `empty`
+          caused by: it is empty
+    "#]]);
+    sandbox.run(&["verify", "missing.tar"]).fails(expect![[r#"
+        error: cannot read `missing.tar`
+          caused by: No such file or directory (os error 2)
+    "#]]);
     let output = sandbox.run(&["verify", "oci:a:b"]);
     assert_eq!(output.code, Some(2));
-    assert_eq!(
-        output.stderr,
-        "error: SRC names an image, and `verify` checks all that is there\n  hint: name the file or folder alone\n"
-    );
+    expect![[r#"
+        error: SRC names an image, and `verify` checks all that is there
+          hint: name the file or folder alone
+    "#]]
+    .assert_eq(&output.stderr);
 }
 
 #[test]
@@ -173,7 +178,10 @@ fn programs_get_an_object() {
     sandbox.write("in.tar", make::tar(&make::docker(&[image])));
     let output = sandbox.run(&["verify", "--json", "in.tar"]);
     assert_eq!(output.code, Some(1));
-    assert_eq!(output.stderr, "error: the input is not sound: 1 error\n");
+    expect![[r#"
+        error: the input is not sound: 1 error
+    "#]]
+    .assert_eq(&output.stderr);
     let value: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let expected = serde_json::json!({
         "format": "docker-archive", "images": 1, "layers": 1, "size": 3072,
@@ -200,8 +208,6 @@ fn what_an_archive_says_does_not_steer_a_terminal() {
         make::tar(&super::without(members, "repositories")),
     );
     let found = found(&sandbox.run(&["verify", "in.tar"]));
-    assert_eq!(
-        found,
-        [r"error[tag-invalid] `\u{1b}[31m\u{202e}`: `\u{1b}[31m\u{202e}`"]
-    );
+    expect![[r#"error[tag-invalid] `\u{1b}[31m\u{202e}`: `\u{1b}[31m\u{202e}`"#]]
+        .assert_eq(&found.join("\n"));
 }

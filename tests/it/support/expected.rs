@@ -1,0 +1,55 @@
+//! Texts that a test expects: written out, put together, or rewritten by
+//! `UPDATE_EXPECT=1`.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use expect_test::Expect;
+
+/// A text that is expected.
+pub(crate) trait Expected {
+    /// Fails the test if `got`, which came of `command`, is another text.
+    #[track_caller]
+    fn check(&self, got: &str, command: &str);
+}
+
+impl Expected for &str {
+    #[track_caller]
+    fn check(&self, got: &str, command: &str) {
+        assert_eq!(got, *self, "{command}");
+    }
+}
+
+impl Expected for &String {
+    #[track_caller]
+    fn check(&self, got: &str, command: &str) {
+        self.as_str().check(got, command);
+    }
+}
+
+impl Expected for Expect {
+    #[track_caller]
+    fn check(&self, got: &str, command: &str) {
+        (&self).check(got, command);
+    }
+}
+
+/// The first text that each `Expect` was compared with.
+static FIRST: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+
+/// A text may be that of several runs: it is rewritten by the first of them, and the others
+/// must agree.
+impl Expected for &Expect {
+    #[track_caller]
+    fn check(&self, got: &str, command: &str) {
+        let mut texts = FIRST.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = format!("{self:?}");
+        if let Some(first) = texts.get(&place) {
+            assert_eq!(got, first, "{command}");
+            return;
+        }
+        texts.insert(place, got.to_owned());
+        drop(texts);
+        self.assert_eq(got);
+    }
+}
