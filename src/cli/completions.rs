@@ -6,16 +6,13 @@ use clap_complete::Shell;
 use crate::cli::failure::Failure;
 use crate::cli::process::Process;
 
-/// Print a script that makes a shell complete restow's commands and options
+/// Print a completion script for a shell
 ///
-/// Write it to the folder that the shell reads such scripts from:
-///
-/// bash: ~/.local/share/bash-completion/completions/restow (with the package
-/// bash-completion), zsh: a file called _restow in a folder of $fpath, fish:
-/// ~/.config/fish/completions/restow.fish.
+/// It completes commands, options and their values. Packages install it in the folder of
+/// the shell's completions; `source` loads it into a running bash.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The shell that reads the script
+    /// Shell that reads the script
     #[arg(value_enum, value_name = "SHELL")]
     shell: Shell,
 }

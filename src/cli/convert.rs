@@ -16,40 +16,38 @@ use crate::cli::written;
 
 /// Convert images from any format to any other
 ///
-/// All images of SRC are taken, with all their names. What need not change is
-/// passed on byte for byte, so that digests stay.
+/// Copies all images with all their tags. Whatever need not change is copied byte for
+/// byte, so digests and image ids are preserved. Writing into an existing OCI layout adds
+/// to it.
 #[derive(Debug, Args)]
 #[command(
-    mut_arg("source", |it| it.help("Where the images are: a file, an OCI layout, or - for standard input")),
-    mut_arg("image", |it| it.help("Take one image: a reference, a digest, an image id, a prefix of one, or #N")),
-    mut_arg("platform", |it| it.help("Take one platform of each image: OS/ARCH[/VARIANT], OS or ARCH")),
+    mut_arg("platform", |it| it.help("Select a platform of each image: OS/ARCH[/VARIANT], OS or ARCH [default: all]")),
     mut_arg("compress", |it| compress_help(
         it,
-        "layers",
-        "By default layers stay as they are. Without a level, those that have the wanted \
-         compression stay too. Levels are 1 to 12 for gzip and 1 to 19 for zstd.",
+        "By default layers are left as they are. Without a level, layers already in that format \
+         are not recompressed.",
     ))
 )]
 pub(super) struct Arguments {
     #[command(flatten)]
     source: SourceArgument,
 
-    /// Where they go: a file, a folder for an OCI layout, or - for standard output
+    /// Destination: a file, a folder for an OCI layout, or - for stdout
     #[arg(value_name = "DST", index = 2)]
     destination: OsString,
+
+    /// Media types of manifests, configs and layers: keep, oci or docker
+    ///
+    /// By default they are left as they are, and a manifest that changes for another reason
+    /// gets OCI media types. Other media types change the digest of the manifest.
+    #[arg(long, value_name = "FAMILY", default_value = "keep", value_parser = parse_media_types)]
+    media_types: MediaTypes,
 
     #[command(flatten)]
     choice: Choice,
 
     #[command(flatten)]
     images: ImageOptions,
-
-    /// Media types of manifests, configs and layers: keep, oci or docker
-    ///
-    /// By default they stay as they are, and a manifest that changes for another reason
-    /// gets OCI's. Others give the manifest, and so the image, another digest.
-    #[arg(long, value_name = "FAMILY", default_value = "keep", value_parser = parse_media_types)]
-    media_types: MediaTypes,
 }
 
 pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {

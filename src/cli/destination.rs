@@ -8,28 +8,33 @@ use restow::{CompressionChoice, Encoding, Format, Name, Reference};
 
 use crate::cli::argument::Argument;
 use crate::cli::failure::Failure;
-use crate::cli::global::LAST;
 use crate::cli::location::{Location, Place};
 use crate::cli::options::parse_compress;
 use crate::cli::suffix;
 
-/// The options of the commands that write images.
+/// The output options of the commands that write images.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
 pub(super) struct ImageOptions {
-    /// Give the image this reference, in place of those it has (repeatable)
-    #[arg(long = "tag", value_name = "REF")]
+    /// Name the image REF, instead of its current tags (repeatable)
+    #[arg(long = "tag", short, value_name = "REF")]
     tags: Vec<Reference>,
 
-    /// Write this format where DST is a bare path [default: docker-archive, or oci for a folder]
+    /// Output format
+    ///
+    /// By default docker-archive, or oci if DST is an existing folder or ends in `/`. A prefix
+    /// of DST, such as `oci:`, chooses the format as well.
     #[arg(long, value_enum, value_name = "FORMAT")]
     to: Option<To>,
 
-    // Each command says in the help what it compresses, by `compress_help`.
+    // Each command has its own help, by `compress_help`.
     #[arg(long, value_name = "HOW", default_value = "keep", value_parser = parse_compress)]
     pub(super) compress: CompressionChoice,
 
-    /// Print what was written as a JSON object, on standard output
-    #[arg(long, display_order = LAST - 2)]
+    /// Print the report as JSON on stdout
+    ///
+    /// `restow help json` lists the fields.
+    #[arg(long)]
     pub(super) json: bool,
 
     #[command(flatten)]
@@ -38,20 +43,23 @@ pub(super) struct ImageOptions {
 
 /// The option of the commands that write a file.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
 pub(super) struct Replacing {
-    /// Replace an output file that exists
-    #[arg(long, short, display_order = LAST - 1)]
-    pub(super) force: bool,
+    /// Overwrite DST if it exists
+    ///
+    /// An existing OCI layout is always added to, never replaced.
+    #[arg(long, short)]
+    force: bool,
 }
 
 /// The formats that images are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum To {
-    /// What `docker save` writes, and an OCI layout too, in one tar
+    /// A `docker save` archive that is also an OCI layout, in one tar
     DockerArchive,
-    /// An OCI image layout in a folder
+    /// An OCI image layout, a folder
     Oci,
-    /// An OCI image layout in a tar
+    /// A tar of an OCI image layout
     OciArchive,
 }
 
@@ -117,10 +125,11 @@ impl Replacing {
     }
 }
 
-/// The help of `--compress`: what is compressed, and what the rules are.
-pub(super) fn compress_help(argument: clap::Arg, what: &str, rules: &str) -> clap::Arg {
-    let help = format!("Compress {what}: keep, none, gzip[:LEVEL] or zstd[:LEVEL]");
-    let long_help = format!("{help}\n\n{rules}");
+/// The help of `--compress`, with the rules of a command.
+pub(super) fn compress_help(argument: clap::Arg, rules: &str) -> clap::Arg {
+    let help = "Compression: keep, none, gzip[:LEVEL] or zstd[:LEVEL]";
+    let levels = "Levels are 1 to 12 for gzip and 1 to 19 for zstd.";
+    let long_help = format!("{help}\n\n{rules} {levels}");
     argument.help(help).long_help(long_help)
 }
 

@@ -15,26 +15,28 @@ use crate::cli::source::{Choice, SourceArgument};
 use crate::cli::stdio;
 use crate::cli::suffix;
 
-/// Write the merged tree of an image as a root filesystem in a tar
+/// Export the merged file system of an image as a tar
 ///
-/// What all layers show together, as `docker export` writes it: `tar -x`, `docker
-/// import` and `podman import` take it. The image's config is not part of it.
+/// The tar holds the files that a container of the image would see, as `docker export`
+/// writes it, for `tar -x`, `docker import` and `podman import`. The config of the image is
+/// not part of it.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     source: SourceArgument,
 
-    /// Where the tar goes: a file, or - for standard output
+    /// Destination: a file, or - for stdout
     #[arg(value_name = "DST", index = 2, default_value = "-")]
     destination: OsString,
 
     #[command(flatten)]
     choice: Choice,
 
-    /// Compress the tar: none, gzip[:LEVEL] or zstd[:LEVEL] [default: as DST ends]
+    /// Compression: none, gzip[:LEVEL] or zstd[:LEVEL] [default: by the name of DST]
     ///
-    /// A DST called .gz, .tgz, .zst or .tzst is compressed so, and any other not.
-    #[arg(long, value_name = "HOW", value_parser = parse_encoding)]
+    /// A DST named .gz, .tgz, .zst or .tzst is compressed accordingly, any other is not.
+    /// Levels are 1 to 12 for gzip and 1 to 19 for zstd.
+    #[arg(long, value_name = "HOW", value_parser = parse_encoding, help_heading = "Output")]
     compress: Option<Encoding>,
 
     #[command(flatten)]
@@ -44,7 +46,9 @@ pub(super) struct Arguments {
 fn parse_encoding(text: &str) -> Result<Encoding, String> {
     match parse_compress(text)? {
         CompressionChoice::To { encoding, .. } => Ok(encoding),
-        CompressionChoice::Keep => Err("a tree is made anew, and has nothing to keep".to_owned()),
+        CompressionChoice::Keep => {
+            Err("`keep` does not apply to `export`, which always writes a new tar".to_owned())
+        }
     }
 }
 

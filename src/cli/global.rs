@@ -1,57 +1,56 @@
-//! The options that every command has.
+//! The options of every command.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum};
 
 use crate::cli::options::parse_positive;
 
-/// The place where the options that every command has are in its help: after its own.
-pub(super) const LAST: usize = 100;
-
-/// Options that every command has.
+/// The options of every command, last in its help.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
 pub(super) struct Global {
-    /// Work on so many blobs, and compress so many blocks, at once [default: all cores]
-    #[arg(
-        long,
-        global = true,
-        display_order = LAST,
-        value_name = "N",
-        value_parser = parse_positive
-    )]
+    /// Number of parallel jobs [default: number of cores]
+    #[arg(long, global = true, value_name = "N", value_parser = parse_positive)]
     pub(super) jobs: Option<NonZeroUsize>,
 
-    /// Put temporary files here, where they are needed [default: $TMPDIR]
-    #[arg(long, global = true, display_order = LAST, value_name = "DIR")]
+    /// Directory for temporary files [default: $TMPDIR or /tmp]
+    #[arg(long, global = true, value_name = "DIR")]
     pub(super) tmpdir: Option<PathBuf>,
 
-    /// Show what is being done
+    /// How to show progress
     #[arg(
         long,
         global = true,
-        display_order = LAST,
         value_enum,
         default_value_t = ProgressMode::Auto,
+        hide_default_value = true,
         value_name = "HOW"
     )]
     pub(super) progress: ProgressMode,
 
-    /// Print only errors and what was asked for; with `images` and `history` ids alone
-    #[arg(long, short, global = true, display_order = LAST)]
+    /// Suppress progress, reports and warnings
+    ///
+    /// `images` and `history` print ids only, and `verify` prints errors only.
+    #[arg(long, short, global = true)]
     pub(super) quiet: bool,
+
+    // In place of clap's own, which would be under the options of the command.
+    /// Print help: `-h` a summary, `--help` everything, with examples
+    #[arg(long, short, global = true, action = ArgAction::Help)]
+    help: Option<bool>,
 }
 
-/// How progress is shown, on standard error.
+/// How to show progress, on standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum ProgressMode {
-    /// A bar on a terminal; nothing elsewhere, with --quiet, or if standard output is a pipe
+    /// The default: a bar if stderr is a terminal, but not with `--quiet` or if stdout is a pipe
     Auto,
-    /// A bar on a terminal
+    /// A bar if stderr is a terminal
     Bar,
-    /// An object on each line, for programs
+    /// JSON Lines on stderr, for programs
     Json,
-    /// Nothing
+    /// No progress
     None,
 }

@@ -12,11 +12,10 @@ use crate::cli::table::{Content, Spacing, Table};
 use crate::cli::text::json_text;
 use crate::cli::view::{Style, TableStyle, digest_json, fact_lines, fields, id_facts};
 
-/// Show how an image's layers came to be, as `docker history` does
+/// Show the history of an image, as `docker history` does
 ///
-/// The newest step comes first. LAYER is the number that `squash --layers` takes, SIZE the
-/// size of the files in the layer, as in Docker with a classic store. What is read, and
-/// what is unpacked for it, is as with `images`.
+/// The newest step comes first. LAYER is the number for `squash --layers`, SIZE the size of
+/// the files in the layer, as in Docker's classic stores. Reads the same parts as `images`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -28,8 +27,8 @@ pub(super) struct Arguments {
     #[command(flatten)]
     shown: TableStyle,
 
-    /// Print a JSON object
-    #[arg(long)]
+    /// Print a JSON object; `restow help json` lists the fields
+    #[arg(long, help_heading = "Output")]
     json: bool,
 }
 

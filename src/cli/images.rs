@@ -20,36 +20,37 @@ use crate::cli::table::{Content, Spacing, Table};
 use crate::cli::text::json_text;
 use crate::cli::view::{NONE, Style, TableStyle, digest_json, fields};
 
-/// List the images that archives and layouts hold, as `docker images` does
+/// List the images in archives and layouts, as `docker images` does
 ///
-/// One line for each tag. An index shows its platforms under it. Any name, id or digest
-/// in the table selects its line with --image in the other commands, and so does #N.
+/// Prints a line for each tag, and below an index a line for each of its platforms. Any
+/// name, id or digest in the table selects its line with `--image` in the other commands,
+/// and so does #N.
 ///
-/// IMAGE ID is the digest of the config: the id in podman, and in Docker with a classic
-/// store. DIGEST is the digest of the manifest or the index: the id in Docker's containerd
-/// store, the default since Docker 29. SIZE is the size of the files in the layers.
+/// IMAGE ID is the digest of the config: the id in podman and in Docker's classic stores.
+/// DIGEST is the digest of the manifest or the index: the id in Docker's containerd store,
+/// the default since Docker 29. SIZE is the size of the files in the layers.
 ///
-/// Of an archive that is not compressed only documents and headers are read; layers that
-/// are compressed are unpacked, to know the size of their files.
+/// Reads only documents and headers of an uncompressed archive; compressed layers are read
+/// in full to compute the size that Docker shows.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Where images are: files, OCI layouts, or - for standard input
+    /// Sources: archives, OCI layouts, or - for stdin
     #[arg(value_name = "SRC", required = true)]
     sources: Vec<OsString>,
 
-    /// List only what fits: reference=PATTERN, dangling=true or dangling=false (repeatable)
+    /// Show only matching images: reference=PATTERN, dangling=true or dangling=false (repeatable)
     #[arg(long = "filter", short, value_name = "FILTER", value_parser = parse_filter)]
     filters: Vec<Filter>,
 
-    /// Show digests of manifests and indexes whole
-    #[arg(long)]
+    /// Show full digests of manifests and indexes
+    #[arg(long, help_heading = "Output")]
     digests: bool,
 
     #[command(flatten)]
     shown: TableStyle,
 
-    /// Print a JSON object
-    #[arg(long)]
+    /// Print a JSON object; `restow help json` lists the fields
+    #[arg(long, help_heading = "Output")]
     json: bool,
 }
 
@@ -70,7 +71,7 @@ fn parse_filter(text: &str) -> Result<Filter, String> {
         }
         Some(("dangling", "true" | "1")) => Ok(Filter::Dangling(true)),
         Some(("dangling", "false" | "0")) => Ok(Filter::Dangling(false)),
-        _ => Err("reference=PATTERN, dangling=true or dangling=false was expected".to_owned()),
+        _ => Err("expected reference=PATTERN, dangling=true or dangling=false".to_owned()),
     }
 }
 

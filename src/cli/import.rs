@@ -15,53 +15,51 @@ use crate::cli::source::selector;
 use crate::cli::stdio;
 use crate::cli::written;
 
-/// Make an image of one layer from a root filesystem in a tar
+/// Create a single-layer image from a root filesystem tar
 ///
-/// The bytes of the tar, unpacked, become the layer. The config is the one that
-/// `docker import` writes, or that of another image with --config-from. An image archive
-/// is refused, unless it is named as `rootfs:PATH`, and so are entries that no engine
-/// takes.
+/// The tar, decompressed, becomes the layer byte for byte. The config is the one that
+/// `docker import` writes, or that of another image with `--config-from`. Image archives
+/// are refused unless named as `rootfs:PATH`, and so are entries that every engine refuses.
 #[derive(Debug, Args)]
 #[command(
-    mut_arg("tags", |it| it.help("Give the image this reference (repeatable)")),
+    mut_arg("tags", |it| it.help("Name the image REF (repeatable)")),
     mut_arg("compress", |it| compress_help(
         it,
-        "the layer",
-        "By default it is what the tar unpacks to.",
+        "By default the layer is not compressed.",
     ))
 )]
 pub(super) struct Arguments {
-    /// Where the tar is: a file, plain or compressed, or - for standard input
+    /// Root filesystem: a tar, plain or compressed, or - for stdin
     #[arg(value_name = "ROOTFS")]
     source: OsString,
 
-    /// Where the image goes: a file, a folder for an OCI layout, or - for standard output
+    /// Destination: a file, a folder for an OCI layout, or - for stdout
     #[arg(value_name = "DST")]
     destination: OsString,
 
-    /// Take the config of this image, all but its layers and history
+    /// Copy the config of this image, except for its layers and history
     #[arg(long, value_name = "IMAGE")]
     config_from: Option<OsString>,
 
-    /// Change the config by a Dockerfile instruction (repeatable)
+    /// Apply a Dockerfile instruction to the config (repeatable)
     ///
     /// CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER,
-    /// VOLUME or WORKDIR, as for `docker import`. All of them are read together, as
-    /// lines of one Dockerfile.
+    /// VOLUME or WORKDIR, as in `docker import`. Several are read as the lines of one
+    /// Dockerfile.
     #[arg(long = "change", short, value_name = "INSTRUCTION")]
     changes: Vec<String>,
 
-    /// Say this in the history
+    /// Comment for the history entry
     #[arg(long, short, value_name = "TEXT")]
     message: Option<String>,
 
-    /// Make an image for this platform: OS/ARCH[/VARIANT], OS or ARCH [default: the host's]
+    /// Platform of the image: OS/ARCH[/VARIANT] [default: the host's]
     #[arg(long, value_name = "PLATFORM")]
     platform: Option<Platform>,
 
-    /// Say that it was made then: a time as 2026-11-23T12:00:00Z, or seconds since 1970
+    /// Creation time: RFC 3339 or Unix seconds
     ///
-    /// By default that in `SOURCE_DATE_EPOCH`, or that of the newest entry.
+    /// By default `SOURCE_DATE_EPOCH`, else the newest mtime in the tar.
     #[arg(long, value_name = "TIME", value_parser = parse_created, allow_negative_numbers = true)]
     created: Option<Timestamp>,
 
@@ -71,7 +69,7 @@ pub(super) struct Arguments {
 
 fn parse_created(text: &str) -> Result<Timestamp, String> {
     let wrong = || {
-        "a time as 2026-11-23T12:00:00Z, or a number of seconds since 1970, in the years 0 to 9999, was expected"
+        "expected a time such as 2026-11-23T12:00:00Z, or Unix seconds, in the years 0 to 9999"
             .to_owned()
     };
     match text.parse() {

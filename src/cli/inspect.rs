@@ -15,13 +15,13 @@ use crate::cli::terminal::Terminal;
 use crate::cli::text::{json_text, size};
 use crate::cli::view::{NONE, Style, digest_json, fact_lines, id_facts};
 
-/// Show one image: its ids, its config and its layers
+/// Show the ids, config and layers of an image
 ///
-/// Layers are counted from 1, the lowest, as `squash --layers` counts them. The image id
-/// is the digest of the config, as in podman and in Docker with a classic store; the
-/// containerd id is that of the topmost manifest or index, as in Docker with the containerd
-/// store, the default since Docker 29. What is read, and what is unpacked for it, is as
-/// with `images`; nothing but documents is verified.
+/// Layers are counted from 1, the lowest, as in `squash --layers`. The image id is the
+/// digest of the config: the id in podman and in Docker's classic stores. The containerd id
+/// is the digest of the topmost manifest or index: the id in Docker's containerd store, the
+/// default since Docker 29. Reads the same parts as `images`. Layers are not verified; use
+/// `verify` for that.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -30,32 +30,38 @@ pub(super) struct Arguments {
     #[command(flatten)]
     choice: Choice,
 
-    /// Show digests, media types and commands whole
-    #[arg(long)]
+    /// Do not truncate output
+    #[arg(long, help_heading = "Output")]
     no_trunc: bool,
 
-    /// Print a JSON object
-    #[arg(long, conflicts_with_all = ["raw", "format"])]
+    /// Print a JSON object; `restow help json` lists the fields
+    #[arg(long, conflicts_with_all = ["raw", "format"], help_heading = "Output")]
     json: bool,
 
-    /// Print a document to the byte, as it is stored
-    #[arg(long, value_enum, value_name = "DOCUMENT", conflicts_with = "format")]
+    /// Print the stored document verbatim
+    #[arg(
+        long,
+        value_enum,
+        value_name = "DOCUMENT",
+        conflicts_with = "format",
+        help_heading = "Output"
+    )]
     raw: Option<Raw>,
 
-    /// Print one value of what --json prints, such as .config.Env
+    /// Print one field of the JSON object, such as .config.Env
     ///
-    /// Text is printed bare, anything else as JSON.
-    #[arg(long, value_name = "PATH")]
+    /// Strings are printed without quotes, other values as JSON.
+    #[arg(long, value_name = "PATH", help_heading = "Output")]
     format: Option<FieldPath>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Raw {
-    /// The image's manifest
+    /// The manifest of the image
     Manifest,
-    /// The image's config
+    /// The config of the image
     Config,
-    /// The index that lists its platforms, or else index.json
+    /// The index that lists its platforms, else index.json
     Index,
 }
 

@@ -10,23 +10,22 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 use restow::{Error, Place};
 
-use crate::cli::destination::Replacing;
 use crate::cli::failure::Failure;
 use crate::cli::process::Process;
 use crate::cli::text::count;
 
 /// Write the manual pages of restow and its commands to a folder
 ///
-/// The pages are restow.1, and restow-COMMAND.1 for each command. A page that is there
-/// and differs is replaced only with --force.
+/// The pages are restow.1 and restow-COMMAND.1 for each command.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The folder, such as ~/.local/share/man/man1; it is made if it is not there
+    /// Folder of the pages; created if it does not exist
     #[arg(value_name = "DIR")]
     folder: PathBuf,
 
-    #[command(flatten)]
-    replacing: Replacing,
+    /// Overwrite pages that exist and differ
+    #[arg(long, short)]
+    force: bool,
 }
 
 /// Writes the pages of this program: all of them, or none if one may not be replaced.
@@ -36,7 +35,7 @@ pub(super) fn run(
     process: &Process,
 ) -> Result<(), Failure> {
     let folder = &arguments.folder;
-    let replace = arguments.replacing.force;
+    let replace = arguments.force;
     let mut pages = pages(program);
     pages.retain(|page| !page.is_in(folder));
     if !replace {
@@ -119,7 +118,16 @@ impl Page {
 
 /// The pages of a program and of its commands.
 fn pages(program: Command) -> Vec<Page> {
-    let mut program = program.disable_help_subcommand(true);
+    // Without a heading of their own they would be a second section of options.
+    let mut program = program.mut_subcommands(|command| {
+        command.mut_args(|it| {
+            if it.is_positional() {
+                it.help_heading("Arguments")
+            } else {
+                it
+            }
+        })
+    });
     program.build();
     std::iter::once(&program)
         .chain(commands(&program))

@@ -8,10 +8,12 @@ mod convert;
 mod descriptor;
 mod destination;
 mod elsewhere;
+mod explain;
 mod export;
 mod failure;
 mod field;
 mod global;
+mod help;
 mod hint;
 mod history;
 mod images;
@@ -26,6 +28,7 @@ mod process;
 mod progress;
 mod report;
 mod source;
+mod spelling;
 mod squash;
 mod squash_report;
 mod stdio;
@@ -41,7 +44,7 @@ mod written;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
@@ -51,15 +54,14 @@ use crate::cli::process::Process;
 use crate::cli::report::{ExitStatus, report};
 use crate::cli::usage::{asks_for_json_progress, report_usage};
 
-/// Convert, squash, export, import, look into and check container images offline, without an engine, a registry or root
-///
-/// Images are named as skopeo and podman name them (containers-transports(5)):
-/// docker-archive:PATH[:REF], oci:DIR[:REF], oci-archive:PATH[:REF], rootfs:PATH.
-/// A bare PATH is looked into to find out what it is; as an output it is a docker
-/// archive, or an OCI layout if it is a folder or ends in /. An archive that is called
-/// .gz, .tgz, .zst or .tzst is compressed as a whole. `-` is standard input or output.
+/// Convert, squash, inspect and verify container images offline: no engine, registry or root needed
 #[derive(Debug, Parser)]
-#[command(name = "restow", version)]
+#[command(
+    name = "restow",
+    version,
+    disable_help_flag = true,
+    disable_help_subcommand = true
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -72,6 +74,7 @@ enum Command {
     Completions(completions::Arguments),
     Convert(convert::Arguments),
     Export(export::Arguments),
+    Help(help::Arguments),
     History(history::Arguments),
     Images(images::Arguments),
     Import(import::Arguments),
@@ -81,13 +84,24 @@ enum Command {
     Verify(verify::Arguments),
 }
 
-/// Runs the command line that this process was given.
+/// The command line of restow, with its whole help.
+fn command() -> clap::Command {
+    help::complete(Arguments::command())
+}
+
+/// Reads a command line.
+fn parse(words: &[OsString]) -> Result<Arguments, clap::Error> {
+    let matches = command().try_get_matches_from(words)?;
+    Arguments::from_arg_matches(&matches)
+}
+
+/// Runs the command line of this process.
 pub(crate) fn run() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
     let has_json_progress = asks_for_json_progress(&words);
-    let arguments = match Arguments::try_parse_from(words) {
+    let arguments = match parse(&words) {
         Ok(arguments) => arguments,
-        Err(error) => return report_usage(error, has_json_progress).into(),
+        Err(error) => return report_usage(&error, &words, &command(), has_json_progress).into(),
     };
     let output = Output::new(&arguments.global);
     let interrupt = match Interrupt::listen() {
@@ -100,14 +114,15 @@ pub(crate) fn run() -> ExitCode {
         interrupt,
     };
     let result = match &arguments.command {
-        Command::Completions(it) => completions::run(it, Arguments::command(), &process),
+        Command::Completions(it) => completions::run(it, command(), &process),
         Command::Convert(convert) => convert::run(convert, &process),
         Command::Export(export) => export::run(export, &process),
+        Command::Help(help) => help::run(help, command(), &process.output),
         Command::History(history) => history::run(history, &process),
         Command::Images(images) => images::run(images, &process),
         Command::Import(import) => import::run(import, &process),
         Command::Inspect(inspect) => inspect::run(inspect, &process),
-        Command::Man(man) => man::run(man, Arguments::command(), &process),
+        Command::Man(man) => man::run(man, command(), &process),
         Command::Squash(squash) => squash::run(squash, &process),
         Command::Verify(verify) => verify::run(verify, &process),
     };
@@ -119,5 +134,71 @@ pub(crate) fn run() -> ExitCode {
             process.interrupt.die_if_interrupted();
             status.into()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clap_finds_no_fault() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn each_command_is_in_one_group() {
+        let mut root = command();
+        let help = root.render_help().to_string();
+        let first = |line: &str| line.split_whitespace().next().map(str::to_owned);
+        let listed: Vec<String> = help.lines().filter_map(first).collect();
+        for subcommand in root.get_subcommands() {
+            let name = subcommand.get_name();
+            let count = listed.iter().filter(|it| *it == name).count();
+            assert_eq!(count, 1, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_word_of_another_tool_is_not_a_command() {
+        let mut words = usage::known_words();
+        let root = command();
+        for word in &words {
+            assert!(root.find_subcommand(word).is_none(), "{word}");
+        }
+        let count = words.len();
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), count, "a word has two hints");
+    }
+
+    /// The command lines of restow in a hint.
+    fn command_lines(hint: &str) -> impl Iterator<Item = &str> {
+        let quoted = hint.split('`').skip(1).step_by(2);
+        let parts = quoted.flat_map(|it| it.split(['|', '(', ';']));
+        parts.filter_map(|it| Some(it.split_once("restow ")?.1.trim_end_matches(')').trim()))
+    }
+
+    #[test]
+    fn hints_name_commands_and_options_that_exist() {
+        let root = command();
+        let mut count = 0;
+        for hint in usage::hints() {
+            for line in command_lines(hint) {
+                let mut words = line.split_whitespace().peekable();
+                let name = words.next().unwrap_or_default();
+                if name == "COMMAND" || name.starts_with("--") {
+                    continue;
+                }
+                let subcommand = root.find_subcommand(name);
+                let subcommand = subcommand.unwrap_or_else(|| panic!("`{line}` in: {hint}"));
+                for option in words.filter_map(|word| word.strip_prefix("--")) {
+                    let longs = subcommand.get_arguments().filter_map(clap::Arg::get_long);
+                    assert!(longs.into_iter().any(|it| it == option), "{line}: {option}");
+                }
+                count += 1;
+            }
+        }
+        assert!(count > 40, "{count} command lines");
     }
 }

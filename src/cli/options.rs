@@ -1,4 +1,4 @@
-//! Values of options that several commands have.
+//! Values of options shared by several commands.
 
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
@@ -14,7 +14,7 @@ pub(super) fn parse_compress(text: &str) -> Result<CompressionChoice, String> {
     let leveled = |levels: RangeInclusive<i32>, make: fn(Option<i32>) -> Encoding| {
         let wrong = || {
             let (least, most) = (levels.start(), levels.end());
-            format!("a level of {name} is a number from {least} to {most}")
+            format!("the level of {name} must be a number from {least} to {most}")
         };
         let read = |text: &str| text.parse().ok().filter(|level| levels.contains(level));
         let level = level.map(|text| read(text).ok_or_else(wrong)).transpose()?;
@@ -29,7 +29,7 @@ pub(super) fn parse_compress(text: &str) -> Result<CompressionChoice, String> {
         }),
         ("gzip", _) => leveled(Encoding::GZIP_LEVELS, Encoding::Gzip),
         ("zstd", _) => leveled(Encoding::ZSTD_LEVELS, Encoding::Zstd),
-        _ => Err("keep, none, gzip, gzip:LEVEL, zstd or zstd:LEVEL was expected".to_owned()),
+        _ => Err("expected keep, none, gzip, gzip:LEVEL, zstd or zstd:LEVEL".to_owned()),
     }
 }
 
@@ -39,17 +39,19 @@ pub(super) fn parse_media_types(text: &str) -> Result<MediaTypes, String> {
         "keep" => Ok(MediaTypes::Keep),
         "oci" => Ok(MediaTypes::Oci),
         "docker" => Ok(MediaTypes::Docker),
-        _ => Err("keep, oci or docker was expected".to_owned()),
+        _ => Err("expected keep, oci or docker".to_owned()),
     }
 }
 
-/// Reads a number of things of which there is one at least.
+/// Reads a number of at least 1.
 pub(super) fn parse_positive(text: &str) -> Result<NonZeroUsize, String> {
-    let wrong = |_| "a whole number from 1 on was expected".to_owned();
-    text.parse().map_err(wrong)
+    match text.parse::<usize>() {
+        Ok(number) => NonZeroUsize::new(number).ok_or_else(|| "must be at least 1".to_owned()),
+        Err(_) => Err("not a whole number of at least 1".to_owned()),
+    }
 }
 
-/// The time for what is made anew (reproducible-builds.org/specs/source-date-epoch).
+/// The time for new documents (reproducible-builds.org/specs/source-date-epoch).
 pub(super) fn source_date_epoch() -> Result<Option<Timestamp>, Failure> {
     let Some(text) = std::env::var_os("SOURCE_DATE_EPOCH").filter(|text| !text.is_empty()) else {
         return Ok(None);
@@ -57,8 +59,10 @@ pub(super) fn source_date_epoch() -> Result<Option<Timestamp>, Failure> {
     let seconds = text.to_str().and_then(|text| text.parse().ok());
     // A time that no document can say would become another one.
     let time = seconds.and_then(Timestamp::from_seconds);
-    time.map(Some).ok_or_else(|| Failure::usage(format!(
-            "SOURCE_DATE_EPOCH is `{}`, and a number of seconds since 1970, in the years 0 to 9999, was expected",
+    time.map(Some).ok_or_else(|| {
+        Failure::usage(format!(
+            "invalid SOURCE_DATE_EPOCH `{}`: expected Unix seconds, in the years 0 to 9999",
             text.to_string_lossy()
-        )))
+        ))
+    })
 }

@@ -30,12 +30,12 @@ impl Output {
         }
     }
 
-    /// What says why the command line is wrong, to a program.
-    pub(super) fn of_events() -> Self {
+    /// The output for a command line that is wrong, to a program or to a person.
+    pub(super) fn of_usage(is_json: bool) -> Self {
         Self {
             progress: Progress::Hidden,
             is_quiet: false,
-            is_json: true,
+            is_json,
         }
     }
 

@@ -1,4 +1,4 @@
-//! SRC, and which image of it is meant.
+//! SRC, and the choice of an image in it.
 
 use std::ffi::{OsStr, OsString};
 use std::num::NonZeroUsize;
@@ -14,7 +14,7 @@ use crate::cli::location::Location;
 /// The argument that names the input of images.
 #[derive(Debug, Args)]
 pub(super) struct SourceArgument {
-    /// Where the image is: a file, an OCI layout, or - for standard input
+    /// Source: an archive, an OCI layout, or - for stdin
     #[arg(value_name = "SRC", index = 1)]
     source: OsString,
 }
@@ -31,20 +31,24 @@ impl SourceArgument {
     }
 }
 
-/// Which image of several is meant, and which platform of it.
+/// The image to use of several, and its platform.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Image selection")]
 pub(super) struct Choice {
-    /// Take this image: a reference, a digest, an image id, a prefix of one, or #N
+    /// Select an image by reference, digest, id (or unique prefix), or #N
+    ///
+    /// `restow images SRC` lists all of these. A reference may also follow SRC, as in
+    /// `oci:DIR:app:1.0`.
     #[arg(long, value_name = "REF")]
     image: Option<Selector>,
 
-    /// Take this platform: OS/ARCH[/VARIANT], OS or ARCH [default: the host's]
+    /// Select a platform: OS/ARCH[/VARIANT], OS or ARCH [default: the host's]
     #[arg(long, value_name = "PLATFORM")]
     pub(super) platform: Option<Platform>,
 }
 
 impl Choice {
-    /// The image that is meant, by `--image` or by the end of SRC.
+    /// The selected image, by `--image` or by the end of SRC.
     pub(super) fn selector(&self, source: &Location) -> Result<Option<Selector>, Failure> {
         if source.reference()?.is_some() && self.image.is_some() {
             return Err(Failure::usage("SRC names an image, and `--image` another"));
@@ -53,7 +57,7 @@ impl Choice {
     }
 }
 
-/// The image that the end of a location means.
+/// The image that the end of a location selects.
 pub(super) fn selector(location: &Location) -> Result<Option<Selector>, Failure> {
     let Some(text) = location.reference()? else {
         return Ok(None);

@@ -19,34 +19,32 @@ use crate::cli::stdio;
 use crate::cli::text::{escaped, json_text};
 use crate::cli::written;
 
-/// Merge a range of an image's layers into one
+/// Merge a range of layers into one
 ///
-/// Layers are counted from 1, the lowest. Those outside the range keep their bytes,
-/// and what the image shows stays the same. The history keeps its entries, and gets
-/// one for the new layer.
+/// Layers are counted from 1, the lowest, as `inspect` shows them. Layers outside the range
+/// are not changed, nor is the resulting file system. The history keeps its entries, and
+/// the new layer adds one.
 #[derive(Debug, Args)]
 #[command(
     mut_arg("compress", |it| compress_help(
         it,
-        "the new layer",
-        "By default it is compressed as the uppermost layer of the range was. Other layers stay \
-         as they are.",
-    )),
-    mut_arg("json", |it| it.help("Print the report as a JSON object, on standard output"))
+        "By default the new layer is compressed like the uppermost layer of the range. Other layers are not \
+         changed.",
+    ))
 )]
 pub(super) struct Arguments {
     #[command(flatten)]
     source: SourceArgument,
 
-    /// Where it goes: a file, a folder for an OCI layout, or - for standard output
+    /// Destination: a file, a folder for an OCI layout, or - for stdout
     #[arg(value_name = "DST", index = 2, required_unless_present = "dry_run")]
     destination: Option<OsString>,
 
     #[command(flatten)]
     range: RangeArguments,
 
-    /// Say this in the history, as the comment of the new layer
-    #[arg(long, short, value_name = "TEXT")]
+    /// Comment for the history entry of the new layer
+    #[arg(long, short, value_name = "TEXT", help_heading = OWN)]
     message: Option<String>,
 
     #[command(flatten)]
@@ -55,37 +53,40 @@ pub(super) struct Arguments {
     #[command(flatten)]
     images: ImageOptions,
 
-    /// Only print, on standard output, what would be merged and saved
+    /// Report what would be merged and saved; write nothing
     ///
-    /// Headers are read, and nothing is verified.
-    #[arg(long)]
+    /// Reads headers only, and does not verify digests. DST may be omitted.
+    #[arg(long, help_heading = OWN)]
     dry_run: bool,
 }
 
-/// The ways to say which layers.
+/// The heading of the other options of `squash`: after those that choose layers.
+const OWN: &str = "Options";
+
+/// The ways to choose layers.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Layer selection (exactly one)")]
 #[group(required = true, multiple = false)]
 struct RangeArguments {
     /// Merge all layers
     #[arg(long)]
     all: bool,
 
-    /// Merge the N uppermost layers
+    /// Merge the topmost N layers
     #[arg(long, value_name = "N", value_parser = parse_positive)]
     last: Option<NonZeroUsize>,
 
-    /// Merge layers A to B: numbers, diff_ids, digests, or prefixes of those
+    /// Merge layers A to B: numbers, diff_ids or digests (or unique prefixes)
     ///
-    /// Either end may be left out. A single one is written anew, without what a
-    /// layer does not need.
+    /// Either end may be omitted. A single layer is rewritten without redundant entries.
     #[arg(long, value_name = "A..B")]
     layers: Option<LayerChoice>,
 
-    /// Merge the layers above those of another image, which stays shared
+    /// Merge all layers above the base image BASE, whose layers stay shared
     #[arg(long, value_name = "BASE")]
     above: Option<OsString>,
 
-    /// Merge neighbouring layers, the smallest first, until N are left
+    /// Merge adjacent layers, smallest first, until at most N remain
     #[arg(long, value_name = "N", value_parser = parse_positive)]
     max_layers: Option<NonZeroUsize>,
 }

@@ -1,37 +1,57 @@
 //! `restow verify`: from the command line to the operation, and what it found.
 
+use std::ffi::OsString;
+
 use clap::Args;
 use restow::{Finding, Severity, Verification};
 use serde_json::{Value, json};
 
+use crate::cli::argument::source_of;
+use crate::cli::explain;
 use crate::cli::failure::Failure;
+use crate::cli::location::Location;
 use crate::cli::process::Process;
-use crate::cli::source::SourceArgument;
 use crate::cli::terminal::Terminal;
 use crate::cli::text::{count, escaped, json_text, size};
 
-/// Check an archive or layout: every digest, size, link and entry
+/// Verify an archive or layout: every digest, size, link and entry
 ///
-/// Everything is read, and everything that is wrong is said, each with a code, the
-/// place and what follows from it. The exit code is 1 if there is an error; warnings
-/// and notes do no harm.
+/// Reads everything and reports each problem with a code, its location and its consequence.
+/// The exit code is 1 if there is an error. Warnings and notes do not affect the exit code.
 #[derive(Debug, Args)]
-#[command(mut_arg("source", |it| it.help("What to check: a file, an OCI layout, or - for standard input")))]
 pub(super) struct Arguments {
-    #[command(flatten)]
-    source: SourceArgument,
+    /// Source: an archive, an OCI layout, or - for stdin
+    #[arg(value_name = "SRC", required_unless_present = "explain")]
+    source: Option<OsString>,
 
-    /// Print what was found as a JSON object
-    #[arg(long)]
+    /// Explain a code, or list all codes
+    ///
+    /// Prints the severity of the code, its meaning, its consequence and the remedy.
+    #[arg(
+        long,
+        value_name = "CODE",
+        num_args = 0..=1,
+        default_missing_value = explain::LIST,
+        conflicts_with = "source"
+    )]
+    explain: Option<String>,
+
+    /// Print a JSON object; `restow help json` lists the fields
+    #[arg(long, help_heading = "Output")]
     json: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
-    let source = arguments.source.location("restow verify -")?;
+    let (source, code) = (arguments.source.as_ref(), arguments.explain.as_ref());
+    let Some(source) = source else {
+        let code = code.map_or(explain::LIST, String::as_str);
+        return explain::run(code, arguments.json, &process.output);
+    };
+    let source = Location::parse(source, source_of("restow verify -"))?;
     if source.reference.is_some() {
         return Err(Failure::Usage {
-            message: "SRC names an image, and `verify` checks all that is there".to_owned(),
-            hint: Some("name the file or folder alone"),
+            message: "`verify` checks the whole archive or layout, not one image".to_owned(),
+            hint: Some("leave out the reference at the end of SRC"),
         });
     }
     let input = process.open(&source)?;

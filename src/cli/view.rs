@@ -20,12 +20,13 @@ const ZERO_TIME: i64 = -62_135_596_800;
 
 /// How a table is shown.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
 pub(super) struct TableStyle {
-    /// Show ids and commands whole, and cut nothing
+    /// Do not truncate output
     #[arg(long)]
     no_trunc: bool,
 
-    /// Print sizes and dates for people; with --human=false in bytes, and in full
+    /// Human-readable sizes and dates; `--human=false` prints bytes and full timestamps
     #[arg(
         long,
         short = 'H',

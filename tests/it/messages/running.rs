@@ -146,7 +146,9 @@ fn help_fits_the_command() {
     for (arguments, golden) in [
         (&["--help"][..], "help.txt"),
         (&["convert", "--help"], "help-convert.txt"),
+        (&["convert", "-h"], "help-convert-short.txt"),
         (&["export", "--help"], "help-export.txt"),
+        (&["help", "--help"], "help-help.txt"),
         (&["history", "--help"], "help-history.txt"),
         (&["images", "--help"], "help-images.txt"),
         (&["import", "--help"], "help-import.txt"),

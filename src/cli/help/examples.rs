@@ -1,0 +1,210 @@
+//! The examples at the end of each command's `--help`.
+//!
+//! `tests/it/help.rs` runs every one of them, in a folder with the files that they name.
+
+use std::fmt::Write as _;
+
+use clap::Command;
+
+/// Each command, with its examples: a description and a command line.
+const EXAMPLES: [(&str, &[(&str, &str)]); 11] = [
+    (
+        "convert",
+        &[
+            (
+                "Convert a `docker save` archive into an OCI layout",
+                "restow convert app.tar oci:layout",
+            ),
+            (
+                "Save an image of an engine as a layout with zstd layers",
+                "docker save app:1.0 | restow convert --compress zstd - oci:small",
+            ),
+            (
+                "Load an image of a layout into an engine on another host",
+                "restow convert oci:lay:app:1.0 - | ssh host docker load",
+            ),
+            (
+                "Put two archives into one, by way of a layout",
+                "restow convert app.tar oci:both && restow convert base.tar oci:both &&\n  \
+                 restow convert oci:both all.tar",
+            ),
+        ],
+    ),
+    (
+        "export",
+        &[
+            (
+                "Write a compressed root filesystem tar",
+                "restow export app.tar rootfs.tar.zst",
+            ),
+            (
+                "List the files of an image",
+                "restow export app.tar | tar -tv",
+            ),
+            (
+                "Unpack the files of an image into a folder",
+                "mkdir files && restow export oci:lay:app:1.0 | tar -xp -C files",
+            ),
+        ],
+    ),
+    (
+        "import",
+        &[
+            (
+                "Create an image from a root filesystem tar",
+                "restow import -t base:2.0 rootfs.tar image.tar",
+            ),
+            (
+                "Create an image from a folder",
+                "tar -C rootdir -c . | restow import -c 'CMD [\"sh\"]' - oci:layout:shell:1.0",
+            ),
+            (
+                "Change the config of an image (and merge its layers)",
+                "restow export app.tar |\n  \
+                 restow import --config-from app.tar -c 'ENV DEBUG=1' -t app:debug - debug.tar",
+            ),
+        ],
+    ),
+    (
+        "squash",
+        &[
+            (
+                "Show what merging all layers would save",
+                "restow squash --all --dry-run app.tar",
+            ),
+            (
+                "Merge all layers, and give the image a new tag",
+                "restow squash --all -t app:flat app.tar flat.tar",
+            ),
+            (
+                "Merge the layers above the base image, whose layers stay shared",
+                "restow squash --above base.tar app.tar release.tar",
+            ),
+            (
+                "Squash an image in an engine",
+                "docker save app:1.0 | restow squash --last 2 -t app:small - - | docker load",
+            ),
+        ],
+    ),
+    (
+        "images",
+        &[
+            (
+                "List the images of several archives and layouts",
+                "restow images app.tar base.tar lay",
+            ),
+            (
+                "List the images of an engine that match a pattern, as JSON",
+                "docker save app:1.0 | restow images --filter 'reference=app*' --json -",
+            ),
+        ],
+    ),
+    (
+        "inspect",
+        &[
+            ("Show an image", "restow inspect app.tar"),
+            (
+                "Print one field",
+                "restow inspect --format .config.Env app.tar",
+            ),
+            (
+                "Print the stored manifest of one image of several",
+                "restow inspect --raw manifest --image app:1.0 lay",
+            ),
+        ],
+    ),
+    (
+        "history",
+        &[
+            ("Show the history of an image", "restow history app.tar"),
+            (
+                "Show full commands and ids of one image of several",
+                "restow history --no-trunc --image app:1.0 lay",
+            ),
+        ],
+    ),
+    (
+        "verify",
+        &[
+            ("Verify an archive", "restow verify app.tar"),
+            (
+                "Verify all archives in a folder, and print the names of the damaged ones",
+                "for file in *.tar; do restow verify -q \"$file\" || echo \"$file\"; done",
+            ),
+            (
+                "Explain a code of the report",
+                "restow verify --explain layer-missing",
+            ),
+        ],
+    ),
+    (
+        "help",
+        &[
+            ("Show the help of a command", "restow help convert"),
+            ("Show how images are named", "restow help names"),
+            ("List the fields of JSON output", "restow help json"),
+        ],
+    ),
+    (
+        "completions",
+        &[
+            (
+                "Load the completions into the running bash",
+                "source <(restow completions bash)",
+            ),
+            (
+                "Install them for bash, which needs the package bash-completion",
+                "folder=~/.local/share/bash-completion/completions\n  \
+                 mkdir -p $folder && restow completions bash > $folder/restow",
+            ),
+            (
+                "Install them for fish",
+                "folder=~/.config/fish/completions\n  \
+                 mkdir -p $folder && restow completions fish > $folder/restow.fish",
+            ),
+            (
+                "Install them for zsh, if ~/.zfunc is in $fpath",
+                "mkdir -p ~/.zfunc && restow completions zsh > ~/.zfunc/_restow",
+            ),
+        ],
+    ),
+    (
+        "man",
+        &[
+            (
+                "Install the manual pages of the current user",
+                "restow man ~/.local/share/man/man1",
+            ),
+            (
+                "Write them into a package that is being built",
+                "restow man --force pkg/usr/share/man/man1",
+            ),
+        ],
+    ),
+];
+
+/// Adds its examples to the long help of each command.
+pub(super) fn add(command: Command) -> Command {
+    command.mut_subcommands(|subcommand| {
+        let mut all = EXAMPLES.iter();
+        match all.find(|(name, _)| *name == subcommand.get_name()) {
+            Some((_, examples)) => {
+                let text = section(&subcommand, examples);
+                subcommand.after_long_help(text)
+            }
+            None => subcommand,
+        }
+    })
+}
+
+/// The examples under their heading.
+fn section(command: &Command, examples: &[(&str, &str)]) -> String {
+    let header = command.get_styles().get_header();
+    let mut text = format!("{header}Examples:{header:#}");
+    for (at, (description, line)) in examples.iter().enumerate() {
+        let gap = if at == 0 { "" } else { "\n" };
+        let line = line.replace('\n', "\n  ");
+        let _ = write!(text, "{gap}\n  # {description}\n  {line}");
+    }
+    text
+}

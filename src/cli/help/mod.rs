@@ -1,0 +1,62 @@
+//! `restow help`: the help of commands, and topics.
+
+mod examples;
+mod groups;
+
+use clap::{Args, Command};
+
+use crate::cli::failure::Failure;
+use crate::cli::output::Output;
+use crate::cli::usage::unknown_command;
+
+/// The fields of all JSON output, as `restow help json` prints them.
+#[doc = include_str!("json.md")]
+const JSON: &str = include_str!("json.md");
+
+/// The names of images, as `restow help names` prints them.
+#[doc = include_str!("names.md")]
+const NAMES: &str = include_str!("names.md");
+
+/// Topics that are not commands, each with its text.
+const TOPICS: [(&str, &str); 2] = [("json", JSON), ("names", NAMES)];
+
+/// Show the help of a command or a topic
+///
+/// The topics are `names` (the names of images) and `json` (the fields of JSON output).
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// A command or a topic: names or json
+    #[arg(value_name = "COMMAND")]
+    name: Option<String>,
+}
+
+/// Adds groups and examples to the help.
+pub(super) fn complete(command: Command) -> Command {
+    groups::arrange(examples::add(command))
+}
+
+/// Prints help. `command` is the whole command line.
+pub(super) fn run(
+    arguments: &Arguments,
+    mut command: Command,
+    output: &Output,
+) -> Result<(), Failure> {
+    let name = arguments.name.as_deref();
+    let topic = TOPICS.iter().find(|(topic, _)| Some(*topic) == name);
+    if let Some((_, text)) = topic {
+        return output.data(text.trim_end());
+    }
+    let words = match name {
+        None => vec!["restow", "--help"],
+        Some(name) if command.find_subcommand(name).is_some() => vec!["restow", name, "--help"],
+        Some(name) => {
+            let (message, hint) = unknown_command(name, &command);
+            return Err(Failure::Name { message, hint });
+        }
+    };
+    if let Err(help) = command.try_get_matches_from_mut(words) {
+        // A closed standard output is no reason to complain about help.
+        let _ = help.print();
+    }
+    Ok(())
+}

@@ -1,0 +1,234 @@
+//! The text for each kind of wrong command line.
+
+use std::error::Error as _;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, Command};
+
+use crate::cli::spelling::nearest;
+use crate::cli::usage::{options, words};
+
+/// What is wrong with a command line.
+#[derive(Debug)]
+pub(super) struct Wrong {
+    pub(super) message: String,
+    pub(super) hint: Option<String>,
+    /// The form of the command, where it helps.
+    pub(super) usage: Option<String>,
+}
+
+impl Wrong {
+    fn new(message: impl Into<String>, hint: Option<String>) -> Self {
+        Self {
+            message: message.into(),
+            hint,
+            usage: None,
+        }
+    }
+
+    fn with_usage(mut self, error: &clap::Error) -> Self {
+        let usage = error.get(ContextKind::Usage).map(ToString::to_string);
+        self.usage = usage.map(|it| it.trim_start_matches("Usage:").trim().to_owned());
+        self
+    }
+}
+
+/// The texts for an error of clap.
+pub(super) fn of(error: &clap::Error, command: &Command, root: &Command) -> Wrong {
+    let text = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
+    let argument = text(ContextKind::InvalidArg);
+    match error.kind() {
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
+            let hint = "`restow --help` lists the commands".to_owned();
+            Wrong::new("no command given", Some(hint))
+        }
+        ErrorKind::InvalidSubcommand => {
+            let (message, hint) = unknown_command(&text(ContextKind::InvalidSubcommand), root);
+            Wrong::new(message, Some(hint))
+        }
+        ErrorKind::UnknownArgument if argument.starts_with('-') => {
+            let hint = option_hint(&argument, command, root);
+            Wrong::new(format!("unknown option `{argument}`"), Some(hint))
+        }
+        ErrorKind::UnknownArgument => {
+            let hint = words::superfluous(command.get_name()).map(str::to_owned);
+            Wrong::new(format!("unexpected argument `{argument}`"), hint).with_usage(error)
+        }
+        ErrorKind::MissingRequiredArgument => missing(error, command).with_usage(error),
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation => invalid_value(error),
+        ErrorKind::ArgumentConflict => conflict(error, command),
+        ErrorKind::NoEquals => {
+            let name = plain(&argument);
+            Wrong::new(
+                format!("a value of `{name}` follows an equals sign: `{argument}`"),
+                None,
+            )
+        }
+        ErrorKind::TooManyValues => {
+            let value = text(ContextKind::InvalidValue);
+            Wrong::new(
+                format!("`{}` does not take a value: `{value}`", plain(&argument)),
+                None,
+            )
+        }
+        ErrorKind::InvalidUtf8 => Wrong::new("an argument is not valid UTF-8", None),
+        _ => {
+            let text = error.render().to_string();
+            let line = text.lines().next().unwrap_or_default();
+            Wrong::new(line.trim_start_matches("error: "), None)
+        }
+    }
+}
+
+/// The error and the hint for a word that is not a command.
+pub(in crate::cli) fn unknown_command(word: &str, root: &Command) -> (String, String) {
+    let names = || root.get_subcommands().map(Command::get_name);
+    let part = word.split('-').find(|part| names().any(|it| it == *part));
+    let hint = match (words::command(word), part) {
+        (Some(tip), _) => tip.to_owned(),
+        (None, Some(part)) => format!("did you mean `restow {part}`?"),
+        (None, None) => {
+            let near = nearest(word, names()).into_iter();
+            did_you_mean(near.map(|it| format!("restow {it}")))
+                .unwrap_or_else(|| "`restow --help` lists the commands".to_owned())
+        }
+    };
+    (format!("unknown command `{word}`"), hint)
+}
+
+/// The hint for an unknown option: what restow has for it, else the right spelling, else the
+/// commands that have it.
+fn option_hint(option: &str, command: &Command, root: &Command) -> String {
+    if let Some(tip) = options::tip(option, command.get_name()) {
+        return tip;
+    }
+    let longs = |command: &Command| -> Vec<String> {
+        let longs = command.get_arguments().filter_map(Arg::get_long);
+        longs.map(str::to_owned).collect()
+    };
+    // Global options are with the root alone, until clap has parsed.
+    let known = [longs(command), longs(root)].concat();
+    if let Some(name) = option.strip_prefix("--") {
+        let near = nearest(name, known.iter().map(String::as_str)).into_iter();
+        if let Some(hint) = did_you_mean(near.map(|it| format!("--{it}"))) {
+            return hint;
+        }
+    }
+    let has_it = |it: &&Command| {
+        it.get_arguments()
+            .any(|arg| spelled(arg).any(|spelling| spelling == option))
+    };
+    let others = root.get_subcommands().filter(has_it);
+    let others: Vec<String> = others.map(|it| format!("`{}`", it.get_name())).collect();
+    if !others.is_empty() {
+        return format!("it is an option of {}", list(&others, "and"));
+    }
+    match command.get_name() {
+        "restow" => "`restow --help` lists the options".to_owned(),
+        name => format!("`restow {name} --help` lists the options"),
+    }
+}
+
+/// The forms of an option: `--tag`, `-t`.
+fn spelled(argument: &Arg) -> impl Iterator<Item = String> {
+    let long = argument.get_long().map(|it| format!("--{it}"));
+    let short = argument.get_short().map(|it| format!("-{it}"));
+    long.into_iter().chain(short)
+}
+
+fn did_you_mean(words: impl Iterator<Item = String>) -> Option<String> {
+    let words: Vec<String> = words.map(|it| format!("`{it}`")).collect();
+    (!words.is_empty()).then(|| format!("did you mean {}?", list(&words, "or")))
+}
+
+/// The error for arguments that are missing.
+fn missing(error: &clap::Error, command: &Command) -> Wrong {
+    let Some(ContextValue::Strings(names)) = error.get(ContextKind::InvalidArg) else {
+        return Wrong::new("an argument is missing", None);
+    };
+    if let Some(choice) = names.iter().find(|it| it.starts_with("<--")) {
+        let choice = choice.trim_matches(['<', '>']).replace(">|", "|");
+        let choice = choice
+            .split('|')
+            .map(|it| format!("`{}`", it.replace(['<', '>'], "")));
+        let choice: Vec<String> = choice.collect();
+        return Wrong::new(
+            format!("missing option: one of {}", list(&choice, "or")),
+            words::missing_choice(command.get_name()).map(str::to_owned),
+        );
+    }
+    let names: Vec<String> = names.iter().map(|it| plain(it)).collect();
+    let plural = if names.len() == 1 { "" } else { "s" };
+    let hint = words::missing(command.get_name(), &names);
+    Wrong::new(
+        format!("missing argument{plural}: {}", list(&names, "and")),
+        hint.map(str::to_owned),
+    )
+}
+
+/// The error for a value that an option does not take.
+fn invalid_value(error: &clap::Error) -> Wrong {
+    let text = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
+    let argument = text(ContextKind::InvalidArg);
+    let (name, value) = (plain(&argument), text(ContextKind::InvalidValue));
+    if value.is_empty() {
+        return Wrong::new(
+            format!(
+                "`{name}` needs a value: `{}`",
+                argument.replace(['<', '>'], "")
+            ),
+            None,
+        );
+    }
+    let message = format!("invalid value `{value}` for `{name}`");
+    match (error.source(), error.get(ContextKind::ValidValue)) {
+        (Some(source), _) => Wrong::new(format!("{message}: {source}"), None),
+        (None, Some(ContextValue::Strings(valid))) => {
+            let near = nearest(&value, valid.iter().map(String::as_str)).into_iter();
+            let near = did_you_mean(near.map(str::to_owned));
+            Wrong::new(format!("{message}: expected {}", list(valid, "or")), near)
+        }
+        _ => Wrong::new(message, None),
+    }
+}
+
+/// The error for options that exclude each other.
+fn conflict(error: &clap::Error, command: &Command) -> Wrong {
+    let argument = error.get(ContextKind::InvalidArg);
+    let argument = argument.map(ToString::to_string).unwrap_or_default();
+    let name = plain(&argument);
+    let others = match error.get(ContextKind::PriorArg) {
+        Some(ContextValue::Strings(others)) => others.clone(),
+        Some(other) => vec![other.to_string()],
+        None => Vec::new(),
+    };
+    if others.contains(&argument) {
+        let hint = words::repeated(command.get_name(), &name);
+        return Wrong::new(
+            format!("`{name}` can be given only once"),
+            hint.map(str::to_owned),
+        );
+    }
+    let others: Vec<String> = others.iter().map(|it| format!("`{}`", plain(it))).collect();
+    Wrong::new(
+        format!("`{name}` cannot be used with {}", list(&others, "or")),
+        None,
+    )
+}
+
+/// The name of an argument as it is typed: `--tag` for `--tag <REF>`, `SRC` for `<SRC>`.
+fn plain(argument: &str) -> String {
+    let name = argument.split([' ', '=']).next().unwrap_or_default();
+    let name = name.trim_start_matches(['<', '[']).trim_end_matches("...");
+    let end = name.find(['[', ']', '>']).unwrap_or(name.len());
+    name[..end].to_owned()
+}
+
+/// Words in a sentence: `a, b and c`.
+fn list(words: &[String], conjunction: &str) -> String {
+    match words {
+        [] => String::new(),
+        [word] => word.clone(),
+        [words @ .., last] => format!("{} {conjunction} {last}", words.join(", ")),
+    }
+}

@@ -1,0 +1,114 @@
+//! A command line that cannot be understood: its error and its hint.
+//!
+//! clap parses; the texts are restow's own, so that every error looks the same, and so that
+//! a hint is more than a word of similar spelling.
+
+mod message;
+mod options;
+mod words;
+
+use std::ffi::OsString;
+
+use clap::Command;
+use clap::error::ErrorKind;
+
+use crate::cli::output::Output;
+use crate::cli::report::ExitStatus;
+
+pub(super) use self::message::unknown_command;
+
+/// All words of other tools.
+#[cfg(test)]
+pub(super) fn known_words() -> Vec<&'static str> {
+    words::words().collect()
+}
+
+/// All hints for what users of other tools type.
+#[cfg(test)]
+pub(super) fn hints() -> Vec<&'static str> {
+    words::hints().chain(options::hints()).collect()
+}
+
+/// Whether these words ask for events on standard error, as far as words that are
+/// wrong elsewhere can tell.
+pub(super) fn asks_for_json_progress(words: &[OsString]) -> bool {
+    let options = words.iter().take_while(|word| *word != "--");
+    let options: Vec<&OsString> = options.collect();
+    options.iter().any(|word| *word == "--progress=json")
+        || options
+            .windows(2)
+            .any(|pair| pair[0] == "--progress" && pair[1] == "json")
+}
+
+/// Prints the help or the error that clap has for a command line, and returns the exit
+/// status.
+pub(super) fn report_usage(
+    error: &clap::Error,
+    words: &[OsString],
+    root: &Command,
+    has_json_progress: bool,
+) -> ExitStatus {
+    if !error.use_stderr() {
+        // A closed standard output is no reason to complain about help.
+        let _ = error.print();
+        return ExitStatus::Done;
+    }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand && !has_json_progress {
+        let _ = error.print();
+        return ExitStatus::Usage;
+    }
+    let wrong = message::of(error, command_of(words, root), root);
+    let output = Output::of_usage(has_json_progress);
+    output.error(&wrong.message, &[], wrong.hint.as_deref());
+    if let Some(usage) = wrong.usage {
+        output.say(&format!("  usage: {usage}"));
+    }
+    ExitStatus::Usage
+}
+
+/// The subcommand that these words name; the whole command if they name none.
+fn command_of<'a>(words: &[OsString], root: &'a Command) -> &'a Command {
+    let mut words = words.iter().skip(1);
+    while let Some(word) = words.next() {
+        let word = word.to_string_lossy();
+        if takes_value(&word, root) {
+            words.next();
+        } else if !word.starts_with('-') {
+            return root.find_subcommand(word.as_ref()).unwrap_or(root);
+        }
+    }
+    root
+}
+
+/// Whether the word after this one is the value of a global option.
+fn takes_value(word: &str, root: &Command) -> bool {
+    let option = word.strip_prefix("--").and_then(|name| {
+        root.get_arguments()
+            .find(|it| it.get_long().is_some_and(|long| long == name))
+    });
+    option.is_some_and(|it| it.get_action().takes_values())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_asked_for_by_two_words_or_one() {
+        let asks = |words: &[&str]| {
+            let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+            asks_for_json_progress(&words)
+        };
+        assert!(asks(&[
+            "restow",
+            "convert",
+            "--progress",
+            "json",
+            "--wrong"
+        ]));
+        assert!(asks(&["restow", "--progress=json"]));
+        assert!(!asks(&["restow", "convert", "--progress", "bar", "json"]));
+        assert!(!asks(&["restow", "convert", "--", "--progress", "json"]));
+        assert!(!asks(&["restow"]));
+    }
+}

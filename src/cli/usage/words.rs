@@ -1,0 +1,333 @@
+//! Words that users of docker, podman, skopeo, crane, umoci, dive, docker-squash and the like
+//! type for a command, and what to type instead.
+
+/// The hints for words that are not commands. A hint names a command line that works, or
+/// says that restow does not do this, and which tool does.
+const COMMANDS: &[(&[&str], &str)] = &[
+    (
+        &[
+            "ls",
+            "list",
+            "list-tags",
+            "image",
+            "tags",
+            "catalog",
+            "show-images",
+        ],
+        "`restow images SRC` lists the images in an archive or layout, \
+         `restow export SRC | tar -tv` the files of an image",
+    ),
+    (
+        &[
+            "cp",
+            "copy",
+            "mv",
+            "move",
+            "transform",
+            "translate",
+            "recompress",
+            "compress",
+        ],
+        "`restow convert SRC DST` copies images from any format to any other",
+    ),
+    (
+        &["save"],
+        "`restow convert SRC DST` writes an archive or layout; \
+         `docker save NAME | restow convert - DST` reads the image from an engine",
+    ),
+    (
+        &["load"],
+        "`restow convert SRC - | docker load` loads images into an engine",
+    ),
+    (
+        &["pull", "fetch", "download"],
+        "restow reaches no registry: `docker pull NAME`, then \
+         `docker save NAME | restow convert - DST`, or `skopeo copy docker://NAME oci:DIR`",
+    ),
+    (
+        &["push", "upload", "publish"],
+        "restow reaches no registry: `restow convert SRC oci:DIR`, then \
+         `skopeo copy oci:DIR docker://NAME`",
+    ),
+    (
+        &["login", "logout", "search", "sync", "scp", "auth"],
+        "restow reaches no registry; `skopeo` and `crane` do",
+    ),
+    (
+        &["tag", "retag", "rename"],
+        "`restow convert --tag NAME:TAG SRC DST` writes the image under another name",
+    ),
+    (
+        &["rm", "rmi", "remove", "delete", "untag", "prune", "gc"],
+        "restow does not remove images: `restow convert --image REF oci:DIR oci:NEW` copies an image \
+         to keep; `umoci rm` and `umoci gc` remove from a layout",
+    ),
+    (
+        &["flatten", "docker-squash", "squash-all"],
+        "`restow squash --all SRC DST` merges all layers into one",
+    ),
+    (
+        &["merge", "combine", "join", "compact", "shrink", "slim"],
+        "`restow squash --layers A..B SRC DST` merges layers of one image; to put several archives \
+         into one, use a layout: `restow convert A oci:DIR`, `restow convert B oci:DIR`, \
+         `restow convert oci:DIR ALL`",
+    ),
+    (
+        &[
+            "unpack", "extract", "untar", "undocker", "rootfs", "mount", "unmount",
+        ],
+        "`restow export SRC | tar -xp -C DIR` unpacks the files of an image",
+    ),
+    (
+        &["append", "insert", "add", "repack", "commit", "add-layer"],
+        "restow does not add layers; `crane append` and `umoci insert` do. To change files, unpack \
+         them with `restow export SRC | tar -xp -C DIR`, edit them, and pack them with \
+         `tar -C DIR -c . | restow import --config-from SRC - DST`",
+    ),
+    (
+        &["build", "bud", "buildx", "builder", "bake", "from"],
+        "restow does not build images from Dockerfiles; `docker build` and `buildah build` do. \
+         `restow import ROOTFS DST` creates one from a root filesystem",
+    ),
+    (
+        &[
+            "run",
+            "start",
+            "exec",
+            "create",
+            "ps",
+            "container",
+            "stop",
+            "attach",
+            "logs",
+        ],
+        "restow does not run containers: `restow convert SRC - | docker load`, then `docker run`",
+    ),
+    (&["version"], "`restow --version` prints the version"),
+    (
+        &[
+            "check",
+            "validate",
+            "lint",
+            "fsck",
+            "test",
+            "verify-image",
+            "checksum",
+        ],
+        "`restow verify SRC` checks every digest, size, link and entry",
+    ),
+    (
+        &["scan", "scout", "sbom", "vulnerabilities", "cve"],
+        "restow does not look for vulnerabilities; `trivy image --input SRC` and \
+         `grype docker-archive:SRC` do",
+    ),
+    (
+        &[
+            "sign",
+            "trust",
+            "standalone-sign",
+            "standalone-verify",
+            "attest",
+            "cosign",
+        ],
+        "restow does not create or check signatures; `cosign` and `skopeo` do. \
+         `restow verify SRC` checks digests",
+    ),
+    (
+        &["manifest", "raw"],
+        "`restow inspect --raw manifest SRC` prints the manifest, `--raw index` the index",
+    ),
+    (
+        &["digest", "manifest-digest", "id", "sha256"],
+        "`restow inspect --format .digest SRC` prints the digest of the manifest, \
+         `--format .id` the image id",
+    ),
+    (
+        &["index", "manifest-list"],
+        "`restow inspect --raw index SRC` prints an index; `crane index append` and \
+         `podman manifest` create one",
+    ),
+    (
+        &[
+            "info",
+            "show",
+            "stat",
+            "describe",
+            "details",
+            "layers",
+            "size",
+            "labels",
+            "platforms",
+        ],
+        "`restow inspect SRC` shows the ids, config and layers of an image, \
+         `restow images SRC` all images and platforms",
+    ),
+    (
+        &["log"],
+        "`restow history SRC` shows the history of an image",
+    ),
+    (
+        &[
+            "tree",
+            "files",
+            "file",
+            "find",
+            "browse",
+            "list-files",
+            "ls-files",
+        ],
+        "`restow export SRC | tar -tv` lists the files of an image",
+    ),
+    (
+        &["cat", "view", "read"],
+        "`restow export SRC | tar -xO PATH` prints a file of an image; PATH has no leading slash",
+    ),
+    (
+        &["config"],
+        "`restow inspect --raw config SRC` prints the config; \
+         `restow export SRC | restow import --config-from SRC --change INSTRUCTION - DST` \
+         changes it, and merges the layers",
+    ),
+    (
+        &[
+            "mutate",
+            "edit",
+            "set",
+            "label",
+            "annotate",
+            "env",
+            "cmd",
+            "entrypoint",
+        ],
+        "`restow export SRC | restow import --config-from SRC --change INSTRUCTION - DST` \
+         changes the config, and merges the layers; `crane mutate` and `umoci config` keep them",
+    ),
+    (
+        &[
+            "analyze",
+            "analyse",
+            "dive",
+            "waste",
+            "wasted",
+            "efficiency",
+            "du",
+        ],
+        "`restow squash --all --dry-run SRC` shows the size of files that layers hide, \
+         `restow inspect SRC` the size of each layer; `dive` browses them",
+    ),
+    (
+        &["diff", "compare", "changes"],
+        "restow does not compare images: \
+         `diff <(restow export A | tar -tv) <(restow export B | tar -tv)` compares their files",
+    ),
+    (
+        &["rebase"],
+        "restow does not rebase images; `crane rebase` does",
+    ),
+    (
+        &["delta", "patch", "apply"],
+        "restow does not write deltas: `restow convert SRC oci:DIR` stores each layer once, so that \
+         `rsync` of DIR copies new layers only",
+    ),
+    (
+        &["split"],
+        "restow does not split archives: `split -b SIZE FILE PART.`, and then \
+         `cat PART.* | restow convert - DST`",
+    ),
+    (
+        &["serve", "registry", "server"],
+        "restow is not a registry: `restow convert SRC oci:DIR`, then \
+         `skopeo copy oci:DIR docker://HOST/NAME`",
+    ),
+    (
+        &["init", "new"],
+        "`restow convert SRC oci:DIR` creates a layout; `umoci init` creates an empty one",
+    ),
+    (
+        &["blob", "blobs"],
+        "`restow convert SRC oci:DIR` stores each blob as a file in DIR/blobs",
+    ),
+];
+
+/// The hint for a word that is not a command, if other tools have it.
+pub(super) fn command(word: &str) -> Option<&'static str> {
+    let word = word.to_ascii_lowercase();
+    let mut all = COMMANDS.iter();
+    let found = all.find(|(words, _)| words.contains(&word.as_str()));
+    found.map(|(_, hint)| *hint)
+}
+
+/// The hint for an argument too many.
+pub(super) fn superfluous(command: &str) -> Option<&'static str> {
+    Some(match command {
+        "convert" => {
+            "`convert` reads one SRC; to put several into one archive, use a layout: \
+             `restow convert A oci:DIR`, `restow convert B oci:DIR`, `restow convert oci:DIR DST`"
+        }
+        "import" => "the name of the image is an option: `restow import --tag NAME:TAG ROOTFS DST`",
+        "export" => {
+            "`export` writes all files of one image; `restow export SRC | tar -x PATH` extracts some"
+        }
+        "squash" => "`squash` reads one SRC and writes one DST",
+        "inspect" | "history" => "it shows one image; `restow images SRC...` lists several inputs",
+        "verify" => {
+            "`verify` checks one SRC: `for src in *.tar; do restow verify \"$src\"; done` \
+             checks several"
+        }
+        _ => return None,
+    })
+}
+
+/// The hint for arguments that are missing.
+pub(super) fn missing(command: &str, names: &[String]) -> Option<&'static str> {
+    let has_source = names.first().is_some_and(|name| name == "DST");
+    Some(match (command, has_source) {
+        ("convert", true) => {
+            "DST is a file, `oci:DIR` for a layout, or `-` for stdout, as in \
+             `docker save NAME | restow convert - FILE`"
+        }
+        ("convert", false) => {
+            "SRC is an archive, a layout, or `-` for stdin, as in \
+             `docker save NAME | restow convert - FILE`"
+        }
+        ("squash", true) => {
+            "DST is a file, `oci:DIR` for a layout, or `-` for stdout; `--dry-run` needs none"
+        }
+        ("import", true) => "DST is a file, `oci:DIR` for a layout, or `-` for stdout",
+        ("import", false) => {
+            "ROOTFS is a tar, or `-` for stdin, as in `tar -C DIR -c . | restow import - DST`"
+        }
+        ("verify", _) => {
+            "SRC is an archive, a layout, or `-` for stdin; `--explain CODE` needs none"
+        }
+        _ => "SRC is an archive, a layout, or `-` for stdin",
+    })
+}
+
+/// The hint for options of which one is missing.
+pub(super) fn missing_choice(command: &str) -> Option<&'static str> {
+    (command == "squash").then_some("usually `--all`")
+}
+
+/// The hint for an option that is given twice.
+pub(super) fn repeated(command: &str, option: &str) -> Option<&'static str> {
+    match (command, option) {
+        ("convert", "--image") => Some(
+            "copy one image after the other into a layout: `restow convert --image REF SRC oci:DIR`",
+        ),
+        ("convert", "--platform") => Some("without `--platform`, all platforms are kept"),
+        _ => None,
+    }
+}
+
+/// All words that have a hint.
+#[cfg(test)]
+pub(super) fn words() -> impl Iterator<Item = &'static str> {
+    COMMANDS.iter().flat_map(|(words, _)| words.iter().copied())
+}
+
+/// All hints.
+#[cfg(test)]
+pub(super) fn hints() -> impl Iterator<Item = &'static str> {
+    COMMANDS.iter().map(|(_, hint)| *hint)
+}

@@ -1,0 +1,224 @@
+//! `--help`, `restow help` and `restow verify --explain`.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use expect_test::expect;
+
+use crate::support::make::{self, Image};
+use crate::support::sandbox::Sandbox;
+
+/// The standard output of a command that succeeds in silence.
+#[track_caller]
+pub(super) fn printed(sandbox: &Sandbox, arguments: &[&str]) -> String {
+    let output = sandbox.run(arguments);
+    assert_eq!(
+        (output.code, output.stderr.as_str()),
+        (Some(0), ""),
+        "{arguments:?}"
+    );
+    String::from_utf8(output.stdout).expect("the output is UTF-8")
+}
+
+/// The groups of `restow --help`, each with its commands.
+fn groups() -> Vec<(String, Vec<String>)> {
+    let help = printed(&Sandbox::new(), &["--help"]);
+    let (_, groups) = help.split_once("<COMMAND>\n\n").expect("there is a usage");
+    let (groups, _) = groups
+        .split_once("Global options:")
+        .expect("there are options");
+    let group = |text: &str| {
+        let (name, commands) = text.split_once(":\n").expect("a group has a heading");
+        let commands = commands
+            .lines()
+            .filter_map(|it| it.split_whitespace().next());
+        (name.to_owned(), commands.map(str::to_owned).collect())
+    };
+    groups.trim_end().split("\n\n").map(group).collect()
+}
+
+fn commands() -> Vec<String> {
+    groups().into_iter().flat_map(|it| it.1).collect()
+}
+
+#[test]
+fn commands_are_listed_in_groups() {
+    let groups = groups();
+    let names: Vec<&str> = groups.iter().map(|it| it.0.as_str()).collect();
+    assert_eq!(names, ["Move", "Change", "Look", "Help"]);
+    let sandbox = Sandbox::new();
+    for command in commands() {
+        printed(&sandbox, &[&command, "--help"]);
+    }
+}
+
+#[test]
+fn every_way_to_ask_for_help_works() {
+    let sandbox = Sandbox::new();
+    let long = printed(&sandbox, &["--help"]);
+    assert_eq!(printed(&sandbox, &["help"]), long);
+    for command in commands() {
+        let long = printed(&sandbox, &[&command, "--help"]);
+        assert_eq!(printed(&sandbox, &["help", &command]), long);
+        let short = printed(&sandbox, &[&command, "-h"]);
+        assert!(short.lines().count() < long.lines().count(), "{command}");
+    }
+    let nothing = sandbox.run(&[]);
+    let short = printed(&sandbox, &["-h"]);
+    assert_eq!(
+        (nothing.code, nothing.stderr, nothing.stdout),
+        (Some(2), short, Vec::new())
+    );
+}
+
+#[test]
+fn short_help_has_a_line_for_each_option() {
+    let sandbox = Sandbox::new();
+    for command in commands() {
+        let help = printed(&sandbox, &[&command, "-h"]);
+        let (_, options) = help.split_once("\n\n").expect("a usage follows");
+        for line in options.lines().filter(|line| line.starts_with("  ")) {
+            let word = line.trim_start();
+            let begins = word.starts_with(['-', '<', '[']);
+            assert!(begins, "{command}: a line goes on: {line}");
+        }
+    }
+}
+
+/// The examples at the end of a command's help: each a description and a command line.
+fn examples(sandbox: &Sandbox, command: &str) -> Vec<String> {
+    let help = printed(sandbox, &[command, "--help"]);
+    let (_, examples) = help
+        .split_once("\nExamples:\n")
+        .unwrap_or_else(|| panic!("`{command}` has no examples"));
+    let example = |text: &str| {
+        let (description, line) = text.split_once('\n').expect("it has two lines");
+        assert!(description.starts_with("  # "), "{description}");
+        line.to_owned()
+    };
+    examples.trim_end().split("\n\n").map(example).collect()
+}
+
+/// Puts a program into the folder `bin`.
+fn put_program(sandbox: &Sandbox, name: &str, script: &str) {
+    let path = format!("bin/{name}");
+    sandbox.write(&path, format!("#!/bin/sh\nset -eu\n{script}"));
+    let executable = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(sandbox.path(&path), executable).expect("the mode can be set");
+}
+
+/// A folder with the files that the examples name, and with programs in place of an engine
+/// and of a host.
+fn prepared() -> Sandbox {
+    let sandbox = Sandbox::new();
+    let base = Image::new(&["base:1.0"], &["dir etc\nfile etc/os-release base"]);
+    let app = Image::new(
+        &["app:1.0"],
+        &[
+            "dir etc\nfile etc/os-release base",
+            "file app 1",
+            "file app 2",
+        ],
+    );
+    sandbox.write(
+        "app.tar",
+        make::tar(&make::docker(std::slice::from_ref(&app))),
+    );
+    sandbox.write("base.tar", make::tar(&make::docker(&[base])));
+    sandbox.run(&["convert", "app.tar", "oci:lay"]).silent();
+    sandbox.run(&["convert", "base.tar", "oci:lay"]).silent();
+    sandbox.write("rootfs.tar", make::layer("dir bin\nfile bin/sh x"));
+    sandbox.write("rootdir/bin/sh", "x");
+    let docker = "case $1 in\n\
+        save) cat app.tar ;;\n\
+        load) restow images - | grep -q app:1.0 || exit 1 ;;\n\
+        *) exit 1 ;;\n\
+        esac\n";
+    put_program(&sandbox, "docker", &docker.replace("app:1.0", "app:"));
+    put_program(&sandbox, "ssh", "shift\nexec \"$@\"\n");
+    sandbox
+}
+
+#[test]
+fn the_examples_of_every_help_work() {
+    let restow = Path::new(env!("CARGO_BIN_EXE_restow"));
+    let folder = restow.parent().expect("it is in a folder").display();
+    for command in commands() {
+        let all = examples(&Sandbox::new(), &command);
+        assert!((2..=4).contains(&all.len()), "{command}: {}", all.len());
+        for line in all {
+            let names_it = line.contains(&format!("restow {command}"));
+            assert!(
+                names_it,
+                "an example of `{command}` does not show it: {line}"
+            );
+            let sandbox = prepared();
+            let script = format!("set -eu\nPATH=$PWD/bin:{folder}:$PATH\n{line}");
+            let mut shell = sandbox.command(Path::new("/bin/bash"));
+            let output = shell.args(["-o", "pipefail", "-c", &script]).output();
+            let output = output.expect("a shell can be run");
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{line}: {said}");
+            let is_report = |line: &str| !line.starts_with("error") && !line.starts_with("warning");
+            assert!(said.lines().all(is_report), "{line}: {said}");
+        }
+    }
+}
+
+#[test]
+fn a_code_is_explained() {
+    let sandbox = Sandbox::new();
+    expect![[r#"
+        compression-unusual
+
+          Severity     warning (the exit code is not affected)
+          Meaning      some engines cannot read the compression of a layer
+          Consequence  containerd refuses xz and bzip2, Docker before 23 refuses zstd
+          Remedy       `restow convert --compress gzip SRC DST` compresses the layers with gzip
+    "#]]
+    .assert_eq(&printed(
+        &sandbox,
+        &["verify", "--explain", "compression-unusual"],
+    ));
+    let plain = printed(&sandbox, &["verify", "--explain", "blob-missing"]);
+    let pasted = printed(&sandbox, &["verify", "--explain", "error[blob-missing]"]);
+    assert_eq!(pasted, plain);
+
+    let list = printed(&sandbox, &["verify", "--explain"]);
+    assert_eq!(printed(&sandbox, &["verify", "--explain", "list"]), list);
+    let codes: Vec<&str> = list
+        .lines()
+        .filter_map(|it| it.split_whitespace().next())
+        .collect();
+    assert!(codes.len() > 80, "{} codes", codes.len());
+    for code in codes {
+        let text = printed(&sandbox, &["verify", "--explain", code]);
+        assert_eq!(text.lines().count(), 6, "{text}");
+    }
+}
+
+#[test]
+fn a_code_that_is_unknown_has_similar_ones() {
+    let sandbox = Sandbox::new();
+    let said = |code: &str| {
+        let output = sandbox.run(&["verify", "--explain", code]);
+        assert_eq!((output.code, output.stdout.as_slice()), (Some(2), &b""[..]));
+        output.stderr
+    };
+    expect![[r#"
+        error: unknown code `layer-mising`
+          hint: similar codes: `layer-missing`; `restow verify --explain list` lists all codes
+    "#]]
+    .assert_eq(&said("layer-mising"));
+    expect![[r#"
+        error: unknown code `symlink`
+          hint: similar codes: `symlink-loop`, `through-symlink`; `restow verify --explain list` lists all codes
+    "#]]
+    .assert_eq(&said("symlink"));
+    expect![[r#"
+        error: unknown code `E0308`
+          hint: `restow verify --explain list` lists all codes
+    "#]]
+    .assert_eq(&said("E0308"));
+}
