@@ -6,6 +6,7 @@ mod support;
 mod architecture;
 mod atomic;
 mod changes;
+mod coming_from;
 mod convert;
 mod corpus;
 mod damage;
