@@ -21,7 +21,7 @@ use crate::cli::written;
 /// to it.
 #[derive(Debug, Args)]
 #[command(
-    mut_arg("platform", |it| it.help("Select a platform of each image: OS/ARCH[/VARIANT], OS or ARCH [default: all]")),
+    mut_arg("platform", |it| it.help("Select a platform: OS/ARCH[/VARIANT], OS or ARCH [default: all]")),
     mut_arg("compress", |it| compress_help(
         it,
         "By default layers are left as they are. Without a level, layers already in that format \
@@ -36,9 +36,9 @@ pub(super) struct Arguments {
     #[arg(value_name = "DST", index = 2)]
     destination: OsString,
 
-    /// Media types of manifests, configs and layers: keep, oci or docker
+    /// Media types: keep, oci or docker
     ///
-    /// By default they are left as they are, and a manifest that changes for another reason
+    /// The media types of manifests, configs and layers. By default they are left as they are, and a manifest that changes for another reason
     /// gets OCI media types. Other media types change the digest of the manifest.
     #[arg(long, value_name = "FAMILY", default_value = "keep", value_parser = parse_media_types)]
     media_types: MediaTypes,

@@ -46,8 +46,6 @@ pub(super) struct ImageOptions {
 #[command(next_help_heading = "Output")]
 pub(super) struct Replacing {
     /// Overwrite DST if it exists
-    ///
-    /// An existing OCI layout is always added to, never replaced.
     #[arg(long, short)]
     force: bool,
 }

@@ -32,7 +32,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     choice: Choice,
 
-    /// Compression: none, gzip[:LEVEL] or zstd[:LEVEL] [default: by the name of DST]
+    /// Compression: none, gzip[:LEVEL] or zstd[:LEVEL] [default: by suffix]
     ///
     /// A DST named .gz, .tgz, .zst or .tzst is compressed accordingly, any other is not.
     /// Levels are 1 to 12 for gzip and 1 to 19 for zstd.

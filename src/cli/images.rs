@@ -38,7 +38,7 @@ pub(super) struct Arguments {
     #[arg(value_name = "SRC", required = true)]
     sources: Vec<OsString>,
 
-    /// Show only matching images: reference=PATTERN, dangling=true or dangling=false (repeatable)
+    /// Show only matching images: reference=PATTERN or dangling=BOOL (repeatable)
     #[arg(long = "filter", short, value_name = "FILTER", value_parser = parse_filter)]
     filters: Vec<Filter>,
 

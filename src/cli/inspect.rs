@@ -38,7 +38,7 @@ pub(super) struct Arguments {
     #[arg(long, conflicts_with_all = ["raw", "format"], help_heading = "Output")]
     json: bool,
 
-    /// Print the stored document verbatim
+    /// Print a document verbatim
     #[arg(
         long,
         value_enum,

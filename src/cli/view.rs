@@ -26,13 +26,16 @@ pub(super) struct TableStyle {
     #[arg(long)]
     no_trunc: bool,
 
-    /// Human-readable sizes and dates; `--human=false` prints bytes and full timestamps
+    /// Human-readable sizes and dates
+    ///
+    /// `--human=false` prints sizes in bytes and full timestamps.
     #[arg(
         long,
         short = 'H',
         value_name = "BOOL",
         action = ArgAction::Set,
         default_value_t = true,
+        hide_default_value = true,
         num_args = 0..=1,
         default_missing_value = "true",
         require_equals = true

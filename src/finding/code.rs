@@ -438,7 +438,7 @@ codes! {
     LinkForward "link-forward" Error
         "a hard link precedes its target"
         "every engine refuses the image"
-        "`restow squash --layers N SRC DST` rewrites layer N"
+        "build or save the image again"
     LinkBelow "link-below" Error
         "a hard link to a file of a lower layer"
         "Docker and containerd refuse the image"
@@ -498,7 +498,7 @@ codes! {
     AttributeForeign "attribute-foreign" Error
         "an extended attribute of another system than Linux"
         "Docker 28 refuses the image, others ignore it"
-        "build the image again on Linux"
+        "`restow squash --layers N SRC DST` drops it"
     AttributeOnLink "attribute-on-link" Error
         "a symbolic link has an extended attribute, and its target is not in the layer"
         "Docker 28 sets the attribute on the target, and refuses the image"
@@ -514,7 +514,7 @@ codes! {
     RootlessAttribute "rootless-attribute" Warning
         "an attribute by which rootless tools record owners"
         "engines store it without meaning"
-        "build the image again without the attribute"
+        "`restow squash --layers N SRC DST` drops it"
     ThroughAbsoluteLink "through-absolute-link" Warning
         "the path of a file leads through an absolute symbolic link in its layer"
         "Docker's classic stores load the image, and cannot save it again"
@@ -526,15 +526,15 @@ codes! {
     ParentIsFile "through-file" Warning
         "a path leads through a file of a lower layer"
         "overlay engines replace the file by a directory, others fail"
-        "`restow squash --layers N SRC DST` rewrites layer N"
+        "`restow squash --layers M..N SRC DST` merges layer N with the lower layer M"
     ThroughSymlink "through-symlink" Warning
         "a path leads through a symbolic link of a lower layer"
         "overlay engines replace the link, others follow it"
-        "`restow squash --layers N SRC DST` rewrites layer N"
+        "`restow squash --layers M..N SRC DST` merges layer N with the lower layer M"
     DirectoryImplied "directory-implied" Note
         "a layer has no entry for a directory whose owner or mode lower layers set"
         "Docker's overlay2 resets them to root and 0755"
-        "`restow squash --layers N SRC DST` rewrites layer N"
+        "`restow squash --layers M..N SRC DST` merges layer N with the lower layer M"
     Bookkeeping "bookkeeping" Note
         "a file of AUFS or eStargz for internal use"
         "some engines show it as a file"

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use expect_test::expect;
 
+use crate::support::entry::entries;
+use crate::support::layer::tar;
 use crate::support::make::{self, Image};
 use crate::support::sandbox::Sandbox;
 
@@ -79,9 +81,8 @@ fn short_help_has_a_line_for_each_option() {
         let help = printed(&sandbox, &[&command, "-h"]);
         let (_, options) = help.split_once("\n\n").expect("a usage follows");
         for line in options.lines().filter(|line| line.starts_with("  ")) {
-            let word = line.trim_start();
-            let begins = word.starts_with(['-', '<', '[']);
-            assert!(begins, "{command}: a line goes on: {line}");
+            let indent = line.len() - line.trim_start().len();
+            assert!(indent <= 6, "{command}: a line goes on: {line}");
         }
     }
 }
@@ -221,4 +222,47 @@ fn a_code_that_is_unknown_has_similar_ones() {
           hint: `restow verify --explain list` lists all codes
     "#]]
     .assert_eq(&said("E0308"));
+}
+
+/// Faults of layers that a remedy says `squash` removes: the code, a stack of layers, and
+/// the range.
+const MENDED: [(&str, &str, &str); 14] = [
+    ("attribute-foreign", "a | b(com.a=00)", "2"),
+    ("directory-implied", "d/(700) | d/b", "1..2"),
+    ("entry-replaced", "a | b=1 /b=2", "2"),
+    ("entry-twice", "a | b=1 b=2", "2"),
+    ("link-below", "a=1 | b=>a", "2"),
+    ("link-metadata", "a | b=1 c=>b(600)", "2"),
+    (
+        "rootless-attribute",
+        "a | b(user.rootlesscontainers=00)",
+        "2",
+    ),
+    ("through-absolute-link", "a | d/ l->/d l/x=1", "2"),
+    ("through-dangling-link", "a | l->d l/x", "2"),
+    ("through-file", "a=1 | a/b", "1..2"),
+    ("through-symlink", "d/ l->d | l/b", "1..2"),
+    ("whiteout-and-entry", "a | b=1 .wh.b", "2"),
+    ("whiteout-in-deleted", "a | .wh.d d/.wh.x", "2"),
+    ("whiteout-opaque-root", "a | .wh..wh..opq", "2"),
+];
+
+#[test]
+fn squash_removes_the_faults_of_which_a_remedy_says_so() {
+    for (code, stack, range) in MENDED {
+        let sandbox = Sandbox::new();
+        let remedy = printed(&sandbox, &["verify", "--explain", code]);
+        assert!(remedy.contains("`restow squash --layers "), "{remedy}");
+        let layers = stack.split('|').map(|layer| tar(&entries(layer)));
+        let image = Image::of_layers(&["app:1"], layers.collect());
+        sandbox.write("in.tar", make::tar(&make::docker(&[image])));
+        let squash = ["squash", "-q", "--layers", range, "in.tar", "out.tar"];
+        assert_eq!(sandbox.run(&squash).code, Some(0), "{code}");
+        for (archive, is_found) in [("in.tar", true), ("out.tar", false)] {
+            let found = sandbox.run(&["verify", archive]).stdout;
+            let found = String::from_utf8_lossy(&found);
+            let has_code = found.contains(&format!("[{code}]"));
+            assert_eq!(has_code, is_found, "{code} in {archive}: {found}");
+        }
+    }
 }

@@ -162,7 +162,7 @@ fn missing(error: &clap::Error, command: &Command) -> Wrong {
     let hint = words::missing(command.get_name(), &names);
     Wrong::new(
         format!("missing argument{plural}: {}", list(&names, "and")),
-        hint.map(str::to_owned),
+        Some(hint.to_owned()),
     )
 }
 

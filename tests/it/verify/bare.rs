@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use restow::{Code, Severity};
+
 use super::entries::raw;
 use crate::support::Sandbox;
 use crate::support::entry::{Entry, entries};
@@ -132,23 +134,10 @@ fn faulty() -> Vec<(&'static str, Vec<u8>, Fate)> {
     ]
 }
 
-/// The meaning of each code of an entry that is an error or a warning, as README has it.
-fn meanings() -> Vec<(&'static str, &'static str)> {
-    let readme = include_str!("../../../README.md");
-    let rows = readme.lines().filter_map(|line| {
-        let cells: Vec<&str> = line.split(" | ").collect();
-        let [code, severity, meaning] = cells.as_slice() else {
-            return None;
-        };
-        let code = code.strip_prefix("| `")?.strip_suffix('`')?;
-        let meaning = meaning.strip_suffix(" |")?;
-        ["error", "warning", "note"]
-            .contains(severity)
-            .then_some((code, *severity, meaning))
-    });
-    let of_entries = rows.skip_while(|it| it.0 != "entry-path");
-    let told = of_entries.filter(|it| it.1 != "note");
-    told.map(|(code, _, meaning)| (code, meaning)).collect()
+/// The codes of entries that are errors or warnings.
+fn codes_of_entries() -> impl Iterator<Item = &'static Code> {
+    let of_entries = Code::ALL.iter().skip_while(|it| **it != Code::EntryPath);
+    of_entries.filter(|it| it.severity() != Severity::Note)
 }
 
 #[test]
@@ -186,8 +175,8 @@ fn each_fault_of_an_entry_is_refused_or_told_where_a_tar_becomes_an_image() {
         assert_eq!(is_told, fate != Fate::Never, "{code}: {}", output.stderr);
         tried.insert(code);
     }
-    for (code, meaning) in meanings() {
-        let is_known = tried.contains(code) || OF_STACKS.contains(&code);
-        assert!(is_known, "{code} is not tried: {meaning}");
+    for code in codes_of_entries() {
+        let is_known = tried.contains(code.name()) || OF_STACKS.contains(&code.name());
+        assert!(is_known, "{code} is not tried: {}", code.meaning());
     }
 }
