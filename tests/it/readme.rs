@@ -141,12 +141,12 @@ fn the_tests_that_hold_a_promise_are_there() {
         let file = file.unwrap_or_else(|error| panic!("{path}: {error}"));
         assert!(file.contains("#[test]"), "{path} has no test");
     };
-    let promised: Vec<&str> = promises
+    let items: Vec<&str> = promises
         .lines()
         .filter(|it| it.starts_with("- **"))
         .collect();
-    assert!(promised.len() > 8, "{promises}");
-    for promise in promised {
+    assert!(items.len() > 8, "{promises}");
+    for promise in items {
         assert!(paths(promise, "tests/it/").count() > 0, "{promise}");
     }
     paths(promises, "tests/it/").for_each(holds_tests);
