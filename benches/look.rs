@@ -10,9 +10,7 @@
 //! # One run
 //!
 //! Medians in seconds, on a virtual machine with two cores of an x86-64 processor that has SHA
-//! instructions, with Debian 12. Everything is in the page
-//! cache.
-//! The goals are 50 ms and 16 MiB.
+//! instructions, with Debian 12. Everything is in the page cache. The goals are 50 ms and 16 MiB.
 //!
 //! | work | restow | peer | | ratio | peak of memory |
 //! | --- | --- | --- | --- | --- | --- |

@@ -16,9 +16,8 @@
 //! # One run
 //!
 //! Medians in seconds, on a virtual machine with two cores of an x86-64 processor that has SHA
-//! instructions, with Debian 12; GNU tar 1.34,
-//! gzip 1.12, Docker 20.10.24, docker-squash 1.2.2. Everything is in the page
-//! cache.
+//! instructions, with Debian 12; GNU tar 1.34, gzip 1.12, Docker 20.10.24, docker-squash 1.2.2.
+//! Everything is in the page cache.
 //!
 //! | work | restow | peer | | ratio | peak of memory |
 //! | --- | --- | --- | --- | --- | --- |
