@@ -175,7 +175,7 @@ fn render(man: &Man, command: &Command, program: &Command, text: &mut Vec<u8>) -
 }
 
 /// The text at the end of a help page: a section for each heading, such as "Examples:", in
-/// which indented lines stay as they are. What comes before the first are notes.
+/// which indented lines stay as they are. The text before the first heading becomes the notes.
 fn sections(roff: &mut Roff, text: &str) {
     let mut heading = "Notes";
     let lines: Vec<&str> = text.lines().collect();
@@ -205,7 +205,7 @@ fn sections(roff: &mut Roff, text: &str) {
     }
 }
 
-/// What cannot be written, and why.
+/// A path that cannot be written, and the reason.
 fn failed(path: &Path, error: io::Error) -> Failure {
     Error::write(Place::Path(path.to_owned()), error).into()
 }

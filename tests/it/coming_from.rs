@@ -74,7 +74,7 @@ fn run(section: &str, has_engine: bool) -> usize {
 }
 
 #[test]
-fn what_to_type_now_works() {
+fn each_line_of_the_page_works() {
     let has_engine = tools::has_engine();
     let _alone = has_engine.then(tools::exclusive);
     let names = ["app:1.0", "app:flat", "app:small", "app:above"].map(str::to_owned);
