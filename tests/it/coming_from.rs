@@ -48,11 +48,11 @@ fn put_podman(sandbox: &Sandbox) {
 #[track_caller]
 fn run(section: &str, has_engine: bool) -> usize {
     let sandbox = prepared();
-    if has_engine {
-        fs::remove_file(sandbox.path("bin/docker")).expect("the stand-in is there");
-    }
     if section.contains("podman load") || section.contains("podman save") {
         put_podman(&sandbox);
+    }
+    if has_engine {
+        fs::remove_file(sandbox.path("bin/docker")).expect("the stand-in is there");
     }
     let mut is_typed = false;
     let mut count = 0;
