@@ -16,7 +16,7 @@ use crate::cli::suffix;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(super) struct ImageOptions {
-    /// Name the image REF, instead of its current tags (repeatable)
+    /// Name the image REF, replacing its tags (repeatable)
     #[arg(long = "tag", short, value_name = "REF")]
     tags: Vec<Reference>,
 

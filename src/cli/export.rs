@@ -32,11 +32,18 @@ pub(super) struct Arguments {
     #[command(flatten)]
     choice: Choice,
 
-    /// Compression: none, gzip[:LEVEL] or zstd[:LEVEL] [default: by suffix]
+    /// Compression of the tar [default: by suffix]
     ///
-    /// A DST named .gz, .tgz, .zst or .tzst is compressed accordingly, any other is not.
-    /// Levels are 1 to 12 for gzip and 1 to 19 for zstd.
-    #[arg(long, value_name = "HOW", value_parser = parse_encoding, help_heading = "Output")]
+    /// One of `none`, `gzip[:LEVEL]` and `zstd[:LEVEL]`. A DST named .gz, .tgz, .zst or .tzst is
+    /// compressed accordingly, any other is not. Levels are 1 to 12 for gzip and 1 to 19 for
+    /// zstd.
+    #[arg(
+        long,
+        value_name = "HOW",
+        value_parser = parse_encoding,
+        help_heading = "Output",
+        help = "Compression: none, gzip[:LEVEL] or zstd[:LEVEL] [default: by suffix]"
+    )]
     compress: Option<Encoding>,
 
     #[command(flatten)]

@@ -37,7 +37,7 @@ pub(super) struct Global {
     pub(super) quiet: bool,
 
     // In place of clap's own, which would be under the options of the command.
-    /// Print help: `-h` a summary, `--help` everything, with examples
+    /// Print help (`-h` short, `--help` with examples)
     #[arg(long, short, global = true, action = ArgAction::Help)]
     help: Option<bool>,
 }

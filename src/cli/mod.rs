@@ -1,5 +1,5 @@
-//! What the user sees. The only place that knows of clap, indicatif, signals,
-//! the environment and a terminal.
+//! The command line: the only place that knows of clap, indicatif, signals, the
+//! environment and a terminal.
 
 mod ago;
 mod argument;

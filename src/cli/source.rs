@@ -35,10 +35,10 @@ impl SourceArgument {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Image selection")]
 pub(super) struct Choice {
-    /// Select an image by reference, digest, id (or unique prefix), or #N
+    /// Select an image by reference, digest, id or #N
     ///
-    /// `restow images SRC` lists all of these. A reference may also follow SRC, as in
-    /// `oci:DIR:app:1.0`.
+    /// `restow images SRC` lists all of these. Unique prefixes of digests and ids are enough.
+    /// The selection may also follow SRC, as in `oci:DIR:app:1.0`.
     #[arg(long, value_name = "REF")]
     image: Option<Selector>,
 

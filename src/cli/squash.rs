@@ -76,17 +76,21 @@ struct RangeArguments {
     #[arg(long, value_name = "N", value_parser = parse_positive)]
     last: Option<NonZeroUsize>,
 
-    /// Merge layers A to B: numbers, diff_ids or digests (or unique prefixes)
+    /// Merge layers A to B: numbers, diff_ids or digests
     ///
-    /// Either end may be omitted. A single layer is rewritten without redundant entries.
+    /// Unique prefixes of diff_ids and digests are enough. Either end may be omitted. A single layer is rewritten without redundant entries.
     #[arg(long, value_name = "A..B")]
     layers: Option<LayerChoice>,
 
-    /// Merge all layers above the base image BASE, whose layers stay shared
+    /// Merge the layers above those of the image BASE
+    ///
+    /// The layers of BASE stay as they are, so that images can share them.
     #[arg(long, value_name = "BASE")]
     above: Option<OsString>,
 
-    /// Merge adjacent layers, smallest first, until at most N remain
+    /// Merge adjacent layers until at most N remain
+    ///
+    /// The smallest layers are merged first.
     #[arg(long, value_name = "N", value_parser = parse_positive)]
     max_layers: Option<NonZeroUsize>,
 }

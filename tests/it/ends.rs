@@ -258,7 +258,7 @@ fn all_commands_agree_on_what_a_bare_tar_is() {
     layer::member(&mut pax, extended, &records);
     let cut = "the tar has no end-of-archive block; it may have been cut off";
     let empty = "the tar has no entry, so the root filesystem is empty";
-    let found_empty = "warning[rootfs-empty] the root filesystem has no entry";
+    let found_empty = "warning[rootfs-empty] the root filesystem has no entries";
     let cases: [BareTar; 7] = [
         ("whole", whole.clone(), None, None),
         ("one end block", [entries, &[0; 512]].concat(), None, None),

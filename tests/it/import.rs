@@ -397,7 +397,7 @@ fn a_time_that_is_none_is_refused() {
         let option = format!("--created={text}");
         let output = import(&sandbox, &["in", "out", &option], None);
         let says = format!(
-            "error: invalid value '{text}' for '--created <TIME>': a time as 2026-11-23T12:00:00Z, or a number of seconds since 1970, in the years 0 to 9999, was expected\n\nFor more information, try '--help'.\n"
+            "error: invalid value `{text}` for `--created`: expected a time such as 2026-11-23T12:00:00Z, or Unix seconds, in the years 0 to 9999\n"
         );
         assert_eq!((output.code, output.stderr), (Some(2), says));
     }

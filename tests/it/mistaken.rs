@@ -373,7 +373,7 @@ fn import_refuses_what_no_engine_takes_and_warns_of_what_some_do_not() {
         (
             sparse,
             format!(
-                "entry `sp`: a sparse file in GNU's old format; Docker refuses the image\n{anew}"
+                "entry `sp`: a sparse file in the old GNU format; Docker refuses the image\n{anew}"
             ),
         ),
         (
@@ -401,7 +401,7 @@ fn import_refuses_what_no_engine_takes_and_warns_of_what_some_do_not() {
         (
             [link.clone(), file("a")].concat(),
             format!(
-                "entry `b`: a hard link stands before its target; every engine refuses the image\n{again}"
+                "entry `b`: a hard link precedes its target; every engine refuses the image\n{again}"
             ),
         ),
         (
@@ -438,7 +438,7 @@ fn import_refuses_what_no_engine_takes_and_warns_of_what_some_do_not() {
     let twice = [file("a"), file("a"), vec![0; 1024]].concat();
     let sandbox = Sandbox::new();
     sandbox.write("in", &twice);
-    let why = "entry `a`: a layer has one path more than once; Docker's and podman's classic stores refuse the image\n";
+    let why = "entry `a`: a layer has the same path more than once; the classic stores of Docker and podman refuse the image\n";
     for command in ["import", "convert"] {
         let run = sandbox.run(&[command, "in", &format!("{command}.tar")]);
         run.warns(&format!("warning: {why}{anew}"));

@@ -14,7 +14,6 @@ use crate::cli::usage::unknown_command;
 const JSON: &str = include_str!("json.md");
 
 /// The names of images, as `restow help names` prints them.
-#[doc = include_str!("names.md")]
 const NAMES: &str = include_str!("names.md");
 
 /// Topics that are not commands, each with its text.

@@ -87,6 +87,11 @@ pub(in crate::cli) fn unknown_command(word: &str, root: &Command) -> (String, St
     let hint = match (words::command(word), part) {
         (Some(tip), _) => tip.to_owned(),
         (None, Some(part)) => format!("did you mean `restow {part}`?"),
+        (None, None) if word.contains(['.', '/', ':']) => {
+            format!(
+                "a command comes first: `restow images {word}` lists the images in an archive or layout"
+            )
+        }
         (None, None) => {
             let near = nearest(word, names()).into_iter();
             did_you_mean(near.map(|it| format!("restow {it}")))
@@ -108,20 +113,15 @@ fn option_hint(option: &str, command: &Command, root: &Command) -> String {
     };
     // Global options are with the root alone, until clap has parsed.
     let known = [longs(command), longs(root)].concat();
+    // A short option has other meanings elsewhere, and no spelling.
     if let Some(name) = option.strip_prefix("--") {
         let near = nearest(name, known.iter().map(String::as_str)).into_iter();
         if let Some(hint) = did_you_mean(near.map(|it| format!("--{it}"))) {
             return hint;
         }
-    }
-    let has_it = |it: &&Command| {
-        it.get_arguments()
-            .any(|arg| spelled(arg).any(|spelling| spelling == option))
-    };
-    let others = root.get_subcommands().filter(has_it);
-    let others: Vec<String> = others.map(|it| format!("`{}`", it.get_name())).collect();
-    if !others.is_empty() {
-        return format!("it is an option of {}", list(&others, "and"));
+        if let Some(hint) = hint_by_owner(name, root) {
+            return hint;
+        }
     }
     match command.get_name() {
         "restow" => "`restow --help` lists the options".to_owned(),
@@ -129,11 +129,15 @@ fn option_hint(option: &str, command: &Command, root: &Command) -> String {
     }
 }
 
-/// The forms of an option: `--tag`, `-t`.
-fn spelled(argument: &Arg) -> impl Iterator<Item = String> {
-    let long = argument.get_long().map(|it| format!("--{it}"));
-    let short = argument.get_short().map(|it| format!("-{it}"));
-    long.into_iter().chain(short)
+/// The hint for an option that other commands have.
+fn hint_by_owner(name: &str, root: &Command) -> Option<String> {
+    let has_it = |it: &&Command| {
+        let mut longs = it.get_arguments().filter_map(Arg::get_long);
+        longs.any(|long| long == name)
+    };
+    let owners = root.get_subcommands().filter(has_it);
+    let owners: Vec<String> = owners.map(|it| format!("`{}`", it.get_name())).collect();
+    (!owners.is_empty()).then(|| format!("it is an option of {}", list(&owners, "and")))
 }
 
 fn did_you_mean(words: impl Iterator<Item = String>) -> Option<String> {

@@ -38,6 +38,11 @@ const OPTIONS: &[(&[&str], &[&str], &str)] = &[
          `restow inspect --format PATH SRC` prints one",
     ),
     (
+        &["-f"],
+        &["inspect"],
+        "`--format PATH` prints one field, such as `.config.Env`",
+    ),
+    (
         &["-o", "--output", "--out", "-O", "--dest", "--destination"],
         &["import"],
         "the output is an argument: `restow import ROOTFS DST`, with `-` for stdout",

@@ -172,58 +172,45 @@ fn wrong_usage_ends_with_2() {
                 "",
                 &["in.tar"],
                 expect![[r#"
-                error: the following required arguments were not provided:
-                  <DST>
-
-                Usage: restow convert <SRC> <DST>
-
-                For more information, try '--help'.
-            "#]],
+                    error: missing argument: DST
+                      hint: DST is a file, `oci:DIR` for a layout, or `-` for stdout, as in `docker save NAME | restow convert - FILE`
+                      usage: restow convert <SRC> <DST>
+                "#]],
             ),
             case(
                 "",
                 &["--compress", "gzip:13", "in.tar", "out"],
                 expect![[r#"
-                error: invalid value 'gzip:13' for '--compress <HOW>': a level of gzip is a number from 1 to 12
-
-                For more information, try '--help'.
-            "#]],
+                    error: invalid value `gzip:13` for `--compress`: the level of gzip must be a number from 1 to 12
+                "#]],
             ),
             case(
                 "",
                 &["--compress", "lz4", "in.tar", "out"],
                 expect![[r#"
-                error: invalid value 'lz4' for '--compress <HOW>': keep, none, gzip, gzip:LEVEL, zstd or zstd:LEVEL was expected
-
-                For more information, try '--help'.
-            "#]],
+                    error: invalid value `lz4` for `--compress`: expected keep, none, gzip, gzip:LEVEL, zstd or zstd:LEVEL
+                "#]],
             ),
             case(
                 "",
                 &["--tag", "App", "in.tar", "out"],
                 expect![[r#"
-                error: invalid value 'App' for '--tag <REF>': `App` is not a reference: NAME[:TAG] was expected, with a name in lower case
-
-                For more information, try '--help'.
-            "#]],
+                    error: invalid value `App` for `--tag`: `App` is not a reference: NAME[:TAG] was expected, with a name in lower case
+                "#]],
             ),
             case(
                 "",
                 &["--image", "#0", "in.tar", "out"],
                 expect![[r#"
-                error: invalid value '#0' for '--image <REF>': `#0` does not name an image: a reference, a digest, an image id or `#N` was expected
-
-                For more information, try '--help'.
-            "#]],
+                    error: invalid value `#0` for `--image`: `#0` does not name an image: a reference, a digest, an image id or `#N` was expected
+                "#]],
             ),
             case(
                 "",
                 &["--jobs", "0", "in.tar", "out"],
                 expect![[r#"
-                error: invalid value '0' for '--jobs <N>': a whole number from 1 on was expected
-
-                For more information, try '--help'.
-            "#]],
+                    error: invalid value `0` for `--jobs`: must be at least 1
+                "#]],
             ),
             case(
                 "",
@@ -259,12 +246,9 @@ fn wrong_usage_ends_with_2() {
                 "",
                 &["--format", "oci", "in.tar", "out"],
                 expect![[r#"
-                error: unexpected argument '--format' found
-
-                  tip: `convert`, `squash` and `import` write the format that `--to` says
-
-                For more information, try '--help'.
-            "#]],
+                    error: unknown option `--format`
+                      hint: `--to FORMAT` chooses the output format: `docker-archive`, `oci` or `oci-archive`
+                "#]],
             ),
             case(
                 "",
@@ -303,7 +287,7 @@ fn a_time_for_everything_that_is_none() {
         let run = sandbox.restow(&["convert", "in.tar", "out"]);
         let output = run.env("SOURCE_DATE_EPOCH", epoch).run();
         let says = format!(
-            "error: SOURCE_DATE_EPOCH is `{epoch}`, and a number of seconds since 1970, in the years 0 to 9999, was expected\n"
+            "error: invalid SOURCE_DATE_EPOCH `{epoch}`: expected Unix seconds, in the years 0 to 9999\n"
         );
         assert_eq!((output.code, output.stderr), (Some(2), says));
     }
@@ -318,28 +302,22 @@ fn platforms_that_are_none() {
                 "",
                 &["--platform", "linux/", "in.tar", "out"],
                 expect![[r#"
-                error: invalid value 'linux/' for '--platform <PLATFORM>': `linux/` is not a platform: OS/ARCH[/VARIANT], OS or ARCH was expected, such as `linux/arm64`
-
-                For more information, try '--help'.
-            "#]],
+                    error: invalid value `linux/` for `--platform`: `linux/` is not a platform: OS/ARCH[/VARIANT], OS or ARCH was expected, such as `linux/arm64`
+                "#]],
             ),
             case(
                 "",
                 &["--platform", "windows(10.0.17763)/amd64", "in.tar", "out"],
                 expect![[r#"
-                    error: invalid value 'windows(10.0.17763)/amd64' for '--platform <PLATFORM>': `windows(10.0.17763)/amd64` names a version or features of the operating system, and images are not chosen by these: OS/ARCH[/VARIANT] was expected, such as `windows/amd64`
-
-                    For more information, try '--help'.
+                    error: invalid value `windows(10.0.17763)/amd64` for `--platform`: `windows(10.0.17763)/amd64` names a version or features of the operating system, and images are not chosen by these: OS/ARCH[/VARIANT] was expected, such as `windows/amd64`
                 "#]],
             ),
             case(
                 "",
                 &["--platform", "amd46", "in.tar", "out"],
                 expect![[r#"
-                error: invalid value 'amd46' for '--platform <PLATFORM>': `amd46` is neither a known operating system nor a known architecture: OS/ARCH[/VARIANT] was expected, such as `linux/arm64`
-
-                For more information, try '--help'.
-            "#]],
+                    error: invalid value `amd46` for `--platform`: `amd46` is neither a known operating system nor a known architecture: OS/ARCH[/VARIANT] was expected, such as `linux/arm64`
+                "#]],
             ),
         ],
     );
@@ -353,9 +331,7 @@ fn media_types_are_of_a_family() {
             "",
             &["--media-types", "OCI", "in.tar", "out"],
             expect![[r#"
-                error: invalid value 'OCI' for '--media-types <FAMILY>': keep, oci or docker was expected
-
-                For more information, try '--help'.
+                error: invalid value `OCI` for `--media-types`: expected keep, oci or docker
             "#]],
         )],
     );
@@ -380,8 +356,8 @@ fn warnings_say_what_is_otherwise() {
                 without_end,
                 TO_LAYOUT,
                 expect![[r#"
-                warning: the tar has no end-of-archive block; it may have been cut off, but all that its documents name is there
-            "#]],
+                    warning: the tar has no end-of-archive block; it may have been cut off, but all that its documents name is there
+                "#]],
             ),
             case(attested(), TO_LAYOUT, expect![""]),
             case(attested(), TO_ARCHIVE, expect![""]),

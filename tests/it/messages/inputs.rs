@@ -276,29 +276,29 @@ fn docker_archives_that_are_not_whole() {
                 manifest_json("["),
                 TO_ARCHIVE,
                 expect![[r#"
-                error: cannot read `in.tar`
-                  caused by: `manifest.json` cannot be understood
-                  caused by: it is not valid JSON
-                  caused by: EOF while parsing a list at line 1 column 1
-            "#]],
+                    error: cannot read `in.tar`
+                      caused by: `manifest.json` cannot be understood
+                      caused by: it is not valid JSON
+                      caused by: EOF while parsing a list at line 1 column 1
+                "#]],
             ),
             case(
                 manifest_json("{}"),
                 TO_ARCHIVE,
                 expect![[r#"
-                error: cannot read `in.tar`
-                  caused by: `manifest.json` cannot be understood
-                  caused by: `the document` is not a list of images
-            "#]],
+                    error: cannot read `in.tar`
+                      caused by: `manifest.json` cannot be understood
+                      caused by: `the document` is not a list of images
+                "#]],
             ),
             case(
                 manifest_json(r#"[{"Layers":[]}]"#),
                 TO_ARCHIVE,
                 expect![[r#"
-                error: cannot read `in.tar`
-                  caused by: `manifest.json` cannot be understood
-                  caused by: `[0].Config` is not a string
-            "#]],
+                    error: cannot read `in.tar`
+                      caused by: `manifest.json` cannot be understood
+                      caused by: `[0].Config` is not a string
+                "#]],
             ),
             case(
                 manifest_json(r#"[{"Config":"none.json","Layers":[]}]"#),
@@ -434,9 +434,9 @@ fn v1_archives_that_are_not_whole() {
                 cut,
                 TO_ARCHIVE,
                 expect![[r#"
-                error: cannot read `in.tar`
-                  caused by: the tar has no end-of-archive block at byte 5120, so it may have been cut off
-            "#]],
+                    error: cannot read `in.tar`
+                      caused by: the tar has no end-of-archive block at byte 5120, so it may have been cut off
+                "#]],
             ),
         ],
     );

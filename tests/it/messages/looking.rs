@@ -148,44 +148,32 @@ fn wrong_usage_of_the_commands_that_look() {
         (
             &["images", "--filter", "label=x", "in.tar"],
             expect![[r#"
-            error: invalid value 'label=x' for '--filter <FILTER>': reference=PATTERN, dangling=true or dangling=false was expected
-
-            For more information, try '--help'.
-        "#]],
+                error: invalid value `label=x` for `--filter`: expected reference=PATTERN, dangling=true or dangling=false
+            "#]],
         ),
         (
             &["images", "--filter", "reference=[a", "in.tar"],
             expect![[r#"
-                error: invalid value 'reference=[a' for '--filter <FILTER>': `[a` is not a pattern: a bracket is not closed, or nothing follows a backslash
-
-                For more information, try '--help'.
+                error: invalid value `reference=[a` for `--filter`: `[a` is not a pattern: a bracket is not closed, or nothing follows a backslash
             "#]],
         ),
         (
             &["inspect", "--format", "config", "in.tar"],
             expect![[r#"
-            error: invalid value 'config' for '--format <PATH>': a path as `.config.Env`, `.layers[0].digest` or `.config.Labels["a.b"]` was expected
-
-            For more information, try '--help'.
-        "#]],
+                error: invalid value `config` for `--format`: a path as `.config.Env`, `.layers[0].digest` or `.config.Labels["a.b"]` was expected
+            "#]],
         ),
         (
             &["inspect", "--json", "--raw", "config", "in.tar"],
             expect![[r#"
-                error: the argument '--json' cannot be used with '--raw <DOCUMENT>'
-
-                Usage: restow inspect --json <SRC>
-
-                For more information, try '--help'.
+                error: `--json` cannot be used with `--raw`
             "#]],
         ),
         (
             &["history", "--image", "#0", "in.tar"],
             expect![[r#"
-            error: invalid value '#0' for '--image <REF>': `#0` does not name an image: a reference, a digest, an image id or `#N` was expected
-
-            For more information, try '--help'.
-        "#]],
+                error: invalid value `#0` for `--image`: `#0` does not name an image: a reference, a digest, an image id or `#N` was expected
+            "#]],
         ),
     ] {
         says(b"", arguments, 2, expected);

@@ -18,14 +18,14 @@ fn attributes() {
         "overlay",
         &with_attribute("trusted.overlay.opaque", "y"),
         expect![
-            "warning[overlay-attribute] layer 2 of 2 of `app:1`, entry `d`: `trusted.overlay.opaque` on a directory"
+            "warning[overlay-attribute] layer 2 of 2 of `app:1`, entry `d`: a directory has the attribute `trusted.overlay.opaque`"
         ],
     );
     check(
         "rootless",
         &with_attribute("user.containers.override_stat", "0:0:755"),
         expect![
-            "warning[rootless-attribute] layer 2 of 2 of `app:1`, entry `d`: an attribute with which tools without root remember owners"
+            "warning[rootless-attribute] layer 2 of 2 of `app:1`, entry `d`: an attribute by which rootless tools record owners"
         ],
     );
     check("any other", &with_attribute("user.x", "y"), expect![""]);
@@ -105,7 +105,7 @@ fn attributes_that_no_file_can_have() {
         "another system",
         &attributed("a=1", "com.apple.quarantine", b"v"),
         &format!(
-            "error[attribute-foreign] {}: an attribute of another system than Linux",
+            "error[attribute-foreign] {}: an extended attribute of another system than Linux",
             at("a")
         ),
     );
@@ -113,7 +113,7 @@ fn attributes_that_no_file_can_have() {
         "60 KiB",
         &attributed("a=1", "user.a", &vec![b'v'; 60_000]),
         &format!(
-            "error[attributes-large] {}: the attributes of a file have more than 4,096 bytes",
+            "error[attributes-large] {}: the extended attributes of a file exceed 4,096 bytes",
             at("a")
         ),
     );
@@ -137,7 +137,7 @@ fn attributes_of_symbolic_links() {
         "a symbolic link",
         &attributed("l->a", "user.a", b"v"),
         &format!(
-            "error[attribute-on-link] {}: a symbolic link has an attribute, and leads to nothing in its layer",
+            "error[attribute-on-link] {}: a symbolic link has an extended attribute, and its target is not in the layer",
             "layer 1 of 1 of `app:1`, entry `l`"
         ),
     );

@@ -65,9 +65,7 @@ fn what_docker_alone_refuses_is_a_warning_in_a_layout() {
     check_members(
         "no rootfs",
         &of(&without_rootfs),
-        expect![
-            "warning[rootfs-missing] `app:1`: the config of an image says nothing of its layers"
-        ],
+        expect!["warning[rootfs-missing] `app:1`: the config of an image lists no layers"],
     );
     check_members(
         "no rootfs for Docker",
@@ -82,8 +80,8 @@ fn what_docker_alone_refuses_is_a_warning_in_a_layout() {
         "foreign",
         &without(foreign, &blob(&app().diff_ids[1])),
         expect![[r#"
-            warning[docker-media-type] `app:1`: a layout has Docker's media types
-            note[layer-foreign] layer 2 of 3 of `app:1`: a layer is to be fetched from elsewhere"#]],
+            warning[docker-media-type] `app:1`: a layout has Docker media types
+            note[layer-foreign] layer 2 of 3 of `app:1`: a layer must be downloaded from elsewhere"#]],
     );
 }
 

@@ -92,8 +92,8 @@ fn archives_and_control_files() {
         "twice",
         &twice,
         expect![[r#"
-        error[member-twice] it holds two different members called `manifest.json`
-        warning[no-image] `manifest.json`: no image is listed"#]],
+            error[member-twice] it holds two different members called `manifest.json`
+            warning[no-image] `manifest.json`: the input lists no images"#]],
     );
     check_members(
         "escaping",
@@ -112,7 +112,9 @@ fn control_files_of_docker_archives() {
     check_members(
         "trailing",
         &edit(docker(), "manifest.json", |it| it.extend(b"junk")),
-        expect!["warning[trailing-bytes] `manifest.json`: a control file goes on behind its end"],
+        expect![
+            "warning[trailing-bytes] `manifest.json`: extra bytes follow the JSON value in a control file"
+        ],
     );
     check_members(
         "no element",
@@ -120,7 +122,7 @@ fn control_files_of_docker_archives() {
             Member::file("manifest.json", "[]"),
             Member::file("0.json", "{}"),
         ],
-        expect!["warning[no-image] `manifest.json`: no image is listed"],
+        expect!["warning[no-image] `manifest.json`: the input lists no images"],
     );
     check_members(
         "a key twice",
@@ -138,7 +140,7 @@ fn control_files_of_docker_archives() {
         .concat(),
         expect![[r#"
             error[manifest-invalid] `manifest.json`: it is no file
-            warning[v1-archive] the archive is of the time before Docker 1.10"#]],
+            warning[v1-archive] the archive is in the format of Docker before 1.10"#]],
     );
     check_members(
         "a link that leads nowhere",
@@ -394,7 +396,7 @@ fn configs() {
         "no platform",
         &with_config(|it| drop(it.as_object_mut().expect("an object").remove("os"))),
         expect![
-            "note[platform-missing] `app:1`: the config does not say its operating system or architecture"
+            "note[platform-missing] `app:1`: the config has no operating system or no architecture"
         ],
     );
     check_members(
@@ -434,14 +436,14 @@ fn archives_from_before_docker_1_10() {
     check_members(
         "whole",
         &whole,
-        expect!["warning[v1-archive] the archive is of the time before Docker 1.10"],
+        expect!["warning[v1-archive] the archive is in the format of Docker before 1.10"],
     );
     check_members(
         "no tags",
         &without(whole, "repositories"),
         expect![[r#"
-        error[v1-repositories-missing] `repositories` is not there
-        warning[v1-archive] the archive is of the time before Docker 1.10"#]],
+            error[v1-repositories-missing] `repositories` is missing
+            warning[v1-archive] the archive is in the format of Docker before 1.10"#]],
     );
     let (mut typed, layer) = image(1, None);
     typed["config"] = json!({"Env": "A=1"});
@@ -450,8 +452,8 @@ fn archives_from_before_docker_1_10() {
         "a field of another type",
         &typed,
         expect![[r#"
-        error[config-invalid] `…/json`: `config.Env` is not a list of strings
-        warning[v1-archive] the archive is of the time before Docker 1.10"#]],
+            error[config-invalid] `…/json`: `config.Env` is not a list of strings
+            warning[v1-archive] the archive is in the format of Docker before 1.10"#]],
     );
     let broken = make::v1(&[image(2, Some(1))], &tags);
     let output = {
@@ -461,7 +463,7 @@ fn archives_from_before_docker_1_10() {
     };
     expect![[r#"
         error[v1-invalid] `…/json` names `…/json`, which is not there
-        warning[v1-archive] the archive is of the time before Docker 1.10"#]]
+        warning[v1-archive] the archive is in the format of Docker before 1.10"#]]
     .assert_eq(&super::found(&output).join("\n"));
 }
 
@@ -471,7 +473,7 @@ fn layouts_and_their_indexes() {
     check_members(
         "no marker",
         &without(good(), "oci-layout"),
-        expect!["error[layout-marker-missing] `oci-layout` is not there"],
+        expect!["error[layout-marker-missing] `oci-layout` is missing"],
     );
     check_members(
         "another version",
@@ -493,7 +495,7 @@ fn layouts_and_their_indexes() {
             "oci-layout",
             r#"{"imageLayoutVersion":"1.0.0"}"#,
         )],
-        expect!["error[index-missing] `index.json` is not there"],
+        expect!["error[index-missing] `index.json` is missing"],
     );
     check_members(
         "index broken",
@@ -522,7 +524,7 @@ fn layouts_and_their_indexes() {
         "both at once",
         &edit_json(good(), "index.json", |it| it["layers"] = json!([])),
         expect![
-            "error[document-ambiguous] `index.json`: a document is a manifest and an index at once"
+            "error[document-ambiguous] `index.json`: a document is both a manifest and an index"
         ],
     );
 }
@@ -542,7 +544,7 @@ fn descriptors_of_an_index() {
     check_members(
         "no image",
         &Layout::default().members(),
-        expect!["warning[no-image] `index.json`: no image is listed"],
+        expect!["warning[no-image] `index.json`: the input lists no images"],
     );
     check_members(
         "something else",
@@ -569,7 +571,7 @@ fn descriptors_of_an_index() {
             let old = it.put("application/vnd.docker.distribution.manifest.v1+json", "{}");
             it.index.push(old);
         }),
-        expect!["error[schema-1] `sha256:…`: a manifest is of Docker's schema 1"],
+        expect!["error[schema-1] `sha256:…`: a manifest has Docker schema 1"],
     );
     check_members(
         "nested too deep",
@@ -597,7 +599,9 @@ fn descriptors_of_an_index() {
                 &blob(manifest["digest"].as_str().expect("a digest")),
             )
         },
-        expect!["error[index-too-large] `app:1`: indexes are nested too deep, or list too much"],
+        expect![
+            "error[index-too-large] `app:1`: indexes are nested too deeply or have too many entries"
+        ],
     );
 }
 
@@ -695,7 +699,7 @@ fn manifests() {
     check_members(
         "an index, too",
         &with_manifest(|it| it["manifests"] = json!([])),
-        expect!["error[document-ambiguous] `app:1`: a document is a manifest and an index at once"],
+        expect!["error[document-ambiguous] `app:1`: a document is both a manifest and an index"],
     );
     check_members(
         "another type than its descriptor says",
@@ -709,7 +713,7 @@ fn manifests() {
         &with_manifest(|it| {
             it["layers"][0]["mediaType"] = json!("application/vnd.docker.image.rootfs.diff.tar");
         }),
-        expect!["warning[docker-media-type] `app:1`: a layout has Docker's media types"],
+        expect!["warning[docker-media-type] `app:1`: a layout has Docker media types"],
     );
     check_members(
         "a wrong label",
@@ -853,7 +857,7 @@ fn hybrids_that_disagree_with_themselves() {
             it[0]["Layers"].as_array_mut().expect("a list").reverse();
         }),
         expect![
-            "error[hybrid-differs] `app:1`: `index.json` and `manifest.json` give one image different layers"
+            "error[hybrid-differs] `app:1`: `index.json` and `manifest.json` give an image different layers"
         ],
     );
     check_members(

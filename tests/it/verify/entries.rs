@@ -71,7 +71,7 @@ fn links() {
     check_stack(
         "b=>a a=1",
         expect![
-            "error[link-forward] layer 1 of 1 of `app:1`, entry `b`: a hard link stands before its target"
+            "error[link-forward] layer 1 of 1 of `app:1`, entry `b`: a hard link precedes its target"
         ],
     );
     check_stack(
@@ -99,7 +99,7 @@ fn links() {
     check_stack(
         "a=1 b=>a(600)",
         expect![
-            "note[link-metadata] layer 1 of 1 of `app:1`, entry `b`: names of one file differ in owner, mode or time"
+            "note[link-metadata] layer 1 of 1 of `app:1`, entry `b`: the hard links of a file differ in owner, mode or time"
         ],
     );
     check_stack(
@@ -115,7 +115,7 @@ fn paths_and_repetitions() {
     check_stack(
         "a=1 b ./a=2 b/",
         expect![
-            "error[entry-twice] layer 1 of 1 of `app:1`, entry `./a` and 1 more: a layer has one path more than once"
+            "error[entry-twice] layer 1 of 1 of `app:1`, entry `./a` and 1 more: a layer has the same path more than once"
         ],
     );
     for (stack, entry) in [
@@ -124,15 +124,15 @@ fn paths_and_repetitions() {
         ("q/f=1 q->d", "q"),
     ] {
         let expected = format!(
-            "warning[entry-replaced] layer 1 of 1 of `app:1`, entry `{entry}`: an entry takes the place of another one of its layer"
+            "warning[entry-replaced] layer 1 of 1 of `app:1`, entry `{entry}`: an entry replaces another entry of the same layer"
         );
         check_stack(stack, &expected);
     }
     check_stack(
         "q/e/ q->d",
         expect![[r#"
-        error[entry-in-file] layer 1 of 1 of `app:1`, entry `q`: something lies in what is no directory
-        warning[entry-replaced] layer 1 of 1 of `app:1`, entry `q`: an entry takes the place of another one of its layer"#]],
+        error[entry-in-file] layer 1 of 1 of `app:1`, entry `q`: the parent of an entry is not a directory
+        warning[entry-replaced] layer 1 of 1 of `app:1`, entry `q`: an entry replaces another entry of the same layer"#]],
     );
     check_stack(
         "a=1 a/b",
@@ -155,13 +155,13 @@ fn paths_and_repetitions() {
     check_stack(
         "d/(700) | d/b",
         expect![
-            "note[directory-implied] layer 2 of 2 of `app:1`, entry `d`: a layer has no entry for a directory, which lower layers give an owner or mode"
+            "note[directory-implied] layer 2 of 2 of `app:1`, entry `d`: a layer has no entry for a directory whose owner or mode lower layers set"
         ],
     );
     check_stack(
         "a=1 b=>../a d/ d/c=>../../a",
         expect![
-            "error[entry-path] layer 1 of 1 of `app:1`, entry `b` and 1 more: the path of an entry, or of what it links, leaves the root, or has a NUL byte in it"
+            "error[entry-path] layer 1 of 1 of `app:1`, entry `b` and 1 more: the path or link target of an entry leads out of the root or contains a NUL byte"
         ],
     );
     check_stack(
@@ -172,7 +172,7 @@ fn paths_and_repetitions() {
     check("255", &archive(vec![tar(&[long(255)])]), expect![""]);
     let name = "n".repeat(256);
     let expected = format!(
-        "error[name-too-long] layer 1 of 1 of `app:1`, entry `{name}`: a name has more than 255 bytes, or a path more than 4,095"
+        "error[name-too-long] layer 1 of 1 of `app:1`, entry `{name}`: a name is longer than 255 bytes, or a path longer than 4,095"
     );
     check("256", &archive(vec![tar(&[long(256)])]), &expected);
     // A whiteout is the name that it deletes.
@@ -216,13 +216,13 @@ fn whiteouts() {
     check_stack(
         "a/ a/x | .wh.a a/ a/y",
         expect![
-            "error[whiteout-and-entry] layer 2 of 2 of `app:1`, entry `a`: a layer deletes something and has it, too"
+            "error[whiteout-and-entry] layer 2 of 2 of `app:1`, entry `a`: a layer has both a path and a whiteout of it"
         ],
     );
     check_stack(
         "a=1 | a=2 .wh.a",
         expect![
-            "error[whiteout-and-entry] layer 2 of 2 of `app:1`, entry `a`: a layer deletes something and has it, too"
+            "error[whiteout-and-entry] layer 2 of 2 of `app:1`, entry `a`: a layer has both a path and a whiteout of it"
         ],
     );
     for name in [".wh.", ".wh..", ".wh..."] {
@@ -234,7 +234,7 @@ fn whiteouts() {
     check_stack(
         "a | .wh..wh..opq b",
         expect![
-            "warning[whiteout-opaque-root] layer 2 of 2 of `app:1`, entry `/`: an opaque whiteout at the root"
+            "warning[whiteout-opaque-root] layer 2 of 2 of `app:1`, entry `/`: an opaque whiteout in the root directory"
         ],
     );
     let device = Entry::new("a", Kind::Char(0, 0));
@@ -248,7 +248,7 @@ fn whiteouts() {
     check_stack(
         ".wh..wh.plnk/ .wh..wh.plnk/1 b=>.wh..wh.plnk/1",
         expect![
-            "note[bookkeeping] layer 1 of 1 of `app:1`, entry `/`: bookkeeping of AUFS or eStargz among the files"
+            "note[bookkeeping] layer 1 of 1 of `app:1`, entry `/`: a file of AUFS or eStargz for internal use"
         ],
     );
 }
@@ -262,14 +262,14 @@ fn whiteouts_in_odd_places() {
         check_stack(
             stack,
             expect![
-                "error[whiteout-in-deleted] layer 2 of 2 of `app:1`, entry `u/am/a`: a whiteout lies in what the same layer deletes"
+                "error[whiteout-in-deleted] layer 2 of 2 of `app:1`, entry `u/am/a`: a whiteout is in a directory that the same layer deletes"
             ],
         );
     }
     check_stack(
         "u/ u/am/ u/am/a | u/.wh.am u/am/.wh..wh..opq",
         expect![
-            "error[whiteout-in-deleted] layer 2 of 2 of `app:1`, entry `u/am`: a whiteout lies in what the same layer deletes"
+            "error[whiteout-in-deleted] layer 2 of 2 of `app:1`, entry `u/am`: a whiteout is in a directory that the same layer deletes"
         ],
     );
     for (stack, entry) in [
@@ -277,7 +277,7 @@ fn whiteouts_in_odd_places() {
         ("p=1 p/.wh.x", "p/.wh.x"),
     ] {
         let expected = format!(
-            "error[entry-in-file] layer 1 of 1 of `app:1`, entry `{entry}`: something lies in what is no directory"
+            "error[entry-in-file] layer 1 of 1 of `app:1`, entry `{entry}`: the parent of an entry is not a directory"
         );
         check_stack(stack, &expected);
     }
@@ -291,7 +291,7 @@ fn whiteouts_in_odd_places() {
         ("a | .wh.a /.wh.a", "a"),
     ] {
         let expected = format!(
-            "error[entry-twice] layer 2 of 2 of `app:1`, entry `{entry}`: a layer has one path more than once"
+            "error[entry-twice] layer 2 of 2 of `app:1`, entry `{entry}`: a layer has the same path more than once"
         );
         check_stack(stack, &expected);
     }
@@ -309,7 +309,7 @@ fn whiteouts_in_odd_places() {
 fn paths_through_links_of_the_layer() {
     let dangling = |entry: &str| {
         format!(
-            "warning[through-dangling-link] layer 2 of 2 of `app:1`, entry `{entry}`: a path leads through a symbolic link of its layer to what only lower layers may have"
+            "warning[through-dangling-link] layer 2 of 2 of `app:1`, entry `{entry}`: a path leads through a symbolic link in its layer whose target may exist only in lower layers"
         )
     };
     for (layer, entry) in [
@@ -327,13 +327,13 @@ fn paths_through_links_of_the_layer() {
     check_stack(
         "etc/ l->/etc k->l l/x=1 k/y=1 l/empty l/d/ l/.wh.z",
         expect![
-            "warning[through-absolute-link] layer 1 of 1 of `app:1`, entry `l/x` and 1 more: a file's path leads through an absolute symbolic link of its layer"
+            "warning[through-absolute-link] layer 1 of 1 of `app:1`, entry `l/x` and 1 more: the path of a file leads through an absolute symbolic link in its layer"
         ],
     );
     check_stack(
         "etc/ etc/f l->../etc l/x=1 b=>l/f l/.wh.z",
         expect![
-            "error[entry-path] layer 1 of 1 of `app:1`, entry `l/x` and 2 more: the path of an entry, or of what it links, leaves the root, or has a NUL byte in it"
+            "error[entry-path] layer 1 of 1 of `app:1`, entry `l/x` and 2 more: the path or link target of an entry leads out of the root or contains a NUL byte"
         ],
     );
     for sound in [
@@ -367,7 +367,7 @@ fn more_names_than_a_file_may_have() {
 fn what_loads_and_cannot_be_saved() {
     let expected = |entry: &str| {
         format!(
-            "warning[size-unexpected] layer 1 of 1 of `app:1`, entry `{entry}`: what has no data has a size, or a whiteout has data"
+            "warning[size-unexpected] layer 1 of 1 of `app:1`, entry `{entry}`: an entry without data has a size, or a whiteout has data"
         )
     };
     for (name, flag) in [("d/", b'5'), ("d/", 0), ("p", b'6')] {
@@ -428,7 +428,7 @@ fn headers() {
             set(&mut it[483..495], 4096);
         }),
         expect![
-            "error[sparse-gnu] layer 1 of 1 of `app:1`, entry `s`: a sparse file in GNU's old format"
+            "error[sparse-gnu] layer 1 of 1 of `app:1`, entry `s`: a sparse file in the old GNU format"
         ],
     );
     let records = [
@@ -503,11 +503,11 @@ fn every_fault_of_a_layer_is_told_and_a_layer_of_two_images_once() {
         "many",
         &make::tar(&make::docker(&images)),
         expect![[r#"
-        error[entry-path] layer 1 of 1 of `app:1`, entry `../x`: path leaves the root
-        error[entry-twice] layer 1 of 1 of `app:1`, entry `a`: a layer has one path more than once
-        error[link-to-directory] layer 1 of 1 of `app:1`, entry `e`: a hard link to the directory `d`
-        error[whiteout-invalid] layer 1 of 1 of `app:1`, entry `.wh.`: a whiteout has to name what it deletes
-        error[link-missing] layer 1 of 1 of `app:1`, entry `b`: a hard link to `gone`, which is not there"#]],
+            error[entry-path] layer 1 of 1 of `app:1`, entry `../x`: path leaves the root
+            error[entry-twice] layer 1 of 1 of `app:1`, entry `a`: a layer has the same path more than once
+            error[link-to-directory] layer 1 of 1 of `app:1`, entry `e`: a hard link to the directory `d`
+            error[whiteout-invalid] layer 1 of 1 of `app:1`, entry `.wh.`: a whiteout has to name what it deletes
+            error[link-missing] layer 1 of 1 of `app:1`, entry `b`: a hard link to `gone`, which is not there"#]],
     );
 }
 

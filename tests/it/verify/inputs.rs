@@ -128,8 +128,8 @@ fn what_is_no_archive_is_an_error() {
     let output = sandbox.run(&["verify", "oci:a:b"]);
     assert_eq!(output.code, Some(2));
     expect![[r#"
-        error: SRC names an image, and `verify` checks all that is there
-          hint: name the file or folder alone
+        error: `verify` checks the whole archive or layout, not one image
+          hint: leave out the reference at the end of SRC
     "#]]
     .assert_eq(&output.stderr);
 }
@@ -189,8 +189,8 @@ fn programs_get_an_object() {
         "findings": [{
             "severity": "error", "code": "entry-twice", "file": null, "image": "app:1",
             "layer": 1, "entry": "a", "others": 1,
-            "message": "a layer has one path more than once",
-            "consequence": "Docker's and podman's classic stores refuse the image",
+            "message": "a layer has the same path more than once",
+            "consequence": "the classic stores of Docker and podman refuse the image",
         }],
     });
     assert_eq!(value, expected);
