@@ -1,9 +1,9 @@
 //! Whole `convert` commands against their peers, as ratios in one run.
 //!
 //! `cargo bench --bench convert` makes a docker-archive of about 1.8 GB from the files of this
-//! machine (once; it stays below `target/tmp`), runs each of [`WORK`] on it in turn with its peer,
-//! so that whatever else the machine does meets both, and prints medians, ratios, goals, sizes and
-//! the peak memory of restow. A peer that is not installed is named and left out.
+//! machine (once; it is kept below `target/tmp`), runs each of [`WORK`] on it in turn with its
+//! peer, so that any other load on the machine affects both, and prints medians, ratios, goals,
+//! sizes and the peak memory of restow. A peer that is not installed is named and left out.
 //!
 //! `--before BINARY` compares with another restow, such as one built before a change, in place of
 //! all others. `--json` prints an object instead of the table.
@@ -32,7 +32,7 @@
     reason = "a benchmark prints its table"
 )]
 
-/// What the benchmarks share.
+/// Code that the benchmarks share.
 mod support {
     pub(crate) mod bench;
     pub(crate) mod docker_archive;

@@ -1,8 +1,8 @@
-//! What `images`, `inspect` and `history` take on an image of 1.8 GB: time and memory.
+//! Time and memory of `images`, `inspect` and `history` on an image of 1.8 GB.
 //!
-//! `cargo bench --bench look` makes the image of `--bench convert` (once; it stays below
-//! `target/tmp`) and runs each command in turn with one that only starts and ends: that is the least
-//! that any takes.
+//! `cargo bench --bench look` makes the image of `--bench convert` (once; it is kept below
+//! `target/tmp`) and runs each command in turn with one that only starts and ends, which is the
+//! minimum for any command.
 //!
 //! `--before BINARY` compares with another restow, such as one built before a change, in place of
 //! all others. `--json` prints an object instead of the table.
@@ -23,7 +23,7 @@
     reason = "a benchmark prints its table"
 )]
 
-/// What the benchmarks share.
+/// Code that the benchmarks share.
 mod support {
     pub(crate) mod bench;
     pub(crate) mod docker_archive;
@@ -47,10 +47,10 @@ struct Look {
     arguments: Arguments,
 }
 
-/// The least that a command takes.
+/// The minimum for any command.
 const START: &str = r#""$RESTOW" --version"#;
 
-/// What a command may take of an image of any size.
+/// The limit of a command for an image of any size.
 const LIMIT: Option<Limit> = Some(Limit {
     milliseconds: 50,
     mebibytes: 16,
@@ -64,7 +64,7 @@ const WORK: [Comparison; 4] = [
         against: "--version", peer: START, limit: LIMIT, ..PLAIN },
     Comparison { what: "history", restow: r#""$RESTOW" history "$IMAGE""#,
         against: "--version", peer: START, limit: LIMIT, ..PLAIN },
-    // Which reads all of it, and looks into what it has hashed.
+    // This one reads all of the image, and parses what it has hashed.
     Comparison { what: "verify", restow: r#""$RESTOW" verify "$IMAGE""#,
         against: "openssl sha256", peer: r#"openssl dgst -sha256 "$IMAGE""#, ..PLAIN },
 ];

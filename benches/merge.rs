@@ -1,14 +1,14 @@
 //! Whole `export` and `squash` commands against their peers, as ratios in one run.
 //!
-//! `cargo bench --bench merge` makes the image of `--bench convert`, and others of made up entries
-//! (once; they stay below `target/tmp`), runs each row of the tables below in turn with its peer,
-//! so that whatever else the machine does meets both, and prints medians, ratios, goals, sizes and
-//! the peak memory of restow. What cannot be run here is named and left out.
+//! `cargo bench --bench merge` makes the image of `--bench convert`, and others of generated
+//! entries (once; they are kept below `target/tmp`), runs each row of the tables below in turn with
+//! its peer, so that any other load on the machine affects both, and prints medians, ratios, goals,
+//! sizes and the peak memory of restow. Rows that cannot be run here are named and left out.
 //!
-//! `tar` stands for the least that a reader of layers has to do. It takes all layers out of the
-//! archive in one pass and writes them one behind the other, unverified and unmerged; where nothing
-//! is to be written, a second `tar` parses the headers of all of them from a pipe, since from a
-//! file it would seek over the data.
+//! `tar` represents the minimum work of a reader of layers. It extracts all layers from the archive
+//! in one pass and writes them one after the other, unverified and unmerged; if nothing is to be
+//! written, a second `tar` parses the headers of all of them from a pipe, since in a file it would
+//! seek over the data.
 //!
 //! `--before BINARY` compares with another restow, such as one built before a change, in place of
 //! all others. `--json` prints an object instead of the table.
@@ -32,7 +32,7 @@
     reason = "a benchmark prints its table"
 )]
 
-/// What the benchmarks share.
+/// Code that the benchmarks share.
 mod support {
     pub(crate) mod bench;
     pub(crate) mod docker_archive;
@@ -66,10 +66,10 @@ use support::real_image::{kept_image, make_image};
 struct Merge {
     #[command(flatten)]
     arguments: Arguments,
-    /// Entries of the smallest of the three images that show what entries cost
+    /// Entries of the smallest of the three images that show the cost of entries
     #[arg(long, value_name = "N", default_value_t = 50_000, value_parser = value_parser!(u64).range(1000..))]
     entries: u64,
-    /// Entries of the image that docker-squash gets, which takes minutes
+    /// Entries of the image for docker-squash, which takes minutes
     #[arg(long, value_name = "N", default_value_t = 62_000, value_parser = value_parser!(u64).range(1000..))]
     squash_entries: u64,
     /// Install docker-squash with pip below `target/tmp` if it is not on PATH
@@ -137,7 +137,7 @@ const SQUASH: [Comparison; 2] = [
 const SQUASH_ENTRIES: &str = r#""$RESTOW" squash --all "$ENTRIES" "docker-archive:$OUT""#;
 
 /// `$ENTRIES` is an image of many entries, and `$LOADED` the same in the engine, from which
-/// docker-squash has to save it first.
+/// docker-squash must first save it.
 #[rustfmt::skip]
 const AGAINST_DOCKER_SQUASH: [Comparison; 2] = [
     Comparison { what: "squash --all, entries", restow: SQUASH_ENTRIES, against: "docker save",
@@ -162,10 +162,10 @@ const DOUBLING: [Comparison; 3] = [
         peer: SQUASH_2N, goal: Some(LINEAR), ..PLAIN },
 ];
 
-/// The mean size of the files that docker-squash gets: 62,000 entries are 350 MB.
+/// The mean size of files for docker-squash: 62,000 entries are 350 MB.
 const SQUASH_MEAN: u64 = 5_200;
 
-/// The mean size of files where entries are doubled: small, so that entries are what costs.
+/// The mean size of files for doubled entries: small, so that the entries dominate the cost.
 const DOUBLING_MEAN: u64 = 1_000;
 
 fn main() -> ExitCode {

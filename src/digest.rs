@@ -1,8 +1,8 @@
 //! Names of content: [`Digest`] of a blob as stored, [`DiffId`] of a layer unpacked.
 //!
-//! The grammar is that of the image specification ([descriptor.md]); the two
-//! algorithms that it registers and that archives use are known, any other is
-//! refused, since what cannot be verified cannot be passed on as verified.
+//! The grammar is that of the image specification ([descriptor.md]). Only the two
+//! registered algorithms that archives use are known. Any other is refused, since
+//! content that cannot be verified cannot be passed on as verified.
 //!
 //! [descriptor.md]: https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#digests
 
@@ -11,17 +11,17 @@ use std::str::FromStr;
 
 use sha2::Digest as _;
 
-/// A hash function that a digest may name.
+/// A hash function that a digest may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Algorithm {
     /// `sha256`, which nearly every image uses.
     Sha256,
-    /// `sha512`, which the specification allows beside it.
+    /// `sha512`, which the specification also allows.
     Sha512,
 }
 
 impl Algorithm {
-    /// The name in front of the colon, which is also the folder under `blobs/`.
+    /// The name before the colon, which is also the folder under `blobs/`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -30,7 +30,7 @@ impl Algorithm {
         }
     }
 
-    /// The number of hexadecimal digits behind the colon.
+    /// The number of hexadecimal digits after the colon.
     fn hex_length(self) -> usize {
         match self {
             Self::Sha256 => 64,
@@ -87,7 +87,7 @@ impl FromStr for Digest {
 
     /// Parses `algorithm:hex`.
     ///
-    /// Upper-case digits are refused, as the specification and every peer do.
+    /// Upper-case digits are refused, as in the specification and every other tool.
     fn from_str(text: &str) -> Result<Self, DigestError> {
         let malformed = || DigestError::Malformed(text.to_owned());
         let (name, hex) = text.split_once(':').ok_or_else(malformed)?;
@@ -110,7 +110,8 @@ impl FromStr for Digest {
     }
 }
 
-/// Whether `name` fits the grammar: parts of `[a-z0-9]+` joined by one of `+._-`.
+/// Returns true if `name` fits the grammar: parts of `[a-z0-9]+` joined by one of
+/// `+._-`.
 fn is_algorithm_name(name: &str) -> bool {
     name.split(['+', '.', '_', '-']).all(|part| {
         !part.is_empty()
@@ -120,19 +121,19 @@ fn is_algorithm_name(name: &str) -> bool {
     })
 }
 
-/// Why a text is not a [`Digest`].
+/// The reason why a text is not a [`Digest`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DigestError {
     /// The text does not fit the grammar.
-    #[error("`{0}` is not a digest: `sha256:` and 64 lower-case hexadecimal digits were expected")]
+    #[error("`{0}` is not a digest: expected `sha256:` and 64 lower-case hexadecimal digits")]
     Malformed(String),
-    /// The grammar fits, and the hash function is one that restow cannot compute.
+    /// The text fits the grammar, but restow cannot compute the hash function.
     #[error("`{0}` uses a hash function other than sha256 and sha512")]
     UnknownAlgorithm(String),
 }
 
-/// The digest of a layer's uncompressed tar stream, all of it: bytes behind the
-/// end-of-archive blocks count too.
+/// The digest of a layer's whole uncompressed tar stream, including any bytes after the
+/// end-of-archive blocks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DiffId(pub Digest);
 

@@ -1,21 +1,19 @@
-//! What can go wrong, as facts of the user's world.
+//! Everything that can go wrong, in the user's terms.
 //!
-//! Rules of the house:
+//! Rules:
 //!
-//! 1. A variant is a fact, not the name of a dependency that noticed it.
-//! 2. It carries the place, and each level adds only the place that it knows, so
-//!    that a chain reads from the outside in and nothing is said twice.
-//!    Positions count from 1.
-//! 3. The text is a lower-case fragment without a final period; literals stand in
-//!    backticks, digests bare and in full; what was expected comes before what
-//!    came.
-//! 4. `Display` is this level alone; `source` has the cause.
-//! 5. Advice is not given here. The binary adds hints.
-//! 6. Nobody looks into a box, or for the error number of the system, to find out who is
-//!    to blame: [`Error::cause`] says it.
+//! 1. A variant is a fact, not the name of the dependency that noticed it.
+//! 2. It carries the place. Each level adds only the place that it knows, so that a
+//!    chain reads from the outside in and repeats nothing. Positions count from 1.
+//! 3. The text is a lower-case fragment without a final period. Literals are in
+//!    backticks, digests bare and in full. The expected value comes before the actual one.
+//! 4. `Display` is this level alone; `source` returns the cause.
+//! 5. Errors give no advice. The binary adds hints.
+//! 6. Callers need neither downcast nor look at the system's error number to find out
+//!    who is to blame: [`Error::cause`] returns it.
 //!
 //! Names from an archive are escaped where they enter a message
-//! (`tar_stream::display_name`), or where it is printed.
+//! (`tar_stream::display_name`), or where the message is printed.
 
 mod cause;
 mod choice;
@@ -40,67 +38,67 @@ use crate::progress::Progress;
 use crate::stream::{Compression, CopyError, DecodeError, FileKind};
 use crate::tar_stream::TarError;
 
-/// The result of nearly everything here.
+/// The result type of nearly everything in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong.
+/// An error of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// An instruction cannot be applied to a config.
     #[error(transparent)]
     Change(#[from] ChangeError),
-    /// What was asked for cannot be had.
+    /// The request cannot be fulfilled.
     #[error(transparent)]
     Choice(#[from] ChoiceError),
-    /// The compression of a blob is not one that can be read.
+    /// A blob is compressed in a way that cannot be read.
     #[error("its {compression} stream is damaged")]
     Compression {
-        /// Which one.
+        /// The compression.
         compression: Compression,
-        /// What the decoder says.
+        /// The decoder's error.
         source: io::Error,
     },
-    /// Two members with this name, and not the same content.
-    #[error("it holds two different members called `{0}`")]
+    /// Two members have this name but different content.
+    #[error("it has two different members named `{0}`")]
     ControlFileTwice(String),
-    /// A blob is not what its name says.
+    /// A blob's content does not match its digest.
     #[error("blob does not match its digest: expected {expected}, got {got}")]
     DigestMismatch {
-        /// The name.
+        /// The digest in its name.
         expected: Digest,
-        /// What the bytes hash to.
+        /// The digest of its bytes.
         got: Digest,
     },
-    /// A layer unpacks to something else than the config says.
+    /// An unpacked layer does not match the diff_id in the config.
     #[error("layer does not match its diff_id: expected {expected}, got {got}")]
     DiffIdMismatch {
-        /// What the config says.
+        /// The diff_id in the config.
         expected: Digest,
-        /// What the unpacked bytes hash to.
+        /// The digest of the unpacked bytes.
         got: Digest,
     },
-    /// This folder, which is there, is neither empty nor a layout.
+    /// This folder exists, and is neither empty nor a layout.
     #[error("`{0}` is neither an OCI layout nor empty")]
     DirectoryInTheWay(PathBuf),
     /// A document is malformed.
-    #[error("{what} cannot be understood")]
+    #[error("cannot parse {what}")]
     Document {
-        /// Which document.
+        /// The document, as messages call it.
         what: String,
-        /// What is wrong with it.
+        /// The fault in it.
         source: DocumentError,
     },
-    /// An image has no such document.
+    /// An image does not have this document.
     #[error("`{name}` has no {document} in the input")]
     DocumentAbsent {
         /// The image.
         name: String,
-        /// Which document.
+        /// The document, as messages call it.
         document: &'static str,
     },
-    /// Images lie below a folder of a tar, where no reader looks for them.
-    #[error("it has {kind} below the folder `{folder}`, where no reader finds it")]
+    /// The images are below a folder of a tar, where no reader looks for them.
+    #[error("it has {kind} in the folder `{folder}`, where no reader looks for it")]
     ImageBelow {
         /// The kind of image.
         kind: InputKind,
@@ -110,136 +108,132 @@ pub enum Error {
     /// Images of this kind were given where a root filesystem is wanted.
     #[error("it is {0}, not a root filesystem")]
     ImageGiven(InputKind),
-    /// A tar of files each of which is an archive of images.
-    #[error("it is a tar that holds an image archive, `{file}`{}", more(*others))]
+    /// The input is a tar of files, each of which is an archive of images.
+    #[error("it is a tar that contains an image archive, `{file}`{}", more(*others))]
     ImageInside {
-        /// The first of them.
+        /// The first of these files.
         file: String,
-        /// How many there are besides.
+        /// The number of further files.
         others: usize,
     },
-    /// The input has no byte.
+    /// The input is empty.
     #[error("it is empty")]
     Empty,
-    /// An entry of a root filesystem is one that engines refuse.
+    /// Engines refuse an entry of a root filesystem.
     #[error("{fault}")]
     EntryUnfit {
-        /// The entry, what is wrong with it, and what follows.
+        /// The entry, what is wrong with it, and the consequence.
         fault: String,
-        /// Whether the tar can be written anew without it.
+        /// True if the tar can be rewritten without the entry.
         is_readable: bool,
     },
-    /// The layout is of this version, as `oci-layout` says, and not of the one that is known.
-    #[error("its layout version is `{0}`, and only `1.0.0` is known")]
+    /// The version in `oci-layout` is this one, which is not supported.
+    #[error("its layout version is `{0}`; only `1.0.0` is supported")]
     LayoutVersion(String),
-    /// The caller asked for the end.
+    /// The caller stopped the operation.
     #[error("interrupted")]
     Interrupted,
     /// A layer is encrypted.
     #[error("it is encrypted")]
     LayerEncrypted,
-    /// `manifest.json` has no name for a layer.
+    /// `manifest.json` does not name this layer.
     #[error(
-        "`manifest.json` has no name for it: only an engine that already has this layer can load the archive"
+        "`manifest.json` does not name it: only an engine that already has this layer can load the archive"
     )]
     LayerLeftOut,
-    /// The entries of a layer cannot be read, or not be merged.
+    /// The entries of a layer cannot be read or merged.
     #[error(transparent)]
     Layer(#[from] LayerError),
-    /// A layer is described by an image, and not in the input.
-    #[error("it is not in the input")]
+    /// An image describes this layer, but the input does not have it.
+    #[error("its blob is not in the input")]
     LayerAbsent,
-    /// The number of layers is not that of the diff_ids.
-    #[error("`{name}` has {layers} layers, and its config has {diff_ids} diff_ids")]
+    /// The number of layers differs from the number of diff_ids.
+    #[error("`{name}` has {layers} layers, but its config lists {diff_ids} diff_ids")]
     LayerCount {
         /// The image.
         name: String,
-        /// How many layers there are.
+        /// The number of layers.
         layers: usize,
-        /// How many the config describes.
+        /// The number of diff_ids in the config.
         diff_ids: usize,
     },
-    /// It is more than is accepted.
+    /// The input exceeds a limit.
     #[error(transparent)]
     Limit(#[from] LimitError),
-    /// Links among the members of an archive, of which this is the first, lead nowhere.
-    #[error("member `{0}` is a link that leads nowhere")]
+    /// Links between members of an archive are broken; this is the first of them.
+    #[error("member `{0}` is a dangling link")]
     LinkBroken(String),
-    /// Something is named by a document, and not there.
-    #[error("{document} names `{name}`, which is not there")]
+    /// A document names something that does not exist.
+    #[error("{document} names `{name}`, which is missing")]
     MemberAbsent {
         /// The document.
         document: String,
-        /// What it names.
+        /// The missing name.
         name: String,
     },
-    /// This path of a member has `..` in it.
-    #[error("member `{0}`: path leaves the archive")]
+    /// This path of a member contains `..`.
+    #[error("member `{0}`: the path leaves the archive")]
     MemberEscapes(String),
-    /// The input holds nothing to take.
-    #[error("it holds no image")]
+    /// The input holds no image.
+    #[error("it contains no image")]
     NoImage,
-    /// The input is something else.
+    /// The input is not an image.
     #[error(
-        "it is not an image: {}; a docker archive, an OCI layout or a tar was expected",
-        seen(*kind, start)
+        "it is not a container image ({}); expected a docker archive, an OCI layout or a tar",
+        seen(*kind)
     )]
     NotAnImage {
-        /// The kind of file, if it is known.
+        /// The kind of file, if known.
         kind: Option<FileKind>,
-        /// The first bytes.
-        start: String,
     },
-    /// A root filesystem was expected.
-    #[error("it is not a tar: {}", seen(*kind, start))]
+    /// The input is not a tar, but a root filesystem was expected.
+    #[error("it is not a tar ({})", seen(*kind))]
     NotATar {
-        /// The kind of file, if it is known.
+        /// The kind of file, if known.
         kind: Option<FileKind>,
-        /// The first bytes.
-        start: String,
     },
-    /// The input is not of the format that the user named.
+    /// The input does not have the format that the user named.
     #[error("it is not {expected}: {missing} is missing")]
     NotOfFormat {
         /// The format.
         expected: InputKind,
-        /// What makes one.
+        /// The part whose absence rules the format out.
         missing: &'static str,
     },
-    /// A folder is something else than was expected.
-    #[error("it is {folder}, and {expected} was expected")]
+    /// A folder is not of the expected kind.
+    #[error("it is {folder}; expected {expected}")]
     OtherFolder {
         /// The kind of folder.
         folder: Folder,
         /// The kind of input that was expected.
         expected: InputKind,
     },
-    /// The format that this transport means cannot be written there.
+    /// The format of this transport cannot be written there.
     #[error("`{0}` cannot be written here")]
     NotWritable(&'static str),
-    /// This output is there already.
-    #[error("`{0}` exists")]
+    /// This output already exists.
+    #[error("`{0}` already exists")]
     OutputExists(PathBuf),
     /// Something cannot be read.
     #[error("cannot read {what}")]
     Read {
-        /// What.
+        /// The thing that was written.
         what: Place,
-        /// Why.
+        /// The cause.
         source: Box<Error>,
     },
     /// This image is a Docker manifest of schema 1.
-    #[error("`{0}` is a Docker image of schema 1, which has no diff_ids")]
+    #[error("`{0}` is a Docker schema 1 image, which has no diff_ids")]
     Schema1(String),
-    /// A blob is shorter than its descriptor says, or longer.
-    #[error("blob has the wrong size: its descriptor says {expected} bytes, and it has {got}")]
+    /// The size of a blob differs from the one in its descriptor.
+    #[error("blob has the wrong size: expected {expected} bytes, got {got}")]
     SizeMismatch {
-        /// What the descriptor says.
+        /// The size in the descriptor.
         expected: u64,
-        /// How many there are.
+        /// The actual size.
         got: u64,
     },
-    /// The system said no.
+    /// A system call failed.
     #[error(transparent)]
     System(io::Error),
     /// The bytes are not a tar.
@@ -248,33 +242,34 @@ pub enum Error {
     /// A thread could not be started.
     #[error("cannot start a thread")]
     Thread(#[source] io::Error),
-    /// This v1 image is one of those that are built on themselves.
+    /// This v1 image is, through its parents, its own ancestor.
     #[error("image {0} is its own ancestor")]
     V1Circle(String),
-    /// The files of this image, for Windows, are not those of a root filesystem.
-    #[error("`{0}` is an image for Windows, whose layers cannot be merged")]
+    /// The files of this image are for Windows, and are not a root filesystem.
+    #[error("`{0}` is a Windows image, whose layers cannot be merged")]
     WindowsImage(String),
     /// Something cannot be written.
     #[error("cannot write {what}")]
     Write {
-        /// What.
+        /// The thing that was written.
         what: Place,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
 }
 
-/// The clause that names a file that is something else.
-fn seen(kind: Option<FileKind>, start: &str) -> String {
+/// The clause that describes a file of an unexpected kind.
+fn seen(kind: Option<FileKind>) -> String {
     match kind {
-        Some(kind) => format!("it looks like {kind}"),
-        None => format!("it begins with `{start}`"),
+        Some(kind) => format!("looks like {kind}"),
+        None => "unknown file format".to_owned(),
     }
 }
 
 impl From<io::Error> for Error {
-    /// Tells a stream that cannot be unpacked, or is no tar, from what the system said.
+    /// Distinguishes errors of the system from streams that cannot be unpacked or are
+    /// not a tar.
     fn from(error: io::Error) -> Self {
         match error.downcast() {
             Ok(DecodeError(compression, source)) => match source.downcast() {
@@ -296,7 +291,7 @@ impl From<io::Error> for Error {
 }
 
 impl From<TarError> for Error {
-    /// A tar that cannot be read is no malformed one.
+    /// A tar that cannot be read is not a malformed one.
     fn from(error: TarError) -> Self {
         match error {
             TarError::Io(error) => error.into(),
@@ -306,25 +301,25 @@ impl From<TarError> for Error {
 }
 
 impl Error {
-    /// Says that reading `what` failed, and why.
+    /// Returns the error for a failure to read `what`.
     pub fn read(what: Place, source: impl Into<Self>) -> Self {
         let source = Box::new(source.into());
         Self::Read { what, source }
     }
 
-    /// Says that writing `what` failed, and why.
+    /// Returns the error for a failure to write `what`.
     #[must_use]
     pub fn write(what: Place, source: io::Error) -> Self {
         Self::Write { what, source }
     }
 
-    /// Says that the document that messages call `what` is malformed, and why.
+    /// Returns the error for a malformed document, which messages call `what`.
     pub(crate) fn document(what: impl Into<String>, source: DocumentError) -> Self {
         let what = what.into();
         Self::Document { what, source }
     }
 
-    /// Says which end of a copy failed.
+    /// An error at the end of a copy that failed.
     pub(crate) fn copy(from: Place, to: Place, error: CopyError) -> Self {
         match error {
             CopyError::Read(source) => Self::from(source).while_reading(from),
@@ -333,7 +328,7 @@ impl Error {
         }
     }
 
-    /// Who can do something about it.
+    /// The party that can do something about the error.
     #[must_use]
     pub fn cause(&self) -> Cause {
         match self {
@@ -352,7 +347,7 @@ impl Error {
         }
     }
 
-    /// Whether it happened elsewhere than at what was being read.
+    /// True if the error did not happen at the thing that was being read.
     pub(crate) fn is_elsewhere(&self) -> bool {
         matches!(
             self,
@@ -360,7 +355,8 @@ impl Error {
         )
     }
 
-    /// The text of what is missing, if the input does not hold something.
+    /// A description of what is missing, if the error is that the input lacks
+    /// something.
     pub(crate) fn absence(&self) -> Option<String> {
         match self {
             Self::MemberAbsent { .. } => Some(self.to_string()),
@@ -369,8 +365,8 @@ impl Error {
         }
     }
 
-    /// What really happened, if the caller wanted the end: whatever fails after
-    /// that fails because of it.
+    /// [`Self::Interrupted`] if the caller stopped the operation, since any later
+    /// failure is a consequence of that; otherwise the error itself.
     pub(crate) fn or_interrupted(self, progress: &dyn Progress) -> Self {
         if progress.is_interrupted() {
             return Self::Interrupted;
@@ -378,9 +374,9 @@ impl Error {
         self
     }
 
-    /// Adds what was being read when it happened.
+    /// Adds what was being read when the error happened.
     ///
-    /// An interruption stays what it is, and so does a failure to write.
+    /// An interruption and a failure to write remain unchanged.
     pub(crate) fn while_reading(self, what: Place) -> Self {
         if self.is_elsewhere() {
             return self;
@@ -389,7 +385,7 @@ impl Error {
     }
 }
 
-/// How many more there are, after the first.
+/// The number of further items, as the end of a clause: ` and 2 more`.
 pub(crate) fn more(others: usize) -> String {
     match others {
         0 => String::new(),
@@ -401,7 +397,8 @@ pub(crate) fn more(others: usize) -> String {
 mod tests {
     use super::*;
 
-    /// What takes too much, or a fault of the machine, to be provoked by a command.
+    /// Errors that need too much data, or a fault of the machine, to be provoked by a
+    /// command.
     #[test]
     fn the_text_of_what_is_hard_to_provoke() {
         let limit = 10;
@@ -409,7 +406,7 @@ mod tests {
         let cases = [
             (
                 LimitError::DocumentsTooLarge(10).into(),
-                "its documents have more than 10 bytes in all, which is the most that is accepted",
+                "its metadata exceeds the limit of 10 bytes",
             ),
             (
                 Error::NotWritable("rootfs"),
@@ -422,11 +419,11 @@ mod tests {
                     limit,
                 }
                 .into(),
-                "image a has more than 10 layers, which is the most that is accepted",
+                "image a exceeds the limit of 10 layers",
             ),
             (
                 LimitError::TooManyMembers(limit).into(),
-                "it has more than 10 members, which no archive of images has",
+                "it exceeds the limit of 10 archive members",
             ),
             (
                 Error::write(Place::StandardOutput, full()),

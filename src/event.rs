@@ -1,7 +1,7 @@
-//! What an operation tells its caller while it runs, and how the caller stops it.
+//! Events that a running operation sends to its caller, and the flag that stops it.
 //!
-//! Events, not text: the library prints nothing, and what a terminal shows of
-//! them is decided in the binary.
+//! The library sends events, not text, and prints nothing. The binary decides what a
+//! terminal shows of them.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,32 +11,31 @@ use crate::error::{Place, more};
 use crate::layer::Ambiguity;
 use crate::progress::Progress;
 
-/// Something that happened while an operation ran.
+/// Something that happened during an operation.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// The operation knows what lies before it. Sent at most once, and not before a
-    /// pipe has come to its end.
+    /// The amount of work is known. Sent at most once, and not before a pipe has ended.
     Started {
-        /// The number of bytes that it will read in all, from here on.
+        /// The number of bytes that the operation will read in total, from here on.
         bytes: u64,
-        /// The number of images, those for several platforms counted each. `None` where
-        /// sizes of layers are found out, which images may share.
+        /// The number of images, each platform counted separately. `None` where the
+        /// sizes of layers are computed, which images may share.
         images: Option<usize>,
-        /// The number of steps on a layer or another blob ([`Step::blob`]). There may be
-        /// fewer: what the output has already is passed over. `None` for a squash: its
-        /// plan, made on the way, says which layers are read twice.
+        /// The number of steps on a layer or another blob ([`Step::blob`]). There may
+        /// be fewer, since blobs that the output already has are skipped. `None` for a
+        /// squash, whose plan, made on the way, determines which layers are read twice.
         steps: Option<usize>,
     },
-    /// The operation has turned to this.
+    /// The operation has started this step.
     Step(Step<'a>),
-    /// So many further bytes of the input were read.
+    /// This many further bytes of the input were read.
     Advanced(u64),
-    /// Something was left out or changed, or will surprise.
+    /// Something was left out or changed, or may surprise.
     Warning(Warning),
 }
 
-/// What is being done, for a person who watches.
+/// The current activity, for a progress display.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Step<'a> {
@@ -44,25 +43,26 @@ pub enum Step<'a> {
     Receiving,
     /// The members of the input are being looked up.
     Indexing,
-    /// A blob is being copied, and, with `is_recompressed`, compressed anew.
+    /// A blob is being copied and, if `is_recompressed`, recompressed.
     Copying {
         /// The blob's name in the input.
         blob: &'a str,
-        /// Whether its compression changes.
+        /// True if its compression changes.
         is_recompressed: bool,
     },
     /// The headers of this layer are being read.
     Reading(&'a str),
-    /// Layers are being merged, of which this one is being read.
+    /// Layers are being merged; this one is being read.
     Merging(&'a str),
-    /// The blob with this name in the input is being read and compared with what is said of it.
+    /// The blob with this name in the input is being read and compared with its
+    /// description.
     Verifying(&'a str),
-    /// Everything is written, and is being made visible.
+    /// Everything is written and is being made visible.
     Committing,
 }
 
 impl<'a> Step<'a> {
-    /// The layer or other blob that is worked on, if it is one.
+    /// The layer or other blob of this step, if any.
     #[must_use]
     pub fn blob(&self) -> Option<&'a str> {
         match self {
@@ -88,152 +88,153 @@ impl fmt::Display for Step<'_> {
             } => write!(f, "compressing {blob}"),
             Self::Reading(layer) => write!(f, "reading {layer}"),
             Self::Merging(layer) => write!(f, "merging {layer}"),
-            Self::Verifying(blob) => write!(f, "checking {blob}"),
+            Self::Verifying(blob) => write!(f, "verifying {blob}"),
             Self::Committing => f.write_str("committing"),
         }
     }
 }
 
-/// Something of the input that the output does not have, or has otherwise.
+/// Something in the input that the output lacks or changes.
 ///
-/// The text follows the rules for errors, which are in `src/error.rs`.
+/// The text follows the rules for errors in `src/error.rs`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Warning {
-    /// This many bytes follow the end of the compressed stream that an input is.
-    #[error("{0} bytes follow the end of the compressed stream; they are not read")]
+    /// This many bytes follow the end of the input's compressed stream.
+    #[error("{0} bytes follow the end of the compressed stream; they are ignored")]
     AfterCompression(u64),
-    /// Something else than zeros follows the end of a tar.
+    /// Data other than zeros follows the end of a tar.
     #[error("{}", after_tar(*size, *is_tar))]
     AfterTar {
-        /// How many bytes.
+        /// The number of bytes.
         size: u64,
-        /// Whether they are another tar.
+        /// True if they are another tar.
         is_tar: bool,
     },
-    /// This layer, which is below a range, cannot be looked into.
-    #[error("{0} cannot be looked into, so every whiteout above it stays")]
+    /// This layer, below a range, cannot be read.
+    #[error("cannot look inside {0}, so all whiteouts above it are kept")]
     AllWhiteoutsKept(Place),
     /// One of several images is not in the input.
-    #[error("`{name}` left out: {reason}")]
+    #[error("skipped `{name}`: {reason}")]
     AbsentLeftOut {
-        /// The reference or digest of what was left out.
+        /// The reference or digest of the image.
         name: String,
-        /// What is missing.
+        /// The missing part.
         reason: String,
     },
-    /// Documents name blobs that the input does not hold.
+    /// Documents name blobs that the input does not have.
     #[error(
-        "`{name}` refers to {first}{rest}; passed on as it is", rest = absent(*others)
+        "`{name}` refers to {first}{rest}; copied unchanged", rest = absent(*others)
     )]
     BlobsAbsent {
         /// The image.
         name: String,
         /// One of the blobs.
         first: Digest,
-        /// How many there are beside it.
+        /// The number of further images.
         others: usize,
     },
-    /// The output already held this blob, and its content was not what its name says.
-    #[error("{0} was damaged in the output; written anew")]
+    /// The output already had this blob, but with content that does not match its
+    /// digest.
+    #[error("{0} was damaged in the output; replaced")]
     DamagedBlobReplaced(Digest),
-    /// An entry of a root filesystem is one that engines refuse, or understand differently.
+    /// Engines refuse an entry of a root filesystem, or interpret it differently.
     #[error("{fault}")]
     EntryUnfit {
-        /// The entry, what is wrong with it, and what follows.
+        /// The entry, what is wrong with it, and the consequence.
         fault: String,
-        /// Whether the tar can be written anew without it.
+        /// True if the tar can be rewritten without the entry.
         is_readable: bool,
     },
-    /// A tar stops without saying that it ends.
+    /// A tar has no end-of-archive block.
     #[error(
-        "the tar has no end-of-archive block; it may have been cut off, but all that its documents name is there"
+        "the tar has no end-of-archive block; it may be truncated, but everything that its metadata names is there"
     )]
     EndMissing,
     /// A root filesystem has no entry.
     #[error("the tar has no entry, so the root filesystem is empty")]
     RootfsEmpty,
-    /// The tar of a root filesystem stops without saying that it ends.
-    #[error("the tar has no end-of-archive block; it may have been cut off")]
+    /// The tar of a root filesystem has no end-of-archive block.
+    #[error("the tar has no end-of-archive block; it may be truncated")]
     RootfsEndMissing,
-    /// The same image index lists platforms that the output does not take.
-    #[error("{what} of `{name}` left out: {reason}")]
+    /// An image index lists platforms that the output does not include.
+    #[error("skipped {what} of `{name}`: {reason}")]
     LeftOut {
-        /// What is missing: platforms, attestations.
+        /// The missing images: platforms, attestations.
         what: String,
         /// The image.
         name: String,
-        /// Why, as a clause.
+        /// The reason, as a clause.
         reason: &'static str,
     },
-    /// No image is for the very platform that is wanted, and one for an older variant,
-    /// or for the 32-bit architecture of the same machine, was taken.
-    #[error("`{name}` has no image for {wanted}; the one for {taken}, which runs there, is taken")]
+    /// No image matches the wanted platform exactly. One for an older variant, or for
+    /// the 32-bit architecture of the same machine, was taken.
+    #[error("`{name}` has no image for {wanted}; using the one for {taken}, which runs there")]
     PlatformSubstituted {
         /// The image.
         name: String,
-        /// The platform that was asked for, or the host's.
+        /// The requested platform, or the host's.
         wanted: String,
         /// The platform of the image.
         taken: String,
     },
-    /// The declared media type of a layer is not what its bytes are.
-    #[error("{layer} is labelled `{label}`, and its bytes are {bytes}")]
+    /// The declared media type of a layer does not match its bytes.
+    #[error("{layer} is labelled `{label}`, but its content is {bytes}")]
     Mislabelled {
         /// The layer.
         layer: Place,
         /// The media type in the manifest.
         label: String,
-        /// What the bytes are.
+        /// The actual type of the bytes.
         bytes: &'static str,
     },
-    /// A layer means something else to other engines.
+    /// Other engines interpret a layer differently.
     #[error(
         "{layer}, entry `{entry}`{rest}: {ambiguity}", rest = more(*others)
     )]
     Ambiguous {
         /// The layer.
         layer: Place,
-        /// The first entry, escaped.
+        /// The first such entry, escaped.
         entry: String,
-        /// How many there are beside it.
+        /// The number of further images.
         others: usize,
-        /// What is odd about them.
+        /// The ambiguity in these entries.
         ambiguity: Ambiguity,
     },
-    /// Both parts of a hybrid archive have this reference, each for another image.
+    /// Both parts of a hybrid archive have this reference, but for different images.
     #[error(
-        "`{0}` is one image in `index.json` and another in `manifest.json`; the one of `index.json` is taken"
+        "`{0}` is one image in `index.json` and another in `manifest.json`; using the one of `index.json`"
     )]
     NameMoved(String),
-    /// One part of a hybrid archive has names that the other has not.
+    /// One part of a hybrid archive has names that the other lacks.
     #[error(
-        "`{document}` names `{name}`{rest}, and `{other}` does not; the names of both are taken", rest = more(*others)
+        "`{document}` names `{name}`{rest}, but `{other}` does not; using the names of both", rest = more(*others)
     )]
     NamesDiffer {
-        /// Which has them.
+        /// The document with the names.
         document: &'static str,
-        /// Which has not.
+        /// The document without them.
         other: &'static str,
         /// The first of the names.
         name: String,
-        /// How many there are beside it.
+        /// The number of further images.
         others: usize,
     },
-    /// This name in an OCI layout is no full reference, so Docker cannot have it.
-    #[error("`{0}` is a tag without a repository; the image has no tag in the docker archive")]
+    /// This name in an OCI layout is not a full reference, so Docker cannot use it.
+    #[error("`{0}` is a tag without a repository; the image is untagged in the docker archive")]
     NoRepository(String),
-    /// `manifest.json` names images only.
+    /// This is not an image, and `manifest.json` can only name images.
     #[error(
-        "`{name}` is not an image but {kind}; it is in `index.json` alone, and engines without a containerd image store do not see it"
+        "`{name}` is not an image but {kind}; only `index.json` lists it, and engines without a containerd image store do not see it"
     )]
     NotInManifestJson {
-        /// The reference of what is not there.
+        /// The reference that `manifest.json` lacks.
         name: String,
-        /// What it is, with its article.
+        /// The kind of thing that it names, with its article.
         kind: String,
     },
-    /// `manifest.json` names one platform of each image, and there is none for the host.
+    /// `manifest.json` names one platform of each image, and none matches the host.
     #[error("`{name}` has no image for {wanted}; `manifest.json` names the one for {taken}")]
     OtherPlatformNamed {
         /// The image.
@@ -243,86 +244,89 @@ pub enum Warning {
         /// The platform of the image that is named.
         taken: String,
     },
-    /// `Parent` of `manifest.json` is not in the output.
+    /// The output does not keep `Parent` of `manifest.json`.
     #[error(
-        "`manifest.json` says on which image `{name}`{rest} was built; the output does not", rest = more(*others)
+        "the output loses the parent image that `manifest.json` records for `{name}`{rest}", rest = more(*others)
     )]
     ParentLost {
         /// The first image.
         name: String,
-        /// How many there are beside it.
+        /// The number of further images.
         others: usize,
     },
     /// The OCI part and the Docker part of a hybrid archive disagree on this image.
-    #[error("the OCI manifest of `{0}` has other layers than `manifest.json`, which is followed")]
+    #[error(
+        "the OCI manifest of `{0}` has other layers than `manifest.json`; using those of `manifest.json`"
+    )]
     OciPartIgnored(String),
-    /// What speaks of a manifest by its digest has no meaning without that manifest.
-    #[error("{what} of `{name}` left out: the manifest that it speaks of is not in the output")]
+    /// A document that refers to a manifest by digest has no meaning without that
+    /// manifest.
+    #[error("skipped {what} of `{name}`: the manifest that it refers to is not in the output")]
     ReferrerLeftOut {
-        /// What is left out, with its article.
+        /// The document, with its article.
         what: String,
-        /// The image that it stands beside.
+        /// The image that it belongs to.
         name: String,
     },
-    /// A reference named another image before.
-    #[error("`{reference}` named {previous} before; that image stays, without this name")]
+    /// A reference previously named another image.
+    #[error("`{reference}` moved from {previous}, which stays in the layout without this name")]
     ReferenceMoved {
         /// The reference.
         reference: String,
         /// The digest that it named.
         previous: Digest,
     },
-    /// Two images of the input claim this reference.
+    /// Two images of the input have this reference.
     #[error("`{0}` names two images of the input; the later one keeps it")]
     ReferenceTwice(String),
-    /// An entry of `RepoTags`, which is this one, is no reference with a tag.
-    #[error("`{0}` is not a reference with a tag; the image does not get it")]
+    /// This entry of `RepoTags` is not a reference with a tag.
+    #[error("`{0}` is not a valid NAME:TAG; ignoring it")]
     ReferenceUnusable(String),
-    /// A layer cannot be looked into, or not to its end.
-    #[error("{layer} cannot be read, so its size is not known: {reason}")]
+    /// A layer cannot be read, or not to its end.
+    #[error("cannot read {layer}, so its size is unknown: {reason}")]
     SizeUnknown {
         /// The layer.
         layer: Place,
-        /// Why, and why that.
+        /// The cause, and the cause of that.
         reason: String,
     },
-    /// Something that was not asked for, with this reference or digest, cannot be read.
-    #[error("`{0}` cannot be read; if it speaks of the chosen image, it is left out")]
+    /// Something that was not requested, with this reference or digest, cannot be read.
+    #[error("cannot read `{0}`; if it refers to the chosen image, it is skipped")]
     Unreadable(String),
     /// Bytes follow the value in the JSON document that has this name in the archive.
-    #[error("`{0}` goes on behind its end; the rest is ignored")]
+    #[error("ignoring extra bytes after the JSON value in `{0}`")]
     TrailingBytes(String),
     /// Docker before 23 has no zstd, which layers of this image need.
     #[error("`{0}` has layers compressed with zstd, which Docker before 23 cannot load")]
     ZstdInDockerArchive(String),
 }
 
-/// Bytes that nobody reads, as a warning and a finding say it.
+/// The text for bytes that are not read, shared by a warning and a finding.
 pub(crate) fn after_tar(size: u64, is_tar: bool) -> String {
     if is_tar {
         return format!(
-            "another tar follows the end of the first one; its {size} bytes are not read"
+            "another tar follows the end of the first one; its {size} bytes are ignored"
         );
     }
     match size {
-        1 => "1 byte follows the end of the tar; it is not read".to_owned(),
-        size => format!("{size} bytes follow the end of the tar; they are not read"),
+        1 => "1 byte follows the end of the tar; it is ignored".to_owned(),
+        size => format!("{size} bytes follow the end of the tar; they are ignored"),
     }
 }
 
-/// The end of a sentence about a blob that is not there, and others.
+/// The end of a sentence about a missing blob and `others` more.
 fn absent(others: usize) -> String {
     match others {
-        0 => ", which the input does not hold".to_owned(),
-        1 => " and 1 more blob, which the input does not hold".to_owned(),
-        others => format!(" and {others} more blobs, which the input does not hold"),
+        0 => ", which is not in the input".to_owned(),
+        1 => " and 1 more blob, which are not in the input".to_owned(),
+        others => format!(" and {others} more blobs, which are not in the input"),
     }
 }
 
-/// Takes the events. Several threads may call it at once.
+/// The receiver of events. Several threads may call it at once.
 pub(crate) type Observer<'a> = dyn Fn(Event<'_>) + Sync + 'a;
 
-/// The two wires between an operation and its caller: events out, a stop in.
+/// The connection between an operation and its caller: events out, a stop in.
 #[derive(Clone, Copy)]
 pub(crate) struct Watch<'a> {
     observer: &'a Observer<'a>,
@@ -330,7 +334,7 @@ pub(crate) struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    /// Connects an operation with its caller, who sets `interrupt` to stop it.
+    /// Connects an operation to its caller, who sets `interrupt` to stop it.
     pub(crate) fn new(observer: &'a Observer<'a>, interrupt: &'a AtomicBool) -> Self {
         Self {
             observer,
@@ -342,12 +346,12 @@ impl<'a> Watch<'a> {
         (self.observer)(event);
     }
 
-    /// Tells the caller of something left out or changed.
+    /// Sends a warning to the caller.
     pub(crate) fn warn(&self, warning: Warning) {
         self.send(Event::Warning(warning));
     }
 
-    /// The same caller, who is told nothing.
+    /// The same connection, without events.
     pub(crate) fn silent(&self) -> Self {
         Self {
             observer: &|_| (),
@@ -355,7 +359,7 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Whether the caller wants the operation to end.
+    /// True if the caller wants the operation to stop.
     pub(crate) fn is_interrupted(&self) -> bool {
         self.interrupt.load(Ordering::Relaxed)
     }
@@ -395,14 +399,15 @@ mod tests {
             warning.to_string()
         };
         let start = format!("`app` refers to {}", Digest::of(b""));
-        let end = "which the input does not hold; passed on as it is";
-        assert_eq!(text(0), format!("{start}, {end}"));
+        let end = "which are not in the input; copied unchanged";
+        let one = "which is not in the input; copied unchanged";
+        assert_eq!(text(0), format!("{start}, {one}"));
         assert_eq!(text(1), format!("{start} and 1 more blob, {end}"));
         assert_eq!(text(2), format!("{start} and 2 more blobs, {end}"));
         let name = "app".to_owned();
         assert_eq!(
             Warning::Unreadable(name).to_string(),
-            "`app` cannot be read; if it speaks of the chosen image, it is left out"
+            "cannot read `app`; if it refers to the chosen image, it is skipped"
         );
     }
 }

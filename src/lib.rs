@@ -1,50 +1,50 @@
-//! Container images on disk: read, converted and written without an engine, a
-//! registry or root.
+//! Container images on disk: read, converted and written without an engine, a registry
+//! or root privileges.
 //!
 //! # The shape
 //!
 //! ```text
 //!               digest                 names of content
-//!     progress   finding   limits      bytes counted, a stop · what a check says · what is accepted
+//!     progress   finding   limits      progress, interruption · results of a check · limits of input
 //!                stream                bytes: hash, compress, spool, commit
 //!              tar_stream              members of a tar
 //!             ╱          ╲
 //!         layer          image         inside one tar │ the JSON documents        dockerfile
-//!           │           error          │ what went wrong
-//!           │           event          │ what is going on
+//!           │           error          │ errors
+//!           │           event          │ events and warnings
 //!         merge          format        many layers → one tree │ images on disk
 //!           │              │
 //!           │           transfer       one image from a source to a sink
 //!             ╲          ╱
-//!                 ops                  convert, squash, export, import, look, verify
+//!                 ops                  convert, squash, export, import, inspect, verify
 //!                  │
-//!               session                the front door: what operations share, inputs and outputs
+//!               session                the entry point: shared settings, inputs and outputs
 //!                  │
 //!             main + cli               the only place that knows clap, indicatif, a terminal
 //! ```
 //!
 //! Each line uses only lines above it, in its own column; `error` and `event`, which
-//! have what either column may fail with or warn of, also look at `layer`. The left
-//! column is what is in a layer, the right one how images are stored; they never meet
-//! before `ops`. `dockerfile`, which reads `--change`, uses nothing. `tar_stream`, the
-//! syntax that the tar inside a layer and the tar around an image share, is above both.
-//! `tests/it/architecture.rs` holds the picture as a table, and fails on what it does not
-//! allow and on a circle in any folder.
+//! describe failures and warnings of either column, also use `layer`. The left column
+//! is the content of layers, the right one the storage of images; they meet only in
+//! `ops`. `dockerfile`, which parses `--change`, uses nothing. `tar_stream`, the syntax
+//! shared by the tar inside a layer and the tar around an image, is above both.
+//! `tests/it/architecture.rs` holds the picture as a table, and fails on any use that
+//! it does not allow and on a circle in any folder.
 //!
-//! # The way of the data
+//! # The flow of data
 //!
-//! A [`Session`] is the way in. It opens an [`Input`], whose format it finds out, and
-//! begins an [`Output`]; [`Session::convert`] moves images from one to the other, and
-//! [`Session::squash`] merges layers on the way. [`Session::export`] writes what all
-//! layers show together, and [`Session::import`] makes an image of that. Everything that
-//! is read is verified against its digest, size and diff_id while it passes by, and
-//! nothing of an output is visible before all of it is there; [`limits`] says what is
-//! refused for being too much. [`Session::verify`] goes on after the first fault, and
-//! returns all of them.
+//! A [`Session`] is the entry point. It opens an [`Input`], whose format it detects,
+//! and begins an [`Output`]; [`Session::convert`] copies images from one to the other,
+//! and [`Session::squash`] merges layers on the way. [`Session::export`] writes the
+//! merged root filesystem of an image, and [`Session::import`] makes an image of one.
+//! Everything that is read is verified against its digest, size and diff_id in the same
+//! pass, and no part of an output is visible before it is complete; [`limits`] lists
+//! the sizes beyond which input is refused. [`Session::verify`] goes on after the first
+//! fault, and returns all of them.
 //!
-//! [`Session::images`], [`Session::inspect`] and [`Session::history`] only look: at
-//! documents, which are verified, and at the headers of layers, which are not.
-//! [`Session::convert`] looks at no entry of a layer, but at those of a bare root
+//! [`Session::images`], [`Session::inspect`] and [`Session::history`] read only
+//! documents, which are verified, and the headers of layers, which are not.
+//! [`Session::convert`] reads no entries of layers, except those of a bare root
 //! filesystem.
 //!
 //! ```no_run
@@ -61,8 +61,8 @@
 //!
 //! # The commands
 //!
-//! The command line of each command, and its text and JSON, are in `src/cli/`, in the
-//! file with its name. Its work is in `src/ops/`:
+//! The command line of each command, its text and its JSON are in `src/cli/`, in the
+//! file named after it. Its work is in `src/ops/`:
 //!
 //! | command | library | work |
 //! | --- | --- | --- |
@@ -76,14 +76,14 @@
 //! | `verify` | [`Session::verify`] | `ops/verify/`, `format/survey/` |
 //!
 //! The formats are in `src/format/`; `ops/choose/` finds the image that `--image` and
-//! `--platform` mean.
+//! `--platform` select.
 //!
 //! # Promises
 //!
-//! The library never prints, reads no environment and ends no process. Memory is
-//! bounded by the documents of the images and a fixed number of buffers, and where
-//! layers are merged or verified, or a root filesystem is taken for an image, by one
-//! record for each of their entries, whatever they weigh.
+//! The library never prints, reads no environment variables and does not end the
+//! process. Memory is bounded by the documents of the images and a fixed number of
+//! buffers. Merging or verifying layers, and reading a root filesystem as an image,
+//! also need one record for each entry, regardless of its size.
 
 mod digest;
 mod error;

@@ -1,10 +1,10 @@
-//! The two wires at the bottom of an operation: bytes counted, a stop asked for.
+//! The interface at the bottom of an operation: bytes counted, a stop requested.
 
-/// Someone who watches a loop over bytes, and may end it.
+/// An observer of a loop over bytes, which may end it.
 pub(crate) trait Progress: Sync {
     /// This many further bytes of the input were read.
     fn advance(&self, bytes: u64);
 
-    /// Whether the caller wants the operation to end.
+    /// True if the caller wants the operation to stop.
     fn is_interrupted(&self) -> bool;
 }

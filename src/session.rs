@@ -1,4 +1,5 @@
-//! The front door: what all operations share, inputs opened and outputs begun.
+//! The entry point: the settings that operations share, opened inputs and begun
+//! outputs.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -21,23 +22,24 @@ use crate::ops::{
 };
 use crate::transfer::Context;
 
-/// Everything that operations share: the number of jobs, the directory for temporary
-/// files, the observer, the flag that stops them, the time of what is made anew.
+/// The settings that all operations share: the number of jobs, the directory for
+/// temporary files, the observer, the flag that stops them, the creation time of new
+/// content.
 ///
 /// Its methods are the operations. They read a [`Source`], which is an [`Input`] or
-/// [`Images`] that are open, and write to a [`Target`], which is an [`Output`] or a
-/// [`PendingOutput`] that was begun. An operation that is given an input and an output as
-/// they are knows most, and so costs least:
+/// opened [`Images`], and write to a [`Target`], which is an [`Output`] or a begun
+/// [`PendingOutput`]. An operation that gets the input and the output themselves knows
+/// most, and so costs least:
 ///
-/// - It begins the output before it reads the input. If the output is in the way, nothing
-///   was read for nothing.
-/// - A pipe that goes into a layout becomes files of the layout as it comes. Any other pipe
-///   is kept in a temporary file, which gives the space of each layer back once that is
-///   written, and is hashed meanwhile if its layers are to stay as they are.
-/// - A root filesystem, which has no platform of its own, becomes an image for the platform
-///   that the options ask for.
+/// - It begins the output before it reads the input. If the output cannot be created,
+///   nothing has been read in vain.
+/// - A pipe into a layout becomes files of the layout as it arrives. Any other pipe is
+///   kept in a temporary file, which releases the space of each layer once that is
+///   written, and is hashed on arrival if its layers are to stay unchanged.
+/// - A root filesystem, which has no platform of its own, becomes an image for the
+///   platform in the options.
 ///
-/// An input that several operations read is [opened](Self::open) once. An output is
+/// An input for several operations is [opened](Self::open) once. An output is
 /// [begun](Self::begin) on its own if anything else is read before the operation.
 ///
 /// ```
@@ -48,8 +50,8 @@ use crate::transfer::Context;
 ///
 /// # Errors
 ///
-/// Every operation fails with [`Error::Interrupted`](crate::Error::Interrupted) after the
-/// flag was set.
+/// Every operation fails with [`Error::Interrupted`](crate::Error::Interrupted) once
+/// the flag is set.
 pub struct Session<'a> {
     jobs: NonZeroUsize,
     temporary_directory: PathBuf,
@@ -58,12 +60,12 @@ pub struct Session<'a> {
     created: Option<Timestamp>,
 }
 
-/// What an operation reads.
+/// The source of an operation.
 #[derive(Debug)]
 pub enum Source<'a> {
     /// An input, which the operation opens.
     Input(Input),
-    /// Images that are open.
+    /// Images that are already open.
     Images(&'a Images),
 }
 
@@ -79,12 +81,12 @@ impl<'a> From<&'a Images> for Source<'a> {
     }
 }
 
-/// What an operation writes images to.
+/// The destination of an operation's images.
 #[derive(Debug)]
 pub enum Target {
     /// An output, which the operation begins.
     Output(Output),
-    /// An output that was begun.
+    /// An output that was already begun.
     Pending(PendingOutput),
 }
 
@@ -100,12 +102,12 @@ impl From<PendingOutput> for Target {
     }
 }
 
-/// An input that was opened: the images in it.
+/// An opened input: the images in it.
 #[derive(Debug)]
 pub struct Images(Box<dyn ImageSource>);
 
 impl Images {
-    /// The format that was found.
+    /// The detected format.
     #[must_use]
     pub fn format(&self) -> Format {
         self.0.format()
@@ -124,8 +126,8 @@ impl Images {
     }
 }
 
-/// An output of images that was begun. Nothing of it is visible before an operation has
-/// finished it, and nothing is left of it if it is dropped.
+/// An output of images that was begun. No part of it is visible before an operation has
+/// finished it, and nothing remains if it is dropped.
 pub struct PendingOutput(Box<dyn ImageSink>);
 
 impl fmt::Debug for PendingOutput {
@@ -143,7 +145,7 @@ impl Default for Session<'_> {
 }
 
 impl<'a> Session<'a> {
-    /// A session with a job for each core, temporary files in `/tmp`, and nobody who watches.
+    /// A session with one job per core, temporary files in `/tmp`, and no observer.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -155,23 +157,23 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Sets how many blobs are worked on, and how many blocks are compressed, at once. 0 is
-    /// taken for 1. No output depends on it.
+    /// Sets the number of blobs that are processed, and of blocks that are compressed,
+    /// in parallel. 0 means 1. It does not affect any output.
     #[must_use]
     pub fn jobs(mut self, jobs: usize) -> Self {
         self.jobs = NonZeroUsize::new(jobs).unwrap_or(NonZeroUsize::MIN);
         self
     }
 
-    /// Sets the directory for temporary files. There is one if a pipe has to be read more
-    /// than once, or a compressed archive in another order than it has.
+    /// Sets the directory for temporary files. They are needed if a pipe has to be read
+    /// more than once, or a compressed archive out of order.
     #[must_use]
     pub fn temporary_directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.temporary_directory = directory.into();
         self
     }
 
-    /// Sets who is told of progress and warnings. Several threads may call it at once.
+    /// Sets the receiver of progress and warnings. Several threads may call it at once.
     #[must_use]
     pub fn on_event(mut self, observer: impl Fn(Event<'_>) + Send + Sync + 'a) -> Self {
         self.observer = Box::new(observer);
@@ -185,11 +187,11 @@ impl<'a> Session<'a> {
         self
     }
 
-    /// Sets the time of what is made anew, such as the value of [`SOURCE_DATE_EPOCH`].
+    /// Sets the creation time of new content, for example to [`SOURCE_DATE_EPOCH`].
     ///
-    /// By default an imported image was made when its newest file was, and a merged layer
-    /// when the latest of those in it was; directories that no layer has an entry for are of
-    /// 1970.
+    /// By default an imported image has the time of its newest file, and a merged layer
+    /// the latest time of the layers in it; directories for which no layer has an entry
+    /// are dated 1970.
     ///
     /// [`SOURCE_DATE_EPOCH`]: https://reproducible-builds.org/specs/source-date-epoch/
     #[must_use]
@@ -198,14 +200,14 @@ impl<'a> Session<'a> {
         self
     }
 
-    /// Opens an input that several operations will read.
+    /// Opens an input for several operations.
     ///
     /// A pipe is kept in a temporary file as long as the images live. A root filesystem
     /// becomes an image for the host's platform.
     ///
     /// # Errors
     ///
-    /// Fails if it cannot be read, or is nothing that holds images.
+    /// Fails if the input cannot be read, or does not hold images.
     pub fn open(&self, input: Input) -> Result<Images> {
         let opening = Opening {
             is_read_once: false,
@@ -214,13 +216,12 @@ impl<'a> Session<'a> {
         self.or_interrupted(Images::read(input, opening))
     }
 
-    /// Begins an output of images, to learn of what is in its way before anything else is
-    /// read.
+    /// Begins an output of images, to detect obstacles before anything else is read.
     ///
     /// # Errors
     ///
-    /// Fails if it is there and may not be replaced, cannot be written, or is of a format
-    /// that [`export`](Self::export) writes.
+    /// Fails if the output exists and may not be replaced, cannot be written, or has a
+    /// format that only [`export`](Self::export) writes.
     pub fn begin(&self, output: Output) -> Result<PendingOutput> {
         let sink = format::create(output, self.jobs, &self.temporary_directory)?;
         Ok(PendingOutput(sink))
@@ -228,14 +229,14 @@ impl<'a> Session<'a> {
 
     /// Copies images from any format to any other.
     ///
-    /// Memory is bounded by the documents of the images and a fixed number of buffers, and
-    /// of a bare root filesystem by one record for each entry; a layer's content is never
-    /// held.
+    /// Memory is bounded by the documents of the images and a fixed number of buffers,
+    /// and, for a bare root filesystem, by one record for each entry; a layer's content
+    /// is never held in memory.
     ///
     /// # Errors
     ///
-    /// Fails if anything that is read is not what its digest, size or `diff_id` says.
-    /// Nothing is visible then, but for what a stream has taken.
+    /// Fails if anything that is read does not match its digest, size or `diff_id`.
+    /// Nothing is visible then, except what was already written to a stream.
     pub fn convert<'s>(
         &self,
         source: impl Into<Source<'s>>,
@@ -254,16 +255,16 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Merges layers of an image, and writes it.
+    /// Merges layers of an image, and writes the result.
     ///
-    /// Memory is bounded by one record for each entry of the layers up to the highest that
-    /// is merged; content is never held.
+    /// Memory is bounded by one record for each entry of the layers up to the highest
+    /// merged one; content is never held in memory.
     ///
     /// # Errors
     ///
-    /// Fails if a layer cannot be read, is not what its digest and `diff_id` say, or cannot
-    /// be merged: one that is missing, encrypted or for Windows. Nothing is visible then,
-    /// but for what a stream has taken.
+    /// Fails if a layer cannot be read, does not match its digest and `diff_id`, or
+    /// cannot be merged because it is missing, encrypted or for Windows. Nothing is
+    /// visible then, except what was already written to a stream.
     pub fn squash<'s>(
         &self,
         source: impl Into<Source<'s>>,
@@ -281,8 +282,8 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Finds out what [`squash`](Self::squash) would do. Headers are read, and nothing is
-    /// verified.
+    /// Plans a [`squash`](Self::squash) without doing it. Only headers are read, and
+    /// nothing is verified.
     ///
     /// # Errors
     ///
@@ -298,12 +299,12 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Returns the diff_ids of an image, the lowest first: those that
-    /// [`LayerChoice::Above`](crate::LayerChoice::Above) wants.
+    /// Returns the diff_ids of an image, the lowest first, as expected by
+    /// [`LayerChoice::Above`](crate::LayerChoice::Above).
     ///
     /// # Errors
     ///
-    /// Fails if there is no such image, or if there are several and none is named.
+    /// Fails if there is no such image, or if there are several and none is selected.
     pub fn diff_ids<'s>(
         &self,
         source: impl Into<Source<'s>>,
@@ -315,17 +316,18 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Writes what all layers of an image show together, as `docker export` does: no
-    /// whiteouts, and every directory with an entry of its own. The output has
+    /// Writes the merged root filesystem of an image, as `docker export` does: without
+    /// whiteouts, and with an entry for every directory. The output has
     /// [`Format::Rootfs`].
     ///
-    /// Memory is bounded by one record for each entry of the layers; content is never held.
+    /// Memory is bounded by one record for each entry of the layers; content is never
+    /// held in memory.
     ///
     /// # Errors
     ///
-    /// Fails if a layer cannot be read, is not what its digest and `diff_id` say, or is
-    /// missing, encrypted or for Windows. Nothing is visible then, but for what a stream has
-    /// taken.
+    /// Fails if a layer cannot be read, does not match its digest and `diff_id`, or is
+    /// missing, encrypted or for Windows. Nothing is visible then, except what was
+    /// already written to a stream.
     pub fn export<'s>(
         &self,
         source: impl Into<Source<'s>>,
@@ -339,18 +341,18 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Makes an image of a root filesystem in a tar: the bytes of the tar, unpacked, become
-    /// its only layer.
+    /// Makes an image of a root filesystem in a tar: the unpacked bytes of the tar
+    /// become its only layer.
     ///
-    /// The input is read once; twice only if it is a file and the output a stream, which has
-    /// to be told a layer's size and digest before its bytes. Memory is one record for each
+    /// The input is read once, or twice if it is a file and the output a stream, which
+    /// needs a layer's size and digest before its bytes. Memory is one record for each
     /// entry.
     ///
     /// # Errors
     ///
-    /// Fails if the input is empty, damaged, no tar, or an archive of images and not said to
-    /// be a root filesystem, or if it has an entry that every engine refuses. Nothing is
-    /// visible then, but for what a stream has taken.
+    /// Fails if the input is empty, damaged, not a tar, or an archive of images that is
+    /// not declared to be a root filesystem, or if it has an entry that every engine
+    /// refuses. Nothing is visible then, except what was already written to a stream.
     pub fn import(
         &self,
         input: Input,
@@ -366,7 +368,7 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     ///
-    /// Fails if there is no such image, or if there are several and none is named.
+    /// Fails if there is no such image, or if there are several and none is selected.
     pub fn config<'s>(
         &self,
         source: impl Into<Source<'s>>,
@@ -380,12 +382,12 @@ impl<'a> Session<'a> {
 
     /// Lists the images of an input.
     ///
-    /// Of an archive that can be read at any place documents and the headers of plain layers
-    /// are read, and nothing is verified but documents; layers that are compressed, or in a
-    /// compressed archive, are unpacked. Memory is bounded by the documents of one image,
-    /// and what is told of the others.
+    /// In an archive with random access only documents and the headers of uncompressed
+    /// layers are read, and only documents are verified; layers that are compressed, or
+    /// in a compressed archive, are unpacked. Memory is bounded by the documents of one
+    /// image and the report on the others.
     ///
-    /// A layer that cannot be read leaves the size of its image unknown, and is named in a
+    /// A layer that cannot be read leaves the size of its image unknown, and causes a
     /// warning.
     ///
     /// # Errors
@@ -401,13 +403,13 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Returns all that documents and headers say of one image. It reads as much as
-    /// [`images`](Self::images).
+    /// Returns all facts about one image from its documents and headers. It reads as
+    /// much as [`images`](Self::images).
     ///
     /// # Errors
     ///
-    /// Fails if there is no such image, if there are several and none is named, or if a
-    /// document cannot be read.
+    /// Fails if there is no such image, if there are several and none is selected, or
+    /// if a document cannot be read.
     pub fn inspect<'s>(
         &self,
         source: impl Into<Source<'s>>,
@@ -419,8 +421,8 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Returns the history of one image. It costs, and fails, as [`inspect`](Self::inspect)
-    /// does.
+    /// Returns the history of one image. Cost and errors are those of
+    /// [`inspect`](Self::inspect).
     pub fn history<'s>(
         &self,
         source: impl Into<Source<'s>>,
@@ -432,12 +434,12 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Returns a document of one image, as it is stored.
+    /// Returns a document of one image, exactly as it is stored.
     ///
     /// # Errors
     ///
-    /// Fails as [`inspect`](Self::inspect) does, and if there is no such document: a docker
-    /// archive before Docker 25 has neither manifest nor index.
+    /// Fails as [`inspect`](Self::inspect) does, and if there is no such document: a
+    /// docker archive from before Docker 25 has neither a manifest nor an index.
     pub fn raw_document<'s>(
         &self,
         source: impl Into<Source<'s>>,
@@ -450,17 +452,18 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Reads an input whole, and finds every fault: in its documents, in what digests, sizes
-    /// and diff_ids say, and in the entries of its layers, each of which is read once,
-    /// several at the same time.
+    /// Reads the whole input, and finds every fault: in its documents, in digests,
+    /// sizes and diff_ids, and in the entries of its layers. Each layer is read once,
+    /// several in parallel.
     ///
-    /// It takes no [`Images`], since what has such faults may not open. Memory is one record
-    /// for each entry of the layers of one image, and of those that further images have too.
+    /// It does not accept [`Images`], since an input with such faults may not open.
+    /// Memory is one record for each entry of the layers of one image, and of those
+    /// that further images share.
     ///
     /// # Errors
     ///
-    /// Fails only if the input cannot be read, or holds nothing that could be an image. What
-    /// is wrong with it is no error here.
+    /// Fails only if the input cannot be read, or holds nothing that could be an image.
+    /// Faults in it are not errors here.
     pub fn verify(&self, input: Input) -> Result<Verification> {
         let opening = Opening {
             format: input.format,
@@ -482,13 +485,13 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The result of an operation. A failure after the flag was set may have any other
-    /// cause, which is none of the caller's concern.
+    /// Replaces any failure after the flag was set by `Error::Interrupted`, since its
+    /// cause no longer concerns the caller.
     fn or_interrupted<T>(&self, result: Result<T>) -> Result<T> {
         result.map_err(|error| error.or_interrupted(&self.watch()))
     }
 
-    /// How an input is opened that is only read.
+    /// The options for opening an input that is only read.
     fn opening<'s>(&'s self, platform: Option<&'s Platform>) -> Opening<'s> {
         Opening {
             format: None,
@@ -509,7 +512,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Does something with a source, which is opened so if it is not open.
+    /// Does `work` with a source, which is first opened with `opening` if it is not
+    /// open.
     fn with<'s, T>(
         &self,
         source: impl Into<Source<'s>>,

@@ -1,4 +1,4 @@
-//! What is common to the benchmarks: arguments, the runs, and the report.
+//! Common parts of the benchmarks: arguments, runs and report.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -18,24 +18,24 @@ pub(crate) const MB: u64 = 1_000_000;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Run only the work that has this text in its name
+    /// Run only the work whose name contains this text
     filter: Option<String>,
-    /// Use this docker-archive instead of one made here; outputs go beside it
+    /// Use this docker-archive instead of a generated one; outputs are written beside it
     #[arg(long, value_name = "PATH")]
     pub(crate) image: Option<PathBuf>,
-    /// Size of the image that is made, in MB
+    /// Size of the generated image, in MB
     #[arg(long, value_name = "MB", default_value_t = 1800, value_parser = value_parser!(u64).range(1..))]
     pub(crate) size: u64,
-    /// Timed runs of every command, after one that is not timed
+    /// Number of timed runs of every command, after an untimed one
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = value_parser!(u64).range(1..))]
     runs: u64,
-    /// Compare with another restow, such as one built before a change, and not with peers
+    /// Compare with another restow, such as one built before a change, instead of peers
     #[arg(long, value_name = "BINARY")]
     before: Option<PathBuf>,
     /// Print one JSON document instead of the table
     #[arg(long)]
     json: bool,
-    /// Make an image at this path, and nothing else; the benchmark calls itself with it
+    /// Only make an image at this path; the benchmark calls itself with this option
     #[arg(long, hide = true)]
     pub(crate) make: Option<PathBuf>,
     /// Passed by cargo to every benchmark
@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
     bench: bool,
 }
 
-/// Turns the end of a benchmark into that of its process.
+/// Converts the result of a benchmark to an exit code.
 pub(crate) fn exit_code(result: Result<()>) -> ExitCode {
     if let Err(error) = result {
         eprintln!("error: {error}");
@@ -52,21 +52,21 @@ pub(crate) fn exit_code(result: Result<()>) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// What commands need besides the image.
+/// The requirements of commands besides the image.
 pub(crate) struct Prepared<T> {
-    /// Variables of the environment.
+    /// Environment variables.
     pub(crate) variables: Vec<(&'static str, OsString)>,
-    /// What is removed when the work is done.
+    /// Resources that are removed when the work is done.
     pub(crate) kept: T,
 }
 
-/// Of work that needs the image alone.
+/// For work that needs only the image.
 pub(crate) const NOTHING: Prepared<()> = Prepared {
     variables: vec![],
     kept: (),
 };
 
-/// Runs work, and collects what came of it; what fails or is left out is noted.
+/// Runs work and collects the results; failed and omitted work is noted.
 pub(crate) struct Bench<'a> {
     arguments: &'a Arguments,
     image: PathBuf,
@@ -123,7 +123,7 @@ impl<'a> Bench<'a> {
         drop(kept);
     }
 
-    /// Prints all rows, and what they were measured with: commands that tell a version, and more.
+    /// Prints all rows, and the tools: commands that print a version, and more.
     pub(crate) fn report(&self, tools: &[&[&str]], more: &str) -> Result<()> {
         let cores = thread::available_parallelism()?;
         let size = self.image.metadata()?.len() / MB;
@@ -147,7 +147,7 @@ impl<'a> Bench<'a> {
     }
 }
 
-/// The commands of restow, each once and compared with the same of another restow.
+/// The commands of restow, each once, compared with the same command of another restow.
 fn with_before(work: &[Comparison]) -> Vec<Comparison> {
     let mut seen = HashSet::new();
     let work = work.iter().filter(|work| seen.insert(work.restow));
@@ -159,7 +159,7 @@ fn is_selected(work: &Comparison, arguments: &Arguments) -> bool {
     work.to_string().contains(filter)
 }
 
-/// Lays rows out in columns, under their keys.
+/// Formats rows in columns under their keys.
 fn table(rows: &[Value]) -> String {
     let objects: Vec<_> = rows.iter().filter_map(Value::as_object).collect();
     let head = objects

@@ -14,10 +14,10 @@ use tar::EntryType;
 use super::bench::Result;
 use super::layer::{header, put};
 
-/// Returns the image of this name below `target/tmp`, which is made if there is none yet.
+/// Returns the image of this name below `target/tmp`, which is made if it does not exist yet.
 ///
-/// Another process makes it, this program with `--make` and the recipe: Linux counts the peak
-/// memory of a process to the children that it starts later, and their peak is what is measured.
+/// Another process makes it, this program with `--make` and the recipe: Linux includes the peak
+/// memory of a process in that of children that it starts later, and their peak is measured.
 pub(crate) fn kept(name: &str, recipe: &[&str]) -> Result<PathBuf> {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     if !path.exists() {
@@ -33,7 +33,7 @@ pub(crate) fn kept(name: &str, recipe: &[&str]) -> Result<PathBuf> {
 
 /// Writes an archive of this many layers, in the order of their ids.
 ///
-/// A layer is a temporary file in the folder that `write_layer` is told.
+/// A layer is a temporary file in the folder that `write_layer` receives.
 pub(crate) fn write_archive(
     path: &Path,
     layers: usize,

@@ -1,10 +1,10 @@
-//! The same work at once, twice and four times the size, which shows how its cost grows.
+//! The same work at one, two and four times the size, which shows how its cost grows.
 
 use std::path::PathBuf;
 
 use super::bench::{Prepared, Result};
 
-/// What is linear costs twice as much for twice the work, and a tenth is noise.
+/// Linear work costs twice as much for twice the size, and a tenth is noise.
 pub(crate) const LINEAR: f64 = 2.2;
 
 /// `$N`, `$TWICE_N` and `$FOUR_TIMES_N`: the images that `image` makes for these factors.

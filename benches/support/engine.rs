@@ -7,10 +7,10 @@ use std::process::{Command, Output};
 
 use super::bench::Result;
 
-/// What images are called in the engine while they are there.
+/// The name of images in the engine.
 const REFERENCE: &str = "restow-bench:loaded";
 
-/// The version that was current when the benchmark was written.
+/// The current version when the benchmark was written.
 const DOCKER_SQUASH: &str = "docker-squash==1.2.2";
 
 /// An image in the engine; it is removed with its containers at the end.
@@ -19,7 +19,7 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
-    /// Loads a docker-archive under a name of our own.
+    /// Loads a docker-archive with a name of its own.
     pub(crate) fn new(image: &Path) -> Result<Self> {
         eprintln!("loading `{}` into the engine", image.display());
         let mut shell = Command::new("sh");
@@ -44,7 +44,7 @@ impl Loaded {
 
 impl Drop for Loaded {
     fn drop(&mut self) {
-        // Containers first: an image that has one stays.
+        // Containers first, since an image with containers is not removed.
         let remove = r#"docker ps -aq --filter "ancestor=$LOADED" | xargs -r docker rm && docker rmi "$LOADED""#;
         let mut shell = Command::new("sh");
         shell.args(["-c", remove]).env("LOADED", self.reference);
@@ -54,7 +54,7 @@ impl Drop for Loaded {
     }
 }
 
-/// Finds docker-squash on PATH, or else installs it below `target/tmp` if that is wanted.
+/// Finds docker-squash on PATH, or else installs it below `target/tmp` if requested.
 pub(crate) fn docker_squash(is_installing: bool) -> Result<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let venv = Path::new(env!("CARGO_TARGET_TMPDIR")).join("docker-squash");
@@ -73,7 +73,7 @@ pub(crate) fn docker_squash(is_installing: bool) -> Result<PathBuf> {
     Ok(venv.join("bin/docker-squash"))
 }
 
-/// Runs a command whose output matters only where it fails.
+/// Runs a command whose output only matters if it fails.
 fn succeed(command: &mut Command) -> Result<()> {
     let Output { status, stderr, .. } = command.output()?;
     if status.success() {

@@ -1,4 +1,4 @@
-//! Writes the tar of one layer, and makes up the content of its files.
+//! Writes the tar of one layer, and generates the content of its files.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -43,7 +43,7 @@ impl LayerWriter {
         put(&mut self.tar, path, data)
     }
 
-    /// Returns the file, which is at its end.
+    /// Returns the file, positioned at its end.
     pub(crate) fn finish(self) -> io::Result<File> {
         Ok(self.tar.into_inner()?.into_inner()?)
     }
@@ -82,7 +82,7 @@ impl Random {
     }
 }
 
-/// Makes the content of a file: of half of them text, of a third records, of the rest noise.
+/// Generates the content of a file: half of them are text, a third records, and the rest noise.
 pub(crate) fn content(random: &mut Random, size: u64) -> Vec<u8> {
     let words = [
         "layer", "of", "image", "once", "read", "engine", "that", "seldom\n",

@@ -12,26 +12,26 @@ use super::layer::{LayerWriter, Random, content, header};
 
 const LAYERS: usize = 10;
 
-/// Entries of a directory, with itself.
+/// Number of entries in a directory, including itself.
 const FOLDER: u64 = 100;
 
-/// The image of this many entries, with files of this mean size; the number in the name is to be
-/// raised when the recipe changes.
+/// The image of this many entries, with files of this mean size; the number in the name must be
+/// increased when the recipe changes.
 pub(crate) fn kept_entries(entries: u64, mean: u64) -> Result<PathBuf> {
     let name = format!("entries-v1-{entries}-{mean}.tar");
     let (entries, mean) = (entries.to_string(), mean.to_string());
     kept(&name, &["--make-entries", &entries, "--make-mean", &mean])
 }
 
-/// Makes the image; besides the entries counted, a layer has the two directories above its own.
+/// Makes the image; besides the counted entries, a layer has the two directories above its own.
 pub(crate) fn make_entries(path: &Path, entries: u64, mean: u64) -> Result<()> {
     write_archive(path, LAYERS, |folder, number| {
         write_layer(folder, number, entries / LAYERS as u64, mean)
     })
 }
 
-/// Writes a layer of directories that have each, besides files, two symlinks and a hard link, and
-/// remove a file of the layer below and change another.
+/// Writes a layer of directories, each of which has, besides files, two symlinks and a hard link,
+/// and removes a file of the layer below and changes another.
 fn write_layer(folder: &Path, number: usize, entries: u64, mean: u64) -> io::Result<File> {
     let mut layer = LayerWriter::new(folder)?;
     let mut random = Random(number as u64 + 1);
@@ -41,7 +41,7 @@ fn write_layer(folder: &Path, number: usize, entries: u64, mean: u64) -> io::Res
             .checked_sub(1)
             .map(|below| format!("srv/{below}/{}", count / FOLDER));
         match (count % FOLDER, below) {
-            // The place of a directory, which comes before what is in it.
+            // The place of a directory, which precedes its content.
             (0, _) | (1, Some(_)) => {}
             (2, Some(below)) => layer.file(format!("{below}/.wh.{}", count + 50), "")?,
             (3, Some(below)) => layer.file(format!("{below}/{}", count + 50), "changed\n")?,

@@ -1,4 +1,4 @@
-//! Runs two commands in turn, and compares what they took.
+//! Runs two commands in turn, and compares their cost.
 
 use std::env;
 use std::ffi::OsString;
@@ -14,30 +14,30 @@ use wait4::Wait4;
 
 use super::bench::{MB, Result};
 
-/// What restow may take at its peak, in any work.
+/// Maximum peak memory of restow, for any work.
 const MOST_MEMORY: u64 = 128 << 20;
 
-/// A command of restow and one that it is compared with.
+/// A command of restow and one for comparison.
 ///
-/// Both are for the shell, with `$RESTOW`, `$IMAGE`, `$OUT`, which does not exist yet, and what
-/// else the benchmark defines.
+/// Both are run by the shell, with `$RESTOW`, `$IMAGE`, `$OUT`, which does not exist yet, and other
+/// variables of the benchmark.
 #[derive(Clone, Copy)]
 pub(crate) struct Comparison {
     pub(crate) what: &'static str,
     pub(crate) restow: &'static str,
     pub(crate) against: &'static str,
     pub(crate) peer: &'static str,
-    /// The most that the ratio of times may be.
+    /// Maximum ratio of times.
     pub(crate) goal: Option<f64>,
-    /// The most that restow may take, whatever the peer does.
+    /// Limit for restow, independent of the peer.
     pub(crate) limit: Option<Limit>,
-    /// Whether the goal is only met by an output that is no larger, in MB, than the peer's.
+    /// True if the goal also requires that the output is not larger, in MB, than the peer's.
     pub(crate) no_larger: bool,
-    /// Whether the peer takes minutes, and is run but once.
+    /// True if the peer takes minutes, and is run only once.
     pub(crate) once: bool,
 }
 
-/// The most that a command may take.
+/// Limits for a command.
 #[derive(Clone, Copy)]
 pub(crate) struct Limit {
     pub(crate) milliseconds: u32,
@@ -57,7 +57,7 @@ impl Display for Limit {
     }
 }
 
-/// What most rows of a table have in common.
+/// The defaults for rows of a table.
 pub(crate) const PLAIN: Comparison = Comparison {
     what: "",
     restow: "",
@@ -70,7 +70,7 @@ pub(crate) const PLAIN: Comparison = Comparison {
 };
 
 impl Comparison {
-    /// The same work, compared with what another restow takes for it: 5 % more are a fault.
+    /// The same work, compared with another restow: 5 % more is a failure.
     pub(crate) fn with_before(&self) -> Self {
         Self {
             against: "before",
@@ -83,7 +83,7 @@ impl Comparison {
         }
     }
 
-    /// The program of the peer, unless a variable says which it is.
+    /// The program of the peer, unless it is in a variable.
     fn program(&self) -> Option<&'static str> {
         let word = self.peer.split(' ').next();
         word.filter(|word| !word.starts_with('"'))
@@ -119,8 +119,8 @@ impl Display for Comparison {
     }
 }
 
-/// Runs both sides in turn, the first time only to warm up; outputs go beside the image. The
-/// restow of the peer's command is `before`, if that is given.
+/// Runs both sides in turn, the first time only as a warm-up; outputs are written beside the image.
+/// The restow of the peer's command is `before`, if given.
 pub(crate) fn alternate(
     work: &Comparison,
     image: &Path,
@@ -148,7 +148,7 @@ pub(crate) fn alternate(
     Ok(work.row(&median(&mut restow[1..]), &median(&mut peer[warm_up..])))
 }
 
-/// What one run of a command cost and made.
+/// The cost and result of one run of a command.
 #[derive(Clone, Copy)]
 struct Sample {
     seconds: f64,
@@ -156,9 +156,9 @@ struct Sample {
     output_size: u64,
 }
 
-/// Times a command; making the directory for its output, and removing it, does not count.
+/// Times a command, excluding the creation and removal of the directory for its output.
 ///
-/// The disk is idle at the start: what earlier runs left to write would slow this one down.
+/// The disk is idle at the start: pending writes of earlier runs would slow this one down.
 fn time(
     command: &str,
     folder: &Path,
@@ -192,7 +192,7 @@ fn time(
     })
 }
 
-/// The size of what is at this path, or 0 if there is nothing.
+/// The size of the content of this path, or 0 if it does not exist.
 fn size_below(path: &Path) -> io::Result<u64> {
     if !path.is_dir() {
         return Ok(path.metadata().map_or(0, |metadata| metadata.len()));
@@ -200,7 +200,7 @@ fn size_below(path: &Path) -> io::Result<u64> {
     fs::read_dir(path)?.try_fold(0, |sum, entry| Ok(sum + size_below(&entry?.path())?))
 }
 
-/// The run of middle time, with the highest peak of all.
+/// The run with the median time, with the highest peak of all.
 fn median(samples: &mut [Sample]) -> Sample {
     samples.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
     let peak = samples.iter().fold(0, |peak, sample| peak.max(sample.peak));

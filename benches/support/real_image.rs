@@ -1,4 +1,4 @@
-//! An image of the files of this machine, as its layers differ in character.
+//! An image of the files of this machine, whose layers differ in character.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -11,7 +11,7 @@ use super::bench::{MB, Result};
 use super::docker_archive::{kept, write_archive};
 use super::layer::{LayerWriter, Random, content};
 
-/// The image of this many MB; the number in the name is to be raised when the recipe changes.
+/// The image of this many MB; the number in the name must be increased when the recipe changes.
 pub(crate) fn kept_image(megabytes: u64) -> Result<PathBuf> {
     let size = megabytes.to_string();
     kept(&format!("image-v1-{size}.tar"), &["--size", &size])
@@ -19,7 +19,7 @@ pub(crate) fn kept_image(megabytes: u64) -> Result<PathBuf> {
 
 /// Makes the image of this many MB.
 ///
-/// Memory holds a path for every file, and the content of one small file.
+/// Memory is one path for every file, and the content of one small file.
 pub(crate) fn make_image(path: &Path, megabytes: u64) -> Result<()> {
     let layers = plan(megabytes * MB);
     write_archive(path, layers.len(), |folder, number| {
@@ -27,27 +27,27 @@ pub(crate) fn make_image(path: &Path, megabytes: u64) -> Result<()> {
     })
 }
 
-/// Sizes of the layers that are made, lowest first, in thousandths of the image.
+/// Sizes of the layers, lowest first, in thousandths of the image.
 const LAYERS: [u64; 11] = [70, 330, 35, 140, 100, 12, 115, 85, 60, 50, 3];
 
 /// 100,000 files in 1,800 MB.
 const BYTES_FOR_A_FILE: u64 = 18_000;
 
-/// Thousandths of an image that real files make up at most; the rest is generated.
+/// Maximum share of real files in an image, in thousandths; the rest is generated.
 const MOST_REAL: u64 = 950;
 
-/// What is already compressed: it costs a codec most, and gains nothing.
+/// Extensions of files that are already compressed, which cost a codec most without any gain.
 const PACKED: [&str; 10] = [
     "bz2", "gz", "jar", "jmod", "png", "whl", "woff2", "xz", "zip", "zst",
 ];
 
-/// Thousandths of an image that packed files make up, where a machine has as many.
+/// Maximum share of packed files in an image, in thousandths.
 const MOST_PACKED: u64 = 250;
 
-/// A real file that is larger would be most of a layer.
+/// Maximum size of a real file: a larger one would dominate its layer.
 const LARGEST_FILE: u64 = 32 * MB;
 
-/// The mean size of generated files at most.
+/// Maximum mean size of generated files.
 const MEAN_GENERATED: u64 = MB;
 
 /// A file or symlink of this machine.
@@ -67,7 +67,7 @@ impl RealFile {
         extension.is_some_and(|extension| PACKED.contains(&extension))
     }
 
-    /// A number below 1,000 that depends on the path alone (FNV-1a).
+    /// A number below 1,000 that depends only on the path (FNV-1a).
     fn draw(&self) -> u64 {
         let bytes = self.path.as_os_str().as_bytes();
         let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
@@ -75,7 +75,7 @@ impl RealFile {
     }
 }
 
-/// Lists what is below a directory, by name; what cannot be read is left out.
+/// Lists the files below a directory, by name; unreadable ones are left out.
 fn real_files(folder: &Path) -> Vec<RealFile> {
     let Ok(entries) = fs::read_dir(folder) else {
         return vec![];
@@ -95,15 +95,15 @@ fn real_files(folder: &Path) -> Vec<RealFile> {
     files.collect()
 }
 
-/// What a layer is made of, besides changes of the layer below.
+/// The content of a layer, besides changes to the layer below.
 struct LayerPlan {
     real: Vec<RealFile>,
     generated_bytes: u64,
     generated_files: u64,
 }
 
-/// Deals programs, libraries and toolchains out in the order of their paths, so that layers differ
-/// in character.
+/// Distributes programs, libraries and toolchains in the order of their paths, so that layers
+/// differ in character.
 fn plan(size: u64) -> Vec<LayerPlan> {
     let home = PathBuf::from(env::var_os("HOME").unwrap_or_default());
     let rustup = env::var_os("RUSTUP_HOME").map_or(home.join(".rustup"), PathBuf::from);
@@ -139,7 +139,7 @@ fn plan_layer(size: u64, real_share: u64, files: &mut impl Iterator<Item = RealF
     while left > MB / 10
         && let Some(file) = files.next()
     {
-        // A file too large for what is left is dropped; smaller ones follow.
+        // A file that is too large for the rest is dropped; smaller ones may follow.
         if let Some(rest) = left.checked_sub(file.size_in_layer()) {
             left = rest;
             real.push(file);
@@ -173,7 +173,7 @@ fn write_layer(folder: &Path, layers: &[LayerPlan], number: usize) -> io::Result
     layer.finish()
 }
 
-/// Removes some files of the layer below, changes some, and empties a directory of it.
+/// Removes some files of the layer below, changes some, and empties one of its directories.
 fn write_changes(layer: &mut LayerWriter, below: &LayerPlan, number: usize) -> io::Result<()> {
     for RealFile { path, .. } in below.real.iter().step_by(400) {
         let mut name = OsString::from(".wh.");

@@ -94,7 +94,8 @@ impl ImageOptions {
         let location = Location::parse(text, argument)?;
         if self.json && location.place == Place::Standard {
             return Err(Failure::Usage {
-                message: "`--json` prints to standard output, where the image goes".to_owned(),
+                message: "`--json` cannot be used when the image goes to standard output"
+                    .to_owned(),
                 hint: Some("name a file as DST"),
             });
         }
@@ -138,10 +139,7 @@ fn output_format(destination: &Location, to: Option<To>) -> Result<Format, Failu
     let wrong = |message: String, hint| Err(Failure::Usage { message, hint });
     let format = match (destination.format, to) {
         (Some(format), Some(to)) if format != to => {
-            return wrong(
-                format!("DST says `{format}:`, and `--to` says `{to}`"),
-                None,
-            );
+            return wrong(format!("DST is `{format}:`, but `--to` is `{to}`"), None);
         }
         (Some(format), _) => format,
         (None, Some(to)) => to,
@@ -152,12 +150,14 @@ fn output_format(destination: &Location, to: Option<To>) -> Result<Format, Failu
     };
     match (format, &destination.place) {
         (Format::Rootfs, _) => wrong(
-            "DST takes images, and `rootfs:` is none".to_owned(),
-            Some("name an output as `docker-archive:`, `oci:` or `oci-archive:`"),
+            "`rootfs:` cannot be a destination here".to_owned(),
+            Some(
+                "use `docker-archive:`, `oci:` or `oci-archive:`; `restow export` writes root filesystems",
+            ),
         ),
         (Format::OciDirectory, Place::Standard) => wrong(
-            "an OCI layout is a folder, and cannot be written to standard output".to_owned(),
-            Some("`oci-archive:-` is a tar of one"),
+            "an OCI layout is a folder and cannot be written to standard output".to_owned(),
+            Some("`oci-archive:-` writes a tar of one"),
         ),
         _ => Ok(format),
     }
@@ -176,7 +176,7 @@ fn names(destination: &Location, format: Format, tags: &[Reference]) -> Result<V
     }
     if let Some(ambiguous) = tags.iter().find(|tag| looks_like_digest(tag)) {
         return Err(Failure::usage(format!(
-            "`{ambiguous}` reads as a digest, and Docker gives no image such a name"
+            "`{ambiguous}` looks like a digest, which cannot be the name of an image"
         )));
     }
     let tags = tags.iter().cloned().map(Reference::or_latest);
@@ -205,5 +205,5 @@ fn looks_like_digest(name: &Reference) -> bool {
 }
 
 fn pinned_message(pinned: &Reference) -> String {
-    format!("`{pinned}` has a digest, and an image is named by a tag")
+    format!("`{pinned}` has a digest; an image is named NAME:TAG")
 }

@@ -71,9 +71,9 @@ pub(super) fn refuse(text: &OsStr, word_length: usize, argument: Argument) -> Fa
     let rest = String::from_utf8_lossy(&bytes[word_length + 1..]);
     let text = text.to_string_lossy();
     let message = if word.is_empty() {
-        format!("`{text}`: there is no transport before the colon")
+        format!("`{text}`: no transport before the colon")
     } else {
-        format!("`{text}`: restow has no transport `{word}`")
+        format!("`{text}`: unknown transport `{word}`")
     };
     let hint = hint(&word, &rest, argument);
     Failure::Name { message, hint }
@@ -94,21 +94,21 @@ fn hint(word: &str, rest: &str, argument: Argument) -> String {
         Some(Other::Registry) => registry_hint(rest, argument.role),
         Some(Other::Skopeo) => skopeo_hint(&small, rest, argument.role),
         Some(Other::Url) if argument.role.is_output() => {
-            "restow writes files: write one, and upload that".to_owned()
+            "restow only writes files: write one and upload it".to_owned()
         }
         Some(Other::Url) => {
             let pipe = pipe(&format!("curl -fL {itself}"), argument.role);
-            format!("restow fetches nothing: {pipe}")
+            format!("restow does not download: {pipe}")
         }
         Some(Other::File) => {
             let path = rest.strip_prefix("//").unwrap_or(rest);
-            format!("a file is named by its path alone: `{path}`")
+            format!("use the path alone: `{path}`")
         }
         Some(Other::Ours(format)) => {
-            format!("did you mean `{format}:{rest}`? A file of that name is `./{itself}`")
+            format!("did you mean `{format}:{rest}`? To name a file, type `./{itself}`")
         }
         None => format!(
-            "{}a file of that name is `./{itself}`",
+            "{}to name a file, type `./{itself}`",
             other_hint(word, rest, argument)
         ),
     }
@@ -130,15 +130,15 @@ fn other_hint(word: &str, rest: &str, argument: Argument) -> String {
     let path = Path::new(word);
     let is_archive = path.extension().is_some_and(|it| it == "tar") || path.is_file();
     if path.is_dir() {
-        return format!("an image in a layout is named as `oci:{word}:{rest}`; ");
+        return format!("to name an image in a layout, type `oci:{word}:{rest}`; ");
     }
     if is_archive {
-        return format!("an image in an archive is named as `docker-archive:{word}:{rest}`; ");
+        return format!("to name an image in an archive, type `docker-archive:{word}:{rest}`; ");
     }
     match image(&format!("{word}:{rest}")) {
         Some(name) => match argument.role {
             Role::Output(command, source) => {
-                format!("an image gets its name as `{command} --tag {name} {source} FILE`; ")
+                format!("to name the image, type `{command} --tag {name} {source} FILE`; ")
             }
             role => format!("{}; ", engine_hint("docker", &name, role)),
         },
@@ -154,11 +154,11 @@ fn engine_hint(engine: &str, name: &str, role: Role) -> String {
             let tag = name
                 .map(|name| format!("--tag {name} "))
                 .unwrap_or_default();
-            format!("pipe it into the engine: `{command} {tag}{source} - | {engine} load`")
+            format!("pipe it to the engine: `{command} {tag}{source} - | {engine} load`")
         }
         Role::Tree(command) => {
             let name = name.map(|name| format!(" {name}")).unwrap_or_default();
-            format!("pipe it into the engine: `{command} | {engine} import -{name}`")
+            format!("pipe it to the engine: `{command} | {engine} import -{name}`")
         }
         Role::Rootfs(_) | Role::Images(_) | Role::Option(_) => {
             let name = name.unwrap_or_else(|| "NAME".to_owned());
@@ -171,9 +171,11 @@ fn registry_hint(name: &str, role: Role) -> String {
     let name = image(name).unwrap_or_else(|| "NAME".to_owned());
     match role {
         Role::Output(command, source) => format!(
-            "restow reaches no registry: `{command} {source} oci:DIR`, then `skopeo copy oci:DIR docker://{name}`"
+            "restow does not push to registries: `{command} {source} oci:DIR`, then `skopeo copy oci:DIR docker://{name}`"
         ),
-        Role::Tree(_) => "`export` writes a root filesystem, which no registry takes".to_owned(),
+        Role::Tree(_) => {
+            "`export` writes a root filesystem, which registries do not store".to_owned()
+        }
         role => format!(
             "{}, after `docker pull {name}`",
             engine_hint("docker", &name, role)
@@ -192,12 +194,12 @@ fn skopeo_hint(word: &str, rest: &str, role: Role) -> String {
         ),
         Role::Tree(_) => format!("`{word}:` is not supported, and `export` writes a tar"),
         _ => format!(
-            "`{word}:` is not supported: `skopeo copy {word}:{rest} oci:DIR` makes a layout of it"
+            "`{word}:` is not supported: `skopeo copy {word}:{rest} oci:DIR` converts it to a layout"
         ),
     }
 }
 
-const NO_ENGINE: &str = "restow reaches no engine and no registry";
+const NO_ENGINE: &str = "restow only reads files; pipe the image in";
 
 /// The pipe that gets an image out of an engine.
 fn saved(engine: &str, name: &str, role: Role) -> String {
@@ -236,10 +238,10 @@ pub(super) fn check_no_reference(path: &Path, argument: Argument) -> Result<(), 
     }
     Err(Failure::Name {
         message: format!(
-            "`{text}` is the name of an image, and {} a file",
+            "`{text}` looks like the name of an image, but {} is a file",
             argument.name
         ),
-        hint: format!("an image gets its name as `{command} --tag {text} {source} FILE`"),
+        hint: format!("to name the image, type `{command} --tag {text} {source} FILE`"),
     })
 }
 
@@ -252,7 +254,7 @@ pub(super) fn missing_hint(
 ) -> Option<String> {
     let swapped = |output: &Path| {
         let (source, output) = (argument.name, output.display());
-        format!("`{output}` is there: are {source} and DST swapped?")
+        format!("`{output}` exists: are {source} and DST swapped?")
     };
     match beside {
         Some(output) if output.is_file() => Some(swapped(output)),
@@ -273,7 +275,7 @@ fn meant(path: &Path, role: Role) -> Option<String> {
             Format::DockerArchive
         };
         return Some(format!(
-            "an image in it is named as `{format}:{word}:{rest}`"
+            "to name an image in it, type `{format}:{word}:{rest}`"
         ));
     }
     let name = image(&text).filter(|_| !path.is_absolute())?;

@@ -53,9 +53,7 @@ pub(super) struct Arguments {
 fn parse_encoding(text: &str) -> Result<Encoding, String> {
     match parse_compress(text)? {
         CompressionChoice::To { encoding, .. } => Ok(encoding),
-        CompressionChoice::Keep => {
-            Err("`keep` does not apply to `export`, which always writes a new tar".to_owned())
-        }
+        CompressionChoice::Keep => Err("`keep` does not apply to export".to_owned()),
     }
 }
 
@@ -71,11 +69,11 @@ fn encoding(asked: Option<Encoding>, destination: &Location) -> Result<Encoding,
         (Some(asked), Some(named)) if asked.compression() != named.compression() => {
             Err(Failure::Usage {
                 message: format!(
-                    "the name of DST says {}, and `--compress` says {}",
+                    "the name of DST says {}, but `--compress` says {}",
                     named.compression(),
                     asked.compression()
                 ),
-                hint: Some("leave `--compress` out, or give DST another name"),
+                hint: Some("omit `--compress`, or rename DST"),
             })
         }
         (Some(encoding), _) | (None, Some(encoding)) => Ok(encoding),
@@ -91,7 +89,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
         .is_some_and(|format| format != Format::Rootfs)
     {
         return Err(Failure::Usage {
-            message: "`export` writes a root filesystem, and DST names an image".to_owned(),
+            message: "`export` writes a root filesystem, but DST is an image".to_owned(),
             hint: Some("`convert` writes images"),
         });
     }
@@ -99,7 +97,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
         let typed = arguments.source.typed().to_string_lossy();
         let path = path.display();
         return Err(Failure::Name {
-            message: format!("`{path}` is a folder, and `export` writes a tar"),
+            message: format!("`{path}` is a folder, but `export` writes a tar"),
             hint: format!("`restow export {typed} | tar -xp -C {path}` unpacks it there"),
         });
     }

@@ -13,23 +13,21 @@ pub(super) enum Failure {
     #[error(transparent)]
     Library(#[from] Error),
     /// An image has no such field.
-    #[error("there is no `{path}`")]
+    #[error("no field `{path}`")]
     NoField {
         /// The field.
         path: String,
-        /// What it should be in.
-        parent: String,
-        /// What is in there.
-        have: String,
+        /// The fields that there are.
+        hint: String,
     },
     /// What went wrong with one of several inputs was printed already.
     #[error("not all of the inputs could be read")]
     Reported,
     /// Signals cannot be listened to.
-    #[error("cannot listen to signals")]
+    #[error("cannot install signal handlers")]
     Signals(#[source] io::Error),
     /// A check found this many errors, which were printed.
-    #[error("the input is not sound: {}", count(*.0, "error"))]
+    #[error("verification failed: {}", count(*.0, "error"))]
     Unsound(usize),
     /// The library said no, or would have, and the command line tells why.
     #[error("{error}")]

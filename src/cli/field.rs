@@ -34,14 +34,36 @@ impl FieldPath {
                 Step::Field(name) => value.as_object().and_then(|it| it.get(name)),
                 Step::Member(number) => value.as_array().and_then(|it| it.get(*number)),
             };
-            value = next.ok_or_else(|| Failure::NoField {
-                path: Self(self.0[..=at].to_vec()).to_string(),
-                parent: Self(self.0[..at].to_vec()).to_string(),
-                have: contents(value),
-            })?;
+            value = next.ok_or_else(|| self.missing(at, value))?;
         }
         Ok(value)
     }
+
+    /// The error for the step at this position, which `value` does not have.
+    fn missing(&self, at: usize, value: &Value) -> Failure {
+        let parent = &self.0[..at];
+        let of = |steps: &[Step]| Self(steps.to_vec()).to_string();
+        let near = match &self.0[at] {
+            Step::Field(name) => in_another_case(value, name),
+            Step::Member(_) => None,
+        };
+        let hint = match near {
+            // As Go's templates have it: `.Config`.
+            Some(near) => {
+                let near = [parent, &[Step::Field(near)]].concat();
+                format!("did you mean `{}`?", of(&near))
+            }
+            None => format!("`{}` has {}", of(parent), contents(value)),
+        };
+        let path = of(&self.0[..=at]);
+        Failure::NoField { path, hint }
+    }
+}
+
+/// The field with this name in other letters, upper case for lower.
+fn in_another_case(value: &Value, name: &str) -> Option<String> {
+    let mut names = value.as_object()?.keys();
+    names.find(|it| it.eq_ignore_ascii_case(name)).cloned()
 }
 
 /// What there is instead, for a hint.
@@ -82,7 +104,7 @@ impl fmt::Display for FieldPath {
 
 /// A text that is not a [`FieldPath`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a path as `.config.Env`, `.layers[0].digest` or `.config.Labels[\"a.b\"]` was expected")]
+#[error("expected a path such as `.config.Env`, `.layers[0].digest` or `.config.Labels[\"a.b\"]`")]
 pub(super) struct FieldPathError;
 
 impl FromStr for FieldPath {
@@ -156,28 +178,21 @@ mod tests {
     #[test]
     fn a_path_that_leads_nowhere_says_what_there_is() {
         let value = json!({"a": [1, 2], "b": {}, "c": "x", "l": [0], "n": null});
-        for (path, failed, parent, have) in [
-            (".x.y", ".x", ".", "`a`, `b`, `c`, `l`, `n`"),
-            (".a.y", ".a.y", ".a", "members `[0]` to `[1]`"),
-            (".a[2]", ".a[2]", ".a", "members `[0]` to `[1]`"),
-            (".l[1]", ".l[1]", ".l", "one member, `[0]`"),
-            (".b[\"x.y\"]", ".b[\"x.y\"]", ".b", "no fields"),
-            (".c.d", ".c.d", ".c", "one value, without fields"),
-            (".n.d", ".n.d", ".n", "no value"),
+        for (path, failed, expected) in [
+            (".x.y", ".x", "`.` has `a`, `b`, `c`, `l`, `n`"),
+            (".a.y", ".a.y", "`.a` has members `[0]` to `[1]`"),
+            (".a[2]", ".a[2]", "`.a` has members `[0]` to `[1]`"),
+            (".l[1]", ".l[1]", "`.l` has one member, `[0]`"),
+            (".b[\"x.y\"]", ".b[\"x.y\"]", "`.b` has no fields"),
+            (".c.d", ".c.d", "`.c` has one value, without fields"),
+            (".n.d", ".n.d", "`.n` has no value"),
+            (".A[0]", ".A", "did you mean `.a`?"),
         ] {
             let parsed: FieldPath = path.parse().unwrap();
-            let Failure::NoField {
-                path: at,
-                parent: of,
-                have: got,
-            } = parsed.find(&value).unwrap_err()
-            else {
+            let Failure::NoField { path: at, hint } = parsed.find(&value).unwrap_err() else {
                 panic!("{path}");
             };
-            assert_eq!(
-                (at.as_str(), of.as_str(), got.as_str()),
-                (failed, parent, have)
-            );
+            assert_eq!((at.as_str(), hint.as_str()), (failed, expected));
         }
     }
 }

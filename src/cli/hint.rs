@@ -19,7 +19,7 @@ pub(super) fn hint_for(error: &Error) -> Option<String> {
             }
             (_, source) => hint_for(source),
         },
-        Error::OutputExists(_) => Some("pass `--force` to replace it".to_owned()),
+        Error::OutputExists(_) => Some("use `--force` to overwrite it".to_owned()),
         Error::Choice(error) => hint_for_choice(error),
         Error::Limit(LimitError::Compression { source, .. }) => hint_for_limit(*source),
         Error::ImageBelow { kind, folder } => {
@@ -28,7 +28,7 @@ pub(super) fn hint_for(error: &Error) -> Option<String> {
                 InputKind::OciLayout => format!("name the folder: `oci:{folder}`"),
                 _ => format!("pack the content of the folder: `tar -C {folder} -cf NEW.tar .`"),
             };
-            Some(format!("unpack it with `tar -x`, and {way}; {INSIST}"))
+            Some(format!("unpack it with `tar -x` and {way}; {INSIST}"))
         }
         Error::ImageGiven(_) => Some(format!(
             "`restow convert` copies images, and `restow export` makes a root filesystem of one; \
@@ -37,28 +37,25 @@ pub(super) fn hint_for(error: &Error) -> Option<String> {
         Error::ImageInside { file, .. } => {
             let file = plain_or(file, "FILE");
             Some(format!(
-                "unpack it with `tar -x`, and name `{file}`; {INSIST}"
+                "unpack it with `tar -x` and name `{file}`; {INSIST}"
             ))
         }
         Error::EntryUnfit { is_readable, .. } => Some(hint_for_entry(*is_readable).to_owned()),
-        Error::NotAnImage {
-            kind: Some(kind), ..
+        Error::NotAnImage { kind: Some(kind) } | Error::NotATar { kind: Some(kind) } => {
+            hint_for_kind(*kind).map(str::to_owned)
         }
-        | Error::NotATar {
-            kind: Some(kind), ..
-        } => hint_for_kind(*kind).map(str::to_owned),
         Error::DirectoryInTheWay(_) => {
-            Some("name a folder that is empty, or that does not exist yet".to_owned())
+            Some("choose an empty folder, or one that does not exist yet".to_owned())
         }
         Error::NotOfFormat {
             expected: InputKind::WholeArchive,
             ..
-        } => Some("if it is a root filesystem, name it as `rootfs:PATH`".to_owned()),
+        } => Some("if it is a root filesystem, use `rootfs:PATH`".to_owned()),
         Error::Write {
             what: Place::Temporary(_),
             source,
         } if source.kind() == io::ErrorKind::StorageFull => {
-            Some("put temporary files elsewhere with `--tmpdir <DIR>`".to_owned())
+            Some("choose another folder with `--tmpdir DIR`".to_owned())
         }
         _ => None,
     }
@@ -67,16 +64,14 @@ pub(super) fn hint_for(error: &Error) -> Option<String> {
 /// How to choose so that it can be had.
 fn hint_for_choice(error: &ChoiceError) -> Option<String> {
     Some(match error {
-        ChoiceError::NoSuchImage { have, .. } => format!("there is: {}", choices(have)),
+        ChoiceError::NoSuchImage { have, .. } => format!("available: {}", choices(have)),
         ChoiceError::SeveralImages { have, .. } | ChoiceError::OneImage { have, .. } => {
-            format!("choose one with `--image <REFERENCE>`: {}", choices(have))
+            format!("choose one with `--image REF`: {}", choices(have))
         }
         ChoiceError::NoSuchPlatform { have, .. } if !have.is_empty() => {
-            format!("choose one with `--platform <PLATFORM>`: {}", list(have))
+            format!("choose one with `--platform PLATFORM`: {}", list(have))
         }
-        ChoiceError::ImagesShareReference(_) => {
-            "choose one image with `--image <REFERENCE>`".to_owned()
-        }
+        ChoiceError::ImagesShareReference(_) => "choose one image with `--image REF`".to_owned(),
         _ => return None,
     })
 }
@@ -88,7 +83,7 @@ fn hint_for_limit(limit: DecodeLimit) -> Option<String> {
         DecodeLimit::Memory { .. } => "xz -dc FILE | xz > NEW",
         _ => return None,
     };
-    Some(format!("compress it anew: `{command}`"))
+    Some(format!("recompress it: `{command}`"))
 }
 
 /// How a folder can be read after all, if images or a root filesystem were expected.
@@ -96,11 +91,11 @@ fn folder_hint(folder: Folder, wants_rootfs: bool, path: &Path) -> Option<String
     let path = path.display();
     Some(match folder {
         Folder::DockerArchive => {
-            format!("pack it as it was: `tar -C {path} -c . | restow convert - DST`")
+            format!("pack it again: `tar -C {path} -c . | restow convert - DST`")
         }
-        Folder::Skopeo => format!("`skopeo copy dir:{path} oci:DIR` makes an OCI layout of it"),
+        Folder::Skopeo => format!("`skopeo copy dir:{path} oci:DIR` converts it to an OCI layout"),
         Folder::Layout if wants_rootfs => format!("`restow export oci:{path}` makes a tar of it"),
-        Folder::Layout => format!("name it as `oci:{path}`"),
+        Folder::Layout => format!("use `oci:{path}`"),
         Folder::Other | Folder::Empty if wants_rootfs => {
             format!("pack it: `tar -C {path} -c . | restow import - DST`")
         }
@@ -112,7 +107,7 @@ fn folder_hint(folder: Folder, wants_rootfs: bool, path: &Path) -> Option<String
 }
 
 /// How a tar is taken for a root filesystem that does not look like one.
-const INSIST: &str = "`rootfs:PATH` insists that it is a root filesystem";
+const INSIST: &str = "use `rootfs:PATH` if it really is a root filesystem";
 
 /// A name for a command to be typed, unless a shell could take it for something else.
 fn plain_or<'a>(name: &'a str, other: &'a str) -> &'a str {
@@ -153,16 +148,17 @@ fn listed<T>(items: &[T], text: impl Fn(&T) -> String) -> String {
 /// that restow can write it anew.
 fn hint_for_entry(is_readable: bool) -> &'static str {
     if is_readable {
-        "`restow export rootfs:PATH NEW.tar` writes the tar anew, as engines take it"
+        "`restow export rootfs:PATH NEW.tar` rewrites the tar so that engines accept it"
     } else {
-        "unpack it with `tar -x`, and pack what comes out with `tar -c`"
+        "unpack it with `tar -x` and pack it again with `tar -c`"
     }
 }
 
 /// Advice that goes with a warning.
-pub(super) fn hint_for_warning(warning: &Warning) -> Option<&'static str> {
+pub(super) fn hint_for_warning(warning: &Warning) -> Option<String> {
     match warning {
-        Warning::EntryUnfit { is_readable, .. } => Some(hint_for_entry(*is_readable)),
+        Warning::EntryUnfit { is_readable, .. } => Some(hint_for_entry(*is_readable).to_owned()),
+        Warning::NoRepository(tag) => Some(format!("name it with `--tag NAME:{tag}`")),
         _ => None,
     }
 }
@@ -174,15 +170,15 @@ fn hint_for_kind(kind: FileKind) -> Option<&'static str> {
             "it is compressed twice: unpack it once"
         }
         FileKind::Compressed(_) | FileKind::Rar | FileKind::SevenZip | FileKind::Zip => {
-            "unpack it first; gzip, zstd, xz and bzip2 are the compressions that are read"
+            "unpack it first; restow reads gzip, zstd, xz and bzip2"
         }
         FileKind::Disk(_) | FileKind::Squashfs => {
-            "mount it, and pack what is in it: `tar -C MOUNTPOINT -cf ROOTFS.tar .`"
+            "mount it and pack its content: `tar -C MOUNTPOINT -cf ROOTFS.tar .`"
         }
         FileKind::Dockerfile => "build the image first: `docker build`, then `docker save`",
-        FileKind::GitLfsPointer => "fetch the file that it stands for: `git lfs pull`",
+        FileKind::GitLfsPointer => "fetch the real file: `git lfs pull`",
         FileKind::Utf16 => {
-            "PowerShell's `>` makes text of it; write the file by `docker save -o FILE`"
+            "PowerShell's `>` converts the data to text; write the file with `docker save -o FILE`"
         }
         _ => return None,
     })
@@ -198,7 +194,7 @@ mod tests {
         let hint = |kind: io::ErrorKind| hint_for(&Error::write(place(), kind.into()));
         assert_eq!(
             hint(io::ErrorKind::StorageFull).as_deref(),
-            Some("put temporary files elsewhere with `--tmpdir <DIR>`")
+            Some("choose another folder with `--tmpdir DIR`")
         );
         assert_eq!(hint(io::ErrorKind::PermissionDenied), None);
     }

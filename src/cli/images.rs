@@ -83,9 +83,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     let locations = locations.collect::<Result<Vec<Location>, Failure>>()?;
     let standard = locations.iter().filter(|it| it.place == Place::Standard);
     if standard.count() > 1 {
-        return Err(Failure::usage(
-            "standard input can be read once, and SRC names it more often",
-        ));
+        return Err(Failure::usage("standard input can be read only once"));
     }
     let mut reports = Vec::new();
     let mut failure = None;

@@ -69,7 +69,7 @@ pub(super) struct Arguments {
 
 fn parse_created(text: &str) -> Result<Timestamp, String> {
     let wrong = || {
-        "expected a time such as 2026-11-23T12:00:00Z, or Unix seconds, in the years 0 to 9999"
+        "expected a time such as 2026-11-23T12:00:00Z, or seconds since 1970, in the years 0 to 9999"
             .to_owned()
     };
     match text.parse() {
@@ -92,8 +92,8 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     let source = Location::parse(&arguments.source, ROOTFS)?;
     if source.format.is_some_and(|format| format != Format::Rootfs) {
         return Err(Failure::Usage {
-            message: "ROOTFS names an image, and a root filesystem was expected".to_owned(),
-            hint: Some("`convert` reads images, and `export` makes root filesystems of them"),
+            message: "ROOTFS is an image; expected a root filesystem".to_owned(),
+            hint: Some("`convert` reads images, and `export` makes a root filesystem of one"),
         });
     }
     let argument = destination_of("restow import", "ROOTFS");

@@ -96,7 +96,7 @@ impl Location {
     pub(super) fn reference(&self) -> Result<Option<&str>, Failure> {
         match self.reference.as_deref() {
             Some("") => Err(Failure::usage(format!(
-                "{} ends in a colon, and no reference follows",
+                "{} ends in a colon, but no reference follows",
                 self.argument.name
             ))),
             reference => Ok(reference),

@@ -14,7 +14,7 @@ pub(super) fn parse_compress(text: &str) -> Result<CompressionChoice, String> {
     let leveled = |levels: RangeInclusive<i32>, make: fn(Option<i32>) -> Encoding| {
         let wrong = || {
             let (least, most) = (levels.start(), levels.end());
-            format!("the level of {name} must be a number from {least} to {most}")
+            format!("the level of {name} must be from {least} to {most}")
         };
         let read = |text: &str| text.parse().ok().filter(|level| levels.contains(level));
         let level = level.map(|text| read(text).ok_or_else(wrong)).transpose()?;
@@ -45,10 +45,8 @@ pub(super) fn parse_media_types(text: &str) -> Result<MediaTypes, String> {
 
 /// Reads a number of at least 1.
 pub(super) fn parse_positive(text: &str) -> Result<NonZeroUsize, String> {
-    match text.parse::<usize>() {
-        Ok(number) => NonZeroUsize::new(number).ok_or_else(|| "must be at least 1".to_owned()),
-        Err(_) => Err("not a whole number of at least 1".to_owned()),
-    }
+    let wrong = |_| "must be a number, at least 1".to_owned();
+    text.parse().map_err(wrong)
 }
 
 /// The time for new documents (reproducible-builds.org/specs/source-date-epoch).
@@ -61,7 +59,7 @@ pub(super) fn source_date_epoch() -> Result<Option<Timestamp>, Failure> {
     let time = seconds.and_then(Timestamp::from_seconds);
     time.map(Some).ok_or_else(|| {
         Failure::usage(format!(
-            "invalid SOURCE_DATE_EPOCH `{}`: expected Unix seconds, in the years 0 to 9999",
+            "SOURCE_DATE_EPOCH is `{}`; expected seconds since 1970, in the years 0 to 9999",
             text.to_string_lossy()
         ))
     })

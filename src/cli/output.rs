@@ -10,7 +10,7 @@ use crate::cli::failure::Failure;
 use crate::cli::global::{Global, ProgressMode};
 use crate::cli::hint::hint_for_warning;
 use crate::cli::progress::Progress;
-use crate::cli::text::escaped;
+use crate::cli::text::{escaped, without_error_numbers};
 
 /// Everything that is said while a command runs.
 #[derive(Debug)]
@@ -43,11 +43,13 @@ impl Output {
     pub(super) fn event(&self, event: &Event<'_>) {
         match event {
             Event::Warning(_) if self.is_quiet => {}
-            Event::Warning(warning) if self.is_json => {
-                self.json(&json!({"event": "warning", "message": warning.to_string()}));
-            }
             Event::Warning(warning) => {
-                self.line(&format!("warning: {warning}"));
+                let message = without_error_numbers(&warning.to_string());
+                if self.is_json {
+                    self.json(&json!({"event": "warning", "message": message}));
+                    return;
+                }
+                self.line(&format!("warning: {message}"));
                 if let Some(hint) = hint_for_warning(warning) {
                     self.line(&format!("  hint: {hint}"));
                 }

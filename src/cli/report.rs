@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use crate::cli::failure::Failure;
 use crate::cli::hint::hint_for;
 use crate::cli::output::Output;
+use crate::cli::text::without_error_numbers;
 
 /// How the process ends. Part of the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +34,9 @@ pub(super) fn report(output: &Output, failure: &Failure) -> ExitStatus {
     let hint = match failure {
         Failure::Usage { hint, .. } => hint.map(str::to_owned),
         Failure::Library(error) => hint_for(error),
-        Failure::Advised { hint, .. } | Failure::Name { hint, .. } => Some(hint.clone()),
-        Failure::NoField { parent, have, .. } => Some(format!("`{parent}` has {have}")),
+        Failure::Advised { hint, .. }
+        | Failure::Name { hint, .. }
+        | Failure::NoField { hint, .. } => Some(hint.clone()),
         Failure::Signals(_) | Failure::Reported | Failure::Unsound(_) => None,
     };
     let mut source = match failure {
@@ -42,7 +44,7 @@ pub(super) fn report(output: &Output, failure: &Failure) -> ExitStatus {
         failure => failure.source(),
     };
     while let Some(cause) = source {
-        causes.push(cause.to_string());
+        causes.push(without_error_numbers(&cause.to_string()));
         source = cause.source();
     }
     output.error(&failure.to_string(), &causes, hint.as_deref());

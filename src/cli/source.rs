@@ -51,7 +51,7 @@ impl Choice {
     /// The selected image, by `--image` or by the end of SRC.
     pub(super) fn selector(&self, source: &Location) -> Result<Option<Selector>, Failure> {
         if source.reference()?.is_some() && self.image.is_some() {
-            return Err(Failure::usage("SRC names an image, and `--image` another"));
+            return Err(Failure::usage("SRC and `--image` both name an image"));
         }
         Ok(selector(source)?.or_else(|| self.image.clone()))
     }

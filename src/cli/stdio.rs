@@ -82,8 +82,10 @@ fn check_apart(source: &Location, output: &Location) -> Result<(), Failure> {
         && is_one_file(&read, &written)
     {
         return wrong(
-            format!("{to} is the file that {from} is, and would be written while it is read"),
-            "name the file itself as the output, with `--force`: it is replaced when the new one is whole",
+            format!(
+                "{to} and {from} are the same file, which would be overwritten while it is read"
+            ),
+            "name the file itself as the output, with `--force`: it is replaced once the new one is complete",
         );
     }
     let (Some(layout), Some(path)) = (source.path(), output.path()) else {
@@ -91,8 +93,8 @@ fn check_apart(source: &Location, output: &Location) -> Result<(), Failure> {
     };
     if layout.is_dir() && is_part(path, layout) {
         return wrong(
-            format!("{to} is a part of the layout that {from} is"),
-            "name a file that is not in the layout",
+            format!("{to} is inside the layout that is {from}"),
+            "choose a file outside the layout",
         );
     }
     Ok(())
@@ -150,7 +152,7 @@ fn target(destination: &Destination, interrupt: &Interrupt) -> Result<Output, Fa
     if kind.is_ok_and(|it| it.is_char_device()) {
         let device = OpenOptions::new().write(true).open(path);
         let device = device.map_err(|error| Error::write(place.clone(), error))?;
-        refuse_terminal(device, &place)?;
+        refuse_terminal(device)?;
     }
     Ok(Output::path(format, path))
 }
@@ -160,7 +162,7 @@ fn input(interrupt: &Interrupt) -> Result<Input, Failure> {
     let stdin = io::stdin();
     if stdin.is_terminal() {
         return Err(Failure::Usage {
-            message: "standard input is a terminal, and an archive is not typed".to_owned(),
+            message: "refusing to read an archive from a terminal".to_owned(),
             hint: Some("name a file, or pipe one in"),
         });
     }
@@ -221,11 +223,11 @@ fn pipe(file: File, place: Place, interrupt: &Interrupt) -> Input {
 
 /// An open file to write an archive to, from where it stands on.
 fn stream(format: Format, descriptor: impl AsFd, place: Place) -> Result<Output, Failure> {
-    refuse_terminal(&descriptor, &place)?;
+    refuse_terminal(&descriptor)?;
     if descriptor::was_closed(&descriptor) && place == Place::StandardOutput {
         return Err(Failure::Advised {
             error: Box::new(Error::write(place, closed())),
-            hint: "name `/dev/null` as DST to write to nowhere".to_owned(),
+            hint: "use `/dev/null` as DST to discard the output".to_owned(),
         });
     }
     let duplicate = descriptor.as_fd().try_clone_to_owned().map(File::from);
@@ -235,13 +237,13 @@ fn stream(format: Format, descriptor: impl AsFd, place: Place) -> Result<Output,
 }
 
 /// Refuses to write an archive to a terminal.
-fn refuse_terminal(descriptor: impl AsFd, place: &Place) -> Result<(), Failure> {
+fn refuse_terminal(descriptor: impl AsFd) -> Result<(), Failure> {
     if !descriptor.as_fd().is_terminal() {
         return Ok(());
     }
     Err(Failure::Usage {
-        message: format!("{place} is a terminal, and an archive is not written to one"),
-        hint: Some("name a file, or pipe it on"),
+        message: "refusing to write an archive to a terminal".to_owned(),
+        hint: Some("name a file, or pipe it to another command"),
     })
 }
 

@@ -69,6 +69,23 @@ fn is_bidirectional(character: char) -> bool {
     matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// A message without the numbers that the system has for its errors, which Rust adds to
+/// their texts: `No such file or directory (os error 2)`.
+pub(super) fn without_error_numbers(text: &str) -> String {
+    const NUMBER: &str = " (os error ";
+    let mut parts = text.split(NUMBER);
+    let mut clean = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once(')') {
+            Some((number, rest)) if number.bytes().all(|byte| byte.is_ascii_digit()) => {
+                clean.push_str(rest);
+            }
+            _ => clean.extend([NUMBER, part]),
+        }
+    }
+    clean
+}
+
 /// The number of digits that Docker shows of a digest.
 const SHORT: usize = 12;
 
@@ -107,6 +124,21 @@ mod tests {
         let text = json_text(&value);
         assert_eq!(text, r#"{"a\u009b":"\u007f\u202e\u001bü\n"}"#);
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+    }
+
+    #[test]
+    fn messages_have_no_error_numbers() {
+        for (text, clean) in [
+            (
+                "No such file or directory (os error 2)",
+                "No such file or directory",
+            ),
+            ("a (os error 5); b (os error 28)", "a; b"),
+            ("a (os error x) (os error", "a (os error x) (os error"),
+            ("a", "a"),
+        ] {
+            assert_eq!(without_error_numbers(text), clean);
+        }
     }
 
     #[test]

@@ -50,8 +50,8 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     let source = Location::parse(source, source_of("restow verify -"))?;
     if source.reference.is_some() {
         return Err(Failure::Usage {
-            message: "`verify` checks the whole archive or layout, not one image".to_owned(),
-            hint: Some("leave out the reference at the end of SRC"),
+            message: "`verify` checks the whole input, but SRC names one image".to_owned(),
+            hint: Some("name only the file or folder"),
         });
     }
     let input = process.open(&source)?;
@@ -103,7 +103,7 @@ fn to_text(verification: &Verification, terminal: Terminal, is_quiet: bool) -> V
     let severities = [Severity::Error, Severity::Warning, Severity::Note];
     let found: Vec<String> = severities.into_iter().filter_map(counted).collect();
     let found = match found.join(", ") {
-        found if found.is_empty() => "nothing is wrong".to_owned(),
+        found if found.is_empty() => "OK".to_owned(),
         found => found,
     };
     lines.push(format!(

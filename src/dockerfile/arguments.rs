@@ -1,29 +1,29 @@
-//! The arguments that several instructions share.
+//! Arguments that several instructions share.
 
 use serde_json::{Deserializer, Value};
 
 use crate::dockerfile::ChangeFault;
 use crate::dockerfile::words::{is_blank, quoted_words};
 
-/// What CMD and ENTRYPOINT take.
+/// The argument of CMD and ENTRYPOINT.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum CommandLine {
-    /// A list of words, which are run as they are.
+    /// A list of words, run without a shell.
     Exec(Vec<String>),
-    /// A text for the shell.
+    /// A text that the shell runs.
     Shell(Option<String>),
 }
 
 impl CommandLine {
-    /// Reads a list of words, or else a text for the shell.
+    /// Parses a list of words, or else a text for the shell.
     pub(super) fn parse(arguments: &str) -> Result<Self, ChangeFault> {
         let text = (!arguments.is_empty()).then(|| arguments.to_owned());
         Ok(list(arguments)?.map_or(Self::Shell(text), Self::Exec))
     }
 }
 
-/// Reads a JSON list of strings. What is no JSON is no list; what follows the list does
-/// not count, as in Docker 20.10.
+/// Parses a JSON list of strings; `None` if the text is not JSON. Text after the list
+/// is ignored, as in Docker 20.10.
 pub(super) fn list(text: &str) -> Result<Option<Vec<String>>, ChangeFault> {
     let text = text.trim_start();
     if !text.starts_with('[') {
@@ -33,11 +33,12 @@ pub(super) fn list(text: &str) -> Result<Option<Vec<String>>, ChangeFault> {
     let Some(Ok(values)) = values.next() else {
         return Ok(None);
     };
-    let wrong = |_| ChangeFault::unexpected("a list of strings alone", text);
+    let wrong = |_| ChangeFault::unexpected("a JSON array of strings", text);
     serde_json::from_value(values).map(Some).map_err(wrong)
 }
 
-/// Reads `NAME=VALUE ...`, or the older `NAME VALUE` whose value is the rest of the line.
+/// Parses `NAME=VALUE ...`, or the older `NAME VALUE`, whose value is the rest of the
+/// line.
 pub(super) fn pairs(text: &str, escape: char) -> Result<Vec<(String, String)>, ChangeFault> {
     let incomplete = ChangeFault::Incomplete("`NAME=VALUE ...` or `NAME VALUE`");
     let words = quoted_words(text, escape);

@@ -1,4 +1,4 @@
-//! A list of instructions, and what it makes of a config.
+//! A list of instructions, and its effect on a config.
 
 use serde_json::Value;
 
@@ -7,10 +7,10 @@ use crate::dockerfile::config_editor::ConfigEditor;
 use crate::dockerfile::instruction::Instruction;
 use crate::dockerfile::lines;
 
-/// Instructions that change an image's config, in their order.
+/// Instructions that change an image's config, in order.
 ///
-/// By default there are none. They are CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL,
-/// ONBUILD, STOPSIGNAL, USER, VOLUME and WORKDIR.
+/// Empty by default. The instructions are CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK,
+/// LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME and WORKDIR.
 ///
 /// ```
 /// use restow::Changes;
@@ -26,20 +26,20 @@ use crate::dockerfile::lines;
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
     escape: char,
-    /// Each instruction, after what was written for it.
+    /// Each instruction, with its original text.
     list: Vec<(String, Instruction)>,
 }
 
 impl Changes {
-    /// Reads the values of `--change`.
+    /// Parses the values of `--change`.
     ///
-    /// They are joined with newlines and read as one fragment of a Dockerfile: a
+    /// They are joined with newlines and parsed as one fragment of a Dockerfile: a
     /// backslash at the end of one continues it in the next.
     ///
     /// # Errors
     ///
-    /// Fails if an instruction is none of those accepted, or is wrong by itself. What
-    /// depends on variables, only [`apply`](Self::apply) can tell.
+    /// Fails if an instruction is not accepted, or is wrong in itself. Errors that
+    /// depend on variables occur only in [`apply`](Self::apply).
     pub fn parse<S: AsRef<str>>(values: &[S]) -> Result<Self, ChangeError> {
         if values.is_empty() {
             return Ok(Self::default());
@@ -66,21 +66,22 @@ impl Changes {
         Ok(Self { escape, list })
     }
 
-    /// Whether there are no instructions.
+    /// True if there are no instructions.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    /// Changes the `config` object of a config: what Go calls `Env`, `Cmd` and so on.
+    /// Changes the `config` object of a config, with the fields that Go calls `Env`,
+    /// `Cmd` etc.
     ///
-    /// Null counts as an empty object. Fields that no instruction is about stay as they
-    /// are, known or not; where one fails, all do.
+    /// Null counts as an empty object. Fields that no instruction affects are kept,
+    /// known or not. If one instruction fails, the object is unchanged.
     ///
     /// # Errors
     ///
-    /// Fails if a field that an instruction is about is not what it should be, or if
-    /// variables make the instruction wrong.
+    /// Fails if a field that an instruction affects has the wrong type, or if variables
+    /// make the instruction wrong.
     pub fn apply(&self, config: &mut Value) -> Result<(), ChangeError> {
         let Some(first) = self.list.first() else {
             return Ok(());

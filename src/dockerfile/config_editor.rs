@@ -1,4 +1,4 @@
-//! The `config` object of a config, and what instructions do to it.
+//! The `config` object of a config, and the effect of instructions on it.
 
 use serde_json::{Map, Value, json};
 
@@ -7,11 +7,12 @@ use crate::dockerfile::expand::Variables;
 use crate::dockerfile::instruction::Instruction;
 use crate::dockerfile::{ChangeFault, ports, signal};
 
-/// What runs the shell form where the config names no other shell.
+/// The shell for the shell form, unless the config names another one.
 const SHELL: [&str; 2] = ["/bin/sh", "-c"];
 
-/// The most ports that one instruction may name: as many as there are, of all three
-/// protocols. A variable of a config has room for the same range a million times.
+/// Maximum number of ports in one instruction: as many as there are, for all three
+/// protocols. Otherwise a variable in a config could repeat the same range a million
+/// times.
 const PORTS_MAX: usize = 3 * 65_536;
 
 /// A `config` object that is being changed.
@@ -20,14 +21,14 @@ pub(super) struct ConfigEditor {
     fields: Map<String, Value>,
     variables: Variables,
     escape: char,
-    /// The check as it was before the first instruction.
+    /// The health check as it was before the first instruction.
     base_health: Map<String, Value>,
-    /// Whether one of the instructions set a command.
+    /// True if one of the instructions set a command.
     has_command: bool,
 }
 
 impl ConfigEditor {
-    /// Takes the object. Null is an empty one.
+    /// Starts with this object. Null is an empty one.
     pub(super) fn new(config: &Value, escape: char) -> Result<Self, ChangeFault> {
         let mut editor = Self {
             fields: object(config, "config")?,
@@ -77,8 +78,8 @@ impl ConfigEditor {
     }
 
     fn set_command(&mut self, line: &CommandLine) -> Result<(), ChangeFault> {
-        // As in Docker, what gives no word does not count as a command of this config
-        // when an entrypoint follows.
+        // As in Docker, an instruction without words does not count as a command of
+        // this config if an entrypoint follows.
         self.has_command |= match line {
             CommandLine::Exec(words) => !words.is_empty(),
             CommandLine::Shell(text) => text.is_some(),
@@ -89,7 +90,8 @@ impl ConfigEditor {
         Ok(())
     }
 
-    /// A command that was there before belonged to another entrypoint, and goes.
+    /// Sets the entrypoint. A previous command belonged to another entrypoint, and is
+    /// removed.
     fn set_entrypoint(&mut self, line: &CommandLine) -> Result<(), ChangeFault> {
         match line {
             CommandLine::Shell(None) => self.remove("Entrypoint"),
@@ -106,7 +108,8 @@ impl ConfigEditor {
         Ok(())
     }
 
-    /// The words of a command line, with the shell's in front of a text for it.
+    /// The words of a command line; a text for the shell is preceded by the shell's
+    /// words.
     fn words(&mut self, line: &CommandLine) -> Result<Vec<String>, ChangeFault> {
         let text = match line {
             CommandLine::Exec(words) => return Ok(words.clone()),
@@ -120,7 +123,7 @@ impl ConfigEditor {
         Ok(words)
     }
 
-    /// All values are expanded before the first is set.
+    /// Sets variables. All values are expanded before the first is set.
     fn set_variables(&mut self, pairs: &[(String, String)]) -> Result<(), ChangeFault> {
         for (name, value) in self.expanded(pairs)? {
             let variables = self.list("Env")?;
@@ -154,7 +157,7 @@ impl ConfigEditor {
                 ports.extend(names.into_iter().map(|name| (name, json!({}))));
             }
         }
-        // Variables may be empty, all of them.
+        // All variables in it may be empty.
         if ports.is_empty() {
             return Ok(());
         }
@@ -169,8 +172,8 @@ impl ConfigEditor {
         self.add("Volumes", volumes)
     }
 
-    /// A relative path is joined to the one before it. As in Docker, that cleans it, and
-    /// an absolute one stays as it is.
+    /// Sets the working directory. A relative path is joined to the previous one,
+    /// which, as in Docker, also cleans it; an absolute path is unchanged.
     fn set_directory(&mut self, word: &str) -> Result<(), ChangeFault> {
         let path = self.expand_filled(word, "a path")?;
         let path = if path.starts_with('/') {
@@ -187,7 +190,7 @@ impl ConfigEditor {
         self.variables.expand(word, self.escape)
     }
 
-    /// Expands what must not turn out empty.
+    /// Expands a word, which must not become empty.
     fn expand_filled(&mut self, word: &str, what: &'static str) -> Result<String, ChangeFault> {
         match self.expand(word)? {
             text if text.is_empty() => Err(ChangeFault::unexpected(what, word)),
@@ -195,8 +198,8 @@ impl ConfigEditor {
         }
     }
 
-    /// Expands names and values. Docker would take a name that turns out empty, and set
-    /// what nothing can use.
+    /// Expands names and values. Docker would accept an empty name, and set a variable
+    /// that nothing can use.
     fn expanded(
         &mut self,
         pairs: &[(String, String)],
@@ -216,7 +219,7 @@ impl ConfigEditor {
         self.fields.shift_remove(field);
     }
 
-    /// Adds members to the object that a field is.
+    /// Adds members to a field that is an object.
     fn add(&mut self, field: &str, members: Map<String, Value>) -> Result<(), ChangeFault> {
         let there = self.fields.entry(field).or_insert(Value::Null);
         if there.is_null() {
@@ -229,7 +232,7 @@ impl ConfigEditor {
         Ok(())
     }
 
-    /// The list of strings that a field is. It is there afterwards.
+    /// The list of strings in a field, which is created if it is absent.
     fn list(&mut self, field: &str) -> Result<&mut Vec<Value>, ChangeFault> {
         let there = self.fields.entry(field).or_insert(Value::Null);
         if there.is_null() {
@@ -241,7 +244,7 @@ impl ConfigEditor {
         }
     }
 
-    /// A copy of the strings that a field lists.
+    /// A copy of the list of strings in a field.
     fn strings(&mut self, field: &str) -> Result<Vec<String>, ChangeFault> {
         if self.fields.get(field).is_none_or(Value::is_null) {
             return Ok(Vec::new());

@@ -1,77 +1,78 @@
-//! Why instructions cannot be taken.
+//! Errors in instructions.
 
 /// The instructions that are accepted.
 const ACCEPTED: &str = "CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, \
                         USER, VOLUME or WORKDIR";
 
-/// Why instructions cannot be taken, and which of them.
+/// An error in the instructions, and its place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChangeError {
-    /// This line, the directive that names the escape, has another value than it may, or stands
-    /// there twice.
-    #[error("`{0}`: expected a backslash or a backtick as the escape, named once")]
+    /// This line, the directive for the escape character, has an invalid value or
+    /// occurs twice.
+    #[error("`{0}`: expected a backslash or a backtick as the escape character, given once")]
     Directive(String),
-    /// There are comments and blank lines alone.
-    #[error("no instruction is given: expected {ACCEPTED}")]
+    /// There are only comments and blank lines.
+    #[error("no instruction given; expected {ACCEPTED}")]
     Empty,
-    /// One instruction is at fault.
+    /// One instruction is wrong.
     #[error("`{instruction}`: {fault}")]
     Instruction {
-        /// The instruction as it was written, its lines joined.
+        /// The instruction as written, with its lines joined.
         instruction: String,
-        /// What is wrong with it.
+        /// The fault.
         fault: ChangeFault,
     },
 }
 
-/// What is wrong with an instruction.
+/// The fault of an instruction.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChangeFault {
-    /// The config cannot be changed in this way.
+    /// The config cannot be changed like this.
     #[error("`{field}` of the config is not {expected}")]
     Field {
         /// The path of the field.
         field: String,
-        /// What it should be, with its article.
+        /// The expected type, with its article.
         expected: &'static str,
     },
-    /// This, which it needs, is not there.
+    /// It lacks this part.
     #[error("expected {0}")]
     Incomplete(&'static str),
-    /// It builds an image, or is unknown.
-    #[error("it changes no config: expected {ACCEPTED}")]
+    /// It is unknown, or only has a meaning in a build.
+    #[error("unsupported instruction; expected {ACCEPTED}")]
     NotAChange,
-    /// Variables hold variables, and so on: all instructions together may make this many bytes.
-    #[error("its variables make more than {0} bytes, which is the most that is accepted")]
+    /// Variables contain variables, and so on, beyond this many bytes for all
+    /// instructions together.
+    #[error("its variables exceed the limit of {0} bytes")]
     TooLong(usize),
-    /// Ranges of ports, again and again: this many ports are the most that is accepted.
-    #[error("it names more than {0} ports, which is the most that is accepted")]
+    /// Ranges of ports are repeated, beyond this many ports.
+    #[error("it exceeds the limit of {0} ports")]
     TooManyPorts(usize),
-    /// Substitutions stand in each other, deeper than this, the most that is accepted.
-    #[error("its substitutions are nested more than {0} deep, which is the most that is accepted")]
+    /// Substitutions are nested deeper than this limit.
+    #[error("its substitutions exceed the limit of {0} levels")]
     TooNested(usize),
-    /// A part of it is not what it should be.
+    /// A part of it is not what was expected.
     #[error("expected {expected}, got `{got}`")]
     Unexpected {
-        /// What it should be.
+        /// The expected text.
         expected: &'static str,
-        /// What it is.
+        /// The actual text.
         got: String,
     },
-    /// A variable that must be there is not.
-    #[error("expected a value of the variable `{name}`: {message}")]
+    /// A required variable is not set.
+    #[error("expected a value for the variable `{name}`: {message}")]
     Unset {
         /// The variable.
         name: String,
-        /// What the instruction has to say of it.
+        /// The message in the instruction.
         message: String,
     },
 }
 
 impl ChangeFault {
-    /// Says what a part of an instruction should be.
+    /// Returns the fault for a part of an instruction that is not what was expected.
     pub(super) fn unexpected(expected: &'static str, got: impl Into<String>) -> Self {
         Self::Unexpected {
             expected,
@@ -79,7 +80,7 @@ impl ChangeFault {
         }
     }
 
-    /// Names the instruction.
+    /// Returns the error for this instruction.
     pub(super) fn of(self, instruction: &str) -> ChangeError {
         ChangeError::Instruction {
             instruction: instruction.to_owned(),

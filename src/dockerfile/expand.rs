@@ -1,4 +1,4 @@
-//! Quotes, escapes and variables of a word, as a shell has them, and Docker with it.
+//! Quotes, escapes and variables in a word, with the rules of a shell and of Docker.
 
 use std::collections::HashMap;
 use std::iter::Peekable;
@@ -6,26 +6,26 @@ use std::str::Chars;
 
 use crate::dockerfile::ChangeFault;
 
-/// The most bytes that all variables together may add: as many as every registry takes
-/// in a document. Each `A=$A$A` doubles.
+/// Maximum number of bytes that all variables together may add: as many as every
+/// registry accepts in a document. Each `A=$A$A` doubles them.
 const EXPANDED_MAX: usize = 4 * 1024 * 1024;
 
-/// How deep `${A:-${B:-…}}` may be nested, since each level takes some stack.
+/// Maximum nesting depth of `${A:-${B:-…}}`, since each level needs stack space.
 const NESTED_MAX: usize = 100;
 
 const SUBSTITUTIONS: &str =
     "`$NAME`, `${NAME}`, `${NAME:-DEFAULT}`, `${NAME:+VALUE}` or `${NAME:?MESSAGE}`";
 
-/// The variables that words may name.
+/// The variables that words may refer to.
 #[derive(Debug, Default)]
 pub(super) struct Variables {
     values: HashMap<String, String>,
-    /// How many bytes they have added.
+    /// The number of bytes that they have added.
     added: usize,
 }
 
 impl Variables {
-    /// Sets the value that a name has from now on.
+    /// Sets the value of a name from here on.
     pub(super) fn set(&mut self, name: &str, value: &str) {
         self.values.insert(name.to_owned(), value.to_owned());
     }
@@ -36,8 +36,8 @@ impl Variables {
         Ok(expanded.into_iter().map(|part| part.0).collect())
     }
 
-    /// Does the same, and splits at blanks that are neither quoted nor escaped: those
-    /// of a variable too.
+    /// Also splits at blanks that are neither quoted nor escaped, including those in
+    /// the value of a variable.
     pub(super) fn expand_words(
         &mut self,
         text: &str,
@@ -49,7 +49,8 @@ impl Variables {
         Ok(words.filter(|word: &String| !word.is_empty()).collect())
     }
 
-    /// The characters that a text stands for, and whether each is neither quoted nor escaped.
+    /// The expanded characters of a text; the second part is true for a character that
+    /// is neither quoted nor escaped.
     fn expanded(&mut self, text: &str, escape: char) -> Result<Vec<(char, bool)>, ChangeFault> {
         let mut expansion = Expansion {
             variables: self,
@@ -72,7 +73,7 @@ struct Expansion<'a> {
 }
 
 impl Expansion<'_> {
-    /// Expands up to the end, or to a character.
+    /// Expands up to the end, or to this character.
     fn until(&mut self, end: Option<char>) -> Result<Vec<(char, bool)>, ChangeFault> {
         let mut out = Vec::new();
         while let Some(next) = self.left.next() {
@@ -81,7 +82,7 @@ impl Expansion<'_> {
                 '\'' => self.single_quoted(&mut out)?,
                 '"' => self.double_quoted(&mut out)?,
                 '$' => out.extend(self.variable()?.chars().map(|it| (it, true))),
-                // At the end it has nothing to escape, and goes.
+                // At the end it has nothing to escape, and is dropped.
                 _ if next == self.escape => out.extend(self.left.next().map(|it| (it, false))),
                 _ => out.push((next, true)),
             }
@@ -92,7 +93,7 @@ impl Expansion<'_> {
         }
     }
 
-    /// Everything means itself.
+    /// Reads up to the closing quote. Every character is literal.
     fn single_quoted(&mut self, out: &mut Vec<(char, bool)>) -> Result<(), ChangeFault> {
         loop {
             match self.left.next() {
@@ -103,7 +104,8 @@ impl Expansion<'_> {
         }
     }
 
-    /// Variables are replaced, and what would have a meaning can be escaped.
+    /// Reads up to the closing quote. Variables are replaced, and special characters
+    /// can be escaped.
     fn double_quoted(&mut self, out: &mut Vec<(char, bool)>) -> Result<(), ChangeFault> {
         loop {
             match self.left.next() {
@@ -119,7 +121,7 @@ impl Expansion<'_> {
         }
     }
 
-    /// What stands for a `$` and what belongs to it.
+    /// The value of a variable, after its `$`.
     fn variable(&mut self) -> Result<String, ChangeFault> {
         if self.left.next_if_eq(&'{').is_some() {
             return self.substitution();
@@ -131,10 +133,10 @@ impl Expansion<'_> {
         self.value(&name).map(Option::unwrap_or_default)
     }
 
-    /// What stands for the rest of a `${…}`.
+    /// The value of a substitution, after its `${`.
     ///
-    /// Docker 20.10 wants a colon in each form but `${NAME?…}`; later engines know
-    /// the others too, which tell what is not set from what is empty.
+    /// Docker 20.10 requires a colon in each form except `${NAME?…}`; later engines
+    /// also know the others, which distinguish unset from empty.
     fn substitution(&mut self) -> Result<String, ChangeFault> {
         let name = self.name();
         if name.is_empty() {
@@ -161,7 +163,7 @@ impl Expansion<'_> {
             (_, Some(value)) => Ok(value),
             (_, None) if word.is_empty() => Err(ChangeFault::Unset {
                 name,
-                message: "there is none".to_owned(),
+                message: "it is not set".to_owned(),
             }),
             (_, None) => Err(ChangeFault::Unset {
                 name,
@@ -170,7 +172,8 @@ impl Expansion<'_> {
         }
     }
 
-    /// A name: digits, or one of the shell's own, or letters, digits and underscores.
+    /// Reads a name: digits, or a special parameter of the shell, or letters, digits
+    /// and underscores.
     fn name(&mut self) -> String {
         let mut name = String::new();
         let is_digit = |next: &char| next.is_ascii_digit();

@@ -1,4 +1,4 @@
-//! HEALTHCHECK: its options, and times as Go writes them.
+//! HEALTHCHECK: its options, and durations in Go's syntax.
 
 use serde_json::{Map, Value, json};
 
@@ -6,7 +6,7 @@ use crate::dockerfile::ChangeFault;
 use crate::dockerfile::arguments::CommandLine;
 use crate::dockerfile::words::is_blank;
 
-/// The options that are times, each with its field in a config.
+/// The options that are durations, each with its field in a config.
 const TIMES: [(&str, &str); 4] = [
     ("interval", "Interval"),
     ("timeout", "Timeout"),
@@ -14,12 +14,12 @@ const TIMES: [(&str, &str); 4] = [
     ("start-interval", "StartInterval"),
 ];
 
-/// The shortest time that an engine takes, in nanoseconds: one millisecond.
+/// The shortest duration that an engine accepts, in nanoseconds: one millisecond.
 const SHORTEST: i64 = 1_000_000;
 
 const FORM: &str = "`HEALTHCHECK [OPTION ...] CMD COMMAND` or `HEALTHCHECK NONE`";
 
-/// What a HEALTHCHECK says.
+/// A parsed HEALTHCHECK.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Health {
     test: Vec<String>,
@@ -28,9 +28,9 @@ pub(super) struct Health {
 }
 
 impl Health {
-    /// Reads what stands behind the word, split into options and the rest.
+    /// Parses its arguments, split into options and the rest.
     ///
-    /// Docker does not look at the options of NONE. A wrong one is an error here.
+    /// Docker ignores the options of NONE. A wrong one is an error here.
     pub(super) fn parse(options: &[String], arguments: &str) -> Result<Self, ChangeFault> {
         let fields = fields(options)?;
         let split = arguments.split_once(is_blank);
@@ -51,7 +51,7 @@ impl Health {
         Ok(Self { test, fields })
     }
 
-    /// The object of a config. What it does not say is as `base` has it.
+    /// The object in a config. Fields that it does not set are those of `base`.
     pub(super) fn onto(&self, base: Map<String, Value>) -> Value {
         let mut health = base;
         health.insert("Test".to_owned(), json!(self.test));
@@ -60,14 +60,14 @@ impl Health {
     }
 }
 
-/// Reads options as the fields that they set.
+/// Parses options as the fields that they set.
 fn fields(options: &[String]) -> Result<Map<String, Value>, ChangeFault> {
     let mut fields = Map::new();
     let mut seen = Vec::new();
     for option in options {
         let wrong = || {
-            let expected = "one each of `--interval=`, `--timeout=`, `--start-period=`, \
-                            `--start-interval=` and `--retries=`, with its value";
+            let expected = "at most one of each of `--interval=`, `--timeout=`, `--start-period=`, \
+                            `--start-interval=` and `--retries=`, with a value";
             ChangeFault::unexpected(expected, option)
         };
         let text = option.strip_prefix("--").ok_or_else(wrong)?;
@@ -77,14 +77,14 @@ fn fields(options: &[String]) -> Result<Map<String, Value>, ChangeFault> {
             return Err(wrong());
         }
         seen.push(name);
-        // An empty value leaves it as it is.
+        // An empty value leaves the field unchanged.
         if value.is_empty() {
             continue;
         }
         if let Some((_, field)) = time {
             let nanoseconds = duration(value).filter(|it| *it >= SHORTEST);
             let nanoseconds = nanoseconds.ok_or_else(|| {
-                let expected = "a time of at least 1ms, such as `30s`, `1m30s` or `1.5h`";
+                let expected = "a duration of at least 1ms, such as `30s`, `1m30s` or `1.5h`";
                 ChangeFault::unexpected(expected, option)
             })?;
             fields.insert((*field).to_owned(), nanoseconds.into());
@@ -99,7 +99,7 @@ fn fields(options: &[String]) -> Result<Map<String, Value>, ChangeFault> {
     Ok(fields)
 }
 
-/// Reads a time as Go's `time.ParseDuration` does, in nanoseconds.
+/// Parses a duration as Go's `time.ParseDuration` does, in nanoseconds.
 fn duration(text: &str) -> Option<i64> {
     let is_negative = text.starts_with('-');
     let mut rest = text.strip_prefix(['-', '+']).unwrap_or(text);
@@ -139,7 +139,7 @@ fn duration_part(text: &str) -> Option<(i64, &str)> {
         "" => Some(0),
         text => text.parse::<i64>().ok(),
     };
-    // Not even of an hour can a nanosecond be told from less by the eighteenth digit.
+    // Digits after the eighteenth do not make a nanosecond even in an hour.
     let fraction = fraction.get(..18).unwrap_or(fraction);
     let scale = 10i128.pow(u32::try_from(fraction.len()).ok()?);
     let part = i128::from(digits(fraction)?) * i128::from(unit) / scale;

@@ -1,4 +1,4 @@
-//! One line as an instruction.
+//! A line parsed as an instruction.
 
 use crate::dockerfile::ChangeFault;
 use crate::dockerfile::arguments::{CommandLine, list, pairs};
@@ -6,7 +6,7 @@ use crate::dockerfile::health::Health;
 use crate::dockerfile::onbuild;
 use crate::dockerfile::words::{first_word, is_blank, options, plain_words};
 
-/// An instruction whose form is right. Its words are not expanded yet.
+/// An instruction with valid syntax. Its words are not expanded yet.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Instruction {
     Cmd(CommandLine),
@@ -42,7 +42,7 @@ impl Instruction {
             "LABEL" => Self::Label(pairs(arguments, escape)?),
             "ONBUILD" => {
                 one("`ONBUILD INSTRUCTION`")?;
-                // Blanks at its end stay, as Docker leaves them.
+                // Trailing blanks are kept, as in Docker.
                 let trigger = line.trim_start()[word.len()..].trim_start_matches(is_blank);
                 onbuild::check(trigger, escape)?;
                 Self::Onbuild(trigger.to_owned())

@@ -2,11 +2,11 @@
 
 use crate::dockerfile::ChangeError;
 
-/// The character that takes the meaning from another, unless a directive says otherwise.
+/// The escape character, unless a directive changes it.
 const ESCAPE: char = '\\';
 
-/// Takes a fragment apart: into the character that escapes, and that continues a line, and
-/// the lines that say something, continued ones joined.
+/// Splits a fragment into the character that escapes and continues lines, and the lines
+/// that have content, with continued ones joined.
 pub(super) fn parse(text: &str) -> Result<(char, Vec<String>), ChangeError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let escape = escape(text)?;
@@ -20,7 +20,7 @@ pub(super) fn parse(text: &str) -> Result<(char, Vec<String>), ChangeError> {
         let (part, mut is_open) = continued(first, escape);
         let mut line = part.to_owned();
         while is_open && let Some(next) = left.next() {
-            // What looks as if it ended the instruction does not.
+            // Comments and blank lines do not end the instruction.
             if is_comment(next) || next.trim_start().is_empty() {
                 continue;
             }
@@ -28,7 +28,8 @@ pub(super) fn parse(text: &str) -> Result<(char, Vec<String>), ChangeError> {
             (part, is_open) = continued(next, escape);
             line.push_str(part);
         }
-        // A lone escape continues nothing. Docker takes it for an instruction without a name.
+        // A lone escape continues nothing. Docker treats it as an instruction without a
+        // name.
         if !line.trim().is_empty() {
             lines.push(line);
         }
@@ -40,7 +41,7 @@ fn is_comment(line: &str) -> bool {
     line.trim_start().starts_with('#')
 }
 
-/// Splits off the character that continues a line. Two of them do not.
+/// Splits off the character that continues a line. A doubled one does not continue it.
 fn continued(line: &str, escape: char) -> (&str, bool) {
     match line.trim_end_matches([' ', '\t']).strip_suffix(escape) {
         Some(rest) if !rest.ends_with(escape) => (rest, true),
@@ -48,7 +49,7 @@ fn continued(line: &str, escape: char) -> (&str, bool) {
     }
 }
 
-/// Reads the directives, which stand before all else. Only the escape matters here.
+/// Parses the directives, which precede everything else. Only the escape matters here.
 fn escape(text: &str) -> Result<char, ChangeError> {
     let mut escape = None;
     for line in text.lines().map(str::trim) {
@@ -70,7 +71,7 @@ fn escape(text: &str) -> Result<char, ChangeError> {
     Ok(escape.unwrap_or(ESCAPE))
 }
 
-/// Reads `# NAME = VALUE`, if the name is one that has a meaning.
+/// Parses `# NAME = VALUE`, if the name is a known one.
 fn directive(line: &str) -> Option<(String, &str)> {
     let (name, value) = line.strip_prefix('#')?.split_once('=')?;
     let name = name.trim().to_ascii_lowercase();

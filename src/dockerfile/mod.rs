@@ -1,13 +1,12 @@
-//! Changes of what an image runs: the instructions of `docker import --change`.
+//! Changes to an image's config: the instructions of `docker import --change`.
 //!
-//! They are written as in a [Dockerfile], and mean what Docker 20.10 makes of them.
-//! Onto a config that says something already they act as in a build that begins
-//! with that image: `ENTRYPOINT` alone resets its `Cmd`, and `HEALTHCHECK` keeps the
-//! options of its check that are not given anew. Where restow differs on purpose, the
-//! place says why.
+//! Their syntax is that of a [Dockerfile], and their meaning that of Docker 20.10. On
+//! an existing config they act as in a build from that image: `ENTRYPOINT` alone resets
+//! its `Cmd`, and `HEALTHCHECK` keeps the options of its check that are not set again.
+//! A comment gives the reason wherever restow differs on purpose.
 //!
-//! A fragment becomes lines, a line an instruction; its words are expanded when it is
-//! applied, since their variables stand in the config.
+//! A fragment becomes lines, and a line an instruction, whose words are expanded when
+//! it is applied, since their variables are in the config.
 //!
 //! [Dockerfile]: https://docs.docker.com/reference/dockerfile/
 

@@ -1,11 +1,11 @@
-//! ONBUILD: an instruction that another build will meet.
+//! ONBUILD: an instruction for a later build.
 
 use crate::dockerfile::ChangeFault;
 use crate::dockerfile::arguments::{CommandLine, pairs};
 use crate::dockerfile::words::{first_word, is_blank, options, quoted_words};
 
-/// What a trigger may be. ONBUILD, FROM and MAINTAINER are what Docker refuses; others
-/// would end each build that meets them.
+/// The instructions that a trigger may contain. Docker refuses ONBUILD, FROM and
+/// MAINTAINER; others would break each build that runs them.
 const TRIGGERS: [&str; 15] = [
     "ADD",
     "ARG",
@@ -31,7 +31,7 @@ pub(super) fn check(trigger: &str, escape: char) -> Result<(), ChangeFault> {
     let word = word.to_ascii_uppercase();
     if !TRIGGERS.contains(&word.as_str()) {
         let expected = "ADD, ARG, CMD, COPY, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, RUN, \
-                        SHELL, STOPSIGNAL, USER, VOLUME or WORKDIR behind ONBUILD";
+                        SHELL, STOPSIGNAL, USER, VOLUME or WORKDIR after ONBUILD";
         return Err(ChangeFault::unexpected(expected, trigger.trim_end()));
     }
     match word.as_str() {
@@ -47,7 +47,8 @@ pub(super) fn check(trigger: &str, escape: char) -> Result<(), ChangeFault> {
         }
         _ => {}
     }
-    // A trigger is one line, so what the engine would look for could never follow.
+    // A trigger is one line, so the document that the engine would look for could never
+    // follow.
     let words = match word.as_str() {
         "ADD" | "COPY" | "RUN" => quoted_words(arguments, escape),
         _ => Vec::new(),
@@ -58,7 +59,7 @@ pub(super) fn check(trigger: &str, escape: char) -> Result<(), ChangeFault> {
     }
 }
 
-/// Whether a word begins a here-document: `<<EOF`, `3<<-'EOF'`.
+/// Returns true if a word begins a here-document: `<<EOF`, `3<<-'EOF'`.
 fn is_heredoc(word: &str) -> bool {
     let rest = word.trim_start_matches(|c: char| c.is_ascii_digit());
     let name = rest.strip_prefix("<<").unwrap_or_default();

@@ -6,12 +6,12 @@ use std::ops::RangeInclusive;
 use crate::dockerfile::ChangeFault;
 
 const PORT: &str =
-    "a port up to 65535 or a range such as `8000-8010`, with `/tcp`, `/udp` or `/sctp` behind it";
+    "a port up to 65535 or a range such as `8000-8010`, optionally with `/tcp`, `/udp` or `/sctp`";
 
-/// Reads a port or a range as the names that it has in a config: `80/tcp`.
+/// Parses a port or a range as its names in a config: `80/tcp`.
 ///
-/// What `docker run --publish` has in front of a port, `IP:PORT:`, is accepted and
-/// forgotten, as Docker does.
+/// A prefix `IP:PORT:`, as in `docker run --publish`, is accepted and ignored, as in
+/// Docker.
 pub(super) fn parse(text: &str) -> Result<Vec<String>, ChangeFault> {
     let names = names(text);
     names.ok_or_else(|| ChangeFault::unexpected(PORT, text))
@@ -20,7 +20,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<String>, ChangeFault> {
 fn names(text: &str) -> Option<Vec<String>> {
     let (host, container) = text.rsplit_once(':').unwrap_or(("", text));
     let (ports, protocol) = container.split_once('/').unwrap_or((container, ""));
-    // Docker drops all behind a second slash.
+    // Docker drops everything after a second slash.
     let protocol = protocol.split('/').next().unwrap_or_default();
     let protocol = match protocol.to_ascii_lowercase().as_str() {
         "" | "tcp" => "tcp",
@@ -32,7 +32,7 @@ fn names(text: &str) -> Option<Vec<String>> {
     let (address, published) = host.rsplit_once(':').unwrap_or(("", host));
     if !published.is_empty() {
         let published = range(published)?;
-        // A single port may be published at any of several.
+        // A single port may be published at one of several.
         if ports.len() != 1 && ports.len() != published.len() {
             return None;
         }
@@ -47,7 +47,7 @@ fn names(text: &str) -> Option<Vec<String>> {
     is_address.then(|| ports.map(|port| format!("{port}/{protocol}")).collect())
 }
 
-/// Reads `80` or `80-90`.
+/// Parses `80` or `80-90`.
 fn range(text: &str) -> Option<RangeInclusive<u16>> {
     let port = |text: &str| {
         let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
@@ -55,7 +55,7 @@ fn range(text: &str) -> Option<RangeInclusive<u16>> {
     };
     let mut parts = text.split('-');
     let first = port(parts.next()?)?;
-    // Docker drops all behind a second hyphen.
+    // Docker drops everything after a second hyphen.
     let last = parts.next().map_or(Some(first), port)?;
     (first <= last).then_some(first..=last)
 }

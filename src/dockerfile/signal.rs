@@ -1,8 +1,8 @@
-//! The names of signals, as STOPSIGNAL takes them.
+//! The names of signals, for STOPSIGNAL.
 
 use crate::dockerfile::ChangeFault;
 
-/// Those of Linux that Docker knows, without `SIG`, besides `RTMIN+n` and `RTMAX-n`.
+/// Signals of Linux that Docker knows, without `SIG`, besides `RTMIN+n` and `RTMAX-n`.
 const NAMES: [&str; 36] = [
     "ABRT", "ALRM", "BUS", "CHLD", "CLD", "CONT", "FPE", "HUP", "ILL", "INT", "IO", "IOT", "KILL",
     "PIPE", "POLL", "PROF", "PWR", "QUIT", "RTMAX", "RTMIN", "SEGV", "STKFLT", "STOP", "SYS",
@@ -10,7 +10,7 @@ const NAMES: [&str; 36] = [
     "XFSZ",
 ];
 
-/// The highest number that a signal of Linux has. Docker takes any number but 0.
+/// The highest number of a signal on Linux. Docker accepts any number except 0.
 const HIGHEST: u8 = 64;
 
 /// Checks that a text names a signal: `SIGTERM`, `term` or `15`.

@@ -1,4 +1,4 @@
-//! What each instruction makes of a config, and what is said of wrong ones.
+//! The effect of each instruction on a config, and the messages for wrong ones.
 
 mod commands;
 mod words;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Changes;
 
-/// What changes make of a config, or what is said of them.
+/// The changed config, or the message of the error.
 fn changed(config: Value, values: &[&str]) -> Result<Value, String> {
     let mut config = config;
     let changes = Changes::parse(values).map_err(|error| error.to_string())?;
@@ -17,7 +17,7 @@ fn changed(config: Value, values: &[&str]) -> Result<Value, String> {
     Ok(config)
 }
 
-/// Each list of values makes exactly this of an empty config.
+/// Checks that each list of values makes exactly this of an empty config.
 #[track_caller]
 fn check(cases: impl IntoIterator<Item = (&'static str, Value)>) {
     for (fragment, expected) in cases {
@@ -25,7 +25,7 @@ fn check(cases: impl IntoIterator<Item = (&'static str, Value)>) {
     }
 }
 
-/// Each fragment is refused with exactly this text behind its last line.
+/// Checks that each fragment is refused with exactly this text after its last line.
 #[track_caller]
 fn refused(cases: &[(&str, &str)]) {
     for (fragment, expected) in cases {
@@ -63,14 +63,14 @@ fn what_changes_no_config_is_refused() {
         "CMD\u{a0}a",
     ];
     for line in others {
-        let message = format!("`{line}`: it changes no config: {ACCEPTED}");
+        let message = format!("`{line}`: unsupported instruction; {ACCEPTED}");
         assert_eq!(Changes::parse(&[line]).unwrap_err().to_string(), message);
     }
     let heredoc = Changes::parse(&["CMD cat <<EOF\nhello \\\n  you\nEOF"]);
-    let message = format!("`hello   you`: it changes no config: {ACCEPTED}");
+    let message = format!("`hello   you`: unsupported instruction; {ACCEPTED}");
     assert_eq!(heredoc.unwrap_err().to_string(), message);
     for nothing in ["", "# CMD a", "\n \n", "\\"] {
-        let message = format!("no instruction is given: {ACCEPTED}");
+        let message = format!("no instruction given; {ACCEPTED}");
         assert_eq!(Changes::parse(&[nothing]).unwrap_err().to_string(), message);
     }
     for (fragment, line) in [
@@ -79,7 +79,7 @@ fn what_changes_no_config_is_refused() {
         ("# escape=`\n# escape=`\nCMD a", "# escape=`"),
     ] {
         let error = Changes::parse(&[fragment]).unwrap_err();
-        let expected = "expected a backslash or a backtick as the escape, named once";
+        let expected = "expected a backslash or a backtick as the escape character, given once";
         assert_eq!(error.to_string(), format!("`{line}`: {expected}"));
     }
 }
@@ -151,7 +151,7 @@ fn what_a_config_says_is_changed_as_a_build_would() {
         }
         let result = changed(base.clone(), &[fragment]).unwrap();
         assert_eq!(result, expected, "{fragment}");
-        // The order of fields makes the digest of the document.
+        // The order of fields affects the digest of the document.
         let order = |value: &Value| {
             value
                 .as_object()

@@ -1,25 +1,26 @@
-//! The words of a line, before their quotes and variables mean anything.
+//! The words of a line, before quotes and variables are interpreted.
 
-/// What separates words in a Dockerfile, unless it says otherwise.
+/// Returns true for a character that separates words in a Dockerfile, unless stated
+/// otherwise.
 pub(super) fn is_blank(character: char) -> bool {
     matches!(character, '\t' | '\u{b}' | '\u{c}' | '\r' | ' ')
 }
 
-/// Splits a text behind its first word. Both parts are empty where nothing is.
+/// Splits a text after its first word. Both parts may be empty.
 pub(super) fn first_word(text: &str) -> (&str, &str) {
     let text = text.trim();
     let (word, rest) = text.split_once(is_blank).unwrap_or((text, ""));
     (word, rest.trim())
 }
 
-/// Splits a text at blanks, without regard to quotes.
+/// Splits a text at blanks, ignoring quotes.
 pub(super) fn plain_words(text: &str) -> Vec<String> {
     let words = text.split(is_blank).filter(|word| !word.is_empty());
     words.map(str::to_owned).collect()
 }
 
 /// Splits a text at blanks that are neither quoted nor escaped. Quotes and escapes
-/// stay in the words.
+/// remain in the words.
 pub(super) fn quoted_words(text: &str, escape: char) -> Vec<String> {
     let mut words = Vec::new();
     let mut word = String::new();
@@ -32,9 +33,9 @@ pub(super) fn quoted_words(text: &str, escape: char) -> Vec<String> {
             }
             continue;
         }
-        // In single quotes nothing is escaped.
+        // There are no escapes in single quotes.
         if character == escape && quote != Some('\'') {
-            // At the end it has nothing to escape, and goes.
+            // At the end it has nothing to escape, and is dropped.
             let Some(next) = left.next() else { break };
             word.extend([character, next]);
             continue;
@@ -52,8 +53,8 @@ pub(super) fn quoted_words(text: &str, escape: char) -> Vec<String> {
     words
 }
 
-/// Splits off the options with which a text begins, `--NAME` or `--NAME=VALUE`. Their
-/// quotes and backslashes are gone, and so is a `--` that ends them.
+/// Splits off the options at the start of a text, `--NAME` or `--NAME=VALUE`. Their
+/// quotes and backslashes are removed, and so is a `--` that ends them.
 pub(super) fn options(text: &str) -> (Vec<String>, &str) {
     let mut options = Vec::new();
     let mut rest = text.trim_start();
@@ -68,14 +69,14 @@ pub(super) fn options(text: &str) -> (Vec<String>, &str) {
     (options, rest.trim())
 }
 
-/// Splits a text behind the option with which it begins.
+/// Splits a text after the option at its start.
 fn option(text: &str) -> (String, &str) {
     let mut option = String::new();
     let mut quote = None;
     let mut left = text.chars();
     while let Some(character) = left.next() {
         match (character, quote) {
-            // Here a directive does not matter.
+            // A directive has no effect here.
             ('\\', _) => option.extend(left.next()),
             (_, Some(open)) if open == character => quote = None,
             ('\'' | '"', None) => quote = Some(character),

@@ -1,29 +1,29 @@
-//! Who can do something about an error.
+//! The party that can do something about an error.
 
 use std::io;
 
 use crate::layer::{EntryFault, LayerError};
 use crate::tar_stream::TarError;
 
-/// Who can do something about an error.
+/// The party that can do something about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cause {
-    /// The input is damaged, incomplete, beyond a limit, or something else than was
-    /// expected. It will fail again.
+    /// The input is damaged, incomplete, beyond a limit, or not what was expected. It
+    /// will fail again.
     Input,
     /// The system refused to open, read or write something, or to start a thread.
     Machine,
-    /// What was asked for is not there, not unique, or not possible; or the output is in
-    /// the way.
+    /// The requested thing does not exist, is not unique, or is not possible; or the
+    /// output cannot be created.
     Choice,
-    /// The caller wanted the end.
+    /// The caller stopped the operation.
     Interrupted,
 }
 
 impl Cause {
-    /// Blames the machine for what has an error number of the system, and the input for
-    /// the rest, which decoders and parsers say.
+    /// Blames the machine for errors with an error number of the system, and the input
+    /// for the others, which come from decoders and parsers.
     pub(crate) fn of_io(error: &io::Error) -> Self {
         match error.raw_os_error() {
             Some(_) => Self::Machine,
@@ -31,7 +31,7 @@ impl Cause {
         }
     }
 
-    /// Blames the machine if the stream of a tar failed.
+    /// Blames the machine if the stream of a tar failed, otherwise the input.
     pub(crate) fn of_tar(error: &TarError) -> Self {
         match error {
             TarError::Io(error) => Self::of_io(error),
@@ -39,7 +39,7 @@ impl Cause {
         }
     }
 
-    /// Blames the machine if the stream of a layer failed.
+    /// Blames the machine if the stream of a layer failed, otherwise the input.
     pub(crate) fn of_layer(error: &LayerError) -> Self {
         match error {
             LayerError::Tar(fault)

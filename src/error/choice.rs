@@ -1,126 +1,145 @@
-//! What was asked for and cannot be had.
+//! Requests that cannot be fulfilled.
 
 use crate::digest::Digest;
+use crate::error::Place;
 use crate::image::Platform;
 
-/// Something that can be chosen.
+/// One of the things to choose from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Candidate {
-    /// A name that chooses it: a reference, a name of a layout, a digest or a number.
+    /// A name that selects it: a reference, a name in a layout, a digest or a number.
     pub name: String,
-    /// An id that chooses it, too, if it has one.
+    /// An id that also selects it, if it has one.
     pub id: Option<Digest>,
 }
 
-/// What was asked for of an input is not there, not unique, or not possible.
+/// The requested thing does not exist in an input, is not unique, or is not possible.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChoiceError {
-    /// What was chosen is no image.
+    /// The chosen thing is not an image.
     #[error("`{name}` is not an image but {kind}")]
     ArtifactChosen {
-        /// What was chosen.
+        /// The chosen thing.
         name: String,
-        /// What it is, with its article.
+        /// Its kind, with an article.
         kind: String,
     },
-    /// Too few layers can be merged.
-    #[error(
-        "{left} layers are the fewest that its layers can be merged to, and {most} were wanted"
-    )]
+    /// Not enough layers can be merged.
+    #[error("cannot merge down to {}: {left} is the fewest possible", layers(*most))]
     CannotMergeTo {
-        /// How many were wanted at the most.
+        /// The requested maximum number of layers.
         most: usize,
-        /// How many would be left.
+        /// The number of layers that would remain.
         left: usize,
     },
-    /// The same reference was asked for on this many images.
-    #[error("{0} images cannot share one reference")]
+    /// The same reference was requested for this many images.
+    #[error("cannot give {0} images the same name")]
     ImagesShareReference(usize),
     /// A range of layers ends before it begins.
-    #[error("layer {from} is not below layer {to}")]
+    #[error("the range {from}..{to} is reversed")]
     LayersReversed {
-        /// Where it begins, counted from 1.
+        /// The first layer, counted from 1.
         from: usize,
-        /// Where it ends.
+        /// The last layer.
         to: usize,
     },
-    /// No image fits what was asked for.
-    #[error("no image of the input is `{wanted}`")]
+    /// No image matches the request.
+    #[error("no image `{wanted}` in {}", named(input.as_ref()))]
     NoSuchImage {
-        /// What was asked for.
+        /// The input.
+        input: Option<Place>,
+        /// The request.
         wanted: String,
-        /// What there is.
+        /// The available images.
         have: Vec<Candidate>,
     },
-    /// No layer fits what was asked for.
-    #[error("no layer is `{wanted}`: the image has {count}")]
+    /// No layer matches the request.
+    #[error("there is no layer `{wanted}`: the image has {}", layers(*count))]
     NoSuchLayer {
-        /// What was asked for.
+        /// The request.
         wanted: String,
-        /// How many layers there are.
+        /// The number of layers.
         count: usize,
     },
-    /// No image is for the platform.
+    /// There is no image for the platform.
     #[error("`{name}` has no image for {wanted}")]
     NoSuchPlatform {
         /// The image.
         name: String,
-        /// What was asked for.
+        /// The requested platform.
         wanted: Platform,
-        /// What there is.
+        /// The available platforms.
         have: Vec<String>,
     },
-    /// An image is not built on what was said to be its base.
+    /// An image is not built on the given base.
     #[error(
-        "it is not built on that base: layer {position} differs, and the base has {base} layers, the image {layers}"
+        "the image is not based on that base: layer {position} differs (the base has {}, the image {layers})",
+        self::layers(*base)
     )]
     NotTheBase {
         /// The first layer that differs, counted from 1.
         position: usize,
-        /// How many layers the base has.
+        /// The number of layers of the base.
         base: usize,
-        /// How many the image has.
+        /// The number of layers of the image.
         layers: usize,
     },
-    /// Something takes one image, and the input holds several.
-    #[error("the input holds {count} images, and one was expected")]
+    /// The operation needs one image, and the input holds several.
+    #[error("{} holds {count} images", named(input.as_ref()))]
     OneImage {
-        /// How many there are.
+        /// The input.
+        input: Option<Place>,
+        /// The number of layers.
         count: usize,
-        /// Which.
+        /// The matches.
         have: Vec<Candidate>,
     },
-    /// Several images fit what was asked for.
-    #[error("{count} images of the input are `{wanted}`")]
+    /// Several images match the request.
+    #[error("`{wanted}` matches {count} images in {}", named(input.as_ref()))]
     SeveralImages {
-        /// What was asked for.
+        /// The input.
+        input: Option<Place>,
+        /// The request.
         wanted: String,
-        /// How many fit.
+        /// The number of matches.
         count: usize,
-        /// Which.
+        /// The matches.
         have: Vec<Candidate>,
     },
-    /// Several layers fit what was asked for.
-    #[error("layers {positions} are `{wanted}`", positions = list(positions))]
+    /// Several layers match the request.
+    #[error("`{wanted}` matches layers {positions}", positions = list(positions))]
     SeveralLayers {
-        /// What was asked for.
+        /// The request.
         wanted: String,
-        /// Which layers, counted from 1.
+        /// The matching layers, counted from 1.
         positions: Vec<usize>,
     },
-    /// More layers were asked for than there are.
-    #[error("{wanted} layers were asked for, and the image has {count}")]
+    /// More layers were requested than exist.
+    #[error("the image has only {}, not {wanted}", layers(*count))]
     TooFewLayers {
-        /// How many were asked for.
+        /// The requested number.
         wanted: usize,
-        /// How many there are.
+        /// The number of layers.
         count: usize,
     },
 }
 
-/// Numbers as a sentence has them.
+/// The input, as a sentence names it.
+fn named(input: Option<&Place>) -> String {
+    input.map_or_else(|| "the input".to_owned(), Place::to_string)
+}
+
+/// A number of layers.
+fn layers(count: usize) -> String {
+    match count {
+        1 => "1 layer".to_owned(),
+        count => format!("{count} layers"),
+    }
+}
+
+/// Numbers joined by commas.
 fn list(numbers: &[usize]) -> String {
     let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
     numbers.join(", ")

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What an input is, or was expected to be.
+/// The actual or expected kind of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InputKind {
@@ -16,14 +16,14 @@ pub enum InputKind {
     OciDirectory,
     /// An OCI layout, in a tar or in a folder.
     OciLayout,
-    /// A tar, of whatever it is.
+    /// A tar with any content.
     Tar,
-    /// An archive with the document that names its images.
+    /// An archive including the document that names its images.
     WholeArchive,
 }
 
 impl fmt::Display for InputKind {
-    /// With an article.
+    /// Formats the kind with an article.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Archive => "an archive",
@@ -37,17 +37,17 @@ impl fmt::Display for InputKind {
     }
 }
 
-/// The kinds of folder that are told apart by the names in them.
+/// Kinds of folder, told apart by the names in them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Folder {
-    /// An OCI layout, or what is left of one.
+    /// An OCI layout, or the remains of one.
     Layout,
     /// The members of a docker archive.
     DockerArchive,
     /// An image of skopeo's transport `dir:`.
     Skopeo,
-    /// Nothing is in it.
+    /// An empty folder.
     Empty,
     /// Anything else, such as a root filesystem.
     Other,

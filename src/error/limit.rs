@@ -1,45 +1,44 @@
-//! What is larger than is accepted.
+//! Inputs beyond a limit.
 
 use crate::stream::{Compression, DecodeLimit};
 
-/// Nothing need be wrong with an input, but it is larger than is accepted (see
-/// [`crate::limits`]).
+/// An input that may be intact, but exceeds a limit (see [`crate::limits`]).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LimitError {
-    /// Nothing is wrong with a compressed stream, but it takes too much to unpack it.
-    #[error("its {compression} stream takes more to unpack than is accepted")]
+    /// A compressed stream needs too much memory or space to be unpacked.
+    #[error("unpacking its {compression} stream exceeds a limit")]
     Compression {
-        /// Which one.
+        /// The compression.
         compression: Compression,
-        /// The limit that it goes beyond.
+        /// The limit that it exceeds.
         source: DecodeLimit,
     },
     /// A document is larger than any image needs.
-    #[error("{what} has {size} bytes, and {limit} are the most that is accepted")]
+    #[error("{what} has {size} bytes, more than the limit of {limit}")]
     DocumentTooLarge {
-        /// Which document.
+        /// The document, as messages call it.
         what: String,
         /// Its size.
         size: u64,
-        /// The most that is accepted.
+        /// The limit.
         limit: u64,
     },
-    /// All documents together have more bytes than this, the most that is accepted.
-    #[error("its documents have more than {0} bytes in all, which is the most that is accepted")]
+    /// All documents together exceed this limit, in bytes.
+    #[error("its metadata exceeds the limit of {0} bytes")]
     DocumentsTooLarge(u64),
-    /// More documents than this, the most that is accepted, hang together.
-    #[error("indexes are nested too deep, or list more than {0} documents in all")]
+    /// Indexes are nested too deep, or list more documents in total than this limit.
+    #[error("its indexes are nested too deeply, or list more than {0} documents in total")]
     IndexTooLarge(usize),
-    /// An image has more layers than any engine can stack.
-    #[error("image {id} has more than {limit} layers, which is the most that is accepted")]
+    /// An image has more layers than any engine supports.
+    #[error("image {id} exceeds the limit of {limit} layers")]
     TooManyLayers {
         /// The image.
         id: String,
-        /// The most that is accepted.
+        /// The limit.
         limit: usize,
     },
-    /// An archive has more members than this, the most that is accepted.
-    #[error("it has more than {0} members, which no archive of images has")]
+    /// The number of members in an archive exceeds this limit.
+    #[error("it exceeds the limit of {0} archive members")]
     TooManyMembers(usize),
 }

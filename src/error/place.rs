@@ -5,19 +5,19 @@ use std::path::PathBuf;
 
 use crate::digest::Digest;
 
-/// Something that is read or written, as a message names it.
+/// Something that is read or written, as messages name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Place {
-    /// A blob that is no layer.
+    /// A blob that is not a layer.
     Blob(Digest),
     /// The config of this image.
     Config(String),
     /// A layer of an image.
     Layer {
-        /// Counted from 1, the lowest.
+        /// Its position, counted from 1, the lowest.
         position: usize,
-        /// How many layers the image has.
+        /// The number of layers in the image.
         count: usize,
         /// The image.
         image: String,

@@ -10,7 +10,7 @@ pub enum Severity {
     Error,
     /// Some readers refuse the input or interpret it differently.
     Warning,
-    /// A fact without harm.
+    /// Nothing is wrong, but it may be worth knowing.
     Note,
 }
 
@@ -80,9 +80,9 @@ macro_rules! codes {
     };
 }
 
-// Which engine does what is measured in the reference of formats (A.12 to A.16, B.5 to
-// B.10, D, H): Docker 20.10 and 28.5 (both stores), containerd 1.6 and 2.1, umoci 0.4.7,
-// skopeo 1.9 and 1.22.
+// The behaviour of each engine is measured in the reference of formats (A.12 to A.16,
+// B.5 to B.10, D, H): Docker 20.10 and 28.5 (both stores), containerd 1.6 and 2.1,
+// umoci 0.4.7, skopeo 1.9 and 1.22.
 codes! {
     // The tar around the images.
     ArchiveDamaged "archive-damaged" Error

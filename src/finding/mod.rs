@@ -1,7 +1,8 @@
 //! Findings: the problems of an input, each with a code and a place.
 //!
-//! A finding is not an [`Error`](crate::Error): a check goes on after it. Programs rely on
-//! the [`Code`], which never changes its meaning and has one severity. Messages follow the rules for errors (see [`crate::error`]).
+//! A finding is not an [`Error`](crate::Error): the check goes on after it. Programs
+//! rely on the [`Code`], which never changes its meaning and has one severity. Messages
+//! follow the rules for errors (see [`crate::error`]).
 
 mod code;
 
@@ -12,7 +13,7 @@ use crate::digest::Digest;
 
 pub use self::code::{Code, Severity};
 
-/// Where something was found, from the outside in.
+/// The place of a finding, from the outside in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct Site {
@@ -20,9 +21,9 @@ pub struct Site {
     pub file: Option<String>,
     /// The image.
     pub image: Option<String>,
-    /// The layer, counted from 1, the lowest, and how many there are.
+    /// The layer, counted from 1, the lowest, and the number of layers.
     pub layer: Option<(usize, usize)>,
-    /// The entry of the layer, escaped, and how many others there are like it.
+    /// The entry of the layer, escaped, and the number of other entries like it.
     pub entry: Option<(String, usize)>,
 }
 
@@ -80,20 +81,20 @@ impl fmt::Display for Site {
     }
 }
 
-/// One thing that was found.
+/// A single finding.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Finding {
-    /// What it is.
+    /// Its kind.
     pub code: Code,
-    /// Where it is.
+    /// Its place.
     pub site: Site,
-    /// What is wrong there.
+    /// The fault there.
     pub message: String,
 }
 
 impl Finding {
-    /// Says what is wrong somewhere.
+    /// A finding with its own message.
     pub(crate) fn new(code: Code, site: Site, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -102,26 +103,26 @@ impl Finding {
         }
     }
 
-    /// Says that this is so somewhere, in the words of the code.
+    /// A finding whose message is the meaning of its code.
     pub(crate) fn plain(code: Code, site: Site) -> Self {
         Self::new(code, site, code.meaning())
     }
 }
 
-/// A finding of which somebody else knows the place.
+/// A finding whose place the caller knows.
 #[derive(Clone, Debug)]
 pub(crate) struct Fault {
-    /// What it is.
+    /// Its kind.
     pub(crate) code: Code,
-    /// The first entry of a layer that has it, escaped, and how many others do; absent if it
-    /// is of no entry.
+    /// The first entry of a layer that has it, escaped, and the number of others that
+    /// do; absent if it does not concern an entry.
     pub(crate) entry: Option<(String, usize)>,
-    /// What is wrong.
+    /// The fault.
     pub(crate) message: String,
 }
 
 impl Fault {
-    /// Says what is wrong.
+    /// A fault with its own message.
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -130,17 +131,17 @@ impl Fault {
         }
     }
 
-    /// Says that this is so, in the words of the code.
+    /// A fault whose message is the meaning of its code.
     pub(crate) fn plain(code: Code) -> Self {
         Self::new(code, code.meaning())
     }
 
-    /// Says that the digest of something is not the expected one.
+    /// Returns the fault for a digest that is not the expected one.
     pub(crate) fn digest(code: Code, expected: &Digest, got: &Digest) -> Self {
         Self::new(code, format!("expected {expected}, got {got}"))
     }
 
-    /// The same of an entry, and of this many others.
+    /// The same fault, of an entry and this many others.
     pub(crate) fn of_entry(self, entry: String, others: usize) -> Self {
         Self {
             entry: Some((entry, others)),
@@ -148,7 +149,7 @@ impl Fault {
         }
     }
 
-    /// The finding, in this file, image or layer.
+    /// The finding in this file, image or layer.
     pub(crate) fn at(self, site: &Site) -> Finding {
         let site = Site {
             entry: self.entry,
@@ -158,7 +159,7 @@ impl Fault {
     }
 }
 
-/// What was found so far, each thing once: a document may be met under several names,
+/// The findings so far, without duplicates: a document may be met under several names,
 /// and a layer in several images.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Findings {
@@ -167,19 +168,19 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
-    /// Adds one, unless it is there.
+    /// Adds a finding, unless it is already there.
     pub(crate) fn push(&mut self, finding: Finding) {
         if self.seen.insert(finding.clone()) {
             self.list.push(finding);
         }
     }
 
-    /// Keeps those that belong to the input.
+    /// Keeps the findings that belong to the input.
     pub(crate) fn retain(&mut self, keep: impl Fn(&Finding) -> bool) {
         self.list.retain(keep);
     }
 
-    /// All of them, the worst first, and else in the order in which they were found.
+    /// All findings, the worst first, otherwise in the order in which they were found.
     pub(crate) fn into_sorted(mut self) -> Vec<Finding> {
         self.list.sort_by_key(|finding| finding.code.severity());
         self.list

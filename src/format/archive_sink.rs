@@ -1,8 +1,8 @@
-//! The tar around images, written: an OCI layout, and what makes it a docker
-//! archive too.
+//! Writing the tar around images: an OCI layout, and the parts that also make it a
+//! docker archive.
 //!
-//! Every member has the same owner, mode and time, so that the bytes depend on
-//! the images alone.
+//! Every member has the same owner, mode and time, so that the bytes depend on the
+//! images alone.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -30,7 +30,7 @@ use crate::format::sink::{
 use crate::stream::{COPY_BUFFER, Hashed, copy_between, spool_in};
 use crate::tar_stream::{BLOCK, EMPTY_BLOCK, NewHeader, OCTAL_11_MAX, padding, pax_record};
 
-/// How much the system copies between two looks at whether the caller wants the end.
+/// Number of bytes that the system copies between two checks for an interruption.
 const PIECE: u64 = 8 * 1024 * 1024;
 
 /// An archive that is being written.
@@ -44,7 +44,7 @@ pub(super) struct ArchiveSink {
 struct TarWriter {
     target: Destination,
     written: HashSet<Digest>,
-    /// Where the bytes of blobs go that have a place.
+    /// The positions of blobs for which room was reserved.
     reserved: HashMap<Digest, u64>,
     folders: HashSet<String>,
     is_index_written: bool,
@@ -98,7 +98,7 @@ impl TarWriter {
         self.write_all(padding(size))
     }
 
-    /// Writes the folders that a blob is in, once.
+    /// Writes the folders of a blob, once.
     fn append_folders(&mut self, algorithm: &str) -> io::Result<()> {
         for folder in ["blobs/".to_owned(), format!("blobs/{algorithm}/")] {
             if self.folders.insert(folder.clone()) {
@@ -108,13 +108,13 @@ impl TarWriter {
         Ok(())
     }
 
-    /// Writes the header of a blob, and the folders that it is in.
+    /// Writes the header of a blob, and its folders.
     fn begin(&mut self, blob: &Hashed) -> io::Result<()> {
         self.append_folders(blob.digest.algorithm().name())?;
         self.write_all(&blob_header(blob))
     }
 
-    /// Writes the header of a blob into a file and leaves the room behind it, unless that
+    /// Writes the header of a blob into a file and skips the room after it, unless that
     /// was done before.
     fn reserve(&mut self, blob: &Hashed) -> io::Result<()> {
         if self.written.contains(&blob.digest) || self.reserved.contains_key(&blob.digest) {
@@ -125,14 +125,14 @@ impl TarWriter {
             return Err(io::ErrorKind::Unsupported.into());
         };
         let position = file.stream_position()?;
-        // What is not written is zero, as the padding has to be.
+        // Skipped bytes are zero, as padding must be.
         let room = blob.size.next_multiple_of(BLOCK);
         file.seek(SeekFrom::Start(position.saturating_add(room)))?;
         self.reserved.insert(blob.digest.clone(), position);
         Ok(())
     }
 
-    /// Sets places aside for all of these, and says whether it did.
+    /// Reserves room for all of these; false if that is not possible.
     fn reserve_all(&mut self, blobs: &[Hashed], preallocate: bool) -> io::Result<bool> {
         match &self.target {
             Destination::File(file) if file.keeps_holes()? => {}
@@ -158,7 +158,7 @@ impl TarWriter {
         }
     }
 
-    /// Writes the documents that say what the blobs are.
+    /// Writes the documents that describe the blobs.
     fn append_index(&mut self, documents: &[(&str, Vec<u8>)]) -> io::Result<()> {
         for (path, bytes) in documents {
             self.append(path, bytes)?;
@@ -168,7 +168,7 @@ impl TarWriter {
     }
 }
 
-/// The documents that say what the blobs are, by their paths.
+/// The documents that describe the blobs, by their paths.
 fn index_documents(index: &OutputIndex, format: Format) -> Result<Vec<(&'static str, Vec<u8>)>> {
     let marker = (MARKER, MARKER_CONTENT.to_vec());
     let mut documents = vec![marker, (INDEX, index.bytes()?)];
@@ -180,7 +180,7 @@ fn index_documents(index: &OutputIndex, format: Format) -> Result<Vec<(&'static 
     Ok(documents)
 }
 
-/// The header of a file, as many blocks as it takes.
+/// The header of a file, in as many blocks as it needs.
 fn file_header(path: &str, size: u64) -> Vec<u8> {
     header(path, EntryType::Regular, 0o644, size)
 }
@@ -189,9 +189,9 @@ fn blob_header(blob: &Hashed) -> Vec<u8> {
     file_header(&blob_path(&blob.digest), blob.size)
 }
 
-/// A header without owner and time. Sizes from 8 GiB on are written in base-256,
-/// which is GNU's way, and which every reader of large archives knows. A path that
-/// does not fit, as that of a sha512 blob, gets a PAX header of its own.
+/// A header without owner and time. Sizes from 8 GiB on are written in base-256, as by
+/// GNU, which every reader of large archives knows. A path that does not fit, such as
+/// that of a sha512 blob, gets a PAX header of its own.
 fn header(path: &str, kind: EntryType, mode: u32, size: u64) -> Vec<u8> {
     let header = NewHeader {
         mode,
@@ -258,7 +258,7 @@ impl ImageSink for ArchiveSink {
                 header_at: None,
             }));
         }
-        // What is not known is always a sha256 digest.
+        // Unknown digests are always sha256.
         writer.append_folders("sha256").map_err(failed)?;
         if let Destination::File(file) = &mut writer.target {
             let header_at = file.stream_position().map_err(failed)?;
@@ -312,7 +312,7 @@ impl ImageSink for ArchiveSink {
     }
 }
 
-/// A blob that is written at a place that was set aside for it, beside others.
+/// A blob that is written in its reserved room, in parallel with others.
 struct Reserved<'a> {
     sink: &'a ArchiveSink,
     file: File,
@@ -336,7 +336,7 @@ impl BlobWriter for Reserved<'_> {
         self.sink.place()
     }
 
-    /// Has the system copy as much as it can.
+    /// Copies as much as possible within the system.
     fn fill(&mut self, blob: &Blob<'_>, from: &Place, watch: &Watch<'_>) -> Result<()> {
         let slice = blob
             .slice()
@@ -365,11 +365,11 @@ impl BlobWriter for Reserved<'_> {
     }
 }
 
-/// A blob that is written where it will stay.
+/// A blob that is written at its final position.
 struct InPlace<'a> {
     sink: &'a ArchiveSink,
     writer: MutexGuard<'a, TarWriter>,
-    /// Where its header has to be written, if it is not yet.
+    /// The position of its header, if that is not written yet.
     header_at: Option<u64>,
 }
 
@@ -384,8 +384,7 @@ impl Write for InPlace<'_> {
 }
 
 impl InPlace<'_> {
-    /// Writes the header that had to wait, or takes the blob back if the archive
-    /// has it already.
+    /// Writes the delayed header, or removes the blob if the archive already has it.
     fn complete(&mut self, hashed: &Hashed) -> io::Result<()> {
         let is_new = self.writer.written.insert(hashed.digest.clone());
         let header_at = self.header_at;
@@ -413,7 +412,7 @@ impl BlobWriter for InPlace<'_> {
     }
 }
 
-/// A blob that must be complete before it may be written to a stream.
+/// A blob that must be complete before it can be written to a stream.
 struct Spooled<'a> {
     sink: &'a ArchiveSink,
     spool: File,

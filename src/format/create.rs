@@ -1,4 +1,4 @@
-//! An output of images, begun.
+//! Creation of an output of images.
 
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::stream::Encoding;
 ///
 /// # Errors
 ///
-/// Fails if the output is there and may not be replaced, before any work is done.
+/// Fails if the output exists and may not be replaced, before any work is done.
 pub(crate) fn create(
     output: Output,
     jobs: NonZeroUsize,

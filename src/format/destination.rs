@@ -1,5 +1,5 @@
-//! Where a single file of output goes: a file that appears when it is whole, or a
-//! stream that cannot wait.
+//! The destination of output in a single file: a file that appears when it is complete,
+//! or a stream that cannot wait.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -12,21 +12,21 @@ use crate::stream::{Encoder, Encoding, PendingFile, Workers};
 
 /// An output that is being written.
 pub(super) enum Destination {
-    /// A file, in which a header can be written when its data is there.
+    /// A file, in which a header can be written after its data.
     File(PendingFile),
     /// A stream, in which it cannot.
     Stream(Box<dyn Write + Send>),
-    /// One of both that is compressed as a whole, in which it cannot either.
+    /// One of these, compressed as a whole, in which it cannot either.
     Compressed(Box<Encoder<Destination>>),
 }
 
 impl Destination {
-    /// Begins an output, and says what a message calls it. Of one that is compressed,
-    /// `jobs` blocks are at once.
+    /// Begins an output, and returns its name in messages. If it is compressed, `jobs`
+    /// blocks are compressed in parallel.
     ///
     /// # Errors
     ///
-    /// Fails if the output is there and may not be replaced.
+    /// Fails if the output exists and may not be replaced.
     pub(super) fn open(output: Output, jobs: NonZeroUsize) -> Result<(Place, Self)> {
         let target = match output.to {
             OutputTo::Stream(stream) => Self::Stream(stream),
@@ -74,10 +74,9 @@ impl Write for Destination {
     }
 }
 
-/// A file that will be renamed, or a device, a pipe and the like, which must be
-/// written where it is.
+/// A file that will be renamed, or a device, pipe etc., which must be written in place.
 ///
-/// A symbolic link is followed: what it points to is replaced, and the link stays.
+/// A symbolic link is followed: its target is replaced, and the link remains.
 fn open_path(path: &Path, replace: bool) -> Result<Destination> {
     let failed = |error| Error::write(Place::Path(path.to_owned()), error);
     match fs::metadata(path) {
@@ -88,7 +87,7 @@ fn open_path(path: &Path, replace: bool) -> Result<Destination> {
             let device = OpenOptions::new().write(true).open(path).map_err(failed)?;
             return Ok(Destination::Stream(Box::new(device)));
         }
-        // There is nothing in it, as in what mktemp(1) makes.
+        // An empty file may be replaced, like those made by mktemp(1).
         Ok(metadata) if metadata.len() == 0 => {}
         // A link that leads nowhere is something that exists, too.
         _ if !replace && fs::symlink_metadata(path).is_ok() => {

@@ -1,4 +1,4 @@
-//! What an input is: found out from its content, never from its name.
+//! Detection of an input's format, from its content and never from its name.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -31,36 +31,36 @@ use crate::stream::{
 };
 use crate::tar_stream::is_no_tar;
 
-/// What it takes to open an input.
+/// The options for opening an input.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Opening<'a> {
     /// The format that the user named, if any.
     pub format: Option<Format>,
-    /// The folder in which members of a stream may become files, on the file
-    /// system of the output, if the output can take files.
+    /// The folder in which members of a stream may become files, on the file system of
+    /// the output, if the output can contain files.
     pub staging: Option<&'a Path>,
-    /// The folder for a temporary file, if a stream must be kept.
+    /// The folder for a temporary file, if a stream must be stored.
     pub temporary_directory: &'a Path,
-    /// Whether layers of a stream that must be kept are hashed meanwhile: for an output
-    /// that most of them will be passed on to.
+    /// True to hash layers of a stream that must be stored: for an output to which most
+    /// of them will be copied unchanged.
     pub measures: bool,
-    /// Whether a single operation reads it, so that a temporary file can give the space of
-    /// each layer back once that is written.
+    /// True if only one operation reads it, so that a temporary file can release the
+    /// space of each layer once that is written.
     pub is_read_once: bool,
-    /// The platform of an image that is made from a rootfs.
+    /// The platform of an image made from a rootfs.
     pub platform: Option<&'a Platform>,
-    /// The time of creation of an image that is made from a rootfs; by default that of
-    /// the newest entry.
+    /// The creation time of an image made from a rootfs; by default that of the newest
+    /// entry.
     pub created: Option<Timestamp>,
     /// The caller.
     pub watch: Watch<'a>,
 }
 
-/// Opens an input, whatever it is.
+/// Opens an input of any kind.
 ///
-/// A file is read where it lies. A pipe, or a compressed file for an output that
-/// can take files, is taken apart as it comes where `staging` allows it; else a
-/// pipe is kept in a temporary file without a name, as it came.
+/// A file is read in place. A pipe, or a compressed file for an output that can contain
+/// files, is split into its members on arrival if `staging` allows it; otherwise a pipe
+/// is stored unchanged in a temporary file without a name.
 pub(crate) fn open(input: Input, opening: &Opening<'_>) -> Result<Box<dyn ImageSource>> {
     let place = input.place();
     let images = open_input(input, opening);
@@ -68,7 +68,7 @@ pub(crate) fn open(input: Input, opening: &Opening<'_>) -> Result<Box<dyn ImageS
     Ok(Box::new(LocatedSource { place, images }))
 }
 
-/// The images of an input, whatever it is.
+/// The images of an input of any kind.
 #[derive(Debug)]
 struct Images {
     format: Format,
@@ -76,9 +76,9 @@ struct Images {
     roots: Vec<Root>,
     index: Option<Document<Index>>,
     docker_part: Option<DockerPart>,
-    /// Those that `manifest.json` lists, or an archive from before Docker 1.10 holds.
+    /// The images in `manifest.json`, or in an archive from before Docker 1.10.
     elements: Vec<(Element, Document<Config>)>,
-    /// The one that a root filesystem is.
+    /// The image made of a root filesystem.
     whole: Option<Image>,
 }
 
@@ -97,7 +97,7 @@ impl Images {
     }
 }
 
-/// A source that says where it is when it fails.
+/// A source that adds its place to errors.
 #[derive(Debug)]
 struct LocatedSource {
     place: Place,
@@ -123,6 +123,10 @@ impl ImageSource for LocatedSource {
     fn load(&self, root: &Root) -> Result<Content> {
         let content = self.images.load(root);
         content.map_err(|error| error.while_reading(self.place.clone()))
+    }
+
+    fn place(&self) -> Option<&Place> {
+        Some(&self.place)
     }
 
     fn index(&self) -> Option<&Document<Index>> {
@@ -165,7 +169,7 @@ fn open_file(file: File, start: u64, opening: &Opening<'_>) -> Result<Images> {
         let range = FileSlice::from(&file, start)?;
         let stream = ProgressReader::new(range, opening.watch);
         match open_stream(stream, compression, staging, opening) {
-            // Its beginning was misleading; a file can be read once more.
+            // Its start was misleading; a file can be read again.
             Err(Error::NotOfFormat { .. }) => {}
             result => return result,
         }
@@ -207,7 +211,7 @@ fn open_pipe(stream: Box<dyn Read + Send>, opening: &Opening<'_>) -> Result<Imag
     open_tar(file, 0, None, measured, opening)
 }
 
-/// Takes a stream apart into the staging folder.
+/// Splits a stream into its members in the staging folder.
 fn open_stream<'a>(
     stream: impl Read + Send + 'a,
     compression: Compression,
@@ -218,7 +222,7 @@ fn open_stream<'a>(
     let leftover = stream.get_ref().leftover();
     let keep_whole = opening.format == Some(Format::Rootfs);
     let open = || match receive(Box::new(stream), staging, keep_whole, &opening.watch)? {
-        // If it is none: it began like an archive, so it was not kept whole.
+        // It must be one: it began like an archive, so it was not kept whole.
         Received::Members(tar) => open_images(tar, opening)?.ok_or_else(no_documents),
         Received::Whole(path) => open_tar(File::open(&path)?, 0, Some(path), None, opening),
     };
@@ -227,11 +231,11 @@ fn open_stream<'a>(
     Ok(source)
 }
 
-/// Opens a plain tar in a file, of images or of a root filesystem.
+/// Opens an uncompressed tar in a file, of images or of a root filesystem.
 ///
-/// `received` says where the file lies if it was received, so that it may be moved, and
-/// `measured` what is known of members from when it was kept, by their positions, if it is
-/// a temporary file.
+/// `received` is the path of a received file, which may be moved. `measured` has the
+/// hashes of members by their positions, computed when it was stored, if it is a
+/// temporary file.
 fn open_tar(
     file: File,
     start: u64,
@@ -286,7 +290,7 @@ fn open_rootfs(
     })
 }
 
-/// Opens a tar that holds images; `None` for a root filesystem.
+/// Opens a tar of images; `None` if it is a root filesystem.
 fn open_images(tar: impl Container + 'static, opening: &Opening<'_>) -> Result<Option<Images>> {
     let kind = kind_of(&tar, opening.format)?;
     let end = tar.end();
@@ -346,12 +350,13 @@ pub(super) enum Kind {
     Rootfs,
 }
 
-/// Tells what a tar is by what it holds, or checks that it is what the user said.
+/// Determines the kind of a tar from its content, or checks that it is what the user
+/// declared.
 pub(super) fn kind_of(container: &dyn Container, format: Option<Format>) -> Result<Kind> {
     match format {
         Some(Format::Rootfs) => return Ok(Kind::Rootfs),
         Some(Format::DockerArchive) => {
-            // With the user's word for it, whatever is wrong with the file is told.
+            // If the user declared the format, every fault of the file is reported.
             let has_manifest = container.find(MANIFEST)?.is_some();
             return if has_manifest || is_docker_archive(container)? {
                 Ok(Kind::Docker)
@@ -378,7 +383,7 @@ pub(super) fn kind_of(container: &dyn Container, format: Option<Format>) -> Resu
     Ok(kind)
 }
 
-/// Tells what a tar is by what it holds.
+/// Determines the kind of a tar from its content.
 pub(super) fn kind_of_tar(container: &dyn Container) -> Result<Kind> {
     if is_docker_archive(container)? {
         Ok(Kind::Docker)
@@ -391,7 +396,7 @@ pub(super) fn kind_of_tar(container: &dyn Container) -> Result<Kind> {
     }
 }
 
-/// An archive of images without what ties them together.
+/// The error for an archive of images without the documents that connect them.
 fn no_documents() -> Error {
     Error::NotOfFormat {
         expected: InputKind::WholeArchive,
@@ -399,8 +404,8 @@ fn no_documents() -> Error {
     }
 }
 
-/// Keeps a stream in a temporary file, as it came, and returns what is known of its
-/// members, by their positions, if that is wanted.
+/// Stores a stream unchanged in a temporary file, and returns the hashes of its members
+/// by their positions, if that is wanted.
 pub(super) fn spool(
     stream: impl Read,
     opening: &Opening<'_>,
@@ -429,13 +434,13 @@ pub(super) fn spool(
     Ok((spool, measured.unwrap_or_default()))
 }
 
-/// Whether a container is a tar without a member.
+/// Returns true if a container is a tar without members.
 pub(super) fn is_empty(container: &dyn Container) -> bool {
     container.index().is_some_and(MemberIndex::is_empty)
 }
 
-/// A stream that is no tar from its very beginning is no broken tar: it is
-/// something else.
+/// Corrects the error for a stream that is not a tar from its very start: it is not a
+/// broken tar, but something else.
 pub(super) fn explain(error: Error, head: &[u8]) -> Error {
     match error {
         Error::Tar(error) if is_no_tar(&error, head) => not_an_image(head),

@@ -1,4 +1,4 @@
-//! Folders that are named as inputs, told apart.
+//! Kinds of folders that are given as inputs.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -7,11 +7,11 @@ use crate::error::{Error, Folder, InputKind, Result};
 use crate::format::control_files::{INDEX, MANIFEST, MARKER, REPOSITORIES};
 use crate::stream::read_head;
 
-/// How the file `version` of skopeo's transport `dir:` begins
+/// The start of the file `version` in skopeo's transport `dir:`
 /// (go.podman.io/image/directory).
 const SKOPEO: &[u8] = b"Directory Transport Version";
 
-/// Refuses a folder that is no OCI layout.
+/// Refuses a folder that is not an OCI layout.
 pub(super) fn check_layout(path: &Path) -> Result<()> {
     match folder(path) {
         Folder::Layout => Ok(()),
@@ -22,8 +22,8 @@ pub(super) fn check_layout(path: &Path) -> Result<()> {
     }
 }
 
-/// Tells the kind of a folder. One that cannot be listed is what the caller wants it to
-/// be: the reason will come up.
+/// Determines the kind of a folder. One that cannot be listed is assumed to be a
+/// layout: the reason will be reported later.
 pub(super) fn folder(path: &Path) -> Folder {
     let has = |name: &str| fs::symlink_metadata(path.join(name)).is_ok();
     let Ok(mut entries) = fs::read_dir(path) else {
@@ -42,11 +42,11 @@ pub(super) fn folder(path: &Path) -> Folder {
     }
 }
 
-/// The first bytes of a file, if it is one.
+/// The first bytes of a file; empty if it is not a file.
 fn start(path: &Path) -> Vec<u8> {
     let is_file = fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
     let file = is_file.then(|| File::open(path).ok()).flatten();
-    // An unreadable file tells nothing.
+    // The content of an unreadable file is unknown.
     file.and_then(|file| read_head(file, 64).ok())
         .unwrap_or_default()
 }

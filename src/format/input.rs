@@ -1,4 +1,4 @@
-//! Where an input comes from.
+//! The origin of an input.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use crate::error::Place;
 use crate::format::Format;
 
-/// An input that was not looked into yet: a file, a folder, or a pipe.
+/// An input that was not opened yet: a file, a folder, or a pipe.
 ///
-/// Its format is found out from its content, unless [`format`](Self::format) says it.
+/// Its format is detected from its content, unless [`format`](Self::format) sets it.
 pub struct Input {
     pub(crate) format: Option<Format>,
     place: Place,
@@ -19,11 +19,11 @@ pub struct Input {
 
 /// The bytes of an input.
 pub(super) enum InputBytes {
-    /// Those of a file or a folder.
+    /// The bytes of a file or a folder.
     Path(PathBuf),
-    /// Those of an open file, from where it stands on.
+    /// The bytes of an open file, from its current position on.
     File(File),
-    /// Those that come out of a pipe.
+    /// The bytes from a pipe.
     Pipe(Box<dyn Read + Send>),
 }
 
@@ -31,7 +31,7 @@ pub(super) enum InputBytes {
 pub(super) enum OpenBytes {
     /// A folder.
     Folder(PathBuf),
-    /// A file, and where in it the input begins.
+    /// A file, and the offset of the input in it.
     File(File, u64),
     /// A stream that can be read once.
     Pipe(Box<dyn Read + Send>),
@@ -78,28 +78,28 @@ impl Input {
         Self::new(Place::Path(path.clone()), InputBytes::Path(path))
     }
 
-    /// A regular file that is open, such as standard input; the input begins where the file
-    /// stands. Messages call it `place`.
+    /// An open regular file, such as standard input; the input starts at its current
+    /// position. `place` is its name in messages.
     #[must_use]
     pub fn file(file: File, place: Place) -> Self {
         Self::new(place, InputBytes::File(file))
     }
 
-    /// A stream that can be read once, such as a pipe. Messages call it `place`.
+    /// A stream that can be read once, such as a pipe. `place` is its name in messages.
     #[must_use]
     pub fn pipe(stream: impl Read + Send + 'static, place: Place) -> Self {
         Self::new(place, InputBytes::Pipe(Box::new(stream)))
     }
 
-    /// Says which format it has; one that has another is refused. Any tar can be read as a
-    /// root filesystem.
+    /// Sets the expected format; an input of any other is refused. Any tar can be read
+    /// as a root filesystem.
     #[must_use]
     pub fn format(mut self, format: impl Into<Option<Format>>) -> Self {
         self.format = format.into();
         self
     }
 
-    /// What a message calls it.
+    /// Its name in messages.
     pub(crate) fn place(&self) -> Place {
         self.place.clone()
     }

@@ -1,9 +1,9 @@
 //! Archives of images in places where no reader finds them: below a folder, or packed
 //! into another tar.
 //!
-//! A root filesystem may hold such files, too: that of a Docker host does, and so does a
-//! source tree with its test data. So a tar is one of these only if there is no file
-//! in it besides.
+//! A root filesystem may also contain such files: that of a Docker host does, and so
+//! does a source tree with its test data. So a tar counts as one of these only if it
+//! contains no other files.
 
 use std::io::Read;
 
@@ -15,15 +15,16 @@ use crate::limits::{DOCUMENT_MAX, DOCUMENTS_MAX};
 use crate::stream::{Compression, SNIFF_LENGTH, read_head, unpacked};
 use crate::tar_stream::{Kind, Section, Skip, SkipByReading, TarError, TarReader};
 
-/// How many folders and files are looked at; a tar with more of them is no mistake.
+/// Maximum number of folders and files that are examined; a tar with more is not a
+/// mistake.
 const IMAGES_MAX: usize = 64;
 
-/// Refuses a tar in which all files are those of images, though it is not one itself.
-/// `is_archive` tells whether a member is an archive of images.
+/// Refuses a tar that is not an archive of images itself, but consists only of such
+/// archives. `is_archive` returns true for a member that is an archive of images.
 ///
 /// # Errors
 ///
-/// Fails if it is so, or if a document cannot be read.
+/// Fails if it is such a tar, or if a document cannot be read.
 pub(super) fn refuse_misplaced(
     container: &dyn Container,
     is_archive: &mut dyn FnMut(&Member) -> Result<bool>,
@@ -58,7 +59,7 @@ pub(super) fn refuse_misplaced(
     }
 }
 
-/// Refuses a tar whose files all lie in folders that are archives of images.
+/// Refuses a tar whose files are all in folders that are archives of images.
 fn refuse_folders(container: &dyn Container, paths: &[&str]) -> Result<()> {
     let mut folders: Vec<(&str, InputKind)> = Vec::new();
     let mut seen: Vec<&str> = Vec::new();
@@ -96,8 +97,8 @@ fn refuse_folders(container: &dyn Container, paths: &[&str]) -> Result<()> {
     })
 }
 
-/// The kind of image that the files in a folder are, if they are one. Documents are read
-/// until this many bytes of them are.
+/// The kind of image in a folder, if it is one. Documents are read up to this many
+/// bytes.
 fn kind_of_folder(
     container: &dyn Container,
     folder: &str,
@@ -106,7 +107,7 @@ fn kind_of_folder(
 ) -> Result<Option<InputKind>> {
     let in_folder = |name: &str| format!("{folder}/{name}");
     let mut document = |name| {
-        // Many links may lead to one large file.
+        // Many links may lead to the same large file.
         if *budget == 0 {
             return Ok(None);
         }
@@ -136,8 +137,8 @@ fn kind_of_folder(
     Ok((has_repositories && paths.iter().any(is_v1)).then_some(InputKind::DockerArchive))
 }
 
-/// Whether a member is an archive of images. One that lies in a file as it is costs
-/// its headers alone; any other is unpacked.
+/// Returns true if a member is an archive of images. Of an uncompressed one in a file
+/// only the headers are read; any other is unpacked.
 pub(super) fn is_image_member(container: &dyn Container, member: &Member) -> Result<bool> {
     let blob = container.blob(member);
     let is_plain = blob.compression()? == Compression::None;
@@ -147,7 +148,7 @@ pub(super) fn is_image_member(container: &dyn Container, member: &Member) -> Res
     Ok(is_image_stream(&mut blob.open()?))
 }
 
-/// Whether a stream is an archive of images. One that cannot be read is not.
+/// Returns true if a stream is an archive of images. One that cannot be read is not.
 pub(super) fn is_image_stream(stream: &mut dyn Read) -> bool {
     let Ok(start) = read_head(&mut *stream, SNIFF_LENGTH) else {
         return false;
@@ -157,7 +158,7 @@ pub(super) fn is_image_stream(stream: &mut dyn Read) -> bool {
     stream.is_ok_and(|stream| has_image(SkipByReading(stream)).unwrap_or(false))
 }
 
-/// Whether the documents of an image are at the root of a tar.
+/// Returns true if the documents of an image are at the root of a tar.
 fn has_image(input: impl Skip) -> Result<bool, TarError> {
     let mut reader = TarReader::new(input);
     while let Some(member) = reader.next_member()? {

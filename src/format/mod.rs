@@ -7,7 +7,7 @@
 //! | OCI archive | `oci-archive:` | the same in a tar | yes | yes |
 //! | rootfs | `rootfs:` | a root filesystem, as `docker export` writes it | as an image of one layer | by `export` |
 //!
-//! A [`source`] gives images, a [`sink`] takes them. In between, an image is a
+//! A [`source`] provides images, and a [`sink`] stores them. In between, an image is a
 //! graph of documents and layers ([`source::Content`]).
 
 mod archive_sink;
@@ -47,10 +47,10 @@ pub(crate) use rootfs::{RootfsSink, warn_of_tar};
 pub(crate) use rootfs_input::{RootfsInput, RootfsStream};
 pub(crate) use survey::{Survey, SurveyedBlob, SurveyedImage, SurveyedLayer, survey};
 
-/// A way to keep images on disk.
+/// A format of images on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
-    /// What `docker save` writes.
+    /// The format of `docker save`.
     DockerArchive,
     /// An OCI image layout in a folder.
     OciDirectory,
@@ -61,7 +61,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The transport of containers-transports(5) that means it.
+    /// Its transport in containers-transports(5).
     #[must_use]
     pub fn transport(self) -> &'static str {
         match self {

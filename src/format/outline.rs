@@ -1,5 +1,5 @@
-//! The outline of a tar that passes by once: its members, and the documents that tell
-//! what it is.
+//! The outline of a tar in a stream: its members, and the documents that determine its
+//! kind.
 
 use std::collections::{HashMap, HashSet};
 use std::io::Read;
@@ -12,10 +12,10 @@ use crate::format::misplaced::{is_image_stream, refuse_misplaced};
 use crate::limits::{DOCUMENT_MAX, MEMBER_PATH_MAX, MEMBERS_MAX};
 use crate::tar_stream::{self, TarError};
 
-/// All that is kept of documents.
+/// Maximum total size of the kept documents, in bytes.
 const KEPT_MAX: u64 = DOCUMENT_MAX;
 
-/// What an archive of images has under a name like this, and a root filesystem seldom.
+/// Names that are typical of an archive of images, and rare in a root filesystem.
 const TELLING: [&[u8]; 5] = [
     INDEX.as_bytes(),
     b"layer.tar",
@@ -24,31 +24,31 @@ const TELLING: [&[u8]; 5] = [
     REPOSITORIES.as_bytes(),
 ];
 
-/// The shortest name that is a digest.
+/// The minimum length of a name that is a digest.
 const DIGEST_LENGTH: usize = 64;
 
-/// The members of a tar that somebody else reads, without their content but for the
+/// The members of a tar that the caller reads, without their content, except for the
 /// documents of images.
 ///
-/// Memory is one record for each of the most members that an archive may have.
+/// Memory is one record for each member, up to the limit for an archive.
 #[derive(Debug, Default)]
 pub(crate) struct Outline {
     index: MemberIndex,
-    /// Members that are not in the index yet, since none of them was telling.
+    /// Members that are not indexed yet, since none of them was characteristic.
     waiting: Vec<Waiting>,
-    /// Their paths, each with what it is a link to.
+    /// The paths and link targets of the waiting members.
     names: Vec<u8>,
     is_telling: bool,
-    /// By position.
+    /// The kept documents, by position.
     documents: HashMap<u64, Vec<u8>>,
-    /// How many bytes these have.
+    /// Total size of the kept documents, in bytes.
     kept: u64,
-    /// The members that are archives of images, as long as there is nothing else.
+    /// The members that are archives of images, unless there is anything else.
     archives: HashSet<u64>,
     has_others: bool,
 }
 
-/// A member without its names.
+/// A waiting member, without its names.
 #[derive(Debug)]
 struct Waiting {
     path_length: usize,
@@ -59,11 +59,11 @@ struct Waiting {
 }
 
 impl Outline {
-    /// Takes the member in at which a reader stands.
+    /// Adds the current member of a reader.
     ///
     /// # Errors
     ///
-    /// Fails if it cannot be read.
+    /// Fails if the member cannot be read.
     pub(crate) fn take_in(
         &mut self,
         reader: &mut dyn Read,
@@ -94,14 +94,14 @@ impl Outline {
         Ok(())
     }
 
-    /// Keeps the names of a member, and says whether there is room for more.
+    /// Keeps the names of a member; false if there is no room for more.
     fn note(&mut self, member: &tar_stream::Member) -> bool {
         if !self.is_telling && is_telling(member) {
             self.is_telling = true;
             self.index_waiting();
         }
         if self.is_telling {
-            // No document names a path that no archive may have.
+            // No document names a path that is invalid in an archive.
             return self.index.add(member, member.position).unwrap_or(true);
         }
         if self.waiting.len() < MEMBERS_MAX {
@@ -118,7 +118,7 @@ impl Outline {
         self.waiting.len() < MEMBERS_MAX
     }
 
-    /// Puts the members that wait into the index.
+    /// Adds the waiting members to the index.
     fn index_waiting(&mut self) {
         let mut names = self.names.drain(..);
         for waiting in self.waiting.drain(..) {
@@ -134,11 +134,11 @@ impl Outline {
         }
     }
 
-    /// Refuses what is no root filesystem but an archive of images, or a tar of such.
+    /// Refuses a tar that is an archive of images, or consists of such archives.
     ///
     /// # Errors
     ///
-    /// Fails if it is so.
+    /// Fails if the tar is refused.
     pub(crate) fn refuse_images(mut self) -> Result<()> {
         if !self.is_telling && self.has_others {
             return Ok(());
@@ -154,8 +154,8 @@ impl Outline {
     }
 }
 
-/// Whether a member may be part of an archive of images, wherever that lies, or has names
-/// too long to wait.
+/// Returns true if a member may be part of an archive of images, at any depth, or has
+/// names that are too long to wait.
 fn is_telling(member: &tar_stream::Member) -> bool {
     let is_telling = |name: &[u8]| name.len() >= DIGEST_LENGTH || TELLING.contains(&name);
     let length = member.path.len().max(member.link.len());

@@ -1,4 +1,4 @@
-//! Where an output goes.
+//! The destination of an output.
 
 use std::fmt;
 use std::io::Write;
@@ -10,7 +10,7 @@ use crate::stream::Encoding;
 
 /// An output that was not begun yet: a file, a folder, or a stream.
 ///
-/// What is written to a path appears there when it is whole.
+/// At a path nothing appears before the output is complete.
 pub struct Output {
     pub(crate) format: Format,
     pub(super) place: Place,
@@ -18,16 +18,16 @@ pub struct Output {
     pub(super) encoding: Encoding,
 }
 
-/// Where the bytes of an output go.
+/// The destination of an output's bytes.
 pub(super) enum OutputTo {
     /// To a file or a folder.
     Path {
         /// Its path.
         path: PathBuf,
-        /// Whether a file that is there may be replaced.
+        /// True if an existing file may be replaced.
         replace: bool,
     },
-    /// To a writer, as they come.
+    /// A writer, which receives the bytes immediately.
     Stream(Box<dyn Write + Send>),
 }
 
@@ -53,14 +53,15 @@ impl Output {
         Self::path(Format::DockerArchive, path)
     }
 
-    /// An OCI layout in a folder. Images are added to a layout that is there.
+    /// An OCI layout in a folder. Images are added to an existing layout.
     #[must_use]
     pub fn layout(path: impl Into<PathBuf>) -> Self {
         Self::path(Format::OciDirectory, path)
     }
 
-    /// A writer, such as standard output, which gets the bytes before all of them are
-    /// there. Messages call it `place`. A layout in a folder cannot be written to one.
+    /// A writer, such as standard output, which receives bytes before the output is
+    /// complete. `place` is its name in messages. A layout in a folder cannot be
+    /// written to it.
     #[must_use]
     pub fn stream(format: Format, stream: impl Write + Send + 'static, place: Place) -> Self {
         Self {
@@ -71,7 +72,7 @@ impl Output {
         }
     }
 
-    /// Says whether a file that is there may be replaced; by default it may not.
+    /// Allows an existing file to be replaced; by default it is not.
     #[must_use]
     pub fn replace(mut self, is_allowed: bool) -> Self {
         if let OutputTo::Path { replace, .. } = &mut self.to {
@@ -80,8 +81,8 @@ impl Output {
         self
     }
 
-    /// Compresses the tar as a whole; by default it is plain, whatever its name is. A
-    /// layout in a folder cannot be compressed.
+    /// Compresses the tar as a whole; by default it is uncompressed, whatever its name.
+    /// A layout in a folder cannot be compressed.
     #[must_use]
     pub fn compressed(mut self, encoding: Encoding) -> Self {
         self.encoding = encoding;

@@ -1,8 +1,8 @@
-//! What is wrong with the documents of an input: an error to whoever opens it, and a
-//! finding to whoever checks it.
+//! Faults in the documents of an input: an error when it is opened, and a finding when
+//! it is checked.
 //!
-//! The readers of the formats report each fault to a [`Reader`] and go on after it, if that
-//! lets them. So every rule is in one place.
+//! The readers of the formats report each fault to a [`Reader`] and go on after it, if
+//! that permits. So every rule exists only once.
 
 use serde_json::Value;
 
@@ -13,10 +13,10 @@ use crate::format::container::{Container, Member, read_document, spend};
 use crate::image::{Config, Document, DocumentError, Reading};
 use crate::limits::{DESCRIPTORS_MAX, DOCUMENTS_MAX};
 
-/// Something that whoever opens an input refuses.
+/// A fault because of which an input cannot be opened.
 #[derive(Debug)]
 pub(in crate::format) struct Refusal {
-    /// What is said of it in a finding.
+    /// The fault as part of a finding.
     pub(in crate::format) fault: Fault,
     pub(in crate::format) error: Error,
 }
@@ -27,7 +27,7 @@ impl Refusal {
         Self { fault, error }
     }
 
-    /// A fault of which the code says all.
+    /// A fault that its code fully describes.
     pub(in crate::format) fn plain(code: Code, error: Error) -> Self {
         Self::new(code, code.meaning(), error)
     }
@@ -41,7 +41,7 @@ impl Refusal {
         Self::new(code, message, Error::Document { what, source })
     }
 
-    /// A blob that is not what its digest says.
+    /// The fault of a blob that does not match its digest.
     pub(in crate::format) fn digest(expected: &Digest, got: Digest, place: Place) -> Self {
         let fault = Fault::digest(Code::DigestMismatch, expected, &got);
         let expected = expected.clone();
@@ -49,7 +49,8 @@ impl Refusal {
         Self { fault, error }
     }
 
-    /// The path of the field that is absent or of another type, if that is the fault.
+    /// The path of the field that is absent or has the wrong type, if that is the
+    /// fault.
     pub(in crate::format) fn field(&self) -> Option<&str> {
         match &self.error {
             Error::Document {
@@ -61,7 +62,8 @@ impl Refusal {
     }
 }
 
-/// How much more may be read: under one root, or of one docker archive.
+/// The amount of documents that may still be read, under one root or in one docker
+/// archive.
 #[derive(Debug)]
 pub(in crate::format) struct Budget {
     pub(in crate::format) documents: usize,
@@ -77,13 +79,13 @@ impl Default for Budget {
     }
 }
 
-/// More documents hang together than any image needs.
+/// The fault of too many connected documents.
 pub(in crate::format) fn too_large() -> Refusal {
     let limit = DESCRIPTORS_MAX;
     Refusal::plain(Code::IndexTooLarge, LimitError::IndexTooLarge(limit).into())
 }
 
-/// The kinds of JSON documents, by the fields that they have.
+/// The kinds of JSON documents, by their fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::format) enum Schema {
     /// A config.
@@ -94,23 +96,23 @@ pub(in crate::format) enum Schema {
     DockerManifest,
 }
 
-/// Who reads the documents of an input, and decides what becomes of their faults.
+/// A reader of an input's documents, which decides what happens to their faults.
 pub(in crate::format) trait Reader {
-    /// Where the files are.
+    /// The container of the files.
     fn container(&self) -> &dyn Container;
 
     fn budget(&mut self) -> &mut Budget;
 
-    /// Takes a fault. An error ends the reading.
+    /// Receives a fault. An error ends the reading.
     fn report(&mut self, site: &Site, refusal: Refusal) -> Result<()>;
 
-    /// Looks up a file that something refers to.
+    /// Looks up a file to which something refers.
     fn find(&mut self, path: &str) -> Result<Option<Member>> {
         self.container().find(path)
     }
 
-    /// Takes what is wrong with a document, of which these are the bytes, and the JSON if
-    /// it is some.
+    /// Receives the faults of a document with these bytes, and with this JSON, if it is
+    /// JSON.
     fn document(
         &mut self,
         site: &Site,
@@ -123,7 +125,7 @@ pub(in crate::format) trait Reader {
         faults.try_for_each(|fault| self.report(site, fault))
     }
 
-    /// Takes this many documents from the budget; says whether there were as many.
+    /// Claims this many documents from the budget; false if not enough are left.
     fn claim(&mut self, count: usize, site: &Site) -> Result<bool> {
         let left = self.budget().documents.checked_sub(count);
         self.budget().documents = left.unwrap_or(0);
@@ -133,7 +135,7 @@ pub(in crate::format) trait Reader {
         }
     }
 
-    /// Reads a document whole, within the budget; `None` after a fault.
+    /// Reads a whole document, within the budget; `None` after a fault.
     fn read(&mut self, member: &Member, site: &Site) -> Result<Option<Vec<u8>>> {
         let read = read_document(self.container(), member).and_then(|bytes| {
             let budget = self.budget();
@@ -153,8 +155,8 @@ pub(in crate::format) trait Reader {
         self.report(site, refusal).map(|()| None)
     }
 
-    /// Reads a control file, which is part of no budget: a new one begins after it. `None` if
-    /// it is not there, or after a fault.
+    /// Reads a control file, which does not count: a new budget begins after it. `None`
+    /// if it does not exist, or after a fault.
     fn control_file(&mut self, path: &str) -> Result<Option<Vec<u8>>> {
         let Some(member) = self.find(path)? else {
             return Ok(None);
@@ -166,7 +168,7 @@ pub(in crate::format) trait Reader {
     }
 }
 
-/// Opens an input, and stops at the first fault.
+/// A reader that opens an input, and stops at the first fault.
 #[derive(Debug)]
 pub(in crate::format) struct Opener<'a> {
     container: &'a dyn Container,
@@ -194,7 +196,7 @@ impl Reader for Opener<'_> {
     }
 }
 
-/// Reports what is wrong with a document, and gives it back if it could be read.
+/// Reports the faults of a document, and returns it if it could be read.
 pub(in crate::format) fn finish<T>(
     reader: &mut dyn Reader,
     site: &Site,
@@ -207,7 +209,7 @@ pub(in crate::format) fn finish<T>(
     Ok(reading.into_document())
 }
 
-/// What is wrong with a config, which messages call `what`.
+/// The fault of a config, which messages call `what`.
 pub(in crate::format) fn config_fault(what: &str, source: DocumentError) -> Refusal {
     let code = if source.is_excess() {
         Code::DocumentTooLarge
@@ -217,14 +219,14 @@ pub(in crate::format) fn config_fault(what: &str, source: DocumentError) -> Refu
     Refusal::document(code, what.to_owned(), source)
 }
 
-/// What is wrong with the number of layers of the image `name`, if anything.
+/// The fault of a wrong number of layers in the image `name`, if it is wrong.
 pub(in crate::format) fn layer_count_fault(
     name: &str,
     layers: usize,
     config: &Config,
 ) -> Option<Refusal> {
     let diff_ids = config.diff_ids.len();
-    let message = format!("it has {layers} layers, and its config has {diff_ids} diff_ids");
+    let message = format!("it has {layers} layers, but its config lists {diff_ids} diff_ids");
     let error = Error::LayerCount {
         name: name.to_owned(),
         layers,
@@ -233,14 +235,14 @@ pub(in crate::format) fn layer_count_fault(
     (layers != diff_ids).then(|| Refusal::new(Code::LayerCount, message, error))
 }
 
-/// The digest that the path of a blob claims.
+/// The digest in the path of a blob.
 pub(in crate::format) fn digest_of_path(path: &str) -> Option<Digest> {
     let rest = path.trim_start_matches(['.', '/']).strip_prefix("blobs/")?;
     let (algorithm, hex) = rest.split_once('/')?;
     format!("{algorithm}:{hex}").parse().ok()
 }
 
-/// The digest of bytes, by the algorithm of another.
+/// The digest of bytes, with the algorithm of another one.
 pub(in crate::format) fn hash_like(digest: &Digest, bytes: &[u8]) -> Digest {
     let mut hasher = Hasher::new(digest.algorithm());
     hasher.update(bytes);

@@ -1,24 +1,24 @@
-//! The roots of an input: its names, and what each of them points to.
+//! The roots of an input: its names, and the target of each.
 
 use std::collections::HashMap;
 
 use crate::digest::Digest;
 use crate::image::{CONTAINERD_NAME, Descriptor, REF_NAME, Reference};
 
-/// One thing that an input holds, under one name or under none.
+/// One thing in an input, under one name or under none.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Root {
-    /// What it is.
+    /// Its documents.
     pub target: Target,
-    /// Its descriptor in `index.json`, with the annotations that it has there.
+    /// Its descriptor in `index.json`, with the annotations there.
     pub descriptor: Option<Descriptor>,
-    /// Its name, where that is a reference with a tag.
+    /// Its name, if that is a reference with a tag.
     pub reference: Option<Reference>,
-    /// Its name in a layout, where it may be anything.
+    /// Its name in a layout, which may be anything.
     pub label: Option<String>,
 }
 
-/// Where the documents of a root are found.
+/// The documents of a root.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Target {
     /// A blob: a manifest or an index.
@@ -30,7 +30,7 @@ pub(crate) enum Target {
 }
 
 impl Root {
-    /// The one thing that an input as a whole is, without a name.
+    /// The only root of an input that is an image as a whole, without a name.
     pub(crate) fn whole() -> Self {
         Self {
             target: Target::Whole,
@@ -40,14 +40,14 @@ impl Root {
         }
     }
 
-    /// Takes a descriptor of an `index.json` with the names that it has there.
+    /// The root of a descriptor in an `index.json`, with its names there.
     pub(crate) fn from_index(descriptor: &Descriptor) -> Self {
         let label = descriptor.annotation(REF_NAME);
         let parse = |text: &str| text.parse::<Reference>().ok().filter(Reference::is_tagged);
         let containerd_name = descriptor.annotation(CONTAINERD_NAME).and_then(parse);
         let written = label.and_then(parse);
-        // containerd has every name in full; the other annotation says how it was
-        // written, if it has the whole of it.
+        // containerd's annotation always has the full name; the other one shows how it
+        // was written, if it is complete.
         let reference = match (containerd_name, written) {
             (Some(full), Some(written)) if full == written => Some(written),
             (Some(full), _) => Some(full.into_familiar()),
@@ -61,8 +61,8 @@ impl Root {
         }
     }
 
-    /// Whether its descriptor in `index.json` gives it this name, for Docker and
-    /// containerd too.
+    /// True if its descriptor in `index.json` gives it this name, including for Docker
+    /// and containerd.
     pub(crate) fn is_named_in_index(&self) -> bool {
         let name = |descriptor: &Descriptor| {
             let name = descriptor.annotation(CONTAINERD_NAME)?;
@@ -71,7 +71,7 @@ impl Root {
         self.reference.is_some() && self.descriptor.as_ref().and_then(name) == self.reference
     }
 
-    /// The digest of what it points to, if that is a blob.
+    /// The digest of its target, if that is a blob.
     pub(crate) fn target_digest(&self) -> Option<&Digest> {
         match &self.target {
             Target::Blob(descriptor) => Some(descriptor.digest()),
@@ -79,7 +79,7 @@ impl Root {
         }
     }
 
-    /// What a message calls it: its reference, its label, or its digest.
+    /// Its name in messages: its reference, its label, or its digest.
     pub(crate) fn display_name(&self) -> String {
         match (&self.reference, &self.label, &self.target) {
             (Some(reference), _, _) => reference.to_string(),
@@ -90,13 +90,13 @@ impl Root {
         }
     }
 
-    /// Whether both are names of one thing.
+    /// True if both are names of the same thing.
     pub(crate) fn has_target_of(&self, other: &Root) -> bool {
         self.target_key() == other.target_key()
     }
 
-    /// What is the same for all names of one thing: the digest of a blob, or the number of
-    /// an element.
+    /// The identity of the target, equal for all of its names: the digest of a blob, or
+    /// the number of an element.
     fn target_key(&self) -> (Option<&Digest>, Option<usize>) {
         let number = match self.target {
             Target::Element(number) => Some(number),

@@ -1,4 +1,4 @@
-//! A plain tar of a root filesystem: taken as an image of one layer, and written.
+//! A plain tar of a root filesystem: read as an image of one layer, or written.
 
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
@@ -15,8 +15,8 @@ use crate::image::{ImportedConfig, Platform, Timestamp, rfc3339};
 use crate::stream::{Compression, Encoding, Leftover};
 use crate::tar_stream::{TarSummary, Trailing};
 
-/// Makes the image of a root filesystem: one layer, whose bytes are the (unpacked) tar, and
-/// a config with nothing to run.
+/// Makes the image of a root filesystem: one layer, whose bytes are the (unpacked) tar,
+/// and a config with nothing to run.
 pub(super) fn rootfs_image(
     tar: &ScannedTar,
     platform: Option<&Platform>,
@@ -49,7 +49,7 @@ pub(super) fn rootfs_image(
     })
 }
 
-/// Tells the caller what is odd about the tar of a root filesystem.
+/// Warns of irregularities in the tar of a root filesystem.
 pub(crate) fn warn_of_tar(summary: &TarSummary, leftover: &Leftover, watch: &Watch<'_>) {
     if summary.is_empty {
         watch.warn(Warning::RootfsEmpty);
@@ -60,14 +60,14 @@ pub(crate) fn warn_of_tar(summary: &TarSummary, leftover: &Leftover, watch: &Wat
     warn_of_leftover(leftover, watch);
 }
 
-/// Tells the caller what follows the end of a tar.
+/// Warns of data after the end of a tar.
 pub(super) fn warn_of_trailing(trailing: Option<Trailing>, watch: &Watch<'_>) {
     if let Some(Trailing { size, is_tar, .. }) = trailing {
         watch.warn(Warning::AfterTar { size, is_tar });
     }
 }
 
-/// Tells the caller what follows the end of the stream that a tar is compressed to.
+/// Warns of data after the end of the compressed stream of a tar.
 pub(super) fn warn_of_leftover(leftover: &Leftover, watch: &Watch<'_>) {
     if leftover.is_junk() {
         let size = leftover.size();
@@ -75,13 +75,13 @@ pub(super) fn warn_of_leftover(leftover: &Leftover, watch: &Watch<'_>) {
     }
 }
 
-/// Takes the bytes of a root filesystem. They appear when all of them are there,
-/// but for what standard output has taken.
+/// Writes the bytes of a root filesystem. They appear when they are complete, except
+/// for those already written to standard output.
 #[must_use = "the output only appears at `finish`"]
 pub(crate) struct RootfsSink {
     place: Place,
     destination: Destination,
-    /// How the bytes that it takes are compressed.
+    /// The compression of its bytes, which the writer must apply.
     pub(crate) encoding: Encoding,
     size: u64,
 }
@@ -91,13 +91,13 @@ impl RootfsSink {
     ///
     /// # Errors
     ///
-    /// Fails if it is one of images, or is there and may not be replaced, before any work is
-    /// done.
+    /// Fails if the output is one of images, or exists and may not be replaced, before
+    /// any work is done.
     pub(crate) fn create(mut output: Output) -> Result<Self> {
         if output.format != Format::Rootfs {
             return Err(Error::NotWritable(output.format.transport()));
         }
-        // What writes the tree compresses it, so that the bytes are counted as they are stored.
+        // The writer of the tree compresses it, so that the stored bytes are counted.
         let encoding = std::mem::replace(&mut output.encoding, Encoding::Plain);
         let (place, destination) = Destination::open(output, NonZeroUsize::MIN)?;
         Ok(Self {
@@ -108,12 +108,12 @@ impl RootfsSink {
         })
     }
 
-    /// What a message calls it.
+    /// Its name in messages.
     pub(crate) fn place(&self) -> Place {
         self.place.clone()
     }
 
-    /// Makes the output visible, and returns how many bytes it has.
+    /// Makes the output visible, and returns its size in bytes.
     pub(crate) fn finish(self, watch: &Watch<'_>) -> Result<u64> {
         watch.send(Event::Step(Step::Committing));
         self.destination.commit(&self.place)?;

@@ -1,4 +1,4 @@
-//! A root filesystem tar as it comes, to be read from its beginning to its end.
+//! A root filesystem tar as a stream, from start to end.
 
 use std::fs::File;
 use std::io::{self, Cursor, Read};
@@ -15,24 +15,24 @@ use crate::stream::{
 };
 use crate::tar_stream::{EMPTY_BLOCK, is_tar_header};
 
-/// A root filesystem that was not looked into yet: a file, or a pipe.
+/// A root filesystem that was not read yet: a file, or a pipe.
 pub(crate) struct RootfsInput {
     place: Place,
     from: From,
-    /// Whether it is a root filesystem even if it looks like an image.
+    /// True if it is a root filesystem even if it looks like an image.
     pub(crate) is_certain: bool,
 }
 
 enum From {
-    /// A file, and where in it the tar begins.
+    /// A file, and the offset of the tar in it.
     File(File, u64),
     /// A pipe, until it is read.
     Pipe(Option<Box<dyn Read + Send>>),
 }
 
 impl RootfsInput {
-    /// Takes an input. One that was said to be a root filesystem is one, even if it looks
-    /// like an image.
+    /// Opens an input. One that was declared to be a root filesystem is one, even if it
+    /// looks like an image.
     ///
     /// # Errors
     ///
@@ -57,12 +57,12 @@ impl RootfsInput {
         })
     }
 
-    /// What a message calls it.
+    /// Its name in messages.
     pub(crate) fn place(&self) -> Place {
         self.place.clone()
     }
 
-    /// How many bytes it has as it is stored, if it can be read more than once.
+    /// Its size as stored, in bytes, if it can be read more than once.
     pub(crate) fn size(&self) -> Option<u64> {
         match &self.from {
             From::File(file, start) => {
@@ -73,11 +73,11 @@ impl RootfsInput {
         }
     }
 
-    /// Begins to read it, unpacked if it is packed. A pipe can be read once.
+    /// Starts to read it, unpacked if necessary. A pipe can be read once.
     ///
     /// # Errors
     ///
-    /// Fails if it is empty, or if its first bytes show that it is no tar.
+    /// Fails if it is empty, or if its first bytes are not those of a tar.
     pub(crate) fn open<'a>(&'a mut self, watch: Watch<'a>) -> Result<RootfsStream<'a>> {
         let stream: Box<dyn Read + Send + '_> = match &mut self.from {
             From::File(file, start) => Box::new(FileSlice::from(file, *start)?),
@@ -109,8 +109,8 @@ impl RootfsInput {
 pub(crate) struct RootfsStream<'a> {
     /// The bytes.
     pub(crate) stream: Box<dyn Read + Send + 'a>,
-    /// The first of them, as many as a message wants.
+    /// The first of them, for a message.
     pub(crate) head: Vec<u8>,
-    /// The bytes after the end of the compressed stream, once all was read.
+    /// The bytes after the end of the compressed stream, known after all was read.
     pub(crate) leftover: Arc<Leftover>,
 }

@@ -1,4 +1,4 @@
-//! What an output takes: blobs, then the index that makes them images.
+//! The interface of outputs: blobs, then the index that makes them images.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -12,70 +12,69 @@ use crate::format::{Blob, Format};
 use crate::image::{Descriptor, Document, Index, Reference, compact, new_index};
 use crate::stream::{Hashed, ProgressReader, TeeReader, copy};
 
-/// The ways in which outputs take what they are given.
+/// The ways in which outputs store data.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum OutputKind<'a> {
-    /// A folder: it takes blobs in any order and several at once.
+    /// A folder: it accepts blobs in any order and several in parallel.
     Folder {
-        /// A folder on its file system. A file there can become a blob by being moved.
+        /// A folder on its file system. A file there can be moved to become a blob.
         staging: &'a Path,
     },
     /// A file, in which the header of a blob can be written after its bytes.
     File,
-    /// A stream. What was not told of a blob before can only be written once the blob was
-    /// kept elsewhere.
+    /// A stream. A blob with unknown properties must first be stored elsewhere.
     Stream,
 }
 
-/// The answer of an output about a blob.
+/// The state of a blob in an output.
 #[derive(Debug)]
 pub(crate) enum Held {
-    /// It does not have it.
+    /// The output does not have it.
     Absent,
-    /// This run has put it there.
+    /// This run has written it.
     Written,
-    /// A blob of this name and size was there before this run.
+    /// The output had a blob with this name and size before this run.
     Before(File),
 }
 
-/// Takes images. Nothing of them is visible before [`finish`](Self::finish), but
-/// for what standard output has taken.
+/// An output of images. They are not visible before [`finish`](Self::finish), except
+/// for data that was already written to standard output.
 pub(crate) trait ImageSink: Sync {
     fn format(&self) -> Format;
 
-    /// What a message calls the output.
+    /// The name of the output in messages.
     fn place(&self) -> Place;
 
-    /// How it takes what it is given.
+    /// The way in which it stores data.
     fn kind(&self) -> OutputKind<'_>;
 
     /// Looks for a blob.
     fn find(&self, blob: &Hashed) -> Result<Held>;
 
-    /// Sets places aside for blobs that will be written, in this order, so that they can
-    /// be written at once, and says whether it did: a stream cannot, nor a file on a file
-    /// system without holes. `preallocate` has it take the room for them on the disk, so
-    /// that a disk that is too small is noticed before anything is copied.
+    /// Reserves room for blobs that will be written, in this order, so that they can be
+    /// written in parallel. Returns false if that is not possible: for a stream, and
+    /// for a file on a file system without holes. `preallocate` also allocates the
+    /// space on disk, so that a lack of space is noticed before anything is copied.
     fn reserve(&self, blobs: &[Hashed], preallocate: bool) -> Result<bool> {
         let _ = (blobs, preallocate);
         Ok(false)
     }
 
-    /// Takes a blob that need not be looked at, in the cheapest way that there is from
-    /// where it is, and releases it. A message calls it `from`.
+    /// Stores a blob that need not be read, in the cheapest way that its place permits,
+    /// and releases it. `from` is its name in messages.
     fn put(&self, blob: Blob<'_>, hashed: &Hashed, from: &Place, watch: &Watch<'_>) -> Result<()>;
 
-    /// Begins a blob, whose name and size may be known or not.
+    /// Begins a blob, whose name and size need not be known.
     fn begin_blob(&self, known: Option<&Hashed>) -> Result<Box<dyn BlobWriter + '_>>;
 
-    /// Whether the documents belong in front of the blobs, where all that they say of
-    /// these is known: in an archive, as long as it holds none, so that a reader who gets
-    /// them first can do with one pass.
+    /// True if the documents precede the blobs, provided that everything in them is
+    /// known: in an archive, as long as it has none, so that a reader that gets them
+    /// first needs only one pass.
     fn takes_documents_first(&self) -> bool {
         false
     }
 
-    /// Takes all documents: the index that says what the blobs are, and those that are
+    /// Stores all documents: the index that describes the blobs, and those that are
     /// blobs themselves.
     fn put_documents(&self, index: &OutputIndex, documents: Documents) -> Result<()>;
 
@@ -84,8 +83,8 @@ pub(crate) trait ImageSink: Sync {
 }
 
 impl dyn ImageSink + '_ {
-    /// The folder in which members of a stream may become files before they are known,
-    /// if the output can take files.
+    /// The folder in which members of a stream may become files before they are
+    /// identified, if the output can contain files.
     pub(crate) fn staging(&self) -> Option<&Path> {
         match self.kind() {
             OutputKind::Folder { staging } => Some(staging),
@@ -94,13 +93,13 @@ impl dyn ImageSink + '_ {
     }
 }
 
-/// Takes the bytes of one blob.
+/// A writer of one blob's bytes.
 #[must_use = "a blob is only there after `finish`"]
 pub(crate) trait BlobWriter: Write {
-    /// What a message calls the place where the bytes go.
+    /// The name of the destination in messages.
     fn place(&self) -> Place;
 
-    /// Copies a blob that need not be looked at. A message calls it `from`.
+    /// Copies a blob that need not be read. `from` is its name in messages.
     fn fill(&mut self, blob: &Blob<'_>, from: &Place, watch: &Watch<'_>) -> Result<()> {
         let stream = blob
             .open()
@@ -108,14 +107,15 @@ pub(crate) trait BlobWriter: Write {
         copy_in(stream, self, from, watch)
     }
 
-    /// Becomes a copy of a whole file which shares its bytes with it, if the file system
-    /// can do that, and opens the copy for reading. Nothing was written before.
+    /// Becomes a copy of a whole file that shares its bytes, if the file system
+    /// supports it, and opens the copy for reading. Nothing may have been written
+    /// before.
     fn share(&mut self, file: &File) -> Option<File> {
         let _ = file;
         None
     }
 
-    /// Ends the blob, whose name and size are known now.
+    /// Completes the blob, whose name and size are known now.
     fn finish(self: Box<Self>, hashed: &Hashed) -> Result<()>;
 }
 
@@ -135,7 +135,7 @@ pub(super) fn copy_in<W: BlobWriter + ?Sized>(
     Ok(())
 }
 
-/// Writes blobs that are in memory.
+/// Writes blobs from memory.
 pub(super) fn put_all(sink: &dyn ImageSink, documents: Documents) -> Result<()> {
     for (digest, bytes) in documents {
         let size = bytes.len() as u64;
@@ -153,15 +153,15 @@ pub(super) fn put_all(sink: &dyn ImageSink, documents: Documents) -> Result<()> 
 pub(crate) struct OutputIndex {
     /// In their order.
     pub roots: Vec<OutputRoot>,
-    /// The index of the input, whose other fields stay.
+    /// The index of the input, whose other fields are kept.
     pub base: Option<Document<Index>>,
-    /// The documents of the input for engines with a graph driver, of which as much stays
-    /// as is still true.
+    /// The input's documents for engines with a graph driver, which are kept as far as
+    /// they are still true.
     pub docker: Option<DockerPart>,
 }
 
 impl OutputIndex {
-    /// The bytes of `index.json`: those of the input's if nothing changed.
+    /// The bytes of `index.json`: unchanged if nothing differs from the input.
     pub(crate) fn bytes(&self) -> Result<Vec<u8>> {
         let descriptors: Vec<_> = self
             .roots
@@ -175,7 +175,7 @@ impl OutputIndex {
     }
 }
 
-/// The bytes of an `index.json` that lists these: its own if nothing changed.
+/// The bytes of an `index.json` that lists these; unchanged if it already does.
 pub(super) fn with_manifests(
     index: &Document<Index>,
     descriptors: &[Descriptor],
@@ -189,19 +189,19 @@ pub(super) fn with_manifests(
     Ok(edited.bytes().to_vec())
 }
 
-/// One thing that an output holds, under one name or under none.
+/// One thing in an output, under one name or under none.
 #[derive(Clone, Debug)]
 pub(crate) struct OutputRoot {
     /// Its descriptor, with its names as annotations.
     pub descriptor: Descriptor,
-    /// Its name, where that is a reference with a tag.
+    /// Its name, if that is a reference with a tag.
     pub reference: Option<Reference>,
-    /// The image that `manifest.json` names for it: itself, or of an index the one for
-    /// engines that take one platform.
+    /// The image that `manifest.json` names for it: itself, or for an index the one for
+    /// engines that use one platform.
     pub image: Option<OutputImage>,
 }
 
-/// An image, as `manifest.json` describes it.
+/// An image in `manifest.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct OutputImage {
     pub config: Digest,
@@ -209,10 +209,10 @@ pub(crate) struct OutputImage {
     pub layers: Vec<OutputLayer>,
 }
 
-/// A layer, as `manifest.json` describes it.
+/// A layer in `manifest.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct OutputLayer {
-    /// What it unpacks to.
+    /// Its diff_id.
     pub diff_id: DiffId,
     pub digest: Digest,
     /// The descriptor of a layer that is not in the archive, as JSON.

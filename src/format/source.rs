@@ -1,4 +1,4 @@
-//! What an input holds: named roots, and the graph of documents under each.
+//! The content of an input: named roots, and the graph of documents under each.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -11,23 +11,28 @@ use crate::image::media_type::{self, LayerType, is_image_config};
 use crate::image::{Config, Descriptor, Document, Index, Manifest, Platform};
 use crate::stream::{Compression, Hashed};
 
-/// Images, and the container that their blobs are in.
+/// Images, and the container of their blobs.
 pub(crate) trait ImageSource: fmt::Debug + Send + Sync {
     fn format(&self) -> Format;
 
-    /// Where the blobs are.
+    /// The container of the blobs.
     fn container(&self) -> &dyn Container;
 
-    /// All that has a name, and all that has none, in the input's order. An image
-    /// with several names is there several times.
+    /// All items, with and without a name, in the input's order. An image with several
+    /// names occurs several times.
     ///
     /// # Errors
     ///
-    /// Fails if there is nothing.
+    /// Fails if there are none.
     fn roots(&self) -> Result<&[Root]>;
 
     /// Reads the documents under a root.
     fn load(&self, root: &Root) -> Result<Content>;
+
+    /// The input, as messages name it, if it is one.
+    fn place(&self) -> Option<&Place> {
+        None
+    }
 
     /// The `index.json` that lists the roots, if there is one. In a docker archive
     /// `manifest.json` may name more.
@@ -53,8 +58,8 @@ pub(crate) struct DockerPart {
 }
 
 impl DockerPart {
-    /// Which of the images were built on one of the input that is not among these
-    /// configs.
+    /// The numbers of the images that were built on one of the input that is not among
+    /// these configs.
     pub(crate) fn orphans(&self, configs: &HashSet<&Digest>) -> HashSet<usize> {
         let own: HashSet<&Digest> = self.images.iter().map(|image| &image.config).collect();
         let is_lost = |parent: &Digest| own.contains(parent) && !configs.contains(parent);
@@ -66,11 +71,11 @@ impl DockerPart {
     }
 }
 
-/// An image as an element of `manifest.json` describes it, without names and layers.
+/// An image in `manifest.json`, without names and layers.
 #[derive(Clone, Debug)]
 pub(crate) struct DockerImage {
     pub config: Digest,
-    /// The config of the image that it was built on.
+    /// The config of its parent image.
     pub parent: Option<Digest>,
 }
 
@@ -85,19 +90,19 @@ pub(crate) enum Content {
     Image(Image),
     /// Several manifests, or further indexes.
     Index(Box<IndexContent>),
-    /// A manifest that is no image: an attestation, a signature, a chart.
+    /// A manifest that is not an image: an attestation, a signature, a chart.
     Artifact(Box<Artifact>),
-    /// Something that the input does not hold, or of a kind that is not known.
+    /// Something that the input lacks, or that is of an unknown kind.
     Opaque {
-        /// What points to it.
+        /// The descriptor that points to it.
         descriptor: Descriptor,
-        /// The blob, if it is there.
+        /// The blob, if the input has it.
         blob: Option<Member>,
     },
 }
 
 impl Content {
-    /// What it speaks of, if it is a referrer.
+    /// The document that it refers to, if it is a referrer.
     pub(crate) fn subject(&self) -> Option<&Descriptor> {
         match self {
             Self::Image(image) => image.manifest.as_ref()?.view().subject.as_ref(),
@@ -126,7 +131,7 @@ impl Content {
         }
     }
 
-    /// How many bytes its documents have.
+    /// Total size of its documents, in bytes.
     pub(crate) fn document_size(&self) -> u64 {
         match self {
             Self::Image(image) => {
@@ -145,7 +150,7 @@ impl Content {
 /// An image for one platform.
 #[derive(Clone, Debug)]
 pub(crate) struct Image {
-    /// Its manifest; a docker archive before 25 has none.
+    /// Its manifest; a docker archive from before Docker 25 has none.
     pub manifest: Option<Document<Manifest>>,
     pub config: Document<Config>,
     /// Its layers, the lowest first.
@@ -153,36 +158,36 @@ pub(crate) struct Image {
 }
 
 impl Image {
-    /// The platform, where the config says it.
+    /// The platform, if the config has it.
     pub(crate) fn platform(&self) -> Option<&Platform> {
         self.config.view().platform.as_ref()
     }
 
-    /// The platform that a descriptor of it says, or else the config.
+    /// The platform in a descriptor of it, or else in the config.
     pub(crate) fn platform_under(&self, descriptor: Option<&Descriptor>) -> Option<Platform> {
         let described = descriptor.and_then(Descriptor::platform);
         described.or_else(|| self.platform().cloned())
     }
 
-    /// When it was made, as its config says it.
+    /// The creation time, exactly as in its config.
     pub(crate) fn created(&self) -> Option<String> {
         let config = self.config.value().ok()?;
         config["created"].as_str().map(str::to_owned)
     }
 
-    /// How many bytes its layers have together as they are stored.
+    /// Total size of its layers as stored, in bytes.
     pub(crate) fn stored_size(&self) -> u64 {
         let sizes = self.layers.iter().map(Layer::stored_size);
         sizes.fold(0, u64::saturating_add)
     }
 
-    /// Whether all layers are there, but for those that may stay elsewhere.
+    /// True if the input has all layers, except for those that may be elsewhere.
     pub(crate) fn is_whole(&self) -> bool {
         let is_missing = |layer: &Layer| matches!(layer.bytes, LayerBytes::Missing(_));
         !self.layers.iter().any(is_missing)
     }
 
-    /// Whether an operation made any of its layers.
+    /// True if an operation made any of its layers.
     pub(crate) fn has_new_layer(&self) -> bool {
         let is_new = |layer: &Layer| matches!(layer.bytes, LayerBytes::Written(_));
         self.layers.iter().any(is_new)
@@ -192,14 +197,14 @@ impl Image {
 /// One layer of an image.
 #[derive(Clone, Debug)]
 pub(crate) struct Layer {
-    /// What it unpacks to.
+    /// Its diff_id.
     pub diff_id: DiffId,
     /// Its bytes as they are stored.
     pub bytes: LayerBytes,
-    /// How its bytes are compressed; what the manifest says if they are not there.
+    /// The compression of its bytes; that in the manifest if the input lacks them.
     pub compression: Compression,
-    /// Its place in the image of the input; of a new layer that of the uppermost that it
-    /// was made of.
+    /// Its place in the image of the input; of a new layer that of the uppermost merged
+    /// one.
     pub position: LayerPosition,
 }
 
@@ -208,38 +213,37 @@ pub(crate) struct Layer {
 pub(crate) struct LayerPosition {
     /// Its number, counted from 1, the lowest.
     pub number: usize,
-    /// How many layers the image has.
+    /// The number of layers in the image.
     pub count: usize,
 }
 
 impl LayerPosition {
-    /// That of the layer with this number, counted from 0, of this many.
+    /// The position of the layer with this number, counted from 0, among this many.
     pub(crate) fn new(at: usize, count: usize) -> Self {
         let number = at + 1;
         Self { number, count }
     }
 }
 
-/// The place where the bytes of a layer are.
+/// The place of a layer's bytes.
 #[derive(Clone, Debug)]
 pub(crate) enum LayerBytes {
     /// In the input.
     Input {
         blob: Member,
-        /// The descriptor in the manifest, or, of a foreign layer, in `manifest.json`.
+        /// The descriptor in the manifest, or, for a foreign layer, in `manifest.json`.
         descriptor: Option<Descriptor>,
     },
     /// In the output: an operation made the layer, and writes it itself.
     Written(Hashed),
-    /// Outside, as is allowed of a foreign layer, and of one that says where it can be
-    /// fetched.
+    /// Elsewhere, which is permitted for a foreign layer, and for one with URLs.
     Elsewhere(Descriptor),
-    /// Nowhere, although the input should hold them.
+    /// Nowhere, although the input should have them.
     Missing(Descriptor),
 }
 
 impl LayerBytes {
-    /// The bytes of a layer with a descriptor, given its blob if the input holds it.
+    /// The bytes of a layer with a descriptor, given its blob if the input has it.
     pub(crate) fn described(blob: Option<Member>, descriptor: Descriptor) -> Self {
         match blob {
             Some(blob) => Self::Input {
@@ -253,7 +257,7 @@ impl LayerBytes {
 }
 
 impl Layer {
-    /// Its blob, if the input holds it.
+    /// Its blob, if the input has it.
     pub(crate) fn blob(&self) -> Option<&Member> {
         match &self.bytes {
             LayerBytes::Input { blob, .. } => Some(blob),
@@ -270,7 +274,7 @@ impl Layer {
         }
     }
 
-    /// How many bytes it has as it is stored.
+    /// Its size as stored, in bytes.
     pub(crate) fn stored_size(&self) -> u64 {
         match &self.bytes {
             LayerBytes::Input { blob, .. } => blob.size,
@@ -281,8 +285,8 @@ impl Layer {
         }
     }
 
-    /// Its digest as it is stored, if that is known without reading it: a plain layer is
-    /// its own unpacked form.
+    /// Its digest as stored, if that is known without reading it: the unpacked form of
+    /// an uncompressed layer is the layer itself.
     pub(crate) fn digest(&self) -> Option<Digest> {
         if let LayerBytes::Written(hashed) = &self.bytes {
             return Some(hashed.digest.clone());
@@ -292,13 +296,13 @@ impl Layer {
             .or_else(|| (self.compression == Compression::None).then(|| self.diff_id.0.clone()))
     }
 
-    /// Whether its bytes are what somebody may fetch from elsewhere, so that they must
-    /// not change.
+    /// True if its bytes may also be fetched from elsewhere, so that they must not
+    /// change.
     pub(crate) fn may_be_elsewhere(&self) -> bool {
         self.descriptor().is_some_and(may_be_elsewhere)
     }
 
-    /// The layer in a message, which calls its image so.
+    /// The layer in messages, in which its image has this name.
     pub(crate) fn place(&self, image: &str) -> Place {
         Place::Layer {
             position: self.position.number,
@@ -308,40 +312,40 @@ impl Layer {
     }
 }
 
-/// Whether a blob may stay outside of the archive: that of a foreign layer, or one with
-/// other places to get it from.
+/// Returns true if an archive need not contain a blob: that of a foreign layer, or one
+/// with other locations.
 fn may_be_elsewhere(descriptor: &Descriptor) -> bool {
     let media_type = LayerType::of(descriptor.media_type());
     descriptor.has_urls() || media_type.is_some_and(|layer| layer.is_foreign)
 }
 
-/// An index, and what is under it.
+/// An index and its content.
 #[derive(Clone, Debug)]
 pub(crate) struct IndexContent {
     pub index: Document<Index>,
-    /// What its descriptors point to, in their order.
+    /// The targets of its descriptors, in their order.
     pub children: Vec<Content>,
-    /// The descriptors of the children, where some were left out.
+    /// The descriptors of the children, if some were left out.
     pub kept: Option<Vec<Descriptor>>,
 }
 
 impl IndexContent {
-    /// What it lists, with the descriptors that it had in the input.
+    /// Its children, with their descriptors in the input.
     pub(crate) fn parts(&self) -> impl Iterator<Item = (&Content, &Descriptor)> {
         self.children.iter().zip(&self.index.view().manifests)
     }
 }
 
-/// A manifest that is no image, with its blobs.
+/// A manifest that is not an image, with its blobs.
 #[derive(Clone, Debug)]
 pub(crate) struct Artifact {
     pub manifest: Document<Manifest>,
-    /// Its config and layers, each once, and their bytes if the input holds them.
+    /// Its config and layers, each once, and their bytes if the input has them.
     pub blobs: Vec<(Descriptor, Option<Member>)>,
 }
 
 impl Artifact {
-    /// Whether it is an attestation as `BuildKit` makes them.
+    /// True if it is an attestation by `BuildKit`.
     pub(crate) fn is_attestation(&self) -> bool {
         let layers = &self.manifest.view().layers;
         layers
@@ -349,12 +353,12 @@ impl Artifact {
             .any(|layer| layer.media_type() == media_type::IN_TOTO)
     }
 
-    /// Whether it is an image, of which the input does not hold the config.
+    /// True if it is an image whose config the input lacks.
     pub(crate) fn is_image_without_config(&self) -> bool {
         is_image_config(self.manifest.view().config.media_type()) && !self.has_config()
     }
 
-    /// Whether the input holds its config.
+    /// True if the input has its config.
     fn has_config(&self) -> bool {
         let config = &self.manifest.view().config;
         let held = self
@@ -364,7 +368,7 @@ impl Artifact {
         config.data().is_some() || held.is_some_and(|(_, blob)| blob.is_some())
     }
 
-    /// What it is, with its article, for a message.
+    /// Its kind, with its article, for a message.
     pub(crate) fn kind(&self) -> String {
         if self.is_attestation() {
             return "an attestation".to_owned();
@@ -373,14 +377,14 @@ impl Artifact {
         let config = view.config.media_type();
         let artifact_type = view.artifact_type.as_deref();
         let mut layers = view.layers.iter().map(Descriptor::media_type);
-        // A manifest with the config of an image was meant as one.
+        // A manifest with the config of an image was meant to be one.
         if artifact_type.is_none()
             && media_type::is_image_config(config)
             && let Some(unknown) = layers.find(|it| LayerType::of(it).is_none())
         {
             return format!("an artifact with a layer of the unknown type `{unknown}`");
         }
-        // Nothing else is missing for an image.
+        // Only the config is missing for an image.
         if artifact_type.is_none() && media_type::is_image_config(config) {
             return "an artifact: its config has no `rootfs`".to_owned();
         }

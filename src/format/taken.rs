@@ -1,4 +1,4 @@
-//! An input that is taken whatever it holds, for a survey of all that is wrong with it.
+//! An input that is opened whatever it contains, for a survey of all its faults.
 
 use std::fs::File;
 
@@ -15,18 +15,18 @@ use crate::stream::{Compression, FileSlice, HEAD_LENGTH, ProgressReader, read_he
 /// An input whose files can be looked up, as far as they can be read.
 pub(super) struct Taken {
     pub(super) container: Box<dyn Container>,
-    /// The file as it lies there, and where the input begins in it; `None` for a folder.
+    /// The original file, and the offset of the input in it; `None` for a folder.
     pub(super) file: Option<(File, u64)>,
-    /// How many bytes follow the end of the compressed stream.
+    /// The number of bytes after the end of the compressed stream.
     pub(super) leftover: u64,
 }
 
-/// Takes an input whatever it holds; a pipe is kept in a temporary file. What is wrong
-/// with the tar goes to `faults`.
+/// Opens an input whatever it contains; a pipe is stored in a temporary file. Faults of
+/// the tar are added to `faults`.
 ///
 /// # Errors
 ///
-/// Fails if it cannot be read, or is no tar from its very beginning.
+/// Fails if it cannot be read, or is not a tar from its very start.
 pub(super) fn take(input: Input, opening: &Opening<'_>, faults: &mut Vec<Error>) -> Result<Taken> {
     let (file, start) = match input.bytes.open()? {
         OpenBytes::Folder(path) => {

@@ -1,16 +1,16 @@
-//! `--change`: instructions, and the config that they change.
+//! `--change`: instructions, and their effect on a config.
 
 use serde_json::{Value, json};
 
 use crate::dockerfile::Changes;
 use crate::image::{Config, Document};
 
-/// Takes the bytes for a config and instructions, with a NUL in front of each.
+/// Uses the bytes as a config and instructions, with a NUL before each.
 ///
-/// A failure leaves the config as it was. What was changed is a config still, a field
-/// that no instruction is about is kept, and what comes of it all is no more than the
-/// instructions and what their variables may add. Instructions mean the same whether
-/// they come one by one or in one text.
+/// A failure leaves the config unchanged. A changed config is still a config, fields
+/// that no instruction affects are kept, and the result is no larger than the
+/// instructions and the limit for variables permit. Instructions mean the same one by
+/// one and in one text.
 pub fn change(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let mut parts = text.split('\0');
@@ -45,11 +45,11 @@ pub fn change(data: &[u8]) {
     assert!(added <= ADDED_MAX + 64 * data.len(), "{added} bytes");
 }
 
-/// What variables may add, and how many times as long a character is in JSON, and in
-/// the names of ports that a range of them stands for.
+/// The limit for variables, multiplied by the growth of a character in JSON, and that
+/// of a range of ports as names.
 const ADDED_MAX: usize = 6 * 4 * 1024 * 1024 + 65_536 * 16;
 
-/// The fields that instructions change.
+/// The fields that instructions may change.
 const CHANGED: [&str; 12] = [
     "ArgsEscaped",
     "Cmd",

@@ -1,8 +1,8 @@
-//! Tars with checksums that hold: what no mutation of bytes finds.
+//! Tars with valid checksums, which no mutation of bytes finds.
 
 use tar::Header;
 
-/// Checks a tar as it is, and with checksums that hold.
+/// Checks a tar unchanged, and with repaired checksums.
 pub(super) fn check_repaired(tar: &[u8], check: fn(&[u8])) {
     check(tar);
     let repaired = with_checksums(tar);
@@ -29,7 +29,7 @@ fn with_checksums(tar: &[u8]) -> Vec<u8> {
             let size = usize::try_from(size).unwrap_or(usize::MAX);
             at = at.saturating_add(size.saturating_add(511) / 512 * 512);
         }
-        // A place behind the end, or beyond all numbers, ends it.
+        // A position after the end, or one that overflows, ends it.
         if at > repaired.len() {
             break;
         }

@@ -1,4 +1,4 @@
-//! One layer: a hostile tar, read and written again.
+//! One layer: a hostile tar, read and rewritten.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use crate::layer::{Entry, EntryKind, LayerError, LayerReader, LayerWriter, NodeK
 use crate::stream::{CopyError, FileSlice};
 use crate::tar_stream::{Section, Skip, SkipByReading};
 
-/// Takes the bytes for a layer, and once more with checksums that hold.
+/// Uses the bytes as a layer, unchanged and with repaired checksums.
 ///
-/// Reading passes over content in a stream as it does in a file. What is accepted is
-/// written canonically, reads back the same with its content, and is then written to
-/// the same bytes; so is what a merge makes of it.
+/// Content is skipped in a stream as in a file. An accepted layer is written
+/// canonically, reads back the same with its content, and is then written to the same
+/// bytes; so is the result of a merge.
 pub fn layer(data: &[u8]) {
     check_repaired(data, check);
 }
@@ -41,7 +41,7 @@ fn check(tar: &[u8]) {
     check_merge(tar);
 }
 
-/// What a merge makes of the layer.
+/// Checks the merge of the layer.
 fn check_merge(tar: &[u8]) {
     let Ok(made) = merged_whole(&[tar.to_vec()]) else {
         return;
@@ -53,7 +53,7 @@ fn check_merge(tar: &[u8]) {
     }
 }
 
-/// All entries, or why not all can be read.
+/// All entries, or the reason why they cannot be read.
 fn headers<R: Skip>(mut reader: LayerReader<R>) -> Result<Vec<Entry>, String> {
     let mut entries = Vec::new();
     while let Some(entry) = reader.next_entry().map_err(|error| error.to_string())? {
@@ -69,8 +69,8 @@ fn section(tar: &[u8]) -> Section {
     Section::new(FileSlice::from(file, 0).expect("it has a size"))
 }
 
-/// Writes the entries again, with their content, and returns them too; nothing if that
-/// would be too long.
+/// Rewrites the entries with their content, and also returns them; `None` if that would
+/// be too long.
 #[expect(clippy::type_complexity, reason = "it is used once")]
 fn rewritten(tar: &[u8]) -> Result<Option<(Vec<u8>, Vec<Entry>)>, LayerError> {
     let because = "memory takes everything";
@@ -94,7 +94,7 @@ fn rewritten(tar: &[u8]) -> Result<Option<(Vec<u8>, Vec<Entry>)>, LayerError> {
             }
             EntryKind::Node(kind) => Some(kind.clone()),
             EntryKind::Whiteout(Whiteout::AufsFile(size)) => Some(NodeKind::File(*size)),
-            // That is written as any other whiteout.
+            // It is written like any other whiteout.
             EntryKind::Whiteout(Whiteout::Device) => continue,
             EntryKind::Whiteout(Whiteout::Name(_) | Whiteout::Opaque | Whiteout::Invalid) => {
                 Some(NodeKind::File(0))

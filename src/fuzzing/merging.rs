@@ -1,4 +1,4 @@
-//! A stack of layers merged as a squash does it, in memory.
+//! A stack of layers merged in memory, as in a squash.
 
 use std::fmt::{self, Display};
 use std::io::{self, Cursor};
@@ -12,11 +12,11 @@ use crate::layer::{Budget, LayerError, LayerReader};
 use crate::merge::{Changes, ChangesBuilder, Merge, Replay, ReplayError, Savings};
 use crate::tar_stream::{SkipByReading, Time};
 
-/// Merges ranges of the layers, the lowest first, and returns each new layer with what
-/// it saved. Layers that have no place in a range stay.
+/// Merges ranges of the layers, the lowest first, and returns each new layer with its
+/// savings. Layers outside the ranges are kept.
 ///
-/// Below a range nothing is known where `is_blind` says so, as of an image whose
-/// lower layers are encrypted.
+/// If `is_blind`, the layers below a range are unknown, as in an image whose lower
+/// layers are encrypted.
 pub(super) fn merged(
     layers: &[Vec<u8>],
     ranges: &[Range<usize>],
@@ -45,7 +45,7 @@ pub(super) fn merged(
     Ok(made)
 }
 
-/// Merges all layers, as an export does.
+/// Merges all layers, as in an export.
 pub(super) fn merged_whole(layers: &[Vec<u8>]) -> Result<Vec<u8>, LayerError> {
     let all = 0..layers.len();
     let mut made = merged(layers, std::slice::from_ref(&all), false)?;
@@ -67,7 +67,7 @@ impl Display for Shown<'_> {
     }
 }
 
-/// Reads what a layer changes.
+/// Reads the changes of a layer.
 fn changes(at: usize, layer: &[u8], budget: &Arc<Budget>) -> Result<Changes, LayerError> {
     let mut builder = ChangesBuilder::new(number(at), budget.clone());
     let mut reader = LayerReader::new(SkipByReading(layer), budget.clone());
@@ -78,11 +78,11 @@ fn changes(at: usize, layer: &[u8], budget: &Arc<Budget>) -> Result<Changes, Lay
     builder.finish(false)
 }
 
-/// Writes what became of a range.
+/// Writes the result of a range.
 ///
 /// # Errors
 ///
-/// Fails only where the content of a file is at fault, which the plan has not read.
+/// Fails only if the content of a file, which the plan has not read, is faulty.
 fn written(merge: &Merge, layers: &[Vec<u8>], range: &Range<usize>) -> Result<Vec<u8>, LayerError> {
     let interrupt = AtomicBool::new(false);
     let watch = Watch::new(&|_| (), &interrupt);
@@ -115,7 +115,7 @@ fn written(merge: &Merge, layers: &[Vec<u8>], range: &Range<usize>) -> Result<Ve
     Ok(layer)
 }
 
-/// What is longer is not written: a header of some bytes may claim gigabytes of holes.
+/// Maximum size of a written layer: a small header may claim gigabytes of holes.
 pub(super) const SIZE_MAX: u64 = 1 << 20;
 
 fn number(at: usize) -> u32 {

@@ -1,11 +1,11 @@
-//! Fuzz targets: hostile bytes in, a panic out where a promise is broken.
+//! Fuzz targets: hostile bytes in, a panic out if a promise is broken.
 //!
-//! Each function says what it checks beyond that nothing panics. They are called by
-//! the fuzzers of `fuzz/` and, with the corpus that lies there, by the test below.
-//! They are here, and not there, because most of what they check is private, and so
-//! that an ordinary `cargo test` replays the corpus.
+//! The doc of each function lists its checks, besides that nothing panics. They are
+//! called by the fuzzers in `fuzz/` and, with the corpus there, by the test below. They
+//! are here, and not there, because most of the checked code is private, and so that an
+//! ordinary `cargo test` replays the corpus.
 //!
-//! No part of the interface of this crate.
+//! This module is not part of the crate's public interface.
 
 mod archive;
 mod change;
@@ -15,8 +15,8 @@ mod merge;
 mod merging;
 mod reference;
 
-/// What the tests judge by. It knows nothing of this library, and so cannot make the
-/// same mistakes.
+/// The reference implementation of the tests. It does not use this library, and so
+/// cannot make the same mistakes.
 #[path = "../../tests/it/support"]
 #[expect(dead_code, reason = "the tests use more of it")]
 mod support {
@@ -63,7 +63,7 @@ mod tests {
             .join(folder)
     }
 
-    /// What is in a folder, sorted.
+    /// The files in a folder, sorted.
     fn files(folder: &Path) -> Vec<PathBuf> {
         let entries = fs::read_dir(folder).expect("the folder is there");
         let mut files: Vec<PathBuf> = entries

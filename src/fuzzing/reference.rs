@@ -7,10 +7,11 @@ use crate::digest::Digest;
 use crate::image::{Platform, Reference};
 use crate::ops::{LayerChoice, Selector};
 
-/// Takes the bytes for each of the names that a user or a document may give.
+/// Uses the bytes as each of the names that a user or a document may give.
 ///
-/// A reference is the same one after it was shown, in its short form and in full; so
-/// are digests and platforms. Its parts are as long as registries take.
+/// A reference remains the same when it is formatted and parsed, in its short form and
+/// in full; so do digests and platforms. Its parts are not longer than registries
+/// allow.
 pub fn reference(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let _ = text.parse::<Selector>();
@@ -31,14 +32,14 @@ pub fn reference(data: &[u8]) {
     assert_eq!(latest.clone().or_latest(), latest);
     comes_back::<Reference>(&latest.to_string());
 
-    // The name alone is that of the same repository.
+    // The name alone belongs to the same repository.
     let name: Reference = reference.familiar_name().parse().expect("it is a name");
     assert_eq!(name.tag(), None);
     assert_eq!(name.familiar_name(), reference.familiar_name());
     assert!(reference.full().starts_with(&name.full()));
 }
 
-/// Parses a text, and checks that what is shown of the result means the same.
+/// Parses a text, and checks that the formatted result parses to the same value.
 fn comes_back<T>(text: &str) -> Option<T>
 where
     T: FromStr + Display + PartialEq + Debug,

@@ -1,4 +1,4 @@
-//! Descriptors: media type, digest and size, and what else may stand beside.
+//! Descriptors: media type, digest, size and optional fields.
 
 use base64::Engine as _;
 use serde_json::{Map, Value};
@@ -9,7 +9,7 @@ use crate::image::json::{DocumentError, Node};
 
 /// A pointer to a blob ([descriptor.md]).
 ///
-/// Fields that are not modelled stay with it.
+/// Fields that are not modelled are kept.
 ///
 /// [descriptor.md]: https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md
 #[derive(Clone, Debug, PartialEq)]
@@ -21,7 +21,7 @@ pub(crate) struct Descriptor {
 }
 
 impl Descriptor {
-    /// Makes one with the three fields that every descriptor has.
+    /// Makes a descriptor with the three fields that every descriptor has.
     pub(crate) fn new(media_type: &str, digest: Digest, size: u64) -> Self {
         let mut fields = Map::new();
         fields.insert("mediaType".to_owned(), media_type.into());
@@ -45,12 +45,12 @@ impl Descriptor {
         })
     }
 
-    /// Reads one that stands by itself.
+    /// Reads a descriptor outside of any document.
     pub(crate) fn from_json(value: &Value) -> Result<Self, DocumentError> {
         Self::from_node(&Node::root(value))
     }
 
-    /// The media type, as it stands there.
+    /// The media type, exactly as in the descriptor.
     pub(crate) fn media_type(&self) -> &str {
         &self.media_type
     }
@@ -60,12 +60,13 @@ impl Descriptor {
         &self.digest
     }
 
-    /// How many bytes the blob has as stored.
+    /// The size of the blob as stored, in bytes.
     pub(crate) fn size(&self) -> u64 {
         self.size
     }
 
-    /// The manifest that an attestation is about, by `BuildKit`'s annotation in an index.
+    /// The manifest that an attestation describes, according to `BuildKit`'s annotation
+    /// in an index.
     pub(crate) fn attested(&self) -> Option<Digest> {
         self.annotation("vnd.docker.reference.digest")?.parse().ok()
     }
@@ -75,13 +76,13 @@ impl Descriptor {
         Value::Object(self.fields.clone())
     }
 
-    /// Points to another blob; all other fields stay.
+    /// Points to another blob; all other fields are kept.
     pub(crate) fn pointing_to(&self, media_type: &str, digest: &Digest, size: u64) -> Self {
         let mut fields = self.fields.clone();
         fields.insert("mediaType".to_owned(), media_type.into());
         fields.insert("digest".to_owned(), digest.to_string().into());
         fields.insert("size".to_owned(), size.into());
-        // What was embedded is the content of the former blob.
+        // The embedded content was that of the former blob.
         fields.shift_remove("data");
         Self {
             media_type: media_type.to_owned(),
@@ -91,7 +92,7 @@ impl Descriptor {
         }
     }
 
-    /// Says something else of the same blob.
+    /// Declares another media type for the same blob.
     pub(crate) fn labelled(mut self, media_type: &str) -> Self {
         self.fields
             .insert("mediaType".to_owned(), media_type.into());
@@ -99,7 +100,7 @@ impl Descriptor {
         self
     }
 
-    /// Sets a field, or removes it.
+    /// Sets a field, or removes it if `value` is `None`.
     pub(crate) fn with(mut self, field: &str, value: Option<Value>) -> Self {
         match value {
             Some(value) => drop(self.fields.insert(field.to_owned(), value)),
@@ -112,7 +113,7 @@ impl Descriptor {
         self.fields.get("annotations")?.get(key)?.as_str()
     }
 
-    /// Sets an annotation, or removes it.
+    /// Sets an annotation, or removes it if `value` is `None`.
     pub(crate) fn with_annotation(mut self, key: &str, value: Option<String>) -> Self {
         let mut annotations = match self.fields.get("annotations") {
             Some(Value::Object(annotations)) => annotations.clone(),
@@ -127,20 +128,20 @@ impl Descriptor {
         self
     }
 
-    /// The platform, where the descriptor says it.
+    /// The platform, if the descriptor has it.
     pub(crate) fn platform(&self) -> Option<Platform> {
         Platform::from_json(self.fields.get("platform")?)
     }
 
-    /// Whether it lists other places to get the blob from, so that an archive
-    /// need not have it.
+    /// True if it lists other locations of the blob, so that an archive need not
+    /// contain it.
     pub(crate) fn has_urls(&self) -> bool {
         let urls = self.fields.get("urls").and_then(Value::as_array);
         urls.is_some_and(|urls| !urls.is_empty())
     }
 
-    /// The blob itself, where the descriptor embeds it. Not verified, and empty if
-    /// it is not base64.
+    /// The embedded blob, if there is one. It is not verified, and is empty if it is
+    /// not base64.
     pub(crate) fn data(&self) -> Option<Vec<u8>> {
         let data = self.fields.get("data").filter(|data| !data.is_null())?;
         let bytes = data.as_str().and_then(|text| {
@@ -189,7 +190,7 @@ mod tests {
             (json!({}), "`mediaType` is not a string"),
             (
                 json!({"mediaType": "a", "digest": "sha256:x"}),
-                "`digest` is no digest",
+                "`digest` is not a digest",
             ),
             (
                 json!({"mediaType": "a", "digest": digest, "size": -1}),

@@ -1,4 +1,4 @@
-//! A document that keeps the bytes it came in.
+//! A document that keeps its original bytes.
 
 use serde_json::Value;
 
@@ -7,22 +7,22 @@ use crate::image::Descriptor;
 use crate::image::json::{DocumentError, Node, compact, parse_value};
 use crate::image::types::Type;
 
-/// What restow needs to know of a kind of document.
+/// The part of a kind of document that restow interprets.
 pub(crate) trait View: Sized {
-    /// Its type, by which keys get their case: Go finds them in any. By default it knows
-    /// none.
+    /// Its type, by which keys get the right case: Go accepts them in any. By default
+    /// no keys are known.
     const SCHEMA: Type = Type::Struct(&[]);
 
-    /// Reads it from the parsed JSON. What is wrong goes to `faults`, the first first;
-    /// `None` if that leaves nothing to read.
+    /// Reads it from the parsed JSON. Faults are added to `faults` in their order;
+    /// `None` if they leave nothing to read.
     fn read(value: &Value, faults: &mut Vec<DocumentError>) -> Option<Self>;
 }
 
-/// A JSON document: its bytes, and what was read from them.
+/// A JSON document: its bytes, and the view parsed from them.
 ///
-/// One that need not change is written as the bytes it came in. One that must
-/// is edited with [`Document::edit`], which keeps every field that it does not
-/// touch, known or not, in its order.
+/// A document that need not change is written with its original bytes. One that must is
+/// edited with [`Document::edit`], which keeps every field that it does not touch,
+/// known or not, in its order.
 #[derive(Clone, Debug)]
 pub(crate) struct Document<T> {
     bytes: Vec<u8>,
@@ -30,21 +30,21 @@ pub(crate) struct Document<T> {
     digest: Digest,
 }
 
-/// A document of which something may be wrong.
+/// A document that may be faulty.
 #[derive(Debug)]
 pub(crate) struct Reading<T> {
-    /// The bytes as they came.
+    /// The original bytes.
     pub(crate) bytes: Vec<u8>,
-    /// The JSON; null if it is none.
+    /// The JSON; null if the bytes are not JSON.
     pub(crate) value: Value,
-    /// What could be read, if anything.
+    /// The view, as far as it could be read.
     pub(crate) view: Option<T>,
-    /// What is wrong, the first first.
+    /// The faults, in their order.
     pub(crate) faults: Vec<DocumentError>,
 }
 
 impl<T> Reading<T> {
-    /// The document, as far as it could be read.
+    /// The document, if it could be read.
     pub(crate) fn into_document(self) -> Option<Document<T>> {
         let digest = Digest::of(&self.bytes);
         self.view.map(|view| Document {
@@ -56,14 +56,14 @@ impl<T> Reading<T> {
 }
 
 impl<T: View> Document<T> {
-    /// Parses the bytes, which are kept.
+    /// Parses the bytes, and keeps them.
     ///
-    /// As in Go, keys are found in any case, of a repeated key the last one counts, and
+    /// As in Go, keys are accepted in any case, the last of repeated keys counts, and
     /// bytes that are not UTF-8 are read as U+FFFD.
     ///
     /// # Errors
     ///
-    /// Fails with the first thing that is wrong.
+    /// Fails with the first fault.
     pub(crate) fn parse(bytes: Vec<u8>) -> Result<Self, DocumentError> {
         let mut reading = Self::read(bytes);
         let fault = reading.faults.drain(..).next();
@@ -74,7 +74,7 @@ impl<T: View> Document<T> {
         }
     }
 
-    /// Reads what can be read of the bytes.
+    /// Reads as much of the bytes as possible.
     pub(crate) fn read(bytes: Vec<u8>) -> Reading<T> {
         let mut faults = Vec::new();
         let parsed = parse_value(&bytes).map_err(|error| faults.push(error));
@@ -98,32 +98,32 @@ impl<T: View> Document<T> {
         }
     }
 
-    /// Makes a document of a JSON value, written compactly.
+    /// Makes a document from a JSON value, written compactly.
     pub(crate) fn from_value(value: &Value) -> Result<Self, DocumentError> {
         Self::parse(compact(value))
     }
 
-    /// Returns a copy that was changed.
+    /// Returns a changed copy.
     pub(crate) fn edit(&self, change: impl FnOnce(&mut Value)) -> Result<Self, DocumentError> {
         let mut value = self.value()?;
         change(&mut value);
         Self::from_value(&value)
     }
 
-    /// The bytes, as they came or as they were made.
+    /// The bytes: the original ones, or those of the edited document.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The JSON, parsed once more: held parsed, a document takes many times the
-    /// memory of its bytes.
+    /// Parses the JSON again: a parsed document needs many times the memory of its
+    /// bytes, and is therefore not kept.
     pub(crate) fn value(&self) -> Result<Value, DocumentError> {
         let mut value = parse_value(&self.bytes)?;
         T::SCHEMA.fix_keys(&mut value);
         Ok(value)
     }
 
-    /// What was read from it.
+    /// The view that was parsed from it.
     pub(crate) fn view(&self) -> &T {
         &self.view
     }
@@ -133,12 +133,12 @@ impl<T: View> Document<T> {
         &self.digest
     }
 
-    /// What points to it, as something of this media type.
+    /// A descriptor of the document, with this media type.
     pub(crate) fn descriptor(&self, media_type: &str) -> Descriptor {
         Descriptor::new(media_type, self.digest.clone(), self.size())
     }
 
-    /// How many bytes it has.
+    /// Its size in bytes.
     pub(crate) fn size(&self) -> u64 {
         self.bytes.len() as u64
     }
@@ -180,7 +180,7 @@ mod tests {
         let error = Document::<Anything>::parse(text.into_bytes()).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "`the document` has 200002 members, and 200000 are the most that is accepted"
+            "`the document` has 200002 members, more than the limit of 200000"
         );
     }
 

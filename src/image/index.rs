@@ -1,4 +1,4 @@
-//! Indexes: lists of manifests, and of further indexes.
+//! Indexes: lists of manifests and of other indexes.
 
 use serde_json::{Value, json};
 
@@ -9,11 +9,11 @@ use crate::limits::DESCRIPTORS_MAX;
 /// An OCI image index, or a Docker manifest list.
 #[derive(Clone, Debug)]
 pub(crate) struct Index {
-    /// What it says of itself, if anything.
+    /// The media type in the document, if any.
     pub media_type: Option<String>,
-    /// What it lists, in its order.
+    /// The listed descriptors, in their order.
     pub manifests: Vec<Descriptor>,
-    /// What it speaks of, where it is a referrer.
+    /// The document that it refers to, if it is a referrer.
     pub subject: Option<Descriptor>,
 }
 
@@ -22,7 +22,7 @@ impl View for Index {
 
     fn read(value: &Value, faults: &mut Vec<DocumentError>) -> Option<Self> {
         let root = Node::root(value);
-        // Docker 25.0.0 to 25.0.2 write null where no image has a tag.
+        // Docker 25.0.0 to 25.0.2 write null if no image has a tag.
         if value.get("manifests").is_none() {
             faults.push(root.wrong_field("manifests", "a list"));
             return None;
@@ -41,7 +41,7 @@ impl View for Index {
     }
 }
 
-/// What could be read, if anything.
+/// The value, if it could be read; otherwise the error is added to `faults`.
 pub(super) fn kept<T>(
     read: Result<T, DocumentError>,
     faults: &mut Vec<DocumentError>,
@@ -49,7 +49,7 @@ pub(super) fn kept<T>(
     read.map_err(|error| faults.push(error)).ok()
 }
 
-/// A text that may be absent.
+/// An optional text.
 pub(super) fn text(root: &Node<'_>, name: &str, faults: &mut Vec<DocumentError>) -> Option<String> {
     kept(root.optional(name)?.text().map(str::to_owned), faults)
 }
@@ -65,12 +65,12 @@ pub(super) fn descriptors(
     nodes.filter_map(|node| kept(node, faults)).collect()
 }
 
-/// The descriptor of what a manifest or an index speaks of.
+/// The descriptor of the document that a manifest or an index refers to.
 pub(super) fn subject(root: &Node<'_>, faults: &mut Vec<DocumentError>) -> Option<Descriptor> {
     kept(Descriptor::from_node(&root.optional("subject")?), faults)
 }
 
-/// A new index of these descriptors.
+/// Makes a new index of these descriptors.
 pub(crate) fn new_index(manifests: &[Descriptor]) -> Value {
     let manifests: Vec<_> = manifests.iter().map(Descriptor::to_json).collect();
     json!({
@@ -95,7 +95,7 @@ mod tests {
             parse(json!({"manifests": [], "layers": []}))
                 .unwrap_err()
                 .to_string(),
-            "it has both `manifests` and `layers`, so it cannot be told what it is"
+            "it has both `manifests` and `layers`, so it is ambiguous"
         );
         assert_eq!(
             parse(json!({"schemaVersion": 2})).unwrap_err().to_string(),
@@ -104,7 +104,7 @@ mod tests {
         let many = vec![json!({}); DESCRIPTORS_MAX + 1];
         assert_eq!(
             parse(json!({"manifests": many})).unwrap_err().to_string(),
-            "`manifests` has 10001 members, and 10000 are the most that is accepted"
+            "`manifests` has 10001 members, more than the limit of 10000"
         );
     }
 }

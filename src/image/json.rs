@@ -1,4 +1,4 @@
-//! Walking a JSON value with the path at hand, so that an error names the field.
+//! Walks a JSON value and tracks the path, so that an error names the field.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -9,82 +9,82 @@ use crate::digest::{Digest, DigestError};
 use crate::image::types::join;
 use crate::limits::{VALUE_DEPTH_MAX, VALUES_MAX};
 
-/// What messages call the document as a field.
+/// The name of the document itself where messages name a field.
 pub(crate) const WHOLE: &str = "the document";
 
-/// Why bytes are not the document that they should be.
+/// The reason why bytes are not the expected document.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DocumentError {
     /// A digest in it is malformed.
-    #[error("`{field}` is no digest")]
+    #[error("`{field}` is not a digest")]
     Digest {
         /// The path of the field.
         field: String,
-        /// What is wrong with it.
+        /// The fault of the digest.
         source: DigestError,
     },
-    /// A field is absent, or of another type.
+    /// A field is absent, or has the wrong type.
     #[error("`{field}` is not {expected}")]
     Field {
         /// The path of the field.
         field: String,
-        /// What it should be, with its article.
+        /// The expected type, with its article.
         expected: &'static str,
     },
     /// The document could be read as a manifest and as an index (CVE-2021-41190).
-    #[error("it has both `{one}` and `{other}`, so it cannot be told what it is")]
+    #[error("it has both `{one}` and `{other}`, so it is ambiguous")]
     Ambiguous {
         /// A field of one kind of document.
         one: &'static str,
         /// A field of the other.
         other: &'static str,
     },
-    /// It is not what the descriptor says.
-    #[error("its `mediaType` is `{got}`, and its descriptor says `{expected}`")]
+    /// The media type differs from the one in the descriptor.
+    #[error("its `mediaType` is `{got}`, but its descriptor says `{expected}`")]
     MediaType {
-        /// What the descriptor says.
+        /// The media type in the descriptor.
         expected: String,
-        /// What the document says.
+        /// The media type in the document.
         got: String,
     },
-    /// It is a manifest or an index, and its descriptor calls it something else.
-    #[error("it is {kind}, and its descriptor says `{expected}`")]
+    /// A manifest or an index, whose descriptor has the media type of something else.
+    #[error("it is {kind}, but its descriptor says `{expected}`")]
     Mislabeled {
-        /// What the descriptor says.
+        /// The media type in the descriptor.
         expected: String,
-        /// What it is, with its article.
+        /// The actual kind, with its article.
         kind: &'static str,
     },
     /// The bytes are not JSON.
     #[error("it is not valid JSON")]
     Syntax(#[from] serde_json::Error),
-    /// Its values are nested deeper than this many levels, which no image needs.
+    /// Its values are nested deeper than this limit.
     #[error("its values are nested deeper than {0} levels")]
     TooDeep(usize),
-    /// A list has more members than any image needs.
-    #[error("`{field}` has {count} members, and {limit} are the most that is accepted")]
+    /// A list has too many members.
+    #[error("`{field}` has {count} members, more than the limit of {limit}")]
     TooMany {
         /// The path of the field.
         field: String,
-        /// How many there are.
+        /// The number of members.
         count: usize,
-        /// The most that is accepted.
+        /// The limit.
         limit: usize,
     },
 }
 
-/// Parses JSON, unless it has so many values that they would exhaust memory.
+/// Parses JSON, unless it has enough values to exhaust memory.
 pub(crate) fn parse_value(bytes: &[u8]) -> Result<Value, DocumentError> {
     Ok(serde_json::from_str(&json_text(bytes)?)?)
 }
 
-/// The text of JSON as every Go program reads it: bytes that are no UTF-8, and escapes
+/// The text of JSON as every Go program reads it: bytes that are not UTF-8, and escapes
 /// of half a surrogate pair, become U+FFFD.
 ///
 /// # Errors
 ///
-/// Fails if it has so many values that they would exhaust memory.
+/// Fails if it has enough values to exhaust memory.
 pub(crate) fn json_text(bytes: &[u8]) -> Result<Cow<'_, str>, DocumentError> {
     let text = String::from_utf8_lossy(bytes);
     check_values(&text)?;
@@ -95,7 +95,7 @@ pub(crate) fn json_text(bytes: &[u8]) -> Result<Cow<'_, str>, DocumentError> {
     })
 }
 
-/// Puts U+FFFD in the place of each `\ud8xx` that has no other half.
+/// Replaces each `\ud8xx` that lacks its other half with U+FFFD.
 fn without_lone_surrogates(text: &str) -> String {
     let code = |at: usize| {
         let digits = text.get(at..)?.strip_prefix("\\u")?.get(..4)?;
@@ -107,7 +107,7 @@ fn without_lone_surrogates(text: &str) -> String {
     while let Some(next) = text[at..].find('\\') {
         out.push_str(&text[at..at + next]);
         at += next;
-        // An escape is two characters, or six, or twelve if it is a pair.
+        // An escape has two characters, or six, or twelve if it is a pair.
         let is_pair = |first: u16| (0xd800..0xdc00).contains(&first) && is_low(code(at + 6));
         let length = match code(at) {
             Some(first) if is_pair(first) => 12,
@@ -127,7 +127,7 @@ fn without_lone_surrogates(text: &str) -> String {
 }
 
 impl DocumentError {
-    /// Whether the document as a whole is more than any image needs, and may be well-formed.
+    /// True if the document as a whole exceeds a limit, but may be well-formed.
     pub(crate) fn is_excess(&self) -> bool {
         match self {
             Self::TooDeep(_) => true,
@@ -137,8 +137,8 @@ impl DocumentError {
     }
 }
 
-/// Refuses JSON with so many values, or so deep ones, that they would exhaust memory when
-/// it is parsed.
+/// Refuses JSON with enough values, or with deep enough nesting, to exhaust memory
+/// during parsing.
 fn check_values(text: &str) -> Result<(), DocumentError> {
     let is_separator = |byte: &u8| matches!(byte, b',' | b'[' | b'{');
     let count = text.bytes().filter(is_separator).count();
@@ -168,7 +168,7 @@ fn check_values(text: &str) -> Result<(), DocumentError> {
     Ok(())
 }
 
-/// A value in a document, and where it stands.
+/// A value in a document, and its path.
 #[derive(Clone, Debug)]
 pub(crate) struct Node<'a> {
     path: String,
@@ -176,7 +176,7 @@ pub(crate) struct Node<'a> {
 }
 
 impl<'a> Node<'a> {
-    /// The document itself.
+    /// The root of the document.
     pub(crate) fn root(value: &'a Value) -> Self {
         Self {
             path: String::new(),
@@ -184,7 +184,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// A field of an object. Null counts as absent, as in every Go program.
+    /// An optional field of an object. Null counts as absent, as in every Go program.
     pub(crate) fn optional(&self, name: &str) -> Option<Node<'a>> {
         let value = self.value.get(name).filter(|value| !value.is_null())?;
         Some(Node {
@@ -193,7 +193,7 @@ impl<'a> Node<'a> {
         })
     }
 
-    /// A field of an object that must be there.
+    /// A required field of an object.
     pub(crate) fn required(
         &self,
         name: &str,
@@ -203,7 +203,7 @@ impl<'a> Node<'a> {
             .ok_or_else(|| self.wrong_field(name, expected))
     }
 
-    /// Says that a field is not there, or not what it should be.
+    /// Returns the error for a field that is absent, or not what was expected.
     pub(crate) fn wrong_field(&self, name: &str, expected: &'static str) -> DocumentError {
         DocumentError::Field {
             field: join(&self.path, name),
@@ -252,7 +252,7 @@ impl<'a> Node<'a> {
             })
     }
 
-    /// A number of bytes: a whole one from 0 to 2^63 - 1, as in Go.
+    /// A number of bytes: an integer from 0 to 2^63 - 1, as in Go.
     pub(crate) fn size(&self) -> Result<u64, DocumentError> {
         self.value
             .as_u64()
@@ -272,10 +272,10 @@ impl<'a> Node<'a> {
     }
 }
 
-/// A value as compact JSON, its fields in the order in which they stand.
+/// A value as compact JSON, with its fields in their order.
 ///
-/// The same value always gives the same bytes, which is what makes documents
-/// that restow writes reproducible.
+/// The same value always gives the same bytes, so that documents written by restow are
+/// reproducible.
 pub(crate) fn compact(value: &Value) -> Vec<u8> {
     value.to_string().into_bytes()
 }
@@ -283,7 +283,7 @@ pub(crate) fn compact(value: &Value) -> Vec<u8> {
 /// A value as Go's `json.Marshal` writes it: compact, with `<`, `>`, `&`, U+2028
 /// and U+2029 escaped.
 ///
-/// Only where bytes must be those that Docker would write.
+/// Used only where the bytes must be those that Docker would write.
 pub(crate) fn go_json(value: &Value) -> Vec<u8> {
     let text = value.to_string();
     let mut out = String::with_capacity(text.len());
@@ -291,7 +291,7 @@ pub(crate) fn go_json(value: &Value) -> Vec<u8> {
     while let Some(character) = characters.next() {
         match character {
             '\\' => match characters.next() {
-                // Go before 1.22 has no short form for these two.
+                // Go before 1.22 does not use the short form of these two.
                 Some('b') => out.push_str("\\u0008"),
                 Some('f') => out.push_str("\\u000c"),
                 other => {
@@ -305,7 +305,7 @@ pub(crate) fn go_json(value: &Value) -> Vec<u8> {
     out.into_bytes()
 }
 
-/// Adds a character of a string as Go writes it where nothing else has to be escaped.
+/// Appends a character of a string as Go writes it when nothing else has to be escaped.
 pub(crate) fn push_go(out: &mut String, character: char) {
     match character {
         '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {

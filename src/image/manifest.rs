@@ -10,15 +10,15 @@ use crate::image::{Descriptor, View, types};
 /// An OCI image manifest, or a Docker one of schema 2.
 #[derive(Clone, Debug)]
 pub(crate) struct Manifest {
-    /// What it says of itself, if anything.
+    /// The media type in the document, if any.
     pub media_type: Option<String>,
-    /// The config; for an artifact that is no image, anything.
+    /// The config; anything if it is an artifact other than an image.
     pub config: Descriptor,
     /// The layers, the lowest first.
     pub layers: Vec<Descriptor>,
-    /// What it is, where it is no image.
+    /// The artifact type, if it is not an image.
     pub artifact_type: Option<String>,
-    /// What it speaks of, where it is a referrer.
+    /// The document that it refers to, if it is a referrer.
     pub subject: Option<Descriptor>,
 }
 
@@ -47,7 +47,7 @@ impl View for Manifest {
     }
 }
 
-/// A new manifest.
+/// Makes a new manifest.
 pub(crate) fn new_manifest(family: Family, config: &Descriptor, layers: &[Descriptor]) -> Value {
     let layers: Vec<_> = layers.iter().map(Descriptor::to_json).collect();
     json!({

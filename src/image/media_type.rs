@@ -1,4 +1,4 @@
-//! Media types: which names there are, and what they mean.
+//! Media types: their names and meanings.
 
 use crate::stream::Compression;
 
@@ -14,22 +14,22 @@ pub(crate) const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manif
 pub(crate) const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 /// A Docker image config, which is an OCI config with further fields.
 pub(crate) const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
-/// A plain layer.
+/// An uncompressed layer.
 pub(crate) const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
-/// A plain layer that may stay outside of archives.
+/// An uncompressed layer that archives need not contain.
 const OCI_FOREIGN: &str = "application/vnd.oci.image.layer.nondistributable.v1.tar";
-/// A plain layer in a Docker manifest.
+/// An uncompressed layer in a Docker manifest.
 pub(crate) const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
-/// The same that may stay outside.
+/// An uncompressed layer in a Docker manifest that archives need not contain.
 const DOCKER_FOREIGN: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar";
 /// A layer compressed with gzip in a Docker manifest.
 pub(crate) const DOCKER_LAYER_GZIP: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
-/// An attestation, as `BuildKit` makes them.
+/// An attestation by `BuildKit`.
 pub(crate) const IN_TOTO: &str = "application/vnd.in-toto+json";
-/// How the types of Docker manifests of schema 1 begin, signed or not.
+/// The common prefix of the types of Docker manifests of schema 1, signed or not.
 const DOCKER_SCHEMA_1: &str = "application/vnd.docker.distribution.manifest.v1+";
 
-/// A family of media types: each has names for the same documents and layers.
+/// A family of media types, with names for the same documents and layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
     /// `application/vnd.oci.…`
@@ -39,7 +39,7 @@ pub(crate) enum Family {
 }
 
 impl Family {
-    /// Tells the family of a media type; `None` if it is of neither.
+    /// The family of a media type; `None` if it belongs to neither.
     pub(crate) fn of(media_type: &str) -> Option<Self> {
         if media_type.starts_with("application/vnd.oci.") {
             return Some(Self::Oci);
@@ -72,8 +72,8 @@ impl Family {
         }
     }
 
-    /// The media type of a layer that is what `layer` says; `None` if there is no name
-    /// for its compression.
+    /// The media type of a layer with these properties; `None` if its compression has
+    /// no name in the family.
     pub(crate) fn layer(self, layer: LayerType) -> Option<String> {
         let (plain, foreign, joint) = match self {
             Self::Oci => (OCI_LAYER, OCI_FOREIGN, '+'),
@@ -89,7 +89,7 @@ impl Family {
     }
 }
 
-/// What kind of document a descriptor of an index points to.
+/// The kind of document that a descriptor of an index points to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DocumentKind {
     /// An index, or a Docker manifest list.
@@ -98,12 +98,12 @@ pub(crate) enum DocumentKind {
     Manifest,
     /// A Docker manifest of schema 1, whose layers have no diff_ids.
     Schema1,
-    /// Something that is not known, which the specification allows.
+    /// An unknown type, which the specification allows.
     Other,
 }
 
 impl DocumentKind {
-    /// Tells the kind from a descriptor's media type.
+    /// The kind according to a descriptor's media type.
     pub(crate) fn of(media_type: &str) -> Self {
         match media_type {
             OCI_INDEX | DOCKER_INDEX => Self::Index,
@@ -114,28 +114,29 @@ impl DocumentKind {
     }
 }
 
-/// Whether a manifest's config makes it an image, and not some other artifact.
+/// Returns true if a manifest's config is that of an image, and not of another
+/// artifact.
 pub(crate) fn is_image_config(media_type: &str) -> bool {
     matches!(media_type, OCI_CONFIG | DOCKER_CONFIG)
 }
 
-/// Whether a layer's media type says that it is encrypted (ocicrypt).
+/// Returns true if a layer's media type declares that it is encrypted (ocicrypt).
 pub(crate) fn is_encrypted(media_type: &str) -> bool {
     media_type.ends_with("+encrypted")
 }
 
-/// What a layer's media type says.
+/// The properties of a layer in its media type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LayerType {
-    /// The compression that it claims. Bytes may differ.
+    /// The declared compression. The bytes may differ.
     pub compression: Compression,
-    /// Whether it may stay outside of archives and registries (a "foreign" or
+    /// True if archives and registries need not contain it (a "foreign" or
     /// "non-distributable" layer), so that its blob may be absent.
     pub is_foreign: bool,
 }
 
 impl LayerType {
-    /// A layer that is compressed so, and belongs into archives.
+    /// A layer with this compression that archives must contain.
     pub(crate) fn new(compression: Compression) -> Self {
         Self {
             compression,
@@ -143,7 +144,7 @@ impl LayerType {
         }
     }
 
-    /// Reads a layer's media type; `None` if it is none, as with attestations.
+    /// Reads a layer's media type; `None` if it is not one, as with attestations.
     pub(crate) fn of(media_type: &str) -> Option<Self> {
         [
             (OCI_LAYER, false),

@@ -1,9 +1,9 @@
 //! The documents of an image: JSON in, JSON out; no files, no tar.
 //!
-//! Field names and rules are those of the [OCI image specification] 1.1.1 and of
-//! the Docker formats that it grew from. A document keeps the bytes it came in,
-//! so that its digest stays true; what must change is edited as JSON, so that
-//! fields that are not modelled here survive.
+//! Field names and rules are those of the [OCI image specification] 1.1.1 and of the
+//! Docker formats from which it evolved. A document keeps its original bytes, so that
+//! its digest stays valid; changes are made in the JSON, so that fields that are not
+//! modelled here survive.
 //!
 //! [OCI image specification]: https://github.com/opencontainers/image-spec/tree/v1.1.1
 
@@ -42,8 +42,8 @@ pub use time::{Timestamp, TimestampError};
 /// The annotation of an index descriptor that names an image.
 pub(crate) const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
-/// The annotation of a layer that says where eStargz has its table of contents.
+/// The annotation of a layer with the digest of eStargz's table of contents.
 pub(crate) const ESTARGZ_TOC: &str = "containerd.io/snapshot/stargz/toc.digest";
 
-/// The annotation by which containerd, and so Docker, names an image in full.
+/// The annotation with the full name of an image in containerd, and so in Docker.
 pub(crate) const CONTAINERD_NAME: &str = "io.containerd.image.name";

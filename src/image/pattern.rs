@@ -1,4 +1,4 @@
-//! Patterns of references, as `docker images --filter reference=` takes them.
+//! Patterns of references, as in `docker images --filter reference=`.
 
 use std::str::FromStr;
 
@@ -6,41 +6,43 @@ use crate::image::Reference;
 
 /// A pattern with `*`, `?` and `[a-z]` for names of images.
 ///
-/// It is held against the familiar name, with the tag and without it. As in Go's
-/// `path.Match`, which Docker uses, `*` and `?` stop at a slash, `[^a-z]` is
-/// anything but these, and a backslash makes the next character one like others.
+/// It is compared with the familiar name, with and without the tag. As in Go's
+/// `path.Match`, which Docker uses, `*` and `?` stop at a slash, `[^a-z]` matches any
+/// other character, and a backslash makes the next character a literal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReferencePattern(Vec<Token>);
 
 /// A text that is not a [`ReferencePattern`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a pattern: a bracket is not closed, or nothing follows a backslash")]
+#[error("`{0}` is not a valid pattern: it has an unclosed bracket or a trailing backslash")]
 pub struct PatternError(String);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Token {
     /// `*`: anything within one component.
     Star,
-    /// `?`: one character that is no slash.
+    /// `?`: one character other than a slash.
     Any,
     /// A character.
     Literal(char),
-    /// `[…]`: one of these ranges, or none of them.
+    /// `[…]`: a character in one of these ranges, or in none of them if the first field
+    /// is true.
     Class(bool, Vec<(char, char)>),
 }
 
 impl ReferencePattern {
-    /// Whether a reference is meant, by its familiar name with or without the tag.
+    /// Returns true if the pattern matches a reference by its familiar name, with or
+    /// without the tag.
     #[must_use]
     pub fn matches(&self, reference: &Reference) -> bool {
         self.matches_text(&reference.to_string()) || self.matches_text(&reference.familiar_name())
     }
 
-    /// Whether all of a text fits.
+    /// Returns true if the pattern matches the whole text.
     pub(crate) fn matches_text(&self, text: &str) -> bool {
         let text: Vec<char> = text.chars().collect();
-        // Which places of the text the tokens so far may have come to: for patterns
-        // that are meant to take long it stays a product of two lengths.
+        // The places in the text that the tokens so far can reach. Even for patterns
+        // made to be slow, the work remains a product of two lengths.
         let mut reached = vec![false; text.len() + 1];
         reached[0] = true;
         for token in &self.0 {
@@ -101,7 +103,7 @@ fn parse(text: &str) -> Option<ReferencePattern> {
     Some(ReferencePattern(tokens))
 }
 
-/// Reads what stands behind an opening bracket, with the closing one.
+/// Reads the rest of a class after its opening bracket, including the closing one.
 fn class(characters: &mut std::str::Chars<'_>) -> Option<Token> {
     let is_negated = characters.as_str().starts_with('^');
     if is_negated {
@@ -109,7 +111,7 @@ fn class(characters: &mut std::str::Chars<'_>) -> Option<Token> {
     }
     let mut ranges = Vec::new();
     loop {
-        // The first character is one of the class, whatever it is.
+        // The first character belongs to the class, whatever it is.
         if characters.as_str().starts_with(']') && !ranges.is_empty() {
             characters.next();
             return Some(Token::Class(is_negated, ranges));

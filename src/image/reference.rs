@@ -7,24 +7,24 @@ use std::str::FromStr;
 
 use crate::digest::Digest;
 
-/// The registry that a name without one belongs to.
+/// The registry of a name without one.
 const DEFAULT_DOMAIN: &str = "docker.io";
-/// What Docker called it first, and still accepts.
+/// The original name of that registry, which Docker still accepts.
 const LEGACY_DOMAIN: &str = "index.docker.io";
-/// The namespace that a name without one belongs to there.
+/// The namespace of a name without one in that registry.
 const OFFICIAL: &str = "library/";
-/// The longest name, and the longest tag (distribution's reference grammar).
+/// Maximum length of a name and of a tag (distribution's reference grammar).
 const NAME_MAX: usize = 255;
 const TAG_MAX: usize = 128;
 
 /// The name of an image.
 ///
-/// `app`, `library/app` and `docker.io/library/app` are the same one: it is kept
-/// in full, and shown by [`Display`](fmt::Display) in the familiar short form.
+/// `app`, `library/app` and `docker.io/library/app` are the same name: it is stored in
+/// full, and [`Display`](fmt::Display) prints the familiar short form.
 ///
-/// Beside that it remembers how its name was written, which is no part of what it
-/// means: podman takes `docker.io/library/app:1` of an archive for what it is, and
-/// `app:1` for `localhost/app:1`.
+/// It also remembers how the name was written, which does not affect its meaning:
+/// podman understands `docker.io/library/app:1` in an archive literally, and `app:1` as
+/// `localhost/app:1`.
 #[derive(Clone, Debug)]
 pub struct Reference {
     domain: String,
@@ -34,13 +34,14 @@ pub struct Reference {
     written_name: String,
 }
 
-/// The parts of a reference that say what it means.
+/// The parts of a reference that determine its meaning.
 type Meaning<'a> = (&'a str, &'a str, Option<&'a str>, Option<&'a Digest>);
 
 impl Reference {
     /// The repository as Docker shows it: `app`, `example.org/app`.
     ///
-    /// `docker.io/a.b/app` stays whole, since `a.b/app` would be in another registry.
+    /// `docker.io/a.b/app` is not shortened, since `a.b/app` would be in another
+    /// registry.
     #[must_use]
     pub fn familiar_name(&self) -> String {
         let full = || format!("{}/{}", self.domain, self.path);
@@ -58,12 +59,12 @@ impl Reference {
         short.to_owned()
     }
 
-    /// The repository as it was written, by whoever named the image.
+    /// The repository as originally written.
     pub(crate) fn written_name(&self) -> &str {
         &self.written_name
     }
 
-    /// The whole reference with its name as it was written.
+    /// The whole reference with its name as originally written.
     pub(crate) fn written(&self) -> String {
         self.with_name(&self.written_name)
     }
@@ -83,7 +84,7 @@ impl Reference {
         self.tag.as_deref()
     }
 
-    /// Whether it names an image by tag alone.
+    /// True if it names an image by tag alone.
     #[must_use]
     pub fn is_tagged(&self) -> bool {
         self.tag.is_some() && self.digest.is_none()
@@ -152,7 +153,8 @@ impl fmt::Display for Reference {
             && self.tag.is_some()
             && is_image_id(name)
         {
-            // With a tag it can be told from an image id, and Docker shows it so.
+            // The tag distinguishes it from an image id, and Docker prints it like
+            // this.
             return f.write_str(&self.with_name(name));
         }
         f.write_str(&self.with_name(&self.familiar_name()))
@@ -161,7 +163,7 @@ impl fmt::Display for Reference {
 
 /// A text that is not a [`Reference`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a reference: NAME[:TAG] was expected, with a name in lower case")]
+#[error("`{0}` is not a valid reference: expected NAME[:TAG] with NAME in lower case")]
 pub struct ReferenceError(String);
 
 impl FromStr for Reference {
@@ -177,7 +179,7 @@ fn parse(text: &str) -> Option<Reference> {
         Some((rest, digest)) => (rest, Some(digest.parse().ok()?)),
         None => (text, None),
     };
-    // A colon behind the last slash begins the tag; one before it, a port.
+    // A colon after the last slash begins the tag; one before it begins a port.
     let name_start = rest.rfind('/').map_or(0, |slash| slash + 1);
     let (name, tag) = match rest[name_start..].split_once(':') {
         Some((last, tag)) => (&rest[..name_start + last.len()], Some(tag)),
@@ -197,7 +199,7 @@ fn parse(text: &str) -> Option<Reference> {
     if !is_domain(domain) || !path.split('/').all(is_path_component) {
         return None;
     }
-    // Docker refuses a bare image id, which it could not be told from; with a tag it is a
+    // Docker refuses a bare image id, which would be ambiguous; with a tag it is a
     // name.
     if is_image_id(text) {
         return None;
@@ -216,12 +218,12 @@ fn parse(text: &str) -> Option<Reference> {
     })
 }
 
-/// Whether the first part of a name is a registry, by Docker's rule of thumb.
+/// Returns true if the first part of a name is a registry, by Docker's rule of thumb.
 fn is_domain_like(part: &str) -> bool {
     part.contains(['.', ':']) || part == "localhost" || part.bytes().any(|b| b.is_ascii_uppercase())
 }
 
-/// Whether a text is what Docker shows of an image that has no name.
+/// Returns true if Docker prints a text like this for an image without a name.
 fn is_image_id(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }

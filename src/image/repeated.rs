@@ -1,7 +1,7 @@
-//! Keys that an object has more than once.
+//! Repeated keys in an object.
 //!
-//! The last one counts, but Go readers decode each of them on the way to it: if one has
-//! another type than its field, the whole document is refused.
+//! The last one counts, but Go readers decode each of them on the way to it: if one
+//! does not have the type of its field, the whole document is refused.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -14,8 +14,8 @@ use serde_json::value::RawValue;
 use crate::image::types::{Type, WrongField, field_of, join};
 
 impl Type {
-    /// The fields of another type that later ones of their name replace in this JSON.
-    /// Text that is no JSON has none.
+    /// The fields of the wrong type that a later field of the same name replaces in
+    /// this JSON. There are none in text that is not JSON.
     pub(crate) fn wrong_replaced(self, text: &str, path: &str) -> Vec<WrongField<'static>> {
         let mut found = Vec::new();
         self.check_replaced(text, path, &mut found);
@@ -69,13 +69,13 @@ impl WrongField<'_> {
     }
 }
 
-/// The members of an object in their order; none of what is no object.
+/// The members of an object in their order; none if it is not an object.
 fn members(text: &str) -> Vec<(String, &RawValue)> {
     let members = serde_json::from_str(text).map(|Members(members)| members);
     members.unwrap_or_default()
 }
 
-/// All members of an object, those of one name too.
+/// All members of an object, including repeated names.
 struct Members<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Members<'de> {

@@ -1,16 +1,16 @@
-//! What of a config says how the image runs.
+//! The part of a config that defines how the image runs.
 
 use serde_json::Value;
 
-/// How an image runs, for somebody who wants to know it: the `config` object.
+/// The `config` object, which defines how an image runs, for display.
 ///
-/// What is malformed counts as absent.
+/// Malformed fields count as absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RunConfig {
-    /// What is run.
+    /// The entrypoint.
     pub entrypoint: Vec<String>,
-    /// Its arguments, or what is run where there is no entrypoint.
+    /// The arguments of the entrypoint, or the command if there is no entrypoint.
     pub command: Vec<String>,
     /// The environment, `NAME=value` each.
     pub environment: Vec<String>,
@@ -18,16 +18,15 @@ pub struct RunConfig {
     pub user: String,
     /// The working directory.
     pub working_directory: String,
-    /// Ports that are listened to, `80/tcp` each.
+    /// Exposed ports, such as `80/tcp`.
     pub ports: Vec<String>,
-    /// Paths that are volumes.
+    /// Paths of volumes.
     pub volumes: Vec<String>,
     /// Labels, in their order.
     pub labels: Vec<(String, String)>,
     /// The signal that stops it.
     pub stop_signal: String,
-    /// How it is found out whether it works: `CMD` or `CMD-SHELL` and the words, or
-    /// `NONE`.
+    /// The health check: `CMD` or `CMD-SHELL` and its words, or `NONE`.
     pub healthcheck: Vec<String>,
 }
 
@@ -63,7 +62,7 @@ impl RunConfig {
     }
 }
 
-/// The words of a list, or of a lone string, which old configs have.
+/// The words of a list, or of a single string, as in old configs.
 fn words(value: Option<&Value>) -> Vec<String> {
     match value {
         Some(Value::String(word)) => vec![word.clone()],

@@ -1,4 +1,4 @@
-//! Times as documents have them: RFC 3339, and no more than that.
+//! Times in documents: strict RFC 3339.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,15 +6,15 @@ use std::str::FromStr;
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime, UtcOffset};
 
-/// A point in time of the years 0 to 9999, which are those that RFC 3339 has.
+/// A point in time in the years 0 to 9999, the range of RFC 3339.
 ///
-/// Times are ordered as they happen, whatever their offsets from UTC are.
+/// Times are ordered chronologically, whatever their offsets from UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(OffsetDateTime);
 
 impl Timestamp {
     /// The time this many seconds after 1970, in UTC; `None` if it is outside of the
-    /// years that can be written.
+    /// supported years.
     #[must_use]
     pub fn from_seconds(seconds: i64) -> Option<Self> {
         let time = OffsetDateTime::from_unix_timestamp(seconds).ok()?;
@@ -28,8 +28,8 @@ impl Timestamp {
     }
 }
 
-/// In UTC, without zeros at the end of the fraction, as Go writes it. A time of which
-/// UTC says another year than 0 to 9999 keeps its offset.
+/// Formats the time in UTC, without trailing zeros in the fraction, as Go does. A time
+/// that is outside of the years 0 to 9999 in UTC keeps its offset.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let utc = self.0.checked_to_offset(UtcOffset::UTC);
@@ -41,12 +41,12 @@ impl fmt::Display for Timestamp {
 
 /// A text that is not a [`Timestamp`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a time of RFC 3339, such as `2026-11-23T12:00:00Z`")]
+#[error("`{0}` is not an RFC 3339 time, such as `2026-11-23T12:00:00Z`")]
 pub struct TimestampError(String);
 
-/// Reads what Go's strict parser reads: a day that the month has, no hour 24, no leap
-/// second, `T` and `Z` as capitals, and offsets up to 23:59. Of a fraction nine digits
-/// count.
+/// Parses what Go's strict parser accepts: a day that the month has, no hour 24, no
+/// leap second, `T` and `Z` as capitals, and offsets up to 23:59. Nine digits of a
+/// fraction count.
 impl FromStr for Timestamp {
     type Err = TimestampError;
 
@@ -59,8 +59,8 @@ impl FromStr for Timestamp {
     }
 }
 
-/// Whether a text has the form of RFC 3339 to the letter; the numbers are checked
-/// elsewhere, but for leap seconds.
+/// Returns true if a text has exactly the form of RFC 3339. The numbers are checked
+/// elsewhere, except for leap seconds.
 fn is_shaped(text: &str) -> bool {
     const SHAPE: &str = "0000-00-00T00:00:00";
     let has_shape = |text: &str, shape: &str| {
@@ -89,10 +89,11 @@ fn is_shaped(text: &str) -> bool {
         && (zone == "Z" || has_shape(zone, "+00:00") || has_shape(zone, "-00:00"))
 }
 
-/// Whether Go reads a text as a time that RFC 3339 does not allow: with a comma before
-/// the fraction, an hour of one digit, or an offset of up to 24 hours and 60 minutes.
+/// Returns true if Go reads a text as a time that RFC 3339 does not allow: with a comma
+/// before the fraction, an hour of one digit, or an offset of up to 24 hours and 60
+/// minutes.
 ///
-/// Docker and containerd do to this day (golang/go#54580), and others do not.
+/// Docker and containerd still accept these (golang/go#54580), others do not.
 pub(crate) fn is_lax_time(text: &str) -> bool {
     let mut text = text.replacen(',', ".", 1);
     if text.get(11..13).is_some_and(|hour| hour.ends_with(':')) {
@@ -113,8 +114,8 @@ pub(crate) fn is_lax_time(text: &str) -> bool {
 
 /// Seconds since 1970 as RFC 3339 in UTC: `1970-01-01T00:00:00Z`.
 ///
-/// Years beyond 9999, which the format cannot say, become the last second of it;
-/// times before the year 0 its first.
+/// Years after 9999, which the format cannot express, become the last second of that
+/// year; times before the year 0 become its first.
 pub(crate) fn rfc3339(seconds: i64) -> String {
     const YEAR_0: i64 = -62_167_219_200;
     const YEAR_9999_END: i64 = 253_402_300_799;
@@ -153,7 +154,7 @@ mod tests {
         }
     }
 
-    /// Each is taken by `docker load` of Docker 28.5, as `created` of a config.
+    /// `docker load` of Docker 28.5 accepts each of these as `created` of a config.
     #[test]
     fn times_are_read_with_their_fraction_and_offset() {
         for (text, seconds, shown) in [
@@ -236,8 +237,8 @@ mod tests {
         assert!(times.is_sorted_by(|a, b| a < b), "{times:?}");
     }
 
-    /// Each is refused by `docker load` of Docker 28.5, as `created` of a config or of
-    /// a history entry.
+    /// `docker load` of Docker 28.5 refuses each of these as `created` of a config or
+    /// of a history entry.
     #[test]
     fn whatever_go_refuses_is_no_time() {
         for text in [
@@ -286,8 +287,8 @@ mod tests {
     }
 
     proptest! {
-        /// One character of a time is another one: nothing panics, and what is a time
-        /// still comes back from how it is shown.
+        /// If one character of a time is replaced, nothing panics, and any result that
+        /// is a time can still be parsed from its formatted form.
         #[test]
         fn any_text_is_a_time_or_none(
             at in 0..26_usize, with in "[0-9TZtz:.,+é -]{0,2}", lax in any::<bool>(),
@@ -301,7 +302,7 @@ mod tests {
         }
     }
 
-    /// Each is taken by `docker load` of Docker 28.5, and is no RFC 3339.
+    /// `docker load` of Docker 28.5 accepts each of these, although it is not RFC 3339.
     #[test]
     fn some_times_are_read_by_go_alone() {
         for text in [

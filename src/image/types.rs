@@ -4,12 +4,12 @@
 //! a struct: if one field has another type, the whole document is refused (`json:
 //! cannot unmarshal …`). The tables follow moby 20.10.24 and 28.5.2
 //! (`image/image.go`, `image/rootfs.go`, `api/types/container/config.go`,
-//! `image/tarexport/tarexport.go`) and image-spec 1.1.1 (`specs-go/v1`). A field that
-//! only some of these structs have is in the table, too.
+//! `image/tarexport/tarexport.go`) and image-spec 1.1.1 (`specs-go/v1`). The table
+//! includes fields that only some of these structs have.
 //!
-//! The rules are those of `encoding/json`: a key is found in any case, of several the
-//! last counts, unknown keys are free, null is the zero value of every type, and an
-//! integer has neither fraction nor exponent.
+//! The rules are those of `encoding/json`: a key is accepted in any case, the last of
+//! repeated keys counts, unknown keys are allowed, null is the zero value of every
+//! type, and an integer has neither fraction nor exponent.
 
 use std::borrow::Cow;
 
@@ -22,7 +22,7 @@ use crate::image::time::is_lax_time;
 /// A type of Go.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Type {
-    /// `string`, and every type made of it.
+    /// `string`, and every type based on it.
     Text,
     /// `bool`.
     Bool,
@@ -32,8 +32,8 @@ pub(crate) enum Type {
     Time,
     /// `[]byte`, which is base64.
     Bytes,
-    /// `strslice.StrSlice` of Docker: a list of strings, or a lone string. Everybody
-    /// else has `[]string`.
+    /// `strslice.StrSlice` of Docker: a list of strings, or a single string. All others
+    /// use `[]string`.
     Command,
     /// A list.
     List(&'static Self),
@@ -174,24 +174,24 @@ pub(crate) const REPOSITORIES: Type = Type::Map(&TEXT_MAP);
 /// `oci-layout`.
 pub(crate) const LAYOUT_MARKER: Type = Type::Struct(&[("imageLayoutVersion", Type::Text)]);
 
-/// A field that has another type.
+/// A field with the wrong type.
 #[derive(Clone, Debug)]
 pub(crate) struct WrongField<'a> {
     /// Its path.
     pub(crate) path: String,
-    /// Its type.
+    /// The expected type.
     pub(crate) expected: Type,
-    /// What it holds.
+    /// Its value.
     pub(crate) value: Cow<'a, Value>,
 }
 
 impl WrongField<'_> {
-    /// Whether it is a time that Go reads, and RFC 3339 does not allow.
+    /// True if it is a time that Go accepts, but RFC 3339 does not allow.
     pub(crate) fn is_lax_time(&self) -> bool {
         matches!(self.expected, Type::Time) && self.value.as_str().is_some_and(is_lax_time)
     }
 
-    /// Whether some engine reads it all the same: a time that Go alone takes, or a
+    /// True if some engine accepts it nevertheless: a time that only Go accepts, or a
     /// command that is a string.
     fn is_taken_by_some(&self) -> bool {
         match (self.expected, self.value.as_ref()) {
@@ -201,7 +201,7 @@ impl WrongField<'_> {
         }
     }
 
-    /// Whether it is below one of the fields of the document.
+    /// True if it is below one of the fields of the document.
     pub(crate) fn is_in(&self, field: &str) -> bool {
         let rest = self.path.strip_prefix(field);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
@@ -220,9 +220,9 @@ impl std::fmt::Display for WrongField<'_> {
 }
 
 impl Type {
-    /// The fields of a value that a Go reader refuses. Of a list or a map only the first
-    /// bad member counts, and before that one the first with a time that Go alone reads.
-    /// `path` is the path of the value.
+    /// The fields of a value that a Go reader refuses. In a list or a map, only the
+    /// first bad member counts, and before it the first with a time that only Go
+    /// accepts. `path` is the path of the value.
     pub(crate) fn wrong_fields<'a>(self, value: &'a Value, path: &str) -> Vec<WrongField<'a>> {
         let mut found = Vec::new();
         self.check(value, path, &mut found);
@@ -278,7 +278,7 @@ impl Type {
         for (path, value) in members {
             let before = found.len();
             self.check(value, &path, found);
-            // Of each kind one is enough.
+            // One of each kind is enough.
             if !found[before..].iter().all(WrongField::is_taken_by_some) {
                 break;
             }
@@ -288,7 +288,7 @@ impl Type {
         }
     }
 
-    /// Gives all keys of structs the case that they have in the table.
+    /// Changes all keys of structs to the case in the table.
     pub(crate) fn fix_keys(self, value: &mut Value) {
         match (self, value) {
             (Self::Struct(fields), Value::Object(members)) => {
@@ -324,7 +324,7 @@ impl Type {
         }
     }
 
-    /// The words for the type, with an article.
+    /// The name of the type, with an article.
     fn description(self) -> &'static str {
         match self {
             Self::Text => "a string",
@@ -341,7 +341,7 @@ impl Type {
     }
 }
 
-/// The field that a key means.
+/// The field with this key.
 pub(super) fn field_of(fields: &'static [Field], key: &str) -> Option<&'static Field> {
     let mut fields = fields.iter();
     fields.find(|(name, _)| name.eq_ignore_ascii_case(key))

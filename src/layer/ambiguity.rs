@@ -1,77 +1,76 @@
-//! Things in a layer that engines understand differently.
+//! Features of a layer that engines interpret differently.
 
 use crate::finding::Code;
 
-/// Something in a layer that engines understand differently, or that a merge cannot
-/// keep as it is.
+/// A feature of a layer that engines interpret differently, or that a merge cannot
+/// preserve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Ambiguity {
     /// A path goes above the root.
-    #[error("a link on its path, or its target, leaves the root; taken for one from the root on")]
+    #[error("its path or link target leaves the root; resolved from the root")]
     AboveRoot,
-    /// An attribute of a symbolic link that leads to nothing in its layer.
+    /// An attribute of a symbolic link whose target is not in its layer.
     #[error(
-        "a symbolic link with an attribute, for which Docker 28 looks where the link leads; the layer has nothing there, and Docker refuses it"
+        "a symbolic link with an attribute, which Docker 28 looks for at the target of the link; the layer has nothing there, and Docker refuses it"
     )]
     AttributeOnLink,
-    /// Names at the root that belong to AUFS, or to the compression of eStargz.
-    #[error("bookkeeping of AUFS or eStargz, which is no part of the image; left out")]
+    /// Names at the root that belong to AUFS or to the compression of eStargz.
+    #[error("bookkeeping of AUFS or eStargz, which is not part of the image; skipped")]
     BookkeepingLeftOut,
-    /// A layer deletes something and has it, too.
+    /// A layer both deletes a path and contains it.
     #[error(
-        "the layer deletes it and has it, too; what lower layers have in it is taken for deleted, which Docker and containerd may not do"
+        "the layer both deletes and contains it; its content in lower layers counts as deleted, which Docker and containerd may see differently"
     )]
     WhiteoutAndEntry,
-    /// A layer deletes something twice.
+    /// A layer deletes a path twice.
     #[error("the layer deletes it more than once, which overlay engines refuse")]
     DeletedTwice,
     /// A character device 0:0.
-    #[error("a character device 0:0; taken for a whiteout, as Docker does")]
+    #[error("a character device 0:0; treated as a whiteout, as Docker does")]
     DeviceWhiteout,
-    /// Something that is no directory takes the place of one.
-    #[error(
-        "it takes the place of a directory of the layer, which engines refuse; the last one counts"
-    )]
+    /// An entry that is not a directory replaces one.
+    #[error("it replaces a directory of the same layer, which engines refuse; the last entry wins")]
     DirectoryReplaced,
     /// A hard link to a file of a lower layer.
-    #[error("a hard link to a lower layer, which Docker refuses; resolved")]
+    #[error("a hard link to a file of a lower layer, which Docker refuses; resolved")]
     LowerLink,
     /// An attribute that no file on Linux can have.
     #[error(
-        "an attribute of another system than Linux, which Docker 28 refuses and others pass over; left out"
+        "an attribute that Linux does not know, which Docker 28 refuses and others ignore; skipped"
     )]
     ForeignAttribute,
-    /// A directory that a layer only implies, over one that is not like others.
+    /// A directory that a layer only implies, over one with a special owner or mode.
     #[error(
         "the layer has no entry for this directory; it keeps its owner and mode, which Docker's overlay2 resets to 0755"
     )]
     ImpliedDirectory,
-    /// Names of one file with different metadata.
+    /// Hard links to the same file with different metadata.
     #[error(
-        "a hard link whose owner, mode or time is not that of its target; the last one counts for both, as in Docker"
+        "a hard link whose owner, mode or time differs from its target; the last entry wins, as in Docker"
     )]
     LinkMetadata,
-    /// The attribute of an overlay file system.
+    /// The attribute of an overlay file system that makes a directory opaque.
     #[error(
-        "`trusted.overlay.opaque` is kept as the attribute that it is; Docker also hides what lower layers have in the directory"
+        "`trusted.overlay.opaque` is kept as an attribute; Docker also hides what lower layers have in the directory"
     )]
     OpaqueAttribute,
     /// An opaque whiteout at the root.
-    #[error("an opaque whiteout at the root; heeded, which overlay engines do not do")]
+    #[error("an opaque whiteout at the root; applied, though overlay engines ignore it")]
     OpaqueRoot,
-    /// One path twice.
-    #[error("the layer has it more than once, which some engines refuse; the last one counts")]
+    /// The same path twice.
+    #[error("the layer has it more than once, which some engines refuse; the last entry wins")]
     Repeated,
     /// Attributes of tools that run without root.
-    #[error("attributes with which tools without root remember owners; left out")]
+    #[error("attributes in which rootless tools record owners; skipped")]
     RootlessAttributes,
     /// A path leads through an absolute symbolic link of the same layer.
     #[error(
-        "its path leads through an absolute symbolic link of the layer, which Docker's classic store cannot save; written where that leads"
+        "its path leads through an absolute symbolic link of the layer, which Docker's classic store cannot save; written to the target of the link"
     )]
     ThroughAbsoluteLink,
-    /// A path leads through a symbolic link of the same layer to what that does not have.
+    /// A path leads through a symbolic link of the same layer to a directory that the
+    /// layer lacks.
     #[error(
         "its path leads through a symbolic link of the layer to a directory that the layer does not have; written there, as newer engines do"
     )]
@@ -84,14 +83,16 @@ pub enum Ambiguity {
         "lower layers have a symbolic link there; replaced by a directory, as overlay engines do"
     )]
     ThroughSymlink,
-    /// A file with more names than ext4 takes.
+    /// A file with more names than ext4 allows.
     #[error("a file with more than 65,000 names in the layer, which engines on ext4 refuse")]
     TooManyLinks,
-    /// A whiteout in what the same layer deletes.
-    #[error("a whiteout in what the layer deletes, too, which overlay engines refuse; left out")]
+    /// A whiteout in a directory that the same layer deletes.
+    #[error(
+        "a whiteout inside a directory that the layer deletes, which overlay engines refuse; skipped"
+    )]
     WhiteoutInDeleted,
-    /// A whiteout in what is no directory in the same layer.
-    #[error("a whiteout in what is no directory, which engines refuse; left out")]
+    /// A whiteout in something that is not a directory in the same layer.
+    #[error("a whiteout inside something that is not a directory, which engines refuse; skipped")]
     WhiteoutInFile,
 }
 

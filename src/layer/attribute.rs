@@ -1,4 +1,4 @@
-//! Extended attributes: which of them a file on Linux can have.
+//! Extended attributes, and the checks for those that a file on Linux can have.
 
 use crate::layer::error::{EntryFault, display_start};
 use crate::limits::ATTRIBUTE_MAX;
@@ -7,7 +7,7 @@ use crate::tar_stream::PaxRecord;
 /// The prefix of a record that holds an extended attribute.
 const PREFIX: &[u8] = b"SCHILY.xattr.";
 
-/// The longest name of an attribute that Linux takes (`XATTR_NAME_MAX`).
+/// Maximum length of an attribute's name on Linux (`XATTR_NAME_MAX`).
 const NAME_MAX: usize = 255;
 
 /// The prefixes of attribute names on Linux. Others belong to other systems.
@@ -23,7 +23,7 @@ fn attribute((key, value): &PaxRecord) -> Option<(&[u8], &[u8])> {
     Some((name, value))
 }
 
-/// Tells an attribute of another system, which no file on Linux can have.
+/// Returns true for an attribute of another system, which no file on Linux can have.
 pub(super) fn is_foreign(record: &PaxRecord) -> bool {
     let is_known = |name: &[u8]| {
         let is_acl = name == ACCESS_ACL || name == DEFAULT_ACL;
@@ -35,7 +35,7 @@ pub(super) fn is_foreign(record: &PaxRecord) -> bool {
     })
 }
 
-/// Fails at an attribute that no kernel can set, which engines therefore refuse.
+/// Fails if no kernel can set the attribute, so that engines refuse it.
 pub(super) fn check(record: &PaxRecord, is_directory: bool) -> Result<(), EntryFault> {
     let Some((name, value)) = attribute(record) else {
         return Ok(());
@@ -55,11 +55,11 @@ pub(super) fn check(record: &PaxRecord, is_directory: bool) -> Result<(), EntryF
         });
     }
     let is_valid = match name {
-        // That removes what is not there.
+        // An empty value removes an attribute that does not exist.
         CAPABILITY | ACCESS_ACL | DEFAULT_ACL if value.is_empty() => true,
         CAPABILITY => is_capability(value),
         ACCESS_ACL => is_acl(value),
-        // Only a directory has one, and an empty one is none.
+        // Only a directory has a default ACL, and an empty ACL counts as none.
         DEFAULT_ACL => is_acl(value) && (is_directory || value.len() == ACL_HEADER),
         _ => true,
     };
@@ -69,9 +69,9 @@ pub(super) fn check(record: &PaxRecord, is_directory: bool) -> Result<(), EntryF
     Ok(())
 }
 
-/// Tells a set of capabilities that Linux takes (`struct vfs_cap_data`,
-/// `struct vfs_ns_cap_data` of `capability.h`): of revision 2 or 3, as long as that is,
-/// and with no other flag than the one for effective.
+/// Returns true for a set of capabilities that Linux accepts (`struct vfs_cap_data`,
+/// `struct vfs_ns_cap_data` of `capability.h`): of revision 2 or 3, with the length of
+/// that revision, and with no flag other than the one for effective.
 fn is_capability(value: &[u8]) -> bool {
     const EFFECTIVE: u32 = 1;
     let Some(magic) = value.first_chunk() else {
@@ -87,9 +87,9 @@ fn is_capability(value: &[u8]) -> bool {
 /// The bytes before the entries of an ACL: its version.
 const ACL_HEADER: usize = 4;
 
-/// Tells an ACL that Linux takes (`posix_acl_valid` of `fs/posix_acl.c`):
-/// the owner, users, the group, groups, a mask, the others, in this order; and a mask
-/// where users or groups are named.
+/// Returns true for an ACL that Linux accepts (`posix_acl_valid` of `fs/posix_acl.c`):
+/// the owner, users, the group, groups, a mask, the others, in this order, and a mask
+/// if users or groups are named.
 fn is_acl(value: &[u8]) -> bool {
     const VERSION: [u8; ACL_HEADER] = [2, 0, 0, 0];
     const NOBODY: [u8; 4] = [0xff; 4];
@@ -135,7 +135,7 @@ mod tests {
         value
     }
 
-    /// As `lsetxattr` of Linux says of each, on a file.
+    /// The expected results are those of `lsetxattr` of Linux on a file.
     #[test]
     fn attributes_are_what_the_kernel_takes() {
         let capability = |magic: [u8; 4], length: usize| {
@@ -216,7 +216,7 @@ mod tests {
         ] {
             let record = (format!("SCHILY.xattr.{name}").into_bytes(), b"v".to_vec());
             assert_eq!(is_foreign(&record), is_expected, "{name}");
-            // Docker 28 sets it without a value, too.
+            // Docker 28 also sets it without a value.
             let empty = (record.0, Vec::new());
             assert_eq!(is_foreign(&empty), is_expected, "{name}");
             assert!(check(&empty, false).is_ok(), "{name}");

@@ -1,10 +1,11 @@
-//! What all layers of an image may claim together.
+//! Shared limits of all layers of an image.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::limits::{ENTRIES_MAX, HOLES_MAX, RETAINED_BYTES_MAX};
 
-/// The claims of the layers of one image so far, several of which may be read at once.
+/// The claims of the layers of one image so far. Several layers may be read in
+/// parallel.
 #[derive(Debug, Default)]
 pub(crate) struct Budget {
     entries: AtomicU64,
@@ -13,17 +14,17 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// Claims a record for an entry or a directory; says whether there was one left.
+    /// Claims a record for an entry or a directory; false if none is left.
     pub(crate) fn claim_entry(&self) -> bool {
         claim(&self.entries, 1, ENTRIES_MAX)
     }
 
-    /// Claims memory; says whether that much was left.
+    /// Claims memory; false if not enough is left.
     pub(crate) fn claim_bytes(&self, bytes: usize) -> bool {
         claim(&self.held, bytes as u64, RETAINED_BYTES_MAX)
     }
 
-    /// Claims holes; says whether this many bytes were left.
+    /// Claims holes, in bytes; false if not enough is left.
     pub(crate) fn claim_holes(&self, bytes: u64) -> bool {
         claim(&self.holes, bytes, HOLES_MAX)
     }

@@ -1,17 +1,17 @@
-//! One entry of a layer: what it is, and what belongs to it.
+//! One entry of a layer: its kind, its metadata and its path.
 
 use crate::layer::path::EntryPath;
 use crate::layer::whiteout::Whiteout;
 use crate::tar_stream::{PaxRecord, Time};
 
 /// The mode bits that a layer carries: permissions, setuid, setgid, sticky. Docker
-/// writes the type into the higher ones, where other readers ignore it.
+/// writes the type into the higher bits, which other readers ignore.
 const MODE_MASK: i64 = 0o7777;
 
 /// An entry, without its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// Its place in the tree.
+    /// Its path in the tree.
     pub(crate) path: EntryPath,
     /// Its kind.
     pub(crate) kind: EntryKind,
@@ -26,25 +26,26 @@ pub(crate) enum EntryKind {
     Directory,
     /// Another name of the node at this path.
     HardLink(EntryPath),
-    /// Something that can have several names.
+    /// A node, which can have several names.
     Node(NodeKind),
-    /// No part of the image: it deletes, or belongs to AUFS.
+    /// An entry that is not part of the image: it deletes, or belongs to AUFS.
     Whiteout(Whiteout),
 }
 
 impl EntryKind {
-    /// Tells an entry of which engines look at no type, target or attribute.
+    /// True if engines use only the entry's name, and ignore its type, target and
+    /// attributes.
     pub(crate) fn is_name_only(&self) -> bool {
         matches!(self, Self::Whiteout(whiteout) if *whiteout != Whiteout::Device)
     }
 }
 
-/// The kind of a node that is no directory.
+/// The kind of a node other than a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum NodeKind {
-    /// A regular file of this many bytes, holes included.
+    /// A regular file with this size in bytes, including holes.
     File(u64),
-    /// A symbolic link to this path, which may be anything.
+    /// A symbolic link to this path, which can be anything.
     Symlink(Box<[u8]>),
     /// A character device.
     CharDevice(Device),
@@ -68,20 +69,19 @@ pub(crate) struct Device {
 pub(crate) struct Metadata {
     /// Permissions, setuid, setgid and sticky.
     pub(crate) mode: u16,
-    /// The owner's number. Names of owners are not part of an image.
+    /// The owner's uid. Names of owners are not part of an image.
     pub(crate) uid: i64,
-    /// The group's number.
+    /// The group's gid.
     pub(crate) gid: i64,
-    /// The time of the last change of its content.
+    /// The modification time of its content.
     pub(crate) mtime: Time,
-    /// Extended attributes, as the PAX records that carry them, sorted by key.
-    /// Nearly no entry has any.
+    /// Extended attributes, as PAX records, sorted by key. Almost no entry has any.
     pub(crate) attributes: Vec<PaxRecord>,
 }
 
 impl Metadata {
-    /// The metadata of an entry that nobody wrote: that which engines give to a
-    /// directory that is only there because something is in it.
+    /// The metadata of a directory without an entry of its own: those that engines give
+    /// to a directory that exists only because it contains something.
     pub(crate) fn implied(mode: u16, mtime: Time) -> Self {
         Self {
             mode,
@@ -92,7 +92,7 @@ impl Metadata {
         }
     }
 
-    /// The mode without the bits that are no part of it.
+    /// The mode with only the bits of [`MODE_MASK`].
     pub(crate) fn masked(mode: i64) -> u16 {
         u16::try_from(mode & MODE_MASK).expect("the mask has 12 bits")
     }

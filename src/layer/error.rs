@@ -1,4 +1,4 @@
-//! Why a layer cannot be read, or not be merged with others.
+//! Errors in reading a layer, or in merging it with others.
 
 use std::io;
 
@@ -7,44 +7,42 @@ use crate::layer::path::PathError;
 use crate::layer::whiteout::WhiteoutError;
 use crate::tar_stream::{TarError, display_name};
 
-/// A fault of a layer, and the entry that has it.
+/// A fault of a layer, and its place.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LayerError {
-    /// One entry is at fault.
+    /// One entry is faulty.
     #[error("entry `{entry}`: {fault}")]
     Entry {
-        /// Its name as it is in the tar, escaped.
+        /// Its name exactly as in the tar, escaped.
         entry: String,
         /// Its fault.
         fault: EntryFault,
     },
-    /// The tar cannot be read on after an entry.
-    #[error("behind entry `{entry}`: {fault}")]
+    /// The tar cannot be read beyond an entry.
+    #[error("after entry `{entry}`: {fault}")]
     Behind {
-        /// The last entry that could be read, escaped.
+        /// The last readable entry, escaped.
         entry: String,
         /// The fault of the tar.
         fault: TarError,
     },
-    /// The tar cannot be read from its beginning.
+    /// The tar cannot be read from its start.
     #[error(transparent)]
     Tar(TarError),
-    /// There are more entries than any image has.
-    #[error(
-        "it and other layers have more than {limit} entries, which is the most that is accepted"
-    )]
+    /// The layers have too many entries.
+    #[error("this layer and the others exceed the limit of {limit} entries")]
     TooManyEntries {
-        /// The most that is accepted.
+        /// The limit.
         limit: u64,
     },
     /// The layer is for Windows.
-    #[error("it is a layer for Windows, whose files restow cannot merge")]
+    #[error("it is a Windows layer, which restow cannot merge")]
     Windows,
 }
 
 impl LayerError {
-    /// Says what is wrong with an entry.
+    /// Returns the error for a fault of an entry.
     pub(crate) fn entry(name: &[u8], fault: impl Into<EntryFault>) -> Self {
         Self::Entry {
             entry: display_start(name),
@@ -81,10 +79,11 @@ impl EntryFault {
     }
 }
 
-/// The most bytes of a name in a message: enough for any that somebody chose.
+/// Maximum length of a name in a message, in bytes: enough for any real name.
 const SHOWN_MAX: usize = 1024;
 
-/// A name for people, cut off where it is long enough to hide what is said of it.
+/// A name for display, truncated where it would be long enough to hide the rest of the
+/// message.
 pub(crate) fn display_start(name: &[u8]) -> String {
     match name.get(..SHOWN_MAX) {
         Some(start) if name.len() > SHOWN_MAX => format!("{}…", display_name(start)),
@@ -96,113 +95,109 @@ pub(crate) fn display_start(name: &[u8]) -> String {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EntryFault {
-    /// An attribute is not what Linux takes for it.
-    #[error("its attribute `{name}` is malformed, and no file can have it")]
+    /// Linux refuses the value of an attribute.
+    #[error("its attribute `{name}` is malformed")]
     AttributeMalformed {
         /// Its name, escaped.
         name: String,
     },
-    /// The name of an attribute is none.
-    #[error("its attribute `{name}` has a name that Linux does not take")]
+    /// The name of an attribute is invalid.
+    #[error("its attribute `{name}` has a name that Linux does not accept")]
     AttributeName {
         /// The name, escaped.
         name: String,
     },
-    /// An attribute is larger than Linux takes.
-    #[error("its attribute `{name}` has {length} bytes, and {limit} are the most that is accepted")]
+    /// An attribute is larger than Linux allows.
+    #[error("its attribute `{name}` has {length} bytes, more than the limit of {limit}")]
     AttributeTooLong {
         /// Its name, escaped.
         name: String,
         /// Its length.
         length: usize,
-        /// The most that is accepted.
+        /// The limit.
         limit: usize,
     },
-    /// Attributes are larger than any file system can store.
-    #[error("its attributes have more than {limit} bytes, which is the most that is accepted")]
+    /// The attributes are larger than any file system can store.
+    #[error("its attributes exceed the limit of {limit} bytes")]
     AttributesTooLarge {
-        /// The most that is accepted.
+        /// The limit.
         limit: usize,
     },
-    /// The input is not what it was when its headers were read.
+    /// The input has changed since its headers were read.
     #[error("it changed while it was read")]
     Changed,
-    /// A directory can have one name only.
+    /// A hard link to a directory, which can have only one name.
     #[error("a hard link to the directory `{target}`")]
     LinkToDirectory {
         /// The directory, escaped.
         target: String,
     },
-    /// A hard link names itself.
+    /// A hard link to itself.
     #[error("a hard link to itself")]
     LinkToItself,
-    /// The target of a hard link has to be before it, or in a lower layer.
-    #[error("a hard link to `{target}`, which is not there")]
+    /// The target of a hard link is neither before it nor in a lower layer.
+    #[error("a hard link to `{target}`, which does not exist")]
     LinkToNothing {
         /// The target, escaped.
         target: String,
     },
-    /// The target of a hard link may be in a layer of which nothing is known.
-    #[error("a hard link to `{target}`, which only a layer that cannot be looked into may have")]
+    /// The target of a hard link may be in an unknown layer.
+    #[error(
+        "a hard link to `{target}`, which only a layer that restow cannot look inside may have"
+    )]
     LinkToUnknown {
         /// The target, escaped.
         target: String,
     },
-    /// Something that is no directory has something in it.
-    #[error("`{parent}` is in its way, which is no directory")]
+    /// Something that is not a directory contains an entry.
+    #[error("its parent `{parent}` is not a directory")]
     NotInDirectory {
-        /// The path that is in the way, escaped.
+        /// The path of that parent, escaped.
         parent: String,
     },
-    /// The name cannot be a path in an image.
+    /// The name is not a valid path in an image.
     #[error(transparent)]
     Path(#[from] PathError),
-    /// The root can only be a directory.
+    /// The root is not a directory.
     #[error("the root is not a directory")]
     Root,
-    /// Holes would have to be written as zeros.
-    #[error(
-        "the holes of sparse files have more than {limit} bytes, which is the most that is accepted"
-    )]
+    /// Sparse files have more holes than may be written as zeros.
+    #[error("the holes of sparse files exceed the limit of {limit} bytes")]
     Sparse {
-        /// The most that is accepted, in all layers together.
+        /// The limit for all layers together.
         limit: u64,
     },
-    /// Symbolic links lead in a circle, or on and on.
-    #[error("the symbolic links on its path do not end")]
+    /// Symbolic links form a circle or a too long chain.
+    #[error("its path has a symbolic link loop")]
     SymlinkLoop,
     /// The tar is damaged here.
     #[error(transparent)]
     Tar(#[from] TarError),
-    /// A symbolic link has to lead somewhere.
+    /// The target of a symbolic link is empty.
     #[error("a symbolic link without a target")]
     TargetEmpty,
     /// The target of a symbolic link is longer than any file system can store.
-    #[error("its target has {length} bytes, and {limit} are the most that is accepted")]
+    #[error("its target has {length} bytes, more than the limit of {limit}")]
     TargetTooLong {
         /// Its length.
         length: usize,
-        /// The most that is accepted.
+        /// The limit.
         limit: usize,
     },
-    /// Entries imply more directories than any image has.
-    #[error(
-        "more than {limit} entries and directories are implied, which is the most that is accepted"
-    )]
+    /// Entries imply too many directories.
+    #[error("the entries and the directories that they imply exceed the limit of {limit}")]
     TooManyDirectories {
-        /// The most that is accepted.
+        /// The limit.
         limit: u64,
     },
-    /// Names and attributes of all entries are more than any image has.
-    #[error(
-        "names and attributes of all entries have more than {limit} bytes, which is the most that is accepted"
-    )]
+    /// Names and attributes of all entries together are too large.
+    #[error("the names and attributes of all entries exceed the limit of {limit} bytes")]
     TooMuchHeld {
-        /// The most that is accepted.
+        /// The limit.
         limit: u64,
     },
-    /// A kind of entry that no engine takes.
-    #[error("its type is `{flag}`, which no layer may have")]
+    /// No engine accepts this kind of entry.
+    #[error("its type is `{flag}`, which a layer cannot have")]
     Type {
         /// The type flag of the header, escaped.
         flag: String,
@@ -213,7 +208,7 @@ pub enum EntryFault {
 }
 
 impl EntryFault {
-    /// Takes an error of an entry's content.
+    /// Converts an error from reading an entry's content.
     pub(crate) fn read(error: io::Error) -> Self {
         Self::Tar(error.into())
     }

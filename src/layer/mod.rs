@@ -1,7 +1,8 @@
-//! Inside one layer: entries of a tar, and what they mean.
+//! Inside one layer: the entries of a tar and their meaning.
 //!
-//! Knows nothing of images or of other layers. The rules are those of the OCI image
-//! specification's [layer.md] and, where it is silent, what Docker and containerd do.
+//! This module knows nothing of images or of other layers. The rules are those of the
+//! OCI image specification's [layer.md] and, where it is silent, the behaviour of
+//! Docker and containerd.
 //!
 //! [layer.md]: https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md
 

@@ -5,26 +5,26 @@ use crate::limits::{DEPTH_MAX, PATH_MAX};
 /// The path of an entry in the image's tree: components joined by `/`, without
 /// `.`, `..`, or a slash at either end. Empty for the root itself.
 ///
-/// Names are bytes; one that is not UTF-8 is as good as any other, and what looks
-/// like a drive letter or has a backslash in it is an ordinary name.
+/// Names are bytes. One that is not UTF-8 is valid, and one that looks like a drive
+/// letter or contains a backslash is an ordinary name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct EntryPath(Vec<u8>);
 
-/// Why a name is no path of an entry.
+/// The reason why a name is not a path of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PathError {
     /// `..` goes above the root.
-    #[error("path leaves the root")]
+    #[error("the path leaves the root")]
     Escapes,
     /// A NUL byte, which no file system can store.
-    #[error("path has a NUL byte in it")]
+    #[error("the path contains a NUL byte")]
     Nul,
-    /// More directories in each other than any file system takes.
-    #[error("path has more than {DEPTH_MAX} components, which is the most that is accepted")]
+    /// More nested directories than any file system allows.
+    #[error("the path exceeds the limit of {DEPTH_MAX} components")]
     TooDeep,
-    /// More bytes than any file system takes.
-    #[error("path has {length} bytes, and {PATH_MAX} are the most that is accepted")]
+    /// More bytes than any file system allows.
+    #[error("the path has {length} bytes, more than the limit of {PATH_MAX}")]
     TooLong {
         /// Its length.
         length: usize,
@@ -32,13 +32,13 @@ pub enum PathError {
 }
 
 impl EntryPath {
-    /// Cleans a name as the engines do: a leading `/` or `./` means nothing, and
-    /// `x/../` cancels itself, whatever `x` is (formats of Docker and containerd).
+    /// Cleans a name as the engines do: a leading `/` or `./` is ignored, and `x/../`
+    /// cancels itself, whatever `x` is (formats of Docker and containerd).
     ///
     /// # Errors
     ///
-    /// Fails if the path leaves the root. Engines before Docker 29.7 cut that off
-    /// silently; nobody writes it but to harm.
+    /// Fails if the path leaves the root. Engines before Docker 29.7 silently clamp it
+    /// to the root; only malicious archives contain such paths.
     pub(crate) fn parse(name: &[u8]) -> Result<Self, PathError> {
         match Self::clamped(name)? {
             (_, true) => Err(PathError::Escapes),
@@ -46,12 +46,12 @@ impl EntryPath {
         }
     }
 
-    /// Cleans a name, and says whether it leaves the root. That is cut off, as engines
-    /// do with the target of a hard link.
+    /// Cleans a name; the second value is true if it leaves the root. Such a path is
+    /// clamped to the root, as engines do with the target of a hard link.
     ///
     /// # Errors
     ///
-    /// Fails if it cannot be a path.
+    /// Fails if it is not a valid path.
     pub(crate) fn clamped(name: &[u8]) -> Result<(Self, bool), PathError> {
         let mut is_above_root = false;
         if name.len() > PATH_MAX {
@@ -89,7 +89,7 @@ impl EntryPath {
         &self.0
     }
 
-    /// Whether it is the root.
+    /// True if it is the root.
     pub(crate) fn is_root(&self) -> bool {
         self.0.is_empty()
     }
@@ -104,13 +104,13 @@ impl EntryPath {
         }
     }
 
-    /// The directory that it is in, and its last component; empty ones for the root.
+    /// Its parent directory and its last component; both empty for the root.
     pub(crate) fn split_last(&self) -> (&[u8], &[u8]) {
         split_last(&self.0)
     }
 }
 
-/// The components of a cleaned path, the highest first; none for the root.
+/// The components of a cleaned path, from the root down; none for the root.
 pub(crate) fn components(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     path.split(|byte| *byte == b'/')
         .filter(|component| !component.is_empty())

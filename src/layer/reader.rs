@@ -1,4 +1,4 @@
-//! The entries of a layer, read one after the other.
+//! A reader of the entries of a layer in sequence.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::sync::Arc;
@@ -21,8 +21,8 @@ use crate::tar_stream::{
 /// The prefix of PAX records that only Windows layers have.
 const WINDOWS_PREFIX: &[u8] = b"MSWINDOWS.";
 
-/// Extended attributes with which tools that have no root remember the owner on
-/// disk. They are no part of the layer format, and mean nothing in an image.
+/// Extended attributes in which tools without root store the owner on disk. They are
+/// not part of the layer format, and have no meaning in an image.
 const ROOTLESS: [&[u8]; 2] = [
     b"SCHILY.xattr.user.rootlesscontainers",
     b"SCHILY.xattr.user.containers.override_stat",
@@ -30,26 +30,27 @@ const ROOTLESS: [&[u8]; 2] = [
 
 /// Reads the entries of an unpacked layer in order.
 ///
-/// Memory is bounded by the extended headers of one entry; content is never held.
+/// Memory is bounded by the extended headers of one entry; content is never held in
+/// memory.
 #[derive(Debug)]
 pub(crate) struct LayerReader<R> {
     tar: TarReader<R>,
     interpreter: Interpreter,
 }
 
-/// Makes entries of the members of an unpacked layer, which somebody else reads.
+/// Converts the members of an unpacked layer, which the caller reads, to entries.
 #[derive(Debug)]
 pub(crate) struct Interpreter {
-    /// The name of the last entry as it is in the tar.
+    /// The name of the last entry exactly as in the tar.
     name: Vec<u8>,
     count: u32,
     budget: Arc<Budget>,
-    /// Those of the current entry.
+    /// The ambiguities of the current entry.
     ambiguities: Vec<Ambiguity>,
 }
 
 impl<R: Skip> LayerReader<R> {
-    /// Begins at the input's current place. What is read is claimed from the budget.
+    /// Starts at the input's current position. Entries are charged to the budget.
     pub(crate) fn new(input: R, budget: Arc<Budget>) -> Self {
         Self {
             tar: TarReader::new(input),
@@ -57,8 +58,8 @@ impl<R: Skip> LayerReader<R> {
         }
     }
 
-    /// Goes to the next entry; `None` is the end. What was not read of the current
-    /// one is passed over.
+    /// Goes to the next entry; `None` at the end. The unread rest of the current one is
+    /// skipped.
     pub(crate) fn next_entry(&mut self) -> Result<Option<Entry>, LayerError> {
         let member = self.tar.next_member();
         let Some(member) = member.map_err(|error| self.interpreter.behind(error))? else {
@@ -69,7 +70,7 @@ impl<R: Skip> LayerReader<R> {
         entry.map(Some)
     }
 
-    /// Says what is wrong with the current entry.
+    /// Returns the error for a fault of the current entry.
     pub(crate) fn failed(&self, fault: EntryFault) -> LayerError {
         LayerError::entry(&self.interpreter.name, fault)
     }
@@ -81,7 +82,7 @@ impl<R: Skip> LayerReader<R> {
 }
 
 impl Interpreter {
-    /// Begins with the first member. What is taken in is claimed from the budget.
+    /// Starts with the first member. Entries are charged to the budget.
     pub(crate) fn new(budget: Arc<Budget>) -> Self {
         Self {
             name: Vec::new(),
@@ -91,7 +92,7 @@ impl Interpreter {
         }
     }
 
-    /// Makes an entry of the current member of a reader.
+    /// Converts the current member of a reader to an entry.
     pub(crate) fn entry<R: Skip>(
         &mut self,
         tar: &TarReader<R>,
@@ -118,7 +119,7 @@ impl Interpreter {
         self.count
     }
 
-    /// The name of the current entry as it is in the tar.
+    /// The name of the current entry exactly as in the tar.
     pub(crate) fn name(&self) -> &[u8] {
         &self.name
     }
@@ -128,7 +129,7 @@ impl Interpreter {
         &self.ambiguities
     }
 
-    /// Says that the tar is damaged after the current entry.
+    /// Returns the error for a tar that is damaged after the current entry.
     pub(crate) fn behind(&self, fault: TarError) -> LayerError {
         if self.count == 0 {
             return LayerError::Tar(fault);
@@ -168,7 +169,7 @@ impl Interpreter {
         })
     }
 
-    /// The kind of a member whose name does not delete.
+    /// The kind of a member whose name is not that of a whiteout.
     fn kind<R: Skip>(
         &mut self,
         tar: &TarReader<R>,
@@ -221,7 +222,7 @@ impl Interpreter {
         kind: &EntryKind,
     ) -> Result<Metadata, EntryFault> {
         let mut records = attributes.records;
-        // In which a tool without root remembers an owner.
+        // Tools without root store the owner in these.
         let is_rootless: fn(&PaxRecord) -> bool = |(key, _)| ROOTLESS.contains(&key.as_slice());
         for (ambiguity, is_odd) in [
             (Ambiguity::RootlessAttributes, is_rootless),
@@ -231,7 +232,7 @@ impl Interpreter {
                 self.ambiguities.push(ambiguity);
             }
         }
-        // Engines do not look at attributes of the root either.
+        // Engines also ignore attributes of the root.
         if !path.is_root() && !kind.is_name_only() {
             for record in &records {
                 attribute::check(record, *kind == EntryKind::Directory)?;
@@ -250,7 +251,7 @@ impl Interpreter {
         })
     }
 
-    /// The size of the current sparse file with its holes.
+    /// The size of the current sparse file including its holes.
     fn sparse_size<R: Skip>(&self, tar: &TarReader<R>, stored: u64) -> Result<u64, EntryFault> {
         let size = tar.sparse()?.map_or(stored, |map| map.size);
         if !self.budget.claim_holes(size.saturating_sub(stored)) {
@@ -260,14 +261,14 @@ impl Interpreter {
     }
 }
 
-/// The bytes that attributes have.
+/// The total size of attributes, in bytes.
 pub(crate) fn size_of_attributes(attributes: &[PaxRecord]) -> usize {
     let attributes = attributes.iter();
     attributes.map(|(key, value)| key.len() + value.len()).sum()
 }
 
 impl<R: Skip + BufRead> LayerReader<R> {
-    /// Copies the content of the current file, and returns how many bytes it has.
+    /// Copies the content of the current file, and returns its size in bytes.
     pub(crate) fn copy_content(
         &mut self,
         output: &mut dyn Write,

@@ -1,4 +1,4 @@
-//! Entries that delete: the characters `.wh.`.
+//! Entries that delete: whiteouts, whose names begin with `.wh.`.
 
 use crate::layer::path::EntryPath;
 use crate::tar_stream::{Kind, Member};
@@ -9,42 +9,43 @@ const PREFIX: &[u8] = b".wh.";
 /// The name of an opaque whiteout.
 pub(super) const OPAQUE: &[u8] = b".wh..wh..opq";
 
-/// Names at the root of a layer with which AUFS kept its own books. Old layers have
-/// them; to Docker they neither delete nor exist.
+/// Names at the root of a layer that AUFS used for bookkeeping. Old layers have them;
+/// Docker ignores them.
 const AUFS: [&[u8]; 3] = [b".wh..wh.aufs", b".wh..wh.orph", b".wh..wh.plnk"];
 
-/// An entry that deletes something of the layers below, or that is no part of the image.
+/// An entry that deletes something of lower layers, or is not part of the image.
 ///
-/// A whiteout never touches entries of its own layer, wherever it is in the tar stream
-/// ([layer.md]): the merge collects every whiteout of a layer before it puts them in.
+/// A whiteout never affects entries of its own layer, wherever it is in the tar stream
+/// ([layer.md]): the merge collects all whiteouts of a layer before it adds its
+/// entries.
 ///
 /// [layer.md]: https://github.com/opencontainers/image-spec/blob/main/layer.md#whiteouts
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Whiteout {
     /// `.wh.<name>`: deletes `<name>` and everything under it.
     Name(Box<[u8]>),
-    /// `.wh..wh..opq`: deletes all children of the directory it is in.
+    /// `.wh..wh..opq`: deletes all children of the directory that contains it.
     Opaque,
-    /// A character device 0:0: deletes its own name. An overlay file system keeps a
-    /// whiteout on disk so, and Docker takes it for one.
+    /// A character device 0:0: deletes its own name. Overlay file systems store
+    /// whiteouts like this on disk, and Docker treats it as one.
     Device,
     /// `.wh.`, `.wh..` or `.wh...`: a [`WhiteoutError`].
     Invalid,
-    /// A directory of AUFS's own at the root. It deletes nothing.
+    /// A directory of AUFS's bookkeeping at the root. It deletes nothing.
     AufsDirectory,
-    /// A file of AUFS's own, of this many bytes, to which hard links may lead.
+    /// A file of AUFS's bookkeeping with this size in bytes. Hard links may lead to it.
     AufsFile(u64),
 }
 
-/// A name that would delete its own directory, or the one above it. Engines do
-/// different things with it, all of them harmful.
+/// A name that would delete its own directory, or the one above it. Engines treat it
+/// differently, always with harmful results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a whiteout has to name what it deletes")]
+#[error("a whiteout must name what it deletes")]
 pub struct WhiteoutError;
 
 impl Whiteout {
-    /// Tells by its name whether a member deletes. Its type and content do not matter:
-    /// engines delete all the same.
+    /// The whiteout that a member's name makes of it, if any. Its type and content do
+    /// not matter: engines ignore them.
     pub(super) fn by_name(path: &EntryPath, member: &Member) -> Option<Self> {
         let (parent, name) = path.split_last();
         let deleted = name.strip_prefix(PREFIX)?;
@@ -65,12 +66,12 @@ pub(super) fn whiteout_of(name: &[u8]) -> Vec<u8> {
     [PREFIX, name].concat()
 }
 
-/// Tells a name that makes an entry a whiteout.
+/// Returns true if a name makes an entry a whiteout.
 pub(crate) fn is_whiteout(name: &[u8]) -> bool {
     name.starts_with(PREFIX)
 }
 
-/// Tells a name at the root of a layer that is one of AUFS's own.
+/// Returns true if a name at the root of a layer belongs to AUFS's bookkeeping.
 pub(crate) fn is_aufs_name(name: &[u8]) -> bool {
     AUFS.contains(&name)
 }

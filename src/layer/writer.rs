@@ -1,8 +1,8 @@
 //! Canonical layers: the only code that builds the headers of a layer.
 //!
-//! The same entry has the same bytes everywhere: a ustar header, with a PAX header
-//! before it only where it cannot say something. Nothing in it depends on a clock,
-//! a process or a machine.
+//! The same entry always has the same bytes: a ustar header, preceded by a PAX header
+//! only if there is something that the ustar header cannot express. Nothing in it
+//! depends on a clock, a process or a machine.
 
 use std::io::{self, Write};
 
@@ -25,7 +25,7 @@ pub(crate) struct LayerWriter<W> {
 }
 
 impl<W: Write> LayerWriter<W> {
-    /// Begins a layer.
+    /// Starts a layer.
     pub(crate) fn new(output: W) -> Self {
         Self { output }
     }
@@ -39,7 +39,7 @@ impl<W: Write> LayerWriter<W> {
         self.header(NewHeader::new(EntryType::Directory, &name), metadata)
     }
 
-    /// Writes a node. The content of a file has to be written after it, to
+    /// Writes a node. The content of a file must follow: it is written to
     /// [`content`](Self::content), and closed with [`pad`](Self::pad).
     pub(crate) fn node(
         &mut self,
@@ -66,8 +66,8 @@ impl<W: Write> LayerWriter<W> {
         self.header(header, metadata)
     }
 
-    /// Writes another name of a node that was written before. Its metadata are those
-    /// of the node: engines apply them once more.
+    /// Writes another name of a node that was already written. The metadata are those
+    /// of the node: engines apply them again.
     pub(crate) fn hard_link(
         &mut self,
         path: &[u8],
@@ -79,8 +79,9 @@ impl<W: Write> LayerWriter<W> {
         self.header(header, metadata)
     }
 
-    /// Writes a whiteout as containerd does: an empty file of nobody, from 1970. It
-    /// deletes this name in a directory, or else all names. An empty path is the root.
+    /// Writes a whiteout as containerd does: an empty file with owner 0, dated 1970. It
+    /// deletes `name` in the directory, or all names if that is `None`. An empty path
+    /// is the root.
     pub(crate) fn whiteout(&mut self, directory: &[u8], name: Option<&[u8]>) -> io::Result<()> {
         let slash: &[u8] = if directory.is_empty() { b"" } else { b"/" };
         let name = name.map_or(OPAQUE.to_vec(), whiteout_of);
@@ -89,12 +90,12 @@ impl<W: Write> LayerWriter<W> {
         self.header(NewHeader::new(EntryType::Regular, &path), &metadata)
     }
 
-    /// The output, for the content of a file.
+    /// The output, to which the content of a file is written.
     pub(crate) fn content(&mut self) -> &mut W {
         &mut self.output
     }
 
-    /// Closes a file of this many bytes.
+    /// Pads a file of this many bytes.
     pub(crate) fn pad(&mut self, size: u64) -> io::Result<()> {
         self.output.write_all(padding(size))
     }
@@ -120,12 +121,13 @@ impl<W: Write> LayerWriter<W> {
     }
 }
 
-/// Tells a name that a directory can be written under: no reader takes it for a whiteout.
+/// Returns true if a directory can be written with this name: no reader mistakes it for
+/// a whiteout.
 pub(crate) fn is_writable_name(name: &[u8]) -> bool {
     !is_whiteout(name)
 }
 
-/// The PAX records for what a ustar header cannot say, sorted by key.
+/// The PAX records for everything that a ustar header cannot express, sorted by key.
 fn records(header: &NewHeader<'_>, metadata: &Metadata) -> Vec<u8> {
     let mut records: Vec<(&[u8], Vec<u8>)> = metadata
         .attributes
@@ -162,7 +164,7 @@ fn records(header: &NewHeader<'_>, metadata: &Metadata) -> Vec<u8> {
         .collect()
 }
 
-/// A time as a PAX record has it, if a header cannot: with a fraction, before 1970,
+/// A time as a PAX record, if a header cannot express it: with a fraction, before 1970,
 /// or after 2242.
 fn pax_time(time: Time) -> Option<String> {
     let Time {

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::layer::{Ambiguity, display_start};
 
-/// The ambiguities of a layer: of each kind the first place, and how many there are.
+/// The ambiguities of a layer: the first place of each kind, and the number of places.
 ///
-/// A layer may have as many as it has entries, and one line says enough.
+/// A layer may have as many as it has entries, and one line each is enough.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ambiguities(BTreeMap<Ambiguity, (String, usize)>);
 
 impl Ambiguities {
-    /// Notes one at this path.
+    /// Records one at this path.
     pub(crate) fn note(&mut self, ambiguity: Ambiguity, path: &[u8]) {
         self.0
             .entry(ambiguity)
@@ -29,14 +29,14 @@ impl Ambiguities {
         }
     }
 
-    /// Each kind, with its first place and how many more there are.
+    /// Each kind, with its first place and the number of others.
     pub(crate) fn into_iter(self) -> impl Iterator<Item = (Ambiguity, String, usize)> {
         let each = self.0.into_iter();
         each.map(|(ambiguity, (first, others))| (ambiguity, first, others))
     }
 }
 
-/// A path for people; that of the root is not nothing.
+/// A path for display, which is not empty for the root.
 fn display(path: &[u8]) -> String {
     match path {
         b"" => "/".to_owned(),

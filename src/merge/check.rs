@@ -1,4 +1,4 @@
-//! A stack of layers that is looked at rather than merged: what leads nowhere is told,
+//! A stack of layers that is checked rather than merged: broken hard links are reported
 //! and left out.
 
 use std::collections::HashSet;
@@ -9,29 +9,30 @@ use crate::merge::changes::Changes;
 use crate::merge::range::Merge;
 use crate::merge::tree::{Child, Found};
 
-/// A hard link that no engine can follow, and why.
+/// A hard link that no engine can resolve, and the reason.
 #[derive(Debug)]
 pub(crate) struct BrokenLink {
     /// The link.
     pub(crate) path: EntryPath,
-    /// Why; absent if its target is after it in the same layer.
+    /// The reason; absent if its target is after it in the same layer.
     pub(crate) fault: Option<EntryFault>,
 }
 
 impl Changes {
-    /// Tells a layer that has hard links to something that is not in it before them.
+    /// Returns true if the layer has hard links whose targets are not before them in
+    /// it.
     pub(crate) fn has_far_links(&self) -> bool {
         !self.far_links.is_empty()
     }
 
-    /// The ambiguities of the layer alone, which are told once.
+    /// The ambiguities of the layer itself, which are reported once.
     pub(crate) fn take_ambiguities(&mut self) -> Ambiguities {
         std::mem::take(&mut self.ambiguities)
     }
 }
 
 impl Merge {
-    /// Takes in the next layer of the range, without its hard links that lead nowhere.
+    /// Adds the next layer of the range, without its broken hard links.
     pub(crate) fn put_checked(
         &mut self,
         mut changes: Changes,

@@ -1,15 +1,14 @@
-//! Many layers become one tree, and that becomes a layer: the overlay rules.
+//! Merging many layers into one tree, and that into a layer: the overlay rules.
 //!
-//! First all headers are read, and each layer becomes the [`Changes`] that it
-//! makes. A [`Merge`] takes them in, the lowest first: inside a layer the whiteouts
-//! apply to the layers below it, wherever they stand among the entries, then the
-//! entries, of which the last of a path wins. What is left at the end is a [`Plan`]:
-//! which entries the new layer has, in which order, and which whiteouts it still
-//! needs for what lies below it. A [`Replay`] writes the plan while the layers are
-//! read a second time, for the content.
+//! First all headers are read, and each layer becomes its [`Changes`]. They are added
+//! to a [`Merge`], the lowest first: whiteouts apply to the layers below theirs,
+//! wherever they are among the entries, then come the entries, of which the last for a
+//! path wins. The result is a [`Plan`] with the entries of the new layer, their order,
+//! and the whiteouts that are still needed for the layers below. A [`Replay`] writes
+//! the plan while the layers are read a second time, for the content.
 //!
-//! Memory: one record for each entry of the layers, and one for each directory that
-//! no entry is for. Content is never held.
+//! Memory: one record for each entry of the layers, and one for each directory without
+//! an entry. Content is never held.
 
 mod ambiguities;
 mod changes;

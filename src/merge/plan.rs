@@ -1,8 +1,8 @@
-//! The plan of the layer that a range becomes: which entries, in which order.
+//! The plan of the layer that a range becomes: its entries and their order.
 //!
-//! The order is that in which the content lies in the input, so that each layer is
-//! read once, from its beginning to its end. Directories come before the entries in
-//! them, and their whiteouts directly after them.
+//! The order is that of the content in the input, so that each layer is read once, from
+//! start to end. Directories come before the entries in them, and their whiteouts
+//! directly after them.
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,77 +19,77 @@ pub(crate) struct Plan<'a> {
     folders: Vec<Option<PlannedDirectory<'a>>>,
     /// In the order of writing.
     steps: Vec<Step<'a>>,
-    /// The inodes that have several names.
+    /// The inodes with several names.
     linked: HashSet<InodeId>,
 }
 
-/// One entry, or a directory with its whiteouts, in its turn.
+/// One entry, or a directory with its whiteouts, at its turn.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Step<'a> {
-    /// The place that it has to wait for.
+    /// The place in the input that determines its turn.
     pub(super) place: Place,
-    /// The directory that it is in.
+    /// Its parent directory.
     pub(super) parent: DirectoryId,
     /// Its name there.
     pub(super) name: &'a [u8],
-    /// Its action.
+    /// Its content.
     pub(super) what: Action,
 }
 
-/// The thing that a step writes.
+/// The content of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
-    /// A directory, unless something in it was written before.
+    /// A directory, unless it was already written because of something in it.
     Directory(DirectoryId),
     /// The first name of a node.
     Node(InodeId),
-    /// A further name of a node.
+    /// Another name of a node.
     Link(InodeId),
 }
 
-/// A directory as it is written.
+/// A directory in the plan.
 #[derive(Debug)]
 pub(super) struct PlannedDirectory<'a> {
-    /// The directory that it is in; the root is in itself.
+    /// Its parent directory; that of the root is the root.
     pub(super) parent: DirectoryId,
     /// Its name there.
     pub(super) name: &'a [u8],
-    /// True if it has an entry of its own, for want of one in the input a made-up one.
+    /// True if it gets an entry of its own, made up if the input has none.
     pub(super) has_entry: bool,
-    /// True if lower layers must not show through.
+    /// True if it hides lower layers.
     pub(super) is_opaque: bool,
     /// The names of lower layers that are deleted in it, sorted.
     pub(super) whiteouts: Vec<&'a [u8]>,
-    /// The things in it that are written.
+    /// The written content of it.
     contents: Filling,
     /// The directory of the layers below the range.
     below: Lower,
 }
 
-/// The things in a directory that are written.
+/// The written content of a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Filling {
     /// Nothing.
     Nothing,
-    /// Directories that no layer has an entry for, and nothing else.
+    /// Only directories for which no layer has an entry.
     MadeUp,
-    /// Something that a layer has.
+    /// Something for which a layer has an entry.
     Given,
 }
 
-/// The directory that layers below the range show at a directory of the range.
+/// The directory in the layers below the range, for a directory of the range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lower {
-    /// No directory is there, or none that shows through.
+    /// There is no directory, or it is hidden.
     Nothing,
     /// This directory.
     Directory(DirectoryId),
-    /// Nobody knows.
+    /// The lower layers are unknown.
     Unknown,
 }
 
 impl Merge {
-    /// Decides what becomes of the range.
+    /// Makes the plan of the range.
     pub(crate) fn plan(&self) -> Plan<'_> {
         let mut planner = Planner {
             merge: self,
@@ -108,7 +108,7 @@ impl Merge {
             names,
             ..
         } = planner;
-        // Stable: what has the same place stays in the order of names.
+        // The sort is stable: steps with the same place remain in the order of names.
         steps.sort_by_key(|step| step.place);
         Plan {
             merge: self,
@@ -125,12 +125,12 @@ struct Planner<'a> {
     /// Directories, each before those in it.
     order: Vec<DirectoryId>,
     steps: Vec<Step<'a>>,
-    /// The steps that write names of the same inode, where there are several.
+    /// The steps that write names of the same inode, if there are several.
     names: HashMap<InodeId, Vec<usize>>,
 }
 
 impl<'a> Planner<'a> {
-    /// Meets every directory and every name, and decides which whiteouts stay.
+    /// Visits every directory and every name, and decides which whiteouts remain.
     fn walk(&mut self) {
         let first_inode = self.merge.first_inode.0 as usize;
         let mut first_names = vec![None; self.merge.inodes.len() - first_inode];
@@ -145,14 +145,14 @@ impl<'a> Planner<'a> {
             let hides = directory.is_opaque || must_hide;
             let is_new = directory.is_new || must_hide;
             let folder = self.folder(id, (parent, name), below, hides, is_new);
-            // Below an opaque directory there is nothing to hide any more.
+            // Below an opaque directory there is nothing left to hide.
             let inner = if folder.is_opaque {
                 Lower::Nothing
             } else {
                 below
             };
-            // An overlay engine does not heed an opaque root: what it hides is
-            // deleted by name, in the directories that are made again too.
+            // Overlay engines ignore an opaque root: whatever it hides is deleted by
+            // name, also in directories that are made again.
             let must_hide = id == ROOT && hides && !folder.is_opaque;
             for (name, child) in directory.children.iter().rev() {
                 match child {
@@ -185,8 +185,8 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Plans what to write for a directory, which is under this name in that one, its own
-    /// entry aside.
+    /// Plans the entries of a directory, which has this name in `parent`, except for
+    /// those in it.
     fn folder(
         &self,
         id: DirectoryId,
@@ -222,8 +222,8 @@ impl<'a> Planner<'a> {
             let deleted = deleted.map(|(name, _)| &**name);
             deleted.filter(|name| is_there(name)).collect()
         };
-        // One that was deleted and is only implied again is like any that is implied,
-        // but lower layers would show another one.
+        // A deleted directory that is only implied again is like any implied one, but
+        // lower layers would show a different one.
         let shows_another = is_new && lower.is_some_and(is_unlike_implied);
         PlannedDirectory {
             parent,
@@ -236,8 +236,8 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Finds out which directories have something in them, and which of those without
-    /// an entry need one.
+    /// Determines which directories have content, and which of those without an entry
+    /// need one.
     fn fill(&mut self) {
         for step in &self.steps {
             met(&mut self.folders, step.parent).contents = Filling::Given;
@@ -245,9 +245,9 @@ impl<'a> Planner<'a> {
         for id in self.order.iter().rev() {
             let folder = met(&mut self.folders, *id);
             let is_given = folder.writes_something() || folder.contents == Filling::Given;
-            // In the lowest layer there is nothing that an entry could override. Above
-            // others only a directory that an engine would make, for the sake of a
-            // whiteout that is not needed, and that nothing else would make.
+            // In the lowest layer an entry cannot override anything. Above others it is
+            // only needed for a directory that an engine would make because of an
+            // unnecessary whiteout, and for no other reason.
             let is_needed = self.merge.is_lowest || (!is_given && folder.below == Lower::Nothing);
             let may_have_entry = *id != ROOT && is_writable_name(folder.name);
             folder.has_entry |= is_needed && may_have_entry;
@@ -265,7 +265,8 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Gives each directory its turn, unless it only comes along with what is in it.
+    /// Adds a step for each directory, unless it is only written because of its
+    /// content.
     fn put_directories(&mut self) {
         for id in &self.order {
             let directory = self.merge.range.get(*id);
@@ -282,8 +283,8 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Has the content of each node written where it lies, under the first of its
-    /// names.
+    /// Writes the content of each node at its place in the input, under the first of
+    /// its names.
     fn put_links(&mut self) {
         for (inode, names) in &self.names {
             let first = names.iter().min_by_key(|at| self.steps[**at].place);
@@ -304,7 +305,8 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// Tells a directory that is unlike those that engines make where no entry is.
+/// Returns true for a directory that differs from those that engines make without an
+/// entry.
 fn is_unlike_implied(directory: &Directory) -> bool {
     directory.metadata.as_ref().is_some_and(|metadata| {
         let implied = Metadata::implied(IMPLIED_MODE, metadata.mtime);
@@ -312,7 +314,7 @@ fn is_unlike_implied(directory: &Directory) -> bool {
     })
 }
 
-/// A directory that the walk has met.
+/// A directory that the walk has visited.
 fn met<'f, 'a>(
     folders: &'f mut [Option<PlannedDirectory<'a>>],
     id: DirectoryId,
@@ -329,7 +331,7 @@ impl PlannedDirectory<'_> {
 }
 
 impl Merge {
-    /// The lower directory under a name of a directory.
+    /// The lower directory with this name in a directory.
     fn below_under(&self, below: Lower, name: &[u8]) -> Lower {
         match (below, &self.below) {
             (Lower::Directory(id), Some(tree)) => tree
@@ -355,7 +357,7 @@ impl<'a> Plan<'a> {
             .expect("all directories of the plan were met")
     }
 
-    /// Those of the entry of a directory, which may have to be made up.
+    /// The metadata in the entry of a directory, which may have to be made up.
     pub(super) fn metadata(&self, id: DirectoryId, created: Time) -> Metadata {
         let directory = self.merge.range.get(id);
         let metadata = directory.metadata.as_deref().cloned();
@@ -367,12 +369,12 @@ impl<'a> Plan<'a> {
         self.linked.contains(&id)
     }
 
-    /// The number of directories that the tree of the range has, and had.
+    /// The number of directories in the tree of the range, including former ones.
     pub(super) fn directory_count(&self) -> usize {
         self.folders.len()
     }
 
-    /// The layers, counted from 0, whose content is wanted.
+    /// The layers, counted from 0, whose content is needed.
     pub(crate) fn layers(&self) -> Vec<u32> {
         let with_content = self.steps.iter().filter(|step| match step.what {
             Action::Node(inode) => matches!(self.inode(inode).kind, NodeKind::File(_)),
@@ -383,7 +385,7 @@ impl<'a> Plan<'a> {
         layers
     }
 
-    /// The path of something in a directory.
+    /// The path of a name in a directory.
     pub(super) fn path(&self, parent: DirectoryId, name: &'a [u8]) -> Vec<u8> {
         let mut names = vec![name];
         let mut at = parent;

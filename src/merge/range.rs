@@ -1,4 +1,4 @@
-//! Several layers as one, above others that stay.
+//! Several layers merged into one, above others that are kept.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,15 +9,15 @@ use crate::merge::tree::{
     Child, Directory, DirectoryId, Found, Inode, InodeId, Inodes, Names, ROOT, Tree,
 };
 
-/// The mode that engines give to a directory that no entry is for.
+/// The mode that engines give to a directory without an entry.
 pub(crate) const IMPLIED_MODE: u16 = 0o755;
 
-/// The layers of an image as they are taken in, the lowest first: those that stay
-/// are only remembered for what they show, those of the range are merged.
+/// The layers of an image, added from the lowest up: those that are kept are only
+/// needed for their tree, and those of the range are merged.
 #[derive(Debug)]
 pub(crate) struct Merge {
     pub(super) inodes: Inodes,
-    /// The tree of the layers below the range; absent if they cannot be read.
+    /// The tree of the layers below the range; absent if they are unknown.
     pub(super) below: Option<Tree>,
     /// The tree of the range.
     pub(super) range: Tree,
@@ -25,32 +25,32 @@ pub(crate) struct Merge {
     pub(super) is_lowest: bool,
     /// The lowest layer of the range.
     first_layer: u32,
-    /// The names of inodes below the range, and in it.
+    /// The numbers of names of inodes, below the range and in it.
     names_below: Names,
     names_in_range: Names,
-    /// The first inode that the range may have.
+    /// The first inode that can belong to the range.
     pub(super) first_inode: InodeId,
-    /// Nodes of lower layers that the range has as copies, since a layer cannot link
-    /// to what is not in it.
+    /// Nodes of lower layers of which the range has copies, since a layer cannot link
+    /// to a file outside of it.
     copies: HashMap<InodeId, InodeId>,
-    /// All copies, of earlier ranges too.
+    /// All copies, including those of earlier ranges.
     is_copy: HashSet<InodeId>,
 }
 
-/// The bytes of files that a range saves.
+/// The bytes of files that merging a range saves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Savings {
     /// Bytes of files that the range itself replaced or deleted.
     pub(crate) hidden: u64,
-    /// Bytes of files that the range replaced or deleted, and that layers below it
-    /// have.
+    /// Bytes of files that the range replaced or deleted, but that are in layers below
+    /// it.
     pub(crate) below: u64,
-    /// The lowest layer, counted from 0, that has some of those.
+    /// The lowest layer, counted from 0, with some of those.
     pub(crate) lowest: Option<u32>,
 }
 
 impl Merge {
-    /// Nothing yet: what comes first is the lowest layer.
+    /// An empty merge: the first layer added is the lowest.
     pub(crate) fn new() -> Self {
         Self {
             inodes: Inodes::new(),
@@ -66,7 +66,7 @@ impl Merge {
         }
     }
 
-    /// Takes in a layer that stays.
+    /// Adds a layer that is kept.
     pub(crate) fn put_below(&mut self, changes: Changes) -> Result<Ambiguities, LayerError> {
         let (tree, number, ambiguities) = self.adopt(changes, false)?;
         if let Some(below) = &mut self.below {
@@ -79,19 +79,19 @@ impl Merge {
         Ok(ambiguities)
     }
 
-    /// Says that this many layers stay of which nothing is known.
+    /// Adds this many unknown layers that are kept.
     pub(crate) fn put_unknown_below(&mut self, layers: usize) {
         self.below = None;
         self.is_lowest = false;
         self.first_layer += u32::try_from(layers).expect("layers are limited");
     }
 
-    /// True if nothing is known of the layers that stay.
+    /// True if the layers that are kept are unknown.
     pub(crate) fn is_below_unknown(&self) -> bool {
         self.below.is_none()
     }
 
-    /// Takes in the next layer of the range.
+    /// Adds the next layer of the range.
     pub(crate) fn put_in_range(&mut self, changes: Changes) -> Result<Ambiguities, LayerError> {
         let mut seen = Ambiguities::default();
         self.look_below(&changes.tree, &mut seen);
@@ -102,8 +102,8 @@ impl Merge {
         Ok(ambiguities)
     }
 
-    /// Ends the range: from here on it is one of the layers that stay. Returns what
-    /// was saved by merging it.
+    /// Ends the range, which from here on counts as a layer that is kept. Returns the
+    /// savings of merging it.
     pub(crate) fn end_range(&mut self, layers: u32) -> Savings {
         let range = std::mem::replace(&mut self.range, Tree::new());
         let mut savings = Savings::default();
@@ -119,7 +119,7 @@ impl Merge {
             let mut losers = self.names_below.take_losers();
             losers.sort();
             losers.dedup();
-            // A copy was made by merging, and is no file of the input.
+            // A copy was made by merging, and is not a file of the input.
             losers.retain(|id| self.names_below.count(*id) == 0 && !self.is_copy.contains(id));
             for id in losers {
                 let inode = &self.inodes[id.0 as usize];
@@ -136,7 +136,7 @@ impl Merge {
         savings
     }
 
-    /// Has the range begin with the inodes that come from here on.
+    /// Starts the range at the next new inode.
     fn begin_range(&mut self) {
         self.first_inode = self.next_inode();
         self.names_in_range = Names::from(self.first_inode);
@@ -147,8 +147,7 @@ impl Merge {
         InodeId(u32::try_from(self.inodes.len()).expect("entries are limited"))
     }
 
-    /// Takes over the inodes of a layer, and finds what its hard links to lower
-    /// layers mean.
+    /// Adds the inodes of a layer, and resolves its hard links to lower layers.
     fn adopt(
         &mut self,
         changes: Changes,
@@ -189,7 +188,7 @@ impl Merge {
         Ok((tree, number, ambiguities))
     }
 
-    /// The inode that a hard link to a lower layer names.
+    /// The inode to which a hard link into a lower layer points.
     pub(super) fn target(
         &mut self,
         target: &EntryPath,
@@ -224,10 +223,10 @@ impl Merge {
         Ok(copy)
     }
 
-    /// Notes directories that a layer has no entry for, and that engines make of
-    /// what is below in different ways.
+    /// Records directories for which a layer has no entry, and of which engines make
+    /// different things depending on what is below.
     fn look_below(&self, upper: &Tree, ambiguities: &mut Ambiguities) {
-        // Names on the way, each with the number of the one before it.
+        // Names on the way, each with the index of the previous one.
         let mut trail: Vec<(usize, &[u8])> = vec![(0, b"")];
         let mut pending = vec![(ROOT, Some(ROOT), self.below.as_ref().map(|_| ROOT), 0)];
         while let Some((parent_id, in_range, in_below, parent)) = pending.pop() {
@@ -250,8 +249,8 @@ impl Merge {
         }
     }
 
-    /// The lower thing under a name of a directory, of which the range and the layers
-    /// below it may each have a part.
+    /// The lower thing with this name in a directory, of which both the range and the
+    /// layers below it may have a part.
     fn lower<'a>(
         &'a self,
         name: &[u8],
@@ -288,17 +287,17 @@ impl Merge {
     }
 }
 
-/// The thing under a directory of an upper layer.
+/// The thing below a directory of an upper layer.
 enum Lower<'a> {
-    /// Nothing, or nothing that is known.
+    /// Nothing, or something unknown.
     Nothing,
-    /// A directory, and the one that has its metadata.
+    /// A directory, and the one with its metadata.
     Directory(Option<&'a Directory>),
     /// Something else.
     Node(&'a Inode),
 }
 
-/// The ambiguity of this directory of a layer on top of that.
+/// The ambiguity of this directory in a layer above `lower`, if any.
 fn ambiguity_of(upper: &Directory, lower: &Lower<'_>) -> Option<Ambiguity> {
     if upper.metadata.is_some() {
         return None;

@@ -1,4 +1,4 @@
-//! The second reading: what survived, with its content.
+//! The second reading: the surviving entries, with their content.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, Write};
@@ -12,14 +12,14 @@ use crate::progress::Progress;
 use crate::stream::CopyError;
 use crate::tar_stream::{Skip, Time};
 
-/// Why a replay ended early.
+/// The reason why a replay ended early.
 #[derive(Debug)]
 pub(crate) enum ReplayError {
     /// A layer cannot be read.
     Layer(LayerError),
     /// The output failed.
     Write(io::Error),
-    /// The caller wanted the end.
+    /// The caller stopped the operation.
     Interrupted,
 }
 
@@ -30,30 +30,31 @@ impl From<LayerError> for ReplayError {
 }
 
 impl From<io::Error> for ReplayError {
-    /// Errors of the input come as a [`LayerError`]; all others are of the output.
+    /// Errors of the input are wrapped in a [`LayerError`]; all others are those of the
+    /// output.
     fn from(error: io::Error) -> Self {
         Self::Write(error)
     }
 }
 
-/// Writes a [`Plan`], while the layers pass by in their order.
+/// Writes a [`Plan`] while the layers are read in their order.
 #[derive(Debug)]
 #[must_use = "the end of the layer is only written by `finish`"]
 pub(crate) struct Replay<'a, W> {
     plan: &'a Plan<'a>,
     writer: LayerWriter<W>,
-    /// The time of directories that no entry is for.
+    /// The time of directories without an entry.
     created: Time,
     /// The next step.
     next: usize,
-    /// Which directories were written.
+    /// True for each directory that was written.
     is_open: Vec<bool>,
-    /// The first names of nodes that have several, once they were written.
+    /// The first written names of nodes with several names.
     names: HashMap<InodeId, (DirectoryId, &'a [u8])>,
 }
 
 impl<'a, W: Write> Replay<'a, W> {
-    /// Begins. `created` is the time of directories that no entry is for.
+    /// Starts a replay. `created` is the time of directories without an entry.
     pub(crate) fn new(plan: &'a Plan<'a>, output: W, created: Time) -> Self {
         Self {
             plan,
@@ -65,14 +66,14 @@ impl<'a, W: Write> Replay<'a, W> {
         }
     }
 
-    /// Writes all that comes before the end of a layer, reading that layer's content.
+    /// Writes everything up to the end of a layer, reading that layer's content.
     ///
-    /// Layers come in their order; those without content that is wanted may be left
-    /// out.
+    /// Layers must come in their order; those whose content is not needed may be
+    /// omitted.
     ///
     /// # Errors
     ///
-    /// Fails if the layer is not what it was when the plan was made.
+    /// Fails if the layer has changed since the plan was made.
     pub(crate) fn layer<R: Skip + BufRead>(
         &mut self,
         layer: u32,
@@ -92,13 +93,13 @@ impl<'a, W: Write> Replay<'a, W> {
         Ok(())
     }
 
-    /// Writes what is left, and the end of the archive.
+    /// Writes the rest, and the end of the archive.
     pub(crate) fn finish(mut self) -> io::Result<W> {
         self.rest(|_, _| Ok(()))?;
         self.writer.finish()
     }
 
-    /// Writes what is left; `fill` has to write the content of files.
+    /// Writes the rest; `fill` must write the content of files.
     fn rest(&mut self, mut fill: impl FnMut(&mut W, u64) -> io::Result<()>) -> io::Result<()> {
         while let Some(step) = self.plan.steps().get(self.next).copied() {
             self.next += 1;
@@ -120,7 +121,7 @@ impl<'a, W: Write> Replay<'a, W> {
         matches!(inode.kind, NodeKind::File(_)).then_some(inode)
     }
 
-    /// Writes an entry, and before it the directories that it is in.
+    /// Writes an entry, preceded by its directories.
     fn write(&mut self, step: &Step<'a>) -> io::Result<()> {
         match step.what {
             Action::Directory(id) => self.open(id),
@@ -144,8 +145,8 @@ impl<'a, W: Write> Replay<'a, W> {
         }
     }
 
-    /// Writes a directory with its whiteouts, and those that it is in, unless they
-    /// were written before.
+    /// Writes a directory with its whiteouts, preceded by its parents, unless they were
+    /// already written.
     fn open(&mut self, id: DirectoryId) -> io::Result<()> {
         let mut closed = Vec::new();
         let mut at = id;
@@ -194,7 +195,7 @@ impl<'a, W: Write> Replay<'a, W> {
     }
 }
 
-/// Goes on to the entry that has a file's content.
+/// Skips to the entry with a file's content.
 fn seek<R: Skip>(reader: &mut LayerReader<R>, place: Place, size: u64) -> Result<(), LayerError> {
     while let Some(entry) = reader.next_entry()? {
         if reader.interpreter().position() == place.entry {
@@ -213,20 +214,20 @@ fn seek<R: Skip>(reader: &mut LayerReader<R>, place: Place, size: u64) -> Result
 }
 
 impl Plan<'_> {
-    /// The size of the layer in bytes, found out without reading any content.
+    /// The size of the layer in bytes, computed without reading any content.
     pub(crate) fn measure(&self) -> u64 {
         let mut replay = Replay::new(self, CountingWriter(0), Time::default());
         let count = |counter: &mut CountingWriter, size| {
             counter.0 += size;
             Ok(())
         };
-        // A counter takes whatever is written to it.
+        // The counter never fails.
         let _ = replay.rest(count);
         replay.finish().map_or(0, |counter| counter.0)
     }
 }
 
-/// Counts what is written to it.
+/// Counts the bytes written to it.
 struct CountingWriter(u64);
 
 impl Write for CountingWriter {

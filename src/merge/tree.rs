@@ -1,22 +1,24 @@
-//! Directories and the names in them, of one layer or of many: who wins.
+//! Directories and the names in them, of one layer or several, and the rules of
+//! precedence.
 //!
-//! Pure: no input, no output. A [`Tree`] is what a stack of layers shows, or what
-//! one layer (or a range of them) changes; then it has whiteouts in it, and
-//! directories that are opaque. Nodes are kept apart ([`Inodes`]), because one may
-//! have several names.
+//! This module does no I/O. A [`Tree`] is the merged view of a stack of layers, or the
+//! changes of one layer (or a range); in the latter case it has whiteouts and opaque
+//! directories. Nodes are stored separately ([`Inodes`]), because one may have several
+//! names.
 
 use std::collections::BTreeMap;
 
 use crate::layer::{EntryFault, EntryPath, Metadata, NodeKind, components, size_of_attributes};
 use crate::limits::ATTRIBUTES_MAX;
 
-/// A place in the input. Their order is the one of reading, and so of writing.
+/// A place in the input. Places are ordered as they are read, and so as they are
+/// written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     /// The layer, counted from 0, the lowest.
     pub(crate) layer: u32,
-    /// The entry of it, counted from 1; 0 for what no entry says, such as a
-    /// directory that is only there because something is in it.
+    /// The entry in it, counted from 1; 0 for something without an entry, such as a
+    /// directory that exists only because it contains something.
     pub(crate) entry: u32,
 }
 
@@ -31,19 +33,19 @@ pub(crate) struct DirectoryId(pub(crate) u32);
 /// The root of every tree.
 pub(crate) const ROOT: DirectoryId = DirectoryId(0);
 
-/// A file, a link, a device: all that may have several names.
+/// A file, a link, a device: anything that may have several names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Inode {
     /// Its kind.
     pub(crate) kind: NodeKind,
     /// Owner, mode, time, attributes, which all of its names share.
     pub(crate) metadata: Metadata,
-    /// The entry that has its content.
+    /// The entry with its content.
     pub(crate) place: Place,
 }
 
 impl Inode {
-    /// The bytes of its content.
+    /// The size of its content in bytes.
     pub(crate) fn size(&self) -> u64 {
         match self.kind {
             NodeKind::File(size) => size,
@@ -51,10 +53,10 @@ impl Inode {
         }
     }
 
-    /// Takes over the metadata of a hard link to it, and says whether that changed
+    /// Applies the metadata of a hard link to it, and returns true if that changed
     /// anything.
     ///
-    /// Attributes are set where the link's entry has them, and none is removed.
+    /// Attributes in the link's entry are set, and none is removed.
     pub(crate) fn apply_link_metadata(
         &mut self,
         mut metadata: Metadata,
@@ -77,38 +79,38 @@ impl Inode {
     }
 }
 
-/// All inodes that were ever seen, of all layers.
+/// All inodes so far, of all layers.
 pub(crate) type Inodes = Vec<Inode>;
 
-/// The thing that a name in a directory means.
+/// The target of a name in a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Child {
     /// A directory.
     Directory(DirectoryId),
-    /// A name of an inode, and the entry that gave it.
+    /// A name of an inode, and its entry.
     Node(InodeId, Place),
-    /// Nothing: what lower layers have there is deleted.
+    /// Nothing: it deletes the name in lower layers.
     Whiteout,
 }
 
 /// A directory.
 #[derive(Clone, Debug)]
 pub(crate) struct Directory {
-    /// Those of its entry; absent if it has none.
+    /// The metadata of its entry; absent if it has none.
     pub(crate) metadata: Option<Box<Metadata>>,
     /// The place of its entry, or the layer in which it was last implied.
     pub(crate) place: Place,
-    /// True if it hides what lower layers have in it.
+    /// True if it hides its content in lower layers.
     pub(crate) is_opaque: bool,
-    /// True if it hides the lower directory itself, too, which was deleted: then
-    /// nothing of its metadata stays.
+    /// True if it also hides the lower directory itself, which was deleted, including
+    /// its metadata.
     pub(crate) is_new: bool,
     /// The names in it, sorted.
     pub(crate) children: BTreeMap<Box<[u8]>, Child>,
 }
 
 impl Directory {
-    /// One that is only implied, by something in this layer.
+    /// A directory that is only implied by something in this layer.
     pub(crate) fn implied(layer: u32) -> Self {
         Self {
             metadata: None,
@@ -120,23 +122,23 @@ impl Directory {
     }
 }
 
-/// Directories, from the root on.
+/// A tree of directories.
 ///
-/// They lie in one list and know each other by number, so that no depth is too
-/// deep. Those that were deleted stay in the list; nothing leads to them.
+/// They are in one list and refer to each other by number, so that no depth is too
+/// great. Deleted ones remain in the list, unreferenced.
 #[derive(Clone, Debug)]
 pub(crate) struct Tree {
     directories: Vec<Directory>,
 }
 
-/// The end of a path.
+/// The target of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// This.
+    /// This child.
     Child(Child),
-    /// Nothing, and lower layers do not matter.
+    /// Nothing, whatever lower layers have.
     Nothing,
-    /// Nothing here; what lower layers have there shows through.
+    /// Nothing here, so that lower layers are visible.
     Lower,
 }
 
@@ -148,7 +150,7 @@ impl Tree {
         }
     }
 
-    /// The number of directories that there are, and were.
+    /// The number of directories, including deleted ones.
     pub(crate) fn len(&self) -> usize {
         self.directories.len()
     }
@@ -158,19 +160,19 @@ impl Tree {
         &self.directories[id.0 as usize]
     }
 
-    /// One of the directories, to be changed.
+    /// One of the directories, mutable.
     pub(crate) fn get_mut(&mut self, id: DirectoryId) -> &mut Directory {
         &mut self.directories[id.0 as usize]
     }
 
-    /// Adds a directory that nothing leads to yet.
+    /// Adds a directory, to which nothing refers yet.
     pub(crate) fn add(&mut self, directory: Directory) -> DirectoryId {
         let id = u32::try_from(self.directories.len()).expect("entries are limited");
         self.directories.push(directory);
         DirectoryId(id)
     }
 
-    /// The directory under a name of a directory, if there is one.
+    /// The directory with this name in a directory, if it is one.
     pub(crate) fn subdirectory(&self, of: DirectoryId, name: &[u8]) -> Option<DirectoryId> {
         match self.get(of).children.get(name) {
             Some(Child::Directory(id)) => Some(*id),
@@ -178,7 +180,7 @@ impl Tree {
         }
     }
 
-    /// Follows a path to the letter: through no symbolic link.
+    /// Follows a literal path: no symbolic link is resolved.
     pub(crate) fn find(&self, path: &EntryPath) -> Found {
         let mut child = Child::Directory(ROOT);
         let mut is_hidden = false;
@@ -200,13 +202,13 @@ impl Tree {
         }
     }
 
-    /// Puts a layer, or what a range of them changes, on top.
+    /// Adds a layer, or the changes of a range, on top.
     ///
-    /// With `hides_all` there is nothing below this tree, so that whiteouts need not
-    /// be remembered. `number` says what inodes of the upper tree are called here, and
-    /// `names` counts the names that each inode has.
+    /// If `hides_all`, there is nothing below this tree, so that whiteouts need not be
+    /// kept. `number` maps inodes of the upper tree to those of this one, and `names`
+    /// counts the names of each inode.
     ///
-    /// Costs as much as the upper tree is large, and what it deletes.
+    /// The cost is proportional to the size of the upper tree and of what it deletes.
     pub(crate) fn apply(
         &mut self,
         upper: Self,
@@ -244,8 +246,8 @@ impl Tree {
                         let into = match children.get(&name) {
                             Some(Child::Directory(into)) => *into,
                             lower => {
-                                // Nothing that was deleted or replaced below may show
-                                // through the directory that is made again.
+                                // Content that was deleted or replaced below must not
+                                // be visible in the directory that is made again.
                                 let is_new = lower.is_some();
                                 let new = self.add(Directory {
                                     is_opaque: is_new,
@@ -265,7 +267,7 @@ impl Tree {
         }
     }
 
-    /// Forgets what nothing leads to any more.
+    /// Removes the names of everything that is no longer referenced.
     fn forget(&mut self, children: impl IntoIterator<Item = Child>, names: &mut Names) {
         let mut pending: Vec<Child> = children.into_iter().collect();
         while let Some(child) = pending.pop() {
@@ -280,13 +282,13 @@ impl Tree {
     }
 }
 
-/// The number of names that each inode has in a tree.
+/// The number of names of each inode in a tree.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
-    /// The first inode that is counted: all that the tree can have are later ones.
+    /// The first counted inode: the tree only has later ones.
     first: u32,
     counts: Vec<u32>,
-    /// Those that have lost a name.
+    /// Inodes that have lost a name.
     losers: Vec<InodeId>,
 }
 
@@ -305,7 +307,7 @@ impl Names {
         self.counts.get(at).copied().unwrap_or(0)
     }
 
-    /// The inodes that have lost a name since this was asked, some of them repeatedly.
+    /// The inodes that have lost a name since the last call, some of them repeatedly.
     pub(crate) fn take_losers(&mut self) -> Vec<InodeId> {
         std::mem::take(&mut self.losers)
     }

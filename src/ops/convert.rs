@@ -1,9 +1,9 @@
 //! `convert`: images from any format to any other.
 //!
-//! All that need not change is passed on byte for byte: blobs, configs, manifests,
-//! indexes, and `index.json` itself where it can be. Layers are never looked
-//! into beyond their hashes; only of a bare root filesystem the headers are read, to
-//! warn of what engines refuse, for which one that is compressed is unpacked once more.
+//! Everything that need not change is copied byte for byte: blobs, configs, manifests,
+//! indexes, and `index.json` itself if possible. The content of layers is only hashed;
+//! but of a bare root filesystem the headers are read, to warn of entries that engines
+//! refuse. If it is compressed, this needs a second decompression.
 
 use crate::error::{ChoiceError, Error, Result};
 use crate::event::{Warning, Watch};
@@ -27,23 +27,24 @@ use crate::transfer::naming::Name;
 use crate::transfer::referrers::add_referrers;
 use crate::transfer::report::WriteReport;
 
-/// What to convert, and how. By default all images with all their names, as they are.
+/// Selection and changes for a conversion. By default all images with all their names,
+/// unchanged.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ConvertOptions {
-    /// The one image to take.
+    /// The one image to convert.
     pub image: Option<Selector>,
-    /// The one platform to take of each image.
+    /// The one platform to keep of each image.
     pub platform: Option<Platform>,
-    /// The names of the output, in place of those of the input.
+    /// The names in the output, instead of those in the input.
     pub names: Vec<Name>,
-    /// What to do with the compression of layers.
+    /// The compression of layers.
     pub compress: CompressionChoice,
     /// The media types of documents and layers.
     pub media_types: MediaTypes,
 }
 
-/// Does what [`Session::convert`](crate::Session::convert) says.
+/// Implements [`Session::convert`](crate::Session::convert).
 pub(crate) fn convert(
     source: &dyn ImageSource,
     sink: Box<dyn ImageSink>,
@@ -67,7 +68,8 @@ pub(crate) fn convert(
                 budget = spend(budget, item.content.document_size())?;
                 items.push(item);
             }
-            // One of several, and nobody named it: the others go over all the same.
+            // One of several, and not selected by name: the others are copied
+            // nevertheless.
             Err(error) => match error.absence().filter(|_| options.image.is_none()) {
                 Some(reason) => absent.push((name, reason, error)),
                 None => return Err(error),
@@ -114,7 +116,7 @@ fn warn_of_entries(source: &dyn ImageSource, watch: &Watch<'_>) -> Result<()> {
             let Some(blob) = layer.blob() else {
                 continue;
             };
-            // Only what is copied counts as progress.
+            // Only copied bytes count as progress.
             let tar = read_layer(container, blob, layer.compression, watch.silent(), |tar| {
                 BareTar::read(tar, watch)
             })?;
@@ -124,8 +126,8 @@ fn warn_of_entries(source: &dyn ImageSource, watch: &Watch<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Reads what is under the roots of one image, and takes one platform of it where
-/// that is wanted.
+/// Loads everything under the roots of one image, reduced to one platform if that is
+/// wanted.
 fn load<'a>(
     source: &dyn ImageSource,
     selection: Selection<'a>,

@@ -16,17 +16,17 @@ use crate::ops::stack::layer_stack::LayerStack;
 use crate::stream::{COPY_BUFFER, Encoder, Workers};
 use crate::transfer::Context;
 
-/// Which image to export.
+/// The choice of the image to export.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ExportOptions {
-    /// The image to take, where there are several.
+    /// The image, if there are several.
     pub image: Option<Selector>,
-    /// The platform to take of it; by default the host's.
+    /// Its platform; by default the host's.
     pub platform: Option<Platform>,
 }
 
-/// The tree that an export has written.
+/// The result of an export.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExportReport {
@@ -34,15 +34,15 @@ pub struct ExportReport {
     pub image: String,
     /// The digest of its config.
     pub id: Digest,
-    /// Its platform, where its config says it.
+    /// Its platform, if its config has one.
     pub platform: Option<Platform>,
-    /// How many layers it has.
+    /// The number of layers.
     pub layers: usize,
-    /// How many bytes were written, compressed if they are.
+    /// The number of bytes written, after any compression.
     pub size: u64,
 }
 
-/// Does what [`Session::export`](crate::Session::export) says.
+/// Implements [`Session::export`](crate::Session::export).
 pub(crate) fn export(
     source: &dyn ImageSource,
     mut sink: RootfsSink,
@@ -61,7 +61,7 @@ pub(crate) fn export(
     context.watch.send(Event::Started {
         bytes: sizes.fold(0, u64::saturating_add),
         images: Some(1),
-        // Each layer is read for its headers, and for its content.
+        // Each layer is read for its headers, and again for its content.
         steps: Some(2 * all.len()),
     });
     let mut merge = Merge::new();

@@ -1,4 +1,4 @@
-//! `history`: how the layers of an image came to be.
+//! `history`: the origin of an image's layers.
 
 use crate::digest::{DiffId, Digest};
 use crate::error::Result;
@@ -8,7 +8,7 @@ use crate::ops::stack::size::LayerSize;
 use crate::ops::{InspectOptions, inspect};
 use crate::transfer::Context;
 
-/// How an image came to be.
+/// The history of an image.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct HistoryReport {
@@ -16,7 +16,7 @@ pub struct HistoryReport {
     pub id: Digest,
     /// The digest of the manifest, as [`Inspection::digest`](crate::Inspection).
     pub digest: Option<Digest>,
-    /// The digest of the index that it was taken from, if it was.
+    /// The digest of the index that contains it, if any.
     pub index: Option<Digest>,
     /// The id in Docker's containerd store, as
     /// [`Inspection::containerd_id`](crate::Inspection).
@@ -31,18 +31,17 @@ pub struct HistoryReport {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct HistoryStep {
-    /// What the config says of it. A layer of which it says nothing has an entry
-    /// without content.
+    /// The entry in the config. A layer without one has a blank entry.
     pub entry: HistoryEntry,
-    /// What the layer that it made unpacks to.
+    /// The diff_id of the layer that it made.
     pub diff_id: Option<DiffId>,
-    /// How many bytes that layer has as it is stored.
+    /// The size of that layer as stored, in bytes.
     pub stored_size: Option<u64>,
-    /// How large that layer is unpacked, if that is known.
+    /// The size of that layer unpacked, if known.
     pub size: Option<LayerSize>,
 }
 
-/// Does what [`Session::history`](crate::Session::history) says.
+/// Implements [`Session::history`](crate::Session::history).
 pub(crate) fn history(
     source: &dyn ImageSource,
     options: &InspectOptions,

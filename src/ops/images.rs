@@ -1,4 +1,4 @@
-//! `images`: what an input holds.
+//! `images`: the content of an input.
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -13,89 +13,90 @@ use crate::ops::stack::size::{LayerSize, Sizes, Wanted};
 use crate::transfer::Context;
 use crate::transfer::kind::FoundKind;
 
-/// Which images to list; by default all.
+/// A filter of the images to list; by default all.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ImagesOptions {
-    /// The one image that is meant, under the names that are.
+    /// The one image to list, under the names that are selected.
     pub image: Option<Selector>,
-    /// Those with a name that fits one of these, if there are any.
+    /// Only those with a name that matches one of these patterns, if there are any.
     pub references: Vec<ReferencePattern>,
-    /// Those without a name, or those with one.
+    /// Only those without a name (true), or with one (false).
     pub dangling: Option<bool>,
 }
 
-/// What an input holds.
+/// The content of an input.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ImagesReport {
-    /// What the input was read as.
+    /// The format of the input.
     pub format: Format,
-    /// How many images there are, listed or not, however many names they have.
+    /// The number of images, listed or not, however many names they have.
     pub count: usize,
-    /// One for each name, in the order of the input.
+    /// One item for each name, in the order of the input.
     pub listed: Vec<Listed>,
 }
 
-/// Something under one of its names, or under none.
+/// An image, or something else, under one of its names, or under none.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Listed {
-    /// Its number in the input, counted from 1, which
-    /// [`Selector::Number`] takes.
+    /// Its number in the input, counted from 1, for [`Selector::Number`].
     pub number: usize,
-    /// Its name, where that is a reference with a tag.
+    /// Its name, if that is a reference with a tag.
     pub reference: Option<Reference>,
-    /// Its name in a layout, where it is anything else.
+    /// Its name in a layout, if it is anything else.
     pub label: Option<String>,
-    /// What it is.
+    /// The thing itself.
     pub found: Found,
 }
 
-/// Something that an input holds, or that an index lists.
+/// An image, or something else, in an input or in an index.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Found {
-    /// What it is.
+    /// Its kind.
     pub kind: FoundKind,
-    /// The digest of its manifest, or of the index; a docker archive before 25 has none.
+    /// The digest of its manifest, or of the index; a docker archive from before Docker
+    /// 25 has none.
     pub digest: Option<Digest>,
-    /// The id that it has in Docker's containerd store once the input is loaded there, if
-    /// that takes it, and all that the id depends on is known without unpacking a layer.
+    /// The id that it gets in Docker's containerd store when the input is loaded there.
+    /// `None` if that store does not accept it, or if the id depends on something that
+    /// is unknown without unpacking a layer.
     pub containerd_id: Option<Digest>,
-    /// How many bytes all its blobs have as they are stored, with its manifests and
-    /// configs, and without indexes. Blobs that the input does not hold are not counted.
+    /// Total size of all its blobs as stored, in bytes, including its manifests and
+    /// configs, but not indexes. Blobs that the input lacks are not counted.
     pub blobs_size: Option<u64>,
-    /// The media type of that.
+    /// The media type of its manifest or index.
     pub media_type: Option<String>,
-    /// The platform, where that is known.
+    /// The platform, if known.
     pub platform: Option<Platform>,
-    /// What an attestation speaks of.
+    /// The digest of the image that an attestation describes.
     pub subject: Option<Digest>,
-    /// What is known of an image.
+    /// The facts about an image.
     pub image: Option<FoundImage>,
-    /// What an index lists, in its order.
+    /// The content of an index, in its order.
     pub children: Vec<Found>,
 }
 
-/// What is known of an image.
+/// The facts about an image.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct FoundImage {
     /// The digest of the config.
     pub id: Digest,
-    /// When it was made, as its config says it.
+    /// The creation time, exactly as in its config.
     pub created: Option<String>,
-    /// How many layers it has.
+    /// The number of layers.
     pub layers: usize,
-    /// How many bytes its layers have as they are stored. One that the input does
-    /// not hold counts with what its descriptor says.
+    /// Total size of its layers as stored, in bytes. A layer that the input lacks
+    /// counts with the size in its descriptor.
     pub stored_size: u64,
-    /// How large the layers are unpacked, if that is known of each.
+    /// Total size of the layers unpacked, if it is known for each.
     pub size: Option<LayerSize>,
 }
 
-/// Does what [`Session::images`](crate::Session::images) says.
+/// Implements [`Session::images`](crate::Session::images).
 pub(crate) fn images(
     source: &dyn ImageSource,
     options: &ImagesOptions,
@@ -146,7 +147,7 @@ pub(crate) fn images(
 }
 
 impl ImagesOptions {
-    /// Whether something of this name is to be listed.
+    /// Returns true if something with this name is to be listed.
     fn want(&self, root: &Root) -> bool {
         let is_named = root.reference.is_some() || root.label.is_some();
         if self.dangling.is_some_and(|dangling| dangling == is_named) {
@@ -161,18 +162,19 @@ impl ImagesOptions {
     }
 }
 
-/// What was found, before the sizes of its layers are known.
+/// A found thing, before the sizes of its layers are known.
 struct Draft {
     found: Found,
     /// The layers of an image.
     layers: Vec<Layer>,
-    /// What messages call it.
+    /// Its name in messages.
     name: String,
     children: Vec<Draft>,
 }
 
 impl Draft {
-    /// Reads the content of a root. One that the input does not hold is only told of.
+    /// Loads the content of a root. If the input lacks it, the draft has only its
+    /// descriptor.
     fn load(source: &dyn ImageSource, root: &Root) -> Result<Self> {
         let descriptor = match &root.target {
             Target::Blob(descriptor) => Some(descriptor),
@@ -193,7 +195,7 @@ impl Draft {
         Ok(draft)
     }
 
-    /// Something that a descriptor tells of, and nothing else does.
+    /// Something of which only the descriptor is known.
     fn absent(descriptor: Option<&Descriptor>, name: &str) -> Self {
         Self {
             found: Found {
@@ -213,7 +215,7 @@ impl Draft {
         }
     }
 
-    /// The part that an index lists under this digest, at any depth.
+    /// The part of an index with this digest, at any depth.
     fn into_part(self, part: &Digest) -> Option<Self> {
         self.children.into_iter().find_map(|child| {
             if child.found.digest.as_ref() == Some(part) {
@@ -250,7 +252,8 @@ impl Draft {
 
     fn add_image(&mut self, image: &Image) {
         let found = &mut self.found;
-        // The descriptor need not say it, but what it says is what can be asked for.
+        // The descriptor's platform is optional, but it takes precedence, since it can
+        // be requested.
         found.platform = found.platform.take().or_else(|| image.platform().cloned());
         found.image = Some(FoundImage {
             id: image.config.digest().clone(),

@@ -31,25 +31,25 @@ use crate::transfer::item::TransferItem;
 use crate::transfer::naming::Name;
 use crate::transfer::report::WriteReport;
 
-/// What an imported image is, beside its layer.
+/// Properties of an imported image, apart from its layer.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ImportOptions {
     /// Its names.
     pub names: Vec<Name>,
-    /// How its layer is compressed; by default not at all.
+    /// The compression of its layer; by default none.
     pub compress: CompressionChoice,
-    /// Its platform; by default that of the config that it takes, or else the host's.
+    /// Its platform; by default that of `config`, or else the host's.
     pub platform: Option<Platform>,
     /// The comment of its history.
     pub message: Option<String>,
-    /// The config that it takes over whole, but for rootfs and history.
+    /// The config to copy, except for rootfs and history.
     pub config: Option<ImageConfig>,
-    /// What changes in the config.
+    /// The changes to the config.
     pub changes: Changes,
 }
 
-/// Does what [`Session::import`](crate::Session::import) says.
+/// Implements [`Session::import`](crate::Session::import).
 pub(crate) fn import(
     input: RootfsInput,
     sink: Box<dyn ImageSink>,
@@ -68,7 +68,7 @@ pub(crate) fn import(
     Ok(report)
 }
 
-/// Does what [`Session::config`](crate::Session::config) says.
+/// Implements [`Session::config`](crate::Session::config).
 pub(crate) fn config(
     source: &dyn ImageSource,
     image: Option<&Selector>,
@@ -80,7 +80,7 @@ pub(crate) fn config(
     Ok(ImageConfig(chosen.image.config))
 }
 
-/// The config of an image, whole.
+/// The complete config of an image.
 #[derive(Clone, Debug)]
 pub struct ImageConfig(Document<Config>);
 
@@ -99,15 +99,15 @@ struct Importer<'a> {
     context: Context<'a>,
 }
 
-/// A layer that was taken in.
+/// A layer that was read.
 struct Taken {
-    /// Its unpacked bytes.
+    /// The hash of its unpacked bytes.
     unpacked: Hashed,
-    /// Its tar as a whole.
+    /// The facts about its tar as a whole.
     summary: TarSummary,
     /// The bytes after the end of the compressed stream.
     leftover: Arc<Leftover>,
-    /// Its entries, judged.
+    /// The checks of its entries.
     judged: BareTar,
 }
 
@@ -151,7 +151,7 @@ impl Importer<'_> {
         self.deliver(&taken, &blob, encoding)
     }
 
-    /// Refuses what no engine takes, and tells what is odd.
+    /// Refuses entries that no engine accepts, and warns of ambiguous ones.
     fn judge(&self, taken: &Taken, place: &Place) -> Result<()> {
         let watch = &self.context.watch;
         let refused = taken.judged.refuse(watch);
@@ -160,7 +160,7 @@ impl Importer<'_> {
         Ok(())
     }
 
-    /// Writes the layer as it is.
+    /// Writes the layer uncompressed.
     fn write_plain(
         &self,
         input: &mut RootfsInput,
@@ -220,7 +220,7 @@ impl Importer<'_> {
                 has_fault: &has_fault,
             };
             let copied = copy(&mut sound, output, &watch);
-            // Whatever was not copied is not looked at either.
+            // Bytes that were not copied need not be checked either.
             stream.end_tee();
             Ok((copied, checking.join()))
         })?;
@@ -303,7 +303,7 @@ impl Importer<'_> {
     }
 }
 
-/// The source of an image that is all new.
+/// The source of an image that is entirely new.
 #[derive(Debug)]
 struct Nothing;
 
@@ -335,7 +335,7 @@ impl Container for Nothing {
     }
 }
 
-/// A reader that ends where somebody found a fault in what passed by.
+/// A reader that ends as soon as a fault is found in the bytes that passed through it.
 struct UntilFault<'a, R> {
     input: &'a mut R,
     has_fault: &'a AtomicBool,

@@ -1,4 +1,4 @@
-//! `inspect`: all that documents and headers say of one image.
+//! `inspect`: all facts about one image from its documents and headers.
 
 use serde_json::Value;
 
@@ -16,15 +16,15 @@ use crate::ops::stack::size::{LayerSize, Sizes, Wanted};
 use crate::stream::Compression;
 use crate::transfer::Context;
 
-/// Which image, and how much of it.
+/// The choice of the image, and of the details.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct InspectOptions {
-    /// The image to take, where there are several.
+    /// The image, if there are several.
     pub image: Option<Selector>,
-    /// The platform to take of it; by default the host's.
+    /// Its platform; by default the host's.
     pub platform: Option<Platform>,
-    /// Whether to look into the layers for their unpacked sizes.
+    /// True to read the layers for their unpacked sizes.
     pub sizes: bool,
 }
 
@@ -38,37 +38,38 @@ impl Default for InspectOptions {
     }
 }
 
-/// One image.
+/// The facts about one image.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Inspection {
-    /// What the input was read as.
+    /// The format of the input.
     pub format: Format,
     /// Its names that are references with a tag.
     pub references: Vec<Reference>,
-    /// Its names in a layout that are anything else.
+    /// Its other names, which only a layout has.
     pub labels: Vec<String>,
     /// The digest of the config.
     pub id: Digest,
-    /// The digest of the manifest; a docker archive before 25 has none.
+    /// The digest of the manifest; a docker archive from before Docker 25 has none.
     pub digest: Option<Digest>,
     /// The media type of the manifest.
     pub media_type: Option<String>,
-    /// The digest of the index that it was taken from, if it was.
+    /// The digest of the index that contains it, if any.
     pub index: Option<Digest>,
-    /// The id that the image, or the index that it was taken from, has in Docker's
-    /// containerd store once the input is loaded there, if that takes it, and all that
-    /// the id depends on is known without unpacking a layer.
+    /// The id that the image, or the index that contains it, gets in Docker's
+    /// containerd store when the input is loaded there. `None` if that store does not
+    /// accept it, or if the id depends on something that is unknown without unpacking a
+    /// layer.
     pub containerd_id: Option<Digest>,
-    /// The platform, where it is known.
+    /// The platform, if known.
     pub platform: Option<Platform>,
-    /// When it was made, as the config says it.
+    /// The creation time, exactly as in the config.
     pub created: Option<String>,
-    /// Who made it.
+    /// The author.
     pub author: Option<String>,
-    /// The `config` object of the config, whole.
+    /// The complete `config` object of the config.
     pub config: Value,
-    /// What that says.
+    /// The same object, parsed.
     pub run: RunConfig,
     /// The layers, the lowest first.
     pub layers: Vec<InspectedLayer>,
@@ -80,30 +81,30 @@ pub struct Inspection {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct InspectedLayer {
-    /// What it unpacks to.
+    /// Its diff_id.
     pub diff_id: DiffId,
-    /// The digest of its blob, where a document says it.
+    /// The digest of its blob, if a document has it.
     pub digest: Option<Digest>,
-    /// What the manifest says it is, if there is one.
+    /// The media type in the manifest, if there is one.
     pub media_type: Option<String>,
-    /// How it is compressed.
+    /// Its compression.
     pub compression: Compression,
-    /// Whether the input holds it.
+    /// True if the input has it.
     pub is_present: bool,
-    /// How many bytes it has as it is stored.
+    /// Its size as stored, in bytes.
     pub stored_size: Option<u64>,
-    /// How large it is unpacked, if that is known.
+    /// Its size unpacked, if known.
     pub size: Option<LayerSize>,
 }
 
 impl Inspection {
-    /// How large all layers are unpacked, if that is known of each.
+    /// Total size of all layers unpacked, if it is known for each.
     #[must_use]
     pub fn size(&self) -> Option<LayerSize> {
         LayerSize::sum(self.layers.iter().map(|layer| layer.size))
     }
 
-    /// How many bytes all layers have as they are stored, as far as it is known.
+    /// Total size of all layers as stored, in bytes, as far as it is known.
     #[must_use]
     pub fn stored_size(&self) -> u64 {
         let sizes = self.layers.iter().filter_map(|layer| layer.stored_size);
@@ -118,7 +119,7 @@ fn choose<'a>(
 ) -> Result<ChosenImage<'a>> {
     let reason = options.platform.as_ref();
     let reason = reason.map_or(PlatformChoice::OneTree, PlatformChoice::Asked);
-    // That there are other platforms is no news to who looks at one.
+    // A warning about other platforms is useless when only one is inspected.
     let context = Context {
         watch: context.watch.silent(),
         ..context
@@ -130,7 +131,7 @@ fn choose<'a>(
     Ok(chosen)
 }
 
-/// Does what [`Session::inspect`](crate::Session::inspect) says.
+/// Implements [`Session::inspect`](crate::Session::inspect).
 pub(crate) fn inspect(
     source: &dyn ImageSource,
     options: &InspectOptions,
@@ -195,12 +196,12 @@ pub enum RawDocument {
     Manifest,
     /// Its config.
     Config,
-    /// The index that lists its platforms, or else the one that lists the images of
-    /// the layout.
+    /// The index that lists its platforms, or else the one that lists the images of the
+    /// layout.
     Index,
 }
 
-/// Does what [`Session::raw_document`](crate::Session::raw_document) says.
+/// Implements [`Session::raw_document`](crate::Session::raw_document).
 pub(crate) fn raw_document(
     source: &dyn ImageSource,
     document: RawDocument,

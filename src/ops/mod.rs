@@ -1,6 +1,7 @@
-//! What the tool does: one file or folder for each verb, options in, a report out.
+//! The operations: one file or folder for each command, with options as input and a
+//! report as result.
 //!
-//! Here structure and contents meet, and nowhere else.
+//! Only this module uses both the structure of images and the content of layers.
 
 mod choose;
 mod convert;

@@ -1,8 +1,8 @@
-//! Blocks that are compressed by all cores, and come out in order.
+//! Blocks that are compressed on all cores, and written in order.
 //!
-//! A stream is cut into blocks of a fixed size, each of which becomes a gzip
-//! member or a zstd frame of its own. Where the cuts lie depends on nothing but
-//! the stream, so the output is the same for any number of workers.
+//! A stream is cut into blocks of a fixed size, each of which becomes a gzip member or
+//! a zstd frame of its own. The cuts depend only on the stream, so the output is the
+//! same for any number of workers.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -11,23 +11,22 @@ use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
-/// More workers than this compress faster than most disks take it, and would
+/// Maximum number of workers. More would compress faster than most disks can write, and
 /// hold more than 128 MiB of blocks.
 const WORKERS_MAX: usize = 8;
 
-/// Blocks that may be under way beyond one for each worker, so that none of them
-/// waits while a finished one is written.
+/// Number of blocks in flight beyond one for each worker, so that no worker waits while
+/// a finished block is written.
 const SPARE_BLOCKS: usize = 2;
 
-/// How many bytes of one stream may be under way.
+/// Maximum number of bytes of one stream in flight.
 const STREAM_MAX: usize = 18 * 1024 * 1024;
 
-/// Turns a block into a self-contained part of the output, at a level or at none
-/// in particular. The part replaces what the buffer held.
+/// Compresses a block to a self-contained part of the output, at a level or at the
+/// default. The part replaces the content of the buffer.
 pub(super) type CompressionChoice = fn(&[u8], Option<i32>, &mut Vec<u8>) -> io::Result<()>;
 
-/// A block, and the part of the output that it becomes. The two buffers stay
-/// together, and are used again and again.
+/// A block, and its compressed part. The two buffers stay together and are reused.
 #[derive(Debug, Default)]
 struct Buffers {
     block: Vec<u8>,
@@ -36,10 +35,10 @@ struct Buffers {
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// Threads that compress blocks, for all the streams of one operation together.
+/// Threads that compress blocks for all streams of one operation.
 ///
-/// They end when this is dropped and the work that was given is done. However
-/// many streams there are, the blocks that are under way are few.
+/// They end when this is dropped and the submitted work is done. However many streams
+/// there are, few blocks are in flight.
 #[derive(Clone, Debug)]
 pub(crate) struct Workers {
     queue: Sender<Work>,
@@ -47,7 +46,7 @@ pub(crate) struct Workers {
 }
 
 impl Workers {
-    /// Starts the threads, as many as `jobs` says but never more than 8.
+    /// Starts the threads: as many as `jobs`, but at most 8.
     pub(crate) fn start(jobs: NonZeroUsize) -> io::Result<Self> {
         let count = jobs.get().min(WORKERS_MAX);
         let (queue, work) = channel::<Work>();
@@ -57,7 +56,7 @@ impl Workers {
             thread::Builder::new()
                 .name("compress".to_owned())
                 .spawn(move || {
-                    // The lock is given back before the work begins.
+                    // The lock is released before the work begins.
                     let next = || work.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     while let Ok(work) = next() {
                         work();
@@ -73,7 +72,7 @@ impl Workers {
         })
     }
 
-    /// Has a block compressed; the result comes out of the receiver.
+    /// Submits a block for compression; the receiver gets the result.
     fn submit(
         &self,
         mut buffers: Buffers,
@@ -85,7 +84,7 @@ impl Workers {
         let work = move || {
             let Buffers { block, part } = &mut buffers;
             let result = compress(block, level, part);
-            // Nobody waits for it when the stream was given up.
+            // If the stream was abandoned, nobody waits for it.
             let _ = sender.send(Done {
                 result,
                 buffers,
@@ -99,7 +98,7 @@ impl Workers {
     }
 }
 
-/// How many more blocks may be under way.
+/// The number of further blocks that may be in flight.
 #[derive(Debug)]
 struct Permits {
     free: Mutex<usize>,
@@ -107,14 +106,14 @@ struct Permits {
 }
 
 impl Permits {
-    /// Takes one, if one is free.
+    /// Takes a permit, if one is free.
     fn try_take(self: &Arc<Self>) -> Option<Permit> {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         *free = free.checked_sub(1)?;
         Some(Permit(Arc::clone(self)))
     }
 
-    /// Takes one, and waits until one is free.
+    /// Takes a permit, after waiting for a free one if necessary.
     fn take(self: &Arc<Self>) -> Permit {
         let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let mut free = self
@@ -126,7 +125,7 @@ impl Permits {
     }
 }
 
-/// The right to have one block under way, until it is written or given up.
+/// The right to have one block in flight, until it is written or abandoned.
 struct Permit(Arc<Permits>);
 
 impl Drop for Permit {
@@ -136,14 +135,14 @@ impl Drop for Permit {
     }
 }
 
-/// A block that was compressed, or could not be.
+/// The result of compressing a block.
 struct Done {
     result: io::Result<()>,
     buffers: Buffers,
     _permit: Permit,
 }
 
-/// Cuts a stream into blocks and has them compressed.
+/// Cuts a stream into blocks and compresses them.
 #[derive(Debug)]
 #[must_use = "the last blocks are only written by `finish`"]
 pub(crate) struct BlockWriter<W> {
@@ -154,15 +153,15 @@ pub(crate) struct BlockWriter<W> {
     block_size: usize,
     /// The block that is being filled.
     current: Buffers,
-    /// Those of blocks that are done, for others.
+    /// Buffers of finished blocks, for reuse.
     spare: Vec<Buffers>,
     waiting: VecDeque<Receiver<Done>>,
     is_empty: bool,
 }
 
 impl<W: Write> BlockWriter<W> {
-    /// Starts a stream of blocks of `block_size` bytes, which `compress` turns
-    /// into self-contained parts at the given level.
+    /// Starts a stream of blocks of `block_size` bytes, which `compress` turns into
+    /// self-contained parts at the given level.
     pub(super) fn new(
         output: W,
         workers: &Workers,
@@ -183,10 +182,10 @@ impl<W: Write> BlockWriter<W> {
         }
     }
 
-    /// Compresses what is left, writes it, and returns the output.
+    /// Compresses and writes the rest, and returns the output.
     ///
-    /// An empty stream becomes one empty block, since no block at all is not a
-    /// stream of either format.
+    /// An empty stream becomes one empty block, since a stream without blocks is
+    /// invalid in both formats.
     pub(super) fn finish(mut self) -> io::Result<W> {
         if !self.current.block.is_empty() || self.is_empty {
             self.submit()?;
@@ -197,10 +196,10 @@ impl<W: Write> BlockWriter<W> {
         Ok(self.output)
     }
 
-    /// Has the current block compressed, once one may be.
+    /// Submits the current block, when a permit is available.
     ///
-    /// A stream that has blocks under way makes room by writing its own oldest,
-    /// so that streams never wait for each other in a circle.
+    /// A stream with blocks in flight frees permits by writing its own oldest block, so
+    /// that streams never deadlock.
     fn submit(&mut self) -> io::Result<()> {
         while self.waiting.len() * self.block_size >= STREAM_MAX {
             self.write_oldest()?;
@@ -242,7 +241,7 @@ impl<W: Write> BlockWriter<W> {
 impl<W: Write> Write for BlockWriter<W> {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         let block = &mut self.current.block;
-        // Not all at once: most layers are smaller than a block.
+        // Grows as needed, since most layers are smaller than a block.
         let room = self.block_size - block.len();
         let length = room.min(buffer.len());
         block.extend_from_slice(&buffer[..length]);
@@ -252,7 +251,7 @@ impl<W: Write> Write for BlockWriter<W> {
         Ok(length)
     }
 
-    /// Blocks are cut by size alone, so there is nothing to hurry.
+    /// Does nothing: blocks are cut by size alone.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }

@@ -1,10 +1,10 @@
-//! Output that becomes visible whole, or not at all.
+//! Output that becomes visible completely, or not at all.
 //!
-//! Everything is written under a temporary name in the folder where it shall
-//! stand, and renamed when it is complete. A failure, or a signal that the
-//! binary turns into one, drops the value and with it the temporary. A process
-//! that is killed leaves a temporary, which is removed by the next [`PendingFile`]
-//! or [`PendingDirectory`] of the same name: it is locked while its process lives.
+//! Everything is written under a temporary name in the final folder, and renamed when
+//! it is complete. A failure, or a signal that the binary turns into one, drops the
+//! value and removes the temporary. A killed process leaves a temporary, which the next
+//! [`PendingFile`] or [`PendingDirectory`] of the same name removes: it is locked while
+//! its process lives.
 
 use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -13,20 +13,21 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::progress::Progress;
 use crate::stream::kernel::{allocate, can_have_holes};
 
-/// What the names of all temporaries have in them.
+/// A part of the names of all temporaries.
 const TEMPORARY: &str = ".restow-";
 
-/// What a [`PendingDirectory`] may have in it, and how the names of others begin: a
-/// folder with anything else in it is somebody's, whatever it is called.
+/// Permitted names in an abandoned [`PendingDirectory`], besides those that begin with
+/// [`PART`]: a folder with anything else in it belongs to somebody, whatever its name.
 const PARTS: [&str; 4] = ["arriving", "blobs", "index.json", "oci-layout"];
 pub(crate) const PART: &str = "part-";
 
-/// A file that does not stand at its place yet.
+/// A file that does not have its final name yet.
 #[derive(Debug)]
 #[must_use = "the file only appears at `commit`"]
 pub(crate) struct PendingFile {
@@ -36,9 +37,9 @@ pub(crate) struct PendingFile {
 }
 
 impl PendingFile {
-    /// Begins a file that will be at `target`, in place of what is there if `replace`
-    /// says so or if that is an empty file, and removes those that killed processes left
-    /// for the same target. Its mode will be 0666 less the umask.
+    /// Begins a file at `target`, which may replace an existing one if `replace` is set
+    /// or if that is empty, and removes temporaries that killed processes left for the
+    /// same target. Its mode will be 0666 minus the umask.
     pub(crate) fn create(target: &Path, replace: bool) -> io::Result<Self> {
         let (folder, prefix) = (folder_of(target), prefix_of(target));
         remove_abandoned(folder, &prefix, Kind::File);
@@ -58,45 +59,44 @@ impl PendingFile {
         }
     }
 
-    /// Removes what killed processes left for the same target, if nothing will be
-    /// written there.
+    /// Removes temporaries that killed processes left for the same target, if nothing
+    /// will be written there.
     pub(crate) fn clear(target: &Path) {
         remove_abandoned(folder_of(target), &prefix_of(target), Kind::File);
     }
 
-    /// Another handle on the file, to write at other places of it.
+    /// Another handle on the file, to write at other positions.
     pub(crate) fn try_clone(&self) -> io::Result<File> {
         self.temporary.as_file().try_clone()
     }
 
-    /// Whether the file system keeps holes, so that bytes may be written far behind the
-    /// end at no cost. FAT, for one, fills all that is before them with zeros.
+    /// Returns true if the file system supports holes, so that writing far after the
+    /// end costs nothing. FAT, for example, fills everything before that with zeros.
     ///
     /// # Errors
     ///
-    /// Fails if the file cannot be left as it was.
+    /// Fails if the file cannot be restored to its previous state.
     pub(crate) fn keeps_holes(&self) -> io::Result<bool> {
         can_have_holes(self.temporary.as_file())
     }
 
-    /// Takes the room for `length` bytes on the disk, where the file system can do so in
-    /// advance.
+    /// Allocates `length` bytes on the disk, if the file system supports that.
     ///
     /// # Errors
     ///
-    /// Fails if there is not so much room.
+    /// Fails if there is not enough space.
     pub(crate) fn allocate(&self, length: u64) -> io::Result<()> {
         allocate(self.temporary.as_file(), length)
     }
 
-    /// Cuts the file off behind `length` bytes.
+    /// Truncates the file to `length` bytes.
     pub(crate) fn truncate(&mut self, length: u64) -> io::Result<()> {
         self.temporary.as_file().set_len(length)
     }
 
     /// Makes the file visible.
     ///
-    /// What it replaces is only let go when the new bytes are on the disk.
+    /// The file that it replaces is only removed when the new bytes are on the disk.
     pub(crate) fn commit(self) -> io::Result<()> {
         if self.replace && self.target.exists() {
             self.temporary.as_file().sync_data()?;
@@ -130,10 +130,10 @@ impl Seek for PendingFile {
     }
 }
 
-/// A folder that is removed with all that is in it, unless it is renamed.
+/// A folder that is removed with its content, unless it is renamed.
 ///
-/// It is locked while it lives, so that another process can tell a folder that
-/// is being filled from one that a killed process left.
+/// It is locked while it lives, so that other processes can distinguish a folder in use
+/// from one that a killed process left.
 #[derive(Debug)]
 #[must_use = "the folder is removed when this is dropped"]
 pub(crate) struct PendingDirectory {
@@ -142,8 +142,8 @@ pub(crate) struct PendingDirectory {
 }
 
 impl PendingDirectory {
-    /// Makes one in `parent` for what will be called `name`, and removes those
-    /// for the same name that killed processes left there.
+    /// Makes a folder in `parent` that will be named `name`, and removes those for the
+    /// same name that killed processes left there.
     pub(crate) fn create_in(parent: &Path, name: &str) -> io::Result<Self> {
         let prefix = match name.trim_start_matches('.') {
             "" => TEMPORARY.to_owned(),
@@ -156,7 +156,7 @@ impl PendingDirectory {
                 .permissions(Permissions::from_mode(0o777))
                 .tempdir_in(parent)
                 .map_err(|error| without_temporary_name(parent, &error))?;
-            // Until it is locked, another process may take it for an abandoned one.
+            // Until it is locked, another process may consider it abandoned.
             let Ok(lock) = File::open(temporary.path()) else {
                 continue;
             };
@@ -169,18 +169,18 @@ impl PendingDirectory {
         }
     }
 
-    /// Where it is.
+    /// Its path.
     pub(crate) fn path(&self) -> &Path {
         self.temporary.path()
     }
 
-    /// Gives it its final name, which no file and no filled folder may have.
+    /// Gives it its final name, which must not be that of a file or a non-empty folder.
     ///
-    /// On failure it comes back, with the reason.
+    /// On failure it is returned with the error.
     pub(crate) fn rename(self, target: &Path) -> Result<(), (Self, io::Error)> {
         match fs::rename(self.path(), target) {
             Ok(()) => {
-                // It is no longer there, and must not be looked for.
+                // It no longer exists there, and must not be removed.
                 let _ = self.temporary.keep();
                 Ok(())
             }
@@ -189,15 +189,15 @@ impl PendingDirectory {
     }
 }
 
-/// Locks a new temporary, and says whether it is still there: until it was locked,
-/// another process may have taken it for an abandoned one.
+/// Locks a new temporary, and returns true if it still exists: before it was locked,
+/// another process may have considered it abandoned.
 ///
-/// Where the file system has no locks, nobody takes anything for abandoned.
+/// If the file system has no locks, nothing is considered abandoned.
 fn is_ours(open: &File, path: &Path) -> bool {
     !matches!(open.try_lock(), Err(TryLockError::WouldBlock)) && is_still_there(open, path)
 }
 
-/// Whether an open file or folder is the one that stands at a path.
+/// Returns true if an open file or folder is the one at a path.
 fn is_still_there(open: &File, path: &Path) -> bool {
     match (open.metadata(), fs::symlink_metadata(path)) {
         (Ok(open), Ok(there)) => (open.dev(), open.ino()) == (there.dev(), there.ino()),
@@ -205,17 +205,17 @@ fn is_still_there(open: &File, path: &Path) -> bool {
     }
 }
 
-/// What a temporary is.
+/// The kind of a temporary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     File,
     Directory,
 }
 
-/// Removes temporaries that no process holds a lock on.
+/// Removes temporaries that are not locked by any process.
 ///
-/// A kindness, not a duty: what cannot be removed, or is gone already, is no
-/// reason to fail.
+/// This is best effort: something that cannot be removed, or no longer exists, is not
+/// an error.
 fn remove_abandoned(parent: &Path, prefix: &str, kind: Kind) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let name = entry.file_name();
@@ -224,7 +224,7 @@ fn remove_abandoned(parent: &Path, prefix: &str, kind: Kind) {
             continue;
         }
         let path = entry.path();
-        // Whatever else lies there is not even opened: that may wait for ever.
+        // Other files are not even opened: that could block for ever.
         let is_of_kind = entry.file_type().is_ok_and(|it| match kind {
             Kind::File => it.is_file(),
             Kind::Directory => it.is_dir() && holds_only_parts(&path),
@@ -239,8 +239,8 @@ fn remove_abandoned(parent: &Path, prefix: &str, kind: Kind) {
     }
 }
 
-/// Whether all that is in a folder is what one for an output may have in it, however
-/// much of that there is: a process can be killed at any moment.
+/// Returns true if a folder contains only parts of an output, complete or not: a
+/// process can be killed at any moment.
 fn holds_only_parts(folder: &Path) -> bool {
     let is_part = |name: &str| PARTS.contains(&name) || name.starts_with(PART);
     fs::read_dir(folder).is_ok_and(|mut entries| {
@@ -249,24 +249,24 @@ fn holds_only_parts(folder: &Path) -> bool {
     })
 }
 
-/// Whether a text is such as ends the name of a temporary.
+/// Returns true if a text can be the end of a temporary's name.
 fn is_random(text: &str) -> bool {
     text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// Whether a file in a folder is a temporary of some output.
+/// Returns true if a file in a folder is a temporary of some output.
 pub(crate) fn is_temporary(name: &str) -> bool {
     name.rsplit_once(TEMPORARY)
         .is_some_and(|(_, suffix)| is_random(suffix))
 }
 
-/// How long to wait before a lock is tried again.
+/// The time to wait before a lock is tried again.
 const LOCK_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Takes the lock of a folder, for as long as the returned value lives, and waits
-/// for whoever has it; `None` if the caller wanted the end while it waited.
+/// Locks a folder for as long as the returned value lives, after waiting for other
+/// holders; `None` if the caller stopped the operation meanwhile.
 ///
-/// It is advisory, and on the folder itself, so that no lock file stays behind.
+/// The lock is advisory, and on the folder itself, so that no lock file remains.
 pub(crate) fn lock_directory(path: &Path, progress: &dyn Progress) -> io::Result<Option<File>> {
     let directory = File::open(path)?;
     while !progress.is_interrupted() {
@@ -279,23 +279,31 @@ pub(crate) fn lock_directory(path: &Path, progress: &dyn Progress) -> io::Result
     Ok(None)
 }
 
-/// Makes a file for a stream that has to be kept: because it must be read in another
-/// order, or because its size must be known before it may be written. It has no name, so
-/// that nothing can leave it behind.
+/// Makes a file for a stream that must be stored: because it must be read out of order,
+/// or because its size must be known before it can be written. It has no name, so that
+/// it cannot be left over.
 pub(crate) fn spool_in(folder: &Path) -> io::Result<File> {
     tempfile::tempfile_in(folder).map_err(|error| without_temporary_name(folder, &error))
 }
 
-/// An error without the name of the temporary that it happened to, which nobody
-/// has chosen: what is wrong with the folder, if anything is, or its kind.
+/// An error without the name of the temporary file, which nobody has chosen: the error of
+/// the folder, if it has one, or else that of the system.
 fn without_temporary_name(folder: &Path, error: &io::Error) -> io::Error {
-    match fs::metadata(folder) {
-        Ok(_) => error.kind().into(),
-        Err(error) => error,
+    if let Err(error) = fs::metadata(folder) {
+        return error;
     }
+    // tempfile hides the error of the system behind one of its own, of the same kind.
+    let system = match error.kind() {
+        io::ErrorKind::PermissionDenied => Errno::ACCESS,
+        io::ErrorKind::QuotaExceeded => Errno::DQUOT,
+        io::ErrorKind::ReadOnlyFilesystem => Errno::ROFS,
+        io::ErrorKind::StorageFull => Errno::NOSPC,
+        kind => return kind.into(),
+    };
+    system.into()
 }
 
-/// The folder that a path is in.
+/// The parent folder of a path.
 fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -417,7 +425,7 @@ mod tests {
         one.commit().unwrap();
         two.commit().unwrap();
         assert!(path("app").exists());
-        // A link is nobody's temporary.
+        // A link is not a temporary.
         std::os::unix::fs::symlink("app", path(".app.restow-d4e5f6")).unwrap();
         drop(PendingFile::create(&path("app"), true).unwrap());
         assert!(fs::symlink_metadata(path(".app.restow-d4e5f6")).is_ok());

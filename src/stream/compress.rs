@@ -8,24 +8,25 @@ use zstd::zstd_safe::CParameter;
 use crate::stream::block::{BlockWriter, CompressionChoice};
 use crate::stream::{Compression, Workers};
 
-/// What one gzip member holds. Small enough that many are under way at once,
-/// large enough that the 32 KiB window, lost at each cut, is missed little.
+/// The size of a gzip member's content. It is small enough that many are compressed in
+/// parallel, and large enough that the loss of the 32 KiB window at each cut matters
+/// little.
 const GZIP_BLOCK: usize = 2 * 1024 * 1024;
 
-/// What one zstd frame holds: close to the window, as more would take more memory,
-/// and less would compress worse.
+/// The size of a zstd frame's content: close to the window, since more would need more
+/// memory, and less would compress worse.
 const ZSTD_BLOCK: usize = 6 * 1024 * 1024;
 
 /// The zstd window, as a power of two: 8 MiB, the most that RFC 8878 expects every
-/// reader to have. The library's own choice is a quarter of that, and costs 2 % of
-/// the size.
+/// reader to support. The library's default is a quarter of that, and costs 2 % of the
+/// size.
 const ZSTD_WINDOW_LOG: u32 = 23;
 
-/// A compression to write, with its level. Without one it is chosen to be fast at
-/// the size that other tools reach by default.
+/// A compression to write, with its level. The default level is fast, and reaches the
+/// size that other tools reach by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Encoding {
-    /// Plain bytes.
+    /// Uncompressed bytes.
     Plain,
     /// gzip, at a level of [`GZIP_LEVELS`](Self::GZIP_LEVELS).
     Gzip(Option<i32>),
@@ -34,13 +35,13 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// The levels that gzip output may have.
+    /// The levels for gzip output.
     pub const GZIP_LEVELS: std::ops::RangeInclusive<i32> = 1..=12;
-    /// The levels that zstd output may have. Those above need more memory than
-    /// readers must offer.
+    /// The levels for zstd output. Higher ones need more memory than readers must
+    /// support.
     pub const ZSTD_LEVELS: std::ops::RangeInclusive<i32> = 1..=19;
 
-    /// What the bytes will be.
+    /// The compression of the output.
     #[must_use]
     pub fn compression(self) -> Compression {
         match self {
@@ -51,13 +52,13 @@ impl Encoding {
     }
 }
 
-/// Compresses what is written to it.
+/// Compresses the bytes written to it.
 ///
-/// The bytes that come out depend on those that go in and on the level alone.
+/// The output depends only on the input and on the level.
 #[derive(Debug)]
 #[must_use = "the end of the stream is only written by `finish`"]
 pub(crate) enum Encoder<W: Write> {
-    /// Passed on as it is.
+    /// Written unchanged.
     Plain(W),
     /// gzip or zstd, in blocks.
     Blocks(BlockWriter<W>),
@@ -74,7 +75,7 @@ impl<W: Write> Encoder<W> {
         Self::Blocks(BlockWriter::new(output, workers, size, compress, level))
     }
 
-    /// Writes what is left and returns the output.
+    /// Writes the rest and returns the output.
     pub(crate) fn finish(self) -> io::Result<W> {
         match self {
             Self::Plain(output) => Ok(output),
@@ -100,8 +101,8 @@ impl<W: Write> Write for Encoder<W> {
 }
 
 thread_local! {
-    /// Compressors hold tables of a megabyte or more, so each worker keeps its own,
-    /// by their levels.
+    /// Compressors hold tables of a megabyte or more, so each worker keeps its own, by
+    /// level.
     static GZIP: RefCell<Vec<(i32, libdeflater::Compressor)>> = const { RefCell::new(Vec::new()) };
     static ZSTD: RefCell<Vec<(Option<i32>, ZstdCompressor)>> = const { RefCell::new(Vec::new()) };
     static PROBE: RefCell<Option<ZstdCompressor>> = const { RefCell::new(None) };
@@ -111,8 +112,8 @@ type ZstdCompressor = zstd::bulk::Compressor<'static>;
 
 /// Compresses a block to a gzip member.
 ///
-/// Without a level, what a higher one would gain little on gets the lowest:
-/// nearly the size of level 3 all over, in four fifths of the time.
+/// Without a level, data that would gain little from a higher one gets the lowest: the
+/// total size is nearly that of level 3, in four fifths of the time.
 fn gzip_member(block: &[u8], level: Option<i32>, member: &mut Vec<u8>) -> io::Result<()> {
     let level = match level {
         Some(level) => level,
@@ -125,7 +126,7 @@ fn gzip_member(block: &[u8], level: Option<i32>, member: &mut Vec<u8>) -> io::Re
                 .map_err(|_| io::Error::other("no such gzip level"))?;
             Ok(libdeflater::Compressor::new(level))
         })?;
-        // What the last block left there is overwritten, which is cheaper than zeros.
+        // The previous content is overwritten, which is cheaper than writing zeros.
         member.resize(compressor.gzip_compress_bound(block.len()), 0);
         let length = compressor
             .gzip_compress(block, member)
@@ -135,14 +136,14 @@ fn gzip_member(block: &[u8], level: Option<i32>, member: &mut Vec<u8>) -> io::Re
     })
 }
 
-/// How much of a block is looked at, in four places, to tell what it is like. Twice as
-/// much tells little more, and costs 2 % of the whole time.
+/// Number of bytes of a block that are sampled, in four places. Twice as many are
+/// hardly better, and cost 2 % of the total time.
 const SAMPLE: usize = 8 * 1024;
 
-/// What a sample of text shrinks to, in percent, and one of programs does not.
+/// A size, in percent, below which samples of text shrink, but not those of programs.
 const WELL: usize = 35;
 
-/// Whether samples of a block shrink well under the fastest compression.
+/// Returns true if samples of a block shrink well under the fastest compression.
 fn compresses_well(block: &[u8]) -> io::Result<bool> {
     PROBE.with_borrow_mut(|slot| {
         let compressor = match slot {
@@ -161,8 +162,8 @@ fn compresses_well(block: &[u8]) -> io::Result<bool> {
 
 /// Compresses a block to a zstd frame.
 ///
-/// Without a level it is 3, with tables that suit the window and still fit a
-/// processor's second cache.
+/// The default level is 3, with tables that suit the window and still fit a processor's
+/// second cache.
 fn zstd_frame(block: &[u8], level: Option<i32>, frame: &mut Vec<u8>) -> io::Result<()> {
     ZSTD.with_borrow_mut(|compressors| {
         let compressor = kept(compressors, level, || {
@@ -182,7 +183,7 @@ fn zstd_frame(block: &[u8], level: Option<i32>, frame: &mut Vec<u8>) -> io::Resu
     })
 }
 
-/// The compressor of a level, which is made when it is first wanted.
+/// The compressor for a level, which is created on first use.
 fn kept<L: PartialEq, C>(
     compressors: &mut Vec<(L, C)>,
     level: L,
@@ -226,7 +227,7 @@ mod tests {
         out
     }
 
-    /// Text that compresses, and differs from block to block.
+    /// Compressible text that differs from block to block.
     fn text(length: usize) -> Vec<u8> {
         (0_u64..)
             .flat_map(|n| format!("line {} of {}\n", n * n, n % 97).into_bytes())
@@ -266,7 +267,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_reported_by_the_last_block_too() {
-        /// Takes so many bytes and no more.
+        /// Accepts this many bytes and no more.
         struct Full(usize);
         impl Write for Full {
             fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {

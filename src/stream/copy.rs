@@ -1,26 +1,26 @@
-//! The one copy loop: buffers in, bytes out, and the stop.
+//! The only copy loop: buffers in, bytes out, and the check for a stop.
 
 use std::io::{self, BufRead, Read, Write};
 
 use crate::progress::Progress;
 
-/// The size of every copy buffer: large enough that system calls and hand-overs
-/// between threads cost nothing beside the work, small enough to stay in the
-/// processor's cache while it is hashed.
+/// The size of every copy buffer: large enough that system calls and thread switches
+/// cost little compared with the work, and small enough to stay in the processor's
+/// cache while it is hashed.
 pub(crate) const COPY_BUFFER: usize = 256 * 1024;
 
-/// Why a copy ended early.
+/// The reason why a copy ended early.
 #[derive(Debug)]
 pub(crate) enum CopyError {
     /// The input failed.
     Read(io::Error),
     /// The output failed.
     Write(io::Error),
-    /// The caller wanted it to end.
+    /// The caller stopped the operation.
     Interrupted,
 }
 
-/// Copies to the end of the input and returns how many bytes there were.
+/// Copies to the end of the input, and returns the number of bytes.
 pub(crate) fn copy(
     input: &mut dyn BufRead,
     output: &mut dyn Write,
@@ -46,8 +46,7 @@ pub(crate) fn copy(
     }
 }
 
-/// A reader that counts what is read through it, and that fails once the caller wants
-/// the end.
+/// A reader that counts the bytes read, and fails once the caller stops the operation.
 #[derive(Debug)]
 pub(crate) struct ProgressReader<R, P> {
     input: R,
@@ -78,7 +77,7 @@ mod tests {
 
     use super::*;
 
-    /// Counts, and stops when told.
+    /// Counts, and stops on request.
     #[derive(Default)]
     struct Counter {
         advanced: AtomicU64,

@@ -1,8 +1,8 @@
-//! Bytes that are counted as they pass by.
+//! A count of the bytes that are read.
 
 use std::io::{self, BufRead, Read};
 
-/// Counts the bytes that are taken from a reader.
+/// Counts the bytes that are read from a reader.
 #[derive(Debug)]
 pub(crate) struct CountingReader<R> {
     input: R,
@@ -15,7 +15,7 @@ impl<R> CountingReader<R> {
         Self { input, count: 0 }
     }
 
-    /// How many bytes were taken.
+    /// The number of bytes read.
     pub(crate) fn count(&self) -> u64 {
         self.count
     }

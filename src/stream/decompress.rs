@@ -1,4 +1,4 @@
-//! Which compression a stream has, and unpacking it.
+//! Detecting the compression of a stream, and unpacking it.
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
@@ -10,13 +10,13 @@ use liblzma::stream as xz;
 use crate::limits::{UNPACKED_MAX, UNPACKED_RATIO_MAX, XZ_MEMORY_MAX, ZSTD_WINDOW_LOG_MAX};
 use crate::stream::{COPY_BUFFER, CountingReader};
 
-/// How many bytes [`Compression::sniff`] wants to see.
+/// Number of bytes that [`Compression::sniff`] needs.
 pub(crate) const SNIFF_LENGTH: u64 = 8;
 
 /// The compression of a layer, or of a whole archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Compression {
-    /// Plain bytes.
+    /// Uncompressed bytes.
     None,
     /// RFC 1952, any number of members.
     Gzip,
@@ -29,14 +29,15 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// Tells the compression from a stream's first bytes, of which it wants
-    /// eight where there are so many.
+    /// Detects the compression from a stream's first bytes, of which it needs eight, if
+    /// there are that many.
     ///
-    /// What has none of the known magic numbers is plain. Names are not asked.
+    /// Bytes without a known magic number are uncompressed. Names do not matter.
     pub(crate) fn sniff(start: &[u8]) -> Self {
         match start {
             [0x1f, 0x8b, 0x08, ..] => Self::Gzip,
-            // A frame, or a skippable one (RFC 8878, section 3.1.2), which may come first.
+            // A frame, or a skippable one (RFC 8878, section 3.1.2), which may come
+            // first.
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, _, _, _, _, ..] => {
                 Self::Zstd
             }
@@ -46,7 +47,7 @@ impl Compression {
         }
     }
 
-    /// Its name; `none` for plain bytes.
+    /// Its name; `none` for uncompressed bytes.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -69,8 +70,8 @@ impl fmt::Display for Compression {
 ///
 /// # Errors
 ///
-/// Fails if the decoder has no memory. Reading fails with a [`DecodeError`] where the
-/// stream is damaged, or takes too much.
+/// Fails if there is not enough memory for the decoder. Reading fails with a
+/// [`DecodeError`] if the stream is damaged or exceeds a limit.
 pub(crate) fn unpacked<R: Read>(compression: Compression, input: R) -> io::Result<Unpacked<R>> {
     let input = BufReader::with_capacity(COPY_BUFFER, input);
     let decoder = Decoder::new(compression, input)?;
@@ -80,16 +81,17 @@ pub(crate) fn unpacked<R: Read>(compression: Compression, input: R) -> io::Resul
 /// An unpacked stream, with buffers on both sides of the decoder.
 pub(crate) type Unpacked<R> = BufReader<Decoder<BufReader<R>>>;
 
-/// A compressed stream that cannot be unpacked, and what the decoder says, or a
-/// [`DecodeLimit`]: what an error of a [`Decoder`] holds.
+/// An error of a [`Decoder`]: a compressed stream cannot be unpacked. The source is the
+/// decoder's error or a [`DecodeLimit`].
 ///
-/// A failure of the system is none, and comes as it is.
+/// System errors are returned unchanged instead.
 #[derive(Debug, thiserror::Error)]
 #[error("its {0} stream is damaged")]
 pub(crate) struct DecodeError(pub(crate) Compression, #[source] pub(crate) io::Error);
 
 impl DecodeError {
-    /// Says that a stream cannot be unpacked, unless the system failed.
+    /// Wraps the error of a stream that cannot be unpacked, unless it is a system
+    /// error.
     fn wrap(compression: Compression, source: io::Error) -> io::Error {
         if compression == Compression::None || source.raw_os_error().is_some() {
             return source;
@@ -97,7 +99,7 @@ impl DecodeError {
         io::Error::new(source.kind(), Self(compression, source))
     }
 
-    /// What the decoder said, for a stream of which something else is told.
+    /// The decoder's error, for a stream that is reported in another way.
     pub(crate) fn unwrap(error: io::Error) -> io::Error {
         match error.downcast() {
             Ok(Self(_, source)) => source,
@@ -108,24 +110,25 @@ impl DecodeError {
 
 /// Unpacks a stream of any [`Compression`].
 ///
-/// One level only: a gzip stream in a gzip stream comes out as the inner one.
-/// Memory is bounded whatever the stream claims, and so is what it unpacks to: by
-/// [`UNPACKED_MAX`], and beyond that by [`UNPACKED_RATIO_MAX`]. What a format says of
-/// its own unpacked size (zstd in a frame's header, gzip and xz behind the data) is
-/// compared by its decoder.
+/// It unpacks one level: a gzip stream in a gzip stream results in the inner one.
+/// Memory is bounded whatever the stream claims, and so is the unpacked size: by
+/// [`UNPACKED_MAX`], and beyond that by [`UNPACKED_RATIO_MAX`]. The unpacked size in
+/// the stream itself (zstd in a frame's header, gzip and xz after the data) is verified
+/// by its decoder.
 pub(crate) struct Decoder<R: BufRead> {
     compression: Compression,
     kind: Kind<CountingReader<R>>,
-    /// How many bytes came out.
+    /// The number of unpacked bytes.
     unpacked: u64,
-    /// How many may come out, however few went in.
+    /// The number of unpacked bytes permitted for any stream.
     free: u64,
     leftover: Arc<Leftover>,
 }
 
-/// Bytes after the end of a compressed stream, which no part of it accounts for.
+/// Bytes after the end of a compressed stream, which do not belong to it.
 ///
-/// Only gzip has any: other decoders refuse them. It is known once all was read.
+/// Only gzip permits any: other decoders refuse them. The value is known after all was
+/// read.
 #[derive(Debug, Default)]
 pub(crate) struct Leftover {
     size: AtomicU64,
@@ -133,12 +136,12 @@ pub(crate) struct Leftover {
 }
 
 impl Leftover {
-    /// How many bytes there are.
+    /// The number of bytes.
     pub(crate) fn size(&self) -> u64 {
         self.size.load(Ordering::Relaxed)
     }
 
-    /// Whether one of them is not zero.
+    /// True if one of them is not zero.
     pub(crate) fn is_junk(&self) -> bool {
         self.is_junk.load(Ordering::Relaxed)
     }
@@ -151,7 +154,7 @@ impl Leftover {
 }
 
 enum Kind<R: BufRead> {
-    /// Passed on as it is.
+    /// Passed on unchanged.
     None(R),
     Gzip(GzipMembers<R>),
     Zstd(zstd::stream::read::Decoder<'static, R>),
@@ -200,11 +203,11 @@ impl<R: BufRead> Decoder<R> {
         Arc::clone(&self.leftover)
     }
 
-    /// How many bytes went in.
+    /// The number of bytes consumed.
     fn taken(&self) -> u64 {
         match &self.kind {
             Kind::None(input) => input.count(),
-            // Nothing more comes out once the last member has ended.
+            // Nothing more is unpacked after the last member has ended.
             Kind::Gzip(decoder) => decoder
                 .member
                 .as_ref()
@@ -236,38 +239,37 @@ impl<R: BufRead> Read for Decoder<R> {
     }
 }
 
-/// A limit that a compressed stream goes beyond, though nothing else is wrong with it.
+/// A limit that a compressed stream exceeds, although it is otherwise valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeLimit {
-    /// The memory of an xz stream.
-    #[error("it takes more than {limit} bytes of memory, which is the most that is accepted")]
+    /// The memory for an xz stream.
+    #[error("it needs more than the limit of {limit} bytes of memory")]
     Memory {
-        /// The most that is accepted.
+        /// The limit.
         limit: u64,
     },
-    /// The bytes that come out.
+    /// The unpacked size.
     #[error(
-        "it unpacks to more than {free} bytes and {UNPACKED_RATIO_MAX} times its own, which is \
-         the most that is accepted"
+        "it exceeds the limits of {free} unpacked bytes and of {UNPACKED_RATIO_MAX} times its size"
     )]
     Unpacked {
-        /// How many are accepted, however few the stream has.
+        /// The size that is accepted for any stream.
         free: u64,
     },
     /// The window of a zstd stream: one made with `--long` or `--ultra`.
-    #[error("its window has more than {limit} bytes, which is the most that is accepted")]
+    #[error("its window exceeds the limit of {limit} bytes")]
     Window {
-        /// The most that is accepted.
+        /// The limit.
         limit: u64,
     },
 }
 
-/// The text that the zstd library has for a window that is too large; it has no code for
-/// it in Rust.
+/// The zstd library's message for a window that is too large; it has no code for it in
+/// Rust.
 const ZSTD_WINDOW_TOO_LARGE: &str = "Frame requires too much memory for decoding";
 
-/// Tells a limit from damage.
+/// Distinguishes a limit from damage.
 fn explain(error: io::Error) -> io::Error {
     let cause = error.get_ref();
     let is_memory =
@@ -285,10 +287,10 @@ fn explain(error: io::Error) -> io::Error {
 
 /// Unpacks every member of a gzip stream.
 ///
-/// Padding after the last member, and anything else that does not begin a
-/// member, is counted and ignored, as gzip(1) does and the engines that call it.
+/// Padding after the last member, and anything else that does not begin a member, is
+/// counted and ignored, as by gzip(1) and the engines that call it.
 struct GzipMembers<R> {
-    /// Absent once the last member has ended.
+    /// Absent after the last member has ended.
     member: Option<flate2::bufread::GzDecoder<R>>,
     leftover: Arc<Leftover>,
 }
@@ -448,7 +450,7 @@ mod tests {
             assert!(unpack(&packed[..packed.len() - 5]).is_err(), "{kind} cut");
             let mut flipped = packed.clone();
             flipped[packed.len() / 2] ^= 0x10;
-            // Bytes that go unnoticed by the format must at least change nothing.
+            // Bytes that the format does not protect must at least not change anything.
             assert!(
                 unpack(&flipped).map_or(true, |out| out == text),
                 "{kind} flipped"
@@ -484,7 +486,7 @@ mod tests {
         );
     }
 
-    /// Zeros, unpacked where only some bytes are free.
+    /// Zeros, unpacked with a small free size.
     #[test]
     fn a_stream_that_unpacks_to_far_more_than_it_has_is_refused() {
         let zeros = vec![0; 64 << 20];
@@ -495,8 +497,8 @@ mod tests {
                 io::copy(&mut decoder, &mut io::sink())
                     .map_err(|error| DecodeError::unwrap(error).to_string())
             };
-            let refused = "it unpacks to more than 33554432 bytes and 1032 times its own, which \
-                           is the most that is accepted";
+            let refused = "it exceeds the limits of 33554432 unpacked bytes and of 1032 times \
+                           its size";
             assert_eq!(read(32 << 20), Err(refused.to_owned()), "{kind}");
             assert_eq!(read(64 << 20), Ok(64 << 20), "{kind}");
         }
@@ -505,7 +507,7 @@ mod tests {
         assert_eq!(io::copy(&mut decoder, &mut io::sink()).unwrap(), 64 << 20);
     }
 
-    /// A frame of ten bytes whose header says that it has three.
+    /// A frame of ten bytes whose header declares three.
     #[test]
     fn a_zstd_frame_that_unpacks_to_more_than_it_says_is_refused() {
         for (said, is_taken) in [(10, true), (3, false), (11, false), (0, false)] {
@@ -528,7 +530,7 @@ mod tests {
         assert_eq!(limit_of(&damaged), None);
     }
 
-    /// An xz stream whose header asks for a dictionary of 1 GiB.
+    /// An xz stream whose header requests a dictionary of 1 GiB.
     #[test]
     fn an_xz_stream_that_takes_too_much_memory_is_refused() {
         let mut filters = xz::Filters::new();
@@ -536,7 +538,7 @@ mod tests {
         options.dict_size(1 << 30);
         filters.lzma2(&options);
         let stream = xz::Stream::new_stream_encoder(&filters, xz::Check::Crc32);
-        // The encoder needs as much memory; a machine without it says nothing of the reader.
+        // The encoder needs as much memory; without it the reader cannot be tested.
         let Ok(stream) = stream else { return };
         let mut encoder = liblzma::write::XzEncoder::new_stream(Vec::new(), stream);
         encoder.write_all(b"one two").unwrap();
@@ -545,7 +547,7 @@ mod tests {
         assert_eq!(limit_of(&packed), Some(DecodeLimit::Memory { limit }));
     }
 
-    /// The limit that a stream goes beyond.
+    /// The limit that a stream exceeds.
     fn limit_of(packed: &[u8]) -> Option<DecodeLimit> {
         DecodeError::unwrap(unpack(packed).unwrap_err())
             .downcast()

@@ -1,11 +1,11 @@
-//! Files that people take for an image or a tar, told by their content.
+//! Files that are mistaken for an image or a tar, identified by their content.
 //!
-//! A table of our own: crates for file types know hundreds of kinds that nobody gives
-//! to a program for images, and not the disk images and texts that people do give.
+//! The table is restow's own: crates for file types know hundreds of kinds that nobody
+//! gives to a tool for images, but not the disk images and texts that people do give.
 
 use std::fmt;
 
-/// How many bytes [`FileKind::of`] wants to see: the mark of btrfs is after 64 KiB.
+/// Number of bytes that [`FileKind::of`] needs: the mark of btrfs is after 64 KiB.
 pub(crate) const HEAD_LENGTH: u64 = 68 * 1024;
 
 /// The kinds of file that are neither an image nor a tar.
@@ -16,19 +16,19 @@ pub enum FileKind {
     Ar,
     /// A compressed stream, by the name of its format.
     Compressed(&'static str),
-    /// A cpio archive: an initramfs, what is in an RPM package.
+    /// A cpio archive: an initramfs, or the content of an RPM package.
     Cpio,
     /// A Debian package.
     Deb,
-    /// A disk, or a file system of one, by its name.
+    /// A disk or file system image, by its name.
     Disk(&'static str),
-    /// A text that begins as a Dockerfile does.
+    /// A text that begins like a Dockerfile.
     Dockerfile,
     /// An executable for Linux.
     Elf,
-    /// The text that Git LFS leaves in the place of a file.
+    /// The text that Git LFS leaves in place of a file.
     GitLfsPointer,
-    /// A web page: often that of a login, or of an error.
+    /// A web page, often for a login or an error.
     Html,
     /// A JSON document.
     Json,
@@ -42,7 +42,7 @@ pub enum FileKind {
     Squashfs,
     /// Any other text.
     Text,
-    /// A text in UTF-16: that is what PowerShell makes of what it redirects.
+    /// A text in UTF-16, which PowerShell writes when it redirects output.
     Utf16,
     /// A zip archive.
     Zip,
@@ -56,7 +56,7 @@ const MARKS: &[(usize, &[u8], FileKind)] = &[
     (0, b"PK\x05\x06", FileKind::Zip),
     (0, b"7z\xbc\xaf\x27\x1c", FileKind::SevenZip),
     (0, b"Rar!\x1a\x07", FileKind::Rar),
-    // Twice compressed: one level is unpacked.
+    // Compressed twice: only one level is unpacked.
     (0, b"\x1f\x8b\x08", FileKind::Compressed("gzip")),
     (0, b"\x28\xb5\x2f\xfd", FileKind::Compressed("zstd")),
     (0, b"\xfd7zXZ\0", FileKind::Compressed("xz")),
@@ -92,8 +92,8 @@ const MARKS: &[(usize, &[u8], FileKind)] = &[
 ];
 
 impl FileKind {
-    /// Tells the kind of a file by its first bytes, of which it wants 68 KiB; `None` if
-    /// it is not known.
+    /// The kind of a file according to its first bytes, of which 68 KiB are needed;
+    /// `None` if it is unknown.
     pub(crate) fn of(head: &[u8]) -> Option<Self> {
         let has = |(at, mark, _): &&(usize, &[u8], Self)| {
             head.get(*at..).is_some_and(|rest| rest.starts_with(mark))
@@ -106,7 +106,7 @@ impl FileKind {
         let start = &head[..head.len().min(512)];
         let text = match std::str::from_utf8(start) {
             Ok(text) => text,
-            // A character that the end cuts in two.
+            // A character cut in two by the end.
             Err(error) if error.error_len().is_none() => {
                 std::str::from_utf8(&start[..error.valid_up_to()]).unwrap_or_default()
             }
@@ -136,7 +136,7 @@ impl FileKind {
 }
 
 impl fmt::Display for FileKind {
-    /// With its article.
+    /// Formats the kind with its article.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Ar => "an ar archive",

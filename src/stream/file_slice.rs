@@ -5,17 +5,17 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 
-/// A part of a file, which may be owned, borrowed or shared: several may be read at once,
-/// each at its own place.
+/// A part of a file, which may be owned, borrowed or shared: several may be read in
+/// parallel, each at its own position.
 ///
-/// Reading takes bytes off the beginning of the part.
+/// Reading shortens the part from its start.
 #[derive(Debug)]
 pub(crate) struct FileSlice<F = File> {
     /// The file.
     pub(crate) file: F,
-    /// Where the part begins, in bytes.
+    /// The start of the part, in bytes.
     pub(crate) start: u64,
-    /// How many bytes it has.
+    /// Its size in bytes.
     pub(crate) size: u64,
 }
 
@@ -25,17 +25,17 @@ impl<F: Borrow<File>> FileSlice<F> {
         Self { file, start, size }
     }
 
-    /// All that is in a file from `start` on, and no more than is there now.
+    /// The rest of a file from `start` on, up to its current end.
     ///
     /// # Errors
     ///
-    /// Fails if the system does not know how large the file is.
+    /// Fails if the size of the file cannot be determined.
     pub(crate) fn from(file: F, start: u64) -> io::Result<Self> {
         let size = file.borrow().metadata()?.len().saturating_sub(start);
         Ok(Self::new(file, start, size))
     }
 
-    /// Whether it is all of the file.
+    /// True if it is the whole file.
     pub(crate) fn is_whole(&self) -> bool {
         let has_size = |metadata: Metadata| metadata.len() == self.size;
         self.start == 0 && self.file.borrow().metadata().is_ok_and(has_size)
@@ -57,7 +57,7 @@ impl<F: Borrow<File>> Read for FileSlice<F> {
         let file = self.file.borrow();
         let length = file.read_at(&mut buffer[..wanted], self.start)?;
         if length == 0 {
-            let text = "the file has become shorter while it was read";
+            let text = "the file shrank while it was read";
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
         }
         self.start += length as u64;

@@ -1,4 +1,4 @@
-//! Streams that are hashed, and unpacked to be hashed, while they pass by.
+//! Streams that are hashed, and unpacked to be hashed, while they are read.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, Read};
@@ -10,29 +10,29 @@ use crate::digest::{Algorithm, Digest, Hasher};
 use crate::stream::decompress::Decoder;
 use crate::stream::{COPY_BUFFER, Compression};
 
-/// Chunks that may wait for a tap: enough that neither side waits for the
-/// other's hiccups, and all that a stream ever holds in memory.
+/// Number of chunks that may be queued for a thread: enough to even out the speeds of
+/// both sides. This is all that a stream ever holds in memory.
 const TAP_DEPTH: usize = 4;
 
-/// What a stream turned out to be.
+/// The hash of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Hashed {
     /// The digest of all of its bytes.
     pub digest: Digest,
-    /// How many there were.
+    /// The number of bytes.
     pub size: u64,
 }
 
-/// What a [`TeeReader`] hashed.
+/// The hashes of a [`TeeReader`].
 #[derive(Debug)]
 pub(crate) struct Hashes {
-    /// The bytes as they came.
+    /// The hash of the original bytes.
     pub(crate) stored: Hashed,
-    /// What they unpack to, if that was asked, and if they do.
+    /// The hash of the unpacked bytes, if it was requested, or the error.
     pub(crate) unpacked: Option<io::Result<Hashed>>,
 }
 
-/// Bytes that were read once and are looked at by several threads.
+/// Bytes that were read once and are shared by several threads.
 pub(super) type Chunk = Arc<Buffer>;
 
 #[derive(Debug, Default)]
@@ -42,12 +42,12 @@ pub(super) struct Buffer {
 }
 
 impl Buffer {
-    /// What was put into it.
+    /// The bytes in it.
     pub(super) fn filled(&self) -> &[u8] {
         &self.bytes[..self.length]
     }
 
-    /// Takes as many of these bytes as there is room for, and returns how many.
+    /// Appends as many of these bytes as there is room for, and returns their number.
     pub(super) fn append(&mut self, bytes: &[u8]) -> usize {
         let room = &mut self.bytes[self.length..];
         let length = room.len().min(bytes.len());
@@ -56,40 +56,40 @@ impl Buffer {
         length
     }
 
-    /// Whether there is no room left.
+    /// True if there is no room left.
     pub(super) fn is_full(&self) -> bool {
         self.length == self.bytes.len()
     }
 }
 
-/// A reader whose bytes are hashed as they pass by, each hash on a thread of its own.
+/// A reader whose bytes are hashed as they are read, each hash on a thread of its own.
 ///
-/// It is a [`BufRead`], so that a copy hands out the very buffer that was read,
-/// and nothing is copied for the sake of the hash. By default nothing looks on;
-/// [`TeeReader::hash`] and [`TeeReader::hash_unpacked`] add lookers-on.
+/// It is a [`BufRead`], so that a copy uses the very buffer that was read, and nothing
+/// is copied for the hash. By default nothing is hashed; [`TeeReader::hash`] and
+/// [`TeeReader::hash_unpacked`] add hashes.
 #[derive(Debug)]
 pub(crate) struct TeeReader<R> {
     input: R,
-    /// The chunk that is being handed out, and how much of it is gone.
+    /// The chunk being read, and the number of its bytes that were consumed.
     current: Option<Chunk>,
     consumed: usize,
-    /// Chunks that were handed out.
+    /// Chunks that were already read.
     used: BufferPool,
     stored: Option<HashThread>,
     unpacked: Option<HashThread>,
-    /// The ends that others read from.
+    /// The senders to other readers.
     teed: Vec<Option<SyncSender<Chunk>>>,
 }
 
-/// A thread that looks on.
+/// A thread that hashes the chunks it receives.
 #[derive(Debug)]
 pub(super) struct HashThread {
-    /// Absent once the thread has ended early, because it has failed.
+    /// Absent if the thread has failed and ended early.
     sender: Option<SyncSender<Chunk>>,
     thread: JoinHandle<io::Result<Hashed>>,
 }
 
-/// What a tap sends its chunks into, and what comes out.
+/// A sender of chunks, and the reader that receives them.
 fn channel() -> (SyncSender<Chunk>, ChunkReader) {
     let (sender, receiver) = sync_channel(TAP_DEPTH);
     let chunks = ChunkReader {
@@ -101,7 +101,7 @@ fn channel() -> (SyncSender<Chunk>, ChunkReader) {
 }
 
 impl HashThread {
-    /// Starts a thread that hashes the bytes as they are.
+    /// Starts a thread that hashes the bytes unchanged.
     pub(super) fn hash(algorithm: Algorithm) -> io::Result<Self> {
         Self::start(move |mut chunks| hash(&mut chunks, algorithm))
     }
@@ -119,13 +119,13 @@ impl HashThread {
         })
     }
 
-    /// Shows it the next bytes.
+    /// Sends it the next bytes.
     pub(super) fn show(&mut self, chunk: &Chunk) {
-        // A tap that is gone has failed, and says so when it is asked.
+        // A thread that has ended has failed, and reports that at the end.
         show(&mut self.sender, chunk);
     }
 
-    /// Returns what it saw.
+    /// Returns its hash.
     pub(super) fn finish(mut self) -> io::Result<Hashed> {
         drop(self.sender.take());
         self.thread
@@ -134,7 +134,7 @@ impl HashThread {
     }
 }
 
-/// Sends the next bytes, unless nobody takes them any more.
+/// Sends the next bytes, unless the receiver has ended.
 fn show(sender: &mut Option<SyncSender<Chunk>>, chunk: &Chunk) {
     if let Some(open) = sender
         && open.send(Arc::clone(chunk)).is_err()
@@ -143,17 +143,17 @@ fn show(sender: &mut Option<SyncSender<Chunk>>, chunk: &Chunk) {
     }
 }
 
-/// Chunks that were shown, to be used again when no tap holds them any more.
+/// Chunks that were sent, for reuse when no thread holds them any more.
 #[derive(Debug, Default)]
 pub(super) struct BufferPool(VecDeque<Chunk>);
 
 impl BufferPool {
-    /// Takes a chunk that is done with.
+    /// Adds a chunk that is no longer needed here.
     pub(super) fn put(&mut self, chunk: Chunk) {
         self.0.push_back(chunk);
     }
 
-    /// A buffer that no tap looks at any more, or a new one.
+    /// A buffer that no thread uses any more, or a new one.
     pub(super) fn free_buffer(&mut self) -> Buffer {
         while self.0.len() > TAP_DEPTH + 2 {
             self.0.pop_front();
@@ -185,13 +185,13 @@ impl<R: Read> TeeReader<R> {
         }
     }
 
-    /// Hashes the bytes as they are.
+    /// Hashes the bytes unchanged.
     pub(crate) fn hash(&mut self, algorithm: Algorithm) -> io::Result<()> {
         self.stored = Some(HashThread::hash(algorithm)?);
         Ok(())
     }
 
-    /// Hashes what the bytes unpack to.
+    /// Hashes the unpacked bytes.
     pub(crate) fn hash_unpacked(
         &mut self,
         compression: Compression,
@@ -204,30 +204,29 @@ impl<R: Read> TeeReader<R> {
         Ok(())
     }
 
-    /// Lends the bytes to somebody on another thread, who reads them as they pass by;
-    /// several may. They end where the input ends or fails.
+    /// A copy of the bytes for a reader on another thread, which reads them at the same
+    /// time; there may be several. It ends when the input ends or fails.
     ///
-    /// Whoever borrowed them has to read them or drop them, or nothing passes by.
+    /// The reader must be read or dropped, or this one blocks.
     pub(crate) fn tee(&mut self) -> ChunkReader {
         let (sender, chunks) = channel();
         self.teed.push(Some(sender));
         chunks
     }
 
-    /// Says to whom bytes were lent that no more will come.
+    /// Ends the copies for other readers.
     pub(crate) fn end_tee(&mut self) {
         self.teed.clear();
     }
 
-    /// Reads what is left and returns the hashes.
+    /// Reads the rest and returns the hashes.
     ///
-    /// Bytes behind the end of a tar or of a compressed stream belong to the
-    /// blob, so a caller that stopped before the end of the input must still
-    /// come here.
+    /// Bytes after the end of a tar or of a compressed stream belong to the blob, so
+    /// this must be called even if the caller stopped before the end of the input.
     ///
     /// # Errors
     ///
-    /// Fails if the input does, or if [`hash`](Self::hash) was not asked for.
+    /// Fails if the input fails, or if [`hash`](Self::hash) was not called.
     pub(crate) fn finish(mut self) -> io::Result<Hashes> {
         loop {
             let length = self.fill_buf()?.len();
@@ -288,7 +287,7 @@ impl<R: Read> Read for TeeReader<R> {
     }
 }
 
-/// The far end of a tap, as a reader.
+/// The receiving end of a tee, as a reader.
 #[derive(Debug)]
 pub(crate) struct ChunkReader {
     receiver: Receiver<Chunk>,
@@ -300,7 +299,7 @@ impl BufRead for ChunkReader {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.consumed == self.current.length {
             self.consumed = 0;
-            // Given back before the wait, so that the reader can use it again.
+            // Released before waiting, so that the buffer can be reused.
             self.current = Arc::default();
             self.current = self.receiver.recv().unwrap_or_default();
         }
@@ -320,7 +319,7 @@ impl Read for ChunkReader {
     }
 }
 
-/// Hashes all that is left of an input.
+/// Hashes the rest of an input.
 pub(crate) fn hash(input: &mut dyn BufRead, algorithm: Algorithm) -> io::Result<Hashed> {
     let mut hasher = Hasher::new(algorithm);
     let mut size = 0;
@@ -339,7 +338,7 @@ pub(crate) fn hash(input: &mut dyn BufRead, algorithm: Algorithm) -> io::Result<
     }
 }
 
-/// Reads once, again if a signal came between.
+/// Reads once, and again if interrupted by a signal.
 fn read_some(input: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
     loop {
         match input.read(buffer) {
@@ -353,7 +352,7 @@ fn read_some(input: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
 mod tests {
     use super::*;
 
-    /// Gives one to three bytes at a time.
+    /// Returns one to three bytes at a time.
     struct Short<'a>(&'a [u8]);
 
     impl Read for Short<'_> {

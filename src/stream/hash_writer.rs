@@ -7,10 +7,10 @@ use crate::digest::Algorithm;
 use crate::stream::Hashed;
 use crate::stream::hash::{Buffer, BufferPool, HashThread};
 
-/// A writer that hashes what goes through it, on a thread of its own.
+/// A writer that hashes its bytes on a thread of its own.
 ///
-/// Bytes are gathered in buffers of [`COPY_BUFFER`](crate::stream::COPY_BUFFER),
-/// each of which is written and hashed as one, so that small writes cost little.
+/// Bytes are collected in buffers of [`COPY_BUFFER`](crate::stream::COPY_BUFFER), each
+/// of which is written and hashed as one, so that small writes cost little.
 #[derive(Debug)]
 #[must_use = "the last bytes are only written, and the digest only known, at `finish`"]
 pub(crate) struct HashWriter<W> {
@@ -21,7 +21,7 @@ pub(crate) struct HashWriter<W> {
 }
 
 impl<W: Write> HashWriter<W> {
-    /// Wraps a writer; the digest will be a sha256 one.
+    /// Wraps a writer; the digest is sha256.
     ///
     /// # Errors
     ///
@@ -36,7 +36,7 @@ impl<W: Write> HashWriter<W> {
         })
     }
 
-    /// Writes what is left, and returns the writer, and what went through.
+    /// Writes the rest, and returns the writer and the hash.
     pub(crate) fn finish(mut self) -> io::Result<(W, Hashed)> {
         self.write_current()?;
         Ok((self.output, self.tap.finish()?))
@@ -61,7 +61,7 @@ impl<W: Write> Write for HashWriter<W> {
         Ok(length)
     }
 
-    /// Buffers are cut by size alone, so there is nothing to hurry.
+    /// Does nothing: buffers are cut by size alone.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The calls by which the kernel copies, shares, frees and reserves parts of files.
+//! Kernel calls that copy, share, free and reserve parts of files.
 
 use std::fs::File;
 use std::io;
@@ -8,11 +8,12 @@ use rustix::fs::{FallocateFlags, SeekFrom, copy_file_range, fallocate, ioctl_fic
 #[cfg(target_os = "linux")]
 use rustix::io::Errno;
 
-/// Has the system copy bytes from a place in one file to a place in another, so that
-/// they do not pass through this process, and are shared where the file system can.
+/// Copies bytes within the kernel from a position in one file to a position in another,
+/// so that they do not pass through this process, and are shared if the file system
+/// supports that.
 ///
-/// Returns how many it copied, which is 0 where it cannot, whatever the reason:
-/// who copies them by hand finds out what is wrong.
+/// Returns the number of bytes copied, which is 0 if that is not possible for any
+/// reason: copying them in the process reports the error.
 #[cfg(target_os = "linux")]
 pub(crate) fn copy_between(
     (from, mut start): (&File, u64),
@@ -24,14 +25,14 @@ pub(crate) fn copy_between(
     copied.map_or(0, |copied| copied as u64)
 }
 
-/// No other system has such a call.
+/// Other systems have no such call.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn copy_between(_: (&File, u64), _: (&File, u64), _: u64) -> u64 {
     0
 }
 
-/// Makes an empty file a copy of another that shares its bytes with it, and says whether
-/// the file system could do that (btrfs and XFS can, ext4 and tmpfs cannot).
+/// Makes an empty file a copy of another that shares its bytes, and returns true if the
+/// file system supports that (btrfs and XFS do, ext4 and tmpfs do not).
 #[cfg(target_os = "linux")]
 pub(crate) fn share_bytes(from: &File, to: &File) -> bool {
     ioctl_ficlone(to, from).is_ok()
@@ -43,11 +44,11 @@ pub(crate) fn share_bytes(_: &File, _: &File) -> bool {
     false
 }
 
-/// Gives back the space that a part of a file takes, where the file system can do that.
-/// What was there reads as zeros then.
+/// Frees the space of a part of a file, if the file system supports that. The part then
+/// reads as zeros.
 #[cfg(target_os = "linux")]
 pub(crate) fn free_range(file: &File, start: u64, size: u64) {
-    // Where it fails the space comes back with that of the whole file.
+    // If it fails, the space is freed with the whole file.
     let _ = fallocate(
         file,
         FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE,
@@ -60,8 +61,8 @@ pub(crate) fn free_range(file: &File, start: u64, size: u64) {
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn free_range(_: &File, _: u64, _: u64) {}
 
-/// Where the next bytes of a file are that are stored, from a position on; absent if
-/// only a hole follows. Where the file system does not know, they are there.
+/// The position of the next stored bytes of a file, from a position on; absent if only
+/// a hole follows. If the file system does not know, this is the same position.
 #[cfg(target_os = "linux")]
 pub(crate) fn next_data(file: &File, position: u64) -> Option<u64> {
     match seek(file, SeekFrom::Data(position)) {
@@ -77,11 +78,11 @@ pub(crate) fn next_data(_: &File, position: u64) -> Option<u64> {
     Some(position)
 }
 
-/// How long a hole is that is made to see whether it is one.
+/// The length of the hole that is made to test for holes.
 const PROBE: u64 = 256 * 1024;
 
-/// Makes a hole after the end of a file to see whether the file system has holes, and
-/// takes it back.
+/// Makes a hole after the end of a file to test whether the file system supports holes,
+/// and removes it.
 #[cfg(target_os = "linux")]
 pub(super) fn can_have_holes(file: &File) -> io::Result<bool> {
     let position = rustix::fs::tell(file)?;
@@ -92,7 +93,7 @@ pub(super) fn can_have_holes(file: &File) -> io::Result<bool> {
     let hole = seek(file, SeekFrom::Hole(end));
     file.set_len(end)?;
     seek(file, SeekFrom::Start(position))?;
-    // What knows no holes says that the first one is the end of the file.
+    // A file system without holes reports the first one at the end of the file.
     Ok(hole.is_ok_and(|hole| hole < end + PROBE))
 }
 
@@ -102,12 +103,12 @@ pub(super) fn can_have_holes(_: &File) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Takes the room of a file on the disk, and fails if there is too little of it.
+/// Allocates the space of a file on disk, and fails if there is not enough.
 #[cfg(target_os = "linux")]
 pub(super) fn allocate(file: &File, length: u64) -> io::Result<()> {
     match fallocate(file, FallocateFlags::empty(), 0, length) {
         Err(error @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) => Err(error.into()),
-        // Where it is not possible, writing takes the room.
+        // If that is not supported, writing allocates it.
         _ => Ok(()),
     }
 }

@@ -1,7 +1,7 @@
 //! Bytes: hashing, compressing, copying, spooling, committing.
 //!
-//! Knows nothing of images or of tar. Readers and writers here only adapt and
-//! return plain [`std::io::Error`]; what a failure means is said by the caller.
+//! This module knows nothing of images or of tar. Readers and writers here only adapt,
+//! and return plain [`std::io::Error`]; the caller adds the meaning of a failure.
 
 mod block;
 mod commit;

@@ -1,4 +1,4 @@
-//! What a header says of a member beyond its name, kind and size.
+//! The fields of a header besides a member's name, kind and size.
 
 use std::collections::BTreeMap;
 
@@ -8,32 +8,32 @@ use crate::tar_stream::header::{Dialect, TarError, number64};
 use crate::tar_stream::pax::{PaxRecord, PaxRecords, decimal};
 use crate::tar_stream::time::Time;
 
-/// What a header says of a member beyond its name, kind and size.
+/// The fields of a header besides a member's name, kind and size.
 ///
-/// PAX records beat the header. Names of owner and group are left out, since
-/// engines go by the numbers, and so are the times of access and change.
+/// PAX records override the header. Names of owner and group are omitted, since engines
+/// use the numbers, and so are the times of access and change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Attributes {
-    /// The mode as it stands, with type bits if it has them.
+    /// The mode exactly as in the header, with type bits if it has them.
     pub mode: i64,
-    /// The owner. Engines take any number, and one below 0 for what it is in 32 bits.
+    /// The owner. Engines accept any number, and use the low 32 bits of a negative one.
     pub uid: i64,
-    /// The group, in the same way.
+    /// The group, with the same rules.
     pub gid: i64,
-    /// When the data was modified last.
+    /// The modification time.
     pub mtime: Time,
     /// The major number of a device; 0 for anything else.
     pub major: i64,
     /// The minor number of a device; 0 for anything else.
     pub minor: i64,
-    /// The PAX records that hold attributes of the file, sorted by key, each key
-    /// once. An empty value stays: an xattr may be empty.
+    /// The PAX records with attributes of the file, sorted by key, each key once. An
+    /// empty value is kept: an xattr may be empty.
     pub records: Vec<PaxRecord>,
 }
 
-/// What the keys of records begin with that say something of the file itself, so
-/// that whoever writes it again must keep them: xattrs (two spellings), ACLs and
-/// labels, and what tells a layer for Windows from others.
+/// The prefixes of keys of records that belong to the file itself, and must be kept
+/// when it is rewritten: xattrs (two spellings), ACLs and labels, and the mark of a
+/// layer for Windows.
 const ATTRIBUTE_KEYS: [&[u8]; 5] = [
     b"SCHILY.xattr.",
     b"LIBARCHIVE.xattr.",
@@ -43,7 +43,7 @@ const ATTRIBUTE_KEYS: [&[u8]; 5] = [
 ];
 
 impl Attributes {
-    /// Those in a header that begins at `offset`, and in the records before it.
+    /// Reads the fields of a header that begins at `offset`, and the records before it.
     pub(super) fn parse(header: &Header, offset: u64, pax: &PaxRecords) -> Result<Self, TarError> {
         let old = header.as_old();
         let no_valid = |field| move || TarError::Field { offset, field };
@@ -63,7 +63,7 @@ impl Attributes {
             })
         };
         let device = device(header).ok_or_else(no_valid("device number"))?;
-        // Some readers have no such field, and no engine keeps what is in it.
+        // Some readers have no such field, and no engine keeps its value.
         let times = match Dialect::of(header) {
             Dialect::Star => [&header.as_bytes()[476..488], &header.as_bytes()[488..500]],
             Dialect::V7 | Dialect::Ustar | Dialect::Gnu => [&[0][..]; 2],
@@ -87,8 +87,8 @@ impl Attributes {
 
 /// The numbers of a device, in every dialect that has them; zeros for anything else.
 ///
-/// Go's reader, and so each engine, refuses a header in which they are no numbers, also
-/// of what is no device.
+/// Go's reader, and so each engine, refuses a header in which they are not numbers,
+/// even if it is not a device.
 fn device(header: &Header) -> Option<(i64, i64)> {
     if Dialect::of(header) == Dialect::V7 {
         return Some((0, 0));
@@ -104,7 +104,7 @@ fn device(header: &Header) -> Option<(i64, i64)> {
 fn attribute_records(pax: &PaxRecords) -> Vec<PaxRecord> {
     let belongs = |key: &[u8]| ATTRIBUTE_KEYS.iter().any(|begin| key.starts_with(begin));
     let records = pax.records.iter().filter(|(key, _)| belongs(key));
-    // A later record takes the place of an earlier one.
+    // A later record replaces an earlier one.
     let records: BTreeMap<_, _> = records.map(|(key, value)| (key, value)).collect();
     let records = records.into_iter();
     records.map(|(k, v)| (k.clone(), v.clone())).collect()

@@ -1,41 +1,40 @@
-//! Whether a stream is a tar, from its beginning to its end.
+//! The check that a stream is a tar, from start to end.
 
 use crate::tar_stream::{Attributes, Member, Skip, TarError, TarReader, Trailing, is_tar_header};
 
 /// A tar as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TarSummary {
-    /// How young the youngest of its members is, in seconds since 1970; 0 if none is
-    /// younger than that.
+    /// The time of its newest member, in seconds since 1970; 0 if all are older.
     pub newest_mtime: i64,
-    /// Whether it has no member.
+    /// True if it has no members.
     pub is_empty: bool,
-    /// Whether it ends without an end-of-archive block.
+    /// True if it ends without an end-of-archive block.
     pub is_cut_off: bool,
     /// The bytes after its end.
     pub trailing: Option<Trailing>,
 }
 
-/// What else is said of a member, as far as it makes sense.
+/// The other fields of a member, if they are valid.
 pub(crate) type ReadAttributes = Result<Attributes, TarError>;
 
-/// Whether an error says that a stream which begins so is no tar from its very beginning.
+/// Returns true if an error means that a stream with this start is not a tar at all.
 pub(crate) fn is_no_tar(error: &TarError, head: &[u8]) -> bool {
     let second = head.get(512..1024).unwrap_or_default();
     match error {
         TarError::Checksum { offset: 0 } | TarError::Truncated { offset: ..512, .. } => true,
-        // A disk, of which the first block may be empty.
+        // A disk, whose first block may be empty.
         TarError::GoesOn { offset: 512 } => !is_tar_header(second),
         _ => false,
     }
 }
 
-/// Reads a stream that should be a tar to its end, and shows each member, and what else
-/// is said of it, to `visit`, which may read of it.
+/// Reads a stream that should be a tar to its end, and passes each member and its other
+/// fields to `visit`, which may read its data.
 ///
 /// # Errors
 ///
-/// Fails if the tar is damaged, or if `visit` does.
+/// Fails if the tar is damaged, or if `visit` fails.
 pub(crate) fn check_tar<R: Skip>(
     input: R,
     mut visit: impl FnMut(&mut TarReader<R>, Member, ReadAttributes) -> Result<(), TarError>,
@@ -45,7 +44,7 @@ pub(crate) fn check_tar<R: Skip>(
     let mut is_empty = true;
     while let Some(member) = reader.next_member()? {
         is_empty = false;
-        // What else is wrong with a header is no reason to refuse it here.
+        // Other faults of a header are not a reason to refuse it here.
         let attributes = reader.attributes();
         let mtime = attributes.as_ref().map(|it| it.mtime.seconds);
         newest_mtime = newest_mtime.max(mtime.unwrap_or(member.mtime));

@@ -1,8 +1,8 @@
-//! Tars for tests, put together byte by byte.
+//! Tars for tests, built byte by byte.
 
 use tar::Header;
 
-/// A header with the fields that matter to most, and a checksum that holds.
+/// A header with the usual fields and a valid checksum.
 pub(super) fn header(path: &str, flag: u8, size: u64) -> Vec<u8> {
     let mut header = Header::new_ustar();
     header.as_old_mut().name[..path.len()].copy_from_slice(path.as_bytes());
@@ -12,7 +12,7 @@ pub(super) fn header(path: &str, flag: u8, size: u64) -> Vec<u8> {
     header.as_bytes().to_vec()
 }
 
-/// A header with some bytes written over, and a checksum that holds again.
+/// A header with some bytes replaced, and a repaired checksum.
 pub(super) fn patched(header: &[u8], patches: &[(usize, &[u8])]) -> Vec<u8> {
     let mut result = Header::new_old();
     result.as_mut_bytes().copy_from_slice(header);
@@ -23,7 +23,7 @@ pub(super) fn patched(header: &[u8], patches: &[(usize, &[u8])]) -> Vec<u8> {
     result.as_bytes().to_vec()
 }
 
-/// Data as it stands in a tar.
+/// Data padded to whole blocks.
 pub(super) fn padded(data: &[u8]) -> Vec<u8> {
     let mut data = data.to_vec();
     data.resize(data.len().next_multiple_of(512), 0);

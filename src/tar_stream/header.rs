@@ -5,102 +5,100 @@ use std::io;
 
 use tar::Header;
 
-/// The size of a header, and what data is padded to.
+/// The size of a header, and of the blocks to which data is padded.
 pub(crate) const BLOCK: u64 = 512;
 
-/// What marks the end, twice.
+/// The mark of the end, which occurs twice.
 pub(crate) const EMPTY_BLOCK: [u8; 512] = [0; 512];
 
-/// Why bytes are not a tar stream.
+/// The reason why bytes are not a tar stream.
 ///
 /// Offsets are in bytes from the start of the (unpacked) stream.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TarError {
-    /// The header's sum is wrong.
-    #[error("no tar header at byte {offset}: its checksum is wrong")]
+    /// The checksum of the header is wrong.
+    #[error("invalid tar header at byte {offset}: wrong checksum")]
     Checksum {
-        /// Where the header begins.
+        /// The start of the header.
         offset: u64,
     },
-    /// A member is cut off.
+    /// A member is truncated.
     #[error(
-        "the tar ends early: {expected} at byte {offset}", expected = more_bytes(*missing)
+        "the tar is truncated at byte {offset} ({expected})", expected = more_bytes(*missing)
     )]
     Truncated {
-        /// Where the stream ends.
+        /// The end of the stream.
         offset: u64,
-        /// How much is missing at least.
+        /// Minimum number of missing bytes.
         missing: u64,
     },
-    /// The stream ends where a member could begin, and nothing says that it should.
-    #[error("the tar has no end-of-archive block at byte {offset}, so it may have been cut off")]
+    /// The stream ends between members, without an end-of-archive block.
+    #[error("the tar has no end-of-archive block at byte {offset}; it may be truncated")]
     EndMissing {
-        /// Where the stream ends.
+        /// The end of the stream.
         offset: u64,
     },
-    /// Something follows a single block that marks the end.
-    #[error("the tar goes on at byte {offset}, behind a block that marks its end")]
+    /// Data follows a single empty block.
+    #[error("the tar continues at byte {offset}, after an end-of-archive block")]
     GoesOn {
-        /// Where it begins.
+        /// The start of that data.
         offset: u64,
     },
-    /// A size is negative, too large, or no number.
+    /// A size is negative, too large, or not a number.
     #[error("the tar header at byte {offset} has no valid size")]
     Size {
-        /// Where the header begins.
+        /// The start of the header.
         offset: u64,
     },
-    /// A field holds no number, or one that it cannot mean.
+    /// A field is not a number, or not a valid one.
     #[error("the tar header at byte {offset} has no valid {field}")]
     Field {
-        /// Where the header begins.
+        /// The start of the header.
         offset: u64,
-        /// What the field is for.
+        /// The meaning of the field.
         field: &'static str,
     },
-    /// An extended header is larger than any sane name or attribute.
+    /// An extended header is too large.
     #[error(
-        "the extended tar header at byte {offset} has {size} bytes, and {limit} are the most that is accepted"
+        "the extended tar header at byte {offset} has {size} bytes, more than the limit of {limit}"
     )]
     ExtensionTooLarge {
-        /// Where the header begins.
+        /// The start of the header.
         offset: u64,
-        /// What it says.
+        /// Its declared size.
         size: u64,
-        /// The most that is accepted.
+        /// The limit.
         limit: u64,
     },
-    /// The extended headers of one member are larger than any can need.
+    /// The extended headers of one member are too large.
     #[error(
-        "the extended tar header at byte {offset} brings those of one member above {limit} bytes, the most that is accepted"
+        "with the extended tar header at byte {offset}, those of one member exceed the limit of {limit} bytes"
     )]
     ExtensionsTooLarge {
-        /// Where the one begins that is too much.
+        /// The start of the one that exceeds the limit.
         offset: u64,
-        /// The most that is accepted.
+        /// The limit.
         limit: u64,
     },
     /// A PAX record is malformed.
     #[error("the PAX header at byte {offset} is malformed")]
     Pax {
-        /// Where the header begins.
+        /// The start of the header.
         offset: u64,
     },
-    /// The map of a sparse file does not describe a file, or not the data that is there.
-    #[error("the sparse file at byte {offset} of the tar has no valid map of its holes")]
+    /// The map of a sparse file is invalid, or does not match the data.
+    #[error("the sparse file at byte {offset} of the tar has no valid sparse map")]
     SparseMap {
-        /// Where the header begins.
+        /// The start of the header.
         offset: u64,
     },
-    /// The map of a sparse file is larger than any sane one.
-    #[error(
-        "the sparse file at byte {offset} of the tar has more than {limit} segments of data, the most that is accepted"
-    )]
+    /// The map of a sparse file is too large.
+    #[error("the sparse file at byte {offset} of the tar exceeds the limit of {limit} segments")]
     SparseMapTooLarge {
-        /// Where the header begins.
+        /// The start of the header.
         offset: u64,
-        /// The most that is accepted.
+        /// The limit.
         limit: u64,
     },
     /// The stream itself failed.
@@ -108,17 +106,17 @@ pub enum TarError {
     Io(io::Error),
 }
 
-/// What a sentence says of bytes that should have followed.
+/// The text for bytes that should have followed.
 fn more_bytes(missing: u64) -> String {
     match missing {
-        1 => "1 more byte was expected".to_owned(),
-        missing => format!("{missing} more bytes were expected"),
+        1 => "1 byte missing".to_owned(),
+        missing => format!("{missing} bytes missing"),
     }
 }
 
 impl From<io::Error> for TarError {
-    /// Takes an error of a reader. That of a `TarReader`'s own data, which ended
-    /// too early, comes as the [`TarError`] that it is.
+    /// Converts an error of a reader. The error of a `TarReader` whose own data is
+    /// truncated is returned as the original [`TarError`].
     fn from(error: io::Error) -> Self {
         match error.downcast::<Self>() {
             Ok(error) => error,
@@ -127,22 +125,22 @@ impl From<io::Error> for TarError {
     }
 }
 
-/// How a header is laid out behind the fields that all have, as Go's reader tells it,
-/// and so the engines.
+/// The layout of a header after the common fields, with the rules of Go's reader, and
+/// so of the engines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
-    /// No more fields.
+    /// No other fields.
     V7,
-    /// Devices, and a prefix of the name; whatever version it says.
+    /// Devices, and a prefix of the name; any version is accepted.
     Ustar,
-    /// The same, with a shorter prefix and two times behind it.
+    /// The same, with a shorter prefix, and two times after it.
     Star,
     /// Devices, two times, and the map of a sparse file.
     Gnu,
 }
 
 impl Dialect {
-    /// That of a header.
+    /// The dialect of a header.
     pub(super) fn of(header: &Header) -> Self {
         let bytes = header.as_bytes();
         match (&bytes[257..263], &bytes[263..265]) {
@@ -170,10 +168,10 @@ pub(super) fn path(header: &Header) -> Vec<u8> {
     [prefix, b"/", name].concat()
 }
 
-/// The prefix of a GNU header, which has none.
+/// The prefix of a GNU header, which should have none.
 ///
-/// Go before 1.8, and so Docker to 1.13, wrote one all the same, over the times, where
-/// a name was long and an owner large. It is one if these are no times and it is text.
+/// Go before 1.8, and so Docker up to 1.13, wrote one nevertheless, over the times, if
+/// a name was long and an owner large. It is one if these are not times and it is text.
 fn gnu_prefix(bytes: &[u8; 512]) -> &[u8] {
     let is_time = |field: &[u8]| field[0] == 0 || number64(field).is_some();
     let prefix = until_nul(&bytes[345..500]);
@@ -183,13 +181,13 @@ fn gnu_prefix(bytes: &[u8; 512]) -> &[u8] {
     prefix
 }
 
-/// A text, which ends with its field or at a NUL.
+/// A text, which ends at the end of its field or at a NUL.
 pub(super) fn until_nul(text: &[u8]) -> &[u8] {
     let end = text.iter().position(|byte| *byte == 0);
     &text[..end.unwrap_or(text.len())]
 }
 
-/// Whether a block is a tar header with a checksum that holds.
+/// Returns true if a block is a tar header with a valid checksum.
 pub(crate) fn is_tar_header(block: &[u8]) -> bool {
     let Ok(bytes) = <[u8; 512]>::try_from(block) else {
         return false;
@@ -199,16 +197,16 @@ pub(crate) fn is_tar_header(block: &[u8]) -> bool {
     checksum_holds(&header)
 }
 
-/// Whether the checksum holds; old archivers summed signed bytes.
+/// Returns true if the checksum is valid; old archivers summed signed bytes.
 pub(super) fn checksum_holds(header: &Header) -> bool {
     let stored = Some(&header.as_old().cksum).filter(|field| field[0] & 0x80 == 0);
     let stored = stored.and_then(|field| u32::try_from(number(field)?).ok());
     let Some(stored) = stored else {
         return false;
     };
-    // Where the checksum stands, spaces are summed. Nothing of this can overflow, and
-    // without a check for that many bytes are added at once: for layers that are only
-    // passed over, it is most of the work.
+    // The checksum field itself counts as spaces. None of this can overflow, and
+    // without overflow checks many bytes are added at once: for layers that are only
+    // skipped, this is most of the work.
     let bytes = header.as_bytes();
     let field = &bytes[148..156];
     let spaces = 8 * 32;
@@ -226,8 +224,8 @@ pub(super) fn checksum_holds(header: &Header) -> bool {
     signed(bytes) - signed(field) + i64::from(spaces) == i64::from(stored)
 }
 
-/// A size, which only what has no data may have below 0, where it means nothing but
-/// that it is not 0.
+/// A size. Only members without data may have a negative one, which just means that it
+/// is not 0.
 pub(super) fn size(size: i64, flag: u8, offset: u64) -> Result<u64, TarError> {
     match size {
         ..0 if has_data(flag) => Err(TarError::Size { offset }),
@@ -235,21 +233,22 @@ pub(super) fn size(size: i64, flag: u8, offset: u64) -> Result<u64, TarError> {
     }
 }
 
-/// Whether data may follow a header with this type flag. After links, devices, folders
-/// and fifos comes a header, whatever their size says (Go's archive/tar, POSIX pax).
+/// Returns true if data may follow a header with this type flag. Links, devices,
+/// folders and fifos are followed by a header, whatever their size (Go's archive/tar,
+/// POSIX pax).
 pub(super) fn has_data(flag: u8) -> bool {
     !matches!(flag, b'1'..=b'6')
 }
 
-/// A field that holds a number of at most 64 bits, as Go's reader takes it.
+/// A field with a number of at most 64 bits, with the rules of Go's reader.
 pub(super) fn number64(field: &[u8]) -> Option<i64> {
     number(field).and_then(|number| i64::try_from(number).ok())
 }
 
-/// A field of at most twelve bytes that holds a number; an empty one holds 0.
+/// A field of at most twelve bytes with a number; an empty one is 0.
 ///
-/// Octal digits may stand between spaces and NULs, and end at a NUL, whatever is after
-/// that. The highest bit of the first byte marks base-256: a big-endian number in
+/// Octal digits may be surrounded by spaces and NULs, and end at a NUL, whatever
+/// follows. The highest bit of the first byte marks base-256: a big-endian number in
 /// two's complement, for which that bit counts as a copy of the next.
 pub(super) fn number(field: &[u8]) -> Option<i128> {
     let is_padding = |byte: &u8| matches!(byte, b' ' | 0);
@@ -276,7 +275,7 @@ pub(super) fn number(field: &[u8]) -> Option<i128> {
     number.map(i128::from)
 }
 
-/// A name from an archive, for people: what is not printable text is escaped.
+/// A name from an archive, for display: anything except printable text is escaped.
 pub(crate) fn display_name(name: &[u8]) -> String {
     let mut text = String::new();
     for chunk in name.utf8_chunks() {

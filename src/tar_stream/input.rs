@@ -1,4 +1,4 @@
-//! What a tar is read from.
+//! The input of a tar reader.
 
 use std::borrow::Borrow;
 use std::fs::File;
@@ -7,10 +7,10 @@ use std::ops::Range;
 
 use crate::stream::FileSlice;
 
-/// A reader that can pass over bytes, if need be by reading them.
+/// A reader that can skip bytes, if necessary by reading them.
 pub(crate) trait Skip: Read {
-    /// Passes over `amount` bytes, and returns how many there were. What goes
-    /// beyond the end without knowing says so at the next read.
+    /// Skips `amount` bytes, and returns the number of bytes skipped. If it goes beyond
+    /// the end without noticing, the next read reports it.
     fn skip(&mut self, amount: u64) -> io::Result<u64>;
 }
 
@@ -40,7 +40,7 @@ impl<R: Read> Skip for SkipByReading<R> {
     }
 }
 
-/// Skips in a buffer, so that nothing is copied.
+/// Skips within a buffer, so that nothing is copied.
 #[derive(Debug)]
 pub(crate) struct Buffered<R>(pub R);
 
@@ -76,11 +76,11 @@ impl Skip for &File {
     }
 }
 
-/// How much of a [`Section`] is read at once, at the least and at the most.
+/// Number of bytes of a [`Section`] read at once, minimum and maximum.
 ///
-/// Where files are large it should be little, since most of it is passed over; where
-/// they are small, much, since a system call costs more than the bytes of some
-/// files. What is right follows from what was passed over before.
+/// It should be small if files are large, since most of it is skipped, and large if
+/// they are small, since a system call costs more than the bytes of some files. It is
+/// adjusted according to the preceding skips.
 const SECTION_LEAST: usize = 8 * 1024;
 const SECTION_MOST: usize = 64 * 1024;
 
@@ -93,20 +93,20 @@ impl<F: Borrow<File>> Skip for FileSlice<F> {
     }
 }
 
-/// A part of a file of which only those bytes are read that somebody looks at.
+/// A part of a file of which only the needed bytes are read.
 #[derive(Debug)]
 pub(crate) struct Section {
-    /// What the buffer does not have yet.
+    /// The part that is not in the buffer yet.
     rest: FileSlice,
     buffer: Box<[u8]>,
-    /// What of the buffer was read and not consumed.
+    /// The range of the buffer that was read but not consumed.
     held: Range<usize>,
-    /// How much is read next.
+    /// The number of bytes for the next read.
     window: usize,
 }
 
 impl Section {
-    /// Takes all of a part.
+    /// A section of a whole part.
     pub(crate) fn new(slice: FileSlice) -> Self {
         Self {
             rest: slice,
@@ -148,13 +148,13 @@ impl Skip for Section {
             return Ok(amount);
         }
         self.held = 0..0;
-        // Twice: the last read has made it larger.
+        // Divided by four, because the last read has doubled it.
         self.window = (self.window / 4).max(SECTION_LEAST);
         Ok(held + self.rest.skip(amount - held)?)
     }
 }
 
-/// Fills the buffer, unless the stream ends before.
+/// Fills the buffer, unless the stream ends before that.
 pub(super) fn read_full(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut length = 0;
     while length < buffer.len() {

@@ -1,5 +1,5 @@
-//! Odd headers, judged by Go's `archive/tar`: the engines read layers with it, so what
-//! it makes of a header is what the header means.
+//! Odd headers, compared with Go's `archive/tar`: the engines read layers with it, so
+//! its interpretation of a header is the correct one.
 
 mod oddities;
 
@@ -10,27 +10,26 @@ use std::process::{Command, Stdio};
 use crate::tar_stream::judged::oddities::oddities;
 use crate::tar_stream::{Kind, SkipByReading, SparseReader, TarError, TarReader};
 
-/// The program that asks Go's reader.
+/// The program that runs Go's reader.
 const PROGRAM: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/tests/it/support/go/headers.go"
 );
 
-/// How restow reads something in another way.
+/// A difference between restow and Go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum How {
-    /// It refuses what Go takes.
+    /// Restow refuses what Go accepts.
     Refuses,
-    /// It refuses what Go 1.19 takes, and the Go of today's engines refuses.
+    /// Restow, like the Go of current engines, refuses what Go 1.19 accepts.
     RefusesAsEngines,
-    /// It takes what Go refuses.
+    /// Restow accepts what Go refuses.
     Takes,
-    /// It takes another time for it.
+    /// Restow reads another time.
     OtherTime,
 }
 
-/// What restow reads in another way, and why. A name with `*` stands for all that begin
-/// and end so.
+/// The differences, with the reason. A `*` in a name matches anything.
 #[rustfmt::skip]
 const DIFFERENCES: [(&str, How, &str); 10] = [
     ("sparse 0.0 and 0.1, a file", How::Refuses, "readers differ on which map counts"),
@@ -45,7 +44,7 @@ const DIFFERENCES: [(&str, How, &str); 10] = [
     ("end: one block and a part", How::Takes, "zeros that are cut off are nobody's loss"),
 ];
 
-/// What restow makes of a tar, in the words of the Go program.
+/// Restow's reading of a tar, in the format of the Go program.
 fn read(tar: &[u8]) -> String {
     let mut text = String::new();
     let mut reader = TarReader::new(SkipByReading(tar));
@@ -100,7 +99,7 @@ fn entry(reader: &mut TarReader<SkipByReading<&[u8]>>) -> Result<Option<String>,
     Ok(Some(line))
 }
 
-/// What Go's reader makes of all of them; `None` where there is no Go.
+/// Go's reading of all of them; `None` if Go is not installed.
 fn judged(oddities: &[(String, Vec<u8>)]) -> Option<String> {
     let mut command = Command::new("go");
     command.args(["run", PROGRAM]).env("GO111MODULE", "off");
@@ -121,7 +120,7 @@ fn judged(oddities: &[(String, Vec<u8>)]) -> Option<String> {
     Some(String::from_utf8(output.stdout).expect("what it prints is text"))
 }
 
-/// The difference that a name stands for.
+/// The difference with this name.
 fn difference(name: &str) -> Option<(&'static str, How)> {
     let is_meant = |pattern: &str| match pattern.split_once('*') {
         Some((begin, end)) => name.starts_with(begin) && name.ends_with(end),

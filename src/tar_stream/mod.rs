@@ -1,9 +1,9 @@
-//! Tar: members one after the other.
+//! Tar: a sequence of members.
 //!
-//! The syntax alone: headers, PAX records, GNU long names, sparse files, their
-//! limits. What a member means is known elsewhere: in `format` for the tar around
-//! an image, in `layer` for the tar inside it. Both meet hostile input, so both
-//! read it here.
+//! This is only the syntax: headers, PAX records, GNU long names, sparse files, their
+//! limits. The meaning of a member is defined elsewhere: in `format` for the tar around
+//! an image, in `layer` for the tar inside it. Both read hostile input, so both use
+//! this module.
 
 mod attributes;
 mod check;

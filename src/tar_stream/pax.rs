@@ -8,17 +8,17 @@ use crate::tar_stream::time::Time;
 /// One record of a PAX header. Values are bytes: an xattr may hold anything.
 pub(crate) type PaxRecord = (Vec<u8>, Vec<u8>);
 
-/// What a PAX header says of the member behind it.
+/// The records of a PAX header, for the member after it.
 #[derive(Debug, Default)]
 pub(super) struct PaxRecords {
-    /// In their order: the last of a key counts.
+    /// The records in their order: the last of a key counts.
     pub records: Vec<PaxRecord>,
-    /// Where the header begins.
+    /// The start of the header.
     offset: u64,
 }
 
 impl PaxRecords {
-    /// Takes a PAX header's data apart: `<length> <key>=<value>\n`, again and again.
+    /// Parses the data of a PAX header: a sequence of `<length> <key>=<value>\n`.
     pub(super) fn parse(mut data: &[u8], offset: u64) -> Result<Self, TarError> {
         let malformed = || TarError::Pax { offset };
         let mut records = Vec::new();
@@ -46,13 +46,13 @@ impl PaxRecords {
         Ok(Self { records, offset })
     }
 
-    /// The last record of a key counts, and an empty value deletes it.
+    /// The last value of a key; an empty value deletes it.
     pub(super) fn value(&self, key: &[u8]) -> Option<&[u8]> {
         let (_, value) = self.records.iter().rev().find(|(of, _)| of == key)?;
         Some(value.as_slice()).filter(|value| !value.is_empty())
     }
 
-    /// The value of a key, taken apart by `parse`.
+    /// The value of a key, parsed with `parse`.
     pub(super) fn parsed<T>(
         &self,
         key: &[u8],
@@ -63,7 +63,7 @@ impl PaxRecords {
         self.value(key).map(parsed).transpose()
     }
 
-    /// Fails where a number or a time is none, whoever it is for.
+    /// Fails if a number or a time is invalid, even if it is not used.
     pub(super) fn check_values(&self, offset: u64) -> Result<(), TarError> {
         self.size(offset)?;
         self.parsed(b"uid", decimal::<i64>)?;
@@ -72,8 +72,8 @@ impl PaxRecords {
         self.check_times()
     }
 
-    /// Fails where the times of access and change are none. No engine keeps them, and
-    /// each refuses them.
+    /// Fails if the times of access and change are invalid. No engine keeps them, but
+    /// each refuses invalid ones.
     pub(super) fn check_times(&self) -> Result<(), TarError> {
         for key in [&b"atime"[..], b"ctime"] {
             self.parsed(key, Time::parse)?;
@@ -81,14 +81,14 @@ impl PaxRecords {
         Ok(())
     }
 
-    /// A PAX size overrides that of the member's header, whatever that says.
+    /// The PAX size, which overrides that in the member's header.
     pub(super) fn size(&self, offset: u64) -> Result<Option<i64>, TarError> {
         let size = |value| decimal(value).ok_or(TarError::Size { offset });
         self.value(b"size").map(size).transpose()
     }
 
-    /// Whether they have, or announce, the map of a sparse file, as Go's reader sees it.
-    /// A size alone makes none.
+    /// Returns true if they contain, or announce, the map of a sparse file, with the
+    /// rules of Go's reader. A size alone is not enough.
     pub(super) fn is_sparse(&self) -> bool {
         let version = ["GNU.sparse.major", "GNU.sparse.minor"];
         match version.map(|key| self.value(key.as_bytes())) {
@@ -104,12 +104,12 @@ impl PaxRecords {
     }
 }
 
-/// A number as PAX records have it.
+/// A number in the syntax of PAX records.
 pub(super) fn decimal<T: FromStr>(text: &[u8]) -> Option<T> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// `<length> <key>=<value>\n`, where the length counts its own digits too.
+/// `<length> <key>=<value>\n`, where the length includes its own digits.
 pub(crate) fn pax_record(key: &[u8], value: &[u8]) -> Vec<u8> {
     let rest = key.len() + value.len() + 3;
     let mut length = rest + 1;

@@ -1,4 +1,4 @@
-//! Members of a tar stream, read one after the other.
+//! A reader of a tar stream's members in sequence.
 
 use std::io::{self, BufRead, Read};
 
@@ -12,7 +12,7 @@ use crate::tar_stream::pax::PaxRecords;
 use crate::tar_stream::sparse::{MapBuilder, MapFault, SparseMap};
 use crate::tar_stream::tail::{Tail, Trailing};
 
-/// What a member is.
+/// The kind of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A regular file (`0`, NUL, `7`).
@@ -23,69 +23,68 @@ pub(crate) enum Kind {
     Symlink,
     /// A folder (`5`, or an old header whose name ends in a slash).
     Directory,
-    /// A regular file with holes, which [`TarReader::sparse`] knows (`S`, or a
-    /// file with such PAX records).
+    /// A regular file with holes, whose map is [`TarReader::sparse`] (`S`, or a file
+    /// with the respective PAX records).
     Sparse,
     /// Anything else, by its type flag: devices, fifos.
     Other(u8),
 }
 
-/// One member's header, its extended headers applied.
+/// One member's header, with its extended headers applied.
 #[derive(Clone, Debug)]
 pub(crate) struct Member {
-    /// The name as it stands in the tar.
+    /// The name exactly as in the tar.
     pub path: Vec<u8>,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
-    /// Where a link points; empty for anything else.
+    /// The target of a link; empty for anything else.
     pub link: Vec<u8>,
-    /// How many bytes of data follow; of a sparse file those that are stored.
+    /// The number of bytes of data; for a sparse file, of the stored data.
     pub size: u64,
-    /// Where the data begins, from the start of the stream.
+    /// The offset of the data from the start of the stream.
     pub position: u64,
-    /// Seconds since 1970, 0 where the field makes no sense.
+    /// The modification time in seconds since 1970, 0 if the field is invalid.
     pub mtime: i64,
 }
 
 /// Reads the members of a tar stream in order.
 ///
-/// Accepted are v7, ustar, GNU and PAX headers. The end may be marked by two
-/// empty blocks, by one, or by nothing; [`TarReader::trailing`] looks at what follows.
-/// At most 2 MiB of extended headers are taken for a member, and its data is
-/// never held.
-/// Of sparse files it reads the maps, and hands the data out as it is stored; a
-/// [`SparseReader`](crate::tar_stream::SparseReader) puts the holes back.
+/// It accepts v7, ustar, GNU and PAX headers. The end may be marked by two empty
+/// blocks, by one, or by nothing; [`TarReader::trailing`] checks the rest. It accepts
+/// at most 2 MiB of extended headers for a member, and never holds its data. For sparse
+/// files it reads the maps, and returns the data as stored; a
+/// [`SparseReader`](crate::tar_stream::SparseReader) adds the holes.
 #[derive(Debug)]
 pub(crate) struct TarReader<R> {
     input: R,
-    /// Where in the stream the input stands.
+    /// The position of the input in the stream.
     position: u64,
-    /// Data of the current member that was not read yet.
+    /// The number of unread bytes in the current member's data.
     remaining: u64,
-    /// What pads the current member's data to a whole block.
+    /// The padding of the current member's data to a whole block.
     padding: u64,
     current: Current,
     is_at_end: bool,
     has_end_block: bool,
-    /// The bytes after the first block that marks the end.
+    /// The bytes after the first empty block at the end.
     tail: Option<Tail>,
 }
 
-/// What is looked at again while a member is the current one.
+/// Facts that are kept while a member is the current one.
 #[derive(Debug)]
 struct Current {
     header: Header,
-    /// Where the header begins.
+    /// The start of the header.
     offset: u64,
     pax: PaxRecords,
-    /// Of a sparse file.
+    /// The map of a sparse file.
     map: Option<Result<SparseMap, MapFault>>,
-    /// The size that is said of what has no data.
+    /// The declared size of a member without data.
     ignored_size: u64,
 }
 
 impl<R: Skip> TarReader<R> {
-    /// Begins at the input's current place.
+    /// Starts at the input's current position.
     pub(crate) fn new(input: R) -> Self {
         Self {
             input,
@@ -105,36 +104,37 @@ impl<R: Skip> TarReader<R> {
         }
     }
 
-    /// Where the stream ended without an end-of-archive block, if it did.
+    /// The position at which the stream ended without an end-of-archive block, if it
+    /// did.
     ///
-    /// Where nothing else says how much there should be, that is the only sign
-    /// that it was cut off between two members.
+    /// If nothing else declares the amount of data, this is the only sign that the
+    /// stream was cut off between two members.
     pub(crate) fn cut_off_at(&self) -> Option<u64> {
         (self.is_at_end && !self.has_end_block).then_some(self.position)
     }
 
-    /// Returns the input, which stands where reading ended.
+    /// Returns the input, positioned where reading ended.
     pub(crate) fn into_inner(self) -> R {
         self.input
     }
 
-    /// Reads the input to its end, and returns what follows the end of the tar but for
-    /// zeros.
+    /// Reads the input to its end, and returns the data other than zeros after the end
+    /// of the tar.
     pub(crate) fn trailing(&mut self) -> Result<Option<Trailing>, TarError> {
         let tail = self.tail.take();
         let tail = tail.unwrap_or_else(|| Tail::new(self.position));
         Ok(tail.read(&mut self.input)?)
     }
 
-    /// Returns what was seen so far of what follows the end of the tar, for a caller
-    /// that looks at the rest in its own way.
+    /// Returns the state of the data after the end of the tar, for a caller that reads
+    /// the rest in its own way.
     pub(crate) fn into_tail(self) -> Tail {
         self.tail.unwrap_or_else(|| Tail::new(self.position))
     }
 
     /// Goes to the next member; `None` is the end of the archive.
     ///
-    /// What was not read of the current one is passed over.
+    /// The unread data of the current one is skipped.
     pub(crate) fn next_member(&mut self) -> Result<Option<Member>, TarError> {
         let mut extensions = Extensions::default();
         loop {
@@ -150,7 +150,7 @@ impl<R: Skip> TarReader<R> {
             if !is_extension(flag) {
                 return self.begin_member(size, extensions, offset).map(Some);
             }
-            // Go's reader looks at the fields of these, too.
+            // Go's reader also checks the fields of these.
             Attributes::parse(header, offset, &PaxRecords::default())?;
             extensions.admit(size, offset)?;
             let data = self.read_extension(size)?;
@@ -173,16 +173,16 @@ impl<R: Skip> TarReader<R> {
             Some(size) => header::size(size, flag, offset)?,
             None => size,
         };
-        // A GNU long name beats a PAX one, as in Go's reader, and so in the engines:
-        // who reads the other one reads another layer.
+        // A GNU long name overrides a PAX one, as in Go's reader, and so in the
+        // engines: a reader that uses the other one reads another layer.
         let is_given = |name: &Vec<u8>| !name.is_empty();
         let path = path
             .filter(is_given)
             .or_else(|| pax.value(b"path").map(<[u8]>::to_vec))
             .unwrap_or_else(|| header::path(header));
         let kind = match flag {
-            // Before POSIX folders had no flag of their own. With one, a slash behind
-            // the name of a file means nothing.
+            // Before POSIX, folders had no flag of their own. With one, a slash at the
+            // end of a file's name is ignored.
             0 if path.ends_with(b"/") => Kind::Directory,
             b'0' | 0 | b'7' if pax.is_sparse() => Kind::Sparse,
             b'0' | 0 | b'7' => Kind::File,
@@ -192,8 +192,8 @@ impl<R: Skip> TarReader<R> {
             b'S' => Kind::Sparse,
             other => Kind::Other(other),
         };
-        // GNU tar gives such a member a name that marks it for readers that do
-        // not know what it is.
+        // GNU tar gives such a member a name that marks it for readers that do not
+        // support it.
         let path = match pax.value(b"GNU.sparse.name") {
             Some(name) if kind == Kind::Sparse && flag != b'S' => name.to_vec(),
             _ => path,
@@ -212,8 +212,8 @@ impl<R: Skip> TarReader<R> {
         let mtime = number64(&header.as_old().mtime);
         let ignored_size = if has_data { 0 } else { size };
         let size = size - ignored_size;
-        // The map of an old GNU header stands before the data, and that of PAX
-        // 1.0 at its beginning.
+        // The map of an old GNU header precedes the data, and that of PAX 1.0 is at its
+        // start.
         let gnu_map = (flag == b'S').then(|| self.read_gnu_map());
         let gnu_map = gnu_map.transpose()?;
         self.remaining = size;
@@ -236,7 +236,7 @@ impl<R: Skip> TarReader<R> {
         })
     }
 
-    /// What else is said of the current member.
+    /// The other fields of the current member.
     pub(crate) fn attributes(&self) -> Result<Attributes, TarError> {
         let Current {
             header,
@@ -247,7 +247,7 @@ impl<R: Skip> TarReader<R> {
         Attributes::parse(header, *offset, pax)
     }
 
-    /// The size that is said of the current member although it has no data.
+    /// The declared size of the current member if it has no data.
     pub(crate) fn ignored_size(&self) -> u64 {
         self.current.ignored_size
     }
@@ -257,24 +257,24 @@ impl<R: Skip> TarReader<R> {
         self.current.header.as_old().linkflag[0]
     }
 
-    /// The map of the current member if that is a sparse file.
+    /// The map of the current member if it is a sparse file.
     ///
     /// # Errors
     ///
-    /// Fails if the map is wrong, or too large. Nothing else of the member is
-    /// affected by that.
+    /// Fails if the map is invalid or too large. This does not affect anything else of
+    /// the member.
     pub(crate) fn sparse(&self) -> Result<Option<&SparseMap>, TarError> {
         let map = self.current.map.as_ref().map(Result::as_ref).transpose();
         map.map_err(|fault| fault.at(self.current.offset))
     }
 
-    /// How much of the current member's data was not read yet.
+    /// The number of unread bytes in the current member's data.
     pub(super) fn remaining(&self) -> u64 {
         self.remaining
     }
 
-    /// Reads the map of a sparse file that an old GNU header has, and the blocks in
-    /// which it goes on.
+    /// Reads the map of a sparse file in an old GNU header, and its continuation
+    /// blocks.
     fn read_gnu_map(&mut self) -> Result<MapBuilder, TarError> {
         let (mut map, mut goes_on) = MapBuilder::begin_gnu(self.current.header.as_bytes());
         while goes_on {
@@ -289,7 +289,7 @@ impl<R: Skip> TarReader<R> {
         Ok(map)
     }
 
-    /// Passes over what is left of the current member.
+    /// Skips the rest of the current member.
     fn finish_member(&mut self) -> Result<(), TarError> {
         let skipped = self.input.skip(self.remaining)?;
         self.position += skipped;
@@ -300,13 +300,13 @@ impl<R: Skip> TarReader<R> {
                 missing: self.remaining,
             });
         }
-        // Padding that is cut off is nobody's loss; the end is noticed behind it.
+        // Missing padding does no harm; the end is noticed after it.
         self.position += self.input.skip(self.padding)?;
         self.padding = 0;
         Ok(())
     }
 
-    /// Reads a header block, unless the end is there.
+    /// Reads a header block; false at the end.
     fn read_header(&mut self) -> Result<bool, TarError> {
         if self.is_at_end {
             return Ok(false);
@@ -331,10 +331,10 @@ impl<R: Skip> TarReader<R> {
         }
     }
 
-    /// Looks behind the first block that marks the end, where a second one should be.
+    /// Checks the data after the first empty block, where a second one should be.
     ///
-    /// Nothing is as good. What follows a lone empty block is lost to some readers, and
-    /// refused by the engines.
+    /// The end of the stream is also accepted. Data after a single empty block is lost
+    /// to some readers, and refused by the engines.
     fn check_end(&mut self) -> Result<(), TarError> {
         if !self.has_end_block {
             return Ok(());
@@ -352,7 +352,7 @@ impl<R: Skip> TarReader<R> {
         Ok(())
     }
 
-    /// Reads the data of an extended header, which was found small enough.
+    /// Reads the data of an extended header, whose size was already checked.
     fn read_extension(&mut self, size: u64) -> Result<Vec<u8>, TarError> {
         let mut data = vec![0; usize::try_from(size).expect("EXTENSION_MAX fits")];
         let length = read_full(&mut self.input, &mut data)?;
@@ -372,7 +372,7 @@ impl<R: Skip> TarReader<R> {
     }
 }
 
-/// Reads the current member's data, and fails if the stream ends before it.
+/// Reads the current member's data, and fails if it is truncated.
 impl<R: Skip> Read for TarReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let limit = usize::try_from(self.remaining).unwrap_or(usize::MAX);
@@ -390,7 +390,7 @@ impl<R: Skip> Read for TarReader<R> {
     }
 }
 
-/// Hands the current member's data out where it lies.
+/// Returns the current member's data from the input's own buffer.
 impl<R: Skip + BufRead> BufRead for TarReader<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         let limit = usize::try_from(self.remaining).unwrap_or(usize::MAX);
@@ -411,7 +411,7 @@ impl<R: Skip + BufRead> BufRead for TarReader<R> {
     }
 }
 
-/// The error of a read that the stream has nothing for.
+/// The error of a read at which the stream is truncated.
 fn cut_off(offset: u64, missing: u64) -> io::Error {
     let error = TarError::Truncated { offset, missing };
     io::Error::new(io::ErrorKind::UnexpectedEof, error)

@@ -1,4 +1,4 @@
-//! The maps in which tars say where the data of sparse files lies.
+//! The maps of sparse files in tars.
 
 use std::io::{self, Read};
 
@@ -7,31 +7,31 @@ use crate::tar_stream::header::{TarError, number};
 use crate::tar_stream::input::read_full;
 use crate::tar_stream::pax::{PaxRecords, decimal};
 
-/// Where the data of a sparse file lies in the file.
+/// The places of a sparse file's data within the file.
 ///
-/// The segments ascend, are not empty, do not overlap and lie inside the size.
-/// Together they are as long as the data that the tar has.
+/// The segments ascend, are not empty, do not overlap and are within the size. Their
+/// total length is that of the data in the tar.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SparseMap {
-    /// The size of the file with its holes.
+    /// The size of the file including its holes.
     pub size: u64,
-    /// What is no hole.
+    /// The parts that are not holes.
     pub segments: Vec<Segment>,
 }
 
-/// A part of a sparse file that has data.
+/// A part of a sparse file with data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Segment {
-    /// Where in the file it begins.
+    /// Its offset in the file.
     pub offset: u64,
-    /// How long it is, never 0.
+    /// Its length, never 0.
     pub length: u64,
 }
 
-/// Why a map cannot be used.
+/// The reason why a map cannot be used.
 ///
-/// It becomes an error only for whoever asks for the map: an archive around an
-/// image may have such a file, and be read all the same.
+/// It becomes an error only when the map is requested: an archive around an image may
+/// contain such a file, and can be read nevertheless.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MapFault {
     Wrong,
@@ -51,22 +51,22 @@ impl MapFault {
     }
 }
 
-/// A map as it is read, segment by segment. Its first fault stays.
+/// A map under construction, segment by segment. It keeps its first fault.
 #[derive(Debug)]
 pub(super) struct MapBuilder {
     map: SparseMap,
-    /// Where the last segment ends.
+    /// The end of the last segment.
     end: u64,
-    /// How long all of them are together.
+    /// Total length of all segments.
     total: u64,
-    /// How many there were, empty ones too.
+    /// The number of segments, including empty ones.
     count: u64,
     fault: Option<MapFault>,
 }
 
 impl MapBuilder {
     fn new(size: Option<u64>) -> Self {
-        // Larger than `i64` is no size of a file.
+        // A number larger than `i64` is not a file size.
         let size = size.filter(|size| i64::try_from(*size).is_ok());
         Self {
             map: SparseMap {
@@ -98,7 +98,7 @@ impl MapBuilder {
             return;
         }
         self.end = end;
-        // GNU tar marks a hole at the end with a segment of no length.
+        // GNU tar marks a hole at the end with a segment of length 0.
         if segment.length == 0 {
             return;
         }
@@ -109,7 +109,7 @@ impl MapBuilder {
         self.map.segments.push(segment);
     }
 
-    /// Ends the map of a file of which the tar has `stored` bytes.
+    /// Completes the map of a file of which the tar has `stored` bytes.
     pub(super) fn finish(mut self, stored: u64) -> Result<SparseMap, MapFault> {
         if self.total != stored {
             self.fail(MapFault::Wrong);
@@ -117,15 +117,15 @@ impl MapBuilder {
         self.fault.map_or(Ok(self.map), Err)
     }
 
-    /// Begins the map in an old GNU header, which goes on in blocks behind it if
-    /// the second value is true.
+    /// Starts the map in an old GNU header; the second value is true if it continues in
+    /// the blocks after it.
     pub(super) fn begin_gnu(header: &[u8; 512]) -> (Self, bool) {
         let mut map = Self::new(unsigned(&header[483..495]));
         map.push_fields(&header[386..482]);
         (map, header[482] != 0)
     }
 
-    /// Takes in a block with more of an old GNU map, and tells whether there is another.
+    /// Adds a block with more of an old GNU map; true if there is another one.
     pub(super) fn continue_gnu(&mut self, block: &[u8; 512]) -> bool {
         self.push_fields(&block[..504]);
         block[504] != 0
@@ -141,10 +141,10 @@ impl MapBuilder {
         }
     }
 
-    /// Reads a map that PAX records have or announce. One of version 1.0 stands
-    /// at the beginning of the member's data, which `input` reads.
+    /// Reads a map in PAX records, or announced by them. One of version 1.0 is at the
+    /// start of the member's data, which `input` reads.
     ///
-    /// Without a size of its own it has that of the member, which is `stored`.
+    /// The default size is that of the member, which is `stored`.
     pub(super) fn read_pax(
         pax: &PaxRecords,
         stored: u64,
@@ -164,7 +164,7 @@ impl MapBuilder {
             (b"0", b"0" | b"1") => match (list, pax.value(b"GNU.sparse.offset")) {
                 (Some(list), None) => map.push_list(list),
                 (None, _) => map.push_records(pax),
-                // Readers differ on which of the two counts.
+                // Readers disagree on which of the two counts.
                 (Some(_), Some(_)) => map.fail(MapFault::Wrong),
             },
             _ => map.fail(MapFault::Wrong),
@@ -200,7 +200,7 @@ impl MapBuilder {
         }
     }
 
-    /// Version 1.0: how many segments there are, and their numbers, in a line each.
+    /// Version 1.0: the number of segments, and their numbers, in a line each.
     fn read_lines(&mut self, lines: &mut Lines<'_, impl Read>) -> io::Result<()> {
         let count = lines.next_number()?;
         if count.is_none() {
@@ -221,11 +221,11 @@ fn unsigned(field: &[u8]) -> Option<u64> {
     number(field).and_then(|number| u64::try_from(number).ok())
 }
 
-/// Numbers in lines, which are padded to a whole block.
+/// Numbers in lines, padded to a whole block.
 struct Lines<'a, R> {
     input: &'a mut R,
     block: [u8; 512],
-    /// What of the block was taken.
+    /// The number of consumed bytes in the block.
     taken: usize,
 }
 
@@ -239,9 +239,9 @@ impl<'a, R: Read> Lines<'a, R> {
         }
     }
 
-    /// The next number; `None` if there is something else.
+    /// The next number; `None` if the line is not a number.
     fn next_number(&mut self) -> io::Result<Option<u64>> {
-        // As many digits as `u64` may have.
+        // `u64` has at most 20 digits.
         let mut digits = Vec::with_capacity(20);
         loop {
             if self.taken == self.block.len() {

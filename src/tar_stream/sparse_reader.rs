@@ -1,4 +1,4 @@
-//! The data of sparse files, holes and all.
+//! The data of sparse files, including the holes.
 
 use std::io::{self, Read};
 
@@ -7,27 +7,27 @@ use crate::tar_stream::input::Skip;
 use crate::tar_stream::reader::TarReader;
 use crate::tar_stream::sparse::{Segment, SparseMap};
 
-/// Reads a sparse file with its holes as zeros, and any other as it stands.
+/// Reads a sparse file with its holes as zeros, and any other unchanged.
 ///
-/// It begins where the current member's data begins: nothing of that may have
-/// been read before. A hole costs no memory, but as many bytes as the map says,
-/// so whoever reads bounds how many that may be.
+/// It starts at the current member's data, of which nothing may have been read before.
+/// A hole costs no memory, but as many bytes as the map declares, so the caller must
+/// limit their number.
 #[derive(Debug)]
 pub(crate) struct SparseReader<'a, R> {
     reader: &'a mut TarReader<R>,
     map: SparseMap,
-    /// How many segments were read to their end.
+    /// The number of segments that were read completely.
     done: usize,
-    /// Where in the file it stands.
+    /// The position in the file.
     position: u64,
 }
 
 impl<'a, R: Skip> SparseReader<'a, R> {
-    /// Begins to read the current member.
+    /// Starts to read the current member.
     ///
     /// # Errors
     ///
-    /// Fails if the map of a sparse file is wrong.
+    /// Fails if the map of a sparse file is invalid.
     pub(crate) fn new(reader: &'a mut TarReader<R>) -> Result<Self, TarError> {
         let map = reader.sparse()?.cloned();
         let map = map.unwrap_or_else(|| {

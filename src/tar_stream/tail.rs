@@ -1,54 +1,55 @@
 //! Bytes after the end of a tar.
 //!
 //! Writers pad a tar with zeros to the size of a record, 10,240 bytes and often more.
-//! Anything else after the end is read by nobody.
+//! No reader uses anything else after the end.
 
 use std::io::{self, Read};
 
 use crate::tar_stream::header::{BLOCK, EMPTY_BLOCK, is_tar_header};
 
-/// How much is read at once.
+/// The size of the read buffer.
 const BUFFER: usize = 64 * 1024;
 
-/// Bytes after the end of a tar that are no padding.
+/// Bytes after the end of a tar that are not padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Trailing {
-    /// Where the first block begins that is not zero, from the start of the stream.
+    /// The offset of the first block that is not zero, from the start of the stream.
     pub offset: u64,
-    /// How many bytes there are from there on.
+    /// The number of bytes from there on.
     pub size: u64,
-    /// Whether they begin with a tar header: two tars one after the other.
+    /// True if they begin with a tar header: two concatenated tars.
     pub is_tar: bool,
 }
 
-/// Looks at the bytes after the end as they come, and keeps one block of them.
+/// Checks the bytes after the end as they arrive, and keeps one block of them.
 #[derive(Debug)]
 pub(crate) struct Tail {
-    /// Where the next byte is, from the start of the stream.
+    /// The offset of the next byte, from the start of the stream.
     position: u64,
-    /// Where the first block begins that is not zero, and that block.
+    /// The offset of the first block that is not zero, and that block.
     start: Option<(u64, Vec<u8>)>,
 }
 
 impl Tail {
-    /// Begins at a position of the stream.
+    /// Starts at a position in the stream.
     pub(super) fn new(position: u64) -> Self {
         let start = None;
         Self { position, start }
     }
 
-    /// Where the next byte is, from the start of the stream.
+    /// The offset of the next byte, from the start of the stream.
     pub(crate) fn position(&self) -> u64 {
         self.position
     }
 
-    /// Whether something else than zeros was seen, and all that is kept of it.
+    /// True if anything other than zeros was found, and the part of it to keep is
+    /// complete.
     pub(crate) fn is_decided(&self) -> bool {
         let block = self.start.as_ref().map_or(0, |(_, block)| block.len());
         block == EMPTY_BLOCK.len()
     }
 
-    /// Takes in the next bytes.
+    /// Adds the next bytes.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
         if self.start.is_none() {
@@ -61,7 +62,7 @@ impl Tail {
             rest = &bytes[zeros..];
             if let Some(first) = rest.iter().position(|byte| *byte != 0) {
                 let at = self.position + (zeros + first) as u64;
-                // Whatever of the block was passed over before was zero.
+                // The skipped part of the block was zero.
                 let before = usize::try_from(at % BLOCK).expect("less than a block");
                 self.start = Some((at - before as u64, vec![0; before]));
                 rest = &rest[first..];
@@ -74,7 +75,7 @@ impl Tail {
         self.position += bytes.len() as u64;
     }
 
-    /// Passes over bytes that are zero, or of which only the number matters.
+    /// Skips bytes that are zero, or of which only the number matters.
     pub(crate) fn pass(&mut self, amount: u64) {
         self.position += amount;
     }
@@ -92,7 +93,7 @@ impl Tail {
         }
     }
 
-    /// Returns what there is but for zeros.
+    /// Returns the data, if there is any other than zeros.
     pub(crate) fn finish(self) -> Option<Trailing> {
         let (offset, block) = self.start?;
         Some(Trailing {
@@ -108,7 +109,7 @@ mod tests {
     use super::*;
     use crate::tar_stream::fixture::header;
 
-    /// All cuts of the bytes into two say the same.
+    /// Checks that every split of the bytes into two gives the same result.
     fn seen(bytes: &[u8]) -> Option<(u64, u64, bool)> {
         let whole = |cut: usize| {
             let mut tail = Tail::new(1024);

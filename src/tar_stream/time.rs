@@ -1,4 +1,4 @@
-//! Points in time, as headers and records have them.
+//! Points in time in headers and records.
 
 /// A point in time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -10,9 +10,9 @@ pub(crate) struct Time {
 }
 
 impl Time {
-    /// Reads the decimal of a PAX record, such as `-1.5`.
+    /// Parses the decimal of a PAX record, such as `-1.5`.
     ///
-    /// What is finer than a nanosecond is cut off towards the earlier time.
+    /// Digits beyond nanoseconds are truncated towards the earlier time.
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
         const DIGITS: usize = 9;
         let text = std::str::from_utf8(text).ok()?;
@@ -31,7 +31,7 @@ impl Time {
                 nanoseconds,
             });
         }
-        // The fraction leads further back, and times count forward from their second.
+        // The fraction is subtracted, but nanoseconds count forward from their second.
         Some(Self {
             seconds: seconds.checked_sub(1)?,
             nanoseconds: 1_000_000_000 - back,

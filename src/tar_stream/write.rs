@@ -1,51 +1,51 @@
-//! Headers that are written.
+//! Writing headers.
 
 use tar::{EntryType, Header};
 
 use crate::tar_stream::header::{BLOCK, EMPTY_BLOCK};
 
-/// The largest size, and the latest time, that eleven octal digits can say.
+/// The largest size, and the latest time, in eleven octal digits.
 pub(crate) const OCTAL_11_MAX: u64 = 0o777_7777_7777;
 
-/// The largest owner, and the largest device number, that seven octal digits can say.
+/// The largest owner, and the largest device number, in seven octal digits.
 pub(crate) const OCTAL_7_MAX: i64 = 0o777_7777;
 
-/// The longest name, and the longest target of a link, that a header has room for; a
-/// name may have a prefix beside it.
+/// Maximum length of a name, and of a link's target, in a header; a name may also have
+/// a prefix.
 pub(crate) const NAME_MAX: usize = 100;
 
-/// The longest prefix of a name that a ustar header has room for.
+/// Maximum length of a name's prefix in a ustar header.
 const PREFIX_MAX: usize = 155;
 
-/// A header to be written. What does not fit into its field is cut off, or written in
-/// base-256 where that can say it.
+/// A header to be written. A value that does not fit into its field is truncated, or
+/// written in base-256 if possible.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NewHeader<'a> {
-    /// What the member is.
+    /// The kind of the member.
     pub(crate) kind: EntryType,
     /// Its name.
     pub(crate) name: &'a [u8],
-    /// Where a link points.
+    /// The target of a link.
     pub(crate) link: &'a [u8],
     /// Its permissions.
     pub(crate) mode: u32,
-    /// Its owner; below 0 is written as 0.
+    /// Its owner; a negative one is written as 0.
     pub(crate) uid: i64,
-    /// Its group, in the same way.
+    /// Its group, with the same rule.
     pub(crate) gid: i64,
-    /// How many bytes of data follow.
+    /// The number of bytes of data that follow.
     pub(crate) size: u64,
-    /// Seconds since 1970; what eleven octal digits cannot say is written as 0.
+    /// Seconds since 1970; 0 if it does not fit into eleven octal digits.
     pub(crate) mtime: i64,
-    /// The numbers of a device, or zeros; without them their fields stay empty.
+    /// The numbers of a device, or zeros; without them the fields are empty.
     pub(crate) device: Option<(i64, i64)>,
-    /// Whether it is a GNU header, which may have a size of more than
-    /// [`OCTAL_11_MAX`], and not a ustar one.
+    /// True if it is a GNU header, which may have a size above [`OCTAL_11_MAX`],
+    /// instead of a ustar header.
     pub(crate) is_gnu: bool,
 }
 
 impl<'a> NewHeader<'a> {
-    /// A ustar header of a member of nobody, from 1970.
+    /// A ustar header of a member with owner 0, dated 1970.
     pub(crate) fn new(kind: EntryType, name: &'a [u8]) -> Self {
         Self {
             kind,
@@ -61,12 +61,12 @@ impl<'a> NewHeader<'a> {
         }
     }
 
-    /// Whether there is room for the name.
+    /// Returns true if the name fits.
     pub(crate) fn has_name(&self) -> bool {
         split(self.name).is_some()
     }
 
-    /// The block; before it a PAX header with this name, if there are any records.
+    /// The block, preceded by a PAX header with this name if there are any records.
     pub(crate) fn blocks(&self, pax_name: &[u8], records: &[u8]) -> Vec<u8> {
         let mut blocks = Vec::new();
         if !records.is_empty() {
@@ -113,13 +113,13 @@ impl<'a> NewHeader<'a> {
     }
 }
 
-/// What follows data of so many bytes.
+/// The padding after this many bytes of data.
 pub(crate) fn padding(size: u64) -> &'static [u8] {
     let length = size.next_multiple_of(BLOCK) - size;
     &EMPTY_BLOCK[..usize::try_from(length).expect("less than a block")]
 }
 
-/// A number of a device, which has no PAX record that engines heed.
+/// Writes the number of a device, for which engines use no PAX record.
 fn fill_device(field: &mut [u8; 8], number: i64) {
     if (0..=OCTAL_7_MAX).contains(&number) {
         field.copy_from_slice(format!("{number:07o}\0").as_bytes());
@@ -134,12 +134,12 @@ fn fill(field: &mut [u8], value: &[u8]) {
     field[..length].copy_from_slice(&value[..length]);
 }
 
-/// A name as a prefix and the rest, as ustar has it; `None` if it does not fit.
+/// A name split into a prefix and the rest, as in ustar; `None` if it does not fit.
 fn split(name: &[u8]) -> Option<(&[u8], &[u8])> {
     if name.len() <= NAME_MAX {
         return Some((&[], name));
     }
-    // The slash that ends the name of a directory cannot be the one between.
+    // The slash at the end of a directory's name cannot be the separator.
     let inner = &name[..name.len() - 1];
     let most = inner.len().min(PREFIX_MAX + 1);
     let slash = inner[..most].iter().rposition(|byte| *byte == b'/')?;

@@ -1,5 +1,4 @@
-//! One blob from the input to the output: verified, and compressed anew where
-//! that is wanted.
+//! One blob from the input to the output: verified, and recompressed if that is wanted.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -17,11 +16,12 @@ use crate::transfer::Context;
 use crate::transfer::blob_job::BlobJob;
 use crate::transfer::read::{hash_unpacked, hashes, open, read_unpacked, verify_stored};
 
-/// What compresses a new blob on its way into the output.
+/// The encoder of a new blob for the output.
 pub(crate) type BlobEncoder<'a> = Encoder<HashWriter<Box<dyn BlobWriter + 'a>>>;
 
-/// Makes a new blob of what `write` puts into the encoder, and returns what it is, and
-/// what `write` says. A message calls the blob as its second argument does.
+/// Makes a new blob from the bytes that `write` puts into the encoder, and returns its
+/// hash and the result of `write`, whose second argument is the blob's name in
+/// messages.
 pub(crate) fn write_encoded<'a, T>(
     sink: &'a dyn ImageSink,
     encoding: Encoding,
@@ -39,7 +39,7 @@ pub(crate) fn write_encoded<'a, T>(
     Ok((written, result))
 }
 
-/// The two ends between which blobs are moved.
+/// The two ends of a transfer of blobs.
 #[derive(Clone, Copy)]
 pub(crate) struct Transfer<'a> {
     pub(crate) container: &'a dyn Container,
@@ -49,7 +49,7 @@ pub(crate) struct Transfer<'a> {
 }
 
 impl Transfer<'_> {
-    /// Moves one blob, and returns what was written.
+    /// Transfers one blob, and returns the hash of the written bytes.
     pub(crate) fn run(&self, job: &BlobJob) -> Result<Hashed> {
         let known = job.known();
         if let Some(known) = &known {
@@ -62,7 +62,7 @@ impl Transfer<'_> {
                 Held::Absent => false,
             };
             if is_there {
-                // Something may have been made of what is in it all the same.
+                // Another layer may have been made from its content nevertheless.
                 if job.is_always_read {
                     verify_stored(self.container, job, self.context.watch)?;
                 }
@@ -80,7 +80,7 @@ impl Transfer<'_> {
         }
     }
 
-    /// Hashes a blob that has to be named before it can be written.
+    /// Hashes a blob that must be named before it can be written.
     pub(crate) fn identify(&self, job: &BlobJob) -> Result<Digest> {
         if let Some(known) = self.known_hashes(job) {
             return Ok(known.stored.digest.clone());
@@ -91,14 +91,14 @@ impl Transfer<'_> {
         Ok(stored.digest)
     }
 
-    /// The blob of a job, which stays where it is if another job reads it too.
+    /// The blob of a job, which remains in place if another job also reads it.
     fn blob<'b>(&'b self, job: &'b BlobJob) -> Blob<'b> {
         let blob = self.container.blob(&job.member);
         if job.is_last_use { blob } else { blob.shared() }
     }
 
-    /// Reads a blob that was written for another job, if this one has more to say of
-    /// what it unpacks to, or cannot be the same.
+    /// Verifies a blob that was already written for another job, if this job has
+    /// further diff_ids for it, or another size.
     fn verify_again(&self, job: &BlobJob) -> Result<()> {
         let says_no_more = job.diff_ids.is_empty() || job.compression == Compression::None;
         if says_no_more && !job.has_conflicting_size {
@@ -109,8 +109,8 @@ impl Transfer<'_> {
         job.verify(&stored, unpacked.as_ref())
     }
 
-    /// Whether a blob that the output had before is what it should be. It is hashed,
-    /// since it will be part of what this run vouches for; a damaged one is written anew.
+    /// Returns true if a blob that the output already had is intact. It is hashed,
+    /// since this run vouches for it; a damaged one is replaced.
     fn is_sound(&self, job: &BlobJob, file: File, known: &Hashed) -> Result<bool> {
         match self.hash_file(job, file) {
             Ok((stored, unpacked)) if stored.digest == known.digest => {
@@ -133,7 +133,7 @@ impl Transfer<'_> {
         self.hash(job, stream, &mut std::io::sink(), &job.place)
     }
 
-    /// Copies a stream that should be the blob, and finds out what it is.
+    /// Copies a stream that should be the blob, and returns its hashes.
     fn hash<R: Read>(
         &self,
         job: &BlobJob,
@@ -169,7 +169,7 @@ impl Transfer<'_> {
             .filter(FileSlice::is_whole)
             .and_then(|slice| writer.share(&slice.file));
         let (stored, unpacked) = if let Some(copy) = shared {
-            // What is hashed is the copy, whatever becomes of the input meanwhile.
+            // The copy is hashed, whatever happens to the input meanwhile.
             self.hash_file(job, copy)?
         } else {
             let stream = open(self.container, job, self.context.watch)?;
@@ -182,7 +182,7 @@ impl Transfer<'_> {
         Ok(stored)
     }
 
-    /// Unpacks a blob and compresses it anew.
+    /// Unpacks and recompresses a blob.
     fn recode(&self, job: &BlobJob, encoding: Encoding) -> Result<Hashed> {
         let watch = self.context.watch;
         let (written, _) = write_encoded(self.sink, encoding, self.workers, |encoder, to| {
@@ -195,24 +195,25 @@ impl Transfer<'_> {
         Ok(written)
     }
 
-    /// Whether a job will move bytes, and not only a file.
+    /// Returns true if a job will copy bytes, and not just move a file.
     pub(crate) fn moves_bytes(&self, job: &BlobJob) -> bool {
         let is_moved = self.sink.staging().is_some() && self.blob(job).movable_file().is_some();
         self.looks_at(job) || !is_moved
     }
 
-    /// Whether the blob of a job is in a temporary file, which gives its space back.
+    /// Returns true if the blob of a job is in a temporary file, whose space will be
+    /// released.
     pub(crate) fn frees_space(&self, job: &BlobJob) -> bool {
         self.container.blob(&job.member).is_temporary()
     }
 
-    /// Whether a job has to look at the bytes.
+    /// Returns true if a job has to read the bytes.
     pub(crate) fn looks_at(&self, job: &BlobJob) -> bool {
         job.encoding.is_some() || self.known_hashes(job).is_none()
     }
 
-    /// What a blob was found to be when it arrived. What was not hashed in the right way
-    /// then, or did not unpack, has to be read once more.
+    /// The hashes of a blob from its arrival. `None` if it was not hashed with the
+    /// right function then, or could not be unpacked, so that it must be read again.
     fn known_hashes<'b>(&'b self, job: &'b BlobJob) -> Option<&'b KnownHashes> {
         let is_of = |hashed: &Hashed, algorithm| hashed.digest.algorithm() == algorithm;
         let known = self.blob(job).known()?;
@@ -222,7 +223,7 @@ impl Transfer<'_> {
         (is_verifiable && is_of(&known.stored, job.stored_algorithm())).then_some(known)
     }
 
-    /// Passes on a blob that was hashed when it arrived, and need not be looked at.
+    /// Transfers a blob that was hashed on arrival, without reading it.
     fn pass_on(&self, job: &BlobJob, known: &KnownHashes) -> Result<Hashed> {
         let KnownHashes { stored, unpacked } = known;
         job.verify(stored, unpacked.as_ref().map(|unpacked| &unpacked.digest))?;

@@ -1,4 +1,5 @@
-//! One blob that has to get into the output, and what is known of it beforehand.
+//! One blob to transfer to the output, and the facts about it that are known
+//! beforehand.
 
 use crate::digest::{Algorithm, DiffId, Digest};
 use crate::error::{Error, Place, Result};
@@ -6,32 +7,32 @@ use crate::format::Member;
 use crate::format::source::Layer;
 use crate::stream::{Compression, Encoding, Hashed};
 
-/// A blob that has to get into the output.
+/// A blob to transfer to the output.
 #[derive(Clone, Debug)]
 pub(crate) struct BlobJob {
-    /// Where it is.
+    /// Its place in the input.
     pub(crate) member: Member,
-    /// How it is compressed.
+    /// Its compression.
     pub(crate) compression: Compression,
-    /// How it shall be, if otherwise.
+    /// Its encoding in the output, if it changes.
     pub(crate) encoding: Option<Encoding>,
-    /// Its digest, where a document says it.
+    /// Its digest, if a document has it.
     pub(crate) digest: Option<Digest>,
-    /// What it must unpack to, and which layer says so.
+    /// The diff_ids that it must match, and the layer that has each.
     pub(crate) diff_ids: Vec<(DiffId, Place)>,
-    /// What a message calls it.
+    /// Its name in messages.
     pub(crate) place: Place,
-    /// Whether no other job reads the member.
+    /// True if no other job reads the member.
     pub(crate) is_last_use: bool,
-    /// Whether another job should have the same bytes, and has more or fewer of them.
+    /// True if another job should have the same bytes, but a different number of them.
     pub(crate) has_conflicting_size: bool,
-    /// Whether another layer of its image was made of what is in it, so that it must be
-    /// what its digest says even where it need not be written.
+    /// True if another layer of its image was made from its content, so that its digest
+    /// must be verified even if it need not be written.
     pub(crate) is_always_read: bool,
 }
 
 impl BlobJob {
-    /// Takes a blob of which nothing else is known: it is taken as it is.
+    /// A blob with no other known facts, to be transferred unchanged.
     pub(crate) fn new(member: &Member, place: Place) -> Self {
         Self {
             member: member.clone(),
@@ -46,7 +47,7 @@ impl BlobJob {
         }
     }
 
-    /// Takes a layer, whose blob is there.
+    /// A layer, whose blob is in the input.
     pub(crate) fn of_layer(
         layer: &Layer,
         member: &Member,
@@ -62,9 +63,11 @@ impl BlobJob {
         }
     }
 
-    /// The blob that will be written, if that is known before it is read.
+    /// The hash of the blob that will be written, if it is known before the blob is
+    /// read.
     ///
-    /// A plain layer is its own unpacked form, so its diff_id is its digest.
+    /// The unpacked form of an uncompressed layer is the layer itself, so its diff_id
+    /// is its digest.
     pub(crate) fn known(&self) -> Option<Hashed> {
         if self.encoding.is_some() {
             return None;
@@ -90,7 +93,7 @@ impl BlobJob {
         first.map_or(Algorithm::Sha256, |(diff_id, _)| diff_id.0.algorithm())
     }
 
-    /// Compares what came with what the documents say.
+    /// Compares the actual hashes with those in the documents.
     pub(crate) fn verify(&self, stored: &Hashed, unpacked: Option<&Digest>) -> Result<()> {
         if let Some(expected) = &self.digest
             && *expected != stored.digest

@@ -1,4 +1,4 @@
-//! How layers are compressed in the output.
+//! The compression of layers in the output.
 
 use crate::format::Format;
 use crate::format::source::{Image, Layer};
@@ -6,35 +6,35 @@ use crate::image::media_type::{Family, OCI_INDEX, OCI_MANIFEST};
 use crate::image::{Descriptor, Index, Manifest};
 use crate::stream::{Compression, Encoding};
 
-/// What to do with the compression of layers.
+/// The compression of layers in the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CompressionChoice {
-    /// Leave it, so that a layer's bytes and its digest stay.
+    /// Keep the compression, so that a layer's bytes and its digest are unchanged.
     #[default]
     Keep,
-    /// Change it.
+    /// Change the compression.
     To {
-        /// What it shall be.
+        /// The new encoding.
         encoding: Encoding,
-        /// Whether layers that are so already are compressed once more.
+        /// True to recompress layers that already have this compression.
         always: bool,
     },
 }
 
-/// Which family of media types documents and layers get.
+/// The family of media types for documents and layers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MediaTypes {
-    /// Those that they have; OCI's in a manifest that changes for another reason.
+    /// Keep the media types; OCI's in a manifest that changes for another reason.
     #[default]
     Keep,
-    /// OCI's.
+    /// OCI's media types.
     Oci,
-    /// Docker's.
+    /// Docker's media types.
     Docker,
 }
 
-/// The encoding of a layer that should stay compressed as it is, where the format has a
-/// name for that.
+/// The encoding of a layer that should keep its compression, if the format has a name
+/// for that.
 pub(crate) fn kept(compression: Compression, format: Option<Format>) -> Encoding {
     match compression {
         Compression::None => Encoding::Plain,
@@ -46,7 +46,7 @@ pub(crate) fn kept(compression: Compression, format: Option<Format>) -> Encoding
     }
 }
 
-/// How layers get into the output.
+/// The rules for layers in the output.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CompressionPolicy {
     compress: CompressionChoice,
@@ -63,7 +63,7 @@ impl CompressionPolicy {
         }
     }
 
-    /// With media types of this family.
+    /// Adds the choice of media types.
     pub(crate) fn with_media_types(self, media_types: MediaTypes) -> Self {
         Self {
             media_types,
@@ -71,7 +71,7 @@ impl CompressionPolicy {
         }
     }
 
-    /// The media types of a document that is made or changed.
+    /// The media types of a document that is new or changed.
     pub(crate) fn family(self) -> Family {
         match self.media_types {
             MediaTypes::Keep | MediaTypes::Oci => Family::Oci,
@@ -79,12 +79,12 @@ impl CompressionPolicy {
         }
     }
 
-    /// Whether all media types of a new document are those of the family.
+    /// True if all media types of a new document are those of the family.
     pub(crate) fn relabels(self) -> bool {
         self.media_types != MediaTypes::Keep
     }
 
-    /// Whether a manifest has media types of another family than the wanted one.
+    /// True if a manifest has media types of a family other than the wanted one.
     fn renames(self, manifest: &Manifest) -> bool {
         let own = manifest.media_type.as_deref().unwrap_or(OCI_MANIFEST);
         let layers = manifest.layers.iter().map(Descriptor::media_type);
@@ -92,17 +92,17 @@ impl CompressionPolicy {
         self.relabels() && all.any(|it| Family::of(it) != Some(self.family()))
     }
 
-    /// Whether an index has a media type of another family than the wanted one.
+    /// True if an index has a media type of a family other than the wanted one.
     pub(crate) fn changes_index(self, index: &Index) -> bool {
         let own = index.media_type.as_deref().unwrap_or(OCI_INDEX);
         self.relabels() && Family::of(own) != Some(self.family())
     }
 
-    /// How a layer's compression changes, if it does.
+    /// The new encoding of a layer, if it changes.
     ///
-    /// OCI has no media type for xz and bzip2, so these never stay: they become
-    /// zstd, or gzip in a docker archive, which every Docker can load. Layers
-    /// that may be fetched from elsewhere stay as they are there.
+    /// OCI has no media type for xz and bzip2, so these are never kept: they become
+    /// zstd, or gzip in a docker archive, which every Docker can load. Layers that may
+    /// be fetched from elsewhere are not changed.
     pub(crate) fn encoding(self, layer: &Layer) -> Option<Encoding> {
         if layer.blob().is_none() || layer.may_be_elsewhere() {
             return None;
@@ -119,13 +119,13 @@ impl CompressionPolicy {
         }
     }
 
-    /// How a layer is compressed in the output.
+    /// The compression of a layer in the output.
     pub(crate) fn compression(self, layer: &Layer) -> Compression {
         self.encoding(layer)
             .map_or(layer.compression, Encoding::compression)
     }
 
-    /// Whether any layer is compressed with zstd in the output.
+    /// True if any layer is compressed with zstd in the output.
     pub(crate) fn has_zstd(self, image: &Image) -> bool {
         let mut layers = image.layers.iter();
         layers.any(|layer| self.compression(layer) == Compression::Zstd)

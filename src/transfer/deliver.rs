@@ -1,4 +1,4 @@
-//! Into an output: blobs are moved, documents made, names given.
+//! Delivery to an output: transfers blobs, makes documents, assigns names.
 
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
@@ -25,35 +25,36 @@ use crate::transfer::plan::Jobs;
 use crate::transfer::referrers::prune;
 use crate::transfer::report::WriteReport;
 
-/// The same where layers are compressed: each is spread over all cores already,
-/// and a second one fills the gaps that reading leaves.
+/// The same if layers are compressed: each already uses all cores, and a second one
+/// fills the gaps during reading.
 const ENCODED_STREAMS_MAX: NonZeroUsize = NonZeroUsize::new(2).expect("2 is not 0");
 
-/// Items on their way into an output.
+/// Items to deliver to an output.
 pub(crate) struct Delivery<'a> {
-    /// Where they come from.
+    /// The source of the items.
     pub(crate) source: &'a dyn ImageSource,
-    /// Where they go.
+    /// Their destination.
     pub(crate) sink: &'a dyn ImageSink,
-    /// What compresses layers.
+    /// The threads that compress layers.
     pub(crate) workers: &'a Workers,
-    /// The names of the output, in place of those of the input.
+    /// The names in the output, instead of those in the input.
     pub(crate) names: &'a [Name],
-    /// Whether what `index.json` says of an item beside its names is still true.
+    /// True if the fields of an item in `index.json`, apart from its names, are still
+    /// valid.
     pub(crate) keeps_fields: bool,
-    /// What becomes of the layers.
+    /// The rules for layers.
     pub(crate) policy: CompressionPolicy,
-    /// The caller.
+    /// The caller's context.
     pub(crate) context: Context<'a>,
 }
 
 impl Delivery<'_> {
-    /// Moves all blobs and writes all documents, and returns what these say. Nothing of
-    /// the output is visible before it is finished.
+    /// Transfers all blobs, writes all documents, and returns a report of them. No part
+    /// of the output is visible before it is finished.
     pub(crate) fn run(&self, mut items: Vec<TransferItem<'_>>) -> Result<WriteReport> {
         let watch = &self.context.watch;
         prune(&mut items, self.policy, watch);
-        // No engine takes a docker archive without an image.
+        // No engine accepts a docker archive without an image.
         let has_image = |item: &TransferItem<'_>| item.content.configs().next().is_some();
         if self.sink.format() == Format::DockerArchive && !items.iter().any(has_image) {
             return Err(Error::NoImage);
@@ -69,7 +70,8 @@ impl Delivery<'_> {
         if !is_folder {
             identify(&mut jobs, &transfer)?;
         }
-        // Whoever made a layer has told how much is read of the others of its image.
+        // The code that made a layer has already reported the bytes to read of the
+        // image's others.
         let is_to_tell = |job: &&BlobJob| !job.is_always_read && transfer.moves_bytes(job);
         let to_read = jobs.list().iter().filter(is_to_tell);
         let bytes: u64 = to_read.map(|job| job.member.size).sum();
@@ -85,7 +87,7 @@ impl Delivery<'_> {
             let report = self.put_documents(&items, &jobs, &known)?;
             let order = in_input_order(&jobs);
             let in_order: Vec<Hashed> = order.into_iter().map(|at| known[at].clone()).collect();
-            // What lies in temporary files makes room as it goes.
+            // Temporary files release their space on the way.
             let preallocate = !jobs.list().iter().any(|job| transfer.frees_space(job));
             let is_reserved = self.sink.reserve(&in_order, preallocate)?;
             transfer_all(&jobs, &transfer, is_reserved)?;
@@ -96,7 +98,7 @@ impl Delivery<'_> {
         }
     }
 
-    /// Writes all documents, and says what the output holds.
+    /// Writes all documents, and returns a report of them.
     fn put_documents(
         &self,
         items: &[TransferItem<'_>],
@@ -123,7 +125,7 @@ impl Delivery<'_> {
                 roots.push((place, root));
             }
         }
-        // Names of one image need not be neighbours in the input.
+        // The names of one image need not be adjacent in the input.
         roots.sort_by_key(|(place, _)| *place);
         let mut index = OutputIndex {
             roots: roots.into_iter().map(|(_, root)| root).collect(),
@@ -139,7 +141,7 @@ impl Delivery<'_> {
     }
 
     /// The descriptors of one image in `index.json`, one for each of its names, and the
-    /// root of the input that each comes from.
+    /// root of the input to which each belongs.
     fn names<'p>(
         &self,
         descriptor: &Descriptor,
@@ -163,8 +165,8 @@ impl Delivery<'_> {
     /// Gives a descriptor the name of a root.
     fn name(&self, root: &Root, descriptor: Descriptor) -> (Descriptor, Option<Reference>) {
         let is_docker = self.sink.format() == Format::DockerArchive;
-        // In a docker archive what did not change stays as it is, too, as long as Docker
-        // and containerd find it by its name.
+        // Unchanged items also keep their names in a docker archive, if Docker and
+        // containerd find them by these.
         let is_kept = root.target_digest() == Some(descriptor.digest());
         if self.keeps_names() || (is_docker && is_kept && root.is_named_in_index()) {
             return (descriptor, root.reference.clone());
@@ -181,14 +183,14 @@ impl Delivery<'_> {
         with_label(&descriptor, label)
     }
 
-    /// Whether names stay as they are to the letter: from one layout to another.
+    /// True if names are kept literally: from one layout to another.
     fn keeps_names(&self) -> bool {
         let is_docker = |format| format == Format::DockerArchive;
         !is_docker(self.source.format()) && !is_docker(self.sink.format())
     }
 
-    /// The descriptor that a layout lists for a root that came from a layout: with all
-    /// that it had before, or, for one platform of several, at least the names.
+    /// The descriptor in a layout for a root that came from a layout: with all of its
+    /// fields, or, for one platform of several, at least the names.
     fn in_place_of(&self, root: &Root, descriptor: &Descriptor) -> Descriptor {
         let Some(held) = &root.descriptor else {
             return descriptor.clone();
@@ -199,7 +201,7 @@ impl Delivery<'_> {
             }
             let (digest, size) = (descriptor.digest(), descriptor.size());
             let mut moved = held.pointing_to(descriptor.media_type(), digest, size);
-            // Annotations on the bytes are those of the new bytes.
+            // Annotations about the content must describe the new content.
             for key in CONTENT_ANNOTATIONS {
                 if held.annotation(key).is_some() {
                     let value = descriptor.annotation(key).map(str::to_owned);
@@ -235,7 +237,7 @@ impl Delivery<'_> {
         image
     }
 
-    /// Tells that it gets lost on which image another was built.
+    /// Warns that the parents of images are lost.
     fn warn_of_parents(&self, items: &[TransferItem<'_>], index: &OutputIndex) {
         let Some(part) = &index.docker else {
             return;
@@ -257,8 +259,8 @@ impl Delivery<'_> {
     }
 }
 
-/// Hashes blobs whose digests no document says, so that they can be named before
-/// they are written, and the documents put in front of them.
+/// Hashes blobs whose digests are in no document, so that they can be named before they
+/// are written, and the documents can precede them.
 fn identify(jobs: &mut Jobs, transfer: &Transfer<'_>) -> Result<()> {
     if jobs.list().iter().any(|job| job.encoding.is_some()) {
         return Ok(());
@@ -271,7 +273,7 @@ fn identify(jobs: &mut Jobs, transfer: &Transfer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Moves all blobs, and returns what each of them became.
+/// Transfers all blobs, and returns the hash of each as written.
 fn transfer_all(jobs: &Jobs, transfer: &Transfer<'_>, is_parallel: bool) -> Result<Vec<Hashed>> {
     let list = jobs.list();
     let mut order = in_input_order(jobs);
@@ -294,7 +296,7 @@ fn transfer_all(jobs: &Jobs, transfer: &Transfer<'_>, is_parallel: bool) -> Resu
     in_parallel(order, threads, |at| transfer.run(&list[at]))
 }
 
-/// The numbers of all jobs, as their blobs lie in the input.
+/// The numbers of all jobs, in the order of their blobs in the input.
 fn in_input_order(jobs: &Jobs) -> Vec<usize> {
     let mut order: Vec<usize> = (0..jobs.list().len()).collect();
     order.sort_by_key(|at| jobs.list()[*at].member.position);

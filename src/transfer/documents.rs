@@ -1,5 +1,5 @@
-//! The documents of an output: those of the input where nothing changed, and
-//! others that say what did.
+//! The documents of an output: the original ones if nothing changed, and otherwise new
+//! ones that describe the changes.
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,8 +18,8 @@ use crate::transfer::compression::CompressionPolicy;
 use crate::transfer::plan::Jobs;
 use crate::transfer::report::WrittenImage;
 
-/// Annotations of a layer that speak of its compressed bytes: the tables of
-/// contents of eStargz and of zstd:chunked. They are wrong once those change.
+/// Annotations of a layer that describe its compressed bytes: the tables of contents of
+/// eStargz and of zstd:chunked. They become invalid when those bytes change.
 const COMPRESSION_ANNOTATIONS: [&str; 7] = [
     ESTARGZ_TOC,
     "io.containers.estargz.uncompressed-size",
@@ -32,18 +32,18 @@ const COMPRESSION_ANNOTATIONS: [&str; 7] = [
 
 /// The annotation of an image with zstd layers in an index.
 const ZSTD_ANNOTATION: &str = "io.github.containers.compression.zstd";
-/// The annotation with which Docker 28 names the config of an image in an index.
+/// The annotation with the digest of an image's config in an index, by Docker 28.
 const CONFIG_ANNOTATION: &str = "config.digest";
-/// Annotations in an index that say what the manifest or its layers are.
+/// Annotations in an index that describe the manifest or its layers.
 pub(crate) const CONTENT_ANNOTATIONS: [&str; 2] = [ZSTD_ANNOTATION, CONFIG_ANNOTATION];
 
-/// Makes documents, given what the blobs became.
+/// Makes documents from the transferred blobs.
 #[derive(Debug)]
 pub(crate) struct DocumentBuilder<'a> {
     jobs: &'a Jobs,
     written: &'a [Hashed],
     policy: CompressionPolicy,
-    /// Every document of the output, by its digest, in the order of writing.
+    /// All documents of the output, by digest, in the order of writing.
     documents: Documents,
     seen: HashSet<Digest>,
 }
@@ -59,14 +59,14 @@ impl<'a> DocumentBuilder<'a> {
         }
     }
 
-    /// The documents that were made.
+    /// The finished documents.
     pub(crate) fn into_documents(self) -> Documents {
         self.documents
     }
 
-    /// Makes the documents of an item, and returns the descriptor of the topmost.
+    /// Makes the documents of an item, and returns the descriptor of the topmost one.
     ///
-    /// `descriptor` is what points to it in the input; its other fields stay.
+    /// `descriptor` points to the item in the input; its other fields are kept.
     pub(crate) fn build(
         &mut self,
         content: &Content,
@@ -115,7 +115,7 @@ impl<'a> DocumentBuilder<'a> {
                 self.put(descriptor.digest(), manifest.bytes());
                 return Ok(descriptor.clone());
             }
-            // Its digest changes anyway, so that labels may become true.
+            // Its digest changes anyway, so its media types can be corrected.
             let layers: Vec<Value> = relabelled().iter().map(Descriptor::to_json).collect();
             let edited = manifest.edit(|value| {
                 value["mediaType"] = family.manifest().into();
@@ -149,7 +149,7 @@ impl<'a> DocumentBuilder<'a> {
         Ok(new.with("platform", platform))
     }
 
-    /// The descriptor of a layer with a media type that says what its bytes are.
+    /// The descriptor of a layer with a media type that matches its bytes.
     fn relabelled(&self, descriptor: &Descriptor, layer: &Layer) -> Descriptor {
         let is_foreign = LayerType::of(descriptor.media_type()).is_some_and(|it| it.is_foreign);
         let label = self.policy.family().layer(LayerType {
@@ -162,9 +162,9 @@ impl<'a> DocumentBuilder<'a> {
         }
     }
 
-    /// The descriptor of a layer as it was written.
+    /// The descriptor of a layer as written.
     ///
-    /// One whose bytes stayed keeps its descriptor, with all that stands there.
+    /// If the bytes are unchanged, so is the descriptor, with all of its fields.
     fn layer(&self, layer: &Layer) -> Descriptor {
         let media_type = || oci_type(self.policy.compression(layer));
         let (descriptor, written) = match &layer.bytes {
@@ -226,7 +226,7 @@ impl<'a> DocumentBuilder<'a> {
         Ok(base.pointing_to(media_type, edited.digest(), edited.size()))
     }
 
-    /// The report on some content, whose new descriptor is this one.
+    /// The report on some content with this new descriptor.
     pub(crate) fn written(&self, content: &Content, descriptor: &Descriptor) -> WrittenImage {
         let layers: Vec<Descriptor> = match content {
             Content::Image(image) => image.layers.iter().map(|layer| self.layer(layer)).collect(),
@@ -235,7 +235,7 @@ impl<'a> DocumentBuilder<'a> {
         WrittenImage::new(content, descriptor, &layers)
     }
 
-    /// What `manifest.json` has to say of an image.
+    /// The facts about an image for `manifest.json`.
     pub(crate) fn docker_image(&self, image: &Image) -> OutputImage {
         let layer = |layer: &Layer| {
             let descriptor = self.layer(layer);
@@ -253,7 +253,7 @@ impl<'a> DocumentBuilder<'a> {
     }
 }
 
-/// The descriptor of a config, with the name that its manifest gives it.
+/// The descriptor of a config, with its digest in the manifest.
 fn config_descriptor(image: &Image, family: Family) -> Descriptor {
     match &image.manifest {
         Some(manifest) => {
@@ -269,7 +269,7 @@ fn config_descriptor(image: &Image, family: Family) -> Descriptor {
 }
 
 /// Marks in an index whether an image has zstd layers, as skopeo and podman do, which
-/// choose by it.
+/// select images by this mark.
 fn marked_as_zstd(descriptor: Descriptor, has_zstd: bool) -> Descriptor {
     let held = descriptor.annotation(ZSTD_ANNOTATION);
     match (held, has_zstd) {
@@ -278,8 +278,8 @@ fn marked_as_zstd(descriptor: Descriptor, has_zstd: bool) -> Descriptor {
     }
 }
 
-/// Lists once what was different before, and is the same now: images that differed in
-/// the compression of their layers alone.
+/// Removes duplicates of images that were different before and are identical now,
+/// because they differed only in the compression of their layers.
 fn without_copies(after: Vec<Descriptor>, before: &[Descriptor]) -> Vec<Descriptor> {
     let mut kept: Vec<(Descriptor, &Descriptor)> = Vec::new();
     let mut places: HashMap<Digest, Vec<usize>> = HashMap::new();
@@ -294,14 +294,14 @@ fn without_copies(after: Vec<Descriptor>, before: &[Descriptor]) -> Vec<Descript
     kept.into_iter().map(|(descriptor, _)| descriptor).collect()
 }
 
-/// A layer that is written has a compression that OCI has a name for; one that
-/// stays outside keeps its descriptor.
+/// The OCI media type of a layer. A layer that is written has a compression with a name
+/// in OCI; one that stays outside keeps its descriptor.
 fn oci_type(compression: Compression) -> String {
     let media_type = Family::Oci.layer(LayerType::new(compression));
     media_type.unwrap_or_else(|| media_type::OCI_LAYER.to_owned())
 }
 
-/// What restow writes, it can read.
+/// The error for a document of restow's own that cannot be read, which never happens.
 fn own_document(source: DocumentError) -> Error {
     Error::Document {
         what: "a document of the output".to_owned(),

@@ -1,11 +1,11 @@
-//! The image for the host, where engines take one platform of several.
+//! The image for the host, for engines that use one platform of several.
 
 use crate::event::{Warning, Watch};
 use crate::format::source::{Content, Image};
 use crate::image::{Descriptor, Platform};
 
-/// The image that is taken for all of them where engines take one platform: the host's,
-/// or else the first. Those that the input does not hold whole are passed over.
+/// The image that represents all platforms for engines that use only one: the host's,
+/// or else the first. Images that are incomplete in the input are skipped.
 pub(crate) fn image_for_host<'a>(
     content: &'a Content,
     name: &str,
@@ -50,7 +50,7 @@ fn collect_images<'a>(
     }
 }
 
-/// The first of those with the lowest rank, out of this many, and its rank.
+/// The first item with the lowest rank among this many, and its rank.
 pub(crate) fn best(count: usize, rank: impl Fn(usize) -> Option<usize>) -> Option<(usize, usize)> {
     (0..count).filter_map(|at| Some((rank(at)?, at))).min()
 }

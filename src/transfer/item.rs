@@ -1,4 +1,4 @@
-//! One thing that goes into an output.
+//! A single item to deliver to an output.
 
 use crate::digest::Digest;
 use crate::error::Result;
@@ -6,23 +6,23 @@ use crate::format::root::Root;
 use crate::format::source::{Content, ImageSource};
 use crate::image::Descriptor;
 
-/// One thing that goes into the output, under all of its names.
+/// One item to deliver to the output, under all of its names.
 #[derive(Debug)]
 pub(crate) struct TransferItem<'a> {
-    /// What messages call it.
+    /// Its name in messages.
     pub(crate) name: String,
     /// The descriptor that points to it, if it is a blob.
     pub(crate) descriptor: Option<Descriptor>,
-    /// What it holds.
+    /// Its content.
     pub(crate) content: Content,
-    /// Digests of what was left out of it.
+    /// Digests of the parts that were left out of it.
     pub(crate) left_out: Vec<Digest>,
     /// Its names in the input.
     pub(crate) roots: Vec<&'a Root>,
 }
 
 impl<'a> TransferItem<'a> {
-    /// Takes what stands under these roots, which are names of one thing.
+    /// An item with this content under these roots, which are names of the same thing.
     pub(crate) fn new(content: Content, roots: Vec<&'a Root>) -> Self {
         Self {
             name: roots[0].display_name(),
@@ -33,18 +33,18 @@ impl<'a> TransferItem<'a> {
         }
     }
 
-    /// Reads what stands under these roots.
+    /// Loads the content under these roots.
     pub(crate) fn load(source: &dyn ImageSource, roots: Vec<&'a Root>) -> Result<Self> {
         Ok(Self::new(source.load(roots[0])?, roots))
     }
 
-    /// Whether it speaks of something else, as a signature does.
+    /// True if it refers to something else, as a signature does.
     pub(crate) fn is_referrer(&self) -> bool {
         self.content.subject().is_some()
     }
 
-    /// Whether it goes without the names of its roots, which are those of an image: a
-    /// part of an index that is not an image.
+    /// True if it is a part of an index that is not an image, and so must not get the
+    /// names of its roots, which are those of an image.
     pub(crate) fn is_nameless_part(&self) -> bool {
         let is_image = matches!(self.content, Content::Image(_) | Content::Index(_));
         let digest = self.descriptor.as_ref().map(Descriptor::digest);
@@ -59,7 +59,7 @@ impl<'a> TransferItem<'a> {
     }
 }
 
-/// Collects the digests of a manifest, or of an index and all that is under it.
+/// Collects the digests of a manifest, or of an index and everything in it.
 pub(crate) fn collect_digests(
     content: &Content,
     descriptor: Option<&Descriptor>,

@@ -1,28 +1,28 @@
-//! The kinds of things that an input can hold and an index list.
+//! The kinds of things that an input can contain or an index can list.
 
 use crate::format::source::Content;
 use crate::image::Descriptor;
 
-/// The kinds of things that are found.
+/// The kind of something in an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FoundKind {
     /// An image for one platform.
     Image,
-    /// Several images, or further indexes.
+    /// Several images, or other indexes.
     Index,
-    /// An attestation as `BuildKit` makes them.
+    /// An attestation by `BuildKit`.
     Attestation,
-    /// A manifest that is no image: a signature, a chart.
+    /// A manifest that is not an image: a signature, a chart.
     Artifact,
-    /// An image that an index lists, and that the input does not hold.
+    /// An image that an index lists, but that the input lacks.
     Absent,
-    /// A blob that is none of these.
+    /// A blob of any other kind.
     Other,
 }
 
 impl FoundKind {
-    /// Whether an engine shows it under an id.
+    /// True if an engine shows it with an id.
     pub(crate) fn has_id(self) -> bool {
         matches!(self, Self::Image | Self::Index)
     }

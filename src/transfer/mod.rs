@@ -1,7 +1,7 @@
-//! One image from a source to a sink: what has to be done, the copying of blobs, the
-//! documents, the names.
+//! One image from a source to a sink: the plan, the transfer of blobs, the documents,
+//! the names.
 //!
-//! Nothing here looks into a layer.
+//! This module never reads the entries of a layer.
 
 pub(crate) mod blob;
 pub(crate) mod blob_job;
@@ -24,16 +24,16 @@ use std::path::Path;
 use crate::event::Watch;
 use crate::image::Timestamp;
 
-/// What every operation needs to work at all.
+/// The settings that every operation needs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Context<'a> {
-    /// The caller, who hears of events and may end the operation.
+    /// The caller, which receives events and may stop the operation.
     pub watch: Watch<'a>,
-    /// How many blobs are copied at once, and how many blocks compressed.
+    /// The number of blobs copied, and of blocks compressed, in parallel.
     pub jobs: NonZeroUsize,
-    /// The folder for a temporary file, if an input can only be read from its
-    /// beginning and is wanted in another order.
+    /// The folder for a temporary file, if an input can only be read from its start but
+    /// is needed in another order.
     pub temporary_directory: &'a Path,
-    /// The time of what is made anew, if the caller says it.
+    /// The creation time of new content, if the caller sets it.
     pub created: Option<Timestamp>,
 }

@@ -1,4 +1,4 @@
-//! What images are called in the output.
+//! The names of images in the output.
 
 use std::collections::HashMap;
 
@@ -6,16 +6,16 @@ use crate::event::{Warning, Watch};
 use crate::format::sink::OutputIndex;
 use crate::image::{CONTAINERD_NAME, Descriptor, REF_NAME, Reference};
 
-/// A name that an output gives to its image.
+/// A name for the image in an output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Name {
     /// A reference.
     Reference(Reference),
-    /// A name of a layout that is no reference with a tag, written to the letter.
+    /// A name in a layout that is not a reference with a tag, written literally.
     Label(String),
 }
 
-/// A descriptor under each of these names, or once without any.
+/// A copy of the descriptor for each of these names, or one without a name.
 pub(crate) fn named(
     descriptor: &Descriptor,
     names: &[Name],
@@ -36,8 +36,8 @@ pub(crate) fn named(
     distinct.into_iter().map(under).collect()
 }
 
-/// Names a descriptor for everyone: skopeo and podman by the whole reference as it was
-/// written, containerd and Docker by the full one.
+/// Names a descriptor for all readers: skopeo and podman use the reference as
+/// originally written, containerd and Docker the full one.
 pub(crate) fn with_reference(
     descriptor: &Descriptor,
     reference: &Reference,
@@ -60,7 +60,8 @@ pub(crate) fn with_label(
     (named, None)
 }
 
-/// Leaves a reference that two images claim to the later one, as `docker load` does.
+/// If two images have the same reference, leaves it to the later one, as `docker load`
+/// does.
 pub(crate) fn remove_repeated(index: &mut OutputIndex, watch: &Watch<'_>) {
     let mut claimed: HashMap<&Reference, &Descriptor> = HashMap::new();
     let mut repeated = Vec::new();
@@ -73,7 +74,7 @@ pub(crate) fn remove_repeated(index: &mut OutputIndex, watch: &Watch<'_>) {
         if of.digest() != root.descriptor.digest() {
             repeated.push(at);
         } else if !std::ptr::eq(of, &raw const root.descriptor) {
-            // One image may have its name in several forms, and each of them once.
+            // One image may have its name in several forms, each of them once.
             is_same[at] = *of == root.descriptor;
         }
     }

@@ -1,4 +1,4 @@
-//! Several pieces of work at once.
+//! Parallel execution of tasks.
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,17 +7,17 @@ use std::thread;
 
 use crate::error::{Error, Result};
 
-/// How many blobs are read at once, at the most: enough for any disk, and few enough
-/// that their buffers do not add up.
+/// Maximum number of blobs read in parallel: enough for any disk, and few enough that
+/// their buffers remain small in total.
 pub(crate) const STREAMS_MAX: NonZeroUsize = NonZeroUsize::new(8).expect("8 is not 0");
 
-/// Does the pieces of work with the numbers in `order`, which are all from 0 on,
-/// several at once; what is early in it is begun early. Returns the results by number.
+/// Runs the tasks with the numbers in `order`, which are all numbers from 0 on, in
+/// parallel; tasks that are early in it start early. Returns the results by number.
 ///
 /// # Errors
 ///
-/// Fails if one of them fails, and begins no further ones then. Of several that
-/// failed the one with the lowest number is the answer.
+/// Fails if a task fails, and then starts no further ones. If several failed, the error
+/// is that of the task with the lowest number.
 pub(crate) fn in_parallel<T: Send>(
     order: Vec<usize>,
     threads: NonZeroUsize,
@@ -40,7 +40,7 @@ pub(crate) fn in_parallel<T: Send>(
     };
     thread::scope(|scope| {
         for _ in 1..threads.get().min(count) {
-            // Where no more threads may be had, those that are there do it all.
+            // If no more threads can be started, the existing ones do all the work.
             if thread::Builder::new().spawn_scoped(scope, work_on).is_err() {
                 break;
             }
@@ -50,7 +50,7 @@ pub(crate) fn in_parallel<T: Send>(
     let results = results
         .into_iter()
         .map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner));
-    // Where one failed, later ones were not begun.
+    // After a failure, later tasks were not started.
     let done: Vec<T> = results.flatten().collect::<Result<_>>()?;
     if done.len() == count {
         Ok(done)

@@ -1,4 +1,4 @@
-//! What a conversion has to do, found out before anything is written.
+//! The plan of a conversion, made before anything is written.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,7 +14,7 @@ use crate::transfer::blob_job::BlobJob;
 use crate::transfer::compression::CompressionPolicy;
 use crate::transfer::item::TransferItem;
 
-/// All blobs that have to be moved, each once, in the order in which they are met.
+/// All blobs to transfer, each once, in the order of their first use.
 #[derive(Debug, Default)]
 pub(crate) struct Jobs {
     list: Vec<BlobJob>,
@@ -28,8 +28,8 @@ impl Jobs {
     ///
     /// # Errors
     ///
-    /// Fails if an image is not whole, unless it is one of several in an index of
-    /// which another one is.
+    /// Fails if an image is incomplete, unless it is one of several in an index and
+    /// another one is complete.
     pub(crate) fn collect(
         items: &[TransferItem<'_>],
         policy: CompressionPolicy,
@@ -136,7 +136,7 @@ impl Jobs {
         });
     }
 
-    /// Adds a job, or what it verifies to one that does the same.
+    /// Adds a job, or its checks to an existing job that does the same.
     fn push(&mut self, job: BlobJob) {
         let key = (job.member.clone(), job.encoding, job.digest.clone());
         if let Some(at) = self.by_key.get(&key) {
@@ -165,20 +165,20 @@ impl Jobs {
         &mut self.list
     }
 
-    /// The number of the job that moves a layer.
+    /// The number of the job that transfers a layer.
     pub(crate) fn of_layer(&self, layer: &Layer, policy: CompressionPolicy) -> Option<usize> {
         let digest = layer.descriptor().map(|it| it.digest().clone());
         let key = (layer.blob()?.clone(), policy.encoding(layer), digest);
         self.by_key.get(&key).copied()
     }
 
-    /// What each job will write, if that is known of all.
+    /// The hashes of all blobs that will be written, if they are all known.
     pub(crate) fn known(&self) -> Option<Vec<Hashed>> {
         self.list.iter().map(BlobJob::known).collect()
     }
 }
 
-/// What the input lacks.
+/// The parts that the input lacks.
 #[derive(Debug, Default)]
 struct Absent {
     blobs: Vec<Digest>,
@@ -186,8 +186,8 @@ struct Absent {
     whole_images: usize,
 }
 
-/// Says where the media type of a layer that stays is not what its bytes are. In a
-/// manifest that changes it becomes true.
+/// Warns of layers that are kept although their media type does not match their bytes.
+/// In a manifest that changes it is corrected.
 fn warn_of_labels(content: &Content, name: &str, policy: CompressionPolicy, watch: &Watch<'_>) {
     match content {
         Content::Index(index) => {

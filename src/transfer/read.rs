@@ -1,4 +1,4 @@
-//! Blobs that are read and verified, whoever wants to look at them.
+//! Reading and verifying blobs, for any use of their content.
 
 use std::io::{self, BufRead, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,7 @@ use crate::format::Container;
 use crate::stream::{Compression, Hashed, Hashes, ProgressReader, TeeReader, unpacked};
 use crate::transfer::blob_job::BlobJob;
 
-/// Begins to read a blob.
+/// Starts to read a blob.
 pub(crate) fn open<'a>(
     container: &'a dyn Container,
     job: &'a BlobJob,
@@ -22,13 +22,11 @@ pub(crate) fn open<'a>(
     Ok(TeeReader::new(ProgressReader::new(stream, watch)))
 }
 
-/// Reads what a blob unpacks to, and verifies all of it, whatever part `read` looks
-/// at.
+/// Unpacks a blob for `read`, and verifies all of it, whichever part `read` uses.
 ///
 /// # Errors
 ///
-/// Fails if `read` does, unless the reason is that the blob is not what its digest
-/// says.
+/// Fails if `read` fails, but with the digest mismatch if that is the reason.
 pub(crate) fn read_unpacked<T>(
     container: &dyn Container,
     job: &BlobJob,
@@ -36,27 +34,27 @@ pub(crate) fn read_unpacked<T>(
     read: impl FnOnce(&mut dyn BufRead) -> Result<T>,
 ) -> Result<T> {
     let looked = read_whole(container, job, watch, read)?;
-    // A damaged stream is first of all one whose digest is wrong.
+    // If a stream is damaged, a wrong digest is the first thing to report.
     job.verify(&looked.stored, None)?;
     let unpacked = looked.unpacked?;
     job.verify(&looked.stored, Some(&unpacked.digest))?;
     looked.result
 }
 
-/// A blob that was read to its end, whatever it is.
+/// A blob that was read to its end, whatever its content.
 pub(crate) struct WholeRead<T> {
-    /// What it is.
+    /// The hash of the stored bytes.
     pub(crate) stored: Hashed,
-    /// What it unpacks to, if it does.
+    /// The hash of the unpacked bytes, if it could be unpacked.
     pub(crate) unpacked: Result<Hashed>,
-    /// How many bytes follow the end of its compressed stream.
+    /// The number of bytes after the end of its compressed stream.
     pub(crate) leftover: u64,
-    /// What was made of it.
+    /// The result of `read`.
     pub(crate) result: Result<T>,
 }
 
-/// Reads a blob to its end and compares nothing, while `read` looks at what it unpacks
-/// to. Unpacking and hashing go on beside it, on threads of their own.
+/// Reads a blob to its end without comparing hashes, while `read` uses its unpacked
+/// bytes. Unpacking and hashing run in parallel, on threads of their own.
 ///
 /// # Errors
 ///
@@ -101,13 +99,13 @@ pub(crate) fn read_whole<T>(
     })
 }
 
-/// Has a stream pass by to its end on another thread, while `read` looks at it here.
-/// Returns whether the end was reached, and what `read` says.
+/// Reads a stream to its end on another thread, while `read` uses a copy of it on this
+/// one. Returns whether the end was reached, and the result of `read`.
 ///
 /// # Errors
 ///
-/// Fails at once if `read` does for a reason that lies elsewhere: then the rest of
-/// the stream does not matter.
+/// Fails at once if `read` fails for a reason outside of the stream, whose rest is then
+/// irrelevant.
 fn with_reader_thread<R: Read + Send, T>(
     stream: &mut TeeReader<R>,
     read: impl FnOnce(&mut dyn BufRead) -> Result<T>,
@@ -115,7 +113,7 @@ fn with_reader_thread<R: Read + Send, T>(
     let mut teed = stream.tee();
     let is_abandoned = AtomicBool::new(false);
     let pass = || {
-        // Whatever happens, whoever looks on must not wait for more.
+        // Whatever happens, the other reader must not wait for more.
         let stream = EndTee(stream);
         let stream = &mut *stream.0;
         while !is_abandoned.load(Ordering::Relaxed) {
@@ -144,7 +142,7 @@ fn with_reader_thread<R: Read + Send, T>(
     })
 }
 
-/// Ends the lending of a stream when it goes.
+/// Ends the tee of a stream when it is dropped.
 struct EndTee<'a, R: Read>(&'a mut TeeReader<R>);
 
 impl<R: Read> Drop for EndTee<'_, R> {
@@ -153,7 +151,7 @@ impl<R: Read> Drop for EndTee<'_, R> {
     }
 }
 
-/// Reads a blob as it is stored, and compares it with its digest, if that is known.
+/// Reads a blob as stored, and compares it with its digest, if that is known.
 pub(crate) fn verify_stored(
     container: &dyn Container,
     job: &BlobJob,
@@ -170,7 +168,7 @@ pub(crate) fn verify_stored(
     job.verify(&stored, unpacked.as_ref())
 }
 
-/// Adds the hash of what a layer unpacks to, unless it is that of the stored bytes.
+/// Also hashes the unpacked bytes of a layer, unless they are the stored bytes.
 pub(crate) fn hash_unpacked<R: Read>(job: &BlobJob, stream: &mut TeeReader<R>) -> Result<()> {
     let algorithm = job.unpacked_algorithm();
     let is_plain = job.compression == Compression::None;
@@ -186,7 +184,7 @@ fn damaged(job: &BlobJob, source: std::io::Error) -> Error {
     Error::from(source).while_reading(job.place.clone())
 }
 
-/// The hash of the stored bytes, and of what they unpack to if that was asked.
+/// The hash of the stored bytes, and of the unpacked bytes if that was requested.
 pub(crate) fn hashes<R: Read>(
     job: &BlobJob,
     stream: TeeReader<R>,

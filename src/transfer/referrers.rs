@@ -1,7 +1,7 @@
-//! What speaks of an image: signatures, attestations, and the like.
+//! Documents that refer to an image: signatures, attestations and the like.
 //!
-//! They name a manifest by its digest, so they go where it goes, and mean nothing
-//! once it has changed.
+//! They name a manifest by its digest, so they are copied along with it, and become
+//! meaningless when it changes.
 
 use std::collections::HashSet;
 
@@ -16,8 +16,7 @@ use crate::transfer::Context;
 use crate::transfer::compression::CompressionPolicy;
 use crate::transfer::item::TransferItem;
 
-/// Adds what speaks of the chosen images, and what speaks of that: it goes where
-/// they go.
+/// Adds the referrers of the chosen images, and in turn the referrers of those.
 pub(crate) fn add_referrers<'a>(
     source: &'a dyn ImageSource,
     items: &mut Vec<TransferItem<'a>>,
@@ -33,7 +32,7 @@ pub(crate) fn add_referrers<'a>(
             continue;
         }
         match source.load(target) {
-            // Only what speaks of something may be wanted, and is held meanwhile.
+            // Only referrers may be wanted, and are held in memory meanwhile.
             Ok(loaded) if loaded.subject().is_none() => {}
             Ok(loaded) => {
                 let item = TransferItem::new(loaded, with_target_of(&all, target));
@@ -60,7 +59,7 @@ pub(crate) fn add_referrers<'a>(
     }
 }
 
-/// Removes what speaks of an image by a digest that it will not have.
+/// Removes referrers of an image whose digest changes.
 pub(crate) fn prune(
     items: &mut Vec<TransferItem<'_>>,
     policy: CompressionPolicy,
@@ -76,7 +75,7 @@ pub(crate) fn prune(
             &mut changing,
         );
     }
-    // What speaks of something that is left out is left out too, and so on.
+    // A referrer of something that is left out is left out too, and so on.
     loop {
         let before = changing.len();
         let mut removed = Vec::new();
@@ -96,8 +95,8 @@ pub(crate) fn prune(
     }
 }
 
-/// Collects the digests of manifests and indexes that will change; says whether
-/// this one does.
+/// Collects the digests of manifests and indexes that will change; returns true if this
+/// one does.
 fn find_changing(
     content: &Content,
     descriptor: Option<&Descriptor>,
@@ -121,7 +120,7 @@ fn find_changing(
     changes
 }
 
-/// Whether something speaks of one of these digests.
+/// Returns true if something refers to one of these digests.
 fn is_referrer(content: &Content, descriptor: Option<&Descriptor>, of: &HashSet<Digest>) -> bool {
     let annotated = descriptor.and_then(Descriptor::attested);
     let subject = content.subject().map(|subject| subject.digest().clone());
@@ -142,7 +141,7 @@ fn warn_of_referrer(content: &Content, name: &str, watch: &Watch<'_>) {
     });
 }
 
-/// Removes children of indexes that speak of what changes.
+/// Removes children of indexes that refer to something that changes.
 fn prune_index(content: &mut Content, name: &str, changing: &HashSet<Digest>, watch: &Watch<'_>) {
     let Content::Index(index) = content else {
         return;

@@ -1,4 +1,4 @@
-//! The report of an operation on what it has written.
+//! The report of an operation on the images that it has written.
 
 use std::collections::HashMap;
 
@@ -15,12 +15,12 @@ use crate::transfer::kind::FoundKind;
 pub struct WriteReport {
     /// The format of the output.
     pub format: Format,
-    /// The images that were put into it, in the order of its index, without those that a
-    /// layout held before.
+    /// The images that were added to it, in the order of its index, without those that
+    /// a layout already had.
     pub images: Vec<WrittenImage>,
 }
 
-/// An image, or something else that an index can list, as it was written.
+/// An image, or something else that an index can list, as written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WrittenImage {
@@ -31,24 +31,24 @@ pub struct WrittenImage {
     /// Its kind.
     pub kind: FoundKind,
     /// The digest of the config, which is the image id in Docker's classic stores and
-    /// in podman; of an index that of the image that `manifest.json` names, if any.
+    /// in podman; for an index that of the image that `manifest.json` names, if any.
     pub id: Option<Digest>,
     /// The digest of the manifest or the index, which is the image id in Docker's
     /// containerd store.
     pub digest: Digest,
-    /// The media type of that.
+    /// The media type of that manifest or index.
     pub media_type: String,
-    /// The platform, where that is known.
+    /// The platform, if known.
     pub platform: Option<Platform>,
-    /// How many layers an image has.
+    /// The number of layers of an image.
     pub layers: Option<usize>,
-    /// How many bytes they have as they are stored.
+    /// Total size of its layers as stored, in bytes.
     pub size: Option<u64>,
 }
 
 impl WrittenImage {
-    /// Reports on some content, whose layers have these descriptors, before its names are
-    /// known.
+    /// The report on some content, whose layers have these descriptors, before its
+    /// names are known.
     pub(crate) fn new(content: &Content, descriptor: &Descriptor, layers: &[Descriptor]) -> Self {
         let image = match content {
             Content::Image(image) => Some(image),
@@ -71,7 +71,7 @@ impl WrittenImage {
 }
 
 impl WriteReport {
-    /// Reports an index, given what each of its roots is.
+    /// The report on an index, whose roots are described by `written`.
     pub(crate) fn new(format: Format, index: &OutputIndex, mut written: Vec<WrittenImage>) -> Self {
         // Two elements of an archive may have become one.
         let mut places: HashMap<Digest, usize> = HashMap::new();

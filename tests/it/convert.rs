@@ -424,8 +424,8 @@ fn an_existing_file_is_replaced_only_when_forced() {
     for to in ["docker-archive:out", "oci-archive:out", "out"] {
         sandbox.write("out", "precious");
         let refusal = expect![[r#"
-            error: `out` exists
-              hint: pass `--force` to replace it
+            error: `out` already exists
+              hint: use `--force` to overwrite it
         "#]];
         sandbox.run(&["convert", "pair.tar", to]).fails(refusal);
         sandbox

@@ -103,7 +103,7 @@ fn a_target_that_no_file_system_can_store() {
     check(vec![(
         "target too long",
         tar(&entries(&format!("a->{}", "x".repeat(4096)))),
-        "entry `a`: its target has 4096 bytes, and 4095 are the most that is accepted",
+        "entry `a`: its target has 4096 bytes, more than the limit of 4095",
     )]);
 }
 
@@ -113,22 +113,22 @@ fn names_that_lead_out() {
         (
             "up",
             tar(&entries("a ../b")),
-            "entry `../b`: path leaves the root",
+            "entry `../b`: the path leaves the root",
         ),
         (
             "up inside",
             tar(&entries("a a/b/../../../c")),
-            "entry `a/b/../../../c`: path leaves the root",
+            "entry `a/b/../../../c`: the path leaves the root",
         ),
         (
             "hard link up to nothing",
             tar(&entries("a b=>../c")),
-            "entry `b`: a hard link to `c`, which is not there",
+            "entry `b`: a hard link to `c`, which does not exist",
         ),
         (
             "hard link to the host",
             tar(&entries("a b=>/etc/passwd")),
-            "entry `b`: a hard link to `etc/passwd`, which is not there",
+            "entry `b`: a hard link to `etc/passwd`, which does not exist",
         ),
         (
             "hard link to itself",
@@ -138,7 +138,7 @@ fn names_that_lead_out() {
         (
             "hard link forward",
             tar(&entries("a=>b b")),
-            "entry `a`: a hard link to `b`, which is not there",
+            "entry `a`: a hard link to `b`, which does not exist",
         ),
         (
             "hard link to a directory",
@@ -154,32 +154,32 @@ fn names_that_lead_out() {
         (
             "hard link to nothing",
             tar(&entries("a=>nothing")),
-            "entry `a`: a hard link to `nothing`, which is not there",
+            "entry `a`: a hard link to `nothing`, which does not exist",
         ),
         (
             "symlinks in a circle",
             tar(&entries("a->b b->a a/x")),
-            "entry `a/x`: the symbolic links on its path do not end",
+            "entry `a/x`: its path has a symbolic link loop",
         ),
         (
             "symlink to itself",
             tar(&entries("a->a a/x")),
-            "entry `a/x`: the symbolic links on its path do not end",
+            "entry `a/x`: its path has a symbolic link loop",
         ),
         (
             "symlinks that grow",
             tar(&entries("a->a/a a/x")),
-            "entry `a/x`: the symbolic links on its path do not end",
+            "entry `a/x`: its path has a symbolic link loop",
         ),
         (
             "file as a directory",
             tar(&entries("a a/x")),
-            "entry `a/x`: `a` is in its way, which is no directory",
+            "entry `a/x`: its parent `a` is not a directory",
         ),
         (
             "device as a directory",
             tar(&entries("a(c1:3) a/b/x")),
-            "entry `a/b/x`: `a` is in its way, which is no directory",
+            "entry `a/b/x`: its parent `a` is not a directory",
         ),
         (
             "root as a file",
@@ -194,17 +194,17 @@ fn names_that_lead_out() {
         (
             "whiteout of nothing",
             tar(&entries("d/ d/.wh.")),
-            "entry `d/.wh.`: a whiteout has to name what it deletes",
+            "entry `d/.wh.`: a whiteout must name what it deletes",
         ),
         (
             "whiteout of the directory",
             tar(&entries("d/ d/.wh..")),
-            "entry `d/.wh..`: a whiteout has to name what it deletes",
+            "entry `d/.wh..`: a whiteout must name what it deletes",
         ),
         (
             "whiteout of the parent",
             tar(&entries("d/ d/.wh...")),
-            "entry `d/.wh...`: a whiteout has to name what it deletes",
+            "entry `d/.wh...`: a whiteout must name what it deletes",
         ),
     ]);
 }
@@ -220,7 +220,7 @@ fn types_that_no_layer_has() {
         (0xff, "\\xff"),
     ] {
         let layer = with("a", &edited("b", flag, b"", |_| ()));
-        let says = format!("entry `b`: its type is `{shown}`, which no layer may have");
+        let says = format!("entry `b`: its type is `{shown}`, which a layer cannot have");
         assert_refused(shown, &image(layer), &says);
     }
 }
@@ -231,7 +231,7 @@ fn layers_for_windows() {
     check(vec![(
         "MSWINDOWS",
         with("b", &security),
-        "it is a layer for Windows, whose files restow cannot merge",
+        "it is a Windows layer, which restow cannot merge",
     )]);
 }
 
@@ -267,10 +267,10 @@ fn tars_that_are_cut_off() {
             let place = "error: cannot read layer 2 of 3 of `app:1`\n  caused by: ";
             let cause = said.strip_prefix(place);
             let cause = cause.unwrap_or_else(|| panic!("cut at {cut}: {said}"));
-            let end = format!(" expected at byte {cut}\n");
-            let is_early = cause.contains("the tar ends early: ") && cause.ends_with(&end);
+            let place = format!("the tar is truncated at byte {cut} (");
+            let is_early = cause.contains(&place) && cause.ends_with(" missing)\n");
             assert!(is_early, "cut at {cut}: {cause}");
-            let has_name = cause.starts_with("behind entry `");
+            let has_name = cause.starts_with("after entry `");
             assert_eq!(has_name, cut > 512, "cut at {cut}: {cause}");
         }
     }
@@ -359,8 +359,7 @@ fn images_for_windows() {
             let platform = ["--platform", "windows/amd64"];
             let arguments = [command, &platform, &[&source, "out.tar"]].concat();
             let said = sandbox.restow(&arguments).run().refuses();
-            let expected =
-                "error: `app:1` is an image for Windows, whose layers cannot be merged\n";
+            let expected = "error: `app:1` is a Windows image, whose layers cannot be merged\n";
             assert_eq!(said, expected, "{command:?}");
         }
     }

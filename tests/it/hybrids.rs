@@ -18,7 +18,7 @@ const TWO_BUILDS: &str = "docker29-containerd__two-builds.tar";
 /// The warning of every command that reads it.
 fn two_builds_say() -> Expect {
     expect![[r#"
-        warning: `index.json` names `app:1`, and `manifest.json` does not; the names of both are taken
+        warning: `index.json` names `app:1`, but `manifest.json` does not; using the names of both
     "#]]
 }
 
@@ -201,7 +201,7 @@ fn a_docker_archive_holds_all_that_a_layout_holds() {
     let source = Store::from_tar(&tar);
     sandbox.write("in.tar", &tar);
     let says = expect![[r#"
-        warning: `chart:1` is not an image but an artifact of type `application/vnd.cncf.helm.config.v1+json`; it is in `index.json` alone, and engines without a containerd image store do not see it
+        warning: `chart:1` is not an image but an artifact of type `application/vnd.cncf.helm.config.v1+json`; only `index.json` lists it, and engines without a containerd image store do not see it
     "#]];
     sandbox.run(&["convert", "in.tar", "out.tar"]).warns(&says);
     let out = sandbox.path("out.tar");
@@ -274,7 +274,7 @@ fn manifest_json_names_the_only_platform_or_the_first() {
     sandbox
         .run(&["convert", "in.tar", "out.tar"])
         .fails(expect![[r#"
-            error: it holds no image
+            error: it contains no image
         "#]]);
 }
 
@@ -339,7 +339,7 @@ fn names_of_both_files_count() {
                 });
             },
             expect![[r#"
-                warning: `manifest.json` names `new:3`, and `index.json` does not; the names of both are taken
+                warning: `manifest.json` names `new:3`, but `index.json` does not; using the names of both
             "#]],
             json!([["one:1", "new:3"], ["two:2"]]),
         ),
@@ -351,15 +351,15 @@ fn names_of_both_files_count() {
                 });
             },
             expect![[r#"
-                warning: `two:2` is one image in `index.json` and another in `manifest.json`; the one of `index.json` is taken
-                warning: `one:1` is one image in `index.json` and another in `manifest.json`; the one of `index.json` is taken
+                warning: `two:2` is one image in `index.json` and another in `manifest.json`; using the one of `index.json`
+                warning: `one:1` is one image in `index.json` and another in `manifest.json`; using the one of `index.json`
             "#]],
             json!([["one:1"], ["two:2"]]),
         ),
         (
             |members| edit(members, "manifest.json", |it| *it = json!([it[0].clone()])),
             expect![[r#"
-                warning: `index.json` names `two:2`, and `manifest.json` does not; the names of both are taken
+                warning: `index.json` names `two:2`, but `manifest.json` does not; using the names of both
             "#]],
             json!([["one:1"], ["two:2"]]),
         ),
@@ -459,7 +459,7 @@ fn a_parent_and_unknown_fields_stay_in_manifest_json() {
             assert_eq!(manifest[1]["X"], json!({"y": 1}));
         }
         let lost = expect![[r#"
-            warning: `manifest.json` says on which image `q:1` was built; the output does not
+            warning: the output loses the parent image that `manifest.json` records for `q:1`
         "#]];
         let one = ["convert", "--image", "q:1", "in.tar", "one.tar"];
         sandbox.run(&one).warns(&lost);

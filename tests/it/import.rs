@@ -280,21 +280,21 @@ fn what_is_no_root_filesystem_is_refused() {
         (Codec::Gzip.compress(b""), "it is empty"),
         (
             b"root filesystem".to_vec(),
-            "it is not a tar: it looks like a text file",
+            "it is not a tar (looks like a text file)",
         ),
         (
             twice.clone(),
-            "it is not a tar: it looks like a stream compressed with gzip\n  hint: it is compressed twice: unpack it once",
+            "it is not a tar (looks like a stream compressed with gzip)\n  hint: it is compressed twice: unpack it once",
         ),
         (
             tar[..1030].to_vec(),
-            "the tar ends early: 3 more bytes were expected at byte 1030",
+            "the tar is truncated at byte 1030 (3 bytes missing)",
         ),
         (
             gzip[..gzip.len() - 10].to_vec(),
             "its gzip stream is damaged\n  caused by: incomplete deflate stream",
         ),
-        (damaged, "no tar header at byte 512: its checksum is wrong"),
+        (damaged, "invalid tar header at byte 512: wrong checksum"),
     ];
     for (bytes, why) in cases {
         for out in ["docker-archive:out", "oci:out", "oci-archive:out"] {
@@ -315,23 +315,23 @@ fn usage_that_makes_no_sense_is_refused() {
             &["in", "out", "--change", "RUN true"],
             2,
             expect![[r#"
-            error: `RUN true`: it changes no config: expected CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME or WORKDIR
-        "#]],
+                error: `RUN true`: unsupported instruction; expected CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME or WORKDIR
+            "#]],
         ),
         (
             &["in", "out", "-c", "ENV P=http", "-c", "EXPOSE $P"],
             1,
             expect![[r#"
-                error: `EXPOSE $P`: expected a port up to 65535 or a range such as `8000-8010`, with `/tcp`, `/udp` or `/sctp` behind it, got `http`
+                error: `EXPOSE $P`: expected a port up to 65535 or a range such as `8000-8010`, optionally with `/tcp`, `/udp` or `/sctp`, got `http`
             "#]],
         ),
         (
             &["docker-archive:in", "out"],
             2,
             expect![[r#"
-            error: ROOTFS names an image, and a root filesystem was expected
-              hint: `convert` reads images, and `export` makes root filesystems of them
-        "#]],
+                error: ROOTFS is an image; expected a root filesystem
+                  hint: `convert` reads images, and `export` makes a root filesystem of one
+            "#]],
         ),
         (
             &["-", "out", "--config-from", "-"],
@@ -344,28 +344,28 @@ fn usage_that_makes_no_sense_is_refused() {
             &["in", "out", "--config-from", "missing"],
             1,
             expect![[r#"
-            error: cannot read `missing`
-              caused by: No such file or directory (os error 2)
-              hint: if that is the name of an image: `docker save missing > FILE`, and `--config-from FILE`
-        "#]],
+                error: cannot read `missing`
+                  caused by: No such file or directory
+                  hint: if that is the name of an image: `docker save missing > FILE`, and `--config-from FILE`
+            "#]],
         ),
         (
             &["missing", "out"],
             1,
             expect![[r#"
-            error: cannot read `missing`
-              caused by: No such file or directory (os error 2)
-              hint: if that is the name of a container: `docker export missing | restow import - DST`
-        "#]],
+                error: cannot read `missing`
+                  caused by: No such file or directory
+                  hint: if that is the name of a container: `docker export missing | restow import - DST`
+            "#]],
         ),
         (
             &["folder", "out"],
             1,
             expect![[r#"
-            error: cannot read `folder`
-              caused by: it is a folder, and a tar was expected
-              hint: pack it: `tar -C folder -c . | restow import - DST`
-        "#]],
+                error: cannot read `folder`
+                  caused by: it is a folder; expected a tar
+                  hint: pack it: `tar -C folder -c . | restow import - DST`
+            "#]],
         ),
     ];
     for (arguments, code, says) in cases {
@@ -397,7 +397,7 @@ fn a_time_that_is_none_is_refused() {
         let option = format!("--created={text}");
         let output = import(&sandbox, &["in", "out", &option], None);
         let says = format!(
-            "error: invalid value `{text}` for `--created`: expected a time such as 2026-11-23T12:00:00Z, or Unix seconds, in the years 0 to 9999\n"
+            "error: invalid value `{text}` for `--created`: expected a time such as 2026-11-23T12:00:00Z, or seconds since 1970, in the years 0 to 9999\n"
         );
         assert_eq!((output.code, output.stderr), (Some(2), says));
     }

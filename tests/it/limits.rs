@@ -114,7 +114,7 @@ fn padded(mut json: Vec<u8>, size: u64) -> Vec<u8> {
 #[test]
 fn documents_of_megabytes() {
     let most = the::DOCUMENT_MAX;
-    let says = |size: u64| format!("has {size} bytes, and {most} are the most that is accepted");
+    let says = |size: u64| format!("has {size} bytes, more than the limit of {most}");
     for (size, refused) in [(most, None), (most + 1, Some(says(most + 1)))] {
         let refused = refused.as_deref();
         let mut image = small();
@@ -154,9 +154,7 @@ fn documents_of_megabytes_that_are_too_many() {
         make::tar(&layout.members())
     };
     let most = the::DOCUMENTS_MAX;
-    let refused = format!(
-        "its documents have more than {most} bytes in all, which is the most that is accepted"
-    );
+    let refused = format!("its metadata exceeds the limit of {most} bytes");
     check("three", &images(3), None);
     check("four", &images(most / size), Some(&refused));
 }
@@ -176,7 +174,7 @@ fn nested(depth: usize) -> Vec<u8> {
 fn indexes_in_indexes() {
     // `index.json` is none of them.
     check("eight", &nested(the::NESTING_MAX), None);
-    let refused = "indexes are nested too deep, or list more than 10000 documents in all";
+    let refused = "its indexes are nested too deeply, or list more than 10000 documents in total";
     check("nine", &nested(the::NESTING_MAX + 1), Some(refused));
 }
 
@@ -215,9 +213,8 @@ fn ten_thousand_layers() {
     check("docker-archive", &repeating(most), None);
     check("layout", &layout(most), None);
     let many = most + 1;
-    let refused = |field: &str| {
-        format!("`{field}` has {many} members, and {most} are the most that is accepted")
-    };
+    let refused =
+        |field: &str| format!("`{field}` has {many} members, more than the limit of {most}");
     let diff_ids = refused("rootfs.diff_ids");
     check("docker-archive", &repeating(many), Some(&diff_ids));
     check("layout", &layout(many), Some(&refused("layers")));

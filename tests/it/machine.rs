@@ -188,7 +188,7 @@ fn files_that_may_not_grow() {
             }
             failures += 1;
             let said = run.refuses();
-            let reason = "  caused by: File too large (os error 27)\n";
+            let reason = "  caused by: File too large\n";
             assert!(
                 said.ends_with(reason),
                 "{arguments:?}, {blocks} blocks: {said}"
@@ -314,7 +314,7 @@ fn a_disk_without_space() {
         &["export", "in.tar", "disk/out"],
         &["import", "rootfs:in.tar", "oci:disk/out"],
     ];
-    let reason = "  caused by: No space left on device (os error 28)\n";
+    let reason = "  caused by: No space left on device\n";
     for arguments in commands {
         for kilobytes in [4, 64, 256, 4096] {
             let options = format!("size={kilobytes}k");
@@ -346,8 +346,8 @@ fn a_disk_without_space() {
     ] {
         let (code, said, left) = mounted(&sandbox, "size=64k", temporary, arguments);
         let expected = format!(
-            "error: cannot write a temporary file in `{temporary}`\n{reason}  hint: put \
-             temporary files elsewhere with `--tmpdir <DIR>`\n"
+            "error: cannot write a temporary file in `{temporary}`\n{reason}  hint: choose \
+             another folder with `--tmpdir DIR`\n"
         );
         assert_eq!(
             (code, said, left),
@@ -401,13 +401,9 @@ fn a_place_that_cannot_be_written_to() {
             (Some(1), ""),
             "{arguments:?}: {said}"
         );
-        let reason = "  caused by: Read-only file system (os error 30)\n";
+        let reason = "  caused by: Read-only file system\n";
         assert!(said.starts_with("error: cannot write `disk"), "{said}");
-        let reason_of_kind = "  caused by: read-only filesystem or storage medium\n";
-        assert!(
-            said.ends_with(reason) || said.ends_with(reason_of_kind),
-            "{said}"
-        );
+        assert!(said.ends_with(reason), "{said}");
     }
 }
 
@@ -433,7 +429,7 @@ fn a_place_for_temporaries_that_is_not_there() {
         if needs_one {
             run.fails(expect![[r#"
                 error: cannot write a temporary file in `missing`
-                  caused by: No such file or directory (os error 2)
+                  caused by: No such file or directory
             "#]]);
         } else {
             drop(run.reports());
@@ -473,7 +469,7 @@ fn an_input_that_cannot_be_read_to_its_end() {
         let said = String::from_utf8(output.stderr).expect("stderr is text");
         let expected = expect![[r#"
             error: cannot read standard input
-              caused by: Connection reset by peer (os error 104)
+              caused by: Connection reset by peer
         "#]];
         assert_eq!(output.status.code(), Some(1), "{arguments:?}");
         expected.check(&said, "a torn connection");

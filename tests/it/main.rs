@@ -1,6 +1,14 @@
 //! All integration tests, in one binary. They drive the command, and judge what it
 //! writes with readers of their own and with other tools.
 
+// `UPDATE_EXPECT=1` writes each text as a raw string, on lines of its own, and a table of
+// texts may be long.
+#![expect(
+    clippy::needless_raw_string_hashes,
+    clippy::too_many_lines,
+    reason = "texts are written by expect-test"
+)]
+
 mod support;
 
 mod architecture;

@@ -131,7 +131,7 @@ fn verify(sandbox: &Sandbox, source: &str, layers: &str) {
     let report = String::from_utf8(report).expect("the report is UTF-8");
     let start = format!("docker-archive: 1 image, {layers}, ");
     assert!(report.starts_with(&start), "{report}");
-    assert!(report.ends_with(" read: nothing is wrong\n"), "{report}");
+    assert!(report.ends_with(" read: OK\n"), "{report}");
     assert_eq!(spool, 0, "a file needs no temporary");
 }
 

@@ -8,7 +8,7 @@ use crate::support::layer::{self, Dialect};
 use crate::support::make::{self, Image, Layout, Member};
 use crate::support::sandbox::Sandbox;
 
-const INSIST: &str = "`rootfs:PATH` insists that it is a root filesystem";
+const INSIST: &str = "use `rootfs:PATH` if it really is a root filesystem";
 
 fn app() -> Image {
     Image::new(&["app:1"], &["file a 1"])
@@ -82,15 +82,15 @@ fn refused_by_all(input: &[u8], expected: &str) {
 fn images_below_a_folder_are_no_root_filesystem() {
     let pack = |folder: &str| {
         format!(
-            "  hint: unpack it with `tar -x`, and pack the content of the folder: `tar -C {folder} -cf NEW.tar .`; {INSIST}\n"
+            "  hint: unpack it with `tar -x` and pack the content of the folder: `tar -C {folder} -cf NEW.tar .`; {INSIST}\n"
         )
     };
     let name = |folder: &str| {
-        format!("  hint: unpack it with `tar -x`, and name the folder: `oci:{folder}`; {INSIST}\n")
+        format!("  hint: unpack it with `tar -x` and name the folder: `oci:{folder}`; {INSIST}\n")
     };
     let cause = |kind: &str, folder: &str| {
         format!(
-            "  caused by: it has {kind} below the folder `{folder}`, where no reader finds it\n"
+            "  caused by: it has {kind} in the folder `{folder}`, where no reader looks for it\n"
         )
     };
     let docker = || make::docker(&[app()]);
@@ -131,7 +131,7 @@ fn images_in_a_tar_are_no_root_filesystem() {
     let packed = Codec::Zstd.compress(&make::tar(&layout()));
     let expected = |more: &str, file: &str| {
         format!(
-            "  caused by: it is a tar that holds an image archive, `{file}`{more}\n  hint: unpack it with `tar -x`, and name `{file}`; {INSIST}\n"
+            "  caused by: it is a tar that contains an image archive, `{file}`{more}\n  hint: unpack it with `tar -x` and name `{file}`; {INSIST}\n"
         )
     };
     let one = vec![Member::file("app.tar", plain.clone())];
@@ -271,8 +271,8 @@ fn import_refuses_an_image_and_says_what_takes_it() {
         }
     }
     let said = sandbox.run(&["import", "lay", "out"]).refuses();
-    let expected = "error: cannot read `lay`\n  caused by: it is an OCI layout in a folder, and a tar \
-         was expected\n  hint: `restow export oci:lay` makes a tar of it\n";
+    let expected = "error: cannot read `lay`\n  caused by: it is an OCI layout in a folder; \
+         expected a tar\n  hint: `restow export oci:lay` makes a tar of it\n";
     assert_eq!(said, expected);
 }
 
@@ -321,7 +321,7 @@ fn a_manifest_of_wrong_shape_is_one_all_the_same() {
         let sandbox = Sandbox::new();
         sandbox.write("in", make::tar(&members));
         let expected = format!(
-            "error: cannot read `in`\n  caused by: `manifest.json` cannot be understood\n  caused by: {what}\n"
+            "error: cannot read `in`\n  caused by: cannot parse `manifest.json`\n  caused by: {what}\n"
         );
         for source in ["in", "docker-archive:in"] {
             sandbox.run(&["convert", source, "out"]).fails(&expected);
@@ -362,11 +362,11 @@ fn import_refuses_what_no_engine_takes_and_warns_of_what_some_do_not() {
     });
     let link = raw("b", b'1', b"", |header| header[157] = b'a');
     let anew =
-        "  hint: `restow export rootfs:PATH NEW.tar` writes the tar anew, as engines take it\n";
-    let again = "  hint: unpack it with `tar -x`, and pack what comes out with `tar -c`\n";
+        "  hint: `restow export rootfs:PATH NEW.tar` rewrites the tar so that engines accept it\n";
+    let again = "  hint: unpack it with `tar -x` and pack it again with `tar -c`\n";
     let of_type = |name: &str, flag: char| {
         format!(
-            "entry `{name}`: its type is `{flag}`, which no layer may have; Docker refuses the image\n{again}"
+            "entry `{name}`: its type is `{flag}`, which a layer cannot have; Docker refuses the image\n{again}"
         )
     };
     let refused = [
@@ -379,7 +379,7 @@ fn import_refuses_what_no_engine_takes_and_warns_of_what_some_do_not() {
         (
             raw("a", b'7', b"1", |_| ()),
             format!(
-                "entry `a`: its type is `7`, which Docker does not know; Docker refuses the image\n{anew}"
+                "entry `a`: its type is `7`, which Docker does not support; Docker refuses the image\n{anew}"
             ),
         ),
         (
@@ -407,7 +407,7 @@ fn import_refuses_what_no_engine_takes_and_warns_of_what_some_do_not() {
         (
             link,
             format!(
-                "entry `b`: a hard link to `a`, which is not there; every engine refuses the image\n{again}"
+                "entry `b`: a hard link to `a`, which does not exist; every engine refuses the image\n{again}"
             ),
         ),
     ];

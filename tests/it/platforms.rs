@@ -43,7 +43,7 @@ fn index_of(platforms: &[&str]) -> Sandbox {
     sandbox
 }
 
-const SUBSTITUTED: &str = "which runs there, is taken";
+const SUBSTITUTED: &str = "which runs there";
 
 /// The platform of the image that is taken, as its document says it, and whether
 /// `convert` warns of another one than was asked for.
@@ -128,7 +128,7 @@ fn an_older_variant_will_do_and_is_told() {
         ("linux/arm64/v8.5", "linux/arm64/v8.2", true),
     ] {
         let told = format!(
-            "warning: `app:1` has no image for {wanted}; the one for {expected}, {SUBSTITUTED}"
+            "warning: `app:1` has no image for {wanted}; using the one for {expected}, {SUBSTITUTED}"
         );
         let told: Vec<String> = is_told.then_some(told).into_iter().collect();
         assert_eq!(taken(&sandbox, wanted), (expected.to_owned(), told));
@@ -154,10 +154,10 @@ fn a_single_image_is_for_what_was_asked_for() {
     convert("linux/arm").silent();
     convert("arm/v8").fails(expect![[r#"
         error: `app:1` has no image for arm/v8
-          hint: choose one with `--platform <PLATFORM>`: `linux/armhf`
+          hint: choose one with `--platform PLATFORM`: `linux/armhf`
     "#]]);
     convert("linux/arm/v8").warns(expect![[r#"
-        warning: `app:1` has no image for linux/arm/v8; the one for linux/armhf, which runs there, is taken
+        warning: `app:1` has no image for linux/arm/v8; using the one for linux/armhf, which runs there
     "#]]);
 }
 

@@ -150,7 +150,7 @@ fn a_report_is_not_mixed_into_an_image() {
         ] {
             let arguments = [command, &["--json", "in.tar", target]].concat();
             let output = sandbox.run(&arguments);
-            let says = "error: `--json` prints to standard output, where the image goes\n  hint: name a file as DST\n";
+            let says = "error: `--json` cannot be used when the image goes to standard output\n  hint: name a file as DST\n";
             assert_eq!((output.code, output.stderr.as_str()), (Some(2), says));
             assert_eq!(output.stdout, b"", "{arguments:?}");
         }

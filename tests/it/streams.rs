@@ -131,22 +131,22 @@ fn what_means_standard_input_or_output_counts_as_that() {
         (
             "restow squash --all --json in.tar /dev/stdout > out",
             expect![[r#"
-                error: `--json` prints to standard output, where the image goes
+                error: `--json` cannot be used when the image goes to standard output
                   hint: name a file as DST
             "#]],
         ),
         (
             "restow convert in.tar oci:/dev/stdout > out",
             expect![[r#"
-            error: an OCI layout is a folder, and cannot be written to standard output
-              hint: `oci-archive:-` is a tar of one
-        "#]],
+                error: an OCI layout is a folder and cannot be written to standard output
+                  hint: `oci-archive:-` writes a tar of one
+            "#]],
         ),
         (
             "restow images /dev/stdin - < in.tar",
             expect![[r#"
-            error: standard input can be read once, and SRC names it more often
-        "#]],
+                error: standard input can be read only once
+            "#]],
         ),
     ] {
         says_so(&sandbox, command, 2, says);
@@ -159,7 +159,7 @@ fn a_stream_that_is_closed_is_a_failure() {
     let closed = expect![[r#"
         error: cannot write standard output
           caused by: it is closed
-          hint: name `/dev/null` as DST to write to nowhere
+          hint: use `/dev/null` as DST to discard the output
     "#]];
     for to in ["-", "/dev/stdout", "/dev/fd/1"] {
         for (command, _) in writers(to) {
@@ -186,23 +186,23 @@ fn a_stream_that_is_closed_is_a_failure() {
         (
             "restow convert in.tar /dev/fd/9",
             expect![[r#"
-            error: cannot write `/dev/fd/9`
-              caused by: Bad file descriptor (os error 9)
-        "#]],
+                error: cannot write `/dev/fd/9`
+                  caused by: Bad file descriptor
+            "#]],
         ),
         (
             "restow convert /dev/fd/9 out",
             expect![[r#"
-            error: cannot read `/dev/fd/9`
-              caused by: Bad file descriptor (os error 9)
-        "#]],
+                error: cannot read `/dev/fd/9`
+                  caused by: Bad file descriptor
+            "#]],
         ),
         (
             "restow convert in.tar /dev/fd/3 3<converted",
             expect![[r#"
-            error: cannot write `/dev/fd/3`
-              caused by: Bad file descriptor (os error 9)
-        "#]],
+                error: cannot write `/dev/fd/3`
+                  caused by: Bad file descriptor
+            "#]],
         ),
     ] {
         says_so(&sandbox, script, 1, says);
@@ -269,8 +269,8 @@ fn an_empty_file_may_be_replaced() {
         );
         assert_eq!(sandbox.read("out"), sandbox.read(expected), "{command}");
         let says = expect![[r#"
-            error: `out` exists
-              hint: pass `--force` to replace it
+            error: `out` already exists
+              hint: use `--force` to overwrite it
         "#]];
         says_so(&sandbox, &command, 1, says);
     }
@@ -289,12 +289,12 @@ fn an_output_that_would_spoil_the_input_is_refused() {
     sandbox.run(&["convert", "in.tar", "oci:lay"]).silent();
     let before = sandbox.tree();
     let open = expect![[r#"
-        error: DST is the file that SRC is, and would be written while it is read
-          hint: name the file itself as the output, with `--force`: it is replaced when the new one is whole
+        error: DST and SRC are the same file, which would be overwritten while it is read
+          hint: name the file itself as the output, with `--force`: it is replaced once the new one is complete
     "#]];
     let part = expect![[r#"
-        error: DST is a part of the layout that SRC is
-          hint: name a file that is not in the layout
+        error: DST is inside the layout that is SRC
+          hint: choose a file outside the layout
     "#]];
     for (script, says) in [
         ("restow convert in.tar - >> in.tar", &open),

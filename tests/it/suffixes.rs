@@ -113,8 +113,8 @@ fn what_fails_leaves_no_compressed_file() {
         }
     }
     let says = expect![[r#"
-        error: `there.tar.gz` exists
-          hint: pass `--force` to replace it
+        error: `there.tar.gz` already exists
+          hint: use `--force` to overwrite it
     "#]];
     sandbox
         .run(&["convert", "in.tar", "there.tar.gz"])
@@ -128,65 +128,65 @@ fn names_that_promise_something_else_are_refused() {
         (
             &["convert", "in.tar", "out.tar.xz"],
             expect![[r#"
-            error: `out.tar.xz`: restow does not write `.xz`
-              hint: the names of what it writes end in `.tar`, `.tar.gz` or `.tar.zst`; `restow convert SRC - | xz > out.tar.xz`
-        "#]],
+                error: `out.tar.xz`: restow does not write `.xz`
+                  hint: use a name in `.tar`, `.tar.gz` or `.tar.zst`; `restow convert SRC - | xz > out.tar.xz`
+            "#]],
         ),
         (
             &["squash", "--all", "in.tar", "docker-archive:out.tbz2:app:1"],
             expect![[r#"
                 error: `out.tbz2`: restow does not write `.tbz2`
-                  hint: the names of what it writes end in `.tar`, `.tar.gz` or `.tar.zst`; `restow squash … SRC - | bzip2 > out.tbz2`
+                  hint: use a name in `.tar`, `.tar.gz` or `.tar.zst`; `restow squash … SRC - | bzip2 > out.tbz2`
             "#]],
         ),
         (
             &["export", "in.tar", "out.TXZ"],
             expect![[r#"
-            error: `out.TXZ`: restow does not write `.txz`
-              hint: the names of what it writes end in `.tar`, `.tar.gz` or `.tar.zst`; `restow export SRC | xz > out.TXZ`
-        "#]],
+                error: `out.TXZ`: restow does not write `.txz`
+                  hint: use a name in `.tar`, `.tar.gz` or `.tar.zst`; `restow export SRC | xz > out.TXZ`
+            "#]],
         ),
         (
             &["import", "rootfs.tar", "out.zip"],
             expect![[r#"
-            error: `out.zip`: restow does not write `.zip`
-              hint: the names of what it writes end in `.tar`, `.tar.gz` or `.tar.zst`
-        "#]],
+                error: `out.zip`: restow does not write `.zip`
+                  hint: use a name in `.tar`, `.tar.gz` or `.tar.zst`
+            "#]],
         ),
         (
             &["export", "--compress", "zstd", "in.tar", "out.tar.gz"],
             expect![[r#"
-                error: the name of DST says gzip, and `--compress` says zstd
-                  hint: leave `--compress` out, or give DST another name
+                error: the name of DST says gzip, but `--compress` says zstd
+                  hint: omit `--compress`, or rename DST
             "#]],
         ),
         (
             &["export", "--compress", "none", "in.tar", "out.tgz"],
             expect![[r#"
-                error: the name of DST says gzip, and `--compress` says none
-                  hint: leave `--compress` out, or give DST another name
+                error: the name of DST says gzip, but `--compress` says none
+                  hint: omit `--compress`, or rename DST
             "#]],
         ),
         (
             &["export", "--compress", "gzip:9", "in.tar", "out.zst"],
             expect![[r#"
-                error: the name of DST says zstd, and `--compress` says gzip
-                  hint: leave `--compress` out, or give DST another name
+                error: the name of DST says zstd, but `--compress` says gzip
+                  hint: omit `--compress`, or rename DST
             "#]],
         ),
         (
             &["export", "--compress", "gzip", "in.tar", "out.tar.xz"],
             expect![[r#"
                 error: `out.tar.xz`: restow does not write `.xz`
-                  hint: the names of what it writes end in `.tar`, `.tar.gz` or `.tar.zst`; `restow export SRC | xz > out.tar.xz`
+                  hint: use a name in `.tar`, `.tar.gz` or `.tar.zst`; `restow export SRC | xz > out.tar.xz`
             "#]],
         ),
         (
             &["convert", "missing.tar", "out.tar.xz"],
             expect![[r#"
-            error: `out.tar.xz`: restow does not write `.xz`
-              hint: the names of what it writes end in `.tar`, `.tar.gz` or `.tar.zst`; `restow convert SRC - | xz > out.tar.xz`
-        "#]],
+                error: `out.tar.xz`: restow does not write `.xz`
+                  hint: use a name in `.tar`, `.tar.gz` or `.tar.zst`; `restow convert SRC - | xz > out.tar.xz`
+            "#]],
         ),
     ];
     for (arguments, says) in cases {

@@ -42,13 +42,10 @@ fn found(output: &Output) -> Vec<String> {
         .count();
     let expected = match errors {
         0 => (Some(0), String::new()),
-        1 => (
-            Some(1),
-            "error: the input is not sound: 1 error\n".to_owned(),
-        ),
+        1 => (Some(1), "error: verification failed: 1 error\n".to_owned()),
         errors => (
             Some(1),
-            format!("error: the input is not sound: {errors} errors\n"),
+            format!("error: verification failed: {errors} errors\n"),
         ),
     };
     assert_eq!((output.code, output.stderr.clone()), expected, "{text}");
@@ -93,7 +90,7 @@ fn edit(mut members: Vec<Member>, name: &str, change: impl FnOnce(&mut Vec<u8>))
         Member::File(found, content) if found == name => Some(content),
         _ => None,
     });
-    change(found.unwrap_or_else(|| panic!("there is no `{name}`")));
+    change(found.unwrap_or_else(|| panic!("no field `{name}`")));
     members
 }
 
@@ -116,7 +113,7 @@ fn edit_json(
 fn without(mut members: Vec<Member>, name: &str) -> Vec<Member> {
     let before = members.len();
     members.retain(|member| member.name() != name);
-    assert!(members.len() < before, "there is no `{name}`");
+    assert!(members.len() < before, "no field `{name}`");
     members
 }
 

@@ -34,7 +34,7 @@ fn commands_are_lists_or_for_the_shell() {
         ),
         ("CMD []\nENTRYPOINT [\"b\"]", json!({"Entrypoint": ["b"]})),
     ]);
-    let strings = "expected a list of strings alone, got";
+    let strings = "expected a JSON array of strings, got";
     refused(&[
         ("CMD [\"a\", 1]", &format!("{strings} `[\"a\", 1]`")),
         ("ENTRYPOINT [null]", &format!("{strings} `[null]`")),
@@ -64,8 +64,8 @@ fn triggers_are_kept_as_they_are() {
         ),
     ]);
     let trigger = "expected ADD, ARG, CMD, COPY, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, RUN, \
-                   SHELL, STOPSIGNAL, USER, VOLUME or WORKDIR behind ONBUILD, got";
-    let strings = "expected a list of strings alone, got";
+                   SHELL, STOPSIGNAL, USER, VOLUME or WORKDIR after ONBUILD, got";
+    let strings = "expected a JSON array of strings, got";
     refused(&[
         ("ONBUILD", "expected `ONBUILD INSTRUCTION`"),
         ("ONBUILD FROM x", &format!("{trigger} `FROM x`")),
@@ -116,9 +116,9 @@ fn checks_are_set() {
         ),
     ]);
     let form = "expected `HEALTHCHECK [OPTION ...] CMD COMMAND` or `HEALTHCHECK NONE`";
-    let options = "expected one each of `--interval=`, `--timeout=`, `--start-period=`, \
-                   `--start-interval=` and `--retries=`, with its value, got";
-    let time = "expected a time of at least 1ms, such as `30s`, `1m30s` or `1.5h`, got";
+    let options = "expected at most one of each of `--interval=`, `--timeout=`, `--start-period=`, \
+                   `--start-interval=` and `--retries=`, with a value, got";
+    let time = "expected a duration of at least 1ms, such as `30s`, `1m30s` or `1.5h`, got";
     let retries = "expected a number of retries from 1 to 2147483647, got";
     refused(&[
         ("HEALTHCHECK", form),
@@ -128,7 +128,7 @@ fn checks_are_set() {
         ("HEALTHCHECK curl x", form),
         (
             "HEALTHCHECK CMD [1]",
-            "expected a list of strings alone, got `[1]`",
+            "expected a JSON array of strings, got `[1]`",
         ),
         ("HEALTHCHECK --x=1 NONE", &format!("{options} `--x=1`")),
         (

@@ -69,11 +69,11 @@ fn variables_are_set_in_place_and_expanded() {
         ("ENV A=${x:?say so}", "expected `NAME=VALUE`, got `so}`"),
         (
             "ENV A=\"${x:?say so}\"",
-            "expected a value of the variable `x`: say so",
+            "expected a value for the variable `x`: say so",
         ),
         (
             "ENV A=\nENV B=${A:?}",
-            "expected a value of the variable `A`: there is none",
+            "expected a value for the variable `A`: it is not set",
         ),
     ]);
 }
@@ -83,21 +83,16 @@ fn expansion_has_limits() {
     let doubling = format!("ENV A=x\n{}", "ENV A=$A$A\n".repeat(40));
     assert_eq!(
         changed(json!({}), &[&doubling]),
-        Err(
-            "`ENV A=$A$A`: its variables make more than 4194304 bytes, which is the most that is \
-             accepted"
-                .to_owned()
-        )
+        Err("`ENV A=$A$A`: its variables exceed the limit of 4194304 bytes".to_owned())
     );
     let nested = |depth: usize| format!("USER {}{}", "${A:-".repeat(depth), "}".repeat(depth));
     assert_eq!(changed(json!({}), &[&nested(100)]), Ok(json!({})));
     let message = changed(json!({}), &[&nested(100_000)]).unwrap_err();
-    let end =
-        "`: its substitutions are nested more than 100 deep, which is the most that is accepted";
+    let end = "`: its substitutions exceed the limit of 100 levels";
     assert!(message.ends_with(end));
 }
 
-/// A variable of a hostile config took hours.
+/// A variable in a hostile config took hours.
 #[test]
 fn ports_are_not_named_again_and_again() {
     let exposed = |ranges: &str, count: usize| {
@@ -105,8 +100,7 @@ fn ports_are_not_named_again_and_again() {
         changed(json!({"Env": [format!("P={ranges}")]}), &["EXPOSE $P"])
     };
     assert!(exposed("0-65535", 3).is_ok());
-    let too_many =
-        "`EXPOSE $P`: it names more than 196608 ports, which is the most that is accepted";
+    let too_many = "`EXPOSE $P`: it exceeds the limit of 196608 ports";
     assert_eq!(exposed("0-65535", 4), Err(too_many.to_owned()));
     assert_eq!(exposed("0-65535", 100_000), Err(too_many.to_owned()));
 }
@@ -126,8 +120,8 @@ fn ports_are_exposed() {
         ),
         ("EXPOSE $N", json!({})),
     ]);
-    let port = "expected a port up to 65535 or a range such as `8000-8010`, with `/tcp`, `/udp` or \
-                `/sctp` behind it, got";
+    let port = "expected a port up to 65535 or a range such as `8000-8010`, optionally with `/tcp`, \
+                `/udp` or `/sctp`, got";
     refused(&[
         ("EXPOSE", "expected `EXPOSE PORT[/PROTOCOL] ...`"),
         ("EXPOSE 1 http", &format!("{port} `http`")),
@@ -189,7 +183,7 @@ fn signals_users_volumes_and_directories_are_set() {
         ("VOLUME", volume),
         ("VOLUME []", volume),
         ("VOLUME [\" \"]", volume),
-        ("VOLUME [1]", "expected a list of strings alone, got `[1]`"),
+        ("VOLUME [1]", "expected a JSON array of strings, got `[1]`"),
         ("VOLUME $N", "expected a path, got `$N`"),
         ("WORKDIR", "expected `WORKDIR PATH`"),
         ("WORKDIR \"\"", "expected a path, got `\"\"`"),

@@ -1,4 +1,4 @@
-//! The bytes of one member, and the cheapest ways to get at them.
+//! The bytes of one member, and the cheapest ways to access them.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -8,8 +8,8 @@ use crate::error::{Error, Place, Result};
 use crate::format::container::{KnownHashes, Member};
 use crate::stream::{Compression, FileSlice, SNIFF_LENGTH, free_range, read_head};
 
-/// The bytes of a member, and what is known of them. It costs nothing to have one: no
-/// file is opened before somebody wants the bytes.
+/// The bytes of a member, and known facts about them. Creating it costs nothing: a file
+/// is only opened when the bytes are needed.
 pub(crate) struct Blob<'a> {
     member: &'a Member,
     bytes: Bytes<'a>,
@@ -18,20 +18,20 @@ pub(crate) struct Blob<'a> {
     is_temporary: bool,
 }
 
-/// The place where the bytes of a blob are.
+/// The place of a blob's bytes.
 pub(crate) enum Bytes<'a> {
-    /// A part of a file, which begins there.
+    /// A part of a file, starting at this offset.
     Slice(&'a File, u64),
-    /// A file that has nothing else.
+    /// A file with these bytes only.
     File(PathBuf),
-    /// A stream, which can be read from its beginning only. The function begins to.
+    /// A stream, which can only be read from its start. The function opens it.
     Stream(Box<dyn Fn() -> Result<Box<dyn Read + Send + 'a>> + Send + Sync + 'a>),
     /// Memory.
     Memory(&'a [u8]),
 }
 
 impl<'a> Blob<'a> {
-    /// Takes a member, whose bytes are there.
+    /// The blob of a member with these bytes.
     pub(crate) fn new(member: &'a Member, bytes: Bytes<'a>) -> Self {
         Self {
             member,
@@ -42,7 +42,7 @@ impl<'a> Blob<'a> {
         }
     }
 
-    /// With the compression of its bytes, which need not be looked at for that.
+    /// Sets the compression of its bytes, so that it need not be detected.
     pub(crate) fn with_compression(self, compression: Option<Compression>) -> Self {
         Self {
             compression,
@@ -50,7 +50,8 @@ impl<'a> Blob<'a> {
         }
     }
 
-    /// In a temporary file of this run, which wrote it down and found out this.
+    /// Marks it as a temporary file of this run, which computed these hashes when
+    /// writing it.
     pub(crate) fn temporary(self, known: Option<&'a KnownHashes>) -> Self {
         Self {
             known,
@@ -59,7 +60,7 @@ impl<'a> Blob<'a> {
         }
     }
 
-    /// One that stays where it is, since others read it too.
+    /// Marks it as shared with other readers, so that it remains in place.
     pub(crate) fn shared(self) -> Self {
         Self {
             is_temporary: false,
@@ -67,28 +68,27 @@ impl<'a> Blob<'a> {
         }
     }
 
-    /// How many bytes it has.
+    /// Its size in bytes.
     pub(crate) fn size(&self) -> u64 {
         self.member.size
     }
 
-    /// The hashes of its bytes, if this run wrote them down.
+    /// The hashes of its bytes, if this run wrote them.
     pub(crate) fn known(&self) -> Option<&'a KnownHashes> {
         self.known
     }
 
-    /// Whether it is in a temporary file of this run, so that it makes room when it is
-    /// released.
+    /// True if it is in a temporary file of this run, so that releasing it frees space.
     pub(crate) fn is_temporary(&self) -> bool {
         self.is_temporary
     }
 
-    /// Whether parts of it can be passed over without reading.
+    /// True if parts of it can be skipped without reading.
     pub(crate) fn is_seekable(&self) -> bool {
         matches!(self.bytes, Bytes::Slice(..) | Bytes::File(_))
     }
 
-    /// Begins to read it.
+    /// Starts to read it.
     pub(crate) fn open(&self) -> Result<Box<dyn Read + Send + 'a>> {
         Ok(match &self.bytes {
             Bytes::Slice(file, start) => Box::new(FileSlice::new(*file, *start, self.size())),
@@ -98,7 +98,7 @@ impl<'a> Blob<'a> {
         })
     }
 
-    /// The part of a file that it is, if it is one.
+    /// Its part of a file, if it is in one.
     pub(crate) fn slice(&self) -> Result<Option<FileSlice>> {
         let (file, start) = match &self.bytes {
             Bytes::Slice(file, start) => (file.try_clone(), *start),
@@ -109,7 +109,7 @@ impl<'a> Blob<'a> {
         Ok(Some(FileSlice::new(file, start, self.size())))
     }
 
-    /// The file that has it and nothing else, if that may be moved away.
+    /// The file with its bytes only, if that may be moved.
     pub(crate) fn movable_file(&self) -> Option<&Path> {
         match &self.bytes {
             Bytes::File(path) if self.is_temporary => Some(path),
@@ -117,7 +117,7 @@ impl<'a> Blob<'a> {
         }
     }
 
-    /// Its compression, by its first bytes.
+    /// Its compression, detected from its first bytes.
     pub(crate) fn compression(&self) -> Result<Compression> {
         if let Some(compression) = self.compression {
             return Ok(compression);
@@ -128,14 +128,14 @@ impl<'a> Blob<'a> {
         ))
     }
 
-    /// Gives the space back that it takes in a temporary file. It cannot be read again.
+    /// Releases its space in a temporary file. It cannot be read again.
     pub(crate) fn release(self) {
         match &self.bytes {
             Bytes::Slice(file, start) if self.is_temporary => {
                 free_range(file, *start, self.size());
             }
             Bytes::File(path) if self.is_temporary => {
-                // It goes with the whole folder otherwise.
+                // Otherwise it is removed with the whole folder.
                 let _ = fs::remove_file(path);
             }
             _ => {}

@@ -1,4 +1,4 @@
-//! A folder: an OCI layout as it lies on a disk.
+//! A folder: an OCI layout on disk.
 
 use std::fs;
 use std::io;
@@ -9,8 +9,8 @@ use crate::format::container::{Blob, Bytes, Container, Member};
 
 /// The files under a folder.
 ///
-/// Blobs may be symbolic links, wherever they point: the folder is the user's,
-/// and paths come from digests, which have no `..`.
+/// Blobs may be symbolic links to any place: the folder is the user's, and paths come
+/// from digests, which cannot contain `..`.
 #[derive(Debug)]
 pub(crate) struct Directory {
     path: PathBuf,

@@ -17,15 +17,15 @@ use crate::stream::{
 };
 use crate::tar_stream::{Skip, SkipByReading, TarReader};
 
-/// Members of at most this size are kept from the first pass if they look like
-/// JSON: the documents of an image, which are wanted before its layers.
+/// Maximum size of a member that is kept from the first pass if it looks like JSON: the
+/// documents of an image, which are needed before its layers.
 const KEPT_MAX: u64 = 1024 * 1024;
 
-/// All that is kept together. What does not fit is read again.
+/// Maximum total size of the kept members. Others are read again.
 const KEPT_TOTAL_MAX: u64 = 32 * 1024 * 1024;
 
-/// A tar that is unpacked once to look its members up, and once more to read
-/// them in their order. Any other order works, and costs a pass at each step back.
+/// A tar that is unpacked once to index its members, and again to read them in their
+/// order. Any other order is possible, and costs a pass for each step back.
 pub(crate) struct ForwardTar {
     file: Arc<File>,
     start: u64,
@@ -33,12 +33,12 @@ pub(crate) struct ForwardTar {
     index: MemberIndex,
     /// The bytes after the end of the compressed stream.
     leftover: Arc<Leftover>,
-    /// By position.
+    /// Kept members, by position.
     kept: HashMap<u64, Vec<u8>>,
     compressions: HashMap<u64, Compression>,
-    /// Where the last reader stopped.
+    /// The position of the last reader.
     cursor: Mutex<Option<Cursor>>,
-    /// What the file unpacks to, once somebody wanted to read it in any order.
+    /// The unpacked file, if random access was needed.
     unpacked: OnceLock<File>,
 }
 
@@ -49,7 +49,7 @@ struct Cursor {
 
 impl Read for Cursor {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // Damage of the stream around a member is told where the archive is opened.
+        // Damage of the stream around a member is reported when the archive is opened.
         let length = self.stream.read(buffer).map_err(DecodeError::unwrap)?;
         self.position += length as u64;
         Ok(length)
@@ -57,7 +57,7 @@ impl Read for Cursor {
 }
 
 impl ForwardTar {
-    /// Unpacks the whole tar once, which begins at `start` in the file.
+    /// Unpacks the whole tar, which starts at `start` in the file, once.
     pub(crate) fn open(
         file: File,
         start: u64,
@@ -69,7 +69,7 @@ impl ForwardTar {
         faults.into_iter().next().map_or(Ok(tar), Err)
     }
 
-    /// Looks those members up that can be unpacked; what is wrong goes to `faults`.
+    /// Indexes the members that can be unpacked; faults are added to `faults`.
     pub(crate) fn open_damaged(
         file: File,
         start: u64,
@@ -95,7 +95,7 @@ impl ForwardTar {
         let looked_up = tar.look_up(&mut reader, faults);
         tar.index.end.cut_off_at = reader.cut_off_at();
         match looked_up {
-            // The end of a compressed stream has the sum that shows that it is whole.
+            // The checksum at the end of a compressed stream shows that it is complete.
             Ok(()) => match reader.trailing() {
                 Ok(trailing) => tar.index.end.trailing = trailing,
                 Err(error) => faults.push(error.into()),
@@ -106,11 +106,11 @@ impl ForwardTar {
         Ok(tar)
     }
 
-    /// Takes in all members, and keeps those that look like documents.
+    /// Indexes all members, and keeps those that look like documents.
     ///
     /// # Errors
     ///
-    /// Fails where the stream cannot be read on.
+    /// Fails if the stream cannot be read to its end.
     fn look_up(
         &mut self,
         reader: &mut TarReader<impl Skip>,
@@ -141,7 +141,8 @@ impl ForwardTar {
         FileSlice::from(Arc::clone(&self.file), self.start)
     }
 
-    /// Begins to read a member where the last reader stopped, or else from the start.
+    /// Starts to read a member, at the position of the last reader if possible, or else
+    /// from the start.
     fn open_stream(&self, member: &Member) -> Result<Box<dyn Read + Send + '_>> {
         let mut cursor = self.cursor_before(member.position)?;
         SkipByReading(&mut cursor.stream)
@@ -159,7 +160,7 @@ impl ForwardTar {
         self.cursor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The last reader's place if it is not beyond the member, else the start.
+    /// The last reader's position if it is not after the member, otherwise the start.
     fn cursor_before(&self, position: u64) -> Result<Cursor> {
         let last = self.last_cursor().take();
         match last {
@@ -214,13 +215,13 @@ impl Container for ForwardTar {
             error => Error::copy(place(), place(), error),
         })?;
         spool.rewind().map_err(failed)?;
-        // Nobody else has done it meanwhile, and if so, the same.
+        // Nobody else has set it meanwhile, or else to the same content.
         let _ = self.unpacked.set(spool);
         Ok(())
     }
 }
 
-/// Reads one member, and leaves the stream for the next when it is dropped.
+/// Reads one member, and returns the stream for the next one when it is dropped.
 struct ForwardReader<'a> {
     tar: &'a ForwardTar,
     cursor: Option<Cursor>,
@@ -246,8 +247,8 @@ impl Read for ForwardReader<'_> {
     }
 }
 
-/// No work is done here and nothing can fail: the stream is handed back, so that
-/// the next reader goes on where this one stopped.
+/// Does no work and cannot fail: the stream is returned, so that the next reader
+/// continues at its position.
 impl Drop for ForwardReader<'_> {
     fn drop(&mut self) {
         *self.tar.last_cursor() = self.cursor.take();

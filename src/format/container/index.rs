@@ -1,4 +1,4 @@
-//! Finding a member of a tar by its path, through links.
+//! Lookup of a member in a tar by its path, through links.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,17 +9,17 @@ use crate::format::control_files::CONTROL_FILES;
 use crate::limits::{MEMBER_LINKS_MAX, MEMBER_PATH_MAX, MEMBERS_MAX};
 use crate::tar_stream::{self, Kind, display_name};
 
-/// How many control files may be there more than once, before it is not worth
-/// while to find out whether they are the same.
+/// Maximum number of repeated control files that are compared with each other; more are
+/// not worth it.
 const REPLACED_MAX: usize = 16;
 
-/// The members of a tar by their paths. Of two with one path the later counts.
+/// The members of a tar by their paths. The later of two with the same path counts.
 #[derive(Debug, Default)]
 pub(crate) struct MemberIndex {
     members: BTreeMap<String, Slot>,
-    /// Control files that a later one of the same name replaced.
+    /// Control files that a later one with the same name replaced.
     pub(super) replaced: Vec<Member>,
-    /// How many members there were, those of one path counted each.
+    /// The number of members, including repeated paths.
     count: usize,
     /// The end of the tar.
     pub(super) end: TarEnd,
@@ -33,9 +33,9 @@ enum Slot {
 }
 
 impl MemberIndex {
-    /// Takes the next member in. `position` says how the container will find it.
+    /// Adds the next member. `position` is its position in the container.
     ///
-    /// Returns whether there is room for more; those without room are only counted.
+    /// Returns true if there is room for more; members without room are only counted.
     pub(in crate::format) fn add(
         &mut self,
         member: &tar_stream::Member,
@@ -57,8 +57,8 @@ impl MemberIndex {
                 position,
                 size: member.size,
             },
-            // Names of hard links count from the root of the archive, targets
-            // of symbolic links from the folder that the link is in.
+            // Targets of hard links are relative to the root of the archive, targets of
+            // symbolic links to the folder of the link.
             Kind::HardLink => Slot::Link(resolve("", &member.link)),
             Kind::Symlink => Slot::Link(resolve(folder_of(&path), &member.link)),
             Kind::Directory | Kind::Sparse | Kind::Other(_) => Slot::Other,
@@ -108,13 +108,13 @@ impl MemberIndex {
         self.members.keys().map(String::as_str).collect()
     }
 
-    /// Whether no member was found.
+    /// True if there are no members.
     pub(in crate::format) fn is_empty(&self) -> bool {
         self.count == 0
     }
 }
 
-/// A path without what does not count; `None` if nothing is left, as with `./`.
+/// A path in canonical form; `None` if nothing is left, as for `./`.
 ///
 /// Names that are not UTF-8 are escaped: no document can refer to them.
 fn normal(path: &[u8]) -> Result<Option<String>> {
@@ -141,7 +141,7 @@ fn normal(path: &[u8]) -> Result<Option<String>> {
     Ok((!normal.is_empty()).then_some(normal))
 }
 
-/// A path in a document as Docker cleans it: `a/../b` is `b`.
+/// A path in a document, cleaned as in Docker: `a/../b` is `b`.
 fn cleaned(path: &str) -> String {
     let mut parts = Vec::new();
     for part in path.split('/') {
@@ -153,7 +153,7 @@ fn cleaned(path: &str) -> String {
     parts.join("/")
 }
 
-/// A link's target from the root. As in a container, `..` at the root stays
+/// A link's target as a path from the root. As in a container, `..` at the root stays
 /// there (Docker's loader; versions of 2016 wrote one `..` too many).
 fn resolve(folder: &str, target: &[u8]) -> String {
     let target = display_name(target);
@@ -241,14 +241,17 @@ mod tests {
         ])
         .unwrap();
         for (path, message) in [
-            ("a", "member `a` is a link that leads nowhere"),
-            ("c", "member `c` is a link that leads nowhere"),
-            ("x/../../y", "member `../y`: path leaves the archive"),
+            ("a", "member `a` is a dangling link"),
+            ("c", "member `c` is a dangling link"),
+            ("x/../../y", "member `../y`: the path leaves the archive"),
         ] {
             assert_eq!(index.find(path).unwrap_err().to_string(), message);
         }
         assert_eq!(index.find("x/../y").unwrap(), None);
         let error = self::index(&[("../x", Kind::File, "")]).unwrap_err();
-        assert_eq!(error.to_string(), "member `../x`: path leaves the archive");
+        assert_eq!(
+            error.to_string(),
+            "member `../x`: the path leaves the archive"
+        );
     }
 }

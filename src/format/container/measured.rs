@@ -1,4 +1,4 @@
-//! Members that are hashed while the tar that they are in arrives.
+//! Members that are hashed while their tar arrives.
 
 use std::collections::HashMap;
 use std::io::{BufRead, Cursor, Read};
@@ -7,26 +7,26 @@ use crate::digest::Algorithm;
 use crate::stream::{Hashed, hash, read_head};
 use crate::tar_stream::{BLOCK, Kind, SkipByReading, TarError, TarReader, is_tar_header};
 
-/// What is known of a member that was hashed as it arrived.
+/// The hashes of a member, computed as it arrived.
 #[derive(Clone, Debug)]
 pub(crate) struct KnownHashes {
-    /// The bytes as they lie there.
+    /// The hash of its stored bytes.
     pub stored: Hashed,
-    /// What they unpack to; absent if they do not.
+    /// The hash of its unpacked bytes; absent if it cannot be unpacked.
     pub unpacked: Option<Hashed>,
 }
 
-/// Members below this size are not worth being remembered.
+/// Members below this size, in bytes, are not hashed on arrival.
 const MEASURED_LEAST: u64 = 64 * 1024;
 
-/// Hashes the layers of a tar that passes by, and returns what they are by their
-/// positions, as far as the tar can be read.
+/// Hashes the layers of a tar in a stream, and returns the hashes by position, as far
+/// as the tar can be read.
 ///
-/// Only plain ones: unpacking others would hold the stream up, and is done in parallel
-/// once they lie there.
+/// Only uncompressed ones: unpacking others would delay the stream, and is done in
+/// parallel once they are stored.
 pub(crate) fn hash_layers(input: impl BufRead) -> HashMap<u64, KnownHashes> {
     let mut measured = HashMap::new();
-    // Whoever reads what was kept says what is wrong with it.
+    // The reader of the stored tar reports its faults.
     let _ = measure_into(&mut measured, TarReader::new(SkipByReading(input)));
     measured
 }
@@ -50,7 +50,7 @@ fn measure_into(
     Ok(())
 }
 
-/// The algorithm of the digest that a member is called by.
+/// The algorithm of the digest in a member's name.
 pub(super) fn algorithm_of(path: &[u8]) -> Algorithm {
     if path.windows(13).any(|part| part == b"blobs/sha512/") {
         Algorithm::Sha512
@@ -65,7 +65,7 @@ mod tests {
     use crate::digest::Digest;
     use crate::tar_stream::EMPTY_BLOCK;
 
-    /// A tar of files with these names and contents, which ends without an end block.
+    /// A tar of files with these names and contents, without an end-of-archive block.
     fn tar(members: &[(&str, &[u8])]) -> Vec<u8> {
         let mut builder = tar::Builder::new(Vec::new());
         for (name, content) in members {

@@ -1,9 +1,8 @@
-//! Where the files of an image lie: named byte strings, however they are stored.
+//! Containers of an image's files: named byte strings, however they are stored.
 //!
-//! A docker archive and an OCI layout are both a set of files with documents
-//! that refer to them by path; whether the files lie in a folder, in a tar that
-//! can be read at any place, in one that can only be read forward, or in one
-//! that came through a pipe is no concern of theirs. So there are the formats on
+//! A docker archive and an OCI layout are both a set of files with documents that refer
+//! to them by path. They do not depend on whether the files are in a folder, in a tar
+//! with random access, in a sequential one, or in one from a pipe. Hence the formats on
 //! one side, and these containers on the other.
 
 mod blob;
@@ -17,7 +16,7 @@ mod rootfs_file;
 mod seekable;
 mod staged;
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -39,52 +38,51 @@ use crate::stream::{FileKind, TeeReader, copy, unpacked};
 
 /// Named byte strings.
 pub(crate) trait Container: Send + Sync + fmt::Debug {
-    /// The members by their paths, where they are known beforehand.
+    /// The members by their paths, if they are known beforehand.
     fn index(&self) -> Option<&MemberIndex> {
         None
     }
 
-    /// Looks a path up, through links. Paths are relative to the root, and a
-    /// leading `/` or `./` is ignored.
+    /// Looks up a path, through links. Paths are relative to the root, and a leading
+    /// `/` or `./` is ignored.
     fn find(&self, path: &str) -> Result<Option<Member>> {
         self.index().map_or(Ok(None), |index| index.find(path))
     }
 
-    /// The bytes of a member, of which nothing is read yet.
+    /// The bytes of a member, which are not read yet.
     fn blob<'a>(&'a self, member: &'a Member) -> Blob<'a>;
 
-    /// The paths of all members, sorted; empty where only [`find`](Self::find)
-    /// is possible.
+    /// The paths of all members, sorted; empty if only [`find`](Self::find) is
+    /// possible.
     fn paths(&self) -> Vec<&str> {
         self.index().map(MemberIndex::paths).unwrap_or_default()
     }
 
-    /// The paths of all files in which blobs may lie, in no order.
+    /// The paths of all files that may be blobs, in any order.
     fn files(&self) -> Result<Vec<String>> {
         Ok(self.paths().into_iter().map(str::to_owned).collect())
     }
 
-    /// The end of the tar that it is, if it is one.
+    /// The end of the tar, if it is one.
     fn end(&self) -> TarEnd {
         self.index().map(|index| index.end).unwrap_or_default()
     }
 
-    /// Whether members are best read one at a time in the order of their
-    /// positions.
+    /// True if members should be read one at a time in the order of their positions.
     fn is_sequential(&self) -> bool {
         false
     }
 
-    /// Makes it possible to read members in any order without starting over, by
-    /// keeping what they unpack to in a temporary file without a name. Does nothing
-    /// where that is possible already.
+    /// Enables random access to members without starting over, by keeping the unpacked
+    /// bytes in a temporary file without a name. Does nothing if that is already
+    /// possible.
     fn unpack_to(&self, directory: &Path, watch: &Watch<'_>) -> Result<()> {
         let _ = (directory, watch);
         Ok(())
     }
 }
 
-/// Reads a document whole.
+/// Reads a whole document.
 ///
 /// # Errors
 ///
@@ -108,8 +106,8 @@ pub(crate) fn read_document(container: &dyn Container, member: &Member) -> Resul
     Ok(bytes)
 }
 
-/// Whether a path is one that archives of images have, and root filesystems not:
-/// a blob of a layout, or a file or folder that is called by a digest.
+/// Returns true if a path is typical of archives of images, but not of root
+/// filesystems: a blob of a layout, or a file or folder named by a digest.
 pub(crate) fn is_of_archive(path: &str) -> bool {
     let prefixes = ["blobs/sha256/", "blobs/sha512/", "sha256:"];
     let name = prefixes.iter().find_map(|prefix| path.strip_prefix(prefix));
@@ -121,42 +119,32 @@ pub(crate) fn is_of_archive(path: &str) -> bool {
     matches!(stem.len(), 64 | 128) && stem.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Says that a stream is something else, by its first bytes.
+/// Returns the error for a stream that is something else, according to its first bytes.
 pub(crate) fn not_an_image(head: &[u8]) -> Error {
     Error::NotAnImage {
         kind: FileKind::of(head),
-        start: first_bytes(head),
     }
 }
 
-/// Says that a stream that should be a root filesystem is something else.
+/// Returns the error for a stream that should be a root filesystem, but is something
+/// else.
 pub(crate) fn not_a_tar(head: &[u8]) -> Error {
     Error::NotATar {
         kind: FileKind::of(head),
-        start: first_bytes(head),
     }
 }
 
-/// The first bytes of a stream, for a message.
-fn first_bytes(head: &[u8]) -> String {
-    let mut start = String::new();
-    for byte in head.iter().take(4) {
-        let _ = write!(start, "{byte:02x} ");
-    }
-    start.trim_end().to_owned()
-}
-
-/// What is left of a budget for documents.
+/// The rest of a budget for documents after one of this size.
 ///
 /// # Errors
 ///
-/// Fails if it is used up.
+/// Fails if it is exhausted.
 pub(crate) fn spend(budget: u64, size: u64) -> Result<u64, LimitError> {
     let left = budget.checked_sub(size);
     left.ok_or(LimitError::DocumentsTooLarge(DOCUMENTS_MAX))
 }
 
-/// Reads a document that is looked up by its path.
+/// Reads a document with this path.
 pub(crate) fn find_document(container: &dyn Container, path: &str) -> Result<Option<Vec<u8>>> {
     container
         .find(path)?
@@ -164,7 +152,7 @@ pub(crate) fn find_document(container: &dyn Container, path: &str) -> Result<Opt
         .transpose()
 }
 
-/// Reads a member whole to find out what it unpacks to.
+/// Reads a whole member to compute the digest of its unpacked bytes.
 pub(crate) fn unpacked_digest(
     container: &dyn Container,
     member: &Member,

@@ -1,9 +1,9 @@
-//! Control files that a tar has more than once.
+//! Repeated control files in a tar.
 
 use crate::error::{Error, Result};
 use crate::format::container::{Container, MemberIndex, read_document};
 
-/// Compares control files that have one name. Those that differ go to `faults`.
+/// Compares control files with the same name. Differences are added to `faults`.
 pub(super) fn check_control_files(
     container: &dyn Container,
     index: &MemberIndex,

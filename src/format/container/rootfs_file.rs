@@ -1,4 +1,4 @@
-//! A file that is one byte string: the tar of a root filesystem.
+//! A file with a single member: the tar of a root filesystem.
 
 use std::fs::File;
 use std::io::Read;
@@ -17,35 +17,35 @@ use crate::tar_stream::{SkipByReading, TarSummary, check_tar};
 /// The name of the member in messages.
 const NAME: &str = "rootfs.tar";
 
-/// A file, or the rest of one, that is taken as the content of one layer.
+/// A file, or the rest of one, used as the content of one layer.
 #[derive(Debug)]
 pub(crate) struct RootfsFile {
     file: File,
     start: u64,
-    /// What has to be unpacked to get at the layer.
+    /// The compression around the layer.
     wrapping: Compression,
-    /// How many bytes the layer has.
+    /// The size of the layer in bytes.
     size: u64,
-    /// Where the file lies if it was received, and what it was found to be then. A file
-    /// of somebody else's may change until it is read again.
+    /// The path of a received file, and its hashes on arrival. A file of someone else
+    /// may change until it is read again.
     received: Option<(PathBuf, KnownHashes)>,
 }
 
 /// A root filesystem that was read once.
 #[derive(Debug)]
 pub(crate) struct ScannedTar {
-    /// Where it is.
+    /// The file with it.
     pub(crate) file: RootfsFile,
-    /// What it is unpacked.
+    /// The hash of the unpacked tar.
     pub(crate) unpacked: Hashed,
-    /// The tar as a whole.
+    /// The facts about the tar as a whole.
     pub(crate) summary: TarSummary,
     /// The bytes after the end of the compressed stream.
     pub(crate) leftover: Arc<Leftover>,
 }
 
 impl RootfsFile {
-    /// Takes the bytes from `start` on as they are, whatever they are.
+    /// Uses the bytes from `start` on unchanged, whatever they are.
     pub(crate) fn stored(file: File, start: u64) -> Result<Self> {
         let size = file.metadata()?.len().saturating_sub(start);
         Ok(Self {
@@ -57,8 +57,8 @@ impl RootfsFile {
         })
     }
 
-    /// Takes what they unpack to, and reads it to its end, which shows that it is a tar,
-    /// what it hashes to, and how young the youngest of its members is.
+    /// Uses their unpacked form, which is read to its end to check that it is a tar,
+    /// and to find its hash and the time of its newest member.
     pub(crate) fn scan(
         file: File,
         start: u64,
@@ -100,13 +100,13 @@ impl RootfsFile {
         }
     }
 
-    /// The first bytes of the layer, as many as a message wants.
+    /// The first bytes of the layer, for a message.
     pub(crate) fn head(&self) -> Result<Vec<u8>> {
         unpacked_head(&self.file, self.start, self.wrapping)
     }
 }
 
-/// The first bytes of what a file unpacks to, as far as it can be unpacked.
+/// The first unpacked bytes of a file, as far as it can be unpacked.
 pub(crate) fn unpacked_head(file: &File, start: u64, compression: Compression) -> Result<Vec<u8>> {
     let mut head = Vec::new();
     let stream = unpacked(compression, FileSlice::from(file, start)?)?;
@@ -135,7 +135,7 @@ impl Container for RootfsFile {
                 Err(error) => Err(Error::read(Place::Member(NAME.to_owned()), error)),
             }
         };
-        // The wrapping of the whole file is not a compression of the layer.
+        // The compression of the whole file is not one of the layer.
         Blob::new(member, Bytes::Stream(Box::new(open))).with_compression(Some(Compression::None))
     }
 }

@@ -1,4 +1,4 @@
-//! A plain tar in a file: every member can be read at once, by any thread.
+//! An uncompressed tar in a file: every member can be read directly, by any thread.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -12,41 +12,41 @@ use crate::format::container::{Blob, Bytes, Container, KnownHashes, Member};
 use crate::stream::next_data;
 use crate::tar_stream::{Tail, TarError, TarReader, Trailing};
 
-/// How much is read after the end of a tar where the time to look at it must not depend
-/// on the size of the file: far more than any writer pads a tar with.
+/// Number of bytes read after the end of a tar if the time must not depend on the size
+/// of the file: far more than any writer uses as padding.
 const TAIL_GLANCE: u64 = 4 * 1024 * 1024;
 
-/// How much of the bytes after the end of a tar is looked at. Holes cost nothing.
+/// The amount of data read after the end of a tar. Holes cost nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Look {
-    /// As much as writers pad a tar with.
+    /// As much as writers use as padding.
     Glance,
     /// All of them.
     Whole,
 }
 
-/// A tar whose members are read where they lie.
+/// A tar whose members are read in place.
 #[derive(Debug)]
 pub(crate) struct SeekableTar {
     file: File,
-    /// Where in the file the tar begins.
+    /// The start of the tar in the file.
     start: u64,
     index: MemberIndex,
-    /// What is known of members, by their positions, if it is a temporary file.
+    /// The hashes of members, by their positions, if it is a temporary file.
     known: Option<HashMap<u64, KnownHashes>>,
 }
 
 impl SeekableTar {
-    /// Looks all members up, by their headers alone.
+    /// Indexes all members, from their headers alone.
     ///
-    /// The tar begins at `start` in the file.
+    /// The tar starts at `start` in the file.
     pub(crate) fn open(file: File, start: u64) -> Result<Self> {
         let mut faults = Vec::new();
         let tar = Self::open_damaged(file, start, Look::Glance, &mut faults)?;
         faults.into_iter().next().map_or(Ok(tar), Err)
     }
 
-    /// Looks those members up that can be; what is wrong goes to `faults`.
+    /// Indexes the members that can be read; faults are added to `faults`.
     pub(crate) fn open_damaged(
         file: File,
         start: u64,
@@ -80,7 +80,7 @@ impl SeekableTar {
         };
         index.end.cut_off_at = reader.cut_off_at();
         if is_whole {
-            // A tar without a member may be anything that begins with zeros.
+            // A tar without members may be anything that begins with zeros.
             let is_glance = look == Look::Glance && !index.is_empty();
             let most = if is_glance { TAIL_GLANCE } else { u64::MAX };
             index.end.trailing = look_after(&file, start, length, reader.into_tail(), most)?;
@@ -95,7 +95,7 @@ impl SeekableTar {
         Ok(tar)
     }
 
-    /// One in a temporary file of this run, with what is known of members, by their
+    /// Marks it as a temporary file of this run, with the hashes of members by their
     /// positions.
     pub(crate) fn into_temporary(self, known: HashMap<u64, KnownHashes>) -> Self {
         Self {
@@ -122,8 +122,8 @@ impl Container for SeekableTar {
     }
 }
 
-/// Looks at what follows the end of a tar that begins at `start` in a file and may have
-/// `length` bytes, and reads at most `most` of them.
+/// Reads the data after the end of a tar that starts at `start` in a file and may have
+/// `length` bytes, but at most `most` bytes of it.
 fn look_after(
     file: &File,
     start: u64,
@@ -154,5 +154,5 @@ fn look_after(
     Ok(tail.finish())
 }
 
-/// How much of it is read at once.
+/// The size of the buffer for this data.
 const TAIL_BUFFER: usize = 64 * 1024;

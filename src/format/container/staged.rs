@@ -1,8 +1,7 @@
-//! A tar that came through a pipe: its members became files as they arrived.
+//! A tar from a pipe, whose members became files as they arrived.
 //!
-//! The folder that they are put into is part of the layout that they are meant
-//! for, so that a blob only has to be renamed once the documents, which mostly
-//! come last, have said what it is.
+//! Their folder is part of the layout for which they are meant, so that a blob only has
+//! to be renamed once the documents, which usually come last, have identified it.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -26,30 +25,30 @@ use crate::stream::{
 };
 use crate::tar_stream::{BLOCK, Kind, SkipByReading, TarError, TarReader, is_tar_header};
 
-/// What came through a pipe.
+/// The result of reading a pipe.
 #[derive(Debug)]
 pub(crate) enum Received {
-    /// An archive, taken apart.
+    /// An archive, split into its members.
     Members(StagedTar),
-    /// Something else: the stream as it came, unpacked, in one file.
+    /// Anything else: the whole unpacked stream in one file.
     Whole(PathBuf),
 }
 
-/// Members that lie in a folder, each in a file that is called by its number.
+/// Members in a folder, each in a file named after its number.
 #[derive(Debug)]
 pub(crate) struct StagedTar {
     directory: PathBuf,
     index: MemberIndex,
-    /// By number.
+    /// The facts about the members, by number.
     staged: HashMap<u64, (KnownHashes, Compression)>,
 }
 
-/// Takes an unpacked tar stream in, whose beginning tells whether it is an
-/// archive that should be taken apart, or a root filesystem.
+/// Receives an unpacked tar stream. Its start determines whether it is an archive to be
+/// split, or a root filesystem.
 ///
-/// The decision is made on a few members, since nothing can be read twice. A
-/// stream that was wrongly kept whole can still be read as the tar that it is;
-/// `keep_whole` has every stream kept so.
+/// The decision is based on a few members, since nothing can be read twice. A stream
+/// that was wrongly kept whole can still be read as a tar; `keep_whole` keeps every
+/// stream like this.
 pub(crate) fn receive(
     mut stream: Box<dyn Read + Send + '_>,
     directory: &Path,
@@ -66,7 +65,7 @@ pub(crate) fn receive(
         Ok(is_archive) => is_archive,
         Err(TarError::Io(error)) => return Err(error.into()),
         Err(TarError::Checksum { offset: 0 }) => return Err(not_an_image(&seen)),
-        // Whoever looks at it says why it is none.
+        // The code that reads it reports why it is not one.
         Err(_) => false,
     };
     let mut stream = Cursor::new(seen).chain(stream);
@@ -78,7 +77,7 @@ pub(crate) fn receive(
     Ok(Received::Whole(path))
 }
 
-/// Looks at members until one tells an archive from a root filesystem.
+/// Reads members until one distinguishes an archive from a root filesystem.
 fn begins_as_archive(input: &mut dyn Read) -> Result<bool, TarError> {
     let mut reader = TarReader::new(SkipByReading(input));
     while let Some(member) = reader.next_member()? {
@@ -93,7 +92,7 @@ fn begins_as_archive(input: &mut dyn Read) -> Result<bool, TarError> {
             }
             return Ok(false);
         }
-        // Members of unusual names: layers and documents all the same?
+        // Members with unusual names may still be layers and documents.
         let start = read_head(&mut reader, BLOCK)?;
         let is_packed = Compression::sniff(&start) != Compression::None;
         return Ok(is_packed || begins_as_json(&start) || is_tar_header(&start));
@@ -126,7 +125,8 @@ impl StagedTar {
             number += 1;
         }
         tar.index.end.cut_off_at = reader.cut_off_at();
-        // What pads the archive is taken too, or the writer would see a closed pipe.
+        // The padding of the archive is read too, or the writer would see a closed
+        // pipe.
         tar.index.end.trailing = reader.trailing()?;
         let mut faults = Vec::new();
         check_control_files(&tar, &tar.index, &mut faults)?;
@@ -138,10 +138,10 @@ impl StagedTar {
     }
 }
 
-/// Members up to this size cost less than the threads that would hash them.
+/// Maximum size of members that cost less than the threads to hash them, in bytes.
 const SMALL_MOST: u64 = 64 * 1024;
 
-/// Writes a small member to a file, and finds out what [`arrive`] does.
+/// Writes a small member to a file, with the same result as [`stage_member`].
 fn stage_small_member(
     reader: &mut dyn Read,
     name: &[u8],
@@ -161,7 +161,7 @@ fn stage_small_member(
     Ok((KnownHashes { stored, unpacked }, compression))
 }
 
-/// Writes one member to a file, and finds out what can be found out on the way.
+/// Writes one member to a file, and computes its hashes on the way.
 fn stage_member(
     reader: &mut dyn Read,
     name: &[u8],
@@ -209,11 +209,12 @@ impl Container for StagedTar {
     }
 }
 
-/// How much of a stream is looked at to tell what it is. What no member has
-/// decided by then is no archive.
+/// Number of bytes of a stream that are read to determine its kind. If no member has
+/// decided it by then, it is not an archive.
 const RECORD_MAX: usize = 4 * 1024 * 1024;
 
-/// Keeps what is read, so that it can be read again, and ends where too much is.
+/// Records the bytes that are read, so that they can be read again, and ends at a
+/// limit.
 struct Recorder<'a> {
     input: &'a mut dyn Read,
     seen: Vec<u8>,

@@ -28,7 +28,7 @@ pub(in crate::format) fn read_manifest(
     }
 }
 
-/// Reads the config of an element: `None` if it is not there, and `Some(None)` after a
+/// Reads the config of an element: `None` if it is missing, and `Some(None)` after a
 /// fault that leaves nothing of it.
 #[expect(
     clippy::option_option,
@@ -49,7 +49,7 @@ pub(in crate::format) fn read_config(
     let fault = |source| config_fault(&what, source);
     let reading = Document::<Config>::read(bytes);
     let config = finish(reader, site, Schema::Config, reading, fault)?;
-    // Where it lies under its digest, as since Docker 25, that must be true.
+    // If it is stored under its digest, as since Docker 25, the digest must match.
     if let (Some(config), Some(expected)) = (&config, digest_of_path(&element.config)) {
         let got = hash_like(&expected, config.bytes());
         if got != expected {

@@ -13,48 +13,48 @@ use crate::limits::DESCRIPTORS_MAX;
 pub(in crate::format) struct Element {
     /// The path of the config.
     pub(in crate::format) config: String,
-    /// `RepoTags`; empty where it is null.
+    /// `RepoTags`; empty if it is null.
     pub(in crate::format) tags: Vec<String>,
     /// The paths of the layers, the lowest first.
     pub(in crate::format) layers: Vec<String>,
-    /// `LayerSources`: descriptors by diff_id. Before Docker 25 of foreign layers
-    /// alone, since then of all.
+    /// `LayerSources`: descriptors by diff_id. Before Docker 25 only of foreign layers,
+    /// since then of all.
     pub(in crate::format) sources: BTreeMap<String, Descriptor>,
-    /// `Parent`: the config of the image that it was built on, where the archive has
-    /// that too.
+    /// `Parent`: the config of the image on which this one was built, if the archive
+    /// also has that.
     pub(in crate::format) parent: Option<Digest>,
 }
 
 impl Element {
-    /// What findings call its image; `at` is its number, counted from 0.
+    /// The name of its image in findings; `at` is its number, counted from 0.
     pub(in crate::format) fn name(&self, at: usize) -> String {
         let name = self.tags.first().cloned();
         name.unwrap_or_else(|| format!("#{}", at + 1))
     }
 
-    /// What `LayerSources` says of the layer that unpacks to this.
+    /// The entry of `LayerSources` for the layer with this diff_id.
     pub(in crate::format) fn source(&self, diff_id: &DiffId) -> Option<&Descriptor> {
         self.sources.get(&diff_id.to_string())
     }
 }
 
-/// What was read of `manifest.json`.
+/// A parsed `manifest.json`.
 #[derive(Debug)]
 pub(in crate::format) struct ManifestJson {
-    /// The elements that can be read, each with its number, counted from 0.
+    /// The readable elements, each with its number, counted from 0.
     pub(in crate::format) elements: Vec<(usize, Element)>,
-    /// Whether bytes follow the JSON value.
+    /// True if bytes follow the JSON value.
     pub(in crate::format) has_trailing_bytes: bool,
     /// The JSON.
     pub(in crate::format) value: Value,
-    /// What is wrong with the other elements.
+    /// The faults of the other elements.
     pub(in crate::format) faults: Vec<DocumentError>,
 }
 
-/// Reads `manifest.json`, of which an element may be malformed, and others not.
+/// Reads `manifest.json`, in which some elements may be malformed.
 ///
-/// As in Docker, which decodes it into a Go struct: keys in any case, null for
-/// an empty list, other keys ignored, and bytes behind the value too.
+/// The rules are those of Docker, which decodes it into a Go struct: keys in any case,
+/// null for an empty list, and other keys ignored, as well as bytes after the value.
 pub(in crate::format) fn read(bytes: &[u8]) -> Result<ManifestJson, DocumentError> {
     let (value, has_trailing_bytes) = parse_list(bytes)?;
     let mut elements = Vec::new();
@@ -65,7 +65,7 @@ pub(in crate::format) fn read(bytes: &[u8]) -> Result<ManifestJson, DocumentErro
             Err(error) => faults.push(error),
         }
     }
-    // Each becomes a descriptor where an index lists the images.
+    // Each tag becomes a descriptor in an index of the images.
     let tags = elements.iter().map(|(_, element)| element.tags.len());
     check_count("RepoTags", tags.sum())?;
     Ok(ManifestJson {
@@ -80,7 +80,7 @@ pub(in crate::format) fn read(bytes: &[u8]) -> Result<ManifestJson, DocumentErro
 ///
 /// # Errors
 ///
-/// Fails with the first thing that is wrong.
+/// Fails with the first fault.
 pub(in crate::format) fn parse(bytes: &[u8]) -> Result<Vec<Element>, DocumentError> {
     let mut manifest = read(bytes)?;
     if manifest.faults.is_empty() {
@@ -90,7 +90,7 @@ pub(in crate::format) fn parse(bytes: &[u8]) -> Result<Vec<Element>, DocumentErr
     Err(manifest.faults.swap_remove(0))
 }
 
-/// The elements of `manifest.json` as they are there, and whether bytes follow.
+/// The elements of `manifest.json` as JSON, and true if bytes follow.
 pub(in crate::format) fn parse_values(bytes: &[u8]) -> Result<(Vec<Value>, bool), DocumentError> {
     match parse_list(bytes)? {
         (Value::Array(elements), has_trailing_bytes) => Ok((elements, has_trailing_bytes)),
@@ -98,7 +98,7 @@ pub(in crate::format) fn parse_values(bytes: &[u8]) -> Result<(Vec<Value>, bool)
     }
 }
 
-/// The JSON of `manifest.json`, which is a list or null, and whether bytes follow.
+/// The JSON of `manifest.json`, which is a list or null, and true if bytes follow.
 fn parse_list(bytes: &[u8]) -> Result<(Value, bool), DocumentError> {
     let text = json_text(bytes)?;
     let mut values = Deserializer::from_str(&text).into_iter::<Value>();
@@ -117,16 +117,16 @@ fn parse_list(bytes: &[u8]) -> Result<(Value, bool), DocumentError> {
 }
 
 /// The paths that a malformed `manifest.json` names as configs and as layers, as far as
-/// it has the shape of one: a list of images, or one image alone.
+/// it has the shape of one: a list of images, or a single image.
 #[derive(Debug, Default)]
 pub(in crate::format) struct NamedPaths {
     pub(in crate::format) configs: Vec<String>,
     pub(in crate::format) layers: Vec<String>,
-    /// Whether it is a list of nothing but null.
+    /// True if it is a list that contains only null.
     pub(in crate::format) is_null_list: bool,
 }
 
-/// Reads what can be read of a `manifest.json` whose fields have wrong types.
+/// Reads as much as possible of a `manifest.json` whose fields have wrong types.
 pub(in crate::format) fn named_paths(bytes: &[u8]) -> NamedPaths {
     let mut named = NamedPaths::default();
     let Ok(value) = parse_value(bytes) else {
@@ -164,7 +164,7 @@ fn parse_element(at: usize, element: &Value) -> Result<Element, DocumentError> {
     let mut sources = BTreeMap::new();
     if let Some(Value::Object(map)) = field(element, "LayerSources") {
         for (diff_id, descriptor) in map {
-            // Docker needs none of them, so one that is malformed does no harm.
+            // Docker needs none of them, so a malformed one does no harm.
             if let Ok(descriptor) = Descriptor::from_json(descriptor) {
                 sources.insert(diff_id.clone(), descriptor);
             }
@@ -197,7 +197,7 @@ pub(in crate::format) fn check_count(field: &str, count: usize) -> Result<(), Do
     })
 }
 
-/// A field by its name in any case; the last one counts, and null is absent.
+/// A field by its name in any case; the last one counts, and null means absent.
 pub(in crate::format) fn field<'a>(element: &'a Value, name: &str) -> Option<&'a Value> {
     let fields = element.as_object()?;
     let found = fields
@@ -209,7 +209,7 @@ pub(in crate::format) fn field<'a>(element: &'a Value, name: &str) -> Option<&'a
         .filter(|value| !value.is_null())
 }
 
-/// A list of texts; absent is empty, and anything else `None`.
+/// A list of texts; empty if it is absent, and `None` if it is anything else.
 pub(in crate::format) fn texts(element: &Value, name: &str) -> Option<Vec<String>> {
     let Some(value) = field(element, name) else {
         return Some(Vec::new());

@@ -1,11 +1,10 @@
-//! Docker archives: what `docker save` writes, and all that imitate it.
+//! Docker archives: the format of `docker save` and its imitators.
 //!
-//! Three families are read. Up to Docker 1.9 there is a folder for each image
-//! with `json` and `layer.tar`, and `repositories` ([`v1`]). Since 1.10
-//! `manifest.json` ties a config to its layers, wherever they lie
-//! ([`manifest_json`]). Since 25 an OCI layout lies beside it, which is followed
-//! where the two agree ([`read`]), and the names of both count ([`names`]). That last
-//! form is the one that is written.
+//! Three families are read. Up to Docker 1.9 there is a folder for each image with
+//! `json` and `layer.tar`, and `repositories` ([`v1`]). Since 1.10 `manifest.json`
+//! connects a config to its layers, wherever they are ([`manifest_json`]). Since 25
+//! there is also an OCI layout, which is used where the two agree ([`read`]), and the
+//! names of both count ([`names`]). Only the last form is written.
 
 pub(super) mod element;
 pub(super) mod manifest_json;

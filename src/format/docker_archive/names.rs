@@ -1,9 +1,9 @@
-//! The names of a docker archive: those of `index.json`, and those that
-//! `manifest.json` adds.
+//! The names in a docker archive: those of `index.json`, and additional ones of
+//! `manifest.json`.
 //!
-//! The two need not agree. Docker 28 and 29 leave names out of `manifest.json` where
-//! two builds have one config, and Docker 25.0 left them out of `index.json`. Engines
-//! with a containerd image store read the one file, the others the other.
+//! The two need not agree. Docker 28 and 29 omit names from `manifest.json` if two
+//! builds have the same config, and Docker 25.0 omitted them from `index.json`. Engines
+//! with a containerd image store read the one file, all others the other.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,39 +12,39 @@ use crate::format::control_files::{INDEX, MANIFEST};
 use crate::format::root::{Root, Target};
 use crate::image::Reference;
 
-/// One thing that `index.json` lists.
+/// An item in `index.json`.
 #[derive(Debug)]
 pub(super) struct ListedRoot {
-    /// It, with the name that it has there.
+    /// The item, with its name in `index.json`.
     pub(super) root: Root,
-    /// Whether it is, or holds, an image, which `manifest.json` could name.
+    /// True if it is or contains an image, which `manifest.json` could name.
     pub(super) is_image: bool,
 }
 
-/// One image that `manifest.json` names.
+/// An image that `manifest.json` names.
 #[derive(Debug)]
 pub(super) struct NamedElement {
     /// Its number, counted from 0.
     pub(super) number: usize,
-    /// Its names there.
+    /// Its names in `manifest.json`.
     pub(super) tags: Vec<Reference>,
-    /// Which of the listed are the same image, or hold it.
+    /// The listed items that are or contain the same image.
     pub(super) same: Vec<usize>,
 }
 
-/// Where the two files differ.
+/// The differences between the two files.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Differences {
-    /// Names that mean another image in `manifest.json`.
+    /// Names of another image in `manifest.json`.
     moved: Vec<Reference>,
-    /// Names that only `index.json` has.
+    /// Names that are only in `index.json`.
     only_in_index: Vec<Reference>,
-    /// Names that only `manifest.json` has.
+    /// Names that are only in `manifest.json`.
     only_in_manifest: Vec<Reference>,
 }
 
 impl Differences {
-    /// Leaves out those names, of which something else was said.
+    /// Leaves out these names, which were already reported.
     pub(super) fn without(mut self, known: &HashSet<Reference>) -> Self {
         let names = [
             &mut self.moved,
@@ -57,7 +57,7 @@ impl Differences {
         self
     }
 
-    /// Tells the caller.
+    /// Reports them to the caller.
     pub(super) fn warn(self, watch: &Watch<'_>) {
         for name in self.moved {
             watch.warn(Warning::NameMoved(name.to_string()));
@@ -79,13 +79,12 @@ impl Differences {
     }
 }
 
-/// Brings the names together: a name of `index.json` belongs to what has it there, and
-/// one that `index.json` does not have at all to the image that `manifest.json` gives
-/// it to.
+/// Merges the names: a name in `index.json` belongs to the item that has it there, and
+/// one that is only in `manifest.json` to the image that has it there.
 ///
-/// The roots are in the order of `index.json`. An image that only `manifest.json` has
-/// comes before those that follow it there, and a name that only `manifest.json` has at
-/// the end.
+/// The roots are in the order of `index.json`. An image that is only in `manifest.json`
+/// is placed before those that follow it there, and a name that is only in
+/// `manifest.json` at the end.
 pub(super) fn all_names(
     listed: Vec<ListedRoot>,
     elements: Vec<NamedElement>,
@@ -105,14 +104,15 @@ pub(super) fn all_names(
 struct Names {
     roots: Vec<Root>,
     are_images: Vec<bool>,
-    /// Where `index.json` has a name.
+    /// The places in `index.json` of each name.
     in_index: HashMap<Reference, Vec<usize>>,
     in_manifest: HashSet<Reference>,
-    /// The listed roots that have got the name that `manifest.json` has for them.
+    /// The listed roots that have already received their name in `manifest.json`.
     taken: HashSet<usize>,
-    /// Before which of the listed an element has its place.
+    /// For each element, the listed root before which it is placed.
     before: HashMap<usize, usize>,
-    /// The roots that `index.json` does not list, and before which of the listed they are.
+    /// The roots that `index.json` does not list, each with the listed one before which
+    /// it is placed.
     added: Vec<(usize, Root)>,
     differences: Differences,
 }
@@ -163,7 +163,7 @@ impl Names {
         }
     }
 
-    /// Adds the root of an image that only `manifest.json` has.
+    /// Adds the root of an image that is only in `manifest.json`.
     fn add_element(&mut self, number: usize, reference: Option<Reference>) {
         let root = Root {
             target: Target::Element(number),
@@ -174,7 +174,7 @@ impl Names {
         self.added.push((self.before[&number], root));
     }
 
-    /// Adds a further name of a listed image.
+    /// Adds another name of a listed image.
     fn add_name(&mut self, at: usize, reference: Reference) {
         let root = Root {
             reference: Some(reference),
@@ -184,7 +184,7 @@ impl Names {
         self.added.push((self.roots.len(), root));
     }
 
-    /// Has a name of `index.json` written as `manifest.json` does.
+    /// Changes a name of `index.json` to the spelling in `manifest.json`.
     fn write_as(&mut self, meant: &[usize], tag: Reference) {
         let free: Vec<usize> = meant
             .iter()
@@ -204,7 +204,7 @@ impl Names {
         }
     }
 
-    /// Gives an image a name that only `manifest.json` has.
+    /// Gives an image a name that is only in `manifest.json`.
     fn name(&mut self, number: usize, same: &[usize], tag: Reference) {
         let is_nameless = |at: &&usize| {
             let root = &self.roots[**at];
@@ -212,7 +212,7 @@ impl Names {
         };
         let label = |at: usize| self.roots[at].label.as_deref();
         let nameless = || same.iter().filter(is_nameless).copied();
-        // Older engines and some tools have the bare tag alone there.
+        // Older engines and some tools write only the bare tag there.
         let with_tag = nameless().find(|at| label(*at) == tag.tag());
         let without = || nameless().find(|at| label(*at).is_none());
         if with_tag.is_none() {
@@ -242,7 +242,7 @@ impl Names {
         let lacking = lacking.into_iter().map(|(_, name)| name);
         self.differences.only_in_index.extend(lacking);
         let listed = self.roots.into_iter().enumerate();
-        // An added root comes before the listed one with the same number.
+        // An added root is placed before the listed one with the same number.
         let listed = listed.map(|(at, root)| (at, true, root));
         let added = self.added.into_iter().map(|(at, root)| (at, false, root));
         let mut roots: Vec<_> = listed.chain(added).collect();
@@ -260,7 +260,7 @@ mod tests {
     use super::*;
 
     /// The list of `index.json`, one word each: `CONTENT`, `CONTENT=REFERENCE` or
-    /// `CONTENT~LABEL`. A content that begins with `x` is no image.
+    /// `CONTENT~LABEL`. A content that begins with `x` is not an image.
     fn listed(text: &str) -> Vec<ListedRoot> {
         let one = |word: &str| {
             let at = word.find(['=', '~']).unwrap_or(word.len());
@@ -280,8 +280,8 @@ mod tests {
         text.split_whitespace().map(one).collect()
     }
 
-    /// The list of `manifest.json`, one word each: `SAME,…=TAG,…`, where the numbers are
-    /// of what is listed.
+    /// The list of `manifest.json`, one word each: `SAME,…=TAG,…`, where the numbers
+    /// refer to the list of `index.json`.
     fn named(text: &str) -> Vec<NamedElement> {
         let one = |(number, word): (usize, &str)| {
             let (same, tags) = word.split_once('=').expect("an equals sign");
@@ -298,7 +298,7 @@ mod tests {
         text.split_whitespace().enumerate().map(one).collect()
     }
 
-    /// The roots, as words: what each is, and its name as it is written.
+    /// The roots, as words: the content of each, and its name as written.
     fn shown(roots: &[Root], listed: &str) -> String {
         let contents: HashMap<Digest, &str> = listed
             .split_whitespace()
@@ -348,7 +348,7 @@ mod tests {
             ("a~1.0", "0=p:1.0", "a=p:1.0", ""),
             ("a~2 a~1", "0,1=p:1,p:2", "a=p:2 a=p:1", ""),
             ("a~x", "0=p:1", "a~x a=p:1", "d p:1"),
-            // As `manifest.json` writes it.
+            // The spelling of `manifest.json` is kept.
             (
                 "a=p:1",
                 "0=docker.io/library/p:1",

@@ -21,22 +21,22 @@ use crate::format::source::{
 use crate::image::media_type::LayerType;
 use crate::image::{Config, Document, DocumentError, Index, Reference};
 
-/// What ties a docker archive together.
+/// The documents that connect the parts of a docker archive.
 pub(in crate::format) struct DockerArchive<'a> {
     container: &'a dyn Container,
     /// The OCI part, if there is one.
     pub(in crate::format) index: Option<Document<Index>>,
-    /// The other part; archives from before Docker 1.10 have none.
+    /// The Docker part; archives from before Docker 1.10 have none.
     pub(in crate::format) part: Option<DockerPart>,
-    /// The images of that, each once.
+    /// The images of the Docker part, each once.
     pub(in crate::format) elements: Vec<(Element, Document<Config>)>,
     pub(in crate::format) roots: Vec<Root>,
 }
 
-/// Whether the files are those of a docker archive, of any age.
+/// Returns true if the files are those of a docker archive, of any age.
 ///
-/// A root filesystem may hold a file called `manifest.json`; what makes the
-/// difference is its shape, and that the config that it names is there.
+/// A root filesystem may contain a file named `manifest.json`; the difference is its
+/// shape, and whether the config that it names exists.
 pub(in crate::format) fn is_docker_archive(container: &dyn Container) -> Result<bool> {
     let is_rootfs = is_root_filesystem(container);
     let bytes = match find_document(container, MANIFEST) {
@@ -53,12 +53,12 @@ pub(in crate::format) fn is_docker_archive(container: &dyn Container) -> Result<
             let all_there = each.all(|e| matches!(is_there(e), Ok(Some(_))));
             Ok(!is_rootfs || (all_there && !elements.is_empty()))
         }
-        // Many a program calls something else so. Whether it is broken, or another
-        // thing, its neighbours tell.
+        // Many programs use this name for other files. The other members show whether
+        // it is a broken one or something else.
         Err(DocumentError::Syntax(_)) => Ok(!is_rootfs && !is_layout(container)?),
         Err(_) if container.paths().iter().any(|path| is_of_archive(path)) => Ok(true),
-        // Other programs write lists and objects under this name too; none of them says
-        // which of its neighbours are layers.
+        // Other programs also write lists and objects under this name; none of them
+        // lists other members as layers.
         Err(_) => {
             let named = manifest_json::named_paths(&bytes);
             let is_there = |path: &String| matches!(container.find(path), Ok(Some(_)));
@@ -69,12 +69,12 @@ pub(in crate::format) fn is_docker_archive(container: &dyn Container) -> Result<
     }
 }
 
-/// Whether a `manifest.json` lists images, and nothing else.
+/// Returns true if a `manifest.json` lists images, and nothing else.
 pub(in crate::format) fn lists_images(bytes: &[u8]) -> bool {
     manifest_json::parse(bytes).is_ok_and(|elements| !elements.is_empty())
 }
 
-/// Whether the paths are those of a Unix system.
+/// Returns true if the paths are those of a Unix system.
 fn is_root_filesystem(container: &dyn Container) -> bool {
     let paths = container.paths();
     let usual = ["bin", "dev", "etc", "lib", "proc", "sys", "usr", "var"];
@@ -82,7 +82,7 @@ fn is_root_filesystem(container: &dyn Container) -> bool {
 }
 
 impl<'a> DockerArchive<'a> {
-    /// Reads the documents that tie the archive together, and the configs.
+    /// Reads the documents that connect the parts of the archive, and the configs.
     pub(in crate::format) fn open(container: &'a dyn Container, watch: &Watch<'_>) -> Result<Self> {
         let manifest = find_document(container, MANIFEST)?;
         let elements = match &manifest {
@@ -109,14 +109,14 @@ impl<'a> DockerArchive<'a> {
 
     /// Finds one root for each name of each image.
     ///
-    /// An element whose image the OCI part has too, with the same layers in the
-    /// same order, is taken from there: that keeps its manifest, and the index
-    /// with other platforms and attestations that may be over it. Docker 25.0.0
-    /// wrote layers in random order, and other versions left images out; there
-    /// `manifest.json` is right.
+    /// If the OCI part also has the image of an element, with the same layers in the
+    /// same order, it is taken from there: this keeps its manifest, and an index around
+    /// it with other platforms and attestations. Docker 25.0.0 wrote layers in random
+    /// order, and other versions omitted images; in these cases `manifest.json` is
+    /// right.
     fn find_roots(&mut self, watch: &Watch<'_>) -> Result<()> {
         self.index = self.find_index()?;
-        // Names of which it was said that only `manifest.json` counts.
+        // Names for which it was reported that only `manifest.json` counts.
         let mut known = HashSet::new();
         let listed = self.oci_roots(&mut known, watch)?;
         let mut of_config: HashMap<&Digest, Vec<usize>> = HashMap::new();
@@ -203,8 +203,8 @@ impl<'a> DockerArchive<'a> {
             let name = root.display_name();
             match load(self.container, descriptor, name.clone()) {
                 Ok(content) => roots.push((root, content)),
-                // Release candidates of Docker 25.0.0 left layers out. What
-                // `manifest.json` has under the same name is whole.
+                // Release candidates of Docker 25.0.0 left layers out. The image with
+                // the same name in `manifest.json` is complete.
                 Err(Error::LayerCount { .. }) if self.has_tag(&root) => {
                     ignored.extend(root.reference);
                     watch.warn(Warning::OciPartIgnored(name));
@@ -221,13 +221,13 @@ impl<'a> DockerArchive<'a> {
         Ok(roots)
     }
 
-    /// Whether an element has the tag of a root.
+    /// Returns true if an element has the tag of a root.
     fn has_tag(&self, root: &Root) -> bool {
         let mut tags = self.elements.iter().flat_map(|(element, _)| &element.tags);
         root.reference.is_some() && tags.any(|tag| tag.parse().ok() == root.reference)
     }
 
-    /// Whether an image of the OCI part is that of an element, or holds it.
+    /// Returns true if an image of the OCI part is that of an element, or contains it.
     fn has_element(
         &self,
         content: &Content,
@@ -274,8 +274,8 @@ pub(in crate::format) fn load_element(
             label.is_foreign.then_some((source, label.compression))
         });
         let (bytes, compression) = match (container.find(path)?, foreign) {
-            // What is there is a layer like any other: the descriptor is that of
-            // the blob that may be fetched, often compressed.
+            // A layer in the archive is like any other: the descriptor is that of the
+            // remote blob, which is often compressed.
             (Some(blob), _) => {
                 let compression = container.blob(&blob).compression()?;
                 let descriptor = None;
@@ -312,7 +312,7 @@ pub(in crate::format) fn load_element(
     }))
 }
 
-/// Says that `manifest.json` names something that is not there.
+/// Returns the error for a missing file that `manifest.json` names.
 fn absent(path: &str) -> Error {
     Error::MemberAbsent {
         document: format!("`{MANIFEST}`"),
@@ -327,7 +327,7 @@ fn docker_image((element, config): &(Element, Document<Config>)) -> DockerImage 
     }
 }
 
-/// Takes elements of one image together, with all of its tags.
+/// Merges elements of the same image, with all of its tags.
 fn distinct(
     container: &dyn Container,
     elements: Vec<(Element, Document<Config>)>,
@@ -352,7 +352,7 @@ fn distinct(
     Ok(distinct)
 }
 
-/// Whether the layers of two elements are the same members.
+/// Returns true if the layers of two elements are the same members.
 fn are_layers_same(container: &dyn Container, one: &Element, other: &Element) -> Result<bool> {
     if one.layers.len() != other.layers.len() {
         return Ok(false);
@@ -365,7 +365,7 @@ fn are_layers_same(container: &dyn Container, one: &Element, other: &Element) ->
     Ok(true)
 }
 
-/// Reads a tag of `RepoTags`. A name without one means the tag `latest`.
+/// Parses a tag of `RepoTags`. A name without a tag means `latest`.
 fn tagged(text: &str, watch: &Watch<'_>) -> Option<Reference> {
     let reference = text.parse().ok().map(Reference::or_latest);
     let reference = reference.filter(Reference::is_tagged);
@@ -398,7 +398,7 @@ fn read_elements(
             }
         }
     }
-    // One of several that is not there does not hide the others.
+    // A missing image does not hide the others.
     if elements.is_empty()
         && let Some((_, error)) = missing.pop()
     {

@@ -1,4 +1,4 @@
-//! The documents that make an OCI layout in a tar a docker archive too.
+//! The documents that also make an OCI layout in a tar a docker archive.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -16,16 +16,16 @@ use crate::image::{Reference, compact, parse_value};
 struct NamedImage<'a> {
     image: &'a OutputImage,
     names: Vec<&'a Reference>,
-    /// Its element in the input, by number.
+    /// The number of its element in the input.
     before: Option<usize>,
 }
 
 /// Returns `manifest.json`, and `repositories` if any image has a tag.
 ///
-/// Both end in a line feed, as Docker's own do. Images that are there under several
-/// tags share an element. An element that the input has for an image stays where and
-/// as it was, but for what is not so any more; if that is so of all of them both
-/// documents stay to the byte.
+/// Both end in a line feed, like Docker's own. Images with several tags have one
+/// element. If the input has an element for an image, it keeps its place and its
+/// fields, except for those that are no longer true; if all of them are still true,
+/// both documents are copied byte for byte.
 pub(in crate::format) fn docker_documents(
     index: &OutputIndex,
 ) -> Result<(Vec<u8>, Option<Vec<u8>>)> {
@@ -41,7 +41,7 @@ pub(in crate::format) fn docker_documents(
     let elements: Vec<Value> = images.iter().map(element).collect();
     let mut repositories: BTreeMap<&str, BTreeMap<&str, &str>> = BTreeMap::new();
     for named in &images {
-        // The engines of 25 and later put the diff_id of the top layer here.
+        // Engines since 25 use the diff_id of the top layer here.
         let Some(top) = named.image.layers.last() else {
             continue;
         };
@@ -55,7 +55,7 @@ pub(in crate::format) fn docker_documents(
         && elements == before
         && !goes_on
     {
-        // Docker's containerd store writes no `repositories`.
+        // Docker's containerd store does not write `repositories`.
         let held = part.repositories.as_ref().map(|held| {
             let is_same = parse_value(held).ok() == repositories;
             let made = || repositories.as_ref().map(line);
@@ -67,7 +67,7 @@ pub(in crate::format) fn docker_documents(
     Ok((line(&Value::Array(elements)), repositories))
 }
 
-/// The elements of the input's `manifest.json`, and whether bytes follow them.
+/// The elements of the input's `manifest.json`, and true if bytes follow them.
 fn before(index: &OutputIndex) -> Result<(Vec<Value>, bool)> {
     let Some(part) = &index.docker else {
         return Ok((Vec::new(), false));
@@ -107,7 +107,7 @@ fn named_images<'a>(index: &'a OutputIndex, before: &[Value]) -> Vec<NamedImage<
             let tags = texts(&before[at], "RepoTags").unwrap_or_default();
             let place = |name: &&Reference| tags.iter().position(|tag| *tag == name.written());
             let places: Option<Vec<usize>> = named.names.iter().map(place).collect();
-            // The order of the input, as long as nothing is added to it.
+            // The order of the input, unless something is added to it.
             if let Some(places) = places {
                 let mut names: Vec<_> = places.into_iter().zip(&named.names).collect();
                 names.sort_by_key(|(place, _)| *place);
@@ -130,13 +130,13 @@ fn new_element(image: &NamedImage<'_>) -> Value {
     element
 }
 
-/// The element of the input with what is so in the output.
+/// The element of the input, with its fields updated for the output.
 fn changed_element(before: &Value, image: &NamedImage<'_>, loses_parent: bool) -> Value {
     let mut element = before.clone();
     let Value::Object(fields) = &mut element else {
         return new_element(image);
     };
-    // Engines take a name in any case, and of several the last one. Others do not.
+    // Engines accept a name in any case, and use the last of several. Others do not.
     let is_odd = |name: &str| {
         let mut keys = before.as_object().into_iter().flat_map(Map::keys);
         keys.any(|key| key != name && key.eq_ignore_ascii_case(name))
@@ -168,7 +168,7 @@ fn changed_element(before: &Value, image: &NamedImage<'_>, loses_parent: bool) -
 }
 
 impl NamedImage<'_> {
-    /// Its names, as they are written.
+    /// Its names, as originally written.
     fn tags(&self) -> Vec<String> {
         self.names.iter().map(|name| name.written()).collect()
     }
@@ -186,7 +186,7 @@ fn layers(image: &NamedImage<'_>) -> Vec<String> {
     layers.map(|layer| blob_path(&layer.digest)).collect()
 }
 
-/// The descriptors of layers that stay outside, if there are any.
+/// The descriptors of layers that the archive does not contain, if any.
 fn layer_sources(image: &NamedImage<'_>) -> Option<Value> {
     let source = |layer: &OutputLayer| {
         let source = serde_json::from_str(layer.source.as_deref()?).ok()?;

@@ -21,22 +21,22 @@ use crate::image::{
 use crate::limits::{DOCUMENT_MAX, NESTING_MAX};
 use crate::stream::Compression;
 
-/// Something that an index lists.
+/// An item in an index.
 #[derive(Debug)]
 pub(in crate::format) struct Listed<'a> {
     pub(in crate::format) descriptor: &'a Descriptor,
-    /// The field that lists it, and the site of the document that has the field.
+    /// The field with the item, and the site of the document with the field.
     field: (String, Site),
-    /// What messages call the root.
+    /// The name of the root in messages.
     pub(in crate::format) name: String,
-    /// The platform, where it is one of several.
+    /// The platform, if it is one of several.
     pub(in crate::format) platform: Option<Platform>,
-    /// How many more indexes may be under each other.
+    /// The number of further levels of nested indexes that are allowed.
     depth: usize,
 }
 
 impl<'a> Listed<'a> {
-    /// What `index.json` lists at this place, counted from 0.
+    /// The item of `index.json` at this place, counted from 0.
     pub(in crate::format) fn root(
         descriptor: &'a Descriptor,
         at: usize,
@@ -52,7 +52,7 @@ impl<'a> Listed<'a> {
         }
     }
 
-    /// What this index lists.
+    /// The items of this index.
     pub(in crate::format) fn children<'b>(
         &self,
         index: &'b Index,
@@ -87,23 +87,23 @@ impl<'a> Listed<'a> {
     }
 }
 
-/// What a descriptor of an index points to.
+/// The target of a descriptor in an index.
 #[derive(Debug)]
 pub(in crate::format) enum Part {
     Index(Document<Index>),
     Manifest(Document<Manifest>),
-    /// Of a kind that is not known.
+    /// A blob of an unknown kind.
     Blob(Member),
     Absent,
 }
 
-/// What a manifest describes.
+/// The kind of a manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::format) enum ManifestKind {
     Image,
-    /// An image with a layer that is encrypted.
+    /// An image with an encrypted layer.
     Encrypted,
-    /// An image but for a layer of a type that is not known.
+    /// An image, except for a layer of an unknown type.
     UnknownLayer(usize),
     /// An attestation, a signature, a chart.
     Artifact,
@@ -129,17 +129,17 @@ impl ManifestKind {
     }
 }
 
-/// Whether a layer is encrypted, as ocicrypt marks it.
+/// Returns true if a layer is encrypted, as marked by ocicrypt.
 pub(in crate::format) fn is_encrypted(descriptor: &Descriptor) -> bool {
     descriptor.media_type().ends_with("+encrypted")
 }
 
-/// What was read of the config of an image.
+/// The config of an image, as far as it could be read.
 #[derive(Debug)]
 pub(in crate::format) enum ConfigPart {
     Read(Document<Config>),
-    /// It says nothing of layers, as with artifacts of which the config is anything (oras
-    /// push --config). The fault is that of a config.
+    /// It has no diff_ids, as with artifacts whose config can be anything (oras push
+    /// --config). The fault is that of a config.
     NoRootfs(Refusal),
     Absent,
     /// Its faults leave nothing to read.
@@ -147,7 +147,8 @@ pub(in crate::format) enum ConfigPart {
 }
 
 impl Listed<'_> {
-    /// Reads what the descriptor points to; `None` after a fault that leaves nothing of it.
+    /// Reads the target of the descriptor; `None` after a fault that leaves nothing of
+    /// it.
     pub(in crate::format) fn read(&self, reader: &mut dyn Reader) -> Result<Option<Part>> {
         let site = self.site();
         let descriptor = self.descriptor;
@@ -192,7 +193,7 @@ impl Listed<'_> {
     ) -> Result<Option<Document<T>>> {
         let mut reading = Document::<T>::read(bytes);
         let label = self.descriptor.media_type();
-        // Whether the name is OCI's or Docker's makes no difference to readers.
+        // Readers do not care whether the name is OCI's or Docker's.
         let is_other = |got: &&str| DocumentKind::of(got) != DocumentKind::of(label);
         if let Some(got) = reading.value["mediaType"].as_str().filter(is_other) {
             let (expected, got) = (label.to_owned(), got.to_owned());
@@ -204,7 +205,7 @@ impl Listed<'_> {
         finish(reader, &self.site(), Schema::Graph, reading, fault)
     }
 
-    /// Reads the config of the image that is listed.
+    /// Reads the config of the listed image.
     pub(in crate::format) fn config(
         &self,
         reader: &mut dyn Reader,
@@ -238,7 +239,7 @@ impl Listed<'_> {
         Ok(ConfigPart::Read(config))
     }
 
-    /// Looks up the layers of the image that is listed.
+    /// Looks up the layers of the listed image.
     pub(in crate::format) fn layers(
         &self,
         reader: &mut dyn Reader,
@@ -259,7 +260,7 @@ impl Listed<'_> {
         Ok(found)
     }
 
-    /// Looks up the blobs of the artifact that is listed, each once.
+    /// Looks up the blobs of the listed artifact, each once.
     pub(in crate::format) fn artifact(
         &self,
         reader: &mut dyn Reader,
@@ -279,8 +280,8 @@ impl Listed<'_> {
     }
 }
 
-/// Whether a config says what its layers unpack to. One that begins as an object and is
-/// none is left to the parser, which says why.
+/// Returns true if a config has diff_ids. One that looks like an object but is not one
+/// is left to the parser, which reports why.
 fn has_rootfs(config: &Reading<Config>) -> bool {
     match &config.value {
         Value::Null => config.bytes.trim_ascii_start().starts_with(b"{"),
@@ -288,7 +289,7 @@ fn has_rootfs(config: &Reading<Config>) -> bool {
     }
 }
 
-/// Looks a blob up, and compares its size, and what the descriptor embeds.
+/// Looks up a blob, and checks its size and the embedded copy in the descriptor.
 fn find_blob(
     reader: &mut dyn Reader,
     descriptor: &Descriptor,
@@ -301,14 +302,14 @@ fn find_blob(
         && member.size != descriptor.size()
     {
         let (said, got) = (descriptor.size(), member.size);
-        let message = format!("its descriptor says {said} bytes, and it has {got}");
+        let message = format!("expected {said} bytes, got {got}");
         let fault = Refusal::new(Code::SizeMismatch, message, wrong_size(descriptor, got));
         reader.report(&at(site, member), fault)?;
     }
     Ok(blob)
 }
 
-/// Compares what a descriptor embeds, if it does.
+/// Checks the embedded copy in a descriptor, if there is one.
 pub(in crate::format) fn check_data(
     reader: &mut dyn Reader,
     descriptor: &Descriptor,
@@ -338,8 +339,8 @@ pub(in crate::format) fn check_data(
     reader.report(parent, Refusal::new(code, message, error))
 }
 
-/// Reads a blob that is a document, and compares it with its digest, or takes what the
-/// descriptor embeds, which is as good.
+/// Reads a blob that is a document, and checks its digest; an embedded copy in the
+/// descriptor is used in its place.
 fn read_blob(
     reader: &mut dyn Reader,
     descriptor: &Descriptor,
@@ -359,8 +360,8 @@ fn read_blob(
     Ok(bytes)
 }
 
-/// Refuses a manifest or an index that an index calls something else: it would be passed
-/// on alone, without all that it names.
+/// Refuses a manifest or an index with another type in the index that lists it: it
+/// would be copied alone, without the blobs that it names.
 fn check_label(
     reader: &mut dyn Reader,
     descriptor: &Descriptor,
@@ -408,7 +409,7 @@ fn malformed(descriptor: &Descriptor, source: DocumentError) -> Refusal {
     Refusal::document(code_of(&source), what, source)
 }
 
-/// What is wrong with an index or a manifest.
+/// The code for a fault of an index or a manifest.
 pub(in crate::format) fn code_of(error: &DocumentError) -> Code {
     match error {
         DocumentError::Ambiguous { .. } => Code::DocumentAmbiguous,
@@ -430,14 +431,15 @@ pub(in crate::format) fn code_of(error: &DocumentError) -> Code {
     }
 }
 
-/// Whether a field of an index or a manifest is a descriptor, a list of such, or below one.
+/// Returns true if a field of an index or a manifest is a descriptor, a list of
+/// descriptors, or below one.
 pub(in crate::format) fn is_of_descriptors(field: &str) -> bool {
     let first = field.split(['.', '[']).next();
     ["config", "layers", "manifests", "subject"].contains(&first.unwrap_or_default())
 }
 
-/// What a document is by what it says of itself, or else by its fields, if that is an
-/// index or a manifest.
+/// The kind of a document according to its media type, or else to its fields, if it is
+/// an index or a manifest.
 fn kind_of(value: &Value) -> Option<&'static str> {
     let (index, manifest) = ("an index", "a manifest");
     match value.get("mediaType").and_then(Value::as_str) {

@@ -12,10 +12,10 @@ pub(super) use write::LayoutSink;
 
 use crate::digest::Digest;
 
-/// What the file holds that makes a folder a layout. Version 1.0.0 is the only one.
+/// The content of the file that makes a folder a layout. 1.0.0 is the only version.
 pub(super) const MARKER_CONTENT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 
-/// Where a blob lies.
+/// The path of a blob.
 pub(super) fn blob_path(digest: &Digest) -> String {
     format!("blobs/{}/{}", digest.algorithm().name(), digest.hex())
 }

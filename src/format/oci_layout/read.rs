@@ -15,7 +15,7 @@ use crate::format::source::{
 };
 use crate::image::{Descriptor, Document, Index, Manifest, parse_value, types};
 
-/// Whether there is an `index.json` that could be a layout's.
+/// Returns true if there is an `index.json` that could be that of a layout.
 pub(in crate::format) fn is_layout(container: &dyn Container) -> Result<bool> {
     if container.find(MARKER)?.is_some() {
         return Ok(true);
@@ -27,8 +27,8 @@ pub(in crate::format) fn is_layout(container: &dyn Container) -> Result<bool> {
     Ok(value.is_some_and(|value| value.get("manifests").is_some()))
 }
 
-/// Refuses a layout of another version than 1.0.0. Says whether there is a marker: a
-/// missing one is forgiven where a layout is read, as skopeo does.
+/// Refuses a layout of a version other than 1.0.0. Returns true if there is a marker:
+/// as in skopeo, a layout can be read without one.
 pub(in crate::format) fn check_marker(reader: &mut dyn Reader) -> Result<bool> {
     if reader.find(MARKER)?.is_none() {
         return Ok(false);
@@ -49,12 +49,13 @@ pub(in crate::format) fn check_marker(reader: &mut dyn Reader) -> Result<bool> {
     Ok(true)
 }
 
-/// Reads `index.json`, if it is there.
+/// Reads `index.json`, if it exists.
 pub(crate) fn find_index(container: &dyn Container) -> Result<Option<Document<Index>>> {
     read_index(&mut Opener::new(container))
 }
 
-/// Reads `index.json`; `None` if it is not there, or after a fault that leaves nothing of it.
+/// Reads `index.json`; `None` if it does not exist, or after a fault that leaves
+/// nothing of it.
 pub(in crate::format) fn read_index(reader: &mut dyn Reader) -> Result<Option<Document<Index>>> {
     let Some(bytes) = reader.control_file(INDEX)? else {
         return Ok(None);
@@ -72,7 +73,7 @@ pub(in crate::format) fn read_index(reader: &mut dyn Reader) -> Result<Option<Do
 
 /// Reads all documents under a descriptor of `index.json`, verifying each.
 ///
-/// `name` is what messages call the root.
+/// `name` is the name of the root in messages.
 pub(in crate::format) fn load(
     container: &dyn Container,
     descriptor: &Descriptor,
@@ -139,7 +140,7 @@ fn load_manifest(
                     name: blob_path(view.config.digest()),
                 });
             }
-            // Exports leave configs of other platforms out, as they do manifests.
+            // Exports omit configs of other platforms, as they do manifests.
             ConfigPart::Absent | ConfigPart::NoRootfs(_) | ConfigPart::Faulty => {}
         }
     }
@@ -147,8 +148,8 @@ fn load_manifest(
     Ok(Content::Artifact(Box::new(Artifact { manifest, blobs })))
 }
 
-/// Why a part of the index called `name` is of no use, where the input does not hold it,
-/// or not its config.
+/// The reason why a part of the index named `name` cannot be used, if the input lacks
+/// it or its config.
 pub(crate) fn absence(part: &Content, name: &str) -> Option<Error> {
     let (document, digest) = match part {
         Content::Opaque {

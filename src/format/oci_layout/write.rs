@@ -1,4 +1,5 @@
-//! Writing a layout into a folder: a new one, or one that others write into too.
+//! Writing a layout into a folder: a new one, or an existing one with concurrent
+//! writers.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -26,17 +27,17 @@ use crate::stream::{
     Hashed, PART, PendingDirectory, PendingFile, is_temporary, lock_directory, share_bytes,
 };
 
-/// A layout that is being written.
+/// A layout being written.
 ///
-/// Everything is first put into a folder of its own, on the same file system. A
-/// new layout is that folder, renamed. Into one that exists the blobs are moved,
-/// each by a rename, and last of all `index.json` is replaced, under a lock: at
-/// any moment the layout is whole, and two writers lose none of their names.
+/// Everything is first written to a folder of its own, on the same file system. A new
+/// layout is that folder, renamed. For an existing one the blobs are moved into it,
+/// each by a rename, and finally `index.json` is replaced, under a lock: the layout is
+/// complete at any moment, and two writers lose none of their names.
 #[derive(Debug)]
 pub(in crate::format) struct LayoutSink {
     target: PathBuf,
     staging: PendingDirectory,
-    /// Where members of a stream become files.
+    /// The folder in which members of a stream become files.
     arriving: PathBuf,
     exists: bool,
     parts: AtomicU64,
@@ -44,12 +45,12 @@ pub(in crate::format) struct LayoutSink {
     index: Mutex<OutputIndex>,
 }
 
-/// The folder in the staging folder for what is not known yet. It never
-/// becomes part of the layout.
+/// The folder in the staging folder for unidentified members. It never becomes part of
+/// the layout.
 const ARRIVING: &str = "arriving";
 
 impl LayoutSink {
-    /// Begins a layout at `target`, or joins the one that is there.
+    /// Begins a layout at `target`, or adds to an existing one.
     pub(in crate::format) fn create(target: &Path) -> Result<Self> {
         let failed = |error| Error::write(Place::Path(target.to_owned()), error);
         let exists = match fs::metadata(target) {
@@ -85,7 +86,7 @@ impl LayoutSink {
         })
     }
 
-    /// Moves a finished file to its name.
+    /// Moves a finished file to its final name.
     fn settle(&self, file: &Path, digest: &Digest) -> Result<()> {
         let path = self.staging.path().join(blob_path(digest));
         let folder = path.parent().expect("a blob is in a folder");
@@ -108,8 +109,8 @@ impl LayoutSink {
 
 /// Refuses a folder that is neither empty nor a layout.
 ///
-/// It is listed before it is looked into: another writer makes a folder a layout
-/// before it puts anything else there.
+/// It is listed before its files are read: another writer makes a folder a layout
+/// before it adds anything else.
 fn check_target(target: &Path) -> Result<()> {
     let failed = |error| Error::read(Place::Path(target.to_owned()), error);
     let mut is_empty = true;
@@ -154,7 +155,7 @@ impl ImageSink for LayoutSink {
         Ok(Held::Absent)
     }
 
-    /// A file that is on the file system of the output is moved.
+    /// A file on the file system of the output is moved.
     fn put(&self, blob: Blob<'_>, hashed: &Hashed, from: &Place, watch: &Watch<'_>) -> Result<()> {
         if let Some(file) = blob.movable_file() {
             return self.settle(file, &hashed.digest);
@@ -205,7 +206,7 @@ impl ImageSink for LayoutSink {
         fs::write(staging.path().join(INDEX), index.bytes()?).map_err(failed)?;
         match staging.rename(&target) {
             Ok(()) => Ok(()),
-            // Somebody made a layout there in the meantime.
+            // Somebody created a layout there in the meantime.
             Err((staging, _)) if target.is_dir() => {
                 check_target(&target)?;
                 join(&target, staging.path(), &index, watch)
@@ -215,7 +216,7 @@ impl ImageSink for LayoutSink {
     }
 }
 
-/// A blob that is being written.
+/// A blob being written.
 #[derive(Debug)]
 struct Part<'a> {
     sink: &'a LayoutSink,
@@ -254,8 +255,8 @@ fn join(target: &Path, staging: &Path, index: &OutputIndex, watch: &Watch<'_>) -
     let lock = lock_directory(target, watch).map_err(failed)?;
     let _lock = lock.ok_or(Error::Interrupted)?;
     let container = Directory::new(target);
-    // First of all it becomes a layout, so that no other writer takes a folder
-    // with blobs in it for something else.
+    // It first becomes a layout, so that no other writer mistakes a folder with blobs
+    // for something else.
     let nothing = OutputIndex::default().bytes()?;
     for (name, content) in [(INDEX, nothing.as_slice()), (MARKER, MARKER_CONTENT)] {
         if container.find(name)?.is_none() {
@@ -300,11 +301,11 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.commit()
 }
 
-/// What an index lists after roots were added to it.
+/// The items of an index after roots were added to it.
 ///
-/// As with `docker load`, a name that another image had moves, and that image
-/// stays, without it. What is listed already stays as it is, with all that is
-/// said of it there; nothing is listed twice.
+/// As with `docker load`, an existing name moves to the new image, and the previous one
+/// remains without it. Items that are already listed are not changed in any field;
+/// nothing is listed twice.
 fn joined(before: &[Descriptor], roots: &[OutputRoot], watch: &Watch<'_>) -> Vec<Descriptor> {
     let named = |descriptor: &Descriptor| (name_of(descriptor), descriptor.clone());
     let mut after: Vec<(Option<String>, Descriptor)> = before.iter().map(named).collect();
@@ -338,7 +339,7 @@ fn joined(before: &[Descriptor], roots: &[OutputRoot], watch: &Watch<'_>) -> Vec
             None => after.push((name, new)),
         }
     }
-    // An image that lost one of several names is there under the others.
+    // An image that lost one of several names is still listed under the others.
     let has_name = |digest: &Digest, after: &[(Option<String>, Descriptor)]| {
         after
             .iter()
@@ -351,7 +352,7 @@ fn joined(before: &[Descriptor], roots: &[OutputRoot], watch: &Watch<'_>) -> Vec
     kept.map(|(_, held)| held.clone()).collect()
 }
 
-/// A descriptor with the names of another.
+/// A descriptor with the names of another one.
 fn named_like(descriptor: &Descriptor, other: &Descriptor) -> Descriptor {
     let name = |key| other.annotation(key).map(str::to_owned);
     descriptor
@@ -360,7 +361,7 @@ fn named_like(descriptor: &Descriptor, other: &Descriptor) -> Descriptor {
         .with_annotation(CONTAINERD_NAME, name(CONTAINERD_NAME))
 }
 
-/// The name that must be unique: the whole reference where it is known.
+/// The name that must be unique: the full reference, if known.
 fn name_of(descriptor: &Descriptor) -> Option<String> {
     let root = Root::from_index(descriptor);
     root.reference
@@ -384,7 +385,7 @@ mod tests {
         }
     }
 
-    /// `content=name`, one word each.
+    /// Descriptors from `content=name`, one word each.
     fn list(text: &str) -> Vec<Descriptor> {
         let one = |word: &str| {
             let (content, name) = word.split_once('=').unwrap();

@@ -1,4 +1,4 @@
-//! A docker archive, looked over without stopping at the first fault.
+//! The survey of a docker archive, which does not stop at the first fault.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,13 +19,13 @@ use crate::image::media_type::LayerType;
 use crate::image::{Config, Document, Reference, parse_value, types};
 use crate::stream::Compression;
 
-/// Looks over what `manifest.json` lists. In a hybrid it is held against what the
-/// surveyor has met already.
+/// Surveys the images in `manifest.json`. In a hybrid they are compared with what the
+/// surveyor has already found.
 pub(in crate::format) fn survey_docker(surveyor: &mut Surveyor<'_>, is_hybrid: bool) -> Result<()> {
     let site = Site::file(MANIFEST);
     if surveyor.find(MANIFEST)?.is_none() {
-        // It is there, or the archive would be of another kind.
-        let message = "it is a link that leads nowhere";
+        // It exists, or the archive would be of another kind.
+        let message = "it is a dangling link";
         surveyor.note(Code::ManifestMissing, &site, message);
         legacy_files(surveyor);
         return Ok(());
@@ -59,12 +59,12 @@ pub(in crate::format) fn survey_docker(surveyor: &mut Surveyor<'_>, is_hybrid: b
 
 struct DockerSurvey<'a, 'b> {
     surveyor: &'a mut Surveyor<'b>,
-    /// What `index.json` lists.
+    /// The images in `index.json`.
     listed: Vec<SurveyedImage>,
-    /// Those of them that `manifest.json` lists, too.
+    /// Those of them that `manifest.json` also lists.
     matched: BTreeSet<usize>,
     is_hybrid: bool,
-    /// The tags, and which element has each.
+    /// The tags, and the element of each.
     tags: BTreeMap<Reference, usize>,
 }
 
@@ -81,7 +81,7 @@ impl DockerSurvey<'_, '_> {
         }
         let read = read_config(self.surveyor, element, &site)?;
         if read.is_none() {
-            let message = format!("`{}` is not there", element.config);
+            let message = format!("`{}` is missing", element.config);
             self.surveyor.note_absent(Absent {
                 paths: vec![element.config.clone()],
                 finding: Finding::new(Code::ConfigMissing, site.clone(), message),
@@ -101,7 +101,8 @@ impl DockerSurvey<'_, '_> {
         self.surveyor.limits(config.view(), count, &site);
         self.check_name(&element.config, &config, &site);
         let layers = self.layers(element, Some(config.view()), &site)?;
-        // One config can have its layers plain, with gzip and with zstd, each in a manifest.
+        // The layers of one config may be uncompressed, gzip and zstd, each in its own
+        // manifest.
         let has_these = |at: &usize| blobs(&self.listed[*at].layers).eq(blobs(&layers));
         if listed.iter().any(has_these) {
             listed.retain(has_these);
@@ -149,8 +150,8 @@ impl DockerSurvey<'_, '_> {
         references
     }
 
-    /// A config that is named by a digest had that one when it was named. Where blobs
-    /// lie, it must have it.
+    /// Checks a config that is named by a digest, which it had when it was named. In
+    /// the folder of blobs the digest must match.
     fn check_name(&mut self, path: &str, config: &Document<Config>, site: &Site) {
         let named = digest_of_name(path).filter(|_| digest_of_path(path).is_none());
         if named.is_some_and(|named| named != *config.digest()) {
@@ -178,7 +179,8 @@ impl DockerSurvey<'_, '_> {
         }
         let is_zstd = |layer: &&SurveyedLayer| layer.compression == Compression::Zstd;
         let packed = layers.iter().filter(is_zstd).count();
-        // A hybrid is of engines that read zstd. Without `index.json` older ones are meant.
+        // A hybrid is for engines that support zstd. Without `index.json` it is for
+        // older ones.
         if packed > 0 && !self.is_hybrid {
             let message = format!("{packed} of its {count} layers are compressed with zstd");
             self.surveyor.note(Code::CompressionUnusual, site, message);
@@ -204,17 +206,17 @@ impl DockerSurvey<'_, '_> {
                 && source.size() != blob.size
             {
                 let (said, got) = (source.size(), blob.size);
-                let message = format!("it is said to have {said} bytes, and has {got}");
+                let message = format!("`LayerSources` says {said} bytes, but it has {got}");
                 self.surveyor.note(Code::LayerSource, site, message);
             }
             compression = self.surveyor.container.blob(blob).compression()?;
         } else {
             let message = match path {
-                "" => "it has no name, and was left to the store of an engine".to_owned(),
+                "" => "it has no name: the archive relies on the store of an engine".to_owned(),
                 path if is_foreign => {
-                    format!("`{path}` is not there, and `docker load` does not fetch it")
+                    format!("`{path}` is missing, and `docker load` does not fetch it")
                 }
-                path => format!("`{path}` is not there"),
+                path => format!("`{path}` is missing"),
             };
             missing.add(vec![path.to_owned()], site, message);
         }
@@ -227,14 +229,14 @@ impl DockerSurvey<'_, '_> {
         })
     }
 
-    /// Which images of `index.json` have this config.
+    /// The images of `index.json` with this config.
     fn listed_with(&self, config: &Digest) -> Vec<usize> {
         let listed = self.listed.iter().enumerate();
         let same = listed.filter(|(_, image)| image.config == *config);
         same.map(|(at, _)| at).collect()
     }
 
-    /// Holds an image against what `index.json` says of it.
+    /// Compares an image with its entries in `index.json`.
     fn compare(&mut self, same: &[usize], references: &[Reference], site: &Site) {
         if !self.is_hybrid {
             return;
@@ -257,8 +259,8 @@ impl DockerSurvey<'_, '_> {
 
     fn finish(self) -> Result<()> {
         if self.is_hybrid {
-            // An index has images for further platforms, of which a docker archive
-            // lists one.
+            // An index has images for other platforms, of which a docker archive lists
+            // one.
             let is_missing = |name: &str| {
                 let with_name = self.listed.iter().enumerate();
                 let mut of_root = with_name.filter(|(_, it)| root_name(&it.name) == name);
@@ -277,7 +279,7 @@ impl DockerSurvey<'_, '_> {
     }
 }
 
-/// The digest that a config is named by.
+/// The digest in the name of a config.
 fn digest_of_name(path: &str) -> Option<Digest> {
     let name = path.rsplit('/').next().unwrap_or(path);
     let hex = name.strip_suffix(".json").unwrap_or(name);
@@ -294,7 +296,7 @@ fn blobs(layers: &[SurveyedLayer]) -> impl Iterator<Item = Option<&Member>> {
     layers.iter().map(|layer| layer.blob.as_ref())
 }
 
-/// Looks at the documents from which the engine makes the config of a v1 image.
+/// Checks the documents from which the engine makes the config of a v1 image.
 fn check_v1_images(surveyor: &mut Surveyor<'_>, element: &Element) -> Result<()> {
     for layer in &element.layers {
         let path = layer.replace("/layer.tar", "/json");
@@ -303,7 +305,7 @@ fn check_v1_images(surveyor: &mut Surveyor<'_>, element: &Element) -> Result<()>
         };
         let value = parse_value(&bytes).unwrap_or_default();
         for (code, field) in lint::wrong_types(Schema::Config, &bytes, &value) {
-            // The engine makes a list of a lone string.
+            // The engine converts a single string to a list.
             if code != Code::CommandText {
                 let message = lint::told(code, &field);
                 surveyor.note(code, &Site::file(path.clone()), message);
@@ -352,13 +354,13 @@ fn check_repositories(
         } else {
             (MANIFEST, REPOSITORIES)
         };
-        let message = format!("`{has}` has `{reference}`, and `{lacks}` has not");
+        let message = format!("`{has}` lists `{reference}`, but `{lacks}` does not");
         surveyor.note(Code::RepositoriesDiffer, &site, message);
     }
     Ok(())
 }
 
-/// Passes over the files that only readers from before Docker 1.10 need.
+/// Marks the files that only readers from before Docker 1.10 need as expected.
 fn legacy_files(surveyor: &mut Surveyor<'_>) {
     for path in surveyor.container.paths() {
         if let Some((folder, "VERSION" | "json" | "layer.tar")) = path.split_once('/')
@@ -369,16 +371,16 @@ fn legacy_files(surveyor: &mut Surveyor<'_>) {
     }
 }
 
-/// Looks over an archive from before Docker 1.10, in which nothing says what a layer
-/// has to be.
+/// Surveys an archive from before Docker 1.10, in which nothing declares the content of
+/// a layer.
 pub(in crate::format) fn survey_v1(surveyor: &mut Surveyor<'_>, watch: &Watch<'_>) -> Result<()> {
     legacy_files(surveyor);
     if surveyor.container.paths().binary_search(&MANIFEST).is_ok() {
         let site = Site::file(MANIFEST);
-        surveyor.note(Code::ManifestInvalid, &site, "it is no file");
+        surveyor.note(Code::ManifestInvalid, &site, "it is not a regular file");
     }
-    // Docker before 25 wrote both forms at once: without its `manifest.json` the archive
-    // is taken for an old one.
+    // Docker before 25 wrote both forms: without its `manifest.json` the archive counts
+    // as an old one.
     if !v1::is_v1_archive(surveyor.container) {
         surveyor.note_code(Code::ManifestMissing, &Site::input());
         return Ok(());

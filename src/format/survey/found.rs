@@ -1,9 +1,8 @@
-//! What a survey finds: images and blobs, and what is wrong with the documents.
+//! The results of a survey: images and blobs, and the faults of the documents.
 //!
-//! Every document is looked at for itself, and what is wrong with it becomes a
-//! [`Finding`](crate::finding::Finding), where opening an input follows the documents
-//! and fails at the first fault. The layers and blobs that are left are for the caller
-//! to read.
+//! Every document is checked on its own, and its faults become [`Finding`]s, whereas
+//! opening an input follows the documents and fails at the first fault. The remaining
+//! layers and blobs are read by the caller.
 
 use crate::digest::{DiffId, Digest};
 use crate::finding::{Code, Finding, Findings, Site};
@@ -12,25 +11,25 @@ use crate::format::container::{Container, Member};
 use crate::image::Reference;
 use crate::stream::Compression;
 
-/// What an input holds.
+/// The content of an input.
 #[derive(Debug)]
 pub(crate) struct Survey {
-    /// What it is.
+    /// Its format.
     pub(crate) format: Format,
-    /// Where its files are.
+    /// The container of its files.
     pub(crate) container: Box<dyn Container>,
     /// Every image, once.
     pub(crate) images: Vec<SurveyedImage>,
-    /// Further files that have to be what a digest says.
+    /// Other files that must match a digest.
     pub(crate) blobs: Vec<SurveyedBlob>,
-    /// What is wrong with its documents.
+    /// The faults of its documents.
     pub(crate) findings: Findings,
 }
 
 /// An image for one platform.
 #[derive(Clone, Debug)]
 pub(crate) struct SurveyedImage {
-    /// What findings call it.
+    /// Its name in findings.
     pub(crate) name: String,
     /// Its names that are references.
     pub(in crate::format) references: Vec<Reference>,
@@ -40,22 +39,22 @@ pub(crate) struct SurveyedImage {
     pub(crate) layers: Vec<SurveyedLayer>,
 }
 
-/// A layer, as far as something is said of it.
+/// A layer, as far as it is described.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SurveyedLayer {
-    /// Its bytes, if they are there.
+    /// Its bytes, if they exist.
     pub(crate) blob: Option<Member>,
-    /// How they are compressed.
+    /// Their compression.
     pub(crate) compression: Compression,
-    /// What the bytes must be, if a document or a path says it.
+    /// The digest that they must have, if a document or a path declares it.
     pub(crate) digest: Option<Digest>,
-    /// What they must unpack to.
+    /// The diff_id that they must have.
     pub(crate) diff_id: Option<DiffId>,
-    /// Whether they are a tar that can be looked into.
+    /// True if they are a readable tar.
     pub(crate) is_readable: bool,
 }
 
-/// A file that has to be what a digest says.
+/// A file that must match a digest.
 #[derive(Clone, Debug)]
 pub(crate) struct SurveyedBlob {
     pub(crate) member: Member,
@@ -63,20 +62,20 @@ pub(crate) struct SurveyedBlob {
     pub(crate) site: Site,
 }
 
-/// Something that a document names and that is not there.
+/// Something that a document names but that does not exist.
 #[derive(Clone, Debug)]
 pub(in crate::format) struct Absent {
-    /// Where it should be: one place, or those of several layers of one image.
+    /// The expected paths: one, or those of several layers of one image.
     pub(in crate::format) paths: Vec<String>,
     pub(in crate::format) finding: Finding,
 }
 
-/// Layers of an image that are not there.
+/// Missing layers of an image.
 #[derive(Debug, Default)]
 pub(in crate::format) struct MissingLayers {
-    /// Where they should be.
+    /// Their expected paths.
     paths: Vec<String>,
-    /// The site of the lowest, and what is said of it.
+    /// The site of the lowest one, and the message about it.
     first: Option<(Site, String)>,
 }
 
@@ -91,8 +90,8 @@ impl MissingLayers {
         let (site, message) = self.first?;
         let message = match self.paths.len() - 1 {
             0 => message,
-            1 => format!("{message}, nor is 1 further layer"),
-            others => format!("{message}, nor are {others} further layers"),
+            1 => format!("{message} (and 1 more layer)"),
+            others => format!("{message} (and {others} more layers)"),
         };
         let finding = Finding::new(Code::LayerMissing, site, message);
         let paths = self.paths;

@@ -1,4 +1,4 @@
-//! What readers mind in a document that can be opened.
+//! Faults that matter to readers in a document that can be opened.
 
 use serde_json::Value;
 
@@ -8,12 +8,14 @@ use crate::format::reader::{Refusal, Schema};
 use crate::image::types::{self, Type, WrongField};
 use crate::image::{Config, Platform, WHOLE, json_text};
 
-/// As many layers the graph drivers of Docker can stack: 128 that overlay2 takes, less
-/// what a container needs (measured: 125 load, 126 do not).
+/// Maximum number of layers that Docker's graph drivers can stack: the 128 that
+/// overlay2 supports, minus those that a container needs (measured: 125 load, 126 do
+/// not).
 const LAYERS_MAX: usize = 125;
 
-/// The fields of a document that have another type than Go readers decode them into, each
-/// with its code and what is said of it. `bytes` are the document, and `value` its JSON.
+/// The fields of a document that do not have the types into which Go readers decode
+/// them, each with its code and message. `bytes` are the document, and `value` its
+/// JSON.
 pub(super) fn wrong_types<'a>(
     schema: Schema,
     bytes: &[u8],
@@ -28,7 +30,7 @@ pub(super) fn wrong_types<'a>(
         }
         Schema::Graph => {
             let mut wrong = types::MANIFEST_OR_INDEX.wrong_fields(value, "");
-            // Nothing can be read of it then.
+            // In this case nothing of it can be read.
             wrong.retain(|field| !["", "manifests", "layers"].contains(&field.path.as_str()));
             wrong
         }
@@ -58,7 +60,7 @@ fn code_of(schema: Schema, field: &WrongField<'_>) -> Code {
     }
 }
 
-/// What is said of a field of another type.
+/// The message about a field of the wrong type.
 pub(super) fn told(code: Code, field: &WrongField<'_>) -> String {
     match code {
         Code::CreatedUnusual | Code::CreatedInvalid => {
@@ -69,7 +71,7 @@ pub(super) fn told(code: Code, field: &WrongField<'_>) -> String {
     }
 }
 
-/// Whether a fault is that of a field whose type was said to be wrong.
+/// Returns true if a fault is that of a field whose wrong type was already reported.
 pub(super) fn is_told(refusal: &Refusal, wrong: &[(Code, WrongField<'_>)]) -> bool {
     let field = match refusal.field() {
         Some(WHOLE) => "",
@@ -79,7 +81,7 @@ pub(super) fn is_told(refusal: &Refusal, wrong: &[(Code, WrongField<'_>)]) -> bo
     wrong.iter().any(|(_, wrong)| wrong.is_in(field))
 }
 
-/// What is unusual in a manifest or an index.
+/// The unusual feature of a manifest or an index, if any.
 pub(super) fn check_graph(document: &Value) -> Option<(Code, String)> {
     let version = &document["schemaVersion"];
     let is_number = version.is_null() || version.as_i64().is_some();
@@ -87,12 +89,12 @@ pub(super) fn check_graph(document: &Value) -> Option<(Code, String)> {
     (document.is_object() && is_number && *version != 2).then_some((Code::SchemaVersion, message))
 }
 
-/// What is wrong or unusual in a config that can be read.
+/// The faults and unusual features of a readable config.
 pub(super) fn check_config(config: &Value) -> Vec<(Code, String)> {
     let mut faults = Vec::new();
     let rootfs = &config["rootfs"];
     let diff_ids = rootfs["diff_ids"].as_array().map_or(&[][..], Vec::as_slice);
-    // The specification allows others, and no engine computes them.
+    // The specification permits others, but no engine computes them.
     let is_other = |it: &Value| it.as_str().is_some_and(|it| !it.starts_with("sha256:"));
     if let Some(at) = diff_ids.iter().position(is_other) {
         let message = format!("`rootfs.diff_ids[{at}]` is not a sha256 digest");
@@ -110,8 +112,8 @@ pub(super) fn check_config(config: &Value) -> Vec<(Code, String)> {
     faults
 }
 
-/// Finds images that an engine cannot run: an error where `docker load` is to take them,
-/// and a warning where somebody else may.
+/// Finds images that an engine cannot run: an error if `docker load` should accept
+/// them, and a warning if another tool may.
 pub(super) fn check_limits(
     config: &Config,
     layers: usize,
@@ -119,7 +121,7 @@ pub(super) fn check_limits(
 ) -> Vec<(Code, String)> {
     let mut faults = Vec::new();
     if layers > LAYERS_MAX {
-        let message = format!("it has {layers} layers, and {LAYERS_MAX} are the most");
+        let message = format!("it has {layers} layers; the maximum is {LAYERS_MAX}");
         let code = if is_for_docker {
             Code::LayersRefused
         } else {
@@ -131,11 +133,11 @@ pub(super) fn check_limits(
         let message = format!("it is for `{}`", platform.os);
         match platform.os.as_str() {
             "linux" => {}
-            // In another case it is taken by all but Docker 20.10.
+            // All engines except Docker 20.10 accept it in another case.
             os if is_for_docker && !os.eq_ignore_ascii_case("linux") => {
                 faults.push((Code::OsRefused, message));
             }
-            // Windows has images of its own, for which a layout may be meant.
+            // Windows has images of its own, and a layout may be one of them.
             "windows" => {}
             _ => faults.push((Code::OsUnusual, message)),
         }
@@ -149,7 +151,7 @@ fn check_history(history: &Value, diff_ids: usize, faults: &mut Vec<(Code, Strin
     };
     let told = entries.iter().filter(|entry| entry["empty_layer"] != true);
     let told = told.count();
-    let message = format!("its history tells of {told} layers, and it has {diff_ids}");
+    let message = format!("its history lists {told} layers, but it has {diff_ids}");
     if told > diff_ids {
         faults.push((Code::HistoryCount, message));
     } else if told < diff_ids && told > 0 {

@@ -1,4 +1,4 @@
-//! What an input holds, right or wrong: read without stopping at the first fault.
+//! The survey of an input, correct or not, which does not stop at the first fault.
 
 mod docker_archive;
 mod found;

@@ -1,4 +1,4 @@
-//! A layout, looked over without stopping at the first fault.
+//! The survey of a layout, which does not stop at the first fault.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,10 +20,10 @@ use crate::image::{
 };
 use crate::stream::Compression;
 
-/// More images than any index has.
+/// Maximum number of images in an index; more than any has.
 const PLATFORMS_MAX: usize = 100;
 
-/// Looks over what `index.json` lists. In a hybrid `oci-layout` may be missing.
+/// Surveys the items in `index.json`. In a hybrid `oci-layout` may be missing.
 pub(in crate::format) fn survey_layout(surveyor: &mut Surveyor<'_>, is_hybrid: bool) -> Result<()> {
     if !check_marker(surveyor)? && !is_hybrid {
         surveyor.note_code(Code::LayoutMarkerMissing, &Site::input());
@@ -56,7 +56,7 @@ pub(in crate::format) fn survey_layout(surveyor: &mut Surveyor<'_>, is_hybrid: b
     layout.subject(index.subject.as_ref(), &site)?;
     let mut references = references(&index.manifests);
     for (at, descriptor) in index.manifests.iter().enumerate() {
-        // Under its other names it is met again, and was looked at.
+        // It occurs again under its other names, but was already checked.
         if let Some(references) = references.remove(descriptor.digest()) {
             let name = Root::from_index(descriptor).display_name();
             layout.root(
@@ -69,7 +69,7 @@ pub(in crate::format) fn survey_layout(surveyor: &mut Surveyor<'_>, is_hybrid: b
     Ok(())
 }
 
-/// Looks at the names in `index.json`.
+/// Checks the names in `index.json`.
 fn check_names(surveyor: &mut Surveyor<'_>, descriptors: &[Descriptor]) {
     let site = Site::file(INDEX);
     let mut wrong_name = |annotation: &str, name: &str| {
@@ -84,7 +84,7 @@ fn check_names(surveyor: &mut Surveyor<'_>, descriptors: &[Descriptor]) {
         if let Some(label) = label.filter(|label| !is_ref_name(label)) {
             wrong_name(REF_NAME, label);
         }
-        // What else points to an image there is called by its digest.
+        // Names without a tag have a digest there, so they are references too.
         if let Some(name) = name.filter(|name| name.parse::<Reference>().is_err()) {
             wrong_name(CONTAINERD_NAME, name);
         }
@@ -102,7 +102,7 @@ fn check_names(surveyor: &mut Surveyor<'_>, descriptors: &[Descriptor]) {
     }
 }
 
-/// The references that an index gives to each digest.
+/// The references in an index for each digest.
 fn references(descriptors: &[Descriptor]) -> BTreeMap<Digest, Vec<Reference>> {
     let mut references: BTreeMap<Digest, Vec<Reference>> = BTreeMap::new();
     for descriptor in descriptors {
@@ -112,17 +112,17 @@ fn references(descriptors: &[Descriptor]) -> BTreeMap<Digest, Vec<Reference>> {
     references
 }
 
-/// What became of something that is listed: what is missing of it, which is for the caller
-/// to judge, and whether it is an image that is all there.
+/// The result for a listed item: its missing parts, which the caller judges, and
+/// whether it is a complete image.
 #[derive(Clone, Default)]
 struct Outcome {
     missing: Vec<Absent>,
     is_whole_image: bool,
-    /// Its images, by their places among all that were met; not all if there are more
-    /// than any index has.
+    /// Its images, by their places among all images; not all of them if there are more
+    /// than in any index.
     images: BTreeSet<usize>,
-    /// How many documents are under it, and itself, those that are there repeatedly
-    /// counted each time.
+    /// The number of documents under it, including itself; repeated ones count
+    /// repeatedly.
     documents: usize,
 }
 
@@ -130,12 +130,12 @@ struct LayoutSurvey<'a, 'b> {
     surveyor: &'a mut Surveyor<'b>,
     /// The names of the root.
     references: Vec<Reference>,
-    /// All that is there, whatever points to it.
+    /// All existing documents, whatever refers to them.
     digests: BTreeSet<Digest>,
-    /// What became of what was looked at, by digest and media type: indexes may list
-    /// one thing again and again.
+    /// The results so far, by digest and media type: indexes may list the same item
+    /// repeatedly.
     outcomes: BTreeMap<(Digest, String), Outcome>,
-    /// What attestations and signatures speak of.
+    /// The subjects of attestations and signatures.
     subjects: Vec<(Digest, Site)>,
 }
 
@@ -144,7 +144,7 @@ impl LayoutSurvey<'_, '_> {
         self.references = references;
         *self.surveyor.budget() = Budget::default();
         let outcome = self.listed(root)?;
-        // Indexes that differ in their attestations alone share their images.
+        // Indexes that differ only in their attestations share their images.
         for at in outcome.images {
             let known = &mut self.surveyor.images[at].references;
             let new = self.references.iter().filter(|it| !known.contains(it));
@@ -157,7 +157,7 @@ impl LayoutSurvey<'_, '_> {
         Ok(())
     }
 
-    /// Looks at something that an index lists, once.
+    /// Checks an item of an index, once.
     fn listed(&mut self, listed: &Listed<'_>) -> Result<Outcome> {
         let descriptor = listed.descriptor;
         let key = (
@@ -200,8 +200,8 @@ impl LayoutSurvey<'_, '_> {
         }
     }
 
-    /// Notes what a document says of itself: what it speaks of, and its type, if that is
-    /// not the one that its descriptor says.
+    /// Checks a document's own statements: its subject, and its type, if that differs
+    /// from its descriptor.
     fn itself(
         &mut self,
         listed: &Listed<'_>,
@@ -213,7 +213,7 @@ impl LayoutSurvey<'_, '_> {
         let is_other =
             |got: &&str| *got != label && DocumentKind::of(got) == DocumentKind::of(label);
         if let Some(got) = media_type.filter(is_other) {
-            let message = format!("its `mediaType` is `{got}`, and its descriptor says `{label}`");
+            let message = format!("its `mediaType` is `{got}`, but its descriptor says `{label}`");
             self.surveyor.note(Code::MediaTypeDiffers, site, message);
         }
         self.subject(subject, site)
@@ -250,7 +250,7 @@ impl LayoutSurvey<'_, '_> {
                 absent.push((child.platform, of_child.missing));
             }
         }
-        // Exports take one platform of an index, and leave the others' blobs out.
+        // Exports contain one platform of an index, and omit the blobs of the others.
         if outcome.is_whole_image && !absent.is_empty() {
             let (gone, all) = (absent.len(), index.manifests.len());
             let platforms = absent.iter().filter_map(|(platform, _)| platform.as_ref());
@@ -258,7 +258,7 @@ impl LayoutSurvey<'_, '_> {
             let platforms = platforms.into_iter().collect::<Vec<_>>().join(", ");
             let are = if gone == 1 { "is" } else { "are" };
             let of = if platforms.is_empty() { "" } else { ": " };
-            let message = format!("{gone} of its {all} parts {are} not there{of}{platforms}");
+            let message = format!("{gone} of its {all} manifests {are} missing{of}{platforms}");
             self.surveyor.note(Code::IndexPartAbsent, site, message);
         } else {
             let missing = absent.into_iter().flat_map(|(_, missing)| missing);
@@ -354,7 +354,7 @@ impl LayoutSurvey<'_, '_> {
         Ok(outcome)
     }
 
-    /// Looks at what engines mind in an image, of which this is the config.
+    /// Checks the features of an image that matter to engines, given its config.
     fn check_image(
         &mut self,
         listed: &Listed<'_>,
@@ -371,7 +371,8 @@ impl LayoutSurvey<'_, '_> {
             if let Some(config) = config {
                 self.surveyor.limits(config, layers.len(), site);
             }
-            // Docker itself writes hybrids with them. For an index they are told once.
+            // Docker itself writes hybrids with them. For an index they are reported
+            // once.
             if families.any(|family| family == Some(Family::Docker)) {
                 let site = Site::image(listed.name.clone());
                 self.surveyor.note_code(Code::DockerMediaType, &site);
@@ -382,7 +383,7 @@ impl LayoutSurvey<'_, '_> {
             config.and_then(|config| config.platform.as_ref()),
         ) && got.rank_for(&said).is_none()
         {
-            let message = format!("the index says {said}, and the config {got}");
+            let message = format!("the index says {said}, but the config says {got}");
             self.surveyor.note(Code::PlatformMismatch, site, message);
         }
     }
@@ -401,7 +402,7 @@ impl LayoutSurvey<'_, '_> {
         }
         if blob.is_none() {
             if label.is_some_and(|label| label.is_foreign) || descriptor.has_urls() {
-                // In a hybrid it is missed where `manifest.json` names it.
+                // In a hybrid it is reported where `manifest.json` names it.
                 if !surveyor.is_for_docker {
                     surveyor.note_code(Code::LayerForeign, site);
                 }
@@ -420,7 +421,7 @@ impl LayoutSurvey<'_, '_> {
                     Compression::None => "not compressed".to_owned(),
                     compression => compression.to_string(),
                 };
-                let message = format!("it is labelled `{media_type}`, and its bytes are {bytes}");
+                let message = format!("it is labelled `{media_type}`, but its content is {bytes}");
                 surveyor.note(Code::LayerMislabelled, site, message);
             }
         }
@@ -436,24 +437,24 @@ impl LayoutSurvey<'_, '_> {
     fn check_subjects(self) {
         for (digest, site) in self.subjects {
             if !self.digests.contains(&digest) {
-                let message = format!("it speaks of {digest}");
+                let message = format!("its subject is {digest}");
                 self.surveyor.note(Code::SubjectMissing, &site, message);
             }
         }
     }
 }
 
-/// What is said of a blob that is not there.
+/// The report of a missing blob.
 fn absent(descriptor: &Descriptor, site: &Site) -> Absent {
-    let message = format!("{} is not there", descriptor.digest());
+    let message = format!("{} is missing", descriptor.digest());
     Absent {
         paths: vec![blob_path(descriptor.digest())],
         finding: Finding::new(Code::BlobMissing, site.clone(), message),
     }
 }
 
-/// Whether a text is a name in a layout (image-spec, annotations.md): components of
-/// letters and digits, joined by `-._:@+` or `--`, with `/` between them.
+/// Returns true if a text is a name in a layout (image-spec, annotations.md):
+/// components of letters and digits, joined by `-._:@+` or `--`, with `/` between them.
 fn is_ref_name(text: &str) -> bool {
     text.split('/').all(|component| {
         let is_plain = |byte: &u8| byte.is_ascii_alphanumeric();

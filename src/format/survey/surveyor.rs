@@ -1,4 +1,4 @@
-//! Who goes through the documents: what was met, and what was found.
+//! The reader of a survey: the documents that it met, and its findings.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,26 +13,27 @@ use crate::format::reader::{Budget, Reader, Refusal, Schema, digest_of_path};
 use crate::format::survey::{Absent, SurveyedBlob, SurveyedImage, lint};
 use crate::image::{Config, parse_value};
 
-/// The largest document of a v1 image that is looked for among what nothing refers to.
+/// Maximum size of a v1 image's document that is searched for among unreferenced files,
+/// in bytes.
 const V1_DOCUMENT_MAX: u64 = 1024 * 1024;
 
-/// Goes through the documents of an input.
+/// Reads the documents of an input, and collects the faults.
 pub(in crate::format) struct Surveyor<'a> {
     pub(in crate::format) container: &'a dyn Container,
-    /// Whether `docker load` is to take it: a docker archive, a hybrid or not.
+    /// True if `docker load` should accept it: a docker archive, hybrid or not.
     pub(in crate::format) is_for_docker: bool,
     pub(in crate::format) images: Vec<SurveyedImage>,
     blobs: BTreeMap<Digest, SurveyedBlob>,
     findings: Findings,
-    /// Files that something refers to.
+    /// Files to which something refers.
     used: BTreeSet<String>,
-    /// Files that belong to the format and that nothing has to refer to.
+    /// Files that belong to the format although nothing has to refer to them.
     legacy: BTreeSet<String>,
-    /// Where files should be that were said not to be there.
+    /// The expected paths of files that were reported missing.
     absent: BTreeSet<String>,
-    /// The configs that were looked at.
+    /// The configs that were checked.
     configs: BTreeSet<Digest>,
-    /// The wrong sizes that were told, and of which blobs.
+    /// The wrong sizes that were reported, and their blobs.
     sizes: BTreeSet<(Option<String>, String)>,
     budget: Budget,
 }
@@ -58,7 +59,7 @@ impl<'a> Surveyor<'a> {
         }
     }
 
-    /// What was met, and what was found.
+    /// The images and blobs, and the findings.
     pub(in crate::format) fn finish(self) -> (Vec<SurveyedImage>, Vec<SurveyedBlob>, Findings) {
         (
             self.images,
@@ -72,12 +73,12 @@ impl<'a> Surveyor<'a> {
             .push(Finding::new(code, site.clone(), message));
     }
 
-    /// Notes what the code says in full.
+    /// Records a finding that its code fully describes.
     pub(in crate::format) fn note_code(&mut self, code: Code, site: &Site) {
         self.findings.push(Finding::plain(code, site.clone()));
     }
 
-    /// Says that something is not there, unless that was said.
+    /// Records that something is missing, unless that is already recorded.
     pub(in crate::format) fn note_absent(&mut self, absent: Absent) {
         let mut is_new = false;
         for path in absent.paths {
@@ -88,12 +89,12 @@ impl<'a> Surveyor<'a> {
         }
     }
 
-    /// Says that a file belongs to the format, whether something refers to it or not.
+    /// Marks a file as belonging to the format, whether something refers to it or not.
     pub(in crate::format) fn mark_expected(&mut self, path: impl Into<String>) {
         self.legacy.insert(path.into());
     }
 
-    /// Has a file read and compared with a digest, once.
+    /// Requests that a file is read and compared with a digest, once.
     pub(in crate::format) fn check_blob(&mut self, member: Member, digest: &Digest, site: Site) {
         self.blobs.entry(digest.clone()).or_insert(SurveyedBlob {
             member,
@@ -102,16 +103,16 @@ impl<'a> Surveyor<'a> {
         });
     }
 
-    /// Looks at what engines cannot run. In a hybrid that is asked where `manifest.json`
-    /// lists the image, since an index may be for further engines.
+    /// Checks for images that engines cannot run. In a hybrid this happens where
+    /// `manifest.json` lists the image, since an index may be for other engines.
     pub(in crate::format) fn limits(&mut self, config: &Config, layers: usize, site: &Site) {
         for (code, message) in lint::check_limits(config, layers, self.is_for_docker) {
             self.note(code, site, message);
         }
     }
 
-    /// Notes the files that nothing refers to. Those that lie where blobs do have to
-    /// be what their names say all the same.
+    /// Reports the files to which nothing refers. Those in the folder of blobs must
+    /// match their names nevertheless.
     pub(in crate::format) fn unreferenced(&mut self) -> Result<()> {
         for path in self.container.files()? {
             if self.used.contains(&path)
@@ -137,8 +138,8 @@ impl<'a> Surveyor<'a> {
         Ok(())
     }
 
-    /// Whether a blob is the document of a v1 image. Docker's classic store has written
-    /// one for each layer since Docker 25, and nothing refers to them.
+    /// Returns true if a blob is the document of a v1 image. Docker's classic store
+    /// writes one for each layer since Docker 25, and nothing refers to them.
     fn is_v1_document(&self, member: &Member) -> bool {
         if !self.is_for_docker
             || digest_of_path(&member.path).is_none()
@@ -164,7 +165,7 @@ impl Reader for Surveyor<'_> {
     }
 
     fn report(&mut self, site: &Site, Refusal { fault, .. }: Refusal) -> Result<()> {
-        // A blob is of one size wherever it is met.
+        // A blob has the same size wherever it occurs.
         let said = (site.file.clone(), fault.message.clone());
         if fault.code != Code::SizeMismatch || self.sizes.insert(said) {
             self.findings.push(fault.at(site));
@@ -172,7 +173,8 @@ impl Reader for Surveyor<'_> {
         Ok(())
     }
 
-    /// A file that a broken link or a path out of the archive leads to is not there.
+    /// A file behind a broken link, or behind a path out of the archive, does not
+    /// exist.
     fn find(&mut self, path: &str) -> Result<Option<Member>> {
         let member = match self.container.find(path) {
             Err(Error::LinkBroken(_) | Error::MemberEscapes(_)) => None,
@@ -186,8 +188,8 @@ impl Reader for Surveyor<'_> {
         Ok(member)
     }
 
-    /// Looks at the types of all fields, and, of a document without a fault, at what else
-    /// readers look at. A config is looked at once.
+    /// Checks the types of all fields, and, in a document without faults, the other
+    /// features that matter to readers. A config is checked once.
     fn document(
         &mut self,
         site: &Site,

@@ -1,4 +1,4 @@
-//! What an input holds, right or wrong: read without stopping at the first fault.
+//! The survey of an input, correct or not, which does not stop at the first fault.
 
 use crate::digest::Digest;
 use crate::error::{Cause, Error, Result};
@@ -17,11 +17,11 @@ use crate::format::survey::{Survey, SurveyedImage, SurveyedLayer, Surveyor};
 use crate::format::taken::{Taken, take};
 use crate::tar_stream::Trailing;
 
-/// Looks an input over, whatever it is.
+/// Surveys an input of any kind.
 ///
 /// # Errors
 ///
-/// Fails if it cannot be read, or is nothing that holds images.
+/// Fails if it cannot be read, or does not hold images.
 pub(crate) fn survey(input: Input, opening: &Opening<'_>) -> Result<Survey> {
     let place = input.place();
     let survey = || {
@@ -37,7 +37,7 @@ pub(crate) fn survey(input: Input, opening: &Opening<'_>) -> Result<Survey> {
     survey().map_err(|error| error.while_reading(place))
 }
 
-/// What is wrong with the tar around the images.
+/// The finding for a fault of the tar around the images.
 fn archive_finding(error: Error) -> Result<Finding> {
     let code = match &error {
         Error::MemberEscapes(_) => Code::MemberEscapes,
@@ -49,14 +49,13 @@ fn archive_finding(error: Error) -> Result<Finding> {
     Ok(Finding::new(code, Site::input(), chain_of(&error)))
 }
 
-/// Findings for bytes after the end of the tar, and of the stream that it is compressed
-/// to.
+/// Findings for bytes after the end of the tar, and of its compressed stream.
 fn rest_findings(taken: &Taken) -> impl Iterator<Item = Finding> {
     let trailing = taken.container.end().trailing;
     let after_tar = trailing.map(|Trailing { size, is_tar, .. }| after_tar(size, is_tar));
     let leftover = taken.leftover;
     let after_stream = (leftover > 0).then(|| {
-        format!("{leftover} bytes follow the end of the compressed stream; they are not read")
+        format!("{leftover} bytes follow the end of the compressed stream; they are ignored")
     });
     let messages = [after_tar, after_stream].into_iter().flatten();
     messages.map(|message| Finding::new(Code::ArchiveTrailing, Site::input(), message))
@@ -66,7 +65,7 @@ fn look_over(taken: Taken, findings: Findings, opening: &Opening<'_>) -> Result<
     let (format, has_docker, has_layout) = parts_of(&taken, opening.format)?;
     if format == Format::Rootfs {
         let mut findings = findings;
-        // The paths of a layer are looked at where its entries are.
+        // The paths of a layer are checked together with its entries.
         findings.retain(|finding| finding.code != Code::MemberEscapes);
         if is_empty(taken.container.as_ref()) {
             findings.push(Finding::plain(Code::RootfsEmpty, Site::input()));
@@ -106,8 +105,8 @@ fn look_over(taken: Taken, findings: Findings, opening: &Opening<'_>) -> Result<
     })
 }
 
-/// Tells what is there by the files alone, or takes the user's word for it: the format,
-/// and whether a docker archive and a layout are there.
+/// Determines the parts from the files alone, or as the user declared: the format, and
+/// whether there is a docker archive and a layout.
 fn parts_of(taken: &Taken, format: Option<Format>) -> Result<(Format, bool, bool)> {
     if taken.file.is_none() {
         return match format {
@@ -132,7 +131,7 @@ fn parts_of(taken: &Taken, format: Option<Format>) -> Result<(Format, bool, bool
     }
 }
 
-/// A root filesystem: one layer of which nothing is said.
+/// A root filesystem: one layer without any description.
 fn rootfs(file: RootfsFile, findings: Findings) -> Result<Survey> {
     let member = file.member();
     let compression = file.blob(&member).compression()?;

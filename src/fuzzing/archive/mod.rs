@@ -14,12 +14,12 @@ use crate::format::{Format, Input, Output};
 use crate::ops::{ConvertOptions, ExportOptions, SquashOptions};
 use crate::session::{Images, Session};
 
-/// Takes the bytes for an input of any format: as they are and with checksums that
-/// hold, or, where they are text with a `=` in front, as what `text.rs` makes of them.
+/// Uses the bytes as an input of any format: unchanged and with repaired checksums, or,
+/// if they are text with `=` at the start, as the archive that `text.rs` makes of it.
 ///
-/// An input says the same from a file and from a pipe. What is converted to an archive
-/// or a layout is accepted there, has the same image ids and diff_ids, and converts to
-/// itself. What is squashed is accepted with one layer, and what is exported is a root
+/// An input has the same content as a file and as a pipe. An archive or a layout
+/// converted from it is accepted, has the same image ids and diff_ids, and converts to
+/// itself. A squashed image is accepted with one layer, and an exported one is a root
 /// filesystem.
 pub fn archive(data: &[u8]) {
     if let Some(tar) = text::tar(data) {
@@ -54,18 +54,18 @@ fn check(bytes: &[u8]) {
     machine.check_squash(bytes);
 }
 
-/// The digests of an image: of its config, and of its layers unpacked. Of anything else
-/// that of its manifest, or what points to it.
+/// The digests of an image: of its config, and of its unpacked layers. For anything
+/// else that of its manifest, or of its descriptor.
 type Facts = Vec<String>;
 
-/// Where all of this runs.
+/// The environment of the checks.
 struct Machine<'a> {
     temporary: &'a Path,
     session: Session<'a>,
 }
 
 impl Machine<'_> {
-    /// Reads an input as a file and as a pipe, and returns what is in it.
+    /// Reads an input as a file and as a pipe, and returns its content.
     fn check_reading(&self, bytes: &[u8]) -> Option<BTreeSet<Facts>> {
         let read = |input| images(&self.session.open(input)?);
         let from_file = read(input(bytes));
@@ -92,9 +92,9 @@ impl Machine<'_> {
         result.map(|_| memory.take())
     }
 
-    /// Converts what was converted.
+    /// Converts a converted archive again.
     ///
-    /// The second time it may lose an entry without a name of what has names too.
+    /// The second time it may lose an entry without a name if the image also has names.
     fn check_again(&self, converted: Vec<u8>, images: &BTreeSet<Facts>, format: Format) {
         let mut last = converted;
         for _ in 0..2 {
@@ -109,7 +109,7 @@ impl Machine<'_> {
         panic!("it becomes another one at every conversion");
     }
 
-    /// Takes a pipe apart into a layout, without keeping it first.
+    /// Splits a pipe into a layout, without storing it first.
     fn check_layout(&self, bytes: &[u8], images: &BTreeSet<Facts>) {
         let folder = tempfile::tempdir_in(self.temporary).expect("there is room for it");
         let path = folder.path().join("layout");
@@ -127,7 +127,7 @@ impl Machine<'_> {
         assert_eq!(kept, *images, "nothing is left out");
     }
 
-    /// Merges all layers of the one image, and writes what it shows.
+    /// Merges all layers of the only image, and exports it.
     fn check_squash(&self, bytes: &[u8]) {
         let Ok(images) = self.session.open(input(bytes)) else {
             return;
@@ -160,7 +160,7 @@ impl Machine<'_> {
     }
 }
 
-/// What is in an input.
+/// The content of an input.
 fn images(images: &Images) -> Result<BTreeSet<Facts>> {
     let source = images.source();
     let mut found = BTreeSet::new();
@@ -192,7 +192,7 @@ fn collect(content: &Content, images: &mut BTreeSet<Facts>) {
     }
 }
 
-/// Checks that an error says something at each level, and ends.
+/// Checks that an error has a message at each level, and ends.
 fn assert_message(error: &Error) {
     let first: &dyn std::error::Error = error;
     for (at, level) in std::iter::successors(Some(first), |it| it.source()).enumerate() {
@@ -218,7 +218,7 @@ fn pipe(bytes: &[u8]) -> Input {
     Input::pipe(Cursor::new(bytes.to_vec()), Place::StandardInput)
 }
 
-/// An output that keeps what is written to it.
+/// An output that stores the bytes in memory.
 #[derive(Clone, Debug, Default)]
 struct Memory(Arc<Mutex<Vec<u8>>>);
 

@@ -1,4 +1,4 @@
-//! Archives from text, in which digests and sizes are right whatever was mutated.
+//! Archives from text, in which digests and sizes are right despite any mutation.
 //!
 //! ```text
 //! =L aa/layer.tar         a layer; a line below is a file, or a folder
@@ -15,11 +15,10 @@
 //! =D ee/                  a folder
 //! ```
 //!
-//! `@N` stands for the hexadecimal digits of the digest of member N, counted from 0,
-//! `%N` for those of what it unpacks to, and `#N` for its size: in the text of later
-//! members, and in their names. Above 9, N is a letter, `a` for 10. Flags may stand
-//! before the first `=`: with `c` the end of the tar is cut off, with `z` it is wrapped
-//! in gzip.
+//! `@N` is replaced by the hexadecimal digits of the digest of member N, counted from
+//! 0, `%N` by those of its unpacked form, and `#N` by its size: in the text and the
+//! names of later members. Above 9, N is a letter, `a` for 10. Flags may precede the
+//! first `=`: `c` cuts off the end of the tar, and `z` compresses it with gzip.
 
 use std::io::Write;
 
@@ -27,14 +26,14 @@ use crate::digest::Digest;
 use crate::fuzzing::support::entry::{Entry, Kind};
 use crate::fuzzing::support::layer;
 
-/// A member that later ones may speak of.
+/// A member to which later ones may refer.
 struct Part {
     digest: String,
     unpacked: String,
     size: String,
 }
 
-/// Makes the archive; nothing where this is no such text.
+/// Makes the archive; `None` if the text does not have this form.
 pub(super) fn tar(data: &[u8]) -> Option<Vec<u8>> {
     let start = data.iter().take(3).position(|byte| *byte == b'=')?;
     let (flags, text) = data.split_at(start);
@@ -95,7 +94,7 @@ fn member(head: &[u8], body: &[&[u8]], parts: &mut Vec<Part>) -> Entry {
     Entry::new(expand(name, parts), kind)
 }
 
-/// A layer that has these names, files and folders.
+/// A layer with these names, files and folders.
 fn of_names(names: &[&[u8]]) -> Vec<u8> {
     let names = names.iter().filter(|name| !name.is_empty());
     let entries = names.map(|name| {
@@ -108,7 +107,7 @@ fn of_names(names: &[&[u8]]) -> Vec<u8> {
     layer::tar(&entries.collect::<Vec<_>>())
 }
 
-/// Puts in what is known of the members.
+/// Replaces the references to members.
 fn expand(text: &[u8], parts: &[Part]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;

@@ -13,22 +13,22 @@ use crate::fuzzing::support::random::{Flavour, Numbers, Stack};
 use crate::fuzzing::support::tree::{Strictness, assert_same};
 use crate::merge::Savings;
 
-/// The most layers of a stack.
+/// Maximum number of layers in a stack.
 const LAYERS_MAX: usize = 6;
 
-/// The most entries of a layer.
+/// Maximum number of entries in a layer.
 const ENTRIES_MAX: usize = 24;
 
 /// Makes a stack of layers from the bytes, and merges ranges of it.
 ///
-/// All of it, as `export` does, and one or two ranges, as `squash` does, show what the
-/// naive replay of the tests shows, in canonical bytes, with no whiteout that deletes
-/// nothing; what is said to be saved is what no name leads to any more. Where a
-/// whiteout stands in its layer does not matter. Above layers that nobody can look
-/// into the tree is the same, with more whiteouts.
+/// All of it, as in `export`, and one or two ranges, as in `squash`, have the same tree
+/// as the naive replay of the tests, in canonical bytes, without whiteouts that delete
+/// nothing. The reported savings are the files without any name left. The position of a
+/// whiteout in its layer does not matter. Above unknown layers the tree is the same,
+/// with more whiteouts.
 ///
-/// With one bit of the first byte set, the layers are anything at all, and may be
-/// refused. `wild.rs` says what holds even so.
+/// If one bit of the first byte is set, the layers are arbitrary, and may be refused.
+/// `wild.rs` lists the properties that hold nevertheless.
 pub fn merge(data: &[u8]) {
     let Some((head, numbers)) = data.split_first_chunk::<4>() else {
         return;
@@ -56,7 +56,8 @@ pub fn merge(data: &[u8]) {
     assert_eq!(made_of_moved, made, "{what}: {ranges:?} of {shown}");
 }
 
-/// Each entry has ten bytes, and the second says also whether a layer begins with it.
+/// Each entry has ten bytes; the second one also determines whether a layer begins with
+/// it.
 fn layers(bytes: &[u8]) -> Vec<Vec<Numbers>> {
     let mut layers = vec![Vec::new()];
     for entry in bytes.chunks_exact(10) {
@@ -72,7 +73,7 @@ fn layers(bytes: &[u8]) -> Vec<Vec<Numbers>> {
     layers
 }
 
-/// One range of so many layers, or two.
+/// One or two ranges of this many layers.
 fn ranges(head: [u8; 4], count: usize) -> Vec<Range<usize>> {
     let mut ranges = Vec::new();
     let mut from = 0;
@@ -111,7 +112,7 @@ fn squashed(
     let what = format_args!("{ranges:?} of {shown}");
     let made = match merged(tars, ranges, is_blind) {
         Ok(made) => made,
-        // A hard link to what nobody can look into.
+        // A hard link to something in an unknown layer.
         Err(_) if is_blind => return None,
         Err(error) => panic!("{error}: {what}"),
     };
@@ -144,7 +145,7 @@ fn squashed(
     Some(made)
 }
 
-/// What a range has saved is what no name leads to any more.
+/// Checks that the savings of a range are the files without any name left.
 fn assert_savings(
     tars: &[Vec<u8>],
     ranges: &[RangeInclusive<usize>],

@@ -10,7 +10,7 @@ use crate::fuzzing::support::layer;
 use crate::fuzzing::support::naive::{entries, replay};
 use crate::fuzzing::support::random::Numbers;
 
-/// Components of names; the first ones are there to meet again.
+/// Components of names; the first ones occur repeatedly.
 const COMPONENTS: [&[u8]; 16] = [
     b"a",
     b"b",
@@ -30,11 +30,11 @@ const COMPONENTS: [&[u8]; 16] = [
     b".wh.",
 ];
 
-/// How many of them are no whiteouts.
+/// The number of components that are not whiteouts.
 const PLAIN: usize = 9;
 
-/// Merges the layers. If they are accepted, the result is canonical, and what was
-/// merged twice in part shows what was merged at once.
+/// Merges the layers. If they are accepted, the result is canonical, and merging in two
+/// steps gives the same tree as merging at once.
 pub(super) fn check(numbers: &[Vec<Numbers>], ranges: &[Range<usize>]) {
     let numbered = numbers.iter().enumerate();
     let stack: Vec<Vec<Entry>> = numbered.map(|(at, layer)| wild(at, layer)).collect();
@@ -65,12 +65,12 @@ pub(super) fn check(numbers: &[Vec<Numbers>], ranges: &[Range<usize>]) {
     let squashed = merged_whole(&squashed).unwrap_or_else(|error| panic!("{error}: {what}"));
     let [one, mut other] = [whole, squashed].map(|tar| {
         let mut tree = replay(&[tar]);
-        // A range has copies of what it links to below.
+        // A range has copies of the lower files to which it links.
         tree.split(|_| true);
         tree.entries()
     });
     for (path, entry) in &one {
-        // What a directory is that no layer has an entry for is not said.
+        // The metadata of a directory without any entry are unspecified.
         if entry.kind == Kind::Directory
             && entry.meta == Meta::implied()
             && let Some(other) = other.get_mut(path)
@@ -87,7 +87,7 @@ pub(super) fn check(numbers: &[Vec<Numbers>], ranges: &[Range<usize>]) {
     );
 }
 
-/// Entries that may mean nothing.
+/// Entries that may be meaningless.
 fn wild(layer: usize, numbers: &[Numbers]) -> Vec<Entry> {
     let entry = |(at, numbers): (usize, &Numbers)| {
         let [kind, path, target, meta, _] = *numbers;
@@ -99,8 +99,8 @@ fn wild(layer: usize, numbers: &[Numbers]) -> Vec<Entry> {
             14 => Kind::Char(0, target % 2),
             _ => Kind::Fifo,
         };
-        // A hard link to what is below a range is a copy there: what it says of itself is
-        // not said of its target.
+        // A hard link to something below a range is a copy there: its metadata do not
+        // apply to its target.
         let mode = match kind {
             Kind::Directory => [0o755, 0o644, 0o700][meta as usize % 3],
             _ => 0o644,
@@ -113,7 +113,7 @@ fn wild(layer: usize, numbers: &[Numbers]) -> Vec<Entry> {
 }
 
 /// One to three components, the last of which is one of the first `count`. The others
-/// are no whiteouts, since there is no entry for a directory of such a name.
+/// are not whiteouts, since directories with such names have no entries.
 fn name(number: u32, count: usize) -> Vec<u8> {
     let number = number as usize;
     let depth = [1, 1, 2, 3][number % 4];

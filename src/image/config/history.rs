@@ -1,34 +1,34 @@
-//! The history in a config: how the layers came to be.
+//! The history in a config: the origin of each layer.
 
 use serde_json::Value;
 
-/// One step of the way an image was made.
+/// One step in the history of an image.
 ///
-/// What is malformed counts as absent: none of it is needed to run the image.
+/// Malformed fields count as absent: none of them is needed to run the image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HistoryEntry {
-    /// When, as it stands there.
+    /// The time, exactly as in the config.
     pub created: Option<String>,
-    /// By which command.
+    /// The command.
     pub created_by: String,
-    /// By whom.
+    /// The author.
     pub author: String,
-    /// Why.
+    /// The comment.
     pub comment: String,
-    /// Whether the step made no layer.
+    /// True if the step made no layer.
     pub is_empty: bool,
     /// The layer that it made, counted from 1, the lowest.
     ///
-    /// An entry may claim to have made one although there are no more layers.
+    /// `None` if the entry claims to have made a layer although there are no more
+    /// layers.
     pub layer: Option<usize>,
 }
 
-/// Reads the history of a config with so many layers, the oldest entry first.
+/// Reads the history of a config with this many layers, the oldest entry first.
 ///
-/// Each entry that is not empty stands for the next layer. What is wrong with the
-/// count is put right as `squash` does: entries without a layer made none, and
-/// layers without an entry get one that says nothing.
+/// Each non-empty entry describes the next layer. A wrong count is corrected as in
+/// `squash`: surplus entries become empty, and layers without an entry get a blank one.
 pub(crate) fn history(config: &Value, layers: usize) -> Vec<HistoryEntry> {
     let mut next = 1;
     let mut take = |is_empty: bool| {
@@ -69,7 +69,7 @@ mod tests {
 
     use super::*;
 
-    /// For each entry its command and its layer.
+    /// The command and the layer of each entry.
     fn told(config: &Value, layers: usize) -> Vec<(String, Option<usize>)> {
         let history = history(config, layers).into_iter();
         history

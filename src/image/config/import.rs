@@ -1,4 +1,4 @@
-//! The config of an imported image: new, or taken over from another one.
+//! The config of an imported image: new, or based on another one.
 
 use serde_json::{Value, json};
 
@@ -6,31 +6,31 @@ use crate::digest::DiffId;
 use crate::image::json::DocumentError;
 use crate::image::{Config, Document, Platform};
 
-/// What `docker import` says of where a layer came from when it is given a stream.
+/// The comment that `docker import` writes for a layer from a stream.
 const IMPORT_COMMENT: &str = "Imported from -";
 
-/// Where the only layer of an image comes from.
+/// The facts from which the config of an imported image is made.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ImportedConfig<'a> {
-    /// What the layer unpacks to.
+    /// The diff_id of the only layer.
     pub(crate) diff_id: &'a DiffId,
-    /// The platform; by default that of the config that is taken over, or the host's.
+    /// The platform; by default that of the base config, or the host's.
     pub(crate) platform: Option<&'a Platform>,
-    /// When the image was made, as RFC 3339; by default that of the config that is
-    /// taken over, or else [`newest`](Self::newest).
+    /// The creation time of the image, as RFC 3339; by default that of the base config,
+    /// or else [`newest`](Self::newest).
     pub(crate) created: Option<&'a str>,
     /// The time of the newest entry of the layer, as RFC 3339.
     pub(crate) newest: &'a str,
-    /// What the history says.
+    /// The comment of the history entry.
     pub(crate) comment: Option<&'a str>,
 }
 
 impl ImportedConfig<'_> {
-    /// The config of the image.
+    /// Makes the config of the image.
     ///
-    /// It is that of `base`, whole but for rootfs and history, if there is one. Else
-    /// it has nothing to run and is as `docker import` writes it (Engine 20.10), but
-    /// for `container_config` and `docker_version`, which newer engines leave out.
+    /// It is `base` with another rootfs and history, if there is a base. Otherwise it
+    /// has nothing to run and is as `docker import` writes it (Engine 20.10), but
+    /// without `container_config` and `docker_version`, which newer engines omit.
     pub(crate) fn config(
         &self,
         base: Option<&Document<Config>>,
@@ -46,7 +46,7 @@ impl ImportedConfig<'_> {
                 .is_some_and(|os| os != platform.os.as_str());
             fields.shift_remove("variant");
             if is_other_system {
-                // They say more of the system that it was for.
+                // These describe the former operating system in more detail.
                 for key in ["os.version", "os.features"] {
                     fields.shift_remove(key);
                 }

@@ -1,4 +1,4 @@
-//! Configs: what an image runs, and what its layers unpack to.
+//! Configs: the command that an image runs, and the diff_ids of its layers.
 
 mod history;
 mod import;
@@ -16,10 +16,10 @@ pub(crate) use history::history;
 pub(crate) use import::ImportedConfig;
 pub(crate) use squash::{Squashed, squash_config};
 
-/// An image config, OCI's or Docker's: the same document but for further fields.
+/// An image config, OCI's or Docker's: the same document except for additional fields.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
-    /// The platform, where the config says it.
+    /// The platform, if the config has it.
     pub platform: Option<Platform>,
     /// The layers' diff_ids, the lowest first.
     pub diff_ids: Vec<DiffId>,
@@ -56,7 +56,7 @@ mod tests {
             ("{}", "`rootfs` is not an object"),
             (
                 r#"{"rootfs": {"diff_ids": ["x"]}}"#,
-                "`rootfs.diff_ids[0]` is no digest",
+                "`rootfs.diff_ids[0]` is not a digest",
             ),
         ] {
             let error = Document::<Config>::parse(text.into()).unwrap_err();

@@ -8,27 +8,26 @@ use crate::digest::DiffId;
 use crate::image::json::DocumentError;
 use crate::image::{Config, Document, Timestamp};
 
-/// What a config has to say of layers that became one.
+/// A range of layers merged into one, and what the config records about it.
 #[derive(Clone, Debug)]
 pub(crate) struct Squashed {
     /// The layers, counted from 0.
     pub(crate) layers: RangeInclusive<usize>,
-    /// What the new layer unpacks to.
+    /// The diff_id of the new layer.
     pub(crate) diff_id: DiffId,
-    /// When it was made, as RFC 3339; by default the latest time of the history
+    /// The creation time, as RFC 3339; by default the latest time of the history
     /// entries of its layers, or else that of the image.
     pub(crate) created: Option<String>,
-    /// Why.
+    /// The comment of the history entry.
     pub(crate) comment: String,
 }
 
-/// Edits a config for ranges of layers that became one each, the lowest first.
+/// Edits a config for ranges of layers merged into one each, the lowest first.
 ///
-/// The history keeps its story, as `docker build --squash` keeps it: entries of
-/// merged layers stay and are marked `empty_layer`, and behind the last of them
-/// stands one for the new layer. Afterwards as many entries are not empty as there
-/// are layers, also where that was not so before: surplus ones become empty, and
-/// layers without one get an entry that says nothing.
+/// The history is kept, as `docker build --squash` does: entries of merged layers stay
+/// and are marked `empty_layer`, and an entry for the new layer follows the last of
+/// them. Afterwards there are as many non-empty entries as layers, even if that was not
+/// so before: surplus ones become empty, and layers without one get a blank entry.
 pub(crate) fn squash_config(
     config: &Document<Config>,
     squashed: &[Squashed],
@@ -59,8 +58,8 @@ fn is_empty_layer(entry: &Value) -> bool {
     entry["empty_layer"] == true
 }
 
-/// Gives a history exactly one entry that is not empty for each layer, or none where
-/// there is no entry for it.
+/// Gives a history exactly one non-empty entry for each layer, or `None` for a layer
+/// without an entry.
 fn aligned(mut history: Vec<Value>, count: usize) -> Vec<Option<Value>> {
     let mut left = count;
     for entry in history.iter_mut().filter(|entry| !is_empty_layer(entry)) {
@@ -80,7 +79,7 @@ fn mark_empty(entry: &mut Value) {
     entry["empty_layer"] = true.into();
 }
 
-/// Marks the entries of a range as empty, and puts one for the new layer behind.
+/// Marks the entries of a range as empty, and inserts one for the new layer after them.
 fn squash_history(history: &mut Vec<Option<Value>>, range: &Squashed, image_created: &Value) {
     let mut latest: Option<(Timestamp, Value)> = None;
     let mut layer = 0;
@@ -113,7 +112,7 @@ fn squash_history(history: &mut Vec<Option<Value>>, range: &Squashed, image_crea
     entry["created_by"] = "restow squash".into();
     entry["comment"] = range.comment.as_str().into();
     history.insert(behind, Some(entry));
-    // Of layers that had no entry there is nothing to tell. These are the last ones.
+    // Layers without an entry have no history to keep. They are the last ones.
     let nothing = (0..behind).rev().take(range.layers.clone().count());
     let nothing: Vec<usize> = nothing.filter(|at| history[*at].is_none()).collect();
     for at in nothing {
@@ -152,8 +151,8 @@ mod tests {
         edited.value().unwrap()
     }
 
-    /// A history as a word: a letter for each entry, a lower one where it is empty,
-    /// `+` for a new one, and `-` for one that says nothing.
+    /// A history as a word: a letter for each entry, lower case if it is empty, `+` for
+    /// a new entry, and `-` for a blank one.
     fn word(config: &Value) -> String {
         let letter = |entry: &Value| {
             if entry["comment"] == "why" {

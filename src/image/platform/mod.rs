@@ -5,20 +5,20 @@ use std::str::FromStr;
 
 use serde_json::{Value, json};
 
-/// What an image runs on, in the words of Go (`linux/arm64/v8`).
+/// The platform of an image, in Go's terms (`linux/arm64/v8`).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Platform {
-    /// As `GOOS`.
+    /// The operating system, as in `GOOS`.
     pub os: String,
-    /// As `GOARCH`.
+    /// The architecture, as in `GOARCH`.
     pub architecture: String,
-    /// The version of the architecture, where it matters.
+    /// The version of the architecture, if it matters.
     pub variant: Option<String>,
 }
 
 impl Platform {
-    /// The platform that this program was built for, its operating system taken
-    /// as Linux where it has no images of its own.
+    /// The platform for which this program was built, with Linux in place of an
+    /// operating system that has no images of its own.
     #[must_use]
     pub fn host() -> Self {
         let architecture = match std::env::consts::ARCH {
@@ -37,8 +37,8 @@ impl Platform {
         }
     }
 
-    /// Reads the object that a descriptor has, or a config, which has the same
-    /// fields. `None` if it does not say both of the fields that matter.
+    /// Reads the platform object of a descriptor, or a config, which has the same
+    /// fields. `None` unless it has both an operating system and an architecture.
     pub(crate) fn from_json(value: &Value) -> Option<Self> {
         let field = |name: &str| {
             let text = value.get(name)?.as_str()?;
@@ -51,7 +51,7 @@ impl Platform {
         })
     }
 
-    /// The object that a descriptor has.
+    /// The platform object of a descriptor.
     pub(crate) fn to_json(&self) -> Value {
         let mut value = json!({"architecture": self.architecture, "os": self.os});
         if let Some(variant) = &self.variant {
@@ -60,7 +60,7 @@ impl Platform {
         value
     }
 
-    /// Whether it is the placeholder that `BuildKit` gives to attestations.
+    /// True if it is the placeholder that `BuildKit` gives to attestations.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
         self.os == "unknown" && self.architecture == "unknown"
@@ -79,7 +79,7 @@ impl Platform {
         }
     }
 
-    /// The place of an image for `self` among those that run on `machine`, 0 for the
+    /// The rank of an image for `self` among those that run on `machine`, 0 for the
     /// best; `None` if it does not run there.
     ///
     /// The order is containerd's (`platforms.Only`): the platform itself, then older
@@ -91,11 +91,10 @@ impl Platform {
             .position(|runnable| runnable.normalized() == platform)
     }
 
-    /// The place of an image for `self` among those that serve a request for `wanted`,
-    /// 0 for the best; `None` if it is not what was asked for.
+    /// The rank of an image for `self` among those that satisfy a request for `wanted`,
+    /// 0 for the best; `None` if it does not.
     ///
-    /// An older variant will do, as it does for `docker pull`; another architecture
-    /// will not.
+    /// An older variant is accepted, as in `docker pull`; another architecture is not.
     pub(crate) fn rank_for(&self, wanted: &Self) -> Option<usize> {
         let architecture = |platform: &Self| platform.normalized().architecture;
         let rank = self.rank_on(wanted)?;
@@ -120,7 +119,8 @@ impl Platform {
     }
 }
 
-/// Operating systems that a word alone can name (Go's list, as in containerd).
+/// Operating systems that may be named without an architecture (Go's list, as in
+/// containerd).
 const KNOWN_OS: [&str; 17] = [
     "aix",
     "android",
@@ -141,7 +141,8 @@ const KNOWN_OS: [&str; 17] = [
     "zos",
 ];
 
-/// Architectures that a word alone can name (Go's list, as in containerd).
+/// Architectures that may be named without an operating system (Go's list, as in
+/// containerd).
 const KNOWN_ARCHITECTURES: [&str; 24] = [
     "386",
     "amd64",
@@ -176,8 +177,8 @@ fn normalized_os(os: &str) -> String {
     }
 }
 
-/// An architecture and its variant, which is left out where it is the usual one, but
-/// for 32-bit ARM, which has no variant that goes without saying.
+/// An architecture and its variant. The usual variant is omitted, except for 32-bit
+/// ARM, which has no default.
 fn normalized_architecture(architecture: &str, variant: &str) -> (String, Option<String>) {
     let (architecture, variant) = (
         architecture.to_ascii_lowercase(),
@@ -202,8 +203,8 @@ fn normalized_architecture(architecture: &str, variant: &str) -> (String, Option
 
 /// The platforms whose images run on a machine, the best first.
 ///
-/// Armv9.0 came from Armv8.5, so that v9.x runs all up to v8.(x+5), and every 64-bit
-/// ARM is taken to run 32-bit ARM up to v8.
+/// Armv9.0 is based on Armv8.5, so v9.x runs everything up to v8.(x+5), and every
+/// 64-bit ARM is assumed to run 32-bit ARM up to v8.
 fn runnable(machine: Platform) -> Vec<Platform> {
     let of = |architecture: &str, variant: Option<String>| Platform {
         os: machine.os.clone(),
@@ -266,30 +267,30 @@ impl fmt::Display for Platform {
 /// A text that is not a [`Platform`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlatformError {
-    /// A single word that is no operating system or architecture.
+    /// A single word that is neither an operating system nor an architecture.
     #[error(
-        "`{0}` is neither a known operating system nor a known architecture: OS/ARCH[/VARIANT] was expected, such as `linux/arm64`"
+        "`{0}` is neither a known operating system nor a known architecture: expected OS/ARCH[/VARIANT], such as `linux/arm64`"
     )]
     Unknown(String),
-    /// It says more of the operating system, as `windows(10.0.17763)/amd64`.
+    /// It has options of the operating system, as in `windows(10.0.17763)/amd64`.
     #[error(
-        "`{0}` names a version or features of the operating system, and images are not chosen by these: OS/ARCH[/VARIANT] was expected, such as `windows/amd64`"
+        "`{0}` has a version or features of the operating system, which cannot select an image: expected OS/ARCH[/VARIANT], such as `windows/amd64`"
     )]
     OsOptions(String),
-    /// It has no part, an empty one, one with other characters, or more than three.
+    /// It has no part, an empty one, one with invalid characters, or more than three.
     #[error(
-        "`{0}` is not a platform: OS/ARCH[/VARIANT], OS or ARCH was expected, such as `linux/arm64`"
+        "`{0}` is not a platform: expected OS/ARCH[/VARIANT], OS or ARCH, such as `linux/arm64`"
     )]
     Syntax(String),
 }
 
-/// Reads what a user writes, as containerd does (`platforms.Parse`): an operating
-/// system, an architecture, or both, and a variant; what is left out is the host's.
+/// Parses what a user writes, as containerd does (`platforms.Parse`): an operating
+/// system, an architecture, or both, and a variant. Missing parts are the host's.
 ///
-/// Other names and capitals become what they mean: `Linux/x86_64` is `linux/amd64`,
-/// and `linux/armhf` is `linux/arm/v7`. A variant that goes without saying stays where
-/// it is said (`linux/arm64/v8`), and is not added where it is not, so that
-/// `import` writes what `docker import` writes.
+/// Aliases and capitals are normalised: `Linux/x86_64` is `linux/amd64`, and
+/// `linux/armhf` is `linux/arm/v7`. The default variant is kept if it is given
+/// (`linux/arm64/v8`), and not added if it is not, so that `import` writes the same as
+/// `docker import`.
 impl FromStr for Platform {
     type Err = PlatformError;
 

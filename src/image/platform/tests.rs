@@ -5,7 +5,7 @@ fn parse(text: &str) -> Platform {
         .unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
-/// The text of a platform of a document, which is taken as it is.
+/// The platform of a document with this text, without normalisation.
 fn as_is(text: &str) -> Platform {
     let words: Vec<&str> = text.split('/').collect();
     let mut value = json!({"os": words[0], "architecture": words[1]});
@@ -15,8 +15,8 @@ fn as_is(text: &str) -> Platform {
     Platform::from_json(&value).unwrap()
 }
 
-/// `docker import --platform` of Docker 28.5 writes each of these, but for `armhf`,
-/// of which it writes the architecture alone.
+/// `docker import --platform` of Docker 28.5 writes each of these, except for `armhf`,
+/// of which it writes only the architecture.
 #[test]
 fn names_of_platforms_mean_what_docker_makes_of_them() {
     let host = Platform::host().architecture;
@@ -126,8 +126,8 @@ fn documents_are_compared_by_what_they_mean() {
     }
 }
 
-/// The order of `platforms.Only`, and which of it Docker takes where an architecture
-/// was asked for.
+/// The order of `platforms.Only`, and the part of it that Docker accepts if an
+/// architecture was requested.
 #[test]
 fn images_for_older_variants_follow_those_for_the_wanted_one() {
     let orders: [(&str, &[&str]); 12] = [

@@ -72,7 +72,7 @@ fn whiteouts_read_back_as_what_they_are() {
     assert_eq!(read(&written(&entries)), entries);
 }
 
-/// A number whose digits reach to this one, and which may be below 0.
+/// A number from `!limit` to `limit`, mostly small.
 fn number(limit: i64) -> impl Strategy<Value = i64> {
     prop_oneof![
         3 => 0_i64..3000,
@@ -122,7 +122,7 @@ fn metadata() -> impl Strategy<Value = Metadata> {
 
 fn kind() -> impl Strategy<Value = EntryKind> {
     let device = || {
-        // The bits of a field of eight bytes in base-256.
+        // The range of a base-256 field of eight bytes.
         let number = || number((1 << 62) - 1);
         (number(), number()).prop_map(|(major, minor)| Device { major, minor })
     };

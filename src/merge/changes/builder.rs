@@ -1,4 +1,4 @@
-//! The changes of a layer while they grow: its tree so far, and paths in it.
+//! The changes of a layer during construction: its tree so far, and paths in it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -10,29 +10,29 @@ use crate::limits::{ENTRIES_MAX, LINK_COMPONENTS_MAX, RETAINED_BYTES_MAX, SYMLIN
 use crate::merge::ambiguities::Ambiguities;
 use crate::merge::tree::{Child, Directory, DirectoryId, InodeId, Inodes, ROOT, Tree};
 
-/// The changes of one layer: a tree with whiteouts in it.
+/// The changes of one layer: a tree with whiteouts.
 #[derive(Clone, Debug)]
 pub(crate) struct Changes {
     /// The tree; its inodes are numbered from 0.
     pub(in crate::merge) tree: Tree,
-    /// The inodes that the layer has.
+    /// The inodes of the layer.
     pub(in crate::merge) inodes: Inodes,
-    /// Hard links to something in a lower layer, in their order.
+    /// Hard links to files in a lower layer, in their order.
     pub(in crate::merge) far_links: Vec<LowerLink>,
     /// The ambiguities of the layer.
     pub(in crate::merge) ambiguities: Ambiguities,
 }
 
-/// A hard link to what only a lower layer has, or to such a link.
+/// A hard link to a file that only a lower layer has, or to such a link.
 #[derive(Clone, Debug)]
 pub(in crate::merge) struct LowerLink {
-    /// The inode that stands for the target.
+    /// The inode that represents the target.
     pub(in crate::merge) inode: InodeId,
     /// The link.
     pub(in crate::merge) path: EntryPath,
     /// Its target, if that is in a lower layer.
     pub(in crate::merge) target: Option<EntryPath>,
-    /// Those of its entry, which count for the target.
+    /// The metadata of its entry, which apply to the target.
     pub(in crate::merge) metadata: Metadata,
 }
 
@@ -42,59 +42,58 @@ pub(crate) struct ChangesBuilder {
     pub(super) layer: u32,
     pub(super) changes: Changes,
     pub(super) whiteouts: Vec<Deletion>,
-    /// Inodes that stand for something in a lower layer.
+    /// Inodes that represent files in a lower layer.
     pub(super) far: HashSet<InodeId>,
-    /// The number of names that hard links have given to each inode that has some.
+    /// The number of hard links to each inode, if there are any.
     pub(super) links: HashMap<InodeId, u32>,
     pub(super) budget: Arc<Budget>,
-    /// Components that symbolic links may still add to paths.
+    /// Number of components that symbolic links may still add to paths.
     pub(super) detours: u64,
-    /// The directory of the last entry: mostly the next one goes there too.
+    /// The directory of the last entry, which is usually also that of the next one.
     pub(super) last: Option<Last>,
 }
 
-/// A whiteout that was met. In their order, the one of a directory comes before those in
-/// it.
+/// A whiteout. In their order, that of a directory precedes those in it.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Deletion {
-    /// The directory that it is in, to the letter: through no symbolic link.
+    /// The directory of the whiteout, as a literal path without symbolic links.
     pub(super) parent: Vec<u8>,
-    /// The name that is deleted in it; absent for an opaque whiteout.
+    /// The deleted name; absent for an opaque whiteout.
     pub(super) name: Option<Box<[u8]>>,
     /// The number of the entry.
     pub(super) entry: u32,
 }
 
-/// The directory that the last entry was put into.
+/// The directory of the last entry.
 #[derive(Debug)]
 pub(super) struct Last {
-    /// The directory as the entry's name has it.
+    /// The directory in the entry's name.
     path: Vec<u8>,
     directory: DirectoryId,
-    /// Whether an absolute symbolic link of the layer leads there.
+    /// True if the path goes through an absolute symbolic link of the layer.
     is_through_absolute: bool,
 }
 
-/// The way that the path of a directory takes.
+/// The resolved path of a directory.
 #[derive(Debug)]
 pub(super) struct Route {
-    /// The same path to the letter: through no symbolic link.
+    /// The literal path, without symbolic links.
     pub(super) path: Vec<u8>,
-    /// The directories on that path which the layer has, the root first.
+    /// The directories on that path that the layer has, the root first.
     pub(super) known: Vec<DirectoryId>,
-    /// A path in the way, escaped, that is no directory.
+    /// A path on the way, escaped, that is not a directory.
     pub(super) obstacle: Option<String>,
-    /// Whether an absolute symbolic link of the layer leads there.
+    /// True if the path goes through an absolute symbolic link of the layer.
     is_through_absolute: bool,
-    /// Whether a symbolic link of the layer leads to what the layer does not have.
+    /// True if the path goes through a symbolic link to something that the layer lacks.
     is_through_dangling: bool,
-    /// Whether a symbolic link of the layer leads above the root.
+    /// True if a symbolic link of the layer leads above the root.
     pub(super) is_above_root: bool,
 }
 
 impl ChangesBuilder {
-    /// Begins the changes of a layer, which is counted from 0. What it implies is
-    /// claimed from the budget.
+    /// Starts the changes of a layer, whose number counts from 0. Implied directories
+    /// are charged to the budget.
     pub(crate) fn new(layer: u32, budget: Arc<Budget>) -> Self {
         let mut tree = Tree::new();
         *tree.get_mut(ROOT) = Directory::implied(layer);
@@ -115,7 +114,7 @@ impl ChangesBuilder {
         }
     }
 
-    /// Notes something about an entry that is worth a warning.
+    /// Records an ambiguity of an entry.
     pub(super) fn note(&mut self, ambiguity: Ambiguity, path: &EntryPath) {
         self.changes.ambiguities.note(ambiguity, path.as_bytes());
     }
@@ -125,7 +124,7 @@ impl ChangesBuilder {
         children.get(name).copied()
     }
 
-    /// Makes a directory that no entry is for, at a path of this many bytes.
+    /// Makes a directory without an entry, at a path of this many bytes.
     pub(super) fn imply(
         &mut self,
         at: DirectoryId,
@@ -135,7 +134,7 @@ impl ChangesBuilder {
         if !self.budget.claim_entry() {
             return Err(EntryFault::TooManyDirectories { limit: ENTRIES_MAX });
         }
-        // It may have to be written under its whole path.
+        // It may have to be written with its whole path.
         self.hold(path_length)?;
         let new = self.changes.tree.add(Directory::implied(self.layer));
         let children = &mut self.changes.tree.get_mut(at).children;
@@ -143,7 +142,7 @@ impl ChangesBuilder {
         Ok(new)
     }
 
-    /// Claims memory for what is remembered beside the names and attributes.
+    /// Claims memory for data other than names and attributes.
     pub(super) fn hold(&self, bytes: usize) -> Result<(), EntryFault> {
         if self.budget.claim_bytes(bytes) {
             return Ok(());
@@ -153,8 +152,8 @@ impl ChangesBuilder {
         })
     }
 
-    /// The directory that an entry goes into, which is made if it is not there, and
-    /// whether an absolute symbolic link of this layer leads there.
+    /// The directory of an entry, which is made if it does not exist; true if its path
+    /// goes through an absolute symbolic link of this layer.
     pub(super) fn parent(
         &mut self,
         path: &[u8],
@@ -182,7 +181,8 @@ impl ChangesBuilder {
         Ok((directory, route.is_through_absolute))
     }
 
-    /// Whether a symbolic link in this directory leads to what the layer has by now.
+    /// True if a symbolic link in this directory leads to something that the layer has
+    /// so far.
     pub(super) fn leads_somewhere(&mut self, parent: &[u8], target: &[u8]) -> bool {
         let path = match target {
             [b'/', ..] => target.to_vec(),
@@ -191,12 +191,12 @@ impl ChangesBuilder {
         let Ok(route) = self.route(&path) else {
             return false;
         };
-        // The end of a path may be an obstacle: it need not be a directory.
+        // The end of a path may be an obstacle, since it need not be a directory.
         let unknown = 1 + components(&route.path).count() - route.known.len();
         unknown == usize::from(route.obstacle.is_some())
     }
 
-    /// Notes what engines do not understand alike on the way to an entry.
+    /// Records ambiguities on the way to an entry.
     pub(super) fn note_route(&mut self, route: &Route, entry: &EntryPath) {
         if route.is_above_root {
             self.note(Ambiguity::AboveRoot, entry);
@@ -206,8 +206,8 @@ impl ChangesBuilder {
         }
     }
 
-    /// Follows the path of a directory in the layer as it is by now: through the symbolic
-    /// links of this layer and of no other, and never above the root.
+    /// Resolves the path of a directory in the layer so far: through the symbolic links
+    /// of this layer only, and never above the root.
     pub(super) fn route(&mut self, path: &[u8]) -> Result<Route, EntryFault> {
         let mut route = Route {
             path: Vec::with_capacity(path.len()),
@@ -237,7 +237,7 @@ impl ChangesBuilder {
             let child = match (name, route.known.last()) {
                 (b"" | b".", _) => continue,
                 (b"..", _) => {
-                    // Engines take an absolute link for one inside the root, whatever it says.
+                    // Engines resolve any absolute link inside the root.
                     route.is_above_root |= depth == 0 && !route.is_through_absolute;
                     depth = usize::saturating_sub(depth, 1);
                     route.known.truncate(depth + 1);
@@ -285,7 +285,7 @@ impl ChangesBuilder {
 }
 
 impl Deletion {
-    /// The path of what is deleted, or of the directory that becomes opaque.
+    /// The path that is deleted, or that of the directory that becomes opaque.
     pub(super) fn path(&self) -> Vec<u8> {
         match (&self.name, self.parent.as_slice()) {
             (None, parent) => parent.to_vec(),

@@ -1,9 +1,9 @@
 //! The changes of one layer, read from its entries.
 //!
-//! Whiteouts concern the layers below only, wherever they are among the entries
-//! (OCI layer.md): they are collected first and put in when all else is known. The
-//! path of each is the one that its name means at that place: a symbolic link
-//! before it leads elsewhere, one after it does not.
+//! Whiteouts only affect lower layers, wherever they are among the entries (OCI
+//! layer.md): they are collected first, and added after everything else. The path of
+//! each is resolved at its position: through symbolic links before it, but not those
+//! after it.
 
 mod builder;
 mod whiteouts;
@@ -18,23 +18,23 @@ use crate::merge::tree::{Child, Directory, DirectoryId, Inode, InodeId, Place, R
 
 pub(crate) use builder::{Changes, ChangesBuilder};
 
-/// Files at the root of an eStargz layer that belong to its compression, and not to
-/// the image (stargz-snapshotter, docs/estargz.md).
+/// Files at the root of an eStargz layer that belong to its compression, and not to the
+/// image (stargz-snapshotter, docs/estargz.md).
 const ESTARGZ: [&[u8]; 3] = [
     b"stargz.index.json",
     b".prefetch.landmark",
     b".no.prefetch.landmark",
 ];
 
-/// An attribute by which an overlay file system, and so Docker, takes a directory
-/// for opaque. Nothing in the specification says so.
+/// An attribute that makes a directory opaque for an overlay file system, and so for
+/// Docker. It is not in the specification.
 const OVERLAY_OPAQUE: &[u8] = b"SCHILY.xattr.trusted.overlay.opaque";
 
-/// The most names that a file has on ext4, where most engines keep their layers.
+/// Maximum number of names of a file on ext4, where most engines store their layers.
 const LINKS_MAX: u32 = 65_000;
 
 impl ChangesBuilder {
-    /// Takes the next entry, which is the current one of this interpreter.
+    /// Adds the next entry, which is the current one of this interpreter.
     pub(crate) fn add(&mut self, entry: Entry, current: &Interpreter) -> Result<(), EntryFault> {
         let number = current.position();
         let place = Place {
@@ -138,7 +138,7 @@ impl ChangesBuilder {
         let inode = self.link(path, target, metadata, place)?;
         let links = self.links.entry(inode).or_default();
         *links += 1;
-        // The file has a name beside those of its links.
+        // The file also has a name of its own.
         if *links >= LINKS_MAX {
             self.note(Ambiguity::TooManyLinks, path);
         }
@@ -146,7 +146,7 @@ impl ChangesBuilder {
         Ok(())
     }
 
-    /// Ends the layer. `is_estargz` says that it has files of its compression.
+    /// Ends the layer. `is_estargz` means that it has files of that compression.
     pub(crate) fn finish(mut self, is_estargz: bool) -> Result<Changes, LayerError> {
         self.put_whiteouts()?;
         let root = self.changes.tree.get_mut(ROOT);
@@ -160,7 +160,7 @@ impl ChangesBuilder {
         Ok(self.changes)
     }
 
-    /// Tells a layer that has a file at its root which may belong to eStargz.
+    /// Returns true if a file at the root may belong to eStargz.
     pub(crate) fn may_be_estargz(&self) -> bool {
         let root = self.changes.tree.get(ROOT);
         ESTARGZ.iter().any(|name| root.children.contains_key(*name))
@@ -188,7 +188,7 @@ impl ChangesBuilder {
         }
     }
 
-    /// Gives a name a new meaning; the last one of a layer wins.
+    /// Sets the target of a name; the last one in a layer wins.
     fn put(&mut self, directory: DirectoryId, name: &[u8], child: Child, path: &EntryPath) {
         let children = &mut self.changes.tree.get_mut(directory).children;
         let Some(replaced) = children.insert(name.into(), child) else {
@@ -203,7 +203,7 @@ impl ChangesBuilder {
         }
     }
 
-    /// Tells a directory for which the layer has an entry, or for one in it.
+    /// Returns true if the layer has an entry for a directory, or for one in it.
     fn has_directory_entry(&self, id: DirectoryId) -> bool {
         let mut pending = vec![id];
         while let Some(id) = pending.pop() {
@@ -230,8 +230,8 @@ impl ChangesBuilder {
         InodeId(id)
     }
 
-    /// The inode that a hard link names: one of this layer, or one that stands for
-    /// something below.
+    /// The inode that a hard link names: one of this layer, or one that represents a
+    /// lower one.
     fn link(
         &mut self,
         path: &EntryPath,
@@ -270,8 +270,8 @@ impl ChangesBuilder {
                 Ok(inode)
             }
             Some(Child::Node(id, _)) => {
-                // Docker and containerd give the metadata of the link's entry to
-                // what it links; tar does not. They agree where these are the same.
+                // Docker and containerd apply the metadata of the link's entry to its
+                // target; tar does not. The result is the same if these are equal.
                 let inode = &mut self.changes.inodes[id.0 as usize];
                 if inode.apply_link_metadata(metadata)? {
                     self.note(Ambiguity::LinkMetadata, path);

@@ -1,13 +1,13 @@
-//! The whiteouts of one layer: taken as they come, put in when all else is known.
+//! The whiteouts of one layer: collected first, and added after everything else.
 
 use crate::layer::{Ambiguity, EntryFault, EntryPath, LayerError, components};
 use crate::merge::changes::builder::{ChangesBuilder, Deletion};
 use crate::merge::tree::{Child, DirectoryId, ROOT};
 
 impl ChangesBuilder {
-    /// Puts in all whiteouts.
+    /// Adds all whiteouts.
     pub(super) fn put_whiteouts(&mut self) -> Result<(), LayerError> {
-        // Their order must not matter, so they get one.
+        // Sorted, since their order in the tar must not matter.
         let mut whiteouts = std::mem::take(&mut self.whiteouts);
         whiteouts.sort();
         let mut last: Option<&Deletion> = None;
@@ -15,7 +15,7 @@ impl ChangesBuilder {
             let is_same =
                 |it: &Deletion| (&it.parent, &it.name) == (&deletion.parent, &deletion.name);
             if last.is_some_and(is_same) {
-                // A directory may be made opaque again, by another name.
+                // A directory may become opaque again under another name.
                 let ambiguity = match deletion.name {
                     Some(_) => Ambiguity::DeletedTwice,
                     None => Ambiguity::Repeated,
@@ -33,8 +33,8 @@ impl ChangesBuilder {
         Ok(())
     }
 
-    /// Takes a whiteout, which deletes this name in its directory; `None` stands for all
-    /// names.
+    /// Collects a whiteout, which deletes this name in its directory, or all names if
+    /// it is `None`.
     pub(super) fn delete_later(
         &mut self,
         path: &EntryPath,
@@ -56,8 +56,8 @@ impl ChangesBuilder {
         Ok(())
     }
 
-    /// The directory that a whiteout is in. Engines make it for the whiteout's sake
-    /// where it is not there; `None` if nothing of lower layers can be there any more.
+    /// The directory of a whiteout, which is made if it does not exist, as in engines;
+    /// `None` if nothing of lower layers can remain there.
     fn directory_of(&mut self, deletion: &Deletion) -> Result<Option<DirectoryId>, EntryFault> {
         let mut at = ROOT;
         for name in components(&deletion.parent) {
@@ -90,7 +90,7 @@ impl ChangesBuilder {
                 false
             }
             Some(Child::Whiteout) => false,
-            // The node replaces what is below anyway.
+            // The node replaces anything below it in any case.
             Some(Child::Node(_, place)) => place.entry < deletion.entry,
             Some(Child::Directory(id)) => {
                 let directory = self.changes.tree.get_mut(id);

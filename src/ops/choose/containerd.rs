@@ -1,9 +1,9 @@
 //! The id that Docker's containerd image store gives to an image: the digest of its
 //! manifest, or of the index over it.
 //!
-//! An archive of a classic store has neither; containerd makes a manifest for it then,
-//! with Docker's media types, of the config and the files that `manifest.json` names
-//! (core/images/archive/importer.go).
+//! An archive from a classic store has neither. In that case containerd makes a
+//! manifest with Docker's media types, from the config and the files that
+//! `manifest.json` names (core/images/archive/importer.go).
 
 use crate::digest::Digest;
 use crate::format::MARKER;
@@ -15,8 +15,8 @@ use crate::stream::Compression;
 
 /// The id that an image gets when Docker loads the input into its containerd store.
 ///
-/// `None` where that store takes nothing else than a layout, or where the digest of a
-/// layer is only known once all of it was read.
+/// `None` if that store accepts only a layout, or if the digest of a layer is not known
+/// before all of it was read.
 pub(in crate::ops) fn containerd_id(
     source: &dyn ImageSource,
     root: &Root,
@@ -28,7 +28,7 @@ pub(in crate::ops) fn containerd_id(
     }
 }
 
-/// The same of an image that a root is a name of, or an index that it was taken from.
+/// The same for an image that a root names, or for an index that contains the image.
 pub(in crate::ops) fn image_containerd_id(
     source: &dyn ImageSource,
     root: &Root,
@@ -41,9 +41,9 @@ pub(in crate::ops) fn image_containerd_id(
     }
 }
 
-/// How many bytes all blobs of something have as they are stored, documents included:
-/// the CONTENT SIZE of Docker's containerd store, which counts what is named twice twice,
-/// and indexes not at all.
+/// Total size of all blobs as stored, in bytes, including documents: the CONTENT SIZE
+/// in Docker's containerd store, which counts repeated blobs repeatedly, and ignores
+/// indexes.
 pub(in crate::ops) fn blobs_size(source: &dyn ImageSource, content: &Content) -> Option<u64> {
     let sizes: Vec<u64> = match content {
         Content::Image(image) => {
@@ -78,7 +78,7 @@ pub(in crate::ops) fn blobs_size(source: &dyn ImageSource, content: &Content) ->
 /// The manifest that containerd makes for an image without one.
 fn made_manifest(source: &dyn ImageSource, image: &Image) -> Option<Vec<u8>> {
     source.docker_part()?;
-    // Where a layout lies in the archive, `manifest.json` is not looked at.
+    // If the archive contains a layout, containerd ignores `manifest.json`.
     if let Ok(Some(_)) = source.container().find(MARKER) {
         return None;
     }
@@ -87,19 +87,19 @@ fn made_manifest(source: &dyn ImageSource, image: &Image) -> Option<Vec<u8>> {
     Some(compact(&new_manifest(Family::Docker, &config, &layers?)))
 }
 
-/// The descriptor of a layer in it, which may be compressed in any way.
+/// The descriptor of a layer in that manifest. The layer may be compressed in any way.
 fn layer(layer: &Layer) -> Option<Descriptor> {
     let blob = layer.blob()?;
     let diff_id = &layer.diff_id.0;
     if layer.compression == Compression::None {
         return Some(Descriptor::new(DOCKER_LAYER, diff_id.clone(), blob.size));
     }
-    // Named by what it unpacks to, it has another digest.
+    // If it is named by its diff_id, its digest is a different one.
     let digest = digest_in_name(&blob.path).filter(|it| it != diff_id)?;
     Some(Descriptor::new(DOCKER_LAYER_GZIP, digest, blob.size))
 }
 
-/// The digest that a file of an archive is named by: `blobs/sha256/HEX`, `HEX.tar.gz`,
+/// The digest in the name of a file in an archive: `blobs/sha256/HEX`, `HEX.tar.gz`,
 /// `sha256:HEX`.
 fn digest_in_name(path: &str) -> Option<Digest> {
     let name = path.rsplit('/').next()?;

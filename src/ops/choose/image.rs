@@ -1,4 +1,4 @@
-//! The one image that an operation is about.
+//! The one image that an operation works on.
 
 use crate::digest::Digest;
 use crate::error::{ChoiceError, Error, Place, Result};
@@ -13,27 +13,27 @@ use crate::ops::choose::selector::{Selection, candidates, select};
 use crate::transfer::Context;
 use crate::transfer::item::TransferItem;
 
-/// An image for one platform, and what else is known of it.
+/// An image for one platform, and its place in the input.
 #[derive(Debug)]
 pub(in crate::ops) struct ChosenImage<'a> {
-    /// What messages call it.
+    /// Its name in messages.
     pub(in crate::ops) name: String,
     /// The image.
     pub(in crate::ops) image: Image,
-    /// What points to it, if it is a blob.
+    /// The descriptor that points to it, if it is a blob.
     pub(in crate::ops) descriptor: Option<Descriptor>,
-    /// Digests of the indexes and images that it was taken from.
+    /// Digests of the indexes that contain it, and of their other images.
     pub(in crate::ops) left: Vec<Digest>,
     /// Its names in the input.
     pub(in crate::ops) roots: Vec<&'a Root>,
 }
 
-/// Finds the image that is meant: of several the one that is named, of several
-/// platforms the host's unless `reason` names one.
+/// Finds the image to work on: the one that `selector` names, or the only one; if it is
+/// for several platforms, the host's unless `reason` names another.
 ///
 /// # Errors
 ///
-/// Fails if there are several images and none is named, or if what is named is no
+/// Fails if there are several images and none is named, or if the named thing is not an
 /// image.
 pub(in crate::ops) fn choose_image<'a>(
     source: &'a dyn ImageSource,
@@ -70,8 +70,8 @@ pub(in crate::ops) fn choose_image<'a>(
     })
 }
 
-/// Refuses an image with encrypted layers (ocicrypt), which is no image to those who
-/// cannot look into it.
+/// Refuses an image with encrypted layers (ocicrypt), which cannot be used as an image
+/// without the key.
 fn refuse_encrypted(artifact: &Artifact, name: &str) -> Result<()> {
     let layers = &artifact.manifest.view().layers;
     let is_encrypted = |layer: &Descriptor| is_encrypted(layer.media_type());
@@ -85,8 +85,7 @@ fn refuse_encrypted(artifact: &Artifact, name: &str) -> Result<()> {
     }))
 }
 
-/// The roots of the only image. What speaks of an image, or is something else, does
-/// not count.
+/// The roots of the only image. Referrers and things other than images are ignored.
 fn only_image(source: &dyn ImageSource) -> Result<Vec<&Root>> {
     let roots: Vec<&Root> = source.roots()?.iter().collect();
     let targets = targets(&roots);
@@ -96,7 +95,7 @@ fn only_image(source: &dyn ImageSource) -> Result<Vec<&Root>> {
     let mut images = Vec::new();
     for target in targets {
         let is_image = match TransferItem::load(source, vec![target]) {
-            // It may be the one that is meant.
+            // It may be the wanted one.
             Err(error) if error.absence().is_some() => true,
             item => {
                 let item = item?;
@@ -112,6 +111,7 @@ fn only_image(source: &dyn ImageSource) -> Result<Vec<&Root>> {
         [] => Err(Error::NoImage),
         [only] => Ok(with_target_of(&roots, only)),
         several => Err(ChoiceError::OneImage {
+            input: source.place().cloned(),
             count: several.len(),
             have: candidates(source, several, &roots),
         }

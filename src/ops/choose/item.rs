@@ -1,4 +1,4 @@
-//! What was chosen, read: a whole image, or a part of an index.
+//! The chosen item, loaded: a whole image, or a part of an index.
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -9,10 +9,10 @@ use crate::image::Descriptor;
 use crate::ops::choose::selector::Selection;
 use crate::transfer::item::TransferItem;
 
-/// Reads the one thing that was chosen.
+/// Loads the one item that was chosen.
 ///
-/// A part of an index keeps the names of that, if it is an image or an index
-/// itself; a warning says that its attestations are left out.
+/// A part of an index keeps the names of the index, if the part is an image or an
+/// index; a warning reports that its attestations are left out.
 pub(in crate::ops) fn load_chosen<'a>(
     source: &dyn ImageSource,
     selection: Selection<'a>,
@@ -25,7 +25,7 @@ pub(in crate::ops) fn load_chosen<'a>(
     }
 }
 
-/// Takes a part of an index.
+/// Extracts a part of an index.
 fn part_of<'a>(
     whole: TransferItem<'a>,
     part: &Digest,
@@ -45,7 +45,7 @@ fn part_of<'a>(
         watch.warn(Warning::LeftOut {
             what: "the attestations".to_owned(),
             name: whole.name.clone(),
-            reason: "one part of its index was chosen",
+            reason: "only one manifest of its index was chosen",
         });
     }
     let mut item = TransferItem {
@@ -55,7 +55,7 @@ fn part_of<'a>(
         left_out: Vec::new(),
         roots: whole.roots,
     };
-    // An attestation or a signature was chosen for itself.
+    // An attestation or a signature was chosen as such.
     if is_image {
         let kept = item.digests();
         left_out.retain(|digest| !kept.contains(digest));
@@ -64,7 +64,7 @@ fn part_of<'a>(
     Ok(item)
 }
 
-/// Whether an index has an attestation of one of its parts.
+/// Returns true if an index has an attestation of one of its parts.
 fn has_attestation(index: &IndexContent, part: &Digest) -> bool {
     let descriptors = &index.index.view().manifests;
     let is_attested = |it: &Descriptor| it.attested().as_ref() == Some(part);
@@ -75,7 +75,7 @@ fn has_attestation(index: &IndexContent, part: &Digest) -> bool {
         })
 }
 
-/// Takes a part out of an index, wherever it is in there.
+/// Extracts a part of an index, at any depth.
 fn find_part(index: IndexContent, part: &Digest) -> Option<(Content, Descriptor)> {
     let descriptors = index.index.view().manifests.clone();
     let mut children = index.children.into_iter().zip(descriptors);

@@ -1,4 +1,4 @@
-//! Which image of an input is meant, and for which platform.
+//! The choice of an image in an input, and of its platform.
 
 pub(in crate::ops) mod containerd;
 pub(in crate::ops) mod image;

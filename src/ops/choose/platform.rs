@@ -7,32 +7,34 @@ use crate::image::{Descriptor, Platform};
 use crate::transfer::host::best;
 use crate::transfer::item::TransferItem;
 
-/// Why an output takes one platform of each image.
+/// The reason why an output contains one platform of each image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::ops) enum PlatformChoice<'a> {
-    /// It is about one image; the host's is taken.
+    /// The operation works on one image, by default the host's.
     OneImage,
-    /// It is about what one image holds, and nobody expects more of it.
+    /// The operation works on the content of one image, and nobody expects it to keep
+    /// the others.
     OneTree,
-    /// It is about what one image holds, best for this platform.
+    /// The operation works on the content of one image, preferably for this platform.
     Preferred(&'a Platform),
-    /// The user named one.
+    /// The user named this platform.
     Asked(&'a Platform),
 }
 
 impl PlatformChoice<'_> {
-    /// What a warning says of the rest; nothing where none is due.
+    /// The reason that a warning gives for the images left out; `None` if no warning is
+    /// due.
     fn text(self) -> Option<&'static str> {
         match self {
-            Self::OneImage => Some("one image is taken"),
+            Self::OneImage => Some("only one platform is used"),
             Self::OneTree | Self::Preferred(_) => None,
-            Self::Asked(_) => Some("another platform was asked for"),
+            Self::Asked(_) => Some("another platform was requested"),
         }
     }
 }
 
 /// Reduces an item to the image for the platform. A warning names the rest of an index;
-/// anything but an image stays as it is.
+/// items other than images are unchanged.
 pub(in crate::ops) fn select_platform<'a>(
     item: TransferItem<'a>,
     reason: PlatformChoice<'_>,
@@ -49,7 +51,7 @@ pub(in crate::ops) fn select_platform<'a>(
     }
 }
 
-/// Whether an index lists anything that is an image, or could be one.
+/// Returns true if an index lists anything that is an image, or could be one.
 fn is_of_images(index: &IndexContent) -> bool {
     index.children.iter().any(|child| match child {
         Content::Image(_) | Content::Opaque { .. } => true,
@@ -58,7 +60,7 @@ fn is_of_images(index: &IndexContent) -> bool {
     })
 }
 
-/// Refuses an image for another platform than the one that was named.
+/// Refuses an image for a platform other than the one that was named.
 fn check_platform(
     image: &Image,
     item: &TransferItem<'_>,
@@ -81,7 +83,7 @@ fn check_platform(
     .into())
 }
 
-/// Tells that an image is not for the very platform that is wanted.
+/// Warns if an image does not match the wanted platform exactly.
 fn warn_of_substitute(
     rank: usize,
     name: &str,
@@ -98,7 +100,7 @@ fn warn_of_substitute(
     }
 }
 
-/// What an index holds, nested ones included.
+/// The content of an index, including nested ones.
 #[derive(Default)]
 struct Candidates {
     images: Vec<(Image, Descriptor)>,
@@ -124,7 +126,7 @@ impl Candidates {
     }
 }
 
-/// Takes the image for the platform out of an index.
+/// Extracts the image for the platform from an index.
 fn select_from_index<'a>(
     item: TransferItem<'a>,
     reason: PlatformChoice<'_>,
@@ -142,11 +144,11 @@ fn select_from_index<'a>(
         PlatformChoice::Asked(platform) | PlatformChoice::Preferred(platform) => platform,
         _ => &host,
     };
-    // A descriptor need not say the platform; the config must.
+    // A descriptor need not have the platform; the config must.
     let platform_of =
         |(image, descriptor): &(Image, Descriptor)| image.platform_under(Some(descriptor));
     let is_asked = matches!(reason, PlatformChoice::Asked(_));
-    // Who named an architecture gets no other one; the host runs what it can.
+    // A named architecture is never replaced by another; the host runs whatever it can.
     let rank = |at: usize| {
         let platform = platform_of(&images[at])?;
         if is_asked {
@@ -162,7 +164,7 @@ fn select_from_index<'a>(
         warn_of_substitute(rank, name, wanted, &taken, watch);
     }
     let best = best.map(|(_, at)| at);
-    // Who named none wants the only one that there is.
+    // Without a named platform, the only image is the wanted one.
     let only = (!is_asked && images.len() == 1).then_some(0);
     let names = |skipped: Option<usize>| -> Vec<String> {
         let name = |candidate| {

@@ -1,4 +1,4 @@
-//! Which of the images of an input are meant.
+//! The selection of images in an input.
 
 use std::num::NonZeroUsize;
 use std::str::FromStr;
@@ -10,12 +10,12 @@ use crate::format::source::{Content, ImageSource, IndexContent};
 use crate::image::Reference;
 use crate::ops::choose::containerd::containerd_id;
 
-/// How a user names one image of several.
+/// A user's way to name one image of several.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selector {
-    /// By a reference, a name of a layout, a digest or an image id, or by a prefix
-    /// of those two that fits one thing. The parts of an index are found by their digests
-    /// and image ids, too.
+    /// By a reference, a name in a layout, a digest or an image id, or by an
+    /// unambiguous prefix of one of the last two. Parts of an index are also found by
+    /// their digests and image ids.
     Name(String),
     /// By its number, counted from 1.
     Number(NonZeroUsize),
@@ -23,7 +23,7 @@ pub enum Selector {
 
 /// A text that is not a [`Selector`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` does not name an image: a reference, a digest, an image id or `#N` was expected")]
+#[error("`{0}` does not name an image: expected a reference, a digest, an image id or `#N`")]
 pub struct SelectorError(String);
 
 impl FromStr for Selector {
@@ -39,23 +39,23 @@ impl FromStr for Selector {
     }
 }
 
-/// The choice of a selector.
+/// The images that a selector selects.
 #[derive(Clone, Debug)]
 pub(in crate::ops) struct Selection<'a> {
-    /// Its names, or those of the indexes that it is a part of; all names of the input
+    /// Its names, or those of the indexes that contain it; all names of the input
     /// without a selector.
     pub(in crate::ops) roots: Vec<&'a Root>,
-    /// The manifest or index that is meant, if it is a part of an index.
+    /// The selected manifest or index, if it is a part of an index.
     pub(in crate::ops) part: Option<Digest>,
 }
 
 impl<'a> Selection<'a> {
-    /// All that is under these names, as a whole.
+    /// Everything under these names, as a whole.
     pub(in crate::ops) fn whole(roots: Vec<&'a Root>) -> Self {
         Self { roots, part: None }
     }
 
-    /// Takes things apart that have names of their own.
+    /// Splits it into things with names of their own.
     pub(in crate::ops) fn each(self) -> Vec<Self> {
         if self.part.is_some() {
             return vec![self];
@@ -65,7 +65,7 @@ impl<'a> Selection<'a> {
     }
 }
 
-/// Finds what a selector means; everything without one.
+/// Finds the images that a selector selects; everything without one.
 pub(in crate::ops) fn select<'a>(
     source: &'a dyn ImageSource,
     selector: Option<&Selector>,
@@ -84,9 +84,9 @@ pub(in crate::ops) fn select<'a>(
     }
 }
 
-/// Finds images by name: a digest with its algorithm first, then by a name to the
-/// letter, by what the name means, by a tag that only one has, and by the digits of a
-/// digest.
+/// Finds images by name: first by a digest with its algorithm, then by the literal
+/// name, by the meaning of the name, by a tag that only one image has, and by the
+/// digits of a digest.
 fn by_name<'a>(source: &dyn ImageSource, roots: &[&'a Root], name: &str) -> Result<Selection<'a>> {
     let prefix = Prefix::parse(name);
     if let Some(prefix) = prefix.filter(|prefix| prefix.algorithm.is_some())
@@ -110,6 +110,7 @@ fn by_name<'a>(source: &dyn ImageSource, roots: &[&'a Root], name: &str) -> Resu
             1 => return Ok(Selection::whole(found)),
             count => {
                 return Err(ChoiceError::SeveralImages {
+                    input: source.place().cloned(),
                     wanted: name.to_owned(),
                     count,
                     have: candidates(source, &found, roots),
@@ -129,8 +130,8 @@ fn by_name<'a>(source: &dyn ImageSource, roots: &[&'a Root], name: &str) -> Resu
     }
 }
 
-/// Finds what goes by a name and a digest, `app:1@sha256:…`, as messages call a part of an
-/// index and engines what they have pulled. The name may be without its tag.
+/// Finds an image by a name and a digest, `app:1@sha256:…`, as messages call a part of
+/// an index, and engines a pulled image. The tag may be omitted.
 fn by_pinned_name<'a>(
     source: &dyn ImageSource,
     roots: &[&'a Root],
@@ -158,10 +159,10 @@ fn by_pinned_name<'a>(
     Ok(Some(selection).filter(|selection| !selection.roots.is_empty()))
 }
 
-/// The beginning of a digest, or all of it.
+/// The first digits of a digest, or all of them.
 #[derive(Clone, Copy, Debug)]
 struct Prefix<'a> {
-    /// The hash function, where it is said.
+    /// The hash function, if given.
     algorithm: Option<Algorithm>,
     digits: &'a str,
 }
@@ -183,16 +184,16 @@ impl<'a> Prefix<'a> {
         self.algorithm.is_none_or(is_of) && digest.hex().starts_with(self.digits)
     }
 
-    /// Whether it is this digest to its last digit.
+    /// Returns true if it is the whole digest.
     fn is(self, digest: &Digest) -> bool {
         self.fits(digest) && digest.hex() == self.digits
     }
 }
 
-/// Finds what has an id or a digest: an image, an index, or a part of an index.
+/// Finds an image, an index, or a part of an index by its id or digest.
 ///
-/// Something that cannot be read is found by its own digest alone. `None` means that
-/// nothing was found.
+/// Something that cannot be read is found by its own digest alone. `None` if nothing
+/// was found.
 fn by_digest<'a>(
     source: &dyn ImageSource,
     roots: &[&'a Root],
@@ -211,7 +212,7 @@ fn by_digest<'a>(
         match source.load(target) {
             Err(Error::Interrupted) => return Err(Error::Interrupted),
             Err(_) if is_named => found.whole.push(target),
-            // It is as if the input did not list it.
+            // It is treated as if the input did not list it.
             Err(error) if error.absence().is_some() => {}
             Err(error) => drop(unreadable.get_or_insert(error)),
             Ok(Content::Index(index)) => {
@@ -229,7 +230,7 @@ fn by_digest<'a>(
         }
     }
     let Finds { whole, mut parts } = found;
-    // A part with names of its own goes by these.
+    // A part with names of its own is found by these.
     let is_named = |digest: &Digest| whole.iter().any(|it| it.target_digest() == Some(digest));
     parts.retain(|(_, digest)| !is_named(digest));
     let mut digests: Vec<&Digest> = parts.iter().map(|(_, digest)| digest).collect();
@@ -255,6 +256,7 @@ fn by_digest<'a>(
                 id: None,
             }));
             Err(ChoiceError::SeveralImages {
+                input: source.place().cloned(),
                 wanted: name.to_owned(),
                 count: have.len(),
                 have,
@@ -264,7 +266,7 @@ fn by_digest<'a>(
     }
 }
 
-/// All that fits a digest.
+/// Everything that matches a digest.
 #[derive(Default)]
 struct Finds<'a> {
     /// Roots, which have names.
@@ -290,7 +292,7 @@ impl<'a> Finds<'a> {
     }
 }
 
-/// The ids that something with names of its own has beside the digest that points to it.
+/// The ids of something with names of its own, besides the digest in its descriptor.
 fn ids(content: &Content, source: &dyn ImageSource, root: &Root) -> impl Iterator<Item = Digest> {
     let ids = match content {
         Content::Image(image) => [
@@ -304,13 +306,14 @@ fn ids(content: &Content, source: &dyn ImageSource, root: &Root) -> impl Iterato
 
 fn no_such_image(source: &dyn ImageSource, wanted: &str, roots: &[&Root]) -> ChoiceError {
     ChoiceError::NoSuchImage {
+        input: source.place().cloned(),
         wanted: wanted.to_owned(),
         have: candidates(source, roots, roots),
     }
 }
 
-/// All that can be chosen, under names and ids that choose it. `all` are the roots of the
-/// input.
+/// Everything that can be selected, with names and ids that select it. `all` are the
+/// roots of the input.
 pub(in crate::ops) fn candidates(
     source: &dyn ImageSource,
     roots: &[&Root],

@@ -1,8 +1,8 @@
 //! `squash`: a range of layers becomes one.
 //!
-//! The layers outside the range keep their bytes. The config keeps its story, and
-//! says of the new layer that it stands for the others; all else that is true still
-//! stays as it is.
+//! The layers outside the range keep their bytes. The config keeps its history, and
+//! records that the new layer replaces the others; everything else that is still true
+//! is kept.
 
 pub(in crate::ops) mod options;
 pub(in crate::ops) mod range;
@@ -31,7 +31,7 @@ use crate::transfer::Context;
 use crate::transfer::blob::write_encoded;
 use crate::transfer::compression::{CompressionChoice, kept};
 
-/// Does what [`Session::diff_ids`](crate::Session::diff_ids) says.
+/// Implements [`Session::diff_ids`](crate::Session::diff_ids).
 pub(crate) fn diff_ids(
     source: &dyn ImageSource,
     image: Option<&Selector>,
@@ -44,8 +44,8 @@ pub(crate) fn diff_ids(
     Ok(layers.map(|layer| layer.diff_id.clone()).collect())
 }
 
-/// Does what [`Session::squash`](crate::Session::squash) says. Without a sink it only finds
-/// out what would be done.
+/// Implements [`Session::squash`](crate::Session::squash). Without a sink it only makes
+/// the plan.
 pub(crate) fn squash(
     source: &dyn ImageSource,
     sink: Option<Box<dyn ImageSink>>,
@@ -94,8 +94,8 @@ pub(crate) fn squash(
     Ok(report)
 }
 
-/// Whether layers outside the ranges cannot stay as they are, since OCI has no name
-/// for their compression.
+/// Returns true if layers outside the ranges cannot remain as they are, since OCI has
+/// no name for their compression.
 fn changes_others(layers: &[Layer], ranges: &[RangeInclusive<usize>]) -> bool {
     let is_merged = |at: &usize| ranges.iter().any(|range| range.contains(at));
     let others = layers.iter().enumerate().filter(|(at, _)| !is_merged(at));
@@ -103,10 +103,10 @@ fn changes_others(layers: &[Layer], ranges: &[RangeInclusive<usize>]) -> bool {
     compressions.any(|it| matches!(it, Compression::Xz | Compression::Bzip2))
 }
 
-/// Tells how much will be read, as far as it is known.
+/// Reports the amount of data to be read, as far as it is known.
 fn announce(layers: &LayerStack<'_>, ranges: &[RangeInclusive<usize>], writes: bool) {
     let Some(last) = ranges.last() else {
-        // Whoever delivers the image as it is tells it.
+        // The code that delivers the unchanged image reports it.
         return;
     };
     let scanned = (0..=*last.end()).map(|at| layers.size_to_scan(at));
@@ -143,7 +143,7 @@ impl Squasher<'_> {
         Ok(made)
     }
 
-    /// Takes in layers that stay, for the sake of what they show.
+    /// Adds layers that are kept, so that it is known what they contain.
     fn put_below(&self, merge: &mut Merge, range: std::ops::Range<usize>) -> Result<()> {
         let all: Vec<usize> = range.collect();
         if merge.is_below_unknown() {
@@ -158,7 +158,7 @@ impl Squasher<'_> {
             return Ok(());
         }
         for (at, changes) in all.iter().zip(self.layers.changes(&all)?) {
-            // What is odd about it stays as it was, and is nobody's business now.
+            // Ambiguities in them are not changed, and thus not reported.
             let put = merge.put_below(changes);
             put.map_err(|error| self.layers.failed(*at, error))?;
         }
@@ -188,8 +188,8 @@ impl Squasher<'_> {
         })
     }
 
-    /// How the new layer is compressed: as the uppermost that it is made of, where
-    /// the format has a name for that.
+    /// The encoding of the new layer: that of the uppermost layer in it, if the format
+    /// has a name for that.
     fn encoding(&self, uppermost: usize) -> Encoding {
         match self.options.compress {
             CompressionChoice::To { encoding, .. } => encoding,
@@ -200,7 +200,7 @@ impl Squasher<'_> {
         }
     }
 
-    /// Writes the new layer, and returns what it is stored as, and what it unpacks to.
+    /// Writes the new layer, and returns the hash of its stored bytes and its diff_id.
     fn write(
         &self,
         sink: &dyn ImageSink,

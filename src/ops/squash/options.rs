@@ -1,4 +1,4 @@
-//! What a squash is asked to do.
+//! The options of a squash.
 
 use crate::image::Platform;
 use crate::ops::Selector;
@@ -6,21 +6,21 @@ use crate::ops::squash::range::LayerChoice;
 use crate::transfer::compression::CompressionChoice;
 use crate::transfer::naming::Name;
 
-/// What to squash, and how.
+/// The choice of the layers to squash, and the properties of the result.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct SquashOptions {
-    /// The image to take, where there are several.
+    /// The image, if there are several.
     pub image: Option<Selector>,
-    /// The platform to take of it; by default the host's.
+    /// Its platform; by default the host's.
     pub platform: Option<Platform>,
-    /// The names of the output, in place of those of the input.
+    /// The names in the output, instead of those in the input.
     pub names: Vec<Name>,
-    /// Which layers; by default all.
+    /// The layers to merge; by default all.
     pub layers: LayerChoice,
-    /// The compression of new layers; by default that of the uppermost that each
-    /// was made of. Other layers stay as they are.
+    /// The compression of new layers; by default that of the uppermost layer in each.
+    /// Other layers are not changed.
     pub compress: CompressionChoice,
-    /// The comment in the history; by default which layers there were.
+    /// The comment in the history; by default the merged layers.
     pub message: Option<String>,
 }

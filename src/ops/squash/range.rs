@@ -1,4 +1,4 @@
-//! Which layers a squash merges.
+//! The choice of the layers to merge.
 
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
@@ -8,25 +8,25 @@ use crate::digest::DiffId;
 use crate::error::ChoiceError;
 use crate::format::source::Layer;
 
-/// The layers that become one, or several groups of which each becomes one.
+/// The layers to merge into one, or several groups, each of which is merged into one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum LayerChoice {
     /// All of them.
     #[default]
     All,
-    /// So many of the uppermost.
+    /// This many of the uppermost layers.
     Last(NonZeroUsize),
     /// From one to another, both included; by default from the lowest, and to the
     /// uppermost.
     Between(Option<LayerName>, Option<LayerName>),
-    /// All above those that the image shares with another one, which has these
+    /// All layers above those that the image shares with another one, which has these
     /// diff_ids.
     Above(Vec<DiffId>),
-    /// Neighbours, the smallest first, until so many layers are left.
+    /// The smallest adjacent layers, until this many layers are left.
     AtMost(NonZeroUsize),
 }
 
-/// How a user names a layer.
+/// A user's way to name a layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LayerName {
     /// By its number, counted from 1, the lowest.
@@ -35,14 +35,14 @@ pub enum LayerName {
     Digest(String),
 }
 
-/// A text that names no layers.
+/// A text that does not name layers.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` does not name layers: `A..B`, `A..`, `..B` or `A` was expected, where A and B are numbers from 1 on, diff_ids or digests"
+    "`{0}` does not name layers: expected `A..B`, `A..`, `..B` or `A`, where A and B are layer numbers, diff_ids or digests"
 )]
 pub struct LayerRangeError(String);
 
-/// How many digits make a prefix of a digest, at least. Fewer are a number.
+/// Minimum number of digits in a prefix of a digest. Fewer are a number.
 const PREFIX_MIN: usize = 4;
 
 impl FromStr for LayerName {
@@ -56,7 +56,7 @@ impl FromStr for LayerName {
         let is_hex = digits
             .bytes()
             .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        // No image has a layer of so high a number, so it is the start of a digest.
+        // No image has that many layers, so it is the start of a digest.
         let number = text.parse().ok().filter(|_| text.len() <= PREFIX_MIN);
         match number {
             Some(number) => Ok(Self::Number(number)),
@@ -66,7 +66,7 @@ impl FromStr for LayerName {
     }
 }
 
-/// Reads `A..B`, `A..`, `..B`, `..` or `A`.
+/// Parses `A..B`, `A..`, `..B`, `..` or `A`.
 impl FromStr for LayerChoice {
     type Err = LayerRangeError;
 
@@ -84,10 +84,11 @@ impl FromStr for LayerChoice {
     }
 }
 
-/// Finds the layers, counted from 0: ranges that do not touch, the lowest first.
-/// None is where there is nothing to merge.
+/// Finds the layers, counted from 0: ranges that do not touch, the lowest first; none
+/// if there is nothing to merge.
 ///
-/// A single layer is only a range if the user named it; all others are left alone.
+/// A single layer is only a range if the user named it; other single layers are not
+/// merged.
 pub(super) fn ranges(
     choice: &LayerChoice,
     layers: &[Layer],
@@ -121,7 +122,7 @@ pub(super) fn ranges(
     Ok(is_worth_it.then(|| from..=count - 1).into_iter().collect())
 }
 
-/// How many of the lowest layers are those of a base.
+/// The number of lowest layers that are those of a base.
 fn above(base: &[DiffId], layers: &[Layer]) -> Result<usize, ChoiceError> {
     let is_same = |(one, other): (&DiffId, &Layer)| *one == other.diff_id;
     let shared = base
@@ -139,7 +140,7 @@ fn above(base: &[DiffId], layers: &[Layer]) -> Result<usize, ChoiceError> {
     Ok(shared)
 }
 
-/// The layer that a name means, counted from 0.
+/// The layer with this name, counted from 0.
 fn find(name: Option<&LayerName>, layers: &[Layer]) -> Result<Option<usize>, ChoiceError> {
     let count = layers.len();
     match name {
@@ -171,8 +172,8 @@ fn find(name: Option<&LayerName>, layers: &[Layer]) -> Result<Option<usize>, Cho
     }
 }
 
-/// Merges the two neighbours that are the smallest together, and again, until few
-/// enough are left. Of several as small the lowest are merged.
+/// Repeatedly merges the two adjacent layers with the smallest total size, until few
+/// enough are left. Among equal ones the lowest are merged.
 fn cheapest(
     most: usize,
     layers: &[Layer],
@@ -239,7 +240,7 @@ mod tests {
         (0..count).map(layer).collect()
     }
 
-    /// The ranges of a choice, counted from 1 as a user does.
+    /// The ranges of a choice, counted from 1 as for a user.
     fn chosen(choice: &LayerChoice, layers: &[Layer], sizes: &[u64]) -> Result<String, String> {
         let ranges = ranges(choice, layers, sizes).map_err(|error| error.to_string())?;
         let text =
@@ -261,9 +262,12 @@ mod tests {
             (&id(2), Ok("3-3")),
             (&format!("{}..4", id(1)), Ok("2-4")),
             (&format!("sha256:{}..", id(3)), Ok("4-5")),
-            ("3..2", Err("layer 3 is not below layer 2")),
-            ("1..6", Err("no layer is `6`: the image has 5")),
-            ("ffffffff", Err("no layer is `ffffffff`: the image has 5")),
+            ("3..2", Err("the range 3..2 is reversed")),
+            ("1..6", Err("there is no layer `6`: the image has 5 layers")),
+            (
+                "ffffffff",
+                Err("there is no layer `ffffffff`: the image has 5 layers"),
+            ),
         ];
         for (text, expected) in cases {
             let choice = text.parse().unwrap();
@@ -274,7 +278,7 @@ mod tests {
         twice[2] = twice[0].clone();
         let choice = id(0).parse().unwrap();
         let error = chosen(&choice, &twice, &[0; 3]).unwrap_err();
-        assert_eq!(error, format!("layers 1, 3 are `{}`", id(0)));
+        assert_eq!(error, format!("`{}` matches layers 1, 3", id(0)));
     }
 
     #[test]
@@ -318,7 +322,7 @@ mod tests {
         assert_eq!(last(3, 3).unwrap(), "1-3");
         assert_eq!(
             last(4, 3).unwrap_err(),
-            "4 layers were asked for, and the image has 3"
+            "the image has only 3 layers, not 4"
         );
     }
 
@@ -332,11 +336,11 @@ mod tests {
         assert_eq!(above(&four).unwrap(), "");
         assert_eq!(
             above(&four[1..3]).unwrap_err(),
-            "it is not built on that base: layer 1 differs, and the base has 2 layers, the image 4"
+            "the image is not based on that base: layer 1 differs (the base has 2 layers, the image 4)"
         );
         assert_eq!(
             above(&layers(6)).unwrap_err(),
-            "it is not built on that base: layer 5 differs, and the base has 6 layers, the image 4"
+            "the image is not based on that base: layer 5 differs (the base has 6 layers, the image 4)"
         );
     }
 
@@ -358,7 +362,7 @@ mod tests {
         let choice = LayerChoice::AtMost(NonZeroUsize::MIN);
         assert_eq!(
             chosen(&choice, &fixed, &[1, 1, 1]).unwrap_err(),
-            "3 layers are the fewest that its layers can be merged to, and 1 were wanted"
+            "cannot merge down to 1 layer: 3 is the fewest possible"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! What a squash did, as facts.
+//! The report of a squash.
 
 use crate::digest::{DiffId, Digest};
 use crate::merge::Savings;
@@ -6,29 +6,29 @@ use crate::ops::squash::result::Merged;
 use crate::stream::Encoding;
 use crate::transfer::report::WriteReport;
 
-/// What a squash did, or would do.
+/// The effect of a squash, done or planned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SquashReport {
     /// The image.
     pub image: String,
-    /// What layers became one. Empty if there was nothing to merge.
+    /// The merged ranges of layers. Empty if there was nothing to merge.
     pub ranges: Vec<SquashedRange>,
-    /// How many layers the image had.
+    /// The number of layers before.
     pub layers_before: usize,
-    /// How many it has now.
+    /// The number of layers after.
     pub layers_after: usize,
-    /// How many bytes its layers had, as they were stored.
+    /// Total size of its layers as stored before, in bytes.
     pub size_before: u64,
-    /// How many they have now; not known where new layers were not compressed yet, or
-    /// others had to be compressed anew, as those in xz.
+    /// Total size of its layers as stored after, in bytes; unknown if new layers were
+    /// not compressed yet, or if others had to be recompressed, such as those in xz.
     pub size_after: Option<u64>,
-    /// The image as it is now, and what was written beside it; nothing without an
+    /// The image as written, and other things written with it; `None` without an
     /// output.
     pub written: Option<WriteReport>,
 }
 
-/// Layers that became one.
+/// A range of layers merged into one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SquashedRange {
@@ -36,24 +36,25 @@ pub struct SquashedRange {
     pub first: usize,
     /// The uppermost.
     pub last: usize,
-    /// How many bytes they had, as they were stored.
+    /// Total size of these layers as stored, in bytes.
     pub size_before: u64,
-    /// How many the new layer has; not known if it was not compressed yet.
+    /// Size of the new layer as stored, in bytes; unknown if it was not compressed yet.
     pub size_after: Option<u64>,
-    /// How many bytes the new layer has when it is unpacked.
+    /// Size of the new layer unpacked, in bytes.
     pub unpacked_size: u64,
     /// The new layer; absent if it was not written.
     pub layer: Option<(Digest, DiffId)>,
-    /// Bytes of files that were replaced or deleted inside the range, and are gone.
+    /// Bytes of files that were replaced or deleted within the range, and are therefore
+    /// dropped.
     pub hidden: u64,
-    /// Bytes of files that the range replaces or deletes, and that stay because a
-    /// layer below has them.
+    /// Bytes of files that the range replaces or deletes, but that remain because they
+    /// are in a lower layer.
     pub held_below: u64,
-    /// The layer from which a range would have to start to free those, counted from 1.
+    /// The layer at which a range would have to start to drop those, counted from 1.
     pub held_from: Option<usize>,
 }
 
-/// Sums up what was merged of an image whose layers had these sizes.
+/// Makes the report for an image whose layers had these sizes.
 pub(super) fn report(name: &str, sizes: &[u64], made: &[Merged]) -> SquashReport {
     let sum = |sizes: &[u64]| sizes.iter().copied().fold(0, u64::saturating_add);
     let before = sum(sizes);

@@ -1,4 +1,4 @@
-//! An image after layers of it were merged: its documents, and its way out.
+//! An image with merged layers: its documents and its delivery.
 
 use std::ops::RangeInclusive;
 
@@ -21,21 +21,21 @@ use crate::transfer::item::TransferItem;
 use crate::transfer::referrers::add_referrers;
 use crate::transfer::report::WriteReport;
 
-/// Annotations of a manifest that name the image that it was built on
-/// (image-spec, annotations.md). There is none once the lowest layer is gone.
+/// Annotations of a manifest that name the base image (image-spec, annotations.md).
+/// They are invalid once the lowest layer is merged.
 const BASE_ANNOTATIONS: [&str; 2] = [
     "org.opencontainers.image.base.digest",
     "org.opencontainers.image.base.name",
 ];
 
-/// A range that was merged.
+/// A merged range of layers.
 #[derive(Debug)]
 pub(super) struct Merged {
-    /// Which layers, counted from 0.
+    /// The layers, counted from 0.
     pub(super) range: RangeInclusive<usize>,
-    /// What became of their bytes.
+    /// The bytes that the merge dropped or kept.
     pub(super) savings: Savings,
-    /// How many bytes the new layer has when it is unpacked.
+    /// Size of the new layer unpacked, in bytes.
     pub(super) unpacked_size: u64,
     /// The compression of the new layer.
     pub(super) encoding: Encoding,
@@ -43,7 +43,7 @@ pub(super) struct Merged {
     pub(super) written: Option<(Hashed, DiffId)>,
 }
 
-/// Writes the image with its new layers, and returns what was written.
+/// Writes the image with its new layers, and returns the report.
 pub(super) fn deliver(
     source: &dyn ImageSource,
     sink: &dyn ImageSink,
@@ -64,7 +64,7 @@ pub(super) fn deliver(
     add_referrers(source, &mut items, DOCUMENTS_MAX, context)?;
     if !made.is_empty() {
         let item = &mut items[0];
-        // Whatever speaks of the image by its digest means another one.
+        // Referrers of the image name its old digest, and so another image.
         item.left_out.extend(item.digests());
         if let Content::Image(image) = &mut item.content {
             *image = squashed(image, made, options, context.created)?;
@@ -82,7 +82,7 @@ pub(super) fn deliver(
     delivery.run(items)
 }
 
-/// An image as it is after its layers were merged.
+/// Makes the image with merged layers.
 fn squashed(
     image: &Image,
     made: &[Merged],
@@ -127,7 +127,7 @@ fn squashed(
     let manifest = image.manifest.as_ref().map(|manifest| {
         manifest.edit(|value| {
             if let Some(fields) = value.as_object_mut() {
-                // It spoke of something with the old digest.
+                // It referred to something as a manifest with the old digest.
                 fields.shift_remove("subject");
             }
             let annotations = value.get_mut("annotations").and_then(Value::as_object_mut);

@@ -1,5 +1,4 @@
-//! The layers of an image, opened: read once for their headers, once for their
-//! content.
+//! The opened layers of an image: read once for their headers, once for their content.
 
 use std::io::{self, BufRead, Read, Write};
 use std::sync::Arc;
@@ -33,16 +32,16 @@ pub(in crate::ops) struct LayerStack<'a> {
     /// The name of the image in messages.
     pub(in crate::ops) name: &'a str,
     pub(in crate::ops) context: Context<'a>,
-    /// The limit of what the headers of all of them claim.
+    /// The budget that the headers of all layers share.
     budget: Arc<Budget>,
 }
 
 impl<'a> LayerStack<'a> {
-    /// Takes the layers of an image.
+    /// Opens the layers of an image.
     ///
     /// # Errors
     ///
-    /// Fails if it is for Windows, whose layers have a shape of their own.
+    /// Fails if it is for Windows, whose layers have another structure.
     pub(in crate::ops) fn new(
         source: &'a dyn ImageSource,
         chosen: &'a ChosenImage<'_>,
@@ -62,11 +61,11 @@ impl<'a> LayerStack<'a> {
         Ok(layers)
     }
 
-    /// Makes sure that the layers can be read in their order, and twice, without
-    /// unpacking what lies around them again and again.
+    /// Prepares the layers to be read in their order, and twice, without unpacking the
+    /// archive around them repeatedly.
     ///
-    /// A wrapped archive is read from its beginning at every step back, and before
-    /// version 25 Docker wrote layers in the order of random names.
+    /// A compressed archive is read from its start at every step back, and before
+    /// version 25 Docker wrote layers in a random order.
     pub(in crate::ops) fn prepare(&self) -> Result<()> {
         let blobs = self.image.layers.iter().filter_map(Layer::blob);
         let is_in_order = blobs.map(|blob| blob.position).is_sorted();
@@ -77,7 +76,7 @@ impl<'a> LayerStack<'a> {
         self.container.unpack_to(directory, &self.context.watch)
     }
 
-    /// Says in which layer something went wrong.
+    /// Returns the error for a layer that could not be read.
     pub(in crate::ops) fn failed(&self, at: usize, error: LayerError) -> Error {
         Error::Layer(error).while_reading(self.place(at))
     }
@@ -92,14 +91,14 @@ impl<'a> LayerStack<'a> {
         self.image.layers[at].place(self.name)
     }
 
-    /// The bytes that will be read to write what survived of a layer.
+    /// Number of bytes to read for the content of a layer.
     pub(in crate::ops) fn size_to_read(&self, at: usize) -> u64 {
         let blob = self.image.layers[at].blob();
         blob.map_or(0, |blob| blob.size)
     }
 
-    /// The bytes that will be read to find the changes of a layer, as far as it is
-    /// known: of a plain one that lies in a file only the headers, which do not count.
+    /// Number of bytes to read for the changes of a layer, as far as it is known. Of an
+    /// uncompressed layer in a file only headers are read, which do not count.
     pub(in crate::ops) fn size_to_scan(&self, at: usize) -> u64 {
         let layer = &self.image.layers[at];
         let is_passed_over = |blob| self.container.blob(blob).is_seekable();
@@ -109,8 +108,8 @@ impl<'a> LayerStack<'a> {
         }
     }
 
-    /// Reads the headers of some layers, several layers at once, and returns what
-    /// each of them changes.
+    /// Reads the headers of some layers, several in parallel, and returns the changes
+    /// of each.
     pub(in crate::ops) fn changes(&self, which: &[usize]) -> Result<Vec<Changes>> {
         let mut order: Vec<usize> = (0..which.len()).collect();
         if self.container.is_sequential() {
@@ -123,8 +122,7 @@ impl<'a> LayerStack<'a> {
         })
     }
 
-    /// Puts layers into the range of a merge, and says what engines understand differently
-    /// in them.
+    /// Adds layers to the range of a merge, and warns of ambiguities in them.
     pub(in crate::ops) fn merge(&self, merge: &mut Merge, which: &[usize]) -> Result<()> {
         for (at, changes) in which.iter().zip(self.changes(which)?) {
             let put = merge.put_in_range(changes);
@@ -168,7 +166,8 @@ impl<'a> LayerStack<'a> {
         Ok(builder.finish(is_estargz)?)
     }
 
-    /// Why a layer cannot be read: if it is not what its digest says, that.
+    /// The reason why a layer cannot be read: a wrong digest, if it has one, otherwise
+    /// `error`.
     fn explain(&self, at: usize, error: Error) -> Error {
         if let (
             Error::Layer(_)
@@ -186,7 +185,7 @@ impl<'a> LayerStack<'a> {
         error.while_reading(self.place(at))
     }
 
-    /// Whether a layer has files at its root that belong to its compression.
+    /// Returns true if a layer has files of eStargz at its root.
     fn is_estargz(&self, layer: &Layer, blob: &Member) -> Result<bool> {
         let descriptor = layer.descriptor();
         if descriptor.is_some_and(|d| d.annotation(ESTARGZ_TOC).is_some()) {
@@ -205,7 +204,7 @@ impl<'a> LayerStack<'a> {
         Ok(is_estargz_footer(&footer))
     }
 
-    /// Reads a layer once more and writes what survived of it, verifying all of it.
+    /// Reads a layer again and writes the surviving entries, verifying all of it.
     fn replay<W: Write>(&self, at: usize, replay: &mut Replay<'_, W>, to: &Place) -> Result<()> {
         let (layer, blob) = self.blob(at)?;
         let watch = self.context.watch;
@@ -227,8 +226,8 @@ impl<'a> LayerStack<'a> {
         })
     }
 
-    /// Writes what a plan says, reading the layers that it needs and those of the
-    /// range, lowest first. The output should gather small writes.
+    /// Writes the result of a plan, reading the lower layers that it needs and those of
+    /// the range, lowest first. The output should be buffered.
     pub(in crate::ops) fn write<W: Write>(
         &self,
         plan: &Plan<'_>,
@@ -252,8 +251,8 @@ impl<'a> LayerStack<'a> {
     }
 }
 
-/// Whether the last bytes of a gzip stream are those of eStargz: an empty member,
-/// whose extra field ends in `STARGZ`.
+/// Returns true if the last bytes of a gzip stream are the footer of eStargz: an empty
+/// member, whose extra field ends in `STARGZ`.
 fn is_estargz_footer(tail: &[u8]) -> bool {
     let ends_so = |length: usize, at: usize| {
         let footer = tail.len().checked_sub(length).map(|start| &tail[start..]);

@@ -1,4 +1,4 @@
-//! The unpacked tar of a layer, opened.
+//! The opened, unpacked tar of a layer.
 
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
@@ -12,29 +12,30 @@ use crate::tar_stream::{Section, Skip, SkipByReading, TarError};
 use crate::transfer::Context;
 use crate::transfer::parallel::STREAMS_MAX;
 
-/// The unpacked tar of a layer, from its beginning to its end.
+/// The unpacked tar of a layer, from start to end.
 pub(in crate::ops) struct LayerTar<'a> {
     input: Input<'a>,
-    /// The bytes of it that were read or skipped.
+    /// The number of its bytes that were read or skipped.
     position: u64,
 }
 
-/// The bytes of a layer as they are stored.
+/// The stored bytes of a layer.
 type Stored<'a> = ProgressReader<Box<dyn Read + Send + 'a>, Watch<'a>>;
 
 enum Input<'a> {
-    /// A plain layer in a file, of this many bytes: only what is looked at is read.
+    /// An uncompressed layer in a file, with this size in bytes: skipped parts are not
+    /// read.
     File(Section, u64),
-    /// Any other layer, which is unpacked.
+    /// Any other layer, which is unpacked as a stream.
     Stream(Box<SkipByReading<Unpacked<Stored<'a>>>>),
 }
 
-/// Opens the tar of a layer for `read`. Of a plain layer that is in a file, what `read`
-/// skips is not read, and does not count as progress.
+/// Opens the tar of a layer for `read`. In an uncompressed layer in a file, the parts
+/// that `read` skips are not read, and do not count as progress.
 ///
 /// # Errors
 ///
-/// Fails if the layer cannot be unpacked, or if `read` does. An error of the unpacked
+/// Fails if the layer cannot be unpacked, or if `read` fails. An error of the unpacked
 /// stream is one of the compression.
 pub(in crate::ops) fn read_layer<T>(
     container: &dyn Container,
@@ -54,7 +55,7 @@ pub(in crate::ops) fn read_layer<T>(
     read(LayerTar::new(Input::Stream(stream))).map_err(blame_compression)
 }
 
-/// The number of layers, or other blobs, that are read at once.
+/// The number of layers, or other blobs, that are read in parallel.
 pub(in crate::ops) fn streams(container: &dyn Container, context: Context<'_>) -> NonZeroUsize {
     if container.is_sequential() {
         return NonZeroUsize::MIN;
@@ -62,7 +63,7 @@ pub(in crate::ops) fn streams(container: &dyn Container, context: Context<'_>) -
     context.jobs.min(STREAMS_MAX)
 }
 
-/// A layer that cannot be unpacked is damaged in its compression first of all.
+/// Reports an error of a layer that cannot be unpacked as one of its compression.
 pub(super) fn blame_compression(error: Error) -> Error {
     match error {
         Error::Layer(
@@ -85,7 +86,7 @@ impl<'a> LayerTar<'a> {
         Self { input, position: 0 }
     }
 
-    /// The size of the whole layer in bytes, for which the rest of it is read if need be.
+    /// The size of the whole layer in bytes. The rest of it is read if necessary.
     pub(super) fn into_size(self) -> io::Result<u64> {
         match self.input {
             Input::File(_, size) => Ok(size),

@@ -1,4 +1,4 @@
-//! The layers of one image, opened.
+//! The opened layers of one image.
 
 pub(in crate::ops) mod layer_stack;
 pub(in crate::ops) mod layer_tar;

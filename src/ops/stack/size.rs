@@ -1,4 +1,4 @@
-//! The sizes of layers, by their headers alone.
+//! The sizes of layers, from their headers alone.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -14,23 +14,23 @@ use crate::tar_stream::{self, Kind, Skip, TarError, TarReader};
 use crate::transfer::Context;
 use crate::transfer::parallel::in_parallel;
 
-/// The size of a layer when it is unpacked.
+/// The unpacked size of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LayerSize {
-    /// The bytes of its tar, which the `diff_id` is the digest of.
+    /// The size of its tar in bytes, of which `diff_id` is the digest.
     pub unpacked: u64,
-    /// The bytes of what is in it, as Docker counts them: those of files, with holes,
-    /// and of the targets of symbolic links. A hard link adds nothing, and neither
-    /// does a whiteout.
+    /// The size of its content in bytes, as Docker counts it: that of files, with
+    /// holes, and of the targets of symbolic links. A hard link adds nothing, and
+    /// neither does a whiteout.
     ///
-    /// A path that a layer has twice counts twice: no engine loads such a layer, and
-    /// to know it all paths would have to be held.
+    /// A repeated path in a layer counts repeatedly: no engine loads such a layer, and
+    /// all paths would have to be held in memory to detect it.
     pub content: u64,
 }
 
 impl LayerSize {
-    /// The size of several layers together, if it is known of each.
+    /// Total size of several layers, if it is known for each.
     pub(in crate::ops) fn sum(sizes: impl IntoIterator<Item = Option<Self>>) -> Option<Self> {
         let nothing = Self {
             unpacked: 0,
@@ -46,7 +46,7 @@ impl LayerSize {
     }
 }
 
-/// A layer of which the size is wanted, and its image in messages.
+/// A layer whose size is wanted, and the name of its image in messages.
 #[derive(Clone, Debug)]
 pub(in crate::ops) struct Wanted {
     layer: Layer,
@@ -54,7 +54,7 @@ pub(in crate::ops) struct Wanted {
 }
 
 impl Wanted {
-    /// All layers of an image that messages call so.
+    /// All layers of an image with this name in messages.
     pub(in crate::ops) fn all(layers: &[Layer], name: &str) -> Vec<Self> {
         let wanted = |layer: &Layer| Self {
             layer: layer.clone(),
@@ -64,19 +64,19 @@ impl Wanted {
     }
 }
 
-/// The sizes of layers, by the blobs that hold them.
+/// The sizes of layers, by their blobs.
 #[derive(Debug, Default)]
 pub(in crate::ops) struct Sizes(HashMap<Member, LayerSize>);
 
 impl Sizes {
-    /// Finds the sizes of layers out, several at once and each blob once. Of a plain
-    /// layer that lies in a file the headers are read; others are unpacked.
+    /// Determines the sizes of layers, several in parallel and each blob once. For an
+    /// uncompressed layer in a file the headers are read; others are unpacked.
     ///
-    /// A layer that cannot be read has no size, and a warning says so.
+    /// A layer that cannot be read has no size, and causes a warning.
     ///
     /// # Errors
     ///
-    /// Fails if the caller wants the end.
+    /// Fails if the caller stops the operation.
     pub(in crate::ops) fn find(
         container: &dyn Container,
         wanted: &[Wanted],
@@ -112,7 +112,7 @@ impl Sizes {
         if container.is_sequential() {
             order.sort_by_key(|at| blobs[*at].0.position);
         } else {
-            // The one that takes longest should not come last.
+            // The slowest one should not come last.
             order.sort_by_key(|at| Reverse(costs[*at]));
         }
         let sizes = in_parallel(order, streams(container, context), |at| {
@@ -124,7 +124,7 @@ impl Sizes {
         Ok(Self(found.collect()))
     }
 
-    /// The size of a layer, if it is known.
+    /// The size of a layer, if known.
     pub(in crate::ops) fn of(&self, layer: &Layer) -> Option<LayerSize> {
         self.0.get(layer.blob()?).copied()
     }
@@ -141,7 +141,7 @@ fn find(
     let size = read_layer(container, blob, wanted.layer.compression, watch, |tar| {
         let mut reader = TarReader::new(tar);
         let content = content(&mut reader, &watch)?;
-        // What follows the end of the tar belongs to the layer.
+        // Bytes after the end of the tar belong to the layer.
         let unpacked = reader.into_inner().into_size().map_err(TarError::from)?;
         Ok(LayerSize { unpacked, content })
     });
@@ -158,7 +158,7 @@ fn find(
     }
 }
 
-/// Adds up what the members of a tar hold.
+/// Sums the content of the members of a tar.
 fn content<R: Skip>(reader: &mut TarReader<R>, watch: &Watch<'_>) -> Result<u64> {
     let mut content = 0_u64;
     while let Some(member) = reader.next_member()? {

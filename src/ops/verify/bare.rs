@@ -1,4 +1,5 @@
-//! The entries of a root filesystem that becomes an image, judged as those of a layer.
+//! The entries of a root filesystem that becomes an image, checked like those of a
+//! layer.
 
 use std::sync::Arc;
 
@@ -10,7 +11,8 @@ use crate::merge::{Changes, Merge};
 use crate::ops::verify::entries::{Entries, Faults, Judge, read_entries};
 use crate::tar_stream::Skip;
 
-/// Errors of `verify` that some engines mind, and others, current ones among them, do not.
+/// Errors of `verify` that matter to some engines, but not to others, including current
+/// ones.
 const TAKEN_BY_SOME: [Code; 6] = [
     Code::AttributeForeign,
     Code::AttributeOnLink,
@@ -20,11 +22,11 @@ const TAKEN_BY_SOME: [Code; 6] = [
     Code::WhiteoutAndEntry,
 ];
 
-/// The tar of a root filesystem, judged.
+/// The checks of a root filesystem's tar.
 #[derive(Debug)]
 pub(in crate::ops) struct BareTar {
     faults: Vec<Fault>,
-    /// Whether all of it can be read, so that it can be written anew.
+    /// True if all of it can be read, so that it can be rewritten.
     is_readable: bool,
 }
 
@@ -33,13 +35,13 @@ impl BareTar {
     ///
     /// # Errors
     ///
-    /// Fails only if the caller wants the end, or the machine cannot read.
+    /// Fails only if the caller stops the operation, or the machine cannot read.
     pub(in crate::ops) fn read(input: impl Skip, watch: &Watch<'_>) -> Result<Self> {
         let budget = Arc::new(Budget::default());
         read_entries(input, 0, false, &budget, watch).map(Self::of)
     }
 
-    /// Judges the tar of which all entries were looked at.
+    /// The result of checking a tar, after all of its entries.
     pub(in crate::ops) fn judged(judge: Judge) -> Self {
         Self::of(judge.finish(false))
     }
@@ -47,7 +49,7 @@ impl BareTar {
     fn of(entries: Entries) -> Self {
         let mut faults = entries.faults;
         let mut is_readable = !entries.has_unreadable;
-        // Without such links nothing can go wrong in putting it on top of nothing.
+        // Without such links nothing can fail when it is the lowest layer.
         if let Some(changes) = entries.changes.filter(Changes::has_far_links) {
             let mut more = Faults::default();
             match Merge::new().put_checked(changes) {
@@ -62,7 +64,7 @@ impl BareTar {
             }
             faults.extend(more.into_list());
         }
-        // That the end is missing is told of the whole tar.
+        // A missing end is reported for the tar as a whole.
         faults.retain(|fault| fault.code != Code::TarEndMissing);
         faults.sort_by_key(|fault| fault.code.severity());
         Self {
@@ -71,11 +73,11 @@ impl BareTar {
         }
     }
 
-    /// Refuses what every engine refuses, and warns of what some do.
+    /// Refuses entries that every engine refuses, and warns of those that some do.
     ///
     /// # Errors
     ///
-    /// Fails at the first entry that no engine takes.
+    /// Fails at the first entry that no engine accepts.
     pub(in crate::ops) fn refuse(&self, watch: &Watch<'_>) -> Result<()> {
         let is_fatal = |fault: &&Fault| {
             fault.code.severity() == Severity::Error && !TAKEN_BY_SOME.contains(&fault.code)
@@ -90,7 +92,7 @@ impl BareTar {
         Ok(())
     }
 
-    /// Warns of what an engine refuses, or takes for something else.
+    /// Warns of entries that an engine refuses or interprets differently.
     pub(in crate::ops) fn warn(&self, watch: &Watch<'_>) {
         for fault in &self.faults {
             if fault.code.severity() != Severity::Note {
@@ -103,7 +105,7 @@ impl BareTar {
     }
 }
 
-/// A fault and what follows from it.
+/// A fault and its consequence, as a text.
 fn text(fault: &Fault) -> String {
     let Finding {
         code,

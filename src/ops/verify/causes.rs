@@ -1,10 +1,10 @@
-//! One cause is one finding: what follows from a fault that was told is not told again.
+//! One finding per cause: consequences of a reported fault are not reported.
 //!
-//! Nothing is left out but for something as bad, or worse, that stays.
+//! A finding is only left out if one that is as bad, or worse, remains.
 
 use crate::finding::{Code, Finding, Site};
 
-/// Findings about a file that is not there.
+/// Findings about a missing file.
 const ABSENT: &[Code] = &[
     Code::BlobMissing,
     Code::ConfigMissing,
@@ -18,8 +18,8 @@ const ABSENT: &[Code] = &[
     Code::V1RepositoriesMissing,
 ];
 
-/// A document that could not be read, or lists nothing: what it would have named is not
-/// known.
+/// Findings about a document that could not be read, or lists nothing, so that it is
+/// unknown what it would have named.
 const UNREAD: &[Code] = &[
     Code::ArchiveDamaged,
     Code::BlobMissing,
@@ -38,7 +38,7 @@ const UNREAD: &[Code] = &[
     Code::V1Invalid,
 ];
 
-/// Findings about things that no document names, or not every document.
+/// Findings about things that not every document names, or none does.
 const UNNAMED: &[Code] = &[
     Code::HybridIncomplete,
     Code::RepositoriesDiffer,
@@ -46,7 +46,7 @@ const UNNAMED: &[Code] = &[
     Code::Unreferenced,
 ];
 
-/// Findings about the content of a document, which may be another than its digest says.
+/// Findings about the content of a document, which may not match its digest.
 const ALTERED: &[Code] = &[
     Code::ConfigInvalid,
     Code::CreatedInvalid,
@@ -58,7 +58,7 @@ const ALTERED: &[Code] = &[
     Code::SchemaVersion,
 ];
 
-/// Leaves out what follows from other findings.
+/// Leaves out the consequences of other findings.
 pub(super) fn without_consequences(findings: Vec<Finding>) -> Vec<Finding> {
     let is_cut = |it: &Finding| it.code == Code::ArchiveDamaged && it.site == Site::input();
     let is_cut = findings.iter().any(is_cut);
@@ -94,7 +94,7 @@ pub(super) fn without_consequences(findings: Vec<Finding>) -> Vec<Finding> {
             kept.push(finding);
         }
     }
-    // A wrong size says how the bytes were damaged.
+    // A wrong size describes how the bytes were damaged.
     for size in sizes {
         let is_cause =
             |it: &&mut Finding| damaged.contains(&it.site) && is_same(&it.site, &size.site);
@@ -110,7 +110,8 @@ fn of(findings: &[Finding], is_wanted: impl Fn(&Finding) -> bool) -> Vec<Site> {
     wanted.map(|it| it.site.clone()).collect()
 }
 
-/// Whether two sites are one blob: that of a layer need not say its file.
+/// Returns true if two sites are the same blob: the site of a layer need not have its
+/// file.
 fn is_same(one: &Site, other: &Site) -> bool {
     let are_files = one.layer.is_some() || one.file == other.file;
     one.image == other.image && one.layer == other.layer && are_files
@@ -133,7 +134,7 @@ mod tests {
         all.push(Finding::plain(Code::DiffIdMismatch, Site::image("app:1")));
         let kept = without_consequences(all.clone());
         assert_eq!(codes(&kept), ["archive-damaged", "diff-id-mismatch"]);
-        // Without the cause they are told.
+        // They are reported without the cause.
         let all = all.split_off(1);
         assert_eq!(codes(&without_consequences(all)).len(), ABSENT.len() + 1);
     }

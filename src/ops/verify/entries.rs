@@ -1,4 +1,4 @@
-//! The entries of one layer, each looked at for itself and all of them together.
+//! The entries of one layer, checked one by one and all together.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
@@ -15,27 +15,27 @@ use crate::layer::{
 use crate::merge::{Ambiguities, BrokenLink, Changes, ChangesBuilder};
 use crate::tar_stream::{Member, ReadAttributes, Skip, TarError, TarReader};
 
-/// The longest name and path that Linux can store (`NAME_MAX`, and `PATH_MAX` without
-/// the NUL at its end).
+/// Maximum length of a name and a path on Linux (`NAME_MAX`, and `PATH_MAX` without the
+/// terminating NUL).
 const NAME_MAX: usize = 255;
 const PATH_MAX: usize = 4095;
 
-/// The most bytes that all attributes of a file may have on ext4.
+/// Maximum total size of a file's attributes on ext4, in bytes.
 const EXT4_ATTRIBUTES_MAX: usize = 4096;
 
-/// The entries of a layer, judged as far as they could be read.
+/// The checks of a layer's entries, as far as they could be read.
 #[derive(Debug, Default)]
 pub(super) struct Entries {
-    /// Of each kind the first place, and how many there are.
+    /// The first fault of each kind, and the number of others.
     pub(super) faults: Vec<Fault>,
-    /// The changes of the layer; absent if they cannot be told.
+    /// The changes of the layer; absent if they are unknown.
     pub(super) changes: Option<Changes>,
-    /// Whether there are entries that cannot be taken in.
+    /// True if some entries cannot be read.
     pub(super) has_unreadable: bool,
 }
 
 impl From<Fault> for Entries {
-    /// Says why nothing can be told of the entries.
+    /// The result if the entries cannot be checked because of this fault.
     fn from(fault: Fault) -> Self {
         Self {
             faults: vec![fault],
@@ -44,7 +44,7 @@ impl From<Fault> for Entries {
     }
 }
 
-/// Of each kind of fault the first, and how many others there are.
+/// The first fault of each kind, and the number of others.
 #[derive(Debug, Default)]
 pub(super) struct Faults(BTreeMap<Code, Fault>);
 
@@ -63,16 +63,16 @@ impl Faults {
         self.note(Fault::plain(code).of_entry(display_start(entry), 0));
     }
 
-    /// Notes why an entry cannot be taken in.
+    /// Records that an entry cannot be read.
     fn note_entry(&mut self, entry: String, fault: &EntryFault) {
         self.note(Fault::new(fault.code(), fault.to_string()).of_entry(entry, 0));
     }
 
-    /// Notes why a layer cannot be read, or an entry of it not be taken in.
+    /// Records that a layer, or an entry of it, cannot be read.
     pub(super) fn note_error(&mut self, error: &LayerError) {
         let fault = match error {
             LayerError::Entry { entry, fault } => return self.note_entry(entry.clone(), fault),
-            // Whoever unpacks the layer says why.
+            // The code that unpacks the layer reports it.
             LayerError::Tar(TarError::Io(_))
             | LayerError::Behind {
                 fault: TarError::Io(_),
@@ -81,7 +81,7 @@ impl Faults {
             LayerError::Windows => Fault::plain(Code::LayerWindows),
             LayerError::TooManyEntries { .. } => Fault::new(Code::EntryLimit, error.to_string()),
             LayerError::Behind { entry, fault } => {
-                Fault::new(Code::TarDamaged, format!("behind it: {fault}"))
+                Fault::new(Code::TarDamaged, format!("after it: {fault}"))
                     .of_entry(entry.clone(), 0)
             }
             LayerError::Tar(fault) => Fault::new(Code::TarDamaged, fault.to_string()),
@@ -89,7 +89,7 @@ impl Faults {
         self.note(fault);
     }
 
-    /// Notes the hard links that lead nowhere.
+    /// Records the broken hard links.
     pub(super) fn note_broken(&mut self, broken: Vec<BrokenLink>) {
         for link in broken {
             let path = link.path.as_bytes();
@@ -105,8 +105,8 @@ impl Faults {
     }
 }
 
-/// The names of a layer, by which Docker tells that it has a path twice: as they stand
-/// there, but for what Go's `path.Clean` takes away.
+/// The names in a layer, by which Docker detects a repeated path: exactly as in the
+/// tar, except for what Go's `path.Clean` removes.
 #[derive(Debug, Default)]
 struct Names {
     /// Two hashes of each name, which no two names share.
@@ -116,7 +116,7 @@ struct Names {
 }
 
 impl Names {
-    /// Whether there was one like this before.
+    /// Returns true if there was an equal name before.
     fn has(&mut self, name: &[u8]) -> bool {
         let name = cleaned(name);
         let hashes = self.hashers.each_ref().map(|it| it.hash_one(&name));
@@ -126,7 +126,7 @@ impl Names {
     }
 }
 
-/// A name as Go's `path.Clean` leaves it.
+/// A name after Go's `path.Clean`.
 fn cleaned(name: &[u8]) -> Cow<'_, [u8]> {
     let mut all = name.split(|byte| *byte == b'/');
     if all.all(|part| !matches!(part, b"" | b"." | b"..")) {
@@ -150,7 +150,7 @@ fn cleaned(name: &[u8]) -> Cow<'_, [u8]> {
 ///
 /// # Errors
 ///
-/// Fails only if the caller wants the end, or the machine cannot read.
+/// Fails only if the caller stops the operation, or the machine cannot read.
 pub(super) fn read_entries<R: Skip>(
     input: R,
     number: u32,
@@ -172,7 +172,7 @@ pub(super) fn read_entries<R: Skip>(
                 }
                 break;
             }
-            // Whoever unpacks the layer says why.
+            // The code that unpacks the layer reports it.
             Err(TarError::Io(source)) if Cause::of_io(&source) == Cause::Machine => {
                 return Err(Error::System(source));
             }
@@ -182,7 +182,7 @@ pub(super) fn read_entries<R: Skip>(
     Ok(judge.finish(is_gzip))
 }
 
-/// Looks at the entries of one layer, which somebody else reads, one after the other.
+/// Checks the entries of one layer in sequence, while the caller reads them.
 #[derive(Debug)]
 pub(in crate::ops) struct Judge {
     interpreter: Interpreter,
@@ -190,12 +190,12 @@ pub(in crate::ops) struct Judge {
     names: Names,
     faults: Faults,
     has_unreadable: bool,
-    /// Whether nothing can be told of what follows.
+    /// True if nothing is known of the rest.
     is_over: bool,
 }
 
 impl Judge {
-    /// Begins with the first entry of a layer, which is counted from 0.
+    /// Starts with the first entry of a layer, whose number counts from 0.
     pub(in crate::ops) fn new(number: u32, budget: &Arc<Budget>) -> Self {
         Self {
             interpreter: Interpreter::new(budget.clone()),
@@ -207,7 +207,7 @@ impl Judge {
         }
     }
 
-    /// Looks at the current member of a reader.
+    /// Checks the current member of a reader.
     pub(in crate::ops) fn take_in<R: Skip>(
         &mut self,
         tar: &TarReader<R>,
@@ -234,14 +234,14 @@ impl Judge {
         }
     }
 
-    /// Notes why an entry cannot be taken in, or nothing that follows.
+    /// Records that an entry, or everything from here on, cannot be read.
     fn fail(&mut self, error: &LayerError) {
         self.has_unreadable = true;
         self.is_over = !matches!(error, LayerError::Entry { .. });
         self.faults.note_error(error);
     }
 
-    /// Returns what was found, when all were looked at.
+    /// Returns the result, after all entries.
     pub(super) fn finish(self, is_gzip: bool) -> Entries {
         let mut faults = self.faults;
         let mut ambiguities = Ambiguities::default();
@@ -258,7 +258,7 @@ impl Judge {
         }
         let mut faults = faults.into_list();
         for (ambiguity, entry, others) in ambiguities.into_iter() {
-            // They follow from a name that is there twice, which was told.
+            // They follow from a repeated name, which was reported.
             let follows = matches!(
                 ambiguity,
                 Ambiguity::Repeated | Ambiguity::DeletedTwice | Ambiguity::DirectoryReplaced
@@ -275,12 +275,12 @@ impl Judge {
     }
 }
 
-/// Notes what engines mind in an entry that can be read.
+/// Records faults of a readable entry that matter to engines.
 fn check_entry<R: Skip>(tar: &TarReader<R>, member: &Member, entry: &Entry, faults: &mut Faults) {
     let path = entry.path.as_bytes();
     let (parents, name) = entry.path.split_last();
     let name = match &entry.kind {
-        // On disk it is the name that it deletes.
+        // On disk it has the name that it deletes.
         EntryKind::Whiteout(Whiteout::Name(name)) => name,
         _ => name,
     };
@@ -300,15 +300,15 @@ fn check_entry<R: Skip>(tar: &TarReader<R>, member: &Member, entry: &Entry, faul
             faults.note_plain(Code::SparsePax, path);
         }
         b'7' => {
-            let message = "its type is `7`, which Docker does not know";
+            let message = "its type is `7`, which Docker does not support";
             faults.note(Fault::new(Code::EntryType, message).of_entry(display_start(path), 0));
         }
         _ => {}
     }
 }
 
-/// Notes what engines mind in attributes that can be. They look at none of the root, nor of
-/// most whiteouts.
+/// Records faults of valid attributes that matter to engines. Engines ignore those of
+/// the root, and of most whiteouts.
 fn check_attributes(entry: &Entry, faults: &mut Faults) {
     let path = entry.path.as_bytes();
     if entry.path.is_root() || entry.kind.is_name_only() {

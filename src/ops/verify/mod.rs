@@ -1,4 +1,4 @@
-//! Everything is read, and all that is wrong is said.
+//! `verify`: everything is read, and every fault is reported.
 
 mod bare;
 mod causes;
@@ -32,24 +32,24 @@ use crate::transfer::read::{hashes, open, read_whole};
 pub(super) use bare::BareTar;
 pub(super) use entries::Judge;
 
-/// What a check found.
+/// The result of a check.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Verification {
-    /// What the input is.
+    /// The format of the input.
     pub format: Format,
-    /// How many images it holds, those for several platforms counted each.
+    /// The number of images, each platform counted separately.
     pub images: usize,
-    /// How many different layers.
+    /// The number of distinct layers.
     pub layers: usize,
-    /// How many bytes of layers and other blobs were read and hashed.
+    /// The number of bytes of layers and other blobs that were read and hashed.
     pub size: u64,
-    /// All that is wrong or worth a note, the worst first.
+    /// All faults and notes, the worst first.
     pub findings: Vec<Finding>,
 }
 
 impl Verification {
-    /// How many findings are so bad.
+    /// The number of findings with this severity.
     #[must_use]
     pub fn count(&self, severity: Severity) -> usize {
         let findings = self.findings.iter();
@@ -57,7 +57,7 @@ impl Verification {
     }
 }
 
-/// Does what [`Session::verify`](crate::Session::verify) says.
+/// Implements [`Session::verify`](crate::Session::verify).
 pub(crate) fn verify(
     input: Input,
     opening: &Opening<'_>,
@@ -69,7 +69,7 @@ pub(crate) fn verify(
     result.map_err(|error| error.while_reading(place))
 }
 
-/// The key of a layer: where it is, and what is said of it.
+/// The key of a layer: its place in the input, and its declared digest and diff_id.
 type Key = (Member, Option<Digest>, Option<DiffId>);
 
 fn key_of(layer: &SurveyedLayer) -> Option<Key> {
@@ -81,10 +81,10 @@ struct Verifier<'a> {
     survey: &'a Survey,
     context: Context<'a>,
     findings: Findings,
-    /// The changes of a layer, until the last image that has it was looked at; `None` if
-    /// that cannot be told.
+    /// The changes of a layer, until the last image with it is done; `None` if they are
+    /// unknown.
     checked: BTreeMap<Key, Option<Changes>>,
-    /// The stacks of layers that were looked at.
+    /// The stacks of layers that are already checked.
     seen: BTreeSet<Digest>,
     /// The number of times that each layer is still needed.
     uses: BTreeMap<Key, usize>,
@@ -138,7 +138,7 @@ impl<'a> Verifier<'a> {
         });
     }
 
-    /// The blobs that are no layers, as they lie in the input.
+    /// The blobs other than layers, in the order of the input.
     fn other_blobs(&self) -> Vec<&'a SurveyedBlob> {
         let keys = self.uses.keys();
         let layers: BTreeSet<(&Member, Option<&Digest>)> = keys
@@ -150,7 +150,7 @@ impl<'a> Verifier<'a> {
         blobs
     }
 
-    /// Makes sure that layers of a wrapped archive can be read in the order of the
+    /// Prepares the layers of a compressed archive to be read in the order of the
     /// images.
     fn prepare(&self) -> Result<()> {
         let container = self.survey.container.as_ref();
@@ -161,7 +161,7 @@ impl<'a> Verifier<'a> {
             return Ok(());
         }
         match container.unpack_to(self.context.temporary_directory, &self.context.watch) {
-            // As much as can be unpacked of it is read in the slow way.
+            // The part that can be unpacked is read in the slow way.
             Err(Error::Compression { .. } | Error::Limit(LimitError::Compression { .. })) => Ok(()),
             result => result,
         }
@@ -204,7 +204,7 @@ impl<'a> Verifier<'a> {
         Ok(())
     }
 
-    /// Reads one layer and compares it with all that is said of it.
+    /// Reads one layer and compares it with its descriptions.
     fn check(
         &self,
         at: usize,
@@ -240,7 +240,7 @@ impl<'a> Verifier<'a> {
         if let Some(expected) = &layer.digest
             && looked.stored.digest != *expected
         {
-            // Whatever else is wrong with it follows from that.
+            // All its other faults follow from that.
             let fault = Fault::digest(Code::DigestMismatch, expected, &looked.stored.digest);
             return Ok(fault.into());
         }
@@ -253,7 +253,8 @@ impl<'a> Verifier<'a> {
         };
         let mut entries = looked.result?;
         let mut faults = Vec::new();
-        // That of a root filesystem is the archive's, and no layer of an image has it.
+        // For a root filesystem it belongs to the archive, and no layer of an image has
+        // it.
         if looked.leftover > 0 && self.survey.format != Format::Rootfs {
             let message = format!(
                 "{} bytes follow the end of its {} stream",
@@ -271,7 +272,7 @@ impl<'a> Verifier<'a> {
         Ok(Entries { faults, ..entries })
     }
 
-    /// Looks at what the layers of an image do to each other.
+    /// Checks the layers of an image together.
     fn stack(&mut self, image: &SurveyedImage) {
         let mut changes = Vec::new();
         let mut is_new = Vec::new();
@@ -295,7 +296,7 @@ impl<'a> Verifier<'a> {
         stack::check(image, changes, &is_new, &mut self.findings);
     }
 
-    /// Reads the blobs that are no layers.
+    /// Reads the blobs other than layers.
     fn blobs(&mut self) -> Result<()> {
         let blobs = self.other_blobs();
         let container = self.survey.container.as_ref();
@@ -336,7 +337,7 @@ impl<'a> Verifier<'a> {
     }
 }
 
-/// Says why a layer cannot be read or unpacked, unless the machine is to blame.
+/// Records that a layer cannot be read or unpacked, unless the machine is to blame.
 fn unreadable(error: Error, layer: &SurveyedLayer) -> Result<Entries> {
     if error.cause() != Cause::Input {
         return Err(error);
@@ -353,7 +354,7 @@ fn unreadable(error: Error, layer: &SurveyedLayer) -> Result<Entries> {
     Ok(Fault::new(code, error).into())
 }
 
-/// Whether nothing is wrong with a stream but that it takes too much to unpack it.
+/// Returns true if a stream is not damaged, but exceeds a limit when unpacked.
 fn is_limit(error: &Error) -> bool {
     match error {
         Error::Limit(LimitError::Compression { .. }) => true,

@@ -1,12 +1,12 @@
-//! What the layers of one image do to each other.
+//! The checks of an image's layers together.
 
 use crate::finding::{Fault, Findings, Site};
 use crate::format::SurveyedImage;
 use crate::merge::{Changes, Merge};
 use crate::ops::verify::entries::Faults;
 
-/// Puts the layers of an image on top of each other, up to the first of which it is not
-/// known what it changes. What is wrong is told of those that are new in their place.
+/// Stacks the layers of an image, up to the first whose changes are unknown. Only
+/// faults of layers that are new at their position are reported.
 pub(super) fn check(
     image: &SurveyedImage,
     changes: Vec<Option<Changes>>,

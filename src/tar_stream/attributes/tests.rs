@@ -41,19 +41,19 @@ fn fields_of_the_header_are_read() {
     };
     let device = patched(&header("a", b'3', 0), &fields);
     assert_eq!(attributes(&device).unwrap(), expected);
-    // What is no device has no device numbers, whichever stand there.
+    // Other members have no device numbers, whatever is in the fields.
     let file = patched(&header("a", b'0', 0), &fields);
     let no_device = Attributes {
         major: 0,
         ..expected
     };
     assert_eq!(attributes(&file).unwrap(), no_device);
-    // Before there were dialects, headers had none.
+    // Headers from before the dialects have none.
     let old = patched(&device, &[(257, &[0; 8]), (MAJOR, b"garbage!")]);
     assert_eq!(attributes(&old).unwrap(), no_device);
 }
 
-/// Engines take each of them, for what it is in the bits that a file has for it.
+/// Engines accept each of them, and use the bits that a file has for it.
 #[test]
 fn numbers_below_zero_and_large_ones_are_kept() {
     let fields: [(usize, &[u8]); 5] = [
@@ -102,7 +102,7 @@ fn pax_records_beat_the_header_whatever_that_says() {
             seconds: 3,
             nanoseconds: 250_000_000,
         },
-        // No engine heeds those of the records.
+        // Engines ignore those in the records.
         major: 0,
         minor: 0,
         records: Vec::new(),
@@ -134,7 +134,7 @@ fn records_of_the_file_are_kept_and_no_others() {
         ("LIBARCHIVE.creationtime", b"1"),
         ("comment", b"no"),
     ]);
-    // Of a member before it, and of all of them: neither belongs to it.
+    // Records of a member before it, and global ones: neither belong to it.
     let others = [
         pax(&[("SCHILY.xattr.user.other", b"1")]),
         header("other", b'0', 0),
@@ -251,7 +251,7 @@ fn what_makes_no_sense_is_refused_with_its_name() {
         ("ctime", b"1 "),
     ];
     for record in records {
-        // The header that is named is the PAX header, not the member's.
+        // The error names the PAX header, not the member's.
         let extended = [header("g", b'g', 0), pax(&[record])].concat();
         let error = attributes(&[extended, header("a", b'3', 0)].concat()).unwrap_err();
         assert_eq!(error.to_string(), "the PAX header at byte 512 is malformed");

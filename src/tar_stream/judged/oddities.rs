@@ -1,8 +1,8 @@
-//! Tars with one oddity each: magic, names, numbers, records, and what order they are in.
+//! Tars with one oddity each: magic, names, numbers, records, and their order.
 
 use crate::tar_stream::fixture::{end, header, member, padded, patched, pax};
 
-/// A tar and what is odd about it.
+/// A tar and its oddity.
 type Oddity = (String, Vec<u8>);
 
 const MAGICS: [(&str, &[u8]); 9] = [
@@ -28,7 +28,7 @@ pub(super) fn oddities() -> Vec<Oddity> {
     all
 }
 
-/// A tar of this, and an entry after it, which must not be lost.
+/// A tar of these parts, followed by an entry that must not be lost.
 fn tar(parts: &[&[u8]]) -> Vec<u8> {
     [parts.concat(), member("next", b'0', b"n"), end()].concat()
 }

@@ -25,7 +25,8 @@ fn list(bytes: &[u8]) -> Result<Vec<String>, TarError> {
 fn every_dialect_is_read() {
     let mut gnu = Header::new_gnu();
     gnu.as_old_mut().name[..3].copy_from_slice(b"gnu");
-    // Where ustar has its name prefix, GNU has times: they are no part of the name.
+    // At the place of ustar's name prefix GNU has times, which are not part of the
+    // name.
     gnu.as_gnu_mut()
         .unwrap()
         .atime
@@ -76,8 +77,8 @@ fn every_dialect_is_read() {
 
 #[test]
 fn a_pax_size_belongs_to_the_member_alone_and_overrides_its_header() {
-    // The three ways in which an inner tar was smuggled past other readers
-    // (CVE-2025-62518, CVE-2026-33055, GHSA-3cv2-h65g-fgmm).
+    // Three ways to smuggle an inner tar past other readers (CVE-2025-62518,
+    // CVE-2026-33055, GHSA-3cv2-h65g-fgmm).
     let inner = member("inner", b'0', b"smuggled");
     let size = inner.len().to_string();
     let with_header_size = |size_in_header| {
@@ -124,7 +125,7 @@ fn a_long_name_beats_a_pax_name_and_that_beats_the_header() {
         ([long, pax].concat(), "long long target"),
     ];
     for (extensions, expected) in cases {
-        // They end with their member.
+        // They only apply to their member.
         let bytes = [extensions, link.clone(), link.clone(), end()].concat();
         let expected = [
             format!("Symlink {expected} "),
@@ -151,7 +152,7 @@ fn what_follows_a_lone_empty_block_is_not_lost() {
         list(&goes_on),
         Err(TarError::GoesOn { offset: 1536 })
     ));
-    // What is no member is nothing that an engine passes over.
+    // Engines do not skip data that is not a member.
     let junk = [first.clone(), empty.clone(), b"junk".to_vec()].concat();
     assert!(matches!(
         list(&junk),
@@ -171,7 +172,7 @@ fn what_follows_a_lone_empty_block_is_not_lost() {
 #[test]
 fn extended_headers_of_one_member_are_bounded_together() {
     let file = member("a", b'0', b"1");
-    // With its own block each takes half of what is accepted.
+    // Including its own block, each has half of the limit.
     let half = vec![b'x'; (1 << 20) - 512];
     let mut record = format!("{} comment=", half.len()).into_bytes();
     record.resize(half.len() - 1, b'x');
@@ -191,7 +192,7 @@ fn extended_headers_of_one_member_are_bounded_together() {
         let too_much = [extension.clone(), extension, empty, file.clone()].concat();
         assert_eq!(
             list(&too_much).unwrap_err().to_string(),
-            "the extended tar header at byte 2097152 brings those of one member above 2097152 bytes, the most that is accepted"
+            "with the extended tar header at byte 2097152, those of one member exceed the limit of 2097152 bytes"
         );
     }
     let empty = header("e", b'g', 0).repeat(4096);
@@ -219,7 +220,7 @@ fn data_is_handed_out_where_it_lies() {
 #[test]
 fn data_that_ends_too_early_is_the_same_error_either_way() {
     let bytes = &member("a", b'0', b"first")[..514];
-    let expected = "the tar ends early: 3 more bytes were expected at byte 514";
+    let expected = "the tar is truncated at byte 514 (3 bytes missing)";
     let mut reader = TarReader::new(SkipByReading(bytes));
     reader.next_member().unwrap();
     let error = reader.read_to_end(&mut Vec::new()).unwrap_err();
@@ -325,20 +326,20 @@ fn what_is_no_tar_is_refused_with_the_place() {
     let cases: Vec<(Vec<u8>, &str)> = vec![
         (
             vec![b'x'; 512],
-            "no tar header at byte 0: its checksum is wrong",
+            "invalid tar header at byte 0: wrong checksum",
         ),
         (
             whole[..1100].to_vec(),
-            "the tar ends early: 436 more bytes were expected at byte 1100",
+            "the tar is truncated at byte 1100 (436 bytes missing)",
         ),
         (
             whole[..1600].to_vec(),
-            "the tar ends early: 536 more bytes were expected at byte 1600",
+            "the tar is truncated at byte 1600 (536 bytes missing)",
         ),
         (negative, "the tar header at byte 0 has no valid size"),
         (
             header("big", b'x', 2 << 20),
-            "the extended tar header at byte 0 has 2097152 bytes, and 1048576 are the most that is accepted",
+            "the extended tar header at byte 0 has 2097152 bytes, more than the limit of 1048576",
         ),
         (
             member("bad", b'x', b"12 path=ab\n"),

@@ -5,7 +5,7 @@ use crate::tar_stream::{Kind, SkipByReading, SparseReader, TarReader};
 
 use super::*;
 
-/// What every form below describes: `aaaa`, a hole, `bb`, a hole.
+/// The file in every form below: `aaaa`, a hole, `bb`, a hole.
 const DATA: &[u8] = b"aaaabb";
 const SEGMENTS: [(u64, u64); 3] = [(0, 4), (6, 2), (10, 0)];
 const FILE: &[u8] = b"aaaa\0\0bb\0\0";
@@ -77,7 +77,7 @@ fn pax_0_1(size: &str, map: &str, data: &[u8]) -> Vec<u8> {
     [records, member("GNUSparseFile.1/file", b'0', data)].concat()
 }
 
-/// Version 1.0, whose map is the beginning of the data.
+/// Version 1.0, whose map is at the start of the data.
 fn pax_1_0(size: &str, map: &str, data: &[u8]) -> Vec<u8> {
     let records = pax(&[
         ("GNU.sparse.major", b"1"),
@@ -103,7 +103,7 @@ fn list(segments: &[(u64, u64)]) -> String {
     each.collect::<Vec<_>>().join(",")
 }
 
-/// The map and the data of a sparse file, behind which another member stands.
+/// The map and the data of a sparse file, which another member follows.
 fn read(file: &[u8]) -> Result<(SparseMap, Vec<u8>), TarError> {
     let bytes = [file, &member("next", b'0', b"x"), &end()].concat();
     let mut reader = TarReader::new(SkipByReading(bytes.as_slice()));
@@ -125,7 +125,7 @@ fn read(file: &[u8]) -> Result<(SparseMap, Vec<u8>), TarError> {
         Ok(mut file) => file.read_to_end(&mut data).err().map(TarError::from),
         Err(error) => Some(error),
     };
-    // Whatever is wrong, what follows can be read.
+    // Whatever the fault, the next member can be read.
     let next = reader.next_member()?.expect("it is there");
     assert_eq!(next.path, b"next");
     assert_eq!(reader.sparse().unwrap(), None);
@@ -172,7 +172,7 @@ fn a_map_may_go_on_for_several_blocks_and_a_file_may_be_all_hole() {
             gnu(size, &segments, &data),
             pax_1_0(&text, &lines(&segments), &data),
         ];
-        // Without a segment nothing says that these are sparse.
+        // Without segments these are not marked as sparse.
         if count > 0 {
             forms.push(pax_0_0(&text, &segments, &data));
             forms.push(pax_0_1(&text, &list(&segments), &data));
@@ -215,7 +215,7 @@ fn records_of_sparse_files_mean_nothing_elsewhere() {
     }
 }
 
-/// All that must be true of a map, and is not of these.
+/// Maps that violate each rule.
 fn wrong_segments() -> Vec<Vec<u8>> {
     let maps: [(u64, &[(u64, u64)]); 9] = [
         (7, &SEGMENTS),           // They reach beyond the size.
@@ -241,7 +241,7 @@ fn wrong_segments() -> Vec<Vec<u8>> {
     wrong
 }
 
-/// Maps that are none.
+/// Malformed maps.
 fn malformed() -> Vec<Vec<u8>> {
     const MAX: u64 = u64::MAX;
     let overflowing = [format!("0,4,{MAX},2"), format!("{MAX},{MAX},6,2")];
@@ -285,7 +285,7 @@ fn malformed() -> Vec<Vec<u8>> {
     wrong
 }
 
-/// Records that leave it open where the map is, or what it says.
+/// Records that contradict each other about the place or content of the map.
 fn contradictory() -> Vec<Vec<u8>> {
     let map = ("GNU.sparse.map", b"0,6".as_slice());
     let offset = ("GNU.sparse.offset", b"0".as_slice());
@@ -331,7 +331,7 @@ fn a_size_without_a_map_or_a_version_that_nobody_knows_makes_no_sparse_file() {
         assert_eq!(got, (b"file".as_slice(), Kind::File, 6), "{number}");
         assert_eq!(reader.sparse().unwrap(), None);
     }
-    // Without a size it is as long as what is stored.
+    // The default size is that of the stored data.
     let records = pax(&[
         ("GNU.sparse.map", b"0,4,4,2"),
         ("GNU.sparse.numblocks", b"2"),
@@ -351,7 +351,7 @@ fn wrong_maps_are_refused() {
         let offset = own.0 * 512;
         assert_eq!(
             read(file).unwrap_err().to_string(),
-            format!("the sparse file at byte {offset} of the tar has no valid map of its holes"),
+            format!("the sparse file at byte {offset} of the tar has no valid sparse map"),
             "{number}"
         );
     }
@@ -376,7 +376,7 @@ fn the_number_of_segments_is_bounded() {
         assert_eq!(
             read(&form).unwrap_err().to_string(),
             format!(
-                "the sparse file at byte {offset} of the tar has more than 65536 segments of data, the most that is accepted"
+                "the sparse file at byte {offset} of the tar exceeds the limit of 65536 segments"
             )
         );
     }
@@ -388,22 +388,22 @@ fn a_sparse_file_that_is_cut_off_is_refused() {
         (
             gnu(10, &SEGMENTS, DATA),
             514,
-            "4 more bytes were expected at byte 514",
+            "at byte 514 (4 bytes missing)",
         ),
         (
             gnu(9, &[(0, 1); 5], b""),
             600,
-            "424 more bytes were expected at byte 600",
+            "at byte 600 (424 bytes missing)",
         ),
         (
             pax_1_0("10", &lines(&SEGMENTS), DATA),
             1600,
-            "454 more bytes were expected at byte 1600",
+            "at byte 1600 (454 bytes missing)",
         ),
         (
             pax_1_0("10", &lines(&SEGMENTS), DATA),
             2050,
-            "4 more bytes were expected at byte 2050",
+            "at byte 2050 (4 bytes missing)",
         ),
     ];
     for (file, length, expected) in cases {
@@ -415,6 +415,9 @@ fn a_sparse_file_that_is_cut_off_is_refused() {
             }
             Err(error) => error,
         };
-        assert_eq!(error.to_string(), format!("the tar ends early: {expected}"));
+        assert_eq!(
+            error.to_string(),
+            format!("the tar is truncated {expected}")
+        );
     }
 }

@@ -14,7 +14,7 @@ fn headers_that_lie() {
                 "a",
                 &edited("b", b'0', b"", |it| set(&mut it[124..136], 5000)),
             ),
-            "behind entry `b`: the tar ends early: 3976 more bytes were expected at byte 2048",
+            "after entry `b`: the tar is truncated at byte 2048 (3976 bytes missing)",
         ),
         (
             "exabytes",
@@ -22,7 +22,7 @@ fn headers_that_lie() {
                 "a",
                 &edited("b", b'0', b"", |it| set(&mut it[124..136], 1 << 62)),
             ),
-            "behind entry `b`: the tar ends early: 4611686018427386880 more bytes were expected at byte 2048",
+            "after entry `b`: the tar is truncated at byte 2048 (4611686018427386880 bytes missing)",
         ),
         (
             "more than i64",
@@ -30,7 +30,7 @@ fn headers_that_lie() {
                 "a",
                 &edited("b", b'0', b"", |it| set(&mut it[124..136], 1 << 64)),
             ),
-            "behind entry `a`: the tar header at byte 512 has no valid size",
+            "after entry `a`: the tar header at byte 512 has no valid size",
         ),
         (
             "negative size",
@@ -38,22 +38,22 @@ fn headers_that_lie() {
                 "a",
                 &edited("b", b'0', b"", |it| set(&mut it[124..136], -1)),
             ),
-            "behind entry `a`: the tar header at byte 512 has no valid size",
+            "after entry `a`: the tar header at byte 512 has no valid size",
         ),
         (
             "no number",
             with("a", &edited("b", b'0', b"", |it| it[124..136].fill(b'9'))),
-            "behind entry `a`: the tar header at byte 512 has no valid size",
+            "after entry `a`: the tar header at byte 512 has no valid size",
         ),
         (
             "PAX size",
             with("a", &extended("b", &long)),
-            "behind entry `a`: the tar ends early: 9223372036854774783 more bytes were expected at byte 3072",
+            "after entry `a`: the tar is truncated at byte 3072 (9223372036854774783 bytes missing)",
         ),
         (
             "negative PAX size",
             with("a", &extended("b", &pax("size", b"-1"))),
-            "behind entry `a`: the tar header at byte 1536 has no valid size",
+            "after entry `a`: the tar header at byte 1536 has no valid size",
         ),
         (
             "checksum",
@@ -62,12 +62,12 @@ fn headers_that_lie() {
                 layer[512] ^= 1;
                 layer
             },
-            "behind entry `a`: no tar header at byte 512: its checksum is wrong",
+            "after entry `a`: invalid tar header at byte 512: wrong checksum",
         ),
         (
             "no tar",
             b"this is no tar at all".repeat(100),
-            "no tar header at byte 0: its checksum is wrong",
+            "invalid tar header at byte 0: wrong checksum",
         ),
         (
             "owner",
@@ -93,27 +93,27 @@ fn pax_headers_that_are_malformed() {
         (
             "length",
             with("a", &extended("b", b"99 path=x\n")),
-            "behind entry `a`: the PAX header at byte 512 is malformed",
+            "after entry `a`: the PAX header at byte 512 is malformed",
         ),
         (
             "no length",
             with("a", &extended("b", b"path=x\n")),
-            "behind entry `a`: the PAX header at byte 512 is malformed",
+            "after entry `a`: the PAX header at byte 512 is malformed",
         ),
         (
             "no sign",
             with("a", &extended("b", b"8 pathx\n")),
-            "behind entry `a`: the PAX header at byte 512 is malformed",
+            "after entry `a`: the PAX header at byte 512 is malformed",
         ),
         (
             "no newline",
             with("a", &extended("b", b"10 path=xy")),
-            "behind entry `a`: the PAX header at byte 512 is malformed",
+            "after entry `a`: the PAX header at byte 512 is malformed",
         ),
         (
             "NUL in a path",
             with("a", &extended("b", &pax("path", b"x\0y"))),
-            "behind entry `a`: the PAX header at byte 512 is malformed",
+            "after entry `a`: the PAX header at byte 512 is malformed",
         ),
         (
             "NUL in a target",
@@ -125,7 +125,7 @@ fn pax_headers_that_are_malformed() {
                 ]
                 .concat(),
             ),
-            "behind entry `a`: the PAX header at byte 512 is malformed",
+            "after entry `a`: the PAX header at byte 512 is malformed",
         ),
     ]);
 }
@@ -144,12 +144,12 @@ fn too_much_of_everything() {
                 "a",
                 &edited("x", b'x', b"", |it| set(&mut it[124..136], 4 << 30)),
             ),
-            "behind entry `a`: the extended tar header at byte 512 has 4294967296 bytes, and 1048576 are the most that is accepted",
+            "after entry `a`: the extended tar header at byte 512 has 4294967296 bytes, more than the limit of 1048576",
         ),
         (
             "PAX header of megabytes",
             with("a", &extended("b", &pax("comment", &vec![b'c'; 2 << 20]))),
-            "behind entry `a`: the extended tar header at byte 512 has 2097169 bytes, and 1048576 are the most that is accepted",
+            "after entry `a`: the extended tar header at byte 512 has 2097169 bytes, more than the limit of 1048576",
         ),
         (
             "long name of gigabytes",
@@ -157,42 +157,42 @@ fn too_much_of_everything() {
                 "a",
                 &edited("x", b'L', b"", |it| set(&mut it[124..136], 4 << 30)),
             ),
-            "behind entry `a`: the extended tar header at byte 512 has 4294967296 bytes, and 1048576 are the most that is accepted",
+            "after entry `a`: the extended tar header at byte 512 has 4294967296 bytes, more than the limit of 1048576",
         ),
         (
             "many PAX headers",
             with("a", &[many, edited("b", b'0', b"", |_| ())].concat()),
-            "behind entry `a`: the extended tar header at byte 2321920 brings those of one member above 2097152 bytes, the most that is accepted",
+            "after entry `a`: with the extended tar header at byte 2321920, those of one member exceed the limit of 2097152 bytes",
         ),
         (
             "empty PAX headers",
             with("a", &[empty, edited("b", b'0', b"", |_| ())].concat()),
-            "behind entry `a`: the extended tar header at byte 2097664 brings those of one member above 2097152 bytes, the most that is accepted",
+            "after entry `a`: with the extended tar header at byte 2097664, those of one member exceed the limit of 2097152 bytes",
         ),
         (
             "many long names",
             with("a", &[names, edited("b", b'0', b"", |_| ())].concat()),
-            "behind entry `a`: the extended tar header at byte 4153856 brings those of one member above 2097152 bytes, the most that is accepted",
+            "after entry `a`: with the extended tar header at byte 4153856, those of one member exceed the limit of 2097152 bytes",
         ),
         (
             "20,000 components",
             tar(&entries(&format!("a {}x", &deep[..40_000]))),
-            "…: path has more than 2048 components, which is the most that is accepted",
+            "…: the path exceeds the limit of 2048 components",
         ),
         (
             "100,000 components",
             tar(&entries(&format!("a {deep}x"))),
-            "…: path has 200001 bytes, and 65536 are the most that is accepted",
+            "…: the path has 200001 bytes, more than the limit of 65536",
         ),
         (
             "a long path",
             tar(&entries(&format!("a {long}"))),
-            "…: path has 70000 bytes, and 65536 are the most that is accepted",
+            "…: the path has 70000 bytes, more than the limit of 65536",
         ),
         (
             "a long target",
             tar(&entries(&format!("a b=>{long}"))),
-            "entry `b`: path has 70000 bytes, and 65536 are the most that is accepted",
+            "entry `b`: the path has 70000 bytes, more than the limit of 65536",
         ),
     ]);
 }
@@ -225,27 +225,27 @@ fn sparse_files_of_exabytes() {
         (
             "old GNU",
             with("a", &old),
-            "entry `b`: the holes of sparse files have more than 68719476736 bytes, which is the most that is accepted",
+            "entry `b`: the holes of sparse files exceed the limit of 68719476736 bytes",
         ),
         (
             "PAX 1.0",
             with("a", &map("1\n1152921504606846976\n0\n")),
-            "entry `b`: the holes of sparse files have more than 68719476736 bytes, which is the most that is accepted",
+            "entry `b`: the holes of sparse files exceed the limit of 68719476736 bytes",
         ),
         (
             "a map that overlaps",
             with("a", &map("2\n0\n100\n50\n100\n")),
-            "entry `b`: the sparse file at byte 1536 of the tar has no valid map of its holes",
+            "entry `b`: the sparse file at byte 1536 of the tar has no valid sparse map",
         ),
         (
             "a map without an end",
             with("a", &map("999999999\n0\n0\n")),
-            "entry `b`: the sparse file at byte 1536 of the tar has no valid map of its holes",
+            "entry `b`: the sparse file at byte 1536 of the tar has no valid sparse map",
         ),
         (
             "a map that is none",
             with("a", &map("x")),
-            "entry `b`: the sparse file at byte 1536 of the tar has no valid map of its holes",
+            "entry `b`: the sparse file at byte 1536 of the tar has no valid sparse map",
         ),
     ]);
 }

@@ -120,7 +120,7 @@ fn assert_chooses(sandbox: &Sandbox, source: &str, id: &str, line: &Line) {
         }
         "attestation" | "artifact" | "other" => {
             let said = inspect(".id").refuses();
-            if said.contains("which is not there") {
+            if said.contains("which is missing") {
                 return;
             }
             assert!(said.contains("is not an image but a"), "{what}: {said}");
@@ -128,7 +128,7 @@ fn assert_chooses(sandbox: &Sandbox, source: &str, id: &str, line: &Line) {
         "absent" => {
             for run in [inspect(".id"), sandbox.run(&convert)] {
                 let said = run.refuses();
-                assert!(said.contains("which is not there"), "{what}: {said}");
+                assert!(said.contains("which is missing"), "{what}: {said}");
             }
             return;
         }
@@ -163,7 +163,9 @@ fn assert_chooses(sandbox: &Sandbox, source: &str, id: &str, line: &Line) {
 #[track_caller]
 fn assert_ambiguous(sandbox: &Sandbox, source: &str, id: &str, keys: &BTreeSet<String>) {
     let said = sandbox.run(&["inspect", "--image", id, source]).refuses();
-    let start = format!("error: {} images of the input are `{id}`\n", keys.len());
+    let path = source.split_once(':').map_or(source, |(_, path)| path);
+    let count = keys.len();
+    let start = format!("error: `{id}` matches {count} images in `{path}`\n");
     assert!(said.starts_with(&start), "{source}: {said}");
     for digest in keys.iter().filter_map(|key| key.strip_prefix("sha256:")) {
         assert!(said.contains(&digest[..12]), "{source}: {said}");
@@ -256,7 +258,7 @@ fn a_part_keeps_the_names_of_its_indexes_and_goes_alone() {
     sandbox
         .run(&["convert", "--image", name, "in.tar", "oci-archive:arm.tar"])
         .warns(expect![[r#"
-            warning: the attestations of `app:1` left out: one part of its index was chosen
+            warning: skipped the attestations of `app:1`: only one manifest of its index was chosen
         "#]]);
     assert_eq!(
         listed("arm.tar"),
@@ -324,7 +326,7 @@ fn a_name_with_a_digest_chooses_what_has_both() {
         "app@sha256:".to_owned(),
     ] {
         let said = chosen(&image).refuses();
-        let start = format!("error: no image of the input is `{image}`\n");
+        let start = format!("error: no image `{image}` in `in.tar`\n");
         assert!(said.starts_with(&start), "{said}");
     }
 }
@@ -402,7 +404,10 @@ fn every_command_takes_the_part_that_is_named_and_no_other() {
     let other = ["--above", "oci-archive:in.tar:plain:1"];
     let above = [&above[..1], &other, &above[3..]].concat();
     let said = sandbox.run(&above).refuses();
-    assert!(said.contains("it is not built on that base"), "{said}");
+    assert!(
+        said.contains("the image is not based on that base"),
+        "{said}"
+    );
     let import = [
         "import",
         "--config-from",
@@ -434,7 +439,7 @@ fn a_platform_beside_a_part_must_be_that_of_the_part() {
         let said = sandbox
             .run(&[&command[..1], &choice, &command[1..]].concat())
             .refuses();
-        let end = "  hint: choose one with `--platform <PLATFORM>`: `linux/arm64`\n";
+        let end = "  hint: choose one with `--platform PLATFORM`: `linux/arm64`\n";
         let expected = format!("error: `app:1@{arm}` has no image for linux/amd64\n{end}");
         assert!(said.ends_with(&expected), "{said}");
     }

@@ -316,9 +316,9 @@ fn several_inputs_are_listed_together_and_one_that_fails_does_not_stop_the_other
     assert_eq!(output.code, Some(1));
     expect![[r#"
         error: cannot read `bad.tar`
-          caused by: it is not an image: it looks like a text file; a docker archive, an OCI layout or a tar was expected
+          caused by: it is not a container image (looks like a text file); expected a docker archive, an OCI layout or a tar
         error: cannot read `gone.tar`
-          caused by: No such file or directory (os error 2)
+          caused by: No such file or directory
     "#]].assert_eq(&output.stderr);
     let list: Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
     assert_eq!(list["images"][0]["id"], app().id());

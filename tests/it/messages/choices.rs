@@ -28,49 +28,49 @@ fn choices_that_cannot_be_had() {
                 two.clone(),
                 &["--image", "none:1", "in.tar", "oci:out"],
                 expect![[r#"
-                    error: no image of the input is `none:1`
-                      hint: there is: `app:1` (8a281ca82878), `tool:2` (6b3d4903f921), `tool:3` (6b3d4903f921)
+                    error: no image `none:1` in `in.tar`
+                      hint: available: `app:1` (8a281ca82878), `tool:2` (6b3d4903f921), `tool:3` (6b3d4903f921)
                 "#]],
             ),
             case(
                 two.clone(),
                 &["--image", "#3", "in.tar", "oci:out"],
                 expect![[r#"
-                    error: no image of the input is `#3`
-                      hint: there is: `app:1` (8a281ca82878), `tool:2` (6b3d4903f921), `tool:3` (6b3d4903f921)
+                    error: no image `#3` in `in.tar`
+                      hint: available: `app:1` (8a281ca82878), `tool:2` (6b3d4903f921), `tool:3` (6b3d4903f921)
                 "#]],
             ),
             case(
                 two.clone(),
                 &["docker-archive:in.tar:@7", "oci:out"],
                 expect![[r#"
-                    error: no image of the input is `#8`
-                      hint: there is: `app:1` (8a281ca82878), `tool:2` (6b3d4903f921), `tool:3` (6b3d4903f921)
+                    error: no image `#8` in `in.tar`
+                      hint: available: `app:1` (8a281ca82878), `tool:2` (6b3d4903f921), `tool:3` (6b3d4903f921)
                 "#]],
             ),
             case(
                 two.clone(),
                 &["--tag", "new:1", "in.tar", "oci:out"],
                 expect![[r#"
-                    error: 2 images cannot share one reference
-                      hint: choose one image with `--image <REFERENCE>`
+                    error: cannot give 2 images the same name
+                      hint: choose one image with `--image REF`
                 "#]],
             ),
             case(
                 two.clone(),
                 &["in.tar", "docker-archive:there.tar"],
                 expect![[r#"
-                    error: `there.tar` exists
-                      hint: pass `--force` to replace it
+                    error: `there.tar` already exists
+                      hint: use `--force` to overwrite it
                 "#]],
             ),
             case(
                 two.clone(),
                 &["in.tar", "oci:full"],
                 expect![[r#"
-                error: `full` is neither an OCI layout nor empty
-                  hint: name a folder that is empty, or that does not exist yet
-            "#]],
+                    error: `full` is neither an OCI layout nor empty
+                      hint: choose an empty folder, or one that does not exist yet
+                "#]],
             ),
             case(
                 two.clone(),
@@ -92,24 +92,24 @@ fn choices_that_cannot_be_had() {
                 two.clone(),
                 &["in.tar", "missing/out.tar"],
                 expect![[r#"
-                error: cannot write `missing/out.tar`
-                  caused by: No such file or directory (os error 2)
-            "#]],
+                    error: cannot write `missing/out.tar`
+                      caused by: No such file or directory
+                "#]],
             ),
             case(
                 two.clone(),
                 &["in.tar", "oci:missing/out"],
                 expect![[r#"
-                error: cannot write `missing/out`
-                  caused by: No such file or directory (os error 2)
-            "#]],
+                    error: cannot write `missing/out`
+                      caused by: No such file or directory
+                "#]],
             ),
             case(
                 two.clone(),
                 &["in.tar", "docker-archive:/dev/full"],
                 expect![[r#"
                     error: cannot write `/dev/full`
-                      caused by: No space left on device (os error 28)
+                      caused by: No space left on device
                 "#]],
             ),
             case(
@@ -117,7 +117,7 @@ fn choices_that_cannot_be_had() {
                 &["--platform", "linux/arm64", "in.tar", "oci:out"],
                 expect![[r#"
                     error: `app:1` has no image for linux/arm64
-                      hint: choose one with `--platform <PLATFORM>`: `linux/amd64`
+                      hint: choose one with `--platform PLATFORM`: `linux/amd64`
                 "#]],
             ),
             case(
@@ -125,7 +125,7 @@ fn choices_that_cannot_be_had() {
                 &["--platform", "linux/riscv64", "in.tar", "oci:out"],
                 expect![[r#"
                     error: `app:1` has no image for linux/riscv64
-                      hint: choose one with `--platform <PLATFORM>`: `linux/arm64`, `linux/s390x`
+                      hint: choose one with `--platform PLATFORM`: `linux/arm64`, `linux/s390x`
                 "#]],
             ),
         ],
@@ -156,8 +156,8 @@ fn a_tag_that_two_images_have_chooses_none() {
             }),
             &["--image", "1", "in.tar", "oci:out"],
             expect![[r#"
-                error: 2 images of the input are `1`
-                  hint: choose one with `--image <REFERENCE>`: `app:1` (79a0c8675b53), `tool:1` (ee1e2ea20d97)
+                error: `1` matches 2 images in `in.tar`
+                  hint: choose one with `--image REF`: `app:1` (79a0c8675b53), `tool:1` (ee1e2ea20d97)
             "#]],
         )],
     );
@@ -181,7 +181,7 @@ fn wrong_usage_ends_with_2() {
                 "",
                 &["--compress", "gzip:13", "in.tar", "out"],
                 expect![[r#"
-                    error: invalid value `gzip:13` for `--compress`: the level of gzip must be a number from 1 to 12
+                    error: invalid value `gzip:13` for `--compress`: the level of gzip must be from 1 to 12
                 "#]],
             ),
             case(
@@ -195,52 +195,52 @@ fn wrong_usage_ends_with_2() {
                 "",
                 &["--tag", "App", "in.tar", "out"],
                 expect![[r#"
-                    error: invalid value `App` for `--tag`: `App` is not a reference: NAME[:TAG] was expected, with a name in lower case
+                    error: invalid value `App` for `--tag`: `App` is not a valid reference: expected NAME[:TAG] with NAME in lower case
                 "#]],
             ),
             case(
                 "",
                 &["--image", "#0", "in.tar", "out"],
                 expect![[r#"
-                    error: invalid value `#0` for `--image`: `#0` does not name an image: a reference, a digest, an image id or `#N` was expected
+                    error: invalid value `#0` for `--image`: `#0` does not name an image: expected a reference, a digest, an image id or `#N`
                 "#]],
             ),
             case(
                 "",
                 &["--jobs", "0", "in.tar", "out"],
                 expect![[r#"
-                    error: invalid value `0` for `--jobs`: must be at least 1
+                    error: invalid value `0` for `--jobs`: must be a number, at least 1
                 "#]],
             ),
             case(
                 "",
                 &["--to", "oci", "in.tar", "docker-archive:out"],
                 expect![[r#"
-                    error: DST says `docker-archive:`, and `--to` says `oci`
+                    error: DST is `docker-archive:`, but `--to` is `oci`
                 "#]],
             ),
             case(
                 "",
                 &["in.tar", "rootfs:out"],
                 expect![[r#"
-                error: DST takes images, and `rootfs:` is none
-                  hint: name an output as `docker-archive:`, `oci:` or `oci-archive:`
-            "#]],
+                    error: `rootfs:` cannot be a destination here
+                      hint: use `docker-archive:`, `oci:` or `oci-archive:`; `restow export` writes root filesystems
+                "#]],
             ),
             case(
                 "",
                 &["in.tar", "oci:-"],
                 expect![[r#"
-                error: an OCI layout is a folder, and cannot be written to standard output
-                  hint: `oci-archive:-` is a tar of one
-            "#]],
+                    error: an OCI layout is a folder and cannot be written to standard output
+                      hint: `oci-archive:-` writes a tar of one
+                "#]],
             ),
             case(
                 "",
                 &["--tag", "sha256:abc", "in.tar", "out"],
                 expect![[r#"
-                error: `sha256:abc` reads as a digest, and Docker gives no image such a name
-            "#]],
+                    error: `sha256:abc` looks like a digest, which cannot be the name of an image
+                "#]],
             ),
             case(
                 "",
@@ -254,14 +254,14 @@ fn wrong_usage_ends_with_2() {
                 "",
                 &["--image", "a", "oci:in.tar:b", "out"],
                 expect![[r#"
-                error: SRC names an image, and `--image` another
-            "#]],
+                    error: SRC and `--image` both name an image
+                "#]],
             ),
             case(
                 "",
                 &["in.tar", "docker-archive:out:No Reference"],
                 expect![[r#"
-                    error: `No Reference` is not a reference: NAME[:TAG] was expected, with a name in lower case
+                    error: `No Reference` is not a valid reference: expected NAME[:TAG] with NAME in lower case
                 "#]],
             ),
             case(
@@ -273,7 +273,7 @@ fn wrong_usage_ends_with_2() {
                     "out",
                 ],
                 expect![[r#"
-                    error: `a@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855` has a digest, and an image is named by a tag
+                    error: `a@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855` has a digest; an image is named NAME:TAG
                 "#]],
             ),
         ],
@@ -287,7 +287,7 @@ fn a_time_for_everything_that_is_none() {
         let run = sandbox.restow(&["convert", "in.tar", "out"]);
         let output = run.env("SOURCE_DATE_EPOCH", epoch).run();
         let says = format!(
-            "error: invalid SOURCE_DATE_EPOCH `{epoch}`: expected Unix seconds, in the years 0 to 9999\n"
+            "error: SOURCE_DATE_EPOCH is `{epoch}`; expected seconds since 1970, in the years 0 to 9999\n"
         );
         assert_eq!((output.code, output.stderr), (Some(2), says));
     }
@@ -302,21 +302,21 @@ fn platforms_that_are_none() {
                 "",
                 &["--platform", "linux/", "in.tar", "out"],
                 expect![[r#"
-                    error: invalid value `linux/` for `--platform`: `linux/` is not a platform: OS/ARCH[/VARIANT], OS or ARCH was expected, such as `linux/arm64`
+                    error: invalid value `linux/` for `--platform`: `linux/` is not a platform: expected OS/ARCH[/VARIANT], OS or ARCH, such as `linux/arm64`
                 "#]],
             ),
             case(
                 "",
                 &["--platform", "windows(10.0.17763)/amd64", "in.tar", "out"],
                 expect![[r#"
-                    error: invalid value `windows(10.0.17763)/amd64` for `--platform`: `windows(10.0.17763)/amd64` names a version or features of the operating system, and images are not chosen by these: OS/ARCH[/VARIANT] was expected, such as `windows/amd64`
+                    error: invalid value `windows(10.0.17763)/amd64` for `--platform`: `windows(10.0.17763)/amd64` has a version or features of the operating system, which cannot select an image: expected OS/ARCH[/VARIANT], such as `windows/amd64`
                 "#]],
             ),
             case(
                 "",
                 &["--platform", "amd46", "in.tar", "out"],
                 expect![[r#"
-                    error: invalid value `amd46` for `--platform`: `amd46` is neither a known operating system nor a known architecture: OS/ARCH[/VARIANT] was expected, such as `linux/arm64`
+                    error: invalid value `amd46` for `--platform`: `amd46` is neither a known operating system nor a known architecture: expected OS/ARCH[/VARIANT], such as `linux/arm64`
                 "#]],
             ),
         ],
@@ -348,15 +348,15 @@ fn warnings_say_what_is_otherwise() {
                 make::tar(&odd_tags()),
                 TO_LAYOUT,
                 expect![[r#"
-                warning: `manifest.json` goes on behind its end; the rest is ignored
-                warning: `App` is not a reference with a tag; the image does not get it
-            "#]],
+                    warning: ignoring extra bytes after the JSON value in `manifest.json`
+                    warning: `App` is not a valid NAME:TAG; ignoring it
+                "#]],
             ),
             case(
                 without_end,
                 TO_LAYOUT,
                 expect![[r#"
-                    warning: the tar has no end-of-archive block; it may have been cut off, but all that its documents name is there
+                    warning: the tar has no end-of-archive block; it may be truncated, but everything that its metadata names is there
                 "#]],
             ),
             case(attested(), TO_LAYOUT, expect![""]),
@@ -370,31 +370,32 @@ fn warnings_say_what_is_otherwise() {
                 attested(),
                 &["--compress", "gzip", "in.tar", "oci:out"],
                 expect![[r#"
-                    warning: an attestation of `app:1` left out: the manifest that it speaks of is not in the output
-                    warning: an artifact of type `application/vnd.example.signature` of `sha256:54fab850919d9c42d856f064fd08ac33edc94fbc3bff2f17929d76210b060742` left out: the manifest that it speaks of is not in the output
+                    warning: skipped an attestation of `app:1`: the manifest that it refers to is not in the output
+                    warning: skipped an artifact of type `application/vnd.example.signature` of `sha256:54fab850919d9c42d856f064fd08ac33edc94fbc3bff2f17929d76210b060742`: the manifest that it refers to is not in the output
                 "#]],
             ),
             case(
                 labelled(),
                 TO_LAYOUT,
                 expect![[r#"
-                warning: layer 1 of 3 of `1.0` is labelled `application/vnd.oci.image.layer.v1.tar+gzip`, and its bytes are not compressed
-            "#]],
+                    warning: layer 1 of 3 of `1.0` is labelled `application/vnd.oci.image.layer.v1.tar+gzip`, but its content is not compressed
+                "#]],
             ),
             case(
                 labelled(),
                 TO_ARCHIVE,
                 expect![[r#"
-                warning: layer 1 of 3 of `1.0` is labelled `application/vnd.oci.image.layer.v1.tar+gzip`, and its bytes are not compressed
-                warning: `1.0` is a tag without a repository; the image has no tag in the docker archive
-            "#]],
+                    warning: layer 1 of 3 of `1.0` is labelled `application/vnd.oci.image.layer.v1.tar+gzip`, but its content is not compressed
+                    warning: `1.0` is a tag without a repository; the image is untagged in the docker archive
+                      hint: name it with `--tag NAME:1.0`
+                "#]],
             ),
             case(
                 absent(),
                 TO_LAYOUT,
                 expect![[r#"
-                warning: `app:1` refers to sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855, which the input does not hold; passed on as it is
-            "#]],
+                    warning: `app:1` refers to sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855, which is not in the input; copied unchanged
+                "#]],
             ),
             case(
                 same_name(),
@@ -416,7 +417,7 @@ fn warnings_say_what_is_otherwise() {
                 wrong_oci_part(|layers| layers.swap(0, 1)),
                 TO_LAYOUT,
                 expect![[r#"
-                    warning: the OCI manifest of `app:1` has other layers than `manifest.json`, which is followed
+                    warning: the OCI manifest of `app:1` has other layers than `manifest.json`; using those of `manifest.json`
                 "#]],
             ),
             // As its release candidates did: some layers left out.
@@ -424,7 +425,7 @@ fn warnings_say_what_is_otherwise() {
                 wrong_oci_part(|layers| drop(layers.pop())),
                 TO_LAYOUT,
                 expect![[r#"
-                    warning: the OCI manifest of `app:1` has other layers than `manifest.json`, which is followed
+                    warning: the OCI manifest of `app:1` has other layers than `manifest.json`; using those of `manifest.json`
                 "#]],
             ),
         ],
@@ -437,7 +438,7 @@ fn warnings_say_what_is_otherwise() {
     sandbox
         .run(&["convert", "two.tar", "oci:out"])
         .warns(expect![[r#"
-            warning: `app:1` named sha256:79a0c8675b53c951e573a6527c0e55ad0e463f49747f259b497b51857c887854 before; that image stays, without this name
+            warning: `app:1` moved from sha256:79a0c8675b53c951e573a6527c0e55ad0e463f49747f259b497b51857c887854, which stays in the layout without this name
         "#]]);
 }
 
@@ -550,7 +551,7 @@ fn a_damaged_blob_of_the_output_is_replaced() {
     bytes[600] ^= 1;
     sandbox.write(&path, bytes);
     let warning = format!(
-        "warning: {} was damaged in the output; written anew\n",
+        "warning: {} was damaged in the output; replaced\n",
         image.diff_ids[1]
     );
     sandbox

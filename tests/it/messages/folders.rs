@@ -57,17 +57,17 @@ fn who_names_a_folder_is_told_what_it_is_and_how_it_is_read() {
         (
             "un",
             "an unpacked docker archive",
-            "pack it as it was: `tar -C un -c . | restow convert - DST`",
+            "pack it again: `tar -C un -c . | restow convert - DST`",
         ),
         (
             "old",
             "an unpacked docker archive",
-            "pack it as it was: `tar -C old -c . | restow convert - DST`",
+            "pack it again: `tar -C old -c . | restow convert - DST`",
         ),
         (
             "sk",
             "an image of skopeo's transport `dir:`",
-            "`skopeo copy dir:sk oci:DIR` makes an OCI layout of it",
+            "`skopeo copy dir:sk oci:DIR` converts it to an OCI layout",
         ),
         (
             "rootfs",
@@ -87,7 +87,7 @@ fn who_names_a_folder_is_told_what_it_is_and_how_it_is_read() {
                     arguments.push(source);
                 }
                 let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-                let fact = format!("it is {is}, and an OCI layout was expected");
+                let fact = format!("it is {is}; expected an OCI layout");
                 is_refused(&sandbox, &arguments, name, &fact, hint);
             }
         }
@@ -101,38 +101,38 @@ fn who_names_a_folder_as_a_tar_is_told_how_it_is_packed() {
         (
             ["import", "rootfs", "out.tar"],
             "rootfs",
-            "it is a folder, and a tar was expected",
+            "it is a folder; expected a tar",
             "pack it: `tar -C rootfs -c . | restow import - DST`",
         ),
         (
             ["convert", "rootfs:rootfs", "out.tar"],
             "rootfs",
-            "it is a folder, and a tar was expected",
+            "it is a folder; expected a tar",
             "pack it: `tar -C rootfs -c . | restow import - DST`",
         ),
         (
             ["import", "layout", "out.tar"],
             "layout",
-            "it is an OCI layout in a folder, and a tar was expected",
+            "it is an OCI layout in a folder; expected a tar",
             "`restow export oci:layout` makes a tar of it",
         ),
         (
             ["import", "un", "out.tar"],
             "un",
-            "it is an unpacked docker archive, and a tar was expected",
-            "pack it as it was: `tar -C un -c . | restow convert - DST`",
+            "it is an unpacked docker archive; expected a tar",
+            "pack it again: `tar -C un -c . | restow convert - DST`",
         ),
         (
             ["convert", "docker-archive:un", "out.tar"],
             "un",
-            "it is an unpacked docker archive, and an archive was expected",
-            "pack it as it was: `tar -C un -c . | restow convert - DST`",
+            "it is an unpacked docker archive; expected an archive",
+            "pack it again: `tar -C un -c . | restow convert - DST`",
         ),
         (
             ["convert", "oci-archive:layout", "out.tar"],
             "layout",
-            "it is an OCI layout in a folder, and an archive was expected",
-            "name it as `oci:layout`",
+            "it is an OCI layout in a folder; expected an archive",
+            "use `oci:layout`",
         ),
     ] {
         is_refused(&sandbox, &arguments, name, fact, hint);
@@ -159,7 +159,7 @@ fn a_tree_is_not_unpacked_into_a_folder() {
     for folder in ["rootfs", "new/", "rootfs:rootfs"] {
         let path = folder.strip_prefix("rootfs:").unwrap_or(folder);
         let says = format!(
-            "error: `{path}` is a folder, and `export` writes a tar\n  hint: `restow export in.tar | tar -xp -C {path}` unpacks it there\n"
+            "error: `{path}` is a folder, but `export` writes a tar\n  hint: `restow export in.tar | tar -xp -C {path}` unpacks it there\n"
         );
         let output = sandbox.run(&["export", "--force", "in.tar", folder]);
         let got = (output.code, output.stderr.as_str());

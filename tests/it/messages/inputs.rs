@@ -81,9 +81,9 @@ fn inputs_that_are_no_images() {
                 "",
                 &["missing.tar", "oci:out"],
                 expect![[r#"
-                error: cannot read `missing.tar`
-                  caused by: No such file or directory (os error 2)
-            "#]],
+                    error: cannot read `missing.tar`
+                      caused by: No such file or directory
+                "#]],
             ),
             case(
                 "",
@@ -97,25 +97,25 @@ fn inputs_that_are_no_images() {
                 "\x7fELF and so on",
                 TO_LAYOUT,
                 expect![[r#"
-                error: cannot read `in.tar`
-                  caused by: it is not an image: it looks like an ELF executable; a docker archive, an OCI layout or a tar was expected
-            "#]],
+                    error: cannot read `in.tar`
+                      caused by: it is not a container image (looks like an ELF executable); expected a docker archive, an OCI layout or a tar
+                "#]],
             ),
             case(
                 Codec::Gzip.compress(b"just text"),
                 TO_ARCHIVE,
                 expect![[r#"
-                error: cannot read `in.tar`
-                  caused by: it is not an image: it looks like a text file; a docker archive, an OCI layout or a tar was expected
-            "#]],
+                    error: cannot read `in.tar`
+                      caused by: it is not a container image (looks like a text file); expected a docker archive, an OCI layout or a tar
+                "#]],
             ),
             case(
                 tar[..700].to_vec(),
                 TO_ARCHIVE,
                 expect![[r#"
-                error: cannot read `in.tar`
-                  caused by: the tar ends early: 324 more bytes were expected at byte 700
-            "#]],
+                    error: cannot read `in.tar`
+                      caused by: the tar is truncated at byte 700 (324 bytes missing)
+                "#]],
             ),
             case(
                 cut_gzip.clone(),
@@ -140,7 +140,7 @@ fn inputs_that_are_no_images() {
                 TO_ARCHIVE,
                 expect![[r#"
                     error: cannot read `in.tar`
-                      caused by: member `../up`: path leaves the archive
+                      caused by: member `../up`: the path leaves the archive
                 "#]],
             ),
             case(
@@ -148,17 +148,17 @@ fn inputs_that_are_no_images() {
                 TO_ARCHIVE,
                 expect![[r#"
                     error: cannot read `in.tar`
-                      caused by: it holds no image
+                      caused by: it contains no image
                 "#]],
             ),
             case(
                 tar.clone(),
                 &["full", "oci:out"],
                 expect![[r#"
-                error: cannot read `full`
-                  caused by: it is a folder, and an OCI layout was expected
-                  hint: if it is a root filesystem: `tar -C full -c . | restow import - DST`
-            "#]],
+                    error: cannot read `full`
+                      caused by: it is a folder; expected an OCI layout
+                      hint: if it is a root filesystem: `tar -C full -c . | restow import - DST`
+                "#]],
             ),
             case(
                 tar.clone(),
@@ -180,10 +180,10 @@ fn inputs_that_are_no_images() {
                 tar,
                 &["docker-archive:full", "oci:out"],
                 expect![[r#"
-                error: cannot read `full`
-                  caused by: it is a folder, and an archive was expected
-                  hint: if it is a root filesystem: `tar -C full -c . | restow import - DST`
-            "#]],
+                    error: cannot read `full`
+                      caused by: it is a folder; expected an archive
+                      hint: if it is a root filesystem: `tar -C full -c . | restow import - DST`
+                "#]],
             ),
             case(
                 make::tar(&[Member::file("etc/hosts", "x")]),
@@ -202,7 +202,7 @@ fn inputs_that_are_no_images() {
                 expect![[r#"
                     error: cannot read `in.tar`
                       caused by: it is not a whole archive of images: `manifest.json` or `index.json` is missing
-                      hint: if it is a root filesystem, name it as `rootfs:PATH`
+                      hint: if it is a root filesystem, use `rootfs:PATH`
                 "#]],
             ),
         ],
@@ -226,10 +226,10 @@ fn a_layer_that_was_left_to_an_engine() {
             left_out,
             TO_ARCHIVE,
             expect![[r#"
-        error: cannot read `in.tar`
-          caused by: cannot read layer 1 of 3 of `app:1`
-          caused by: `manifest.json` has no name for it: only an engine that already has this layer can load the archive
-    "#]],
+                error: cannot read `in.tar`
+                  caused by: cannot read layer 1 of 3 of `app:1`
+                  caused by: `manifest.json` does not name it: only an engine that already has this layer can load the archive
+            "#]],
         )],
     );
 }
@@ -277,7 +277,7 @@ fn docker_archives_that_are_not_whole() {
                 TO_ARCHIVE,
                 expect![[r#"
                     error: cannot read `in.tar`
-                      caused by: `manifest.json` cannot be understood
+                      caused by: cannot parse `manifest.json`
                       caused by: it is not valid JSON
                       caused by: EOF while parsing a list at line 1 column 1
                 "#]],
@@ -287,7 +287,7 @@ fn docker_archives_that_are_not_whole() {
                 TO_ARCHIVE,
                 expect![[r#"
                     error: cannot read `in.tar`
-                      caused by: `manifest.json` cannot be understood
+                      caused by: cannot parse `manifest.json`
                       caused by: `the document` is not a list of images
                 "#]],
             ),
@@ -296,7 +296,7 @@ fn docker_archives_that_are_not_whole() {
                 TO_ARCHIVE,
                 expect![[r#"
                     error: cannot read `in.tar`
-                      caused by: `manifest.json` cannot be understood
+                      caused by: cannot parse `manifest.json`
                       caused by: `[0].Config` is not a string
                 "#]],
             ),
@@ -305,7 +305,7 @@ fn docker_archives_that_are_not_whole() {
                 TO_ARCHIVE,
                 expect![[r#"
                     error: cannot read `in.tar`
-                      caused by: `manifest.json` names `none.json`, which is not there
+                      caused by: `manifest.json` names `none.json`, which is missing
                 "#]],
             ),
             case(
@@ -313,33 +313,33 @@ fn docker_archives_that_are_not_whole() {
                 TO_ARCHIVE,
                 expect![[r#"
                     error: cannot read `in.tar`
-                      caused by: member `../c.json`: path leaves the archive
+                      caused by: member `../c.json`: the path leaves the archive
                 "#]],
             ),
             case(
                 config,
                 TO_ARCHIVE,
                 expect![[r#"
-                error: cannot read `in.tar`
-                  caused by: the config `8a281ca82878ff8e3c666bb78025e0ec957d154570644e48ad176db68f5b4840.json` cannot be understood
-                  caused by: `rootfs` is not an object
-            "#]],
+                    error: cannot read `in.tar`
+                      caused by: cannot parse the config `8a281ca82878ff8e3c666bb78025e0ec957d154570644e48ad176db68f5b4840.json`
+                      caused by: `rootfs` is not an object
+                "#]],
             ),
             case(
                 huge,
                 TO_ARCHIVE,
                 expect![[r#"
-                error: cannot read `in.tar`
-                  caused by: `manifest.json` has 33554433 bytes, and 33554432 are the most that is accepted
-            "#]],
+                    error: cannot read `in.tar`
+                      caused by: `manifest.json` has 33554433 bytes, more than the limit of 33554432
+                "#]],
             ),
             case(
                 make::tar(&make::docker(&[fewer])),
                 TO_LAYOUT,
                 expect![[r#"
-                error: cannot read `in.tar`
-                  caused by: `app:1` has 3 layers, and its config has 2 diff_ids
-            "#]],
+                    error: cannot read `in.tar`
+                      caused by: `app:1` has 3 layers, but its config lists 2 diff_ids
+                "#]],
             ),
             case(
                 layers("another layer"),
@@ -361,17 +361,17 @@ fn docker_archives_that_are_not_whole() {
                 make::tar(&twice),
                 TO_ARCHIVE,
                 expect![[r#"
-                error: cannot read `in.tar`
-                  caused by: it holds two different members called `manifest.json`
-            "#]],
+                    error: cannot read `in.tar`
+                      caused by: it has two different members named `manifest.json`
+                "#]],
             ),
             case(
                 make::tar(&looping()),
                 TO_ARCHIVE,
                 expect![[r#"
-                error: cannot read `in.tar`
-                  caused by: member `29f560e1447f32d2bb0d8933c871f3544904c0c0e1d813ad1fd1d688e8e7ebf1/layer.tar` is a link that leads nowhere
-            "#]],
+                    error: cannot read `in.tar`
+                      caused by: member `29f560e1447f32d2bb0d8933c871f3544904c0c0e1d813ad1fd1d688e8e7ebf1/layer.tar` is a dangling link
+                "#]],
             ),
         ],
     );
@@ -419,7 +419,7 @@ fn v1_archives_that_are_not_whole() {
                 TO_ARCHIVE,
                 expect![[r#"
                     error: cannot read `in.tar`
-                      caused by: `1111111111111111111111111111111111111111111111111111111111111111/json` names `2222222222222222222222222222222222222222222222222222222222222222/json`, which is not there
+                      caused by: `1111111111111111111111111111111111111111111111111111111111111111/json` names `2222222222222222222222222222222222222222222222222222222222222222/json`, which is missing
                 "#]],
             ),
             case(
@@ -427,7 +427,7 @@ fn v1_archives_that_are_not_whole() {
                 TO_ARCHIVE,
                 expect![[r#"
                     error: cannot read `in.tar`
-                      caused by: `repositories` names `x/json`, which is not there
+                      caused by: `repositories` names `x/json`, which is missing
                 "#]],
             ),
             case(
@@ -435,7 +435,7 @@ fn v1_archives_that_are_not_whole() {
                 TO_ARCHIVE,
                 expect![[r#"
                     error: cannot read `in.tar`
-                      caused by: the tar has no end-of-archive block at byte 5120, so it may have been cut off
+                      caused by: the tar has no end-of-archive block at byte 5120; it may be truncated
                 "#]],
             ),
         ],
@@ -458,81 +458,81 @@ fn layouts_that_are_not_whole() {
                 TO_LAYOUT,
                 expect![[r#"
                     error: cannot read `in.tar`
-                      caused by: its layout version is `2.0.0`, and only `1.0.0` is known
+                      caused by: its layout version is `2.0.0`; only `1.0.0` is supported
                 "#]],
             ),
             case(
                 version("{}"),
                 TO_LAYOUT,
                 expect![[r#"
-                error: cannot read `in.tar`
-                  caused by: its layout version is `none`, and only `1.0.0` is known
-            "#]],
+                    error: cannot read `in.tar`
+                      caused by: its layout version is `none`; only `1.0.0` is supported
+                "#]],
             ),
             case(
                 make::tar(&[Member::file("oci-layout", "{}")]),
                 TO_LAYOUT,
                 expect![[r#"
                     error: cannot read `in.tar`
-                      caused by: its layout version is `none`, and only `1.0.0` is known
+                      caused by: its layout version is `none`; only `1.0.0` is supported
                 "#]],
             ),
             case(
                 layout(|_| ()),
                 TO_LAYOUT,
                 expect![[r#"
-                error: cannot read `in.tar`
-                  caused by: it holds no image
-            "#]],
+                    error: cannot read `in.tar`
+                      caused by: it contains no image
+                "#]],
             ),
             case(
                 descriptor(|it| it["mediaType"] = "appdication/x".into()),
                 TO_LAYOUT,
                 expect![[r#"
                     error: cannot read `in.tar`
-                      caused by: blob sha256:79a0c8675b53c951e573a6527c0e55ad0e463f49747f259b497b51857c887854 cannot be understood
-                      caused by: it is a manifest, and its descriptor says `appdication/x`
+                      caused by: cannot parse blob sha256:79a0c8675b53c951e573a6527c0e55ad0e463f49747f259b497b51857c887854
+                      caused by: it is a manifest, but its descriptor says `appdication/x`
                 "#]],
             ),
             case(
                 blob(is_manifest, None),
                 TO_LAYOUT,
                 expect![[r#"
-                error: cannot read `in.tar`
-                  caused by: `index.json` names `blobs/sha256/79a0c8675b53c951e573a6527c0e55ad0e463f49747f259b497b51857c887854`, which is not there
-            "#]],
+                    error: cannot read `in.tar`
+                      caused by: `index.json` names `blobs/sha256/79a0c8675b53c951e573a6527c0e55ad0e463f49747f259b497b51857c887854`, which is missing
+                "#]],
             ),
             case(
                 blob(is_config, None),
                 TO_LAYOUT,
                 expect![[r#"
-                error: cannot read `in.tar`
-                  caused by: the manifest of `app:1` names `blobs/sha256/8a281ca82878ff8e3c666bb78025e0ec957d154570644e48ad176db68f5b4840`, which is not there
-            "#]],
+                    error: cannot read `in.tar`
+                      caused by: the manifest of `app:1` names `blobs/sha256/8a281ca82878ff8e3c666bb78025e0ec957d154570644e48ad176db68f5b4840`, which is missing
+                "#]],
             ),
             case(
                 blob(|bytes| bytes.contains(&b'2') && bytes[0] == b'b', None),
                 TO_LAYOUT,
                 expect![[r#"
                     error: cannot read layer 2 of 3 of `app:1`
-                      caused by: it is not in the input
+                      caused by: its blob is not in the input
                 "#]],
             ),
             case(
                 blob(is_manifest, Some("short")),
                 TO_LAYOUT,
                 expect![[r#"
-                error: cannot read `in.tar`
-                  caused by: cannot read blob sha256:79a0c8675b53c951e573a6527c0e55ad0e463f49747f259b497b51857c887854
-                  caused by: blob has the wrong size: its descriptor says 697 bytes, and it has 5
-            "#]],
+                    error: cannot read `in.tar`
+                      caused by: cannot read blob sha256:79a0c8675b53c951e573a6527c0e55ad0e463f49747f259b497b51857c887854
+                      caused by: blob has the wrong size: expected 697 bytes, got 5
+                "#]],
             ),
             case(
                 descriptor(|it| it["size"] = (-1).into()),
                 TO_LAYOUT,
                 expect![[r#"
                     error: cannot read `in.tar`
-                      caused by: `index.json` cannot be understood
+                      caused by: cannot parse `index.json`
                       caused by: `manifests[0].size` is not a number of bytes
                 "#]],
             ),
@@ -541,9 +541,9 @@ fn layouts_that_are_not_whole() {
                 TO_LAYOUT,
                 expect![[r#"
                     error: cannot read `in.tar`
-                      caused by: `index.json` cannot be understood
-                      caused by: `manifests[0].digest` is no digest
-                      caused by: `sha256:../../x` is not a digest: `sha256:` and 64 lower-case hexadecimal digits were expected
+                      caused by: cannot parse `index.json`
+                      caused by: `manifests[0].digest` is not a digest
+                      caused by: `sha256:../../x` is not a digest: expected `sha256:` and 64 lower-case hexadecimal digits
                 "#]],
             ),
             case(
@@ -551,8 +551,8 @@ fn layouts_that_are_not_whole() {
                 TO_LAYOUT,
                 expect![[r#"
                     error: cannot read `in.tar`
-                      caused by: `index.json` cannot be understood
-                      caused by: `manifests[0].digest` is no digest
+                      caused by: cannot parse `index.json`
+                      caused by: `manifests[0].digest` is not a digest
                       caused by: `blake3:00` uses a hash function other than sha256 and sha512
                 "#]],
             ),
@@ -564,7 +564,7 @@ fn layouts_that_are_not_whole() {
                 TO_LAYOUT,
                 expect![[r#"
                     error: cannot read `in.tar`
-                      caused by: `sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a` is a Docker image of schema 1, which has no diff_ids
+                      caused by: `sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a` is a Docker schema 1 image, which has no diff_ids
                 "#]],
             ),
             case(
@@ -572,8 +572,8 @@ fn layouts_that_are_not_whole() {
                 TO_LAYOUT,
                 expect![[r#"
                     error: cannot read `in.tar`
-                      caused by: blob sha256:eb9e05990914761c01bd690b7b4fe7033859f87a06f773ad0f8509dda068f672 cannot be understood
-                      caused by: it has both `config` and `manifests`, so it cannot be told what it is
+                      caused by: cannot parse blob sha256:eb9e05990914761c01bd690b7b4fe7033859f87a06f773ad0f8509dda068f672
+                      caused by: it has both `config` and `manifests`, so it is ambiguous
                 "#]],
             ),
             case(
@@ -581,8 +581,8 @@ fn layouts_that_are_not_whole() {
                 TO_LAYOUT,
                 expect![[r#"
                     error: cannot read `in.tar`
-                      caused by: blob sha256:f3345366d3fadf35be2a5f8eafac3ffb50a2b02a0d16bafe461ec81a08c95320 cannot be understood
-                      caused by: it has both `manifests` and `layers`, so it cannot be told what it is
+                      caused by: cannot parse blob sha256:f3345366d3fadf35be2a5f8eafac3ffb50a2b02a0d16bafe461ec81a08c95320
+                      caused by: it has both `manifests` and `layers`, so it is ambiguous
                 "#]],
             ),
             case(
@@ -590,17 +590,17 @@ fn layouts_that_are_not_whole() {
                 TO_LAYOUT,
                 expect![[r#"
                     error: cannot read `in.tar`
-                      caused by: blob sha256:cde667ab66edac5ef24611debfa47580b4bfddc2f74345257d3ab926a5c38c43 cannot be understood
-                      caused by: its `mediaType` is `text/plain`, and its descriptor says `application/vnd.oci.image.index.v1+json`
+                      caused by: cannot parse blob sha256:cde667ab66edac5ef24611debfa47580b4bfddc2f74345257d3ab926a5c38c43
+                      caused by: its `mediaType` is `text/plain`, but its descriptor says `application/vnd.oci.image.index.v1+json`
                 "#]],
             ),
             case(
                 layout(nested_nine_times),
                 TO_LAYOUT,
                 expect![[r#"
-                error: cannot read `in.tar`
-                  caused by: indexes are nested too deep, or list more than 10000 documents in all
-            "#]],
+                    error: cannot read `in.tar`
+                      caused by: its indexes are nested too deeply, or list more than 10000 documents in total
+                "#]],
             ),
         ],
     );

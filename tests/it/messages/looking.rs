@@ -38,8 +38,8 @@ fn a_layer_that_cannot_be_read_leaves_its_size_unknown() {
             &[command, "in.tar"],
             0,
             expect![[r#"
-            warning: layer 2 of 3 of `app:1` cannot be read, so its size is not known: the tar ends early: 412 more bytes were expected at byte 1100
-        "#]],
+                warning: cannot read layer 2 of 3 of `app:1`, so its size is unknown: the tar is truncated at byte 1100 (412 bytes missing)
+            "#]],
         );
     }
     says(
@@ -47,8 +47,8 @@ fn a_layer_that_cannot_be_read_leaves_its_size_unknown() {
         &["images", "in.tar"],
         0,
         expect![[r#"
-        warning: layer 2 of 3 of `app:1` cannot be read, so its size is not known: its gzip stream is damaged: unexpected end of file
-    "#]],
+            warning: cannot read layer 2 of 3 of `app:1`, so its size is unknown: its gzip stream is damaged: unexpected end of file
+        "#]],
     );
     says(&image(cut), &["--quiet", "images", "in.tar"], 0, "");
 }
@@ -82,7 +82,7 @@ fn what_cannot_be_shown() {
         &["inspect", "--format", ".config.Envs", "in.tar"],
         1,
         expect![[r#"
-            error: there is no `.config.Envs`
+            error: no field `.config.Envs`
               hint: `.config` has `Cmd`, `Env`, `Healthcheck`, `Labels`, `OnBuild`
         "#]],
     );
@@ -91,7 +91,7 @@ fn what_cannot_be_shown() {
         &["inspect", "--format", ".layers[3].digest", "in.tar"],
         1,
         expect![[r#"
-            error: there is no `.layers[3]`
+            error: no field `.layers[3]`
               hint: `.layers` has members `[0]` to `[2]`
         "#]],
     );
@@ -101,9 +101,9 @@ fn what_cannot_be_shown() {
             &[command, "in.tar"],
             1,
             expect![[r#"
-            error: the input holds 2 images, and one was expected
-              hint: choose one with `--image <REFERENCE>`: `app:1` (8a281ca82878), `tool:2` (624dbbfee1fc)
-        "#]],
+                error: `in.tar` holds 2 images
+                  hint: choose one with `--image REF`: `app:1` (8a281ca82878), `tool:2` (624dbbfee1fc)
+            "#]],
         );
     }
     says(
@@ -111,9 +111,9 @@ fn what_cannot_be_shown() {
         &["images", "in.tar"],
         1,
         expect![[r#"
-        error: cannot read `in.tar`
-          caused by: it is not an image: it looks like a text file; a docker archive, an OCI layout or a tar was expected
-    "#]],
+            error: cannot read `in.tar`
+              caused by: it is not a container image (looks like a text file); expected a docker archive, an OCI layout or a tar
+        "#]],
     );
 }
 
@@ -123,8 +123,8 @@ fn wrong_usage_of_the_commands_that_look() {
         (
             &["images", "-", "docker-archive:-"][..],
             expect![[r#"
-            error: standard input can be read once, and SRC names it more often
-        "#]],
+                error: standard input can be read only once
+            "#]],
         ),
         (
             &["images", "docker-archive:"],
@@ -135,15 +135,15 @@ fn wrong_usage_of_the_commands_that_look() {
         (
             &["inspect", "docker-archive:in.tar:"],
             expect![[r#"
-            error: SRC ends in a colon, and no reference follows
-        "#]],
+                error: SRC ends in a colon, but no reference follows
+            "#]],
         ),
         (
             &["inspect", "in.tar:"],
             expect![[r#"
-            error: `in.tar:`: restow has no transport `in.tar`
-              hint: a file of that name is `./in.tar:`
-        "#]],
+                error: `in.tar:`: unknown transport `in.tar`
+                  hint: to name a file, type `./in.tar:`
+            "#]],
         ),
         (
             &["images", "--filter", "label=x", "in.tar"],
@@ -154,13 +154,13 @@ fn wrong_usage_of_the_commands_that_look() {
         (
             &["images", "--filter", "reference=[a", "in.tar"],
             expect![[r#"
-                error: invalid value `reference=[a` for `--filter`: `[a` is not a pattern: a bracket is not closed, or nothing follows a backslash
+                error: invalid value `reference=[a` for `--filter`: `[a` is not a valid pattern: it has an unclosed bracket or a trailing backslash
             "#]],
         ),
         (
             &["inspect", "--format", "config", "in.tar"],
             expect![[r#"
-                error: invalid value `config` for `--format`: a path as `.config.Env`, `.layers[0].digest` or `.config.Labels["a.b"]` was expected
+                error: invalid value `config` for `--format`: expected a path such as `.config.Env`, `.layers[0].digest` or `.config.Labels["a.b"]`
             "#]],
         ),
         (
@@ -172,7 +172,7 @@ fn wrong_usage_of_the_commands_that_look() {
         (
             &["history", "--image", "#0", "in.tar"],
             expect![[r#"
-                error: invalid value `#0` for `--image`: `#0` does not name an image: a reference, a digest, an image id or `#N` was expected
+                error: invalid value `#0` for `--image`: `#0` does not name an image: expected a reference, a digest, an image id or `#N`
             "#]],
         ),
     ] {

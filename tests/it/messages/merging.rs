@@ -52,53 +52,53 @@ fn layers_that_cannot_be_had() {
         (
             &["--layers", "2..7"],
             expect![[r#"
-            error: no layer is `7`: the image has 3
-        "#]],
+                error: there is no layer `7`: the image has 3 layers
+            "#]],
         ),
         (
             &["--layers", "3..2"],
             expect![[r#"
-            error: layer 3 is not below layer 2
-        "#]],
+                error: the range 3..2 is reversed
+            "#]],
         ),
         (
             &["--layers", "sha256:0123"],
             expect![[r#"
-            error: no layer is `0123`: the image has 3
-        "#]],
+                error: there is no layer `0123`: the image has 3 layers
+            "#]],
         ),
         (
             &["--last", "4"],
             expect![[r#"
-            error: 4 layers were asked for, and the image has 3
-        "#]],
+                error: the image has only 3 layers, not 4
+            "#]],
         ),
         (
             &["--above", "base.tar"],
             expect![[r#"
-            error: it is not built on that base: layer 2 differs, and the base has 2 layers, the image 3
-        "#]],
+                error: the image is not based on that base: layer 2 differs (the base has 2 layers, the image 3)
+            "#]],
         ),
         (
             &["--above", "missing.tar"],
             expect![[r#"
-            error: cannot read `missing.tar`
-              caused by: No such file or directory (os error 2)
-        "#]],
+                error: cannot read `missing.tar`
+                  caused by: No such file or directory
+            "#]],
         ),
         (
             &["--all", "--image", "none"],
             expect![[r#"
-            error: no image of the input is `none`
-              hint: there is: `app:1` (878617289c8d)
-        "#]],
+                error: no image `none` in `in.tar`
+                  hint: available: `app:1` (878617289c8d)
+            "#]],
         ),
         (
             &["--all", "--platform", "linux/s390x"],
             expect![[r#"
-            error: `app:1` has no image for linux/s390x
-              hint: choose one with `--platform <PLATFORM>`: `linux/amd64`
-        "#]],
+                error: `app:1` has no image for linux/s390x
+                  hint: choose one with `--platform PLATFORM`: `linux/amd64`
+            "#]],
         ),
     ];
     for (arguments, says) in cases {
@@ -122,28 +122,28 @@ fn squash_needs_to_be_told_what_and_where() {
         (
             &["in.tar", "out.tar", "--last", "0"],
             expect![[r#"
-                error: invalid value `0` for `--last`: must be at least 1
+                error: invalid value `0` for `--last`: must be a number, at least 1
             "#]],
         ),
         (
             &["in.tar", "out.tar", "--max-layers", "few"],
             expect![[r#"
-                error: invalid value `few` for `--max-layers`: not a whole number of at least 1
+                error: invalid value `few` for `--max-layers`: must be a number, at least 1
             "#]],
         ),
         (
             &["in.tar", "-", "--all", "--json"],
             expect![[r#"
-            error: `--json` prints to standard output, where the image goes
-              hint: name a file as DST
-        "#]],
+                error: `--json` cannot be used when the image goes to standard output
+                  hint: name a file as DST
+            "#]],
         ),
         (
             &["in.tar", "rootfs:out.tar", "--all"],
             expect![[r#"
-            error: DST takes images, and `rootfs:` is none
-              hint: name an output as `docker-archive:`, `oci:` or `oci-archive:`
-        "#]],
+                error: `rootfs:` cannot be a destination here
+                  hint: use `docker-archive:`, `oci:` or `oci-archive:`; `restow export` writes root filesystems
+            "#]],
         ),
         (
             &["in.tar", "docker-archive:", "--all"],
@@ -160,7 +160,7 @@ fn squash_needs_to_be_told_what_and_where() {
         (
             &["in.tar", "out.tar", "--layers", "first"],
             expect![[r#"
-                error: invalid value `first` for `--layers`: `first` does not name layers: `A..B`, `A..`, `..B` or `A` was expected, where A and B are numbers from 1 on, diff_ids or digests
+                error: invalid value `first` for `--layers`: `first` does not name layers: expected `A..B`, `A..`, `..B` or `A`, where A and B are layer numbers, diff_ids or digests
             "#]],
         ),
     ];
@@ -173,8 +173,8 @@ fn squash_needs_to_be_told_what_and_where() {
         &["squash", "in.tar", "there.tar", "--all"],
         1,
         expect![[r#"
-            error: `there.tar` exists
-              hint: pass `--force` to replace it
+            error: `there.tar` already exists
+              hint: use `--force` to overwrite it
         "#]],
     );
     check(
@@ -182,25 +182,25 @@ fn squash_needs_to_be_told_what_and_where() {
         &["export", "in.tar", "there.tar"],
         1,
         expect![[r#"
-        error: `there.tar` exists
-          hint: pass `--force` to replace it
-    "#]],
+            error: `there.tar` already exists
+              hint: use `--force` to overwrite it
+        "#]],
     );
     check(
         &one,
         &["export", "in.tar", "oci:out"],
         2,
         expect![[r#"
-        error: `export` writes a root filesystem, and DST names an image
-          hint: `convert` writes images
-    "#]],
+            error: `export` writes a root filesystem, but DST is an image
+              hint: `convert` writes images
+        "#]],
     );
     check(
         &one,
         &["export", "in.tar", "out.tar", "--compress", "keep"],
         2,
         expect![[r#"
-            error: invalid value `keep` for `--compress`: `keep` does not apply to `export`, which always writes a new tar
+            error: invalid value `keep` for `--compress`: `keep` does not apply to export
         "#]],
     );
 }
@@ -210,8 +210,8 @@ fn one_image_has_to_be_chosen() {
     let tool = Image::new(&["tool:2", "tool:3"], &["file t 1"]);
     let two = make::tar(&make::docker(&[image("a | b"), tool]));
     let says = expect![[r#"
-        error: the input holds 2 images, and one was expected
-          hint: choose one with `--image <REFERENCE>`: `app:1` (cce4031f5430), `tool:2` (6b3d4903f921)
+        error: `in.tar` holds 2 images
+          hint: choose one with `--image REF`: `app:1` (cce4031f5430), `tool:2` (6b3d4903f921)
     "#]];
     check(&two, &["export", "in.tar", "out.tar"], 1, &says);
     check(&two, &["squash", "--all", "in.tar", "out.tar"], 1, &says);
@@ -288,9 +288,9 @@ fn layers_that_cannot_be_merged() {
         (
             &absent,
             expect![[r#"
-        error: cannot read layer 2 of 3 of `app:1`
-          caused by: it is not in the input
-    "#]],
+                error: cannot read layer 2 of 3 of `app:1`
+                  caused by: its blob is not in the input
+            "#]],
         ),
     ] {
         check(input, &["squash", "--all", "in.tar", "out.tar"], 1, &says);
@@ -308,7 +308,7 @@ fn layers_that_cannot_be_merged() {
         &["squash", "--layers", "3", "--dry-run", "in.tar"],
         0,
         expect![[r#"
-            warning: layer 2 of 3 of `app:1` cannot be looked into, so every whiteout above it stays
+            warning: cannot look inside layer 2 of 3 of `app:1`, so all whiteouts above it are kept
         "#]],
         expect![[r#"
             layer 3 of 1.54kB would become one of 1.54kB
@@ -322,7 +322,7 @@ fn layers_that_cannot_be_merged() {
         &["export", "--platform", "windows/amd64", "in.tar", "out.tar"],
         1,
         expect![[r#"
-            error: `app:1` is an image for Windows, whose layers cannot be merged
+            error: `app:1` is a Windows image, whose layers cannot be merged
         "#]],
     );
 }
@@ -333,20 +333,20 @@ fn what_engines_understand_differently() {
         (
             "a/ a/x | .wh.a a/ a/y",
             expect![[r#"
-            warning: layer 2 of 2 of `app:1`, entry `a`: the layer deletes it and has it, too; what lower layers have in it is taken for deleted, which Docker and containerd may not do
-        "#]],
+                warning: layer 2 of 2 of `app:1`, entry `a`: the layer both deletes and contains it; its content in lower layers counts as deleted, which Docker and containerd may see differently
+            "#]],
         ),
         (
             "x | x(c0:0)",
             expect![[r#"
-            warning: layer 2 of 2 of `app:1`, entry `x`: a character device 0:0; taken for a whiteout, as Docker does
-        "#]],
+                warning: layer 2 of 2 of `app:1`, entry `x`: a character device 0:0; treated as a whiteout, as Docker does
+            "#]],
         ),
         (
             "a | b=>a c=>a d=>a",
             expect![[r#"
-            warning: layer 2 of 2 of `app:1`, entry `b` and 2 more: a hard link to a lower layer, which Docker refuses; resolved
-        "#]],
+                warning: layer 2 of 2 of `app:1`, entry `b` and 2 more: a hard link to a file of a lower layer, which Docker refuses; resolved
+            "#]],
         ),
         (
             "a/(0700) | a/x",
@@ -357,32 +357,32 @@ fn what_engines_understand_differently() {
         (
             "z | a=1 b=>a(0600)",
             expect![[r#"
-            warning: layer 2 of 2 of `app:1`, entry `b`: a hard link whose owner, mode or time is not that of its target; the last one counts for both, as in Docker
-        "#]],
+                warning: layer 2 of 2 of `app:1`, entry `b`: a hard link whose owner, mode or time differs from its target; the last entry wins, as in Docker
+            "#]],
         ),
         (
             "z | a/(trusted.overlay.opaque=79)",
             expect![[r#"
-            warning: layer 2 of 2 of `app:1`, entry `a`: `trusted.overlay.opaque` is kept as the attribute that it is; Docker also hides what lower layers have in the directory
-        "#]],
+                warning: layer 2 of 2 of `app:1`, entry `a`: `trusted.overlay.opaque` is kept as an attribute; Docker also hides what lower layers have in the directory
+            "#]],
         ),
         (
             "x | .wh..wh..opq y",
             expect![[r#"
-                warning: layer 2 of 2 of `app:1`, entry `/`: an opaque whiteout at the root; heeded, which overlay engines do not do
+                warning: layer 2 of 2 of `app:1`, entry `/`: an opaque whiteout in the root directory; applied, though overlay engines ignore it
             "#]],
         ),
         (
             "z | x=1 x=2 x=3",
             expect![[r#"
-            warning: layer 2 of 2 of `app:1`, entry `x` and 1 more: the layer has it more than once, which some engines refuse; the last one counts
-        "#]],
+                warning: layer 2 of 2 of `app:1`, entry `x` and 1 more: the layer has it more than once, which some engines refuse; the last entry wins
+            "#]],
         ),
         (
             "z | x(user.rootlesscontainers=00)",
             expect![[r#"
-            warning: layer 2 of 2 of `app:1`, entry `x`: attributes with which tools without root remember owners; left out
-        "#]],
+                warning: layer 2 of 2 of `app:1`, entry `x`: attributes in which rootless tools record owners; skipped
+            "#]],
         ),
         (
             "lib=file | lib/x",
@@ -399,26 +399,26 @@ fn what_engines_understand_differently() {
         (
             "z | .wh..wh.plnk/1=x b=>.wh..wh.plnk/1",
             expect![[r#"
-            warning: layer 2 of 2 of `app:1`, entry `/`: bookkeeping of AUFS or eStargz, which is no part of the image; left out
-        "#]],
+                warning: layer 2 of 2 of `app:1`, entry `/`: bookkeeping of AUFS or eStargz, which is not part of the image; skipped
+            "#]],
         ),
         (
             "z | a=1 b=>../a",
             expect![[r#"
-            warning: layer 2 of 2 of `app:1`, entry `b`: a link on its path, or its target, leaves the root; taken for one from the root on
-        "#]],
+                warning: layer 2 of 2 of `app:1`, entry `b`: its path or link target leaves the root; resolved from the root
+            "#]],
         ),
         (
             "z | x(com.apple.quarantine=00)",
             expect![[r#"
-                warning: layer 2 of 2 of `app:1`, entry `x`: an attribute of another system than Linux, which Docker 28 refuses and others pass over; left out
+                warning: layer 2 of 2 of `app:1`, entry `x`: an attribute that Linux does not know, which Docker 28 refuses and others ignore; skipped
             "#]],
         ),
         (
             "z | etc/ l->/etc l/x=1",
             expect![[r#"
-            warning: layer 2 of 2 of `app:1`, entry `l/x`: its path leads through an absolute symbolic link of the layer, which Docker's classic store cannot save; written where that leads
-        "#]],
+                warning: layer 2 of 2 of `app:1`, entry `l/x`: its path leads through an absolute symbolic link of the layer, which Docker's classic store cannot save; written to the target of the link
+            "#]],
         ),
         (
             "z | l->gone l/x",
@@ -429,14 +429,14 @@ fn what_engines_understand_differently() {
         (
             "a/ a/x | .wh.a a/.wh.x",
             expect![[r#"
-            warning: layer 2 of 2 of `app:1`, entry `a/x`: a whiteout in what the layer deletes, too, which overlay engines refuse; left out
-        "#]],
+                warning: layer 2 of 2 of `app:1`, entry `a/x`: a whiteout inside a directory that the layer deletes, which overlay engines refuse; skipped
+            "#]],
         ),
         (
             "z | x=1 x/.wh.y",
             expect![[r#"
-            warning: layer 2 of 2 of `app:1`, entry `x/.wh.y`: a whiteout in what is no directory, which engines refuse; left out
-        "#]],
+                warning: layer 2 of 2 of `app:1`, entry `x/.wh.y`: a whiteout inside something that is not a directory, which engines refuse; skipped
+            "#]],
         ),
     ];
     for (stack, says) in cases {

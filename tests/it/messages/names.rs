@@ -102,37 +102,37 @@ const ELSEWHERE: [(&[&str], Expect); 31] = [
     (
         &["convert", "docker-daemon:app:1", "out.tar"],
         expect![[r#"
-        error: `docker-daemon:app:1`: restow has no transport `docker-daemon`
-          hint: restow reaches no engine and no registry: `docker save app:1 | restow convert - DST`
-    "#]],
+            error: `docker-daemon:app:1`: unknown transport `docker-daemon`
+              hint: restow only reads files; pipe the image in: `docker save app:1 | restow convert - DST`
+        "#]],
     ),
     (
         &["convert", "in.tar", "docker-daemon:app:1"],
         expect![[r#"
-        error: `docker-daemon:app:1`: restow has no transport `docker-daemon`
-          hint: pipe it into the engine: `restow convert --tag app:1 SRC - | docker load`
-    "#]],
+            error: `docker-daemon:app:1`: unknown transport `docker-daemon`
+              hint: pipe it to the engine: `restow convert --tag app:1 SRC - | docker load`
+        "#]],
     ),
     (
         &["export", "in.tar", "docker-daemon:app:1"],
         expect![[r#"
-        error: `docker-daemon:app:1`: restow has no transport `docker-daemon`
-          hint: pipe it into the engine: `restow export SRC | docker import - app:1`
-    "#]],
+            error: `docker-daemon:app:1`: unknown transport `docker-daemon`
+              hint: pipe it to the engine: `restow export SRC | docker import - app:1`
+        "#]],
     ),
     (
         &["import", "rootfs.tar", "docker-daemon:app:1"],
         expect![[r#"
-            error: `docker-daemon:app:1`: restow has no transport `docker-daemon`
-              hint: pipe it into the engine: `restow import --tag app:1 ROOTFS - | docker load`
+            error: `docker-daemon:app:1`: unknown transport `docker-daemon`
+              hint: pipe it to the engine: `restow import --tag app:1 ROOTFS - | docker load`
         "#]],
     ),
     (
         &["import", "docker-daemon:app:1", "out.tar"],
         expect![[r#"
-        error: `docker-daemon:app:1`: restow has no transport `docker-daemon`
-          hint: restow reaches no engine and no registry: `docker export CONTAINER | restow import - DST`
-    "#]],
+            error: `docker-daemon:app:1`: unknown transport `docker-daemon`
+              hint: restow only reads files; pipe the image in: `docker export CONTAINER | restow import - DST`
+        "#]],
     ),
     (
         &[
@@ -143,184 +143,184 @@ const ELSEWHERE: [(&[&str], Expect); 31] = [
             "out.tar",
         ],
         expect![[r#"
-            error: `docker-daemon:base`: restow has no transport `docker-daemon`
-              hint: restow reaches no engine and no registry: `docker save base > FILE`, and `--above FILE`
+            error: `docker-daemon:base`: unknown transport `docker-daemon`
+              hint: restow only reads files; pipe the image in: `docker save base > FILE`, and `--above FILE`
         "#]],
     ),
     (
         &["inspect", "containers-storage:No Name"],
         expect![[r#"
-        error: `containers-storage:No Name`: restow has no transport `containers-storage`
-          hint: restow reaches no engine and no registry: `podman save NAME | restow inspect -`
-    "#]],
+            error: `containers-storage:No Name`: unknown transport `containers-storage`
+              hint: restow only reads files; pipe the image in: `podman save NAME | restow inspect -`
+        "#]],
     ),
     (
         &["squash", "--all", "in.tar", "containers-storage:app"],
         expect![[r#"
-            error: `containers-storage:app`: restow has no transport `containers-storage`
-              hint: pipe it into the engine: `restow squash … --tag app SRC - | podman load`
+            error: `containers-storage:app`: unknown transport `containers-storage`
+              hint: pipe it to the engine: `restow squash … --tag app SRC - | podman load`
         "#]],
     ),
     (
         &["verify", "docker:nginx"],
         expect![[r#"
-        error: `docker:nginx`: restow has no transport `docker`
-          hint: restow reaches no engine and no registry: `docker save nginx | restow verify -`
-    "#]],
+            error: `docker:nginx`: unknown transport `docker`
+              hint: restow only reads files; pipe the image in: `docker save nginx | restow verify -`
+        "#]],
     ),
     (
         &["images", "docker://nginx"],
         expect![[r#"
-        error: `docker://nginx`: restow has no transport `docker`
-          hint: restow reaches no engine and no registry: `docker save nginx | restow images -`, after `docker pull nginx`
-    "#]],
+            error: `docker://nginx`: unknown transport `docker`
+              hint: restow only reads files; pipe the image in: `docker save nginx | restow images -`, after `docker pull nginx`
+        "#]],
     ),
     (
         &["convert", "in.tar", "docker://example.org/app:1"],
         expect![[r#"
-            error: `docker://example.org/app:1`: restow has no transport `docker`
-              hint: restow reaches no registry: `restow convert SRC oci:DIR`, then `skopeo copy oci:DIR docker://example.org/app:1`
+            error: `docker://example.org/app:1`: unknown transport `docker`
+              hint: restow does not push to registries: `restow convert SRC oci:DIR`, then `skopeo copy oci:DIR docker://example.org/app:1`
         "#]],
     ),
     (
         &["history", "nginx:latest"],
         expect![[r#"
-        error: `nginx:latest`: restow has no transport `nginx`
-          hint: restow reaches no engine and no registry: `docker save nginx:latest | restow history -`; a file of that name is `./nginx:latest`
-    "#]],
+            error: `nginx:latest`: unknown transport `nginx`
+              hint: restow only reads files; pipe the image in: `docker save nginx:latest | restow history -`; to name a file, type `./nginx:latest`
+        "#]],
     ),
     (
         &["convert", "localhost:5000/app:1", "out.tar"],
         expect![[r#"
-        error: `localhost:5000/app:1`: restow has no transport `localhost`
-          hint: restow reaches no engine and no registry: `docker save localhost:5000/app:1 | restow convert - DST`; a file of that name is `./localhost:5000/app:1`
-    "#]],
+            error: `localhost:5000/app:1`: unknown transport `localhost`
+              hint: restow only reads files; pipe the image in: `docker save localhost:5000/app:1 | restow convert - DST`; to name a file, type `./localhost:5000/app:1`
+        "#]],
     ),
     (
         &["convert", "https://example.org/app.tar", "out.tar"],
         expect![[r#"
-            error: `https://example.org/app.tar`: restow has no transport `https`
-              hint: restow fetches nothing: `curl -fL https://example.org/app.tar | restow convert - DST`
+            error: `https://example.org/app.tar`: unknown transport `https`
+              hint: restow does not download: `curl -fL https://example.org/app.tar | restow convert - DST`
         "#]],
     ),
     (
         &["convert", "in.tar", "https://example.org/app.tar"],
         expect![[r#"
-            error: `https://example.org/app.tar`: restow has no transport `https`
-              hint: restow writes files: write one, and upload that
+            error: `https://example.org/app.tar`: unknown transport `https`
+              hint: restow only writes files: write one and upload it
         "#]],
     ),
     (
         &["convert", "file:///srv/app.tar", "out.tar"],
         expect![[r#"
-        error: `file:///srv/app.tar`: restow has no transport `file`
-          hint: a file is named by its path alone: `/srv/app.tar`
-    "#]],
+            error: `file:///srv/app.tar`: unknown transport `file`
+              hint: use the path alone: `/srv/app.tar`
+        "#]],
     ),
     (
         &["convert", "dir:saved", "oci:out"],
         expect![[r#"
-        error: `dir:saved`: restow has no transport `dir`
-          hint: `dir:` is not supported: `skopeo copy dir:saved oci:DIR` makes a layout of it
-    "#]],
+            error: `dir:saved`: unknown transport `dir`
+              hint: `dir:` is not supported: `skopeo copy dir:saved oci:DIR` converts it to a layout
+        "#]],
     ),
     (
         &["convert", "in.tar", "dir:saved"],
         expect![[r#"
-        error: `dir:saved`: restow has no transport `dir`
-          hint: `dir:` is not supported: `restow convert SRC oci:DIR`, then `skopeo copy oci:DIR dir:saved`
-    "#]],
+            error: `dir:saved`: unknown transport `dir`
+              hint: `dir:` is not supported: `restow convert SRC oci:DIR`, then `skopeo copy oci:DIR dir:saved`
+        "#]],
     ),
     (
         &["export", "in.tar", "dir:saved"],
         expect![[r#"
-        error: `dir:saved`: restow has no transport `dir`
-          hint: `dir:` is not supported, and `export` writes a tar
-    "#]],
+            error: `dir:saved`: unknown transport `dir`
+              hint: `dir:` is not supported, and `export` writes a tar
+        "#]],
     ),
     (
         &["convert", "in.tar", "sif:app.sif"],
         expect![[r#"
-        error: `sif:app.sif`: restow has no transport `sif`
-          hint: `sif:` is not supported: `restow convert SRC FILE`, then `apptainer build app.sif docker-archive:FILE`
-    "#]],
+            error: `sif:app.sif`: unknown transport `sif`
+              hint: `sif:` is not supported: `restow convert SRC FILE`, then `apptainer build app.sif docker-archive:FILE`
+        "#]],
     ),
     (
         &["convert", "in.tar", "docker-archve:out.tar"],
         expect![[r#"
-        error: `docker-archve:out.tar`: restow has no transport `docker-archve`
-          hint: did you mean `docker-archive:out.tar`? A file of that name is `./docker-archve:out.tar`
-    "#]],
+            error: `docker-archve:out.tar`: unknown transport `docker-archve`
+              hint: did you mean `docker-archive:out.tar`? To name a file, type `./docker-archve:out.tar`
+        "#]],
     ),
     (
         &["convert", "OCI:layout:app:1", "out.tar"],
         expect![[r#"
-        error: `OCI:layout:app:1`: restow has no transport `OCI`
-          hint: did you mean `oci:layout:app:1`? A file of that name is `./OCI:layout:app:1`
-    "#]],
+            error: `OCI:layout:app:1`: unknown transport `OCI`
+              hint: did you mean `oci:layout:app:1`? To name a file, type `./OCI:layout:app:1`
+        "#]],
     ),
     (
         &["images", "oci-layout:layout"],
         expect![[r#"
-        error: `oci-layout:layout`: restow has no transport `oci-layout`
-          hint: did you mean `oci:layout`? A file of that name is `./oci-layout:layout`
-    "#]],
+            error: `oci-layout:layout`: unknown transport `oci-layout`
+              hint: did you mean `oci:layout`? To name a file, type `./oci-layout:layout`
+        "#]],
     ),
     (
         &["images", "oic-archive:in.tar"],
         expect![[r#"
-        error: `oic-archive:in.tar`: restow has no transport `oic-archive`
-          hint: did you mean `oci-archive:in.tar`? A file of that name is `./oic-archive:in.tar`
-    "#]],
+            error: `oic-archive:in.tar`: unknown transport `oic-archive`
+              hint: did you mean `oci-archive:in.tar`? To name a file, type `./oic-archive:in.tar`
+        "#]],
     ),
     (
         &["inspect", "layout:app:1"],
         expect![[r#"
-        error: `layout:app:1`: restow has no transport `layout`
-          hint: an image in a layout is named as `oci:layout:app:1`; a file of that name is `./layout:app:1`
-    "#]],
+            error: `layout:app:1`: unknown transport `layout`
+              hint: to name an image in a layout, type `oci:layout:app:1`; to name a file, type `./layout:app:1`
+        "#]],
     ),
     (
         &["inspect", "in.tar:app:1"],
         expect![[r#"
-        error: `in.tar:app:1`: restow has no transport `in.tar`
-          hint: an image in an archive is named as `docker-archive:in.tar:app:1`; a file of that name is `./in.tar:app:1`
-    "#]],
+            error: `in.tar:app:1`: unknown transport `in.tar`
+              hint: to name an image in an archive, type `docker-archive:in.tar:app:1`; to name a file, type `./in.tar:app:1`
+        "#]],
     ),
     (
         &["convert", "in.tar", "new:1"],
         expect![[r#"
-        error: `new:1`: restow has no transport `new`
-          hint: an image gets its name as `restow convert --tag new:1 SRC FILE`; a file of that name is `./new:1`
-    "#]],
+            error: `new:1`: unknown transport `new`
+              hint: to name the image, type `restow convert --tag new:1 SRC FILE`; to name a file, type `./new:1`
+        "#]],
     ),
     (
         &["import", "rootfs.tar", "new:1"],
         expect![[r#"
-        error: `new:1`: restow has no transport `new`
-          hint: an image gets its name as `restow import --tag new:1 ROOTFS FILE`; a file of that name is `./new:1`
-    "#]],
+            error: `new:1`: unknown transport `new`
+              hint: to name the image, type `restow import --tag new:1 ROOTFS FILE`; to name a file, type `./new:1`
+        "#]],
     ),
     (
         &["import", "rootfs.tar", "user/new:1"],
         expect![[r#"
-        error: `user/new:1` is the name of an image, and DST a file
-          hint: an image gets its name as `restow import --tag user/new:1 ROOTFS FILE`
-    "#]],
+            error: `user/new:1` looks like the name of an image, but DST is a file
+              hint: to name the image, type `restow import --tag user/new:1 ROOTFS FILE`
+        "#]],
     ),
     (
         &["export", "in.tar", "out.tar:app:1"],
         expect![[r#"
-        error: `out.tar:app:1`: restow has no transport `out.tar`
-          hint: a file of that name is `./out.tar:app:1`
-    "#]],
+            error: `out.tar:app:1`: unknown transport `out.tar`
+              hint: to name a file, type `./out.tar:app:1`
+        "#]],
     ),
     (
         &["export", "in.tar", ":x"],
         expect![[r#"
-        error: `:x`: there is no transport before the colon
-          hint: a file of that name is `./:x`
-    "#]],
+            error: `:x`: no transport before the colon
+              hint: to name a file, type `./:x`
+        "#]],
     ),
 ];
 
@@ -339,110 +339,110 @@ fn who_names_what_is_not_there_is_told_what_may_have_been_meant() {
         (
             &["convert", "nginx", "out.tar"],
             expect![[r#"
-            error: cannot read `nginx`
-              caused by: No such file or directory (os error 2)
-              hint: if that is the name of an image: `docker save nginx | restow convert - DST`
-        "#]],
+                error: cannot read `nginx`
+                  caused by: No such file or directory
+                  hint: if that is the name of an image: `docker save nginx | restow convert - DST`
+            "#]],
         ),
         (
             &["convert", "nginx", "oci:layout"],
             expect![[r#"
-            error: cannot read `nginx`
-              caused by: No such file or directory (os error 2)
-              hint: if that is the name of an image: `docker save nginx | restow convert - DST`
-        "#]],
+                error: cannot read `nginx`
+                  caused by: No such file or directory
+                  hint: if that is the name of an image: `docker save nginx | restow convert - DST`
+            "#]],
         ),
         (
             &["inspect", "ghcr.io/user/app:1"],
             expect![[r#"
-            error: cannot read `ghcr.io/user/app:1`
-              caused by: No such file or directory (os error 2)
-              hint: if that is the name of an image: `docker save ghcr.io/user/app:1 | restow inspect -`
-        "#]],
+                error: cannot read `ghcr.io/user/app:1`
+                  caused by: No such file or directory
+                  hint: if that is the name of an image: `docker save ghcr.io/user/app:1 | restow inspect -`
+            "#]],
         ),
         (
             &["inspect", "./layout:app:1"],
             expect![[r#"
-            error: cannot read `./layout:app:1`
-              caused by: No such file or directory (os error 2)
-              hint: an image in it is named as `oci:./layout:app:1`
-        "#]],
+                error: cannot read `./layout:app:1`
+                  caused by: No such file or directory
+                  hint: to name an image in it, type `oci:./layout:app:1`
+            "#]],
         ),
         (
             &["inspect", "./in.tar:app:1"],
             expect![[r#"
-            error: cannot read `./in.tar:app:1`
-              caused by: No such file or directory (os error 2)
-              hint: an image in it is named as `docker-archive:./in.tar:app:1`
-        "#]],
+                error: cannot read `./in.tar:app:1`
+                  caused by: No such file or directory
+                  hint: to name an image in it, type `docker-archive:./in.tar:app:1`
+            "#]],
         ),
         (
             &["convert", "new.tar", "in.tar"],
             expect![[r#"
-            error: cannot read `new.tar`
-              caused by: No such file or directory (os error 2)
-              hint: `in.tar` is there: are SRC and DST swapped?
-        "#]],
+                error: cannot read `new.tar`
+                  caused by: No such file or directory
+                  hint: `in.tar` exists: are SRC and DST swapped?
+            "#]],
         ),
         (
             &["convert", "--force", "docker-archive:new.tar", "in.tar"],
             expect![[r#"
                 error: cannot read `new.tar`
-                  caused by: No such file or directory (os error 2)
-                  hint: `in.tar` is there: are SRC and DST swapped?
+                  caused by: No such file or directory
+                  hint: `in.tar` exists: are SRC and DST swapped?
             "#]],
         ),
         (
             &["squash", "--all", "new.tar", "oci:layout"],
             expect![[r#"
-            error: cannot read `new.tar`
-              caused by: No such file or directory (os error 2)
-              hint: `layout` is there: are SRC and DST swapped?
-        "#]],
+                error: cannot read `new.tar`
+                  caused by: No such file or directory
+                  hint: `layout` exists: are SRC and DST swapped?
+            "#]],
         ),
         (
             &["export", "new.tar", "in.tar"],
             expect![[r#"
-            error: cannot read `new.tar`
-              caused by: No such file or directory (os error 2)
-              hint: `in.tar` is there: are SRC and DST swapped?
-        "#]],
+                error: cannot read `new.tar`
+                  caused by: No such file or directory
+                  hint: `in.tar` exists: are SRC and DST swapped?
+            "#]],
         ),
         (
             &["import", "new.tar", "in.tar"],
             expect![[r#"
-            error: cannot read `new.tar`
-              caused by: No such file or directory (os error 2)
-              hint: `in.tar` is there: are ROOTFS and DST swapped?
-        "#]],
+                error: cannot read `new.tar`
+                  caused by: No such file or directory
+                  hint: `in.tar` exists: are ROOTFS and DST swapped?
+            "#]],
         ),
         (
             &["convert", "new.tar", "out.tar"],
             expect![[r#"
-            error: cannot read `new.tar`
-              caused by: No such file or directory (os error 2)
-        "#]],
+                error: cannot read `new.tar`
+                  caused by: No such file or directory
+            "#]],
         ),
         (
             &["convert", "/new", "out.tar"],
             expect![[r#"
-            error: cannot read `/new`
-              caused by: No such file or directory (os error 2)
-        "#]],
+                error: cannot read `/new`
+                  caused by: No such file or directory
+            "#]],
         ),
         (
             &["convert", "./new", "out.tar"],
             expect![[r#"
-            error: cannot read `./new`
-              caused by: No such file or directory (os error 2)
-        "#]],
+                error: cannot read `./new`
+                  caused by: No such file or directory
+            "#]],
         ),
         (
             &["convert", "layout/new", "out.tar"],
             expect![[r#"
-            error: cannot read `layout/new`
-              caused by: No such file or directory (os error 2)
-        "#]],
+                error: cannot read `layout/new`
+                  caused by: No such file or directory
+            "#]],
         ),
     ];
     for (arguments, says) in cases {

@@ -33,7 +33,7 @@ fn a_program_gets_an_object_on_each_line() {
 
     let output = sandbox.run(&["convert", "--progress", "json", "missing.tar", "oci:new"]);
     output.fails(expect![[r#"
-        {"event":"error","message":"cannot read `missing.tar`","causes":["No such file or directory (os error 2)"],"hint":null}
+        {"event":"error","message":"cannot read `missing.tar`","causes":["No such file or directory"],"hint":null}
     "#]]);
 }
 
@@ -95,7 +95,7 @@ fn an_archive_is_not_written_into_a_closed_pipe_in_silence() {
     assert_eq!(output.status.code(), Some(1));
     expect![[r#"
         error: cannot write standard output
-          caused by: Broken pipe (os error 32)
+          caused by: Broken pipe
     "#]]
     .assert_eq(&said);
 }
@@ -107,7 +107,7 @@ fn a_pipe_that_cannot_be_kept_is_refused() {
     let output = run.stdin_pipe(make::tar(&make::docker(&[app()]))).run();
     output.fails(expect![[r#"
         error: cannot write a temporary file in `missing`
-          caused by: No such file or directory (os error 2)
+          caused by: No such file or directory
     "#]]);
 }
 
@@ -175,30 +175,30 @@ fn an_archive_is_not_typed_and_not_written_to_a_terminal() {
         (
             "in.tar -",
             expect![[r#"
-            error: standard output is a terminal, and an archive is not written to one
-              hint: name a file, or pipe it on
-        "#]],
+                error: refusing to write an archive to a terminal
+                  hint: name a file, or pipe it to another command
+            "#]],
         ),
         (
             "in.tar /dev/tty",
             expect![[r#"
-            error: `/dev/tty` is a terminal, and an archive is not written to one
-              hint: name a file, or pipe it on
-        "#]],
+                error: refusing to write an archive to a terminal
+                  hint: name a file, or pipe it to another command
+            "#]],
         ),
         (
             "in.tar /dev/fd/3 3>&1",
             expect![[r#"
-            error: `/dev/fd/3` is a terminal, and an archive is not written to one
-              hint: name a file, or pipe it on
-        "#]],
+                error: refusing to write an archive to a terminal
+                  hint: name a file, or pipe it to another command
+            "#]],
         ),
         (
             "- oci:out",
             expect![[r#"
-            error: standard input is a terminal, and an archive is not typed
-              hint: name a file, or pipe one in
-        "#]],
+                error: refusing to read an archive from a terminal
+                  hint: name a file, or pipe one in
+            "#]],
         ),
     ] {
         let line = format!("{restow} convert {arguments}");

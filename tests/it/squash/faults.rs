@@ -221,12 +221,12 @@ fn layers_between_ranges_above_an_absent_one_stay_as_they_are() {
     let run = sandbox.run(&["squash", "--max-layers", "4", "in.tar", "oci:out"]);
     let (_, warnings) = run.reports();
     let expected =
-        "warning: layer 1 of 6 of `app:1` cannot be looked into, so every whiteout above it stays";
+        "warning: cannot look inside layer 1 of 6 of `app:1`, so all whiteouts above it are kept";
     assert_eq!(warnings, [expected]);
     let arguments = ["squash", "--layers", "4..5", "in.tar", "oci:new", "--quiet"];
     sandbox.run(&arguments).fails(expect![[r#"
         error: cannot read layer 4 of 6 of `app:1`
-          caused by: entry `link`: a hard link to `inbase`, which only a layer that cannot be looked into may have
+          caused by: entry `link`: a hard link to `inbase`, which only a layer that restow cannot look inside may have
     "#]]);
 }
 
@@ -243,6 +243,6 @@ fn attributes_that_add_up_to_too_much_are_refused() {
     let source = put(&sandbox, "in", Format::Docker, &image(&stack));
     sandbox.run(&["export", &source, "out"]).fails(expect![[r#"
         error: cannot read layer 1 of 2 of `app:1`
-          caused by: entry `b`: its attributes have more than 524288 bytes, which is the most that is accepted
+          caused by: entry `b`: its attributes exceed the limit of 524288 bytes
     "#]]);
 }

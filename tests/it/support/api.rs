@@ -1,4 +1,5 @@
-//! A Docker engine by its socket, where starting its client for each request would take too long.
+//! A Docker engine through its socket, for tests in which starting its client for each request
+//! would take too long.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
@@ -13,21 +14,21 @@ use super::image::{strings, text};
 #[derive(Debug)]
 pub(crate) struct Api(pub(crate) PathBuf);
 
-/// What an engine makes of an archive.
+/// The reaction of an engine to an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Truth {
-    /// It refuses the archive, with these words.
+    /// It refuses the archive, with this message.
     Refused(String),
     /// It loads the image, and can save it again.
     Loaded,
-    /// It loads the image, and cannot save it: what its layers say is not what became of them.
+    /// It loads the image, but cannot save it: its layers did not unpack to what they declare.
     Unsaved(String),
-    /// It is content with the archive, and has no image of it.
+    /// It accepts the archive, but has no image of it.
     Nothing,
 }
 
 impl Api {
-    /// Has the engine load an archive with an image of this tag or id, save it again, and forget it.
+    /// Makes the engine load an archive with an image of this tag or id, save it, and remove it.
     #[track_caller]
     pub(crate) fn try_image(&self, archive: &[u8], tag: &str, id: &str) -> Truth {
         let (status, said) = self.request("POST", "/images/load?quiet=1", archive);
@@ -35,7 +36,7 @@ impl Api {
         let truth = if status != 200 || said.contains("\"error\"") {
             Truth::Refused(said.trim().to_owned())
         } else {
-            // Odd documents may have taken away the tag, or led to another image.
+            // Odd documents may have removed the tag, or moved it to another image.
             let mut saved = self.request("GET", &format!("/images/{tag}/get"), b"");
             if saved.0 == 404 {
                 saved = self.request("GET", &format!("/images/{id}/get"), b"");
@@ -74,7 +75,7 @@ impl Api {
             .collect()
     }
 
-    /// The images that have no name.
+    /// The images without a name.
     #[track_caller]
     pub(crate) fn nameless(&self) -> BTreeSet<String> {
         let (_, list) = self.request("GET", "/images/json?all=1", b"");
@@ -85,29 +86,29 @@ impl Api {
         nameless.map(|it| text(&it["Id"]).to_owned()).collect()
     }
 
-    /// Has the engine forget an image, unless something needs it.
+    /// Makes the engine remove an image, unless something needs it.
     #[track_caller]
     pub(crate) fn remove(&self, id: &str) {
         drop(self.request("DELETE", &format!("/images/{id}"), b""));
     }
 
-    /// The status and the body of an answer; no status where the engine hangs up.
+    /// The status and the body of a response; no status if the engine closes the connection.
     #[track_caller]
     fn request(&self, method: &str, target: &str, body: &[u8]) -> (u16, Vec<u8>) {
-        // Each is the first version that has what is asked for.
+        // Each is the first version that supports the request.
         let version = if target.contains("manifests=1") {
             "v1.48"
         } else {
             "v1.41"
         };
         let mut stream = UnixStream::connect(&self.0).expect("the engine answers");
-        // As of HTTP 1.0, an answer ends where the connection does.
+        // In HTTP 1.0, a response ends with the connection.
         let head = format!(
             "{method} /{version}{target} HTTP/1.0\r\nHost: docker\r\nContent-Type: application/x-tar\r\n\
              Content-Length: {}\r\n\r\n",
             body.len()
         );
-        // An engine that has seen enough does not read on.
+        // An engine that has seen enough stops reading.
         let _ = stream
             .write_all(head.as_bytes())
             .and_then(|()| stream.write_all(body));

@@ -1,4 +1,4 @@
-//! What holds for every layer and every rootfs tar that `restow` writes.
+//! Properties of every layer and every rootfs tar that `restow` writes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,10 +6,10 @@ use super::entry::{Entry, Kind, Meta, SECOND, is_marker};
 use super::layer::{read, read_pax};
 use super::naive::{Tree, is_inside};
 
-/// Owners up to here have room in a header.
+/// The largest owner that fits into a header.
 const OCTAL_ID: u64 = 0o7_777_777;
 
-/// Times in seconds up to here have room in a header.
+/// The largest time in seconds that fits into a header.
 const OCTAL_TIME: i128 = 0o77_777_777_777;
 
 /// Checks the bytes of a tar: one dialect, no names of owners, records only where they are needed.
@@ -48,7 +48,7 @@ pub(crate) fn assert_bytes(tar: &[u8]) {
     );
 }
 
-/// A number of a header that `restow` wrote: digits, then a NUL.
+/// A number in a header that `restow` wrote: digits, then a NUL.
 #[track_caller]
 fn number(field: &[u8]) -> usize {
     let digits = std::str::from_utf8(field).expect("digits");
@@ -67,7 +67,7 @@ fn assert_records(entry: &Entry, records: Option<&[(String, Vec<u8>)]>) {
         Kind::Link(target) | Kind::Symlink(target) => target.len(),
         _ => 0,
     };
-    // A record is UTF-8 unless it is said that it is not.
+    // A record is UTF-8 unless it is declared not to be.
     let value = |key: &str| {
         records
             .iter()
@@ -99,7 +99,8 @@ fn assert_records(entry: &Entry, records: Option<&[(String, Vec<u8>)]>) {
     }
 }
 
-/// Whether a ustar header has room for a name: 100 bytes, and 155 of directories before a slash.
+/// Returns true if a name fits into a ustar header: 100 bytes, and 155 of directories before a
+/// slash.
 fn fits(name: &[u8]) -> bool {
     let slashes = name.iter().enumerate().filter(|(_, it)| **it == b'/');
     let mut rests = slashes.map(|(at, _)| (at, name.len() - at - 1));
@@ -107,10 +108,10 @@ fn fits(name: &[u8]) -> bool {
         || rests.any(|(at, rest)| (1..=155).contains(&at) && (1..=100).contains(&rest))
 }
 
-/// Checks the entries of a tar: each once, and after what it needs.
+/// Checks the entries of a tar: each occurs once, and after those that it needs.
 ///
-/// `below` is the tree that the layer is put on; none for a tar that is put on
-/// nothing, which has no markers and says everything of its directories.
+/// `below` is the tree under the layer; `None` for a tar that is unpacked into an empty directory,
+/// which has no markers and an entry for each directory.
 #[track_caller]
 pub(crate) fn assert_entries(entries: &[Entry], below: Option<&Tree>) {
     let mut seen: BTreeMap<&[u8], &Entry> = BTreeMap::new();
@@ -204,7 +205,8 @@ fn path(entry: &Entry) -> &[u8] {
     if name == b"." { b"" } else { name }
 }
 
-/// Checks that the files stand as their content, which begins with `LAYER.ENTRY `, stood in the input.
+/// Checks that the order of files is that of their content in the input, which begins with
+/// `LAYER.ENTRY `.
 #[track_caller]
 pub(crate) fn assert_order(entries: &[Entry]) {
     let places = entries.iter().filter_map(|entry| {

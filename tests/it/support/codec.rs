@@ -1,18 +1,18 @@
-//! Digests and compressions, by the book: whole buffers in memory, one call each.
+//! Digests and compressions without optimisation: whole buffers in memory, one call each.
 
 use std::fmt::Write as _;
 use std::io::{Read, Write};
 
 use sha2::{Digest, Sha256};
 
-/// How a stream is stored.
+/// The storage form of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Codec {
-    /// As it is.
+    /// Uncompressed.
     Plain,
-    /// gzip, of any number of members.
+    /// gzip, with any number of members.
     Gzip,
-    /// zstd, of any number of frames.
+    /// zstd, with any number of frames.
     Zstd,
     /// xz.
     Xz,
@@ -24,7 +24,7 @@ impl Codec {
     /// Every codec, plain first.
     pub(crate) const ALL: [Self; 5] = [Self::Plain, Self::Gzip, Self::Zstd, Self::Xz, Self::Bzip2];
 
-    /// The codec whose magic number `bytes` begin with.
+    /// The codec with the magic number at the start of `bytes`.
     pub(crate) fn of(bytes: &[u8]) -> Self {
         match bytes {
             [0x1f, 0x8b, 0x08, ..] => Self::Gzip,
@@ -35,7 +35,7 @@ impl Codec {
         }
     }
 
-    /// Compresses `bytes`, quickly rather than well.
+    /// Compresses `bytes`, fast rather than well.
     pub(crate) fn compress(self, bytes: &[u8]) -> Vec<u8> {
         let because = "writing to memory cannot fail";
         match self {
@@ -62,7 +62,7 @@ impl Codec {
     }
 }
 
-/// Undoes whatever compression the magic number of `bytes` names.
+/// Decompresses `bytes` according to their magic number.
 #[track_caller]
 pub(crate) fn decompress(bytes: &[u8]) -> Vec<u8> {
     let mut plain = Vec::new();
@@ -77,7 +77,7 @@ pub(crate) fn decompress(bytes: &[u8]) -> Vec<u8> {
     plain
 }
 
-/// Reads gzip members up to the end, or up to the zeros that some writers fill a block with.
+/// Reads gzip members up to the end, or up to the zeros with which some writers fill a block.
 fn gunzip(mut bytes: &[u8], plain: &mut Vec<u8>) -> std::io::Result<usize> {
     while bytes.iter().any(|byte| *byte != 0) {
         flate2::bufread::GzDecoder::new(&mut bytes).read_to_end(plain)?;

@@ -1,28 +1,28 @@
-//! The commands that read an image, as the tests of damage and harm run them.
+//! The commands that read an image, for the tests of damaged and hostile input.
 
 use super::judge::Format;
 
-/// How far a command looks into an image.
+/// The part of an image that a command reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Depth {
-    /// At the archive and its documents.
+    /// The archive and its documents.
     Documents,
-    /// At every byte of the layers, and what they unpack to.
+    /// Every byte of the layers, and of their unpacked form.
     Blobs,
-    /// At the entries of the layers.
+    /// The entries of the layers.
     Entries,
 }
 
-/// A command and what it does with an image.
+/// A command and its effect on an image.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Command {
-    /// Its words; `IN` stands for the input, `OUT` for an image, `FILE` for a file.
+    /// Its words; `IN` is replaced by the input, `OUT` by an image, `FILE` by a file.
     words: &'static [&'static str],
-    /// How far it looks.
+    /// The part that it reads.
     pub(crate) depth: Depth,
 }
 
-/// Every command that reads an image. A new one belongs here.
+/// Every command that reads an image. A new one must be added here.
 pub(crate) const COMMANDS: [Command; 7] = [
     command(&["convert", "IN", "OUT"], Depth::Blobs),
     command(
@@ -52,12 +52,12 @@ impl Command {
         self.words.iter().map(word).collect()
     }
 
-    /// Whether its output is an image, and nothing in it is made anew.
+    /// True if its output is an image with unchanged content.
     pub(crate) fn keeps_images(self) -> bool {
         self.words[0] == "convert"
     }
 
-    /// Whether it writes something, and does not only say what there is.
+    /// True if it writes something, instead of only printing information.
     pub(crate) fn writes(self) -> bool {
         self.words.contains(&"OUT") || self.words.contains(&"FILE")
     }

@@ -1,4 +1,4 @@
-//! What a run of the command takes: memory, and temporary space on disk.
+//! The cost of a run of the command: memory, and temporary space on disk.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,18 +14,19 @@ use wait4::Wait4;
 /// The bound of design.md section 4.
 pub(crate) const MEMORY: u64 = 128 << 20;
 
-/// What a run took.
+/// The cost of a run.
 #[derive(Debug)]
 pub(crate) struct Cost {
-    /// The most memory at any time, in bytes.
+    /// Peak memory, in bytes.
     pub(crate) memory: u64,
-    /// The most bytes in unlinked files at any time.
+    /// Peak size of unlinked files, in bytes.
     pub(crate) spool: u64,
 }
 
-/// Runs a command, which must succeed. `write` is given its standard input, `read` its standard output.
+/// Runs a command, which must succeed. `write` receives its standard input, `read` its standard
+/// output.
 ///
-/// Returns what `read` returns, what the command said on standard error, and what it took.
+/// Returns the result of `read`, the text on standard error, and the cost.
 #[track_caller]
 pub(crate) fn measure<T: Send>(
     mut command: Command,
@@ -45,7 +46,8 @@ pub(crate) fn measure<T: Send>(
     thread::scope(|scope| {
         let watch = scope.spawn(|| watch(process, &is_over));
         scope.spawn(move || {
-            // If the command ends early, its exit code and message say more than a broken pipe.
+            // If the command ends early, its exit code and message are more useful than a broken
+            // pipe.
             let _ = write(&mut stdin);
         });
         let result = scope.spawn(move || read(&mut stdout));
@@ -55,7 +57,7 @@ pub(crate) fn measure<T: Send>(
         let memory = wait(child, &said);
         is_over.store(true, Ordering::Relaxed);
         let (resident, spool) = watch.join().expect("no panic");
-        // What the system reports includes what this process had when it started the command.
+        // The system's value includes the memory of this process when it started the command.
         let memory = memory.min(resident);
         (result, said, Cost { memory, spool })
     })
@@ -69,7 +71,7 @@ fn wait(mut child: Child, said: &str) -> u64 {
     used.rusage.maxrss
 }
 
-/// Looks at a process until it is over: the most memory, and the most bytes in unlinked files.
+/// Watches a process until it ends: its peak memory, and its peak bytes in unlinked files.
 fn watch(process: u32, is_over: &AtomicBool) -> (u64, u64) {
     let (mut memory, mut spool) = (0, 0);
     let status = format!("/proc/{process}/status");

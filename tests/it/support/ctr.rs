@@ -1,4 +1,4 @@
-//! Today's containerd by its own client, in a namespace that is removed at the end.
+//! The current containerd through its own client, in a namespace that is removed at the end.
 
 use std::process::{Command, Stdio};
 
@@ -10,7 +10,7 @@ use super::tools::{Place, SET_UP, skip, succeed};
 pub(crate) struct Ctr(String);
 
 impl Ctr {
-    /// A namespace of its own, if containerd answers. If not, it is named as skipped.
+    /// A namespace of its own, if containerd responds. Otherwise it is reported as skipped.
     #[track_caller]
     pub(crate) fn found(test: &str) -> Option<Self> {
         let ctr = Self(unique());
@@ -39,16 +39,16 @@ impl Ctr {
         command
     }
 
-    /// What `ctr` prints, which must succeed.
+    /// The output of `ctr`, which must succeed.
     #[track_caller]
     pub(crate) fn run(&self, arguments: &[&str]) -> Vec<u8> {
         succeed(&mut self.command(arguments))
     }
 
-    /// The names of the images that are there.
+    /// The names of the existing images.
     pub(crate) fn names(&self) -> Vec<String> {
         let output = self.command(&["images", "ls", "--quiet"]).output();
-        // Where there is no `ctr`, there are none.
+        // Without `ctr` there are none.
         let output = output.map(|it| it.stdout).unwrap_or_default();
         let names = String::from_utf8_lossy(&output).into_owned();
         names.lines().map(str::to_owned).collect()
@@ -64,7 +64,7 @@ impl Drop for Ctr {
         };
         let names = self.names();
         if !names.is_empty() {
-            // Waits until the layers and snapshots are gone, without which a namespace stays.
+            // Waits until the layers and snapshots are removed; otherwise the namespace remains.
             let mut remove = self.command(&["images", "rm", "--sync"]);
             quiet(remove.args(names));
         }

@@ -1,4 +1,4 @@
-//! Docker engines as judges: images loaded into them, and what they make of those.
+//! Docker engines as judges: images loaded into them, and the results.
 
 use std::io::Write;
 use std::path::Path;
@@ -21,7 +21,7 @@ pub(crate) fn unique() -> String {
     format!("{}{number}", own_prefix())
 }
 
-/// What the names of this run of the tests begin with.
+/// The prefix of all names in this run of the tests.
 fn own_prefix() -> String {
     format!("restow-test-{}-", std::process::id())
 }
@@ -31,9 +31,9 @@ fn own_prefix() -> String {
 pub(crate) enum Docker {
     /// The engine of this machine, with a graph driver; 20.10 in continuous integration.
     Machine,
-    /// Today's engine with the overlay2 graph driver.
+    /// The current engine with the overlay2 graph driver.
     Classic,
-    /// Today's engine with the containerd image store, the default of Docker 29.
+    /// The current engine with the containerd image store, the default of Docker 29.
     Containerd,
 }
 
@@ -41,7 +41,7 @@ impl Docker {
     /// Every engine.
     pub(crate) const ALL: [Self; 3] = [Self::Machine, Self::Classic, Self::Containerd];
 
-    /// The engines that answer. The others are named as skipped.
+    /// The engines that respond. The others are reported as skipped.
     #[track_caller]
     pub(crate) fn found(test: &str) -> Vec<Self> {
         let mut found = Self::ALL.to_vec();
@@ -49,7 +49,7 @@ impl Docker {
         found
     }
 
-    /// Whether the engine answers. One that does not is named as skipped.
+    /// True if the engine responds. Otherwise it is reported as skipped.
     #[track_caller]
     pub(crate) fn answers(self, test: &str) -> bool {
         let is_there = self.is_there();
@@ -64,7 +64,7 @@ impl Docker {
         is_there
     }
 
-    /// Whether the engine answers.
+    /// True if the engine responds.
     pub(crate) fn is_there(self) -> bool {
         let mut command = self.command(&["version", "--format", "{{.Server.Version}}"]);
         command.stdin(Stdio::null()).stdout(Stdio::null());
@@ -74,12 +74,12 @@ impl Docker {
             .is_ok_and(|status| status.success())
     }
 
-    /// Whether the image id is the digest of a manifest or index, and archives may be layouts.
+    /// True if the image id is the digest of a manifest or index, and archives may be layouts.
     pub(crate) fn has_containerd_store(self) -> bool {
         self == Self::Containerd
     }
 
-    /// Whether the engine is one of this decade's later years, which takes zstd.
+    /// True if the engine is a current one, which supports zstd.
     pub(crate) fn is_todays(self) -> bool {
         self != Self::Machine
     }
@@ -102,13 +102,13 @@ impl Docker {
         command
     }
 
-    /// What the engine's client prints, which must succeed.
+    /// The output of the engine's client, which must succeed.
     #[track_caller]
     pub(crate) fn run(self, arguments: &[&str]) -> Vec<u8> {
         succeed(&mut self.command(arguments))
     }
 
-    /// The engine by its socket.
+    /// The engine through its socket.
     pub(crate) fn api(self) -> Api {
         let name = match self {
             Self::Machine => return Api("/var/run/docker.sock".into()),
@@ -118,9 +118,9 @@ impl Docker {
         Api(Path::new(&root()).join(format!("run/{name}.sock")))
     }
 
-    /// One user of the engine's store at a time: images of the same id would mix.
+    /// Exclusive use of the engine's store: images with the same id would interfere.
     ///
-    /// At the end, nothing that this run of the tests named is in the store.
+    /// At the end, the store must not contain any name of this run of the tests.
     pub(crate) fn alone(self) -> Alone {
         static STORES: [Mutex<()>; 3] = [const { Mutex::new(()) }; 3];
         let store = &STORES[self as usize];
@@ -130,17 +130,17 @@ impl Docker {
         }
     }
 
-    /// Has the engine load an archive from its standard input.
+    /// Makes the engine load an archive from its standard input.
     #[track_caller]
     pub(crate) fn load(self, archive: &[u8], tags: &[String]) -> Loaded {
         self.try_load(archive, tags)
             .unwrap_or_else(|stderr| panic!("{self:?}: docker load: {stderr}"))
     }
 
-    /// Has the engine load an archive, which it may refuse; then returns what it says.
+    /// Makes the engine load an archive, which it may refuse; in that case returns its message.
     ///
-    /// Today's engine may say on its standard output that it could not unpack an
-    /// image, and end with success.
+    /// A current engine may report on its standard output that it could not unpack an image, and
+    /// exit with success.
     pub(crate) fn try_load(self, archive: &[u8], names: &[String]) -> Result<Loaded, String> {
         // Some are stored before they are refused.
         let loaded = Loaded(self, names.to_vec());
@@ -150,7 +150,7 @@ impl Docker {
             .stderr(Stdio::piped())
             .spawn()
             .expect("docker can be started");
-        // If the engine refuses what it gets, its message says more than a broken pipe.
+        // If the engine refuses its input, its message is more useful than a broken pipe.
         let _ = child
             .stdin
             .take()
@@ -173,7 +173,7 @@ impl Docker {
         self.run(&["export", &container.id])
     }
 
-    /// Whether the engine can make a container of an image that it has.
+    /// True if the engine can create a container from an image that it has.
     pub(crate) fn creates(self, tag: &str) -> bool {
         let mut command = self.command(&["create", "--pull", "never", tag, "/none"]);
         let output = command.output().expect("docker can be started");
@@ -184,13 +184,13 @@ impl Docker {
         output.status.success()
     }
 
-    /// The archive of tags that the engine writes.
+    /// The archive of these tags, written by the engine.
     #[track_caller]
     pub(crate) fn save(self, tags: &[&str]) -> Vec<u8> {
         self.run(&[&["save"], tags].concat())
     }
 
-    /// Has the engine make an image of a rootfs tar in the folder for temporaries.
+    /// Makes the engine create an image from a rootfs tar in the folder for temporaries.
     #[track_caller]
     pub(crate) fn import(self, rootfs: &Path, tag: &str) -> Loaded {
         let loaded = Loaded(self, vec![tag.to_owned()]);
@@ -199,14 +199,14 @@ impl Docker {
         loaded
     }
 
-    /// What the engine shows of an image.
+    /// The engine's view of an image.
     #[track_caller]
     pub(crate) fn see(self, tag: &str) -> Seen {
         let shown = self.run(&["image", "inspect", tag]);
         let shown: Value = serde_json::from_slice(&shown).expect("docker prints JSON");
         let mut facts = shown[0].clone();
         let mut tags = strings(&facts["RepoTags"]);
-        // Another user of this engine may have the same image under names of their own.
+        // Another user of this engine may have the same image with other names.
         tags.retain(|it| it.starts_with(&own_prefix()));
         tags.sort();
         let id = text(&facts["Id"]).to_owned();
@@ -225,7 +225,7 @@ impl Docker {
             removed.remove(key);
         }
         if self.has_containerd_store() {
-            // That of what is stored, compressed or not.
+            // The size of the stored data, compressed or not.
             removed.remove("Size");
         }
         let format = "{{json .CreatedAt}} {{json .CreatedBy}} {{json .Comment}} {{json .Size}}";
@@ -240,14 +240,14 @@ impl Docker {
     }
 }
 
-/// What an engine shows of an image that it has.
+/// An engine's view of an image.
 #[derive(Debug)]
 pub(crate) struct Seen {
-    /// The id, whichever it is in the engine's store.
+    /// The id, of whichever kind the engine's store uses.
     pub(crate) id: String,
     /// The names that these tests gave it, sorted.
     pub(crate) tags: Vec<String>,
-    /// All else that `docker image inspect` prints that does not depend on how it is stored.
+    /// Everything else in `docker image inspect` that does not depend on the store.
     pub(crate) facts: Value,
     /// `docker history`.
     pub(crate) history: String,
@@ -262,7 +262,7 @@ impl Seen {
         strings(&self.facts["RootFS"]["Layers"])
     }
 
-    /// What `docker history` says of each step but the size of its layer, the first step first.
+    /// The steps of `docker history` without the sizes of layers, the first step first.
     pub(crate) fn story(&self) -> Vec<&str> {
         let lines = self.history.lines().rev();
         lines
@@ -270,7 +270,7 @@ impl Seen {
             .collect()
     }
 
-    /// The facts without those that are other ones where layers are.
+    /// The facts without those that depend on the layers.
     pub(crate) fn facts_without_layers(&self) -> Value {
         let mut facts = self.facts.clone();
         facts["RootFS"] = json!(null);
@@ -280,7 +280,7 @@ impl Seen {
     }
 }
 
-/// The only user of an engine's store in this run of the tests.
+/// Exclusive use of an engine's store in this run of the tests.
 #[must_use = "the store is free again when this is dropped"]
 pub(crate) struct Alone {
     engine: Docker,
@@ -301,22 +301,23 @@ impl Drop for Alone {
     }
 }
 
-/// Names in an engine's store, removed at the end whatever happens.
+/// Names in an engine's store, which are always removed at the end.
 pub(crate) struct Loaded(Docker, Vec<String>);
 
 impl Loaded {
-    /// Names that something else gives to images, to be removed.
+    /// Names that were given to images by other means, to be removed.
     pub(crate) fn names(engine: Docker, names: &[String]) -> Self {
         Self(engine, names.to_vec())
     }
 
-    /// Has the machine's engine load an archive from its standard input.
+    /// Makes the machine's engine load an archive from its standard input.
     #[track_caller]
     pub(crate) fn load(archive: &[u8], tags: &[String]) -> Self {
         Self::try_load(archive, tags).unwrap_or_else(|stderr| panic!("docker load: {stderr}"))
     }
 
-    /// Has the machine's engine load an archive, which it may refuse; then returns what it says.
+    /// Makes the machine's engine load an archive, which it may refuse; in that case returns its
+    /// message.
     pub(crate) fn try_load(archive: &[u8], names: &[String]) -> Result<Self, String> {
         Docker::Machine.try_load(archive, names)
     }
@@ -334,19 +335,19 @@ impl Drop for Loaded {
     }
 }
 
-/// The archive of a tag that the machine's engine writes.
+/// The archive of a tag, written by the machine's engine.
 #[track_caller]
 pub(crate) fn save(tag: &str) -> Vec<u8> {
     Docker::Machine.save(&[tag])
 }
 
-/// Has the machine's engine make an image of a rootfs tar.
+/// Makes the machine's engine create an image from a rootfs tar.
 #[track_caller]
 pub(crate) fn import(rootfs: &Path, tag: &str) -> Loaded {
     Docker::Machine.import(rootfs, tag)
 }
 
-/// A container that was never started, removed at the end whatever happens.
+/// A container that was never started, which is always removed at the end.
 struct Container {
     engine: Docker,
     id: String,

@@ -1,7 +1,7 @@
 //! One entry of a layer, in memory and as a word of text.
 //!
-//! The words are those of the worked cases: a layer is a list of them, a stack
-//! of layers is such lists with `|` between.
+//! The words are those of the worked cases: a layer is a list of words, and a stack of layers is a
+//! sequence of lists separated by `|`.
 //!
 //! ```text
 //! etc/                  a directory
@@ -15,8 +15,8 @@
 //! a\x20b\xff            any byte
 //! ```
 //!
-//! What is not said is 0755, 0777 (symlinks) or 0644, 0:0, and one second after
-//! 1970; all zero for a whiteout.
+//! The defaults are 0755, 0777 (symlinks) or 0644, 0:0, and one second after 1970; all zero for a
+//! whiteout.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Write};
@@ -26,13 +26,13 @@ use super::codec::digest;
 /// A member of the tar of a layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// The name as it stands in the tar; that of a directory ends in `/`.
+    /// The name exactly as in the tar; that of a directory ends in `/`.
     pub(crate) name: Vec<u8>,
     pub(crate) kind: Kind,
     pub(crate) meta: Meta,
 }
 
-/// What an entry is.
+/// The kind of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Directory,
@@ -44,7 +44,7 @@ pub(crate) enum Kind {
     Fifo,
 }
 
-/// What an entry has besides its content.
+/// The metadata of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Meta {
     pub(crate) mode: u32,
@@ -58,11 +58,11 @@ pub(crate) struct Meta {
 /// Nanoseconds in a second.
 pub(crate) const SECOND: i128 = 1_000_000_000;
 
-/// Content up to this length is shown as it is, longer content by its digest.
+/// Maximum length of content that is shown literally; longer content is shown by its digest.
 const SHOWN: usize = 80;
 
 impl Entry {
-    /// An entry with the metadata that a word has when it says nothing of it.
+    /// An entry with the default metadata of a word.
     pub(crate) fn new(name: impl Into<Vec<u8>>, kind: Kind) -> Self {
         let name = name.into();
         let meta = Meta::usual(&name, &kind);
@@ -74,12 +74,12 @@ impl Entry {
         base_name(&self.name)
     }
 
-    /// Whether this is a whiteout, an opaque one too.
+    /// True if this is a whiteout, including an opaque one.
     pub(crate) fn is_marker(&self) -> bool {
         is_marker(&self.name)
     }
 
-    /// Reads a word.
+    /// Parses a word.
     #[track_caller]
     pub(crate) fn parse(word: &str) -> Self {
         let (word, attributes) = match word.strip_suffix(')').and_then(|it| it.rsplit_once('(')) {
@@ -148,7 +148,7 @@ impl Entry {
         Shown(self)
     }
 
-    /// The entry as a word; what [`Self::parse`] would take for granted is left out.
+    /// The entry as a word; the defaults of [`Self::parse`] are omitted.
     pub(crate) fn word(&self) -> String {
         let usual = Meta::usual(&self.name, &self.kind);
         let mut word = escape(&self.name);
@@ -193,7 +193,7 @@ impl Entry {
 }
 
 impl Meta {
-    /// What a word means that says nothing of it.
+    /// The default metadata of a word.
     fn usual(name: &[u8], kind: &Kind) -> Self {
         let (mode, mtime) = match kind {
             Kind::File(_) if is_marker(name) => (0, 0),
@@ -208,7 +208,7 @@ impl Meta {
         }
     }
 
-    /// That of a directory which is there because something is in it, where one has to be written.
+    /// The metadata of a directory without an entry of its own, if one has to be written.
     pub(crate) fn implied() -> Self {
         Self {
             mode: 0o755,
@@ -220,13 +220,13 @@ impl Meta {
     }
 }
 
-/// Reads the words of one layer.
+/// Parses the words of one layer.
 #[track_caller]
 pub(crate) fn entries(text: &str) -> Vec<Entry> {
     text.split_whitespace().map(Entry::parse).collect()
 }
 
-/// Reads the layers of a stack, lowest first.
+/// Parses the layers of a stack, lowest first.
 #[track_caller]
 pub(crate) fn stack(text: &str) -> Vec<Vec<Entry>> {
     text.split('|').map(entries).collect()
@@ -241,7 +241,7 @@ impl Display for Shown<'_> {
     }
 }
 
-/// Writes entries as words.
+/// Formats entries as words.
 pub(crate) fn words(entries: &[Entry]) -> String {
     entries
         .iter()
@@ -256,7 +256,7 @@ pub(crate) fn base_name(name: &[u8]) -> &[u8] {
     name.rsplit(|it| *it == b'/').next().unwrap_or_default()
 }
 
-/// Whether a name is that of a whiteout, an opaque one too; what AUFS left behind is none.
+/// Returns true if a name is that of a whiteout, including an opaque one, but not of AUFS's files.
 pub(crate) fn is_marker(name: &[u8]) -> bool {
     let base = base_name(name);
     let is_left_over = [".wh..wh.aufs", ".wh..wh.orph", ".wh..wh.plnk"]
@@ -275,7 +275,7 @@ pub(crate) fn seconds(nanoseconds: i128) -> String {
     format!("{sign}{whole}{fraction}")
 }
 
-/// A time from decimal seconds; what is less than a nanosecond is cut off.
+/// A time from decimal seconds; digits beyond nanoseconds are truncated.
 #[track_caller]
 pub(crate) fn nanoseconds(seconds: &str) -> i128 {
     let (sign, digits) = match seconds.strip_prefix('-') {

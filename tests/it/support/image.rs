@@ -1,7 +1,7 @@
-//! The independent reader: images out of tars and layouts with `tar`, `serde_json` and `sha2`.
+//! The independent reader: images from tars and layouts, with `tar`, `serde_json` and `sha2`.
 //!
-//! It verifies every digest, size, `diff_id` and count that it comes by, and
-//! panics at the first that is wrong. It holds everything in memory.
+//! It verifies every digest, size, `diff_id` and count that it meets, and panics at the first wrong
+//! one. It holds everything in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,15 +13,15 @@ use serde_json::Value;
 use super::codec::{Codec, decompress, digest, hex};
 use super::reference::{full, split};
 
-/// The files of an archive or a layout by clean name, links followed.
+/// The files of an archive or a layout by clean name, with links resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Store {
     files: BTreeMap<String, Vec<u8>>,
-    /// The names of the tar's entries as they stand there; empty for a directory.
+    /// The literal names of the tar's entries; empty for a directory.
     pub(crate) entries: Vec<String>,
 }
 
-/// One image: what must survive every conversion, and how its layers are stored.
+/// One image: everything that must survive a conversion, and the storage form of its layers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Image {
     /// Full references, sorted.
@@ -37,11 +37,11 @@ pub(crate) struct Image {
 pub(crate) struct Layer {
     /// The digest of the uncompressed tar, computed.
     pub(crate) diff_id: String,
-    /// The digest of what is stored, computed.
+    /// The digest of the stored bytes, computed.
     pub(crate) digest: String,
-    /// How it is stored, by its magic number.
+    /// The storage form, according to the magic number.
     pub(crate) codec: Codec,
-    /// The media type that a manifest gives it; empty in a docker-archive.
+    /// The media type in a manifest; empty in a docker-archive.
     pub(crate) media_type: String,
 }
 
@@ -54,7 +54,7 @@ impl Image {
         digest(self.config.as_bytes())
     }
 
-    /// What no conversion changes.
+    /// The part that no conversion changes.
     pub(crate) fn facts(&self) -> Facts {
         (self.tags.clone(), self.config.clone(), self.diff_ids())
     }
@@ -69,7 +69,7 @@ impl Image {
         self.layers.iter().map(|it| it.digest.clone()).collect()
     }
 
-    /// Checks the config against the layers, which are given as they are stored.
+    /// Checks the config against the stored layers.
     #[track_caller]
     fn new(tags: Vec<String>, config: &[u8], stored: Vec<(&[u8], String)>) -> Self {
         let layers: Vec<Layer> = stored
@@ -81,7 +81,7 @@ impl Image {
                 media_type,
             })
             .collect();
-        // As in every Go program, what is no UTF-8 is some other character.
+        // As in every Go program, bytes that are not UTF-8 are some other character.
         let config = String::from_utf8_lossy(config).into_owned();
         let parsed: Value = serde_json::from_str(&config).expect("a config is JSON");
         let image = Self {
@@ -169,7 +169,7 @@ impl Store {
         self.files.keys().map(String::as_str).collect()
     }
 
-    /// The content of a file, if it is there.
+    /// The content of a file, if it exists.
     pub(crate) fn get(&self, name: &str) -> Option<&[u8]> {
         self.files.get(name).map(Vec::as_slice)
     }
@@ -178,17 +178,17 @@ impl Store {
     #[track_caller]
     pub(crate) fn file(&self, name: &str) -> &[u8] {
         self.get(&clean("", name))
-            .unwrap_or_else(|| panic!("there is no `{name}`"))
+            .unwrap_or_else(|| panic!("no field `{name}`"))
     }
 
-    /// A file as JSON. As in every Go program, what is no UTF-8 is some other character.
+    /// A file as JSON. As in every Go program, bytes that are not UTF-8 are some other character.
     #[track_caller]
     pub(crate) fn json(&self, name: &str) -> Value {
         serde_json::from_str(&String::from_utf8_lossy(self.file(name)))
             .unwrap_or_else(|error| panic!("`{name}` is not JSON: {error}"))
     }
 
-    /// The digests of the blobs that are there.
+    /// The digests of the existing blobs.
     pub(crate) fn blobs(&self) -> BTreeSet<String> {
         let names = self.files.keys();
         names
@@ -196,7 +196,7 @@ impl Store {
             .collect()
     }
 
-    /// The blob of a descriptor, verified; none if the blob is not there.
+    /// The blob of a descriptor, verified; `None` if the blob does not exist.
     #[track_caller]
     pub(crate) fn blob(&self, descriptor: &Value) -> Option<&[u8]> {
         let expected = text(&descriptor["digest"]);
@@ -207,7 +207,7 @@ impl Store {
         Some(bytes)
     }
 
-    /// The layers of an image as they are stored, base first.
+    /// The stored layers of an image, base first.
     #[track_caller]
     pub(crate) fn stored(&self, image: &Image) -> Vec<Vec<u8>> {
         let files: BTreeMap<String, &Vec<u8>> =
@@ -237,7 +237,7 @@ impl Store {
         images.collect()
     }
 
-    /// Everything that `index.json` leads to.
+    /// Everything under `index.json`.
     #[track_caller]
     pub(crate) fn layout(&self) -> Layout {
         let header = self.json("oci-layout");
@@ -251,14 +251,14 @@ impl Store {
     }
 }
 
-/// What `index.json` leads to.
+/// Everything under `index.json`.
 #[derive(Debug, Default)]
 pub(crate) struct Layout {
-    /// Every image manifest, in the order of the indexes, once per way that leads to it.
+    /// Every image manifest, in the order of the indexes, once for each path to it.
     pub(crate) found: Vec<Found>,
-    /// The digests of all blobs that are referred to and there.
+    /// The digests of all referenced blobs that exist.
     pub(crate) reachable: BTreeSet<String>,
-    /// The digests of all blobs that are referred to and not there.
+    /// The digests of all referenced blobs that do not exist.
     pub(crate) missing: BTreeSet<String>,
 }
 
@@ -332,19 +332,18 @@ impl Layout {
 
     /// The images that a docker-archive of this layout has for `platform`, such as `linux/amd64`.
     ///
-    /// An image of `index.json` itself is taken whatever its platform, since
-    /// there is nothing to choose from. Several tags of one image become one
-    /// image, which stands where the first of them is.
+    /// An image in `index.json` itself is included whatever its platform, since there is no choice.
+    /// Several tags of one image become one image, at the place of the first.
     pub(crate) fn images(&self, platform: &str) -> Vec<Image> {
         self.chosen(|it| it.is_root || it.platform == platform)
     }
 
-    /// The images that have the configs of these.
+    /// The images that have the same configs as these.
     pub(crate) fn images_of(&self, images: &[Image]) -> Vec<Image> {
         self.chosen(|it| images.iter().any(|image| image.config == it.image.config))
     }
 
-    /// The images that are chosen, each once with all its tags.
+    /// The chosen images, each once with all its tags.
     fn chosen(&self, is_chosen: impl Fn(&Found) -> bool) -> Vec<Image> {
         let mut images: Vec<(&str, Image)> = Vec::new();
         for found in self.found.iter().filter(|it| is_chosen(it)) {
@@ -367,7 +366,7 @@ impl Layout {
     }
 }
 
-/// The platform of this machine, in the words of OCI.
+/// The platform of this machine, in OCI's terms.
 pub(crate) fn host_platform() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "linux/amd64",
@@ -378,8 +377,8 @@ pub(crate) fn host_platform() -> &'static str {
 
 /// The tags, in full, that a descriptor of `index.json` gives to its image.
 ///
-/// Containerd's annotation counts before OCI's, which is a name only if it has
-/// a repository and a tag: `1.0` alone is none.
+/// Containerd's annotation takes precedence over OCI's, which is a name only if it has a repository
+/// and a tag: `1.0` alone is not.
 fn tags(annotations: &Value) -> Vec<String> {
     let name = &annotations["io.containerd.image.name"];
     let reference = &annotations["org.opencontainers.image.ref.name"];
@@ -406,7 +405,7 @@ pub(crate) fn strings(value: &Value) -> Vec<String> {
     items.map(|it| text(it).to_owned()).collect()
 }
 
-/// A field of an object, whatever the case of its key: Go is not particular, so neither are writers.
+/// A field of an object, whatever the case of its key: Go accepts any, so writers use any.
 pub(crate) fn field<'a>(object: &'a Value, name: &str) -> &'a Value {
     let fields = object.as_object().expect("an object");
     let found = fields

@@ -1,4 +1,4 @@
-//! What a conversion must keep, for every pair of formats.
+//! The properties that a conversion must preserve, for every pair of formats.
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ impl Format {
     /// Every format.
     pub(crate) const ALL: [Self; 3] = [Self::Docker, Self::Oci, Self::OciArchive];
 
-    /// A path of this format, as it is written on the command line.
+    /// A path in this format, as on the command line.
     pub(crate) fn at(self, path: impl AsRef<Path>) -> String {
         let transport = match self {
             Self::Docker => "docker-archive",
@@ -30,9 +30,9 @@ impl Format {
         format!("{transport}:{}", path.as_ref().display())
     }
 
-    /// The images of a file or directory of this format that `restow` wrote from nothing.
+    /// The images of a file or directory in this format that `restow` created.
     ///
-    /// Of an index it is the image for this machine.
+    /// For an index, the image for this machine.
     #[track_caller]
     pub(crate) fn images(self, path: &Path) -> Vec<Image> {
         match self {
@@ -42,9 +42,9 @@ impl Format {
     }
 }
 
-/// The archives of `testdata/` that hold images, each in every format that it can be read as.
+/// The archives of `testdata/` with images, each in every format in which it can be read.
 ///
-/// What Docker 25 and later write is a docker-archive and a layout at once.
+/// An archive by Docker 25 or later is both a docker-archive and a layout.
 pub(crate) const FIXTURES: [(&str, Format); 22] = [
     ("buildkit__edge.docker-zstd.tar", Format::Docker),
     ("buildkit__edge.docker-zstd.tar", Format::OciArchive),
@@ -79,11 +79,11 @@ pub(crate) const FIXTURES: [(&str, Format); 22] = [
     ("skopeo19__edge.docker.tar", Format::Docker),
 ];
 
-/// Compares what a conversion without options wrote with what it was made from.
+/// Compares the output of a conversion without options with its input.
 ///
-/// Documents and layers keep their bytes, and what the input has is there: every
-/// platform, attestation and artifact, under the digest that it had. From one hybrid to
-/// another `index.json` is the same, too.
+/// Documents and layers keep their bytes, and everything in the input is preserved: every platform,
+/// attestation and artifact, with the same digest. From one hybrid to another, `index.json` is also
+/// the same.
 #[track_caller]
 pub(crate) fn assert_kept(source: &Store, from: Format, output: &Path, to: Format) {
     let written = Store::open(output);
@@ -127,7 +127,7 @@ pub(crate) fn assert_kept(source: &Store, from: Format, output: &Path, to: Forma
     }
 }
 
-/// The OCI part of a hybrid; none where Docker left something out of it.
+/// The OCI part of a hybrid; `None` if Docker left something out of it.
 fn oci_part(store: &Store) -> Option<Layout> {
     store.get("oci-layout")?;
     let layout = store.layout();
@@ -141,7 +141,7 @@ fn oci_part(store: &Store) -> Option<Layout> {
     images.iter().all(is_there).then_some(layout)
 }
 
-/// `RepoTags` of all elements, as they are written.
+/// `RepoTags` of all elements, as written.
 fn repo_tags(store: &Store) -> Vec<String> {
     let manifest = store.json("manifest.json");
     let elements = manifest.as_array().into_iter().flatten();
@@ -150,7 +150,7 @@ fn repo_tags(store: &Store) -> Vec<String> {
         .collect()
 }
 
-/// What `index.json` leads to is all there, under the digests that it had.
+/// Checks that everything under `index.json` exists, with the same digests.
 #[track_caller]
 fn assert_documents(expected: &Layout, got: &Layout) {
     assert_eq!(got.reachable, expected.reachable);
@@ -161,7 +161,7 @@ fn assert_documents(expected: &Layout, got: &Layout) {
     assert_eq!(digests(got), digests(expected));
 }
 
-/// Compares images, and the bytes of their layers as they are stored.
+/// Compares images, and the stored bytes of their layers.
 #[track_caller]
 fn assert_same(expected: &[Image], got: &[Image]) {
     assert_eq!(facts(got), facts(expected));

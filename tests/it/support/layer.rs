@@ -5,16 +5,17 @@ use std::io::Read;
 
 use super::entry::{Entry, Kind, Meta, SECOND, nanoseconds, seconds};
 
-/// How a tar says what does not fit into its headers.
+/// The way in which a tar stores values that do not fit into its headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
-    /// In PAX records, as Docker does.
+    /// In PAX records, as in Docker.
     Pax,
-    /// In GNU's long names and binary numbers; attributes and fractions are PAX records all the same.
+    /// In GNU's long names and binary numbers; attributes and fractions are PAX records
+    /// nevertheless.
     Gnu,
 }
 
-/// Writes entries as a tar, in their order, whatever they are.
+/// Writes entries as a tar, in their order, valid or not.
 pub(crate) fn tar(entries: &[Entry]) -> Vec<u8> {
     tar_in(Dialect::Pax, entries)
 }
@@ -35,7 +36,7 @@ pub(crate) fn tar_in(dialect: Dialect, entries: &[Entry]) -> Vec<u8> {
     bytes
 }
 
-/// Octal fields hold the owners up to here; that of a time has room for four digits more.
+/// The largest owner in octal fields; that of a time has room for four more digits.
 const OCTAL_ID: u64 = 0o7_777_777;
 
 fn append(tar: &mut Vec<u8>, dialect: Dialect, entry: &Entry) {
@@ -108,7 +109,7 @@ fn append(tar: &mut Vec<u8>, dialect: Dialect, entry: &Entry) {
     member(tar, header, content);
 }
 
-/// A record of a PAX header. Its length counts itself.
+/// A record of a PAX header. Its length includes itself.
 pub(crate) fn pax(key: &str, value: &[u8]) -> Vec<u8> {
     let rest = [b" ", key.as_bytes(), b"=", value, b"\n"].concat();
     let mut length = rest.len();
@@ -131,7 +132,7 @@ pub(crate) fn header(name: &[u8], flag: u8, dialect: Dialect) -> [u8; 512] {
     header
 }
 
-/// Writes a number into a field: octal digits where they fit, else binary.
+/// Writes a number into a field: in octal digits if they fit, otherwise in binary.
 pub(crate) fn set(field: &mut [u8], number: i128) {
     let digits = field.len() - 1;
     let octal = format!("{number:0digits$o}");
@@ -156,8 +157,8 @@ pub(crate) fn member(tar: &mut Vec<u8>, mut header: [u8; 512], content: &[u8]) {
 
 /// Reads the entries of a plain tar, in their order.
 ///
-/// The `tar` crate frames the members. The records of PAX are read here, since
-/// that crate takes a newline in a value for the end of the record.
+/// The `tar` crate splits the members. The records of PAX are read here, since that crate treats a
+/// newline in a value as the end of the record.
 #[track_caller]
 pub(crate) fn read(tar: &[u8]) -> Vec<Entry> {
     let mut archive = tar::Archive::new(tar);
@@ -184,7 +185,7 @@ pub(crate) fn read(tar: &[u8]) -> Vec<Entry> {
             b'K' => {
                 let _ = records.insert("linkpath".to_owned(), long_name(content));
             }
-            // A global header says nothing of an entry.
+            // A global header does not describe an entry.
             b'g' => {}
             _ => entries.push(read_entry(&header, &std::mem::take(&mut records), content)),
         }
@@ -272,7 +273,7 @@ fn read_entry(
     Entry { name, kind, meta }
 }
 
-/// A number of a header: octal digits with any padding, or binary.
+/// A number in a header: octal digits with any padding, or binary.
 fn number(field: &[u8]) -> i128 {
     if field[0] & 0x80 == 0 {
         let digits = String::from_utf8_lossy(field);

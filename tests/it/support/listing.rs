@@ -1,4 +1,4 @@
-//! A tar as text, one line per entry: what the goldens of archives hold.
+//! A tar as text, one line per entry, for the golden files of archives.
 
 use std::fmt::Write;
 use std::fs;

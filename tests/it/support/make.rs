@@ -1,7 +1,7 @@
-//! Images made by hand, written as each of the engines and tools would write them.
+//! Images made by hand, in the form of each engine and tool.
 //!
-//! The result is a list of tar members rather than a tar, so that a test can
-//! reorder, rename or spoil them.
+//! The result is a list of tar members rather than a tar, so that a test can reorder, rename or
+//! damage them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -78,7 +78,7 @@ fn append(builder: &mut tar::Builder<Vec<u8>>, member: &Member, mode: u32) {
     }
 }
 
-/// Appends under a name to the letter where it fits: `tar` would clean away a leading `./`.
+/// Appends under a literal name if it fits: `tar` would remove a leading `./`.
 fn append_named(
     builder: &mut tar::Builder<Vec<u8>>,
     header: &mut tar::Header,
@@ -140,13 +140,13 @@ pub(crate) struct Image {
 }
 
 impl Image {
-    /// An image of plain layers, given as text; its config has fields that OCI does not know.
+    /// An image of uncompressed layers, given as text; its config has fields that are not in OCI.
     #[track_caller]
     pub(crate) fn new(tags: &[&str], layers: &[&str]) -> Self {
         Self::of_layers(tags, layers.iter().map(|it| layer(it)).collect())
     }
 
-    /// An image of plain layers, given as tars.
+    /// An image of uncompressed layers, given as tars.
     pub(crate) fn of_layers(tags: &[&str], layers: Vec<Vec<u8>>) -> Self {
         let diff_ids: Vec<String> = layers.iter().map(|it| digest(it)).collect();
         let history: Vec<Value> = (1..=layers.len())
@@ -175,7 +175,7 @@ impl Image {
         }
     }
 
-    /// The image with its layers stored in another way. They must be plain before.
+    /// The image with its layers stored in another form. They must be uncompressed.
     pub(crate) fn stored_as(mut self, codec: Codec) -> Self {
         for layer in &mut self.layers {
             *layer = codec.compress(layer);
@@ -196,7 +196,7 @@ impl Image {
         digest(&self.config)
     }
 
-    /// What no conversion changes, as the reader will report it.
+    /// The part that no conversion changes, as the reader will report it.
     pub(crate) fn facts(&self) -> Facts {
         let mut tags: Vec<String> = self.tags.iter().map(|it| full(it)).collect();
         tags.sort();
@@ -215,7 +215,7 @@ fn element(image: &Image, config: &str, layers: &[String]) -> Value {
     json!({"Config": config, "RepoTags": tags, "Layers": layers})
 }
 
-/// `repositories`, naming the id that `top` gives for an image.
+/// `repositories`, with the id that `top` returns for each image.
 fn repositories(images: &[Image], top: impl Fn(usize, &Image) -> String) -> Vec<u8> {
     let mut map: BTreeMap<&str, BTreeMap<&str, String>> = BTreeMap::new();
     for (number, image) in images.iter().enumerate() {
@@ -228,7 +228,7 @@ fn repositories(images: &[Image], top: impl Fn(usize, &Image) -> String) -> Vec<
     format!("{}\n", json!(map)).into_bytes()
 }
 
-/// A docker-archive as Docker 1.10 to 24 wrote it: a repeated layer is a symlink to the first.
+/// A docker-archive in the form of Docker 1.10 to 24: a repeated layer is a symlink to the first.
 pub(crate) fn docker(images: &[Image]) -> Vec<Member> {
     let directory =
         |image: &Image, n: usize| hex(&digest(format!("{}{n}", image.id()).as_bytes())).to_owned();
@@ -268,7 +268,7 @@ pub(crate) fn docker(images: &[Image]) -> Vec<Member> {
     members
 }
 
-/// A layer as it is, or in gzip if it is plain.
+/// A layer unchanged, or with gzip if it is uncompressed.
 fn gzipped(stored: &[u8]) -> Vec<u8> {
     match Codec::of(stored) {
         Codec::Plain => Codec::Gzip.compress(stored),
@@ -276,7 +276,7 @@ fn gzipped(stored: &[u8]) -> Vec<u8> {
     }
 }
 
-/// A docker-archive as crane, ko and kaniko write it.
+/// A docker-archive in the form of crane, ko and kaniko.
 pub(crate) fn crane(images: &[Image]) -> Vec<Member> {
     let mut members = Vec::new();
     let mut manifest = Vec::new();
@@ -298,7 +298,7 @@ pub(crate) fn crane(images: &[Image]) -> Vec<Member> {
     members
 }
 
-/// A docker-archive as jib writes it: one image, keys in lower case.
+/// A docker-archive in the form of jib: one image, keys in lower case.
 pub(crate) fn jib(image: &Image) -> Vec<Member> {
     let mut members = Vec::new();
     let mut layers = Vec::new();
@@ -314,7 +314,7 @@ pub(crate) fn jib(image: &Image) -> Vec<Member> {
     members
 }
 
-/// A docker-archive as Docker 25 and later write it: a layout with `manifest.json` beside it.
+/// A docker-archive in the form of Docker 25 and later: a layout with `manifest.json`.
 pub(crate) fn hybrid(images: &[Image]) -> Vec<Member> {
     let mut layout = Layout::default();
     let mut manifest = Vec::new();
@@ -344,7 +344,7 @@ pub(crate) fn hybrid(images: &[Image]) -> Vec<Member> {
     members
 }
 
-/// A docker-archive as Docker before 1.10 wrote it: no `manifest.json`, a directory per image.
+/// A docker-archive in the form of Docker before 1.10: no `manifest.json`, a directory per image.
 ///
 /// `images` are the JSON of each with its layer, and `tags` the reference and id of each tag.
 pub(crate) fn v1(images: &[(Value, Vec<u8>)], tags: &[(&str, String)]) -> Vec<Member> {
@@ -370,7 +370,7 @@ pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(crate) const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 pub(crate) const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 
-/// An OCI layout in the making.
+/// An OCI layout under construction.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Layout {
     /// The blobs by digest.
@@ -380,7 +380,7 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// Puts a blob and returns its descriptor.
+    /// Adds a blob and returns its descriptor.
     pub(crate) fn put(&mut self, media_type: &str, bytes: impl Into<Vec<u8>>) -> Value {
         let bytes = bytes.into();
         let digest = digest(&bytes);
@@ -389,7 +389,7 @@ impl Layout {
         descriptor
     }
 
-    /// Puts a document and returns its descriptor.
+    /// Adds a document and returns its descriptor.
     pub(crate) fn document(&mut self, document: &Value) -> Value {
         let media_type = document["mediaType"]
             .as_str()
@@ -397,7 +397,8 @@ impl Layout {
         self.put(media_type, document.to_string())
     }
 
-    /// Puts the config, the layers and the manifest of an image, and returns the descriptor of that.
+    /// Adds the config, the layers and the manifest of an image, and returns the descriptor of the
+    /// manifest.
     pub(crate) fn image(&mut self, image: &Image) -> Value {
         let config = self.put(CONFIG, image.config.clone());
         let layer = |it: &Vec<u8>| {
@@ -417,7 +418,8 @@ impl Layout {
         self.document(&manifest)
     }
 
-    /// Puts an image and adds one descriptor per tag to `index.json`, named as podman and `restow` do.
+    /// Adds an image and one descriptor per tag to `index.json`, with names like podman and
+    /// `restow`.
     pub(crate) fn add(&mut self, image: &Image) {
         let descriptor = self.image(image);
         if image.tags.is_empty() {
@@ -435,12 +437,13 @@ impl Layout {
         self.index.push(descriptor);
     }
 
-    /// Puts an index of manifests and returns its descriptor.
+    /// Adds an index of manifests and returns its descriptor.
     pub(crate) fn nested(&mut self, manifests: &[Value]) -> Value {
         self.document(&json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests}))
     }
 
-    /// Puts what `BuildKit` attests of a manifest, and returns the descriptor for the index beside it.
+    /// Adds an attestation of a manifest by `BuildKit`, and returns its descriptor for the same
+    /// index.
     pub(crate) fn attestation(&mut self, subject: &Value) -> Value {
         let statement = self.put("application/vnd.in-toto+json", r#"{"_type":"statement"}"#);
         let config = json!({
@@ -460,7 +463,7 @@ impl Layout {
         descriptor
     }
 
-    /// Puts an artifact that refers to a manifest, as cosign and oras make them.
+    /// Adds an artifact that refers to a manifest, in the form of cosign and oras.
     pub(crate) fn referrer(&mut self, subject: &Value) -> Value {
         let signature = self.put("application/vnd.example.signature", "signed");
         let config = self.put("application/vnd.oci.empty.v1+json", "{}");

@@ -1,7 +1,6 @@
-//! What all tests stand on: a place to run `restow` in, and the means to judge what it made.
+//! The basis of all tests: a place to run `restow`, and the means to judge its output.
 //!
-//! Nothing here uses the library of this crate. The judge must not make the
-//! same mistakes as the judged.
+//! Nothing here uses the library of this crate, so that it cannot make the same mistakes.
 
 pub(crate) mod api;
 pub(crate) mod canonical;
@@ -37,7 +36,7 @@ use proptest::test_runner::{Config, FileFailurePersistence};
 
 pub(crate) use sandbox::Sandbox;
 
-/// How a property is tested: with this many random cases, or as many as `PROPTEST_CASES` says.
+/// The configuration of a property test: this many random cases, or as many as `PROPTEST_CASES`.
 pub(crate) fn random_cases(cases: u32) -> Config {
     let chosen = std::env::var("PROPTEST_CASES").ok();
     let cases = chosen.and_then(|it| it.parse().ok()).unwrap_or(cases);
@@ -48,19 +47,18 @@ pub(crate) fn random_cases(cases: u32) -> Config {
     }
 }
 
-/// How often something is tried that is tried at random places: so often, or as often as
-/// `RESTOW_TRIALS` says.
+/// The number of trials at random places: this many, or as many as `RESTOW_TRIALS`.
 pub(crate) fn trials(usual: usize) -> usize {
     let chosen = std::env::var("RESTOW_TRIALS").ok();
     chosen.and_then(|it| it.parse().ok()).unwrap_or(usual)
 }
 
-/// Numbers that look random and are the same in every run (splitmix64).
+/// Pseudo-random numbers that are the same in every run (splitmix64).
 #[derive(Debug)]
 pub(crate) struct Seed(u64);
 
 impl Seed {
-    /// Numbers of their own for each name.
+    /// A separate sequence of numbers for each name.
     pub(crate) fn of(name: &str) -> Self {
         let mix = |sum: u64, byte| sum.wrapping_mul(0x0100_0000_01b3) ^ u64::from(byte);
         Self(name.bytes().fold(0xcbf2_9ce4_8422_2325, mix))

@@ -1,9 +1,8 @@
 //! The naive replay: layers into a map of paths, by the letter of the spec and at any cost.
 //!
-//! A layer is first read for itself. Then what it removes is removed from the
-//! layers below, and then what it has is put there. Nothing is kept of how a
-//! directory came about, so this model and a squash have nothing in common but
-//! the rules.
+//! A layer is first read on its own. Then the paths that it removes are removed from the layers
+//! below, and then its own are added. The origin of a directory is not recorded, so this model and
+//! a squash have nothing in common except for the rules.
 
 mod contents;
 
@@ -20,30 +19,30 @@ use super::layer;
 /// A path without leading and trailing slashes; empty for the root.
 pub(crate) type Path = Vec<u8>;
 
-/// What there is at the paths of a file system.
+/// The content of a file system, by path.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tree {
-    /// The place in `inodes` of what is at each path.
+    /// The index in `inodes` of each path.
     paths: BTreeMap<Path, usize>,
     inodes: Vec<Inode>,
 }
 
-/// What several paths share if they are hard links.
+/// The data shared by hard links.
 #[derive(Clone, Debug)]
 struct Inode {
     kind: Kind,
-    /// None for a directory that is there because something is in it.
+    /// `None` for a directory that exists only because it contains something.
     meta: Option<Meta>,
-    /// The layer that it came with.
+    /// The layer that added it.
     layer: usize,
-    /// The inode below the range that it is a copy of.
+    /// The inode below the range of which it is a copy.
     copy_of: Option<usize>,
 }
 
-/// Why a layer is not valid.
+/// The reason why a layer is not valid.
 pub(crate) type Refusal = String;
 
-/// Replays layers as they are stored, lowest first.
+/// Replays stored layers, lowest first.
 #[track_caller]
 pub(crate) fn replay(stored: &[Vec<u8>]) -> Tree {
     replay_for(stored, &[])
@@ -51,8 +50,8 @@ pub(crate) fn replay(stored: &[Vec<u8>]) -> Tree {
 
 /// Replays layers for a comparison with a squash of ranges of them (from 0).
 ///
-/// A hard link of a range to a file below it is a copy there: a layer cannot
-/// link to what it does not have. So it is one here.
+/// A hard link of a range to a file below it is a copy there, since a layer cannot link to a file
+/// that it does not have. So it is one here.
 #[track_caller]
 pub(crate) fn replay_for(stored: &[Vec<u8>], ranges: &[RangeInclusive<usize>]) -> Tree {
     let mut tree = Tree::default();
@@ -66,11 +65,11 @@ pub(crate) fn replay_for(stored: &[Vec<u8>], ranges: &[RangeInclusive<usize>]) -
     tree
 }
 
-/// The entries of a stored layer, without those that an eStargz has for its readers only.
+/// The entries of a stored layer, without those that only serve readers of eStargz.
 #[track_caller]
 pub(crate) fn entries(stored: &[u8]) -> Vec<Entry> {
     let mut entries = layer::read(&decompress(stored));
-    // The last member of such a gzip is empty but for a field that says where the index is.
+    // The last member of such a gzip is empty except for a field with the place of the index.
     let is_estargz = stored.starts_with(&[0x1f, 0x8b]) && {
         let end = &stored[stored.len().saturating_sub(51)..];
         end.windows(7)
@@ -85,7 +84,7 @@ pub(crate) fn entries(stored: &[u8]) -> Vec<Entry> {
     entries
 }
 
-/// The path that a name means, symlinks apart.
+/// The path of a name, without resolving symlinks.
 pub(crate) fn path_of(name: &[u8]) -> Path {
     let components = name.split(|it| *it == b'/');
     let components: Vec<&[u8]> = components.filter(|it| !matches!(*it, b"" | b".")).collect();
@@ -100,7 +99,8 @@ pub(crate) fn join(parent: &[u8], name: &[u8]) -> Path {
     }
 }
 
-/// Whether a path is inside a directory, at any depth; everything but the root is in the root.
+/// Returns true if a path is inside a directory, at any depth; everything except the root is in the
+/// root.
 pub(crate) fn is_inside(path: &[u8], directory: &[u8]) -> bool {
     match directory {
         [] => !path.is_empty(),
@@ -111,7 +111,7 @@ pub(crate) fn is_inside(path: &[u8], directory: &[u8]) -> bool {
 }
 
 impl Tree {
-    /// Puts a layer on top, which is number `layer`.
+    /// Adds a layer on top, with the number `layer`.
     pub(crate) fn apply(
         &mut self,
         contents: &Contents,
@@ -142,7 +142,7 @@ impl Tree {
         for (file, meta) in &contents.metas {
             let there = &mut self.inodes[inodes[*file]].meta;
             let mut meta = meta.clone();
-            // A hard link sets what it says, and so adds its attributes to those of its target.
+            // A hard link sets its own attributes, and so adds them to those of its target.
             for (name, value) in there.iter().flat_map(|it| &it.xattrs) {
                 let value = || value.clone();
                 meta.xattrs.entry(name.clone()).or_insert_with(value);
@@ -174,7 +174,7 @@ impl Tree {
         Ok(())
     }
 
-    /// What a hard link of `layer` to something that was there before shares.
+    /// The inode of a hard link in `layer` to a lower file.
     fn linked(
         &mut self,
         inode: usize,
@@ -210,19 +210,19 @@ impl Tree {
             .retain(|it, _| it != path && !is_inside(it, path));
     }
 
-    /// Removes paths and what is in them.
+    /// Removes paths and their content.
     pub(crate) fn remove_all(&mut self, paths: &[&str]) {
         for path in paths {
             self.remove(path.as_bytes());
         }
     }
 
-    /// Forgets the metadata of the root.
+    /// Removes the metadata of the root.
     pub(crate) fn remove_root(&mut self) {
         self.paths.remove(b"".as_slice());
     }
 
-    /// Makes a copy for each name of what is of such a kind.
+    /// Makes a separate copy for each name of everything of such a kind.
     pub(crate) fn split(&mut self, is_split: impl Fn(&Kind) -> bool) {
         for inode in self.paths.values_mut() {
             if is_split(&self.inodes[*inode].kind) {
@@ -240,10 +240,10 @@ impl Tree {
             .for_each(edit);
     }
 
-    /// Everything in the tree, by path, as the entries that a flat tar of it has in that order.
+    /// Everything in the tree, by path, as the entries of a flat tar in that order.
     ///
-    /// The first name of a file has its content, the others are hard links to
-    /// that. The metadata of an implied directory is [`Meta::implied`].
+    /// The first name of a file has its content, the others are hard links to it. The metadata of
+    /// an implied directory is [`Meta::implied`].
     pub(crate) fn entries(&self) -> BTreeMap<Path, Entry> {
         let mut first: BTreeMap<usize, &Path> = BTreeMap::new();
         let mut entries = BTreeMap::new();
@@ -266,14 +266,14 @@ impl Tree {
         entries
     }
 
-    /// The directories that are there because something is in them.
+    /// The directories that exist only because they contain something.
     pub(crate) fn implied(&self) -> BTreeSet<&Path> {
         let is_implied = |inode: &usize| self.inodes[*inode].meta.is_none();
         let implied = self.paths.iter().filter(|(_, inode)| is_implied(inode));
         implied.map(|(path, _)| path).collect()
     }
 
-    /// The files that no name leads to any more: the layer of each, and how many bytes it has.
+    /// The files without any name left: the layer of each, and its size in bytes.
     pub(crate) fn lost_files(&self) -> impl Iterator<Item = (usize, u64)> {
         let inodes = self.inodes.iter().enumerate();
         inodes.filter_map(|(number, inode)| {
@@ -286,24 +286,24 @@ impl Tree {
         })
     }
 
-    /// All names of what is at a path.
+    /// All names of the file at a path.
     pub(crate) fn names_of(&self, path: &[u8]) -> Vec<&Path> {
         let inode = self.paths.get(path);
         let same = self.paths.iter().filter(|(_, it)| Some(*it) == inode);
         same.map(|(path, _)| path).collect()
     }
 
-    /// Whether there is a directory at a path, and something in it. The root is always there.
+    /// Returns true if there is a non-empty directory at a path. The root always exists.
     pub(crate) fn has_children(&self, path: &[u8]) -> bool {
         self.paths.keys().any(|it| is_inside(it, path))
     }
 
-    /// Whether there is anything at a path.
+    /// Returns true if there is anything at a path.
     pub(crate) fn has(&self, path: &[u8]) -> bool {
         self.paths.contains_key(path)
     }
 
-    /// The tree as text, a word of [`Entry`] a line.
+    /// The tree as text, one word of [`Entry`] per line.
     pub(crate) fn text(&self) -> String {
         let entries = self.entries();
         entries.values().map(|it| it.word() + "\n").collect()

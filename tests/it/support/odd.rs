@@ -1,7 +1,7 @@
-//! Odd archives, of whose oddities an engine refuses some: the truth that `verify` is held to.
+//! Odd archives, some of which an engine refuses: the reference for `verify`.
 //!
-//! Every case comes from its seed alone. Only the salt is another one in each
-//! run: an engine that has a layer does not look at it again.
+//! Every case depends only on its seed. Only the salt differs in each run: an engine does not read
+//! a layer again that it already has.
 
 mod archives;
 mod documents;
@@ -11,20 +11,20 @@ use super::Seed;
 use super::codec::digest;
 use super::make::{self, Image, Member};
 
-/// An archive with something odd in it.
+/// An archive with an oddity.
 #[derive(Debug)]
 pub(crate) struct Case {
-    /// What the case came from.
+    /// The seed of the case.
     pub(crate) seed: String,
     /// The oddities, in words.
     pub(crate) what: String,
-    /// The id of its image, if an engine takes it.
+    /// The id of its image, if an engine accepts it.
     pub(crate) id: String,
     /// A docker-archive.
     pub(crate) archive: Vec<u8>,
 }
 
-/// What is odd about a case.
+/// The odd part of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Oddity {
     /// Its layers.
@@ -36,7 +36,7 @@ pub(crate) enum Oddity {
 }
 
 impl Case {
-    /// The case of a number, under a tag. The tag makes its layers ones that no engine has.
+    /// The case with a number and a tag. The tag makes its layers unknown to any engine.
     pub(crate) fn new(oddity: Oddity, number: usize, tag: &str) -> Self {
         let seed = format!("{oddity:?} {number}");
         let mut numbers = Seed::of(&seed);
@@ -56,26 +56,26 @@ impl Case {
     }
 }
 
-/// What the makers of cases make.
+/// The result of the makers of cases.
 struct Odd {
     what: String,
     id: String,
     archive: Vec<u8>,
 }
 
-/// One of several.
+/// One of several items.
 fn pick<T: Clone>(numbers: &mut Seed, all: &[T]) -> T {
     all[numbers.below(all.len())].clone()
 }
 
-/// Whether something happens that happens once in so many times.
+/// Returns true once in so many times, on average.
 fn once_in(numbers: &mut Seed, times: usize) -> bool {
     numbers.below(times) == 0
 }
 
-/// The members of a docker-archive with an image of two sound layers.
+/// The members of a docker-archive with an image of two valid layers.
 fn sound(tag: &str, salt: &str) -> Vec<Member> {
-    // An engine that has a layer does not open its file.
+    // An engine that already has a layer does not open its file.
     let layers = ["dir a\nfile a/b 1", "dir a\nfile a/.wh.b"];
     let layers = layers.map(|it| make::layer(&format!("{it}\nfile salt {salt}")));
     make::docker(&[Image::of_layers(&[tag], layers.to_vec())])
@@ -89,7 +89,7 @@ fn id(members: &[Member]) -> String {
     }
 }
 
-/// The member of a docker-archive that has a name which ends so.
+/// The member of a docker-archive whose name ends like this.
 fn at(members: &[Member], end: &str) -> usize {
     let place = members.iter().position(|it| {
         let config = it.name().strip_suffix(".json");

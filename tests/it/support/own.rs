@@ -1,4 +1,4 @@
-//! What holds for everything that `restow` writes, whatever it was made from.
+//! Properties of everything that `restow` writes, whatever its input.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -15,7 +15,7 @@ const LAYOUT_FILES: [&str; 2] = ["index.json", "oci-layout"];
 /// Files of a docker-archive besides its blobs; it is a layout as well.
 const ARCHIVE_FILES: [&str; 4] = ["index.json", "manifest.json", "oci-layout", "repositories"];
 
-/// Reads a layout, a directory or a tar, that `restow` wrote from nothing.
+/// Reads a layout, in a directory or a tar, that `restow` created.
 #[track_caller]
 pub(crate) fn layout(path: &Path) -> Layout {
     let store = Store::open(path);
@@ -28,7 +28,7 @@ pub(crate) fn archive(path: &Path) -> Vec<Image> {
     checked_archive(&Store::open(path))
 }
 
-/// Checks a layout that `restow` wrote from nothing: nothing in it is superfluous or twice.
+/// Checks a layout that `restow` created: nothing in it is superfluous or repeated.
 #[track_caller]
 fn checked_layout(store: &Store, files: &[&str]) -> Layout {
     assert_eq!(
@@ -98,7 +98,7 @@ pub(crate) fn checked_archive(store: &Store) -> Vec<Image> {
         assert_eq!(strings(&element["Layers"]), layers);
         for reference in strings(&element["RepoTags"]) {
             let (repository, tag) = split(&reference).expect("RepoTags have a tag");
-            // An image without layers has no layer that it could name.
+            // An image without layers has no layer to name.
             if let Some(top) = image.layers.last() {
                 let tags = repositories.entry(repository.to_owned()).or_default();
                 tags.insert(tag.to_owned(), hex(&top.diff_id).to_owned());
@@ -113,8 +113,8 @@ pub(crate) fn checked_archive(store: &Store) -> Vec<Image> {
     images
 }
 
-/// Checks the words that a layout made from a docker-archive has for its images and
-/// layers, where the archive has these names.
+/// Checks the names of images and the media types of layers in a layout made from a docker-archive,
+/// as far as the archive has these names.
 #[track_caller]
 pub(crate) fn assert_names_and_types(layout: &Layout, written: &[String]) {
     for found in &layout.found {
@@ -146,7 +146,7 @@ pub(crate) fn assert_names_and_types(layout: &Layout, written: &[String]) {
             }
         }
         for layer in &found.image.layers {
-            // Those of Docker stay where the archive is a layout as well that has them.
+            // Those of Docker are kept if the archive is also a layout that has them.
             if !layer.media_type.starts_with("application/vnd.docker.") {
                 let expected = media_type(layer.codec);
                 assert_eq!(layer.media_type, expected, "{}", layer.digest);
@@ -155,7 +155,7 @@ pub(crate) fn assert_names_and_types(layout: &Layout, written: &[String]) {
     }
 }
 
-/// The media type of a layer that is stored so.
+/// The media type of a layer with this storage form.
 fn media_type(codec: Codec) -> &'static str {
     match codec {
         Codec::Plain => "application/vnd.oci.image.layer.v1.tar",

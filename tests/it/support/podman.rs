@@ -1,4 +1,4 @@
-//! podman with a store of its own, which is removed at the end whatever happens.
+//! podman with a store of its own, which is always removed at the end.
 
 use std::process::{Command, Stdio};
 
@@ -34,7 +34,7 @@ impl Podman {
         command
     }
 
-    /// What podman prints, which must succeed.
+    /// The output of podman, which must succeed.
     #[track_caller]
     pub(crate) fn run(&self, arguments: &[&str]) -> Vec<u8> {
         succeed(&mut self.command(arguments))

@@ -1,9 +1,8 @@
 //! Random stacks of layers, made from numbers.
 //!
-//! A number means something only in the place where it is used, so that a list
-//! of numbers is a stack whatever it is, and shrinks well. What would make a
-//! layer invalid, or mean different things to different readers of the spec, is
-//! left out on the way: `builder.rs` says what that is.
+//! A number has a meaning only in the place where it is used, so that any list of numbers is a
+//! stack, and shrinks well. Entries that would make a layer invalid, or that readers of the spec
+//! interpret differently, are left out on the way: `builder.rs` lists them.
 
 mod builder;
 mod stack;

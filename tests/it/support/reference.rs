@@ -1,9 +1,9 @@
-//! Image references, as Docker reads and shows them.
+//! Image references, as Docker parses and prints them.
 
 /// The full form: `app:1` is `docker.io/library/app:1`.
 ///
-/// The first component is a registry if it looks like a host, or has what no path may
-/// have, a capital; the old name of Docker Hub counts as the new one.
+/// The first component is a registry if it looks like a host, or contains a capital, which a path
+/// must not; the old name of Docker Hub counts as the new one.
 pub(crate) fn full(reference: &str) -> String {
     let is_capital = |c: char| c.is_ascii_uppercase();
     let is_host =
@@ -32,14 +32,14 @@ pub(crate) fn familiar(reference: &str) -> String {
     short.strip_prefix("library/").unwrap_or(short).to_owned()
 }
 
-/// Whether a full form is a name with a tag that an image can have, by the grammar of
+/// Returns true if a full form is a valid name of an image with a tag, by the grammar of
 /// `distribution/reference`.
 pub(crate) fn is_tagged(full: &str) -> bool {
     let is_word = |text: &str, more: &str| {
         let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || more.contains(c);
         !text.is_empty() && text.chars().all(fits)
     };
-    // One separator or more between words: `.`, `_`, `__`, or any number of `-`.
+    // Words are separated by one separator: `.`, `_`, `__`, or any number of `-`.
     let is_component = |text: &str| {
         let text = text.replace("__", "_");
         let words = text.split(['.', '_']);

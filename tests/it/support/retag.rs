@@ -1,4 +1,5 @@
-//! Archives under names of their own, so that an engine can load them beside those of its user.
+//! Archives with names of their own, so that an engine can load them without touching those of its
+//! user.
 
 use serde_json::{Value, json};
 
@@ -7,10 +8,10 @@ use super::image::{Store, strings};
 use super::make::{self, Member};
 use super::reference::{full, split};
 
-/// An archive whose names are ones that no other test has, and nothing else is changed.
+/// An archive whose names no other test uses, and which is otherwise unchanged.
 #[derive(Debug)]
 pub(crate) struct Retagged {
-    /// The archive, as a plain tar.
+    /// The archive, as an uncompressed tar.
     pub(crate) archive: Vec<u8>,
     /// The names, sorted.
     pub(crate) tags: Vec<String>,
@@ -22,7 +23,7 @@ const NAMES: [&str; 2] = [
     "org.opencontainers.image.ref.name",
 ];
 
-/// Names the images of an archive anew, in every document that names them.
+/// Renames the images of an archive in every document that names them.
 #[track_caller]
 pub(crate) fn retagged(archive: &[u8]) -> Retagged {
     let store = Store::from_tar(archive);
@@ -72,7 +73,7 @@ pub(crate) fn retagged(archive: &[u8]) -> Retagged {
     }
 }
 
-/// Changes what the annotations call an image; a bare tag stays one.
+/// Changes the names of an image in its annotations; a bare tag remains one.
 fn rename(annotations: &mut Value, renamed: &mut impl FnMut(&str) -> String) {
     let name = NAMES.iter().find_map(|it| annotations[*it].as_str());
     let Some(new) = name.filter(|it| split(it).is_some()).map(renamed) else {
@@ -84,12 +85,12 @@ fn rename(annotations: &mut Value, renamed: &mut impl FnMut(&str) -> String) {
         };
         let (_, bare) = split(&new).expect("a tag");
         let is_bare = split(old).is_none();
-        // Docker takes a reference that is not the full one for no name of its own.
+        // Docker does not treat a reference other than the full one as a name of its own.
         annotations[key] = json!(if is_bare { bare.to_owned() } else { full(&new) });
     }
 }
 
-/// The digest that `index.json` of an archive has for a name.
+/// The digest of a name in `index.json` of an archive.
 #[track_caller]
 pub(crate) fn digest_of(archive: &[u8], tag: &str) -> String {
     let index = Store::from_tar(archive).json("index.json");

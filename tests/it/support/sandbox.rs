@@ -1,8 +1,7 @@
 //! A directory of its own for each test, and `restow` running in it.
 //!
-//! The command sees a cleared environment. After each run the sandbox checks
-//! what holds for every run whatsoever: no temporary is left behind, and a run
-//! that failed changed nothing.
+//! The command sees a cleared environment. After each run the sandbox checks properties of all
+//! runs: no temporary is left, and a failed run changed nothing.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -24,7 +23,7 @@ pub(crate) struct Sandbox {
     root: TempDir,
 }
 
-/// What a directory holds: each path below it, with what is there.
+/// The content of a directory, by path.
 pub(crate) type Tree = BTreeMap<String, String>;
 
 impl Sandbox {
@@ -40,17 +39,17 @@ impl Sandbox {
         Self { root }
     }
 
-    /// The place of `name` in the working directory; the directory itself for an empty name.
+    /// The path of `name` in the working directory; the directory itself for an empty name.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.root.path().join("work").join(name)
     }
 
-    /// The directory that `TMPDIR` names.
+    /// The directory in `TMPDIR`.
     pub(crate) fn tmp(&self) -> PathBuf {
         self.root.path().join("tmp")
     }
 
-    /// Puts a file into the working directory.
+    /// Writes a file into the working directory.
     #[track_caller]
     pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
         let path = self.path(name);
@@ -89,7 +88,7 @@ impl Sandbox {
         self.restow(arguments).run()
     }
 
-    /// A command whose environment is what `restow` gets: `PATH`, `HOME` and `TMPDIR` only.
+    /// A command with the environment of `restow`: only `PATH`, `HOME` and `TMPDIR`.
     pub(crate) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command
@@ -101,7 +100,7 @@ impl Sandbox {
         command
     }
 
-    /// Fails if a temporary is left behind, in any of the places where there could be one.
+    /// Fails if a temporary is left in any place where there could be one.
     #[track_caller]
     pub(crate) fn assert_no_temporaries(&self) {
         assert_eq!(tree(&self.tmp()), Tree::new(), "left behind in TMPDIR");
@@ -136,7 +135,7 @@ pub(crate) fn tree(directory: &Path) -> Tree {
     found
 }
 
-/// A run of `restow` that is being prepared.
+/// A run of `restow` in preparation.
 #[must_use = "a run does nothing before `run()`"]
 pub(crate) struct Run<'a> {
     sandbox: &'a Sandbox,
@@ -151,7 +150,7 @@ pub(crate) struct Run<'a> {
 /// Writes into a pipe.
 type Writer = dyn FnOnce(&mut ChildStdin) -> std::io::Result<()> + Send;
 
-/// What a run reads from its standard input.
+/// The standard input of a run.
 enum Stdin {
     Null,
     File(PathBuf),
@@ -159,18 +158,18 @@ enum Stdin {
 }
 
 impl Run<'_> {
-    /// Standard input is this file, which can be sought in.
+    /// Sets standard input to this file, which is seekable.
     pub(crate) fn stdin_file(mut self, path: &Path) -> Self {
         self.stdin = Stdin::File(path.to_path_buf());
         self
     }
 
-    /// Standard input is a pipe with these bytes.
+    /// Sets standard input to a pipe with these bytes.
     pub(crate) fn stdin_pipe(self, bytes: Vec<u8>) -> Self {
         self.stdin_from(move |pipe| pipe.write_all(&bytes))
     }
 
-    /// Standard input is a pipe that a thread writes into.
+    /// Sets standard input to a pipe that a thread writes to.
     pub(crate) fn stdin_from(
         mut self,
         writer: impl FnOnce(&mut ChildStdin) -> std::io::Result<()> + Send + 'static,
@@ -185,13 +184,13 @@ impl Run<'_> {
         self
     }
 
-    /// Runs under another umask than 022.
+    /// Sets a umask other than 022.
     pub(crate) fn umask(mut self, umask: &'static str) -> Self {
         self.umask = umask;
         self
     }
 
-    /// Runs by way of another program, such as one that sets a limit.
+    /// Runs `restow` through another program, such as one that sets a limit.
     pub(crate) fn by(mut self, program: &[&str]) -> Self {
         self.launcher = program.iter().map(|&it| it.to_owned()).collect();
         self
@@ -203,7 +202,7 @@ impl Run<'_> {
         self
     }
 
-    /// The command as it will be started. A shell sets the umask and is then replaced.
+    /// The complete command. A shell sets the umask and is then replaced.
     pub(crate) fn command(&self) -> Command {
         let mut command = self.sandbox.command(Path::new("/bin/sh"));
         command
@@ -216,7 +215,7 @@ impl Run<'_> {
         command
     }
 
-    /// Runs to the end, then checks what holds for every run.
+    /// Runs to the end, then checks the properties of all runs.
     #[track_caller]
     pub(crate) fn run(self) -> Output {
         let before = self.sandbox.tree();
@@ -239,7 +238,8 @@ impl Run<'_> {
             child.stderr.take().expect("stderr is piped"),
         );
         let (stdout, stderr) = thread::scope(|scope| {
-            // A command that refuses its input may close the pipe early: not for the writer to judge.
+            // A command that refuses its input may close the pipe early, which is not an error of
+            // the writer.
             scope.spawn(move || writer.map(|write| write(pipe.as_mut().expect("stdin is piped"))));
             let stderr = scope.spawn(move || {
                 let mut bytes = Vec::new();
@@ -266,7 +266,7 @@ impl Run<'_> {
     }
 }
 
-/// What a run gave: read it with one of its methods, each of which checks all three parts.
+/// The result of a run: read it with one of its methods, each of which checks all three parts.
 #[derive(Debug)]
 #[must_use = "assert what the command printed and how it ended"]
 pub(crate) struct Output {
@@ -281,20 +281,21 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// The run succeeded and had nothing to say.
+    /// The run succeeded without any output.
     #[track_caller]
     pub(crate) fn silent(self) {
         self.warns("");
     }
 
-    /// The run succeeded, and its standard error is `expected`, which ends in a newline or is empty.
+    /// The run succeeded, and its standard error is `expected`, which ends in a newline or is
+    /// empty.
     #[track_caller]
     pub(crate) fn warns(self, expected: impl Expected) {
         let stdout = self.data(expected);
         assert_eq!(stdout, b"", "stdout is for data that was asked for");
     }
 
-    /// The run succeeded, and all that it said are warnings; returns them.
+    /// The run succeeded, and printed only warnings; returns them.
     #[track_caller]
     pub(crate) fn warnings(self) -> Vec<String> {
         assert_eq!(self.stdout, b"", "{}: stdout is for data", self.command);
@@ -309,7 +310,7 @@ impl Output {
         self.stdout
     }
 
-    /// The run succeeded, and all that it said are warnings; returns standard output and them.
+    /// The run succeeded, and printed only warnings; returns standard output and the warnings.
     #[track_caller]
     pub(crate) fn data_and_warnings(self) -> (Vec<u8>, Vec<String>) {
         assert_eq!(self.code, Some(0), "{}: {}", self.command, self.stderr);
@@ -321,7 +322,7 @@ impl Output {
         (self.stdout, warnings)
     }
 
-    /// The run succeeded; returns standard output, and the warnings out of what it said besides.
+    /// The run succeeded; returns standard output, and the warnings on standard error.
     #[track_caller]
     pub(crate) fn reports(self) -> (Vec<u8>, Vec<String>) {
         assert_eq!(self.code, Some(0), "{}: {}", self.command, self.stderr);
@@ -345,7 +346,7 @@ impl Output {
         assert_eq!(self.stdout, b"", "{}", self.command);
     }
 
-    /// The run failed with some `error:` and nothing on standard output; returns what it said.
+    /// The run failed with some `error:` and nothing on standard output; returns standard error.
     #[track_caller]
     pub(crate) fn refuses(self) -> String {
         assert_eq!(self.code, Some(1), "{}: {}", self.command, self.stderr);

@@ -1,4 +1,4 @@
-//! Images put into a sandbox, squashed there, and taken apart again.
+//! Images written to a sandbox, squashed there, and read back.
 
 use std::ops::RangeInclusive;
 
@@ -8,7 +8,7 @@ use super::judge::Format;
 use super::make::{self, Layout};
 use super::sandbox::Output;
 
-/// Puts an image into the sandbox as `name`, and returns how the command line calls it.
+/// Writes an image to the sandbox as `name`, and returns its name on the command line.
 #[track_caller]
 pub(crate) fn put(sandbox: &Sandbox, name: &str, format: Format, image: &make::Image) -> String {
     let members = match format {
@@ -31,17 +31,17 @@ pub(crate) fn put(sandbox: &Sandbox, name: &str, format: Format, image: &make::I
     format.at(name)
 }
 
-/// An image that a squash made.
+/// The result of a squash.
 #[derive(Clone, Debug)]
 pub(crate) struct Squashed {
     pub(crate) image: Image,
-    /// The layers as they are stored.
+    /// The stored layers.
     pub(crate) stored: Vec<Vec<u8>>,
-    /// What the command warned of.
+    /// The warnings of the command.
     pub(crate) warnings: Vec<String>,
 }
 
-/// Reads the one image that a run of the command has put at `path`.
+/// Reads the only image that a run of the command has written to `path`.
 #[track_caller]
 pub(crate) fn squashed(sandbox: &Sandbox, run: Output, path: &str, format: Format) -> Squashed {
     let (stdout, warnings) = run.reports();
@@ -52,7 +52,7 @@ pub(crate) fn squashed(sandbox: &Sandbox, run: Output, path: &str, format: Forma
     }
 }
 
-/// Reads the one image at `path`.
+/// Reads the only image at `path`.
 #[track_caller]
 pub(crate) fn read(sandbox: &Sandbox, path: &str, format: Format) -> Squashed {
     let path = sandbox.path(path);
@@ -82,7 +82,7 @@ pub(crate) fn squash(
     squashed(sandbox, run, "out", format)
 }
 
-/// A range of layers as `--layers` takes it: from 1.
+/// A range of layers in the syntax of `--layers`: from 1.
 pub(crate) fn range_argument(range: &RangeInclusive<usize>) -> String {
     format!("{}..{}", range.start() + 1, range.end() + 1)
 }

@@ -1,12 +1,13 @@
-//! The tie between `verify` and the commands that open an input: what one of them refuses
-//! has an error in the report, and there is a reason for every exception.
+//! The connection between `verify` and the commands that open an input: if one of them refuses it,
+//! the report has an error, and every exception has a reason.
 
 use super::sandbox::{Output, Sandbox};
 
-/// What a command says of an input that `verify` finds no error in, and why that is right.
+/// The message of a command for an input in which `verify` finds no error, and the reason why that
+/// is right.
 const EXCEPTIONS: &[(&str, &str)] = &[
     (
-        "it holds no image",
+        "it contains no image",
         "an archive of nothing is whole; there is nothing in it to take",
     ),
     (
@@ -19,7 +20,7 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Opens an input in each way there is, and returns what the first says that refuses it.
+/// Opens an input in each possible way, and returns the first message that refuses it.
 #[track_caller]
 pub(crate) fn refusal(sandbox: &Sandbox, input: &str) -> Option<String> {
     let commands: [&[&str]; 3] = [
@@ -40,7 +41,7 @@ pub(crate) fn refusal(sandbox: &Sandbox, input: &str) -> Option<String> {
 
 /// Checks that the report of `verify` on an input has an error if a command refuses it.
 ///
-/// Of what cannot be read at all there is no report: `verify` refuses it in the same words.
+/// There is no report on an unreadable input: `verify` refuses it with the same message.
 #[track_caller]
 pub(crate) fn assert_tied(name: &str, sandbox: &Sandbox, input: &str, report: &Output) {
     let text = String::from_utf8_lossy(&report.stdout);

@@ -1,7 +1,8 @@
-//! Other programs that judge what `restow` writes: on this machine, and in a root of today's.
+//! Other programs that judge the output of `restow`: on this machine, and in a root with current
+//! versions.
 //!
-//! `.ci/engines` sets them up. Where one is not installed, the test that needs it says so and
-//! passes. Where `RESTOW_REQUIRE_TOOLS` is 1, as in continuous integration, it fails instead.
+//! `.ci/engines` sets them up. If one is not installed, the test that needs it reports that and
+//! passes. If `RESTOW_REQUIRE_TOOLS` is 1, as in continuous integration, it fails instead.
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -14,17 +15,17 @@ use super::engine::{Alone, Docker};
 /// The way to what a skipped test needs.
 pub(crate) const SET_UP: &str = "`.ci/engines` sets up all engines and tools";
 
-/// Where a program runs.
+/// The place where a program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// On this machine, as its distribution has it.
+    /// On this machine, in the version of its distribution.
     Machine,
-    /// In the root of today's engines and tools that `.ci/engines` makes.
+    /// In the root of current engines and tools that `.ci/engines` makes.
     Today,
 }
 
 impl Place {
-    /// The places that have a program. The others are named as skipped.
+    /// The places that have a program. The others are reported as skipped.
     #[track_caller]
     pub(crate) fn with(program: &str, test: &str) -> Vec<Self> {
         let mut places = vec![Self::Machine, Self::Today];
@@ -32,7 +33,7 @@ impl Place {
         places
     }
 
-    /// Whether a program is there. If not, it is named as skipped.
+    /// True if a program is installed there. Otherwise it is reported as skipped.
     #[track_caller]
     pub(crate) fn has(self, program: &str, test: &str) -> bool {
         let mut command = self.command("sh");
@@ -64,7 +65,7 @@ impl Place {
     }
 }
 
-/// The root of today's engines and tools, as `.ci/engines` knows it.
+/// The root of current engines and tools, as in `.ci/engines`.
 pub(crate) fn root() -> String {
     std::env::var("RESTOW_ENGINES").unwrap_or_else(|_| "/opt/restow-sid".to_owned())
 }
@@ -81,9 +82,9 @@ pub(crate) fn skip(test: &str, reason: &str) {
     report(test, reason);
 }
 
-/// Reports that a test was skipped, even where tools are required.
+/// Reports that a test was skipped, even if tools are required.
 pub(crate) fn report(test: &str, reason: &str) {
-    // A closed standard error is no reason to fail.
+    // A closed standard error is not a reason to fail.
     let _ = writeln!(std::io::stderr(), "skipped: {test}: {reason}");
 }
 
@@ -93,7 +94,7 @@ pub(crate) fn lacks(test: &str, name: &str, what: &str) {
     report(test, &reason);
 }
 
-/// Whether a program is installed.
+/// Returns true if a program is installed.
 pub(crate) fn is_installed(program: &str) -> bool {
     let mut command = Command::new(program);
     command.arg("--version").stdin(Stdio::null());
@@ -101,17 +102,17 @@ pub(crate) fn is_installed(program: &str) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-/// Whether the machine's Docker engine answers.
+/// Returns true if the machine's Docker engine responds.
 pub(crate) fn has_engine() -> bool {
     Docker::Machine.is_there()
 }
 
-/// Whether the tests run as root.
+/// Returns true if the tests run as root.
 pub(crate) fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|it| it.uid() == 0)
 }
 
-/// One user of the machine's engine (or podman) at a time.
+/// Exclusive use of the machine's engine (or podman).
 pub(crate) fn exclusive() -> Alone {
     Docker::Machine.alone()
 }

@@ -1,4 +1,4 @@
-//! Trees compared: with each other, and with the ones that `testdata/expected` has.
+//! Comparison of trees: with each other, and with those in `testdata/expected`.
 
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
@@ -9,16 +9,16 @@ use super::codec::{digest, hex};
 use super::entry::{Entry, Kind, SECOND, to_hex};
 use super::naive::Tree;
 
-/// How much two trees must have in common.
+/// The parts that two trees must have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Strictness {
     /// Everything.
     All,
-    /// Everything but the times of directories that no layer has an entry for.
+    /// Everything except the times of directories for which no layer has an entry.
     DefinedOnly,
 }
 
-/// What is different between two trees, a line for each difference; nothing if they are the same.
+/// The differences between two trees, one per line; empty if they are equal.
 pub(crate) fn difference(expected: &Tree, got: &Tree, strictness: Strictness) -> String {
     let (mut ours, mut theirs) = (expected.entries(), got.entries());
     if strictness == Strictness::DefinedOnly {
@@ -46,14 +46,14 @@ pub(crate) fn difference(expected: &Tree, got: &Tree, strictness: Strictness) ->
     text
 }
 
-/// Fails if two trees are different.
+/// Fails if two trees differ.
 #[track_caller]
 pub(crate) fn assert_same(expected: &Tree, got: &Tree, strictness: Strictness, what: impl Display) {
     let difference = difference(expected, got, strictness);
     assert!(difference.is_empty(), "{what}:\n{difference}");
 }
 
-/// What a file of `testdata/expected` says of each path.
+/// The content of a file of `testdata/expected`, by path.
 #[track_caller]
 pub(crate) fn expected(lines: &str) -> BTreeMap<String, Value> {
     let line = |line: &str| -> (String, Value) {
@@ -62,7 +62,8 @@ pub(crate) fn expected(lines: &str) -> BTreeMap<String, Value> {
     lines.lines().map(line).collect()
 }
 
-/// What such a file would say of a tree: implied directories are not in it, times are whole seconds.
+/// The content of such a file for a tree: without implied directories, and with times in whole
+/// seconds.
 pub(crate) fn facts(tree: &Tree) -> BTreeMap<String, Value> {
     let implied = tree.implied();
     let entries = tree.entries();
@@ -120,7 +121,7 @@ fn facts_of(entry: &Entry, first: &Entry, names: &[&Vec<u8>]) -> Value {
     facts
 }
 
-/// A name as text: what is not UTF-8 is written as `\xNN`.
+/// A name as text: bytes that are not UTF-8 are written as `\xNN`.
 pub(crate) fn escaped(name: &[u8]) -> String {
     name.utf8_chunks().fold(String::new(), |mut text, chunk| {
         text.push_str(chunk.valid());

@@ -46,37 +46,37 @@ fn attributes_that_no_file_can_have() {
         (
             "security.capability",
             b"bad",
-            "its attribute `security.capability` is malformed, and no file can have it",
+            "its attribute `security.capability` is malformed",
         ),
         (
             "system.posix_acl_access",
             b"bad",
-            "its attribute `system.posix_acl_access` is malformed, and no file can have it",
+            "its attribute `system.posix_acl_access` is malformed",
         ),
         (
             "system.posix_acl_default",
             b"bad",
-            "its attribute `system.posix_acl_default` is malformed, and no file can have it",
+            "its attribute `system.posix_acl_default` is malformed",
         ),
         (
             "user.a",
             &vec![b'v'; 65_537],
-            "its attribute `user.a` has 65537 bytes, and 65536 are the most that is accepted",
+            "its attribute `user.a` has 65537 bytes, more than the limit of 65536",
         ),
         (
             &long,
             b"v",
-            &format!("its attribute `{long}` has a name that Linux does not take"),
+            &format!("its attribute `{long}` has a name that Linux does not accept"),
         ),
         (
             "",
             b"v",
-            "its attribute `` has a name that Linux does not take",
+            "its attribute `` has a name that Linux does not accept",
         ),
         (
             "user.",
             b"v",
-            "its attribute `user.` has a name that Linux does not take",
+            "its attribute `user.` has a name that Linux does not accept",
         ),
     ];
     for (key, value, message) in cases {

@@ -58,7 +58,7 @@ fn what_docker_alone_refuses_is_a_warning_in_a_layout() {
     check_members(
         "many layers",
         &of(&Image::new(&["app:1"], &vec!["file a 1"; 126])),
-        expect!["warning[too-many-layers] `app:1`: it has 126 layers, and 125 are the most"],
+        expect!["warning[too-many-layers] `app:1`: it has 126 layers; the maximum is 125"],
     );
     let without_rootfs =
         app().with_config(|it| drop(it.as_object_mut().expect("an object").remove("rootfs")));
@@ -93,7 +93,7 @@ fn layers_that_are_left_to_an_engine() {
         "a hybrid",
         &partial,
         expect![
-            "error[layer-missing] layer 1 of 3 of `app:1`: sha256:… is not there, nor is 1 further layer"
+            "error[layer-missing] layer 1 of 3 of `app:1`: sha256:… is not there, and so is 1 more layer"
         ],
     );
     let left_out = edit_json(make::hybrid(&[app()]), "manifest.json", |it| {
@@ -103,7 +103,7 @@ fn layers_that_are_left_to_an_engine() {
         "no name",
         &left_out,
         expect![
-            "error[layer-missing] layer 1 of 3 of `app:1`: it has no name, and was left to the store of an engine"
+            "error[layer-missing] layer 1 of 3 of `app:1`: it has no name: the archive relies on the store of an engine"
         ],
     );
     let no_name = edit_json(make::crane(&[app()]), "manifest.json", |it| {
@@ -114,18 +114,18 @@ fn layers_that_are_left_to_an_engine() {
     let sandbox = crate::support::Sandbox::new();
     sandbox.write("in.tar", make::tar(&no_name));
     let told = super::found(&sandbox.run(&["verify", "in.tar"]));
-    expect!["error[layer-missing] layer 1 of 3 of `app:1`: it has no name, and was left to the store of an engine, nor is 1 further layer"].assert_eq(&told[0]);
+    expect!["error[layer-missing] layer 1 of 3 of `app:1`: it has no name: the archive relies on the store of an engine, and so is 1 more layer"].assert_eq(&told[0]);
     // One layer that several images have is missed once.
     let other = Image::new(&["b:1"], &["file a 1", "file z 9"]);
     check_members(
         "shared",
         &without(make::hybrid(&[app(), other]), &layer(0)),
-        expect!["error[layer-missing] layer 1 of 3 of `app:1`: sha256:… is not there"],
+        expect!["error[layer-missing] layer 1 of 3 of `app:1`: sha256:… is missing"],
     );
     check_members(
         "a config",
         &without(make::hybrid(&[app()]), &blob(&app().id())),
-        expect!["error[blob-missing] `app:1`: sha256:… is not there"],
+        expect!["error[blob-missing] `app:1`: sha256:… is missing"],
     );
 }
 

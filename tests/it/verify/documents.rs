@@ -86,19 +86,19 @@ fn archives_and_control_files() {
     check(
         "broken",
         &broken,
-        expect!["error[archive-damaged] no tar header at byte 16896: its checksum is wrong"],
+        expect!["error[archive-damaged] invalid tar header at byte 16896: wrong checksum"],
     );
     check_members(
         "twice",
         &twice,
         expect![[r#"
-            error[member-twice] it holds two different members called `manifest.json`
-            warning[no-image] `manifest.json`: the input lists no images"#]],
+        error[member-twice] it has two different members named `manifest.json`
+        warning[no-image] `manifest.json`: the input lists no images"#]],
     );
     check_members(
         "escaping",
         &escaping,
-        expect!["error[member-escapes] member `../x`: path leaves the archive"],
+        expect!["error[member-escapes] member `../x`: the path leaves the archive"],
     );
     check_members(
         "untidy",
@@ -139,7 +139,7 @@ fn control_files_of_docker_archives() {
         ]
         .concat(),
         expect![[r#"
-            error[manifest-invalid] `manifest.json`: it is no file
+            error[manifest-invalid] `manifest.json`: it is not a regular file
             warning[v1-archive] the archive is in the format of Docker before 1.10"#]],
     );
     check_members(
@@ -152,7 +152,7 @@ fn control_files_of_docker_archives() {
             )],
         ]
         .concat(),
-        expect!["error[manifest-missing] `manifest.json`: it is a link that leads nowhere"],
+        expect!["error[manifest-missing] `manifest.json`: it is a dangling link"],
     );
     check_members(
         "null",
@@ -184,8 +184,8 @@ fn control_files_of_docker_archives() {
             *it = br#"{"b":{"2":""}}"#.to_vec();
         }),
         expect![[r#"
-            warning[repositories-differ] `repositories`: `manifest.json` has `app:1`, and `repositories` has not
-            warning[repositories-differ] `repositories`: `repositories` has `b:2`, and `manifest.json` has not"#]],
+            warning[repositories-differ] `repositories`: `manifest.json` lists `app:1`, but `repositories` does not
+            warning[repositories-differ] `repositories`: `repositories` lists `b:2`, but `manifest.json` does not"#]],
     );
 }
 
@@ -200,7 +200,7 @@ fn images_of_docker_archives() {
     check_members(
         "config gone",
         &without(docker(), &config_name()),
-        expect!["error[config-missing] `app:1`: `….json` is not there"],
+        expect!["error[config-missing] `app:1`: `….json` is missing"],
     );
     check_members(
         "config broken",
@@ -217,7 +217,7 @@ fn images_of_docker_archives() {
     check_members(
         "layer gone",
         &without(docker(), second),
-        expect!["error[layer-missing] layer 2 of 3 of `app:1`: `…/layer.tar` is not there"],
+        expect!["error[layer-missing] layer 2 of 3 of `app:1`: `…/layer.tar` is missing"],
     );
     check_members(
         "layer changed",
@@ -229,7 +229,7 @@ fn images_of_docker_archives() {
         &edit_json(docker(), "manifest.json", |it| {
             it[0]["Layers"].as_array_mut().expect("a list").pop();
         }),
-        expect!["error[layer-count] `app:1`: it has 2 layers, and its config has 3 diff_ids"],
+        expect!["error[layer-count] `app:1`: it has 2 layers, but its config lists 3 diff_ids"],
     );
     let sources = |size: usize| {
         let layer = app().diff_ids[0].clone();
@@ -244,7 +244,7 @@ fn images_of_docker_archives() {
         "other sources",
         &sources(9),
         expect![
-            "warning[layer-source] layer 1 of 3 of `app:1`: it is said to have 9 bytes, and has 2048"
+            "warning[layer-source] layer 1 of 3 of `app:1`: `LayerSources` says 9 bytes, but it has 2048"
         ],
     );
     let foreign = edit_json(without(docker(), second), "manifest.json", |it| {
@@ -258,7 +258,7 @@ fn images_of_docker_archives() {
         "foreign",
         &foreign,
         expect![
-            "error[layer-missing] layer 2 of 3 of `app:1`: `…/layer.tar` is not there, and `docker load` does not fetch it"
+            "error[layer-missing] layer 2 of 3 of `app:1`: `…/layer.tar` is missing, and `docker load` does not fetch it"
         ],
     );
     check_members(
@@ -344,12 +344,12 @@ fn configs() {
     check_members(
         "too much history",
         &told(json!([{}, {}, {}, {"empty_layer": true}, {}])),
-        expect!["error[history-count] `app:1`: its history tells of 4 layers, and it has 3"],
+        expect!["error[history-count] `app:1`: its history lists 4 layers, but it has 3"],
     );
     check_members(
         "too little history",
         &told(json!([{}])),
-        expect!["note[history-short] `app:1`: its history tells of 1 layers, and it has 3"],
+        expect!["note[history-short] `app:1`: its history lists 1 layers, but it has 3"],
     );
     check_members("no history", &told(Value::Null), expect![""]);
     check_members(
@@ -389,7 +389,7 @@ fn configs() {
         "diff_id",
         &with_config(|it| it["rootfs"]["diff_ids"][0] = json!("sha256:0")),
         expect![
-            "error[config-invalid] `app:1`: `rootfs.diff_ids[0]` is no digest: `sha256:0` is not a digest: `sha256:` and 64 lower-case hexadecimal digits were expected"
+            "error[config-invalid] `app:1`: `rootfs.diff_ids[0]` is not a digest: `sha256:0` is not a digest: expected `sha256:` and 64 lower-case hexadecimal digits"
         ],
     );
     check_members(
@@ -408,7 +408,7 @@ fn configs() {
     check_members(
         "many layers",
         &make::docker(&[Image::new(&["app:1"], &many)]),
-        expect!["error[layers-refused] `app:1`: it has 126 layers, and 125 are the most"],
+        expect!["error[layers-refused] `app:1`: it has 126 layers; the maximum is 125"],
     );
     check_members(
         "a diff_id that no engine computes",
@@ -442,8 +442,8 @@ fn archives_from_before_docker_1_10() {
         "no tags",
         &without(whole, "repositories"),
         expect![[r#"
-            error[v1-repositories-missing] `repositories` is missing
-            warning[v1-archive] the archive is in the format of Docker before 1.10"#]],
+        error[v1-repositories-missing] `repositories` is missing
+        warning[v1-archive] the archive is in the format of Docker before 1.10"#]],
     );
     let (mut typed, layer) = image(1, None);
     typed["config"] = json!({"Env": "A=1"});
@@ -452,8 +452,8 @@ fn archives_from_before_docker_1_10() {
         "a field of another type",
         &typed,
         expect![[r#"
-            error[config-invalid] `…/json`: `config.Env` is not a list of strings
-            warning[v1-archive] the archive is in the format of Docker before 1.10"#]],
+        error[config-invalid] `…/json`: `config.Env` is not a list of strings
+        warning[v1-archive] the archive is in the format of Docker before 1.10"#]],
     );
     let broken = make::v1(&[image(2, Some(1))], &tags);
     let output = {
@@ -462,7 +462,7 @@ fn archives_from_before_docker_1_10() {
         sandbox.run(&["verify", "in.tar"])
     };
     expect![[r#"
-        error[v1-invalid] `…/json` names `…/json`, which is not there
+        error[v1-invalid] `…/json` names `…/json`, which is missing
         warning[v1-archive] the archive is in the format of Docker before 1.10"#]]
     .assert_eq(&super::found(&output).join("\n"));
 }
@@ -538,7 +538,7 @@ fn descriptors_of_an_index() {
                 .push(json!({"mediaType": "a/b", "digest": "sha256:../../x", "size": 1}));
         }),
         expect![
-            "error[descriptor-invalid] `index.json`: `manifests[1].digest` is no digest: `sha256:../../x` is not a digest: `sha256:` and 64 lower-case hexadecimal digits were expected"
+            "error[descriptor-invalid] `index.json`: `manifests[1].digest` is not a digest: `sha256:../../x` is not a digest: expected `sha256:` and 64 lower-case hexadecimal digits"
         ],
     );
     check_members(
@@ -558,7 +558,7 @@ fn descriptors_of_an_index() {
         "a manifest that is called something else",
         &layout(|it| it.index[0]["mediaType"] = json!("application/x")),
         expect![[r#"
-            error[media-type-mismatch] `app:1`: it is a manifest, and its descriptor says `application/x`
+            error[media-type-mismatch] `app:1`: it is a manifest, but its descriptor says `application/x`
             note[media-type-unknown] `app:1`: its media type is `application/x`
             note[unreferenced] `blobs/sha256/…`: no document refers to a file
             note[unreferenced] `blobs/sha256/…`: no document refers to a file
@@ -621,17 +621,17 @@ fn blobs_of_layouts() {
             });
             members
         },
-        expect!["error[blob-missing] `app:1`: sha256:… is not there"],
+        expect!["error[blob-missing] `app:1`: sha256:… is missing"],
     );
     check_members(
         "config gone",
         &without(good(), &config),
-        expect!["error[blob-missing] `app:1`: sha256:… is not there"],
+        expect!["error[blob-missing] `app:1`: sha256:… is missing"],
     );
     check_members(
         "layer gone",
         &without(good(), &layer),
-        expect!["error[layer-missing] layer 2 of 3 of `app:1`: sha256:… is not there"],
+        expect!["error[layer-missing] layer 2 of 3 of `app:1`: sha256:… is missing"],
     );
     check_members(
         "layer altered",
@@ -642,21 +642,21 @@ fn blobs_of_layouts() {
         "another size said",
         &with_manifest(|it| it["layers"][1]["size"] = json!(9)),
         expect![
-            "error[size-mismatch] layer 2 of 3 of `app:1`, `blobs/sha256/…`: its descriptor says 9 bytes, and it has 2048"
+            "error[size-mismatch] layer 2 of 3 of `app:1`, `blobs/sha256/…`: expected 9 bytes, got 2048"
         ],
     );
     check_members(
         "layer longer",
         &edit(good(), &layer, |it| it.resize(it.len() + 512, 0)),
         expect![
-            "error[digest-mismatch] layer 2 of 3 of `app:1`: expected sha256:…, got sha256:…; its descriptor says 2048 bytes, and it has 2560"
+            "error[digest-mismatch] layer 2 of 3 of `app:1`: expected sha256:…, got sha256:…; expected 2048 bytes, got 2560"
         ],
     );
     check_members(
         "config altered",
         &edit(good(), &config, |it| it.push(b' ')),
         expect![
-            "error[digest-mismatch] `app:1`, `blobs/sha256/…`: expected sha256:…, got sha256:…; its descriptor says 752 bytes, and it has 753"
+            "error[digest-mismatch] `app:1`, `blobs/sha256/…`: expected sha256:…, got sha256:…; expected 752 bytes, got 753"
         ],
     );
     check_members(
@@ -693,7 +693,7 @@ fn manifests() {
         "too few layers",
         &with_manifest(|it| drop(it["layers"].as_array_mut().expect("a list").pop())),
         expect![[r#"
-            error[layer-count] `app:1`: it has 2 layers, and its config has 3 diff_ids
+            error[layer-count] `app:1`: it has 2 layers, but its config lists 3 diff_ids
             note[unreferenced] `blobs/sha256/…`: no document refers to a file"#]],
     );
     check_members(
@@ -705,7 +705,7 @@ fn manifests() {
         "another type than its descriptor says",
         &with_manifest(|it| it["mediaType"] = json!(make::INDEX)),
         expect![
-            "error[media-type-mismatch] `app:1`: its `mediaType` is `application/vnd.oci.image.index.v1+json`, and its descriptor says `application/vnd.oci.image.manifest.v1+json`"
+            "error[media-type-mismatch] `app:1`: its `mediaType` is `application/vnd.oci.image.index.v1+json`, but its descriptor says `application/vnd.oci.image.manifest.v1+json`"
         ],
     );
     check_members(
@@ -719,7 +719,7 @@ fn manifests() {
         "a wrong label",
         &with_manifest(|it| it["layers"][0]["mediaType"] = json!(format!("{}+gzip", make::LAYER))),
         expect![
-            "warning[layer-mislabelled] layer 1 of 3 of `app:1`: it is labelled `application/vnd.oci.image.layer.v1.tar+gzip`, and its bytes are not compressed"
+            "warning[layer-mislabelled] layer 1 of 3 of `app:1`: it is labelled `application/vnd.oci.image.layer.v1.tar+gzip`, but its content is not compressed"
         ],
     );
     check_members(
@@ -742,11 +742,11 @@ fn manifests() {
         &xz.members(),
         expect![[r#"
         warning[compression-unusual] layer 1 of 3 of `app:1`: it is compressed with xz
-        warning[layer-mislabelled] layer 1 of 3 of `app:1`: it is labelled `application/vnd.oci.image.layer.v1.tar+gzip`, and its bytes are xz
+        warning[layer-mislabelled] layer 1 of 3 of `app:1`: it is labelled `application/vnd.oci.image.layer.v1.tar+gzip`, but its content is xz
         warning[compression-unusual] layer 2 of 3 of `app:1`: it is compressed with xz
-        warning[layer-mislabelled] layer 2 of 3 of `app:1`: it is labelled `application/vnd.oci.image.layer.v1.tar+gzip`, and its bytes are xz
+        warning[layer-mislabelled] layer 2 of 3 of `app:1`: it is labelled `application/vnd.oci.image.layer.v1.tar+gzip`, but its content is xz
         warning[compression-unusual] layer 3 of 3 of `app:1`: it is compressed with xz
-        warning[layer-mislabelled] layer 3 of 3 of `app:1`: it is labelled `application/vnd.oci.image.layer.v1.tar+gzip`, and its bytes are xz"#]],
+        warning[layer-mislabelled] layer 3 of 3 of `app:1`: it is labelled `application/vnd.oci.image.layer.v1.tar+gzip`, but its content is xz"#]],
     );
 }
 
@@ -756,7 +756,7 @@ fn a_document_of_very_many_values() {
         "many values",
         &with_manifest(|it| it["x"] = json!(vec![0; 200_000])),
         expect![
-            "error[document-too-large] `app:1`: `the document` has 200020 members, and 200000 are the most that is accepted"
+            "error[document-too-large] `app:1`: `the document` has 200020 members, more than the limit of 200000"
         ],
     );
 }
@@ -803,12 +803,12 @@ fn indexes_with_platforms() {
             layout.blobs.remove(&arm.id());
             layout.blobs.remove(&arm.diff_ids[0]);
         }),
-        expect!["note[index-part-absent] `app:1`: 1 of its 3 parts is not there: linux/arm64"],
+        expect!["note[index-part-absent] `app:1`: 1 of its 3 manifests is missing: linux/arm64"],
     );
     check_members(
         "a layer of one platform absent",
         &index(&|layout, _| drop(layout.blobs.remove(&arm.diff_ids[0]))),
-        expect!["note[index-part-absent] `app:1`: 1 of its 3 parts is not there: linux/arm64"],
+        expect!["note[index-part-absent] `app:1`: 1 of its 3 manifests is missing: linux/arm64"],
     );
     check_members(
         "a layer of both absent",
@@ -817,14 +817,14 @@ fn indexes_with_platforms() {
             layout.blobs.remove(&app().diff_ids[2]);
         }),
         expect![[r#"
-            error[layer-missing] layer 3 of 3 of `app:1 for linux/amd64`: sha256:… is not there
-            error[layer-missing] layer 1 of 1 of `app:1 for linux/arm64`: sha256:… is not there"#]],
+            error[layer-missing] layer 3 of 3 of `app:1 for linux/amd64`: sha256:… is missing
+            error[layer-missing] layer 1 of 1 of `app:1 for linux/arm64`: sha256:… is missing"#]],
     );
     check_members(
         "another platform",
         &index(&|_, manifests| manifests[1]["platform"]["architecture"] = json!("s390x")),
         expect![
-            "warning[platform-mismatch] `app:1 for linux/s390x`: the index says linux/s390x, and the config linux/arm64"
+            "warning[platform-mismatch] `app:1 for linux/s390x`: the index says linux/s390x, but the config says linux/arm64"
         ],
     );
     // Other names of a platform are no other platform, and what runs there fits.
@@ -843,7 +843,7 @@ fn indexes_with_platforms() {
         &index(&|_, manifests| {
             manifests[2]["annotations"]["vnd.docker.reference.digest"] = json!(digest(b"x"));
         }),
-        expect!["note[subject-missing] `app:1`: it speaks of sha256:…"],
+        expect!["note[subject-missing] `app:1`: its subject is sha256:…"],
     );
 }
 

@@ -319,7 +319,7 @@ const CASES: &[Case] = &[
         Manifest,
         r#"{"MEDIATYPE": "application/vnd.docker.distribution.manifest.v2+json"}"#,
         expect![
-            "warning[media-type-differs] `x:1`: its `mediaType` is `application/vnd.docker.distribution.manifest.v2+json`, and its descriptor says `application/vnd.oci.image.manifest.v1+json`"
+            "warning[media-type-differs] `x:1`: its `mediaType` is `application/vnd.docker.distribution.manifest.v2+json`, but its descriptor says `application/vnd.oci.image.manifest.v1+json`"
         ],
         Nowhere,
     ),

@@ -61,7 +61,7 @@ fn nothing_is_wrong_with_what_real_engines_wrote() {
 
 #[test]
 fn every_form_of_input_is_checked() {
-    let summary = "1 image, 3 layers, 6.14kB read: nothing is wrong\n";
+    let summary = "1 image, 3 layers, 6.14kB read: OK\n";
     for (format, transport) in [
         (Format::Docker, "docker-archive"),
         (Format::OciArchive, "oci-archive"),
@@ -75,7 +75,7 @@ fn every_form_of_input_is_checked() {
             text.starts_with(&format!("{transport}: 1 image, 3 layers, ")),
             "{text}"
         );
-        assert!(text.ends_with(" read: nothing is wrong\n"), "{text}");
+        assert!(text.ends_with(" read: OK\n"), "{text}");
     }
     let archive = make::tar(&make::docker(&[app()]));
     for codec in Codec::ALL {
@@ -114,7 +114,7 @@ fn what_is_no_archive_is_an_error() {
     );
     sandbox.run(&["verify", "text"]).fails(expect![[r#"
         error: cannot read `text`
-          caused by: it is not an image: it looks like a text file; a docker archive, an OCI layout or a tar was expected
+          caused by: it is not a container image (looks like a text file); expected a docker archive, an OCI layout or a tar
     "#]]);
     sandbox.write("empty", "");
     sandbox.run(&["verify", "empty"]).fails(expect![[r#"
@@ -123,13 +123,13 @@ fn what_is_no_archive_is_an_error() {
     "#]]);
     sandbox.run(&["verify", "missing.tar"]).fails(expect![[r#"
         error: cannot read `missing.tar`
-          caused by: No such file or directory (os error 2)
+          caused by: No such file or directory
     "#]]);
     let output = sandbox.run(&["verify", "oci:a:b"]);
     assert_eq!(output.code, Some(2));
     expect![[r#"
-        error: `verify` checks the whole archive or layout, not one image
-          hint: leave out the reference at the end of SRC
+        error: `verify` checks the whole input, but SRC names one image
+          hint: name only the file or folder
     "#]]
     .assert_eq(&output.stderr);
 }
@@ -156,15 +156,15 @@ fn a_window_beyond_the_limit_is_no_damage() {
     image.layers = vec![frame.to_vec()];
     let sandbox = Sandbox::new();
     sandbox.write("in.tar", make::tar(&make::docker(&[image])));
-    let limit = "its zstd stream takes more to unpack than is accepted";
-    let window = "its window has more than 134217728 bytes, which is the most that is accepted";
+    let limit = "unpacking its zstd stream exceeds a limit";
+    let window = "its window exceeds the limit of 134217728 bytes";
     let found = found(&sandbox.run(&["verify", "in.tar"]));
     let expected = format!("error[compression-limit] layer 1 of 1 of `app:1`: {limit}: {window}");
     assert!(found.contains(&expected), "{found:?}");
     sandbox.write("in.zst", frame);
     for command in [&["images", "in.zst"][..], &["import", "in.zst", "out"]] {
         sandbox.run(command).fails(&format!(
-            "error: cannot read `in.zst`\n  caused by: {limit}\n  caused by: {window}\n  hint: compress it anew: `zstd -dc --long=31 FILE | zstd -o NEW`\n"
+            "error: cannot read `in.zst`\n  caused by: {limit}\n  caused by: {window}\n  hint: recompress it: `zstd -dc --long=31 FILE | zstd -o NEW`\n"
         ));
     }
 }
@@ -179,7 +179,7 @@ fn programs_get_an_object() {
     let output = sandbox.run(&["verify", "--json", "in.tar"]);
     assert_eq!(output.code, Some(1));
     expect![[r#"
-        error: the input is not sound: 1 error
+        error: verification failed: 1 error
     "#]]
     .assert_eq(&output.stderr);
     let value: Value = serde_json::from_slice(&output.stdout).expect("JSON");

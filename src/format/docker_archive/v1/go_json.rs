@@ -1,11 +1,11 @@
 //! JSON as Docker's Go structs write it.
 //!
-//! The id of an image from before Docker 1.10 is the digest of a config that the
-//! engine makes while it loads the image. For restow to find the same id, the
-//! bytes must be the same: the order of fields in Go's structs, its zero values,
-//! its times and its escapes. Read off Docker Engine 20.10.24 (`image/image.go`,
-//! `image/v1/imagev1.go`, `api/types/container/config.go`), and compared with
-//! what that engine makes.
+//! The id of an image from before Docker 1.10 is the digest of a config that the engine
+//! makes when it loads the image. For restow to compute the same id, the bytes must be
+//! the same: the order of fields in Go's structs, its zero values, its times and its
+//! escapes. The rules are from the source of Docker Engine 20.10.24 (`image/image.go`,
+//! `image/v1/imagev1.go`, `api/types/container/config.go`), and were compared with the
+//! output of that engine.
 
 use std::collections::BTreeMap;
 
@@ -15,10 +15,10 @@ use serde_json::{Map, Value};
 use crate::format::docker_archive::manifest_json::field;
 use crate::image::{go_json, push_go};
 
-/// How Go writes the time of no time.
+/// The zero time in Go's format.
 const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
 
-/// What a field of a struct holds.
+/// The type of a field in a struct.
 #[derive(Clone, Copy)]
 enum Type {
     Text,
@@ -30,16 +30,16 @@ enum Type {
     /// A map whose values are all `{}`.
     Set,
     Time,
-    /// A nested struct that may be missing.
+    /// A nested struct, which may be absent.
     Config,
-    /// Written as it came.
+    /// Written unchanged.
     Any,
 }
 
 struct Field {
     name: &'static str,
     holds: Type,
-    /// Left out when it has its zero value.
+    /// True if a zero value is omitted.
     omit_empty: bool,
 }
 
@@ -58,7 +58,7 @@ const fn if_any(name: &'static str, holds: Type) -> Field {
     }
 }
 
-/// `image.V1Image`, without the fields that are dropped at once.
+/// `image.V1Image`, without the fields that are dropped immediately.
 const V1_IMAGE: &[Field] = &[
     if_any("comment", Type::Text),
     always("created", Type::Time),
@@ -101,7 +101,7 @@ const CONFIG: &[Field] = &[
     if_any("Shell", Type::Texts),
 ];
 
-/// A v1 image's JSON, read into Go's struct and written again.
+/// The JSON of a v1 image, after decoding into Go's struct and encoding again.
 pub(super) fn v1_image(json: &Value) -> Value {
     through_struct(json, V1_IMAGE)
 }
@@ -132,7 +132,7 @@ fn through_struct(json: &Value, fields: &[Field]) -> Value {
     Value::Object(out)
 }
 
-/// A string, where Go reads null as the empty one.
+/// A string; as in Go, null is the empty one.
 fn text_or_empty(value: &Value) -> Value {
     value.as_str().unwrap_or_default().into()
 }
@@ -142,7 +142,7 @@ fn convert(value: &Value, holds: Type) -> Value {
         Type::Text => text_or_empty(value),
         Type::Bool => value.as_bool().unwrap_or_default().into(),
         Type::Texts => match value {
-            // A command could be a single string once.
+            // Old commands can be a single string.
             Value::String(text) => vec![text.as_str()].into(),
             Value::Array(texts) => texts.iter().map(text_or_empty).collect(),
             _ => Value::Null,
@@ -166,8 +166,8 @@ fn convert(value: &Value, holds: Type) -> Value {
     }
 }
 
-/// A time as Go writes it: with nine digits of its fraction but without zeros at their
-/// end, and with `Z` for an offset of nothing.
+/// A time as Go writes it: with nine digits of its fraction, without trailing zeros,
+/// and with `Z` for a zero offset.
 pub(super) fn time(text: &str) -> String {
     let (text, zone) = match text.strip_suffix("+00:00").or(text.strip_suffix("-00:00")) {
         Some(text) => (text, "Z"),
@@ -184,13 +184,13 @@ pub(super) fn time(text: &str) -> String {
     }
 }
 
-/// The zero time, for an image that does not say when it was made.
+/// The time, or the zero time for an image without a creation time.
 pub(super) fn time_or_zero(value: &Value) -> String {
     time(value.as_str().unwrap_or(ZERO_TIME))
 }
 
-/// Writes an object as Go writes a map: keys sorted, and each value as it came
-/// but for white space between its parts.
+/// Writes an object as Go writes a map: keys sorted, and values unchanged except for
+/// white space between their parts.
 pub(super) fn sorted_object(fields: &BTreeMap<String, Box<RawValue>>) -> String {
     let mut out = String::from("{");
     for (at, (key, value)) in fields.iter().enumerate() {
@@ -206,7 +206,7 @@ pub(super) fn sorted_object(fields: &BTreeMap<String, Box<RawValue>>) -> String 
     out
 }
 
-/// Go's `json.Compact`, with the escapes that it applies to raw values.
+/// Go's `json.Compact`, with the escapes that it uses for raw values.
 fn compact_into(out: &mut String, json: &str) {
     let mut is_in_string = false;
     let mut is_escaped = false;

@@ -1,9 +1,8 @@
 //! Archives from before Docker 1.10: a folder for each image, and no config.
 //!
-//! Every image is one layer on top of its parent. The config that ties them
-//! together is made here, as Docker makes it when it loads such an archive
-//! (`image/tarexport/load.go`, engines 1.10 to 28), so that the image gets the
-//! id that it has there.
+//! Every image is one layer on top of its parent. Its config is made here, as Docker
+//! makes it when it loads such an archive (`image/tarexport/load.go`, engines 1.10 to
+//! 28), so that the image gets the same id.
 
 mod go_json;
 
@@ -22,19 +21,19 @@ use crate::image::{Config, Document, DocumentError, go_json, json_text, parse_va
 use crate::limits::{DESCRIPTORS_MAX, DOCUMENTS_MAX};
 use crate::tar_stream::TarError;
 
-/// From this version on, Docker kept fields of a v1 image that it did not know.
+/// Since this version Docker keeps unknown fields of a v1 image.
 const KEEPS_UNKNOWN_FIELDS: [u64; 3] = [1, 8, 3];
 
-/// Keys of a v1 image that are no part of its config.
+/// Keys of a v1 image that do not belong to its config.
 const NOT_IN_CONFIG: [&str; 6] = ["id", "parent", "Size", "parent_id", "layer_id", "throwaway"];
 
-/// Whether there are images in folders.
+/// Returns true if there are images in folders.
 pub(in crate::format) fn is_v1_archive(container: &dyn Container) -> bool {
     let paths = container.paths();
     image_ids(&paths).next().is_some()
 }
 
-/// The names of top-level folders that hold an image.
+/// The names of top-level folders with an image.
 fn image_ids<'a>(paths: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
     let has = |path: String| paths.binary_search(&path.as_str()).is_ok();
     paths
@@ -43,13 +42,13 @@ fn image_ids<'a>(paths: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
         .filter(move |id| !id.contains('/') && has(format!("{id}/json")))
 }
 
-/// Finds the images that have a tag, and those that no other is built on, and
-/// makes their configs.
+/// Finds the images with a tag, and those that are not a parent of others, and makes
+/// their configs.
 pub(in crate::format) fn read_elements(
     container: &dyn Container,
     watch: &Watch<'_>,
 ) -> Result<Vec<(Element, Document<Config>)>> {
-    // No document says what there should be, so that the end must be seen.
+    // No document lists the members, so the end must be present.
     if let Some(offset) = container.end().cut_off_at {
         return Err(TarError::EndMissing { offset }.into());
     }
@@ -99,7 +98,7 @@ fn layer_path(id: &str) -> String {
     format!("{id}/layer.tar")
 }
 
-/// `repositories`: name → tag → id of the image, as ids with their references.
+/// `repositories`: name → tag → id of the image. Returns ids with their references.
 fn read_repositories(container: &dyn Container) -> Result<Vec<(String, Vec<String>)>> {
     let Some(bytes) = find_document(container, REPOSITORIES)? else {
         return Ok(Vec::new());
@@ -137,7 +136,7 @@ fn read_repositories(container: &dyn Container) -> Result<Vec<(String, Vec<Strin
     Ok(ids)
 }
 
-/// A v1 image's JSON, twice: to look into, and to keep.
+/// The JSON of a v1 image, twice: parsed, and raw to be kept.
 struct V1Image {
     value: Value,
     raw: BTreeMap<String, Box<RawValue>>,
@@ -159,7 +158,7 @@ fn parent(image: &V1Image) -> Option<&str> {
     (!parent.is_empty()).then_some(parent)
 }
 
-/// An image's ancestors and itself, the lowest first.
+/// The ancestors of an image and the image itself, the lowest first.
 fn chain<'a>(images: &'a BTreeMap<String, V1Image>, id: &'a str) -> Result<Vec<String>> {
     let mut chain = vec![id.to_owned()];
     let mut seen = BTreeSet::from([id]);
@@ -191,7 +190,7 @@ fn chain<'a>(images: &'a BTreeMap<String, V1Image>, id: &'a str) -> Result<Vec<S
     Ok(chain)
 }
 
-/// Hashes the layers of all chains, each once, in the order in which they lie.
+/// Hashes the layers of all chains, each once, in the order of the archive.
 fn diff_ids(
     container: &dyn Container,
     chains: &[(Vec<String>, Vec<String>)],
@@ -216,7 +215,7 @@ fn diff_ids(
     Ok(diff_ids)
 }
 
-/// The config that Docker makes of an image and its ancestors.
+/// The config that Docker makes for an image and its ancestors.
 fn make_config(
     images: &BTreeMap<String, V1Image>,
     chain: &[String],
@@ -277,7 +276,8 @@ fn history_entry(image: &Value) -> Value {
     Value::Object(entry)
 }
 
-/// Compares versions as Docker does: numbers between dots, anything else is 0.
+/// Compares versions as Docker does: numbers between dots, where anything else counts
+/// as 0.
 fn keeps_unknown_fields(image: &Value) -> bool {
     let version = image.get("docker_version").and_then(Value::as_str);
     let mut parts = version

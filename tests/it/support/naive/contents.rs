@@ -1,42 +1,42 @@
-//! What one layer has, read for itself.
+//! The content of one layer, read on its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::entry::{Entry, Kind, Meta};
 use super::{Path, Refusal, is_inside, join};
 
-/// What a layer has, before it meets the layers below.
+/// The content of a layer, independent of the layers below.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Contents {
     pub(super) nodes: BTreeMap<Path, Node>,
     pub(super) files: Vec<Content>,
     /// The metadata of each file, in the order of the entries: the last counts.
     pub(super) metas: Vec<(usize, Meta)>,
-    /// The directory that each marker is in, and the name that it removes; none for all.
+    /// The directory of each marker, and the name that it removes; `None` for all names.
     pub(super) markers: BTreeSet<(Path, Option<Vec<u8>>)>,
 }
 
-/// What a layer has at a path.
+/// The content of a layer at a path.
 #[derive(Clone, Debug)]
 pub(super) enum Node {
     Implied,
     Directory(Meta),
-    /// The place in `files`.
+    /// The index in `files`.
     File(usize),
 }
 
-/// What a file of a layer is.
+/// The content of a file of a layer.
 #[derive(Clone, Debug)]
 pub(super) enum Content {
     New(Kind),
-    /// A hard link to this path of the layers below.
+    /// A hard link to this path in the layers below.
     Below(Path),
 }
 
-/// Attributes that stand for metadata which a layer has otherwise.
+/// Attributes that represent metadata for which layers have other fields.
 const FOREIGN_XATTRS: [&str; 2] = ["user.rootlesscontainers", "user.containers.override_stat"];
 
-/// What AUFS left behind at the root of a layer.
+/// Files of AUFS at the root of a layer.
 const LEFT_OVER: [&[u8]; 3] = [b".wh..wh.aufs", b".wh..wh.orph", b".wh..wh.plnk"];
 
 /// The components of a name.
@@ -49,7 +49,7 @@ fn components(name: &[u8]) -> Result<Vec<&[u8]>, Refusal> {
     Ok(components)
 }
 
-/// A directory and those that it is in, the highest first, without the root.
+/// A directory and its parents, the highest first, without the root.
 fn directories(directory: &[u8]) -> impl Iterator<Item = &[u8]> {
     let ends = directory.iter().enumerate().filter(|(_, it)| **it == b'/');
     let ends = ends.map(|(end, _)| end).chain([directory.len()]);
@@ -70,7 +70,7 @@ impl Contents {
         Ok(contents)
     }
 
-    /// Takes the next entry, and returns the path that it is about, symlinks followed.
+    /// Adds the next entry, and returns its path, with symlinks resolved.
     pub(crate) fn push(&mut self, entry: &Entry) -> Result<Path, Refusal> {
         let mut meta = entry.meta.clone();
         meta.xattrs
@@ -109,7 +109,7 @@ impl Contents {
         Ok(path)
     }
 
-    /// Takes a marker: the directory that it is in is the one that its name means here.
+    /// Adds a marker: its directory is resolved at this place in the layer.
     fn marker(
         &mut self,
         parents: &[&[u8]],
@@ -127,8 +127,8 @@ impl Contents {
         Ok(join(&parent, name))
     }
 
-    /// Drops the markers that lie in what the layer has a file for, or deletes and has
-    /// no entry for, and makes the directories that the others are in.
+    /// Drops the markers in paths that the layer has as files, or deletes without an entry, and
+    /// makes the directories of the others.
     fn settle(&mut self) {
         let removed = |path: &[u8]| match path.iter().rposition(|it| *it == b'/') {
             Some(end) => (path[..end].to_vec(), Some(path[end + 1..].to_vec())),
@@ -149,7 +149,7 @@ impl Contents {
         self.markers = markers;
     }
 
-    /// Whether a marker removes what lower layers have at a path.
+    /// Returns true if a marker removes a path of lower layers.
     pub(crate) fn removes(&self, path: &[u8]) -> bool {
         self.markers
             .iter()
@@ -162,13 +162,13 @@ impl Contents {
             })
     }
 
-    /// Whether a marker lies in a path, which is then a directory.
+    /// Returns true if there is a marker inside a path, which is then a directory.
     pub(crate) fn has_marker_in(&self, path: &Path) -> bool {
         let mut markers = self.markers.iter();
         markers.any(|(directory, _)| directory == path || is_inside(directory, path))
     }
 
-    /// What the markers mean.
+    /// The meanings of the markers.
     pub(crate) fn markers(&self) -> &BTreeSet<(Path, Option<Vec<u8>>)> {
         &self.markers
     }
@@ -195,7 +195,7 @@ impl Contents {
         }
     }
 
-    /// Follows the symlinks of this layer, through files to the letter if that is said.
+    /// Resolves the symlinks of this layer; files count as directories if `through_files`.
     fn resolve(&self, components: &[&[u8]], through_files: bool) -> Result<Path, Refusal> {
         let mut left: Vec<Vec<u8>> = components.iter().rev().map(|it| it.to_vec()).collect();
         let mut path = Path::new();
@@ -235,14 +235,14 @@ impl Contents {
         Ok(path)
     }
 
-    /// Makes a directory, and those that it is in, where there is none.
+    /// Makes a directory and its parents, if they do not exist.
     fn imply(&mut self, directory: &[u8]) {
         for path in directories(directory) {
             self.nodes.entry(path.to_vec()).or_insert(Node::Implied);
         }
     }
 
-    /// The path of the layers below that the last hard link was to.
+    /// The path in the layers below to which the last hard link points.
     pub(crate) fn last_below(&self) -> Option<&Path> {
         match self.files.last() {
             Some(Content::Below(path)) => Some(path),

@@ -1,11 +1,11 @@
-//! Odd tars around sound images: names, links, missing members, what is behind the end.
+//! Odd tars around valid images: names, links, missing members, data after the end.
 
 use super::super::Seed;
 use super::super::codec::Codec;
 use super::super::make::{self, Member};
 use super::{Odd, at, id, pick, sound};
 
-/// An archive with one thing odd about its members, and perhaps one about its bytes.
+/// An archive with one oddity in its members, and perhaps one in its bytes.
 pub(super) fn archive(numbers: &mut Seed, tag: &str, salt: &str) -> Odd {
     let mut members = sound(tag, salt);
     let place = at(
@@ -82,7 +82,7 @@ pub(super) fn archive(numbers: &mut Seed, tag: &str, salt: &str) -> Odd {
     }
 }
 
-/// Makes something odd of a member, or beside it.
+/// Makes a member odd, or adds something odd to it.
 fn change(numbers: &mut Seed, members: &mut Vec<Member>, place: usize) -> String {
     let name = members[place].name().to_owned();
     let content = match &members[place] {

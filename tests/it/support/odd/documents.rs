@@ -98,7 +98,7 @@ const TIMES: [&str; 18] = [
     "",
 ];
 
-/// What stands where something else should.
+/// A value in place of the right one.
 fn value(numbers: &mut Seed) -> Value {
     let values = [
         json!(null),
@@ -127,7 +127,7 @@ fn value(numbers: &mut Seed) -> Value {
     pick(numbers, &values)
 }
 
-/// What usually stands there.
+/// The usual value.
 fn usual(pointer: &str) -> Value {
     let key = pointer.rsplit('/').next().expect("a key");
     match key {
@@ -146,7 +146,7 @@ fn usual(pointer: &str) -> Value {
     }
 }
 
-/// Puts a value to a place, which may not be there yet; without one, takes away what is there.
+/// Sets a value at a place that need not exist yet; without a value, removes the place.
 fn put(document: &mut Value, pointer: &str, value: Option<Value>) {
     let Some((parent, key)) = pointer.rsplit_once('/') else {
         *document = value.unwrap_or(Value::Null);
@@ -166,7 +166,7 @@ fn put(document: &mut Value, pointer: &str, value: Option<Value>) {
     }
 }
 
-/// An archive one of whose documents has one or two odd fields.
+/// An archive with a document that has one or two odd fields.
 pub(super) fn archive(numbers: &mut Seed, tag: &str, salt: &str) -> Odd {
     let mut members = sound(tag, salt);
     let is_config = !once_in(numbers, 4);

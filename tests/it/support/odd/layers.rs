@@ -1,4 +1,4 @@
-//! Odd layers: entries that no builder writes, among entries as all builders write them.
+//! Odd layers: entries that no builder writes, mixed with entries that all builders write.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use super::super::layer::{self, Dialect, header, member, pax, set};
 use super::super::make::{self, Image};
 use super::{Odd, once_in, pick};
 
-/// The names that most entries have; the lowest layer has the first ones.
+/// The names of most entries; the lowest layer has the first ones.
 const NAMES: [&str; 14] = [
     "a",
     "b",
@@ -26,7 +26,7 @@ const NAMES: [&str; 14] = [
     "dangling/x",
 ];
 
-/// Names that need a look.
+/// Names that need special care.
 const ODD_NAMES: [&str; 26] = [
     "./a",
     "/a",
@@ -56,7 +56,7 @@ const ODD_NAMES: [&str; 26] = [
     "p/q/r",
 ];
 
-/// Markers, and what looks like them.
+/// Markers, and names like them.
 const MARKERS: [&str; 24] = [
     ".wh.a",
     ".wh.d",
@@ -84,7 +84,7 @@ const MARKERS: [&str; 24] = [
     ".wh.d/x",
 ];
 
-/// Names below what an entry before them put there, or took away.
+/// Names below something that a previous entry added or removed.
 const BELOW: [&str; 6] = ["x", "e/f", "e/", ".wh.x", ".wh..wh..opq", "e/.wh.f"];
 
 /// Targets of links.
@@ -113,13 +113,13 @@ const TARGETS: [&str; 22] = [
     "dangling",
 ];
 
-/// Types of entries: those of POSIX, and those that some tar had.
+/// Types of entries: those of POSIX, and those of some tar.
 const FLAGS: [u8; 22] = [
     b'0', 0, b'1', b'2', b'3', b'4', b'5', b'6', b'7', b'g', b'A', b'D', b'I', b'K', b'L', b'M',
     b'N', b'S', b'V', b'X', b'x', b'9',
 ];
 
-/// Records of a PAX header, and what is in them.
+/// Records of a PAX header, with their values.
 const RECORDS: [(&str, &[u8]); 40] = [
     ("path", b""),
     ("path", b"p\0q"),
@@ -169,7 +169,7 @@ const RECORDS: [(&str, &[u8]); 40] = [
     ("SCHILY.fflags", b"nodump"),
 ];
 
-/// An archive of two or three layers, of which the upper ones have something odd.
+/// An archive of two or three layers, of which the upper ones have an oddity.
 pub(super) fn archive(numbers: &mut Seed, tag: &str, salt: &str) -> Odd {
     let base = "d/ d/x=1 d/e/ d/e/f=2 a=3 b=>a l->d la->/d dangling->none";
     let mut what = String::new();
@@ -218,7 +218,7 @@ fn tail(bytes: &mut Vec<u8>, what: &mut String, word: &str, tail: &[u8]) {
     what.push_str(word);
 }
 
-/// Appends a member as a sound writer would.
+/// Appends a member like a correct writer.
 fn append(tar: &mut Vec<u8>, name: &[u8], flag: u8, target: &[u8], records: &[u8], content: &[u8]) {
     if !records.is_empty() {
         let mut extension = header(b"PaxHeaders/x", b'x', Dialect::Pax);
@@ -229,7 +229,7 @@ fn append(tar: &mut Vec<u8>, name: &[u8], flag: u8, target: &[u8], records: &[u8
     member(tar, header, content);
 }
 
-/// A header as a sound writer would make it.
+/// A header like that of a correct writer.
 fn sound(name: &[u8], flag: u8, target: &[u8], size: usize) -> [u8; 512] {
     let mut header = header(name, flag, Dialect::Pax);
     header[157..157 + target.len()].copy_from_slice(target);
@@ -246,7 +246,7 @@ fn sound(name: &[u8], flag: u8, target: &[u8], size: usize) -> [u8; 512] {
 
 /// Appends an entry, which may be odd in any way, and returns its name.
 ///
-/// It is often about what the entry before it is about.
+/// It often has the same path as the previous entry.
 fn entry(numbers: &mut Seed, tar: &mut Vec<u8>, before: &[u8], what: &mut String) -> Vec<u8> {
     let before = String::from_utf8_lossy(before).replace(".wh.", "");
     let before = before.trim_end_matches('/');
@@ -321,7 +321,7 @@ fn entry(numbers: &mut Seed, tar: &mut Vec<u8>, before: &[u8], what: &mut String
     whole
 }
 
-/// A record of a PAX header, or something that is none.
+/// A record of a PAX header, or something that is not one.
 fn record(numbers: &mut Seed, what: &mut String) -> Vec<u8> {
     match numbers.below(14) {
         0 => {
@@ -409,7 +409,7 @@ fn spoil(numbers: &mut Seed, header: &mut [u8; 512], what: &mut String) {
     let _ = write!(what, "{{{name}: {}}}", value.escape_ascii());
 }
 
-/// Ends a tar, mostly as it should.
+/// Ends a tar, usually correctly.
 fn end(numbers: &mut Seed, tar: &mut Vec<u8>, what: &mut String) {
     let zeros = |tar: &mut Vec<u8>, blocks: usize| tar.resize(tar.len() + 512 * blocks, 0);
     match numbers.below(40) {

@@ -6,32 +6,32 @@ use super::super::entry::{Entry, Kind, Meta, SECOND};
 use super::super::naive::{Contents, Path, is_inside, join, path_of};
 use super::stack::{Flavour, Numbers};
 
-/// A layer in the making.
+/// A layer under construction.
 ///
-/// Left out, since the spec does not say what it means:
+/// Left out, since their meaning is not in the spec:
 /// - a hard link through a symlink of its layer to a path of the layers below;
-/// - a hard link to a path of the layers below that the same layer removes or
-///   replaces, or whose directory it replaces by the link.
+/// - a hard link to a path of the layers below that the same layer removes or replaces, or whose
+///   directory it replaces by the link.
 pub(super) struct Builder<'a> {
     flavour: Flavour,
     below: &'a BTreeMap<Path, Entry>,
     layer: usize,
     entries: Vec<Entry>,
     contents: Contents,
-    /// The path of each entry, and whether it is a directory.
+    /// The path of each entry, and true if it is a directory.
     paths: Vec<(Path, bool)>,
-    /// The paths of the layers below that are linked to.
+    /// The paths of the layers below that are targets of links.
     linked: Vec<Path>,
     markers: Vec<Marker>,
 }
 
-/// A whiteout that will be among the entries, if it may.
+/// A whiteout that will be added to the entries, if it is valid there.
 struct Marker {
     directory: Path,
-    /// The path that it removes; none for all that is in the directory.
+    /// The path that it removes; `None` for everything in the directory.
     victim: Option<Path>,
     entry: Entry,
-    /// Where it will stand.
+    /// Its place among the entries.
     place: u32,
 }
 
@@ -43,13 +43,13 @@ impl Marker {
         }
     }
 
-    /// Whether it is in a directory, at any depth.
+    /// True if it is in a directory, at any depth.
     fn is_in(&self, path: &[u8]) -> bool {
         self.directory == path || is_inside(&self.directory, path)
     }
 }
 
-/// Names of every kind; the first ones are there to meet again.
+/// Names of every kind; the first ones occur repeatedly.
 const NAMES: [&[u8]; 20] = [
     b"a",
     b"b",
@@ -89,7 +89,7 @@ const TIMES: [i128; 9] = [
     9_999_999_999 * SECOND + SECOND / 10,
 ];
 
-/// Takes the part of a number that chooses one of `count`, and leaves the rest.
+/// Extracts the part of a number that chooses one of `count`, and leaves the rest.
 fn choose(number: &mut u32, count: usize) -> usize {
     let count = u32::try_from(count).expect("a choice is small");
     let choice = *number % count;
@@ -98,7 +98,7 @@ fn choose(number: &mut u32, count: usize) -> usize {
 }
 
 impl<'a> Builder<'a> {
-    /// Begins layer `layer`, which is put on what `below` has.
+    /// Begins layer `layer`, on top of `below`.
     pub(super) fn new(flavour: Flavour, below: &'a BTreeMap<Path, Entry>, layer: usize) -> Self {
         Self {
             flavour,
@@ -112,7 +112,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Adds what these numbers mean, if that is valid here.
+    /// Adds the entry with these numbers, if it is valid here.
     pub(super) fn add(&mut self, numbers: &Numbers) {
         let [mut kind, path, target, meta, mut place] = *numbers;
         let path = self.path(path);
@@ -186,7 +186,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// The directory of the last marker, if that is wanted, to be replaced.
+    /// The directory of the last marker, to be replaced, if that is wanted; otherwise `path`.
     fn in_the_way(&self, choice: usize, path: Path) -> Path {
         let is_wanted = choice == 0 && self.flavour == Flavour::Any;
         let directory = self.markers.last().map(|it| it.directory.clone());
@@ -194,7 +194,7 @@ impl<'a> Builder<'a> {
         directory.unwrap_or(path)
     }
 
-    /// A path in what the last marker deletes.
+    /// A path inside something that the last marker deletes.
     fn in_deleted(&self, path: &[u8]) -> Option<Path> {
         let victim = self.markers.last()?.victim.as_ref()?;
         let inside = self.below.keys().find(|it| is_inside(it, victim));
@@ -203,7 +203,7 @@ impl<'a> Builder<'a> {
         (self.flavour == Flavour::Any && path.len() < 3000).then_some(path)
     }
 
-    /// A path that the layers below have; empty if they have none.
+    /// A path of the layers below; empty if they have none.
     fn path_below(&self, mut number: u32) -> Path {
         match self.below.len() {
             0 => Path::new(),
@@ -240,7 +240,7 @@ impl<'a> Builder<'a> {
             _ => &[],
         };
         let xattrs = xattrs.iter().filter(|(name, _)| {
-            // Docker keeps no others, and no capabilities of what is no file.
+            // Docker keeps no others, and capabilities only of files.
             let is_kept = *name == "security.capability" && matches!(kind, Kind::File(_));
             self.flavour == Flavour::Any || is_kept
         });
@@ -250,7 +250,7 @@ impl<'a> Builder<'a> {
         meta
     }
 
-    /// A path as a tar may say it.
+    /// A form of a path that a tar may contain.
     fn name(path: &[u8], kind: &Kind, mut style: u32) -> Vec<u8> {
         let start: &[u8] = match choose(&mut style, 8) {
             _ if path.is_empty() => b"./",
@@ -274,13 +274,13 @@ impl<'a> Builder<'a> {
         let here = self.paths.iter().filter(|(_, is_directory)| !is_directory);
         let mut targets: Vec<Path> = here.map(|(path, _)| path.clone()).collect();
         if self.flavour == Flavour::Docker {
-            // It gives a symlink nothing of what its other names say of themselves.
+            // Docker does not apply the metadata of a symlink's other names to it.
             let is_symlink = |it: &Entry| matches!(it.kind, Kind::Symlink(_));
             let symlinks = self.entries.iter().filter(|it| is_symlink(it));
             let symlinks: Vec<Path> = symlinks.map(|it| path_of(&it.name)).collect();
             targets.retain(|it| !symlinks.contains(it));
         } else if targets.is_empty() || choose(&mut number, 3) == 0 {
-            // What is linked to once is often linked to again.
+            // A linked file is often linked again.
             let again = self.linked.last();
             targets = match again.filter(|_| choose(&mut number, 3) > 0) {
                 Some(target) => vec![target.clone()],
@@ -311,7 +311,7 @@ impl<'a> Builder<'a> {
         let Ok(path) = contents.push(&entry) else {
             return;
         };
-        // The last file may be that of an earlier entry: then it has been looked at.
+        // If the last file is that of an earlier entry, it was already checked.
         if let Kind::Link(name) = &entry.kind
             && let Some(target) = contents.last_below()
             && !self.linked.contains(target)
@@ -335,7 +335,7 @@ impl<'a> Builder<'a> {
         self.entries.push(entry);
     }
 
-    /// Whether Docker would load the entry; adds the directories that it is in, as builders do.
+    /// Returns true if Docker would load the entry; adds its parent directories, as builders do.
     fn is_for_docker(&mut self, path: &[u8], entry: &Entry) -> bool {
         if path.is_empty() || self.paths.iter().any(|(it, _)| it == path) {
             return false;
@@ -389,7 +389,7 @@ impl<'a> Builder<'a> {
         });
     }
 
-    /// A whiteout as an overlay file system has it.
+    /// A whiteout in the form of an overlay file system.
     fn device_marker(&mut self, path: &[u8], meta: u32, place: u32) {
         let end = path.iter().rposition(|it| *it == b'/').unwrap_or(0);
         let kind = Kind::Char(0, 0);
@@ -406,7 +406,7 @@ impl<'a> Builder<'a> {
         });
     }
 
-    /// The entries with the markers among them.
+    /// The entries, including the markers.
     pub(super) fn finish(mut self) -> Vec<Entry> {
         let mut markers = std::mem::take(&mut self.markers);
         match self.flavour {
@@ -438,7 +438,7 @@ impl<'a> Builder<'a> {
         self.entries
     }
 
-    /// Appends each marker once, unless the layer has what it removes.
+    /// Appends each marker once, unless the layer has the path that it removes.
     fn append_for_docker(&mut self, mut markers: Vec<Marker>) {
         markers.retain(|it| {
             let inside = join(&it.directory, b".wh.");

@@ -1,23 +1,23 @@
-//! A random stack of layers, whatever its numbers come from.
+//! A random stack of layers, from any source of numbers.
 
 use super::super::entry::{Entry, Kind};
 use super::super::layer::{self, Dialect};
 use super::super::naive::{Contents, Tree};
 use super::builder::Builder;
 
-/// The numbers that an entry is made of.
+/// The numbers that define an entry.
 pub(crate) type Numbers = [u32; 5];
 
-/// The layers that stacks are made for.
+/// The kind of layers in a stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flavour {
-    /// All that the spec defines.
+    /// Everything that the spec defines.
     Any,
-    /// What Docker loads, and understands as the spec says.
+    /// Everything that Docker loads, and interprets according to the spec.
     Docker,
 }
 
-/// A stack as it is generated.
+/// A generated stack.
 #[derive(Clone, Debug)]
 pub(crate) struct Stack {
     pub(crate) layers: Vec<Vec<Entry>>,
@@ -25,7 +25,7 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    /// A stack of as many layers as there are lists of numbers.
+    /// A stack with one layer for each list of numbers.
     pub(crate) fn new(flavour: Flavour, dialect: Dialect, layers: &[Vec<Numbers>]) -> Self {
         let mut below = Tree::default();
         let mut stack = Vec::new();
@@ -54,8 +54,8 @@ impl Stack {
         layers.map(|it| layer::tar_in(self.dialect, it)).collect()
     }
 
-    /// The stack with the markers of each layer in other places among its entries, where
-    /// they mean the same: no symlink of the layer may come before them, or come after.
+    /// The stack with the markers of each layer in other places among its entries, where they have
+    /// the same meaning: they must not move across a symlink of the layer.
     pub(crate) fn with_markers_moved(&self, numbers: &[u32]) -> Self {
         let mut moved = self.clone();
         for layer in &mut moved.layers {
