@@ -210,9 +210,10 @@ fn a_file_that_is_there_is_replaced_only_by_force() {
     sandbox.write("man1/restow-verify.1", "mine");
     std::fs::remove_file(sandbox.path("man1/restow.1")).expect("a page can be removed");
     // Nothing is written, not even what is missing: the sandbox compares before and after.
-    sandbox
-        .run(&["man", "man1"])
-        .fails("error: `man1/restow-verify.1` exists\n  hint: pass `--force` to replace it\n");
+    sandbox.run(&["man", "man1"]).fails(expect![[r#"
+        error: `man1/restow-verify.1` already exists
+          hint: use `--force` to overwrite it
+    "#]]);
     sandbox.run(&["man", "--force", "man1"]).silent();
     assert_eq!(sandbox.read("man1/restow-verify.1"), page);
     assert!(sandbox.path("man1/restow.1").is_file());
