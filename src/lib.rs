@@ -20,7 +20,7 @@
 //!                  │
 //!               session                the entry point: shared settings, inputs and outputs
 //!                  │
-//!             main + cli               the only place that knows clap, indicatif, a terminal
+//!             main + cli               the only place that knows clap, a terminal
 //! ```
 //!
 //! Each line uses only lines above it, in its own column; `error` and `event`, which

@@ -13,9 +13,15 @@ pub(super) fn now() -> i64 {
     now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(i64::MAX))
 }
 
-/// How long before `now` something was, in words: `3 weeks ago`.
+/// How long before or after `now` something is, in words: `3 weeks ago`, `in 3 weeks`.
+///
+/// Docker knows no future, and calls it `Less than a second ago`.
 pub(super) fn ago(then: i64, now: i64) -> String {
-    format!("{} ago", in_words(now.saturating_sub(then).min(LONGEST)))
+    let words = |span: i64| in_words(span.min(LONGEST));
+    if then > now {
+        return format!("in {}", words(then.saturating_sub(now)).to_lowercase());
+    }
+    format!("{} ago", words(now.saturating_sub(then)))
 }
 
 /// A time span, as go-units' `HumanDuration` has it.
@@ -45,7 +51,6 @@ mod tests {
         const HOUR: i64 = 3600;
         const DAY: i64 = 24 * HOUR;
         for (seconds, words) in [
-            (-5, "Less than a second ago"),
             (0, "Less than a second ago"),
             (1, "1 second ago"),
             (2, "2 seconds ago"),
@@ -74,5 +79,19 @@ mod tests {
             );
         }
         assert_eq!(ago(i64::MIN, i64::MAX), "292 years ago");
+    }
+
+    #[test]
+    fn a_time_in_the_future_is_told_as_one() {
+        for (seconds, words) in [
+            (1, "in 1 second"),
+            (100, "in about a minute"),
+            (3600, "in about an hour"),
+            (3 * 3600, "in 3 hours"),
+            (i64::MAX, "in 292 years"),
+        ] {
+            assert_eq!(ago(seconds, 0), words);
+        }
+        assert_eq!(ago(i64::MAX, i64::MIN), "in 292 years");
     }
 }

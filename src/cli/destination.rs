@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::{Args, ValueEnum};
 use restow::{CompressionChoice, Encoding, Format, Name, Reference};
 
-use crate::cli::argument::Argument;
+use crate::cli::argument::{Argument, Role};
 use crate::cli::failure::Failure;
 use crate::cli::location::{Location, Place};
 use crate::cli::options::parse_compress;
@@ -92,12 +92,8 @@ impl ImageOptions {
         argument: Argument,
     ) -> Result<(Destination, Vec<Name>), Failure> {
         let location = Location::parse(text, argument)?;
-        if self.json && location.place == Place::Standard {
-            return Err(Failure::Usage {
-                message: "`--json` cannot be used when the image goes to standard output"
-                    .to_owned(),
-                hint: Some("name a file as DST"),
-            });
+        if self.json {
+            check_json(&location)?;
         }
         let format = output_format(&location, self.to)?;
         let encoding = suffix::encoding(&location, format)?.unwrap_or(Encoding::Plain);
@@ -122,6 +118,21 @@ impl Replacing {
             replace: self.force,
         }
     }
+}
+
+/// Refuses a report on standard output if the output of the command goes there.
+pub(super) fn check_json(destination: &Location) -> Result<(), Failure> {
+    if destination.place != Place::Standard {
+        return Ok(());
+    }
+    let what = match destination.argument.role {
+        Role::Tree(_) => "tar",
+        _ => "image",
+    };
+    Err(Failure::Usage {
+        message: format!("`--json` cannot be used when the {what} goes to standard output"),
+        hint: Some("name a file as DST"),
+    })
 }
 
 /// The help of `--compress`, with the rules of a command.

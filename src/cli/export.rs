@@ -6,7 +6,7 @@ use clap::Args;
 use restow::{CompressionChoice, Encoding, ExportOptions, Format};
 
 use crate::cli::argument::{Argument, Role};
-use crate::cli::destination::{Replacing, is_folder};
+use crate::cli::destination::{Replacing, check_json, is_folder};
 use crate::cli::failure::Failure;
 use crate::cli::location::Location;
 use crate::cli::options::{parse_compress, source_date_epoch};
@@ -14,6 +14,7 @@ use crate::cli::process::Process;
 use crate::cli::source::{Choice, SourceArgument};
 use crate::cli::stdio;
 use crate::cli::suffix;
+use crate::cli::written;
 
 /// Export the merged file system of an image as a tar
 ///
@@ -45,6 +46,12 @@ pub(super) struct Arguments {
         help = "Compression: none, gzip[:LEVEL] or zstd[:LEVEL] [default: by suffix]"
     )]
     compress: Option<Encoding>,
+
+    /// Print the report as JSON on stdout
+    ///
+    /// `restow help json` lists the fields.
+    #[arg(long, help_heading = "Output")]
+    json: bool,
 
     #[command(flatten)]
     replacing: Replacing,
@@ -101,6 +108,9 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
             hint: format!("`restow export {typed} | tar -xp -C {path}` unpacks it there"),
         });
     }
+    if arguments.json {
+        check_json(&location)?;
+    }
     let session = process.session(source_date_epoch()?);
     let mut options = ExportOptions::default();
     options.image = arguments.choice.selector(&source)?;
@@ -109,6 +119,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     let destination = arguments.replacing.tree(location, encoding);
     let input = stdio::open(&source, Some(&destination.location), &process.interrupt)?;
     let output = stdio::create(&destination, &process.interrupt)?;
-    session.export(input, output, &options)?;
-    Ok(())
+    let report = session.export(input, output, &options)?;
+    let (source, target) = (arguments.source.typed(), &arguments.destination);
+    written::say_tree(&process.output, arguments.json, source, target, &report)
 }

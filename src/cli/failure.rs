@@ -20,7 +20,8 @@ pub(super) enum Failure {
         /// The fields that there are.
         hint: String,
     },
-    /// What went wrong with one of several inputs was printed already.
+    /// Nothing is to be printed: each input that failed was reported already, or the exit code
+    /// is all that was asked for.
     #[error("not all of the inputs could be read")]
     Reported,
     /// Signals cannot be listened to.

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use anstream::ColorChoice;
 use clap::{ArgAction, Args, ValueEnum};
 
 use crate::cli::options::parse_positive;
@@ -30,9 +31,20 @@ pub(super) struct Global {
     )]
     pub(super) progress: ProgressMode,
 
+    /// When to use colors
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t = ColorMode::Auto,
+        hide_default_value = true,
+        value_name = "WHEN"
+    )]
+    pub(super) color: ColorMode,
+
     /// Suppress progress, reports and warnings
     ///
-    /// `images` and `history` print ids only, and `verify` prints errors only.
+    /// `images` and `history` print ids only, and `verify` prints nothing.
     #[arg(long, short, global = true)]
     pub(super) quiet: bool,
 
@@ -47,10 +59,44 @@ pub(super) struct Global {
 pub(super) enum ProgressMode {
     /// The default: a bar if stderr is a terminal, but not with `--quiet` or if stdout is a pipe
     Auto,
-    /// A bar if stderr is a terminal
+    /// A bar if stderr is a terminal, else lines
     Bar,
+    /// A line every five seconds, for logs
+    Plain,
     /// JSON Lines on stderr, for programs
     Json,
     /// No progress
     None,
+}
+
+/// When text has colours.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum ColorMode {
+    /// The default: on a terminal, unless `NO_COLOR` is set or TERM is `dumb`
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl ColorMode {
+    /// Makes it so, for help and wrong command lines as well: clap looks at the same choice.
+    pub(super) fn apply(self) {
+        let choice = match self {
+            Self::Auto => ColorChoice::Auto,
+            Self::Always => ColorChoice::Always,
+            Self::Never => ColorChoice::Never,
+        };
+        choice.write_global();
+    }
+
+    /// Its name on the command line.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Always => "always",
+            Self::Never => "never",
+        }
+    }
 }

@@ -8,7 +8,7 @@ use crate::cli::failure::Failure;
 use crate::cli::options::source_date_epoch;
 use crate::cli::process::Process;
 use crate::cli::source::{Choice, SourceArgument};
-use crate::cli::table::{Content, Spacing, Table};
+use crate::cli::table::{Content, Table};
 use crate::cli::text::json_text;
 use crate::cli::view::{Style, TableStyle, digest_json, fact_lines, fields, id_facts};
 
@@ -46,9 +46,9 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     let style = arguments.shown.style();
     if process.global.quiet {
         // Known of the newest alone, as in an engine that loaded the image.
-        let mut ids = vec!["<missing>".to_owned(); report.steps.len()];
-        if let Some(newest) = ids.first_mut() {
-            *newest = style.digest(&report.id);
+        let mut ids = vec![style.digest(&report.id)];
+        if style.is_whole {
+            ids.resize(report.steps.len().max(1), "<missing>".to_owned());
         }
         return output.lines(&ids);
     }
@@ -73,12 +73,12 @@ fn to_table(report: &HistoryReport, style: Style) -> Table {
     };
     let columns = [
         ("LAYER", Content::Whole),
-        (created, Content::Whole),
+        (created, Content::Dispensable),
         ("CREATED BY", Content::Text),
-        ("SIZE", Content::Whole),
+        ("SIZE", Content::Dispensable),
         ("COMMENT", Content::Text),
     ];
-    let mut table = Table::new(columns.to_vec(), Spacing::DOCKER);
+    let mut table = Table::new(columns.to_vec());
     for step in &report.steps {
         let entry = &step.entry;
         let layer = entry.layer.map(|layer| layer.to_string());

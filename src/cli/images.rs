@@ -16,7 +16,7 @@ use crate::cli::options::source_date_epoch;
 use crate::cli::process::Process;
 use crate::cli::report::report;
 use crate::cli::source::selector;
-use crate::cli::table::{Content, Spacing, Table};
+use crate::cli::table::{Content, Table};
 use crate::cli::text::json_text;
 use crate::cli::view::{NONE, Style, TableStyle, digest_json, fields};
 
@@ -168,16 +168,23 @@ fn to_table(reports: &[(&str, &ImagesReport)], style: Style, digests: bool) -> T
         vec![
             ("IMAGE", Content::Text),
             ("IMAGE ID", Content::Whole),
-            ("DIGEST", Content::Whole),
+            (
+                "DIGEST",
+                if digests {
+                    Content::Whole
+                } else {
+                    Content::Dispensable
+                },
+            ),
             ("CREATED", Content::Spare),
-            ("SIZE", Content::Whole),
-            ("PLATFORM", Content::Whole),
+            ("SIZE", Content::Dispensable),
+            ("PLATFORM", Content::Dispensable),
             ("LAYERS", Content::Spare),
         ],
         ("SOURCE", Content::Text),
     );
     let mut rows = Rows {
-        table: Table::new(columns, Spacing::NARROW),
+        table: Table::new(columns),
         layout,
         style,
         digests,
@@ -239,11 +246,12 @@ impl Rows {
     /// Adds what an index lists, each behind a branch.
     fn add_children(&mut self, found: &Found, indent: &str) {
         let count = found.children.len();
+        let drawing = self.style.drawing;
         for (number, child) in (1..).zip(&found.children) {
             let (branch, below) = if number < count {
-                ("├─ ", "│  ")
+                (drawing.branch, drawing.stem)
             } else {
-                ("└─ ", "   ")
+                (drawing.last_branch, "   ")
             };
             let title = format!("{indent}{branch}{}", kind_name(child.kind));
             let platform = platform_of(child, &found.children);

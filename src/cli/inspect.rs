@@ -10,7 +10,7 @@ use crate::cli::history::entry_json;
 use crate::cli::options::source_date_epoch;
 use crate::cli::process::Process;
 use crate::cli::source::{Choice, SourceArgument};
-use crate::cli::table::{Content, Spacing, Table};
+use crate::cli::table::{Content, Table};
 use crate::cli::terminal::Terminal;
 use crate::cli::text::{json_text, size};
 use crate::cli::view::{NONE, Style, digest_json, fact_lines, id_facts};
@@ -183,20 +183,21 @@ fn layers(inspection: &Inspection, is_whole: bool, terminal: Terminal) -> Table 
         is_whole,
         is_human: true,
         now: 0,
+        drawing: terminal.drawing,
     };
     let mut columns = vec![
         ("LAYER", Content::Whole),
-        ("DIFF ID", Content::Whole),
+        ("DIFF ID", Content::Dispensable),
         ("DIGEST", Content::Whole),
-        ("TYPE", Content::Whole),
+        ("TYPE", Content::Dispensable),
         ("STORED", Content::Whole),
-        ("UNPACKED", Content::Whole),
+        ("UNPACKED", Content::Dispensable),
     ];
     if terminal.is_real {
         columns.push(("", Content::Bar));
     }
     columns.push(("CREATED BY", Content::Text));
-    let mut table = Table::new(columns, Spacing::NARROW);
+    let mut table = Table::new(columns);
     let weights = inspection.layers.iter().filter_map(weight);
     let largest = weights.max().unwrap_or(0);
     for (at, layer) in inspection.layers.iter().enumerate() {
@@ -211,7 +212,8 @@ fn layers(inspection: &Inspection, is_whole: bool, terminal: Terminal) -> Table 
             style.size(layer.size.map(|size| size.unpacked)),
         ];
         if terminal.is_real {
-            cells.push(bar(weight(layer).unwrap_or(0), largest));
+            let weight = weight(layer).unwrap_or(0);
+            cells.push(terminal.drawing.bar(weight, largest, BAR));
         }
         let created_by = step.map(|step| style.created_by(&step.created_by));
         cells.push(created_by.unwrap_or_default());
@@ -223,15 +225,6 @@ fn layers(inspection: &Inspection, is_whole: bool, terminal: Terminal) -> Table 
 /// What the bar of a layer stands for.
 fn weight(layer: &InspectedLayer) -> Option<u64> {
     layer.size.map(|size| size.unpacked).or(layer.stored_size)
-}
-
-/// A bar for a part of the largest, of eighths of characters.
-fn bar(part: u64, largest: u64) -> String {
-    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
-    let all = u128::from(largest.max(1));
-    let eighths = (u128::from(part) * BAR as u128 * 8).div_ceil(all);
-    let eighths = usize::try_from(eighths).unwrap_or(BAR * 8).min(BAR * 8);
-    "█".repeat(eighths / 8) + EIGHTHS[eighths % 8]
 }
 
 /// The media type of a layer, or what of it matters most.
@@ -296,24 +289,4 @@ fn to_json(source: &str, inspection: &Inspection) -> Value {
         "layers": layers.collect::<Value>(),
         "history": history.collect::<Value>(),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bars_are_parts_of_the_largest() {
-        for (part, largest, expected) in [
-            (0, 0, ""),
-            (0, 10, ""),
-            (10, 10, "█████"),
-            (5, 10, "██▌"),
-            (1, 1000, "▏"),
-            (u64::MAX, u64::MAX, "█████"),
-            (199, 1000, "█"),
-        ] {
-            assert_eq!(bar(part, largest), expected, "{part} of {largest}");
-        }
-    }
 }

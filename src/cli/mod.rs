@@ -1,5 +1,5 @@
-//! The command line: the only place that knows of clap, indicatif, signals, the
-//! environment and a terminal.
+//! The command line: the only place that knows of clap, signals, the environment and a
+//! terminal.
 
 mod ago;
 mod argument;
@@ -7,6 +7,7 @@ mod completions;
 mod convert;
 mod descriptor;
 mod destination;
+mod drawing;
 mod elsewhere;
 mod explain;
 mod export;
@@ -22,6 +23,7 @@ mod inspect;
 mod interrupt;
 mod location;
 mod man;
+mod meter;
 mod options;
 mod output;
 mod process;
@@ -52,7 +54,7 @@ use crate::cli::interrupt::Interrupt;
 use crate::cli::output::Output;
 use crate::cli::process::Process;
 use crate::cli::report::{ExitStatus, report};
-use crate::cli::usage::{asks_for_json_progress, report_usage};
+use crate::cli::usage::report_usage;
 
 /// Convert, squash, inspect and verify container images offline: no engine, registry or root needed
 #[derive(Debug, Parser)]
@@ -98,11 +100,11 @@ fn parse(words: &[OsString]) -> Result<Arguments, clap::Error> {
 /// Runs the command line of this process.
 pub(crate) fn run() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
-    let has_json_progress = asks_for_json_progress(&words);
     let arguments = match parse(&words) {
         Ok(arguments) => arguments,
-        Err(error) => return report_usage(&error, &words, &command(), has_json_progress).into(),
+        Err(error) => return report_usage(&error, &words, &command()).into(),
     };
+    arguments.global.color.apply();
     let output = Output::new(&arguments.global);
     let interrupt = match Interrupt::listen() {
         Ok(interrupt) => interrupt,

@@ -1,8 +1,8 @@
 //! What is said to a person on standard error, and data on standard output.
 
-use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
+use anstyle::Style;
 use restow::{Error, Event, Place};
 use serde_json::{Value, json};
 
@@ -10,12 +10,19 @@ use crate::cli::failure::Failure;
 use crate::cli::global::{Global, ProgressMode};
 use crate::cli::hint::hint_for_warning;
 use crate::cli::progress::Progress;
-use crate::cli::text::{escaped, without_error_numbers};
+use crate::cli::terminal::{ERROR, NOTE, Terminal, WARNING, is_piped};
+use crate::cli::text::{escaped, json_text, without_error_numbers};
+
+/// A word before a text, and its style.
+type Label = (Style, &'static str);
+
+const HINT: Label = (NOTE, "hint:");
 
 /// Everything that is said while a command runs.
 #[derive(Debug)]
 pub(super) struct Output {
     progress: Progress,
+    stderr: Terminal,
     is_quiet: bool,
     is_json: bool,
 }
@@ -25,6 +32,7 @@ impl Output {
     pub(super) fn new(global: &Global) -> Self {
         Self {
             progress: Progress::new(global.progress, global.quiet),
+            stderr: Terminal::of_stderr(),
             is_quiet: global.quiet,
             is_json: global.progress == ProgressMode::Json,
         }
@@ -33,10 +41,16 @@ impl Output {
     /// The output for a command line that is wrong, to a program or to a person.
     pub(super) fn of_usage(is_json: bool) -> Self {
         Self {
-            progress: Progress::Hidden,
+            progress: Progress::hidden(),
+            stderr: Terminal::of_stderr(),
             is_quiet: false,
             is_json,
         }
+    }
+
+    /// True if a program reads events on standard error.
+    pub(super) fn is_json(&self) -> bool {
+        self.is_json
     }
 
     /// Takes an event of an operation.
@@ -49,32 +63,47 @@ impl Output {
                     self.json(&json!({"event": "warning", "message": message}));
                     return;
                 }
-                self.line(&format!("warning: {message}"));
+                self.labelled("", (WARNING, "warning:"), &message);
                 if let Some(hint) = hint_for_warning(warning) {
-                    self.line(&format!("  hint: {hint}"));
+                    self.labelled("  ", HINT, &hint);
                 }
             }
-            event => self.progress.event(event, |object| self.json(object)),
+            event => {
+                if let Some(line) = self.progress.event(event) {
+                    self.line(&line);
+                }
+            }
         }
     }
 
     /// Says something to a person; a program that reads events has no use for it.
     pub(super) fn say(&self, text: &str) {
         if !self.is_quiet && !self.is_json {
-            self.line(&text);
+            self.end();
+            self.line(&escaped(text));
         }
     }
 
-    /// Tells a person who watches what was done; a script can see that it was.
+    /// Tells a person who watches what was done; a script can see that it was. After a pipe the
+    /// command that reads it tells what became of the output.
     pub(super) fn tell(&self, text: &str) {
-        if io::stderr().is_terminal() {
+        if self.stderr.is_real && !is_piped() {
             self.say(text);
+        }
+    }
+
+    /// Ends the progress of a job that is done, before its report.
+    fn end(&self) {
+        if let Some(line) = self.progress.end() {
+            self.line(&line);
         }
     }
 
     /// Ends the progress; nothing of a bar stays.
     pub(super) fn finish(&self, is_done: bool) {
-        self.progress.finish(is_done, |object| self.json(object));
+        if let Some(line) = self.progress.finish(is_done) {
+            self.line(&line);
+        }
     }
 
     /// Prints an error with its causes and its hint.
@@ -85,20 +114,19 @@ impl Output {
             }));
             return;
         }
-        self.line(&format!("error: {message}"));
+        self.labelled("", (ERROR, "error:"), message);
         for cause in causes {
-            self.line(&format!("  caused by: {cause}"));
+            self.labelled("  ", (ERROR, "caused by:"), cause);
         }
         if let Some(hint) = hint {
-            self.line(&format!("  hint: {hint}"));
+            self.labelled("  ", HINT, hint);
         }
     }
 
     /// Prints data to standard output, and ends its last line.
     pub(super) fn data(&self, text: &str) -> Result<(), Failure> {
-        let mut result = Ok(());
-        self.progress.suspend(|| result = print_data(text));
-        Ok(result?)
+        self.end();
+        Ok(print_data(text)?)
     }
 
     /// Prints lines of data; nothing if there is none.
@@ -120,20 +148,24 @@ impl Output {
         } else {
             bytes.to_vec()
         };
-        let mut result = Ok(());
-        self.progress.suspend(|| {
-            result = taken(stdout.write_all(&shown).and_then(|()| stdout.flush()));
-        });
-        Ok(result?)
+        self.end();
+        Ok(taken(
+            stdout.write_all(&shown).and_then(|()| stdout.flush()),
+        )?)
     }
 
     fn json(&self, object: &Value) {
-        self.line(object);
+        self.line(&json_text(object));
     }
 
-    /// Prints a line, above the bar if there is one.
-    fn line(&self, text: &dyn Display) {
-        let text = escaped(&text.to_string());
+    /// Prints a text with a label, which has a colour on a terminal.
+    fn labelled(&self, indent: &str, (style, label): Label, text: &str) {
+        let label = self.stderr.styled(style, label);
+        self.line(&format!("{indent}{label} {}", escaped(text)));
+    }
+
+    /// Prints a line that steers no terminal, while no bar is in the way.
+    fn line(&self, text: &str) {
         self.progress.suspend(|| {
             // There is nobody left to tell that this failed.
             let _ = writeln!(io::stderr().lock(), "{text}");

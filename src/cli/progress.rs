@@ -1,174 +1,188 @@
-//! One bar for the bytes of the whole job, or the same facts for a program.
+//! Progress of the whole job: one line that is drawn over, lines of a log, or objects for a
+//! program.
 
-use std::io::{self, IsTerminal};
-use std::os::fd::AsFd;
+use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use restow::Event;
-use rustix::fs::{FileType, fstat};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::cli::drawing::Drawing;
 use crate::cli::global::ProgressMode;
+use crate::cli::meter::Meter;
+use crate::cli::terminal::{can_draw, is_piped, width};
+use crate::cli::text::json_text;
 
-/// What is over before this shows nothing at all.
+/// A job that is done before this shows no bar at all.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// How often a program is told.
+/// How often the bar is drawn.
+const BAR_INTERVAL: Duration = Duration::from_millis(66);
+
+/// How often there is a line in a log.
+const LINE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How often a program gets an object.
 const JSON_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The width of a terminal that does not say it.
+const USUAL_WIDTH: usize = 80;
+
+/// Moves to the beginning of the line and clears it, with the lines that a narrower terminal
+/// has made of it.
+const CLEAR: &str = "\r\x1b[J";
 
 /// Shows events.
 #[derive(Debug)]
-pub(super) enum Progress {
-    /// Nothing is shown.
+pub(super) struct Progress {
+    form: Form,
+    state: Mutex<State>,
+}
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
     Hidden,
-    /// On a terminal.
-    Bar(Mutex<Bar>),
-    /// On lines.
-    Json(Mutex<Counter>),
+    Bar,
+    Lines,
+    Json,
 }
 
 #[derive(Debug)]
-pub(super) struct Bar {
-    shown: ProgressBar,
-    begun: Instant,
-    is_shown: bool,
-}
-
-#[derive(Debug)]
-pub(super) struct Counter {
-    bytes: u64,
-    total: Option<u64>,
-    step: String,
-    said: Option<Instant>,
+struct State {
+    meter: Meter,
+    /// When it was shown last.
+    shown: Option<Instant>,
+    /// True while the bar is on the terminal.
+    is_drawn: bool,
+    /// True if the job is done.
+    is_over: bool,
 }
 
 impl Progress {
-    /// Decides what is shown.
+    /// Decides how progress is shown.
+    ///
+    /// If standard output is a pipe there is no bar by default: the command that reads it may
+    /// show one of its own, as restow, `docker load` and pv do, and two would draw over each
+    /// other. Who knows better says `--progress bar`.
     pub(super) fn new(mode: ProgressMode, is_quiet: bool) -> Self {
-        let bar = || {
-            if !io::stderr().is_terminal() {
-                return Self::Hidden;
+        Self::of(match mode {
+            ProgressMode::Auto if is_quiet || is_piped() || !can_draw() => Form::Hidden,
+            ProgressMode::Bar if !can_draw() => Form::Lines,
+            ProgressMode::Auto | ProgressMode::Bar => Form::Bar,
+            ProgressMode::Plain => Form::Lines,
+            ProgressMode::Json => Form::Json,
+            ProgressMode::None => Form::Hidden,
+        })
+    }
+
+    /// Shows nothing.
+    pub(super) fn hidden() -> Self {
+        Self::of(Form::Hidden)
+    }
+
+    fn of(form: Form) -> Self {
+        let now = Instant::now();
+        let is_json = form == Form::Json;
+        let state = Mutex::new(State {
+            meter: Meter::new(now),
+            // A program gets the first object at once.
+            shown: (!is_json).then_some(now),
+            is_drawn: false,
+            is_over: false,
+        });
+        Self { form, state }
+    }
+
+    /// Takes an event that is not a warning. Returns a line to print, if it is time for one.
+    pub(super) fn event(&self, event: &Event<'_>) -> Option<String> {
+        if self.form == Form::Hidden {
+            return None;
+        }
+        let now = Instant::now();
+        let mut state = self.lock();
+        if !state.meter.event(event, now) || !state.is_due(self.form, now) {
+            return None;
+        }
+        state.shown = Some(now);
+        match self.form {
+            Form::Hidden => None,
+            Form::Bar => {
+                state.draw(now);
+                None
             }
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
-            bar.set_style(spinner_style());
-            Self::Bar(Mutex::new(Bar {
-                shown: bar,
-                begun: Instant::now(),
-                is_shown: false,
-            }))
-        };
-        match mode {
-            // In `restow export | restow import` the last one alone shows a bar.
-            ProgressMode::Auto if is_quiet || is_pipe(io::stdout()) => Self::Hidden,
-            ProgressMode::Auto | ProgressMode::Bar => bar(),
-            ProgressMode::None => Self::Hidden,
-            ProgressMode::Json => Self::Json(Mutex::new(Counter {
-                bytes: 0,
-                total: None,
-                step: String::new(),
-                said: None,
-            })),
+            Form::Lines => Some(state.meter.line(now)),
+            Form::Json => Some(json_text(&state.meter.json())),
         }
     }
 
-    /// Takes an event that is no warning. `say` prints an object on a line.
-    pub(super) fn event(&self, event: &Event<'_>, say: impl Fn(&Value)) {
-        match self {
-            Self::Hidden => {}
-            Self::Bar(bar) => lock(bar).event(event),
-            Self::Json(counter) => {
-                if let Some(object) = lock(counter).event(event) {
-                    say(&object);
-                }
-            }
+    /// Ends the progress of a job that is done; nothing of a bar stays. Returns a line to print,
+    /// if there is one.
+    pub(super) fn end(&self) -> Option<String> {
+        let mut state = self.lock();
+        state.clear();
+        if std::mem::replace(&mut state.is_over, true) || state.meter.bytes == 0 {
+            return None;
         }
+        (self.form == Form::Lines).then(|| state.meter.last_line(Instant::now()))
     }
 
-    pub(super) fn finish(&self, is_done: bool, say: impl Fn(&Value)) {
-        match self {
-            Self::Bar(bar) => lock(bar).shown.finish_and_clear(),
-            Self::Json(counter) if is_done => {
-                say(&json!({"event": "done", "bytes": lock(counter).bytes}));
-            }
-            Self::Hidden | Self::Json(_) => {}
+    /// Ends the progress of a command, done or not.
+    pub(super) fn finish(&self, is_done: bool) -> Option<String> {
+        if is_done && self.form != Form::Json {
+            return self.end();
         }
+        let mut state = self.lock();
+        state.clear();
+        state.is_over = true;
+        let event = json!({"event": "done", "bytes": state.meter.bytes});
+        is_done.then(|| json_text(&event))
     }
 
     /// Prints something while no bar is in the way.
     pub(super) fn suspend(&self, print: impl FnOnce()) {
-        match self {
-            Self::Bar(bar) => {
-                let bar = lock(bar).shown.clone();
-                bar.suspend(print);
-            }
-            Self::Hidden | Self::Json(_) => print(),
+        let mut state = self.lock();
+        let was_drawn = state.is_drawn;
+        state.clear();
+        print();
+        if was_drawn {
+            state.draw(Instant::now());
         }
+    }
+
+    /// The state that a thread which panicked left is as good as any.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What a thread that panicked left is as good as any.
-fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Whether a stream is a pipe to another command, which may show a bar of its own.
-fn is_pipe(stream: impl AsFd) -> bool {
-    fstat(stream).is_ok_and(|it| FileType::from_raw_mode(it.st_mode) == FileType::Fifo)
-}
-
-impl Bar {
-    fn event(&mut self, event: &Event<'_>) {
-        match event {
-            Event::Started { bytes, .. } => {
-                // What was read to find the images is no part of the job.
-                self.shown.set_position(0);
-                self.shown.reset_eta();
-                self.shown.set_length(*bytes);
-                self.shown.set_style(bar_style());
-            }
-            Event::Advanced(bytes) => self.shown.inc(*bytes),
-            Event::Step(step) => self.shown.set_message(step.to_string()),
-            _ => {}
-        }
-        if !self.is_shown && self.begun.elapsed() >= PATIENCE {
-            self.is_shown = true;
-            self.shown
-                .set_draw_target(ProgressDrawTarget::stderr_with_hz(15));
-        }
+impl State {
+    /// True if it is time to show the state.
+    fn is_due(&self, form: Form, now: Instant) -> bool {
+        let interval = match form {
+            Form::Bar if self.is_drawn => BAR_INTERVAL,
+            Form::Bar | Form::Hidden => PATIENCE,
+            Form::Lines => LINE_INTERVAL,
+            Form::Json => JSON_INTERVAL,
+        };
+        let shown = self.shown;
+        shown.is_none_or(|shown| now.duration_since(shown) >= interval)
     }
-}
 
-fn bar_style() -> ProgressStyle {
-    let template = "{bar:24} {percent:>3}% {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta} {msg}";
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
-}
+    fn draw(&mut self, now: Instant) {
+        let width = width(io::stderr()).unwrap_or(USUAL_WIDTH);
+        let line = self.meter.bar(width, Drawing::of_locale(), now);
+        // The cursor waits at the beginning of the line, where it stays when the terminal gets
+        // narrower and breaks the line. If this fails, nobody sees a bar.
+        let _ = io::stderr().write_all(format!("{CLEAR}{line}\r").as_bytes());
+        self.is_drawn = true;
+    }
 
-/// For a pipe, whose end nobody knows.
-fn spinner_style() -> ProgressStyle {
-    let template = "{spinner} {decimal_bytes} {decimal_bytes_per_sec} {elapsed} {msg}";
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
-}
-
-impl Counter {
-    /// Returns what should be said, if it is time.
-    fn event(&mut self, event: &Event<'_>) -> Option<Value> {
-        match event {
-            Event::Started { bytes, .. } => {
-                self.bytes = 0;
-                self.total = Some(*bytes);
-            }
-            Event::Advanced(bytes) => self.bytes += bytes,
-            Event::Step(step) => self.step = step.to_string(),
-            _ => return None,
+    fn clear(&mut self) {
+        if self.is_drawn {
+            let _ = io::stderr().write_all(CLEAR.as_bytes());
+            self.is_drawn = false;
         }
-        if self.said.is_some_and(|said| said.elapsed() < JSON_INTERVAL) {
-            return None;
-        }
-        self.said = Some(Instant::now());
-        Some(json!({
-            "event": "progress", "bytes": self.bytes, "total": self.total, "step": self.step,
-        }))
     }
 }

@@ -1,7 +1,10 @@
 //! What is printed of a failure, and with which code the process ends.
 
 use std::error::Error as _;
+use std::io::ErrorKind;
 use std::process::ExitCode;
+
+use restow::Error;
 
 use crate::cli::failure::Failure;
 use crate::cli::hint::hint_for;
@@ -27,7 +30,7 @@ impl From<ExitStatus> for ExitCode {
 
 /// Prints a failure and says how the process ends.
 pub(super) fn report(output: &Output, failure: &Failure) -> ExitStatus {
-    if let Failure::Reported = failure {
+    if matches!(failure, Failure::Reported) || (is_closed_pipe(failure) && !output.is_json()) {
         return ExitStatus::Failed;
     }
     let mut causes = Vec::new();
@@ -52,4 +55,11 @@ pub(super) fn report(output: &Output, failure: &Failure) -> ExitStatus {
         Failure::Name { .. } | Failure::Usage { .. } => ExitStatus::Usage,
         _ => ExitStatus::Failed,
     }
+}
+
+/// True if the command that reads the output has ended, as `head` does. That is its own choice,
+/// and the exit code tells that it did not get all of it.
+fn is_closed_pipe(failure: &Failure) -> bool {
+    matches!(failure, Failure::Library(Error::Write { source, .. })
+        if source.kind() == ErrorKind::BrokenPipe)
 }

@@ -114,7 +114,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
             output.say(&line);
         }
         if let (Some(destination), Some(written)) = (&arguments.destination, &report.written) {
-            output.tell(&written::to_text(&destination.to_string_lossy(), written));
+            output.tell(&written::to_text(destination, written));
         }
     } else {
         // The plan is all that was asked for.

@@ -10,53 +10,55 @@ use crate::cli::view::fields;
 pub(super) fn to_text(report: &SquashReport, is_dry_run: bool) -> Vec<String> {
     let mut lines = Vec::new();
     for range in &report.ranges {
-        lines.extend(range_to_text(range, is_dry_run));
+        lines.extend(range_to_text(range, report.layers_before, is_dry_run));
     }
     if report.ranges.is_empty() {
         lines.push("nothing to merge".to_owned());
     }
     let after = match report.size_after {
         Some(after) => size(after),
-        None => "a size that only compressing tells".to_owned(),
+        None => "size unknown before compression".to_owned(),
     };
+    let verb = if is_dry_run { "would go" } else { "went" };
     lines.push(format!(
-        "`{}`: {} of {} before, {} of {} after",
+        "`{}` {verb} from {} ({}) to {} ({after})",
         report.image,
         count(report.layers_before, "layer"),
         size(report.size_before),
-        report.layers_after,
-        after,
+        count(report.layers_after, "layer"),
     ));
     lines
 }
 
-fn range_to_text(range: &SquashedRange, is_dry_run: bool) -> Vec<String> {
-    let mut lines = Vec::new();
-    let verb = if is_dry_run { "would become" } else { "became" };
+/// What became of a range of the layers of an image, of which there are this many.
+fn range_to_text(range: &SquashedRange, layers: usize, is_dry_run: bool) -> Vec<String> {
+    let either = |plan, done| if is_dry_run { plan } else { done };
+    let (first, last) = (range.first, range.last);
+    let what = if first == last {
+        let verb = either("would rewrite", "rewrote");
+        format!("{verb} layer {first}")
+    } else {
+        let verb = either("would merge", "merged");
+        format!("{verb} layers {first} to {last}")
+    };
+    let before = size(range.size_before);
     let after = match range.size_after {
         Some(after) => size(after),
         None => format!("{} before compression", size(range.unpacked_size)),
     };
-    let before = size(range.size_before);
-    lines.push(if range.first == range.last {
-        format!("layer {} of {before} {verb} one of {after}", range.first)
-    } else {
-        let (first, last) = (range.first, range.last);
-        format!("layers {first} to {last} of {before} {verb} one of {after}")
-    });
+    let mut lines = vec![format!("{what}: {before} to {after}")];
     if range.hidden > 0 {
-        let hidden = size(range.hidden);
-        lines.push(if is_dry_run {
-            format!("  {hidden} of files are hidden inside the range, and would be gone")
-        } else {
-            format!("  {hidden} of files were hidden inside the range, and are gone")
-        });
+        let (verb, hidden) = (either("would drop", "dropped"), size(range.hidden));
+        lines.push(format!(
+            "  {verb} {hidden} of files that later layers delete or replace"
+        ));
     }
     if let Some(from) = range.held_from {
-        let held = size(range.held_below);
-        let verb = if is_dry_run { "would stay" } else { "stay" };
+        let (verb, held) = (either("would remain", "remain"), size(range.held_below));
+        let end = (last < layers).then(|| last.to_string());
+        let end = end.unwrap_or_default();
         lines.push(format!(
-            "  {held} of hidden files {verb}, because layers below hold them; merging from layer {from} on would free them"
+            "  {held} of deleted files {verb} in lower layers; `--layers {from}..{end}` would free them"
         ));
     }
     lines

@@ -1,31 +1,12 @@
 //! Text in columns.
 
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
-use crate::cli::terminal::Terminal;
+use crate::cli::terminal::{BAR, HEADING, Terminal};
 use crate::cli::text::escaped;
 
-/// How columns stand beside each other.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Spacing {
-    /// How many spaces are between two columns, at the least.
-    padding: usize,
-    /// How wide a column is with them, at the least.
-    least: usize,
-}
-
-impl Spacing {
-    /// As in Docker's tables.
-    pub(super) const DOCKER: Self = Self {
-        padding: 3,
-        least: 10,
-    };
-    /// For tables of many columns.
-    pub(super) const NARROW: Self = Self {
-        padding: 2,
-        least: 0,
-    };
-}
+/// The spaces between two columns.
+const PADDING: usize = 2;
 
 /// The least width of a column that is cut to fit.
 const LEAST: usize = 10;
@@ -37,7 +18,6 @@ const LEAST: usize = 10;
 pub(super) struct Table {
     columns: Vec<Column>,
     rows: Vec<Vec<String>>,
-    spacing: Spacing,
 }
 
 /// A column: what stands above it, and what it holds.
@@ -52,16 +32,18 @@ pub(super) enum Content {
     Text,
     /// Something that is left out where there is no room, the last such column first.
     Spare,
-    /// A bar, which is coloured.
+    /// Something of use only whole, which is left out where text that is cut does not make
+    /// enough room, the first such column first.
+    Dispensable,
+    /// A bar, which is coloured, and otherwise as dispensable.
     Bar,
 }
 
 impl Table {
-    pub(super) fn new(columns: Vec<Column>, spacing: Spacing) -> Self {
+    pub(super) fn new(columns: Vec<Column>) -> Self {
         Self {
             columns,
             rows: Vec::new(),
-            spacing,
         }
     }
 
@@ -85,34 +67,30 @@ impl Table {
         if let Some(width) = terminal.width {
             let mut columns = self.columns.iter();
             let spare = columns.rposition(|column| column.1 == Content::Spare);
-            if let Some(spare) = spare.filter(|_| self.width(&widths) > width) {
+            if let Some(spare) = spare.filter(|_| line_width(&widths) > width) {
                 return self.without(spare).lines(terminal);
             }
             self.fit(&mut widths, width);
+            let is_dispensable = |it: &Column| matches!(it.1, Content::Dispensable | Content::Bar);
+            let dispensable = self.columns.iter().position(is_dispensable);
+            if let Some(dispensable) = dispensable.filter(|_| line_width(&widths) > width) {
+                return self.without(dispensable).lines(terminal);
+            }
         }
         let headings = self.columns.iter().map(|column| column.0.to_owned());
-        let heading = self.line(&headings.collect::<Vec<_>>(), &widths, |_, text| {
-            terminal.bold(text)
+        let headings: Vec<String> = headings.collect();
+        let heading = line(&headings, &widths, terminal, |_, text| {
+            terminal.styled(HEADING, text)
         });
         let rows = self.rows.iter().map(|row| {
-            self.line(row, &widths, |at, text| match self.columns[at].1 {
-                Content::Bar => terminal.coloured(text),
-                Content::Whole | Content::Text | Content::Spare => text.to_owned(),
+            line(row, &widths, terminal, |at, text| {
+                match self.columns[at].1 {
+                    Content::Bar => terminal.styled(BAR, text),
+                    _ => text.to_owned(),
+                }
             })
         });
         std::iter::once(heading).chain(rows).collect()
-    }
-
-    /// How wide a column is with what stands behind it.
-    fn padded(&self, width: usize) -> usize {
-        (width + self.spacing.padding).max(self.spacing.least)
-    }
-
-    /// How wide a line is.
-    fn width(&self, widths: &[usize]) -> usize {
-        let end = widths.last().copied().unwrap_or_default();
-        let before = widths.iter().rev().skip(1);
-        before.map(|width| self.padded(*width)).sum::<usize>() + end
     }
 
     /// The table without one of its columns.
@@ -123,17 +101,13 @@ impl Table {
         }
         let mut columns = self.columns.clone();
         columns.remove(at);
-        Self {
-            columns,
-            rows,
-            spacing: self.spacing,
-        }
+        Self { columns, rows }
     }
 
     /// Makes columns of text narrower, the widest first, until a line fits.
     fn fit(&self, widths: &mut [usize], limit: usize) {
         loop {
-            let total = self.width(widths);
+            let total = line_width(widths);
             let texts = (0..widths.len()).filter(|at| self.columns[*at].1 == Content::Text);
             let widest = texts.max_by_key(|at| widths[*at]);
             let Some(widest) = widest.filter(|at| total > limit && widths[*at] > LEAST) else {
@@ -150,51 +124,51 @@ impl Table {
             widths[widest] = narrower.max(least.min(widths[widest] - 1));
         }
     }
-
-    fn line(
-        &self,
-        cells: &[String],
-        widths: &[usize],
-        style: impl Fn(usize, &str) -> String,
-    ) -> String {
-        let mut line = String::new();
-        let mut owed = 0;
-        for (at, (cell, width)) in cells.iter().zip(widths).enumerate() {
-            let cell = ellipsis(cell, *width);
-            if !cell.is_empty() {
-                // No spaces at the end of a line.
-                line.extend(std::iter::repeat_n(' ', owed));
-                owed = 0;
-            }
-            line.push_str(&style(at, &cell));
-            owed += self.padded(*width) - cell.width();
-        }
-        line
-    }
 }
 
-/// The start of a text that takes at most so many columns of a terminal, with `…`
-/// where something was cut off.
-pub(super) fn ellipsis(text: &str, width: usize) -> String {
-    if text.width() <= width {
-        return text.to_owned();
-    }
-    let mut taken = 0;
-    let mut start = String::new();
-    for character in text.chars() {
-        taken += character.width().unwrap_or_default();
-        if taken + 1 > width {
-            break;
+/// How wide a line is.
+fn line_width(widths: &[usize]) -> usize {
+    widths.iter().sum::<usize>() + PADDING * widths.len().saturating_sub(1)
+}
+
+/// Cells beside each other, each cut to the width of its column.
+fn line(
+    cells: &[String],
+    widths: &[usize],
+    terminal: Terminal,
+    style: impl Fn(usize, &str) -> String,
+) -> String {
+    let mut line = String::new();
+    let mut owed = 0;
+    for (at, (cell, width)) in cells.iter().zip(widths).enumerate() {
+        let cell = terminal.drawing.cut(cell, *width);
+        if !cell.is_empty() {
+            // No spaces at the end of a line.
+            line.extend(std::iter::repeat_n(' ', owed));
+            owed = 0;
         }
-        start.push(character);
+        line.push_str(&style(at, &cell));
+        owed += width + PADDING - cell.width();
     }
-    start.push('…');
-    start
+    line
 }
 
 #[cfg(test)]
 mod tests {
+    use expect_test::expect;
+
     use super::*;
+    use crate::cli::drawing::Drawing;
+
+    /// A stream without colours.
+    fn plain(width: Option<usize>) -> Terminal {
+        Terminal {
+            is_real: width.is_some(),
+            width,
+            has_colour: false,
+            drawing: Drawing::UNICODE,
+        }
+    }
 
     fn table(rows: &[[&str; 3]]) -> Table {
         let columns = [
@@ -202,7 +176,7 @@ mod tests {
             ("NAME", Content::Text),
             ("NOTE", Content::Text),
         ];
-        let mut table = Table::new(columns.to_vec(), Spacing::DOCKER);
+        let mut table = Table::new(columns.to_vec());
         for row in rows {
             table.row(row.iter().map(|cell| (*cell).to_owned()).collect());
         }
@@ -213,13 +187,8 @@ mod tests {
     fn columns_are_as_wide_as_what_is_in_them_and_padded() {
         let lines = table(&[["1", "a", ""], ["22", "bücher 漢字", "x"], ["", "", ""]]);
         assert_eq!(
-            lines.lines(Terminal::default()),
-            [
-                "ID        NAME          NOTE",
-                "1         a",
-                "22        bücher 漢字   x",
-                "",
-            ]
+            lines.lines(plain(None)),
+            ["ID  NAME         NOTE", "1   a", "22  bücher 漢字  x", "",]
         );
     }
 
@@ -227,19 +196,13 @@ mod tests {
     fn text_is_cut_to_the_width_of_a_terminal_and_ids_are_not() {
         let long = "a".repeat(40);
         let table = table(&[[&"1".repeat(20), &long, &"b".repeat(20)]]);
-        let lines = |width| {
-            let terminal = Terminal {
-                width: Some(width),
-                ..Terminal::default()
-            };
-            table.lines(terminal)
-        };
+        let lines = |width| table.lines(plain(Some(width)));
         let widest = |width| lines(width).iter().map(|line| line.width()).max();
-        for width in 46..90 {
-            assert_eq!(widest(width), Some(width.min(86)), "{width}");
+        for width in 44..90 {
+            assert_eq!(widest(width), Some(width.min(84)), "{width}");
         }
-        assert_eq!(widest(20), Some(46), "{:#?}", lines(20));
-        assert!(lines(70)[1].ends_with(&format!("…   {}", "b".repeat(20))));
+        assert_eq!(widest(20), Some(44), "{:#?}", lines(20));
+        assert!(lines(70)[1].ends_with(&format!("…  {}", "b".repeat(20))));
     }
 
     #[test]
@@ -250,18 +213,14 @@ mod tests {
             ("ID", Content::Whole),
             ("MORE", Content::Spare),
         ];
-        let mut table = Table::new(columns.to_vec(), Spacing::NARROW);
+        let mut table = Table::new(columns.to_vec());
         table.row(
             ["a name of 17 char", "123", "4", "5678"]
                 .map(str::to_owned)
                 .to_vec(),
         );
         let heading = |width| {
-            let terminal = Terminal {
-                width: Some(width),
-                ..Terminal::default()
-            };
-            let lines = table.lines(terminal);
+            let lines = table.lines(plain(Some(width)));
             assert!(lines[1].width() <= width, "{lines:?}");
             let words = lines[0].split_whitespace().map(str::to_owned);
             (words.collect::<Vec<_>>().join(" "), lines[1].contains('…'))
@@ -274,40 +233,68 @@ mod tests {
     }
 
     #[test]
+    fn where_cut_text_does_not_fit_further_columns_are_left_out() {
+        let columns = [
+            ("NAME", Content::Text),
+            ("ID", Content::Whole),
+            ("DIGEST", Content::Dispensable),
+            ("SIZE", Content::Dispensable),
+            ("", Content::Bar),
+            ("MORE", Content::Spare),
+        ];
+        let mut table = Table::new(columns.to_vec());
+        let row = ["a name of 17 char", "1234", "12345678", "12.3", "#", "x"];
+        table.row(row.map(str::to_owned).to_vec());
+        let lines = |width| {
+            let lines = table.lines(plain(Some(width)));
+            assert!(lines.iter().all(|line| line.width() <= width), "{lines:?}");
+            lines.join("\n")
+        };
+        let shown = [80, 45, 35, 34, 25, 24, 19, 18].map(lines).join("\n\n");
+        expect![[r#"
+            NAME               ID    DIGEST    SIZE     MORE
+            a name of 17 char  1234  12345678  12.3  #  x
+
+            NAME               ID    DIGEST    SIZE
+            a name of 17 char  1234  12345678  12.3  #
+
+            NAME        ID    DIGEST    SIZE
+            a name of…  1234  12345678  12.3  #
+
+            NAME               ID    SIZE
+            a name of 17 char  1234  12.3  #
+
+            NAME        ID    SIZE
+            a name of…  1234  12.3  #
+
+            NAME             ID
+            a name of 17 c…  1234  #
+
+            NAME        ID
+            a name of…  1234  #
+
+            NAME          ID
+            a name of 1…  1234"#]]
+        .assert_eq(&shown);
+    }
+
+    #[test]
     fn nothing_in_a_cell_steers_the_terminal() {
         let table = table(&[["\x1b[31m", "a\nb", "\u{202e}"]]);
-        assert_eq!(
-            table.lines(Terminal::default())[1],
-            "\\u{1b}[31m   a\\nb      \\u{202e}"
-        );
+        assert_eq!(table.lines(plain(None))[1], "\\u{1b}[31m  a\\nb  \\u{202e}");
     }
 
     #[test]
     fn only_headings_stand_out_and_only_in_colour() {
         let terminal = Terminal {
-            is_real: true,
-            width: None,
             has_colour: true,
+            ..plain(None)
         };
         let lines = table(&[["1", "2", "3"]]).lines(terminal);
         assert!(
-            lines[0].starts_with("\x1b[1mID\x1b[0m        \x1b[1mNAME"),
+            lines[0].starts_with("\x1b[1mID\x1b[0m  \x1b[1mNAME"),
             "{lines:?}"
         );
-        assert_eq!(lines[1], "1         2         3");
-    }
-
-    #[test]
-    fn a_text_is_cut_where_a_character_still_fits() {
-        for (text, width, expected) in [
-            ("abc", 3, "abc"),
-            ("abcd", 3, "ab…"),
-            ("漢字漢", 5, "漢字…"),
-            ("漢字漢", 4, "漢…"),
-            ("", 0, ""),
-            ("a", 0, "…"),
-        ] {
-            assert_eq!(ellipsis(text, width), expected, "{text} {width}");
-        }
+        assert_eq!(lines[1], "1   2     3");
     }
 }

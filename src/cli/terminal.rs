@@ -1,56 +1,89 @@
-//! Standard output as a terminal, or as none.
+//! Standard output and standard error as terminals, and the colours on them.
 
 use std::env;
 use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
 
+use anstream::stream::RawStream;
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{AnsiColor, Style};
+use rustix::fs::{FileType, fstat};
 use rustix::termios::tcgetwinsize;
 
-/// What text may look like that goes to standard output.
-#[derive(Clone, Copy, Debug, Default)]
+use crate::cli::drawing::Drawing;
+
+/// The heading of a column, and the name of a fact.
+pub(super) const HEADING: Style = Style::new().bold();
+/// A bar in a table.
+pub(super) const BAR: Style = AnsiColor::Cyan.on_default();
+/// An error and its causes.
+pub(super) const ERROR: Style = AnsiColor::Red.on_default().bold();
+/// A warning.
+pub(super) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+/// A hint, or a note.
+pub(super) const NOTE: Style = AnsiColor::Cyan.on_default().bold();
+
+/// A stream that text goes to: a terminal, or something else.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Terminal {
-    /// Whether it is one.
+    /// True if it is one.
     pub(super) is_real: bool,
     /// How many characters fit on a line, if that is known.
     pub(super) width: Option<usize>,
-    /// Whether colours and the like are shown.
+    /// True if text may have colours.
     pub(super) has_colour: bool,
+    /// The signs that it shows.
+    pub(super) drawing: Drawing,
 }
 
 impl Terminal {
-    /// Looks at standard output and the environment.
+    /// Standard output.
     pub(super) fn of_stdout() -> Self {
-        let stdout = io::stdout();
-        if !stdout.is_terminal() {
-            return Self::default();
-        }
-        let is_set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
-        let is_dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
-        let size = tcgetwinsize(stdout).ok();
-        let width = size.map(|size| usize::from(size.ws_col));
+        Self::new(&io::stdout())
+    }
+
+    /// Standard error.
+    pub(super) fn of_stderr() -> Self {
+        Self::new(&io::stderr())
+    }
+
+    /// Looks at a stream and the environment: a colour needs `--color always`, or a terminal
+    /// and no variable that is against it, such as `NO_COLOR` or `TERM=dumb`.
+    fn new(stream: &(impl RawStream + AsFd)) -> Self {
+        let is_real = IsTerminal::is_terminal(&stream.as_fd());
+        let has_colour = AutoStream::choice(stream) != ColorChoice::Never;
         Self {
-            is_real: true,
-            width: width.filter(|width| *width > 0),
-            // no-color.org.
-            has_colour: !is_set("NO_COLOR") && !is_dumb,
+            is_real,
+            width: if is_real { width(stream) } else { None },
+            has_colour,
+            drawing: Drawing::of_locale(),
         }
     }
 
-    /// Text that stands out.
-    pub(super) fn bold(self, text: &str) -> String {
-        self.styled("1", text)
-    }
-
-    /// Text of another colour.
-    pub(super) fn coloured(self, text: &str) -> String {
-        self.styled("36", text)
-    }
-
-    /// Applies a parameter of SGR (ECMA-48, 8.3.117).
-    pub(super) fn styled(self, parameter: &str, text: &str) -> String {
+    /// Applies a style.
+    pub(super) fn styled(self, style: Style, text: &str) -> String {
         if self.has_colour && !text.trim().is_empty() {
-            format!("\x1b[{parameter}m{text}\x1b[0m")
+            format!("{style}{text}{style:#}")
         } else {
             text.to_owned()
         }
     }
+}
+
+/// True if standard output is a pipe to another command, which may speak on the same terminal.
+pub(super) fn is_piped() -> bool {
+    let kind = fstat(io::stdout()).map(|it| FileType::from_raw_mode(it.st_mode));
+    kind == Ok(FileType::Fifo)
+}
+
+/// True if standard error is a terminal on which a line can be drawn over.
+pub(super) fn can_draw() -> bool {
+    let is_dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
+    io::stderr().is_terminal() && !is_dumb
+}
+
+/// How many characters fit on a line of a terminal at this moment.
+pub(super) fn width(terminal: impl AsFd) -> Option<usize> {
+    let size = tcgetwinsize(terminal).ok()?;
+    (size.ws_col > 0).then_some(usize::from(size.ws_col))
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use anstyle::Style;
 use clap::Args;
 use restow::{Finding, Severity, Verification};
 use serde_json::{Value, json};
@@ -9,9 +10,10 @@ use serde_json::{Value, json};
 use crate::cli::argument::source_of;
 use crate::cli::explain;
 use crate::cli::failure::Failure;
+use crate::cli::global::ProgressMode;
 use crate::cli::location::Location;
 use crate::cli::process::Process;
-use crate::cli::terminal::Terminal;
+use crate::cli::terminal::{ERROR, NOTE, Terminal, WARNING};
 use crate::cli::text::{count, escaped, json_text, size};
 
 /// Verify an archive or layout: every digest, size, link and entry
@@ -59,20 +61,20 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     let output = &process.output;
     if arguments.json {
         output.data(&json_text(&to_json(&verification)))?;
-    } else {
-        let is_quiet = process.global.quiet;
-        let lines = to_text(&verification, Terminal::of_stdout(), is_quiet);
-        output.lines(&lines)?;
+    } else if !process.global.quiet {
+        output.lines(&to_text(&verification, Terminal::of_stdout()))?;
     }
+    let is_silent = process.global.quiet && process.global.progress != ProgressMode::Json;
     match verification.count(Severity::Error) {
         0 => Ok(()),
+        // The exit code tells it.
+        _ if is_silent => Err(Failure::Reported),
         errors => Err(Failure::Unsound(errors)),
     }
 }
 
-/// The findings for people, a line each, and one for what follows from it; errors alone if
-/// nothing else is wanted.
-fn to_text(verification: &Verification, terminal: Terminal, is_quiet: bool) -> Vec<String> {
+/// The findings for people, a line each, and one for what follows from it.
+fn to_text(verification: &Verification, terminal: Terminal) -> Vec<String> {
     let mut lines = Vec::new();
     for finding in &verification.findings {
         let Finding {
@@ -82,9 +84,6 @@ fn to_text(verification: &Verification, terminal: Terminal, is_quiet: bool) -> V
             ..
         } = finding;
         let severity = code.severity();
-        if is_quiet && severity != Severity::Error {
-            continue;
-        }
         let site = match site.to_string() {
             site if site.is_empty() => site,
             site => format!("{site}: "),
@@ -92,9 +91,6 @@ fn to_text(verification: &Verification, terminal: Terminal, is_quiet: bool) -> V
         let label = terminal.styled(style_of(severity), &format!("{severity}[{code}]"));
         lines.push(format!("{label} {}", escaped(&format!("{site}{message}"))));
         lines.push(format!("  {}", code.consequence()));
-    }
-    if is_quiet {
-        return lines;
     }
     let counted = |severity: Severity| match verification.count(severity) {
         0 => None,
@@ -116,12 +112,11 @@ fn to_text(verification: &Verification, terminal: Terminal, is_quiet: bool) -> V
     lines
 }
 
-/// The parameter of SGR for a severity: red, yellow, cyan.
-fn style_of(severity: Severity) -> &'static str {
+fn style_of(severity: Severity) -> Style {
     match severity {
-        Severity::Error => "31",
-        Severity::Warning => "33",
-        Severity::Note => "36",
+        Severity::Error => ERROR,
+        Severity::Warning => WARNING,
+        Severity::Note => NOTE,
     }
 }
 

@@ -5,12 +5,18 @@ use restow::{Digest, Timestamp};
 use serde_json::{Map, Value};
 
 use crate::cli::ago::{ago, now};
-use crate::cli::table::ellipsis;
-use crate::cli::terminal::Terminal;
+use crate::cli::drawing::Drawing;
+use crate::cli::terminal::{HEADING, Terminal};
 use crate::cli::text::{escaped, short, size};
 
 /// How many characters Docker shows of what tells how a layer was made.
 const SHORT_TEXT: usize = 45;
+
+/// What Docker's builder puts before an instruction that runs nothing.
+const NOT_RUN: &str = "/bin/sh -c #(nop)";
+
+/// What BuildKit puts after each instruction.
+const BUILDKIT: &str = " # buildkit";
 
 /// What stands for what has no name.
 pub(super) const NONE: &str = "<none>";
@@ -50,6 +56,7 @@ impl TableStyle {
             is_whole: self.no_trunc,
             is_human: self.human,
             now: now(),
+            drawing: Drawing::of_locale(),
         }
     }
 }
@@ -63,6 +70,8 @@ pub(super) struct Style {
     pub(super) is_human: bool,
     /// The present, in seconds since 1970.
     pub(super) now: i64,
+    /// The signs that texts are drawn with.
+    pub(super) drawing: Drawing,
 }
 
 impl Style {
@@ -82,14 +91,16 @@ impl Style {
         }
     }
 
-    /// What tells how a layer was made, or its start.
+    /// The instruction that made a layer: whole, or its start without what builders put
+    /// around each of them.
     pub(super) fn created_by(self, text: &str) -> String {
         let text = text.replace('\t', " ");
         if self.is_whole {
-            text
-        } else {
-            ellipsis(&text, SHORT_TEXT)
+            return text;
         }
+        let text = text.strip_prefix(NOT_RUN).unwrap_or(&text).trim_start();
+        let text = text.strip_suffix(BUILDKIT).unwrap_or(text);
+        self.drawing.cut(text, SHORT_TEXT)
     }
 
     /// A size, which may not be known.
@@ -154,12 +165,11 @@ pub(super) fn fact_lines(facts: &[(&'static str, Vec<String>)], terminal: Termin
         for (at, value) in values.iter().enumerate() {
             let name = if at == 0 { name } else { "" };
             let room = terminal.width.unwrap_or(usize::MAX);
-            let value = ellipsis(
-                &escaped(value),
-                room.saturating_sub(FACT_NAMES).max(FACT_NAMES),
-            );
+            let room = room.saturating_sub(FACT_NAMES).max(FACT_NAMES);
+            let value = terminal.drawing.cut(&escaped(value), room);
             let padding = " ".repeat(FACT_NAMES - name.len());
-            lines.push(format!("{}{padding}{value}", terminal.bold(name)));
+            let name = terminal.styled(HEADING, name);
+            lines.push(format!("{name}{padding}{value}"));
         }
     }
     lines
@@ -175,5 +185,37 @@ pub(super) fn fields(object: Value) -> Map<String, Value> {
     match object {
         Value::Object(fields) => fields,
         _ => Map::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instruction_is_shown_without_what_builders_put_around_it() {
+        let shown = |text: &str, is_whole| {
+            let style = Style {
+                is_whole,
+                is_human: true,
+                now: 0,
+                drawing: Drawing::UNICODE,
+            };
+            style.created_by(text)
+        };
+        for (text, expected) in [
+            ("/bin/sh -c #(nop)  CMD [\"sh\"]", "CMD [\"sh\"]"),
+            ("/bin/sh -c #(nop) ADD file:1 in / ", "ADD file:1 in / "),
+            ("/bin/sh -c apk add curl", "/bin/sh -c apk add curl"),
+            ("RUN /bin/sh -c ls # buildkit", "RUN /bin/sh -c ls"),
+            ("COPY a\t/a # buildkit", "COPY a /a"),
+            ("RUN # buildkit # x", "RUN # buildkit # x"),
+            ("", ""),
+        ] {
+            assert_eq!(shown(text, false), expected);
+            assert_eq!(shown(text, true), text.replace('\t', " "));
+        }
+        let long = format!("/bin/sh -c #(nop) {}", "x".repeat(46));
+        assert_eq!(shown(&long, false), format!("{}…", "x".repeat(44)));
     }
 }

@@ -2,14 +2,13 @@
 
 use std::ffi::OsStr;
 
-use restow::{WriteReport, WrittenImage};
+use restow::{ExportReport, Format, Reference, WriteReport, WrittenImage};
 use serde_json::{Map, Value, json};
 
 use crate::cli::failure::Failure;
 use crate::cli::images;
 use crate::cli::output::Output;
-use crate::cli::text::short;
-use crate::cli::text::{count, json_text, size};
+use crate::cli::text::{count, json_text, short, size};
 use crate::cli::view::{digest_json, fields};
 
 /// Says what was written: to a program if it asked for that, or else to a person who
@@ -25,31 +24,83 @@ pub(super) fn say(
         let object = to_json(source, Some(destination), Some(report));
         return output.data(&json_text(&Value::Object(object)));
     }
-    output.tell(&to_text(&destination.to_string_lossy(), report));
+    output.tell(&to_text(destination, report));
+    Ok(())
+}
+
+/// Says which tree was written, in the same way.
+pub(super) fn say_tree(
+    output: &Output,
+    is_json: bool,
+    source: &OsStr,
+    destination: &OsStr,
+    report: &ExportReport,
+) -> Result<(), Failure> {
+    if is_json {
+        let object = tree_to_json(source, destination, report);
+        return output.data(&json_text(&object));
+    }
+    let mut facts = vec![name(&report.references, &report.labels)];
+    facts.extend(report.platform.as_ref().map(ToString::to_string));
+    facts.push(format!("image id {}", short(&report.id)));
+    facts.push(match report.entries {
+        1 => "1 entry".to_owned(),
+        entries => format!("{entries} entries"),
+    });
+    facts.push(size(report.size));
+    output.tell(&wrote(destination, &facts));
     Ok(())
 }
 
 /// The report on one line, for people.
-pub(super) fn to_text(destination: &str, report: &WriteReport) -> String {
+pub(super) fn to_text(destination: &OsStr, report: &WriteReport) -> String {
     let [image] = report.images.as_slice() else {
-        let images = count(report.images.len(), "image");
-        return format!("wrote {destination}: {images}");
+        return wrote(destination, &[count(report.images.len(), "image")]);
     };
-    let references = image.references.iter().map(ToString::to_string);
-    let names: Vec<String> = references.chain(image.labels.iter().cloned()).collect();
-    let name = match names.as_slice() {
-        [] => "no name".to_owned(),
-        [name] => name.clone(),
-        [name, others @ ..] => format!("{name} and {}", count(others.len(), "other name")),
-    };
-    let mut facts = vec![name];
+    let mut facts = vec![name(&image.references, &image.labels)];
     facts.extend(image.platform.as_ref().map(ToString::to_string));
     let id = image.id.as_ref();
     facts.extend(id.map(|id| format!("image id {}", short(id))));
     facts.push(format!("digest {}", short(&image.digest)));
     facts.extend(image.layers.map(|layers| count(layers, "layer")));
     facts.extend(image.size.map(size));
+    wrote(destination, &facts)
+}
+
+fn wrote(destination: &OsStr, facts: &[String]) -> String {
+    let destination = match destination.to_string_lossy() {
+        standard if standard == "-" => "to standard output".into(),
+        destination => destination,
+    };
     format!("wrote {destination}: {}", facts.join(", "))
+}
+
+/// The first name of an image, and how many others it has.
+fn name(references: &[Reference], labels: &[String]) -> String {
+    let references = references.iter().map(ToString::to_string);
+    let names: Vec<String> = references.chain(labels.iter().cloned()).collect();
+    match names.as_slice() {
+        [] => "untagged".to_owned(),
+        [name] => name.clone(),
+        [name, others @ ..] => format!("{name} and {}", count(others.len(), "other name")),
+    }
+}
+
+fn tree_to_json(source: &OsStr, destination: &OsStr, report: &ExportReport) -> Value {
+    let references = report.references.iter().map(ToString::to_string);
+    json!({
+        "source": source.to_string_lossy(),
+        "destination": destination.to_string_lossy(),
+        "format": Format::Rootfs.transport(),
+        "references": references.collect::<Vec<_>>(),
+        "labels": report.labels,
+        "id": report.id.to_string(),
+        "digest": digest_json(report.digest.as_ref()),
+        "platform": report.platform.as_ref().map(ToString::to_string),
+        "layers": report.layers,
+        "entries": report.entries,
+        "size": report.size,
+    })
 }
 
 /// The report for programs: the same fields from every command that writes images.

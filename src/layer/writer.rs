@@ -22,12 +22,14 @@ const PAX_NAME: &[u8] = b"././@PaxHeader";
 #[must_use = "the end of the archive is only written by `finish`"]
 pub(crate) struct LayerWriter<W> {
     output: W,
+    /// The number of entries written so far.
+    entries: u64,
 }
 
 impl<W: Write> LayerWriter<W> {
     /// Starts a layer.
     pub(crate) fn new(output: W) -> Self {
-        Self { output }
+        Self { output, entries: 0 }
     }
 
     /// Writes a directory. An empty path is the root.
@@ -95,6 +97,11 @@ impl<W: Write> LayerWriter<W> {
         &mut self.output
     }
 
+    /// The number of entries written so far.
+    pub(crate) fn entries(&self) -> u64 {
+        self.entries
+    }
+
     /// Pads a file of this many bytes.
     pub(crate) fn pad(&mut self, size: u64) -> io::Result<()> {
         self.output.write_all(padding(size))
@@ -117,6 +124,7 @@ impl<W: Write> LayerWriter<W> {
             ..header
         };
         let blocks = header.blocks(PAX_NAME, &records(&header, metadata));
+        self.entries += 1;
         self.output.write_all(&blocks)
     }
 }

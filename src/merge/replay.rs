@@ -93,10 +93,12 @@ impl<'a, W: Write> Replay<'a, W> {
         Ok(())
     }
 
-    /// Writes the rest, and the end of the archive.
-    pub(crate) fn finish(mut self) -> io::Result<W> {
+    /// Writes the rest, and the end of the archive. Returns the output and the number of its
+    /// entries.
+    pub(crate) fn finish(mut self) -> io::Result<(W, u64)> {
         self.rest(|_, _| Ok(()))?;
-        self.writer.finish()
+        let entries = self.writer.entries();
+        Ok((self.writer.finish()?, entries))
     }
 
     /// Writes the rest; `fill` must write the content of files.
@@ -223,7 +225,7 @@ impl Plan<'_> {
         };
         // The counter never fails.
         let _ = replay.rest(count);
-        replay.finish().map_or(0, |counter| counter.0)
+        replay.finish().map_or(0, |(counter, _)| counter.0)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::format::RootfsSink;
 use crate::format::source::ImageSource;
-use crate::image::Platform;
+use crate::image::{Platform, Reference};
 use crate::merge::Merge;
 use crate::ops::Selector;
 use crate::ops::choose::image::choose_image;
@@ -30,14 +30,22 @@ pub struct ExportOptions {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExportReport {
-    /// The image.
+    /// The name of the image in messages.
     pub image: String,
+    /// Its names in the input that are references with a tag.
+    pub references: Vec<Reference>,
+    /// Its other names, which only a layout has.
+    pub labels: Vec<String>,
     /// The digest of its config.
     pub id: Digest,
+    /// The digest of its manifest, if the input has one.
+    pub digest: Option<Digest>,
     /// Its platform, if its config has one.
     pub platform: Option<Platform>,
     /// The number of layers.
     pub layers: usize,
+    /// The number of entries in the tree.
+    pub entries: u64,
     /// The number of bytes written, after any compression.
     pub size: u64,
 }
@@ -71,16 +79,20 @@ pub(crate) fn export(
     let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
     let encoder = Encoder::new(sink.encoding, &mut sink, &workers);
     let output = BufWriter::with_capacity(COPY_BUFFER, encoder);
-    let output = layers.write(&plan, &all, output, &place)?;
+    let (output, entries) = layers.write(&plan, &all, output, &place)?;
     let encoder = output.into_inner().map_err(io::IntoInnerError::into_error);
     let finished = encoder.and_then(Encoder::finish);
     finished.map_err(|error| Error::write(place, error))?;
     let size = sink.finish(&context.watch)?;
     Ok(ExportReport {
+        references: chosen.references(),
+        labels: chosen.labels(),
         id: chosen.image.config.digest().clone(),
+        digest: chosen.manifest().map(|it| it.digest().clone()),
         platform: chosen.image.platform().cloned(),
         layers: layers.count(),
-        image: chosen.name,
+        entries,
         size,
+        image: chosen.name,
     })
 }

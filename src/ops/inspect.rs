@@ -159,19 +159,15 @@ pub(crate) fn inspect(
         stored_size: Some(layer.stored_size()),
         size: sizes.of(layer),
     };
-    let descriptor = chosen.descriptor.as_ref();
-    let descriptor = descriptor.filter(|_| image.manifest.is_some());
+    let descriptor = chosen.manifest();
     let root = chosen.roots.first();
     let target = root.and_then(|root| root.target_digest());
     let digest = descriptor.map(|descriptor| descriptor.digest().clone());
     let containerd_id = root.and_then(|root| image_containerd_id(source, root, image));
-    let label = |root: &&Root| root.label.clone().filter(|_| root.reference.is_none());
-    let references = chosen.roots.iter();
-    let references = references.filter_map(|root| root.reference.clone());
     Ok(Inspection {
         format: source.format(),
-        references: references.collect(),
-        labels: chosen.roots.iter().filter_map(label).collect(),
+        references: chosen.references(),
+        labels: chosen.labels(),
         id: image.config.digest().clone(),
         index: target
             .filter(|target| digest.as_ref() != Some(*target))

@@ -117,6 +117,9 @@ fn the_documented_fields_are_printed() {
                 object(&["convert", "--json", "app.tar", "out.tar"]),
                 object(&["import", "--json", "rootfs.tar", "out.tar"]),
             ],
+            "restow export --json" => {
+                vec![object(&["export", "--json", "app.tar", "out.tar"])]
+            }
             "restow squash --json" => {
                 vec![object(&["squash", "--all", "--json", "app.tar", "out.tar"])]
             }

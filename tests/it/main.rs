@@ -52,6 +52,7 @@ mod squash;
 mod streaming;
 mod streams;
 mod suffixes;
+mod terminal;
 mod tips;
 mod verify;
 

@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 
+use expect_test::expect;
 use restow::{ConvertOptions, Event, Input, Output, Session};
 use serde_json::{Value, json};
 
@@ -10,7 +11,7 @@ use crate::support::image::Store;
 use crate::support::judge::Format;
 use crate::support::make::{self, Image, Layout};
 use crate::support::sandbox::Sandbox;
-use crate::support::tools;
+use crate::support::{screen, tools};
 
 fn app() -> Image {
     Image::new(
@@ -141,20 +142,105 @@ fn a_dry_run_has_written_nothing() {
 fn a_report_is_not_mixed_into_an_image() {
     let sandbox = Sandbox::new();
     sandbox.write("in.tar", make::tar(&make::docker(&[app()])));
-    for command in [&["convert"][..], &["import"], &["squash", "--all"]] {
-        for target in [
-            "-",
-            "docker-archive:-",
-            "/dev/stdout",
-            "docker-archive:/dev/fd/1",
-        ] {
+    let archives = [
+        "-",
+        "docker-archive:-",
+        "/dev/stdout",
+        "docker-archive:/dev/fd/1",
+    ];
+    let trees = ["-", "rootfs:-", "/dev/stdout", "rootfs:/dev/fd/1"];
+    for (command, what, targets) in [
+        (&["convert"][..], "image", archives),
+        (&["import"], "image", archives),
+        (&["squash", "--all"], "image", archives),
+        (&["export"], "tar", trees),
+    ] {
+        for target in targets {
             let arguments = [command, &["--json", "in.tar", target]].concat();
             let output = sandbox.run(&arguments);
-            let says = "error: `--json` cannot be used when the image goes to standard output\n  hint: name a file as DST\n";
-            assert_eq!((output.code, output.stderr.as_str()), (Some(2), says));
+            let says = format!(
+                "error: `--json` cannot be used when the {what} goes to standard output\n  hint: name a file as DST\n"
+            );
+            assert_eq!((output.code, output.stderr), (Some(2), says));
             assert_eq!(output.stdout, b"", "{arguments:?}");
         }
     }
+}
+
+#[test]
+fn an_export_tells_which_tree_it_wrote() {
+    let sandbox = Sandbox::new();
+    let merged = Image::new(
+        &["app:1", "app:2"],
+        &["dir d\nfile d/a 1\nfile b 22", "file d/.wh.a\nlink c b"],
+    );
+    let mut layout = Layout::default();
+    let manifest = layout.image(&merged);
+    layout.add_named(&manifest, "a label");
+    sandbox.write("in.tar", make::tar(&make::docker(&[merged])));
+    sandbox.write("layout.tar", make::tar(&layout.members()));
+    let told = |source, target| report(&sandbox, &["export", "--json", source, target]);
+    let size = |name| sandbox.read(name).len().to_string();
+    let told = [
+        told("in.tar", "root.tar"),
+        told("layout.tar", "rootfs:root.tgz"),
+    ];
+    let told = told.map(|it| serde_json::to_string_pretty(&it).expect("it is JSON"));
+    expect![[r#"
+        {
+          "source": "in.tar",
+          "destination": "root.tar",
+          "format": "rootfs",
+          "references": [
+            "app:1",
+            "app:2"
+          ],
+          "labels": [],
+          "id": "sha256:38f189cd26999890d0115d7959faabc8c9d5eee6a724a3d0894cc20e3c40cbd1",
+          "digest": null,
+          "platform": "linux/amd64",
+          "layers": 2,
+          "entries": 3,
+          "size": 3072
+        }
+        {
+          "source": "layout.tar",
+          "destination": "rootfs:root.tgz",
+          "format": "rootfs",
+          "references": [],
+          "labels": [
+            "a label"
+          ],
+          "id": "sha256:38f189cd26999890d0115d7959faabc8c9d5eee6a724a3d0894cc20e3c40cbd1",
+          "digest": "sha256:b4c46e1434bbf0c7f0a55aaefa5e5786bd409c1b16372b04fda257433446ba67",
+          "platform": "linux/amd64",
+          "layers": 2,
+          "entries": 3,
+          "size": 138
+        }"#]]
+    .assert_eq(&told.join("\n"));
+    expect!["3072 138"].assert_eq(&[size("root.tar"), size("root.tgz")].join(" "));
+}
+
+#[test]
+fn events_are_json_whatever_a_name_holds() {
+    let mut layout = Layout::default();
+    let manifest = layout.image(&app());
+    layout.add_named(&manifest, "a\u{9b}31m\u{202e}\u{1b}");
+    let sandbox = Sandbox::new();
+    sandbox.write("in.tar", make::tar(&layout.members()));
+    let output = sandbox.run(&["convert", "--progress", "json", "in.tar", "out.tar"]);
+    let events = output.stderr.lines().map(|line| {
+        let event = serde_json::from_str::<Value>(line);
+        event.unwrap_or_else(|error| panic!("{error}: {line}"))
+    });
+    let told = events.filter(|event| event["event"] == "warning");
+    let told: Vec<String> = told.map(|event| event["message"].to_string()).collect();
+    assert!(
+        told.iter().any(|it| it.contains("a\u{9b}31m\u{202e}")),
+        "{told:?}"
+    );
+    assert!(!output.stderr.contains(['\u{9b}', '\u{202e}']));
 }
 
 #[test]
@@ -167,15 +253,8 @@ fn a_person_who_watches_is_told_on_a_line() {
     sandbox.write("in.tar", make::tar(&make::docker(&[app()])));
     sandbox.write("two.tar", make::tar(&make::docker(&[app(), other])));
     sandbox.write("root.tar", make::layer("file a 1"));
-    let on_terminal = |line: &str| {
-        let restow = env!("CARGO_BIN_EXE_restow");
-        let mut command = sandbox.command("script".as_ref());
-        command.args(["-qec", &format!("{restow} {line}"), "/dev/null"]);
-        let output = command.output().expect("script can be run");
-        assert!(output.status.success(), "{output:?}");
-        let text = String::from_utf8(output.stdout).expect("it is UTF-8");
-        text.replace("\r\n", "\n")
-    };
+    let on_terminal =
+        |line: &str| screen::on_terminal(&sandbox, &format!("restow {line}"), 80, &[]);
     let told = on_terminal("convert in.tar oci:out");
     let image = written(&sandbox, Format::Oci, &[]);
     let short = |key: &str| image[key].as_str().expect("a digest")[7..19].to_owned();
@@ -194,7 +273,7 @@ fn a_person_who_watches_is_told_on_a_line() {
     );
     let told = on_terminal("import --platform arm64 root.tar 1.tar");
     assert!(
-        told.starts_with("wrote 1.tar: no name, linux/arm64, image id "),
+        told.starts_with("wrote 1.tar: untagged, linux/arm64, image id "),
         "{told}"
     );
     let told = on_terminal("squash --all --tag new:1 in.tar 2.tar");
@@ -203,7 +282,15 @@ fn a_person_who_watches_is_told_on_a_line() {
         last.starts_with("wrote 2.tar: new:1, linux/amd64, image id "),
         "{told}"
     );
+    let told = on_terminal("export in.tar 5.tar; restow export in.tar > 6.tar");
+    expect![[r#"
+        wrote 5.tar: app:1 and 1 other name, linux/amd64, image id 147d4c333386, 2 entries, 3.07kB
+        wrote to standard output: app:1 and 1 other name, linux/amd64, image id 147d4c333386, 2 entries, 3.07kB
+    "#]].assert_eq(&told);
     assert_eq!(on_terminal("convert --quiet in.tar 3.tar"), "");
+    assert_eq!(on_terminal("export --quiet in.tar 7.tar"), "");
+    // The next command may have something to say, too.
+    assert_eq!(on_terminal("export in.tar | cat > 8.tar"), "");
     let json = on_terminal("convert --json in.tar 4.tar");
     assert!(json.starts_with('{') && json.lines().count() == 1, "{json}");
 }

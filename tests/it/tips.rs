@@ -131,6 +131,8 @@ fn options_of_other_tools_lead_to_an_option() {
             "convert -j 4 a b",
             "convert --tmp-dir x a b",
             "convert --silent a b",
+            "images --no-color a",
+            "convert --plain a b",
             "convert --digestfile x a b",
             "convert --preserve-digests a b",
             "convert --manifest-type oci a b",

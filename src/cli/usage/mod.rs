@@ -9,9 +9,10 @@ mod words;
 
 use std::ffi::OsString;
 
-use clap::Command;
 use clap::error::ErrorKind;
+use clap::{Command, ValueEnum};
 
+use crate::cli::global::ColorMode;
 use crate::cli::output::Output;
 use crate::cli::report::ExitStatus;
 
@@ -29,30 +30,31 @@ pub(super) fn hints() -> Vec<&'static str> {
     words::hints().chain(options::hints()).collect()
 }
 
-/// Whether these words ask for events on standard error, as far as words that are
-/// wrong elsewhere can tell.
-pub(super) fn asks_for_json_progress(words: &[OsString]) -> bool {
+/// Whether these words set an option to a value, as far as words that are wrong elsewhere
+/// can tell.
+fn asks_for(words: &[OsString], option: &str, value: &str) -> bool {
     let options = words.iter().take_while(|word| *word != "--");
     let options: Vec<&OsString> = options.collect();
-    options.iter().any(|word| *word == "--progress=json")
+    let whole = format!("{option}={value}");
+    options.iter().any(|word| **word == *whole)
         || options
             .windows(2)
-            .any(|pair| pair[0] == "--progress" && pair[1] == "json")
+            .any(|pair| pair[0] == option && pair[1] == value)
 }
 
 /// Prints the help or the error that clap has for a command line, and returns the exit
 /// status.
-pub(super) fn report_usage(
-    error: &clap::Error,
-    words: &[OsString],
-    root: &Command,
-    has_json_progress: bool,
-) -> ExitStatus {
+pub(super) fn report_usage(error: &clap::Error, words: &[OsString], root: &Command) -> ExitStatus {
+    let modes = ColorMode::value_variants().iter();
+    for mode in modes.filter(|mode| asks_for(words, "--color", mode.name())) {
+        mode.apply();
+    }
     if !error.use_stderr() {
         // A closed standard output is no reason to complain about help.
         let _ = error.print();
         return ExitStatus::Done;
     }
+    let has_json_progress = asks_for(words, "--progress", "json");
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand && !has_json_progress {
         let _ = error.print();
         return ExitStatus::Usage;
@@ -94,10 +96,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_is_asked_for_by_two_words_or_one() {
+    fn a_value_is_asked_for_by_two_words_or_one() {
         let asks = |words: &[&str]| {
             let words: Vec<OsString> = words.iter().map(OsString::from).collect();
-            asks_for_json_progress(&words)
+            asks_for(&words, "--progress", "json")
         };
         assert!(asks(&[
             "restow",

@@ -416,6 +416,16 @@ const OPTIONS: &[(&[&str], &[&str], &str)] = &[
         "the environment variable `SOURCE_DATE_EPOCH` sets the time of what is created",
     ),
     (
+        &["--no-color", "--colour", "--no-colour", "--ansi"],
+        ALL,
+        "`--color WHEN` sets colors: `auto`, `always` or `never`",
+    ),
+    (
+        &["--plain", "--no-tty"],
+        ALL,
+        "`--progress plain` prints a line now and then, for logs",
+    ),
+    (
         &["--version", "-V"],
         ALL,
         "`restow --version` prints the version",

@@ -4,8 +4,8 @@ use crate::digest::Digest;
 use crate::error::{ChoiceError, Error, Place, Result};
 use crate::format::root::{Root, targets, with_target_of};
 use crate::format::source::{Artifact, Content, Image, ImageSource};
-use crate::image::Descriptor;
 use crate::image::media_type::is_encrypted;
+use crate::image::{Descriptor, Reference};
 use crate::ops::Selector;
 use crate::ops::choose::item::load_chosen;
 use crate::ops::choose::platform::{PlatformChoice, select_platform};
@@ -26,6 +26,26 @@ pub(in crate::ops) struct ChosenImage<'a> {
     pub(in crate::ops) left: Vec<Digest>,
     /// Its names in the input.
     pub(in crate::ops) roots: Vec<&'a Root>,
+}
+
+impl ChosenImage<'_> {
+    /// Its names that are references with a tag.
+    pub(in crate::ops) fn references(&self) -> Vec<Reference> {
+        let roots = self.roots.iter();
+        roots.filter_map(|root| root.reference.clone()).collect()
+    }
+
+    /// Its other names, which only a layout has.
+    pub(in crate::ops) fn labels(&self) -> Vec<String> {
+        let roots = self.roots.iter().filter(|root| root.reference.is_none());
+        roots.filter_map(|root| root.label.clone()).collect()
+    }
+
+    /// The descriptor of its manifest, if the input has one.
+    pub(in crate::ops) fn manifest(&self) -> Option<&Descriptor> {
+        let descriptor = self.descriptor.as_ref();
+        descriptor.filter(|_| self.image.manifest.is_some())
+    }
 }
 
 /// Finds the image to work on: the one that `selector` names, or the only one; if it is

@@ -214,7 +214,7 @@ impl Squasher<'_> {
                 return Ok(None);
             }
             let output = HashWriter::new(encoder).map_err(Error::Thread)?;
-            let output = self.layers.write(plan, range, output, to)?;
+            let (output, _) = self.layers.write(plan, range, output, to)?;
             let finished = output.finish();
             let (_, unpacked) = finished.map_err(|error| Error::write(to.clone(), error))?;
             Ok(Some(unpacked))

@@ -227,14 +227,15 @@ impl<'a> LayerStack<'a> {
     }
 
     /// Writes the result of a plan, reading the lower layers that it needs and those of
-    /// the range, lowest first. The output should be buffered.
+    /// the range, lowest first. The output should be buffered. Returns the output and the
+    /// number of its entries.
     pub(in crate::ops) fn write<W: Write>(
         &self,
         plan: &Plan<'_>,
         range: &[usize],
         output: W,
         to: &Place,
-    ) -> Result<W> {
+    ) -> Result<(W, u64)> {
         let created = Time {
             seconds: self.context.created.map_or(0, Timestamp::seconds),
             nanoseconds: 0,

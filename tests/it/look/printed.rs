@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{json, look, text};
 use crate::support::codec::{Codec, digest};
 use crate::support::make::{self, Image, Layout, Member};
-use crate::support::{Sandbox, tools};
+use crate::support::{Sandbox, screen, tools};
 
 /// An image whose texts are long, and meant to take a terminal over.
 fn hostile() -> Image {
@@ -47,8 +47,8 @@ fn nothing_from_an_archive_steers_a_terminal() {
         history
             .lines()
             .last()
-            .map(|line| line.split_once("ago   ").expect("a date").1),
-        Some("tab and \\u{1b}[31mred\\nand more text than fits   1B")
+            .map(|line| line.split_once("ago  ").expect("a date").1),
+        Some("tab and \\u{1b}[31mred\\nand more text than fits  1B")
     );
     // Programs get what is there.
     let inspection = look(&sandbox, "inspect");
@@ -62,18 +62,10 @@ fn nothing_from_an_archive_steers_a_terminal() {
     assert_eq!(bytes, "A=\u{202e}x\n\n".as_bytes());
 }
 
-/// What a command line prints to a terminal of some width.
+/// What a command prints to a terminal of some width.
 #[track_caller]
 fn on_terminal(sandbox: &Sandbox, line: &str, width: usize, variables: &[(&str, &str)]) -> String {
-    let restow = env!("CARGO_BIN_EXE_restow");
-    let line = format!("stty cols {width}; {restow} {line}");
-    let mut command = sandbox.command("script".as_ref());
-    command.env("TERM", "xterm").envs(variables.iter().copied());
-    let output = command.args(["-qec", &line, "/dev/null"]).output();
-    let output = output.expect("script can be run");
-    assert!(output.status.success(), "{output:?}");
-    let text = String::from_utf8(output.stdout).expect("it is UTF-8");
-    text.replace("\r\n", "\n")
+    screen::on_terminal(sandbox, &format!("restow {line}"), width, variables)
 }
 
 #[test]
@@ -91,7 +83,7 @@ fn on_a_terminal_a_severity_has_a_colour() {
     let plain = "warning[compression-unusual]";
     let coloured = on_terminal(&sandbox, "verify in.tar", 80, &[]);
     assert!(
-        coloured.starts_with(&format!("\u{1b}[33m{plain}\u{1b}[0m `app:1`: ")),
+        coloured.starts_with(&format!("\u{1b}[1m\u{1b}[33m{plain}\u{1b}[0m `app:1`: ")),
         "{coloured}"
     );
     let without = on_terminal(&sandbox, "verify in.tar", 80, &[("NO_COLOR", "1")]);

@@ -2,7 +2,7 @@
 
 use super::text;
 use crate::support::make::{self, Image, Layout};
-use crate::support::{Sandbox, fixture, tools};
+use crate::support::{Sandbox, fixture, screen, tools};
 
 /// As docker does: ids alone, one for each name.
 #[test]
@@ -36,7 +36,11 @@ fn quiet_lists_ids_alone() {
         ),
         (
             &["history", "-q", "--image", "#2", "in.tar"],
-            lines(&[other, "<missing>".to_owned()]),
+            lines(&[other]),
+        ),
+        (
+            &["history", "-q", "--no-trunc", "--image", "#2", "in.tar"],
+            lines(&[two[1].id(), "<missing>".to_owned()]),
         ),
     ];
     for (arguments, expected) in cases {
@@ -80,16 +84,23 @@ fn quiet_verifies_in_silence() {
     cut.truncate(1000);
     sandbox.write("cut.tar", cut);
     let loud = sandbox.run(&["verify", "cut.tar"]);
+    assert_eq!(loud.code, Some(1), "{loud:?}");
     let quiet = sandbox.run(&["verify", "--quiet", "cut.tar"]);
-    assert_eq!((quiet.code, &quiet.stderr), (Some(1), &loud.stderr));
-    let loud = String::from_utf8(loud.stdout).expect("it is text");
-    let loud: Vec<&str> = loud.lines().collect();
-    let mut expected = String::new();
-    for finding in loud.chunks(2).filter(|it| it[0].starts_with("error[")) {
-        expected = format!("{expected}{}\n{}\n", finding[0], finding[1]);
-    }
-    assert!(!expected.is_empty(), "{loud:?}");
-    assert_eq!(String::from_utf8_lossy(&quiet.stdout), expected);
+    let said = (quiet.code, &*quiet.stderr, &*quiet.stdout);
+    assert_eq!(said, (Some(1), "", &b""[..]));
+    // A program gets what it asks for.
+    let json = |options: &[&str]| {
+        let output = sandbox.run(&[&["verify", "--json", "cut.tar"], options].concat());
+        String::from_utf8(output.stdout).expect("it is text")
+    };
+    assert_eq!(json(&["-q"]), json(&[]));
+    let events = sandbox.run(&["verify", "-q", "--progress", "json", "cut.tar"]);
+    let last = events.stderr.lines().last().expect("an event");
+    assert!(last.starts_with("{\"event\":\"error\","), "{last}");
+    // What is in the way of a check is no finding.
+    let missing = sandbox.run(&["verify", "-q", "missing.tar"]);
+    assert_eq!(missing.code, Some(1));
+    assert!(missing.stderr.starts_with("error: "), "{missing:?}");
 }
 
 #[test]
@@ -114,13 +125,7 @@ fn commands_beside_each_other_show_one_bar() {
         ),
         (format!("{slow} | restow convert -q - out.tar -f"), false),
     ] {
-        let script = script.replace("restow", env!("CARGO_BIN_EXE_restow"));
-        let mut command = sandbox.command("script".as_ref());
-        command.env("TERM", "xterm").env("SHELL", "/bin/sh");
-        let output = command.args(["-qec", &script, "/dev/null"]).output();
-        let output = output.expect("script can be run");
-        let said = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{script}: {said}");
+        let said = screen::on_terminal(&sandbox, &script, 80, &[]);
         // It is told on a terminal in any case.
         let said = said.split("wrote ").next().expect("a text");
         assert_eq!(said.contains("kB"), is_shown, "{script}: {said:?}");

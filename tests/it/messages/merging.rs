@@ -311,8 +311,8 @@ fn layers_that_cannot_be_merged() {
             warning: cannot look inside layer 2 of 3 of `app:1`, so all whiteouts above it are kept
         "#]],
         expect![[r#"
-            layer 3 of 1.54kB would become one of 1.54kB
-            `app:1`: 3 layers of 4.61kB before, 3 of 4.61kB after
+            would rewrite layer 3: 1.54kB to 1.54kB
+            `app:1` would go from 3 layers (4.61kB) to 3 layers (4.61kB)
         "#]],
     );
     let windows = image("a | b").with_config(|config| config["os"] = "windows".into());
@@ -369,7 +369,7 @@ fn what_engines_understand_differently() {
         (
             "x | .wh..wh..opq y",
             expect![[r#"
-                warning: layer 2 of 2 of `app:1`, entry `/`: an opaque whiteout in the root directory; applied, though overlay engines ignore it
+                warning: layer 2 of 2 of `app:1`, entry `/`: an opaque whiteout at the root; applied, though overlay engines ignore it
             "#]],
         ),
         (
@@ -459,34 +459,34 @@ fn the_report_says_what_was_merged_and_what_it_saved() {
         (
             &["--layers", "2..3", "in.tar", "out.tar"],
             expect![[r#"
-            layers 2 to 3 of 7.17kB became one of 3.07kB
-              2kB of files were hidden inside the range, and are gone
-              1kB of hidden files stay, because layers below hold them; merging from layer 1 on would free them
-            `app:1`: 4 layers of 11.3kB before, 3 of 7.17kB after
-        "#]],
+                merged layers 2 to 3: 7.17kB to 3.07kB
+                  dropped 2kB of files that later layers delete or replace
+                  1kB of deleted files remain in lower layers; `--layers 1..3` would free them
+                `app:1` went from 4 layers (11.3kB) to 3 layers (7.17kB)
+            "#]],
         ),
         (
             &["--layers", "4", "in.tar", "out.tar"],
             expect![[r#"
-            layer 4 of 1.54kB became one of 1.54kB
-            `app:1`: 4 layers of 11.3kB before, 4 of 11.3kB after
-        "#]],
+                rewrote layer 4: 1.54kB to 1.54kB
+                `app:1` went from 4 layers (11.3kB) to 4 layers (11.3kB)
+            "#]],
         ),
         (
             &["--last", "1", "in.tar", "out.tar"],
             expect![[r#"
-            nothing to merge
-            `app:1`: 4 layers of 11.3kB before, 4 of 11.3kB after
-        "#]],
+                nothing to merge
+                `app:1` went from 4 layers (11.3kB) to 4 layers (11.3kB)
+            "#]],
         ),
         (
             &["--max-layers", "2", "in.tar", "out.tar"],
             expect![[r#"
-            layers 1 to 2 of 7.17kB became one of 6.14kB
-            layers 3 to 4 of 4.1kB became one of 3.07kB
-              3kB of hidden files stay, because layers below hold them; merging from layer 1 on would free them
-            `app:1`: 4 layers of 11.3kB before, 2 of 9.22kB after
-        "#]],
+                merged layers 1 to 2: 7.17kB to 6.14kB
+                merged layers 3 to 4: 4.1kB to 3.07kB
+                  3kB of deleted files remain in lower layers; `--layers 1..` would free them
+                `app:1` went from 4 layers (11.3kB) to 2 layers (9.22kB)
+            "#]],
         ),
     ];
     for (arguments, says) in cases {
@@ -499,19 +499,19 @@ fn the_report_says_what_was_merged_and_what_it_saved() {
         (
             &["--layers", "2..3"],
             expect![[r#"
-            layers 2 to 3 of 7.17kB would become one of 3.07kB
-              2kB of files are hidden inside the range, and would be gone
-              1kB of hidden files would stay, because layers below hold them; merging from layer 1 on would free them
-            `app:1`: 4 layers of 11.3kB before, 3 of 7.17kB after
-        "#]],
+                would merge layers 2 to 3: 7.17kB to 3.07kB
+                  would drop 2kB of files that later layers delete or replace
+                  1kB of deleted files would remain in lower layers; `--layers 1..3` would free them
+                `app:1` would go from 4 layers (11.3kB) to 3 layers (7.17kB)
+            "#]],
         ),
         (
             &["--last", "2", "--compress", "zstd"],
             expect![[r#"
-            layers 3 to 4 of 4.1kB would become one of 3.07kB before compression
-              3kB of hidden files would stay, because layers below hold them; merging from layer 1 on would free them
-            `app:1`: 4 layers of 11.3kB before, 3 of a size that only compressing tells after
-        "#]],
+                would merge layers 3 to 4: 4.1kB to 3.07kB before compression
+                  3kB of deleted files would remain in lower layers; `--layers 1..` would free them
+                `app:1` would go from 4 layers (11.3kB) to 3 layers (size unknown before compression)
+            "#]],
         ),
     ];
     for (arguments, plan) in plans {

@@ -58,7 +58,7 @@ fn sizes_of_absent_layers_may_be_anything() {
     sandbox.write("in.tar", make::tar(&layout.members()));
     let says = expect![[r#"
         error: cannot read layer 1 of 3 of `app:1`
-          caused by: it is not in the input
+          caused by: its blob is not in the input
     "#]];
     sandbox.run(&["export", "in.tar", "out"]).fails(&says);
     sandbox
@@ -192,7 +192,7 @@ fn wrapped_archives_may_have_their_layers_in_any_order() {
     let arguments = ["export", "--tmpdir", "missing", "wrapped.tar.gz", "out"];
     sandbox.run(&arguments).fails(expect![[r#"
         error: cannot write a temporary file in `missing`
-          caused by: No such file or directory (os error 2)
+          caused by: No such file or directory
     "#]]);
 }
 

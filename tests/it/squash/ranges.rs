@@ -145,7 +145,7 @@ fn a_base_that_is_none_is_refused() {
         let arguments = ["squash", "--above", &base, &source, "out"];
         let said = sandbox.run(&arguments).refuses();
         assert!(
-            said.starts_with("error: it is not built on that base"),
+            said.starts_with("error: the image is not based on that base"),
             "{said}"
         );
     }

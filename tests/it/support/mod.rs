@@ -25,6 +25,7 @@ pub(crate) mod random;
 pub(crate) mod reference;
 pub(crate) mod retag;
 pub(crate) mod sandbox;
+pub(crate) mod screen;
 pub(crate) mod squash;
 pub(crate) mod tied;
 pub(crate) mod tools;

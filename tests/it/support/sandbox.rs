@@ -88,7 +88,7 @@ impl Sandbox {
         self.restow(arguments).run()
     }
 
-    /// A command with the environment of `restow`: only `PATH`, `HOME` and `TMPDIR`.
+    /// A command with the environment of `restow`: only `PATH`, `HOME`, `TMPDIR` and a locale.
     pub(crate) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command
@@ -96,6 +96,7 @@ impl Sandbox {
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .env("HOME", self.root.path().join("home"))
             .env("TMPDIR", self.tmp())
+            .env("LC_ALL", "C.UTF-8")
             .current_dir(self.path(""));
         command
     }

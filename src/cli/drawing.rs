@@ -1,0 +1,175 @@
+//! The signs that restow draws with: Unicode where the locale has it, or else ASCII.
+
+use std::env;
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// A set of signs for branches, bars and texts that are cut.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Drawing {
+    /// In place of the end of a text that is cut.
+    ellipsis: &'static str,
+    /// Before one of several things in an index.
+    pub(super) branch: &'static str,
+    /// Before the last of them.
+    pub(super) last_branch: &'static str,
+    /// Under a branch that is not the last one.
+    pub(super) stem: &'static str,
+    /// A filled character of a bar.
+    full: &'static str,
+    /// A character of a bar that is filled up to so many eighths.
+    eighths: [&'static str; 8],
+    /// An empty character of a progress bar.
+    empty: &'static str,
+}
+
+impl Drawing {
+    pub(super) const UNICODE: Self = Self {
+        ellipsis: "…",
+        branch: "├─ ",
+        last_branch: "└─ ",
+        stem: "│  ",
+        full: "█",
+        eighths: ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"],
+        empty: "░",
+    };
+    pub(super) const ASCII: Self = Self {
+        ellipsis: "...",
+        branch: "|- ",
+        last_branch: "`- ",
+        stem: "|  ",
+        full: "#",
+        eighths: ["", "-", "-", "-", "-", "-", "-", "-"],
+        empty: "-",
+    };
+
+    /// The signs of the locale.
+    pub(super) fn of_locale() -> Self {
+        if has_unicode(|name| env::var(name).ok()) {
+            Self::UNICODE
+        } else {
+            Self::ASCII
+        }
+    }
+
+    /// The start of a text, with an ellipsis if it does not fit into this many columns of a
+    /// terminal; nothing if that does not fit either.
+    pub(super) fn cut(self, text: &str, width: usize) -> String {
+        if text.width() <= width {
+            return text.to_owned();
+        }
+        let mut used = self.ellipsis.width();
+        if used > width {
+            return String::new();
+        }
+        let mut start = String::new();
+        for character in text.chars() {
+            used += character.width().unwrap_or_default();
+            if used > width {
+                break;
+            }
+            start.push(character);
+        }
+        start.push_str(self.ellipsis);
+        start
+    }
+
+    /// A bar of at most `width` characters, to the eighth of one, for a part of the largest.
+    pub(super) fn bar(self, part: u64, largest: u64, width: usize) -> String {
+        let eighths = (u128::from(part) * width as u128 * 8).div_ceil(largest.max(1).into());
+        let eighths = usize::try_from(eighths).map_or(width * 8, |it| it.min(width * 8));
+        self.full.repeat(eighths / 8) + self.eighths[eighths % 8]
+    }
+
+    /// A bar of `width` characters, of which those for the part that is done are filled.
+    pub(super) fn progress_bar(self, done: u64, total: u64, width: usize) -> String {
+        let filled = u128::from(done) * width as u128 / u128::from(total.max(1));
+        let filled = usize::try_from(filled).map_or(width, |it| it.min(width));
+        self.full.repeat(filled) + &self.empty.repeat(width - filled)
+    }
+}
+
+/// True if the locale that these variables name has UTF-8 (locale(7)).
+fn has_unicode(variable: impl Fn(&str) -> Option<String>) -> bool {
+    let names = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter();
+    let mut set = names.filter_map(variable).filter(|it| !it.is_empty());
+    let locale = set.next().unwrap_or_default().to_ascii_lowercase();
+    locale.contains("utf-8") || locale.contains("utf8")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_variable_that_is_set_names_the_locale() {
+        let cases: [(&[(&str, &str)], bool); 8] = [
+            (&[], false),
+            (&[("LANG", "C")], false),
+            (&[("LANG", "C.UTF-8")], true),
+            (&[("LANG", "de_DE.utf8")], true),
+            (&[("LANG", "de_DE.ISO-8859-1")], false),
+            (&[("LANG", "en_US.UTF-8"), ("LC_ALL", "C")], false),
+            (&[("LANG", "POSIX"), ("LC_CTYPE", "C.UTF-8")], true),
+            (&[("LANG", "en_US.UTF-8"), ("LC_ALL", "")], true),
+        ];
+        for (variables, expected) in cases {
+            let value = |name: &str| {
+                let mut variables = variables.iter();
+                let variable = variables.find(|it| it.0 == name);
+                variable.map(|it| it.1.to_owned())
+            };
+            assert_eq!(has_unicode(value), expected, "{variables:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_cut_where_a_character_still_fits() {
+        for (text, width, expected, ascii) in [
+            ("abcde", 5, "abcde", "abcde"),
+            ("abcdef", 5, "abcd…", "ab..."),
+            ("漢字漢", 5, "漢字…", "漢..."),
+            ("漢字漢", 4, "漢…", "..."),
+            ("", 0, "", ""),
+            ("abcd", 2, "a…", ""),
+            ("a", 0, "", ""),
+        ] {
+            let cut = Drawing::UNICODE.cut(text, width);
+            assert_eq!(cut, expected, "{text} {width}");
+            assert_eq!(Drawing::ASCII.cut(text, width), ascii, "{text} {width}");
+        }
+    }
+
+    #[test]
+    fn bars_are_parts_of_the_largest() {
+        for (part, largest, expected, ascii) in [
+            (0, 0, "", ""),
+            (0, 10, "", ""),
+            (10, 10, "█████", "#####"),
+            (5, 10, "██▌", "##-"),
+            (1, 1000, "▏", "-"),
+            (u64::MAX, u64::MAX, "█████", "#####"),
+            (199, 1000, "█", "#"),
+        ] {
+            let bar = Drawing::UNICODE.bar(part, largest, 5);
+            assert_eq!(bar, expected, "{part} of {largest}");
+            assert_eq!(Drawing::ASCII.bar(part, largest, 5), ascii);
+        }
+    }
+
+    #[test]
+    fn a_progress_bar_is_full_at_the_end_and_not_before() {
+        for (done, total, expected, ascii) in [
+            (0, 0, "░░░░", "----"),
+            (24, 100, "░░░░", "----"),
+            (25, 100, "█░░░", "#---"),
+            (99, 100, "███░", "###-"),
+            (100, 100, "████", "####"),
+            (u64::MAX, 100, "████", "####"),
+        ] {
+            let bar = Drawing::UNICODE.progress_bar(done, total, 4);
+            assert_eq!(bar, expected, "{done} of {total}");
+            assert_eq!(Drawing::ASCII.progress_bar(done, total, 4), ascii);
+        }
+    }
+}
