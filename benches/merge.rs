@@ -9,6 +9,22 @@
 //! in one pass and writes them one after the other, unverified and unmerged; if nothing is to be
 //! written, a second `tar` parses the headers of all of them from a pipe, since in a file it would
 //! seek over the data.
+//!
+//! `--before BINARY` compares with another restow, such as one built before a change, in place of
+//! all others. `--json` prints an object instead of the table.
+//!
+//! # One run
+//!
+//! Medians in seconds, on a virtual machine with two cores of an x86-64 processor that has SHA
+//! instructions, with Debian 12; GNU tar 1.34, gzip 1.12, Docker 20.10.24, docker-squash 1.2.2.
+//! Everything is in the page cache.
+//!
+//! | work | restow | peer | | ratio | peak of memory |
+//! | --- | --- | --- | --- | --- | --- |
+//! | `export` of gzip layers | 6.31 | 11.61 | `gzip -dc` of the layers | 0.54 | 54 MiB |
+//! | `export` | 1.66 | 17.65 | `docker create` and `docker export` | 0.09 | 46 MiB |
+//! | `squash --all` | 2.21 | 0.54 | `cp` | 4.07 | 46 MiB |
+//! | `squash --all` of 62,000 entries, 341 MB | 0.54 | 63.72 | docker-squash | 0.01 | 25 MiB |
 
 #![expect(
     clippy::print_stdout,

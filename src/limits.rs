@@ -2,9 +2,42 @@
 //!
 //! An archive from a stranger may claim anything. Claims that no real image makes are
 //! refused before they cost memory or time; everything else is bounded by the bytes
-//! actually received. The numbers are all in this module, so that the promise is
-//! visible in one place; `README.md` has the same table, and `tests/it/limits.rs`
-//! compares the two. Sizes of buffers and limits of the output are not part of it.
+//! actually received. A blob is never read beyond its declared size, and a zstd frame
+//! never unpacked beyond its own. Sizes of buffers and limits of the output are not
+//! listed here.
+//!
+//! | limited | at most | constant |
+//! | --- | --- | --- |
+//! | a document: config, manifest, index, `manifest.json` | 32 MiB | [`DOCUMENT_MAX`] |
+//! | all documents of an input together | 128 MiB | [`DOCUMENTS_MAX`] |
+//! | values in a document | 200,000 | [`VALUES_MAX`] |
+//! | values within values | 127 | [`VALUE_DEPTH_MAX`] |
+//! | layers of an image, tags, descriptors in a document | 10,000 | [`DESCRIPTORS_MAX`] |
+//! | indexes in indexes | 8 | [`NESTING_MAX`] |
+//! | members of an archive | 100,000 | [`MEMBERS_MAX`] |
+//! | the path of a member of an archive | 4 KiB | [`MEMBER_PATH_MAX`] |
+//! | links on the way to a member | 40 | [`MEMBER_LINKS_MAX`] |
+//! | a PAX header, a GNU long name | 1 MiB | [`EXTENSION_MAX`] |
+//! | all of those before one member | 2 MiB | [`EXTENSIONS_MAX`] |
+//! | segments of a sparse file | 65,536 | [`SEGMENTS_MAX`] |
+//! | the path of an entry | 64 KiB | [`PATH_MAX`] |
+//! | components of a path | 2,048 | [`DEPTH_MAX`] |
+//! | the target of a symbolic link, in bytes | 4,095 | [`TARGET_MAX`] |
+//! | one extended attribute | 64 KiB | [`ATTRIBUTE_MAX`] |
+//! | the extended attributes of an entry | 512 KiB | [`ATTRIBUTES_MAX`] |
+//! | entries of all layers that are merged | 10,000,000 | [`ENTRIES_MAX`] |
+//! | names, targets and attributes of all of them | 512 MiB | [`RETAINED_BYTES_MAX`] |
+//! | holes of all sparse files | 64 GiB | [`HOLES_MAX`] |
+//! | symbolic links on one path | 40 | [`SYMLINKS_MAX`] |
+//! | components that symbolic links add to the paths of a layer | 1,000,000 | [`LINK_COMPONENTS_MAX`] |
+//! | more of these components for each entry | 16 | [`DETOURS_PER_ENTRY`] |
+//! | the window of a zstd stream, as a power of two | 27 | [`ZSTD_WINDOW_LOG_MAX`] |
+//! | the memory to unpack an xz stream | 128 MiB | [`XZ_MEMORY_MAX`] |
+//! | the size of an unpacked stream, however small the stream is | 64 GiB | [`UNPACKED_MAX`] |
+//! | its unpacked size beyond that, as a multiple of its own size | 1,032 | [`UNPACKED_RATIO_MAX`] |
+//!
+//! `tests/it/limits.rs` compares this table with the constants, and tests the limits
+//! together with `tests/it/hostile/headers.rs`.
 
 /// Maximum size of a document, in bytes. Registries and engines stop at 4 to 20 MiB; a
 /// config of that size would already be absurd.

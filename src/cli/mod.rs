@@ -3,6 +3,7 @@
 
 mod ago;
 mod argument;
+mod completions;
 mod convert;
 mod descriptor;
 mod destination;
@@ -21,6 +22,7 @@ mod import;
 mod inspect;
 mod interrupt;
 mod location;
+mod man;
 mod meter;
 mod options;
 mod output;
@@ -71,6 +73,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Completions(completions::Arguments),
     Convert(convert::Arguments),
     Export(export::Arguments),
     Help(help::Arguments),
@@ -78,6 +81,7 @@ enum Command {
     Images(images::Arguments),
     Import(import::Arguments),
     Inspect(inspect::Arguments),
+    Man(man::Arguments),
     Squash(squash::Arguments),
     Verify(verify::Arguments),
 }
@@ -112,6 +116,7 @@ pub(crate) fn run() -> ExitCode {
         interrupt,
     };
     let result = match &arguments.command {
+        Command::Completions(it) => completions::run(it, command(), &process),
         Command::Convert(convert) => convert::run(convert, &process),
         Command::Export(export) => export::run(export, &process),
         Command::Help(help) => help::run(help, command(), &process.output),
@@ -119,6 +124,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Images(images) => images::run(images, &process),
         Command::Import(import) => import::run(import, &process),
         Command::Inspect(inspect) => inspect::run(inspect, &process),
+        Command::Man(man) => man::run(man, command(), &process),
         Command::Squash(squash) => squash::run(squash, &process),
         Command::Verify(verify) => verify::run(verify, &process),
     };

@@ -54,10 +54,17 @@ pub(super) fn merged_whole(layers: &[Vec<u8>]) -> Result<Vec<u8>, LayerError> {
 
 /// A stack in words, for messages.
 pub(super) fn shown(stack: &[Vec<Entry>]) -> impl Display {
-    fmt::from_fn(|f| {
-        let layers: Vec<String> = stack.iter().map(|layer| words(layer)).collect();
+    Shown(stack)
+}
+
+/// A stack that is put into words when it is shown.
+struct Shown<'a>(&'a [Vec<Entry>]);
+
+impl Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let layers: Vec<String> = self.0.iter().map(|layer| words(layer)).collect();
         f.write_str(&layers.join(" | "))
-    })
+    }
 }
 
 /// Reads the changes of a layer.

@@ -34,7 +34,7 @@ fn corpus() -> Vec<PathBuf> {
 fn convert_the_corpus(test: &str, to: Format) {
     let corpus = corpus();
     if corpus.is_empty() {
-        tools::report(test, "../shared/corpus is not here");
+        tools::lacks(test, "corpus", "archives of other projects");
     }
     for path in corpus {
         let name = path

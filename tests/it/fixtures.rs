@@ -75,7 +75,7 @@ fn shared(test: &str, name: &str) -> Vec<Fixture> {
         .join("../shared")
         .join(name);
     let Ok(entries) = std::fs::read_dir(&directory) else {
-        tools::report(test, &format!("../shared/{name} is not here"));
+        tools::lacks(test, name, "images of many engines");
         return Vec::new();
     };
     let paths = entries.map(|it| it.expect("the directory can be read").path());

@@ -102,7 +102,7 @@ fn examples(sandbox: &Sandbox, command: &str) -> Vec<String> {
 }
 
 /// Puts a program into the folder `bin`.
-fn put_program(sandbox: &Sandbox, name: &str, script: &str) {
+pub(super) fn put_program(sandbox: &Sandbox, name: &str, script: &str) {
     let path = format!("bin/{name}");
     sandbox.write(&path, format!("#!/bin/sh\nset -eu\n{script}"));
     let executable = fs::Permissions::from_mode(0o755);
@@ -111,7 +111,7 @@ fn put_program(sandbox: &Sandbox, name: &str, script: &str) {
 
 /// A folder with the files that the examples name, and with programs in place of an engine
 /// and of a host.
-fn prepared() -> Sandbox {
+pub(super) fn prepared() -> Sandbox {
     let sandbox = Sandbox::new();
     let base = Image::new(&["base:1.0"], &["dir etc\nfile etc/os-release base"]);
     let app = Image::new(

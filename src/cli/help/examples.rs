@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use clap::Command;
 
 /// Each command, with its examples: a description and a command line.
-const EXAMPLES: [(&str, &[(&str, &str)]); 9] = [
+const EXAMPLES: [(&str, &[(&str, &str)]); 11] = [
     (
         "convert",
         &[
@@ -143,6 +143,42 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 9] = [
             ("Show the help of a command", "restow help convert"),
             ("Show how images are named", "restow help names"),
             ("List the fields of JSON output", "restow help json"),
+        ],
+    ),
+    (
+        "completions",
+        &[
+            (
+                "Load the completions into the running bash",
+                "source <(restow completions bash)",
+            ),
+            (
+                "Install them for bash, which needs the package bash-completion",
+                "folder=~/.local/share/bash-completion/completions\n  \
+                 mkdir -p $folder && restow completions bash > $folder/restow",
+            ),
+            (
+                "Install them for fish",
+                "folder=~/.config/fish/completions\n  \
+                 mkdir -p $folder && restow completions fish > $folder/restow.fish",
+            ),
+            (
+                "Install them for zsh, if ~/.zfunc is in $fpath",
+                "mkdir -p ~/.zfunc && restow completions zsh > ~/.zfunc/_restow",
+            ),
+        ],
+    ),
+    (
+        "man",
+        &[
+            (
+                "Install the manual pages of the current user",
+                "restow man ~/.local/share/man/man1",
+            ),
+            (
+                "Write them into a package that is being built",
+                "restow man --force pkg/usr/share/man/man1",
+            ),
         ],
     ),
 ];

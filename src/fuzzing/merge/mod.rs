@@ -2,7 +2,7 @@
 
 mod wild;
 
-use std::fmt::{self, Display};
+use std::fmt::Display;
 use std::ops::{Range, RangeInclusive};
 
 use crate::fuzzing::merging::{merged, merged_whole, shown};
@@ -109,7 +109,7 @@ fn squashed(
     is_blind: bool,
     shown: &impl Display,
 ) -> Option<Vec<(Vec<u8>, Savings)>> {
-    let what = fmt::from_fn(|f| write!(f, "{ranges:?} of {shown}"));
+    let what = format_args!("{ranges:?} of {shown}");
     let made = match merged(tars, ranges, is_blind) {
         Ok(made) => made,
         // A hard link to something in an unknown layer.
@@ -141,7 +141,7 @@ fn squashed(
         _ => Strictness::DefinedOnly,
     };
     let original = replay_for(tars, &inclusive);
-    assert_same(&original, &replay(&stack), strictness, &what);
+    assert_same(&original, &replay(&stack), strictness, what);
     Some(made)
 }
 

@@ -1,7 +1,6 @@
 //! Stacks of layers that no engine would write.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::ops::Range;
 
 use crate::fuzzing::merging::{merged, merged_whole, shown};
@@ -52,7 +51,7 @@ pub(super) fn check(numbers: &[Vec<Numbers>], ranges: &[Range<usize>]) {
     let again = merged_whole(std::slice::from_ref(&whole));
     assert_eq!(again.ok().as_ref(), Some(&whole), "{shown}");
 
-    let what = fmt::from_fn(|f| write!(f, "{ranges:?} of {shown}"));
+    let what = format_args!("{ranges:?} of {shown}");
     let made = merged(&tars, ranges, false).unwrap_or_else(|error| panic!("{error}: {what}"));
     let mut squashed = Vec::new();
     let mut next = 0;

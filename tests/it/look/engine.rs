@@ -25,7 +25,7 @@ fn archives() -> Vec<PathBuf> {
             };
             paths.extend(found.filter(is_new));
         }
-        Err(_) => tools::report("images in the engine", "../shared/fixtures is not here"),
+        Err(_) => tools::lacks("images in the engine", "fixtures", "images of many engines"),
     }
     paths
 }

@@ -1,7 +1,6 @@
 //! Properties of every layer and every rootfs tar that `restow` writes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use super::entry::{Entry, Kind, Meta, SECOND, is_marker};
 use super::layer::{read, read_pax};
@@ -59,7 +58,7 @@ fn number(field: &[u8]) -> usize {
 
 #[track_caller]
 fn assert_records(entry: &Entry, records: Option<&[(String, Vec<u8>)]>) {
-    let word = fmt::from_fn(|f| f.write_str(&entry.word()));
+    let word = entry.shown();
     let Some(records) = records else { return };
     let keys: Vec<&str> = records.iter().map(|(key, _)| key.as_str()).collect();
     assert!(!keys.is_empty(), "{word}: records without any");
@@ -121,7 +120,7 @@ pub(crate) fn assert_entries(entries: &[Entry], below: Option<&Tree>) {
     let mut last: Option<(&[u8], &[u8])> = None;
     for entry in entries {
         let path = path(entry);
-        let word = fmt::from_fn(|f| f.write_str(&entry.word()));
+        let word = entry.shown();
         let is_clean = path.is_empty()
             || path
                 .split(|it| *it == b'/')

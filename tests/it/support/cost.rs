@@ -65,7 +65,7 @@ pub(crate) fn measure<T: Send>(
 
 /// Waits for the command, which must have succeeded; returns its peak memory.
 #[track_caller]
-fn wait(child: Child, said: &str) -> u64 {
+fn wait(mut child: Child, said: &str) -> u64 {
     let used = child.wait4().expect("the command can be waited for");
     assert_eq!(used.status.code(), Some(0), "{said}");
     used.rusage.maxrss

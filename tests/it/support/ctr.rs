@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use super::engine::unique;
-use super::tools::{Place, skip, succeed};
+use super::tools::{Place, SET_UP, skip, succeed};
 
 /// A namespace of containerd.
 #[derive(Debug)]
@@ -19,7 +19,10 @@ impl Ctr {
         if command.status().is_ok_and(|it| it.success()) {
             return Some(ctr);
         }
-        skip(test, "today's containerd does not answer");
+        skip(
+            test,
+            &format!("today's containerd does not answer; {SET_UP}"),
+        );
         None
     }
 

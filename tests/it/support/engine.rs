@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::api::Api;
 use super::image::{strings, text};
 use super::naive::{Tree, replay};
-use super::tools::{Place, root, skip, succeed};
+use super::tools::{Place, SET_UP, root, skip, succeed};
 
 /// A repository that no other test, and no other run of the tests, uses.
 pub(crate) fn unique() -> String {
@@ -59,7 +59,7 @@ impl Docker {
                 Self::Classic => "today's Docker with the overlay2 driver does not answer",
                 Self::Containerd => "today's Docker with the containerd store does not answer",
             };
-            skip(test, what);
+            skip(test, &format!("{what}; {SET_UP}"));
         }
         is_there
     }

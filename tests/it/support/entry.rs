@@ -19,7 +19,7 @@
 //! whiteout.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::fmt::{self, Display, Write};
 
 use super::codec::digest;
 
@@ -143,6 +143,11 @@ impl Entry {
         }
     }
 
+    /// The entry as a word, for a message that is seldom needed: it is put together when shown.
+    pub(crate) fn shown(&self) -> impl Display {
+        Shown(self)
+    }
+
     /// The entry as a word; the defaults of [`Self::parse`] are omitted.
     pub(crate) fn word(&self) -> String {
         let usual = Meta::usual(&self.name, &self.kind);
@@ -225,6 +230,15 @@ pub(crate) fn entries(text: &str) -> Vec<Entry> {
 #[track_caller]
 pub(crate) fn stack(text: &str) -> Vec<Vec<Entry>> {
     text.split('|').map(entries).collect()
+}
+
+/// An entry that is shown as a word.
+struct Shown<'a>(&'a Entry);
+
+impl Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.word())
+    }
 }
 
 /// Formats entries as words.

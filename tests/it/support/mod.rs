@@ -16,6 +16,7 @@ pub(crate) mod judge;
 pub(crate) mod layer;
 pub(crate) mod listing;
 pub(crate) mod make;
+pub(crate) mod markdown;
 pub(crate) mod naive;
 pub(crate) mod odd;
 pub(crate) mod own;

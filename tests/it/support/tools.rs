@@ -12,6 +12,9 @@ use std::process::{Command, Stdio};
 
 use super::engine::{Alone, Docker};
 
+/// The way to what a skipped test needs.
+pub(crate) const SET_UP: &str = "`.ci/engines` sets up all engines and tools";
+
 /// The place where a program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -40,8 +43,11 @@ impl Place {
         let is_there = status.is_ok_and(|it| it.success());
         match self {
             _ if is_there => {}
-            Self::Machine => skip(test, &format!("{program} is not installed")),
-            Self::Today => skip(test, &format!("today's {program} is not in {}", root())),
+            Self::Machine => skip(test, &format!("{program} is not installed; {SET_UP}")),
+            Self::Today => skip(
+                test,
+                &format!("{} has no {program} of today; {SET_UP}", root()),
+            ),
         }
         is_there
     }
@@ -80,6 +86,12 @@ pub(crate) fn skip(test: &str, reason: &str) {
 pub(crate) fn report(test: &str, reason: &str) {
     // A closed standard error is not a reason to fail.
     let _ = writeln!(std::io::stderr(), "skipped: {test}: {reason}");
+}
+
+/// Reports that a part of a test was skipped, since a folder beside the clone is missing.
+pub(crate) fn lacks(test: &str, name: &str, what: &str) {
+    let reason = format!("needs ../shared/{name}, {what} that are not part of the repository");
+    report(test, &reason);
 }
 
 /// Returns true if a program is installed.

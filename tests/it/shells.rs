@@ -1,0 +1,232 @@
+//! Completion scripts, driven by the shells that read them, and manual pages, by man(1).
+
+use std::path::Path;
+
+use expect_test::expect;
+
+use crate::support::Sandbox;
+use crate::support::tools::{Place, succeed};
+
+/// Writes the script for a shell into the sandbox, as `name`.
+fn completions(sandbox: &Sandbox, shell: &str, name: &str) {
+    let script = sandbox.run(&["completions", shell]).data("");
+    sandbox.write(name, script);
+}
+
+/// Runs a script of a shell in the sandbox, and returns what it printed.
+#[track_caller]
+fn run(sandbox: &Sandbox, shell: &[&str], script: &str) -> String {
+    let mut command = sandbox.command(Path::new("timeout"));
+    command.args(["60"]).args(shell).args(["-c", script]);
+    let printed = succeed(&mut command);
+    String::from_utf8(printed).expect("a shell prints text")
+}
+
+#[test]
+fn bash_completes_commands_options_and_values() {
+    if !Place::Machine.has("bash", "bash completes") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    completions(&sandbox, "bash", "restow.bash");
+    let script = r#"
+        source ./restow.bash
+        complete -p restow
+        try() {
+            COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+            _restow restow "${@: -1}" "${@: -2:1}"
+            printf '%s:' "$*"; printf ' %s' "${COMPREPLY[@]}"; printf '\n'
+        }
+        try restow squ
+        try restow squash --max
+        try restow squash --progress n
+        try restow completions fi
+    "#;
+    expect![[r#"
+        complete -o bashdefault -o default -o nosort -F _restow restow
+        restow squ: squash
+        restow squash --max: --max-layers
+        restow squash --progress n: none
+        restow completions fi: fish
+    "#]]
+    .assert_eq(&run(&sandbox, &["bash", "--norc"], script));
+}
+
+#[test]
+fn fish_completes_commands_options_and_values() {
+    if !Place::Machine.has("fish", "fish completes") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    completions(&sandbox, "fish", "restow.fish");
+    sandbox.write("some.tar", "");
+    let script = r#"
+        source ./restow.fish
+        for line in "restow squ" "restow squash --max" "restow squash --progress n" \
+            "restow completions fi" "restow squash so"
+            echo $line: (complete -C $line | string replace -r '\t.*' '')
+        end
+    "#;
+    expect![[r#"
+        restow squ: squash
+        restow squash --max: --max-layers
+        restow squash --progress n: none
+        restow completions fi: restow.fish
+        restow squash so: some.tar
+    "#]]
+    .assert_eq(&run(&sandbox, &["fish", "--no-config"], script));
+}
+
+/// In a shell on a terminal of its own, with the tabulator key.
+#[test]
+fn zsh_completes_commands_options_and_values() {
+    if !Place::Machine.has("zsh", "zsh completes") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    completions(&sandbox, "zsh", "functions/_restow");
+    sandbox.write("some.tar", "");
+    let script = r#"
+        zmodload zsh/zpty
+        zpty shell zsh -f -i
+        zpty -w shell 'fpath=($PWD/functions $fpath); autoload -Uz compinit; compinit -u -D'
+        zpty -w shell 'restow() { print -r -- "typed: $*; done" }; print -r -- rea""dy'
+        zpty -r shell line '*ready*'
+        zpty -w shell $'restow squ\t--max\t3 --progress n\tsome.t\t'
+        zpty -r shell line '*typed: *; done*'
+        print -r -- ${${line##*typed: }%%; done*}
+    "#;
+    expect![[r#"
+        squash --max-layers=3 --progress none some.tar
+    "#]]
+    .assert_eq(&run(&sandbox, &["zsh", "-f"], script));
+}
+
+#[test]
+fn elvish_and_powershell_get_scripts() {
+    let sandbox = Sandbox::new();
+    for (shell, start) in [
+        ("elvish", "\nuse builtin;"),
+        (
+            "powershell",
+            "\nusing namespace System.Management.Automation",
+        ),
+    ] {
+        let script = sandbox.run(&["completions", shell]).data("");
+        let script = String::from_utf8(script).expect("a script is text");
+        assert!(script.starts_with(start), "{script}");
+        assert!(script.contains("--max-layers"), "{script}");
+    }
+}
+
+/// The names of the files in a folder of the sandbox, sorted.
+fn names(sandbox: &Sandbox, folder: &str) -> Vec<String> {
+    let tree = sandbox.tree().into_keys();
+    tree.filter_map(|it| it.strip_prefix(folder).map(str::to_owned))
+        .filter(|it| !it.is_empty())
+        .collect()
+}
+
+/// The commands that the help of restow lists.
+fn commands(sandbox: &Sandbox) -> Vec<String> {
+    let script = sandbox.run(&["completions", "fish"]).data("");
+    let script = String::from_utf8(script).expect("a script is text");
+    let top = script
+        .lines()
+        .filter(|it| it.contains("__fish_restow_needs_command\" -f -a \""));
+    let mut names: Vec<String> = top
+        .filter_map(|it| it.split('"').nth(3).map(str::to_owned))
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn every_command_has_a_page_that_man_shows_without_a_warning() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["man", "share/man1"]).silent();
+    let mut expected: Vec<String> = commands(&sandbox)
+        .iter()
+        .map(|it| format!("restow-{it}.1"))
+        .collect();
+    assert!(expected.contains(&"restow-convert.1".to_owned()));
+    expected.push("restow.1".to_owned());
+    assert_eq!(names(&sandbox, "share/man1/"), expected);
+    if !Place::Machine.has("man", "man shows the pages") {
+        return;
+    }
+    for name in expected {
+        let page = format!("share/man1/{name}");
+        let mut man = sandbox.command(Path::new("man"));
+        man.args(["--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", &page]);
+        let output = man.output().expect("man can be run");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.is_empty(), "{name}: {said}");
+    }
+}
+
+/// The headings of a page, in their order.
+#[test]
+fn a_page_has_the_sections_of_a_manual_page() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["man", "."]).silent();
+    let headings = |name: &str| {
+        let page = String::from_utf8(sandbox.read(name)).expect("a page is text");
+        let headings = page.lines().filter_map(|it| it.strip_prefix(".SH "));
+        headings.collect::<Vec<_>>().join("\n")
+    };
+    expect![[r#"
+        NAME
+        SYNOPSIS
+        DESCRIPTION
+        SUBCOMMANDS
+        OPTIONS
+        "GLOBAL OPTIONS"
+        NOTES
+        "SEE ALSO""#]]
+    .assert_eq(&headings("restow.1"));
+    expect![[r#"
+        NAME
+        SYNOPSIS
+        DESCRIPTION
+        ARGUMENTS
+        "LAYER SELECTION (EXACTLY ONE)"
+        OPTIONS
+        "IMAGE SELECTION"
+        OUTPUT
+        "GLOBAL OPTIONS"
+        EXAMPLES
+        "SEE ALSO""#]]
+    .assert_eq(&headings("restow-squash.1"));
+}
+
+#[test]
+fn a_file_that_is_there_is_replaced_only_by_force() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["man", "man1"]).silent();
+    // Again: all of them are there to the byte.
+    sandbox.run(&["man", "man1"]).silent();
+    let page = sandbox.read("man1/restow-verify.1");
+    sandbox.write("man1/restow-verify.1", "mine");
+    std::fs::remove_file(sandbox.path("man1/restow.1")).expect("a page can be removed");
+    // Nothing is written, not even what is missing: the sandbox compares before and after.
+    sandbox.run(&["man", "man1"]).fails(expect![[r#"
+        error: `man1/restow-verify.1` already exists
+          hint: use `--force` to overwrite it
+    "#]]);
+    sandbox.run(&["man", "--force", "man1"]).silent();
+    assert_eq!(sandbox.read("man1/restow-verify.1"), page);
+    assert!(sandbox.path("man1/restow.1").is_file());
+}
+
+#[test]
+fn pages_go_to_a_folder_alone() {
+    let sandbox = Sandbox::new();
+    sandbox.write("file", "mine");
+    let said = sandbox.run(&["man", "file"]).refuses();
+    expect![[r#"
+        error: cannot write `file`
+          caused by: not a directory
+    "#]]
+    .assert_eq(&said);
+}
