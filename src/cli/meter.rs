@@ -346,7 +346,7 @@ mod tests {
     fn times_have_two_units() {
         let seconds = [0, 59, 60, 75, 3599, 3600, 86_399, 86_400, 1_000_000];
         let words = seconds.map(|it| words(Duration::from_secs(it)));
-        expect!["0s, 59s, 1m 0s, 1m 15s, 59m 59s, 1h 0m, 23h 59m, 1d 0h, 11d 13h"]
+        expect![["0s, 59s, 1m 0s, 1m 15s, 59m 59s, 1h 0m, 23h 59m, 1d 0h, 11d 13h"]]
             .assert_eq(&words.join(", "));
     }
 }

@@ -215,9 +215,6 @@ fn quiet_says_nothing_and_progress_json_says_it_in_objects() {
     "#]];
     sandbox.run(&["convert", "in.tar", "1.tar"]).warns(&warning);
     sandbox
-        .run(&["convert", "--progress", "bar", "in.tar", "2.tar"])
-        .warns(&warning);
-    sandbox
         .run(&["convert", "--progress", "none", "in.tar", "3.tar"])
         .warns(&warning);
     sandbox

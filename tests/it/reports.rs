@@ -219,7 +219,7 @@ fn an_export_tells_which_tree_it_wrote() {
           "size": 138
         }"#]]
     .assert_eq(&told.join("\n"));
-    expect!["3072 138"].assert_eq(&[size("root.tar"), size("root.tgz")].join(" "));
+    expect![["3072 138"]].assert_eq(&[size("root.tar"), size("root.tgz")].join(" "));
 }
 
 #[test]

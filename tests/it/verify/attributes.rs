@@ -17,18 +17,18 @@ fn attributes() {
     check(
         "overlay",
         &with_attribute("trusted.overlay.opaque", "y"),
-        expect![
+        expect![[
             "warning[overlay-attribute] layer 2 of 2 of `app:1`, entry `d`: a directory has the attribute `trusted.overlay.opaque`"
-        ],
+        ]],
     );
     check(
         "rootless",
         &with_attribute("user.containers.override_stat", "0:0:755"),
-        expect![
+        expect![[
             "warning[rootless-attribute] layer 2 of 2 of `app:1`, entry `d`: an attribute by which rootless tools record owners"
-        ],
+        ]],
     );
-    check("any other", &with_attribute("user.x", "y"), expect![""]);
+    check("any other", &with_attribute("user.x", "y"), expect![[""]]);
 }
 
 /// An entry with an attribute.
@@ -98,7 +98,7 @@ fn attributes_that_no_file_can_have() {
         }
         // A whiteout is nothing but its name, and of the root engines take nothing.
         for word in [".wh.a", "./"] {
-            check(key, &attributed(word, key, value), expect![""]);
+            check(key, &attributed(word, key, value), expect![[""]]);
         }
     }
     check(
@@ -121,12 +121,12 @@ fn attributes_that_no_file_can_have() {
     check(
         "a capability",
         &attributed("a=1", "security.capability", &capability),
-        expect![""],
+        expect![[""]],
     );
     check(
         "4,000",
         &attributed("a=1", "user.a", &[b'v'; 4000]),
-        expect![""],
+        expect![[""]],
     );
 }
 

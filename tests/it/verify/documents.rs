@@ -49,17 +49,17 @@ fn with_config(change: impl FnOnce(&mut Value)) -> Vec<Member> {
 
 #[test]
 fn what_is_sound_is_found_to_be_so() {
-    check_members("docker", &docker(), expect![""]);
-    check_members("hybrid", &make::hybrid(&[app()]), expect![""]);
-    check_members("layout", &layout(|_| ()), expect![""]);
-    check_members("crane", &make::crane(&[app()]), expect![""]);
-    check_members("jib", &make::jib(&app()), expect![""]);
+    check_members("docker", &docker(), expect![[""]]);
+    check_members("hybrid", &make::hybrid(&[app()]), expect![[""]]);
+    check_members("layout", &layout(|_| ()), expect![[""]]);
+    check_members("crane", &make::crane(&[app()]), expect![[""]]);
+    check_members("jib", &make::jib(&app()), expect![[""]]);
     let several = [
         app(),
         Image::new(&["b:1", "b:2"], &["file b 2"]),
         Image::new(&[], &["file z 1"]),
     ];
-    check_members("several", &make::docker(&several), expect![""]);
+    check_members("several", &make::docker(&several), expect![[""]]);
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn archives_and_control_files() {
     check(
         "no end",
         end_missing,
-        expect!["warning[archive-end-missing] the archive has no end-of-archive block"],
+        expect![["warning[archive-end-missing] the archive has no end-of-archive block"]],
     );
     // What stands behind the place where it breaks is gone.
     let second = whole
@@ -86,7 +86,7 @@ fn archives_and_control_files() {
     check(
         "broken",
         &broken,
-        expect!["error[archive-damaged] invalid tar header at byte 16896: wrong checksum"],
+        expect![["error[archive-damaged] invalid tar header at byte 16896: wrong checksum"]],
     );
     check_members(
         "twice",
@@ -98,12 +98,12 @@ fn archives_and_control_files() {
     check_members(
         "escaping",
         &escaping,
-        expect!["error[member-escapes] member `../x`: the path leaves the archive"],
+        expect![["error[member-escapes] member `../x`: the path leaves the archive"]],
     );
     check_members(
         "untidy",
         &untidy,
-        expect!["note[unreferenced] `notes.txt`: no document refers to a file"],
+        expect![["note[unreferenced] `notes.txt`: no document refers to a file"]],
     );
 }
 
@@ -112,9 +112,9 @@ fn control_files_of_docker_archives() {
     check_members(
         "trailing",
         &edit(docker(), "manifest.json", |it| it.extend(b"junk")),
-        expect![
+        expect![[
             "warning[trailing-bytes] `manifest.json`: extra bytes follow the JSON value in a control file"
-        ],
+        ]],
     );
     check_members(
         "no element",
@@ -122,14 +122,16 @@ fn control_files_of_docker_archives() {
             Member::file("manifest.json", "[]"),
             Member::file("0.json", "{}"),
         ],
-        expect!["warning[no-image] `manifest.json`: the input lists no images"],
+        expect![["warning[no-image] `manifest.json`: the input lists no images"]],
     );
     check_members(
         "a key twice",
         &edit(docker(), "manifest.json", |it| {
             drop(it.splice(2..2, *b"\"RepoTags\":5,"));
         }),
-        expect!["error[manifest-invalid] `manifest.json`: `[0].RepoTags` is not a list of strings"],
+        expect![[
+            "error[manifest-invalid] `manifest.json`: `[0].RepoTags` is not a list of strings"
+        ]],
     );
     check_members(
         "no file",
@@ -152,7 +154,7 @@ fn control_files_of_docker_archives() {
             )],
         ]
         .concat(),
-        expect!["error[manifest-missing] `manifest.json`: it is a dangling link"],
+        expect![["error[manifest-missing] `manifest.json`: it is a dangling link"]],
     );
     check_members(
         "null",
@@ -160,7 +162,7 @@ fn control_files_of_docker_archives() {
             Member::file("manifest.json", "null\n"),
             Member::Directory("x/".to_owned()),
         ],
-        expect!["error[manifest-invalid] `manifest.json`: it is null"],
+        expect![["error[manifest-invalid] `manifest.json`: it is null"]],
     );
     check_members(
         "one element of two",
@@ -169,14 +171,14 @@ fn control_files_of_docker_archives() {
                 .expect("a list")
                 .push(json!({"Layers": []}));
         }),
-        expect!["error[manifest-invalid] `manifest.json`: `[1].Config` is not a string"],
+        expect![["error[manifest-invalid] `manifest.json`: `[1].Config` is not a string"]],
     );
     check_members(
         "repositories",
         &edit(docker(), "repositories", |it| it.truncate(5)),
-        expect![
+        expect![[
             "warning[repositories-invalid] `repositories`: it is not valid JSON: EOF while parsing a string at line 1 column 5"
-        ],
+        ]],
     );
     check_members(
         "other tags",
@@ -200,36 +202,38 @@ fn images_of_docker_archives() {
     check_members(
         "config gone",
         &without(docker(), &config_name()),
-        expect!["error[config-missing] `app:1`: `….json` is missing"],
+        expect![["error[config-missing] `app:1`: `….json` is missing"]],
     );
     check_members(
         "config broken",
         &edit(docker(), &config_name(), |it| it.truncate(9)),
-        expect![
+        expect![[
             "error[config-invalid] `app:1`: it is not valid JSON: EOF while parsing a string at line 1 column 9"
-        ],
+        ]],
     );
     check_members(
         "config renamed",
         &edit(docker(), &config_name(), |it| it.push(b' ')),
-        expect!["warning[config-name] `app:1`: `….json` is sha256:…"],
+        expect![["warning[config-name] `app:1`: `….json` is sha256:…"]],
     );
     check_members(
         "layer gone",
         &without(docker(), second),
-        expect!["error[layer-missing] layer 2 of 3 of `app:1`: `…/layer.tar` is missing"],
+        expect![["error[layer-missing] layer 2 of 3 of `app:1`: `…/layer.tar` is missing"]],
     );
     check_members(
         "layer changed",
         &edit(docker(), second, |it| it[512] = b'x'),
-        expect!["error[diff-id-mismatch] layer 2 of 3 of `app:1`: expected sha256:…, got sha256:…"],
+        expect![[
+            "error[diff-id-mismatch] layer 2 of 3 of `app:1`: expected sha256:…, got sha256:…"
+        ]],
     );
     check_members(
         "layer left out",
         &edit_json(docker(), "manifest.json", |it| {
             it[0]["Layers"].as_array_mut().expect("a list").pop();
         }),
-        expect!["error[layer-count] `app:1`: it has 2 layers, but its config lists 3 diff_ids"],
+        expect![["error[layer-count] `app:1`: it has 2 layers, but its config lists 3 diff_ids"]],
     );
     let sources = |size: usize| {
         let layer = app().diff_ids[0].clone();
@@ -239,13 +243,13 @@ fn images_of_docker_archives() {
             });
         })
     };
-    check_members("sources", &sources(2048), expect![""]);
+    check_members("sources", &sources(2048), expect![[""]]);
     check_members(
         "other sources",
         &sources(9),
-        expect![
+        expect![[
             "warning[layer-source] layer 1 of 3 of `app:1`: `LayerSources` says 9 bytes, but it has 2048"
-        ],
+        ]],
     );
     let foreign = edit_json(without(docker(), second), "manifest.json", |it| {
         let layer = app().diff_ids[1].clone();
@@ -257,21 +261,23 @@ fn images_of_docker_archives() {
     check_members(
         "foreign",
         &foreign,
-        expect![
+        expect![[
             "error[layer-missing] layer 2 of 3 of `app:1`: `…/layer.tar` is missing, and `docker load` does not fetch it"
-        ],
+        ]],
     );
     check_members(
         "absolute",
         &edit_json(docker(), "manifest.json", |it| {
             it[0]["Config"] = json!(format!("/{}", config_name()));
         }),
-        expect!["warning[path-unusual] `app:1`: `/….json`"],
+        expect![["warning[path-unusual] `app:1`: `/….json`"]],
     );
     check_members(
         "zstd",
         &make::docker(&[app().stored_as(Codec::Zstd)]),
-        expect!["warning[compression-unusual] `app:1`: 3 of its 3 layers are compressed with zstd"],
+        expect![[
+            "warning[compression-unusual] `app:1`: 3 of its 3 layers are compressed with zstd"
+        ]],
     );
     check_members(
         "gzip that is cut",
@@ -281,9 +287,9 @@ fn images_of_docker_archives() {
             image.layers[0].truncate(length - 9);
             make::docker(&[image])
         },
-        expect![
+        expect![[
             "error[compression-damaged] layer 1 of 3 of `app:1`: its gzip stream is damaged: incomplete deflate stream"
-        ],
+        ]],
     );
 }
 
@@ -301,19 +307,19 @@ fn tags() {
     check_members(
         "with a digest",
         &tagged(json!([pinned])),
-        expect!["warning[tag-digest] `app:1@sha256:…`: `app:1@sha256:…`"],
+        expect![["warning[tag-digest] `app:1@sha256:…`: `app:1@sha256:…`"]],
     );
     check_members(
         "an id with a tag",
         &tagged(json!([format!("{}:1", hex(&digest(b"")))])),
-        expect![""],
+        expect![[""]],
     );
-    check_members("none", &tagged(Value::Null), expect![""]);
+    check_members("none", &tagged(Value::Null), expect![[""]]);
     let both = [app(), Image::new(&["app:1"], &["file z 1"])];
     check_members(
         "twice",
         &make::docker(&both),
-        expect!["warning[tag-twice] `manifest.json`: `app:1`"],
+        expect![["warning[tag-twice] `manifest.json`: `app:1`"]],
     );
     let mut two = Layout::default();
     for image in &both {
@@ -322,19 +328,21 @@ fn tags() {
     check_members(
         "twice in a layout",
         &two.members(),
-        expect!["warning[tag-twice] `index.json`: `app:1`"],
+        expect![["warning[tag-twice] `index.json`: `app:1`"]],
     );
     check_members(
         "no name",
         &layout(|it| {
             it.index[0]["annotations"]["org.opencontainers.image.ref.name"] = json!("a b");
         }),
-        expect!["warning[name-invalid] `index.json`: `org.opencontainers.image.ref.name` is `a b`"],
+        expect![[
+            "warning[name-invalid] `index.json`: `org.opencontainers.image.ref.name` is `a b`"
+        ]],
     );
     check_members(
         "no name for containerd",
         &layout(|it| it.index[0]["annotations"]["io.containerd.image.name"] = json!("A:1")),
-        expect!["warning[name-invalid] `index.json`: `io.containerd.image.name` is `A:1`"],
+        expect![["warning[name-invalid] `index.json`: `io.containerd.image.name` is `A:1`"]],
     );
 }
 
@@ -344,18 +352,18 @@ fn configs() {
     check_members(
         "too much history",
         &told(json!([{}, {}, {}, {"empty_layer": true}, {}])),
-        expect!["error[history-count] `app:1`: its history lists 4 layers, but it has 3"],
+        expect![["error[history-count] `app:1`: its history lists 4 layers, but it has 3"]],
     );
     check_members(
         "too little history",
         &told(json!([{}])),
-        expect!["note[history-short] `app:1`: its history lists 1 layers, but it has 3"],
+        expect![["note[history-short] `app:1`: its history lists 1 layers, but it has 3"]],
     );
-    check_members("no history", &told(Value::Null), expect![""]);
+    check_members("no history", &told(Value::Null), expect![[""]]);
     check_members(
         "history of another kind",
         &told(json!({})),
-        expect!["error[config-invalid] `app:1`: `history` is not a list"],
+        expect![["error[config-invalid] `app:1`: `history` is not a list"]],
     );
     check_members(
         "times",
@@ -388,27 +396,27 @@ fn configs() {
     check_members(
         "diff_id",
         &with_config(|it| it["rootfs"]["diff_ids"][0] = json!("sha256:0")),
-        expect![
+        expect![[
             "error[config-invalid] `app:1`: `rootfs.diff_ids[0]` is not a digest: `sha256:0` is not a digest: expected `sha256:` and 64 lower-case hexadecimal digits"
-        ],
+        ]],
     );
     check_members(
         "no platform",
         &with_config(|it| drop(it.as_object_mut().expect("an object").remove("os"))),
-        expect![
+        expect![[
             "note[platform-missing] `app:1`: the config has no operating system or no architecture"
-        ],
+        ]],
     );
     check_members(
         "another system",
         &with_config(|it| it["os"] = json!("freebsd")),
-        expect!["error[os-refused] `app:1`: it is for `freebsd`"],
+        expect![["error[os-refused] `app:1`: it is for `freebsd`"]],
     );
     let many = vec!["file a 1"; 126];
     check_members(
         "many layers",
         &make::docker(&[Image::new(&["app:1"], &many)]),
-        expect!["error[layers-refused] `app:1`: it has 126 layers; the maximum is 125"],
+        expect![["error[layers-refused] `app:1`: it has 126 layers; the maximum is 125"]],
     );
     check_members(
         "a diff_id that no engine computes",
@@ -436,7 +444,7 @@ fn archives_from_before_docker_1_10() {
     check_members(
         "whole",
         &whole,
-        expect!["warning[v1-archive] the archive is in the format of Docker before 1.10"],
+        expect![["warning[v1-archive] the archive is in the format of Docker before 1.10"]],
     );
     check_members(
         "no tags",
@@ -473,7 +481,7 @@ fn layouts_and_their_indexes() {
     check_members(
         "no marker",
         &without(good(), "oci-layout"),
-        expect!["error[layout-marker-missing] `oci-layout` is missing"],
+        expect![["error[layout-marker-missing] `oci-layout` is missing"]],
     );
     check_members(
         "another version",
@@ -487,7 +495,7 @@ fn layouts_and_their_indexes() {
         &edit(good(), "oci-layout", |it| {
             *it = br#"{"IMAGELAYOUTVERSION":"1.0.0"}"#.to_vec();
         }),
-        expect![""],
+        expect![[""]],
     );
     check_members(
         "no index",
@@ -495,37 +503,37 @@ fn layouts_and_their_indexes() {
             "oci-layout",
             r#"{"imageLayoutVersion":"1.0.0"}"#,
         )],
-        expect!["error[index-missing] `index.json` is missing"],
+        expect![["error[index-missing] `index.json` is missing"]],
     );
     check_members(
         "index broken",
         &edit(layout(|it| it.blobs.clear()), "index.json", |it| {
             it.truncate(7);
         }),
-        expect![
+        expect![[
             "error[index-invalid] `index.json`: it is not valid JSON: EOF while parsing a string at line 1 column 7"
-        ],
+        ]],
     );
     check_members(
         "index of another version",
         &edit_json(good(), "index.json", |it| it["schemaVersion"] = json!(1)),
-        expect!["warning[schema-version] `index.json`: `schemaVersion` is 1"],
+        expect![["warning[schema-version] `index.json`: `schemaVersion` is 1"]],
     );
     check_members(
         "an index that says that it is a manifest",
         &edit_json(good(), "index.json", |it| {
             it["mediaType"] = json!(make::MANIFEST);
         }),
-        expect![
+        expect![[
             "error[media-type-mismatch] `index.json`: its `mediaType` is `application/vnd.oci.image.manifest.v1+json`"
-        ],
+        ]],
     );
     check_members(
         "both at once",
         &edit_json(good(), "index.json", |it| it["layers"] = json!([])),
-        expect![
+        expect![[
             "error[document-ambiguous] `index.json`: a document is both a manifest and an index"
-        ],
+        ]],
     );
 }
 
@@ -537,14 +545,14 @@ fn descriptors_of_an_index() {
             it.index
                 .push(json!({"mediaType": "a/b", "digest": "sha256:../../x", "size": 1}));
         }),
-        expect![
+        expect![[
             "error[descriptor-invalid] `index.json`: `manifests[1].digest` is not a digest: `sha256:../../x` is not a digest: expected `sha256:` and 64 lower-case hexadecimal digits"
-        ],
+        ]],
     );
     check_members(
         "no image",
         &Layout::default().members(),
-        expect!["warning[no-image] `index.json`: the input lists no images"],
+        expect![["warning[no-image] `index.json`: the input lists no images"]],
     );
     check_members(
         "something else",
@@ -552,7 +560,7 @@ fn descriptors_of_an_index() {
             let thing = it.put("application/x", "1");
             it.index.push(thing);
         }),
-        expect!["note[media-type-unknown] `sha256:…`: its media type is `application/x`"],
+        expect![["note[media-type-unknown] `sha256:…`: its media type is `application/x`"]],
     );
     check_members(
         "a manifest that is called something else",
@@ -571,7 +579,7 @@ fn descriptors_of_an_index() {
             let old = it.put("application/vnd.docker.distribution.manifest.v1+json", "{}");
             it.index.push(old);
         }),
-        expect!["error[schema-1] `sha256:…`: a manifest has Docker schema 1"],
+        expect![["error[schema-1] `sha256:…`: a manifest has Docker schema 1"]],
     );
     check_members(
         "nested too deep",
@@ -599,9 +607,9 @@ fn descriptors_of_an_index() {
                 &blob(manifest["digest"].as_str().expect("a digest")),
             )
         },
-        expect![
+        expect![[
             "error[index-too-large] `app:1`: indexes are nested too deeply or have too many entries"
-        ],
+        ]],
     );
 }
 
@@ -621,62 +629,64 @@ fn blobs_of_layouts() {
             });
             members
         },
-        expect!["error[blob-missing] `app:1`: sha256:… is missing"],
+        expect![["error[blob-missing] `app:1`: sha256:… is missing"]],
     );
     check_members(
         "config gone",
         &without(good(), &config),
-        expect!["error[blob-missing] `app:1`: sha256:… is missing"],
+        expect![["error[blob-missing] `app:1`: sha256:… is missing"]],
     );
     check_members(
         "layer gone",
         &without(good(), &layer),
-        expect!["error[layer-missing] layer 2 of 3 of `app:1`: sha256:… is missing"],
+        expect![["error[layer-missing] layer 2 of 3 of `app:1`: sha256:… is missing"]],
     );
     check_members(
         "layer altered",
         &edit(good(), &layer, |it| it[512] = b'x'),
-        expect!["error[digest-mismatch] layer 2 of 3 of `app:1`: expected sha256:…, got sha256:…"],
+        expect![[
+            "error[digest-mismatch] layer 2 of 3 of `app:1`: expected sha256:…, got sha256:…"
+        ]],
     );
     check_members(
         "another size said",
         &with_manifest(|it| it["layers"][1]["size"] = json!(9)),
-        expect![
+        expect![[
             "error[size-mismatch] layer 2 of 3 of `app:1`, `blobs/sha256/…`: expected 9 bytes, got 2048"
-        ],
+        ]],
     );
     check_members(
         "layer longer",
         &edit(good(), &layer, |it| it.resize(it.len() + 512, 0)),
-        expect![
+        expect![[
             "error[digest-mismatch] layer 2 of 3 of `app:1`: expected sha256:…, got sha256:…; expected 2048 bytes, got 2560"
-        ],
+        ]],
     );
     check_members(
         "config altered",
         &edit(good(), &config, |it| it.push(b' ')),
-        expect![
+        expect![[
             "error[digest-mismatch] `app:1`, `blobs/sha256/…`: expected sha256:…, got sha256:…; expected 752 bytes, got 753"
-        ],
+        ]],
     );
     check_members(
         "manifest altered",
         &edit(good(), &manifest, |it| {
             *it.last_mut().expect("it is not empty") = b' ';
         }),
-        expect![
+        expect![[
             "error[digest-mismatch] `app:1`, `blobs/sha256/…`: expected sha256:…, got sha256:…"
-        ],
+        ]],
     );
     check_members(
         "embedded",
         &layout(|it| it.index[0]["data"] = json!("e30=")),
-        expect!["error[data-mismatch] `index.json`: `manifests[0].data` is not sha256:…"],
+        expect![["error[data-mismatch] `index.json`: `manifests[0].data` is not sha256:…"]],
     );
     check_members(
         "nobody's",
         &layout(|it| drop(it.put("a/b", "nobody's"))),
-        expect!["note[unreferenced] `blobs/sha256/…`: no document refers to a file"],
+        expect![["note[unreferenced] `blobs/sha256/…`: no document refers to a file"]],
     );
     check_members(
         "nobody's, and altered",
@@ -699,35 +709,35 @@ fn manifests() {
     check_members(
         "an index, too",
         &with_manifest(|it| it["manifests"] = json!([])),
-        expect!["error[document-ambiguous] `app:1`: a document is both a manifest and an index"],
+        expect![["error[document-ambiguous] `app:1`: a document is both a manifest and an index"]],
     );
     check_members(
         "another type than its descriptor says",
         &with_manifest(|it| it["mediaType"] = json!(make::INDEX)),
-        expect![
+        expect![[
             "error[media-type-mismatch] `app:1`: its `mediaType` is `application/vnd.oci.image.index.v1+json`, but its descriptor says `application/vnd.oci.image.manifest.v1+json`"
-        ],
+        ]],
     );
     check_members(
         "Docker's types",
         &with_manifest(|it| {
             it["layers"][0]["mediaType"] = json!("application/vnd.docker.image.rootfs.diff.tar");
         }),
-        expect!["warning[docker-media-type] `app:1`: a layout has Docker media types"],
+        expect![["warning[docker-media-type] `app:1`: a layout has Docker media types"]],
     );
     check_members(
         "a wrong label",
         &with_manifest(|it| it["layers"][0]["mediaType"] = json!(format!("{}+gzip", make::LAYER))),
-        expect![
+        expect![[
             "warning[layer-mislabelled] layer 1 of 3 of `app:1`: it is labelled `application/vnd.oci.image.layer.v1.tar+gzip`, but its content is not compressed"
-        ],
+        ]],
     );
     check_members(
         "encrypted",
         &with_manifest(|it| {
             it["layers"][0]["mediaType"] = json!(format!("{}+encrypted", make::LAYER));
         }),
-        expect!["note[layer-encrypted] layer 1 of 3 of `app:1`: a layer is encrypted"],
+        expect![["note[layer-encrypted] layer 1 of 3 of `app:1`: a layer is encrypted"]],
     );
     let mut xz = Layout::default();
     let descriptor = xz.image(&app().stored_as(Codec::Xz));
@@ -755,9 +765,9 @@ fn a_document_of_very_many_values() {
     check_members(
         "many values",
         &with_manifest(|it| it["x"] = json!(vec![0; 200_000])),
-        expect![
+        expect![[
             "error[document-too-large] `app:1`: `the document` has 200020 members, more than the limit of 200000"
-        ],
+        ]],
     );
 }
 
@@ -771,7 +781,9 @@ fn a_config_of_very_deep_values() {
     check_members(
         "deep values",
         &excess,
-        expect!["error[document-too-large] `app:1`: its values are nested deeper than 127 levels"],
+        expect![[
+            "error[document-too-large] `app:1`: its values are nested deeper than 127 levels"
+        ]],
     );
 }
 
@@ -794,7 +806,7 @@ fn indexes_with_platforms() {
         layout.add_named(&descriptor, "app:1");
         layout.members()
     };
-    check_members("whole", &index(&|_, _| ()), expect![""]);
+    check_members("whole", &index(&|_, _| ()), expect![[""]]);
     check_members(
         "one platform absent",
         &index(&|layout, manifests| {
@@ -803,12 +815,12 @@ fn indexes_with_platforms() {
             layout.blobs.remove(&arm.id());
             layout.blobs.remove(&arm.diff_ids[0]);
         }),
-        expect!["note[index-part-absent] `app:1`: 1 of its 3 manifests is missing: linux/arm64"],
+        expect![["note[index-part-absent] `app:1`: 1 of its 3 manifests is missing: linux/arm64"]],
     );
     check_members(
         "a layer of one platform absent",
         &index(&|layout, _| drop(layout.blobs.remove(&arm.diff_ids[0]))),
-        expect!["note[index-part-absent] `app:1`: 1 of its 3 manifests is missing: linux/arm64"],
+        expect![["note[index-part-absent] `app:1`: 1 of its 3 manifests is missing: linux/arm64"]],
     );
     check_members(
         "a layer of both absent",
@@ -823,9 +835,9 @@ fn indexes_with_platforms() {
     check_members(
         "another platform",
         &index(&|_, manifests| manifests[1]["platform"]["architecture"] = json!("s390x")),
-        expect![
+        expect![[
             "warning[platform-mismatch] `app:1 for linux/s390x`: the index says linux/s390x, but the config says linux/arm64"
-        ],
+        ]],
     );
     // Other names of a platform are no other platform, and what runs there fits.
     for [said, variant] in [["aarch64", "v8"], ["arm64", "v9"], ["ARM64", ""]] {
@@ -835,7 +847,7 @@ fn indexes_with_platforms() {
                 manifests[1]["platform"] =
                     json!({"os": "Linux", "architecture": said, "variant": variant});
             }),
-            expect![""],
+            expect![[""]],
         );
     }
     check_members(
@@ -843,7 +855,7 @@ fn indexes_with_platforms() {
         &index(&|_, manifests| {
             manifests[2]["annotations"]["vnd.docker.reference.digest"] = json!(digest(b"x"));
         }),
-        expect!["note[subject-missing] `app:1`: its subject is sha256:…"],
+        expect![["note[subject-missing] `app:1`: its subject is sha256:…"]],
     );
 }
 
@@ -856,16 +868,16 @@ fn hybrids_that_disagree_with_themselves() {
         &edit_json(hybrid(), "manifest.json", |it| {
             it[0]["Layers"].as_array_mut().expect("a list").reverse();
         }),
-        expect![
+        expect![[
             "error[hybrid-differs] `app:1`: `index.json` and `manifest.json` give an image different layers"
-        ],
+        ]],
     );
     check_members(
         "not in index.json",
         &edit_json(hybrid(), "index.json", |it| {
             it["manifests"].as_array_mut().expect("a list").pop();
         }),
-        expect!["warning[hybrid-incomplete] `b:1`: only `manifest.json` lists it"],
+        expect![["warning[hybrid-incomplete] `b:1`: only `manifest.json` lists it"]],
     );
     check_members(
         "not in manifest.json",
@@ -875,7 +887,7 @@ fn hybrids_that_disagree_with_themselves() {
             }),
             "repositories",
         ),
-        expect!["warning[hybrid-incomplete] `b:1`: only `index.json` lists it"],
+        expect![["warning[hybrid-incomplete] `b:1`: only `index.json` lists it"]],
     );
     check_members(
         "another tag",
@@ -896,7 +908,7 @@ fn hybrids_that_disagree_with_themselves() {
         image
     };
     let codecs = || make::hybrid(&[app(), packed("b:1")]);
-    check_members("one config in two compressions", &codecs(), expect![""]);
+    check_members("one config in two compressions", &codecs(), expect![[""]]);
     check_members(
         "the other compression is not in manifest.json",
         &without(
@@ -905,13 +917,13 @@ fn hybrids_that_disagree_with_themselves() {
             }),
             "repositories",
         ),
-        expect!["warning[hybrid-incomplete] `b:1`: only `index.json` lists it"],
+        expect![["warning[hybrid-incomplete] `b:1`: only `index.json` lists it"]],
     );
     check_members(
         "a manifest.json that is broken",
         &edit(make::hybrid(&[app()]), "manifest.json", |it| it.truncate(9)),
-        expect![
+        expect![[
             "error[manifest-invalid] `manifest.json`: it is not valid JSON: EOF while parsing a string at line 1 column 9"
-        ],
+        ]],
     );
 }

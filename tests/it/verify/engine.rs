@@ -127,10 +127,12 @@ fn assert_refused(engine: Docker) {
         with_config("c", &|it| it["created"] = json!("yesterday")),
         "created-invalid",
     ));
+    // That of a layer which the engine does not have.
+    let other = plain("another").diff_ids[0].clone();
     cases.push((
         "diff_id",
         with_config("d", &|it| {
-            it["rootfs"]["diff_ids"][0] = json!(super::app().diff_ids[0]);
+            it["rootfs"]["diff_ids"][0] = json!(other);
         }),
         "diff-id-mismatch",
     ));
