@@ -92,7 +92,9 @@ fn layers_that_are_left_to_an_engine() {
     check_members(
         "a hybrid",
         &partial,
-        expect!["error[layer-missing] layer 1 of 3 of `app:1`: sha256:… is missing (and 1 more layer)"],
+        expect![
+            "error[layer-missing] layer 1 of 3 of `app:1`: sha256:… is missing (and 1 more layer)"
+        ],
     );
     let left_out = edit_json(make::hybrid(&[app()]), "manifest.json", |it| {
         it[0]["Layers"][0] = json!("");
