@@ -192,6 +192,9 @@ pub enum Error {
         /// The kind of file, if known.
         kind: Option<FileKind>,
     },
+    /// The user named a layout in a folder, and this is a file.
+    #[error("it is a file; expected an OCI layout in a folder")]
+    NotAFolder,
     /// The input does not have the format that the user named.
     #[error("it is not {expected}: {missing} is missing")]
     NotOfFormat {

@@ -51,6 +51,15 @@ pub(super) fn hint_for(error: &Error) -> Option<String> {
             expected: InputKind::WholeArchive,
             ..
         } => Some("if it is a root filesystem, use `rootfs:PATH`".to_owned()),
+        Error::NotAFolder
+        | Error::NotOfFormat {
+            expected: InputKind::DockerArchive | InputKind::OciArchive,
+            ..
+        } => Some("use the path without a prefix: the format is recognized".to_owned()),
+        Error::Write {
+            what: Place::Path(path),
+            source,
+        } if source.kind() == io::ErrorKind::NotFound => missing_folder(path),
         Error::Write {
             what: Place::Temporary(_),
             source,
@@ -59,6 +68,12 @@ pub(super) fn hint_for(error: &Error) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// The folder that an output needs and that does not exist.
+fn missing_folder(output: &Path) -> Option<String> {
+    let folder = output.parent().filter(|it| !it.as_os_str().is_empty())?;
+    (!folder.exists()).then(|| format!("create the folder first: `mkdir -p {}`", folder.display()))
 }
 
 /// How to choose so that it can be had.

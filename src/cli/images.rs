@@ -4,8 +4,8 @@ use std::ffi::OsString;
 
 use clap::Args;
 use restow::{
-    Digest, Error, Found, FoundImage, FoundKind, ImagesOptions, ImagesReport, Listed, Reference,
-    ReferencePattern,
+    Digest, Error, Format, Found, FoundImage, FoundKind, ImagesOptions, ImagesReport, Listed,
+    Reference, ReferencePattern,
 };
 use serde_json::{Value, json};
 
@@ -191,7 +191,7 @@ fn to_table(reports: &[(&str, &ImagesReport)], style: Style, digests: bool) -> T
     };
     for (source, report) in reports {
         for listed in &report.listed {
-            rows.add(listed, source);
+            rows.add(listed, report.format, source);
         }
     }
     rows.table
@@ -228,7 +228,7 @@ struct Rows {
 
 impl Rows {
     /// Adds the line of a name, and what is under it.
-    fn add(&mut self, listed: &Listed, source: &str) {
+    fn add(&mut self, listed: &Listed, format: Format, source: &str) {
         let found = &listed.found;
         let reference = listed.reference.as_ref().map(ToString::to_string);
         let name = reference.or_else(|| listed.label.clone());
@@ -237,7 +237,12 @@ impl Rows {
             (FoundKind::Image, None) => "?".to_owned(),
             (kind, _) => kind_name(kind).to_owned(),
         };
-        let name = name.unwrap_or_else(|| NONE.to_owned());
+        let unnamed = match format {
+            // Any tar may be one, and nothing else in the line says that it is not an image.
+            Format::Rootfs => "<rootfs>",
+            _ => NONE,
+        };
+        let name = name.unwrap_or_else(|| unnamed.to_owned());
         let number = listed.number.to_string();
         self.row(&number, name, found, platform, source);
         self.add_children(found, "");

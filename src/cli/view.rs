@@ -3,6 +3,7 @@
 use clap::{ArgAction, Args};
 use restow::{Digest, Timestamp};
 use serde_json::{Map, Value};
+use unicode_width::UnicodeWidthStr;
 
 use crate::cli::ago::{ago, now};
 use crate::cli::drawing::Drawing;
@@ -166,7 +167,11 @@ pub(super) fn fact_lines(facts: &[(&'static str, Vec<String>)], terminal: Termin
             let name = if at == 0 { name } else { "" };
             let room = terminal.width.unwrap_or(usize::MAX);
             let room = room.saturating_sub(FACT_NAMES).max(FACT_NAMES);
-            let value = terminal.drawing.cut(&escaped(value), room);
+            let value = escaped(value);
+            // An id that fits without its algorithm can be copied.
+            let short = value.strip_prefix("sha256:").unwrap_or(&value);
+            let fitting = if value.width() > room { short } else { &value };
+            let value = terminal.drawing.cut(fitting, room);
             let padding = " ".repeat(FACT_NAMES - name.len());
             let name = terminal.styled(HEADING, name);
             lines.push(format!("{name}{padding}{value}"));

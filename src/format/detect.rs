@@ -328,7 +328,10 @@ fn open_docker(container: Box<dyn Container>, watch: &Watch<'_>) -> Result<Image
 fn open_layout(container: Box<dyn Container>, format: Format) -> Result<Images> {
     check_marker(&mut Opener::new(container.as_ref()))?;
     let index = find_index(container.as_ref())?.ok_or(Error::NotOfFormat {
-        expected: InputKind::OciLayout,
+        expected: match format {
+            Format::OciArchive => InputKind::OciArchive,
+            _ => InputKind::OciLayout,
+        },
         missing: "`index.json`",
     })?;
     let roots = index.view().manifests.iter().map(Root::from_index);
@@ -368,12 +371,7 @@ pub(super) fn kind_of(container: &dyn Container, format: Option<Format>) -> Resu
             };
         }
         Some(Format::OciArchive) => return Ok(Kind::Oci),
-        Some(Format::OciDirectory) => {
-            return Err(Error::NotOfFormat {
-                expected: InputKind::OciDirectory,
-                missing: "the folder",
-            });
-        }
+        Some(Format::OciDirectory) => return Err(Error::NotAFolder),
         None => {}
     }
     let kind = kind_of_tar(container)?;

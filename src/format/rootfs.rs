@@ -13,7 +13,7 @@ use crate::format::output::Output;
 use crate::format::source::{Image, Layer, LayerBytes, LayerPosition};
 use crate::image::{ImportedConfig, Platform, Timestamp, rfc3339};
 use crate::stream::{Compression, Encoding, Leftover};
-use crate::tar_stream::{TarSummary, Trailing};
+use crate::tar_stream::{BLOCK, TarSummary, Trailing};
 
 /// Makes the image of a root filesystem: one layer, whose bytes are the (unpacked) tar,
 /// and a config with nothing to run.
@@ -111,6 +111,22 @@ impl RootfsSink {
     /// Its name in messages.
     pub(crate) fn place(&self) -> Place {
         self.place.clone()
+    }
+
+    /// Spoils an unfinished tar on a stream, so that its readers fail, too. A tar that ends
+    /// between two entries is complete to many of them, such as Docker and tar(1).
+    pub(crate) fn spoil(&mut self) {
+        let is_plain_stream =
+            matches!(self.destination, Destination::Stream(_)) && self.encoding == Encoding::Plain;
+        if !is_plain_stream || self.size == 0 {
+            return;
+        }
+        // Wherever the next header is expected: it has a wrong checksum, or half a block, or
+        // it is beyond the end.
+        let half = (BLOCK + BLOCK / 2 - self.size % BLOCK) % BLOCK;
+        let junk = vec![0xff; usize::try_from(2 * BLOCK + half).unwrap_or_default()];
+        // The failure that is the reason is reported already.
+        let _ = self.write_all(&junk).and_then(|()| self.flush());
     }
 
     /// Makes the output visible, and returns its size in bytes.

@@ -79,10 +79,14 @@ pub(crate) fn export(
     let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
     let encoder = Encoder::new(sink.encoding, &mut sink, &workers);
     let output = BufWriter::with_capacity(COPY_BUFFER, encoder);
-    let (output, entries) = layers.write(&plan, &all, output, &place)?;
-    let encoder = output.into_inner().map_err(io::IntoInnerError::into_error);
-    let finished = encoder.and_then(Encoder::finish);
-    finished.map_err(|error| Error::write(place, error))?;
+    let written = layers.write(&plan, &all, output, &place);
+    let finished = written.and_then(|(output, entries)| {
+        let encoder = output.into_inner().map_err(io::IntoInnerError::into_error);
+        let finished = encoder.and_then(Encoder::finish);
+        finished.map_err(|error| Error::write(place, error))?;
+        Ok(entries)
+    });
+    let entries = finished.inspect_err(|_| sink.spoil())?;
     let size = sink.finish(&context.watch)?;
     Ok(ExportReport {
         references: chosen.references(),

@@ -109,8 +109,8 @@ pub enum TarError {
 /// The text for bytes that should have followed.
 fn more_bytes(missing: u64) -> String {
     match missing {
-        1 => "1 byte missing".to_owned(),
-        missing => format!("{missing} bytes missing"),
+        1 => "at least 1 byte missing".to_owned(),
+        missing => format!("at least {missing} bytes missing"),
     }
 }
 

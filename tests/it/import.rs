@@ -288,7 +288,7 @@ fn what_is_no_root_filesystem_is_refused() {
         ),
         (
             tar[..1030].to_vec(),
-            "the tar is truncated at byte 1030 (3 bytes missing)",
+            "the tar is truncated at byte 1030 (at least 3 bytes missing)",
         ),
         (
             gzip[..gzip.len() - 10].to_vec(),

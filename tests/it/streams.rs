@@ -369,3 +369,27 @@ fn one_signal_ends_what_waits_for_the_other_end() {
     assert_eq!(sandbox.tree(), before);
     sandbox.assert_no_temporaries();
 }
+
+/// A tar without an end is complete to many readers, and a pipe carries no exit code.
+#[test]
+fn a_tree_that_fails_halfway_is_refused_by_its_readers() {
+    for size in 0..8 {
+        // More than is held back before the first byte is written.
+        let content = "x".repeat(1_000_000 + 100 * size);
+        let image = Image::new(&["app:1"], &[&format!("file a {content}"), "file b 2"]);
+        // The config names the layer as it was.
+        let mut damaged = image.clone();
+        let length = damaged.layers[0].len();
+        damaged.layers[0][length - 1] ^= 1;
+        let sandbox = Sandbox::new();
+        sandbox.write("in.tar", make::tar(&make::docker(&[damaged])));
+        let run = sandbox.restow(&["export", "in.tar", "-"]).run();
+        assert_eq!(run.code, Some(1), "{size}: {}", run.stderr);
+        assert!(!run.stdout.is_empty(), "{size}: nothing was written");
+        sandbox.write("tree.tar", &run.stdout);
+        drop(sandbox.run(&["import", "tree.tar", "out.tar"]).refuses());
+        let mut tar = sandbox.command("tar".as_ref());
+        let listed = tar.args(["-tf", "tree.tar"]).output();
+        assert!(!listed.expect("tar can be run").status.success(), "{size}");
+    }
+}

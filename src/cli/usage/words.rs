@@ -300,6 +300,8 @@ pub(super) fn missing(command: &str, names: &[String]) -> &'static str {
         ("verify", _) => {
             "SRC is an archive, a layout, or `-` for stdin; `--explain CODE` needs none"
         }
+        ("completions", _) => "SHELL is bash, elvish, fish, powershell or zsh",
+        ("man", _) => "DIR is the folder for the pages, as in `restow man man1`",
         _ => "SRC is an archive, a layout, or `-` for stdin",
     }
 }

@@ -220,7 +220,7 @@ fn data_is_handed_out_where_it_lies() {
 #[test]
 fn data_that_ends_too_early_is_the_same_error_either_way() {
     let bytes = &member("a", b'0', b"first")[..514];
-    let expected = "the tar is truncated at byte 514 (3 bytes missing)";
+    let expected = "the tar is truncated at byte 514 (at least 3 bytes missing)";
     let mut reader = TarReader::new(SkipByReading(bytes));
     reader.next_member().unwrap();
     let error = reader.read_to_end(&mut Vec::new()).unwrap_err();
@@ -330,11 +330,11 @@ fn what_is_no_tar_is_refused_with_the_place() {
         ),
         (
             whole[..1100].to_vec(),
-            "the tar is truncated at byte 1100 (436 bytes missing)",
+            "the tar is truncated at byte 1100 (at least 436 bytes missing)",
         ),
         (
             whole[..1600].to_vec(),
-            "the tar is truncated at byte 1600 (536 bytes missing)",
+            "the tar is truncated at byte 1600 (at least 536 bytes missing)",
         ),
         (negative, "the tar header at byte 0 has no valid size"),
         (

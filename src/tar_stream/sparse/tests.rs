@@ -388,22 +388,22 @@ fn a_sparse_file_that_is_cut_off_is_refused() {
         (
             gnu(10, &SEGMENTS, DATA),
             514,
-            "at byte 514 (4 bytes missing)",
+            "at byte 514 (at least 4 bytes missing)",
         ),
         (
             gnu(9, &[(0, 1); 5], b""),
             600,
-            "at byte 600 (424 bytes missing)",
+            "at byte 600 (at least 424 bytes missing)",
         ),
         (
             pax_1_0("10", &lines(&SEGMENTS), DATA),
             1600,
-            "at byte 1600 (454 bytes missing)",
+            "at byte 1600 (at least 454 bytes missing)",
         ),
         (
             pax_1_0("10", &lines(&SEGMENTS), DATA),
             2050,
-            "at byte 2050 (4 bytes missing)",
+            "at byte 2050 (at least 4 bytes missing)",
         ),
     ];
     for (file, length, expected) in cases {

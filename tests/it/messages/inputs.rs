@@ -114,7 +114,7 @@ fn inputs_that_are_no_images() {
                 TO_ARCHIVE,
                 expect![[r#"
                     error: cannot read `in.tar`
-                      caused by: the tar is truncated at byte 700 (324 bytes missing)
+                      caused by: the tar is truncated at byte 700 (at least 324 bytes missing)
                 "#]],
             ),
             case(

@@ -38,7 +38,7 @@ fn a_layer_that_cannot_be_read_leaves_its_size_unknown() {
             &[command, "in.tar"],
             0,
             expect![[r#"
-                warning: cannot read layer 2 of 3 of `app:1`, so its size is unknown: the tar is truncated at byte 1100 (412 bytes missing)
+                warning: cannot read layer 2 of 3 of `app:1`, so its size is unknown: the tar is truncated at byte 1100 (at least 412 bytes missing)
             "#]],
         );
     }
