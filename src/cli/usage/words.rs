@@ -279,9 +279,9 @@ pub(super) fn superfluous(command: &str) -> Option<&'static str> {
 }
 
 /// The hint for arguments that are missing.
-pub(super) fn missing(command: &str, names: &[String]) -> &'static str {
+pub(super) fn missing(command: &str, names: &[String]) -> Option<&'static str> {
     let has_source = names.first().is_some_and(|name| name == "DST");
-    match (command, has_source) {
+    Some(match (command, has_source) {
         ("convert", true) => {
             "DST is a file, `oci:DIR` for a layout, or `-` for stdout, as in \
              `docker save NAME | restow convert - FILE`"
@@ -300,8 +300,9 @@ pub(super) fn missing(command: &str, names: &[String]) -> &'static str {
         ("verify", _) => {
             "SRC is an archive, a layout, or `-` for stdin; `--explain CODE` needs none"
         }
+        ("completions" | "man", _) => return None,
         _ => "SRC is an archive, a layout, or `-` for stdin",
-    }
+    })
 }
 
 /// The hint for options of which one is missing.
