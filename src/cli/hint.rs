@@ -192,6 +192,9 @@ fn hint_for_kind(kind: FileKind) -> Option<&'static str> {
         }
         FileKind::Dockerfile => "build the image first: `docker build`, then `docker save`",
         FileKind::GitLfsPointer => "fetch the real file: `git lfs pull`",
+        FileKind::Html => {
+            "the server answered with a page in place of the file: check the address and the login"
+        }
         FileKind::Utf16 => {
             "PowerShell's `>` converts the data to text; write the file with `docker save -o FILE`"
         }

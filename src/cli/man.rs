@@ -98,7 +98,8 @@ impl Page {
             .prefix(&format!(".{}.", self.name))
             .permissions(Permissions::from_mode(0o666))
             .tempfile_in(folder)
-            .map_err(|error| failed(&path, error))?;
+            // The kind alone: tempfile adds the name of its file.
+            .map_err(|error| failed(&path, error.kind().into()))?;
         file.write_all(&self.text)
             .map_err(|error| failed(&path, error))?;
         let placed = if replace {

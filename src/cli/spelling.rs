@@ -2,10 +2,10 @@
 
 /// The words that this one is a misspelling of: those with the fewest wrong letters.
 ///
-/// One letter may be wrong, or two neighbours swapped; in a word of six letters or more two
-/// letters. A word that differs more is another word, and not a misspelling.
+/// One letter may be wrong, or two neighbours swapped; in a word of eight letters or more two
+/// letters. A word that differs more is another word, such as `context`, and not a misspelling.
 pub(super) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let limit = if word.chars().count() < 6 { 1 } else { 2 };
+    let limit = if word.chars().count() < 8 { 1 } else { 2 };
     let distance = |candidate: &str| strsim::damerau_levenshtein(word, candidate);
     let near = candidates.map(|it| (distance(it), it));
     let near: Vec<(usize, &str)> = near.filter(|(distance, _)| *distance <= limit).collect();
@@ -20,7 +20,15 @@ mod tests {
 
     #[test]
     fn only_a_misspelling_is_near() {
-        let known = ["convert", "export", "import", "images", "squash", "tag"];
+        let known = [
+            "convert",
+            "export",
+            "import",
+            "images",
+            "squash",
+            "tag",
+            "completion",
+        ];
         for (word, expected) in [
             ("conver", &["convert"][..]),
             ("sqash", &["squash"]),
@@ -32,6 +40,9 @@ mod tests {
             ("image", &["images"]),
             ("imges", &["images"]),
             ("manage", &[]),
+            ("context", &[]),
+            ("report", &[]),
+            ("compelton", &["completion"]),
             ("ta", &["tag"]),
             ("t", &[]),
         ] {

@@ -16,7 +16,7 @@ use crate::format::container::{
 use crate::format::control_files::MANIFEST;
 use crate::format::docker_archive::manifest_json::Element;
 use crate::format::docker_archive::{DockerArchive, is_docker_archive, load_element};
-use crate::format::folder::{check_layout, folder};
+use crate::format::folder::check_declared;
 use crate::format::input::{Input, OpenBytes};
 use crate::format::misplaced::{is_image_member, refuse_misplaced};
 use crate::format::oci_layout::{check_marker, find_index, is_layout, load};
@@ -147,16 +147,8 @@ fn open_input(input: Input, opening: &Opening<'_>) -> Result<Images> {
 }
 
 fn open_directory(path: &Path, opening: &Opening<'_>) -> Result<Images> {
-    let expected = match opening.format {
-        None | Some(Format::OciDirectory) => {
-            check_layout(path)?;
-            return open_layout(Box::new(Directory::new(path)), Format::OciDirectory);
-        }
-        Some(Format::DockerArchive | Format::OciArchive) => InputKind::Archive,
-        Some(Format::Rootfs) => InputKind::Tar,
-    };
-    let folder = folder(path);
-    Err(Error::OtherFolder { folder, expected })
+    check_declared(path, opening.format)?;
+    open_layout(Box::new(Directory::new(path)), Format::OciDirectory)
 }
 
 fn open_file(file: File, start: u64, opening: &Opening<'_>) -> Result<Images> {

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use crate::error::{Error, Folder, InputKind, Result};
+use crate::format::Format;
 use crate::format::control_files::{INDEX, MANIFEST, MARKER, REPOSITORIES};
 use crate::stream::read_head;
 
@@ -12,7 +13,7 @@ use crate::stream::read_head;
 const SKOPEO: &[u8] = b"Directory Transport Version";
 
 /// Refuses a folder that is not an OCI layout.
-pub(super) fn check_layout(path: &Path) -> Result<()> {
+fn check_layout(path: &Path) -> Result<()> {
     match folder(path) {
         Folder::Layout => Ok(()),
         folder => Err(Error::OtherFolder {
@@ -20,6 +21,17 @@ pub(super) fn check_layout(path: &Path) -> Result<()> {
             expected: InputKind::OciLayout,
         }),
     }
+}
+
+/// Refuses a folder that is not an OCI layout, or that was declared to be a file.
+pub(super) fn check_declared(path: &Path, format: Option<Format>) -> Result<()> {
+    let expected = match format {
+        None | Some(Format::OciDirectory) => return check_layout(path),
+        Some(Format::DockerArchive | Format::OciArchive) => InputKind::Archive,
+        Some(Format::Rootfs) => InputKind::Tar,
+    };
+    let folder = folder(path);
+    Err(Error::OtherFolder { folder, expected })
 }
 
 /// Determines the kind of a folder. One that cannot be listed is assumed to be a

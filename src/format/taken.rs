@@ -8,7 +8,7 @@ use crate::format::container::{
     Container, Directory, ForwardTar, Look, SeekableTar, not_an_image, unpacked_head,
 };
 use crate::format::detect::{Opening, explain, is_empty, spool};
-use crate::format::folder::check_layout;
+use crate::format::folder::check_declared;
 use crate::format::input::{Input, OpenBytes};
 use crate::stream::{Compression, FileSlice, HEAD_LENGTH, ProgressReader, read_head};
 
@@ -30,7 +30,7 @@ pub(super) struct Taken {
 pub(super) fn take(input: Input, opening: &Opening<'_>, faults: &mut Vec<Error>) -> Result<Taken> {
     let (file, start) = match input.bytes.open()? {
         OpenBytes::Folder(path) => {
-            check_layout(&path)?;
+            check_declared(&path, opening.format)?;
             return Ok(Taken {
                 container: Box::new(Directory::new(&path)),
                 file: None,

@@ -294,6 +294,7 @@ fn without_temporary_name(folder: &Path, error: &io::Error) -> io::Error {
     }
     // tempfile hides the error of the system behind one of its own, of the same kind.
     let system = match error.kind() {
+        io::ErrorKind::NotADirectory => Errno::NOTDIR,
         io::ErrorKind::NotFound => Errno::NOENT,
         io::ErrorKind::PermissionDenied => Errno::ACCESS,
         io::ErrorKind::QuotaExceeded => Errno::DQUOT,

@@ -120,7 +120,9 @@ impl FileKind {
         let lower = text.to_ascii_lowercase();
         let begins = |words: &[&str]| words.iter().any(|word| lower.starts_with(word));
         let mut lines = lower.lines().map(str::trim);
-        let first = lines.find(|line| !line.is_empty() && !line.starts_with('#'));
+        // Comments and ARG may come before the first FROM.
+        let first = lines
+            .find(|line| !line.is_empty() && !line.starts_with('#') && !line.starts_with("arg "));
         Some(if begins(&["version https://git-lfs."]) {
             Self::GitLfsPointer
         } else if begins(&["<!doctype html", "<html"]) {
@@ -188,6 +190,10 @@ mod tests {
             (b"{\"a\": 1}".to_vec(), Some("a JSON document")),
             (
                 b"# syntax=docker/dockerfile:1\n\nFROM alpine\n".to_vec(),
+                Some("a Dockerfile"),
+            ),
+            (
+                b"ARG TAG=3\nFROM alpine:${TAG}\n".to_vec(),
                 Some("a Dockerfile"),
             ),
             (b"#!/bin/sh\necho hello\n".to_vec(), Some("a text file")),

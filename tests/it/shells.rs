@@ -41,6 +41,10 @@ fn bash_completes_commands_options_and_values() {
         try restow squash --max
         try restow squash --progress n
         try restow completions fi
+        try restow convert --compress g
+        try restow convert --media-types d
+        try restow verify --explain blob-m
+        try restow help n
     "#;
     expect![[r#"
         complete -o bashdefault -o default -o nosort -F _restow restow
@@ -48,6 +52,10 @@ fn bash_completes_commands_options_and_values() {
         restow squash --max: --max-layers
         restow squash --progress n: none
         restow completions fi: fish
+        restow convert --compress g: gzip
+        restow convert --media-types d: docker
+        restow verify --explain blob-m: blob-missing
+        restow help n: names
     "#]]
     .assert_eq(&run(&sandbox, &["bash", "--norc"], script));
 }
@@ -63,7 +71,7 @@ fn fish_completes_commands_options_and_values() {
     let script = r#"
         source ./restow.fish
         for line in "restow squ" "restow squash --max" "restow squash --progress n" \
-            "restow completions fi" "restow squash so"
+            "restow completions fi" "restow squash so" "restow export --compress z"
             echo $line: (complete -C $line | string replace -r '\t.*' '')
         end
     "#;
@@ -73,6 +81,7 @@ fn fish_completes_commands_options_and_values() {
         restow squash --progress n: none
         restow completions fi: restow.fish
         restow squash so: some.tar
+        restow export --compress z: zstd
     "#]]
     .assert_eq(&run(&sandbox, &["fish", "--no-config"], script));
 }
@@ -229,4 +238,14 @@ fn pages_go_to_a_folder_alone() {
           caused by: not a directory
     "#]]
     .assert_eq(&said);
+    // A name that nobody has chosen is not shown.
+    let said = sandbox.run(&["man", "/proc/self"]).refuses();
+    expect![[r#"
+        error: cannot write `/proc/self/restow.1`
+          caused by: entity not found
+    "#]]
+    .assert_eq(&said);
+    let output = sandbox.run(&["man", ""]);
+    let got = (output.code, output.stderr.as_str());
+    assert_eq!(got, (Some(2), "error: DIR is empty\n"));
 }

@@ -19,6 +19,11 @@ the names of images, and `restow help json` for the fields of JSON output.
 
 Exit codes: 0 success; 1 the input, the machine or a check failed; 2 wrong usage.";
 
+/// The names of all commands.
+pub(super) fn commands() -> impl Iterator<Item = &'static str> {
+    GROUPS.iter().flat_map(|(_, names)| names.iter().copied())
+}
+
 /// Lists the subcommands in their groups, each with its description.
 pub(super) fn arrange(command: Command) -> Command {
     let styles = command.get_styles().clone();

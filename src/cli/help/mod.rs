@@ -29,6 +29,11 @@ pub(super) struct Arguments {
     name: Option<String>,
 }
 
+/// The names of all commands and topics.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    groups::commands().chain(TOPICS.iter().map(|(topic, _)| *topic))
+}
+
 /// Adds groups and examples to the help.
 pub(super) fn complete(command: Command) -> Command {
     groups::arrange(examples::add(command))

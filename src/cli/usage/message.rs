@@ -166,7 +166,7 @@ fn missing(error: &clap::Error, command: &Command) -> Wrong {
     let hint = words::missing(command.get_name(), &names);
     Wrong::new(
         format!("missing argument{plural}: {}", list(&names, "and")),
-        Some(hint.to_owned()),
+        hint.map(str::to_owned),
     )
 }
 
@@ -175,6 +175,9 @@ fn invalid_value(error: &clap::Error) -> Wrong {
     let text = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
     let argument = text(ContextKind::InvalidArg);
     let (name, value) = (plain(&argument), text(ContextKind::InvalidValue));
+    if value.is_empty() && !name.starts_with('-') {
+        return Wrong::new(format!("{name} is empty"), None);
+    }
     if value.is_empty() {
         return Wrong::new(
             format!(

@@ -279,9 +279,9 @@ pub(super) fn superfluous(command: &str) -> Option<&'static str> {
 }
 
 /// The hint for arguments that are missing.
-pub(super) fn missing(command: &str, names: &[String]) -> &'static str {
+pub(super) fn missing(command: &str, names: &[String]) -> Option<&'static str> {
     let has_source = names.first().is_some_and(|name| name == "DST");
-    match (command, has_source) {
+    Some(match (command, has_source) {
         ("convert", true) => {
             "DST is a file, `oci:DIR` for a layout, or `-` for stdout, as in \
              `docker save NAME | restow convert - FILE`"
@@ -303,7 +303,7 @@ pub(super) fn missing(command: &str, names: &[String]) -> &'static str {
         ("completions", _) => "SHELL is bash, elvish, fish, powershell or zsh",
         ("man", _) => "DIR is the folder for the pages, as in `restow man man1`",
         _ => "SRC is an archive, a layout, or `-` for stdin",
-    }
+    })
 }
 
 /// The hint for options of which one is missing.

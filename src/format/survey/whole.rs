@@ -109,10 +109,7 @@ fn look_over(taken: Taken, findings: Findings, opening: &Opening<'_>) -> Result<
 /// whether there is a docker archive and a layout.
 fn parts_of(taken: &Taken, format: Option<Format>) -> Result<(Format, bool, bool)> {
     if taken.file.is_none() {
-        return match format {
-            None | Some(Format::OciDirectory) => Ok((Format::OciDirectory, false, true)),
-            Some(_) => Err(Error::System(std::io::ErrorKind::IsADirectory.into())),
-        };
+        return Ok((Format::OciDirectory, false, true));
     }
     let container = taken.container.as_ref();
     match (format, kind_of(container, format)) {

@@ -137,6 +137,13 @@ fn who_names_a_folder_as_a_tar_is_told_how_it_is_packed() {
     ] {
         is_refused(&sandbox, &arguments, name, fact, hint);
     }
+    is_refused(
+        &sandbox,
+        &["verify", "docker-archive:layout"],
+        "layout",
+        "it is an OCI layout in a folder; expected an archive",
+        "use `oci:layout`",
+    );
 }
 
 #[test]
