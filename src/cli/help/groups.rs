@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use clap::Command;
 
-/// The groups in their order, each with the names of its commands.
+/// The groups in order, each with its commands.
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Move", &["convert", "export", "import"]),
     ("Change", &["squash"]),

@@ -9,11 +9,11 @@ use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::usage::unknown_command;
 
-/// The fields of all JSON output, as `restow help json` prints them.
+/// The topic `json`: the fields of all JSON output.
 #[doc = include_str!("json.md")]
 const JSON: &str = include_str!("json.md");
 
-/// The names of images, as `restow help names` prints them.
+/// The topic `names`: the names of images.
 const NAMES: &str = include_str!("names.md");
 
 /// Topics that are not commands, each with its text.
@@ -29,7 +29,7 @@ pub(super) struct Arguments {
     name: Option<String>,
 }
 
-/// Adds groups and examples to the help.
+/// Adds groups and examples to the help of a command.
 pub(super) fn complete(command: Command) -> Command {
     groups::arrange(examples::add(command))
 }
@@ -54,7 +54,7 @@ pub(super) fn run(
         }
     };
     if let Err(help) = command.try_get_matches_from_mut(words) {
-        // A closed standard output is no reason to complain about help.
+        // Help for a closed standard output is not an error.
         let _ = help.print();
     }
     Ok(())

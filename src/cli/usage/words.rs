@@ -1,8 +1,8 @@
-//! Words that users of docker, podman, skopeo, crane, umoci, dive, docker-squash and the like
-//! type for a command, and what to type instead.
+//! Commands of docker, podman, skopeo, crane, umoci, dive, docker-squash and similar tools, and
+//! their equivalents.
 
-/// The hints for words that are not commands. A hint names a command line that works, or
-/// says that restow does not do this, and which tool does.
+/// The hints for words that are not commands. A hint shows a command line that works, or names
+/// another tool for a task outside the scope of restow.
 const COMMANDS: &[(&[&str], &str)] = &[
     (
         &[
@@ -249,7 +249,7 @@ const COMMANDS: &[(&[&str], &str)] = &[
     ),
 ];
 
-/// The hint for a word that is not a command, if other tools have it.
+/// The hint for a command of other tools.
 pub(super) fn command(word: &str) -> Option<&'static str> {
     let word = word.to_ascii_lowercase();
     let mut all = COMMANDS.iter();
@@ -257,7 +257,7 @@ pub(super) fn command(word: &str) -> Option<&'static str> {
     found.map(|(_, hint)| *hint)
 }
 
-/// The hint for an argument too many.
+/// The hint for an extra argument.
 pub(super) fn superfluous(command: &str) -> Option<&'static str> {
     Some(match command {
         "convert" => {
@@ -278,7 +278,7 @@ pub(super) fn superfluous(command: &str) -> Option<&'static str> {
     })
 }
 
-/// The hint for arguments that are missing.
+/// The hint for missing arguments.
 pub(super) fn missing(command: &str, names: &[String]) -> &'static str {
     let has_source = names.first().is_some_and(|name| name == "DST");
     match (command, has_source) {
@@ -304,12 +304,12 @@ pub(super) fn missing(command: &str, names: &[String]) -> &'static str {
     }
 }
 
-/// The hint for options of which one is missing.
+/// The hint if one of several options is required.
 pub(super) fn missing_choice(command: &str) -> Option<&'static str> {
     (command == "squash").then_some("usually `--all`")
 }
 
-/// The hint for an option that is given twice.
+/// The hint for a repeated option.
 pub(super) fn repeated(command: &str, option: &str) -> Option<&'static str> {
     match (command, option) {
         ("convert", "--image") => Some(
