@@ -71,7 +71,7 @@ pub(super) fn refuse(text: &OsStr, word_length: usize, argument: Argument) -> Fa
     let rest = String::from_utf8_lossy(&bytes[word_length + 1..]);
     let text = text.to_string_lossy();
     let message = if word.is_empty() {
-        format!("`{text}`: no transport before the colon")
+        format!("`{text}`: the transport before the colon is missing")
     } else {
         format!("`{text}`: unknown transport `{word}`")
     };
@@ -94,7 +94,7 @@ fn hint(word: &str, rest: &str, argument: Argument) -> String {
         Some(Other::Registry) => registry_hint(rest, argument.role),
         Some(Other::Skopeo) => skopeo_hint(&small, rest, argument.role),
         Some(Other::Url) if argument.role.is_output() => {
-            "restow only writes files: write one and upload it".to_owned()
+            "restow does not upload: write a file and upload it".to_owned()
         }
         Some(Other::Url) => {
             let pipe = pipe(&format!("curl -fL {itself}"), argument.role);
@@ -102,7 +102,7 @@ fn hint(word: &str, rest: &str, argument: Argument) -> String {
         }
         Some(Other::File) => {
             let path = rest.strip_prefix("//").unwrap_or(rest);
-            format!("use the path alone: `{path}`")
+            format!("use only the path: `{path}`")
         }
         Some(Other::Ours(format)) => {
             format!("did you mean `{format}:{rest}`? To name a file, type `./{itself}`")

@@ -76,7 +76,7 @@ fn encoding(asked: Option<Encoding>, destination: &Location) -> Result<Encoding,
         (Some(asked), Some(named)) if asked.compression() != named.compression() => {
             Err(Failure::Usage {
                 message: format!(
-                    "the name of DST says {}, but `--compress` says {}",
+                    "the suffix of DST selects {}, but `--compress` selects {}",
                     named.compression(),
                     asked.compression()
                 ),

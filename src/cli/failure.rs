@@ -22,7 +22,7 @@ pub(super) enum Failure {
     },
     /// Nothing is printed: all failures were reported already, or only the exit code was
     /// requested.
-    #[error("not all of the inputs could be read")]
+    #[error("some inputs could not be read")]
     Reported,
     /// Signal handlers cannot be installed.
     #[error("cannot install signal handlers")]

@@ -248,7 +248,7 @@ fn refuse_terminal(descriptor: impl AsFd) -> Result<(), Failure> {
 
 /// A standard stream that was closed when this process was started.
 fn closed() -> io::Error {
-    io::Error::other("it is closed")
+    io::Error::other("the stream is closed")
 }
 
 /// A reader of a pipe that notices signals while it waits.

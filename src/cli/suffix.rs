@@ -38,7 +38,7 @@ pub(super) fn encoding(output: &Location, format: Format) -> Result<Option<Encod
     let (Some((_, tool)), Some(path)) = (other, path) else {
         return Ok(None);
     };
-    let mut hint = "use a name in `.tar`, `.tar.gz` or `.tar.zst`".to_owned();
+    let mut hint = "use a name that ends in `.tar`, `.tar.gz` or `.tar.zst`".to_owned();
     if let Some(tool) = tool {
         let command = match output.argument.role {
             Role::Output(command, source) => format!("{command} {source} -"),

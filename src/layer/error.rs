@@ -143,7 +143,7 @@ pub enum EntryFault {
     },
     /// The target of a hard link may be in an unknown layer.
     #[error(
-        "a hard link to `{target}`, which only a layer that restow cannot look inside may have"
+        "a hard link to `{target}`, which may only exist in a layer that restow cannot read"
     )]
     LinkToUnknown {
         /// The target, escaped.

@@ -17,7 +17,7 @@ const MORE: &str = "\
 Run `restow help COMMAND` for the options and examples of a command, `restow help names` for \
 the names of images, and `restow help json` for the fields of JSON output.
 
-Exit codes: 0 success; 1 the input, the machine or a check failed; 2 wrong usage.";
+Exit codes: 0 success; 1 failure (bad input, system error or failed check); 2 usage error.";
 
 /// Lists the subcommands in their groups, each with its description.
 pub(super) fn arrange(command: Command) -> Command {

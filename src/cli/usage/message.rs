@@ -60,7 +60,7 @@ pub(super) fn of(error: &clap::Error, command: &Command, root: &Command) -> Wron
         ErrorKind::NoEquals => {
             let name = plain(&argument);
             Wrong::new(
-                format!("a value of `{name}` follows an equals sign: `{argument}`"),
+                format!("`{name}` needs an equals sign before its value: `{argument}`"),
                 None,
             )
         }
@@ -89,7 +89,7 @@ pub(in crate::cli) fn unknown_command(word: &str, root: &Command) -> (String, St
         (None, Some(part)) => format!("did you mean `restow {part}`?"),
         (None, None) if word.contains(['.', '/', ':']) => {
             format!(
-                "a command comes first: `restow images {word}` lists the images in an archive or layout"
+                "the command must come first: `restow images {word}` lists the images in an archive or layout"
             )
         }
         (None, None) => {

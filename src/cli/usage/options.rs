@@ -234,7 +234,7 @@ const OPTIONS: &[(&[&str], &[&str], &str)] = &[
     (
         &["-v", "--verbose", "--debug", "-D", "--log-level", "-vv"],
         &["restow"],
-        "`restow --version` prints the version; warnings are always shown, unless with `--quiet`",
+        "`restow --version` prints the version; warnings are always shown, except with `--quiet`",
     ),
     (
         &[
@@ -247,7 +247,7 @@ const OPTIONS: &[(&[&str], &[&str], &str)] = &[
             "--trace",
         ],
         ALL,
-        "warnings are always shown, unless with `--quiet`; `--progress json` shows each step",
+        "warnings are always shown, except with `--quiet`; `--progress json` shows each step",
     ),
     (
         &[
@@ -278,7 +278,7 @@ const OPTIONS: &[(&[&str], &[&str], &str)] = &[
             "--pull",
         ],
         ALL,
-        "restow reaches no registry and no engine; `restow help names` lists its sources",
+        "restow does not access registries or engines; `restow help names` lists its sources",
     ),
     (
         &["--compress"],
@@ -345,7 +345,7 @@ const OPTIONS: &[(&[&str], &[&str], &str)] = &[
     (
         &["--silent", "-s", "--no-progress"],
         ALL,
-        "`--quiet` suppresses progress, reports and warnings; `--progress none` progress alone",
+        "`--quiet` suppresses progress, reports and warnings; `--progress none` only progress",
     ),
     (
         &[
@@ -408,7 +408,7 @@ const OPTIONS: &[(&[&str], &[&str], &str)] = &[
     (
         &["--strict", "--fail-on"],
         &["verify"],
-        "errors fail, warnings do not; `restow verify --json SRC` counts both",
+        "only errors affect the exit code; `restow verify --json SRC` also counts warnings",
     ),
     (
         &["--timestamp", "--date", "--created"],
@@ -423,7 +423,7 @@ const OPTIONS: &[(&[&str], &[&str], &str)] = &[
     (
         &["--plain", "--no-tty"],
         ALL,
-        "`--progress plain` prints a line now and then, for logs",
+        "`--progress plain` prints a line every five seconds, for logs",
     ),
     (
         &["--version", "-V"],

@@ -41,17 +41,17 @@ const COMMANDS: &[(&[&str], &str)] = &[
     ),
     (
         &["pull", "fetch", "download"],
-        "restow reaches no registry: `docker pull NAME`, then \
+        "restow does not access registries: `docker pull NAME`, then \
          `docker save NAME | restow convert - DST`, or `skopeo copy docker://NAME oci:DIR`",
     ),
     (
         &["push", "upload", "publish"],
-        "restow reaches no registry: `restow convert SRC oci:DIR`, then \
+        "restow does not access registries: `restow convert SRC oci:DIR`, then \
          `skopeo copy oci:DIR docker://NAME`",
     ),
     (
         &["login", "logout", "search", "sync", "scp", "auth"],
-        "restow reaches no registry; `skopeo` and `crane` do",
+        "restow does not access registries; `skopeo` and `crane` do",
     ),
     (
         &["tag", "retag", "rename"],
@@ -269,7 +269,7 @@ pub(super) fn superfluous(command: &str) -> Option<&'static str> {
             "`export` writes all files of one image; `restow export SRC | tar -x PATH` extracts some"
         }
         "squash" => "`squash` reads one SRC and writes one DST",
-        "inspect" | "history" => "it shows one image; `restow images SRC...` lists several inputs",
+        "inspect" | "history" => "only one image is shown; `restow images SRC...` lists several inputs",
         "verify" => {
             "`verify` checks one SRC: `for src in *.tar; do restow verify \"$src\"; done` \
              checks several"
@@ -291,14 +291,14 @@ pub(super) fn missing(command: &str, names: &[String]) -> &'static str {
              `docker save NAME | restow convert - FILE`"
         }
         ("squash", true) => {
-            "DST is a file, `oci:DIR` for a layout, or `-` for stdout; `--dry-run` needs none"
+            "DST is a file, `oci:DIR` for a layout, or `-` for stdout; `--dry-run` does not need it"
         }
         ("import", true) => "DST is a file, `oci:DIR` for a layout, or `-` for stdout",
         ("import", false) => {
             "ROOTFS is a tar, or `-` for stdin, as in `tar -C DIR -c . | restow import - DST`"
         }
         ("verify", _) => {
-            "SRC is an archive, a layout, or `-` for stdin; `--explain CODE` needs none"
+            "SRC is an archive, a layout, or `-` for stdin; `--explain CODE` does not need it"
         }
         _ => "SRC is an archive, a layout, or `-` for stdin",
     }
@@ -306,7 +306,7 @@ pub(super) fn missing(command: &str, names: &[String]) -> &'static str {
 
 /// The hint if one of several options is required.
 pub(super) fn missing_choice(command: &str) -> Option<&'static str> {
-    (command == "squash").then_some("usually `--all`")
+    (command == "squash").then_some("`--all` merges all layers")
 }
 
 /// The hint for a repeated option.

@@ -98,7 +98,7 @@ fn archives_and_control_files() {
     check_members(
         "escaping",
         &escaping,
-        expect![["error[member-escapes] member `../x`: the path leaves the archive"]],
+        expect![["error[member-escapes] member `../x`: the path leads out of the archive"]],
     );
     check_members(
         "untidy",
@@ -579,7 +579,7 @@ fn descriptors_of_an_index() {
             let old = it.put("application/vnd.docker.distribution.manifest.v1+json", "{}");
             it.index.push(old);
         }),
-        expect![["error[schema-1] `sha256:…`: a manifest has Docker schema 1"]],
+        expect![["error[schema-1] `sha256:…`: a manifest uses Docker schema 1"]],
     );
     check_members(
         "nested too deep",
