@@ -1,4 +1,4 @@
-//! Merges the two uppermost layers of an image, and writes a docker archive; progress goes to
+//! Merges the two topmost layers of an image, and writes a docker archive; progress goes to
 //! standard error: `cargo run --example squash app.tar small.tar`.
 
 #![expect(

@@ -28,7 +28,7 @@ use crate::cli::written;
 #[command(
     mut_arg("compress", |it| compress_help(
         it,
-        "By default the new layer is compressed like the uppermost layer of the range. Other layers are not \
+        "By default the new layer is compressed like the topmost layer of the range. Other layers are not \
          changed.",
     ))
 )]
