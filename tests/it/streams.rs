@@ -344,8 +344,8 @@ fn one_signal_ends_what_waits_for_the_other_end() {
     let before = sandbox.tree();
     drop(tools::tool("mkfifo", &[sandbox.path("fifo").as_os_str()]));
     for (script, says) in [
-        ("restow convert in.tar fifo", expect![[""]]),
-        ("restow export --compress gzip in.tar fifo", expect![[""]]),
+        ("restow convert in.tar fifo", expect![""]),
+        ("restow export --compress gzip in.tar fifo", expect![""]),
         (
             "restow convert fifo out",
             expect![[r#"
@@ -358,11 +358,8 @@ fn one_signal_ends_what_waits_for_the_other_end() {
             error: interrupted
         "#]],
         ),
-        ("exec 3<> fifo; restow convert in.tar fifo", expect![[""]]),
-        (
-            "exec 3<> fifo; restow export in.tar - > fifo",
-            expect![[""]],
-        ),
+        ("exec 3<> fifo; restow convert in.tar fifo", expect![""]),
+        ("exec 3<> fifo; restow export in.tar - > fifo", expect![""]),
     ] {
         let script = script.replace("restow", "timeout --kill-after 60 1 restow");
         // 137 would be that of the second signal, which cannot be ignored.

@@ -67,13 +67,18 @@ fn shortened(line: &str) -> String {
     short
 }
 
+/// The findings as a text of lines.
+fn listed(findings: &[String]) -> String {
+    findings.iter().map(|it| format!("{it}\n")).collect()
+}
+
 /// Checks that just this is found in an archive.
 #[track_caller]
 fn check(name: &str, archive: &[u8], expected: impl Expected) {
     let sandbox = Sandbox::new();
     sandbox.write("in.tar", archive);
     let output = sandbox.run(&["verify", "in.tar"]);
-    expected.check(&found(&output).join("\n"), name);
+    expected.check(&listed(&found(&output)), name);
     assert_tied(name, &sandbox, "in.tar", &output);
 }
 

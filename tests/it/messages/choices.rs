@@ -359,12 +359,12 @@ fn warnings_say_what_is_otherwise() {
                     warning: the tar has no end-of-archive block; it may be truncated, but all files that its metadata names are present
                 "#]],
             ),
-            case(attested(), TO_LAYOUT, expect![[""]]),
-            case(attested(), TO_ARCHIVE, expect![[""]]),
+            case(attested(), TO_LAYOUT, expect![""]),
+            case(attested(), TO_ARCHIVE, expect![""]),
             case(
                 same_name(),
                 &["--quiet", "in.tar", "docker-archive:out.tar"],
-                expect![[""]],
+                expect![""],
             ),
             case(
                 attested(),
@@ -404,7 +404,7 @@ fn warnings_say_what_is_otherwise() {
                 warning: `app:1` names two images of the input; the later one keeps it
             "#]],
             ),
-            case(tagged_twice(), TO_ARCHIVE, expect![[""]]),
+            case(tagged_twice(), TO_ARCHIVE, expect![""]),
             case(
                 whole.clone(),
                 &["--compress", "zstd", "in.tar", "out.tar"],

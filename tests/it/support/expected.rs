@@ -1,4 +1,7 @@
 //! Expected texts of a test: written literally, composed, or rewritten by `UPDATE_EXPECT=1`.
+//!
+//! A text ends in a newline: one without would be rewritten as a string on one line, which
+//! rustfmt may move to where the switch does not find it again.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

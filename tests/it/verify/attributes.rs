@@ -17,18 +17,18 @@ fn attributes() {
     check(
         "overlay",
         &with_attribute("trusted.overlay.opaque", "y"),
-        expect![[
-            "warning[overlay-attribute] layer 2 of 2 of `app:1`, entry `d`: a directory has the attribute `trusted.overlay.opaque`"
-        ]],
+        expect![[r#"
+            warning[overlay-attribute] layer 2 of 2 of `app:1`, entry `d`: a directory has the attribute `trusted.overlay.opaque`
+        "#]],
     );
     check(
         "rootless",
         &with_attribute("user.containers.override_stat", "0:0:755"),
-        expect![[
-            "warning[rootless-attribute] layer 2 of 2 of `app:1`, entry `d`: an attribute in which rootless tools record owners"
-        ]],
+        expect![[r#"
+            warning[rootless-attribute] layer 2 of 2 of `app:1`, entry `d`: an attribute in which rootless tools record owners
+        "#]],
     );
-    check("any other", &with_attribute("user.x", "y"), expect![[""]]);
+    check("any other", &with_attribute("user.x", "y"), expect![""]);
 }
 
 /// An entry with an attribute.
@@ -81,7 +81,7 @@ fn attributes_that_no_file_can_have() {
     ];
     for (key, value, message) in cases {
         let input = attributed("a=1", key, value);
-        let expected = format!("error[attribute-invalid] {}: {message}", at("a"));
+        let expected = format!("error[attribute-invalid] {}: {message}\n", at("a"));
         check(key, &input, &expected);
         // What no engine can make is not written either.
         for command in [
@@ -98,14 +98,14 @@ fn attributes_that_no_file_can_have() {
         }
         // A whiteout is nothing but its name, and of the root engines take nothing.
         for word in [".wh.a", "./"] {
-            check(key, &attributed(word, key, value), expect![[""]]);
+            check(key, &attributed(word, key, value), expect![""]);
         }
     }
     check(
         "another system",
         &attributed("a=1", "com.apple.quarantine", b"v"),
         &format!(
-            "error[attribute-foreign] {}: an extended attribute of another system than Linux",
+            "error[attribute-foreign] {}: an extended attribute of another system than Linux\n",
             at("a")
         ),
     );
@@ -113,7 +113,7 @@ fn attributes_that_no_file_can_have() {
         "60 KiB",
         &attributed("a=1", "user.a", &vec![b'v'; 60_000]),
         &format!(
-            "error[attributes-large] {}: the extended attributes of a file exceed 4,096 bytes",
+            "error[attributes-large] {}: the extended attributes of a file exceed 4,096 bytes\n",
             at("a")
         ),
     );
@@ -121,12 +121,12 @@ fn attributes_that_no_file_can_have() {
     check(
         "a capability",
         &attributed("a=1", "security.capability", &capability),
-        expect![[""]],
+        expect![""],
     );
     check(
         "4,000",
         &attributed("a=1", "user.a", &[b'v'; 4000]),
-        expect![[""]],
+        expect![""],
     );
 }
 
@@ -137,7 +137,7 @@ fn attributes_of_symbolic_links() {
         "a symbolic link",
         &attributed("l->a", "user.a", b"v"),
         &format!(
-            "error[attribute-on-link] {}: a symbolic link has an extended attribute, and its target is not in the layer",
+            "error[attribute-on-link] {}: a symbolic link has an extended attribute, and its target is not in the layer\n",
             "layer 1 of 1 of `app:1`, entry `l`"
         ),
     );

@@ -208,6 +208,8 @@ fn what_an_archive_says_does_not_steer_a_terminal() {
         make::tar(&super::without(members, "repositories")),
     );
     let found = found(&sandbox.run(&["verify", "in.tar"]));
-    expect![[r#"error[tag-invalid] `\u{1b}[31m\u{202e}`: `\u{1b}[31m\u{202e}`"#]]
-        .assert_eq(&found.join("\n"));
+    expect![[r#"
+        error[tag-invalid] `\u{1b}[31m\u{202e}`: `\u{1b}[31m\u{202e}`
+    "#]]
+    .assert_eq(&super::listed(&found));
 }
