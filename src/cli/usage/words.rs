@@ -269,7 +269,9 @@ pub(super) fn superfluous(command: &str) -> Option<&'static str> {
             "`export` writes all files of one image; `restow export SRC | tar -x PATH` extracts some"
         }
         "squash" => "`squash` reads one SRC and writes one DST",
-        "inspect" | "history" => "only one image is shown; `restow images SRC...` lists several inputs",
+        "inspect" | "history" => {
+            "only one image is shown; `restow images SRC...` lists several inputs"
+        }
         "verify" => {
             "`verify` checks one SRC: `for src in *.tar; do restow verify \"$src\"; done` \
              checks several"

@@ -243,7 +243,10 @@ mod tests {
         for (path, message) in [
             ("a", "member `a` is a dangling link"),
             ("c", "member `c` is a dangling link"),
-            ("x/../../y", "member `../y`: the path leads out of the archive"),
+            (
+                "x/../../y",
+                "member `../y`: the path leads out of the archive",
+            ),
         ] {
             assert_eq!(index.find(path).unwrap_err().to_string(), message);
         }

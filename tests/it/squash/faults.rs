@@ -220,8 +220,7 @@ fn layers_between_ranges_above_an_absent_one_stay_as_they_are() {
     sandbox.write("in.tar", make::tar(&layout.members()));
     let run = sandbox.run(&["squash", "--max-layers", "4", "in.tar", "oci:out"]);
     let (_, warnings) = run.reports();
-    let expected =
-        "warning: cannot read the entries of layer 1 of 6 of `app:1`, so all whiteouts above it are kept";
+    let expected = "warning: cannot read the entries of layer 1 of 6 of `app:1`, so all whiteouts above it are kept";
     assert_eq!(warnings, [expected]);
     let arguments = ["squash", "--layers", "4..5", "in.tar", "oci:new", "--quiet"];
     sandbox.run(&arguments).fails(expect![[r#"
