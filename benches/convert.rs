@@ -13,7 +13,7 @@
 //! Medians in seconds, on a virtual machine with two cores of an x86-64 processor that has SHA
 //! instructions, with Debian 12; skopeo 1.9.3. Everything is in the page cache. `cp` never looks at
 //! a byte, and restow hashes all of them: SHA-256 alone is two thirds of the CPU time of the first
-//! row. A pipe alone costs as much as copying: `cat | cat` takes 0.95 there.
+//! row. A pipe alone costs as much as copying: `cat | cat` needs 0.95.
 //!
 //! | work | restow | peer | | ratio | peak of memory |
 //! | --- | --- | --- | --- | --- | --- |

@@ -69,7 +69,7 @@ struct Merge {
     /// Entries of the smallest of the three images that show the cost of entries
     #[arg(long, value_name = "N", default_value_t = 50_000, value_parser = value_parser!(u64).range(1000..))]
     entries: u64,
-    /// Entries of the image for docker-squash, which takes minutes
+    /// Entries of the image for docker-squash, which needs minutes
     #[arg(long, value_name = "N", default_value_t = 62_000, value_parser = value_parser!(u64).range(1000..))]
     squash_entries: u64,
     /// Install docker-squash with pip below `target/tmp` if it is not on PATH

@@ -11,7 +11,7 @@ use restow::{ConvertOptions, Input, Output, Session};
 fn main() -> Result<(), Box<dyn Error>> {
     let mut words = env::args_os().skip(1);
     let (Some(input), Some(layout)) = (words.next(), words.next()) else {
-        return Err("an input and a folder were expected".into());
+        return Err("expected an input and a folder".into());
     };
     let session = Session::new();
     let (input, output) = (Input::path(input), Output::layout(layout));

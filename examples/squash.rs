@@ -1,4 +1,4 @@
-//! Merges the two uppermost layers of an image, and writes a docker archive; progress goes to
+//! Merges the two topmost layers of an image, and writes a docker archive; progress goes to
 //! standard error: `cargo run --example squash app.tar small.tar`.
 
 #![expect(
@@ -16,7 +16,7 @@ use restow::{Event, Input, LayerChoice, Output, Session, SquashOptions};
 fn main() -> Result<(), Box<dyn Error>> {
     let mut words = env::args_os().skip(1);
     let (Some(input), Some(archive)) = (words.next(), words.next()) else {
-        return Err("an input and an output were expected".into());
+        return Err("expected an input and an output".into());
     };
     let session = Session::new().on_event(|event| match event {
         Event::Step(step) => eprintln!("{step}"),

@@ -172,7 +172,7 @@ pub enum Error {
         name: String,
     },
     /// This path of a member contains `..`.
-    #[error("member `{0}`: the path leaves the archive")]
+    #[error("member `{0}`: the path leads out of the archive")]
     MemberEscapes(String),
     /// The input holds no image.
     #[error("it contains no image")]

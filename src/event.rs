@@ -112,7 +112,7 @@ pub enum Warning {
         is_tar: bool,
     },
     /// This layer, below a range, cannot be read.
-    #[error("cannot look inside {0}, so all whiteouts above it are kept")]
+    #[error("cannot read the entries of {0}, so all whiteouts above it are kept")]
     AllWhiteoutsKept(Place),
     /// One of several images is not in the input.
     #[error("skipped `{name}`: {reason}")]
@@ -148,11 +148,11 @@ pub enum Warning {
     },
     /// A tar has no end-of-archive block.
     #[error(
-        "the tar has no end-of-archive block; it may be truncated, but everything that its metadata names is there"
+        "the tar has no end-of-archive block; it may be truncated, but all files that its metadata names are present"
     )]
     EndMissing,
     /// A root filesystem has no entry.
-    #[error("the tar has no entry, so the root filesystem is empty")]
+    #[error("the tar has no entries, so the root filesystem is empty")]
     RootfsEmpty,
     /// The tar of a root filesystem has no end-of-archive block.
     #[error("the tar has no end-of-archive block; it may be truncated")]
@@ -204,7 +204,7 @@ pub enum Warning {
     },
     /// Both parts of a hybrid archive have this reference, but for different images.
     #[error(
-        "`{0}` is one image in `index.json` and another in `manifest.json`; using the one of `index.json`"
+        "`index.json` and `manifest.json` list different images as `{0}`; using the one in `index.json`"
     )]
     NameMoved(String),
     /// One part of a hybrid archive has names that the other lacks.
@@ -256,7 +256,7 @@ pub enum Warning {
     },
     /// The OCI part and the Docker part of a hybrid archive disagree on this image.
     #[error(
-        "the OCI manifest of `{0}` has other layers than `manifest.json`; using those of `manifest.json`"
+        "the OCI manifest of `{0}` lists different layers than `manifest.json`; using those of `manifest.json`"
     )]
     OciPartIgnored(String),
     /// A document that refers to a manifest by digest has no meaning without that
@@ -291,7 +291,7 @@ pub enum Warning {
         reason: String,
     },
     /// Something that was not requested, with this reference or digest, cannot be read.
-    #[error("cannot read `{0}`; if it refers to the chosen image, it is skipped")]
+    #[error("cannot read `{0}`; if it refers to the selected image, it is skipped")]
     Unreadable(String),
     /// Bytes follow the value in the JSON document that has this name in the archive.
     #[error("ignoring extra bytes after the JSON value in `{0}`")]
@@ -407,7 +407,7 @@ mod tests {
         let name = "app".to_owned();
         assert_eq!(
             Warning::Unreadable(name).to_string(),
-            "cannot read `app`; if it refers to the chosen image, it is skipped"
+            "cannot read `app`; if it refers to the selected image, it is skipped"
         );
     }
 }

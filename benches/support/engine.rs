@@ -64,7 +64,7 @@ pub(crate) fn docker_squash(is_installing: bool) -> Result<PathBuf> {
         return Ok(program);
     }
     if !is_installing {
-        return Err("`docker-squash` is not installed; `--docker-squash` does it".into());
+        return Err("`docker-squash` is not installed; `--docker-squash` installs it".into());
     }
     eprintln!("installing {DOCKER_SQUASH} in `{}`", venv.display());
     succeed(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;

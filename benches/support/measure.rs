@@ -33,7 +33,7 @@ pub(crate) struct Comparison {
     pub(crate) limit: Option<Limit>,
     /// True if the goal also requires that the output is not larger, in MB, than the peer's.
     pub(crate) no_larger: bool,
-    /// True if the peer takes minutes, and is run only once.
+    /// True if the peer needs minutes, and runs only once.
     pub(crate) once: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Times as Docker prints them: how long ago.
+//! Times relative to the present, as Docker prints them.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -7,15 +7,15 @@ const LONGEST: i64 = i64::MAX / 1_000_000_000;
 
 /// The present, in seconds since 1970.
 ///
-/// `SOURCE_DATE_EPOCH` is for what is made, and says nothing of when somebody looks.
+/// `SOURCE_DATE_EPOCH` does not apply: it sets the time of new documents, not of the present.
 pub(super) fn now() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(i64::MAX))
 }
 
-/// How long before or after `now` something is, in words: `3 weeks ago`, `in 3 weeks`.
+/// A time relative to `now`, in words: `3 weeks ago`, `in 3 weeks`.
 ///
-/// Docker knows no future, and calls it `Less than a second ago`.
+/// Docker prints `Less than a second ago` for any future time.
 pub(super) fn ago(then: i64, now: i64) -> String {
     let words = |span: i64| in_words(span.min(LONGEST));
     if then > now {
@@ -24,7 +24,7 @@ pub(super) fn ago(then: i64, now: i64) -> String {
     format!("{} ago", words(now.saturating_sub(then)))
 }
 
-/// A time span, as go-units' `HumanDuration` has it.
+/// A time span, as `HumanDuration` of go-units formats it.
 fn in_words(seconds: i64) -> String {
     let (minutes, hours) = (seconds / 60, (seconds + 1800) / 3600);
     match () {

@@ -1,9 +1,9 @@
-//! Arguments that name an image, and what a hint may say of them.
+//! Arguments that name an image, and their text in hints.
 
-/// The place on the command line that names an image.
+/// An argument that names an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Argument {
-    /// The name that the help gives it, such as `SRC`.
+    /// Its name in the help, such as `SRC`.
     pub(super) name: &'static str,
     /// Its meaning.
     pub(super) role: Role,
@@ -12,15 +12,15 @@ pub(super) struct Argument {
 /// The meaning of an argument, with a command line that a hint can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
-    /// Images are read, by this command from standard input: `restow convert - DST`.
+    /// An input of images. This command reads them from standard input: `restow convert - DST`.
     Images(&'static str),
-    /// A root filesystem is read, by this command from standard input.
+    /// An input of a root filesystem. This command reads it from standard input.
     Rootfs(&'static str),
-    /// An image is read that this option names.
+    /// An image that this option names.
     Option(&'static str),
-    /// Images are written, by this command and its source: `restow convert`, `SRC`.
+    /// An output of images, of this command with this source: `restow convert`, `SRC`.
     Output(&'static str, &'static str),
-    /// The root filesystem of an image is written, by this command to standard output.
+    /// An output of a root filesystem. This command writes it to standard output.
     Tree(&'static str),
 }
 

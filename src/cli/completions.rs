@@ -1,4 +1,4 @@
-//! `restow completions`: scripts with which a shell completes command lines.
+//! `restow completions`: completion scripts for shells.
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Command};

@@ -1,6 +1,6 @@
-//! File descriptors that are named by a path: `/dev/stdout`, `/dev/fd/3`.
+//! File descriptors named by a path: `/dev/stdout`, `/dev/fd/3`.
 //!
-//! Such a path means the open file and the position in it, and not the file by its name.
+//! Such a path means the open file with its position, not the file of that name.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -16,11 +16,10 @@ pub(super) const STDOUT: RawFd = 1;
 /// Standard error.
 const STDERR: RawFd = 2;
 
-/// The most symbolic links that are followed, as in Linux.
+/// Maximum number of symbolic links to follow, as in Linux.
 const LINKS_MAX: usize = 40;
 
-/// The descriptor of this process that a path names, if it names one, itself or by way of
-/// symbolic links.
+/// The descriptor of this process that a path names, directly or through symbolic links.
 pub(super) fn of_path(path: &Path) -> Option<RawFd> {
     let mut path = path.to_owned();
     for _ in 0..LINKS_MAX {
@@ -47,7 +46,7 @@ fn named(path: &Path) -> Option<RawFd> {
     number.parse().ok().filter(|_| is_number)
 }
 
-/// Another handle on a descriptor, which shares its position.
+/// Duplicates a descriptor; the duplicate shares its position.
 ///
 /// # Errors
 ///
@@ -62,9 +61,9 @@ pub(super) fn duplicate(descriptor: RawFd, path: &Path) -> io::Result<File> {
     }
 }
 
-/// There is no safe way to use a bare number, but the kernel hands out the files of any
-/// process that may be debugged, as this one may by itself. Where a sandbox forbids that,
-/// opening the path is as good for all but files, which would be opened at their beginning.
+/// Safe Rust cannot use a bare number, but the kernel hands out the files of any process that the
+/// caller may debug, and a process may debug itself. If a sandbox forbids that, opening the path
+/// has the same effect, except for files, which would be opened at their beginning.
 #[cfg(target_os = "linux")]
 fn duplicate_any(descriptor: RawFd, path: &Path) -> io::Result<File> {
     use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
@@ -91,9 +90,9 @@ fn open(path: &Path) -> io::Result<File> {
 
 /// True if a standard stream was closed when this process started.
 ///
-/// The standard library then opens `/dev/null` in its place, for reading and writing, as a
-/// shell does not: `> /dev/null` is for writing alone. Some programs start others so
-/// (Python's `DEVNULL`), and cannot be told apart.
+/// The standard library then opens `/dev/null` in its place, for reading and writing; a shell
+/// opens `> /dev/null` only for writing. Some programs also open it for both (Python's
+/// `DEVNULL`), and cannot be distinguished.
 pub(super) fn was_closed(stream: impl AsFd) -> bool {
     let is_both_ways = fcntl_getfl(&stream).is_ok_and(|flags| flags.contains(OFlags::RDWR));
     let null = fs::metadata("/dev/null").map(|null| std::os::unix::fs::MetadataExt::rdev(&null));

@@ -1,4 +1,4 @@
-//! DST: the output that the command line describes.
+//! DST: the output on the command line.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -27,7 +27,7 @@ pub(super) struct ImageOptions {
     #[arg(long, value_enum, value_name = "FORMAT")]
     to: Option<To>,
 
-    // Each command has its own help, by `compress_help`.
+    // The help of each command comes from `compress_help`.
     #[arg(long, value_name = "HOW", default_value = "keep", value_parser = parse_compress)]
     pub(super) compress: CompressionChoice,
 
@@ -41,7 +41,7 @@ pub(super) struct ImageOptions {
     replacing: Replacing,
 }
 
-/// The option of the commands that write a file.
+/// The option of all commands that write a file.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(super) struct Replacing {
@@ -71,7 +71,7 @@ impl From<To> for Format {
     }
 }
 
-/// An output, as the command line describes it.
+/// An output, as given on the command line.
 #[derive(Debug)]
 pub(super) struct Destination {
     /// Its place.
@@ -85,7 +85,7 @@ pub(super) struct Destination {
 }
 
 impl ImageOptions {
-    /// Takes DST apart, and returns the names that its image gets, too.
+    /// Parses DST; also returns the names for its image.
     pub(super) fn destination(
         &self,
         text: &OsStr,
@@ -109,7 +109,7 @@ impl ImageOptions {
 }
 
 impl Replacing {
-    /// The tree of an image as an output, compressed so.
+    /// An output for the tree of an image, with this compression.
     pub(super) fn tree(&self, location: Location, encoding: Encoding) -> Destination {
         Destination {
             location,
@@ -120,7 +120,7 @@ impl Replacing {
     }
 }
 
-/// Refuses a report on standard output if the output of the command goes there.
+/// Refuses `--json` if the output of the command goes to standard output.
 pub(super) fn check_json(destination: &Location) -> Result<(), Failure> {
     if destination.place != Place::Standard {
         return Ok(());
@@ -143,8 +143,7 @@ pub(super) fn compress_help(argument: clap::Arg, rules: &str) -> clap::Arg {
     argument.help(help).long_help(long_help)
 }
 
-/// The format of DST: as the command line says, else a layout for a folder, else a docker
-/// archive.
+/// The format of DST: the requested one, else a layout for a folder, else a docker archive.
 fn output_format(destination: &Location, to: Option<To>) -> Result<Format, Failure> {
     let to = to.map(Format::from);
     let wrong = |message: String, hint| Err(Failure::Usage { message, hint });
@@ -179,7 +178,7 @@ pub(super) fn is_folder(path: &Path) -> bool {
     path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/")
 }
 
-/// The names of the output, by `--tag` or by the end of DST.
+/// The names of the output, from `--tag` or the end of DST.
 fn names(destination: &Location, format: Format, tags: &[Reference]) -> Result<Vec<Name>, Failure> {
     let is_pinned = |tag: &&Reference| !Reference::clone(tag).or_latest().is_tagged();
     if let Some(pinned) = tags.iter().find(is_pinned) {
@@ -209,7 +208,7 @@ fn names(destination: &Location, format: Format, tags: &[Reference]) -> Result<V
     Ok(std::iter::once(name).chain(tags).collect())
 }
 
-/// Whether the name of an image is that of the algorithm of digests.
+/// True if the repository has the name of a digest algorithm, as in `sha256:…`.
 fn looks_like_digest(name: &Reference) -> bool {
     let text = name.to_string();
     text.split(':').next() == Some("sha256")

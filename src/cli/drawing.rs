@@ -1,23 +1,23 @@
-//! The signs that restow draws with: Unicode where the locale has it, or else ASCII.
+//! The characters for drawings: Unicode if the locale supports it, otherwise ASCII.
 
 use std::env;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// A set of signs for branches, bars and texts that are cut.
+/// A set of characters for branches, bars and truncated texts.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Drawing {
-    /// In place of the end of a text that is cut.
+    /// Replaces the end of a truncated text.
     ellipsis: &'static str,
-    /// Before one of several things in an index.
+    /// Before an entry of an index.
     pub(super) branch: &'static str,
-    /// Before the last of them.
+    /// Before the last entry.
     pub(super) last_branch: &'static str,
     /// Under a branch that is not the last one.
     pub(super) stem: &'static str,
     /// A filled character of a bar.
     full: &'static str,
-    /// A character of a bar that is filled up to so many eighths.
+    /// Characters of a bar, filled by 0 to 7 eighths.
     eighths: [&'static str; 8],
     /// An empty character of a progress bar.
     empty: &'static str,
@@ -43,7 +43,7 @@ impl Drawing {
         empty: "-",
     };
 
-    /// The signs of the locale.
+    /// The characters for the locale.
     pub(super) fn of_locale() -> Self {
         if has_unicode(|name| env::var(name).ok()) {
             Self::UNICODE
@@ -52,8 +52,8 @@ impl Drawing {
         }
     }
 
-    /// The start of a text, with an ellipsis if it does not fit into this many columns of a
-    /// terminal; nothing if that does not fit either.
+    /// A text, truncated with an ellipsis if it is wider than this many columns of a terminal;
+    /// empty if even the ellipsis does not fit.
     pub(super) fn cut(self, text: &str, width: usize) -> String {
         if text.width() <= width {
             return text.to_owned();
@@ -74,14 +74,15 @@ impl Drawing {
         start
     }
 
-    /// A bar of at most `width` characters, to the eighth of one, for a part of the largest.
+    /// A bar whose length is the ratio of `part` to `largest`, in eighths of a character; the
+    /// largest is `width` characters long.
     pub(super) fn bar(self, part: u64, largest: u64, width: usize) -> String {
         let eighths = (u128::from(part) * width as u128 * 8).div_ceil(largest.max(1).into());
         let eighths = usize::try_from(eighths).map_or(width * 8, |it| it.min(width * 8));
         self.full.repeat(eighths / 8) + self.eighths[eighths % 8]
     }
 
-    /// A bar of `width` characters, of which those for the part that is done are filled.
+    /// A bar of `width` characters, filled in proportion to the work done.
     pub(super) fn progress_bar(self, done: u64, total: u64, width: usize) -> String {
         let filled = u128::from(done) * width as u128 / u128::from(total.max(1));
         let filled = usize::try_from(filled).map_or(width, |it| it.min(width));
@@ -89,7 +90,7 @@ impl Drawing {
     }
 }
 
-/// True if the locale that these variables name has UTF-8 (locale(7)).
+/// True if these variables select a locale with UTF-8 (locale(7)).
 fn has_unicode(variable: impl Fn(&str) -> Option<String>) -> bool {
     let names = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter();
     let mut set = names.filter_map(variable).filter(|it| !it.is_empty());

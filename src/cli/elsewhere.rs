@@ -1,7 +1,7 @@
-//! Names of images that are not in a file: of engines, registries and other transports.
+//! Names of images outside of files: in engines, registries and other transports.
 //!
-//! restow reads and writes files alone. Who types a name as for docker, podman or skopeo is
-//! told the command line that does it.
+//! restow only reads and writes files. For a name as docker, podman or skopeo use it, a hint shows
+//! the command line that works.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -11,7 +11,7 @@ use restow::{Format, Reference};
 use crate::cli::argument::{Argument, Role};
 use crate::cli::failure::Failure;
 
-/// The transports of containers-transports(5) that restow has.
+/// The transports of containers-transports(5) that restow supports.
 pub(super) const TRANSPORTS: [Format; 4] = [
     Format::DockerArchive,
     Format::OciDirectory,
@@ -24,20 +24,20 @@ pub(super) const TRANSPORTS: [Format; 4] = [
 enum Other {
     /// The store of an engine, with the engine's command.
     Engine(&'static str),
-    /// A registry, of `docker://`.
+    /// A registry: `docker://`.
     Registry,
-    /// Something that skopeo reads and writes.
+    /// A transport of skopeo.
     Skopeo,
-    /// Something to be fetched.
+    /// A download.
     Url,
     /// A path.
     File,
-    /// Another name for a transport of ours.
+    /// Another name of a supported transport.
     Ours(Format),
 }
 
-/// Words before a colon that users of skopeo, podman, syft, crane and the like type, in
-/// lower case.
+/// Words before a colon in the names of skopeo, podman, syft, crane and similar tools, in lower
+/// case.
 const OTHERS: [(&str, Other); 22] = [
     ("docker-daemon", Other::Engine("docker")),
     ("docker", Other::Engine("docker")),
@@ -63,15 +63,15 @@ const OTHERS: [(&str, Other); 22] = [
     ("tarball", Other::Ours(Format::Rootfs)),
 ];
 
-/// Refuses an argument that begins with a word that is no transport of restow, of this
-/// many bytes, and says how to name what may be meant.
+/// Refuses an argument with an unsupported transport, a word of this many bytes, and hints at the
+/// right command line.
 pub(super) fn refuse(text: &OsStr, word_length: usize, argument: Argument) -> Failure {
     let bytes = text.as_encoded_bytes();
     let word = String::from_utf8_lossy(&bytes[..word_length]);
     let rest = String::from_utf8_lossy(&bytes[word_length + 1..]);
     let text = text.to_string_lossy();
     let message = if word.is_empty() {
-        format!("`{text}`: no transport before the colon")
+        format!("`{text}`: the transport before the colon is missing")
     } else {
         format!("`{text}`: unknown transport `{word}`")
     };
@@ -83,7 +83,7 @@ fn hint(word: &str, rest: &str, argument: Argument) -> String {
     let small = word.to_ascii_lowercase();
     let found = OTHERS.iter().find(|(name, _)| *name == small);
     let other = match found {
-        // `docker:app` is an engine's for some tools, `docker://app` a registry's for all.
+        // For some tools `docker:app` is in an engine; for all, `docker://app` is in a registry.
         Some((_, Other::Engine("docker"))) if rest.starts_with("//") => Some(Other::Registry),
         Some((_, other)) => Some(*other),
         None => nearest(&small).map(Other::Ours),
@@ -94,7 +94,7 @@ fn hint(word: &str, rest: &str, argument: Argument) -> String {
         Some(Other::Registry) => registry_hint(rest, argument.role),
         Some(Other::Skopeo) => skopeo_hint(&small, rest, argument.role),
         Some(Other::Url) if argument.role.is_output() => {
-            "restow only writes files: write one and upload it".to_owned()
+            "restow does not upload: write a file and upload it".to_owned()
         }
         Some(Other::Url) => {
             let pipe = pipe(&format!("curl -fL {itself}"), argument.role);
@@ -102,7 +102,7 @@ fn hint(word: &str, rest: &str, argument: Argument) -> String {
         }
         Some(Other::File) => {
             let path = rest.strip_prefix("//").unwrap_or(rest);
-            format!("use the path alone: `{path}`")
+            format!("use only the path: `{path}`")
         }
         Some(Other::Ours(format)) => {
             format!("did you mean `{format}:{rest}`? To name a file, type `./{itself}`")
@@ -114,15 +114,15 @@ fn hint(word: &str, rest: &str, argument: Argument) -> String {
     }
 }
 
-/// The transport that a word is a misspelling of: at most a third of its letters are wrong.
+/// The transport of which a word is a misspelling, with at most a third of the letters wrong.
 fn nearest(word: &str) -> Option<Format> {
     let distance = |format: &Format| strsim::damerau_levenshtein(word, format.transport());
     let nearest = TRANSPORTS.into_iter().min_by_key(distance)?;
     (distance(&nearest) <= nearest.transport().len() / 3).then_some(nearest)
 }
 
-/// The likely meaning of a name without any transport of the field: a place that is there
-/// and an image in it, or the name of an image alone.
+/// A hint for a name without any known transport. It may mean an existing path and an image in
+/// it, or only the name of an image.
 fn other_hint(word: &str, rest: &str, argument: Argument) -> String {
     if matches!(argument.role, Role::Tree(_)) || rest.is_empty() {
         return String::new();
@@ -146,7 +146,7 @@ fn other_hint(word: &str, rest: &str, argument: Argument) -> String {
     }
 }
 
-/// The command line that gets an image out of an engine, or into one.
+/// The command line that gets an image from an engine, or into it.
 fn engine_hint(engine: &str, name: &str, role: Role) -> String {
     let name = image(name);
     match role {
@@ -201,7 +201,7 @@ fn skopeo_hint(word: &str, rest: &str, role: Role) -> String {
 
 const NO_ENGINE: &str = "restow only reads files; pipe the image in";
 
-/// The pipe that gets an image out of an engine.
+/// The pipe that reads an image from an engine.
 fn saved(engine: &str, name: &str, role: Role) -> String {
     match role {
         Role::Rootfs(_) => pipe(&format!("{engine} export CONTAINER"), role),
@@ -209,7 +209,7 @@ fn saved(engine: &str, name: &str, role: Role) -> String {
     }
 }
 
-/// How the output of a command becomes the input.
+/// The command line in which the output of a command is the input of restow.
 fn pipe(producer: &str, role: Role) -> String {
     match role {
         Role::Option(option) => format!("`{producer} > FILE`, and `{option} FILE`"),
@@ -220,13 +220,14 @@ fn pipe(producer: &str, role: Role) -> String {
     }
 }
 
-/// The name of an image as it was typed, if it is one.
+/// A text, if it is a valid name of an image.
 fn image(text: &str) -> Option<String> {
     let name = text.trim_start_matches('/');
     name.parse::<Reference>().ok().map(|_| name.to_owned())
 }
 
-/// Refuses the name of an image with a slash in it as an output, if it cannot be a path.
+/// Refuses an output that looks like the name of an image and cannot be a path, since a parent
+/// of it is a file.
 pub(super) fn check_no_reference(path: &Path, argument: Argument) -> Result<(), Failure> {
     let Role::Output(command, source) = argument.role else {
         return Ok(());
@@ -245,7 +246,7 @@ pub(super) fn check_no_reference(path: &Path, argument: Argument) -> Result<(), 
     })
 }
 
-/// Advice for who named an input that is not there, beside an output.
+/// The hint for an input that does not exist, with the output of the command if there is one.
 pub(super) fn missing_hint(
     path: &Path,
     is_bare: bool,
@@ -261,11 +262,11 @@ pub(super) fn missing_hint(
         _ => None,
     }
     .or_else(|| is_bare.then(|| meant(path, argument.role))?)
-    // A layout may well be there, to be added to.
+    // An existing layout is not suspicious: the command may add to it.
     .or_else(|| beside.filter(|output| output.exists()).map(swapped))
 }
 
-/// The likely meaning of a path where no input is.
+/// The likely meaning of a path that does not exist.
 fn meant(path: &Path, role: Role) -> Option<String> {
     let text = path.to_string_lossy();
     if let Some((word, rest)) = split_at_place(&text) {
@@ -296,14 +297,14 @@ fn meant(path: &Path, role: Role) -> Option<String> {
     })
 }
 
-/// A path that is there before a colon, and what follows.
+/// Splits at a colon after an existing path.
 fn split_at_place(text: &str) -> Option<(&str, &str)> {
     let mut colons = text.match_indices(':');
     let colon = colons.find(|(at, _)| Path::new(&text[..*at]).exists())?.0;
     Some((&text[..colon], &text[colon + 1..]))
 }
 
-/// Whether the folder is there that a path is in.
+/// True if the parent folder of a path exists.
 fn has_folder(path: &Path) -> bool {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.is_dir(),

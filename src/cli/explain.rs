@@ -8,7 +8,7 @@ use crate::cli::output::Output;
 use crate::cli::spelling::nearest;
 use crate::cli::text::json_text;
 
-/// The name that stands for all codes.
+/// The name for all codes.
 pub(super) const LIST: &str = "list";
 
 /// Prints the explanation of a code, or the list of all codes.
@@ -41,7 +41,7 @@ fn find(name: &str) -> Result<Code, Failure> {
     })
 }
 
-/// A hint with the codes of a similar name.
+/// A hint that lists codes with similar names.
 fn near(name: &str) -> String {
     let all = || Code::ALL.iter().map(|code| code.name());
     let words: Vec<&str> = name.split('-').filter(|word| word.len() > 2).collect();

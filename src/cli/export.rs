@@ -69,14 +69,14 @@ const DESTINATION: Argument = Argument {
     role: Role::Tree("restow export SRC"),
 };
 
-/// How the tar is compressed: as the name of the output says, and no other than that.
+/// The compression of the tar: that of the suffix of DST, which `--compress` must not contradict.
 fn encoding(asked: Option<Encoding>, destination: &Location) -> Result<Encoding, Failure> {
     let named = suffix::encoding(destination, Format::Rootfs)?;
     match (asked, named) {
         (Some(asked), Some(named)) if asked.compression() != named.compression() => {
             Err(Failure::Usage {
                 message: format!(
-                    "the name of DST says {}, but `--compress` says {}",
+                    "the suffix of DST selects {}, but `--compress` selects {}",
                     named.compression(),
                     asked.compression()
                 ),

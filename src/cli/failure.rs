@@ -1,4 +1,4 @@
-//! Why a command did not do what was asked.
+//! Failures of commands.
 
 use std::io;
 
@@ -6,10 +6,10 @@ use restow::Error;
 
 use crate::cli::text::count;
 
-/// Why a command did not do what was asked.
+/// The failure of a command.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
-    /// The library said no.
+    /// An error of the library.
     #[error(transparent)]
     Library(#[from] Error),
     /// An image has no such field.
@@ -17,20 +17,20 @@ pub(super) enum Failure {
     NoField {
         /// The field.
         path: String,
-        /// The fields that there are.
+        /// The available fields.
         hint: String,
     },
-    /// Nothing is to be printed: each input that failed was reported already, or the exit code
-    /// is all that was asked for.
-    #[error("not all of the inputs could be read")]
+    /// Nothing is printed: all failures were reported already, or only the exit code was
+    /// requested.
+    #[error("some inputs could not be read")]
     Reported,
-    /// Signals cannot be listened to.
+    /// Signal handlers cannot be installed.
     #[error("cannot install signal handlers")]
     Signals(#[source] io::Error),
-    /// A check found this many errors, which were printed.
+    /// A check found this many errors, and printed them.
     #[error("verification failed: {}", count(*.0, "error"))]
     Unsound(usize),
-    /// The library said no, or would have, and the command line tells why.
+    /// An error of the library, with a hint that depends on the command line.
     #[error("{error}")]
     Advised {
         /// The error.
@@ -38,26 +38,26 @@ pub(super) enum Failure {
         /// The command line that may have been meant.
         hint: String,
     },
-    /// An argument names something that restow does not reach.
+    /// An argument names something that restow cannot access.
     #[error("{message}")]
     Name {
-        /// What is wrong.
+        /// The problem.
         message: String,
-        /// What would be right.
+        /// The remedy.
         hint: String,
     },
-    /// The command line contradicts itself, or asks for what cannot be.
+    /// The command line contradicts itself, or requests something impossible.
     #[error("{message}")]
     Usage {
-        /// What is wrong.
+        /// The problem.
         message: String,
-        /// What would be right.
+        /// The remedy.
         hint: Option<&'static str>,
     },
 }
 
 impl Failure {
-    /// A wrong command line of which nothing says what would be right.
+    /// A wrong command line, without a hint.
     pub(super) fn usage(message: impl Into<String>) -> Self {
         Self::Usage {
             message: message.into(),

@@ -20,7 +20,7 @@ enum Step {
 }
 
 impl FieldPath {
-    /// The field of the object itself that the path goes through.
+    /// The field of the top-level object with which the path begins.
     pub(super) fn first(&self) -> Option<&str> {
         match self.0.first() {
             Some(Step::Field(name)) => Some(name),
@@ -39,7 +39,7 @@ impl FieldPath {
         Ok(value)
     }
 
-    /// The error for the step at this position, which `value` does not have.
+    /// The error for the step at this position, which does not exist in `value`.
     fn missing(&self, at: usize, value: &Value) -> Failure {
         let parent = &self.0[..at];
         let of = |steps: &[Step]| Self(steps.to_vec()).to_string();
@@ -48,7 +48,7 @@ impl FieldPath {
             Step::Member(_) => None,
         };
         let hint = match near {
-            // As Go's templates have it: `.Config`.
+            // As in Go's templates: `.Config`.
             Some(near) => {
                 let near = [parent, &[Step::Field(near)]].concat();
                 format!("did you mean `{}`?", of(&near))
@@ -60,13 +60,13 @@ impl FieldPath {
     }
 }
 
-/// The field with this name in other letters, upper case for lower.
+/// The field whose name differs only in case.
 fn in_another_case(value: &Value, name: &str) -> Option<String> {
     let mut names = value.as_object()?.keys();
     names.find(|it| it.eq_ignore_ascii_case(name)).cloned()
 }
 
-/// What there is instead, for a hint.
+/// The content of a value, for a hint.
 fn contents(value: &Value) -> String {
     match value {
         Value::Object(fields) if fields.is_empty() => "no fields".to_owned(),
@@ -110,7 +110,7 @@ pub(super) struct FieldPathError;
 impl FromStr for FieldPath {
     type Err = FieldPathError;
 
-    /// Reads a path; the braces of Go's templates may stand around it.
+    /// Parses a path, with or without the braces of Go's templates.
     fn from_str(text: &str) -> Result<Self, FieldPathError> {
         let inner = text.strip_prefix("{{").and_then(|it| it.strip_suffix("}}"));
         parse(inner.unwrap_or(text).trim()).ok_or(FieldPathError)

@@ -48,13 +48,13 @@ pub(super) struct Global {
     #[arg(long, short, global = true)]
     pub(super) quiet: bool,
 
-    // In place of clap's own, which would be under the options of the command.
+    // Replaces the option of clap, which would be among the options of the command.
     /// Print help (`-h` short, `--help` with examples)
     #[arg(long, short, global = true, action = ArgAction::Help)]
     help: Option<bool>,
 }
 
-/// How to show progress, on standard error.
+/// The form of progress on standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum ProgressMode {
     /// The default: a bar if stderr is a terminal, but not with `--quiet` or if stdout is a pipe
@@ -69,7 +69,7 @@ pub(super) enum ProgressMode {
     None,
 }
 
-/// When text has colours.
+/// The condition for coloured text.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum ColorMode {
     /// The default: on a terminal, unless `NO_COLOR` is set or TERM is `dumb`
@@ -81,7 +81,7 @@ pub(super) enum ColorMode {
 }
 
 impl ColorMode {
-    /// Makes it so, for help and wrong command lines as well: clap looks at the same choice.
+    /// Applies it to all output, including the help of clap, which uses the same setting.
     pub(super) fn apply(self) {
         let choice = match self {
             Self::Auto => ColorChoice::Auto,

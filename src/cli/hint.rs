@@ -1,4 +1,4 @@
-//! Advice for errors and warnings of the library.
+//! Hints for errors and warnings of the library.
 
 use std::io;
 use std::path::Path;
@@ -10,7 +10,7 @@ use restow::{
 
 use crate::cli::text::short;
 
-/// Advice, naming the flag.
+/// The hint for an error, with the option that helps.
 pub(super) fn hint_for(error: &Error) -> Option<String> {
     match error {
         Error::Read { what, source } => match (what, source.as_ref()) {
@@ -76,7 +76,7 @@ fn missing_folder(output: &Path) -> Option<String> {
     (!folder.exists()).then(|| format!("create the folder first: `mkdir -p {}`", folder.display()))
 }
 
-/// How to choose so that it can be had.
+/// The hint for a choice that failed, with the available ones.
 fn hint_for_choice(error: &ChoiceError) -> Option<String> {
     Some(match error {
         ChoiceError::NoSuchImage { have, .. } => format!("available: {}", choices(have)),
@@ -91,7 +91,7 @@ fn hint_for_choice(error: &ChoiceError) -> Option<String> {
     })
 }
 
-/// How a stream that takes too much to unpack becomes one that does not.
+/// The hint for a stream that exceeds a limit: the command that compresses it again.
 fn hint_for_limit(limit: DecodeLimit) -> Option<String> {
     let command = match limit {
         DecodeLimit::Window { .. } => "zstd -dc --long=31 FILE | zstd -o NEW",
@@ -101,7 +101,7 @@ fn hint_for_limit(limit: DecodeLimit) -> Option<String> {
     Some(format!("recompress it: `{command}`"))
 }
 
-/// How a folder can be read after all, if images or a root filesystem were expected.
+/// The hint for a folder, where images or a root filesystem were expected.
 fn folder_hint(folder: Folder, wants_rootfs: bool, path: &Path) -> Option<String> {
     let path = path.display();
     Some(match folder {
@@ -121,10 +121,10 @@ fn folder_hint(folder: Folder, wants_rootfs: bool, path: &Path) -> Option<String
     })
 }
 
-/// How a tar is taken for a root filesystem that does not look like one.
+/// The hint for a tar that does not look like a root filesystem.
 const INSIST: &str = "use `rootfs:PATH` if it really is a root filesystem";
 
-/// A name for a command to be typed, unless a shell could take it for something else.
+/// A name to be typed in a command line, or a placeholder if the name needs quotes.
 fn plain_or<'a>(name: &'a str, other: &'a str) -> &'a str {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._/+:@%-".contains(&byte);
     if name.bytes().all(is_plain) && !name.starts_with('-') {
@@ -134,14 +134,14 @@ fn plain_or<'a>(name: &'a str, other: &'a str) -> &'a str {
     }
 }
 
-/// At most this many names are listed; a layout may hold thousands.
+/// Maximum number of names in a hint; a layout may hold thousands.
 const LISTED_MAX: usize = 20;
 
 fn list(names: &[String]) -> String {
     listed(names, |name| format!("`{name}`"))
 }
 
-/// Values for `--image`, each with the id that does as well.
+/// Values for `--image`, each with the id that selects the same image.
 fn choices(candidates: &[Candidate]) -> String {
     listed(candidates, |candidate| match &candidate.id {
         Some(id) if id.to_string() != candidate.name => {
@@ -159,8 +159,8 @@ fn listed<T>(items: &[T], text: impl Fn(&T) -> String) -> String {
     listed.join(", ")
 }
 
-/// Advice for a root filesystem with an entry that engines refuse. `is_readable` says
-/// that restow can write it anew.
+/// The hint for a root filesystem with an entry that engines refuse. If `is_readable`, restow can
+/// rewrite it.
 fn hint_for_entry(is_readable: bool) -> &'static str {
     if is_readable {
         "`restow export rootfs:PATH NEW.tar` rewrites the tar so that engines accept it"
@@ -169,7 +169,7 @@ fn hint_for_entry(is_readable: bool) -> &'static str {
     }
 }
 
-/// Advice that goes with a warning.
+/// The hint for a warning.
 pub(super) fn hint_for_warning(warning: &Warning) -> Option<String> {
     match warning {
         Warning::EntryUnfit { is_readable, .. } => Some(hint_for_entry(*is_readable).to_owned()),
@@ -178,7 +178,7 @@ pub(super) fn hint_for_warning(warning: &Warning) -> Option<String> {
     }
 }
 
-/// How a file that is something else becomes an image.
+/// The hint for a file of another kind: the way to an image.
 fn hint_for_kind(kind: FileKind) -> Option<&'static str> {
     Some(match kind {
         FileKind::Compressed("gzip" | "zstd" | "xz" | "bzip2") => {

@@ -1,4 +1,4 @@
-//! `restow history`: how the layers of an image came to be.
+//! `restow history`: the steps that created the layers of an image.
 
 use clap::Args;
 use restow::{HistoryEntry, HistoryReport, HistoryStep, InspectOptions};
@@ -45,7 +45,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     }
     let style = arguments.shown.style();
     if process.global.quiet {
-        // Known of the newest alone, as in an engine that loaded the image.
+        // Only the id of the newest step is known, as in an engine that loaded the image.
         let mut ids = vec![style.digest(&report.id)];
         if style.is_whole {
             ids.resize(report.steps.len().max(1), "<missing>".to_owned());
@@ -121,7 +121,7 @@ fn to_json(report: &HistoryReport) -> Value {
     })
 }
 
-/// What the config says of a step.
+/// A step of the history in the config, as JSON.
 pub(super) fn entry_json(entry: &HistoryEntry) -> serde_json::Map<String, Value> {
     fields(json!({
         "layer": entry.layer,

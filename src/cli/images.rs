@@ -1,4 +1,4 @@
-//! `restow images`: what inputs hold, in a table or as JSON.
+//! `restow images`: the images in inputs, in a table or as JSON.
 
 use std::ffi::OsString;
 
@@ -54,7 +54,7 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// What is listed.
+/// The value of `--filter`.
 #[derive(Clone, Debug)]
 enum Filter {
     Reference(ReferencePattern),
@@ -92,7 +92,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
             Ok(report) => reports.push((source.to_string_lossy(), report)),
             Err(error) if sources.len() == 1 || is_final(&error) => return Err(error),
             Err(error) => {
-                // One of several: the others are listed all the same.
+                // The other inputs are listed nevertheless.
                 report(output, &error);
                 failure = Some(Failure::Reported);
             }
@@ -116,7 +116,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     failure.map_or(Ok(()), Err)
 }
 
-/// Whether nothing further is to be looked at.
+/// True if no further input is read after this failure.
 fn is_final(failure: &Failure) -> bool {
     matches!(
         failure,
@@ -151,13 +151,13 @@ fn ids(reports: &[(&str, &ImagesReport)], style: Style) -> Vec<String> {
     ids.map(|id| style.digest(id)).collect()
 }
 
-/// The id that docker prints: of an image the config's digest, of an index its own.
+/// The id that docker prints: the digest of the config of an image, or of the index itself.
 fn id(found: &Found) -> Option<&Digest> {
     let image = found.image.as_ref();
     image.map(|image| &image.id).or(found.digest.as_ref())
 }
 
-/// The table of what several inputs hold.
+/// The table of the images in several inputs.
 fn to_table(reports: &[(&str, &ImagesReport)], style: Style, digests: bool) -> Table {
     let layout = Layout {
         numbers: reports.iter().any(|(_, report)| report.count > 1),
@@ -197,17 +197,17 @@ fn to_table(reports: &[(&str, &ImagesReport)], style: Style, digests: bool) -> T
     rows.table
 }
 
-/// Which columns there are beside those that are always there.
+/// The optional columns.
 #[derive(Clone, Copy, Debug)]
 struct Layout {
-    /// Whether any input holds several images, so that they have numbers.
+    /// True if any input holds several images, so that they have numbers.
     numbers: bool,
-    /// Whether there are several inputs.
+    /// True for several inputs.
     sources: bool,
 }
 
 impl Layout {
-    /// Puts cells together.
+    /// Adds the optional cells to a row.
     fn of<T>(self, number: T, mut cells: Vec<T>, source: T) -> Vec<T> {
         if self.numbers {
             cells.insert(0, number);
@@ -227,7 +227,7 @@ struct Rows {
 }
 
 impl Rows {
-    /// Adds the line of a name, and what is under it.
+    /// Adds the line of a name, and the lines below it.
     fn add(&mut self, listed: &Listed, format: Format, source: &str) {
         let found = &listed.found;
         let reference = listed.reference.as_ref().map(ToString::to_string);
@@ -248,7 +248,7 @@ impl Rows {
         self.add_children(found, "");
     }
 
-    /// Adds what an index lists, each behind a branch.
+    /// Adds the entries of an index, each after a branch.
     fn add_children(&mut self, found: &Found, indent: &str) {
         let count = found.children.len();
         let drawing = self.style.drawing;
@@ -271,7 +271,7 @@ impl Rows {
         let or_nothing = |text: Option<String>| text.unwrap_or_default();
         let created = |image: &FoundImage| style.created(image.created.as_deref(), false);
         let size = |image: &FoundImage| style.size(image.size.map(|size| size.content));
-        // An image without a manifest gets one, of which the digest may be known.
+        // For an image without a manifest, the digest of the future manifest may be known.
         let digest = found.digest.as_ref().or(found.containerd_id.as_ref());
         let digest = digest.map(|digest| {
             if self.digests {
@@ -294,7 +294,7 @@ impl Rows {
     }
 }
 
-/// The platform of something in an index; of an attestation, that of its image.
+/// The platform of an entry of an index; for an attestation, the platform of its image.
 fn platform_of(found: &Found, siblings: &[Found]) -> String {
     let subject = found.subject.as_ref().and_then(|subject| {
         let mut siblings = siblings.iter();
@@ -317,7 +317,7 @@ pub(super) fn kind_name(kind: FoundKind) -> &'static str {
     }
 }
 
-/// What an input holds, for programs.
+/// The images in an input, for programs.
 fn to_json(source: &str, report: &ImagesReport) -> Vec<Value> {
     let listed = |listed: &Listed| {
         let reference = listed.reference.as_ref();

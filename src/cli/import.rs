@@ -117,7 +117,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     let input = stdio::open(&source, Some(&destination.location), interrupt)?;
     let config_from = config_from.map(|it| Ok::<_, Failure>((process.open(&it)?, it)));
     let config_from = config_from.transpose()?;
-    // If the output is in the way, no config was read for nothing either.
+    // Checks the output before it reads the config of another image.
     let output = session.begin(stdio::create(&destination, interrupt)?)?;
     if let Some((input, location)) = config_from {
         let image = selector(&location)?;

@@ -1,4 +1,4 @@
-//! `restow inspect`: one image for the eye, or for programs.
+//! `restow inspect`: the facts of one image, for people or for programs.
 
 use clap::{Args, ValueEnum};
 use restow::{Compression, HistoryEntry, InspectOptions, InspectedLayer, Inspection, RawDocument};
@@ -77,7 +77,7 @@ impl From<Raw> for RawDocument {
 
 pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
     let location = arguments.source.location("restow inspect -")?;
-    // Only these are found in the layers, which may have to be unpacked for them.
+    // Only these come from the layers, which may have to be unpacked for them.
     let of_layers = |field: &str| ["layers", "unpacked_size", "content_size"].contains(&field);
     let first = arguments.format.as_ref().map(FieldPath::first);
     let mut options = InspectOptions::default();
@@ -106,7 +106,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     output.lines(&to_text(&inspection, arguments.no_trunc, terminal))
 }
 
-/// The image for people, a line each.
+/// The image for people, in lines.
 fn to_text(inspection: &Inspection, is_whole: bool, mut terminal: Terminal) -> Vec<String> {
     terminal.width = terminal.width.filter(|_| !is_whole);
     let mut lines = fact_lines(&facts(inspection), terminal);
@@ -115,8 +115,8 @@ fn to_text(inspection: &Inspection, is_whole: bool, mut terminal: Terminal) -> V
     lines
 }
 
-/// What is said of the image as a whole: names, each with its values. What has none
-/// is left out.
+/// The facts of the image as a whole: names, each with its values. Facts without values are
+/// left out.
 fn facts(inspection: &Inspection) -> Vec<(&'static str, Vec<String>)> {
     let run = &inspection.run;
     let words = |words: &[String]| -> Vec<String> {
@@ -175,7 +175,7 @@ fn sizes(inspection: &Inspection) -> String {
     )
 }
 
-/// How many characters a bar has.
+/// The length of a bar, in characters.
 const BAR: usize = 5;
 
 fn layers(inspection: &Inspection, is_whole: bool, terminal: Terminal) -> Table {
@@ -222,12 +222,12 @@ fn layers(inspection: &Inspection, is_whole: bool, terminal: Terminal) -> Table 
     table
 }
 
-/// What the bar of a layer stands for.
+/// The size that the bar of a layer shows.
 fn weight(layer: &InspectedLayer) -> Option<u64> {
     layer.size.map(|size| size.unpacked).or(layer.stored_size)
 }
 
-/// The media type of a layer, or what of it matters most.
+/// The media type of a layer, in full or only the essential part.
 fn layer_type(layer: &InspectedLayer, is_whole: bool) -> String {
     let compression = match layer.compression {
         Compression::None => "tar".to_owned(),
@@ -240,7 +240,7 @@ fn layer_type(layer: &InspectedLayer, is_whole: bool) -> String {
     }
 }
 
-/// The step of the history that made a layer.
+/// The step of the history that created a layer.
 fn step_of(inspection: &Inspection, layer: usize) -> Option<&HistoryEntry> {
     let mut history = inspection.history.iter();
     history.find(|entry| entry.layer == Some(layer))

@@ -1,4 +1,4 @@
-//! Signals become a flag, so that temporaries are removed on the way out.
+//! Signals set a flag, so that temporary files are removed before the process ends.
 
 use std::fs;
 use std::io;
@@ -10,13 +10,13 @@ use std::time::Duration;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::{flag, low_level};
 
-/// How often it is looked whether a signal came.
+/// The interval between checks for a signal.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// How long an operation has to end by itself after a signal.
+/// The time for an operation to end by itself after a signal.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Whether a signal came that asks for the end, and which.
+/// The signal, if any, that asked this process to end.
 #[derive(Debug)]
 pub(super) struct Interrupt {
     flag: Arc<AtomicBool>,
@@ -25,12 +25,12 @@ pub(super) struct Interrupt {
 }
 
 impl Interrupt {
-    /// Begins to listen. A second signal ends the process at once, if it comes when the
-    /// first one has had its time: timeout(1), for one, sends each signal twice.
+    /// Installs the signal handlers. A second signal ends the process at once, but only after a
+    /// grace period: timeout(1), for example, sends each signal twice.
     ///
-    /// Signals that this process was started to ignore, as by nohup(1), stay so. The one
-    /// that says that a file may not grow (`ulimit -f`) is heard and nothing else: then
-    /// the write fails, and what fails is cleaned up.
+    /// Signals that this process ignores from its start, as with nohup(1), stay ignored. The signal
+    /// for exceeding the maximum file size (`ulimit -f`) is caught without any effect, so that the
+    /// write fails and its file is removed.
     pub(super) fn listen() -> io::Result<Self> {
         let interrupt = Self {
             flag: Arc::default(),
@@ -54,7 +54,7 @@ impl Interrupt {
         Ok(interrupt)
     }
 
-    /// Ends the wait for an operation that does not end by itself after a signal.
+    /// Ends an operation that does not end by itself after a signal.
     fn watch(&self, was_patient: &Arc<AtomicBool>) {
         let signal = Arc::clone(&self.signal);
         let may_wait = Arc::clone(&self.may_wait);
@@ -74,19 +74,18 @@ impl Interrupt {
         }
     }
 
-    /// The flag that operations, and readers that wait, look at.
+    /// The flag that operations and waiting readers check.
     pub(super) fn flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.flag)
     }
 
-    /// Ends the process as the signal would have, so that a shell sees it.
+    /// Ends the process by the signal it received, so that a shell sees it.
     pub(super) fn die_if_interrupted(&self) {
         die_of(&self.signal);
     }
 
-    /// Lets one signal end a process that writes into a pipe or a device: it may wait for
-    /// a reader that does not come, or that takes nothing, and looks at no flag then.
-    /// Such an output leaves nothing that would have to be removed.
+    /// Lets a single signal end a process that writes to a pipe or a device: it may wait for a
+    /// reader without checking the flag. Such an output leaves nothing to be removed.
     pub(super) fn end_what_waits(&self) {
         self.may_wait.store(true, Ordering::Relaxed);
     }
@@ -94,13 +93,12 @@ impl Interrupt {
 
 fn die_of(signal: &AtomicUsize) {
     if let Ok(signal @ 1..) = i32::try_from(signal.load(Ordering::Relaxed)) {
-        // It only returns if it could not; then the exit code tells.
+        // It only returns on failure; then the exit code shows the signal.
         let _ = low_level::emulate_default_handler(signal);
     }
 }
 
-/// The signals that are ignored, a bit each from the lowest, as Linux tells; none
-/// where it does not.
+/// The ignored signals as a mask, lowest first, as reported by Linux; 0 on other systems.
 fn ignored_signals() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

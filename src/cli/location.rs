@@ -11,16 +11,16 @@ use crate::cli::descriptor;
 use crate::cli::elsewhere::{self, TRANSPORTS};
 use crate::cli::failure::Failure;
 
-/// What the user typed for an input or an output.
+/// An input or an output, as typed by the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Location {
     /// The format, if the user named one.
     pub(super) format: Option<Format>,
-    /// Where it is.
+    /// Its place.
     pub(super) place: Place,
     /// The part after the path, if there is one.
     pub(super) reference: Option<String>,
-    /// Where it was typed.
+    /// The argument that named it.
     pub(super) argument: Argument,
 }
 
@@ -29,19 +29,19 @@ pub(super) struct Location {
 pub(super) enum Place {
     /// A file or a folder.
     Path(PathBuf),
-    /// `-`, or a path that means the same stream.
+    /// `-`, or the path of a standard stream.
     Standard,
 }
 
 impl Location {
-    /// Takes an argument apart, as containers-transports(5) does: after a transport, the
-    /// path goes up to the next colon. Without one all of it is a path.
+    /// Parses an argument like containers-transports(5): after a transport, the path ends at the
+    /// next colon. An argument without a transport is a path.
     ///
     /// # Errors
     ///
-    /// Fails if there is no path, or if a word before a colon is no transport. It is never
-    /// taken for a part of a file name, since the user may well mean an engine: a file
-    /// whose name has a colon is named with a slash before it, as `./a:b`.
+    /// Fails if the path is empty, or if the word before the first colon is not a known transport.
+    /// That word is never part of a file name, since the user may mean an engine: a file with a
+    /// colon in its name is written with a slash before it, as `./a:b`.
     pub(super) fn parse(text: &OsStr, argument: Argument) -> Result<Self, Failure> {
         let bytes = text.as_bytes();
         let (format, rest) = match word_before_colon(bytes) {
@@ -77,7 +77,7 @@ impl Location {
         })
     }
 
-    /// Takes apart the argument for a further input, which is not the same stream.
+    /// Parses the argument for another input, which must not be the same stream.
     pub(super) fn beside(&self, text: &OsStr, argument: Argument) -> Result<Self, Failure> {
         let other = Self::parse(text, argument)?;
         if other.place == Place::Standard && self.place == Place::Standard {
@@ -112,7 +112,7 @@ impl Location {
     }
 }
 
-/// The part of a name before its first colon, unless it is that of a path.
+/// The part of a name before its first colon, unless it contains a slash.
 fn word_before_colon(bytes: &[u8]) -> Option<&[u8]> {
     let end = bytes.iter().position(|byte| matches!(byte, b':' | b'/'))?;
     (bytes[end] == b':').then(|| &bytes[..end])

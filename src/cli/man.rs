@@ -28,7 +28,7 @@ pub(super) struct Arguments {
     force: bool,
 }
 
-/// Writes the pages of this program: all of them, or none if one may not be replaced.
+/// Writes all pages of this program, or none if one of them must not be replaced.
 pub(super) fn run(
     arguments: &Arguments,
     program: Command,
@@ -65,7 +65,7 @@ pub(super) fn run(
 struct Page {
     /// Its file.
     name: String,
-    /// Its source, for roff.
+    /// Its source in roff.
     text: Vec<u8>,
 }
 
@@ -74,7 +74,7 @@ impl Page {
     fn of(command: &Command, program: &Command) -> Self {
         let version = program.get_version().unwrap_or_default();
         let man = Man::new(command.clone())
-            // Nothing in quotes: a page without a date, and the same on every day.
+            // An empty date, so that the page is the same on every day.
             .date("\"\"")
             .source(format!("{} {version}", program.get_name()))
             .manual("User Commands");
@@ -86,12 +86,12 @@ impl Page {
         }
     }
 
-    /// True if it is in a folder already, to the byte.
+    /// True if a folder already contains it with the same content.
     fn is_in(&self, folder: &Path) -> bool {
         fs::read(folder.join(&self.name)).is_ok_and(|text| text == self.text)
     }
 
-    /// Puts it into a folder, where it appears when it is whole.
+    /// Writes it to a folder, where it appears once it is complete.
     fn write(&self, folder: &Path, replace: bool) -> Result<(), Failure> {
         let path = folder.join(&self.name);
         let mut file = tempfile::Builder::new()
@@ -119,7 +119,7 @@ impl Page {
 
 /// The pages of a program and of its commands.
 fn pages(program: Command) -> Vec<Page> {
-    // Without a heading of their own they would be a second section of options.
+    // Without their own heading they would be a second section of options.
     let mut program = program.mut_subcommands(|command| {
         command.mut_args(|it| {
             if it.is_positional() {
@@ -136,12 +136,12 @@ fn pages(program: Command) -> Vec<Page> {
         .collect()
 }
 
-/// The commands of a program that its help lists.
+/// The commands in the help of a program.
 fn commands(program: &Command) -> impl Iterator<Item = &Command> {
     program.get_subcommands().filter(|it| !it.is_hide_set())
 }
 
-/// The name that a page has in man(1): `restow-convert`.
+/// The name of a page in man(1): `restow-convert`.
 fn page_name(command: &Command) -> String {
     let name = command.get_display_name();
     name.unwrap_or_else(|| command.get_name()).to_owned()
@@ -175,8 +175,8 @@ fn render(man: &Man, command: &Command, program: &Command, text: &mut Vec<u8>) -
     rest.to_writer(text)
 }
 
-/// The text at the end of a help page: a section for each heading, such as "Examples:", in
-/// which indented lines stay as they are. The text before the first heading becomes the notes.
+/// Writes the text at the end of a help page: a section for each heading, such as "Examples:",
+/// with indented lines verbatim. The text before the first heading becomes the notes.
 fn sections(roff: &mut Roff, text: &str) {
     let mut heading = "Notes";
     let lines: Vec<&str> = text.lines().collect();
@@ -206,7 +206,7 @@ fn sections(roff: &mut Roff, text: &str) {
     }
 }
 
-/// A path that cannot be written, and the reason.
+/// The failure to write a path.
 fn failed(path: &Path, error: io::Error) -> Failure {
     Error::write(Place::Path(path.to_owned()), error).into()
 }

@@ -1,4 +1,4 @@
-//! The state of a job in words: how far it is, how fast, and how long it will last.
+//! The state of a job in words: progress, speed and remaining time.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -10,30 +10,30 @@ use unicode_width::UnicodeWidthStr;
 use crate::cli::drawing::Drawing;
 use crate::cli::text::{escaped, size};
 
-/// How often a count of bytes is kept, to find out the rate.
+/// The interval between samples of the number of bytes, from which the rate is computed.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How many of them are kept: the rate is that of the last ten seconds.
+/// Maximum number of samples: the rate is that of the last ten seconds.
 const SAMPLES: usize = 10;
 
-/// Terminals that are as wide show a bar and the rate, and others do not.
+/// Minimum width of a terminal for a bar and the rate.
 const MEDIUM: usize = 60;
 
-/// Terminals that are as wide show a longer bar.
+/// Minimum width of a terminal for a longer bar.
 const WIDE: usize = 100;
 
-/// How far a job is.
+/// The state of a job.
 #[derive(Debug)]
 pub(super) struct Meter {
     pub(super) bytes: u64,
     total: Option<u64>,
-    /// The step that was begun last.
+    /// The current step.
     step: String,
-    /// The layer or other blob that it is about, or else the step.
+    /// The layer or other blob of the step, or else the step itself.
     blob: String,
-    /// When the command began.
+    /// The time at which the command began.
     begun: Instant,
-    /// Former counts, the oldest first.
+    /// Earlier samples, oldest first.
     samples: VecDeque<(Instant, u64)>,
 }
 
@@ -49,11 +49,11 @@ impl Meter {
         }
     }
 
-    /// Takes an event. Returns false if it changes nothing.
+    /// Handles an event. Returns false if it changes nothing.
     pub(super) fn event(&mut self, event: &Event<'_>, now: Instant) -> bool {
         match event {
             Event::Started { bytes, .. } => {
-                // What was read to find the images is no part of the job.
+                // Reading to find the images is not part of the job.
                 *self = Self {
                     total: Some(*bytes),
                     step: std::mem::take(&mut self.step),
@@ -79,13 +79,13 @@ impl Meter {
         true
     }
 
-    /// Bytes in a second.
+    /// Bytes per second.
     fn rate(&self, now: Instant) -> Option<u64> {
         let (then, bytes) = self.samples.front()?;
         per_second(self.bytes - bytes, now.duration_since(*then))
     }
 
-    /// The time that the rest will take.
+    /// The remaining time.
     fn rest(&self, now: Instant) -> Option<Duration> {
         let rest = self.total?.saturating_sub(self.bytes);
         let rate = self.rate(now).filter(|rate| *rate > 0)?;
@@ -97,9 +97,9 @@ impl Meter {
         percent.min(100)
     }
 
-    /// The state on a line that fits into a terminal of this width.
+    /// The state as a line that fits into a terminal of this width.
     pub(super) fn bar(&self, width: usize, drawing: Drawing, now: Instant) -> String {
-        // A character in the last column takes some terminals to the next line.
+        // Some terminals wrap after a character in the last column.
         let room = width.saturating_sub(1);
         let is_narrow = width < MEDIUM;
         let bytes = size(self.bytes);
@@ -128,14 +128,14 @@ impl Meter {
         drawing.cut(&format!("{facts} {}", escaped(step)), room)
     }
 
-    /// The step, without the name of the image and then the verb if there is no room.
+    /// The step, without the name of the image if that does not fit, and then without the verb.
     fn shortened_step(&self, room: usize) -> &str {
         let forms = [self.step.as_str(), without_image(&self.step)];
         let fitting = forms.into_iter().find(|it| it.width() <= room);
         fitting.unwrap_or(without_image(&self.blob))
     }
 
-    /// The state on a line of a log.
+    /// The state as a line of a log.
     pub(super) fn line(&self, now: Instant) -> String {
         let mut facts = vec![match self.total {
             Some(total) => format!(
@@ -153,7 +153,7 @@ impl Meter {
         format!("{}: {}", escaped(&self.step), facts.join(", "))
     }
 
-    /// The line of a log when all is done.
+    /// The last line of a log.
     pub(super) fn last_line(&self, now: Instant) -> String {
         let time = now.duration_since(self.begun);
         format!("done: {} read in {}", size(self.bytes), words(time))
@@ -167,12 +167,12 @@ impl Meter {
     }
 }
 
-/// A layer without the name of its image, which its text ends in.
+/// The text of a layer without the name of its image at the end.
 fn without_image(text: &str) -> &str {
     text.split(" of `").next().unwrap_or_default()
 }
 
-/// A rate, unless the time is too short for one.
+/// A rate, unless the time is too short to compute one.
 fn per_second(bytes: u64, time: Duration) -> Option<u64> {
     let rate = (u128::from(bytes) * 1000).checked_div(time.as_millis())?;
     u64::try_from(rate).ok()
@@ -197,7 +197,7 @@ mod tests {
 
     use super::*;
 
-    /// A job of 4.33GB that goes on at 100MB/s, at its sixth layer, after some seconds.
+    /// A job of 4.33GB at 100MB/s, in its sixth layer, after this many seconds.
     fn after(seconds: u64, layer: &str) -> (Meter, Instant) {
         let begun = Instant::now();
         let mut now = begun;
@@ -336,7 +336,7 @@ mod tests {
             meter.event(&Event::Advanced(1_000_000), now);
         }
         assert_eq!(meter.rate(now), Some(1_000_000));
-        // Nothing comes any more.
+        // No more bytes arrive.
         now += Duration::from_secs(3_599);
         assert_eq!(meter.rate(now), Some(2_494));
         assert_eq!(meter.samples.len(), SAMPLES);

@@ -1,5 +1,4 @@
-//! The command line: the only place that knows of clap, signals, the environment and a
-//! terminal.
+//! The command line: the only module that uses clap, signals, the environment and a terminal.
 
 mod ago;
 mod argument;
@@ -86,12 +85,12 @@ enum Command {
     Verify(verify::Arguments),
 }
 
-/// The command line of restow, with its whole help.
+/// The command line of restow, with its complete help.
 fn command() -> clap::Command {
     help::complete(Arguments::command())
 }
 
-/// Reads a command line.
+/// Parses a command line.
 fn parse(words: &[OsString]) -> Result<Arguments, clap::Error> {
     let matches = command().try_get_matches_from(words)?;
     Arguments::from_arg_matches(&matches)

@@ -55,7 +55,7 @@ pub(super) fn source_date_epoch() -> Result<Option<Timestamp>, Failure> {
         return Ok(None);
     };
     let seconds = text.to_str().and_then(|text| text.parse().ok());
-    // A time that no document can say would become another one.
+    // A document cannot represent a time outside of these years.
     let time = seconds.and_then(Timestamp::from_seconds);
     time.map(Some).ok_or_else(|| {
         Failure::usage(format!(

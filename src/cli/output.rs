@@ -1,4 +1,4 @@
-//! What is said to a person on standard error, and data on standard output.
+//! Messages on standard error, and data on standard output.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -18,7 +18,7 @@ type Label = (Style, &'static str);
 
 const HINT: Label = (NOTE, "hint:");
 
-/// Everything that is said while a command runs.
+/// The output of a command: messages, progress and data.
 #[derive(Debug)]
 pub(super) struct Output {
     progress: Progress,
@@ -28,7 +28,7 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Sets up what the options ask for.
+    /// The output that the options ask for.
     pub(super) fn new(global: &Global) -> Self {
         Self {
             progress: Progress::new(global.progress, global.quiet),
@@ -53,7 +53,7 @@ impl Output {
         self.is_json
     }
 
-    /// Takes an event of an operation.
+    /// Handles an event of an operation.
     pub(super) fn event(&self, event: &Event<'_>) {
         match event {
             Event::Warning(_) if self.is_quiet => {}
@@ -76,7 +76,7 @@ impl Output {
         }
     }
 
-    /// Says something to a person; a program that reads events has no use for it.
+    /// Prints a message for a person, unless a program reads events.
     pub(super) fn say(&self, text: &str) {
         if !self.is_quiet && !self.is_json {
             self.end();
@@ -84,8 +84,8 @@ impl Output {
         }
     }
 
-    /// Tells a person who watches what was done; a script can see that it was. After a pipe the
-    /// command that reads it tells what became of the output.
+    /// Reports the result to a person at a terminal; a script only needs the exit code. If standard
+    /// output is a pipe, the command that reads it reports the result.
     pub(super) fn tell(&self, text: &str) {
         if self.stderr.is_real && !is_piped() {
             self.say(text);
@@ -99,7 +99,7 @@ impl Output {
         }
     }
 
-    /// Ends the progress; nothing of a bar stays.
+    /// Ends the progress and removes the bar.
     pub(super) fn finish(&self, is_done: bool) {
         if let Some(line) = self.progress.finish(is_done) {
             self.line(&line);
@@ -123,13 +123,13 @@ impl Output {
         }
     }
 
-    /// Prints data to standard output, and ends its last line.
+    /// Prints data to standard output, with a newline at the end.
     pub(super) fn data(&self, text: &str) -> Result<(), Failure> {
         self.end();
         Ok(print_data(text)?)
     }
 
-    /// Prints lines of data; nothing if there is none.
+    /// Prints lines of data; prints nothing for an empty list.
     pub(super) fn lines(&self, lines: &[String]) -> Result<(), Failure> {
         if lines.is_empty() {
             return Ok(());
@@ -137,8 +137,7 @@ impl Output {
         self.data(&lines.join("\n"))
     }
 
-    /// Prints bytes of an archive to standard output, as they are unless it is a
-    /// terminal.
+    /// Prints bytes of an archive to standard output: verbatim, or escaped for a terminal.
     pub(super) fn raw(&self, bytes: &[u8]) -> Result<(), Failure> {
         let mut stdout = io::stdout();
         let shown = if stdout.is_terminal() {
@@ -158,16 +157,16 @@ impl Output {
         self.line(&json_text(object));
     }
 
-    /// Prints a text with a label, which has a colour on a terminal.
+    /// Prints a text after a label, which is coloured on a terminal.
     fn labelled(&self, indent: &str, (style, label): Label, text: &str) {
         let label = self.stderr.styled(style, label);
         self.line(&format!("{indent}{label} {}", escaped(text)));
     }
 
-    /// Prints a line that steers no terminal, while no bar is in the way.
+    /// Prints a line that is already escaped, and hides the bar meanwhile.
     fn line(&self, text: &str) {
         self.progress.suspend(|| {
-            // There is nobody left to tell that this failed.
+            // If this fails, the failure cannot be reported either.
             let _ = writeln!(io::stderr().lock(), "{text}");
         });
     }
@@ -177,7 +176,7 @@ impl Output {
 ///
 /// # Errors
 ///
-/// Fails if nobody takes it, unless the reader has gone: that is its own choice.
+/// Fails if it cannot be written. A closed pipe is not a failure: the reader chose to stop.
 pub(super) fn print_data(text: &str) -> Result<(), Error> {
     let mut stdout = io::stdout().lock();
     taken(writeln!(stdout, "{text}").and_then(|()| stdout.flush()))

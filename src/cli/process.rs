@@ -1,4 +1,4 @@
-//! What every command runs with.
+//! The environment of every command.
 
 use restow::{Input, Session, Timestamp};
 
@@ -9,7 +9,7 @@ use crate::cli::location::Location;
 use crate::cli::output::Output;
 use crate::cli::stdio;
 
-/// The options that every command has, and the ways from and to the user.
+/// The global options, the output, and the flag of signals.
 #[derive(Debug)]
 pub(super) struct Process {
     pub(super) global: Global,
@@ -18,7 +18,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// A session as the options ask for, in which everything new is of this time.
+    /// A session with the global options; new documents get this creation time.
     pub(super) fn session(&self, created: Option<Timestamp>) -> Session<'_> {
         let directory = self.global.tmpdir.clone();
         let session = Session::new()
@@ -32,7 +32,7 @@ impl Process {
         }
     }
 
-    /// The input that a location means.
+    /// Opens the input at a location.
     pub(super) fn open(&self, location: &Location) -> Result<Input, Failure> {
         stdio::open(location, None, &self.interrupt)
     }

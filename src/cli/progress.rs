@@ -1,5 +1,4 @@
-//! Progress of the whole job: one line that is drawn over, lines of a log, or objects for a
-//! program.
+//! Progress of the whole job: a bar on one line, lines of a log, or objects for a program.
 
 use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,23 +13,23 @@ use crate::cli::meter::Meter;
 use crate::cli::terminal::{can_draw, is_piped, width};
 use crate::cli::text::json_text;
 
-/// A job that is done before this shows no bar at all.
+/// The delay before the first bar; a shorter job does not show one.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// How often the bar is drawn.
+/// The interval between updates of the bar.
 const BAR_INTERVAL: Duration = Duration::from_millis(66);
 
-/// How often there is a line in a log.
+/// The interval between lines of a log.
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How often a program gets an object.
+/// The interval between objects for a program.
 const JSON_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The width of a terminal that does not say it.
+/// The width of a terminal that does not report it.
 const USUAL_WIDTH: usize = 80;
 
-/// Moves to the beginning of the line and clears it, with the lines that a narrower terminal
-/// has made of it.
+/// Moves to the beginning of the line and clears to the end of the screen, since a terminal that
+/// became narrower has wrapped the line.
 const CLEAR: &str = "\r\x1b[J";
 
 /// Shows events.
@@ -40,7 +39,7 @@ pub(super) struct Progress {
     state: Mutex<State>,
 }
 
-/// How progress is shown.
+/// The form of progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     Hidden,
@@ -52,7 +51,7 @@ enum Form {
 #[derive(Debug)]
 struct State {
     meter: Meter,
-    /// When it was shown last.
+    /// The time of the last update.
     shown: Option<Instant>,
     /// True while the bar is on the terminal.
     is_drawn: bool,
@@ -61,11 +60,11 @@ struct State {
 }
 
 impl Progress {
-    /// Decides how progress is shown.
+    /// Progress in the requested form.
     ///
-    /// If standard output is a pipe there is no bar by default: the command that reads it may
-    /// show one of its own, as restow, `docker load` and pv do, and two would draw over each
-    /// other. Who knows better says `--progress bar`.
+    /// By default, no bar is shown if standard output is a pipe: the command that reads it may
+    /// show its own, as restow, `docker load` and pv do, and the two would overwrite each other.
+    /// `--progress bar` shows it nevertheless.
     pub(super) fn new(mode: ProgressMode, is_quiet: bool) -> Self {
         Self::of(match mode {
             ProgressMode::Auto if is_quiet || is_piped() || !can_draw() => Form::Hidden,
@@ -95,7 +94,7 @@ impl Progress {
         Self { form, state }
     }
 
-    /// Takes an event that is not a warning. Returns a line to print, if it is time for one.
+    /// Handles an event that is not a warning. Returns a line to print, if one is due.
     pub(super) fn event(&self, event: &Event<'_>) -> Option<String> {
         if self.form == Form::Hidden {
             return None;
@@ -117,8 +116,8 @@ impl Progress {
         }
     }
 
-    /// Ends the progress of a job that is done; nothing of a bar stays. Returns a line to print,
-    /// if there is one.
+    /// Ends the progress of a job that is done, and removes the bar. Returns a line to print, if
+    /// any.
     pub(super) fn end(&self) -> Option<String> {
         let mut state = self.lock();
         state.clear();
@@ -140,7 +139,7 @@ impl Progress {
         is_done.then(|| json_text(&event))
     }
 
-    /// Prints something while no bar is in the way.
+    /// Hides the bar while `print` runs.
     pub(super) fn suspend(&self, print: impl FnOnce()) {
         let mut state = self.lock();
         let was_drawn = state.is_drawn;
@@ -151,14 +150,14 @@ impl Progress {
         }
     }
 
-    /// The state that a thread which panicked left is as good as any.
+    /// Locks the state, which is valid even if a thread panicked while it held the lock.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    /// True if it is time to show the state.
+    /// True if an update is due.
     fn is_due(&self, form: Form, now: Instant) -> bool {
         let interval = match form {
             Form::Bar if self.is_drawn => BAR_INTERVAL,
@@ -173,8 +172,8 @@ impl State {
     fn draw(&mut self, now: Instant) {
         let width = width(io::stderr()).unwrap_or(USUAL_WIDTH);
         let line = self.meter.bar(width, Drawing::of_locale(), now);
-        // The cursor waits at the beginning of the line, where it stays when the terminal gets
-        // narrower and breaks the line. If this fails, nobody sees a bar.
+        // The cursor waits at the beginning of the line, where it stays if the terminal becomes
+        // narrower and wraps the line. A failure only means that the bar is not shown.
         let _ = io::stderr().write_all(format!("{CLEAR}{line}\r").as_bytes());
         self.is_drawn = true;
     }

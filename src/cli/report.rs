@@ -1,4 +1,4 @@
-//! What is printed of a failure, and with which code the process ends.
+//! The message and the exit code for a failure.
 
 use std::error::Error as _;
 use std::io::ErrorKind;
@@ -11,12 +11,12 @@ use crate::cli::hint::hint_for;
 use crate::cli::output::Output;
 use crate::cli::text::without_error_numbers;
 
-/// How the process ends. Part of the interface.
+/// The exit code of the process. Part of the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ExitStatus {
     /// Done.
     Done = 0,
-    /// The input, the machine or a check said no.
+    /// The input, the machine or a check failed.
     Failed = 1,
     /// The command line is wrong.
     Usage = 2,
@@ -28,7 +28,7 @@ impl From<ExitStatus> for ExitCode {
     }
 }
 
-/// Prints a failure and says how the process ends.
+/// Prints a failure, and returns the exit code.
 pub(super) fn report(output: &Output, failure: &Failure) -> ExitStatus {
     if matches!(failure, Failure::Reported) || (is_closed_pipe(failure) && !output.is_json()) {
         return ExitStatus::Failed;
@@ -57,8 +57,8 @@ pub(super) fn report(output: &Output, failure: &Failure) -> ExitStatus {
     }
 }
 
-/// True if the command that reads the output has ended, as `head` does. That is its own choice,
-/// and the exit code tells that it did not get all of it.
+/// True if the command that reads the output has ended early, as `head` does. That is not
+/// reported; the exit code shows that the output is incomplete.
 fn is_closed_pipe(failure: &Failure) -> bool {
     matches!(failure, Failure::Library(Error::Write { source, .. })
         if source.kind() == ErrorKind::BrokenPipe)

@@ -1,4 +1,4 @@
-//! SRC, and the choice of an image in it.
+//! SRC, and the selection of an image in it.
 
 use std::ffi::{OsStr, OsString};
 use std::num::NonZeroUsize;
@@ -20,18 +20,18 @@ pub(super) struct SourceArgument {
 }
 
 impl SourceArgument {
-    /// What the user typed.
+    /// The argument as typed.
     pub(super) fn typed(&self) -> &OsStr {
         &self.source
     }
 
-    /// Takes it apart, for a command of which a hint may show how it reads standard input.
+    /// Parses it. A hint may show `command`, which reads standard input.
     pub(super) fn location(&self, command: &'static str) -> Result<Location, Failure> {
         Location::parse(&self.source, source_of(command))
     }
 }
 
-/// The image to use of several, and its platform.
+/// The options that select an image and its platform.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Image selection")]
 pub(super) struct Choice {
@@ -48,7 +48,7 @@ pub(super) struct Choice {
 }
 
 impl Choice {
-    /// The selected image, by `--image` or by the end of SRC.
+    /// The image that `--image` or the end of SRC selects.
     pub(super) fn selector(&self, source: &Location) -> Result<Option<Selector>, Failure> {
         if source.reference()?.is_some() && self.image.is_some() {
             return Err(Failure::usage("SRC and `--image` both name an image"));

@@ -1,9 +1,9 @@
-//! Misspelt words.
+//! Misspelled words.
 
-/// The words that this one is a misspelling of: those with the fewest wrong letters.
+/// The candidates of which this word is a misspelling: those with the fewest wrong letters.
 ///
-/// One letter may be wrong, or two neighbours swapped; in a word of eight letters or more two
-/// letters. A word that differs more is another word, such as `context`, and not a misspelling.
+/// One letter may be wrong, or two neighbours swapped; in a word of eight letters or more, two
+/// letters. A word that differs more is another word, such as `context`.
 pub(super) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let limit = if word.chars().count() < 8 { 1 } else { 2 };
     let distance = |candidate: &str| strsim::damerau_levenshtein(word, candidate);

@@ -28,7 +28,7 @@ use crate::cli::written;
 #[command(
     mut_arg("compress", |it| compress_help(
         it,
-        "By default the new layer is compressed like the uppermost layer of the range. Other layers are not \
+        "By default the new layer is compressed like the topmost layer of the range. Other layers are not \
          changed.",
     ))
 )]
@@ -60,10 +60,10 @@ pub(super) struct Arguments {
     dry_run: bool,
 }
 
-/// The heading of the other options of `squash`: after those that choose layers.
+/// The heading of the other options of `squash`, after those that select layers.
 const OWN: &str = "Options";
 
-/// The ways to choose layers.
+/// The options that select layers.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Layer selection (exactly one)")]
 #[group(required = true, multiple = false)]
@@ -117,7 +117,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
             output.tell(&written::to_text(destination, written));
         }
     } else {
-        // The plan is all that was asked for.
+        // A dry run ends with the plan.
         let lines = to_text(&report, true);
         let lines: Vec<String> = lines.iter().map(|it| escaped(it)).collect();
         output.lines(&lines)?;
@@ -153,7 +153,7 @@ fn squash(arguments: &Arguments, process: &Process) -> Result<SquashReport, Fail
     let input = stdio::open(&source, location, &process.interrupt)?;
     let base = base.map(|it| Ok::<_, Failure>((process.open(&it)?, it)));
     let base = base.transpose()?;
-    // If the output is in the way, the base was not read for nothing either.
+    // Checks the output before it reads the base, which may be large.
     let output = destination.map(|it| stdio::create(&it, &process.interrupt));
     let output = output
         .transpose()?

@@ -1,4 +1,4 @@
-//! The report of `squash` on what it did, or would do.
+//! The report of `squash`, after a run or a dry run.
 
 use restow::{SquashReport, SquashedRange};
 use serde_json::{Map, Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::text::{count, size};
 use crate::cli::view::fields;
 
-/// The report for people, a line each.
+/// The report for people, in lines.
 pub(super) fn to_text(report: &SquashReport, is_dry_run: bool) -> Vec<String> {
     let mut lines = Vec::new();
     for range in &report.ranges {
@@ -30,7 +30,7 @@ pub(super) fn to_text(report: &SquashReport, is_dry_run: bool) -> Vec<String> {
     lines
 }
 
-/// What became of a range of the layers of an image, of which there are this many.
+/// The lines about one range of an image with this number of layers.
 fn range_to_text(range: &SquashedRange, layers: usize, is_dry_run: bool) -> Vec<String> {
     let either = |plan, done| if is_dry_run { plan } else { done };
     let (first, last) = (range.first, range.last);

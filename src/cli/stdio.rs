@@ -20,21 +20,21 @@ use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::location::Location;
 
-/// What a pipe may hold: the most that a user may ask of Linux by default. Fewer
-/// changes between the two processes, and no other effect.
+/// The capacity of pipes: the maximum that Linux allows a user by default. It only reduces the
+/// number of switches between the two processes.
 const PIPE_SIZE: usize = 1024 * 1024;
 
-/// How long a wait for input goes on before the flag of signals is looked at.
+/// The interval at which a wait for input checks the flag of signals.
 const PATIENCE: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 250_000_000,
 };
 
-/// The input that a location means, beside the output if there is one.
+/// Opens the input at a location, and checks it against the output, if any.
 ///
 /// # Errors
 ///
-/// Fails if it cannot be opened, so that nobody is asked to replace an output before.
+/// Fails if it cannot be opened. This comes before any error about an existing output.
 pub(super) fn open(
     location: &Location,
     beside: Option<&Location>,
@@ -61,9 +61,9 @@ pub(super) fn open(
     Ok(input?.format(location.format))
 }
 
-/// Refuses an output that would spoil the input before it is read: an open file that is
-/// the input, too, or a file among those of a layout. A path that names the input itself
-/// is neither: such a file is replaced when the new one is whole.
+/// Refuses an output that would damage the input before it is read: an open file that is
+/// also the input, or a file inside the layout. The path of the input itself is allowed:
+/// that file is replaced once the new one is complete.
 fn check_apart(source: &Location, output: &Location) -> Result<(), Failure> {
     let wrong = |message: String, hint| {
         Err(Failure::Usage {
@@ -100,7 +100,7 @@ fn check_apart(source: &Location, output: &Location) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether two paths name one regular file.
+/// True if two paths name the same regular file.
 fn is_one_file(one: &Path, other: &Path) -> bool {
     let file = |path: &Path| {
         let metadata = fs::metadata(path).ok().filter(Metadata::is_file)?;
@@ -109,7 +109,7 @@ fn is_one_file(one: &Path, other: &Path) -> bool {
     file(one).is_some_and(|it| file(other) == Some(it))
 }
 
-/// Whether a path, which need not be there, is that of a file of a layout.
+/// True if a path, which need not exist, is inside a layout.
 fn is_part(path: &Path, layout: &Path) -> bool {
     let whole = fs::canonicalize(path).or_else(|_| {
         let parent = path.parent().filter(|it| !it.as_os_str().is_empty());
@@ -157,7 +157,7 @@ fn target(destination: &Destination, interrupt: &Interrupt) -> Result<Output, Fa
     Ok(Output::path(format, path))
 }
 
-/// Standard input, to be read where it lies if it is a file.
+/// Standard input; a file is read in place.
 fn input(interrupt: &Interrupt) -> Result<Input, Failure> {
     let stdin = io::stdin();
     if stdin.is_terminal() {
@@ -175,7 +175,7 @@ fn input(interrupt: &Interrupt) -> Result<Input, Failure> {
     Ok(opened(duplicate, Place::StandardInput, interrupt))
 }
 
-/// A file that was named: one that can be read anywhere, a folder, or a pipe.
+/// The input at a path: a seekable file, a folder, or a pipe.
 fn named(path: &Path, interrupt: &Interrupt) -> io::Result<Input> {
     let place = || Place::Path(path.to_owned());
     if let Some(number) = descriptor::of_path(path) {
@@ -193,8 +193,7 @@ fn named(path: &Path, interrupt: &Interrupt) -> io::Result<Input> {
     Ok(pipe(file, place(), interrupt))
 }
 
-/// A fifo, opened without a wait for who writes into it: that is for the reader, which
-/// does not sleep through a signal.
+/// Opens a fifo without waiting for a writer. The reader waits instead, and notices signals.
 fn open_fifo(path: &Path) -> io::Result<File> {
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).expect("it is a flag of open(2)");
     let file = OpenOptions::new()
@@ -205,7 +204,7 @@ fn open_fifo(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// What is open already: a file is read from where it stands, without moving on in it.
+/// An input that is already open. A file is read from its current position, which stays the same.
 fn opened(file: File, place: Place, interrupt: &Interrupt) -> Input {
     if file.metadata().is_ok_and(|metadata| metadata.is_file()) {
         Input::file(file, place)
@@ -215,13 +214,13 @@ fn opened(file: File, place: Place, interrupt: &Interrupt) -> Input {
 }
 
 fn pipe(file: File, place: Place, interrupt: &Interrupt) -> Input {
-    // Not a pipe, or not allowed: then it stays as it is.
+    // It fails if this is not a pipe or not allowed; then the size stays as it is.
     let _ = fcntl_setpipe_size(&file, PIPE_SIZE);
     let interrupt = interrupt.flag();
     Input::pipe(PatientReader { file, interrupt }, place)
 }
 
-/// An open file to write an archive to, from where it stands on.
+/// An open file as the output, written from its current position.
 fn stream(format: Format, descriptor: impl AsFd, place: Place) -> Result<Output, Failure> {
     refuse_terminal(&descriptor)?;
     if descriptor::was_closed(&descriptor) && place == Place::StandardOutput {
@@ -249,10 +248,10 @@ fn refuse_terminal(descriptor: impl AsFd) -> Result<(), Failure> {
 
 /// A standard stream that was closed when this process was started.
 fn closed() -> io::Error {
-    io::Error::other("it is closed")
+    io::Error::other("the stream is closed")
 }
 
-/// A pipe whose reader does not sleep through a signal.
+/// A reader of a pipe that notices signals while it waits.
 struct PatientReader {
     file: File,
     interrupt: Arc<AtomicBool>,

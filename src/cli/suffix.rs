@@ -1,4 +1,4 @@
-//! How an archive is compressed as a whole: as the name of its file says.
+//! The compression of an archive as a whole, by the suffix of its file.
 
 use restow::{Encoding, Format};
 
@@ -6,8 +6,8 @@ use crate::cli::argument::Role;
 use crate::cli::failure::Failure;
 use crate::cli::location::Location;
 
-/// Suffixes that promise what restow does not write, with the command that does, if it
-/// compresses a stream.
+/// Suffixes of formats that restow does not write, with the command that does, if it compresses
+/// a stream.
 const OTHERS: [(&[&str], Option<&str>); 7] = [
     (&["xz", "txz"], Some("xz")),
     (&["bz2", "tbz", "tbz2"], Some("bzip2")),
@@ -18,11 +18,11 @@ const OTHERS: [(&[&str], Option<&str>); 7] = [
     (&["zip", "7z", "rar"], None),
 ];
 
-/// The compression of an archive with the name of this output, if the name says one.
+/// The compression that the suffix of an output selects, if any.
 ///
 /// # Errors
 ///
-/// Fails if the name promises something that restow does not write.
+/// Fails if restow does not write the format of the suffix.
 pub(super) fn encoding(output: &Location, format: Format) -> Result<Option<Encoding>, Failure> {
     let path = output.path().filter(|_| format != Format::OciDirectory);
     let suffix = path.and_then(|path| path.extension()).unwrap_or_default();
@@ -38,7 +38,7 @@ pub(super) fn encoding(output: &Location, format: Format) -> Result<Option<Encod
     let (Some((_, tool)), Some(path)) = (other, path) else {
         return Ok(None);
     };
-    let mut hint = "use a name in `.tar`, `.tar.gz` or `.tar.zst`".to_owned();
+    let mut hint = "use a name that ends in `.tar`, `.tar.gz` or `.tar.zst`".to_owned();
     if let Some(tool) = tool {
         let command = match output.argument.role {
             Role::Output(command, source) => format!("{command} {source} -"),

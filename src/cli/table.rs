@@ -8,34 +8,34 @@ use crate::cli::text::escaped;
 /// The spaces between two columns.
 const PADDING: usize = 2;
 
-/// The least width of a column that is cut to fit.
+/// Minimum width of a truncated column.
 const LEAST: usize = 10;
 
-/// A table as Docker prints it: headings in capitals, columns of text to the left.
+/// A table as Docker prints it: headings in capitals, text aligned to the left.
 ///
-/// What is put into it may come from an archive, and is escaped.
+/// Cells are escaped, since they may come from an archive.
 #[derive(Debug)]
 pub(super) struct Table {
     columns: Vec<Column>,
     rows: Vec<Vec<String>>,
 }
 
-/// A column: what stands above it, and what it holds.
+/// A column: its heading and the kind of its content.
 pub(super) type Column = (&'static str, Content);
 
-/// What a column holds.
+/// The kind of content in a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Content {
-    /// Something that is of use only whole.
+    /// Always shown in full.
     Whole,
-    /// Text, of which the start is better than nothing.
+    /// Text that may be truncated.
     Text,
-    /// Something that is left out where there is no room, the last such column first.
+    /// Left out if there is no room, the last such column first.
     Spare,
-    /// Something of use only whole, which is left out where text that is cut does not make
-    /// enough room, the first such column first.
+    /// Shown in full, or left out if truncating texts does not make enough room, the first such
+    /// column first.
     Dispensable,
-    /// A bar, which is coloured, and otherwise as dispensable.
+    /// A coloured bar, otherwise like [`Self::Dispensable`].
     Bar,
 }
 
@@ -54,8 +54,8 @@ impl Table {
             .push(cells.into_iter().map(|cell| escaped(&cell)).collect());
     }
 
-    /// Lays it out, in lines that fit into the terminal as far as columns may be left out
-    /// and cut.
+    /// The lines of the table. They fit into the terminal as far as columns may be left out or
+    /// truncated.
     pub(super) fn lines(&self, terminal: Terminal) -> Vec<String> {
         let mut widths: Vec<usize> = (0..self.columns.len())
             .map(|at| {
@@ -104,7 +104,7 @@ impl Table {
         Self { columns, rows }
     }
 
-    /// Makes columns of text narrower, the widest first, until a line fits.
+    /// Makes columns of text narrower, the widest first, until the lines fit.
     fn fit(&self, widths: &mut [usize], limit: usize) {
         loop {
             let total = line_width(widths);
@@ -120,18 +120,18 @@ impl Table {
                 .max();
             let least = second.unwrap_or(LEAST).max(LEAST);
             let narrower = widths[widest].saturating_sub(total - limit);
-            // The second widest has to give way, too, once they are the same.
+            // Once the two widest columns are equal, both become narrower.
             widths[widest] = narrower.max(least.min(widths[widest] - 1));
         }
     }
 }
 
-/// How wide a line is.
+/// The width of a line.
 fn line_width(widths: &[usize]) -> usize {
     widths.iter().sum::<usize>() + PADDING * widths.len().saturating_sub(1)
 }
 
-/// Cells beside each other, each cut to the width of its column.
+/// A line of cells, each truncated to the width of its column.
 fn line(
     cells: &[String],
     widths: &[usize],
@@ -143,7 +143,7 @@ fn line(
     for (at, (cell, width)) in cells.iter().zip(widths).enumerate() {
         let cell = terminal.drawing.cut(cell, *width);
         if !cell.is_empty() {
-            // No spaces at the end of a line.
+            // Lines do not end in spaces.
             line.extend(std::iter::repeat_n(' ', owed));
             owed = 0;
         }

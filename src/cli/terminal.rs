@@ -23,16 +23,16 @@ pub(super) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 /// A hint, or a note.
 pub(super) const NOTE: Style = AnsiColor::Cyan.on_default().bold();
 
-/// A stream that text goes to: a terminal, or something else.
+/// A stream for text: a terminal, or something else.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terminal {
-    /// True if it is one.
+    /// True if it is a terminal.
     pub(super) is_real: bool,
-    /// How many characters fit on a line, if that is known.
+    /// The width in characters, if known.
     pub(super) width: Option<usize>,
-    /// True if text may have colours.
+    /// True if text may be coloured.
     pub(super) has_colour: bool,
-    /// The signs that it shows.
+    /// The characters for drawings.
     pub(super) drawing: Drawing,
 }
 
@@ -47,8 +47,8 @@ impl Terminal {
         Self::new(&io::stderr())
     }
 
-    /// Looks at a stream and the environment: a colour needs `--color always`, or a terminal
-    /// and no variable that is against it, such as `NO_COLOR` or `TERM=dumb`.
+    /// Checks a stream and the environment: colours need `--color always`, or a terminal without a
+    /// variable that forbids them, such as `NO_COLOR` or `TERM=dumb`.
     fn new(stream: &(impl RawStream + AsFd)) -> Self {
         let is_real = IsTerminal::is_terminal(&stream.as_fd());
         let has_colour = AutoStream::choice(stream) != ColorChoice::Never;
@@ -70,19 +70,19 @@ impl Terminal {
     }
 }
 
-/// True if standard output is a pipe to another command, which may speak on the same terminal.
+/// True if standard output is a pipe to another command, which may print to the same terminal.
 pub(super) fn is_piped() -> bool {
     let kind = fstat(io::stdout()).map(|it| FileType::from_raw_mode(it.st_mode));
     kind == Ok(FileType::Fifo)
 }
 
-/// True if standard error is a terminal on which a line can be drawn over.
+/// True if standard error is a terminal that can overwrite a line.
 pub(super) fn can_draw() -> bool {
     let is_dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
     io::stderr().is_terminal() && !is_dumb
 }
 
-/// How many characters fit on a line of a terminal at this moment.
+/// The current width of a terminal in characters.
 pub(super) fn width(terminal: impl AsFd) -> Option<usize> {
     let size = tcgetwinsize(terminal).ok()?;
     (size.ws_col > 0).then_some(usize::from(size.ws_col))

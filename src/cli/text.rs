@@ -1,23 +1,23 @@
-//! Words, sizes and names as people and terminals want them.
+//! Words, sizes and names, formatted for people and terminals.
 
 use std::fmt::Write as _;
 
 use restow::Digest;
 use serde_json::Value;
 
-/// A number of things, in words that fit.
+/// A number with its noun, in the singular or plural.
 pub(super) fn count(number: usize, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {what}{plural}")
 }
 
-/// A value as JSON on one line, in which nothing steers a terminal.
+/// A value as JSON on one line, with all control characters escaped.
 pub(super) fn json_text(value: &Value) -> String {
     let text = value.to_string();
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         if character.is_control() || is_bidirectional(character) {
-            // All of these are in a string, and have four digits.
+            // All of these are inside strings, and fit into four digits.
             let _ = write!(out, "\\u{:04x}", u32::from(character));
         } else {
             out.push(character);
@@ -26,7 +26,7 @@ pub(super) fn json_text(value: &Value) -> String {
     out
 }
 
-/// A number of bytes as Docker prints it: decimal units, three digits that count.
+/// A number of bytes as Docker prints it: decimal units, three significant digits.
 pub(super) fn size(bytes: u64) -> String {
     const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
     let (mut whole, mut thousandths, mut unit) = (bytes, 0, 0);
@@ -49,8 +49,7 @@ pub(super) fn size(bytes: u64) -> String {
     format!("{number}{}", UNITS[unit])
 }
 
-/// Escapes what an archive could use to take a terminal over: names go into
-/// messages, and control characters have no business in either.
+/// Escapes the control characters with which a name in an archive could control the terminal.
 pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
@@ -63,14 +62,14 @@ pub(super) fn escaped(text: &str) -> String {
     out
 }
 
-/// Characters that change the direction of what follows, and so can make a name
-/// look like another.
+/// True for characters that change the direction of text, and so can make a name look like
+/// another.
 fn is_bidirectional(character: char) -> bool {
     matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// A message without the numbers that the system has for its errors, which Rust adds to
-/// their texts: `No such file or directory (os error 2)`.
+/// A message without the error numbers that Rust adds to the texts of the system:
+/// `No such file or directory (os error 2)`.
 pub(super) fn without_error_numbers(text: &str) -> String {
     const NUMBER: &str = " (os error ";
     let mut parts = text.split(NUMBER);
@@ -86,7 +85,7 @@ pub(super) fn without_error_numbers(text: &str) -> String {
     clean
 }
 
-/// The number of digits that Docker shows of a digest.
+/// The number of digits in Docker's short form of a digest.
 const SHORT: usize = 12;
 
 /// The start of a digest, as engines show it.

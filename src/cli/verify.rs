@@ -1,4 +1,4 @@
-//! `restow verify`: from the command line to the operation, and what it found.
+//! `restow verify`: from the command line to the operation, and its report.
 
 use std::ffi::OsString;
 
@@ -67,13 +67,13 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     let is_silent = process.global.quiet && process.global.progress != ProgressMode::Json;
     match verification.count(Severity::Error) {
         0 => Ok(()),
-        // The exit code tells it.
+        // The exit code is the report.
         _ if is_silent => Err(Failure::Reported),
         errors => Err(Failure::Unsound(errors)),
     }
 }
 
-/// The findings for people, a line each, and one for what follows from it.
+/// The findings for people: a line for each, and a line for its consequence.
 fn to_text(verification: &Verification, terminal: Terminal) -> Vec<String> {
     let mut lines = Vec::new();
     for finding in &verification.findings {
@@ -120,7 +120,7 @@ fn style_of(severity: Severity) -> Style {
     }
 }
 
-/// What was found for programs.
+/// The findings for programs.
 fn to_json(verification: &Verification) -> Value {
     let finding = |finding: &Finding| {
         let site = &finding.site;

@@ -1,4 +1,4 @@
-//! What `images`, `inspect` and `history` have in common.
+//! Common parts of `images`, `inspect` and `history`.
 
 use clap::{ArgAction, Args};
 use restow::{Digest, Timestamp};
@@ -10,22 +10,22 @@ use crate::cli::drawing::Drawing;
 use crate::cli::terminal::{HEADING, Terminal};
 use crate::cli::text::{escaped, short, size};
 
-/// How many characters Docker shows of what tells how a layer was made.
+/// Maximum length of a command in `docker history`, in characters.
 const SHORT_TEXT: usize = 45;
 
-/// What Docker's builder puts before an instruction that runs nothing.
+/// The prefix that Docker's classic builder gives to an instruction that runs nothing.
 const NOT_RUN: &str = "/bin/sh -c #(nop)";
 
-/// What BuildKit puts after each instruction.
+/// The suffix that BuildKit gives to each instruction.
 const BUILDKIT: &str = " # buildkit";
 
-/// What stands for what has no name.
+/// The placeholder for a missing name.
 pub(super) const NONE: &str = "<none>";
 
-/// The time that Go has for none: 1 January of the year 1.
+/// The zero time of Go: 1 January of the year 1.
 const ZERO_TIME: i64 = -62_135_596_800;
 
-/// How a table is shown.
+/// The options for tables.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(super) struct TableStyle {
@@ -51,7 +51,7 @@ pub(super) struct TableStyle {
 }
 
 impl TableStyle {
-    /// What follows for values.
+    /// The style that these options select.
     pub(super) fn style(&self) -> Style {
         Style {
             is_whole: self.no_trunc,
@@ -62,28 +62,28 @@ impl TableStyle {
     }
 }
 
-/// How values are printed for people.
+/// The format of values for people.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Style {
-    /// Whether digests and commands are shown whole.
+    /// True if digests and commands are shown in full.
     pub(super) is_whole: bool,
-    /// Whether sizes and dates are put into words.
+    /// True if sizes and dates are human-readable.
     pub(super) is_human: bool,
     /// The present, in seconds since 1970.
     pub(super) now: i64,
-    /// The signs that texts are drawn with.
+    /// The characters for drawings and truncated texts.
     pub(super) drawing: Drawing,
 }
 
 impl Style {
-    /// Standard output, as wide as it may count.
+    /// Standard output, without a limit of the width if values are shown in full.
     pub(super) fn terminal(self) -> Terminal {
         let mut terminal = Terminal::of_stdout();
         terminal.width = terminal.width.filter(|_| !self.is_whole);
         terminal
     }
 
-    /// A digest, or its start.
+    /// A digest, in full or shortened.
     pub(super) fn digest(self, digest: &Digest) -> String {
         if self.is_whole {
             digest.to_string()
@@ -92,8 +92,8 @@ impl Style {
         }
     }
 
-    /// The instruction that made a layer: whole, or its start without what builders put
-    /// around each of them.
+    /// The instruction that created a layer: in full, or truncated and without the prefix and
+    /// suffix that builders add.
     pub(super) fn created_by(self, text: &str) -> String {
         let text = text.replace('\t', " ");
         if self.is_whole {
@@ -104,7 +104,7 @@ impl Style {
         self.drawing.cut(text, SHORT_TEXT)
     }
 
-    /// A size, which may not be known.
+    /// A size, which may be unknown.
     pub(super) fn size(self, bytes: Option<u64>) -> String {
         match bytes {
             None => "?".to_owned(),
@@ -113,8 +113,8 @@ impl Style {
         }
     }
 
-    /// A time of which the year 1 means none, as everywhere in Docker, and for
-    /// entries of the history all up to 1970. A text that is no time stays as it is.
+    /// A time. The zero time of Go means none, and in the history so does any time up to 1970, as
+    /// in Docker. A text that is not a time is printed unchanged.
     pub(super) fn created(self, created: Option<&str>, is_history: bool) -> String {
         const NO_TIME: &str = "N/A";
         let Some(text) = created.filter(|text| !text.is_empty()) else {
@@ -135,8 +135,8 @@ impl Style {
     }
 }
 
-/// The ids of an image, each as what it is: names, each with its values, of which one that
-/// does not apply has none.
+/// The ids of an image, as facts: names, each with its values. An id that does not apply has
+/// no values.
 pub(super) fn id_facts(
     id: &Digest,
     digest: Option<&Digest>,
@@ -156,10 +156,10 @@ pub(super) fn id_facts(
     ]
 }
 
-/// How wide the names of facts are.
+/// The width of the column for the names of facts.
 const FACT_NAMES: usize = 15;
 
-/// Facts for people, a line for each value.
+/// Facts as text, one line per value.
 pub(super) fn fact_lines(facts: &[(&'static str, Vec<String>)], terminal: Terminal) -> Vec<String> {
     let mut lines = Vec::new();
     for (name, values) in facts {
@@ -180,7 +180,7 @@ pub(super) fn fact_lines(facts: &[(&'static str, Vec<String>)], terminal: Termin
     lines
 }
 
-/// A digest for programs.
+/// A digest as JSON.
 pub(super) fn digest_json(digest: Option<&Digest>) -> Value {
     digest.map_or(Value::Null, |digest| digest.to_string().into())
 }

@@ -1,4 +1,4 @@
-//! The report of a command on what it has written.
+//! The report of a command about its output.
 
 use std::ffi::OsStr;
 
@@ -11,8 +11,7 @@ use crate::cli::output::Output;
 use crate::cli::text::{count, json_text, short, size};
 use crate::cli::view::{digest_json, fields};
 
-/// Says what was written: to a program if it asked for that, or else to a person who
-/// watches.
+/// Reports the output: as JSON if requested, otherwise to a person at a terminal.
 pub(super) fn say(
     output: &Output,
     is_json: bool,
@@ -28,7 +27,7 @@ pub(super) fn say(
     Ok(())
 }
 
-/// Says which tree was written, in the same way.
+/// Reports an exported root filesystem in the same way.
 pub(super) fn say_tree(
     output: &Output,
     is_json: bool,
@@ -75,7 +74,7 @@ fn wrote(destination: &OsStr, facts: &[String]) -> String {
     format!("wrote {destination}: {}", facts.join(", "))
 }
 
-/// The first name of an image, and how many others it has.
+/// The first name of an image, and the number of its other names.
 fn name(references: &[Reference], labels: &[String]) -> String {
     let references = references.iter().map(ToString::to_string);
     let names: Vec<String> = references.chain(labels.iter().cloned()).collect();
@@ -103,7 +102,7 @@ fn tree_to_json(source: &OsStr, destination: &OsStr, report: &ExportReport) -> V
     })
 }
 
-/// The report for programs: the same fields from every command that writes images.
+/// The report for programs, with the same fields for every command that writes images.
 pub(super) fn to_json(
     source: &OsStr,
     destination: Option<&OsStr>,

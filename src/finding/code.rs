@@ -254,7 +254,7 @@ codes! {
         "readers that compare the two refuse it; most do not"
         "`restow convert --media-types oci SRC DST` writes OCI media types"
     Schema1 "schema-1" Error
-        "a manifest has Docker schema 1"
+        "a manifest uses Docker schema 1"
         "it has no diff_ids; current readers refuse it"
         "load the image into an old Docker, and push or save it again"
     MediaTypeUnknown "media-type-unknown" Note
@@ -297,7 +297,7 @@ codes! {
         "build the image again with a command as a list"
     RootfsMissing "rootfs-missing" Warning
         "the config of an image lists no layers"
-        "tools can copy it, and no engine can run it"
+        "tools can copy it, but engines cannot run it"
         "ignore it if this is an artifact; else build the image again"
     LayerCount "layer-count" Error
         "the number of layers differs from the number of diff_ids in the config"
@@ -330,7 +330,7 @@ codes! {
     OsUnusual "os-unusual" Warning
         "the image is for an operating system that Docker does not run"
         "Docker's classic stores refuse it, and Docker 20.10 crashes"
-        "none needed if no Docker loads the image"
+        "none needed if Docker does not load the image"
     OsRefused "os-refused" Error
         "an image in a docker archive is not for Linux"
         "`docker load` into a classic store on Linux refuses it"
@@ -401,7 +401,7 @@ codes! {
         "`restow squash --layers N SRC DST` rewrites layer N"
     EntryReplaced "entry-replaced" Warning
         "an entry replaces another entry of the same layer"
-        "Docker's classic stores load the image, and may not be able to save it again"
+        "Docker's classic stores load the image, but may not be able to save it again"
         "`restow squash --layers N SRC DST` rewrites layer N"
     EntryType "entry-type" Error
         "the type of an entry is not allowed in a layer"
@@ -425,7 +425,7 @@ codes! {
         "build the image again with shorter names"
     SizeUnexpected "size-unexpected" Warning
         "an entry without data has a size, or a whiteout has data"
-        "Docker's classic stores load the image, and cannot save it again"
+        "Docker's classic stores load the image, but cannot save it again"
         "`restow squash --layers N SRC DST` rewrites layer N"
     SparseGnu "sparse-gnu" Error
         "a sparse file in the old GNU format"
@@ -433,7 +433,7 @@ codes! {
         "`restow squash --layers N SRC DST` rewrites layer N"
     SparsePax "sparse-pax" Warning
         "a sparse file in PAX format"
-        "Docker loads the image, and cannot save it again"
+        "Docker loads the image, but cannot save it again"
         "`restow squash --layers N SRC DST` rewrites layer N"
     LinkForward "link-forward" Error
         "a hard link precedes its target"
@@ -512,12 +512,12 @@ codes! {
         "Docker hides the content of lower layers in it, others do not"
         "build the image again without the attribute"
     RootlessAttribute "rootless-attribute" Warning
-        "an attribute by which rootless tools record owners"
-        "engines store it without meaning"
+        "an attribute in which rootless tools record owners"
+        "engines store it without using it"
         "`restow squash --layers N SRC DST` drops it"
     ThroughAbsoluteLink "through-absolute-link" Warning
         "the path of a file leads through an absolute symbolic link in its layer"
-        "Docker's classic stores load the image, and cannot save it again"
+        "Docker's classic stores load the image, but cannot save it again"
         "`restow squash --layers N SRC DST` rewrites layer N"
     ThroughDanglingLink "through-dangling-link" Warning
         "a path leads through a symbolic link in its layer whose target may exist only in lower layers"

@@ -13,7 +13,7 @@ use crate::digest::Digest;
 
 pub use self::code::{Code, Severity};
 
-/// The place of a finding, from the outside in.
+/// The place of a finding, from the file to the entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct Site {
@@ -94,7 +94,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// A finding with its own message.
+    /// A finding with a specific message.
     pub(crate) fn new(code: Code, site: Site, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -122,7 +122,7 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
-    /// A fault with its own message.
+    /// A fault with a specific message.
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,

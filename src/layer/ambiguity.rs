@@ -8,19 +8,19 @@ use crate::finding::Code;
 #[non_exhaustive]
 pub enum Ambiguity {
     /// A path goes above the root.
-    #[error("its path or link target leaves the root; resolved from the root")]
+    #[error("its path or link target leads out of the root; resolved from the root")]
     AboveRoot,
     /// An attribute of a symbolic link whose target is not in its layer.
     #[error(
-        "a symbolic link with an attribute, which Docker 28 looks for at the target of the link; the layer has nothing there, and Docker refuses it"
+        "a symbolic link with an attribute, which Docker 28 sets on the target of the link; the target is not in the layer, so Docker refuses the image"
     )]
     AttributeOnLink,
     /// Names at the root that belong to AUFS or to the compression of eStargz.
-    #[error("bookkeeping of AUFS or eStargz, which is not part of the image; skipped")]
+    #[error("internal data of AUFS or eStargz, which is not part of the image; skipped")]
     BookkeepingLeftOut,
     /// A layer both deletes a path and contains it.
     #[error(
-        "the layer both deletes and contains it; its content in lower layers counts as deleted, which Docker and containerd may see differently"
+        "the layer both deletes and contains it; its content in lower layers counts as deleted, which Docker and containerd may interpret differently"
     )]
     WhiteoutAndEntry,
     /// A layer deletes a path twice.
@@ -52,7 +52,7 @@ pub enum Ambiguity {
     LinkMetadata,
     /// The attribute of an overlay file system that makes a directory opaque.
     #[error(
-        "`trusted.overlay.opaque` is kept as an attribute; Docker also hides what lower layers have in the directory"
+        "`trusted.overlay.opaque` is kept as an attribute; Docker also hides the content of the directory in lower layers"
     )]
     OpaqueAttribute,
     /// An opaque whiteout at the root.

@@ -142,9 +142,7 @@ pub enum EntryFault {
         target: String,
     },
     /// The target of a hard link may be in an unknown layer.
-    #[error(
-        "a hard link to `{target}`, which only a layer that restow cannot look inside may have"
-    )]
+    #[error("a hard link to `{target}`, which may only exist in a layer that restow cannot read")]
     LinkToUnknown {
         /// The target, escaped.
         target: String,

@@ -15,7 +15,7 @@ pub(crate) struct EntryPath(Vec<u8>);
 #[non_exhaustive]
 pub enum PathError {
     /// `..` goes above the root.
-    #[error("the path leaves the root")]
+    #[error("the path leads out of the root")]
     Escapes,
     /// A NUL byte, which no file system can store.
     #[error("the path contains a NUL byte")]

@@ -40,7 +40,7 @@ pub(crate) enum Whiteout {
 /// A name that would delete its own directory, or the one above it. Engines treat it
 /// differently, always with harmful results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a whiteout must name what it deletes")]
+#[error("a whiteout must name the path that it deletes")]
 pub struct WhiteoutError;
 
 impl Whiteout {

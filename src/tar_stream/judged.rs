@@ -144,7 +144,7 @@ fn headers_mean_what_go_reads_in_them() {
         return;
     };
     let judged = judged.split("# ").skip(1).map(|judged| {
-        let (name, text) = judged.split_once('\n').expect("a name stands on its line");
+        let (name, text) = judged.split_once('\n').expect("the first line is the name");
         (name, text)
     });
     let judged: Vec<(&str, &str)> = judged.collect();

@@ -82,7 +82,7 @@ fn an_input_that_ends_early_is_refused() {
 #[test]
 fn an_input_without_an_end_marker_is_taken_with_a_warning_if_all_is_there() {
     let warning = "warning: the tar has no end-of-archive block; it may be truncated, but \
-                   everything that its metadata names is there\n";
+                   all files that its metadata names are present\n";
     let sandbox = Sandbox::new();
     let (members, image) = small();
     let (tar, needed) = (make::tar(&members), needed(&members));

@@ -309,7 +309,7 @@ fn changed(mut config: Value, values: &[&str]) -> Value {
 fn an_import_is_changed_as_docker_changes_it() {
     if !has_engine() {
         let test = "an_import_is_changed_as_docker_changes_it";
-        return skip(test, "no Docker engine answers");
+        return skip(test, "no Docker engine responds");
     }
     let _store = exclusive();
     let (_sandbox, rootfs) = rootfs();
@@ -328,7 +328,7 @@ fn an_import_is_changed_as_docker_changes_it() {
 fn what_docker_refuses_to_change_is_refused() {
     if !has_engine() {
         let test = "what_docker_refuses_to_change_is_refused";
-        return skip(test, "no Docker engine answers");
+        return skip(test, "no Docker engine responds");
     }
     let _store = exclusive();
     let (_sandbox, rootfs) = rootfs();
@@ -345,7 +345,7 @@ fn what_docker_refuses_to_change_is_refused() {
 fn a_config_is_changed_as_docker_commit_changes_it() {
     if !has_engine() {
         let test = "a_config_is_changed_as_docker_commit_changes_it";
-        return skip(test, "no Docker engine answers");
+        return skip(test, "no Docker engine responds");
     }
     let _store = exclusive();
     let (_sandbox, rootfs) = rootfs();

@@ -83,7 +83,7 @@ fn each_line_of_the_page_works() {
     if !has_engine {
         tools::skip(
             "lines of docs/coming-from.md with docker",
-            "no Docker engine answers; a stand-in is used",
+            "no Docker engine responds; a stand-in is used",
         );
     }
     let sections = blocks(PAGE, "sh");

@@ -257,7 +257,7 @@ fn all_commands_agree_on_what_a_bare_tar_is() {
     layer::set(&mut extended[124..136], records.len() as i128);
     layer::member(&mut pax, extended, &records);
     let cut = "the tar has no end-of-archive block; it may be truncated";
-    let empty = "the tar has no entry, so the root filesystem is empty";
+    let empty = "the tar has no entries, so the root filesystem is empty";
     let found_empty = "warning[rootfs-empty] the root filesystem has no entries";
     let cases: [BareTar; 7] = [
         ("whole", whole.clone(), None, None),

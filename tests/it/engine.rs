@@ -185,7 +185,7 @@ proptest! {
         static FOUND: LazyLock<Vec<Place>> = LazyLock::new(|| {
             let test = "umoci_unpacks_the_same_files_and_links";
             if !is_root() {
-                skip(test, "umoci is only tried as root");
+                skip(test, "umoci is only tested as root");
                 return Vec::new();
             }
             Place::with("umoci", test)
@@ -364,7 +364,7 @@ fn docker_imports_an_export() {
 #[test]
 fn podman_imports_an_export() {
     if !is_root() {
-        return skip("podman_imports_an_export", "podman is only tried as root");
+        return skip("podman_imports_an_export", "podman is only tested as root");
     }
     for place in Place::with("podman", "podman_imports_an_export") {
         let sandbox = Sandbox::new();
@@ -397,7 +397,7 @@ fn tar_unpacks_an_export() {
     if !is_installed("tar") || !is_root() {
         return skip(
             "tar_unpacks_an_export",
-            "tar is only tried as root, which can make devices",
+            "tar is only tested as root, which can make devices",
         );
     }
     let sandbox = Sandbox::new();

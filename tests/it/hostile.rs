@@ -113,12 +113,12 @@ fn names_that_lead_out() {
         (
             "up",
             tar(&entries("a ../b")),
-            "entry `../b`: the path leaves the root",
+            "entry `../b`: the path leads out of the root",
         ),
         (
             "up inside",
             tar(&entries("a a/b/../../../c")),
-            "entry `a/b/../../../c`: the path leaves the root",
+            "entry `a/b/../../../c`: the path leads out of the root",
         ),
         (
             "hard link up to nothing",
@@ -194,17 +194,17 @@ fn names_that_lead_out() {
         (
             "whiteout of nothing",
             tar(&entries("d/ d/.wh.")),
-            "entry `d/.wh.`: a whiteout must name what it deletes",
+            "entry `d/.wh.`: a whiteout must name the path that it deletes",
         ),
         (
             "whiteout of the directory",
             tar(&entries("d/ d/.wh..")),
-            "entry `d/.wh..`: a whiteout must name what it deletes",
+            "entry `d/.wh..`: a whiteout must name the path that it deletes",
         ),
         (
             "whiteout of the parent",
             tar(&entries("d/ d/.wh...")),
-            "entry `d/.wh...`: a whiteout must name what it deletes",
+            "entry `d/.wh...`: a whiteout must name the path that it deletes",
         ),
     ]);
 }

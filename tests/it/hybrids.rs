@@ -351,8 +351,8 @@ fn names_of_both_files_count() {
                 });
             },
             expect![[r#"
-                warning: `two:2` is one image in `index.json` and another in `manifest.json`; using the one of `index.json`
-                warning: `one:1` is one image in `index.json` and another in `manifest.json`; using the one of `index.json`
+                warning: `index.json` and `manifest.json` list different images as `two:2`; using the one in `index.json`
+                warning: `index.json` and `manifest.json` list different images as `one:1`; using the one in `index.json`
             "#]],
             json!([["one:1"], ["two:2"]]),
         ),

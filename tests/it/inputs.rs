@@ -345,7 +345,7 @@ fn a_v1_archive_becomes_the_image_that_docker_makes_of_it() {
 fn a_v1_archive_becomes_the_image_that_this_docker_makes_of_it() {
     let test = "a_v1_archive_becomes_the_image_that_this_docker_makes_of_it";
     if !tools::has_engine() {
-        return tools::skip(test, "no Docker engine answers");
+        return tools::skip(test, "no Docker engine responds");
     }
     let _engine = tools::exclusive();
     for (version, config) in V1 {

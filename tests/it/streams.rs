@@ -158,7 +158,7 @@ fn a_stream_that_is_closed_is_a_failure() {
     let sandbox = sandbox();
     let closed = expect![[r#"
         error: cannot write standard output
-          caused by: it is closed
+          caused by: the stream is closed
           hint: use `/dev/null` as DST to discard the output
     "#]];
     for to in ["-", "/dev/stdout", "/dev/fd/1"] {
@@ -173,14 +173,14 @@ fn a_stream_that_is_closed_is_a_failure() {
             "restow convert - out <&-",
             expect![[r#"
             error: cannot read standard input
-              caused by: it is closed
+              caused by: the stream is closed
         "#]],
         ),
         (
             "restow import /dev/stdin out <&-",
             expect![[r#"
             error: cannot read standard input
-              caused by: it is closed
+              caused by: the stream is closed
         "#]],
         ),
         (

@@ -129,48 +129,48 @@ fn names_that_promise_something_else_are_refused() {
             &["convert", "in.tar", "out.tar.xz"],
             expect![[r#"
                 error: `out.tar.xz`: restow does not write `.xz`
-                  hint: use a name in `.tar`, `.tar.gz` or `.tar.zst`; `restow convert SRC - | xz > out.tar.xz`
+                  hint: use a name that ends in `.tar`, `.tar.gz` or `.tar.zst`; `restow convert SRC - | xz > out.tar.xz`
             "#]],
         ),
         (
             &["squash", "--all", "in.tar", "docker-archive:out.tbz2:app:1"],
             expect![[r#"
                 error: `out.tbz2`: restow does not write `.tbz2`
-                  hint: use a name in `.tar`, `.tar.gz` or `.tar.zst`; `restow squash … SRC - | bzip2 > out.tbz2`
+                  hint: use a name that ends in `.tar`, `.tar.gz` or `.tar.zst`; `restow squash … SRC - | bzip2 > out.tbz2`
             "#]],
         ),
         (
             &["export", "in.tar", "out.TXZ"],
             expect![[r#"
                 error: `out.TXZ`: restow does not write `.txz`
-                  hint: use a name in `.tar`, `.tar.gz` or `.tar.zst`; `restow export SRC | xz > out.TXZ`
+                  hint: use a name that ends in `.tar`, `.tar.gz` or `.tar.zst`; `restow export SRC | xz > out.TXZ`
             "#]],
         ),
         (
             &["import", "rootfs.tar", "out.zip"],
             expect![[r#"
                 error: `out.zip`: restow does not write `.zip`
-                  hint: use a name in `.tar`, `.tar.gz` or `.tar.zst`
+                  hint: use a name that ends in `.tar`, `.tar.gz` or `.tar.zst`
             "#]],
         ),
         (
             &["export", "--compress", "zstd", "in.tar", "out.tar.gz"],
             expect![[r#"
-                error: the name of DST says gzip, but `--compress` says zstd
+                error: the suffix of DST selects gzip, but `--compress` selects zstd
                   hint: omit `--compress`, or rename DST
             "#]],
         ),
         (
             &["export", "--compress", "none", "in.tar", "out.tgz"],
             expect![[r#"
-                error: the name of DST says gzip, but `--compress` says none
+                error: the suffix of DST selects gzip, but `--compress` selects none
                   hint: omit `--compress`, or rename DST
             "#]],
         ),
         (
             &["export", "--compress", "gzip:9", "in.tar", "out.zst"],
             expect![[r#"
-                error: the name of DST says zstd, but `--compress` says gzip
+                error: the suffix of DST selects zstd, but `--compress` selects gzip
                   hint: omit `--compress`, or rename DST
             "#]],
         ),
@@ -178,14 +178,14 @@ fn names_that_promise_something_else_are_refused() {
             &["export", "--compress", "gzip", "in.tar", "out.tar.xz"],
             expect![[r#"
                 error: `out.tar.xz`: restow does not write `.xz`
-                  hint: use a name in `.tar`, `.tar.gz` or `.tar.zst`; `restow export SRC | xz > out.tar.xz`
+                  hint: use a name that ends in `.tar`, `.tar.gz` or `.tar.zst`; `restow export SRC | xz > out.tar.xz`
             "#]],
         ),
         (
             &["convert", "missing.tar", "out.tar.xz"],
             expect![[r#"
                 error: `out.tar.xz`: restow does not write `.xz`
-                  hint: use a name in `.tar`, `.tar.gz` or `.tar.zst`; `restow convert SRC - | xz > out.tar.xz`
+                  hint: use a name that ends in `.tar`, `.tar.gz` or `.tar.zst`; `restow convert SRC - | xz > out.tar.xz`
             "#]],
         ),
     ];
@@ -209,7 +209,7 @@ fn names_that_promise_something_else_are_refused() {
 #[test]
 fn an_engine_loads_what_is_compressed_with_gzip() {
     if !tools::has_engine() {
-        return tools::skip("a compressed archive", "no Docker engine answers");
+        return tools::skip("a compressed archive", "no Docker engine responds");
     }
     let _engine = tools::exclusive();
     let tag = format!("{}:1", unique());

@@ -261,7 +261,7 @@ fn a_program_gets_the_same_as_an_object() {
         $ restow convert a b c
         {"event":"error","message":"unexpected argument `c`","causes":[],"hint":"`convert` reads one SRC; to put several into one archive, use a layout: `restow convert A oci:DIR`, `restow convert B oci:DIR`, `restow convert oci:DIR DST`"}
         $ restow squash a b
-        {"event":"error","message":"missing option: one of `--all`, `--last N`, `--layers A..B`, `--above BASE` or `--max-layers N`","causes":[],"hint":"usually `--all`"}
+        {"event":"error","message":"missing option: one of `--all`, `--last N`, `--layers A..B`, `--above BASE` or `--max-layers N`","causes":[],"hint":"`--all` merges all layers"}
         $ restow convert --compress lz4 a b
         {"event":"error","message":"invalid value `lz4` for `--compress`: expected keep, none, gzip, gzip:LEVEL, zstd or zstd:LEVEL","causes":[],"hint":null}
         $ restow 

@@ -69,7 +69,7 @@ fn shortened(line: &str) -> String {
 
 /// The findings as a text of lines.
 fn listed(findings: &[String]) -> String {
-    findings.iter().map(|it| format!("{it}\n")).collect()
+    findings.iter().flat_map(|it| [it, "\n"]).collect()
 }
 
 /// Checks that just this is found in an archive.

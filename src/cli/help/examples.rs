@@ -1,6 +1,6 @@
 //! The examples at the end of each command's `--help`.
 //!
-//! `tests/it/help.rs` runs every one of them, in a folder with the files that they name.
+//! `tests/it/help.rs` runs all of them in a folder with the files that they name.
 
 use std::fmt::Write as _;
 
@@ -183,7 +183,7 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 11] = [
     ),
 ];
 
-/// Adds its examples to the long help of each command.
+/// Adds the examples to the long help of each command.
 pub(super) fn add(command: Command) -> Command {
     command.mut_subcommands(|subcommand| {
         let mut all = EXAMPLES.iter();

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use clap::Command;
 
-/// The groups in their order, each with the names of its commands.
+/// The groups in order, each with its commands.
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Move", &["convert", "export", "import"]),
     ("Change", &["squash"]),
@@ -17,7 +17,7 @@ const MORE: &str = "\
 Run `restow help COMMAND` for the options and examples of a command, `restow help names` for \
 the names of images, and `restow help json` for the fields of JSON output.
 
-Exit codes: 0 success; 1 the input, the machine or a check failed; 2 wrong usage.";
+Exit codes: 0 success; 1 failure (bad input, system error or failed check); 2 usage error.";
 
 /// The names of all commands.
 pub(super) fn commands() -> impl Iterator<Item = &'static str> {

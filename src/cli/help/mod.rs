@@ -9,11 +9,11 @@ use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::usage::unknown_command;
 
-/// The fields of all JSON output, as `restow help json` prints them.
+/// The topic `json`: the fields of all JSON output.
 #[doc = include_str!("json.md")]
 const JSON: &str = include_str!("json.md");
 
-/// The names of images, as `restow help names` prints them.
+/// The topic `names`: the names of images.
 const NAMES: &str = include_str!("names.md");
 
 /// Topics that are not commands, each with its text.
@@ -34,7 +34,7 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
     groups::commands().chain(TOPICS.iter().map(|(topic, _)| *topic))
 }
 
-/// Adds groups and examples to the help.
+/// Adds groups and examples to the help of a command.
 pub(super) fn complete(command: Command) -> Command {
     groups::arrange(examples::add(command))
 }
@@ -59,7 +59,7 @@ pub(super) fn run(
         }
     };
     if let Err(help) = command.try_get_matches_from_mut(words) {
-        // A closed standard output is no reason to complain about help.
+        // Help for a closed standard output is not an error.
         let _ = help.print();
     }
     Ok(())

@@ -8,12 +8,12 @@ use clap::{Arg, Command};
 use crate::cli::spelling::nearest;
 use crate::cli::usage::{options, words};
 
-/// What is wrong with a command line.
+/// An error in a command line.
 #[derive(Debug)]
 pub(super) struct Wrong {
     pub(super) message: String,
     pub(super) hint: Option<String>,
-    /// The form of the command, where it helps.
+    /// The usage line of the command, if it helps.
     pub(super) usage: Option<String>,
 }
 
@@ -60,7 +60,7 @@ pub(super) fn of(error: &clap::Error, command: &Command, root: &Command) -> Wron
         ErrorKind::NoEquals => {
             let name = plain(&argument);
             Wrong::new(
-                format!("a value of `{name}` follows an equals sign: `{argument}`"),
+                format!("`{name}` needs an equals sign before its value: `{argument}`"),
                 None,
             )
         }
@@ -89,7 +89,7 @@ pub(in crate::cli) fn unknown_command(word: &str, root: &Command) -> (String, St
         (None, Some(part)) => format!("did you mean `restow {part}`?"),
         (None, None) if word.contains(['.', '/', ':']) => {
             format!(
-                "a command comes first: `restow images {word}` lists the images in an archive or layout"
+                "the command must come first: `restow images {word}` lists the images in an archive or layout"
             )
         }
         (None, None) => {
@@ -101,7 +101,7 @@ pub(in crate::cli) fn unknown_command(word: &str, root: &Command) -> (String, St
     (format!("unknown command `{word}`"), hint)
 }
 
-/// The hint for an unknown option: what restow has for it, else the right spelling, else the
+/// The hint for an unknown option: the equivalent in restow, else the right spelling, else the
 /// commands that have it.
 fn option_hint(option: &str, command: &Command, root: &Command) -> String {
     if let Some(tip) = options::tip(option, command.get_name()) {
@@ -111,9 +111,9 @@ fn option_hint(option: &str, command: &Command, root: &Command) -> String {
         let longs = command.get_arguments().filter_map(Arg::get_long);
         longs.map(str::to_owned).collect()
     };
-    // Global options are with the root alone, until clap has parsed.
+    // Only the root has the global options until clap has parsed.
     let known = [longs(command), longs(root)].concat();
-    // A short option has other meanings elsewhere, and no spelling.
+    // A short option has other meanings in other commands, and no similar spelling.
     if let Some(name) = option.strip_prefix("--") {
         let near = nearest(name, known.iter().map(String::as_str)).into_iter();
         if let Some(hint) = did_you_mean(near.map(|it| format!("--{it}"))) {
@@ -166,11 +166,11 @@ fn missing(error: &clap::Error, command: &Command) -> Wrong {
     let hint = words::missing(command.get_name(), &names);
     Wrong::new(
         format!("missing argument{plural}: {}", list(&names, "and")),
-        hint.map(str::to_owned),
+        Some(hint.to_owned()),
     )
 }
 
-/// The error for a value that an option does not take.
+/// The error for an invalid value of an option.
 fn invalid_value(error: &clap::Error) -> Wrong {
     let text = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
     let argument = text(ContextKind::InvalidArg);
@@ -231,7 +231,7 @@ fn plain(argument: &str) -> String {
     name[..end].to_owned()
 }
 
-/// Words in a sentence: `a, b and c`.
+/// A list of words in a sentence: `a, b and c`.
 fn list(words: &[String], conjunction: &str) -> String {
     match words {
         [] => String::new(),

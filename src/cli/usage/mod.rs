@@ -1,7 +1,7 @@
-//! A command line that cannot be understood: its error and its hint.
+//! The error and the hint for a wrong command line.
 //!
-//! clap parses; the texts are restow's own, so that every error looks the same, and so that
-//! a hint is more than a word of similar spelling.
+//! clap parses; restow writes the texts, so that every error has the same form, and so that
+//! hints do more than correct the spelling.
 
 mod message;
 mod options;
@@ -24,14 +24,13 @@ pub(super) fn known_words() -> Vec<&'static str> {
     words::words().collect()
 }
 
-/// All hints for what users of other tools type.
+/// All hints for users of other tools.
 #[cfg(test)]
 pub(super) fn hints() -> Vec<&'static str> {
     words::hints().chain(options::hints()).collect()
 }
 
-/// Whether these words set an option to a value, as far as words that are wrong elsewhere
-/// can tell.
+/// True if these words set an option to a value. The command line may be wrong elsewhere.
 fn asks_for(words: &[OsString], option: &str, value: &str) -> bool {
     let options = words.iter().take_while(|word| *word != "--");
     let options: Vec<&OsString> = options.collect();
@@ -42,7 +41,7 @@ fn asks_for(words: &[OsString], option: &str, value: &str) -> bool {
             .any(|pair| pair[0] == option && pair[1] == value)
 }
 
-/// Prints the help or the error that clap has for a command line, and returns the exit
+/// Prints the help or the error that clap returned for a command line, and returns the exit
 /// status.
 pub(super) fn report_usage(error: &clap::Error, words: &[OsString], root: &Command) -> ExitStatus {
     let modes = ColorMode::value_variants().iter();
@@ -50,7 +49,7 @@ pub(super) fn report_usage(error: &clap::Error, words: &[OsString], root: &Comma
         mode.apply();
     }
     if !error.use_stderr() {
-        // A closed standard output is no reason to complain about help.
+        // Help for a closed standard output is not an error.
         let _ = error.print();
         return ExitStatus::Done;
     }
@@ -68,7 +67,7 @@ pub(super) fn report_usage(error: &clap::Error, words: &[OsString], root: &Comma
     ExitStatus::Usage
 }
 
-/// The subcommand that these words name; the whole command if they name none.
+/// The subcommand in these words, or else the root.
 fn command_of<'a>(words: &[OsString], root: &'a Command) -> &'a Command {
     let mut words = words.iter().skip(1);
     while let Some(word) = words.next() {
@@ -82,7 +81,7 @@ fn command_of<'a>(words: &[OsString], root: &'a Command) -> &'a Command {
     root
 }
 
-/// Whether the word after this one is the value of a global option.
+/// True if the word after this one is the value of a global option.
 fn takes_value(word: &str, root: &Command) -> bool {
     let option = word.strip_prefix("--").and_then(|name| {
         root.get_arguments()

@@ -1,5 +1,5 @@
-//! Options of docker, podman, skopeo, crane, umoci, dive and docker-squash that restow names
-//! otherwise, or does not have.
+//! Options of docker, podman, skopeo, crane, umoci, dive and docker-squash that restow does not
+//! have, or has under another name.
 
 /// Commands that write images.
 const WRITERS: &[&str] = &["convert", "import", "squash"];
@@ -10,7 +10,7 @@ const OUTPUTS: &[&str] = &["convert", "export", "import", "squash"];
 /// Commands that print facts.
 const LOOKERS: &[&str] = &["history", "images", "inspect", "verify"];
 
-/// Commands of which an option selects the platform.
+/// Commands with an option that selects the platform.
 const PLATFORMS: &[&str] = &[
     "convert", "export", "history", "import", "inspect", "squash",
 ];
@@ -18,8 +18,8 @@ const PLATFORMS: &[&str] = &[
 /// Every command.
 const ALL: &[&str] = &[];
 
-/// The hints for unknown options: the options, the commands that the hint is for, and the
-/// hint, in which `COMMAND` is the name of the command. The first that fits counts.
+/// The hints for unknown options: the options, the commands to which the hint applies, and the
+/// hint, in which `COMMAND` is replaced by the name of the command. The first match counts.
 const OPTIONS: &[(&[&str], &[&str], &str)] = &[
     (
         &["--format"],
@@ -234,7 +234,7 @@ const OPTIONS: &[(&[&str], &[&str], &str)] = &[
     (
         &["-v", "--verbose", "--debug", "-D", "--log-level", "-vv"],
         &["restow"],
-        "`restow --version` prints the version; warnings are always shown, unless with `--quiet`",
+        "`restow --version` prints the version; warnings are always shown, except with `--quiet`",
     ),
     (
         &[
@@ -247,7 +247,7 @@ const OPTIONS: &[(&[&str], &[&str], &str)] = &[
             "--trace",
         ],
         ALL,
-        "warnings are always shown, unless with `--quiet`; `--progress json` shows each step",
+        "warnings are always shown, except with `--quiet`; `--progress json` shows each step",
     ),
     (
         &[
@@ -278,7 +278,7 @@ const OPTIONS: &[(&[&str], &[&str], &str)] = &[
             "--pull",
         ],
         ALL,
-        "restow reaches no registry and no engine; `restow help names` lists its sources",
+        "restow does not access registries or engines; `restow help names` lists its sources",
     ),
     (
         &["--compress"],
@@ -345,7 +345,7 @@ const OPTIONS: &[(&[&str], &[&str], &str)] = &[
     (
         &["--silent", "-s", "--no-progress"],
         ALL,
-        "`--quiet` suppresses progress, reports and warnings; `--progress none` progress alone",
+        "`--quiet` suppresses progress, reports and warnings; `--progress none` only progress",
     ),
     (
         &[
@@ -408,7 +408,7 @@ const OPTIONS: &[(&[&str], &[&str], &str)] = &[
     (
         &["--strict", "--fail-on"],
         &["verify"],
-        "errors fail, warnings do not; `restow verify --json SRC` counts both",
+        "only errors affect the exit code; `restow verify --json SRC` also counts warnings",
     ),
     (
         &["--timestamp", "--date", "--created"],
@@ -423,7 +423,7 @@ const OPTIONS: &[(&[&str], &[&str], &str)] = &[
     (
         &["--plain", "--no-tty"],
         ALL,
-        "`--progress plain` prints a line now and then, for logs",
+        "`--progress plain` prints a line every five seconds, for logs",
     ),
     (
         &["--version", "-V"],
@@ -432,7 +432,7 @@ const OPTIONS: &[(&[&str], &[&str], &str)] = &[
     ),
 ];
 
-/// The hint for an option that a command does not have, if other tools have it.
+/// The hint for an option of other tools that a command does not have.
 pub(super) fn tip(option: &str, command: &str) -> Option<String> {
     let mut all = OPTIONS.iter();
     let found = all.find(|(options, commands, _)| {

@@ -1,8 +1,8 @@
-//! Words that users of docker, podman, skopeo, crane, umoci, dive, docker-squash and the like
-//! type for a command, and what to type instead.
+//! Commands of docker, podman, skopeo, crane, umoci, dive, docker-squash and similar tools, and
+//! their equivalents.
 
-/// The hints for words that are not commands. A hint names a command line that works, or
-/// says that restow does not do this, and which tool does.
+/// The hints for words that are not commands. A hint shows a command line that works, or names
+/// another tool for a task outside the scope of restow.
 const COMMANDS: &[(&[&str], &str)] = &[
     (
         &[
@@ -41,17 +41,17 @@ const COMMANDS: &[(&[&str], &str)] = &[
     ),
     (
         &["pull", "fetch", "download"],
-        "restow reaches no registry: `docker pull NAME`, then \
+        "restow does not access registries: `docker pull NAME`, then \
          `docker save NAME | restow convert - DST`, or `skopeo copy docker://NAME oci:DIR`",
     ),
     (
         &["push", "upload", "publish"],
-        "restow reaches no registry: `restow convert SRC oci:DIR`, then \
+        "restow does not access registries: `restow convert SRC oci:DIR`, then \
          `skopeo copy oci:DIR docker://NAME`",
     ),
     (
         &["login", "logout", "search", "sync", "scp", "auth"],
-        "restow reaches no registry; `skopeo` and `crane` do",
+        "restow does not access registries; `skopeo` and `crane` do",
     ),
     (
         &["tag", "retag", "rename"],
@@ -249,7 +249,7 @@ const COMMANDS: &[(&[&str], &str)] = &[
     ),
 ];
 
-/// The hint for a word that is not a command, if other tools have it.
+/// The hint for a command of other tools.
 pub(super) fn command(word: &str) -> Option<&'static str> {
     let word = word.to_ascii_lowercase();
     let mut all = COMMANDS.iter();
@@ -257,7 +257,7 @@ pub(super) fn command(word: &str) -> Option<&'static str> {
     found.map(|(_, hint)| *hint)
 }
 
-/// The hint for an argument too many.
+/// The hint for an extra argument.
 pub(super) fn superfluous(command: &str) -> Option<&'static str> {
     Some(match command {
         "convert" => {
@@ -269,7 +269,9 @@ pub(super) fn superfluous(command: &str) -> Option<&'static str> {
             "`export` writes all files of one image; `restow export SRC | tar -x PATH` extracts some"
         }
         "squash" => "`squash` reads one SRC and writes one DST",
-        "inspect" | "history" => "it shows one image; `restow images SRC...` lists several inputs",
+        "inspect" | "history" => {
+            "only one image is shown; `restow images SRC...` lists several inputs"
+        }
         "verify" => {
             "`verify` checks one SRC: `for src in *.tar; do restow verify \"$src\"; done` \
              checks several"
@@ -278,10 +280,10 @@ pub(super) fn superfluous(command: &str) -> Option<&'static str> {
     })
 }
 
-/// The hint for arguments that are missing.
-pub(super) fn missing(command: &str, names: &[String]) -> Option<&'static str> {
+/// The hint for missing arguments.
+pub(super) fn missing(command: &str, names: &[String]) -> &'static str {
     let has_source = names.first().is_some_and(|name| name == "DST");
-    Some(match (command, has_source) {
+    match (command, has_source) {
         ("convert", true) => {
             "DST is a file, `oci:DIR` for a layout, or `-` for stdout, as in \
              `docker save NAME | restow convert - FILE`"
@@ -291,27 +293,27 @@ pub(super) fn missing(command: &str, names: &[String]) -> Option<&'static str> {
              `docker save NAME | restow convert - FILE`"
         }
         ("squash", true) => {
-            "DST is a file, `oci:DIR` for a layout, or `-` for stdout; `--dry-run` needs none"
+            "DST is a file, `oci:DIR` for a layout, or `-` for stdout; `--dry-run` does not need it"
         }
         ("import", true) => "DST is a file, `oci:DIR` for a layout, or `-` for stdout",
         ("import", false) => {
             "ROOTFS is a tar, or `-` for stdin, as in `tar -C DIR -c . | restow import - DST`"
         }
         ("verify", _) => {
-            "SRC is an archive, a layout, or `-` for stdin; `--explain CODE` needs none"
+            "SRC is an archive, a layout, or `-` for stdin; `--explain CODE` does not need it"
         }
         ("completions", _) => "SHELL is bash, elvish, fish, powershell or zsh",
         ("man", _) => "DIR is the folder for the pages, as in `restow man man1`",
         _ => "SRC is an archive, a layout, or `-` for stdin",
-    })
+    }
 }
 
-/// The hint for options of which one is missing.
+/// The hint if one of several options is required.
 pub(super) fn missing_choice(command: &str) -> Option<&'static str> {
-    (command == "squash").then_some("usually `--all`")
+    (command == "squash").then_some("`--all` merges all layers")
 }
 
-/// The hint for an option that is given twice.
+/// The hint for a repeated option.
 pub(super) fn repeated(command: &str, option: &str) -> Option<&'static str> {
     match (command, option) {
         ("convert", "--image") => Some(

@@ -243,7 +243,10 @@ mod tests {
         for (path, message) in [
             ("a", "member `a` is a dangling link"),
             ("c", "member `c` is a dangling link"),
-            ("x/../../y", "member `../y`: the path leaves the archive"),
+            (
+                "x/../../y",
+                "member `../y`: the path leads out of the archive",
+            ),
         ] {
             assert_eq!(index.find(path).unwrap_err().to_string(), message);
         }
@@ -251,7 +254,7 @@ mod tests {
         let error = self::index(&[("../x", Kind::File, "")]).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "member `../x`: the path leaves the archive"
+            "member `../x`: the path leads out of the archive"
         );
     }
 }

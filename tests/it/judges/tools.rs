@@ -116,7 +116,7 @@ fn podman_loads_what_is_written() {
     if !is_root() {
         return skip(
             "podman_loads_what_is_written",
-            "podman is only tried as root",
+            "podman is only tested as root",
         );
     }
     for place in Place::with("podman", "podman_loads_what_is_written") {

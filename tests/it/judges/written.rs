@@ -188,7 +188,7 @@ fn two_builds_of_one_dockerfile_keep_their_names_and_ids() {
 fn what_podman_saves_is_read() {
     let test = "what_podman_saves_is_read";
     if !is_root() {
-        return skip(test, "podman is only tried as root");
+        return skip(test, "podman is only tested as root");
     }
     for place in Place::with("podman", test) {
         let sandbox = Sandbox::new();

@@ -356,7 +356,7 @@ fn warnings_say_what_is_otherwise() {
                 without_end,
                 TO_LAYOUT,
                 expect![[r#"
-                    warning: the tar has no end-of-archive block; it may be truncated, but everything that its metadata names is there
+                    warning: the tar has no end-of-archive block; it may be truncated, but all files that its metadata names are present
                 "#]],
             ),
             case(attested(), TO_LAYOUT, expect![""]),
@@ -417,7 +417,7 @@ fn warnings_say_what_is_otherwise() {
                 wrong_oci_part(|layers| layers.swap(0, 1)),
                 TO_LAYOUT,
                 expect![[r#"
-                    warning: the OCI manifest of `app:1` has other layers than `manifest.json`; using those of `manifest.json`
+                    warning: the OCI manifest of `app:1` lists different layers than `manifest.json`; using those of `manifest.json`
                 "#]],
             ),
             // As its release candidates did: some layers left out.
@@ -425,7 +425,7 @@ fn warnings_say_what_is_otherwise() {
                 wrong_oci_part(|layers| drop(layers.pop())),
                 TO_LAYOUT,
                 expect![[r#"
-                    warning: the OCI manifest of `app:1` has other layers than `manifest.json`; using those of `manifest.json`
+                    warning: the OCI manifest of `app:1` lists different layers than `manifest.json`; using those of `manifest.json`
                 "#]],
             ),
         ],

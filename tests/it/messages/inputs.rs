@@ -140,7 +140,7 @@ fn inputs_that_are_no_images() {
                 TO_ARCHIVE,
                 expect![[r#"
                     error: cannot read `in.tar`
-                      caused by: member `../up`: the path leaves the archive
+                      caused by: member `../up`: the path leads out of the archive
                 "#]],
             ),
             case(
@@ -313,7 +313,7 @@ fn docker_archives_that_are_not_whole() {
                 TO_ARCHIVE,
                 expect![[r#"
                     error: cannot read `in.tar`
-                      caused by: member `../c.json`: the path leaves the archive
+                      caused by: member `../c.json`: the path leads out of the archive
                 "#]],
             ),
             case(

@@ -115,7 +115,7 @@ fn squash_needs_to_be_told_what_and_where() {
             &["in.tar", "out.tar"],
             expect![[r#"
                 error: missing option: one of `--all`, `--last N`, `--layers A..B`, `--above BASE` or `--max-layers N`
-                  hint: usually `--all`
+                  hint: `--all` merges all layers
                   usage: restow squash <--all|--last <N>|--layers <A..B>|--above <BASE>|--max-layers <N>> <SRC> <DST>
             "#]],
         ),
@@ -308,7 +308,7 @@ fn layers_that_cannot_be_merged() {
         &["squash", "--layers", "3", "--dry-run", "in.tar"],
         0,
         expect![[r#"
-            warning: cannot look inside layer 2 of 3 of `app:1`, so all whiteouts above it are kept
+            warning: cannot read the entries of layer 2 of 3 of `app:1`, so all whiteouts above it are kept
         "#]],
         expect![[r#"
             would rewrite layer 3: 1.54kB to 1.54kB
@@ -333,7 +333,7 @@ fn what_engines_understand_differently() {
         (
             "a/ a/x | .wh.a a/ a/y",
             expect![[r#"
-                warning: layer 2 of 2 of `app:1`, entry `a`: the layer both deletes and contains it; its content in lower layers counts as deleted, which Docker and containerd may see differently
+                warning: layer 2 of 2 of `app:1`, entry `a`: the layer both deletes and contains it; its content in lower layers counts as deleted, which Docker and containerd may interpret differently
             "#]],
         ),
         (
@@ -363,7 +363,7 @@ fn what_engines_understand_differently() {
         (
             "z | a/(trusted.overlay.opaque=79)",
             expect![[r#"
-                warning: layer 2 of 2 of `app:1`, entry `a`: `trusted.overlay.opaque` is kept as an attribute; Docker also hides what lower layers have in the directory
+                warning: layer 2 of 2 of `app:1`, entry `a`: `trusted.overlay.opaque` is kept as an attribute; Docker also hides the content of the directory in lower layers
             "#]],
         ),
         (
@@ -399,13 +399,13 @@ fn what_engines_understand_differently() {
         (
             "z | .wh..wh.plnk/1=x b=>.wh..wh.plnk/1",
             expect![[r#"
-                warning: layer 2 of 2 of `app:1`, entry `/`: bookkeeping of AUFS or eStargz, which is not part of the image; skipped
+                warning: layer 2 of 2 of `app:1`, entry `/`: internal data of AUFS or eStargz, which is not part of the image; skipped
             "#]],
         ),
         (
             "z | a=1 b=>../a",
             expect![[r#"
-                warning: layer 2 of 2 of `app:1`, entry `b`: its path or link target leaves the root; resolved from the root
+                warning: layer 2 of 2 of `app:1`, entry `b`: its path or link target leads out of the root; resolved from the root
             "#]],
         ),
         (

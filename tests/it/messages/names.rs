@@ -207,14 +207,14 @@ const ELSEWHERE: [(&[&str], Expect); 31] = [
         &["convert", "in.tar", "https://example.org/app.tar"],
         expect![[r#"
             error: `https://example.org/app.tar`: unknown transport `https`
-              hint: restow only writes files: write one and upload it
+              hint: restow does not upload: write a file and upload it
         "#]],
     ),
     (
         &["convert", "file:///srv/app.tar", "out.tar"],
         expect![[r#"
             error: `file:///srv/app.tar`: unknown transport `file`
-              hint: use the path alone: `/srv/app.tar`
+              hint: use only the path: `/srv/app.tar`
         "#]],
     ),
     (
@@ -318,7 +318,7 @@ const ELSEWHERE: [(&[&str], Expect); 31] = [
     (
         &["export", "in.tar", ":x"],
         expect![[r#"
-            error: `:x`: no transport before the colon
+            error: `:x`: the transport before the colon is missing
               hint: to name a file, type `./:x`
         "#]],
     ),

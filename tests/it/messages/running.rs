@@ -79,7 +79,7 @@ fn nothing_but_objects_is_among_the_objects() {
     let sandbox = Sandbox::new();
     let wrong = sandbox.run(&["squash", "--progress", "json", "in.tar", "out.tar"]);
     expect![[r#"
-        {"event":"error","message":"missing option: one of `--all`, `--last N`, `--layers A..B`, `--above BASE` or `--max-layers N`","causes":[],"hint":"usually `--all`"}
+        {"event":"error","message":"missing option: one of `--all`, `--last N`, `--layers A..B`, `--above BASE` or `--max-layers N`","causes":[],"hint":"`--all` merges all layers"}
     "#]].assert_eq(&wrong.stderr);
 }
 

@@ -220,13 +220,12 @@ fn layers_between_ranges_above_an_absent_one_stay_as_they_are() {
     sandbox.write("in.tar", make::tar(&layout.members()));
     let run = sandbox.run(&["squash", "--max-layers", "4", "in.tar", "oci:out"]);
     let (_, warnings) = run.reports();
-    let expected =
-        "warning: cannot look inside layer 1 of 6 of `app:1`, so all whiteouts above it are kept";
+    let expected = "warning: cannot read the entries of layer 1 of 6 of `app:1`, so all whiteouts above it are kept";
     assert_eq!(warnings, [expected]);
     let arguments = ["squash", "--layers", "4..5", "in.tar", "oci:new", "--quiet"];
     sandbox.run(&arguments).fails(expect![[r#"
         error: cannot read layer 4 of 6 of `app:1`
-          caused by: entry `link`: a hard link to `inbase`, which only a layer that restow cannot look inside may have
+          caused by: entry `link`: a hard link to `inbase`, which may only exist in a layer that restow cannot read
     "#]]);
 }
 

@@ -1,5 +1,5 @@
 //! A Docker engine through its socket, for tests in which starting its client for each request
-//! would take too long.
+//! would be too slow.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};

@@ -48,7 +48,7 @@ impl Ctr {
     /// The names of the existing images.
     pub(crate) fn names(&self) -> Vec<String> {
         let output = self.command(&["images", "ls", "--quiet"]).output();
-        // Without `ctr` there are none.
+        // Without `ctr`, the list is empty.
         let output = output.map(|it| it.stdout).unwrap_or_default();
         let names = String::from_utf8_lossy(&output).into_owned();
         names.lines().map(str::to_owned).collect()

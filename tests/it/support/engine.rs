@@ -55,7 +55,7 @@ impl Docker {
         let is_there = self.is_there();
         if !is_there {
             let what = match self {
-                Self::Machine => "no Docker engine answers",
+                Self::Machine => "no Docker engine responds",
                 Self::Classic => "today's Docker with the overlay2 driver does not answer",
                 Self::Containerd => "today's Docker with the containerd store does not answer",
             };

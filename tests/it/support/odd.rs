@@ -68,7 +68,7 @@ fn pick<T: Clone>(numbers: &mut Seed, all: &[T]) -> T {
     all[numbers.below(all.len())].clone()
 }
 
-/// Returns true once in so many times, on average.
+/// Returns true once in `times` calls, on average.
 fn once_in(numbers: &mut Seed, times: usize) -> bool {
     numbers.below(times) == 0
 }

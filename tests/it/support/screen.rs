@@ -7,8 +7,8 @@ use super::sandbox::Sandbox;
 /// Clears the line of a bar.
 pub(crate) const CLEAR: &str = "\r\u{1b}[J";
 
-/// The output of a line of a shell on a terminal of some width, in which `restow` is the one
-/// that is tested, whatever the line ends with.
+/// The output of a shell command line on a terminal of this width, in which `restow` is the tested
+/// program, whatever the exit code.
 #[track_caller]
 pub(crate) fn on_terminal(
     sandbox: &Sandbox,
@@ -30,7 +30,7 @@ pub(crate) fn on_terminal(
     text.replace("\r\n", "\n")
 }
 
-/// A text without the numbers that differ from run to run, and the units that do.
+/// A text without the numbers and units that differ between runs.
 pub(crate) fn without_figures(text: &str) -> String {
     let mut shown = String::new();
     for character in text.chars() {

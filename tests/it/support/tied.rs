@@ -41,7 +41,7 @@ pub(crate) fn refusal(sandbox: &Sandbox, input: &str) -> Option<String> {
 
 /// Checks that the report of `verify` on an input has an error if a command refuses it.
 ///
-/// There is no report on an unreadable input: `verify` refuses it with the same message.
+/// `verify` does not report on an unreadable input, but refuses it with the same message.
 #[track_caller]
 pub(crate) fn assert_tied(name: &str, sandbox: &Sandbox, input: &str, report: &Output) {
     let text = String::from_utf8_lossy(&report.stdout);

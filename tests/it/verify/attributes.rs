@@ -25,7 +25,7 @@ fn attributes() {
         "rootless",
         &with_attribute("user.containers.override_stat", "0:0:755"),
         expect![[r#"
-            warning[rootless-attribute] layer 2 of 2 of `app:1`, entry `d`: an attribute by which rootless tools record owners
+            warning[rootless-attribute] layer 2 of 2 of `app:1`, entry `d`: an attribute in which rootless tools record owners
         "#]],
     );
     check("any other", &with_attribute("user.x", "y"), expect![""]);

@@ -104,7 +104,7 @@ fn archives_and_control_files() {
         "escaping",
         &escaping,
         expect![[r#"
-            error[member-escapes] member `../x`: the path leaves the archive
+            error[member-escapes] member `../x`: the path leads out of the archive
         "#]],
     );
     check_members(
@@ -650,7 +650,7 @@ fn descriptors_of_an_index() {
             it.index.push(old);
         }),
         expect![[r#"
-            error[schema-1] `sha256:…`: a manifest has Docker schema 1
+            error[schema-1] `sha256:…`: a manifest uses Docker schema 1
         "#]],
     );
     check_members(

@@ -170,7 +170,7 @@ fn paths_and_repetitions() {
     check_stack(
         "../x ok",
         expect![[r#"
-            error[entry-path] layer 1 of 1 of `app:1`, entry `../x`: the path leaves the root
+            error[entry-path] layer 1 of 1 of `app:1`, entry `../x`: the path leads out of the root
         "#]],
     );
     let long = |length: usize| Entry::new(vec![b'n'; length], Kind::File(Vec::new()));
@@ -229,7 +229,7 @@ fn whiteouts() {
     );
     for name in [".wh.", ".wh..", ".wh..."] {
         let expected = format!(
-            "error[whiteout-invalid] layer 2 of 2 of `app:1`, entry `d/{name}`: a whiteout must name what it deletes\n"
+            "error[whiteout-invalid] layer 2 of 2 of `app:1`, entry `d/{name}`: a whiteout must name the path that it deletes\n"
         );
         check_stack(&format!("d/ | d/{name}"), &expected);
     }
@@ -507,10 +507,10 @@ fn every_fault_of_a_layer_is_told_and_a_layer_of_two_images_once() {
         "many",
         &make::tar(&make::docker(&images)),
         expect![[r#"
-            error[entry-path] layer 1 of 1 of `app:1`, entry `../x`: the path leaves the root
+            error[entry-path] layer 1 of 1 of `app:1`, entry `../x`: the path leads out of the root
             error[entry-twice] layer 1 of 1 of `app:1`, entry `a`: a layer has the same path more than once
             error[link-to-directory] layer 1 of 1 of `app:1`, entry `e`: a hard link to the directory `d`
-            error[whiteout-invalid] layer 1 of 1 of `app:1`, entry `.wh.`: a whiteout must name what it deletes
+            error[whiteout-invalid] layer 1 of 1 of `app:1`, entry `.wh.`: a whiteout must name the path that it deletes
             error[link-missing] layer 1 of 1 of `app:1`, entry `b`: a hard link to `gone`, which does not exist
         "#]],
     );
