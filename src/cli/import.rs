@@ -45,7 +45,7 @@ pub(super) struct Arguments {
     ///
     /// CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER,
     /// VOLUME or WORKDIR, as in `docker import`. Several are read as the lines of one
-    /// Dockerfile.
+    /// Dockerfile: ENTRYPOINT clears an earlier CMD.
     #[arg(long = "change", short, value_name = "INSTRUCTION")]
     changes: Vec<String>,
 

@@ -95,7 +95,7 @@ codes! {
         "compare its size with that of the original; if nothing else is reported, `restow convert SRC DST` writes a correct archive"
     ArchiveTrailing "archive-trailing" Warning
         "extra bytes follow the end of the archive"
-        "readers ignore them; `cat` does not join tars"
+        "readers ignore them; `cat` cannot join two tars"
         "if two archives were joined, split them and convert each into one layout; else `restow convert SRC DST` writes a correct archive"
     RootfsEmpty "rootfs-empty" Warning
         "the root filesystem has no entries"
@@ -110,7 +110,7 @@ codes! {
         "Docker uses the last, skopeo and podman the first; restow refuses the archive as hostile"
         "do not use the archive unless you trust its origin; save the image again"
     Unreferenced "unreferenced" Note
-        "no document refers to a file"
+        "no document refers to this file"
         "it uses space, and readers ignore it"
         "`restow convert SRC DST` leaves it out"
 

@@ -367,9 +367,9 @@ fn a_history_and_an_inspection_fit_the_terminal() {
     }
     expect![[r#"
         40$ restow history app.tar
-        Image ID       sha256:50feaf716e15be199…
+        Image ID       50feaf716e15be199e93f790…
         Digest         <none>
-        Containerd ID  sha256:d35b65d18102ba1f5…
+        Containerd ID  d35b65d18102ba1f5142a111…
 
         LAYER  CREATED BY       SIZE  COMMENT
         2      RUN /bin/sh -c…  2B    buildkit.…
@@ -377,9 +377,9 @@ fn a_history_and_an_inspection_fit_the_terminal() {
         1      ADD file:d65f0…  1B
 
         80$ restow history app.tar
-        Image ID       sha256:50feaf716e15be199e93f7909c510fe1642151c005dd80bafa7a0214b…
+        Image ID       50feaf716e15be199e93f7909c510fe1642151c005dd80bafa7a0214bac1526e
         Digest         <none>
-        Containerd ID  sha256:d35b65d18102ba1f5142a111c0503c25ce7a1b07db28d6e2d355d0674…
+        Containerd ID  d35b65d18102ba1f5142a111c0503c25ce7a1b07db28d6e2d355d0674601ac29
 
         LAYER  CREATED  CREATED BY                          SIZE  COMMENT
         2      N/A      RUN /bin/sh -c apk add --no-cache…  2B    buildkit.dockerfile.v0
@@ -398,9 +398,9 @@ fn a_history_and_an_inspection_fit_the_terminal() {
 
         40$ restow inspect app.tar
         Reference      registry.example.com/tea…
-        Image ID       sha256:50feaf716e15be199…
+        Image ID       50feaf716e15be199e93f790…
         Digest         <none>
-        Containerd ID  sha256:d35b65d18102ba1f5…
+        Containerd ID  d35b65d18102ba1f5142a111…
         Platform       linux/amd64
         Created        <none>
         Format         docker-archive
@@ -415,9 +415,9 @@ fn a_history_and_an_inspection_fit_the_terminal() {
 
         80$ restow inspect app.tar
         Reference      registry.example.com/team/big-application:2026.11.27
-        Image ID       sha256:50feaf716e15be199e93f7909c510fe1642151c005dd80bafa7a0214b…
+        Image ID       50feaf716e15be199e93f7909c510fe1642151c005dd80bafa7a0214bac1526e
         Digest         <none>
-        Containerd ID  sha256:d35b65d18102ba1f5142a111c0503c25ce7a1b07db28d6e2d355d0674…
+        Containerd ID  d35b65d18102ba1f5142a111c0503c25ce7a1b07db28d6e2d355d0674601ac29
         Platform       linux/amd64
         Created        <none>
         Format         docker-archive

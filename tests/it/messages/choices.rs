@@ -94,6 +94,7 @@ fn choices_that_cannot_be_had() {
                 expect![[r#"
                     error: cannot write `missing/out.tar`
                       caused by: No such file or directory
+                      hint: create the folder first: `mkdir -p missing`
                 "#]],
             ),
             case(
@@ -102,6 +103,7 @@ fn choices_that_cannot_be_had() {
                 expect![[r#"
                     error: cannot write `missing/out`
                       caused by: No such file or directory
+                      hint: create the folder first: `mkdir -p missing`
                 "#]],
             ),
             case(

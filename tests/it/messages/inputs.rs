@@ -164,17 +164,19 @@ fn inputs_that_are_no_images() {
                 tar.clone(),
                 &["oci-archive:in.tar", "oci:out"],
                 expect![[r#"
-                error: cannot read `in.tar`
-                  caused by: it is not an OCI layout: `index.json` is missing
-            "#]],
+                    error: cannot read `in.tar`
+                      caused by: it is not an OCI archive: `index.json` is missing
+                      hint: use the path without a prefix: the format is recognized
+                "#]],
             ),
             case(
                 tar.clone(),
                 &["oci:in.tar", "oci:out"],
                 expect![[r#"
-                error: cannot read `in.tar`
-                  caused by: it is not an OCI layout in a folder: the folder is missing
-            "#]],
+                    error: cannot read `in.tar`
+                      caused by: it is a file; expected an OCI layout in a folder
+                      hint: use the path without a prefix: the format is recognized
+                "#]],
             ),
             case(
                 tar,
@@ -191,6 +193,7 @@ fn inputs_that_are_no_images() {
                 expect![[r#"
                     error: cannot read `in.tar`
                       caused by: it is not a docker archive: `manifest.json` is missing
+                      hint: use the path without a prefix: the format is recognized
                 "#]],
             ),
             case(

@@ -111,7 +111,7 @@ fn archives_and_control_files() {
         "untidy",
         &untidy,
         expect![[r#"
-            note[unreferenced] `notes.txt`: no document refers to a file
+            note[unreferenced] `notes.txt`: no document refers to this file
         "#]],
     );
 }
@@ -637,10 +637,10 @@ fn descriptors_of_an_index() {
         expect![[r#"
             error[media-type-mismatch] `app:1`: it is a manifest, but its descriptor says `application/x`
             note[media-type-unknown] `app:1`: its media type is `application/x`
-            note[unreferenced] `blobs/sha256/…`: no document refers to a file
-            note[unreferenced] `blobs/sha256/…`: no document refers to a file
-            note[unreferenced] `blobs/sha256/…`: no document refers to a file
-            note[unreferenced] `blobs/sha256/…`: no document refers to a file
+            note[unreferenced] `blobs/sha256/…`: no document refers to this file
+            note[unreferenced] `blobs/sha256/…`: no document refers to this file
+            note[unreferenced] `blobs/sha256/…`: no document refers to this file
+            note[unreferenced] `blobs/sha256/…`: no document refers to this file
         "#]],
     );
     check_members(
@@ -767,7 +767,7 @@ fn blobs_of_layouts() {
         "nobody's",
         &layout(|it| drop(it.put("a/b", "nobody's"))),
         expect![[r#"
-            note[unreferenced] `blobs/sha256/…`: no document refers to a file
+            note[unreferenced] `blobs/sha256/…`: no document refers to this file
         "#]],
     );
     check_members(
@@ -775,7 +775,7 @@ fn blobs_of_layouts() {
         &[good(), vec![Member::file(blob(&digest(b"1")), "2")]].concat(),
         expect![[r#"
             error[digest-mismatch] `blobs/sha256/…`: expected sha256:…, got sha256:…
-            note[unreferenced] `blobs/sha256/…`: no document refers to a file
+            note[unreferenced] `blobs/sha256/…`: no document refers to this file
         "#]],
     );
 }
@@ -787,7 +787,7 @@ fn manifests() {
         &with_manifest(|it| drop(it["layers"].as_array_mut().expect("a list").pop())),
         expect![[r#"
             error[layer-count] `app:1`: it has 2 layers, but its config lists 3 diff_ids
-            note[unreferenced] `blobs/sha256/…`: no document refers to a file
+            note[unreferenced] `blobs/sha256/…`: no document refers to this file
         "#]],
     );
     check_members(
