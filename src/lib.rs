@@ -89,6 +89,8 @@ mod digest;
 mod error;
 mod event;
 mod finding;
+#[doc = include_str!("json.md")]
+pub mod json {}
 pub mod limits;
 mod progress;
 

@@ -58,20 +58,22 @@ impl Drawing {
         if text.width() <= width {
             return text.to_owned();
         }
-        let mut used = self.ellipsis.width();
-        if used > width {
-            return String::new();
+        match width.checked_sub(self.ellipsis.width()) {
+            Some(room) => fitting(text.chars(), room) + self.ellipsis,
+            None => String::new(),
         }
-        let mut start = String::new();
-        for character in text.chars() {
-            used += character.width().unwrap_or_default();
-            if used > width {
-                break;
-            }
-            start.push(character);
+    }
+
+    /// Both ends of a text, with an ellipsis between them if it does not fit.
+    pub(super) fn cut_middle(self, text: &str, width: usize) -> String {
+        let room = width.saturating_sub(self.ellipsis.width());
+        if text.width() <= width || room < 2 {
+            return self.cut(text, width);
         }
-        start.push_str(self.ellipsis);
-        start
+        let end = fitting(text.chars().rev(), room / 2);
+        let end: String = end.chars().rev().collect();
+        let start = fitting(text.chars(), room - room / 2);
+        [&start, self.ellipsis, &end].concat()
     }
 
     /// A bar whose length is the ratio of `part` to `largest`, in eighths of a character; the
@@ -88,6 +90,16 @@ impl Drawing {
         let filled = usize::try_from(filled).map_or(width, |it| it.min(width));
         self.full.repeat(filled) + &self.empty.repeat(width - filled)
     }
+}
+
+/// The first characters that fit into this number of columns.
+fn fitting(characters: impl Iterator<Item = char>, width: usize) -> String {
+    let mut used = 0;
+    let fits = |character: &char| {
+        used += character.width().unwrap_or_default();
+        used <= width
+    };
+    characters.take_while(fits).collect()
 }
 
 /// True if these variables select a locale with UTF-8 (locale(7)).
@@ -138,6 +150,22 @@ mod tests {
             let cut = Drawing::UNICODE.cut(text, width);
             assert_eq!(cut, expected, "{text} {width}");
             assert_eq!(Drawing::ASCII.cut(text, width), ascii, "{text} {width}");
+        }
+    }
+
+    #[test]
+    fn a_name_keeps_both_of_its_ends() {
+        for (text, width, expected, ascii) in [
+            ("abcdefg", 7, "abcdefg", "abcdefg"),
+            ("abcdefgh", 7, "abc…fgh", "ab...gh"),
+            ("abcdefgh", 6, "abc…gh", "ab...h"),
+            ("漢字漢字", 6, "漢…字", "漢..."),
+            ("abcd", 2, "a…", ""),
+        ] {
+            let cut = Drawing::UNICODE.cut_middle(text, width);
+            assert_eq!(cut, expected, "{text} {width}");
+            let cut = Drawing::ASCII.cut_middle(text, width);
+            assert_eq!(cut, ascii, "{text} {width}");
         }
     }
 

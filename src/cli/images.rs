@@ -166,7 +166,7 @@ fn to_table(reports: &[(&str, &ImagesReport)], style: Style, digests: bool) -> T
     let columns = layout.of(
         ("#", Content::Whole),
         vec![
-            ("IMAGE", Content::Text),
+            ("IMAGE", Content::Name),
             ("IMAGE ID", Content::Whole),
             (
                 "DIGEST",

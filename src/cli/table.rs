@@ -30,6 +30,8 @@ pub(super) enum Content {
     Whole,
     /// Text that may be truncated.
     Text,
+    /// Text that may be truncated in the middle, since both of its ends matter.
+    Name,
     /// Left out if there is no room, the last such column first.
     Spare,
     /// Shown in full, or left out if truncating texts does not make enough room, the first such
@@ -83,7 +85,13 @@ impl Table {
             terminal.styled(HEADING, text)
         });
         let rows = self.rows.iter().map(|row| {
-            line(row, &widths, terminal, |at, text| {
+            let mut row = row.clone();
+            for (at, cell) in row.iter_mut().enumerate() {
+                if self.columns[at].1 == Content::Name {
+                    *cell = terminal.drawing.cut_middle(cell, widths[at]);
+                }
+            }
+            line(&row, &widths, terminal, |at, text| {
                 match self.columns[at].1 {
                     Content::Bar => terminal.styled(BAR, text),
                     _ => text.to_owned(),
@@ -104,17 +112,22 @@ impl Table {
         Self { columns, rows }
     }
 
+    /// True if the cells of a column may be truncated.
+    fn is_text(&self, at: usize) -> bool {
+        matches!(self.columns[at].1, Content::Text | Content::Name)
+    }
+
     /// Makes columns of text narrower, the widest first, until the lines fit.
     fn fit(&self, widths: &mut [usize], limit: usize) {
         loop {
             let total = line_width(widths);
-            let texts = (0..widths.len()).filter(|at| self.columns[*at].1 == Content::Text);
+            let texts = (0..widths.len()).filter(|at| self.is_text(*at));
             let widest = texts.max_by_key(|at| widths[*at]);
             let Some(widest) = widest.filter(|at| total > limit && widths[*at] > LEAST) else {
                 return;
             };
             let second = (0..widths.len())
-                .filter(|at| *at != widest && self.columns[*at].1 == Content::Text)
+                .filter(|at| *at != widest && self.is_text(*at))
                 .map(|at| widths[at])
                 .filter(|width| *width < widths[widest])
                 .max();

@@ -21,6 +21,7 @@ const MAY_USE: &[(&str, &str)] = &[
     ("digest", ""),
     ("progress", ""),
     ("finding", "digest"),
+    ("json", ""),
     ("limits", ""),
     ("stream", "digest limits progress"),
     ("tar_stream", "limits stream"),

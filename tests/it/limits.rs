@@ -236,6 +236,6 @@ fn members_without_end() {
     run(most - others - 1).silent();
     run(most).fails(
         "error: cannot read `in.tar`\n  caused by: it is not a docker archive: `manifest.json` \
-         is missing\n",
+         is missing\n  hint: use the path without a prefix: the format is recognized\n",
     );
 }

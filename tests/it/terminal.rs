@@ -290,7 +290,7 @@ fn a_list_of_images_fits_the_terminal() {
     expect![[r#"
         40$ restow images layout.tar
         #  IMAGE                    IMAGE ID
-        1  registry.example.com/t…
+        1  registry.ex…:2026.11.27
            ├─ image                 20faff437429
            └─ attestation
         1  a label
@@ -301,7 +301,7 @@ fn a_list_of_images_fits_the_terminal() {
 
         80$ restow images layout.tar
         #  IMAGE                        IMAGE ID      DIGEST        SIZE  PLATFORM
-        1  registry.example.com/team/…                0142d3517955        index
+        1  registry.exam…on:2026.11.27                0142d3517955        index
            ├─ image                     20faff437429  b88b39cc6412  1B    linux/arm64/v8
            └─ attestation                             34cd8b370df4        linux/arm64/v8
         1  a label                                    0142d3517955        index
@@ -323,19 +323,19 @@ fn a_list_of_images_fits_the_terminal() {
 
         40$ restow images layout.tar app.tar
         #  IMAGE        IMAGE ID      SOURCE
-        1  registry.e…                layout.tar
+        1  regis…11.27                layout.tar
            ├─ image     20faff437429
-           └─ attesta…
+           └─ at…ation
         1  a label                    layout.tar
            ├─ image     20faff437429
-           └─ attesta…
-        2  myapp:late…  d892a3543a40  layout.tar
+           └─ at…ation
+        2  myapp…atest  d892a3543a40  layout.tar
         3  <none>                     layout.tar
-        1  registry.e…  50feaf716e15  app.tar
+        1  regis…11.27  50feaf716e15  app.tar
 
         80$ restow images layout.tar app.tar
         #  IMAGE            IMAGE ID      DIGEST        SIZE  PLATFORM        SOURCE
-        1  registry.examp…                0142d3517955        index           layout.tar
+        1  registr…6.11.27                0142d3517955        index           layout.tar
            ├─ image         20faff437429  b88b39cc6412  1B    linux/arm64/v8
            └─ attestation                 34cd8b370df4        linux/arm64/v8
         1  a label                        0142d3517955        index           layout.tar
@@ -343,7 +343,7 @@ fn a_list_of_images_fits_the_terminal() {
            └─ attestation                 34cd8b370df4        linux/arm64/v8
         2  myapp:latest     d892a3543a40  724769b59b79  1B    linux/amd64     layout.tar
         3  <none>                         d7b4db5eddf3        artifact        layout.tar
-        1  registry.examp…  50feaf716e15  d35b65d18102  3B    linux/amd64     app.tar
+        1  registr…6.11.27  50feaf716e15  d35b65d18102  3B    linux/amd64     app.tar
 
         120$ restow images layout.tar app.tar
         #  IMAGE                                                 IMAGE ID      DIGEST        SIZE  PLATFORM        SOURCE

@@ -9,9 +9,8 @@ use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::usage::unknown_command;
 
-/// The topic `json`: the fields of all JSON output.
-#[doc = include_str!("json.md")]
-const JSON: &str = include_str!("json.md");
+/// The topic `json`: the fields of all JSON output, which are also the docs of `restow::json`.
+const JSON: &str = include_str!("../../json.md");
 
 /// The topic `names`: the names of images.
 const NAMES: &str = include_str!("names.md");
