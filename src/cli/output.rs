@@ -182,6 +182,15 @@ pub(super) fn print_data(text: &str) -> Result<(), Error> {
     taken(writeln!(stdout, "{text}").and_then(|()| stdout.flush()))
 }
 
+/// Prints help to standard output.
+///
+/// # Errors
+///
+/// As [`print_data`].
+pub(super) fn print_help(help: &clap::Error) -> Result<(), Error> {
+    taken(help.print().and_then(|()| io::stdout().flush()))
+}
+
 fn taken(written: io::Result<()>) -> Result<(), Error> {
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

@@ -551,6 +551,9 @@ fn a_closed_pipe_ends_in_silence() {
         (&["verify", "in.tar"], 0),
         (&["squash", "--all", "--dry-run", "in.tar"], 0),
         (&["--help"], 0),
+        (&["help", "images"], 0),
+        (&["help", "json"], 0),
+        (&["completions", "bash"], 0),
     ] {
         let got = into_closed_pipe(&sandbox, command);
         assert_eq!(got, (Some(code), String::new()), "{command:?}");
@@ -562,4 +565,32 @@ fn a_closed_pipe_ends_in_silence() {
     let last = events.lines().last().expect("an event");
     let last: Value = serde_json::from_str(last).expect("it is JSON");
     assert_eq!(last["message"], "cannot write standard output");
+}
+
+/// Text that did not arrive is an error, help included.
+#[test]
+fn a_full_device_is_an_error_for_every_text() {
+    let sandbox = sandbox();
+    for command in [
+        &["--help"][..],
+        &["--version"],
+        &["help", "convert"],
+        &["help", "json"],
+        &["completions", "fish"],
+        &["images", "in.tar"],
+        &["verify", "--explain", "list"],
+        &["squash", "--all", "--dry-run", "in.tar"],
+    ] {
+        let mut run = sandbox.restow(command).command();
+        let full = std::fs::File::create("/dev/full").expect("Linux has it");
+        let output = run.stdout(full).output().expect("the command runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        let expected =
+            "error: cannot write standard output\n  caused by: No space left on device\n";
+        assert_eq!(
+            (output.status.code(), &*said),
+            (Some(1), expected),
+            "{command:?}"
+        );
+    }
 }

@@ -6,7 +6,7 @@ mod groups;
 use clap::{Args, Command};
 
 use crate::cli::failure::Failure;
-use crate::cli::output::Output;
+use crate::cli::output::{Output, print_help};
 use crate::cli::usage::unknown_command;
 
 /// The topic `json`: the fields of all JSON output, which are also the docs of `restow::json`.
@@ -58,8 +58,7 @@ pub(super) fn run(
         }
     };
     if let Err(help) = command.try_get_matches_from_mut(words) {
-        // Help for a closed standard output is not an error.
-        let _ = help.print();
+        print_help(&help)?;
     }
     Ok(())
 }

@@ -13,8 +13,8 @@ use clap::error::ErrorKind;
 use clap::{Command, ValueEnum};
 
 use crate::cli::global::ColorMode;
-use crate::cli::output::Output;
-use crate::cli::report::ExitStatus;
+use crate::cli::output::{Output, print_help};
+use crate::cli::report::{ExitStatus, report};
 
 pub(super) use self::message::unknown_command;
 
@@ -48,12 +48,13 @@ pub(super) fn report_usage(error: &clap::Error, words: &[OsString], root: &Comma
     for mode in modes.filter(|mode| asks_for(words, "--color", mode.name())) {
         mode.apply();
     }
-    if !error.use_stderr() {
-        // Help for a closed standard output is not an error.
-        let _ = error.print();
-        return ExitStatus::Done;
-    }
     let has_json_progress = asks_for(words, "--progress", "json");
+    if !error.use_stderr() {
+        return match print_help(error) {
+            Ok(()) => ExitStatus::Done,
+            Err(error) => report(&Output::of_usage(has_json_progress), &error.into()),
+        };
+    }
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand && !has_json_progress {
         let _ = error.print();
         return ExitStatus::Usage;
