@@ -79,6 +79,11 @@ impl Meter {
         true
     }
 
+    /// True if a step was begun.
+    pub(super) fn has_begun(&self) -> bool {
+        !self.step.is_empty()
+    }
+
     /// Bytes per second.
     fn rate(&self, now: Instant) -> Option<u64> {
         let (then, bytes) = self.samples.front()?;

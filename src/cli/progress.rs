@@ -1,7 +1,8 @@
 //! Progress of the whole job: a bar on one line, lines of a log, or objects for a program.
 
 use std::io::{self, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use restow::Event;
@@ -11,7 +12,7 @@ use crate::cli::drawing::Drawing;
 use crate::cli::global::ProgressMode;
 use crate::cli::meter::Meter;
 use crate::cli::terminal::{can_draw, is_piped, width};
-use crate::cli::text::json_text;
+use crate::cli::text::{escaped, json_text};
 
 /// The delay before the first bar; a shorter job does not show one.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -21,6 +22,9 @@ const BAR_INTERVAL: Duration = Duration::from_millis(66);
 
 /// The interval between lines of a log.
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The interval at which the state is looked at while no event comes.
+const TICK: Duration = Duration::from_millis(250);
 
 /// The interval between objects for a program.
 const JSON_INTERVAL: Duration = Duration::from_millis(100);
@@ -36,7 +40,7 @@ const CLEAR: &str = "\r\x1b[J";
 #[derive(Debug)]
 pub(super) struct Progress {
     form: Form,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 /// The form of progress.
@@ -84,14 +88,19 @@ impl Progress {
     fn of(form: Form) -> Self {
         let now = Instant::now();
         let is_json = form == Form::Json;
-        let state = Mutex::new(State {
+        let state = State {
             meter: Meter::new(now),
             // A program gets the first object at once.
             shown: (!is_json).then_some(now),
             is_drawn: false,
             is_over: false,
-        });
-        Self { form, state }
+        };
+        let state = Arc::new(Mutex::new(state));
+        let progress = Self { form, state };
+        if matches!(form, Form::Bar | Form::Lines) {
+            progress.keep_showing();
+        }
+        progress
     }
 
     /// Handles an event that is not a warning. Returns a line to print, if one is due.
@@ -104,16 +113,7 @@ impl Progress {
         if !state.meter.event(event, now) || !state.is_due(self.form, now) {
             return None;
         }
-        state.shown = Some(now);
-        match self.form {
-            Form::Hidden => None,
-            Form::Bar => {
-                state.draw(now);
-                None
-            }
-            Form::Lines => Some(state.meter.line(now)),
-            Form::Json => Some(json_text(&state.meter.json())),
-        }
+        state.show(self.form, now)
     }
 
     /// Ends the progress of a job that is done, and removes the bar. Returns a line to print, if
@@ -150,6 +150,30 @@ impl Progress {
         }
     }
 
+    /// Shows the state while no event comes, as when a pipe waits for its writer.
+    fn keep_showing(&self) {
+        let (form, state) = (self.form, Arc::downgrade(&self.state));
+        let tick = move || {
+            while let Some(state) = state.upgrade() {
+                let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+                if state.is_over {
+                    return;
+                }
+                let now = Instant::now();
+                let is_due = state.meter.has_begun() && state.is_due(form, now);
+                let line = is_due.then(|| state.show(form, now)).flatten();
+                drop(state);
+                if let Some(line) = line {
+                    // If this fails, nobody reads the log.
+                    let _ = writeln!(io::stderr(), "{}", escaped(&line));
+                }
+                thread::sleep(TICK);
+            }
+        };
+        // Without the thread, only events show the state.
+        let _ = thread::Builder::new().spawn(tick);
+    }
+
     /// Locks the state, which is valid even if a thread panicked while it held the lock.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -167,6 +191,20 @@ impl State {
         };
         let shown = self.shown;
         shown.is_none_or(|shown| now.duration_since(shown) >= interval)
+    }
+
+    /// Shows the state, or returns the line to print.
+    fn show(&mut self, form: Form, now: Instant) -> Option<String> {
+        self.shown = Some(now);
+        match form {
+            Form::Hidden => None,
+            Form::Bar => {
+                self.draw(now);
+                None
+            }
+            Form::Lines => Some(self.meter.line(now)),
+            Form::Json => Some(json_text(&self.meter.json())),
+        }
     }
 
     fn draw(&mut self, now: Instant) {
