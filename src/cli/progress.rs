@@ -161,12 +161,12 @@ impl Progress {
                 }
                 let now = Instant::now();
                 let is_due = state.meter.has_begun() && state.is_due(form, now);
-                let line = is_due.then(|| state.show(form, now)).flatten();
-                drop(state);
-                if let Some(line) = line {
-                    // If this fails, nobody reads the log.
+                if let Some(line) = is_due.then(|| state.show(form, now)).flatten() {
+                    // The state stays locked, so that this is not printed after the last line.
+                    // If it fails, nobody reads the log.
                     let _ = writeln!(io::stderr(), "{}", escaped(&line));
                 }
+                drop(state);
                 thread::sleep(TICK);
             }
         };

@@ -292,7 +292,7 @@ fn without_temporary_name(folder: &Path, error: &io::Error) -> io::Error {
     if let Err(error) = fs::metadata(folder) {
         return error;
     }
-    // tempfile hides the error of the system behind one of its own, of the same kind.
+    // tempfile wraps the error of the system in one of its own, of the same kind.
     let system = match error.kind() {
         io::ErrorKind::NotADirectory => Errno::NOTDIR,
         io::ErrorKind::NotFound => Errno::NOENT,

@@ -18,6 +18,27 @@ const PLATFORMS: &[&str] = &[
 /// Every command.
 const ALL: &[&str] = &[];
 
+/// Options of other tools that set a field of the config.
+const CONFIG_OPTIONS: &[&str] = &[
+    "--cmd",
+    "--entrypoint",
+    "--env",
+    "-e",
+    "--label",
+    "--labels",
+    "-l",
+    "--user",
+    "-u",
+    "--workdir",
+    "-w",
+    "--expose",
+    "--config",
+];
+
+/// The way to change the config of an image.
+const CHANGE_BY_IMPORT: &str = "`restow export SRC | restow import --config-from SRC --change INSTRUCTION - DST` \
+     changes the config, and merges the layers; `crane mutate` and `umoci config` keep them";
+
 /// The hints for unknown options: the options, the commands to which the hint applies, and the
 /// hint, in which `COMMAND` is replaced by the name of the command. The first match counts.
 const OPTIONS: &[(&[&str], &[&str], &str)] = &[
@@ -102,43 +123,13 @@ const OPTIONS: &[(&[&str], &[&str], &str)] = &[
         "`--layers A..` merges layer A and all above it, `--above BASE` all above a base image",
     ),
     (
-        &[
-            "--change",
-            "-c",
-            "--cmd",
-            "--entrypoint",
-            "--env",
-            "-e",
-            "--label",
-            "--labels",
-            "-l",
-            "--user",
-            "-u",
-            "--workdir",
-            "-w",
-            "--expose",
-            "--config",
-        ],
+        &["--change", "-c"],
         &["convert", "squash"],
-        "`restow export SRC | restow import --config-from SRC --change INSTRUCTION - DST` \
-         changes the config, and merges the layers; `crane mutate` and `umoci config` keep them",
+        CHANGE_BY_IMPORT,
     ),
+    (CONFIG_OPTIONS, &["convert", "squash"], CHANGE_BY_IMPORT),
     (
-        &[
-            "--cmd",
-            "--entrypoint",
-            "--env",
-            "-e",
-            "--label",
-            "--labels",
-            "-l",
-            "--user",
-            "-u",
-            "--workdir",
-            "-w",
-            "--expose",
-            "--config",
-        ],
+        CONFIG_OPTIONS,
         &["import"],
         "`--change INSTRUCTION` changes the config, such as `--change 'ENV A=1'` or \
          `--change 'CMD [\"sh\"]'`",

@@ -173,7 +173,7 @@ impl Reader for Surveyor<'_> {
         Ok(())
     }
 
-    /// A file behind a broken link, or behind a path out of the archive, does not
+    /// A file that only a broken link or a path out of the archive leads to does not
     /// exist.
     fn find(&mut self, path: &str) -> Result<Option<Member>> {
         let member = match self.container.find(path) {
