@@ -89,13 +89,20 @@ pub(crate) fn assert_kept(source: &Store, from: Format, output: &Path, to: Forma
     let written = Store::open(output);
     match (from, to) {
         (Format::Docker, Format::Docker) => {
-            assert_same(&source.docker_images(), &own::archive(output));
-            assert_eq!(
-                repo_tags(&written),
-                repo_tags(source),
-                "names stay as they stand"
-            );
-            if let Some(layout) = oci_part(source) {
+            let (mut expected, mut got) = (source.docker_images(), own::archive(output));
+            let (mut tags, mut got_tags) = (repo_tags(source), repo_tags(&written));
+            let layout = oci_part(source);
+            if layout.is_some() {
+                // Docker 28 now and then lists images in another order in `manifest.json` than
+                // in `index.json`, whose order counts.
+                expected.sort_by(|one, other| one.tags.cmp(&other.tags));
+                got.sort_by(|one, other| one.tags.cmp(&other.tags));
+                tags.sort();
+                got_tags.sort();
+            }
+            assert_same(&expected, &got);
+            assert_eq!(got_tags, tags, "names stay as they are");
+            if let Some(layout) = layout {
                 assert_eq!(written.file("index.json"), source.file("index.json"));
                 assert_documents(&layout, &written.layout());
             }
