@@ -70,6 +70,38 @@ impl<R: Skip> LayerReader<R> {
         entry.map(Some)
     }
 
+    /// Goes to the entry with this number, counted from 1, which must be a file with
+    /// this size in bytes.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it is not, since the layer has then changed since it was last read, or
+    /// if the caller stops the operation.
+    pub(crate) fn seek_file(
+        &mut self,
+        position: u32,
+        size: u64,
+        progress: &dyn Progress,
+    ) -> Result<(), LayerError> {
+        while let Some(entry) = self.next_entry()? {
+            if progress.is_interrupted() {
+                return Err(self.failed(EntryFault::read(io::Error::other("interrupted"))));
+            }
+            if self.interpreter.position() == position {
+                match entry.kind {
+                    EntryKind::Node(NodeKind::File(found))
+                    | EntryKind::Whiteout(Whiteout::AufsFile(found))
+                        if found == size =>
+                    {
+                        return Ok(());
+                    }
+                    _ => break,
+                }
+            }
+        }
+        Err(self.failed(EntryFault::Changed))
+    }
+
     /// Returns the error for a fault of the current entry.
     pub(crate) fn failed(&self, fault: EntryFault) -> LayerError {
         LayerError::entry(&self.interpreter.name, fault)

@@ -16,11 +16,16 @@ mod check;
 mod plan;
 mod range;
 mod replay;
+mod story;
 mod tree;
+mod view;
 
 pub(crate) use ambiguities::Ambiguities;
 pub(crate) use changes::{Changes, ChangesBuilder};
 pub(crate) use check::BrokenLink;
 pub(crate) use plan::Plan;
-pub(crate) use range::{Merge, Savings};
+pub(crate) use range::{IMPLIED_MODE, Merge, Savings};
 pub(crate) use replay::{Replay, ReplayError};
+pub(crate) use story::{LayerChange, LayerEvent};
+pub(crate) use tree::{Inode, InodeId, Place as EntryPlace};
+pub(crate) use view::{Entries, PathFault, TreeEntry, TreeNode};

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use crate::layer::{Ambiguity, EntryFault, EntryPath, LayerError, NodeKind, display_start};
 use crate::merge::ambiguities::Ambiguities;
 use crate::merge::changes::Changes;
+use crate::merge::story::{LayerEvent, compare};
 use crate::merge::tree::{
     Child, Directory, DirectoryId, Found, Inode, InodeId, Inodes, Names, ROOT, Tree,
 };
@@ -27,7 +28,7 @@ pub(crate) struct Merge {
     first_layer: u32,
     /// The numbers of names of inodes, below the range and in it.
     names_below: Names,
-    names_in_range: Names,
+    pub(super) names_in_range: Names,
     /// The first inode that can belong to the range.
     pub(super) first_inode: InodeId,
     /// Nodes of lower layers of which the range has copies, since a layer cannot link
@@ -93,10 +94,24 @@ impl Merge {
 
     /// Adds the next layer of the range.
     pub(crate) fn put_in_range(&mut self, changes: Changes) -> Result<Ambiguities, LayerError> {
+        self.put_watched(changes, None)
+    }
+
+    /// Adds the next layer of the range, and reports its changes to the tree of the
+    /// range, which then is that of the layers below it.
+    pub(crate) fn put_watched(
+        &mut self,
+        mut changes: Changes,
+        see: Option<&mut dyn FnMut(&Self, LayerEvent<'_>)>,
+    ) -> Result<Ambiguities, LayerError> {
+        let dropped = std::mem::take(&mut changes.dropped);
         let mut seen = Ambiguities::default();
         self.look_below(&changes.tree, &mut seen);
         let (tree, number, mut ambiguities) = self.adopt(changes, true)?;
         ambiguities.append(seen);
+        if let Some(see) = see {
+            compare(self, &tree, dropped, &number, see);
+        }
         let names = &mut self.names_in_range;
         self.range.apply(tree, self.is_lowest, number, names);
         Ok(ambiguities)
@@ -157,6 +172,7 @@ impl Merge {
             tree,
             inodes,
             far_links,
+            dropped: _,
             mut ambiguities,
         } = changes;
         let mut targets = HashMap::new();

@@ -13,7 +13,7 @@ use crate::limits::ATTRIBUTES_MAX;
 
 /// A place in the input. Places are ordered as they are read, and so as they are
 /// written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Place {
     /// The layer, counted from 0, the lowest.
     pub(crate) layer: u32,

@@ -31,6 +31,7 @@ pub use squash::options::SquashOptions;
 pub use squash::range::{LayerChoice, LayerName, LayerRangeError};
 pub use squash::report::{SquashReport, SquashedRange};
 pub(crate) use squash::{diff_ids, squash};
+pub use stack::file_entry::{EntryType, FileEntry, FileTime};
 pub use stack::size::LayerSize;
 pub use verify::Verification;
 pub(crate) use verify::verify;

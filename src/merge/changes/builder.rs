@@ -19,8 +19,19 @@ pub(crate) struct Changes {
     pub(in crate::merge) inodes: Inodes,
     /// Hard links to files in a lower layer, in their order.
     pub(in crate::merge) far_links: Vec<LowerLink>,
+    /// Names that the layer has and that its tree lacks.
+    pub(in crate::merge) dropped: Vec<Dropped>,
     /// The ambiguities of the layer.
     pub(in crate::merge) ambiguities: Ambiguities,
+}
+
+/// A name of an inode that the layer itself takes away.
+#[derive(Clone, Debug)]
+pub(in crate::merge) struct Dropped {
+    /// The name.
+    pub(in crate::merge) path: Vec<u8>,
+    /// The inode, as numbered in [`Changes`].
+    pub(in crate::merge) inode: InodeId,
 }
 
 /// A hard link to a file that only a lower layer has, or to such a link.
@@ -103,6 +114,7 @@ impl ChangesBuilder {
                 tree,
                 inodes: Inodes::new(),
                 far_links: Vec::new(),
+                dropped: Vec::new(),
                 ambiguities: Ambiguities::default(),
             },
             whiteouts: Vec::new(),

@@ -16,6 +16,7 @@ use crate::limits::DETOURS_PER_ENTRY;
 use crate::merge::changes::builder::LowerLink;
 use crate::merge::tree::{Child, Directory, DirectoryId, Inode, InodeId, Place, ROOT};
 
+pub(super) use builder::Dropped;
 pub(crate) use builder::{Changes, ChangesBuilder};
 
 /// Files at the root of an eStargz layer that belong to its compression, and not to the
@@ -96,7 +97,7 @@ impl ChangesBuilder {
             id
         } else {
             let new = self.changes.tree.add(Directory::implied(self.layer));
-            self.put(directory, name, Child::Directory(new), path);
+            self.put(directory, name, Child::Directory(new), path)?;
             new
         };
         self.put_directory(id, path, metadata, place);
@@ -122,8 +123,7 @@ impl ChangesBuilder {
             self.note(Ambiguity::AttributeOnLink, path);
         }
         let inode = self.new_inode(kind, metadata, place);
-        self.put(directory, name, Child::Node(inode, place), path);
-        Ok(())
+        self.put(directory, name, Child::Node(inode, place), path)
     }
 
     fn add_link(
@@ -142,20 +142,29 @@ impl ChangesBuilder {
         if *links >= LINKS_MAX {
             self.note(Ambiguity::TooManyLinks, path);
         }
-        self.put(directory, name, Child::Node(inode, place), path);
-        Ok(())
+        self.put(directory, name, Child::Node(inode, place), path)
     }
 
     /// Ends the layer. `is_estargz` means that it has files of that compression.
     pub(crate) fn finish(mut self, is_estargz: bool) -> Result<Changes, LayerError> {
         self.put_whiteouts()?;
         let root = self.changes.tree.get_mut(ROOT);
-        let before = root.children.len();
         let is_foreign =
             |name: &[u8]| is_aufs_name(name) || (is_estargz && ESTARGZ.contains(&name));
-        root.children.retain(|name, _| !is_foreign(name));
-        if root.children.len() < before {
+        let mut foreign = Vec::new();
+        root.children.retain(|name, child| {
+            let is_foreign = is_foreign(name);
+            if is_foreign {
+                foreign.push((name.to_vec(), *child));
+            }
+            !is_foreign
+        });
+        if !foreign.is_empty() {
             self.note(Ambiguity::BookkeepingLeftOut, &EntryPath::default());
+        }
+        for (name, child) in foreign {
+            let dropped = self.drop_names(child, name.clone());
+            dropped.map_err(|fault| LayerError::entry(&name, fault))?;
         }
         Ok(self.changes)
     }
@@ -189,10 +198,16 @@ impl ChangesBuilder {
     }
 
     /// Sets the target of a name; the last one in a layer wins.
-    fn put(&mut self, directory: DirectoryId, name: &[u8], child: Child, path: &EntryPath) {
+    fn put(
+        &mut self,
+        directory: DirectoryId,
+        name: &[u8],
+        child: Child,
+        path: &EntryPath,
+    ) -> Result<(), EntryFault> {
         let children = &mut self.changes.tree.get_mut(directory).children;
         let Some(replaced) = children.insert(name.into(), child) else {
-            return;
+            return Ok(());
         };
         self.last = None;
         self.note(Ambiguity::Repeated, path);
@@ -201,6 +216,29 @@ impl ChangesBuilder {
         {
             self.note(Ambiguity::DirectoryReplaced, path);
         }
+        self.drop_names(replaced, path.as_bytes().to_vec())
+    }
+
+    /// Records that the names of a child are no longer in the tree.
+    fn drop_names(&mut self, child: Child, path: Vec<u8>) -> Result<(), EntryFault> {
+        let mut pending = vec![(child, path)];
+        while let Some((child, path)) = pending.pop() {
+            match child {
+                Child::Directory(id) => {
+                    let children = self.changes.tree.get(id).children.iter();
+                    let below = |(name, child): (&Box<[u8]>, &Child)| {
+                        (*child, [path.as_slice(), b"/", name].concat())
+                    };
+                    pending.extend(children.map(below));
+                }
+                Child::Node(inode, _) => {
+                    self.hold(path.len())?;
+                    self.changes.dropped.push(Dropped { path, inode });
+                }
+                Child::Whiteout => {}
+            }
+        }
+        Ok(())
     }
 
     /// Returns true if the layer has an entry for a directory, or for one in it.

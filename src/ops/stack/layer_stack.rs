@@ -9,7 +9,7 @@ use crate::format::source::{Image, ImageSource, Layer};
 use crate::format::{Container, Member};
 use crate::image::{ESTARGZ_TOC, Timestamp};
 use crate::layer::{Budget, LayerError, LayerReader};
-use crate::merge::{Changes, ChangesBuilder, Merge, Plan, Replay, ReplayError};
+use crate::merge::{Changes, ChangesBuilder, LayerEvent, Merge, Plan, Replay, ReplayError};
 use crate::ops::choose::image::ChosenImage;
 use crate::ops::stack::layer_tar::{blame_compression, read_layer, streams};
 use crate::stream::{Compression, ProgressReader};
@@ -108,25 +108,62 @@ impl<'a> LayerStack<'a> {
         }
     }
 
-    /// Reads the headers of some layers, several in parallel, and returns the changes
-    /// of each.
-    pub(in crate::ops) fn changes(&self, which: &[usize]) -> Result<Vec<Changes>> {
+    /// Works on some layers, several in parallel, in an order that suits the container.
+    /// `work` gets the index in `which`.
+    pub(in crate::ops) fn in_parallel<T: Send>(
+        &self,
+        which: &[usize],
+        work: impl Fn(usize) -> Result<T> + Sync,
+    ) -> Result<Vec<T>> {
         let mut order: Vec<usize> = (0..which.len()).collect();
         if self.container.is_sequential() {
             let blob = |at: &usize| self.image.layers[which[*at]].blob();
             order.sort_by_key(|at| blob(at).map_or(0, |blob| blob.position));
         }
-        in_parallel(order, streams(self.container, self.context), |at| {
+        in_parallel(order, streams(self.container, self.context), work)
+    }
+
+    /// Reads the headers of some layers, several in parallel, and returns the changes
+    /// of each.
+    pub(in crate::ops) fn changes(&self, which: &[usize]) -> Result<Vec<Changes>> {
+        self.in_parallel(which, |at| {
             let at = which[at];
             self.scan(at).map_err(|error| self.explain(at, error))
         })
     }
 
+    /// Reads the headers of all layers, and returns their merged tree. Warns of
+    /// ambiguities in them.
+    pub(in crate::ops) fn tree(&self) -> Result<Merge> {
+        let mut merge = Merge::new();
+        let all: Vec<usize> = (0..self.count()).collect();
+        self.merge(&mut merge, &all)?;
+        Ok(merge)
+    }
+
     /// Adds layers to the range of a merge, and warns of ambiguities in them.
     pub(in crate::ops) fn merge(&self, merge: &mut Merge, which: &[usize]) -> Result<()> {
+        self.merge_watched(merge, which, &mut NoReader)
+    }
+
+    /// The same, with a reader of the story of the tree.
+    pub(in crate::ops) fn merge_watched(
+        &self,
+        merge: &mut Merge,
+        which: &[usize],
+        story: &mut dyn StoryReader,
+    ) -> Result<()> {
         for (at, changes) in which.iter().zip(self.changes(which)?) {
-            let put = merge.put_in_range(changes);
+            let put = if story.wants(*at) {
+                merge.put_watched(
+                    changes,
+                    Some(&mut |below, event| story.see(*at, below, event)),
+                )
+            } else {
+                merge.put_in_range(changes)
+            };
             let ambiguities = put.map_err(|error| self.failed(*at, error))?;
+            story.added(*at, merge);
             for (ambiguity, entry, others) in ambiguities.into_iter() {
                 self.context.watch.warn(Warning::Ambiguous {
                     layer: self.place(*at),
@@ -139,7 +176,8 @@ impl<'a> LayerStack<'a> {
         Ok(())
     }
 
-    fn blob(&self, at: usize) -> Result<(&Layer, &Member)> {
+    /// A layer and its blob.
+    pub(super) fn blob(&self, at: usize) -> Result<(&Layer, &Member)> {
         let layer = &self.image.layers[at];
         let blob = layer.blob().ok_or(Error::LayerAbsent)?;
         Ok((layer, blob))
@@ -168,7 +206,10 @@ impl<'a> LayerStack<'a> {
 
     /// The reason why a layer cannot be read: a wrong digest, if it has one, otherwise
     /// `error`.
-    fn explain(&self, at: usize, error: Error) -> Error {
+    pub(super) fn explain(&self, at: usize, error: Error) -> Error {
+        if self.context.watch.is_interrupted() {
+            return Error::Interrupted;
+        }
         if let (
             Error::Layer(_)
             | Error::Compression { .. }
@@ -250,6 +291,32 @@ impl<'a> LayerStack<'a> {
             .finish()
             .map_err(|error| Error::write(to.clone(), error))
     }
+}
+
+/// A reader of the changes that layers, counted from 0, make to the tree of those below
+/// them.
+pub(in crate::ops) trait StoryReader {
+    /// True if the changes of this layer are of interest.
+    fn wants(&self, _layer: usize) -> bool {
+        true
+    }
+
+    /// Sees a change of a layer, before it is added to the tree.
+    fn see(&mut self, layer: usize, below: &Merge, event: LayerEvent<'_>);
+
+    /// Sees the tree after a layer was added.
+    fn added(&mut self, _layer: usize, _tree: &Merge) {}
+}
+
+/// Nobody reads the story.
+struct NoReader;
+
+impl StoryReader for NoReader {
+    fn wants(&self, _layer: usize) -> bool {
+        false
+    }
+
+    fn see(&mut self, _layer: usize, _below: &Merge, _event: LayerEvent<'_>) {}
 }
 
 /// Returns true if the last bytes of a gzip stream are the footer of eStargz: an empty

@@ -1,6 +1,6 @@
 //! The opened, unpacked tar of a layer.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 use std::num::NonZeroUsize;
 
 use crate::error::{Error, Result};
@@ -106,6 +106,23 @@ impl Read for LayerTar<'_> {
         };
         self.position += length as u64;
         Ok(length)
+    }
+}
+
+impl BufRead for LayerTar<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        match &mut self.input {
+            Input::File(section, _) => section.fill_buf(),
+            Input::Stream(stream) => stream.fill_buf(),
+        }
+    }
+
+    fn consume(&mut self, amount: usize) {
+        match &mut self.input {
+            Input::File(section, _) => section.consume(amount),
+            Input::Stream(stream) => stream.consume(amount),
+        }
+        self.position += amount as u64;
     }
 }
 

@@ -1,0 +1,118 @@
+//! The content of single files of the layers, found by the places of their entries.
+//!
+//! Of an uncompressed layer in a file only the headers and the wanted files are read, so
+//! nothing here compares a layer with its digest.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use crate::digest::{Algorithm, Digest, Hasher};
+use crate::error::{Error, Place, Result};
+use crate::event::{Event, Step};
+use crate::layer::{Budget, EntryFault, LayerReader};
+use crate::merge::EntryPlace;
+use crate::ops::stack::layer_stack::LayerStack;
+use crate::ops::stack::layer_tar::{LayerTar, read_layer};
+use crate::stream::CopyError;
+
+/// The places of the entries with the content of files, each with the size of the file
+/// in bytes.
+pub(in crate::ops) type FilePlaces = BTreeMap<EntryPlace, u64>;
+
+impl LayerStack<'_> {
+    /// Copies the content of the file at this place, which has this size, to an output
+    /// with this name.
+    pub(in crate::ops) fn copy_file(
+        &self,
+        place: EntryPlace,
+        size: u64,
+        output: &mut dyn Write,
+        to: &Place,
+    ) -> Result<()> {
+        self.read_files(place.layer as usize, &[(place, size)], |_, reader| {
+            self.copy(reader, size, output, to)
+        })
+    }
+
+    /// Hashes the content of files, in several layers in parallel.
+    pub(in crate::ops) fn digests(
+        &self,
+        files: &FilePlaces,
+    ) -> Result<HashMap<EntryPlace, Digest>> {
+        let files: Vec<(EntryPlace, u64)> =
+            files.iter().map(|(place, size)| (*place, *size)).collect();
+        let by_layer = files.chunk_by(|(one, _), (other, _)| one.layer == other.layer);
+        let by_layer: Vec<_> = by_layer.collect();
+        let layers: Vec<usize> = by_layer.iter().map(|it| it[0].0.layer as usize).collect();
+        let found = self.in_parallel(&layers, |at| {
+            let mut found = Vec::with_capacity(by_layer[at].len());
+            self.read_files(layers[at], by_layer[at], |(place, size), reader| {
+                let mut sink = HashingSink(Hasher::new(Algorithm::Sha256));
+                // The sink never fails.
+                self.copy(reader, size, &mut sink, &Place::StandardOutput)?;
+                found.push((place, sink.0.finish()));
+                Ok(())
+            })?;
+            Ok(found)
+        })?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// Reads one layer, and stops for `each` at the content of each of these files,
+    /// which are in the order of their places.
+    fn read_files(
+        &self,
+        at: usize,
+        files: &[(EntryPlace, u64)],
+        mut each: impl FnMut((EntryPlace, u64), &mut LayerReader<LayerTar<'_>>) -> Result<()>,
+    ) -> Result<()> {
+        let watch = self.context.watch;
+        watch.send(Event::Step(Step::Reading(&self.place(at).to_string())));
+        let mut read = || {
+            let (layer, blob) = self.blob(at)?;
+            read_layer(self.container, blob, layer.compression, watch, |tar| {
+                let mut reader = LayerReader::new(tar, Arc::<Budget>::default());
+                for (place, size) in files {
+                    reader.seek_file(place.entry, *size, &watch)?;
+                    each((*place, *size), &mut reader)?;
+                }
+                Ok(())
+            })
+        };
+        read().map_err(|error| self.explain(at, error))
+    }
+
+    fn copy(
+        &self,
+        reader: &mut LayerReader<LayerTar<'_>>,
+        size: u64,
+        output: &mut dyn Write,
+        to: &Place,
+    ) -> Result<()> {
+        let copied = reader.copy_content(output, &self.context.watch);
+        let copied = copied.map_err(|error| match error {
+            CopyError::Read(error) => reader.failed(EntryFault::read(error)).into(),
+            CopyError::Write(error) => Error::write(to.clone(), error),
+            CopyError::Interrupted => Error::Interrupted,
+        })?;
+        if copied != size {
+            return Err(reader.failed(EntryFault::Changed).into());
+        }
+        Ok(())
+    }
+}
+
+/// Hashes the bytes written to it.
+struct HashingSink(Hasher);
+
+impl Write for HashingSink {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.0.update(buffer);
+        Ok(buffer.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,117 @@
+//! An entry of an image's file system, as reports show it.
+
+use crate::layer::{Metadata, NodeKind};
+use crate::merge::{IMPLIED_MODE, Merge, TreeEntry, TreeNode};
+use crate::tar_stream::Time;
+
+/// The prefix of a PAX record that holds an extended attribute.
+const XATTR: &[u8] = b"SCHILY.xattr.";
+
+/// An entry of the file system of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FileEntry {
+    /// Its path from the root, without a slash at either end; empty for the root. Names
+    /// are bytes.
+    pub path: Vec<u8>,
+    /// Its kind.
+    pub kind: EntryType,
+    /// Permissions, setuid, setgid and sticky.
+    pub mode: u16,
+    /// The owner's uid.
+    pub uid: i64,
+    /// The group's gid.
+    pub gid: i64,
+    /// The modification time. `None` for a directory for which no layer has an entry:
+    /// it exists because of its content, with the time of its creation in an engine.
+    pub mtime: Option<FileTime>,
+    /// Extended attributes, sorted by name.
+    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The number of its names; 1 for a directory.
+    pub links: u32,
+    /// The layer that made it under this name, counted from 1, the lowest.
+    pub layer: usize,
+}
+
+/// The kind of an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EntryType {
+    /// A regular file with this size in bytes, including holes.
+    File(u64),
+    /// A directory.
+    Directory,
+    /// A symbolic link to this target.
+    Symlink(Vec<u8>),
+    /// A character device with these numbers, major and minor.
+    CharDevice(i64, i64),
+    /// A block device with these numbers.
+    BlockDevice(i64, i64),
+    /// A named pipe.
+    Fifo,
+}
+
+/// A modification time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct FileTime {
+    /// Seconds since 1970.
+    pub seconds: i64,
+    /// Nanoseconds, from 0 to 999,999,999, to add to the seconds.
+    pub nanoseconds: u32,
+}
+
+impl FileEntry {
+    /// The size of the content in bytes: of a regular file, or of the target of a
+    /// symbolic link, as `ls` shows it; 0 for anything else.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        match &self.kind {
+            EntryType::File(size) => *size,
+            EntryType::Symlink(target) => target.len() as u64,
+            _ => 0,
+        }
+    }
+
+    /// The facts about an entry of a tree.
+    pub(in crate::ops) fn new(tree: &Merge, entry: TreeEntry<'_>) -> Self {
+        let layer = entry.place.layer as usize + 1;
+        let implied = Metadata::implied(IMPLIED_MODE, Time::default());
+        let given = entry.node.metadata();
+        let metadata = given.unwrap_or(&implied);
+        let (kind, links) = match entry.node {
+            TreeNode::Directory(..) => (EntryType::Directory, 1),
+            TreeNode::Node(id, inode) => (EntryType::of(&inode.kind), tree.links(id)),
+        };
+        let xattrs = metadata.attributes.iter().filter_map(|(key, value)| {
+            let name = key.strip_prefix(XATTR)?;
+            Some((name.to_vec(), value.clone()))
+        });
+        Self {
+            path: entry.path,
+            kind,
+            mode: metadata.mode,
+            uid: metadata.uid,
+            gid: metadata.gid,
+            mtime: given.map(|metadata| FileTime {
+                seconds: metadata.mtime.seconds,
+                nanoseconds: metadata.mtime.nanoseconds,
+            }),
+            xattrs: xattrs.collect(),
+            links,
+            layer,
+        }
+    }
+}
+
+impl EntryType {
+    fn of(kind: &NodeKind) -> Self {
+        match kind {
+            NodeKind::File(size) => Self::File(*size),
+            NodeKind::Symlink(target) => Self::Symlink(target.to_vec()),
+            NodeKind::CharDevice(device) => Self::CharDevice(device.major, device.minor),
+            NodeKind::BlockDevice(device) => Self::BlockDevice(device.major, device.minor),
+            NodeKind::Fifo => Self::Fifo,
+        }
+    }
+}
