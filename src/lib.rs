@@ -6,6 +6,7 @@
 //! ```text
 //!               digest                 names of content
 //!     progress   finding   limits      progress, interruption · results of a check · limits of input
+//!                 glob                 patterns of names
 //!                stream                bytes: hash, compress, spool, commit
 //!              tar_stream              members of a tar
 //!             ╱          ╲
@@ -66,8 +67,10 @@
 //!
 //! | command | library | work |
 //! | --- | --- | --- |
+//! | `cat` | [`Session::cat`] | `ops/cat.rs`, `ops/stack/`, `merge/` |
 //! | `convert` | [`Session::convert`] | `ops/convert.rs`, `transfer/` |
 //! | `export` | [`Session::export`] | `ops/export.rs`, `ops/stack/`, `merge/` |
+//! | `files` | [`Session::files`], [`Session::file_changes`] | `ops/files/`, `ops/stack/`, `merge/` |
 //! | `history` | [`Session::history`] | `ops/history.rs`, `ops/inspect.rs` |
 //! | `images` | [`Session::images`] | `ops/images.rs` |
 //! | `import` | [`Session::import`] | `ops/import.rs`, `image/config/import.rs` |
@@ -89,6 +92,7 @@ mod digest;
 mod error;
 mod event;
 mod finding;
+mod glob;
 #[doc = include_str!("json.md")]
 pub mod json {}
 pub mod limits;
@@ -128,13 +132,14 @@ pub use image::{
     ReferencePattern, RunConfig, Timestamp, TimestampError,
 };
 pub use layer::{Ambiguity, EntryFault, LayerError, PathError, WhiteoutError};
+pub use merge::PathPattern;
 pub use ops::{
-    CompressionChoice, ConvertOptions, EntryType, ExportOptions, ExportReport, FileEntry, FileTime,
-    Found, FoundImage, FoundKind, HistoryReport, HistoryStep, ImageConfig, ImagesOptions,
-    ImagesReport, ImportOptions, InspectOptions, InspectedLayer, Inspection, LayerChoice,
-    LayerName, LayerRangeError, LayerSize, Listed, MediaTypes, Name, RawDocument, Selector,
-    SelectorError, SquashOptions, SquashReport, SquashedRange, Verification, WriteReport,
-    WrittenImage,
+    ChangeKind, CompressionChoice, ConvertOptions, EntryType, ExportOptions, ExportReport,
+    FileChange, FileEntry, FileTime, FileTree, FilesOptions, Found, FoundImage, FoundKind,
+    HistoryReport, HistoryStep, ImageConfig, ImagesOptions, ImagesReport, ImportOptions,
+    InspectOptions, InspectedLayer, Inspection, LayerChoice, LayerName, LayerRangeError, LayerSize,
+    Listed, MediaTypes, Name, RawDocument, Selector, SelectorError, SquashOptions, SquashReport,
+    SquashedRange, Verification, WriteReport, WrittenImage,
 };
 pub use session::{Images, PendingOutput, Session, Source, Target};
 pub use stream::{Compression, DecodeLimit, Encoding, FileKind};

@@ -2,6 +2,7 @@
 //! outputs.
 
 use std::fmt;
+use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,16 +10,17 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 
 use crate::digest::DiffId;
-use crate::error::Result;
+use crate::error::{Place, Result};
 use crate::event::{Event, Watch};
 use crate::format::sink::ImageSink;
 use crate::format::source::ImageSource;
 use crate::format::{self, Format, Input, Opening, Output, RootfsInput, RootfsSink};
 use crate::image::{Platform, Timestamp};
 use crate::ops::{
-    self, CompressionChoice, ConvertOptions, ExportOptions, ExportReport, HistoryReport,
-    ImageConfig, ImagesOptions, ImagesReport, ImportOptions, InspectOptions, Inspection,
-    RawDocument, Selector, SquashOptions, SquashReport, Verification, WriteReport,
+    self, CompressionChoice, ConvertOptions, ExportOptions, ExportReport, FileChange, FileTree,
+    FilesOptions, HistoryReport, ImageConfig, ImagesOptions, ImagesReport, ImportOptions,
+    InspectOptions, Inspection, LayerName, RawDocument, Selector, SquashOptions, SquashReport,
+    Verification, WriteReport,
 };
 use crate::transfer::Context;
 
@@ -377,6 +379,69 @@ impl<'a> Session<'a> {
     ) -> Result<ImageConfig> {
         self.with(source, self.opening(None), |source, context| {
             ops::config(source, image, platform, context)
+        })
+    }
+
+    /// Returns the file system that a container of an image sees. Only headers are read,
+    /// of compressed layers everything; layers are not compared with their digests.
+    ///
+    /// Memory is bounded by one record for each entry of the layers.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a layer cannot be read, or is missing, encrypted or for Windows, or if
+    /// the image lacks one of the paths.
+    pub fn files<'s>(
+        &self,
+        source: impl Into<Source<'s>>,
+        options: &FilesOptions,
+    ) -> Result<FileTree> {
+        let opening = self.opening(options.platform.as_ref());
+        self.with(source, opening, |source, context| {
+            ops::files(source, options, context)
+        })
+    }
+
+    /// Returns the changes that one layer makes to the file system of the layers below
+    /// it, or those of all layers, the lowest first.
+    ///
+    /// A path is a literal one here, through which no symbolic link is followed, unless
+    /// the layers do not have it. Files of the same size are read, to compare their
+    /// content. Memory and errors are otherwise those of [`files`](Self::files).
+    pub fn file_changes<'s>(
+        &self,
+        source: impl Into<Source<'s>>,
+        layer: Option<&LayerName>,
+        options: &FilesOptions,
+    ) -> Result<Vec<FileChange>> {
+        let opening = self.opening(options.platform.as_ref());
+        self.with(source, opening, |source, context| {
+            ops::file_changes(source, layer, options, context)
+        })
+    }
+
+    /// Copies the content of the regular files at [`FilesOptions::paths`] to an output,
+    /// one after the other. In the merged file system symbolic links are followed, never
+    /// out of it; in a single layer they are not.
+    ///
+    /// Of an uncompressed layer in a file, only headers and these files are read; layers
+    /// are not compared with their digests.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`files`](Self::files) does, if one of the paths is not a regular file,
+    /// and if the output fails, which messages call `to`.
+    pub fn cat<'s>(
+        &self,
+        source: impl Into<Source<'s>>,
+        layer: Option<&LayerName>,
+        options: &FilesOptions,
+        output: &mut dyn Write,
+        to: &Place,
+    ) -> Result<()> {
+        let opening = self.opening(options.platform.as_ref());
+        self.with(source, opening, |source, context| {
+            ops::cat(source, layer, options, output, to, context)
         })
     }
 

@@ -2,16 +2,19 @@
 
 mod ago;
 mod argument;
+mod cat;
 mod completions;
 mod convert;
 mod descriptor;
 mod destination;
 mod drawing;
 mod elsewhere;
+mod entry;
 mod explain;
 mod export;
 mod failure;
 mod field;
+mod files;
 mod global;
 mod help;
 mod hint;
@@ -72,9 +75,11 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Cat(cat::Arguments),
     Completions(completions::Arguments),
     Convert(convert::Arguments),
     Export(export::Arguments),
+    Files(files::Arguments),
     Help(help::Arguments),
     History(history::Arguments),
     Images(images::Arguments),
@@ -115,9 +120,11 @@ pub(crate) fn run() -> ExitCode {
         interrupt,
     };
     let result = match &arguments.command {
+        Command::Cat(cat) => cat::run(cat, &process),
         Command::Completions(it) => completions::run(it, command(), &process),
         Command::Convert(convert) => convert::run(convert, &process),
         Command::Export(export) => export::run(export, &process),
+        Command::Files(files) => files::run(files, &process),
         Command::Help(help) => help::run(help, command(), &process.output),
         Command::History(history) => history::run(history, &process),
         Command::Images(images) => images::run(images, &process),

@@ -1,6 +1,6 @@
 //! Messages on standard error, and data on standard output.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 
 use anstyle::Style;
 use restow::{Error, Event, Place};
@@ -11,7 +11,10 @@ use crate::cli::global::{Global, ProgressMode};
 use crate::cli::hint::hint_for_warning;
 use crate::cli::progress::Progress;
 use crate::cli::terminal::{ERROR, NOTE, Terminal, WARNING, is_piped};
-use crate::cli::text::{escaped, json_text, without_error_numbers};
+use crate::cli::text::{escaped, escaped_bytes, json_text, without_error_numbers};
+
+/// The size of the buffer for streamed data, in bytes.
+const STREAM_BUFFER: usize = 64 * 1024;
 
 /// A word before a text, and its style.
 type Label = (Style, &'static str);
@@ -137,6 +140,18 @@ impl Output {
         self.data(&lines.join("\n"))
     }
 
+    /// Prints data to standard output while it is made, without holding it. The progress
+    /// ends with the first byte.
+    pub(super) fn stream(
+        &self,
+        print: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), Failure> {
+        let mut stdout = BufWriter::with_capacity(STREAM_BUFFER, DataWriter { output: self });
+        Ok(taken(
+            print(&mut stdout).and_then(|()| stdout.into_inner()?.flush()),
+        )?)
+    }
+
     /// Prints bytes of an archive to standard output: verbatim, or escaped for a terminal.
     pub(super) fn raw(&self, bytes: &[u8]) -> Result<(), Failure> {
         let mut stdout = io::stdout();
@@ -169,6 +184,73 @@ impl Output {
             // If this fails, the failure cannot be reported either.
             let _ = writeln!(io::stderr().lock(), "{text}");
         });
+    }
+}
+
+/// Standard output, and the progress that ends before the first byte.
+struct DataWriter<'a> {
+    output: &'a Output,
+}
+
+impl Write for DataWriter<'_> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.output.end();
+        io::stdout().write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stdout().flush()
+    }
+}
+
+/// Writes text to a terminal that cannot control it: everything is escaped except for
+/// ends of lines and tabs.
+#[derive(Debug)]
+pub(super) struct EscapingWriter<W: Write> {
+    output: W,
+    /// The start of a line.
+    line: Vec<u8>,
+}
+
+impl<W: Write> EscapingWriter<W> {
+    /// Wraps a writer.
+    pub(super) fn new(output: W) -> Self {
+        Self {
+            output,
+            line: Vec::new(),
+        }
+    }
+
+    /// Writes the rest.
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        self.put_line()
+    }
+
+    fn put_line(&mut self) -> io::Result<()> {
+        let parts = self.line.split(|byte| *byte == b'\t');
+        let parts: Vec<String> = parts.map(escaped_bytes).collect();
+        self.line.clear();
+        self.output.write_all(parts.join("\t").as_bytes())
+    }
+}
+
+impl<W: Write> Write for EscapingWriter<W> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        for part in buffer.split_inclusive(|byte| *byte == b'\n') {
+            let text = part.strip_suffix(b"\n");
+            self.line.extend_from_slice(text.unwrap_or(part));
+            if text.is_some() || self.line.len() >= STREAM_BUFFER {
+                self.put_line()?;
+            }
+            if text.is_some() {
+                self.output.write_all(b"\n")?;
+            }
+        }
+        Ok(buffer.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.output.flush()
     }
 }
 

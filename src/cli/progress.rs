@@ -110,7 +110,8 @@ impl Progress {
         }
         let now = Instant::now();
         let mut state = self.lock();
-        if !state.meter.event(event, now) || !state.is_due(self.form, now) {
+        let is_shown = !state.is_over || self.form == Form::Json;
+        if !state.meter.event(event, now) || !is_shown || !state.is_due(self.form, now) {
             return None;
         }
         state.show(self.form, now)

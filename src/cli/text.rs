@@ -62,6 +62,18 @@ pub(super) fn escaped(text: &str) -> String {
     out
 }
 
+/// A name, with control characters and bytes that are not UTF-8 escaped.
+pub(super) fn escaped_bytes(name: &[u8]) -> String {
+    let mut text = String::with_capacity(name.len());
+    for chunk in name.utf8_chunks() {
+        text.push_str(&escaped(chunk.valid()));
+        for byte in chunk.invalid() {
+            let _ = write!(text, "\\x{byte:02x}");
+        }
+    }
+    text
+}
+
 /// True for characters that change the direction of text, and so can make a name look like
 /// another.
 fn is_bidirectional(character: char) -> bool {

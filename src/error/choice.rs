@@ -15,7 +15,7 @@ pub struct Candidate {
 }
 
 /// The requested thing does not exist in an input, is not unique, or is not possible.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChoiceError {
     /// The chosen thing is not an image.
@@ -37,6 +37,16 @@ pub enum ChoiceError {
     /// The same reference was requested for this many images.
     #[error("cannot give {0} images the same name")]
     ImagesShareReference(usize),
+    /// A path leads through too many symbolic links.
+    #[error("`{path}` in `{image}` leads through too many symbolic links, such as `{link}`")]
+    LinkLoop {
+        /// The image.
+        image: String,
+        /// The path.
+        path: String,
+        /// One of the links.
+        link: String,
+    },
     /// A range of layers ends before it begins.
     #[error("the range {from}..{to} is reversed")]
     LayersReversed {
@@ -55,6 +65,14 @@ pub enum ChoiceError {
         /// The available images.
         have: Vec<Candidate>,
     },
+    /// No path of an image matches a pattern.
+    #[error("no path in `{image}` matches `{pattern}`")]
+    NoPathMatches {
+        /// The image.
+        image: String,
+        /// The pattern.
+        pattern: String,
+    },
     /// No layer matches the request.
     #[error("there is no layer `{wanted}`: the image has {}", layers(*count))]
     NoSuchLayer {
@@ -62,6 +80,19 @@ pub enum ChoiceError {
         wanted: String,
         /// The number of layers.
         count: usize,
+    },
+    /// An image does not have this path.
+    #[error("no `{path}` in `{image}`{}", reason(missing.as_deref(), *deleted_by))]
+    NoSuchPath {
+        /// The image.
+        image: String,
+        /// The path.
+        path: String,
+        /// The literal path at which nothing is, if it is another one: on the way, or
+        /// the target of a symbolic link.
+        missing: Option<String>,
+        /// The layer that has deleted it, counted from 1, and the number of layers.
+        deleted_by: Option<(usize, usize)>,
     },
     /// There is no image for the platform.
     #[error("`{name}` has no image for {wanted}")]
@@ -72,6 +103,34 @@ pub enum ChoiceError {
         wanted: Platform,
         /// The available platforms.
         have: Vec<String>,
+    },
+    /// A path leads through something other than a directory.
+    #[error("no `{path}` in `{image}`: `{obstacle}` is not a directory")]
+    NotADirectory {
+        /// The image.
+        image: String,
+        /// The path.
+        path: String,
+        /// The literal path of the other thing.
+        obstacle: String,
+    },
+    /// Something other than a regular file was requested for its content.
+    #[error("`{path}` is {kind}, not a regular file")]
+    NotAFile {
+        /// The path.
+        path: String,
+        /// The thing, with an article.
+        kind: &'static str,
+    },
+    /// A layer does not have this path.
+    #[error("{}", not_in_layer(path, *layer, *is_deleted))]
+    NotInLayer {
+        /// The path.
+        path: String,
+        /// The layer, counted from 1, and the number of layers; `None` for all of them.
+        layer: Option<(usize, usize)>,
+        /// True if the layer deletes it.
+        is_deleted: bool,
     },
     /// An image is not built on the given base.
     #[error(
@@ -124,6 +183,25 @@ pub enum ChoiceError {
         /// The number of layers.
         count: usize,
     },
+}
+
+/// The reason why a path is absent, after a colon.
+fn reason(missing: Option<&str>, deleted_by: Option<(usize, usize)>) -> String {
+    match (missing, deleted_by) {
+        (_, Some((layer, count))) => format!(": layer {layer} of {count} deletes it"),
+        (Some(missing), None) => format!(": there is no `{missing}`"),
+        (None, None) => String::new(),
+    }
+}
+
+fn not_in_layer(path: &str, layer: Option<(usize, usize)>, is_deleted: bool) -> String {
+    match layer {
+        None => format!("no layer has `{path}`"),
+        Some((layer, count)) if is_deleted => {
+            format!("layer {layer} of {count} deletes `{path}`")
+        }
+        Some((layer, count)) => format!("layer {layer} of {count} does not have `{path}`"),
+    }
 }
 
 /// The input, as a sentence names it.

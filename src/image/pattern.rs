@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use crate::glob::Glob;
 use crate::image::Reference;
 
 /// A pattern with `*`, `?` and `[a-z]` for names of images.
@@ -10,25 +11,12 @@ use crate::image::Reference;
 /// `path.Match`, which Docker uses, `*` and `?` stop at a slash, `[^a-z]` matches any
 /// other character, and a backslash makes the next character a literal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReferencePattern(Vec<Token>);
+pub struct ReferencePattern(Glob);
 
 /// A text that is not a [`ReferencePattern`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a valid pattern: it has an unclosed bracket or a trailing backslash")]
 pub struct PatternError(String);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Token {
-    /// `*`: anything within one component.
-    Star,
-    /// `?`: one character other than a slash.
-    Any,
-    /// A character.
-    Literal(char),
-    /// `[…]`: a character in one of these ranges, or in none of them if the first field
-    /// is true.
-    Class(bool, Vec<(char, char)>),
-}
 
 impl ReferencePattern {
     /// Returns true if the pattern matches a reference by its familiar name, with or
@@ -40,43 +28,7 @@ impl ReferencePattern {
 
     /// Returns true if the pattern matches the whole text.
     pub(crate) fn matches_text(&self, text: &str) -> bool {
-        let text: Vec<char> = text.chars().collect();
-        // The places in the text that the tokens so far can reach. Even for patterns
-        // made to be slow, the work remains a product of two lengths.
-        let mut reached = vec![false; text.len() + 1];
-        reached[0] = true;
-        for token in &self.0 {
-            let mut next = vec![false; reached.len()];
-            for at in (0..reached.len()).filter(|at| reached[*at]) {
-                match token {
-                    Token::Star => {
-                        let end = text[at..].iter().position(|c| *c == '/');
-                        let end = end.map_or(text.len(), |length| at + length);
-                        next[at..=end].fill(true);
-                    }
-                    token if text.get(at).is_some_and(|it| token.takes(*it)) => {
-                        next[at + 1] = true;
-                    }
-                    _ => {}
-                }
-            }
-            reached = next;
-        }
-        reached[text.len()]
-    }
-}
-
-impl Token {
-    fn takes(&self, character: char) -> bool {
-        match self {
-            Self::Star => false,
-            Self::Any => character != '/',
-            Self::Literal(literal) => *literal == character,
-            Self::Class(is_negated, ranges) => {
-                let is_in = |(low, high): &(char, char)| (*low..=*high).contains(&character);
-                ranges.iter().any(is_in) != *is_negated
-            }
-        }
+        self.0.matches(text)
     }
 }
 
@@ -84,54 +36,8 @@ impl FromStr for ReferencePattern {
     type Err = PatternError;
 
     fn from_str(text: &str) -> Result<Self, PatternError> {
-        parse(text).ok_or_else(|| PatternError(text.to_owned()))
-    }
-}
-
-fn parse(text: &str) -> Option<ReferencePattern> {
-    let mut tokens = Vec::new();
-    let mut characters = text.chars();
-    while let Some(character) = characters.next() {
-        tokens.push(match character {
-            '*' => Token::Star,
-            '?' => Token::Any,
-            '\\' => Token::Literal(characters.next()?),
-            '[' => class(&mut characters)?,
-            literal => Token::Literal(literal),
-        });
-    }
-    Some(ReferencePattern(tokens))
-}
-
-/// Reads the rest of a class after its opening bracket, including the closing one.
-fn class(characters: &mut std::str::Chars<'_>) -> Option<Token> {
-    let is_negated = characters.as_str().starts_with('^');
-    if is_negated {
-        characters.next();
-    }
-    let mut ranges = Vec::new();
-    loop {
-        // The first character belongs to the class, whatever it is.
-        if characters.as_str().starts_with(']') && !ranges.is_empty() {
-            characters.next();
-            return Some(Token::Class(is_negated, ranges));
-        }
-        let low = member(characters)?;
-        let mut high = low;
-        if characters.as_str().starts_with('-') {
-            characters.next();
-            high = member(characters)?;
-        }
-        ranges.push((low, high));
-    }
-}
-
-/// Reads one end of a range.
-fn member(characters: &mut std::str::Chars<'_>) -> Option<char> {
-    match characters.next()? {
-        '-' | ']' => None,
-        '\\' => characters.next(),
-        character => Some(character),
+        let glob = Glob::parse(text);
+        glob.map(Self).ok_or_else(|| PatternError(text.to_owned()))
     }
 }
 

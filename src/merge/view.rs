@@ -63,6 +63,8 @@ pub(crate) enum PathFault {
     NotADirectory(Vec<u8>),
     /// There are too many symbolic links, probably in a circle; this is one of them.
     Loop(Vec<u8>),
+    /// A pattern matches nothing.
+    NoMatch,
 }
 
 impl Merge {
@@ -199,6 +201,11 @@ pub(crate) struct Entries<'a> {
 }
 
 impl<'a> Entries<'a> {
+    /// Skips the rest of the directory that was entered last.
+    pub(crate) fn leave(&mut self) {
+        self.open.pop();
+    }
+
     fn enter(&mut self, entry: &TreeEntry<'a>) {
         if let TreeNode::Directory(id, _) = entry.node {
             let children = self.tree.get(id).children.iter();

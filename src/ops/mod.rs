@@ -3,9 +3,11 @@
 //!
 //! Only this module uses both the structure of images and the content of layers.
 
+mod cat;
 mod choose;
 mod convert;
 mod export;
+mod files;
 mod history;
 mod images;
 mod import;
@@ -14,11 +16,14 @@ mod squash;
 mod stack;
 mod verify;
 
+pub(crate) use cat::cat;
 pub use choose::selector::{Selector, SelectorError};
 pub use convert::ConvertOptions;
 pub(crate) use convert::convert;
 pub(crate) use export::export;
 pub use export::{ExportOptions, ExportReport};
+pub use files::{ChangeKind, FileChange, FileTree, FilesOptions};
+pub(crate) use files::{file_changes, files};
 pub(crate) use history::history;
 pub use history::{HistoryReport, HistoryStep};
 pub(crate) use images::images;

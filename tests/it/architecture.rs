@@ -21,14 +21,15 @@ const MAY_USE: &[(&str, &str)] = &[
     ("digest", ""),
     ("progress", ""),
     ("finding", "digest"),
+    ("glob", ""),
     ("json", ""),
     ("limits", ""),
     ("stream", "digest limits progress"),
     ("tar_stream", "limits stream"),
     ("layer", "finding limits progress stream tar_stream"),
-    ("merge", "layer limits progress stream tar_stream"),
+    ("merge", "glob layer limits progress stream tar_stream"),
     ("dockerfile", ""),
-    ("image", "digest limits stream"),
+    ("image", "digest glob limits stream"),
     (
         "error",
         "digest dockerfile image layer progress stream tar_stream",
@@ -43,7 +44,10 @@ const MAY_USE: &[(&str, &str)] = &[
         "ops",
         "digest dockerfile error event finding format image layer limits merge stream tar_stream transfer",
     ),
-    ("session", "digest error event format image ops transfer"),
+    (
+        "session",
+        "digest error event format image merge ops transfer",
+    ),
     // Only for `fuzz/`: it looks behind every door.
     (
         "fuzzing",

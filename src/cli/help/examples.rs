@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use clap::Command;
 
 /// Each command, with its examples: a description and a command line.
-const EXAMPLES: [(&str, &[(&str, &str)]); 11] = [
+const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     (
         "convert",
         &[
@@ -120,6 +120,37 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 11] = [
             (
                 "Show full commands and ids of one image of several",
                 "restow history --no-trunc --image app:1.0 lay",
+            ),
+        ],
+    ),
+    (
+        "files",
+        &[
+            ("List the files of an image", "restow files app.tar"),
+            (
+                "List the largest files below a folder",
+                "restow files --sort size -H app.tar /usr | head",
+            ),
+            (
+                "Show what layer 2 adds, changes and deletes",
+                "restow files --layer 2 app.tar",
+            ),
+            (
+                "Show which layers have a file",
+                "restow files --all-layers app.tar /etc/hostname",
+            ),
+        ],
+    ),
+    (
+        "cat",
+        &[
+            (
+                "Print a file of an image",
+                "restow cat app.tar /etc/hostname",
+            ),
+            (
+                "Print the file as layer 1 stores it",
+                "restow cat --layer 1 app.tar /etc/hostname",
             ),
         ],
     ),

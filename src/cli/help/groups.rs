@@ -8,7 +8,10 @@ use clap::Command;
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Move", &["convert", "export", "import"]),
     ("Change", &["squash"]),
-    ("Look", &["images", "inspect", "history", "verify"]),
+    (
+        "Look",
+        &["images", "inspect", "history", "files", "cat", "verify"],
+    ),
     ("Help", &["help", "completions", "man"]),
 ];
 

@@ -108,8 +108,8 @@ pub(super) fn ranges(
             if count == 0 {
                 return Err(ChoiceError::TooFewLayers { wanted: 1, count });
             }
-            let from = find(from.as_ref(), layers)?.unwrap_or(0);
-            let to = find(to.as_ref(), layers)?.unwrap_or(count - 1);
+            let from = find_layer(from.as_ref(), layers)?.unwrap_or(0);
+            let to = find_layer(to.as_ref(), layers)?.unwrap_or(count - 1);
             if from > to {
                 let (from, to) = (from + 1, to + 1);
                 return Err(ChoiceError::LayersReversed { from, to });
@@ -141,7 +141,10 @@ fn above(base: &[DiffId], layers: &[Layer]) -> Result<usize, ChoiceError> {
 }
 
 /// The layer with this name, counted from 0.
-fn find(name: Option<&LayerName>, layers: &[Layer]) -> Result<Option<usize>, ChoiceError> {
+pub(in crate::ops) fn find_layer(
+    name: Option<&LayerName>,
+    layers: &[Layer],
+) -> Result<Option<usize>, ChoiceError> {
     let count = layers.len();
     match name {
         None => Ok(None),

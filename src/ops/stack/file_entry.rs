@@ -1,7 +1,10 @@
 //! An entry of an image's file system, as reports show it.
 
+use std::fmt;
+
+use crate::image::Timestamp;
 use crate::layer::{Metadata, NodeKind};
-use crate::merge::{IMPLIED_MODE, Merge, TreeEntry, TreeNode};
+use crate::merge::{IMPLIED_MODE, InodeId, Merge, TreeEntry, TreeNode};
 use crate::tar_stream::Time;
 
 /// The prefix of a PAX record that holds an extended attribute.
@@ -29,6 +32,8 @@ pub struct FileEntry {
     pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
     /// The number of its names; 1 for a directory.
     pub links: u32,
+    /// The number of its inode, if it has several names: all of them have the same.
+    pub inode: Option<u32>,
     /// The layer that made it under this name, counted from 1, the lowest.
     pub layer: usize,
 }
@@ -61,6 +66,25 @@ pub struct FileTime {
     pub nanoseconds: u32,
 }
 
+/// Formats the time in UTC, as RFC 3339; in seconds after an `@`, as date(1) reads it, if
+/// its year is out of range.
+impl fmt::Display for FileTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fraction = match self.nanoseconds {
+            0 => String::new(),
+            nanoseconds => format!(".{nanoseconds:09}"),
+        };
+        let fraction = fraction.trim_end_matches('0');
+        match Timestamp::from_seconds(self.seconds) {
+            Some(time) => {
+                let time = time.to_string();
+                write!(f, "{}{fraction}Z", time.trim_end_matches('Z'))
+            }
+            None => write!(f, "@{}{fraction}", self.seconds),
+        }
+    }
+}
+
 impl FileEntry {
     /// The size of the content in bytes: of a regular file, or of the target of a
     /// symbolic link, as `ls` shows it; 0 for anything else.
@@ -79,15 +103,15 @@ impl FileEntry {
         let implied = Metadata::implied(IMPLIED_MODE, Time::default());
         let given = entry.node.metadata();
         let metadata = given.unwrap_or(&implied);
-        let (kind, links) = match entry.node {
-            TreeNode::Directory(..) => (EntryType::Directory, 1),
-            TreeNode::Node(id, inode) => (EntryType::of(&inode.kind), tree.links(id)),
+        let kind = match entry.node {
+            TreeNode::Directory(..) => EntryType::Directory,
+            TreeNode::Node(_, inode) => EntryType::of(&inode.kind),
         };
         let xattrs = metadata.attributes.iter().filter_map(|(key, value)| {
             let name = key.strip_prefix(XATTR)?;
             Some((name.to_vec(), value.clone()))
         });
-        Self {
+        let mut facts = Self {
             path: entry.path,
             kind,
             mode: metadata.mode,
@@ -98,9 +122,29 @@ impl FileEntry {
                 nanoseconds: metadata.mtime.nanoseconds,
             }),
             xattrs: xattrs.collect(),
-            links,
+            links: 1,
+            inode: None,
             layer,
+        };
+        if let TreeNode::Node(id, _) = entry.node {
+            facts.set_inode(tree, id);
         }
+        facts
+    }
+
+    /// Counts the names that its inode has in a tree.
+    pub(in crate::ops) fn set_inode(&mut self, tree: &Merge, inode: InodeId) {
+        self.links = tree.links(inode).max(1);
+        self.inode = (self.links > 1).then_some(inode.0);
+    }
+
+    /// True if mode, owner, time and extended attributes are those of another entry. A
+    /// directory without an entry has any time.
+    pub(in crate::ops) fn has_metadata_of(&self, other: &Self) -> bool {
+        let times = self.mtime.zip(other.mtime);
+        (self.mode, self.uid, self.gid) == (other.mode, other.uid, other.gid)
+            && self.xattrs == other.xattrs
+            && times.is_none_or(|(one, other)| one == other)
     }
 }
 

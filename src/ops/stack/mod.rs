@@ -4,4 +4,5 @@ pub(in crate::ops) mod contents;
 pub(in crate::ops) mod file_entry;
 pub(in crate::ops) mod layer_stack;
 pub(in crate::ops) mod layer_tar;
+pub(in crate::ops) mod paths;
 pub(in crate::ops) mod size;

@@ -1,0 +1,232 @@
+//! `restow files`: the file system of an image, or the entries of its layers, as `ls -l` shows
+//! them.
+
+use std::cmp::Reverse;
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+
+use clap::{Args, ValueEnum};
+use restow::{ChangeKind, FileChange, FileEntry, FileTree, FilesOptions, LayerName, PathPattern};
+use serde_json::{Value, json};
+
+use crate::cli::entry::{Columns, entry_json, path_json, rooted};
+use crate::cli::failure::Failure;
+use crate::cli::options::source_date_epoch;
+use crate::cli::process::Process;
+use crate::cli::source::{Choice, SourceArgument};
+use crate::cli::text::json_text;
+
+/// List the files of an image with their layers, as `ls -l` does
+///
+/// Shows what a container of the image would see, with the layer that each entry comes from,
+/// counted from 1, the lowest, as in `inspect`. A PATH shows only that entry and everything below
+/// it; `*`, `?` and `[a-z]` stop at slashes, `**` does not. Times are in UTC, owners are numbers,
+/// and `+` after the mode stands for extended attributes.
+///
+/// `--layer` and `--all-layers` show what layers store, with the change to the layers below: `A`
+/// added, `M` other content, `m` other metadata only, `=` unchanged, `D` deleted.
+///
+/// Layers are not verified; use `verify` for that. Only headers of an uncompressed archive are
+/// read; compressed layers are unpacked.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    source: SourceArgument,
+
+    /// Paths or patterns in the image [default: all]
+    #[arg(value_name = "PATH", index = 2)]
+    paths: Vec<OsString>,
+
+    /// Show what one layer stores: its number, diff_id or digest
+    #[arg(long, value_name = "LAYER", conflicts_with = "all_layers")]
+    layer: Option<LayerName>,
+
+    /// Show what each layer stores: the history of a PATH
+    #[arg(long, visible_alias = "layers")]
+    all_layers: bool,
+
+    /// Sort by path, size (largest first) or layer
+    #[arg(
+        long,
+        value_name = "BY",
+        value_enum,
+        default_value_t = Order::Path,
+        hide_default_value = true,
+        help_heading = "Output"
+    )]
+    sort: Order,
+
+    /// Human-readable sizes
+    #[arg(long, short = 'H', help_heading = "Output")]
+    human: bool,
+
+    /// Print paths only, each followed by a NUL byte, for `xargs -0`
+    #[arg(long = "null", short = '0', help_heading = "Output")]
+    null: bool,
+
+    /// Print a JSON object a line; `restow help json` lists the fields
+    #[arg(long, conflicts_with = "null", help_heading = "Output")]
+    json: bool,
+
+    #[command(flatten)]
+    choice: Choice,
+}
+
+/// The order of the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Order {
+    /// By path
+    Path,
+    /// By size, the largest first
+    Size,
+    /// By layer, then by path
+    Layer,
+}
+
+/// The paths and patterns of a command line.
+pub(super) fn patterns(paths: &[OsString]) -> Vec<PathPattern> {
+    let paths = paths.iter();
+    paths
+        .map(|path| PathPattern::new(path.as_bytes()))
+        .collect()
+}
+
+pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
+    let source = arguments.source.location("restow files -")?;
+    let mut options = FilesOptions::default();
+    options.image = arguments.choice.selector(&source)?;
+    options.platform.clone_from(&arguments.choice.platform);
+    options.paths = patterns(&arguments.paths);
+    let session = process.session(source_date_epoch()?);
+    let input = process.open(&source)?;
+    if arguments.layer.is_none() && !arguments.all_layers {
+        let tree = session.files(input, &options)?;
+        return show_tree(arguments, process, &tree);
+    }
+    let mut changes = session.file_changes(input, arguments.layer.as_ref(), &options)?;
+    let size = |change: &FileChange| change.entry.as_ref().map_or(0, FileEntry::size);
+    match arguments.sort {
+        Order::Path if arguments.layer.is_some() => {}
+        // The history of each path, in the order of the tree.
+        Order::Path => changes.sort_by(|one, other| {
+            let names = |change: &FileChange| -> Vec<Vec<u8>> {
+                let names = change.path.split(|byte| *byte == b'/');
+                names.map(<[u8]>::to_vec).collect()
+            };
+            names(one).cmp(&names(other))
+        }),
+        Order::Size => changes.sort_by_key(|change| Reverse(size(change))),
+        Order::Layer => {}
+    }
+    show_changes(arguments, process, &changes)
+}
+
+/// Prints the entries of a tree.
+fn show_tree(arguments: &Arguments, process: &Process, tree: &FileTree) -> Result<(), Failure> {
+    let mut sorted = match arguments.sort {
+        Order::Path => None,
+        Order::Size | Order::Layer => Some(tree.entries().collect::<Vec<_>>()),
+    };
+    if let Some(entries) = &mut sorted {
+        match arguments.sort {
+            Order::Size => entries.sort_by_key(|entry| Reverse(entry.size())),
+            _ => entries.sort_by_key(|entry| entry.layer),
+        }
+    }
+    let entries = || -> Box<dyn Iterator<Item = FileEntry> + '_> {
+        match &sorted {
+            Some(entries) => Box::new(entries.iter().cloned()),
+            None => Box::new(tree.entries()),
+        }
+    };
+    process.output.stream(|out| {
+        if arguments.null || (process.global.quiet && !arguments.json) {
+            return entries().try_for_each(|entry| put_path(out, &entry.path, arguments.null));
+        }
+        if arguments.json {
+            return entries().try_for_each(|entry| {
+                let object = entry_json(&entry);
+                writeln!(out, "{}", json_text(&Value::Object(object)))
+            });
+        }
+        let mut columns = Columns::new(arguments.human, false);
+        entries().for_each(|entry| columns.measure(&entry));
+        writeln!(out, "{}", columns.heading())?;
+        entries().try_for_each(|entry| writeln!(out, "{}", columns.line(&entry)))
+    })
+}
+
+/// Prints the changes of layers.
+fn show_changes(
+    arguments: &Arguments,
+    process: &Process,
+    changes: &[FileChange],
+) -> Result<(), Failure> {
+    process.output.stream(|out| {
+        if arguments.null || (process.global.quiet && !arguments.json) {
+            let mut paths = changes.iter().map(|change| &change.path);
+            return paths.try_for_each(|path| put_path(out, path, arguments.null));
+        }
+        if arguments.json {
+            return changes
+                .iter()
+                .try_for_each(|change| writeln!(out, "{}", json_text(&change_json(change))));
+        }
+        let mut columns = Columns::new(arguments.human, true);
+        let entries = changes.iter().filter_map(|change| change.entry.as_ref());
+        entries.for_each(|entry| columns.measure(entry));
+        writeln!(out, "{}", columns.heading())?;
+        changes.iter().try_for_each(|change| {
+            let mark = mark(change.kind);
+            match &change.entry {
+                Some(entry) => writeln!(out, "{mark} {}", columns.line(entry)),
+                None => {
+                    let line = columns.deleted(change.layer, &change.path);
+                    writeln!(out, "{mark} {line}")
+                }
+            }
+        })
+    })
+}
+
+/// Prints a path alone: for programs with a NUL byte, for people escaped.
+fn put_path(out: &mut dyn Write, path: &[u8], is_null: bool) -> io::Result<()> {
+    if is_null {
+        out.write_all(b"/")?;
+        out.write_all(path)?;
+        return out.write_all(b"\0");
+    }
+    writeln!(out, "{}", rooted(path))
+}
+
+/// The letter of a change.
+fn mark(kind: ChangeKind) -> char {
+    match kind {
+        ChangeKind::Added => 'A',
+        ChangeKind::Content => 'M',
+        ChangeKind::Metadata => 'm',
+        ChangeKind::Deleted => 'D',
+        _ => '=',
+    }
+}
+
+fn change_json(change: &FileChange) -> Value {
+    let kind = match change.kind {
+        ChangeKind::Added => "added",
+        ChangeKind::Content => "content",
+        ChangeKind::Metadata => "metadata",
+        ChangeKind::Deleted => "deleted",
+        _ => "unchanged",
+    };
+    let mut object = match &change.entry {
+        Some(entry) => entry_json(entry),
+        None => {
+            let mut object = path_json(&change.path);
+            object.insert("layer".to_owned(), json!(change.layer));
+            object
+        }
+    };
+    object.insert("change".to_owned(), kind.into());
+    Value::Object(object)
+}
