@@ -86,6 +86,28 @@ fn hint_for_choice(error: &ChoiceError) -> Option<String> {
         ChoiceError::NoSuchPlatform { have, .. } if !have.is_empty() => {
             format!("choose one with `--platform PLATFORM`: {}", list(have))
         }
+        ChoiceError::NoSuchPath {
+            path, deleted_by, ..
+        } => match deleted_by {
+            Some(_) => format!(
+                "`restow files --all-layers SRC {}` shows the layers that have it",
+                plain_or(path, "PATH")
+            ),
+            None => "`restow files SRC` lists the files of the image".to_owned(),
+        },
+        ChoiceError::NoPathMatches { pattern, .. } => {
+            let name = pattern.trim_start_matches('/');
+            if name.contains('/') {
+                return None;
+            }
+            let is_quotable = name.chars().all(|it| it != '\'' && !it.is_control());
+            let name = if is_quotable { name } else { "PATTERN" };
+            format!("`'**/{name}'` matches in every folder")
+        }
+        ChoiceError::NotAFile {
+            path,
+            kind: "a directory",
+        } => format!("`restow files SRC {}` lists it", plain_or(path, "PATH")),
         ChoiceError::ImagesShareReference(_) => "choose one image with `--image REF`".to_owned(),
         _ => return None,
     })

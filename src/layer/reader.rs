@@ -107,6 +107,11 @@ impl<R: Skip> LayerReader<R> {
         LayerError::entry(&self.interpreter.name, fault)
     }
 
+    /// Returns the input, positioned where reading ended.
+    pub(crate) fn into_inner(self) -> R {
+        self.tar.into_inner()
+    }
+
     /// The interpreter of the current entry.
     pub(crate) fn interpreter(&self) -> &Interpreter {
         &self.interpreter

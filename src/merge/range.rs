@@ -4,8 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::layer::{Ambiguity, EntryFault, EntryPath, LayerError, NodeKind, display_start};
 use crate::merge::ambiguities::Ambiguities;
-use crate::merge::changes::Changes;
-use crate::merge::story::{LayerEvent, compare};
+use crate::merge::changes::{Changes, Dropped};
 use crate::merge::tree::{
     Child, Directory, DirectoryId, Found, Inode, InodeId, Inodes, Names, ROOT, Tree,
 };
@@ -94,24 +93,22 @@ impl Merge {
 
     /// Adds the next layer of the range.
     pub(crate) fn put_in_range(&mut self, changes: Changes) -> Result<Ambiguities, LayerError> {
-        self.put_watched(changes, None)
+        self.put(changes, |_, _, _, _| ())
     }
 
-    /// Adds the next layer of the range, and reports its changes to the tree of the
-    /// range, which then is that of the layers below it.
-    pub(crate) fn put_watched(
+    /// Adds the next layer of the range. Before that, `look` sees the tree of the layer,
+    /// the names that the layer drops, and the numbers of its inodes here.
+    pub(super) fn put(
         &mut self,
         mut changes: Changes,
-        see: Option<&mut dyn FnMut(&Self, LayerEvent<'_>)>,
+        look: impl FnOnce(&Self, &Tree, Vec<Dropped>, &dyn Fn(InodeId) -> InodeId),
     ) -> Result<Ambiguities, LayerError> {
         let dropped = std::mem::take(&mut changes.dropped);
         let mut seen = Ambiguities::default();
         self.look_below(&changes.tree, &mut seen);
         let (tree, number, mut ambiguities) = self.adopt(changes, true)?;
         ambiguities.append(seen);
-        if let Some(see) = see {
-            compare(self, &tree, dropped, &number, see);
-        }
+        look(self, &tree, dropped, &number);
         let names = &mut self.names_in_range;
         self.range.apply(tree, self.is_lowest, number, names);
         Ok(ambiguities)

@@ -61,7 +61,12 @@ impl PathPattern {
 
 impl fmt::Display for PathPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "/{}", display_start(&self.path))
+        let slash = if self.is_directory && !self.path.is_empty() {
+            "/"
+        } else {
+            ""
+        };
+        write!(f, "/{}{slash}", display_start(&self.path))
     }
 }
 

@@ -1,6 +1,8 @@
 //! The story of a tree: the changes that each layer makes to the tree below it.
 
-use crate::merge::changes::Dropped;
+use crate::layer::LayerError;
+use crate::merge::ambiguities::Ambiguities;
+use crate::merge::changes::{Changes, Dropped};
 use crate::merge::range::Merge;
 use crate::merge::tree::{Child, DirectoryId, InodeId, Place, ROOT, Tree};
 use crate::merge::view::TreeNode;
@@ -28,15 +30,29 @@ pub(crate) struct LayerChange<'a> {
     pub(crate) after: Option<(TreeNode<'a>, Place)>,
 }
 
+impl Merge {
+    /// Adds the next layer of the range, and reports its changes to the tree of the
+    /// range, which then is that of the layers below it.
+    pub(crate) fn put_watched(
+        &mut self,
+        changes: Changes,
+        see: &mut dyn FnMut(&Self, LayerEvent<'_>),
+    ) -> Result<Ambiguities, LayerError> {
+        self.put(changes, |below, layer, dropped, number| {
+            compare(below, layer, dropped, number, see);
+        })
+    }
+}
+
 /// Compares a layer with the tree of the layers below it, before it is added. Reports
 /// the names that the layer itself drops; then each of its entries and deletions, and
 /// each directory that it implies and that is not there yet: parents before children,
 /// names in the order of their bytes.
-pub(super) fn compare(
+fn compare(
     below: &Merge,
     layer: &Tree,
     dropped: Vec<Dropped>,
-    number: impl Fn(InodeId) -> InodeId,
+    number: &dyn Fn(InodeId) -> InodeId,
     see: &mut dyn FnMut(&Merge, LayerEvent<'_>),
 ) {
     for Dropped { path, inode } in dropped {
@@ -58,10 +74,10 @@ pub(super) fn compare(
     }
 }
 
-struct Walk<'a, F> {
+struct Walk<'a> {
     below: &'a Merge,
     layer: &'a Tree,
-    number: F,
+    number: &'a dyn Fn(InodeId) -> InodeId,
 }
 
 /// A name to visit.
@@ -69,11 +85,11 @@ struct Pending {
     path: Vec<u8>,
     before: Option<Child>,
     after: Option<Child>,
-    /// True if an opaque directory of the layer hides everything below.
+    /// True if an opaque directory of the layer hides what is there before.
     is_hidden: bool,
 }
 
-impl<F: Fn(InodeId) -> InodeId> Walk<'_, F> {
+impl Walk<'_> {
     fn visit(
         &self,
         Pending {
@@ -99,7 +115,7 @@ impl<F: Fn(InodeId) -> InodeId> Walk<'_, F> {
         // A directory without an entry only leads to others, if it is there already.
         let is_way = directories.is_some_and(|(before, after)| {
             let after = self.layer.get(after);
-            before.is_some() && after.metadata.is_none() && !after.is_new
+            before.is_some() && !is_hidden && after.metadata.is_none() && !after.is_new
         });
         if !is_way {
             let change = LayerChange {

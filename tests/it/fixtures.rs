@@ -3,10 +3,17 @@
 //! The trees that they must have are in `testdata/expected`. They were made by
 //! another program, and compared with `docker export` of the same images.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use restow::{FilesOptions, Input, PathPattern, Place, Session, Timestamp};
+use serde_json::{Value, json};
+
 use crate::support::canonical::{assert_bytes, assert_entries};
-use crate::support::codec::{Codec, decompress};
+use crate::support::codec::{Codec, decompress, digest, hex};
+use crate::support::entry::to_hex;
 use crate::support::image::{Image, Store};
 use crate::support::judge::{FIXTURES, Format};
 use crate::support::naive::{entries, replay, replay_for};
@@ -289,6 +296,163 @@ fn exports_of_the_corpus_have_the_trees_of_its_images() {
 fn the_squashed_corpus_has_the_trees_that_it_had() {
     assert_squashes(&shared(
         "the_squashed_corpus_has_the_trees_that_it_had",
+        "corpus",
+    ));
+}
+
+/// The content of the files of an image, as `cat` prints it, and what `files` says of the entries
+/// that layers have: the facts of an expected tree.
+#[track_caller]
+fn listed(fixture: &Fixture) -> BTreeMap<String, Value> {
+    let sandbox = Sandbox::new();
+    let source = fixture.format.at(&fixture.path);
+    let id = fixture.image.id();
+    let run = sandbox.run(&["files", "--json", "--image", &id, &source]);
+    let (lines, _) = run.data_and_warnings();
+    let lines = String::from_utf8(lines).expect("it is UTF-8");
+    let parse = |line: &str| serde_json::from_str(line).expect("each line is an object");
+    let entries: Vec<Value> = lines.lines().map(parse).collect();
+    let mut names: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+    for entry in &entries {
+        if let Some(inode) = entry["inode"].as_u64() {
+            names
+                .entry(inode)
+                .or_default()
+                .push(escaped(&path_of(entry)));
+        }
+    }
+    let contents = contents(fixture, &entries);
+    let given = entries.iter().filter(|entry| !entry["mtime"].is_null());
+    let facts = given.map(|entry| (escaped(&path_of(entry)), facts_of(entry, &names, &contents)));
+    facts.collect()
+}
+
+/// The path of an entry, without the slash at its start.
+fn path_of(entry: &Value) -> Vec<u8> {
+    let bytes = match entry["path_base64"].as_str() {
+        Some(base64) => STANDARD.decode(base64).expect("it is base64"),
+        None => entry["path"].as_str().expect("it has a path").into(),
+    };
+    bytes[1..].to_vec()
+}
+
+/// The content of each regular file, read by the library.
+#[track_caller]
+fn contents(fixture: &Fixture, entries: &[Value]) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    let session = Session::new();
+    let input = match fixture.format {
+        Format::Docker => Input::path(&fixture.path).format(restow::Format::DockerArchive),
+        Format::Oci | Format::OciArchive => Input::path(&fixture.path),
+    };
+    let images = session.open(input).expect("it can be opened");
+    let mut options = FilesOptions::default();
+    options.image = Some(fixture.image.id().parse().expect("an id selects"));
+    let mut contents = BTreeMap::new();
+    for entry in entries.iter().filter(|entry| entry["type"] == "file") {
+        let path = path_of(entry);
+        options.paths = vec![PathPattern::new(&path)];
+        let mut content = Vec::new();
+        session
+            .cat(
+                &images,
+                None,
+                &options,
+                &mut content,
+                &Place::StandardOutput,
+            )
+            .unwrap_or_else(|error| panic!("{}: {error}", escaped(&path)));
+        contents.insert(path, content);
+    }
+    contents
+}
+
+fn facts_of(
+    entry: &Value,
+    names: &BTreeMap<u64, Vec<String>>,
+    contents: &BTreeMap<Vec<u8>, Vec<u8>>,
+) -> Value {
+    let bytes = |base64: &Value| {
+        let base64 = base64.as_str().expect("it is text");
+        STANDARD.decode(base64).expect("it is base64")
+    };
+    let mode = entry["mode"].as_str().expect("a mode is text");
+    let time = entry["mtime"].as_str().expect("a time is text");
+    let seconds = time.parse().map_or_else(
+        |_| time.trim_start_matches('@').parse().expect("it is seconds"),
+        Timestamp::seconds,
+    );
+    let xattrs = entry["xattrs"].as_object().expect("it is an object");
+    let xattrs = xattrs
+        .iter()
+        .map(|(name, value)| (name.clone(), json!(to_hex(&bytes(value)))));
+    let letter = match entry["type"].as_str() {
+        Some("directory") => "d",
+        Some("file") => "f",
+        Some("symlink") => "l",
+        Some("char") => "c",
+        Some("block") => "b",
+        Some("fifo") => "p",
+        _ => panic!("{entry} has no type"),
+    };
+    let mut facts = json!({
+        "mode": u32::from_str_radix(mode, 8).expect("it is octal"),
+        "uid": entry["uid"],
+        "gid": entry["gid"],
+        "mtime": seconds,
+        "xattr": xattrs.collect::<serde_json::Map<_, _>>(),
+        "type": letter,
+    });
+    match letter {
+        "f" => {
+            facts["size"] = entry["size"].clone();
+            facts["sha"] = json!(hex(&digest(&contents[&path_of(entry)])));
+        }
+        "l" => {
+            facts["to"] = match &entry["target_base64"] {
+                Value::Null => entry["target"].clone(),
+                base64 => json!(escaped(&bytes(base64))),
+            };
+        }
+        "c" | "b" => facts["dev"] = entry["device"].clone(),
+        _ => {}
+    }
+    if let Some(inode) = entry["inode"].as_u64() {
+        facts["links"] = json!(names[&inode]);
+    }
+    facts
+}
+
+/// `files` lists the tree of each fixture, and `cat` prints the content of its files.
+#[track_caller]
+fn assert_listed(fixtures: &[Fixture]) {
+    for fixture in fixtures {
+        let got = listed(fixture);
+        let name = fixture.name();
+        assert_eq!(got, facts(&replay(&fixture.stored)), "{name}");
+        if let Some(path) = &fixture.expected {
+            let lines = std::fs::read_to_string(path).expect("the file can be read");
+            assert!(got == expected(&lines), "{name} is not as expected");
+        }
+    }
+}
+
+#[test]
+fn the_files_of_the_fixtures_are_those_that_are_expected() {
+    assert_listed(&fixtures());
+}
+
+#[test]
+fn the_files_of_the_shared_fixtures_are_those_that_are_expected() {
+    assert_listed(&shared(
+        "the_files_of_the_shared_fixtures_are_those_that_are_expected",
+        "fixtures",
+    ));
+}
+
+#[test]
+fn the_files_of_the_corpus_are_those_of_its_images() {
+    assert_listed(&shared(
+        "the_files_of_the_corpus_are_those_of_its_images",
         "corpus",
     ));
 }

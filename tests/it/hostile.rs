@@ -1,6 +1,6 @@
 //! Layers that are broken, or made to do harm: refused at once, by name, and nothing is left behind.
 //!
-//! Each layer is the second of three. It is refused by `export`, and by a squash
+//! Each layer is the second of three. It is refused by `export`, `files` and `cat`, and by a squash
 //! of all layers, of a range that has it, and of a range above it, which needs to
 //! know what is below. What it does to a range below it is for `verify` to say.
 
@@ -26,6 +26,21 @@ const COMMANDS: [&[&str]; 4] = [
     &["squash", "--layers", "3..3"],
 ];
 
+/// The commands that look at the layer without comparing it with its digest: the words before
+/// and after the input.
+const LOOKERS: [(&[&str], &[&str]); 3] = [
+    (&["cat"], &["top"]),
+    (&["files"], &[]),
+    (&["files", "--layer", "3"], &[]),
+];
+
+/// The commands that find a fault in the structure of the layer.
+fn readers(source: &str) -> Vec<Vec<&str>> {
+    let writers = COMMANDS.map(|words| [words, &[source, "out.tar"]].concat());
+    let lookers = LOOKERS.map(|(before, after)| [before, &[source], after].concat());
+    writers.into_iter().chain(lookers).collect()
+}
+
 /// An image with this layer in its middle.
 fn image(layer: Vec<u8>) -> Image {
     let [below, above] = ["base/ base/old file", "top"].map(|it| tar(&entries(it)));
@@ -38,12 +53,22 @@ fn image(layer: Vec<u8>) -> Image {
 /// kilobytes, in whole or in part.
 #[track_caller]
 fn assert_refused(name: &str, image: &Image, says: &str) {
+    assert_refused_by(name, image, says, false);
+}
+
+/// Checks the same, by those that compare the layer with its digests alone.
+#[track_caller]
+fn assert_refused_by(name: &str, image: &Image, says: &str, is_digest: bool) {
     for format in [Format::Docker, Format::OciArchive] {
         let sandbox = Sandbox::new();
         let source = put(&sandbox, "in.tar", format, image);
-        for command in COMMANDS {
-            let arguments = [command, &[&source, "out.tar"]].concat();
-            let run = sandbox.restow(&arguments).by(&HANG).run();
+        let commands = if is_digest {
+            COMMANDS.len()
+        } else {
+            usize::MAX
+        };
+        for command in readers(&source).into_iter().take(commands) {
+            let run = sandbox.restow(&command).by(&HANG).run();
             // The sandbox checks that a run which failed has changed and left nothing.
             let said = run.refuses();
             let said: Vec<&str> = said
@@ -288,9 +313,8 @@ fn compressed_layers_that_are_cut_off() {
             for format in [Format::Docker, Format::OciArchive] {
                 let sandbox = Sandbox::new();
                 let source = put(&sandbox, "in.tar", format, &image);
-                for command in COMMANDS {
-                    let arguments = [command, &[&source, "out.tar"]].concat();
-                    let said = sandbox.restow(&arguments).by(&HANG).run().refuses();
+                for command in readers(&source) {
+                    let said = sandbox.restow(&command).by(&HANG).run().refuses();
                     let place = "error: cannot read layer 2 of 3 of `app:1`\n  caused by: ";
                     let expected = format!("{place}its {name} stream is damaged\n  caused by: ");
                     assert!(said.starts_with(&expected), "{cut} {command:?}: {said}");
@@ -309,7 +333,7 @@ fn layers_that_are_not_those_of_the_config() {
     wrong.config = config.replace(&good.diff_ids[1], &other).into_bytes();
     let got = &good.diff_ids[1];
     let says = format!("layer does not match its diff_id: expected {other}, got {got}");
-    assert_refused("another diff_id", &wrong, &says);
+    assert_refused_by("another diff_id", &wrong, &says, true);
 }
 
 /// The output has the bytes of the one that is right, and said that they were as many as

@@ -35,7 +35,7 @@ fn collect(value: &Value, path: &str, found: &mut Vec<String>) {
     match value {
         // A part of the image, and a list whose objects have fields that are listed above.
         _ if path == "config" || path.ends_with("children[]") => {}
-        Value::Object(object) => {
+        Value::Object(object) if !object.is_empty() => {
             for (name, value) in object {
                 let dot = if path.is_empty() { "" } else { "." };
                 collect(value, &format!("{path}{dot}{name}"), found);
@@ -124,6 +124,13 @@ fn the_documented_fields_are_printed() {
             }
             "restow squash --json" => {
                 vec![object(&["squash", "--all", "--json", "app.tar", "out.tar"])]
+            }
+            "restow files --json" => vec![object(&["files", "--json", "app.tar", "a"])],
+            "restow files --layer --json" => {
+                let mut object = object(&["files", "--layer", "1", "--json", "app.tar", "a"]);
+                let fields = object.as_object_mut().expect("it is an object");
+                fields.retain(|name, _| name == "change");
+                vec![object]
             }
             "restow verify --json" => vec![object(&["verify", "--json", "broken.tar"])],
             "restow verify --explain --json" => vec![

@@ -13,6 +13,7 @@ mod support;
 
 mod architecture;
 mod atomic;
+mod cat;
 mod changes;
 mod coming_from;
 mod convert;
@@ -22,6 +23,7 @@ mod determinism;
 mod ends;
 mod engine;
 mod examples;
+mod files;
 mod fixtures;
 mod help;
 mod hostile;

@@ -249,7 +249,7 @@ fn a_program_gets_the_same_as_an_object() {
     }
     expect![[r#"
         $ restow ls
-        {"event":"error","message":"unknown command `ls`","causes":[],"hint":"`restow images SRC` lists the images in an archive or layout, `restow export SRC | tar -tv` the files of an image"}
+        {"event":"error","message":"unknown command `ls`","causes":[],"hint":"`restow images SRC` lists the images in an archive or layout, `restow files SRC` the files of an image"}
         $ restow sqash
         {"event":"error","message":"unknown command `sqash`","causes":[],"hint":"did you mean `restow squash`?"}
         $ restow foo

@@ -129,7 +129,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             ("List the files of an image", "restow files app.tar"),
             (
                 "List the largest files below a folder",
-                "restow files --sort size -H app.tar /usr | head",
+                "restow files --sort size -H app.tar /etc | head",
             ),
             (
                 "Show what layer 2 adds, changes and deletes",
@@ -137,7 +137,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             ),
             (
                 "Show which layers have a file",
-                "restow files --all-layers app.tar /etc/hostname",
+                "restow files --all-layers app.tar /etc/os-release",
             ),
         ],
     ),
@@ -146,11 +146,11 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         &[
             (
                 "Print a file of an image",
-                "restow cat app.tar /etc/hostname",
+                "restow cat app.tar /etc/os-release",
             ),
             (
                 "Print the file as layer 1 stores it",
-                "restow cat --layer 1 app.tar /etc/hostname",
+                "restow cat --layer 1 app.tar /etc/os-release",
             ),
         ],
     ),

@@ -15,7 +15,7 @@ const COMMANDS: &[(&[&str], &str)] = &[
             "show-images",
         ],
         "`restow images SRC` lists the images in an archive or layout, \
-         `restow export SRC | tar -tv` the files of an image",
+         `restow files SRC` the files of an image",
     ),
     (
         &[
@@ -167,20 +167,12 @@ const COMMANDS: &[(&[&str], &str)] = &[
         "`restow history SRC` shows the history of an image",
     ),
     (
-        &[
-            "tree",
-            "files",
-            "file",
-            "find",
-            "browse",
-            "list-files",
-            "ls-files",
-        ],
-        "`restow export SRC | tar -tv` lists the files of an image",
+        &["tree", "file", "find", "browse", "list-files", "ls-files"],
+        "`restow files SRC` lists the files of an image",
     ),
     (
-        &["cat", "view", "read"],
-        "`restow export SRC | tar -xO PATH` prints a file of an image; PATH has no leading slash",
+        &["view", "read", "show-file"],
+        "`restow cat SRC PATH` prints a file of an image",
     ),
     (
         &["config"],
@@ -282,7 +274,9 @@ pub(super) fn superfluous(command: &str) -> Option<&'static str> {
 
 /// The hint for missing arguments.
 pub(super) fn missing(command: &str, names: &[String]) -> &'static str {
-    let has_source = names.first().is_some_and(|name| name == "DST");
+    let has_source = names
+        .first()
+        .is_some_and(|name| name.starts_with("DST") || name.starts_with("PATH"));
     match (command, has_source) {
         ("convert", true) => {
             "DST is a file, `oci:DIR` for a layout, or `-` for stdout, as in \
@@ -302,6 +296,7 @@ pub(super) fn missing(command: &str, names: &[String]) -> &'static str {
         ("verify", _) => {
             "SRC is an archive, a layout, or `-` for stdin; `--explain CODE` does not need it"
         }
+        ("cat", true) => "PATH is a file in the image, as in `restow cat SRC /etc/os-release`",
         ("completions", _) => "SHELL is bash, elvish, fish, powershell or zsh",
         ("man", _) => "DIR is the folder for the pages, as in `restow man man1`",
         _ => "SRC is an archive, a layout, or `-` for stdin",

@@ -13,7 +13,7 @@ use crate::merge::{Changes, ChangesBuilder, LayerEvent, Merge, Plan, Replay, Rep
 use crate::ops::choose::image::ChosenImage;
 use crate::ops::stack::layer_tar::{blame_compression, read_layer, streams};
 use crate::stream::{Compression, ProgressReader};
-use crate::tar_stream::{SkipByReading, Time};
+use crate::tar_stream::{SkipByReading, TarError, Time};
 use crate::transfer::Context;
 use crate::transfer::blob_job::BlobJob;
 use crate::transfer::parallel::in_parallel;
@@ -155,10 +155,7 @@ impl<'a> LayerStack<'a> {
     ) -> Result<()> {
         for (at, changes) in which.iter().zip(self.changes(which)?) {
             let put = if story.wants(*at) {
-                merge.put_watched(
-                    changes,
-                    Some(&mut |below, event| story.see(*at, below, event)),
-                )
+                merge.put_watched(changes, &mut |below, event| story.see(*at, below, event))
             } else {
                 merge.put_in_range(changes)
             };
@@ -198,6 +195,8 @@ impl<'a> LayerStack<'a> {
                 let added = builder.add(entry, reader.interpreter());
                 added.map_err(|fault| reader.failed(fault))?;
             }
+            // A checksum may follow.
+            reader.into_inner().into_size().map_err(TarError::from)?;
             Ok(())
         })?;
         let is_estargz = builder.may_be_estargz() && self.is_estargz(layer, blob)?;

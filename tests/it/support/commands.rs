@@ -7,6 +7,8 @@ use super::judge::Format;
 pub(crate) enum Depth {
     /// The archive and its documents.
     Documents,
+    /// The entries of the layers, which are not compared with their digests.
+    Headers,
     /// Every byte of the layers, and of their unpacked form.
     Blobs,
     /// The entries of the layers.
@@ -23,7 +25,7 @@ pub(crate) struct Command {
 }
 
 /// Every command that reads an image. A new one must be added here.
-pub(crate) const COMMANDS: [Command; 7] = [
+pub(crate) const COMMANDS: [Command; 9] = [
     command(&["convert", "IN", "OUT"], Depth::Blobs),
     command(
         &["squash", "--all", "--image", "#1", "IN", "OUT"],
@@ -31,6 +33,11 @@ pub(crate) const COMMANDS: [Command; 7] = [
     ),
     command(&["export", "--image", "#1", "IN", "FILE"], Depth::Entries),
     command(&["verify", "IN"], Depth::Entries),
+    command(&["files", "--image", "#1", "IN"], Depth::Headers),
+    command(
+        &["files", "--all-layers", "--image", "#1", "IN"],
+        Depth::Headers,
+    ),
     command(&["images", "IN"], Depth::Documents),
     command(&["inspect", "--image", "#1", "IN"], Depth::Documents),
     command(&["history", "--image", "#1", "IN"], Depth::Documents),
