@@ -28,25 +28,24 @@ enum Token {
 impl Glob {
     /// Parses a pattern; `None` if it has an unclosed bracket or a trailing backslash.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        Self::new(text.chars().collect(), false)
+        Self::new(&text.chars().collect::<Vec<char>>(), false)
     }
 
     /// Parses a pattern of paths, which may have `**`. A byte that is not UTF-8 is a
     /// character of its own.
     pub(crate) fn parse_path(path: &[u8]) -> Option<Self> {
-        Self::new(characters(path), true)
+        Self::new(&characters(path), true)
     }
 
-    fn new(text: Vec<char>, has_directories: bool) -> Option<Self> {
+    fn new(text: &[char], has_directories: bool) -> Option<Self> {
         let mut tokens = Vec::new();
-        let mut rest = text.as_slice();
+        let mut rest = text;
         while let Some(character) = take(&mut rest) {
             tokens.push(match character {
                 '*' if has_directories && rest.starts_with(&['*']) => {
                     take(&mut rest);
-                    if rest.starts_with(&['/'])
-                        && !matches!(tokens.last(), Some(token) if *token != Token::Literal('/'))
-                    {
+                    let is_component = matches!(tokens.last(), None | Some(Token::Literal('/')));
+                    if is_component && rest.starts_with(&['/']) {
                         take(&mut rest);
                         Token::Directories
                     } else {

@@ -46,31 +46,38 @@ pub(super) struct Arguments {
     #[arg(long, visible_alias = "layers")]
     all_layers: bool,
 
+    #[command(flatten)]
+    form: Form,
+
+    #[command(flatten)]
+    choice: Choice,
+}
+
+/// The order and the form of the list.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+struct Form {
     /// Sort by path, size (largest first) or layer
     #[arg(
         long,
         value_name = "BY",
         value_enum,
         default_value_t = Order::Path,
-        hide_default_value = true,
-        help_heading = "Output"
+        hide_default_value = true
     )]
     sort: Order,
 
     /// Human-readable sizes
-    #[arg(long, short = 'H', help_heading = "Output")]
+    #[arg(long, short = 'H')]
     human: bool,
 
     /// Print paths only, each followed by a NUL byte, for `xargs -0`
-    #[arg(long = "null", short = '0', help_heading = "Output")]
+    #[arg(long = "null", short = '0')]
     null: bool,
 
     /// Print a JSON object a line; `restow help json` lists the fields
-    #[arg(long, conflicts_with = "null", help_heading = "Output")]
+    #[arg(long, conflicts_with = "null")]
     json: bool,
-
-    #[command(flatten)]
-    choice: Choice,
 }
 
 /// The order of the list.
@@ -106,7 +113,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     }
     let mut changes = session.file_changes(input, arguments.layer.as_ref(), &options)?;
     let size = |change: &FileChange| change.entry.as_ref().map_or(0, FileEntry::size);
-    match arguments.sort {
+    match arguments.form.sort {
         Order::Path if arguments.layer.is_some() => {}
         // The history of each path, in the order of the tree.
         Order::Path => changes.sort_by(|one, other| {
@@ -124,12 +131,12 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
 
 /// Prints the entries of a tree.
 fn show_tree(arguments: &Arguments, process: &Process, tree: &FileTree) -> Result<(), Failure> {
-    let mut sorted = match arguments.sort {
+    let mut sorted = match arguments.form.sort {
         Order::Path => None,
         Order::Size | Order::Layer => Some(tree.entries().collect::<Vec<_>>()),
     };
     if let Some(entries) = &mut sorted {
-        match arguments.sort {
+        match arguments.form.sort {
             Order::Size => entries.sort_by_key(|entry| Reverse(entry.size())),
             _ => entries.sort_by_key(|entry| entry.layer),
         }
@@ -141,16 +148,16 @@ fn show_tree(arguments: &Arguments, process: &Process, tree: &FileTree) -> Resul
         }
     };
     process.output.stream(|out| {
-        if arguments.null || (process.global.quiet && !arguments.json) {
-            return entries().try_for_each(|entry| put_path(out, &entry.path, arguments.null));
+        if arguments.form.null || (process.global.quiet && !arguments.form.json) {
+            return entries().try_for_each(|entry| put_path(out, &entry.path, arguments.form.null));
         }
-        if arguments.json {
+        if arguments.form.json {
             return entries().try_for_each(|entry| {
                 let object = entry_json(&entry);
                 writeln!(out, "{}", json_text(&Value::Object(object)))
             });
         }
-        let mut columns = Columns::new(arguments.human, false);
+        let mut columns = Columns::new(arguments.form.human, false);
         entries().for_each(|entry| columns.measure(&entry));
         writeln!(out, "{}", columns.heading())?;
         entries().try_for_each(|entry| writeln!(out, "{}", columns.line(&entry)))
@@ -164,28 +171,26 @@ fn show_changes(
     changes: &[FileChange],
 ) -> Result<(), Failure> {
     process.output.stream(|out| {
-        if arguments.null || (process.global.quiet && !arguments.json) {
+        if arguments.form.null || (process.global.quiet && !arguments.form.json) {
             let mut paths = changes.iter().map(|change| &change.path);
-            return paths.try_for_each(|path| put_path(out, path, arguments.null));
+            return paths.try_for_each(|path| put_path(out, path, arguments.form.null));
         }
-        if arguments.json {
+        if arguments.form.json {
             return changes
                 .iter()
                 .try_for_each(|change| writeln!(out, "{}", json_text(&change_json(change))));
         }
-        let mut columns = Columns::new(arguments.human, true);
+        let mut columns = Columns::new(arguments.form.human, true);
         let entries = changes.iter().filter_map(|change| change.entry.as_ref());
         entries.for_each(|entry| columns.measure(entry));
         writeln!(out, "{}", columns.heading())?;
         changes.iter().try_for_each(|change| {
             let mark = mark(change.kind);
-            match &change.entry {
-                Some(entry) => writeln!(out, "{mark} {}", columns.line(entry)),
-                None => {
-                    let line = columns.deleted(change.layer, &change.path);
-                    writeln!(out, "{mark} {line}")
-                }
-            }
+            let line = match &change.entry {
+                Some(entry) => columns.line(entry),
+                None => columns.deleted(change.layer, &change.path),
+            };
+            writeln!(out, "{mark} {line}")
         })
     })
 }
@@ -219,14 +224,9 @@ fn change_json(change: &FileChange) -> Value {
         ChangeKind::Deleted => "deleted",
         _ => "unchanged",
     };
-    let mut object = match &change.entry {
-        Some(entry) => entry_json(entry),
-        None => {
-            let mut object = path_json(&change.path);
-            object.insert("layer".to_owned(), json!(change.layer));
-            object
-        }
-    };
+    let entry = change.entry.as_ref();
+    let mut object = entry.map_or_else(|| path_json(&change.path), entry_json);
+    object.insert("layer".to_owned(), json!(change.layer));
     object.insert("change".to_owned(), kind.into());
     Value::Object(object)
 }

@@ -188,6 +188,9 @@ impl Merge {
     }
 }
 
+/// The names in a directory that are still to come.
+type Children<'a> = btree_map::Iter<'a, Box<[u8]>, Child>;
+
 /// An iterator over entries of a tree.
 #[derive(Debug)]
 pub(crate) struct Entries<'a> {
@@ -196,7 +199,7 @@ pub(crate) struct Entries<'a> {
     /// The path of the last entry.
     path: Vec<u8>,
     /// The directories on it, each with the length of its path.
-    open: Vec<(usize, btree_map::Iter<'a, Box<[u8]>, Child>)>,
+    open: Vec<(usize, Children<'a>)>,
     start: Option<TreeEntry<'a>>,
 }
 

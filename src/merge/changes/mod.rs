@@ -225,11 +225,9 @@ impl ChangesBuilder {
         while let Some((child, path)) = pending.pop() {
             match child {
                 Child::Directory(id) => {
-                    let children = self.changes.tree.get(id).children.iter();
-                    let below = |(name, child): (&Box<[u8]>, &Child)| {
-                        (*child, [path.as_slice(), b"/", name].concat())
-                    };
-                    pending.extend(children.map(below));
+                    for (name, child) in &self.changes.tree.get(id).children {
+                        pending.push((*child, [path.as_slice(), b"/", name].concat()));
+                    }
                 }
                 Child::Node(inode, _) => {
                     self.hold(path.len())?;
