@@ -382,10 +382,14 @@ impl<'a> Session<'a> {
 
     /// Lists the images of an input.
     ///
-    /// In an archive with random access only documents and the headers of uncompressed
-    /// layers are read, and only documents are verified; layers that are compressed, or
-    /// in a compressed archive, are unpacked. Memory is bounded by the documents of one
-    /// image and the report on the others.
+    /// In a folder, or an archive with random access, only documents and the headers of
+    /// uncompressed layers are read, and only documents are verified. A compressed
+    /// archive and a pipe are read to their end for the documents, and layers are
+    /// unpacked only for [`SizeChoice::All`](crate::SizeChoice::All). Memory is bounded
+    /// by the documents of one image and the report on the others.
+    ///
+    /// A root filesystem, and an archive of Docker before 1.10, have no document with
+    /// the id of the image: it is computed from the whole layers.
     ///
     /// A layer that cannot be read leaves the size of its image unknown, and causes a
     /// warning.

@@ -9,11 +9,11 @@ use crate::image::{Descriptor, Platform, Reference, ReferencePattern};
 use crate::ops::Selector;
 use crate::ops::choose::containerd::{blobs_size, containerd_id};
 use crate::ops::choose::selector::select;
-use crate::ops::stack::size::{LayerSize, Sizes, Wanted};
+use crate::ops::stack::size::{LayerSize, SizeChoice, Sizes, Wanted};
 use crate::transfer::Context;
 use crate::transfer::kind::FoundKind;
 
-/// A filter of the images to list; by default all.
+/// A filter of the images to list, by default all, and the choice of details.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ImagesOptions {
@@ -23,6 +23,8 @@ pub struct ImagesOptions {
     pub references: Vec<ReferencePattern>,
     /// Only those without a name (true), or with one (false).
     pub dangling: Option<bool>,
+    /// The layers whose size is determined.
+    pub sizes: SizeChoice,
 }
 
 /// The content of an input.
@@ -92,7 +94,7 @@ pub struct FoundImage {
     /// Total size of its layers as stored, in bytes. A layer that the input lacks
     /// counts with the size in its descriptor.
     pub stored_size: u64,
-    /// Total size of the layers unpacked, if it is known for each.
+    /// Total size of the layers unpacked, as far as it is known for each.
     pub size: Option<LayerSize>,
 }
 
@@ -128,7 +130,7 @@ pub(crate) fn images(
     for (_, _, draft) in &drafts {
         draft.collect(&mut wanted);
     }
-    let sizes = Sizes::find(source.container(), &wanted, context)?;
+    let sizes = Sizes::find(source.container(), &wanted, options.sizes, context)?;
     let mut listed = Vec::new();
     for (number, named, draft) in drafts {
         let found = draft.finish(&sizes);

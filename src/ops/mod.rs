@@ -31,7 +31,7 @@ pub use squash::options::SquashOptions;
 pub use squash::range::{LayerChoice, LayerName, LayerRangeError};
 pub use squash::report::{SquashReport, SquashedRange};
 pub(crate) use squash::{diff_ids, squash};
-pub use stack::size::LayerSize;
+pub use stack::size::{LayerSize, SizeChoice};
 pub use verify::Verification;
 pub(crate) use verify::verify;
 

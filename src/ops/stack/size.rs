@@ -1,4 +1,5 @@
-//! The sizes of layers, from their headers alone.
+//! The sizes of layers: from their headers where those can be found without unpacking,
+//! and from the unpacked layer where the caller asks for that.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -14,6 +15,19 @@ use crate::tar_stream::{self, Kind, Skip, TarError, TarReader};
 use crate::transfer::Context;
 use crate::transfer::parallel::in_parallel;
 
+/// The layers whose size is determined.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SizeChoice {
+    /// None, so that no layer is read.
+    None,
+    /// Uncompressed layers in a file, of which only headers are read.
+    #[default]
+    Headers,
+    /// All. Compressed layers are unpacked, and a compressed archive once more.
+    All,
+}
+
 /// The unpacked size of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -22,11 +36,11 @@ pub struct LayerSize {
     pub unpacked: u64,
     /// The size of its content in bytes, as Docker counts it: that of files, with
     /// holes, and of the targets of symbolic links. A hard link adds nothing, and
-    /// neither does a whiteout.
+    /// neither does a whiteout. `None` if its headers were not read.
     ///
     /// A repeated path in a layer counts repeatedly: no engine loads such a layer, and
     /// all paths would have to be held in memory to detect it.
-    pub content: u64,
+    pub content: Option<u64>,
 }
 
 impl LayerSize {
@@ -34,13 +48,15 @@ impl LayerSize {
     pub(in crate::ops) fn sum(sizes: impl IntoIterator<Item = Option<Self>>) -> Option<Self> {
         let nothing = Self {
             unpacked: 0,
-            content: 0,
+            content: Some(0),
         };
+        let add = |sum: u64, size: u64| sum.saturating_add(size);
         sizes.into_iter().try_fold(nothing, |sum, size| {
             let size = size?;
+            let contents = sum.content.zip(size.content);
             Some(Self {
-                unpacked: sum.unpacked.saturating_add(size.unpacked),
-                content: sum.content.saturating_add(size.content),
+                unpacked: add(sum.unpacked, size.unpacked),
+                content: contents.map(|(sum, size)| add(sum, size)),
             })
         })
     }
@@ -64,13 +80,15 @@ impl Wanted {
     }
 }
 
-/// The sizes of layers, by their blobs.
-#[derive(Debug, Default)]
-pub(in crate::ops) struct Sizes(HashMap<Member, LayerSize>);
+/// The sizes of layers that were looked into, by their blobs; `None` for one that cannot
+/// be read.
+#[derive(Debug)]
+pub(in crate::ops) struct Sizes(HashMap<Member, Option<LayerSize>>);
 
 impl Sizes {
-    /// Determines the sizes of layers, several in parallel and each blob once. For an
-    /// uncompressed layer in a file the headers are read; others are unpacked.
+    /// Determines the sizes of the layers that `choice` selects, several in parallel and
+    /// each blob once. For an uncompressed layer in a file the headers are read; others
+    /// are unpacked.
     ///
     /// A layer that cannot be read has no size, and causes a warning.
     ///
@@ -80,25 +98,29 @@ impl Sizes {
     pub(in crate::ops) fn find(
         container: &dyn Container,
         wanted: &[Wanted],
+        choice: SizeChoice,
         context: Context<'_>,
     ) -> Result<Self> {
         let mut blobs: Vec<(&Member, &Wanted)> = Vec::new();
+        let mut costs: Vec<(bool, u64)> = Vec::new();
         let mut seen = HashSet::new();
         for wanted in wanted {
-            if let Some(blob) = wanted.layer.blob()
-                && seen.insert(blob)
-            {
+            let Some(blob) = wanted.layer.blob() else {
+                continue;
+            };
+            // Of the others only headers are read, which do not count.
+            let is_read = wanted.layer.compression != Compression::None
+                || !container.blob(blob).is_seekable();
+            let is_chosen = match choice {
+                SizeChoice::None => false,
+                SizeChoice::Headers => !is_read,
+                SizeChoice::All => true,
+            };
+            if is_chosen && seen.insert(blob) {
                 blobs.push((blob, wanted));
+                costs.push((is_read, blob.size));
             }
         }
-        // Of the others only headers are read, which do not count.
-        let is_read = |(blob, wanted): &(&Member, &Wanted)| {
-            wanted.layer.compression != Compression::None || !container.blob(blob).is_seekable()
-        };
-        let costs: Vec<(bool, u64)> = blobs
-            .iter()
-            .map(|blob| (is_read(blob), blob.0.size))
-            .collect();
         let read = costs.iter().filter(|(is_read, _)| *is_read);
         let bytes = read.fold(0_u64, |sum, (_, size)| sum.saturating_add(*size));
         if bytes > 0 {
@@ -120,13 +142,22 @@ impl Sizes {
             find(container, blob, wanted, context.watch)
         })?;
         let found = blobs.into_iter().zip(sizes);
-        let found = found.filter_map(|((blob, _), size)| Some((blob.clone(), size?)));
+        let found = found.map(|((blob, _), size)| (blob.clone(), size));
         Ok(Self(found.collect()))
     }
 
-    /// The size of a layer, if known.
+    /// The size of a layer, as far as it is known.
     pub(in crate::ops) fn of(&self, layer: &Layer) -> Option<LayerSize> {
-        self.0.get(layer.blob()?).copied()
+        let blob = layer.blob()?;
+        match self.0.get(blob) {
+            Some(size) => *size,
+            // The stored bytes are the tar.
+            None if layer.compression == Compression::None => Some(LayerSize {
+                unpacked: blob.size,
+                content: None,
+            }),
+            None => None,
+        }
     }
 }
 
@@ -143,6 +174,7 @@ fn find(
         let content = content(&mut reader, &watch)?;
         // Bytes after the end of the tar belong to the layer.
         let unpacked = reader.into_inner().into_size().map_err(TarError::from)?;
+        let content = Some(content);
         Ok(LayerSize { unpacked, content })
     });
     match size {
