@@ -32,8 +32,9 @@ use crate::cli::view::{NONE, Style, TableStyle, digest_json, fields, size_column
 /// classic stores; STORED is the size of the layers as stored.
 ///
 /// Reads only documents, and headers of uncompressed layers. For compressed layers, and in a
-/// compressed archive, SIZE is `?` unless `--size` unpacks them. A pipe, a compressed archive
-/// and a root filesystem are read to their end in any case.
+/// compressed archive, SIZE is `?` unless `--size` unpacks them. A pipe and a compressed
+/// archive are read to their end, where the documents may be, and a root filesystem, since
+/// its id is computed from all of it.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Sources: archives, OCI layouts, or - for stdin
