@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 
 use crate::digest::DiffId;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::{Event, Watch};
 use crate::format::sink::ImageSink;
 use crate::format::source::ImageSource;
@@ -405,6 +405,32 @@ impl<'a> Session<'a> {
         self.with(source, self.opening(None), |source, context| {
             ops::images(source, options, context)
         })
+    }
+
+    /// Lists the images of several inputs, each as [`images`](Self::images) does, and
+    /// returns the results in the same order. Layers of all inputs are read in parallel,
+    /// and so all are open at once.
+    ///
+    /// # Errors
+    ///
+    /// The result of an input is an error if a document in it cannot be read.
+    #[must_use]
+    pub fn images_of_all(&self, inputs: Vec<(Input, ImagesOptions)>) -> Vec<Result<ImagesReport>> {
+        let opened: Vec<(Result<Images>, ImagesOptions)> = inputs
+            .into_iter()
+            .map(|(input, options)| (Images::read(input, self.opening(None)), options))
+            .collect();
+        let read = opened.iter();
+        let read = read.filter_map(|(images, options)| Some((images.as_ref().ok()?, options)));
+        let sources: Vec<(&dyn ImageSource, &ImagesOptions)> = read
+            .map(|(images, options)| (images.source(), options))
+            .collect();
+        let mut reports = ops::images_of_all(&sources, self.context()).into_iter();
+        let report = |(images, _): (Result<Images>, _)| {
+            let next = |_| reports.next().unwrap_or(Err(Error::Interrupted));
+            self.or_interrupted(images.and_then(next))
+        };
+        opened.into_iter().map(report).collect()
     }
 
     /// Returns all facts about one image from its documents and headers. It reads as

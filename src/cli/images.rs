@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::Args;
 use restow::{
     Digest, Error, Format, Found, FoundImage, FoundKind, ImagesOptions, ImagesReport, Listed,
-    Reference, ReferencePattern,
+    Reference, ReferencePattern, SizeChoice,
 };
 use serde_json::{Value, json};
 
@@ -57,6 +57,10 @@ pub(super) struct Arguments {
     json: bool,
 }
 
+/// Number of inputs that are open at once: enough to keep all cores busy, and far fewer than a
+/// process may open.
+const OPEN_MOST: usize = 64;
+
 /// The value of `--filter`.
 #[derive(Clone, Debug)]
 enum Filter {
@@ -90,14 +94,18 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     }
     let mut reports = Vec::new();
     let mut failure = None;
-    for (source, location) in sources.iter().zip(&locations) {
-        match look(process, location, arguments) {
-            Ok(report) => reports.push((source.to_string_lossy(), report)),
-            Err(error) if sources.len() == 1 || is_final(&error) => return Err(error),
-            Err(error) => {
-                // The other inputs are listed nevertheless.
-                report(output, &error);
-                failure = Some(Failure::Reported);
+    let inputs: Vec<(&OsString, &Location)> = sources.iter().zip(&locations).collect();
+    for inputs in inputs.chunks(OPEN_MOST) {
+        let results = look(process, inputs, arguments)?;
+        for ((source, _), result) in inputs.iter().zip(results) {
+            match result {
+                Ok(report) => reports.push((source.to_string_lossy(), report)),
+                Err(error) if sources.len() == 1 || is_final(&error) => return Err(error),
+                Err(error) => {
+                    // The other inputs are listed nevertheless.
+                    report(output, &error);
+                    failure = Some(Failure::Reported);
+                }
             }
         }
     }
@@ -127,23 +135,46 @@ fn is_final(failure: &Failure) -> bool {
     )
 }
 
+/// Lists the images of several inputs, in their order.
 fn look(
     process: &Process,
-    location: &Location,
+    inputs: &[(&OsString, &Location)],
     arguments: &Arguments,
-) -> Result<ImagesReport, Failure> {
+) -> Result<Vec<Result<ImagesReport, Failure>>, Failure> {
+    let session = process.session(source_date_epoch()?);
+    let is_quiet = process.global.quiet && !arguments.json;
+    let sizes = arguments.shown.sizes(!is_quiet);
+    let mut opened = Vec::new();
+    let open = |(_, location): &(&OsString, &Location)| {
+        let options = options(location, &arguments.filters, sizes)?;
+        opened.push((process.open(location)?, options));
+        Ok(())
+    };
+    let results: Vec<Result<(), Failure>> = inputs.iter().map(open).collect();
+    let mut reports = session.images_of_all(opened).into_iter();
+    let report = |opened: Result<(), Failure>| {
+        opened?;
+        let report = reports.next().unwrap_or(Err(Error::Interrupted));
+        Ok(report?)
+    };
+    Ok(results.into_iter().map(report).collect())
+}
+
+fn options(
+    location: &Location,
+    filters: &[Filter],
+    sizes: SizeChoice,
+) -> Result<ImagesOptions, Failure> {
     let mut options = ImagesOptions::default();
     options.image = selector(location)?;
-    let is_quiet = process.global.quiet && !arguments.json;
-    options.sizes = arguments.shown.sizes(!is_quiet);
-    for filter in &arguments.filters {
+    options.sizes = sizes;
+    for filter in filters {
         match filter {
             Filter::Reference(pattern) => options.references.push(pattern.clone()),
             Filter::Dangling(dangling) => options.dangling = Some(*dangling),
         }
     }
-    let session = process.session(source_date_epoch()?);
-    Ok(session.images(process.open(location)?, &options)?)
+    Ok(options)
 }
 
 /// The id of each image, once for each of its names, as `docker images --quiet` prints them.

@@ -12,7 +12,7 @@ use crate::ops::Selector;
 use crate::ops::choose::containerd::image_containerd_id;
 use crate::ops::choose::image::{ChosenImage, choose_image};
 use crate::ops::choose::platform::PlatformChoice;
-use crate::ops::stack::size::{LayerSize, SizeChoice, Sizes, Wanted};
+use crate::ops::stack::size::{LayerSize, Request, SizeChoice, Sizes, Wanted};
 use crate::stream::Compression;
 use crate::transfer::Context;
 
@@ -134,8 +134,12 @@ pub(crate) fn inspect(
         source,
     })?;
     let text = |name: &str| config[name].as_str().map(str::to_owned);
-    let wanted = Wanted::all(&image.layers, &chosen.name);
-    let sizes = Sizes::find(source.container(), &wanted, options.sizes, context)?;
+    let request = Request {
+        container: source.container(),
+        wanted: Wanted::all(&image.layers, &chosen.name),
+        choice: options.sizes,
+    };
+    let sizes = Sizes::find(request, context)?;
     let layer = |layer: &Layer| InspectedLayer {
         diff_id: layer.diff_id.clone(),
         digest: layer.digest(),

@@ -9,11 +9,11 @@ use crate::event::{Event, Step, Warning, Watch};
 use crate::format::source::Layer;
 use crate::format::{Container, Member, chain_of};
 use crate::layer::is_whiteout;
-use crate::ops::stack::layer_tar::{read_layer, streams};
+use crate::ops::stack::layer_tar::read_layer;
 use crate::stream::Compression;
 use crate::tar_stream::{self, Kind, Skip, TarError, TarReader};
 use crate::transfer::Context;
-use crate::transfer::parallel::in_parallel;
+use crate::transfer::parallel::{STREAMS_MAX, in_parallel};
 
 /// The layers whose size is determined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,70 +80,123 @@ impl Wanted {
     }
 }
 
+/// The layers of one input whose sizes are wanted.
+#[derive(Debug)]
+pub(in crate::ops) struct Request<'a> {
+    pub(in crate::ops) container: &'a dyn Container,
+    pub(in crate::ops) wanted: Vec<Wanted>,
+    pub(in crate::ops) choice: SizeChoice,
+}
+
+/// Layers that are read one after the other.
+struct Job<'a> {
+    /// The number of the request.
+    request: usize,
+    container: &'a dyn Container,
+    layers: Vec<(&'a Member, &'a Wanted)>,
+    /// The number of bytes to be read, and that of bytes in which only headers are.
+    cost: (u64, u64),
+}
+
+impl Request<'_> {
+    /// The chosen layers, each blob once: those of a sequential container in its order,
+    /// any other one on its own.
+    fn jobs(&self, request: usize) -> Vec<Job<'_>> {
+        let mut jobs = Vec::new();
+        let mut seen = HashSet::new();
+        for wanted in &self.wanted {
+            let Some(blob) = wanted.layer.blob() else {
+                continue;
+            };
+            let has_headers = wanted.layer.compression == Compression::None
+                && self.container.blob(blob).is_seekable();
+            let is_chosen = match self.choice {
+                SizeChoice::None => false,
+                SizeChoice::Headers => has_headers,
+                SizeChoice::All => true,
+            };
+            if is_chosen && seen.insert(blob) {
+                jobs.push(Job {
+                    request,
+                    container: self.container,
+                    layers: vec![(blob, wanted)],
+                    cost: if has_headers {
+                        (0, blob.size)
+                    } else {
+                        (blob.size, 0)
+                    },
+                });
+            }
+        }
+        if !self.container.is_sequential() {
+            return jobs;
+        }
+        let together = jobs.into_iter().reduce(|mut one, other| {
+            one.layers.extend(other.layers);
+            one.cost.0 = one.cost.0.saturating_add(other.cost.0);
+            one
+        });
+        let mut together = Vec::from_iter(together);
+        for job in &mut together {
+            job.layers.sort_by_key(|(blob, _)| blob.position);
+        }
+        together
+    }
+}
+
 /// The sizes of layers that were looked into, by their blobs; `None` for one that cannot
 /// be read.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(in crate::ops) struct Sizes(HashMap<Member, Option<LayerSize>>);
 
 impl Sizes {
-    /// Determines the sizes of the layers that `choice` selects, several in parallel and
-    /// each blob once. For an uncompressed layer in a file the headers are read; others
-    /// are unpacked.
+    /// Determines the sizes of layers of one input, as [`find_all`](Self::find_all) does.
+    pub(in crate::ops) fn find(request: Request<'_>, context: Context<'_>) -> Result<Self> {
+        let sizes = Self::find_all(&[request], context)?;
+        Ok(sizes.into_iter().next().unwrap_or_default())
+    }
+
+    /// Determines the sizes of layers, several in parallel and each blob once. For an
+    /// uncompressed layer in a file the headers are read; others are unpacked.
     ///
     /// A layer that cannot be read has no size, and causes a warning.
     ///
     /// # Errors
     ///
     /// Fails if the caller stops the operation.
-    pub(in crate::ops) fn find(
-        container: &dyn Container,
-        wanted: &[Wanted],
-        choice: SizeChoice,
+    pub(in crate::ops) fn find_all(
+        requests: &[Request<'_>],
         context: Context<'_>,
-    ) -> Result<Self> {
-        let mut blobs: Vec<(&Member, &Wanted)> = Vec::new();
-        let mut costs: Vec<(bool, u64)> = Vec::new();
-        let mut seen = HashSet::new();
-        for wanted in wanted {
-            let Some(blob) = wanted.layer.blob() else {
-                continue;
-            };
-            // Of the others only headers are read, which do not count.
-            let is_read = wanted.layer.compression != Compression::None
-                || !container.blob(blob).is_seekable();
-            let is_chosen = match choice {
-                SizeChoice::None => false,
-                SizeChoice::Headers => !is_read,
-                SizeChoice::All => true,
-            };
-            if is_chosen && seen.insert(blob) {
-                blobs.push((blob, wanted));
-                costs.push((is_read, blob.size));
-            }
-        }
-        let read = costs.iter().filter(|(is_read, _)| *is_read);
-        let bytes = read.fold(0_u64, |sum, (_, size)| sum.saturating_add(*size));
+    ) -> Result<Vec<Self>> {
+        let requests = requests.iter().enumerate();
+        let jobs: Vec<Job<'_>> = requests
+            .clone()
+            .flat_map(|(at, request)| request.jobs(at))
+            .collect();
+        let bytes = jobs.iter().map(|job| job.cost.0);
+        let bytes = bytes.fold(0, u64::saturating_add);
         if bytes > 0 {
             context.watch.send(Event::Started {
                 bytes,
                 images: None,
-                steps: Some(blobs.len()),
+                steps: Some(jobs.iter().map(|job| job.layers.len()).sum()),
             });
         }
-        let mut order: Vec<usize> = (0..blobs.len()).collect();
-        if container.is_sequential() {
-            order.sort_by_key(|at| blobs[*at].0.position);
-        } else {
-            // The slowest one should not come last.
-            order.sort_by_key(|at| Reverse(costs[*at]));
-        }
-        let sizes = in_parallel(order, streams(container, context), |at| {
-            let (blob, wanted) = blobs[at];
-            find(container, blob, wanted, context.watch)
+        let mut order: Vec<usize> = (0..jobs.len()).collect();
+        // The slowest one should not come last.
+        order.sort_by_key(|at| Reverse(jobs[*at].cost));
+        let found = in_parallel(order, context.jobs.min(STREAMS_MAX), |at| {
+            let job = &jobs[at];
+            let layers = job.layers.iter();
+            let size = |(blob, wanted)| find(job.container, blob, wanted, context.watch);
+            layers.copied().map(size).collect::<Result<Vec<_>>>()
         })?;
-        let found = blobs.into_iter().zip(sizes);
-        let found = found.map(|((blob, _), size)| (blob.clone(), size));
-        Ok(Self(found.collect()))
+        let mut sizes: Vec<Self> = requests.map(|_| Self::default()).collect();
+        for (job, found) in jobs.into_iter().zip(found) {
+            let blobs = job.layers.into_iter().map(|(blob, _)| blob.clone());
+            sizes[job.request].0.extend(blobs.zip(found));
+        }
+        Ok(sizes)
     }
 
     /// The size of a layer, as far as it is known.

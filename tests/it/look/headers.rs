@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use expect_test::expect;
@@ -208,4 +209,46 @@ fn an_archive_is_read_no_more_than_it_must_be() {
         let read = bytes_read(&pipe, SizeChoice::Headers);
         assert_eq!(read, [in_pipe; 3], "{name}, in a pipe");
     }
+}
+
+#[test]
+fn layers_of_several_inputs_are_one_job() {
+    let sandbox = Sandbox::new();
+    let image = |name: &str| Image::new(&[name], &["file a 1", "file b 2"]).stored_as(Codec::Gzip);
+    let [one, two] = ["one:1", "two:1"].map(image);
+    let stored = |image: &Image| image.layers.iter().map(|it| it.len() as u64).sum::<u64>();
+    let expected = (stored(&one) + stored(&two), Some(4));
+    sandbox.write("one.tar", make::tar(&make::docker(&[one])));
+    let zipped = Codec::Gzip.compress(&make::tar(&make::docker(&[two])));
+    sandbox.write("two.tar.gz", zipped);
+    let jobs = Mutex::new(Vec::new());
+    let session = Session::new().on_event(|event| {
+        if let Event::Started { bytes, steps, .. } = event {
+            jobs.lock().expect("no panic").push((bytes, steps));
+        }
+    });
+    let mut options = ImagesOptions::default();
+    options.sizes = SizeChoice::All;
+    let inputs = ["one.tar", "missing.tar", "two.tar.gz"];
+    let inputs = inputs.map(|name| (Input::path(sandbox.path(name)), options.clone()));
+    let results = session.images_of_all(inputs.into());
+    let names = results.into_iter().map(|result| {
+        let list = result.map_err(|error| error.to_string())?;
+        let image = list.listed[0].found.image.as_ref().expect("an image");
+        let size = image.size.and_then(|size| size.content);
+        Ok((
+            list.listed[0].reference.as_ref().map(ToString::to_string),
+            size,
+        ))
+    });
+    let missing = sandbox.path("missing.tar");
+    assert_eq!(
+        names.collect::<Vec<Result<_, String>>>(),
+        [
+            Ok((Some("one:1".to_owned()), Some(2))),
+            Err(format!("cannot read `{}`", missing.display())),
+            Ok((Some("two:1".to_owned()), Some(2))),
+        ]
+    );
+    assert_eq!(*jobs.lock().expect("no panic"), [expected]);
 }
