@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Watch};
 use crate::format::sink::ImageSink;
 use crate::format::source::ImageSource;
-use crate::format::{self, Format, Input, Opening, Output, RootfsInput, RootfsSink};
+use crate::format::{self, Format, Input, Opening, Output, RootfsInput, RootfsSink, Tolerance};
 use crate::image::{Platform, Timestamp};
 use crate::ops::{
     self, CompressionChoice, ConvertOptions, ExportOptions, ExportReport, HistoryReport,
@@ -391,8 +391,8 @@ impl<'a> Session<'a> {
     /// A root filesystem, and an archive of Docker before 1.10, have no document with
     /// the id of the image: it is computed from the whole layers.
     ///
-    /// A layer that cannot be read leaves the size of its image unknown, and causes a
-    /// warning.
+    /// A layer that cannot be read, or has not the size in its descriptor, leaves the
+    /// size of its image unknown, and causes a warning.
     ///
     /// # Errors
     ///
@@ -402,7 +402,7 @@ impl<'a> Session<'a> {
         source: impl Into<Source<'s>>,
         options: &ImagesOptions,
     ) -> Result<ImagesReport> {
-        self.with(source, self.opening(None), |source, context| {
+        self.with(source, self.opening_documents(None), |source, context| {
             ops::images(source, options, context)
         })
     }
@@ -418,7 +418,7 @@ impl<'a> Session<'a> {
     pub fn images_of_all(&self, inputs: Vec<(Input, ImagesOptions)>) -> Vec<Result<ImagesReport>> {
         let opened: Vec<(Result<Images>, ImagesOptions)> = inputs
             .into_iter()
-            .map(|(input, options)| (Images::read(input, self.opening(None)), options))
+            .map(|(input, options)| (Images::read(input, self.opening_documents(None)), options))
             .collect();
         let read = opened.iter();
         let read = read.filter_map(|(images, options)| Some((images.as_ref().ok()?, options)));
@@ -445,7 +445,7 @@ impl<'a> Session<'a> {
         source: impl Into<Source<'s>>,
         options: &InspectOptions,
     ) -> Result<Inspection> {
-        let opening = self.opening(options.platform.as_ref());
+        let opening = self.opening_documents(options.platform.as_ref());
         self.with(source, opening, |source, context| {
             ops::inspect(source, options, context)
         })
@@ -458,7 +458,7 @@ impl<'a> Session<'a> {
         source: impl Into<Source<'s>>,
         options: &InspectOptions,
     ) -> Result<HistoryReport> {
-        let opening = self.opening(options.platform.as_ref());
+        let opening = self.opening_documents(options.platform.as_ref());
         self.with(source, opening, |source, context| {
             ops::history(source, options, context)
         })
@@ -476,7 +476,7 @@ impl<'a> Session<'a> {
         document: RawDocument,
         options: &InspectOptions,
     ) -> Result<Vec<u8>> {
-        let opening = self.opening(options.platform.as_ref());
+        let opening = self.opening_documents(options.platform.as_ref());
         self.with(source, opening, |source, context| {
             ops::raw_document(source, document, options, context)
         })
@@ -529,9 +529,18 @@ impl<'a> Session<'a> {
             temporary_directory: &self.temporary_directory,
             measures: false,
             is_read_once: true,
+            tolerance: Tolerance::None,
             platform,
             created: self.created,
             watch: self.watch(),
+        }
+    }
+
+    /// The options for opening an input of which no layer is needed.
+    fn opening_documents<'s>(&'s self, platform: Option<&'s Platform>) -> Opening<'s> {
+        Opening {
+            tolerance: Tolerance::LayerSizes,
+            ..self.opening(platform)
         }
     }
 

@@ -78,6 +78,14 @@ impl Wanted {
         };
         layers.iter().map(wanted).collect()
     }
+
+    /// Warns that the size is unknown.
+    fn warn(&self, error: &Error, watch: &Watch<'_>) {
+        watch.warn(Warning::SizeUnknown {
+            layer: self.layer.place(&self.name),
+            reason: chain_of(error),
+        });
+    }
 }
 
 /// The layers of one input whose sizes are wanted.
@@ -100,14 +108,20 @@ struct Job<'a> {
 
 impl Request<'_> {
     /// The chosen layers, each blob once: those of a sequential container in its order,
-    /// any other one on its own.
-    fn jobs(&self, request: usize) -> Vec<Job<'_>> {
+    /// any other one on its own. A layer of the wrong size causes a warning.
+    fn jobs(&self, request: usize, watch: &Watch<'_>) -> Vec<Job<'_>> {
         let mut jobs = Vec::new();
         let mut seen = HashSet::new();
         for wanted in &self.wanted {
             let Some(blob) = wanted.layer.blob() else {
                 continue;
             };
+            if let Some(error) = wanted.layer.wrong_size() {
+                if self.choice != SizeChoice::None {
+                    wanted.warn(&error, watch);
+                }
+                continue;
+            }
             let has_headers = wanted.layer.compression == Compression::None
                 && self.container.blob(blob).is_seekable();
             let is_chosen = match self.choice {
@@ -171,7 +185,7 @@ impl Sizes {
         let requests = requests.iter().enumerate();
         let jobs: Vec<Job<'_>> = requests
             .clone()
-            .flat_map(|(at, request)| request.jobs(at))
+            .flat_map(|(at, request)| request.jobs(at, &context.watch))
             .collect();
         let bytes = jobs.iter().map(|job| job.cost.0);
         let bytes = bytes.fold(0, u64::saturating_add);
@@ -202,6 +216,9 @@ impl Sizes {
     /// The size of a layer, as far as it is known.
     pub(in crate::ops) fn of(&self, layer: &Layer) -> Option<LayerSize> {
         let blob = layer.blob()?;
+        if layer.wrong_size().is_some() {
+            return None;
+        }
         match self.0.get(blob) {
             Some(size) => *size,
             // The stored bytes are the tar.
@@ -234,10 +251,7 @@ fn find(
         Ok(size) => Ok(Some(size)),
         Err(_) if watch.is_interrupted() => Err(Error::Interrupted),
         Err(error) => {
-            watch.warn(Warning::SizeUnknown {
-                layer: layer.place(name),
-                reason: chain_of(&error),
-            });
+            wanted.warn(&error, &watch);
             Ok(None)
         }
     }
