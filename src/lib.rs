@@ -44,7 +44,8 @@
 //! fault, and returns all of them.
 //!
 //! [`Session::images`], [`Session::inspect`] and [`Session::history`] read only
-//! documents, which are verified, and the headers of layers, which are not.
+//! documents, which are verified, and the headers of uncompressed layers, which are not;
+//! they unpack a layer only if [`SizeChoice::All`] asks for it.
 //! [`Session::convert`] reads no entries of layers, except those of a bare root
 //! filesystem.
 //!
@@ -138,8 +139,8 @@ pub use ops::{
     FileChange, FileEntry, FileTime, FileTree, FilesOptions, Found, FoundImage, FoundKind,
     HistoryReport, HistoryStep, ImageConfig, ImagesOptions, ImagesReport, ImportOptions,
     InspectOptions, InspectedLayer, Inspection, LayerChoice, LayerName, LayerRangeError, LayerSize,
-    Listed, MediaTypes, Name, RawDocument, Selector, SelectorError, SquashOptions, SquashReport,
-    SquashedRange, Verification, WriteReport, WrittenImage,
+    Listed, MediaTypes, Name, RawDocument, Selector, SelectorError, SizeChoice, SquashOptions,
+    SquashReport, SquashedRange, Verification, WriteReport, WrittenImage,
 };
 pub use session::{Images, PendingOutput, Session, Source, Target};
 pub use stream::{Compression, DecodeLimit, Encoding, FileKind};

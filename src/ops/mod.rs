@@ -26,8 +26,8 @@ pub use files::{ChangeKind, FileChange, FileTree, FilesOptions};
 pub(crate) use files::{file_changes, files};
 pub(crate) use history::history;
 pub use history::{HistoryReport, HistoryStep};
-pub(crate) use images::images;
 pub use images::{Found, FoundImage, ImagesOptions, ImagesReport, Listed};
+pub(crate) use images::{images, images_of_all};
 pub use import::{ImageConfig, ImportOptions};
 pub(crate) use import::{config, import};
 pub use inspect::{InspectOptions, InspectedLayer, Inspection, RawDocument};
@@ -37,7 +37,7 @@ pub use squash::range::{LayerChoice, LayerName, LayerRangeError};
 pub use squash::report::{SquashReport, SquashedRange};
 pub(crate) use squash::{diff_ids, squash};
 pub use stack::file_entry::{EntryType, FileEntry, FileTime};
-pub use stack::size::LayerSize;
+pub use stack::size::{LayerSize, SizeChoice};
 pub use verify::Verification;
 pub(crate) use verify::verify;
 

@@ -140,7 +140,6 @@ fn options_of_other_tools_lead_to_an_option() {
             "convert --remove-signatures a b",
             "convert --squash a b",
             "images --full a",
-            "history --size a",
             "verify --strict a",
             "convert --timestamp 0 a b",
             "convert --version",

@@ -94,6 +94,10 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
                 "restow images app.tar base.tar lay",
             ),
             (
+                "Unpack compressed layers to show the size of their files",
+                "restow images --size app.tar",
+            ),
+            (
                 "List the images of an engine that match a pattern, as JSON",
                 "docker save app:1.0 | restow images --filter 'reference=app*' --json -",
             ),

@@ -392,11 +392,6 @@ const OPTIONS: &[(&[&str], &[&str], &str)] = &[
         "`--no-trunc` prints everything in full",
     ),
     (
-        &["--size", "-s"],
-        &["history", "images", "inspect"],
-        "sizes are always shown",
-    ),
-    (
         &["--strict", "--fail-on"],
         &["verify"],
         "only errors affect the exit code; `restow verify --json SRC` also counts warnings",
