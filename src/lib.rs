@@ -130,11 +130,11 @@ pub use image::{
 pub use layer::{Ambiguity, EntryFault, LayerError, PathError, WhiteoutError};
 pub use ops::{
     CompressionChoice, ConvertOptions, EntryType, ExportOptions, ExportReport, FileEntry, FileTime,
-    Found, FoundImage, FoundKind, HistoryReport, HistoryStep, ImageConfig, ImagesOptions,
-    ImagesReport, ImportOptions, InspectOptions, InspectedLayer, Inspection, LayerChoice,
-    LayerName, LayerRangeError, LayerSize, Listed, MediaTypes, Name, RawDocument, Selector,
-    SelectorError, SquashOptions, SquashReport, SquashedRange, Verification, WriteReport,
-    WrittenImage,
+    Found, FoundImage, FoundKind, HiddenFile, HiddenReason, HistoryReport, HistoryStep,
+    ImageConfig, ImagesOptions, ImagesReport, ImportOptions, InspectOptions, InspectedLayer,
+    Inspection, LayerChoice, LayerName, LayerRangeError, LayerSize, Listed, MediaTypes, Name,
+    RawDocument, Selector, SelectorError, SquashOptions, SquashReport, SquashedRange, Verification,
+    WasteLayer, WasteOptions, WastePlan, WasteRemedy, WasteReport, WriteReport, WrittenImage,
 };
 pub use session::{Images, PendingOutput, Session, Source, Target};
 pub use stream::{Compression, DecodeLimit, Encoding, FileKind};

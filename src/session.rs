@@ -18,7 +18,8 @@ use crate::image::{Platform, Timestamp};
 use crate::ops::{
     self, CompressionChoice, ConvertOptions, ExportOptions, ExportReport, HistoryReport,
     ImageConfig, ImagesOptions, ImagesReport, ImportOptions, InspectOptions, Inspection,
-    RawDocument, Selector, SquashOptions, SquashReport, Verification, WriteReport,
+    RawDocument, Selector, SquashOptions, SquashReport, Verification, WasteOptions, WasteReport,
+    WriteReport,
 };
 use crate::transfer::Context;
 
@@ -431,6 +432,27 @@ impl<'a> Session<'a> {
         let opening = self.opening(options.platform.as_ref());
         self.with(source, opening, |source, context| {
             ops::history(source, options, context)
+        })
+    }
+
+    /// Finds the files of an image that nobody sees, since later layers delete or replace
+    /// them, and plans the squashes that would drop them.
+    ///
+    /// The headers of all layers are read, and the content of files that were replaced
+    /// by others of the same size; nothing is verified. Memory is bounded by two records
+    /// for each entry of the layers.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a layer cannot be read, or is missing, encrypted or for Windows.
+    pub fn waste<'s>(
+        &self,
+        source: impl Into<Source<'s>>,
+        options: &WasteOptions,
+    ) -> Result<WasteReport> {
+        let opening = self.opening(options.platform.as_ref());
+        self.with(source, opening, |source, context| {
+            ops::waste(source, options, context)
         })
     }
 

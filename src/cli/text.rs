@@ -62,6 +62,18 @@ pub(super) fn escaped(text: &str) -> String {
     out
 }
 
+/// A name from an archive, which is bytes: those that are not UTF-8 as `\xNN`.
+pub(super) fn name(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            let _ = write!(text, "\\x{byte:02x}");
+        }
+    }
+    text
+}
+
 /// True for characters that change the direction of text, and so can make a name look like
 /// another.
 fn is_bidirectional(character: char) -> bool {

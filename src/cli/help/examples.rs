@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use clap::Command;
 
 /// Each command, with its examples: a description and a command line.
-const EXAMPLES: [(&str, &[(&str, &str)]); 11] = [
+const EXAMPLES: [(&str, &[(&str, &str)]); 12] = [
     (
         "convert",
         &[
@@ -120,6 +120,23 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 11] = [
             (
                 "Show full commands and ids of one image of several",
                 "restow history --no-trunc --image app:1.0 lay",
+            ),
+        ],
+    ),
+    (
+        "waste",
+        &[
+            (
+                "Show the files that nobody sees, and the squashes that drop them",
+                "restow waste app.tar",
+            ),
+            (
+                "Sum them up by the first two names of their paths",
+                "restow waste --depth 2 --image app:1.0 lay",
+            ),
+            (
+                "Fail in CI if more than 5% of an image is hidden",
+                "docker save app:1.0 | restow waste --fail-above 5% -",
             ),
         ],
     ),

@@ -8,7 +8,7 @@ use clap::Command;
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Move", &["convert", "export", "import"]),
     ("Change", &["squash"]),
-    ("Look", &["images", "inspect", "history", "verify"]),
+    ("Look", &["images", "inspect", "history", "waste", "verify"]),
     ("Help", &["help", "completions", "man"]),
 ];
 
