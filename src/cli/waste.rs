@@ -25,7 +25,7 @@ use crate::cli::waste_report::{Shown, to_json, to_text};
 /// attributes changed, `same content twice` one that did not change at all.
 ///
 /// The last table shows what `squash` would drop, as its planner says: of each kind the ten
-/// command lines that gain most.
+/// command lines that gain most. Digests are not verified; use `verify` for that.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(flatten)]

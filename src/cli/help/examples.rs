@@ -135,8 +135,8 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 12] = [
                 "restow waste --depth 2 --image app:1.0 lay",
             ),
             (
-                "Fail in CI if more than 5% of an image is hidden",
-                "docker save app:1.0 | restow waste --fail-above 5% -",
+                "Fail in CI if more than 50MB of an image are hidden",
+                "docker save app:1.0 | restow waste --fail-above 50MB -",
             ),
         ],
     ),

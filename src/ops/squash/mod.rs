@@ -4,8 +4,9 @@
 //! records that the new layer replaces the others; everything else that is still true
 //! is kept.
 
+pub(in crate::ops) mod known;
 pub(in crate::ops) mod options;
-pub(in crate::ops) mod plan;
+mod plan;
 pub(in crate::ops) mod range;
 pub(in crate::ops) mod report;
 mod result;

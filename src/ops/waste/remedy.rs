@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 
 use crate::error::Result;
 use crate::merge::Changes;
-use crate::ops::squash::plan::plan_known;
+use crate::ops::squash::known::plan_known;
 use crate::ops::squash::range::ranges_in;
 use crate::ops::stack::layer_stack::LayerStack;
 use crate::ops::waste::report::{HiddenFile, WastePlan, WasteRemedy};

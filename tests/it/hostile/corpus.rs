@@ -639,9 +639,37 @@ fn check(items: Vec<Item>) {
         let report = sandbox.restow(&["verify", &input]).by(&LIMITS).run();
         assert_tied(name, &sandbox, &input, &report);
         drop(report);
+        check_waste(&sandbox, name, format, fate);
         check_pipe(&sandbox, name, format, &bytes, fate);
         check_import(&sandbox, name);
     }
+}
+
+/// `waste` reads the headers of all layers, and verifies none of them.
+#[track_caller]
+fn check_waste(sandbox: &Sandbox, name: &str, format: Format, fate: Fate) {
+    let input = format.at("in.tar");
+    let arguments = ["waste", "--image", "#1", &input];
+    let run = sandbox.restow(&arguments).by(&LIMITS).run();
+    let expected: &[i32] = match fate {
+        Refused(Depth::Documents | Depth::Entries) | Unmergeable => &[1],
+        Refused(Depth::Blobs) | Either => &[0, 1],
+        Taken | Unsound => &[0],
+    };
+    let is_expected = run.code.is_some_and(|code| expected.contains(&code));
+    assert!(is_expected, "{name}: {run:?}");
+    let errors = run.stderr.lines().filter(|it| it.starts_with("error: "));
+    assert_eq!(
+        errors.count(),
+        usize::from(run.code != Some(0)),
+        "{name}: {run:?}"
+    );
+    let is_plain = |it: char| it == '\n' || !it.is_control();
+    assert!(run.stderr.chars().all(is_plain), "{name}: {run:?}");
+    assert!(
+        String::from_utf8_lossy(&run.stdout).chars().all(is_plain),
+        "{name}: {run:?}"
+    );
 }
 
 /// What comes through a pipe is taken apart as it comes, and is the same to all.
