@@ -10,7 +10,7 @@ use crate::cli::global::ProgressMode;
 use crate::cli::options::{parse_positive, source_date_epoch};
 use crate::cli::process::Process;
 use crate::cli::source::{Choice, SourceArgument};
-use crate::cli::text::{json_text, size};
+use crate::cli::text::size;
 use crate::cli::threshold::{
     Limit, Ratio, Switchable, parse_limit, parse_switchable_size, percent,
 };
@@ -108,7 +108,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     let report = session.waste(process.open(&source)?, &options)?;
     let output = &process.output;
     if arguments.json {
-        output.data(&json_text(&to_json(&report)))?;
+        output.data(&to_json(&report))?;
     } else if !process.global.quiet {
         let shown = Shown {
             style: arguments.shown.style(),

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use restow::{HiddenFile, HiddenReason, Selector, WasteLayer, WastePlan, WasteRemedy, WasteReport};
 use serde_json::{Value, json};
@@ -10,7 +11,7 @@ use crate::cli::hint::plain_or;
 use crate::cli::source::Choice;
 use crate::cli::squash_report;
 use crate::cli::table::{Content, Table};
-use crate::cli::text::{count, name};
+use crate::cli::text::{count, json_text, name};
 use crate::cli::threshold::{percent, ratio};
 use crate::cli::view::{Style, digest_json, fact_lines, fields};
 
@@ -221,8 +222,8 @@ fn range(remedy: WasteRemedy) -> Option<String> {
     }
 }
 
-/// The report for programs.
-pub(super) fn to_json(report: &WasteReport) -> Value {
+/// The report for programs, as text. The objects in long lists are made one by one.
+pub(super) fn to_json(report: &WasteReport) -> String {
     let files = report.files_size();
     let efficiency = if files == 0 {
         ratio(1, 1)
@@ -257,7 +258,7 @@ pub(super) fn to_json(report: &WasteReport) -> Value {
             "reason": file.reason.name(),
         })
     };
-    json!({
+    let facts = json!({
         "image": report.image,
         "id": report.id.to_string(),
         "digest": digest_json(report.digest.as_ref()),
@@ -270,10 +271,30 @@ pub(super) fn to_json(report: &WasteReport) -> Value {
         "user_files_size": report.user_files_size(),
         "user_hidden_size": report.user_hidden_size(),
         "user_wasted_percent": ratio(report.user_hidden_size(), report.user_files_size()),
-        "layers": report.layers.iter().enumerate().map(layer).collect::<Vec<_>>(),
-        "hidden": report.hidden.iter().map(file).collect::<Vec<_>>(),
-        "plans": report.plans.iter().map(plan_json).collect::<Vec<_>>(),
-    })
+    });
+    let mut text = json_text(&facts);
+    text.pop();
+    add_list(
+        &mut text,
+        "layers",
+        report.layers.iter().enumerate().map(layer),
+    );
+    add_list(&mut text, "hidden", report.hidden.iter().map(file));
+    add_list(&mut text, "plans", report.plans.iter().map(plan_json));
+    text.push('}');
+    text
+}
+
+/// Adds a list to an object that is not closed yet.
+fn add_list(object: &mut String, name: &str, items: impl Iterator<Item = Value>) {
+    let _ = write!(object, ",\"{name}\":[");
+    for (at, item) in items.enumerate() {
+        if at > 0 {
+            object.push(',');
+        }
+        object.push_str(&json_text(&item));
+    }
+    object.push(']');
 }
 
 fn plan_json(plan: &WastePlan) -> Value {

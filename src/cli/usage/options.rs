@@ -403,7 +403,7 @@ const OPTIONS: &[(&[&str], &[&str], &str)] = &[
          `.dive-ci` file are options with the same names, such as `--lowestEfficiency 0.95`",
     ),
     (
-        &["--limit", "-n", "--all", "-a", "--lines"],
+        &["--limit", "--all", "-a", "--lines"],
         &["waste"],
         "`--top N` shows the N largest files, and `--json` all of them",
     ),
