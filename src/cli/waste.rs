@@ -15,7 +15,7 @@ use crate::cli::threshold::{
     Limit, Ratio, Switchable, parse_limit, parse_switchable_size, percent,
 };
 use crate::cli::view::TableStyle;
-use crate::cli::waste_report::{Shown, to_json, to_text};
+use crate::cli::waste_report::{Shown, efficiency, to_json, to_text};
 
 /// Show files that later layers hide, and what would free them
 ///
@@ -145,15 +145,15 @@ impl Limits {
                 Limit::Part(most) => most.is_exceeded_by(hidden, files),
             };
             if is_exceeded {
-                failed.push(format!("{found}, and --fail-above allows {limit}"));
+                failed.push(format!("{found}, and `--fail-above` allows {limit}"));
             }
         }
         if let Some(Switchable(Some(least))) = self.lowest_efficiency {
             let seen = report.seen_size();
             if least.is_missed_by(seen, files) {
                 failed.push(format!(
-                    "the efficiency is {}, and --lowestEfficiency asks for {least}",
-                    percent(seen, files)
+                    "the efficiency is {}, and `--lowestEfficiency` asks for {least}",
+                    efficiency(report)
                 ));
             }
         }
@@ -161,7 +161,7 @@ impl Limits {
             && hidden > most
         {
             failed.push(format!(
-                "{found}, and --highestWastedBytes allows {}",
+                "{found}, and `--highestWastedBytes` allows {}",
                 size(most)
             ));
         }
@@ -170,7 +170,7 @@ impl Limits {
             if most.is_exceeded_by(hidden, files) {
                 failed.push(format!(
                     "layers above the lowest hide {} and add {} of files, and \
-                     --highestUserWastedPercent allows {most}",
+                     `--highestUserWastedPercent` allows {most}",
                     size(hidden),
                     size(files)
                 ));

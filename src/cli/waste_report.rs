@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use restow::{HiddenFile, HiddenReason, Selector, WasteLayer, WastePlan, WasteRemedy, WasteReport};
-use serde_json::{Value, json};
+use serde_json::{Number, Value, json};
 
 use crate::cli::hint::plain_or;
 use crate::cli::source::Choice;
@@ -222,14 +222,18 @@ fn range(remedy: WasteRemedy) -> Option<String> {
     }
 }
 
+/// The part of the bytes of all files that a container sees, from 0 to 1.
+pub(super) fn efficiency(report: &WasteReport) -> Number {
+    let all = || Number::from(1);
+    match report.files_size() {
+        0 => all(),
+        files => ratio(report.seen_size(), files).unwrap_or_else(all),
+    }
+}
+
 /// The report for programs, as text. The objects in long lists are made one by one.
 pub(super) fn to_json(report: &WasteReport) -> String {
     let files = report.files_size();
-    let efficiency = if files == 0 {
-        ratio(1, 1)
-    } else {
-        ratio(report.seen_size(), files)
-    };
     let mut sums: BTreeMap<usize, (u64, u64)> = BTreeMap::new();
     for file in &report.hidden {
         let add = |sum: &mut u64| *sum = sum.saturating_add(file.size);
@@ -267,7 +271,7 @@ pub(super) fn to_json(report: &WasteReport) -> String {
         "files_size": files,
         "seen_size": report.seen_size(),
         "hidden_size": report.hidden_size(),
-        "efficiency": efficiency,
+        "efficiency": efficiency(report),
         "user_files_size": report.user_files_size(),
         "user_hidden_size": report.user_hidden_size(),
         "user_wasted_percent": ratio(report.user_hidden_size(), report.user_files_size()),
