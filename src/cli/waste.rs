@@ -59,8 +59,8 @@ pub(super) struct Arguments {
 struct Limits {
     /// Fail if more than this is hidden
     ///
-    /// A size such as 50MB or 64MiB, or the percentage of the bytes of all files in all
-    /// layers.
+    /// A size such as 50MB or 64MiB, or a percentage of the bytes of all files in all layers,
+    /// such as 5%.
     #[arg(long, value_name = "SIZE|PERCENT", value_parser = parse_limit)]
     fail_above: Option<Limit>,
 

@@ -141,7 +141,9 @@ fn what_hides_many_files() {
     let mut lower: Vec<Entry> = gone.chain((1..60_000).map(link)).collect();
     lower.extend((0..10_000).map(kept));
     let mut upper: Vec<Entry> = (0..10_000).map(kept).collect();
-    upper.iter_mut().for_each(|it| it.meta.mode = 0o600);
+    for entry in &mut upper {
+        entry.meta.mode = 0o600;
+    }
     upper.push(file(".wh.gone".to_owned(), ""));
     let layers = [&lower, &upper].map(|it| tar(it));
     let sandbox = Sandbox::new();

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use restow::{
     ConvertOptions, Encoding, Error, ExportOptions, Format, ImportOptions, Input, InspectOptions,
-    LayerChoice, Output, Place, Session, SquashOptions, WasteOptions,
+    LayerChoice, Output, Place, Session, SquashOptions, WasteOptions, WastePlan,
 };
 
 use crate::support::Sandbox;
@@ -265,7 +265,7 @@ fn waste_is_reported_with_the_plans_that_free_it() {
     assert_eq!(sizes, [9, 4, 5, 4, 5]);
     let layers = report.layers.iter().map(|it| it.stored_size);
     assert_eq!(report.stored_size(), layers.sum::<u64>());
-    let freed: Vec<u64> = report.plans.iter().map(|it| it.freed()).collect();
+    let freed: Vec<u64> = report.plans.iter().map(WastePlan::freed).collect();
     assert_eq!(freed, [5, 2]);
     for plan in &report.plans {
         let mut options = SquashOptions::default();
