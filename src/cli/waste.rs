@@ -24,8 +24,8 @@ use crate::cli::waste_report::{Shown, efficiency, to_json, to_text};
 /// its content, uncompressed. `metadata only` is a file of which only the mode, owner or
 /// attributes changed, `same content twice` one that did not change at all.
 ///
-/// The last table shows what `squash` would drop, as its planner says: of each kind the ten
-/// command lines that gain most. Digests are not verified; use `verify` for that.
+/// The last table shows what `squash` would drop, as its planner says: the five command lines
+/// of each kind that drop most. Digests are not verified; use `verify` for that.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(flatten)]

@@ -15,6 +15,9 @@ use crate::cli::text::{count, json_text, name};
 use crate::cli::threshold::{percent, ratio};
 use crate::cli::view::{Style, digest_json, fact_lines, fields};
 
+/// Maximum number of command lines of each kind; those that drop most come first.
+const PLANS_MAX: usize = 5;
+
 /// The way to show a report.
 #[derive(Debug)]
 pub(super) struct Shown<'a> {
@@ -200,7 +203,10 @@ fn plans(report: &WasteReport, shown: &Shown<'_>) -> Table {
     }
     let source = plain_or(shown.source, "SRC");
     let source = if shown.source == "-" { "-" } else { source };
-    for plan in &report.plans {
+    let is_start = |plan: &&WastePlan| matches!(plan.layers, WasteRemedy::From(_));
+    let starts = report.plans.iter().filter(is_start).take(PLANS_MAX);
+    let others = report.plans.iter().filter(|it| !is_start(it));
+    for plan in starts.chain(others.take(PLANS_MAX)) {
         let option = match plan.layers {
             WasteRemedy::AtMost(most) => format!("--max-layers {most}"),
             remedy => format!("--layers {}", range(remedy).unwrap_or_default()),

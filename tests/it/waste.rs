@@ -6,13 +6,13 @@ mod shown;
 
 use serde_json::Value;
 
-use crate::support::Sandbox;
 use crate::support::codec::Codec;
 use crate::support::entry::entries;
 use crate::support::judge::Format;
 use crate::support::layer::{self, tar};
 use crate::support::make::{self, Image, Layout};
 use crate::support::squash::put;
+use crate::support::{Sandbox, fixture};
 
 /// The report about `in`, for programs.
 #[track_caller]
@@ -228,6 +228,74 @@ fn one_of_several_images_is_chosen() {
     let run = sandbox.run(&["waste", "--image", "tool:1", "--json", "in.tar"]);
     let other: Value = serde_json::from_slice(&run.data("")).expect("it is JSON");
     assert!(hidden(&other).is_empty());
+}
+
+/// The plans of a report: the option that each has, and the bytes that it frees.
+fn plans(report: &Value) -> Vec<(String, u64)> {
+    let plans = report["plans"].as_array().expect("it is a list");
+    let option = |plan: &Value| match (&plan["layers"], &plan["max_layers"]) {
+        (Value::String(layers), Value::Null) => format!("--layers {layers}"),
+        (Value::Null, Value::Number(most)) => format!("--max-layers {most}"),
+        _ => panic!("{plan} has not one option"),
+    };
+    let plan = |plan| (option(plan), number(&plan["frees"]));
+    plans.iter().map(plan).collect()
+}
+
+#[test]
+fn of_many_plans_those_that_gain_most_are_shown() {
+    // Every second layer deletes the file of the one below it; later files are larger.
+    let image = |count: usize| {
+        let layer = |at: usize| match at % 2 {
+            0 => format!("f{at}={}", "x".repeat(at / 2 + 1)),
+            _ => format!(".wh.f{}", at - 1),
+        };
+        let layers: Vec<String> = (0..count).map(layer).collect();
+        Image::of_layers(&["app:1"], layer::stack(&layers.join(" | ")))
+    };
+    let sandbox = Sandbox::new();
+    let source = put(&sandbox, "in", Format::Docker, &image(30));
+    let text = String::from_utf8(sandbox.run(&["waste", &source]).data("")).expect("it is UTF-8");
+    for option in ["--layers", "--max-layers"] {
+        let command = format!("restow squash {option} ");
+        assert_eq!(text.matches(&command).count(), 5, "{text}");
+    }
+    let sum = |first: u64, last: u64| (first..=last).sum::<u64>();
+    for count in [30, 140] {
+        let report = report_on(&image(count));
+        let pairs = count as u64 / 2;
+        assert_eq!(number(&report["hidden_size"]), sum(1, pairs));
+        let plans = plans(&report);
+        let is_start = |plan: &&(String, u64)| plan.0.starts_with("--layers");
+        let (starts, counts): (Vec<_>, Vec<_>) = plans.iter().partition(is_start);
+        let pair = |pair: u64| (format!("--layers {}..", 2 * pair - 1), sum(pair, pairs));
+        let expected: Vec<(String, u64)> = (pairs - 9..=pairs).map(pair).collect();
+        assert_eq!(starts, expected.iter().collect::<Vec<_>>());
+        assert!((1..=10).contains(&counts.len()), "{counts:?}");
+        let most = |plan: &(String, u64)| -> usize {
+            let most = plan.0.strip_prefix("--max-layers ");
+            most.and_then(|it| it.parse().ok()).expect("it is a number")
+        };
+        assert!(counts.is_sorted_by_key(|it| most(it)), "{counts:?}");
+        if count > 127 {
+            assert!(
+                counts.iter().all(|it| most(it).is_power_of_two()),
+                "{counts:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_platform_is_chosen_without_a_word_about_others() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.tar", fixture("buildkit__multi.oci.tar"));
+    for platform in ["linux/amd64", "linux/arm64"] {
+        let arguments = ["waste", "--json", "--platform", platform, "in.tar"];
+        let stdout = sandbox.run(&arguments).data("");
+        let report: Value = serde_json::from_slice(&stdout).expect("it is JSON");
+        assert_eq!(report["platform"], platform);
+    }
 }
 
 #[test]
