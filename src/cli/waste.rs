@@ -22,7 +22,7 @@ use crate::cli::waste_report::{Shown, efficiency, to_json, to_text};
 /// A file is hidden once a layer deletes or replaces its last name; it stays in the image,
 /// but no container sees it. It counts once, for the layer that hides it, with the size of
 /// its content, uncompressed. `metadata only` is a file of which only the mode, owner or
-/// attributes changed, `same content twice` one that did not change at all.
+/// attributes changed, `same content twice` one of which at most the time changed.
 ///
 /// The last table shows what `squash` would drop, as its planner says: the five command lines
 /// of each kind that drop most. Digests are not verified; use `verify` for that.
