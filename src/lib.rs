@@ -137,10 +137,11 @@ pub use merge::PathPattern;
 pub use ops::{
     ChangeKind, CompressionChoice, ConvertOptions, EntryType, ExportOptions, ExportReport,
     FileChange, FileEntry, FileTime, FileTree, FilesOptions, Found, FoundImage, FoundKind,
-    HistoryReport, HistoryStep, ImageConfig, ImagesOptions, ImagesReport, ImportOptions,
-    InspectOptions, InspectedLayer, Inspection, LayerChoice, LayerName, LayerRangeError, LayerSize,
-    Listed, MediaTypes, Name, RawDocument, Selector, SelectorError, SizeChoice, SquashOptions,
-    SquashReport, SquashedRange, Verification, WriteReport, WrittenImage,
+    HiddenFile, HiddenReason, HistoryReport, HistoryStep, ImageConfig, ImagesOptions, ImagesReport,
+    ImportOptions, InspectOptions, InspectedLayer, Inspection, LayerChoice, LayerName,
+    LayerRangeError, LayerSize, Listed, MediaTypes, Name, RawDocument, Selector, SelectorError,
+    SizeChoice, SquashOptions, SquashReport, SquashedRange, Verification, WasteLayer, WasteOptions,
+    WastePlan, WasteRemedy, WasteReport, WriteReport, WrittenImage,
 };
 pub use session::{Images, PendingOutput, Session, Source, Target};
 pub use stream::{Compression, DecodeLimit, Encoding, FileKind};

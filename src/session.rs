@@ -20,7 +20,7 @@ use crate::ops::{
     self, CompressionChoice, ConvertOptions, ExportOptions, ExportReport, FileChange, FileTree,
     FilesOptions, HistoryReport, ImageConfig, ImagesOptions, ImagesReport, ImportOptions,
     InspectOptions, Inspection, LayerName, RawDocument, Selector, SquashOptions, SquashReport,
-    Verification, WriteReport,
+    Verification, WasteOptions, WasteReport, WriteReport,
 };
 use crate::transfer::Context;
 
@@ -526,6 +526,27 @@ impl<'a> Session<'a> {
         let opening = self.opening_documents(options.platform.as_ref());
         self.with(source, opening, |source, context| {
             ops::history(source, options, context)
+        })
+    }
+
+    /// Finds the files of an image that nobody sees, since later layers delete or replace
+    /// them, and plans the squashes that would drop them.
+    ///
+    /// The headers of all layers are read, and the content of files that were replaced
+    /// by others of the same size; nothing is verified. Memory is bounded by two records
+    /// for each entry of the layers.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a layer cannot be read, or is missing, encrypted or for Windows.
+    pub fn waste<'s>(
+        &self,
+        source: impl Into<Source<'s>>,
+        options: &WasteOptions,
+    ) -> Result<WasteReport> {
+        let opening = self.opening(options.platform.as_ref());
+        self.with(source, opening, |source, context| {
+            ops::waste(source, options, context)
         })
     }
 

@@ -40,9 +40,12 @@ mod suffix;
 mod table;
 mod terminal;
 mod text;
+mod threshold;
 mod usage;
 mod verify;
 mod view;
+mod waste;
+mod waste_report;
 mod written;
 
 use std::ffi::OsString;
@@ -88,6 +91,7 @@ enum Command {
     Man(man::Arguments),
     Squash(squash::Arguments),
     Verify(verify::Arguments),
+    Waste(waste::Arguments),
 }
 
 /// The command line of restow, with its complete help.
@@ -133,6 +137,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Man(man) => man::run(man, command(), &process),
         Command::Squash(squash) => squash::run(squash, &process),
         Command::Verify(verify) => verify::run(verify, &process),
+        Command::Waste(waste) => waste::run(waste, &process),
     };
     process.output.finish(result.is_ok());
     match result {

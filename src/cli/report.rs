@@ -40,7 +40,9 @@ pub(super) fn report(output: &Output, failure: &Failure) -> ExitStatus {
         Failure::Advised { hint, .. }
         | Failure::Name { hint, .. }
         | Failure::NoField { hint, .. } => Some(hint.clone()),
-        Failure::Signals(_) | Failure::Reported | Failure::Unsound(_) => None,
+        Failure::Signals(_) | Failure::Reported | Failure::Unsound(_) | Failure::Wasteful(_) => {
+            None
+        }
     };
     let mut source = match failure {
         Failure::Advised { error, .. } => error.source(),

@@ -15,6 +15,7 @@ mod inspect;
 mod squash;
 mod stack;
 mod verify;
+mod waste;
 
 pub(crate) use cat::cat;
 pub use choose::selector::{Selector, SelectorError};
@@ -40,6 +41,11 @@ pub use stack::file_entry::{EntryType, FileEntry, FileTime};
 pub use stack::size::{LayerSize, SizeChoice};
 pub use verify::Verification;
 pub(crate) use verify::verify;
+pub use waste::WasteOptions;
+pub use waste::report::{
+    HiddenFile, HiddenReason, WasteLayer, WastePlan, WasteRemedy, WasteReport,
+};
+pub(crate) use waste::waste;
 
 pub use crate::transfer::compression::{CompressionChoice, MediaTypes};
 pub use crate::transfer::kind::FoundKind;

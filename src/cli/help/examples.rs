@@ -159,6 +159,23 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "waste",
+        &[
+            (
+                "Show the files that nobody sees, and the squashes that drop them",
+                "restow waste app.tar",
+            ),
+            (
+                "Sum them up by the first two names of their paths",
+                "restow waste --depth 2 --image app:1.0 lay",
+            ),
+            (
+                "Fail in CI if more than 50MB of an image are hidden",
+                "docker save app:1.0 | restow waste --fail-above 50MB -",
+            ),
+        ],
+    ),
+    (
         "verify",
         &[
             ("Verify an archive", "restow verify app.tar"),

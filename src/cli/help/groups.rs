@@ -10,7 +10,9 @@ const GROUPS: [(&str, &[&str]); 4] = [
     ("Change", &["squash"]),
     (
         "Look",
-        &["images", "inspect", "history", "files", "cat", "verify"],
+        &[
+            "images", "inspect", "history", "files", "cat", "waste", "verify",
+        ],
     ),
     ("Help", &["help", "completions", "man"]),
 ];

@@ -154,21 +154,34 @@ impl<'a> LayerStack<'a> {
         story: &mut dyn StoryReader,
     ) -> Result<()> {
         for (at, changes) in which.iter().zip(self.changes(which)?) {
-            let put = if story.wants(*at) {
-                merge.put_watched(changes, &mut |below, event| story.see(*at, below, event))
-            } else {
-                merge.put_in_range(changes)
-            };
-            let ambiguities = put.map_err(|error| self.failed(*at, error))?;
-            story.added(*at, merge);
-            for (ambiguity, entry, others) in ambiguities.into_iter() {
-                self.context.watch.warn(Warning::Ambiguous {
-                    layer: self.place(*at),
-                    entry,
-                    others,
-                    ambiguity,
-                });
-            }
+            self.put_watched(merge, *at, changes, story)?;
+        }
+        Ok(())
+    }
+
+    /// Adds the changes of one layer to the range of a merge, warns of ambiguities in
+    /// them, and tells a reader of the story.
+    pub(in crate::ops) fn put_watched(
+        &self,
+        merge: &mut Merge,
+        at: usize,
+        changes: Changes,
+        story: &mut dyn StoryReader,
+    ) -> Result<()> {
+        let put = if story.wants(at) {
+            merge.put_watched(changes, &mut |below, event| story.see(at, below, event))
+        } else {
+            merge.put_in_range(changes)
+        };
+        let ambiguities = put.map_err(|error| self.failed(at, error))?;
+        story.added(at, merge);
+        for (ambiguity, entry, others) in ambiguities.into_iter() {
+            self.context.watch.warn(Warning::Ambiguous {
+                layer: self.place(at),
+                entry,
+                others,
+                ambiguity,
+            });
         }
         Ok(())
     }
