@@ -13,10 +13,11 @@
 //!           │           error          │ errors
 //!           │           event          │ events and warnings
 //!         merge          format        many layers → one tree │ images on disk
+//!         folder           │           a tree as files below a folder, written and packed
 //!           │              │
 //!           │           transfer       one image from a source to a sink
 //!             ╲          ╱
-//!                 ops                  convert, squash, export, import, inspect, verify
+//!                 ops                  convert, squash, export, extract, import, …
 //!                  │
 //!               session                the entry point: shared settings, inputs and outputs
 //!                  │
@@ -36,7 +37,8 @@
 //! A [`Session`] is the entry point. It opens an [`Input`], whose format it detects,
 //! and begins an [`Output`]; [`Session::convert`] copies images from one to the other,
 //! and [`Session::squash`] merges layers on the way. [`Session::export`] writes the
-//! merged root filesystem of an image, and [`Session::import`] makes an image of one.
+//! merged root filesystem of an image as a tar, [`Session::extract`] as files, and
+//! [`Session::import`] makes an image of one.
 //! Everything that is read is verified against its digest, size and diff_id in the same
 //! pass, and no part of an output is visible before it is complete; [`limits`] lists
 //! the sizes beyond which input is refused. [`Session::verify`] goes on after the first
@@ -68,9 +70,10 @@
 //! | --- | --- | --- |
 //! | `convert` | [`Session::convert`] | `ops/convert.rs`, `transfer/` |
 //! | `export` | [`Session::export`] | `ops/export.rs`, `ops/stack/`, `merge/` |
+//! | `extract` | [`Session::extract`] | `ops/extract/`, `ops/stack/`, `merge/`, `folder/` |
 //! | `history` | [`Session::history`] | `ops/history.rs`, `ops/inspect.rs` |
 //! | `images` | [`Session::images`] | `ops/images.rs` |
-//! | `import` | [`Session::import`] | `ops/import.rs`, `image/config/import.rs` |
+//! | `import` | [`Session::import`] | `ops/import.rs`, `folder/`, `image/config/import.rs` |
 //! | `inspect` | [`Session::inspect`], [`Session::raw_document`] | `ops/inspect.rs` |
 //! | `squash` | [`Session::squash`], [`Session::plan_squash`] | `ops/squash/`, `ops/stack/`, `merge/` |
 //! | `verify` | [`Session::verify`] | `ops/verify/`, `format/survey/` |
@@ -99,6 +102,8 @@ mod tar_stream;
 
 mod layer;
 mod merge;
+
+mod folder;
 
 mod dockerfile;
 mod image;
@@ -129,11 +134,12 @@ pub use image::{
 };
 pub use layer::{Ambiguity, EntryFault, LayerError, PathError, WhiteoutError};
 pub use ops::{
-    CompressionChoice, ConvertOptions, ExportOptions, ExportReport, Found, FoundImage, FoundKind,
-    HistoryReport, HistoryStep, ImageConfig, ImagesOptions, ImagesReport, ImportOptions,
-    InspectOptions, InspectedLayer, Inspection, LayerChoice, LayerName, LayerRangeError, LayerSize,
-    Listed, MediaTypes, Name, RawDocument, Selector, SelectorError, SquashOptions, SquashReport,
-    SquashedRange, Verification, WriteReport, WrittenImage,
+    CompressionChoice, ConvertOptions, ExportOptions, ExportReport, ExtractOptions, ExtractReport,
+    Found, FoundImage, FoundKind, HistoryReport, HistoryStep, ImageConfig, ImagesOptions,
+    ImagesReport, ImportOptions, InspectOptions, InspectedLayer, Inspection, LayerChoice,
+    LayerName, LayerRangeError, LayerSize, Listed, MediaTypes, Name, RawDocument, Selector,
+    SelectorError, SquashOptions, SquashReport, SquashedRange, Verification, WriteReport,
+    WrittenImage,
 };
 pub use session::{Images, PendingOutput, Session, Source, Target};
 pub use stream::{Compression, DecodeLimit, Encoding, FileKind};

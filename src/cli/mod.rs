@@ -10,6 +10,7 @@ mod drawing;
 mod elsewhere;
 mod explain;
 mod export;
+mod extract;
 mod failure;
 mod field;
 mod global;
@@ -75,6 +76,7 @@ enum Command {
     Completions(completions::Arguments),
     Convert(convert::Arguments),
     Export(export::Arguments),
+    Extract(extract::Arguments),
     Help(help::Arguments),
     History(history::Arguments),
     Images(images::Arguments),
@@ -118,6 +120,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Completions(it) => completions::run(it, command(), &process),
         Command::Convert(convert) => convert::run(convert, &process),
         Command::Export(export) => export::run(export, &process),
+        Command::Extract(extract) => extract::run(extract, &process),
         Command::Help(help) => help::run(help, command(), &process.output),
         Command::History(history) => history::run(history, &process),
         Command::Images(images) => images::run(images, &process),

@@ -3,6 +3,7 @@
 use crate::digest::Digest;
 use crate::error::Place;
 use crate::image::Platform;
+use crate::layer::PathError;
 
 /// One of the things to choose from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +64,14 @@ pub enum ChoiceError {
         /// The number of layers.
         count: usize,
     },
+    /// Nothing in the tree of an image matches a path.
+    #[error("no path `{path}` in `{image}`")]
+    NoSuchPath {
+        /// The image.
+        image: String,
+        /// The requested path, escaped.
+        path: String,
+    },
     /// There is no image for the platform.
     #[error("`{name}` has no image for {wanted}")]
     NoSuchPlatform {
@@ -95,6 +104,14 @@ pub enum ChoiceError {
         count: usize,
         /// The matches.
         have: Vec<Candidate>,
+    },
+    /// No image can have this path.
+    #[error("no image can have the path `{path}`: {fault}")]
+    PathInvalid {
+        /// The requested path, escaped.
+        path: String,
+        /// The reason.
+        fault: PathError,
     },
     /// Several images match the request.
     #[error("`{wanted}` matches {count} images in {}", named(input.as_ref()))]

@@ -6,6 +6,7 @@
 mod choose;
 mod convert;
 mod export;
+mod extract;
 mod history;
 mod images;
 mod import;
@@ -19,6 +20,8 @@ pub use convert::ConvertOptions;
 pub(crate) use convert::convert;
 pub(crate) use export::export;
 pub use export::{ExportOptions, ExportReport};
+pub use extract::{ExtractOptions, ExtractReport};
+pub(crate) use extract::{FolderSink, extract};
 pub(crate) use history::history;
 pub use history::{HistoryReport, HistoryStep};
 pub(crate) use images::images;

@@ -27,6 +27,7 @@ const MAY_USE: &[(&str, &str)] = &[
     ("tar_stream", "limits stream"),
     ("layer", "finding limits progress stream tar_stream"),
     ("merge", "layer limits progress stream tar_stream"),
+    ("folder", "layer progress stream tar_stream"),
     ("dockerfile", ""),
     ("image", "digest limits stream"),
     (
@@ -41,7 +42,7 @@ const MAY_USE: &[(&str, &str)] = &[
     ("transfer", "digest error event format image limits stream"),
     (
         "ops",
-        "digest dockerfile error event finding format image layer limits merge stream tar_stream transfer",
+        "digest dockerfile error event finding folder format image layer limits merge stream tar_stream transfer",
     ),
     ("session", "digest error event format image ops transfer"),
     // Only for `fuzz/`: it looks behind every door.
