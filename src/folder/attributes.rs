@@ -5,6 +5,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use rustix::fs::{XattrFlags, fgetxattr, flistxattr, fsetxattr, lgetxattr, llistxattr, lsetxattr};
 use rustix::io::{Errno, Result};
 
+use crate::limits::ATTRIBUTE_MAX;
 use crate::tar_stream::PaxRecord;
 
 /// The prefix of a record that holds an extended attribute.
@@ -100,13 +101,14 @@ fn path(parent: BorrowedFd<'_>, entry: &[u8]) -> Vec<u8> {
     [parent.as_bytes(), entry].concat()
 }
 
-/// Reads a value whose size is not known: it may grow until it is read.
+/// Reads a value whose size is not known.
 fn grown(mut read: impl FnMut(&mut [u8]) -> Result<usize>) -> Result<Vec<u8>> {
+    let mut buffer = vec![0; 256];
     loop {
-        let size = read(&mut [])?;
-        let mut buffer = vec![0; size];
         match read(&mut buffer) {
-            Err(Errno::RANGE) => {}
+            Err(Errno::RANGE) if buffer.len() <= ATTRIBUTE_MAX => {
+                buffer.resize(4 * buffer.len(), 0);
+            }
             length => {
                 buffer.truncate(length?);
                 return Ok(buffer);

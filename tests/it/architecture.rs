@@ -27,7 +27,7 @@ const MAY_USE: &[(&str, &str)] = &[
     ("tar_stream", "limits stream"),
     ("layer", "finding limits progress stream tar_stream"),
     ("merge", "layer limits progress stream tar_stream"),
-    ("folder", "layer progress stream tar_stream"),
+    ("folder", "layer limits progress stream tar_stream"),
     ("dockerfile", ""),
     ("image", "digest limits stream"),
     (

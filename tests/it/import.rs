@@ -1,5 +1,7 @@
 //! `restow import`: what becomes of a root filesystem tar.
 
+mod folder;
+
 use std::fs;
 use std::process::Command;
 

@@ -22,6 +22,7 @@ mod determinism;
 mod ends;
 mod engine;
 mod examples;
+mod extract;
 mod fixtures;
 mod help;
 mod hostile;

@@ -23,13 +23,14 @@ pub(crate) struct Command {
 }
 
 /// Every command that reads an image. A new one must be added here.
-pub(crate) const COMMANDS: [Command; 7] = [
+pub(crate) const COMMANDS: [Command; 8] = [
     command(&["convert", "IN", "OUT"], Depth::Blobs),
     command(
         &["squash", "--all", "--image", "#1", "IN", "OUT"],
         Depth::Entries,
     ),
     command(&["export", "--image", "#1", "IN", "FILE"], Depth::Entries),
+    command(&["extract", "--image", "#1", "IN", "FILE"], Depth::Entries),
     command(&["verify", "IN"], Depth::Entries),
     command(&["images", "IN"], Depth::Documents),
     command(&["inspect", "--image", "#1", "IN"], Depth::Documents),
@@ -55,6 +56,11 @@ impl Command {
     /// True if its output is an image with unchanged content.
     pub(crate) fn keeps_images(self) -> bool {
         self.words[0] == "convert"
+    }
+
+    /// True if its output is a folder of files.
+    pub(crate) fn writes_files(self) -> bool {
+        self.words[0] == "extract"
     }
 
     /// True if it writes something, instead of only printing information.
