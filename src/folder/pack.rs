@@ -19,7 +19,7 @@ use rustix::io::Errno;
 use crate::folder::attributes::Holder;
 use crate::folder::beneath::Beneath;
 use crate::folder::fault::{at, display};
-use crate::layer::{Device, EntrySink, LayerWriter, Metadata, NodeKind};
+use crate::layer::{Device, EntrySink, LayerWriter, Metadata, NodeKind, is_whiteout};
 use crate::stream::{COPY_BUFFER, names};
 use crate::tar_stream::Time;
 
@@ -50,7 +50,8 @@ pub(crate) struct Sockets {
 ///
 /// # Errors
 ///
-/// Fails if an entry cannot be read, or if a file changes its size meanwhile.
+/// Fails if an entry cannot be read, has the name of a whiteout, or is a file that changes
+/// its size meanwhile.
 pub(super) fn pack<W: Write>(
     folder: &Path,
     options: PackOptions,
@@ -126,6 +127,10 @@ impl<W: Write> Packer<'_, W> {
     /// Writes an entry, unless it is a directory, which is returned.
     fn entry(&mut self, path: &[u8]) -> io::Result<Option<Directory>> {
         let (parent, name) = self.tree.parent_of(path)?;
+        if is_whiteout(name) {
+            let reason = "in an image, a name that begins with `.wh.` deletes files";
+            return Err(io::Error::other(reason));
+        }
         let stat = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
         let kind = match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => return self.directory(path.to_vec()).map(Some),
