@@ -50,7 +50,7 @@ pub(crate) struct Sockets {
 ///
 /// # Errors
 ///
-/// Fails if an entry cannot be read, has the name of a whiteout, or is a file that changes
+/// Fails if an entry cannot be read, is a whiteout in an image, or is a file that changes
 /// its size meanwhile.
 pub(super) fn pack<W: Write>(
     folder: &Path,
@@ -138,6 +138,10 @@ impl<W: Write> Packer<'_, W> {
             FileType::Symlink => {
                 let target = readlinkat(parent, name, Vec::new())?;
                 Some(NodeKind::Symlink(target.into_bytes().into()))
+            }
+            FileType::CharacterDevice if stat.st_rdev == 0 => {
+                let reason = "in an image, a character device 0:0 deletes a file";
+                return Err(io::Error::other(reason));
             }
             FileType::CharacterDevice => Some(NodeKind::CharDevice(device(&stat))),
             FileType::BlockDevice => Some(NodeKind::BlockDevice(device(&stat))),

@@ -283,4 +283,19 @@ fn devices_are_kept() {
     let layer = layer_of(&sandbox, &["root", "out"]);
     let expected = found_in(&sandbox.path("root"));
     assert_same(&expected, &replay(&[layer]), Strictness::All, "the layer");
+
+    let mut command = Command::new("mknod");
+    let path = sandbox.path("root/whiteout");
+    drop(succeed(command.arg(path).args(["c", "0", "0"])));
+    let output = sandbox
+        .restow(&["import", "root", "out2"])
+        .command()
+        .output();
+    let output = output.expect("the command can be started");
+    let said = String::from_utf8(output.stderr).expect("it is text");
+    expect![[r#"
+        error: cannot read `root`
+          caused by: entry `whiteout`: in an image, a character device 0:0 deletes a file
+    "#]]
+    .assert_eq(&said);
 }
