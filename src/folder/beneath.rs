@@ -64,11 +64,17 @@ impl Beneath {
         }
     }
 
-    /// Opens each directory on the way to it.
+    /// Opens each directory on the way to it, from the one that was used last if that is
+    /// on the way.
     fn open_each(&self, path: &[u8]) -> Result<OwnedFd> {
-        let mut names = components(path);
+        let below_last = self.last.as_ref().and_then(|(last, directory)| {
+            let rest = path.strip_prefix(&**last)?;
+            rest.starts_with(b"/").then_some((directory, rest))
+        });
+        let (start, rest) = below_last.unwrap_or((&self.root, path));
+        let mut names = components(rest);
         let first = names.next().unwrap_or(b".");
-        let mut directory = openat(&self.root, first, DIRECTORY, Mode::empty())?;
+        let mut directory = openat(start, first, DIRECTORY, Mode::empty())?;
         for name in names {
             directory = openat(&directory, name, DIRECTORY, Mode::empty())?;
         }
@@ -133,6 +139,14 @@ mod tests {
         let mut beneath = Beneath::new(File::open(root.path()).unwrap().into());
         let path = vec![name.as_str(); 20].join("/");
         assert!(path.len() > 4096);
-        assert!(beneath.directory(path.as_bytes()).is_ok());
+        let (parent, _) = split(path.as_bytes());
+        assert!(beneath.directory(parent).is_ok());
+        assert!(
+            beneath.directory(path.as_bytes()).is_ok(),
+            "from its parent"
+        );
+        assert!(beneath.directory(&path.as_bytes()[..250]).is_ok());
+        assert!(beneath.directory(path.as_bytes()).is_ok(), "from above");
+        assert!(beneath.directory(&path.as_bytes()[1..]).is_err());
     }
 }

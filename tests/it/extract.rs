@@ -101,6 +101,14 @@ fn shared_fixtures_become_the_files_of_their_export() {
 }
 
 #[test]
+fn the_corpus_becomes_the_files_of_its_export() {
+    let test = "the_corpus_becomes_the_files_of_its_export";
+    if can_set_owners(test) {
+        assert_extracts(&shared(test, "corpus"));
+    }
+}
+
+#[test]
 fn fixtures_become_the_files_that_umoci_makes() {
     let test = "fixtures_become_the_files_that_umoci_makes";
     if !can_set_owners(test) {
@@ -435,4 +443,81 @@ fn hard_links_share_their_inode() {
         .filter(|it| matches!(it.kind, Kind::Link(_)));
     assert_eq!(links.count(), 3, "{}", expected.text());
     assert_folder(&sandbox.path("out"), &expected, "links");
+}
+
+/// A default access list of the folder around is not part of the image, and neither is the group
+/// that files get there.
+#[test]
+fn nothing_is_inherited_from_the_folder_around() {
+    if !can_set_owners("nothing_is_inherited_from_the_folder_around") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let (source, expected) = put_sample(&sandbox);
+    let list = b"\x02\0\0\0\x01\0\x07\0\xff\xff\xff\xff\x04\0\x07\0\xff\xff\xff\xff\x20\0\x07\0\xff\xff\xff\xff";
+    let none = rustix::fs::XattrFlags::empty();
+    let work = sandbox.path("");
+    let set = rustix::fs::setxattr(&work, "system.posix_acl_default", list, none);
+    if set.is_err() {
+        return skip(
+            "nothing_is_inherited_from_the_folder_around",
+            "there are no access lists",
+        );
+    }
+    chown(&work, None, Some(7)).expect("the group can be set");
+    fs::set_permissions(&work, Permissions::from_mode(0o2755)).expect("the mode can be set");
+    drop(sandbox.run(&["extract", &source, "out"]).reports());
+    assert_folder(
+        &sandbox.path("out"),
+        &expected,
+        "in a folder that hands down",
+    );
+}
+
+/// Paths longer than one call takes, and deeper than directories can be held open.
+#[test]
+fn a_deep_tree_is_extracted_and_imported() {
+    let long = format!("{}/", vec![["n"; 200].concat(); 300].join("/"));
+    let deep = "d/".repeat(1500);
+    for (path, fits) in [(long, false), (deep, true)] {
+        let text = format!("{path}(0750) {path}file=1 {path}link=>{path}file");
+        let sandbox = Sandbox::new();
+        sandbox.write("in.tar", tar(&entries(&text)));
+        // The sandbox itself cannot look at such paths.
+        let run = |arguments: &[&str]| {
+            let output = sandbox.restow(arguments).command().output();
+            let output = output.expect("the command can be started");
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.success() == said.is_empty(), "{said}");
+            said
+        };
+        assert_eq!(run(&["export", "in.tar", "flat.tar"]), "");
+        assert_eq!(run(&["extract", "in.tar", "out"]), "");
+        let mut command = Command::new("tar");
+        command.args(["-c", "--format=posix", "--numeric-owner"]);
+        command.args(["--owner=0", "--group=0", "-C"]);
+        let packed = succeed(command.arg(sandbox.path("out")).arg("."));
+        let said = run(&["import", "--owner", "0:0", "out", "back.tar"]);
+        // Where engines cannot unpack it, it is packed as well, and then refused.
+        let is_refused = said.contains("it cannot be unpacked on Linux");
+        assert_eq!((fits, is_refused), (!is_refused, !fits), "{said}");
+        let mut trees = vec![sandbox.read("flat.tar"), packed];
+        if fits {
+            assert_eq!(run(&["export", "back.tar", "again.tar"]), "");
+            trees.push(sandbox.read("again.tar"));
+        }
+        let trees = trees.into_iter().map(|it| {
+            let mut tree = replay(&[it]);
+            tree.remove_root();
+            assert!(tree.has(format!("{path}link").as_bytes()));
+            tree
+        });
+        let trees: Vec<Tree> = trees.collect();
+        for tree in &trees[1..] {
+            assert_same(&trees[0], tree, Strictness::All, fits);
+        }
+        drop(succeed(
+            Command::new("rm").arg("-r").arg(sandbox.path("out")),
+        ));
+    }
 }
