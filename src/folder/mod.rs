@@ -8,12 +8,13 @@
 mod attributes;
 mod beneath;
 mod fault;
+mod metadata;
 mod pack;
 mod packed;
 mod pending;
 mod unpack;
 
+pub(crate) use metadata::Shortfall;
 pub(crate) use pack::{PackOptions, Sockets};
 pub(crate) use packed::PackedFolder;
 pub(crate) use pending::{Obstacle, PendingTree};
-pub(crate) use unpack::Shortfall;

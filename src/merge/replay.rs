@@ -84,6 +84,9 @@ impl<'a, S: EntrySink> Replay<'a, S> {
             if step.place.layer > layer {
                 break;
             }
+            if progress.is_interrupted() {
+                return Err(ReplayError::Interrupted);
+            }
             self.next += 1;
             match self.file(&step) {
                 Some(inode) => self.copy(&step, inode, reader, progress)?,

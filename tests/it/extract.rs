@@ -251,6 +251,12 @@ fn a_root_without_an_entry_is_that_of_engines_or_stays() {
     sandbox.run(&["extract", "root.tar", "empty"]).silent();
     let root = &found_in(&sandbox.path("empty")).entries()[b"".as_slice()].meta;
     assert_eq!((root.mode, root.uid, root.gid), (0o700, 3, 4));
+
+    sandbox.remove("empty/a");
+    sandbox.write("other.tar", tar(&entries("./(0755) a/")));
+    sandbox.run(&["extract", "other.tar", "empty"]).silent();
+    let expected = replay(&[sandbox.read("other.tar")]);
+    assert_folder(&sandbox.path("empty"), &expected, "another owner");
 }
 
 /// A sandbox in which a user without privileges can work.
