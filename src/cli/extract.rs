@@ -18,8 +18,9 @@ use crate::cli::written;
 ///
 /// The folder gets the files that a container of the image would see, with their owners,
 /// modes, times, extended attributes, hard links and devices. Without root, all files belong
-/// to the current user, and devices are left out; warnings say so. Modes are kept, as by
-/// `tar -xp`. Nothing outside of the folder is written, and a failed run leaves nothing.
+/// to the current user, and devices are left out; warnings say so. Modes are kept whatever
+/// the umask, setuid included, as by `tar -xp`. Nothing outside of the folder is written, and
+/// a failed run leaves nothing.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -36,14 +37,14 @@ pub(super) struct Arguments {
     #[arg(value_name = "PATH", index = 3)]
     paths: Vec<OsString>,
 
+    #[command(flatten)]
+    choice: Choice,
+
     /// Print the report as JSON on stdout
     ///
     /// `restow help json` lists the fields.
     #[arg(long, help_heading = "Output")]
     json: bool,
-
-    #[command(flatten)]
-    choice: Choice,
 }
 
 const DESTINATION: Argument = Argument {

@@ -16,8 +16,8 @@ use crate::support::make::Image;
 use crate::support::sandbox::tree;
 use crate::support::squash::put;
 
-/// The ways out that were found in umoci, containerd, Docker and others: CVE-2018-15664,
-/// CVE-2019-10152, CVE-2021-29136, CVE-2021-32760, CVE-2021-30465, CVE-2024-21626, GHSA-9m95.
+/// The ways out of a folder that were found in Docker (CVE-2014-6407, CVE-2018-15664), umoci
+/// (CVE-2021-29136) and containerd (CVE-2021-32760), and others like them.
 ///
 /// `OUTSIDE` is a folder beside the one of the image.
 const STACKS: [&str; 20] = [
