@@ -9,20 +9,22 @@ use std::path::Path;
 use std::process::Command;
 
 use expect_test::expect;
+use proptest::prelude::*;
 use serde_json::Value;
 
 use super::fixtures::{Fixture, fixtures, shared};
-use crate::support::Sandbox;
-use crate::support::entry::{Kind, SECOND, entries};
+use crate::support::entry::{Entry, Kind, SECOND, entries};
 use crate::support::folder::found_in;
 use crate::support::judge::Format;
 use crate::support::layer::{stack, tar};
 use crate::support::make::Image;
 use crate::support::naive::{Tree, replay};
+use crate::support::random::{Flavour, stacks};
 use crate::support::sandbox::Run;
 use crate::support::squash::put;
 use crate::support::tools::{Place, is_installed, is_root, skip, succeed};
-use crate::support::tree::{Strictness, assert_same};
+use crate::support::tree::{Strictness, assert_same, difference};
+use crate::support::{Sandbox, random_cases};
 
 /// A user without any privilege.
 const NOBODY: u32 = 65534;
@@ -525,5 +527,55 @@ fn a_deep_tree_is_extracted_and_imported() {
         drop(succeed(
             Command::new("rm").arg("-r").arg(sandbox.path("out")),
         ));
+    }
+}
+
+/// A tree without what no file system of Linux has: the modes of symlinks, and some attributes.
+fn storable(tree: &Tree) -> Tree {
+    let entries = tree.entries();
+    let is_symlink = |entry: &Entry| match &entry.kind {
+        Kind::Symlink(_) => true,
+        Kind::Link(first) => matches!(entries[first].kind, Kind::Symlink(_)),
+        _ => false,
+    };
+    let stored = |entry: &Entry| {
+        let mut stored = entry.clone();
+        stored.meta.xattrs.clear();
+        if is_symlink(entry) {
+            stored.meta.mode = 0o777;
+        }
+        stored
+    };
+    let stored: Vec<Entry> = entries.values().map(stored).collect();
+    replay(&[tar(&stored)])
+}
+
+proptest! {
+    #![proptest_config(random_cases(40))]
+
+    /// Also the way back.
+    #[test]
+    fn random_stacks_become_the_files_of_their_tree(stack in stacks(Flavour::Any, 1..5)) {
+        if can_set_owners("random_stacks_become_the_files_of_their_tree") {
+            let layers = stack.tars();
+            let expected = storable(&replay(&layers));
+            let sandbox = Sandbox::new();
+            let image = Image::of_layers(&["app:1"], layers);
+            let source = put(&sandbox, "in", Format::Docker, &image);
+            drop(sandbox.run(&["extract", &source, "out"]).reports());
+            drop(sandbox.run(&["import", "out", "back.tar"]).reports());
+            drop(sandbox.run(&["export", "back.tar", "again.tar"]).reports());
+            let trees = [found_in(&sandbox.path("out")), replay(&[sandbox.read("again.tar")])];
+            let trees = trees.map(|mut tree| {
+                if !expected.has(b"") {
+                    tree.remove_root();
+                }
+                storable(&tree)
+            });
+            for tree in &trees {
+                let difference = difference(&expected, tree, Strictness::All);
+                prop_assert!(difference.is_empty(), "{stack:?}\n{difference}");
+            }
+        }
     }
 }
