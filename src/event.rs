@@ -277,7 +277,7 @@ pub enum Warning {
     },
     /// Extracted files belong to the current user instead of their owner.
     #[error(
-        "cannot set the owner of `{entry}`{rest}; the current user owns them: {reason}",
+        "cannot set the owner of `{entry}`{rest}; the current user stays the owner: {reason}",
         rest = more_entries(*others)
     )]
     OwnersMapped {

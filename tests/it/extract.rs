@@ -301,7 +301,7 @@ fn without_root_everything_else_is_the_same_and_the_rest_is_told() {
     let says = expect![[r#"
         warning: layer 1 of 2 of `app:1`, entry `bin/su2` and 2 more: a hard link whose owner, mode or time differs from its target; the last entry wins, as in Docker
         warning: layer 2 of 2 of `app:1`, entry `etc` and 2 more: the layer has no entry for this directory; it keeps its owner and mode, which Docker's overlay2 resets to 0755
-        warning: cannot set the owner of `bin/su` and 18 more; the current user owns them: Operation not permitted
+        warning: cannot set the owner of `bin/su` and 18 more; the current user stays the owner: Operation not permitted
         warning: cannot set the attribute `security.capability` of `c` and 1 more: Operation not permitted
         warning: cannot create the device or pipe `dev/null` and 2 more; left out: Operation not permitted
     "#]];
