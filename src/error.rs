@@ -130,6 +130,9 @@ pub enum Error {
     /// The version in `oci-layout` is this one, which is not supported.
     #[error("its layout version is `{0}`; only `1.0.0` is supported")]
     LayoutVersion(String),
+    /// This folder exists and is not empty.
+    #[error("`{0}` is not empty")]
+    FolderNotEmpty(PathBuf),
     /// The caller stopped the operation.
     #[error("interrupted")]
     Interrupted,
@@ -338,6 +341,7 @@ impl Error {
             Self::Change(_)
             | Self::Choice(_)
             | Self::DirectoryInTheWay(_)
+            | Self::FolderNotEmpty(_)
             | Self::NotWritable(_)
             | Self::OutputExists(_) => Cause::Choice,
             Self::Interrupted => Cause::Interrupted,

@@ -122,6 +122,21 @@ pub enum Warning {
         /// The missing part.
         reason: String,
     },
+    /// Extended attributes of extracted files cannot be set.
+    #[error(
+        "cannot set the attribute `{attribute}` of `{entry}`{rest}: {reason}",
+        rest = more_entries(*others)
+    )]
+    AttributesSkipped {
+        /// The first attribute, escaped.
+        attribute: String,
+        /// Its entry, escaped.
+        entry: String,
+        /// The number of further attributes.
+        others: u64,
+        /// The error of the system for the first one.
+        reason: String,
+    },
     /// Documents name blobs that the input does not have.
     #[error(
         "`{name}` refers to {first}{rest}; copied unchanged", rest = absent(*others)
@@ -154,6 +169,9 @@ pub enum Warning {
     /// A root filesystem has no entry.
     #[error("the tar has no entries, so the root filesystem is empty")]
     RootfsEmpty,
+    /// The folder of a root filesystem has no entry.
+    #[error("the folder is empty, and so is the root filesystem")]
+    FolderEmpty,
     /// The tar of a root filesystem has no end-of-archive block.
     #[error("the tar has no end-of-archive block; it may be truncated")]
     RootfsEndMissing,
@@ -224,6 +242,19 @@ pub enum Warning {
     /// This name in an OCI layout is not a full reference, so Docker cannot use it.
     #[error("`{0}` is a tag without a repository; the image is untagged in the docker archive")]
     NoRepository(String),
+    /// Devices or pipes of an image cannot be created.
+    #[error(
+        "cannot create the device or pipe `{entry}`{rest}; left out: {reason}",
+        rest = more_entries(*others)
+    )]
+    NodesSkipped {
+        /// The first entry, escaped.
+        entry: String,
+        /// The number of further entries.
+        others: u64,
+        /// The error of the system for the first one.
+        reason: String,
+    },
     /// This is not an image, and `manifest.json` can only name images.
     #[error(
         "`{name}` is not an image but {kind}; only `index.json` lists it, and engines without a containerd image store do not see it"
@@ -243,6 +274,19 @@ pub enum Warning {
         wanted: String,
         /// The platform of the image that is named.
         taken: String,
+    },
+    /// Extracted files belong to the current user instead of their owner.
+    #[error(
+        "cannot set the owner of `{entry}`{rest}; the current user stays the owner: {reason}",
+        rest = more_entries(*others)
+    )]
+    OwnersMapped {
+        /// The first entry, escaped.
+        entry: String,
+        /// The number of further entries.
+        others: u64,
+        /// The error of the system for the first one.
+        reason: String,
     },
     /// The output does not keep `Parent` of `manifest.json`.
     #[error(
@@ -282,6 +326,14 @@ pub enum Warning {
     /// This entry of `RepoTags` is not a reference with a tag.
     #[error("`{0}` is not a valid NAME:TAG; ignoring it")]
     ReferenceUnusable(String),
+    /// A folder has sockets, which no layer can have.
+    #[error("left out the socket `{entry}`{rest}", rest = more_entries(*others))]
+    SocketsSkipped {
+        /// The first of them, escaped.
+        entry: String,
+        /// The number of further sockets.
+        others: u64,
+    },
     /// A layer cannot be read, or not to its end.
     #[error("cannot read {layer}, so its size is unknown: {reason}")]
     SizeUnknown {
@@ -312,6 +364,11 @@ pub(crate) fn after_tar(size: u64, is_tar: bool) -> String {
         1 => "1 byte follows the end of the tar; it is ignored".to_owned(),
         size => format!("{size} bytes follow the end of the tar; they are ignored"),
     }
+}
+
+/// The number of further entries, as [`more`] writes it.
+fn more_entries(others: u64) -> String {
+    more(usize::try_from(others).unwrap_or(usize::MAX))
 }
 
 /// The end of a sentence about a missing blob and `others` more.

@@ -4,7 +4,8 @@
 ///
 /// `*` and `?` stop at a slash, `[^a-z]` matches any other character, and a backslash
 /// makes the next character a literal. In a pattern of paths, `**` also matches slashes,
-/// and `**/` any number of directories, or none.
+/// `**/` any number of directories, or none, and `[!a-z]` is the same as `[^a-z]`, as in
+/// shells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Glob(Vec<Token>);
 
@@ -55,7 +56,7 @@ impl Glob {
                 '*' => Token::Star,
                 '?' => Token::Any,
                 '\\' => Token::Literal(take(&mut rest)?),
-                '[' => class(&mut rest)?,
+                '[' => class(&mut rest, has_directories)?,
                 literal => Token::Literal(literal),
             });
         }
@@ -150,8 +151,8 @@ fn take(rest: &mut &[char]) -> Option<char> {
 }
 
 /// Reads the rest of a class after its opening bracket, including the closing one.
-fn class(rest: &mut &[char]) -> Option<Token> {
-    let is_negated = rest.starts_with(&['^']);
+fn class(rest: &mut &[char], is_of_shell: bool) -> Option<Token> {
+    let is_negated = rest.starts_with(&['^']) || (is_of_shell && rest.starts_with(&['!']));
     if is_negated {
         take(rest);
     }
@@ -201,6 +202,9 @@ mod tests {
             ("**", "a/b", true),
             ("**/*.c", "b.c", true),
             ("a/***", "a/b/c", true),
+            ("[!a]", "b", true),
+            ("[!a]", "a", false),
+            ("[^a]", "a", false),
         ] {
             let glob = Glob::parse_path(pattern.as_bytes()).unwrap();
             assert_eq!(glob.matches_path(path.as_bytes()), fits, "{pattern} {path}");

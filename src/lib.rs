@@ -14,10 +14,11 @@
 //!           │           error          │ errors
 //!           │           event          │ events and warnings
 //!         merge          format        many layers → one tree │ images on disk
+//!         folder           │           a tree as files below a folder, written and packed
 //!           │              │
 //!           │           transfer       one image from a source to a sink
 //!             ╲          ╱
-//!                 ops                  convert, squash, export, import, inspect, verify
+//!                 ops                  convert, squash, export, extract, import, …
 //!                  │
 //!               session                the entry point: shared settings, inputs and outputs
 //!                  │
@@ -37,7 +38,8 @@
 //! A [`Session`] is the entry point. It opens an [`Input`], whose format it detects,
 //! and begins an [`Output`]; [`Session::convert`] copies images from one to the other,
 //! and [`Session::squash`] merges layers on the way. [`Session::export`] writes the
-//! merged root filesystem of an image, and [`Session::import`] makes an image of one.
+//! merged root filesystem of an image as a tar, [`Session::extract`] as files, and
+//! [`Session::import`] makes an image of one.
 //! Everything that is read is verified against its digest, size and diff_id in the same
 //! pass, and no part of an output is visible before it is complete; [`limits`] lists
 //! the sizes beyond which input is refused. [`Session::verify`] goes on after the first
@@ -71,10 +73,11 @@
 //! | `cat` | [`Session::cat`] | `ops/cat.rs`, `ops/stack/`, `merge/` |
 //! | `convert` | [`Session::convert`] | `ops/convert.rs`, `transfer/` |
 //! | `export` | [`Session::export`] | `ops/export.rs`, `ops/stack/`, `merge/` |
+//! | `extract` | [`Session::extract`] | `ops/extract/`, `ops/stack/`, `merge/`, `folder/` |
 //! | `files` | [`Session::files`], [`Session::file_changes`] | `ops/files/`, `ops/stack/`, `merge/` |
 //! | `history` | [`Session::history`] | `ops/history.rs`, `ops/inspect.rs` |
 //! | `images` | [`Session::images`] | `ops/images.rs` |
-//! | `import` | [`Session::import`] | `ops/import.rs`, `image/config/import.rs` |
+//! | `import` | [`Session::import`] | `ops/import.rs`, `folder/`, `image/config/import.rs` |
 //! | `inspect` | [`Session::inspect`], [`Session::raw_document`] | `ops/inspect.rs` |
 //! | `squash` | [`Session::squash`], [`Session::plan_squash`] | `ops/squash/`, `ops/stack/`, `merge/` |
 //! | `verify` | [`Session::verify`] | `ops/verify/`, `format/survey/` |
@@ -104,6 +107,8 @@ mod tar_stream;
 
 mod layer;
 mod merge;
+
+mod folder;
 
 mod dockerfile;
 mod image;
@@ -136,12 +141,12 @@ pub use layer::{Ambiguity, EntryFault, LayerError, PathError, WhiteoutError};
 pub use merge::PathPattern;
 pub use ops::{
     ChangeKind, CompressionChoice, ConvertOptions, EntryType, ExportOptions, ExportReport,
-    FileChange, FileEntry, FileTime, FileTree, FilesOptions, Found, FoundImage, FoundKind,
-    HiddenFile, HiddenReason, HistoryReport, HistoryStep, ImageConfig, ImagesOptions, ImagesReport,
-    ImportOptions, InspectOptions, InspectedLayer, Inspection, LayerChoice, LayerName,
-    LayerRangeError, LayerSize, Listed, MediaTypes, Name, RawDocument, Selector, SelectorError,
-    SizeChoice, SquashOptions, SquashReport, SquashedRange, Verification, WasteLayer, WasteOptions,
-    WastePlan, WasteRemedy, WasteReport, WriteReport, WrittenImage,
+    ExtractOptions, ExtractReport, FileChange, FileEntry, FileTime, FileTree, FilesOptions, Found,
+    FoundImage, FoundKind, HiddenFile, HiddenReason, HistoryReport, HistoryStep, ImageConfig,
+    ImagesOptions, ImagesReport, ImportOptions, InspectOptions, InspectedLayer, Inspection,
+    LayerChoice, LayerName, LayerRangeError, LayerSize, Listed, MediaTypes, Name, RawDocument,
+    Selector, SelectorError, SizeChoice, SquashOptions, SquashReport, SquashedRange, Verification,
+    WasteLayer, WasteOptions, WastePlan, WasteRemedy, WasteReport, WriteReport, WrittenImage,
 };
 pub use session::{Images, PendingOutput, Session, Source, Target};
 pub use stream::{Compression, DecodeLimit, Encoding, FileKind};

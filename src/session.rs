@@ -17,10 +17,10 @@ use crate::format::source::ImageSource;
 use crate::format::{self, Format, Input, Opening, Output, RootfsInput, RootfsSink, Tolerance};
 use crate::image::{Platform, Timestamp};
 use crate::ops::{
-    self, CompressionChoice, ConvertOptions, ExportOptions, ExportReport, FileChange, FileTree,
-    FilesOptions, HistoryReport, ImageConfig, ImagesOptions, ImagesReport, ImportOptions,
-    InspectOptions, Inspection, LayerName, RawDocument, Selector, SquashOptions, SquashReport,
-    Verification, WasteOptions, WasteReport, WriteReport,
+    self, CompressionChoice, ConvertOptions, ExportOptions, ExportReport, ExtractOptions,
+    ExtractReport, FileChange, FileTree, FilesOptions, FolderSink, HistoryReport, ImageConfig,
+    ImagesOptions, ImagesReport, ImportOptions, InspectOptions, Inspection, LayerName, RawDocument,
+    Selector, SquashOptions, SquashReport, Verification, WasteOptions, WasteReport, WriteReport,
 };
 use crate::transfer::Context;
 
@@ -343,18 +343,44 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Makes an image of a root filesystem in a tar: the unpacked bytes of the tar
-    /// become its only layer.
+    /// Writes the merged tree of an image as files below `folder`, which must be empty or
+    /// not exist yet: with owners, modes, times, extended attributes, hard links and
+    /// devices as far as this process may set them; [`ExtractReport`] and warnings tell of
+    /// the others. Nothing outside of the folder is written, whatever the image holds.
+    ///
+    /// Memory is bounded by one record for each entry of the layers; content is never
+    /// held in memory.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`export`](Self::export) does, and if a path in the options does not exist
+    /// in the image. Nothing remains then.
+    pub fn extract<'s>(
+        &self,
+        source: impl Into<Source<'s>>,
+        folder: impl AsRef<Path>,
+        options: &ExtractOptions,
+    ) -> Result<ExtractReport> {
+        let sink = FolderSink::create(folder.as_ref())?;
+        let opening = self.opening(options.platform.as_ref());
+        self.with(source, opening, |source, context| {
+            ops::extract(source, sink, options, context)
+        })
+    }
+
+    /// Makes an image of a root filesystem: the unpacked bytes of a tar, or the content of
+    /// a folder packed in the order of names, become its only layer.
     ///
     /// The input is read once, or twice if it is a file and the output a stream, which
     /// needs a layer's size and digest before its bytes. Memory is one record for each
-    /// entry.
+    /// entry. Of a folder, owners, modes, times, hard links, devices and those extended
+    /// attributes are kept that do not belong to the machine; no link is followed.
     ///
     /// # Errors
     ///
     /// Fails if the input is empty, damaged, not a tar, or an archive of images that is
     /// not declared to be a root filesystem, or if it has an entry that every engine
-    /// refuses. Nothing is visible then, except what was already written to a stream.
+    /// refuses; or if a file of a folder changes its size while it is read. Nothing is visible then, except what was already written to a stream.
     pub fn import(
         &self,
         input: Input,

@@ -7,8 +7,7 @@ use clap::Args;
 use restow::{Error, FilesOptions, LayerName, Place};
 
 use crate::cli::failure::Failure;
-use crate::cli::files::patterns;
-use crate::cli::options::source_date_epoch;
+use crate::cli::options::{patterns, source_date_epoch};
 use crate::cli::output::EscapingWriter;
 use crate::cli::process::Process;
 use crate::cli::source::{Choice, SourceArgument};

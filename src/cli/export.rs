@@ -105,7 +105,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
         let path = path.display();
         return Err(Failure::Name {
             message: format!("`{path}` is a folder, but `export` writes a tar"),
-            hint: format!("`restow export {typed} | tar -xp -C {path}` unpacks it there"),
+            hint: format!("`restow extract {typed} {path}` writes the files there"),
         });
     }
     if arguments.json {

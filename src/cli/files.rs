@@ -4,15 +4,14 @@
 use std::cmp::Reverse;
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::os::unix::ffi::OsStrExt;
 
 use clap::{Args, ValueEnum};
-use restow::{ChangeKind, FileChange, FileEntry, FileTree, FilesOptions, LayerName, PathPattern};
+use restow::{ChangeKind, FileChange, FileEntry, FileTree, FilesOptions, LayerName};
 use serde_json::{Value, json};
 
 use crate::cli::entry::{Columns, entry_json, path_json, rooted};
 use crate::cli::failure::Failure;
-use crate::cli::options::source_date_epoch;
+use crate::cli::options::{patterns, source_date_epoch};
 use crate::cli::process::Process;
 use crate::cli::source::{Choice, SourceArgument};
 use crate::cli::text::json_text;
@@ -89,14 +88,6 @@ enum Order {
     Size,
     /// By layer, then by path
     Layer,
-}
-
-/// The paths and patterns of a command line.
-pub(super) fn patterns(paths: &[OsString]) -> Vec<PathPattern> {
-    let paths = paths.iter();
-    paths
-        .map(|path| PathPattern::new(path.as_bytes()))
-        .collect()
 }
 
 pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {

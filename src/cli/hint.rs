@@ -15,7 +15,7 @@ pub(super) fn hint_for(error: &Error) -> Option<String> {
     match error {
         Error::Read { what, source } => match (what, source.as_ref()) {
             (Place::Path(path), Error::OtherFolder { folder, expected }) => {
-                folder_hint(*folder, *expected == InputKind::Tar, path)
+                folder_hint(*folder, *expected, path)
             }
             (_, source) => hint_for(source),
         },
@@ -44,7 +44,7 @@ pub(super) fn hint_for(error: &Error) -> Option<String> {
         Error::NotAnImage { kind: Some(kind) } | Error::NotATar { kind: Some(kind) } => {
             hint_for_kind(*kind).map(str::to_owned)
         }
-        Error::DirectoryInTheWay(_) => {
+        Error::DirectoryInTheWay(_) | Error::FolderNotEmpty(_) => {
             Some("choose an empty folder, or one that does not exist yet".to_owned())
         }
         Error::NotOfFormat {
@@ -124,9 +124,10 @@ fn hint_for_limit(limit: DecodeLimit) -> Option<String> {
 }
 
 /// The hint for a folder, where images or a root filesystem were expected.
-fn folder_hint(folder: Folder, wants_rootfs: bool, path: &Path) -> Option<String> {
+fn folder_hint(folder: Folder, expected: InputKind, path: &Path) -> Option<String> {
     let path = path.display();
-    Some(match folder {
+    let wants_rootfs = matches!(expected, InputKind::Rootfs | InputKind::Tar);
+    let hint = match folder {
         Folder::DockerArchive => {
             format!("pack it again: `tar -C {path} -c . | restow convert - DST`")
         }
@@ -134,13 +135,15 @@ fn folder_hint(folder: Folder, wants_rootfs: bool, path: &Path) -> Option<String
         Folder::Layout if wants_rootfs => format!("`restow export oci:{path}` makes a tar of it"),
         Folder::Layout => format!("use `oci:{path}`"),
         Folder::Other | Folder::Empty if wants_rootfs => {
-            format!("pack it: `tar -C {path} -c . | restow import - DST`")
+            format!("`restow import {path} DST` makes an image of it")
         }
-        Folder::Other => {
-            format!("if it is a root filesystem: `tar -C {path} -c . | restow import - DST`")
-        }
+        Folder::Other => format!("if it is a root filesystem: `restow import {path} DST`"),
         _ => return None,
-    })
+    };
+    match expected {
+        InputKind::Rootfs => Some(format!("{hint}; {INSIST}")),
+        _ => Some(hint),
+    }
 }
 
 /// The hint for a tar that does not look like a root filesystem.

@@ -1,6 +1,7 @@
 //! `restow import`: from the command line to the operation.
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use clap::Args;
 use restow::{Changes, Format, ImportOptions, Platform, Timestamp};
@@ -15,11 +16,14 @@ use crate::cli::source::selector;
 use crate::cli::stdio;
 use crate::cli::written;
 
-/// Create a single-layer image from a root filesystem tar
+/// Create a single-layer image from a root filesystem tar or folder
 ///
-/// The tar, decompressed, becomes the layer byte for byte. The config is the one that
+/// A tar, decompressed, becomes the layer byte for byte. A folder is packed as it is, sorted by
+/// name, so that the same folder always becomes the same image; times after
+/// `SOURCE_DATE_EPOCH`, if set, are set to it. The config is the one that
 /// `docker import` writes, or that of another image with `--config-from`. Image archives
-/// are refused unless named as `rootfs:PATH`, and so are entries that every engine refuses.
+/// and OCI layouts are refused unless named as `rootfs:PATH`, and so are entries that every
+/// engine refuses.
 #[derive(Debug, Args)]
 #[command(
     mut_arg("tags", |it| it.help("Name the image REF (repeatable)")),
@@ -29,7 +33,7 @@ use crate::cli::written;
     ))
 )]
 pub(super) struct Arguments {
-    /// Root filesystem: a tar, plain or compressed, or - for stdin
+    /// Root filesystem: a tar, plain or compressed, a folder, or - for stdin
     #[arg(value_name = "ROOTFS")]
     source: OsString,
 
@@ -52,6 +56,10 @@ pub(super) struct Arguments {
     /// Comment for the history entry
     #[arg(long, short, value_name = "TEXT")]
     message: Option<String>,
+
+    /// Owner of all files of a folder: UID:GID [default: as on disk]
+    #[arg(long, value_name = "UID:GID", value_parser = parse_owner)]
+    owner: Option<(u32, u32)>,
 
     /// Platform of the image: OS/ARCH[/VARIANT] [default: the host's]
     #[arg(long, value_name = "PLATFORM")]
@@ -78,6 +86,15 @@ fn parse_created(text: &str) -> Result<Timestamp, String> {
     }
 }
 
+fn parse_owner(text: &str) -> Result<(u32, u32), String> {
+    // The highest number means none.
+    let id = |text: &str| text.parse().ok().filter(|id| *id != u32::MAX);
+    let owner = text
+        .split_once(':')
+        .and_then(|(uid, gid)| Some((id(uid)?, id(gid)?)));
+    owner.ok_or_else(|| "expected two numbers, such as 0:0 or 1000:1000".to_owned())
+}
+
 const ROOTFS: Argument = Argument {
     name: "ROOTFS",
     role: Role::Rootfs("restow import - DST"),
@@ -96,6 +113,12 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
             hint: Some("`convert` reads images, and `export` makes a root filesystem of one"),
         });
     }
+    if arguments.owner.is_some() && !source.path().is_some_and(Path::is_dir) {
+        return Err(Failure::Usage {
+            message: "`--owner` needs a folder, but ROOTFS is none".to_owned(),
+            hint: Some("a tar becomes a layer as it is: set the owner when you pack it"),
+        });
+    }
     let argument = destination_of("restow import", "ROOTFS");
     let images = &arguments.images;
     let (destination, names) = images.destination(&arguments.destination, argument)?;
@@ -109,10 +132,9 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     options.message.clone_from(&arguments.message);
     options.changes =
         Changes::parse(&arguments.changes).map_err(|error| Failure::usage(error.to_string()))?;
-    let session = process.session(match arguments.created {
-        Some(created) => Some(created),
-        None => source_date_epoch()?,
-    });
+    options.owner = arguments.owner;
+    options.latest = source_date_epoch()?;
+    let session = process.session(arguments.created.or(options.latest));
     let interrupt = &process.interrupt;
     let input = stdio::open(&source, Some(&destination.location), interrupt)?;
     let config_from = config_from.map(|it| Ok::<_, Failure>((process.open(&it)?, it)));

@@ -12,6 +12,7 @@ mod elsewhere;
 mod entry;
 mod explain;
 mod export;
+mod extract;
 mod failure;
 mod field;
 mod files;
@@ -82,6 +83,7 @@ enum Command {
     Completions(completions::Arguments),
     Convert(convert::Arguments),
     Export(export::Arguments),
+    Extract(extract::Arguments),
     Files(files::Arguments),
     Help(help::Arguments),
     History(history::Arguments),
@@ -128,6 +130,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Completions(it) => completions::run(it, command(), &process),
         Command::Convert(convert) => convert::run(convert, &process),
         Command::Export(export) => export::run(export, &process),
+        Command::Extract(extract) => extract::run(extract, &process),
         Command::Files(files) => files::run(files, &process),
         Command::Help(help) => help::run(help, command(), &process.output),
         Command::History(history) => history::run(history, &process),

@@ -1,9 +1,11 @@
 //! Values of options shared by several commands.
 
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
+use std::os::unix::ffi::OsStrExt;
 
-use restow::{CompressionChoice, Encoding, MediaTypes, Timestamp};
+use restow::{CompressionChoice, Encoding, MediaTypes, PathPattern, Timestamp};
 
 use crate::cli::failure::Failure;
 
@@ -63,4 +65,12 @@ pub(super) fn source_date_epoch() -> Result<Option<Timestamp>, Failure> {
             text.to_string_lossy()
         ))
     })
+}
+
+/// The paths and patterns of a command line.
+pub(super) fn patterns(paths: &[OsString]) -> Vec<PathPattern> {
+    let paths = paths.iter();
+    paths
+        .map(|path| PathPattern::new(path.as_bytes()))
+        .collect()
 }

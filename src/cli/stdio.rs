@@ -13,6 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::pipe::fcntl_setpipe_size;
 
+use crate::cli::argument::Role;
 use crate::cli::descriptor;
 use crate::cli::destination::Destination;
 use crate::cli::elsewhere;
@@ -88,10 +89,17 @@ fn check_apart(source: &Location, output: &Location) -> Result<(), Failure> {
             "name the file itself as the output, with `--force`: it is replaced once the new one is complete",
         );
     }
-    let (Some(layout), Some(path)) = (source.path(), output.path()) else {
+    let Some(folder) = source.path().filter(|path| path.is_dir()) else {
         return Ok(());
     };
-    if layout.is_dir() && is_part(path, layout) {
+    let output = output.path().unwrap_or(Path::new("/dev/stdout"));
+    if matches!(source.argument.role, Role::Rootfs(_)) && within(output, folder).is_some() {
+        return wrong(
+            format!("{to} is inside the folder that is {from}"),
+            "choose a path outside the folder",
+        );
+    }
+    if is_part(output, folder) {
         return wrong(
             format!("{to} is inside the layout that is {from}"),
             "choose a file outside the layout",
@@ -111,19 +119,21 @@ fn is_one_file(one: &Path, other: &Path) -> bool {
 
 /// True if a path, which need not exist, is inside a layout.
 fn is_part(path: &Path, layout: &Path) -> bool {
+    within(path, layout).is_some_and(|it| {
+        let parts = ["blobs", "index.json", "oci-layout"];
+        parts.iter().any(|part| it.starts_with(part))
+    })
+}
+
+/// The path relative to a folder, if it is inside; it need not exist.
+fn within(path: &Path, folder: &Path) -> Option<PathBuf> {
     let whole = fs::canonicalize(path).or_else(|_| {
         let parent = path.parent().filter(|it| !it.as_os_str().is_empty());
         fs::canonicalize(parent.unwrap_or(Path::new(".")))
             .map(|parent| parent.join(path.file_name().unwrap_or_default()))
     });
-    let (Ok(path), Ok(layout)) = (whole, fs::canonicalize(layout)) else {
-        return false;
-    };
-    let within = path.strip_prefix(layout);
-    within.is_ok_and(|it| {
-        let parts = ["blobs", "index.json", "oci-layout"];
-        parts.iter().any(|part| it.starts_with(part))
-    })
+    let (path, folder) = (whole.ok()?, fs::canonicalize(folder).ok()?);
+    path.strip_prefix(folder).ok().map(Path::to_owned)
 }
 
 /// The output that the command line describes.

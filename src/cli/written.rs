@@ -2,7 +2,9 @@
 
 use std::ffi::OsStr;
 
-use restow::{ExportReport, Format, Reference, WriteReport, WrittenImage};
+use restow::{
+    Digest, ExportReport, ExtractReport, Format, Platform, Reference, WriteReport, WrittenImage,
+};
 use serde_json::{Map, Value, json};
 
 use crate::cli::failure::Failure;
@@ -39,16 +41,56 @@ pub(super) fn say_tree(
         let object = tree_to_json(source, destination, report);
         return output.data(&json_text(&object));
     }
-    let mut facts = vec![name(&report.references, &report.labels)];
-    facts.extend(report.platform.as_ref().map(ToString::to_string));
-    facts.push(format!("image id {}", short(&report.id)));
-    facts.push(match report.entries {
+    let name = name(&report.references, &report.labels);
+    let facts = tree_facts(
+        name,
+        report.platform.as_ref(),
+        &report.id,
+        (report.entries, report.size),
+    );
+    output.tell(&wrote(destination, &facts));
+    Ok(())
+}
+
+/// Reports extracted files in the same way.
+pub(super) fn say_files(
+    output: &Output,
+    is_json: bool,
+    source: &OsStr,
+    destination: &OsStr,
+    report: &ExtractReport,
+) -> Result<(), Failure> {
+    if is_json {
+        let object = files_to_json(source, destination, report);
+        return output.data(&json_text(&object));
+    }
+    let name = name(&report.references, &report.labels);
+    let facts = tree_facts(
+        name,
+        report.platform.as_ref(),
+        &report.id,
+        (report.entries, report.size),
+    );
+    output.tell(&wrote(destination, &facts));
+    Ok(())
+}
+
+/// The facts about a tree of this many entries and bytes.
+fn tree_facts(
+    name: String,
+    platform: Option<&Platform>,
+    id: &Digest,
+    (entries, bytes): (u64, u64),
+) -> Vec<String> {
+    let mut facts = vec![name];
+    facts.extend(platform.map(ToString::to_string));
+    facts.push(format!("image id {}", short(id)));
+    facts.push(match entries {
         1 => "1 entry".to_owned(),
         entries => format!("{entries} entries"),
     });
-    facts.push(size(report.size));
-    output.tell(&wrote(destination, &facts));
-    Ok(())
+    facts.push(size(bytes));
+    facts
 }
 
 /// The report on one line, for people.
@@ -99,6 +141,25 @@ fn tree_to_json(source: &OsStr, destination: &OsStr, report: &ExportReport) -> V
         "layers": report.layers,
         "entries": report.entries,
         "size": report.size,
+    })
+}
+
+fn files_to_json(source: &OsStr, destination: &OsStr, report: &ExtractReport) -> Value {
+    let references = report.references.iter().map(ToString::to_string);
+    json!({
+        "source": source.to_string_lossy(),
+        "destination": destination.to_string_lossy(),
+        "references": references.collect::<Vec<_>>(),
+        "labels": report.labels,
+        "id": report.id.to_string(),
+        "digest": digest_json(report.digest.as_ref()),
+        "platform": report.platform.as_ref().map(ToString::to_string),
+        "layers": report.layers,
+        "entries": report.entries,
+        "size": report.size,
+        "owners_mapped": report.owners_mapped,
+        "attributes_skipped": report.attributes_skipped,
+        "nodes_skipped": report.nodes_skipped,
     })
 }
 

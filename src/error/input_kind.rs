@@ -16,6 +16,8 @@ pub enum InputKind {
     OciDirectory,
     /// An OCI layout, in a tar or in a folder.
     OciLayout,
+    /// A root filesystem, in a tar or in a folder.
+    Rootfs,
     /// A tar with any content.
     Tar,
     /// An archive including the document that names its images.
@@ -31,6 +33,7 @@ impl fmt::Display for InputKind {
             Self::OciArchive => "an OCI archive",
             Self::OciDirectory => "an OCI layout in a folder",
             Self::OciLayout => "an OCI layout",
+            Self::Rootfs => "a root filesystem",
             Self::Tar => "a tar",
             Self::WholeArchive => "a whole archive of images",
         })

@@ -1,10 +1,11 @@
-//! A root filesystem tar as a stream, from start to end.
+//! A root filesystem as the stream of a tar, from start to end.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Cursor, Read};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::error::{Error, InputKind, Place, Result};
+use crate::error::{Error, Folder, InputKind, Place, Result};
 use crate::event::Watch;
 use crate::format::Format;
 use crate::format::container::not_a_tar;
@@ -15,7 +16,7 @@ use crate::stream::{
 };
 use crate::tar_stream::{EMPTY_BLOCK, is_tar_header};
 
-/// A root filesystem that was not read yet: a file, or a pipe.
+/// A root filesystem that was not read yet: a file, a pipe, or a folder.
 pub(crate) struct RootfsInput {
     place: Place,
     from: From,
@@ -28,6 +29,8 @@ enum From {
     File(File, u64),
     /// A pipe, until it is read.
     Pipe(Option<Box<dyn Read + Send>>),
+    /// A folder, which must be packed.
+    Folder(PathBuf),
 }
 
 impl RootfsInput {
@@ -36,16 +39,21 @@ impl RootfsInput {
     ///
     /// # Errors
     ///
-    /// Fails if it cannot be opened, or is a folder.
+    /// Fails if it cannot be opened, or is a folder with images.
     pub(crate) fn new(input: Input) -> Result<Self> {
         let place = input.place();
         let is_certain = input.format == Some(Format::Rootfs);
         let failed = |error| Error::read(place.clone(), error);
         let from = match input.bytes.open().map_err(failed)? {
             OpenBytes::Folder(path) => {
+                fs::read_dir(&path).map_err(failed)?;
                 let folder = folder(&path);
-                let expected = InputKind::Tar;
-                return Err(Error::read(place, Error::OtherFolder { folder, expected }));
+                let is_rootfs = matches!(folder, Folder::Empty | Folder::Other);
+                if !is_rootfs && !is_certain {
+                    let expected = InputKind::Rootfs;
+                    return Err(Error::read(place, Error::OtherFolder { folder, expected }));
+                }
+                From::Folder(path)
             }
             OpenBytes::File(file, start) => From::File(file, start),
             OpenBytes::Pipe(stream) => From::Pipe(Some(stream)),
@@ -62,6 +70,24 @@ impl RootfsInput {
         self.place.clone()
     }
 
+    /// The path of a folder, which must be [packed](Self::packed) before it is opened.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        match &self.from {
+            From::Folder(path) => Some(path),
+            From::File(..) | From::Pipe(_) => None,
+        }
+    }
+
+    /// The same root filesystem as the stream of a tar, in place of a folder.
+    pub(crate) fn packed(self, stream: Box<dyn Read + Send>) -> Self {
+        Self {
+            from: From::Pipe(Some(stream)),
+            // Images in it are files like any others.
+            is_certain: true,
+            ..self
+        }
+    }
+
     /// Its size as stored, in bytes, if it can be read more than once.
     pub(crate) fn size(&self) -> Option<u64> {
         match &self.from {
@@ -69,7 +95,7 @@ impl RootfsInput {
                 let metadata = file.metadata().ok()?;
                 Some(metadata.len().saturating_sub(*start))
             }
-            From::Pipe(_) => None,
+            From::Pipe(_) | From::Folder(_) => None,
         }
     }
 
@@ -84,6 +110,7 @@ impl RootfsInput {
             From::Pipe(stream) => stream
                 .take()
                 .ok_or_else(|| io::Error::other("a pipe can only be read once"))?,
+            From::Folder(_) => return Err(io::Error::from(io::ErrorKind::IsADirectory).into()),
         };
         let mut stream = ProgressReader::new(stream, watch);
         let head = read_head(&mut stream, HEAD_LENGTH)?;

@@ -7,7 +7,9 @@ use std::sync::atomic::AtomicBool;
 use super::headers::check_repaired;
 use super::merging::{SIZE_MAX, merged_whole};
 use crate::event::Watch;
-use crate::layer::{Entry, EntryKind, LayerError, LayerReader, LayerWriter, NodeKind, Whiteout};
+use crate::layer::{
+    Entry, EntryKind, EntrySink, LayerError, LayerReader, LayerWriter, NodeKind, Whiteout,
+};
 use crate::stream::{CopyError, FileSlice};
 use crate::tar_stream::{Section, Skip, SkipByReading};
 
@@ -112,7 +114,7 @@ fn rewritten(tar: &[u8]) -> Result<Option<(Vec<u8>, Vec<Entry>)>, LayerError> {
                     Err(CopyError::Read(_)) => return Ok(None),
                     Err(error) => panic!("{because}: {error:?}"),
                 }
-                writer.pad(size).expect(because);
+                writer.end_of_content(size).expect(because);
             }
         }
         entries.push(entry);

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 
 use crate::event::Watch;
 use crate::fuzzing::support::entry::{Entry, words};
-use crate::layer::{Budget, LayerError, LayerReader};
+use crate::layer::{Budget, LayerError, LayerReader, LayerWriter};
 use crate::merge::{Changes, ChangesBuilder, Merge, Replay, ReplayError, Savings};
 use crate::tar_stream::{SkipByReading, Time};
 
@@ -92,7 +92,7 @@ fn written(merge: &Merge, layers: &[Vec<u8>], range: &Range<usize>) -> Result<Ve
     if size > SIZE_MAX {
         return Ok(output.into_inner());
     }
-    let mut replay = Replay::new(&plan, &mut output, Time::default());
+    let mut replay = Replay::new(&plan, LayerWriter::new(&mut output), Time::default());
     let lower = plan.layers().into_iter().map(|layer| layer as usize);
     let lower: Vec<usize> = lower.filter(|at| !range.contains(at)).collect();
     for at in lower.into_iter().chain(range.clone()) {
@@ -104,7 +104,7 @@ fn written(merge: &Merge, layers: &[Vec<u8>], range: &Range<usize>) -> Result<Ve
             ReplayError::Interrupted => panic!("nobody has interrupted it"),
         })?;
     }
-    let finished: io::Result<_> = replay.finish();
+    let finished: io::Result<_> = replay.finish().and_then(LayerWriter::finish);
     finished.expect("memory takes everything");
     let layer = output.into_inner();
     assert_eq!(

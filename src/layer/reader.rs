@@ -75,18 +75,9 @@ impl<R: Skip> LayerReader<R> {
     ///
     /// # Errors
     ///
-    /// Fails if it is not, since the layer has then changed since it was last read, or
-    /// if the caller stops the operation.
-    pub(crate) fn seek_file(
-        &mut self,
-        position: u32,
-        size: u64,
-        progress: &dyn Progress,
-    ) -> Result<(), LayerError> {
+    /// Fails if it is not, since the layer has then changed since it was last read.
+    pub(crate) fn seek_file(&mut self, position: u32, size: u64) -> Result<(), LayerError> {
         while let Some(entry) = self.next_entry()? {
-            if progress.is_interrupted() {
-                return Err(self.failed(EntryFault::read(io::Error::other("interrupted"))));
-            }
             if self.interpreter.position() == position {
                 match entry.kind {
                     EntryKind::Node(NodeKind::File(found))

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use tar::EntryType;
 
 use crate::layer::entry::{Metadata, NodeKind};
+use crate::layer::sink::EntrySink;
 use crate::layer::whiteout::{OPAQUE, is_whiteout, whiteout_of};
 use crate::tar_stream::{
     EMPTY_BLOCK, NAME_MAX, NewHeader, OCTAL_7_MAX, OCTAL_11_MAX, Time, padding, pax_record,
@@ -32,79 +33,9 @@ impl<W: Write> LayerWriter<W> {
         Self { output, entries: 0 }
     }
 
-    /// Writes a directory. An empty path is the root.
-    pub(crate) fn directory(&mut self, path: &[u8], metadata: &Metadata) -> io::Result<()> {
-        let name = match path {
-            b"" => b"./".to_vec(),
-            path => [path, b"/"].concat(),
-        };
-        self.header(NewHeader::new(EntryType::Directory, &name), metadata)
-    }
-
-    /// Writes a node. The content of a file must follow: it is written to
-    /// [`content`](Self::content), and closed with [`pad`](Self::pad).
-    pub(crate) fn node(
-        &mut self,
-        path: &[u8],
-        kind: &NodeKind,
-        metadata: &Metadata,
-    ) -> io::Result<()> {
-        let kind_of_header = match kind {
-            NodeKind::File(_) => EntryType::Regular,
-            NodeKind::Symlink(_) => EntryType::Symlink,
-            NodeKind::CharDevice(_) => EntryType::Char,
-            NodeKind::BlockDevice(_) => EntryType::Block,
-            NodeKind::Fifo => EntryType::Fifo,
-        };
-        let mut header = NewHeader::new(kind_of_header, path);
-        match kind {
-            NodeKind::File(size) => header.size = *size,
-            NodeKind::Symlink(target) => header.link = target,
-            NodeKind::CharDevice(device) | NodeKind::BlockDevice(device) => {
-                header.device = Some((device.major, device.minor));
-            }
-            NodeKind::Fifo => {}
-        }
-        self.header(header, metadata)
-    }
-
-    /// Writes another name of a node that was already written. The metadata are those
-    /// of the node: engines apply them again.
-    pub(crate) fn hard_link(
-        &mut self,
-        path: &[u8],
-        target: &[u8],
-        metadata: &Metadata,
-    ) -> io::Result<()> {
-        let mut header = NewHeader::new(EntryType::Link, path);
-        header.link = target;
-        self.header(header, metadata)
-    }
-
-    /// Writes a whiteout as containerd does: an empty file with owner 0, dated 1970. It
-    /// deletes `name` in the directory, or all names if that is `None`. An empty path
-    /// is the root.
-    pub(crate) fn whiteout(&mut self, directory: &[u8], name: Option<&[u8]>) -> io::Result<()> {
-        let slash: &[u8] = if directory.is_empty() { b"" } else { b"/" };
-        let name = name.map_or(OPAQUE.to_vec(), whiteout_of);
-        let path = [directory, slash, &name].concat();
-        let metadata = Metadata::implied(0, Time::default());
-        self.header(NewHeader::new(EntryType::Regular, &path), &metadata)
-    }
-
-    /// The output, to which the content of a file is written.
-    pub(crate) fn content(&mut self) -> &mut W {
-        &mut self.output
-    }
-
     /// The number of entries written so far.
     pub(crate) fn entries(&self) -> u64 {
         self.entries
-    }
-
-    /// Pads a file of this many bytes.
-    pub(crate) fn pad(&mut self, size: u64) -> io::Result<()> {
-        self.output.write_all(padding(size))
     }
 
     /// Writes the end of the archive, and returns the output.
@@ -126,6 +57,60 @@ impl<W: Write> LayerWriter<W> {
         let blocks = header.blocks(PAX_NAME, &records(&header, metadata));
         self.entries += 1;
         self.output.write_all(&blocks)
+    }
+}
+
+impl<W: Write> EntrySink for LayerWriter<W> {
+    fn directory(&mut self, path: &[u8], metadata: &Metadata) -> io::Result<()> {
+        let name = match path {
+            b"" => b"./".to_vec(),
+            path => [path, b"/"].concat(),
+        };
+        self.header(NewHeader::new(EntryType::Directory, &name), metadata)
+    }
+
+    fn node(&mut self, path: &[u8], kind: &NodeKind, metadata: &Metadata) -> io::Result<()> {
+        let kind_of_header = match kind {
+            NodeKind::File(_) => EntryType::Regular,
+            NodeKind::Symlink(_) => EntryType::Symlink,
+            NodeKind::CharDevice(_) => EntryType::Char,
+            NodeKind::BlockDevice(_) => EntryType::Block,
+            NodeKind::Fifo => EntryType::Fifo,
+        };
+        let mut header = NewHeader::new(kind_of_header, path);
+        match kind {
+            NodeKind::File(size) => header.size = *size,
+            NodeKind::Symlink(target) => header.link = target,
+            NodeKind::CharDevice(device) | NodeKind::BlockDevice(device) => {
+                header.device = Some((device.major, device.minor));
+            }
+            NodeKind::Fifo => {}
+        }
+        self.header(header, metadata)
+    }
+
+    /// The metadata are those of the node: engines apply them again.
+    fn hard_link(&mut self, path: &[u8], target: &[u8], metadata: &Metadata) -> io::Result<()> {
+        let mut header = NewHeader::new(EntryType::Link, path);
+        header.link = target;
+        self.header(header, metadata)
+    }
+
+    /// Writes it as containerd does: an empty file with owner 0, dated 1970.
+    fn whiteout(&mut self, directory: &[u8], name: Option<&[u8]>) -> io::Result<()> {
+        let slash: &[u8] = if directory.is_empty() { b"" } else { b"/" };
+        let name = name.map_or(OPAQUE.to_vec(), whiteout_of);
+        let path = [directory, slash, &name].concat();
+        let metadata = Metadata::implied(0, Time::default());
+        self.header(NewHeader::new(EntryType::Regular, &path), &metadata)
+    }
+
+    fn content(&mut self) -> &mut dyn Write {
+        &mut self.output
+    }
+
+    fn end_of_content(&mut self, size: u64) -> io::Result<()> {
+        self.output.write_all(padding(size))
     }
 }
 

@@ -374,6 +374,35 @@ impl<'a> Plan<'a> {
         self.folders.len()
     }
 
+    /// Restricts the plan to the paths for which `is_wanted` returns true, and to the
+    /// directories above them. It is called once for each path except for directories
+    /// that no layer has an entry for.
+    pub(crate) fn retain(&mut self, mut is_wanted: impl FnMut(&[u8]) -> bool) {
+        let steps = std::mem::take(&mut self.steps);
+        let mut written = HashSet::new();
+        for mut step in steps {
+            let path = match step.what {
+                Action::Directory(id) => self.directory_path(id),
+                Action::Node(_) | Action::Link(_) => self.path(step.parent, step.name),
+            };
+            if !is_wanted(&path) {
+                continue;
+            }
+            if let Action::Node(id) | Action::Link(id) = step.what {
+                // The first name may be unwanted.
+                if written.insert(id) {
+                    step.what = Action::Node(id);
+                    let inode = self.inode(id);
+                    if matches!(inode.kind, NodeKind::File(_)) {
+                        step.place = inode.place;
+                    }
+                }
+            }
+            self.steps.push(step);
+        }
+        self.steps.sort_by_key(|step| step.place);
+    }
+
     /// The layers, counted from 0, whose content is needed.
     pub(crate) fn layers(&self) -> Vec<u32> {
         let with_content = self.steps.iter().filter(|step| match step.what {

@@ -3,11 +3,9 @@
 use std::collections::HashMap;
 use std::io::{self, BufRead, Write};
 
-use crate::layer::{
-    EntryFault, EntryKind, LayerError, LayerReader, LayerWriter, NodeKind, Whiteout,
-};
+use crate::layer::{EntryFault, EntrySink, LayerError, LayerReader, LayerWriter, NodeKind};
 use crate::merge::plan::{Action, Plan, Step};
-use crate::merge::tree::{DirectoryId, Inode, InodeId, Place};
+use crate::merge::tree::{DirectoryId, Inode, InodeId};
 use crate::progress::Progress;
 use crate::stream::CopyError;
 use crate::tar_stream::{Skip, Time};
@@ -39,10 +37,10 @@ impl From<io::Error> for ReplayError {
 
 /// Writes a [`Plan`] while the layers are read in their order.
 #[derive(Debug)]
-#[must_use = "the end of the layer is only written by `finish`"]
-pub(crate) struct Replay<'a, W> {
+#[must_use = "the last entries are only written by `finish`"]
+pub(crate) struct Replay<'a, S> {
     plan: &'a Plan<'a>,
-    writer: LayerWriter<W>,
+    sink: S,
     /// The time of directories without an entry.
     created: Time,
     /// The next step.
@@ -53,12 +51,12 @@ pub(crate) struct Replay<'a, W> {
     names: HashMap<InodeId, (DirectoryId, &'a [u8])>,
 }
 
-impl<'a, W: Write> Replay<'a, W> {
+impl<'a, S: EntrySink> Replay<'a, S> {
     /// Starts a replay. `created` is the time of directories without an entry.
-    pub(crate) fn new(plan: &'a Plan<'a>, output: W, created: Time) -> Self {
+    pub(crate) fn new(plan: &'a Plan<'a>, sink: S, created: Time) -> Self {
         Self {
             plan,
-            writer: LayerWriter::new(output),
+            sink,
             created,
             next: 0,
             is_open: vec![false; plan.directory_count()],
@@ -84,6 +82,9 @@ impl<'a, W: Write> Replay<'a, W> {
             if step.place.layer > layer {
                 break;
             }
+            if progress.is_interrupted() {
+                return Err(ReplayError::Interrupted);
+            }
             self.next += 1;
             match self.file(&step) {
                 Some(inode) => self.copy(&step, inode, reader, progress)?,
@@ -93,22 +94,20 @@ impl<'a, W: Write> Replay<'a, W> {
         Ok(())
     }
 
-    /// Writes the rest, and the end of the archive. Returns the output and the number of its
-    /// entries.
-    pub(crate) fn finish(mut self) -> io::Result<(W, u64)> {
+    /// Writes the rest, and returns the sink.
+    pub(crate) fn finish(mut self) -> io::Result<S> {
         self.rest(|_, _| Ok(()))?;
-        let entries = self.writer.entries();
-        Ok((self.writer.finish()?, entries))
+        Ok(self.sink)
     }
 
     /// Writes the rest; `fill` must write the content of files.
-    fn rest(&mut self, mut fill: impl FnMut(&mut W, u64) -> io::Result<()>) -> io::Result<()> {
+    fn rest(&mut self, mut fill: impl FnMut(&mut S, u64) -> io::Result<()>) -> io::Result<()> {
         while let Some(step) = self.plan.steps().get(self.next).copied() {
             self.next += 1;
             self.write(&step)?;
             if let Some(inode) = self.file(&step) {
-                fill(self.writer.content(), inode.size())?;
-                self.writer.pad(inode.size())?;
+                fill(&mut self.sink, inode.size())?;
+                self.sink.end_of_content(inode.size())?;
             }
         }
         Ok(())
@@ -134,7 +133,7 @@ impl<'a, W: Write> Replay<'a, W> {
                 if self.plan.is_linked(id) {
                     self.names.insert(id, (step.parent, step.name));
                 }
-                self.writer.node(&path, &inode.kind, &inode.metadata)
+                self.sink.node(&path, &inode.kind, &inode.metadata)
             }
             Action::Link(id) => {
                 self.open(step.parent)?;
@@ -142,7 +141,7 @@ impl<'a, W: Write> Replay<'a, W> {
                 let target = self.plan.path(parent, name);
                 let path = self.plan.path(step.parent, step.name);
                 let metadata = &self.plan.inode(id).metadata;
-                self.writer.hard_link(&path, &target, metadata)
+                self.sink.hard_link(&path, &target, metadata)
             }
         }
     }
@@ -162,11 +161,11 @@ impl<'a, W: Write> Replay<'a, W> {
             let path = self.plan.directory_path(id);
             if folder.has_entry {
                 let metadata = self.plan.metadata(id, self.created);
-                self.writer.directory(&path, &metadata)?;
+                self.sink.directory(&path, &metadata)?;
             }
             let names = folder.whiteouts.iter().copied().map(Some);
             for name in folder.is_opaque.then_some(None).into_iter().chain(names) {
-                self.writer.whiteout(&path, name)?;
+                self.sink.whiteout(&path, name)?;
             }
         }
         Ok(())
@@ -180,9 +179,9 @@ impl<'a, W: Write> Replay<'a, W> {
         reader: &mut LayerReader<R>,
         progress: &dyn Progress,
     ) -> Result<(), ReplayError> {
-        seek(reader, inode.place, inode.size())?;
+        reader.seek_file(inode.place.entry, inode.size())?;
         self.write(step)?;
-        let output = self.writer.content();
+        let output = self.sink.content();
         let copied = reader
             .copy_content(output, progress)
             .map_err(|error| match error {
@@ -193,39 +192,23 @@ impl<'a, W: Write> Replay<'a, W> {
         if copied != inode.size() {
             return Err(reader.failed(EntryFault::Changed).into());
         }
-        Ok(self.writer.pad(copied)?)
+        Ok(self.sink.end_of_content(copied)?)
     }
-}
-
-/// Skips to the entry with a file's content.
-fn seek<R: Skip>(reader: &mut LayerReader<R>, place: Place, size: u64) -> Result<(), LayerError> {
-    while let Some(entry) = reader.next_entry()? {
-        if reader.interpreter().position() == place.entry {
-            match entry.kind {
-                EntryKind::Node(NodeKind::File(found))
-                | EntryKind::Whiteout(Whiteout::AufsFile(found))
-                    if found == size =>
-                {
-                    return Ok(());
-                }
-                _ => break,
-            }
-        }
-    }
-    Err(reader.failed(EntryFault::Changed))
 }
 
 impl Plan<'_> {
     /// The size of the layer in bytes, computed without reading any content.
     pub(crate) fn measure(&self) -> u64 {
-        let mut replay = Replay::new(self, CountingWriter(0), Time::default());
-        let count = |counter: &mut CountingWriter, size| {
-            counter.0 += size;
-            Ok(())
-        };
+        let writer = LayerWriter::new(CountingWriter(0));
+        let mut replay = Replay::new(self, writer, Time::default());
+        let mut content = 0;
         // The counter never fails.
-        let _ = replay.rest(count);
-        replay.finish().map_or(0, |(counter, _)| counter.0)
+        let _ = replay.rest(|_, size| {
+            content += size;
+            Ok(())
+        });
+        let headers = replay.sink.finish().map_or(0, |counter| counter.0);
+        headers + content
     }
 }
 

@@ -4,10 +4,10 @@ use std::io::{self, BufWriter};
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::event::Event;
 use crate::format::RootfsSink;
 use crate::format::source::ImageSource;
 use crate::image::{Platform, Reference};
+use crate::layer::LayerWriter;
 use crate::merge::Merge;
 use crate::ops::Selector;
 use crate::ops::choose::image::choose_image;
@@ -61,17 +61,7 @@ pub(crate) fn export(
     let reason = platform.map_or(PlatformChoice::OneTree, PlatformChoice::Asked);
     let chosen = choose_image(source, options.image.as_ref(), reason, context)?;
     let layers = LayerStack::new(source, &chosen, context)?;
-    layers.prepare()?;
-    let all: Vec<usize> = (0..layers.count()).collect();
-    let sizes = all
-        .iter()
-        .flat_map(|at| [layers.size_to_scan(*at), layers.size_to_read(*at)]);
-    context.watch.send(Event::Started {
-        bytes: sizes.fold(0, u64::saturating_add),
-        images: Some(1),
-        // Each layer is read for its headers, and again for its content.
-        steps: Some(2 * all.len()),
-    });
+    let all = layers.begin()?;
     let mut merge = Merge::new();
     layers.merge(&mut merge, &all)?;
     let plan = merge.plan();
@@ -79,9 +69,11 @@ pub(crate) fn export(
     let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
     let encoder = Encoder::new(sink.encoding, &mut sink, &workers);
     let output = BufWriter::with_capacity(COPY_BUFFER, encoder);
-    let written = layers.write(&plan, &all, output, &place);
-    let finished = written.and_then(|(output, entries)| {
-        let encoder = output.into_inner().map_err(io::IntoInnerError::into_error);
+    let written = layers.write(&plan, &all, LayerWriter::new(output), &place);
+    let finished = written.and_then(|writer| {
+        let entries = writer.entries();
+        let output = writer.finish();
+        let encoder = output.and_then(|it| it.into_inner().map_err(io::IntoInnerError::into_error));
         let finished = encoder.and_then(Encoder::finish);
         finished.map_err(|error| Error::write(place, error))?;
         Ok(entries)

@@ -1,14 +1,16 @@
-//! `import`: a root filesystem in a tar becomes an image of one layer.
+//! `import`: a root filesystem in a tar or in a folder becomes an image of one layer.
 
+use std::fs;
 use std::io::{self, BufRead, Read, Write};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use crate::digest::{Algorithm, DiffId};
 use crate::dockerfile::Changes;
 use crate::error::{Error, Place, Result};
-use crate::event::{Event, Step};
+use crate::event::{Event, Step, Warning};
+use crate::folder::{PackOptions, PackedFolder, Sockets};
 use crate::format::root::Root;
 use crate::format::sink::{ImageSink, OutputKind};
 use crate::format::source::{Content, Image, ImageSource, Layer, LayerBytes, LayerPosition};
@@ -16,13 +18,13 @@ use crate::format::{
     Blob, Bytes, Container, Format, Member, Outline, RootfsInput, RootfsStream, not_a_tar,
     warn_of_tar,
 };
-use crate::image::{Config, Document, ImportedConfig, Platform, rfc3339};
+use crate::image::{Config, Document, ImportedConfig, Platform, Timestamp, rfc3339};
 use crate::ops::Selector;
 use crate::ops::choose::image::choose_image;
 use crate::ops::choose::platform::PlatformChoice;
 use crate::ops::verify::{BareTar, Judge};
 use crate::stream::{Encoding, Hashed, Leftover, TeeReader, Workers, copy};
-use crate::tar_stream::{Buffered, TarSummary, check_tar, is_no_tar};
+use crate::tar_stream::{Buffered, TarSummary, Time, check_tar, is_no_tar};
 use crate::transfer::Context;
 use crate::transfer::blob::write_encoded;
 use crate::transfer::compression::{CompressionChoice, CompressionPolicy};
@@ -47,6 +49,11 @@ pub struct ImportOptions {
     pub config: Option<ImageConfig>,
     /// The changes to the config.
     pub changes: Changes,
+    /// The uid and gid of all entries of a folder, instead of their own. A tar is not
+    /// changed.
+    pub owner: Option<(u32, u32)>,
+    /// The time that replaces later ones of entries of a folder. A tar is not changed.
+    pub latest: Option<Timestamp>,
 }
 
 /// Implements [`Session::import`](crate::Session::import).
@@ -63,9 +70,41 @@ pub(crate) fn import(
         options,
         context,
     };
+    let (input, sockets) = packed(input, options, context)?;
     let report = importer.run(input)?;
+    if let Some(Sockets { first, count }) = sockets.as_ref().and_then(|it| it.get())
+        && let Some(others) = count.checked_sub(1)
+    {
+        let entry = first.clone();
+        let warning = Warning::SocketsSkipped { entry, others };
+        context.watch.warn(warning);
+    }
     sink.finish(&context.watch)?;
     Ok(report)
+}
+
+/// Starts to pack a folder. The second value is then known after it was read.
+fn packed(
+    input: RootfsInput,
+    options: &ImportOptions,
+    context: Context<'_>,
+) -> Result<(RootfsInput, Option<Arc<OnceLock<Sockets>>>)> {
+    let Some(folder) = input.folder() else {
+        return Ok((input, None));
+    };
+    if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none()) {
+        context.watch.warn(Warning::FolderEmpty);
+    }
+    let pack = PackOptions {
+        owner: options.owner,
+        latest: options.latest.map(|latest| Time {
+            seconds: latest.seconds(),
+            nanoseconds: 0,
+        }),
+    };
+    let packed = PackedFolder::start(folder.to_owned(), pack).map_err(Error::Thread)?;
+    let sockets = packed.sockets();
+    Ok((input.packed(Box::new(packed)), Some(sockets)))
 }
 
 /// Implements [`Session::config`](crate::Session::config).

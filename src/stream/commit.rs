@@ -8,6 +8,7 @@
 
 use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, Seek, SeekFrom, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -18,6 +19,7 @@ use tempfile::{NamedTempFile, TempDir};
 
 use crate::progress::Progress;
 use crate::stream::kernel::{allocate, can_have_holes};
+use crate::stream::remove::{PART, names, remove_all};
 
 /// A part of the names of all temporaries.
 const TEMPORARY: &str = ".restow-";
@@ -25,7 +27,6 @@ const TEMPORARY: &str = ".restow-";
 /// Permitted names in an abandoned [`PendingDirectory`], besides those that begin with
 /// [`PART`]: a folder with anything else in it belongs to somebody, whatever its name.
 const PARTS: [&str; 4] = ["arriving", "blobs", "index.json", "oci-layout"];
-pub(crate) const PART: &str = "part-";
 
 /// A file that does not have its final name yet.
 #[derive(Debug)]
@@ -138,7 +139,8 @@ impl Seek for PendingFile {
 #[must_use = "the folder is removed when this is dropped"]
 pub(crate) struct PendingDirectory {
     temporary: TempDir,
-    _lock: File,
+    /// The folder, open and locked.
+    open: File,
 }
 
 impl PendingDirectory {
@@ -157,14 +159,11 @@ impl PendingDirectory {
                 .tempdir_in(parent)
                 .map_err(|error| without_temporary_name(parent, &error))?;
             // Until it is locked, another process may consider it abandoned.
-            let Ok(lock) = File::open(temporary.path()) else {
+            let Ok(open) = File::open(temporary.path()) else {
                 continue;
             };
-            if is_ours(&lock, temporary.path()) {
-                return Ok(Self {
-                    temporary,
-                    _lock: lock,
-                });
+            if is_ours(&open, temporary.path()) {
+                return Ok(Self { temporary, open });
             }
         }
     }
@@ -172,6 +171,11 @@ impl PendingDirectory {
     /// Its path.
     pub(crate) fn path(&self) -> &Path {
         self.temporary.path()
+    }
+
+    /// The folder itself, open.
+    pub(crate) fn open(&self) -> BorrowedFd<'_> {
+        self.open.as_fd()
     }
 
     /// Gives it its final name, which must not be that of a file or a non-empty folder.
@@ -229,11 +233,15 @@ fn remove_abandoned(parent: &Path, prefix: &str, kind: Kind) {
             Kind::File => it.is_file(),
             Kind::Directory => it.is_dir() && holds_only_parts(&path),
         });
-        let is_free = || File::open(&path).is_ok_and(|it| it.try_lock().is_ok());
-        if is_of_kind && is_free() {
+        let open = || File::open(&path).ok().filter(|it| it.try_lock().is_ok());
+        if let Some(free) = is_of_kind.then(open).flatten() {
             let _ = match kind {
                 Kind::File => fs::remove_file(&path),
-                Kind::Directory => fs::remove_dir_all(&path),
+                Kind::Directory => {
+                    let free = free.as_fd();
+                    let removed = names(free).and_then(|names| remove_all(free, names));
+                    removed.and_then(|()| fs::remove_dir(&path))
+                }
             };
         }
     }

@@ -15,11 +15,10 @@ mod hash;
 mod hash_writer;
 mod head;
 mod kernel;
+mod remove;
 
 pub(crate) use block::Workers;
-pub(crate) use commit::{
-    PART, PendingDirectory, PendingFile, is_temporary, lock_directory, spool_in,
-};
+pub(crate) use commit::{PendingDirectory, PendingFile, is_temporary, lock_directory, spool_in};
 pub(crate) use compress::Encoder;
 pub use compress::Encoding;
 pub(crate) use copy::{COPY_BUFFER, CopyError, ProgressReader, copy};
@@ -33,3 +32,4 @@ pub(crate) use hash::{Hashed, Hashes, TeeReader, hash};
 pub(crate) use hash_writer::HashWriter;
 pub(crate) use head::{begins_as_json, read_head};
 pub(crate) use kernel::{copy_between, free_range, next_data, share_bytes};
+pub(crate) use remove::{PART, move_into, names, remove_all};

@@ -28,6 +28,7 @@ const MAY_USE: &[(&str, &str)] = &[
     ("tar_stream", "limits stream"),
     ("layer", "finding limits progress stream tar_stream"),
     ("merge", "glob layer limits progress stream tar_stream"),
+    ("folder", "layer limits progress stream tar_stream"),
     ("dockerfile", ""),
     ("image", "digest glob limits stream"),
     (
@@ -42,7 +43,7 @@ const MAY_USE: &[(&str, &str)] = &[
     ("transfer", "digest error event format image limits stream"),
     (
         "ops",
-        "digest dockerfile error event finding format image layer limits merge stream tar_stream transfer",
+        "digest dockerfile error event finding folder format image layer limits merge stream tar_stream transfer",
     ),
     (
         "session",

@@ -40,7 +40,7 @@ fn assert_refused(sandbox: &Sandbox, input: &[u8], case: &str) {
     }
     for command in MERGES {
         let target = "docker-archive:out";
-        let target = if command[0] == "export" {
+        let target = if ["export", "extract"].contains(&command[0]) {
             "out"
         } else {
             target
@@ -53,10 +53,11 @@ fn assert_refused(sandbox: &Sandbox, input: &[u8], case: &str) {
 }
 
 /// The other commands that read layers and write something.
-const MERGES: [&[&str]; 3] = [
+const MERGES: [&[&str]; 4] = [
     &["squash", "--all"],
     &["squash", "--last", "1", "--compress", "gzip"],
     &["export"],
+    &["extract"],
 ];
 
 /// How much of a docker-archive holds all that its images need: `repositories` is not part of that.

@@ -17,6 +17,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::ops::Range;
 use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
+use std::process;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -26,6 +28,7 @@ use crate::support::entry::Entry;
 use crate::support::image::{Facts, Image, Layer, Store, facts};
 use crate::support::judge::{FIXTURES, Format};
 use crate::support::reference::{is_tagged, split};
+use crate::support::tools::succeed;
 use crate::support::{Sandbox, Seed, fixture, naive, trials};
 
 /// Places that are tried in the ordinary run, of each archive with each command.
@@ -56,8 +59,12 @@ fn run(sandbox: &Sandbox, command: Command, input: &[u8], format: Format, case: 
     let out = sandbox.path("out");
     let outcome = match output.status.code() {
         Some(0) => {
-            let written = fs::read(&out).unwrap_or_default();
-            let _ = fs::remove_file(&out);
+            let written = if command.writes_files() {
+                packed(&out)
+            } else {
+                fs::read(&out).unwrap_or_default()
+            };
+            sandbox.remove("out");
             Outcome::Done(written)
         }
         Some(1) => {
@@ -74,6 +81,18 @@ fn run(sandbox: &Sandbox, command: Command, input: &[u8], format: Format, case: 
     let left: Vec<_> = left.map(|it| it.expect("an entry").file_name()).collect();
     assert_eq!(left, ["in.tar"], "{case}: left behind");
     outcome
+}
+
+/// A folder as a tar.
+#[track_caller]
+fn packed(folder: &Path) -> Vec<u8> {
+    let mut command = process::Command::new("tar");
+    command.args(["-c", "--sort=name", "--numeric-owner", "--format=posix"]);
+    command.arg("--pax-option=delete=atime,delete=ctime");
+    command
+        .args(["--xattrs", "--xattrs-include=*", "-C"])
+        .arg(folder);
+    succeed(command.arg("."))
 }
 
 /// The images of an archive, or nothing if anything in it is not what a digest says.

@@ -22,14 +22,14 @@ use crate::support::tree::{Strictness, assert_same, escaped, expected, facts, pa
 use crate::support::{Sandbox, testdata, tools};
 
 /// An image of a fixture.
-struct Fixture {
+pub(super) struct Fixture {
     /// The archive.
-    path: PathBuf,
+    pub(super) path: PathBuf,
     /// What it is read as.
-    format: Format,
+    pub(super) format: Format,
     /// Its number in the archive, from 1.
     number: usize,
-    image: Image,
+    pub(super) image: Image,
     /// The layers as they are stored.
     stored: Vec<Vec<u8>>,
     /// The file that says what its tree is.
@@ -69,7 +69,7 @@ fn images(path: &Path, format: Format, directory: &Path) -> Vec<Fixture> {
 
 /// The images of `testdata/`, in every format that they can be read as.
 #[track_caller]
-fn fixtures() -> Vec<Fixture> {
+pub(super) fn fixtures() -> Vec<Fixture> {
     let directory = testdata("expected");
     let images = FIXTURES.map(|(name, format)| images(&testdata(name), format, &directory));
     images.into_iter().flatten().collect()
@@ -77,7 +77,7 @@ fn fixtures() -> Vec<Fixture> {
 
 /// The images of a folder beside the repository, if that is there.
 #[track_caller]
-fn shared(test: &str, name: &str) -> Vec<Fixture> {
+pub(super) fn shared(test: &str, name: &str) -> Vec<Fixture> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../shared")
         .join(name);
@@ -107,7 +107,7 @@ fn shared(test: &str, name: &str) -> Vec<Fixture> {
 
 impl Fixture {
     /// The fixture in words, for messages.
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         format!("{:?} {} #{}", self.format, self.path.display(), self.number)
     }
 

@@ -19,8 +19,9 @@ use crate::support::squash::put;
 const HANG: [&str; 2] = ["timeout", "60"];
 
 /// The commands that read the layer.
-const COMMANDS: [&[&str]; 4] = [
+const COMMANDS: [&[&str]; 5] = [
     &["export"],
+    &["extract"],
     &["squash", "--all"],
     &["squash", "--layers", "2..3"],
     &["squash", "--layers", "3..3"],
@@ -286,7 +287,8 @@ fn tars_that_are_cut_off() {
             let run = sandbox.restow(&arguments).by(&HANG).run();
             if ends.contains(&cut) || cut >= whole.len() - 512 {
                 drop(run.reports());
-                std::fs::remove_file(sandbox.path("out.tar")).expect("there is an output");
+                assert!(sandbox.path("out.tar").exists(), "there is an output");
+                sandbox.remove("out.tar");
                 continue;
             }
             let said = run.refuses();

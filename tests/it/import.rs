@@ -1,5 +1,7 @@
 //! `restow import`: what becomes of a root filesystem tar.
 
+mod folder;
+
 use std::fs;
 use std::process::Command;
 
@@ -310,7 +312,7 @@ fn what_is_no_root_filesystem_is_refused() {
 
 #[test]
 fn usage_that_makes_no_sense_is_refused() {
-    let cases: [(&[&str], i32, Expect); 7] = [
+    let cases: [(&[&str], i32, Expect); 9] = [
         (
             &["in", "out", "--change", "RUN true"],
             2,
@@ -359,12 +361,26 @@ fn usage_that_makes_no_sense_is_refused() {
             "#]],
         ),
         (
-            &["folder", "out"],
-            1,
+            &["folder", "folder/out"],
+            2,
             expect![[r#"
-                error: cannot read `folder`
-                  caused by: it is a folder; expected a tar
-                  hint: pack it: `tar -C folder -c . | restow import - DST`
+                error: DST is inside the folder that is ROOTFS
+                  hint: choose a path outside the folder
+            "#]],
+        ),
+        (
+            &["--owner", "0:0", "in", "out"],
+            2,
+            expect![[r#"
+                error: `--owner` needs a folder, but ROOTFS is none
+                  hint: a tar becomes a layer as it is: set the owner when you pack it
+            "#]],
+        ),
+        (
+            &["--owner", "root:root", "folder", "out"],
+            2,
+            expect![[r#"
+                error: invalid value `root:root` for `--owner`: expected two numbers, such as 0:0 or 1000:1000
             "#]],
         ),
     ];

@@ -127,6 +127,9 @@ fn the_documented_fields_are_printed() {
             "restow export --json" => {
                 vec![object(&["export", "--json", "app.tar", "out.tar"])]
             }
+            "restow extract --json" => {
+                vec![object(&["extract", "--json", "app.tar", "out"])]
+            }
             "restow squash --json" => {
                 vec![object(&["squash", "--all", "--json", "app.tar", "out.tar"])]
             }

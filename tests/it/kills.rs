@@ -166,7 +166,8 @@ fn the_next_run_clears_what_a_killed_one_has_left() {
     let tar = make::tar(&make::docker(&[image("app:1", 3)]));
     let targets = Format::ALL.map(|it| it.at("out"));
     let conversions = targets.iter().map(|to| vec!["convert", "-", to]);
-    for arguments in conversions.chain([vec!["export", "-", "out"]]) {
+    let others = ["export", "extract"].map(|it| vec![it, "-", "out"]);
+    for arguments in conversions.chain(others) {
         let sandbox = Sandbox::new();
         let mut command = sandbox.restow(&arguments).command();
         command.stdin(Stdio::piped()).stderr(Stdio::null());

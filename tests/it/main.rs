@@ -23,6 +23,7 @@ mod determinism;
 mod ends;
 mod engine;
 mod examples;
+mod extract;
 mod files;
 mod fixtures;
 mod help;

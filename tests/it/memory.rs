@@ -16,6 +16,7 @@ use crate::support::judge::Format;
 use crate::support::layer::{Dialect, header, member, set, tar};
 use crate::support::make::{self, Image, Layout};
 use crate::support::squash::put;
+use crate::support::tree::escaped;
 use crate::support::{Sandbox, naive};
 
 /// Gives a command an address space of 1 GiB, threads and all: a content that is held
@@ -105,6 +106,20 @@ fn two_hundred_thousand_entries() {
     let (exported, spool) = run(&sandbox, &["export", &source], bytes);
     assert_eq!(spool, 0, "a file needs no temporary");
     same("export", &naive::entries(&exported), &all);
+    drop(exported);
+    let (_, spool) = run(&sandbox, &["extract", &source, "files"], bytes);
+    assert_eq!(spool, 0, "a file needs no temporary");
+    let mut names: Vec<String> = all
+        .iter()
+        .map(|it| format!("files/{}", escaped(&it.name)))
+        .collect();
+    names.sort();
+    let found = sandbox.tree().into_keys();
+    let found: Vec<String> = found
+        .filter(|it| it.len() > 6 && it.starts_with("files/"))
+        .collect();
+    assert!(found == names, "{} of {} files", found.len(), names.len());
+    sandbox.remove("files");
     verify(&sandbox, &source, "3 layers");
     let (_, spool) = run(&sandbox, &["waste", &source], bytes);
     assert_eq!(spool, 0, "a file needs no temporary");

@@ -223,6 +223,44 @@ fn an_export_tells_which_tree_it_wrote() {
 }
 
 #[test]
+fn an_extraction_tells_which_tree_it_wrote() {
+    let sandbox = Sandbox::new();
+    let merged = Image::new(
+        &["app:1", "app:2"],
+        &["dir d\nfile d/a 1\nfile b 22", "file d/.wh.a\nlink c b"],
+    );
+    sandbox.write("in.tar", make::tar(&make::docker(&[merged])));
+    let output = sandbox.run(&["extract", "--json", "in.tar", "files"]);
+    let told: Value = serde_json::from_slice(&output.reports().0).expect("it is JSON");
+    let mut told = serde_json::to_string_pretty(&told).expect("it is JSON") + "\n";
+    if !tools::is_root() {
+        // All of them, and the root.
+        told = told.replace("\"owners_mapped\": 4", "\"owners_mapped\": 0");
+    }
+    expect![[r#"
+        {
+          "source": "in.tar",
+          "destination": "files",
+          "references": [
+            "app:1",
+            "app:2"
+          ],
+          "labels": [],
+          "id": "sha256:38f189cd26999890d0115d7959faabc8c9d5eee6a724a3d0894cc20e3c40cbd1",
+          "digest": null,
+          "platform": "linux/amd64",
+          "layers": 2,
+          "entries": 3,
+          "size": 2,
+          "owners_mapped": 0,
+          "attributes_skipped": 0,
+          "nodes_skipped": 0
+        }
+    "#]]
+    .assert_eq(&told);
+}
+
+#[test]
 fn events_are_json_whatever_a_name_holds() {
     let mut layout = Layout::default();
     let manifest = layout.image(&app());
@@ -287,6 +325,21 @@ fn a_person_who_watches_is_told_on_a_line() {
         wrote 5.tar: app:1 and 1 other name, linux/amd64, image id 147d4c333386, 2 entries, 3.07kB
         wrote to standard output: app:1 and 1 other name, linux/amd64, image id 147d4c333386, 2 entries, 3.07kB
     "#]].assert_eq(&told);
+    let told = on_terminal("extract in.tar 9; restow import 9 10.tar");
+    let told: Vec<&str> = told
+        .lines()
+        .filter(|it| !it.starts_with("warning: "))
+        .collect();
+    let expected =
+        "wrote 9: app:1 and 1 other name, linux/amd64, image id 147d4c333386, 2 entries, 2B";
+    assert_eq!(told[0], expected);
+    assert!(
+        told[1].starts_with("wrote 10.tar: untagged, linux/amd64, "),
+        "{told:?}"
+    );
+    if tools::is_root() {
+        assert_eq!(on_terminal("extract --quiet in.tar 11"), "");
+    }
     assert_eq!(on_terminal("convert --quiet in.tar 3.tar"), "");
     assert_eq!(on_terminal("export --quiet in.tar 7.tar"), "");
     // The next command may have something to say, too.

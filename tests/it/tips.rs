@@ -51,7 +51,7 @@ fn words_of_other_tools_lead_to_a_command() {
             "merge",
             "docker-squash",
             "unpack",
-            "extract",
+            "untar",
             "mount",
             "append",
             "insert",

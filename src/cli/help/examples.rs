@@ -41,9 +41,27 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
                 "List the files of an image",
                 "restow export app.tar | tar -tv",
             ),
+        ],
+    ),
+    (
+        "extract",
+        &[
             (
-                "Unpack the files of an image into a folder",
-                "mkdir files && restow export oci:lay:app:1.0 | tar -xp -C files",
+                "Extract all files of an image into a new folder",
+                "restow extract app.tar files",
+            ),
+            (
+                "Extract the files of an image in an engine",
+                "docker save app:1.0 | restow extract - files",
+            ),
+            (
+                "Extract some files of one image of several",
+                "restow extract --image app:1.0 lay files etc '**/app*'",
+            ),
+            (
+                "Change files, and make an image with the same config of them",
+                "restow extract app.tar files && echo 1.1 > files/etc/version &&\n  \
+                 restow import --config-from app.tar -t app:1.1 files new.tar",
             ),
         ],
     ),
@@ -56,7 +74,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             ),
             (
                 "Create an image from a folder",
-                "tar -C rootdir -c . | restow import -c 'CMD [\"sh\"]' - oci:layout:shell:1.0",
+                "restow import -c 'CMD [\"sh\"]' rootdir oci:layout:shell:1.0",
             ),
             (
                 "Change the config of an image (and merge its layers)",

@@ -6,7 +6,7 @@ use clap::Command;
 
 /// The groups in order, each with its commands.
 const GROUPS: [(&str, &[&str]); 4] = [
-    ("Move", &["convert", "export", "import"]),
+    ("Move", &["convert", "export", "extract", "import"]),
     ("Change", &["squash"]),
     (
         "Look",

@@ -73,16 +73,15 @@ const COMMANDS: &[(&[&str], &str)] = &[
          `restow convert oci:DIR ALL`",
     ),
     (
-        &[
-            "unpack", "extract", "untar", "undocker", "rootfs", "mount", "unmount",
-        ],
-        "`restow export SRC | tar -xp -C DIR` unpacks the files of an image",
+        &["unpack", "untar", "undocker", "rootfs", "mount", "unmount"],
+        "`restow extract SRC DIR` extracts the files of an image, `restow export SRC DST` writes \
+         them as a tar",
     ),
     (
         &["append", "insert", "add", "repack", "commit", "add-layer"],
-        "restow does not add layers; `crane append` and `umoci insert` do. To change files, unpack \
-         them with `restow export SRC | tar -xp -C DIR`, edit them, and pack them with \
-         `tar -C DIR -c . | restow import --config-from SRC - DST`",
+        "restow does not add layers; `crane append` and `umoci insert` do. To change files, extract \
+         them with `restow extract SRC DIR`, edit them, and pack them with \
+         `restow import --config-from SRC DIR DST`",
     ),
     (
         &["build", "bud", "buildx", "builder", "bake", "from"],
@@ -250,7 +249,7 @@ pub(super) fn superfluous(command: &str) -> Option<&'static str> {
         }
         "import" => "the name of the image is an option: `restow import --tag NAME:TAG ROOTFS DST`",
         "export" => {
-            "`export` writes all files of one image; `restow export SRC | tar -x PATH` extracts some"
+            "`export` writes all files of one image; `restow extract SRC DIR PATH` extracts some"
         }
         "squash" => "`squash` reads one SRC and writes one DST",
         "inspect" | "history" | "waste" => {

@@ -32,7 +32,7 @@ fn written(entries: &[Entry]) -> Vec<u8> {
         if let EntryKind::Node(NodeKind::File(size)) = entry.kind {
             let content = vec![0; usize::try_from(size).unwrap()];
             writer.content().write_all(&content).unwrap();
-            writer.pad(size).unwrap();
+            writer.end_of_content(size).unwrap();
         }
     }
     writer.finish().unwrap()

@@ -12,7 +12,7 @@ use crate::ops::choose::platform::PlatformChoice;
 use crate::ops::squash::range::find_layer;
 use crate::ops::stack::file_entry::FileEntry;
 use crate::ops::stack::layer_stack::LayerStack;
-use crate::ops::stack::paths::PathFinder;
+use crate::ops::stack::paths::{PathFinder, Selected};
 use crate::ops::{LayerName, Selector};
 use crate::transfer::Context;
 
@@ -34,8 +34,7 @@ pub struct FilesOptions {
 #[derive(Debug)]
 pub struct FileTree {
     finder: PathFinder,
-    /// The literal paths of the topmost entries.
-    selected: Vec<Vec<u8>>,
+    selected: Selected,
 }
 
 impl FileTree {
@@ -43,7 +42,7 @@ impl FileTree {
     /// the order of their bytes.
     pub fn entries(&self) -> impl Iterator<Item = FileEntry> {
         let tree = &self.finder.tree;
-        let tops = self.selected.iter();
+        let tops = self.selected.tops().iter();
         let tops = tops.filter_map(|path| tree.resolve(path, false).ok());
         let entries = tops.flat_map(|top| tree.entries_from(top));
         entries.map(|entry| FileEntry::new(tree, entry))

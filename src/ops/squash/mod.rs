@@ -19,6 +19,7 @@ use crate::event::{Event, Warning};
 use crate::format::sink::ImageSink;
 use crate::format::source::ImageSource;
 use crate::image::Platform;
+use crate::layer::LayerWriter;
 use crate::merge::{Merge, Plan};
 use crate::ops::Selector;
 use crate::ops::choose::image::choose_image;
@@ -186,14 +187,18 @@ impl Squasher<'_> {
         encoding: Encoding,
     ) -> Result<(Hashed, DiffId, u64)> {
         let (hashed, unpacked) = write_encoded(sink, encoding, self.workers, |encoder, to| {
+            let failed = |error| Error::write(to.clone(), error);
             if encoding == Encoding::Plain {
-                self.layers.write(plan, range, encoder, to)?;
+                let writer = LayerWriter::new(encoder);
+                let written = self.layers.write(plan, range, writer, to)?;
+                written.finish().map_err(failed)?;
                 return Ok(None);
             }
             let output = HashWriter::new(encoder).map_err(Error::Thread)?;
-            let (output, _) = self.layers.write(plan, range, output, to)?;
-            let finished = output.finish();
-            let (_, unpacked) = finished.map_err(|error| Error::write(to.clone(), error))?;
+            let writer = LayerWriter::new(output);
+            let written = self.layers.write(plan, range, writer, to)?;
+            let finished = written.finish().and_then(HashWriter::finish);
+            let (_, unpacked) = finished.map_err(failed)?;
             Ok(Some(unpacked))
         })?;
         let Hashed { digest, size } = unpacked.unwrap_or_else(|| hashed.clone());

@@ -74,7 +74,7 @@ impl LayerStack<'_> {
             read_layer(self.container, blob, layer.compression, watch, |tar| {
                 let mut reader = LayerReader::new(tar, Arc::<Budget>::default());
                 for (place, size) in files {
-                    reader.seek_file(place.entry, *size, &watch)?;
+                    reader.seek_file(place.entry, *size)?;
                     each((*place, *size), &mut reader)?;
                 }
                 Ok(())

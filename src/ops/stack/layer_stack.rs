@@ -1,6 +1,6 @@
 //! The opened layers of an image: read once for their headers, once for their content.
 
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, Read};
 use std::sync::Arc;
 
 use crate::error::{Error, LimitError, Place, Result};
@@ -8,7 +8,7 @@ use crate::event::{Event, Step, Warning};
 use crate::format::source::{Image, ImageSource, Layer};
 use crate::format::{Container, Member};
 use crate::image::{ESTARGZ_TOC, Timestamp};
-use crate::layer::{Budget, LayerError, LayerReader};
+use crate::layer::{Budget, EntrySink, LayerError, LayerReader};
 use crate::merge::{Changes, ChangesBuilder, LayerEvent, Merge, Plan, Replay, ReplayError};
 use crate::ops::choose::image::ChosenImage;
 use crate::ops::stack::layer_tar::{blame_compression, read_layer, streams};
@@ -74,6 +74,22 @@ impl<'a> LayerStack<'a> {
         }
         let directory = self.context.temporary_directory;
         self.container.unpack_to(directory, &self.context.watch)
+    }
+
+    /// Prepares to read all layers, each for its headers and again for its content, and
+    /// returns their numbers.
+    pub(in crate::ops) fn begin(&self) -> Result<Vec<usize>> {
+        self.prepare()?;
+        let all: Vec<usize> = (0..self.count()).collect();
+        let sizes = all
+            .iter()
+            .flat_map(|at| [self.size_to_scan(*at), self.size_to_read(*at)]);
+        self.context.watch.send(Event::Started {
+            bytes: sizes.fold(0, u64::saturating_add),
+            images: Some(1),
+            steps: Some(2 * all.len()),
+        });
+        Ok(all)
     }
 
     /// Returns the error for a layer that could not be read.
@@ -258,7 +274,12 @@ impl<'a> LayerStack<'a> {
     }
 
     /// Reads a layer again and writes the surviving entries, verifying all of it.
-    fn replay<W: Write>(&self, at: usize, replay: &mut Replay<'_, W>, to: &Place) -> Result<()> {
+    fn replay<S: EntrySink>(
+        &self,
+        at: usize,
+        replay: &mut Replay<'_, S>,
+        to: &Place,
+    ) -> Result<()> {
         let (layer, blob) = self.blob(at)?;
         let watch = self.context.watch;
         let place = self.place(at);
@@ -279,23 +300,26 @@ impl<'a> LayerStack<'a> {
         })
     }
 
+    /// The time of directories without an entry.
+    pub(in crate::ops) fn created(&self) -> Time {
+        Time {
+            seconds: self.context.created.map_or(0, Timestamp::seconds),
+            nanoseconds: 0,
+        }
+    }
+
     /// Writes the result of a plan, reading the lower layers that it needs and those of
-    /// the range, lowest first. The output should be buffered. Returns the output and the
-    /// number of its entries.
-    pub(in crate::ops) fn write<W: Write>(
+    /// the range, lowest first. Returns the sink.
+    pub(in crate::ops) fn write<S: EntrySink>(
         &self,
         plan: &Plan<'_>,
         range: &[usize],
-        output: W,
+        sink: S,
         to: &Place,
-    ) -> Result<(W, u64)> {
-        let created = Time {
-            seconds: self.context.created.map_or(0, Timestamp::seconds),
-            nanoseconds: 0,
-        };
+    ) -> Result<S> {
         let below = plan.layers().into_iter().map(|layer| layer as usize);
         let below: Vec<usize> = below.filter(|at| !range.contains(at)).collect();
-        let mut replay = Replay::new(plan, output, created);
+        let mut replay = Replay::new(plan, sink, self.created());
         for at in below.iter().chain(range) {
             self.replay(*at, &mut replay, to)?;
         }

@@ -7,6 +7,26 @@ use crate::layer::{components, display_start};
 use crate::merge::{LayerEvent, Merge, PathFault, PathPattern, TreeEntry, is_at_or_below};
 use crate::ops::stack::layer_stack::{LayerStack, StoryReader};
 
+/// The literal paths of the topmost selected entries, in the order of the tree.
+#[derive(Clone, Debug)]
+pub(in crate::ops) struct Selected(Vec<Vec<u8>>);
+
+impl Selected {
+    /// The paths.
+    pub(in crate::ops) fn tops(&self) -> &[Vec<u8>] {
+        &self.0
+    }
+
+    /// True if a literal path is selected, or below one that is.
+    pub(in crate::ops) fn covers(&self, path: &[u8]) -> bool {
+        let end = self
+            .0
+            .partition_point(|top| tree_order(top, path) != Ordering::Greater);
+        let before = end.checked_sub(1).map(|at| &self.0[at]);
+        before.is_some_and(|top| is_at_or_below(path, top))
+    }
+}
+
 /// The tree of an image, in which paths are looked up.
 #[derive(Debug)]
 pub(in crate::ops) struct PathFinder {
@@ -54,15 +74,14 @@ impl PathFinder {
         Ok(found.map_err(|fault| self.fault(path, fault))?)
     }
 
-    /// Finds the literal paths of the topmost entries that some paths and patterns
-    /// stand for, in the order of the tree; the root if there are none.
+    /// Finds the entries that some paths and patterns stand for; all if there are none.
     ///
     /// # Errors
     ///
     /// Fails if one of them stands for nothing.
-    pub(in crate::ops) fn select(&self, paths: &[PathPattern]) -> Result<Vec<Vec<u8>>> {
+    pub(in crate::ops) fn select(&self, paths: &[PathPattern]) -> Result<Selected> {
         if paths.is_empty() {
-            return Ok(vec![Vec::new()]);
+            return Ok(Selected(vec![Vec::new()]));
         }
         let mut selected = Vec::new();
         for path in paths {
@@ -72,7 +91,7 @@ impl PathFinder {
         }
         selected.sort_by(|one, other| tree_order(one, other));
         selected.dedup_by(|later, earlier| is_at_or_below(later, earlier));
-        Ok(selected)
+        Ok(Selected(selected))
     }
 
     fn fault(&self, path: &PathPattern, fault: PathFault) -> ChoiceError {

@@ -157,7 +157,7 @@ fn inputs_that_are_no_images() {
                 expect![[r#"
                     error: cannot read `full`
                       caused by: it is a folder; expected an OCI layout
-                      hint: if it is a root filesystem: `tar -C full -c . | restow import - DST`
+                      hint: if it is a root filesystem: `restow import full DST`
                 "#]],
             ),
             case(
@@ -184,7 +184,7 @@ fn inputs_that_are_no_images() {
                 expect![[r#"
                     error: cannot read `full`
                       caused by: it is a folder; expected an archive
-                      hint: if it is a root filesystem: `tar -C full -c . | restow import - DST`
+                      hint: if it is a root filesystem: `restow import full DST`
                 "#]],
             ),
             case(

@@ -131,6 +131,8 @@ fn help_fits_the_command() {
         (&["convert", "--help"], "help-convert.txt"),
         (&["convert", "-h"], "help-convert-short.txt"),
         (&["export", "--help"], "help-export.txt"),
+        (&["extract", "--help"], "help-extract.txt"),
+        (&["extract", "-h"], "help-extract-short.txt"),
         (&["help", "--help"], "help-help.txt"),
         (&["history", "--help"], "help-history.txt"),
         (&["images", "--help"], "help-images.txt"),

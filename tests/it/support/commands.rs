@@ -25,13 +25,14 @@ pub(crate) struct Command {
 }
 
 /// Every command that reads an image. A new one must be added here.
-pub(crate) const COMMANDS: [Command; 10] = [
+pub(crate) const COMMANDS: [Command; 11] = [
     command(&["convert", "IN", "OUT"], Depth::Blobs),
     command(
         &["squash", "--all", "--image", "#1", "IN", "OUT"],
         Depth::Entries,
     ),
     command(&["export", "--image", "#1", "IN", "FILE"], Depth::Entries),
+    command(&["extract", "--image", "#1", "IN", "FILE"], Depth::Entries),
     command(&["verify", "IN"], Depth::Entries),
     command(&["files", "--image", "#1", "IN"], Depth::Headers),
     command(&["waste", "--image", "#1", "IN"], Depth::Headers),
@@ -63,6 +64,11 @@ impl Command {
     /// True if its output is an image with unchanged content.
     pub(crate) fn keeps_images(self) -> bool {
         self.words[0] == "convert"
+    }
+
+    /// True if its output is a folder of files.
+    pub(crate) fn writes_files(self) -> bool {
+        self.words[0] == "extract"
     }
 
     /// True if it writes something, instead of only printing information.

@@ -11,6 +11,7 @@ pub(crate) mod ctr;
 pub(crate) mod engine;
 pub(crate) mod entry;
 pub(crate) mod expected;
+pub(crate) mod folder;
 pub(crate) mod image;
 pub(crate) mod judge;
 pub(crate) mod layer;

@@ -58,6 +58,18 @@ impl Sandbox {
         fs::write(path, content).expect("a file can be written");
     }
 
+    /// Removes a file or a folder of the working directory, if it is there.
+    #[track_caller]
+    pub(crate) fn remove(&self, name: &str) {
+        let path = self.path(name);
+        let removed = match fs::symlink_metadata(&path) {
+            Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(&path),
+            Ok(_) => fs::remove_file(&path),
+            Err(_) => Ok(()),
+        };
+        removed.unwrap_or_else(|error| panic!("cannot remove `{name}`: {error}"));
+    }
+
     /// Reads a file of the working directory.
     #[track_caller]
     pub(crate) fn read(&self, name: &str) -> Vec<u8> {
@@ -125,9 +137,11 @@ pub(crate) fn tree(directory: &Path) -> Tree {
             } else if metadata.is_symlink() {
                 let target = fs::read_link(&path).expect("the link can be read");
                 found.insert(name, format!("-> {}", target.display()));
-            } else {
+            } else if metadata.is_file() {
                 let content = fs::read(&path).expect("the file can be read");
                 found.insert(name, format!("{mode:o} {}", digest(&content)));
+            } else {
+                found.insert(name, format!("{mode:o} {:?}", metadata.file_type()));
             }
         }
     }

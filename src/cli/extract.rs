@@ -1,0 +1,79 @@
+//! `restow extract`: from the command line to the operation.
+
+use std::ffi::OsString;
+
+use clap::Args;
+use restow::ExtractOptions;
+
+use crate::cli::argument::{Argument, Role};
+use crate::cli::failure::Failure;
+use crate::cli::location::Location;
+use crate::cli::options::{patterns, source_date_epoch};
+use crate::cli::process::Process;
+use crate::cli::source::{Choice, SourceArgument};
+use crate::cli::stdio;
+use crate::cli::written;
+
+/// Extract the merged file system of an image into a folder
+///
+/// The folder gets the files that a container of the image would see, with their owners,
+/// modes, times, extended attributes, hard links and devices. Without root, all files belong
+/// to the current user, and devices are left out; warnings say so. Modes are kept whatever
+/// the umask, setuid included, as by `tar -xp`. Nothing outside of the folder is written, and
+/// a failed run leaves nothing.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    source: SourceArgument,
+
+    /// Destination: a folder, which must be new or empty
+    #[arg(value_name = "DIR", index = 2)]
+    destination: OsString,
+
+    /// Extract only these paths or patterns, and what is below
+    ///
+    /// `*`, `?` and `[a-z]` match within a name, `**` matches any number of folders. The folders
+    /// above a path are extracted with it. Each PATH must match something.
+    #[arg(value_name = "PATH", index = 3)]
+    paths: Vec<OsString>,
+
+    #[command(flatten)]
+    choice: Choice,
+
+    /// Print the report as JSON on stdout
+    ///
+    /// `restow help json` lists the fields.
+    #[arg(long, help_heading = "Output")]
+    json: bool,
+}
+
+const DESTINATION: Argument = Argument {
+    name: "DIR",
+    role: Role::Tree("restow export SRC"),
+};
+
+pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
+    let source = arguments.source.location("restow extract - DIR")?;
+    let location = Location::parse(&arguments.destination, DESTINATION)?;
+    if location.format.is_some() {
+        return Err(Failure::Usage {
+            message: "`extract` writes files, but DIR is an image".to_owned(),
+            hint: Some("name the folder without a prefix; `convert` writes images"),
+        });
+    }
+    let Some(folder) = location.path() else {
+        return Err(Failure::Usage {
+            message: "`extract` writes files, which cannot go to standard output".to_owned(),
+            hint: Some("name a folder as DIR; `restow export SRC` writes a tar"),
+        });
+    };
+    let mut options = ExtractOptions::default();
+    options.image = arguments.choice.selector(&source)?;
+    options.platform.clone_from(&arguments.choice.platform);
+    options.paths = patterns(&arguments.paths);
+    let session = process.session(source_date_epoch()?);
+    let input = stdio::open(&source, Some(&location), &process.interrupt)?;
+    let report = session.extract(input, folder, &options)?;
+    let (source, target) = (arguments.source.typed(), &arguments.destination);
+    written::say_files(&process.output, arguments.json, source, target, &report)
+}

@@ -1,0 +1,222 @@
+//! A folder that gets its files all at once, or not at all.
+//!
+//! The tree is written below a temporary folder, in a root that only this user can enter.
+//! For a new folder that is beside it, and at the end the root gets the final name. For
+//! an empty one that exists it is inside, and at the end the entries at the top move up:
+//! the folder may be a mount point, or the current directory of a shell. A directory that
+//! moves changes, so that one without write permission gets its mode afterwards.
+//!
+//! If anything fails, the temporary folder is removed, and everything that already left
+//! it. What a killed process left is removed by the next one with the same target.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{
+    CWD, Mode, OFlags, RenameFlags, fchmod, fremovexattr, fstat, mkdirat, openat, renameat,
+    renameat_with,
+};
+use rustix::io::Errno;
+use rustix::path::Arg;
+
+use crate::folder::unpack::{FolderWriter, WrittenTree};
+use crate::layer::Metadata;
+use crate::progress::Progress;
+use crate::stream::{PendingDirectory, is_temporary, move_into, names, remove_all};
+use crate::tar_stream::Time;
+
+/// The name of the root in the temporary folder: that of a part of an output.
+const ROOT: &str = "part-root";
+
+/// The mode of a new folder, if the image has no entry for its root.
+const IMPLIED_MODE: u16 = 0o755;
+
+/// The attributes that are inherited from the parent directory.
+const INHERITED: [&str; 2] = ["system.posix_acl_access", "system.posix_acl_default"];
+
+/// A folder that gets its files at [`commit`](Self::commit).
+#[derive(Debug)]
+#[must_use = "the files only appear at `commit`"]
+pub(crate) struct PendingTree {
+    temporary: Temporary,
+    root: OwnedFd,
+    target: Target,
+}
+
+/// The folder as it was found.
+#[derive(Debug)]
+enum Target {
+    /// It does not exist.
+    New(PathBuf),
+    /// It is empty, and open.
+    Empty(OwnedFd),
+}
+
+/// A temporary folder whose content is removed, whatever its modes.
+#[derive(Debug)]
+struct Temporary(PendingDirectory);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let folder = self.0.open();
+        // Nobody can do anything about a failure.
+        let _ = names(folder).and_then(|names| remove_all(folder, names));
+    }
+}
+
+/// The reason why files cannot be written to a folder.
+#[derive(Debug)]
+pub(crate) enum Obstacle {
+    /// It is not empty.
+    NotEmpty,
+    /// It cannot be made or used.
+    Io(io::Error),
+}
+
+impl<E: Into<io::Error>> From<E> for Obstacle {
+    fn from(error: E) -> Self {
+        Self::Io(error.into())
+    }
+}
+
+impl PendingTree {
+    /// Begins a tree in a folder that is empty, or that does not exist.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the folder cannot be written to, without changing anything.
+    pub(crate) fn create(folder: &Path) -> Result<Self, Obstacle> {
+        let (temporary, target) = match fs::metadata(folder) {
+            Ok(metadata) if !metadata.is_dir() => return Err(Errno::NOTDIR.into()),
+            Ok(_) => in_empty(folder)?,
+            // A link that leads nowhere is something that exists, too.
+            Err(_) if fs::symlink_metadata(folder).is_ok() => return Err(Errno::EXIST.into()),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            Err(_) => beside_new(folder)?,
+        };
+        let temporary = Temporary(temporary);
+        mkdirat(temporary.0.open(), ROOT, Mode::RWXU)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let root = openat(temporary.0.open(), ROOT, flags, Mode::empty())?;
+        for attribute in INHERITED {
+            // In most cases there is none.
+            let _ = fremovexattr(&root, attribute);
+        }
+        Ok(Self {
+            temporary,
+            root,
+            target,
+        })
+    }
+
+    /// The writer of the files.
+    pub(crate) fn writer(&self) -> io::Result<FolderWriter> {
+        Ok(FolderWriter::new(self.root.try_clone()?)?)
+    }
+
+    /// Makes the files visible, after it has set the metadata of directories. A root
+    /// without an entry, in a new folder, is dated `created`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the folder is no longer empty, or exists meanwhile. Nothing remains then.
+    pub(crate) fn commit(
+        self,
+        mut writer: FolderWriter,
+        created: Time,
+        progress: &dyn Progress,
+    ) -> io::Result<WrittenTree> {
+        match &self.target {
+            Target::New(path) => {
+                writer.end_directories(1, progress)?;
+                let temporary = self.temporary.0.open();
+                move_to(temporary, ROOT, CWD, path.as_path())?;
+                let implied = Metadata::implied(IMPLIED_MODE, created);
+                if let Err(error) = writer.end_root(Some(implied)) {
+                    move_into(CWD, path.as_os_str().as_bytes(), temporary, &mut 0)?;
+                    return Err(error);
+                }
+            }
+            Target::Empty(folder) => {
+                let mut moved = Vec::new();
+                let temporary = self.temporary;
+                let moving = move_up(&self.root, folder, &mut moved);
+                let ended = moving.and_then(|()| {
+                    writer.move_to(folder.try_clone()?);
+                    writer.end_directories(1, progress)?;
+                    // Until it is removed, the time of the folder changes.
+                    drop(temporary);
+                    writer.end_root(None)
+                });
+                if let Err(error) = ended {
+                    remove_all(folder.as_fd(), moved)?;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(writer.into_written())
+    }
+}
+
+/// The temporary folder in an empty one.
+fn in_empty(folder: &Path) -> Result<(PendingDirectory, Target), Obstacle> {
+    let open = OwnedFd::from(File::open(folder)?);
+    let is_left = |name: &Vec<u8>| str::from_utf8(name).is_ok_and(is_temporary);
+    if !found(&open)?.iter().all(is_left) {
+        return Err(Obstacle::NotEmpty);
+    }
+    // It will get the mode of the root, which only its owner may set.
+    fchmod(&open, Mode::from_raw_mode(fstat(&open)?.st_mode))?;
+    let temporary = PendingDirectory::create_in(folder, "")?;
+    // What killed processes left is removed now, if it really is that.
+    match found(&open)?.len() {
+        1 => Ok((temporary, Target::Empty(open))),
+        _ => Err(Obstacle::NotEmpty),
+    }
+}
+
+/// The names in a folder, apart from the one in every new file system.
+fn found(folder: &OwnedFd) -> io::Result<Vec<Vec<u8>>> {
+    let mut names = names(folder.as_fd())?;
+    names.retain(|name| name != b"lost+found");
+    Ok(names)
+}
+
+/// The temporary folder beside one that does not exist.
+fn beside_new(folder: &Path) -> Result<(PendingDirectory, Target), Obstacle> {
+    let name = folder.file_name().ok_or(Errno::NOENT)?;
+    let parent = match folder.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let temporary = PendingDirectory::create_in(parent, &name.to_string_lossy())?;
+    Ok((temporary, Target::New(parent.join(name))))
+}
+
+/// Moves all entries of one directory to another, and notes their names.
+fn move_up(from: &OwnedFd, to: &OwnedFd, moved: &mut Vec<Vec<u8>>) -> io::Result<()> {
+    for name in names(from.as_fd())? {
+        move_to(from, &*name, to, &*name)?;
+        moved.push(name);
+    }
+    Ok(())
+}
+
+/// Moves an entry to a place where nothing is.
+fn move_to<P: Arg + Copy, Q: Arg + Copy>(
+    from: impl AsFd,
+    name: P,
+    to: impl AsFd,
+    target: Q,
+) -> io::Result<()> {
+    let (from, to) = (from.as_fd(), to.as_fd());
+    match renameat_with(from, name, to, target, RenameFlags::NOREPLACE) {
+        // Some file systems have no such flag. There only a file of the same moment, or
+        // an empty folder, can be replaced.
+        Err(Errno::INVAL | Errno::NOSYS) => Ok(renameat(from, name, to, target)?),
+        result => Ok(result?),
+    }
+}
