@@ -69,6 +69,7 @@
 //! | --- | --- | --- |
 //! | `cat` | [`Session::cat`] | `ops/cat.rs`, `ops/stack/`, `merge/` |
 //! | `convert` | [`Session::convert`] | `ops/convert.rs`, `transfer/` |
+//! | `diff` | [`Session::diff`], [`Session::diff_text`] | `ops/diff/`, `ops/stack/`, `merge/` |
 //! | `export` | [`Session::export`] | `ops/export.rs`, `ops/stack/`, `merge/` |
 //! | `files` | [`Session::files`], [`Session::file_changes`] | `ops/files/`, `ops/stack/`, `merge/` |
 //! | `history` | [`Session::history`] | `ops/history.rs`, `ops/inspect.rs` |
@@ -134,12 +135,14 @@ pub use image::{
 pub use layer::{Ambiguity, EntryFault, LayerError, PathError, WhiteoutError};
 pub use merge::PathPattern;
 pub use ops::{
-    ChangeKind, CompressionChoice, ConvertOptions, EntryType, ExportOptions, ExportReport,
+    Aspect, ChangeCount, ChangeKind, ComparedImage, CompressionChoice, ConvertOptions, Detail,
+    DiffKind, DiffOptions, DiffReport, EntryType, ExportOptions, ExportReport, FieldChange,
     FileChange, FileEntry, FileTime, FileTree, FilesOptions, Found, FoundImage, FoundKind,
     HistoryReport, HistoryStep, ImageConfig, ImagesOptions, ImagesReport, ImportOptions,
     InspectOptions, InspectedLayer, Inspection, LayerChoice, LayerName, LayerRangeError, LayerSize,
-    Listed, MediaTypes, Name, RawDocument, Selector, SelectorError, SquashOptions, SquashReport,
-    SquashedRange, Verification, WriteReport, WrittenImage,
+    LinkChange, Listed, MediaTypes, Name, PathChange, RawDocument, Selector, SelectorError,
+    SquashOptions, SquashReport, SquashedRange, TextDiff, TextDifference, Verification,
+    WriteReport, WrittenImage, XattrChange,
 };
 pub use session::{Images, PendingOutput, Session, Source, Target};
 pub use stream::{Compression, DecodeLimit, Encoding, FileKind};

@@ -7,6 +7,8 @@ mod completions;
 mod convert;
 mod descriptor;
 mod destination;
+mod diff;
+mod diff_report;
 mod drawing;
 mod elsewhere;
 mod entry;
@@ -78,6 +80,7 @@ enum Command {
     Cat(cat::Arguments),
     Completions(completions::Arguments),
     Convert(convert::Arguments),
+    Diff(diff::Arguments),
     Export(export::Arguments),
     Files(files::Arguments),
     Help(help::Arguments),
@@ -88,6 +91,18 @@ enum Command {
     Man(man::Arguments),
     Squash(squash::Arguments),
     Verify(verify::Arguments),
+}
+
+impl Command {
+    /// The exit status after a failure. That of `diff` is 1 only if the images differ, as
+    /// in diff(1).
+    fn status(&self, failure: &Failure, status: ExitStatus) -> ExitStatus {
+        match (self, failure) {
+            (Self::Diff(_), Failure::Different) => ExitStatus::Failed,
+            (Self::Diff(_), _) => ExitStatus::Usage,
+            _ => status,
+        }
+    }
 }
 
 /// The command line of restow, with its complete help.
@@ -112,7 +127,11 @@ pub(crate) fn run() -> ExitCode {
     let output = Output::new(&arguments.global);
     let interrupt = match Interrupt::listen() {
         Ok(interrupt) => interrupt,
-        Err(error) => return report(&output, &Failure::Signals(error)).into(),
+        Err(error) => {
+            let failure = Failure::Signals(error);
+            let status = report(&output, &failure);
+            return arguments.command.status(&failure, status).into();
+        }
     };
     let process = Process {
         global: arguments.global,
@@ -123,6 +142,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Cat(cat) => cat::run(cat, &process),
         Command::Completions(it) => completions::run(it, command(), &process),
         Command::Convert(convert) => convert::run(convert, &process),
+        Command::Diff(diff) => diff::run(diff, &process),
         Command::Export(export) => export::run(export, &process),
         Command::Files(files) => files::run(files, &process),
         Command::Help(help) => help::run(help, command(), &process.output),
@@ -140,7 +160,7 @@ pub(crate) fn run() -> ExitCode {
         Err(failure) => {
             let status = report(&process.output, &failure);
             process.interrupt.die_if_interrupted();
-            status.into()
+            arguments.command.status(&failure, status).into()
         }
     }
 }

@@ -135,9 +135,16 @@ impl<'a> LayerStack<'a> {
     /// Reads the headers of all layers, and returns their merged tree. Warns of
     /// ambiguities in them.
     pub(in crate::ops) fn tree(&self) -> Result<Merge> {
-        let mut merge = Merge::new();
         let all: Vec<usize> = (0..self.count()).collect();
-        self.merge(&mut merge, &all)?;
+        self.tree_of(self.changes(&all)?)
+    }
+
+    /// The merged tree of the changes of all layers. Warns of ambiguities in them.
+    pub(in crate::ops) fn tree_of(&self, changes: Vec<Changes>) -> Result<Merge> {
+        let mut merge = Merge::new();
+        for (at, changes) in changes.into_iter().enumerate() {
+            self.put(&mut merge, at, changes, &mut NoReader)?;
+        }
         Ok(merge)
     }
 
@@ -154,21 +161,33 @@ impl<'a> LayerStack<'a> {
         story: &mut dyn StoryReader,
     ) -> Result<()> {
         for (at, changes) in which.iter().zip(self.changes(which)?) {
-            let put = if story.wants(*at) {
-                merge.put_watched(changes, &mut |below, event| story.see(*at, below, event))
-            } else {
-                merge.put_in_range(changes)
-            };
-            let ambiguities = put.map_err(|error| self.failed(*at, error))?;
-            story.added(*at, merge);
-            for (ambiguity, entry, others) in ambiguities.into_iter() {
-                self.context.watch.warn(Warning::Ambiguous {
-                    layer: self.place(*at),
-                    entry,
-                    others,
-                    ambiguity,
-                });
-            }
+            self.put(merge, *at, changes, story)?;
+        }
+        Ok(())
+    }
+
+    /// Adds a layer to the range of a merge, and warns of ambiguities in it.
+    fn put(
+        &self,
+        merge: &mut Merge,
+        at: usize,
+        changes: Changes,
+        story: &mut dyn StoryReader,
+    ) -> Result<()> {
+        let put = if story.wants(at) {
+            merge.put_watched(changes, &mut |below, event| story.see(at, below, event))
+        } else {
+            merge.put_in_range(changes)
+        };
+        let ambiguities = put.map_err(|error| self.failed(at, error))?;
+        story.added(at, merge);
+        for (ambiguity, entry, others) in ambiguities.into_iter() {
+            self.context.watch.warn(Warning::Ambiguous {
+                layer: self.place(at),
+                entry,
+                others,
+                ambiguity,
+            });
         }
         Ok(())
     }
