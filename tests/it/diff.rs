@@ -2,8 +2,10 @@
 
 mod fields;
 mod fixtures;
+mod paths;
 mod planted;
 mod random;
+mod text;
 mod trouble;
 
 use crate::support::Sandbox;
