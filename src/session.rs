@@ -474,8 +474,8 @@ impl<'a> Session<'a> {
     }
 
     /// Compares the lines of one file in two images. Symbolic links are followed, never
-    /// out of an image. Both files, of at most [`TEXT_MAX`](crate::limits::TEXT_MAX)
-    /// bytes each, are held in memory.
+    /// out of an image. Both files are held in memory; their size is limited
+    /// ([`TEXT_MAX`](crate::limits::TEXT_MAX)).
     ///
     /// # Errors
     ///

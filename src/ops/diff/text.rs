@@ -7,7 +7,7 @@ use similar::{Algorithm, DiffTag, capture_diff_slices, group_diff_ops};
 use crate::error::{ChoiceError, Error, LimitError, Place, Result};
 use crate::event::Event;
 use crate::format::source::ImageSource;
-use crate::limits::TEXT_MAX;
+use crate::limits::{TEXT_LINES_MAX, TEXT_MAX};
 use crate::merge::PathPattern;
 use crate::ops::cat::file;
 use crate::ops::diff::options::DiffOptions;
@@ -77,7 +77,7 @@ pub(crate) fn diff_text(
     let contents = [&first, &second].map(|file| Some(file.as_ref()?.content.as_slice()));
     let difference = match contents {
         [a, b] if a == b => TextDifference::None,
-        [a, b] => compare(a.unwrap_or_default(), b.unwrap_or_default()),
+        [a, b] => compare(path, a.unwrap_or_default(), b.unwrap_or_default())?,
     };
     Ok(TextDiff {
         a: first.map(|file| file.path),
@@ -135,23 +135,31 @@ fn find(layers: &LayerStack<'_>, path: &PathPattern) -> Result<Found> {
     Ok(Found::File(File { path, content }))
 }
 
-/// Compares two different texts.
-fn compare(a: &[u8], b: &[u8]) -> TextDifference {
+/// Compares two different texts: the file at this path.
+fn compare(path: &PathPattern, a: &[u8], b: &[u8]) -> Result<TextDifference> {
     if a == b {
-        return TextDifference::Presence;
+        return Ok(TextDifference::Presence);
     }
     if a.contains(&0) || b.contains(&0) {
-        return TextDifference::Binary;
+        return Ok(TextDifference::Binary);
     }
-    TextDifference::Hunks(hunks(a, b))
+    let lines = |text| -> Vec<&[u8]> { lines(text).collect() };
+    let (a, b) = (lines(a), lines(b));
+    if a.len().max(b.len()) > TEXT_LINES_MAX {
+        let (file, limit) = (path.to_string(), TEXT_LINES_MAX);
+        return Err(LimitError::TooManyLines { file, limit }.into());
+    }
+    Ok(TextDifference::Hunks(hunks(&a, &b)))
 }
 
-/// The hunks of a unified diff of two texts.
-fn hunks(a: &[u8], b: &[u8]) -> Vec<u8> {
-    let lines =
-        |text| -> Vec<&[u8]> { <[u8]>::split_inclusive(text, |byte| *byte == b'\n').collect() };
-    let (a, b): (Vec<&[u8]>, Vec<&[u8]>) = (lines(a), lines(b));
-    let operations = capture_diff_slices(Algorithm::Myers, &a, &b);
+/// The lines of a text, each with its end.
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split_inclusive(|byte| *byte == b'\n')
+}
+
+/// The hunks of a unified diff of two texts, given by their lines.
+fn hunks(a: &[&[u8]], b: &[&[u8]]) -> Vec<u8> {
+    let operations = capture_diff_slices(Algorithm::Myers, a, b);
     let mut text = Vec::new();
     for group in group_diff_ops(operations, CONTEXT) {
         let (Some(first), Some(last)) = (group.first(), group.last()) else {

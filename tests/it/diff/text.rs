@@ -154,9 +154,13 @@ fn a_file_of_one_image_only() {
 #[test]
 fn what_cannot_be_compared() {
     let large = "x".repeat(4 * 1024 * 1024 + 1);
-    let sandbox = sandbox(&image(&format!("d/ l->l f={large}")), &image("d/ f p(p)"));
+    let lines = "\\x0a".repeat(200_001);
+    let sandbox = sandbox(
+        &image(&format!("d/ l->l f={large} lines={lines}")),
+        &image("d/ f p(p)"),
+    );
     let mut all = String::new();
-    for path in ["/nothing", "/d", "/l", "/f", "/p", "/f/x"] {
+    for path in ["/nothing", "/d", "/l", "/f", "/p", "/f/x", "/lines"] {
         let output = sandbox.run(&["diff", "--text", path, "a", "b"]);
         assert_eq!((output.code, output.stdout.as_slice()), (Some(2), &b""[..]));
         all.push_str(&output.stderr);
@@ -170,6 +174,7 @@ fn what_cannot_be_compared() {
         error: `/f` has 4194305 bytes, more than the limit of 4194304
         error: `/p` is a named pipe, not a regular file
         error: no `/f/x` in `app:1 in a`: `/f` is not a directory
+        error: `/lines` exceeds the limit of 200000 lines
     "#]]
     .assert_eq(&all);
 }
@@ -189,7 +194,11 @@ proptest! {
             return Ok(());
         }
         let content = |lines: &[u8], has_end: bool| {
-            let mut text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+            let lines: Vec<String> = lines.iter().map(u8::to_string).collect();
+            let mut text = lines.join("\n") + "\n";
+            if lines.is_empty() {
+                text.clear();
+            }
             if !has_end {
                 text.pop();
             }

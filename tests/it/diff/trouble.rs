@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use expect_test::expect;
 
@@ -253,6 +255,27 @@ fn a_closed_pipe_changes_no_result() {
             assert_eq!(output.status.code(), Some(code), "{pair:?}");
             assert_eq!(String::from_utf8_lossy(&output.stderr), "");
         }
+    }
+}
+
+/// A signal ends it as one: its exit code is none of a comparison.
+#[test]
+fn a_signal_is_no_result() {
+    let sandbox = sandbox(&image("f=1"), &image("f=2"));
+    for quiet in [&[][..], &["-q"]] {
+        let mut command = sandbox
+            .restow(&[&["diff"], quiet, &["-", "b"]].concat())
+            .command();
+        let child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let child = child.expect("it can be started");
+        std::thread::sleep(Duration::from_millis(300));
+        let killed = Command::new("kill")
+            .args(["-s", "INT", &child.id().to_string()])
+            .status();
+        assert!(killed.expect("kill can be run").success());
+        let output = child.wait_with_output().expect("it ends");
+        assert_eq!(output.status.signal(), Some(2), "{output:?}");
+        sandbox.assert_no_temporaries();
     }
 }
 
