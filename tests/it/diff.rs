@@ -2,6 +2,7 @@
 
 mod fields;
 mod fixtures;
+mod many;
 mod paths;
 mod planted;
 mod random;
