@@ -44,7 +44,8 @@
 //! fault, and returns all of them.
 //!
 //! [`Session::images`], [`Session::inspect`] and [`Session::history`] read only
-//! documents, which are verified, and the headers of layers, which are not.
+//! documents, which are verified, and the headers of uncompressed layers, which are not;
+//! they unpack a layer only if [`SizeChoice::All`] asks for it.
 //! [`Session::convert`] reads no entries of layers, except those of a bare root
 //! filesystem.
 //!
@@ -138,10 +139,11 @@ pub use ops::{
     Aspect, ChangeCount, ChangeKind, ComparedImage, CompressionChoice, ConvertOptions, Detail,
     DiffKind, DiffOptions, DiffReport, EntryType, ExportOptions, ExportReport, FieldChange,
     FileChange, FileEntry, FileTime, FileTree, FilesOptions, Found, FoundImage, FoundKind,
-    HistoryReport, HistoryStep, ImageConfig, ImagesOptions, ImagesReport, ImportOptions,
-    InspectOptions, InspectedLayer, Inspection, LayerChoice, LayerName, LayerRangeError, LayerSize,
-    LinkChange, Listed, MediaTypes, Name, PathChange, RawDocument, Selector, SelectorError,
-    SquashOptions, SquashReport, SquashedRange, TextDiff, TextDifference, Verification,
+    HiddenFile, HiddenReason, HistoryReport, HistoryStep, ImageConfig, ImagesOptions, ImagesReport,
+    ImportOptions, InspectOptions, InspectedLayer, Inspection, LayerChoice, LayerName,
+    LayerRangeError, LayerSize, LinkChange, Listed, MediaTypes, Name, PathChange, RawDocument,
+    Selector, SelectorError, SizeChoice, SquashOptions, SquashReport, SquashedRange, TextDiff,
+    TextDifference, Verification, WasteLayer, WasteOptions, WastePlan, WasteRemedy, WasteReport,
     WriteReport, WrittenImage, XattrChange,
 };
 pub use session::{Images, PendingOutput, Session, Source, Target};

@@ -10,18 +10,18 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 
 use crate::digest::DiffId;
-use crate::error::{Place, Result};
+use crate::error::{Error, Place, Result};
 use crate::event::{Event, Watch};
 use crate::format::sink::ImageSink;
 use crate::format::source::ImageSource;
-use crate::format::{self, Format, Input, Opening, Output, RootfsInput, RootfsSink};
+use crate::format::{self, Format, Input, Opening, Output, RootfsInput, RootfsSink, Tolerance};
 use crate::image::{Platform, Timestamp};
 use crate::merge::PathPattern;
 use crate::ops::{
     self, CompressionChoice, ConvertOptions, DiffOptions, DiffReport, ExportOptions, ExportReport,
     FileChange, FileTree, FilesOptions, HistoryReport, ImageConfig, ImagesOptions, ImagesReport,
     ImportOptions, InspectOptions, Inspection, LayerName, RawDocument, Selector, SquashOptions,
-    SquashReport, TextDiff, Verification, WriteReport,
+    SquashReport, TextDiff, Verification, WasteOptions, WasteReport, WriteReport,
 };
 use crate::transfer::Context;
 
@@ -498,13 +498,17 @@ impl<'a> Session<'a> {
 
     /// Lists the images of an input.
     ///
-    /// In an archive with random access only documents and the headers of uncompressed
-    /// layers are read, and only documents are verified; layers that are compressed, or
-    /// in a compressed archive, are unpacked. Memory is bounded by the documents of one
-    /// image and the report on the others.
+    /// In a folder, or an archive with random access, only documents and the headers of
+    /// uncompressed layers are read, and only documents are verified. A compressed
+    /// archive and a pipe are read to their end for the documents, and layers are
+    /// unpacked only for [`SizeChoice::All`](crate::SizeChoice::All). Memory is bounded
+    /// by the documents of one image and the report on the others.
     ///
-    /// A layer that cannot be read leaves the size of its image unknown, and causes a
-    /// warning.
+    /// A root filesystem, and an archive of Docker before 1.10, have no document with
+    /// the id of the image: it is computed from the whole layers.
+    ///
+    /// A layer that cannot be read, or has not the size in its descriptor, leaves the
+    /// size of its image unknown, and causes a warning.
     ///
     /// # Errors
     ///
@@ -514,9 +518,35 @@ impl<'a> Session<'a> {
         source: impl Into<Source<'s>>,
         options: &ImagesOptions,
     ) -> Result<ImagesReport> {
-        self.with(source, self.opening(None), |source, context| {
+        self.with(source, self.opening_documents(None), |source, context| {
             ops::images(source, options, context)
         })
+    }
+
+    /// Lists the images of several inputs, each as [`images`](Self::images) does, and
+    /// returns the results in the same order. Layers of all inputs are read in parallel,
+    /// and so all are open at once.
+    ///
+    /// # Errors
+    ///
+    /// The result of an input is an error if a document in it cannot be read.
+    #[must_use]
+    pub fn images_of_all(&self, inputs: Vec<(Input, ImagesOptions)>) -> Vec<Result<ImagesReport>> {
+        let opened: Vec<(Result<Images>, ImagesOptions)> = inputs
+            .into_iter()
+            .map(|(input, options)| (Images::read(input, self.opening_documents(None)), options))
+            .collect();
+        let read = opened.iter();
+        let read = read.filter_map(|(images, options)| Some((images.as_ref().ok()?, options)));
+        let sources: Vec<(&dyn ImageSource, &ImagesOptions)> = read
+            .map(|(images, options)| (images.source(), options))
+            .collect();
+        let mut reports = ops::images_of_all(&sources, self.context()).into_iter();
+        let report = |(images, _): (Result<Images>, _)| {
+            let next = |_| reports.next().unwrap_or(Err(Error::Interrupted));
+            self.or_interrupted(images.and_then(next))
+        };
+        opened.into_iter().map(report).collect()
     }
 
     /// Returns all facts about one image from its documents and headers. It reads as
@@ -531,7 +561,7 @@ impl<'a> Session<'a> {
         source: impl Into<Source<'s>>,
         options: &InspectOptions,
     ) -> Result<Inspection> {
-        let opening = self.opening(options.platform.as_ref());
+        let opening = self.opening_documents(options.platform.as_ref());
         self.with(source, opening, |source, context| {
             ops::inspect(source, options, context)
         })
@@ -544,9 +574,30 @@ impl<'a> Session<'a> {
         source: impl Into<Source<'s>>,
         options: &InspectOptions,
     ) -> Result<HistoryReport> {
-        let opening = self.opening(options.platform.as_ref());
+        let opening = self.opening_documents(options.platform.as_ref());
         self.with(source, opening, |source, context| {
             ops::history(source, options, context)
+        })
+    }
+
+    /// Finds the files of an image that nobody sees, since later layers delete or replace
+    /// them, and plans the squashes that would drop them.
+    ///
+    /// The headers of all layers are read, and the content of files that were replaced
+    /// by others of the same size; nothing is verified. Memory is bounded by two records
+    /// for each entry of the layers.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a layer cannot be read, or is missing, encrypted or for Windows.
+    pub fn waste<'s>(
+        &self,
+        source: impl Into<Source<'s>>,
+        options: &WasteOptions,
+    ) -> Result<WasteReport> {
+        let opening = self.opening(options.platform.as_ref());
+        self.with(source, opening, |source, context| {
+            ops::waste(source, options, context)
         })
     }
 
@@ -562,7 +613,7 @@ impl<'a> Session<'a> {
         document: RawDocument,
         options: &InspectOptions,
     ) -> Result<Vec<u8>> {
-        let opening = self.opening(options.platform.as_ref());
+        let opening = self.opening_documents(options.platform.as_ref());
         self.with(source, opening, |source, context| {
             ops::raw_document(source, document, options, context)
         })
@@ -615,9 +666,18 @@ impl<'a> Session<'a> {
             temporary_directory: &self.temporary_directory,
             measures: false,
             is_read_once: true,
+            tolerance: Tolerance::None,
             platform,
             created: self.created,
             watch: self.watch(),
+        }
+    }
+
+    /// The options for opening an input of which no layer is needed.
+    fn opening_documents<'s>(&'s self, platform: Option<&'s Platform>) -> Opening<'s> {
+        Opening {
+            tolerance: Tolerance::LayerSizes,
+            ..self.opening(platform)
         }
     }
 

@@ -49,6 +49,9 @@ pub(super) enum Failure {
         /// The remedy.
         hint: String,
     },
+    /// An image has more waste than a limit allows.
+    #[error("too much waste: {0}")]
+    Wasteful(String),
     /// The command line contradicts itself, or requests something impossible.
     #[error("{message}")]
     Usage {

@@ -44,7 +44,7 @@ pub(super) struct Global {
 
     /// Suppress progress, reports and warnings
     ///
-    /// `images` and `history` print ids only, and `diff` and `verify` print nothing.
+    /// `images` and `history` print ids only, `diff`, `verify` and `waste` nothing.
     #[arg(long, short, global = true)]
     pub(super) quiet: bool,
 

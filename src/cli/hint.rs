@@ -147,7 +147,7 @@ fn folder_hint(folder: Folder, wants_rootfs: bool, path: &Path) -> Option<String
 const INSIST: &str = "use `rootfs:PATH` if it really is a root filesystem";
 
 /// A name to be typed in a command line, or a placeholder if the name needs quotes.
-fn plain_or<'a>(name: &'a str, other: &'a str) -> &'a str {
+pub(super) fn plain_or<'a>(name: &'a str, other: &'a str) -> &'a str {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._/+:@%-".contains(&byte);
     if name.bytes().all(is_plain) && !name.starts_with('-') {
         name

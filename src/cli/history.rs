@@ -10,12 +10,15 @@ use crate::cli::process::Process;
 use crate::cli::source::{Choice, SourceArgument};
 use crate::cli::table::{Content, Table};
 use crate::cli::text::json_text;
-use crate::cli::view::{Style, TableStyle, digest_json, fact_lines, fields, id_facts};
+use crate::cli::view::{
+    Style, TableStyle, digest_json, fact_lines, fields, id_facts, size_columns,
+};
 
 /// Show the history of an image, as `docker history` does
 ///
 /// The newest step comes first. LAYER is the number for `squash --layers`, SIZE the size of
-/// the files in the layer, as in Docker's classic stores. Reads the same parts as `images`.
+/// the files in the layer, as in Docker's classic stores, STORED its size as stored. Reads
+/// the same parts as `images`; SIZE is `?` where `--size` must unpack the layer for it.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -37,6 +40,8 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     let mut options = InspectOptions::default();
     options.image = arguments.choice.selector(&source)?;
     options.platform.clone_from(&arguments.choice.platform);
+    let is_quiet = process.global.quiet && !arguments.json;
+    options.sizes = arguments.shown.sizes(!is_quiet);
     let session = process.session(source_date_epoch()?);
     let report = session.history(process.open(&source)?, &options)?;
     let output = &process.output;
@@ -71,30 +76,39 @@ fn to_table(report: &HistoryReport, style: Style) -> Table {
     } else {
         "CREATED AT"
     };
+    let is_known = |step: &HistoryStep| step.entry.layer.is_none() || content_size(step).is_some();
+    let [size, stored] = size_columns(report.steps.iter().all(is_known));
     let columns = [
         ("LAYER", Content::Whole),
         (created, Content::Dispensable),
         ("CREATED BY", Content::Text),
-        ("SIZE", Content::Dispensable),
+        size,
+        stored,
         ("COMMENT", Content::Text),
     ];
     let mut table = Table::new(columns.to_vec());
     for step in &report.steps {
         let entry = &step.entry;
         let layer = entry.layer.map(|layer| layer.to_string());
-        let size = match entry.layer {
-            Some(_) => step.size.map(|size| size.content),
-            None => Some(0),
+        let (size, stored) = match entry.layer {
+            Some(_) => (content_size(step), step.stored_size),
+            None => (Some(0), Some(0)),
         };
         table.row(vec![
             layer.unwrap_or_default(),
             style.created(entry.created.as_deref(), true),
             style.created_by(&entry.created_by),
             style.size(size),
+            style.size(stored),
             entry.comment.clone(),
         ]);
     }
     table
+}
+
+/// The size of the files in the layer of a step, if known.
+fn content_size(step: &HistoryStep) -> Option<u64> {
+    step.size.and_then(|size| size.content)
 }
 
 fn to_json(report: &HistoryReport) -> Value {
@@ -106,7 +120,7 @@ fn to_json(report: &HistoryReport) -> Value {
             "diff_id": digest_json(diff_id),
             "size": step.stored_size,
             "unpacked_size": step.size.map(|it| it.unpacked),
-            "content_size": step.size.map(|it| it.content),
+            "content_size": content_size(step),
         })));
         Value::Object(object)
     };

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::Args;
 use restow::{
     Digest, Error, Format, Found, FoundImage, FoundKind, ImagesOptions, ImagesReport, Listed,
-    Reference, ReferencePattern,
+    Reference, ReferencePattern, SizeChoice,
 };
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ use crate::cli::report::report;
 use crate::cli::source::selector;
 use crate::cli::table::{Content, Table};
 use crate::cli::text::json_text;
-use crate::cli::view::{NONE, Style, TableStyle, digest_json, fields};
+use crate::cli::view::{NONE, Style, TableStyle, digest_json, fields, size_columns};
 
 /// List the images in archives and layouts, as `docker images` does
 ///
@@ -28,10 +28,13 @@ use crate::cli::view::{NONE, Style, TableStyle, digest_json, fields};
 ///
 /// IMAGE ID is the digest of the config: the id in podman and in Docker's classic stores.
 /// DIGEST is the digest of the manifest or the index: the id in Docker's containerd store,
-/// the default since Docker 29. SIZE is the size of the files in the layers.
+/// the default since Docker 29. SIZE is the size of the files in the layers, as in Docker's
+/// classic stores; STORED is the size of the layers as stored.
 ///
-/// Reads only documents and headers of an uncompressed archive; compressed layers are read
-/// in full to compute the size that Docker shows.
+/// Reads only documents, and headers of uncompressed layers. For compressed layers, and in a
+/// compressed archive, SIZE is `?` unless `--size` unpacks them. A pipe and a compressed
+/// archive are read to their end, where the documents may be, and a root filesystem, since
+/// its id is computed from all of it.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Sources: archives, OCI layouts, or - for stdin
@@ -53,6 +56,10 @@ pub(super) struct Arguments {
     #[arg(long, help_heading = "Output")]
     json: bool,
 }
+
+/// Number of inputs that are open at once: enough to keep all cores busy, and far fewer than a
+/// process may open.
+const OPEN_MOST: usize = 64;
 
 /// The value of `--filter`.
 #[derive(Clone, Debug)]
@@ -87,14 +94,18 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     }
     let mut reports = Vec::new();
     let mut failure = None;
-    for (source, location) in sources.iter().zip(&locations) {
-        match look(process, location, &arguments.filters) {
-            Ok(report) => reports.push((source.to_string_lossy(), report)),
-            Err(error) if sources.len() == 1 || is_final(&error) => return Err(error),
-            Err(error) => {
-                // The other inputs are listed nevertheless.
-                report(output, &error);
-                failure = Some(Failure::Reported);
+    let inputs: Vec<(&OsString, &Location)> = sources.iter().zip(&locations).collect();
+    for inputs in inputs.chunks(OPEN_MOST) {
+        let results = look(process, inputs, arguments)?;
+        for ((source, _), result) in inputs.iter().zip(results) {
+            match result {
+                Ok(report) => reports.push((source.to_string_lossy(), report)),
+                Err(error) if sources.len() == 1 || is_final(&error) => return Err(error),
+                Err(error) => {
+                    // The other inputs are listed nevertheless.
+                    report(output, &error);
+                    failure = Some(Failure::Reported);
+                }
             }
         }
     }
@@ -124,21 +135,46 @@ fn is_final(failure: &Failure) -> bool {
     )
 }
 
+/// Lists the images of several inputs, in their order.
 fn look(
     process: &Process,
+    inputs: &[(&OsString, &Location)],
+    arguments: &Arguments,
+) -> Result<Vec<Result<ImagesReport, Failure>>, Failure> {
+    let session = process.session(source_date_epoch()?);
+    let is_quiet = process.global.quiet && !arguments.json;
+    let sizes = arguments.shown.sizes(!is_quiet);
+    let mut opened = Vec::new();
+    let open = |(_, location): &(&OsString, &Location)| {
+        let options = options(location, &arguments.filters, sizes)?;
+        opened.push((process.open(location)?, options));
+        Ok(())
+    };
+    let results: Vec<Result<(), Failure>> = inputs.iter().map(open).collect();
+    let mut reports = session.images_of_all(opened).into_iter();
+    let report = |opened: Result<(), Failure>| {
+        opened?;
+        let report = reports.next().unwrap_or(Err(Error::Interrupted));
+        Ok(report?)
+    };
+    Ok(results.into_iter().map(report).collect())
+}
+
+fn options(
     location: &Location,
     filters: &[Filter],
-) -> Result<ImagesReport, Failure> {
+    sizes: SizeChoice,
+) -> Result<ImagesOptions, Failure> {
     let mut options = ImagesOptions::default();
     options.image = selector(location)?;
+    options.sizes = sizes;
     for filter in filters {
         match filter {
             Filter::Reference(pattern) => options.references.push(pattern.clone()),
             Filter::Dangling(dangling) => options.dangling = Some(*dangling),
         }
     }
-    let session = process.session(source_date_epoch()?);
-    Ok(session.images(process.open(location)?, &options)?)
+    Ok(options)
 }
 
 /// The id of each image, once for each of its names, as `docker images --quiet` prints them.
@@ -163,6 +199,8 @@ fn to_table(reports: &[(&str, &ImagesReport)], style: Style, digests: bool) -> T
         numbers: reports.iter().any(|(_, report)| report.count > 1),
         sources: reports.len() > 1,
     };
+    let listed = reports.iter().flat_map(|(_, report)| &report.listed);
+    let [size, stored] = size_columns(listed.map(|it| &it.found).all(has_size));
     let columns = layout.of(
         ("#", Content::Whole),
         vec![
@@ -177,7 +215,8 @@ fn to_table(reports: &[(&str, &ImagesReport)], style: Style, digests: bool) -> T
                 },
             ),
             ("CREATED", Content::Spare),
-            ("SIZE", Content::Dispensable),
+            size,
+            stored,
             ("PLATFORM", Content::Dispensable),
             ("LAYERS", Content::Spare),
         ],
@@ -195,6 +234,17 @@ fn to_table(reports: &[(&str, &ImagesReport)], style: Style, digests: bool) -> T
         }
     }
     rows.table
+}
+
+/// The size of the files of an image, if known.
+fn content_size(image: &FoundImage) -> Option<u64> {
+    image.size.and_then(|size| size.content)
+}
+
+/// True if the size of the files of each image in it is known.
+fn has_size(found: &Found) -> bool {
+    let image = found.image.as_ref();
+    image.is_none_or(|image| content_size(image).is_some()) && found.children.iter().all(has_size)
 }
 
 /// The optional columns.
@@ -270,7 +320,8 @@ impl Rows {
         let image = found.image.as_ref();
         let or_nothing = |text: Option<String>| text.unwrap_or_default();
         let created = |image: &FoundImage| style.created(image.created.as_deref(), false);
-        let size = |image: &FoundImage| style.size(image.size.map(|size| size.content));
+        let size = |image: &FoundImage| style.size(content_size(image));
+        let stored = |image: &FoundImage| style.size(Some(image.stored_size));
         // For an image without a manifest, the digest of the future manifest may be known.
         let digest = found.digest.as_ref().or(found.containerd_id.as_ref());
         let digest = digest.map(|digest| {
@@ -286,6 +337,7 @@ impl Rows {
             digest.unwrap_or_else(|| NONE.to_owned()),
             or_nothing(image.map(created)),
             or_nothing(image.map(size)),
+            or_nothing(image.map(stored)),
             platform,
             or_nothing(image.map(|image| image.layers.to_string())),
         ];
@@ -338,7 +390,6 @@ fn to_json(source: &str, report: &ImagesReport) -> Vec<Value> {
 
 fn found_json(found: &Found) -> Value {
     let image = found.image.as_ref();
-    let size = image.and_then(|image| image.size);
     json!({
         "kind": kind_name(found.kind),
         "id": digest_json(image.map(|image| &image.id)),
@@ -350,8 +401,8 @@ fn found_json(found: &Found) -> Value {
         "created": image.and_then(|image| image.created.as_deref()),
         "layers": image.map(|image| image.layers),
         "size": image.map(|image| image.stored_size),
-        "unpacked_size": size.map(|it| it.unpacked),
-        "content_size": size.map(|it| it.content),
+        "unpacked_size": image.and_then(|image| image.size).map(|size| size.unpacked),
+        "content_size": image.and_then(content_size),
         "blobs_size": found.blobs_size,
         "children": found.children.iter().map(found_json).collect::<Value>(),
     })

@@ -13,15 +13,16 @@ use crate::cli::source::{Choice, SourceArgument};
 use crate::cli::table::{Content, Table};
 use crate::cli::terminal::Terminal;
 use crate::cli::text::{json_text, size};
-use crate::cli::view::{NONE, Style, digest_json, fact_lines, id_facts};
+use crate::cli::view::{NONE, Style, digest_json, fact_lines, id_facts, size_choice};
 
 /// Show the ids, config and layers of an image
 ///
 /// Layers are counted from 1, the lowest, as in `squash --layers`. The image id is the
 /// digest of the config: the id in podman and in Docker's classic stores. The containerd id
 /// is the digest of the topmost manifest or index: the id in Docker's containerd store, the
-/// default since Docker 29. Reads the same parts as `images`. Layers are not verified; use
-/// `verify` for that.
+/// default since Docker 29. Reads the same parts as `images`; the unpacked size of a
+/// compressed layer is `?` unless `--size` unpacks it. Layers are not verified; use `verify`
+/// for that.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -29,6 +30,10 @@ pub(super) struct Arguments {
 
     #[command(flatten)]
     choice: Choice,
+
+    /// Unpack compressed layers for their size, on all cores
+    #[arg(long, short, conflicts_with = "raw", help_heading = "Output")]
+    size: bool,
 
     /// Do not truncate output
     #[arg(long, help_heading = "Output")]
@@ -77,13 +82,14 @@ impl From<Raw> for RawDocument {
 
 pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
     let location = arguments.source.location("restow inspect -")?;
-    // Only these come from the layers, which may have to be unpacked for them.
+    // Only these come from the layers.
     let of_layers = |field: &str| ["layers", "unpacked_size", "content_size"].contains(&field);
     let first = arguments.format.as_ref().map(FieldPath::first);
     let mut options = InspectOptions::default();
     options.image = arguments.choice.selector(&location)?;
     options.platform.clone_from(&arguments.choice.platform);
-    options.sizes = first.is_none_or(|first| first.is_none_or(of_layers));
+    let is_printed = first.is_none_or(|first| first.is_none_or(of_layers));
+    options.sizes = size_choice(is_printed, arguments.size);
     let session = process.session(source_date_epoch()?);
     let input = process.open(&location)?;
     let output = &process.output;
@@ -163,16 +169,20 @@ fn facts(inspection: &Inspection) -> Vec<(&'static str, Vec<String>)> {
         .collect()
 }
 
-/// The sizes of the image in words.
+/// The sizes of the image in words, as far as they are known.
 fn sizes(inspection: &Inspection) -> String {
-    let or_unknown = |bytes: Option<u64>| bytes.map_or("?".to_owned(), size);
     let unpacked = inspection.size();
-    format!(
-        "{} of files, {} unpacked, {} stored",
-        or_unknown(unpacked.map(|it| it.content)),
-        or_unknown(unpacked.map(|it| it.unpacked)),
-        size(inspection.stored_size()),
-    )
+    let content = unpacked.and_then(|it| it.content);
+    let sizes = [
+        (content, "of files"),
+        (unpacked.map(|it| it.unpacked), "unpacked"),
+        (Some(inspection.stored_size()), "stored"),
+    ];
+    let known = sizes.into_iter().filter_map(|(bytes, what)| {
+        let bytes = size(bytes?);
+        Some(format!("{bytes} {what}"))
+    });
+    known.collect::<Vec<_>>().join(", ")
 }
 
 /// The length of a bar, in characters.
@@ -198,8 +208,13 @@ fn layers(inspection: &Inspection, is_whole: bool, terminal: Terminal) -> Table 
     }
     columns.push(("CREATED BY", Content::Text));
     let mut table = Table::new(columns);
-    let weights = inspection.layers.iter().filter_map(weight);
-    let largest = weights.max().unwrap_or(0);
+    // Sizes of one kind only can be compared.
+    let is_known = inspection.size().is_some();
+    let weight = |layer: &InspectedLayer| match layer.size {
+        Some(size) if is_known => size.unpacked,
+        _ => layer.stored_size.unwrap_or(0),
+    };
+    let largest = inspection.layers.iter().map(weight).max().unwrap_or(0);
     for (at, layer) in inspection.layers.iter().enumerate() {
         let step = step_of(inspection, at + 1);
         let digest = layer.digest.as_ref();
@@ -212,19 +227,13 @@ fn layers(inspection: &Inspection, is_whole: bool, terminal: Terminal) -> Table 
             style.size(layer.size.map(|size| size.unpacked)),
         ];
         if terminal.is_real {
-            let weight = weight(layer).unwrap_or(0);
-            cells.push(terminal.drawing.bar(weight, largest, BAR));
+            cells.push(terminal.drawing.bar(weight(layer), largest, BAR));
         }
         let created_by = step.map(|step| style.created_by(&step.created_by));
         cells.push(created_by.unwrap_or_default());
         table.row(cells);
     }
     table
-}
-
-/// The size that the bar of a layer shows.
-fn weight(layer: &InspectedLayer) -> Option<u64> {
-    layer.size.map(|size| size.unpacked).or(layer.stored_size)
 }
 
 /// The media type of a layer, in full or only the essential part.
@@ -259,7 +268,7 @@ fn to_json(source: &str, inspection: &Inspection) -> Value {
             "present": layer.is_present,
             "size": layer.stored_size,
             "unpacked_size": layer.size.map(|it| it.unpacked),
-            "content_size": layer.size.map(|it| it.content),
+            "content_size": layer.size.and_then(|it| it.content),
             "created": step.and_then(|it| it.created.as_ref()),
             "created_by": step.map(|it| &it.created_by),
         })
@@ -284,7 +293,7 @@ fn to_json(source: &str, inspection: &Inspection) -> Value {
         "author": inspection.author,
         "size": inspection.stored_size(),
         "unpacked_size": size.map(|it| it.unpacked),
-        "content_size": size.map(|it| it.content),
+        "content_size": size.and_then(|it| it.content),
         "config": inspection.config,
         "layers": layers.collect::<Value>(),
         "history": history.collect::<Value>(),

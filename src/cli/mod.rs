@@ -42,9 +42,12 @@ mod suffix;
 mod table;
 mod terminal;
 mod text;
+mod threshold;
 mod usage;
 mod verify;
 mod view;
+mod waste;
+mod waste_report;
 mod written;
 
 use std::ffi::OsString;
@@ -91,6 +94,7 @@ enum Command {
     Man(man::Arguments),
     Squash(squash::Arguments),
     Verify(verify::Arguments),
+    Waste(waste::Arguments),
 }
 
 impl Command {
@@ -153,6 +157,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Man(man) => man::run(man, command(), &process),
         Command::Squash(squash) => squash::run(squash, &process),
         Command::Verify(verify) => verify::run(verify, &process),
+        Command::Waste(waste) => waste::run(waste, &process),
     };
     process.output.finish(result.is_ok());
     match result {

@@ -41,7 +41,11 @@ pub(super) fn report(output: &Output, failure: &Failure) -> ExitStatus {
         Failure::Advised { hint, .. }
         | Failure::Name { hint, .. }
         | Failure::NoField { hint, .. } => Some(hint.clone()),
-        Failure::Different | Failure::Signals(_) | Failure::Reported | Failure::Unsound(_) => None,
+        Failure::Different
+        | Failure::Signals(_)
+        | Failure::Reported
+        | Failure::Unsound(_)
+        | Failure::Wasteful(_) => None,
     };
     let mut source = match failure {
         Failure::Advised { error, .. } => error.source(),

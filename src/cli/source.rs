@@ -40,7 +40,7 @@ pub(super) struct Choice {
     /// `restow images SRC` lists all of these. Unique prefixes of digests and ids are enough.
     /// The selection may also follow SRC, as in `oci:DIR:app:1.0`.
     #[arg(long, value_name = "REF")]
-    image: Option<Selector>,
+    pub(super) image: Option<Selector>,
 
     /// Select a platform: OS/ARCH[/VARIANT], OS or ARCH [default: the host's]
     #[arg(long, value_name = "PLATFORM")]

@@ -1,12 +1,13 @@
 //! Common parts of `images`, `inspect` and `history`.
 
 use clap::{ArgAction, Args};
-use restow::{Digest, Timestamp};
+use restow::{Digest, SizeChoice, Timestamp};
 use serde_json::{Map, Value};
 use unicode_width::UnicodeWidthStr;
 
 use crate::cli::ago::{ago, now};
 use crate::cli::drawing::Drawing;
+use crate::cli::table::{Column, Content};
 use crate::cli::terminal::{HEADING, Terminal};
 use crate::cli::text::{escaped, short, size};
 
@@ -29,6 +30,10 @@ const ZERO_TIME: i64 = -62_135_596_800;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(super) struct TableStyle {
+    /// Unpack compressed layers for their SIZE, on all cores
+    #[arg(long, short)]
+    size: bool,
+
     /// Do not truncate output
     #[arg(long)]
     no_trunc: bool,
@@ -51,6 +56,11 @@ pub(super) struct TableStyle {
 }
 
 impl TableStyle {
+    /// The layers whose size is determined, if sizes are printed.
+    pub(super) fn sizes(&self, is_printed: bool) -> SizeChoice {
+        size_choice(is_printed, self.size)
+    }
+
     /// The style that these options select.
     pub(super) fn style(&self) -> Style {
         Style {
@@ -60,6 +70,27 @@ impl TableStyle {
             drawing: Drawing::of_locale(),
         }
     }
+}
+
+/// The layers whose size is determined: none if sizes are not printed, all if the user asked for
+/// that.
+pub(super) fn size_choice(is_printed: bool, is_all: bool) -> SizeChoice {
+    match (is_printed, is_all) {
+        (false, _) => SizeChoice::None,
+        (true, false) => SizeChoice::Headers,
+        (true, true) => SizeChoice::All,
+    }
+}
+
+/// The columns for the size of the files and for the stored size. If there is room for one only,
+/// that is the size of the files, or the stored size if any size of files is unknown.
+pub(super) fn size_columns(is_known: bool) -> [Column; 2] {
+    let (files, stored) = if is_known {
+        (Content::Dispensable, Content::Spare)
+    } else {
+        (Content::Spare, Content::Dispensable)
+    };
+    [("SIZE", files), ("STORED", stored)]
 }
 
 /// The format of values for people.

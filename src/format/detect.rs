@@ -20,7 +20,7 @@ use crate::format::folder::check_declared;
 use crate::format::input::{Input, OpenBytes};
 use crate::format::misplaced::{is_image_member, refuse_misplaced};
 use crate::format::oci_layout::{check_marker, find_index, is_layout, load};
-use crate::format::reader::Opener;
+use crate::format::reader::{Opener, Tolerance};
 use crate::format::root::{Root, Target};
 use crate::format::rootfs::{rootfs_image, warn_of_leftover, warn_of_tar, warn_of_trailing};
 use crate::format::source::{Content, DockerPart, Image, ImageSource};
@@ -47,6 +47,8 @@ pub(crate) struct Opening<'a> {
     /// True if only one operation reads it, so that a temporary file can release the
     /// space of each layer once that is written.
     pub is_read_once: bool,
+    /// The faults at which it goes on.
+    pub tolerance: Tolerance,
     /// The platform of an image made from a rootfs.
     pub platform: Option<&'a Platform>,
     /// The creation time of an image made from a rootfs; by default that of the newest
@@ -73,6 +75,7 @@ pub(crate) fn open(input: Input, opening: &Opening<'_>) -> Result<Box<dyn ImageS
 struct Images {
     format: Format,
     container: Box<dyn Container>,
+    tolerance: Tolerance,
     roots: Vec<Root>,
     index: Option<Document<Index>>,
     docker_part: Option<DockerPart>,
@@ -87,7 +90,10 @@ impl Images {
         let name = root.display_name();
         let container = self.container.as_ref();
         match &root.target {
-            Target::Blob(descriptor) => load(container, descriptor, name),
+            Target::Blob(descriptor) => {
+                let opener = Opener::new(container).tolerating(self.tolerance);
+                load(opener, descriptor, name)
+            }
             Target::Element(number) => load_element(container, &self.elements[*number], &name),
             Target::Whole => {
                 let whole = self.whole.clone().map(Content::Image);
@@ -148,7 +154,8 @@ fn open_input(input: Input, opening: &Opening<'_>) -> Result<Images> {
 
 fn open_directory(path: &Path, opening: &Opening<'_>) -> Result<Images> {
     check_declared(path, opening.format)?;
-    open_layout(Box::new(Directory::new(path)), Format::OciDirectory)
+    let container = Box::new(Directory::new(path));
+    open_layout(container, Format::OciDirectory, opening.tolerance)
 }
 
 fn open_file(file: File, start: u64, opening: &Opening<'_>) -> Result<Images> {
@@ -274,6 +281,7 @@ fn open_rootfs(
     Ok(Images {
         format: Format::Rootfs,
         container: Box::new(tar.file),
+        tolerance: opening.tolerance,
         roots: vec![Root::whole()],
         index: None,
         docker_part: None,
@@ -288,8 +296,8 @@ fn open_images(tar: impl Container + 'static, opening: &Opening<'_>) -> Result<O
     let end = tar.end();
     let source = match kind {
         Kind::Rootfs => return Ok(None),
-        Kind::Docker => open_docker(Box::new(tar), &opening.watch)?,
-        Kind::Oci => open_layout(Box::new(tar), Format::OciArchive)?,
+        Kind::Docker => open_docker(Box::new(tar), opening)?,
+        Kind::Oci => open_layout(Box::new(tar), Format::OciArchive, opening.tolerance)?,
     };
     if end.cut_off_at.is_some() {
         opening.watch.warn(Warning::EndMissing);
@@ -298,17 +306,19 @@ fn open_images(tar: impl Container + 'static, opening: &Opening<'_>) -> Result<O
     Ok(Some(source))
 }
 
-fn open_docker(container: Box<dyn Container>, watch: &Watch<'_>) -> Result<Images> {
+fn open_docker(container: Box<dyn Container>, opening: &Opening<'_>) -> Result<Images> {
+    let tolerance = opening.tolerance;
     let DockerArchive {
         roots,
         index,
         part: docker_part,
         elements,
         ..
-    } = DockerArchive::open(container.as_ref(), watch)?;
+    } = DockerArchive::open(container.as_ref(), tolerance, &opening.watch)?;
     Ok(Images {
         format: Format::DockerArchive,
         container,
+        tolerance,
         roots,
         index,
         docker_part,
@@ -317,7 +327,11 @@ fn open_docker(container: Box<dyn Container>, watch: &Watch<'_>) -> Result<Image
     })
 }
 
-fn open_layout(container: Box<dyn Container>, format: Format) -> Result<Images> {
+fn open_layout(
+    container: Box<dyn Container>,
+    format: Format,
+    tolerance: Tolerance,
+) -> Result<Images> {
     check_marker(&mut Opener::new(container.as_ref()))?;
     let index = find_index(container.as_ref())?.ok_or(Error::NotOfFormat {
         expected: match format {
@@ -330,6 +344,7 @@ fn open_layout(container: Box<dyn Container>, format: Format) -> Result<Images> 
     Ok(Images {
         format,
         container,
+        tolerance,
         roots: roots.collect(),
         index: Some(index),
         docker_part: None,

@@ -173,12 +173,33 @@ pub(in crate::format) trait Reader {
 pub(in crate::format) struct Opener<'a> {
     container: &'a dyn Container,
     budget: Budget,
+    /// The faults at which it goes on.
+    tolerance: Tolerance,
+}
+
+/// The faults that leave an input open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Tolerance {
+    /// None.
+    #[default]
+    None,
+    /// Layers of a wrong size, for who needs no layer: the documents of their images
+    /// can be read.
+    LayerSizes,
 }
 
 impl<'a> Opener<'a> {
     pub(in crate::format) fn new(container: &'a dyn Container) -> Self {
-        let budget = Budget::default();
-        Self { container, budget }
+        Self {
+            container,
+            budget: Budget::default(),
+            tolerance: Tolerance::None,
+        }
+    }
+
+    /// Goes on at these faults.
+    pub(in crate::format) fn tolerating(self, tolerance: Tolerance) -> Self {
+        Self { tolerance, ..self }
     }
 }
 
@@ -191,8 +212,15 @@ impl Reader for Opener<'_> {
         &mut self.budget
     }
 
-    fn report(&mut self, _: &Site, refusal: Refusal) -> Result<()> {
-        Err(refusal.error)
+    fn report(&mut self, site: &Site, refusal: Refusal) -> Result<()> {
+        match self.tolerance {
+            Tolerance::LayerSizes
+                if site.layer.is_some() && refusal.fault.code == Code::SizeMismatch =>
+            {
+                Ok(())
+            }
+            _ => Err(refusal.error),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 use crate::digest::{DiffId, Digest};
-use crate::error::{Place, Result};
+use crate::error::{Error, Place, Result};
 use crate::format::root::Root;
 use crate::format::{Container, Format, Member};
 use crate::image::media_type::{self, LayerType, is_image_config};
@@ -283,6 +283,13 @@ impl Layer {
                 descriptor.size()
             }
         }
+    }
+
+    /// The error for a blob of another size than its descriptor has. Most readers refuse
+    /// such an image at once.
+    pub(crate) fn wrong_size(&self) -> Option<Error> {
+        let (expected, got) = (self.descriptor()?.size(), self.blob()?.size);
+        (expected != got).then_some(Error::SizeMismatch { expected, got })
     }
 
     /// Its digest as stored, if that is known without reading it: the unpacked form of

@@ -12,9 +12,12 @@ use crate::merge::view::TreeNode;
 pub(crate) enum LayerEvent<'a> {
     /// A change to a name.
     Change(LayerChange<'a>),
-    /// A name of an inode that the layer has, but that does not become part of the tree:
-    /// a later entry of the same layer replaces it, or it belongs to AUFS or eStargz.
+    /// A name of an inode that the layer has, but that does not become part of the tree,
+    /// since a later entry of the same layer replaces it.
     Dropped(Vec<u8>, InodeId),
+    /// A name of an inode that the layer has, but that does not become part of the tree,
+    /// since it belongs to AUFS or eStargz.
+    Bookkeeping(Vec<u8>, InodeId),
 }
 
 /// A change that a layer makes to one name, or an entry that repeats what is there.
@@ -55,8 +58,14 @@ fn compare(
     number: &dyn Fn(InodeId) -> InodeId,
     see: &mut dyn FnMut(&Merge, LayerEvent<'_>),
 ) {
-    for Dropped { path, inode } in dropped {
-        see(below, LayerEvent::Dropped(path, number(inode)));
+    for name in dropped {
+        let inode = number(name.inode);
+        let event = if name.is_bookkeeping {
+            LayerEvent::Bookkeeping(name.path, inode)
+        } else {
+            LayerEvent::Dropped(name.path, inode)
+        };
+        see(below, event);
     }
     let walk = Walk {
         below,

@@ -73,6 +73,12 @@ impl Merge {
         self.names_in_range.count(inode)
     }
 
+    /// The inodes of all layers, with and without a name in the tree, in the order of
+    /// their numbers.
+    pub(crate) fn inodes(&self) -> &[Inode] {
+        &self.inodes
+    }
+
     /// The entries of the tree: parents before children, and the names in a directory
     /// in the order of their bytes.
     pub(crate) fn entries(&self) -> Entries<'_> {

@@ -37,7 +37,7 @@ pub struct HistoryStep {
     pub diff_id: Option<DiffId>,
     /// The size of that layer as stored, in bytes.
     pub stored_size: Option<u64>,
-    /// The size of that layer unpacked, if known.
+    /// The size of that layer unpacked, as far as it is known.
     pub size: Option<LayerSize>,
 }
 

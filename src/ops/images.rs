@@ -9,11 +9,11 @@ use crate::image::{Descriptor, Platform, Reference, ReferencePattern};
 use crate::ops::Selector;
 use crate::ops::choose::containerd::{blobs_size, containerd_id};
 use crate::ops::choose::selector::select;
-use crate::ops::stack::size::{LayerSize, Sizes, Wanted};
+use crate::ops::stack::size::{LayerSize, Request, SizeChoice, Sizes, Wanted};
 use crate::transfer::Context;
 use crate::transfer::kind::FoundKind;
 
-/// A filter of the images to list; by default all.
+/// A filter of the images to list, by default all, and the choice of details.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ImagesOptions {
@@ -23,6 +23,8 @@ pub struct ImagesOptions {
     pub references: Vec<ReferencePattern>,
     /// Only those without a name (true), or with one (false).
     pub dangling: Option<bool>,
+    /// The layers whose size is determined.
+    pub sizes: SizeChoice,
 }
 
 /// The content of an input.
@@ -92,7 +94,7 @@ pub struct FoundImage {
     /// Total size of its layers as stored, in bytes. A layer that the input lacks
     /// counts with the size in its descriptor.
     pub stored_size: u64,
-    /// Total size of the layers unpacked, if it is known for each.
+    /// Total size of the layers unpacked, as far as it is known for each.
     pub size: Option<LayerSize>,
 }
 
@@ -102,48 +104,107 @@ pub(crate) fn images(
     options: &ImagesOptions,
     context: Context<'_>,
 ) -> Result<ImagesReport> {
-    let roots: Vec<&Root> = source.roots()?.iter().collect();
-    let meant = select(source, options.image.as_ref())?;
-    let is_meant = |root: &&&Root| options.image.is_none() || meant.roots.contains(*root);
-    let targets = targets(&roots);
-    let count = targets.len();
-    let mut drafts = Vec::new();
-    for (at, target) in targets.into_iter().enumerate() {
-        let named = roots.iter().filter(|root| root.has_target_of(target));
-        let named = named.filter(|root| options.want(root) && is_meant(root));
-        let named: Vec<&Root> = named.copied().collect();
-        if named.is_empty() {
-            continue;
+    let list = List::load(source, options, context)?;
+    let sizes = Sizes::find(list.request(), context)?;
+    Ok(list.finish(&sizes))
+}
+
+/// Implements [`Session::images_of_all`](crate::Session::images_of_all).
+pub(crate) fn images_of_all(
+    sources: &[(&dyn ImageSource, &ImagesOptions)],
+    context: Context<'_>,
+) -> Vec<Result<ImagesReport>> {
+    let lists = sources.iter();
+    let lists = lists.map(|(source, options)| List::load(*source, options, context));
+    let lists: Vec<Result<List<'_>>> = lists.collect();
+    let requests: Vec<Request<'_>> = lists.iter().flatten().map(List::request).collect();
+    let Ok(sizes) = Sizes::find_all(&requests, context) else {
+        let interrupted = |_| Err(Error::Interrupted);
+        return lists.into_iter().map(interrupted).collect();
+    };
+    let mut sizes = sizes.into_iter();
+    let mut report = |list: List<'_>| list.finish(&sizes.next().unwrap_or_default());
+    lists
+        .into_iter()
+        .map(|list| list.map(&mut report))
+        .collect()
+}
+
+/// The list of an input, before the sizes of layers are known.
+struct List<'a> {
+    source: &'a dyn ImageSource,
+    choice: SizeChoice,
+    count: usize,
+    /// The images with their numbers and the names under which they are listed.
+    drafts: Vec<(usize, Vec<&'a Root>, Draft)>,
+}
+
+impl<'a> List<'a> {
+    fn load(
+        source: &'a dyn ImageSource,
+        options: &ImagesOptions,
+        context: Context<'_>,
+    ) -> Result<Self> {
+        let roots: Vec<&Root> = source.roots()?.iter().collect();
+        let meant = select(source, options.image.as_ref())?;
+        let is_meant = |root: &&&Root| options.image.is_none() || meant.roots.contains(*root);
+        let targets = targets(&roots);
+        let count = targets.len();
+        let mut drafts = Vec::new();
+        for (at, target) in targets.into_iter().enumerate() {
+            let named = roots.iter().filter(|root| root.has_target_of(target));
+            let named = named.filter(|root| options.want(root) && is_meant(root));
+            let named: Vec<&Root> = named.copied().collect();
+            if named.is_empty() {
+                continue;
+            }
+            if context.watch.is_interrupted() {
+                return Err(Error::Interrupted);
+            }
+            let mut draft = Draft::load(source, target)?;
+            if let Some(part) = &meant.part {
+                draft = draft.into_part(part).ok_or(Error::NoImage)?;
+            }
+            drafts.push((at + 1, named, draft));
         }
-        if context.watch.is_interrupted() {
-            return Err(Error::Interrupted);
+        Ok(Self {
+            source,
+            choice: options.sizes,
+            count,
+            drafts,
+        })
+    }
+
+    /// The layers whose sizes are wanted.
+    fn request(&self) -> Request<'a> {
+        let mut wanted = Vec::new();
+        for (_, _, draft) in &self.drafts {
+            draft.collect(&mut wanted);
         }
-        let mut draft = Draft::load(source, target)?;
-        if let Some(part) = &meant.part {
-            draft = draft.into_part(part).ok_or(Error::NoImage)?;
+        Request {
+            container: self.source.container(),
+            wanted,
+            choice: self.choice,
         }
-        drafts.push((at + 1, named, draft));
     }
-    let mut wanted = Vec::new();
-    for (_, _, draft) in &drafts {
-        draft.collect(&mut wanted);
+
+    fn finish(self, sizes: &Sizes) -> ImagesReport {
+        let mut listed = Vec::new();
+        for (number, named, draft) in self.drafts {
+            let found = draft.finish(sizes);
+            listed.extend(named.into_iter().map(|root| Listed {
+                number,
+                reference: root.reference.clone(),
+                label: root.label.clone().filter(|_| root.reference.is_none()),
+                found: found.clone(),
+            }));
+        }
+        ImagesReport {
+            format: self.source.format(),
+            count: self.count,
+            listed,
+        }
     }
-    let sizes = Sizes::find(source.container(), &wanted, context)?;
-    let mut listed = Vec::new();
-    for (number, named, draft) in drafts {
-        let found = draft.finish(&sizes);
-        listed.extend(named.into_iter().map(|root| Listed {
-            number,
-            reference: root.reference.clone(),
-            label: root.label.clone().filter(|_| root.reference.is_none()),
-            found: found.clone(),
-        }));
-    }
-    Ok(ImagesReport {
-        format: source.format(),
-        count,
-        listed,
-    })
 }
 
 impl ImagesOptions {

@@ -12,30 +12,20 @@ use crate::ops::Selector;
 use crate::ops::choose::containerd::image_containerd_id;
 use crate::ops::choose::image::{ChosenImage, choose_image};
 use crate::ops::choose::platform::PlatformChoice;
-use crate::ops::stack::size::{LayerSize, Sizes, Wanted};
+use crate::ops::stack::size::{LayerSize, Request, SizeChoice, Sizes, Wanted};
 use crate::stream::Compression;
 use crate::transfer::Context;
 
 /// The choice of the image, and of the details.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct InspectOptions {
     /// The image, if there are several.
     pub image: Option<Selector>,
     /// Its platform; by default the host's.
     pub platform: Option<Platform>,
-    /// True to read the layers for their unpacked sizes.
-    pub sizes: bool,
-}
-
-impl Default for InspectOptions {
-    fn default() -> Self {
-        Self {
-            image: None,
-            platform: None,
-            sizes: true,
-        }
-    }
+    /// The layers whose size is determined.
+    pub sizes: SizeChoice,
 }
 
 /// The facts about one image.
@@ -93,12 +83,12 @@ pub struct InspectedLayer {
     pub is_present: bool,
     /// Its size as stored, in bytes.
     pub stored_size: Option<u64>,
-    /// Its size unpacked, if known.
+    /// Its size unpacked, as far as it is known.
     pub size: Option<LayerSize>,
 }
 
 impl Inspection {
-    /// Total size of all layers unpacked, if it is known for each.
+    /// Total size of all layers unpacked, as far as it is known for each.
     #[must_use]
     pub fn size(&self) -> Option<LayerSize> {
         LayerSize::sum(self.layers.iter().map(|layer| layer.size))
@@ -144,12 +134,12 @@ pub(crate) fn inspect(
         source,
     })?;
     let text = |name: &str| config[name].as_str().map(str::to_owned);
-    let sizes = if options.sizes {
-        let wanted = Wanted::all(&image.layers, &chosen.name);
-        Sizes::find(source.container(), &wanted, context)?
-    } else {
-        Sizes::default()
+    let request = Request {
+        container: source.container(),
+        wanted: Wanted::all(&image.layers, &chosen.name),
+        choice: options.sizes,
     };
+    let sizes = Sizes::find(request, context)?;
     let layer = |layer: &Layer| InspectedLayer {
         diff_id: layer.diff_id.clone(),
         digest: layer.digest(),

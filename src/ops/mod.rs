@@ -16,6 +16,7 @@ mod inspect;
 mod squash;
 mod stack;
 mod verify;
+mod waste;
 
 pub(crate) use cat::cat;
 pub use choose::selector::{Selector, SelectorError};
@@ -35,8 +36,8 @@ pub use files::{ChangeKind, FileChange, FileTree, FilesOptions};
 pub(crate) use files::{file_changes, files};
 pub(crate) use history::history;
 pub use history::{HistoryReport, HistoryStep};
-pub(crate) use images::images;
 pub use images::{Found, FoundImage, ImagesOptions, ImagesReport, Listed};
+pub(crate) use images::{images, images_of_all};
 pub use import::{ImageConfig, ImportOptions};
 pub(crate) use import::{config, import};
 pub use inspect::{InspectOptions, InspectedLayer, Inspection, RawDocument};
@@ -46,9 +47,14 @@ pub use squash::range::{LayerChoice, LayerName, LayerRangeError};
 pub use squash::report::{SquashReport, SquashedRange};
 pub(crate) use squash::{diff_ids, squash};
 pub use stack::file_entry::{EntryType, FileEntry, FileTime};
-pub use stack::size::LayerSize;
+pub use stack::size::{LayerSize, SizeChoice};
 pub use verify::Verification;
 pub(crate) use verify::verify;
+pub use waste::WasteOptions;
+pub use waste::report::{
+    HiddenFile, HiddenReason, WasteLayer, WastePlan, WasteRemedy, WasteReport,
+};
+pub(crate) use waste::waste;
 
 pub use crate::transfer::compression::{CompressionChoice, MediaTypes};
 pub use crate::transfer::kind::FoundKind;

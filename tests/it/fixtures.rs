@@ -18,7 +18,7 @@ use crate::support::image::{Image, Store};
 use crate::support::judge::{FIXTURES, Format};
 use crate::support::naive::{entries, replay, replay_for};
 use crate::support::squash::{range_argument, squashed};
-use crate::support::tree::{Strictness, assert_same, escaped, expected, facts};
+use crate::support::tree::{Strictness, assert_same, escaped, expected, facts, path_of};
 use crate::support::{Sandbox, testdata, tools};
 
 /// An image of a fixture.
@@ -325,15 +325,6 @@ fn listed(fixture: &Fixture) -> BTreeMap<String, Value> {
     let given = entries.iter().filter(|entry| !entry["mtime"].is_null());
     let facts = given.map(|entry| (escaped(&path_of(entry)), facts_of(entry, &names, &contents)));
     facts.collect()
-}
-
-/// The path of an entry, without the slash at its start.
-fn path_of(entry: &Value) -> Vec<u8> {
-    let bytes = match entry["path_base64"].as_str() {
-        Some(base64) => STANDARD.decode(base64).expect("it is base64"),
-        None => entry["path"].as_str().expect("it has a path").into(),
-    };
-    bytes[1..].to_vec()
 }
 
 /// The content of each regular file, read by the library.

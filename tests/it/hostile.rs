@@ -28,10 +28,11 @@ const COMMANDS: [&[&str]; 4] = [
 
 /// The commands that look at the layer without comparing it with its digest: the words before
 /// and after the input.
-const LOOKERS: [(&[&str], &[&str]); 3] = [
+const LOOKERS: [(&[&str], &[&str]); 4] = [
     (&["cat"], &["top"]),
     (&["files"], &[]),
     (&["files", "--layer", "3"], &[]),
+    (&["waste"], &[]),
 ];
 
 /// The commands that find a fault in the structure of the layer.

@@ -74,6 +74,11 @@ fn prepared() -> Sandbox {
         "app.tar",
         make::tar(&make::docker(std::slice::from_ref(&app))),
     );
+    let hidden = Image::new(
+        &["app:2"],
+        &["file a 1", "file a 2", "file b 3", "file b 4"],
+    );
+    sandbox.write("hidden.tar", make::tar(&make::docker(&[hidden])));
     let mut layout = Layout::default();
     let image = layout.image(&app);
     let index = layout.nested(&[image]);
@@ -148,6 +153,7 @@ fn the_documented_fields_are_printed() {
                 let arguments = [&["diff", "--json"], &all[..], &["linked.tar", "split.tar"]];
                 vec![object(&arguments.concat())]
             }
+            "restow waste --json" => vec![object(&["waste", "--json", "hidden.tar"])],
             "restow verify --json" => vec![object(&["verify", "--json", "broken.tar"])],
             "restow verify --explain --json" => vec![
                 object(&["verify", "--explain", "--json"]),

@@ -58,6 +58,7 @@ mod suffixes;
 mod terminal;
 mod tips;
 mod verify;
+mod waste;
 
 use std::collections::BTreeSet;
 

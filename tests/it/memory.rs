@@ -1,10 +1,11 @@
 //! Merges of much, in little memory: many entries, and a file of gigabytes.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::support::codec::{digest, hex, named};
@@ -105,6 +106,8 @@ fn two_hundred_thousand_entries() {
     assert_eq!(spool, 0, "a file needs no temporary");
     same("export", &naive::entries(&exported), &all);
     verify(&sandbox, &source, "3 layers");
+    let (_, spool) = run(&sandbox, &["waste", &source], bytes);
+    assert_eq!(spool, 0, "a file needs no temporary");
     for (range, number, expected) in [
         ("1..3", 0, &all[..]),
         ("2..3", 1, &all[1..]),
@@ -122,6 +125,49 @@ fn two_hundred_thousand_entries() {
         );
         same(range, &naive::entries(&stored[number]), expected);
     }
+}
+
+/// A directory of 40,000 files, one of them with 60,000 names, which all go at once; and 10,000
+/// files that are written again with another mode.
+#[test]
+fn what_hides_many_files() {
+    let file = |name: String, content: &str| Entry::new(name, Kind::File(content.into()));
+    let link = |number| {
+        let target = Kind::Link(b"gone/file-00000".to_vec());
+        Entry::new(format!("gone/name-{number:05}"), target)
+    };
+    let gone = (0..40_000).map(|it| file(format!("gone/file-{it:05}"), "1"));
+    let kept = |number: usize| file(format!("kept/file-{number:05}"), &number.to_string());
+    let mut lower: Vec<Entry> = gone.chain((1..60_000).map(link)).collect();
+    lower.extend((0..10_000).map(kept));
+    let mut upper: Vec<Entry> = (0..10_000).map(kept).collect();
+    for entry in &mut upper {
+        entry.meta.mode = 0o600;
+    }
+    upper.push(file(".wh.gone".to_owned(), ""));
+    let layers = [&lower, &upper].map(|it| tar(it));
+    let sandbox = Sandbox::new();
+    let image = Image::of_layers(&["app:1"], layers.to_vec());
+    drop(layers);
+    let source = put(&sandbox, "in", Format::Docker, &image);
+    drop(image);
+    let (report, spool) = run(&sandbox, &["waste", "--json", &source], bytes);
+    assert_eq!(spool, 0, "a file needs no temporary");
+    let report: Value = serde_json::from_slice(&report).expect("it is JSON");
+    let mut counts: BTreeMap<&str, (usize, u64)> = BTreeMap::new();
+    for file in report["hidden"].as_array().expect("it is a list") {
+        let reason = file["reason"].as_str().expect("it is text");
+        let (files, bytes) = counts.entry(reason).or_default();
+        *files += 1;
+        *bytes += file["size"].as_u64().expect("it is a size");
+    }
+    // The numbers from 0 to 9,999 have 38,890 digits.
+    let expected = [
+        ("deleted", (40_000, 40_000)),
+        ("metadata-only", (10_000, 38_890)),
+    ];
+    assert_eq!(counts, BTreeMap::from(expected));
+    assert_eq!(report["plans"][0]["frees"], 78_890);
 }
 
 /// Checks that nothing is wrong with an archive.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use restow::{
     ConvertOptions, DiffKind, DiffOptions, Encoding, Error, ExportOptions, Format, ImportOptions,
     Input, InspectOptions, LayerChoice, Output, PathPattern, Place, Session, SquashOptions,
-    TextDifference,
+    TextDifference, WasteOptions, WastePlan,
 };
 
 use crate::support::Sandbox;
@@ -260,4 +260,52 @@ fn two_images_are_compared() {
         matches!(text.difference, TextDifference::Hunks(_)),
         "{text:?}"
     );
+}
+
+#[test]
+fn waste_is_reported_with_the_plans_that_free_it() {
+    let sandbox = Sandbox::new();
+    let layers = [
+        "file a 12\nfile b 345",
+        "file a 67",
+        "file .wh.b\nfile c 8\nfile d 9",
+    ];
+    let image = Image::new(&["app:1"], &layers);
+    sandbox.write("in.tar", make::tar(&make::docker(&[image])));
+    let session = session(&sandbox);
+    let images = session.open(Input::path(sandbox.path("in.tar")));
+    let images = images.expect("it is an archive");
+    let report = session.waste(&images, &WasteOptions::default());
+    let report = report.expect("it can be read");
+    let files: Vec<(&[u8], u64, usize, usize, &str)> = report
+        .hidden
+        .iter()
+        .map(|it| (&*it.path, it.size, it.layer, it.hidden_by, it.reason.name()))
+        .collect();
+    assert_eq!(
+        files,
+        [
+            (&b"b"[..], 3, 1, 3, "deleted"),
+            (&b"a"[..], 2, 1, 2, "overwritten")
+        ]
+    );
+    assert_eq!(report.hidden[1].reason.to_string(), "overwritten");
+    let sizes = [
+        report.files_size(),
+        report.seen_size(),
+        report.hidden_size(),
+        report.user_files_size(),
+        report.user_hidden_size(),
+    ];
+    assert_eq!(sizes, [9, 4, 5, 4, 5]);
+    let layers = report.layers.iter().map(|it| it.stored_size);
+    assert_eq!(report.stored_size(), layers.sum::<u64>());
+    let freed: Vec<u64> = report.plans.iter().map(WastePlan::freed).collect();
+    assert_eq!(freed, [5, 2]);
+    for plan in &report.plans {
+        let mut options = SquashOptions::default();
+        options.layers = plan.layers.into();
+        let squash = session.plan_squash(&images, &options);
+        assert_eq!(squash.expect("it can be planned"), plan.squash);
+    }
 }

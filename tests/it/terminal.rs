@@ -8,6 +8,7 @@ use std::time::Duration;
 use expect_test::expect;
 use serde_json::{Value, json};
 
+use crate::support::codec::Codec;
 use crate::support::make::{self, Image, Layout};
 use crate::support::sandbox::Output;
 use crate::support::screen::{CLEAR, on_terminal, without_figures};
@@ -238,7 +239,7 @@ fn colours_are_a_matter_of_choice() {
 }
 
 /// A layout of all kinds of things, with long names and platforms, and an archive of an image
-/// with a long history.
+/// with a long history, plain and with compressed layers.
 fn shelf() -> Sandbox {
     let sandbox = Sandbox::new();
     let undated = |config: &mut Value| config["created"] = json!(null);
@@ -262,7 +263,12 @@ fn shelf() -> Sandbox {
             {"created_by": "RUN /bin/sh -c apk add --no-cache curl # buildkit", "comment": "buildkit.dockerfile.v0"},
         ]);
     });
-    sandbox.write("app.tar", make::tar(&make::docker(&[told])));
+    sandbox.write(
+        "app.tar",
+        make::tar(&make::docker(std::slice::from_ref(&told))),
+    );
+    let packed = told.stored_as(Codec::Gzip);
+    sandbox.write("packed.tar", make::tar(&make::docker(&[packed])));
     sandbox
 }
 
@@ -391,10 +397,10 @@ fn a_history_and_an_inspection_fit_the_terminal() {
         Digest         <none>
         Containerd ID  sha256:d35b65d18102ba1f5142a111c0503c25ce7a1b07db28d6e2d355d0674601ac29
 
-        LAYER  CREATED  CREATED BY                                     SIZE  COMMENT
-        2      N/A      RUN /bin/sh -c apk add --no-cache curl         2B    buildkit.dockerfile.v0
-               N/A      CMD ["sh"]                                     0B
-        1      N/A      ADD file:d65f0c02e7a3a2bc5fd3d4b1d7ec8a52 in…  1B
+        LAYER  CREATED  CREATED BY                                     SIZE  STORED  COMMENT
+        2      N/A      RUN /bin/sh -c apk add --no-cache curl         2B    2.05kB  buildkit.dockerfile.v0
+               N/A      CMD ["sh"]                                     0B    0B
+        1      N/A      ADD file:d65f0c02e7a3a2bc5fd3d4b1d7ec8a52 in…  1B    2.05kB
 
         40$ restow inspect app.tar
         Reference      registry.example.com/tea…
@@ -451,6 +457,180 @@ fn a_history_and_an_inspection_fit_the_terminal() {
 }
 
 #[test]
+fn where_a_size_is_unknown_the_stored_one_has_its_room() {
+    if !tools::is_installed("script") {
+        return tools::skip("tables on a terminal", "script(1) is not installed");
+    }
+    expect![[r#"
+        40$ restow images packed.tar
+        IMAGE          IMAGE ID      PLATFORM
+        regist….11.27  50feaf716e15  linux/amd64
+
+        80$ restow images packed.tar
+        IMAGE                                  IMAGE ID      DIGEST  STORED  PLATFORM
+        registry.example.c…ication:2026.11.27  50feaf716e15  <none>  191B    linux/amd64
+
+        120$ restow images packed.tar
+        IMAGE                                                 IMAGE ID      DIGEST  CREATED  SIZE  STORED  PLATFORM     LAYERS
+        registry.example.com/team/big-application:2026.11.27  50feaf716e15  <none>  N/A      ?     191B    linux/amd64  2
+
+        40$ restow images packed.tar app.tar
+        IMAGE           IMAGE ID      SOURCE
+        registr….11.27  50feaf716e15  packed.tar
+        registr….11.27  50feaf716e15  app.tar
+
+        80$ restow images packed.tar app.tar
+        IMAGE                IMAGE ID      DIGEST        STORED  PLATFORM     SOURCE
+        registry.…026.11.27  50feaf716e15  <none>        191B    linux/amd64  packed.tar
+        registry.…026.11.27  50feaf716e15  d35b65d18102  4.1kB   linux/amd64  app.tar
+
+        120$ restow images packed.tar app.tar
+        IMAGE                                                 IMAGE ID      DIGEST        STORED  PLATFORM     SOURCE
+        registry.example.com/team/big-application:2026.11.27  50feaf716e15  <none>        191B    linux/amd64  packed.tar
+        registry.example.com/team/big-application:2026.11.27  50feaf716e15  d35b65d18102  4.1kB   linux/amd64  app.tar
+
+        40$ restow history packed.tar
+        Image ID       50feaf716e15be199e93f790…
+        Digest         <none>
+        Containerd ID  <none>
+
+        LAYER  CREATED BY     STORED  COMMENT
+        2      RUN /bin/sh …  96B     buildkit.…
+               CMD ["sh"]     0B
+        1      ADD file:d65…  95B
+
+        80$ restow history packed.tar
+        Image ID       50feaf716e15be199e93f7909c510fe1642151c005dd80bafa7a0214bac1526e
+        Digest         <none>
+        Containerd ID  <none>
+
+        LAYER  CREATED  CREATED BY                        STORED  COMMENT
+        2      N/A      RUN /bin/sh -c apk add --no-cac…  96B     buildkit.dockerfile.v0
+               N/A      CMD ["sh"]                        0B
+        1      N/A      ADD file:d65f0c02e7a3a2bc5fd3d4…  95B
+
+        120$ restow history packed.tar
+        Image ID       sha256:50feaf716e15be199e93f7909c510fe1642151c005dd80bafa7a0214bac1526e
+        Digest         <none>
+        Containerd ID  <none>
+
+        LAYER  CREATED  CREATED BY                                     SIZE  STORED  COMMENT
+        2      N/A      RUN /bin/sh -c apk add --no-cache curl         ?     96B     buildkit.dockerfile.v0
+               N/A      CMD ["sh"]                                     0B    0B
+        1      N/A      ADD file:d65f0c02e7a3a2bc5fd3d4b1d7ec8a52 in…  ?     95B
+
+        40$ restow inspect packed.tar
+        Reference      registry.example.com/tea…
+        Image ID       50feaf716e15be199e93f790…
+        Digest         <none>
+        Containerd ID  <none>
+        Platform       linux/amd64
+        Created        <none>
+        Format         docker-archive
+        Size           191B stored
+        Env            PATH=/bin:/usr/bin
+        Labels         tags=registry.example.co…
+        Healthcheck    ["CMD","/up"]
+
+        LAYER  DIGEST  STORED         CREATED BY
+        1      <none>  95B     █████  ADD file:…
+        2      <none>  96B     █████  RUN /bin/…
+
+        80$ restow inspect packed.tar
+        Reference      registry.example.com/team/big-application:2026.11.27
+        Image ID       50feaf716e15be199e93f7909c510fe1642151c005dd80bafa7a0214bac1526e
+        Digest         <none>
+        Containerd ID  <none>
+        Platform       linux/amd64
+        Created        <none>
+        Format         docker-archive
+        Size           191B stored
+        Env            PATH=/bin:/usr/bin
+        Labels         tags=registry.example.com/team/big-application:2026.11.27
+        Healthcheck    ["CMD","/up"]
+
+        LAYER  DIFF ID       DIGEST  TYPE      STORED  UNPACKED         CREATED BY
+        1      bdbd15132ae3  <none>  tar+gzip  95B     ?         █████  ADD file:d65f0c…
+        2      dee30d6de067  <none>  tar+gzip  96B     ?         █████  RUN /bin/sh -c …
+
+        120$ restow inspect packed.tar
+        Reference      registry.example.com/team/big-application:2026.11.27
+        Image ID       sha256:50feaf716e15be199e93f7909c510fe1642151c005dd80bafa7a0214bac1526e
+        Digest         <none>
+        Containerd ID  <none>
+        Platform       linux/amd64
+        Created        <none>
+        Format         docker-archive
+        Size           191B stored
+        Env            PATH=/bin:/usr/bin
+        Labels         tags=registry.example.com/team/big-application:2026.11.27
+        Healthcheck    ["CMD","/up"]
+
+        LAYER  DIFF ID       DIGEST  TYPE      STORED  UNPACKED         CREATED BY
+        1      bdbd15132ae3  <none>  tar+gzip  95B     ?         █████  ADD file:d65f0c02e7a3a2bc5fd3d4b1d7ec8a52 in…
+        2      dee30d6de067  <none>  tar+gzip  96B     ?         █████  RUN /bin/sh -c apk add --no-cache curl
+
+        40$ restow inspect --size packed.tar
+        Reference      registry.example.com/tea…
+        Image ID       50feaf716e15be199e93f790…
+        Digest         <none>
+        Containerd ID  <none>
+        Platform       linux/amd64
+        Created        <none>
+        Format         docker-archive
+        Size           3B of files, 4.1kB unpac…
+        Env            PATH=/bin:/usr/bin
+        Labels         tags=registry.example.co…
+        Healthcheck    ["CMD","/up"]
+
+        LAYER  DIGEST  STORED         CREATED BY
+        1      <none>  95B     █████  ADD file:…
+        2      <none>  96B     █████  RUN /bin/…
+
+        80$ restow inspect --size packed.tar
+        Reference      registry.example.com/team/big-application:2026.11.27
+        Image ID       50feaf716e15be199e93f7909c510fe1642151c005dd80bafa7a0214bac1526e
+        Digest         <none>
+        Containerd ID  <none>
+        Platform       linux/amd64
+        Created        <none>
+        Format         docker-archive
+        Size           3B of files, 4.1kB unpacked, 191B stored
+        Env            PATH=/bin:/usr/bin
+        Labels         tags=registry.example.com/team/big-application:2026.11.27
+        Healthcheck    ["CMD","/up"]
+
+        LAYER  DIFF ID       DIGEST  TYPE      STORED  UNPACKED         CREATED BY
+        1      bdbd15132ae3  <none>  tar+gzip  95B     2.05kB    █████  ADD file:d65f0c…
+        2      dee30d6de067  <none>  tar+gzip  96B     2.05kB    █████  RUN /bin/sh -c …
+
+        120$ restow inspect --size packed.tar
+        Reference      registry.example.com/team/big-application:2026.11.27
+        Image ID       sha256:50feaf716e15be199e93f7909c510fe1642151c005dd80bafa7a0214bac1526e
+        Digest         <none>
+        Containerd ID  <none>
+        Platform       linux/amd64
+        Created        <none>
+        Format         docker-archive
+        Size           3B of files, 4.1kB unpacked, 191B stored
+        Env            PATH=/bin:/usr/bin
+        Labels         tags=registry.example.com/team/big-application:2026.11.27
+        Healthcheck    ["CMD","/up"]
+
+        LAYER  DIFF ID       DIGEST  TYPE      STORED  UNPACKED         CREATED BY
+        1      bdbd15132ae3  <none>  tar+gzip  95B     2.05kB    █████  ADD file:d65f0c02e7a3a2bc5fd3d4b1d7ec8a52 in…
+        2      dee30d6de067  <none>  tar+gzip  96B     2.05kB    █████  RUN /bin/sh -c apk add --no-cache curl
+
+    "#]].assert_eq(&tables(&[
+        "images packed.tar",
+        "images packed.tar app.tar",
+        "history packed.tar",
+        "inspect packed.tar",
+        "inspect --size packed.tar",
+    ]));
+}
+
+#[test]
 fn without_unicode_tables_are_drawn_in_ascii() {
     let sandbox = shelf();
     let run = |command: &[&str]| {
@@ -459,23 +639,23 @@ fn without_unicode_tables_are_drawn_in_ascii() {
     };
     let shown = run(&["images", "layout.tar"]) + &run(&["history", "app.tar"]);
     expect![[r##"
-        #  IMAGE                                                 IMAGE ID      DIGEST        CREATED  SIZE  PLATFORM        LAYERS
-        1  registry.example.com/team/big-application:2026.11.27                0142d3517955                 index
-           |- image                                              20faff437429  b88b39cc6412  N/A      1B    linux/arm64/v8  1
-           `- attestation                                                      34cd8b370df4                 linux/arm64/v8
-        1  a label                                                             0142d3517955                 index
-           |- image                                              20faff437429  b88b39cc6412  N/A      1B    linux/arm64/v8  1
-           `- attestation                                                      34cd8b370df4                 linux/arm64/v8
-        2  myapp:latest                                          d892a3543a40  724769b59b79  N/A      1B    linux/amd64     1
-        3  <none>                                                              d7b4db5eddf3                 artifact
+        #  IMAGE                                                 IMAGE ID      DIGEST        CREATED  SIZE  STORED  PLATFORM        LAYERS
+        1  registry.example.com/team/big-application:2026.11.27                0142d3517955                         index
+           |- image                                              20faff437429  b88b39cc6412  N/A      1B    2.05kB  linux/arm64/v8  1
+           `- attestation                                                      34cd8b370df4                         linux/arm64/v8
+        1  a label                                                             0142d3517955                         index
+           |- image                                              20faff437429  b88b39cc6412  N/A      1B    2.05kB  linux/arm64/v8  1
+           `- attestation                                                      34cd8b370df4                         linux/arm64/v8
+        2  myapp:latest                                          d892a3543a40  724769b59b79  N/A      1B    2.05kB  linux/amd64     1
+        3  <none>                                                              d7b4db5eddf3                         artifact
         Image ID       sha256:50feaf716e15be199e93f7909c510fe1642151c005dd80bafa7a0214bac1526e
         Digest         <none>
         Containerd ID  sha256:d35b65d18102ba1f5142a111c0503c25ce7a1b07db28d6e2d355d0674601ac29
 
-        LAYER  CREATED  CREATED BY                                     SIZE  COMMENT
-        2      N/A      RUN /bin/sh -c apk add --no-cache curl         2B    buildkit.dockerfile.v0
-               N/A      CMD ["sh"]                                     0B
-        1      N/A      ADD file:d65f0c02e7a3a2bc5fd3d4b1d7ec8a52 ...  1B
+        LAYER  CREATED  CREATED BY                                     SIZE  STORED  COMMENT
+        2      N/A      RUN /bin/sh -c apk add --no-cache curl         2B    2.05kB  buildkit.dockerfile.v0
+               N/A      CMD ["sh"]                                     0B    0B
+        1      N/A      ADD file:d65f0c02e7a3a2bc5fd3d4b1d7ec8a52 ...  1B    2.05kB
     "##]].assert_eq(&shown);
     if !tools::is_installed("script") {
         return tools::skip("tables on a terminal", "script(1) is not installed");
@@ -502,20 +682,20 @@ fn a_history_is_whole_if_nothing_is_cut() {
     };
     let shown = [&[][..], &["--no-trunc"], &["--human=false"]].map(table);
     expect![[r#"
-        LAYER  CREATED  CREATED BY                                     SIZE  COMMENT
-        2      N/A      RUN /bin/sh -c apk add --no-cache curl         2B    buildkit.dockerfile.v0
-               N/A      CMD ["sh"]                                     0B
-        1      N/A      ADD file:d65f0c02e7a3a2bc5fd3d4b1d7ec8a52 in…  1B
+        LAYER  CREATED  CREATED BY                                     SIZE  STORED  COMMENT
+        2      N/A      RUN /bin/sh -c apk add --no-cache curl         2B    2.05kB  buildkit.dockerfile.v0
+               N/A      CMD ["sh"]                                     0B    0B
+        1      N/A      ADD file:d65f0c02e7a3a2bc5fd3d4b1d7ec8a52 in…  1B    2.05kB
 
-        LAYER  CREATED  CREATED BY                                                         SIZE  COMMENT
-        2      N/A      RUN /bin/sh -c apk add --no-cache curl # buildkit                  2B    buildkit.dockerfile.v0
-               N/A      /bin/sh -c #(nop)  CMD ["sh"]                                      0B
-        1      N/A      /bin/sh -c #(nop) ADD file:d65f0c02e7a3a2bc5fd3d4b1d7ec8a52 in /   1B
+        LAYER  CREATED  CREATED BY                                                         SIZE  STORED  COMMENT
+        2      N/A      RUN /bin/sh -c apk add --no-cache curl # buildkit                  2B    2.05kB  buildkit.dockerfile.v0
+               N/A      /bin/sh -c #(nop)  CMD ["sh"]                                      0B    0B
+        1      N/A      /bin/sh -c #(nop) ADD file:d65f0c02e7a3a2bc5fd3d4b1d7ec8a52 in /   1B    2.05kB
 
-        LAYER  CREATED AT  CREATED BY                                     SIZE  COMMENT
-        2      N/A         RUN /bin/sh -c apk add --no-cache curl         2     buildkit.dockerfile.v0
-               N/A         CMD ["sh"]                                     0
-        1      N/A         ADD file:d65f0c02e7a3a2bc5fd3d4b1d7ec8a52 in…  1
+        LAYER  CREATED AT  CREATED BY                                     SIZE  STORED  COMMENT
+        2      N/A         RUN /bin/sh -c apk add --no-cache curl         2     2048    buildkit.dockerfile.v0
+               N/A         CMD ["sh"]                                     0     0
+        1      N/A         ADD file:d65f0c02e7a3a2bc5fd3d4b1d7ec8a52 in…  1     2048
     "#]].assert_eq(&shown.join("\n"));
 }
 

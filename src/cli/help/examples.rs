@@ -94,6 +94,10 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
                 "restow images app.tar base.tar lay",
             ),
             (
+                "Unpack compressed layers to show the size of their files",
+                "restow images --size app.tar",
+            ),
+            (
                 "List the images of an engine that match a pattern, as JSON",
                 "docker save app:1.0 | restow images --filter 'reference=app*' --json -",
             ),
@@ -172,6 +176,23 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             (
                 "Compare the lines of one file in two images of a layout",
                 "restow diff --text /etc/os-release oci:lay:base:1.0 oci:lay:app:1.0",
+            ),
+        ],
+    ),
+    (
+        "waste",
+        &[
+            (
+                "Show the files that nobody sees, and the squashes that drop them",
+                "restow waste app.tar",
+            ),
+            (
+                "Sum them up by the first two names of their paths",
+                "restow waste --depth 2 --image app:1.0 lay",
+            ),
+            (
+                "Fail in CI if more than 50MB of an image are hidden",
+                "docker save app:1.0 | restow waste --fail-above 50MB -",
             ),
         ],
     ),

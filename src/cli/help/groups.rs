@@ -11,7 +11,7 @@ const GROUPS: [(&str, &[&str]); 4] = [
     (
         "Look",
         &[
-            "images", "inspect", "history", "files", "cat", "diff", "verify",
+            "images", "inspect", "history", "files", "cat", "diff", "waste", "verify",
         ],
     ),
     ("Help", &["help", "completions", "man"]),

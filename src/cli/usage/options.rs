@@ -8,11 +8,11 @@ const WRITERS: &[&str] = &["convert", "import", "squash"];
 const OUTPUTS: &[&str] = &["convert", "export", "import", "squash"];
 
 /// Commands that print facts.
-const LOOKERS: &[&str] = &["history", "images", "inspect", "verify"];
+const LOOKERS: &[&str] = &["history", "images", "inspect", "verify", "waste"];
 
 /// Commands with an option that selects the platform.
 const PLATFORMS: &[&str] = &[
-    "convert", "diff", "export", "history", "import", "inspect", "squash",
+    "convert", "diff", "export", "history", "import", "inspect", "squash", "waste",
 ];
 
 /// Every command.
@@ -253,7 +253,7 @@ const OPTIONS: &[(&[&str], &[&str], &str)] = &[
     ),
     (
         &["--tag", "-t", "--name", "-n", "--repository"],
-        &["history", "inspect"],
+        &["history", "inspect", "waste"],
         "`--image REF` selects an image",
     ),
     (
@@ -445,13 +445,19 @@ const OPTIONS: &[(&[&str], &[&str], &str)] = &[
     ),
     (
         &["--no-truncate", "--full", "--long", "--wide"],
-        &["history", "images", "inspect"],
+        &["history", "images", "inspect", "waste"],
         "`--no-trunc` prints everything in full",
     ),
     (
-        &["--size", "-s"],
-        &["history", "images", "inspect"],
-        "sizes are always shown",
+        &["--ci", "--ci-config", "--fail-on", "--threshold"],
+        &["waste"],
+        "`--fail-above SIZE` and `--fail-above PERCENT` set the exit code for CI; the rules of a \
+         `.dive-ci` file are options with the same names, such as `--lowestEfficiency 0.95`",
+    ),
+    (
+        &["--limit", "--all", "-a", "--lines"],
+        &["waste"],
+        "`--top N` shows the N largest files, and `--json` all of them",
     ),
     (
         &["--strict", "--fail-on"],

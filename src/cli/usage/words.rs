@@ -195,16 +195,8 @@ const COMMANDS: &[(&[&str], &str)] = &[
          changes the config, and merges the layers; `crane mutate` and `umoci config` keep them",
     ),
     (
-        &[
-            "analyze",
-            "analyse",
-            "dive",
-            "waste",
-            "wasted",
-            "efficiency",
-            "du",
-        ],
-        "`restow squash --all --dry-run SRC` shows the size of files that layers hide, \
+        &["analyze", "analyse", "dive", "wasted", "efficiency", "du"],
+        "`restow waste SRC` shows the files that layers hide, and what would free them, \
          `restow inspect SRC` the size of each layer; `dive` browses them",
     ),
     (
@@ -260,7 +252,7 @@ pub(super) fn superfluous(command: &str) -> Option<&'static str> {
             "`export` writes all files of one image; `restow export SRC | tar -x PATH` extracts some"
         }
         "squash" => "`squash` reads one SRC and writes one DST",
-        "inspect" | "history" => {
+        "inspect" | "history" | "waste" => {
             "only one image is shown; `restow images SRC...` lists several inputs"
         }
         "verify" => {

@@ -13,7 +13,7 @@ use crate::format::docker_archive::manifest_json::{self, Element};
 use crate::format::docker_archive::names::{ListedRoot, NamedElement, all_names};
 use crate::format::docker_archive::v1;
 use crate::format::oci_layout::{check_marker, find_index, is_layout, load};
-use crate::format::reader::{Opener, layer_count_fault};
+use crate::format::reader::{Opener, Tolerance, layer_count_fault};
 use crate::format::root::Root;
 use crate::format::source::{
     Content, DockerImage, DockerPart, Image, Layer, LayerBytes, LayerPosition,
@@ -24,6 +24,8 @@ use crate::image::{Config, Document, DocumentError, Index, Reference};
 /// The documents that connect the parts of a docker archive.
 pub(in crate::format) struct DockerArchive<'a> {
     container: &'a dyn Container,
+    /// The faults of the OCI part at which reading goes on.
+    tolerance: Tolerance,
     /// The OCI part, if there is one.
     pub(in crate::format) index: Option<Document<Index>>,
     /// The Docker part; archives from before Docker 1.10 have none.
@@ -83,7 +85,11 @@ fn is_root_filesystem(container: &dyn Container) -> bool {
 
 impl<'a> DockerArchive<'a> {
     /// Reads the documents that connect the parts of the archive, and the configs.
-    pub(in crate::format) fn open(container: &'a dyn Container, watch: &Watch<'_>) -> Result<Self> {
+    pub(in crate::format) fn open(
+        container: &'a dyn Container,
+        tolerance: Tolerance,
+        watch: &Watch<'_>,
+    ) -> Result<Self> {
         let manifest = find_document(container, MANIFEST)?;
         let elements = match &manifest {
             Some(bytes) => read_elements(container, bytes, watch)?,
@@ -98,6 +104,7 @@ impl<'a> DockerArchive<'a> {
         let elements = distinct(container, elements)?;
         let mut archive = Self {
             container,
+            tolerance,
             index: None,
             part,
             elements,
@@ -201,7 +208,8 @@ impl<'a> DockerArchive<'a> {
         for descriptor in &index.view().manifests {
             let root = Root::from_index(descriptor);
             let name = root.display_name();
-            match load(self.container, descriptor, name.clone()) {
+            let opener = Opener::new(self.container).tolerating(self.tolerance);
+            match load(opener, descriptor, name.clone()) {
                 Ok(content) => roots.push((root, content)),
                 // Release candidates of Docker 25.0.0 left layers out. The image with
                 // the same name in `manifest.json` is complete.

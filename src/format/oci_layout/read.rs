@@ -75,12 +75,12 @@ pub(in crate::format) fn read_index(reader: &mut dyn Reader) -> Result<Option<Do
 ///
 /// `name` is the name of the root in messages.
 pub(in crate::format) fn load(
-    container: &dyn Container,
+    mut opener: Opener<'_>,
     descriptor: &Descriptor,
     name: String,
 ) -> Result<Content> {
     let listed = Listed::root(descriptor, 0, Site::file(INDEX), name);
-    match load_listed(&mut Opener::new(container), &listed)? {
+    match load_listed(&mut opener, &listed)? {
         Content::Opaque { blob: None, .. } => Err(Error::MemberAbsent {
             document: format!("`{INDEX}`"),
             name: blob_path(descriptor.digest()),

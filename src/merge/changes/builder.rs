@@ -32,6 +32,8 @@ pub(in crate::merge) struct Dropped {
     pub(in crate::merge) path: Vec<u8>,
     /// The inode, as numbered in [`Changes`].
     pub(in crate::merge) inode: InodeId,
+    /// True if it belongs to AUFS or eStargz, and not to the image.
+    pub(in crate::merge) is_bookkeeping: bool,
 }
 
 /// A hard link to a file that only a lower layer has, or to such a link.

@@ -163,7 +163,7 @@ impl ChangesBuilder {
             self.note(Ambiguity::BookkeepingLeftOut, &EntryPath::default());
         }
         for (name, child) in foreign {
-            let dropped = self.drop_names(child, name.clone());
+            let dropped = self.drop_names(child, name.clone(), true);
             dropped.map_err(|fault| LayerError::entry(&name, fault))?;
         }
         Ok(self.changes)
@@ -216,11 +216,16 @@ impl ChangesBuilder {
         {
             self.note(Ambiguity::DirectoryReplaced, path);
         }
-        self.drop_names(replaced, path.as_bytes().to_vec())
+        self.drop_names(replaced, path.as_bytes().to_vec(), false)
     }
 
     /// Records that the names of a child are no longer in the tree.
-    fn drop_names(&mut self, child: Child, path: Vec<u8>) -> Result<(), EntryFault> {
+    fn drop_names(
+        &mut self,
+        child: Child,
+        path: Vec<u8>,
+        is_bookkeeping: bool,
+    ) -> Result<(), EntryFault> {
         let mut pending = vec![(child, path)];
         while let Some((child, path)) = pending.pop() {
             match child {
@@ -231,7 +236,11 @@ impl ChangesBuilder {
                 }
                 Child::Node(inode, _) => {
                     self.hold(path.len())?;
-                    self.changes.dropped.push(Dropped { path, inode });
+                    self.changes.dropped.push(Dropped {
+                        path,
+                        inode,
+                        is_bookkeeping,
+                    });
                 }
                 Child::Whiteout => {}
             }

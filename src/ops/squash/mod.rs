@@ -4,29 +4,32 @@
 //! records that the new layer replaces the others; everything else that is still true
 //! is kept.
 
+pub(in crate::ops) mod known;
 pub(in crate::ops) mod options;
+mod plan;
 pub(in crate::ops) mod range;
 pub(in crate::ops) mod report;
 mod result;
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 use crate::digest::DiffId;
 use crate::error::{Error, Result};
 use crate::event::{Event, Warning};
 use crate::format::sink::ImageSink;
-use crate::format::source::{ImageSource, Layer};
+use crate::format::source::ImageSource;
 use crate::image::Platform;
 use crate::merge::{Merge, Plan};
 use crate::ops::Selector;
 use crate::ops::choose::image::choose_image;
 use crate::ops::choose::platform::PlatformChoice;
 use crate::ops::squash::options::SquashOptions;
-use crate::ops::squash::range::ranges;
+use crate::ops::squash::plan::{NewLayer, Stack, merge_ranges};
+use crate::ops::squash::range::ranges_in;
 use crate::ops::squash::report::{SquashReport, report};
-use crate::ops::squash::result::{Merged, deliver};
+use crate::ops::squash::result::deliver;
 use crate::ops::stack::layer_stack::LayerStack;
-use crate::stream::{Compression, Encoding, HashWriter, Hashed, Workers};
+use crate::stream::{Encoding, HashWriter, Hashed, Workers};
 use crate::transfer::Context;
 use crate::transfer::blob::write_encoded;
 use crate::transfer::compression::{CompressionChoice, kept};
@@ -59,9 +62,7 @@ pub(crate) fn squash(
     };
     let chosen = choose_image(source, options.image.as_ref(), reason, context)?;
     let layers = LayerStack::new(source, &chosen, context)?;
-    let sizes = chosen.image.layers.iter().map(Layer::stored_size);
-    let sizes: Vec<u64> = sizes.collect();
-    let ranges = ranges(&options.layers, &chosen.image.layers, &sizes)?;
+    let ranges = ranges_in(&options.layers, &chosen.image.layers)?;
     if !ranges.is_empty() {
         layers.prepare()?;
     }
@@ -73,11 +74,8 @@ pub(crate) fn squash(
         workers: &workers,
         options,
     };
-    let made = squasher.merge_all(&ranges)?;
-    let mut report = report(&chosen.name, &sizes, &made);
-    if changes_others(&chosen.image.layers, &ranges) {
-        report.size_after = None;
-    }
+    let made = merge_ranges(&squasher, &ranges)?;
+    let mut report = report(&chosen.name, &chosen.image.layers, &made);
     if let Some(sink) = sink {
         let written = deliver(
             source,
@@ -92,15 +90,6 @@ pub(crate) fn squash(
         report.written = Some(written);
     }
     Ok(report)
-}
-
-/// Returns true if layers outside the ranges cannot remain as they are, since OCI has
-/// no name for their compression.
-fn changes_others(layers: &[Layer], ranges: &[RangeInclusive<usize>]) -> bool {
-    let is_merged = |at: &usize| ranges.iter().any(|range| range.contains(at));
-    let others = layers.iter().enumerate().filter(|(at, _)| !is_merged(at));
-    let mut compressions = others.map(|(_, layer)| layer.compression);
-    compressions.any(|it| matches!(it, Compression::Xz | Compression::Bzip2))
 }
 
 /// Reports the amount of data to be read, as far as it is known.
@@ -130,21 +119,8 @@ struct Squasher<'a> {
     options: &'a SquashOptions,
 }
 
-impl Squasher<'_> {
-    fn merge_all(&self, ranges: &[RangeInclusive<usize>]) -> Result<Vec<Merged>> {
-        let mut merge = Merge::new();
-        let mut below = 0;
-        let mut made = Vec::new();
-        for range in ranges {
-            self.put_below(&mut merge, below..*range.start())?;
-            made.push(self.merge(&mut merge, range)?);
-            below = range.end() + 1;
-        }
-        Ok(made)
-    }
-
-    /// Adds layers that are kept, so that it is known what they contain.
-    fn put_below(&self, merge: &mut Merge, range: std::ops::Range<usize>) -> Result<()> {
+impl Stack for Squasher<'_> {
+    fn put_below(&self, merge: &mut Merge, range: Range<usize>) -> Result<()> {
         let all: Vec<usize> = range.collect();
         if merge.is_below_unknown() {
             merge.put_unknown_below(all.len());
@@ -165,29 +141,30 @@ impl Squasher<'_> {
         Ok(())
     }
 
-    fn merge(&self, merge: &mut Merge, range: &RangeInclusive<usize>) -> Result<Merged> {
-        let all: Vec<usize> = range.clone().collect();
-        self.layers.merge(merge, &all)?;
-        let plan = merge.plan();
+    fn put_in_range(&self, merge: &mut Merge, range: RangeInclusive<usize>) -> Result<()> {
+        let all: Vec<usize> = range.collect();
+        self.layers.merge(merge, &all)
+    }
+
+    fn make(&self, plan: &Plan<'_>, range: &RangeInclusive<usize>) -> Result<NewLayer> {
         let encoding = self.encoding(*range.end());
         let (unpacked_size, written) = match self.sink {
             None => (plan.measure(), None),
             Some(sink) => {
-                let (blob, diff_id, size) = self.write(sink, &plan, &all, encoding)?;
+                let all: Vec<usize> = range.clone().collect();
+                let (blob, diff_id, size) = self.write(sink, plan, &all, encoding)?;
                 (size, Some((blob, diff_id)))
             }
         };
-        drop(plan);
-        let count = u32::try_from(all.len()).expect("layers are limited");
-        Ok(Merged {
-            range: range.clone(),
-            savings: merge.end_range(count),
+        Ok(NewLayer {
             unpacked_size,
             encoding,
             written,
         })
     }
+}
 
+impl Squasher<'_> {
     /// The encoding of the new layer: that of the uppermost layer in it, if the format
     /// has a name for that.
     fn encoding(&self, uppermost: usize) -> Encoding {

@@ -89,7 +89,16 @@ impl FromStr for LayerChoice {
 ///
 /// A single layer is only a range if the user named it; other single layers are not
 /// merged.
-pub(super) fn ranges(
+pub(in crate::ops) fn ranges_in(
+    choice: &LayerChoice,
+    layers: &[Layer],
+) -> Result<Vec<RangeInclusive<usize>>, ChoiceError> {
+    let sizes: Vec<u64> = layers.iter().map(Layer::stored_size).collect();
+    ranges(choice, layers, &sizes)
+}
+
+/// The same for layers with these sizes.
+fn ranges(
     choice: &LayerChoice,
     layers: &[Layer],
     sizes: &[u64],

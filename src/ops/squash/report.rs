@@ -1,9 +1,10 @@
 //! The report of a squash.
 
 use crate::digest::{DiffId, Digest};
+use crate::format::source::Layer;
 use crate::merge::Savings;
-use crate::ops::squash::result::Merged;
-use crate::stream::Encoding;
+use crate::ops::squash::plan::Merged;
+use crate::stream::{Compression, Encoding};
 use crate::transfer::report::WriteReport;
 
 /// The effect of a squash, done or planned.
@@ -54,18 +55,19 @@ pub struct SquashedRange {
     pub held_from: Option<usize>,
 }
 
-/// Makes the report for an image whose layers had these sizes.
-pub(super) fn report(name: &str, sizes: &[u64], made: &[Merged]) -> SquashReport {
+/// Makes the report for an image of which ranges of layers were merged, or would be.
+pub(super) fn report(name: &str, layers: &[Layer], made: &[Merged]) -> SquashReport {
+    let sizes: Vec<u64> = layers.iter().map(Layer::stored_size).collect();
     let sum = |sizes: &[u64]| sizes.iter().copied().fold(0, u64::saturating_add);
-    let before = sum(sizes);
+    let before = sum(&sizes);
     let mut after = Some(before);
     let mut layers_after = sizes.len();
     let mut ranges = Vec::new();
     for made in made {
         let size_before = sum(&sizes[made.range.clone()]);
-        let size_after = match &made.written {
+        let size_after = match &made.layer.written {
             Some((blob, _)) => Some(blob.size),
-            None if made.encoding == Encoding::Plain => Some(made.unpacked_size),
+            None if made.layer.encoding == Encoding::Plain => Some(made.layer.unpacked_size),
             None => None,
         };
         let all = after.zip(size_after);
@@ -76,13 +78,13 @@ pub(super) fn report(name: &str, sizes: &[u64], made: &[Merged]) -> SquashReport
             below,
             lowest,
         } = made.savings;
-        let new = made.written.as_ref();
+        let new = made.layer.written.as_ref();
         ranges.push(SquashedRange {
             first: made.range.start() + 1,
             last: made.range.end() + 1,
             size_before,
             size_after,
-            unpacked_size: made.unpacked_size,
+            unpacked_size: made.layer.unpacked_size,
             layer: new.map(|(blob, diff_id)| (blob.digest.clone(), diff_id.clone())),
             hidden,
             held_below: below,
@@ -95,7 +97,16 @@ pub(super) fn report(name: &str, sizes: &[u64], made: &[Merged]) -> SquashReport
         layers_before: sizes.len(),
         layers_after,
         size_before: before,
-        size_after: after,
+        size_after: after.filter(|_| !changes_others(layers, made)),
         written: None,
     }
+}
+
+/// Returns true if layers outside the ranges cannot remain as they are, since OCI has
+/// no name for their compression.
+fn changes_others(layers: &[Layer], made: &[Merged]) -> bool {
+    let is_merged = |at: &usize| made.iter().any(|made| made.range.contains(at));
+    let others = layers.iter().enumerate().filter(|(at, _)| !is_merged(at));
+    let mut compressions = others.map(|(_, layer)| layer.compression);
+    compressions.any(|it| matches!(it, Compression::Xz | Compression::Bzip2))
 }

@@ -4,16 +4,15 @@ use std::ops::RangeInclusive;
 
 use serde_json::Value;
 
-use crate::digest::DiffId;
 use crate::error::{Error, Result};
 use crate::format::sink::ImageSink;
 use crate::format::source::{Content, Image, ImageSource, Layer, LayerBytes};
 use crate::image::{Squashed, Timestamp, squash_config};
 use crate::limits::DOCUMENTS_MAX;
-use crate::merge::Savings;
 use crate::ops::choose::image::ChosenImage;
 use crate::ops::squash::options::SquashOptions;
-use crate::stream::{Encoding, Hashed, Workers};
+use crate::ops::squash::plan::{Merged, NewLayer};
+use crate::stream::Workers;
 use crate::transfer::Context;
 use crate::transfer::compression::{CompressionChoice, CompressionPolicy};
 use crate::transfer::deliver::Delivery;
@@ -27,21 +26,6 @@ const BASE_ANNOTATIONS: [&str; 2] = [
     "org.opencontainers.image.base.digest",
     "org.opencontainers.image.base.name",
 ];
-
-/// A merged range of layers.
-#[derive(Debug)]
-pub(super) struct Merged {
-    /// The layers, counted from 0.
-    pub(super) range: RangeInclusive<usize>,
-    /// The bytes that the merge dropped or kept.
-    pub(super) savings: Savings,
-    /// Size of the new layer unpacked, in bytes.
-    pub(super) unpacked_size: u64,
-    /// The compression of the new layer.
-    pub(super) encoding: Encoding,
-    /// The new layer, if it was written.
-    pub(super) written: Option<(Hashed, DiffId)>,
-}
 
 /// Writes the image with its new layers, and returns the report.
 pub(super) fn deliver(
@@ -95,14 +79,13 @@ fn squashed(
     };
     let mut layers = image.layers.clone();
     let mut story = Vec::new();
-    for Merged {
-        range,
-        encoding,
-        written,
-        ..
-    } in made.iter().rev()
-    {
-        let Some((blob, diff_id)) = written else {
+    for Merged { range, layer, .. } in made.iter().rev() {
+        let NewLayer {
+            encoding,
+            written: Some((blob, diff_id)),
+            ..
+        } = layer
+        else {
             continue;
         };
         let new = Layer {

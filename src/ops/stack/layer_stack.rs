@@ -132,18 +132,11 @@ impl<'a> LayerStack<'a> {
         })
     }
 
-    /// Reads the headers of all layers, and returns their merged tree. Warns of
-    /// ambiguities in them.
-    pub(in crate::ops) fn tree(&self) -> Result<Merge> {
-        let all: Vec<usize> = (0..self.count()).collect();
-        self.tree_of(self.changes(&all)?)
-    }
-
     /// The merged tree of the changes of all layers. Warns of ambiguities in them.
     pub(in crate::ops) fn tree_of(&self, changes: Vec<Changes>) -> Result<Merge> {
         let mut merge = Merge::new();
         for (at, changes) in changes.into_iter().enumerate() {
-            self.put(&mut merge, at, changes, &mut NoReader)?;
+            self.put_watched(&mut merge, at, changes, &mut NoReader)?;
         }
         Ok(merge)
     }
@@ -161,13 +154,14 @@ impl<'a> LayerStack<'a> {
         story: &mut dyn StoryReader,
     ) -> Result<()> {
         for (at, changes) in which.iter().zip(self.changes(which)?) {
-            self.put(merge, *at, changes, story)?;
+            self.put_watched(merge, *at, changes, story)?;
         }
         Ok(())
     }
 
-    /// Adds a layer to the range of a merge, and warns of ambiguities in it.
-    fn put(
+    /// Adds the changes of one layer to the range of a merge, warns of ambiguities in
+    /// them, and tells a reader of the story.
+    pub(in crate::ops) fn put_watched(
         &self,
         merge: &mut Merge,
         at: usize,

@@ -616,7 +616,10 @@ fn check(items: Vec<Item>) {
             let is_refused = match fate {
                 Refused(Depth::Entries) if command.depth == Depth::Headers => true,
                 Refused(depth) => command.depth >= depth,
-                Unmergeable => command.depth == Depth::Entries && command.writes(),
+                Unmergeable => {
+                    command.depth == Depth::Headers
+                        || command.depth == Depth::Entries && command.writes()
+                }
                 Unsound => command.depth == Depth::Entries && !command.writes(),
                 Taken | Either => false,
             };
@@ -634,6 +637,10 @@ fn check(items: Vec<Item>) {
             }
             let is_plain = |it: char| it == '\n' || !it.is_control();
             assert!(run.stderr.chars().all(is_plain), "{case}");
+            if !command.writes() {
+                let shown = String::from_utf8_lossy(&run.stdout);
+                assert!(shown.chars().all(is_plain), "{case}");
+            }
             drop(run);
         }
         let input = format.at("in.tar");

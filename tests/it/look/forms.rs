@@ -21,11 +21,27 @@ fn app() -> Image {
     Image::new(&["app:1"], &LAYERS)
 }
 
-/// Checks what all commands say of the image, wherever it is.
+/// The sizes that are known without `--size`.
+#[derive(Clone, Copy)]
+struct Known {
+    /// True if that of the files is.
+    content: bool,
+    /// True if that of the unpacked layers is.
+    unpacked: bool,
+}
+
+/// Checks what all commands say of the image, wherever it is: `--size` makes no difference to
+/// sizes that are known without it.
 #[track_caller]
-fn assert_app(source: &str, sandbox: &Sandbox, arguments: &[&str], pipe: Option<&[u8]>) {
-    let run = |command: &str| {
-        let arguments = [&[command, "--json"], arguments].concat();
+fn assert_app(
+    source: &str,
+    sandbox: &Sandbox,
+    arguments: &[&str],
+    pipe: Option<&[u8]>,
+    known: Known,
+) {
+    let run = |command: &str, options: &[&str]| {
+        let arguments = [&[command, "--json"], options, arguments].concat();
         let run = sandbox.restow(&arguments);
         let run = match pipe {
             Some(bytes) => run.stdin_pipe(bytes.to_vec()),
@@ -41,6 +57,29 @@ fn assert_app(source: &str, sandbox: &Sandbox, arguments: &[&str], pipe: Option<
             .map(|it| it["content_size"].as_u64().expect("a number"))
             .collect()
     };
+    let unpacked: usize = app().layers.iter().map(Vec::len).sum();
+    let if_known = |is_known: bool, size: Value| if is_known { size } else { Value::Null };
+    let expected = (
+        if_known(known.content, json!(CONTENT.iter().sum::<u64>())),
+        if_known(known.unpacked, json!(unpacked)),
+    );
+    for command in ["images", "inspect", "history"] {
+        let told = run(command, &[]);
+        let (told, expected) = match command {
+            "images" => (&told["images"][0], expected.clone()),
+            "inspect" => (&told, expected.clone()),
+            _ => (
+                &told["history"][1],
+                (
+                    if_known(known.content, json!(CONTENT[1])),
+                    if_known(known.unpacked, json!(app().layers[1].len())),
+                ),
+            ),
+        };
+        let sizes = (told["content_size"].clone(), told["unpacked_size"].clone());
+        assert_eq!(sizes, expected, "{source}, {command} without --size");
+    }
+    let run = |command: &str| run(command, &["--size"]);
     let images = run("images");
     let image = &images["images"][0];
     assert_eq!(image["id"], id, "{source}");
@@ -54,7 +93,6 @@ fn assert_app(source: &str, sandbox: &Sandbox, arguments: &[&str], pipe: Option<
         image["created"], "2024-02-03T04:05:06.789012345Z",
         "{source}"
     );
-    let unpacked: usize = app().layers.iter().map(Vec::len).sum();
     assert_eq!(image["unpacked_size"], unpacked, "{source}");
     let inspection = run("inspect");
     assert_eq!(inspection["id"], id, "{source}");
@@ -96,21 +134,32 @@ fn every_form_of_input_tells_the_same() {
             let sandbox = Sandbox::new();
             let tar = make::tar(&members);
             let name = format!("{name}, {codec:?}");
+            let is_plain = codec == Codec::Plain;
+            let in_place = Known {
+                content: is_plain,
+                unpacked: is_plain,
+            };
+            let in_stream = Known {
+                content: false,
+                unpacked: is_plain,
+            };
+            let check = |form: &str, source: &str, pipe: Option<&[u8]>, known| {
+                assert_app(&format!("{name}{form}"), &sandbox, &[source], pipe, known);
+            };
             sandbox.write("in.tar", &tar);
-            assert_app(&name, &sandbox, &["in.tar"], None);
-            assert_app(&format!("{name}, pipe"), &sandbox, &["-"], Some(&tar));
+            check("", "in.tar", None, in_place);
+            check(", pipe", "-", Some(&tar), in_place);
             let wrapped = Codec::Gzip.compress(&tar);
             sandbox.write("in.tar.gz", &wrapped);
-            assert_app(&format!("{name}, gzip"), &sandbox, &["in.tar.gz"], None);
-            let source = format!("{name}, gzip, pipe");
-            assert_app(&source, &sandbox, &["-"], Some(&wrapped));
+            check(", gzip", "in.tar.gz", None, in_stream);
+            check(", gzip, pipe", "-", Some(&wrapped), in_stream);
             for member in members {
                 if let Member::File(path, content) = member {
                     sandbox.write(&format!("layout/{path}"), content);
                 }
             }
             if !name.starts_with("docker") {
-                assert_app(&format!("{name}, folder"), &sandbox, &["oci:layout"], None);
+                check(", folder", "oci:layout", None, in_place);
             }
         }
     }
@@ -209,12 +258,23 @@ fn an_index_shows_its_platforms_and_attestations_under_it() {
     let id = &app().id()[7..19];
     let date = "2024-02-03T04:05:06Z";
     let amd = short(&amd);
+    let stored: usize = app().layers.iter().map(Vec::len).sum();
+    let stored = stored.to_string();
     assert_eq!(
         lines[2],
-        ["├─ image", id, &amd, date, "21", "linux/amd64", "3"]
+        [
+            "├─ image",
+            id,
+            &amd,
+            date,
+            "21",
+            &stored,
+            "linux/amd64",
+            "3"
+        ]
     );
     assert_eq!(lines[3][2], short(&arm));
-    assert_eq!(&lines[3][3..], [date, "1", "linux/arm64/v8", "1"]);
+    assert_eq!(&lines[3][3..], [date, "1", "2048", "linux/arm64/v8", "1"]);
     assert_eq!(lines[4], ["├─ absent", "000000000000", "linux/s390x"]);
     assert_eq!(
         (&*lines[5][0], &*lines[5][2]),
@@ -288,7 +348,7 @@ fn a_line_for_each_tag_of_each_image_and_filters_choose() {
     let empty = text(sandbox.run(&["images", "-f", "reference=none", "in.tar"]));
     assert_eq!(
         empty,
-        "#  IMAGE  IMAGE ID  DIGEST  CREATED  SIZE  PLATFORM  LAYERS\n"
+        "#  IMAGE  IMAGE ID  DIGEST  CREATED  SIZE  STORED  PLATFORM  LAYERS\n"
     );
 }
 

@@ -11,14 +11,15 @@ use crate::support::{Sandbox, fixture};
 /// The fixture that is no archive of images.
 const ROOTFS: &str = "docker20__edge-export.tar";
 
-/// The commands, in the form in which nothing depends on when they are run, and as JSON.
+/// The commands, in the form in which nothing depends on when they are run, and as JSON with all
+/// sizes.
 const COMMANDS: [&[&str]; 6] = [
     &["images", "--digests", "--human=false"],
     &["inspect"],
     &["history", "--human=false"],
-    &["images", "--json"],
-    &["inspect", "--json"],
-    &["history", "--json"],
+    &["images", "--size", "--json"],
+    &["inspect", "--size", "--json"],
+    &["history", "--size", "--json"],
 ];
 
 /// All that the commands print of an archive.

@@ -48,7 +48,7 @@ fn nothing_from_an_archive_steers_a_terminal() {
             .lines()
             .last()
             .map(|line| line.split_once("ago  ").expect("a date").1),
-        Some("tab and \\u{1b}[31mred\\nand more text than fits  1B")
+        Some("tab and \\u{1b}[31mred\\nand more text than fits  1B    2.05kB")
     );
     // Programs get what is there.
     let inspection = look(&sandbox, "inspect");
@@ -300,15 +300,18 @@ fn a_history_that_does_not_fit_the_layers_is_told_as_far_as_it_goes() {
         };
         lines.map(words).collect::<Vec<_>>()
     };
-    assert_eq!(told(json!([{"created_by": "x"}])), ["2 N/A 2", "1 N/A x 1"]);
+    assert_eq!(
+        told(json!([{"created_by": "x"}])),
+        ["2 N/A 2 2048", "1 N/A x 1 2048"]
+    );
     assert_eq!(
         told(json!([{"created_by": "x"}, {"created_by": "y"}, {"created_by": "z"}])),
-        ["N/A z 0", "2 N/A y 2", "1 N/A x 1"]
+        ["N/A z 0 0", "2 N/A y 2 2048", "1 N/A x 1 2048"]
     );
-    assert_eq!(told(json!(null)), ["2 N/A 2", "1 N/A 1"]);
+    assert_eq!(told(json!(null)), ["2 N/A 2 2048", "1 N/A 1 2048"]);
     assert_eq!(
         told(json!([{"created": "0001-01-01T00:00:00Z"}, {"created": "1970-01-01T00:00:00Z"}])),
-        ["2 2", "1 N/A 1"].map(str::to_owned)
+        ["2 2 2048", "1 N/A 1 2048"].map(str::to_owned)
     );
     assert_eq!(
         json(sandbox.run(&["history", "--json", "in.tar"]))["history"][0]["layer"],

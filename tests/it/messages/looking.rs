@@ -1,11 +1,12 @@
 //! What `images`, `inspect` and `history` refuse and warn of.
 
 use expect_test::expect;
+use serde_json::Value;
 
 use super::{app, layout};
 use crate::support::codec::Codec;
 use crate::support::expected::Expected;
-use crate::support::make::{self, Image};
+use crate::support::make::{self, Image, Layout, Member};
 use crate::support::sandbox::Sandbox;
 
 /// Checks what a command says of an archive, and how it ends.
@@ -42,15 +43,71 @@ fn a_layer_that_cannot_be_read_leaves_its_size_unknown() {
             "#]],
         );
     }
+    // Compressed layers are not read unless that is asked for.
+    says(&image(packed.clone()), &["images", "in.tar"], 0, "");
     says(
         &image(packed),
-        &["images", "in.tar"],
+        &["images", "--size", "in.tar"],
         0,
         expect![[r#"
             warning: cannot read layer 2 of 3 of `app:1`, so its size is unknown: its gzip stream is damaged: unexpected end of file
         "#]],
     );
     says(&image(cut), &["--quiet", "images", "in.tar"], 0, "");
+}
+
+/// Commands that need the layer refuse the image; those that look show it, and all others.
+#[test]
+fn a_layer_of_the_wrong_size_is_a_fault_of_its_image_alone() {
+    let other = Image::new(&["tool:2"], &["file t 1"]);
+    let images = [app(), other];
+    let mut layout = Layout::default();
+    for image in &images {
+        layout.add(image);
+    }
+    for members in [make::hybrid(&images), layout.members()] {
+        let damaged = format!("blobs/sha256/{}", &images[0].diff_ids[1]["sha256:".len()..]);
+        let members = members.into_iter().map(|member| match member {
+            Member::File(name, content) if name == damaged => {
+                Member::File(name, content[..512].to_vec())
+            }
+            member => member,
+        });
+        let sandbox = Sandbox::new();
+        sandbox.write("in.tar", make::tar(&members.collect::<Vec<_>>()));
+        let unknown = "cannot read layer 2 of 3 of `app:1`, so its size is unknown: \
+                       blob has the wrong size: expected 2048 bytes, got 512";
+        let unknown = [format!("warning: {unknown}")];
+        let chosen = ["--image", "app:1"];
+        for (command, size) in [
+            (&["images", "--json"][..], "/images/0/content_size"),
+            (&["images", "--json", "--size"], "/images/0/content_size"),
+            (&["inspect", "--json"], "/layers/1/unpacked_size"),
+            (&["history", "--json"], "/history/1/content_size"),
+        ] {
+            let choice = if command[0] == "images" {
+                &[]
+            } else {
+                &chosen[..]
+            };
+            let output = sandbox.run(&[command, choice, &["in.tar"]].concat());
+            let (printed, warnings) = output.data_and_warnings();
+            assert_eq!(warnings, unknown, "{command:?}");
+            let printed: Value = serde_json::from_slice(&printed).expect("JSON");
+            assert_eq!(printed.pointer(size), Some(&Value::Null), "{command:?}");
+            if command[0] == "images" {
+                assert_eq!(printed["images"][1]["content_size"], 1, "{command:?}");
+            }
+        }
+        let refusal = format!(
+            "error: cannot read `in.tar`\n  \
+               caused by: cannot read blob {}\n  \
+               caused by: blob has the wrong size: expected 2048 bytes, got 512\n",
+            images[0].diff_ids[1]
+        );
+        let convert = ["convert", "in.tar", "out.tar"];
+        sandbox.run(&convert).fails(refusal.as_str());
+    }
 }
 
 #[test]

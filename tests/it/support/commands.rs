@@ -25,7 +25,7 @@ pub(crate) struct Command {
 }
 
 /// Every command that reads an image. A new one must be added here.
-pub(crate) const COMMANDS: [Command; 10] = [
+pub(crate) const COMMANDS: [Command; 11] = [
     command(&["convert", "IN", "OUT"], Depth::Blobs),
     command(
         &["squash", "--all", "--image", "#1", "IN", "OUT"],
@@ -34,6 +34,7 @@ pub(crate) const COMMANDS: [Command; 10] = [
     command(&["export", "--image", "#1", "IN", "FILE"], Depth::Entries),
     command(&["verify", "IN"], Depth::Entries),
     command(&["files", "--image", "#1", "IN"], Depth::Headers),
+    command(&["waste", "--image", "#1", "IN"], Depth::Headers),
     command(
         &["files", "--all-layers", "--image", "#1", "IN"],
         Depth::Headers,

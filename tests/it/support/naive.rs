@@ -286,6 +286,15 @@ impl Tree {
         })
     }
 
+    /// The content and the metadata of the file at a path.
+    pub(crate) fn file(&self, path: &[u8]) -> Option<(&[u8], Option<&Meta>)> {
+        let inode = &self.inodes[*self.paths.get(path)?];
+        match &inode.kind {
+            Kind::File(content) => Some((content, inode.meta.as_ref())),
+            _ => None,
+        }
+    }
+
     /// All names of the file at a path.
     pub(crate) fn names_of(&self, path: &[u8]) -> Vec<&Path> {
         let inode = self.paths.get(path);

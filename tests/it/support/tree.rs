@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::codec::{digest, hex};
@@ -130,4 +132,14 @@ pub(crate) fn escaped(name: &[u8]) -> String {
         }
         text
     })
+}
+
+/// The path of an entry in JSON output, without the slash at its start.
+#[track_caller]
+pub(crate) fn path_of(entry: &Value) -> Vec<u8> {
+    let bytes = match entry["path_base64"].as_str() {
+        Some(base64) => STANDARD.decode(base64).expect("it is base64"),
+        None => entry["path"].as_str().expect("it has a path").into(),
+    };
+    bytes[1..].to_vec()
 }
