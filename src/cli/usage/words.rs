@@ -119,7 +119,7 @@ const COMMANDS: &[(&[&str], &str)] = &[
     (
         &["scan", "scout", "sbom", "vulnerabilities", "cve"],
         "restow does not look for vulnerabilities; `trivy image --input SRC` and \
-         `grype docker-archive:SRC` do",
+         `grype docker-archive:SRC` do. `restow diff A B` compares two images",
     ),
     (
         &[
