@@ -72,8 +72,9 @@
 //! | --- | --- | --- |
 //! | `cat` | [`Session::cat`] | `ops/cat.rs`, `ops/stack/`, `merge/` |
 //! | `convert` | [`Session::convert`] | `ops/convert.rs`, `transfer/` |
+//! | `diff` | [`Session::diff`], [`Session::diff_text`] | `ops/diff/`, `ops/stack/`, `merge/` |
 //! | `export` | [`Session::export`] | `ops/export.rs`, `ops/stack/`, `merge/` |
-//! | `extract` | [`Session::extract`] | `ops/extract/`, `ops/stack/`, `merge/`, `folder/` |
+//! | `extract` | [`Session::extract`] | `ops/extract.rs`, `ops/stack/`, `merge/`, `folder/` |
 //! | `files` | [`Session::files`], [`Session::file_changes`] | `ops/files/`, `ops/stack/`, `merge/` |
 //! | `history` | [`Session::history`] | `ops/history.rs`, `ops/inspect.rs` |
 //! | `images` | [`Session::images`] | `ops/images.rs` |
@@ -140,13 +141,15 @@ pub use image::{
 pub use layer::{Ambiguity, EntryFault, LayerError, PathError, WhiteoutError};
 pub use merge::PathPattern;
 pub use ops::{
-    ChangeKind, CompressionChoice, ConvertOptions, EntryType, ExportOptions, ExportReport,
-    ExtractOptions, ExtractReport, FileChange, FileEntry, FileTime, FileTree, FilesOptions, Found,
+    Aspect, ChangeCount, ChangeKind, ComparedImage, CompressionChoice, ConvertOptions, Detail,
+    DiffKind, DiffOptions, DiffReport, EntryType, ExportOptions, ExportReport, ExtractOptions,
+    ExtractReport, FieldChange, FileChange, FileEntry, FileTime, FileTree, FilesOptions, Found,
     FoundImage, FoundKind, HiddenFile, HiddenReason, HistoryReport, HistoryStep, ImageConfig,
     ImagesOptions, ImagesReport, ImportOptions, InspectOptions, InspectedLayer, Inspection,
-    LayerChoice, LayerName, LayerRangeError, LayerSize, Listed, MediaTypes, Name, RawDocument,
-    Selector, SelectorError, SizeChoice, SquashOptions, SquashReport, SquashedRange, Verification,
-    WasteLayer, WasteOptions, WastePlan, WasteRemedy, WasteReport, WriteReport, WrittenImage,
+    LayerChoice, LayerName, LayerRangeError, LayerSize, LinkChange, Listed, MediaTypes, Name,
+    PathChange, RawDocument, Selector, SelectorError, SizeChoice, SquashOptions, SquashReport,
+    SquashedRange, TextDiff, TextDifference, Verification, WasteLayer, WasteOptions, WastePlan,
+    WasteRemedy, WasteReport, WriteReport, WrittenImage, XattrChange,
 };
 pub use session::{Images, PendingOutput, Session, Source, Target};
 pub use stream::{Compression, DecodeLimit, Encoding, FileKind};

@@ -31,6 +31,8 @@
 //! | symbolic links on one path | 40 | [`SYMLINKS_MAX`] |
 //! | components that symbolic links add to the paths of a layer | 1,000,000 | [`LINK_COMPONENTS_MAX`] |
 //! | more of these components for each entry | 16 | [`DETOURS_PER_ENTRY`] |
+//! | a file whose lines are compared | 4 MiB | [`TEXT_MAX`] |
+//! | its lines | 200,000 | [`TEXT_LINES_MAX`] |
 //! | the window of a zstd stream, as a power of two | 27 | [`ZSTD_WINDOW_LOG_MAX`] |
 //! | the memory to unpack an xz stream | 128 MiB | [`XZ_MEMORY_MAX`] |
 //! | the size of an unpacked stream, however small the stream is | 64 GiB | [`UNPACKED_MAX`] |
@@ -130,6 +132,13 @@ pub const LINK_COMPONENTS_MAX: u64 = 1_000_000;
 /// Number of further such components per entry: some links are on many paths, and
 /// short.
 pub const DETOURS_PER_ENTRY: u64 = 16;
+
+/// Maximum size of a file whose lines are compared, in bytes: it is held in memory. Configuration files and lists of packages are smaller.
+pub const TEXT_MAX: u64 = 4 * 1024 * 1024;
+
+/// Maximum number of its lines. Texts of that many lines that differ all over take some
+/// seconds to compare, and the time grows faster than the number.
+pub const TEXT_LINES_MAX: usize = 200_000;
 
 /// The largest accepted zstd window, as a power of two: 128 MiB, the most that `zstd
 /// --ultra` writes without `--long`. The format's own limit is 3.75 TiB, and a decoder

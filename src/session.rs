@@ -16,11 +16,13 @@ use crate::format::sink::ImageSink;
 use crate::format::source::ImageSource;
 use crate::format::{self, Format, Input, Opening, Output, RootfsInput, RootfsSink, Tolerance};
 use crate::image::{Platform, Timestamp};
+use crate::merge::PathPattern;
 use crate::ops::{
-    self, CompressionChoice, ConvertOptions, ExportOptions, ExportReport, ExtractOptions,
-    ExtractReport, FileChange, FileTree, FilesOptions, FolderSink, HistoryReport, ImageConfig,
-    ImagesOptions, ImagesReport, ImportOptions, InspectOptions, Inspection, LayerName, RawDocument,
-    Selector, SquashOptions, SquashReport, Verification, WasteOptions, WasteReport, WriteReport,
+    self, CompressionChoice, ConvertOptions, DiffOptions, DiffReport, ExportOptions, ExportReport,
+    ExtractOptions, ExtractReport, FileChange, FileTree, FilesOptions, FolderSink, HistoryReport,
+    ImageConfig, ImagesOptions, ImagesReport, ImportOptions, InspectOptions, Inspection, LayerName,
+    RawDocument, Selector, SquashOptions, SquashReport, TextDiff, Verification, WasteOptions,
+    WasteReport, WriteReport,
 };
 use crate::transfer::Context;
 
@@ -468,6 +470,56 @@ impl<'a> Session<'a> {
         let opening = self.opening(options.platform.as_ref());
         self.with(source, opening, |source, context| {
             ops::cat(source, layer, options, output, to, context)
+        })
+    }
+
+    /// Compares two images, as a container sees them: their trees, platforms and run
+    /// configurations. The order of entries and the dialect of a tar make no difference.
+    ///
+    /// Headers are read first, and then those files that have the same size in both
+    /// images and come from different layers. Memory is bounded by one record for each
+    /// entry of the layers of both images, and for each difference; content is never
+    /// held in memory. Layers with the same diff_id count as the same, and layers are
+    /// not compared with their digests.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no such image, if there are several and none is selected, or if
+    /// a layer cannot be read, or is missing, encrypted or for Windows.
+    pub fn diff<'s>(
+        &self,
+        a: impl Into<Source<'s>>,
+        b: impl Into<Source<'s>>,
+        options: &DiffOptions,
+    ) -> Result<DiffReport> {
+        let platform = options.platform.as_ref();
+        self.with(a, self.opening(platform), |a, context| {
+            self.with(b, self.opening(platform), |b, _| {
+                ops::diff(a, b, options, context)
+            })
+        })
+    }
+
+    /// Compares the lines of one file in two images. Symbolic links are followed, never
+    /// out of an image. Both files are held in memory; their size is limited
+    /// ([`TEXT_MAX`](crate::limits::TEXT_MAX)).
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`diff`](Self::diff) does, if neither image has the path, and if it is
+    /// not a regular file, or a larger one.
+    pub fn diff_text<'s>(
+        &self,
+        a: impl Into<Source<'s>>,
+        b: impl Into<Source<'s>>,
+        path: &PathPattern,
+        options: &DiffOptions,
+    ) -> Result<TextDiff> {
+        let platform = options.platform.as_ref();
+        self.with(a, self.opening(platform), |a, context| {
+            self.with(b, self.opening(platform), |b, _| {
+                ops::diff_text(a, b, path, options, context)
+            })
         })
     }
 

@@ -12,6 +12,9 @@ pub(super) enum Failure {
     /// An error of the library.
     #[error(transparent)]
     Library(#[from] Error),
+    /// Two images differ. Nothing is printed: the report was.
+    #[error("the images differ")]
+    Different,
     /// An image has no such field.
     #[error("no field `{path}`")]
     NoField {

@@ -7,6 +7,8 @@ mod completions;
 mod convert;
 mod descriptor;
 mod destination;
+mod diff;
+mod diff_report;
 mod drawing;
 mod elsewhere;
 mod entry;
@@ -82,6 +84,7 @@ enum Command {
     Cat(cat::Arguments),
     Completions(completions::Arguments),
     Convert(convert::Arguments),
+    Diff(diff::Arguments),
     Export(export::Arguments),
     Extract(extract::Arguments),
     Files(files::Arguments),
@@ -94,6 +97,18 @@ enum Command {
     Squash(squash::Arguments),
     Verify(verify::Arguments),
     Waste(waste::Arguments),
+}
+
+impl Command {
+    /// The exit status after a failure. That of `diff` is 1 only if the images differ, as
+    /// in diff(1).
+    fn status(&self, failure: &Failure, status: ExitStatus) -> ExitStatus {
+        match (self, failure) {
+            (Self::Diff(_), Failure::Different) => ExitStatus::Failed,
+            (Self::Diff(_), _) => ExitStatus::Usage,
+            _ => status,
+        }
+    }
 }
 
 /// The command line of restow, with its complete help.
@@ -118,7 +133,11 @@ pub(crate) fn run() -> ExitCode {
     let output = Output::new(&arguments.global);
     let interrupt = match Interrupt::listen() {
         Ok(interrupt) => interrupt,
-        Err(error) => return report(&output, &Failure::Signals(error)).into(),
+        Err(error) => {
+            let failure = Failure::Signals(error);
+            let status = report(&output, &failure);
+            return arguments.command.status(&failure, status).into();
+        }
     };
     let process = Process {
         global: arguments.global,
@@ -129,6 +148,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Cat(cat) => cat::run(cat, &process),
         Command::Completions(it) => completions::run(it, command(), &process),
         Command::Convert(convert) => convert::run(convert, &process),
+        Command::Diff(diff) => diff::run(diff, &process),
         Command::Export(export) => export::run(export, &process),
         Command::Extract(extract) => extract::run(extract, &process),
         Command::Files(files) => files::run(files, &process),
@@ -148,7 +168,7 @@ pub(crate) fn run() -> ExitCode {
         Err(failure) => {
             let status = report(&process.output, &failure);
             process.interrupt.die_if_interrupted();
-            status.into()
+            arguments.command.status(&failure, status).into()
         }
     }
 }

@@ -16,9 +16,9 @@ use crate::cli::text::without_error_numbers;
 pub(super) enum ExitStatus {
     /// Done.
     Done = 0,
-    /// The input, the machine or a check failed.
+    /// The input, the machine or a check failed; of `diff`, the images differ.
     Failed = 1,
-    /// The command line is wrong.
+    /// The command line is wrong; of `diff`, any failure.
     Usage = 2,
 }
 
@@ -30,7 +30,8 @@ impl From<ExitStatus> for ExitCode {
 
 /// Prints a failure, and returns the exit code.
 pub(super) fn report(output: &Output, failure: &Failure) -> ExitStatus {
-    if matches!(failure, Failure::Reported) || (is_closed_pipe(failure) && !output.is_json()) {
+    let is_reported = matches!(failure, Failure::Different | Failure::Reported);
+    if is_reported || (is_closed_pipe(failure) && !output.is_json()) {
         return ExitStatus::Failed;
     }
     let mut causes = Vec::new();
@@ -40,9 +41,11 @@ pub(super) fn report(output: &Output, failure: &Failure) -> ExitStatus {
         Failure::Advised { hint, .. }
         | Failure::Name { hint, .. }
         | Failure::NoField { hint, .. } => Some(hint.clone()),
-        Failure::Signals(_) | Failure::Reported | Failure::Unsound(_) | Failure::Wasteful(_) => {
-            None
-        }
+        Failure::Different
+        | Failure::Signals(_)
+        | Failure::Reported
+        | Failure::Unsound(_)
+        | Failure::Wasteful(_) => None,
     };
     let mut source = match failure {
         Failure::Advised { error, .. } => error.source(),

@@ -51,7 +51,9 @@ impl Choice {
     /// The image that `--image` or the end of SRC selects.
     pub(super) fn selector(&self, source: &Location) -> Result<Option<Selector>, Failure> {
         if source.reference()?.is_some() && self.image.is_some() {
-            return Err(Failure::usage("SRC and `--image` both name an image"));
+            let name = source.argument.name;
+            let message = format!("{name} and `--image` both name an image");
+            return Err(Failure::usage(message));
         }
         Ok(selector(source)?.or_else(|| self.image.clone()))
     }

@@ -38,6 +38,14 @@ pub enum LimitError {
         /// The limit.
         limit: usize,
     },
+    /// A file has more lines than can be compared.
+    #[error("`{file}` exceeds the limit of {limit} lines")]
+    TooManyLines {
+        /// The file.
+        file: String,
+        /// The limit.
+        limit: usize,
+    },
     /// The number of members in an archive exceeds this limit.
     #[error("it exceeds the limit of {0} archive members")]
     TooManyMembers(usize),

@@ -31,4 +31,4 @@ pub use select::PathPattern;
 pub(crate) use select::is_at_or_below;
 pub(crate) use story::{LayerChange, LayerEvent};
 pub(crate) use tree::{Inode, InodeId, Place as EntryPlace};
-pub(crate) use view::{PathFault, TreeEntry, TreeNode};
+pub(crate) use view::{Entries, PathFault, TreeEntry, TreeNode};

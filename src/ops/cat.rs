@@ -110,7 +110,10 @@ impl StoryReader for Search<'_> {
 }
 
 /// The inode of a regular file.
-fn file<'a>(path: &PathPattern, node: TreeNode<'a>) -> Result<&'a Inode, ChoiceError> {
+pub(in crate::ops) fn file<'a>(
+    path: &PathPattern,
+    node: TreeNode<'a>,
+) -> Result<&'a Inode, ChoiceError> {
     let kind = match node {
         TreeNode::Directory(..) => "a directory",
         TreeNode::Node(_, inode) => match &inode.kind {

@@ -6,6 +6,7 @@
 mod cat;
 mod choose;
 mod convert;
+mod diff;
 mod export;
 mod extract;
 mod files;
@@ -22,6 +23,14 @@ pub(crate) use cat::cat;
 pub use choose::selector::{Selector, SelectorError};
 pub use convert::ConvertOptions;
 pub(crate) use convert::convert;
+pub(crate) use diff::diff;
+pub use diff::options::{Aspect, Detail, DiffOptions};
+pub use diff::report::{
+    ChangeCount, ComparedImage, DiffKind, DiffReport, FieldChange, LinkChange, PathChange,
+    XattrChange,
+};
+pub(crate) use diff::text::diff_text;
+pub use diff::text::{TextDiff, TextDifference};
 pub(crate) use export::export;
 pub use export::{ExportOptions, ExportReport};
 pub use extract::{ExtractOptions, ExtractReport};

@@ -67,7 +67,7 @@ fn run(sandbox: &Sandbox, command: Command, input: &[u8], format: Format, case: 
             sandbox.remove("out");
             Outcome::Done(written)
         }
-        Some(1) => {
+        Some(code) if code == command.failure() => {
             let errors = said.lines().filter(|it| it.starts_with("error: "));
             let errors = errors.count();
             // What only looks may have more than one thing to say.

@@ -1,6 +1,6 @@
 //! Layers that are broken, or made to do harm: refused at once, by name, and nothing is left behind.
 //!
-//! Each layer is the second of three. It is refused by `export`, `files` and `cat`, and by a squash
+//! Each layer is the second of three. It is refused by `export`, `files`, `cat` and `diff`, and by a squash
 //! of all layers, of a range that has it, and of a range above it, which needs to
 //! know what is below. What it does to a range below it is for `verify` to say.
 
@@ -49,6 +49,29 @@ fn image(layer: Vec<u8>) -> Image {
     Image::of_layers(&["app:1"], vec![below, layer, above])
 }
 
+/// Checks that `diff` with another image fails with just this cause, in any order of the two,
+/// with the exit code of trouble.
+#[track_caller]
+fn assert_not_compared(name: &str, image: &Image, says: &str) {
+    let sandbox = Sandbox::new();
+    let source = put(&sandbox, "in.tar", Format::Docker, image);
+    let other = Image::of_layers(&["other:1"], vec![tar(&entries("base/ base/old file"))]);
+    let other = put(&sandbox, "other.tar", Format::OciArchive, &other);
+    for pair in [[&source, &other], [&other, &source]] {
+        let run = sandbox.restow(&["diff", pair[0], pair[1]]).by(&HANG).run();
+        assert_eq!((run.code, run.stdout), (Some(2), Vec::new()), "{name}");
+        let lines = run.stderr.lines().filter(|it| !it.starts_with("warning: "));
+        let said = lines.collect::<Vec<_>>().join("\n");
+        let place = "error: cannot read layer 2 of 3 of `app:1`\n  caused by: ";
+        let cause = said.strip_prefix(place);
+        let cause = cause.unwrap_or_else(|| panic!("{name}: {said}"));
+        match says.strip_prefix('…') {
+            Some(end) => assert!(cause.ends_with(end), "{name}: {cause}"),
+            None => assert_eq!(cause, says, "{name}"),
+        }
+    }
+}
+
 /// Checks that an image is refused with just these words about its second layer.
 ///
 /// Where they begin with `…`, something may stand before them: a name of many
@@ -56,6 +79,7 @@ fn image(layer: Vec<u8>) -> Image {
 #[track_caller]
 fn assert_refused(name: &str, image: &Image, says: &str) {
     assert_refused_by(name, image, says, false);
+    assert_not_compared(name, image, says);
 }
 
 /// Checks the same, by those that compare the layer with its digests alone.

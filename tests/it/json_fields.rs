@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::help::printed;
+use crate::support::layer::stack;
 use crate::support::make::{self, Image, Layout};
 use crate::support::sandbox::Sandbox;
 
@@ -34,7 +35,10 @@ fn fields(value: &Value) -> Vec<String> {
 fn collect(value: &Value, path: &str, found: &mut Vec<String>) {
     match value {
         // A part of the image, and a list whose objects have fields that are listed above.
-        _ if path == "config" || path.ends_with("children[]") => {}
+        _ if path == "config" && value.is_object() || path.ends_with("children[]") => {}
+        // Other images, entries and names with fields that are listed elsewhere, or any value.
+        _ if path == "b" || path.ends_with("].a") || path.ends_with("].b") => {}
+        _ if path.ends_with("].links.a") || path.ends_with("].links.b") => {}
         Value::Object(object) if !object.is_empty() => {
             for (name, value) in object {
                 let dot = if path.is_empty() { "" } else { "." };
@@ -80,6 +84,13 @@ fn prepared() -> Sandbox {
     let index = layout.nested(&[image]);
     layout.add_named(&index, "app:1");
     sandbox.write("index.tar", make::tar(&layout.members()));
+    for (name, words, tag) in [
+        ("linked.tar", "f=1 g=>f", "app:1"),
+        ("split.tar", "f=1 | g=1", "app:2"),
+    ] {
+        let image = Image::of_layers(&[tag], stack(words));
+        sandbox.write(name, make::tar(&make::docker(&[image])));
+    }
     sandbox.write("rootfs.tar", make::layer("file a 1"));
     let broken = make::docker(&[app]);
     let broken: Vec<_> = broken
@@ -139,6 +150,11 @@ fn the_documented_fields_are_printed() {
                 let fields = object.as_object_mut().expect("it is an object");
                 fields.retain(|name, _| name == "change");
                 vec![object]
+            }
+            "restow diff --json" => {
+                let all = ["--history", "--names", "--layers"];
+                let arguments = [&["diff", "--json"], &all[..], &["linked.tar", "split.tar"]];
+                vec![object(&arguments.concat())]
             }
             "restow waste --json" => vec![object(&["waste", "--json", "hidden.tar"])],
             "restow verify --json" => vec![object(&["verify", "--json", "broken.tar"])],

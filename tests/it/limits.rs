@@ -36,6 +36,8 @@ fn limits() -> BTreeMap<&'static str, u64> {
         ("SEGMENTS_MAX", count(the::SEGMENTS_MAX)),
         ("SYMLINKS_MAX", count(the::SYMLINKS_MAX)),
         ("TARGET_MAX", count(the::TARGET_MAX)),
+        ("TEXT_LINES_MAX", count(the::TEXT_LINES_MAX)),
+        ("TEXT_MAX", the::TEXT_MAX),
         ("UNPACKED_MAX", the::UNPACKED_MAX),
         ("UNPACKED_RATIO_MAX", the::UNPACKED_RATIO_MAX),
         ("VALUES_MAX", count(the::VALUES_MAX)),

@@ -20,6 +20,7 @@ mod convert;
 mod corpus;
 mod damage;
 mod determinism;
+mod diff;
 mod ends;
 mod engine;
 mod examples;

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use restow::{
-    ConvertOptions, Encoding, Error, ExportOptions, Format, ImportOptions, Input, InspectOptions,
-    LayerChoice, Output, Place, Session, SquashOptions, WasteOptions, WastePlan,
+    ConvertOptions, DiffKind, DiffOptions, Encoding, Error, ExportOptions, Format, ImportOptions,
+    Input, InspectOptions, LayerChoice, Output, PathPattern, Place, Session, SquashOptions,
+    TextDifference, WasteOptions, WastePlan,
 };
 
 use crate::support::Sandbox;
@@ -225,6 +226,40 @@ fn a_flag_stops_an_operation_and_leaves_nothing() {
     assert!(matches!(stopped, Err(Error::Interrupted)), "{stopped:?}");
     assert_eq!(sandbox.tree(), Tree::new());
     sandbox.assert_no_temporaries();
+}
+
+#[test]
+fn two_images_are_compared() {
+    let sandbox = Sandbox::new();
+    for (name, layers) in [
+        ("a", ["file a 1", "file b 1"]),
+        ("b", ["file a 1", "file b 2"]),
+    ] {
+        let image = Image::new(&["app:1"], &layers);
+        sandbox.write(name, make::tar(&make::docker(&[image])));
+    }
+    let session = session(&sandbox);
+    let input = |name: &str| Input::path(sandbox.path(name));
+    let opened = session.open(input("a")).expect("it can be opened");
+    let options = DiffOptions::default();
+    let report = session.diff(&opened, input("b"), &options);
+    let report = report.expect("they can be compared");
+    assert!(!report.is_same());
+    assert_eq!((report.shared_layers, report.same), (1, 2));
+    let [change] = report.files.as_slice() else {
+        panic!("{:?}", report.files);
+    };
+    assert_eq!((change.path(), change.kind), (&b"b"[..], DiffKind::Content));
+    assert!(!(change.mode || change.owner || change.mtime));
+    let same = session.diff(&opened, &opened, &options);
+    assert!(same.expect("they can be compared").is_same());
+    let path = PathPattern::new(b"b");
+    let text = session.diff_text(&opened, input("b"), &path, &options);
+    let text = text.expect("they can be compared");
+    assert!(
+        matches!(text.difference, TextDifference::Hunks(_)),
+        "{text:?}"
+    );
 }
 
 #[test]

@@ -177,6 +177,27 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "diff",
+        &[
+            (
+                "Check that a squash has changed nothing",
+                "restow squash --all app.tar flat.tar && restow diff app.tar flat.tar",
+            ),
+            (
+                "Tell in a script whether a release has changed",
+                "restow diff -q --semantic base.tar app.tar || echo changed",
+            ),
+            (
+                "Compare an archive with an image of an engine",
+                "docker save app:1.0 | restow diff app.tar -",
+            ),
+            (
+                "Compare the lines of one file in two images of a layout",
+                "restow diff --text /etc/os-release oci:lay:base:1.0 oci:lay:app:1.0",
+            ),
+        ],
+    ),
+    (
         "waste",
         &[
             (

@@ -11,7 +11,7 @@ const GROUPS: [(&str, &[&str]); 4] = [
     (
         "Look",
         &[
-            "images", "inspect", "history", "files", "cat", "waste", "verify",
+            "images", "inspect", "history", "files", "cat", "diff", "waste", "verify",
         ],
     ),
     ("Help", &["help", "completions", "man"]),
@@ -22,7 +22,8 @@ const MORE: &str = "\
 Run `restow help COMMAND` for the options and examples of a command, `restow help names` for \
 the names of images, and `restow help json` for the fields of JSON output.
 
-Exit codes: 0 success; 1 failure (bad input, system error or failed check); 2 usage error.";
+Exit codes: 0 success; 1 failure (bad input, system error or failed check); 2 usage error. Those \
+of `diff`: 0 same; 1 different; 2 failure of any kind.";
 
 /// The names of all commands.
 pub(super) fn commands() -> impl Iterator<Item = &'static str> {

@@ -52,7 +52,12 @@ pub(super) fn report_usage(error: &clap::Error, words: &[OsString], root: &Comma
     if !error.use_stderr() {
         return match print_help(error) {
             Ok(()) => ExitStatus::Done,
-            Err(error) => report(&Output::of_usage(has_json_progress), &error.into()),
+            Err(error) => {
+                let status = report(&Output::of_usage(has_json_progress), &error.into());
+                // Its status 1 is that of images that differ.
+                let is_diff = command_of(words, root).get_name() == "diff";
+                if is_diff { ExitStatus::Usage } else { status }
+            }
         };
     }
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand && !has_json_progress {

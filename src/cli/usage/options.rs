@@ -12,7 +12,7 @@ const LOOKERS: &[&str] = &["history", "images", "inspect", "verify", "waste"];
 
 /// Commands with an option that selects the platform.
 const PLATFORMS: &[&str] = &[
-    "convert", "export", "history", "import", "inspect", "squash", "waste",
+    "convert", "diff", "export", "history", "import", "inspect", "squash", "waste",
 ];
 
 /// Every command.
@@ -42,6 +42,63 @@ const CHANGE_BY_IMPORT: &str = "`restow export SRC | restow import --config-from
 /// The hints for unknown options: the options, the commands to which the hint applies, and the
 /// hint, in which `COMMAND` is replaced by the name of the command. The first match counts.
 const OPTIONS: &[(&[&str], &[&str], &str)] = &[
+    (
+        &["--to", "--with", "--type", "-t"],
+        &["diff"],
+        "the images are arguments: `restow diff A B`; files and configs are compared, \
+         `--history`, `--names` and `--layers` add more",
+    ),
+    (
+        &["-u", "-U", "--unified", "--filename", "-p", "--patch"],
+        &["diff"],
+        "`--text PATH` prints a unified diff of one file",
+    ),
+    (
+        &[
+            "--brief",
+            "--exit-code",
+            "--name-only",
+            "--summary",
+            "-s",
+            "--silent",
+        ],
+        &["diff"],
+        "`--quiet` prints nothing, so that only the exit code tells; `--stat` prints a summary",
+    ),
+    (
+        &[
+            "--ignore-timestamps",
+            "--ignore-mtime",
+            "--ignore-file-timestamps",
+            "-I",
+            "--exclude",
+        ],
+        &["diff"],
+        "`--ignore mtime` ignores the times of files, `--semantic` all that a rebuild changes",
+    ),
+    (
+        &["--format", "--output", "-o", "--out", "-O", "-j"],
+        &["diff"],
+        "`restow diff --json A B` prints all fields, for `jq`",
+    ),
+    (
+        &["-r", "--recursive", "-N", "--new-file"],
+        &["diff"],
+        "all files are compared; PATHs after A and B select some",
+    ),
+    (
+        &[
+            "-i",
+            "--input",
+            "--in",
+            "--src",
+            "--source",
+            "--file",
+            "--tarball",
+        ],
+        &["diff"],
+        "the images are arguments: `restow diff A B`, with `-` for stdin",
+    ),
     (
         &["--format"],
         WRITERS,

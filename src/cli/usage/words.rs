@@ -118,7 +118,7 @@ const COMMANDS: &[(&[&str], &str)] = &[
     (
         &["scan", "scout", "sbom", "vulnerabilities", "cve"],
         "restow does not look for vulnerabilities; `trivy image --input SRC` and \
-         `grype docker-archive:SRC` do",
+         `grype docker-archive:SRC` do. `restow diff A B` compares two images",
     ),
     (
         &[
@@ -199,9 +199,8 @@ const COMMANDS: &[(&[&str], &str)] = &[
          `restow inspect SRC` the size of each layer; `dive` browses them",
     ),
     (
-        &["diff", "compare", "changes"],
-        "restow does not compare images: \
-         `diff <(restow export A | tar -tv) <(restow export B | tar -tv)` compares their files",
+        &["compare", "changes", "cmp", "container-diff", "diffoci"],
+        "`restow diff A B` compares the files and configs of two images",
     ),
     (
         &["rebase"],
@@ -283,6 +282,14 @@ pub(super) fn missing(command: &str, names: &[String]) -> &'static str {
         ("import", true) => "DST is a file, `oci:DIR` for a layout, or `-` for stdout",
         ("import", false) => {
             "ROOTFS is a tar, or `-` for stdin, as in `tar -C DIR -c . | restow import - DST`"
+        }
+        ("diff", _) if names.len() == 1 => {
+            "B is the image to compare A with; `docker export CONTAINER | restow diff A -` compares \
+             the files of a container with its image, as `docker diff` does"
+        }
+        ("diff", _) => {
+            "A and B are archives, layouts or root filesystem tars, as in `restow diff A B`; one may \
+             be `-` for stdin"
         }
         ("verify", _) => {
             "SRC is an archive, a layout, or `-` for stdin; `--explain CODE` does not need it"

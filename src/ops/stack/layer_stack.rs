@@ -148,12 +148,12 @@ impl<'a> LayerStack<'a> {
         })
     }
 
-    /// Reads the headers of all layers, and returns their merged tree. Warns of
-    /// ambiguities in them.
-    pub(in crate::ops) fn tree(&self) -> Result<Merge> {
+    /// The merged tree of the changes of all layers. Warns of ambiguities in them.
+    pub(in crate::ops) fn tree_of(&self, changes: Vec<Changes>) -> Result<Merge> {
         let mut merge = Merge::new();
-        let all: Vec<usize> = (0..self.count()).collect();
-        self.merge(&mut merge, &all)?;
+        for (at, changes) in changes.into_iter().enumerate() {
+            self.put_watched(&mut merge, at, changes, &mut NoReader)?;
+        }
         Ok(merge)
     }
 

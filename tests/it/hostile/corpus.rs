@@ -624,7 +624,7 @@ fn check(items: Vec<Item>) {
                 Taken | Either => false,
             };
             if is_refused || run.code != Some(0) {
-                assert_eq!(run.code, Some(1), "{case}");
+                assert_eq!(run.code, Some(command.failure()), "{case}");
                 assert!(is_refused || fate != Taken, "{case}");
                 let errors = run.stderr.lines().filter(|it| it.starts_with("error: "));
                 let errors = errors.count();

@@ -130,6 +130,8 @@ fn help_fits_the_command() {
         (&["--help"][..], "help.txt"),
         (&["convert", "--help"], "help-convert.txt"),
         (&["convert", "-h"], "help-convert-short.txt"),
+        (&["diff", "--help"], "help-diff.txt"),
+        (&["diff", "-h"], "help-diff-short.txt"),
         (&["export", "--help"], "help-export.txt"),
         (&["extract", "--help"], "help-extract.txt"),
         (&["extract", "-h"], "help-extract-short.txt"),

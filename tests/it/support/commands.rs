@@ -25,7 +25,7 @@ pub(crate) struct Command {
 }
 
 /// Every command that reads an image. A new one must be added here.
-pub(crate) const COMMANDS: [Command; 11] = [
+pub(crate) const COMMANDS: [Command; 12] = [
     command(&["convert", "IN", "OUT"], Depth::Blobs),
     command(
         &["squash", "--all", "--image", "#1", "IN", "OUT"],
@@ -40,6 +40,7 @@ pub(crate) const COMMANDS: [Command; 11] = [
         &["files", "--all-layers", "--image", "#1", "IN"],
         Depth::Headers,
     ),
+    command(&["diff", "--image", "#1", "IN", "IN"], Depth::Headers),
     command(&["images", "IN"], Depth::Documents),
     command(&["inspect", "--image", "#1", "IN"], Depth::Documents),
     command(&["history", "--image", "#1", "IN"], Depth::Documents),
@@ -69,6 +70,11 @@ impl Command {
     /// True if its output is a folder of files.
     pub(crate) fn writes_files(self) -> bool {
         self.words[0] == "extract"
+    }
+
+    /// Its exit code if it cannot read the input.
+    pub(crate) fn failure(self) -> i32 {
+        if self.words[0] == "diff" { 2 } else { 1 }
     }
 
     /// True if it writes something, instead of only printing information.

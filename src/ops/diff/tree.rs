@@ -1,0 +1,387 @@
+//! The comparison of two trees.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::digest::{DiffId, Digest};
+use crate::error::{ChoiceError, Error, Result};
+use crate::event::Watch;
+use crate::layer::{Metadata, NodeKind};
+use crate::merge::{
+    EntryPlace, IMPLIED_MODE, InodeId, Merge, PathPattern, TreeEntry, TreeNode, is_at_or_below,
+};
+use crate::ops::diff::links::{Grouping, Links, Side, linked};
+use crate::ops::diff::options::{Aspect, DiffOptions};
+use crate::ops::diff::pairs::{Pair, Pairs};
+use crate::ops::diff::report::{ChangeCount, DiffKind, PathChange, XattrChange};
+use crate::ops::stack::contents::FilePlaces;
+use crate::ops::stack::file_entry::FileEntry;
+use crate::ops::stack::paths::tree_order;
+use crate::tar_stream::Time;
+
+/// The prefix of a PAX record that holds an extended attribute.
+const XATTR: &[u8] = b"SCHILY.xattr.";
+
+/// Finds the literal paths of the topmost entries that some paths and patterns stand for
+/// in either of two trees; the root if there are none.
+///
+/// # Errors
+///
+/// Fails if one of them stands for nothing in both. `images` are their names.
+pub(super) fn select(
+    trees: [&Merge; 2],
+    images: [&str; 2],
+    paths: &[PathPattern],
+) -> Result<Vec<Vec<u8>>> {
+    if paths.is_empty() {
+        return Ok(vec![Vec::new()]);
+    }
+    let mut selected = Vec::new();
+    for path in paths {
+        let found: Vec<_> = trees
+            .iter()
+            .filter_map(|tree| tree.select(path).ok())
+            .collect();
+        if found.is_empty() {
+            let [a, b] = images;
+            let image = format!("{a}` or `{b}");
+            return Err(if path.is_pattern() {
+                let pattern = path.to_string();
+                ChoiceError::NoPathMatches { image, pattern }.into()
+            } else {
+                ChoiceError::NoSuchPath {
+                    image,
+                    path: path.to_string(),
+                    missing: None,
+                    deleted_by: None,
+                }
+                .into()
+            });
+        }
+        selected.extend(found.into_iter().flatten().map(|entry| entry.path));
+    }
+    selected.sort_by(|one, other| tree_order(one, other));
+    selected.dedup_by(|later, earlier| is_at_or_below(later, earlier));
+    Ok(selected)
+}
+
+/// Two trees.
+pub(super) struct Trees<'a> {
+    pub(super) a: &'a Merge,
+    pub(super) b: &'a Merge,
+    /// The diff_ids of the layers of each.
+    pub(super) layers_a: &'a [&'a DiffId],
+    pub(super) layers_b: &'a [&'a DiffId],
+    pub(super) options: &'a DiffOptions,
+    /// The literal paths of the topmost entries that are compared, in the order of the
+    /// trees.
+    pub(super) selected: &'a [Vec<u8>],
+}
+
+/// The parts of two trees that are known from a first walk.
+#[derive(Debug, Default)]
+pub(super) struct Survey {
+    /// The files whose content has to be compared.
+    pub(super) files_a: FilePlaces,
+    pub(super) files_b: FilePlaces,
+    links: Links,
+}
+
+/// The digests of files, by the places of their content.
+pub(super) type Digests = HashMap<EntryPlace, Digest>;
+
+/// The differences between two trees.
+#[derive(Debug, Default)]
+pub(super) struct TreeChanges {
+    pub(super) files: Vec<PathChange>,
+    pub(super) added: ChangeCount,
+    pub(super) deleted: ChangeCount,
+    pub(super) changed: ChangeCount,
+    pub(super) metadata: ChangeCount,
+    pub(super) same: u64,
+}
+
+impl<'a> Trees<'a> {
+    /// The selected paths.
+    fn pairs(&self) -> impl Iterator<Item = Pair<'a>> {
+        Pairs::new(self.a, self.b).filter(|pair| {
+            let is_before = |top: &Vec<u8>| tree_order(top, pair.path()).is_le();
+            let after = self.selected.partition_point(is_before);
+            let top = after.checked_sub(1).map(|at| &self.selected[at]);
+            top.is_some_and(|top| is_at_or_below(pair.path(), top))
+        })
+    }
+
+    /// Walks the trees for the first time.
+    pub(super) fn survey(&self, watch: &Watch<'_>) -> Result<Survey> {
+        let mut survey = Survey::default();
+        for pair in self.pairs() {
+            check(watch)?;
+            survey.links.add(self.a, self.b, &pair);
+            if let Pair::Both(a, b) = &pair
+                && let (Some((_, a)), Some((_, b))) = (a.node.file(), b.node.file())
+                && a.size() == b.size()
+                && a.size() > 0
+                && !self.is_one_entry(a.place, b.place)
+            {
+                survey.files_a.insert(a.place, a.size());
+                survey.files_b.insert(b.place, b.size());
+            }
+        }
+        Ok(survey)
+    }
+
+    /// True if two places are the same entry of the same layer.
+    fn is_one_entry(&self, a: EntryPlace, b: EntryPlace) -> bool {
+        let layer = |layers: &[&'a DiffId], place: EntryPlace| layers[place.layer as usize];
+        a.entry == b.entry && layer(self.layers_a, a) == layer(self.layers_b, b)
+    }
+
+    /// Walks the trees again, with the digests of the surveyed files.
+    pub(super) fn compare(
+        &self,
+        survey: &Survey,
+        digests_a: &Digests,
+        digests_b: &Digests,
+        watch: &Watch<'_>,
+    ) -> Result<TreeChanges> {
+        let mut walk = Walk {
+            trees: self,
+            links: &survey.links,
+            digests: (digests_a, digests_b),
+            changes: TreeChanges::default(),
+            groupings: HashMap::new(),
+            counted: HashSet::new(),
+        };
+        for pair in self.pairs() {
+            check(watch)?;
+            walk.add(pair);
+        }
+        Ok(walk.finish())
+    }
+}
+
+/// The second walk.
+struct Walk<'a, 'b> {
+    trees: &'b Trees<'a>,
+    links: &'b Links,
+    digests: (&'b Digests, &'b Digests),
+    changes: TreeChanges,
+    /// The differences in hard links by their numbers, each with the number of the
+    /// change that gets it.
+    groupings: HashMap<usize, (usize, Grouping)>,
+    /// Files with several names that were counted, under names with this kind of
+    /// difference.
+    counted: HashSet<(Side, InodeId, DiffKind)>,
+}
+
+impl Walk<'_, '_> {
+    fn add(&mut self, pair: Pair<'_>) {
+        let linked = linked(self.trees.a, self.trees.b, &pair);
+        match pair {
+            Pair::A(entry) => self.add_single(entry, Side::A),
+            Pair::B(entry) => self.add_single(entry, Side::B),
+            Pair::Both(a, b) => self.add_both(a, b, linked),
+        }
+    }
+
+    /// Adds a path that only one tree has.
+    fn add_single(&mut self, entry: TreeEntry<'_>, side: Side) {
+        let kind = match side {
+            Side::A => DiffKind::Deleted,
+            Side::B => DiffKind::Added,
+        };
+        let link_to = match entry.node {
+            TreeNode::Node(id, _) if self.counts(Aspect::Links) => {
+                self.links.other_name((side, id), &entry.path)
+            }
+            _ => None,
+        };
+        let bytes = match link_to {
+            Some(_) => 0,
+            None => self.bytes(&entry, side, kind),
+        };
+        let mut change = PathChange::new(kind);
+        change.link_to = link_to.map(<[u8]>::to_vec);
+        match side {
+            Side::A => change.a = Some(FileEntry::new(self.trees.a, entry)),
+            Side::B => change.b = Some(FileEntry::new(self.trees.b, entry)),
+        }
+        let (bytes_a, bytes_b) = match side {
+            Side::A => (bytes, 0),
+            Side::B => (0, bytes),
+        };
+        self.push(change, bytes_a, bytes_b);
+    }
+
+    /// Adds a path that both trees have.
+    fn add_both(&mut self, a: TreeEntry<'_>, b: TreeEntry<'_>, linked: Option<(InodeId, InodeId)>) {
+        let mut change = PathChange::new(DiffKind::Metadata);
+        if self.has_other_content(a.node, b.node) {
+            change.kind = DiffKind::Content;
+        }
+        self.compare_metadata(&a, &b, &mut change);
+        let is_first_of_links = self.group(&a.path, linked);
+        let is_same = change == PathChange::new(DiffKind::Metadata);
+        if is_same && !is_first_of_links {
+            self.changes.same += 1;
+            return;
+        }
+        let bytes_a = self.bytes(&a, Side::A, change.kind);
+        let bytes_b = self.bytes(&b, Side::B, change.kind);
+        change.a = Some(FileEntry::new(self.trees.a, a));
+        change.b = Some(FileEntry::new(self.trees.b, b));
+        self.push(change, bytes_a, bytes_b);
+    }
+
+    /// Adds a name to the difference in hard links of which it is part. Returns true if
+    /// it is the first, whose change must exist.
+    fn group(&mut self, path: &[u8], linked: Option<(InodeId, InodeId)>) -> bool {
+        if !self.counts(Aspect::Links) {
+            return false;
+        }
+        let Some((id_a, id_b)) = linked else {
+            return false;
+        };
+        let Some(number) = self.links.change(id_a) else {
+            return false;
+        };
+        let next = (self.changes.files.len(), Grouping::default());
+        let (at, grouping) = self.groupings.entry(number).or_insert(next);
+        grouping.add(path, id_a, id_b);
+        *at == self.changes.files.len()
+    }
+
+    fn has_other_content(&self, a: TreeNode<'_>, b: TreeNode<'_>) -> bool {
+        let (TreeNode::Node(_, a), TreeNode::Node(_, b)) = (a, b) else {
+            return a.is_directory() != b.is_directory();
+        };
+        if a.kind != b.kind {
+            return true;
+        }
+        let is_empty = !matches!(a.kind, NodeKind::File(1..));
+        if is_empty || self.trees.is_one_entry(a.place, b.place) {
+            return false;
+        }
+        let (of_a, of_b) = self.digests;
+        of_a[&a.place] != of_b[&b.place]
+    }
+
+    fn compare_metadata(&self, a: &TreeEntry<'_>, b: &TreeEntry<'_>, change: &mut PathChange) {
+        let implied = Metadata::implied(IMPLIED_MODE, Time::default());
+        let (given_a, given_b) = (a.node.metadata(), b.node.metadata());
+        let (of_a, of_b) = (given_a.unwrap_or(&implied), given_b.unwrap_or(&implied));
+        // The kernel only keeps this many bits.
+        let is_owner = |a: i64, b: i64| a & 0xffff_ffff == b & 0xffff_ffff;
+        let has_mode = |node: TreeNode<'_>| match node {
+            TreeNode::Node(_, inode) => !matches!(inode.kind, NodeKind::Symlink(_)),
+            TreeNode::Directory(..) => true,
+        };
+        change.mode = self.counts(Aspect::Mode)
+            && has_mode(a.node)
+            && has_mode(b.node)
+            && of_a.mode != of_b.mode;
+        change.owner = self.counts(Aspect::Owner)
+            && !(is_owner(of_a.uid, of_b.uid) && is_owner(of_a.gid, of_b.gid));
+        change.mtime = self.counts(Aspect::Mtime)
+            && given_a.is_some()
+            && given_b.is_some()
+            && of_a.mtime != of_b.mtime;
+        if self.counts(Aspect::Xattrs) {
+            change.xattrs = xattrs(of_a, of_b);
+        }
+    }
+
+    fn counts(&self, aspect: Aspect) -> bool {
+        self.trees.options.counts(aspect)
+    }
+
+    /// The bytes of a file, unless it was counted under another name.
+    fn bytes(&mut self, entry: &TreeEntry<'_>, side: Side, kind: DiffKind) -> u64 {
+        let Some((id, inode)) = entry.node.file() else {
+            return 0;
+        };
+        let tree = match side {
+            Side::A => self.trees.a,
+            Side::B => self.trees.b,
+        };
+        let is_counted = tree.links(id) > 1 && !self.counted.insert((side, id, kind));
+        if is_counted { 0 } else { inode.size() }
+    }
+
+    fn push(&mut self, change: PathChange, bytes_a: u64, bytes_b: u64) {
+        let count = match change.kind {
+            DiffKind::Added => &mut self.changes.added,
+            DiffKind::Deleted => &mut self.changes.deleted,
+            DiffKind::Content => &mut self.changes.changed,
+            DiffKind::Metadata => &mut self.changes.metadata,
+        };
+        count.paths += 1;
+        count.bytes_a = count.bytes_a.saturating_add(bytes_a);
+        count.bytes_b = count.bytes_b.saturating_add(bytes_b);
+        self.changes.files.push(change);
+    }
+
+    fn finish(self) -> TreeChanges {
+        let mut changes = self.changes;
+        for (at, grouping) in self.groupings.into_values() {
+            changes.files[at].links = Some(grouping.finish());
+        }
+        changes
+    }
+}
+
+impl PathChange {
+    /// A change without any difference yet.
+    fn new(kind: DiffKind) -> Self {
+        Self {
+            kind,
+            a: None,
+            b: None,
+            link_to: None,
+            mode: false,
+            owner: false,
+            mtime: false,
+            xattrs: Vec::new(),
+            links: None,
+        }
+    }
+}
+
+/// The attributes that differ. Those that engines do not read have their whole key as
+/// name.
+fn xattrs(a: &Metadata, b: &Metadata) -> Vec<XattrChange> {
+    // Almost no entry has any.
+    if a.attributes == b.attributes {
+        return Vec::new();
+    }
+    let name = |key: &[u8]| key.strip_prefix(XATTR).unwrap_or(key).to_vec();
+    let of_a: HashMap<_, _> = a
+        .attributes
+        .iter()
+        .map(|(key, value)| (key, value))
+        .collect();
+    let of_b: HashMap<_, _> = b
+        .attributes
+        .iter()
+        .map(|(key, value)| (key, value))
+        .collect();
+    let mut keys: Vec<_> = of_a.keys().chain(of_b.keys()).copied().collect();
+    keys.sort();
+    keys.dedup();
+    let keys = keys
+        .into_iter()
+        .filter(|key| of_a.get(key) != of_b.get(key));
+    let change = |key: &Vec<u8>| XattrChange {
+        name: name(key),
+        a: of_a.get(key).map(|value| (*value).clone()),
+        b: of_b.get(key).map(|value| (*value).clone()),
+    };
+    keys.map(change).collect()
+}
+
+fn check(watch: &Watch<'_>) -> Result<()> {
+    if watch.is_interrupted() {
+        return Err(Error::Interrupted);
+    }
+    Ok(())
+}
