@@ -71,9 +71,11 @@ impl PathFinder {
     /// Finds the entry at a path, following a symbolic link at its end if `follows`.
     pub(in crate::ops) fn find(&self, path: &PathPattern, follows: bool) -> Result<TreeEntry<'_>> {
         let found = self.tree.resolve(path.as_bytes(), follows);
-        let found = found.and_then(|entry| match entry.node.is_directory() {
-            false if path.is_directory() => Err(PathFault::NotADirectory(entry.path)),
-            _ => Ok(entry),
+        let found = found.and_then(|entry| {
+            if path.is_directory() && !entry.node.is_directory() {
+                return Err(PathFault::NotADirectory(entry.path));
+            }
+            Ok(entry)
         });
         Ok(found.map_err(|fault| self.fault(path, fault))?)
     }
