@@ -37,10 +37,16 @@ pub enum LayerName {
 
 /// A text that does not name layers.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` does not name layers: expected `A..B`, `A..`, `..B` or `A`, where A and B are layer numbers, diff_ids or digests"
-)]
-pub struct LayerRangeError(String);
+#[error("`{text}` does not name {}", if *.is_range {
+    "layers: expected `A..B`, `A..`, `..B` or `A`, where A and B are layer numbers, diff_ids or digests"
+} else {
+    "a layer: expected its number, diff_id or digest"
+})]
+pub struct LayerRangeError {
+    text: String,
+    /// True if a range was expected.
+    is_range: bool,
+}
 
 /// Minimum number of digits in a prefix of a digest. Fewer are a number.
 const PREFIX_MIN: usize = 4;
@@ -49,7 +55,10 @@ impl FromStr for LayerName {
     type Err = LayerRangeError;
 
     fn from_str(text: &str) -> Result<Self, LayerRangeError> {
-        let wrong = || LayerRangeError(text.to_owned());
+        let wrong = || LayerRangeError {
+            text: text.to_owned(),
+            is_range: false,
+        };
         let algorithms = ["sha256:", "sha512:"];
         let named = algorithms.iter().find_map(|name| text.strip_prefix(name));
         let digits = named.unwrap_or(text);
@@ -71,7 +80,10 @@ impl FromStr for LayerChoice {
     type Err = LayerRangeError;
 
     fn from_str(text: &str) -> Result<Self, LayerRangeError> {
-        let wrong = |_| LayerRangeError(text.to_owned());
+        let wrong = |_| LayerRangeError {
+            text: text.to_owned(),
+            is_range: true,
+        };
         let end = |text: &str| match text {
             "" => Ok(None),
             text => text.parse().map(Some).map_err(wrong),
@@ -315,6 +327,11 @@ mod tests {
                     .starts_with(&format!("`{text}` does not name layers: "))
             );
         }
+        let error = "1..2".parse::<LayerName>().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`1..2` does not name a layer: expected its number, diff_id or digest"
+        );
     }
 
     #[test]
