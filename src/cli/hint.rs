@@ -93,6 +93,11 @@ fn hint_for_choice(error: &ChoiceError) -> Option<String> {
                 "`restow files --all-layers SRC {}` shows the layers that have it",
                 plain_or(path, "PATH")
             ),
+            None if path.contains(['*', '?', '[']) => {
+                "only `files`, `extract` and the PATHs of `diff` may be patterns: \
+                 `restow files SRC PATTERN` lists what one matches"
+                    .to_owned()
+            }
             None => "`restow files SRC` lists the files of the image".to_owned(),
         },
         ChoiceError::NoPathMatches { pattern, .. } => {
@@ -108,6 +113,14 @@ fn hint_for_choice(error: &ChoiceError) -> Option<String> {
             path,
             kind: "a directory",
         } => format!("`restow files SRC {}` lists it", plain_or(path, "PATH")),
+        ChoiceError::NotAFile {
+            path,
+            kind: "a symbolic link",
+        } => format!(
+            "`restow files --all-layers SRC {}` shows its target; without `--layer`, links are \
+             followed",
+            plain_or(path, "PATH")
+        ),
         ChoiceError::ImagesShareReference(_) => "choose one image with `--image REF`".to_owned(),
         _ => return None,
     })
