@@ -67,7 +67,7 @@ pub(super) struct Arguments {
 
     /// Creation time: RFC 3339 or Unix seconds
     ///
-    /// By default `SOURCE_DATE_EPOCH`, else the newest mtime in the tar.
+    /// By default `SOURCE_DATE_EPOCH`, else the newest mtime in ROOTFS.
     #[arg(long, value_name = "TIME", value_parser = parse_created, allow_negative_numbers = true)]
     created: Option<Timestamp>,
 
