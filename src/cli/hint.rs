@@ -44,8 +44,12 @@ pub(super) fn hint_for(error: &Error) -> Option<String> {
         Error::NotAnImage { kind: Some(kind) } | Error::NotATar { kind: Some(kind) } => {
             hint_for_kind(*kind).map(str::to_owned)
         }
-        Error::DirectoryInTheWay(_) | Error::FolderNotEmpty(_) => {
-            Some("choose an empty folder, or one that does not exist yet".to_owned())
+        Error::DirectoryInTheWay(_) | Error::FolderNotEmpty(_) => Some(OTHER_FOLDER.to_owned()),
+        Error::Write {
+            what: Place::Path(path),
+            source,
+        } if source.kind() == io::ErrorKind::NotADirectory && path.is_file() => {
+            Some(format!("it is a file: {OTHER_FOLDER}"))
         }
         Error::NotOfFormat {
             expected: InputKind::WholeArchive,
@@ -70,6 +74,9 @@ pub(super) fn hint_for(error: &Error) -> Option<String> {
     }
 }
 
+/// The folders that are fit to become an output.
+const OTHER_FOLDER: &str = "choose an empty folder, or one that does not exist yet";
+
 /// The folder that an output needs and that does not exist.
 fn missing_folder(output: &Path) -> Option<String> {
     let folder = output.parent().filter(|it| !it.as_os_str().is_empty())?;
@@ -91,7 +98,7 @@ fn hint_for_choice(error: &ChoiceError) -> Option<String> {
         } => match deleted_by {
             Some(_) => format!(
                 "`restow files --all-layers SRC {}` shows the layers that have it",
-                plain_or(path, "PATH")
+                word_or(path, "PATH")
             ),
             None if path.contains(['*', '?', '[']) => {
                 "only `files`, `extract` and the PATHs of `diff` may be patterns: \
@@ -112,14 +119,14 @@ fn hint_for_choice(error: &ChoiceError) -> Option<String> {
         ChoiceError::NotAFile {
             path,
             kind: "a directory",
-        } => format!("`restow files SRC {}` lists it", plain_or(path, "PATH")),
+        } => format!("`restow files SRC {}` lists it", word_or(path, "PATH")),
         ChoiceError::NotAFile {
             path,
             kind: "a symbolic link",
         } => format!(
             "`restow files --all-layers SRC {}` shows its target; without `--layer`, links are \
              followed",
-            plain_or(path, "PATH")
+            word_or(path, "PATH")
         ),
         ChoiceError::ImagesShareReference(_) => "choose one image with `--image REF`".to_owned(),
         _ => return None,
@@ -169,6 +176,20 @@ pub(super) fn plain_or<'a>(name: &'a str, other: &'a str) -> &'a str {
         name
     } else {
         other
+    }
+}
+
+/// A name as a word of a shell, or a placeholder if it cannot be one in plain quotes.
+pub(super) fn word_or(name: &str, other: &str) -> String {
+    let is_quotable = |it: char| {
+        !it.is_control() && !['\'', '`', '\\', char::REPLACEMENT_CHARACTER].contains(&it)
+    };
+    if !name.is_empty() && plain_or(name, "") == name {
+        name.to_owned()
+    } else if name.chars().all(is_quotable) && !name.starts_with('-') {
+        format!("'{name}'")
+    } else {
+        other.to_owned()
     }
 }
 
@@ -253,6 +274,23 @@ mod tests {
             Some("choose another folder with `--tmpdir DIR`")
         );
         assert_eq!(hint(io::ErrorKind::PermissionDenied), None);
+    }
+
+    #[test]
+    fn a_word_for_a_shell_is_quoted_if_that_makes_it_one() {
+        let cases = [
+            ("app.tar", "app.tar"),
+            ("in dir/$x", "'in dir/$x'"),
+            ("", "''"),
+            ("-x y", "SRC"),
+            ("it's", "SRC"),
+            ("a\\tb", "SRC"),
+            ("a\nb", "SRC"),
+            ("\u{fffd}", "SRC"),
+        ];
+        for (name, expected) in cases {
+            assert_eq!(word_or(name, "SRC"), expected);
+        }
     }
 
     #[test]
