@@ -116,6 +116,14 @@ fn hint_for_choice(error: &ChoiceError) -> Option<String> {
             let name = if is_quotable { name } else { "PATTERN" };
             format!("`'**/{name}'` matches in every folder")
         }
+        ChoiceError::NotInLayer {
+            path,
+            layer: Some(_),
+            ..
+        } => format!(
+            "`restow files --all-layers SRC {}` shows the layers that have it",
+            word_or(path, "PATH")
+        ),
         ChoiceError::NotAFile {
             path,
             kind: "a directory",

@@ -127,9 +127,11 @@ fn what_is_not_a_file_is_named() {
 
         ["--layer", "3", "etc/hosts"]
         error: layer 3 of 3 deletes `/etc/hosts`
+          hint: `restow files --all-layers SRC /etc/hosts` shows the layers that have it
 
         ["--layer", "3", "hard"]
         error: layer 3 of 3 does not have `/hard`
+          hint: `restow files --all-layers SRC /hard` shows the layers that have it
 
         ["--layer", "1", "bin"]
         error: `/bin` is a symbolic link, not a regular file
