@@ -8,6 +8,7 @@ use restow::{
     Warning,
 };
 
+use crate::cli::failure::Failure;
 use crate::cli::text::short;
 
 /// The hint for an error, with the option that helps.
@@ -139,6 +140,21 @@ fn hint_for_choice(error: &ChoiceError) -> Option<String> {
         ChoiceError::ImagesShareReference(_) => "choose one image with `--image REF`".to_owned(),
         _ => return None,
     })
+}
+
+/// A failure at an image that `--image` does not select, or not alone: the REF after its path does.
+pub(super) fn advise_ref(error: Error) -> Failure {
+    let hint = match &error {
+        Error::Choice(
+            ChoiceError::SeveralImages { have, .. } | ChoiceError::OneImage { have, .. },
+        ) => format!(
+            "choose one after its path, as in `oci:DIR:REF` or `docker-archive:FILE:REF`: {}",
+            choices(have)
+        ),
+        _ => return error.into(),
+    };
+    let error = Box::new(error);
+    Failure::Advised { error, hint }
 }
 
 /// The hint for a stream that exceeds a limit: the command that compresses it again.
