@@ -45,12 +45,14 @@ pub(super) fn hint_for(error: &Error) -> Option<String> {
         Error::NotAnImage { kind: Some(kind) } | Error::NotATar { kind: Some(kind) } => {
             hint_for_kind(*kind).map(str::to_owned)
         }
-        Error::DirectoryInTheWay(_) | Error::FolderNotEmpty(_) => Some(OTHER_FOLDER.to_owned()),
+        Error::DirectoryInTheWay(_) | Error::FolderNotEmpty(_) => {
+            Some("choose an empty folder, or one that does not exist yet".to_owned())
+        }
         Error::Write {
             what: Place::Path(path),
             source,
         } if source.kind() == io::ErrorKind::NotADirectory && path.is_file() => {
-            Some(format!("it is a file: {OTHER_FOLDER}"))
+            Some("it is a file: choose a folder, or a path where nothing is yet".to_owned())
         }
         Error::NotOfFormat {
             expected: InputKind::WholeArchive,
@@ -74,9 +76,6 @@ pub(super) fn hint_for(error: &Error) -> Option<String> {
         _ => None,
     }
 }
-
-/// The folders that are fit to become an output.
-const OTHER_FOLDER: &str = "choose an empty folder, or one that does not exist yet";
 
 /// The folder that an output needs and that does not exist.
 fn missing_folder(output: &Path) -> Option<String> {

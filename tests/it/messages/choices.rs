@@ -78,7 +78,7 @@ fn choices_that_cannot_be_had() {
                 expect![[r#"
                     error: cannot write `there.tar`
                       caused by: not a directory
-                      hint: it is a file: choose an empty folder, or one that does not exist yet
+                      hint: it is a file: choose a folder, or a path where nothing is yet
                 "#]],
             ),
             case(
