@@ -112,7 +112,7 @@ fn trouble_of_any_kind() {
         # diff folder b
         error: cannot read `folder`
           caused by: it is a folder; expected an OCI layout
-          hint: if it is a root filesystem: `tar -C folder -c . | restow import - DST`
+          hint: if it is a root filesystem: `restow import folder DST`
         # diff a several
         error: `several` holds 2 images
           hint: choose one with `--image REF`: `app:1` (9c2679431851), `other:1` (f4ba266522b0)
