@@ -23,7 +23,12 @@ pub(super) fn print_text(
     is_short: bool,
 ) -> Result<(), Failure> {
     output.stream(|out| {
-        for line in fact_lines(&summary(sources, report), Terminal::of_stdout()) {
+        // As the lines below it, the summary is not cut to the width of a terminal.
+        let terminal = Terminal {
+            width: None,
+            ..Terminal::of_stdout()
+        };
+        for line in fact_lines(&summary(sources, report), terminal) {
             writeln!(out, "{line}")?;
         }
         if is_short || report.is_same() {

@@ -8,7 +8,7 @@ use restow::{HiddenFile, HiddenReason, Selector, WasteLayer, WastePlan, WasteRem
 use serde_json::{Number, Value, json};
 
 use crate::cli::entry::{path_json, rooted};
-use crate::cli::hint::plain_or;
+use crate::cli::hint::word_or;
 use crate::cli::source::Choice;
 use crate::cli::squash_report;
 use crate::cli::table::{Content, Table};
@@ -194,7 +194,7 @@ fn plans(report: &WasteReport, shown: &Shown<'_>) -> Table {
     let mut choice = String::new();
     match &shown.choice.image {
         Some(Selector::Name(name)) => {
-            choice = format!(" --image {}", plain_or(name, "REF"));
+            choice = format!(" --image {}", word_or(name, "REF"));
         }
         Some(Selector::Number(number)) => choice = format!(" --image '#{number}'"),
         None => {}
@@ -202,8 +202,10 @@ fn plans(report: &WasteReport, shown: &Shown<'_>) -> Table {
     if let Some(platform) = &shown.choice.platform {
         choice = format!("{choice} --platform {platform}");
     }
-    let source = plain_or(shown.source, "SRC");
-    let source = if shown.source == "-" { "-" } else { source };
+    let source = match shown.source {
+        "-" => "-".to_owned(),
+        source => word_or(source, "SRC"),
+    };
     let is_start = |plan: &&WastePlan| matches!(plan.layers, WasteRemedy::From(_));
     let starts = report.plans.iter().filter(is_start).take(PLANS_MAX);
     let others = report.plans.iter().filter(|it| !is_start(it));

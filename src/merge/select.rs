@@ -43,6 +43,11 @@ impl PathPattern {
         self.glob.is_some()
     }
 
+    /// True if it ends in a slash.
+    pub(crate) fn names_directory(&self) -> bool {
+        self.is_directory
+    }
+
     /// The path as it is written.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.path

@@ -35,12 +35,29 @@ pub enum LayerName {
     Digest(String),
 }
 
-/// A text that does not name layers.
+/// A text that does not name a layer, or a range of layers.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` does not name layers: expected `A..B`, `A..`, `..B` or `A`, where A and B are layer numbers, diff_ids or digests"
-)]
-pub struct LayerRangeError(String);
+#[error("`{text}` does not name {expected}")]
+pub struct LayerRangeError {
+    text: String,
+    expected: &'static str,
+}
+
+impl LayerRangeError {
+    fn no_layer(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            expected: "a layer: expected its number, counted from 1, its diff_id or its digest",
+        }
+    }
+
+    fn no_range(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            expected: "layers: expected `A..B`, `A..`, `..B` or `A`, where A and B are layer numbers, diff_ids or digests",
+        }
+    }
+}
 
 /// Minimum number of digits in a prefix of a digest. Fewer are a number.
 const PREFIX_MIN: usize = 4;
@@ -49,7 +66,6 @@ impl FromStr for LayerName {
     type Err = LayerRangeError;
 
     fn from_str(text: &str) -> Result<Self, LayerRangeError> {
-        let wrong = || LayerRangeError(text.to_owned());
         let algorithms = ["sha256:", "sha512:"];
         let named = algorithms.iter().find_map(|name| text.strip_prefix(name));
         let digits = named.unwrap_or(text);
@@ -61,7 +77,7 @@ impl FromStr for LayerName {
         match number {
             Some(number) => Ok(Self::Number(number)),
             None if is_hex && digits.len() >= PREFIX_MIN => Ok(Self::Digest(digits.to_owned())),
-            None => Err(wrong()),
+            None => Err(LayerRangeError::no_layer(text)),
         }
     }
 }
@@ -71,7 +87,7 @@ impl FromStr for LayerChoice {
     type Err = LayerRangeError;
 
     fn from_str(text: &str) -> Result<Self, LayerRangeError> {
-        let wrong = |_| LayerRangeError(text.to_owned());
+        let wrong = |_| LayerRangeError::no_range(text);
         let end = |text: &str| match text {
             "" => Ok(None),
             text => text.parse().map(Some).map_err(wrong),
@@ -313,6 +329,12 @@ mod tests {
                 error
                     .to_string()
                     .starts_with(&format!("`{text}` does not name layers: "))
+            );
+            let error = text.parse::<LayerName>().unwrap_err();
+            assert!(
+                error
+                    .to_string()
+                    .starts_with(&format!("`{text}` does not name a layer: "))
             );
         }
     }
