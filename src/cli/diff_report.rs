@@ -304,7 +304,7 @@ pub(super) fn print_json(
     sources: [&OsString; 2],
     report: &DiffReport,
 ) -> Result<(), Failure> {
-    let count = |count: ChangeCount| json!({"paths": count.paths, "bytes_a": count.bytes_a, "bytes_b": count.bytes_b});
+    let count = |count: ChangeCount| json!({"paths": count.paths, "size_a": count.bytes_a, "size_b": count.bytes_b});
     let fields = |fields: &Option<Vec<FieldChange>>| {
         let fields = fields.as_ref().map(|it| it.iter().map(field_json));
         fields.map(Iterator::collect::<Vec<Value>>)

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 
 use restow::{HiddenFile, HiddenReason, Selector, WasteLayer, WastePlan, WasteRemedy, WasteReport};
@@ -241,7 +242,8 @@ pub(super) fn efficiency(report: &WasteReport) -> Number {
 }
 
 /// The report for programs, as text. The objects in long lists are made one by one.
-pub(super) fn to_json(report: &WasteReport) -> String {
+pub(super) fn to_json(source: &OsStr, report: &WasteReport) -> String {
+    let references = report.references.iter().map(ToString::to_string);
     let files = report.files_size();
     let mut sums: BTreeMap<usize, (u64, u64)> = BTreeMap::new();
     for file in &report.hidden {
@@ -273,7 +275,9 @@ pub(super) fn to_json(report: &WasteReport) -> String {
         Value::Object(object)
     };
     let facts = json!({
-        "image": report.image,
+        "source": source.to_string_lossy(),
+        "references": references.collect::<Vec<_>>(),
+        "labels": report.labels,
         "id": report.id.to_string(),
         "digest": digest_json(report.digest.as_ref()),
         "platform": report.platform.as_ref().map(ToString::to_string),

@@ -43,6 +43,11 @@ const CHANGE_BY_IMPORT: &str = "`restow export SRC | restow import --config-from
 /// hint, in which `COMMAND` is replaced by the name of the command. The first match counts.
 const OPTIONS: &[(&[&str], &[&str], &str)] = &[
     (
+        &["--layers", "--all", "--history"],
+        &["files"],
+        "`--all-layers` shows what each layer stores, `--layer N` what one does",
+    ),
+    (
         &["--to", "--with", "--type", "-t"],
         &["diff"],
         "the images are arguments: `restow diff A B`; files and configs are compared, \
