@@ -1,4 +1,4 @@
-//! Time and memory of `images`, `inspect` and `history` on an image of 1.8 GB.
+//! Time and memory of the commands that look at an image, of 1.8 GB.
 //!
 //! `cargo bench --bench look` makes the image of `--bench convert` (once; it is kept below
 //! `target/tmp`) and runs each command in turn with one that only starts and ends, which is the
@@ -33,10 +33,12 @@ mod support {
     pub(crate) mod real_image;
 }
 
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use clap::Parser;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use support::bench::{Arguments, Bench, NOTHING, Prepared, Result, exit_code};
@@ -72,6 +74,33 @@ const WORK: [Comparison; 4] = [
         against: "openssl sha256", peer: r#"openssl dgst -sha256 "$IMAGE""#, ..PLAIN },
 ];
 
+/// The time and memory for one file of an image of any size.
+const CAT_LIMIT: Option<Limit> = Some(Limit {
+    milliseconds: 100,
+    mebibytes: 128,
+});
+
+/// `$UNPACKED` has the layers of `$IMAGE` as files, `$SQUASHED` is the image with one layer, and
+/// `$FILE` one of its files.
+#[rustfmt::skip]
+const INSIDE: [Comparison; 5] = [
+    Comparison { what: "files", restow: r#""$RESTOW" files "$IMAGE" > /dev/null"#,
+        against: "tar -t, layers",
+        peer: r#"for layer in "$UNPACKED"/*/layer.tar; do tar -tf "$layer"; done > /dev/null"#,
+        goal: Some(0.5), ..PLAIN },
+    Comparison { what: "cat", restow: r#""$RESTOW" cat "$IMAGE" "$FILE" > /dev/null"#,
+        against: "--version", peer: START, limit: CAT_LIMIT, ..PLAIN },
+    Comparison { what: "waste", restow: r#""$RESTOW" waste "$IMAGE" > /dev/null"#,
+        against: "tar -t, layers",
+        peer: r#"for layer in "$UNPACKED"/*/layer.tar; do tar -tf "$layer"; done > /dev/null"#, ..PLAIN },
+    Comparison { what: "diff of image and squash", restow: r#""$RESTOW" diff "$IMAGE" "$SQUASHED""#,
+        against: "openssl sha256 of both",
+        peer: r#"openssl dgst -sha256 "$IMAGE" "$SQUASHED" > /dev/null"#, ..PLAIN },
+    Comparison { what: "extract", restow: r#""$RESTOW" extract "$IMAGE" "$OUT""#,
+        against: "export | tar -xp",
+        peer: r#"mkdir "$OUT" && "$RESTOW" export "$IMAGE" | tar -xp -C "$OUT""#, ..PLAIN },
+];
+
 /// Of an archive like those of Docker's containerd store, in which all layers are compressed.
 #[rustfmt::skip]
 const PACKED: [Comparison; 3] = [
@@ -99,6 +128,49 @@ fn compress(image: &Path) -> Result<Prepared<TempDir>> {
     })
 }
 
+/// Runs restow, whose output is returned.
+fn restow(arguments: &[&OsStr]) -> Result<Vec<u8>> {
+    let output = Command::new(env!("CARGO_BIN_EXE_restow"))
+        .args(arguments)
+        .output()?;
+    if output.status.success() {
+        return Ok(output.stdout);
+    }
+    Err(format!("restow {arguments:?} failed").into())
+}
+
+/// Unpacks the layers of the image, squashes it, and chooses a file.
+fn look_inside(image: &Path) -> Result<Prepared<TempDir>> {
+    let folder = image.parent().ok_or("the image has no directory")?;
+    let folder = tempfile::tempdir_in(folder)?;
+    let unpacked = Command::new("tar")
+        .args(["--wildcards", "-xf"])
+        .args([image.as_os_str(), "-C".as_ref(), folder.path().as_os_str()])
+        .arg("*/layer.tar")
+        .status()?;
+    if !unpacked.success() {
+        return Err("the layers were not unpacked".into());
+    }
+    let squashed = folder.path().join("squashed.tar");
+    let squash = ["squash", "--all", "--quiet"].map(OsStr::new);
+    restow(&[&squash[..], &[image.as_os_str(), squashed.as_os_str()]].concat())?;
+    let files = restow(&["files".as_ref(), "--json".as_ref(), image.as_os_str()])?;
+    let mut files = files.split(|byte| *byte == b'\n');
+    let file = files.find_map(|line| {
+        let entry: Value = serde_json::from_slice(line).ok()?;
+        let path = entry["path"].as_str().filter(|_| entry["type"] == "file")?;
+        Some(OsString::from(path))
+    });
+    Ok(Prepared {
+        variables: vec![
+            ("UNPACKED", folder.path().into()),
+            ("SQUASHED", squashed.into()),
+            ("FILE", file.ok_or("the image has no file")?),
+        ],
+        kept: folder,
+    })
+}
+
 fn main() -> ExitCode {
     exit_code(run(&Look::parse().arguments))
 }
@@ -114,5 +186,6 @@ fn run(arguments: &Arguments) -> Result<()> {
     let mut bench = Bench::new(arguments, image);
     bench.run(&WORK, |_| Ok(NOTHING));
     bench.run(&PACKED, compress);
+    bench.run(&INSIDE, look_inside);
     bench.report(&[], "")
 }

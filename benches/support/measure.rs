@@ -194,8 +194,9 @@ fn time(
 
 /// The size of the content of this path, or 0 if it does not exist.
 fn size_below(path: &Path) -> io::Result<u64> {
-    if !path.is_dir() {
-        return Ok(path.metadata().map_or(0, |metadata| metadata.len()));
+    let metadata = path.symlink_metadata();
+    if !metadata.as_ref().is_ok_and(fs::Metadata::is_dir) {
+        return Ok(metadata.map_or(0, |metadata| metadata.len()));
     }
     fs::read_dir(path)?.try_fold(0, |sum, entry| Ok(sum + size_below(&entry?.path())?))
 }

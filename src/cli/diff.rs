@@ -10,6 +10,7 @@ use restow::{Aspect, Detail, DiffOptions, PathPattern, TextDifference};
 use crate::cli::argument::{Argument, Role};
 use crate::cli::diff_report::{print_json, print_text, unified};
 use crate::cli::failure::Failure;
+use crate::cli::hint::advise_ref;
 use crate::cli::location::Location;
 use crate::cli::options::{patterns, source_date_epoch};
 use crate::cli::process::Process;
@@ -194,7 +195,8 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     if let Some(path) = &arguments.form.text {
         let path = PathPattern::new(path.as_bytes());
         let (a, b) = (process.open(&a)?, process.open(&b)?);
-        let text = session.diff_text(a, b, &path, &options)?;
+        let text = session.diff_text(a, b, &path, &options);
+        let text = text.map_err(advise_ref)?;
         if !process.global.quiet {
             process.output.raw(&unified(&text))?;
         }
@@ -203,7 +205,8 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
             _ => Err(Failure::Different),
         };
     }
-    let report = session.diff(process.open(&a)?, process.open(&b)?, &options)?;
+    let report = session.diff(process.open(&a)?, process.open(&b)?, &options);
+    let report = report.map_err(advise_ref)?;
     let sources = [&arguments.a, &arguments.b];
     if arguments.form.json {
         print_json(&process.output, sources, &report)?;

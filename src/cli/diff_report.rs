@@ -23,7 +23,12 @@ pub(super) fn print_text(
     is_short: bool,
 ) -> Result<(), Failure> {
     output.stream(|out| {
-        for line in fact_lines(&summary(sources, report), Terminal::of_stdout()) {
+        // As the lines below it, the summary is not cut to the width of a terminal.
+        let terminal = Terminal {
+            width: None,
+            ..Terminal::of_stdout()
+        };
+        for line in fact_lines(&summary(sources, report), terminal) {
             writeln!(out, "{line}")?;
         }
         if is_short || report.is_same() {
@@ -329,7 +334,7 @@ pub(super) fn print_json(
     sources: [&OsString; 2],
     report: &DiffReport,
 ) -> Result<(), Failure> {
-    let count = |count: ChangeCount| json!({"paths": count.paths, "bytes_a": count.bytes_a, "bytes_b": count.bytes_b});
+    let count = |count: ChangeCount| json!({"paths": count.paths, "size_a": count.bytes_a, "size_b": count.bytes_b});
     let fields = |fields: &Option<Vec<FieldChange>>| {
         let fields = fields.as_ref().map(|it| it.iter().map(field_json));
         fields.map(Iterator::collect::<Vec<Value>>)

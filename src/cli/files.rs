@@ -42,7 +42,7 @@ pub(super) struct Arguments {
     layer: Option<LayerName>,
 
     /// Show what each layer stores: the history of a PATH
-    #[arg(long, visible_alias = "layers")]
+    #[arg(long)]
     all_layers: bool,
 
     #[command(flatten)]

@@ -8,6 +8,7 @@ use restow::{
     Warning,
 };
 
+use crate::cli::failure::Failure;
 use crate::cli::text::short;
 
 /// The hint for an error, with the option that helps.
@@ -46,6 +47,12 @@ pub(super) fn hint_for(error: &Error) -> Option<String> {
         }
         Error::DirectoryInTheWay(_) | Error::FolderNotEmpty(_) => {
             Some("choose an empty folder, or one that does not exist yet".to_owned())
+        }
+        Error::Write {
+            what: Place::Path(path),
+            source,
+        } if source.kind() == io::ErrorKind::NotADirectory && path.is_file() => {
+            Some("it is a file: choose a folder, or a path where nothing is yet".to_owned())
         }
         Error::NotOfFormat {
             expected: InputKind::WholeArchive,
@@ -91,8 +98,13 @@ fn hint_for_choice(error: &ChoiceError) -> Option<String> {
         } => match deleted_by {
             Some(_) => format!(
                 "`restow files --all-layers SRC {}` shows the layers that have it",
-                plain_or(path, "PATH")
+                word_or(path, "PATH")
             ),
+            None if path.contains(['*', '?', '[']) => {
+                "only `files`, `extract` and the PATHs of `diff` may be patterns: \
+                 `restow files SRC PATTERN` lists what one matches"
+                    .to_owned()
+            }
             None => "`restow files SRC` lists the files of the image".to_owned(),
         },
         ChoiceError::NoPathMatches { pattern, .. } => {
@@ -104,13 +116,44 @@ fn hint_for_choice(error: &ChoiceError) -> Option<String> {
             let name = if is_quotable { name } else { "PATTERN" };
             format!("`'**/{name}'` matches in every folder")
         }
+        ChoiceError::NotInLayer {
+            path,
+            layer: Some(_),
+            ..
+        } => format!(
+            "`restow files --all-layers SRC {}` shows the layers that have it",
+            word_or(path, "PATH")
+        ),
         ChoiceError::NotAFile {
             path,
             kind: "a directory",
-        } => format!("`restow files SRC {}` lists it", plain_or(path, "PATH")),
+        } => format!("`restow files SRC {}` lists it", word_or(path, "PATH")),
+        ChoiceError::NotAFile {
+            path,
+            kind: "a symbolic link",
+        } => format!(
+            "`restow files --all-layers SRC {}` shows its target; without `--layer`, links are \
+             followed",
+            word_or(path, "PATH")
+        ),
         ChoiceError::ImagesShareReference(_) => "choose one image with `--image REF`".to_owned(),
         _ => return None,
     })
+}
+
+/// A failure at an image that `--image` does not select, or not alone: the REF after its path does.
+pub(super) fn advise_ref(error: Error) -> Failure {
+    let hint = match &error {
+        Error::Choice(
+            ChoiceError::SeveralImages { have, .. } | ChoiceError::OneImage { have, .. },
+        ) => format!(
+            "choose one after its path, as in `oci:DIR:REF` or `docker-archive:FILE:REF`: {}",
+            choices(have)
+        ),
+        _ => return error.into(),
+    };
+    let error = Box::new(error);
+    Failure::Advised { error, hint }
 }
 
 /// The hint for a stream that exceeds a limit: the command that compresses it again.
@@ -156,6 +199,20 @@ pub(super) fn plain_or<'a>(name: &'a str, other: &'a str) -> &'a str {
         name
     } else {
         other
+    }
+}
+
+/// A name as a word of a shell, or a placeholder if it cannot be one in plain quotes.
+pub(super) fn word_or(name: &str, other: &str) -> String {
+    let is_quotable = |it: char| {
+        !it.is_control() && !['\'', '`', '\\', char::REPLACEMENT_CHARACTER].contains(&it)
+    };
+    if !name.is_empty() && plain_or(name, "") == name {
+        name.to_owned()
+    } else if name.chars().all(is_quotable) && !name.starts_with('-') {
+        format!("'{name}'")
+    } else {
+        other.to_owned()
     }
 }
 
@@ -240,6 +297,23 @@ mod tests {
             Some("choose another folder with `--tmpdir DIR`")
         );
         assert_eq!(hint(io::ErrorKind::PermissionDenied), None);
+    }
+
+    #[test]
+    fn a_word_for_a_shell_is_quoted_if_that_makes_it_one() {
+        let cases = [
+            ("app.tar", "app.tar"),
+            ("in dir/$x", "'in dir/$x'"),
+            ("", "''"),
+            ("-x y", "SRC"),
+            ("it's", "SRC"),
+            ("a\\tb", "SRC"),
+            ("a\nb", "SRC"),
+            ("\u{fffd}", "SRC"),
+        ];
+        for (name, expected) in cases {
+            assert_eq!(word_or(name, "SRC"), expected);
+        }
     }
 
     #[test]

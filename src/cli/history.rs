@@ -11,7 +11,7 @@ use crate::cli::source::{Choice, SourceArgument};
 use crate::cli::table::{Content, Table};
 use crate::cli::text::json_text;
 use crate::cli::view::{
-    Style, TableStyle, digest_json, fact_lines, fields, id_facts, size_columns,
+    Sizes, Style, TableStyle, digest_json, fact_lines, fields, id_facts, size_columns,
 };
 
 /// Show the history of an image, as `docker history` does
@@ -28,6 +28,9 @@ pub(super) struct Arguments {
     choice: Choice,
 
     #[command(flatten)]
+    sizes: Sizes,
+
+    #[command(flatten)]
     shown: TableStyle,
 
     /// Print a JSON object; `restow help json` lists the fields
@@ -41,7 +44,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     options.image = arguments.choice.selector(&source)?;
     options.platform.clone_from(&arguments.choice.platform);
     let is_quiet = process.global.quiet && !arguments.json;
-    options.sizes = arguments.shown.sizes(!is_quiet);
+    options.sizes = arguments.sizes.choice(!is_quiet);
     let session = process.session(source_date_epoch()?);
     let report = session.history(process.open(&source)?, &options)?;
     let output = &process.output;

@@ -18,7 +18,7 @@ use crate::cli::report::report;
 use crate::cli::source::selector;
 use crate::cli::table::{Content, Table};
 use crate::cli::text::json_text;
-use crate::cli::view::{NONE, Style, TableStyle, digest_json, fields, size_columns};
+use crate::cli::view::{NONE, Sizes, Style, TableStyle, digest_json, fields, size_columns};
 
 /// List the images in archives and layouts, as `docker images` does
 ///
@@ -48,6 +48,9 @@ pub(super) struct Arguments {
     /// Show full digests of manifests and indexes
     #[arg(long, help_heading = "Output")]
     digests: bool,
+
+    #[command(flatten)]
+    sizes: Sizes,
 
     #[command(flatten)]
     shown: TableStyle,
@@ -143,7 +146,7 @@ fn look(
 ) -> Result<Vec<Result<ImagesReport, Failure>>, Failure> {
     let session = process.session(source_date_epoch()?);
     let is_quiet = process.global.quiet && !arguments.json;
-    let sizes = arguments.shown.sizes(!is_quiet);
+    let sizes = arguments.sizes.choice(!is_quiet);
     let mut opened = Vec::new();
     let open = |(_, location): &(&OsString, &Location)| {
         let options = options(location, &arguments.filters, sizes)?;

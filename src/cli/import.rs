@@ -9,6 +9,7 @@ use restow::{Changes, Format, ImportOptions, Platform, Timestamp};
 use crate::cli::argument::{Argument, Role, destination_of};
 use crate::cli::destination::{ImageOptions, compress_help};
 use crate::cli::failure::Failure;
+use crate::cli::hint::advise_ref;
 use crate::cli::location::Location;
 use crate::cli::options::source_date_epoch;
 use crate::cli::process::Process;
@@ -67,7 +68,7 @@ pub(super) struct Arguments {
 
     /// Creation time: RFC 3339 or Unix seconds
     ///
-    /// By default `SOURCE_DATE_EPOCH`, else the newest mtime in the tar.
+    /// By default `SOURCE_DATE_EPOCH`, else the newest mtime in ROOTFS.
     #[arg(long, value_name = "TIME", value_parser = parse_created, allow_negative_numbers = true)]
     created: Option<Timestamp>,
 
@@ -144,7 +145,8 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     if let Some((input, location)) = config_from {
         let image = selector(&location)?;
         let platform = options.platform.as_ref();
-        options.config = Some(session.config(input, image.as_ref(), platform)?);
+        let config = session.config(input, image.as_ref(), platform);
+        options.config = Some(config.map_err(advise_ref)?);
     }
     let report = session.import(input, output, &options)?;
     let (source, target) = (&arguments.source, &arguments.destination);

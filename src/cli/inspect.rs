@@ -13,7 +13,7 @@ use crate::cli::source::{Choice, SourceArgument};
 use crate::cli::table::{Content, Table};
 use crate::cli::terminal::Terminal;
 use crate::cli::text::{json_text, size};
-use crate::cli::view::{NONE, Style, digest_json, fact_lines, id_facts, size_choice};
+use crate::cli::view::{NONE, Sizes, Style, digest_json, fact_lines, id_facts};
 
 /// Show the ids, config and layers of an image
 ///
@@ -31,9 +31,8 @@ pub(super) struct Arguments {
     #[command(flatten)]
     choice: Choice,
 
-    /// Unpack compressed layers for their size, on all cores
-    #[arg(long, short, conflicts_with = "raw", help_heading = "Output")]
-    size: bool,
+    #[command(flatten)]
+    sizes: Sizes,
 
     /// Do not truncate output
     #[arg(long, help_heading = "Output")]
@@ -89,7 +88,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     options.image = arguments.choice.selector(&location)?;
     options.platform.clone_from(&arguments.choice.platform);
     let is_printed = first.is_none_or(|first| first.is_none_or(of_layers));
-    options.sizes = size_choice(is_printed, arguments.size);
+    options.sizes = arguments.sizes.choice(is_printed);
     let session = process.session(source_date_epoch()?);
     let input = process.open(&location)?;
     let output = &process.output;

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::cli::argument::{Argument, Role, destination_of};
 use crate::cli::destination::{Destination, ImageOptions, compress_help};
 use crate::cli::failure::Failure;
+use crate::cli::hint::advise_ref;
 use crate::cli::location::Location;
 use crate::cli::options::{parse_positive, source_date_epoch};
 use crate::cli::process::Process;
@@ -178,8 +179,8 @@ fn layers(
     if let Some((input, location)) = base {
         let image = selector(&location)?;
         let platform = arguments.choice.platform.as_ref();
-        let diff_ids = session.diff_ids(input, image.as_ref(), platform)?;
-        return Ok(LayerChoice::Above(diff_ids));
+        let diff_ids = session.diff_ids(input, image.as_ref(), platform);
+        return Ok(LayerChoice::Above(diff_ids.map_err(advise_ref)?));
     }
     Ok(match (range.last, range.max_layers) {
         (Some(last), _) => LayerChoice::Last(last),

@@ -26,14 +26,30 @@ pub(super) const NONE: &str = "<none>";
 /// The zero time of Go: 1 January of the year 1.
 const ZERO_TIME: i64 = -62_135_596_800;
 
+/// The option for the sizes of compressed layers.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(super) struct Sizes {
+    /// Unpack compressed layers for their SIZE, on all cores
+    #[arg(long, short)]
+    size: bool,
+}
+
+impl Sizes {
+    /// The layers whose size is determined, if sizes are printed.
+    pub(super) fn choice(&self, is_printed: bool) -> SizeChoice {
+        match self.size {
+            _ if !is_printed => SizeChoice::None,
+            true => SizeChoice::All,
+            false => SizeChoice::Headers,
+        }
+    }
+}
+
 /// The options for tables.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(super) struct TableStyle {
-    /// Unpack compressed layers for their SIZE, on all cores
-    #[arg(long, short)]
-    size: bool,
-
     /// Do not truncate output
     #[arg(long)]
     no_trunc: bool,
@@ -56,11 +72,6 @@ pub(super) struct TableStyle {
 }
 
 impl TableStyle {
-    /// The layers whose size is determined, if sizes are printed.
-    pub(super) fn sizes(&self, is_printed: bool) -> SizeChoice {
-        size_choice(is_printed, self.size)
-    }
-
     /// The style that these options select.
     pub(super) fn style(&self) -> Style {
         Style {
@@ -69,16 +80,6 @@ impl TableStyle {
             now: now(),
             drawing: Drawing::of_locale(),
         }
-    }
-}
-
-/// The layers whose size is determined: none if sizes are not printed, all if the user asked for
-/// that.
-pub(super) fn size_choice(is_printed: bool, is_all: bool) -> SizeChoice {
-    match (is_printed, is_all) {
-        (false, _) => SizeChoice::None,
-        (true, false) => SizeChoice::Headers,
-        (true, true) => SizeChoice::All,
     }
 }
 

@@ -108,7 +108,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     let report = session.waste(process.open(&source)?, &options)?;
     let output = &process.output;
     if arguments.json {
-        output.data(&to_json(&report))?;
+        output.data(&to_json(arguments.source.typed(), &report))?;
     } else if !process.global.quiet {
         let shown = Shown {
             style: arguments.shown.style(),

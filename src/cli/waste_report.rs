@@ -2,13 +2,14 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 
 use restow::{HiddenFile, HiddenReason, Selector, WasteLayer, WastePlan, WasteRemedy, WasteReport};
 use serde_json::{Number, Value, json};
 
 use crate::cli::entry::{path_json, rooted};
-use crate::cli::hint::plain_or;
+use crate::cli::hint::word_or;
 use crate::cli::source::Choice;
 use crate::cli::squash_report;
 use crate::cli::table::{Content, Table};
@@ -194,7 +195,7 @@ fn plans(report: &WasteReport, shown: &Shown<'_>) -> Table {
     let mut choice = String::new();
     match &shown.choice.image {
         Some(Selector::Name(name)) => {
-            choice = format!(" --image {}", plain_or(name, "REF"));
+            choice = format!(" --image {}", word_or(name, "REF"));
         }
         Some(Selector::Number(number)) => choice = format!(" --image '#{number}'"),
         None => {}
@@ -202,8 +203,10 @@ fn plans(report: &WasteReport, shown: &Shown<'_>) -> Table {
     if let Some(platform) = &shown.choice.platform {
         choice = format!("{choice} --platform {platform}");
     }
-    let source = plain_or(shown.source, "SRC");
-    let source = if shown.source == "-" { "-" } else { source };
+    let source = match shown.source {
+        "-" => "-".to_owned(),
+        source => word_or(source, "SRC"),
+    };
     let is_start = |plan: &&WastePlan| matches!(plan.layers, WasteRemedy::From(_));
     let starts = report.plans.iter().filter(is_start).take(PLANS_MAX);
     let others = report.plans.iter().filter(|it| !is_start(it));
@@ -239,7 +242,8 @@ pub(super) fn efficiency(report: &WasteReport) -> Number {
 }
 
 /// The report for programs, as text. The objects in long lists are made one by one.
-pub(super) fn to_json(report: &WasteReport) -> String {
+pub(super) fn to_json(source: &OsStr, report: &WasteReport) -> String {
+    let references = report.references.iter().map(ToString::to_string);
     let files = report.files_size();
     let mut sums: BTreeMap<usize, (u64, u64)> = BTreeMap::new();
     for file in &report.hidden {
@@ -271,7 +275,9 @@ pub(super) fn to_json(report: &WasteReport) -> String {
         Value::Object(object)
     };
     let facts = json!({
-        "image": report.image,
+        "source": source.to_string_lossy(),
+        "references": references.collect::<Vec<_>>(),
+        "labels": report.labels,
         "id": report.id.to_string(),
         "digest": digest_json(report.digest.as_ref()),
         "platform": report.platform.as_ref().map(ToString::to_string),

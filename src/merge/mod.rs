@@ -30,5 +30,5 @@ pub(crate) use replay::{Replay, ReplayError};
 pub use select::PathPattern;
 pub(crate) use select::is_at_or_below;
 pub(crate) use story::{LayerChange, LayerEvent};
-pub(crate) use tree::{Inode, InodeId, Place as EntryPlace};
+pub(crate) use tree::{EntryPlace, Inode, InodeId};
 pub(crate) use view::{Entries, PathFault, TreeEntry, TreeNode};

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::layer::{Metadata, NodeKind, is_writable_name};
 use crate::merge::range::{IMPLIED_MODE, Merge};
-use crate::merge::tree::{Child, Directory, DirectoryId, Inode, InodeId, Place, ROOT};
+use crate::merge::tree::{Child, Directory, DirectoryId, EntryPlace, Inode, InodeId, ROOT};
 use crate::tar_stream::Time;
 
 /// The entries of the layer that a range becomes.
@@ -27,7 +27,7 @@ pub(crate) struct Plan<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Step<'a> {
     /// The place in the input that determines its turn.
-    pub(super) place: Place,
+    pub(super) place: EntryPlace,
     /// Its parent directory.
     pub(super) parent: DirectoryId,
     /// Its name there.

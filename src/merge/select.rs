@@ -43,8 +43,8 @@ impl PathPattern {
         self.glob.is_some()
     }
 
-    /// True if it ends in a slash, and so names a directory.
-    pub(crate) fn is_directory(&self) -> bool {
+    /// True if it ends in a slash.
+    pub(crate) fn names_directory(&self) -> bool {
         self.is_directory
     }
 

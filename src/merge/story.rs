@@ -4,7 +4,7 @@ use crate::layer::LayerError;
 use crate::merge::ambiguities::Ambiguities;
 use crate::merge::changes::{Changes, Dropped};
 use crate::merge::range::Merge;
-use crate::merge::tree::{Child, DirectoryId, InodeId, Place, ROOT, Tree};
+use crate::merge::tree::{Child, DirectoryId, EntryPlace, InodeId, ROOT, Tree};
 use crate::merge::view::TreeNode;
 
 /// An event in the story of a tree.
@@ -27,10 +27,10 @@ pub(crate) struct LayerChange<'a> {
     /// directory, and none for what was in it.
     pub(crate) path: Vec<u8>,
     /// The thing in the tree of the layers below, and the entry that made it.
-    pub(crate) before: Option<(TreeNode<'a>, Place)>,
+    pub(crate) before: Option<(TreeNode<'a>, EntryPlace)>,
     /// The thing in the layer, and its entry. `None` if the layer deletes the name,
     /// even if there is nothing to delete.
-    pub(crate) after: Option<(TreeNode<'a>, Place)>,
+    pub(crate) after: Option<(TreeNode<'a>, EntryPlace)>,
 }
 
 impl Merge {

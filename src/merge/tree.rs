@@ -14,7 +14,7 @@ use crate::limits::ATTRIBUTES_MAX;
 /// A place in the input. Places are ordered as they are read, and so as they are
 /// written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Place {
+pub(crate) struct EntryPlace {
     /// The layer, counted from 0, the lowest.
     pub(crate) layer: u32,
     /// The entry in it, counted from 1; 0 for something without an entry, such as a
@@ -41,7 +41,7 @@ pub(crate) struct Inode {
     /// Owner, mode, time, attributes, which all of its names share.
     pub(crate) metadata: Metadata,
     /// The entry with its content.
-    pub(crate) place: Place,
+    pub(crate) place: EntryPlace,
 }
 
 impl Inode {
@@ -88,7 +88,7 @@ pub(crate) enum Child {
     /// A directory.
     Directory(DirectoryId),
     /// A name of an inode, and its entry.
-    Node(InodeId, Place),
+    Node(InodeId, EntryPlace),
     /// Nothing: it deletes the name in lower layers.
     Whiteout,
 }
@@ -99,7 +99,7 @@ pub(crate) struct Directory {
     /// The metadata of its entry; absent if it has none.
     pub(crate) metadata: Option<Box<Metadata>>,
     /// The place of its entry, or the layer in which it was last implied.
-    pub(crate) place: Place,
+    pub(crate) place: EntryPlace,
     /// True if it hides its content in lower layers.
     pub(crate) is_opaque: bool,
     /// True if it also hides the lower directory itself, which was deleted, including
@@ -114,7 +114,7 @@ impl Directory {
     pub(crate) fn implied(layer: u32) -> Self {
         Self {
             metadata: None,
-            place: Place { layer, entry: 0 },
+            place: EntryPlace { layer, entry: 0 },
             is_opaque: false,
             is_new: false,
             children: BTreeMap::new(),

@@ -6,7 +6,7 @@ use std::collections::btree_map;
 use crate::layer::{Metadata, NodeKind, components};
 use crate::limits::SYMLINKS_MAX;
 use crate::merge::range::Merge;
-use crate::merge::tree::{Child, DirectoryId, Inode, InodeId, Place, ROOT, Tree};
+use crate::merge::tree::{Child, DirectoryId, EntryPlace, Inode, InodeId, ROOT, Tree};
 
 /// An entry of a tree.
 #[derive(Clone, Debug)]
@@ -15,7 +15,7 @@ pub(crate) struct TreeEntry<'a> {
     pub(crate) path: Vec<u8>,
     /// The layer and the entry that made it, under this name. A directory without an
     /// entry has the layer that implies it.
-    pub(crate) place: Place,
+    pub(crate) place: EntryPlace,
     /// The thing itself.
     pub(crate) node: TreeNode<'a>,
 }
@@ -179,7 +179,7 @@ impl Merge {
         &'a self,
         tree: &'a Tree,
         child: Child,
-    ) -> Option<(TreeNode<'a>, Place)> {
+    ) -> Option<(TreeNode<'a>, EntryPlace)> {
         match child {
             Child::Whiteout => None,
             Child::Directory(id) => {

@@ -101,11 +101,13 @@ impl StoryReader for Search<'_> {
                 *found = Some(match change.after {
                     None => Found::Deleted,
                     Some((node, _)) => match file(path, node) {
-                        Ok(_) if path.is_directory() => Found::Other(ChoiceError::NotADirectory {
-                            image: self.image.to_owned(),
-                            path: path.to_string(),
-                            obstacle: path.to_string().trim_end_matches('/').to_owned(),
-                        }),
+                        Ok(_) if path.names_directory() => {
+                            Found::Other(ChoiceError::NotADirectory {
+                                image: self.image.to_owned(),
+                                path: path.to_string(),
+                                obstacle: path.to_string().trim_end_matches('/').to_owned(),
+                            })
+                        }
                         Ok(inode) => Found::File(inode.clone()),
                         Err(error) => Found::Other(error),
                     },

@@ -61,7 +61,7 @@ fn what_is_not_a_file_is_named() {
         let output = sandbox.run(&[&["cat", "in.tar"], arguments].concat());
         format!("{arguments:?}\n{}", output.refuses())
     };
-    let cases: [&[&str]; 16] = [
+    let cases: [&[&str]; 17] = [
         &["nothing"],
         &["etc/hosts"],
         &["up"],
@@ -74,6 +74,7 @@ fn what_is_not_a_file_is_named() {
         &["hard/x"],
         &["hard/"],
         &["--layer", "2", "hard/"],
+        &["etc/*"],
         &["--layer", "3", "etc/hosts"],
         &["--layer", "3", "hard"],
         &["--layer", "1", "bin"],
@@ -124,14 +125,21 @@ fn what_is_not_a_file_is_named() {
         ["--layer", "2", "hard/"]
         error: no `/hard/` in `app:1`: `/hard` is not a directory
 
+        ["etc/*"]
+        error: no `/etc/*` in `app:1`
+          hint: only `files`, `extract` and the PATHs of `diff` may be patterns: `restow files SRC PATTERN` lists what one matches
+
         ["--layer", "3", "etc/hosts"]
         error: layer 3 of 3 deletes `/etc/hosts`
+          hint: `restow files --all-layers SRC /etc/hosts` shows the layers that have it
 
         ["--layer", "3", "hard"]
         error: layer 3 of 3 does not have `/hard`
+          hint: `restow files --all-layers SRC /hard` shows the layers that have it
 
         ["--layer", "1", "bin"]
         error: `/bin` is a symbolic link, not a regular file
+          hint: `restow files --all-layers SRC /bin` shows its target; without `--layer`, links are followed
 
         ["hard", "nothing"]
         error: no `/nothing` in `app:1`

@@ -105,6 +105,7 @@ fn every_tool_has_its_section() {
             "docker-squash",
             "undocker",
             "dive",
+            "container-diff",
             "docker",
             "podman"
         ]

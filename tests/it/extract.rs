@@ -417,6 +417,7 @@ fn a_folder_must_be_new_or_empty() {
             expect![[r#"
                 error: cannot write `in.tar`
                   caused by: Not a directory
+                  hint: it is a file: choose a folder, or a path where nothing is yet
             "#]],
         ),
         (

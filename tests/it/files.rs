@@ -438,6 +438,7 @@ fn what_is_not_there_is_named() {
 
         ["files", "in.tar", "--layer", "1", "c"]
         error: layer 1 of 3 does not have `/c`
+          hint: `restow files --all-layers SRC /c` shows the layers that have it
 
         ["files", "in.tar", "--layer", "4"]
         error: there is no layer `4`: the image has 3 layers

@@ -272,7 +272,8 @@ fn import_refuses_an_image_and_says_what_takes_it() {
     }
     let said = sandbox.run(&["import", "lay", "out"]).refuses();
     let expected = "error: cannot read `lay`\n  caused by: it is an OCI layout in a folder; \
-         expected a tar\n  hint: `restow export oci:lay` makes a tar of it\n";
+         expected a root filesystem\n  hint: `restow export oci:lay` makes a tar of it; use \
+         `rootfs:PATH` if it really is a root filesystem\n";
     assert_eq!(said, expected);
 }
 

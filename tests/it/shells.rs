@@ -236,6 +236,7 @@ fn pages_go_to_a_folder_alone() {
     expect![[r#"
         error: cannot write `file`
           caused by: not a directory
+          hint: it is a file: choose a folder, or a path where nothing is yet
     "#]]
     .assert_eq(&said);
     // A name that nobody has chosen is not shown.

@@ -670,6 +670,20 @@ fn without_unicode_tables_are_drawn_in_ascii() {
 }
 
 #[test]
+fn a_comparison_is_not_cut() {
+    if !tools::is_installed("script") {
+        return tools::skip("a comparison on a terminal", "script(1) is not installed");
+    }
+    let sandbox = shelf();
+    let line = "restow diff app.tar packed.tar";
+    let shown = on_terminal(&sandbox, line, WIDTHS[0], &[("NO_COLOR", "1")]);
+    let data = sandbox.run(&["diff", "app.tar", "packed.tar"]).data("");
+    let longest = data.split(|byte| *byte == b'\n').map(<[u8]>::len).max();
+    assert!(longest > Some(WIDTHS[0]));
+    assert_eq!(shown.trim_end(), String::from_utf8_lossy(&data).trim_end());
+}
+
+#[test]
 fn a_history_is_whole_if_nothing_is_cut() {
     let sandbox = shelf();
     let run = |options: &[&str]| {

@@ -43,6 +43,11 @@ const CHANGE_BY_IMPORT: &str = "`restow export SRC | restow import --config-from
 /// hint, in which `COMMAND` is replaced by the name of the command. The first match counts.
 const OPTIONS: &[(&[&str], &[&str], &str)] = &[
     (
+        &["--layers", "--all", "--history"],
+        &["files"],
+        "`--all-layers` shows what each layer stores, `--layer N` what one does",
+    ),
+    (
         &["--to", "--with", "--type", "-t"],
         &["diff"],
         "the images are arguments: `restow diff A B`; files and configs are compared, \
@@ -54,16 +59,14 @@ const OPTIONS: &[(&[&str], &[&str], &str)] = &[
         "`--text PATH` prints a unified diff of one file",
     ),
     (
-        &[
-            "--brief",
-            "--exit-code",
-            "--name-only",
-            "--summary",
-            "-s",
-            "--silent",
-        ],
+        &["--brief", "--exit-code", "--summary", "-s", "--silent"],
         &["diff"],
         "`--quiet` prints nothing, so that only the exit code tells; `--stat` prints a summary",
+    ),
+    (
+        &["--name-only", "--name-status", "-0", "--null", "-z"],
+        &["diff"],
+        "`restow diff --json A B | jq -r '.files[].path'` prints paths only",
     ),
     (
         &[
@@ -98,6 +101,67 @@ const OPTIONS: &[(&[&str], &[&str], &str)] = &[
         ],
         &["diff"],
         "the images are arguments: `restow diff A B`, with `-` for stdin",
+    ),
+    (
+        &[
+            "-l",
+            "-a",
+            "-A",
+            "-R",
+            "-r",
+            "-n",
+            "--long",
+            "--all",
+            "--recursive",
+            "--tree",
+        ],
+        &["files"],
+        "`files` always lists everything below a PATH, as `ls -lR` does; `-q` prints paths only",
+    ),
+    (
+        &["-S", "-t", "--size", "--time"],
+        &["files"],
+        "`--sort size` sorts by size, the largest first",
+    ),
+    (
+        &[
+            "-f",
+            "--force",
+            "--overwrite",
+            "--replace",
+            "--yes",
+            "-y",
+            "--clobber",
+        ],
+        &["extract"],
+        "`extract` replaces no files: DIR must be empty, or new",
+    ),
+    (
+        &[
+            "-C",
+            "-d",
+            "--directory",
+            "-o",
+            "--output",
+            "--out",
+            "-O",
+            "--dest",
+            "--destination",
+        ],
+        &["extract"],
+        "the folder is an argument: `restow extract SRC DIR`",
+    ),
+    (
+        &[
+            "--rootless",
+            "--no-same-owner",
+            "-p",
+            "-x",
+            "--preserve-permissions",
+        ],
+        &["extract"],
+        "owners are kept as root, and modes always; without root all files belong to the current \
+         user",
     ),
     (
         &["--format"],

@@ -14,7 +14,7 @@ use crate::layer::{
 };
 use crate::limits::DETOURS_PER_ENTRY;
 use crate::merge::changes::builder::LowerLink;
-use crate::merge::tree::{Child, Directory, DirectoryId, Inode, InodeId, Place, ROOT};
+use crate::merge::tree::{Child, Directory, DirectoryId, EntryPlace, Inode, InodeId, ROOT};
 
 pub(super) use builder::Dropped;
 pub(crate) use builder::{Changes, ChangesBuilder};
@@ -38,7 +38,7 @@ impl ChangesBuilder {
     /// Adds the next entry, which is the current one of this interpreter.
     pub(crate) fn add(&mut self, entry: Entry, current: &Interpreter) -> Result<(), EntryFault> {
         let number = current.position();
-        let place = Place {
+        let place = EntryPlace {
             layer: self.layer,
             entry: number,
         };
@@ -88,7 +88,7 @@ impl ChangesBuilder {
         &mut self,
         path: &EntryPath,
         metadata: Metadata,
-        place: Place,
+        place: EntryPlace,
     ) -> Result<(), EntryFault> {
         let (parent, name) = path.split_last();
         let (directory, _) = self.parent(parent, path)?;
@@ -109,7 +109,7 @@ impl ChangesBuilder {
         path: &EntryPath,
         kind: NodeKind,
         metadata: Metadata,
-        place: Place,
+        place: EntryPlace,
     ) -> Result<(), EntryFault> {
         let (parent, name) = path.split_last();
         let (directory, is_through_absolute) = self.parent(parent, path)?;
@@ -131,7 +131,7 @@ impl ChangesBuilder {
         path: &EntryPath,
         target: EntryPath,
         metadata: Metadata,
-        place: Place,
+        place: EntryPlace,
     ) -> Result<(), EntryFault> {
         let (parent, name) = path.split_last();
         let (directory, _) = self.parent(parent, path)?;
@@ -187,7 +187,7 @@ impl ChangesBuilder {
         id: DirectoryId,
         path: &EntryPath,
         metadata: Metadata,
-        place: Place,
+        place: EntryPlace,
     ) {
         let directory = self.changes.tree.get_mut(id);
         directory.place = place;
@@ -265,7 +265,7 @@ impl ChangesBuilder {
         false
     }
 
-    fn new_inode(&mut self, kind: NodeKind, metadata: Metadata, place: Place) -> InodeId {
+    fn new_inode(&mut self, kind: NodeKind, metadata: Metadata, place: EntryPlace) -> InodeId {
         let id = u32::try_from(self.changes.inodes.len()).expect("entries are limited");
         self.changes.inodes.push(Inode {
             kind,
@@ -282,7 +282,7 @@ impl ChangesBuilder {
         path: &EntryPath,
         target: EntryPath,
         metadata: Metadata,
-        place: Place,
+        place: EntryPlace,
     ) -> Result<InodeId, EntryFault> {
         if *path == target {
             return Err(EntryFault::LinkToItself);

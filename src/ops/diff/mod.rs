@@ -105,7 +105,7 @@ fn tell_apart<'a>(
     for (source, chosen) in [(a, of_a), (b, of_b)] {
         match source.place() {
             Some(Place::Path(path)) => {
-                chosen.name = format!("{} in {}", chosen.name, path.display());
+                chosen.name = format!("{}:{}", path.display(), chosen.name);
             }
             Some(place) => chosen.name = format!("{} in {place}", chosen.name),
             None => {}

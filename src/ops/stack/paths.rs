@@ -4,7 +4,9 @@ use std::cmp::Ordering;
 
 use crate::error::{ChoiceError, Result};
 use crate::layer::{components, display_start};
-use crate::merge::{LayerEvent, Merge, PathFault, PathPattern, TreeEntry, is_at_or_below};
+use crate::merge::{
+    LayerEvent, Merge, PathFault, PathPattern, TreeEntry, TreeNode, is_at_or_below,
+};
 use crate::ops::stack::layer_stack::{LayerStack, StoryReader};
 
 /// The literal paths of the topmost selected entries, in the order of the tree.
@@ -71,11 +73,11 @@ impl PathFinder {
     /// Finds the entry at a path, following a symbolic link at its end if `follows`.
     pub(in crate::ops) fn find(&self, path: &PathPattern, follows: bool) -> Result<TreeEntry<'_>> {
         let found = self.tree.resolve(path.as_bytes(), follows);
-        let found = found.and_then(|entry| {
-            if path.is_directory() && !entry.node.is_directory() {
-                return Err(PathFault::NotADirectory(entry.path));
+        let found = found.and_then(|entry| match entry.node {
+            TreeNode::Node(..) if path.names_directory() => {
+                Err(PathFault::NotADirectory(entry.path))
             }
-            Ok(entry)
+            _ => Ok(entry),
         });
         Ok(found.map_err(|fault| self.fault(path, fault))?)
     }

@@ -114,6 +114,9 @@ impl Request<'_> {
         let mut seen = HashSet::new();
         for wanted in &self.wanted {
             let Some(blob) = wanted.layer.blob() else {
+                if self.choice == SizeChoice::All {
+                    wanted.warn(&Error::LayerAbsent, watch);
+                }
                 continue;
             };
             if let Some(error) = wanted.layer.wrong_size() {

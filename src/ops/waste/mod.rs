@@ -77,6 +77,8 @@ pub(crate) fn waste(
         platform: chosen.image.platform().cloned(),
         layers: report_layers,
         hidden,
+        references: chosen.references(),
+        labels: chosen.labels(),
         image: chosen.name.clone(),
     })
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::num::NonZeroUsize;
 
 use crate::digest::{DiffId, Digest};
-use crate::image::Platform;
+use crate::image::{Platform, Reference};
 use crate::ops::{LayerChoice, LayerName, SquashReport};
 
 /// The files of an image that nobody sees, and the squashes that would drop them.
@@ -16,6 +16,10 @@ use crate::ops::{LayerChoice, LayerName, SquashReport};
 pub struct WasteReport {
     /// The name of the image in messages.
     pub image: String,
+    /// Its names in the input that are references with a tag.
+    pub references: Vec<Reference>,
+    /// Its other names, which only a layout has.
+    pub labels: Vec<String>,
     /// The digest of its config.
     pub id: Digest,
     /// The digest of its manifest, if the input has one.

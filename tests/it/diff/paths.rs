@@ -149,14 +149,14 @@ fn a_path_that_neither_image_has_is_trouble() {
         text.push_str(&output.stderr);
     }
     expect![[r#"
-        error: no `/ect` in `app:1 in a` or `app:1 in b`
+        error: no `/ect` in `a:app:1` or `b:app:1`
           hint: `restow files SRC` lists the files of the image
-        error: no `/etc/a/b` in `app:1 in a` or `app:1 in b`
+        error: no `/etc/a/b` in `a:app:1` or `b:app:1`
           hint: `restow files SRC` lists the files of the image
-        error: no path in `app:1 in a` or `app:1 in b` matches `/etc/*.conf`
-        error: no `/\u{1b}` in `app:1 in a` or `app:1 in b`
+        error: no path in `a:app:1` or `b:app:1` matches `/etc/*.conf`
+        error: no `/\u{1b}` in `a:app:1` or `b:app:1`
           hint: `restow files SRC` lists the files of the image
-        error: no `/x` in `app:1 in a` or `app:1 in b`
+        error: no `/x` in `a:app:1` or `b:app:1`
           hint: `restow files SRC` lists the files of the image
     "#]]
     .assert_eq(&text);

@@ -222,14 +222,14 @@ fn what_cannot_be_compared() {
         all.push_str(&output.stderr);
     }
     expect![[r#"
-        error: no `/nothing` in `app:1 in a`
+        error: no `/nothing` in `a:app:1`
           hint: `restow files SRC` lists the files of the image
         error: `/d` is a directory, not a regular file
           hint: `restow files SRC /d` lists it
-        error: `/l` in `app:1 in a` leads through too many symbolic links, such as `/l`
+        error: `/l` in `a:app:1` leads through too many symbolic links, such as `/l`
         error: `/f` has 4194305 bytes, more than the limit of 4194304
         error: `/p` is a named pipe, not a regular file
-        error: no `/f/x` in `app:1 in a`: `/f` is not a directory
+        error: no `/f/x` in `a:app:1`: `/f` is not a directory
         error: `/lines` exceeds the limit of 200000 lines
     "#]]
     .assert_eq(&all);

@@ -112,10 +112,10 @@ fn trouble_of_any_kind() {
         # diff folder b
         error: cannot read `folder`
           caused by: it is a folder; expected an OCI layout
-          hint: if it is a root filesystem: `tar -C folder -c . | restow import - DST`
+          hint: if it is a root filesystem: `restow import folder DST`
         # diff a several
         error: `several` holds 2 images
-          hint: choose one with `--image REF`: `app:1` (9c2679431851), `other:1` (f4ba266522b0)
+          hint: choose one after its path, as in `oci:DIR:REF` or `docker-archive:FILE:REF`: `app:1` (9c2679431851), `other:1` (f4ba266522b0)
         # diff --image other:1 docker-archive:a:app:1 b
         error: A and `--image` both name an image
         # diff --image other:1 a several
@@ -133,11 +133,11 @@ fn trouble_of_any_kind() {
         error: `docker-daemon:b`: unknown transport `docker-daemon`
           hint: restow only reads files; pipe the image in: `docker save b | restow diff A -`
         # diff cut b
-        error: cannot read layer 1 of 1 of `app:1 in cut`
+        error: cannot read layer 1 of 1 of `cut:app:1`
           caused by: its gzip stream is damaged
           caused by: incomplete deflate stream
         # diff a cut
-        error: cannot read layer 1 of 1 of `app:1 in cut`
+        error: cannot read layer 1 of 1 of `cut:app:1`
           caused by: its gzip stream is damaged
           caused by: incomplete deflate stream
         # diff a lost

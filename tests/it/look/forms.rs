@@ -414,6 +414,12 @@ fn layers_that_are_elsewhere_have_no_size_and_those_of_strange_shape_have_one() 
             .is_some_and(|it| it.contains("Z  ?  ")),
         "{printed}"
     );
+    let warning = "warning: cannot read layer 2 of 3 of `app:1`, so its size is unknown: \
+         its blob is not in the input\n";
+    for command in ["images", "inspect", "history"] {
+        drop(sandbox.run(&[command, "in.tar"]).data(""));
+        drop(sandbox.run(&[command, "--size", "in.tar"]).data(warning));
+    }
 
     // Sparse files count with their holes; devices, and whiteouts of any kind, do not.
     let mut tar = Vec::new();

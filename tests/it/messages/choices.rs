@@ -76,9 +76,10 @@ fn choices_that_cannot_be_had() {
                 two.clone(),
                 &["in.tar", "oci:there.tar"],
                 expect![[r#"
-                error: cannot write `there.tar`
-                  caused by: not a directory
-            "#]],
+                    error: cannot write `there.tar`
+                      caused by: not a directory
+                      hint: it is a file: choose a folder, or a path where nothing is yet
+                "#]],
             ),
             case(
                 two.clone(),

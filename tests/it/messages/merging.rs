@@ -214,6 +214,15 @@ fn one_image_has_to_be_chosen() {
           hint: choose one with `--image REF`: `app:1` (cce4031f5430), `tool:2` (6b3d4903f921)
     "#]];
     check(&two, &["export", "in.tar", "out.tar"], 1, &says);
+    // `--image` does not select these.
+    let says_path = expect![[r#"
+        error: `in.tar` holds 2 images
+          hint: choose one after its path, as in `oci:DIR:REF` or `docker-archive:FILE:REF`: `app:1` (cce4031f5430), `tool:2` (6b3d4903f921)
+    "#]];
+    let above = ["squash", "--above", "in.tar", "in.tar", "out.tar"];
+    check(&two, &above, 1, &says_path);
+    let config = ["import", "--config-from", "in.tar", "rootfs:in.tar", "out"];
+    check(&two, &config, 1, &says_path);
     check(&two, &["squash", "--all", "in.tar", "out.tar"], 1, &says);
     check(&two, &["squash", "--all", "--dry-run", "in.tar"], 1, &says);
     check(

@@ -99,7 +99,7 @@ fn the_command_lines_can_be_typed() {
             &["--image", "app:1", "--platform", "linux/amd64", "in.tar"],
             " --image app:1 --platform linux/amd64 in.tar DST",
         ),
-        (&["in dir/in.tar"], " SRC DST"),
+        (&["in dir/in.tar"], " 'in dir/in.tar' DST"),
     ] {
         let first = format!("restow squash --layers 1..{rest}");
         assert_eq!(plans(arguments)[0], first);
