@@ -137,6 +137,18 @@ pub enum Warning {
         /// The error of the system for the first one.
         reason: String,
     },
+    /// Files have another time, since the file system cannot store theirs.
+    #[error(
+        "cannot set the time of `{entry}`{rest}, which the file system cannot store; \
+         set to the nearest one",
+        rest = more_entries(*others)
+    )]
+    TimesChanged {
+        /// The first entry, escaped.
+        entry: String,
+        /// The number of further entries.
+        others: u64,
+    },
     /// Documents name blobs that the input does not have.
     #[error(
         "`{name}` refers to {first}{rest}; copied unchanged", rest = absent(*others)

@@ -80,22 +80,23 @@ impl Glob {
         reached[0] = true;
         for token in &self.0 {
             let mut next = vec![false; reached.len()];
-            let starts = (0..reached.len()).filter(|at| reached[*at]);
+            let mut starts = (0..reached.len()).filter(|at| reached[*at]);
             match token {
                 Token::Star => {
-                    for at in starts {
-                        let end = text[at..].iter().position(|c| *c == '/');
-                        let end = end.map_or(text.len(), |length| at + length);
-                        next[at..=end].fill(true);
+                    let mut is_reached = false;
+                    for at in 0..reached.len() {
+                        is_reached |= reached[at];
+                        next[at] = is_reached;
+                        is_reached &= text.get(at) != Some(&'/');
                     }
                 }
                 Token::Anything => {
-                    if let Some(first) = starts.min() {
+                    if let Some(first) = starts.next() {
                         next[first..].fill(true);
                     }
                 }
                 Token::Directories => {
-                    if let Some(first) = starts.min() {
+                    if let Some(first) = starts.next() {
                         next[first] = true;
                         for at in first..text.len() {
                             next[at + 1] |= text[at] == '/';
@@ -199,6 +200,12 @@ mod tests {
             ("a/**/x", "ab/x", false),
             ("a**x", "a/b/x", true),
             ("*.c", "a/b.c", false),
+            ("*a*b*", "xaybz", true),
+            ("*a*b*", "a/b", false),
+            ("a*/*b", "ax/yb", true),
+            ("a*/*b", "ax/y/b", false),
+            ("*/", "a/", true),
+            ("*/*", "a", false),
             ("**", "a/b", true),
             ("**/*.c", "b.c", true),
             ("a/***", "a/b/c", true),

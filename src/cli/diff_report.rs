@@ -53,26 +53,56 @@ pub(super) fn print_text(
     })
 }
 
+/// A name as git and patch(1) have it in a heading: one that could be taken for something
+/// else is in quotes, with escapes.
+fn quoted(name: &[u8]) -> Vec<u8> {
+    let is_plain = |byte: &u8| !byte.is_ascii_control() && !b"\"\\".contains(byte);
+    if name.iter().all(is_plain) {
+        return name.to_vec();
+    }
+    let mut text = b"\"".to_vec();
+    for byte in name {
+        match byte {
+            b'\n' => text.extend(b"\\n"),
+            b'\t' => text.extend(b"\\t"),
+            b'"' | b'\\' => text.extend([b'\\', *byte]),
+            byte if is_plain(byte) => text.push(*byte),
+            byte => text.extend(format!("\\{byte:03o}").bytes()),
+        }
+    }
+    text.push(b'"');
+    text
+}
+
+/// A name whose end patch(1) finds although there is a space in it.
+fn with_tab(mut name: Vec<u8>) -> Vec<u8> {
+    if name.contains(&b' ') {
+        name.push(b'\t');
+    }
+    name
+}
+
 /// A unified diff with its headings, which are those of git.
 pub(super) fn unified(text: &TextDiff) -> Vec<u8> {
     let name = |side: &str, path: &Option<Vec<u8>>| match path {
-        Some(path) => [side.as_bytes(), b"/", path].concat(),
+        Some(path) => quoted(&[side.as_bytes(), b"/", path].concat()),
         None => b"/dev/null".to_vec(),
     };
     let (a, b) = (name("a", &text.a), name("b", &text.b));
     match &text.difference {
-        TextDifference::Hunks(hunks) => [b"--- ", &a[..], b"\n+++ ", &b, b"\n", hunks].concat(),
+        TextDifference::Hunks(hunks) => {
+            let (a, b) = (with_tab(a), with_tab(b));
+            [b"--- ", &a[..], b"\n+++ ", &b, b"\n", hunks].concat()
+        }
         TextDifference::None => Vec::new(),
         TextDifference::Presence => {
-            let (only, path) = if text.a.is_some() { ("A", a) } else { ("B", b) };
-            [
-                b"only in ",
-                only.as_bytes(),
-                b": ",
-                &path[1..],
-                b", an empty file\n",
-            ]
-            .concat()
+            let (only, path) = match (&text.a, &text.b) {
+                (Some(path), _) => ("A", path.as_slice()),
+                (None, path) => ("B", path.as_deref().unwrap_or_default()),
+            };
+            let path = quoted(&[b"/", path].concat());
+            let only = [b"only in ", only.as_bytes(), b": "].concat();
+            [&only[..], &path, b", an empty file\n"].concat()
         }
         _ => [b"binary files ", &a[..], b" and ", &b, b" differ\n"].concat(),
     }

@@ -108,11 +108,8 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
         Order::Path if arguments.layer.is_some() => {}
         // The history of each path, in the order of the tree.
         Order::Path => changes.sort_by(|one, other| {
-            let names = |change: &FileChange| -> Vec<Vec<u8>> {
-                let names = change.path.split(|byte| *byte == b'/');
-                names.map(<[u8]>::to_vec).collect()
-            };
-            names(one).cmp(&names(other))
+            let [one, other] = [one, other].map(|it| it.path.split(|byte| *byte == b'/'));
+            one.cmp(other)
         }),
         Order::Size => changes.sort_by_key(|change| Reverse(size(change))),
         Order::Layer => {}

@@ -156,8 +156,8 @@ impl Output {
     pub(super) fn raw(&self, bytes: &[u8]) -> Result<(), Failure> {
         let mut stdout = io::stdout();
         let shown = if stdout.is_terminal() {
-            let text = String::from_utf8_lossy(bytes);
-            let lines: Vec<String> = text.split('\n').map(escaped).collect();
+            let lines = bytes.split(|byte| *byte == b'\n');
+            let lines: Vec<String> = lines.map(escaped_bytes).collect();
             lines.join("\n").into_bytes()
         } else {
             bytes.to_vec()

@@ -159,6 +159,7 @@ fn files_to_json(source: &OsStr, destination: &OsStr, report: &ExtractReport) ->
         "size": report.size,
         "owners_mapped": report.owners_mapped,
         "attributes_skipped": report.attributes_skipped,
+        "times_changed": report.times_changed,
         "nodes_skipped": report.nodes_skipped,
     })
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::ops::RangeInclusive;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use rustix::fs::{
@@ -15,6 +16,9 @@ use crate::folder::fault::display;
 use crate::layer::Metadata;
 use crate::tar_stream::{Time, display_name};
 
+/// The times, in seconds since 1970, that every usual file system stores: until 2038.
+const EVERYWHERE: RangeInclusive<i64> = 0..=i32::MAX as i64;
+
 /// Things in the image that the folder lacks, since this process may not make them or
 /// the file system does not support them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +27,8 @@ pub(crate) struct Shortfalls {
     pub(crate) owners: Shortfall,
     /// Extended attributes that are not set.
     pub(crate) attributes: Shortfall,
+    /// Entries with another time, since the file system cannot store theirs.
+    pub(crate) times: Shortfall,
     /// Devices and pipes that are left out, each of their names counted.
     pub(crate) nodes: Shortfall,
 }
@@ -34,7 +40,7 @@ pub(crate) struct Shortfall {
     pub(crate) count: u64,
     /// The first entry, escaped.
     pub(crate) entry: String,
-    /// The attribute, escaped; empty for an owner or a node.
+    /// The attribute, escaped; empty for an owner, a time or a node.
     pub(crate) attribute: String,
     /// The error of the system.
     pub(crate) reason: String,
@@ -110,7 +116,13 @@ impl MetadataSetter {
             }
         }
         target.set_mode(Mode::from_raw_mode(metadata.mode.into()))?;
-        target.set_time(metadata.mtime)
+        target.set_time(metadata.mtime)?;
+        let seconds = metadata.mtime.seconds;
+        // The kernel replaces a time that the file system cannot store by the nearest one.
+        if !EVERYWHERE.contains(&seconds) && target.mtime()? != seconds {
+            self.shortfalls.times.note(path, b"", Errno::RANGE);
+        }
+        Ok(())
     }
 
     fn set_owner(&mut self, target: Target<'_>, path: &[u8], metadata: &Metadata) -> Result<()> {
@@ -185,6 +197,17 @@ impl<'a> Target<'a> {
                 chmodat(CWD, path, mode, AtFlags::empty())
             }
         }
+    }
+
+    /// Its time, in seconds.
+    fn mtime(self) -> Result<i64> {
+        let stat = match self {
+            Self::Open(file) => fstat(file),
+            Self::Link(parent, name) | Self::Node(parent, name) => {
+                statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)
+            }
+        };
+        Ok(stat?.st_mtime)
     }
 
     fn set_time(self, time: Time) -> Result<()> {

@@ -7,11 +7,13 @@
 //! moves changes, so that one without write permission gets its mode afterwards.
 //!
 //! If anything fails, the temporary folder is removed, and everything that already left
-//! it. What a killed process left is removed by the next one with the same target.
+//! it. Whatever takes the place of the folder around it meanwhile, the tree appears in the
+//! one that was there at the start. What a killed process left is removed by the next one with the same target.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -43,14 +45,15 @@ const INHERITED: [&str; 2] = ["system.posix_acl_access", "system.posix_acl_defau
 pub(crate) struct PendingTree {
     temporary: Temporary,
     root: OwnedFd,
+    /// It is dropped last: the path of the temporary folder leads through it.
     target: Target,
 }
 
 /// The folder as it was found.
 #[derive(Debug)]
 enum Target {
-    /// It does not exist.
-    New(PathBuf),
+    /// It does not exist: the open directory that will contain it, and its name there.
+    New(OwnedFd, OsString),
     /// It is empty, and open.
     Empty(OwnedFd),
 }
@@ -130,13 +133,13 @@ impl PendingTree {
         progress: &dyn Progress,
     ) -> io::Result<WrittenTree> {
         match &self.target {
-            Target::New(path) => {
+            Target::New(parent, name) => {
                 writer.end_directories(1, progress)?;
                 let temporary = self.temporary.0.open();
-                move_to(temporary, ROOT, CWD, path.as_path())?;
+                move_to(temporary, ROOT, parent, name.as_os_str())?;
                 let implied = Metadata::implied(IMPLIED_MODE, created);
                 if let Err(error) = writer.end_root(Some(implied)) {
-                    move_into(CWD, path.as_os_str().as_bytes(), temporary, &mut 0)?;
+                    move_into(parent.as_fd(), name.as_bytes(), temporary, &mut 0)?;
                     return Err(error);
                 }
             }
@@ -170,7 +173,7 @@ fn in_empty(folder: &Path) -> Result<(PendingDirectory, Target), Obstacle> {
     }
     // It will get the mode of the root, which only its owner may set.
     fchmod(&open, Mode::from_raw_mode(fstat(&open)?.st_mode))?;
-    let temporary = PendingDirectory::create_in(folder, "")?;
+    let temporary = PendingDirectory::create_in(&path_of(&open, folder), "")?;
     // What killed processes left is removed now, if it really is that.
     match found(&open)?.len() {
         1 => Ok((temporary, Target::Empty(open))),
@@ -192,8 +195,21 @@ fn beside_new(folder: &Path) -> Result<(PendingDirectory, Target), Obstacle> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let temporary = PendingDirectory::create_in(parent, &name.to_string_lossy())?;
-    Ok((temporary, Target::New(parent.join(name))))
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let open = openat(CWD, parent, flags, Mode::empty())?;
+    let path = path_of(&open, parent);
+    let temporary = PendingDirectory::create_in(&path, &name.to_string_lossy())?;
+    Ok((temporary, Target::New(open, name.to_owned())))
+}
+
+/// A path to an open directory that leads to it also after something else has taken its
+/// place, as long as it is open. Without `/proc` it is the one by which it was opened.
+fn path_of(open: &OwnedFd, opened_by: &Path) -> PathBuf {
+    let path = PathBuf::from(format!("/proc/self/fd/{}", open.as_raw_fd()));
+    if path.is_dir() {
+        return path;
+    }
+    opened_by.to_owned()
 }
 
 /// Moves all entries of one directory to another, and notes their names.

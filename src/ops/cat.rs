@@ -31,10 +31,8 @@ pub(crate) fn cat(
             Some(layer) => in_layer(&layers, layer, &options.paths)?,
             None => in_tree(&layers, &options.paths)?,
         };
-        for file in files {
-            layers.copy_file(file.place, file.size(), output, to)?;
-        }
-        Ok(())
+        let files: Vec<_> = files.iter().map(|it| (it.place, it.size())).collect();
+        layers.copy_files(&files, output, to)
     })
 }
 
@@ -52,6 +50,7 @@ fn in_tree(layers: &LayerStack<'_>, paths: &[PathPattern]) -> Result<Vec<Inode>>
 /// Finds files among the entries of one layer.
 fn in_layer(layers: &LayerStack<'_>, layer: usize, paths: &[PathPattern]) -> Result<Vec<Inode>> {
     let mut search = Search {
+        image: layers.name,
         layer,
         paths,
         found: vec![None; paths.len()],
@@ -74,6 +73,8 @@ fn in_layer(layers: &LayerStack<'_>, layer: usize, paths: &[PathPattern]) -> Res
 
 /// A search for files in one layer.
 struct Search<'p> {
+    /// The name of the image in messages.
+    image: &'p str,
     layer: usize,
     paths: &'p [PathPattern],
     found: Vec<Option<Found>>,
@@ -100,6 +101,13 @@ impl StoryReader for Search<'_> {
                 *found = Some(match change.after {
                     None => Found::Deleted,
                     Some((node, _)) => match file(path, node) {
+                        Ok(_) if path.names_directory() => {
+                            Found::Other(ChoiceError::NotADirectory {
+                                image: self.image.to_owned(),
+                                path: path.to_string(),
+                                obstacle: path.to_string().trim_end_matches('/').to_owned(),
+                            })
+                        }
                         Ok(inode) => Found::File(inode.clone()),
                         Err(error) => Found::Other(error),
                     },

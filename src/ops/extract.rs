@@ -55,6 +55,8 @@ pub struct ExtractReport {
     pub owners_mapped: u64,
     /// The number of extended attributes that were not set.
     pub attributes_skipped: u64,
+    /// The number of entries with another time, since the file system cannot store theirs.
+    pub times_changed: u64,
     /// The number of devices and pipes that were left out.
     pub nodes_skipped: u64,
 }
@@ -113,6 +115,7 @@ pub(crate) fn extract(
     let warnings = [
         owners_mapped(&shortfalls.owners),
         attributes_skipped(&shortfalls.attributes),
+        times_changed(&shortfalls.times),
         nodes_skipped(&shortfalls.nodes),
     ];
     for warning in warnings.into_iter().flatten() {
@@ -129,6 +132,7 @@ pub(crate) fn extract(
         size: written.size,
         owners_mapped: shortfalls.owners.count,
         attributes_skipped: shortfalls.attributes.count,
+        times_changed: shortfalls.times.count,
         nodes_skipped: shortfalls.nodes.count,
         image: chosen.name,
     })
@@ -150,6 +154,14 @@ fn attributes_skipped(shortfall: &Shortfall) -> Option<Warning> {
         entry: shortfall.entry.clone(),
         others,
         reason: shortfall.reason.clone(),
+    })
+}
+
+fn times_changed(shortfall: &Shortfall) -> Option<Warning> {
+    let others = shortfall.count.checked_sub(1)?;
+    Some(Warning::TimesChanged {
+        entry: shortfall.entry.clone(),
+        others,
     })
 }
 

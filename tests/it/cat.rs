@@ -61,7 +61,7 @@ fn what_is_not_a_file_is_named() {
         let output = sandbox.run(&[&["cat", "in.tar"], arguments].concat());
         format!("{arguments:?}\n{}", output.refuses())
     };
-    let cases: [&[&str]; 16] = [
+    let cases: [&[&str]; 17] = [
         &["nothing"],
         &["etc/hosts"],
         &["up"],
@@ -73,6 +73,7 @@ fn what_is_not_a_file_is_named() {
         &["loop"],
         &["hard/x"],
         &["hard/"],
+        &["--layer", "2", "hard/"],
         &["etc/*"],
         &["--layer", "3", "etc/hosts"],
         &["--layer", "3", "hard"],
@@ -119,6 +120,9 @@ fn what_is_not_a_file_is_named() {
         error: no `/hard/x` in `app:1`: `/hard` is not a directory
 
         ["hard/"]
+        error: no `/hard/` in `app:1`: `/hard` is not a directory
+
+        ["--layer", "2", "hard/"]
         error: no `/hard/` in `app:1`: `/hard` is not a directory
 
         ["etc/*"]
@@ -169,6 +173,72 @@ fn every_form_of_input_has_the_same_content() {
         let run = sandbox.restow(&["cat", &format.at("-"), "file"]);
         let piped = run.stdin_pipe(sandbox.read("in")).run().data("");
         assert!(piped == content, "{format:?} {codec:?} from a pipe");
+    }
+}
+
+/// The number of stored bytes that a run reads.
+fn bytes_read(sandbox: &Sandbox, paths: &[String]) -> (Vec<u8>, u64) {
+    let mut arguments = vec!["cat", "--progress", "json", "in.tar"];
+    arguments.extend(paths.iter().map(String::as_str));
+    let output = sandbox.restow(&arguments).command().output();
+    let output = output.expect("restow runs");
+    let events = String::from_utf8(output.stderr).expect("JSON is UTF-8");
+    let last = events.lines().last().expect("there is an event");
+    let event: serde_json::Value = serde_json::from_str(last).expect("it is JSON");
+    let bytes = event["bytes"]
+        .as_u64()
+        .expect("the last event has a number");
+    (output.stdout, bytes)
+}
+
+#[test]
+fn a_layer_is_read_once_for_many_files_in_any_order() {
+    let sandbox = Sandbox::new();
+    let member = |at: usize| (format!("f{at}"), format!("<{at}>").repeat(1000));
+    let layer = |numbers: std::ops::Range<usize>| {
+        let members = numbers.map(member);
+        let members = members.map(|(name, content)| make::Member::file(name, content));
+        make::tar(&members.collect::<Vec<_>>())
+    };
+    let image = Image::of_layers(&["app:1"], vec![layer(0..50), layer(50..100)]);
+    put(
+        &sandbox,
+        "in.tar",
+        Format::OciArchive,
+        &image.stored_as(Codec::Gzip),
+    );
+    let (_, bytes_of_one) = bytes_read(&sandbox, &[member(99).0]);
+    let (_, bytes_of_two) = bytes_read(&sandbox, &[member(0).0, member(99).0]);
+    let forward: Vec<usize> = (0..100).collect();
+    let backward: Vec<usize> = (0..100).rev().collect();
+    let mixed: Vec<usize> = (0..300).map(|at| at * 37 % 100).collect();
+    for order in [forward, backward, mixed] {
+        let names: Vec<String> = order.iter().map(|at| member(*at).0).collect();
+        let expected: String = order.iter().map(|at| member(*at).1).collect();
+        let (content, bytes) = bytes_read(&sandbox, &names);
+        assert!(content == expected.into_bytes(), "{order:?}");
+        assert_eq!(bytes, bytes_of_two, "{order:?}");
+    }
+    assert!(bytes_of_one < bytes_of_two);
+}
+
+#[test]
+fn files_that_do_not_fit_into_memory_come_in_the_wanted_order() {
+    let sandbox = Sandbox::new();
+    let content = |at: u8| vec![at; 3_000_000];
+    let members = (b'a'..b'g').map(|at| make::Member::file(char::from(at), content(at)));
+    let layer = make::tar(&members.collect::<Vec<_>>());
+    let image = Image::of_layers(&["app:1"], vec![layer]);
+    put(&sandbox, "in.tar", Format::Docker, &image);
+    for order in ["fedcba", "abcdef", "fafbfcfdfe", "aaabbbccc", "cab"] {
+        let paths: Vec<String> = order.chars().map(String::from).collect();
+        let mut arguments = vec!["cat", "in.tar"];
+        arguments.extend(paths.iter().map(String::as_str));
+        let found = sandbox.run(&arguments).data("");
+        assert!(
+            found == order.bytes().flat_map(content).collect::<Vec<u8>>(),
+            "{order}"
+        );
     }
 }
 

@@ -4,7 +4,7 @@ mod outside;
 mod paths;
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::process::Command;
 
@@ -322,6 +322,44 @@ fn without_root_everything_else_is_the_same_and_the_rest_is_told() {
         assert_eq!(counts, [24, 19, 2, 3]);
         assert_folder(&sandbox.path(folder), &expected, folder);
     }
+}
+
+/// The times of ext4 end in 1901 and 2446; a file system in memory has all.
+#[test]
+fn a_time_that_the_file_system_cannot_store_is_reported() {
+    let text = "before=1(@-1) early=1(@-99999999999) d/(@99999999999) d/late->x(@99999999999)";
+    let image = Image::of_layers(&["app:1"], vec![tar(&entries(text))]);
+    let sandbox = Sandbox::new();
+    let source = put(&sandbox, "in.tar", Format::Docker, &image);
+    let run = sandbox.run(&["extract", "--json", &source, "out"]);
+    let (report, warnings) = run.reports();
+    let report: Value = serde_json::from_slice(&report).expect("a report");
+    let wanted = [
+        ("early", -99_999_999_999),
+        ("d/late", 99_999_999_999),
+        ("d", 99_999_999_999),
+        ("before", -1),
+    ];
+    let is_changed = |(path, time): &(&str, i64)| {
+        let found = fs::symlink_metadata(sandbox.path("out").join(path));
+        found.expect("it exists").mtime() != *time
+    };
+    let changed: Vec<&str> = wanted
+        .iter()
+        .filter(|it| is_changed(it))
+        .map(|it| it.0)
+        .collect();
+    assert_eq!(report["times_changed"], changed.len());
+    let expected = match changed.len() {
+        0 => vec![],
+        _ => vec![format!(
+            "warning: cannot set the time of `{}` and {} more, which the file system cannot store; \
+             set to the nearest one",
+            changed[0],
+            changed.len() - 1
+        )],
+    };
+    assert_eq!(warnings, expected);
 }
 
 /// A damaged last layer, so that all of the others is written before the failure.

@@ -254,6 +254,7 @@ fn an_extraction_tells_which_tree_it_wrote() {
           "size": 2,
           "owners_mapped": 0,
           "attributes_skipped": 0,
+          "times_changed": 0,
           "nodes_skipped": 0
         }
     "#]]

@@ -788,3 +788,26 @@ fn a_full_device_is_an_error_for_every_text() {
         );
     }
 }
+
+/// Bytes that differ also look different.
+#[test]
+fn lines_that_are_no_utf_8_are_escaped_on_a_terminal() {
+    if !tools::is_installed("script") {
+        return tools::skip("lines on a terminal", "script(1) is not installed");
+    }
+    let sandbox = Sandbox::new();
+    for (name, content) in [("a.tar", b"\xff\x1b[1m\n"), ("b.tar", b"\xfe\x1b[1m\n")] {
+        let layer = make::tar(&[make::Member::file("f", content)]);
+        let image = Image::of_layers(&["app:1"], vec![layer]);
+        sandbox.write(name, make::tar(&make::docker(&[image])));
+    }
+    let shown = on_terminal(&sandbox, "restow diff --text f a.tar b.tar", 80, &[]);
+    expect![[r#"
+        --- a/f
+        +++ b/f
+        @@ -1 +1 @@
+        -\xff\u{1b}[1m
+        +\xfe\u{1b}[1m
+    "#]]
+    .assert_eq(&shown.replace('\r', ""));
+}

@@ -137,6 +137,11 @@ impl Configs<'_> {
 
     /// Compares two run configurations.
     fn run_config(&self, path: &str, a: &Value, b: &Value, changes: &mut Changes) {
+        let is_map = |value: &Value| value.is_object() || value.is_null();
+        if !(is_map(a) && is_map(b)) {
+            changes.compare(path.to_owned(), Some(a), Some(b));
+            return;
+        }
         let none = Map::new();
         let (a, b) = (
             a.as_object().unwrap_or(&none),

@@ -20,7 +20,35 @@ use crate::stream::CopyError;
 /// in bytes.
 pub(in crate::ops) type FilePlaces = BTreeMap<EntryPlace, u64>;
 
+/// Content that is held in memory until its turn comes: at most this many bytes.
+const HELD_MAX: u64 = 8 * 1024 * 1024;
+
 impl LayerStack<'_> {
+    /// Copies the content of files to an output with this name, one after the other.
+    ///
+    /// A layer is read once for all its files, unless more of them than fit into memory
+    /// are in another order there.
+    pub(in crate::ops) fn copy_files(
+        &self,
+        files: &[(EntryPlace, u64)],
+        output: &mut dyn Write,
+        to: &Place,
+    ) -> Result<()> {
+        let mut copy = OrderedCopy::new(files, output, to);
+        while let Some(layer) = copy.next_layer()? {
+            let wanted: FilePlaces = files[copy.next..]
+                .iter()
+                .filter(|(place, _)| place.layer == layer && !copy.held.contains_key(place))
+                .copied()
+                .collect();
+            let wanted: Vec<_> = wanted.into_iter().collect();
+            self.read_files(layer as usize, &wanted, |file, reader| {
+                copy.see(self, file, reader)
+            })?;
+        }
+        Ok(())
+    }
+
     /// Copies the content of the file at this place, which has this size, to an output
     /// with this name.
     pub(in crate::ops) fn copy_file(
@@ -98,6 +126,88 @@ impl LayerStack<'_> {
         })?;
         if copied != size {
             return Err(reader.failed(EntryFault::Changed).into());
+        }
+        Ok(())
+    }
+}
+
+/// Files that are written in an order other than that of their layers.
+struct OrderedCopy<'a> {
+    files: &'a [(EntryPlace, u64)],
+    /// The position of the first file that is not written yet.
+    next: usize,
+    /// The number of times that each file is still to be written.
+    uses: HashMap<EntryPlace, usize>,
+    /// The content of files that were read before their turn, or are written again.
+    held: HashMap<EntryPlace, Vec<u8>>,
+    /// The number of bytes held.
+    size: u64,
+    output: &'a mut dyn Write,
+    to: &'a Place,
+}
+
+impl<'a> OrderedCopy<'a> {
+    fn new(files: &'a [(EntryPlace, u64)], output: &'a mut dyn Write, to: &'a Place) -> Self {
+        let mut uses = HashMap::new();
+        for (place, _) in files {
+            *uses.entry(*place).or_default() += 1;
+        }
+        Self {
+            files,
+            next: 0,
+            uses,
+            held: HashMap::new(),
+            size: 0,
+            output,
+            to,
+        }
+    }
+
+    /// Writes the files whose turn it is, as far as they are held. Returns the layer of
+    /// the next one; `None` after the last.
+    fn next_layer(&mut self) -> Result<Option<u32>> {
+        while let Some((place, _)) = self.files.get(self.next) {
+            let Some(content) = self.held.get(place) else {
+                return Ok(Some(place.layer));
+            };
+            let written = self.output.write_all(content);
+            written.map_err(|error| Error::write(self.to.clone(), error))?;
+            self.written(*place);
+        }
+        Ok(None)
+    }
+
+    /// Notes that a file was written.
+    fn written(&mut self, place: EntryPlace) {
+        self.next += 1;
+        let uses = self.uses.entry(place).or_insert(1);
+        *uses -= 1;
+        if *uses == 0
+            && let Some(content) = self.held.remove(&place)
+        {
+            self.size -= content.len() as u64;
+        }
+    }
+
+    /// Sees the content of a file: writes it, holds it, or leaves it for another pass.
+    fn see(
+        &mut self,
+        layers: &LayerStack<'_>,
+        (place, size): (EntryPlace, u64),
+        reader: &mut LayerReader<LayerTar<'_>>,
+    ) -> Result<()> {
+        self.next_layer()?;
+        let is_next = self.files.get(self.next).is_some_and(|it| it.0 == place);
+        let is_last_use = self.uses.get(&place) == Some(&1);
+        if !(is_next && is_last_use) && size <= HELD_MAX - self.size {
+            let mut content = Vec::new();
+            // Writing to memory does not fail.
+            layers.copy(reader, size, &mut content, self.to)?;
+            self.size += size;
+            self.held.insert(place, content);
+        } else if is_next {
+            layers.copy(reader, size, self.output, self.to)?;
+            self.written(place);
         }
         Ok(())
     }

@@ -62,6 +62,7 @@ fn the_run_configuration() {
                 json!(["a"]),
                 json!("a"),
             ),
+            ("a list as config", "/config", json!([1]), json!({})),
             ("boolean", "/config/Tty", json!(true), json!(false)),
             ("number", "/config/StopTimeout", json!(1), json!(2)),
             (
@@ -210,6 +211,12 @@ fn the_run_configuration() {
         Config         1 difference
         Files          2 same
         M .config.Cmd  ["a"] -> "a"
+        exit 1
+        # a list as config
+        Layers         1 shared, of 1 in A and 1 in B
+        Config         1 difference
+        Files          2 same
+        M .config  [1] -> {}
         exit 1
         # boolean
         Layers         1 shared, of 1 in A and 1 in B

@@ -105,6 +105,62 @@ fn the_same_and_no_text() {
     );
 }
 
+/// As git writes them, and patch(1) reads them: each heading is one line with one name.
+#[test]
+fn odd_names_in_headings() {
+    let names: [&[u8]; 5] = [
+        b"a b",
+        b"new\nline",
+        b"\x1b[31m\t",
+        b"\"q\"\\",
+        "\u{fc}".as_bytes(),
+    ];
+    let image = |content: &[u8]| {
+        let entry = |name: &&[u8]| Entry::new(*name, Kind::File(content.to_vec()));
+        let mut entries: Vec<Entry> = names.iter().map(entry).collect();
+        if content == b"y\n" {
+            entries.push(Entry::new(*b"only\n", Kind::File(Vec::new())));
+        }
+        Image::of_layers(&["app:1"], vec![tar(&entries)])
+    };
+    let sandbox = sandbox(&image(b"x\n"), &image(b"y\n"));
+    let mut all = String::new();
+    let names = names.map(|it| str::from_utf8(it).expect("it is UTF-8"));
+    for name in names.into_iter().chain(["only\n"]) {
+        let (report, _) = compared(&sandbox, &["--text", name, "a", "b"]);
+        all.push_str(&report);
+    }
+    expect![[r#"
+        --- a/a b	
+        +++ b/a b	
+        @@ -1 +1 @@
+        -x
+        +y
+        --- "a/new\nline"
+        +++ "b/new\nline"
+        @@ -1 +1 @@
+        -x
+        +y
+        --- "a/\033[31m\t"
+        +++ "b/\033[31m\t"
+        @@ -1 +1 @@
+        -x
+        +y
+        --- "a/\"q\"\\"
+        +++ "b/\"q\"\\"
+        @@ -1 +1 @@
+        -x
+        +y
+        --- a/ü
+        +++ b/ü
+        @@ -1 +1 @@
+        -x
+        +y
+        only in B: "/only\n", an empty file
+    "#]]
+    .assert_eq(&all);
+}
+
 #[test]
 fn a_file_of_one_image_only() {
     let sandbox = sandbox(

@@ -187,3 +187,40 @@ fn a_signal_leaves_nothing() {
         sandbox.assert_no_temporaries();
     }
 }
+
+/// Reading waits for the rest of the archive, and so for the swap.
+#[test]
+fn a_link_that_takes_the_place_of_the_folder_around_is_not_followed() {
+    use std::io::Write;
+    let image = Image::of_layers(&["app:1"], stack("d/file=1"));
+    for folder in ["around/new", "around"] {
+        let sandbox = Sandbox::new();
+        put(&sandbox, "in", Format::Docker, &image);
+        fs::create_dir(sandbox.path("around")).expect("a folder can be made");
+        fs::create_dir(sandbox.path("outside")).expect("a folder can be made");
+        let (outside, around) = (sandbox.path("outside"), sandbox.path("around"));
+        let kept = state(&outside);
+        let archive = sandbox.read("in");
+        let mut command = sandbox.restow(&["extract", "-", folder]).command();
+        command.stdin(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the command can be started");
+        let mut pipe = child.stdin.take().expect("stdin is piped");
+        pipe.write_all(&archive[..512]).expect("it is read");
+        while tree(&around).is_empty() {
+            thread::sleep(Duration::from_millis(1));
+        }
+        fs::rename(&around, sandbox.path("aside")).expect("the folder can be renamed");
+        symlink(&outside, &around).expect("a link can be made");
+        pipe.write_all(&archive[512..]).expect("it is read");
+        drop(pipe);
+        let output = child.wait_with_output().expect("the command ends");
+        assert!(output.status.success(), "{folder}: {output:?}");
+        assert_eq!(state(&outside), kept, "{folder}");
+        let found: Vec<String> = tree(&sandbox.path("aside")).into_keys().collect();
+        let expected: &[&str] = match folder {
+            "around" => &["d/", "d/file"],
+            _ => &["new/", "new/d/", "new/d/file"],
+        };
+        assert_eq!(found, expected, "{folder}");
+    }
+}
