@@ -19,6 +19,8 @@ pub(super) struct Columns {
     owner: usize,
     size: usize,
     layer: usize,
+    /// The last time in the list, in seconds and as text: most files of a layer share it.
+    time: (i64, String),
 }
 
 /// The width of a time.
@@ -37,15 +39,24 @@ impl Columns {
             owner: "OWNER".len(),
             size: "SIZE".len(),
             layer: "LAYER".len(),
+            time: (0, "1970-01-01 00:00:00".to_owned()),
         }
     }
 
     /// Makes the columns wide enough for an entry.
     pub(super) fn measure(&mut self, entry: &FileEntry) {
-        self.links = self.links.max(entry.links.to_string().len());
-        self.owner = self.owner.max(owner(entry).len());
-        self.size = self.size.max(self.size_of(entry).len());
-        self.layer = self.layer.max(entry.layer.to_string().len());
+        self.links = self.links.max(digits(entry.links.into()));
+        self.layer = self.layer.max(digits(entry.layer as u64));
+        let owner = match (u64::try_from(entry.uid), u64::try_from(entry.gid)) {
+            (Ok(uid), Ok(gid)) => digits(uid) + ":".len() + digits(gid),
+            _ => owner(entry).len(),
+        };
+        self.owner = self.owner.max(owner);
+        let size = match &entry.kind {
+            EntryType::File(size) if !self.is_human => digits(*size),
+            _ => self.size_of(entry).len(),
+        };
+        self.size = self.size.max(size);
     }
 
     /// The headings.
@@ -60,7 +71,16 @@ impl Columns {
     }
 
     /// The line of an entry.
-    pub(super) fn line(&self, entry: &FileEntry) -> String {
+    pub(super) fn line(&mut self, entry: &FileEntry) -> String {
+        let time = match entry.mtime {
+            None => "",
+            Some(mtime) => {
+                if self.time.0 != mtime.seconds {
+                    self.time = (mtime.seconds, time(mtime));
+                }
+                &self.time.1
+            }
+        };
         let path = match &entry.kind {
             EntryType::Symlink(target) => {
                 format!("{} -> {}", rooted(&entry.path), escaped_bytes(target))
@@ -72,7 +92,7 @@ impl Columns {
             &entry.links.to_string(),
             &owner(entry),
             &self.size_of(entry),
-            &entry.mtime.map(time).unwrap_or_default(),
+            time,
             &entry.layer.to_string(),
             &path,
         )
@@ -116,6 +136,11 @@ impl Columns {
             _ => entry.size().to_string(),
         }
     }
+}
+
+/// The number of digits of a number.
+fn digits(number: u64) -> usize {
+    number.checked_ilog10().map_or(1, |log| log as usize + 1)
 }
 
 /// The owner and the group.

@@ -64,6 +64,10 @@ pub(super) fn escaped(text: &str) -> String {
 
 /// A name, with control characters and bytes that are not UTF-8 escaped.
 pub(super) fn escaped_bytes(name: &[u8]) -> String {
+    // Nearly all names are plain.
+    if name.iter().all(|byte| matches!(byte, b' '..=b'~')) {
+        return String::from_utf8_lossy(name).into_owned();
+    }
     let mut text = String::with_capacity(name.len());
     for chunk in name.utf8_chunks() {
         text.push_str(&escaped(chunk.valid()));

@@ -8,7 +8,8 @@
 //!
 //! If anything fails, the temporary folder is removed, and everything that already left
 //! it. Whatever takes the place of the folder around it meanwhile, the tree appears in the
-//! one that was there at the start. What a killed process left is removed by the next one with the same target.
+//! one that was there at the start. What a killed process left is removed by the next one
+//! with the same target.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
