@@ -116,7 +116,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     }
     if arguments.owner.is_some() && !source.path().is_some_and(Path::is_dir) {
         return Err(Failure::Usage {
-            message: "`--owner` needs a folder, but ROOTFS is none".to_owned(),
+            message: "`--owner` applies to a folder, but ROOTFS is not one".to_owned(),
             hint: Some("a tar becomes a layer as it is: set the owner when you pack it"),
         });
     }

@@ -119,7 +119,7 @@ pub(super) fn parse_limit(text: &str) -> Result<Limit, String> {
     Ok(Limit::Part(Ratio { billionths }))
 }
 
-/// Reads a decimal number as a multiple of a power of ten; `None` if it is none, has too many
+/// Reads a decimal number as a multiple of a power of ten; `None` if it is not one, has too many
 /// decimals, or is larger than any size.
 fn decimal(text: &str, decimals: usize) -> Option<u128> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));

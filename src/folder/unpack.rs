@@ -4,7 +4,7 @@
 //! owner, attributes, mode and time, in an order in which none undoes another. Those of
 //! directories come last, the deepest first.
 //!
-//! What only root may do is done if it is allowed, and otherwise counted as a
+//! Operations that only root may do are tried, and if they fail counted as a
 //! [shortfall](Shortfalls): an owner remains that of this process, an attribute is not set, and a
 //! device is left out. In its place `umoci unpack --rootless` makes an empty file, which
 //! nothing distinguishes from one in the image.

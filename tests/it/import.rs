@@ -372,7 +372,7 @@ fn usage_that_makes_no_sense_is_refused() {
             &["--owner", "0:0", "in", "out"],
             2,
             expect![[r#"
-                error: `--owner` needs a folder, but ROOTFS is none
+                error: `--owner` applies to a folder, but ROOTFS is not one
                   hint: a tar becomes a layer as it is: set the owner when you pack it
             "#]],
         ),
