@@ -106,7 +106,7 @@ impl PendingTree {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let root = openat(temporary.0.open(), ROOT, flags, Mode::empty())?;
         for attribute in INHERITED {
-            // In most cases there is none.
+            // Most parents have no such attribute, so a failure means nothing.
             let _ = fremovexattr(&root, attribute);
         }
         Ok(Self {
