@@ -7,6 +7,7 @@ mod cat;
 mod choose;
 mod convert;
 mod diff;
+mod edited;
 mod export;
 mod extract;
 mod files;

@@ -1,6 +1,6 @@
 //! The history in a config: the origin of each layer.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// One step in the history of an image.
 ///
@@ -63,10 +63,39 @@ pub(crate) fn history(config: &Value, layers: usize) -> Vec<HistoryEntry> {
     history
 }
 
+/// True if an entry stands for no layer.
+pub(super) fn is_empty_layer(entry: &Value) -> bool {
+    entry["empty_layer"] == true
+}
+
+/// Gives a history exactly one non-empty entry for each layer, or `None` for a layer
+/// without an entry.
+pub(super) fn aligned(history: Value, count: usize) -> Vec<Option<Value>> {
+    let mut history = match history {
+        Value::Array(history) => history,
+        _ => Vec::new(),
+    };
+    let mut left = count;
+    for entry in history.iter_mut().filter(|entry| !is_empty_layer(entry)) {
+        if left == 0 {
+            mark_empty(entry);
+        }
+        left = left.saturating_sub(1);
+    }
+    let nothing = std::iter::repeat_n(None, left);
+    history.into_iter().map(Some).chain(nothing).collect()
+}
+
+/// Makes an entry one that stands for no layer.
+pub(super) fn mark_empty(entry: &mut Value) {
+    if !entry.is_object() {
+        *entry = json!({});
+    }
+    entry["empty_layer"] = true.into();
+}
+
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     /// The command and the layer of each entry.

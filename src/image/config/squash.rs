@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use serde_json::{Value, json};
 
 use crate::digest::DiffId;
+use crate::image::config::history::{aligned, is_empty_layer, mark_empty};
 use crate::image::json::DocumentError;
 use crate::image::{Config, Document, Timestamp};
 
@@ -36,10 +37,7 @@ pub(crate) fn squash_config(
     let count = diff_ids.len();
     config.edit(|value| {
         let created = value["created"].clone();
-        let mut history = match value["history"].take() {
-            Value::Array(history) => aligned(history, count),
-            _ => vec![None; count],
-        };
+        let mut history = aligned(value["history"].take(), count);
         for range in squashed.iter().rev() {
             squash_history(&mut history, range, &created);
             let new = std::iter::once(range.diff_id.clone());
@@ -52,31 +50,6 @@ pub(crate) fn squash_config(
         let diff_ids = diff_ids.iter().map(|id| Value::from(id.to_string()));
         value["rootfs"]["diff_ids"] = diff_ids.collect();
     })
-}
-
-fn is_empty_layer(entry: &Value) -> bool {
-    entry["empty_layer"] == true
-}
-
-/// Gives a history exactly one non-empty entry for each layer, or `None` for a layer
-/// without an entry.
-fn aligned(mut history: Vec<Value>, count: usize) -> Vec<Option<Value>> {
-    let mut left = count;
-    for entry in history.iter_mut().filter(|entry| !is_empty_layer(entry)) {
-        if left == 0 {
-            mark_empty(entry);
-        }
-        left = left.saturating_sub(1);
-    }
-    let nothing = std::iter::repeat_n(None, left);
-    history.into_iter().map(Some).chain(nothing).collect()
-}
-
-fn mark_empty(entry: &mut Value) {
-    if !entry.is_object() {
-        *entry = json!({});
-    }
-    entry["empty_layer"] = true.into();
 }
 
 /// Marks the entries of a range as empty, and inserts one for the new layer after them.

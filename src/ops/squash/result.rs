@@ -4,28 +4,18 @@ use std::ops::RangeInclusive;
 
 use serde_json::Value;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::format::sink::ImageSink;
 use crate::format::source::{Content, Image, ImageSource, Layer, LayerBytes};
 use crate::image::{Squashed, Timestamp, squash_config};
-use crate::limits::DOCUMENTS_MAX;
 use crate::ops::choose::image::ChosenImage;
+use crate::ops::edited::{BASE_DIGEST, BASE_NAME, Edited, edited_manifest, own_document};
 use crate::ops::squash::options::SquashOptions;
 use crate::ops::squash::plan::{Merged, NewLayer};
 use crate::stream::Workers;
 use crate::transfer::Context;
 use crate::transfer::compression::{CompressionChoice, CompressionPolicy};
-use crate::transfer::deliver::Delivery;
-use crate::transfer::item::TransferItem;
-use crate::transfer::referrers::add_referrers;
 use crate::transfer::report::WriteReport;
-
-/// Annotations of a manifest that name the base image (image-spec, annotations.md).
-/// They are invalid once the lowest layer is merged.
-const BASE_ANNOTATIONS: [&str; 2] = [
-    "org.opencontainers.image.base.digest",
-    "org.opencontainers.image.base.name",
-];
 
 /// Writes the image with its new layers, and returns the report.
 pub(super) fn deliver(
@@ -37,33 +27,22 @@ pub(super) fn deliver(
     workers: &Workers,
     context: Context<'_>,
 ) -> Result<WriteReport> {
-    let is_of_index = !chosen.left.is_empty();
-    let mut items = vec![TransferItem {
-        name: chosen.name,
-        left_out: chosen.left,
-        descriptor: chosen.descriptor,
-        content: Content::Image(chosen.image),
-        roots: chosen.roots,
-    }];
-    add_referrers(source, &mut items, DOCUMENTS_MAX, context)?;
-    if !made.is_empty() {
-        let item = &mut items[0];
-        // Referrers of the image name its old digest, and so another image.
-        item.left_out.extend(item.digests());
-        if let Content::Image(image) = &mut item.content {
-            *image = squashed(image, made, options, context.created)?;
-        }
-    }
-    let delivery = Delivery {
+    let edited = Edited {
         source,
         sink,
-        workers,
         names: &options.names,
-        keeps_fields: !is_of_index && options.platform.is_none(),
+        keeps_fields: chosen.left.is_empty() && options.platform.is_none(),
         policy: CompressionPolicy::new(CompressionChoice::Keep, sink.format()),
+        workers,
         context,
     };
-    delivery.run(items)
+    let changed = if made.is_empty() {
+        None
+    } else {
+        let image = squashed(&chosen.image, made, options, context.created)?;
+        Some(Content::Image(image))
+    };
+    edited.deliver(chosen.into(), changed)
 }
 
 /// Makes the image with merged layers.
@@ -73,10 +52,6 @@ fn squashed(
     options: &SquashOptions,
     created: Option<Timestamp>,
 ) -> Result<Image> {
-    let own = |source| Error::Document {
-        what: "a document of the image".to_owned(),
-        source,
-    };
     let mut layers = image.layers.clone();
     let mut story = Vec::new();
     for Merged { range, layer, .. } in made.iter().rev() {
@@ -108,22 +83,18 @@ fn squashed(
         .first()
         .is_some_and(|range| *range.layers.start() == 0);
     let manifest = image.manifest.as_ref().map(|manifest| {
-        manifest.edit(|value| {
-            if let Some(fields) = value.as_object_mut() {
-                // It referred to something as a manifest with the old digest.
-                fields.shift_remove("subject");
-            }
+        edited_manifest(manifest, |value| {
             let annotations = value.get_mut("annotations").and_then(Value::as_object_mut);
+            // They are invalid once the lowest layer is merged.
             if let Some(annotations) = annotations.filter(|_| starts_at_base) {
-                for key in BASE_ANNOTATIONS {
-                    annotations.shift_remove(key);
-                }
+                annotations.shift_remove(BASE_DIGEST);
+                annotations.shift_remove(BASE_NAME);
             }
         })
     });
     Ok(Image {
-        manifest: manifest.transpose().map_err(own)?,
-        config: squash_config(&image.config, &story).map_err(own)?,
+        manifest: manifest.transpose()?,
+        config: squash_config(&image.config, &story).map_err(own_document)?,
         layers,
     })
 }

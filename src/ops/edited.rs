@@ -1,0 +1,109 @@
+//! The delivery of one image that an operation has changed.
+
+use serde_json::Value;
+
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::format::sink::ImageSink;
+use crate::format::source::{Content, ImageSource};
+use crate::image::{Document, DocumentError, Manifest};
+use crate::limits::DOCUMENTS_MAX;
+use crate::ops::choose::image::ChosenImage;
+use crate::stream::Workers;
+use crate::transfer::Context;
+use crate::transfer::compression::CompressionPolicy;
+use crate::transfer::deliver::Delivery;
+use crate::transfer::item::TransferItem;
+use crate::transfer::naming::Name;
+use crate::transfer::referrers::add_referrers;
+use crate::transfer::report::WriteReport;
+
+/// Annotations of a manifest that name the base image (image-spec, annotations.md).
+pub(in crate::ops) const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
+pub(in crate::ops) const BASE_NAME: &str = "org.opencontainers.image.base.name";
+
+/// The way of one changed item to an output.
+pub(in crate::ops) struct Edited<'a> {
+    /// The source of the item, and of its blobs.
+    pub(in crate::ops) source: &'a dyn ImageSource,
+    /// Its destination.
+    pub(in crate::ops) sink: &'a dyn ImageSink,
+    /// Its names in the output, instead of those in the input.
+    pub(in crate::ops) names: &'a [Name],
+    /// True if the fields of the item in `index.json`, apart from its names, are still
+    /// valid.
+    pub(in crate::ops) keeps_fields: bool,
+    /// The rules for layers.
+    pub(in crate::ops) policy: CompressionPolicy,
+    /// The threads that compress layers.
+    pub(in crate::ops) workers: &'a Workers,
+    /// The caller's context.
+    pub(in crate::ops) context: Context<'a>,
+}
+
+impl Edited<'_> {
+    /// Writes the item with its new content, and reports it. If `content` is absent, the
+    /// item is passed on as it is, with what refers to it.
+    ///
+    /// What refers to the old manifests, such as signatures and attestations, would
+    /// speak of another image: it is left out, with a warning.
+    pub(in crate::ops) fn deliver(
+        &self,
+        item: TransferItem<'_>,
+        content: Option<Content>,
+    ) -> Result<WriteReport> {
+        let mut items = vec![item];
+        add_referrers(self.source, &mut items, DOCUMENTS_MAX, self.context)?;
+        if let Some(content) = content {
+            let item = &mut items[0];
+            let old: Vec<Digest> = item.digests();
+            item.left_out.extend(old);
+            item.content = content;
+        }
+        let delivery = Delivery {
+            source: self.source,
+            sink: self.sink,
+            workers: self.workers,
+            names: self.names,
+            keeps_fields: self.keeps_fields,
+            policy: self.policy,
+            context: self.context,
+        };
+        delivery.run(items)
+    }
+}
+
+impl<'a> From<ChosenImage<'a>> for TransferItem<'a> {
+    fn from(chosen: ChosenImage<'a>) -> Self {
+        Self {
+            name: chosen.name,
+            left_out: chosen.left,
+            descriptor: chosen.descriptor,
+            content: Content::Image(chosen.image),
+            roots: chosen.roots,
+        }
+    }
+}
+
+/// Edits a manifest whose digest changes: besides `edit`, it no longer refers to
+/// something as the manifest with the old digest did.
+pub(in crate::ops) fn edited_manifest(
+    manifest: &Document<Manifest>,
+    edit: impl FnOnce(&mut Value),
+) -> Result<Document<Manifest>> {
+    let edited = manifest.edit(|value| {
+        if let Some(fields) = value.as_object_mut() {
+            fields.shift_remove("subject");
+        }
+        edit(value);
+    });
+    edited.map_err(own_document)
+}
+
+/// The error for a document of restow's own that cannot be read, which never happens.
+pub(in crate::ops) fn own_document(source: DocumentError) -> Error {
+    Error::Document {
+        what: "a document of the image".to_owned(),
+        source,
+    }
+}
