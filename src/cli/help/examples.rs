@@ -108,7 +108,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             ),
             (
                 "Change an image of a layout in place: the tag moves",
-                "restow config -c 'CMD [\"sh\"]' --unset USER oci:lay:app:1.0 oci:lay",
+                "restow config -c 'CMD [\"sh\"]' --unset HEALTHCHECK oci:lay:app:1.0 oci:lay",
             ),
             (
                 "Change an image in an engine",

@@ -188,12 +188,13 @@ impl<'a> Editor<'a> {
 
     /// Edits the `config` object of a config.
     fn run_config(&mut self, run: &mut Value) -> Result<()> {
+        let before = run.clone();
         for (unset, (was_there, have)) in self.options.unset.iter().zip(&mut self.unset) {
             if unset.apply(run)? {
                 *was_there = true;
                 continue;
             }
-            for choice in unset.choices(run) {
+            for choice in unset.choices(&before) {
                 if !have.contains(&choice) {
                     have.push(choice);
                 }
