@@ -28,7 +28,7 @@
 //! Each line uses only lines above it, in its own column; `error` and `event`, which
 //! describe failures and warnings of either column, also use `layer`. The left column
 //! is the content of layers, the right one the storage of images; they meet only in
-//! `ops`. `dockerfile`, which parses `--change`, uses nothing. `tar_stream`, the syntax
+//! `ops`. `dockerfile`, which parses `--change` and `--unset`, uses nothing. `tar_stream`, the syntax
 //! shared by the tar inside a layer and the tar around an image, is above both.
 //! `tests/it/architecture.rs` holds the picture as a table, and fails on any use that
 //! it does not allow and on a circle in any folder.
@@ -37,7 +37,8 @@
 //!
 //! A [`Session`] is the entry point. It opens an [`Input`], whose format it detects,
 //! and begins an [`Output`]; [`Session::convert`] copies images from one to the other,
-//! and [`Session::squash`] merges layers on the way. [`Session::export`] writes the
+//! [`Session::squash`] merges layers and [`Session::configure`] changes the config on
+//! the way. [`Session::export`] writes the
 //! merged root filesystem of an image as a tar, [`Session::extract`] as files, and
 //! [`Session::import`] makes an image of one.
 //! Everything that is read is verified against its digest, size and diff_id in the same
@@ -71,6 +72,7 @@
 //! | command | library | work |
 //! | --- | --- | --- |
 //! | `cat` | [`Session::cat`] | `ops/cat.rs`, `ops/stack/`, `merge/` |
+//! | `config` | [`Session::configure`] | `ops/config/`, `dockerfile/`, `image/config/edit.rs` |
 //! | `convert` | [`Session::convert`] | `ops/convert.rs`, `transfer/` |
 //! | `diff` | [`Session::diff`], [`Session::diff_text`] | `ops/diff/`, `ops/stack/`, `merge/` |
 //! | `export` | [`Session::export`] | `ops/export.rs`, `ops/stack/`, `merge/` |
@@ -127,7 +129,7 @@ mod session;
 pub mod fuzzing;
 
 pub use digest::{Algorithm, DiffId, Digest, DigestError};
-pub use dockerfile::{ChangeError, ChangeFault, Changes};
+pub use dockerfile::{ChangeError, ChangeFault, Changes, Unset, UnsetError};
 pub use error::{
     Candidate, Cause, ChoiceError, Error, Folder, InputKind, LimitError, Place, Result,
 };
@@ -141,15 +143,15 @@ pub use image::{
 pub use layer::{Ambiguity, EntryFault, LayerError, PathError, WhiteoutError};
 pub use merge::PathPattern;
 pub use ops::{
-    Aspect, ChangeCount, ChangeKind, ComparedImage, CompressionChoice, ConvertOptions, Detail,
-    DiffKind, DiffOptions, DiffReport, EntryType, ExportOptions, ExportReport, ExtractOptions,
-    ExtractReport, FieldChange, FileChange, FileEntry, FileTime, FileTree, FilesOptions, Found,
-    FoundImage, FoundKind, HiddenFile, HiddenReason, HistoryReport, HistoryStep, ImageConfig,
-    ImagesOptions, ImagesReport, ImportOptions, InspectOptions, InspectedLayer, Inspection,
-    LayerChoice, LayerName, LayerRangeError, LayerSize, LinkChange, Listed, MediaTypes, Name,
-    PathChange, RawDocument, Selector, SelectorError, SizeChoice, SquashOptions, SquashReport,
-    SquashedRange, TextDiff, TextDifference, Verification, WasteLayer, WasteOptions, WastePlan,
-    WasteRemedy, WasteReport, WriteReport, WrittenImage, XattrChange,
+    Aspect, ChangeCount, ChangeKind, ComparedImage, CompressionChoice, ConfigOptions,
+    ConvertOptions, Detail, DiffKind, DiffOptions, DiffReport, EntryType, ExportOptions,
+    ExportReport, ExtractOptions, ExtractReport, FieldChange, FileChange, FileEntry, FileTime,
+    FileTree, FilesOptions, Found, FoundImage, FoundKind, HiddenFile, HiddenReason, HistoryReport,
+    HistoryStep, ImageConfig, ImagesOptions, ImagesReport, ImportOptions, InspectOptions,
+    InspectedLayer, Inspection, LayerChoice, LayerName, LayerRangeError, LayerSize, LinkChange,
+    Listed, MediaTypes, Name, PathChange, RawDocument, Selector, SelectorError, SizeChoice,
+    SquashOptions, SquashReport, SquashedRange, TextDiff, TextDifference, Verification, WasteLayer,
+    WasteOptions, WastePlan, WasteRemedy, WasteReport, WriteReport, WrittenImage, XattrChange,
 };
 pub use session::{Images, PendingOutput, Session, Source, Target};
 pub use stream::{Compression, DecodeLimit, Encoding, FileKind};

@@ -93,6 +93,11 @@ fn hint_for_choice(error: &ChoiceError) -> Option<String> {
         ChoiceError::NoSuchPlatform { have, .. } if !have.is_empty() => {
             format!("choose one with `--platform PLATFORM`: {}", list(have))
         }
+        ChoiceError::NoSuchSetting { have, .. } => match have.as_slice() {
+            [] => "nothing is set in its config".to_owned(),
+            have => format!("available: {}", list(have)),
+        },
+        ChoiceError::ImagesSharePlatform(_) => "choose one with `--platform PLATFORM`".to_owned(),
         ChoiceError::NoSuchPath {
             path, deleted_by, ..
         } => match deleted_by {

@@ -4,14 +4,14 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use clap::Args;
-use restow::{Changes, Format, ImportOptions, Platform, Timestamp};
+use restow::{Format, ImportOptions, Platform, Timestamp};
 
 use crate::cli::argument::{Argument, Role, destination_of};
 use crate::cli::destination::{ImageOptions, compress_help};
 use crate::cli::failure::Failure;
 use crate::cli::hint::advise_ref;
 use crate::cli::location::Location;
-use crate::cli::options::source_date_epoch;
+use crate::cli::options::{parse_changes, parse_created, source_date_epoch};
 use crate::cli::process::Process;
 use crate::cli::source::selector;
 use crate::cli::stdio;
@@ -48,7 +48,7 @@ pub(super) struct Arguments {
 
     /// Apply a Dockerfile instruction to the config (repeatable)
     ///
-    /// CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER,
+    /// CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, SHELL, STOPSIGNAL, USER,
     /// VOLUME or WORKDIR, as in `docker import`. Several are read as the lines of one
     /// Dockerfile: ENTRYPOINT clears an earlier CMD.
     #[arg(long = "change", short, value_name = "INSTRUCTION")]
@@ -74,17 +74,6 @@ pub(super) struct Arguments {
 
     #[command(flatten)]
     images: ImageOptions,
-}
-
-fn parse_created(text: &str) -> Result<Timestamp, String> {
-    let wrong = || {
-        "expected a time such as 2026-11-23T12:00:00Z, or seconds since 1970, in the years 0 to 9999"
-            .to_owned()
-    };
-    match text.parse() {
-        Ok(seconds) => Timestamp::from_seconds(seconds).ok_or_else(wrong),
-        Err(_) => text.parse().map_err(|_| wrong()),
-    }
 }
 
 fn parse_owner(text: &str) -> Result<(u32, u32), String> {
@@ -131,8 +120,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     options.compress = images.compress;
     options.platform.clone_from(&arguments.platform);
     options.message.clone_from(&arguments.message);
-    options.changes =
-        Changes::parse(&arguments.changes).map_err(|error| Failure::usage(error.to_string()))?;
+    options.changes = parse_changes(&arguments.changes)?;
     options.owner = arguments.owner;
     options.latest = source_date_epoch()?;
     let session = process.session(arguments.created.or(options.latest));

@@ -4,6 +4,7 @@ mod ago;
 mod argument;
 mod cat;
 mod completions;
+mod config;
 mod convert;
 mod descriptor;
 mod destination;
@@ -83,6 +84,7 @@ struct Arguments {
 enum Command {
     Cat(cat::Arguments),
     Completions(completions::Arguments),
+    Config(config::Arguments),
     Convert(convert::Arguments),
     Diff(diff::Arguments),
     Export(export::Arguments),
@@ -147,6 +149,7 @@ pub(crate) fn run() -> ExitCode {
     let result = match &arguments.command {
         Command::Cat(cat) => cat::run(cat, &process),
         Command::Completions(it) => completions::run(it, command(), &process),
+        Command::Config(config) => config::run(config, &process),
         Command::Convert(convert) => convert::run(convert, &process),
         Command::Diff(diff) => diff::run(diff, &process),
         Command::Export(export) => export::run(export, &process),

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStrExt;
 
-use restow::{CompressionChoice, Encoding, MediaTypes, PathPattern, Timestamp};
+use restow::{Changes, CompressionChoice, Encoding, MediaTypes, PathPattern, Timestamp};
 
 use crate::cli::failure::Failure;
 
@@ -49,6 +49,31 @@ pub(super) fn parse_media_types(text: &str) -> Result<MediaTypes, String> {
 pub(super) fn parse_positive(text: &str) -> Result<NonZeroUsize, String> {
     let wrong = |_| "must be a number, at least 1".to_owned();
     text.parse().map_err(wrong)
+}
+
+/// Reads the value of `--created`.
+pub(super) fn parse_created(text: &str) -> Result<Timestamp, String> {
+    let wrong = || {
+        "expected a time such as 2026-11-23T12:00:00Z, or seconds since 1970, in the years 0 to 9999"
+            .to_owned()
+    };
+    match text.parse() {
+        Ok(seconds) => Timestamp::from_seconds(seconds).ok_or_else(wrong),
+        Err(_) => text.parse().map_err(|_| wrong()),
+    }
+}
+
+/// Reads a pair of a name, which is not empty, and a value, which may be.
+pub(super) fn parse_pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected KEY=VALUE".to_owned()),
+    }
+}
+
+/// Reads the values of `--change`.
+pub(super) fn parse_changes(values: &[String]) -> Result<Changes, Failure> {
+    Changes::parse(values).map_err(|error| Failure::usage(error.to_string()))
 }
 
 /// The time for new documents (reproducible-builds.org/specs/source-date-epoch).

@@ -10,7 +10,7 @@ use crate::dockerfile::lines;
 /// Instructions that change an image's config, in order.
 ///
 /// Empty by default. The instructions are CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK,
-/// LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME and WORKDIR.
+/// LABEL, ONBUILD, SHELL, STOPSIGNAL, USER, VOLUME and WORKDIR.
 ///
 /// ```
 /// use restow::Changes;
@@ -70,6 +70,11 @@ impl Changes {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
+    }
+
+    /// The instructions as written, each with its lines joined.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        self.list.iter().map(|(text, _)| text.as_str())
     }
 
     /// Changes the `config` object of a config, with the fields that Go calls `Env`,

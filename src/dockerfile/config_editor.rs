@@ -62,6 +62,7 @@ impl ConfigEditor {
             Instruction::Onbuild(trigger) => {
                 self.list("OnBuild")?.push(trigger.as_str().into());
             }
+            Instruction::Shell(words) => self.set("Shell", words.clone()),
             Instruction::StopSignal(word) => {
                 let signal = self.expand(word)?;
                 signal::check(&signal)?;

@@ -1,8 +1,8 @@
 //! Errors in instructions.
 
 /// The instructions that are accepted.
-const ACCEPTED: &str = "CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, \
-                        USER, VOLUME or WORKDIR";
+const ACCEPTED: &str = "CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, SHELL, \
+                        STOPSIGNAL, USER, VOLUME or WORKDIR";
 
 /// An error in the instructions, and its place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

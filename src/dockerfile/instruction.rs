@@ -16,6 +16,7 @@ pub(super) enum Instruction {
     Healthcheck(Health),
     Label(Vec<(String, String)>),
     Onbuild(String),
+    Shell(Vec<String>),
     StopSignal(String),
     User(String),
     Volume(Vec<String>),
@@ -47,6 +48,7 @@ impl Instruction {
                 onbuild::check(trigger, escape)?;
                 Self::Onbuild(trigger.to_owned())
             }
+            "SHELL" => Self::Shell(shell(arguments)?),
             "STOPSIGNAL" => Self::StopSignal(one("`STOPSIGNAL SIGNAL`")?),
             "USER" => Self::User(one("`USER NAME[:GROUP]`")?),
             "VOLUME" => Self::Volume(volumes(arguments)?),
@@ -58,6 +60,18 @@ impl Instruction {
             None => Ok(instruction),
         }
     }
+}
+
+/// The words of the shell, which, as in Docker, must be a JSON list. Variables in them
+/// are not expanded.
+fn shell(text: &str) -> Result<Vec<String>, ChangeFault> {
+    let words = list(text)?.unwrap_or_default();
+    if words.is_empty() {
+        return Err(ChangeFault::Incomplete(
+            "`SHELL [\"PROGRAM\", \"ARGUMENT\", ...]`",
+        ));
+    }
+    Ok(words)
 }
 
 fn volumes(text: &str) -> Result<Vec<String>, ChangeFault> {

@@ -1,4 +1,4 @@
-//! Changes to an image's config: the instructions of `docker import --change`.
+//! Changes to an image's config: the instructions of `docker import --change`, and SHELL.
 //!
 //! Their syntax is that of a [Dockerfile], and their meaning that of Docker 20.10. On
 //! an existing config they act as in a build from that image: `ENTRYPOINT` alone resets
@@ -20,6 +20,7 @@ mod instruction;
 mod lines;
 mod onbuild;
 mod ports;
+mod setting;
 mod signal;
 #[cfg(test)]
 mod tests;
@@ -27,3 +28,5 @@ mod words;
 
 pub use changes::Changes;
 pub use error::{ChangeError, ChangeFault};
+pub(crate) use setting::set_label;
+pub use setting::{Unset, UnsetError};

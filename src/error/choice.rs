@@ -34,6 +34,9 @@ pub enum ChoiceError {
         /// The number of layers that would remain.
         left: usize,
     },
+    /// The same platform was requested for this many images of one index.
+    #[error("cannot set the platform of {0} images of one index to the same")]
+    ImagesSharePlatform(usize),
     /// The same reference was requested for this many images.
     #[error("cannot give {0} images the same name")]
     ImagesShareReference(usize),
@@ -93,6 +96,16 @@ pub enum ChoiceError {
         missing: Option<String>,
         /// The layer that has deleted it, counted from 1, and the number of layers.
         deleted_by: Option<(usize, usize)>,
+    },
+    /// A config does not have the setting that is to be removed.
+    #[error("`{image}` has no `{wanted}` to remove")]
+    NoSuchSetting {
+        /// The image.
+        image: String,
+        /// The setting.
+        wanted: String,
+        /// The settings that it has.
+        have: Vec<String>,
     },
     /// There is no image for the platform.
     #[error("`{name}` has no image for {wanted}")]

@@ -46,6 +46,7 @@ pub(super) fn rootfs_image(
         manifest: None,
         config,
         layers: vec![layer],
+        annotations: Vec::new(),
     })
 }
 

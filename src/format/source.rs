@@ -155,6 +155,8 @@ pub(crate) struct Image {
     pub config: Document<Config>,
     /// Its layers, the lowest first.
     pub layers: Vec<Layer>,
+    /// Annotations that an operation adds to its manifest.
+    pub annotations: Vec<(String, String)>,
 }
 
 impl Image {

@@ -133,6 +133,11 @@ impl Descriptor {
         Platform::from_json(self.fields.get("platform")?)
     }
 
+    /// The platform object, if the descriptor has it.
+    pub(crate) fn platform_json(&self) -> Option<&Value> {
+        self.fields.get("platform")
+    }
+
     /// True if it lists other locations of the blob, so that an archive need not
     /// contain it.
     pub(crate) fn has_urls(&self) -> bool {

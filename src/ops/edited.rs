@@ -5,8 +5,8 @@ use serde_json::Value;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::format::sink::ImageSink;
-use crate::format::source::{Content, ImageSource};
-use crate::image::{Document, DocumentError, Manifest};
+use crate::format::source::{Content, Image, ImageSource};
+use crate::image::{Descriptor, Document, DocumentError, Manifest};
 use crate::limits::DOCUMENTS_MAX;
 use crate::ops::choose::image::ChosenImage;
 use crate::stream::Workers;
@@ -56,8 +56,8 @@ impl Edited<'_> {
         add_referrers(self.source, &mut items, DOCUMENTS_MAX, self.context)?;
         if let Some(content) = content {
             let item = &mut items[0];
-            let old: Vec<Digest> = item.digests();
-            item.left_out.extend(old);
+            let (old, descriptor) = (&item.content, item.descriptor.as_ref());
+            find_changed(old, &content, descriptor, &mut item.left_out);
             item.content = content;
         }
         let delivery = Delivery {
@@ -71,6 +71,35 @@ impl Edited<'_> {
         };
         delivery.run(items)
     }
+}
+
+/// Collects the digests of the manifests and indexes that an operation has changed;
+/// returns true if this one is one of them.
+fn find_changed(
+    old: &Content,
+    new: &Content,
+    descriptor: Option<&Descriptor>,
+    changed: &mut Vec<Digest>,
+) -> bool {
+    let differs = match (old, new) {
+        (Content::Image(old), Content::Image(new)) => {
+            let manifest = |image: &Image| image.manifest.as_ref().map(|it| it.digest().clone());
+            old.config.digest() != new.config.digest()
+                || manifest(old) != manifest(new)
+                || old.annotations != new.annotations
+        }
+        (Content::Index(old), Content::Index(new)) => {
+            let pairs = old.parts().zip(&new.children);
+            pairs.fold(false, |any, ((old, descriptor), new)| {
+                find_changed(old, new, Some(descriptor), changed) | any
+            })
+        }
+        _ => false,
+    };
+    if differs {
+        changed.extend(descriptor.map(|descriptor| descriptor.digest().clone()));
+    }
+    differs
 }
 
 impl<'a> From<ChosenImage<'a>> for TransferItem<'a> {

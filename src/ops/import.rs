@@ -324,6 +324,7 @@ impl Importer<'_> {
             manifest: None,
             config,
             layers: vec![layer],
+            annotations: Vec::new(),
         });
         let root = Root::whole();
         let delivery = Delivery {

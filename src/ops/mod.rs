@@ -5,6 +5,7 @@
 
 mod cat;
 mod choose;
+mod config;
 mod convert;
 mod diff;
 mod edited;
@@ -22,6 +23,8 @@ mod waste;
 
 pub(crate) use cat::cat;
 pub use choose::selector::{Selector, SelectorError};
+pub use config::ConfigOptions;
+pub(crate) use config::configure;
 pub use convert::ConvertOptions;
 pub(crate) use convert::convert;
 pub(crate) use diff::diff;

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
 
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, Place, Result};
@@ -58,7 +59,9 @@ impl Transfer<'_> {
                     self.verify_again(job)?;
                     true
                 }
-                Held::Before(file) => self.is_sound(job, file, known)?,
+                Held::Before(file) => {
+                    self.is_in_place(job, &file) || self.is_sound(job, file, known)?
+                }
                 Held::Absent => false,
             };
             if is_there {
@@ -107,6 +110,21 @@ impl Transfer<'_> {
         let stream = open(self.container, job, self.context.watch)?;
         let (stored, unpacked) = self.hash(job, stream, &mut std::io::sink(), &job.place)?;
         job.verify(&stored, unpacked.as_ref())
+    }
+
+    /// Returns true if this file of the output is the very file of the input that holds
+    /// the blob, as in a layout that is both.
+    ///
+    /// It is not read, which does not weaken the promise that everything that is read
+    /// is verified: no byte of it is copied or used, and the output stays as sound as
+    /// it was. A damaged blob could not be replaced either, as there is no other copy.
+    fn is_in_place(&self, job: &BlobJob, file: &File) -> bool {
+        let slice = self.container.blob(&job.member).slice();
+        let Ok(Some(slice)) = slice else {
+            return false;
+        };
+        let id = |file: &File| file.metadata().map(|it| (it.dev(), it.ino())).ok();
+        slice.is_whole() && id(&slice.file).is_some_and(|own| id(file) == Some(own))
     }
 
     /// Returns true if a blob that the output already had is intact. It is hashed,
@@ -197,6 +215,12 @@ impl Transfer<'_> {
 
     /// Returns true if a job will copy bytes, and not just move a file.
     pub(crate) fn moves_bytes(&self, job: &BlobJob) -> bool {
+        if let Some(known) = job.known()
+            && let Ok(Held::Before(file)) = self.sink.find(&known)
+            && self.is_in_place(job, &file)
+        {
+            return false;
+        }
         let is_moved = self.sink.staging().is_some() && self.blob(job).movable_file().is_some();
         self.looks_at(job) || !is_moved
     }

@@ -201,6 +201,9 @@ impl Delivery<'_> {
             }
             let (digest, size) = (descriptor.digest(), descriptor.size());
             let mut moved = held.pointing_to(descriptor.media_type(), digest, size);
+            if let (Some(_), Some(platform)) = (held.platform_json(), descriptor.platform_json()) {
+                moved = moved.with("platform", Some(platform.clone()));
+            }
             // Annotations about the content must describe the new content.
             for key in CONTENT_ANNOTATIONS {
                 if held.annotation(key).is_some() {

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -111,6 +111,7 @@ impl<'a> DocumentBuilder<'a> {
         if let (Some(manifest), Some(descriptor)) = (&image.manifest, descriptor) {
             let is_same_config = manifest.view().config.digest() == config.digest();
             let is_same = is_same_config && manifest.view().layers == layers;
+            let is_same = is_same && image.annotations.is_empty();
             if is_same && !self.policy.changes(image) {
                 self.put(descriptor.digest(), manifest.bytes());
                 return Ok(descriptor.clone());
@@ -121,6 +122,7 @@ impl<'a> DocumentBuilder<'a> {
                 value["mediaType"] = family.manifest().into();
                 value["config"] = config.to_json();
                 value["layers"] = layers.into();
+                annotate(value, &image.annotations);
             });
             let edited = edited.map_err(own_document)?;
             self.put(edited.digest(), edited.bytes());
@@ -142,7 +144,8 @@ impl<'a> DocumentBuilder<'a> {
         } else {
             layers
         };
-        let value = new_manifest(family, &config, &layers);
+        let mut value = new_manifest(family, &config, &layers);
+        annotate(&mut value, &image.annotations);
         let manifest: Document<Manifest> = self.put_new(&value)?;
         let new = manifest.descriptor(family.manifest());
         let platform = image.platform().map(Platform::to_json);
@@ -265,6 +268,19 @@ fn config_descriptor(image: &Image, family: Family) -> Descriptor {
             held.pointing_to(family.config(), digest, size)
         }
         None => image.config.descriptor(family.config()),
+    }
+}
+
+/// Adds annotations to a manifest.
+fn annotate(manifest: &mut Value, annotations: &[(String, String)]) {
+    if annotations.is_empty() {
+        return;
+    }
+    if !manifest["annotations"].is_object() {
+        manifest["annotations"] = json!({});
+    }
+    for (key, value) in annotations {
+        manifest["annotations"][key] = value.as_str().into();
     }
 }
 

@@ -131,9 +131,10 @@ fn the_documented_fields_are_printed() {
             "restow images --json" => vec![object(&["images", "--json", "index.tar"])],
             "restow inspect --json" => vec![object(&["inspect", "--json", "app.tar"])],
             "restow history --json" => vec![object(&["history", "--json", "app.tar"])],
-            "restow convert --json, restow import --json" => vec![
+            "restow convert --json, restow import --json, restow config --json" => vec![
                 object(&["convert", "--json", "app.tar", "out.tar"]),
                 object(&["import", "--json", "rootfs.tar", "out.tar"]),
+                object(&["config", "--label", "a=b", "--json", "app.tar", "out.tar"]),
             ],
             "restow export --json" => {
                 vec![object(&["export", "--json", "app.tar", "out.tar"])]

@@ -16,6 +16,7 @@ mod atomic;
 mod cat;
 mod changes;
 mod coming_from;
+mod config;
 mod convert;
 mod corpus;
 mod damage;

@@ -76,11 +76,6 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
                 "Create an image from a folder",
                 "restow import -c 'CMD [\"sh\"]' rootdir oci:layout:shell:1.0",
             ),
-            (
-                "Change the config of an image (and merge its layers)",
-                "restow export app.tar |\n  \
-                 restow import --config-from app.tar -c 'ENV DEBUG=1' -t app:debug - debug.tar",
-            ),
         ],
     ),
     (
@@ -101,6 +96,27 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             (
                 "Squash an image in an engine",
                 "docker save app:1.0 | restow squash --last 2 -t app:small - - | docker load",
+            ),
+        ],
+    ),
+    (
+        "config",
+        &[
+            (
+                "Set a variable and a label, and give the image a new tag",
+                "restow config -c 'ENV DEBUG=1' --label stage=test -t app:debug app.tar debug.tar",
+            ),
+            (
+                "Change an image of a layout in place: the tag moves",
+                "restow config -c 'CMD [\"sh\"]' --unset HEALTHCHECK oci:lay:app:1.0 oci:lay",
+            ),
+            (
+                "Change an image in an engine",
+                "docker save app:1.0 | restow config -c 'EXPOSE 80' -t app:web - - | docker load",
+            ),
+            (
+                "Note the source revision on the manifest, which keeps the image id",
+                "restow config --annotation org.opencontainers.image.revision=4f2a1c app.tar out.tar",
             ),
         ],
     ),

@@ -2,10 +2,10 @@
 //! have, or has under another name.
 
 /// Commands that write images.
-const WRITERS: &[&str] = &["convert", "import", "squash"];
+const WRITERS: &[&str] = &["config", "convert", "import", "squash"];
 
 /// Commands that write to DST.
-const OUTPUTS: &[&str] = &["convert", "export", "import", "squash"];
+const OUTPUTS: &[&str] = &["config", "convert", "export", "import", "squash"];
 
 /// Commands that print facts.
 const LOOKERS: &[&str] = &["history", "images", "inspect", "verify", "waste"];
@@ -35,9 +35,26 @@ const CONFIG_OPTIONS: &[&str] = &[
     "--config",
 ];
 
+/// The same, as umoci calls them.
+const UMOCI_OPTIONS: &[&str] = &[
+    "--config.cmd",
+    "--config.entrypoint",
+    "--config.env",
+    "--config.exposedports",
+    "--config.stopsignal",
+    "--config.user",
+    "--config.volume",
+    "--config.workingdir",
+    "--exposed-ports",
+    "--volume",
+];
+
 /// The way to change the config of an image.
-const CHANGE_BY_IMPORT: &str = "`restow export SRC | restow import --config-from SRC --change INSTRUCTION - DST` \
-     changes the config, and merges the layers; `crane mutate` and `umoci config` keep them";
+const CHANGE_BY_CONFIG: &str = "`restow config --change INSTRUCTION SRC DST` changes the config, and `--label KEY=VALUE` sets a label";
+
+/// The way to set a field of the config.
+const CHANGE: &str = "`--change INSTRUCTION` changes the config, such as `--change 'ENV A=1'` or \
+     `--change 'CMD [\"sh\"]'`";
 
 /// The hints for unknown options: the options, the commands to which the hint applies, and the
 /// hint, in which `COMMAND` is replaced by the name of the command. The first match counts.
@@ -246,14 +263,35 @@ const OPTIONS: &[(&[&str], &[&str], &str)] = &[
     (
         &["--change", "-c"],
         &["convert", "squash"],
-        CHANGE_BY_IMPORT,
+        CHANGE_BY_CONFIG,
     ),
-    (CONFIG_OPTIONS, &["convert", "squash"], CHANGE_BY_IMPORT),
+    (CONFIG_OPTIONS, &["convert", "squash"], CHANGE_BY_CONFIG),
+    (CONFIG_OPTIONS, &["config", "import"], CHANGE),
+    (UMOCI_OPTIONS, &["config"], CHANGE),
     (
-        CONFIG_OPTIONS,
-        &["import"],
-        "`--change INSTRUCTION` changes the config, such as `--change 'ENV A=1'` or \
-         `--change 'CMD [\"sh\"]'`",
+        &["--config.label", "--labels"],
+        &["config"],
+        "`--label KEY=VALUE` sets a label",
+    ),
+    (
+        &["--annotations", "--manifest.annotation"],
+        &["config"],
+        "`--annotation KEY=VALUE` sets an annotation of the manifest",
+    ),
+    (
+        &["--clear", "--remove", "--unsetenv", "--unsetlabel"],
+        &["config"],
+        "`--unset SETTING` removes a setting, such as `--unset ENV.NAME` or `--unset CMD`",
+    ),
+    (
+        &["--history.comment", "--comment"],
+        &["config"],
+        "`--message TEXT` sets the comment of the history entry",
+    ),
+    (
+        &["--os", "--arch", "--variant", "--architecture"],
+        &["config"],
+        "`--set-platform OS/ARCH[/VARIANT]` declares another platform, `--platform` selects one",
     ),
     (
         &["--config"],

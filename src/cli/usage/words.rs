@@ -55,7 +55,8 @@ const COMMANDS: &[(&[&str], &str)] = &[
     ),
     (
         &["tag", "retag", "rename"],
-        "`restow convert --tag NAME:TAG SRC DST` writes the image under another name",
+        "`restow convert --tag NAME:TAG SRC DST` writes the image under another name; in a layout \
+         `restow convert --image REF --tag NAME:TAG oci:DIR oci:DIR` adds the name in place",
     ),
     (
         &["rm", "rmi", "remove", "delete", "untag", "prune", "gc"],
@@ -174,12 +175,6 @@ const COMMANDS: &[(&[&str], &str)] = &[
         "`restow cat SRC PATH` prints a file of an image",
     ),
     (
-        &["config"],
-        "`restow inspect --raw config SRC` prints the config; \
-         `restow export SRC | restow import --config-from SRC --change INSTRUCTION - DST` \
-         changes it, and merges the layers",
-    ),
-    (
         &[
             "mutate",
             "edit",
@@ -190,8 +185,8 @@ const COMMANDS: &[(&[&str], &str)] = &[
             "cmd",
             "entrypoint",
         ],
-        "`restow export SRC | restow import --config-from SRC --change INSTRUCTION - DST` \
-         changes the config, and merges the layers; `crane mutate` and `umoci config` keep them",
+        "`restow config --change INSTRUCTION SRC DST` changes the config, `--label KEY=VALUE` sets \
+         a label, `--annotation KEY=VALUE` an annotation",
     ),
     (
         &["analyze", "analyse", "dive", "wasted", "efficiency", "du"],
@@ -251,6 +246,10 @@ pub(super) fn superfluous(command: &str) -> Option<&'static str> {
             "`export` writes all files of one image; `restow extract SRC DIR PATH` extracts some"
         }
         "squash" => "`squash` reads one SRC and writes one DST",
+        "config" => {
+            "`config` reads one SRC and writes one DST; changes are options, such as \
+             `--change 'ENV A=1'`"
+        }
         "inspect" | "history" | "waste" => {
             "only one image is shown; `restow images SRC...` lists several inputs"
         }
@@ -279,6 +278,10 @@ pub(super) fn missing(command: &str, names: &[String]) -> &'static str {
         ("squash", true) => {
             "DST is a file, `oci:DIR` for a layout, or `-` for stdout; `--dry-run` does not need it"
         }
+        ("config", true) => {
+            "DST is a file, `oci:DIR` for a layout, or `-` for stdout; to print the config: \
+             `restow inspect --raw config SRC`"
+        }
         ("import", true) => "DST is a file, `oci:DIR` for a layout, or `-` for stdout",
         ("import", false) => {
             "ROOTFS is a tar, or `-` for stdin, as in `tar -C DIR -c . | restow import - DST`"
@@ -303,7 +306,14 @@ pub(super) fn missing(command: &str, names: &[String]) -> &'static str {
 
 /// The hint if one of several options is required.
 pub(super) fn missing_choice(command: &str) -> Option<&'static str> {
-    (command == "squash").then_some("`--all` merges all layers")
+    match command {
+        "squash" => Some("`--all` merges all layers"),
+        "config" => Some(
+            "`--change 'ENV A=1'` sets a variable; without a change, `restow convert` copies; \
+             `restow inspect --raw config SRC` prints the config",
+        ),
+        _ => None,
+    }
 }
 
 /// The hint for a repeated option.

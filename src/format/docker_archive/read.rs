@@ -317,6 +317,7 @@ pub(in crate::format) fn load_element(
         manifest: None,
         config: config.clone(),
         layers,
+        annotations: Vec::new(),
     }))
 }
 

@@ -132,6 +132,7 @@ fn load_manifest(
                     manifest: Some(manifest),
                     config,
                     layers,
+                    annotations: Vec::new(),
                 }));
             }
             ConfigPart::Absent if listed.is_root() => {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::digest::DiffId;
+use crate::image::config::edit::set_platform;
 use crate::image::json::DocumentError;
 use crate::image::{Config, Document, Platform};
 
@@ -39,21 +40,8 @@ impl ImportedConfig<'_> {
             Some(base) => base.value()?,
             None => self.new_config(),
         };
-        if let (Some(platform), Some(fields)) = (self.platform, value.as_object_mut()) {
-            fields.insert("architecture".into(), platform.architecture.as_str().into());
-            let is_other_system = fields
-                .insert("os".into(), platform.os.as_str().into())
-                .is_some_and(|os| os != platform.os.as_str());
-            fields.shift_remove("variant");
-            if is_other_system {
-                // These describe the former operating system in more detail.
-                for key in ["os.version", "os.features"] {
-                    fields.shift_remove(key);
-                }
-            }
-            if let Some(variant) = &platform.variant {
-                fields.insert("variant".into(), variant.as_str().into());
-            }
+        if let Some(platform) = self.platform {
+            set_platform(&mut value, platform);
         }
         if let Some(created) = self.created {
             value["created"] = created.into();

@@ -2,6 +2,7 @@
 
 use crate::digest::Digest;
 use crate::error::{ChoiceError, Error, Place, Result};
+use crate::event::Watch;
 use crate::format::root::{Root, targets, with_target_of};
 use crate::format::source::{Artifact, Content, Image, ImageSource};
 use crate::image::media_type::is_encrypted;
@@ -61,22 +62,11 @@ pub(in crate::ops) fn choose_image<'a>(
     reason: PlatformChoice<'_>,
     context: Context<'_>,
 ) -> Result<ChosenImage<'a>> {
-    let selection = match selector {
-        Some(_) => select(source, selector)?,
-        None => Selection::whole(only_image(source)?),
-    };
     let watch = match reason {
         PlatformChoice::OneImage => context.watch,
         _ => context.watch.silent(),
     };
-    let item = load_chosen(source, selection, &watch)?;
-    if let Content::Artifact(artifact) = &item.content {
-        refuse_encrypted(artifact, &item.name)?;
-    }
-    if !matches!(item.content, Content::Image(_) | Content::Index(_)) {
-        let (name, kind) = (item.name, item.content.kind());
-        return Err(ChoiceError::ArtifactChosen { name, kind }.into());
-    }
+    let item = choose_item(source, selector, &watch)?;
     let item = select_platform(item, reason, &context.watch)?;
     let Content::Image(image) = item.content else {
         return Err(Error::NoImage);
@@ -88,6 +78,27 @@ pub(in crate::ops) fn choose_image<'a>(
         left: item.left_out,
         roots: item.roots,
     })
+}
+
+/// Finds the image to work on as [`choose_image`] does, but for all of its platforms.
+pub(in crate::ops) fn choose_item<'a>(
+    source: &'a dyn ImageSource,
+    selector: Option<&Selector>,
+    watch: &Watch<'_>,
+) -> Result<TransferItem<'a>> {
+    let selection = match selector {
+        Some(_) => select(source, selector)?,
+        None => Selection::whole(only_image(source)?),
+    };
+    let item = load_chosen(source, selection, watch)?;
+    if let Content::Artifact(artifact) = &item.content {
+        refuse_encrypted(artifact, &item.name)?;
+    }
+    if !matches!(item.content, Content::Image(_) | Content::Index(_)) {
+        let (name, kind) = (item.name, item.content.kind());
+        return Err(ChoiceError::ArtifactChosen { name, kind }.into());
+    }
+    Ok(item)
 }
 
 /// Refuses an image with encrypted layers (ocicrypt), which cannot be used as an image

@@ -96,6 +96,7 @@ fn squashed(
         manifest: manifest.transpose()?,
         config: squash_config(&image.config, &story).map_err(own_document)?,
         layers,
+        annotations: image.annotations.clone(),
     })
 }
 

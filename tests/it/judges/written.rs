@@ -1,9 +1,6 @@
 //! Archives of today's engines and tools, and of those of this machine, are read, and nothing in
 //! them is lost.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, ChildStderr, Command, Stdio};
-
 use serde_json::Value;
 
 use crate::support::Sandbox;
@@ -14,6 +11,7 @@ use crate::support::judge::{Format, assert_kept};
 use crate::support::make::{self, Image};
 use crate::support::podman::Podman;
 use crate::support::reference::full;
+use crate::support::registry::Registry;
 use crate::support::retag::retagged;
 use crate::support::tools::{Place, is_root, skip, succeed};
 use crate::support::{fixture, testdata};
@@ -323,42 +321,6 @@ fn what_containerd_exports_is_read() {
             drop(ctr.run(&[&["images", "export", "--local"], options, &[&to, &tag]].concat()));
             assert_read(&sandbox, output, format, &format!("{name}, {options:?}"));
         }
-    }
-}
-
-/// A registry on this machine that forgets all at its end.
-struct Registry {
-    server: Child,
-    /// Its words, without a reader of which it would end.
-    _said: BufReader<ChildStderr>,
-    address: String,
-}
-
-impl Registry {
-    /// Starts the one that is a part of crane, on a port that is free.
-    #[track_caller]
-    fn start() -> Self {
-        let mut command: Command = Place::Today.command("crane");
-        command.args(["registry", "serve", "--address", "127.0.0.1:0"]);
-        let command = command.stdin(Stdio::null()).stdout(Stdio::null());
-        let mut server = command.stderr(Stdio::piped()).spawn().expect("it starts");
-        let mut said = BufReader::new(server.stderr.take().expect("stderr is piped"));
-        let mut line = String::new();
-        said.read_line(&mut line).expect("it says where it is");
-        let (_, port) = line.rsplit_once(' ').expect("its port is the last word");
-        let address = format!("127.0.0.1:{}", port.trim());
-        Self {
-            server,
-            _said: said,
-            address,
-        }
-    }
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
     }
 }
 

@@ -25,11 +25,15 @@ pub(crate) struct Command {
 }
 
 /// Every command that reads an image. A new one must be added here.
-pub(crate) const COMMANDS: [Command; 12] = [
+pub(crate) const COMMANDS: [Command; 13] = [
     command(&["convert", "IN", "OUT"], Depth::Blobs),
     command(
         &["squash", "--all", "--image", "#1", "IN", "OUT"],
         Depth::Entries,
+    ),
+    command(
+        &["config", "--label", "a=b", "--image", "#1", "IN", "OUT"],
+        Depth::Blobs,
     ),
     command(&["export", "--image", "#1", "IN", "FILE"], Depth::Entries),
     command(&["extract", "--image", "#1", "IN", "FILE"], Depth::Entries),

@@ -24,6 +24,7 @@ pub(crate) mod own;
 pub(crate) mod podman;
 pub(crate) mod random;
 pub(crate) mod reference;
+pub(crate) mod registry;
 pub(crate) mod retag;
 pub(crate) mod sandbox;
 pub(crate) mod screen;

@@ -1,0 +1,50 @@
+//! `config`: an image with other settings.
+//!
+//! Only documents change. Layers keep their bytes, unless they are recompressed on the
+//! way.
+
+mod command;
+mod edit;
+pub(in crate::ops) mod options;
+
+pub use options::ConfigOptions;
+
+use crate::error::{Error, Result};
+use crate::format::sink::ImageSink;
+use crate::format::source::ImageSource;
+use crate::ops::choose::image::choose_item;
+use crate::ops::choose::platform::{PlatformChoice, select_platform};
+use crate::ops::config::edit::Editor;
+use crate::ops::edited::Edited;
+use crate::stream::Workers;
+use crate::transfer::Context;
+use crate::transfer::compression::CompressionPolicy;
+use crate::transfer::report::WriteReport;
+
+/// Implements [`Session::configure`](crate::Session::configure).
+pub(crate) fn configure(
+    source: &dyn ImageSource,
+    sink: Box<dyn ImageSink>,
+    options: &ConfigOptions,
+    context: Context<'_>,
+) -> Result<WriteReport> {
+    let mut item = choose_item(source, options.image.as_ref(), &context.watch)?;
+    if let Some(platform) = &options.platform {
+        item = select_platform(item, PlatformChoice::Asked(platform), &context.watch)?;
+    }
+    let editor = Editor::new(options, context.created);
+    let content = editor.edit(&item.content, &item.name, &mut item.descriptor)?;
+    let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
+    let edited = Edited {
+        source,
+        sink: sink.as_ref(),
+        names: &options.names,
+        keeps_fields: item.left_out.is_empty() && options.platform.is_none(),
+        policy: CompressionPolicy::new(options.compress, sink.format()),
+        workers: &workers,
+        context,
+    };
+    let report = edited.deliver(item, content)?;
+    sink.finish(&context.watch)?;
+    Ok(report)
+}
