@@ -1,6 +1,7 @@
 //! The command line: the only module that uses clap, signals, the environment and a terminal.
 
 mod ago;
+mod append;
 mod argument;
 mod cat;
 mod completions;
@@ -81,6 +82,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Append(append::Arguments),
     Cat(cat::Arguments),
     Completions(completions::Arguments),
     Convert(convert::Arguments),
@@ -145,6 +147,7 @@ pub(crate) fn run() -> ExitCode {
         interrupt,
     };
     let result = match &arguments.command {
+        Command::Append(append) => append::run(append, &process),
         Command::Cat(cat) => cat::run(cat, &process),
         Command::Completions(it) => completions::run(it, command(), &process),
         Command::Convert(convert) => convert::run(convert, &process),
