@@ -42,8 +42,8 @@ pub(crate) struct Sockets {
 }
 
 /// Packs a folder, without the end of the archive, and returns the sockets in it, which
-/// are left out. With a landing its content is put there, and its own metadata are only
-/// those of a directory that the image does not have.
+/// are left out. With a landing its content is put there, and the folder itself is no
+/// entry.
 ///
 /// Links are not followed, but `folder` itself may be one. Memory is one record for each
 /// entry of the directories on the way to the current one, and for each file with several
@@ -124,7 +124,7 @@ impl<W: Write> Packer<'_, W> {
         let mut names = names(directory)?;
         names.sort_unstable();
         match self.landing {
-            Some(landing) if path.is_empty() => landing.write(self.writer, Some(&metadata))?,
+            Some(landing) if path.is_empty() => landing.write(self.writer)?,
             _ => self.writer.directory(&self.place(&path), &metadata)?,
         }
         let names = names.into_iter();
@@ -208,7 +208,7 @@ pub(super) fn pack_file<W: Write>(
     if FileType::from_raw_mode(fstat(&open)?.st_mode) != FileType::RegularFile {
         return Err(io::Error::other("it is not a regular file"));
     }
-    landing.write(writer, None)?;
+    landing.write(writer)?;
     let mut buffer = vec![0; COPY_BUFFER];
     write_file(&landing.at(name), open.into(), options, &mut buffer, writer)
 }

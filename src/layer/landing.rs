@@ -59,24 +59,10 @@ impl Landing {
         }
     }
 
-    /// Writes the directories above it, and the directory itself: as it is in the image,
-    /// else with these metadata, else as directories are made. The root is not written.
-    pub(crate) fn write(
-        &self,
-        sink: &mut dyn EntrySink,
-        metadata: Option<&Metadata>,
-    ) -> io::Result<()> {
-        for (path, metadata) in &self.above {
-            sink.directory(path, metadata)?;
-        }
-        if self.path.is_empty() {
-            return Ok(());
-        }
-        match (&self.own, metadata) {
-            (Some(own), _) => sink.directory(&self.path, own),
-            (None, Some(metadata)) => sink.directory(&self.path, metadata),
-            (None, None) => sink.directory(&self.path, &self.own_or_made()),
-        }
+    /// Writes the directories above it, and the directory itself: as they are in the image,
+    /// or as directories are made. The root is not written.
+    pub(crate) fn write(&self, sink: &mut dyn EntrySink) -> io::Result<()> {
+        self.write_new(sink, &mut BTreeSet::new())
     }
 
     /// Writes those of these directories that are not among the written ones, which they

@@ -7,7 +7,7 @@ use crate::error::{ChoiceError, Result};
 use crate::folder::{PackedLayer, Sockets};
 use crate::layer::{EntrySink, Landing, components};
 use crate::merge::PathPattern;
-use crate::ops::append::landing::present;
+use crate::ops::append::landing::at;
 use crate::ops::stack::paths::PathFinder;
 use crate::tar_stream::Time;
 
@@ -30,7 +30,7 @@ pub(super) fn deletions(
         let Some((name, parents)) = names.split_last() else {
             return Err(ChoiceError::RootDeleted(image.to_owned()).into());
         };
-        let directory = present(finder, &parents.join(&b'/'), time);
+        let directory = at(finder, &parents.join(&b'/'), time);
         whiteouts.push((directory, name.to_vec()));
     }
     Ok(PackedLayer::of(move |writer| {

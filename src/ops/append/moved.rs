@@ -12,7 +12,8 @@ use crate::stream::{COPY_BUFFER, CopyError};
 use crate::tar_stream::SkipByReading;
 
 /// Writes the entries of a tar as those of a layer, with their paths, the targets of hard
-/// links and the whiteouts below the directory. The bookkeeping of AUFS is left out.
+/// links and the whiteouts below the directory. The root of the tar and the bookkeeping of
+/// AUFS are left out.
 ///
 /// # Errors
 ///
@@ -24,7 +25,7 @@ pub(super) fn write_moved<W: Write>(
 ) -> io::Result<()> {
     let input = BufReader::with_capacity(COPY_BUFFER, input.stream);
     let mut reader = LayerReader::new(SkipByReading(input), Arc::default());
-    let mut is_begun = false;
+    landing.write(writer)?;
     while let Some(entry) = reader.next_entry().map_err(io::Error::other)? {
         let failed = |fault: EntryFault| io::Error::other(reader.failed(fault));
         if reader
@@ -33,11 +34,6 @@ pub(super) fn write_moved<W: Write>(
             .contains(&Ambiguity::AboveRoot)
         {
             return Err(failed(PathError::Escapes.into()));
-        }
-        if !is_begun {
-            is_begun = true;
-            let own = entry.path.is_root().then_some(&entry.metadata);
-            landing.write(writer, own)?;
         }
         if entry.path.is_root() {
             continue;
@@ -76,9 +72,6 @@ pub(super) fn write_moved<W: Write>(
                 }
             }
         }
-    }
-    if !is_begun {
-        landing.write(writer, None)?;
     }
     // A checksum may follow.
     io::copy(&mut reader.into_inner(), &mut io::sink())?;
