@@ -131,6 +131,23 @@ impl LayerArgument {
             return Ok(Self::At(file.into(), path.to_vec()));
         }
         let is_rootfs = bytes.starts_with(b"rootfs:");
+        if let Some(colon) = bytes
+            .iter()
+            .position(|byte| *byte == b':')
+            .filter(|_| !is_rootfs)
+        {
+            let file = Path::new(OsStr::from_bytes(&bytes[..colon]));
+            if first.is_none() && file.exists() {
+                let message = format!(
+                    "LAYER `{}`: the path in the image must begin with a slash",
+                    text.to_string_lossy()
+                );
+                return Err(Failure::Usage {
+                    message,
+                    hint: Some(FORMS),
+                });
+            }
+        }
         match first {
             Some((file, _)) if !is_rootfs => Err(Failure::Usage {
                 message: format!(

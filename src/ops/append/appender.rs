@@ -39,6 +39,14 @@ pub(super) struct Appender<'a> {
     added: Vec<Added>,
 }
 
+/// A layer whose entries were accepted.
+struct Accepted {
+    /// The hash of its unpacked bytes.
+    unpacked: Hashed,
+    /// The time of its newest entry, in seconds since 1970.
+    newest: i64,
+}
+
 impl<'a> Appender<'a> {
     /// For an image, which will have this many layers.
     pub(super) fn new(
@@ -170,15 +178,18 @@ impl<'a> Appender<'a> {
         self.tell(&place, is_recoded);
         if is_recoded || compression == Compression::None {
             let input = stored.unpacked().map_err(at)?;
-            let (blob, taken) =
-                self.write(encoding, |output, to| intake.unpacked(input, output, to))?;
-            return self.settle(taken, blob, (compression, encoding.compression()), &place);
+            return self.write(encoding, |appender, output, to| {
+                let taken = intake.unpacked(input, output, to)?;
+                appender.accept(taken, compression, &place)
+            });
         }
         let mut writer = self.sink.begin_blob(None)?;
         let to = writer.place();
         let (blob, taken) = intake.kept(stored, &mut writer, &to)?;
+        let accepted = self.accept(taken, compression, &place)?;
         writer.finish(&blob)?;
-        self.settle(taken, blob, (compression, compression), &place)
+        self.push(blob, compression, accepted);
+        Ok(())
     }
 
     /// Adds a tar with its entries below a directory of the image.
@@ -209,44 +220,47 @@ impl<'a> Appender<'a> {
         let mut input = RootfsInput::of_stream(Box::new(packed), place.clone());
         let input = input.open(intake.watch);
         let input = input.map_err(|error| error.while_reading(place.clone()))?;
-        let (blob, taken) =
-            self.write(encoding, |output, to| intake.unpacked(input, output, to))?;
-        if let Some(sockets) = sockets.get() {
-            warn_of_sockets(sockets, &self.stack.context.watch);
-        }
-        let compressions = (Compression::None, encoding.compression());
-        self.settle(taken, blob, compressions, &place)
+        self.write(encoding, |appender, output, to| {
+            let taken = intake.unpacked(input, output, to)?;
+            if let Some(sockets) = sockets.get() {
+                warn_of_sockets(sockets, &intake.watch);
+            }
+            appender.accept(taken, Compression::None, &place)
+        })
     }
 
-    /// Writes a layer with this encoding, and returns the hash of its bytes as stored.
+    /// Writes a layer with this encoding, which `take` copies and accepts, and adds it.
     fn write(
-        &self,
+        &mut self,
         encoding: Encoding,
-        take: impl FnOnce(&mut dyn Write, &Place) -> Result<Taken>,
-    ) -> Result<(Hashed, Taken)> {
-        if encoding != Encoding::Plain {
-            return write_encoded(self.sink, encoding, self.workers, |encoder, to| {
-                take(encoder, to)
-            });
-        }
-        let mut writer = self.sink.begin_blob(None)?;
-        let to = writer.place();
-        let taken = take(&mut writer, &to)?;
-        writer.finish(&taken.unpacked)?;
-        Ok((taken.unpacked.clone(), taken))
+        take: impl FnOnce(&mut Self, &mut dyn Write, &Place) -> Result<Accepted>,
+    ) -> Result<()> {
+        let (blob, accepted) = if encoding == Encoding::Plain {
+            let mut writer = self.sink.begin_blob(None)?;
+            let to = writer.place();
+            let accepted = take(self, &mut writer, &to)?;
+            writer.finish(&accepted.unpacked)?;
+            (accepted.unpacked.clone(), accepted)
+        } else {
+            write_encoded(self.sink, encoding, self.workers, |encoder, to| {
+                take(self, encoder, to)
+            })?
+        };
+        self.push(blob, encoding.compression(), accepted);
+        Ok(())
     }
 
-    /// Refuses a layer with entries that no engine accepts, warns of ambiguous ones, and
-    /// adds it. It had the first compression, and has the second.
-    fn settle(
+    /// Refuses a layer with entries that no engine accepts, before its blob is finished,
+    /// and warns of ambiguous ones. It arrived with this compression.
+    fn accept(
         &mut self,
         taken: Taken,
-        blob: Hashed,
-        (before, compression): (Compression, Compression),
+        compression: Compression,
         place: &Place,
-    ) -> Result<()> {
+    ) -> Result<Accepted> {
         let watch = self.stack.context.watch;
-        let (mut judged, changes) = BareTar::of_layer(taken.judge, before == Compression::Gzip);
+        let is_gzip = compression == Compression::Gzip;
+        let (mut judged, changes) = BareTar::of_layer(taken.judge, is_gzip);
         match changes {
             Some(changes) if changes.has_far_links() || self.finder.is_some() => {
                 judged.put_on(&mut self.finder()?.tree, changes);
@@ -259,13 +273,19 @@ impl<'a> Appender<'a> {
             watch.warn(Warning::LayerEmpty(place.clone()));
         }
         warn_of_end(&taken.summary, &taken.leftover, &watch);
+        Ok(Accepted {
+            unpacked: taken.unpacked,
+            newest: taken.summary.newest_mtime,
+        })
+    }
+
+    fn push(&mut self, blob: Hashed, compression: Compression, accepted: Accepted) {
         self.added.push(Added {
             blob,
-            unpacked: taken.unpacked,
+            unpacked: accepted.unpacked,
             compression,
-            newest: taken.summary.newest_mtime,
+            newest: accepted.newest,
         });
-        Ok(())
     }
 
     fn tell(&self, place: &Place, is_recompressed: bool) {
