@@ -25,10 +25,14 @@ pub(crate) struct Command {
 }
 
 /// Every command that reads an image. A new one must be added here.
-pub(crate) const COMMANDS: [Command; 12] = [
+pub(crate) const COMMANDS: [Command; 13] = [
     command(&["convert", "IN", "OUT"], Depth::Blobs),
     command(
         &["squash", "--all", "--image", "#1", "IN", "OUT"],
+        Depth::Entries,
+    ),
+    command(
+        &["append", "--delete", "*", "--image", "#1", "IN", "OUT"],
         Depth::Entries,
     ),
     command(&["export", "--image", "#1", "IN", "FILE"], Depth::Entries),
