@@ -184,6 +184,9 @@ pub enum Warning {
     /// The folder of a root filesystem has no entry.
     #[error("the folder is empty, and so is the root filesystem")]
     FolderEmpty,
+    /// A new layer has no entry.
+    #[error("{0} is empty, and so is its layer")]
+    LayerEmpty(Place),
     /// The tar of a root filesystem has no end-of-archive block.
     #[error("the tar has no end-of-archive block; it may be truncated")]
     RootfsEndMissing,

@@ -71,6 +71,7 @@
 //!
 //! | command | library | work |
 //! | --- | --- | --- |
+//! | `append` | [`Session::append`], [`Session::append_to_scratch`] | `ops/append/`, `folder/`, `image/config/append.rs` |
 //! | `cat` | [`Session::cat`] | `ops/cat.rs`, `ops/stack/`, `merge/` |
 //! | `config` | [`Session::configure`] | `ops/config/`, `dockerfile/`, `image/config/edit.rs` |
 //! | `convert` | [`Session::convert`] | `ops/convert.rs`, `transfer/` |
@@ -143,15 +144,16 @@ pub use image::{
 pub use layer::{Ambiguity, EntryFault, LayerError, PathError, WhiteoutError};
 pub use merge::PathPattern;
 pub use ops::{
-    Aspect, ChangeCount, ChangeKind, ComparedImage, CompressionChoice, ConfigOptions,
-    ConvertOptions, Detail, DiffKind, DiffOptions, DiffReport, EntryType, ExportOptions,
-    ExportReport, ExtractOptions, ExtractReport, FieldChange, FileChange, FileEntry, FileTime,
-    FileTree, FilesOptions, Found, FoundImage, FoundKind, HiddenFile, HiddenReason, HistoryReport,
-    HistoryStep, ImageConfig, ImagesOptions, ImagesReport, ImportOptions, InspectOptions,
-    InspectedLayer, Inspection, LayerChoice, LayerName, LayerRangeError, LayerSize, LinkChange,
-    Listed, MediaTypes, Name, PathChange, RawDocument, Selector, SelectorError, SizeChoice,
-    SquashOptions, SquashReport, SquashedRange, TextDiff, TextDifference, Verification, WasteLayer,
-    WasteOptions, WastePlan, WasteRemedy, WasteReport, WriteReport, WrittenImage, XattrChange,
+    AppendOptions, AppendReport, AppendedLayer, Aspect, ChangeCount, ChangeKind, ComparedImage,
+    CompressionChoice, ConfigOptions, ConvertOptions, Detail, DiffKind, DiffOptions, DiffReport,
+    EntryType, ExportOptions, ExportReport, ExtractOptions, ExtractReport, FieldChange, FileChange,
+    FileEntry, FileTime, FileTree, FilesOptions, Found, FoundImage, FoundKind, HiddenFile,
+    HiddenReason, HistoryReport, HistoryStep, ImageConfig, ImagesOptions, ImagesReport,
+    ImportOptions, InspectOptions, InspectedLayer, Inspection, LayerChoice, LayerName,
+    LayerRangeError, LayerSize, LinkChange, Listed, MediaTypes, Name, NewLayer, PathChange,
+    RawDocument, Selector, SelectorError, SizeChoice, SquashOptions, SquashReport, SquashedRange,
+    TextDiff, TextDifference, Verification, WasteLayer, WasteOptions, WastePlan, WasteRemedy,
+    WasteReport, WriteReport, WrittenImage, XattrChange,
 };
 pub use session::{Images, PendingOutput, Session, Source, Target};
 pub use stream::{Compression, DecodeLimit, Encoding, FileKind};

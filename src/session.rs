@@ -1,6 +1,7 @@
 //! The entry point: the settings that operations share, opened inputs and begun
 //! outputs.
 
+mod append;
 mod edit;
 
 use std::fmt;

@@ -11,7 +11,7 @@ use crate::cli::destination::{ImageOptions, compress_help};
 use crate::cli::failure::Failure;
 use crate::cli::hint::advise_ref;
 use crate::cli::location::Location;
-use crate::cli::options::{parse_changes, parse_created, source_date_epoch};
+use crate::cli::options::{parse_changes, parse_created, parse_owner, source_date_epoch};
 use crate::cli::process::Process;
 use crate::cli::source::selector;
 use crate::cli::stdio;
@@ -74,15 +74,6 @@ pub(super) struct Arguments {
 
     #[command(flatten)]
     images: ImageOptions,
-}
-
-fn parse_owner(text: &str) -> Result<(u32, u32), String> {
-    // The highest number means none.
-    let id = |text: &str| text.parse().ok().filter(|id| *id != u32::MAX);
-    let owner = text
-        .split_once(':')
-        .and_then(|(uid, gid)| Some((id(uid)?, id(gid)?)));
-    owner.ok_or_else(|| "expected two numbers, such as 0:0 or 1000:1000".to_owned())
 }
 
 const ROOTFS: Argument = Argument {

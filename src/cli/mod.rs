@@ -1,6 +1,7 @@
 //! The command line: the only module that uses clap, signals, the environment and a terminal.
 
 mod ago;
+mod append;
 mod argument;
 mod cat;
 mod completions;
@@ -82,6 +83,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Append(append::Arguments),
     Cat(cat::Arguments),
     Completions(completions::Arguments),
     Config(config::Arguments),
@@ -147,6 +149,7 @@ pub(crate) fn run() -> ExitCode {
         interrupt,
     };
     let result = match &arguments.command {
+        Command::Append(append) => append::run(append, &process),
         Command::Cat(cat) => cat::run(cat, &process),
         Command::Completions(it) => completions::run(it, command(), &process),
         Command::Config(config) => config::run(config, &process),

@@ -76,6 +76,16 @@ pub(super) fn parse_changes(values: &[String]) -> Result<Changes, Failure> {
     Changes::parse(values).map_err(|error| Failure::usage(error.to_string()))
 }
 
+/// Reads the value of `--owner`.
+pub(super) fn parse_owner(text: &str) -> Result<(u32, u32), String> {
+    // The highest number means none.
+    let id = |text: &str| text.parse().ok().filter(|id| *id != u32::MAX);
+    let owner = text
+        .split_once(':')
+        .and_then(|(uid, gid)| Some((id(uid)?, id(gid)?)));
+    owner.ok_or_else(|| "expected two numbers, such as 0:0 or 1000:1000".to_owned())
+}
+
 /// The time for new documents (reproducible-builds.org/specs/source-date-epoch).
 pub(super) fn source_date_epoch() -> Result<Option<Timestamp>, Failure> {
     let Some(text) = std::env::var_os("SOURCE_DATE_EPOCH").filter(|text| !text.is_empty()) else {

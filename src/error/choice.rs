@@ -3,6 +3,7 @@
 use crate::digest::Digest;
 use crate::error::Place;
 use crate::image::Platform;
+use crate::layer::PathError;
 
 /// One of the things to choose from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,6 +118,17 @@ pub enum ChoiceError {
         /// The available platforms.
         have: Vec<String>,
     },
+    /// A path cannot be that of an entry.
+    #[error("`{path}` is not a path in an image: {reason}")]
+    PathUnfit {
+        /// The path, escaped.
+        path: String,
+        /// The reason.
+        reason: PathError,
+    },
+    /// The root of an image was to be deleted.
+    #[error("cannot delete the root of `{0}`")]
+    RootDeleted(String),
     /// A path leads through something other than a directory.
     #[error("no `{path}` in `{image}`: `{obstacle}` is not a directory")]
     NotADirectory {

@@ -16,5 +16,5 @@ mod unpack;
 
 pub(crate) use metadata::Shortfall;
 pub(crate) use pack::{PackOptions, Sockets};
-pub(crate) use packed::PackedFolder;
+pub(crate) use packed::PackedLayer;
 pub(crate) use pending::{Obstacle, PendingTree};

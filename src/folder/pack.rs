@@ -19,7 +19,7 @@ use rustix::io::Errno;
 use crate::folder::attributes::Holder;
 use crate::folder::beneath::Beneath;
 use crate::folder::fault::{at, display};
-use crate::layer::{Device, EntrySink, LayerWriter, Metadata, NodeKind, is_whiteout};
+use crate::layer::{Device, EntrySink, Landing, LayerWriter, Metadata, NodeKind, is_whiteout};
 use crate::stream::{COPY_BUFFER, names};
 use crate::tar_stream::Time;
 
@@ -42,7 +42,8 @@ pub(crate) struct Sockets {
 }
 
 /// Packs a folder, without the end of the archive, and returns the sockets in it, which
-/// are left out.
+/// are left out. With a landing its content is put there, and the folder itself is no
+/// entry.
 ///
 /// Links are not followed, but `folder` itself may be one. Memory is one record for each
 /// entry of the directories on the way to the current one, and for each file with several
@@ -55,12 +56,14 @@ pub(crate) struct Sockets {
 pub(super) fn pack<W: Write>(
     folder: &Path,
     options: PackOptions,
+    landing: Option<&Landing>,
     writer: &mut LayerWriter<W>,
 ) -> io::Result<Sockets> {
     let root = OwnedFd::from(File::open(folder)?);
     let packer = Packer {
         tree: Beneath::new(root),
         options,
+        landing,
         writer,
         linked: HashMap::new(),
         sockets: Sockets::default(),
@@ -72,6 +75,7 @@ pub(super) fn pack<W: Write>(
 struct Packer<'a, W> {
     tree: Beneath,
     options: PackOptions,
+    landing: Option<&'a Landing>,
     writer: &'a mut LayerWriter<W>,
     /// The first names of files with several names, by their device and inode.
     linked: HashMap<(u64, u64), Vec<u8>>,
@@ -119,7 +123,10 @@ impl<W: Write> Packer<'_, W> {
         let metadata = self.options.metadata(&stat, Holder::Open(directory))?;
         let mut names = names(directory)?;
         names.sort_unstable();
-        self.writer.directory(&path, &metadata)?;
+        match self.landing {
+            Some(landing) if path.is_empty() => landing.write(self.writer)?,
+            _ => self.writer.directory(&self.place(&path), &metadata)?,
+        }
         let names = names.into_iter();
         Ok(Directory { path, names })
     }
@@ -158,7 +165,8 @@ impl<W: Write> Packer<'_, W> {
         let inode = (stat.st_dev, stat.st_ino);
         if let Some(first) = self.linked.get(&inode) {
             let metadata = self.options.metadata(&stat, Holder::Named(parent, name))?;
-            self.writer.hard_link(path, first, &metadata)?;
+            let (link, first) = (self.place(path), self.place(first));
+            self.writer.hard_link(&link, &first, &metadata)?;
             return Ok(None);
         }
         if stat.st_nlink > 1 {
@@ -166,36 +174,72 @@ impl<W: Write> Packer<'_, W> {
         }
         if let Some(kind) = kind {
             let metadata = self.options.metadata(&stat, Holder::Named(parent, name))?;
-            self.writer.node(path, &kind, &metadata)?;
+            let place = self.place(path);
+            self.writer.node(&place, &kind, &metadata)?;
         } else {
             let file = open_file(parent, name, &stat)?;
-            self.file(path, file)?;
+            let place = self.place(path);
+            write_file(&place, file, self.options, &mut self.buffer, self.writer)?;
         }
         Ok(None)
     }
 
-    /// Writes a file with its content. Holes are written as zeros.
-    fn file(&mut self, path: &[u8], mut file: File) -> io::Result<()> {
-        let stat = fstat(&file)?;
-        let size = u64::try_from(stat.st_size).unwrap_or_default();
-        let metadata = self.options.metadata(&stat, Holder::Open(file.as_fd()))?;
-        self.writer.node(path, &NodeKind::File(size), &metadata)?;
-        let mut left = size;
-        loop {
-            // At the end, one more byte would be too much.
-            let most = usize::try_from(left.max(1)).unwrap_or(usize::MAX);
-            let most = most.min(self.buffer.len());
-            let length = match file.read(&mut self.buffer[..most]) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                length => length?,
-            };
-            match (length, left.checked_sub(length as u64)) {
-                (0, _) if left == 0 => return self.writer.end_of_content(size),
-                (1.., Some(rest)) => left = rest,
-                _ => return Err(io::Error::other("its size changed while it was read")),
-            }
-            self.writer.content().write_all(&self.buffer[..length])?;
+    /// The path of an entry in the layer.
+    fn place(&self, path: &[u8]) -> Vec<u8> {
+        self.landing
+            .map_or_else(|| path.to_vec(), |landing| landing.at(path))
+    }
+}
+
+/// Packs one file with this name in a directory of an image, without the end of the
+/// archive. A link to it is followed.
+///
+/// # Errors
+///
+/// Fails if it is not a regular file, cannot be read, or changes its size meanwhile.
+pub(super) fn pack_file<W: Write>(
+    file: &Path,
+    name: &[u8],
+    options: PackOptions,
+    landing: &Landing,
+    writer: &mut LayerWriter<W>,
+) -> io::Result<()> {
+    let open = rustix::fs::open(file, OPEN - OFlags::NOFOLLOW, Mode::empty())?;
+    if FileType::from_raw_mode(fstat(&open)?.st_mode) != FileType::RegularFile {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    landing.write(writer)?;
+    let mut buffer = vec![0; COPY_BUFFER];
+    write_file(&landing.at(name), open.into(), options, &mut buffer, writer)
+}
+
+/// Writes a file with its content. Holes are written as zeros.
+fn write_file<W: Write>(
+    path: &[u8],
+    mut file: File,
+    options: PackOptions,
+    buffer: &mut [u8],
+    writer: &mut LayerWriter<W>,
+) -> io::Result<()> {
+    let stat = fstat(&file)?;
+    let size = u64::try_from(stat.st_size).unwrap_or_default();
+    let metadata = options.metadata(&stat, Holder::Open(file.as_fd()))?;
+    writer.node(path, &NodeKind::File(size), &metadata)?;
+    let mut left = size;
+    loop {
+        // At the end, one more byte would be too much.
+        let most = usize::try_from(left.max(1)).unwrap_or(usize::MAX);
+        let most = most.min(buffer.len());
+        let length = match file.read(&mut buffer[..most]) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            length => length?,
+        };
+        match (length, left.checked_sub(length as u64)) {
+            (0, _) if left == 0 => return writer.end_of_content(size),
+            (1.., Some(rest)) => left = rest,
+            _ => return Err(io::Error::other("its size changed while it was read")),
         }
+        writer.content().write_all(&buffer[..length])?;
     }
 }
 

@@ -1,4 +1,5 @@
-//! A folder as a stream: the bytes of a layer, packed while they are read.
+//! A folder, or anything else that becomes a layer, as a stream: the bytes of the layer,
+//! packed while they are read.
 
 use std::io::{self, Read, Write};
 use std::mem;
@@ -7,39 +8,73 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 
-use crate::folder::pack::{PackOptions, Sockets, pack};
-use crate::layer::LayerWriter;
+use crate::folder::pack::{PackOptions, Sockets, pack, pack_file};
+use crate::layer::{Landing, LayerWriter};
 use crate::stream::COPY_BUFFER;
 
 /// The number of buffers between the two threads.
 const BUFFERS: usize = 4;
 
-/// The bytes of a packed folder. A thread packs it; it ends when this is dropped.
+/// The bytes of a layer that a thread packs; it ends when this is dropped.
 #[derive(Debug)]
-pub(crate) struct PackedFolder {
+pub(crate) struct PackedLayer {
     buffers: Option<Receiver<Vec<u8>>>,
     current: io::Cursor<Vec<u8>>,
     packing: Option<JoinHandle<io::Result<Sockets>>>,
     sockets: Arc<OnceLock<Sockets>>,
 }
 
-impl PackedFolder {
-    /// Starts to pack a folder.
+impl PackedLayer {
+    /// Starts to pack a folder: its content lands there, or else it is the root of an
+    /// image.
     ///
     /// # Errors
     ///
     /// Fails if no thread can be started.
-    pub(crate) fn start(folder: PathBuf, options: PackOptions) -> io::Result<Self> {
+    pub(crate) fn of_folder(
+        folder: PathBuf,
+        options: PackOptions,
+        landing: Option<Landing>,
+    ) -> io::Result<Self> {
+        Self::of(move |writer| pack(&folder, options, landing.as_ref(), writer))
+    }
+
+    /// Starts to pack one file, which lands under this name.
+    ///
+    /// # Errors
+    ///
+    /// Fails if no thread can be started.
+    pub(crate) fn of_file(
+        file: PathBuf,
+        name: Vec<u8>,
+        options: PackOptions,
+        landing: Landing,
+    ) -> io::Result<Self> {
+        Self::of(move |writer| {
+            pack_file(&file, &name, options, &landing, writer)?;
+            Ok(Sockets::default())
+        })
+    }
+
+    /// Starts to pack what a function writes, which returns the sockets that it leaves
+    /// out.
+    ///
+    /// # Errors
+    ///
+    /// Fails if no thread can be started.
+    pub(crate) fn of(
+        write: impl FnOnce(&mut LayerWriter<PackedBytes>) -> io::Result<Sockets> + Send + 'static,
+    ) -> io::Result<Self> {
         let (sender, buffers) = sync_channel(BUFFERS);
         let packing = thread::Builder::new()
             .name("pack".to_owned())
             .spawn(move || {
-                let output = Buffers {
+                let output = PackedBytes {
                     sender,
                     current: Vec::new(),
                 };
                 let mut writer = LayerWriter::new(output);
-                let sockets = pack(&folder, options, &mut writer)?;
+                let sockets = write(&mut writer)?;
                 writer.finish()?.flush()?;
                 Ok(sockets)
             })?;
@@ -71,7 +106,7 @@ impl PackedFolder {
     }
 }
 
-impl Read for PackedFolder {
+impl Read for PackedLayer {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             match self.current.read(buffer)? {
@@ -86,7 +121,7 @@ impl Read for PackedFolder {
     }
 }
 
-impl Drop for PackedFolder {
+impl Drop for PackedLayer {
     fn drop(&mut self) {
         // Its error, if any, no longer matters.
         let _ = self.end();
@@ -94,12 +129,13 @@ impl Drop for PackedFolder {
 }
 
 /// Collects bytes, and sends them to the reader.
-struct Buffers {
+#[derive(Debug)]
+pub(crate) struct PackedBytes {
     sender: SyncSender<Vec<u8>>,
     current: Vec<u8>,
 }
 
-impl Write for Buffers {
+impl Write for PackedBytes {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.current.capacity() == 0 {
             self.current.reserve_exact(COPY_BUFFER);

@@ -43,8 +43,8 @@ pub(crate) use oci_layout::{absence, find_index};
 pub(crate) use outline::Outline;
 pub use output::Output;
 pub(crate) use reader::{Tolerance, chain_of};
-pub(crate) use rootfs::{RootfsSink, warn_of_tar};
-pub(crate) use rootfs_input::{RootfsInput, RootfsStream};
+pub(crate) use rootfs::{RootfsSink, warn_of_end, warn_of_tar};
+pub(crate) use rootfs_input::{RootfsInput, RootfsStream, StoredStream};
 pub(crate) use survey::{Survey, SurveyedBlob, SurveyedImage, SurveyedLayer, survey};
 
 /// A format of images on disk.

@@ -54,7 +54,13 @@ pub(super) fn rootfs_image(
 pub(crate) fn warn_of_tar(summary: &TarSummary, leftover: &Leftover, watch: &Watch<'_>) {
     if summary.is_empty {
         watch.warn(Warning::RootfsEmpty);
-    } else if summary.is_cut_off {
+    }
+    warn_of_end(summary, leftover, watch);
+}
+
+/// Warns of irregularities at the end of a tar.
+pub(crate) fn warn_of_end(summary: &TarSummary, leftover: &Leftover, watch: &Watch<'_>) {
+    if summary.is_cut_off && !summary.is_empty {
         watch.warn(Warning::RootfsEndMissing);
     }
     warn_of_trailing(summary.trailing, watch);

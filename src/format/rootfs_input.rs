@@ -65,6 +65,15 @@ impl RootfsInput {
         })
     }
 
+    /// A tar that is read while it is made.
+    pub(crate) fn of_stream(stream: Box<dyn Read + Send>, place: Place) -> Self {
+        Self {
+            place,
+            from: From::Pipe(Some(stream)),
+            is_certain: true,
+        }
+    }
+
     /// Its name in messages.
     pub(crate) fn place(&self) -> Place {
         self.place.clone()
@@ -105,6 +114,11 @@ impl RootfsInput {
     ///
     /// Fails if it is empty, or if its first bytes are not those of a tar.
     pub(crate) fn open<'a>(&'a mut self, watch: Watch<'a>) -> Result<RootfsStream<'a>> {
+        self.stored(watch)?.unpacked()
+    }
+
+    /// Starts to read it as it is stored. A pipe can be read once.
+    pub(crate) fn stored<'a>(&'a mut self, watch: Watch<'a>) -> Result<StoredStream<'a>> {
         let stream: Box<dyn Read + Send + '_> = match &mut self.from {
             From::File(file, start) => Box::new(FileSlice::from(file, *start)?),
             From::Pipe(stream) => stream
@@ -112,10 +126,44 @@ impl RootfsInput {
                 .ok_or_else(|| io::Error::other("a pipe can only be read once"))?,
             From::Folder(_) => return Err(io::Error::from(io::ErrorKind::IsADirectory).into()),
         };
-        let mut stream = ProgressReader::new(stream, watch);
+        StoredStream::new(ProgressReader::new(stream, watch))
+    }
+
+    /// The same without an observer: its progress is not reported.
+    pub(crate) fn into_stored(self) -> Result<StoredStream<'static>> {
+        match self.from {
+            From::File(file, start) => StoredStream::new(FileSlice::from(file, start)?),
+            From::Pipe(Some(stream)) => StoredStream::new(stream),
+            From::Pipe(None) => Err(io::Error::other("a pipe can only be read once").into()),
+            From::Folder(_) => Err(io::Error::from(io::ErrorKind::IsADirectory).into()),
+        }
+    }
+}
+
+/// The bytes of a root filesystem as they are stored.
+pub(crate) struct StoredStream<'a> {
+    /// The bytes.
+    pub(crate) stream: Box<dyn Read + Send + 'a>,
+    /// Their compression.
+    pub(crate) compression: Compression,
+}
+
+impl<'a> StoredStream<'a> {
+    fn new(mut stream: impl Read + Send + 'a) -> Result<Self> {
         let head = read_head(&mut stream, HEAD_LENGTH)?;
-        let compression = Compression::sniff(&head);
-        let mut stream = unpacked(compression, Cursor::new(head).chain(stream))?;
+        Ok(Self {
+            compression: Compression::sniff(&head),
+            stream: Box::new(Cursor::new(head).chain(stream)),
+        })
+    }
+
+    /// Starts to unpack it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it is empty, or if its first bytes are not those of a tar.
+    pub(crate) fn unpacked(self) -> Result<RootfsStream<'a>> {
+        let mut stream = unpacked(self.compression, self.stream)?;
         let head = read_head(&mut stream, HEAD_LENGTH)?;
         if head.is_empty() {
             return Err(Error::Empty);

@@ -1,30 +1,26 @@
 //! `import`: a root filesystem in a tar or in a folder becomes an image of one layer.
 
 use std::fs;
-use std::io::{self, BufRead, Read, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io::{self, Write};
 use std::sync::{Arc, OnceLock};
-use std::thread;
 
-use crate::digest::{Algorithm, DiffId};
+use crate::digest::DiffId;
 use crate::dockerfile::Changes;
 use crate::error::{Error, Place, Result};
 use crate::event::{Event, Step, Warning};
-use crate::folder::{PackOptions, PackedFolder, Sockets};
+use crate::folder::{PackedLayer, Sockets};
 use crate::format::root::Root;
 use crate::format::sink::{ImageSink, OutputKind};
 use crate::format::source::{Content, Image, ImageSource, Layer, LayerBytes, LayerPosition};
-use crate::format::{
-    Blob, Bytes, Container, Format, Member, Outline, RootfsInput, RootfsStream, not_a_tar,
-    warn_of_tar,
-};
+use crate::format::{RootfsInput, warn_of_tar};
 use crate::image::{Config, Document, ImportedConfig, Platform, Timestamp, rfc3339};
 use crate::ops::Selector;
 use crate::ops::choose::image::choose_image;
 use crate::ops::choose::platform::PlatformChoice;
-use crate::ops::verify::{BareTar, Judge};
-use crate::stream::{Encoding, Hashed, Leftover, TeeReader, Workers, copy};
-use crate::tar_stream::{Buffered, TarSummary, Time, check_tar, is_no_tar};
+use crate::ops::intake::{Intake, Taken, pack_options, warn_of_sockets};
+use crate::ops::nothing::Nothing;
+use crate::ops::verify::BareTar;
+use crate::stream::{Encoding, Hashed, Workers};
 use crate::transfer::Context;
 use crate::transfer::blob::write_encoded;
 use crate::transfer::compression::{CompressionChoice, CompressionPolicy};
@@ -72,12 +68,8 @@ pub(crate) fn import(
     };
     let (input, sockets) = packed(input, options, context)?;
     let report = importer.run(input)?;
-    if let Some(Sockets { first, count }) = sockets.as_ref().and_then(|it| it.get())
-        && let Some(others) = count.checked_sub(1)
-    {
-        let entry = first.clone();
-        let warning = Warning::SocketsSkipped { entry, others };
-        context.watch.warn(warning);
+    if let Some(sockets) = sockets.as_ref().and_then(|it| it.get()) {
+        warn_of_sockets(sockets, &context.watch);
     }
     sink.finish(&context.watch)?;
     Ok(report)
@@ -95,14 +87,8 @@ fn packed(
     if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none()) {
         context.watch.warn(Warning::FolderEmpty);
     }
-    let pack = PackOptions {
-        owner: options.owner,
-        latest: options.latest.map(|latest| Time {
-            seconds: latest.seconds(),
-            nanoseconds: 0,
-        }),
-    };
-    let packed = PackedFolder::start(folder.to_owned(), pack).map_err(Error::Thread)?;
+    let pack = pack_options(options.owner, options.latest);
+    let packed = PackedLayer::of_folder(folder.to_owned(), pack, None).map_err(Error::Thread)?;
     let sockets = packed.sockets();
     Ok((input.packed(Box::new(packed)), Some(sockets)))
 }
@@ -138,16 +124,12 @@ struct Importer<'a> {
     context: Context<'a>,
 }
 
-/// A layer that was read.
-struct Taken {
+/// A layer whose entries were accepted.
+struct Judged {
     /// The hash of its unpacked bytes.
     unpacked: Hashed,
-    /// The facts about its tar as a whole.
-    summary: TarSummary,
-    /// The bytes after the end of the compressed stream.
-    leftover: Arc<Leftover>,
-    /// The checks of its entries.
-    judged: BareTar,
+    /// The time of its newest entry, in seconds since 1970.
+    newest_mtime: i64,
 }
 
 impl Importer<'_> {
@@ -173,30 +155,34 @@ impl Importer<'_> {
         }));
         if is_read_twice {
             let taken = self.take(&mut input, &place, &mut io::sink(), &place)?;
-            self.judge(&taken, &place)?;
+            let taken = self.judge(taken, &place)?;
             let report = self.deliver(&taken, &taken.unpacked, encoding)?;
             self.write_plain(&mut input, &place, Some(&taken.unpacked))?;
             return Ok(report);
         }
         if encoding == Encoding::Plain {
             let taken = self.write_plain(&mut input, &place, None)?;
-            self.judge(&taken, &place)?;
+            let taken = self.judge(taken, &place)?;
             return self.deliver(&taken, &taken.unpacked, encoding);
         }
         let (blob, taken) = write_encoded(self.sink, encoding, self.workers, |encoder, to| {
             self.take(&mut input, &place, encoder, to)
         })?;
-        self.judge(&taken, &place)?;
+        let taken = self.judge(taken, &place)?;
         self.deliver(&taken, &blob, encoding)
     }
 
     /// Refuses entries that no engine accepts, and warns of ambiguous ones.
-    fn judge(&self, taken: &Taken, place: &Place) -> Result<()> {
+    fn judge(&self, taken: Taken, place: &Place) -> Result<Judged> {
         let watch = &self.context.watch;
-        let refused = taken.judged.refuse(watch);
+        let judged = BareTar::judged(taken.judge);
+        let refused = judged.refuse(watch);
         refused.map_err(|error| error.while_reading(place.clone()))?;
         warn_of_tar(&taken.summary, &taken.leftover, watch);
-        Ok(())
+        Ok(Judged {
+            unpacked: taken.unpacked,
+            newest_mtime: taken.summary.newest_mtime,
+        })
     }
 
     /// Writes the layer uncompressed.
@@ -229,71 +215,19 @@ impl Importer<'_> {
         to: &Place,
     ) -> Result<Taken> {
         let watch = self.context.watch;
-        let is_certain = input.is_certain;
-        let at = |error: Error| error.while_reading(place.clone());
-        let RootfsStream {
-            stream,
-            head,
-            leftover,
-        } = input.open(watch).map_err(at)?;
-        let mut stream = TeeReader::new(stream);
-        stream.hash(Algorithm::Sha256).map_err(Error::Thread)?;
-        let teed = stream.tee();
-        let has_fault = AtomicBool::new(false);
-        let check = || {
-            let mut outline = Outline::default();
-            let mut judge = Judge::new(0, &Arc::default());
-            let checked = check_tar(Buffered(teed), |tar, member, attributes| {
-                outline.take_in(tar, &member)?;
-                judge.take_in(tar, &member, attributes);
-                Ok(())
-            });
-            has_fault.store(checked.is_err(), Ordering::Relaxed);
-            checked.map(|summary| (summary, outline, BareTar::judged(judge)))
+        let intake = Intake {
+            watch,
+            place,
+            is_certain: input.is_certain,
+            number: 0,
         };
-        let (copied, checked) = thread::scope(|scope| -> Result<_> {
-            let builder = thread::Builder::new().name("check".to_owned());
-            let checking = builder.spawn_scoped(scope, check).map_err(Error::Thread)?;
-            let mut sound = UntilFault {
-                input: &mut stream,
-                has_fault: &has_fault,
-            };
-            let copied = copy(&mut sound, output, &watch);
-            // Bytes that were not copied need not be checked either.
-            stream.end_tee();
-            Ok((copied, checking.join()))
-        })?;
-        copied.map_err(|error| Error::copy(place.clone(), to.clone(), error))?;
-        let checked =
-            checked.unwrap_or_else(|_| Err(io::Error::other("a checking thread panicked").into()));
-        let (summary, outline, judged) = match checked {
-            Ok((
-                TarSummary {
-                    is_empty: true,
-                    trailing: Some(_),
-                    ..
-                },
-                ..,
-            )) => {
-                return Err(at(not_a_tar(&head)));
-            }
-            Err(error) if is_no_tar(&error, &head) => return Err(at(not_a_tar(&head))),
-            checked => checked.map_err(|error| at(Error::Tar(error)))?,
-        };
-        if !is_certain {
-            outline.refuse_images().map_err(at)?;
-        }
-        let unpacked = stream.finish().map_err(|error| at(error.into()))?.stored;
-        Ok(Taken {
-            unpacked,
-            summary,
-            leftover,
-            judged,
-        })
+        let stream = input.open(watch);
+        let stream = stream.map_err(|error| error.while_reading(place.clone()))?;
+        intake.unpacked(stream, output, to)
     }
 
     /// Writes the documents that make the layer an image.
-    fn deliver(&self, taken: &Taken, blob: &Hashed, encoding: Encoding) -> Result<WriteReport> {
+    fn deliver(&self, taken: &Judged, blob: &Hashed, encoding: Encoding) -> Result<WriteReport> {
         let own = |source| Error::Document {
             what: "the config of the new image".to_owned(),
             source,
@@ -304,7 +238,7 @@ impl Importer<'_> {
             diff_id: &diff_id,
             platform: self.options.platform.as_ref(),
             created: created.as_deref(),
-            newest: &rfc3339(taken.summary.newest_mtime),
+            newest: &rfc3339(taken.newest_mtime),
             comment: self.options.message.as_deref(),
         };
         let taken_over = self.options.config.as_ref().map(|config| &config.0);
@@ -340,64 +274,5 @@ impl Importer<'_> {
             },
         };
         delivery.run(vec![TransferItem::new(content, vec![&root])])
-    }
-}
-
-/// The source of an image that is entirely new.
-#[derive(Debug)]
-struct Nothing;
-
-impl ImageSource for Nothing {
-    fn format(&self) -> Format {
-        Format::Rootfs
-    }
-
-    fn container(&self) -> &dyn Container {
-        self
-    }
-
-    fn roots(&self) -> Result<&[Root]> {
-        Ok(&[])
-    }
-
-    fn load(&self, _: &Root) -> Result<Content> {
-        Err(Error::NoImage)
-    }
-}
-
-impl Container for Nothing {
-    fn find(&self, _: &str) -> Result<Option<Member>> {
-        Ok(None)
-    }
-
-    fn blob<'a>(&'a self, member: &'a Member) -> Blob<'a> {
-        Blob::new(member, Bytes::Memory(&[]))
-    }
-}
-
-/// A reader that ends as soon as a fault is found in the bytes that passed through it.
-struct UntilFault<'a, R> {
-    input: &'a mut R,
-    has_fault: &'a AtomicBool,
-}
-
-impl<R: BufRead> BufRead for UntilFault<'_, R> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.has_fault.load(Ordering::Relaxed) {
-            return Ok(&[]);
-        }
-        self.input.fill_buf()
-    }
-
-    fn consume(&mut self, amount: usize) {
-        self.input.consume(amount);
-    }
-}
-
-impl<R: BufRead> Read for UntilFault<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.fill_buf()?.read(buffer)?;
-        self.consume(length);
-        Ok(length)
     }
 }

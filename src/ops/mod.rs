@@ -3,6 +3,7 @@
 //!
 //! Only this module uses both the structure of images and the content of layers.
 
+mod append;
 mod cat;
 mod choose;
 mod config;
@@ -16,11 +17,16 @@ mod history;
 mod images;
 mod import;
 mod inspect;
+mod intake;
+mod nothing;
 mod squash;
 mod stack;
 mod verify;
 mod waste;
 
+pub use append::options::{AppendOptions, NewLayer};
+pub use append::report::{AppendReport, AppendedLayer};
+pub(crate) use append::{append, append_to_scratch};
 pub(crate) use cat::cat;
 pub use choose::selector::{Selector, SelectorError};
 pub use config::ConfigOptions;

@@ -131,6 +131,7 @@ pub(super) fn prepared() -> Sandbox {
     sandbox.run(&["convert", "base.tar", "oci:lay"]).silent();
     sandbox.write("rootfs.tar", make::layer("dir bin\nfile bin/sh x"));
     sandbox.write("rootdir/bin/sh", "x");
+    sandbox.write("hello", "x");
     let docker = "case $1 in\n\
         save) cat app.tar ;;\n\
         load) restow images - | grep -q app:1.0 || exit 1 ;;\n\

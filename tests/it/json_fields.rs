@@ -145,6 +145,10 @@ fn the_documented_fields_are_printed() {
             "restow squash --json" => {
                 vec![object(&["squash", "--all", "--json", "app.tar", "out.tar"])]
             }
+            "restow append --json" => {
+                let words = ["append", "--json", "app.tar", "out.tar", "rootfs.tar"];
+                vec![object(&words)]
+            }
             "restow files --json" => vec![object(&["files", "--json", "app.tar", "a"])],
             "restow files --layer --json" => {
                 let mut object = object(&["files", "--layer", "1", "--json", "app.tar", "a"]);

@@ -53,7 +53,6 @@ fn words_of_other_tools_lead_to_a_command() {
             "unpack",
             "untar",
             "mount",
-            "append",
             "insert",
             "commit",
             "build .",

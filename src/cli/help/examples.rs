@@ -121,6 +121,27 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "append",
+        &[
+            (
+                "Add a folder as a layer, and give the image a new tag",
+                "restow append app.tar new.tar rootdir -t app:1.1",
+            ),
+            (
+                "Put one file into an image, and delete others",
+                "restow append app.tar new.tar --delete '/etc/*' ./hello:/usr/bin/",
+            ),
+            (
+                "Make an image of a static binary",
+                "restow append scratch hello.tar ./hello:/hello -t hello:1 -c 'ENTRYPOINT [\"/hello\"]'",
+            ),
+            (
+                "Add a layer to an image of an engine",
+                "docker save app:1.0 | restow append -t app:1.1 - - rootfs.tar | docker load",
+            ),
+        ],
+    ),
+    (
         "images",
         &[
             (

@@ -79,9 +79,14 @@ const COMMANDS: &[(&[&str], &str)] = &[
          them as a tar",
     ),
     (
-        &["append", "insert", "add", "repack", "commit", "add-layer"],
-        "restow does not add layers; `crane append` and `umoci insert` do. To change files, extract \
-         them with `restow extract SRC DIR`, edit them, and pack them with \
+        &["insert", "add", "copy-in", "add-layer"],
+        "`restow append SRC DST LAYER...` adds tars, folders and single files (FILE:/PATH/IN/IMAGE) as \
+         layers, and deletes paths with `--delete`",
+    ),
+    (
+        &["repack", "commit"],
+        "`restow append SRC DST LAYER...` adds files as new layers. To change many files, extract them \
+         with `restow extract SRC DIR`, edit them, and pack them with \
          `restow import --config-from SRC DIR DST`",
     ),
     (
@@ -281,6 +286,15 @@ pub(super) fn missing(command: &str, names: &[String]) -> &'static str {
         ("config", true) => {
             "DST is a file, `oci:DIR` for a layout, or `-` for stdout; to print the config: \
              `restow inspect --raw config SRC`"
+        }
+        ("append", _) if names.iter().all(|name| name.starts_with("LAYER")) => {
+            "LAYER is a tar, a folder, FILE:/PATH/IN/IMAGE, or - for a tar from stdin; with \
+             `--delete PATH` none is needed"
+        }
+        ("append", true) => "DST is a file, `oci:DIR` for a layout, or `-` for stdout",
+        ("append", false) => {
+            "SRC is an archive, a layout, `-` for stdin, or `scratch`, as in \
+             `restow append scratch DST ./hello:/hello`"
         }
         ("import", true) => "DST is a file, `oci:DIR` for a layout, or `-` for stdout",
         ("import", false) => {

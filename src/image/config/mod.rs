@@ -1,5 +1,6 @@
 //! Configs: the command that an image runs, and the diff_ids of its layers.
 
+mod append;
 mod edit;
 mod history;
 mod import;
@@ -12,6 +13,7 @@ use crate::image::json::{DocumentError, Node};
 use crate::image::{Platform, View, types};
 use crate::limits::DESCRIPTORS_MAX;
 
+pub(crate) use append::{LayerRecord, append_config, scratch_config};
 pub(crate) use edit::{ConfigEdit, set_platform};
 pub use history::HistoryEntry;
 pub(crate) use history::history;

@@ -102,7 +102,8 @@ impl PathFinder {
         Ok(Selected(selected))
     }
 
-    fn fault(&self, path: &PathPattern, fault: PathFault) -> ChoiceError {
+    /// The error for a path that leads to nothing.
+    pub(in crate::ops) fn fault(&self, path: &PathPattern, fault: PathFault) -> ChoiceError {
         let image = self.image.clone();
         let rooted = |path: &[u8]| format!("/{}", display_start(path));
         match fault {

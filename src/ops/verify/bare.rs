@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::event::{Warning, Watch};
 use crate::finding::{Code, Fault, Finding, Severity, Site};
 use crate::layer::Budget;
-use crate::merge::{Changes, Merge};
+use crate::merge::{Ambiguities, Changes, Merge};
 use crate::ops::verify::entries::{Entries, Faults, Judge, read_entries};
 use crate::tar_stream::Skip;
 
@@ -47,30 +47,59 @@ impl BareTar {
     }
 
     fn of(entries: Entries) -> Self {
-        let mut faults = entries.faults;
-        let mut is_readable = !entries.has_unreadable;
+        let (mut tar, changes) = Self::alone(entries);
         // Without such links nothing can fail when it is the lowest layer.
-        if let Some(changes) = entries.changes.filter(Changes::has_far_links) {
-            let mut more = Faults::default();
-            match Merge::new().put_checked(changes) {
-                Ok((_, broken)) => {
-                    is_readable &= broken.is_empty();
-                    more.note_broken(broken);
-                }
-                Err(error) => {
-                    is_readable = false;
-                    more.note_error(&error);
-                }
-            }
-            faults.extend(more.into_list());
+        if let Some(changes) = changes.filter(Changes::has_far_links) {
+            tar.put(&mut Merge::new(), changes);
         }
+        tar
+    }
+
+    /// The checks of a new layer by itself, after all of its entries, and its changes,
+    /// which are still to be [put on](Self::put_on) the layers below it.
+    pub(in crate::ops) fn of_layer(judge: Judge, is_gzip: bool) -> (Self, Option<Changes>) {
+        Self::alone(judge.finish(is_gzip))
+    }
+
+    /// Adds the changes to the tree of the layers below, and checks them there.
+    pub(in crate::ops) fn put_on(&mut self, tree: &mut Merge, changes: Changes) {
+        for (ambiguity, entry, others) in self.put(tree, changes).into_iter() {
+            self.faults
+                .push(Fault::plain(ambiguity.code()).of_entry(entry, others));
+        }
+        self.faults.sort_by_key(|fault| fault.code.severity());
+    }
+
+    fn alone(entries: Entries) -> (Self, Option<Changes>) {
+        let mut faults = entries.faults;
         // A missing end is reported for the tar as a whole.
         faults.retain(|fault| fault.code != Code::TarEndMissing);
         faults.sort_by_key(|fault| fault.code.severity());
-        Self {
+        let tar = Self {
             faults,
-            is_readable,
-        }
+            is_readable: !entries.has_unreadable,
+        };
+        (tar, entries.changes)
+    }
+
+    /// Adds changes to a tree, notes broken links, and returns the ambiguities.
+    fn put(&mut self, tree: &mut Merge, changes: Changes) -> Ambiguities {
+        let mut more = Faults::default();
+        let ambiguities = match tree.put_checked(changes) {
+            Ok((ambiguities, broken)) => {
+                self.is_readable &= broken.is_empty();
+                more.note_broken(broken);
+                ambiguities
+            }
+            Err(error) => {
+                self.is_readable = false;
+                more.note_error(&error);
+                Ambiguities::default()
+            }
+        };
+        self.faults.extend(more.into_list());
+        self.faults.sort_by_key(|fault| fault.code.severity());
+        ambiguities
     }
 
     /// Refuses entries that every engine refuses, and warns of those that some do.

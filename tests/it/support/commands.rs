@@ -25,7 +25,7 @@ pub(crate) struct Command {
 }
 
 /// Every command that reads an image. A new one must be added here.
-pub(crate) const COMMANDS: [Command; 13] = [
+pub(crate) const COMMANDS: [Command; 14] = [
     command(&["convert", "IN", "OUT"], Depth::Blobs),
     command(
         &["squash", "--all", "--image", "#1", "IN", "OUT"],
@@ -34,6 +34,10 @@ pub(crate) const COMMANDS: [Command; 13] = [
     command(
         &["config", "--label", "a=b", "--image", "#1", "IN", "OUT"],
         Depth::Blobs,
+    ),
+    command(
+        &["append", "--delete", "*", "--image", "#1", "IN", "OUT"],
+        Depth::Entries,
     ),
     command(&["export", "--image", "#1", "IN", "FILE"], Depth::Entries),
     command(&["extract", "--image", "#1", "IN", "FILE"], Depth::Entries),

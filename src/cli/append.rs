@@ -1,0 +1,299 @@
+//! `restow append`: from the command line to the operation.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use restow::{AppendOptions, AppendReport, NewLayer};
+use serde_json::{Value, json};
+
+use crate::cli::argument::{Argument, Role, destination_of, source_of};
+use crate::cli::destination::{ImageOptions, compress_help};
+use crate::cli::failure::Failure;
+use crate::cli::location::{Location, Place};
+use crate::cli::options::{parse_changes, parse_owner, patterns, source_date_epoch};
+use crate::cli::process::Process;
+use crate::cli::source::Choice;
+use crate::cli::stdio;
+use crate::cli::text::json_text;
+use crate::cli::view::fields;
+use crate::cli::written;
+
+/// Add layers on top of an image: tars, folders, single files, deletions
+///
+/// Each LAYER becomes one layer, in this order. A tar keeps its bytes, and its entries are
+/// checked as `verify` checks them. A folder or a file is packed as `COPY` in a Dockerfile
+/// does: it belongs to root, and lands where a container finds its path, through symbolic
+/// links of the image. SRC may be `scratch`, for an image without any other layer.
+#[derive(Debug, Args)]
+#[command(
+    mut_arg("image", |it| it.help_heading("Image selection")),
+    mut_arg("platform", |it| it.long_help(
+        "Select a platform: OS/ARCH[/VARIANT], OS or ARCH [default: the host's]\n\n\
+         With `scratch`, the platform of the new image.",
+    )),
+    mut_arg("compress", |it| compress_help(
+        it,
+        "By default a tar keeps its compression, and other new layers are compressed like the topmost \
+         layer of SRC. Layers of SRC are not changed.",
+    ))
+)]
+pub(super) struct Arguments {
+    /// Source: an archive, an OCI layout, - for stdin, or `scratch`
+    #[arg(value_name = "SRC")]
+    source: OsString,
+
+    /// Destination: a file, a folder for an OCI layout, or - for stdout
+    #[arg(value_name = "DST")]
+    destination: OsString,
+
+    /// New layers: a tar, a folder, FILE:/PATH/IN/IMAGE, or - for a tar from stdin
+    ///
+    /// A tar may be compressed. FILE:/PATH puts one file at that path, or into it if it ends in
+    /// `/` or is a directory of the image; the content of a folder lands in it. Directories that
+    /// are missing are made, with mode 0755.
+    #[arg(value_name = "LAYER", required_unless_present = "delete")]
+    layers: Vec<OsString>,
+
+    /// Delete a path or pattern from the image (repeatable)
+    ///
+    /// The deletions become one layer, below the other new ones. A path that the image does not
+    /// have is an error.
+    #[arg(long, value_name = "PATH")]
+    delete: Vec<OsString>,
+
+    /// Put the content of tars and folders below this directory of the image
+    ///
+    /// The entries of a tar are then written anew.
+    #[arg(long, value_name = "PATH")]
+    at: Option<OsString>,
+
+    /// Owner of all files of folders and of single files: UID:GID [default: 0:0]
+    #[arg(long, value_name = "UID:GID", value_parser = parse_owner)]
+    owner: Option<(u32, u32)>,
+
+    /// Apply a Dockerfile instruction to the config (repeatable)
+    ///
+    /// CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER,
+    /// VOLUME or WORKDIR, as in `docker import`. Several are read as the lines of one
+    /// Dockerfile: ENTRYPOINT clears an earlier CMD.
+    #[arg(long = "change", short, value_name = "INSTRUCTION")]
+    changes: Vec<String>,
+
+    /// Comment for the history entries of the new layers
+    #[arg(long, short, value_name = "TEXT")]
+    message: Option<String>,
+
+    #[command(flatten)]
+    choice: Choice,
+
+    #[command(flatten)]
+    images: ImageOptions,
+}
+
+const LAYER: Argument = Argument {
+    name: "LAYER",
+    role: Role::Rootfs("restow append SRC DST -"),
+};
+
+/// The word for an image without layers, as in a Dockerfile.
+const SCRATCH: &str = "scratch";
+
+/// A LAYER, as given on the command line.
+#[derive(Debug, PartialEq, Eq)]
+enum LayerArgument {
+    /// A tar or a folder.
+    Content(Location),
+    /// A file or a folder, and its path in the image.
+    At(PathBuf, Vec<u8>),
+}
+
+impl LayerArgument {
+    /// Parses an argument: whatever exists under the whole name is a tar or a folder.
+    fn parse(text: &OsStr) -> Result<Self, Failure> {
+        if text != "-" && Path::new(text).exists() {
+            return Ok(Self::Content(Location {
+                format: None,
+                place: Place::Path(text.into()),
+                reference: None,
+                argument: LAYER,
+            }));
+        }
+        let bytes = text.as_bytes();
+        let colons = bytes.windows(2).enumerate().filter(|(_, it)| *it == b":/");
+        let splits = colons.map(|(at, _)| (&bytes[..at], &bytes[at + 1..]));
+        let mut splits = splits.filter(|(file, _)| !file.is_empty());
+        let first = splits.clone().next();
+        let is_there = |(file, _): &(&[u8], &[u8])| Path::new(OsStr::from_bytes(file)).exists();
+        if let Some((file, path)) = splits.find(is_there) {
+            let file = OsString::from_vec(file.to_vec());
+            return Ok(Self::At(file.into(), path.to_vec()));
+        }
+        let is_rootfs = bytes.starts_with(b"rootfs:");
+        if let Some(colon) = bytes
+            .iter()
+            .position(|byte| *byte == b':')
+            .filter(|_| !is_rootfs)
+        {
+            let file = Path::new(OsStr::from_bytes(&bytes[..colon]));
+            if first.is_none() && file.exists() {
+                let message = format!(
+                    "LAYER `{}`: the path in the image must begin with a slash",
+                    text.to_string_lossy()
+                );
+                return Err(Failure::Usage {
+                    message,
+                    hint: Some(FORMS),
+                });
+            }
+        }
+        match first {
+            Some((file, _)) if !is_rootfs => Err(Failure::Usage {
+                message: format!(
+                    "LAYER `{}`: there is no `{}`",
+                    text.to_string_lossy(),
+                    String::from_utf8_lossy(file)
+                ),
+                hint: Some(FORMS),
+            }),
+            _ => {
+                let location = Location::parse(text, LAYER)?;
+                if location.path().is_some_and(|path| !path.exists()) {
+                    return Err(Failure::Usage {
+                        message: format!("LAYER `{}` does not exist", text.to_string_lossy()),
+                        hint: Some(FORMS),
+                    });
+                }
+                Ok(Self::Content(location))
+            }
+        }
+    }
+}
+
+const FORMS: &str =
+    "a LAYER is a tar, a folder, FILE:/PATH/IN/IMAGE, or - for a tar from standard input";
+
+pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
+    let report = append(arguments, process)?;
+    let (source, target) = (&arguments.source, &arguments.destination);
+    if arguments.images.json {
+        let object = to_json(source, target, &report);
+        return process.output.data(&json_text(&object));
+    }
+    process
+        .output
+        .tell(&written::to_text(target, &report.written));
+    Ok(())
+}
+
+fn append(arguments: &Arguments, process: &Process) -> Result<AppendReport, Failure> {
+    let source = match arguments.source.to_str() {
+        Some(SCRATCH) => None,
+        _ => Some(Location::parse(
+            &arguments.source,
+            source_of("restow append - DST LAYER"),
+        )?),
+    };
+    let layers = arguments.layers.iter();
+    let layers = layers.map(|it| LayerArgument::parse(it));
+    let layers: Vec<LayerArgument> = layers.collect::<Result<_, _>>()?;
+    check(arguments, source.as_ref(), &layers)?;
+    let argument = destination_of("restow append", "SRC");
+    let images = &arguments.images;
+    let (destination, names) = images.destination(&arguments.destination, argument)?;
+    let mut options = AppendOptions::default();
+    options.names = names;
+    options.image = match &source {
+        Some(source) => arguments.choice.selector(source)?,
+        None => None,
+    };
+    options.platform.clone_from(&arguments.choice.platform);
+    options.delete = patterns(&arguments.delete);
+    options.at = arguments.at.as_ref().map(|at| at.as_bytes().to_vec());
+    options.owner = arguments.owner;
+    options.latest = source_date_epoch()?;
+    options.message.clone_from(&arguments.message);
+    options.changes = parse_changes(&arguments.changes)?;
+    options.compress = images.compress;
+    let session = process.session(options.latest);
+    let interrupt = &process.interrupt;
+    let location = &destination.location;
+    let input = source.map(|it| stdio::open(&it, Some(location), interrupt));
+    let input = input.transpose()?;
+    let layers = layers.into_iter().map(|layer| match layer {
+        LayerArgument::Content(it) => {
+            stdio::open(&it, Some(location), interrupt).map(NewLayer::Content)
+        }
+        LayerArgument::At(source, path) => Ok(NewLayer::At { source, path }),
+    });
+    let layers: Vec<NewLayer> = layers.collect::<Result<_, _>>()?;
+    let output = session.begin(stdio::create(&destination, interrupt)?)?;
+    Ok(match input {
+        Some(input) => session.append(input, output, layers, &options)?,
+        None => session.append_to_scratch(output, layers, &options)?,
+    })
+}
+
+/// Refuses arguments that do not go together.
+fn check(
+    arguments: &Arguments,
+    source: Option<&Location>,
+    layers: &[LayerArgument],
+) -> Result<(), Failure> {
+    let is_standard = |layer: &&LayerArgument| match layer {
+        LayerArgument::Content(location) => location.place == Place::Standard,
+        LayerArgument::At(..) => false,
+    };
+    let standard = layers.iter().filter(is_standard).count()
+        + usize::from(source.is_some_and(|it| it.place == Place::Standard));
+    if standard > 1 {
+        let message = "only one of SRC and LAYER can be standard input".to_owned();
+        return Err(Failure::usage(message));
+    }
+    let is_packed = |layer: &LayerArgument| match layer {
+        LayerArgument::Content(location) => location.path().is_some_and(Path::is_dir),
+        LayerArgument::At(..) => true,
+    };
+    if arguments.owner.is_some() && !layers.iter().any(is_packed) {
+        return Err(Failure::Usage {
+            message: "`--owner` applies to folders and files, but no LAYER is one".to_owned(),
+            hint: Some("the entries of a tar keep their owners: set them when you pack it"),
+        });
+    }
+    let is_content = |layer: &LayerArgument| matches!(layer, LayerArgument::Content(_));
+    if arguments.at.is_some() && !layers.iter().any(is_content) {
+        return Err(Failure::Usage {
+            message: "`--at` applies to tars and folders, but no LAYER is one".to_owned(),
+            hint: Some("FILE:/PATH/IN/IMAGE has its own path"),
+        });
+    }
+    if source.is_none() && arguments.choice.image.is_some() {
+        let message = "`--image` selects an image of SRC, but `scratch` has none".to_owned();
+        return Err(Failure::usage(message));
+    }
+    Ok(())
+}
+
+fn to_json(source: &OsStr, destination: &OsStr, report: &AppendReport) -> Value {
+    let layer = |layer: &restow::AppendedLayer| {
+        json!({
+            "number": layer.number,
+            "digest": layer.digest.to_string(),
+            "diff_id": layer.diff_id.to_string(),
+            "size": layer.size,
+            "unpacked_size": layer.unpacked_size,
+        })
+    };
+    let mut object = fields(json!({
+        "image": report.image,
+        "layers_before": report.layers_before,
+        "added": report.layers.iter().map(layer).collect::<Vec<_>>(),
+    }));
+    object.append(&mut written::to_json(
+        source,
+        Some(destination),
+        Some(&report.written),
+    ));
+    Value::Object(object)
+}

@@ -1,0 +1,310 @@
+//! The new layers, one after the other.
+
+use std::io::Write;
+
+use crate::error::{Error, Place, Result};
+use crate::event::{Event, Step, Warning};
+use crate::folder::{PackOptions, PackedLayer, Sockets};
+use crate::format::sink::ImageSink;
+use crate::format::{RootfsInput, warn_of_end};
+use crate::layer::Landing;
+use crate::merge::Changes;
+use crate::ops::append::deletions::deletions;
+use crate::ops::append::landing::{clean, landing, landing_of_file};
+use crate::ops::append::moved::write_moved;
+use crate::ops::append::options::AppendOptions;
+use crate::ops::append::result::Added;
+use crate::ops::append::source::Source;
+use crate::ops::intake::{Intake, Taken, pack_options, warn_of_sockets};
+use crate::ops::stack::layer_stack::LayerStack;
+use crate::ops::stack::paths::PathFinder;
+use crate::ops::verify::BareTar;
+use crate::stream::{Compression, Encoding, Hashed, Workers};
+use crate::transfer::blob::write_encoded;
+use crate::transfer::compression::{CompressionChoice, kept};
+
+/// Adds new layers to an image.
+pub(super) struct Appender<'a> {
+    stack: &'a LayerStack<'a>,
+    sink: &'a dyn ImageSink,
+    workers: &'a Workers,
+    options: &'a AppendOptions,
+    /// The number of layers at the end.
+    count: usize,
+    /// The tree of the image with the new layers, once a path in it is wanted.
+    finder: Option<PathFinder>,
+    /// The changes of new layers that are not in that tree.
+    unmerged: Vec<Changes>,
+    /// The new layers so far.
+    added: Vec<Added>,
+}
+
+/// A layer whose entries were accepted.
+struct Accepted {
+    /// The hash of its unpacked bytes.
+    unpacked: Hashed,
+    /// The time of its newest entry, in seconds since 1970.
+    newest: i64,
+}
+
+impl<'a> Appender<'a> {
+    /// For an image, which will have this many layers.
+    pub(super) fn new(
+        stack: &'a LayerStack<'a>,
+        sink: &'a dyn ImageSink,
+        workers: &'a Workers,
+        options: &'a AppendOptions,
+        count: usize,
+    ) -> Self {
+        Self {
+            stack,
+            sink,
+            workers,
+            options,
+            count,
+            finder: None,
+            unmerged: Vec::new(),
+            added: Vec::new(),
+        }
+    }
+
+    /// The new layers.
+    pub(super) fn finish(self) -> Vec<Added> {
+        self.added
+    }
+
+    /// Reports the amount of data to be read, as far as it is known.
+    pub(super) fn announce(&self, layers: &[Source]) {
+        let own = (0..self.stack.count()).map(|at| self.stack.size_to_read(at));
+        let bytes = own
+            .chain(layers.iter().map(Source::size))
+            .fold(0, u64::saturating_add);
+        if bytes > 0 {
+            self.stack.context.watch.send(Event::Started {
+                bytes,
+                images: Some(1),
+                steps: None,
+            });
+        }
+    }
+
+    /// Adds the layer of a source.
+    pub(super) fn add(&mut self, layer: Source) -> Result<()> {
+        let time = self.stack.created();
+        match layer {
+            Source::Tar(input) if self.options.at.is_some() => {
+                let landing = self.landing(None)?;
+                self.add_moved(input, landing)
+            }
+            Source::Tar(input) => self.add_tar(input),
+            Source::Folder(folder, at) => {
+                let landing = self.landing(at.as_deref())?;
+                let packed = PackedLayer::of_folder(folder.clone(), self.pack(), Some(landing));
+                self.add_packed(packed.map_err(Error::Thread)?, Place::Path(folder))
+            }
+            Source::File(file, path) => {
+                let finder = self.finder()?;
+                let (landing, name) = landing_of_file(finder, &file, &path, time)?;
+                let packed = PackedLayer::of_file(file.clone(), name, self.pack(), landing);
+                self.add_packed(packed.map_err(Error::Thread)?, Place::Path(file))
+            }
+        }
+    }
+
+    /// Adds the layer that deletes paths.
+    pub(super) fn delete(&mut self) -> Result<()> {
+        let (stack, paths) = (self.stack, &self.options.delete);
+        let place = self.next_place();
+        let finder = self.finder()?;
+        let packed = deletions(finder, stack.name, paths, stack.created())?;
+        self.add_packed(packed.map_err(Error::Thread)?, place)
+    }
+
+    fn pack(&self) -> PackOptions {
+        pack_options(self.options.owner.or(Some((0, 0))), self.options.latest)
+    }
+
+    /// The directory at a path, by default that of the options, or else the root.
+    fn landing(&mut self, at: Option<&[u8]>) -> Result<Landing> {
+        let time = self.stack.created();
+        let Some(path) = at.or(self.options.at.as_deref()) else {
+            return Ok(Landing::new(time));
+        };
+        let path = clean(path)?;
+        if path.is_empty() {
+            return Ok(Landing::new(time));
+        }
+        landing(self.finder()?, &path, time)
+    }
+
+    /// The tree of the image with the new layers so far.
+    fn finder(&mut self) -> Result<&mut PathFinder> {
+        let mut finder = match self.finder.take() {
+            Some(finder) => finder,
+            None => {
+                self.stack.prepare()?;
+                PathFinder::new(self.stack, &self.options.delete)?
+            }
+        };
+        for changes in self.unmerged.drain(..) {
+            // They were accepted, and what is ambiguous in them is reported.
+            finder.tree.put_in_range(changes).map_err(Error::Layer)?;
+        }
+        Ok(self.finder.insert(finder))
+    }
+
+    /// The next layer in messages.
+    fn next_place(&self) -> Place {
+        Place::Layer {
+            position: self.stack.count() + self.added.len() + 1,
+            count: self.count,
+            image: self.stack.name.to_owned(),
+        }
+    }
+
+    /// Adds a tar as it is, unless its compression changes.
+    fn add_tar(&mut self, mut input: RootfsInput) -> Result<()> {
+        let place = input.place();
+        let is_certain = input.is_certain;
+        let intake = self.intake(&place, is_certain);
+        let at = |error: Error| error.while_reading(place.clone());
+        let stored = input.stored(intake.watch).map_err(at)?;
+        let compression = stored.compression;
+        let (encoding, is_new) = match self.options.compress {
+            CompressionChoice::Keep => (kept(compression, Some(self.sink.format())), false),
+            CompressionChoice::To { encoding, always } => (encoding, always),
+        };
+        let is_recoded = is_new || encoding.compression() != compression;
+        self.tell(&place, is_recoded);
+        if is_recoded || compression == Compression::None {
+            let input = stored.unpacked().map_err(at)?;
+            return self.write(encoding, |appender, output, to| {
+                let taken = intake.unpacked(input, output, to)?;
+                appender.accept(taken, compression, &place)
+            });
+        }
+        let mut writer = self.sink.begin_blob(None)?;
+        let to = writer.place();
+        let (blob, taken) = intake.kept(stored, &mut writer, &to)?;
+        let accepted = self.accept(taken, compression, &place)?;
+        writer.finish(&blob)?;
+        self.push(blob, compression, accepted);
+        Ok(())
+    }
+
+    /// Adds a tar with its entries below a directory of the image.
+    fn add_moved(&mut self, input: RootfsInput, landing: Landing) -> Result<()> {
+        let place = input.place();
+        let opened = input.into_stored().and_then(|stored| stored.unpacked());
+        let input = opened.map_err(|error| error.while_reading(place.clone()))?;
+        let packed = PackedLayer::of(move |writer| {
+            write_moved(input, &landing, writer)?;
+            Ok(Sockets::default())
+        });
+        self.add_packed(packed.map_err(Error::Thread)?, place)
+    }
+
+    /// Adds a layer that is packed while it is read.
+    fn add_packed(&mut self, packed: PackedLayer, place: Place) -> Result<()> {
+        let sockets = packed.sockets();
+        let uppermost = self.stack.image.layers.last();
+        let encoding = match self.options.compress {
+            CompressionChoice::To { encoding, .. } => encoding,
+            CompressionChoice::Keep => {
+                let compression = uppermost.map_or(Compression::None, |it| it.compression);
+                kept(compression, Some(self.sink.format()))
+            }
+        };
+        self.tell(&place, encoding != Encoding::Plain);
+        let intake = self.intake(&place, true);
+        let mut input = RootfsInput::of_stream(Box::new(packed), place.clone());
+        let input = input.open(intake.watch);
+        let input = input.map_err(|error| error.while_reading(place.clone()))?;
+        self.write(encoding, |appender, output, to| {
+            let taken = intake.unpacked(input, output, to)?;
+            if let Some(sockets) = sockets.get() {
+                warn_of_sockets(sockets, &intake.watch);
+            }
+            appender.accept(taken, Compression::None, &place)
+        })
+    }
+
+    /// Writes a layer with this encoding, which `take` copies and accepts, and adds it.
+    fn write(
+        &mut self,
+        encoding: Encoding,
+        take: impl FnOnce(&mut Self, &mut dyn Write, &Place) -> Result<Accepted>,
+    ) -> Result<()> {
+        let (blob, accepted) = if encoding == Encoding::Plain {
+            let mut writer = self.sink.begin_blob(None)?;
+            let to = writer.place();
+            let accepted = take(self, &mut writer, &to)?;
+            writer.finish(&accepted.unpacked)?;
+            (accepted.unpacked.clone(), accepted)
+        } else {
+            write_encoded(self.sink, encoding, self.workers, |encoder, to| {
+                take(self, encoder, to)
+            })?
+        };
+        self.push(blob, encoding.compression(), accepted);
+        Ok(())
+    }
+
+    /// Refuses a layer with entries that no engine accepts, before its blob is finished,
+    /// and warns of ambiguous ones. It arrived with this compression.
+    fn accept(
+        &mut self,
+        taken: Taken,
+        compression: Compression,
+        place: &Place,
+    ) -> Result<Accepted> {
+        let watch = self.stack.context.watch;
+        let is_gzip = compression == Compression::Gzip;
+        let (mut judged, changes) = BareTar::of_layer(taken.judge, is_gzip);
+        match changes {
+            Some(changes) if changes.has_far_links() || self.finder.is_some() => {
+                judged.put_on(&mut self.finder()?.tree, changes);
+            }
+            changes => self.unmerged.extend(changes),
+        }
+        let refused = judged.refuse(&watch);
+        refused.map_err(|error| error.while_reading(place.clone()))?;
+        if taken.summary.is_empty {
+            watch.warn(Warning::LayerEmpty(place.clone()));
+        }
+        warn_of_end(&taken.summary, &taken.leftover, &watch);
+        Ok(Accepted {
+            unpacked: taken.unpacked,
+            newest: taken.summary.newest_mtime,
+        })
+    }
+
+    fn push(&mut self, blob: Hashed, compression: Compression, accepted: Accepted) {
+        self.added.push(Added {
+            blob,
+            unpacked: accepted.unpacked,
+            compression,
+            newest: accepted.newest,
+        });
+    }
+
+    fn tell(&self, place: &Place, is_recompressed: bool) {
+        self.stack.context.watch.send(Event::Step(Step::Copying {
+            blob: &place.to_string(),
+            is_recompressed,
+        }));
+    }
+
+    fn intake<'p>(&self, place: &'p Place, is_certain: bool) -> Intake<'p>
+    where
+        'a: 'p,
+    {
+        let number = self.stack.count() + self.added.len();
+        Intake {
+            watch: self.stack.context.watch,
+            place,
+            is_certain,
+            number: u32::try_from(number).expect("layers are limited"),
+        }
+    }
+}
