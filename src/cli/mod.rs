@@ -33,6 +33,7 @@ mod options;
 mod output;
 mod process;
 mod progress;
+mod remove;
 mod report;
 mod source;
 mod spelling;
@@ -94,6 +95,7 @@ enum Command {
     Import(import::Arguments),
     Inspect(inspect::Arguments),
     Man(man::Arguments),
+    Remove(remove::Arguments),
     Squash(squash::Arguments),
     Verify(verify::Arguments),
     Waste(waste::Arguments),
@@ -158,6 +160,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Import(import) => import::run(import, &process),
         Command::Inspect(inspect) => inspect::run(inspect, &process),
         Command::Man(man) => man::run(man, command(), &process),
+        Command::Remove(remove) => remove::run(remove, &process),
         Command::Squash(squash) => squash::run(squash, &process),
         Command::Verify(verify) => verify::run(verify, &process),
         Command::Waste(waste) => waste::run(waste, &process),

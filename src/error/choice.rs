@@ -155,6 +155,24 @@ pub enum ChoiceError {
         /// The matches.
         have: Vec<Candidate>,
     },
+    /// The request is for a part of an index, and the operation takes whole images.
+    #[error("`{wanted}` is a part of {}", quoted(of))]
+    PartOfIndex {
+        /// The request.
+        wanted: String,
+        /// The names of the index.
+        of: Vec<String>,
+    },
+    /// The request is for an image with several names, and only one of them may be meant.
+    #[error("`{wanted}` has several names in {}: {}", named(input.as_ref()), quoted(names))]
+    SeveralNames {
+        /// The input.
+        input: Option<Place>,
+        /// The request.
+        wanted: String,
+        /// The names.
+        names: Vec<String>,
+    },
     /// Several images match the request.
     #[error("`{wanted}` matches {count} images in {}", named(input.as_ref()))]
     SeveralImages {
@@ -215,6 +233,12 @@ fn layers(count: usize) -> String {
         1 => "1 layer".to_owned(),
         count => format!("{count} layers"),
     }
+}
+
+/// Names joined by commas.
+fn quoted(names: &[String]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
 }
 
 /// Numbers joined by commas.

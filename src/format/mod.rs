@@ -39,7 +39,7 @@ pub(crate) use control_files::MARKER;
 pub(crate) use create::create;
 pub(crate) use detect::{Opening, open};
 pub use input::Input;
-pub(crate) use oci_layout::{absence, find_index};
+pub(crate) use oci_layout::{LockedLayout, Reach, absence, find_index};
 pub(crate) use outline::Outline;
 pub use output::Output;
 pub(crate) use reader::{Tolerance, chain_of};

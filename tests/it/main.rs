@@ -48,6 +48,7 @@ mod partial;
 mod platforms;
 mod readme;
 mod referrers;
+mod remove;
 mod reports;
 mod roundtrip;
 mod session;

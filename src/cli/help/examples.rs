@@ -105,6 +105,20 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "remove",
+        &[
+            (
+                "Show what removing an image would free",
+                "restow remove --dry-run lay app:1.0",
+            ),
+            ("Remove an image from a layout", "restow remove lay app:1.0"),
+            (
+                "Remove all images without a name, and all blobs that are no longer needed",
+                "restow remove --untagged lay",
+            ),
+        ],
+    ),
+    (
         "images",
         &[
             (

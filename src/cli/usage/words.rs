@@ -58,9 +58,13 @@ const COMMANDS: &[(&[&str], &str)] = &[
         "`restow convert --tag NAME:TAG SRC DST` writes the image under another name",
     ),
     (
-        &["rm", "rmi", "remove", "delete", "untag", "prune", "gc"],
-        "restow does not remove images: `restow convert --image REF oci:DIR oci:NEW` copies an image \
-         to keep; `umoci rm` and `umoci gc` remove from a layout",
+        &["rm", "rmi", "delete", "untag"],
+        "`restow remove LAYOUT REF` removes images or names from an OCI layout",
+    ),
+    (
+        &["prune", "gc"],
+        "`restow remove --untagged LAYOUT` removes images without a name from an OCI layout, \
+         `restow remove LAYOUT` only the blobs that nothing refers to",
     ),
     (
         &["flatten", "docker-squash", "squash-all"],
