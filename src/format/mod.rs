@@ -19,6 +19,7 @@ mod detect;
 mod docker_archive;
 mod folder;
 mod input;
+pub(crate) mod joined;
 mod misplaced;
 mod oci_layout;
 mod outline;

@@ -132,7 +132,7 @@ impl Delivery<'_> {
             base: self.source.index().cloned(),
             docker: self.source.docker_part().cloned(),
         };
-        if !self.keeps_names() {
+        if !self.is_between_layouts(self.source) {
             remove_repeated(&mut index, &self.context.watch);
         }
         self.warn_of_parents(items, &index);
@@ -168,7 +168,7 @@ impl Delivery<'_> {
         // Unchanged items also keep their names in a docker archive, if Docker and
         // containerd find them by these.
         let is_kept = root.target_digest() == Some(descriptor.digest());
-        if self.keeps_names() || (is_docker && is_kept && root.is_named_in_index()) {
+        if self.keeps_names(root) || (is_docker && is_kept && root.is_named_in_index()) {
             return (descriptor, root.reference.clone());
         }
         if let Some(reference) = &root.reference {
@@ -183,10 +183,17 @@ impl Delivery<'_> {
         with_label(&descriptor, label)
     }
 
-    /// True if names are kept literally: from one layout to another.
-    fn keeps_names(&self) -> bool {
+    /// True if a name is kept literally: from one layout to another.
+    fn keeps_names(&self, root: &Root) -> bool {
+        let owner = self.source.owner(root);
+        let source = owner.unwrap_or(self.source);
+        self.is_between_layouts(source)
+    }
+
+    /// True if a source and the output are both layouts, or the source a root filesystem.
+    fn is_between_layouts(&self, source: &dyn ImageSource) -> bool {
         let is_docker = |format| format == Format::DockerArchive;
-        !is_docker(self.source.format()) && !is_docker(self.sink.format())
+        !is_docker(source.format()) && !is_docker(self.sink.format())
     }
 
     /// The descriptor in a layout for a root that came from a layout: with all of its
@@ -299,6 +306,9 @@ fn transfer_all(jobs: &Jobs, transfer: &Transfer<'_>, is_parallel: bool) -> Resu
 /// The numbers of all jobs, in the order of their blobs in the input.
 fn in_input_order(jobs: &Jobs) -> Vec<usize> {
     let mut order: Vec<usize> = (0..jobs.list().len()).collect();
-    order.sort_by_key(|at| jobs.list()[*at].member.position);
+    order.sort_by_key(|at| {
+        let member = &jobs.list()[*at].member;
+        (member.origin, member.position)
+    });
     order
 }

@@ -256,6 +256,7 @@ mod tests {
             diff_id: DiffId(Digest::of(&[u8::try_from(at).unwrap()])),
             bytes: LayerBytes::Input {
                 blob: Member {
+                    origin: 0,
                     position: 0,
                     path: String::new(),
                     size: 0,
