@@ -1,6 +1,7 @@
 //! The entry point: the settings that operations share, opened inputs and begun
 //! outputs.
 
+mod rebase;
 mod remove;
 
 use std::fmt;

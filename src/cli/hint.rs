@@ -95,6 +95,7 @@ fn hint_for_choice(error: &ChoiceError) -> Option<String> {
         ChoiceError::SeveralImages { have, .. } | ChoiceError::OneImage { have, .. } => {
             format!("choose one with `--image REF`: {}", choices(have))
         }
+        ChoiceError::UnknownBase { .. } => "name it with `--from OLDBASE`".to_owned(),
         ChoiceError::SeveralNames { .. } => {
             "name one of them, or use `--force` to remove all".to_owned()
         }

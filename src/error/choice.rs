@@ -193,6 +193,14 @@ pub enum ChoiceError {
         /// The matching layers, counted from 1.
         positions: Vec<usize>,
     },
+    /// Nothing tells which layers of an image are its base.
+    #[error("`{image}` and `{base}` have no layer in common, so the old base is unknown")]
+    UnknownBase {
+        /// The image.
+        image: String,
+        /// The new base.
+        base: String,
+    },
     /// More layers were requested than exist.
     #[error("the image has only {}, not {wanted}", layers(*count))]
     TooFewLayers {

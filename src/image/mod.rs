@@ -23,7 +23,7 @@ mod time;
 pub(crate) mod types;
 
 pub use config::HistoryEntry;
-pub(crate) use config::{Config, ImportedConfig, Squashed, history, squash_config};
+pub(crate) use config::{Config, ImportedConfig, Squashed, history, rebase_config, squash_config};
 pub(crate) use descriptor::Descriptor;
 pub(crate) use document::{Document, Reading, View};
 pub(crate) use index::Index;

@@ -1,4 +1,4 @@
-//! Operations that change a layout in place.
+//! The removal of images from a layout.
 
 use std::path::Path;
 

@@ -145,6 +145,9 @@ fn the_documented_fields_are_printed() {
             "restow squash --json" => {
                 vec![object(&["squash", "--all", "--json", "app.tar", "out.tar"])]
             }
+            "restow rebase --json" => vec![object(&[
+                "rebase", "--json", "--onto", "app.tar", "app.tar", "out.tar",
+            ])],
             "restow remove --json" => vec![object(&["remove", "--json", "lay", "app:2"])],
             "restow files --json" => vec![object(&["files", "--json", "app.tar", "a"])],
             "restow files --layer --json" => {

@@ -47,6 +47,7 @@ mod overlay;
 mod partial;
 mod platforms;
 mod readme;
+mod rebase;
 mod referrers;
 mod remove;
 mod reports;

@@ -105,6 +105,19 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "rebase",
+        &[
+            (
+                "Put an image on a newer base, and name the base that it was built on",
+                "restow rebase --onto newbase.tar --from base.tar app.tar new.tar",
+            ),
+            (
+                "Put an image of a layout on a base in the same layout, beside the old one",
+                "restow rebase --onto oci:lay:base:1.0 -t app:new oci:lay:app:1.0 oci:lay",
+            ),
+        ],
+    ),
+    (
         "remove",
         &[
             (

@@ -207,10 +207,6 @@ const COMMANDS: &[(&[&str], &str)] = &[
         "`restow diff A B` compares the files and configs of two images",
     ),
     (
-        &["rebase"],
-        "restow does not rebase images; `crane rebase` does",
-    ),
-    (
         &["delta", "patch", "apply"],
         "restow does not write deltas: `restow convert SRC oci:DIR` stores each layer once, so that \
          `rsync` of DIR copies new layers only",

@@ -2,6 +2,7 @@
 
 mod history;
 mod import;
+mod rebase;
 mod squash;
 
 use serde_json::Value;
@@ -14,6 +15,7 @@ use crate::limits::DESCRIPTORS_MAX;
 pub use history::HistoryEntry;
 pub(crate) use history::history;
 pub(crate) use import::ImportedConfig;
+pub(crate) use rebase::rebase_config;
 pub(crate) use squash::{Squashed, squash_config};
 
 /// An image config, OCI's or Docker's: the same document except for additional fields.

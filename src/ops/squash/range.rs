@@ -148,7 +148,7 @@ fn ranges(
 }
 
 /// The number of lowest layers that are those of a base.
-fn above(base: &[DiffId], layers: &[Layer]) -> Result<usize, ChoiceError> {
+pub(in crate::ops) fn above(base: &[DiffId], layers: &[Layer]) -> Result<usize, ChoiceError> {
     let is_same = |(one, other): (&DiffId, &Layer)| *one == other.diff_id;
     let shared = base
         .iter()
