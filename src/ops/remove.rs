@@ -166,7 +166,7 @@ impl<'a> Plan<'a> {
     fn new(layout: &'a LockedLayout, chosen: &BTreeSet<usize>, untagged: bool) -> Result<Self> {
         let mut reach = Reach::new(layout.container());
         let all: Vec<&Descriptor> = layout.entries().iter().collect();
-        let before = reach.from_readable(&all);
+        let before = reach.readable_below(&all);
         let items = all.into_iter().enumerate().map(|(at, descriptor)| {
             let root = Root::from_index(descriptor);
             let subject = match signed(&root) {
@@ -186,7 +186,7 @@ impl<'a> Plan<'a> {
         loop {
             let kept = items.iter().filter(|item| item.is_kept);
             let kept: Vec<&Descriptor> = kept.map(|item| item.descriptor).collect();
-            let needed = reach.from_readable(&kept);
+            let needed = reach.readable_below(&kept);
             let mut has_changed = false;
             for item in items.iter_mut().filter(|item| item.is_kept) {
                 // One whose subject was elsewhere from the start is not concerned.
@@ -198,7 +198,7 @@ impl<'a> Plan<'a> {
                 has_changed |= is_lost;
             }
             if !has_changed {
-                let needed = reach.from_all(&kept)?;
+                let needed = reach.all_below(&kept)?;
                 return Ok(Self { items, needed });
             }
         }

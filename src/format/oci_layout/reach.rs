@@ -71,7 +71,7 @@ impl Reach {
     /// # Errors
     ///
     /// Fails at a document that cannot be read: nobody knows what it needs.
-    pub(crate) fn from_all(&mut self, entries: &[&Descriptor]) -> Result<HashSet<Digest>> {
+    pub(crate) fn all_below(&mut self, entries: &[&Descriptor]) -> Result<HashSet<Digest>> {
         let mut found = HashSet::new();
         for entry in entries {
             self.walk(Link::of(entry), &mut found)?;
@@ -79,9 +79,9 @@ impl Reach {
         Ok(found)
     }
 
-    /// As [`from_all`](Self::from_all), but without what is below documents that cannot
+    /// As [`all_below`](Self::all_below), but without what is below documents that cannot
     /// be read.
-    pub(crate) fn from_readable(&mut self, entries: &[&Descriptor]) -> HashSet<Digest> {
+    pub(crate) fn readable_below(&mut self, entries: &[&Descriptor]) -> HashSet<Digest> {
         let mut found = HashSet::new();
         for entry in entries {
             // What was found before the unreadable document remains.
