@@ -147,9 +147,9 @@ pub use ops::{
     FoundImage, FoundKind, HiddenFile, HiddenReason, HistoryReport, HistoryStep, ImageConfig,
     ImagesOptions, ImagesReport, ImportOptions, InspectOptions, InspectedLayer, Inspection,
     LayerChoice, LayerName, LayerRangeError, LayerSize, LinkChange, Listed, MediaTypes, Name,
-    PathChange, RawDocument, Selector, SelectorError, SizeChoice, SquashOptions, SquashReport,
-    SquashedRange, TextDiff, TextDifference, Verification, WasteLayer, WasteOptions, WastePlan,
-    WasteRemedy, WasteReport, WriteReport, WrittenImage, XattrChange,
+    PathChange, RawDocument, Retag, RetagError, Selector, SelectorError, SizeChoice, SquashOptions,
+    SquashReport, SquashedRange, TextDiff, TextDifference, Verification, WasteLayer, WasteOptions,
+    WastePlan, WasteRemedy, WasteReport, WriteReport, WrittenImage, XattrChange,
 };
 pub use session::{Images, PendingOutput, Session, Source, Target};
 pub use stream::{Compression, DecodeLimit, Encoding, FileKind};
