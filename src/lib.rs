@@ -148,9 +148,9 @@ pub use ops::{
     HistoryStep, ImageConfig, ImagesOptions, ImagesReport, ImportOptions, InspectOptions,
     InspectedLayer, Inspection, LayerChoice, LayerName, LayerRangeError, LayerSize, LinkChange,
     Listed, MediaTypes, Name, PathChange, RawDocument, RebaseOptions, RebaseReport, RemoveOptions,
-    RemoveReport, RemovedItem, Selector, SelectorError, SizeChoice, SquashOptions, SquashReport,
-    SquashedRange, TextDiff, TextDifference, Verification, WasteLayer, WasteOptions, WastePlan,
-    WasteRemedy, WasteReport, WriteReport, WrittenImage, XattrChange,
+    RemoveReport, RemovedItem, Retag, RetagError, Selector, SelectorError, SizeChoice,
+    SquashOptions, SquashReport, SquashedRange, TextDiff, TextDifference, Verification, WasteLayer,
+    WasteOptions, WastePlan, WasteRemedy, WasteReport, WriteReport, WrittenImage, XattrChange,
 };
 pub use session::{Images, PendingOutput, Session, Source, Target};
 pub use stream::{Compression, DecodeLimit, Encoding, FileKind};
