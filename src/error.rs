@@ -127,6 +127,21 @@ pub enum Error {
         /// True if the tar can be rewritten without the entry.
         is_readable: bool,
     },
+    /// This folder of a layout is a symbolic link, so that others may share its blobs.
+    #[error("`{0}` in it is a symbolic link: other layouts may share the blobs there")]
+    BlobsElsewhere(&'static str),
+    /// Another process has removed this blob, which the output still had when this run
+    /// found it.
+    #[error("another process has removed the blob {digest} from `{}`", layout.display())]
+    BlobRemoved {
+        /// The blob.
+        digest: Digest,
+        /// The output.
+        layout: PathBuf,
+    },
+    /// A layout is also an unpacked docker archive, with this file.
+    #[error("it is also an unpacked docker archive: `{0}` refers to its blobs")]
+    LayoutOfArchive(&'static str),
     /// The version in `oci-layout` is this one, which is not supported.
     #[error("its layout version is `{0}`; only `1.0.0` is supported")]
     LayoutVersion(String),
@@ -349,7 +364,7 @@ impl Error {
             Self::Read { source, .. } => source.cause(),
             Self::System(error) => Cause::of_io(error),
             Self::Tar(error) => Cause::of_tar(error),
-            Self::Thread(_) | Self::Write { .. } => Cause::Machine,
+            Self::BlobRemoved { .. } | Self::Thread(_) | Self::Write { .. } => Cause::Machine,
             _ => Cause::Input,
         }
     }
@@ -358,7 +373,7 @@ impl Error {
     pub(crate) fn is_elsewhere(&self) -> bool {
         matches!(
             self,
-            Self::Interrupted | Self::Write { .. } | Self::Thread(_)
+            Self::BlobRemoved { .. } | Self::Interrupted | Self::Write { .. } | Self::Thread(_)
         )
     }
 

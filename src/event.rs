@@ -149,6 +149,23 @@ pub enum Warning {
         /// The number of further entries.
         others: u64,
     },
+    /// Upper layers replace or delete files of a new base that the old base did not have,
+    /// or had with other content or metadata.
+    #[error("the upper layers of `{image}` hide what the new base has changed: {paths}")]
+    BaseHidden {
+        /// The image.
+        image: String,
+        /// The first paths, escaped and quoted, and the number of the others.
+        paths: String,
+    },
+    /// Upper layers delete files of the old base that the new one does not have.
+    #[error("the upper layers of `{image}` delete what the new base does not have: {paths}")]
+    NothingToDelete {
+        /// The image.
+        image: String,
+        /// The first paths, escaped and quoted, and the number of the others.
+        paths: String,
+    },
     /// Documents name blobs that the input does not have.
     #[error(
         "`{name}` refers to {first}{rest}; copied unchanged", rest = absent(*others)

@@ -144,14 +144,15 @@ pub use image::{
 pub use layer::{Ambiguity, EntryFault, LayerError, PathError, WhiteoutError};
 pub use merge::PathPattern;
 pub use ops::{
-    AppendOptions, AppendReport, AppendedLayer, Aspect, ChangeCount, ChangeKind, ComparedImage,
-    CompressionChoice, ConfigOptions, ConvertOptions, Detail, DiffKind, DiffOptions, DiffReport,
-    EntryType, ExportOptions, ExportReport, ExtractOptions, ExtractReport, FieldChange, FileChange,
-    FileEntry, FileTime, FileTree, FilesOptions, Found, FoundImage, FoundKind, HiddenFile,
-    HiddenReason, HistoryReport, HistoryStep, ImageConfig, ImagesOptions, ImagesReport,
+    AppendOptions, AppendReport, AppendedLayer, Aspect, BaseFound, ChangeCount, ChangeKind,
+    ComparedImage, CompressionChoice, ConfigOptions, ConvertOptions, Detail, DiffKind, DiffOptions,
+    DiffReport, EntryType, ExportOptions, ExportReport, ExtractOptions, ExtractReport, FieldChange,
+    FileChange, FileEntry, FileTime, FileTree, FilesOptions, Found, FoundImage, FoundKind,
+    HiddenFile, HiddenReason, HistoryReport, HistoryStep, ImageConfig, ImagesOptions, ImagesReport,
     ImportOptions, InspectOptions, InspectedLayer, Inspection, LayerChoice, LayerName,
     LayerRangeError, LayerSize, LinkChange, Listed, MediaTypes, Name, NewLayer, PathChange,
-    RawDocument, Selector, SelectorError, SizeChoice, SquashOptions, SquashReport, SquashedRange,
+    RawDocument, RebaseOptions, RebaseReport, RemoveOptions, RemoveReport, RemovedItem, Retag,
+    RetagError, Selector, SelectorError, SizeChoice, SquashOptions, SquashReport, SquashedRange,
     TextDiff, TextDifference, Verification, WasteLayer, WasteOptions, WastePlan, WasteRemedy,
     WasteReport, WriteReport, WrittenImage, XattrChange,
 };

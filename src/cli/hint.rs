@@ -58,6 +58,11 @@ pub(super) fn hint_for(error: &Error) -> Option<String> {
             expected: InputKind::WholeArchive,
             ..
         } => Some("if it is a root filesystem, use `rootfs:PATH`".to_owned()),
+        Error::BlobRemoved { .. } => Some("run the command again".to_owned()),
+        Error::BlobsElsewhere(_) | Error::LayoutOfArchive(_) => Some(
+            "copy the images to keep into a new layout: `restow convert --image REF oci:DIR oci:NEW`"
+                .to_owned(),
+        ),
         Error::NotAFolder
         | Error::NotOfFormat {
             expected: InputKind::DockerArchive | InputKind::OciArchive,
@@ -86,9 +91,27 @@ fn missing_folder(output: &Path) -> Option<String> {
 /// The hint for a choice that failed, with the available ones.
 fn hint_for_choice(error: &ChoiceError) -> Option<String> {
     Some(match error {
-        ChoiceError::NoSuchImage { have, .. } => format!("available: {}", choices(have)),
+        ChoiceError::NameInSeveralInputs { .. } => {
+            "take one of them, as in `oci:DIR:REF`, or rename one first: \
+             `restow convert SRC DST --retag OLD=NEW`"
+                .to_owned()
+        }
+        ChoiceError::PlatformTwice { .. } => {
+            "choose the images with `--image REF`, or as in `oci:DIR:REF`".to_owned()
+        }
+        ChoiceError::NoSuchImageInAny { have, .. } | ChoiceError::NoSuchImage { have, .. } => {
+            format!("available: {}", choices(have))
+        }
         ChoiceError::SeveralImages { have, .. } | ChoiceError::OneImage { have, .. } => {
             format!("choose one with `--image REF`: {}", choices(have))
+        }
+        ChoiceError::UnknownBase { .. } => "name it with `--from OLDBASE`".to_owned(),
+        ChoiceError::SeveralNames { .. } => {
+            "name one of them, or use `--force` to remove all".to_owned()
+        }
+        ChoiceError::PartOfIndex { .. } => {
+            "name the index, or copy the platforms to keep: `restow convert --platform PLATFORM SRC NEW`"
+                .to_owned()
         }
         ChoiceError::NoSuchPlatform { have, .. } if !have.is_empty() => {
             format!("choose one with `--platform PLATFORM`: {}", list(have))
@@ -229,7 +252,7 @@ fn list(names: &[String]) -> String {
 }
 
 /// Values for `--image`, each with the id that selects the same image.
-fn choices(candidates: &[Candidate]) -> String {
+pub(super) fn choices(candidates: &[Candidate]) -> String {
     listed(candidates, |candidate| match &candidate.id {
         Some(id) if id.to_string() != candidate.name => {
             format!("`{}` ({})", candidate.name, short(id))

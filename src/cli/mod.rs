@@ -35,6 +35,8 @@ mod options;
 mod output;
 mod process;
 mod progress;
+mod rebase;
+mod remove;
 mod report;
 mod source;
 mod spelling;
@@ -98,6 +100,8 @@ enum Command {
     Import(import::Arguments),
     Inspect(inspect::Arguments),
     Man(man::Arguments),
+    Rebase(rebase::Arguments),
+    Remove(remove::Arguments),
     Squash(squash::Arguments),
     Verify(verify::Arguments),
     Waste(waste::Arguments),
@@ -164,6 +168,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Import(import) => import::run(import, &process),
         Command::Inspect(inspect) => inspect::run(inspect, &process),
         Command::Man(man) => man::run(man, command(), &process),
+        Command::Rebase(rebase) => rebase::run(rebase, &process),
+        Command::Remove(remove) => remove::run(remove, &process),
         Command::Squash(squash) => squash::run(squash, &process),
         Command::Verify(verify) => verify::run(verify, &process),
         Command::Waste(waste) => waste::run(waste, &process),

@@ -41,6 +41,32 @@ pub enum ChoiceError {
     /// The same reference was requested for this many images.
     #[error("cannot give {0} images the same name")]
     ImagesShareReference(usize),
+    /// Two inputs have this name for different images.
+    #[error(
+        "`{name}` is one image in {} and another in {}",
+        named(inputs[0].as_ref()),
+        named(inputs[1].as_ref())
+    )]
+    NameInSeveralInputs {
+        /// The name.
+        name: String,
+        /// The inputs.
+        inputs: [Option<Place>; 2],
+    },
+    /// An image should get the name of another one.
+    #[error("`{0}` would be the name of two images")]
+    NameTaken(String),
+    /// An image of an index must be for a platform.
+    #[error("`{0}` cannot be part of an index: its config names no platform")]
+    NoPlatform(String),
+    /// Two images of an index are for the same platform.
+    #[error("{} and {} are both for {platform}", images[0], images[1])]
+    PlatformTwice {
+        /// The platform.
+        platform: String,
+        /// The images, each with its input.
+        images: [String; 2],
+    },
     /// A path leads through too many symbolic links.
     #[error("`{path}` in `{image}` leads through too many symbolic links, such as `{link}`")]
     LinkLoop {
@@ -67,6 +93,16 @@ pub enum ChoiceError {
         /// The request.
         wanted: String,
         /// The available images.
+        have: Vec<Candidate>,
+    },
+    /// None of several inputs has an image that matches the request.
+    #[error("no image `{wanted}` in any of the {inputs} inputs")]
+    NoSuchImageInAny {
+        /// The number of inputs.
+        inputs: usize,
+        /// The request.
+        wanted: String,
+        /// The available images of all.
         have: Vec<Candidate>,
     },
     /// No path of an image matches a pattern.
@@ -180,6 +216,24 @@ pub enum ChoiceError {
         /// The matches.
         have: Vec<Candidate>,
     },
+    /// The request is for a part of an index, and the operation takes whole images.
+    #[error("`{wanted}` is a part of {}", quoted(of))]
+    PartOfIndex {
+        /// The request.
+        wanted: String,
+        /// The names of the index.
+        of: Vec<String>,
+    },
+    /// The request is for an image with several names, and only one of them may be meant.
+    #[error("`{wanted}` has several names in {}: {}", named(input.as_ref()), quoted(names))]
+    SeveralNames {
+        /// The input.
+        input: Option<Place>,
+        /// The request.
+        wanted: String,
+        /// The names.
+        names: Vec<String>,
+    },
     /// Several images match the request.
     #[error("`{wanted}` matches {count} images in {}", named(input.as_ref()))]
     SeveralImages {
@@ -199,6 +253,14 @@ pub enum ChoiceError {
         wanted: String,
         /// The matching layers, counted from 1.
         positions: Vec<usize>,
+    },
+    /// Nothing tells which layers of an image are its base.
+    #[error("`{image}` and `{base}` have no layer in common, so the old base is unknown")]
+    UnknownBase {
+        /// The image.
+        image: String,
+        /// The new base.
+        base: String,
     },
     /// More layers were requested than exist.
     #[error("the image has only {}, not {wanted}", layers(*count))]
@@ -240,6 +302,12 @@ fn layers(count: usize) -> String {
         1 => "1 layer".to_owned(),
         count => format!("{count} layers"),
     }
+}
+
+/// Names joined by commas.
+fn quoted(names: &[String]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
 }
 
 /// Numbers joined by commas.

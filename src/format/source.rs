@@ -29,6 +29,12 @@ pub(crate) trait ImageSource: fmt::Debug + Send + Sync {
     /// Reads the documents under a root.
     fn load(&self, root: &Root) -> Result<Content>;
 
+    /// The source to which a root belongs, if this one joins several.
+    fn owner(&self, root: &Root) -> Option<&dyn ImageSource> {
+        let _ = root;
+        None
+    }
+
     /// The input, as messages name it, if it is one.
     fn place(&self) -> Option<&Place> {
         None
@@ -55,6 +61,8 @@ pub(crate) struct DockerPart {
     pub images: Vec<DockerImage>,
     /// The bytes of `repositories`.
     pub repositories: Option<Vec<u8>>,
+    /// True if it is of several inputs, some of which may have none.
+    pub is_joined: bool,
 }
 
 impl DockerPart {

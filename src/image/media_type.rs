@@ -114,6 +114,9 @@ impl DocumentKind {
     }
 }
 
+/// The manifest of a draft of image-spec 1.1, with blobs in place of layers.
+pub(crate) const ARTIFACT_MANIFEST: &str = "application/vnd.oci.artifact.manifest.v1+json";
+
 /// Returns true if a manifest's config is that of an image, and not of another
 /// artifact.
 pub(crate) fn is_image_config(media_type: &str) -> bool {

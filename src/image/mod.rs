@@ -25,7 +25,7 @@ pub(crate) mod types;
 pub use config::HistoryEntry;
 pub(crate) use config::{
     Config, ConfigEdit, ImportedConfig, LayerRecord, Squashed, append_config, history,
-    scratch_config, set_platform, squash_config,
+    rebase_config, scratch_config, set_platform, squash_config,
 };
 pub(crate) use descriptor::Descriptor;
 pub(crate) use document::{Document, Reading, View};

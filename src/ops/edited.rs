@@ -65,6 +65,8 @@ impl Edited<'_> {
             sink: self.sink,
             workers: self.workers,
             names: self.names,
+            retag: &[],
+            preferred: None,
             keeps_fields: self.keeps_fields,
             policy: self.policy,
             context: self.context,
@@ -127,6 +129,17 @@ pub(in crate::ops) fn edited_manifest(
         edit(value);
     });
     edited.map_err(own_document)
+}
+
+/// Removes the annotations of a manifest that name a base, which is not its base any more.
+pub(in crate::ops) fn forget_base(manifest: &mut Value) {
+    let annotations = manifest
+        .get_mut("annotations")
+        .and_then(Value::as_object_mut);
+    if let Some(annotations) = annotations {
+        annotations.shift_remove(BASE_DIGEST);
+        annotations.shift_remove(BASE_NAME);
+    }
 }
 
 /// The error for a document of restow's own that cannot be read, which never happens.

@@ -147,10 +147,7 @@ impl PendingDirectory {
     /// Makes a folder in `parent` that will be named `name`, and removes those for the
     /// same name that killed processes left there.
     pub(crate) fn create_in(parent: &Path, name: &str) -> io::Result<Self> {
-        let prefix = match name.trim_start_matches('.') {
-            "" => TEMPORARY.to_owned(),
-            name => format!(".{name}{TEMPORARY}"),
-        };
+        let prefix = directory_prefix(name);
         remove_abandoned(parent, &prefix, Kind::Directory);
         loop {
             let temporary = tempfile::Builder::new()
@@ -166,6 +163,11 @@ impl PendingDirectory {
                 return Ok(Self { temporary, open });
             }
         }
+    }
+
+    /// Removes the folders for this name that killed processes left, if none is made.
+    pub(crate) fn clear_in(parent: &Path, name: &str) {
+        remove_abandoned(parent, &directory_prefix(name), Kind::Directory);
     }
 
     /// Its path.
@@ -202,7 +204,7 @@ fn is_ours(open: &File, path: &Path) -> bool {
 }
 
 /// Returns true if an open file or folder is the one at a path.
-fn is_still_there(open: &File, path: &Path) -> bool {
+pub(crate) fn is_still_there(open: &File, path: &Path) -> bool {
     match (open.metadata(), fs::symlink_metadata(path)) {
         (Ok(open), Ok(there)) => (open.dev(), open.ino()) == (there.dev(), there.ino()),
         _ => false,
@@ -318,6 +320,14 @@ fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
+    }
+}
+
+/// The start of the names of temporary folders for this name.
+fn directory_prefix(name: &str) -> String {
+    match name.trim_start_matches('.') {
+        "" => TEMPORARY.to_owned(),
+        name => format!(".{name}{TEMPORARY}"),
     }
 }
 

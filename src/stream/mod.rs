@@ -18,7 +18,9 @@ mod kernel;
 mod remove;
 
 pub(crate) use block::Workers;
-pub(crate) use commit::{PendingDirectory, PendingFile, is_temporary, lock_directory, spool_in};
+pub(crate) use commit::{
+    PendingDirectory, PendingFile, is_still_there, is_temporary, lock_directory, spool_in,
+};
 pub(crate) use compress::Encoder;
 pub use compress::Encoding;
 pub(crate) use copy::{COPY_BUFFER, CopyError, ProgressReader, copy};

@@ -72,14 +72,19 @@ impl BlobJob {
         if self.encoding.is_some() {
             return None;
         }
+        Some(Hashed {
+            digest: self.stored_digest()?,
+            size: self.member.size,
+        })
+    }
+
+    /// The digest of the blob in the input, if a document has it.
+    pub(crate) fn stored_digest(&self) -> Option<Digest> {
         let plain = || match self.compression {
             Compression::None => self.diff_ids.first().map(|(diff_id, _)| diff_id.0.clone()),
             _ => None,
         };
-        Some(Hashed {
-            digest: self.digest.clone().or_else(plain)?,
-            size: self.member.size,
-        })
+        self.digest.clone().or_else(plain)
     }
 
     pub(crate) fn stored_algorithm(&self) -> Algorithm {

@@ -10,7 +10,7 @@ use crate::format::Format;
 use crate::format::root::Root;
 use crate::format::sink::{ImageSink, OutputIndex, OutputKind, OutputRoot};
 use crate::format::source::{Image, ImageSource};
-use crate::image::{CONTAINERD_NAME, Descriptor, REF_NAME, Reference};
+use crate::image::{CONTAINERD_NAME, Descriptor, Platform, REF_NAME, Reference};
 use crate::stream::{Hashed, Workers};
 use crate::transfer::Context;
 use crate::transfer::blob::Transfer;
@@ -19,7 +19,7 @@ use crate::transfer::compression::CompressionPolicy;
 use crate::transfer::documents::{CONTENT_ANNOTATIONS, DocumentBuilder};
 use crate::transfer::host::image_for_host;
 use crate::transfer::item::TransferItem;
-use crate::transfer::naming::{Name, named, remove_repeated, with_label, with_reference};
+use crate::transfer::naming::{Name, Retag, named, remove_repeated, with_label, with_reference};
 use crate::transfer::parallel::{STREAMS_MAX, in_parallel};
 use crate::transfer::plan::Jobs;
 use crate::transfer::referrers::prune;
@@ -39,6 +39,10 @@ pub(crate) struct Delivery<'a> {
     pub(crate) workers: &'a Workers,
     /// The names in the output, instead of those in the input.
     pub(crate) names: &'a [Name],
+    /// Names to replace.
+    pub(crate) retag: &'a [Retag],
+    /// The platform that a docker archive names of several, instead of the host's.
+    pub(crate) preferred: Option<&'a Platform>,
     /// True if the fields of an item in `index.json`, apart from its names, are still
     /// valid.
     pub(crate) keeps_fields: bool,
@@ -132,7 +136,7 @@ impl Delivery<'_> {
             base: self.source.index().cloned(),
             docker: self.source.docker_part().cloned(),
         };
-        if !self.keeps_names() {
+        if !self.is_between_layouts(self.source) {
             remove_repeated(&mut index, &self.context.watch);
         }
         self.warn_of_parents(items, &index);
@@ -159,16 +163,30 @@ impl Delivery<'_> {
             let (descriptor, reference) = self.name(root, self.in_place_of(root, descriptor));
             (*root, descriptor, reference)
         };
-        item.roots.iter().map(of_root).collect()
+        let mut names: Vec<_> = item.roots.iter().map(of_root).collect();
+        if !self.retag.is_empty() {
+            // Two names may have become one.
+            let mut seen: Vec<(Descriptor, Option<Reference>)> = Vec::new();
+            names.retain(|(_, descriptor, reference)| {
+                let name = (descriptor.clone(), reference.clone());
+                let is_new = !seen.contains(&name);
+                seen.push(name);
+                is_new
+            });
+        }
+        names
     }
 
     /// Gives a descriptor the name of a root.
     fn name(&self, root: &Root, descriptor: Descriptor) -> (Descriptor, Option<Reference>) {
+        if let Some(retag) = self.retag.iter().find(|it| it.is_of(root)) {
+            return with_reference(&descriptor, &retag.new);
+        }
         let is_docker = self.sink.format() == Format::DockerArchive;
         // Unchanged items also keep their names in a docker archive, if Docker and
         // containerd find them by these.
         let is_kept = root.target_digest() == Some(descriptor.digest());
-        if self.keeps_names() || (is_docker && is_kept && root.is_named_in_index()) {
+        if self.keeps_names(root) || (is_docker && is_kept && root.is_named_in_index()) {
             return (descriptor, root.reference.clone());
         }
         if let Some(reference) = &root.reference {
@@ -183,10 +201,17 @@ impl Delivery<'_> {
         with_label(&descriptor, label)
     }
 
-    /// True if names are kept literally: from one layout to another.
-    fn keeps_names(&self) -> bool {
+    /// True if a name is kept literally: from one layout to another.
+    fn keeps_names(&self, root: &Root) -> bool {
+        let owner = self.source.owner(root);
+        let source = owner.unwrap_or(self.source);
+        self.is_between_layouts(source)
+    }
+
+    /// True if a source and the output are both layouts, or the source a root filesystem.
+    fn is_between_layouts(&self, source: &dyn ImageSource) -> bool {
         let is_docker = |format| format == Format::DockerArchive;
-        !is_docker(self.source.format()) && !is_docker(self.sink.format())
+        !is_docker(source.format()) && !is_docker(self.sink.format())
     }
 
     /// The descriptor in a layout for a root that came from a layout: with all of its
@@ -226,7 +251,7 @@ impl Delivery<'_> {
             return None;
         }
         let watch = &self.context.watch;
-        let image = image_for_host(&item.content, &item.name, watch);
+        let image = image_for_host(&item.content, &item.name, self.preferred, watch);
         if let Some(image) = image {
             if self.policy.has_zstd(image) {
                 watch.warn(Warning::ZstdInDockerArchive(item.name.clone()));
@@ -302,6 +327,9 @@ fn transfer_all(jobs: &Jobs, transfer: &Transfer<'_>, is_parallel: bool) -> Resu
 /// The numbers of all jobs, in the order of their blobs in the input.
 fn in_input_order(jobs: &Jobs) -> Vec<usize> {
     let mut order: Vec<usize> = (0..jobs.list().len()).collect();
-    order.sort_by_key(|at| jobs.list()[*at].member.position);
+    order.sort_by_key(|at| {
+        let member = &jobs.list()[*at].member;
+        (member.origin, member.position)
+    });
     order
 }

@@ -19,9 +19,13 @@ use crate::transfer::item::TransferItem;
 pub(crate) struct Jobs {
     list: Vec<BlobJob>,
     by_key: HashMap<Key, usize>,
+    by_digest: HashMap<SharedKey, usize>,
 }
 
 type Key = (Member, Option<Encoding>, Option<Digest>);
+
+/// The digest and size of a blob, and its encoding in the output.
+type SharedKey = (Digest, u64, Option<Encoding>);
 
 impl Jobs {
     /// Collects the blobs of these items that are in the input.
@@ -139,8 +143,17 @@ impl Jobs {
     /// Adds a job, or its checks to an existing job that does the same.
     fn push(&mut self, job: BlobJob) {
         let key = (job.member.clone(), job.encoding, job.digest.clone());
-        if let Some(at) = self.by_key.get(&key) {
-            let same = &mut self.list[*at];
+        let shared = job.stored_digest();
+        let shared = shared.map(|digest| (digest, job.member.size, job.encoding));
+        // Of a blob in several sources, one copy is transferred.
+        let in_other_source = || {
+            let at = *self.by_digest.get(shared.as_ref()?)?;
+            (self.list[at].member.origin != job.member.origin).then_some(at)
+        };
+        let at = self.by_key.get(&key).copied().or_else(in_other_source);
+        if let Some(at) = at {
+            self.by_key.insert(key, at);
+            let same = &mut self.list[at];
             same.is_always_read |= job.is_always_read;
             if same.diff_ids.is_empty() {
                 same.compression = job.compression;
@@ -152,7 +165,11 @@ impl Jobs {
                 }
             }
         } else {
-            self.by_key.insert(key, self.list.len());
+            let at = self.list.len();
+            if let Some(shared) = shared {
+                self.by_digest.entry(shared).or_insert(at);
+            }
+            self.by_key.insert(key, at);
             self.list.push(job);
         }
     }

@@ -127,6 +127,8 @@ pub(super) fn prepared() -> Sandbox {
         make::tar(&make::docker(std::slice::from_ref(&app))),
     );
     sandbox.write("base.tar", make::tar(&make::docker(&[base])));
+    let new = Image::new(&["base:2.0"], &["dir etc\nfile etc/os-release new"]);
+    sandbox.write("newbase.tar", make::tar(&make::docker(&[new])));
     sandbox.run(&["convert", "app.tar", "oci:lay"]).silent();
     sandbox.run(&["convert", "base.tar", "oci:lay"]).silent();
     sandbox.write("rootfs.tar", make::layer("dir bin\nfile bin/sh x"));

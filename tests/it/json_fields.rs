@@ -91,6 +91,7 @@ fn prepared() -> Sandbox {
         let image = Image::of_layers(&[tag], stack(words));
         sandbox.write(name, make::tar(&make::docker(&[image])));
     }
+    sandbox.run(&["convert", "hidden.tar", "oci:lay"]).silent();
     sandbox.write("rootfs.tar", make::layer("file a 1"));
     let broken = make::docker(&[app]);
     let broken: Vec<_> = broken
@@ -149,6 +150,10 @@ fn the_documented_fields_are_printed() {
                 let words = ["append", "--json", "app.tar", "out.tar", "rootfs.tar"];
                 vec![object(&words)]
             }
+            "restow rebase --json" => vec![object(&[
+                "rebase", "--json", "--onto", "app.tar", "app.tar", "out.tar",
+            ])],
+            "restow remove --json" => vec![object(&["remove", "--json", "lay", "app:2"])],
             "restow files --json" => vec![object(&["files", "--json", "app.tar", "a"])],
             "restow files --layer --json" => {
                 let mut object = object(&["files", "--layer", "1", "--json", "app.tar", "a"]);

@@ -121,6 +121,19 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "rebase",
+        &[
+            (
+                "Put an image on a newer base, and name the base that it was built on",
+                "restow rebase --onto newbase.tar --from base.tar app.tar new.tar",
+            ),
+            (
+                "Put an image of a layout on a base in the same layout, beside the old one",
+                "restow rebase --onto oci:lay:base:1.0 -t app:new oci:lay:app:1.0 oci:lay",
+            ),
+        ],
+    ),
+    (
         "append",
         &[
             (
@@ -138,6 +151,20 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             (
                 "Add a layer to an image of an engine",
                 "docker save app:1.0 | restow append -t app:1.1 - - rootfs.tar | docker load",
+            ),
+        ],
+    ),
+    (
+        "remove",
+        &[
+            (
+                "Show what removing an image would free",
+                "restow remove --dry-run lay app:1.0",
+            ),
+            ("Remove an image from a layout", "restow remove lay app:1.0"),
+            (
+                "Remove all images without a name, and all blobs that are no longer needed",
+                "restow remove --untagged lay",
             ),
         ],
     ),

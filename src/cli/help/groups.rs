@@ -7,7 +7,10 @@ use clap::Command;
 /// The groups in order, each with its commands.
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Move", &["convert", "export", "extract", "import"]),
-    ("Change", &["squash", "append", "config"]),
+    (
+        "Change",
+        &["squash", "append", "config", "rebase", "remove"],
+    ),
     (
         "Look",
         &[

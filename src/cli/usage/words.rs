@@ -59,9 +59,13 @@ const COMMANDS: &[(&[&str], &str)] = &[
          `restow convert --image REF --tag NAME:TAG oci:DIR oci:DIR` adds the name in place",
     ),
     (
-        &["rm", "rmi", "remove", "delete", "untag", "prune", "gc"],
-        "restow does not remove images: `restow convert --image REF oci:DIR oci:NEW` copies an image \
-         to keep; `umoci rm` and `umoci gc` remove from a layout",
+        &["rm", "rmi", "delete", "untag"],
+        "`restow remove LAYOUT REF` removes images or names from an OCI layout",
+    ),
+    (
+        &["prune", "gc"],
+        "`restow remove --untagged LAYOUT` removes images without a name from an OCI layout, \
+         `restow remove LAYOUT` only the blobs that nothing refers to",
     ),
     (
         &["flatten", "docker-squash", "squash-all"],
@@ -201,10 +205,6 @@ const COMMANDS: &[(&[&str], &str)] = &[
     (
         &["compare", "changes", "cmp", "container-diff", "diffoci"],
         "`restow diff A B` compares the files and configs of two images",
-    ),
-    (
-        &["rebase"],
-        "restow does not rebase images; `crane rebase` does",
     ),
     (
         &["delta", "patch", "apply"],

@@ -28,6 +28,7 @@ impl Container for Directory {
     fn find(&self, path: &str) -> Result<Option<Member>> {
         match fs::metadata(self.path.join(path)) {
             Ok(metadata) if metadata.is_file() => Ok(Some(Member {
+                origin: 0,
                 position: 0,
                 path: path.to_owned(),
                 size: metadata.len(),

@@ -72,6 +72,7 @@ impl MemberIndex {
                 return Err(Error::ControlFileTwice(path));
             }
             self.replaced.push(Member {
+                origin: 0,
                 position,
                 path,
                 size,
@@ -90,6 +91,7 @@ impl MemberIndex {
             match self.members.get(path) {
                 Some(Slot::File { position, size }) => {
                     return Ok(Some(Member {
+                        origin: 0,
                         position: *position,
                         path: path.to_owned(),
                         size: *size,

@@ -5,6 +5,8 @@ use crate::tar_stream::Trailing;
 /// One of the named byte strings in a container.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Member {
+    /// The number of its source among several, counted from 0.
+    pub origin: u32,
     /// Its position in the order of a sequential container. The same for all members if
     /// the order does not matter.
     pub position: u64,

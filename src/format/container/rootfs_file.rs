@@ -94,6 +94,7 @@ impl RootfsFile {
     /// The layer.
     pub(crate) fn member(&self) -> Member {
         Member {
+            origin: 0,
             position: 0,
             path: NAME.to_owned(),
             size: self.size,

@@ -7,11 +7,13 @@
 //! names of both count ([`names`]). Only the last form is written.
 
 pub(super) mod element;
+mod joined;
 pub(super) mod manifest_json;
 mod names;
 mod read;
 pub(super) mod v1;
 mod write;
 
+pub(super) use joined::joined_part;
 pub(super) use read::{DockerArchive, is_docker_archive, lists_images, load_element};
 pub(super) use write::docker_documents;

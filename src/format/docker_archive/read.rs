@@ -100,6 +100,7 @@ impl<'a> DockerArchive<'a> {
             images: elements.iter().map(docker_image).collect(),
             // Nothing that is read depends on it.
             repositories: find_document(container, REPOSITORIES).unwrap_or_default(),
+            is_joined: false,
         });
         let elements = distinct(container, elements)?;
         let mut archive = Self {

@@ -99,7 +99,10 @@ fn named_images<'a>(index: &'a OutputIndex, before: &[Value]) -> Vec<NamedImage<
         });
         images[at].names.extend(&root.reference);
     }
-    images.sort_by_key(|named| named.before.unwrap_or(usize::MAX));
+    // Of several inputs, one without elements keeps its place.
+    if !index.docker.as_ref().is_some_and(|part| part.is_joined) {
+        images.sort_by_key(|named| named.before.unwrap_or(usize::MAX));
+    }
     for named in &mut images {
         let mut seen = HashSet::new();
         named.names.retain(|name| seen.insert(name.written()));

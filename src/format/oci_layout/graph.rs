@@ -440,7 +440,7 @@ pub(in crate::format) fn is_of_descriptors(field: &str) -> bool {
 
 /// The kind of a document according to its media type, or else to its fields, if it is
 /// an index or a manifest.
-fn kind_of(value: &Value) -> Option<&'static str> {
+pub(super) fn kind_of(value: &Value) -> Option<&'static str> {
     let (index, manifest) = ("an index", "a manifest");
     match value.get("mediaType").and_then(Value::as_str) {
         Some(media_type) => match DocumentKind::of(media_type) {

@@ -3,9 +3,13 @@
 //! [image-layout.md]: https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md
 
 pub(super) mod graph;
+mod locked;
+mod reach;
 mod read;
 mod write;
 
+pub(crate) use locked::LockedLayout;
+pub(crate) use reach::Reach;
 pub(crate) use read::{absence, find_index};
 pub(super) use read::{check_marker, is_layout, load, read_index};
 pub(super) use write::LayoutSink;
@@ -14,6 +18,9 @@ use crate::digest::Digest;
 
 /// The content of the file that makes a folder a layout. 1.0.0 is the only version.
 pub(super) const MARKER_CONTENT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+
+/// The folder of all blobs.
+const BLOBS: &str = "blobs";
 
 /// The path of a blob.
 pub(super) fn blob_path(digest: &Digest) -> String {

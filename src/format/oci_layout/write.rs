@@ -15,7 +15,7 @@ use crate::format::Format;
 use crate::format::container::{Blob, Container, Directory};
 use crate::format::control_files::{INDEX, MARKER};
 use crate::format::oci_layout::read::{check_marker, find_index};
-use crate::format::oci_layout::{MARKER_CONTENT, blob_path};
+use crate::format::oci_layout::{BLOBS, MARKER_CONTENT, blob_path};
 use crate::format::reader::Opener;
 use crate::format::root::Root;
 use crate::format::sink::{
@@ -24,7 +24,8 @@ use crate::format::sink::{
 };
 use crate::image::{CONTAINERD_NAME, Descriptor, REF_NAME};
 use crate::stream::{
-    Hashed, PART, PendingDirectory, PendingFile, is_temporary, lock_directory, share_bytes,
+    Hashed, PART, PendingDirectory, PendingFile, is_still_there, is_temporary, lock_directory,
+    share_bytes,
 };
 
 /// A layout being written.
@@ -42,6 +43,7 @@ pub(in crate::format) struct LayoutSink {
     exists: bool,
     parts: AtomicU64,
     written: Mutex<HashSet<Digest>>,
+    unlinked: Mutex<Vec<Hashed>>,
     index: Mutex<OutputIndex>,
 }
 
@@ -82,6 +84,7 @@ impl LayoutSink {
             exists,
             parts: AtomicU64::new(0),
             written: Mutex::default(),
+            unlinked: Mutex::default(),
             index: Mutex::default(),
         })
     }
@@ -95,6 +98,31 @@ impl LayoutSink {
             .map_err(|error| self.failed(error))?;
         self.written().insert(digest.clone());
         Ok(())
+    }
+
+    /// Gives a blob of the layout a second name in the staging folder, from where it
+    /// returns if another process removes it. Returns false if that is not possible.
+    fn keep(&self, file: &File, digest: &Digest) -> bool {
+        let path = blob_path(digest);
+        let (held, staged) = (self.target.join(&path), self.staging.path().join(&path));
+        let folder = staged.parent().expect("a blob is in a folder");
+        let linked = fs::create_dir_all(folder).and_then(|()| fs::hard_link(&held, &staged));
+        match linked {
+            // A symbolic link, or a file that has come in between, is not the blob.
+            Ok(()) if is_still_there(file, &staged) => true,
+            Ok(()) => {
+                let _ = fs::remove_file(&staged);
+                false
+            }
+            Err(error) => {
+                error.kind() == io::ErrorKind::AlreadyExists && is_still_there(file, &staged)
+            }
+        }
+    }
+
+    /// The blobs of the layout that this run needs and cannot keep.
+    fn unlinked(&self) -> MutexGuard<'_, Vec<Hashed>> {
+        self.unlinked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The blobs that this run has written.
@@ -150,6 +178,9 @@ impl ImageSink for LayoutSink {
             && let Ok(file) = File::open(self.target.join(blob_path(&blob.digest)))
             && file.metadata().map_err(|error| self.failed(error))?.len() == blob.size
         {
+            if !self.keep(&file, &blob.digest) {
+                self.unlinked().push(blob.clone());
+            }
             return Ok(Held::Before(file));
         }
         Ok(Held::Absent)
@@ -193,14 +224,17 @@ impl ImageSink for LayoutSink {
             staging,
             arriving,
             exists,
+            unlinked,
             index,
             ..
         } = *self;
         let failed = |error| Error::write(Place::Path(target.clone()), error);
         let index = index.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let unlinked = unlinked.into_inner();
+        let unlinked = unlinked.unwrap_or_else(PoisonError::into_inner);
         fs::remove_dir_all(arriving).map_err(failed)?;
         if exists {
-            return join(&target, staging.path(), &index, watch);
+            return join(&target, staging.path(), &unlinked, &index, watch);
         }
         fs::write(staging.path().join(MARKER), MARKER_CONTENT).map_err(failed)?;
         fs::write(staging.path().join(INDEX), index.bytes()?).map_err(failed)?;
@@ -209,7 +243,7 @@ impl ImageSink for LayoutSink {
             // Somebody created a layout there in the meantime.
             Err((staging, _)) if target.is_dir() => {
                 check_target(&target)?;
-                join(&target, staging.path(), &index, watch)
+                join(&target, staging.path(), &unlinked, &index, watch)
             }
             Err((_, error)) => Err(failed(error)),
         }
@@ -249,8 +283,15 @@ impl BlobWriter for Part<'_> {
     }
 }
 
-/// Moves the blobs of a staging folder into a layout, and lists the images there.
-fn join(target: &Path, staging: &Path, index: &OutputIndex, watch: &Watch<'_>) -> Result<()> {
+/// Moves the blobs of a staging folder into a layout, which must still have those that
+/// are needed besides, and lists the images there.
+fn join(
+    target: &Path,
+    staging: &Path,
+    needed: &[Hashed],
+    index: &OutputIndex,
+    watch: &Watch<'_>,
+) -> Result<()> {
     let failed = |error| Error::write(Place::Path(target.to_owned()), error);
     let lock = lock_directory(target, watch).map_err(failed)?;
     let _lock = lock.ok_or(Error::Interrupted)?;
@@ -265,7 +306,16 @@ fn join(target: &Path, staging: &Path, index: &OutputIndex, watch: &Watch<'_>) -
             PendingFile::clear(&target.join(name));
         }
     }
-    move_blobs(&staging.join("blobs"), &target.join("blobs")).map_err(failed)?;
+    for blob in needed {
+        let there = fs::metadata(target.join(blob_path(&blob.digest)));
+        if !there.is_ok_and(|it| it.is_file() && it.len() == blob.size) {
+            return Err(Error::BlobRemoved {
+                digest: blob.digest.clone(),
+                layout: target.to_owned(),
+            });
+        }
+    }
+    move_blobs(&staging.join(BLOBS), &target.join(BLOBS)).map_err(failed)?;
     let held = find_index(&container);
     let held = held.map_err(|e| e.while_reading(Place::Path(target.to_owned())))?;
     let bytes = match held {
@@ -295,7 +345,7 @@ fn move_blobs(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = PendingFile::create(path, true)?;
     file.write_all(bytes)?;
     file.commit()

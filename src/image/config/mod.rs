@@ -4,6 +4,7 @@ mod append;
 mod edit;
 mod history;
 mod import;
+mod rebase;
 mod squash;
 
 use serde_json::Value;
@@ -18,6 +19,7 @@ pub(crate) use edit::{ConfigEdit, set_platform};
 pub use history::HistoryEntry;
 pub(crate) use history::history;
 pub(crate) use import::ImportedConfig;
+pub(crate) use rebase::rebase_config;
 pub(crate) use squash::{Squashed, squash_config};
 
 /// An image config, OCI's or Docker's: the same document except for additional fields.

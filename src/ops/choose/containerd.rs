@@ -34,6 +34,7 @@ pub(in crate::ops) fn image_containerd_id(
     root: &Root,
     image: &Image,
 ) -> Option<Digest> {
+    let source = source.owner(root).unwrap_or(source);
     match &root.target {
         Target::Blob(descriptor) => Some(descriptor.digest().clone()),
         Target::Element(_) => made_manifest(source, image).map(|it| Digest::of(&it)),

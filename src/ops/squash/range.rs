@@ -148,7 +148,7 @@ fn ranges(
 }
 
 /// The number of lowest layers that are those of a base.
-fn above(base: &[DiffId], layers: &[Layer]) -> Result<usize, ChoiceError> {
+pub(in crate::ops) fn above(base: &[DiffId], layers: &[Layer]) -> Result<usize, ChoiceError> {
     let is_same = |(one, other): (&DiffId, &Layer)| *one == other.diff_id;
     let shared = base
         .iter()
@@ -256,6 +256,7 @@ mod tests {
             diff_id: DiffId(Digest::of(&[u8::try_from(at).unwrap()])),
             bytes: LayerBytes::Input {
                 blob: Member {
+                    origin: 0,
                     position: 0,
                     path: String::new(),
                     size: 0,

@@ -2,14 +2,12 @@
 
 use std::ops::RangeInclusive;
 
-use serde_json::Value;
-
 use crate::error::Result;
 use crate::format::sink::ImageSink;
 use crate::format::source::{Content, Image, ImageSource, Layer, LayerBytes};
 use crate::image::{Squashed, Timestamp, squash_config};
 use crate::ops::choose::image::ChosenImage;
-use crate::ops::edited::{BASE_DIGEST, BASE_NAME, Edited, edited_manifest, own_document};
+use crate::ops::edited::{Edited, edited_manifest, forget_base, own_document};
 use crate::ops::squash::options::SquashOptions;
 use crate::ops::squash::plan::{Merged, NewLayer};
 use crate::stream::Workers;
@@ -84,11 +82,8 @@ fn squashed(
         .is_some_and(|range| *range.layers.start() == 0);
     let manifest = image.manifest.as_ref().map(|manifest| {
         edited_manifest(manifest, |value| {
-            let annotations = value.get_mut("annotations").and_then(Value::as_object_mut);
-            // They are invalid once the lowest layer is merged.
-            if let Some(annotations) = annotations.filter(|_| starts_at_base) {
-                annotations.shift_remove(BASE_DIGEST);
-                annotations.shift_remove(BASE_NAME);
+            if starts_at_base {
+                forget_base(value);
             }
         })
     });

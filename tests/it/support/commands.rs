@@ -24,7 +24,8 @@ pub(crate) struct Command {
     pub(crate) depth: Depth,
 }
 
-/// Every command that reads an image. A new one must be added here.
+/// Every command that reads an image, except for those that need more than one input and those
+/// that take only folders. A new one must be added here.
 pub(crate) const COMMANDS: [Command; 14] = [
     command(&["convert", "IN", "OUT"], Depth::Blobs),
     command(

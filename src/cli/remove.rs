@@ -1,0 +1,163 @@
+//! `restow remove`: from the command line to the operation, and its report.
+
+use std::ffi::{OsStr, OsString};
+
+use clap::Args;
+use restow::{
+    ChoiceError, Error, Format, Place, RemoveOptions, RemoveReport, RemovedItem, Selector,
+};
+use serde_json::{Value, json};
+
+use crate::cli::argument::{Argument, Role};
+use crate::cli::failure::Failure;
+use crate::cli::hint::choices;
+use crate::cli::location::Location;
+use crate::cli::process::Process;
+use crate::cli::source::selector;
+use crate::cli::text::{count, escaped, json_text, short, size};
+
+/// Remove images or names from an OCI layout, and the blobs that are no longer needed
+///
+/// A name removes only itself if the image has others, and the image with its last name.
+/// Signatures and attestations of an image go with it. Then every blob is deleted that
+/// nothing in the layout refers to; without REF and `--untagged`, that is all. Other files
+/// are not touched.
+///
+/// The layout is complete at any moment, and restow may write to it meanwhile. Other tools
+/// must not: they do not wait, and a blob that they have not listed yet would be deleted.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// An OCI layout in a folder
+    #[arg(value_name = "LAYOUT")]
+    layout: OsString,
+
+    /// Images to remove, by reference, digest, id or #N
+    ///
+    /// `restow images LAYOUT` lists all of these. Unique prefixes of digests and ids are enough.
+    #[arg(value_name = "REF")]
+    images: Vec<Selector>,
+
+    /// Remove all images without a name
+    #[arg(long)]
+    untagged: bool,
+
+    /// Remove an image that a digest, an id or #N selects even if it has several names
+    #[arg(long)]
+    force: bool,
+
+    /// Report what would be removed and freed; change nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Print a JSON object; `restow help json` lists the fields
+    #[arg(long, help_heading = "Output")]
+    json: bool,
+}
+
+const LAYOUT: Argument = Argument {
+    name: "LAYOUT",
+    role: Role::Option("LAYOUT"),
+};
+
+pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
+    let location = Location::parse(&arguments.layout, LAYOUT)?;
+    let folder = location.path();
+    let Some(folder) = folder.filter(|_| is_of_layout(&location)) else {
+        return Err(Failure::usage("LAYOUT must be an OCI layout in a folder"));
+    };
+    let mut options = RemoveOptions::default();
+    options.images = selector(&location)?.into_iter().collect();
+    options.images.extend(arguments.images.iter().cloned());
+    options.untagged = arguments.untagged;
+    options.force = arguments.force;
+    options.dry_run = arguments.dry_run;
+    let report = process.session(None).remove(folder, &options);
+    let report = report.map_err(advise)?;
+    let output = &process.output;
+    if arguments.json {
+        let object = to_json(&arguments.layout, arguments.dry_run, &report);
+        return output.data(&json_text(&object));
+    }
+    let lines = to_text(&report, arguments.dry_run);
+    if arguments.dry_run {
+        let lines: Vec<String> = lines.iter().map(|it| escaped(it)).collect();
+        return output.lines(&lines);
+    }
+    lines.iter().for_each(|line| output.say(line));
+    Ok(())
+}
+
+fn is_of_layout(location: &Location) -> bool {
+    matches!(location.format, None | Some(Format::OciDirectory))
+}
+
+/// Adds the hints for what is different here: images are chosen without an option, and a file
+/// is not enough.
+fn advise(error: Error) -> Failure {
+    let hint = match &error {
+        Error::Choice(ChoiceError::SeveralImages { have, .. }) => {
+            format!("choose one: {}", choices(have))
+        }
+        Error::Read { what, source } => match (what, source.as_ref()) {
+            (Place::Path(path), Error::NotAFolder) => format!(
+                "`restow convert --image REF {} NEW` copies an image to keep",
+                path.display()
+            ),
+            _ => return error.into(),
+        },
+        _ => return error.into(),
+    };
+    let error = Box::new(error);
+    Failure::Advised { error, hint }
+}
+
+/// The report for people, in lines.
+fn to_text(report: &RemoveReport, is_dry_run: bool) -> Vec<String> {
+    let (remove, free) = if is_dry_run {
+        ("would remove", "would free")
+    } else {
+        ("removed", "freed")
+    };
+    let line = |item: &RemovedItem| {
+        let digest = short(&item.digest);
+        let what = match name(item) {
+            Some(name) => format!("{name} ({digest})"),
+            None => digest,
+        };
+        let more = match &item.subject {
+            _ if item.stays => ", which stays under another name or in an index".to_owned(),
+            Some(subject) => format!(", which refers to {}", short(subject)),
+            None => String::new(),
+        };
+        format!("{remove} {what}{more}")
+    };
+    let mut lines: Vec<String> = report.removed.iter().map(line).collect();
+    let (bytes, blobs) = (size(report.bytes), count(report.blobs, "blob"));
+    lines.push(format!("{free} {bytes}, {blobs}"));
+    lines
+}
+
+fn name(item: &RemovedItem) -> Option<String> {
+    let reference = item.reference.as_ref().map(ToString::to_string);
+    reference.or_else(|| item.label.clone())
+}
+
+/// The report for programs.
+fn to_json(layout: &OsStr, is_dry_run: bool, report: &RemoveReport) -> Value {
+    let item = |item: &RemovedItem| {
+        json!({
+            "reference": item.reference.as_ref().map(ToString::to_string),
+            "label": item.label,
+            "digest": item.digest.to_string(),
+            "subject": item.subject.as_ref().map(ToString::to_string),
+            "stays": item.stays,
+        })
+    };
+    json!({
+        "layout": layout.to_string_lossy(),
+        "dry_run": is_dry_run,
+        "removed": report.removed.iter().map(item).collect::<Value>(),
+        "blobs": report.blobs,
+        "size": report.bytes,
+    })
+}

@@ -1,0 +1,142 @@
+//! Requests that are refused: nothing changes, as the sandbox checks after each failure.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use super::write;
+use crate::support::codec::{digest, hex};
+use crate::support::make::{self, Image, Layout};
+use crate::support::sandbox::Sandbox;
+
+/// A layout of two images, one of them with two names and in an index.
+fn prepared() -> (Sandbox, Layout, [String; 3]) {
+    let mut layout = Layout::default();
+    let app = layout.image(&Image::new(&["app:1"], &["file a 1"]));
+    let tool = layout.image(&Image::new(&["tool:1"], &["file t 1"]));
+    let arm = layout.image(&Image::new(&["arm:1"], &["file arm 1"]));
+    let multi = layout.nested(&[arm.clone()]);
+    layout.add_named(&app, "app:1");
+    layout.add_named(&app, "app:2");
+    layout.add_named(&tool, "tool:1");
+    layout.add_named(&multi, "multi:1");
+    let sandbox = Sandbox::new();
+    write(&sandbox, "lay", &layout);
+    let digests = [&app, &tool, &arm].map(|it| it["digest"].as_str().expect("a digest").to_owned());
+    (sandbox, layout, digests)
+}
+
+#[test]
+fn a_request_that_is_not_clear_changes_nothing() {
+    let (sandbox, _, [app, tool, arm]) = prepared();
+    let short = |digest: &str| hex(digest)[..12].to_owned();
+    let multi = super::index(&sandbox.path("lay"))[3]["digest"].to_string();
+    let multi = short(multi.trim_matches('"'));
+    let available = format!(
+        "  hint: available: `app:1` ({0}), `app:2` ({0}), `tool:1` ({1}), `multi:1` ({multi})\n",
+        short(&app),
+        short(&tool),
+    );
+    sandbox
+        .run(&["remove", "lay", "tool:1", "app:3"])
+        .fails(&format!("error: no image `app:3` in `lay`\n{available}"));
+    sandbox
+        .run(&["remove", "--untagged", "lay", "#9"])
+        .fails(&format!("error: no image `#9` in `lay`\n{available}"));
+    sandbox.run(&["remove", "lay", &app]).fails(&format!(
+        "error: `{app}` has several names in `lay`: `app:1`, `app:2`\n  \
+         hint: name one of them, or use `--force` to remove all\n"
+    ));
+    sandbox.run(&["remove", "lay", &arm]).fails(&format!(
+        "error: `{arm}` is a part of `multi:1`\n  hint: name the index, or copy the platforms to \
+         keep: `restow convert --platform PLATFORM SRC NEW`\n"
+    ));
+}
+
+#[test]
+fn a_document_that_cannot_be_read_ends_it() {
+    let (sandbox, layout, [app, tool, arm]) = prepared();
+    let blob = |digest: &str| format!("lay/blobs/sha256/{}", hex(digest));
+    for bytes in [&b"{"[..], b"{}", b"[]"] {
+        for broken in [&app, &arm] {
+            write(&sandbox, "lay", &layout);
+            sandbox.write(&blob(broken), bytes);
+            let said = sandbox.run(&["remove", "lay", "tool:1"]).refuses();
+            assert!(said.contains(broken), "{said}");
+            assert!(said.contains("error: cannot read `lay`"), "{said}");
+        }
+        // What is broken can be removed.
+        write(&sandbox, "lay", &layout);
+        sandbox.write(&blob(&tool), bytes);
+        sandbox.run(&["remove", "-q", "lay", "tool:1"]).silent();
+        assert!(!sandbox.path(&blob(&tool)).exists());
+    }
+    // Its layers are not read, and what is not there leads nowhere.
+    write(&sandbox, "lay", &layout);
+    sandbox.remove(&blob(&arm));
+    sandbox.write(&blob(&digest(&make::layer("file a 1"))), "broken");
+    sandbox.run(&["remove", "-q", "lay", "tool:1"]).silent();
+    sandbox.write("lay/index.json", "{");
+    let said = sandbox.run(&["remove", "lay"]).refuses();
+    assert!(said.contains("index.json"), "{said}");
+}
+
+#[test]
+fn only_a_layout_of_its_own_is_changed() {
+    let (sandbox, layout, _) = prepared();
+    sandbox.write("lay.tar", make::tar(&layout.members()));
+    sandbox.write("folder/file", "x");
+    fs::create_dir(sandbox.path("empty")).expect("a folder can be made");
+    write(&sandbox, "saved", &layout);
+    sandbox.write("saved/manifest.json", "[]");
+    write(&sandbox, "linked", &layout);
+    fs::rename(sandbox.path("linked/blobs"), sandbox.path("store")).expect("it can be moved");
+    symlink("../store", sandbox.path("linked/blobs")).expect("a link can be made");
+    let copy = "  hint: copy the images to keep into a new layout: \
+                `restow convert --image REF oci:DIR oci:NEW`\n";
+    let cases = [
+        (
+            "missing",
+            "error: cannot read `missing`\n  caused by: No such file or directory\n".to_owned(),
+        ),
+        (
+            "lay.tar",
+            "error: cannot read `lay.tar`\n  caused by: it is a file; expected an OCI layout in a \
+             folder\n  hint: `restow convert --image REF lay.tar NEW` copies an image to keep\n"
+                .to_owned(),
+        ),
+        (
+            "saved",
+            format!(
+                "error: cannot read `saved`\n  caused by: it is also an unpacked docker archive: \
+                 `manifest.json` refers to its blobs\n{copy}"
+            ),
+        ),
+        (
+            "linked",
+            format!(
+                "error: cannot read `linked`\n  caused by: `blobs` in it is a symbolic link: other \
+                 layouts may share the blobs there\n{copy}"
+            ),
+        ),
+    ];
+    for (name, said) in cases {
+        sandbox.run(&["remove", name, "app:1"]).fails(&said);
+        sandbox
+            .run(&["remove", &format!("oci:{name}"), "app:1"])
+            .fails(&said);
+    }
+    for name in ["folder", "empty"] {
+        let said = sandbox.run(&["remove", name]).refuses();
+        assert!(said.contains("expected an OCI layout"), "{said}");
+    }
+    for name in ["-", "oci-archive:lay.tar"] {
+        let said = "error: LAYOUT must be an OCI layout in a folder\n";
+        sandbox.run(&["remove", name, "app:1"]).ends(2, said);
+    }
+    // The folder itself may be found by a link.
+    symlink("lay", sandbox.path("current")).expect("a link can be made");
+    sandbox
+        .run(&["remove", "-q", "oci:current:tool:1", "app:1"])
+        .silent();
+    assert_eq!(super::index(&sandbox.path("lay")).len(), 2);
+}
