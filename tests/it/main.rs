@@ -22,6 +22,7 @@ mod corpus;
 mod damage;
 mod determinism;
 mod diff;
+mod edits;
 mod ends;
 mod engine;
 mod examples;

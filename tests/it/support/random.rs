@@ -10,10 +10,9 @@ mod stack;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-pub(crate) use stack::{Flavour, Stack};
+pub(crate) use stack::{Flavour, Numbers, Stack, layer_on};
 
 use super::layer::Dialect;
-use stack::Numbers;
 
 /// Stacks of `count` layers.
 pub(crate) fn stacks(

@@ -30,12 +30,7 @@ impl Stack {
         let mut below = Tree::default();
         let mut stack = Vec::new();
         for (number, numbers) in layers.iter().enumerate() {
-            let there = below.entries();
-            let mut builder = Builder::new(flavour, &there, number);
-            for numbers in numbers {
-                builder.add(numbers);
-            }
-            let layer = builder.finish();
+            let layer = layer_on(flavour, &below, number, numbers);
             let contents = Contents::read(&layer).expect("the builder makes valid layers");
             below
                 .apply(&contents, number, None)
@@ -78,4 +73,19 @@ impl Stack {
         }
         moved
     }
+}
+
+/// A layer for a tree, with the number `number`.
+pub(crate) fn layer_on(
+    flavour: Flavour,
+    below: &Tree,
+    number: usize,
+    numbers: &[Numbers],
+) -> Vec<Entry> {
+    let there = below.entries();
+    let mut builder = Builder::new(flavour, &there, number);
+    for numbers in numbers {
+        builder.add(numbers);
+    }
+    builder.finish()
 }
