@@ -192,11 +192,11 @@ fn remove_part(
         }
         (Kind::Members, Value::Object(members)) => {
             // A port is TCP unless it says otherwise, as in EXPOSE.
-            let port = (field == "ExposedPorts").then(|| match part.contains('/') {
-                true => part.to_ascii_lowercase(),
-                false => format!("{part}/tcp"),
+            let completed = (field == "ExposedPorts").then(|| {
+                let protocol = if part.contains('/') { "" } else { "/tcp" };
+                format!("{part}{protocol}").to_ascii_lowercase()
             });
-            let mut names = [Some(part), port.as_deref()].into_iter().flatten();
+            let mut names = [Some(part), completed.as_deref()].into_iter().flatten();
             Ok(names.any(|name| members.shift_remove(name).is_some()))
         }
         (Kind::Pairs, _) => Err(wrong(field, "a list of strings")),

@@ -107,8 +107,8 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
                 "restow config -c 'ENV DEBUG=1' --label stage=test -t app:debug app.tar debug.tar",
             ),
             (
-                "Change an image of a layout in place: the tag moves",
-                "restow config -c 'CMD [\"sh\"]' --unset HEALTHCHECK oci:lay:app:1.0 oci:lay",
+                "Add a changed image to the layout of the original, whose layers stay shared",
+                "restow config -c 'CMD [\"sh\"]' --unset HEALTHCHECK -t app:sh oci:lay:app:1.0 oci:lay",
             ),
             (
                 "Change an image in an engine",

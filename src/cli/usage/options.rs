@@ -41,12 +41,12 @@ const UMOCI_OPTIONS: &[&str] = &[
     "--config.entrypoint",
     "--config.env",
     "--config.exposedports",
+    "--config.label",
     "--config.stopsignal",
     "--config.user",
     "--config.volume",
     "--config.workingdir",
     "--exposed-ports",
-    "--volume",
 ];
 
 /// The way to change the config of an image.
@@ -268,11 +268,6 @@ const OPTIONS: &[(&[&str], &[&str], &str)] = &[
     (CONFIG_OPTIONS, &["convert", "squash"], CHANGE_BY_CONFIG),
     (CONFIG_OPTIONS, &["config", "import"], CHANGE),
     (UMOCI_OPTIONS, &["config"], CHANGE),
-    (
-        &["--config.label", "--labels"],
-        &["config"],
-        "`--label KEY=VALUE` sets a label",
-    ),
     (
         &["--annotations", "--manifest.annotation"],
         &["config"],

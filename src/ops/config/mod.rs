@@ -33,7 +33,7 @@ pub(crate) fn configure(
         item = select_platform(item, PlatformChoice::Asked(platform), &context.watch)?;
     }
     let editor = Editor::new(options, context.created);
-    let content = editor.edit(&item.content, &item.name, &mut item.descriptor)?;
+    let changed = editor.edit(&item.content, &item.name, &mut item.descriptor)?;
     let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
     let edited = Edited {
         source,
@@ -44,7 +44,7 @@ pub(crate) fn configure(
         workers: &workers,
         context,
     };
-    let report = edited.deliver(item, content)?;
+    let report = edited.deliver(item, changed)?;
     sink.finish(&context.watch)?;
     Ok(report)
 }
