@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::{BASE, base, files};
+use super::{BASE, age, base, files};
 use crate::support::engine::{Docker, unique};
 use crate::support::entry::entries;
 use crate::support::judge::Format;
@@ -33,6 +33,7 @@ fn docker_exports_the_tree_of_the_layers() {
         let sandbox = Sandbox::new();
         let source = base(&sandbox, Format::Docker, BASE);
         files(&sandbox, &[("f", "new", 0o4755), ("d/s/b", "2", 0o640)]);
+        age(&sandbox, "d/s");
         sandbox.write(
             "l.tar",
             layer::tar(&entries("srv/ srv/new=1(5:6) u/(0711)")),
@@ -66,7 +67,9 @@ fn docker_exports_the_tree_of_the_layers() {
 #[test]
 fn an_image_of_one_program_runs_in_docker() {
     const TEST: &str = "an_image_of_one_program_runs_in_docker";
-    for engine in Docker::found(TEST) {
+    // The other engines of the tests start no containers.
+    let engine = Docker::Machine;
+    if engine.answers(TEST) {
         let sandbox = Sandbox::new();
         sandbox.write(
             "hello.c",
