@@ -88,14 +88,20 @@ fn what_cannot_be_done_is_said() {
     ] {
         assert_eq!(run(words).code, Some(2), "{words:?}");
     }
-    run(&["f:x"]).ends(2, expect![[r"
+    run(&["f:x"]).ends(
+        2,
+        expect![[r"
         error: LAYER `f:x`: the path in the image must begin with a slash
           hint: a LAYER is a tar, a folder, FILE:/PATH/IN/IMAGE, or - for a tar from standard input
-    "]]);
-    run(&["nope:/x"]).ends(2, expect![[r"
+    "]],
+    );
+    run(&["nope:/x"]).ends(
+        2,
+        expect![[r"
         error: LAYER `nope:/x`: there is no `nope`
           hint: a LAYER is a tar, a folder, FILE:/PATH/IN/IMAGE, or - for a tar from standard input
-    "]]);
+    "]],
+    );
     let alone = ["append", "--image", "x", "scratch", "out", "l.tar"];
     assert_eq!(sandbox.run(&alone).code, Some(2));
     assert!(!sandbox.path("out").exists());
