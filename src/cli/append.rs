@@ -48,9 +48,9 @@ pub(super) struct Arguments {
     #[arg(value_name = "DST")]
     destination: OsString,
 
-    /// New layers: a tar, a folder, FILE:/PATH/IN/IMAGE, or - for a tar from stdin
+    /// Layers: a tar, a folder, `FILE:/PATH/IN/IMAGE`, or - for a tar from stdin
     ///
-    /// A tar may be compressed. FILE:/PATH puts one file at that path, or into it if it ends in
+    /// A tar may be compressed. `FILE:/PATH` puts one file at that path, or into it if it ends in
     /// `/` or is a directory of the image; the content of a folder lands in it. Directories that
     /// are missing are made, with mode 0755.
     #[arg(value_name = "LAYER", required_unless_present = "delete")]
@@ -69,7 +69,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "PATH")]
     at: Option<OsString>,
 
-    /// Owner of all files of folders and of single files: UID:GID [default: 0:0]
+    /// Owner of packed folders and files: UID:GID [default: 0:0]
     #[arg(long, value_name = "UID:GID", value_parser = parse_owner)]
     owner: Option<(u32, u32)>,
 
@@ -113,12 +113,7 @@ impl LayerArgument {
     /// Parses an argument: whatever exists under the whole name is a tar or a folder.
     fn parse(text: &OsStr) -> Result<Self, Failure> {
         if text != "-" && Path::new(text).exists() {
-            return Ok(Self::Content(Location {
-                format: None,
-                place: Place::Path(text.into()),
-                reference: None,
-                argument: LAYER,
-            }));
+            return Ok(Self::Content(on_disk(Path::new(text))));
         }
         let bytes = text.as_bytes();
         let colons = bytes.windows(2).enumerate().filter(|(_, it)| *it == b":/");
@@ -168,6 +163,16 @@ impl LayerArgument {
                 Ok(Self::Content(location))
             }
         }
+    }
+}
+
+/// A file or a folder whose name is taken as it is.
+fn on_disk(path: &Path) -> Location {
+    Location {
+        format: None,
+        place: Place::Path(path.to_owned()),
+        reference: None,
+        argument: LAYER,
     }
 }
 
@@ -225,7 +230,13 @@ fn append(arguments: &Arguments, process: &Process) -> Result<AppendReport, Fail
         LayerArgument::Content(it) => {
             stdio::open(&it, Some(location), interrupt).map(NewLayer::Content)
         }
-        LayerArgument::At(source, path) => Ok(NewLayer::At { source, path }),
+        LayerArgument::At(source, path) => {
+            if source.is_dir() {
+                // Checks that the output is not in the folder.
+                stdio::open(&on_disk(&source), Some(location), interrupt)?;
+            }
+            Ok(NewLayer::At { source, path })
+        }
     });
     let layers: Vec<NewLayer> = layers.collect::<Result<_, _>>()?;
     let output = session.begin(stdio::create(&destination, interrupt)?)?;

@@ -11,6 +11,7 @@
 
 mod support;
 
+mod append;
 mod architecture;
 mod atomic;
 mod cat;
