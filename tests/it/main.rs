@@ -51,6 +51,7 @@ mod referrers;
 mod reports;
 mod roundtrip;
 mod session;
+mod several;
 mod shells;
 mod squash;
 mod streaming;
