@@ -53,6 +53,7 @@ mod remove;
 mod reports;
 mod roundtrip;
 mod session;
+mod several;
 mod shells;
 mod squash;
 mod streaming;
