@@ -436,6 +436,14 @@ mod tests {
             ),
             (Error::Thread(full()), "cannot start a thread"),
             (
+                Error::BlobRemoved {
+                    digest: Digest::of(b""),
+                    layout: "lay".into(),
+                },
+                "another process has removed the blob sha256:e3b0c44298fc1c149afbf4c8996fb924\
+                 27ae41e4649b934ca495991b7852b855 from `lay`",
+            ),
+            (
                 LimitError::TooManyLayers {
                     id: "a".to_owned(),
                     limit,

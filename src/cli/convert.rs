@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use clap::Args;
+use clap::{ArgAction, Args};
 use restow::{
     ConvertOptions, Input, MediaTypes, Name, Platform, Reference, Retag, Selector, Source,
 };
@@ -40,8 +40,9 @@ pub(super) struct Arguments {
     sources: Vec<OsString>,
 
     /// Destination: a file, a folder for an OCI layout, or - for stdout
-    #[arg(value_name = "DST", required = true)]
-    destination: OsString,
+    // See `loosened` for its other form.
+    #[arg(value_name = "DST", required = true, num_args = 1, action = ArgAction::Set)]
+    destination: Vec<OsString>,
 
     /// Select an image by reference, digest, id or #N (repeatable)
     ///
@@ -51,7 +52,7 @@ pub(super) struct Arguments {
     #[arg(long = "image", value_name = "REF", help_heading = "Image selection")]
     images: Vec<Selector>,
 
-    /// Select a platform: OS/ARCH[/VARIANT], OS or ARCH (repeatable) [default: all]
+    /// Keep a platform: OS/ARCH[/VARIANT] (repeatable) [default: all]
     ///
     /// With one platform, an index becomes the image for it. With several, it remains an index
     /// of these, and a docker-archive names the first for engines that use one.
@@ -89,11 +90,49 @@ pub(super) struct Arguments {
     output: ImageOptions,
 }
 
+/// The command line of restow, in a form in which options may stand between the SRC and DST.
+///
+/// clap takes the argument before an option for the last one. So all arguments become SRC here,
+/// and [`Arguments::places`] takes the last for DST. The result is only for parsing: its help and
+/// its errors would be misleading.
+pub(super) fn loosened(root: clap::Command) -> clap::Command {
+    root.mut_subcommand("convert", |convert| {
+        let convert = convert.override_usage("restow convert [OPTIONS] <SRC>... <DST>");
+        let convert = convert.mut_arg("sources", |it| it.required(false));
+        convert.mut_arg("destination", |it| {
+            let it = it.required(false).last(true);
+            it.num_args(1..).action(ArgAction::Append)
+        })
+    })
+}
+
+/// The command line of restow, with one SRC and one DST: its errors name the missing one.
+pub(super) fn of_one(root: clap::Command) -> clap::Command {
+    root.mut_subcommand("convert", |convert| {
+        let convert = convert.override_usage("restow convert <SRC>... <DST>");
+        let convert = convert.mut_arg("sources", |it| it.num_args(1).action(ArgAction::Set));
+        // `mut_arg` moves an argument to the end, and SRC comes first.
+        convert.mut_arg("destination", |it| it)
+    })
+}
+
+impl Arguments {
+    /// All SRC, and DST, if both are there.
+    pub(super) fn places(&self) -> Option<(Vec<&OsString>, &OsString)> {
+        let mut places: Vec<&OsString> = self.sources.iter().chain(&self.destination).collect();
+        let destination = places.pop()?;
+        (!places.is_empty()).then_some((places, destination))
+    }
+}
+
 pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
-    let sources = locations(&arguments.sources)?;
+    let Some((typed, target)) = arguments.places() else {
+        return Err(Failure::usage("SRC or DST is missing"));
+    };
+    let sources = locations(&typed)?;
     let argument = destination_of("restow convert", "SRC");
     let output = &arguments.output;
-    let (destination, names) = output.destination(&arguments.destination, argument)?;
+    let (destination, names) = output.destination(target, argument)?;
     let options = options(arguments, names)?;
     let selectors = selectors(arguments, &sources)?;
     let session = process.session(source_date_epoch()?);
@@ -101,15 +140,14 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     let open = |source: &Location| stdio::open(source, Some(&destination.location), interrupt);
     let inputs = sources.iter().map(open);
     let inputs = inputs.collect::<Result<Vec<Input>, Failure>>()?;
-    let target = stdio::create(&destination, interrupt)?;
+    let pending = stdio::create(&destination, interrupt)?;
     let inputs = inputs.into_iter().map(Source::from).zip(selectors);
-    let report = session.convert_all(inputs.collect(), target, &options)?;
-    let (sources, target) = (&arguments.sources, &arguments.destination);
-    written::say_all(&process.output, output.json, sources, target, &report)
+    let report = session.convert_all(inputs.collect(), pending, &options)?;
+    written::say_all(&process.output, output.json, &typed, target, &report)
 }
 
 /// Parses each SRC.
-fn locations(sources: &[OsString]) -> Result<Vec<Location>, Failure> {
+fn locations(sources: &[&OsString]) -> Result<Vec<Location>, Failure> {
     let argument = source_of("restow convert - DST");
     let locations = sources.iter().map(|it| Location::parse(it, argument));
     let locations = locations.collect::<Result<Vec<Location>, Failure>>()?;

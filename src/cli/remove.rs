@@ -37,13 +37,8 @@ pub(super) struct Arguments {
     #[arg(value_name = "REF")]
     images: Vec<Selector>,
 
-    /// Remove all images without a name
-    #[arg(long)]
-    untagged: bool,
-
-    /// Remove an image that a digest, an id or #N selects even if it has several names
-    #[arg(long)]
-    force: bool,
+    #[command(flatten)]
+    more: More,
 
     /// Report what would be removed and freed; change nothing
     #[arg(long)]
@@ -52,6 +47,18 @@ pub(super) struct Arguments {
     /// Print a JSON object; `restow help json` lists the fields
     #[arg(long, help_heading = "Output")]
     json: bool,
+}
+
+/// The options that remove more than the arguments alone.
+#[derive(Debug, Args)]
+struct More {
+    /// Remove all images without a name
+    #[arg(long)]
+    untagged: bool,
+
+    /// Remove an image that a digest, an id or #N selects even if it has several names
+    #[arg(long)]
+    force: bool,
 }
 
 const LAYOUT: Argument = Argument {
@@ -68,8 +75,8 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     let mut options = RemoveOptions::default();
     options.images = selector(&location)?.into_iter().collect();
     options.images.extend(arguments.images.iter().cloned());
-    options.untagged = arguments.untagged;
-    options.force = arguments.force;
+    options.untagged = arguments.more.untagged;
+    options.force = arguments.more.force;
     options.dry_run = arguments.dry_run;
     let report = process.session(None).remove(folder, &options);
     let report = report.map_err(advise)?;

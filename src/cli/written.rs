@@ -34,7 +34,7 @@ pub(super) fn say(
 pub(super) fn say_all(
     output: &Output,
     is_json: bool,
-    sources: &[OsString],
+    sources: &[&OsString],
     destination: &OsStr,
     report: &WriteReport,
 ) -> Result<(), Failure> {

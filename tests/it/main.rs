@@ -56,6 +56,7 @@ mod remove;
 mod reports;
 mod roundtrip;
 mod session;
+mod several;
 mod shells;
 mod squash;
 mod streaming;

@@ -24,9 +24,8 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
                 "restow convert oci:lay:app:1.0 - | ssh host docker load",
             ),
             (
-                "Put two archives into one, by way of a layout",
-                "restow convert app.tar oci:both && restow convert base.tar oci:both &&\n  \
-                 restow convert oci:both all.tar",
+                "Put the images of two archives into one",
+                "restow convert app.tar base.tar all.tar",
             ),
         ],
     ),

@@ -89,7 +89,7 @@ fn inherited(own: &Value, old: &Value, new: &Value) -> Value {
             "Cmd" if has_own_entrypoint => own.clone(),
             _ => one(own, old, new).clone(),
         };
-        if !setting.is_null() || fields.contains_key(name) {
+        if !setting.is_null() || fields.get(name) == Some(&Value::Null) {
             merged.insert(name.clone(), setting);
         }
     }
@@ -231,7 +231,7 @@ mod tests {
                 json!({"User": "a"}),
                 json!({"User": "a"}),
                 json!({}),
-                json!({"User": null}),
+                json!({}),
             ),
             (
                 json!({"User": ""}),

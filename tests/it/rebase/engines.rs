@@ -38,7 +38,7 @@ fn docker_loads_and_shows_it() {
         rebased(&sandbox, &tag);
         let (image, _) = read(&sandbox, "out.tar", Format::Docker);
         let _alone = docker.alone();
-        let _loaded = docker.load(&sandbox.read("out.tar"), &[tag.clone()]);
+        let _loaded = docker.load(&sandbox.read("out.tar"), std::slice::from_ref(&tag));
         let seen = docker.see(&tag);
         assert_eq!(seen.diff_ids(), image.diff_ids(), "{docker:?}");
         assert_eq!(seen.facts["Config"]["Cmd"], serde_json::json!(["/app"]));

@@ -112,6 +112,36 @@ fn a_blob_that_a_writer_has_seen_comes_back() {
 }
 
 #[test]
+fn a_blob_that_cannot_be_linked_is_looked_for_again() {
+    let sandbox = Sandbox::new();
+    archives(&sandbox);
+    sandbox.run(&["convert", "a.tar", "oci:lay"]).silent();
+    for path in fs::read_dir(sandbox.path("lay/blobs/sha256")).expect("a folder") {
+        let path = path.expect("an entry").path();
+        let store = sandbox
+            .path("store")
+            .join(path.file_name().expect("a name"));
+        fs::create_dir_all(sandbox.path("store")).expect("a folder");
+        fs::rename(&path, &store).expect("it can be moved");
+        std::os::unix::fs::symlink(&store, &path).expect("a link can be made");
+    }
+    sandbox.run(&["convert", "b.tar", "oci:lay"]).silent();
+    drop(sandbox.run(&["verify", "lay"]).data(""));
+    // Only the links go.
+    let stored = fs::read_dir(sandbox.path("store"))
+        .expect("a folder")
+        .count();
+    sandbox.run(&["remove", "-q", "lay", "a:1", "b:1"]).silent();
+    assert_eq!(files(&sandbox.path("lay")).len(), 1);
+    assert_eq!(
+        fs::read_dir(sandbox.path("store"))
+            .expect("a folder")
+            .count(),
+        stored
+    );
+}
+
+#[test]
 fn a_layout_stays_whole_whenever_remove_is_killed() {
     let sandbox = Sandbox::new();
     archives(&sandbox);

@@ -14,7 +14,7 @@ fn prepared() -> (Sandbox, Layout, [String; 3]) {
     let app = layout.image(&Image::new(&["app:1"], &["file a 1"]));
     let tool = layout.image(&Image::new(&["tool:1"], &["file t 1"]));
     let arm = layout.image(&Image::new(&["arm:1"], &["file arm 1"]));
-    let multi = layout.nested(&[arm.clone()]);
+    let multi = layout.nested(std::slice::from_ref(&arm));
     layout.add_named(&app, "app:1");
     layout.add_named(&app, "app:2");
     layout.add_named(&tool, "tool:1");
