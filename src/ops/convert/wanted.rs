@@ -55,11 +55,11 @@ pub(super) fn wanted<'a>(
                 }
                 Err(Error::Choice(error)) => match error {
                     ChoiceError::NoSuchImage { have: listed, .. } if sources.len() > 1 => {
-                        listed.into_iter().for_each(|it| {
+                        for it in listed {
                             if !have.contains(&it) {
                                 have.push(it);
                             }
-                        });
+                        }
                     }
                     error => return Err(error.into()),
                 },
