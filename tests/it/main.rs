@@ -11,6 +11,7 @@
 
 mod support;
 
+mod append_changed;
 mod architecture;
 mod atomic;
 mod cat;

@@ -275,18 +275,13 @@ impl<'a> Appender<'a> {
     /// none. If it is the whole tree, what it lacks is deleted.
     fn add_compared(&mut self, input: Input, is_whole: bool) -> Result<()> {
         let (stack, opened) = (self.stack, self.opened);
-        let name = input.place().to_string();
         let tar = OpenedTar::open(input, stack.context)?;
         let at = self.added.len() + self.unchanged.len();
         let tar = opened[stack.count() + at].get_or_init(|| tar);
         let number = self.number();
         let layer = tar.stack(number, stack.context);
         let old = mem::replace(&mut self.finder()?.tree, Merge::new());
-        let mut new = if is_whole {
-            Merge::new()
-        } else {
-            old.clone()
-        };
+        let mut new = if is_whole { Merge::new() } else { old.clone() };
         layer.merge(&mut new, &[0])?;
         let of_image = stack.image.layers.iter().map(|layer| &layer.diff_id);
         let ids: Vec<DiffId> = self.added.iter().map(Added::diff_id).collect();
@@ -296,10 +291,13 @@ impl<'a> Appender<'a> {
         let differences = self.layers.compare(&old, &new, &ids)?;
         if differences.is_empty() {
             self.finder()?.tree = old;
-            self.unchanged.push(name);
+            self.unchanged.push(tar.name.clone());
             return Ok(());
         }
-        self.finder()?.tree = new.clone();
+        let is_last = stack.count() + at + 1 == opened.len();
+        if !is_last {
+            self.finder()?.tree = new.clone();
+        }
         let layer = old.turned_into(new, &differences, stack.created());
         let (plan, encoding) = (layer.plan(), self.encoding());
         let (blob, (unpacked, newest)) =

@@ -24,7 +24,8 @@ use crate::transfer::blob::BlobEncoder;
 pub(super) struct OpenedTar {
     source: Box<dyn ImageSource>,
     image: Image,
-    name: String,
+    /// Its name in messages.
+    pub(super) name: String,
 }
 
 impl OpenedTar {
