@@ -84,7 +84,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "PATH")]
     at: Option<OsString>,
 
-    /// Owner of all files of folders and of single files: UID:GID [default: 0:0]
+    /// Owner of packed folders and files: UID:GID [default: 0:0]
     #[arg(long, value_name = "UID:GID", value_parser = parse_owner)]
     owner: Option<(u32, u32)>,
 

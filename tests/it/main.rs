@@ -11,7 +11,7 @@
 
 mod support;
 
-mod append_changed;
+mod append;
 mod architecture;
 mod atomic;
 mod cat;

@@ -120,6 +120,10 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
                 "restow append scratch hello.tar ./hello:/hello -t hello:1 -c 'ENTRYPOINT [\"/hello\"]'",
             ),
             (
+                "Make a layer of what changed in a root filesystem",
+                "restow append app.tar new.tar --changed rootfs.tar",
+            ),
+            (
                 "Add a layer to an image of an engine",
                 "docker save app:1.0 | restow append -t app:1.1 - - rootfs.tar | docker load",
             ),

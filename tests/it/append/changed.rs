@@ -9,12 +9,15 @@ use serde_json::{Value, json};
 
 use crate::support::Sandbox;
 use crate::support::codec::decompress;
-use crate::support::entry::{entries, words};
+use crate::support::engine::{Docker, unique};
+use crate::support::entry::{Kind, entries, words};
 use crate::support::judge::Format;
 use crate::support::layer;
 use crate::support::make::Image;
+use crate::support::naive::replay;
 use crate::support::squash::{Squashed, put, read};
 use crate::support::testdata;
+use crate::support::tree::{Strictness, difference};
 
 /// Writes an image with these layers, and returns its name on the command line.
 #[track_caller]
@@ -160,6 +163,43 @@ fn only_what_is_new_is_in_the_layer() {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let arguments = [&[&source, "out", "--only-new"][..], &names].concat();
         assert_eq!(append_loud(&sandbox, &arguments, 2), expected, "{layers:?}");
+    }
+}
+
+#[test]
+fn docker_exports_the_root_filesystem() {
+    let rootfs = "d/(0700,3:4,@7) d/e/(0711,@8) d/e/a=2(04755,5:6) l->d b=>d/e/a u=1";
+    for engine in Docker::found("docker_exports_the_root_filesystem") {
+        let sandbox = Sandbox::new();
+        let source = base(
+            &sandbox,
+            "d/(0700,3:4,@7) d/e/(0711,@8) d/e/a=1 d/e/gone=1 | l/ l/x=1 u=1",
+        );
+        sandbox.write("rootfs", layer::tar(&entries(rootfs)));
+        let tag = unique();
+        let arguments = [
+            "append",
+            "-q",
+            &source,
+            "out",
+            "--changed",
+            "rootfs",
+            "-t",
+            &tag,
+        ];
+        sandbox.run(&arguments).silent();
+        let loaded = engine.load(&sandbox.read("out"), std::slice::from_ref(&tag));
+        let mut expected = replay(&[layer::tar(&entries(rootfs))]);
+        let mut got = replay(&[engine.export(&tag)]);
+        drop(loaded);
+        for tree in [&mut expected, &mut got] {
+            tree.remove_root();
+            tree.remove_all(&[".dockerenv", "dev", "etc", "proc", "sys"]);
+            // fuse-overlayfs does not always know which names are one file.
+            tree.split(|kind| *kind != Kind::Directory);
+        }
+        let difference = difference(&expected, &got, Strictness::All);
+        assert!(difference.is_empty(), "{difference}");
     }
 }
 

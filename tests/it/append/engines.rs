@@ -1,0 +1,103 @@
+//! Engines take the results, and see the tree of the layers.
+
+use std::process::Command;
+
+use super::{BASE, age, base, files};
+use crate::support::engine::{Docker, unique};
+use crate::support::entry::entries;
+use crate::support::judge::Format;
+use crate::support::layer;
+use crate::support::naive::replay;
+use crate::support::sandbox::Sandbox;
+use crate::support::squash::read;
+use crate::support::tools;
+use crate::support::tree::{Strictness, difference};
+
+/// Paths that Docker itself adds to a container.
+const OF_DOCKER: [&str; 10] = [
+    ".dockerenv",
+    "dev",
+    "dev/console",
+    "dev/pts",
+    "dev/shm",
+    "etc/hostname",
+    "etc/mtab",
+    "etc/resolv.conf",
+    "proc",
+    "sys",
+];
+
+#[test]
+fn docker_exports_the_tree_of_the_layers() {
+    for engine in Docker::found("docker_exports_the_tree_of_the_layers") {
+        let sandbox = Sandbox::new();
+        let source = base(&sandbox, Format::Docker, BASE);
+        files(&sandbox, &[("f", "new", 0o4755), ("d/s/b", "2", 0o640)]);
+        age(&sandbox, "d/s");
+        sandbox.write(
+            "l.tar",
+            layer::tar(&entries("srv/ srv/new=1(5:6) u/(0711)")),
+        );
+        let tag = unique();
+        let words = [
+            "append", &source, "out", "-t", &tag, "d:/lib", "f:/tmp/", "l.tar",
+        ];
+        let words = [&words[..], &["--delete", "srv/f", "-c", "CMD [\"/f\"]"]].concat();
+        sandbox.run(&words).silent();
+        let written = read(&sandbox, "out", Format::Docker);
+        let loaded = engine.load(&sandbox.read("out"), std::slice::from_ref(&tag));
+        let mut expected = replay(&written.stored);
+        let mut got = replay(&[engine.export(&tag)]);
+        drop(loaded);
+        for tree in [&mut expected, &mut got] {
+            tree.remove_root();
+            tree.remove_all(&OF_DOCKER);
+            tree.remove_all(&["etc/hosts"]);
+        }
+        // The engine makes files in `etc` and so changes its time.
+        let etc = |tree: &mut crate::support::naive::Tree| tree.remove_all(&["etc"]);
+        etc(&mut expected);
+        etc(&mut got);
+        let difference = difference(&expected, &got, Strictness::All);
+        assert!(difference.is_empty(), "{difference}");
+    }
+}
+
+/// A static program in an image of its own runs.
+#[test]
+fn an_image_of_one_program_runs_in_docker() {
+    const TEST: &str = "an_image_of_one_program_runs_in_docker";
+    // The other engines of the tests start no containers.
+    let engine = Docker::Machine;
+    if engine.answers(TEST) {
+        let sandbox = Sandbox::new();
+        sandbox.write(
+            "hello.c",
+            "#include <stdio.h>\nint main() { puts(\"hello\"); }\n",
+        );
+        let mut compiler = Command::new("cc");
+        compiler.current_dir(sandbox.path(""));
+        compiler.args(["-static", "-o", "hello", "hello.c"]);
+        if !compiler.output().is_ok_and(|it| it.status.success()) {
+            tools::skip(TEST, "no C compiler makes static programs");
+            return;
+        }
+        let tag = unique();
+        let entrypoint = "ENTRYPOINT [\"/bin/hello\"]";
+        let words = [
+            "append",
+            "scratch",
+            "out",
+            "./hello:/bin/",
+            "-t",
+            &tag,
+            "-c",
+            entrypoint,
+        ];
+        sandbox.run(&words).silent();
+        let _loaded = engine.load(&sandbox.read("out"), std::slice::from_ref(&tag));
+        assert!(engine.creates(&tag));
+        let said = engine.run(&["run", "--rm", "--network", "none", &tag]);
+        assert_eq!(said, b"hello\n");
+    }
+}

@@ -1,0 +1,108 @@
+//! Layers and paths that are refused, and what then remains: nothing.
+
+use expect_test::expect;
+
+use super::{BASE, base, files};
+use crate::support::entry::entries;
+use crate::support::judge::Format;
+use crate::support::layer;
+use crate::support::sandbox::Sandbox;
+
+/// Layers that are refused, with and without `--at`.
+#[test]
+fn a_hostile_layer_is_refused_before_anything_is_written() {
+    for (words, reasons) in [
+        ("../x=1", ["leads out of the root"; 2]),
+        (
+            "a l=>nowhere",
+            ["`nowhere`, which does not exist", "nowhere`, which"],
+        ),
+        ("l=>../../etc/passwd", ["leads out of the root"; 2]),
+        (
+            "a a/b",
+            ["its parent `a` is not a directory", "its parent `n/a`"],
+        ),
+        ("d/.wh..", ["must name the path that it deletes"; 2]),
+        (
+            "l=>srv/f",
+            ["a hard link to a file of a lower layer", "n/srv/f`, which"],
+        ),
+    ] {
+        for (at, reason) in [(&[][..], reasons[0]), (&["--at", "/n"], reasons[1])] {
+            for out in ["oci:lay", "new.tar", "oci:new", "-"] {
+                let sandbox = Sandbox::new();
+                let source = base(&sandbox, Format::Docker, BASE);
+                sandbox.run(&["convert", &source, "oci:lay"]).silent();
+                sandbox.write("l.tar", layer::tar(&entries(words)));
+                let before = sandbox.tree();
+                let words = [&["append"], at, &[&*source, out, "l.tar"]].concat();
+                let run = sandbox.run(&words);
+                assert_eq!(run.code, Some(1), "{words:?}");
+                assert!(run.stderr.contains("cannot read `l.tar`"), "{}", run.stderr);
+                assert!(run.stderr.contains(reason), "{}", run.stderr);
+                // A stream may have begun, with the folders of an archive.
+                assert!(run.stdout.len() <= 1024, "{words:?}");
+                assert!(sandbox.tree() == before, "{words:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_done_is_said() {
+    let sandbox = Sandbox::new();
+    let source = base(&sandbox, Format::Docker, BASE);
+    files(&sandbox, &[("f", "new", 0o644), ("d/a", "1", 0o600)]);
+    sandbox.write("l.tar", layer::tar(&entries("a")));
+    let run = |words: &[&str]| sandbox.run(&[&["append", &source, "out"], words].concat());
+    run(&["--delete", "/nope"]).fails(expect![[r"
+        error: no `/nope` in `app:1`
+          hint: `restow files SRC` lists the files of the image
+    "]]);
+    run(&["--delete", "/"]).fails(expect![[r"
+        error: cannot delete the root of `app:1`
+    "]]);
+    run(&["f:/etc/hosts/x"]).fails(expect![[r"
+        error: no `/etc/hosts/x` in `app:1`: `/etc/hosts` is not a directory
+    "]]);
+    run(&["d:/etc/hosts"]).fails(expect![[r"
+        error: no `/etc/hosts` in `app:1`: `/etc/hosts` is not a directory
+    "]]);
+    run(&["f:/../x"]).fails(expect![[r"
+        error: `/../x` is not a path in an image: the path leads out of the root
+    "]]);
+    run(&["in"]).fails(expect![[r"
+        error: cannot read `in`
+          caused by: it is a docker archive, not a root filesystem
+          hint: `restow convert` copies images, and `restow export` makes a root filesystem of one; use `rootfs:PATH` if it really is a root filesystem
+    "]]);
+    for words in [
+        &["nope"][..],
+        &["nope:/x"],
+        &["f:x"],
+        &["word:x"],
+        &["--owner", "1:1", "l.tar"],
+        &["--at", "/x", "f:/y"],
+        &[],
+        &["-", "-"],
+    ] {
+        assert_eq!(run(words).code, Some(2), "{words:?}");
+    }
+    run(&["f:x"]).ends(
+        2,
+        expect![[r"
+        error: LAYER `f:x`: the path in the image must begin with a slash
+          hint: a LAYER is a tar, a folder, FILE:/PATH/IN/IMAGE, or - for a tar from standard input
+    "]],
+    );
+    run(&["nope:/x"]).ends(
+        2,
+        expect![[r"
+        error: LAYER `nope:/x`: there is no `nope`
+          hint: a LAYER is a tar, a folder, FILE:/PATH/IN/IMAGE, or - for a tar from standard input
+    "]],
+    );
+    let alone = ["append", "--image", "x", "scratch", "out", "l.tar"];
+    assert_eq!(sandbox.run(&alone).code, Some(2));
+    assert!(!sandbox.path("out").exists());
+}
