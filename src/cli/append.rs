@@ -48,9 +48,9 @@ pub(super) struct Arguments {
     #[arg(value_name = "DST")]
     destination: OsString,
 
-    /// New layers: a tar, a folder, FILE:/PATH/IN/IMAGE, or - for a tar from stdin
+    /// Layers: a tar, a folder, `FILE:/PATH/IN/IMAGE`, or - for a tar from stdin
     ///
-    /// A tar may be compressed. FILE:/PATH puts one file at that path, or into it if it ends in
+    /// A tar may be compressed. `FILE:/PATH` puts one file at that path, or into it if it ends in
     /// `/` or is a directory of the image; the content of a folder lands in it. Directories that
     /// are missing are made, with mode 0755.
     #[arg(value_name = "LAYER", required_unless_present_any = ["delete", "changed"])]

@@ -287,12 +287,11 @@ pub(super) fn missing(command: &str, names: &[String]) -> &'static str {
             "LAYER is a tar, a folder, FILE:/PATH/IN/IMAGE, or - for a tar from stdin; with \
              `--delete PATH` or `--changed ROOTFS` none is needed"
         }
-        ("append", true) => "DST is a file, `oci:DIR` for a layout, or `-` for stdout",
         ("append", false) => {
             "SRC is an archive, a layout, `-` for stdin, or `scratch`, as in \
              `restow append scratch DST ./hello:/hello`"
         }
-        ("import", true) => "DST is a file, `oci:DIR` for a layout, or `-` for stdout",
+        ("append" | "import", true) => "DST is a file, `oci:DIR` for a layout, or `-` for stdout",
         ("import", false) => {
             "ROOTFS is a tar, or `-` for stdin, as in `tar -C DIR -c . | restow import - DST`"
         }

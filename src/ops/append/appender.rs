@@ -9,7 +9,7 @@ use crate::error::{Error, Place, Result};
 use crate::event::{Event, Step, Warning};
 use crate::folder::{PackOptions, PackedLayer, Sockets};
 use crate::format::sink::ImageSink;
-use crate::format::{Format, Input, RootfsInput, warn_of_end};
+use crate::format::{Format, Input, RootfsInput, StoredStream, warn_of_end};
 use crate::layer::Landing;
 use crate::merge::{Changes, Merge};
 use crate::ops::append::compared::{Layers, OpenedTar};
@@ -116,13 +116,13 @@ impl<'a> Appender<'a> {
             Source::Folder(folder, at) => {
                 let landing = self.landing(at.as_deref())?;
                 let packed = PackedLayer::of_folder(folder.clone(), self.pack(), Some(landing));
-                self.add_packed(packed.map_err(Error::Thread)?, Place::Path(folder))
+                self.add_packed(packed.map_err(Error::Thread)?, &Place::Path(folder))
             }
             Source::File(file, path) => {
                 let finder = self.finder()?;
                 let (landing, name) = landing_of_file(finder, &file, &path, time)?;
                 let packed = PackedLayer::of_file(file.clone(), name, self.pack(), landing);
-                self.add_packed(packed.map_err(Error::Thread)?, Place::Path(file))
+                self.add_packed(packed.map_err(Error::Thread)?, &Place::Path(file))
             }
         }
     }
@@ -133,7 +133,7 @@ impl<'a> Appender<'a> {
         let place = self.next_place();
         let finder = self.finder()?;
         let packed = deletions(finder, stack.name, paths, stack.created())?;
-        self.add_packed(packed.map_err(Error::Thread)?, place)
+        self.add_packed(packed.map_err(Error::Thread)?, &place)
     }
 
     fn pack(&self) -> PackOptions {
@@ -155,12 +155,11 @@ impl<'a> Appender<'a> {
 
     /// The tree of the image with the new layers so far.
     fn finder(&mut self) -> Result<&mut PathFinder> {
-        let mut finder = match self.finder.take() {
-            Some(finder) => finder,
-            None => {
-                self.stack.prepare()?;
-                PathFinder::new(self.stack, &self.options.delete)?
-            }
+        let mut finder = if let Some(finder) = self.finder.take() {
+            finder
+        } else {
+            self.stack.prepare()?;
+            PathFinder::new(self.stack, &self.options.delete)?
         };
         for changes in self.unmerged.drain(..) {
             // They were accepted, and what is ambiguous in them is reported.
@@ -211,24 +210,24 @@ impl<'a> Appender<'a> {
     /// Adds a tar with its entries below a directory of the image.
     fn add_moved(&mut self, input: RootfsInput, landing: Landing) -> Result<()> {
         let place = input.place();
-        let opened = input.into_stored().and_then(|stored| stored.unpacked());
+        let opened = input.into_stored().and_then(StoredStream::unpacked);
         let input = opened.map_err(|error| error.while_reading(place.clone()))?;
         let packed = PackedLayer::of(move |writer| {
             write_moved(input, &landing, writer)?;
             Ok(Sockets::default())
         });
-        self.add_packed(packed.map_err(Error::Thread)?, place)
+        self.add_packed(packed.map_err(Error::Thread)?, &place)
     }
 
     /// Adds a layer that is packed while it is read.
-    fn add_packed(&mut self, packed: PackedLayer, place: Place) -> Result<()> {
+    fn add_packed(&mut self, packed: PackedLayer, place: &Place) -> Result<()> {
         let sockets = packed.sockets();
         if self.options.only_new {
-            return self.add_packed_compared(packed, place, false);
+            return self.add_packed_compared(packed, place.clone(), false);
         }
         let encoding = self.encoding();
-        self.tell(&place, encoding != Encoding::Plain);
-        let intake = self.intake(&place, true);
+        self.tell(place, encoding != Encoding::Plain);
+        let intake = self.intake(place, true);
         let mut input = RootfsInput::of_stream(Box::new(packed), place.clone());
         let input = input.open(intake.watch);
         let input = input.map_err(|error| error.while_reading(place.clone()))?;
@@ -237,7 +236,7 @@ impl<'a> Appender<'a> {
             if let Some(sockets) = sockets.get() {
                 warn_of_sockets(sockets, &intake.watch);
             }
-            appender.accept(taken, Compression::None, &place)
+            appender.accept(taken, Compression::None, place)
         })
     }
 

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use super::{BASE, age, base, files};
-use crate::support::engine::{Docker, unique};
+use crate::support::engine::{Docker, Loaded, unique};
 use crate::support::entry::entries;
 use crate::support::judge::Format;
 use crate::support::layer;
@@ -99,5 +99,56 @@ fn an_image_of_one_program_runs_in_docker() {
         assert!(engine.creates(&tag));
         let said = engine.run(&["run", "--rm", "--network", "none", &tag]);
         assert_eq!(said, b"hello\n");
+    }
+}
+
+/// `COPY` of Docker's own builder puts files at the same paths, with the same metadata, except
+/// for times, and for setuid, which that builder loses.
+#[test]
+fn copy_in_a_dockerfile_puts_the_same_files_there() {
+    const TEST: &str = "copy_in_a_dockerfile_puts_the_same_files_there";
+    let engine = Docker::Machine;
+    if !engine.answers(TEST) {
+        return;
+    }
+    for (layer, copy) in [
+        ("f:/lib/new", "COPY f /lib/new"),
+        ("f:/lib", "COPY f /lib"),
+        ("f:/data/deep/er/", "COPY f /data/deep/er/"),
+        ("f:/link/x", "COPY f /link/x"),
+        ("f:/data/f", "COPY f /data/f"),
+        ("f:/tmp/x", "COPY f /tmp/x"),
+        ("d:/lib", "COPY d /lib"),
+        ("d:/made/here", "COPY d /made/here"),
+        ("d", "COPY d /"),
+    ] {
+        let sandbox = Sandbox::new();
+        let layers = format!("{BASE} | link->no/where no/ no/where/ srv/s/(0700)");
+        let source = base(&sandbox, Format::Docker, &layers);
+        files(&sandbox, &[("f", "new", 0o755), ("d/s/b", "2", 0o640)]);
+        let (from, tag, other) = (unique(), unique(), unique());
+        sandbox
+            .run(&["convert", &source, "from", "-t", &from])
+            .silent();
+        let _from = engine.load(&sandbox.read("from"), std::slice::from_ref(&from));
+        sandbox.write("Dockerfile", format!("FROM {from}\n{copy}\n"));
+        let folder = sandbox.path("");
+        let folder = folder.to_str().expect("a plain path");
+        let _built = Loaded::names(engine, std::slice::from_ref(&other));
+        let mut builder = engine.command(&["build", "-q", "-t", &other, folder]);
+        drop(tools::succeed(builder.env("DOCKER_BUILDKIT", "0")));
+        sandbox
+            .run(&["append", &source, "out", layer, "-t", &tag])
+            .silent();
+        let _loaded = engine.load(&sandbox.read("out"), std::slice::from_ref(&tag));
+        let [mut got, mut expected] = [&tag, &other].map(|it| replay(&[engine.export(it)]));
+        for tree in [&mut got, &mut expected] {
+            tree.remove_root();
+            tree.remove_all(&OF_DOCKER);
+            tree.remove_all(&["etc"]);
+            tree.edit(|meta| meta.mtime = 0);
+        }
+        let difference = difference(&expected, &got, Strictness::All);
+        assert!(difference.is_empty(), "{copy}: {difference}");
     }
 }
