@@ -63,9 +63,9 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "PATH")]
     delete: Vec<OsString>,
 
-    /// Turn the image into this root filesystem: a tar, a folder, or - for stdin
+    /// Add a layer that turns the image into ROOTFS
     ///
-    /// The new layer has what `diff` finds, additions, changes and deletions, and the directories
+    /// ROOTFS is a tar, a folder, or - for a tar from stdin. The new layer has what `diff` finds, additions, changes and deletions, and the directories
     /// above, like the layer of `docker commit`. The owners in a folder are kept, unless there
     /// is `--owner`.
     #[arg(long, value_name = "ROOTFS", conflicts_with_all = ["layers", "delete", "at", "only_new"])]

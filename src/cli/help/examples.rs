@@ -121,11 +121,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             ),
             (
                 "Make a layer of what changed in a root filesystem",
-                "restow append app.tar new.tar --changed rootfs.tar",
-            ),
-            (
-                "Add a layer to an image of an engine",
-                "docker save app:1.0 | restow append -t app:1.1 - - rootfs.tar | docker load",
+                "docker save app:1.0 | restow append -t app:1.1 - - --changed rootfs.tar | docker load",
             ),
         ],
     ),
