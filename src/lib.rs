@@ -39,7 +39,7 @@
 //! and begins an [`Output`]; [`Session::convert`] copies images from one to the other,
 //! and [`Session::squash`] merges layers on the way. [`Session::export`] writes the
 //! merged root filesystem of an image as a tar, [`Session::extract`] as files, and
-//! [`Session::import`] makes an image of one.
+//! [`Session::import`] makes an image of one. [`Session::append`] adds layers on top of one.
 //! Everything that is read is verified against its digest, size and diff_id in the same
 //! pass, and no part of an output is visible before it is complete; [`limits`] lists
 //! the sizes beyond which input is refused. [`Session::verify`] goes on after the first

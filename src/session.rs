@@ -195,8 +195,8 @@ impl<'a> Session<'a> {
 
     /// Sets the creation time of new content, for example to [`SOURCE_DATE_EPOCH`].
     ///
-    /// By default an imported image has the time of its newest file, and a merged layer
-    /// the latest time of the layers in it; directories for which no layer has an entry
+    /// By default an imported image and an added layer have the time of their newest file,
+    /// and a merged layer the latest time of the layers in it; directories for which no layer has an entry
     /// are dated 1970.
     ///
     /// [`SOURCE_DATE_EPOCH`]: https://reproducible-builds.org/specs/source-date-epoch/

@@ -133,12 +133,7 @@ impl LayerArgument {
     /// Parses an argument: whatever exists under the whole name is a tar or a folder.
     fn parse(text: &OsStr) -> Result<Self, Failure> {
         if text != "-" && Path::new(text).exists() {
-            return Ok(Self::Content(Location {
-                format: None,
-                place: Place::Path(text.into()),
-                reference: None,
-                argument: LAYER,
-            }));
+            return Ok(Self::Content(on_disk(Path::new(text))));
         }
         let bytes = text.as_bytes();
         let colons = bytes.windows(2).enumerate().filter(|(_, it)| *it == b":/");
@@ -188,6 +183,16 @@ impl LayerArgument {
                 Ok(Self::Content(location))
             }
         }
+    }
+}
+
+/// A file or a folder whose name is taken as it is.
+fn on_disk(path: &Path) -> Location {
+    Location {
+        format: None,
+        place: Place::Path(path.to_owned()),
+        reference: None,
+        argument: LAYER,
     }
 }
 
@@ -253,7 +258,13 @@ fn append(arguments: &Arguments, process: &Process) -> Result<AppendReport, Fail
         LayerArgument::Content(it) => {
             stdio::open(&it, Some(location), interrupt).map(NewLayer::Content)
         }
-        LayerArgument::At(source, path) => Ok(NewLayer::At { source, path }),
+        LayerArgument::At(source, path) => {
+            if source.is_dir() {
+                // Checks that the output is not in the folder.
+                stdio::open(&on_disk(&source), Some(location), interrupt)?;
+            }
+            Ok(NewLayer::At { source, path })
+        }
     });
     let changed = changed.map(|it| {
         let input = stdio::open(&it, Some(location), interrupt);
