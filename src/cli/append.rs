@@ -53,7 +53,7 @@ pub(super) struct Arguments {
     /// A tar may be compressed. `FILE:/PATH` puts one file at that path, or into it if it ends in
     /// `/` or is a directory of the image; the content of a folder lands in it. Directories that
     /// are missing are made, with mode 0755.
-    #[arg(value_name = "LAYER", required_unless_present = "delete")]
+    #[arg(value_name = "LAYER", required_unless_present_any = ["delete", "changed"])]
     layers: Vec<OsString>,
 
     /// Delete a path or pattern from the image (repeatable)
@@ -62,6 +62,21 @@ pub(super) struct Arguments {
     /// have is an error.
     #[arg(long, value_name = "PATH")]
     delete: Vec<OsString>,
+
+    /// Add a layer that turns the image into ROOTFS
+    ///
+    /// ROOTFS is a tar, a folder, or - for a tar from stdin. The new layer has what `diff` finds, additions, changes and deletions, and the directories
+    /// above, like the layer of `docker commit`. The owners in a folder are kept, unless there
+    /// is `--owner`.
+    #[arg(long, value_name = "ROOTFS", conflicts_with_all = ["layers", "delete", "at", "only_new"])]
+    changed: Option<OsString>,
+
+    /// Leave out entries of LAYER that the image already has just so
+    ///
+    /// Nothing is deleted, except by whiteouts in a LAYER. The entries of a tar are then written
+    /// anew. No layer is added for a LAYER without anything new.
+    #[arg(long, requires = "layers")]
+    only_new: bool,
 
     /// Put the content of tars and folders below this directory of the image
     ///
@@ -95,6 +110,11 @@ pub(super) struct Arguments {
 const LAYER: Argument = Argument {
     name: "LAYER",
     role: Role::Rootfs("restow append SRC DST -"),
+};
+
+const CHANGED: Argument = Argument {
+    name: "ROOTFS",
+    role: Role::Rootfs("restow append SRC DST --changed -"),
 };
 
 /// The word for an image without layers, as in a Dockerfile.
@@ -186,6 +206,10 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
         let object = to_json(source, target, &report);
         return process.output.data(&json_text(&object));
     }
+    for name in &report.unchanged {
+        let note = format!("nothing changed: no layer was added for `{name}`");
+        process.output.tell(&note);
+    }
     process
         .output
         .tell(&written::to_text(target, &report.written));
@@ -203,7 +227,9 @@ fn append(arguments: &Arguments, process: &Process) -> Result<AppendReport, Fail
     let layers = arguments.layers.iter();
     let layers = layers.map(|it| LayerArgument::parse(it));
     let layers: Vec<LayerArgument> = layers.collect::<Result<_, _>>()?;
-    check(arguments, source.as_ref(), &layers)?;
+    let changed = arguments.changed.as_ref();
+    let changed = changed.map(|it| Location::parse(it, CHANGED)).transpose()?;
+    check(arguments, source.as_ref(), &layers, changed.as_ref())?;
     let argument = destination_of("restow append", "SRC");
     let images = &arguments.images;
     let (destination, names) = images.destination(&arguments.destination, argument)?;
@@ -217,6 +243,7 @@ fn append(arguments: &Arguments, process: &Process) -> Result<AppendReport, Fail
     options.delete = patterns(&arguments.delete);
     options.at = arguments.at.as_ref().map(|at| at.as_bytes().to_vec());
     options.owner = arguments.owner;
+    options.only_new = arguments.only_new;
     options.latest = source_date_epoch()?;
     options.message.clone_from(&arguments.message);
     options.changes = parse_changes(&arguments.changes)?;
@@ -238,7 +265,11 @@ fn append(arguments: &Arguments, process: &Process) -> Result<AppendReport, Fail
             Ok(NewLayer::At { source, path })
         }
     });
-    let layers: Vec<NewLayer> = layers.collect::<Result<_, _>>()?;
+    let changed = changed.map(|it| {
+        let input = stdio::open(&it, Some(location), interrupt);
+        input.map(NewLayer::Changed)
+    });
+    let layers: Vec<NewLayer> = layers.chain(changed).collect::<Result<_, _>>()?;
     let output = session.begin(stdio::create(&destination, interrupt)?)?;
     Ok(match input {
         Some(input) => session.append(input, output, layers, &options)?,
@@ -251,22 +282,27 @@ fn check(
     arguments: &Arguments,
     source: Option<&Location>,
     layers: &[LayerArgument],
+    changed: Option<&Location>,
 ) -> Result<(), Failure> {
     let is_standard = |layer: &&LayerArgument| match layer {
         LayerArgument::Content(location) => location.place == Place::Standard,
         LayerArgument::At(..) => false,
     };
+    let others = [source, changed].into_iter().flatten();
     let standard = layers.iter().filter(is_standard).count()
-        + usize::from(source.is_some_and(|it| it.place == Place::Standard));
+        + others.filter(|it| it.place == Place::Standard).count();
     if standard > 1 {
-        let message = "only one of SRC and LAYER can be standard input".to_owned();
+        let other = if changed.is_some() { "ROOTFS" } else { "LAYER" };
+        let message = format!("only one of SRC and {other} can be standard input");
         return Err(Failure::usage(message));
     }
     let is_packed = |layer: &LayerArgument| match layer {
         LayerArgument::Content(location) => location.path().is_some_and(Path::is_dir),
         LayerArgument::At(..) => true,
     };
-    if arguments.owner.is_some() && !layers.iter().any(is_packed) {
+    let is_folder = |it: &Location| it.path().is_some_and(Path::is_dir);
+    let has_packed = layers.iter().any(is_packed) || changed.is_some_and(is_folder);
+    if arguments.owner.is_some() && !has_packed {
         return Err(Failure::Usage {
             message: "`--owner` applies to folders and files, but no LAYER is one".to_owned(),
             hint: Some("the entries of a tar keep their owners: set them when you pack it"),
@@ -300,6 +336,7 @@ fn to_json(source: &OsStr, destination: &OsStr, report: &AppendReport) -> Value 
         "image": report.image,
         "layers_before": report.layers_before,
         "added": report.layers.iter().map(layer).collect::<Vec<_>>(),
+        "unchanged": report.unchanged,
     }));
     object.append(&mut written::to_json(
         source,

@@ -1,7 +1,7 @@
 //! A root filesystem as the stream of a tar, from start to end.
 
 use std::fs::{self, File};
-use std::io::{self, Cursor, Read};
+use std::io::{self, Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -72,6 +72,22 @@ impl RootfsInput {
             from: From::Pipe(Some(stream)),
             is_certain: true,
         }
+    }
+
+    /// The same as an input of images.
+    pub(crate) fn into_input(self) -> Result<Input> {
+        let input = match self.from {
+            From::File(mut file, start) => {
+                file.seek(io::SeekFrom::Start(start))?;
+                Input::file(file, self.place)
+            }
+            From::Pipe(Some(stream)) => Input::pipe(stream, self.place),
+            From::Pipe(None) => {
+                return Err(io::Error::other("a pipe can only be read once").into());
+            }
+            From::Folder(path) => Input::path(path),
+        };
+        Ok(input.format(self.is_certain.then_some(Format::Rootfs)))
     }
 
     /// Its name in messages.

@@ -25,17 +25,28 @@ pub(crate) struct LayerWriter<W> {
     output: W,
     /// The number of entries written so far.
     entries: u64,
+    /// The latest time of them, in seconds since 1970.
+    newest: Option<i64>,
 }
 
 impl<W: Write> LayerWriter<W> {
     /// Starts a layer.
     pub(crate) fn new(output: W) -> Self {
-        Self { output, entries: 0 }
+        Self {
+            output,
+            entries: 0,
+            newest: None,
+        }
     }
 
     /// The number of entries written so far.
     pub(crate) fn entries(&self) -> u64 {
         self.entries
+    }
+
+    /// The latest time of the entries written so far, in seconds since 1970.
+    pub(crate) fn newest(&self) -> i64 {
+        self.newest.unwrap_or(0)
     }
 
     /// Writes the end of the archive, and returns the output.
@@ -56,6 +67,7 @@ impl<W: Write> LayerWriter<W> {
         };
         let blocks = header.blocks(PAX_NAME, &records(&header, metadata));
         self.entries += 1;
+        self.newest = self.newest.max(Some(metadata.mtime.seconds));
         self.output.write_all(&blocks)
     }
 }

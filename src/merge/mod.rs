@@ -13,6 +13,7 @@
 mod ambiguities;
 mod changes;
 mod check;
+mod delta;
 mod plan;
 mod range;
 mod replay;
@@ -24,6 +25,7 @@ mod view;
 pub(crate) use ambiguities::Ambiguities;
 pub(crate) use changes::{Changes, ChangesBuilder};
 pub(crate) use check::BrokenLink;
+pub(crate) use delta::Differences;
 pub(crate) use plan::Plan;
 pub(crate) use range::{IMPLIED_MODE, Merge, Savings};
 pub(crate) use replay::{Replay, ReplayError};

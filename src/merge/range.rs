@@ -14,7 +14,7 @@ pub(crate) const IMPLIED_MODE: u16 = 0o755;
 
 /// The layers of an image, added from the lowest up: those that are kept are only
 /// needed for their tree, and those of the range are merged.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Merge {
     pub(super) inodes: Inodes,
     /// The tree of the layers below the range; absent if they are unknown.
@@ -24,17 +24,17 @@ pub(crate) struct Merge {
     /// True if no layer is below the range.
     pub(super) is_lowest: bool,
     /// The lowest layer of the range.
-    first_layer: u32,
+    pub(super) first_layer: u32,
     /// The numbers of names of inodes, below the range and in it.
-    names_below: Names,
+    pub(super) names_below: Names,
     pub(super) names_in_range: Names,
     /// The first inode that can belong to the range.
     pub(super) first_inode: InodeId,
     /// Nodes of lower layers of which the range has copies, since a layer cannot link
     /// to a file outside of it.
-    copies: HashMap<InodeId, InodeId>,
+    pub(super) copies: HashMap<InodeId, InodeId>,
     /// All copies, including those of earlier ranges.
-    is_copy: HashSet<InodeId>,
+    pub(super) is_copy: HashSet<InodeId>,
 }
 
 /// The bytes of files that merging a range saves.

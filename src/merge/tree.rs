@@ -283,7 +283,7 @@ impl Tree {
 }
 
 /// The number of names of each inode in a tree.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Names {
     /// The first counted inode: the tree only has later ones.
     first: u32,

@@ -1,5 +1,6 @@
 //! `restow append`: new layers on top of an image.
 
+mod changed;
 mod engines;
 mod paths;
 mod refused;

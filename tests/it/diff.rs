@@ -5,7 +5,7 @@ mod fixtures;
 mod many;
 mod paths;
 mod planted;
-mod random;
+pub(crate) mod random;
 mod text;
 mod trouble;
 

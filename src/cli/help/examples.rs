@@ -148,8 +148,8 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
                 "restow append scratch hello.tar ./hello:/hello -t hello:1 -c 'ENTRYPOINT [\"/hello\"]'",
             ),
             (
-                "Add a layer to an image of an engine",
-                "docker save app:1.0 | restow append -t app:1.1 - - rootfs.tar | docker load",
+                "Make a layer of what changed in a root filesystem",
+                "docker save app:1.0 | restow append -t app:1.1 - - --changed rootfs.tar | docker load",
             ),
         ],
     ),

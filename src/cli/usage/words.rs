@@ -88,9 +88,8 @@ const COMMANDS: &[(&[&str], &str)] = &[
     ),
     (
         &["repack", "commit"],
-        "`restow append SRC DST LAYER...` adds files as new layers. To change many files, extract them \
-         with `restow extract SRC DIR`, edit them, and pack them with \
-         `restow import --config-from SRC DIR DST`",
+        "`restow append SRC DST --changed ROOTFS` makes a layer of what changed: ROOTFS is a tar, as \
+         `docker export` writes it, or the folder of `restow extract SRC DIR`",
     ),
     (
         &["build", "bud", "buildx", "builder", "bake", "from"],
@@ -284,7 +283,7 @@ pub(super) fn missing(command: &str, names: &[String]) -> &'static str {
         }
         ("append", _) if names.iter().all(|name| name.starts_with("LAYER")) => {
             "LAYER is a tar, a folder, FILE:/PATH/IN/IMAGE, or - for a tar from stdin; with \
-             `--delete PATH` none is needed"
+             `--delete PATH` or `--changed ROOTFS` none is needed"
         }
         ("append", false) => {
             "SRC is an archive, a layout, `-` for stdin, or `scratch`, as in \

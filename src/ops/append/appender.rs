@@ -1,14 +1,18 @@
 //! The new layers, one after the other.
 
+use std::cell::OnceCell;
 use std::io::Write;
+use std::mem;
 
+use crate::digest::DiffId;
 use crate::error::{Error, Place, Result};
 use crate::event::{Event, Step, Warning};
 use crate::folder::{PackOptions, PackedLayer, Sockets};
 use crate::format::sink::ImageSink;
-use crate::format::{RootfsInput, StoredStream, warn_of_end};
+use crate::format::{Format, Input, RootfsInput, StoredStream, warn_of_end};
 use crate::layer::Landing;
-use crate::merge::Changes;
+use crate::merge::{Changes, Merge};
+use crate::ops::append::compared::{Layers, OpenedTar};
 use crate::ops::append::deletions::deletions;
 use crate::ops::append::landing::{clean, landing, landing_of_file};
 use crate::ops::append::moved::write_moved;
@@ -29,14 +33,18 @@ pub(super) struct Appender<'a> {
     sink: &'a dyn ImageSink,
     workers: &'a Workers,
     options: &'a AppendOptions,
-    /// The number of layers at the end.
-    count: usize,
+    /// The places for tars that are compared, one for each layer at the end.
+    opened: &'a [OnceCell<OpenedTar>],
+    /// The layers whose content is compared.
+    layers: Layers<'a>,
     /// The tree of the image with the new layers, once a path in it is wanted.
     finder: Option<PathFinder>,
     /// The changes of new layers that are not in that tree.
     unmerged: Vec<Changes>,
     /// The new layers so far.
     added: Vec<Added>,
+    /// The sources that changed nothing.
+    unchanged: Vec<String>,
 }
 
 /// A layer whose entries were accepted.
@@ -48,29 +56,31 @@ struct Accepted {
 }
 
 impl<'a> Appender<'a> {
-    /// For an image, which will have this many layers.
+    /// For an image. There is a place in `opened` for each layer at the end.
     pub(super) fn new(
         stack: &'a LayerStack<'a>,
         sink: &'a dyn ImageSink,
         workers: &'a Workers,
         options: &'a AppendOptions,
-        count: usize,
+        opened: &'a [OnceCell<OpenedTar>],
     ) -> Self {
         Self {
             stack,
             sink,
             workers,
             options,
-            count,
+            opened,
+            layers: Layers::new(stack.clone()),
             finder: None,
             unmerged: Vec::new(),
             added: Vec::new(),
+            unchanged: Vec::new(),
         }
     }
 
-    /// The new layers.
-    pub(super) fn finish(self) -> Vec<Added> {
-        self.added
+    /// The new layers, and the sources that changed nothing.
+    pub(super) fn finish(self) -> (Vec<Added>, Vec<String>) {
+        (self.added, self.unchanged)
     }
 
     /// Reports the amount of data to be read, as far as it is known.
@@ -96,7 +106,13 @@ impl<'a> Appender<'a> {
                 let landing = self.landing(None)?;
                 self.add_moved(input, landing)
             }
+            Source::Tar(input) if self.options.only_new => {
+                let (place, input) = (input.place(), input.into_input());
+                let input = input.map_err(|error| error.while_reading(place.clone()))?;
+                self.add_compared(input, false)
+            }
             Source::Tar(input) => self.add_tar(input),
+            Source::Changed(input) => self.add_changed(input),
             Source::Folder(folder, at) => {
                 let landing = self.landing(at.as_deref())?;
                 let packed = PackedLayer::of_folder(folder.clone(), self.pack(), Some(landing));
@@ -156,7 +172,7 @@ impl<'a> Appender<'a> {
     fn next_place(&self) -> Place {
         Place::Layer {
             position: self.stack.count() + self.added.len() + 1,
-            count: self.count,
+            count: self.opened.len(),
             image: self.stack.name.to_owned(),
         }
     }
@@ -206,14 +222,10 @@ impl<'a> Appender<'a> {
     /// Adds a layer that is packed while it is read.
     fn add_packed(&mut self, packed: PackedLayer, place: &Place) -> Result<()> {
         let sockets = packed.sockets();
-        let uppermost = self.stack.image.layers.last();
-        let encoding = match self.options.compress {
-            CompressionChoice::To { encoding, .. } => encoding,
-            CompressionChoice::Keep => {
-                let compression = uppermost.map_or(Compression::None, |it| it.compression);
-                kept(compression, Some(self.sink.format()))
-            }
-        };
+        if self.options.only_new {
+            return self.add_packed_compared(packed, place.clone(), false);
+        }
+        let encoding = self.encoding();
         self.tell(place, encoding != Encoding::Plain);
         let intake = self.intake(place, true);
         let mut input = RootfsInput::of_stream(Box::new(packed), place.clone());
@@ -226,6 +238,85 @@ impl<'a> Appender<'a> {
             }
             appender.accept(taken, Compression::None, place)
         })
+    }
+
+    /// Adds the layer that turns the image into a root filesystem.
+    fn add_changed(&mut self, input: RootfsInput) -> Result<()> {
+        let place = input.place();
+        let Some(folder) = input.folder() else {
+            let input = input.into_input();
+            let input = input.map_err(|error| error.while_reading(place))?;
+            return self.add_compared(input, true);
+        };
+        let options = pack_options(self.options.owner, self.options.latest);
+        let packed = PackedLayer::of_folder(folder.to_owned(), options, None);
+        self.add_packed_compared(packed.map_err(Error::Thread)?, place, true)
+    }
+
+    /// Adds the entries of a layer that is packed while it is read, as
+    /// [`add_compared`](Self::add_compared) does.
+    fn add_packed_compared(
+        &mut self,
+        packed: PackedLayer,
+        place: Place,
+        is_whole: bool,
+    ) -> Result<()> {
+        let sockets = packed.sockets();
+        let input = Input::pipe(packed, place).format(Format::Rootfs);
+        self.add_compared(input, is_whole)?;
+        if let Some(sockets) = sockets.get() {
+            warn_of_sockets(sockets, &self.stack.context.watch);
+        }
+        Ok(())
+    }
+
+    /// Adds those entries of a tar that change the tree of the image, unless there are
+    /// none. If it is the whole tree, what it lacks is deleted.
+    fn add_compared(&mut self, input: Input, is_whole: bool) -> Result<()> {
+        let (stack, opened) = (self.stack, self.opened);
+        let tar = OpenedTar::open(input, stack.context)?;
+        let at = self.added.len() + self.unchanged.len();
+        let tar = opened[stack.count() + at].get_or_init(|| tar);
+        let number = self.number();
+        let layer = tar.stack(number, stack.context);
+        let old = mem::replace(&mut self.finder()?.tree, Merge::new());
+        let mut new = if is_whole { Merge::new() } else { old.clone() };
+        layer.merge(&mut new, &[0])?;
+        let of_image = stack.image.layers.iter().map(|layer| &layer.diff_id);
+        let ids: Vec<DiffId> = self.added.iter().map(Added::diff_id).collect();
+        let own = layer.image.layers.iter().map(|layer| &layer.diff_id);
+        let ids: Vec<&DiffId> = of_image.chain(&ids).chain(own).collect();
+        self.layers.push(number, layer);
+        let differences = self.layers.compare(&old, &new, &ids)?;
+        if differences.is_empty() {
+            self.finder()?.tree = old;
+            self.unchanged.push(tar.name.clone());
+            return Ok(());
+        }
+        let is_last = stack.count() + at + 1 == opened.len();
+        if !is_last {
+            self.finder()?.tree = new.clone();
+        }
+        let layer = old.turned_into(new, &differences, stack.created());
+        let (plan, encoding) = (layer.plan(), self.encoding());
+        let (blob, (unpacked, newest)) =
+            write_encoded(self.sink, encoding, self.workers, |encoder, to| {
+                self.layers.write(&plan, encoder, to)
+            })?;
+        self.push(blob, encoding.compression(), Accepted { unpacked, newest });
+        Ok(())
+    }
+
+    /// The encoding of a layer that is made: that of the uppermost layer of the image.
+    fn encoding(&self) -> Encoding {
+        let uppermost = self.stack.image.layers.last();
+        match self.options.compress {
+            CompressionChoice::To { encoding, .. } => encoding,
+            CompressionChoice::Keep => {
+                let compression = uppermost.map_or(Compression::None, |it| it.compression);
+                kept(compression, Some(self.sink.format()))
+            }
+        }
     }
 
     /// Writes a layer with this encoding, which `take` copies and accepts, and adds it.
@@ -298,12 +389,17 @@ impl<'a> Appender<'a> {
     where
         'a: 'p,
     {
-        let number = self.stack.count() + self.added.len();
         Intake {
             watch: self.stack.context.watch,
             place,
             is_certain,
-            number: u32::try_from(number).expect("layers are limited"),
+            number: self.number(),
         }
+    }
+
+    /// The number of the next layer, counted from 0.
+    fn number(&self) -> u32 {
+        let number = self.stack.count() + self.added.len();
+        u32::try_from(number).expect("layers are limited")
     }
 }

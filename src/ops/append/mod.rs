@@ -5,6 +5,7 @@
 //! tree of the image, in which the paths of later layers are found.
 
 mod appender;
+mod compared;
 mod deletions;
 mod landing;
 mod moved;
@@ -13,12 +14,15 @@ pub(in crate::ops) mod report;
 mod result;
 mod source;
 
+use std::cell::OnceCell;
+
 use crate::error::{Error, Result};
 use crate::format::root::Root;
 use crate::format::sink::ImageSink;
 use crate::format::source::{Image, ImageSource};
 use crate::image::{Platform, scratch_config};
 use crate::ops::append::appender::Appender;
+use crate::ops::append::compared::OpenedTar;
 use crate::ops::append::options::{AppendOptions, NewLayer};
 use crate::ops::append::report::AppendReport;
 use crate::ops::append::result::deliver;
@@ -83,7 +87,8 @@ fn append_to(
     let count = stack.count() + layers.len() + usize::from(!options.delete.is_empty());
     let layers = layers.into_iter().map(Source::open);
     let layers: Vec<Source> = layers.collect::<Result<_>>()?;
-    let mut appender = Appender::new(&stack, sink.as_ref(), &workers, options, count);
+    let opened: Vec<OnceCell<OpenedTar>> = (0..count).map(|_| OnceCell::new()).collect();
+    let mut appender = Appender::new(&stack, sink.as_ref(), &workers, options, &opened);
     appender.announce(&layers);
     if !options.delete.is_empty() {
         appender.delete()?;
@@ -91,12 +96,12 @@ fn append_to(
     for layer in layers {
         appender.add(layer)?;
     }
-    let added = appender.finish();
+    let (added, unchanged) = appender.finish();
     let report = deliver(
         source,
         sink.as_ref(),
         chosen,
-        &added,
+        (&added, unchanged),
         options,
         &workers,
         context,

@@ -16,6 +16,11 @@ use crate::transfer::naming::Name;
 pub enum NewLayer {
     /// A tar, plain or compressed, or a folder, whose content becomes that of the layer.
     Content(Input),
+    /// A root filesystem, in a tar or a folder: the layer turns the tree of the image,
+    /// with the new layers before it, into this one. It has everything that
+    /// [`diff`](crate::Session::diff) finds, with the directories above it, and nothing
+    /// else.
+    Changed(Input),
     /// A file or a folder on disk, at a path in the image.
     ///
     /// A file lands in the directory of that path, through symbolic links of the image.
@@ -44,8 +49,11 @@ pub struct AppendOptions {
     /// The directory of the image in which the content of tars and folders lands; by
     /// default the root. It is made if the image does not have it.
     pub at: Option<Vec<u8>>,
-    /// The uid and gid of all entries of folders and files; by default 0 and 0. A tar is
-    /// not changed.
+    /// True to leave out entries that the image, with the new layers before, already has
+    /// just so, and whiteouts that hide nothing. The others are written anew.
+    pub only_new: bool,
+    /// The uid and gid of all entries of folders and files; by default 0 and 0, and their
+    /// own for [`NewLayer::Changed`]. A tar is not changed.
     pub owner: Option<(u32, u32)>,
     /// The time that replaces later ones of entries of folders and files. A tar is not
     /// changed.

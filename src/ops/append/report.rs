@@ -13,6 +13,8 @@ pub struct AppendReport {
     pub layers_before: usize,
     /// The new layers, the lowest first.
     pub layers: Vec<AppendedLayer>,
+    /// The sources for which no layer was added, since nothing in them is new.
+    pub unchanged: Vec<String>,
     /// The image as written, and other things written with it.
     pub written: WriteReport,
 }

@@ -26,12 +26,19 @@ pub(super) struct Added {
     pub(super) newest: i64,
 }
 
+impl Added {
+    /// Its diff_id.
+    pub(super) fn diff_id(&self) -> DiffId {
+        DiffId(self.unpacked.digest.clone())
+    }
+}
+
 /// Writes the image with its new layers, and returns the report.
 pub(super) fn deliver(
     source: &dyn ImageSource,
     sink: &dyn ImageSink,
     chosen: ChosenImage<'_>,
-    added: &[Added],
+    (added, unchanged): (&[Added], Vec<String>),
     options: &AppendOptions,
     workers: &Workers,
     context: Context<'_>,
@@ -47,8 +54,10 @@ pub(super) fn deliver(
     };
     let name = chosen.name.clone();
     let layers_before = chosen.image.layers.len();
-    let image = appended(&chosen.image, added, options, context.created)?;
-    let written = edited.deliver(chosen.into(), Some(Content::Image(image)))?;
+    let is_edited = !added.is_empty() || !options.changes.is_empty();
+    let image = is_edited.then(|| appended(&chosen.image, added, options, context.created));
+    let image = image.transpose()?.map(Content::Image);
+    let written = edited.deliver(chosen.into(), image)?;
     let reported = added.iter().enumerate().map(|(at, layer)| AppendedLayer {
         number: layers_before + at + 1,
         digest: layer.blob.digest.clone(),
@@ -60,6 +69,7 @@ pub(super) fn deliver(
         image: name,
         layers_before,
         layers: reported.collect(),
+        unchanged,
         written,
     })
 }

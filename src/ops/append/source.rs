@@ -10,6 +10,8 @@ use crate::ops::append::options::NewLayer;
 pub(super) enum Source {
     /// A tar.
     Tar(RootfsInput),
+    /// The root filesystem that the image is to have.
+    Changed(RootfsInput),
     /// A folder whose content lands at a path, by default that of the options.
     Folder(PathBuf, Option<Vec<u8>>),
     /// A file that lands at a path.
@@ -21,6 +23,7 @@ impl Source {
     pub(super) fn open(layer: NewLayer) -> Result<Self> {
         match layer {
             NewLayer::Content(input) => Self::of_content(input),
+            NewLayer::Changed(input) => Ok(Self::Changed(RootfsInput::new(input)?)),
             NewLayer::At { source, path } => {
                 let metadata = source.metadata();
                 let metadata = metadata.map_err(|error| {
@@ -46,7 +49,7 @@ impl Source {
     /// The number of bytes to read, if it is known.
     pub(super) fn size(&self) -> u64 {
         match self {
-            Self::Tar(input) => input.size().unwrap_or(0),
+            Self::Tar(input) | Self::Changed(input) => input.size().unwrap_or(0),
             Self::Folder(..) => 0,
             Self::File(file, _) => file.metadata().map_or(0, |metadata| metadata.len()),
         }

@@ -6,10 +6,10 @@
 mod fields;
 mod links;
 pub(in crate::ops) mod options;
-mod pairs;
+pub(in crate::ops) mod pairs;
 pub(in crate::ops) mod report;
 pub(in crate::ops) mod text;
-mod tree;
+pub(in crate::ops) mod tree;
 
 use std::num::NonZeroUsize;
 

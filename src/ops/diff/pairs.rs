@@ -7,7 +7,7 @@ use crate::merge::{Entries, Merge, TreeEntry};
 use crate::ops::stack::paths::tree_order;
 
 /// The things at one path of two trees.
-pub(super) enum Pair<'a> {
+pub(in crate::ops) enum Pair<'a> {
     /// Only the first tree has the path.
     A(TreeEntry<'a>),
     /// Only the second tree has the path.
@@ -18,7 +18,7 @@ pub(super) enum Pair<'a> {
 
 impl Pair<'_> {
     /// The path.
-    pub(super) fn path(&self) -> &[u8] {
+    pub(in crate::ops) fn path(&self) -> &[u8] {
         match self {
             Self::A(entry) | Self::B(entry) | Self::Both(entry, _) => &entry.path,
         }
@@ -27,14 +27,14 @@ impl Pair<'_> {
 
 /// All paths of two trees: parents before children, and the names in a directory in the
 /// order of their bytes.
-pub(super) struct Pairs<'a> {
+pub(in crate::ops) struct Pairs<'a> {
     a: Peekable<Entries<'a>>,
     b: Peekable<Entries<'a>>,
 }
 
 impl<'a> Pairs<'a> {
     /// Starts at the roots.
-    pub(super) fn new(a: &'a Merge, b: &'a Merge) -> Self {
+    pub(in crate::ops) fn new(a: &'a Merge, b: &'a Merge) -> Self {
         Self {
             a: a.entries().peekable(),
             b: b.entries().peekable(),

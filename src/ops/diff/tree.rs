@@ -65,29 +65,29 @@ pub(super) fn select(
 }
 
 /// Two trees.
-pub(super) struct Trees<'a> {
-    pub(super) a: &'a Merge,
-    pub(super) b: &'a Merge,
+pub(in crate::ops) struct Trees<'a> {
+    pub(in crate::ops) a: &'a Merge,
+    pub(in crate::ops) b: &'a Merge,
     /// The diff_ids of the layers of each.
-    pub(super) layers_a: &'a [&'a DiffId],
-    pub(super) layers_b: &'a [&'a DiffId],
-    pub(super) options: &'a DiffOptions,
+    pub(in crate::ops) layers_a: &'a [&'a DiffId],
+    pub(in crate::ops) layers_b: &'a [&'a DiffId],
+    pub(in crate::ops) options: &'a DiffOptions,
     /// The literal paths of the topmost entries that are compared, in the order of the
     /// trees.
-    pub(super) selected: &'a [Vec<u8>],
+    pub(in crate::ops) selected: &'a [Vec<u8>],
 }
 
 /// The parts of two trees that are known from a first walk.
 #[derive(Debug, Default)]
-pub(super) struct Survey {
+pub(in crate::ops) struct Survey {
     /// The files whose content has to be compared.
-    pub(super) files_a: FilePlaces,
-    pub(super) files_b: FilePlaces,
+    pub(in crate::ops) files_a: FilePlaces,
+    pub(in crate::ops) files_b: FilePlaces,
     links: Links,
 }
 
 /// The digests of files, by the places of their content.
-pub(super) type Digests = HashMap<EntryPlace, Digest>;
+pub(in crate::ops) type Digests = HashMap<EntryPlace, Digest>;
 
 /// The differences between two trees.
 #[derive(Debug, Default)]
@@ -102,7 +102,7 @@ pub(super) struct TreeChanges {
 
 impl<'a> Trees<'a> {
     /// The selected paths.
-    fn pairs(&self) -> impl Iterator<Item = Pair<'a>> {
+    pub(in crate::ops) fn pairs(&self) -> impl Iterator<Item = Pair<'a>> {
         Pairs::new(self.a, self.b).filter(|pair| {
             let is_before = |top: &Vec<u8>| tree_order(top, pair.path()).is_le();
             let after = self.selected.partition_point(is_before);
@@ -112,7 +112,7 @@ impl<'a> Trees<'a> {
     }
 
     /// Walks the trees for the first time.
-    pub(super) fn survey(&self, watch: &Watch<'_>) -> Result<Survey> {
+    pub(in crate::ops) fn survey(&self, watch: &Watch<'_>) -> Result<Survey> {
         let mut survey = Survey::default();
         for pair in self.pairs() {
             check(watch)?;
@@ -157,6 +157,77 @@ impl<'a> Trees<'a> {
             walk.add(pair);
         }
         Ok(walk.finish())
+    }
+
+    /// The difference between two things at the same path, apart from hard links.
+    fn change(
+        &self,
+        a: &TreeEntry<'_>,
+        b: &TreeEntry<'_>,
+        digests: (&Digests, &Digests),
+    ) -> PathChange {
+        let mut change = PathChange::new(DiffKind::Metadata);
+        if self.has_other_content(a.node, b.node, digests) {
+            change.kind = DiffKind::Content;
+        }
+        self.compare_metadata(a, b, &mut change);
+        change
+    }
+
+    /// True if two things at the same path differ, apart from hard links.
+    pub(in crate::ops) fn differ(
+        &self,
+        a: &TreeEntry<'_>,
+        b: &TreeEntry<'_>,
+        digests: (&Digests, &Digests),
+    ) -> bool {
+        !self.change(a, b, digests).is_none()
+    }
+
+    fn has_other_content(
+        &self,
+        a: TreeNode<'_>,
+        b: TreeNode<'_>,
+        (of_a, of_b): (&Digests, &Digests),
+    ) -> bool {
+        let (TreeNode::Node(_, a), TreeNode::Node(_, b)) = (a, b) else {
+            return a.is_directory() != b.is_directory();
+        };
+        if a.kind != b.kind {
+            return true;
+        }
+        let is_empty = !matches!(a.kind, NodeKind::File(1..));
+        if is_empty || self.is_one_entry(a.place, b.place) {
+            return false;
+        }
+        // Content that cannot be read counts as another one.
+        let digests = of_a.get(&a.place).zip(of_b.get(&b.place));
+        digests.is_none_or(|(a, b)| a != b)
+    }
+
+    fn compare_metadata(&self, a: &TreeEntry<'_>, b: &TreeEntry<'_>, change: &mut PathChange) {
+        let implied = Metadata::implied(IMPLIED_MODE, Time::default());
+        let (given_a, given_b) = (a.node.metadata(), b.node.metadata());
+        let (of_a, of_b) = (given_a.unwrap_or(&implied), given_b.unwrap_or(&implied));
+        // The kernel only keeps this many bits.
+        let is_owner = |a: i64, b: i64| a & 0xffff_ffff == b & 0xffff_ffff;
+        let has_mode = |node: TreeNode<'_>| match node {
+            TreeNode::Node(_, inode) => !matches!(inode.kind, NodeKind::Symlink(_)),
+            TreeNode::Directory(..) => true,
+        };
+        change.mode = self.options.counts(Aspect::Mode)
+            && has_mode(a.node)
+            && has_mode(b.node)
+            && of_a.mode != of_b.mode;
+        change.owner = self.options.counts(Aspect::Owner)
+            && !(is_owner(of_a.uid, of_b.uid) && is_owner(of_a.gid, of_b.gid));
+        change.mtime = self.options.counts(Aspect::Mtime)
+            && given_a.is_some()
+            && given_b.is_some()
+            && of_a.mtime != of_b.mtime;
+        if self.options.counts(Aspect::Xattrs) {
+            change.xattrs = xattrs(of_a, of_b);
+        }
     }
 }
 
@@ -215,14 +286,9 @@ impl Walk<'_, '_> {
 
     /// Adds a path that both trees have.
     fn add_both(&mut self, a: TreeEntry<'_>, b: TreeEntry<'_>, linked: Option<(InodeId, InodeId)>) {
-        let mut change = PathChange::new(DiffKind::Metadata);
-        if self.has_other_content(a.node, b.node) {
-            change.kind = DiffKind::Content;
-        }
-        self.compare_metadata(&a, &b, &mut change);
+        let mut change = self.trees.change(&a, &b, self.digests);
         let is_first_of_links = self.group(&a.path, linked);
-        let is_same = change == PathChange::new(DiffKind::Metadata);
-        if is_same && !is_first_of_links {
+        if change.is_none() && !is_first_of_links {
             self.changes.same += 1;
             return;
         }
@@ -249,46 +315,6 @@ impl Walk<'_, '_> {
         let (at, grouping) = self.groupings.entry(number).or_insert(next);
         grouping.add(path, id_a, id_b);
         *at == self.changes.files.len()
-    }
-
-    fn has_other_content(&self, a: TreeNode<'_>, b: TreeNode<'_>) -> bool {
-        let (TreeNode::Node(_, a), TreeNode::Node(_, b)) = (a, b) else {
-            return a.is_directory() != b.is_directory();
-        };
-        if a.kind != b.kind {
-            return true;
-        }
-        let is_empty = !matches!(a.kind, NodeKind::File(1..));
-        if is_empty || self.trees.is_one_entry(a.place, b.place) {
-            return false;
-        }
-        let (of_a, of_b) = self.digests;
-        of_a[&a.place] != of_b[&b.place]
-    }
-
-    fn compare_metadata(&self, a: &TreeEntry<'_>, b: &TreeEntry<'_>, change: &mut PathChange) {
-        let implied = Metadata::implied(IMPLIED_MODE, Time::default());
-        let (given_a, given_b) = (a.node.metadata(), b.node.metadata());
-        let (of_a, of_b) = (given_a.unwrap_or(&implied), given_b.unwrap_or(&implied));
-        // The kernel only keeps this many bits.
-        let is_owner = |a: i64, b: i64| a & 0xffff_ffff == b & 0xffff_ffff;
-        let has_mode = |node: TreeNode<'_>| match node {
-            TreeNode::Node(_, inode) => !matches!(inode.kind, NodeKind::Symlink(_)),
-            TreeNode::Directory(..) => true,
-        };
-        change.mode = self.counts(Aspect::Mode)
-            && has_mode(a.node)
-            && has_mode(b.node)
-            && of_a.mode != of_b.mode;
-        change.owner = self.counts(Aspect::Owner)
-            && !(is_owner(of_a.uid, of_b.uid) && is_owner(of_a.gid, of_b.gid));
-        change.mtime = self.counts(Aspect::Mtime)
-            && given_a.is_some()
-            && given_b.is_some()
-            && of_a.mtime != of_b.mtime;
-        if self.counts(Aspect::Xattrs) {
-            change.xattrs = xattrs(of_a, of_b);
-        }
     }
 
     fn counts(&self, aspect: Aspect) -> bool {
@@ -344,6 +370,11 @@ impl PathChange {
             xattrs: Vec::new(),
             links: None,
         }
+    }
+
+    /// True if nothing differs.
+    fn is_none(&self) -> bool {
+        *self == Self::new(DiffKind::Metadata)
     }
 }
 

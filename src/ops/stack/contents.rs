@@ -42,7 +42,7 @@ impl LayerStack<'_> {
                 .copied()
                 .collect();
             let wanted: Vec<_> = wanted.into_iter().collect();
-            self.read_files(layer as usize, &wanted, |file, reader| {
+            self.read_files(self.layer(layer), &wanted, |file, reader| {
                 copy.see(self, file, reader)
             })?;
         }
@@ -58,7 +58,7 @@ impl LayerStack<'_> {
         output: &mut dyn Write,
         to: &Place,
     ) -> Result<()> {
-        self.read_files(place.layer as usize, &[(place, size)], |_, reader| {
+        self.read_files(self.layer(place.layer), &[(place, size)], |_, reader| {
             self.copy(reader, size, output, to)
         })
     }
@@ -72,7 +72,8 @@ impl LayerStack<'_> {
             files.iter().map(|(place, size)| (*place, *size)).collect();
         let by_layer = files.chunk_by(|(one, _), (other, _)| one.layer == other.layer);
         let by_layer: Vec<_> = by_layer.collect();
-        let layers: Vec<usize> = by_layer.iter().map(|it| it[0].0.layer as usize).collect();
+        let layers = by_layer.iter().map(|it| self.layer(it[0].0.layer));
+        let layers: Vec<usize> = layers.collect();
         let found = self.in_parallel(&layers, |at| {
             let mut found = Vec::with_capacity(by_layer[at].len());
             self.read_files(layers[at], by_layer[at], |(place, size), reader| {

@@ -32,6 +32,8 @@ pub(in crate::ops) struct LayerStack<'a> {
     /// The name of the image in messages.
     pub(in crate::ops) name: &'a str,
     pub(in crate::ops) context: Context<'a>,
+    /// The number of the lowest layer in places of entries.
+    first: u32,
     /// The budget that the headers of all layers share.
     budget: Arc<Budget>,
 }
@@ -52,6 +54,7 @@ impl<'a> LayerStack<'a> {
             image: &chosen.image,
             name: &chosen.name,
             context,
+            first: 0,
             budget: Arc::default(),
         };
         let platform = chosen.image.platform();
@@ -59,6 +62,34 @@ impl<'a> LayerStack<'a> {
             return Err(Error::WindowsImage(chosen.name.clone()));
         }
         Ok(layers)
+    }
+
+    /// Opens an image of which all layers are read, with this name in messages. `first` is
+    /// the number of its lowest layer in the places of entries.
+    pub(in crate::ops) fn numbered(
+        source: &'a dyn ImageSource,
+        (image, name): (&'a Image, &'a str),
+        first: u32,
+        context: Context<'a>,
+    ) -> Self {
+        Self {
+            container: source.container(),
+            image,
+            name,
+            context,
+            first,
+            budget: Arc::default(),
+        }
+    }
+
+    /// The number of a layer in the places of entries.
+    pub(super) fn number(&self, at: usize) -> u32 {
+        self.first + u32::try_from(at).expect("layers are limited")
+    }
+
+    /// The layer with this number in the places of entries.
+    pub(super) fn layer(&self, number: u32) -> usize {
+        (number - self.first) as usize
     }
 
     /// Prepares the layers to be read in their order, and twice, without unpacking the
@@ -213,8 +244,7 @@ impl<'a> LayerStack<'a> {
         let (layer, blob) = self.blob(at)?;
         let watch = self.context.watch;
         watch.send(Event::Step(Step::Reading(&self.place(at).to_string())));
-        let number = u32::try_from(at).expect("layers are limited");
-        let mut builder = ChangesBuilder::new(number, self.budget.clone());
+        let mut builder = ChangesBuilder::new(self.number(at), self.budget.clone());
         read_layer(self.container, blob, layer.compression, watch, |tar| {
             let mut reader = LayerReader::new(tar, self.budget.clone());
             while let Some(entry) = reader.next_entry()? {
@@ -274,7 +304,7 @@ impl<'a> LayerStack<'a> {
     }
 
     /// Reads a layer again and writes the surviving entries, verifying all of it.
-    fn replay<S: EntrySink>(
+    pub(in crate::ops) fn replay<S: EntrySink>(
         &self,
         at: usize,
         replay: &mut Replay<'_, S>,
@@ -285,10 +315,9 @@ impl<'a> LayerStack<'a> {
         let place = self.place(at);
         watch.send(Event::Step(Step::Merging(&place.to_string())));
         let job = BlobJob::of_layer(layer, blob, None, place);
-        let number = u32::try_from(at).expect("layers are limited");
         read_unpacked(self.container, &job, watch, |stream: &mut dyn BufRead| {
             let mut reader = LayerReader::new(SkipByReading(stream), Arc::default());
-            let result = replay.layer(number, &mut reader, &watch);
+            let result = replay.layer(self.number(at), &mut reader, &watch);
             result.map_err(|error| match error {
                 ReplayError::Layer(error) => {
                     let error = blame_compression(error.into());

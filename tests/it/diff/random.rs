@@ -17,7 +17,7 @@ use crate::support::{Sandbox, random_cases};
 
 /// A difference at a path: its kind, the parts that differ, and the groups of hard links.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Change {
+pub(crate) struct Change {
     kind: &'static str,
     differs: BTreeSet<String>,
     links: Option<[Groups; 2]>,
@@ -72,7 +72,7 @@ impl<'a> Things<'a> {
 }
 
 /// The differences between two trees, found without any cleverness.
-fn naive(a: &Tree, b: &Tree) -> BTreeMap<Path, Change> {
+pub(crate) fn naive(a: &Tree, b: &Tree) -> BTreeMap<Path, Change> {
     let (things_a, things_b) = (Things::of(a), Things::of(b));
     let paths: BTreeSet<&Path> = things_a
         .entries

@@ -1,0 +1,193 @@
+//! A new layer that is compared with the image: it gets only those entries that change
+//! something.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+
+use crate::digest::DiffId;
+use crate::error::{Error, InputKind, Place, Result};
+use crate::format::source::{Content, Image, ImageSource};
+use crate::format::{self, Format, Input, Opening, Tolerance};
+use crate::layer::LayerWriter;
+use crate::merge::{Differences, Merge, Plan, Replay};
+use crate::ops::diff::options::DiffOptions;
+use crate::ops::diff::pairs::Pair;
+use crate::ops::diff::tree::{Digests, Trees};
+use crate::ops::stack::contents::FilePlaces;
+use crate::ops::stack::layer_stack::LayerStack;
+use crate::stream::{COPY_BUFFER, HashWriter, Hashed};
+use crate::transfer::Context;
+use crate::transfer::blob::BlobEncoder;
+
+/// A root filesystem, or the tar of a layer, that can be read several times.
+#[derive(Debug)]
+pub(super) struct OpenedTar {
+    source: Box<dyn ImageSource>,
+    image: Image,
+    /// Its name in messages.
+    pub(super) name: String,
+}
+
+impl OpenedTar {
+    /// Opens an input; a pipe is kept in a temporary file.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it is not a tar, or an archive of images.
+    pub(super) fn open(input: Input, context: Context<'_>) -> Result<Self> {
+        let place = input.place();
+        let opening = Opening {
+            format: input.format,
+            staging: None,
+            temporary_directory: context.temporary_directory,
+            measures: false,
+            is_read_once: false,
+            tolerance: Tolerance::None,
+            platform: None,
+            created: None,
+            watch: context.watch,
+        };
+        let source = format::open(input, &opening)?;
+        let kind = match source.format() {
+            Format::Rootfs => None,
+            Format::DockerArchive => Some(InputKind::DockerArchive),
+            Format::OciArchive => Some(InputKind::OciArchive),
+            Format::OciDirectory => Some(InputKind::OciDirectory),
+        };
+        if let Some(kind) = kind {
+            return Err(Error::ImageGiven(kind).while_reading(place));
+        }
+        let root = source.roots()?.first().ok_or(Error::NoImage)?;
+        let Content::Image(image) = source.load(root)? else {
+            return Err(Error::NoImage);
+        };
+        let name = match &place {
+            Place::Path(path) => path.display().to_string(),
+            other => other.to_string(),
+        };
+        Ok(Self {
+            source,
+            image,
+            name,
+        })
+    }
+
+    /// Its only layer, which has this number in the places of entries.
+    pub(super) fn stack<'a>(&'a self, number: u32, context: Context<'a>) -> LayerStack<'a> {
+        LayerStack::numbered(
+            self.source.as_ref(),
+            (&self.image, &self.name),
+            number,
+            context,
+        )
+    }
+}
+
+/// The layers of the image, and new ones that were compared with it, by the numbers of
+/// their lowest layers in the places of entries.
+#[derive(Debug)]
+pub(super) struct Layers<'a> {
+    stacks: BTreeMap<u32, LayerStack<'a>>,
+}
+
+impl<'a> Layers<'a> {
+    /// Those of the image.
+    pub(super) fn new(stack: LayerStack<'a>) -> Self {
+        Self {
+            stacks: BTreeMap::from([(0, stack)]),
+        }
+    }
+
+    /// Adds a layer with this number.
+    pub(super) fn push(&mut self, number: u32, stack: LayerStack<'a>) {
+        self.stacks.insert(number, stack);
+    }
+
+    /// The stack with a layer, and the number of its lowest one.
+    fn find(&self, number: u32) -> Option<(u32, &LayerStack<'a>)> {
+        let (first, stack) = self.stacks.range(..=number).next_back()?;
+        // The content of other new layers is not at hand.
+        let is_in_stack = ((number - first) as usize) < stack.count();
+        is_in_stack.then_some((*first, stack))
+    }
+
+    /// Compares two trees of these layers.
+    pub(super) fn compare(
+        &self,
+        old: &Merge,
+        new: &Merge,
+        diff_ids: &[&DiffId],
+    ) -> Result<Differences> {
+        let watch = self.stacks[&0].context.watch;
+        let trees = Trees {
+            a: old,
+            b: new,
+            layers_a: diff_ids,
+            layers_b: diff_ids,
+            options: &DiffOptions::default(),
+            selected: &[Vec::new()],
+        };
+        let survey = trees.survey(&watch)?;
+        let digests_old = self.digests(&survey.files_a)?;
+        let digests_new = self.digests(&survey.files_b)?;
+        let digests = (&digests_old, &digests_new);
+        let mut differences = Differences::new(new);
+        for pair in trees.pairs() {
+            if watch.is_interrupted() {
+                return Err(Error::Interrupted);
+            }
+            match pair {
+                Pair::A(_) => differences.add_deleted(),
+                Pair::B(entry) => differences.add_new(entry.node),
+                Pair::Both(old, new) => {
+                    let differs = trees.differ(&old, &new, digests);
+                    differences.add(old.node, new.node, differs);
+                }
+            }
+        }
+        differences.settle(old, new);
+        Ok(differences)
+    }
+
+    /// The digests of files, except for those in other layers.
+    fn digests(&self, files: &FilePlaces) -> Result<Digests> {
+        let mut by_stack: BTreeMap<u32, FilePlaces> = BTreeMap::new();
+        for (place, size) in files {
+            if let Some((first, _)) = self.find(place.layer) {
+                by_stack.entry(first).or_default().insert(*place, *size);
+            }
+        }
+        let mut digests = HashMap::new();
+        for (first, files) in by_stack {
+            digests.extend(self.stacks[&first].digests(&files)?);
+        }
+        Ok(digests)
+    }
+
+    /// Writes the layer of a plan, and returns the hash of its bytes before they are
+    /// encoded, and the time of its newest entry.
+    pub(super) fn write(
+        &self,
+        plan: &Plan<'_>,
+        encoder: &mut BlobEncoder<'_>,
+        to: &Place,
+    ) -> Result<(Hashed, i64)> {
+        let stack = &self.stacks[&0];
+        let output = HashWriter::new(encoder).map_err(Error::Thread)?;
+        let output = io::BufWriter::with_capacity(COPY_BUFFER, output);
+        let mut replay = Replay::new(plan, LayerWriter::new(output), stack.created());
+        for number in plan.layers() {
+            let (first, stack) = self.find(number).ok_or(Error::LayerAbsent)?;
+            stack.replay((number - first) as usize, &mut replay, to)?;
+        }
+        let failed = |error| Error::write(to.clone(), error);
+        let writer = replay.finish().map_err(failed)?;
+        let newest = writer.newest();
+        let finished = writer.finish().and_then(|output| {
+            let output = output.into_inner();
+            output.map_err(io::IntoInnerError::into_error)?.finish()
+        });
+        let (_, unpacked) = finished.map_err(failed)?;
+        Ok((unpacked, newest))
+    }
+}
