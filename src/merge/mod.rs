@@ -13,6 +13,8 @@
 mod ambiguities;
 mod changes;
 mod check;
+mod inodes;
+mod name;
 mod plan;
 mod range;
 mod replay;

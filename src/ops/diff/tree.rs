@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::digest::{DiffId, Digest};
+use crate::digest::DiffId;
 use crate::error::{ChoiceError, Error, Result};
 use crate::event::Watch;
 use crate::layer::{Metadata, NodeKind};
@@ -13,7 +13,7 @@ use crate::ops::diff::links::{Grouping, Links, Side, linked};
 use crate::ops::diff::options::{Aspect, DiffOptions};
 use crate::ops::diff::pairs::{Pair, Pairs};
 use crate::ops::diff::report::{ChangeCount, DiffKind, PathChange, XattrChange};
-use crate::ops::stack::contents::FilePlaces;
+use crate::ops::stack::contents::{FileHashes, FilePlaces};
 use crate::ops::stack::file_entry::FileEntry;
 use crate::ops::stack::paths::tree_order;
 use crate::tar_stream::Time;
@@ -86,9 +86,6 @@ pub(super) struct Survey {
     links: Links,
 }
 
-/// The digests of files, by the places of their content.
-pub(super) type Digests = HashMap<EntryPlace, Digest>;
-
 /// The differences between two trees.
 #[derive(Debug, Default)]
 pub(super) struct TreeChanges {
@@ -136,18 +133,17 @@ impl<'a> Trees<'a> {
         a.entry == b.entry && layer(self.layers_a, a) == layer(self.layers_b, b)
     }
 
-    /// Walks the trees again, with the digests of the surveyed files.
+    /// Walks the trees again, with the hashes of the surveyed files.
     pub(super) fn compare(
         &self,
         survey: &Survey,
-        digests_a: &Digests,
-        digests_b: &Digests,
+        hashes: [&FileHashes; 2],
         watch: &Watch<'_>,
     ) -> Result<TreeChanges> {
         let mut walk = Walk {
             trees: self,
             links: &survey.links,
-            digests: (digests_a, digests_b),
+            hashes,
             changes: TreeChanges::default(),
             groupings: HashMap::new(),
             counted: HashSet::new(),
@@ -164,7 +160,7 @@ impl<'a> Trees<'a> {
 struct Walk<'a, 'b> {
     trees: &'b Trees<'a>,
     links: &'b Links,
-    digests: (&'b Digests, &'b Digests),
+    hashes: [&'b FileHashes; 2],
     changes: TreeChanges,
     /// The differences in hard links by their numbers, each with the number of the
     /// change that gets it.
@@ -262,8 +258,8 @@ impl Walk<'_, '_> {
         if is_empty || self.trees.is_one_entry(a.place, b.place) {
             return false;
         }
-        let (of_a, of_b) = self.digests;
-        of_a[&a.place] != of_b[&b.place]
+        let [of_a, of_b] = self.hashes;
+        of_a.get(a.place) != of_b.get(b.place)
     }
 
     fn compare_metadata(&self, a: &TreeEntry<'_>, b: &TreeEntry<'_>, change: &mut PathChange) {
