@@ -143,13 +143,13 @@ pub use merge::PathPattern;
 pub use ops::{
     Aspect, ChangeCount, ChangeKind, ComparedImage, CompressionChoice, ConvertOptions, Detail,
     DiffKind, DiffOptions, DiffReport, EntryType, ExportOptions, ExportReport, ExtractOptions,
-    ExtractReport, FieldChange, FileChange, FileEntry, FileTime, FileTree, FilesOptions, Found,
-    FoundImage, FoundKind, HiddenFile, HiddenReason, HistoryReport, HistoryStep, ImageConfig,
-    ImagesOptions, ImagesReport, ImportOptions, InspectOptions, InspectedLayer, Inspection,
-    LayerChoice, LayerName, LayerRangeError, LayerSize, LinkChange, Listed, MediaTypes, Name,
-    PathChange, RawDocument, Selector, SelectorError, SizeChoice, SquashOptions, SquashReport,
-    SquashedRange, TextDiff, TextDifference, Verification, WasteLayer, WasteOptions, WastePlan,
-    WasteRemedy, WasteReport, WriteReport, WrittenImage, XattrChange,
+    ExtractReport, FieldChange, FileChange, FileEntry, FileRun, FileTime, FileTree, FilesOptions,
+    Found, FoundImage, FoundKind, HiddenFile, HiddenReason, HistoryReport, HistoryStep,
+    ImageConfig, ImagesOptions, ImagesReport, ImportOptions, InspectOptions, InspectedLayer,
+    Inspection, LayerChoice, LayerName, LayerRangeError, LayerSize, LinkChange, Listed, MediaTypes,
+    Name, PathChange, RawDocument, Selector, SelectorError, SizeChoice, SquashOptions,
+    SquashReport, SquashedRange, TextDiff, TextDifference, Verification, WasteLayer, WasteOptions,
+    WastePlan, WasteRemedy, WasteReport, WriteReport, WrittenImage, XattrChange,
 };
 pub use session::{Images, PendingOutput, Session, Source, Target};
 pub use stream::{Compression, DecodeLimit, Encoding, FileKind};
