@@ -1,5 +1,7 @@
 //! Entries of a file system, as lines of a list and as JSON.
 
+use std::fmt::Write as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use restow::{EntryType, FileEntry, FileTime};
@@ -244,12 +246,9 @@ impl LastTime {
                 let seconds = time.seconds.rem_euclid(DAY);
                 let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
                 self.text.truncate("2026-11-28 ".len());
-                for (number, end) in [(hours, ":"), (minutes, ":"), (seconds % 60, "")] {
-                    let digits = [number / 10, number % 10].map(|digit| digit.unsigned_abs());
-                    let digits = digits.map(|digit| char::from_digit(digit as u32, 10));
-                    self.text.extend(digits.into_iter().flatten());
-                    self.text.push_str(end);
-                }
+                let seconds = seconds % 60;
+                // Writing to a string does not fail.
+                let _ = write!(self.text, "{hours:02}:{minutes:02}:{seconds:02}");
             }
         } else {
             self.text = time_text(time);

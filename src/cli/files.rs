@@ -156,7 +156,9 @@ fn show_tree(arguments: &Arguments, process: &Process, tree: &FileTree) -> Resul
             writeln!(out, "{}", columns.heading())?;
             return put_runs(out, &runs, &columns, process.jobs());
         };
-        entries.iter().for_each(|entry| columns.measure(entry));
+        for entry in entries {
+            columns.measure(entry);
+        }
         writeln!(out, "{}", columns.heading())?;
         let mut line = Vec::new();
         entries.iter().try_for_each(|entry| {
