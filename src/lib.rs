@@ -147,7 +147,7 @@ pub use ops::{
     AppendOptions, AppendReport, AppendedLayer, Aspect, BaseFound, ChangeCount, ChangeKind,
     ComparedImage, CompressionChoice, ConfigOptions, ConvertOptions, Detail, DiffKind, DiffOptions,
     DiffReport, EntryType, ExportOptions, ExportReport, ExtractOptions, ExtractReport, FieldChange,
-    FileChange, FileEntry, FileTime, FileTree, FilesOptions, Found, FoundImage, FoundKind,
+    FileChange, FileEntry, FileRun, FileTime, FileTree, FilesOptions, Found, FoundImage, FoundKind,
     HiddenFile, HiddenReason, HistoryReport, HistoryStep, ImageConfig, ImagesOptions, ImagesReport,
     ImportOptions, InspectOptions, InspectedLayer, Inspection, LayerChoice, LayerName,
     LayerRangeError, LayerSize, LinkChange, Listed, MediaTypes, Name, NewLayer, PathChange,

@@ -1,16 +1,18 @@
 //! Entries of a file system, as lines of a list and as JSON.
 
+use std::fmt::Write as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use restow::{EntryType, FileEntry, FileTime};
 use serde_json::{Map, Value, json};
 
 use crate::cli::terminal::{HEADING, Terminal};
-use crate::cli::text::{escaped_bytes, size};
+use crate::cli::text::{escaped_bytes, is_plain, size};
 use crate::cli::view::fields;
 
 /// The columns of a list, as wide as its entries need.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Columns {
     is_human: bool,
     /// True if each line begins with a mark.
@@ -19,8 +21,8 @@ pub(super) struct Columns {
     owner: usize,
     size: usize,
     layer: usize,
-    /// The last time in the list, in seconds and as text: most files of a layer share it.
-    time: (i64, String),
+    /// The last time in the list: most files of a layer share at least the day.
+    time: LastTime,
 }
 
 /// The width of a time.
@@ -39,7 +41,7 @@ impl Columns {
             owner: "OWNER".len(),
             size: "SIZE".len(),
             layer: "LAYER".len(),
-            time: (0, "1970-01-01 00:00:00".to_owned()),
+            time: LastTime::default(),
         }
     }
 
@@ -70,37 +72,47 @@ impl Columns {
         terminal.styled(HEADING, &line)
     }
 
-    /// The line of an entry.
-    pub(super) fn line(&mut self, entry: &FileEntry) -> String {
-        let time = match entry.mtime {
-            None => "",
-            Some(mtime) => {
-                if self.time.0 != mtime.seconds {
-                    self.time = (mtime.seconds, time(mtime));
-                }
-                &self.time.1
+    /// Appends the line of an entry to a text.
+    ///
+    /// A list can have a million of them, so that nothing is formatted that is not new.
+    pub(super) fn put(&mut self, entry: &FileEntry, out: &mut Vec<u8>) {
+        put_mode(entry, out);
+        out.push(b' ');
+        put_number(entry.links.into(), self.links, out);
+        out.push(b' ');
+        match (u64::try_from(entry.uid), u64::try_from(entry.gid)) {
+            (Ok(uid), Ok(gid)) => {
+                let width = digits(gid) + ":".len();
+                put_number(uid, self.owner.saturating_sub(width), out);
+                out.push(b':');
+                put_number(gid, 0, out);
             }
-        };
-        let path = match &entry.kind {
-            EntryType::Symlink(target) => {
-                format!("{} -> {}", rooted(&entry.path), escaped_bytes(target))
-            }
-            _ => rooted(&entry.path),
-        };
-        self.join(
-            &mode(entry),
-            &entry.links.to_string(),
-            &owner(entry),
-            &self.size_of(entry),
-            time,
-            &entry.layer.to_string(),
-            &path,
-        )
+            _ => put_right(&owner(entry), self.owner, out),
+        }
+        out.push(b' ');
+        match &entry.kind {
+            EntryType::File(size) if !self.is_human => put_number(*size, self.size, out),
+            _ => put_right(&self.size_of(entry), self.size, out),
+        }
+        out.push(b' ');
+        let time = entry.mtime.map_or("", |mtime| self.time.text(mtime));
+        out.extend_from_slice(time.as_bytes());
+        pad(TIME.saturating_sub(time.len()) + " ".len(), out);
+        put_number(entry.layer as u64, self.layer, out);
+        out.extend_from_slice(b" /");
+        put_escaped(&entry.path, out);
+        if let EntryType::Symlink(target) = &entry.kind {
+            out.extend_from_slice(b" -> ");
+            put_escaped(target, out);
+        }
+        out.push(b'\n');
     }
 
-    /// The line of a deletion, which has nothing but a path.
-    pub(super) fn deleted(&self, layer: usize, path: &[u8]) -> String {
-        self.join("", "", "", "", "", &layer.to_string(), &rooted(path))
+    /// Appends the line of a deletion, which has nothing but a path.
+    pub(super) fn put_deleted(&self, layer: usize, path: &[u8], out: &mut Vec<u8>) {
+        let line = self.join("", "", "", "", "", &layer.to_string(), &rooted(path));
+        out.extend_from_slice(line.as_bytes());
+        out.push(b'\n');
     }
 
     #[expect(clippy::too_many_arguments, reason = "one for each column")]
@@ -143,42 +155,111 @@ fn digits(number: u64) -> usize {
     number.checked_ilog10().map_or(1, |log| log as usize + 1)
 }
 
+/// Appends spaces.
+fn pad(width: usize, out: &mut Vec<u8>) {
+    out.resize(out.len() + width, b' ');
+}
+
+/// Appends ASCII text at the right of a column.
+fn put_right(text: &str, width: usize, out: &mut Vec<u8>) {
+    pad(width.saturating_sub(text.len()), out);
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// Appends a number at the right of a column.
+fn put_number(mut number: u64, width: usize, out: &mut Vec<u8>) {
+    let mut text = [b' '; 20];
+    let mut start = text.len();
+    loop {
+        start -= 1;
+        text[start] = b'0' + u8::try_from(number % 10).unwrap_or_default();
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    let digits = &text[start..];
+    pad(width.saturating_sub(digits.len()), out);
+    out.extend_from_slice(digits);
+}
+
+/// Appends a name, escaped.
+fn put_escaped(name: &[u8], out: &mut Vec<u8>) {
+    if is_plain(name) {
+        out.extend_from_slice(name);
+    } else {
+        out.extend_from_slice(escaped_bytes(name).as_bytes());
+    }
+}
+
 /// The owner and the group.
 fn owner(entry: &FileEntry) -> String {
     format!("{}:{}", entry.uid, entry.gid)
 }
 
-/// The type and the permissions, as `ls -l` shows them.
-fn mode(entry: &FileEntry) -> String {
-    let kind = match entry.kind {
-        EntryType::Directory => 'd',
-        EntryType::Symlink(_) => 'l',
-        EntryType::CharDevice(..) => 'c',
-        EntryType::BlockDevice(..) => 'b',
-        EntryType::Fifo => 'p',
-        _ => '-',
+/// Appends the type and the permissions, as `ls -l` shows them.
+fn put_mode(entry: &FileEntry, out: &mut Vec<u8>) {
+    let mut text = [b' '; MODE];
+    text[0] = match entry.kind {
+        EntryType::Directory => b'd',
+        EntryType::Symlink(_) => b'l',
+        EntryType::CharDevice(..) => b'c',
+        EntryType::BlockDevice(..) => b'b',
+        EntryType::Fifo => b'p',
+        _ => b'-',
     };
-    let mut text = String::from(kind);
-    for (shift, special, set) in [(6, 0o4000, 's'), (3, 0o2000, 's'), (0, 0o1000, 't')] {
+    let classes = [(6, 0o4000, b's'), (3, 0o2000, b's'), (0, 0o1000, b't')];
+    for (at, (shift, special, set)) in classes.into_iter().enumerate() {
         let bits = entry.mode >> shift;
         let is_special = entry.mode & special != 0;
-        text.push(if bits & 4 != 0 { 'r' } else { '-' });
-        text.push(if bits & 2 != 0 { 'w' } else { '-' });
-        text.push(match (is_special, bits & 1 != 0) {
+        let class = &mut text[1 + 3 * at..][..3];
+        class[0] = if bits & 4 != 0 { b'r' } else { b'-' };
+        class[1] = if bits & 2 != 0 { b'w' } else { b'-' };
+        class[2] = match (is_special, bits & 1 != 0) {
             (true, true) => set,
             (true, false) => set.to_ascii_uppercase(),
-            (false, true) => 'x',
-            (false, false) => '-',
-        });
+            (false, true) => b'x',
+            (false, false) => b'-',
+        };
     }
     if !entry.xattrs.is_empty() {
-        text.push('+');
+        text[MODE - 1] = b'+';
     }
-    text
+    out.extend_from_slice(&text);
+}
+
+/// A time, and its text in UTC, to the second.
+#[derive(Clone, Debug, Default)]
+struct LastTime {
+    seconds: i64,
+    /// Empty before the first time.
+    text: String,
+}
+
+impl LastTime {
+    /// The text of a time.
+    fn text(&mut self, time: FileTime) -> &str {
+        const DAY: i64 = 24 * 60 * 60;
+        let is_regular = self.text.as_bytes().get(10) == Some(&b' ');
+        if is_regular && time.seconds.div_euclid(DAY) == self.seconds.div_euclid(DAY) {
+            if self.seconds != time.seconds {
+                let seconds = time.seconds.rem_euclid(DAY);
+                let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+                self.text.truncate("2026-11-28 ".len());
+                let seconds = seconds % 60;
+                // Writing to a string does not fail.
+                let _ = write!(self.text, "{hours:02}:{minutes:02}:{seconds:02}");
+            }
+        } else {
+            self.text = time_text(time);
+        }
+        self.seconds = time.seconds;
+        &self.text
+    }
 }
 
 /// A time in UTC, to the second.
-fn time(time: FileTime) -> String {
+fn time_text(time: FileTime) -> String {
     let text = time.to_string();
     let second = text.get(..TIME).filter(|it| it.as_bytes()[10] == b'T');
     second.map_or(text.clone(), |second| second.replacen('T', " ", 1))

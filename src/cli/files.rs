@@ -4,9 +4,11 @@
 use std::cmp::Reverse;
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::num::NonZeroUsize;
+use std::thread;
 
 use clap::{Args, ValueEnum};
-use restow::{ChangeKind, FileChange, FileEntry, FileTree, FilesOptions, LayerName};
+use restow::{ChangeKind, FileChange, FileEntry, FileRun, FileTree, FilesOptions, LayerName};
 use serde_json::{Value, json};
 
 use crate::cli::entry::{Columns, entry_json, path_json, rooted};
@@ -100,7 +102,10 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     let input = process.open(&source)?;
     if arguments.layer.is_none() && !arguments.all_layers {
         let tree = session.files(input, &options)?;
-        return show_tree(arguments, process, &tree);
+        let shown = show_tree(arguments, process, &tree);
+        // The process is about to end, which gives back all of its memory at once.
+        std::mem::forget(tree);
+        return shown;
     }
     let mut changes = session.file_changes(input, arguments.layer.as_ref(), &options)?;
     let size = |change: &FileChange| change.entry.as_ref().map_or(0, FileEntry::size);
@@ -146,11 +151,62 @@ fn show_tree(arguments: &Arguments, process: &Process, tree: &FileTree) -> Resul
             });
         }
         let mut columns = Columns::new(arguments.form.human, false);
-        entries().for_each(|entry| columns.measure(&entry));
+        let Some(entries) = &sorted else {
+            let runs = tree.runs(|entry| columns.measure(entry));
+            writeln!(out, "{}", columns.heading())?;
+            return put_runs(out, &runs, &columns, process.jobs());
+        };
+        for entry in entries {
+            columns.measure(entry);
+        }
         writeln!(out, "{}", columns.heading())?;
-        entries().try_for_each(|entry| writeln!(out, "{}", columns.line(&entry)))
+        let mut line = Vec::new();
+        entries.iter().try_for_each(|entry| {
+            line.clear();
+            columns.put(entry, &mut line);
+            out.write_all(&line)
+        })
     })
 }
+
+/// Prints the lines of runs of entries, of which each thread formats one.
+fn put_runs(
+    out: &mut dyn Write,
+    runs: &[FileRun<'_>],
+    columns: &Columns,
+    jobs: NonZeroUsize,
+) -> io::Result<()> {
+    let lines = |run: &FileRun<'_>| {
+        let mut columns = columns.clone();
+        let mut lines = Vec::new();
+        run.each(|entry| columns.put(entry, &mut lines));
+        lines
+    };
+    for runs in runs.chunks(jobs.get().min(RUNS_MAX)) {
+        let Some((first, others)) = runs.split_first() else {
+            continue;
+        };
+        thread::scope(|scope| {
+            let start = |run| {
+                (
+                    run,
+                    thread::Builder::new().spawn_scoped(scope, move || lines(run)),
+                )
+            };
+            let others: Vec<_> = others.iter().map(start).collect();
+            out.write_all(&lines(first))?;
+            others.into_iter().try_for_each(|(run, other)| {
+                // If no more threads can be started, this one does all the work.
+                let other = other.ok().and_then(|other| other.join().ok());
+                out.write_all(&other.unwrap_or_else(|| lines(run)))
+            })
+        })?;
+    }
+    Ok(())
+}
+
+/// Maximum number of runs that are formatted, and held, at once.
+const RUNS_MAX: usize = 8;
 
 /// Prints the changes of layers.
 fn show_changes(
@@ -172,13 +228,16 @@ fn show_changes(
         let entries = changes.iter().filter_map(|change| change.entry.as_ref());
         entries.for_each(|entry| columns.measure(entry));
         writeln!(out, "{}", columns.heading())?;
+        let mut line = Vec::new();
         changes.iter().try_for_each(|change| {
             let mark = mark(change.kind);
-            let line = match &change.entry {
-                Some(entry) => columns.line(entry),
-                None => columns.deleted(change.layer, &change.path),
-            };
-            writeln!(out, "{mark} {line}")
+            line.clear();
+            match &change.entry {
+                Some(entry) => columns.put(entry, &mut line),
+                None => columns.put_deleted(change.layer, &change.path, &mut line),
+            }
+            write!(out, "{mark} ")?;
+            out.write_all(&line)
         })
     })
 }

@@ -1,5 +1,8 @@
 //! The environment of every command.
 
+use std::num::NonZeroUsize;
+use std::thread;
+
 use restow::{Input, Session, Timestamp};
 
 use crate::cli::failure::Failure;
@@ -30,6 +33,12 @@ impl Process {
             Some(jobs) => session.jobs(jobs.get()),
             None => session,
         }
+    }
+
+    /// The number of parallel jobs.
+    pub(super) fn jobs(&self) -> NonZeroUsize {
+        let cores = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        self.global.jobs.unwrap_or_else(cores)
     }
 
     /// Opens the input at a location.

@@ -62,10 +62,14 @@ pub(super) fn escaped(text: &str) -> String {
     out
 }
 
+/// True if nothing has to be escaped, as in nearly all names.
+pub(super) fn is_plain(name: &[u8]) -> bool {
+    name.iter().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
 /// A name, with control characters and bytes that are not UTF-8 escaped.
 pub(super) fn escaped_bytes(name: &[u8]) -> String {
-    // Nearly all names are plain.
-    if name.iter().all(|byte| matches!(byte, b' '..=b'~')) {
+    if is_plain(name) {
         return String::from_utf8_lossy(name).into_owned();
     }
     let mut text = String::with_capacity(name.len());

@@ -61,6 +61,9 @@ impl EntryPath {
         if name.contains(&0) {
             return Err(PathError::Nul);
         }
+        if is_clean(name) {
+            return Ok((Self(name.to_vec()), false));
+        }
         let mut path = Vec::with_capacity(name.len());
         let mut depth = 0;
         for component in name.split(|byte| *byte == b'/') {
@@ -108,6 +111,15 @@ impl EntryPath {
     pub(crate) fn split_last(&self) -> (&[u8], &[u8]) {
         split_last(&self.0)
     }
+}
+
+/// True for a name that is a valid path as it is, as most are.
+fn is_clean(name: &[u8]) -> bool {
+    let mut depth = 0;
+    name.split(|byte| *byte == b'/').all(|component| {
+        depth += 1;
+        !matches!(component, b"" | b"." | b"..") && depth <= DEPTH_MAX
+    })
 }
 
 /// The components of a cleaned path, from the root down; none for the root.

@@ -29,9 +29,10 @@ pub(crate) struct Differences {
 impl Differences {
     /// Starts without any difference to this new tree.
     pub(crate) fn new(new: &Merge) -> Self {
+        let count = new.inodes.next().0 as usize;
         Self {
-            inodes: vec![false; new.inodes.len()],
-            origins: vec![None; new.inodes.len()],
+            inodes: vec![false; count],
+            origins: vec![None; count],
             directories: HashSet::new(),
             has_any: false,
         }

@@ -14,6 +14,8 @@ mod ambiguities;
 mod changes;
 mod check;
 mod delta;
+mod inodes;
+mod name;
 mod plan;
 mod range;
 mod replay;

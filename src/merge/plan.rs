@@ -133,7 +133,7 @@ impl<'a> Planner<'a> {
     /// Visits every directory and every name, and decides which whiteouts remain.
     fn walk(&mut self) {
         let first_inode = self.merge.first_inode.0 as usize;
-        let mut first_names = vec![None; self.merge.inodes.len() - first_inode];
+        let mut first_names = vec![None; self.merge.inodes.next().0 as usize - first_inode];
         let below = match &self.merge.below {
             _ if self.merge.is_lowest => Lower::Nothing,
             Some(_) => Lower::Directory(ROOT),
@@ -296,7 +296,7 @@ impl<'a> Planner<'a> {
         }
         for step in &mut self.steps {
             if let Action::Node(inode) = step.what {
-                let inode = &self.merge.inodes[inode.0 as usize];
+                let inode = &self.merge.inodes[inode];
                 if matches!(inode.kind, NodeKind::File(_)) {
                     step.place = inode.place;
                 }
@@ -348,7 +348,7 @@ impl<'a> Plan<'a> {
     }
 
     pub(super) fn inode(&self, id: InodeId) -> &'a Inode {
-        &self.merge.inodes[id.0 as usize]
+        &self.merge.inodes[id]
     }
 
     pub(super) fn folder(&self, id: DirectoryId) -> &PlannedDirectory<'a> {

@@ -5,9 +5,8 @@ use std::collections::{HashMap, HashSet};
 use crate::layer::{Ambiguity, EntryFault, EntryPath, LayerError, NodeKind, display_start};
 use crate::merge::ambiguities::Ambiguities;
 use crate::merge::changes::{Changes, Dropped};
-use crate::merge::tree::{
-    Child, Directory, DirectoryId, Found, Inode, InodeId, Inodes, Names, ROOT, Tree,
-};
+use crate::merge::inodes::Inodes;
+use crate::merge::tree::{Child, Directory, DirectoryId, Found, Inode, InodeId, Names, ROOT, Tree};
 
 /// The mode that engines give to a directory without an entry.
 pub(crate) const IMPLIED_MODE: u16 = 0o755;
@@ -53,7 +52,7 @@ impl Merge {
     /// An empty merge: the first layer added is the lowest.
     pub(crate) fn new() -> Self {
         Self {
-            inodes: Inodes::new(),
+            inodes: Inodes::default(),
             below: Some(Tree::new()),
             range: Tree::new(),
             is_lowest: true,
@@ -119,8 +118,7 @@ impl Merge {
     pub(crate) fn end_range(&mut self, layers: u32) -> Savings {
         let range = std::mem::replace(&mut self.range, Tree::new());
         let mut savings = Savings::default();
-        let ids = (self.first_inode.0..).map(InodeId);
-        for (id, inode) in ids.zip(&self.inodes[self.first_inode.0 as usize..]) {
+        for (id, inode) in self.inodes.iter_from(self.first_inode) {
             let is_of_range = inode.place.layer >= self.first_layer;
             if is_of_range && self.names_in_range.count(id) == 0 {
                 savings.hidden += inode.size();
@@ -134,7 +132,7 @@ impl Merge {
             // A copy was made by merging, and is not a file of the input.
             losers.retain(|id| self.names_below.count(*id) == 0 && !self.is_copy.contains(id));
             for id in losers {
-                let inode = &self.inodes[id.0 as usize];
+                let inode = &self.inodes[id];
                 if inode.size() > 0 {
                     savings.below += inode.size();
                     let lowest = savings.lowest.unwrap_or(u32::MAX);
@@ -150,13 +148,9 @@ impl Merge {
 
     /// Starts the range at the next new inode.
     fn begin_range(&mut self) {
-        self.first_inode = self.next_inode();
+        self.first_inode = self.inodes.next();
         self.names_in_range = Names::from(self.first_inode);
         self.copies.clear();
-    }
-
-    fn next_inode(&self) -> InodeId {
-        InodeId(u32::try_from(self.inodes.len()).expect("entries are limited"))
     }
 
     /// Adds the inodes of a layer, and resolves its hard links to lower layers.
@@ -180,15 +174,15 @@ impl Merge {
                 targets.insert(link.inode, target);
             }
         }
-        let InodeId(offset) = self.next_inode();
-        self.inodes.extend(inodes);
+        let InodeId(offset) = self.inodes.next();
+        self.inodes.append(inodes);
         for link in far_links {
             let path = link.path.as_bytes();
             if link.target.is_some() {
                 ambiguities.note(Ambiguity::LowerLink, path);
             }
             let target = targets[&link.inode];
-            let inode = &mut self.inodes[target.0 as usize];
+            let inode = &mut self.inodes[target];
             let has_changed = inode.apply_link_metadata(link.metadata);
             if has_changed.map_err(|fault| LayerError::entry(path, fault))? {
                 ambiguities.note(Ambiguity::LinkMetadata, path);
@@ -229,8 +223,7 @@ impl Merge {
         if let Some(copy) = self.copies.get(&inode) {
             return Ok(*copy);
         }
-        let copy = self.next_inode();
-        self.inodes.push(self.inodes[inode.0 as usize].clone());
+        let copy = self.inodes.push(self.inodes[inode].clone());
         self.copies.insert(inode, copy);
         self.is_copy.insert(copy);
         Ok(copy)
@@ -257,7 +250,10 @@ impl Merge {
                 if let Some(ambiguity) = ambiguity_of(upper.get(*id), &lower) {
                     ambiguities.note(ambiguity, &path_of(&trail, here));
                 }
-                pending.push((*id, in_range, in_below, here));
+                // Where lower layers have nothing, they have nothing further down.
+                if in_range.is_some() || in_below.is_some() {
+                    pending.push((*id, in_range, in_below, here));
+                }
             }
         }
     }
@@ -289,7 +285,7 @@ impl Merge {
                 (lower, Some(id), below_directory)
             }
             (Some(Child::Node(inode, _)), _) | (None, Some(Child::Node(inode, _))) => {
-                (Lower::Node(&self.inodes[inode.0 as usize]), None, None)
+                (Lower::Node(&self.inodes[inode]), None, None)
             }
             (None, Some(Child::Directory(id))) => {
                 let directory = below.map(|below| below.get(id));

@@ -3,13 +3,15 @@
 //!
 //! This module does no I/O. A [`Tree`] is the merged view of a stack of layers, or the
 //! changes of one layer (or a range); in the latter case it has whiteouts and opaque
-//! directories. Nodes are stored separately ([`Inodes`]), because one may have several
+//! directories. Nodes are stored separately
+//! ([`Inodes`](crate::merge::inodes::Inodes)), because one may have several
 //! names.
 
 use std::collections::BTreeMap;
 
 use crate::layer::{EntryFault, EntryPath, Metadata, NodeKind, components, size_of_attributes};
 use crate::limits::ATTRIBUTES_MAX;
+use crate::merge::name::Name;
 
 /// A place in the input. Places are ordered as they are read, and so as they are
 /// written.
@@ -79,9 +81,6 @@ impl Inode {
     }
 }
 
-/// All inodes so far, of all layers.
-pub(crate) type Inodes = Vec<Inode>;
-
 /// The target of a name in a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Child {
@@ -92,6 +91,9 @@ pub(crate) enum Child {
     /// Nothing: it deletes the name in lower layers.
     Whiteout,
 }
+
+/// The names in a directory, sorted.
+pub(crate) type Children = BTreeMap<Name, Child>;
 
 /// A directory.
 #[derive(Clone, Debug)]
@@ -105,8 +107,8 @@ pub(crate) struct Directory {
     /// True if it also hides the lower directory itself, which was deleted, including
     /// its metadata.
     pub(crate) is_new: bool,
-    /// The names in it, sorted.
-    pub(crate) children: BTreeMap<Box<[u8]>, Child>,
+    /// The names in it.
+    pub(crate) children: Children,
 }
 
 impl Directory {
@@ -233,6 +235,11 @@ impl Tree {
             if from.is_opaque {
                 self.forget(std::mem::take(&mut children).into_values(), names);
             }
+            if children.is_empty() {
+                children = self.adopt(from.children, hides, &mut pending, &number, names);
+                self.get_mut(into).children = children;
+                continue;
+            }
             for (name, child) in from.children {
                 match child {
                     Child::Whiteout if hides => self.forget(children.remove(&name), names),
@@ -265,6 +272,36 @@ impl Tree {
             }
             self.get_mut(into).children = children;
         }
+    }
+
+    /// Takes over what an upper directory has, for one with nothing in it.
+    fn adopt(
+        &mut self,
+        mut children: Children,
+        hides: bool,
+        pending: &mut Vec<(DirectoryId, DirectoryId, bool)>,
+        number: &impl Fn(InodeId) -> InodeId,
+        names: &mut Names,
+    ) -> Children {
+        let mut has_whiteouts = false;
+        for child in children.values_mut() {
+            match child {
+                Child::Whiteout => has_whiteouts = true,
+                Child::Node(inode, _) => {
+                    *inode = number(*inode);
+                    names.add(*inode);
+                }
+                Child::Directory(id) => {
+                    let into = self.add(Directory::implied(0));
+                    pending.push((into, *id, hides));
+                    *id = into;
+                }
+            }
+        }
+        if hides && has_whiteouts {
+            children.retain(|_, child| *child != Child::Whiteout);
+        }
+        children
     }
 
     /// Removes the names of everything that is no longer referenced.

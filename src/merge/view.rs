@@ -5,6 +5,8 @@ use std::collections::btree_map;
 
 use crate::layer::{Metadata, NodeKind, components};
 use crate::limits::SYMLINKS_MAX;
+use crate::merge::inodes::Inodes;
+use crate::merge::name::Name;
 use crate::merge::range::Merge;
 use crate::merge::tree::{Child, DirectoryId, EntryPlace, Inode, InodeId, ROOT, Tree};
 
@@ -75,7 +77,7 @@ impl Merge {
 
     /// The inodes of all layers, with and without a name in the tree, in the order of
     /// their numbers.
-    pub(crate) fn inodes(&self) -> &[Inode] {
+    pub(crate) fn inodes(&self) -> &Inodes {
         &self.inodes
     }
 
@@ -90,9 +92,9 @@ impl Merge {
         Entries {
             merge: self,
             tree: &self.range,
-            path: entry.path.clone(),
+            path: entry.path,
             open: Vec::new(),
-            start: Some(entry),
+            start: Some((entry.node, entry.place)),
         }
     }
 
@@ -141,7 +143,7 @@ impl Merge {
                 Child::Directory(id) => directories.push(*id),
                 Child::Whiteout => return Err(PathFault::Absent(names.join(&b'/'))),
                 Child::Node(inode, _) => {
-                    let kind = &self.inodes[inode.0 as usize].kind;
+                    let kind = &self.inodes[*inode].kind;
                     let NodeKind::Symlink(target) = kind else {
                         continue;
                     };
@@ -187,18 +189,16 @@ impl Merge {
                 let metadata = directory.metadata.as_deref();
                 Some((TreeNode::Directory(id, metadata), directory.place))
             }
-            Child::Node(id, place) => {
-                Some((TreeNode::Node(id, &self.inodes[id.0 as usize]), place))
-            }
+            Child::Node(id, place) => Some((TreeNode::Node(id, &self.inodes[id]), place)),
         }
     }
 }
 
 /// The names in a directory that are still to come.
-type Children<'a> = btree_map::Iter<'a, Box<[u8]>, Child>;
+type Children<'a> = btree_map::Iter<'a, Name, Child>;
 
 /// An iterator over entries of a tree.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Entries<'a> {
     merge: &'a Merge,
     tree: &'a Tree,
@@ -206,7 +206,7 @@ pub(crate) struct Entries<'a> {
     path: Vec<u8>,
     /// The directories on it, each with the length of its path.
     open: Vec<(usize, Children<'a>)>,
-    start: Option<TreeEntry<'a>>,
+    start: Option<(TreeNode<'a>, EntryPlace)>,
 }
 
 impl<'a> Entries<'a> {
@@ -215,22 +215,22 @@ impl<'a> Entries<'a> {
         self.open.pop();
     }
 
-    fn enter(&mut self, entry: &TreeEntry<'a>) {
-        if let TreeNode::Directory(id, _) = entry.node {
-            let children = self.tree.get(id).children.iter();
-            self.open.push((entry.path.len(), children));
-        }
+    /// The path of the last entry.
+    pub(crate) fn path(&self) -> &[u8] {
+        &self.path
     }
-}
 
-impl<'a> Iterator for Entries<'a> {
-    type Item = TreeEntry<'a>;
-
-    fn next(&mut self) -> Option<TreeEntry<'a>> {
-        if let Some(start) = self.start.take() {
-            self.enter(&start);
-            return Some(start);
+    /// Goes to the next entry, without a copy of its path.
+    pub(crate) fn advance(&mut self) -> Option<(TreeNode<'a>, EntryPlace)> {
+        let next = self.start.take().or_else(|| self.next_child())?;
+        if let TreeNode::Directory(id, _) = next.0 {
+            let children = self.tree.get(id).children.iter();
+            self.open.push((self.path.len(), children));
         }
+        Some(next)
+    }
+
+    fn next_child(&mut self) -> Option<(TreeNode<'a>, EntryPlace)> {
         loop {
             let (length, children) = self.open.last_mut()?;
             let Some((name, child)) = children.next() else {
@@ -242,10 +242,19 @@ impl<'a> Iterator for Entries<'a> {
                 self.path.push(b'/');
             }
             self.path.extend_from_slice(name);
-            if let Some(entry) = self.merge.entry(self.path.clone(), *child) {
-                self.enter(&entry);
-                return Some(entry);
+            if let Some(found) = self.merge.node(self.tree, *child) {
+                return Some(found);
             }
         }
+    }
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = TreeEntry<'a>;
+
+    fn next(&mut self) -> Option<TreeEntry<'a>> {
+        let (node, place) = self.advance()?;
+        let path = self.path.clone();
+        Some(TreeEntry { path, place, node })
     }
 }

@@ -47,7 +47,7 @@ pub(crate) use export::export;
 pub use export::{ExportOptions, ExportReport};
 pub use extract::{ExtractOptions, ExtractReport};
 pub(crate) use extract::{FolderSink, extract};
-pub use files::{ChangeKind, FileChange, FileTree, FilesOptions};
+pub use files::{ChangeKind, FileChange, FileRun, FileTree, FilesOptions};
 pub(crate) use files::{file_changes, files};
 pub(crate) use history::history;
 pub use history::{HistoryReport, HistoryStep};

@@ -1,5 +1,6 @@
 //! One header block.
 
+use std::ffi::CStr;
 use std::fmt::Write as _;
 use std::io;
 
@@ -183,8 +184,8 @@ fn gnu_prefix(bytes: &[u8; 512]) -> &[u8] {
 
 /// A text, which ends at the end of its field or at a NUL.
 pub(super) fn until_nul(text: &[u8]) -> &[u8] {
-    let end = text.iter().position(|byte| *byte == 0);
-    &text[..end.unwrap_or(text.len())]
+    // It looks at many bytes at once.
+    CStr::from_bytes_until_nul(text).map_or(text, CStr::to_bytes)
 }
 
 /// Returns true if a block is a tar header with a valid checksum.
@@ -200,7 +201,7 @@ pub(crate) fn is_tar_header(block: &[u8]) -> bool {
 /// Returns true if the checksum is valid; old archivers summed signed bytes.
 pub(super) fn checksum_holds(header: &Header) -> bool {
     let stored = Some(&header.as_old().cksum).filter(|field| field[0] & 0x80 == 0);
-    let stored = stored.and_then(|field| u32::try_from(number(field)?).ok());
+    let stored = stored.and_then(|field| u32::try_from(number64(field)?).ok());
     let Some(stored) = stored else {
         return false;
     };
@@ -242,7 +243,23 @@ pub(super) fn has_data(flag: u8) -> bool {
 
 /// A field with a number of at most 64 bits, with the rules of Go's reader.
 pub(super) fn number64(field: &[u8]) -> Option<i64> {
+    if let Some(number) = plain_number(field) {
+        return Some(number);
+    }
     number(field).and_then(|number| i64::try_from(number).ok())
+}
+
+/// A field that begins with octal digits, and has nothing after them, or a NUL, or one
+/// space: almost all fields do. `None` for anything else.
+fn plain_number(field: &[u8]) -> Option<i64> {
+    let end = field.iter().position(|byte| !matches!(byte, b'0'..=b'7'));
+    let (digits, rest) = field.split_at(end.unwrap_or(field.len()));
+    // Twelve digits have 36 bits.
+    if !(1..=12).contains(&digits.len()) || !matches!(rest, [] | [0, ..] | [b' ']) {
+        return None;
+    }
+    let add = |number: i64, digit: &u8| (number << 3) | i64::from(digit - b'0');
+    Some(digits.iter().fold(0, add))
 }
 
 /// A field of at most twelve bytes with a number; an empty one is 0.
@@ -328,6 +345,8 @@ mod tests {
         ];
         for (field, expected) in cases {
             assert_eq!(number(field), Some(expected), "{}", field.escape_ascii());
+            let small = i64::try_from(expected).ok();
+            assert_eq!(number64(field), small, "{}", field.escape_ascii());
         }
         let garbage: [&[u8]; 10] = [
             b"",
@@ -343,6 +362,7 @@ mod tests {
         ];
         for field in garbage {
             assert_eq!(number(field), None, "{}", field.escape_ascii());
+            assert_eq!(number64(field), None, "{}", field.escape_ascii());
         }
     }
 

@@ -90,6 +90,9 @@ impl PaxRecords {
     /// Returns true if they contain, or announce, the map of a sparse file, with the
     /// rules of Go's reader. A size alone is not enough.
     pub(super) fn is_sparse(&self) -> bool {
+        if self.records.is_empty() {
+            return false;
+        }
         let version = ["GNU.sparse.major", "GNU.sparse.minor"];
         match version.map(|key| self.value(key.as_bytes())) {
             [Some(b"0"), Some(b"0" | b"1")] | [Some(b"1"), Some(b"0")] => true,

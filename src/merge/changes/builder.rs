@@ -8,7 +8,8 @@ use crate::layer::{
 };
 use crate::limits::{ENTRIES_MAX, LINK_COMPONENTS_MAX, RETAINED_BYTES_MAX, SYMLINKS_MAX};
 use crate::merge::ambiguities::Ambiguities;
-use crate::merge::tree::{Child, Directory, DirectoryId, InodeId, Inodes, ROOT, Tree};
+use crate::merge::inodes::Inodes;
+use crate::merge::tree::{Child, Directory, DirectoryId, InodeId, ROOT, Tree};
 
 /// The changes of one layer: a tree with whiteouts.
 #[derive(Clone, Debug)]
@@ -114,7 +115,7 @@ impl ChangesBuilder {
             layer,
             changes: Changes {
                 tree,
-                inodes: Inodes::new(),
+                inodes: Inodes::default(),
                 far_links: Vec::new(),
                 dropped: Vec::new(),
                 ambiguities: Ambiguities::default(),
@@ -263,7 +264,7 @@ impl ChangesBuilder {
                 _ => None,
             };
             if let Some(Child::Node(inode, _)) = child {
-                let inode = &self.changes.inodes[inode.0 as usize];
+                let inode = &self.changes.inodes[inode];
                 if let NodeKind::Symlink(target) = &inode.kind {
                     symlinks += 1;
                     let names = target.split(|byte| *byte == b'/');

@@ -266,13 +266,11 @@ impl ChangesBuilder {
     }
 
     fn new_inode(&mut self, kind: NodeKind, metadata: Metadata, place: EntryPlace) -> InodeId {
-        let id = u32::try_from(self.changes.inodes.len()).expect("entries are limited");
         self.changes.inodes.push(Inode {
             kind,
             metadata,
             place,
-        });
-        InodeId(id)
+        })
     }
 
     /// The inode that a hard link names: one of this layer, or one that represents a
@@ -317,7 +315,7 @@ impl ChangesBuilder {
             Some(Child::Node(id, _)) => {
                 // Docker and containerd apply the metadata of the link's entry to its
                 // target; tar does not. The result is the same if these are equal.
-                let inode = &mut self.changes.inodes[id.0 as usize];
+                let inode = &mut self.changes.inodes[id];
                 if inode.apply_link_metadata(metadata)? {
                     self.note(Ambiguity::LinkMetadata, path);
                 }

@@ -84,9 +84,10 @@ impl ChangesBuilder {
             }
             return;
         };
-        let is_ambiguous = match directory.children.get(name).copied() {
+        let is_ambiguous = match directory.children.get(&**name).copied() {
             None => {
-                directory.children.insert(name.clone(), Child::Whiteout);
+                let name = name.as_ref().into();
+                directory.children.insert(name, Child::Whiteout);
                 false
             }
             Some(Child::Whiteout) => false,

@@ -1,7 +1,7 @@
 //! A new layer that is compared with the image: it gets only those entries that change
 //! something.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io;
 
 use crate::digest::DiffId;
@@ -12,8 +12,8 @@ use crate::layer::LayerWriter;
 use crate::merge::{Differences, Merge, Plan, Replay};
 use crate::ops::diff::options::DiffOptions;
 use crate::ops::diff::pairs::Pair;
-use crate::ops::diff::tree::{Digests, Trees};
-use crate::ops::stack::contents::FilePlaces;
+use crate::ops::diff::tree::Trees;
+use crate::ops::stack::contents::{FileHashes, FilePlaces};
 use crate::ops::stack::layer_stack::LayerStack;
 use crate::stream::{COPY_BUFFER, HashWriter, Hashed};
 use crate::transfer::Context;
@@ -128,9 +128,9 @@ impl<'a> Layers<'a> {
             selected: &[Vec::new()],
         };
         let survey = trees.survey(&watch)?;
-        let digests_old = self.digests(&survey.files_a)?;
-        let digests_new = self.digests(&survey.files_b)?;
-        let digests = (&digests_old, &digests_new);
+        let old_hashes = self.hashes(&survey.files_a)?;
+        let new_hashes = self.hashes(&survey.files_b)?;
+        let hashes = [&old_hashes, &new_hashes];
         let mut differences = Differences::new(new);
         for pair in trees.pairs() {
             if watch.is_interrupted() {
@@ -140,7 +140,7 @@ impl<'a> Layers<'a> {
                 Pair::A(_) => differences.add_deleted(),
                 Pair::B(entry) => differences.add_new(entry.node),
                 Pair::Both(old, new) => {
-                    let differs = trees.differ(&old, &new, digests);
+                    let differs = trees.differ(&old, &new, hashes);
                     differences.add(old.node, new.node, differs);
                 }
             }
@@ -149,19 +149,19 @@ impl<'a> Layers<'a> {
         Ok(differences)
     }
 
-    /// The digests of files, except for those in other layers.
-    fn digests(&self, files: &FilePlaces) -> Result<Digests> {
+    /// The hashes of files, except for those in other layers.
+    fn hashes(&self, files: &FilePlaces) -> Result<FileHashes> {
         let mut by_stack: BTreeMap<u32, FilePlaces> = BTreeMap::new();
         for (place, size) in files {
             if let Some((first, _)) = self.find(place.layer) {
                 by_stack.entry(first).or_default().insert(*place, *size);
             }
         }
-        let mut digests = HashMap::new();
+        let mut hashes = FileHashes::default();
         for (first, files) in by_stack {
-            digests.extend(self.stacks[&first].digests(&files)?);
+            hashes.append(self.stacks[&first].digests(&files)?);
         }
-        Ok(digests)
+        Ok(hashes)
     }
 
     /// Writes the layer of a plan, and returns the hash of its bytes before they are

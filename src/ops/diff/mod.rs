@@ -180,6 +180,7 @@ fn compare_trees(
         std::mem::take(&mut survey.files_a),
         std::mem::take(&mut survey.files_b),
     ];
-    let digests = in_parallel(both(), context.jobs, |at| halves[at].digests(&files[at]))?;
-    compared.compare(&survey, &digests[0], &digests[1], &watch)
+    let hashes = in_parallel(both(), context.jobs, |at| halves[at].digests(&files[at]))?;
+    drop(files);
+    compared.compare(&survey, [&hashes[0], &hashes[1]], &watch)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::digest::{DiffId, Digest};
+use crate::digest::DiffId;
 use crate::error::{ChoiceError, Error, Result};
 use crate::event::Watch;
 use crate::layer::{Metadata, NodeKind};
@@ -13,7 +13,7 @@ use crate::ops::diff::links::{Grouping, Links, Side, linked};
 use crate::ops::diff::options::{Aspect, DiffOptions};
 use crate::ops::diff::pairs::{Pair, Pairs};
 use crate::ops::diff::report::{ChangeCount, DiffKind, PathChange, XattrChange};
-use crate::ops::stack::contents::FilePlaces;
+use crate::ops::stack::contents::{FileHashes, FilePlaces};
 use crate::ops::stack::file_entry::FileEntry;
 use crate::ops::stack::paths::tree_order;
 use crate::tar_stream::Time;
@@ -86,9 +86,6 @@ pub(in crate::ops) struct Survey {
     links: Links,
 }
 
-/// The digests of files, by the places of their content.
-pub(in crate::ops) type Digests = HashMap<EntryPlace, Digest>;
-
 /// The differences between two trees.
 #[derive(Debug, Default)]
 pub(super) struct TreeChanges {
@@ -136,18 +133,17 @@ impl<'a> Trees<'a> {
         a.entry == b.entry && layer(self.layers_a, a) == layer(self.layers_b, b)
     }
 
-    /// Walks the trees again, with the digests of the surveyed files.
+    /// Walks the trees again, with the hashes of the surveyed files.
     pub(super) fn compare(
         &self,
         survey: &Survey,
-        digests_a: &Digests,
-        digests_b: &Digests,
+        hashes: [&FileHashes; 2],
         watch: &Watch<'_>,
     ) -> Result<TreeChanges> {
         let mut walk = Walk {
             trees: self,
             links: &survey.links,
-            digests: (digests_a, digests_b),
+            hashes,
             changes: TreeChanges::default(),
             groupings: HashMap::new(),
             counted: HashSet::new(),
@@ -160,14 +156,9 @@ impl<'a> Trees<'a> {
     }
 
     /// The difference between two things at the same path, apart from hard links.
-    fn change(
-        &self,
-        a: &TreeEntry<'_>,
-        b: &TreeEntry<'_>,
-        digests: (&Digests, &Digests),
-    ) -> PathChange {
+    fn change(&self, a: &TreeEntry<'_>, b: &TreeEntry<'_>, hashes: [&FileHashes; 2]) -> PathChange {
         let mut change = PathChange::new(DiffKind::Metadata);
-        if self.has_other_content(a.node, b.node, digests) {
+        if self.has_other_content(a.node, b.node, hashes) {
             change.kind = DiffKind::Content;
         }
         self.compare_metadata(a, b, &mut change);
@@ -179,16 +170,16 @@ impl<'a> Trees<'a> {
         &self,
         a: &TreeEntry<'_>,
         b: &TreeEntry<'_>,
-        digests: (&Digests, &Digests),
+        hashes: [&FileHashes; 2],
     ) -> bool {
-        !self.change(a, b, digests).is_none()
+        !self.change(a, b, hashes).is_none()
     }
 
     fn has_other_content(
         &self,
         a: TreeNode<'_>,
         b: TreeNode<'_>,
-        (of_a, of_b): (&Digests, &Digests),
+        [of_a, of_b]: [&FileHashes; 2],
     ) -> bool {
         let (TreeNode::Node(_, a), TreeNode::Node(_, b)) = (a, b) else {
             return a.is_directory() != b.is_directory();
@@ -201,8 +192,8 @@ impl<'a> Trees<'a> {
             return false;
         }
         // Content that cannot be read counts as another one.
-        let digests = of_a.get(&a.place).zip(of_b.get(&b.place));
-        digests.is_none_or(|(a, b)| a != b)
+        let hashes = of_a.get(a.place).zip(of_b.get(b.place));
+        hashes.is_none_or(|(a, b)| a != b)
     }
 
     fn compare_metadata(&self, a: &TreeEntry<'_>, b: &TreeEntry<'_>, change: &mut PathChange) {
@@ -235,7 +226,7 @@ impl<'a> Trees<'a> {
 struct Walk<'a, 'b> {
     trees: &'b Trees<'a>,
     links: &'b Links,
-    digests: (&'b Digests, &'b Digests),
+    hashes: [&'b FileHashes; 2],
     changes: TreeChanges,
     /// The differences in hard links by their numbers, each with the number of the
     /// change that gets it.
@@ -286,7 +277,7 @@ impl Walk<'_, '_> {
 
     /// Adds a path that both trees have.
     fn add_both(&mut self, a: TreeEntry<'_>, b: TreeEntry<'_>, linked: Option<(InodeId, InodeId)>) {
-        let mut change = self.trees.change(&a, &b, self.digests);
+        let mut change = self.trees.change(&a, &b, self.hashes);
         let is_first_of_links = self.group(&a.path, linked);
         if change.is_none() && !is_first_of_links {
             self.changes.same += 1;

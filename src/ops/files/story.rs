@@ -1,8 +1,5 @@
 //! The entries of single layers, and what each changes in the tree below it.
 
-use std::collections::HashMap;
-
-use crate::digest::Digest;
 use crate::error::{ChoiceError, Result};
 use crate::merge::{
     EntryPlace, Inode, InodeId, LayerChange, LayerEvent, Merge, PathPattern, TreeEntry, TreeNode,
@@ -171,11 +168,11 @@ impl<'p> Story<'p> {
         for (before, after, size) in self.changes.iter().filter_map(|draft| draft.files) {
             places.extend([(before, size), (after, size)]);
         }
-        let digests: HashMap<EntryPlace, Digest> = layers.digests(&places)?;
+        let hashes = layers.digests(&places)?;
         let changes = self.changes.into_iter().map(|draft| {
             let mut change = draft.change;
             if let Some((before, after, _)) = draft.files
-                && digests.get(&before) != digests.get(&after)
+                && hashes.get(before) != hashes.get(after)
             {
                 change.kind = ChangeKind::Content;
             }

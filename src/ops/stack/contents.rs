@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use crate::digest::{Algorithm, Digest, Hasher};
+use sha2::{Digest as _, Sha256};
+
 use crate::error::{Error, Place, Result};
 use crate::event::{Event, Step};
 use crate::layer::{Budget, EntryFault, LayerReader};
@@ -19,6 +20,32 @@ use crate::stream::CopyError;
 /// The places of the entries with the content of files, each with the size of the file
 /// in bytes.
 pub(in crate::ops) type FilePlaces = BTreeMap<EntryPlace, u64>;
+
+/// The SHA-256 hash of the content of a file.
+type FileHash = [u8; 32];
+
+/// The hashes of files, by the places of the entries with their content: a list for each
+/// layer, in the order of places.
+#[derive(Debug, Default)]
+pub(in crate::ops) struct FileHashes(Vec<Vec<(EntryPlace, FileHash)>>);
+
+impl FileHashes {
+    /// Adds the hashes of files of higher layers.
+    pub(in crate::ops) fn append(&mut self, mut higher: Self) {
+        self.0.append(&mut higher.0);
+    }
+
+    /// The hash of a file; `None` if it was not hashed.
+    pub(in crate::ops) fn get(&self, place: EntryPlace) -> Option<&FileHash> {
+        let layer = self.0.partition_point(|layer| {
+            let last = layer.last();
+            last.is_none_or(|(last, _)| *last < place)
+        });
+        let layer = self.0.get(layer)?;
+        let at = layer.binary_search_by_key(&place, |(place, _)| *place);
+        at.ok().map(|at| &layer[at].1)
+    }
+}
 
 /// Content that is held in memory until its turn comes: at most this many bytes.
 const HELD_MAX: u64 = 8 * 1024 * 1024;
@@ -64,10 +91,7 @@ impl LayerStack<'_> {
     }
 
     /// Hashes the content of files, in several layers in parallel.
-    pub(in crate::ops) fn digests(
-        &self,
-        files: &FilePlaces,
-    ) -> Result<HashMap<EntryPlace, Digest>> {
+    pub(in crate::ops) fn digests(&self, files: &FilePlaces) -> Result<FileHashes> {
         let files: Vec<(EntryPlace, u64)> =
             files.iter().map(|(place, size)| (*place, *size)).collect();
         let by_layer = files.chunk_by(|(one, _), (other, _)| one.layer == other.layer);
@@ -77,15 +101,16 @@ impl LayerStack<'_> {
         let found = self.in_parallel(&layers, |at| {
             let mut found = Vec::with_capacity(by_layer[at].len());
             self.read_files(layers[at], by_layer[at], |(place, size), reader| {
-                let mut sink = HashingSink(Hasher::new(Algorithm::Sha256));
+                let mut sink = HashingSink(Sha256::new());
                 // The sink never fails.
                 self.copy(reader, size, &mut sink, &Place::StandardOutput)?;
-                found.push((place, sink.0.finish()));
+                found.push((place, sink.0.finalize().into()));
                 Ok(())
             })?;
             Ok(found)
         })?;
-        Ok(found.into_iter().flatten().collect())
+        // Layers are in their order, and so are the files of each.
+        Ok(FileHashes(found))
     }
 
     /// Reads one layer, and stops for `each` at the content of each of these files,
@@ -215,7 +240,7 @@ impl<'a> OrderedCopy<'a> {
 }
 
 /// Hashes the bytes written to it.
-struct HashingSink(Hasher);
+struct HashingSink(Sha256);
 
 impl Write for HashingSink {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {

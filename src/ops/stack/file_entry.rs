@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::image::Timestamp;
 use crate::layer::{Metadata, NodeKind};
-use crate::merge::{IMPLIED_MODE, InodeId, Merge, TreeEntry, TreeNode};
+use crate::merge::{EntryPlace, IMPLIED_MODE, InodeId, Merge, TreeEntry, TreeNode};
 use crate::tar_stream::Time;
 
 /// The prefix of a PAX record that holds an extended attribute.
@@ -99,37 +99,47 @@ impl FileEntry {
 
     /// The facts about an entry of a tree.
     pub(in crate::ops) fn new(tree: &Merge, entry: TreeEntry<'_>) -> Self {
-        let layer = entry.place.layer as usize + 1;
+        let mut facts = Self {
+            path: entry.path,
+            kind: EntryType::Directory,
+            mode: 0,
+            uid: 0,
+            gid: 0,
+            mtime: None,
+            xattrs: Vec::new(),
+            links: 1,
+            inode: None,
+            layer: 1,
+        };
+        facts.set(tree, entry.node, entry.place);
+        facts
+    }
+
+    /// Makes this the entry of something else in a tree. Its path stays.
+    pub(in crate::ops) fn set(&mut self, tree: &Merge, node: TreeNode<'_>, place: EntryPlace) {
         let implied = Metadata::implied(IMPLIED_MODE, Time::default());
-        let given = entry.node.metadata();
+        let given = node.metadata();
         let metadata = given.unwrap_or(&implied);
-        let kind = match entry.node {
+        self.layer = place.layer as usize + 1;
+        self.kind = match node {
             TreeNode::Directory(..) => EntryType::Directory,
             TreeNode::Node(_, inode) => EntryType::of(&inode.kind),
         };
+        (self.mode, self.uid, self.gid) = (metadata.mode, metadata.uid, metadata.gid);
+        self.mtime = given.map(|metadata| FileTime {
+            seconds: metadata.mtime.seconds,
+            nanoseconds: metadata.mtime.nanoseconds,
+        });
+        self.xattrs.clear();
         let xattrs = metadata.attributes.iter().filter_map(|(key, value)| {
             let name = key.strip_prefix(XATTR)?;
             Some((name.to_vec(), value.clone()))
         });
-        let mut facts = Self {
-            path: entry.path,
-            kind,
-            mode: metadata.mode,
-            uid: metadata.uid,
-            gid: metadata.gid,
-            mtime: given.map(|metadata| FileTime {
-                seconds: metadata.mtime.seconds,
-                nanoseconds: metadata.mtime.nanoseconds,
-            }),
-            xattrs: xattrs.collect(),
-            links: 1,
-            inode: None,
-            layer,
-        };
-        if let TreeNode::Node(id, _) = entry.node {
-            facts.set_inode(tree, id);
+        self.xattrs.extend(xattrs);
+        (self.links, self.inode) = (1, None);
+        if let TreeNode::Node(id, _) = node {
+            self.set_inode(tree, id);
         }
-        facts
     }
 
     /// Counts the names that its inode has in a tree.

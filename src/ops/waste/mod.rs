@@ -9,7 +9,7 @@ use crate::error::{Error, Place, Result};
 use crate::event::Event;
 use crate::format::source::{ImageSource, Layer};
 use crate::image::{Platform, history};
-use crate::merge::Merge;
+use crate::merge::{InodeId, Merge};
 use crate::ops::Selector;
 use crate::ops::choose::image::{ChosenImage, choose_image};
 use crate::ops::choose::platform::PlatformChoice;
@@ -64,7 +64,7 @@ pub(crate) fn waste(
         layers.put_watched(&mut merge, at, changes.clone(), &mut story)?;
     }
     let mut report_layers = describe(&chosen)?;
-    for inode in merge.inodes() {
+    for (_, inode) in merge.inodes().iter_from(InodeId(0)) {
         let layer = &mut report_layers[inode.place.layer as usize];
         layer.files_size = layer.files_size.saturating_add(inode.size());
     }
@@ -116,11 +116,11 @@ fn explain(layers: &LayerStack<'_>, hidden: Vec<Hidden>) -> Result<Vec<HiddenFil
             places.insert(place, file.size);
         }
     }
-    let digests = layers.digests(&places)?;
+    let hashes = layers.digests(&places)?;
     let explain = |file: Hidden| {
         let reason = match file.cause {
             Cause::Certain(reason) => reason,
-            Cause::SameSize { place, .. } if digests[&file.place] != digests[&place] => {
+            Cause::SameSize { place, .. } if hashes.get(file.place) != hashes.get(place) => {
                 HiddenReason::Overwritten
             }
             Cause::SameSize {

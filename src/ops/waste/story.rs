@@ -123,7 +123,7 @@ impl StoryReader for WasteStory {
     fn added(&mut self, layer: usize, tree: &Merge) {
         let mut seen = HashSet::new();
         for Lost { path, inode, cause } in self.lost.drain(..).chain(self.dropped.drain(..)) {
-            let file = &tree.inodes()[inode.0 as usize];
+            let file = &tree.inodes()[inode];
             let size = file.size();
             if size > 0 && tree.links(inode) == 0 && seen.insert(inode) {
                 self.hidden.push(Hidden {
