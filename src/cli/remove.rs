@@ -90,7 +90,9 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
         let lines: Vec<String> = lines.iter().map(|it| escaped(it)).collect();
         return output.lines(&lines);
     }
-    lines.iter().for_each(|line| output.say(line));
+    for line in &lines {
+        output.say(line);
+    }
     Ok(())
 }
 
