@@ -2,8 +2,9 @@
 //! writers.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -114,9 +115,8 @@ impl LayoutSink {
                 let _ = fs::remove_file(&staged);
                 false
             }
-            Err(error) => {
-                error.kind() == io::ErrorKind::AlreadyExists && is_still_there(file, &staged)
-            }
+            // This run has looked for it before, and keeps what it found then.
+            Err(error) => error.kind() == io::ErrorKind::AlreadyExists,
         }
     }
 
@@ -174,14 +174,22 @@ impl ImageSink for LayoutSink {
         if self.written().contains(&blob.digest) {
             return Ok(Held::Written);
         }
-        if self.exists
-            && let Ok(file) = File::open(self.target.join(blob_path(&blob.digest)))
-            && file.metadata().map_err(|error| self.failed(error))?.len() == blob.size
+        let path = self.target.join(blob_path(&blob.digest));
+        while self.exists
+            && let Ok(file) = File::open(&path)
+            && let opened = file.metadata().map_err(|error| self.failed(error))?
+            && opened.len() == blob.size
         {
-            if !self.keep(&file, &blob.digest) {
-                self.unlinked().push(blob.clone());
+            if self.keep(&file, &blob.digest) {
+                return Ok(Held::Before(file));
             }
-            return Ok(Held::Before(file));
+            let is_same =
+                |there: Metadata| (there.dev(), there.ino()) == (opened.dev(), opened.ino());
+            if fs::metadata(&path).is_ok_and(is_same) {
+                self.unlinked().push(blob.clone());
+                return Ok(Held::Before(file));
+            }
+            // Another process has removed or replaced it since it was opened.
         }
         Ok(Held::Absent)
     }
