@@ -104,6 +104,7 @@ pub mod limits;
 mod progress;
 
 mod stream;
+mod tar_diff;
 mod tar_stream;
 
 mod layer;
@@ -141,12 +142,13 @@ pub use image::{
 pub use layer::{Ambiguity, EntryFault, LayerError, PathError, WhiteoutError};
 pub use merge::PathPattern;
 pub use ops::{
-    Aspect, ChangeCount, ChangeKind, ComparedImage, CompressionChoice, ConvertOptions, Detail,
+    Aspect, ChangeCount, ChangeKind, ComparedImage, CompressionChoice, ConvertOptions,
+    DeltaImage, DeltaLayer, DeltaOptions, DeltaReport, Detail,
     DiffKind, DiffOptions, DiffReport, EntryType, ExportOptions, ExportReport, ExtractOptions,
     ExtractReport, FieldChange, FileChange, FileEntry, FileTime, FileTree, FilesOptions, Found,
     FoundImage, FoundKind, HiddenFile, HiddenReason, HistoryReport, HistoryStep, ImageConfig,
     ImagesOptions, ImagesReport, ImportOptions, InspectOptions, InspectedLayer, Inspection,
-    LayerChoice, LayerName, LayerRangeError, LayerSize, LinkChange, Listed, MediaTypes, Name,
+    LayerChoice, LayerName, LayerRangeError, LayerSize, LayerWay, LinkChange, Listed, MediaTypes, Name,
     PathChange, RawDocument, Selector, SelectorError, SizeChoice, SquashOptions, SquashReport,
     SquashedRange, TextDiff, TextDifference, Verification, WasteLayer, WasteOptions, WastePlan,
     WasteRemedy, WasteReport, WriteReport, WrittenImage, XattrChange,

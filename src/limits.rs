@@ -157,3 +157,14 @@ pub const UNPACKED_MAX: u64 = 64 << 30;
 /// reach. zstd, xz and bzip2 go tens of times further, but only for bytes that are all
 /// the same. So the time that a stream takes is bounded by its size.
 pub const UNPACKED_RATIO_MAX: u64 = 1032;
+
+/// Maximum size of a path in a tar-diff, in bytes, as in containers/tar-diff.
+pub const TAR_DIFF_PATH_MAX: u64 = 4096;
+
+/// Maximum size of a file that `delta` compresses after an old file, and of that file, in
+/// bytes: both are held in memory. Larger files are compared in pieces.
+pub const TAR_DIFF_SOURCE_MAX: u64 = 32 << 20;
+
+/// Maximum size of the same files when a delta is applied, in bytes: containers/tar-diff
+/// holds larger ones in memory than restow does.
+pub const TAR_DIFF_FRAME_MAX: u64 = 192 << 20;

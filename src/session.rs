@@ -1,6 +1,8 @@
 //! The entry point: the settings that operations share, opened inputs and begun
 //! outputs.
 
+mod delta;
+
 use std::fmt;
 use std::io::Write;
 use std::num::NonZeroUsize;

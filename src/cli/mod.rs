@@ -1,10 +1,12 @@
 //! The command line: the only module that uses clap, signals, the environment and a terminal.
 
 mod ago;
+mod apply;
 mod argument;
 mod cat;
 mod completions;
 mod convert;
+mod delta;
 mod descriptor;
 mod destination;
 mod diff;
@@ -81,9 +83,11 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Apply(apply::Arguments),
     Cat(cat::Arguments),
     Completions(completions::Arguments),
     Convert(convert::Arguments),
+    Delta(delta::Arguments),
     Diff(diff::Arguments),
     Export(export::Arguments),
     Extract(extract::Arguments),
@@ -145,9 +149,11 @@ pub(crate) fn run() -> ExitCode {
         interrupt,
     };
     let result = match &arguments.command {
+        Command::Apply(apply) => apply::run(apply, &process),
         Command::Cat(cat) => cat::run(cat, &process),
         Command::Completions(it) => completions::run(it, command(), &process),
         Command::Convert(convert) => convert::run(convert, &process),
+        Command::Delta(delta) => delta::run(delta, &process),
         Command::Diff(diff) => diff::run(diff, &process),
         Command::Export(export) => export::run(export, &process),
         Command::Extract(extract) => extract::run(extract, &process),

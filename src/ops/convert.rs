@@ -56,6 +56,29 @@ pub(crate) fn convert(
     }
     let policy = CompressionPolicy::new(options.compress, sink.format());
     let policy = policy.with_media_types(options.media_types);
+    let (items, keeps_fields) = selected_items(source, options, context)?;
+    let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
+    let delivery = Delivery {
+        source,
+        sink: sink.as_ref(),
+        workers: &workers,
+        names: &options.names,
+        keeps_fields,
+        policy,
+        context,
+    };
+    let report = delivery.run(items)?;
+    sink.finish(&context.watch)?;
+    Ok(report)
+}
+
+/// Loads the items to convert. Also returns true if their fields in `index.json`, apart
+/// from names, are still valid.
+pub(in crate::ops) fn selected_items<'a>(
+    source: &'a dyn ImageSource,
+    options: &ConvertOptions,
+    context: Context<'_>,
+) -> Result<(Vec<TransferItem<'a>>, bool)> {
     let selection = select(source, options.image.as_ref())?;
     let is_part = selection.part.is_some();
     let mut items = Vec::new();
@@ -90,19 +113,7 @@ pub(crate) fn convert(
     if count > 1 && !options.names.is_empty() {
         return Err(ChoiceError::ImagesShareReference(count).into());
     }
-    let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
-    let delivery = Delivery {
-        source,
-        sink: sink.as_ref(),
-        workers: &workers,
-        names: &options.names,
-        keeps_fields: options.platform.is_none() && !is_part,
-        policy,
-        context,
-    };
-    let report = delivery.run(items)?;
-    sink.finish(&context.watch)?;
-    Ok(report)
+    Ok((items, options.platform.is_none() && !is_part))
 }
 
 /// Warns of entries of a bare root filesystem that engines refuse.

@@ -3,9 +3,11 @@
 //!
 //! Only this module uses both the structure of images and the content of layers.
 
+mod apply;
 mod cat;
 mod choose;
 mod convert;
+mod delta;
 mod diff;
 mod edited;
 mod export;
@@ -20,10 +22,14 @@ mod stack;
 mod verify;
 mod waste;
 
+pub(crate) use apply::apply;
 pub(crate) use cat::cat;
 pub use choose::selector::{Selector, SelectorError};
 pub use convert::ConvertOptions;
 pub(crate) use convert::convert;
+pub use delta::DeltaOptions;
+pub(crate) use delta::delta;
+pub use delta::report::{DeltaImage, DeltaLayer, DeltaReport, LayerWay};
 pub(crate) use diff::diff;
 pub use diff::options::{Aspect, Detail, DiffOptions};
 pub use diff::report::{

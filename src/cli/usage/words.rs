@@ -207,9 +207,9 @@ const COMMANDS: &[(&[&str], &str)] = &[
         "restow does not rebase images; `crane rebase` does",
     ),
     (
-        &["delta", "patch", "apply"],
-        "restow does not write deltas: `restow convert SRC oci:DIR` stores each layer once, so that \
-         `rsync` of DIR copies new layers only",
+        &["patch", "oci-delta"],
+        "`restow delta OLD NEW DELTA` writes what changed, and `restow apply OLD DELTA NEW` makes \
+         NEW of it",
     ),
     (
         &["split"],
