@@ -103,7 +103,9 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     let report = session.delta(old, new, output, &options);
     let report = report.map_err(advise_ref)?;
     if arguments.json {
-        return process.output.data(&json_text(&to_json(arguments, &report)));
+        return process
+            .output
+            .data(&json_text(&to_json(arguments, &report)));
     }
     for line in to_text(arguments, &report) {
         process.output.tell(&line);
@@ -174,7 +176,10 @@ fn image_to_text(image: &DeltaImage) -> String {
         Some(reference) => format!("`{reference}`"),
         None => short(&image.id),
     };
-    let mut parts = vec![format!("{} reused", count(of(LayerWay::Reused).count(), "layer"))];
+    let mut parts = vec![format!(
+        "{} reused",
+        count(of(LayerWay::Reused).count(), "layer")
+    )];
     for (way, what) in [
         (LayerWay::Difference, "as differences"),
         (LayerWay::Whole, "whole"),

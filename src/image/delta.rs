@@ -30,6 +30,10 @@ const REUSED_DIFF_ID: &str = "io.github.containers.delta.reused-diff-id";
 /// ignore.
 const PATH: &str = "restow.delta.path";
 
+/// The path of a file that is not in the archive: the digests of its blobs in their order,
+/// as a JSON list.
+pub(crate) const ORDER: &str = "restow-order.json";
+
 /// What a layer of a delta is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DeltaContent {

@@ -10,7 +10,8 @@ use crate::error::{Error, Place, Result};
 use crate::format::source::{Layer, LayerBytes};
 use crate::format::{Blob, Bytes, Container, Format, INDEX, MARKER, MARKER_CONTENT, Member, blob_path};
 use crate::image::media_type::{Family, LayerType};
-use crate::image::{Descriptor, Document, Manifest, compact, new_index};
+use crate::image::delta::ORDER;
+use crate::image::{CONTAINERD_NAME, Descriptor, Document, Manifest, REF_NAME, compact, new_index, parse_value};
 use crate::ops::apply::absent;
 use crate::ops::apply::parts::Delta;
 use crate::ops::delta::old_image::OldImage;
@@ -36,6 +37,8 @@ pub(super) struct Rebuilt<'a> {
     old: &'a dyn Container,
     delta: &'a dyn Container,
     members: HashMap<String, (Member, Origin)>,
+    /// The positions of blobs, by their paths.
+    order: HashMap<String, u64>,
     /// The descriptors of the new images, for an archive whose index the delta lacks.
     roots: Vec<Descriptor>,
 }
@@ -52,13 +55,15 @@ impl<'a> Rebuilt<'a> {
             old,
             delta,
             members: HashMap::new(),
+            order: HashMap::new(),
             roots: Vec::new(),
         }
     }
 
     fn put(&mut self, path: String, size: u64, origin: Origin) {
+        let position = self.order.get(&path).copied();
         let member = Member {
-            position: self.members.len() as u64,
+            position: position.unwrap_or((self.order.len() + self.members.len()) as u64),
             path: path.clone(),
             size,
         };
@@ -83,7 +88,10 @@ impl<'a> Rebuilt<'a> {
         context: Context<'_>,
     ) -> Result<()> {
         let has_index = !delta.files.is_empty() || self.members.contains_key(INDEX);
-        for (path, bytes) in &delta.files {
+        if let Some((_, order)) = delta.files.iter().find(|(path, _)| path == ORDER) {
+            self.read_order(order);
+        }
+        for (path, bytes) in delta.files.iter().filter(|(path, _)| path != ORDER) {
             let origin = Origin::Memory(bytes.clone());
             self.put(path.clone(), bytes.len() as u64, origin);
         }
@@ -105,12 +113,22 @@ impl<'a> Rebuilt<'a> {
         self.put_document(manifest.digest(), manifest.bytes());
         let named = delta.named.as_ref();
         let mut root = manifest.descriptor(&delta.manifest_type);
-        for key in [crate::image::REF_NAME, crate::image::CONTAINERD_NAME] {
+        for key in [REF_NAME, CONTAINERD_NAME] {
             let name = named.and_then(|named| named.annotation(key));
             root = root.with_annotation(key, name.map(str::to_owned));
         }
         self.roots.push(root);
         Ok(())
+    }
+
+    /// Reads the order of the blobs.
+    fn read_order(&mut self, bytes: &[u8]) {
+        let order = parse_value(bytes).unwrap_or_default();
+        let digests = order.as_array().into_iter().flatten();
+        let digests = digests.filter_map(|digest| digest.as_str()?.parse().ok());
+        for (digest, position) in digests.zip(0..) {
+            self.order.entry(blob_path(&digest)).or_insert(position);
+        }
     }
 
     /// Adds a layer of the new image, and returns its descriptor: that in the manifest,

@@ -3,12 +3,14 @@
 use std::collections::{HashMap, HashSet};
 use std::io::BufReader;
 
+use serde_json::json;
+
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::format::sink::{Documents, ImageSink, OutputIndex, OutputRoot};
 use crate::format::{CapturedSink, MARKER};
 use crate::image::delta::{
-    DELTA, DeltaContent, DeltaFacts, EMPTY_CONTENT, TAR_DIFF, delta_manifest,
+    DELTA, DeltaContent, DeltaFacts, EMPTY_CONTENT, ORDER, TAR_DIFF, delta_manifest,
 };
 use crate::image::media_type::{DocumentKind, LayerType, OCI_CONFIG, OCI_MANIFEST};
 use crate::image::{
@@ -58,8 +60,10 @@ impl<'a> Artifacts<'a> {
         captured: &CapturedSink,
         olds: &[OldImage<'_>],
         ways: &'a [Way],
+        order: &[String],
     ) -> Result<Self> {
-        let (index, files) = captured.index()?;
+        let (index, mut files) = captured.index()?;
+        files.push((ORDER, compact(&json!(order))));
         let documents = captured.documents();
         let held: Held<'_> = documents.iter().map(|(it, bytes)| (it, bytes.as_slice())).collect();
         let mut images = Vec::new();

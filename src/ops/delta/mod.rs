@@ -115,11 +115,12 @@ pub(crate) fn delta(
     let mut order: Vec<usize> = (0..jobs.list().len()).collect();
     order.sort_by_key(|at| jobs.list()[*at].member.position);
     let mut ways: Vec<Option<Way>> = order.iter().map(|_| None).collect();
-    for at in order {
+    for at in order.iter().copied() {
         let job = &mut jobs.list_mut()[at];
         ways[at] = Some(maker.make(job, from.get(&at).copied())?);
     }
     let ways: Vec<Way> = ways.into_iter().flatten().collect();
+    let order: Vec<String> = order.iter().map(|at| ways[*at].blob.digest.to_string()).collect();
     let written: Vec<_> = ways.iter().map(|way| way.blob.clone()).collect();
     let delivery = Delivery {
         source: new,
@@ -131,7 +132,7 @@ pub(crate) fn delta(
         context,
     };
     delivery.put_documents(&items, &jobs, &written)?;
-    let artifacts = Artifacts::new(&captured, &olds, &ways)?;
+    let artifacts = Artifacts::new(&captured, &olds, &ways, &order)?;
     let report = artifacts.write(sink.as_ref(), &captured, jobs.list(), transfer)?;
     sink.finish(&context.watch)?;
     Ok(report)
