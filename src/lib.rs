@@ -9,6 +9,7 @@
 //!                 glob                 patterns of names
 //!                stream                bytes: hash, compress, spool, commit
 //!              tar_stream              members of a tar
+//!               tar_diff               a tar as a difference from other files
 //!             ╱          ╲
 //!         layer          image         inside one tar │ the JSON documents        dockerfile
 //!           │           error          │ errors
@@ -71,7 +72,9 @@
 //! | command | library | work |
 //! | --- | --- | --- |
 //! | `cat` | [`Session::cat`] | `ops/cat.rs`, `ops/stack/`, `merge/` |
+//! | `apply` | [`Session::apply`] | `ops/apply/`, `tar_diff/` |
 //! | `convert` | [`Session::convert`] | `ops/convert.rs`, `transfer/` |
+//! | `delta` | [`Session::delta`] | `ops/delta/`, `tar_diff/`, `ops/stack/` |
 //! | `diff` | [`Session::diff`], [`Session::diff_text`] | `ops/diff/`, `ops/stack/`, `merge/` |
 //! | `export` | [`Session::export`] | `ops/export.rs`, `ops/stack/`, `merge/` |
 //! | `extract` | [`Session::extract`] | `ops/extract.rs`, `ops/stack/`, `merge/`, `folder/` |
@@ -142,16 +145,16 @@ pub use image::{
 pub use layer::{Ambiguity, EntryFault, LayerError, PathError, WhiteoutError};
 pub use merge::PathPattern;
 pub use ops::{
-    Aspect, ChangeCount, ChangeKind, ComparedImage, CompressionChoice, ConvertOptions,
-    DeltaImage, DeltaLayer, DeltaOptions, DeltaReport, Detail,
-    DiffKind, DiffOptions, DiffReport, EntryType, ExportOptions, ExportReport, ExtractOptions,
-    ExtractReport, FieldChange, FileChange, FileEntry, FileTime, FileTree, FilesOptions, Found,
-    FoundImage, FoundKind, HiddenFile, HiddenReason, HistoryReport, HistoryStep, ImageConfig,
-    ImagesOptions, ImagesReport, ImportOptions, InspectOptions, InspectedLayer, Inspection,
-    LayerChoice, LayerName, LayerRangeError, LayerSize, LayerWay, LinkChange, Listed, MediaTypes, Name,
-    PathChange, RawDocument, Selector, SelectorError, SizeChoice, SquashOptions, SquashReport,
-    SquashedRange, TextDiff, TextDifference, Verification, WasteLayer, WasteOptions, WastePlan,
-    WasteRemedy, WasteReport, WriteReport, WrittenImage, XattrChange,
+    Aspect, ChangeCount, ChangeKind, ComparedImage, CompressionChoice, ConvertOptions, DeltaImage,
+    DeltaLayer, DeltaOptions, DeltaReport, Detail, DiffKind, DiffOptions, DiffReport, EntryType,
+    ExportOptions, ExportReport, ExtractOptions, ExtractReport, FieldChange, FileChange, FileEntry,
+    FileTime, FileTree, FilesOptions, Found, FoundImage, FoundKind, HiddenFile, HiddenReason,
+    HistoryReport, HistoryStep, ImageConfig, ImagesOptions, ImagesReport, ImportOptions,
+    InspectOptions, InspectedLayer, Inspection, LayerChoice, LayerName, LayerRangeError, LayerSize,
+    LayerWay, LinkChange, Listed, MediaTypes, Name, PathChange, RawDocument, Selector,
+    SelectorError, SizeChoice, SquashOptions, SquashReport, SquashedRange, TextDiff,
+    TextDifference, Verification, WasteLayer, WasteOptions, WastePlan, WasteRemedy, WasteReport,
+    WriteReport, WrittenImage, XattrChange,
 };
 pub use session::{Images, PendingOutput, Session, Source, Target};
 pub use stream::{Compression, DecodeLimit, Encoding, FileKind};

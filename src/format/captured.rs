@@ -96,7 +96,11 @@ impl ImageSink for CapturedSink {
 
     fn find(&self, blob: &Hashed) -> Result<Held> {
         let is_there = self.state().blobs.contains_key(&blob.digest);
-        Ok(if is_there { Held::Written } else { Held::Absent })
+        Ok(if is_there {
+            Held::Written
+        } else {
+            Held::Absent
+        })
     }
 
     fn put(&self, blob: Blob<'_>, hashed: &Hashed, from: &Place, watch: &Watch<'_>) -> Result<()> {

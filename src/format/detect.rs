@@ -307,7 +307,10 @@ fn open_rootfs(
 }
 
 /// Opens a tar of images; `None` if it is a root filesystem.
-fn open_images(tar: impl Container + 'static, opening: &Opening<'_>) -> Result<Option<Images<'static>>> {
+fn open_images(
+    tar: impl Container + 'static,
+    opening: &Opening<'_>,
+) -> Result<Option<Images<'static>>> {
     let kind = kind_of(&tar, opening.format)?;
     let end = tar.end();
     let source = match kind {

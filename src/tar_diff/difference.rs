@@ -11,7 +11,7 @@ use crate::tar_diff::frame;
 use crate::tar_diff::old_files::{Finder, OldFiles};
 use crate::tar_diff::operations::clean_path;
 use crate::tar_diff::writer::Writer;
-use crate::tar_stream::{Kind, Skip, TarReader};
+use crate::tar_stream::{Kind, Skip, TarError, TarReader};
 
 /// Number of bytes that an operation with a source takes at most beside its frame.
 const OVERHEAD: usize = 24;
@@ -48,7 +48,9 @@ pub(crate) fn write_difference<W: Write>(
         progress,
     }
     .run(stream);
-    let shared = Rc::into_inner(shared).expect("the reader is gone").into_inner();
+    let shared = Rc::into_inner(shared)
+        .expect("the reader is gone")
+        .into_inner();
     if let Some(failure) = shared.failure {
         return Err(DifferenceError::Write(failure));
     }
@@ -103,6 +105,19 @@ impl<W: Write> Skip for Capture<'_, W> {
     }
 }
 
+/// The content of a member, which may be truncated: that is for others to notice.
+struct UntilEnd<'a>(&'a mut dyn Read);
+
+impl Read for UntilEnd<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer).or_else(|error| {
+            let inner = error.get_ref();
+            let is_end = inner.is_some_and(|it| it.is::<TarError>());
+            if is_end { Ok(0) } else { Err(error) }
+        })
+    }
+}
+
 struct Difference<'a, W: Write> {
     shared: Rc<RefCell<Shared<W>>>,
     finder: Finder<'a>,
@@ -125,7 +140,7 @@ impl<W: Write> Difference<'_, W> {
                 Ok(Some(member)) if member.kind == Kind::File && member.size > 0 => {
                     let path = clean_path(&member.path);
                     self.shared.borrow_mut().is_paused = true;
-                    let written = self.file(&path, member.size, &mut tar);
+                    let written = self.file(&path, member.size, &mut UntilEnd(&mut tar));
                     self.shared.borrow_mut().is_paused = false;
                     written?;
                 }
@@ -149,14 +164,9 @@ impl<W: Write> Difference<'_, W> {
             return self.large_file(path, size, content);
         }
         let mut bytes = Vec::new();
-        let read = content.read_to_end(&mut bytes);
-        if read.is_err() {
-            // It is truncated, which is for others to notice.
-            self.write(|writer| writer.data(&bytes))?;
-            return read.map(drop);
-        }
+        content.read_to_end(&mut bytes)?;
         if let Some(same) = self.finder.same(path, &bytes)? {
-            return self.write(|writer| writer.copy(same.path(), 0, size));
+            return self.write(|writer| writer.copy(same.path(), 0, same.size()));
         }
         match self.finder.like(path, size) {
             Some(old) if old.size() > TAR_DIFF_SOURCE_MAX => {
@@ -190,12 +200,14 @@ impl<W: Write> Difference<'_, W> {
     }
 
     fn chunks(&self, chunks: &Chunks<'_>, content: &mut dyn Read) -> io::Result<()> {
-        each_chunk(content, self.progress, |chunk| match chunks.find(chunk)? {
-            Some(offset) => {
-                let size = chunk.len() as u64;
-                self.write(|writer| writer.copy(chunks.path(), offset, size))
+        each_chunk(content, self.progress, |chunk| {
+            match chunks.find(chunk)? {
+                Some(offset) => {
+                    let size = chunk.len() as u64;
+                    self.write(|writer| writer.copy(chunks.path(), offset, size))
+                }
+                None => self.write(|writer| writer.data(chunk)),
             }
-            None => self.write(|writer| writer.data(chunk)),
         })
     }
 }

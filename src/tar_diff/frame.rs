@@ -78,7 +78,9 @@ fn unpack_of_unknown_size(frame: &[u8], prefix: &[u8]) -> io::Result<Vec<u8>> {
     let mut piece = vec![0; 128 * 1024];
     loop {
         let mut output = OutBuffer::around(piece.as_mut_slice());
-        let left = decoder.run(&mut input, &mut output).map_err(|_| Fault::Frame)?;
+        let left = decoder
+            .run(&mut input, &mut output)
+            .map_err(|_| Fault::Frame)?;
         let written = output.as_slice().len();
         content.extend_from_slice(output.as_slice());
         if content.len() as u64 > TAR_DIFF_FRAME_MAX {

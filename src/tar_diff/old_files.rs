@@ -53,7 +53,9 @@ impl OldFile {
 
     /// Reads a part of it, which must be there.
     pub(super) fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        self.bytes.file.read_exact_at(buffer, self.bytes.start + offset)
+        self.bytes
+            .file
+            .read_exact_at(buffer, self.bytes.start + offset)
     }
 
     /// True if it has these bytes at an offset.

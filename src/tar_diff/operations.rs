@@ -37,7 +37,9 @@ impl<R: Read> Operations<R> {
     /// Reads the start of a tar-diff.
     pub(crate) fn new(mut input: R) -> io::Result<Self> {
         let mut magic = [0; 8];
-        input.read_exact(&mut magic).map_err(|error| cut(error, Fault::Magic))?;
+        input
+            .read_exact(&mut magic)
+            .map_err(|error| cut(error, Fault::Magic))?;
         let has_frames = &magic == MAGIC_2;
         if !has_frames && &magic != MAGIC_1 {
             return Err(Fault::Magic.into());
@@ -89,7 +91,10 @@ impl<R: Read> Operations<R> {
     }
 
     fn byte(&mut self) -> io::Result<Option<u8>> {
-        let buffer = self.input.fill_buf().map_err(|error| cut(error, Fault::Truncated))?;
+        let buffer = self
+            .input
+            .fill_buf()
+            .map_err(|error| cut(error, Fault::Truncated))?;
         let byte = buffer.first().copied();
         self.input.consume(usize::from(byte.is_some()));
         Ok(byte)

@@ -127,6 +127,11 @@ pub(super) fn prepared() -> Sandbox {
         make::tar(&make::docker(std::slice::from_ref(&app))),
     );
     sandbox.write("base.tar", make::tar(&make::docker(&[base])));
+    let next = Image::new(
+        &["app:1.1"],
+        &["file etc/version 1.1", "file app/run changed"],
+    );
+    sandbox.write("next.tar", make::tar(&make::docker(&[next])));
     sandbox.run(&["convert", "app.tar", "oci:lay"]).silent();
     sandbox.run(&["convert", "base.tar", "oci:lay"]).silent();
     sandbox.write("rootfs.tar", make::layer("dir bin\nfile bin/sh x"));

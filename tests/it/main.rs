@@ -19,6 +19,7 @@ mod coming_from;
 mod convert;
 mod corpus;
 mod damage;
+mod delta;
 mod determinism;
 mod diff;
 mod ends;

@@ -17,8 +17,8 @@ use crate::event::{Event, Step};
 use crate::format::sink::ImageSink;
 use crate::format::source::{Content, ImageSource};
 use crate::format::{Format, Opening, Tolerance, open_container};
-use crate::image::delta::is_delta;
 use crate::image::Descriptor;
+use crate::image::delta::is_delta;
 use crate::ops::apply::parts::{Delta, read_delta};
 use crate::ops::apply::rebuilt::{Rebuilt, verified};
 use crate::ops::convert::{ConvertOptions, convert};
@@ -106,7 +106,9 @@ fn deltas(source: &dyn ImageSource) -> Result<Vec<Delta>> {
 
 /// The number of the image that a delta is from.
 fn old_of(delta: &Delta, olds: &[OldImage<'_>]) -> Result<usize> {
-    let at = olds.iter().position(|old| *old.config() == delta.source_config);
+    let at = olds
+        .iter()
+        .position(|old| *old.config() == delta.source_config);
     at.ok_or_else(|| Error::DeltaOfOther {
         expected: delta.source_config.clone(),
         have: olds.iter().map(OldImage::display).collect(),
@@ -121,7 +123,9 @@ fn collect_paths(
     context: Context<'_>,
 ) -> Result<()> {
     let place = Place::Blob(descriptor.digest().clone());
-    context.watch.send(Event::Step(Step::Reading(&place.to_string())));
+    context
+        .watch
+        .send(Event::Step(Step::Reading(&place.to_string())));
     let container = source.container();
     let read = |stream: &mut dyn io::Read| -> io::Result<()> {
         let mut operations = Operations::new(stream)?;

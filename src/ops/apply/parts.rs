@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use crate::digest::Digest;
+use crate::error::LimitError;
 use crate::error::{Error, Place, Result};
+use crate::format::Member;
 use crate::format::root::Root;
 use crate::format::source::{Artifact, ImageSource};
-use crate::format::Member;
 use crate::image::delta::{DeltaContent, TAR_DIFF, source_config};
 use crate::image::{Config, Descriptor, Document, Manifest};
 use crate::limits::DOCUMENT_MAX;
-use crate::error::LimitError;
 
 /// The delta of one image.
 pub(super) struct Delta {
@@ -67,7 +67,9 @@ pub(super) fn read_delta(
             });
         };
         match content {
-            DeltaContent::Manifest => new_manifest = Some((layer, document(source, layer, &member)?)),
+            DeltaContent::Manifest => {
+                new_manifest = Some((layer, document(source, layer, &member)?))
+            }
             DeltaContent::Config => new_config = Some(document(source, layer, &member)?),
             DeltaContent::Layer(to) if layer.media_type() == TAR_DIFF => {
                 let blob = (layer.clone(), member);

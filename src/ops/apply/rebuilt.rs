@@ -8,10 +8,14 @@ use std::sync::Arc;
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Place, Result};
 use crate::format::source::{Layer, LayerBytes};
-use crate::format::{Blob, Bytes, Container, Format, INDEX, MARKER, MARKER_CONTENT, Member, blob_path};
-use crate::image::media_type::{Family, LayerType};
+use crate::format::{
+    Blob, Bytes, Container, Format, INDEX, MARKER, MARKER_CONTENT, Member, blob_path,
+};
 use crate::image::delta::ORDER;
-use crate::image::{CONTAINERD_NAME, Descriptor, Document, Manifest, REF_NAME, compact, new_index, parse_value};
+use crate::image::media_type::{Family, LayerType};
+use crate::image::{
+    CONTAINERD_NAME, Descriptor, Document, Manifest, REF_NAME, compact, new_index, parse_value,
+};
 use crate::ops::apply::absent;
 use crate::ops::apply::parts::Delta;
 use crate::ops::delta::old_image::OldImage;
@@ -45,7 +49,9 @@ pub(super) struct Rebuilt<'a> {
 
 impl fmt::Debug for Rebuilt<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Rebuilt").field(&self.members.keys()).finish()
+        f.debug_tuple("Rebuilt")
+            .field(&self.members.keys())
+            .finish()
     }
 }
 
@@ -177,15 +183,19 @@ impl<'a> Rebuilt<'a> {
         let Some(held) = old.layer(layer.digest(), Some(diff_id)) else {
             let is_foreign = LayerType::of(layer.media_type()).is_some_and(|it| it.is_foreign);
             let may_be_elsewhere = is_foreign || layer.has_urls();
-            return if may_be_elsewhere { Ok(layer.clone()) } else { Err(absent(layer.digest())) };
+            return if may_be_elsewhere {
+                Ok(layer.clone())
+            } else {
+                Err(absent(layer.digest()))
+            };
         };
-        let (Some(member), Some(digest)) = (held.blob(), held.digest().or_else(|| same(layer, held)))
-        else {
+        let Some(member) = held.blob() else {
             return Err(absent(layer.digest()));
         };
-        if digest == *layer.digest() {
-            let size = member.size;
-            self.put_blob(&digest, size, Origin::Old(member.clone()));
+        let digest = held.digest().or_else(|| same(layer, held));
+        if digest.as_ref() == Some(layer.digest()) {
+            let origin = Origin::Old(member.clone());
+            self.put_blob(layer.digest(), member.size, origin);
             return Ok(layer.clone());
         }
         let origin = Origin::Unpacked(member.clone(), held.compression);
@@ -210,7 +220,11 @@ impl<'a> Rebuilt<'a> {
     /// Adds the control files that are not there, and returns the format.
     pub(super) fn finish(&mut self) -> Format {
         let size = MARKER_CONTENT.len() as u64;
-        self.put(MARKER.to_owned(), size, Origin::Memory(MARKER_CONTENT.to_vec()));
+        self.put(
+            MARKER.to_owned(),
+            size,
+            Origin::Memory(MARKER_CONTENT.to_vec()),
+        );
         let index = compact(&new_index(&self.roots));
         self.put(INDEX.to_owned(), index.len() as u64, Origin::Memory(index));
         if self.members.contains_key("manifest.json") {

@@ -65,7 +65,10 @@ impl<'a> Artifacts<'a> {
         let (index, mut files) = captured.index()?;
         files.push((ORDER, compact(&json!(order))));
         let documents = captured.documents();
-        let held: Held<'_> = documents.iter().map(|(it, bytes)| (it, bytes.as_slice())).collect();
+        let held: Held<'_> = documents
+            .iter()
+            .map(|(it, bytes)| (it, bytes.as_slice()))
+            .collect();
         let mut images = Vec::new();
         for (root, of_root) in index.roots.iter().enumerate() {
             let first = images.len();
@@ -121,7 +124,7 @@ impl<'a> Artifacts<'a> {
         image: &NewImage,
         old: &OldImage<'_>,
         extras: Option<(&[(&'static str, Vec<u8>)], &Documents)>,
-        ) -> Result<()> {
+    ) -> Result<()> {
         let (manifest, config) = (&image.manifest, &image.config);
         let mut layers = vec![
             DeltaContent::Manifest.annotate(manifest.descriptor(&image.media_type)),

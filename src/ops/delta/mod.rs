@@ -74,7 +74,12 @@ pub(crate) fn delta(
     for source in [old, new] {
         random_access(source, context)?;
     }
-    let olds = old_images(old, options.old.as_ref(), options.platform.as_ref(), context)?;
+    let olds = old_images(
+        old,
+        options.old.as_ref(),
+        options.platform.as_ref(),
+        context,
+    )?;
     let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
     let format = match new.format() {
         Format::DockerArchive => Format::DockerArchive,
@@ -103,7 +108,13 @@ pub(crate) fn delta(
     let mut from = HashMap::new();
     for item in &items {
         let image = &item.content;
-        assign(image, item.descriptor.as_ref(), &olds, (&jobs, policy), &mut from);
+        assign(
+            image,
+            item.descriptor.as_ref(),
+            &olds,
+            (&jobs, policy),
+            &mut from,
+        );
     }
     let transfer = Transfer {
         container: new.container(),
@@ -120,7 +131,10 @@ pub(crate) fn delta(
         ways[at] = Some(maker.make(job, from.get(&at).copied())?);
     }
     let ways: Vec<Way> = ways.into_iter().flatten().collect();
-    let order: Vec<String> = order.iter().map(|at| ways[*at].blob.digest.to_string()).collect();
+    let order: Vec<String> = order
+        .iter()
+        .map(|at| ways[*at].blob.digest.to_string())
+        .collect();
     let written: Vec<_> = ways.iter().map(|way| way.blob.clone()).collect();
     let delivery = Delivery {
         source: new,

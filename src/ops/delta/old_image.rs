@@ -106,7 +106,10 @@ impl OldImage<'_> {
 
     /// The digest of its manifest, if it has one.
     pub(super) fn manifest(&self) -> Option<&Digest> {
-        self.image().manifest.as_ref().map(|manifest| manifest.digest())
+        self.image()
+            .manifest
+            .as_ref()
+            .map(|manifest| manifest.digest())
     }
 
     pub(in crate::ops) fn image(&self) -> &Image {
@@ -119,9 +122,15 @@ impl OldImage<'_> {
     }
 
     /// The layer with this digest, or, if `diff_id` is given, else one with that.
-    pub(in crate::ops) fn layer(&self, digest: &Digest, diff_id: Option<&Digest>) -> Option<&Layer> {
+    pub(in crate::ops) fn layer(
+        &self,
+        digest: &Digest,
+        diff_id: Option<&Digest>,
+    ) -> Option<&Layer> {
         let mut layers = self.image().layers.iter().filter(|it| it.blob().is_some());
-        let same = layers.clone().find(|it| it.digest().as_ref() == Some(digest));
+        let same = layers
+            .clone()
+            .find(|it| it.digest().as_ref() == Some(digest));
         same.or_else(|| layers.find(|layer| Some(&layer.diff_id.0) == diff_id))
     }
 
