@@ -15,6 +15,9 @@ use crate::format::sink::{BlobWriter, Documents, Held, ImageSink, OutputIndex, O
 use crate::format::{Blob, Format};
 use crate::stream::{FileSlice, Hashed, spool_in};
 
+/// The documents that describe the blobs, by their paths.
+pub(crate) type ControlFiles = Vec<(&'static str, Vec<u8>)>;
+
 /// An archive as it would be written.
 #[derive(Debug)]
 pub(crate) struct CapturedSink {
@@ -69,7 +72,7 @@ impl CapturedSink {
     }
 
     /// The index that was put, and the documents that describe the blobs, by their paths.
-    pub(crate) fn index(&self) -> Result<(OutputIndex, Vec<(&'static str, Vec<u8>)>)> {
+    pub(crate) fn index(&self) -> Result<(OutputIndex, ControlFiles)> {
         let index = self.state().index.clone().unwrap_or_default();
         let files = index_documents(&index, self.format)?;
         Ok((index, files))

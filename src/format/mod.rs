@@ -35,7 +35,7 @@ mod taken;
 
 use std::fmt;
 
-pub(crate) use captured::CapturedSink;
+pub(crate) use captured::{CapturedSink, ControlFiles};
 pub(crate) use container::{Blob, Bytes, Container, KnownHashes, Member, not_a_tar, spend};
 pub(crate) use control_files::{INDEX, MARKER};
 pub(crate) use create::create;

@@ -112,7 +112,7 @@ impl Read for UntilEnd<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.read(buffer).or_else(|error| {
             let inner = error.get_ref();
-            let is_end = inner.is_some_and(|it| it.is::<TarError>());
+            let is_end = inner.is_some_and(<dyn std::error::Error + Send + Sync>::is::<TarError>);
             if is_end { Ok(0) } else { Err(error) }
         })
     }

@@ -22,7 +22,7 @@ pub(super) fn compress(
     level: i32,
     most: usize,
 ) -> io::Result<Option<Vec<u8>>> {
-    let mut context = CCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?;
+    let mut encoder = CCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?;
     let both = (content.len() + prefix.len()).max(1);
     let window = both.next_power_of_two().trailing_zeros();
     let window = window.clamp(WINDOW_LOGS.0, WINDOW_LOGS.1);
@@ -36,12 +36,12 @@ pub(super) fn compress(
         parameters.push(CParameter::ChainLog(TABLE_LOG_MAX));
     }
     for parameter in parameters {
-        context.set_parameter(parameter).map_err(failed)?;
+        encoder.set_parameter(parameter).map_err(failed)?;
     }
-    context.ref_prefix(prefix).map_err(failed)?;
+    encoder.ref_prefix(prefix).map_err(failed)?;
     let mut frame = Vec::with_capacity(most);
     // The only failure that a whole content in memory permits is a lack of room.
-    let is_done = context.compress2(&mut frame, content).is_ok();
+    let is_done = encoder.compress2(&mut frame, content).is_ok();
     Ok(is_done.then_some(frame))
 }
 
@@ -59,9 +59,9 @@ pub(super) fn unpack(frame: &[u8], prefix: &[u8]) -> io::Result<Vec<u8>> {
         }
         let size = usize::try_from(size).map_err(|_| Fault::FrameTooLarge)?;
         let mut content = Vec::with_capacity(size);
-        let mut context = DCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?;
-        context.ref_prefix(prefix).map_err(failed)?;
-        let unpacked = context.decompress(&mut content, frame);
+        let mut decoder = DCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?;
+        decoder.ref_prefix(prefix).map_err(failed)?;
+        let unpacked = decoder.decompress(&mut content, frame);
         unpacked.map_err(|_| Fault::Frame)?;
         return Ok(content);
     }

@@ -136,8 +136,11 @@ fn large_files_are_compared_in_chunks() {
     }
 }
 
-/// A tar-diff of these operations: kinds, sizes and data.
-fn raw(magic: &[u8], operations: &[(u8, u64, &[u8])]) -> Vec<u8> {
+/// The kind, the size and the data of an operation.
+type Raw<'a> = (u8, u64, &'a [u8]);
+
+/// A tar-diff of these operations.
+fn raw(magic: &[u8], operations: &[Raw<'_>]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (kind, size, data) in operations {
         bytes.push(*kind);
@@ -193,7 +196,7 @@ fn hostile_operations_are_refused() {
     let old = tree(&[("a", b"0123456789")]);
     let long = vec![b'x'; 5_000];
     let open = (OPEN, 1, b"a".as_slice());
-    let cases: [(&[u8], &[(u8, u64, &[u8])], &str); 15] = [
+    let cases: [(&[u8], &[Raw<'_>], &str); 15] = [
         (b"tardf3\n\0", &[], "not a tar-diff"),
         (b"tar", &[], "not a tar-diff"),
         (MAGIC_1, &[(9, 0, b"")], "unknown kind 9"),

@@ -1,10 +1,10 @@
 //! The parts of a delta.
 
 use std::collections::HashMap;
+use std::io::Read as _;
 
 use crate::digest::Digest;
-use crate::error::LimitError;
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, LimitError, Place, Result};
 use crate::format::Member;
 use crate::format::root::Root;
 use crate::format::source::{Artifact, ImageSource};
@@ -68,7 +68,7 @@ pub(super) fn read_delta(
         };
         match content {
             DeltaContent::Manifest => {
-                new_manifest = Some((layer, document(source, layer, &member)?))
+                new_manifest = Some((layer, document(source, layer, &member)?));
             }
             DeltaContent::Config => new_config = Some(document(source, layer, &member)?),
             DeltaContent::Layer(to) if layer.media_type() == TAR_DIFF => {
@@ -103,8 +103,6 @@ pub(super) fn read_delta(
 
 /// Reads a document, and compares it with its digest.
 fn document(source: &dyn ImageSource, layer: &Descriptor, member: &Member) -> Result<Vec<u8>> {
-    use std::io::Read as _;
-
     if member.size > DOCUMENT_MAX {
         return Err(LimitError::DocumentTooLarge {
             what: format!("`{}`", member.path),

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::format::sink::{Documents, ImageSink, OutputIndex, OutputRoot};
-use crate::format::{CapturedSink, MARKER};
+use crate::format::{CapturedSink, ControlFiles, MARKER};
 use crate::image::delta::{
     DELTA, DeltaContent, DeltaFacts, EMPTY_CONTENT, ORDER, TAR_DIFF, delta_manifest,
 };
@@ -88,18 +88,14 @@ impl<'a> Artifacts<'a> {
         for image in images {
             let root = &index.roots[image.root];
             let digest = image.manifest.digest().clone();
-            let at = told.get(&digest).copied();
-            let at = match at {
-                Some(at) => at,
-                None => {
-                    let at = artifacts.report.len();
-                    told.insert(digest, at);
-                    let extras = (at == 0).then_some((files.as_slice(), &documents));
-                    let old = OldImage::for_platform(olds, image.platform.as_ref());
-                    artifacts.add(&image, &olds[old], extras)?;
-                    at
-                }
-            };
+            let at = told.get(&digest).copied().unwrap_or_else(|| {
+                let at = artifacts.report.len();
+                told.insert(digest, at);
+                let extras = (at == 0).then_some((&files, &documents));
+                let old = OldImage::for_platform(olds, image.platform.as_ref());
+                artifacts.add(&image, &olds[old], extras);
+                at
+            });
             artifacts.name(at, root, &image);
         }
         let again = std::mem::take(&mut artifacts.again);
@@ -123,8 +119,8 @@ impl<'a> Artifacts<'a> {
         &mut self,
         image: &NewImage,
         old: &OldImage<'_>,
-        extras: Option<(&[(&'static str, Vec<u8>)], &Documents)>,
-    ) -> Result<()> {
+        extras: Option<(&ControlFiles, &Documents)>,
+    ) {
         let (manifest, config) = (&image.manifest, &image.config);
         let mut layers = vec![
             DeltaContent::Manifest.annotate(manifest.descriptor(&image.media_type)),
@@ -145,7 +141,7 @@ impl<'a> Artifacts<'a> {
                     self.documents.push((digest.clone(), bytes.clone()));
                 }
             }
-            for way in self.ways.iter().filter(|way| way.way.is_none()) {
+            for way in self.ways.iter().filter(|way| way.kind.is_none()) {
                 let Hashed { digest, size } = way.blob.clone();
                 let blob = Descriptor::new(BYTES, digest, size);
                 layers.push(DeltaContent::Blob.annotate(blob));
@@ -155,14 +151,14 @@ impl<'a> Artifacts<'a> {
         let mut told = Vec::new();
         let mut listed = HashSet::new();
         for layer in &manifest.view().layers {
-            let of_digest = |way: &&Way| way.way.is_some() && way.blob.digest == *layer.digest();
+            let of_digest = |way: &&Way| way.kind.is_some() && way.blob.digest == *layer.digest();
             let way = self.ways.iter().find(of_digest);
             told.push(told_layer(layer, way));
             let Some(way) = way.filter(|_| listed.insert(layer.digest().clone())) else {
                 continue;
             };
             let to = DeltaContent::Layer(layer.digest().clone());
-            match (&way.way, &way.difference) {
+            match (&way.kind, &way.difference) {
                 (Some(LayerWay::Difference), Some(difference)) => {
                     let Hashed { digest, size } = difference.clone();
                     layers.push(to.annotate(Descriptor::new(TAR_DIFF, digest, size)));
@@ -202,7 +198,6 @@ impl<'a> Artifacts<'a> {
             reference: None,
             image: None,
         });
-        Ok(())
     }
 
     /// Gives an artifact the name of the root that its image is under.
@@ -243,7 +238,7 @@ impl<'a> Artifacts<'a> {
         let transfer = Transfer { sink, ..transfer };
         let mut written = HashSet::new();
         for (job, way) in jobs.iter().zip(self.ways) {
-            if way.way == Some(LayerWay::Reused) {
+            if way.kind == Some(LayerWay::Reused) {
                 continue;
             }
             let blob = way.difference.as_ref().unwrap_or(&way.blob);
@@ -332,7 +327,7 @@ fn image(
 fn told_layer(layer: &Descriptor, way: Option<&Way>) -> DeltaLayer {
     let size = layer.size();
     let difference = way.and_then(|way| way.difference.as_ref());
-    let kind = way.and_then(|way| way.way).unwrap_or(LayerWay::Elsewhere);
+    let kind = way.and_then(|way| way.kind).unwrap_or(LayerWay::Elsewhere);
     DeltaLayer {
         digest: layer.digest().clone(),
         size,

@@ -26,7 +26,7 @@ pub(super) struct Way {
     /// The diff_ids that it has, if it is a layer.
     pub(super) diff_id: Option<Digest>,
     /// The way of a layer; `None` for any other blob, which is passed on as it is.
-    pub(super) way: Option<LayerWay>,
+    pub(super) kind: Option<LayerWay>,
     /// The tar-diff.
     pub(super) difference: Option<Hashed>,
     /// The size of the tar-diff that `--by-content` would write.
@@ -77,7 +77,7 @@ impl<'a> LayerMaker<'a> {
             return Ok(Way {
                 blob: reused,
                 diff_id: Some(diff_id),
-                way: Some(LayerWay::Reused),
+                kind: Some(LayerWay::Reused),
                 difference: None,
                 by_content: None,
             });
@@ -88,7 +88,7 @@ impl<'a> LayerMaker<'a> {
             return Ok(Way {
                 blob: Hashed { digest, size },
                 diff_id: Some(diff_id),
-                way: Some(LayerWay::Difference),
+                kind: Some(LayerWay::Difference),
                 difference: Some(difference),
                 by_content: None,
             });
@@ -105,7 +105,7 @@ impl<'a> LayerMaker<'a> {
         &self,
         job: &mut BlobJob,
         diff_id: Option<Digest>,
-        way: Option<LayerWay>,
+        kind: Option<LayerWay>,
         by_content: Option<u64>,
     ) -> Result<Way> {
         let blob = if job.encoding.is_some() {
@@ -119,7 +119,7 @@ impl<'a> LayerMaker<'a> {
         Ok(Way {
             blob,
             diff_id,
-            way,
+            kind,
             difference: None,
             by_content,
         })

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::format::source::{Content, Image, ImageSource, Layer};
-use crate::image::{Descriptor, Platform};
+use crate::image::{Descriptor, Document, Platform};
 use crate::ops::Selector;
 use crate::ops::choose::image::ChosenImage;
 use crate::ops::choose::item::load_chosen;
@@ -13,6 +13,7 @@ use crate::ops::choose::platform::{PlatformChoice, select_platform};
 use crate::ops::choose::selector::select;
 use crate::ops::stack::contents::FilePlaces;
 use crate::ops::stack::layer_stack::LayerStack;
+use crate::stream::FileSlice;
 use crate::tar_diff::{OldFiles, is_usable};
 use crate::transfer::Context;
 
@@ -106,10 +107,7 @@ impl OldImage<'_> {
 
     /// The digest of its manifest, if it has one.
     pub(super) fn manifest(&self) -> Option<&Digest> {
-        self.image()
-            .manifest
-            .as_ref()
-            .map(|manifest| manifest.digest())
+        self.image().manifest.as_ref().map(Document::digest)
     }
 
     pub(in crate::ops) fn image(&self) -> &Image {
@@ -168,7 +166,7 @@ impl OldImage<'_> {
         let mut files = OldFiles::default();
         for (path, place) in paths {
             let bytes = &located[&place];
-            let bytes = crate::stream::FileSlice::new(bytes.file.clone(), bytes.start, bytes.size);
+            let bytes = FileSlice::new(bytes.file.clone(), bytes.start, bytes.size);
             files.add(path, bytes);
         }
         Ok(files)
