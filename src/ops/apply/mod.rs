@@ -6,21 +6,22 @@
 
 mod parts;
 mod rebuilt;
+mod verified;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 
-use crate::digest::Digest;
 use crate::error::{Error, Place, Result};
 use crate::event::{Event, Step};
 use crate::format::sink::ImageSink;
 use crate::format::source::{Content, ImageSource};
-use crate::format::{Format, Opening, Tolerance, open_container};
+use crate::format::{Format, Member, Opening, Tolerance, open_container};
 use crate::image::Descriptor;
 use crate::image::delta::is_delta;
 use crate::ops::apply::parts::{Delta, read_delta};
-use crate::ops::apply::rebuilt::{Rebuilt, verified};
+use crate::ops::apply::rebuilt::Rebuilt;
+use crate::ops::apply::verified::verified;
 use crate::ops::convert::{ConvertOptions, convert};
 use crate::ops::delta::old_image::{OldImage, old_images};
 use crate::ops::delta::random_access;
@@ -118,7 +119,7 @@ fn old_of(delta: &Delta, olds: &[OldImage<'_>]) -> Result<usize> {
 /// Collects the paths that a tar-diff opens, and compares it with its digest.
 fn collect_paths(
     source: &dyn ImageSource,
-    (descriptor, member): &(Descriptor, crate::format::Member),
+    (descriptor, member): &(Descriptor, Member),
     paths: &mut HashSet<Vec<u8>>,
     context: Context<'_>,
 ) -> Result<()> {
@@ -148,9 +149,4 @@ fn located(source: &dyn ImageSource, error: Error) -> Error {
         Some(place) => error.while_reading(place.clone()),
         None => error,
     }
-}
-
-/// The digest of a layer, for a message.
-fn absent(digest: &Digest) -> Error {
-    Error::DeltaLayerAbsent(digest.clone())
 }

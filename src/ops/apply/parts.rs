@@ -11,6 +11,7 @@ use crate::format::source::{Artifact, ImageSource};
 use crate::image::delta::{DeltaContent, TAR_DIFF, source_config};
 use crate::image::{Config, Descriptor, Document, Manifest};
 use crate::limits::DOCUMENT_MAX;
+use crate::ops::apply::verified::check;
 
 /// The delta of one image.
 pub(super) struct Delta {
@@ -116,6 +117,6 @@ fn document(source: &dyn ImageSource, layer: &Descriptor, member: &Member) -> Re
     let blob = source.container().blob(member);
     let read = blob.open()?.take(DOCUMENT_MAX).read_to_end(&mut bytes);
     read.map_err(|error| Error::read(place.clone(), error))?;
-    super::rebuilt::check(layer.digest(), &bytes).map_err(|error| error.while_reading(place))?;
+    check(layer.digest(), &bytes).map_err(|error| error.while_reading(place))?;
     Ok(bytes)
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::{self, BufReader, Read};
 use std::sync::Arc;
 
-use crate::digest::{Digest, Hasher};
+use crate::digest::Digest;
 use crate::error::{Error, Place, Result};
 use crate::format::source::{Layer, LayerBytes};
 use crate::format::{
@@ -16,11 +16,10 @@ use crate::image::media_type::{Family, LayerType};
 use crate::image::{
     CONTAINERD_NAME, Descriptor, Document, Manifest, REF_NAME, compact, new_index, parse_value,
 };
-use crate::ops::apply::absent;
 use crate::ops::apply::parts::Delta;
 use crate::ops::delta::old_image::OldImage;
 use crate::ops::edited::edited_manifest;
-use crate::stream::{COPY_BUFFER, Compression, ProgressReader, TeeReader, copy, unpacked};
+use crate::stream::{COPY_BUFFER, Compression, copy, unpacked};
 use crate::tar_diff::{OldFiles, Patched};
 use crate::transfer::Context;
 
@@ -317,38 +316,7 @@ fn manifest_with(
     edited_manifest(manifest, |value| value["layers"] = layers.into())
 }
 
-/// Compares bytes with a digest.
-pub(super) fn check(expected: &Digest, bytes: &[u8]) -> Result<()> {
-    let mut hasher = Hasher::new(expected.algorithm());
-    hasher.update(bytes);
-    let got = hasher.finish();
-    if got == *expected {
-        return Ok(());
-    }
-    let expected = expected.clone();
-    Err(Error::DigestMismatch { expected, got })
-}
-
-/// Reads a member for `read`, and compares all of it with its digest: a damaged member
-/// has that as its first fault.
-pub(super) fn verified(
-    container: &dyn Container,
-    member: &Member,
-    expected: &Digest,
-    context: Context<'_>,
-    read: impl FnOnce(&mut dyn Read) -> io::Result<()>,
-) -> Result<()> {
-    let stream = ProgressReader::new(container.blob(member).open()?, context.watch);
-    let mut stream = TeeReader::new(stream);
-    stream.hash(expected.algorithm()).map_err(Error::Thread)?;
-    let result = read(&mut stream);
-    if context.watch.is_interrupted() {
-        return Err(Error::Interrupted);
-    }
-    let got = stream.finish()?.stored.digest;
-    if got != *expected {
-        let expected = expected.clone();
-        return Err(Error::DigestMismatch { expected, got });
-    }
-    Ok(result?)
+/// The error for a layer that is nowhere.
+fn absent(digest: &Digest) -> Error {
+    Error::DeltaLayerAbsent(digest.clone())
 }

@@ -16,7 +16,6 @@ use crate::image::media_type::{DocumentKind, LayerType, OCI_CONFIG, OCI_MANIFEST
 use crate::image::{
     CONTAINERD_NAME, Config, Descriptor, Document, Index, Manifest, Platform, REF_NAME, compact,
 };
-use crate::ops::delta::as_it_is;
 use crate::ops::delta::layers::Way;
 use crate::ops::delta::old_image::OldImage;
 use crate::ops::delta::report::{DeltaImage, DeltaLayer, DeltaReport, LayerWay};
@@ -338,5 +337,14 @@ fn told_layer(layer: &Descriptor, way: Option<&Way>) -> DeltaLayer {
             _ => 0,
         },
         by_content_size: way.and_then(|way| way.by_content),
+    }
+}
+
+/// The job that passes a blob on as it is.
+fn as_it_is(job: &BlobJob) -> BlobJob {
+    BlobJob {
+        encoding: None,
+        is_last_use: false,
+        ..job.clone()
     }
 }

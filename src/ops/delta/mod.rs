@@ -7,6 +7,7 @@
 mod artifact;
 mod layers;
 pub(in crate::ops) mod old_image;
+pub(in crate::ops) mod options;
 pub(in crate::ops) mod report;
 
 use std::collections::HashMap;
@@ -16,52 +17,21 @@ use crate::event::Event;
 use crate::format::sink::ImageSink;
 use crate::format::source::{Content, ImageSource};
 use crate::format::{CapturedSink, Format};
-use crate::image::{Descriptor, Platform};
+use crate::image::Descriptor;
+use crate::ops::CompressionChoice;
 use crate::ops::convert::{ConvertOptions, selected_items};
 use crate::ops::delta::artifact::Artifacts;
 use crate::ops::delta::layers::{LayerMaker, Way};
 use crate::ops::delta::old_image::{OldImage, old_images};
+use crate::ops::delta::options::DeltaOptions;
 use crate::ops::delta::report::DeltaReport;
-use crate::ops::{CompressionChoice, Selector};
 use crate::stream::{Encoding, Workers};
 use crate::transfer::Context;
 use crate::transfer::blob::Transfer;
-use crate::transfer::blob_job::BlobJob;
 use crate::transfer::compression::CompressionPolicy;
 use crate::transfer::deliver::Delivery;
 use crate::transfer::plan::Jobs;
 use crate::transfer::referrers::prune;
-
-/// The images of a delta, and the level of its compression.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct DeltaOptions {
-    /// The one old image; by default all.
-    pub old: Option<Selector>,
-    /// The one new image; by default all.
-    pub new: Option<Selector>,
-    /// The one platform of each; by default all.
-    pub platform: Option<Platform>,
-    /// True to write compressed layers as the differences of their content, too. The new
-    /// image that comes of it has plain layers: its id stays, but not the digests of its
-    /// layers and its manifest.
-    pub by_content: bool,
-    /// The level of zstd, from 1 to 19.
-    pub level: i32,
-}
-
-impl Default for DeltaOptions {
-    /// All images, and level 9.
-    fn default() -> Self {
-        Self {
-            old: None,
-            new: None,
-            platform: None,
-            by_content: false,
-            level: 9,
-        }
-    }
-}
 
 /// Implements [`Session::delta`](crate::Session::delta).
 pub(crate) fn delta(
@@ -187,14 +157,5 @@ fn assign(
             }
         }
         Content::Artifact(_) | Content::Opaque { .. } => {}
-    }
-}
-
-/// The job that passes a blob on as it is.
-fn as_it_is(job: &BlobJob) -> BlobJob {
-    BlobJob {
-        encoding: None,
-        is_last_use: false,
-        ..job.clone()
     }
 }
