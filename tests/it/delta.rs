@@ -231,6 +231,49 @@ fn a_damaged_delta_leaves_nothing() {
     }
 }
 
+#[test]
+fn a_layout_that_collects_images_takes_the_new_one() {
+    let sandbox = Sandbox::new();
+    written(&sandbox, Codec::Plain);
+    sandbox
+        .run(&["delta", "-q", "old.tar", "new.tar", "delta"])
+        .silent();
+    for (image, store) in [
+        ("old.tar", "oci:store"),
+        ("old.tar", "oci:both"),
+        ("new.tar", "oci:both"),
+    ] {
+        sandbox.run(&["convert", "-q", image, store]).silent();
+    }
+    sandbox
+        .run(&["apply", "-q", "oci:store:app:1", "delta", "oci:store"])
+        .silent();
+    assert!(sandbox.read("store/index.json") == sandbox.read("both/index.json"));
+    sandbox.run(&["verify", "-q", "oci:store"]).silent();
+}
+
+#[test]
+fn an_old_image_that_was_compressed_anew_is_told() {
+    let sandbox = Sandbox::new();
+    written(&sandbox, Codec::Gzip);
+    sandbox
+        .run(&["convert", "-q", "old.tar", "oci:old"])
+        .silent();
+    sandbox
+        .run(&["delta", "-q", "oci:old", "oci:old", "delta"])
+        .silent();
+    let recompressed = ["convert", "-q", "--compress", "zstd", "oci:old", "oci:zstd"];
+    sandbox.run(&recompressed).silent();
+    let said = sandbox
+        .run(&["apply", "oci:zstd", "delta", "out.tar"])
+        .refuses();
+    assert!(
+        said.contains("was the old image compressed anew?"),
+        "{said}"
+    );
+    assert!(!sandbox.path("out.tar").exists());
+}
+
 /// A delta as containers/oci-delta writes it: the first version of tar-diff, no index of the
 /// new archive, and a gzip layer as a tar-diff of its content.
 #[test]
