@@ -33,6 +33,9 @@
 //! | more of these components for each entry | 16 | [`DETOURS_PER_ENTRY`] |
 //! | a file whose lines are compared | 4 MiB | [`TEXT_MAX`] |
 //! | its lines | 200,000 | [`TEXT_LINES_MAX`] |
+//! | a file that a delta compresses after another, and that one | 32 MiB | [`TAR_DIFF_SOURCE_MAX`] |
+//! | the same files when a delta is applied | 192 MiB | [`TAR_DIFF_FRAME_MAX`] |
+//! | the path in a tar-diff | 4 KiB | [`TAR_DIFF_PATH_MAX`] |
 //! | the window of a zstd stream, as a power of two | 27 | [`ZSTD_WINDOW_LOG_MAX`] |
 //! | the memory to unpack an xz stream | 128 MiB | [`XZ_MEMORY_MAX`] |
 //! | the size of an unpacked stream, however small the stream is | 64 GiB | [`UNPACKED_MAX`] |
