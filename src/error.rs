@@ -59,6 +59,24 @@ pub enum Error {
         /// The decoder's error.
         source: io::Error,
     },
+    /// A delta is from another image than the one that was given.
+    #[error(
+        "the delta is from the image with the id {expected}, which the old images do not include: {}",
+        have.join(", ")
+    )]
+    DeltaOfOther {
+        /// The digest of the config of the image that it is from.
+        expected: Digest,
+        /// The images that were given.
+        have: Vec<String>,
+    },
+    /// A delta does not have this layer of the new image, and the old image does not have
+    /// it in the same bytes.
+    #[error(
+        "layer {0} is neither in the delta nor, in the same bytes, in the old image; was the old \
+         image compressed anew?"
+    )]
+    DeltaLayerAbsent(Digest),
     /// Two members have this name but different content.
     #[error("it has two different members named `{0}`")]
     ControlFileTwice(String),
@@ -195,6 +213,9 @@ pub enum Error {
     /// The input holds no image.
     #[error("it contains no image")]
     NoImage,
+    /// The input holds no delta.
+    #[error("it contains no delta; `restow delta OLD NEW DELTA` writes one")]
+    NotADelta,
     /// The input is not an image.
     #[error(
         "it is not a container image ({}); expected a docker archive, an OCI layout or a tar",

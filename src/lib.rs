@@ -9,6 +9,7 @@
 //!                 glob                 patterns of names
 //!                stream                bytes: hash, compress, spool, commit
 //!              tar_stream              members of a tar
+//!               tar_diff               a tar as a difference from other files
 //!             ╱          ╲
 //!         layer          image         inside one tar │ the JSON documents        dockerfile
 //!           │           error          │ errors
@@ -74,7 +75,9 @@
 //! | `append` | [`Session::append`], [`Session::append_to_scratch`] | `ops/append/`, `folder/`, `image/config/append.rs` |
 //! | `cat` | [`Session::cat`] | `ops/cat.rs`, `ops/stack/`, `merge/` |
 //! | `config` | [`Session::configure`] | `ops/config/`, `dockerfile/`, `image/config/edit.rs` |
+//! | `apply` | [`Session::apply`] | `ops/apply/`, `tar_diff/` |
 //! | `convert` | [`Session::convert`] | `ops/convert.rs`, `transfer/` |
+//! | `delta` | [`Session::delta`] | `ops/delta/`, `tar_diff/`, `ops/stack/` |
 //! | `diff` | [`Session::diff`], [`Session::diff_text`] | `ops/diff/`, `ops/stack/`, `merge/` |
 //! | `export` | [`Session::export`] | `ops/export.rs`, `ops/stack/`, `merge/` |
 //! | `extract` | [`Session::extract`] | `ops/extract.rs`, `ops/stack/`, `merge/`, `folder/` |
@@ -107,6 +110,7 @@ pub mod limits;
 mod progress;
 
 mod stream;
+mod tar_diff;
 mod tar_stream;
 
 mod layer;
@@ -145,16 +149,17 @@ pub use layer::{Ambiguity, EntryFault, LayerError, PathError, WhiteoutError};
 pub use merge::PathPattern;
 pub use ops::{
     AppendOptions, AppendReport, AppendedLayer, Aspect, BaseFound, ChangeCount, ChangeKind,
-    ComparedImage, CompressionChoice, ConfigOptions, ConvertOptions, Detail, DiffKind, DiffOptions,
-    DiffReport, EntryType, ExportOptions, ExportReport, ExtractOptions, ExtractReport, FieldChange,
-    FileChange, FileEntry, FileRun, FileTime, FileTree, FilesOptions, Found, FoundImage, FoundKind,
-    HiddenFile, HiddenReason, HistoryReport, HistoryStep, ImageConfig, ImagesOptions, ImagesReport,
-    ImportOptions, InspectOptions, InspectedLayer, Inspection, LayerChoice, LayerName,
-    LayerRangeError, LayerSize, LinkChange, Listed, MediaTypes, Name, NewLayer, PathChange,
-    RawDocument, RebaseOptions, RebaseReport, RemoveOptions, RemoveReport, RemovedItem, Retag,
-    RetagError, Selector, SelectorError, SizeChoice, SquashOptions, SquashReport, SquashedRange,
-    TextDiff, TextDifference, Verification, WasteLayer, WasteOptions, WastePlan, WasteRemedy,
-    WasteReport, WriteReport, WrittenImage, XattrChange,
+    ComparedImage, CompressionChoice, ConfigOptions, ConvertOptions, DeltaImage, DeltaLayer,
+    DeltaOptions, DeltaReport, Detail, DiffKind, DiffOptions, DiffReport, EntryType, ExportOptions,
+    ExportReport, ExtractOptions, ExtractReport, FieldChange, FileChange, FileEntry, FileRun,
+    FileTime, FileTree, FilesOptions, Found, FoundImage, FoundKind, HiddenFile, HiddenReason,
+    HistoryReport, HistoryStep, ImageConfig, ImagesOptions, ImagesReport, ImportOptions,
+    InspectOptions, InspectedLayer, Inspection, LayerChoice, LayerName, LayerRangeError, LayerSize,
+    LayerWay, LinkChange, Listed, MediaTypes, Name, NewLayer, PathChange, RawDocument,
+    RebaseOptions, RebaseReport, RemoveOptions, RemoveReport, RemovedItem, Retag, RetagError,
+    Selector, SelectorError, SizeChoice, SquashOptions, SquashReport, SquashedRange, TextDiff,
+    TextDifference, Verification, WasteLayer, WasteOptions, WastePlan, WasteRemedy, WasteReport,
+    WriteReport, WrittenImage, XattrChange,
 };
 pub use session::{Images, PendingOutput, Session, Source, Target};
 pub use stream::{Compression, DecodeLimit, Encoding, FileKind};

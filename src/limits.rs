@@ -33,6 +33,9 @@
 //! | more of these components for each entry | 16 | [`DETOURS_PER_ENTRY`] |
 //! | a file whose lines are compared | 4 MiB | [`TEXT_MAX`] |
 //! | its lines | 200,000 | [`TEXT_LINES_MAX`] |
+//! | a file that a delta compresses after another, and that one | 32 MiB | [`TAR_DIFF_SOURCE_MAX`] |
+//! | the same files when a delta is applied | 192 MiB | [`TAR_DIFF_FRAME_MAX`] |
+//! | the path in a tar-diff | 4 KiB | [`TAR_DIFF_PATH_MAX`] |
 //! | the window of a zstd stream, as a power of two | 27 | [`ZSTD_WINDOW_LOG_MAX`] |
 //! | the memory to unpack an xz stream | 128 MiB | [`XZ_MEMORY_MAX`] |
 //! | the size of an unpacked stream, however small the stream is | 64 GiB | [`UNPACKED_MAX`] |
@@ -157,3 +160,14 @@ pub const UNPACKED_MAX: u64 = 64 << 30;
 /// reach. zstd, xz and bzip2 go tens of times further, but only for bytes that are all
 /// the same. So the time that a stream takes is bounded by its size.
 pub const UNPACKED_RATIO_MAX: u64 = 1032;
+
+/// Maximum size of a path in a tar-diff, in bytes, as in containers/tar-diff.
+pub const TAR_DIFF_PATH_MAX: u64 = 4096;
+
+/// Maximum size of a file that `delta` compresses after an old file, and of that file, in
+/// bytes: both are held in memory. Larger files are compared in pieces.
+pub const TAR_DIFF_SOURCE_MAX: u64 = 32 << 20;
+
+/// Maximum size of the same files when a delta is applied, in bytes: containers/tar-diff
+/// holds larger ones in memory than restow does.
+pub const TAR_DIFF_FRAME_MAX: u64 = 192 << 20;

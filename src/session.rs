@@ -2,6 +2,7 @@
 //! outputs.
 
 mod append;
+mod delta;
 mod edit;
 mod rebase;
 mod remove;

@@ -109,6 +109,21 @@ impl ImageOptions {
 }
 
 impl Replacing {
+    /// An output for images in a format, with the compression of the whole file.
+    pub(super) fn images(
+        &self,
+        location: Location,
+        format: Format,
+        encoding: Option<Encoding>,
+    ) -> Destination {
+        Destination {
+            location,
+            format,
+            encoding: encoding.unwrap_or(Encoding::Plain),
+            replace: self.force,
+        }
+    }
+
     /// An output for the tree of an image, with this compression.
     pub(super) fn tree(&self, location: Location, encoding: Encoding) -> Destination {
         Destination {

@@ -2,11 +2,13 @@
 
 mod ago;
 mod append;
+mod apply;
 mod argument;
 mod cat;
 mod completions;
 mod config;
 mod convert;
+mod delta;
 mod descriptor;
 mod destination;
 mod diff;
@@ -86,10 +88,12 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Append(append::Arguments),
+    Apply(apply::Arguments),
     Cat(cat::Arguments),
     Completions(completions::Arguments),
     Config(config::Arguments),
     Convert(convert::Arguments),
+    Delta(delta::Arguments),
     Diff(diff::Arguments),
     Export(export::Arguments),
     Extract(extract::Arguments),
@@ -165,10 +169,12 @@ pub(crate) fn run() -> ExitCode {
     };
     let result = match &arguments.command {
         Command::Append(append) => append::run(append, &process),
+        Command::Apply(apply) => apply::run(apply, &process),
         Command::Cat(cat) => cat::run(cat, &process),
         Command::Completions(it) => completions::run(it, command(), &process),
         Command::Config(config) => config::run(config, &process),
         Command::Convert(convert) => convert::run(convert, &process),
+        Command::Delta(delta) => delta::run(delta, &process),
         Command::Diff(diff) => diff::run(diff, &process),
         Command::Export(export) => export::run(export, &process),
         Command::Extract(extract) => extract::run(extract, &process),

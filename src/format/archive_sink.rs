@@ -169,7 +169,10 @@ impl TarWriter {
 }
 
 /// The documents that describe the blobs, by their paths.
-fn index_documents(index: &OutputIndex, format: Format) -> Result<Vec<(&'static str, Vec<u8>)>> {
+pub(super) fn index_documents(
+    index: &OutputIndex,
+    format: Format,
+) -> Result<Vec<(&'static str, Vec<u8>)>> {
     let marker = (MARKER, MARKER_CONTENT.to_vec());
     let mut documents = vec![marker, (INDEX, index.bytes()?)];
     if format == Format::DockerArchive {

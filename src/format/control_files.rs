@@ -1,7 +1,7 @@
 //! The files that connect the parts of an image.
 
 /// The file that lists the images of a layout.
-pub(super) const INDEX: &str = "index.json";
+pub(crate) const INDEX: &str = "index.json";
 
 /// The file of a docker archive that connects configs and layers.
 pub(super) const MANIFEST: &str = "manifest.json";

@@ -70,11 +70,27 @@ pub(crate) fn open(input: Input, opening: &Opening<'_>) -> Result<Box<dyn ImageS
     Ok(Box::new(LocatedSource { place, images }))
 }
 
+/// Opens images that are not an input, but whose files a container makes: those of a
+/// docker archive, or of an OCI archive. `place` is their name in messages.
+pub(crate) fn open_container<'c>(
+    container: Box<dyn Container + 'c>,
+    format: Format,
+    place: Place,
+    opening: &Opening<'_>,
+) -> Result<Box<dyn ImageSource + 'c>> {
+    let images = match format {
+        Format::DockerArchive => open_docker(container, opening),
+        _ => open_layout(container, Format::OciArchive, opening.tolerance),
+    };
+    let images = images.map_err(|error| error.while_reading(place.clone()))?;
+    Ok(Box::new(LocatedSource { place, images }))
+}
+
 /// The images of an input of any kind.
 #[derive(Debug)]
-struct Images {
+struct Images<'c> {
     format: Format,
-    container: Box<dyn Container>,
+    container: Box<dyn Container + 'c>,
     tolerance: Tolerance,
     roots: Vec<Root>,
     index: Option<Document<Index>>,
@@ -85,7 +101,7 @@ struct Images {
     whole: Option<Image>,
 }
 
-impl Images {
+impl Images<'_> {
     fn load(&self, root: &Root) -> Result<Content> {
         let name = root.display_name();
         let container = self.container.as_ref();
@@ -105,12 +121,12 @@ impl Images {
 
 /// A source that adds its place to errors.
 #[derive(Debug)]
-struct LocatedSource {
+struct LocatedSource<'c> {
     place: Place,
-    images: Images,
+    images: Images<'c>,
 }
 
-impl ImageSource for LocatedSource {
+impl ImageSource for LocatedSource<'_> {
     fn format(&self) -> Format {
         self.images.format
     }
@@ -144,7 +160,7 @@ impl ImageSource for LocatedSource {
     }
 }
 
-fn open_input(input: Input, opening: &Opening<'_>) -> Result<Images> {
+fn open_input(input: Input, opening: &Opening<'_>) -> Result<Images<'static>> {
     match input.bytes.open()? {
         OpenBytes::Folder(path) => open_directory(&path, opening),
         OpenBytes::File(file, start) => open_file(file, start, opening),
@@ -152,13 +168,13 @@ fn open_input(input: Input, opening: &Opening<'_>) -> Result<Images> {
     }
 }
 
-fn open_directory(path: &Path, opening: &Opening<'_>) -> Result<Images> {
+fn open_directory(path: &Path, opening: &Opening<'_>) -> Result<Images<'static>> {
     check_declared(path, opening.format)?;
     let container = Box::new(Directory::new(path));
     open_layout(container, Format::OciDirectory, opening.tolerance)
 }
 
-fn open_file(file: File, start: u64, opening: &Opening<'_>) -> Result<Images> {
+fn open_file(file: File, start: u64, opening: &Opening<'_>) -> Result<Images<'static>> {
     opening.watch.send(Event::Step(Step::Indexing));
     let compression = Compression::sniff(&read_head(FileSlice::from(&file, start)?, SNIFF_LENGTH)?);
     if compression == Compression::None {
@@ -192,7 +208,7 @@ fn open_file(file: File, start: u64, opening: &Opening<'_>) -> Result<Images> {
     }
 }
 
-fn open_pipe(stream: Box<dyn Read + Send>, opening: &Opening<'_>) -> Result<Images> {
+fn open_pipe(stream: Box<dyn Read + Send>, opening: &Opening<'_>) -> Result<Images<'static>> {
     opening.watch.send(Event::Step(Step::Receiving));
     let mut stream = ProgressReader::new(stream, opening.watch);
     let head = read_head(&mut stream, SNIFF_LENGTH)?;
@@ -216,7 +232,7 @@ fn open_stream<'a>(
     compression: Compression,
     staging: &Path,
     opening: &Opening<'_>,
-) -> Result<Images> {
+) -> Result<Images<'static>> {
     let stream = unpacked(compression, stream)?;
     let leftover = stream.get_ref().leftover();
     let keep_whole = opening.format == Some(Format::Rootfs);
@@ -241,7 +257,7 @@ fn open_tar(
     received: Option<PathBuf>,
     measured: Option<HashMap<u64, KnownHashes>>,
     opening: &Opening<'_>,
-) -> Result<Images> {
+) -> Result<Images<'static>> {
     let head = read_head(FileSlice::from(&file, start)?, HEAD_LENGTH)?;
     if head.is_empty() {
         return Err(Error::Empty);
@@ -267,7 +283,7 @@ fn open_rootfs(
     compression: Compression,
     received: Option<PathBuf>,
     opening: &Opening<'_>,
-) -> Result<Images> {
+) -> Result<Images<'static>> {
     let tar = RootfsFile::scan(file, start, compression, received, &opening.watch)?;
     if tar.unpacked.size == 0 {
         return Err(Error::Empty);
@@ -291,7 +307,10 @@ fn open_rootfs(
 }
 
 /// Opens a tar of images; `None` if it is a root filesystem.
-fn open_images(tar: impl Container + 'static, opening: &Opening<'_>) -> Result<Option<Images>> {
+fn open_images(
+    tar: impl Container + 'static,
+    opening: &Opening<'_>,
+) -> Result<Option<Images<'static>>> {
     let kind = kind_of(&tar, opening.format)?;
     let end = tar.end();
     let source = match kind {
@@ -306,7 +325,10 @@ fn open_images(tar: impl Container + 'static, opening: &Opening<'_>) -> Result<O
     Ok(Some(source))
 }
 
-fn open_docker(container: Box<dyn Container>, opening: &Opening<'_>) -> Result<Images> {
+fn open_docker<'c>(
+    container: Box<dyn Container + 'c>,
+    opening: &Opening<'_>,
+) -> Result<Images<'c>> {
     let tolerance = opening.tolerance;
     let DockerArchive {
         roots,
@@ -328,10 +350,10 @@ fn open_docker(container: Box<dyn Container>, opening: &Opening<'_>) -> Result<I
 }
 
 fn open_layout(
-    container: Box<dyn Container>,
+    container: Box<dyn Container + '_>,
     format: Format,
     tolerance: Tolerance,
-) -> Result<Images> {
+) -> Result<Images<'_>> {
     check_marker(&mut Opener::new(container.as_ref()))?;
     let index = find_index(container.as_ref())?.ok_or(Error::NotOfFormat {
         expected: match format {

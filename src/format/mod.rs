@@ -11,6 +11,7 @@
 //! graph of documents and layers ([`source::Content`]).
 
 mod archive_sink;
+mod captured;
 mod container;
 mod control_files;
 mod create;
@@ -35,12 +36,13 @@ mod taken;
 
 use std::fmt;
 
+pub(crate) use captured::{CapturedSink, ControlFiles};
 pub(crate) use container::{Blob, Bytes, Container, KnownHashes, Member, not_a_tar, spend};
-pub(crate) use control_files::MARKER;
+pub(crate) use control_files::{INDEX, MARKER};
 pub(crate) use create::create;
-pub(crate) use detect::{Opening, open};
+pub(crate) use detect::{Opening, open, open_container};
 pub use input::Input;
-pub(crate) use oci_layout::{LockedLayout, Reach, absence, find_index};
+pub(crate) use oci_layout::{LockedLayout, MARKER_CONTENT, Reach, absence, blob_path, find_index};
 pub(crate) use outline::Outline;
 pub use output::Output;
 pub(crate) use reader::{Tolerance, chain_of};

@@ -14,6 +14,7 @@ mod layer;
 mod merge;
 mod merging;
 mod reference;
+mod tar_diff;
 
 /// The reference implementation of the tests. It does not use this library, and so
 /// cannot make the same mistakes.
@@ -40,6 +41,7 @@ pub use change::change;
 pub use layer::layer;
 pub use merge::merge;
 pub use reference::reference;
+pub use tar_diff::tar_diff;
 
 #[cfg(test)]
 mod tests {
@@ -49,12 +51,13 @@ mod tests {
     type Target = fn(&[u8]);
 
     /// Each target with the name of its fuzzer.
-    const TARGETS: [(&str, Target); 5] = [
+    const TARGETS: [(&str, Target); 6] = [
         ("archive", super::archive),
         ("change", super::change),
         ("layer", super::layer),
         ("merge", super::merge),
         ("reference", super::reference),
+        ("tar_diff", super::tar_diff),
     ];
 
     fn fuzz(folder: &str) -> PathBuf {
@@ -108,6 +111,11 @@ mod tests {
     #[test]
     fn the_corpus_of_reference_holds() {
         replay("reference");
+    }
+
+    #[test]
+    fn the_corpus_of_tar_diff_holds() {
+        replay("tar_diff");
     }
 
     /// A target that is not in the table would not be replayed.

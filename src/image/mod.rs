@@ -8,6 +8,7 @@
 //! [OCI image specification]: https://github.com/opencontainers/image-spec/tree/v1.1.1
 
 mod config;
+pub(crate) mod delta;
 mod descriptor;
 mod document;
 mod index;

@@ -93,6 +93,12 @@ impl<R: Skip> LayerReader<R> {
         Err(self.failed(EntryFault::Changed))
     }
 
+    /// The offset of the unread content of the current entry in the layer; `None` if it
+    /// is a sparse file, whose content is not stored as a whole.
+    pub(crate) fn content_offset(&self) -> Option<u64> {
+        matches!(self.tar.sparse(), Ok(None)).then(|| self.tar.position())
+    }
+
     /// Returns the error for a fault of the current entry.
     pub(crate) fn failed(&self, fault: EntryFault) -> LayerError {
         LayerError::entry(&self.interpreter.name, fault)

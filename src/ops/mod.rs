@@ -4,10 +4,12 @@
 //! Only this module uses both the structure of images and the content of layers.
 
 mod append;
+mod apply;
 mod cat;
 mod choose;
 mod config;
 mod convert;
+mod delta;
 mod diff;
 mod edited;
 mod export;
@@ -29,12 +31,16 @@ mod waste;
 pub use append::options::{AppendOptions, NewLayer};
 pub use append::report::{AppendReport, AppendedLayer};
 pub(crate) use append::{append, append_to_scratch};
+pub(crate) use apply::apply;
 pub(crate) use cat::cat;
 pub use choose::selector::{Selector, SelectorError};
 pub use config::ConfigOptions;
 pub(crate) use config::configure;
 pub use convert::ConvertOptions;
 pub(crate) use convert::{ConvertSource, convert};
+pub(crate) use delta::delta;
+pub use delta::options::DeltaOptions;
+pub use delta::report::{DeltaImage, DeltaLayer, DeltaReport, LayerWay};
 pub(crate) use diff::diff;
 pub use diff::options::{Aspect, Detail, DiffOptions};
 pub use diff::report::{

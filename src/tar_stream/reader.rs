@@ -113,6 +113,11 @@ impl<R: Skip> TarReader<R> {
         (self.is_at_end && !self.has_end_block).then_some(self.position)
     }
 
+    /// The number of bytes of the stream that were read or skipped.
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
     /// Returns the input, positioned where reading ended.
     pub(crate) fn into_inner(self) -> R {
         self.input

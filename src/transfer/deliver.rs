@@ -103,7 +103,7 @@ impl Delivery<'_> {
     }
 
     /// Writes all documents, and returns a report of them.
-    fn put_documents(
+    pub(crate) fn put_documents(
         &self,
         items: &[TransferItem<'_>],
         jobs: &Jobs,

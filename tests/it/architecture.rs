@@ -26,6 +26,7 @@ const MAY_USE: &[(&str, &str)] = &[
     ("limits", ""),
     ("stream", "digest limits progress"),
     ("tar_stream", "limits stream"),
+    ("tar_diff", "digest limits progress stream tar_stream"),
     ("layer", "finding limits progress stream tar_stream"),
     ("merge", "glob layer limits progress stream tar_stream"),
     ("folder", "layer limits progress stream tar_stream"),
@@ -43,7 +44,7 @@ const MAY_USE: &[(&str, &str)] = &[
     ("transfer", "digest error event format image limits stream"),
     (
         "ops",
-        "digest dockerfile error event finding folder format image layer limits merge stream tar_stream transfer",
+        "digest dockerfile error event finding folder format image layer limits merge stream tar_diff tar_stream transfer",
     ),
     (
         "session",
@@ -52,7 +53,7 @@ const MAY_USE: &[(&str, &str)] = &[
     // Only for `fuzz/`: it looks behind every door.
     (
         "fuzzing",
-        "digest dockerfile error event format image layer merge ops session stream tar_stream transfer",
+        "digest dockerfile error event format image layer merge ops session stream tar_diff tar_stream transfer",
     ),
     // The binary is a crate of its own: its `crate::` is itself alone.
     ("cli", ""),

@@ -107,7 +107,8 @@ fn every_tool_has_its_section() {
             "dive",
             "container-diff",
             "docker",
-            "podman"
+            "podman",
+            "oci-delta"
         ]
     );
 }

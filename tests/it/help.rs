@@ -129,6 +129,11 @@ pub(super) fn prepared() -> Sandbox {
     sandbox.write("base.tar", make::tar(&make::docker(&[base])));
     let new = Image::new(&["base:2.0"], &["dir etc\nfile etc/os-release new"]);
     sandbox.write("newbase.tar", make::tar(&make::docker(&[new])));
+    let next = Image::new(
+        &["app:1.1"],
+        &["file etc/version 1.1", "file app/run changed"],
+    );
+    sandbox.write("next.tar", make::tar(&make::docker(&[next])));
     sandbox.run(&["convert", "app.tar", "oci:lay"]).silent();
     sandbox.run(&["convert", "base.tar", "oci:lay"]).silent();
     sandbox.write("rootfs.tar", make::layer("dir bin\nfile bin/sh x"));

@@ -143,6 +143,9 @@ fn the_documented_fields_are_printed() {
             "restow extract --json" => {
                 vec![object(&["extract", "--json", "app.tar", "out"])]
             }
+            "restow delta --json" => {
+                vec![object(&["delta", "--json", "app.tar", "app.tar", "delta"])]
+            }
             "restow squash --json" => {
                 vec![object(&["squash", "--all", "--json", "app.tar", "out.tar"])]
             }

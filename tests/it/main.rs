@@ -21,6 +21,7 @@ mod config;
 mod convert;
 mod corpus;
 mod damage;
+mod delta;
 mod determinism;
 mod diff;
 mod edits;

@@ -78,6 +78,34 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "delta",
+        &[
+            (
+                "Write what the next version of an image changes",
+                "restow delta app.tar next.tar app.delta",
+            ),
+            (
+                "The same, if its layers are compressed",
+                "restow delta --by-content app.tar next.tar app.delta",
+            ),
+        ],
+    ),
+    (
+        "apply",
+        &[
+            (
+                "Make the next version of an image",
+                "restow delta app.tar next.tar app.delta &&\n  \
+                 restow apply app.tar app.delta new.tar",
+            ),
+            (
+                "Update an image in an engine",
+                "restow delta app.tar next.tar app.delta &&\n  \
+                 docker save app:1.0 | restow apply - app.delta - | docker load",
+            ),
+        ],
+    ),
+    (
         "squash",
         &[
             (

@@ -6,7 +6,10 @@ use clap::Command;
 
 /// The groups in order, each with its commands.
 const GROUPS: [(&str, &[&str]); 4] = [
-    ("Move", &["convert", "export", "extract", "import"]),
+    (
+        "Move",
+        &["convert", "export", "extract", "import", "delta", "apply"],
+    ),
     (
         "Change",
         &["squash", "append", "config", "rebase", "remove"],

@@ -205,9 +205,9 @@ const COMMANDS: &[(&[&str], &str)] = &[
         "`restow diff A B` compares the files and configs of two images",
     ),
     (
-        &["delta", "patch", "apply"],
-        "restow does not write deltas: `restow convert SRC oci:DIR` stores each layer once, so that \
-         `rsync` of DIR copies new layers only",
+        &["patch", "oci-delta"],
+        "`restow delta OLD NEW DELTA` writes what changed, and `restow apply OLD DELTA NEW` makes \
+         NEW of it",
     ),
     (
         &["split"],

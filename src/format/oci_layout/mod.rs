@@ -17,12 +17,12 @@ pub(super) use write::LayoutSink;
 use crate::digest::Digest;
 
 /// The content of the file that makes a folder a layout. 1.0.0 is the only version.
-pub(super) const MARKER_CONTENT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+pub(crate) const MARKER_CONTENT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 
 /// The folder of all blobs.
 const BLOBS: &str = "blobs";
 
 /// The path of a blob.
-pub(super) fn blob_path(digest: &Digest) -> String {
+pub(crate) fn blob_path(digest: &Digest) -> String {
     format!("blobs/{}/{}", digest.algorithm().name(), digest.hex())
 }

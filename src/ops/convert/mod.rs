@@ -105,7 +105,73 @@ fn deliver<'a>(
 ) -> Result<WriteReport> {
     let policy = CompressionPolicy::new(options.compress, sink.format());
     let policy = policy.with_media_types(options.media_types);
+    let keeps_fields = keeps_fields(&wanted, options);
+    let mut items = load_all(source, wanted, options, context)?;
+    let mut names = options.names.clone();
+    if let Some(name) = &options.index {
+        let index = MultiPlatform {
+            source,
+            name,
+            platforms: &options.platforms,
+            watch: &context.watch,
+        };
+        items = index.of(items)?;
+        names = vec![Name::Reference(name.clone())];
+    }
+    let count = items.iter().filter(|item| !item.is_referrer()).count();
+    if count > 1 && !names.is_empty() {
+        return Err(ChoiceError::ImagesShareReference(count).into());
+    }
+    if names.is_empty() {
+        check_names(source, &items, &options.retag)?;
+    }
+    let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
+    let delivery = Delivery {
+        source,
+        sink: sink.as_ref(),
+        workers: &workers,
+        names: &names,
+        retag: &options.retag,
+        preferred: options.platforms.first(),
+        keeps_fields,
+        policy,
+        context,
+    };
+    let report = delivery.run(items)?;
+    sink.finish(&context.watch)?;
+    Ok(report)
+}
+
+/// Loads the items that a conversion of one source transfers. Also returns true if their
+/// fields in `index.json`, apart from names, are still valid.
+pub(in crate::ops) fn selected_items<'a>(
+    source: &'a dyn ImageSource,
+    options: &ConvertOptions,
+    context: Context<'_>,
+) -> Result<(Vec<TransferItem<'a>>, bool)> {
+    let only = ConvertSource {
+        images: source,
+        image: None,
+    };
+    let wanted = wanted(&[only], |_| source.roots(), &options.images)?;
+    let keeps_fields = keeps_fields(&wanted, options);
+    let items = load_all(source, wanted, options, context)?;
+    Ok((items, keeps_fields))
+}
+
+/// True if the fields of the images in `index.json`, apart from names, are still valid.
+fn keeps_fields(wanted: &[Wanted<'_>], options: &ConvertOptions) -> bool {
     let is_part = wanted.iter().any(|it| it.selection.part.is_some());
+    options.platforms.len() != 1 && !is_part
+}
+
+/// Loads the wanted images, and what refers to them.
+fn load_all<'a>(
+    source: &'a dyn ImageSource,
+    wanted: Vec<Wanted<'a>>,
+    options: &ConvertOptions,
+    context: Context<'_>,
+) -> Result<Vec<TransferItem<'a>>> {
     let is_chosen = wanted.iter().any(|it| it.is_chosen);
     let mut items = Vec::new();
     let mut budget = DOCUMENTS_MAX;
@@ -136,39 +202,7 @@ fn deliver<'a>(
     for (name, reason, _) in absent {
         context.watch.warn(Warning::AbsentLeftOut { name, reason });
     }
-    let mut names = options.names.clone();
-    if let Some(name) = &options.index {
-        let index = MultiPlatform {
-            source,
-            name,
-            platforms: &options.platforms,
-            watch: &context.watch,
-        };
-        items = index.of(items)?;
-        names = vec![Name::Reference(name.clone())];
-    }
-    let count = items.iter().filter(|item| !item.is_referrer()).count();
-    if count > 1 && !names.is_empty() {
-        return Err(ChoiceError::ImagesShareReference(count).into());
-    }
-    if names.is_empty() {
-        check_names(source, &items, &options.retag)?;
-    }
-    let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
-    let delivery = Delivery {
-        source,
-        sink: sink.as_ref(),
-        workers: &workers,
-        names: &names,
-        retag: &options.retag,
-        preferred: options.platforms.first(),
-        keeps_fields: options.platforms.len() != 1 && !is_part,
-        policy,
-        context,
-    };
-    let report = delivery.run(items)?;
-    sink.finish(&context.watch)?;
-    Ok(report)
+    Ok(items)
 }
 
 /// Warns of entries of a bare root filesystem that engines refuse.

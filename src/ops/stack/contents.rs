@@ -4,6 +4,7 @@
 //! nothing here compares a layer with its digest.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use crate::layer::{Budget, EntryFault, LayerReader};
 use crate::merge::EntryPlace;
 use crate::ops::stack::layer_stack::LayerStack;
 use crate::ops::stack::layer_tar::{LayerTar, read_layer};
-use crate::stream::CopyError;
+use crate::stream::{Compression, CopyError, FileSlice, spool_in};
 
 /// The places of the entries with the content of files, each with the size of the file
 /// in bytes.
@@ -88,6 +89,47 @@ impl LayerStack<'_> {
         self.read_files(self.layer(place.layer), &[(place, size)], |_, reader| {
             self.copy(reader, size, output, to)
         })
+    }
+
+    /// Makes the content of files accessible in any order. That of an uncompressed layer
+    /// in a file stays where it is; any other is copied to a temporary file.
+    pub(in crate::ops) fn locate(
+        &self,
+        files: &FilePlaces,
+    ) -> Result<HashMap<EntryPlace, FileSlice<Arc<File>>>> {
+        let directory = self.context.temporary_directory;
+        let to = Place::Temporary(directory.to_owned());
+        let failed = |error| Error::write(to.clone(), error);
+        let mut spool: Option<(Arc<File>, u64)> = None;
+        let mut found = HashMap::with_capacity(files.len());
+        let files: Vec<(EntryPlace, u64)> =
+            files.iter().map(|(place, size)| (*place, *size)).collect();
+        for of_layer in files.chunk_by(|(one, _), (other, _)| one.layer == other.layer) {
+            let at = of_layer[0].0.layer as usize;
+            let (layer, blob) = self.blob(at).map_err(|error| self.explain(at, error))?;
+            let whole = match layer.compression {
+                Compression::None => self.container.blob(blob).slice()?,
+                _ => None,
+            };
+            let whole = whole.map(|slice| (Arc::new(slice.file), slice.start));
+            self.read_files(at, of_layer, |(place, size), reader| {
+                if let (Some((file, start)), Some(offset)) = (&whole, reader.content_offset()) {
+                    let slice = FileSlice::new(file.clone(), start + offset, size);
+                    found.insert(place, slice);
+                    return Ok(());
+                }
+                if spool.is_none() {
+                    let file = spool_in(directory).map_err(failed)?;
+                    spool = Some((Arc::new(file), 0));
+                }
+                let (file, end) = spool.as_mut().expect("it was just made");
+                self.copy(reader, size, &mut file.as_ref(), &to)?;
+                found.insert(place, FileSlice::new(file.clone(), *end, size));
+                *end += size;
+                Ok(())
+            })?;
+        }
+        Ok(found)
     }
 
     /// Hashes the content of files, in several layers in parallel.

@@ -1,0 +1,227 @@
+//! The way of each layer of a new image into a delta.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::event::{Event, Step};
+use crate::format::CapturedSink;
+use crate::format::sink::ImageSink;
+use crate::format::source::ImageSource;
+use crate::ops::delta::old_image::OldImage;
+use crate::ops::delta::options::DeltaOptions;
+use crate::ops::delta::report::LayerWay;
+use crate::stream::{Compression, CopyError, Encoding, HashWriter, Hashed, copy};
+use crate::tar_diff::{DifferenceError, OldFiles, write_difference};
+use crate::transfer::blob::Transfer;
+use crate::transfer::blob_job::BlobJob;
+use crate::transfer::read::read_unpacked;
+
+/// The way of one blob of the new image.
+#[derive(Clone, Debug)]
+pub(super) struct Way {
+    /// The blob.
+    pub(super) blob: Hashed,
+    /// The diff_ids that it has, if it is a layer.
+    pub(super) diff_id: Option<Digest>,
+    /// The way of a layer; `None` for any other blob, which is passed on as it is.
+    pub(super) kind: Option<LayerWay>,
+    /// The tar-diff.
+    pub(super) difference: Option<Hashed>,
+    /// The size of the tar-diff that `--by-content` would write.
+    pub(super) by_content: Option<u64>,
+}
+
+/// Finds the ways.
+pub(super) struct LayerMaker<'a> {
+    old: &'a dyn ImageSource,
+    olds: &'a [OldImage<'a>],
+    transfer: Transfer<'a>,
+    captured: &'a CapturedSink,
+    options: &'a DeltaOptions,
+    /// The files of the old images that were needed so far.
+    files: HashMap<usize, OldFiles>,
+}
+
+impl<'a> LayerMaker<'a> {
+    pub(super) fn new(
+        old: &'a dyn ImageSource,
+        olds: &'a [OldImage<'a>],
+        transfer: Transfer<'a>,
+        captured: &'a CapturedSink,
+        options: &'a DeltaOptions,
+    ) -> Self {
+        Self {
+            old,
+            olds,
+            transfer,
+            captured,
+            options,
+            files: HashMap::new(),
+        }
+    }
+
+    /// Finds the way of one blob, which comes from the old image with this number if it is
+    /// a layer. Everything that is read is verified.
+    pub(super) fn make(&mut self, job: &mut BlobJob, old: Option<usize>) -> Result<Way> {
+        let diff_id = job.diff_ids.first().map(|(diff_id, _)| diff_id.0.clone());
+        let (Some(old), Some(diff_id)) = (old, diff_id) else {
+            return self.pass(job, None, None, None);
+        };
+        let is_plain = match job.encoding {
+            Some(encoding) => encoding == Encoding::Plain,
+            None => job.compression == Compression::None,
+        };
+        if let Some(reused) = self.reused(job, old, &diff_id, is_plain)? {
+            return Ok(Way {
+                blob: reused,
+                diff_id: Some(diff_id),
+                kind: Some(LayerWay::Reused),
+                difference: None,
+                by_content: None,
+            });
+        }
+        if is_plain {
+            let (difference, size) = self.difference(job, old)?;
+            let digest = job.known().map_or(diff_id.clone(), |known| known.digest);
+            return Ok(Way {
+                blob: Hashed { digest, size },
+                diff_id: Some(diff_id),
+                kind: Some(LayerWay::Difference),
+                difference: Some(difference),
+                by_content: None,
+            });
+        }
+        let by_content = match self.olds[old].layer(&diff_id, Some(&diff_id)) {
+            Some(_) => 0,
+            None => self.difference_size(job, old)?,
+        };
+        self.pass(job, Some(diff_id), Some(LayerWay::Whole), Some(by_content))
+    }
+
+    /// A blob that is passed on as it is, or recompressed because the format wants it.
+    fn pass(
+        &self,
+        job: &mut BlobJob,
+        diff_id: Option<Digest>,
+        kind: Option<LayerWay>,
+        by_content: Option<u64>,
+    ) -> Result<Way> {
+        let blob = if job.encoding.is_some() {
+            self.transfer.run(job)?
+        } else {
+            if job.known().is_none() {
+                job.digest = Some(self.transfer.identify(job)?);
+            }
+            job.known().ok_or(Error::LayerAbsent)?
+        };
+        Ok(Way {
+            blob,
+            diff_id,
+            kind,
+            difference: None,
+            by_content,
+        })
+    }
+
+    /// The blob, if the old image has it.
+    fn reused(
+        &self,
+        job: &BlobJob,
+        old: usize,
+        diff_id: &Digest,
+        is_plain: bool,
+    ) -> Result<Option<Hashed>> {
+        let known = job.known();
+        let plain = is_plain.then(|| diff_id.clone());
+        let Some(digest) = known.as_ref().map(|it| it.digest.clone()).or(plain) else {
+            return Ok(None);
+        };
+        let diff_id = is_plain.then_some(diff_id);
+        let Some(layer) = self.olds[old].layer(&digest, diff_id) else {
+            return Ok(None);
+        };
+        let size = match known {
+            Some(known) => known.size,
+            None if layer.compression == Compression::None => layer.stored_size(),
+            None => self.unpacked_size(job)?,
+        };
+        Ok(Some(Hashed { digest, size }))
+    }
+
+    fn unpacked_size(&self, job: &BlobJob) -> Result<u64> {
+        let watch = self.transfer.context.watch;
+        read_unpacked(self.transfer.container, job, watch, |stream| {
+            let copied = copy(stream, &mut io::sink(), &watch);
+            let place = || job.place.clone();
+            copied.map_err(|error| Error::copy(place(), place(), error))
+        })
+    }
+
+    fn files(&mut self, old: usize) -> Result<()> {
+        if !self.files.contains_key(&old) {
+            let files = self.olds[old].files(None, self.transfer.context);
+            let files = files.map_err(|error| match self.old.place() {
+                Some(place) => error.while_reading(place.clone()),
+                None => error,
+            })?;
+            self.files.insert(old, files);
+        }
+        Ok(())
+    }
+
+    /// Writes the tar-diff of a layer, and returns it and the size of the layer.
+    fn difference(&mut self, job: &BlobJob, old: usize) -> Result<(Hashed, u64)> {
+        let writer = self.captured.begin_blob(None)?;
+        let output = HashWriter::new(writer).map_err(Error::Thread)?;
+        // The room of a tar-diff that fails is used again.
+        let (output, size) = self.run(job, old, output)?;
+        let to = self.captured.place();
+        let finished = output.finish();
+        let (writer, difference) = finished.map_err(|error| Error::write(to, error))?;
+        writer.finish(&difference)?;
+        Ok((difference, size))
+    }
+
+    /// The size of the tar-diff of a layer.
+    fn difference_size(&mut self, job: &BlobJob, old: usize) -> Result<u64> {
+        let (counter, _) = self.run(job, old, Counter(0))?;
+        Ok(counter.0)
+    }
+
+    fn run<W: Write>(&mut self, job: &BlobJob, old: usize, output: W) -> Result<(W, u64)> {
+        self.files(old)?;
+        let files = &self.files[&old];
+        let watch = self.transfer.context.watch;
+        watch.send(Event::Step(Step::Reading(&job.place.to_string())));
+        let level = self.options.level;
+        let container = self.transfer.container;
+        read_unpacked(container, job, watch, |stream| {
+            let written = write_difference(stream, files, level, &watch, output);
+            written.map_err(|error| {
+                let error = match error {
+                    _ if watch.is_interrupted() => return Error::Interrupted,
+                    DifferenceError::Read(error) => CopyError::Read(error),
+                    DifferenceError::Write(error) => CopyError::Write(error),
+                };
+                let place = self.captured.place();
+                Error::copy(job.place.clone(), place, error)
+            })
+        })
+    }
+}
+
+/// Counts the bytes written to it.
+struct Counter(u64);
+
+impl Write for Counter {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.0 += buffer.len() as u64;
+        Ok(buffer.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

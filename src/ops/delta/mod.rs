@@ -1,0 +1,163 @@
+//! `delta`: the way from an old image to a new one, as an artifact.
+//!
+//! Pass 1 reads the headers of the old image. Pass 2 reads each layer of the new one that
+//! the old one does not have, verifies it, and writes its tar-diff to a temporary file.
+//! Then the sizes are known: the documents come first, the blobs after them.
+
+mod artifact;
+mod layers;
+pub(in crate::ops) mod old_image;
+pub(in crate::ops) mod options;
+pub(in crate::ops) mod report;
+
+use std::collections::HashMap;
+
+use crate::error::{Error, Result};
+use crate::event::Event;
+use crate::format::sink::ImageSink;
+use crate::format::source::{Content, ImageSource};
+use crate::format::{CapturedSink, Format};
+use crate::image::Descriptor;
+use crate::ops::CompressionChoice;
+use crate::ops::convert::{ConvertOptions, selected_items};
+use crate::ops::delta::artifact::Artifacts;
+use crate::ops::delta::layers::{LayerMaker, Way};
+use crate::ops::delta::old_image::{OldImage, old_images};
+use crate::ops::delta::options::DeltaOptions;
+use crate::ops::delta::report::DeltaReport;
+use crate::stream::{Encoding, Workers};
+use crate::transfer::Context;
+use crate::transfer::blob::Transfer;
+use crate::transfer::compression::CompressionPolicy;
+use crate::transfer::deliver::Delivery;
+use crate::transfer::plan::Jobs;
+use crate::transfer::referrers::prune;
+
+/// Implements [`Session::delta`](crate::Session::delta).
+pub(crate) fn delta(
+    old: &dyn ImageSource,
+    new: &dyn ImageSource,
+    sink: Box<dyn ImageSink>,
+    options: &DeltaOptions,
+    context: Context<'_>,
+) -> Result<DeltaReport> {
+    for source in [old, new] {
+        random_access(source, context)?;
+    }
+    let olds = old_images(
+        old,
+        options.old.as_ref(),
+        options.platform.as_ref(),
+        context,
+    )?;
+    let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
+    let format = match new.format() {
+        Format::DockerArchive => Format::DockerArchive,
+        _ => Format::OciArchive,
+    };
+    let captured = CapturedSink::create(format, context.temporary_directory.to_owned())?;
+    let mut selected = ConvertOptions::default();
+    selected.images.extend(options.new.clone());
+    selected.platforms.extend(options.platform.clone());
+    if options.by_content {
+        selected.compress = CompressionChoice::To {
+            encoding: Encoding::Plain,
+            always: false,
+        };
+    }
+    let policy = CompressionPolicy::new(selected.compress, format);
+    let (mut items, keeps_fields) = selected_items(new, &selected, context)?;
+    prune(&mut items, policy, &context.watch);
+    let mut jobs = Jobs::collect(&items, policy, &context.watch)?;
+    let bytes = jobs.list().iter().map(|job| job.member.size).sum();
+    context.watch.send(Event::Started {
+        bytes,
+        images: None,
+        steps: Some(jobs.list().len()),
+    });
+    let mut from = HashMap::new();
+    for item in &items {
+        let image = &item.content;
+        assign(
+            image,
+            item.descriptor.as_ref(),
+            &olds,
+            (&jobs, policy),
+            &mut from,
+        );
+    }
+    let transfer = Transfer {
+        container: new.container(),
+        sink: &captured,
+        workers: &workers,
+        context,
+    };
+    let mut maker = LayerMaker::new(old, &olds, transfer, &captured, options);
+    let mut order: Vec<usize> = (0..jobs.list().len()).collect();
+    order.sort_by_key(|at| jobs.list()[*at].member.position);
+    let mut ways: Vec<Option<Way>> = order.iter().map(|_| None).collect();
+    for at in order.iter().copied() {
+        let job = &mut jobs.list_mut()[at];
+        ways[at] = Some(maker.make(job, from.get(&at).copied())?);
+    }
+    let ways: Vec<Way> = ways.into_iter().flatten().collect();
+    let order: Vec<String> = order
+        .iter()
+        .map(|at| ways[*at].blob.digest.to_string())
+        .collect();
+    let written: Vec<_> = ways.iter().map(|way| way.blob.clone()).collect();
+    let delivery = Delivery {
+        source: new,
+        sink: &captured,
+        workers: &workers,
+        names: &[],
+        retag: &[],
+        preferred: selected.platforms.first(),
+        keeps_fields,
+        policy,
+        context,
+    };
+    delivery.put_documents(&items, &jobs, &written)?;
+    let artifacts = Artifacts::new(&captured, &olds, &ways, &order)?;
+    let report = artifacts.write(sink.as_ref(), &captured, jobs.list(), transfer)?;
+    sink.finish(&context.watch)?;
+    Ok(report)
+}
+
+/// Makes the members of a sequential container accessible in any order.
+pub(in crate::ops) fn random_access(source: &dyn ImageSource, context: Context<'_>) -> Result<()> {
+    let container = source.container();
+    if container.is_sequential() {
+        container.unpack_to(context.temporary_directory, &context.watch)?;
+    }
+    Ok(())
+}
+
+/// Finds the old image for the layers of each new one.
+fn assign(
+    content: &Content,
+    descriptor: Option<&Descriptor>,
+    olds: &[OldImage<'_>],
+    (jobs, policy): (&Jobs, CompressionPolicy),
+    from: &mut HashMap<usize, usize>,
+) {
+    match content {
+        Content::Image(image) => {
+            let platform = image.platform_under(descriptor);
+            let old = OldImage::for_platform(olds, platform.as_ref());
+            for layer in &image.layers {
+                if let Some(job) = jobs.of_layer(layer, policy) {
+                    from.entry(job).or_insert(old);
+                }
+            }
+        }
+        Content::Index(index) => {
+            let descriptors = index.kept.as_ref();
+            let descriptors = descriptors.unwrap_or(&index.index.view().manifests);
+            for (child, descriptor) in index.children.iter().zip(descriptors) {
+                assign(child, Some(descriptor), olds, (jobs, policy), from);
+            }
+        }
+        Content::Artifact(_) | Content::Opaque { .. } => {}
+    }
+}

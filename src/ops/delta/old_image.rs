@@ -1,0 +1,174 @@
+//! The old images, and their files.
+
+use std::collections::HashSet;
+
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::format::source::{Content, Image, ImageSource, Layer};
+use crate::image::{Descriptor, Document, Platform};
+use crate::ops::Selector;
+use crate::ops::choose::image::ChosenImage;
+use crate::ops::choose::item::load_chosen;
+use crate::ops::choose::platform::{PlatformChoice, select_platform};
+use crate::ops::choose::selector::select;
+use crate::ops::stack::contents::FilePlaces;
+use crate::ops::stack::layer_stack::LayerStack;
+use crate::stream::FileSlice;
+use crate::tar_diff::{OldFiles, is_usable};
+use crate::transfer::Context;
+
+/// An image that a delta is from.
+#[derive(Debug)]
+pub(in crate::ops) struct OldImage<'a> {
+    source: &'a dyn ImageSource,
+    chosen: ChosenImage<'a>,
+    platform: Option<Platform>,
+}
+
+/// All whole images of a source.
+///
+/// # Errors
+///
+/// Fails if there are none.
+pub(in crate::ops) fn old_images<'a>(
+    source: &'a dyn ImageSource,
+    selector: Option<&Selector>,
+    platform: Option<&Platform>,
+    context: Context<'_>,
+) -> Result<Vec<OldImage<'a>>> {
+    let watch = context.watch.silent();
+    let mut images = Vec::new();
+    let mut failure = None;
+    for selection in select(source, selector)?.each() {
+        let item = load_chosen(source, selection, &watch);
+        let item = item.and_then(|item| match platform {
+            Some(platform) => select_platform(item, PlatformChoice::Asked(platform), &watch),
+            None => Ok(item),
+        });
+        match item {
+            Ok(item) => {
+                let descriptor = item.descriptor.clone();
+                collect(source, &item.name, item.content, descriptor, &mut images);
+            }
+            Err(error) => failure = failure.or(Some(error)),
+        }
+    }
+    let mut seen = HashSet::new();
+    images.retain(|image: &OldImage<'_>| seen.insert(image.config().clone()));
+    if images.is_empty() {
+        return Err(failure.unwrap_or(Error::NoImage));
+    }
+    Ok(images)
+}
+
+fn collect<'a>(
+    source: &'a dyn ImageSource,
+    name: &str,
+    content: Content,
+    descriptor: Option<Descriptor>,
+    images: &mut Vec<OldImage<'a>>,
+) {
+    match content {
+        Content::Image(image) if image.is_whole() => images.push(OldImage {
+            source,
+            platform: image.platform_under(descriptor.as_ref()),
+            chosen: ChosenImage {
+                name: name.to_owned(),
+                image,
+                descriptor,
+                left: Vec::new(),
+                roots: Vec::new(),
+            },
+        }),
+        Content::Index(index) => {
+            let descriptors = match index.kept {
+                Some(kept) => kept,
+                None => index.index.view().manifests.clone(),
+            };
+            for (child, descriptor) in index.children.into_iter().zip(descriptors) {
+                collect(source, name, child, Some(descriptor), images);
+            }
+        }
+        _ => {}
+    }
+}
+
+impl OldImage<'_> {
+    /// The number of the image for a platform: one for the same, else the first.
+    pub(super) fn for_platform(images: &[Self], platform: Option<&Platform>) -> usize {
+        let is_same = |image: &Self| platform.is_some() && image.platform.as_ref() == platform;
+        images.iter().position(is_same).unwrap_or(0)
+    }
+
+    /// Its image id: the digest of its config.
+    pub(in crate::ops) fn config(&self) -> &Digest {
+        self.image().config.digest()
+    }
+
+    /// The digest of its manifest, if it has one.
+    pub(super) fn manifest(&self) -> Option<&Digest> {
+        self.image().manifest.as_ref().map(Document::digest)
+    }
+
+    pub(in crate::ops) fn image(&self) -> &Image {
+        &self.chosen.image
+    }
+
+    /// Its name and id, for a message.
+    pub(in crate::ops) fn display(&self) -> String {
+        format!("`{}` is {}", self.chosen.name, self.config())
+    }
+
+    /// The layer with this digest, or, if `diff_id` is given, else one with that.
+    pub(in crate::ops) fn layer(
+        &self,
+        digest: &Digest,
+        diff_id: Option<&Digest>,
+    ) -> Option<&Layer> {
+        let mut layers = self.image().layers.iter().filter(|it| it.blob().is_some());
+        let same = layers
+            .clone()
+            .find(|it| it.digest().as_ref() == Some(digest));
+        same.or_else(|| layers.find(|layer| Some(&layer.diff_id.0) == diff_id))
+    }
+
+    /// The regular files that it shows: all that a tar-diff can use, or only those at
+    /// these paths.
+    pub(in crate::ops) fn files(
+        &self,
+        only: Option<&HashSet<Vec<u8>>>,
+        context: Context<'_>,
+    ) -> Result<OldFiles> {
+        if only.is_some_and(HashSet::is_empty) {
+            return Ok(OldFiles::default());
+        }
+        let stack = match LayerStack::new(self.source, &self.chosen, context) {
+            // Its layers are no trees, but may be reused as a whole.
+            Err(Error::WindowsImage(_)) if only.is_none() => return Ok(OldFiles::default()),
+            stack => stack?,
+        };
+        stack.prepare()?;
+        let all: Vec<usize> = (0..stack.count()).collect();
+        let tree = stack.tree_of(stack.changes(&all)?)?;
+        let mut wanted = FilePlaces::new();
+        let mut paths = Vec::new();
+        for entry in tree.entries() {
+            let is_wanted = match only {
+                Some(only) => only.contains(&entry.path),
+                None => is_usable(&entry.path),
+            };
+            if let (true, Some((_, inode))) = (is_wanted, entry.node.file()) {
+                wanted.insert(inode.place, inode.size());
+                paths.push((entry.path, inode.place));
+            }
+        }
+        let located = stack.locate(&wanted)?;
+        let mut files = OldFiles::default();
+        for (path, place) in paths {
+            let bytes = &located[&place];
+            let bytes = FileSlice::new(bytes.file.clone(), bytes.start, bytes.size);
+            files.add(path, bytes);
+        }
+        Ok(files)
+    }
+}

@@ -1,0 +1,152 @@
+//! A tar that is made again from a tar-diff and the files of the old tree.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use crate::limits::TAR_DIFF_FRAME_MAX;
+use crate::tar_diff::old_files::{OldFile, OldFiles};
+use crate::tar_diff::operations::{Operation, Operations};
+use crate::tar_diff::{TarDiffFault as Fault, frame};
+
+/// Reads the new tar, while it is made.
+pub(crate) struct Patched<R: Read> {
+    operations: Operations<R>,
+    files: Arc<OldFiles>,
+    /// The number of the open file.
+    open: Option<usize>,
+    position: u64,
+    /// The operation that goes on.
+    current: Current,
+}
+
+enum Current {
+    Nothing,
+    Data,
+    /// A copy of this many more bytes.
+    Copy(u64),
+    AddData,
+    /// The content of a frame, and the position in it.
+    Frame(Vec<u8>, usize),
+}
+
+impl<R: Read> Patched<R> {
+    /// Begins to make the tar of a tar-diff.
+    pub(crate) fn new(diff: R, files: Arc<OldFiles>) -> io::Result<Self> {
+        Ok(Self {
+            operations: Operations::new(diff)?,
+            files,
+            open: None,
+            position: 0,
+            current: Current::Nothing,
+        })
+    }
+
+    /// Starts the next operation; false at the end.
+    fn next(&mut self) -> io::Result<bool> {
+        let Some(operation) = self.operations.next_operation()? else {
+            return Ok(false);
+        };
+        self.current = match operation {
+            Operation::Data(_) => Current::Data,
+            Operation::Open(path) => {
+                let found = self.files.find(&path).ok_or_else(|| {
+                    let path = String::from_utf8_lossy(&path).escape_debug().to_string();
+                    Fault::NoSuchFile(path)
+                })?;
+                self.open = Some(found);
+                self.position = 0;
+                Current::Nothing
+            }
+            Operation::Copy(size) => {
+                self.check(size)?;
+                Current::Copy(size)
+            }
+            Operation::AddData(size) => {
+                self.check(size)?;
+                Current::AddData
+            }
+            Operation::Seek(position) => {
+                self.source()?;
+                self.position = position;
+                Current::Nothing
+            }
+            Operation::Frame(size) => Current::Frame(self.unpack(size)?, 0),
+        };
+        Ok(true)
+    }
+
+    fn source(&self) -> io::Result<&OldFile> {
+        let open = self.open.ok_or(Fault::NothingOpen)?;
+        Ok(self.files.get(open))
+    }
+
+    /// Checks that the open file has this many more bytes.
+    fn check(&self, size: u64) -> io::Result<()> {
+        let left = self.source()?.size().checked_sub(self.position);
+        if size > 0 && left.is_none_or(|left| left < size) {
+            return Err(Fault::PastEnd.into());
+        }
+        Ok(())
+    }
+
+    fn unpack(&mut self, size: u64) -> io::Result<Vec<u8>> {
+        let prefix_size = self.source()?.size();
+        if size > TAR_DIFF_FRAME_MAX || prefix_size > TAR_DIFF_FRAME_MAX {
+            return Err(Fault::FrameTooLarge.into());
+        }
+        let mut bytes = Vec::new();
+        self.operations.read_to_end(&mut bytes)?;
+        let prefix = self.source()?.read()?;
+        self.position = prefix_size;
+        frame::unpack(&bytes, &prefix)
+    }
+
+    /// Reads bytes of the open file, at the position in it.
+    fn read_source(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+        self.source()?.read_at(self.position, buffer)?;
+        self.position += buffer.len() as u64;
+        Ok(())
+    }
+}
+
+impl<R: Read> Read for Patched<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            let length = match &mut self.current {
+                Current::Nothing => 0,
+                Current::Data => self.operations.read(buffer)?,
+                Current::Copy(left) => {
+                    let most = usize::try_from(*left).unwrap_or(usize::MAX);
+                    let length = buffer.len().min(most);
+                    *left -= length as u64;
+                    self.read_source(&mut buffer[..length])?;
+                    length
+                }
+                Current::AddData => {
+                    let length = self.operations.read(buffer)?;
+                    let mut base = vec![0; length];
+                    self.read_source(&mut base)?;
+                    for (byte, base) in buffer.iter_mut().zip(base) {
+                        *byte = byte.wrapping_add(base);
+                    }
+                    length
+                }
+                Current::Frame(content, position) => {
+                    let length = (&content[*position..]).read(buffer)?;
+                    *position += length;
+                    length
+                }
+            };
+            if length > 0 {
+                return Ok(length);
+            }
+            self.current = Current::Nothing;
+            if !self.next()? {
+                return Ok(0);
+            }
+        }
+    }
+}

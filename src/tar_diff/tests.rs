@@ -1,0 +1,287 @@
+//! tar-diffs from end to end, and hostile ones.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Write};
+use std::sync::Arc;
+
+use super::*;
+use crate::limits::TAR_DIFF_SOURCE_MAX;
+use crate::progress::Progress;
+use crate::stream::FileSlice;
+
+struct Quiet;
+
+impl Progress for Quiet {
+    fn advance(&self, _bytes: u64) {}
+
+    fn is_interrupted(&self) -> bool {
+        false
+    }
+}
+
+/// A tree of files with this content.
+fn tree(files: &[(&str, &[u8])]) -> Arc<OldFiles> {
+    let mut file = tempfile::tempfile().unwrap();
+    let mut start = 0;
+    for (_, content) in files {
+        file.write_all(content).unwrap();
+    }
+    let file: Arc<File> = Arc::new(file);
+    let mut old = OldFiles::default();
+    for (path, content) in files {
+        let size = content.len() as u64;
+        old.add(
+            path.as_bytes().to_vec(),
+            FileSlice::new(file.clone(), start, size),
+        );
+        start += size;
+    }
+    Arc::new(old)
+}
+
+fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (path, content) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        builder.append_data(&mut header, path, *content).unwrap();
+    }
+    builder.into_inner().unwrap()
+}
+
+fn difference(new: &[u8], old: &OldFiles) -> Vec<u8> {
+    let mut stream = BufReader::new(new);
+    let (diff, size) = write_difference(&mut stream, old, 9, &Quiet, Vec::new()).unwrap();
+    assert_eq!(size, new.len() as u64);
+    diff
+}
+
+fn patched(diff: &[u8], old: &Arc<OldFiles>) -> io::Result<Vec<u8>> {
+    let mut tar = Vec::new();
+    Patched::new(diff, old.clone())?
+        .take(1 << 30)
+        .read_to_end(&mut tar)?;
+    Ok(tar)
+}
+
+/// Bytes that do not compress.
+fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let next = |_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[3]
+    };
+    (0..length).map(next).collect()
+}
+
+#[test]
+fn a_tar_comes_back_and_shares_what_it_can() {
+    let (one, two, three) = (noise(1, 50_000), noise(2, 60_000), noise(3, 3_000));
+    let old = tree(&[
+        ("etc/one", &one),
+        ("usr/lib/libtwo.so.1.2", &two),
+        ("empty", b""),
+    ]);
+    let mut changed = two.clone();
+    changed[30_000..30_010].fill(7);
+    let new = tar(&[
+        ("etc/one", &one),
+        ("moved/elsewhere", &one),
+        ("usr/lib/libtwo.so.1.3", &changed),
+        ("empty", b""),
+        ("new", &three),
+    ]);
+    let diff = difference(&new, &old);
+    assert!(diff.len() < 4_500, "{}", diff.len());
+    assert!(patched(&diff, &old).unwrap() == new);
+}
+
+#[test]
+fn whatever_is_no_tar_comes_back_too() {
+    let old = tree(&[("a", b"some content")]);
+    let whole = tar(&[("a", b"some content"), ("b", b"other content")]);
+    for end in [0, 1, 511, 512, 515, 1024, 1600, 2000, whole.len() - 1] {
+        let new = &whole[..end];
+        assert!(
+            patched(&difference(new, &old), &old).unwrap() == new,
+            "{end}"
+        );
+    }
+    let new = noise(5, 100_000);
+    assert!(patched(&difference(&new, &old), &old).unwrap() == new);
+    let new = [whole.as_slice(), b"more"].concat();
+    assert!(patched(&difference(&new, &old), &old).unwrap() == new);
+}
+
+#[test]
+fn large_files_are_compared_in_chunks() {
+    let most = usize::try_from(TAR_DIFF_SOURCE_MAX).unwrap();
+    let large = noise(4, most + 10);
+    let mut changed = large.clone();
+    changed.splice(1_000_000..1_000_000, *b"inserted");
+    let small = &large[..most / 2];
+    let old = tree(&[("large", &large), ("small", small)]);
+    for (name, content) in [
+        ("large", changed.as_slice()),
+        ("large", small),
+        ("small", &large),
+    ] {
+        let new = tar(&[(name, content)]);
+        let diff = difference(&new, &old);
+        assert!(patched(&diff, &old).unwrap() == new);
+        assert!(diff.len() < 400_000 || name == "small", "{}", diff.len());
+    }
+}
+
+/// The kind, the size and the data of an operation.
+type Raw<'a> = (u8, u64, &'a [u8]);
+
+/// A tar-diff of these operations.
+fn raw(magic: &[u8], operations: &[Raw<'_>]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (kind, size, data) in operations {
+        bytes.push(*kind);
+        let mut size = *size;
+        while size >= 0x80 {
+            bytes.push(u8::try_from(size & 0x7f).unwrap() | 0x80);
+            size >>= 7;
+        }
+        bytes.push(u8::try_from(size).unwrap());
+        bytes.extend_from_slice(data);
+    }
+    let stream = zstd::encode_all(bytes.as_slice(), 1).unwrap();
+    [magic, &stream].concat()
+}
+
+#[test]
+fn all_operations_do_what_they_say() {
+    let old = tree(&[("dir/a", b"0123456789"), ("b", b"abc")]);
+    let frame = frame::compress(b"0123456789!", b"0123456789", 3, 100)
+        .unwrap()
+        .unwrap();
+    let size = frame.len() as u64;
+    let streamed = zstd::stream::write::Encoder::with_ref_prefix(Vec::new(), 3, b"abc");
+    let mut streamed = streamed.unwrap();
+    streamed.write_all(b"abcabc").unwrap();
+    let unsized_frame = streamed.finish().unwrap();
+    let unsized_size = unsized_frame.len() as u64;
+    let diff = raw(
+        MAGIC_2,
+        &[
+            (DATA, 2, b"->"),
+            (OPEN, 7, b"./dir/a"),
+            (COPY, 3, b""),
+            (SEEK, 8, b""),
+            (COPY, 2, b""),
+            (OPEN, 1, b"b"),
+            (ADD_DATA, 3, &[1, 0, 255]),
+            (OPEN, 5, b"dir/a"),
+            (FRAME, size, &frame),
+            (OPEN, 1, b"b"),
+            (FRAME, unsized_size, &unsized_frame),
+        ],
+    );
+    let made = patched(&diff, &old).unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&made),
+        "->01289bbb0123456789!abcabc"
+    );
+}
+
+#[test]
+fn hostile_operations_are_refused() {
+    let old = tree(&[("a", b"0123456789")]);
+    let long = vec![b'x'; 5_000];
+    let open = (OPEN, 1, b"a".as_slice());
+    let cases: [(&[u8], &[Raw<'_>], &str); 15] = [
+        (b"tardf3\n\0", &[], "not a tar-diff"),
+        (b"tar", &[], "not a tar-diff"),
+        (MAGIC_1, &[(9, 0, b"")], "unknown kind 9"),
+        (MAGIC_1, &[open, (FRAME, 1, b"x")], "unknown kind 5"),
+        (MAGIC_2, &[(COPY, 1, b"")], "has not opened any"),
+        (MAGIC_2, &[(SEEK, 1, b"")], "has not opened any"),
+        (MAGIC_2, &[open, (COPY, 11, b"")], "beyond the end"),
+        (MAGIC_2, &[open, (COPY, u64::MAX, b"")], "beyond the end"),
+        (
+            MAGIC_2,
+            &[open, (SEEK, u64::MAX, b""), (COPY, 1, b"")],
+            "beyond the end",
+        ),
+        (
+            MAGIC_2,
+            &[open, (ADD_DATA, 8 << 30, b"x")],
+            "beyond the end",
+        ),
+        (MAGIC_2, &[(OPEN, 4, b"../x")], "`../x`, which is not"),
+        (MAGIC_2, &[(OPEN, 1, b"/")], "`/`, which is not"),
+        (MAGIC_2, &[(OPEN, 5_000, &long)], "at most 4096"),
+        (MAGIC_2, &[(OPEN, 1, b"b")], "`b`, which the old image"),
+        (MAGIC_2, &[(DATA, 10, b"short")], "truncated"),
+    ];
+    for (magic, operations, expected) in cases {
+        let error = patched(&raw(magic, operations), &old)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(expected), "{error}: {expected}");
+    }
+    let size = 1 << 40;
+    for frame in [b"no frame".as_slice(), b"", &[0x28, 0xb5, 0x2f, 0xfd]] {
+        let length = frame.len() as u64;
+        let diff = raw(MAGIC_2, &[open, (FRAME, length, frame)]);
+        assert!(patched(&diff, &old).is_err());
+    }
+    let diff = raw(MAGIC_2, &[open, (FRAME, size, b"x")]);
+    let error = patched(&diff, &old).unwrap_err().to_string();
+    assert!(error.contains("more than"), "{error}");
+    // A number of eleven bytes.
+    let stream = zstd::encode_all(
+        [DATA]
+            .iter()
+            .chain(&[0xff; 11])
+            .copied()
+            .collect::<Vec<_>>()
+            .as_slice(),
+        1,
+    );
+    let diff = [MAGIC_2.as_slice(), &stream.unwrap()].concat();
+    let error = patched(&diff, &old).unwrap_err().to_string();
+    assert!(error.contains("64 bits"), "{error}");
+}
+
+#[test]
+fn a_damaged_tar_diff_never_panics() {
+    let old = tree(&[("a", &noise(1, 5_000))]);
+    let mut changed = noise(1, 5_000);
+    changed[17] ^= 1;
+    let diff = difference(&tar(&[("a", &changed)]), &old);
+    for at in 0..diff.len() {
+        let mut damaged = diff.clone();
+        damaged[at] ^= 0x10;
+        drop(patched(&damaged, &old));
+        assert!(
+            patched(&diff[..at], &old).is_err() || at + 4 > diff.len(),
+            "{at}"
+        );
+    }
+}
+
+#[test]
+fn paths_are_usable_if_everybody_can_read_them() {
+    let long = vec![b'x'; 4_097];
+    for path in [
+        b"".as_slice(),
+        b"a/../b",
+        b"/a",
+        b"./a",
+        b"sysroot/ostree/repo/x",
+        &long,
+    ] {
+        assert!(!is_usable(path), "{}", String::from_utf8_lossy(path));
+    }
+    for path in [b"a".as_slice(), b"a/b", b"\xff/x", b"sysroot/x", &long[1..]] {
+        assert!(is_usable(path), "{}", String::from_utf8_lossy(path));
+    }
+}

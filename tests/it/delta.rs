@@ -1,0 +1,367 @@
+//! `delta` and `apply`: the new image comes back as `convert` writes it, byte for byte.
+
+mod judged;
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::support::codec::{Codec, digest};
+use crate::support::judge::{FIXTURES, Format};
+use crate::support::make::{self, Image, Layout, Member};
+use crate::support::random::{Flavour, stacks};
+use crate::support::squash::put;
+use crate::support::{Sandbox, random_cases, testdata};
+
+/// Makes a delta, applies it, and compares the result with that of `convert`.
+#[track_caller]
+fn assert_comes_back(sandbox: &Sandbox, old: &str, new: &str, delta: &str) {
+    let (converted, _) = sandbox
+        .run(&["convert", "-q", new, "-"])
+        .data_and_warnings();
+    let made = sandbox.run(&["delta", "-q", old, new, delta]);
+    made.data_and_warnings();
+    let (applied, _) = sandbox
+        .run(&["apply", "-q", old, delta, "-"])
+        .data_and_warnings();
+    assert!(applied == converted, "{old} to {new} by {delta}");
+}
+
+#[test]
+fn every_fixture_comes_back_from_any_other() {
+    for old in ["docker20__edge.tar", "buildkit__multi.oci.tar"] {
+        let old = testdata(old);
+        for (name, format) in FIXTURES {
+            let sandbox = Sandbox::new();
+            let new = format.at(testdata(name));
+            assert_comes_back(&sandbox, &old.to_string_lossy(), &new, "delta");
+        }
+    }
+}
+
+fn codec() -> impl Strategy<Value = Codec> {
+    proptest::sample::select([Codec::Plain, Codec::Gzip, Codec::Zstd].as_slice())
+}
+
+fn format() -> impl Strategy<Value = Format> {
+    proptest::sample::select(Format::ALL.as_slice())
+}
+
+proptest! {
+    // Every case starts several processes.
+    #![proptest_config(random_cases(48))]
+
+    #[test]
+    fn random_images_come_back_in_every_pair_of_forms(
+        old in stacks(Flavour::Any, 1..4),
+        new in stacks(Flavour::Any, 0..4),
+        kept in 0..3_usize,
+        codecs in (codec(), codec()),
+        formats in (format(), format()),
+        is_folder in any::<bool>(),
+    ) {
+        let (old, mut new) = (old.tars(), new.tars());
+        // A common start, as an image and its successor have it.
+        new.splice(0..0, old.iter().take(kept).cloned());
+        let sandbox = Sandbox::new();
+        let old = Image::of_layers(&["app:1"], old).stored_as(codecs.0);
+        let new = Image::of_layers(&["app:2"], new).stored_as(codecs.1);
+        let old = put(&sandbox, "old", formats.0, &old);
+        let new = put(&sandbox, "new", formats.1, &new);
+        let delta = if is_folder { "oci:delta" } else { "delta" };
+        assert_comes_back(&sandbox, &old, &new, delta);
+    }
+}
+
+/// An old image and a new one, which is changed in one file of its second layer.
+fn pair(codec: Codec) -> (Image, Image) {
+    let base = make::layer("dir etc\nfile etc/hosts 127.0.0.1 localhost\nlink etc/copy etc/hosts");
+    let large: Vec<u8> = (0..40_000_u32)
+        .flat_map(|n| (n * n).to_le_bytes())
+        .collect();
+    let mut changed = large.clone();
+    changed[70_000..70_004].copy_from_slice(b"new!");
+    let tar = |content: Vec<u8>| make::tar(&[Member::file("usr/lib.so", content)]);
+    let old = Image::of_layers(&["app:1"], vec![base.clone(), tar(large)]);
+    let new = Image::of_layers(&["app:2", "app:latest"], vec![base, tar(changed)]);
+    (old.stored_as(codec), new.stored_as(codec))
+}
+
+fn written(sandbox: &Sandbox, codec: Codec) {
+    let (old, new) = pair(codec);
+    sandbox.write("old.tar", make::tar(&make::docker(&[old])));
+    sandbox.write("new.tar", make::tar(&make::hybrid(&[new])));
+}
+
+#[test]
+fn a_delta_goes_through_pipes() {
+    let sandbox = Sandbox::new();
+    written(&sandbox, Codec::Plain);
+    let (old, new) = (sandbox.read("old.tar"), sandbox.read("new.tar"));
+    let (converted, _) = sandbox
+        .run(&["convert", "new.tar", "-"])
+        .data_and_warnings();
+    let run = sandbox.restow(&["delta", "old.tar", "-", "-"]);
+    let (delta, _) = run.stdin_pipe(new).run().data_and_warnings();
+    assert!(delta.len() < 20_000, "{}", delta.len());
+    sandbox.write("delta", &delta);
+    let run = sandbox.restow(&["apply", "-", "delta", "-"]);
+    let (applied, _) = run.stdin_pipe(old).run().data_and_warnings();
+    assert!(applied == converted);
+    let run = sandbox.restow(&["apply", "old.tar", "-", "-"]);
+    let (applied, _) = run.stdin_pipe(delta).run().data_and_warnings();
+    assert!(applied == converted);
+    sandbox.assert_no_temporaries();
+}
+
+#[test]
+fn the_same_image_and_one_without_layers_come_back() {
+    let sandbox = Sandbox::new();
+    written(&sandbox, Codec::Gzip);
+    let none = Image::of_layers(&["none:1"], Vec::new());
+    sandbox.write("none.tar", make::tar(&make::hybrid(&[none])));
+    let layer = make::layer("file a same");
+    let twice = Image::of_layers(&["twice:1"], vec![layer.clone(), layer]);
+    sandbox.write("twice.tar", make::tar(&make::docker(&[twice])));
+    for (number, (old, new)) in [
+        ("old.tar", "old.tar"),
+        ("old.tar", "none.tar"),
+        ("none.tar", "old.tar"),
+        ("none.tar", "twice.tar"),
+        ("twice.tar", "twice.tar"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert_comes_back(&sandbox, old, new, &format!("delta{number}"));
+    }
+}
+
+#[test]
+fn compressed_layers_go_in_whole_or_by_content() {
+    let sandbox = Sandbox::new();
+    written(&sandbox, Codec::Gzip);
+    let output = sandbox.run(&["delta", "--json", "old.tar", "new.tar", "whole"]);
+    let report: Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+    let layers = &report["images"][0]["layers"];
+    // The digests of gzip layers in this old archive are in no document.
+    assert_eq!(layers[1]["way"], "whole");
+    assert_eq!(layers[1]["delta_size"], layers[1]["size"]);
+    assert!(layers[1]["by_content_size"].as_u64() < layers[1]["size"].as_u64());
+    let output = sandbox.run(&[
+        "delta",
+        "--by-content",
+        "--json",
+        "old.tar",
+        "new.tar",
+        "small",
+    ]);
+    let report: Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+    let ways: Vec<_> = (0..2)
+        .map(|at| report["images"][0]["layers"][at]["way"].clone())
+        .collect();
+    assert_eq!(ways, ["reused", "difference"]);
+    assert!(sandbox.read("small").len() < sandbox.read("whole").len() / 4);
+    sandbox
+        .run(&["apply", "-q", "old.tar", "small", "applied.tar"])
+        .silent();
+    sandbox
+        .run(&[
+            "convert",
+            "-q",
+            "--compress",
+            "none",
+            "new.tar",
+            "plain.tar",
+        ])
+        .silent();
+    let (expected, _) = sandbox
+        .run(&["convert", "-q", "plain.tar", "-"])
+        .data_and_warnings();
+    assert!(sandbox.read("applied.tar") == expected);
+}
+
+#[test]
+fn another_image_than_the_old_one_is_refused() {
+    let sandbox = Sandbox::new();
+    written(&sandbox, Codec::Plain);
+    sandbox
+        .run(&["delta", "-q", "old.tar", "new.tar", "delta"])
+        .silent();
+    let said = sandbox
+        .run(&["apply", "new.tar", "delta", "out.tar"])
+        .refuses();
+    assert!(
+        said.contains("which the old images do not include: `app:2` is sha256:"),
+        "{said}"
+    );
+    let said = sandbox
+        .run(&["apply", "old.tar", "new.tar", "out.tar"])
+        .refuses();
+    assert!(said.contains("it contains no delta"), "{said}");
+    assert!(!sandbox.path("out.tar").exists());
+    sandbox.assert_no_temporaries();
+}
+
+#[test]
+fn a_damaged_delta_leaves_nothing() {
+    let sandbox = Sandbox::new();
+    written(&sandbox, Codec::Plain);
+    sandbox
+        .run(&["delta", "-q", "old.tar", "new.tar", "delta"])
+        .silent();
+    let delta = sandbox.read("delta");
+    let (converted, _) = sandbox
+        .run(&["convert", "-q", "new.tar", "-"])
+        .data_and_warnings();
+    for at in (600..delta.len()).step_by(delta.len() / 40) {
+        let mut damaged = delta.clone();
+        damaged[at] ^= 0x20;
+        for bytes in [&damaged[..], &delta[..at]] {
+            sandbox.write("damaged", bytes);
+            let output = sandbox.run(&["apply", "-q", "old.tar", "damaged", "out.tar"]);
+            if sandbox.path("out.tar").exists() {
+                // Padding, or a field of a header that nobody needs.
+                assert!(sandbox.read("out.tar") == converted, "{at}");
+                sandbox.remove("out.tar");
+            } else {
+                output.refuses();
+            }
+            sandbox.assert_no_temporaries();
+        }
+    }
+}
+
+#[test]
+fn a_layout_that_collects_images_takes_the_new_one() {
+    let sandbox = Sandbox::new();
+    written(&sandbox, Codec::Plain);
+    sandbox
+        .run(&["delta", "-q", "old.tar", "new.tar", "delta"])
+        .silent();
+    for (image, store) in [
+        ("old.tar", "oci:store"),
+        ("old.tar", "oci:both"),
+        ("new.tar", "oci:both"),
+    ] {
+        sandbox.run(&["convert", "-q", image, store]).silent();
+    }
+    sandbox
+        .run(&["apply", "-q", "oci:store:app:1", "delta", "oci:store"])
+        .silent();
+    assert!(sandbox.read("store/index.json") == sandbox.read("both/index.json"));
+    sandbox.run(&["verify", "-q", "oci:store"]).silent();
+}
+
+#[test]
+fn an_old_image_that_was_compressed_anew_is_told() {
+    let sandbox = Sandbox::new();
+    written(&sandbox, Codec::Gzip);
+    sandbox
+        .run(&["convert", "-q", "old.tar", "oci:old"])
+        .silent();
+    sandbox
+        .run(&["delta", "-q", "oci:old", "oci:old", "delta"])
+        .silent();
+    let recompressed = ["convert", "-q", "--compress", "zstd", "oci:old", "oci:zstd"];
+    sandbox.run(&recompressed).silent();
+    let said = sandbox
+        .run(&["apply", "oci:zstd", "delta", "out.tar"])
+        .refuses();
+    assert!(
+        said.contains("was the old image compressed anew?"),
+        "{said}"
+    );
+    assert!(!sandbox.path("out.tar").exists());
+}
+
+/// A delta as containers/oci-delta writes it: the first version of tar-diff, no index of the
+/// new archive, and a gzip layer as a tar-diff of its content.
+#[test]
+fn a_delta_of_oci_delta_applies() {
+    let (old, new) = pair(Codec::Gzip);
+    let sandbox = Sandbox::new();
+    let mut layout = Layout::default();
+    layout.add(&old);
+    sandbox.write("old.tar", make::tar(&layout.members()));
+    let old_config = digest(&old.config);
+    let mut target = Layout::default();
+    let subject = target.image(&new);
+    let manifest = target.blobs[subject["digest"].as_str().expect("a digest")].clone();
+    let manifest: Value = serde_json::from_slice(&manifest).expect("it is JSON");
+    let plain = pair(Codec::Plain).1.layers[1].clone();
+    // The header, the content as the sum with the old file, and the end.
+    let content = &plain[512..512 + 160_000];
+    let before = &pair(Codec::Plain).0.layers[1][512..512 + 160_000];
+    let sum: Vec<u8> = content
+        .iter()
+        .zip(before)
+        .map(|(a, b)| a.wrapping_sub(*b))
+        .collect();
+    let operation = |kind: u8, mut size: usize, data: &[u8]| {
+        let mut bytes = vec![kind];
+        while size >= 0x80 {
+            bytes.push(u8::try_from(size & 0x7f).expect("7 bits") | 0x80);
+            size >>= 7;
+        }
+        bytes.push(u8::try_from(size).expect("7 bits"));
+        [&bytes, data].concat()
+    };
+    let operations = [
+        operation(0, 512, &plain[..512]),
+        operation(1, 10, b"usr/lib.so"),
+        operation(2, 1_000, b""),
+        operation(3, 159_000, &sum[1_000..]),
+        operation(0, plain.len() - 160_512, &plain[160_512..]),
+    ];
+    let stream = zstd::encode_all(operations.concat().as_slice(), 3).expect("it is memory");
+    let mut delta = Layout::default();
+    let content = |mut descriptor: Value, content: &str, to: Option<&Value>| {
+        let annotations = &mut descriptor["annotations"];
+        annotations["io.github.containers.delta.content"] = content.into();
+        if let Some(to) = to {
+            annotations["io.github.containers.delta.to"] = to.clone();
+        }
+        descriptor
+    };
+    let media_type = |value: &Value| value["mediaType"].as_str().expect("a type").to_owned();
+    let manifest_bytes = target.blobs[subject["digest"].as_str().expect("a digest")].clone();
+    let embedded = delta.put(&media_type(&subject), manifest_bytes);
+    let config = delta.put(&media_type(&manifest["config"]), new.config.clone());
+    let difference = [b"tardf1\n\0".as_slice(), &stream].concat();
+    let difference = delta.put("application/vnd.tar-diff", difference);
+    let signature = delta.put("application/x", "unknown content");
+    let empty = delta.put("application/vnd.oci.empty.v1+json", "{}");
+    let to = &manifest["layers"][1]["digest"];
+    let artifact = json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "artifactType": "application/vnd.io.github.containers.oci-delta.v1",
+        "config": empty,
+        "layers": [
+            content(embedded, "image-manifest", None),
+            content(config, "image-config", None),
+            content(difference, "image-layer", Some(to)),
+            content(signature, "something-else", None),
+        ],
+        "subject": subject,
+        "annotations": {
+            "io.github.containers.delta.source-config": old_config,
+            "io.github.containers.delta.reused": "[]",
+        },
+    });
+    let artifact = delta.document(&artifact);
+    delta.add_named(&artifact, "app:2");
+    sandbox.write("delta", make::tar(&delta.members()));
+    sandbox
+        .run(&["apply", "-q", "old.tar", "delta", "oci:made"])
+        .silent();
+    sandbox.write("new.tar", make::tar(&make::docker(&[new])));
+    let output = sandbox.run(&[
+        "diff",
+        "--history",
+        "oci:made",
+        "docker-archive:new.tar:app:2",
+    ]);
+    output.data_and_warnings();
+    sandbox.run(&["verify", "-q", "oci:made"]).silent();
+}
