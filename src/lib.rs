@@ -71,7 +71,7 @@
 //! | command | library | work |
 //! | --- | --- | --- |
 //! | `cat` | [`Session::cat`] | `ops/cat.rs`, `ops/stack/`, `merge/` |
-//! | `convert` | [`Session::convert`] | `ops/convert.rs`, `transfer/` |
+//! | `convert` | [`Session::convert`], [`Session::complete`], [`Session::inventory`] | `ops/convert.rs`, `ops/partial/`, `transfer/` |
 //! | `diff` | [`Session::diff`], [`Session::diff_text`] | `ops/diff/`, `ops/stack/`, `merge/` |
 //! | `export` | [`Session::export`] | `ops/export.rs`, `ops/stack/`, `merge/` |
 //! | `extract` | [`Session::extract`] | `ops/extract.rs`, `ops/stack/`, `merge/`, `folder/` |
@@ -141,15 +141,16 @@ pub use image::{
 pub use layer::{Ambiguity, EntryFault, LayerError, PathError, WhiteoutError};
 pub use merge::PathPattern;
 pub use ops::{
-    Aspect, ChangeCount, ChangeKind, ComparedImage, CompressionChoice, ConvertOptions, Detail,
-    DiffKind, DiffOptions, DiffReport, EntryType, ExportOptions, ExportReport, ExtractOptions,
-    ExtractReport, FieldChange, FileChange, FileEntry, FileTime, FileTree, FilesOptions, Found,
-    FoundImage, FoundKind, HiddenFile, HiddenReason, HistoryReport, HistoryStep, ImageConfig,
-    ImagesOptions, ImagesReport, ImportOptions, InspectOptions, InspectedLayer, Inspection,
-    LayerChoice, LayerName, LayerRangeError, LayerSize, LinkChange, Listed, MediaTypes, Name,
-    PathChange, RawDocument, Selector, SelectorError, SizeChoice, SquashOptions, SquashReport,
-    SquashedRange, TextDiff, TextDifference, Verification, WasteLayer, WasteOptions, WastePlan,
-    WasteRemedy, WasteReport, WriteReport, WrittenImage, XattrChange,
+    Aspect, ChangeCount, ChangeKind, ComparedImage, Completed, CompressionChoice, ConvertOptions,
+    Detail, DiffKind, DiffOptions, DiffReport, EntryType, ExportOptions, ExportReport,
+    ExtractOptions, ExtractReport, FieldChange, FileChange, FileEntry, FileTime, FileTree,
+    FilesOptions, Found, FoundImage, FoundKind, HiddenFile, HiddenReason, HistoryReport,
+    HistoryStep, ImageConfig, ImagesOptions, ImagesReport, ImportOptions, InspectOptions,
+    InspectedLayer, Inspection, Inventory, LayerChoice, LayerName, LayerRangeError, LayerSize,
+    LeftOut, LeftOutImage, LinkChange, Listed, MediaTypes, Name, PathChange, RawDocument, Selector,
+    SelectorError, SizeChoice, SquashOptions, SquashReport, SquashedRange, TextDiff,
+    TextDifference, Verification, WasteLayer, WasteOptions, WastePlan, WasteRemedy, WasteReport,
+    WriteReport, WrittenImage, XattrChange,
 };
 pub use session::{Images, PendingOutput, Session, Source, Target};
 pub use stream::{Compression, DecodeLimit, Encoding, FileKind};

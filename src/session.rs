@@ -1,6 +1,8 @@
 //! The entry point: the settings that operations share, opened inputs and begun
 //! outputs.
 
+mod partial;
+
 use std::fmt;
 use std::io::Write;
 use std::num::NonZeroUsize;
@@ -694,6 +696,7 @@ impl<'a> Session<'a> {
             measures: false,
             is_read_once: true,
             tolerance: Tolerance::None,
+            is_completed: false,
             platform,
             created: self.created,
             watch: self.watch(),

@@ -9,6 +9,7 @@ use crate::cli::argument::destination_of;
 use crate::cli::destination::{ImageOptions, compress_help};
 use crate::cli::failure::Failure;
 use crate::cli::options::{parse_media_types, source_date_epoch};
+use crate::cli::partial::{self, PartialOptions};
 use crate::cli::process::Process;
 use crate::cli::source::{Choice, SourceArgument};
 use crate::cli::stdio;
@@ -48,6 +49,9 @@ pub(super) struct Arguments {
 
     #[command(flatten)]
     images: ImageOptions,
+
+    #[command(flatten)]
+    partial: PartialOptions,
 }
 
 pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
@@ -64,8 +68,15 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     let session = process.session(source_date_epoch()?);
     let interrupt = &process.interrupt;
     let input = stdio::open(&source, Some(&destination.location), interrupt)?;
-    let output = stdio::create(&destination, interrupt)?;
-    let report = session.convert(input, output, &options)?;
+    let bases = arguments.partial.bases(std::slice::from_ref(&source))?;
+    let output = session.begin(stdio::create(&destination, interrupt)?)?;
+    options.without = arguments.partial.inventory(&bases, process, &session)?;
+    let report = if arguments.partial.completes() {
+        let bases = partial::open(&bases, process)?;
+        session.complete(input, bases, output, &options)?
+    } else {
+        session.convert(input, output, &options)?
+    };
     let (source, target) = (arguments.source.typed(), &arguments.destination);
     written::say(&process.output, images.json, source, target, &report)
 }

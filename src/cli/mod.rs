@@ -31,6 +31,7 @@ mod man;
 mod meter;
 mod options;
 mod output;
+mod partial;
 mod process;
 mod progress;
 mod report;

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::failure::Failure;
 use crate::cli::images;
 use crate::cli::output::Output;
+use crate::cli::partial;
 use crate::cli::text::{count, json_text, short, size};
 use crate::cli::view::{digest_json, fields};
 
@@ -22,8 +23,12 @@ pub(super) fn say(
     report: &WriteReport,
 ) -> Result<(), Failure> {
     if is_json {
-        let object = to_json(source, Some(destination), Some(report));
+        let mut object = to_json(source, Some(destination), Some(report));
+        partial::add_json(&mut object, report);
         return output.data(&json_text(&Value::Object(object)));
+    }
+    for line in partial::to_text(destination, report) {
+        output.say(&line);
     }
     output.tell(&to_text(destination, report));
     Ok(())

@@ -2,6 +2,7 @@
 
 use crate::digest::Digest;
 use crate::error::Place;
+use crate::format::Format;
 use crate::image::Platform;
 
 /// One of the things to choose from.
@@ -55,6 +56,9 @@ pub enum ChoiceError {
         /// The last layer.
         to: usize,
     },
+    /// Layers cannot be left out of an output in this format.
+    #[error("layers can be left out of a docker archive only, which is an OCI archive, too")]
+    PartialFormat(Format),
     /// No image matches the request.
     #[error("no image `{wanted}` in {}", named(input.as_ref()))]
     NoSuchImage {

@@ -5,6 +5,7 @@
 //! follow the rules for errors (see [`crate::error`]).
 
 mod code;
+mod severity;
 
 use std::collections::HashSet;
 use std::fmt;

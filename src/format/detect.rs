@@ -1,11 +1,12 @@
 //! Detection of an input's format, from its content and never from its name.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use crate::digest::Digest;
 use crate::error::{Error, InputKind, Place, Result};
 use crate::event::{Event, Step, Warning, Watch};
 use crate::format::Format;
@@ -20,6 +21,7 @@ use crate::format::folder::check_declared;
 use crate::format::input::{Input, OpenBytes};
 use crate::format::misplaced::{is_image_member, refuse_misplaced};
 use crate::format::oci_layout::{check_marker, find_index, is_layout, load};
+use crate::format::partial::{Kept, WithDocuments};
 use crate::format::reader::{Opener, Tolerance};
 use crate::format::root::{Root, Target};
 use crate::format::rootfs::{rootfs_image, warn_of_leftover, warn_of_tar, warn_of_trailing};
@@ -49,6 +51,8 @@ pub(crate) struct Opening<'a> {
     pub is_read_once: bool,
     /// The faults at which it goes on.
     pub tolerance: Tolerance,
+    /// True if a partial archive will be completed, so that it is read as the whole one.
+    pub is_completed: bool,
     /// The platform of an image made from a rootfs.
     pub platform: Option<&'a Platform>,
     /// The creation time of an image made from a rootfs; by default that of the newest
@@ -83,6 +87,8 @@ struct Images {
     elements: Vec<(Element, Document<Config>)>,
     /// The image made of a root filesystem.
     whole: Option<Image>,
+    /// The layers that were left out on purpose.
+    left_out: HashSet<Digest>,
 }
 
 impl Images {
@@ -92,7 +98,9 @@ impl Images {
         match &root.target {
             Target::Blob(descriptor) => {
                 let opener = Opener::new(container).tolerating(self.tolerance);
-                load(opener, descriptor, name)
+                let mut content = load(opener, descriptor, name)?;
+                content.mark_left_out(&self.left_out);
+                Ok(content)
             }
             Target::Element(number) => load_element(container, &self.elements[*number], &name),
             Target::Whole => {
@@ -155,7 +163,7 @@ fn open_input(input: Input, opening: &Opening<'_>) -> Result<Images> {
 fn open_directory(path: &Path, opening: &Opening<'_>) -> Result<Images> {
     check_declared(path, opening.format)?;
     let container = Box::new(Directory::new(path));
-    open_layout(container, Format::OciDirectory, opening.tolerance)
+    open_layout(container, Format::OciDirectory, opening)
 }
 
 fn open_file(file: File, start: u64, opening: &Opening<'_>) -> Result<Images> {
@@ -287,6 +295,7 @@ fn open_rootfs(
         docker_part: None,
         elements: Vec::new(),
         whole: Some(image),
+        left_out: HashSet::new(),
     })
 }
 
@@ -297,7 +306,7 @@ fn open_images(tar: impl Container + 'static, opening: &Opening<'_>) -> Result<O
     let source = match kind {
         Kind::Rootfs => return Ok(None),
         Kind::Docker => open_docker(Box::new(tar), opening)?,
-        Kind::Oci => open_layout(Box::new(tar), Format::OciArchive, opening.tolerance)?,
+        Kind::Oci => open_layout(Box::new(tar), Format::OciArchive, opening)?,
     };
     if end.cut_off_at.is_some() {
         opening.watch.warn(Warning::EndMissing);
@@ -308,6 +317,7 @@ fn open_images(tar: impl Container + 'static, opening: &Opening<'_>) -> Result<O
 
 fn open_docker(container: Box<dyn Container>, opening: &Opening<'_>) -> Result<Images> {
     let tolerance = opening.tolerance;
+    let (container, left_out) = take_left_out(container, opening)?;
     let DockerArchive {
         roots,
         index,
@@ -324,14 +334,34 @@ fn open_docker(container: Box<dyn Container>, opening: &Opening<'_>) -> Result<I
         docker_part,
         elements,
         whole: None,
+        left_out,
     })
+}
+
+/// The layers that were left out of an archive on purpose. If the whole archive is
+/// wanted, its documents take the places of those of the partial one.
+fn take_left_out(
+    container: Box<dyn Container>,
+    opening: &Opening<'_>,
+) -> Result<(Box<dyn Container>, HashSet<Digest>)> {
+    if !is_layout(container.as_ref())? {
+        return Ok((container, HashSet::new()));
+    }
+    let kept = find_index(container.as_ref())?.map(|index| Kept::read(&index));
+    let kept = kept.unwrap_or_default();
+    if !opening.is_completed || kept.left_out.is_empty() {
+        return Ok((container, kept.left_out));
+    }
+    let whole = WithDocuments::new(container, &kept);
+    Ok((Box::new(whole), kept.left_out))
 }
 
 fn open_layout(
     container: Box<dyn Container>,
     format: Format,
-    tolerance: Tolerance,
+    opening: &Opening<'_>,
 ) -> Result<Images> {
+    let (container, left_out) = take_left_out(container, opening)?;
     check_marker(&mut Opener::new(container.as_ref()))?;
     let index = find_index(container.as_ref())?.ok_or(Error::NotOfFormat {
         expected: match format {
@@ -344,12 +374,13 @@ fn open_layout(
     Ok(Images {
         format,
         container,
-        tolerance,
+        tolerance: opening.tolerance,
         roots: roots.collect(),
         index: Some(index),
         docker_part: None,
         elements: Vec::new(),
         whole: None,
+        left_out,
     })
 }
 

@@ -7,6 +7,7 @@
 
 use crate::error::{ChoiceError, Error, Result};
 use crate::event::{Warning, Watch};
+use crate::format::joined::JoinedSource;
 use crate::format::sink::ImageSink;
 use crate::format::source::{Content, ImageSource};
 use crate::format::{Format, spend};
@@ -16,6 +17,9 @@ use crate::ops::Selector;
 use crate::ops::choose::item::load_chosen;
 use crate::ops::choose::platform::{PlatformChoice, select_platform};
 use crate::ops::choose::selector::{Selection, select};
+use crate::ops::partial::complete::{Base, put_back};
+use crate::ops::partial::inventory::Inventory;
+use crate::ops::partial::leave_out::{leave_out, tell};
 use crate::ops::stack::layer_tar::read_layer;
 use crate::ops::verify::BareTar;
 use crate::stream::Workers;
@@ -42,6 +46,10 @@ pub struct ConvertOptions {
     pub compress: CompressionChoice,
     /// The media types of documents and layers.
     pub media_types: MediaTypes,
+    /// The layers that the other side has, and that are left out: the lowest ones of
+    /// each image. Only for a docker archive, which then has no names other than
+    /// [`names`](Self::names).
+    pub without: Option<Inventory>,
 }
 
 /// Implements [`Session::convert`](crate::Session::convert).
@@ -51,6 +59,45 @@ pub(crate) fn convert(
     options: &ConvertOptions,
     context: Context<'_>,
 ) -> Result<WriteReport> {
+    let Some(inventory) = &options.without else {
+        return convert_items(source, sink, options, context, |_| Ok(())).map(|it| it.0);
+    };
+    if sink.format() != Format::DockerArchive {
+        return Err(ChoiceError::PartialFormat(sink.format()).into());
+    }
+    let container = source.container();
+    let (mut report, left_out) = convert_items(source, sink, options, context, |items| {
+        leave_out(items, inventory, container, context)
+    })?;
+    tell(&mut report, left_out);
+    Ok(report)
+}
+
+/// Implements [`Session::complete`](crate::Session::complete).
+pub(crate) fn complete(
+    part: &dyn ImageSource,
+    bases: &[Base<'_>],
+    sink: Box<dyn ImageSink>,
+    options: &ConvertOptions,
+    context: Context<'_>,
+) -> Result<WriteReport> {
+    let others: Vec<&dyn ImageSource> = bases.iter().map(|base| base.source).collect();
+    let joined = JoinedSource::with_blobs_of(part, &others)?;
+    let (mut report, completed) = convert_items(&joined, sink, options, context, |items| {
+        put_back(items, bases, &context.watch)
+    })?;
+    report.completed = Some(completed);
+    Ok(report)
+}
+
+/// Converts images, after `change` was applied to them.
+fn convert_items<T>(
+    source: &dyn ImageSource,
+    sink: Box<dyn ImageSink>,
+    options: &ConvertOptions,
+    context: Context<'_>,
+    change: impl FnOnce(&mut [TransferItem<'_>]) -> Result<T>,
+) -> Result<(WriteReport, T)> {
     if source.format() == Format::Rootfs {
         warn_of_entries(source, &context.watch)?;
     }
@@ -90,6 +137,7 @@ pub(crate) fn convert(
     if count > 1 && !options.names.is_empty() {
         return Err(ChoiceError::ImagesShareReference(count).into());
     }
+    let changed = change(&mut items)?;
     let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
     let delivery = Delivery {
         source,
@@ -102,7 +150,7 @@ pub(crate) fn convert(
     };
     let report = delivery.run(items)?;
     sink.finish(&context.watch)?;
-    Ok(report)
+    Ok((report, changed))
 }
 
 /// Warns of entries of a bare root filesystem that engines refuse.

@@ -6,10 +6,10 @@ use std::num::NonZeroUsize;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::event::{Event, Warning};
-use crate::format::Format;
 use crate::format::root::Root;
 use crate::format::sink::{ImageSink, OutputIndex, OutputKind, OutputRoot};
-use crate::format::source::{Image, ImageSource};
+use crate::format::source::{Content, Image, ImageSource, LayerBytes};
+use crate::format::{Format, partial_index};
 use crate::image::{CONTAINERD_NAME, Descriptor, REF_NAME, Reference};
 use crate::stream::{Hashed, Workers};
 use crate::transfer::Context;
@@ -23,7 +23,7 @@ use crate::transfer::naming::{Name, named, remove_repeated, with_label, with_ref
 use crate::transfer::parallel::{STREAMS_MAX, in_parallel};
 use crate::transfer::plan::Jobs;
 use crate::transfer::referrers::prune;
-use crate::transfer::report::WriteReport;
+use crate::transfer::report::{WriteReport, WrittenImage};
 
 /// The same if layers are compressed: each already uses all cores, and a second one
 /// fills the gaps during reading.
@@ -136,8 +136,17 @@ impl Delivery<'_> {
             remove_repeated(&mut index, &self.context.watch);
         }
         self.warn_of_parents(items, &index);
-        self.sink.put_documents(&index, builder.into_documents())?;
-        Ok(WriteReport::new(self.sink.format(), &index, told))
+        let left_out = left_out(items, &told, written);
+        let documents = builder.into_documents();
+        if left_out.is_empty() {
+            self.sink.put_documents(&index, documents)?;
+            return Ok(WriteReport::new(self.sink.format(), &index, told));
+        }
+        let partial = partial_index(&index, &left_out, !self.names.is_empty())?;
+        self.sink.put_documents(&partial, documents)?;
+        let whole = WriteReport::new(self.sink.format(), &index, told.clone());
+        let report = WriteReport::new(self.sink.format(), &partial, told);
+        Ok(report.without_names_of(whole))
     }
 
     /// The descriptors of one image in `index.json`, one for each of its names, and the
@@ -263,6 +272,46 @@ impl Delivery<'_> {
                 others: lost.count(),
             });
         }
+    }
+}
+
+/// The blobs that this operation leaves out of each item, by the item's digest. Those
+/// that another item needs are in the output nevertheless.
+fn left_out(
+    items: &[TransferItem<'_>],
+    told: &[WrittenImage],
+    written: &[Hashed],
+) -> HashMap<Digest, Vec<Digest>> {
+    let written: HashSet<&Digest> = written.iter().map(|it| &it.digest).collect();
+    let mut all = HashMap::new();
+    for (item, image) in items.iter().zip(told) {
+        let mut omitted = Vec::new();
+        collect_omitted(&item.content, &mut omitted);
+        omitted.retain(|digest| !written.contains(digest));
+        if !omitted.is_empty() {
+            all.insert(image.digest.clone(), omitted);
+        }
+    }
+    all
+}
+
+/// Collects the blobs that this operation leaves out of some content, each once.
+fn collect_omitted(content: &Content, omitted: &mut Vec<Digest>) {
+    match content {
+        Content::Image(image) => {
+            for layer in &image.layers {
+                if let LayerBytes::Omitted(descriptor) = &layer.bytes
+                    && !omitted.contains(descriptor.digest())
+                {
+                    omitted.push(descriptor.digest().clone());
+                }
+            }
+        }
+        Content::Index(index) => {
+            let children = index.children.iter();
+            children.for_each(|child| collect_omitted(child, omitted));
+        }
+        Content::Artifact(_) | Content::Opaque { .. } => {}
     }
 }
 

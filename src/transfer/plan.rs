@@ -43,6 +43,9 @@ impl Jobs {
         for item in items {
             let mut absent = Absent::default();
             jobs.add(&item.content, &item.name, policy, &mut absent);
+            if let Some(place) = absent.left_out {
+                return Err(Error::LayerNotCarried.while_reading(place));
+            }
             if let (0, Some(place)) = (absent.whole_images, absent.first_layer) {
                 return Err(Error::LayerAbsent.while_reading(place));
             }
@@ -121,7 +124,10 @@ impl Jobs {
                     absent.blobs.push(descriptor.digest().clone());
                     absent.first_layer.get_or_insert(place);
                 }
-                LayerBytes::Written(_) | LayerBytes::Elsewhere(_) => {}
+                LayerBytes::LeftOut(_) => {
+                    absent.left_out.get_or_insert(place);
+                }
+                LayerBytes::Written(_) | LayerBytes::Elsewhere(_) | LayerBytes::Omitted(_) => {}
             }
         }
     }
@@ -200,6 +206,8 @@ impl Jobs {
 struct Absent {
     blobs: Vec<Digest>,
     first_layer: Option<Place>,
+    /// The first layer that was left out of the input on purpose.
+    left_out: Option<Place>,
     whole_images: usize,
 }
 
