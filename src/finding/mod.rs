@@ -12,7 +12,8 @@ use std::fmt;
 
 use crate::digest::Digest;
 
-pub use self::code::{Code, Severity};
+pub use self::code::Code;
+pub use self::severity::Severity;
 
 /// The place of a finding, from the file to the entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -11,7 +11,7 @@ use crate::image::Descriptor;
 use crate::ops::Selector;
 use crate::ops::choose::item::load_chosen;
 use crate::ops::choose::selector::select;
-use crate::ops::partial::{Chain, images_of, images_of_mut};
+use crate::ops::partial::{Chain, images_of, images_of_mut, stored_digest};
 use crate::stream::Compression;
 use crate::transfer::item::TransferItem;
 use crate::transfer::report::Completed;
@@ -53,13 +53,16 @@ impl BaseLayers {
                 item.content.set_origin(origin);
                 let mut images = Vec::new();
                 images_of(&item.content, &mut images);
-                images.into_iter().for_each(|it| layers.add(it));
+                for image in images {
+                    layers.add(image, base, &item.name, watch)?;
+                }
             }
         }
         Ok(layers)
     }
 
-    fn add(&mut self, image: &Image) {
+    fn add(&mut self, image: &Image, base: &Base<'_>, name: &str, watch: &Watch<'_>) -> Result<()> {
+        let container = base.source.container();
         let mut chain = Chain::default();
         for layer in &image.layers {
             let chain = chain.push(&layer.diff_id);
@@ -71,12 +74,13 @@ impl BaseLayers {
                 descriptor: descriptor.clone(),
                 compression: layer.compression,
             };
-            if let Some(digest) = layer.digest() {
+            if let Some(digest) = stored_digest(layer, name, container, *watch)? {
                 let same = self.by_digest.entry(digest);
                 same.or_insert_with(|| found.clone());
             }
             self.by_chain.entry(chain).or_insert(found);
         }
+        Ok(())
     }
 
     /// Puts back the layers that an image lacks. Returns those that no base has.

@@ -6,6 +6,8 @@ use serde_json::{Deserializer, Value};
 
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
+use crate::event::Watch;
+use crate::format::Container;
 use crate::format::source::{Image, ImageSource, Layer, LayerBytes};
 use crate::image::media_type::{Family, LayerType};
 use crate::image::{Descriptor, DocumentError, json_text};
@@ -13,7 +15,7 @@ use crate::limits::DESCRIPTORS_MAX;
 use crate::ops::Selector;
 use crate::ops::choose::item::load_chosen;
 use crate::ops::choose::selector::select;
-use crate::ops::partial::{Chain, images_of};
+use crate::ops::partial::{Chain, images_of, stored_digest};
 use crate::stream::Compression;
 use crate::transfer::Context;
 
@@ -128,15 +130,23 @@ impl Inventory {
         Ok(())
     }
 
-    /// Adds the layers of an image.
-    fn add_image(&mut self, image: &Image) {
+    /// Adds the layers of an image with this name.
+    fn add_image(
+        &mut self,
+        image: &Image,
+        name: &str,
+        container: &dyn Container,
+        watch: Watch<'_>,
+    ) -> Result<()> {
         let mut chain = Chain::default();
         for layer in &image.layers {
+            let digest = stored_digest(layer, name, container, watch)?;
             let forms = self.chains.entry(chain.push(&layer.diff_id)).or_default();
-            if let Some(form) = form_of(layer) {
+            if let Some(form) = form_of(layer, digest) {
                 add_form(forms, form);
             }
         }
+        Ok(())
     }
 }
 
@@ -149,13 +159,13 @@ fn add_form(forms: &mut Vec<StoredLayer>, form: StoredLayer) {
 }
 
 /// The form of a layer in an input, if it is known and has a name in OCI.
-fn form_of(layer: &Layer) -> Option<StoredLayer> {
+fn form_of(layer: &Layer, digest: Option<Digest>) -> Option<StoredLayer> {
     let compression = layer.compression;
     let media_type = Family::Oci.layer(LayerType::new(compression))?;
     let descriptor = match (&layer.bytes, layer.descriptor()) {
         (LayerBytes::Elsewhere(_), _) => return None,
         (_, Some(descriptor)) => descriptor.clone(),
-        (_, None) => Descriptor::new(&media_type, layer.digest()?, layer.stored_size()),
+        (_, None) => Descriptor::new(&media_type, digest?, layer.stored_size()),
     };
     Some(StoredLayer {
         descriptor,
@@ -178,7 +188,9 @@ pub(crate) fn inventory(
         };
         let mut images = Vec::new();
         images_of(&item.content, &mut images);
-        images.into_iter().for_each(|it| inventory.add_image(it));
+        for image in images {
+            inventory.add_image(image, &item.name, source.container(), context.watch)?;
+        }
     }
     Ok(inventory)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::event::Warning;
 use crate::format::source::{Image, Layer, LayerBytes};
@@ -9,7 +10,7 @@ use crate::format::{Container, Member};
 use crate::image::Descriptor;
 use crate::image::media_type::{Family, LayerType};
 use crate::ops::partial::inventory::{Inventory, StoredLayer};
-use crate::ops::partial::{Chain, images_of, images_of_mut};
+use crate::ops::partial::{Chain, images_of, images_of_mut, stored_digest};
 use crate::stream::Compression;
 use crate::transfer::Context;
 use crate::transfer::blob_job::BlobJob;
@@ -38,7 +39,8 @@ pub(in crate::ops) fn leave_out(
                 if let Some(blob) = layer.blob() {
                     omitted.insert(blob.clone(), blob.size);
                 }
-                facts.add(layer, &new);
+                facts.is_assumed |= new.is_assumed;
+                facts.recompressed += usize::from(new.is_other);
                 layers.extend(layer.blob().map(|blob| (blob.clone(), blob.size)));
                 layer.compression = new.form.compression;
                 layer.bytes = LayerBytes::Omitted(new.form.descriptor);
@@ -85,19 +87,13 @@ struct Facts {
     recompressed: usize,
 }
 
-impl Facts {
-    fn add(&mut self, layer: &Layer, new: &NewForm) {
-        self.is_assumed |= new.is_assumed;
-        let is_other = layer.digest().as_ref() != Some(new.form.descriptor.digest());
-        self.recompressed += usize::from(is_other);
-    }
-}
-
 /// The form in which the other side has a layer.
 struct NewForm {
     form: StoredLayer,
     /// True if only the diff_id is known of it.
     is_assumed: bool,
+    /// True if it differs from that in the input.
+    is_other: bool,
 }
 
 /// The lowest layers of an image that the other side has, without those that may be
@@ -134,22 +130,27 @@ fn form_there(
     container: &dyn Container,
     context: Context<'_>,
 ) -> Result<NewForm> {
-    let own = layer.digest();
+    let own = stored_digest(layer, name, container, context.watch)?;
     let is_own = |form: &&StoredLayer| own.as_ref() == Some(form.descriptor.digest());
     let is_assumed = forms.is_empty();
-    let form = match (forms.iter().find(is_own), forms.first()) {
-        (Some(_), _) => own_form(layer),
-        (None, Some(other)) => other.clone(),
-        (None, None) if layer.compression == Compression::None => own_form(layer),
-        (None, None) => plain_form(layer, name, container, context)?,
+    let form = match (forms.iter().find(is_own), forms.first(), &own) {
+        (Some(_), _, Some(own)) => own_form(layer, own),
+        (None, None, Some(own)) if *own == layer.diff_id.0 => own_form(layer, own),
+        (_, Some(other), _) => other.clone(),
+        (_, None, _) => plain_form(layer, name, container, context)?,
     };
-    Ok(NewForm { form, is_assumed })
+    let is_other = own.as_ref() != Some(form.descriptor.digest());
+    Ok(NewForm {
+        form,
+        is_assumed,
+        is_other,
+    })
 }
 
-/// The form of a layer whose digest is known.
-fn own_form(layer: &Layer) -> StoredLayer {
-    let digest = layer.digest().unwrap_or_else(|| layer.diff_id.0.clone());
-    let new = || Descriptor::new(&label(layer.compression), digest, layer.stored_size());
+/// The form of a layer in the input, with this digest.
+fn own_form(layer: &Layer, digest: &Digest) -> StoredLayer {
+    let size = layer.stored_size();
+    let new = || Descriptor::new(&label(layer.compression), digest.clone(), size);
     StoredLayer {
         descriptor: layer.descriptor().cloned().unwrap_or_else(new),
         compression: layer.compression,

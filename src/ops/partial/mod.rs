@@ -5,8 +5,16 @@ pub(in crate::ops) mod complete;
 pub(crate) mod inventory;
 pub(in crate::ops) mod leave_out;
 
-use crate::digest::{DiffId, Digest};
-use crate::format::source::{Content, Image};
+use std::io;
+
+use crate::digest::{Algorithm, DiffId, Digest};
+use crate::error::{Error, Result};
+use crate::event::Watch;
+use crate::format::Container;
+use crate::format::source::{Content, Image, Layer};
+use crate::stream::copy;
+use crate::transfer::blob_job::BlobJob;
+use crate::transfer::read::{hashes, open};
 
 /// Identifies a layer together with all layers below it, as Docker's chain id does: the
 /// stores of engines know a layer only on top of those.
@@ -23,6 +31,28 @@ impl Chain {
         self.0 = Some(next.clone());
         next
     }
+}
+
+/// The digest of a layer as it is stored. Old docker archives do not have those of
+/// compressed layers, which must be read for it.
+fn stored_digest(
+    layer: &Layer,
+    name: &str,
+    container: &dyn Container,
+    watch: Watch<'_>,
+) -> Result<Option<Digest>> {
+    let (digest, blob) = (layer.digest(), layer.blob());
+    let (None, Some(blob)) = (&digest, blob) else {
+        return Ok(digest);
+    };
+    let job = BlobJob::new(blob, layer.place(name));
+    let mut stream = open(container, &job, watch.silent())?;
+    stream.hash(Algorithm::Sha256).map_err(Error::Thread)?;
+    let place = &job.place;
+    copy(&mut stream, &mut io::sink(), &watch)
+        .map_err(|error| Error::copy(place.clone(), place.clone(), error))?;
+    let (stored, _) = hashes(&job, stream)?;
+    Ok(Some(stored.digest))
 }
 
 /// All images in some content.
