@@ -147,10 +147,10 @@ pub use ops::{
     FilesOptions, Found, FoundImage, FoundKind, HiddenFile, HiddenReason, HistoryReport,
     HistoryStep, ImageConfig, ImagesOptions, ImagesReport, ImportOptions, InspectOptions,
     InspectedLayer, Inspection, Inventory, LayerChoice, LayerName, LayerRangeError, LayerSize,
-    LeftOut, LeftOutImage, LinkChange, Listed, MediaTypes, Name, PathChange, RawDocument, Selector,
-    SelectorError, SizeChoice, SquashOptions, SquashReport, SquashedRange, TextDiff,
-    TextDifference, Verification, WasteLayer, WasteOptions, WastePlan, WasteRemedy, WasteReport,
-    WriteReport, WrittenImage, XattrChange,
+    LeftOut, LeftOutImage, LinkChange, Listed, MediaTypes, Name, PathChange, RawDocument, Retag,
+    RetagError, Selector, SelectorError, SizeChoice, SquashOptions, SquashReport, SquashedRange,
+    TextDiff, TextDifference, Verification, WasteLayer, WasteOptions, WastePlan, WasteRemedy,
+    WasteReport, WriteReport, WrittenImage, XattrChange,
 };
 pub use session::{Images, PendingOutput, Session, Source, Target};
 pub use stream::{Compression, DecodeLimit, Encoding, FileKind};

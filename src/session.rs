@@ -20,13 +20,15 @@ use crate::format::{self, Format, Input, Opening, Output, RootfsInput, RootfsSin
 use crate::image::{Platform, Timestamp};
 use crate::merge::PathPattern;
 use crate::ops::{
-    self, CompressionChoice, ConvertOptions, DiffOptions, DiffReport, ExportOptions, ExportReport,
-    ExtractOptions, ExtractReport, FileChange, FileTree, FilesOptions, FolderSink, HistoryReport,
-    ImageConfig, ImagesOptions, ImagesReport, ImportOptions, InspectOptions, Inspection, LayerName,
-    RawDocument, Selector, SquashOptions, SquashReport, TextDiff, Verification, WasteOptions,
-    WasteReport, WriteReport,
+    self, ConvertOptions, DiffOptions, DiffReport, ExportOptions, ExportReport, ExtractOptions,
+    ExtractReport, FileChange, FileTree, FilesOptions, FolderSink, HistoryReport, ImageConfig,
+    ImagesOptions, ImagesReport, ImportOptions, InspectOptions, Inspection, LayerName, RawDocument,
+    Selector, SquashOptions, SquashReport, TextDiff, Verification, WasteOptions, WasteReport,
+    WriteReport,
 };
 use crate::transfer::Context;
+
+mod convert;
 
 /// The settings that all operations share: the number of jobs, the directory for
 /// temporary files, the observer, the flag that stops them, the creation time of new
@@ -249,16 +251,7 @@ impl<'a> Session<'a> {
         target: impl Into<Target>,
         options: &ConvertOptions,
     ) -> Result<WriteReport> {
-        let sink = self.sink(target)?;
-        let staging = sink.staging().map(Path::to_owned);
-        let opening = Opening {
-            staging: staging.as_deref(),
-            measures: options.compress == CompressionChoice::Keep,
-            ..self.opening(options.platform.as_ref())
-        };
-        self.with(source, opening, |source, context| {
-            ops::convert(source, sink, options, context)
-        })
+        self.convert_all(vec![(source.into(), None)], target, options)
     }
 
     /// Merges layers of an image, and writes the result.

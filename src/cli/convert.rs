@@ -3,15 +3,18 @@
 use std::ffi::OsString;
 
 use clap::Args;
-use restow::{ConvertOptions, MediaTypes};
+use restow::{
+    ConvertOptions, Input, MediaTypes, Name, Platform, Reference, Retag, Selector, Source,
+};
 
-use crate::cli::argument::destination_of;
-use crate::cli::destination::{ImageOptions, compress_help};
+use crate::cli::argument::{destination_of, source_of};
+use crate::cli::destination::{ImageOptions, check_name, compress_help};
 use crate::cli::failure::Failure;
+use crate::cli::location::{Location, Place};
 use crate::cli::options::{parse_media_types, source_date_epoch};
 use crate::cli::partial::{self, PartialOptions};
 use crate::cli::process::Process;
-use crate::cli::source::{Choice, SourceArgument};
+use crate::cli::source::selector;
 use crate::cli::stdio;
 use crate::cli::written;
 
@@ -20,22 +23,61 @@ use crate::cli::written;
 /// Copies all images with all their tags. Whatever need not change is copied byte for
 /// byte, so digests and image ids are preserved. Writing into an existing OCI layout adds
 /// to it.
+///
+/// The images of several SRC go into one DST. An image that several have is written once,
+/// and so is a layer; a name that two SRC give to different images is an error.
 #[derive(Debug, Args)]
 #[command(
-    mut_arg("platform", |it| it.help("Select a platform: OS/ARCH[/VARIANT], OS or ARCH [default: all]")),
     mut_arg("compress", |it| compress_help(
         it,
         "By default layers are left as they are. Without a level, layers already in that format \
          are not recompressed.",
-    ))
+    )),
+    mut_arg("tags", |it| it.conflicts_with_all(["retag", "index"]))
 )]
 pub(super) struct Arguments {
-    #[command(flatten)]
-    source: SourceArgument,
+    /// Sources: archives, OCI layouts, or - for stdin
+    #[arg(value_name = "SRC", required = true)]
+    sources: Vec<OsString>,
 
     /// Destination: a file, a folder for an OCI layout, or - for stdout
-    #[arg(value_name = "DST", index = 2)]
+    #[arg(value_name = "DST", required = true)]
     destination: OsString,
+
+    /// Select an image by reference, digest, id or #N (repeatable)
+    ///
+    /// `restow images SRC` lists all of these. Unique prefixes of digests and ids are enough.
+    /// Of several SRC, it is taken from each that has it. The selection may also follow SRC, as
+    /// in `oci:DIR:app:1.0`.
+    #[arg(long = "image", value_name = "REF", help_heading = "Image selection")]
+    images: Vec<Selector>,
+
+    /// Select a platform: OS/ARCH[/VARIANT], OS or ARCH (repeatable) [default: all]
+    ///
+    /// With one platform, an index becomes the image for it. With several, it remains an index
+    /// of these, and a docker-archive names the first for engines that use one.
+    #[arg(
+        long = "platform",
+        value_name = "PLATFORM",
+        help_heading = "Image selection"
+    )]
+    platforms: Vec<Platform>,
+
+    /// Replace the name OLD by NEW (repeatable)
+    #[arg(
+        long,
+        value_name = "OLD=NEW",
+        help_heading = "Output",
+        conflicts_with = "index"
+    )]
+    retag: Vec<Retag>,
+
+    /// Make one multi-platform index NAME of all images
+    ///
+    /// There must be one image for each platform. Images in an index of SRC are taken out of it,
+    /// with their attestations.
+    #[arg(long, value_name = "NAME", help_heading = "Output")]
+    index: Option<Reference>,
 
     /// Media types: keep, oci or docker
     ///
@@ -45,38 +87,96 @@ pub(super) struct Arguments {
     media_types: MediaTypes,
 
     #[command(flatten)]
-    choice: Choice,
-
-    #[command(flatten)]
-    images: ImageOptions,
+    output: ImageOptions,
 
     #[command(flatten)]
     partial: PartialOptions,
 }
 
 pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
-    let source = arguments.source.location("restow convert - DST")?;
+    let sources = locations(&arguments.sources)?;
     let argument = destination_of("restow convert", "SRC");
-    let images = &arguments.images;
-    let (destination, names) = images.destination(&arguments.destination, argument)?;
-    let mut options = ConvertOptions::default();
-    options.image = arguments.choice.selector(&source)?;
-    options.platform.clone_from(&arguments.choice.platform);
-    options.names = names;
-    options.compress = images.compress;
-    options.media_types = arguments.media_types;
+    let output = &arguments.output;
+    let (destination, names) = output.destination(&arguments.destination, argument)?;
+    let mut options = options(arguments, names)?;
+    let partial = &arguments.partial;
+    let bases = partial.bases(&sources)?;
+    let selectors = selectors(arguments, &sources)?;
     let session = process.session(source_date_epoch()?);
     let interrupt = &process.interrupt;
-    let input = stdio::open(&source, Some(&destination.location), interrupt)?;
-    let bases = arguments.partial.bases(std::slice::from_ref(&source))?;
-    let output = session.begin(stdio::create(&destination, interrupt)?)?;
-    options.without = arguments.partial.inventory(&bases, process, &session)?;
-    let report = if arguments.partial.completes() {
-        let bases = partial::open(&bases, process)?;
-        session.complete(input, bases, output, &options)?
-    } else {
-        session.convert(input, output, &options)?
+    let open = |source: &Location| stdio::open(source, Some(&destination.location), interrupt);
+    let inputs = sources.iter().map(open);
+    let inputs = inputs.collect::<Result<Vec<Input>, Failure>>()?;
+    let target = stdio::create(&destination, interrupt)?;
+    let target = session.begin(target)?;
+    options.without = partial.inventory(&bases, process, &session)?;
+    let mut inputs = inputs.into_iter().zip(selectors);
+    let report = match (partial.completes(), inputs.len()) {
+        (false, _) => {
+            let inputs = inputs.map(|(input, image)| (Source::from(input), image));
+            session.convert_all(inputs.collect(), target, &options)?
+        }
+        (true, 1) => {
+            let part = inputs.next().expect("there is one");
+            session.complete(part, partial::open(&bases, process)?, target, &options)?
+        }
+        (true, _) => return Err(Failure::usage("`--with` completes one SRC at a time")),
     };
-    let (source, target) = (arguments.source.typed(), &arguments.destination);
-    written::say(&process.output, images.json, source, target, &report)
+    let (sources, target) = (&arguments.sources, &arguments.destination);
+    written::say_all(&process.output, output.json, sources, target, &report)
+}
+
+/// Parses each SRC.
+fn locations(sources: &[OsString]) -> Result<Vec<Location>, Failure> {
+    let argument = source_of("restow convert - DST");
+    let locations = sources.iter().map(|it| Location::parse(it, argument));
+    let locations = locations.collect::<Result<Vec<Location>, Failure>>()?;
+    let standard = locations.iter().filter(|it| it.place == Place::Standard);
+    if standard.count() > 1 {
+        return Err(Failure::usage("standard input can be read only once"));
+    }
+    Ok(locations)
+}
+
+/// The selectors at the ends of the SRC.
+fn selectors(
+    arguments: &Arguments,
+    sources: &[Location],
+) -> Result<Vec<Option<Selector>>, Failure> {
+    let selectors = sources.iter().map(selector);
+    let selectors = selectors.collect::<Result<Vec<Option<Selector>>, Failure>>()?;
+    if !arguments.images.is_empty() && selectors.iter().all(Option::is_some) {
+        let name = sources[0].argument.name;
+        let message = format!("{name} and `--image` both name an image");
+        return Err(Failure::usage(message));
+    }
+    Ok(selectors)
+}
+
+fn options(arguments: &Arguments, names: Vec<Name>) -> Result<ConvertOptions, Failure> {
+    for retag in &arguments.retag {
+        check_name(&retag.new)?;
+    }
+    let index = arguments.index.clone().map(Reference::or_latest);
+    if let Some(index) = &index {
+        check_name(index)?;
+    }
+    if !names.is_empty() && (index.is_some() || !arguments.retag.is_empty()) {
+        let option = if index.is_some() {
+            "--index"
+        } else {
+            "--retag"
+        };
+        let message = format!("DST and `{option}` both name the images");
+        return Err(Failure::usage(message));
+    }
+    let mut options = ConvertOptions::default();
+    options.images.clone_from(&arguments.images);
+    options.platforms.clone_from(&arguments.platforms);
+    options.retag.clone_from(&arguments.retag);
+    options.index = index;
+    options.names = names;
+    options.compress = arguments.output.compress;
+    options.media_types = arguments.media_types;
+    Ok(options)
 }

@@ -180,15 +180,7 @@ pub(super) fn is_folder(path: &Path) -> bool {
 
 /// The names of the output, from `--tag` or the end of DST.
 fn names(destination: &Location, format: Format, tags: &[Reference]) -> Result<Vec<Name>, Failure> {
-    let is_pinned = |tag: &&Reference| !Reference::clone(tag).or_latest().is_tagged();
-    if let Some(pinned) = tags.iter().find(is_pinned) {
-        return Err(Failure::usage(pinned_message(pinned)));
-    }
-    if let Some(ambiguous) = tags.iter().find(|tag| looks_like_digest(tag)) {
-        return Err(Failure::usage(format!(
-            "`{ambiguous}` looks like a digest, which cannot be the name of an image"
-        )));
-    }
+    tags.iter().try_for_each(check_name)?;
     let tags = tags.iter().cloned().map(Reference::or_latest);
     let tags = tags.map(Name::Reference);
     let Some(text) = destination.reference()? else {
@@ -206,6 +198,19 @@ fn names(destination: &Location, format: Format, tags: &[Reference]) -> Result<V
         _ => Name::Label(text.to_owned()),
     };
     Ok(std::iter::once(name).chain(tags).collect())
+}
+
+/// Refuses what cannot be the name of an image in an output.
+pub(super) fn check_name(name: &Reference) -> Result<(), Failure> {
+    if !name.clone().or_latest().is_tagged() {
+        return Err(Failure::usage(pinned_message(name)));
+    }
+    if looks_like_digest(name) {
+        return Err(Failure::usage(format!(
+            "`{name}` looks like a digest, which cannot be the name of an image"
+        )));
+    }
+    Ok(())
 }
 
 /// True if the repository has the name of a digest algorithm, as in `sha256:…`.

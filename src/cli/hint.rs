@@ -96,7 +96,17 @@ fn missing_folder(output: &Path) -> Option<String> {
 /// The hint for a choice that failed, with the available ones.
 fn hint_for_choice(error: &ChoiceError) -> Option<String> {
     Some(match error {
-        ChoiceError::NoSuchImage { have, .. } => format!("available: {}", choices(have)),
+        ChoiceError::NameInSeveralInputs { .. } => {
+            "take one of them, as in `oci:DIR:REF`, or rename one first: \
+             `restow convert SRC DST --retag OLD=NEW`"
+                .to_owned()
+        }
+        ChoiceError::PlatformTwice { .. } => {
+            "choose the images with `--image REF`, or as in `oci:DIR:REF`".to_owned()
+        }
+        ChoiceError::NoSuchImageInAny { have, .. } | ChoiceError::NoSuchImage { have, .. } => {
+            format!("available: {}", choices(have))
+        }
         ChoiceError::SeveralImages { have, .. } | ChoiceError::OneImage { have, .. } => {
             format!("choose one with `--image REF`: {}", choices(have))
         }

@@ -1,6 +1,6 @@
 //! The report of a command about its output.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 
 use restow::{
     Digest, ExportReport, ExtractReport, Format, Platform, Reference, WriteReport, WrittenImage,
@@ -27,11 +27,41 @@ pub(super) fn say(
         partial::add_json(&mut object, report);
         return output.data(&json_text(&Value::Object(object)));
     }
+    say_partial(output, destination, report);
+    output.tell(&to_text(destination, report));
+    Ok(())
+}
+
+/// Reports layers that were left out or put back, whether a person reads it or not.
+fn say_partial(output: &Output, destination: &OsStr, report: &WriteReport) {
     for line in partial::to_text(destination, report) {
         output.say(&line);
     }
-    output.tell(&to_text(destination, report));
-    Ok(())
+}
+
+/// Reports the output of several sources in the same way. The object has `sources` then,
+/// and of one source `source`.
+pub(super) fn say_all(
+    output: &Output,
+    is_json: bool,
+    sources: &[OsString],
+    destination: &OsStr,
+    report: &WriteReport,
+) -> Result<(), Failure> {
+    let [source] = sources else {
+        if is_json {
+            let sources = sources.iter().map(|it| it.to_string_lossy());
+            let mut object = fields(json!({ "sources": sources.collect::<Vec<_>>() }));
+            let others = to_json(OsStr::new(""), Some(destination), Some(report)).into_iter();
+            object.extend(others.filter(|(key, _)| key != "source"));
+            partial::add_json(&mut object, report);
+            return output.data(&json_text(&Value::Object(object)));
+        }
+        say_partial(output, destination, report);
+        output.tell(&to_text(destination, report));
+        return Ok(());
+    };
+    say(output, is_json, source, destination, report)
 }
 
 /// Reports an exported root filesystem in the same way.

@@ -38,6 +38,32 @@ pub enum ChoiceError {
     /// The same reference was requested for this many images.
     #[error("cannot give {0} images the same name")]
     ImagesShareReference(usize),
+    /// Two inputs have this name for different images.
+    #[error(
+        "`{name}` is one image in {} and another in {}",
+        named(inputs[0].as_ref()),
+        named(inputs[1].as_ref())
+    )]
+    NameInSeveralInputs {
+        /// The name.
+        name: String,
+        /// The inputs.
+        inputs: [Option<Place>; 2],
+    },
+    /// An image should get the name of another one.
+    #[error("`{0}` would be the name of two images")]
+    NameTaken(String),
+    /// An image of an index must be for a platform.
+    #[error("`{0}` cannot be part of an index: its config names no platform")]
+    NoPlatform(String),
+    /// Two images of an index are for the same platform.
+    #[error("{} and {} are both for {platform}", images[0], images[1])]
+    PlatformTwice {
+        /// The platform.
+        platform: String,
+        /// The images, each with its input.
+        images: [String; 2],
+    },
     /// A path leads through too many symbolic links.
     #[error("`{path}` in `{image}` leads through too many symbolic links, such as `{link}`")]
     LinkLoop {
@@ -67,6 +93,16 @@ pub enum ChoiceError {
         /// The request.
         wanted: String,
         /// The available images.
+        have: Vec<Candidate>,
+    },
+    /// None of several inputs has an image that matches the request.
+    #[error("no image `{wanted}` in any of the {inputs} inputs")]
+    NoSuchImageInAny {
+        /// The number of inputs.
+        inputs: usize,
+        /// The request.
+        wanted: String,
+        /// The available images of all.
         have: Vec<Candidate>,
     },
     /// No path of an image matches a pattern.

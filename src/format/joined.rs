@@ -74,6 +74,10 @@ impl<'a> JoinedSource<'a> {
 
     /// A source, together with the blobs of others: an image of it may have layers in
     /// the others, whose numbers start at 1 ([`Image::set_origin`]).
+    #[allow(
+        dead_code,
+        reason = "for operations on one image with layers of another"
+    )]
     pub(crate) fn with_blobs_of(
         source: &'a dyn ImageSource,
         others: &[&'a dyn ImageSource],

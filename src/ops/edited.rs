@@ -65,6 +65,8 @@ impl Edited<'_> {
             sink: self.sink,
             workers: self.workers,
             names: self.names,
+            retag: &[],
+            preferred: None,
             keeps_fields: self.keeps_fields,
             policy: self.policy,
             context: self.context,

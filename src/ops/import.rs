@@ -331,6 +331,8 @@ impl Importer<'_> {
             sink: self.sink,
             workers: self.workers,
             names: &self.options.names,
+            retag: &[],
+            preferred: None,
             keeps_fields: false,
             policy: CompressionPolicy::new(CompressionChoice::Keep, self.sink.format()),
             context: Context {

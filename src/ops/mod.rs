@@ -24,7 +24,7 @@ mod waste;
 pub(crate) use cat::cat;
 pub use choose::selector::{Selector, SelectorError};
 pub use convert::ConvertOptions;
-pub(crate) use convert::{complete, convert};
+pub(crate) use convert::{ConvertSource, complete, convert};
 pub(crate) use diff::diff;
 pub use diff::options::{Aspect, Detail, DiffOptions};
 pub use diff::report::{
@@ -66,5 +66,5 @@ pub(crate) use waste::waste;
 
 pub use crate::transfer::compression::{CompressionChoice, MediaTypes};
 pub use crate::transfer::kind::FoundKind;
-pub use crate::transfer::naming::Name;
+pub use crate::transfer::naming::{Name, Retag, RetagError};
 pub use crate::transfer::report::{Completed, LeftOut, LeftOutImage, WriteReport, WrittenImage};

@@ -5,7 +5,9 @@ use std::path::Path;
 use crate::error::{Error, Place, Result};
 use crate::format::json_input::{JsonOrImages, json_or_images};
 use crate::format::{Input, Opening};
-use crate::ops::{self, Base, CompressionChoice, ConvertOptions, Inventory, Selector, WriteReport};
+use crate::ops::{
+    self, Base, CompressionChoice, ConvertOptions, ConvertSource, Inventory, Selector, WriteReport,
+};
 use crate::session::{Images, Session, Target};
 
 impl Session<'_> {
@@ -46,7 +48,7 @@ impl Session<'_> {
     /// Fails as [`convert`](Self::convert) does, and if no base has one of the layers.
     pub fn complete(
         &self,
-        part: Input,
+        (part, image): (Input, Option<Selector>),
         bases: Vec<(Input, Option<Selector>)>,
         target: impl Into<Target>,
         options: &ConvertOptions,
@@ -54,10 +56,10 @@ impl Session<'_> {
         let sink = self.sink(target)?;
         let staging = sink.staging().map(Path::to_owned);
         let opening = |is_completed| Opening {
-            staging: staging.as_deref(),
+            staging: staging.as_deref().filter(|_| is_completed),
             measures: options.compress == CompressionChoice::Keep,
             is_completed,
-            ..self.opening(options.platform.as_ref())
+            ..self.opening(options.platforms.first())
         };
         let complete = || {
             let part = Images::read(part, opening(true))?;
@@ -70,7 +72,11 @@ impl Session<'_> {
                 image: image.as_ref(),
             });
             let bases: Vec<Base<'_>> = bases.collect();
-            ops::complete(part.source(), &bases, sink, options, self.context())
+            let part = ConvertSource {
+                images: part.source(),
+                image: image.as_ref(),
+            };
+            ops::complete(part, &bases, sink, options, self.context())
         };
         self.or_interrupted(complete())
     }

@@ -10,7 +10,7 @@ use crate::format::root::Root;
 use crate::format::sink::{ImageSink, OutputIndex, OutputKind, OutputRoot};
 use crate::format::source::{Content, Image, ImageSource, LayerBytes};
 use crate::format::{Format, partial_index};
-use crate::image::{CONTAINERD_NAME, Descriptor, REF_NAME, Reference};
+use crate::image::{CONTAINERD_NAME, Descriptor, Platform, REF_NAME, Reference};
 use crate::stream::{Hashed, Workers};
 use crate::transfer::Context;
 use crate::transfer::blob::Transfer;
@@ -19,7 +19,7 @@ use crate::transfer::compression::CompressionPolicy;
 use crate::transfer::documents::{CONTENT_ANNOTATIONS, DocumentBuilder};
 use crate::transfer::host::image_for_host;
 use crate::transfer::item::TransferItem;
-use crate::transfer::naming::{Name, named, remove_repeated, with_label, with_reference};
+use crate::transfer::naming::{Name, Retag, named, remove_repeated, with_label, with_reference};
 use crate::transfer::parallel::{STREAMS_MAX, in_parallel};
 use crate::transfer::plan::Jobs;
 use crate::transfer::referrers::prune;
@@ -39,6 +39,10 @@ pub(crate) struct Delivery<'a> {
     pub(crate) workers: &'a Workers,
     /// The names in the output, instead of those in the input.
     pub(crate) names: &'a [Name],
+    /// Names to replace.
+    pub(crate) retag: &'a [Retag],
+    /// The platform that a docker archive names of several, instead of the host's.
+    pub(crate) preferred: Option<&'a Platform>,
     /// True if the fields of an item in `index.json`, apart from its names, are still
     /// valid.
     pub(crate) keeps_fields: bool,
@@ -168,11 +172,25 @@ impl Delivery<'_> {
             let (descriptor, reference) = self.name(root, self.in_place_of(root, descriptor));
             (*root, descriptor, reference)
         };
-        item.roots.iter().map(of_root).collect()
+        let mut names: Vec<_> = item.roots.iter().map(of_root).collect();
+        if !self.retag.is_empty() {
+            // Two names may have become one.
+            let mut seen: Vec<(Descriptor, Option<Reference>)> = Vec::new();
+            names.retain(|(_, descriptor, reference)| {
+                let name = (descriptor.clone(), reference.clone());
+                let is_new = !seen.contains(&name);
+                seen.push(name);
+                is_new
+            });
+        }
+        names
     }
 
     /// Gives a descriptor the name of a root.
     fn name(&self, root: &Root, descriptor: Descriptor) -> (Descriptor, Option<Reference>) {
+        if let Some(retag) = self.retag.iter().find(|it| it.is_of(root)) {
+            return with_reference(&descriptor, &retag.new);
+        }
         let is_docker = self.sink.format() == Format::DockerArchive;
         // Unchanged items also keep their names in a docker archive, if Docker and
         // containerd find them by these.
@@ -239,7 +257,7 @@ impl Delivery<'_> {
             return None;
         }
         let watch = &self.context.watch;
-        let image = image_for_host(&item.content, &item.name, watch);
+        let image = image_for_host(&item.content, &item.name, self.preferred, watch);
         if let Some(image) = image {
             if self.policy.has_zstd(image) {
                 watch.warn(Warning::ZstdInDockerArchive(item.name.clone()));

@@ -4,11 +4,12 @@ use crate::event::{Warning, Watch};
 use crate::format::source::{Content, Image};
 use crate::image::{Descriptor, Platform};
 
-/// The image that represents all platforms for engines that use only one: the host's,
-/// or else the first. Images that are incomplete in the input are skipped.
+/// The image that represents all platforms for engines that use only one: that for the
+/// preferred platform, or the host's, or else the first. Images that are incomplete in the input are skipped.
 pub(crate) fn image_for_host<'a>(
     content: &'a Content,
     name: &str,
+    preferred: Option<&Platform>,
     watch: &Watch<'_>,
 ) -> Option<&'a Image> {
     if let Content::Image(image) = content {
@@ -18,7 +19,9 @@ pub(crate) fn image_for_host<'a>(
     collect_images(content, None, &mut images);
     images.retain(|(image, _)| image.is_whole());
     let host = Platform::host();
-    let best = best(images.len(), |at| images[at].1.as_ref()?.rank_on(&host));
+    let asked = preferred
+        .and_then(|wanted| best(images.len(), |at| images[at].1.as_ref()?.rank_for(wanted)));
+    let best = asked.or_else(|| best(images.len(), |at| images[at].1.as_ref()?.rank_on(&host)));
     let best = best.map(|(_, at)| at);
     if let ([(_, Some(taken)), _, ..], None) = (images.as_slice(), best) {
         watch.warn(Warning::OtherPlatformNamed {

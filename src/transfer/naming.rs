@@ -1,8 +1,10 @@
 //! The names of images in the output.
 
 use std::collections::HashMap;
+use std::str::FromStr;
 
 use crate::event::{Warning, Watch};
+use crate::format::root::Root;
 use crate::format::sink::OutputIndex;
 use crate::image::{CONTAINERD_NAME, Descriptor, REF_NAME, Reference};
 
@@ -13,6 +15,51 @@ pub enum Name {
     Reference(Reference),
     /// A name in a layout that is not a reference with a tag, written literally.
     Label(String),
+}
+
+/// A name to replace by another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Retag {
+    /// The name in the input: a reference, or a name in a layout, written literally.
+    pub old: String,
+    /// The new name.
+    pub new: Reference,
+}
+
+/// A text that is not a [`Retag`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected OLD=NEW, two names of images{0}")]
+pub struct RetagError(String);
+
+impl FromStr for Retag {
+    type Err = RetagError;
+
+    fn from_str(text: &str) -> Result<Self, RetagError> {
+        let (old, new) = text
+            .split_once('=')
+            .filter(|(old, _)| !old.is_empty())
+            .ok_or_else(|| RetagError(String::new()))?;
+        let new = new.parse::<Reference>();
+        let new = new.map_err(|error| RetagError(format!(": {error}")))?;
+        let new = new.or_latest();
+        if !new.is_tagged() {
+            return Err(RetagError(format!(
+                ": `{new}` has a digest; an image is named NAME:TAG"
+            )));
+        }
+        let old = old.to_owned();
+        Ok(Self { old, new })
+    }
+}
+
+impl Retag {
+    /// True if a root has the old name: to the letter, or in meaning.
+    pub(crate) fn is_of(&self, root: &Root) -> bool {
+        let old = self.old.parse::<Reference>().ok();
+        let is_meant = || old.is_some() && root.reference == old.map(Reference::or_latest);
+        root.label.as_deref() == Some(&self.old) || is_meant()
+    }
 }
 
 /// A copy of the descriptor for each of these names, or one without a name.

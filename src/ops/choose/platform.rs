@@ -1,9 +1,14 @@
 //! From an index to the image of one platform.
 
-use crate::error::{ChoiceError, Result};
+use std::collections::HashSet;
+
+use crate::digest::Digest;
+use crate::error::{ChoiceError, Error, Result};
 use crate::event::{Warning, Watch};
 use crate::format::source::{Content, Image, IndexContent};
+use crate::image::media_type::OCI_INDEX;
 use crate::image::{Descriptor, Platform};
+use crate::ops::edited::own_document;
 use crate::transfer::host::best;
 use crate::transfer::item::TransferItem;
 
@@ -49,6 +54,161 @@ pub(in crate::ops) fn select_platform<'a>(
         Content::Index(_) => select_from_index(item, reason, watch),
         Content::Artifact(_) | Content::Opaque { .. } => Ok(item),
     }
+}
+
+/// Reduces an item to the images for several platforms: an index to those, and their
+/// attestations. A warning names the rest.
+pub(in crate::ops) fn select_platforms<'a>(
+    item: TransferItem<'a>,
+    platforms: &[Platform],
+    watch: &Watch<'_>,
+) -> Result<TransferItem<'a>> {
+    match &item.content {
+        Content::Image(image) => {
+            let platform = image.platform_under(item.descriptor.as_ref());
+            let is_for = |platform: &Platform| {
+                let mut wanted = platforms.iter();
+                wanted.any(|wanted| platform.rank_for(wanted).is_some())
+            };
+            match platform {
+                Some(platform) if !is_for(&platform) => {
+                    Err(no_such_platform(&item.name, &platforms[0], &[&platform]))
+                }
+                _ => Ok(item),
+            }
+        }
+        Content::Index(index) if is_of_images(index) => keep_platforms(item, platforms, watch),
+        _ => Ok(item),
+    }
+}
+
+fn no_such_platform(name: &str, wanted: &Platform, have: &[&Platform]) -> Error {
+    ChoiceError::NoSuchPlatform {
+        name: name.to_owned(),
+        wanted: wanted.clone(),
+        have: have.iter().map(ToString::to_string).collect(),
+    }
+    .into()
+}
+
+/// The best image for each of these platforms, by their numbers. `have` are the
+/// platforms of the images.
+pub(in crate::ops) fn best_of_each(
+    name: &str,
+    platforms: &[Platform],
+    have: &[Option<Platform>],
+    watch: &Watch<'_>,
+) -> Result<HashSet<usize>> {
+    let mut chosen = HashSet::new();
+    for wanted in platforms {
+        let Some((rank, at)) = best(have.len(), |at| have[at].as_ref()?.rank_for(wanted)) else {
+            let have: Vec<&Platform> = have.iter().flatten().collect();
+            return Err(no_such_platform(name, wanted, &have));
+        };
+        if let Some(taken) = &have[at] {
+            warn_of_substitute(rank, name, wanted, taken, watch);
+        }
+        chosen.insert(at);
+    }
+    Ok(chosen)
+}
+
+/// Removes all images from an index, except those for these platforms.
+fn keep_platforms<'a>(
+    item: TransferItem<'a>,
+    platforms: &[Platform],
+    watch: &Watch<'_>,
+) -> Result<TransferItem<'a>> {
+    let mut left_out = item.digests();
+    let Content::Index(index) = item.content else {
+        return Err(Error::NoImage);
+    };
+    let mut images = Vec::new();
+    collect_platforms(&index, &mut images);
+    let have: Vec<Option<Platform>> = images.iter().map(|(_, it)| it.clone()).collect();
+    let chosen = best_of_each(&item.name, platforms, &have, watch)?;
+    let mut kept = HashSet::new();
+    let mut others = Vec::new();
+    for (at, (digest, platform)) in images.into_iter().enumerate() {
+        if chosen.contains(&at) {
+            kept.insert(digest);
+        } else {
+            others.push(platform.map_or("unknown".to_owned(), |it| it.to_string()));
+        }
+    }
+    if !others.is_empty() {
+        watch.warn(Warning::LeftOut {
+            what: format!("the images for {}", others.join(", ")),
+            name: item.name.clone(),
+            reason: "other platforms were requested",
+        });
+    }
+    let media_type = item.descriptor.as_ref().map(Descriptor::media_type);
+    let media_type = media_type.unwrap_or(OCI_INDEX).to_owned();
+    let index = reduced(*index, &kept)?;
+    let item = TransferItem {
+        descriptor: Some(match item.descriptor {
+            Some(held) => held.pointing_to(&media_type, index.index.digest(), index.index.size()),
+            None => index.index.descriptor(&media_type),
+        }),
+        content: Content::Index(Box::new(index)),
+        ..item
+    };
+    let digests = item.digests();
+    left_out.retain(|digest| !digests.contains(digest));
+    Ok(TransferItem { left_out, ..item })
+}
+
+/// Collects the digests of all images in an index, and their platforms.
+fn collect_platforms(index: &IndexContent, images: &mut Vec<(Digest, Option<Platform>)>) {
+    for (child, descriptor) in index.parts() {
+        match child {
+            Content::Image(image) => {
+                let platform = image.platform_under(Some(descriptor));
+                images.push((descriptor.digest().clone(), platform));
+            }
+            Content::Index(index) => collect_platforms(index, images),
+            Content::Artifact(_) | Content::Opaque { .. } => {}
+        }
+    }
+}
+
+/// An index with only these images, and what describes them.
+fn reduced(index: IndexContent, kept: &HashSet<Digest>) -> Result<IndexContent> {
+    let mut children = Vec::new();
+    let mut descriptors = Vec::new();
+    let held = index.index.view().manifests.clone();
+    for (child, descriptor) in index.children.into_iter().zip(held) {
+        let attested = descriptor.attested();
+        let (child, descriptor) = match child {
+            Content::Index(inner) => {
+                let inner = reduced(*inner, kept)?;
+                if inner.children.is_empty() {
+                    continue;
+                }
+                let (digest, size) = (inner.index.digest(), inner.index.size());
+                let descriptor = descriptor.pointing_to(descriptor.media_type(), digest, size);
+                (Content::Index(Box::new(inner)), descriptor)
+            }
+            child if kept.contains(attested.as_ref().unwrap_or(descriptor.digest())) => {
+                (child, descriptor)
+            }
+            _ => continue,
+        };
+        children.push(child);
+        descriptors.push(descriptor);
+    }
+    if descriptors == index.index.view().manifests {
+        return Ok(IndexContent { children, ..index });
+    }
+    let edited = index.index.edit(|value| {
+        value["manifests"] = descriptors.iter().map(Descriptor::to_json).collect();
+    });
+    Ok(IndexContent {
+        index: edited.map_err(own_document)?,
+        children,
+        kept: None,
+    })
 }
 
 /// Returns true if an index lists anything that is an image, or could be one.

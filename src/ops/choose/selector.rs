@@ -1,5 +1,6 @@
 //! The selection of images in an input.
 
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::str::FromStr;
 
@@ -35,6 +36,15 @@ impl FromStr for Selector {
             Some(number) => number.parse().map(Self::Number).map_err(|_| wrong()),
             None if text.is_empty() => Err(wrong()),
             None => Ok(Self::Name(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::Number(number) => write!(f, "#{number}"),
         }
     }
 }
@@ -304,7 +314,11 @@ fn ids(content: &Content, source: &dyn ImageSource, root: &Root) -> impl Iterato
     ids.into_iter().flatten()
 }
 
-fn no_such_image(source: &dyn ImageSource, wanted: &str, roots: &[&Root]) -> ChoiceError {
+pub(in crate::ops) fn no_such_image(
+    source: &dyn ImageSource,
+    wanted: &str,
+    roots: &[&Root],
+) -> ChoiceError {
     ChoiceError::NoSuchImage {
         input: source.place().cloned(),
         wanted: wanted.to_owned(),
