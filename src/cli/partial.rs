@@ -3,7 +3,10 @@
 use std::ffi::{OsStr, OsString};
 
 use clap::Args;
-use restow::{Completed, Input, Inventory, LeftOut, LeftOutImage, Selector, Session, WriteReport};
+use restow::{
+    Completed, Input, Inventory, LeftOut, LeftOutImage, Selector, Session, WriteReport,
+    WrittenImage,
+};
 use serde_json::{Map, Value, json};
 
 use crate::cli::argument::{Argument, Role};
@@ -160,6 +163,13 @@ fn left_out_to_text(destination: &OsStr, it: &LeftOut, report: &WriteReport) -> 
     lines.push(format!(
         "  `restow convert --with BASE {part} whole.tar` makes it whole for any other"
     ));
+    let is_named = |image: &WrittenImage| !image.references.is_empty();
+    if report.images.iter().any(is_named) {
+        lines.push(
+            "  it has names: Docker with the containerd store moves them to a broken image where              the layers are absent"
+                .to_owned(),
+        );
+    }
     lines.extend(it.images.iter().flat_map(|it| tags(it, report)));
     lines
 }

@@ -1,6 +1,6 @@
 //! Detection of an input's format, from its content and never from its name.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
@@ -87,8 +87,8 @@ struct Images {
     elements: Vec<(Element, Document<Config>)>,
     /// The image made of a root filesystem.
     whole: Option<Image>,
-    /// The layers that were left out on purpose.
-    left_out: HashSet<Digest>,
+    /// The facts that a partial archive keeps.
+    kept: Kept,
 }
 
 impl Images {
@@ -99,7 +99,7 @@ impl Images {
             Target::Blob(descriptor) => {
                 let opener = Opener::new(container).tolerating(self.tolerance);
                 let mut content = load(opener, descriptor, name)?;
-                content.mark_left_out(&self.left_out);
+                content.mark_left_out(&self.kept.left_out);
                 Ok(content)
             }
             Target::Element(number) => load_element(container, &self.elements[*number], &name),
@@ -137,6 +137,10 @@ impl ImageSource for LocatedSource {
     fn load(&self, root: &Root) -> Result<Content> {
         let content = self.images.load(root);
         content.map_err(|error| error.while_reading(self.place.clone()))
+    }
+
+    fn blob_order(&self) -> &[Digest] {
+        &self.images.kept.blob_order
     }
 
     fn place(&self) -> Option<&Place> {
@@ -295,7 +299,7 @@ fn open_rootfs(
         docker_part: None,
         elements: Vec::new(),
         whole: Some(image),
-        left_out: HashSet::new(),
+        kept: Kept::default(),
     })
 }
 
@@ -317,7 +321,7 @@ fn open_images(tar: impl Container + 'static, opening: &Opening<'_>) -> Result<O
 
 fn open_docker(container: Box<dyn Container>, opening: &Opening<'_>) -> Result<Images> {
     let tolerance = opening.tolerance;
-    let (container, left_out) = take_left_out(container, opening)?;
+    let (container, kept) = take_kept(container, opening)?;
     let DockerArchive {
         roots,
         index,
@@ -334,26 +338,27 @@ fn open_docker(container: Box<dyn Container>, opening: &Opening<'_>) -> Result<I
         docker_part,
         elements,
         whole: None,
-        left_out,
+        kept,
     })
 }
 
-/// The layers that were left out of an archive on purpose. If the whole archive is
-/// wanted, its documents take the places of those of the partial one.
-fn take_left_out(
+/// The facts that a partial archive keeps. If it will be completed, the documents of the
+/// whole archive take the places of its own.
+fn take_kept(
     container: Box<dyn Container>,
     opening: &Opening<'_>,
-) -> Result<(Box<dyn Container>, HashSet<Digest>)> {
+) -> Result<(Box<dyn Container>, Kept)> {
     if !is_layout(container.as_ref())? {
-        return Ok((container, HashSet::new()));
+        return Ok((container, Kept::default()));
     }
     let kept = find_index(container.as_ref())?.map(|index| Kept::read(&index));
-    let kept = kept.unwrap_or_default();
+    let mut kept = kept.unwrap_or_default();
     if !opening.is_completed || kept.left_out.is_empty() {
-        return Ok((container, kept.left_out));
+        kept.blob_order.clear();
+        return Ok((container, kept));
     }
     let whole = WithDocuments::new(container, &kept);
-    Ok((Box::new(whole), kept.left_out))
+    Ok((Box::new(whole), kept))
 }
 
 fn open_layout(
@@ -361,7 +366,7 @@ fn open_layout(
     format: Format,
     opening: &Opening<'_>,
 ) -> Result<Images> {
-    let (container, left_out) = take_left_out(container, opening)?;
+    let (container, kept) = take_kept(container, opening)?;
     check_marker(&mut Opener::new(container.as_ref()))?;
     let index = find_index(container.as_ref())?.ok_or(Error::NotOfFormat {
         expected: match format {
@@ -380,7 +385,7 @@ fn open_layout(
         docker_part: None,
         elements: Vec::new(),
         whole: None,
-        left_out,
+        kept,
     })
 }
 

@@ -45,7 +45,7 @@ pub use input::Input;
 pub(crate) use oci_layout::{absence, find_index};
 pub(crate) use outline::Outline;
 pub use output::Output;
-pub(crate) use partial::partial_index;
+pub(crate) use partial::PartialIndex;
 pub(crate) use reader::{Tolerance, chain_of};
 pub(crate) use rootfs::{RootfsSink, warn_of_tar};
 pub(crate) use rootfs_input::{RootfsInput, RootfsStream};

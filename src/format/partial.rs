@@ -32,6 +32,10 @@ const WHOLE: [(&str, &str); 3] = [
     ("restow.whole.repositories", REPOSITORIES),
 ];
 
+/// The annotation of `index.json` with the digests of the blobs of the whole archive, in
+/// their order.
+const BLOBS: &str = "restow.whole.blobs";
+
 /// The facts about a partial archive that its `index.json` keeps; empty for any other.
 #[derive(Clone, Debug, Default)]
 pub(in crate::format) struct Kept {
@@ -39,6 +43,8 @@ pub(in crate::format) struct Kept {
     pub(in crate::format) left_out: HashSet<Digest>,
     /// The documents of the whole archive, by their paths.
     documents: Vec<(&'static str, Vec<u8>)>,
+    /// The blobs of the whole archive, in their order.
+    pub(in crate::format) blob_order: Vec<Digest>,
 }
 
 impl Kept {
@@ -50,96 +56,117 @@ impl Kept {
             return Self::default();
         }
         let value = index.value().unwrap_or_default();
+        let text = |key: &str| value.get("annotations")?.get(key)?.as_str();
         let document = |(key, path): (&str, &'static str)| {
-            let text = value.get("annotations")?.get(key)?.as_str()?;
+            let text = text(key)?;
             Some((path, text.as_bytes().to_vec()))
         };
         let documents = WHOLE.into_iter().filter_map(document).collect();
         Self {
             left_out,
             documents,
+            blob_order: split(text(BLOBS).unwrap_or_default()),
         }
     }
 }
 
 /// The digests in the annotation of a descriptor.
 pub(in crate::format) fn left_out_of(descriptor: &Descriptor) -> Vec<Digest> {
-    let text = descriptor.annotation(LEFT_OUT).unwrap_or_default();
+    split(descriptor.annotation(LEFT_OUT).unwrap_or_default())
+}
+
+/// The parts of the index of a partial archive.
+pub(crate) struct PartialIndex<'a> {
+    /// The index of the whole archive.
+    pub(crate) whole: &'a OutputIndex,
+    /// The blobs that are left out of the things with these digests.
+    pub(crate) left_out: &'a HashMap<Digest, Vec<Digest>>,
+    /// All blobs of the whole archive other than documents, in their order.
+    pub(crate) blob_order: &'a [Digest],
+    /// True if the caller gave the names. Those of the input are only kept aside.
+    pub(crate) is_named: bool,
+}
+
+impl PartialIndex<'_> {
+    /// The index of the partial archive.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the documents of the whole archive are too large.
+    pub(crate) fn index(&self) -> Result<OutputIndex> {
+        let mut seen: HashSet<(Digest, Option<OutputImage>)> = HashSet::new();
+        let mut roots = Vec::new();
+        for root in &self.whole.roots {
+            let mut root = root.clone();
+            if !self.is_named {
+                root.reference = None;
+                for name in [REF_NAME, CONTAINERD_NAME] {
+                    root.descriptor = root.descriptor.with_annotation(name, None);
+                }
+                let digest = root.descriptor.digest().clone();
+                if !seen.insert((digest, root.image.clone())) {
+                    continue;
+                }
+            }
+            if let Some(digests) = self.left_out.get(root.descriptor.digest()) {
+                let text = Some(joined(digests));
+                root.descriptor = root.descriptor.with_annotation(LEFT_OUT, text);
+            }
+            roots.push(root);
+        }
+        let index = OutputIndex {
+            roots,
+            base: Some(self.annotated()?),
+            docker: self.whole.docker.clone(),
+        };
+        let size = index.bytes()?.len() as u64;
+        if size > DOCUMENT_MAX {
+            return Err(LimitError::DocumentTooLarge {
+                what: format!("`{INDEX}`"),
+                size,
+                limit: DOCUMENT_MAX,
+            }
+            .into());
+        }
+        Ok(index)
+    }
+
+    /// The `index.json` of an output, to which the documents of the whole archive are added.
+    fn annotated(&self) -> Result<Document<Index>> {
+        let whole = self.whole;
+        let (manifest, repositories) = docker_documents(whole)?;
+        let documents = [Some(whole.bytes()?), Some(manifest), repositories];
+        let failed = |source| Error::document(format!("`{INDEX}`"), source);
+        let base = match &whole.base {
+            Some(base) => base.clone(),
+            None => Document::from_value(&new_index(&[])).map_err(failed)?,
+        };
+        let edited = base.edit(|value| {
+            if !value["annotations"].is_object() {
+                value["annotations"] = Value::Object(Map::new());
+            }
+            for ((key, _), bytes) in WHOLE.into_iter().zip(documents) {
+                if let Some(bytes) = bytes {
+                    let text = String::from_utf8_lossy(&bytes).into_owned();
+                    value["annotations"][key] = text.into();
+                }
+            }
+            value["annotations"][BLOBS] = joined(self.blob_order).into();
+        });
+        edited.map_err(failed)
+    }
+}
+
+/// Digests as an annotation, separated by spaces.
+fn joined(digests: &[Digest]) -> String {
+    let digests: Vec<String> = digests.iter().map(ToString::to_string).collect();
+    digests.join(" ")
+}
+
+/// The digests in an annotation.
+fn split(text: &str) -> Vec<Digest> {
     let digests = text.split(' ').map(str::parse);
     digests.filter_map(Result::ok).collect()
-}
-
-/// The index of a partial archive. `left_out` has the blobs that are left out of the
-/// things with these digests. The names of the whole archive are only kept aside, unless
-/// the caller gave them.
-///
-/// # Errors
-///
-/// Fails if the documents of the whole archive are too large.
-pub(crate) fn partial_index(
-    whole: &OutputIndex,
-    left_out: &HashMap<Digest, Vec<Digest>>,
-    is_named: bool,
-) -> Result<OutputIndex> {
-    let mut seen: HashSet<(Digest, Option<OutputImage>)> = HashSet::new();
-    let mut roots = Vec::new();
-    for root in &whole.roots {
-        let mut root = root.clone();
-        if !is_named {
-            root.reference = None;
-            for name in [REF_NAME, CONTAINERD_NAME] {
-                root.descriptor = root.descriptor.with_annotation(name, None);
-            }
-            let digest = root.descriptor.digest().clone();
-            if !seen.insert((digest, root.image.clone())) {
-                continue;
-            }
-        }
-        if let Some(digests) = left_out.get(root.descriptor.digest()) {
-            let digests: Vec<String> = digests.iter().map(ToString::to_string).collect();
-            let text = Some(digests.join(" "));
-            root.descriptor = root.descriptor.with_annotation(LEFT_OUT, text);
-        }
-        roots.push(root);
-    }
-    let index = OutputIndex {
-        roots,
-        base: Some(annotated(whole)?),
-        docker: whole.docker.clone(),
-    };
-    let size = index.bytes()?.len() as u64;
-    if size > DOCUMENT_MAX {
-        return Err(LimitError::DocumentTooLarge {
-            what: format!("`{INDEX}`"),
-            size,
-            limit: DOCUMENT_MAX,
-        }
-        .into());
-    }
-    Ok(index)
-}
-
-/// The `index.json` of an output, to which the documents of the whole archive are added.
-fn annotated(whole: &OutputIndex) -> Result<Document<Index>> {
-    let (manifest, repositories) = docker_documents(whole)?;
-    let documents = [Some(whole.bytes()?), Some(manifest), repositories];
-    let failed = |source| Error::document(format!("`{INDEX}`"), source);
-    let base = match &whole.base {
-        Some(base) => base.clone(),
-        None => Document::from_value(&new_index(&[])).map_err(failed)?,
-    };
-    let edited = base.edit(|value| {
-        if !value["annotations"].is_object() {
-            value["annotations"] = Value::Object(Map::new());
-        }
-        for ((key, _), bytes) in WHOLE.into_iter().zip(documents) {
-            if let Some(bytes) = bytes {
-                let text = String::from_utf8_lossy(&bytes).into_owned();
-                value["annotations"][key] = text.into();
-            }
-        }
-    });
-    edited.map_err(failed)
 }
 
 /// The files of a partial archive, with the documents of the whole one in their places.

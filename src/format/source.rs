@@ -35,6 +35,12 @@ pub(crate) trait ImageSource: fmt::Debug + Send + Sync {
         None
     }
 
+    /// The order in which the blobs of a partial archive are written once it is whole;
+    /// empty if that is the order in the input.
+    fn blob_order(&self) -> &[Digest] {
+        &[]
+    }
+
     /// The input, as messages name it, if it is one.
     fn place(&self) -> Option<&Place> {
         None
@@ -252,7 +258,12 @@ pub(crate) enum LayerBytes {
     /// Nowhere in the input, which says that they were left out on purpose.
     LeftOut(Descriptor),
     /// Left out of the output by this operation.
-    Omitted(Descriptor),
+    Omitted {
+        /// The bytes in the input.
+        blob: Member,
+        /// The descriptor in the output.
+        descriptor: Descriptor,
+    },
 }
 
 impl LayerBytes {
@@ -286,7 +297,7 @@ impl Layer {
             LayerBytes::Elsewhere(descriptor)
             | LayerBytes::Missing(descriptor)
             | LayerBytes::LeftOut(descriptor)
-            | LayerBytes::Omitted(descriptor) => Some(descriptor),
+            | LayerBytes::Omitted { descriptor, .. } => Some(descriptor),
         }
     }
 
@@ -298,7 +309,7 @@ impl Layer {
             LayerBytes::Elsewhere(descriptor)
             | LayerBytes::Missing(descriptor)
             | LayerBytes::LeftOut(descriptor)
-            | LayerBytes::Omitted(descriptor) => descriptor.size(),
+            | LayerBytes::Omitted { descriptor, .. } => descriptor.size(),
         }
     }
 

@@ -177,7 +177,7 @@ impl<'a> DocumentBuilder<'a> {
             LayerBytes::Elsewhere(descriptor)
             | LayerBytes::Missing(descriptor)
             | LayerBytes::LeftOut(descriptor)
-            | LayerBytes::Omitted(descriptor) => return descriptor.clone(),
+            | LayerBytes::Omitted { descriptor, .. } => return descriptor.clone(),
         };
         let Hashed { digest, size } = written;
         match descriptor {

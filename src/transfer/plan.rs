@@ -18,8 +18,19 @@ use crate::transfer::item::TransferItem;
 #[derive(Debug, Default)]
 pub(crate) struct Jobs {
     list: Vec<BlobJob>,
+    /// The layers that are left out of the output.
+    omitted: Vec<OmittedBlob>,
     by_key: HashMap<Key, usize>,
     by_digest: HashMap<SharedKey, usize>,
+}
+
+/// A layer that is left out of the output.
+#[derive(Debug)]
+struct OmittedBlob {
+    /// The number of jobs that come before it.
+    before: usize,
+    blob: Member,
+    digest: Digest,
 }
 
 type Key = (Member, Option<Encoding>, Option<Digest>);
@@ -127,7 +138,12 @@ impl Jobs {
                 LayerBytes::LeftOut(_) => {
                     absent.left_out.get_or_insert(place);
                 }
-                LayerBytes::Written(_) | LayerBytes::Elsewhere(_) | LayerBytes::Omitted(_) => {}
+                LayerBytes::Omitted { blob, descriptor } => self.omitted.push(OmittedBlob {
+                    before: self.list.len(),
+                    blob: blob.clone(),
+                    digest: descriptor.digest().clone(),
+                }),
+                LayerBytes::Written(_) | LayerBytes::Elsewhere(_) => {}
             }
         }
     }
@@ -186,6 +202,36 @@ impl Jobs {
 
     pub(crate) fn list_mut(&mut self) -> &mut [BlobJob] {
         &mut self.list
+    }
+
+    /// The numbers of all jobs, in the order of their blobs in the input, or in an order
+    /// of their digests.
+    pub(crate) fn in_order(&self, wanted: &[Digest]) -> Vec<usize> {
+        let places: HashMap<&Digest, usize> = wanted.iter().zip(0..).collect();
+        let mut order: Vec<usize> = (0..self.list.len()).collect();
+        order.sort_by_key(|at| {
+            let job = &self.list[*at];
+            let known = job.known().map(|known| known.digest);
+            let digest = job.digest.as_ref().or(known.as_ref());
+            let place = digest.and_then(|digest| places.get(digest).copied());
+            let member = &job.member;
+            (place.unwrap_or(usize::MAX), member.origin, member.position)
+        });
+        order
+    }
+
+    /// The digests of all blobs, given those that are written, as if none were left out:
+    /// in the order in which they would be written.
+    pub(crate) fn whole_order(&self, written: &[Hashed]) -> Vec<Digest> {
+        let jobs = self.list.iter().zip(written).enumerate();
+        let jobs = jobs.map(|(at, (job, hashed))| ((at, true), &job.member, &hashed.digest));
+        let omitted = self.omitted.iter();
+        let omitted = omitted.map(|it| ((it.before, false), &it.blob, &it.digest));
+        let mut all: Vec<_> = jobs.chain(omitted).collect();
+        all.sort_by_key(|(at, blob, _)| (blob.origin, blob.position, *at));
+        let mut seen = HashSet::new();
+        all.retain(|(_, _, digest)| seen.insert(*digest));
+        all.into_iter().map(|it| it.2.clone()).collect()
     }
 
     /// The number of the job that transfers a layer.

@@ -13,6 +13,7 @@ mod support;
 
 mod architecture;
 mod atomic;
+mod carry;
 mod cat;
 mod changes;
 mod coming_from;

@@ -29,7 +29,7 @@ use crate::ops::convert::merged::merge_same;
 use crate::ops::convert::multi_platform::MultiPlatform;
 use crate::ops::convert::names::check_names;
 use crate::ops::convert::wanted::{Wanted, wanted};
-use crate::ops::partial::complete::{Base, put_back};
+use crate::ops::partial::complete::{Base, put_back, unpack_unordered};
 use crate::ops::partial::inventory::Inventory;
 use crate::ops::partial::leave_out::{leave_out, tell};
 use crate::ops::stack::layer_tar::read_layer;
@@ -119,7 +119,10 @@ pub(crate) fn complete(
     let wanted = wanted(&[part], |_| joined.roots(), options)?;
     let (mut report, completed) =
         deliver_changed(&joined, wanted, sink, options, context, |items| {
-            put_back(items, bases, &context.watch)
+            let completed = put_back(items, bases, &context.watch)?;
+            let inputs = [&[part.images], &others[..]].concat();
+            unpack_unordered(&inputs, items, part.images.blob_order(), context)?;
+            Ok(completed)
         })?;
     report.completed = Some(completed);
     Ok(report)

@@ -13,6 +13,7 @@ use crate::ops::choose::item::load_chosen;
 use crate::ops::choose::selector::select;
 use crate::ops::partial::{Chain, images_of, images_of_mut, stored_digest};
 use crate::stream::Compression;
+use crate::transfer::Context;
 use crate::transfer::item::TransferItem;
 use crate::transfer::report::Completed;
 
@@ -165,4 +166,32 @@ pub(in crate::ops) fn put_back(
         size: sizes.fold(0, u64::saturating_add),
         recompressed,
     })
+}
+
+/// Unpacks compressed inputs of which layers are needed in another order than they have
+/// them: each step back would cost a pass.
+pub(in crate::ops) fn unpack_unordered(
+    inputs: &[&dyn ImageSource],
+    items: &[TransferItem<'_>],
+    order: &[Digest],
+    context: Context<'_>,
+) -> Result<()> {
+    let places: HashMap<&Digest, usize> = order.iter().zip(0..).collect();
+    let place = |layer: &Layer| layer.digest().and_then(|it| places.get(&it).copied());
+    let mut images = Vec::new();
+    items
+        .iter()
+        .for_each(|it| images_of(&it.content, &mut images));
+    let layers = images.into_iter().flat_map(|image| &image.layers);
+    let layers = layers.filter_map(|layer| Some((place(layer), layer.blob()?)));
+    let mut layers: Vec<(Option<usize>, &Member)> = layers.collect();
+    layers.sort();
+    for (input, origin) in inputs.iter().zip(0..) {
+        let container = input.container();
+        let own = layers.iter().filter(|(_, blob)| blob.origin == origin);
+        if container.is_sequential() && !own.is_sorted_by_key(|(_, blob)| blob.position) {
+            container.unpack_to(context.temporary_directory, &context.watch)?;
+        }
+    }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! `convert --without`: layers that the other side has are left out.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -28,37 +28,41 @@ pub(in crate::ops) fn leave_out(
     context: Context<'_>,
 ) -> Result<LeftOut> {
     let mut omitted: HashMap<Member, u64> = HashMap::new();
-    let mut layers = HashMap::new();
-    let mut facts = Facts::default();
-    for item in &mut *items {
-        let mut images = Vec::new();
-        images_of_mut(&mut item.content, &mut images);
-        for image in images {
-            for (at, new) in lowest(image, &item.name, inventory, container, context)? {
-                let layer = &mut image.layers[at];
-                if let Some(blob) = layer.blob() {
-                    omitted.insert(blob.clone(), blob.size);
-                }
-                facts.is_assumed |= new.is_assumed;
-                facts.recompressed += usize::from(new.is_other);
-                layers.extend(layer.blob().map(|blob| (blob.clone(), blob.size)));
-                layer.compression = new.form.compression;
-                layer.bytes = LayerBytes::Omitted(new.form.descriptor);
-            }
-        }
-    }
+    let mut layers: HashMap<Member, u64> = HashMap::new();
     let mut kept: HashSet<Member> = HashSet::new();
-    for item in items {
+    let mut plans = Vec::new();
+    for item in &*items {
         let mut images = Vec::new();
         images_of(&item.content, &mut images);
-        let all = images.into_iter().flat_map(|image| &image.layers);
-        for blob in all.filter_map(Layer::blob) {
-            kept.insert(blob.clone());
-            layers.insert(blob.clone(), blob.size);
+        for image in images {
+            let plan = lowest(image, &item.name, inventory, container, context)?;
+            for (at, blob) in image.layers.iter().map(Layer::blob).enumerate() {
+                layers.extend(blob.map(|blob| (blob.clone(), blob.size)));
+                let blob = blob.filter(|_| !plan.contains_key(&at));
+                kept.extend(blob.cloned());
+            }
+            plans.push(plan);
         }
     }
-    // A layer of one image may be needed for another.
-    omitted.retain(|blob, _| !kept.contains(blob));
+    let mut facts = Facts::default();
+    let mut images = Vec::new();
+    let contents = items.iter_mut().map(|item| &mut item.content);
+    contents.for_each(|content| images_of_mut(content, &mut images));
+    for (image, plan) in images.into_iter().zip(plans) {
+        for (at, new) in plan {
+            let layer = &mut image.layers[at];
+            // One that another image needs comes along anyway.
+            let Some(blob) = layer.blob().filter(|it| !kept.contains(it)).cloned() else {
+                continue;
+            };
+            omitted.insert(blob.clone(), blob.size);
+            facts.is_assumed |= new.is_assumed;
+            facts.recompressed += usize::from(new.is_other);
+            layer.compression = new.form.compression;
+            let descriptor = new.form.descriptor;
+            layer.bytes = LayerBytes::Omitted { blob, descriptor };
+        }
+    }
     if facts.is_assumed {
         context.watch.warn(Warning::CompressionAssumed);
     }
@@ -96,7 +100,7 @@ struct NewForm {
     is_other: bool,
 }
 
-/// The lowest layers of an image that the other side has, without those that may be
+/// The lowest layers of an image that the other side has, by their places, without those that may be
 /// elsewhere anyway.
 fn lowest(
     image: &Image,
@@ -104,9 +108,9 @@ fn lowest(
     inventory: &Inventory,
     container: &dyn Container,
     context: Context<'_>,
-) -> Result<Vec<(usize, NewForm)>> {
+) -> Result<BTreeMap<usize, NewForm>> {
     let mut chain = Chain::default();
-    let mut lowest = Vec::new();
+    let mut lowest = BTreeMap::new();
     for (at, layer) in image.layers.iter().enumerate() {
         let Some(forms) = inventory.forms(&chain.push(&layer.diff_id)) else {
             break;
@@ -116,7 +120,7 @@ fn lowest(
             LayerBytes::Elsewhere(_) => continue,
             _ => break,
         };
-        lowest.push((at, form));
+        lowest.insert(at, form);
     }
     Ok(lowest)
 }
