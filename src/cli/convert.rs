@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use clap::Args;
+use clap::{ArgAction, Args};
 use restow::{
     ConvertOptions, Input, MediaTypes, Name, Platform, Reference, Retag, Selector, Source,
 };
@@ -41,8 +41,9 @@ pub(super) struct Arguments {
     sources: Vec<OsString>,
 
     /// Destination: a file, a folder for an OCI layout, or - for stdout
-    #[arg(value_name = "DST", required = true)]
-    destination: OsString,
+    // See `loosened` for its other form.
+    #[arg(value_name = "DST", required = true, num_args = 1, action = ArgAction::Set)]
+    destination: Vec<OsString>,
 
     /// Select an image by reference, digest, id or #N (repeatable)
     ///
@@ -93,11 +94,47 @@ pub(super) struct Arguments {
     partial: PartialOptions,
 }
 
+/// The command line of restow, in a form in which options may stand between the SRC and DST.
+///
+/// clap takes the argument before an option for the last one. So all arguments become SRC here,
+/// and [`Arguments::places`] takes the last for DST. The result is only for parsing: its help and
+/// its errors would be misleading.
+pub(super) fn loosened(root: clap::Command) -> clap::Command {
+    root.mut_subcommand("convert", |convert| {
+        let convert = convert.override_usage("restow convert [OPTIONS] <SRC>... <DST>");
+        let convert = convert.mut_arg("sources", |it| it.required(false));
+        convert.mut_arg("destination", |it| {
+            let it = it.required(false).last(true);
+            it.num_args(1..).action(ArgAction::Append)
+        })
+    })
+}
+
+/// The command line of restow, with one SRC and one DST: its errors name the missing one.
+pub(super) fn of_one(root: clap::Command) -> clap::Command {
+    root.mut_subcommand("convert", |convert| {
+        let convert = convert.override_usage("restow convert <SRC>... <DST>");
+        convert.mut_arg("sources", |it| it.num_args(1).action(ArgAction::Set))
+    })
+}
+
+impl Arguments {
+    /// All SRC, and DST, if both are there.
+    pub(super) fn places(&self) -> Option<(Vec<&OsString>, &OsString)> {
+        let mut places: Vec<&OsString> = self.sources.iter().chain(&self.destination).collect();
+        let destination = places.pop()?;
+        (!places.is_empty()).then_some((places, destination))
+    }
+}
+
 pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
-    let sources = locations(&arguments.sources)?;
+    let Some((typed, target)) = arguments.places() else {
+        return Err(Failure::usage("SRC or DST is missing"));
+    };
+    let sources = locations(&typed)?;
     let argument = destination_of("restow convert", "SRC");
     let output = &arguments.output;
-    let (destination, names) = output.destination(&arguments.destination, argument)?;
+    let (destination, names) = output.destination(target, argument)?;
     let mut options = options(arguments, names)?;
     let partial = &arguments.partial;
     let bases = partial.bases(&sources)?;
@@ -107,27 +144,23 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     let open = |source: &Location| stdio::open(source, Some(&destination.location), interrupt);
     let inputs = sources.iter().map(open);
     let inputs = inputs.collect::<Result<Vec<Input>, Failure>>()?;
-    let target = stdio::create(&destination, interrupt)?;
-    let target = session.begin(target)?;
+    let pending = session.begin(stdio::create(&destination, interrupt)?)?;
     options.without = partial.inventory(&bases, process, &session)?;
-    let mut inputs = inputs.into_iter().zip(selectors);
-    let report = match (partial.completes(), inputs.len()) {
-        (false, _) => {
+    let mut inputs: Vec<(Input, Option<Selector>)> = inputs.into_iter().zip(selectors).collect();
+    let part = inputs.pop_if(|_| partial.completes());
+    let report = match part {
+        Some(part) => session.complete(part, partial::open(&bases, process)?, pending, &options)?,
+        None => {
+            let inputs = inputs.into_iter();
             let inputs = inputs.map(|(input, image)| (Source::from(input), image));
-            session.convert_all(inputs.collect(), target, &options)?
+            session.convert_all(inputs.collect(), pending, &options)?
         }
-        (true, 1) => {
-            let part = inputs.next().expect("there is one");
-            session.complete(part, partial::open(&bases, process)?, target, &options)?
-        }
-        (true, _) => return Err(Failure::usage("`--with` completes one SRC at a time")),
     };
-    let (sources, target) = (&arguments.sources, &arguments.destination);
-    written::say_all(&process.output, output.json, sources, target, &report)
+    written::say_all(&process.output, output.json, &typed, target, &report)
 }
 
 /// Parses each SRC.
-fn locations(sources: &[OsString]) -> Result<Vec<Location>, Failure> {
+fn locations(sources: &[&OsString]) -> Result<Vec<Location>, Failure> {
     let argument = source_of("restow convert - DST");
     let locations = sources.iter().map(|it| Location::parse(it, argument));
     let locations = locations.collect::<Result<Vec<Location>, Failure>>()?;

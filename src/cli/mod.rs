@@ -119,8 +119,19 @@ fn command() -> clap::Command {
 
 /// Parses a command line.
 fn parse(words: &[OsString]) -> Result<Arguments, clap::Error> {
-    let matches = command().try_get_matches_from(words)?;
-    Arguments::from_arg_matches(&matches)
+    let parse = |root: clap::Command| {
+        let matches = root.try_get_matches_from(words)?;
+        Arguments::from_arg_matches(&matches)
+    };
+    let arguments = match parse(convert::loosened(command())) {
+        Ok(arguments) => arguments,
+        Err(error) if error.use_stderr() => return Err(error),
+        Err(_) => return parse(command()),
+    };
+    match &arguments.command {
+        Command::Convert(it) if it.places().is_none() => parse(convert::of_one(command())),
+        _ => Ok(arguments),
+    }
 }
 
 /// Runs the command line of this process.

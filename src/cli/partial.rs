@@ -58,6 +58,12 @@ impl PartialOptions {
             name: "BASE",
             role: Role::Option(option),
         };
+        if self.completes() && sources.len() > 1 {
+            return Err(Failure::Usage {
+                message: "`--with` completes one SRC at a time".to_owned(),
+                hint: Some("complete each, and convert the results into one DST"),
+            });
+        }
         let bases = bases.iter().map(|base| Location::parse(base, argument));
         let bases = bases.collect::<Result<Vec<Location>, Failure>>()?;
         let all = sources.iter().chain(&bases);
@@ -130,18 +136,16 @@ fn left_out_to_text(destination: &OsStr, it: &LeftOut, report: &WriteReport) -> 
             "left out nothing: BASE does not have the lowest layer of any image".to_owned(),
         ];
     }
-    let all = if it.layers == it.layers_before {
-        "all "
-    } else {
-        ""
+    let all = count(it.layers_before, "layer");
+    let what = match it.layers {
+        layers if layers == it.layers_before => format!("all {all}, {}", size(it.size)),
+        layers => format!(
+            "{layers} of {all}, {} of {}",
+            size(it.size),
+            size(it.size_before)
+        ),
     };
-    let mut lines = vec![format!(
-        "left out {all}{} of {}, {} of {}",
-        it.layers,
-        count(it.layers_before, "layer"),
-        size(it.size),
-        size(it.size_before),
-    )];
+    let mut lines = vec![format!("left out {what}")];
     if it.recompressed > 0 {
         let verb = if it.recompressed == 1 { "is" } else { "are" };
         lines.push(format!(

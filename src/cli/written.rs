@@ -44,7 +44,7 @@ fn say_partial(output: &Output, destination: &OsStr, report: &WriteReport) {
 pub(super) fn say_all(
     output: &Output,
     is_json: bool,
-    sources: &[OsString],
+    sources: &[&OsString],
     destination: &OsStr,
     report: &WriteReport,
 ) -> Result<(), Failure> {

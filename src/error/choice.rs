@@ -2,7 +2,6 @@
 
 use crate::digest::Digest;
 use crate::error::Place;
-use crate::format::Format;
 use crate::image::Platform;
 
 /// One of the things to choose from.
@@ -84,7 +83,7 @@ pub enum ChoiceError {
     },
     /// Layers cannot be left out of an output in this format.
     #[error("layers can be left out of a docker archive only, which is an OCI archive, too")]
-    PartialFormat(Format),
+    PartialFormat,
     /// No image matches the request.
     #[error("no image `{wanted}` in {}", named(input.as_ref()))]
     NoSuchImage {

@@ -10,6 +10,7 @@
 mod archive;
 mod change;
 mod headers;
+mod inventory;
 mod layer;
 mod merge;
 mod merging;
@@ -37,6 +38,7 @@ mod support {
 
 pub use archive::archive;
 pub use change::change;
+pub use inventory::inventory;
 pub use layer::layer;
 pub use merge::merge;
 pub use reference::reference;
@@ -49,9 +51,10 @@ mod tests {
     type Target = fn(&[u8]);
 
     /// Each target with the name of its fuzzer.
-    const TARGETS: [(&str, Target); 5] = [
+    const TARGETS: [(&str, Target); 6] = [
         ("archive", super::archive),
         ("change", super::change),
+        ("inventory", super::inventory),
         ("layer", super::layer),
         ("merge", super::merge),
         ("reference", super::reference),
@@ -93,6 +96,11 @@ mod tests {
     #[test]
     fn the_corpus_of_change_holds() {
         replay("change");
+    }
+
+    #[test]
+    fn the_corpus_of_inventory_holds() {
+        replay("inventory");
     }
 
     #[test]

@@ -91,6 +91,8 @@ fn prepared() -> Sandbox {
         let image = Image::of_layers(&[tag], stack(words));
         sandbox.write(name, make::tar(&make::docker(&[image])));
     }
+    let arguments = ["convert", "--without", "app.tar", "app.tar", "part.tar"];
+    drop(sandbox.run(&arguments).reports());
     sandbox.write("rootfs.tar", make::layer("file a 1"));
     let broken = make::docker(&[app]);
     let broken: Vec<_> = broken
@@ -135,6 +137,18 @@ fn the_documented_fields_are_printed() {
                 object(&["convert", "--json", "app.tar", "out.tar"]),
                 object(&["import", "--json", "rootfs.tar", "out.tar"]),
             ],
+            "restow convert --without --json" | "restow convert --with --json" => {
+                let option = heading.split(' ').nth(2).expect("an option");
+                let (source, field) = match option {
+                    "--with" => ("part.tar", "put_back"),
+                    _ => ("app.tar", "left_out"),
+                };
+                let mut object =
+                    object(&["convert", "--json", option, "app.tar", source, "out.tar"]);
+                let fields = object.as_object_mut().expect("it is an object");
+                fields.retain(|name, _| name == field);
+                vec![object]
+            }
             "restow export --json" => {
                 vec![object(&["export", "--json", "app.tar", "out.tar"])]
             }

@@ -52,6 +52,7 @@ mod referrers;
 mod reports;
 mod roundtrip;
 mod session;
+mod several;
 mod shells;
 mod squash;
 mod streaming;

@@ -68,9 +68,8 @@ const COMMANDS: &[(&[&str], &str)] = &[
     ),
     (
         &["merge", "combine", "join", "compact", "shrink", "slim"],
-        "`restow squash --layers A..B SRC DST` merges layers of one image; to put several archives \
-         into one, use a layout: `restow convert A oci:DIR`, `restow convert B oci:DIR`, \
-         `restow convert oci:DIR ALL`",
+        "`restow squash --layers A..B SRC DST` merges layers of one image; \
+         `restow convert A B ALL` puts several archives into one",
     ),
     (
         &["unpack", "untar", "undocker", "rootfs", "mount", "unmount"],
@@ -143,8 +142,8 @@ const COMMANDS: &[(&[&str], &str)] = &[
     ),
     (
         &["index", "manifest-list"],
-        "`restow inspect --raw index SRC` prints an index; `crane index append` and \
-         `podman manifest` create one",
+        "`restow inspect --raw index SRC` prints an index; \
+         `restow convert --index NAME A B DST` makes one of single-platform images",
     ),
     (
         &[
@@ -208,8 +207,8 @@ const COMMANDS: &[(&[&str], &str)] = &[
     ),
     (
         &["delta", "patch", "apply"],
-        "restow does not write deltas: `restow convert SRC oci:DIR` stores each layer once, so that \
-         `rsync` of DIR copies new layers only",
+        "restow does not write deltas of files: `restow convert --without BASE SRC part.tar` leaves \
+         out the layers that the other side has",
     ),
     (
         &["split"],
@@ -242,10 +241,6 @@ pub(super) fn command(word: &str) -> Option<&'static str> {
 /// The hint for an extra argument.
 pub(super) fn superfluous(command: &str) -> Option<&'static str> {
     Some(match command {
-        "convert" => {
-            "`convert` reads one SRC; to put several into one archive, use a layout: \
-             `restow convert A oci:DIR`, `restow convert B oci:DIR`, `restow convert oci:DIR DST`"
-        }
         "import" => "the name of the image is an option: `restow import --tag NAME:TAG ROOTFS DST`",
         "export" => {
             "`export` writes all files of one image; `restow extract SRC DIR PATH` extracts some"

@@ -142,7 +142,7 @@ fn deliver<'a>(
         return delivered.map(|(report, ())| report);
     };
     if sink.format() != Format::DockerArchive {
-        return Err(ChoiceError::PartialFormat(sink.format()).into());
+        return Err(ChoiceError::PartialFormat.into());
     }
     let container = source.container();
     let (mut report, left_out) =
