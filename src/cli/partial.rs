@@ -170,7 +170,8 @@ fn left_out_to_text(destination: &OsStr, it: &LeftOut, report: &WriteReport) -> 
     let is_named = |image: &WrittenImage| !image.references.is_empty();
     if report.images.iter().any(is_named) {
         lines.push(
-            "  it has names: Docker with the containerd store moves them to a broken image where              the layers are absent"
+            "  it has names: Docker with the containerd store moves them to a broken image where \
+             the layers are absent"
                 .to_owned(),
         );
     }

@@ -17,11 +17,18 @@ fn a_wrong_base_is_told_apart() {
     sandbox.write("other.tar", make::tar(&make::docker(&[other])));
     sandbox
         .run(&["convert", "--with", "other.tar", "part.tar", "whole.tar"])
-        .fails(expect![[r#""#]]);
+        .fails(expect![[r#"
+            error: no BASE has these layers of `app:2`: layer 2 of 3 (sha256:32a2d1d088b32648d4e89c5c1696217ff08a0cff9e8cd1f1a2e24bb3a35c2347)
+              hint: name an archive or a layout that has them: `--with` may be repeated
+        "#]]);
     sandbox.write("have.json", "[]");
     sandbox
         .run(&["convert", "--with", "have.json", "part.tar", "whole.tar"])
-        .fails(expect![[r#""#]]);
+        .fails(expect![[r#"
+            error: cannot read `have.json`
+              caused by: it is a list of images, which has no layers
+              hint: `docker save` writes an archive with the layers
+        "#]]);
     // Two bases may have it together.
     let second = Image::new(&["other:2"], &["file b 2"]);
     sandbox.write("second.tar", make::tar(&make::docker(&[second])));
@@ -94,5 +101,15 @@ fn command_lines_that_make_no_sense() {
         assert_eq!(output.code, Some(code), "{arguments:?}: {}", output.stderr);
         said += &output.stderr;
     }
-    expect![[r#""#]].assert_eq(&said);
+    expect![[r#"
+        error: `--without` cannot be used with `--with`
+        error: SRC and BASE cannot both be standard input
+        error: `--with` completes one SRC at a time
+          hint: complete each, and convert the results into one DST
+        error: layers can be left out of a docker archive only, which is an OCI archive, too
+        error: layers can be left out of a docker archive only, which is an OCI archive, too
+        error: cannot read `none.tar`
+          caused by: No such file or directory
+    "#]]
+    .assert_eq(&said);
 }
