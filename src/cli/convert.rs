@@ -53,7 +53,7 @@ pub(super) struct Arguments {
     #[arg(long = "image", value_name = "REF", help_heading = "Image selection")]
     images: Vec<Selector>,
 
-    /// Select a platform: OS/ARCH[/VARIANT], OS or ARCH (repeatable) [default: all]
+    /// Keep a platform: OS/ARCH[/VARIANT] (repeatable) [default: all]
     ///
     /// With one platform, an index becomes the image for it. With several, it remains an index
     /// of these, and a docker-archive names the first for engines that use one.
@@ -114,7 +114,9 @@ pub(super) fn loosened(root: clap::Command) -> clap::Command {
 pub(super) fn of_one(root: clap::Command) -> clap::Command {
     root.mut_subcommand("convert", |convert| {
         let convert = convert.override_usage("restow convert <SRC>... <DST>");
-        convert.mut_arg("sources", |it| it.num_args(1).action(ArgAction::Set))
+        let convert = convert.mut_arg("sources", |it| it.num_args(1).action(ArgAction::Set));
+        // `mut_arg` moves an argument to the end, and SRC comes first.
+        convert.mut_arg("destination", |it| it)
     })
 }
 

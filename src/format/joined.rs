@@ -250,7 +250,9 @@ impl Content {
                 members.for_each(|member| member.origin = origin);
             }
             Self::Opaque { blob, .. } => {
-                blob.iter_mut().for_each(|member| member.origin = origin);
+                if let Some(member) = blob {
+                    member.origin = origin;
+                }
             }
         }
     }

@@ -82,7 +82,7 @@ fn the_images_of_all_sources_are_in_the_output_in_their_order() {
         let entries: Vec<&String> = entries.filter(|it| it.contains("blobs/sha256/")).collect();
         let distinct: BTreeSet<&String> = entries.iter().copied().collect();
         assert_eq!(entries.len(), distinct.len(), "each blob is there once");
-        if path.ends_with(".tar") && !path.ends_with(".oci.tar") {
+        if !output.contains("oci:") && !output.contains("oci-archive:") {
             let manifest = store.json("manifest.json");
             let tags: Vec<&Value> = manifest.as_array().unwrap().iter().collect();
             let tags: Vec<&Value> = tags.into_iter().map(|it| &it["RepoTags"]).collect();

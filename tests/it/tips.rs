@@ -209,7 +209,6 @@ fn arguments_that_are_missing_or_too_many_have_a_hint() {
         &[
             "convert",
             "convert -",
-            "convert a b all.tar",
             "import",
             "import a",
             "import a b app:1",
@@ -236,8 +235,8 @@ fn arguments_that_are_missing_or_too_many_have_a_hint() {
             "help a b",
             "completions",
             "man",
-            "convert --image a --image b x y",
-            "convert --platform amd64 --platform arm64 x y",
+            "squash --image a --image b x y",
+            "squash --platform amd64 --platform arm64 x y",
             "convert --tag",
             "convert --tag= a b",
             "convert --force=yes a b",
@@ -256,7 +255,7 @@ fn a_program_gets_the_same_as_an_object() {
         "foo",
         "convert --format oci a b",
         "convert - ",
-        "convert a b c",
+        "squash a b c",
         "squash a b",
         "convert --compress lz4 a b",
         "",
@@ -282,8 +281,8 @@ fn a_program_gets_the_same_as_an_object() {
         {"event":"error","message":"unknown option `--format`","causes":[],"hint":"`--to FORMAT` chooses the output format: `docker-archive`, `oci` or `oci-archive`"}
         $ restow convert - 
         {"event":"error","message":"missing argument: DST","causes":[],"hint":"DST is a file, `oci:DIR` for a layout, or `-` for stdout, as in `docker save NAME | restow convert - FILE`"}
-        $ restow convert a b c
-        {"event":"error","message":"unexpected argument `c`","causes":[],"hint":"`convert` reads one SRC; to put several into one archive, use a layout: `restow convert A oci:DIR`, `restow convert B oci:DIR`, `restow convert oci:DIR DST`"}
+        $ restow squash a b c
+        {"event":"error","message":"unexpected argument `c`","causes":[],"hint":"`squash` reads one SRC and writes one DST"}
         $ restow squash a b
         {"event":"error","message":"missing option: one of `--all`, `--last N`, `--layers A..B`, `--above BASE` or `--max-layers N`","causes":[],"hint":"`--all` merges all layers"}
         $ restow convert --compress lz4 a b

@@ -8,7 +8,6 @@ use crate::event::{Warning, Watch};
 use crate::format::source::{Content, Image, IndexContent};
 use crate::image::media_type::OCI_INDEX;
 use crate::image::{Descriptor, Platform};
-use crate::ops::edited::own_document;
 use crate::transfer::host::best;
 use crate::transfer::item::TransferItem;
 
@@ -205,7 +204,7 @@ fn reduced(index: IndexContent, kept: &HashSet<Digest>) -> Result<IndexContent> 
         value["manifests"] = descriptors.iter().map(Descriptor::to_json).collect();
     });
     Ok(IndexContent {
-        index: edited.map_err(own_document)?,
+        index: edited.map_err(|source| Error::document("an index", source))?,
         children,
         kept: None,
     })

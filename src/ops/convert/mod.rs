@@ -28,6 +28,7 @@ use crate::ops::choose::selector::Selection;
 use crate::ops::convert::merged::merge_same;
 use crate::ops::convert::multi_platform::MultiPlatform;
 use crate::ops::convert::names::check_names;
+pub(crate) use crate::ops::convert::wanted::ConvertSource;
 use crate::ops::convert::wanted::{Wanted, wanted};
 use crate::ops::partial::complete::{Base, put_back, unpack_unordered};
 use crate::ops::partial::inventory::Inventory;
@@ -71,15 +72,6 @@ pub struct ConvertOptions {
     pub without: Option<Inventory>,
 }
 
-/// One of the sources of a conversion.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ConvertSource<'a> {
-    /// The opened input.
-    pub(crate) images: &'a dyn ImageSource,
-    /// The image to take from it, in place of those in the options.
-    pub(crate) image: Option<&'a Selector>,
-}
-
 /// Implements [`Session::convert_all`](crate::Session::convert_all).
 pub(crate) fn convert(
     sources: &[ConvertSource<'_>],
@@ -93,12 +85,16 @@ pub(crate) fn convert(
         }
     }
     if let [only] = sources {
-        let wanted = wanted(sources, |_| only.images.roots(), options)?;
+        let wanted = wanted(sources, |_| only.images.roots(), &options.images)?;
         return deliver(only.images, wanted, sink, options, context);
     }
     let opened = sources.iter().map(|source| source.images);
     let joined = JoinedSource::new(opened.collect())?;
-    let mut wanted = wanted(sources, |origin| Ok(joined.roots_of(origin)), options)?;
+    let mut wanted = wanted(
+        sources,
+        |origin| Ok(joined.roots_of(origin)),
+        &options.images,
+    )?;
     let places = joined.roots()?.iter().map(std::ptr::from_ref);
     let places: HashMap<*const Root, usize> = places.zip(0..).collect();
     let place = |root: &Root| places.get(&std::ptr::from_ref(root)).copied();

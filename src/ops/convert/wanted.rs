@@ -2,8 +2,18 @@
 
 use crate::error::{Candidate, ChoiceError, Error, Result};
 use crate::format::root::Root;
+use crate::format::source::ImageSource;
+use crate::ops::Selector;
 use crate::ops::choose::selector::{Selection, select};
-use crate::ops::convert::{ConvertOptions, ConvertSource};
+
+/// One of the sources of a conversion.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ConvertSource<'a> {
+    /// The opened input.
+    pub(crate) images: &'a dyn ImageSource,
+    /// The image to take from it, in place of those in the options.
+    pub(crate) image: Option<&'a Selector>,
+}
 
 /// Something to convert.
 pub(super) struct Wanted<'a> {
@@ -13,17 +23,17 @@ pub(super) struct Wanted<'a> {
 }
 
 /// Finds what to convert: of a source with a selector of its own what that selects, of
-/// the others what the options select, and everything without any.
+/// the others what `images` select, and everything without any.
 ///
 /// The results have the roots that `roots_of` returns for the number of a source, which
 /// are those of the source itself in the same order.
 pub(super) fn wanted<'a>(
     sources: &[ConvertSource<'_>],
     roots_of: impl Fn(usize) -> Result<&'a [Root]>,
-    options: &ConvertOptions,
+    images: &[Selector],
 ) -> Result<Vec<Wanted<'a>>> {
     let mut wanted = Vec::new();
-    let mut found = vec![false; options.images.len()];
+    let mut found = vec![false; images.len()];
     let mut have: Vec<Candidate> = Vec::new();
     let mut missing = None;
     let mut whole: Vec<&Root> = Vec::new();
@@ -32,12 +42,12 @@ pub(super) fn wanted<'a>(
         let mut selections = Vec::new();
         if source.image.is_some() {
             selections.push(select(source.images, source.image)?);
-        } else if options.images.is_empty() {
+        } else if images.is_empty() {
             whole.extend(roots);
             continue;
         }
-        let images = options.images.iter().zip(&mut found);
-        for (image, is_found) in images.filter(|_| source.image.is_none()) {
+        let others = images.iter().zip(&mut found);
+        for (image, is_found) in others.filter(|_| source.image.is_none()) {
             match select(source.images, Some(image)) {
                 Ok(selection) => {
                     *is_found = true;
@@ -45,11 +55,11 @@ pub(super) fn wanted<'a>(
                 }
                 Err(Error::Choice(error)) => match error {
                     ChoiceError::NoSuchImage { have: listed, .. } if sources.len() > 1 => {
-                        listed.into_iter().for_each(|it| {
+                        for it in listed {
                             if !have.contains(&it) {
                                 have.push(it);
                             }
-                        });
+                        }
                     }
                     error => return Err(error.into()),
                 },
@@ -64,7 +74,7 @@ pub(super) fn wanted<'a>(
             }));
         }
     }
-    for (image, is_found) in options.images.iter().zip(&found) {
+    for (image, is_found) in images.iter().zip(&found) {
         if !is_found {
             missing.get_or_insert(image);
         }

@@ -48,7 +48,7 @@ fn docker_loads_an_index() {
             "all.tar",
         ];
         sandbox.run(&line).silent();
-        drop(docker.load(&sandbox.read("all.tar"), &[name.clone()]));
+        drop(docker.load(&sandbox.read("all.tar"), std::slice::from_ref(&name)));
     }
 }
 
