@@ -150,13 +150,12 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     options.without = partial.inventory(&bases, process, &session)?;
     let mut inputs: Vec<(Input, Option<Selector>)> = inputs.into_iter().zip(selectors).collect();
     let part = inputs.pop_if(|_| partial.completes());
-    let report = match part {
-        Some(part) => session.complete(part, partial::open(&bases, process)?, pending, &options)?,
-        None => {
-            let inputs = inputs.into_iter();
-            let inputs = inputs.map(|(input, image)| (Source::from(input), image));
-            session.convert_all(inputs.collect(), pending, &options)?
-        }
+    let report = if let Some(part) = part {
+        session.complete(part, partial::open(&bases, process)?, pending, &options)?
+    } else {
+        let inputs = inputs.into_iter();
+        let inputs = inputs.map(|(input, image)| (Source::from(input), image));
+        session.convert_all(inputs.collect(), pending, &options)?
     };
     written::say_all(&process.output, output.json, &typed, target, &report)
 }

@@ -415,7 +415,7 @@ fn found_json(found: &Found) -> Value {
         "subject": digest_json(found.subject.as_ref()),
         "created": image.and_then(|image| image.created.as_deref()),
         "layers": image.map(|image| image.layers),
-        "diff_ids": image.map(|image| diff_ids(image)),
+        "diff_ids": image.map(diff_ids),
         "left_out": image.map(|image| image.left_out),
         "size": image.map(|image| image.stored_size),
         "unpacked_size": image.and_then(|image| image.size).map(|size| size.unpacked),

@@ -332,9 +332,10 @@ impl LayoutSurvey<'_, '_> {
         for (at, (descriptor, found)) in manifest.layers.iter().zip(found).enumerate() {
             let site = site.at_layer(at + 1, manifest.layers.len());
             let diff_id = view.and_then(|view| view.diff_ids.get(at).cloned());
-            let missing = match self.left_out.contains(descriptor.digest()) {
-                true => &mut left_out,
-                false => &mut missing,
+            let missing = if self.left_out.contains(descriptor.digest()) {
+                &mut left_out
+            } else {
+                &mut missing
             };
             let mut layer = self.layer(descriptor, found, &site, missing);
             layer.diff_id = diff_id;

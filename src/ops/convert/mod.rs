@@ -112,7 +112,7 @@ pub(crate) fn complete(
 ) -> Result<WriteReport> {
     let others: Vec<&dyn ImageSource> = bases.iter().map(|base| base.source).collect();
     let joined = JoinedSource::with_blobs_of(part.images, &others)?;
-    let wanted = wanted(&[part], |_| joined.roots(), options)?;
+    let wanted = wanted(&[part], |_| joined.roots(), &options.images)?;
     let (mut report, completed) =
         deliver_changed(&joined, wanted, sink, options, context, |items| {
             let completed = put_back(items, bases, &context.watch)?;

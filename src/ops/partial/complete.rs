@@ -107,9 +107,10 @@ impl BaseLayers {
             layer.compression = found.compression;
             layer.bytes = LayerBytes::Input {
                 blob: found.blob.clone(),
-                descriptor: match is_other {
-                    true => found.descriptor.clone(),
-                    false => Some(descriptor),
+                descriptor: if is_other {
+                    found.descriptor.clone()
+                } else {
+                    Some(descriptor)
                 },
             };
         }
@@ -179,9 +180,9 @@ pub(in crate::ops) fn unpack_unordered(
     let places: HashMap<&Digest, usize> = order.iter().zip(0..).collect();
     let place = |layer: &Layer| layer.digest().and_then(|it| places.get(&it).copied());
     let mut images = Vec::new();
-    items
-        .iter()
-        .for_each(|it| images_of(&it.content, &mut images));
+    for item in items {
+        images_of(&item.content, &mut images);
+    }
     let layers = images.into_iter().flat_map(|image| &image.layers);
     let layers = layers.filter_map(|layer| Some((place(layer), layer.blob()?)));
     let mut layers: Vec<(Option<usize>, &Member)> = layers.collect();

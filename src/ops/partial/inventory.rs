@@ -50,7 +50,9 @@ impl Inventory {
     pub fn extend(&mut self, other: Self) {
         for (chain, forms) in other.chains {
             let own = self.chains.entry(chain).or_default();
-            forms.into_iter().for_each(|form| add_form(own, form));
+            for form in forms {
+                add_form(own, form);
+            }
         }
     }
 

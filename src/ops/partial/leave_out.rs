@@ -187,10 +187,9 @@ fn label(compression: Compression) -> String {
 }
 
 /// Adds what was left out to the report of what was written.
-pub(in crate::ops) fn tell(report: &mut WriteReport, left_out: LeftOut) {
-    let images = report.left_out.take().map(|it| it.images);
-    report.left_out = Some(LeftOut {
-        images: images.unwrap_or_default(),
-        ..left_out
-    });
+pub(in crate::ops) fn tell(report: &mut WriteReport, mut left_out: LeftOut) {
+    if let Some(told) = report.left_out.take() {
+        left_out.images = told.images;
+    }
+    report.left_out = Some(left_out);
 }
