@@ -18,7 +18,9 @@ const STYLES: [Style; 4] = [make::docker, make::crane, make::hybrid, layout];
 
 fn layout(images: &[Image]) -> Vec<Member> {
     let mut layout = Layout::default();
-    images.iter().for_each(|image| layout.add(image));
+    for image in images {
+        layout.add(image);
+    }
     layout.members()
 }
 

@@ -91,7 +91,9 @@ fn commands_that_look_show_what_it_is() {
         &["diff", "part.tar", "new.tar"],
     ] {
         let output = sandbox.run(arguments);
-        shown += &format!("$ restow {}\n", arguments.join(" "));
+        shown += "$ restow ";
+        shown += &arguments.join(" ");
+        shown += "\n";
         shown += &String::from_utf8_lossy(&output.stdout);
         shown += &output.stderr;
     }
