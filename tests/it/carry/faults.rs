@@ -3,6 +3,7 @@
 use expect_test::expect;
 
 use super::{pair, report};
+use crate::support::image::Store;
 use crate::support::make::{self, Image};
 
 #[test]
@@ -110,6 +111,50 @@ fn command_lines_that_make_no_sense() {
         error: layers can be left out of a docker archive only, which is an OCI archive, too
         error: cannot read `none.tar`
           caused by: No such file or directory
+    "#]]
+    .assert_eq(&said);
+}
+
+/// The documents that are kept aside are read like any others.
+#[test]
+fn damaged_annotations_are_told_apart() {
+    let sandbox = pair();
+    drop(
+        sandbox
+            .run(&["convert", "--without", "base.tar", "new.tar", "part.tar"])
+            .reports(),
+    );
+    let store = Store::open(&sandbox.path("part.tar"));
+    let mut said = String::new();
+    for (key, text) in [
+        ("restow.whole.index", "{"),
+        ("restow.whole.index", "[]"),
+        ("restow.whole.manifest", "{}"),
+        ("restow.whole.blobs", "x y"),
+    ] {
+        let mut index = store.json("index.json");
+        index["annotations"][key] = text.into();
+        let members = store.names().into_iter().map(|name| match name {
+            "index.json" => make::Member::file(name, index.to_string()),
+            name => make::Member::file(name, store.file(name)),
+        });
+        sandbox.write("damaged.tar", make::tar(&members.collect::<Vec<_>>()));
+        let arguments = ["convert", "--with", "base.tar", "damaged.tar", "-"];
+        said += &sandbox.run(&arguments).stderr;
+        drop(sandbox.run(&["images", "damaged.tar"]).data(""));
+    }
+    expect![[r#"
+        error: cannot read `damaged.tar`
+          caused by: cannot parse `index.json`
+          caused by: it is not valid JSON
+          caused by: EOF while parsing an object at line 1 column 1
+        error: cannot read `damaged.tar`
+          caused by: cannot parse `index.json`
+          caused by: `the document` is not an object
+        error: cannot read `damaged.tar`
+          caused by: cannot parse `manifest.json`
+          caused by: `the document` is not a list of images
+        put back 2 layers, 4.1kB
     "#]]
     .assert_eq(&said);
 }
