@@ -30,7 +30,7 @@ pub use input_kind::{Folder, InputKind};
 pub use limit::LimitError;
 pub use place::Place;
 
-use crate::digest::Digest;
+use crate::digest::{DiffId, Digest};
 use crate::dockerfile::ChangeError;
 use crate::image::DocumentError;
 use crate::layer::LayerError;
@@ -183,6 +183,27 @@ pub enum Error {
     /// An image describes this layer, but the input does not have it.
     #[error("its blob is not in the input")]
     LayerAbsent,
+    /// A partial archive was made without this layer.
+    #[error("it was left out of this partial archive on purpose")]
+    LayerNotCarried,
+    /// The bases of a partial archive lack layers that were left out of it.
+    #[error("{}", lacking(image, *count, layers))]
+    BaseLacksLayers {
+        /// The first image that needs such a layer.
+        image: String,
+        /// The number of its layers.
+        count: usize,
+        /// The numbers, counted from 1, and diff_ids of the layers that are lacking.
+        layers: Vec<(usize, DiffId)>,
+    },
+    /// A list of images, which has no layers, was given where layers are needed.
+    #[error("it is a list of images, which has no layers")]
+    InventoryWithoutLayers,
+    /// An inventory is JSON, but not a list of images.
+    #[error(
+        "it is JSON, but no image in it has `RootFS.Layers`, as `docker image inspect` prints it"
+    )]
+    NoInventory,
     /// The number of layers differs from the number of diff_ids.
     #[error("`{name}` has {layers} layers, but its config lists {diff_ids} diff_ids")]
     LayerCount {
@@ -426,6 +447,16 @@ impl Error {
         }
         Self::read(what, self)
     }
+}
+
+/// The layers of an image that no base has, as a sentence.
+fn lacking(image: &str, count: usize, layers: &[(usize, DiffId)]) -> String {
+    const SHOWN: usize = 3;
+    let shown = layers.iter().take(SHOWN);
+    let shown = shown.map(|(number, diff_id)| format!("layer {number} of {count} ({diff_id})"));
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    let others = more(layers.len().saturating_sub(SHOWN));
+    format!("no BASE has these layers of `{image}`: {shown}{others}")
 }
 
 /// The number of further items, as the end of a clause: ` and 2 more`.

@@ -114,6 +114,18 @@ pub enum Warning {
     /// This layer, below a range, cannot be read.
     #[error("cannot read the entries of {0}, so all whiteouts above it are kept")]
     AllWhiteoutsKept(Place),
+    /// Layers in the base of a partial archive are compressed otherwise than those that
+    /// were left out.
+    #[error(
+        "{0} of the layers that were left out {are} compressed otherwise in BASE: the digest of the manifest changes, the image id does not",
+        are = if *.0 == 1 { "is" } else { "are" }
+    )]
+    BaseCompressedOtherwise(usize),
+    /// Only the diff_ids of the layers that the other side has are known.
+    #[error(
+        "the compression of the layers on the other side is unknown, and assumed to be none: a containerd store needs the same"
+    )]
+    CompressionAssumed,
     /// One of several images is not in the input.
     #[error("skipped `{name}`: {reason}")]
     AbsentLeftOut {

@@ -78,6 +78,7 @@
 //! | `apply` | [`Session::apply`] | `ops/apply/`, `tar_diff/` |
 //! | `convert` | [`Session::convert`] | `ops/convert.rs`, `transfer/` |
 //! | `delta` | [`Session::delta`] | `ops/delta/`, `tar_diff/`, `ops/stack/` |
+//! | `convert` | [`Session::convert`], [`Session::complete`], [`Session::inventory`] | `ops/convert.rs`, `ops/partial/`, `transfer/` |
 //! | `diff` | [`Session::diff`], [`Session::diff_text`] | `ops/diff/`, `ops/stack/`, `merge/` |
 //! | `export` | [`Session::export`] | `ops/export.rs`, `ops/stack/`, `merge/` |
 //! | `extract` | [`Session::extract`] | `ops/extract.rs`, `ops/stack/`, `merge/`, `folder/` |
@@ -149,17 +150,17 @@ pub use layer::{Ambiguity, EntryFault, LayerError, PathError, WhiteoutError};
 pub use merge::PathPattern;
 pub use ops::{
     AppendOptions, AppendReport, AppendedLayer, Aspect, BaseFound, ChangeCount, ChangeKind,
-    ComparedImage, CompressionChoice, ConfigOptions, ConvertOptions, DeltaImage, DeltaLayer,
-    DeltaOptions, DeltaReport, Detail, DiffKind, DiffOptions, DiffReport, EntryType, ExportOptions,
-    ExportReport, ExtractOptions, ExtractReport, FieldChange, FileChange, FileEntry, FileRun,
-    FileTime, FileTree, FilesOptions, Found, FoundImage, FoundKind, HiddenFile, HiddenReason,
-    HistoryReport, HistoryStep, ImageConfig, ImagesOptions, ImagesReport, ImportOptions,
-    InspectOptions, InspectedLayer, Inspection, LayerChoice, LayerName, LayerRangeError, LayerSize,
-    LayerWay, LinkChange, Listed, MediaTypes, Name, NewLayer, PathChange, RawDocument,
-    RebaseOptions, RebaseReport, RemoveOptions, RemoveReport, RemovedItem, Retag, RetagError,
-    Selector, SelectorError, SizeChoice, SquashOptions, SquashReport, SquashedRange, TextDiff,
-    TextDifference, Verification, WasteLayer, WasteOptions, WastePlan, WasteRemedy, WasteReport,
-    WriteReport, WrittenImage, XattrChange,
+    ComparedImage, Completed, CompressionChoice, ConfigOptions, ConvertOptions, DeltaImage,
+    DeltaLayer, DeltaOptions, DeltaReport, Detail, DiffKind, DiffOptions, DiffReport, EntryType,
+    ExportOptions, ExportReport, ExtractOptions, ExtractReport, FieldChange, FileChange, FileEntry,
+    FileRun, FileTime, FileTree, FilesOptions, Found, FoundImage, FoundKind, HiddenFile,
+    HiddenReason, HistoryReport, HistoryStep, ImageConfig, ImagesOptions, ImagesReport,
+    ImportOptions, InspectOptions, InspectedLayer, Inspection, Inventory, LayerChoice, LayerName,
+    LayerRangeError, LayerSize, LayerWay, LeftOut, LeftOutImage, LinkChange, Listed, MediaTypes,
+    Name, NewLayer, PathChange, RawDocument, RebaseOptions, RebaseReport, RemoveOptions,
+    RemoveReport, RemovedItem, Retag, RetagError, Selector, SelectorError, SizeChoice,
+    SquashOptions, SquashReport, SquashedRange, TextDiff, TextDifference, Verification, WasteLayer,
+    WasteOptions, WastePlan, WasteRemedy, WasteReport, WriteReport, WrittenImage, XattrChange,
 };
 pub use session::{Images, PendingOutput, Session, Source, Target};
 pub use stream::{Compression, DecodeLimit, Encoding, FileKind};

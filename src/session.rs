@@ -4,6 +4,7 @@
 mod append;
 mod delta;
 mod edit;
+mod partial;
 mod rebase;
 mod remove;
 
@@ -693,6 +694,7 @@ impl<'a> Session<'a> {
             measures: false,
             is_read_once: true,
             tolerance: Tolerance::None,
+            is_completed: false,
             platform,
             created: self.created,
             watch: self.watch(),

@@ -12,6 +12,7 @@ use crate::cli::destination::{ImageOptions, check_name, compress_help};
 use crate::cli::failure::Failure;
 use crate::cli::location::{Location, Place};
 use crate::cli::options::{parse_media_types, source_date_epoch};
+use crate::cli::partial::{self, PartialOptions};
 use crate::cli::process::Process;
 use crate::cli::source::selector;
 use crate::cli::stdio;
@@ -88,6 +89,9 @@ pub(super) struct Arguments {
 
     #[command(flatten)]
     output: ImageOptions,
+
+    #[command(flatten)]
+    partial: PartialOptions,
 }
 
 /// The command line of restow, in a form in which options may stand between the SRC and DST.
@@ -133,16 +137,26 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     let argument = destination_of("restow convert", "SRC");
     let output = &arguments.output;
     let (destination, names) = output.destination(target, argument)?;
-    let options = options(arguments, names)?;
+    let mut options = options(arguments, names)?;
+    let partial = &arguments.partial;
+    let bases = partial.bases(&sources)?;
     let selectors = selectors(arguments, &sources)?;
     let session = process.session(source_date_epoch()?);
     let interrupt = &process.interrupt;
     let open = |source: &Location| stdio::open(source, Some(&destination.location), interrupt);
     let inputs = sources.iter().map(open);
     let inputs = inputs.collect::<Result<Vec<Input>, Failure>>()?;
-    let pending = stdio::create(&destination, interrupt)?;
-    let inputs = inputs.into_iter().map(Source::from).zip(selectors);
-    let report = session.convert_all(inputs.collect(), pending, &options)?;
+    let pending = session.begin(stdio::create(&destination, interrupt)?)?;
+    options.without = partial.inventory(&bases, process, &session)?;
+    let mut inputs: Vec<(Input, Option<Selector>)> = inputs.into_iter().zip(selectors).collect();
+    let part = inputs.pop_if(|_| partial.completes());
+    let report = if let Some(part) = part {
+        session.complete(part, partial::open(&bases, process)?, pending, &options)?
+    } else {
+        let inputs = inputs.into_iter();
+        let inputs = inputs.map(|(input, image)| (Source::from(input), image));
+        session.convert_all(inputs.collect(), pending, &options)?
+    };
     written::say_all(&process.output, output.json, &typed, target, &report)
 }
 

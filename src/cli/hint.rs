@@ -20,6 +20,16 @@ pub(super) fn hint_for(error: &Error) -> Option<String> {
             }
             (_, source) => hint_for(source),
         },
+        Error::LayerNotCarried => Some(
+            "`restow convert --with BASE PART whole.tar` puts the layers back, where BASE has them"
+                .to_owned(),
+        ),
+        Error::BaseLacksLayers { .. } => {
+            Some("name an archive or a layout that has them: `--with` may be repeated".to_owned())
+        }
+        Error::InventoryWithoutLayers => {
+            Some("`docker save` writes an archive with the layers".to_owned())
+        }
         Error::OutputExists(_) => Some("use `--force` to overwrite it".to_owned()),
         Error::Choice(error) => hint_for_choice(error),
         Error::Limit(LimitError::Compression { source, .. }) => hint_for_limit(*source),

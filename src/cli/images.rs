@@ -342,10 +342,18 @@ impl Rows {
             or_nothing(image.map(size)),
             or_nothing(image.map(stored)),
             platform,
-            or_nothing(image.map(|image| image.layers.to_string())),
+            or_nothing(image.map(layers)),
         ];
         let cells = self.layout.of(number.to_owned(), cells, source.to_owned());
         self.table.row(cells);
+    }
+}
+
+/// The number of layers, and of those that a partial archive lacks on purpose.
+fn layers(image: &FoundImage) -> String {
+    match image.left_out {
+        0 => image.layers.to_string(),
+        left_out => format!("{}, {left_out} left out", image.layers),
     }
 }
 
@@ -391,6 +399,10 @@ fn to_json(source: &str, report: &ImagesReport) -> Vec<Value> {
     report.listed.iter().map(listed).collect()
 }
 
+fn diff_ids(image: &FoundImage) -> Vec<String> {
+    image.diff_ids.iter().map(ToString::to_string).collect()
+}
+
 fn found_json(found: &Found) -> Value {
     let image = found.image.as_ref();
     json!({
@@ -403,6 +415,8 @@ fn found_json(found: &Found) -> Value {
         "subject": digest_json(found.subject.as_ref()),
         "created": image.and_then(|image| image.created.as_deref()),
         "layers": image.map(|image| image.layers),
+        "diff_ids": image.map(diff_ids),
+        "left_out": image.map(|image| image.left_out),
         "size": image.map(|image| image.stored_size),
         "unpacked_size": image.and_then(|image| image.size).map(|size| size.unpacked),
         "content_size": image.and_then(content_size),

@@ -244,6 +244,7 @@ fn layer_type(layer: &InspectedLayer, is_whole: bool) -> String {
     match &layer.media_type {
         Some(media_type) if is_whole => media_type.clone(),
         _ if layer.is_present => compression,
+        _ if layer.is_left_out => format!("{compression}, left out"),
         _ => format!("{compression}, absent"),
     }
 }
@@ -265,6 +266,7 @@ fn to_json(source: &str, inspection: &Inspection) -> Value {
             "media_type": layer.media_type,
             "compression": layer.compression.to_string(),
             "present": layer.is_present,
+            "left_out": layer.is_left_out,
             "size": layer.stored_size,
             "unpacked_size": layer.size.map(|it| it.unpacked),
             "content_size": layer.size.and_then(|it| it.content),

@@ -35,6 +35,7 @@ mod man;
 mod meter;
 mod options;
 mod output;
+mod partial;
 mod process;
 mod progress;
 mod rebase;

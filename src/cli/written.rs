@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::failure::Failure;
 use crate::cli::images;
 use crate::cli::output::Output;
+use crate::cli::partial;
 use crate::cli::text::{count, json_text, short, size};
 use crate::cli::view::{digest_json, fields};
 
@@ -22,11 +23,20 @@ pub(super) fn say(
     report: &WriteReport,
 ) -> Result<(), Failure> {
     if is_json {
-        let object = to_json(source, Some(destination), Some(report));
+        let mut object = to_json(source, Some(destination), Some(report));
+        partial::add_json(&mut object, report);
         return output.data(&json_text(&Value::Object(object)));
     }
+    say_partial(output, destination, report);
     output.tell(&to_text(destination, report));
     Ok(())
+}
+
+/// Reports layers that were left out or put back, whether a person reads it or not.
+fn say_partial(output: &Output, destination: &OsStr, report: &WriteReport) {
+    for line in partial::to_text(destination, report) {
+        output.say(&line);
+    }
 }
 
 /// Reports the output of several sources in the same way. The object has `sources` then,
@@ -44,8 +54,10 @@ pub(super) fn say_all(
             let mut object = fields(json!({ "sources": sources.collect::<Vec<_>>() }));
             let others = to_json(OsStr::new(""), Some(destination), Some(report)).into_iter();
             object.extend(others.filter(|(key, _)| key != "source"));
+            partial::add_json(&mut object, report);
             return output.data(&json_text(&Value::Object(object)));
         }
+        say_partial(output, destination, report);
         output.tell(&to_text(destination, report));
         return Ok(());
     };

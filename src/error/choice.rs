@@ -85,6 +85,9 @@ pub enum ChoiceError {
         /// The last layer.
         to: usize,
     },
+    /// Layers cannot be left out of an output in this format.
+    #[error("layers can be left out of a docker archive only, which is an OCI archive, too")]
+    PartialFormat,
     /// No image matches the request.
     #[error("no image `{wanted}` in {}", named(input.as_ref()))]
     NoSuchImage {

@@ -2,27 +2,7 @@
 
 use std::fmt;
 
-/// The severity of a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Severity {
-    /// Content differs from its description, or an engine that should accept the input
-    /// refuses it.
-    Error,
-    /// Some readers refuse the input or interpret it differently.
-    Warning,
-    /// Nothing is wrong, but it may be worth knowing.
-    Note,
-}
-
-impl fmt::Display for Severity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Error => "error",
-            Self::Warning => "warning",
-            Self::Note => "note",
-        })
-    }
-}
+use crate::finding::Severity;
 
 /// Defines [`Code`] by a table: variant, code, severity, meaning, consequence and remedy.
 macro_rules! codes {
@@ -143,6 +123,10 @@ codes! {
         "a layer of an image is missing"
         "only an engine that already has the layer can load the image"
         "save the image again, with all its layers"
+    LayerLeftOut "layer-left-out" Note
+        "a layer was left out of a partial archive on purpose"
+        "only an engine that already has the layer can load the image"
+        "`restow convert --with BASE SRC DST` puts it back, where BASE has it"
     LayerSource "layer-source" Warning
         "`LayerSources` describes a layer incorrectly"
         "readers that use it refuse the layer"

@@ -5,13 +5,15 @@
 //! follow the rules for errors (see [`crate::error`]).
 
 mod code;
+mod severity;
 
 use std::collections::HashSet;
 use std::fmt;
 
 use crate::digest::Digest;
 
-pub use self::code::{Code, Severity};
+pub use self::code::Code;
+pub use self::severity::Severity;
 
 /// The place of a finding, from the file to the entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -6,6 +6,7 @@ use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use crate::digest::Digest;
 use crate::error::{Error, InputKind, Place, Result};
 use crate::event::{Event, Step, Warning, Watch};
 use crate::format::Format;
@@ -20,6 +21,7 @@ use crate::format::folder::check_declared;
 use crate::format::input::{Input, OpenBytes};
 use crate::format::misplaced::{is_image_member, refuse_misplaced};
 use crate::format::oci_layout::{check_marker, find_index, is_layout, load};
+use crate::format::partial::{Kept, WithDocuments};
 use crate::format::reader::{Opener, Tolerance};
 use crate::format::root::{Root, Target};
 use crate::format::rootfs::{rootfs_image, warn_of_leftover, warn_of_tar, warn_of_trailing};
@@ -49,6 +51,8 @@ pub(crate) struct Opening<'a> {
     pub is_read_once: bool,
     /// The faults at which it goes on.
     pub tolerance: Tolerance,
+    /// True if a partial archive will be completed, so that it is read as the whole one.
+    pub is_completed: bool,
     /// The platform of an image made from a rootfs.
     pub platform: Option<&'a Platform>,
     /// The creation time of an image made from a rootfs; by default that of the newest
@@ -80,7 +84,7 @@ pub(crate) fn open_container<'c>(
 ) -> Result<Box<dyn ImageSource + 'c>> {
     let images = match format {
         Format::DockerArchive => open_docker(container, opening),
-        _ => open_layout(container, Format::OciArchive, opening.tolerance),
+        _ => open_layout(container, Format::OciArchive, opening),
     };
     let images = images.map_err(|error| error.while_reading(place.clone()))?;
     Ok(Box::new(LocatedSource { place, images }))
@@ -99,6 +103,8 @@ struct Images<'c> {
     elements: Vec<(Element, Document<Config>)>,
     /// The image made of a root filesystem.
     whole: Option<Image>,
+    /// The facts that a partial archive keeps.
+    kept: Kept,
 }
 
 impl Images<'_> {
@@ -108,7 +114,9 @@ impl Images<'_> {
         match &root.target {
             Target::Blob(descriptor) => {
                 let opener = Opener::new(container).tolerating(self.tolerance);
-                load(opener, descriptor, name)
+                let mut content = load(opener, descriptor, name)?;
+                content.mark_left_out(&self.kept.left_out);
+                Ok(content)
             }
             Target::Element(number) => load_element(container, &self.elements[*number], &name),
             Target::Whole => {
@@ -147,6 +155,10 @@ impl ImageSource for LocatedSource<'_> {
         content.map_err(|error| error.while_reading(self.place.clone()))
     }
 
+    fn blob_order(&self) -> &[Digest] {
+        &self.images.kept.blob_order
+    }
+
     fn place(&self) -> Option<&Place> {
         Some(&self.place)
     }
@@ -171,7 +183,7 @@ fn open_input(input: Input, opening: &Opening<'_>) -> Result<Images<'static>> {
 fn open_directory(path: &Path, opening: &Opening<'_>) -> Result<Images<'static>> {
     check_declared(path, opening.format)?;
     let container = Box::new(Directory::new(path));
-    open_layout(container, Format::OciDirectory, opening.tolerance)
+    open_layout(container, Format::OciDirectory, opening)
 }
 
 fn open_file(file: File, start: u64, opening: &Opening<'_>) -> Result<Images<'static>> {
@@ -303,6 +315,7 @@ fn open_rootfs(
         docker_part: None,
         elements: Vec::new(),
         whole: Some(image),
+        kept: Kept::default(),
     })
 }
 
@@ -316,7 +329,7 @@ fn open_images(
     let source = match kind {
         Kind::Rootfs => return Ok(None),
         Kind::Docker => open_docker(Box::new(tar), opening)?,
-        Kind::Oci => open_layout(Box::new(tar), Format::OciArchive, opening.tolerance)?,
+        Kind::Oci => open_layout(Box::new(tar), Format::OciArchive, opening)?,
     };
     if end.cut_off_at.is_some() {
         opening.watch.warn(Warning::EndMissing);
@@ -330,6 +343,7 @@ fn open_docker<'c>(
     opening: &Opening<'_>,
 ) -> Result<Images<'c>> {
     let tolerance = opening.tolerance;
+    let (container, kept) = take_kept(container, opening)?;
     let DockerArchive {
         roots,
         index,
@@ -346,14 +360,35 @@ fn open_docker<'c>(
         docker_part,
         elements,
         whole: None,
+        kept,
     })
 }
 
-fn open_layout(
-    container: Box<dyn Container + '_>,
+/// The facts that a partial archive keeps. If it will be completed, the documents of the
+/// whole archive take the places of its own.
+fn take_kept<'c>(
+    container: Box<dyn Container + 'c>,
+    opening: &Opening<'_>,
+) -> Result<(Box<dyn Container + 'c>, Kept)> {
+    if !is_layout(container.as_ref())? {
+        return Ok((container, Kept::default()));
+    }
+    let kept = find_index(container.as_ref())?.map(|index| Kept::read(&index));
+    let mut kept = kept.unwrap_or_default();
+    if !opening.is_completed || kept.left_out.is_empty() {
+        kept.blob_order.clear();
+        return Ok((container, kept));
+    }
+    let whole = WithDocuments::new(container, &kept);
+    Ok((Box::new(whole), kept))
+}
+
+fn open_layout<'c>(
+    container: Box<dyn Container + 'c>,
     format: Format,
-    tolerance: Tolerance,
-) -> Result<Images<'_>> {
+    opening: &Opening<'_>,
+) -> Result<Images<'c>> {
+    let (container, kept) = take_kept(container, opening)?;
     check_marker(&mut Opener::new(container.as_ref()))?;
     let index = find_index(container.as_ref())?.ok_or(Error::NotOfFormat {
         expected: match format {
@@ -366,12 +401,13 @@ fn open_layout(
     Ok(Images {
         format,
         container,
-        tolerance,
+        tolerance: opening.tolerance,
         roots: roots.collect(),
         index: Some(index),
         docker_part: None,
         elements: Vec::new(),
         whole: None,
+        kept,
     })
 }
 

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::path::Path;
 
+use crate::digest::Digest;
 use crate::error::{Error, Place, Result};
 use crate::event::Watch;
 use crate::format::docker_archive::joined_part;
@@ -29,6 +30,7 @@ pub(crate) struct JoinedSource<'a> {
     place: Option<&'a Place>,
     index: Option<&'a Document<Index>>,
     docker_part: Option<DockerPart>,
+    blob_order: &'a [Digest],
 }
 
 impl<'a> JoinedSource<'a> {
@@ -66,6 +68,7 @@ impl<'a> JoinedSource<'a> {
             place: None,
             index: None,
             docker_part,
+            blob_order: &[],
             sources,
             roots,
             starts,
@@ -91,6 +94,7 @@ impl<'a> JoinedSource<'a> {
             place: source.place(),
             index: source.index(),
             docker_part: source.docker_part().cloned(),
+            blob_order: source.blob_order(),
         })
     }
 
@@ -158,6 +162,10 @@ impl ImageSource for JoinedSource<'_> {
 
     fn owner(&self, root: &Root) -> Option<&dyn ImageSource> {
         self.origin_of(root).map(|origin| self.sources[origin])
+    }
+
+    fn blob_order(&self) -> &[Digest] {
+        self.blob_order
     }
 
     fn place(&self) -> Option<&Place> {

@@ -35,6 +35,12 @@ pub(crate) trait ImageSource: fmt::Debug + Send + Sync {
         None
     }
 
+    /// The order in which the blobs of a partial archive are written once it is whole;
+    /// empty if that is the order in the input.
+    fn blob_order(&self) -> &[Digest] {
+        &[]
+    }
+
     /// The input, as messages name it, if it is one.
     fn place(&self) -> Option<&Place> {
         None
@@ -193,7 +199,8 @@ impl Image {
 
     /// True if the input has all layers, except for those that may be elsewhere.
     pub(crate) fn is_whole(&self) -> bool {
-        let is_missing = |layer: &Layer| matches!(layer.bytes, LayerBytes::Missing(_));
+        let is_missing =
+            |layer: &Layer| matches!(layer.bytes, LayerBytes::Missing(_) | LayerBytes::LeftOut(_));
         !self.layers.iter().any(is_missing)
     }
 
@@ -250,6 +257,15 @@ pub(crate) enum LayerBytes {
     Elsewhere(Descriptor),
     /// Nowhere, although the input should have them.
     Missing(Descriptor),
+    /// Nowhere in the input, which says that they were left out on purpose.
+    LeftOut(Descriptor),
+    /// Left out of the output by this operation.
+    Omitted {
+        /// The bytes in the input.
+        blob: Member,
+        /// The descriptor in the output.
+        descriptor: Descriptor,
+    },
 }
 
 impl LayerBytes {
@@ -280,7 +296,10 @@ impl Layer {
         match &self.bytes {
             LayerBytes::Input { descriptor, .. } => descriptor.as_ref(),
             LayerBytes::Written(_) => None,
-            LayerBytes::Elsewhere(descriptor) | LayerBytes::Missing(descriptor) => Some(descriptor),
+            LayerBytes::Elsewhere(descriptor)
+            | LayerBytes::Missing(descriptor)
+            | LayerBytes::LeftOut(descriptor)
+            | LayerBytes::Omitted { descriptor, .. } => Some(descriptor),
         }
     }
 
@@ -289,9 +308,23 @@ impl Layer {
         match &self.bytes {
             LayerBytes::Input { blob, .. } => blob.size,
             LayerBytes::Written(hashed) => hashed.size,
-            LayerBytes::Elsewhere(descriptor) | LayerBytes::Missing(descriptor) => {
-                descriptor.size()
-            }
+            LayerBytes::Elsewhere(descriptor)
+            | LayerBytes::Missing(descriptor)
+            | LayerBytes::LeftOut(descriptor)
+            | LayerBytes::Omitted { descriptor, .. } => descriptor.size(),
+        }
+    }
+
+    /// True if the input says that it was left out on purpose.
+    pub(crate) fn is_left_out(&self) -> bool {
+        matches!(self.bytes, LayerBytes::LeftOut(_))
+    }
+
+    /// The error for a layer whose bytes are needed, but not in the input.
+    pub(crate) fn absence(&self) -> Error {
+        match self.bytes {
+            LayerBytes::LeftOut(_) => Error::LayerNotCarried,
+            _ => Error::LayerAbsent,
         }
     }
 

@@ -10,6 +10,7 @@
 mod archive;
 mod change;
 mod headers;
+mod inventory;
 mod layer;
 mod merge;
 mod merging;
@@ -38,6 +39,7 @@ mod support {
 
 pub use archive::archive;
 pub use change::change;
+pub use inventory::inventory;
 pub use layer::layer;
 pub use merge::merge;
 pub use reference::reference;
@@ -51,9 +53,10 @@ mod tests {
     type Target = fn(&[u8]);
 
     /// Each target with the name of its fuzzer.
-    const TARGETS: [(&str, Target); 6] = [
+    const TARGETS: [(&str, Target); 7] = [
         ("archive", super::archive),
         ("change", super::change),
+        ("inventory", super::inventory),
         ("layer", super::layer),
         ("merge", super::merge),
         ("reference", super::reference),
@@ -96,6 +99,11 @@ mod tests {
     #[test]
     fn the_corpus_of_change_holds() {
         replay("change");
+    }
+
+    #[test]
+    fn the_corpus_of_inventory_holds() {
+        replay("inventory");
     }
 
     #[test]

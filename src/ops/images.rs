@@ -1,6 +1,6 @@
 //! `images`: the content of an input.
 
-use crate::digest::Digest;
+use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::format::root::{Root, Target, targets};
@@ -91,6 +91,10 @@ pub struct FoundImage {
     pub created: Option<String>,
     /// The number of layers.
     pub layers: usize,
+    /// The diff_ids of the layers, the lowest first.
+    pub diff_ids: Vec<DiffId>,
+    /// The number of layers that were left out of a partial archive on purpose.
+    pub left_out: usize,
     /// Total size of its layers as stored, in bytes. A layer that the input lacks
     /// counts with the size in its descriptor.
     pub stored_size: u64,
@@ -320,6 +324,8 @@ impl Draft {
             id: image.config.digest().clone(),
             created: image.created(),
             layers: image.layers.len(),
+            diff_ids: image.layers.iter().map(|it| it.diff_id.clone()).collect(),
+            left_out: image.layers.iter().filter(|it| it.is_left_out()).count(),
             stored_size: image.stored_size(),
             size: None,
         });

@@ -81,6 +81,8 @@ pub struct InspectedLayer {
     pub compression: Compression,
     /// True if the input has it.
     pub is_present: bool,
+    /// True if it was left out of a partial archive on purpose.
+    pub is_left_out: bool,
     /// Its size as stored, in bytes.
     pub stored_size: Option<u64>,
     /// Its size unpacked, as far as it is known.
@@ -146,6 +148,7 @@ pub(crate) fn inspect(
         media_type: layer.descriptor().map(|it| it.media_type().to_owned()),
         compression: layer.compression,
         is_present: layer.blob().is_some(),
+        is_left_out: layer.is_left_out(),
         stored_size: Some(layer.stored_size()),
         size: sizes.of(layer),
     };

@@ -6,10 +6,10 @@ use std::num::NonZeroUsize;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::event::{Event, Warning};
-use crate::format::Format;
 use crate::format::root::Root;
 use crate::format::sink::{ImageSink, OutputIndex, OutputKind, OutputRoot};
-use crate::format::source::{Image, ImageSource};
+use crate::format::source::{Content, Image, ImageSource, LayerBytes};
+use crate::format::{Format, PartialIndex};
 use crate::image::{CONTAINERD_NAME, Descriptor, Platform, REF_NAME, Reference};
 use crate::stream::{Hashed, Workers};
 use crate::transfer::Context;
@@ -23,7 +23,7 @@ use crate::transfer::naming::{Name, Retag, named, remove_repeated, with_label, w
 use crate::transfer::parallel::{STREAMS_MAX, in_parallel};
 use crate::transfer::plan::Jobs;
 use crate::transfer::referrers::prune;
-use crate::transfer::report::WriteReport;
+use crate::transfer::report::{WriteReport, WrittenImage};
 
 /// The same if layers are compressed: each already uses all cores, and a second one
 /// fills the gaps during reading.
@@ -89,15 +89,15 @@ impl Delivery<'_> {
         let known = jobs.known().filter(|_| self.sink.takes_documents_first());
         if let Some(known) = known {
             let report = self.put_documents(&items, &jobs, &known)?;
-            let order = in_input_order(&jobs);
+            let order = jobs.in_order(self.source.blob_order());
             let in_order: Vec<Hashed> = order.into_iter().map(|at| known[at].clone()).collect();
             // Temporary files release their space on the way.
             let preallocate = !jobs.list().iter().any(|job| transfer.frees_space(job));
             let is_reserved = self.sink.reserve(&in_order, preallocate)?;
-            transfer_all(&jobs, &transfer, is_reserved)?;
+            transfer_all(&jobs, &transfer, self.source.blob_order(), is_reserved)?;
             Ok(report)
         } else {
-            let written = transfer_all(&jobs, &transfer, is_folder)?;
+            let written = transfer_all(&jobs, &transfer, self.source.blob_order(), is_folder)?;
             self.put_documents(&items, &jobs, &written)
         }
     }
@@ -140,8 +140,23 @@ impl Delivery<'_> {
             remove_repeated(&mut index, &self.context.watch);
         }
         self.warn_of_parents(items, &index);
-        self.sink.put_documents(&index, builder.into_documents())?;
-        Ok(WriteReport::new(self.sink.format(), &index, told))
+        let left_out = left_out(items, &told, written);
+        let documents = builder.into_documents();
+        if left_out.is_empty() {
+            self.sink.put_documents(&index, documents)?;
+            return Ok(WriteReport::new(self.sink.format(), &index, told));
+        }
+        let partial = PartialIndex {
+            whole: &index,
+            left_out: &left_out,
+            blob_order: &jobs.whole_order(written),
+            is_named: !self.names.is_empty(),
+        };
+        let partial = partial.index()?;
+        self.sink.put_documents(&partial, documents)?;
+        let whole = WriteReport::new(self.sink.format(), &index, told.clone());
+        let report = WriteReport::new(self.sink.format(), &partial, told);
+        Ok(report.without_names_of(whole))
     }
 
     /// The descriptors of one image in `index.json`, one for each of its names, and the
@@ -287,13 +302,53 @@ impl Delivery<'_> {
     }
 }
 
+/// The blobs that this operation leaves out of each item, by the item's digest. Those
+/// that another item needs are in the output nevertheless.
+fn left_out(
+    items: &[TransferItem<'_>],
+    told: &[WrittenImage],
+    written: &[Hashed],
+) -> HashMap<Digest, Vec<Digest>> {
+    let written: HashSet<&Digest> = written.iter().map(|it| &it.digest).collect();
+    let mut all = HashMap::new();
+    for (item, image) in items.iter().zip(told) {
+        let mut omitted = Vec::new();
+        collect_omitted(&item.content, &mut omitted);
+        omitted.retain(|digest| !written.contains(digest));
+        if !omitted.is_empty() {
+            all.insert(image.digest.clone(), omitted);
+        }
+    }
+    all
+}
+
+/// Collects the blobs that this operation leaves out of some content, each once.
+fn collect_omitted(content: &Content, omitted: &mut Vec<Digest>) {
+    match content {
+        Content::Image(image) => {
+            for layer in &image.layers {
+                if let LayerBytes::Omitted { descriptor, .. } = &layer.bytes
+                    && !omitted.contains(descriptor.digest())
+                {
+                    omitted.push(descriptor.digest().clone());
+                }
+            }
+        }
+        Content::Index(index) => {
+            let children = index.children.iter();
+            children.for_each(|child| collect_omitted(child, omitted));
+        }
+        Content::Artifact(_) | Content::Opaque { .. } => {}
+    }
+}
+
 /// Hashes blobs whose digests are in no document, so that they can be named before they
 /// are written, and the documents can precede them.
 fn identify(jobs: &mut Jobs, transfer: &Transfer<'_>) -> Result<()> {
     if jobs.list().iter().any(|job| job.encoding.is_some()) {
         return Ok(());
     }
-    for at in in_input_order(jobs) {
+    for at in jobs.in_order(&[]) {
         if jobs.list()[at].known().is_none() {
             jobs.list_mut()[at].digest = Some(transfer.identify(&jobs.list()[at])?);
         }
@@ -302,9 +357,14 @@ fn identify(jobs: &mut Jobs, transfer: &Transfer<'_>) -> Result<()> {
 }
 
 /// Transfers all blobs, and returns the hash of each as written.
-fn transfer_all(jobs: &Jobs, transfer: &Transfer<'_>, is_parallel: bool) -> Result<Vec<Hashed>> {
+fn transfer_all(
+    jobs: &Jobs,
+    transfer: &Transfer<'_>,
+    wanted: &[Digest],
+    is_parallel: bool,
+) -> Result<Vec<Hashed>> {
     let list = jobs.list();
-    let mut order = in_input_order(jobs);
+    let mut order = jobs.in_order(wanted);
     // Several threads that only copy would wait for each other, for the file that they
     // write or for the disk.
     let is_work = list.iter().any(|job| transfer.looks_at(job));
@@ -322,14 +382,4 @@ fn transfer_all(jobs: &Jobs, transfer: &Transfer<'_>, is_parallel: bool) -> Resu
         transfer.context.jobs.min(most)
     };
     in_parallel(order, threads, |at| transfer.run(&list[at]))
-}
-
-/// The numbers of all jobs, in the order of their blobs in the input.
-fn in_input_order(jobs: &Jobs) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..jobs.list().len()).collect();
-    order.sort_by_key(|at| {
-        let member = &jobs.list()[*at].member;
-        (member.origin, member.position)
-    });
-    order
 }

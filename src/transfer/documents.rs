@@ -177,9 +177,10 @@ impl<'a> DocumentBuilder<'a> {
                 (descriptor.as_ref(), &self.written[job])
             }
             LayerBytes::Written(written) => (None, written),
-            LayerBytes::Elsewhere(descriptor) | LayerBytes::Missing(descriptor) => {
-                return descriptor.clone();
-            }
+            LayerBytes::Elsewhere(descriptor)
+            | LayerBytes::Missing(descriptor)
+            | LayerBytes::LeftOut(descriptor)
+            | LayerBytes::Omitted { descriptor, .. } => return descriptor.clone(),
         };
         let Hashed { digest, size } = written;
         match descriptor {

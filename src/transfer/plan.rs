@@ -18,8 +18,19 @@ use crate::transfer::item::TransferItem;
 #[derive(Debug, Default)]
 pub(crate) struct Jobs {
     list: Vec<BlobJob>,
+    /// The layers that are left out of the output.
+    omitted: Vec<OmittedBlob>,
     by_key: HashMap<Key, usize>,
     by_digest: HashMap<SharedKey, usize>,
+}
+
+/// A layer that is left out of the output.
+#[derive(Debug)]
+struct OmittedBlob {
+    /// The number of jobs that come before it.
+    before: usize,
+    blob: Member,
+    digest: Digest,
 }
 
 type Key = (Member, Option<Encoding>, Option<Digest>);
@@ -43,6 +54,9 @@ impl Jobs {
         for item in items {
             let mut absent = Absent::default();
             jobs.add(&item.content, &item.name, policy, &mut absent);
+            if let Some(place) = absent.left_out {
+                return Err(Error::LayerNotCarried.while_reading(place));
+            }
             if let (0, Some(place)) = (absent.whole_images, absent.first_layer) {
                 return Err(Error::LayerAbsent.while_reading(place));
             }
@@ -121,6 +135,14 @@ impl Jobs {
                     absent.blobs.push(descriptor.digest().clone());
                     absent.first_layer.get_or_insert(place);
                 }
+                LayerBytes::LeftOut(_) => {
+                    absent.left_out.get_or_insert(place);
+                }
+                LayerBytes::Omitted { blob, descriptor } => self.omitted.push(OmittedBlob {
+                    before: self.list.len(),
+                    blob: blob.clone(),
+                    digest: descriptor.digest().clone(),
+                }),
                 LayerBytes::Written(_) | LayerBytes::Elsewhere(_) => {}
             }
         }
@@ -182,6 +204,36 @@ impl Jobs {
         &mut self.list
     }
 
+    /// The numbers of all jobs, in the order of their blobs in the input, or in an order
+    /// of their digests.
+    pub(crate) fn in_order(&self, wanted: &[Digest]) -> Vec<usize> {
+        let places: HashMap<&Digest, usize> = wanted.iter().zip(0..).collect();
+        let mut order: Vec<usize> = (0..self.list.len()).collect();
+        order.sort_by_key(|at| {
+            let job = &self.list[*at];
+            let known = job.known().map(|known| known.digest);
+            let digest = job.digest.as_ref().or(known.as_ref());
+            let place = digest.and_then(|digest| places.get(digest).copied());
+            let member = &job.member;
+            (place.unwrap_or(usize::MAX), member.origin, member.position)
+        });
+        order
+    }
+
+    /// The digests of all blobs, given those that are written, as if none were left out:
+    /// in the order in which they would be written.
+    pub(crate) fn whole_order(&self, written: &[Hashed]) -> Vec<Digest> {
+        let jobs = self.list.iter().zip(written).enumerate();
+        let jobs = jobs.map(|(at, (job, hashed))| ((at, true), &job.member, &hashed.digest));
+        let omitted = self.omitted.iter();
+        let omitted = omitted.map(|it| ((it.before, false), &it.blob, &it.digest));
+        let mut all: Vec<_> = jobs.chain(omitted).collect();
+        all.sort_by_key(|(at, blob, _)| (blob.origin, blob.position, *at));
+        let mut seen = HashSet::new();
+        all.retain(|(_, _, digest)| seen.insert(*digest));
+        all.into_iter().map(|it| it.2.clone()).collect()
+    }
+
     /// The number of the job that transfers a layer.
     pub(crate) fn of_layer(&self, layer: &Layer, policy: CompressionPolicy) -> Option<usize> {
         let digest = layer.descriptor().map(|it| it.digest().clone());
@@ -200,6 +252,8 @@ impl Jobs {
 struct Absent {
     blobs: Vec<Digest>,
     first_layer: Option<Place>,
+    /// The first layer that was left out of the input on purpose.
+    left_out: Option<Place>,
     whole_images: usize,
 }
 

@@ -18,6 +18,60 @@ pub struct WriteReport {
     /// The images that were added to it, in the order of its index, without those that
     /// a layout already had.
     pub images: Vec<WrittenImage>,
+    /// The layers that were left out, if that was requested.
+    pub left_out: Option<LeftOut>,
+    /// The layers that were put back, if that was requested.
+    pub completed: Option<Completed>,
+}
+
+/// The layers that were left out of an output, since the other side has them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LeftOut {
+    /// The number of layers that were left out, each counted once.
+    pub layers: usize,
+    /// Their total size as stored in the input, in bytes.
+    pub size: u64,
+    /// The number of layers of all images in the input.
+    pub layers_before: usize,
+    /// Their total size as stored in the input, in bytes.
+    pub size_before: u64,
+    /// True if only the diff_ids of layers on the other side are known, so that they
+    /// are assumed to be stored without compression there.
+    pub is_assumed: bool,
+    /// The number of layers that the other side has in another compression, which
+    /// changes the digest of the manifest.
+    pub recompressed: usize,
+    /// The images without these layers, with the names that they do not have in the
+    /// output.
+    pub images: Vec<LeftOutImage>,
+}
+
+/// An image in an output from which layers were left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LeftOutImage {
+    /// The digest of the config, which is the image id in Docker's classic stores and
+    /// in podman; for an index that of the image that `manifest.json` names, if any.
+    pub id: Option<Digest>,
+    /// The digest of the manifest or the index, which is the image id in Docker's
+    /// containerd store.
+    pub digest: Digest,
+    /// The names that are kept aside.
+    pub references: Vec<Reference>,
+}
+
+/// The layers that were put back into images of a partial archive.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Completed {
+    /// The number of layers, each counted once.
+    pub layers: usize,
+    /// Their total size as stored, in bytes.
+    pub size: u64,
+    /// The number of layers that the base has in another compression than the one that
+    /// was left out, which changes the digest of the manifest.
+    pub recompressed: usize,
 }
 
 /// An image, or something else that an index can list, as written.
@@ -98,6 +152,25 @@ impl WriteReport {
         Self {
             format,
             images: written,
+            left_out: None,
+            completed: None,
         }
+    }
+
+    /// Adds the images that have layers left out, with the names that they have in the
+    /// report of the whole output.
+    pub(crate) fn without_names_of(mut self, whole: Self) -> Self {
+        let is_image = |image: &WrittenImage| image.kind.has_id();
+        let images = whole.images.into_iter().filter(is_image);
+        let images = images.map(|image| LeftOutImage {
+            id: image.id,
+            digest: image.digest,
+            references: image.references,
+        });
+        self.left_out = Some(LeftOut {
+            images: images.collect(),
+            ..LeftOut::default()
+        });
+        self
     }
 }

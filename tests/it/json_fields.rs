@@ -92,6 +92,8 @@ fn prepared() -> Sandbox {
         sandbox.write(name, make::tar(&make::docker(&[image])));
     }
     sandbox.run(&["convert", "hidden.tar", "oci:lay"]).silent();
+    let arguments = ["convert", "--without", "app.tar", "app.tar", "part.tar"];
+    drop(sandbox.run(&arguments).reports());
     sandbox.write("rootfs.tar", make::layer("file a 1"));
     let broken = make::docker(&[app]);
     let broken: Vec<_> = broken
@@ -137,6 +139,18 @@ fn the_documented_fields_are_printed() {
                 object(&["import", "--json", "rootfs.tar", "out.tar"]),
                 object(&["config", "--label", "a=b", "--json", "app.tar", "out.tar"]),
             ],
+            "restow convert --without --json" | "restow convert --with --json" => {
+                let option = heading.split(' ').nth(2).expect("an option");
+                let (source, field) = match option {
+                    "--with" => ("part.tar", "put_back"),
+                    _ => ("app.tar", "left_out"),
+                };
+                let mut object =
+                    object(&["convert", "--json", option, "app.tar", source, "out.tar"]);
+                let fields = object.as_object_mut().expect("it is an object");
+                fields.retain(|name, _| name == field);
+                vec![object]
+            }
             "restow export --json" => {
                 vec![object(&["export", "--json", "app.tar", "out.tar"])]
             }

@@ -14,6 +14,7 @@ mod support;
 mod append;
 mod architecture;
 mod atomic;
+mod carry;
 mod cat;
 mod changes;
 mod coming_from;

@@ -132,6 +132,7 @@ fn a_fault_is_planted_for_every_code() {
         include_str!("verify/fields.rs"),
         include_str!("verify/inputs.rs"),
         include_str!("ends.rs"),
+        include_str!("carry/shown.rs"),
     ];
     let planted = planted.concat();
     for code in Code::ALL {

@@ -16,16 +16,17 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
                 "restow convert app.tar oci:layout",
             ),
             (
-                "Save an image of an engine as a layout with zstd layers",
-                "docker save app:1.0 | restow convert --compress zstd - oci:small",
-            ),
-            (
                 "Load an image of a layout into an engine on another host",
                 "restow convert oci:lay:app:1.0 - | ssh host docker load",
             ),
             (
                 "Put the images of two archives into one",
                 "restow convert app.tar base.tar all.tar",
+            ),
+            (
+                "Leave out what the other side has, and put it back there",
+                "restow convert --without base.tar app.tar part.tar &&\n  \
+                 restow convert --with base.tar part.tar whole.tar",
             ),
         ],
     ),

@@ -174,7 +174,7 @@ impl DockerSurvey<'_, '_> {
             let diff_id = config.and_then(|config| config.diff_ids.get(at));
             layers.push(self.layer(path, diff_id, element, &site, &mut missing)?);
         }
-        if let Some(absent) = missing.into_absent() {
+        if let Some(absent) = missing.into_absent(Code::LayerMissing) {
             self.surveyor.note_absent(absent);
         }
         let is_zstd = |layer: &&SurveyedLayer| layer.compression == Compression::Zstd;

@@ -85,15 +85,15 @@ impl MissingLayers {
         self.first.get_or_insert_with(|| (site.clone(), message));
     }
 
-    /// One finding for all of them.
-    pub(in crate::format) fn into_absent(self) -> Option<Absent> {
+    /// One finding with this code for all of them.
+    pub(in crate::format) fn into_absent(self, code: Code) -> Option<Absent> {
         let (site, message) = self.first?;
         let message = match self.paths.len() - 1 {
             0 => message,
             1 => format!("{message} (and 1 more layer)"),
             others => format!("{message} (and {others} more layers)"),
         };
-        let finding = Finding::new(Code::LayerMissing, site, message);
+        let finding = Finding::new(code, site, message);
         let paths = self.paths;
         Some(Absent { paths, finding })
     }

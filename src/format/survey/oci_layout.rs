@@ -1,6 +1,6 @@
 //! The survey of a layout, which does not stop at the first fault.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::digest::Digest;
 use crate::error::Result;
@@ -11,6 +11,7 @@ use crate::format::oci_layout::graph::{
     ConfigPart, Listed, ManifestKind, Part, at, check_data, is_encrypted,
 };
 use crate::format::oci_layout::{blob_path, check_marker, read_index};
+use crate::format::partial::left_out_of;
 use crate::format::reader::{Budget, Reader};
 use crate::format::root::Root;
 use crate::format::survey::{Absent, MissingLayers, SurveyedImage, SurveyedLayer, Surveyor};
@@ -52,6 +53,7 @@ pub(in crate::format) fn survey_layout(surveyor: &mut Surveyor<'_>, is_hybrid: b
         digests: BTreeSet::new(),
         outcomes: BTreeMap::new(),
         subjects: Vec::new(),
+        left_out: index.manifests.iter().flat_map(left_out_of).collect(),
     };
     layout.subject(index.subject.as_ref(), &site)?;
     let mut references = references(&index.manifests);
@@ -137,6 +139,8 @@ struct LayoutSurvey<'a, 'b> {
     outcomes: BTreeMap<(Digest, String), Outcome>,
     /// The subjects of attestations and signatures.
     subjects: Vec<(Digest, Site)>,
+    /// The layers that were left out of a partial archive on purpose.
+    left_out: HashSet<Digest>,
 }
 
 impl LayoutSurvey<'_, '_> {
@@ -323,15 +327,26 @@ impl LayoutSurvey<'_, '_> {
         self.check_image(listed, manifest, view, site);
         let mut layers = Vec::new();
         let mut missing = MissingLayers::default();
+        let mut left_out = MissingLayers::default();
         let found = listed.layers(self.surveyor, &manifest.layers)?;
         for (at, (descriptor, found)) in manifest.layers.iter().zip(found).enumerate() {
             let site = site.at_layer(at + 1, manifest.layers.len());
             let diff_id = view.and_then(|view| view.diff_ids.get(at).cloned());
-            let mut layer = self.layer(descriptor, found, &site, &mut missing);
+            let missing = if self.left_out.contains(descriptor.digest()) {
+                &mut left_out
+            } else {
+                &mut missing
+            };
+            let mut layer = self.layer(descriptor, found, &site, missing);
             layer.diff_id = diff_id;
             layers.push(layer);
         }
-        outcome.missing.extend(missing.into_absent());
+        if let Some(absent) = left_out.into_absent(Code::LayerLeftOut) {
+            self.surveyor.note_absent(absent);
+        }
+        outcome
+            .missing
+            .extend(missing.into_absent(Code::LayerMissing));
         outcome.is_whole_image = outcome.missing.is_empty();
         let digest = config.map_or_else(
             || manifest.config.digest().clone(),

@@ -42,6 +42,7 @@ impl OpenedTar {
             temporary_directory: context.temporary_directory,
             measures: false,
             is_read_once: false,
+            is_completed: false,
             tolerance: Tolerance::None,
             platform: None,
             created: None,

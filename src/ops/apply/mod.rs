@@ -68,6 +68,7 @@ pub(crate) fn apply(
         temporary_directory: context.temporary_directory,
         measures: false,
         is_read_once: false,
+        is_completed: false,
         tolerance: Tolerance::None,
         platform: None,
         created: context.created,

@@ -30,6 +30,9 @@ use crate::ops::convert::multi_platform::MultiPlatform;
 use crate::ops::convert::names::check_names;
 pub(crate) use crate::ops::convert::wanted::ConvertSource;
 use crate::ops::convert::wanted::{Wanted, wanted};
+use crate::ops::partial::complete::{Base, put_back, unpack_unordered};
+use crate::ops::partial::inventory::Inventory;
+use crate::ops::partial::leave_out::{leave_out, tell};
 use crate::ops::stack::layer_tar::read_layer;
 use crate::ops::verify::BareTar;
 use crate::stream::Workers;
@@ -63,6 +66,10 @@ pub struct ConvertOptions {
     pub compress: CompressionChoice,
     /// The media types of documents and layers.
     pub media_types: MediaTypes,
+    /// The layers that the other side has, and that are left out: the lowest ones of
+    /// each image. Only for a docker archive, which then has no names other than
+    /// [`names`](Self::names).
+    pub without: Option<Inventory>,
 }
 
 /// Implements [`Session::convert_all`](crate::Session::convert_all).
@@ -95,7 +102,30 @@ pub(crate) fn convert(
     deliver(&joined, wanted, sink, options, context)
 }
 
-/// Loads the wanted images, and transfers them to the output.
+/// Implements [`Session::complete`](crate::Session::complete).
+pub(crate) fn complete(
+    part: ConvertSource<'_>,
+    bases: &[Base<'_>],
+    sink: Box<dyn ImageSink>,
+    options: &ConvertOptions,
+    context: Context<'_>,
+) -> Result<WriteReport> {
+    let others: Vec<&dyn ImageSource> = bases.iter().map(|base| base.source).collect();
+    let joined = JoinedSource::with_blobs_of(part.images, &others)?;
+    let wanted = wanted(&[part], |_| joined.roots(), &options.images)?;
+    let (mut report, completed) =
+        deliver_changed(&joined, wanted, sink, options, context, |items| {
+            let completed = put_back(items, bases, &context.watch)?;
+            let inputs = [&[part.images], &others[..]].concat();
+            unpack_unordered(&inputs, items, part.images.blob_order(), context)?;
+            Ok(completed)
+        })?;
+    report.completed = Some(completed);
+    Ok(report)
+}
+
+/// Loads the wanted images, and transfers them to the output, without the layers that are
+/// to be left out.
 fn deliver<'a>(
     source: &'a dyn ImageSource,
     wanted: Vec<Wanted<'a>>,
@@ -103,6 +133,32 @@ fn deliver<'a>(
     options: &ConvertOptions,
     context: Context<'_>,
 ) -> Result<WriteReport> {
+    let Some(inventory) = &options.without else {
+        let delivered = deliver_changed(source, wanted, sink, options, context, |_| Ok(()));
+        return delivered.map(|(report, ())| report);
+    };
+    if sink.format() != Format::DockerArchive {
+        return Err(ChoiceError::PartialFormat.into());
+    }
+    let container = source.container();
+    let (mut report, left_out) =
+        deliver_changed(source, wanted, sink, options, context, |items| {
+            leave_out(items, inventory, container, context)
+        })?;
+    tell(&mut report, left_out);
+    Ok(report)
+}
+
+/// Loads the wanted images, and transfers them to the output after `change` was applied
+/// to them.
+fn deliver_changed<'a, T>(
+    source: &'a dyn ImageSource,
+    wanted: Vec<Wanted<'a>>,
+    sink: Box<dyn ImageSink>,
+    options: &ConvertOptions,
+    context: Context<'_>,
+    change: impl FnOnce(&mut [TransferItem<'_>]) -> Result<T>,
+) -> Result<(WriteReport, T)> {
     let policy = CompressionPolicy::new(options.compress, sink.format());
     let policy = policy.with_media_types(options.media_types);
     let keeps_fields = keeps_fields(&wanted, options);
@@ -125,6 +181,7 @@ fn deliver<'a>(
     if names.is_empty() {
         check_names(source, &items, &options.retag)?;
     }
+    let changed = change(&mut items)?;
     let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
     let delivery = Delivery {
         source,
@@ -139,7 +196,7 @@ fn deliver<'a>(
     };
     let report = delivery.run(items)?;
     sink.finish(&context.watch)?;
-    Ok(report)
+    Ok((report, changed))
 }
 
 /// Loads the items that a conversion of one source transfers. Also returns true if their

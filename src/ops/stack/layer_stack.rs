@@ -236,7 +236,7 @@ impl<'a> LayerStack<'a> {
     /// A layer and its blob.
     pub(super) fn blob(&self, at: usize) -> Result<(&Layer, &Member)> {
         let layer = &self.image.layers[at];
-        let blob = layer.blob().ok_or(Error::LayerAbsent)?;
+        let blob = layer.blob().ok_or_else(|| layer.absence())?;
         Ok((layer, blob))
     }
 

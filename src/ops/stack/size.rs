@@ -115,7 +115,7 @@ impl Request<'_> {
         for wanted in &self.wanted {
             let Some(blob) = wanted.layer.blob() else {
                 if self.choice == SizeChoice::All {
-                    wanted.warn(&Error::LayerAbsent, watch);
+                    wanted.warn(&wanted.layer.absence(), watch);
                 }
                 continue;
             };

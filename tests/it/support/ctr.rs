@@ -45,6 +45,13 @@ impl Ctr {
         succeed(&mut self.command(arguments))
     }
 
+    /// True if `ctr` succeeds.
+    pub(crate) fn try_run(&self, arguments: &[&str]) -> bool {
+        let mut command = self.command(arguments);
+        let command = command.stdout(Stdio::null()).stderr(Stdio::null());
+        command.status().is_ok_and(|it| it.success())
+    }
+
     /// The names of the existing images.
     pub(crate) fn names(&self) -> Vec<String> {
         let output = self.command(&["images", "ls", "--quiet"]).output();
