@@ -143,7 +143,6 @@ const REFUSED: [&[&str]; 62] = [
     &["RUN a"],
     &["FROM a"],
     &["ARG a"],
-    &["SHELL [\"a\"]"],
     &["MAINTAINER a"],
     &["COPY a b"],
     &["ADD a b"],
