@@ -137,7 +137,7 @@ const TAKEN: [&[&str]; 78] = [
 ];
 
 /// Lists of `--change` values that neither takes.
-const REFUSED: [&[&str]; 62] = [
+const REFUSED: [&[&str]; 61] = [
     &[""],
     &["# CMD a", " "],
     &["RUN a"],

@@ -177,7 +177,7 @@ fn wrong_usage_ends_with_2() {
                 expect![[r#"
                     error: missing argument: DST
                       hint: DST is a file, `oci:DIR` for a layout, or `-` for stdout, as in `docker save NAME | restow convert - FILE`
-                      usage: restow convert <SRC> <DST>
+                      usage: restow convert <SRC>... <DST>
                 "#]],
             ),
             case(
