@@ -66,8 +66,15 @@ pub(crate) fn prune(
     watch: &Watch<'_>,
 ) {
     let mut changing = HashSet::new();
-    for item in &*items {
-        changing.extend(item.left_out.iter().cloned());
+    let digests: Vec<Vec<Digest>> = items.iter().map(TransferItem::digests).collect();
+    for (at, item) in items.iter().enumerate() {
+        // What was left out of one item may be in another one.
+        let is_elsewhere = |digest: &Digest| {
+            let mut others = digests.iter().enumerate().filter(|(other, _)| *other != at);
+            others.any(|(_, digests)| digests.contains(digest))
+        };
+        let left_out = item.left_out.iter().filter(|digest| !is_elsewhere(digest));
+        changing.extend(left_out.cloned());
         find_changing(
             &item.content,
             item.descriptor.as_ref(),

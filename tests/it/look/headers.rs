@@ -15,8 +15,9 @@ use crate::support::cost::measure;
 use crate::support::layer::{Dialect, header, set};
 use crate::support::make::{self, Image, Layout, Member};
 
-/// What the commands may take of memory for an archive of gigabytes.
-const MEMORY: u64 = 16 << 20;
+/// What the commands may take of memory for an archive of gigabytes; a binary that is not
+/// optimized is four times as large itself.
+const MEMORY: u64 = if cfg!(debug_assertions) { 24 } else { 16 } << 20;
 
 const GIB: u64 = 1 << 30;
 

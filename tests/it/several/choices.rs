@@ -2,9 +2,11 @@
 
 use serde_json::Value;
 
-use super::{names, sandbox};
+use super::{image, names, sandbox};
 use crate::support::fixture;
 use crate::support::image::Store;
+use crate::support::make::{self, Layout};
+use crate::support::sandbox::Sandbox;
 
 #[test]
 fn images_are_taken_from_the_sources_that_have_them() {
@@ -248,4 +250,35 @@ fn what_is_refused_says_why_and_writes_nothing() {
         assert_eq!(sandbox.tree(), before, "{line}");
     }
     sandbox.assert_no_temporaries();
+}
+
+#[test]
+fn an_index_stays_whole_beside_one_of_its_images() {
+    let sandbox = Sandbox::new();
+    let mut layout = Layout::default();
+    let part = layout.image(&image("a:1", "a"));
+    let attestation = layout.attestation(&part);
+    let nested = layout.nested(&[part.clone(), attestation]);
+    layout.add_named(&nested, "app:1");
+    sandbox.write("in.tar", make::tar(&layout.members()));
+    let digest = part["digest"].as_str().expect("it is text");
+    for choice in [[digest, "app:1"], ["app:1", digest]] {
+        let [first, second] = choice;
+        let arguments = [
+            "convert", "in.tar", "oci:out", "--image", first, "--image", second,
+        ];
+        drop(sandbox.run(&arguments).reports());
+        let index = Store::open(&sandbox.path("out")).json("index.json");
+        let digests: Vec<&Value> = index["manifests"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|it| &it["digest"])
+            .collect();
+        assert!(
+            digests.contains(&&nested["digest"]),
+            "{choice:?}: {digests:?}"
+        );
+        sandbox.remove("out");
+    }
 }
