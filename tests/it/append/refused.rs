@@ -106,3 +106,39 @@ fn what_cannot_be_done_is_said() {
     assert_eq!(sandbox.run(&alone).code, Some(2));
     assert!(!sandbox.path("out").exists());
 }
+
+/// A file or a folder whose name would be a whiteout in the layer.
+#[test]
+fn no_name_of_a_file_deletes_files() {
+    let cases: [(&[&str], &str); 8] = [
+        (&["./.wh.hosts:/etc/"], "etc/.wh.hosts"),
+        (&["./.wh.hosts:/etc"], "etc/.wh.hosts"),
+        (&["f:/usr/.wh.lib"], "usr/.wh.lib"),
+        (&["f:/usr/.wh.lib/"], "usr/.wh.lib"),
+        (&["f:/.wh..wh..opq"], ".wh..wh..opq"),
+        (&["d:/.wh.x/y"], ".wh.x/y"),
+        (&["--at", ".wh.x", "d"], ".wh.x"),
+        (&["--at", ".wh.x", "l.tar"], ".wh.x"),
+    ];
+    for (words, path) in cases {
+        for only_new in [&[][..], &["--only-new"]] {
+            let sandbox = Sandbox::new();
+            let source = base(&sandbox, Format::Docker, BASE);
+            files(
+                &sandbox,
+                &[
+                    (".wh.hosts", "1", 0o644),
+                    ("f", "1", 0o644),
+                    ("d/a", "1", 0o644),
+                ],
+            );
+            sandbox.write("l.tar", layer::tar(&entries("a")));
+            let before = sandbox.tree();
+            let run = sandbox.run(&[&["append", &source, "out"], only_new, words].concat());
+            let reason = "in an image, a name that begins with `.wh.` deletes files";
+            let expected = format!("error: cannot add `{path}`: {reason}\n");
+            assert_eq!((run.code, run.stderr), (Some(1), expected), "{words:?}");
+            assert!(sandbox.tree() == before, "{words:?}");
+        }
+    }
+}
