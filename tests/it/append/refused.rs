@@ -1,5 +1,7 @@
 //! Layers and paths that are refused, and what then remains: nothing.
 
+use std::process::Command;
+
 use expect_test::expect;
 
 use super::{BASE, base, files};
@@ -140,5 +142,27 @@ fn no_name_of_a_file_deletes_files() {
             assert_eq!((run.code, run.stderr), (Some(1), expected), "{words:?}");
             assert!(sandbox.tree() == before, "{words:?}");
         }
+    }
+}
+
+/// A file that the shell opened as the output is not written while it is read.
+#[test]
+fn the_file_of_a_layer_is_no_open_output() {
+    let sandbox = Sandbox::new();
+    let source = base(&sandbox, Format::Docker, BASE);
+    files(&sandbox, &[("keep.bin", "content", 0o644)]);
+    let before = sandbox.tree();
+    for words in ["keep.bin:/data", "keep.bin:/", "--only-new keep.bin:/data"] {
+        let script = format!(
+            "{} append {source} - {words} 1<> keep.bin",
+            env!("CARGO_BIN_EXE_restow")
+        );
+        let mut shell = Command::new("sh");
+        let run = shell.args(["-c", &script]).current_dir(sandbox.path("."));
+        let run = run.output().expect("a shell runs");
+        assert_eq!(run.status.code(), Some(2), "{words}");
+        let says = String::from_utf8_lossy(&run.stderr);
+        assert!(says.contains("DST and LAYER are the same file"), "{says}");
+        assert!(sandbox.tree() == before, "{words}");
     }
 }
