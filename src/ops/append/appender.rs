@@ -202,6 +202,10 @@ impl<'a> Appender<'a> {
         let mut writer = self.sink.begin_blob(None)?;
         let to = writer.place();
         let (blob, taken) = intake.kept(stored, &mut writer, &to)?;
+        let size = taken.leftover.size();
+        if size > 0 {
+            return Err(at(Error::AfterLayer { size, compression }));
+        }
         let accepted = self.accept(taken, compression, &place)?;
         writer.finish(&blob)?;
         self.push(blob, compression, accepted);

@@ -5,10 +5,12 @@ use std::process::Command;
 use expect_test::expect;
 
 use super::{BASE, base, files};
+use crate::support::codec::{Codec, decompress};
 use crate::support::entry::entries;
 use crate::support::judge::Format;
 use crate::support::layer;
 use crate::support::sandbox::Sandbox;
+use crate::support::squash::read;
 
 /// Layers that are refused, with and without `--at`.
 #[test]
@@ -142,6 +144,37 @@ fn no_name_of_a_file_deletes_files() {
             assert_eq!((run.code, run.stderr), (Some(1), expected), "{words:?}");
             assert!(sandbox.tree() == before, "{words:?}");
         }
+    }
+}
+
+/// Docker refuses such a layer: `gzip: invalid header`.
+#[test]
+fn bytes_after_a_compressed_layer_are_not_kept() {
+    let (tar, after) = (layer::tar(&entries("a=1")), [[0; 7], *b"garbage"]);
+    for after in after {
+        let sandbox = Sandbox::new();
+        let source = base(&sandbox, Format::Docker, BASE);
+        sandbox.write("l", [&Codec::Gzip.compress(&tar)[..], &after].concat());
+        let before = sandbox.tree();
+        for out in ["out", "oci:out"] {
+            sandbox
+                .run(&["append", &source, out, "l"])
+                .fails(expect![[r"
+                error: cannot read `l`
+                  caused by: 7 bytes follow the end of its gzip stream; engines refuse such a layer
+                  hint: `--compress gzip:6` writes it anew, without them
+            "]]);
+            assert!(sandbox.tree() == before);
+        }
+        let words = ["append", &source, "oci:out", "l", "--compress", "gzip:6"];
+        let run = sandbox.run(&words);
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        let warning = "7 bytes follow the end of the compressed stream";
+        let warns = run.stderr.contains(warning);
+        assert_eq!(warns, after[0] != 0, "{}", run.stderr);
+        let written = read(&sandbox, "out", Format::Oci);
+        assert!(decompress(&written.stored[2]) == tar);
+        sandbox.run(&["verify", "oci:out"]).reports();
     }
 }
 
