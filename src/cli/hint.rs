@@ -297,6 +297,9 @@ fn hint_for_entry(is_readable: bool) -> &'static str {
 pub(super) fn hint_for_warning(warning: &Warning) -> Option<String> {
     match warning {
         Warning::EntryUnfit { is_readable, .. } => Some(hint_for_entry(*is_readable).to_owned()),
+        Warning::TooManyLayers { .. } => {
+            Some("`restow squash` makes one layer of several".to_owned())
+        }
         Warning::NoRepository(tag) => Some(format!("name it with `--tag NAME:{tag}`")),
         _ => None,
     }
