@@ -145,6 +145,14 @@ pub enum Error {
         /// True if the tar can be rewritten without the entry.
         is_readable: bool,
     },
+    /// Bytes follow the end of a compressed layer that was to be kept as it is.
+    #[error("{size} bytes follow the end of its {compression} stream; engines refuse such a layer")]
+    AfterLayer {
+        /// The number of bytes.
+        size: u64,
+        /// The compression of the layer.
+        compression: Compression,
+    },
     /// This folder of a layout is a symbolic link, so that others may share its blobs.
     #[error("`{0}` in it is a symbolic link: other layouts may share the blobs there")]
     BlobsElsewhere(&'static str),

@@ -216,6 +216,14 @@ pub enum Warning {
     /// A new layer has no entry.
     #[error("{0} is empty, and so is its layer")]
     LayerEmpty(Place),
+    /// An image gets more layers than engines can stack.
+    #[error("the image gets {count} layers, but engines take at most {max}")]
+    TooManyLayers {
+        /// The number of its layers.
+        count: usize,
+        /// The most that engines take.
+        max: usize,
+    },
     /// The tar of a root filesystem has no end-of-archive block.
     #[error("the tar has no end-of-archive block; it may be truncated")]
     RootfsEndMissing,

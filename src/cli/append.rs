@@ -258,10 +258,7 @@ fn append(arguments: &Arguments, process: &Process) -> Result<AppendReport, Fail
             stdio::open(&it, Some(location), interrupt).map(NewLayer::Content)
         }
         LayerArgument::At(source, path) => {
-            if source.is_dir() {
-                // Checks that the output is not in the folder.
-                stdio::open(&on_disk(&source), Some(location), interrupt)?;
-            }
+            stdio::check_apart(&on_disk(&source), location)?;
             Ok(NewLayer::At { source, path })
         }
     });

@@ -30,6 +30,10 @@ pub(super) fn hint_for(error: &Error) -> Option<String> {
         Error::InventoryWithoutLayers => {
             Some("`docker save` writes an archive with the layers".to_owned())
         }
+        // Without a level, what is compressed so already is kept.
+        Error::AfterLayer { .. } => {
+            Some("`--compress gzip:6` writes it anew, without them".to_owned())
+        }
         Error::OutputExists(_) => Some("use `--force` to overwrite it".to_owned()),
         Error::Choice(error) => hint_for_choice(error),
         Error::Limit(LimitError::Compression { source, .. }) => hint_for_limit(*source),
@@ -293,6 +297,9 @@ fn hint_for_entry(is_readable: bool) -> &'static str {
 pub(super) fn hint_for_warning(warning: &Warning) -> Option<String> {
     match warning {
         Warning::EntryUnfit { is_readable, .. } => Some(hint_for_entry(*is_readable).to_owned()),
+        Warning::TooManyLayers { .. } => {
+            Some("`restow squash` makes one layer of several".to_owned())
+        }
         Warning::NoRepository(tag) => Some(format!("name it with `--tag NAME:{tag}`")),
         _ => None,
     }

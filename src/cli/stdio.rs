@@ -65,7 +65,7 @@ pub(super) fn open(
 /// Refuses an output that would damage the input before it is read: an open file that is
 /// also the input, or a file inside the layout. The path of the input itself is allowed:
 /// that file is replaced once the new one is complete.
-fn check_apart(source: &Location, output: &Location) -> Result<(), Failure> {
+pub(super) fn check_apart(source: &Location, output: &Location) -> Result<(), Failure> {
     let wrong = |message: String, hint| {
         Err(Failure::Usage {
             message,

@@ -165,6 +165,9 @@ pub enum ChoiceError {
         /// The reason.
         reason: PathError,
     },
+    /// A file was to be put at a path that deletes files.
+    #[error("cannot add `{0}`: in an image, a name that begins with `.wh.` deletes files")]
+    PathDeletes(String),
     /// The root of an image was to be deleted.
     #[error("cannot delete the root of `{0}`")]
     RootDeleted(String),

@@ -51,7 +51,7 @@ pub(crate) use partial::PartialIndex;
 pub(crate) use reader::{Tolerance, chain_of};
 pub(crate) use rootfs::{RootfsSink, warn_of_end, warn_of_tar};
 pub(crate) use rootfs_input::{RootfsInput, RootfsStream, StoredStream};
-pub(crate) use survey::{Survey, SurveyedBlob, SurveyedImage, SurveyedLayer, survey};
+pub(crate) use survey::{LAYERS_MAX, Survey, SurveyedBlob, SurveyedImage, SurveyedLayer, survey};
 
 /// A format of images on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -15,7 +15,7 @@ use crate::progress::Progress;
 use crate::stream::{COPY_BUFFER, CopyError, copy};
 use crate::tar_stream::{
     Attributes, Kind, Member, PaxRecord, ReadAttributes, Skip, SparseReader, TarError, TarReader,
-    display_name,
+    Trailing, display_name,
 };
 
 /// The prefix of PAX records that only Windows layers have.
@@ -107,6 +107,13 @@ impl<R: Skip> LayerReader<R> {
     /// Returns the input, positioned where reading ended.
     pub(crate) fn into_inner(self) -> R {
         self.tar.into_inner()
+    }
+
+    /// After all entries, reads the input to its end. Returns whether the tar lacks its
+    /// end, and the data other than zeros after it.
+    pub(crate) fn end(&mut self) -> Result<(bool, Option<Trailing>), TarError> {
+        let is_cut_off = self.tar.cut_off_at().is_some();
+        Ok((is_cut_off, self.tar.trailing()?))
     }
 
     /// The interpreter of the current entry.

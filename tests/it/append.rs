@@ -234,3 +234,18 @@ fn new_layers_are_compressed_like_the_topmost_or_as_wanted() {
         assert_eq!(codecs, [stored, folder, tar], "{stored:?} {how}");
     }
 }
+
+#[test]
+fn more_layers_than_engines_take_are_told_of() {
+    for (before, warns) in [(123, false), (124, true)] {
+        let sandbox = Sandbox::new();
+        let layers: Vec<String> = (0..before).map(|it| format!("f{it}")).collect();
+        let source = base(&sandbox, Format::Docker, &layers.join(" | "));
+        sandbox.write("l", layer::tar(&entries("a")));
+        let run = sandbox.run(&["append", &source, "out", "l", "l"]);
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        let expected = "warning: the image gets 126 layers, but engines take at most 125\n  \
+                        hint: `restow squash` makes one layer of several\n";
+        assert_eq!(run.stderr, if warns { expected } else { "" });
+    }
+}

@@ -11,7 +11,7 @@ use crate::image::{Config, Platform, WHOLE, json_text};
 /// Maximum number of layers that Docker's graph drivers can stack: the 128 that
 /// overlay2 supports, minus those that a container needs (measured: 125 load, 126 do
 /// not).
-const LAYERS_MAX: usize = 125;
+pub(crate) const LAYERS_MAX: usize = 125;
 
 /// The fields of a document that do not have the types into which Go readers decode
 /// them, each with its code and message. `bytes` are the document, and `value` its

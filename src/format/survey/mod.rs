@@ -9,5 +9,6 @@ mod whole;
 
 pub(in crate::format) use found::{Absent, MissingLayers};
 pub(crate) use found::{Survey, SurveyedBlob, SurveyedImage, SurveyedLayer};
+pub(crate) use lint::LAYERS_MAX;
 pub(in crate::format) use surveyor::Surveyor;
 pub(crate) use whole::survey;

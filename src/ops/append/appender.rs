@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::io::Write;
 use std::mem;
+use std::sync::{Arc, OnceLock};
 
 use crate::digest::DiffId;
 use crate::error::{Error, Place, Result};
@@ -201,6 +202,10 @@ impl<'a> Appender<'a> {
         let mut writer = self.sink.begin_blob(None)?;
         let to = writer.place();
         let (blob, taken) = intake.kept(stored, &mut writer, &to)?;
+        let size = taken.leftover.size();
+        if size > 0 {
+            return Err(at(Error::AfterLayer { size, compression }));
+        }
         let accepted = self.accept(taken, compression, &place)?;
         writer.finish(&blob)?;
         self.push(blob, compression, accepted);
@@ -212,11 +217,19 @@ impl<'a> Appender<'a> {
         let place = input.place();
         let opened = input.into_stored().and_then(StoredStream::unpacked);
         let input = opened.map_err(|error| error.while_reading(place.clone()))?;
+        let leftover = input.leftover.clone();
+        let summary = Arc::new(OnceLock::new());
+        let place_of_summary = summary.clone();
         let packed = PackedLayer::of(move |writer| {
-            write_moved(input, &landing, writer)?;
+            let summary = write_moved(input, &landing, writer)?;
+            place_of_summary.get_or_init(|| summary);
             Ok(Sockets::default())
         });
-        self.add_packed(packed.map_err(Error::Thread)?, &place)
+        self.add_packed(packed.map_err(Error::Thread)?, &place)?;
+        if let Some(summary) = summary.get() {
+            warn_of_end(summary, &leftover, &self.stack.context.watch);
+        }
+        Ok(())
     }
 
     /// Adds a layer that is packed while it is read.

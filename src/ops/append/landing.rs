@@ -6,7 +6,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::error::{ChoiceError, Error, Result};
-use crate::layer::{EntryPath, Landing, Metadata, NodeKind, components, display_start};
+use crate::layer::{
+    EntryPath, Landing, Metadata, NodeKind, components, display_start, is_whiteout,
+};
 use crate::limits::SYMLINKS_MAX;
 use crate::merge::{IMPLIED_MODE, PathFault, PathPattern, TreeNode};
 use crate::ops::stack::paths::PathFinder;
@@ -30,9 +32,10 @@ pub(super) fn clean(path: &[u8]) -> Result<Vec<u8>> {
 /// # Errors
 ///
 /// Fails if the path leads through something that is not a directory, or through too many
-/// symbolic links.
+/// symbolic links, or has a name that deletes files.
 pub(super) fn landing(finder: &PathFinder, path: &[u8], time: Time) -> Result<Landing> {
     let literal = follow(finder, path)?;
+    refuse_whiteouts(&literal)?;
     match finder.tree.resolve(&literal, false) {
         Ok(entry) if !entry.node.is_directory() => {
             Err(fault(finder, path, PathFault::NotADirectory(literal)))
@@ -59,8 +62,11 @@ pub(super) fn landing_of_file(
     if is_directory || path.ends_with(b"/") {
         let name = file.file_name().map(OsStr::as_bytes);
         let name = name.unwrap_or_default().to_vec();
-        return Ok((landing(finder, &target, time)?, name));
+        let landing = landing(finder, &target, time)?;
+        refuse_whiteouts(&landing.at(&name))?;
+        return Ok((landing, name));
     }
+    refuse_whiteouts(&literal)?;
     let (parent, name) = split(&literal);
     Ok((at(finder, parent, time), name.to_vec()))
 }
@@ -120,6 +126,14 @@ fn follow(finder: &PathFinder, path: &[u8]) -> Result<Vec<u8>> {
         }
     }
     Ok(literal)
+}
+
+/// Refuses a path with a name that engines would take for a whiteout.
+fn refuse_whiteouts(path: &[u8]) -> Result<()> {
+    if components(path).any(is_whiteout) {
+        return Err(ChoiceError::PathDeletes(display_start(path)).into());
+    }
+    Ok(())
 }
 
 fn split(path: &[u8]) -> (&[u8], &[u8]) {

@@ -9,11 +9,11 @@ use crate::layer::{
     NodeKind, PathError, Whiteout, WhiteoutError,
 };
 use crate::stream::{COPY_BUFFER, CopyError};
-use crate::tar_stream::SkipByReading;
+use crate::tar_stream::{SkipByReading, TarSummary};
 
 /// Writes the entries of a tar as those of a layer, with their paths, the targets of hard
 /// links and the whiteouts below the directory. The root of the tar and the bookkeeping of
-/// AUFS are left out.
+/// AUFS are left out. Returns the facts about the tar as a whole.
 ///
 /// # Errors
 ///
@@ -22,7 +22,7 @@ pub(super) fn write_moved<W: Write>(
     input: RootfsStream<'static>,
     landing: &Landing,
     writer: &mut LayerWriter<W>,
-) -> io::Result<()> {
+) -> io::Result<TarSummary> {
     let input = BufReader::with_capacity(COPY_BUFFER, input.stream);
     let mut reader = LayerReader::new(SkipByReading(input), Arc::default());
     landing.write(writer)?;
@@ -73,7 +73,11 @@ pub(super) fn write_moved<W: Write>(
             }
         }
     }
-    // A checksum may follow.
-    io::copy(&mut reader.into_inner(), &mut io::sink())?;
-    Ok(())
+    let (is_cut_off, trailing) = reader.end().map_err(io::Error::other)?;
+    Ok(TarSummary {
+        newest_mtime: writer.newest(),
+        is_empty: reader.interpreter().position() == 0,
+        is_cut_off,
+        trailing,
+    })
 }

@@ -2,6 +2,8 @@
 
 use crate::digest::DiffId;
 use crate::error::Result;
+use crate::event::Warning;
+use crate::format::LAYERS_MAX;
 use crate::format::sink::ImageSink;
 use crate::format::source::{Content, Image, ImageSource, Layer, LayerBytes, LayerPosition};
 use crate::image::{LayerRecord, Timestamp, append_config};
@@ -54,6 +56,11 @@ pub(super) fn deliver(
     };
     let name = chosen.name.clone();
     let layers_before = chosen.image.layers.len();
+    let count = layers_before + added.len();
+    if count > LAYERS_MAX && !added.is_empty() {
+        let max = LAYERS_MAX;
+        context.watch.warn(Warning::TooManyLayers { count, max });
+    }
     let is_edited = !added.is_empty() || !options.changes.is_empty();
     let image = is_edited.then(|| appended(&chosen.image, added, options, context.created));
     let image = image.transpose()?.map(Content::Image);

@@ -4,6 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
 use super::{BASE, added, age, append, base, files};
+use crate::support::codec::Codec;
 use crate::support::entry::entries;
 use crate::support::judge::Format;
 use crate::support::layer;
@@ -154,4 +155,38 @@ fn the_tree_is_that_of_the_layers() {
     let mut flat = flat;
     flat.remove_root();
     assert_same(&expected, &flat, Strictness::All, "the tree");
+}
+
+/// What follows the tar, or is missing at its end, is not dropped in silence.
+#[test]
+fn the_end_of_a_tar_that_is_moved_is_told_of() {
+    let tar = layer::tar(&entries("a=1"));
+    let gzip = Codec::Gzip.compress(&tar);
+    let cases = [
+        [&tar[..], &tar].concat(),
+        [&tar[..], &[1; 512]].concat(),
+        tar[..1024].to_vec(),
+        [&gzip[..], b"junk"].concat(),
+    ];
+    for (number, bytes) in cases.iter().enumerate() {
+        let sandbox = Sandbox::new();
+        let source = base(&sandbox, Format::Docker, BASE);
+        sandbox.write("l", bytes);
+        let run = |words: &[&str]| {
+            let words = [&["append", "--force", &source, "out", "l"], words].concat();
+            let run = sandbox.run(&words);
+            assert_eq!(run.code, Some(0), "{number}: {}", run.stderr);
+            run.stderr
+        };
+        // A kept layer with bytes after its stream is refused.
+        let plain = run(&["--compress", "gzip:6"]);
+        assert!(plain.starts_with("warning: "), "{number}: {plain}");
+        for words in [
+            &["--at", "/n"][..],
+            &["--at", "/"],
+            &["--at", "/", "--only-new"],
+        ] {
+            assert_eq!(run(words), plain, "{number} {words:?}");
+        }
+    }
 }

@@ -1,12 +1,16 @@
 //! Layers and paths that are refused, and what then remains: nothing.
 
+use std::process::Command;
+
 use expect_test::expect;
 
 use super::{BASE, base, files};
+use crate::support::codec::{Codec, decompress};
 use crate::support::entry::entries;
 use crate::support::judge::Format;
 use crate::support::layer;
 use crate::support::sandbox::Sandbox;
+use crate::support::squash::read;
 
 /// Layers that are refused, with and without `--at`.
 #[test]
@@ -105,4 +109,93 @@ fn what_cannot_be_done_is_said() {
     let alone = ["append", "--image", "x", "scratch", "out", "l.tar"];
     assert_eq!(sandbox.run(&alone).code, Some(2));
     assert!(!sandbox.path("out").exists());
+}
+
+/// A file or a folder whose name would be a whiteout in the layer.
+#[test]
+fn no_name_of_a_file_deletes_files() {
+    let cases: [(&[&str], &str); 8] = [
+        (&["./.wh.hosts:/etc/"], "etc/.wh.hosts"),
+        (&["./.wh.hosts:/etc"], "etc/.wh.hosts"),
+        (&["f:/usr/.wh.lib"], "usr/.wh.lib"),
+        (&["f:/usr/.wh.lib/"], "usr/.wh.lib"),
+        (&["f:/.wh..wh..opq"], ".wh..wh..opq"),
+        (&["d:/.wh.x/y"], ".wh.x/y"),
+        (&["--at", ".wh.x", "d"], ".wh.x"),
+        (&["--at", ".wh.x", "l.tar"], ".wh.x"),
+    ];
+    for (words, path) in cases {
+        for only_new in [&[][..], &["--only-new"]] {
+            let sandbox = Sandbox::new();
+            let source = base(&sandbox, Format::Docker, BASE);
+            files(
+                &sandbox,
+                &[
+                    (".wh.hosts", "1", 0o644),
+                    ("f", "1", 0o644),
+                    ("d/a", "1", 0o644),
+                ],
+            );
+            sandbox.write("l.tar", layer::tar(&entries("a")));
+            let before = sandbox.tree();
+            let run = sandbox.run(&[&["append", &source, "out"], only_new, words].concat());
+            let reason = "in an image, a name that begins with `.wh.` deletes files";
+            let expected = format!("error: cannot add `{path}`: {reason}\n");
+            assert_eq!((run.code, run.stderr), (Some(1), expected), "{words:?}");
+            assert!(sandbox.tree() == before, "{words:?}");
+        }
+    }
+}
+
+/// Docker refuses such a layer: `gzip: invalid header`.
+#[test]
+fn bytes_after_a_compressed_layer_are_not_kept() {
+    let (tar, after) = (layer::tar(&entries("a=1")), [[0; 7], *b"garbage"]);
+    for after in after {
+        let sandbox = Sandbox::new();
+        let source = base(&sandbox, Format::Docker, BASE);
+        sandbox.write("l", [&Codec::Gzip.compress(&tar)[..], &after].concat());
+        let before = sandbox.tree();
+        for out in ["out", "oci:out"] {
+            sandbox
+                .run(&["append", &source, out, "l"])
+                .fails(expect![[r"
+                error: cannot read `l`
+                  caused by: 7 bytes follow the end of its gzip stream; engines refuse such a layer
+                  hint: `--compress gzip:6` writes it anew, without them
+            "]]);
+            assert!(sandbox.tree() == before);
+        }
+        let words = ["append", &source, "oci:out", "l", "--compress", "gzip:6"];
+        let run = sandbox.run(&words);
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        let warning = "7 bytes follow the end of the compressed stream";
+        let warns = run.stderr.contains(warning);
+        assert_eq!(warns, after[0] != 0, "{}", run.stderr);
+        let written = read(&sandbox, "out", Format::Oci);
+        assert!(decompress(&written.stored[2]) == tar);
+        sandbox.run(&["verify", "oci:out"]).reports();
+    }
+}
+
+/// A file that the shell opened as the output is not written while it is read.
+#[test]
+fn the_file_of_a_layer_is_no_open_output() {
+    let sandbox = Sandbox::new();
+    let source = base(&sandbox, Format::Docker, BASE);
+    files(&sandbox, &[("keep.bin", "content", 0o644)]);
+    let before = sandbox.tree();
+    for words in ["keep.bin:/data", "keep.bin:/", "--only-new keep.bin:/data"] {
+        let script = format!(
+            "{} append {source} - {words} 1<> keep.bin",
+            env!("CARGO_BIN_EXE_restow")
+        );
+        let mut shell = Command::new("sh");
+        let run = shell.args(["-c", &script]).current_dir(sandbox.path("."));
+        let run = run.output().expect("a shell runs");
+        assert_eq!(run.status.code(), Some(2), "{words}");
+        let says = String::from_utf8_lossy(&run.stderr);
+        assert!(says.contains("DST and LAYER are the same file"), "{says}");
+        assert!(sandbox.tree() == before, "{words}");
+    }
 }
