@@ -199,3 +199,26 @@ fn the_file_of_a_layer_is_no_open_output() {
         assert!(sandbox.tree() == before, "{words}");
     }
 }
+
+/// A made layer is judged like one that is kept.
+#[test]
+fn no_layer_is_made_with_names_that_no_file_system_has() {
+    let deep = ["d".repeat(200).as_str(); 21].join("/");
+    for path in ["n".repeat(300), format!("b/{}/c", "n".repeat(256)), deep] {
+        let sandbox = Sandbox::new();
+        let source = base(&sandbox, Format::Docker, BASE);
+        sandbox.write("l", layer::tar(&entries(&format!("a=1 {path}=2"))));
+        let before = sandbox.tree();
+        let run = |words: &[&str]| {
+            let run = sandbox.run(&[&["append", &source, "out"], words].concat());
+            assert_eq!(run.code, Some(1), "{words:?} {}", run.stderr);
+            assert!(sandbox.tree() == before, "{words:?}");
+            run.stderr
+        };
+        let plain = run(&["l"]);
+        assert!(plain.contains("longer than"), "{plain}");
+        for words in [&["--only-new", "l"][..], &["--changed", "l"]] {
+            assert_eq!(run(words), plain, "{words:?}");
+        }
+    }
+}
