@@ -317,8 +317,7 @@ impl<'a> Appender<'a> {
             write_encoded(self.sink, encoding, self.workers, |encoder, to| {
                 let (unpacked, newest, judge) = self.layers.write(&plan, encoder, to)?;
                 // What is ambiguous in the tar is not in the layer.
-                let (judged, _) = BareTar::of_layer(judge, false);
-                let refused = judged.refuse(&stack.context.watch);
+                let refused = BareTar::of_made(judge).refuse(&stack.context.watch);
                 refused.map_err(|error| error.while_reading(place))?;
                 Ok((unpacked, newest))
             })?;
