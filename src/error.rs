@@ -41,6 +41,19 @@ use crate::tar_stream::TarError;
 /// The result type of nearly everything in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// A way from a tar with an entry that engines refuse to one that they accept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Remedy {
+    /// The root filesystem can be rewritten by an export.
+    Export,
+    /// The layer can be written anew with
+    /// [`only_new`](crate::AppendOptions::only_new).
+    OnlyNew,
+    /// Its files can be packed again.
+    Repack,
+}
+
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -142,8 +155,8 @@ pub enum Error {
     EntryUnfit {
         /// The entry, what is wrong with it, and the consequence.
         fault: String,
-        /// True if the tar can be rewritten without the entry.
-        is_readable: bool,
+        /// What helps, if anything does.
+        remedy: Option<Remedy>,
     },
     /// Bytes follow the end of a compressed layer that was to be kept as it is.
     #[error("{size} bytes follow the end of its {compression} stream; engines refuse such a layer")]

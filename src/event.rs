@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::digest::Digest;
-use crate::error::{Place, more};
+use crate::error::{Place, Remedy, more};
 use crate::layer::Ambiguity;
 use crate::progress::Progress;
 
@@ -199,8 +199,8 @@ pub enum Warning {
     EntryUnfit {
         /// The entry, what is wrong with it, and the consequence.
         fault: String,
-        /// True if the tar can be rewritten without the entry.
-        is_readable: bool,
+        /// What helps, if anything does.
+        remedy: Option<Remedy>,
     },
     /// A tar has no end-of-archive block.
     #[error(

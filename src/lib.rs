@@ -137,7 +137,7 @@ pub mod fuzzing;
 pub use digest::{Algorithm, DiffId, Digest, DigestError};
 pub use dockerfile::{ChangeError, ChangeFault, Changes, Unset, UnsetError};
 pub use error::{
-    Candidate, Cause, ChoiceError, Error, Folder, InputKind, LimitError, Place, Result,
+    Candidate, Cause, ChoiceError, Error, Folder, InputKind, LimitError, Place, Remedy, Result,
 };
 pub use event::{Event, Step, Warning};
 pub use finding::{Code, Finding, Severity, Site};

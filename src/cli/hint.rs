@@ -5,7 +5,7 @@ use std::path::Path;
 
 use restow::{
     Candidate, ChoiceError, DecodeLimit, Error, FileKind, Folder, InputKind, LimitError, Place,
-    Warning,
+    Remedy, Warning,
 };
 
 use crate::cli::failure::Failure;
@@ -55,7 +55,7 @@ pub(super) fn hint_for(error: &Error) -> Option<String> {
                 "unpack it with `tar -x` and name `{file}`; {INSIST}"
             ))
         }
-        Error::EntryUnfit { is_readable, .. } => Some(hint_for_entry(*is_readable).to_owned()),
+        Error::EntryUnfit { remedy, .. } => remedy.and_then(hint_for_entry).map(str::to_owned),
         Error::NotAnImage { kind: Some(kind) } | Error::NotATar { kind: Some(kind) } => {
             hint_for_kind(*kind).map(str::to_owned)
         }
@@ -283,20 +283,22 @@ fn listed<T>(items: &[T], text: impl Fn(&T) -> String) -> String {
     listed.join(", ")
 }
 
-/// The hint for a root filesystem with an entry that engines refuse. If `is_readable`, restow can
-/// rewrite it.
-fn hint_for_entry(is_readable: bool) -> &'static str {
-    if is_readable {
-        "`restow export rootfs:PATH NEW.tar` rewrites the tar so that engines accept it"
-    } else {
-        "unpack it with `tar -x` and pack it again with `tar -c`"
-    }
+/// The hint for a tar with an entry that engines refuse.
+fn hint_for_entry(remedy: Remedy) -> Option<&'static str> {
+    Some(match remedy {
+        Remedy::Export => {
+            "`restow export rootfs:PATH NEW.tar` rewrites the tar so that engines accept it"
+        }
+        Remedy::OnlyNew => "with `--only-new` the layer is written anew so that engines accept it",
+        Remedy::Repack => "unpack it with `tar -x` and pack it again with `tar -c`",
+        _ => return None,
+    })
 }
 
 /// The hint for a warning.
 pub(super) fn hint_for_warning(warning: &Warning) -> Option<String> {
     match warning {
-        Warning::EntryUnfit { is_readable, .. } => Some(hint_for_entry(*is_readable).to_owned()),
+        Warning::EntryUnfit { remedy, .. } => remedy.and_then(hint_for_entry).map(str::to_owned),
         Warning::TooManyLayers { .. } => {
             Some("`restow squash` makes one layer of several".to_owned())
         }

@@ -37,6 +37,16 @@ pub(in crate::ops) fn warn_of_sockets(sockets: &Sockets, watch: &Watch<'_>) {
     }
 }
 
+/// Checks the entries of a layer that is made, which has this number, counted from 0.
+pub(in crate::ops) fn judged(tar: impl BufRead, number: u32) -> Result<Judge, TarError> {
+    let mut judge = Judge::new(number, &Arc::default());
+    check_tar(Buffered(tar), |tar, member, attributes| {
+        judge.take_in(tar, &member, attributes);
+        Ok(())
+    })?;
+    Ok(judge)
+}
+
 /// The way of a tar into a blob.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::ops) struct Intake<'a> {

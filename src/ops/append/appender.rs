@@ -287,6 +287,7 @@ impl<'a> Appender<'a> {
     /// none. If it is the whole tree, what it lacks is deleted.
     fn add_compared(&mut self, input: Input, is_whole: bool) -> Result<()> {
         let (stack, opened) = (self.stack, self.opened);
+        let place = input.place();
         let tar = OpenedTar::open(input, stack.context)?;
         let at = self.added.len() + self.unchanged.len();
         let tar = opened[stack.count() + at].get_or_init(|| tar);
@@ -314,7 +315,11 @@ impl<'a> Appender<'a> {
         let (plan, encoding) = (layer.plan(), self.encoding());
         let (blob, (unpacked, newest)) =
             write_encoded(self.sink, encoding, self.workers, |encoder, to| {
-                self.layers.write(&plan, encoder, to)
+                let (unpacked, newest, judge) = self.layers.write(&plan, encoder, to)?;
+                // What is ambiguous in the tar is not in the layer.
+                let refused = BareTar::of_made(judge).refuse(&stack.context.watch);
+                refused.map_err(|error| error.while_reading(place))?;
+                Ok((unpacked, newest))
             })?;
         self.push(blob, encoding.compression(), Accepted { unpacked, newest });
         Ok(())

@@ -2,7 +2,8 @@
 //! something.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, BufReader, PipeWriter, Write};
+use std::thread;
 
 use crate::digest::DiffId;
 use crate::error::{Error, InputKind, Place, Result};
@@ -13,8 +14,10 @@ use crate::merge::{Differences, Merge, Plan, Replay};
 use crate::ops::diff::options::DiffOptions;
 use crate::ops::diff::pairs::Pair;
 use crate::ops::diff::tree::Trees;
+use crate::ops::intake::judged;
 use crate::ops::stack::contents::{FileHashes, FilePlaces};
 use crate::ops::stack::layer_stack::LayerStack;
+use crate::ops::verify::Judge;
 use crate::stream::{COPY_BUFFER, HashWriter, Hashed};
 use crate::transfer::Context;
 use crate::transfer::blob::BlobEncoder;
@@ -165,16 +168,31 @@ impl<'a> Layers<'a> {
         Ok(hashes)
     }
 
-    /// Writes the layer of a plan, and returns the hash of its bytes before they are
-    /// encoded, and the time of its newest entry.
+    /// Writes the layer of a plan, and checks its entries meanwhile. Returns the hash of
+    /// its bytes before they are encoded, the time of its newest entry, and the checks.
     pub(super) fn write(
         &self,
         plan: &Plan<'_>,
         encoder: &mut BlobEncoder<'_>,
         to: &Place,
-    ) -> Result<(Hashed, i64)> {
+    ) -> Result<(Hashed, i64, Judge)> {
+        thread::scope(|scope| {
+            let (reader, pipe) = io::pipe().map_err(Error::System)?;
+            let check = || judged(BufReader::with_capacity(COPY_BUFFER, reader), 0);
+            let builder = thread::Builder::new().name("check".to_owned());
+            let checking = builder.spawn_scoped(scope, check).map_err(Error::Thread)?;
+            // The pipe ends with this call, and the check after it.
+            let written = self.write_to(plan, Teed { encoder, pipe }, to);
+            let panicked = |_| Error::System(io::Error::other("a checking thread panicked"));
+            let judge = checking.join().map_err(panicked)?;
+            let (unpacked, newest) = written?;
+            Ok((unpacked, newest, judge.map_err(Error::Tar)?))
+        })
+    }
+
+    fn write_to(&self, plan: &Plan<'_>, output: impl Write, to: &Place) -> Result<(Hashed, i64)> {
         let stack = &self.stacks[&0];
-        let output = HashWriter::new(encoder).map_err(Error::Thread)?;
+        let output = HashWriter::new(output).map_err(Error::Thread)?;
         let output = io::BufWriter::with_capacity(COPY_BUFFER, output);
         let mut replay = Replay::new(plan, LayerWriter::new(output), stack.created());
         for number in plan.layers() {
@@ -190,5 +208,24 @@ impl<'a> Layers<'a> {
         });
         let (_, unpacked) = finished.map_err(failed)?;
         Ok((unpacked, newest))
+    }
+}
+
+/// A writer whose bytes are checked, too.
+struct Teed<'a, 'b> {
+    encoder: &'a mut BlobEncoder<'b>,
+    pipe: PipeWriter,
+}
+
+impl Write for Teed<'_, '_> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let length = self.encoder.write(buffer)?;
+        // Fails if the check is over, which then tells of a fault.
+        drop(self.pipe.write_all(&buffer[..length]));
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.encoder.flush()
     }
 }

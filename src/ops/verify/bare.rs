@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Remedy, Result};
 use crate::event::{Warning, Watch};
 use crate::finding::{Code, Fault, Finding, Severity, Site};
 use crate::layer::Budget;
@@ -28,6 +28,8 @@ pub(in crate::ops) struct BareTar {
     faults: Vec<Fault>,
     /// True if all of it can be read, so that it can be rewritten.
     is_readable: bool,
+    /// What helps in this case, if anything does.
+    remedy: Option<Remedy>,
 }
 
 impl BareTar {
@@ -58,7 +60,17 @@ impl BareTar {
     /// The checks of a new layer by itself, after all of its entries, and its changes,
     /// which are still to be [put on](Self::put_on) the layers below it.
     pub(in crate::ops) fn of_layer(judge: Judge, is_gzip: bool) -> (Self, Option<Changes>) {
-        Self::alone(judge.finish(is_gzip))
+        let (mut tar, changes) = Self::alone(judge.finish(is_gzip));
+        // An export would lose the whiteouts.
+        tar.remedy = Some(Remedy::OnlyNew);
+        (tar, changes)
+    }
+
+    /// The checks of a new layer that restow made, after all of its entries.
+    pub(in crate::ops) fn of_made(judge: Judge) -> Self {
+        let (mut tar, _) = Self::alone(judge.finish(false));
+        tar.remedy = None;
+        tar
     }
 
     /// Adds the changes to the tree of the layers below, and checks them there.
@@ -78,6 +90,7 @@ impl BareTar {
         let tar = Self {
             faults,
             is_readable: !entries.has_unreadable,
+            remedy: Some(Remedy::Export),
         };
         (tar, entries.changes)
     }
@@ -114,11 +127,20 @@ impl BareTar {
         if let Some(fault) = self.faults.iter().find(is_fatal) {
             return Err(Error::EntryUnfit {
                 fault: text(fault),
-                is_readable: self.is_readable,
+                remedy: self.remedy(fault),
             });
         }
         self.warn(watch);
         Ok(())
+    }
+
+    fn remedy(&self, fault: &Fault) -> Option<Remedy> {
+        match fault.code {
+            // It would stay.
+            Code::NameTooLong => None,
+            _ if self.is_readable => self.remedy,
+            _ => Some(Remedy::Repack),
+        }
     }
 
     /// Warns of entries that an engine refuses or interprets differently.
@@ -127,7 +149,7 @@ impl BareTar {
             if fault.code.severity() != Severity::Note {
                 watch.warn(Warning::EntryUnfit {
                     fault: text(fault),
-                    is_readable: self.is_readable,
+                    remedy: self.remedy(fault),
                 });
             }
         }

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use expect_test::expect;
 
-use super::{BASE, base, files};
+use super::{BASE, added, base, files};
 use crate::support::codec::{Codec, decompress};
 use crate::support::entry::entries;
 use crate::support::judge::Format;
@@ -198,4 +198,47 @@ fn the_file_of_a_layer_is_no_open_output() {
         assert!(says.contains("DST and LAYER are the same file"), "{says}");
         assert!(sandbox.tree() == before, "{words}");
     }
+}
+
+/// A made layer is judged like one that is kept.
+#[test]
+fn no_layer_is_made_with_names_that_no_file_system_has() {
+    let deep = ["d".repeat(200).as_str(); 21].join("/");
+    for path in ["n".repeat(300), format!("b/{}/c", "n".repeat(256)), deep] {
+        let sandbox = Sandbox::new();
+        let source = base(&sandbox, Format::Docker, BASE);
+        sandbox.write("l", layer::tar(&entries(&format!("a=1 {path}=2"))));
+        let before = sandbox.tree();
+        let run = |words: &[&str]| {
+            let run = sandbox.run(&[&["append", &source, "out"], words].concat());
+            assert_eq!(run.code, Some(1), "{words:?} {}", run.stderr);
+            assert!(sandbox.tree() == before, "{words:?}");
+            run.stderr
+        };
+        let plain = run(&["l"]);
+        assert!(plain.contains("longer than"), "{plain}");
+        assert!(!plain.contains("hint:"), "{plain}");
+        for words in [&["--only-new", "l"][..], &["--changed", "l"]] {
+            assert_eq!(run(words), plain, "{words:?}");
+        }
+    }
+}
+
+/// The way out keeps the whiteouts.
+#[test]
+fn a_layer_that_is_refused_can_be_written_anew() {
+    let sandbox = Sandbox::new();
+    let source = base(&sandbox, Format::Docker, BASE);
+    sandbox.write("l", layer::tar(&entries("etc/ etc/.wh.hosts l=>srv/f")));
+    let run = sandbox.run(&["append", &source, "out", "l"]);
+    let hint = "  hint: with `--only-new` the layer is written anew so that engines accept it\n";
+    assert_eq!(run.code, Some(1));
+    assert!(run.stderr.ends_with(hint), "{}", run.stderr);
+    sandbox
+        .run(&["append", &source, "oci:out", "l", "--only-new"])
+        .warnings();
+    let written = read(&sandbox, "out", Format::Oci);
+    let expected = "srv/ srv/f=old etc/ etc/.wh.hosts l=>srv/f";
+    assert_eq!(added(&written, 2), expected);
+    sandbox.run(&["verify", "oci:out"]).reports();
 }
