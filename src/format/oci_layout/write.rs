@@ -183,8 +183,10 @@ impl ImageSink for LayoutSink {
             if self.keep(&file, &blob.digest) {
                 return Ok(Held::Before(file));
             }
-            let is_same =
-                |there: Metadata| (there.dev(), there.ino()) == (opened.dev(), opened.ino());
+            // A deleted file that is still open has no name left to come back by.
+            let is_same = |there: Metadata| {
+                there.nlink() > 0 && (there.dev(), there.ino()) == (opened.dev(), opened.ino())
+            };
             if fs::metadata(&path).is_ok_and(is_same) {
                 self.unlinked().push(blob.clone());
                 return Ok(Held::Before(file));
