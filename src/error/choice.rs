@@ -167,7 +167,7 @@ pub enum ChoiceError {
         /// The image.
         image: String,
         /// The platform of the image.
-        wanted: Platform,
+        wanted: String,
     },
     /// A path cannot be that of an entry.
     #[error("`{path}` is not a path in an image: {reason}")]

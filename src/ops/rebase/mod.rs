@@ -136,7 +136,7 @@ fn for_other(error: Error, image: &str) -> Error {
                 base: name,
                 has: have.join(", "),
                 image: image.to_owned(),
-                wanted,
+                wanted: wanted.to_string(),
             }
             .into()
         }
@@ -162,7 +162,7 @@ fn check_platform(
         base: base.name.clone(),
         has: has.to_string(),
         image: of.name.clone(),
-        wanted: wanted.clone(),
+        wanted: wanted.to_string(),
     }
     .into())
 }
