@@ -166,8 +166,9 @@ pub enum Error {
         /// The compression of the layer.
         compression: Compression,
     },
-    /// This folder of a layout is a symbolic link, so that others may share its blobs.
-    #[error("`{0}` in it is a symbolic link: other layouts may share the blobs there")]
+    /// This folder of a layout, or its `index.json`, is a symbolic link, so that others may
+    /// share it.
+    #[error("`{name}` in it is a symbolic link: other layouts may share {}", shared_by(.0), name = .0)]
     BlobsElsewhere(&'static str),
     /// Another process has removed this blob, which the output still had when this run
     /// found it.
@@ -341,6 +342,15 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+}
+
+/// The thing that others share through a symbolic link of this name in a layout.
+fn shared_by(name: &str) -> &'static str {
+    if name == "index.json" {
+        "it"
+    } else {
+        "the blobs there"
+    }
 }
 
 /// The clause that describes a file of an unexpected kind.

@@ -170,6 +170,15 @@ pub enum Warning {
         /// The first paths, escaped and quoted, and the number of the others.
         paths: String,
     },
+    /// Upper layers have hard links to files of the base that the new base has with other
+    /// content or metadata.
+    #[error("the upper layers of `{image}` link to what the new base has changed: {paths}")]
+    BaseLinked {
+        /// The image.
+        image: String,
+        /// The first paths of links, escaped and quoted, and the number of the others.
+        paths: String,
+    },
     /// Upper layers delete files of the old base that the new one does not have.
     #[error("the upper layers of `{image}` delete what the new base does not have: {paths}")]
     NothingToDelete {

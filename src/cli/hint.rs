@@ -120,6 +120,9 @@ fn hint_for_choice(error: &ChoiceError) -> Option<String> {
             format!("choose one with `--image REF`: {}", choices(have))
         }
         ChoiceError::UnknownBase { .. } => "name it with `--from OLDBASE`".to_owned(),
+        ChoiceError::NotTheAnnotatedBase { .. } => {
+            "name the old base with `--from OLDBASE`".to_owned()
+        }
         ChoiceError::SeveralNames { .. } => {
             "name one of them, or use `--force` to remove all".to_owned()
         }

@@ -31,9 +31,10 @@ pub(super) struct Arguments {
     #[arg(value_name = "LAYOUT")]
     layout: OsString,
 
-    /// Images to remove, by reference, digest, id or #N
+    /// Images to remove, by reference, digest, id or number, as in '#3'
     ///
-    /// `restow images LAYOUT` lists all of these. Unique prefixes of digests and ids are enough.
+    /// `restow images LAYOUT` lists all of these. Unique prefixes of digests and ids are enough,
+    /// from 4 digits on.
     #[arg(value_name = "REF")]
     images: Vec<Selector>,
 
@@ -107,6 +108,12 @@ fn advise(error: Error) -> Failure {
         Error::Choice(ChoiceError::SeveralImages { have, .. }) => {
             format!("choose one: {}", choices(have))
         }
+        Error::Choice(ChoiceError::NoSuchImage { wanted, have, .. }) if is_number(wanted) => {
+            format!(
+                "to choose by number: `'#{wanted}'`; available: {}",
+                choices(have)
+            )
+        }
         Error::Read { what, source } => match (what, source.as_ref()) {
             (Place::Path(path), Error::NotAFolder) => format!(
                 "`restow convert --image REF {} NEW` copies an image to keep",
@@ -118,6 +125,11 @@ fn advise(error: Error) -> Failure {
     };
     let error = Box::new(error);
     Failure::Advised { error, hint }
+}
+
+/// True if a text may be meant as the number of an image.
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|it| it.is_ascii_digit())
 }
 
 /// The report for people, in lines.

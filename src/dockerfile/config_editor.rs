@@ -128,12 +128,18 @@ impl ConfigEditor {
     fn set_variables(&mut self, pairs: &[(String, String)]) -> Result<(), ChangeFault> {
         for (name, value) in self.expanded(pairs)? {
             let variables = self.list("Env")?;
-            let is_same = |it: &str| it.split('=').next() == Some(&name);
-            let mut there = variables.iter_mut();
-            let there = there.find(|it| it.as_str().is_some_and(is_same));
+            let is_same = |it: &Value| {
+                let text = it.as_str();
+                text.is_some_and(|it| it.split('=').next() == Some(&name))
+            };
             let variable = Value::from(format!("{name}={value}"));
-            match there {
-                Some(there) => *there = variable,
+            match variables.iter().position(is_same) {
+                Some(first) => {
+                    // Of several with the name the last one would be in force.
+                    let mut at = 0..;
+                    variables.retain(|it| at.next() <= Some(first) || !is_same(it));
+                    variables[first] = variable;
+                }
                 None => variables.push(variable),
             }
             self.variables.set(&name, &value);

@@ -119,7 +119,7 @@ fn what_a_config_says_is_changed_as_a_build_would() {
             json!({"Entrypoint": null, "Cmd": ["x"], "ArgsEscaped": null}),
         ),
         ("ENV B=3 C=$A", json!({"Env": ["A=1", "B=3", "A=2", "C=2"]})),
-        ("ENV A=3", json!({"Env": ["A=3", "B", "A=2"]})),
+        ("ENV A=3", json!({"Env": ["A=3", "B"]})),
         (
             "HEALTHCHECK --timeout=1ms CMD x",
             json!({"Healthcheck": {

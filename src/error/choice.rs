@@ -157,6 +157,18 @@ pub enum ChoiceError {
         /// The available platforms.
         have: Vec<String>,
     },
+    /// The new base of an image is for another platform.
+    #[error("the new base `{base}` is for {has}; `{image}` is for {wanted}")]
+    BaseForOther {
+        /// The new base.
+        base: String,
+        /// Its platform, or its platforms.
+        has: String,
+        /// The image.
+        image: String,
+        /// The platform of the image.
+        wanted: String,
+    },
     /// A path cannot be that of an entry.
     #[error("`{path}` is not a path in an image: {reason}")]
     PathUnfit {
@@ -211,6 +223,20 @@ pub enum ChoiceError {
         base: usize,
         /// The number of layers of the image.
         layers: usize,
+    },
+    /// An image is not built on the base that an annotation of it names.
+    #[error(
+        "`{image}` is not based on {digest}, which its annotation `{key}` names: layer {position} differs"
+    )]
+    NotTheAnnotatedBase {
+        /// The image.
+        image: String,
+        /// The annotation.
+        key: &'static str,
+        /// Its value.
+        digest: String,
+        /// The first layer that differs, counted from 1.
+        position: usize,
     },
     /// The operation needs one image, and the input holds several.
     #[error("{} holds {count} images", named(input.as_ref()))]

@@ -10,8 +10,12 @@ use crate::format::source::ImageSource;
 use crate::format::{LockedLayout, Reach};
 use crate::image::{Descriptor, Reference};
 use crate::ops::Selector;
-use crate::ops::choose::selector::select;
+use crate::ops::choose::selector::select_by_digits;
 use crate::transfer::Context;
+
+/// The number of hexadecimal digits that select an image to remove. A number without `#`
+/// would else be the begin of an id.
+const DIGITS_MIN: usize = 4;
 
 /// The images to remove, by default none: then only blobs are deleted that nothing
 /// refers to.
@@ -97,7 +101,7 @@ fn chosen(source: &dyn ImageSource, options: &RemoveOptions) -> Result<BTreeSet<
     let all: Vec<&Root> = roots.iter().collect();
     let mut chosen = BTreeSet::new();
     for selector in &options.images {
-        let selection = select(source, Some(selector))?;
+        let selection = select_by_digits(source, Some(selector), DIGITS_MIN)?;
         let names: BTreeSet<String> = names(&selection.roots).collect();
         if selection.part.is_some() {
             return Err(ChoiceError::PartOfIndex {

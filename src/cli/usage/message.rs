@@ -107,6 +107,9 @@ fn option_hint(option: &str, command: &Command, root: &Command) -> String {
     if let Some(tip) = options::tip(option, command.get_name()) {
         return tip;
     }
+    if let Some(tip) = words::option(command.get_name(), option) {
+        return tip.to_owned();
+    }
     let longs = |command: &Command| -> Vec<String> {
         let longs = command.get_arguments().filter_map(Arg::get_long);
         longs.map(str::to_owned).collect()

@@ -237,6 +237,18 @@ pub(super) fn command(word: &str) -> Option<&'static str> {
     found.map(|(_, hint)| *hint)
 }
 
+/// The hint for an unknown option that only one command has, under another name.
+pub(super) fn option(command: &str, option: &str) -> Option<&'static str> {
+    Some(match (command, option) {
+        ("remove", "-f") => {
+            "`--force` removes an image with all its names, if a digest, an id or a number selects it"
+        }
+        ("rebase", "--old_base" | "--old-base") => "`--from OLDBASE` names the old base",
+        ("rebase", "--new_base" | "--new-base") => "`--onto NEWBASE` names the new base",
+        _ => return None,
+    })
+}
+
 /// The hint for an extra argument.
 pub(super) fn superfluous(command: &str) -> Option<&'static str> {
     Some(match command {
@@ -303,6 +315,15 @@ pub(super) fn missing(command: &str, names: &[String]) -> &'static str {
         }
         ("verify", _) => {
             "SRC is an archive, a layout, or `-` for stdin; `--explain CODE` does not need it"
+        }
+        ("remove", _) => "LAYOUT is an OCI layout in a folder, as in `restow remove DIR NAME:TAG`",
+        ("delta", _) => {
+            "`restow delta OLD NEW DELTA` writes the file DELTA: what NEW has and OLD has not; OLD and \
+             NEW are archives or layouts"
+        }
+        ("apply", _) => {
+            "`restow apply OLD DELTA NEW` writes NEW: OLD is the archive or layout that DELTA was \
+             made from"
         }
         ("cat", true) => "PATH is a file in the image, as in `restow cat SRC /etc/os-release`",
         ("completions", _) => "SHELL is bash, elvish, fish, powershell or zsh",

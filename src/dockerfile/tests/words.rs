@@ -189,3 +189,19 @@ fn signals_users_volumes_and_directories_are_set() {
         ("WORKDIR \"\"", "expected a path, got `\"\"`"),
     ]);
 }
+
+#[test]
+fn a_variable_that_is_there_several_times_is_there_once_when_set() {
+    let cases = [
+        (json!(["A=1", "A=2"]), json!(["A=3"])),
+        (
+            json!(["B=1", "A=1", "AB=1", "A", "A=", "C=A=1"]),
+            json!(["B=1", "A=3", "AB=1", "C=A=1"]),
+        ),
+        (json!(["B=1", "B=2"]), json!(["B=1", "B=2", "A=3"])),
+    ];
+    for (before, after) in cases {
+        let config = changed(json!({"Env": before}), &["ENV A=3"]);
+        assert_eq!(config, Ok(json!({"Env": after})), "{before}");
+    }
+}

@@ -161,7 +161,7 @@ fn check_owned(path: &Path) -> Result<()> {
             return Err(Error::LayoutOfArchive(name));
         }
     }
-    for name in [BLOBS, "blobs/sha256", "blobs/sha512"] {
+    for name in [BLOBS, "blobs/sha256", "blobs/sha512", INDEX] {
         if fs::symlink_metadata(path.join(name)).is_ok_and(|it| it.is_symlink()) {
             return Err(Error::BlobsElsewhere(name));
         }

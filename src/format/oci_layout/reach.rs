@@ -8,7 +8,6 @@ use crate::digest::Digest;
 use crate::error::{Error, Place, Result};
 use crate::format::container::{Container, Directory, Member, read_document};
 use crate::format::oci_layout::blob_path;
-use crate::format::oci_layout::graph::kind_of;
 use crate::format::reader::hash_like;
 use crate::image::media_type::{ARTIFACT_MANIFEST, DocumentKind};
 use crate::image::types::MANIFEST_OR_INDEX;
@@ -138,8 +137,8 @@ impl Reach {
         }
         let failed = |source| Error::document("it", source);
         let mut value = match parse_value(&bytes) {
-            // A blob of an unknown type is a document only if it looks like one.
-            Ok(value) if !is_certain && kind_of(&value).is_none() => return Ok(Links::default()),
+            // A listed blob of an unknown type is followed if it is JSON, whatever its fields: to
+            // keep too much is harmless.
             Err(_) if !is_certain => return Ok(Links::default()),
             parsed => parsed.map_err(failed)?,
         };

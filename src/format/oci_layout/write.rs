@@ -183,8 +183,10 @@ impl ImageSink for LayoutSink {
             if self.keep(&file, &blob.digest) {
                 return Ok(Held::Before(file));
             }
-            let is_same =
-                |there: Metadata| (there.dev(), there.ino()) == (opened.dev(), opened.ino());
+            // A deleted file that is still open has no name left to come back by.
+            let is_same = |there: Metadata| {
+                there.nlink() > 0 && (there.dev(), there.ino()) == (opened.dev(), opened.ino())
+            };
             if fs::metadata(&path).is_ok_and(is_same) {
                 self.unlinked().push(blob.clone());
                 return Ok(Held::Before(file));
@@ -397,7 +399,8 @@ fn joined(before: &[Descriptor], roots: &[OutputRoot], watch: &Watch<'_>) -> Vec
             None => after.push((name, new)),
         }
     }
-    // An image that lost one of several names is still listed under the others.
+    // An image that lost one of several names is still listed under the others; one that
+    // lost all of them once.
     let has_name = |digest: &Digest, after: &[(Option<String>, Descriptor)]| {
         after
             .iter()
@@ -406,7 +409,11 @@ fn joined(before: &[Descriptor], roots: &[OutputRoot], watch: &Watch<'_>) -> Vec
     let lost = |(name, held): &(Option<String>, Descriptor)| {
         name.is_none() && nameless.contains(held.digest()) && has_name(held.digest(), &after)
     };
-    let kept = after.iter().filter(|entry| !lost(entry));
+    let mut once = HashSet::new();
+    let mut is_first = |(name, held): &(Option<String>, Descriptor)| {
+        name.is_some() || !nameless.contains(held.digest()) || once.insert(held.digest().clone())
+    };
+    let kept = after.iter().filter(|entry| !lost(entry) && is_first(entry));
     kept.map(|(_, held)| held.clone()).collect()
 }
 
@@ -465,6 +472,10 @@ mod tests {
             ("a=x:1", "a=", "a=x:1", 0),
             ("a=1.0", "b=1.0", "a= b=1.0", 1),
             ("a= b=", "c=", "a= b= c=", 0),
+            ("a=x:1 a=x:2", "b=x:1 b=x:2", "a= b=x:1 b=x:2", 2),
+            ("a= c=z:1 a=x:1", "b=x:1", "a= c=z:1 b=x:1", 1),
+            ("a=x:1 c=x:2", "b=x:1 b=x:2", "a= c= b=x:1 b=x:2", 2),
+            ("a= a=", "b=x:1", "a= a= b=x:1", 0),
         ];
         for (before, new, expected, moved) in cases {
             let warnings = Mutex::new(0);

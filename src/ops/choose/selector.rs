@@ -80,6 +80,16 @@ pub(in crate::ops) fn select<'a>(
     source: &'a dyn ImageSource,
     selector: Option<&Selector>,
 ) -> Result<Selection<'a>> {
+    select_by_digits(source, selector, 1)
+}
+
+/// As [`select`], where the first digits of a digest without its algorithm select only if
+/// they are at least this many.
+pub(in crate::ops) fn select_by_digits<'a>(
+    source: &'a dyn ImageSource,
+    selector: Option<&Selector>,
+    digits_min: usize,
+) -> Result<Selection<'a>> {
     let roots: Vec<&Root> = source.roots()?.iter().collect();
     match selector {
         None => Ok(Selection::whole(roots)),
@@ -90,14 +100,19 @@ pub(in crate::ops) fn select<'a>(
             };
             Ok(Selection::whole(with_target_of(&roots, first)))
         }
-        Some(Selector::Name(name)) => by_name(source, &roots, name),
+        Some(Selector::Name(name)) => by_name(source, &roots, name, digits_min),
     }
 }
 
 /// Finds images by name: first by a digest with its algorithm, then by the literal
 /// name, by the meaning of the name, by a tag that only one image has, and by the
 /// digits of a digest.
-fn by_name<'a>(source: &dyn ImageSource, roots: &[&'a Root], name: &str) -> Result<Selection<'a>> {
+fn by_name<'a>(
+    source: &dyn ImageSource,
+    roots: &[&'a Root],
+    name: &str,
+    digits_min: usize,
+) -> Result<Selection<'a>> {
     let prefix = Prefix::parse(name);
     if let Some(prefix) = prefix.filter(|prefix| prefix.algorithm.is_some())
         && let Some(selection) = by_digest(source, roots, name, prefix)?
@@ -129,7 +144,8 @@ fn by_name<'a>(source: &dyn ImageSource, roots: &[&'a Root], name: &str) -> Resu
             }
         }
     }
-    if let Some(prefix) = prefix.filter(|prefix| prefix.algorithm.is_none())
+    let is_bare = |it: &Prefix<'_>| it.algorithm.is_none() && it.digits.len() >= digits_min;
+    if let Some(prefix) = prefix.filter(is_bare)
         && let Some(selection) = by_digest(source, roots, name, prefix)?
     {
         return Ok(selection);

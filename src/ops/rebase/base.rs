@@ -85,7 +85,15 @@ pub(super) fn find_base(
                         found: BaseFound::Annotated(text),
                     });
                 }
-                Err(error) if is_certain => return Err(error.into()),
+                Err(ChoiceError::NotTheBase { position, .. }) if is_certain => {
+                    return Err(ChoiceError::NotTheAnnotatedBase {
+                        image: of.name.clone(),
+                        key,
+                        digest: text,
+                        position,
+                    }
+                    .into());
+                }
                 Err(_) => {}
             }
         }

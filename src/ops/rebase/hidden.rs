@@ -49,14 +49,21 @@ pub(super) fn compare_trees(
         watch: watch.silent(),
         ..context
     };
-    let was_hidden = match hidden(source, before, old, context) {
+    let was = match hidden(source, before, old, context) {
         Err(Error::Interrupted) => return Err(Error::Interrupted),
         // It is for Windows, or broken before.
         Err(_) => return Ok(()),
-        Ok(hidden) => hidden,
+        Ok(seen) => seen,
     };
-    let is_hidden = hidden(source, &after, new, context)?;
+    let is = hidden(source, &after, new, context)?;
+    let (was_hidden, is_hidden) = (was.hidden, is.hidden);
     let image = || before.name.clone();
+    let linked = is.linked.iter();
+    let linked = linked.filter(|(path, file)| was.linked.get(*path) != Some(file));
+    if let Some(paths) = named(linked.map(|it| it.0)) {
+        let image = image();
+        watch.warn(Warning::BaseLinked { image, paths });
+    }
     let changed = is_hidden.iter().filter(|(path, thing)| {
         let old = was_hidden.get(*path).map(|it| &it.file);
         old != Some(&thing.file)
@@ -91,11 +98,14 @@ fn named<'a>(paths: impl Iterator<Item = &'a Vec<u8>>) -> Option<String> {
 /// The things that a base has and the layers above it hide.
 type Hidden = BTreeMap<Vec<u8>, Thing>;
 
+/// The properties of something other than a directory.
+type File = (NodeKind, Metadata);
+
 /// A thing of a base.
 #[derive(Debug, PartialEq)]
 struct Thing {
     /// Its properties; `None` for a directory.
-    file: Option<(NodeKind, Metadata)>,
+    file: Option<File>,
     /// True if it is deleted, and not replaced.
     is_deleted: bool,
 }
@@ -105,22 +115,25 @@ fn hidden(
     chosen: &ChosenImage<'_>,
     base: usize,
     context: Context<'_>,
-) -> Result<Hidden> {
+) -> Result<Seen> {
     let layers = LayerStack::new(source, chosen, context)?;
     layers.prepare()?;
     let all: Vec<usize> = (0..layers.count()).collect();
     let mut seen = Seen {
         base,
         hidden: Hidden::new(),
+        linked: BTreeMap::new(),
     };
     layers.merge_watched(&mut Merge::new(), &all, &mut seen)?;
-    Ok(seen.hidden)
+    Ok(seen)
 }
 
-/// Collects what upper layers hide of a base of this many layers.
+/// Collects what upper layers hide of a base of this many layers, and what they link to.
 struct Seen {
     base: usize,
     hidden: Hidden,
+    /// The files of the base to which upper layers have hard links, by the paths of these.
+    linked: BTreeMap<Vec<u8>, File>,
 }
 
 impl StoryReader for Seen {
@@ -132,6 +145,14 @@ impl StoryReader for Seen {
         let LayerEvent::Change(change) = event else {
             return;
         };
+        match &change.after {
+            Some((TreeNode::Node(_, inode), _)) if (inode.place.layer as usize) < self.base => {
+                let file = (inode.kind.clone(), inode.metadata.clone());
+                self.linked.insert(change.path.clone(), file);
+            }
+            // It hides a link of an upper layer.
+            _ => drop(self.linked.remove(&change.path)),
+        }
         let Some((node, place)) = change.before else {
             return;
         };

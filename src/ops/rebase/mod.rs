@@ -81,8 +81,14 @@ pub(crate) fn rebase(
     let platform = chosen.image.platform_under(chosen.descriptor.as_ref());
     let wanted = platform.as_ref();
     let wanted = wanted.map_or(PlatformChoice::OneTree, PlatformChoice::Asked);
-    let mut base = choose_image(onto, options.onto.as_ref(), wanted, context)?;
-    check_platform(&base, platform.as_ref())?;
+    // What is left out of the base was never asked for.
+    let quiet = Context {
+        watch: context.watch.silent(),
+        ..context
+    };
+    let mut base = choose_image(onto, options.onto.as_ref(), wanted, quiet)
+        .map_err(|error| for_other(error, &chosen.name))?;
+    check_platform(&base, &chosen, platform.as_ref())?;
     let old = match from {
         Some(from) => base::given(from, options.from.as_ref(), wanted, &chosen, context)?,
         None => find_base(&[onto, source], &chosen, &base, wanted, context)?,
@@ -122,8 +128,28 @@ pub(crate) fn rebase(
     })
 }
 
+/// The error for a base without an image for the platform of this one.
+fn for_other(error: Error, image: &str) -> Error {
+    match error {
+        Error::Choice(ChoiceError::NoSuchPlatform { name, wanted, have }) if !have.is_empty() => {
+            ChoiceError::BaseForOther {
+                base: name,
+                has: have.join(", "),
+                image: image.to_owned(),
+                wanted: wanted.to_string(),
+            }
+            .into()
+        }
+        error => error,
+    }
+}
+
 /// Refuses a base for another platform. Its variant may differ.
-fn check_platform(base: &ChosenImage<'_>, wanted: Option<&Platform>) -> Result<()> {
+fn check_platform(
+    base: &ChosenImage<'_>,
+    of: &ChosenImage<'_>,
+    wanted: Option<&Platform>,
+) -> Result<()> {
     let has = base.image.platform_under(base.descriptor.as_ref());
     let (Some(has), Some(wanted)) = (has, wanted) else {
         return Ok(());
@@ -132,10 +158,11 @@ fn check_platform(base: &ChosenImage<'_>, wanted: Option<&Platform>) -> Result<(
     if (one.os, one.architecture) == (other.os, other.architecture) {
         return Ok(());
     }
-    Err(ChoiceError::NoSuchPlatform {
-        name: base.name.clone(),
-        wanted: wanted.clone(),
-        have: vec![has.to_string()],
+    Err(ChoiceError::BaseForOther {
+        base: base.name.clone(),
+        has: has.to_string(),
+        image: of.name.clone(),
+        wanted: wanted.to_string(),
     }
     .into())
 }

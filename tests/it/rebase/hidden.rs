@@ -26,6 +26,10 @@ fn changed_files_that_the_upper_layers_hide_are_named() {
         ("a=1 b=1", ".wh.a", "b=1", "nothing a"),
         ("a=1 b=1", ".wh.a", "b=1 a->b", "hide a"),
         ("a=1", "a=9 .wh.q", "b=1", ""),
+        ("a=1 b=1", "l=>a", "a=1 b=22", ""),
+        ("a=1", "l=>a", "a=22", "link l"),
+        ("a=1 b=1", "l=>a m=>b", "a=22 b=1", "link l"),
+        ("a=1", "l=>a | l=9", "a=22", ""),
         (
             "p=1 q=1 r=1 s=1 t=1",
             "p=9 q=9 r=9 s=9 t=9",
@@ -64,6 +68,9 @@ fn changed_files_that_the_upper_layers_hide_are_named() {
         let expected = match what {
             "hide" => vec![format!(
                 "warning: the upper layers of `app:1` hide what the new base has changed: {paths}"
+            )],
+            "link" => vec![format!(
+                "warning: the upper layers of `app:1` link to what the new base has changed: {paths}"
             )],
             "nothing" => vec![format!(
                 "warning: the upper layers of `app:1` delete what the new base does not have: {paths}"

@@ -355,3 +355,44 @@ fn a_name_moves_within_a_layout() {
     assert_eq!(digest("app:3").as_deref(), Some("tool"));
     assert_eq!(digest("tool:1").as_deref(), Some("tool"));
 }
+
+#[test]
+fn a_listed_document_of_an_unknown_type_keeps_what_it_names() {
+    let mut layout = Layout::default();
+    let app = layout.image(&Image::new(&["app:1"], &["file a 1"]));
+    let tool = layout.image(&Image::new(&["tool:1"], &["file t 1"]));
+    let sbom = layout.put("application/x-sbom", "an sbom");
+    let deep = layout.put("application/x-deep", "deep");
+    let artifact = layout.document(&json!({
+        "mediaType": "application/vnd.cncf.oras.artifact.manifest.v1+json",
+        "artifactType": "application/x-sbom", "blobs": [sbom],
+    }));
+    let other = layout.put("application/x", json!({"parts": {"one": deep}}).to_string());
+    let media_types = [
+        "application/vnd.cncf.oras.artifact.manifest.v1+json",
+        "application/x",
+    ];
+    for (mut descriptor, media_type) in [artifact, other].into_iter().zip(media_types) {
+        descriptor["mediaType"] = json!(media_type);
+        layout.index.push(descriptor);
+    }
+    layout.add_named(&app, "app:1");
+    layout.add_named(&tool, "tool:1");
+    let sandbox = Sandbox::new();
+    write(&sandbox, "lay", &layout);
+    let before = files(&sandbox.path("lay"));
+    sandbox.run(&["remove", "-q", "lay", "tool:1"]).silent();
+    let gone: BTreeSet<String> = before
+        .difference(&files(&sandbox.path("lay")))
+        .cloned()
+        .collect();
+    assert_eq!(
+        gone.len(),
+        3,
+        "the manifest, config and layer of tool: {gone:?}"
+    );
+    assert!(gone.contains(&text(&tool)), "{gone:?}");
+    for kept in [&sbom, &deep] {
+        assert!(!gone.contains(&text(kept)), "{gone:?}");
+    }
+}

@@ -42,6 +42,26 @@ fn a_request_that_is_not_clear_changes_nothing() {
     sandbox
         .run(&["remove", "--untagged", "lay", "#9"])
         .fails(&format!("error: no image `#9` in `lay`\n{available}"));
+    // A few digits are no id here: a number without its sign.
+    for few in [&hex(&tool)[..1], &hex(&tool)[..3]] {
+        let hint = available.trim_start_matches("  hint: ");
+        let is_number = few.bytes().all(|it| it.is_ascii_digit());
+        let number = if is_number {
+            format!("to choose by number: `'#{few}'`; ")
+        } else {
+            String::new()
+        };
+        sandbox.run(&["remove", "lay", few]).fails(&format!(
+            "error: no image `{few}` in `lay`\n  hint: {number}{hint}"
+        ));
+    }
+    let hint = available.trim_start_matches("  hint: ");
+    sandbox.run(&["remove", "lay", "7"]).fails(&format!(
+        "error: no image `7` in `lay`\n  hint: to choose by number: `'#7'`; {hint}"
+    ));
+    sandbox
+        .run(&["remove", "--dry-run", "-q", "lay", &hex(&tool)[..4]])
+        .data("");
     sandbox.run(&["remove", "lay", &app]).fails(&format!(
         "error: `{app}` has several names in `lay`: `app:1`, `app:2`\n  \
          hint: name one of them, or use `--force` to remove all\n"
@@ -91,6 +111,13 @@ fn only_a_layout_of_its_own_is_changed() {
     write(&sandbox, "linked", &layout);
     fs::rename(sandbox.path("linked/blobs"), sandbox.path("store")).expect("it can be moved");
     symlink("../store", sandbox.path("linked/blobs")).expect("a link can be made");
+    write(&sandbox, "listed", &layout);
+    fs::rename(
+        sandbox.path("listed/index.json"),
+        sandbox.path("shared.json"),
+    )
+    .expect("moved");
+    symlink("../shared.json", sandbox.path("listed/index.json")).expect("a link can be made");
     let copy = "  hint: copy the images to keep into a new layout: \
                 `restow convert --image REF oci:DIR oci:NEW`\n";
     let cases = [
@@ -116,6 +143,13 @@ fn only_a_layout_of_its_own_is_changed() {
             format!(
                 "error: cannot read `linked`\n  caused by: `blobs` in it is a symbolic link: other \
                  layouts may share the blobs there\n{copy}"
+            ),
+        ),
+        (
+            "listed",
+            format!(
+                "error: cannot read `listed`\n  caused by: `index.json` in it is a symbolic link: \
+                 other layouts may share it\n{copy}"
             ),
         ),
     ];
