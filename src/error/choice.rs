@@ -56,6 +56,9 @@ pub enum ChoiceError {
     /// An image should get the name of another one.
     #[error("`{0}` would be the name of two images")]
     NameTaken(String),
+    /// Two names should take the place of one.
+    #[error("`{0}` would get two names in place of one")]
+    RenamedTwice(String),
     /// An image of an index must be for a platform.
     #[error("`{0}` cannot be part of an index: its config names no platform")]
     NoPlatform(String),

@@ -117,6 +117,7 @@ impl MultiPlatform<'_> {
     fn distinct<'a>(&self, images: Vec<Part<'a>>) -> Result<Vec<Part<'a>>> {
         let mut distinct: Vec<Part<'_>> = Vec::new();
         let mut by_platform: HashMap<String, usize> = HashMap::new();
+        let mut seen = HashSet::new();
         for part in images {
             let Content::Image(image) = &part.content else {
                 continue;
@@ -124,16 +125,26 @@ impl MultiPlatform<'_> {
             let Some(key) = platform_key(image, &part.descriptor) else {
                 return Err(ChoiceError::NoPlatform(part.name).into());
             };
+            if !seen.insert(part.descriptor.digest().clone()) {
+                continue;
+            }
             let at = *by_platform.entry(key).or_insert(distinct.len());
             let Some(held) = distinct.get(at) else {
                 distinct.push(part);
                 continue;
             };
-            let is_same = match &held.content {
-                Content::Image(held) => held.config.digest() == image.config.digest(),
-                _ => false,
+            let (is_same, have_manifests) = match &held.content {
+                Content::Image(held) => (
+                    held.config.digest() == image.config.digest(),
+                    held.manifest.is_some() && image.manifest.is_some(),
+                ),
+                _ => (false, false),
             };
-            if held.descriptor.digest() != part.descriptor.digest() && !is_same {
+            if is_same && have_manifests {
+                // Its layers are compressed in another way, for clients that know how to
+                // choose.
+                distinct.push(part);
+            } else if !is_same {
                 let platform = image.platform_under(Some(&part.descriptor));
                 return Err(ChoiceError::PlatformTwice {
                     platform: platform.map_or_else(String::new, |it| it.to_string()),

@@ -34,6 +34,11 @@ pub(super) fn check_names(
             return Err(no_such_image(source, &retag.old, &roots).into());
         }
     }
+    for root in roots() {
+        if retag.iter().filter(|retag| retag.is_of(root)).count() > 1 {
+            return Err(ChoiceError::RenamedTwice(root.display_name()).into());
+        }
+    }
     let mut taken: HashMap<OutputName<'_>, (usize, &Root, bool)> = HashMap::new();
     for (at, item) in items.iter().enumerate() {
         for root in item.roots.iter().copied() {

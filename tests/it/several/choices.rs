@@ -282,3 +282,27 @@ fn an_index_stays_whole_beside_one_of_its_images() {
         sandbox.remove("out");
     }
 }
+
+#[test]
+fn a_name_has_one_new_name() {
+    let sandbox = sandbox();
+    let arguments = ["convert", "a.tar", "out.tar"];
+    let retags = ["--retag", "a:1=x:1", "--retag", "a:1=y:1"];
+    sandbox
+        .run(&[&arguments[..], &retags].concat())
+        .fails("error: `a:1` would get two names in place of one\n");
+}
+
+#[test]
+fn an_index_keeps_images_that_are_compressed_in_two_ways() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.tar", fixture("podman58__gzip-and-zstd.oci.tar"));
+    sandbox
+        .run(&["convert", "in.tar", "oci:out", "--index", "two:1"])
+        .silent();
+    let store = Store::open(&sandbox.path("out"));
+    let index = store.json("index.json");
+    let nested = store.blob(&index["manifests"][0]).expect("it is there");
+    let nested: Value = serde_json::from_slice(nested).expect("it is JSON");
+    assert_eq!(nested["manifests"].as_array().map(Vec::len), Some(4));
+}
