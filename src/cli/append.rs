@@ -90,7 +90,7 @@ pub(super) struct Arguments {
 
     /// Apply a Dockerfile instruction to the config (repeatable)
     ///
-    /// CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER,
+    /// CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, SHELL, STOPSIGNAL, USER,
     /// VOLUME or WORKDIR, as in `docker import`. Several are read as the lines of one
     /// Dockerfile: ENTRYPOINT clears an earlier CMD.
     #[arg(long = "change", short, value_name = "INSTRUCTION")]

@@ -317,7 +317,7 @@ fn usage_that_makes_no_sense_is_refused() {
             &["in", "out", "--change", "RUN true"],
             2,
             expect![[r#"
-                error: `RUN true`: unsupported instruction; expected CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME or WORKDIR
+                error: `RUN true`: unsupported instruction; expected CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, SHELL, STOPSIGNAL, USER, VOLUME or WORKDIR
             "#]],
         ),
         (
