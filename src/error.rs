@@ -155,7 +155,7 @@ pub enum Error {
     EntryUnfit {
         /// The entry, what is wrong with it, and the consequence.
         fault: String,
-        /// What helps, if anything does.
+        /// The way to mend it, if there is one.
         remedy: Option<Remedy>,
     },
     /// Bytes follow the end of a compressed layer that was to be kept as it is.

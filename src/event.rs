@@ -208,7 +208,7 @@ pub enum Warning {
     EntryUnfit {
         /// The entry, what is wrong with it, and the consequence.
         fault: String,
-        /// What helps, if anything does.
+        /// The way to mend it, if there is one.
         remedy: Option<Remedy>,
     },
     /// A tar has no end-of-archive block.

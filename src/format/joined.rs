@@ -232,7 +232,7 @@ fn number(origin: usize) -> u32 {
 }
 
 impl Content {
-    /// Says that its blobs are in the source with this number, for a [`JoinedSource`].
+    /// Sets the number of the source with its blobs, for a [`JoinedSource`].
     pub(crate) fn set_origin(&mut self, origin: u32) {
         match self {
             Self::Image(image) => image.set_origin(origin),
@@ -255,7 +255,7 @@ impl Content {
 }
 
 impl Image {
-    /// Says that its layers are in the source with this number, for a [`JoinedSource`].
+    /// Sets the number of the source with its layers, for a [`JoinedSource`].
     pub(crate) fn set_origin(&mut self, origin: u32) {
         for layer in &mut self.layers {
             if let LayerBytes::Input { blob, .. } = &mut layer.bytes {

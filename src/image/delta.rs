@@ -34,7 +34,7 @@ const PATH: &str = "restow.delta.path";
 /// as a JSON list.
 pub(crate) const ORDER: &str = "restow-order.json";
 
-/// What a layer of a delta is.
+/// The content of a layer of a delta.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DeltaContent {
     /// The manifest of the new image.
@@ -52,7 +52,7 @@ pub(crate) enum DeltaContent {
 }
 
 impl DeltaContent {
-    /// What a layer of a delta is, by its annotations.
+    /// Returns the content of a layer of a delta, which its annotations name.
     pub(crate) fn of(layer: &Descriptor) -> Self {
         let to = || layer.annotation(TO)?.parse().ok().map(Self::Layer);
         let path = || Some(Self::File(layer.annotation(PATH)?.to_owned()));

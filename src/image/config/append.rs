@@ -66,7 +66,7 @@ pub(crate) fn append_config(
     })
 }
 
-/// True if one time is after the other, or the other is none.
+/// Returns true if the first time is later, or if there is no second one.
 fn is_later(one: &Value, other: &Value) -> bool {
     let time = |value: &Value| value.as_str().and_then(|it| it.parse::<Timestamp>().ok());
     time(one).is_some_and(|one| time(other).is_none_or(|other| one > other))

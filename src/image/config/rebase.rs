@@ -96,7 +96,7 @@ fn inherited(own: &Value, old: &Value, new: &Value) -> Value {
     Value::Object(merged)
 }
 
-/// A member of an object; null if there is none.
+/// Returns a member of an object, or null if it has no such member.
 fn member<'a>(object: &'a Value, name: &str) -> &'a Value {
     object.get(name).unwrap_or(&Value::Null)
 }
