@@ -298,7 +298,7 @@ mod tests {
         tree.get_mut(given)
             .children
             .insert((*b"ab").as_slice().into(), link);
-        for (name, id) in [(b"aa".as_slice(), given), (b"d", implied)] {
+        for (name, id) in [(b"aa".as_slice(), given), (b"d".as_slice(), implied)] {
             let children = &mut tree.get_mut(ROOT).children;
             children.insert(name.into(), Child::Directory(id));
         }
