@@ -57,6 +57,17 @@ impl Inodes {
         id
     }
 
+    /// A copy that shares nothing with this list.
+    pub(crate) fn unshared(&self) -> Self {
+        let copy = |part: &Part| Part {
+            first: part.first,
+            inodes: Arc::new(part.inodes.to_vec()),
+        };
+        Self {
+            parts: self.parts.iter().map(copy).collect(),
+        }
+    }
+
     /// Adds the inodes of another list, in their order.
     pub(crate) fn append(&mut self, other: Self) {
         let InodeId(offset) = self.next();

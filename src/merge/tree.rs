@@ -167,6 +167,11 @@ impl Tree {
         &mut self.directories[id.0 as usize]
     }
 
+    /// All directories, mutable, in the order of their numbers.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Directory> {
+        self.directories.iter_mut()
+    }
+
     /// Adds a directory, to which nothing refers yet.
     pub(crate) fn add(&mut self, directory: Directory) -> DirectoryId {
         let id = u32::try_from(self.directories.len()).expect("entries are limited");

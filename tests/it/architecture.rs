@@ -146,3 +146,16 @@ fn the_table_has_no_circle() {
     let edges = folders::edges(MAY_USE.iter().flat_map(uses));
     assert_eq!(folders::circles(&edges), BTreeSet::new());
 }
+
+/// Maximum number of lines of a source.
+const LINES_MAX: usize = 600;
+
+#[test]
+fn no_source_is_too_long() {
+    let files = files();
+    let lines = files
+        .iter()
+        .map(|(name, text)| (text.lines().count(), name));
+    let long: Vec<_> = lines.filter(|(lines, _)| *lines > LINES_MAX).collect();
+    assert!(long.is_empty(), "{long:?}");
+}

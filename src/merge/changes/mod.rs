@@ -6,6 +6,7 @@
 //! after it.
 
 mod builder;
+mod kept;
 mod whiteouts;
 
 use crate::layer::{
@@ -18,6 +19,7 @@ use crate::merge::tree::{Child, Directory, DirectoryId, EntryPlace, Inode, Inode
 
 pub(super) use builder::Dropped;
 pub(crate) use builder::{Changes, ChangesBuilder};
+pub(crate) use kept::KeptChanges;
 
 /// Files at the root of an eStargz layer that belong to its compression, and not to the
 /// image (stargz-snapshotter, docs/estargz.md).

@@ -136,19 +136,14 @@ impl<'a> Layers<'a> {
         let new_hashes = self.hashes(&survey.files_b)?;
         let hashes = [&old_hashes, &new_hashes];
         let mut differences = Differences::new(new);
-        for pair in trees.pairs() {
-            if watch.is_interrupted() {
-                return Err(Error::Interrupted);
+        trees.each_pair(&watch, |pair| match pair {
+            Pair::A(_) => differences.add_deleted(),
+            Pair::B(entry) => differences.add_new(entry.node),
+            Pair::Both(old, new) => {
+                let differs = trees.differ(&old, &new, hashes);
+                differences.add(old.node, new.node, differs);
             }
-            match pair {
-                Pair::A(_) => differences.add_deleted(),
-                Pair::B(entry) => differences.add_new(entry.node),
-                Pair::Both(old, new) => {
-                    let differs = trees.differ(&old, &new, hashes);
-                    differences.add(old.node, new.node, differs);
-                }
-            }
-        }
+        })?;
         differences.settle(old, new);
         Ok(differences)
     }

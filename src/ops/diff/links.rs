@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::merge::TreeNode;
-use crate::merge::{InodeId, Merge};
-use crate::ops::diff::pairs::Pair;
+use crate::merge::{InodeId, TreeNode};
+use crate::ops::diff::pairs::{Comparable, Pair};
 use crate::ops::diff::report::LinkChange;
 
 /// A side of the comparison.
@@ -38,7 +37,11 @@ struct Name {
 
 /// The inodes of a pair of things of the same type other than directories, if any of
 /// them has several names.
-pub(super) fn linked(a: &Merge, b: &Merge, pair: &Pair<'_>) -> Option<(InodeId, InodeId)> {
+pub(super) fn linked(
+    a: &dyn Comparable,
+    b: &dyn Comparable,
+    pair: &Pair<'_>,
+) -> Option<(InodeId, InodeId)> {
     let Pair::Both(of_a, of_b) = pair else {
         return None;
     };
@@ -53,7 +56,7 @@ pub(super) fn linked(a: &Merge, b: &Merge, pair: &Pair<'_>) -> Option<(InodeId, 
 
 impl Links {
     /// Adds a path.
-    pub(super) fn add(&mut self, a: &Merge, b: &Merge, pair: &Pair<'_>) {
+    pub(super) fn add(&mut self, a: &dyn Comparable, b: &dyn Comparable, pair: &Pair<'_>) {
         let linked = linked(a, b, pair);
         if let Some((id_a, id_b)) = linked {
             self.connect((Side::A, id_a), (Side::B, id_b));

@@ -19,14 +19,14 @@ use crate::error::{Error, Place, Result};
 use crate::event::Event;
 use crate::format::Format;
 use crate::format::source::ImageSource;
-use crate::merge::Merge;
+use crate::merge::Changes;
 use crate::ops::Selector;
 use crate::ops::choose::image::{ChosenImage, choose_image};
 use crate::ops::choose::platform::PlatformChoice;
 use crate::ops::diff::fields::{Configs, layers, names_only};
 use crate::ops::diff::options::{Aspect, Detail, DiffOptions};
 use crate::ops::diff::report::{ComparedImage, DiffReport};
-use crate::ops::diff::tree::{TreeChanges, Trees, select};
+use crate::ops::diff::tree::{Found, TreeChanges, Trees, find, select};
 use crate::ops::stack::layer_stack::LayerStack;
 use crate::transfer::Context;
 use crate::transfer::parallel::in_parallel;
@@ -153,20 +153,37 @@ fn compare_trees(
         half.context.jobs = jobs;
     }
     let both = || vec![0, 1];
-    let changes = in_parallel(both(), context.jobs, |at| {
-        halves[at].changes(&all(&halves[at]).collect::<Vec<_>>())
-    })?;
+    let headers = |stack: &LayerStack<'_>| -> Result<Vec<Changes>> {
+        stack.changes(&all(stack).collect::<Vec<_>>())
+    };
+    let is_quick = |stack: &LayerStack<'_>| all(stack).all(|at| stack.size_to_scan(at) == 0);
+    // If only headers have to be read, one image after the other needs less memory, and
+    // not much more time.
+    let changes = if stacks.iter().all(is_quick) {
+        [None, None]
+    } else {
+        let changes = in_parallel(both(), context.jobs, |at| headers(&halves[at]))?;
+        let mut changes = changes.into_iter();
+        [changes.next(), changes.next()]
+    };
     // One after the other, so that warnings have an order.
-    let trees = stacks.iter().zip(changes);
-    let trees: Vec<Merge> = trees
-        .map(|(stack, changes)| stack.tree_of(changes))
-        .collect::<Result<_>>()?;
+    let (mut trees, mut found) = (Vec::new(), Vec::new());
+    for (stack, changes) in stacks.iter().zip(changes) {
+        let changes = match changes {
+            Some(changes) => changes,
+            None => headers(stack)?,
+        };
+        let tree = stack.tree_of(changes)?;
+        found.push(find(&tree, &options.paths));
+        trees.push(tree.into_listing());
+    }
+    let [found_a, found_b] = <[Found; 2]>::try_from(found).unwrap_or_default();
     let diff_ids = |at: usize| {
         let layers = stacks[at].image.layers.iter();
         layers.map(|layer| &layer.diff_id).collect::<Vec<_>>()
     };
     let images = [stacks[0].name, stacks[1].name];
-    let selected = select([&trees[0], &trees[1]], images, &options.paths)?;
+    let selected = select([found_a, found_b], images, &options.paths)?;
     let compared = Trees {
         a: &trees[0],
         b: &trees[1],

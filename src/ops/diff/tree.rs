@@ -11,7 +11,7 @@ use crate::merge::{
 };
 use crate::ops::diff::links::{Grouping, Links, Side, linked};
 use crate::ops::diff::options::{Aspect, DiffOptions};
-use crate::ops::diff::pairs::{Pair, Pairs};
+use crate::ops::diff::pairs::{Comparable, Pair, Pairs};
 use crate::ops::diff::report::{ChangeCount, DiffKind, PathChange, XattrChange};
 use crate::ops::stack::contents::{FileHashes, FilePlaces};
 use crate::ops::stack::file_entry::FileEntry;
@@ -21,14 +21,26 @@ use crate::tar_stream::Time;
 /// The prefix of a PAX record that holds an extended attribute.
 const XATTR: &[u8] = b"SCHILY.xattr.";
 
-/// Finds the literal paths of the topmost entries that some paths and patterns stand for
-/// in either of two trees; the root if there are none.
+/// The literal paths of the topmost entries of a tree that each of some paths and patterns
+/// stands for; `None` if there are none.
+pub(super) type Found = Vec<Option<Vec<Vec<u8>>>>;
+
+/// Finds what paths and patterns stand for in a tree.
+pub(super) fn find(tree: &Merge, paths: &[PathPattern]) -> Found {
+    let find = |path: &PathPattern| {
+        let entries = tree.select(path).ok()?.into_iter();
+        Some(entries.map(|entry| entry.path).collect())
+    };
+    paths.iter().map(find).collect()
+}
+
+/// Joins what was found in two trees; the root if nothing was looked for.
 ///
 /// # Errors
 ///
-/// Fails if one of them stands for nothing in both. `images` are their names.
+/// Fails if a path stands for nothing in both. `images` are their names.
 pub(super) fn select(
-    trees: [&Merge; 2],
+    trees: [Found; 2],
     images: [&str; 2],
     paths: &[PathPattern],
 ) -> Result<Vec<Vec<u8>>> {
@@ -36,12 +48,9 @@ pub(super) fn select(
         return Ok(vec![Vec::new()]);
     }
     let mut selected = Vec::new();
-    for path in paths {
-        let found: Vec<_> = trees
-            .iter()
-            .filter_map(|tree| tree.select(path).ok())
-            .collect();
-        if found.is_empty() {
+    let [of_a, of_b] = trees;
+    for (path, found) in paths.iter().zip(of_a.into_iter().zip(of_b)) {
+        if let (None, None) = found {
             let [a, b] = images;
             let image = format!("{a}` or `{b}");
             return Err(if path.is_pattern() {
@@ -57,7 +66,8 @@ pub(super) fn select(
                 .into()
             });
         }
-        selected.extend(found.into_iter().flatten().map(|entry| entry.path));
+        let (of_a, of_b) = found;
+        selected.extend(of_a.into_iter().chain(of_b).flatten());
     }
     selected.sort_by(|one, other| tree_order(one, other));
     selected.dedup_by(|later, earlier| is_at_or_below(later, earlier));
@@ -66,8 +76,8 @@ pub(super) fn select(
 
 /// Two trees.
 pub(in crate::ops) struct Trees<'a> {
-    pub(in crate::ops) a: &'a Merge,
-    pub(in crate::ops) b: &'a Merge,
+    pub(in crate::ops) a: &'a dyn Comparable,
+    pub(in crate::ops) b: &'a dyn Comparable,
     /// The diff_ids of the layers of each.
     pub(in crate::ops) layers_a: &'a [&'a DiffId],
     pub(in crate::ops) layers_b: &'a [&'a DiffId],
@@ -98,21 +108,31 @@ pub(super) struct TreeChanges {
 }
 
 impl<'a> Trees<'a> {
-    /// The selected paths.
-    pub(in crate::ops) fn pairs(&self) -> impl Iterator<Item = Pair<'a>> {
-        Pairs::new(self.a, self.b).filter(|pair| {
-            let is_before = |top: &Vec<u8>| tree_order(top, pair.path()).is_le();
+    /// Walks the trees side by side, and stops at each selected path.
+    pub(in crate::ops) fn each_pair(
+        &self,
+        watch: &Watch<'_>,
+        mut each: impl FnMut(Pair<'_>),
+    ) -> Result<()> {
+        let mut pairs = Pairs::new(self.a, self.b);
+        while let Some(path) = pairs.advance() {
+            check(watch)?;
+            let is_before = |top: &Vec<u8>| tree_order(top, path).is_le();
             let after = self.selected.partition_point(is_before);
             let top = after.checked_sub(1).map(|at| &self.selected[at]);
-            top.is_some_and(|top| is_at_or_below(pair.path(), top))
-        })
+            if top.is_some_and(|top| is_at_or_below(path, top))
+                && let Some(pair) = pairs.pair()
+            {
+                each(pair);
+            }
+        }
+        Ok(())
     }
 
     /// Walks the trees for the first time.
     pub(in crate::ops) fn survey(&self, watch: &Watch<'_>) -> Result<Survey> {
         let mut survey = Survey::default();
-        for pair in self.pairs() {
-            check(watch)?;
+        self.each_pair(watch, |pair| {
             survey.links.add(self.a, self.b, &pair);
             if let Pair::Both(a, b) = &pair
                 && let (Some((_, a)), Some((_, b))) = (a.node.file(), b.node.file())
@@ -123,7 +143,7 @@ impl<'a> Trees<'a> {
                 survey.files_a.insert(a.place, a.size());
                 survey.files_b.insert(b.place, b.size());
             }
-        }
+        })?;
         Ok(survey)
     }
 
@@ -148,10 +168,7 @@ impl<'a> Trees<'a> {
             groupings: HashMap::new(),
             counted: HashSet::new(),
         };
-        for pair in self.pairs() {
-            check(watch)?;
-            walk.add(pair);
-        }
+        self.each_pair(watch, |pair| walk.add(pair))?;
         Ok(walk.finish())
     }
 
@@ -265,8 +282,8 @@ impl Walk<'_, '_> {
         let mut change = PathChange::new(kind);
         change.link_to = link_to.map(<[u8]>::to_vec);
         match side {
-            Side::A => change.a = Some(FileEntry::new(self.trees.a, entry)),
-            Side::B => change.b = Some(FileEntry::new(self.trees.b, entry)),
+            Side::A => change.a = Some(facts(self.trees.a, entry)),
+            Side::B => change.b = Some(facts(self.trees.b, entry)),
         }
         let (bytes_a, bytes_b) = match side {
             Side::A => (bytes, 0),
@@ -285,8 +302,8 @@ impl Walk<'_, '_> {
         }
         let bytes_a = self.bytes(&a, Side::A, change.kind);
         let bytes_b = self.bytes(&b, Side::B, change.kind);
-        change.a = Some(FileEntry::new(self.trees.a, a));
-        change.b = Some(FileEntry::new(self.trees.b, b));
+        change.a = Some(facts(self.trees.a, a));
+        change.b = Some(facts(self.trees.b, b));
         self.push(change, bytes_a, bytes_b);
     }
 
@@ -367,6 +384,10 @@ impl PathChange {
     fn is_none(&self) -> bool {
         *self == Self::new(DiffKind::Metadata)
     }
+}
+
+fn facts(tree: &dyn Comparable, entry: TreeEntry<'_>) -> FileEntry {
+    FileEntry::with_links(entry, |inode| tree.links(inode))
 }
 
 /// The attributes that differ. Those that engines do not read have their whole key as

@@ -3,7 +3,7 @@
 use std::ops::{Range, RangeInclusive};
 
 use crate::error::{Error, Result};
-use crate::merge::{Changes, Merge, Plan};
+use crate::merge::{Changes, KeptChanges, Merge, Plan};
 use crate::ops::squash::plan::{NewLayer, Stack, merge_ranges};
 use crate::ops::squash::range::{LayerChoice, ranges_in};
 use crate::ops::squash::report::{SquashReport, report};
@@ -15,7 +15,7 @@ use crate::transfer::compression::kept;
 /// but without reading the layers again, and without warnings.
 pub(in crate::ops) fn plan_known(
     layers: &LayerStack<'_>,
-    changes: &[Changes],
+    changes: &[KeptChanges],
     choice: &LayerChoice,
 ) -> Result<SquashReport> {
     let ranges = ranges_in(choice, &layers.image.layers)?;
@@ -26,7 +26,7 @@ pub(in crate::ops) fn plan_known(
 /// Layers whose changes are known.
 struct KnownStack<'a> {
     layers: &'a LayerStack<'a>,
-    changes: &'a [Changes],
+    changes: &'a [KeptChanges],
 }
 
 impl KnownStack<'_> {
@@ -35,7 +35,7 @@ impl KnownStack<'_> {
         if self.layers.context.watch.is_interrupted() {
             return Err(Error::Interrupted);
         }
-        Ok(self.changes[at].clone())
+        Ok(self.changes[at].changes())
     }
 }
 

@@ -99,6 +99,11 @@ impl FileEntry {
 
     /// The facts about an entry of a tree.
     pub(in crate::ops) fn new(tree: &Merge, entry: TreeEntry<'_>) -> Self {
+        Self::with_links(entry, |inode| tree.links(inode))
+    }
+
+    /// The facts about an entry of a tree in which inodes have these numbers of names.
+    pub(in crate::ops) fn with_links(entry: TreeEntry<'_>, links: impl Fn(InodeId) -> u32) -> Self {
         let mut facts = Self {
             path: entry.path,
             kind: EntryType::Directory,
@@ -111,12 +116,16 @@ impl FileEntry {
             inode: None,
             layer: 1,
         };
-        facts.set(tree, entry.node, entry.place);
+        facts.fill(entry.node, entry.place, links);
         facts
     }
 
     /// Makes this the entry of something else in a tree. Its path stays.
     pub(in crate::ops) fn set(&mut self, tree: &Merge, node: TreeNode<'_>, place: EntryPlace) {
+        self.fill(node, place, |inode| tree.links(inode));
+    }
+
+    fn fill(&mut self, node: TreeNode<'_>, place: EntryPlace, links: impl Fn(InodeId) -> u32) {
         let implied = Metadata::implied(IMPLIED_MODE, Time::default());
         let given = node.metadata();
         let metadata = given.unwrap_or(&implied);
@@ -138,13 +147,17 @@ impl FileEntry {
         self.xattrs.extend(xattrs);
         (self.links, self.inode) = (1, None);
         if let TreeNode::Node(id, _) = node {
-            self.set_inode(tree, id);
+            self.count_names(id, links(id));
         }
     }
 
     /// Counts the names that its inode has in a tree.
     pub(in crate::ops) fn set_inode(&mut self, tree: &Merge, inode: InodeId) {
-        self.links = tree.links(inode).max(1);
+        self.count_names(inode, tree.links(inode));
+    }
+
+    fn count_names(&mut self, inode: InodeId, links: u32) {
+        self.links = links.max(1);
         self.inode = (self.links > 1).then_some(inode.0);
     }
 

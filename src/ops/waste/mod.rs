@@ -9,7 +9,7 @@ use crate::error::{Error, Place, Result};
 use crate::event::Event;
 use crate::format::source::{ImageSource, Layer};
 use crate::image::{Platform, history};
-use crate::merge::{InodeId, Merge};
+use crate::merge::{InodeId, KeptChanges, Merge};
 use crate::ops::Selector;
 use crate::ops::choose::image::{ChosenImage, choose_image};
 use crate::ops::choose::platform::PlatformChoice;
@@ -57,11 +57,12 @@ pub(crate) fn waste(
             steps: None,
         });
     }
-    let changes = layers.changes(&all)?;
+    let changes = layers.changes(&all)?.into_iter();
+    let changes: Vec<KeptChanges> = changes.map(KeptChanges::new).collect();
     let mut merge = Merge::new();
     let mut story = WasteStory::default();
     for (at, changes) in changes.iter().enumerate() {
-        layers.put_watched(&mut merge, at, changes.clone(), &mut story)?;
+        layers.put_watched(&mut merge, at, changes.changes(), &mut story)?;
     }
     let mut report_layers = describe(&chosen)?;
     for (_, inode) in merge.inodes().iter_from(InodeId(0)) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use crate::error::Result;
-use crate::merge::Changes;
+use crate::merge::KeptChanges;
 use crate::ops::squash::known::plan_known;
 use crate::ops::squash::range::ranges_in;
 use crate::ops::stack::layer_stack::LayerStack;
@@ -20,7 +20,7 @@ const MANY_LAYERS: usize = 128;
 /// Plans the squashes that make a difference.
 pub(super) fn plans(
     layers: &LayerStack<'_>,
-    changes: &[Changes],
+    changes: &[KeptChanges],
     hidden: &[HiddenFile],
 ) -> Result<Vec<WastePlan>> {
     let remedies = by_start(hidden).into_iter();
