@@ -316,6 +316,16 @@ pub enum Warning {
         /// The error of the system for the first one.
         reason: String,
     },
+    /// A listed blob is neither an index nor a manifest, nor any other JSON.
+    #[error(
+        "`{name}` has a `{media_type}`, which is not JSON; copied without any blobs that it refers to"
+    )]
+    NotFollowed {
+        /// The image.
+        name: String,
+        /// The type of the blob in the index that lists it.
+        media_type: String,
+    },
     /// This is not an image, and `manifest.json` can only name images.
     #[error(
         "`{name}` is not an image but {kind}; only `index.json` lists it, and engines without a containerd image store do not see it"

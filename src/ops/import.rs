@@ -259,6 +259,7 @@ impl Importer<'_> {
             config,
             layers: vec![layer],
             annotations: Vec::new(),
+            others: Vec::new(),
         });
         let root = Root::whole();
         let delivery = Delivery {

@@ -139,7 +139,7 @@ fn is_referrer(content: &Content, descriptor: Option<&Descriptor>, of: &HashSet<
 
 fn warn_of_referrer(content: &Content, name: &str, watch: &Watch<'_>) {
     let what = match content {
-        Content::Artifact(artifact) => artifact.kind(),
+        Content::Artifact(_) | Content::Opaque { .. } => content.kind(),
         _ => "a referrer".to_owned(),
     };
     watch.warn(Warning::ReferrerLeftOut {

@@ -66,6 +66,7 @@ pub(crate) fn append_to_scratch(
             config: config.map_err(own_document)?,
             layers: Vec::new(),
             annotations: Vec::new(),
+            others: Vec::new(),
         },
         descriptor: None,
         left: Vec::new(),

@@ -144,7 +144,15 @@ fn keep_platforms<'a>(
     }
     let media_type = item.descriptor.as_ref().map(Descriptor::media_type);
     let media_type = media_type.unwrap_or(OCI_INDEX).to_owned();
-    let index = reduced(*index, &kept)?;
+    let mut artifacts = 0;
+    let index = reduced(*index, &kept, &mut artifacts)?;
+    if artifacts > 0 {
+        watch.warn(Warning::LeftOut {
+            what: "the artifacts".to_owned(),
+            name: item.name.clone(),
+            reason: "only what belongs to the requested platforms is kept",
+        });
+    }
     let item = TransferItem {
         descriptor: Some(match item.descriptor {
             Some(held) => held.pointing_to(&media_type, index.index.digest(), index.index.size()),
@@ -172,16 +180,22 @@ fn collect_platforms(index: &IndexContent, images: &mut Vec<(Digest, Option<Plat
     }
 }
 
-/// An index with only these images, and what describes them.
-fn reduced(index: IndexContent, kept: &HashSet<Digest>) -> Result<IndexContent> {
+/// An index with only these images, and what describes them. Counts what is left out, and
+/// belongs to none of its images.
+fn reduced(
+    index: IndexContent,
+    kept: &HashSet<Digest>,
+    artifacts: &mut usize,
+) -> Result<IndexContent> {
     let mut children = Vec::new();
     let mut descriptors = Vec::new();
     let held = index.index.view().manifests.clone();
     for (child, descriptor) in index.children.into_iter().zip(held) {
-        let attested = descriptor.attested();
+        let subject = child.subject().map(|it| it.digest().clone());
+        let described = descriptor.attested().or(subject);
         let (child, descriptor) = match child {
             Content::Index(inner) => {
-                let inner = reduced(*inner, kept)?;
+                let inner = reduced(*inner, kept, artifacts)?;
                 if inner.children.is_empty() {
                     continue;
                 }
@@ -189,8 +203,12 @@ fn reduced(index: IndexContent, kept: &HashSet<Digest>) -> Result<IndexContent> 
                 let descriptor = descriptor.pointing_to(descriptor.media_type(), digest, size);
                 (Content::Index(Box::new(inner)), descriptor)
             }
-            child if kept.contains(attested.as_ref().unwrap_or(descriptor.digest())) => {
+            child if kept.contains(described.as_ref().unwrap_or(descriptor.digest())) => {
                 (child, descriptor)
+            }
+            Content::Artifact(_) | Content::Opaque { blob: Some(_), .. } => {
+                *artifacts += usize::from(described.is_none());
+                continue;
             }
             _ => continue,
         };
@@ -207,6 +225,7 @@ fn reduced(index: IndexContent, kept: &HashSet<Digest>) -> Result<IndexContent> 
         index: edited.map_err(|source| Error::document("an index", source))?,
         children,
         kept: None,
+        others: index.others,
     })
 }
 
@@ -276,9 +295,12 @@ impl Candidates {
                 Content::Index(index) => self.add(*index),
                 Content::Artifact(artifact) if artifact.is_attestation() => self.attestations += 1,
                 Content::Artifact(_) => self.others += 1,
-                Content::Opaque { descriptor, .. } => {
+                Content::Opaque {
+                    descriptor, blob, ..
+                } => {
                     let is_unknown = descriptor.platform().is_some_and(|p| p.is_unknown());
                     self.attestations += usize::from(is_unknown);
+                    self.others += usize::from(!is_unknown && blob.is_some());
                 }
             }
         }

@@ -118,6 +118,7 @@ impl<'a> Editor<'a> {
             index: document,
             children,
             kept: None,
+            others: index.others.clone(),
         })
     }
 
@@ -140,6 +141,7 @@ impl<'a> Editor<'a> {
             config: config.unwrap_or_else(|| image.config.clone()),
             layers: image.layers.clone(),
             annotations,
+            others: image.others.clone(),
         })
     }
 

@@ -102,6 +102,7 @@ impl MultiPlatform<'_> {
                 index,
                 children,
                 kept: None,
+                others: Vec::new(),
             })),
             left_out: Vec::new(),
             roots: vec![first],

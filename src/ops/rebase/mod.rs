@@ -198,6 +198,7 @@ fn rebased(chosen: &ChosenImage<'_>, base: &ChosenImage<'_>, old: &OldBase) -> R
         config: config.map_err(own_document)?,
         layers,
         annotations: base_annotations(base),
+        others: chosen.image.others.clone(),
     })
 }
 
