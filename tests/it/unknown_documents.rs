@@ -168,6 +168,27 @@ fn everything_that_a_document_names_is_copied() {
 }
 
 #[test]
+fn a_delta_has_everything_that_a_document_names() {
+    let sample = sample();
+    let sandbox = Sandbox::new();
+    sample.write(&sandbox);
+    let old = Image::new(&["old:1"], &["file a 1"]);
+    sandbox.write("old.tar", make::tar(&make::hybrid(&[old])));
+    drop(
+        sandbox
+            .run(&["delta", "old.tar", "in.tar", "d.tar"])
+            .reports(),
+    );
+    drop(
+        sandbox
+            .run(&["apply", "old.tar", "d.tar", "oci:out"])
+            .reports(),
+    );
+    assert_eq!(blobs(&sandbox, "out"), blobs(&sandbox, "in.tar"));
+    assert_eq!(findings(&sandbox, "out"), [""; 0]);
+}
+
+#[test]
 fn a_referrer_of_any_type_follows_the_chosen_image() {
     let sample = sample();
     let sandbox = Sandbox::new();

@@ -12,7 +12,7 @@ use crate::format::container::Member;
 use crate::format::oci_layout::blob_path;
 use crate::format::oci_layout::links::Links;
 use crate::format::reader::{
-    Reader, Refusal, Schema, config_fault, finish, hash_like, layer_count_fault, too_large,
+    Reader, Refusal, Schema, at, config_fault, finish, hash_like, layer_count_fault, too_large,
 };
 use crate::format::source::{NamedBlob, UnknownDocument};
 use crate::image::media_type::{self, DocumentKind, LayerType};
@@ -421,14 +421,6 @@ fn read_unknown(
         reader.report(site, malformed(descriptor, mislabeled))?;
     }
     Ok(Some(Links::of(value, media_type)))
-}
-
-/// A blob of an image.
-pub(in crate::format) fn at(site: &Site, member: &Member) -> Site {
-    Site {
-        file: Some(member.path.clone()),
-        ..site.clone()
-    }
 }
 
 fn wrong_size(descriptor: &Descriptor, got: u64) -> Error {

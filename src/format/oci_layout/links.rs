@@ -9,8 +9,7 @@ use crate::error::{Cause, Error, Place, Result};
 use crate::finding::{Code, Site};
 use crate::format::container::{Container, Member, read_document};
 use crate::format::oci_layout::blob_path;
-use crate::format::oci_layout::graph::at;
-use crate::format::reader::{Reader, Refusal, chain_of, hash_like};
+use crate::format::reader::{Reader, Refusal, at, chain_of, hash_like};
 use crate::format::source::NamedBlob;
 use crate::image::media_type::{DocumentKind, is_artifact_manifest};
 use crate::image::types::MANIFEST_OR_INDEX;
@@ -130,9 +129,10 @@ impl Links {
                     }
                 }
             }
-            let size = member.as_ref().map(|member| member.size);
-            if (size.is_some() || link.is_required) && seen.insert(link.digest.clone()) {
-                blobs.push((link.to_descriptor(size.unwrap_or_default()), member));
+            let is_wanted = member.is_some() || link.is_required;
+            if is_wanted && seen.insert(link.digest.clone()) {
+                let bytes = member.as_ref().map_or(0, |member| member.size);
+                blobs.push((link.to_descriptor(bytes), member));
             }
         }
         Ok(blobs)

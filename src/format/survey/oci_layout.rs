@@ -8,11 +8,11 @@ use crate::finding::{Code, Finding, Site};
 use crate::format::container::Member;
 use crate::format::control_files::INDEX;
 use crate::format::oci_layout::graph::{
-    ConfigPart, Listed, ManifestKind, Part, at, check_data, is_encrypted,
+    ConfigPart, Listed, ManifestKind, Part, check_data, is_encrypted,
 };
 use crate::format::oci_layout::{blob_path, check_marker, read_index};
 use crate::format::partial::left_out_of;
-use crate::format::reader::{Budget, Reader};
+use crate::format::reader::{Budget, Reader, at};
 use crate::format::root::Root;
 use crate::format::source::NamedBlob;
 use crate::format::survey::{Absent, MissingLayers, SurveyedImage, SurveyedLayer, Surveyor};
