@@ -90,8 +90,9 @@ fn no_such_platform(name: &str, wanted: &Platform, have: &[&Platform]) -> Error 
     .into()
 }
 
-/// The best image for each of these platforms, by their numbers. `have` are the
-/// platforms of the images.
+/// The best image for each of these platforms, by their numbers, and others for the same
+/// platform as that: they are compressed in another way, or for another version of the
+/// system. `have` are the platforms of the images.
 pub(in crate::ops) fn best_of_each(
     name: &str,
     platforms: &[Platform],
@@ -107,9 +108,16 @@ pub(in crate::ops) fn best_of_each(
         if let Some(taken) = &have[at] {
             warn_of_substitute(rank, name, wanted, taken, watch);
         }
-        chosen.insert(at);
+        let same = (0..have.len())
+            .filter(|other| is_same_platform(have[at].as_ref(), have[*other].as_ref()));
+        chosen.extend(same);
     }
     Ok(chosen)
+}
+
+/// True if two images are for the same platform, if they have any.
+fn is_same_platform(one: Option<&Platform>, other: Option<&Platform>) -> bool {
+    one.is_some() && one.map(Platform::normalized) == other.map(Platform::normalized)
 }
 
 /// Removes all images from an index, except those for these platforms.
@@ -347,22 +355,33 @@ fn select_from_index<'a>(
     let best = best.map(|(_, at)| at);
     // Without a named platform, the only image is the wanted one.
     let only = (!is_asked && images.len() == 1).then_some(0);
-    let names = |skipped: Option<usize>| -> Vec<String> {
+    let names = |is_named: &dyn Fn(usize) -> bool| -> Vec<String> {
         let name = |candidate| {
             platform_of(candidate).map_or("unknown".to_owned(), |platform| platform.to_string())
         };
-        let kept = (0..images.len()).filter(|at| Some(*at) != skipped);
-        kept.map(|at| name(&images[at])).collect()
+        let named = (0..images.len()).filter(|at| is_named(*at));
+        named.map(|at| name(&images[at])).collect()
     };
     let Some(at) = best.or(only) else {
         return Err(ChoiceError::NoSuchPlatform {
             name: name.clone(),
             wanted: wanted.clone(),
-            have: names(None),
+            have: names(&|_| true),
         }
         .into());
     };
-    let others = names(Some(at)).join(", ");
+    let taken = platform_of(&images[at]);
+    let is_same =
+        |other: usize| is_same_platform(taken.as_ref(), platform_of(&images[other]).as_ref());
+    let others = names(&|other| other != at && !is_same(other)).join(", ");
+    let same = names(&|other| other != at && is_same(other));
+    if let (Some(platform), Some(_)) = (same.first(), reason.text()) {
+        watch.warn(Warning::LeftOut {
+            what: format!("further images for {platform}"),
+            name: name.clone(),
+            reason: "only one image is used",
+        });
+    }
     let what = [
         (!others.is_empty(), format!("the images for {others}")),
         (candidates.attestations > 0, "the attestations".to_owned()),
