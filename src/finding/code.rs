@@ -459,6 +459,10 @@ codes! {
         "a whiteout has no valid name"
         "containerd and Docker 29.7 refuse the image; older engines delete too much"
         "build or save the image again"
+    WhiteoutTooLong "whiteout-too-long" Error
+        "the name of a whiteout is longer than 255 bytes, but not the name that it deletes"
+        "storage drivers that keep whiteouts as files refuse the image, such as that of Docker 29's classic store in a container"
+        "`restow squash --all SRC DST` leaves no whiteout"
     WhiteoutAndEntry "whiteout-and-entry" Error
         "a layer has both a path and a whiteout of it"
         "Docker and containerd refuse the image or show the deleted file"
