@@ -192,7 +192,9 @@ impl<'a> Editor<'a> {
     fn run_config(&mut self, run: &mut Value) -> Result<()> {
         let before = run.clone();
         for (unset, (was_there, have)) in self.options.unset.iter().zip(&mut self.unset) {
-            if unset.apply(run)? {
+            // Two may overlap: `ENV` and `ENV.A`.
+            unset.apply(run)?;
+            if unset.apply(&mut before.clone())? {
                 *was_there = true;
                 continue;
             }
