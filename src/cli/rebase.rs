@@ -103,8 +103,8 @@ fn rebase(arguments: &Arguments, process: &Process) -> Result<RebaseReport, Fail
     options.image = arguments.choice.selector(&source)?;
     options.platform.clone_from(&arguments.choice.platform);
     options.onto = onto.as_ref().map(selector).transpose()?.flatten();
-    let named = from.as_ref().and_then(Option::as_ref);
-    options.from = named.map(selector).transpose()?.flatten();
+    let old = from.as_ref().and_then(Option::as_ref);
+    options.from = old.map(selector).transpose()?.flatten();
     options.names = names;
     options.compress = arguments.images.compress;
     let session = process.session(source_date_epoch()?);

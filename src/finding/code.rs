@@ -461,7 +461,7 @@ codes! {
         "build or save the image again"
     WhiteoutTooLong "whiteout-too-long" Error
         "the name of a whiteout is longer than 255 bytes, but not the name that it deletes"
-        "storage drivers that keep whiteouts as files refuse the image, such as that of Docker 29's classic store in a container"
+        "Docker with the fuse-overlayfs driver refuses the image, others delete the file"
         "`restow squash --all SRC DST` leaves no whiteout"
     WhiteoutAndEntry "whiteout-and-entry" Error
         "a layer has both a path and a whiteout of it"

@@ -47,7 +47,7 @@ fn paths_of_a_layer_may_go_up_and_down() {
     sandbox.write("l", layer::tar(&entries("x/ x/../y=1 x/../a=2")));
     assert_eq!(
         append(&sandbox, &[&source, "out", "--only-new", "l"], 1),
-        "a=2 x/ y=1"
+        "x/ y=1 a=2"
     );
 }
 
