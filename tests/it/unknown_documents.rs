@@ -74,7 +74,7 @@ impl Sample {
 
 /// The names of the blobs in a layout below the sandbox, or in an archive.
 fn blobs(sandbox: &Sandbox, name: &str) -> BTreeSet<String> {
-    if name.ends_with(".tar") {
+    if sandbox.path(name).is_file() {
         let mut archive = tar::Archive::new(std::io::Cursor::new(sandbox.read(name)));
         let entries = archive.entries().expect("it is a tar");
         let paths = entries.map(|entry| {
