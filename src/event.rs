@@ -316,6 +316,19 @@ pub enum Warning {
         /// The error of the system for the first one.
         reason: String,
     },
+    /// The command in an instruction begins like a JSON list, but is none.
+    #[error("`{0}` is not a JSON list, so it is taken as plain text")]
+    NotAList(String),
+    /// A listed blob is neither an index nor a manifest, nor any other JSON.
+    #[error(
+        "`{name}` has a `{media_type}`, which is not JSON; copied without any blobs that it refers to"
+    )]
+    NotFollowed {
+        /// The image.
+        name: String,
+        /// The type of the blob in the index that lists it.
+        media_type: String,
+    },
     /// This is not an image, and `manifest.json` can only name images.
     #[error(
         "`{name}` is not an image but {kind}; only `index.json` lists it, and engines without a containerd image store do not see it"
@@ -366,12 +379,16 @@ pub enum Warning {
     OciPartIgnored(String),
     /// A document that refers to a manifest by digest has no meaning without that
     /// manifest.
-    #[error("skipped {what} of `{name}`: the manifest that it refers to is not in the output")]
+    #[error(
+        "skipped {what} of `{name}`{rest}", rest = without_manifest(*others)
+    )]
     ReferrerLeftOut {
         /// The document, with its article.
         what: String,
         /// The image that it belongs to.
         name: String,
+        /// The number of further documents of the same kind.
+        others: usize,
     },
     /// A reference previously named another image.
     #[error("`{reference}` moved from {previous}, which stays in the layout without this name")]
@@ -430,6 +447,16 @@ pub(crate) fn after_tar(size: u64, is_tar: bool) -> String {
 /// The number of further entries, as [`more`] writes it.
 fn more_entries(others: u64) -> String {
     more(usize::try_from(others).unwrap_or(usize::MAX))
+}
+
+/// The end of a sentence about a referrer that is left out and `others` more.
+fn without_manifest(others: usize) -> String {
+    match others {
+        0 => ": the manifest that it refers to is not in the output".to_owned(),
+        others => {
+            format!(" and {others} more: the manifests that they refer to are not in the output")
+        }
+    }
 }
 
 /// The end of a sentence about a missing blob and `others` more.

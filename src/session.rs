@@ -130,6 +130,10 @@ impl Images {
         Ok(Self(format::open(input, &opening)?))
     }
 
+    fn of(source: Box<dyn ImageSource>) -> Self {
+        Self(source)
+    }
+
     pub(crate) fn source(&self) -> &dyn ImageSource {
         self.0.as_ref()
     }

@@ -5,12 +5,13 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use restow::{AppendOptions, AppendReport, NewLayer};
+use restow::{AppendOptions, AppendReport, Error, NewLayer, Place as InputPlace};
 use serde_json::{Value, json};
 
 use crate::cli::argument::{Argument, Role, destination_of, source_of};
 use crate::cli::destination::{ImageOptions, compress_help};
 use crate::cli::failure::Failure;
+use crate::cli::hint::{hint_for, plain_or};
 use crate::cli::location::{Location, Place};
 use crate::cli::options::{parse_changes, parse_owner, patterns, source_date_epoch};
 use crate::cli::process::Process;
@@ -118,7 +119,7 @@ const CHANGED: Argument = Argument {
 };
 
 /// The word for an image without layers, as in a Dockerfile.
-const SCRATCH: &str = "scratch";
+pub(super) const SCRATCH: &str = "scratch";
 
 /// A LAYER, as given on the command line.
 #[derive(Debug, PartialEq, Eq)]
@@ -130,6 +131,14 @@ enum LayerArgument {
 }
 
 impl LayerArgument {
+    /// The file that should be a tar.
+    fn file(&self) -> Option<PathBuf> {
+        match self {
+            Self::Content(location) => location.path().map(Path::to_owned),
+            Self::At(..) => None,
+        }
+    }
+
     /// Parses an argument: whatever exists under the whole name is a tar or a folder.
     fn parse(text: &OsStr) -> Result<Self, Failure> {
         if text != "-" && Path::new(text).exists() {
@@ -253,6 +262,7 @@ fn append(arguments: &Arguments, process: &Process) -> Result<AppendReport, Fail
     let location = &destination.location;
     let input = source.map(|it| stdio::open(&it, Some(location), interrupt));
     let input = input.transpose()?;
+    let files: Vec<PathBuf> = layers.iter().filter_map(LayerArgument::file).collect();
     let layers = layers.into_iter().map(|layer| match layer {
         LayerArgument::Content(it) => {
             stdio::open(&it, Some(location), interrupt).map(NewLayer::Content)
@@ -268,10 +278,34 @@ fn append(arguments: &Arguments, process: &Process) -> Result<AppendReport, Fail
     });
     let layers: Vec<NewLayer> = layers.chain(changed).collect::<Result<_, _>>()?;
     let output = session.begin(stdio::create(&destination, interrupt)?)?;
-    Ok(match input {
-        Some(input) => session.append(input, output, layers, &options)?,
-        None => session.append_to_scratch(output, layers, &options)?,
-    })
+    let report = match input {
+        Some(input) => session.append(input, output, layers, &options),
+        None => session.append_to_scratch(output, layers, &options),
+    };
+    report.map_err(|error| advise(error, &files))
+}
+
+/// Adds the hint for a file among these that is not a tar, and may be one for the image.
+fn advise(error: Error, files: &[PathBuf]) -> Failure {
+    let file = match &error {
+        Error::Read {
+            what: InputPlace::Path(path),
+            source,
+        } if matches!(**source, Error::NotATar { .. }) => files.iter().find(|it| *it == path),
+        _ => None,
+    };
+    let Some(file) = file.filter(|_| hint_for(&error).is_none()) else {
+        return error.into();
+    };
+    let text = |part: &OsStr| part.to_string_lossy().into_owned();
+    let [file, name] = [
+        text(file.as_os_str()),
+        text(file.file_name().unwrap_or_default()),
+    ];
+    let (file, name) = (plain_or(&file, "FILE"), plain_or(&name, "PATH"));
+    let hint = format!("`{file}:/{name}` adds it as a file of the image");
+    let error = Box::new(error);
+    Failure::Advised { error, hint }
 }
 
 /// Refuses arguments that do not go together.

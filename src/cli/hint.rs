@@ -113,6 +113,10 @@ fn hint_for_choice(error: &ChoiceError) -> Option<String> {
         ChoiceError::PlatformTwice { .. } => {
             "choose the images with `--image REF`, or as in `oci:DIR:REF`".to_owned()
         }
+        ChoiceError::NoSuchName { have, .. } if have.is_empty() => {
+            "no image has a name; `--image ID --tag NEW` gives one".to_owned()
+        }
+        ChoiceError::NoSuchName { have, .. } => format!("available: {}", list(have)),
         ChoiceError::NoSuchImageInAny { have, .. } | ChoiceError::NoSuchImage { have, .. } => {
             format!("available: {}", choices(have))
         }
@@ -274,6 +278,7 @@ pub(super) fn choices(candidates: &[Candidate]) -> String {
         Some(id) if id.to_string() != candidate.name => {
             format!("`{}` ({})", candidate.name, short(id))
         }
+        Some(id) => format!("`{}`", short(id)),
         _ => format!("`{}`", candidate.name),
     })
 }

@@ -1,11 +1,13 @@
 //! `restow rebase`: from the command line to the operation, and its report.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::iter;
 
 use clap::Args;
-use restow::{BaseFound, ChoiceError, Error, Place, RebaseOptions, RebaseReport, Selector};
+use restow::{BaseFound, ChoiceError, Error, Images, Place, RebaseOptions, RebaseReport, Selector};
 use serde_json::{Map, Value, json};
 
+use crate::cli::append::SCRATCH;
 use crate::cli::argument::{Argument, Role, destination_of};
 use crate::cli::destination::{ImageOptions, compress_help};
 use crate::cli::failure::Failure;
@@ -41,15 +43,16 @@ pub(super) struct Arguments {
     #[arg(value_name = "DST", index = 2)]
     destination: OsString,
 
-    /// The new base: an image, as SRC
+    /// The new base: an image, as SRC, or `scratch`
     ///
-    /// Of an image for several platforms, the platform of SRC is taken.
+    /// Of an image for several platforms, the platform of SRC is taken. With `scratch`, only
+    /// the layers above the old base remain.
     #[arg(long, value_name = "NEWBASE")]
     onto: OsString,
 
-    /// The old base, whose layers are the lowest of SRC
+    /// The old base, whose layers are the lowest of SRC, or `scratch`
     ///
-    /// By default, the base in the annotations of SRC, if SRC or NEWBASE holds it; otherwise
+    /// With `scratch`, all layers of SRC are its own. By default, the base in the annotations of SRC, if SRC or NEWBASE holds it; otherwise
     /// the lowest layers that SRC and NEWBASE have in common.
     #[arg(long, value_name = "OLDBASE")]
     from: Option<OsString>,
@@ -92,31 +95,48 @@ fn rebase(arguments: &Arguments, process: &Process) -> Result<RebaseReport, Fail
     let (destination, names) = arguments
         .images
         .destination(&arguments.destination, argument)?;
-    let onto = source.beside(&arguments.onto, ONTO)?;
+    let onto = base(&arguments.onto, &[&source], ONTO)?;
+    let others: Vec<&Location> = iter::once(&source).chain(&onto).collect();
     let from = arguments.from.as_ref();
-    let from = from.map(|from| {
-        source.beside(from, FROM)?;
-        onto.beside(from, FROM)
-    });
-    let from = from.transpose()?;
+    let from = from.map(|from| base(from, &others, FROM)).transpose()?;
     let mut options = RebaseOptions::default();
     options.image = arguments.choice.selector(&source)?;
     options.platform.clone_from(&arguments.choice.platform);
-    options.onto = selector(&onto)?;
-    options.from = from.as_ref().map(selector).transpose()?.flatten();
+    options.onto = onto.as_ref().map(selector).transpose()?.flatten();
+    let old = from.as_ref().and_then(Option::as_ref);
+    options.from = old.map(selector).transpose()?.flatten();
     options.names = names;
     options.compress = arguments.images.compress;
     let session = process.session(source_date_epoch()?);
     let input = stdio::open(&source, Some(&destination.location), &process.interrupt)?;
-    let onto = stdio::open(&onto, Some(&destination.location), &process.interrupt)?;
-    let from = from.map(|from| process.open(&from)).transpose()?;
+    let open = |onto| stdio::open(onto, Some(&destination.location), &process.interrupt);
+    let onto = onto.as_ref().map(open).transpose()?;
+    let open = |from: Option<Location>| from.map(|from| process.open(&from)).transpose();
+    let from = from.map(open).transpose()?;
     // Checks the output before it reads the inputs, which may be large.
     let output = stdio::create(&destination, &process.interrupt)?;
     let output = session.begin(output)?;
-    let (images, onto) = (session.open(input)?, session.open(onto)?);
-    let from = from.map(|from| session.open(from)).transpose()?;
+    let images = session.open(input)?;
+    let open = |base: Option<_>| base.map_or_else(|| Ok(Images::scratch()), |it| session.open(it));
+    let onto = open(onto)?;
+    let from = from.map(open).transpose()?;
     let report = session.rebase(&images, &onto, from.as_ref(), output, &options);
     report.map_err(|error| advise(error, &source, options.image.as_ref()))
+}
+
+/// Parses the argument for a base, which must not be the same stream as others; `None` is
+/// the word `scratch`.
+fn base(
+    text: &OsStr,
+    others: &[&Location],
+    argument: Argument,
+) -> Result<Option<Location>, Failure> {
+    if text == SCRATCH {
+        return Ok(None);
+    }
+    let parsed = others.iter().map(|other| other.beside(text, argument));
+    let parsed: Vec<Location> = parsed.collect::<Result<_, _>>()?;
+    Ok(parsed.into_iter().next())
 }
 
 /// Adds the hint for several images, which depends on the input that holds them: one of SRC is

@@ -3,7 +3,7 @@
 use serde_json::{Deserializer, Value};
 
 use crate::dockerfile::ChangeFault;
-use crate::dockerfile::words::{is_blank, quoted_words};
+use crate::dockerfile::words::{is_blank, plain_words, quoted_words};
 
 /// The argument of CMD and ENTRYPOINT.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,17 @@ pub(super) fn list(text: &str) -> Result<Option<Vec<String>>, ChangeFault> {
     };
     let wrong = |_| ChangeFault::unexpected("a JSON array of strings", text);
     serde_json::from_value(values).map(Some).map_err(wrong)
+}
+
+/// True if a text begins like a JSON list and is none, and no test of a shell either, as
+/// `[ -e FILE ]`.
+pub(super) fn is_broken_list(text: &str) -> bool {
+    let text = text.trim_start();
+    let Some(rest) = text.strip_prefix('[') else {
+        return false;
+    };
+    let is_test = rest.starts_with(is_blank) && plain_words(rest).iter().any(|word| word == "]");
+    !is_test && matches!(list(text), Ok(None))
 }
 
 /// Parses `NAME=VALUE ...`, or the older `NAME VALUE`, whose value is the rest of the

@@ -3,9 +3,11 @@
 use serde_json::Value;
 
 use crate::dockerfile::ChangeError;
+use crate::dockerfile::arguments::is_broken_list;
 use crate::dockerfile::config_editor::ConfigEditor;
 use crate::dockerfile::instruction::Instruction;
 use crate::dockerfile::lines;
+use crate::dockerfile::words::{first_word, options};
 
 /// Instructions that change an image's config, in order.
 ///
@@ -77,6 +79,11 @@ impl Changes {
         self.list.iter().map(|(text, _)| text.as_str())
     }
 
+    /// The instructions with a text for a shell that seems to be meant as a JSON list.
+    pub(crate) fn broken_lists(&self) -> impl Iterator<Item = &str> {
+        self.texts().filter(|text| has_broken_list(text))
+    }
+
     /// Changes the `config` object of a config, with the fields that Go calls `Env`,
     /// `Cmd` etc.
     ///
@@ -99,5 +106,17 @@ impl Changes {
         }
         *config = editor.into_value();
         Ok(())
+    }
+}
+
+/// True if an instruction takes a command, and that is a [broken list](is_broken_list).
+fn has_broken_list(line: &str) -> bool {
+    let (word, rest) = first_word(line);
+    let (_, arguments) = options(rest);
+    match word.to_ascii_uppercase().as_str() {
+        // Another instruction follows, or a part that looks like one.
+        "ONBUILD" | "HEALTHCHECK" => has_broken_list(arguments),
+        "ADD" | "CMD" | "COPY" | "ENTRYPOINT" | "RUN" | "VOLUME" => is_broken_list(arguments),
+        _ => false,
     }
 }

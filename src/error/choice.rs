@@ -91,6 +91,16 @@ pub enum ChoiceError {
     /// Layers cannot be left out of an output in this format.
     #[error("layers can be left out of a docker archive only, which is an OCI archive, too")]
     PartialFormat,
+    /// No image has this name, which is to be replaced.
+    #[error("no image named `{wanted}` in {}", named(input.as_ref()))]
+    NoSuchName {
+        /// The input.
+        input: Option<Place>,
+        /// The name.
+        wanted: String,
+        /// The names of images.
+        have: Vec<String>,
+    },
     /// No image matches the request.
     #[error("no image `{wanted}` in {}", named(input.as_ref()))]
     NoSuchImage {

@@ -459,6 +459,10 @@ codes! {
         "a whiteout has no valid name"
         "containerd and Docker 29.7 refuse the image; older engines delete too much"
         "build or save the image again"
+    WhiteoutTooLong "whiteout-too-long" Error
+        "the name of a whiteout is longer than 255 bytes, but not the name that it deletes"
+        "Docker with the fuse-overlayfs driver refuses the image, others delete the file"
+        "`restow squash --all SRC DST` leaves no whiteout"
     WhiteoutAndEntry "whiteout-and-entry" Error
         "a layer has both a path and a whiteout of it"
         "Docker and containerd refuse the image or show the deleted file"

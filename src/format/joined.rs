@@ -3,6 +3,7 @@
 //! The blobs of all are in one container, in which a [`Member`] has the number of its
 //! input. So one delivery can take its blobs from different inputs.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 
@@ -12,7 +13,7 @@ use crate::event::Watch;
 use crate::format::docker_archive::joined_part;
 use crate::format::root::{Root, Target};
 use crate::format::source::{
-    Artifact, Content, DockerPart, Image, ImageSource, IndexContent, LayerBytes,
+    Content, DockerPart, Image, ImageSource, IndexContent, LayerBytes, NamedBlob,
 };
 use crate::format::{Blob, Container, Format, Member};
 use crate::image::{Document, Index};
@@ -237,17 +238,17 @@ impl Content {
         match self {
             Self::Image(image) => image.set_origin(origin),
             Self::Index(index) => {
+                set_origin(&mut index.others, origin);
                 let children = index.children.iter_mut();
                 children.for_each(|child| child.set_origin(origin));
             }
-            Self::Artifact(artifact) => {
-                let blobs = artifact.blobs.iter_mut();
-                let members = blobs.filter_map(|(_, blob)| blob.as_mut());
-                members.for_each(|member| member.origin = origin);
-            }
-            Self::Opaque { blob, .. } => {
+            Self::Artifact(artifact) => set_origin(&mut artifact.blobs, origin),
+            Self::Opaque { blob, document, .. } => {
                 if let Some(member) = blob {
                     member.origin = origin;
+                }
+                if let Some(document) = document {
+                    set_origin(&mut document.blobs, origin);
                 }
             }
         }
@@ -257,12 +258,19 @@ impl Content {
 impl Image {
     /// Sets the number of the source with its layers, for a [`JoinedSource`].
     pub(crate) fn set_origin(&mut self, origin: u32) {
+        set_origin(&mut self.others, origin);
         for layer in &mut self.layers {
             if let LayerBytes::Input { blob, .. } = &mut layer.bytes {
                 blob.origin = origin;
             }
         }
     }
+}
+
+/// Sets the number of the source with these blobs.
+fn set_origin(blobs: &mut [NamedBlob], origin: u32) {
+    let members = blobs.iter_mut().filter_map(|(_, blob)| blob.as_mut());
+    members.for_each(|member| member.origin = origin);
 }
 
 /// True if nothing is missing that another source may have.
@@ -273,9 +281,15 @@ fn is_whole(content: &Content) -> bool {
             .iter()
             .all(|layer| matches!(layer.bytes, LayerBytes::Input { .. })),
         Content::Index(index) => index.children.iter().all(is_whole),
-        Content::Artifact(artifact) => artifact.blobs.iter().all(|(_, blob)| blob.is_some()),
-        Content::Opaque { blob, .. } => blob.is_some(),
+        Content::Artifact(artifact) => is_held(&artifact.blobs),
+        // Another source may have more of what an unknown document names.
+        Content::Opaque { .. } => false,
     }
+}
+
+/// True if none of these blobs is missing.
+fn is_held(blobs: &[NamedBlob]) -> bool {
+    blobs.iter().all(|(_, blob)| blob.is_some())
 }
 
 /// Adds what another source has of the same thing.
@@ -284,8 +298,18 @@ fn complete(content: &mut Content, other: Content) {
         (Content::Index(index), Content::Index(other)) => complete_index(index, *other),
         (Content::Image(image), Content::Image(other)) => complete_image(image, other),
         (Content::Artifact(artifact), Content::Artifact(other)) => {
-            complete_artifact(artifact, *other);
+            complete_blobs(&mut artifact.blobs, other.blobs);
         }
+        (
+            Content::Opaque {
+                document: Some(document),
+                ..
+            },
+            Content::Opaque {
+                document: Some(other),
+                ..
+            },
+        ) => complete_blobs(&mut document.blobs, other.blobs),
         (content @ Content::Opaque { blob: None, .. }, other)
         | (content @ Content::Artifact(_), other @ Content::Image(_)) => *content = other,
         _ => {}
@@ -293,12 +317,14 @@ fn complete(content: &mut Content, other: Content) {
 }
 
 fn complete_index(index: &mut IndexContent, other: IndexContent) {
+    complete_blobs(&mut index.others, other.others);
     for (child, other) in index.children.iter_mut().zip(other.children) {
         complete(child, other);
     }
 }
 
 fn complete_image(image: &mut Image, other: Image) {
+    complete_blobs(&mut image.others, other.others);
     for (layer, other) in image.layers.iter_mut().zip(other.layers) {
         let is_held = matches!(layer.bytes, LayerBytes::Input { .. });
         if !is_held && matches!(other.bytes, LayerBytes::Input { .. }) {
@@ -307,10 +333,14 @@ fn complete_image(image: &mut Image, other: Image) {
     }
 }
 
-fn complete_artifact(artifact: &mut Artifact, other: Artifact) {
-    for ((_, held), (_, other)) in artifact.blobs.iter_mut().zip(other.blobs) {
-        if held.is_none() {
-            *held = other;
+fn complete_blobs(blobs: &mut Vec<NamedBlob>, others: Vec<NamedBlob>) {
+    let places = blobs.iter().map(|(it, _)| it.digest().clone()).zip(0..);
+    let places: HashMap<Digest, usize> = places.collect();
+    for (descriptor, other) in others {
+        match places.get(descriptor.digest()) {
+            Some(at) if blobs[*at].1.is_none() => blobs[*at].1 = other,
+            Some(_) => {}
+            None => blobs.push((descriptor, other)),
         }
     }
 }

@@ -263,6 +263,14 @@ pub(in crate::format) fn layer_count_fault(
     (layers != diff_ids).then(|| Refusal::new(Code::LayerCount, message, error))
 }
 
+/// A blob of an image.
+pub(in crate::format) fn at(site: &Site, member: &Member) -> Site {
+    Site {
+        file: Some(member.path.clone()),
+        ..site.clone()
+    }
+}
+
 /// The digest in the path of a blob.
 pub(in crate::format) fn digest_of_path(path: &str) -> Option<Digest> {
     let rest = path.trim_start_matches(['.', '/']).strip_prefix("blobs/")?;

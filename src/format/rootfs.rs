@@ -47,6 +47,7 @@ pub(super) fn rootfs_image(
         config,
         layers: vec![layer],
         annotations: Vec::new(),
+        others: Vec::new(),
     })
 }
 

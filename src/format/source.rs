@@ -112,7 +112,21 @@ pub(crate) enum Content {
         descriptor: Descriptor,
         /// The blob, if the input has it.
         blob: Option<Member>,
+        /// The content of the blob, if that is JSON.
+        document: Option<Box<UnknownDocument>>,
     },
+}
+
+/// A blob that a document names, and its bytes if the input has it.
+pub(crate) type NamedBlob = (Descriptor, Option<Member>);
+
+/// A document of an unknown type.
+#[derive(Clone, Debug)]
+pub(crate) struct UnknownDocument {
+    /// The document that it refers to, if it is a referrer.
+    pub subject: Option<Descriptor>,
+    /// The blobs to which it leads.
+    pub blobs: Vec<NamedBlob>,
 }
 
 impl Content {
@@ -122,7 +136,7 @@ impl Content {
             Self::Image(image) => image.manifest.as_ref()?.view().subject.as_ref(),
             Self::Artifact(artifact) => artifact.manifest.view().subject.as_ref(),
             Self::Index(index) => index.index.view().subject.as_ref(),
-            Self::Opaque { .. } => None,
+            Self::Opaque { document, .. } => document.as_ref()?.subject.as_ref(),
         }
     }
 
@@ -171,6 +185,8 @@ pub(crate) struct Image {
     pub layers: Vec<Layer>,
     /// Annotations that an operation adds to its manifest.
     pub annotations: Vec<(String, String)>,
+    /// The blobs in fields of its manifest that are unknown.
+    pub others: Vec<NamedBlob>,
 }
 
 impl Image {
@@ -377,6 +393,8 @@ pub(crate) struct IndexContent {
     pub children: Vec<Content>,
     /// The descriptors of the children, if some were left out.
     pub kept: Option<Vec<Descriptor>>,
+    /// The blobs in fields of the index that are unknown.
+    pub others: Vec<NamedBlob>,
 }
 
 impl IndexContent {
@@ -390,8 +408,9 @@ impl IndexContent {
 #[derive(Clone, Debug)]
 pub(crate) struct Artifact {
     pub manifest: Document<Manifest>,
-    /// Its config and layers, each once, and their bytes if the input has them.
-    pub blobs: Vec<(Descriptor, Option<Member>)>,
+    /// Its config and layers, and everything to which they and unknown fields lead, each
+    /// once.
+    pub blobs: Vec<NamedBlob>,
 }
 
 impl Artifact {

@@ -115,7 +115,14 @@ impl DocumentKind {
 }
 
 /// The manifest of a draft of image-spec 1.1, with blobs in place of layers.
-pub(crate) const ARTIFACT_MANIFEST: &str = "application/vnd.oci.artifact.manifest.v1+json";
+const ARTIFACT_MANIFEST: &str = "application/vnd.oci.artifact.manifest.v1+json";
+/// The manifest of ORAS from which that draft came.
+const ORAS_MANIFEST: &str = "application/vnd.cncf.oras.artifact.manifest.v1+json";
+
+/// Returns true if a document of this type lists descriptors in `blobs`, and nothing else.
+pub(crate) fn is_artifact_manifest(media_type: &str) -> bool {
+    matches!(media_type, ARTIFACT_MANIFEST | ORAS_MANIFEST)
+}
 
 /// Returns true if a manifest's config is that of an image, and not of another
 /// artifact.

@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use crate::digest::Digest;
+use crate::dockerfile::Changes;
 use crate::error::{Error, Result};
+use crate::event::{Warning, Watch};
 use crate::format::sink::ImageSink;
 use crate::format::source::{Content, Image, ImageSource};
 use crate::image::{Descriptor, Document, DocumentError, Manifest};
@@ -129,6 +131,13 @@ pub(in crate::ops) fn edited_manifest(
         edit(value);
     });
     edited.map_err(own_document)
+}
+
+/// Warns of instructions that probably mean something else.
+pub(in crate::ops) fn warn_of_lists(changes: &Changes, watch: &Watch<'_>) {
+    for instruction in changes.broken_lists() {
+        watch.warn(Warning::NotAList(instruction.to_owned()));
+    }
 }
 
 /// Removes the annotations of a manifest that name a base, which is not its base any more.

@@ -17,6 +17,7 @@ use crate::image::{Config, Document, ImportedConfig, Platform, Timestamp, rfc333
 use crate::ops::Selector;
 use crate::ops::choose::image::choose_image;
 use crate::ops::choose::platform::PlatformChoice;
+use crate::ops::edited::warn_of_lists;
 use crate::ops::intake::{Intake, Taken, pack_options, warn_of_sockets};
 use crate::ops::nothing::Nothing;
 use crate::ops::verify::BareTar;
@@ -59,6 +60,7 @@ pub(crate) fn import(
     options: &ImportOptions,
     context: Context<'_>,
 ) -> Result<WriteReport> {
+    warn_of_lists(&options.changes, &context.watch);
     let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
     let importer = Importer {
         sink: sink.as_ref(),
@@ -259,6 +261,7 @@ impl Importer<'_> {
             config,
             layers: vec![layer],
             annotations: Vec::new(),
+            others: Vec::new(),
         });
         let root = Root::whole();
         let delivery = Delivery {

@@ -1,8 +1,17 @@
 //! The change of an image's base.
 
 use crate::error::Result;
-use crate::ops::{self, RebaseOptions, RebaseReport};
+use crate::ops::{self, RebaseOptions, RebaseReport, Scratch};
 use crate::session::{Images, Session, Target};
+
+impl Images {
+    /// The base without layers and settings, on or from which an image can be
+    /// [rebased](Session::rebase).
+    #[must_use]
+    pub fn scratch() -> Self {
+        Self::of(Box::new(Scratch::new()))
+    }
+}
 
 impl Session<'_> {
     /// Replaces the lowest layers of an image, those of its old base, by the layers of

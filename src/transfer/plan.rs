@@ -6,7 +6,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Place, Result};
 use crate::event::{Warning, Watch};
 use crate::format::Member;
-use crate::format::source::{Content, Image, Layer, LayerBytes};
+use crate::format::source::{Content, Image, Layer, LayerBytes, NamedBlob};
 use crate::image::Descriptor;
 use crate::image::media_type::LayerType;
 use crate::stream::{Compression, Encoding, Hashed};
@@ -67,6 +67,10 @@ impl Jobs {
                     others: others.len(),
                 });
             }
+            for media_type in absent.unread {
+                let name = item.name.clone();
+                watch.warn(Warning::NotFollowed { name, media_type });
+            }
             warn_of_labels(&item.content, &item.name, policy, watch);
         }
         let mut readers: HashMap<Member, usize> = HashMap::new();
@@ -103,14 +107,20 @@ impl Jobs {
                 for child in &index.children {
                     self.add(child, name, policy, absent);
                 }
+                self.add_blobs(&index.others, absent);
             }
-            Content::Artifact(artifact) => {
-                for (descriptor, blob) in &artifact.blobs {
-                    self.add_blob(descriptor, blob.as_ref(), absent);
-                }
-            }
-            Content::Opaque { descriptor, blob } => {
+            Content::Artifact(artifact) => self.add_blobs(&artifact.blobs, absent),
+            Content::Opaque {
+                descriptor,
+                blob,
+                document,
+            } => {
                 self.add_blob(descriptor, blob.as_ref(), absent);
+                match (document, blob) {
+                    (Some(document), _) => self.add_blobs(&document.blobs, absent),
+                    (None, Some(_)) => absent.unread.push(descriptor.media_type().to_owned()),
+                    (None, None) => {}
+                }
             }
         }
     }
@@ -145,6 +155,13 @@ impl Jobs {
                 }),
                 LayerBytes::Written(_) | LayerBytes::Elsewhere(_) => {}
             }
+        }
+        self.add_blobs(&image.others, absent);
+    }
+
+    fn add_blobs(&mut self, blobs: &[NamedBlob], absent: &mut Absent) {
+        for (descriptor, blob) in blobs {
+            self.add_blob(descriptor, blob.as_ref(), absent);
         }
     }
 
@@ -247,7 +264,7 @@ impl Jobs {
     }
 }
 
-/// The parts that the input lacks.
+/// The parts that the input lacks, or that cannot be followed.
 #[derive(Debug, Default)]
 struct Absent {
     blobs: Vec<Digest>,
@@ -255,6 +272,8 @@ struct Absent {
     /// The first layer that was left out of the input on purpose.
     left_out: Option<Place>,
     whole_images: usize,
+    /// The types of blobs that are not JSON, and may refer to others nevertheless.
+    unread: Vec<String>,
 }
 
 /// Warns of layers that are kept although their media type does not match their bytes.

@@ -83,21 +83,46 @@ pub(crate) fn prune(
         );
     }
     // A referrer of something that is left out is left out too, and so on.
+    let mut pruned = Pruned::default();
     loop {
         let before = changing.len();
         let mut removed = Vec::new();
         items.retain_mut(|item| {
             if is_referrer(&item.content, item.descriptor.as_ref(), &changing) {
-                warn_of_referrer(&item.content, &item.name, watch);
+                pruned.add(&item.content, &item.name);
                 removed.extend(item.digests());
                 return false;
             }
-            prune_index(&mut item.content, &item.name, &changing, watch);
+            prune_index(&mut item.content, &item.name, &changing, &mut pruned);
             true
         });
         changing.extend(removed);
         if changing.len() == before {
-            return;
+            return pruned.warn(watch);
+        }
+    }
+}
+
+/// The referrers that were removed: of each kind the image of the first, and the number of
+/// the others.
+#[derive(Debug, Default)]
+struct Pruned(Vec<(String, String, usize)>);
+
+impl Pruned {
+    fn add(&mut self, content: &Content, name: &str) {
+        let kind = match content {
+            Content::Artifact(_) | Content::Opaque { .. } => content.kind(),
+            _ => "a referrer".to_owned(),
+        };
+        match self.0.iter_mut().find(|(known, ..)| *known == kind) {
+            Some((_, _, others)) => *others += 1,
+            None => self.0.push((kind, name.to_owned(), 0)),
+        }
+    }
+
+    fn warn(self, watch: &Watch<'_>) {
+        for (what, name, others) in self.0 {
+            watch.warn(Warning::ReferrerLeftOut { what, name, others });
         }
     }
 }
@@ -137,19 +162,8 @@ fn is_referrer(content: &Content, descriptor: Option<&Descriptor>, of: &HashSet<
         .any(|digest| of.contains(&digest))
 }
 
-fn warn_of_referrer(content: &Content, name: &str, watch: &Watch<'_>) {
-    let what = match content {
-        Content::Artifact(artifact) => artifact.kind(),
-        _ => "a referrer".to_owned(),
-    };
-    watch.warn(Warning::ReferrerLeftOut {
-        what,
-        name: name.to_owned(),
-    });
-}
-
 /// Removes children of indexes that refer to something that changes.
-fn prune_index(content: &mut Content, name: &str, changing: &HashSet<Digest>, watch: &Watch<'_>) {
+fn prune_index(content: &mut Content, name: &str, changing: &HashSet<Digest>, pruned: &mut Pruned) {
     let Content::Index(index) = content else {
         return;
     };
@@ -158,9 +172,9 @@ fn prune_index(content: &mut Content, name: &str, changing: &HashSet<Digest>, wa
     let mut children = Vec::new();
     for (mut child, descriptor) in index.children.drain(..).zip(descriptors) {
         if is_referrer(&child, Some(&descriptor), changing) {
-            warn_of_referrer(&child, name, watch);
+            pruned.add(&child, name);
         } else {
-            prune_index(&mut child, name, changing, watch);
+            prune_index(&mut child, name, changing, pruned);
             kept.push(descriptor);
             children.push(child);
         }

@@ -63,6 +63,43 @@ fn entry(config: &Value) -> Value {
     history.last().expect("it has an entry").clone()
 }
 
+#[test]
+fn removals_may_overlap() {
+    let expected = &edited(&["--unset", "ENV"])["config"];
+    for names in [["ENV.A", "ENV"], ["ENV", "ENV.A"], ["ENV", "ENV"]] {
+        let options = ["--unset", names[0], "--unset", names[1]];
+        assert_eq!(&edited(&options)["config"], expected, "{names:?}");
+    }
+}
+
+/// Docker takes what is no JSON as a text for the shell, without a word.
+#[test]
+fn a_list_that_is_not_json_is_told() {
+    for (instruction, is_told) in [
+        ("CMD [\"x\"", true),
+        ("CMD ['x', 'y']", true),
+        ("CMD [x]", true),
+        ("CMD [ x, y ]", false),
+        ("CMD [ -e /f ] && x", false),
+        ("CMD [\"x\"]", false),
+        ("CMD x [y", false),
+        ("ENTRYPOINT [\"x\" \"y\"]", true),
+        ("HEALTHCHECK --retries=1 CMD [\"x\"", true),
+        ("HEALTHCHECK CMD [ -e /f ]", false),
+        ("ONBUILD RUN [\"x\"", true),
+        ("VOLUME [\"/x\"", true),
+        ("ENV A=[\"x\"", false),
+        ("USER [x", false),
+    ] {
+        let sandbox = Sandbox::new();
+        let source = put(&sandbox, "in", Format::Oci, &base());
+        let run = sandbox.run(&["config", "-c", instruction, &source, "oci:out"]);
+        let warning =
+            format!("warning: `{instruction}` is not a JSON list, so it is taken as plain text\n");
+        run.warns(if is_told { &warning } else { "" });
+    }
+}
+
 /// Every option, and its effect on the `config` object.
 #[test]
 fn each_change_is_made_and_nothing_else() {

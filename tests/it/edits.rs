@@ -1,5 +1,7 @@
 //! Any sequence of edits makes the tree and the labels that a naive model of it predicts.
 
+mod engines;
+
 use std::collections::BTreeMap;
 use std::panic::catch_unwind;
 

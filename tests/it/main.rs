@@ -66,6 +66,7 @@ mod streams;
 mod suffixes;
 mod terminal;
 mod tips;
+mod unknown_documents;
 mod verify;
 mod waste;
 

@@ -221,8 +221,12 @@ impl<'a> DockerArchive<'a> {
                 // One of several, of which nothing else is known.
                 Err(Error::MemberAbsent { .. }) => {
                     let descriptor = descriptor.clone();
-                    let blob = None;
-                    roots.push((root, Content::Opaque { descriptor, blob }));
+                    let content = Content::Opaque {
+                        descriptor,
+                        blob: None,
+                        document: None,
+                    };
+                    roots.push((root, content));
                 }
                 Err(error) => return Err(error),
             }
@@ -319,6 +323,7 @@ pub(in crate::format) fn load_element(
         config: config.clone(),
         layers,
         annotations: Vec::new(),
+        others: Vec::new(),
     }))
 }
 

@@ -1,5 +1,6 @@
 //! From a descriptor to the documents and layers under it, one step at a time.
 
+use std::collections::HashSet;
 use std::iter;
 
 use serde_json::Value;
@@ -9,9 +10,11 @@ use crate::error::{Error, Place, Result};
 use crate::finding::{Code, Site};
 use crate::format::container::Member;
 use crate::format::oci_layout::blob_path;
+use crate::format::oci_layout::links::Links;
 use crate::format::reader::{
-    Reader, Refusal, Schema, config_fault, finish, hash_like, layer_count_fault, too_large,
+    Reader, Refusal, Schema, at, config_fault, finish, hash_like, layer_count_fault, too_large,
 };
+use crate::format::source::{NamedBlob, UnknownDocument};
 use crate::image::media_type::{self, DocumentKind, LayerType};
 use crate::image::types::Type;
 use crate::image::{
@@ -92,8 +95,8 @@ impl<'a> Listed<'a> {
 pub(in crate::format) enum Part {
     Index(Document<Index>),
     Manifest(Document<Manifest>),
-    /// A blob of an unknown kind.
-    Blob(Member),
+    /// A blob of an unknown kind, and the links in it if it is JSON.
+    Blob(Member, Option<Links>),
     Absent,
 }
 
@@ -164,8 +167,8 @@ impl Listed<'_> {
         match (kind, blob) {
             (DocumentKind::Schema1, _) => Ok(None),
             (DocumentKind::Other, Some(member)) => {
-                check_label(reader, descriptor, &member, &site)?;
-                Ok(Some(Part::Blob(member)))
+                let links = read_unknown(reader, descriptor, &member, &site)?;
+                Ok(Some(Part::Blob(member, links)))
             }
             (DocumentKind::Other, None) => Ok(Some(Part::Absent)),
             (_, None) if descriptor.data().is_none() => Ok(Some(Part::Absent)),
@@ -260,23 +263,53 @@ impl Listed<'_> {
         Ok(found)
     }
 
-    /// Looks up the blobs of the listed artifact, each once.
+    /// Looks up the blobs of the listed artifact, each once. Its layers may be documents
+    /// that lead to others.
     pub(in crate::format) fn artifact(
         &self,
         reader: &mut dyn Reader,
-        manifest: &Manifest,
-    ) -> Result<Vec<(Descriptor, Option<Member>)>> {
+        manifest: &Document<Manifest>,
+    ) -> Result<Vec<NamedBlob>> {
         let site = self.site();
-        let mut blobs: Vec<(Descriptor, Option<Member>)> = Vec::new();
-        let layers = manifest.layers.iter().enumerate();
+        let mut blobs: Vec<NamedBlob> = Vec::new();
+        let mut seen = HashSet::new();
+        let view = manifest.view();
+        let layers = view.layers.iter().enumerate();
         let layers = layers.map(|(at, layer)| (format!("layers[{at}]"), layer));
-        for (field, it) in iter::once(("config".to_owned(), &manifest.config)).chain(layers) {
-            if !blobs.iter().any(|(seen, _)| seen.digest() == it.digest()) {
+        for (field, it) in iter::once(("config".to_owned(), &view.config)).chain(layers) {
+            if seen.insert(it.digest()) {
                 let blob = find_blob(reader, it, (&field, &site), &site)?;
                 blobs.push((it.clone(), blob));
             }
         }
+        let value = manifest.value().unwrap_or_default();
+        let further = Links::of(value, self.descriptor.media_type());
+        let further = further.follow(reader, &site)?.into_iter();
+        blobs.extend(further.filter(|(it, _)| !seen.contains(it.digest())));
         Ok(blobs)
+    }
+
+    /// The blobs to which unknown fields of the listed index, or of the manifest of the
+    /// listed image, lead.
+    pub(in crate::format) fn others<T: View>(
+        &self,
+        reader: &mut dyn Reader,
+        document: &Document<T>,
+    ) -> Result<Vec<NamedBlob>> {
+        let links = Links::unknown(document.value().unwrap_or_default());
+        links.follow(reader, &self.site())
+    }
+
+    /// The listed document of an unknown type with these links.
+    pub(in crate::format) fn document(
+        &self,
+        reader: &mut dyn Reader,
+        links: Links,
+    ) -> Result<UnknownDocument> {
+        Ok(UnknownDocument {
+            subject: links.subject.clone(),
+            blobs: links.follow(reader, &self.site())?,
+        })
     }
 }
 
@@ -360,35 +393,34 @@ fn read_blob(
     Ok(bytes)
 }
 
-/// Refuses a manifest or an index with another type in the index that lists it: it
-/// would be copied alone, without the blobs that it names.
-fn check_label(
+/// Reads the links in a blob of an unknown type, if it is a JSON object.
+///
+/// Refuses a manifest or an index with another type in the index that lists it: its
+/// blobs would not be known as what they are.
+fn read_unknown(
     reader: &mut dyn Reader,
     descriptor: &Descriptor,
     member: &Member,
     site: &Site,
-) -> Result<()> {
+) -> Result<Option<Links>> {
     if member.size > reader.budget().bytes.min(DOCUMENT_MAX) {
-        return Ok(());
+        return Ok(None);
     }
     let bytes = reader.read(member, site)?.unwrap_or_default();
-    let kind = match bytes.trim_ascii_start() {
-        [b'{', ..] => parse_value(&bytes).ok().and_then(|it| kind_of(&it)),
+    let value = match bytes.trim_ascii_start() {
+        [b'{', ..] => parse_value(&bytes).ok(),
         _ => None,
     };
-    kind.map_or(Ok(()), |kind| {
-        let expected = descriptor.media_type().to_owned();
+    let Some(value) = value else {
+        return Ok(None);
+    };
+    let media_type = descriptor.media_type();
+    if let Some(kind) = kind_of(&value) {
+        let expected = media_type.to_owned();
         let mislabeled = DocumentError::Mislabeled { expected, kind };
-        reader.report(site, malformed(descriptor, mislabeled))
-    })
-}
-
-/// A blob of an image.
-pub(in crate::format) fn at(site: &Site, member: &Member) -> Site {
-    Site {
-        file: Some(member.path.clone()),
-        ..site.clone()
+        reader.report(site, malformed(descriptor, mislabeled))?;
     }
+    Ok(Some(Links::of(value, media_type)))
 }
 
 fn wrong_size(descriptor: &Descriptor, got: u64) -> Error {

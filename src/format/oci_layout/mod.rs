@@ -3,6 +3,7 @@
 //! [image-layout.md]: https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md
 
 pub(super) mod graph;
+mod links;
 mod locked;
 mod reach;
 mod read;

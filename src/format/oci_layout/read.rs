@@ -90,8 +90,9 @@ pub(in crate::format) fn load(
 }
 
 fn load_listed(opener: &mut Opener<'_>, listed: &Listed<'_>) -> Result<Content> {
-    let blob = match listed.read(opener)? {
+    let (blob, links) = match listed.read(opener)? {
         Some(Part::Index(index)) => {
+            let others = listed.others(opener, &index)?;
             let children = listed.children(index.view());
             let children = children.map(|child| load_listed(opener, &child));
             let children = children.collect::<Result<_>>()?;
@@ -99,14 +100,19 @@ fn load_listed(opener: &mut Opener<'_>, listed: &Listed<'_>) -> Result<Content> 
                 index,
                 children,
                 kept: None,
+                others,
             })));
         }
         Some(Part::Manifest(manifest)) => return load_manifest(opener, listed, manifest),
-        Some(Part::Blob(member)) => Some(member),
-        Some(Part::Absent) | None => None,
+        Some(Part::Blob(member, links)) => (Some(member), links),
+        Some(Part::Absent) | None => (None, None),
     };
-    let descriptor = listed.descriptor.clone();
-    Ok(Content::Opaque { descriptor, blob })
+    let document = |links| listed.document(opener, links);
+    Ok(Content::Opaque {
+        descriptor: listed.descriptor.clone(),
+        blob,
+        document: links.map(document).transpose()?.map(Box::new),
+    })
 }
 
 fn load_manifest(
@@ -128,11 +134,13 @@ fn load_manifest(
                     position: LayerPosition::new(at, view.layers.len()),
                 };
                 let layers = layers.map(layer).collect();
+                let others = listed.others(opener, &manifest)?;
                 return Ok(Content::Image(Image {
                     manifest: Some(manifest),
                     config,
                     layers,
                     annotations: Vec::new(),
+                    others,
                 }));
             }
             ConfigPart::Absent if listed.is_root() => {
@@ -145,7 +153,7 @@ fn load_manifest(
             ConfigPart::Absent | ConfigPart::NoRootfs(_) | ConfigPart::Faulty => {}
         }
     }
-    let blobs = listed.artifact(opener, view)?;
+    let blobs = listed.artifact(opener, &manifest)?;
     Ok(Content::Artifact(Box::new(Artifact { manifest, blobs })))
 }
 
@@ -156,6 +164,7 @@ pub(crate) fn absence(part: &Content, name: &str) -> Option<Error> {
         Content::Opaque {
             descriptor,
             blob: None,
+            ..
         } => ("the index", descriptor.digest()),
         Content::Artifact(artifact) if artifact.is_image_without_config() => {
             ("the manifest", artifact.manifest.view().config.digest())

@@ -8,12 +8,13 @@ use crate::finding::{Code, Finding, Site};
 use crate::format::container::Member;
 use crate::format::control_files::INDEX;
 use crate::format::oci_layout::graph::{
-    ConfigPart, Listed, ManifestKind, Part, at, check_data, is_encrypted,
+    ConfigPart, Listed, ManifestKind, Part, check_data, is_encrypted,
 };
 use crate::format::oci_layout::{blob_path, check_marker, read_index};
 use crate::format::partial::left_out_of;
-use crate::format::reader::{Budget, Reader};
+use crate::format::reader::{Budget, Reader, at};
 use crate::format::root::Root;
+use crate::format::source::NamedBlob;
 use crate::format::survey::{Absent, MissingLayers, SurveyedImage, SurveyedLayer, Surveyor};
 use crate::image::media_type::{DocumentKind, Family, LayerType};
 use crate::image::{
@@ -188,13 +189,20 @@ impl LayoutSurvey<'_, '_> {
             self.digests.insert(descriptor.digest().clone());
         }
         match part {
-            Some(Part::Index(index)) => self.index(listed, index.view(), &site),
-            Some(Part::Manifest(manifest)) => self.manifest(listed, manifest.view(), &site),
-            Some(Part::Blob(member)) => {
+            Some(Part::Index(index)) => self.index(listed, &index, &site),
+            Some(Part::Manifest(manifest)) => self.manifest(listed, &manifest, &site),
+            Some(Part::Blob(member, links)) => {
                 let message = format!("its media type is `{}`", descriptor.media_type());
                 self.surveyor.note(Code::MediaTypeUnknown, &site, message);
-                self.surveyor.check_blob(member, descriptor.digest(), site);
-                Ok(Outcome::default())
+                let here = site.clone();
+                self.surveyor.check_blob(member, descriptor.digest(), here);
+                let mut outcome = Outcome::default();
+                if let Some(links) = links {
+                    let document = listed.document(self.surveyor, links)?;
+                    self.subject(document.subject.as_ref(), &site)?;
+                    self.blobs(document.blobs, &site, &mut outcome);
+                }
+                Ok(outcome)
             }
             Some(Part::Absent) => Ok(Outcome {
                 missing: vec![absent(descriptor, &site)],
@@ -231,7 +239,27 @@ impl LayoutSurvey<'_, '_> {
         Ok(())
     }
 
-    fn index(&mut self, listed: &Listed<'_>, index: &Index, site: &Site) -> Result<Outcome> {
+    /// Checks blobs that a document names, and that may be anything.
+    fn blobs(&mut self, blobs: Vec<NamedBlob>, site: &Site, outcome: &mut Outcome) {
+        for (descriptor, blob) in blobs {
+            match blob {
+                Some(member) => {
+                    let here = at(site, &member);
+                    self.surveyor.check_blob(member, descriptor.digest(), here);
+                }
+                None if descriptor.data().is_some() || descriptor.has_urls() => {}
+                None => outcome.missing.push(absent(&descriptor, site)),
+            }
+        }
+    }
+
+    fn index(
+        &mut self,
+        listed: &Listed<'_>,
+        document: &Document<Index>,
+        site: &Site,
+    ) -> Result<Outcome> {
+        let index = document.view();
         self.itself(
             listed,
             index.media_type.as_deref(),
@@ -239,6 +267,8 @@ impl LayoutSurvey<'_, '_> {
             site,
         )?;
         let mut outcome = Outcome::default();
+        let others = listed.others(self.surveyor, document)?;
+        self.blobs(others, site, &mut outcome);
         let mut absent = Vec::new();
         for child in listed.children(index) {
             if let Some(attested) = child.descriptor.attested() {
@@ -274,15 +304,19 @@ impl LayoutSurvey<'_, '_> {
     fn manifest(
         &mut self,
         listed: &Listed<'_>,
-        manifest: &Manifest,
+        document: &Document<Manifest>,
         site: &Site,
     ) -> Result<Outcome> {
+        let manifest = document.view();
         let media_type = manifest.media_type.as_deref();
         self.itself(listed, media_type, manifest.subject.as_ref(), site)?;
         let layers = &manifest.layers;
         match ManifestKind::of(listed.descriptor, manifest) {
             ManifestKind::Image | ManifestKind::Encrypted => {
-                return self.image(listed, manifest, site);
+                let mut outcome = self.image(listed, manifest, site)?;
+                let others = listed.others(self.surveyor, document)?;
+                self.blobs(others, site, &mut outcome);
+                return Ok(outcome);
             }
             ManifestKind::UnknownLayer(at) => {
                 let message = format!("its media type is `{}`", layers[at].media_type());
@@ -292,16 +326,8 @@ impl LayoutSurvey<'_, '_> {
             ManifestKind::Artifact => {}
         }
         let mut outcome = Outcome::default();
-        for (descriptor, blob) in listed.artifact(self.surveyor, manifest)? {
-            match blob {
-                Some(member) => {
-                    let here = at(site, &member);
-                    self.surveyor.check_blob(member, descriptor.digest(), here);
-                }
-                None if descriptor.data().is_some() || descriptor.has_urls() => {}
-                None => outcome.missing.push(absent(&descriptor, site)),
-            }
-        }
+        let blobs = listed.artifact(self.surveyor, document)?;
+        self.blobs(blobs, site, &mut outcome);
         Ok(outcome)
     }
 

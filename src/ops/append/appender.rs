@@ -196,7 +196,7 @@ impl<'a> Appender<'a> {
             let input = stored.unpacked().map_err(at)?;
             return self.write(encoding, |appender, output, to| {
                 let taken = intake.unpacked(input, output, to)?;
-                appender.accept(taken, compression, &place)
+                appender.accept(taken, (compression, false), &place)
             });
         }
         let mut writer = self.sink.begin_blob(None)?;
@@ -206,7 +206,7 @@ impl<'a> Appender<'a> {
         if size > 0 {
             return Err(at(Error::AfterLayer { size, compression }));
         }
-        let accepted = self.accept(taken, compression, &place)?;
+        let accepted = self.accept(taken, (compression, false), &place)?;
         writer.finish(&blob)?;
         self.push(blob, compression, accepted);
         Ok(())
@@ -249,7 +249,7 @@ impl<'a> Appender<'a> {
             if let Some(sockets) = sockets.get() {
                 warn_of_sockets(sockets, &intake.watch);
             }
-            appender.accept(taken, Compression::None, place)
+            appender.accept(taken, (Compression::None, true), place)
         })
     }
 
@@ -359,16 +359,16 @@ impl<'a> Appender<'a> {
     }
 
     /// Refuses a layer with entries that no engine accepts, before its blob is finished,
-    /// and warns of ambiguous ones. It arrived with this compression.
+    /// and warns of ambiguous ones. It arrived with this compression, or was packed here.
     fn accept(
         &mut self,
         taken: Taken,
-        compression: Compression,
+        (compression, is_packed): (Compression, bool),
         place: &Place,
     ) -> Result<Accepted> {
         let watch = self.stack.context.watch;
         let is_gzip = compression == Compression::Gzip;
-        let (mut judged, changes) = BareTar::of_layer(taken.judge, is_gzip);
+        let (mut judged, changes) = BareTar::of_layer(taken.judge, is_gzip, is_packed);
         match changes {
             Some(changes) if changes.has_far_links() || self.finder.is_some() => {
                 judged.put_on(&mut self.finder()?.tree, changes);

@@ -29,7 +29,7 @@ use crate::ops::append::result::deliver;
 use crate::ops::append::source::Source;
 use crate::ops::choose::image::{ChosenImage, choose_image};
 use crate::ops::choose::platform::PlatformChoice;
-use crate::ops::edited::own_document;
+use crate::ops::edited::{own_document, warn_of_lists};
 use crate::ops::nothing::Nothing;
 use crate::ops::stack::layer_stack::LayerStack;
 use crate::stream::Workers;
@@ -66,6 +66,7 @@ pub(crate) fn append_to_scratch(
             config: config.map_err(own_document)?,
             layers: Vec::new(),
             annotations: Vec::new(),
+            others: Vec::new(),
         },
         descriptor: None,
         left: Vec::new(),
@@ -82,6 +83,7 @@ fn append_to(
     options: &AppendOptions,
     context: Context<'_>,
 ) -> Result<AppendReport> {
+    warn_of_lists(&options.changes, &context.watch);
     let stack = LayerStack::new(source, &chosen, context)?;
     let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
     let count = stack.count() + layers.len() + usize::from(!options.delete.is_empty());

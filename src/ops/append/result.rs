@@ -115,5 +115,6 @@ fn appended(
         config,
         layers: image.layers.iter().cloned().chain(new).collect(),
         annotations: image.annotations.clone(),
+        others: image.others.clone(),
     })
 }

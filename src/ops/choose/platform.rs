@@ -90,8 +90,9 @@ fn no_such_platform(name: &str, wanted: &Platform, have: &[&Platform]) -> Error 
     .into()
 }
 
-/// The best image for each of these platforms, by their numbers. `have` are the
-/// platforms of the images.
+/// The best image for each of these platforms, by their numbers, and others for the same
+/// platform as that: they are compressed in another way, or for another version of the
+/// system. `have` are the platforms of the images.
 pub(in crate::ops) fn best_of_each(
     name: &str,
     platforms: &[Platform],
@@ -107,9 +108,16 @@ pub(in crate::ops) fn best_of_each(
         if let Some(taken) = &have[at] {
             warn_of_substitute(rank, name, wanted, taken, watch);
         }
-        chosen.insert(at);
+        let same = (0..have.len())
+            .filter(|other| is_same_platform(have[at].as_ref(), have[*other].as_ref()));
+        chosen.extend(same);
     }
     Ok(chosen)
+}
+
+/// True if two images are for the same platform, if they have any.
+fn is_same_platform(one: Option<&Platform>, other: Option<&Platform>) -> bool {
+    one.is_some() && one.map(Platform::normalized) == other.map(Platform::normalized)
 }
 
 /// Removes all images from an index, except those for these platforms.
@@ -144,7 +152,15 @@ fn keep_platforms<'a>(
     }
     let media_type = item.descriptor.as_ref().map(Descriptor::media_type);
     let media_type = media_type.unwrap_or(OCI_INDEX).to_owned();
-    let index = reduced(*index, &kept)?;
+    let mut artifacts = 0;
+    let index = reduced(*index, &kept, &mut artifacts)?;
+    if artifacts > 0 {
+        watch.warn(Warning::LeftOut {
+            what: "the artifacts".to_owned(),
+            name: item.name.clone(),
+            reason: "only what belongs to the requested platforms is kept",
+        });
+    }
     let item = TransferItem {
         descriptor: Some(match item.descriptor {
             Some(held) => held.pointing_to(&media_type, index.index.digest(), index.index.size()),
@@ -172,16 +188,22 @@ fn collect_platforms(index: &IndexContent, images: &mut Vec<(Digest, Option<Plat
     }
 }
 
-/// An index with only these images, and what describes them.
-fn reduced(index: IndexContent, kept: &HashSet<Digest>) -> Result<IndexContent> {
+/// An index with only these images, and what describes them. Counts what is left out, and
+/// belongs to none of its images.
+fn reduced(
+    index: IndexContent,
+    kept: &HashSet<Digest>,
+    artifacts: &mut usize,
+) -> Result<IndexContent> {
     let mut children = Vec::new();
     let mut descriptors = Vec::new();
     let held = index.index.view().manifests.clone();
     for (child, descriptor) in index.children.into_iter().zip(held) {
-        let attested = descriptor.attested();
+        let subject = child.subject().map(|it| it.digest().clone());
+        let described = descriptor.attested().or(subject);
         let (child, descriptor) = match child {
             Content::Index(inner) => {
-                let inner = reduced(*inner, kept)?;
+                let inner = reduced(*inner, kept, artifacts)?;
                 if inner.children.is_empty() {
                     continue;
                 }
@@ -189,8 +211,12 @@ fn reduced(index: IndexContent, kept: &HashSet<Digest>) -> Result<IndexContent> 
                 let descriptor = descriptor.pointing_to(descriptor.media_type(), digest, size);
                 (Content::Index(Box::new(inner)), descriptor)
             }
-            child if kept.contains(attested.as_ref().unwrap_or(descriptor.digest())) => {
+            child if kept.contains(described.as_ref().unwrap_or(descriptor.digest())) => {
                 (child, descriptor)
+            }
+            Content::Artifact(_) | Content::Opaque { blob: Some(_), .. } => {
+                *artifacts += usize::from(described.is_none());
+                continue;
             }
             _ => continue,
         };
@@ -207,6 +233,7 @@ fn reduced(index: IndexContent, kept: &HashSet<Digest>) -> Result<IndexContent> 
         index: edited.map_err(|source| Error::document("an index", source))?,
         children,
         kept: None,
+        others: index.others,
     })
 }
 
@@ -276,9 +303,12 @@ impl Candidates {
                 Content::Index(index) => self.add(*index),
                 Content::Artifact(artifact) if artifact.is_attestation() => self.attestations += 1,
                 Content::Artifact(_) => self.others += 1,
-                Content::Opaque { descriptor, .. } => {
+                Content::Opaque {
+                    descriptor, blob, ..
+                } => {
                     let is_unknown = descriptor.platform().is_some_and(|p| p.is_unknown());
                     self.attestations += usize::from(is_unknown);
+                    self.others += usize::from(!is_unknown && blob.is_some());
                 }
             }
         }
@@ -325,22 +355,33 @@ fn select_from_index<'a>(
     let best = best.map(|(_, at)| at);
     // Without a named platform, the only image is the wanted one.
     let only = (!is_asked && images.len() == 1).then_some(0);
-    let names = |skipped: Option<usize>| -> Vec<String> {
+    let names = |is_named: &dyn Fn(usize) -> bool| -> Vec<String> {
         let name = |candidate| {
             platform_of(candidate).map_or("unknown".to_owned(), |platform| platform.to_string())
         };
-        let kept = (0..images.len()).filter(|at| Some(*at) != skipped);
-        kept.map(|at| name(&images[at])).collect()
+        let named = (0..images.len()).filter(|at| is_named(*at));
+        named.map(|at| name(&images[at])).collect()
     };
     let Some(at) = best.or(only) else {
         return Err(ChoiceError::NoSuchPlatform {
             name: name.clone(),
             wanted: wanted.clone(),
-            have: names(None),
+            have: names(&|_| true),
         }
         .into());
     };
-    let others = names(Some(at)).join(", ");
+    let taken = platform_of(&images[at]);
+    let is_same =
+        |other: usize| is_same_platform(taken.as_ref(), platform_of(&images[other]).as_ref());
+    let others = names(&|other| other != at && !is_same(other)).join(", ");
+    let same = names(&|other| other != at && is_same(other));
+    if let (Some(platform), Some(_)) = (same.first(), reason.text()) {
+        watch.warn(Warning::LeftOut {
+            what: format!("further images for {platform}"),
+            name: name.clone(),
+            reason: "only one image is used",
+        });
+    }
     let what = [
         (!others.is_empty(), format!("the images for {others}")),
         (candidates.attestations > 0, "the attestations".to_owned()),

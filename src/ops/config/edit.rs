@@ -118,6 +118,7 @@ impl<'a> Editor<'a> {
             index: document,
             children,
             kept: None,
+            others: index.others.clone(),
         })
     }
 
@@ -140,6 +141,7 @@ impl<'a> Editor<'a> {
             config: config.unwrap_or_else(|| image.config.clone()),
             layers: image.layers.clone(),
             annotations,
+            others: image.others.clone(),
         })
     }
 
@@ -190,7 +192,9 @@ impl<'a> Editor<'a> {
     fn run_config(&mut self, run: &mut Value) -> Result<()> {
         let before = run.clone();
         for (unset, (was_there, have)) in self.options.unset.iter().zip(&mut self.unset) {
-            if unset.apply(run)? {
+            // Two may overlap: `ENV` and `ENV.A`.
+            unset.apply(run)?;
+            if unset.apply(&mut before.clone())? {
                 *was_there = true;
                 continue;
             }

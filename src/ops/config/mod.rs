@@ -15,7 +15,7 @@ use crate::format::source::ImageSource;
 use crate::ops::choose::image::choose_item;
 use crate::ops::choose::platform::{PlatformChoice, select_platform};
 use crate::ops::config::edit::Editor;
-use crate::ops::edited::Edited;
+use crate::ops::edited::{Edited, warn_of_lists};
 use crate::stream::Workers;
 use crate::transfer::Context;
 use crate::transfer::compression::CompressionPolicy;
@@ -28,6 +28,7 @@ pub(crate) fn configure(
     options: &ConfigOptions,
     context: Context<'_>,
 ) -> Result<WriteReport> {
+    warn_of_lists(&options.changes, &context.watch);
     let mut item = choose_item(source, options.image.as_ref(), &context.watch)?;
     if let Some(platform) = &options.platform {
         item = select_platform(item, PlatformChoice::Asked(platform), &context.watch)?;

@@ -74,8 +74,9 @@ impl MultiPlatform<'_> {
                 reason: "only images and their attestations go into an index",
             });
         }
+        // Of a platform that is not wanted there may be two.
+        self.keep_platforms(&mut parts.images)?;
         let mut images = self.distinct(parts.images)?;
-        self.keep_platforms(&mut images)?;
         let Some(first) = roots.first().copied() else {
             return Err(Error::NoImage);
         };
@@ -102,6 +103,7 @@ impl MultiPlatform<'_> {
                 index,
                 children,
                 kept: None,
+                others: Vec::new(),
             })),
             left_out: Vec::new(),
             roots: vec![first],

@@ -6,7 +6,6 @@ use crate::error::{ChoiceError, Result};
 use crate::format::root::Root;
 use crate::format::source::ImageSource;
 use crate::image::Reference;
-use crate::ops::choose::selector::no_such_image;
 use crate::ops::convert::merged::have_one_owner;
 use crate::transfer::item::TransferItem;
 use crate::transfer::naming::Retag;
@@ -30,8 +29,13 @@ pub(super) fn check_names(
     let roots = || items.iter().flat_map(|item| item.roots.iter().copied());
     for retag in retag {
         if !roots().any(|root| retag.is_of(root)) {
-            let roots: Vec<&Root> = roots().collect();
-            return Err(no_such_image(source, &retag.old, &roots).into());
+            let named = roots().filter(|root| root.reference.is_some() || root.label.is_some());
+            return Err(ChoiceError::NoSuchName {
+                input: source.place().cloned(),
+                wanted: retag.old.clone(),
+                have: named.map(Root::display_name).collect(),
+            }
+            .into());
         }
     }
     for root in roots() {

@@ -1,14 +1,17 @@
 //! The files of the bases that the upper layers hide, compared.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::digest::DiffId;
 use crate::error::{Error, Result, more};
 use crate::event::Warning;
 use crate::format::source::{Image, ImageSource};
 use crate::layer::{Metadata, NodeKind, display_start};
-use crate::merge::{LayerEvent, Merge, TreeNode};
+use crate::merge::{EntryPlace, IMPLIED_MODE, LayerChange, LayerEvent, Merge, TreeNode};
 use crate::ops::choose::image::ChosenImage;
+use crate::ops::stack::contents::{FileHashes, FilePlaces};
 use crate::ops::stack::layer_stack::{LayerStack, StoryReader};
+use crate::tar_stream::Time;
 use crate::transfer::Context;
 
 /// The number of names in a warning.
@@ -17,8 +20,8 @@ const NAMED: usize = 3;
 /// Compares what the upper layers hide of the old and of the new base, the lowest layers
 /// of both images, this many. Warns of files that differ, and of deletions without effect.
 ///
-/// Only headers are read, of compressed layers everything: files are compared by size,
-/// time and other metadata. Nothing is compared if the input lacks a layer of the old
+/// Headers are read, of compressed layers everything; the content of files only if all
+/// else of them is the same. Nothing is compared if the input lacks a layer of the old
 /// base, or if the old image cannot be merged.
 ///
 /// # Errors
@@ -49,31 +52,46 @@ pub(super) fn compare_trees(
         watch: watch.silent(),
         ..context
     };
-    let was = match hidden(source, before, old, context) {
+    let opened = LayerStack::new(source, before, context);
+    let was = opened.and_then(|layers| Ok((Seen::of(&layers, old)?, layers)));
+    let (was, old_layers) = match was {
         Err(Error::Interrupted) => return Err(Error::Interrupted),
         // It is for Windows, or broken before.
         Err(_) => return Ok(()),
-        Ok(seen) => seen,
+        Ok(was) => was,
     };
-    let is = hidden(source, &after, new, context)?;
-    let (was_hidden, is_hidden) = (was.hidden, is.hidden);
+    let layers = LayerStack::new(source, &after, context)?;
+    let is = Seen::of(&layers, new)?;
+    let contents = Contents::of([&was, &is], [&old_layers, &layers])?;
+    let is_same = |was: Option<&Thing>, is: &Thing| match (was, is) {
+        (None, _) => false,
+        (Some(was), is) => was.has_looks_of(is) && contents.are_same(was, is),
+    };
     let image = || before.name.clone();
     let linked = is.linked.iter();
-    let linked = linked.filter(|(path, file)| was.linked.get(*path) != Some(file));
+    let linked = linked.filter(|(path, file)| !is_same(was.linked.get(*path), file));
     if let Some(paths) = named(linked.map(|it| it.0)) {
         let image = image();
         watch.warn(Warning::BaseLinked { image, paths });
     }
-    let changed = is_hidden.iter().filter(|(path, thing)| {
-        let old = was_hidden.get(*path).map(|it| &it.file);
-        old != Some(&thing.file)
+    let changed = is.hidden.iter();
+    let changed = changed.filter(|(path, (thing, _))| {
+        let old = was.hidden.get(*path).map(|(old, _)| old);
+        !is_same(old, thing)
     });
-    if let Some(paths) = named(changed.map(|it| it.0)) {
+    let directories = is.directories.iter();
+    let directories = directories.filter(|(path, (base, own))| {
+        let old = was.directories.get(*path).map(|(old, _)| old);
+        base != own && old != Some(base)
+    });
+    let changed = changed.map(|it| it.0).chain(directories.map(|it| it.0));
+    let changed: BTreeSet<&Vec<u8>> = changed.collect();
+    if let Some(paths) = named(changed.into_iter()) {
         let image = image();
         watch.warn(Warning::BaseHidden { image, paths });
     }
-    let missed = was_hidden.iter().filter(|(_, thing)| thing.is_deleted);
-    let missed = missed.filter(|(path, _)| !is_hidden.contains_key(*path));
+    let missed = was.hidden.iter().filter(|(_, (_, is_deleted))| *is_deleted);
+    let missed = missed.filter(|(path, _)| !is.hidden.contains_key(*path));
     if let Some(paths) = named(missed.map(|it| it.0)) {
         let image = image();
         watch.warn(Warning::NothingToDelete { image, paths });
@@ -95,45 +113,145 @@ fn named<'a>(paths: impl Iterator<Item = &'a Vec<u8>>) -> Option<String> {
     (!names.is_empty()).then(|| names.join(", ") + &more(others))
 }
 
-/// The things that a base has and the layers above it hide.
-type Hidden = BTreeMap<Vec<u8>, Thing>;
-
-/// The properties of something other than a directory.
-type File = (NodeKind, Metadata);
-
 /// A thing of a base.
-#[derive(Debug, PartialEq)]
-struct Thing {
-    /// Its properties; `None` for a directory.
-    file: Option<File>,
-    /// True if it is deleted, and not replaced.
-    is_deleted: bool,
+#[derive(Debug)]
+enum Thing {
+    /// Something other than a directory, and the entry with its content.
+    Node(NodeKind, Metadata, EntryPlace),
+    /// A directory.
+    Directory,
 }
 
-fn hidden(
-    source: &dyn ImageSource,
-    chosen: &ChosenImage<'_>,
-    base: usize,
-    context: Context<'_>,
-) -> Result<Seen> {
-    let layers = LayerStack::new(source, chosen, context)?;
-    layers.prepare()?;
-    let all: Vec<usize> = (0..layers.count()).collect();
-    let mut seen = Seen {
-        base,
-        hidden: Hidden::new(),
-        linked: BTreeMap::new(),
-    };
-    layers.merge_watched(&mut Merge::new(), &all, &mut seen)?;
-    Ok(seen)
+impl Thing {
+    fn of(node: TreeNode<'_>) -> Self {
+        match node {
+            TreeNode::Directory(..) => Self::Directory,
+            TreeNode::Node(_, inode) => {
+                Self::Node(inode.kind.clone(), inode.metadata.clone(), inode.place)
+            }
+        }
+    }
+
+    /// True if it is equal to another one, apart from its content.
+    fn has_looks_of(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Node(kind, metadata, _), Self::Node(other, others, _)) => {
+                kind == other && metadata == others
+            }
+            (Self::Directory, Self::Directory) => true,
+            _ => false,
+        }
+    }
+
+    /// The place and size of its content, if it has any.
+    fn content(&self) -> Option<(EntryPlace, u64)> {
+        match self {
+            Self::Node(NodeKind::File(size), _, place) if *size > 0 => Some((*place, *size)),
+            _ => None,
+        }
+    }
 }
 
-/// Collects what upper layers hide of a base of this many layers, and what they link to.
+/// The contents of files of the old base and of the new one that look the same.
+struct Contents {
+    /// The diff_ids of the layers.
+    layers: [Vec<DiffId>; 2],
+    hashes: [FileHashes; 2],
+}
+
+impl Contents {
+    fn of(seen: [&Seen; 2], stacks: [&LayerStack<'_>; 2]) -> Result<Self> {
+        let layers = stacks.map(|stack| {
+            let layers = stack.image.layers.iter();
+            layers.map(|layer| layer.diff_id.clone()).collect()
+        });
+        let mut contents = Self {
+            layers,
+            hashes: Default::default(),
+        };
+        let [was, is] = seen;
+        let hidden = is.hidden.iter().filter_map(|(path, (is, _))| {
+            let (was, _) = was.hidden.get(path)?;
+            Some((was, is))
+        });
+        let linked = is.linked.iter();
+        let linked = linked.filter_map(|(path, is)| Some((was.linked.get(path)?, is)));
+        let mut places = [FilePlaces::new(), FilePlaces::new()];
+        for (was, is) in hidden.chain(linked) {
+            if was.has_looks_of(is) && !contents.are_of_one_entry(was, is) {
+                places[0].extend(was.content());
+                places[1].extend(is.content());
+            }
+        }
+        let of_old = match stacks[0].digests(&places[0]) {
+            Err(Error::Interrupted) => return Err(Error::Interrupted),
+            // What cannot be read differs; the output does not have it.
+            hashes => hashes.unwrap_or_default(),
+        };
+        contents.hashes = [of_old, stacks[1].digests(&places[1])?];
+        Ok(contents)
+    }
+
+    /// True if two files are the same entry of the same layer.
+    fn are_of_one_entry(&self, was: &Thing, is: &Thing) -> bool {
+        let (Some((was, _)), Some((is, _))) = (was.content(), is.content()) else {
+            return true;
+        };
+        let layer = |side: usize, place: EntryPlace| &self.layers[side][place.layer as usize];
+        was.entry == is.entry && layer(0, was) == layer(1, is)
+    }
+
+    /// True if two files that look the same have the same content.
+    fn are_same(&self, was: &Thing, is: &Thing) -> bool {
+        if self.are_of_one_entry(was, is) {
+            return true;
+        }
+        let hash = |side: usize, thing: &Thing| self.hashes[side].get(thing.content()?.0).copied();
+        hash(0, was) == hash(1, is)
+    }
+}
+
+/// The things that upper layers hide of a base of this many layers, and those to which
+/// they link.
 struct Seen {
     base: usize,
-    hidden: Hidden,
+    /// The hidden things; true for one that is deleted, and not replaced.
+    hidden: BTreeMap<Vec<u8>, (Thing, bool)>,
     /// The files of the base to which upper layers have hard links, by the paths of these.
-    linked: BTreeMap<Vec<u8>, File>,
+    linked: BTreeMap<Vec<u8>, Thing>,
+    /// The directories of the base that upper layers have, too, as in the base and as in
+    /// the uppermost of these. Their times are set to 0: they change with any entry.
+    directories: BTreeMap<Vec<u8>, (Metadata, Metadata)>,
+}
+
+impl Seen {
+    fn of(layers: &LayerStack<'_>, base: usize) -> Result<Self> {
+        layers.prepare()?;
+        let all: Vec<usize> = (0..layers.count()).collect();
+        let mut seen = Self {
+            base,
+            hidden: BTreeMap::new(),
+            linked: BTreeMap::new(),
+            directories: BTreeMap::new(),
+        };
+        layers.merge_watched(&mut Merge::new(), &all, &mut seen)?;
+        Ok(seen)
+    }
+
+    fn is_of_base(&self, place: EntryPlace) -> bool {
+        (place.layer as usize) < self.base
+    }
+}
+
+/// The metadata of a directory without its time.
+fn timeless(metadata: Option<&Metadata>) -> Metadata {
+    match metadata {
+        Some(metadata) => Metadata {
+            mtime: Time::default(),
+            ..metadata.clone()
+        },
+        None => Metadata::implied(IMPLIED_MODE, Time::default()),
+    }
 }
 
 impl StoryReader for Seen {
@@ -142,29 +260,40 @@ impl StoryReader for Seen {
     }
 
     fn see(&mut self, _layer: usize, _below: &Merge, event: LayerEvent<'_>) {
-        let LayerEvent::Change(change) = event else {
+        let LayerEvent::Change(LayerChange {
+            path,
+            before,
+            after,
+        }) = event
+        else {
             return;
         };
-        match &change.after {
-            Some((TreeNode::Node(_, inode), _)) if (inode.place.layer as usize) < self.base => {
-                let file = (inode.kind.clone(), inode.metadata.clone());
-                self.linked.insert(change.path.clone(), file);
+        match after {
+            Some((node @ TreeNode::Node(_, inode), _)) if self.is_of_base(inode.place) => {
+                self.linked.insert(path.clone(), Thing::of(node));
             }
             // It hides a link of an upper layer.
-            _ => drop(self.linked.remove(&change.path)),
+            _ => drop(self.linked.remove(&path)),
         }
-        let Some((node, place)) = change.before else {
-            return;
-        };
-        let stays = node.is_directory() && change.after.is_some_and(|it| it.0.is_directory());
-        if place.layer as usize >= self.base || stays {
+        if let (
+            Some((TreeNode::Directory(_, was), place)),
+            Some((TreeNode::Directory(_, Some(is)), _)),
+        ) = (before, after)
+        {
+            let is = timeless(Some(is));
+            if self.is_of_base(place) {
+                self.directories.insert(path, (timeless(was), is));
+            } else if let Some((_, own)) = self.directories.get_mut(&path) {
+                *own = is;
+            }
             return;
         }
-        let file = match node {
-            TreeNode::Directory(..) => None,
-            TreeNode::Node(_, inode) => Some((inode.kind.clone(), inode.metadata.clone())),
-        };
-        let is_deleted = change.after.is_none();
-        self.hidden.insert(change.path, Thing { file, is_deleted });
+        self.directories.remove(&path);
+        match before {
+            Some((node, place)) if self.is_of_base(place) => {
+                self.hidden.insert(path, (Thing::of(node), after.is_none()));
+            }
+            _ => {}
+        }
     }
 }

@@ -5,6 +5,7 @@
 
 pub(in crate::ops) mod base;
 mod hidden;
+mod scratch;
 
 use crate::error::{ChoiceError, Error, Result};
 use crate::format::joined::JoinedSource;
@@ -19,6 +20,7 @@ use crate::ops::edited::{
 };
 use crate::ops::rebase::base::{BaseFound, OldBase, find_base};
 use crate::ops::rebase::hidden::compare_trees;
+pub(crate) use crate::ops::rebase::scratch::Scratch;
 use crate::stream::Workers;
 use crate::transfer::Context;
 use crate::transfer::compression::{CompressionChoice, CompressionPolicy};
@@ -198,6 +200,7 @@ fn rebased(chosen: &ChosenImage<'_>, base: &ChosenImage<'_>, old: &OldBase) -> R
         config: config.map_err(own_document)?,
         layers,
         annotations: base_annotations(base),
+        others: chosen.image.others.clone(),
     })
 }
 

@@ -92,6 +92,7 @@ fn squashed(
         config: squash_config(&image.config, &story).map_err(own_document)?,
         layers,
         annotations: image.annotations.clone(),
+        others: image.others.clone(),
     })
 }
 

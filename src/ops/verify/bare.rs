@@ -13,13 +13,14 @@ use crate::tar_stream::Skip;
 
 /// Errors of `verify` that matter to some engines, but not to others, including current
 /// ones.
-const TAKEN_BY_SOME: [Code; 6] = [
+const TAKEN_BY_SOME: [Code; 7] = [
     Code::AttributeForeign,
     Code::AttributeOnLink,
     Code::AttributesLarge,
     Code::EntryTwice,
     Code::TooManyLinks,
     Code::WhiteoutAndEntry,
+    Code::WhiteoutTooLong,
 ];
 
 /// The checks of a root filesystem's tar.
@@ -59,10 +60,16 @@ impl BareTar {
 
     /// The checks of a new layer by itself, after all of its entries, and its changes,
     /// which are still to be [put on](Self::put_on) the layers below it.
-    pub(in crate::ops) fn of_layer(judge: Judge, is_gzip: bool) -> (Self, Option<Changes>) {
+    ///
+    /// One that restow packed cannot be mended by making it again.
+    pub(in crate::ops) fn of_layer(
+        judge: Judge,
+        is_gzip: bool,
+        is_packed: bool,
+    ) -> (Self, Option<Changes>) {
         let (mut tar, changes) = Self::alone(judge.finish(is_gzip));
         // An export would lose the whiteouts.
-        tar.remedy = Some(Remedy::OnlyNew);
+        tar.remedy = (!is_packed).then_some(Remedy::OnlyNew);
         (tar, changes)
     }
 
@@ -137,7 +144,7 @@ impl BareTar {
     fn remedy(&self, fault: &Fault) -> Option<Remedy> {
         match fault.code {
             // It would stay.
-            Code::NameTooLong => None,
+            Code::NameTooLong | Code::WhiteoutTooLong => None,
             _ if self.is_readable => self.remedy,
             _ => Some(Remedy::Repack),
         }

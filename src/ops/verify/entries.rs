@@ -278,15 +278,17 @@ impl Judge {
 /// Records faults of a readable entry that matter to engines.
 fn check_entry<R: Skip>(tar: &TarReader<R>, member: &Member, entry: &Entry, faults: &mut Faults) {
     let path = entry.path.as_bytes();
-    let (parents, name) = entry.path.split_last();
+    let (parents, own_name) = entry.path.split_last();
     let name = match &entry.kind {
         // On disk it has the name that it deletes.
         EntryKind::Whiteout(Whiteout::Name(name)) => name,
-        _ => name,
+        _ => own_name,
     };
     let is_long = |name: &[u8]| name.len() > NAME_MAX;
     if path.len() > PATH_MAX || components(parents).any(is_long) || is_long(name) {
         faults.note_plain(Code::NameTooLong, path);
+    } else if is_long(own_name) {
+        faults.note_plain(Code::WhiteoutTooLong, path);
     }
     let is_name_only = entry.kind.is_name_only();
     if tar.ignored_size() > 0 || (is_name_only && member.size > 0) {

@@ -41,6 +41,17 @@ fn added(written: &Squashed, before: usize) -> String {
 }
 
 #[test]
+fn paths_of_a_layer_may_go_up_and_down() {
+    let sandbox = Sandbox::new();
+    let source = base(&sandbox, "a");
+    sandbox.write("l", layer::tar(&entries("x/ x/../y=1 x/../a=2")));
+    assert_eq!(
+        append(&sandbox, &[&source, "out", "--only-new", "l"], 1),
+        "x/ y=1 a=2"
+    );
+}
+
+#[test]
 fn the_layer_has_the_differences_and_the_directories_above() {
     let cases = [
         ("a=1 b=2", "a=1 b=3", "b=3"),

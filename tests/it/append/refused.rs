@@ -224,6 +224,46 @@ fn no_layer_is_made_with_names_that_no_file_system_has() {
     }
 }
 
+/// A whiteout has a longer name than what it deletes.
+#[test]
+fn a_whiteout_of_a_long_name_is_warned_of() {
+    for (length, is_long) in [(251, false), (252, true), (255, true)] {
+        let name = "n".repeat(length);
+        let sandbox = Sandbox::new();
+        let source = base(&sandbox, Format::Docker, &format!("a {name}"));
+        sandbox.write("whole", layer::tar(&entries("a")));
+        for words in [&["--delete", &name][..], &["--changed", "whole"]] {
+            let words = [&["append", "--force", &source, "out"], words].concat();
+            let warnings = sandbox.run(&words).warnings();
+            let of_name = |it: &String| it.contains("a whiteout is longer than 255 bytes");
+            assert_eq!(warnings.len(), usize::from(is_long), "{warnings:?}");
+            assert!(warnings.iter().all(of_name), "{warnings:?}");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_no_tar_may_be_meant_as_a_file() {
+    let sandbox = Sandbox::new();
+    let source = base(&sandbox, Format::Docker, BASE);
+    sandbox.write("bin/prog", b"\x7fELF and so on");
+    sandbox.run(&["append", &source, "out", "bin/prog"]).fails(
+        "error: cannot read `bin/prog`\n  caused by: it is not a tar (looks like an ELF executable)\n  \
+         hint: `bin/prog:/prog` adds it as a file of the image\n",
+    );
+}
+
+/// A folder is packed in the one way that there is.
+#[test]
+fn no_hint_for_what_was_packed_here() {
+    let sandbox = Sandbox::new();
+    let source = base(&sandbox, Format::Docker, BASE);
+    files(&sandbox, &[("d/.wh.", "x", 0o644)]);
+    let run = sandbox.run(&["append", &source, "out", "d"]);
+    assert_eq!(run.code, Some(1));
+    assert!(!run.stderr.contains("--only-new"), "{}", run.stderr);
+}
+
 /// The way out keeps the whiteouts.
 #[test]
 fn a_layer_that_is_refused_can_be_written_anew() {

@@ -23,6 +23,63 @@ fn found(report: &Value) -> String {
     format!("{how} {} {before} {after} {kept}", name.unwrap_or("-"))
 }
 
+/// The layers and the settings of an archive.
+fn outcome(sandbox: &Sandbox, name: &str) -> (usize, Value) {
+    let config = super::shown(sandbox, "config", name);
+    let layers = config["rootfs"]["diff_ids"].as_array().expect("a list");
+    (layers.len(), config["config"].clone())
+}
+
+#[test]
+fn scratch_is_a_base_without_layers_and_settings() {
+    let sandbox = Sandbox::new();
+    let with = |tag: &str, words: &str, config: Value| {
+        image(tag, words).with_config(|it| it["config"] = config.clone())
+    };
+    let of_base = json!({"Env": ["A=1"], "Cmd": ["sh"]});
+    let of_app = json!({"Env": ["A=1", "B=2"], "Cmd": ["app"]});
+    put(&sandbox, "base.tar", &with("base:1", "os lib", of_base));
+    put(&sandbox, "app.tar", &with("app:1", "os lib app", of_app));
+    put(
+        &sandbox,
+        "own.tar",
+        &with("own:1", "app", json!({"Cmd": ["app"]})),
+    );
+    let cases: [(&[&str], &str, usize, Value); 3] = [
+        (
+            &["--from", "scratch", "--onto", "base.tar", "own.tar"],
+            "given - 0 2 1",
+            3,
+            json!({"Env": ["A=1"], "Cmd": ["app"]}),
+        ),
+        (
+            &["--from", "base.tar", "--onto", "scratch", "app.tar"],
+            "given - 2 0 1",
+            1,
+            json!({"Env": ["B=2"], "Cmd": ["app"]}),
+        ),
+        (
+            &["--from", "scratch", "--onto", "scratch", "own.tar"],
+            "given - 0 0 1",
+            1,
+            json!({"Cmd": ["app"]}),
+        ),
+    ];
+    for (arguments, expected, layers, config) in cases {
+        assert_eq!(
+            found(&report(&sandbox, arguments)),
+            expected,
+            "{arguments:?}"
+        );
+        let outcome = outcome(&sandbox, "out.tar");
+        assert_eq!(outcome, (layers, config), "{arguments:?}");
+        sandbox.run(&["verify", "-q", "out.tar"]).silent();
+    }
+    sandbox
+        .run(&["rebase", "--onto", "scratch", "app.tar", "other.tar"])
+        .refuses();
+}
+
 #[test]
 fn the_old_base_is_the_one_that_is_given_or_what_is_in_common() {
     let sandbox = Sandbox::new();

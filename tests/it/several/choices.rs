@@ -191,7 +191,7 @@ fn what_is_refused_says_why_and_writes_nothing() {
         (
             "a.tar b.tar --retag c=d out.tar",
             1,
-            "error: no image `c` in the input",
+            "error: no image named `c` in the input",
         ),
         (
             "a.tar b.tar --tag c:1 out.tar",

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{blobs, image, names};
+use crate::support::codec::Codec;
 use crate::support::fixture;
 use crate::support::image::Store;
 use crate::support::make::{self, Image, Layout};
@@ -196,4 +197,60 @@ fn a_new_compression_changes_the_images_of_the_index() {
         ["amd64", "arm64"]
     );
     sandbox.run(&["verify", "oci:out"]).data_and_warnings();
+}
+
+/// Images that differ only in the compression of their layers are for clients that know how
+/// to choose.
+#[test]
+fn all_images_for_a_wanted_platform_are_taken() {
+    let sandbox = Sandbox::new();
+    let mut layout = Layout::default();
+    let arm64 = layout.image(&image_for("arm64", None));
+    let two = [Codec::Gzip, Codec::Zstd].map(|codec| {
+        let image = image_for("amd64", None).stored_as(codec);
+        layout.image(&image)
+    });
+    let index = layout.nested(&[two[0].clone(), arm64, two[1].clone()]);
+    layout.add_named(&index, "app:1");
+    sandbox.write("in.tar", make::tar(&layout.members()));
+    let digests = |name: &str| -> Vec<Value> {
+        let index = index_of(&Store::open(&sandbox.path(name)));
+        let manifests = index["manifests"].as_array().expect("a list").iter();
+        manifests.map(|it| it["digest"].clone()).collect()
+    };
+    let expected: Vec<Value> = two.iter().map(|it| it["digest"].clone()).collect();
+    let both = ["--platform", "linux/amd64", "--platform", "linux/arm64"];
+    let line = [&["convert"], &both[..], &["in.tar", "oci:both"]].concat();
+    sandbox.run(&line).silent();
+    assert_eq!(digests("both").len(), 3);
+    let line = [
+        &["convert", "--index", "new:1"],
+        &both[..2],
+        &["in.tar", "oci:new"],
+    ]
+    .concat();
+    sandbox.run(&line).silent();
+    assert_eq!(digests("new"), expected);
+    sandbox
+        .run(&["convert", "--platform", "linux/amd64", "in.tar", "oci:one"])
+        .warns(
+            "warning: skipped further images for linux/amd64 of `app:1`: only one image is used\n\
+             warning: skipped the images for linux/arm64 of `app:1`: another platform was requested\n",
+        );
+}
+
+#[test]
+fn what_is_not_wanted_may_be_there_twice() {
+    let sandbox = three();
+    let other = image_for("arm64", Some("v8")).with_config(|it| it["author"] = json!("you"));
+    sandbox.write("other.tar", make::tar(&make::docker(&[other])));
+    let sources = ["amd64.tar", "arm64.tar", "other.tar", "oci:out"];
+    let line = [&["convert", "--index", "app"][..], &sources].concat();
+    let said = sandbox.run(&line).refuses();
+    assert!(said.contains("linux/arm64"), "{said}");
+    let line = [&line[..], &["--platform", "linux/amd64"]].concat();
+    sandbox.run(&line).silent();
+    let index = index_of(&Store::open(&sandbox.path("out")));
+    assert_eq!(index["manifests"][0]["platform"]["architecture"], "amd64");
+    assert_eq!(index["manifests"].as_array().map(Vec::len), Some(1));
 }

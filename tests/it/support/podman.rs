@@ -1,10 +1,22 @@
 //! podman with a store of its own, which is always removed at the end.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
 use super::tools::{Place, succeed};
+
+/// runc, without the limits that podman asks for, and that root cannot set inside of a
+/// container.
+const RUNTIME: &str = r#"#!/bin/sh
+for word; do
+  if [ "$last" = --bundle ]; then sed -i 's/,"rlimits":\[[^]]*\]//' "$word/config.json"; fi
+  last=$word
+done
+exec runc "$@"
+"#;
 
 /// podman and its store.
 #[derive(Debug)]
@@ -32,6 +44,32 @@ impl Podman {
         command.arg("--runroot").arg(self.store.path().join("run"));
         command.args(arguments).stdin(Stdio::null());
         command
+    }
+
+    /// The place where it runs.
+    pub(crate) fn place(&self) -> Place {
+        self.place
+    }
+
+    /// The output of a container of an image that podman has, which must succeed.
+    #[track_caller]
+    pub(crate) fn run_image(&self, image: &str) -> Vec<u8> {
+        let runtime = self.store.path().join("runtime");
+        fs::write(&runtime, RUNTIME).expect("the runtime can be written");
+        let mode = Permissions::from_mode(0o755);
+        fs::set_permissions(&runtime, mode).expect("a mode can be set");
+        let runtime = runtime.to_string_lossy();
+        self.run(&[
+            "--cgroup-manager",
+            "cgroupfs",
+            "--runtime",
+            &runtime,
+            "run",
+            "--rm",
+            "--network",
+            "none",
+            image,
+        ])
     }
 
     /// The output of podman, which must succeed.

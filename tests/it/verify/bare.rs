@@ -74,6 +74,7 @@ fn faulty() -> Vec<(&'static str, Vec<u8>, Fate)> {
     });
     let sized = raw(b"d/", b'5', |it| set(&mut it[124..136], 7));
     let long = "n".repeat(256);
+    let long_whiteout = format!(".wh.{}", "n".repeat(252));
     let capability = |value: &[u8]| attributed("a=1", "security.capability", value);
     vec![
         ("entry-path", stack("../a"), Never),
@@ -97,6 +98,7 @@ fn faulty() -> Vec<(&'static str, Vec<u8>, Fate)> {
         ("target-empty", stack("l->"), Refused),
         ("symlink-loop", stack("x->y y->x x/f"), Refused),
         ("whiteout-invalid", stack(".wh."), Refused),
+        ("whiteout-too-long", stack(&long_whiteout), Warned),
         ("whiteout-and-entry", stack("a=1 .wh.a"), Warned),
         ("whiteout-in-deleted", stack(".wh.d d/.wh.x"), Refused),
         ("whiteout-device", with(raw(b"c", b'3', |_| ())), Warned),
