@@ -6,7 +6,7 @@ use clap::Args;
 use restow::ConvertOptions;
 
 use crate::cli::argument::{Argument, Role};
-use crate::cli::destination::{ImageOptions, compress_help};
+use crate::cli::destination::ImageOptions;
 use crate::cli::failure::Failure;
 use crate::cli::hint::advise_ref;
 use crate::cli::location::Location;
@@ -24,13 +24,6 @@ use crate::cli::written;
 /// Deltas of containers/oci-delta apply, too. They do not tell how layers were compressed, which
 /// therefore become uncompressed: the image id stays, but not the digests.
 #[derive(Debug, Args)]
-#[command(
-    mut_arg("compress", |it| compress_help(
-        it,
-        "By default layers are left as they are. Without a level, layers already in that format \
-         are not recompressed.",
-    ))
-)]
 pub(super) struct Arguments {
     /// The image that the delta is from: an archive, an OCI layout, or - for stdin
     #[arg(value_name = "OLD")]

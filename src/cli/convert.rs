@@ -8,7 +8,7 @@ use restow::{
 };
 
 use crate::cli::argument::{destination_of, source_of};
-use crate::cli::destination::{ImageOptions, check_name, compress_help};
+use crate::cli::destination::{ImageOptions, check_name};
 use crate::cli::failure::Failure;
 use crate::cli::location::{Location, Place};
 use crate::cli::options::{parse_media_types, source_date_epoch};
@@ -28,11 +28,6 @@ use crate::cli::written;
 /// and so is a layer; a name that two SRC give to different images is an error.
 #[derive(Debug, Args)]
 #[command(
-    mut_arg("compress", |it| compress_help(
-        it,
-        "By default layers are left as they are. Without a level, layers already in that format \
-         are not recompressed.",
-    )),
     mut_arg("tags", |it| it.conflicts_with_all(["retag", "index"]))
 )]
 pub(super) struct Arguments {

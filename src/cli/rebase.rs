@@ -7,7 +7,7 @@ use restow::{BaseFound, ChoiceError, Error, Place, RebaseOptions, RebaseReport, 
 use serde_json::{Map, Value, json};
 
 use crate::cli::argument::{Argument, Role, destination_of};
-use crate::cli::destination::{ImageOptions, compress_help};
+use crate::cli::destination::{DestinationArgument, ImageOptions};
 use crate::cli::failure::Failure;
 use crate::cli::hint::advise_ref;
 use crate::cli::location::Location;
@@ -26,20 +26,12 @@ use crate::cli::written;
 /// become those of the new one, if OLDBASE is given or found; otherwise all settings stay.
 /// Warns of changed files of the new base that the upper layers hide.
 #[derive(Debug, Args)]
-#[command(
-    mut_arg("compress", |it| compress_help(
-        it,
-        "By default layers are left as they are. Without a level, layers already in that format \
-         are not recompressed.",
-    ))
-)]
 pub(super) struct Arguments {
     #[command(flatten)]
     source: SourceArgument,
 
-    /// Destination: a file, a folder for an OCI layout, or - for stdout
-    #[arg(value_name = "DST", index = 2)]
-    destination: OsString,
+    #[command(flatten)]
+    destination: DestinationArgument,
 
     /// The new base: an image, as SRC
     ///
@@ -74,10 +66,10 @@ const FROM: Argument = Argument {
 pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
     let report = rebase(arguments, process)?;
     let output = &process.output;
-    let (source, destination) = (arguments.source.typed(), &arguments.destination);
+    let (source, destination) = (arguments.source.typed(), arguments.destination.typed());
     if arguments.images.json {
         let mut object = to_json(&report);
-        let target = Some(destination.as_os_str());
+        let target = Some(destination);
         object.append(&mut written::to_json(source, target, Some(&report.written)));
         return output.data(&json_text(&Value::Object(object)));
     }
@@ -91,7 +83,7 @@ fn rebase(arguments: &Arguments, process: &Process) -> Result<RebaseReport, Fail
     let argument = destination_of("restow rebase …", "SRC");
     let (destination, names) = arguments
         .images
-        .destination(&arguments.destination, argument)?;
+        .destination(arguments.destination.typed(), argument)?;
     let onto = source.beside(&arguments.onto, ONTO)?;
     let from = arguments.from.as_ref();
     let from = from.map(|from| {
