@@ -240,25 +240,19 @@ fn append(arguments: &Arguments, process: &Process) -> Result<AppendReport, Fail
     options.changes = arguments.changes.parse()?;
     options.compress = images.compress;
     let session = process.session(options.latest);
-    let interrupt = &process.interrupt;
     let location = &destination.location;
-    let input = source.map(|it| stdio::open(&it, Some(location), interrupt));
-    let input = input.transpose()?;
+    let open = |input: &Location| process.open_beside(input, location);
+    let input = source.as_ref().map(open).transpose()?;
     let layers = layers.into_iter().map(|layer| match layer {
-        LayerArgument::Content(it) => {
-            stdio::open(&it, Some(location), interrupt).map(NewLayer::Content)
-        }
+        LayerArgument::Content(it) => open(&it).map(NewLayer::Content),
         LayerArgument::At(source, path) => {
             stdio::check_apart(&on_disk(&source), location)?;
             Ok(NewLayer::At { source, path })
         }
     });
-    let changed = changed.map(|it| {
-        let input = stdio::open(&it, Some(location), interrupt);
-        input.map(NewLayer::Changed)
-    });
+    let changed = changed.map(|it| open(&it).map(NewLayer::Changed));
     let layers: Vec<NewLayer> = layers.chain(changed).collect::<Result<_, _>>()?;
-    let output = session.begin(stdio::create(&destination, interrupt)?)?;
+    let output = session.begin(process.create(&destination)?)?;
     Ok(match input {
         Some(input) => session.append(input, output, layers, &options)?,
         None => session.append_to_scratch(output, layers, &options)?,

@@ -12,7 +12,6 @@ use crate::cli::hint::advise_ref;
 use crate::cli::location::Location;
 use crate::cli::options::source_date_epoch;
 use crate::cli::process::Process;
-use crate::cli::stdio;
 use crate::cli::written;
 
 /// Make the new image of a delta from the old one
@@ -71,11 +70,9 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     options.names = names;
     options.compress = images.compress;
     let session = process.session(source_date_epoch()?);
-    let interrupt = &process.interrupt;
-    let beside = Some(&destination.location);
-    let old = stdio::open(&old, beside, interrupt)?;
-    let delta = stdio::open(&delta, beside, interrupt)?;
-    let output = stdio::create(&destination, interrupt)?;
+    let old = process.open_beside(&old, &destination.location)?;
+    let delta = process.open_beside(&delta, &destination.location)?;
+    let output = process.create(&destination)?;
     let report = session.apply(old, delta, output, &options);
     let report = report.map_err(advise_ref)?;
     let (source, target) = (&arguments.delta, &arguments.new);

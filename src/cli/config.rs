@@ -9,7 +9,6 @@ use crate::cli::failure::Failure;
 use crate::cli::options::{parse_changes, parse_created, parse_pair, source_date_epoch};
 use crate::cli::process::Process;
 use crate::cli::source::{Choice, SourceArgument};
-use crate::cli::stdio;
 use crate::cli::written;
 
 /// Change the config of an image: command, environment, labels and so on
@@ -115,9 +114,8 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     options.names = names;
     options.compress = images.compress;
     let session = process.session(source_date_epoch()?);
-    let interrupt = &process.interrupt;
-    let input = stdio::open(&source, Some(&destination.location), interrupt)?;
-    let output = stdio::create(&destination, interrupt)?;
+    let input = process.open_beside(&source, &destination.location)?;
+    let output = process.create(&destination)?;
     let report = session.configure(input, output, &options)?;
     let (source, target) = (arguments.source.typed(), arguments.destination.typed());
     written::say(&process.output, images.json, source, target, &report)

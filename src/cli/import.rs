@@ -14,7 +14,6 @@ use crate::cli::location::Location;
 use crate::cli::options::{ChangeOption, parse_created, parse_owner, source_date_epoch};
 use crate::cli::process::Process;
 use crate::cli::source::selector;
-use crate::cli::stdio;
 use crate::cli::written;
 
 /// Create a single-layer image from a root filesystem tar or folder
@@ -109,12 +108,12 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     options.owner = arguments.owner;
     options.latest = source_date_epoch()?;
     let session = process.session(arguments.created.or(options.latest));
-    let interrupt = &process.interrupt;
-    let input = stdio::open(&source, Some(&destination.location), interrupt)?;
-    let config_from = config_from.map(|it| Ok::<_, Failure>((process.open(&it)?, it)));
+    let open = |input: &Location| process.open_beside(input, &destination.location);
+    let input = open(&source)?;
+    let config_from = config_from.map(|it| Ok::<_, Failure>((open(&it)?, it)));
     let config_from = config_from.transpose()?;
     // Checks the output before it reads the config of another image.
-    let output = session.begin(stdio::create(&destination, interrupt)?)?;
+    let output = session.begin(process.create(&destination)?)?;
     if let Some((input, location)) = config_from {
         let image = selector(&location)?;
         let platform = options.platform.as_ref();

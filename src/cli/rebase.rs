@@ -14,7 +14,6 @@ use crate::cli::location::Location;
 use crate::cli::options::source_date_epoch;
 use crate::cli::process::Process;
 use crate::cli::source::{Choice, SourceArgument, selector};
-use crate::cli::stdio;
 use crate::cli::text::{count, json_text};
 use crate::cli::view::fields;
 use crate::cli::written;
@@ -99,12 +98,11 @@ fn rebase(arguments: &Arguments, process: &Process) -> Result<RebaseReport, Fail
     options.names = names;
     options.compress = arguments.images.compress;
     let session = process.session(source_date_epoch()?);
-    let input = stdio::open(&source, Some(&destination.location), &process.interrupt)?;
-    let onto = stdio::open(&onto, Some(&destination.location), &process.interrupt)?;
-    let from = from.map(|from| process.open(&from)).transpose()?;
+    let open = |input: &Location| process.open_beside(input, &destination.location);
+    let (input, onto) = (open(&source)?, open(&onto)?);
+    let from = from.as_ref().map(open).transpose()?;
     // Checks the output before it reads the inputs, which may be large.
-    let output = stdio::create(&destination, &process.interrupt)?;
-    let output = session.begin(output)?;
+    let output = session.begin(process.create(&destination)?)?;
     let (images, onto) = (session.open(input)?, session.open(onto)?);
     let from = from.map(|from| session.open(from)).transpose()?;
     let report = session.rebase(&images, &onto, from.as_ref(), output, &options);
