@@ -8,14 +8,14 @@ use clap::Args;
 use restow::{AppendOptions, AppendReport, Error, NewLayer, Place as InputPlace};
 use serde_json::{Value, json};
 
-use crate::cli::argument::{Argument, Role, destination_of, source_of};
-use crate::cli::destination::{ImageOptions, compress_help};
+use crate::cli::argument::{Argument, Role, destination_of};
+use crate::cli::destination::{DestinationArgument, ImageOptions, compress_help};
 use crate::cli::failure::Failure;
 use crate::cli::hint::{hint_for, plain_or};
 use crate::cli::location::{Location, Place};
-use crate::cli::options::{parse_changes, parse_owner, patterns, source_date_epoch};
+use crate::cli::options::{ChangeOption, parse_owner, patterns, source_date_epoch};
 use crate::cli::process::Process;
-use crate::cli::source::Choice;
+use crate::cli::source::{Choice, SourceArgument};
 use crate::cli::stdio;
 use crate::cli::text::json_text;
 use crate::cli::view::fields;
@@ -29,6 +29,7 @@ use crate::cli::written;
 /// links of the image. SRC may be `scratch`, for an image without any other layer.
 #[derive(Debug, Args)]
 #[command(
+    mut_arg("source", |it| it.help("Source: an archive, an OCI layout, - for stdin, or `scratch`")),
     mut_arg("image", |it| it.help_heading("Image selection")),
     mut_arg("platform", |it| it.long_help(
         "Select a platform: OS/ARCH[/VARIANT], OS or ARCH [default: the host's]\n\n\
@@ -41,20 +42,18 @@ use crate::cli::written;
     ))
 )]
 pub(super) struct Arguments {
-    /// Source: an archive, an OCI layout, - for stdin, or `scratch`
-    #[arg(value_name = "SRC")]
-    source: OsString,
+    #[command(flatten)]
+    source: SourceArgument,
 
-    /// Destination: a file, a folder for an OCI layout, or - for stdout
-    #[arg(value_name = "DST")]
-    destination: OsString,
+    #[command(flatten)]
+    destination: DestinationArgument,
 
     /// Layers: a tar, a folder, `FILE:/PATH/IN/IMAGE`, or - for a tar from stdin
     ///
     /// A tar may be compressed. `FILE:/PATH` puts one file at that path, or into it if it ends in
     /// `/` or is a directory of the image; the content of a folder lands in it. Directories that
     /// are missing are made, with mode 0755.
-    #[arg(value_name = "LAYER", required_unless_present_any = ["delete", "changed"])]
+    #[arg(value_name = "LAYER", index = 3, required_unless_present_any = ["delete", "changed"])]
     layers: Vec<OsString>,
 
     /// Delete a path or pattern from the image (repeatable)
@@ -89,13 +88,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "UID:GID", value_parser = parse_owner)]
     owner: Option<(u32, u32)>,
 
-    /// Apply a Dockerfile instruction to the config (repeatable)
-    ///
-    /// CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, SHELL, STOPSIGNAL, USER,
-    /// VOLUME or WORKDIR, as in `docker import`. Several are read as the lines of one
-    /// Dockerfile: ENTRYPOINT clears an earlier CMD.
-    #[arg(long = "change", short, value_name = "INSTRUCTION")]
-    changes: Vec<String>,
+    #[command(flatten)]
+    changes: ChangeOption,
 
     /// Comment for the history entries of the new layers
     #[arg(long, short, value_name = "TEXT")]
@@ -210,7 +204,7 @@ const FORMS: &str =
 
 pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
     let report = append(arguments, process)?;
-    let (source, target) = (&arguments.source, &arguments.destination);
+    let (source, target) = (arguments.source.typed(), arguments.destination.typed());
     if arguments.images.json {
         let object = to_json(source, target, &report);
         return process.output.data(&json_text(&object));
@@ -226,12 +220,9 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
 }
 
 fn append(arguments: &Arguments, process: &Process) -> Result<AppendReport, Failure> {
-    let source = match arguments.source.to_str() {
+    let source = match arguments.source.typed().to_str() {
         Some(SCRATCH) => None,
-        _ => Some(Location::parse(
-            &arguments.source,
-            source_of("restow append - DST LAYER"),
-        )?),
+        _ => Some(arguments.source.location("restow append - DST LAYER")?),
     };
     let layers = arguments.layers.iter();
     let layers = layers.map(|it| LayerArgument::parse(it));
@@ -241,7 +232,7 @@ fn append(arguments: &Arguments, process: &Process) -> Result<AppendReport, Fail
     check(arguments, source.as_ref(), &layers, changed.as_ref())?;
     let argument = destination_of("restow append", "SRC");
     let images = &arguments.images;
-    let (destination, names) = images.destination(&arguments.destination, argument)?;
+    let (destination, names) = images.destination(arguments.destination.typed(), argument)?;
     let mut options = AppendOptions::default();
     options.names = names;
     options.image = match &source {
@@ -255,29 +246,23 @@ fn append(arguments: &Arguments, process: &Process) -> Result<AppendReport, Fail
     options.only_new = arguments.only_new;
     options.latest = source_date_epoch()?;
     options.message.clone_from(&arguments.message);
-    options.changes = parse_changes(&arguments.changes)?;
+    options.changes = arguments.changes.parse()?;
     options.compress = images.compress;
     let session = process.session(options.latest);
-    let interrupt = &process.interrupt;
     let location = &destination.location;
-    let input = source.map(|it| stdio::open(&it, Some(location), interrupt));
-    let input = input.transpose()?;
+    let open = |input: &Location| process.open_beside(input, location);
+    let input = source.as_ref().map(open).transpose()?;
     let files: Vec<PathBuf> = layers.iter().filter_map(LayerArgument::file).collect();
     let layers = layers.into_iter().map(|layer| match layer {
-        LayerArgument::Content(it) => {
-            stdio::open(&it, Some(location), interrupt).map(NewLayer::Content)
-        }
+        LayerArgument::Content(it) => open(&it).map(NewLayer::Content),
         LayerArgument::At(source, path) => {
             stdio::check_apart(&on_disk(&source), location)?;
             Ok(NewLayer::At { source, path })
         }
     });
-    let changed = changed.map(|it| {
-        let input = stdio::open(&it, Some(location), interrupt);
-        input.map(NewLayer::Changed)
-    });
+    let changed = changed.map(|it| open(&it).map(NewLayer::Changed));
     let layers: Vec<NewLayer> = layers.chain(changed).collect::<Result<_, _>>()?;
-    let output = session.begin(stdio::create(&destination, interrupt)?)?;
+    let output = session.begin(process.create(&destination)?)?;
     let report = match input {
         Some(input) => session.append(input, output, layers, &options),
         None => session.append_to_scratch(output, layers, &options),

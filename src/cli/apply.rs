@@ -6,13 +6,12 @@ use clap::Args;
 use restow::ConvertOptions;
 
 use crate::cli::argument::{Argument, Role};
-use crate::cli::destination::{ImageOptions, compress_help};
+use crate::cli::destination::ImageOptions;
 use crate::cli::failure::Failure;
 use crate::cli::hint::advise_ref;
 use crate::cli::location::Location;
 use crate::cli::options::source_date_epoch;
 use crate::cli::process::Process;
-use crate::cli::stdio;
 use crate::cli::written;
 
 /// Make the new image of a delta from the old one
@@ -24,13 +23,6 @@ use crate::cli::written;
 /// Deltas of containers/oci-delta apply, too. They do not tell how layers were compressed, which
 /// therefore become uncompressed: the image id stays, but not the digests.
 #[derive(Debug, Args)]
-#[command(
-    mut_arg("compress", |it| compress_help(
-        it,
-        "By default layers are left as they are. Without a level, layers already in that format \
-         are not recompressed.",
-    ))
-)]
 pub(super) struct Arguments {
     /// The image that the delta is from: an archive, an OCI layout, or - for stdin
     #[arg(value_name = "OLD")]
@@ -78,11 +70,9 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     options.names = names;
     options.compress = images.compress;
     let session = process.session(source_date_epoch()?);
-    let interrupt = &process.interrupt;
-    let beside = Some(&destination.location);
-    let old = stdio::open(&old, beside, interrupt)?;
-    let delta = stdio::open(&delta, beside, interrupt)?;
-    let output = stdio::create(&destination, interrupt)?;
+    let old = process.open_beside(&old, &destination.location)?;
+    let delta = process.open_beside(&delta, &destination.location)?;
+    let output = process.create(&destination)?;
     let report = session.apply(old, delta, output, &options);
     let report = report.map_err(advise_ref)?;
     let (source, target) = (&arguments.delta, &arguments.new);

@@ -1,17 +1,14 @@
 //! `restow config`: from the command line to the operation.
 
-use std::ffi::OsString;
-
 use clap::Args;
 use restow::{ConfigOptions, Platform, Timestamp, Unset};
 
 use crate::cli::argument::destination_of;
-use crate::cli::destination::{ImageOptions, compress_help};
+use crate::cli::destination::{DestinationArgument, ImageOptions};
 use crate::cli::failure::Failure;
 use crate::cli::options::{parse_changes, parse_created, parse_pair, source_date_epoch};
 use crate::cli::process::Process;
 use crate::cli::source::{Choice, SourceArgument};
-use crate::cli::stdio;
 use crate::cli::written;
 
 /// Change the config of an image: command, environment, labels and so on
@@ -22,20 +19,14 @@ use crate::cli::written;
 /// which nothing would change keeps its digest.
 #[derive(Debug, Args)]
 #[command(
-    mut_arg("platform", |it| it.help("Select a platform: OS/ARCH[/VARIANT], OS or ARCH [default: all]")),
-    mut_arg("compress", |it| compress_help(
-        it,
-        "By default layers are left as they are. Without a level, layers already in that format \
-         are not recompressed.",
-    ))
+    mut_arg("platform", |it| it.help("Select a platform: OS/ARCH[/VARIANT], OS or ARCH [default: all]"))
 )]
 pub(super) struct Arguments {
     #[command(flatten)]
     source: SourceArgument,
 
-    /// Destination: a file, a folder for an OCI layout, or - for stdout
-    #[arg(value_name = "DST", index = 2)]
-    destination: OsString,
+    #[command(flatten)]
+    destination: DestinationArgument,
 
     #[command(flatten)]
     edits: Edits,
@@ -107,7 +98,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     let source = arguments.source.location("restow config … - DST")?;
     let argument = destination_of("restow config …", "SRC");
     let images = &arguments.images;
-    let (destination, names) = images.destination(&arguments.destination, argument)?;
+    let (destination, names) = images.destination(arguments.destination.typed(), argument)?;
     let mut options = ConfigOptions::default();
     let edits = &arguments.edits;
     options.changes = parse_changes(&edits.changes)?;
@@ -123,10 +114,9 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     options.names = names;
     options.compress = images.compress;
     let session = process.session(source_date_epoch()?);
-    let interrupt = &process.interrupt;
-    let input = stdio::open(&source, Some(&destination.location), interrupt)?;
-    let output = stdio::create(&destination, interrupt)?;
+    let input = process.open_beside(&source, &destination.location)?;
+    let output = process.create(&destination)?;
     let report = session.configure(input, output, &options)?;
-    let (source, target) = (arguments.source.typed(), &arguments.destination);
+    let (source, target) = (arguments.source.typed(), arguments.destination.typed());
     written::say(&process.output, images.json, source, target, &report)
 }

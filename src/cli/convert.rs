@@ -8,14 +8,13 @@ use restow::{
 };
 
 use crate::cli::argument::{destination_of, source_of};
-use crate::cli::destination::{ImageOptions, check_name, compress_help};
+use crate::cli::destination::{ImageOptions, check_name};
 use crate::cli::failure::Failure;
 use crate::cli::location::{Location, Place};
 use crate::cli::options::{parse_media_types, source_date_epoch};
-use crate::cli::partial::{self, PartialOptions};
+use crate::cli::partial::{Base, PartialOptions};
 use crate::cli::process::Process;
 use crate::cli::source::selector;
-use crate::cli::stdio;
 use crate::cli::written;
 
 /// Convert images from any format to any other
@@ -28,11 +27,6 @@ use crate::cli::written;
 /// and so is a layer; a name that two SRC give to different images is an error.
 #[derive(Debug, Args)]
 #[command(
-    mut_arg("compress", |it| compress_help(
-        it,
-        "By default layers are left as they are. Without a level, layers already in that format \
-         are not recompressed.",
-    )),
     mut_arg("tags", |it| it.conflicts_with_all(["retag", "index"]))
 )]
 pub(super) struct Arguments {
@@ -142,17 +136,18 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     let bases = partial.bases(&sources)?;
     let selectors = selectors(arguments, &sources)?;
     let session = process.session(source_date_epoch()?);
-    let interrupt = &process.interrupt;
-    let open = |source: &Location| stdio::open(source, Some(&destination.location), interrupt);
+    let open = |input: &Location| process.open_beside(input, &destination.location);
     let inputs = sources.iter().map(open);
     let inputs = inputs.collect::<Result<Vec<Input>, Failure>>()?;
-    let pending = session.begin(stdio::create(&destination, interrupt)?)?;
-    options.without = partial.inventory(&bases, process, &session)?;
+    let bases = bases.iter().map(|it| Ok((open(it)?, selector(it)?)));
+    let bases = bases.collect::<Result<Vec<Base>, Failure>>()?;
+    let pending = session.begin(process.create(&destination)?)?;
     let mut inputs: Vec<(Input, Option<Selector>)> = inputs.into_iter().zip(selectors).collect();
     let part = inputs.pop_if(|_| partial.completes());
     let report = if let Some(part) = part {
-        session.complete(part, partial::open(&bases, process)?, pending, &options)?
+        session.complete(part, bases, pending, &options)?
     } else {
+        options.without = partial.inventory(bases, &session)?;
         let inputs = inputs.into_iter();
         let inputs = inputs.map(|(input, image)| (Source::from(input), image));
         session.convert_all(inputs.collect(), pending, &options)?

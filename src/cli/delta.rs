@@ -14,7 +14,6 @@ use crate::cli::location::{Location, Place};
 use crate::cli::options::source_date_epoch;
 use crate::cli::process::Process;
 use crate::cli::source::selector;
-use crate::cli::stdio;
 use crate::cli::suffix;
 use crate::cli::text::{count, json_text, short, size};
 
@@ -95,11 +94,9 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     options.by_content = arguments.by_content;
     options.level = arguments.level;
     let session = process.session(source_date_epoch()?);
-    let interrupt = &process.interrupt;
-    let beside = Some(&destination.location);
-    let old = stdio::open(&old, beside, interrupt)?;
-    let new = stdio::open(&new, beside, interrupt)?;
-    let output = stdio::create(&destination, interrupt)?;
+    let old = process.open_beside(&old, &destination.location)?;
+    let new = process.open_beside(&new, &destination.location)?;
+    let output = process.create(&destination)?;
     let report = session.delta(old, new, output, &options);
     let report = report.map_err(advise_ref)?;
     if arguments.json {

@@ -1,6 +1,6 @@
 //! DST: the output on the command line.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use clap::{Args, ValueEnum};
@@ -11,6 +11,21 @@ use crate::cli::failure::Failure;
 use crate::cli::location::{Location, Place};
 use crate::cli::options::parse_compress;
 use crate::cli::suffix;
+
+/// The argument that names the output of images.
+#[derive(Debug, Args)]
+pub(super) struct DestinationArgument {
+    /// Destination: a file, a folder for an OCI layout, or - for stdout
+    #[arg(value_name = "DST", index = 2)]
+    destination: OsString,
+}
+
+impl DestinationArgument {
+    /// The argument as typed.
+    pub(super) fn typed(&self) -> &OsStr {
+        &self.destination
+    }
+}
 
 /// The output options of the commands that write images.
 #[derive(Debug, Args)]
@@ -27,8 +42,18 @@ pub(super) struct ImageOptions {
     #[arg(long, value_enum, value_name = "FORMAT")]
     to: Option<To>,
 
-    // The help of each command comes from `compress_help`.
-    #[arg(long, value_name = "HOW", default_value = "keep", value_parser = parse_compress)]
+    // `compress_help` replaces the rules in this help by those of a command that makes layers.
+    #[arg(
+        long,
+        value_name = "HOW",
+        default_value = "keep",
+        value_parser = parse_compress,
+        help = COMPRESS_HELP,
+        long_help = compress_long_help(
+            "By default layers are left as they are. Without a level, layers already in that \
+             format are not recompressed.",
+        )
+    )]
     pub(super) compress: CompressionChoice,
 
     /// Print the report as JSON on stdout
@@ -150,12 +175,17 @@ pub(super) fn check_json(destination: &Location) -> Result<(), Failure> {
     })
 }
 
-/// The help of `--compress`, with the rules of a command.
+/// The help of `--compress`, in one line.
+const COMPRESS_HELP: &str = "Compression: keep, none, gzip[:LEVEL] or zstd[:LEVEL]";
+
+/// Sets the help of `--compress` to the rules of a command.
 pub(super) fn compress_help(argument: clap::Arg, rules: &str) -> clap::Arg {
-    let help = "Compression: keep, none, gzip[:LEVEL] or zstd[:LEVEL]";
+    argument.long_help(compress_long_help(rules))
+}
+
+fn compress_long_help(rules: &str) -> String {
     let levels = "Levels are 1 to 12 for gzip and 1 to 19 for zstd.";
-    let long_help = format!("{help}\n\n{rules} {levels}");
-    argument.help(help).long_help(long_help)
+    format!("{COMPRESS_HELP}\n\n{rules} {levels}")
 }
 
 /// The format of DST: the requested one, else a layout for a folder, else a docker archive.

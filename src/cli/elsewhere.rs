@@ -246,24 +246,26 @@ pub(super) fn check_no_reference(path: &Path, argument: Argument) -> Result<(), 
     })
 }
 
-/// The hint for an input that does not exist, with the output of the command if there is one.
+/// The hint for an input that does not exist, beside the output of the command: its path, and the
+/// name of the argument.
 pub(super) fn missing_hint(
     path: &Path,
     is_bare: bool,
     argument: Argument,
-    beside: Option<&Path>,
+    output: Option<(&Path, &str)>,
 ) -> Option<String> {
-    let swapped = |output: &Path| {
-        let (source, output) = (argument.name, output.display());
-        format!("`{output}` exists: are {source} and DST swapped?")
+    let output = output.filter(|_| !matches!(argument.role, Role::Option(_)));
+    let swapped = |is_suspicious: fn(&Path) -> bool| {
+        let (path, target) = output.filter(|(path, _)| is_suspicious(path))?;
+        let (path, source) = (path.display(), argument.name);
+        Some(format!(
+            "`{path}` exists: are {source} and {target} swapped?"
+        ))
     };
-    match beside {
-        Some(output) if output.is_file() => Some(swapped(output)),
-        _ => None,
-    }
-    .or_else(|| is_bare.then(|| meant(path, argument.role))?)
-    // An existing layout is not suspicious: the command may add to it.
-    .or_else(|| beside.filter(|output| output.exists()).map(swapped))
+    swapped(Path::is_file)
+        .or_else(|| is_bare.then(|| meant(path, argument.role))?)
+        // An existing layout is less suspicious: the command may add to it.
+        .or_else(|| swapped(Path::exists))
 }
 
 /// The likely meaning of a path that does not exist.

@@ -12,7 +12,6 @@ use crate::cli::location::Location;
 use crate::cli::options::{parse_compress, source_date_epoch};
 use crate::cli::process::Process;
 use crate::cli::source::{Choice, SourceArgument};
-use crate::cli::stdio;
 use crate::cli::suffix;
 use crate::cli::written;
 
@@ -117,8 +116,8 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     options.platform.clone_from(&arguments.choice.platform);
     let encoding = encoding(arguments.compress, &location)?;
     let destination = arguments.replacing.tree(location, encoding);
-    let input = stdio::open(&source, Some(&destination.location), &process.interrupt)?;
-    let output = stdio::create(&destination, &process.interrupt)?;
+    let input = process.open_beside(&source, &destination.location)?;
+    let output = process.create(&destination)?;
     let report = session.export(input, output, &options)?;
     let (source, target) = (arguments.source.typed(), &arguments.destination);
     written::say_tree(&process.output, arguments.json, source, target, &report)

@@ -11,7 +11,6 @@ use crate::cli::location::Location;
 use crate::cli::options::{patterns, source_date_epoch};
 use crate::cli::process::Process;
 use crate::cli::source::{Choice, SourceArgument};
-use crate::cli::stdio;
 use crate::cli::written;
 
 /// Extract the merged file system of an image into a folder
@@ -72,7 +71,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     options.platform.clone_from(&arguments.choice.platform);
     options.paths = patterns(&arguments.paths);
     let session = process.session(source_date_epoch()?);
-    let input = stdio::open(&source, Some(&location), &process.interrupt)?;
+    let input = process.open_beside(&source, &location)?;
     let report = session.extract(input, folder, &options)?;
     let (source, target) = (arguments.source.typed(), &arguments.destination);
     written::say_files(&process.output, arguments.json, source, target, &report)

@@ -7,14 +7,13 @@ use clap::Args;
 use restow::{Format, ImportOptions, Platform, Timestamp};
 
 use crate::cli::argument::{Argument, Role, destination_of};
-use crate::cli::destination::{ImageOptions, compress_help};
+use crate::cli::destination::{DestinationArgument, ImageOptions, compress_help};
 use crate::cli::failure::Failure;
 use crate::cli::hint::advise_ref;
 use crate::cli::location::Location;
-use crate::cli::options::{parse_changes, parse_created, parse_owner, source_date_epoch};
+use crate::cli::options::{ChangeOption, parse_created, parse_owner, source_date_epoch};
 use crate::cli::process::Process;
 use crate::cli::source::selector;
-use crate::cli::stdio;
 use crate::cli::written;
 
 /// Create a single-layer image from a root filesystem tar or folder
@@ -35,24 +34,18 @@ use crate::cli::written;
 )]
 pub(super) struct Arguments {
     /// Root filesystem: a tar, plain or compressed, a folder, or - for stdin
-    #[arg(value_name = "ROOTFS")]
+    #[arg(value_name = "ROOTFS", index = 1)]
     source: OsString,
 
-    /// Destination: a file, a folder for an OCI layout, or - for stdout
-    #[arg(value_name = "DST")]
-    destination: OsString,
+    #[command(flatten)]
+    destination: DestinationArgument,
 
     /// Copy the config of this image, except for its layers and history
     #[arg(long, value_name = "IMAGE")]
     config_from: Option<OsString>,
 
-    /// Apply a Dockerfile instruction to the config (repeatable)
-    ///
-    /// CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, SHELL, STOPSIGNAL, USER,
-    /// VOLUME or WORKDIR, as in `docker import`. Several are read as the lines of one
-    /// Dockerfile: ENTRYPOINT clears an earlier CMD.
-    #[arg(long = "change", short, value_name = "INSTRUCTION")]
-    changes: Vec<String>,
+    #[command(flatten)]
+    changes: ChangeOption,
 
     /// Comment for the history entry
     #[arg(long, short, value_name = "TEXT")]
@@ -102,7 +95,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     }
     let argument = destination_of("restow import", "ROOTFS");
     let images = &arguments.images;
-    let (destination, names) = images.destination(&arguments.destination, argument)?;
+    let (destination, names) = images.destination(arguments.destination.typed(), argument)?;
     let config_from = arguments.config_from.as_ref();
     let config_from = config_from.map(|image| source.beside(image, CONFIG_FROM));
     let config_from = config_from.transpose()?;
@@ -111,16 +104,16 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     options.compress = images.compress;
     options.platform.clone_from(&arguments.platform);
     options.message.clone_from(&arguments.message);
-    options.changes = parse_changes(&arguments.changes)?;
+    options.changes = arguments.changes.parse()?;
     options.owner = arguments.owner;
     options.latest = source_date_epoch()?;
     let session = process.session(arguments.created.or(options.latest));
-    let interrupt = &process.interrupt;
-    let input = stdio::open(&source, Some(&destination.location), interrupt)?;
-    let config_from = config_from.map(|it| Ok::<_, Failure>((process.open(&it)?, it)));
+    let open = |input: &Location| process.open_beside(input, &destination.location);
+    let input = open(&source)?;
+    let config_from = config_from.map(|it| Ok::<_, Failure>((open(&it)?, it)));
     let config_from = config_from.transpose()?;
     // Checks the output before it reads the config of another image.
-    let output = session.begin(stdio::create(&destination, interrupt)?)?;
+    let output = session.begin(process.create(&destination)?)?;
     if let Some((input, location)) = config_from {
         let image = selector(&location)?;
         let platform = options.platform.as_ref();
@@ -128,6 +121,6 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
         options.config = Some(config.map_err(advise_ref)?);
     }
     let report = session.import(input, output, &options)?;
-    let (source, target) = (&arguments.source, &arguments.destination);
+    let (source, target) = (&arguments.source, arguments.destination.typed());
     written::say(&process.output, images.json, source, target, &report)
 }

@@ -1,13 +1,33 @@
-//! Values of options shared by several commands.
+//! Options shared by several commands, and their values.
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStrExt;
 
+use clap::Args;
 use restow::{Changes, CompressionChoice, Encoding, MediaTypes, PathPattern, Timestamp};
 
 use crate::cli::failure::Failure;
+
+/// The option that applies instructions to the config of a new image or of new layers.
+#[derive(Debug, Args)]
+pub(super) struct ChangeOption {
+    /// Apply a Dockerfile instruction to the config (repeatable)
+    ///
+    /// CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, SHELL, STOPSIGNAL, USER,
+    /// VOLUME or WORKDIR, as in `docker import`. Several are read as the lines of one
+    /// Dockerfile: ENTRYPOINT clears an earlier CMD.
+    #[arg(long = "change", short, value_name = "INSTRUCTION")]
+    changes: Vec<String>,
+}
+
+impl ChangeOption {
+    /// Parses the instructions.
+    pub(super) fn parse(&self) -> Result<Changes, Failure> {
+        parse_changes(&self.changes)
+    }
+}
 
 /// Reads the value of `--compress`.
 pub(super) fn parse_compress(text: &str) -> Result<CompressionChoice, String> {

@@ -13,8 +13,6 @@ use crate::cli::argument::{Argument, Role};
 use crate::cli::failure::Failure;
 use crate::cli::hint::advise_ref;
 use crate::cli::location::{Location, Place};
-use crate::cli::process::Process;
-use crate::cli::source::selector;
 use crate::cli::text::{count, size};
 use crate::cli::view::{digest_json, fields};
 
@@ -38,7 +36,7 @@ pub(super) struct PartialOptions {
     with: Vec<OsString>,
 }
 
-/// A BASE of `--with`, and the image in it.
+/// An opened BASE, and the image in it.
 pub(super) type Base = (Input, Option<Selector>);
 
 impl PartialOptions {
@@ -85,27 +83,19 @@ impl PartialOptions {
     /// Reads the layers to leave out, if there is a BASE for them.
     pub(super) fn inventory(
         &self,
-        bases: &[Location],
-        process: &Process,
+        bases: Vec<Base>,
         session: &Session<'_>,
     ) -> Result<Option<Inventory>, Failure> {
         if self.without.is_empty() {
             return Ok(None);
         }
         let mut inventory = Inventory::default();
-        for base in bases {
-            let image = selector(base)?;
-            let read = session.inventory(process.open(base)?, image.as_ref());
+        for (base, image) in bases {
+            let read = session.inventory(base, image.as_ref());
             inventory.extend(read.map_err(advise_ref)?);
         }
         Ok(Some(inventory))
     }
-}
-
-/// Opens each BASE of `--with`.
-pub(super) fn open(bases: &[Location], process: &Process) -> Result<Vec<Base>, Failure> {
-    let open = |base: &Location| Ok((process.open(base)?, selector(base)?));
-    bases.iter().map(open).collect()
 }
 
 /// The report for people, in lines.

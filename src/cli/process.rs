@@ -5,6 +5,7 @@ use std::thread;
 
 use restow::{Input, Session, Timestamp};
 
+use crate::cli::destination::Destination;
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
 use crate::cli::interrupt::Interrupt;
@@ -44,5 +45,19 @@ impl Process {
     /// Opens the input at a location.
     pub(super) fn open(&self, location: &Location) -> Result<Input, Failure> {
         stdio::open(location, None, &self.interrupt)
+    }
+
+    /// Opens the input at a location, unless the output would damage it.
+    pub(super) fn open_beside(
+        &self,
+        location: &Location,
+        output: &Location,
+    ) -> Result<Input, Failure> {
+        stdio::open(location, Some(output), &self.interrupt)
+    }
+
+    /// The output that the command line describes.
+    pub(super) fn create(&self, destination: &Destination) -> Result<restow::Output, Failure> {
+        stdio::create(destination, &self.interrupt)
     }
 }

@@ -9,14 +9,13 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::append::SCRATCH;
 use crate::cli::argument::{Argument, Role, destination_of};
-use crate::cli::destination::{ImageOptions, compress_help};
+use crate::cli::destination::{DestinationArgument, ImageOptions};
 use crate::cli::failure::Failure;
 use crate::cli::hint::advise_ref;
 use crate::cli::location::Location;
 use crate::cli::options::source_date_epoch;
 use crate::cli::process::Process;
 use crate::cli::source::{Choice, SourceArgument, selector};
-use crate::cli::stdio;
 use crate::cli::text::{count, json_text};
 use crate::cli::view::fields;
 use crate::cli::written;
@@ -28,20 +27,12 @@ use crate::cli::written;
 /// become those of the new one, if OLDBASE is given or found; otherwise all settings stay.
 /// Warns of changed files of the new base that the upper layers hide.
 #[derive(Debug, Args)]
-#[command(
-    mut_arg("compress", |it| compress_help(
-        it,
-        "By default layers are left as they are. Without a level, layers already in that format \
-         are not recompressed.",
-    ))
-)]
 pub(super) struct Arguments {
     #[command(flatten)]
     source: SourceArgument,
 
-    /// Destination: a file, a folder for an OCI layout, or - for stdout
-    #[arg(value_name = "DST", index = 2)]
-    destination: OsString,
+    #[command(flatten)]
+    destination: DestinationArgument,
 
     /// The new base: an image, as SRC, or `scratch`
     ///
@@ -77,10 +68,10 @@ const FROM: Argument = Argument {
 pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
     let report = rebase(arguments, process)?;
     let output = &process.output;
-    let (source, destination) = (arguments.source.typed(), &arguments.destination);
+    let (source, destination) = (arguments.source.typed(), arguments.destination.typed());
     if arguments.images.json {
         let mut object = to_json(&report);
-        let target = Some(destination.as_os_str());
+        let target = Some(destination);
         object.append(&mut written::to_json(source, target, Some(&report.written)));
         return output.data(&json_text(&Value::Object(object)));
     }
@@ -94,7 +85,7 @@ fn rebase(arguments: &Arguments, process: &Process) -> Result<RebaseReport, Fail
     let argument = destination_of("restow rebase …", "SRC");
     let (destination, names) = arguments
         .images
-        .destination(&arguments.destination, argument)?;
+        .destination(arguments.destination.typed(), argument)?;
     let onto = base(&arguments.onto, &[&source], ONTO)?;
     let others: Vec<&Location> = iter::once(&source).chain(&onto).collect();
     let from = arguments.from.as_ref();
@@ -108,14 +99,13 @@ fn rebase(arguments: &Arguments, process: &Process) -> Result<RebaseReport, Fail
     options.names = names;
     options.compress = arguments.images.compress;
     let session = process.session(source_date_epoch()?);
-    let input = stdio::open(&source, Some(&destination.location), &process.interrupt)?;
-    let open = |onto| stdio::open(onto, Some(&destination.location), &process.interrupt);
+    let open = |input: &Location| process.open_beside(input, &destination.location);
+    let input = open(&source)?;
     let onto = onto.as_ref().map(open).transpose()?;
-    let open = |from: Option<Location>| from.map(|from| process.open(&from)).transpose();
-    let from = from.map(open).transpose()?;
+    let open = |from: &Option<Location>| from.as_ref().map(open).transpose();
+    let from = from.as_ref().map(open).transpose()?;
     // Checks the output before it reads the inputs, which may be large.
-    let output = stdio::create(&destination, &process.interrupt)?;
-    let output = session.begin(output)?;
+    let output = session.begin(process.create(&destination)?)?;
     let images = session.open(input)?;
     let open = |base: Option<_>| base.map_or_else(|| Ok(Images::scratch()), |it| session.open(it));
     let onto = open(onto)?;

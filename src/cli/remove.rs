@@ -1,6 +1,8 @@
 //! `restow remove`: from the command line to the operation, and its report.
 
 use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::Path;
 
 use clap::Args;
 use restow::{
@@ -80,7 +82,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     options.force = arguments.more.force;
     options.dry_run = arguments.dry_run;
     let report = process.session(None).remove(folder, &options);
-    let report = report.map_err(advise)?;
+    let report = report.map_err(|error| advise(error, folder))?;
     let output = &process.output;
     if arguments.json {
         let object = to_json(&arguments.layout, arguments.dry_run, &report);
@@ -101,9 +103,9 @@ fn is_of_layout(location: &Location) -> bool {
     matches!(location.format, None | Some(Format::OciDirectory))
 }
 
-/// Adds the hints for what is different here: images are chosen without an option, and a file
-/// is not enough.
-fn advise(error: Error) -> Failure {
+/// Adds the hints for what is different here: images are chosen without an option, a file is not
+/// enough, and what is written is the layout itself.
+fn advise(error: Error, layout: &Path) -> Failure {
     let hint = match &error {
         Error::Choice(ChoiceError::SeveralImages { have, .. }) => {
             format!("choose one: {}", choices(have))
@@ -114,6 +116,18 @@ fn advise(error: Error) -> Failure {
                 choices(have)
             )
         }
+        Error::Write { what, source } => match what {
+            Place::Path(path) if path != layout => {
+                "the images are no longer listed; `restow remove LAYOUT` deletes the blobs that are \
+                 left"
+                    .to_owned()
+            }
+            _ if source.kind() == io::ErrorKind::StorageFull => {
+                "a new `index.json` is written before blobs are deleted: free a few kilobytes first"
+                    .to_owned()
+            }
+            _ => return error.into(),
+        },
         Error::Read { what, source } => match (what, source.as_ref()) {
             (Place::Path(path), Error::NotAFolder) => format!(
                 "`restow convert --image REF {} NEW` copies an image to keep",

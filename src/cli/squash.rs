@@ -8,7 +8,7 @@ use restow::{Input, LayerChoice, Session, SquashOptions, SquashReport};
 use serde_json::Value;
 
 use crate::cli::argument::{Argument, Role, destination_of};
-use crate::cli::destination::{Destination, ImageOptions, compress_help};
+use crate::cli::destination::{ImageOptions, compress_help};
 use crate::cli::failure::Failure;
 use crate::cli::hint::advise_ref;
 use crate::cli::location::Location;
@@ -16,7 +16,6 @@ use crate::cli::options::{parse_positive, source_date_epoch};
 use crate::cli::process::Process;
 use crate::cli::source::{Choice, SourceArgument, selector};
 use crate::cli::squash_report::{to_json, to_text};
-use crate::cli::stdio;
 use crate::cli::text::{escaped, json_text};
 use crate::cli::written;
 
@@ -150,12 +149,15 @@ fn squash(arguments: &Arguments, process: &Process) -> Result<SquashReport, Fail
     let session = process.session(source_date_epoch()?);
     let base = arguments.range.above.as_ref();
     let base = base.map(|base| source.beside(base, ABOVE)).transpose()?;
-    let location = destination.as_ref().map(|it: &Destination| &it.location);
-    let input = stdio::open(&source, location, &process.interrupt)?;
-    let base = base.map(|it| Ok::<_, Failure>((process.open(&it)?, it)));
+    let open = |input: &Location| match &destination {
+        Some(destination) => process.open_beside(input, &destination.location),
+        None => process.open(input),
+    };
+    let input = open(&source)?;
+    let base = base.map(|it| Ok::<_, Failure>((open(&it)?, it)));
     let base = base.transpose()?;
     // Checks the output before it reads the base, which may be large.
-    let output = destination.map(|it| stdio::create(&it, &process.interrupt));
+    let output = destination.as_ref().map(|it| process.create(it));
     let output = output
         .transpose()?
         .map(|it| session.begin(it))

@@ -50,8 +50,8 @@ pub(super) fn open(
     let input = named(path, interrupt).map_err(|error| {
         let error = Error::read(Place::Path(path.to_owned()), error);
         let is_bare = location.format.is_none();
-        let beside = beside.and_then(Location::path);
-        match elsewhere::missing_hint(path, is_bare, location.argument, beside) {
+        let output = beside.and_then(|it| Some((it.path()?, it.argument.name)));
+        match elsewhere::missing_hint(path, is_bare, location.argument, output) {
             Some(hint) if !path.exists() => {
                 let error = Box::new(error);
                 Failure::Advised { error, hint }

@@ -27,16 +27,12 @@ pub(super) fn say(
         partial::add_json(&mut object, report);
         return output.data(&json_text(&Value::Object(object)));
     }
-    say_partial(output, destination, report);
-    output.tell(&to_text(destination, report));
-    Ok(())
-}
-
-/// Reports layers that were left out or put back, whether a person reads it or not.
-fn say_partial(output: &Output, destination: &OsStr, report: &WriteReport) {
+    // Layers that were left out or put back are reported whether a person reads it or not.
     for line in partial::to_text(destination, report) {
         output.say(&line);
     }
+    output.tell(&to_text(destination, report));
+    Ok(())
 }
 
 /// Reports the output of several sources in the same way. The object has `sources` then,
@@ -48,20 +44,16 @@ pub(super) fn say_all(
     destination: &OsStr,
     report: &WriteReport,
 ) -> Result<(), Failure> {
-    let [source] = sources else {
-        if is_json {
-            let sources = sources.iter().map(|it| it.to_string_lossy());
-            let mut object = fields(json!({ "sources": sources.collect::<Vec<_>>() }));
-            let others = to_json(OsStr::new(""), Some(destination), Some(report)).into_iter();
-            object.extend(others.filter(|(key, _)| key != "source"));
-            partial::add_json(&mut object, report);
-            return output.data(&json_text(&Value::Object(object)));
-        }
-        say_partial(output, destination, report);
-        output.tell(&to_text(destination, report));
-        return Ok(());
-    };
-    say(output, is_json, source, destination, report)
+    let source = sources.first().map_or(OsStr::new(""), |it| it.as_os_str());
+    if sources.len() == 1 || !is_json {
+        return say(output, is_json, source, destination, report);
+    }
+    let sources = sources.iter().map(|it| it.to_string_lossy());
+    let mut object = fields(json!({ "sources": sources.collect::<Vec<_>>() }));
+    let others = to_json(source, Some(destination), Some(report)).into_iter();
+    object.extend(others.filter(|(key, _)| key != "source"));
+    partial::add_json(&mut object, report);
+    output.data(&json_text(&Value::Object(object)))
 }
 
 /// Reports an exported root filesystem in the same way.
@@ -76,14 +68,9 @@ pub(super) fn say_tree(
         let object = tree_to_json(source, destination, report);
         return output.data(&json_text(&object));
     }
-    let name = name(&report.references, &report.labels);
-    let facts = tree_facts(
-        name,
-        report.platform.as_ref(),
-        &report.id,
-        (report.entries, report.size),
-    );
-    output.tell(&wrote(destination, &facts));
+    let image = (name(&report.references, &report.labels), &report.id);
+    let tree = (report.platform.as_ref(), report.entries, report.size);
+    tell_tree(output, destination, image, tree);
     Ok(())
 }
 
@@ -99,24 +86,19 @@ pub(super) fn say_files(
         let object = files_to_json(source, destination, report);
         return output.data(&json_text(&object));
     }
-    let name = name(&report.references, &report.labels);
-    let facts = tree_facts(
-        name,
-        report.platform.as_ref(),
-        &report.id,
-        (report.entries, report.size),
-    );
-    output.tell(&wrote(destination, &facts));
+    let image = (name(&report.references, &report.labels), &report.id);
+    let tree = (report.platform.as_ref(), report.entries, report.size);
+    tell_tree(output, destination, image, tree);
     Ok(())
 }
 
-/// The facts about a tree of this many entries and bytes.
-fn tree_facts(
-    name: String,
-    platform: Option<&Platform>,
-    id: &Digest,
-    (entries, bytes): (u64, u64),
-) -> Vec<String> {
+/// Reports the tree of an image to a person: its platform, entries and bytes.
+fn tell_tree(
+    output: &Output,
+    destination: &OsStr,
+    (name, id): (String, &Digest),
+    (platform, entries, bytes): (Option<&Platform>, u64, u64),
+) {
     let mut facts = vec![name];
     facts.extend(platform.map(ToString::to_string));
     facts.push(format!("image id {}", short(id)));
@@ -125,7 +107,7 @@ fn tree_facts(
         entries => format!("{entries} entries"),
     });
     facts.push(size(bytes));
-    facts
+    output.tell(&wrote(destination, &facts));
 }
 
 /// The report on one line, for people.

@@ -8,12 +8,12 @@ use crate::error::{Error, Result};
 use crate::event::{Warning, Watch};
 use crate::format::sink::ImageSink;
 use crate::format::source::{Content, Image, ImageSource};
-use crate::image::{Descriptor, Document, DocumentError, Manifest};
+use crate::image::{Descriptor, Document, DocumentError, Manifest, Platform};
 use crate::limits::DOCUMENTS_MAX;
 use crate::ops::choose::image::ChosenImage;
 use crate::stream::Workers;
 use crate::transfer::Context;
-use crate::transfer::compression::CompressionPolicy;
+use crate::transfer::compression::{CompressionChoice, CompressionPolicy};
 use crate::transfer::deliver::Delivery;
 use crate::transfer::item::TransferItem;
 use crate::transfer::naming::Name;
@@ -29,14 +29,13 @@ pub(in crate::ops) struct Edited<'a> {
     /// The source of the item, and of its blobs.
     pub(in crate::ops) source: &'a dyn ImageSource,
     /// Its destination.
-    pub(in crate::ops) sink: &'a dyn ImageSink,
+    pub(in crate::ops) sink: Box<dyn ImageSink>,
     /// Its names in the output, instead of those in the input.
     pub(in crate::ops) names: &'a [Name],
-    /// True if the fields of the item in `index.json`, apart from its names, are still
-    /// valid.
-    pub(in crate::ops) keeps_fields: bool,
-    /// The rules for layers.
-    pub(in crate::ops) policy: CompressionPolicy,
+    /// The platform that was selected of it, if any.
+    pub(in crate::ops) platform: Option<&'a Platform>,
+    /// The compression of its layers.
+    pub(in crate::ops) compress: CompressionChoice,
     /// The threads that compress layers.
     pub(in crate::ops) workers: &'a Workers,
     /// The caller's context.
@@ -44,16 +43,17 @@ pub(in crate::ops) struct Edited<'a> {
 }
 
 impl Edited<'_> {
-    /// Writes the item with its new content, and reports it. If `content` is absent, the
-    /// item is passed on as it is, with what refers to it.
+    /// Writes the item with its new content, finishes the output, and returns the report.
+    /// Without new content, the item is passed on as it is, with its referrers.
     ///
-    /// What refers to the old manifests, such as signatures and attestations, would
-    /// speak of another image: it is left out, with a warning.
+    /// Referrers of the old manifests, such as signatures and attestations, are about
+    /// another image: they are left out, with a warning.
     pub(in crate::ops) fn deliver(
-        &self,
+        self,
         item: TransferItem<'_>,
         content: Option<Content>,
     ) -> Result<WriteReport> {
+        let keeps_fields = item.left_out.is_empty() && self.platform.is_none();
         let mut items = vec![item];
         add_referrers(self.source, &mut items, DOCUMENTS_MAX, self.context)?;
         if let Some(content) = content {
@@ -64,16 +64,18 @@ impl Edited<'_> {
         }
         let delivery = Delivery {
             source: self.source,
-            sink: self.sink,
+            sink: self.sink.as_ref(),
             workers: self.workers,
             names: self.names,
             retag: &[],
             preferred: None,
-            keeps_fields: self.keeps_fields,
-            policy: self.policy,
+            keeps_fields,
+            policy: CompressionPolicy::new(self.compress, self.sink.format()),
             context: self.context,
         };
-        delivery.run(items)
+        let report = delivery.run(items)?;
+        self.sink.finish(&self.context.watch)?;
+        Ok(report)
     }
 }
 

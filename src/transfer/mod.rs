@@ -22,6 +22,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use crate::event::Watch;
+use crate::format::{Opening, Tolerance};
 use crate::image::Timestamp;
 
 /// The settings that every operation needs.
@@ -36,4 +37,22 @@ pub(crate) struct Context<'a> {
     pub temporary_directory: &'a Path,
     /// The creation time of new content, if the caller sets it.
     pub created: Option<Timestamp>,
+}
+
+impl<'a> Context<'a> {
+    /// The options for opening a further input, which an operation reads several times.
+    pub(crate) fn opening(&self) -> Opening<'a> {
+        Opening {
+            format: None,
+            staging: None,
+            temporary_directory: self.temporary_directory,
+            measures: false,
+            is_read_once: false,
+            tolerance: Tolerance::None,
+            is_completed: false,
+            platform: None,
+            created: self.created,
+            watch: self.watch,
+        }
+    }
 }

@@ -13,7 +13,7 @@ use std::thread;
 use crate::support::image::{Store, facts};
 use crate::support::judge::Format;
 use crate::support::make::{self, Image, Member};
-use crate::support::{Sandbox, own, sandbox, tools};
+use crate::support::{Sandbox, commands, own, sandbox, testdata, tools};
 
 /// A small docker-archive and what is in it.
 fn small() -> (Vec<Member>, Image) {
@@ -53,9 +53,12 @@ fn assert_refused(sandbox: &Sandbox, input: &[u8], case: &str) {
 }
 
 /// The other commands that read layers and write something.
-const MERGES: [&[&str]; 4] = [
+const MERGES: [&[&str]; 7] = [
     &["squash", "--all"],
     &["squash", "--last", "1", "--compress", "gzip"],
+    &["append", "--delete", "b"],
+    &["config", "--label", "a=b"],
+    &["rebase", "--onto", "in.tar"],
     &["export"],
     &["extract"],
 ];
@@ -196,6 +199,11 @@ fn an_existing_file_survives_a_failure() {
         (&["convert"], "oci-archive:out"),
         (&["squash", "--all"], "docker-archive:out"),
         (&["squash", "--all"], "oci-archive:out"),
+        (&["append", "--delete", "b"], "docker-archive:out"),
+        (&["config", "--label", "a=b"], "oci-archive:out"),
+        (&["rebase", "--onto", "in.tar"], "docker-archive:out"),
+        (&["delta", "in.tar"], "oci-archive:out"),
+        (&["apply", "in.tar"], "docker-archive:out"),
         (&["export"], "out"),
     ] {
         let arguments = [command, &["--force", "in.tar", target]].concat();
@@ -340,15 +348,33 @@ fn interrupted(sandbox: &Sandbox, arguments: &[&str], signal: &str) -> ExitStatu
 
 #[test]
 fn a_signal_leaves_nothing_behind() {
+    let base = testdata(commands::BASE).display().to_string();
+    let base = base.as_str();
+    let others: [&[&str]; 16] = [
+        &["export", "-", "out"],
+        &["extract", "-", "out"],
+        &["import", "rootfs:-", "oci:out"],
+        &["append", "--delete", "a", "-", "oci:out"],
+        &["append", "--changed", "rootfs:-", base, "out"],
+        &["config", "--label", "a=b", "-", "oci:out"],
+        &["config", "--label", "a=b", "-", "out"],
+        &["rebase", "--onto", base, "-", "oci:out"],
+        &["rebase", "--onto", "-", base, "out"],
+        &["convert", base, "-", "oci:out"],
+        &["convert", "--without", base, "-", "out"],
+        &["convert", "--with", "-", base, "oci:out"],
+        &["delta", base, "-", "out"],
+        &["delta", "-", base, "oci:out"],
+        &["apply", base, "-", "out"],
+        &["apply", "-", base, "oci:out"],
+    ];
     for (signal, number) in [("INT", 2), ("TERM", 15), ("HUP", 1)] {
         let to = Format::ALL.map(|it| it.at("out"));
         let each = to.iter().map(String::as_str);
         let conversions = each.clone().map(|to| vec!["convert", "-", to]);
         let squashes = each.map(|to| vec!["squash", "--all", "-", to]);
-        for arguments in conversions
-            .chain(squashes)
-            .chain([vec!["export", "-", "out"], vec!["import", "-", "oci:out"]])
-        {
+        let others = others.iter().map(|it| it.to_vec());
+        for arguments in conversions.chain(squashes).chain(others) {
             let sandbox = Sandbox::new();
             let status = interrupted(&sandbox, &arguments, signal);
             // As the shell expects of a program that was interrupted.

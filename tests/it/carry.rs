@@ -23,6 +23,14 @@ fn pair() -> Sandbox {
     sandbox
 }
 
+/// The same, with `part.tar`, which is the second without the layers of the first.
+fn part() -> Sandbox {
+    let sandbox = pair();
+    let arguments = ["convert", "--without", "base.tar", "new.tar", "part.tar"];
+    drop(sandbox.run(&arguments).reports());
+    sandbox
+}
+
 /// The report of a conversion.
 #[track_caller]
 fn report(sandbox: &Sandbox, arguments: &[&str]) -> Value {

@@ -48,9 +48,15 @@ enum Outcome {
 
 /// Runs a command on bytes, and checks what holds whatever they are.
 #[track_caller]
-fn run(sandbox: &Sandbox, command: Command, input: &[u8], format: Format, case: &str) -> Outcome {
+fn run(
+    sandbox: &Sandbox,
+    command: Command,
+    input: &[u8],
+    (format, delta): (Format, &Path),
+    case: &str,
+) -> Outcome {
     sandbox.write("in.tar", input);
-    let arguments = command.arguments(&format.at("in.tar"), format);
+    let arguments = command.arguments(&format.at("in.tar"), format, delta);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let output = sandbox.restow(&arguments).by(&HANG).command().output();
     let output = output.expect("the command can be started");
@@ -117,6 +123,8 @@ struct Subject {
     bytes: Vec<u8>,
     images: Vec<Image>,
     whole: Vec<Vec<u8>>,
+    /// A sandbox with the delta from the archive to itself.
+    aside: Sandbox,
     /// Bytes of all images that a digest covers, and of the first one.
     covered: [Vec<Range<usize>>; 2],
 }
@@ -125,16 +133,23 @@ impl Subject {
     fn new(sandbox: &Sandbox, name: &str, format: Format) -> Self {
         let bytes = fixture(name);
         let name = format!("{name} as {format:?}");
-        let whole = COMMANDS.map(
-            |command| match run(sandbox, command, &bytes, format, &name) {
-                Outcome::Done(output) => output,
-                Outcome::Refused(said) => panic!("{name}: {said}"),
-            },
-        );
+        let aside = Sandbox::new();
+        aside.write("in.tar", &bytes);
+        let input = format.at("in.tar");
+        drop(aside.run(&["delta", &input, &input, "delta"]).reports());
+        let delta = aside.path("delta");
+        let whole =
+            COMMANDS.map(
+                |command| match run(sandbox, command, &bytes, (format, &delta), &name) {
+                    Outcome::Done(output) => output,
+                    Outcome::Refused(said) => panic!("{name}, {command:?}: {said}"),
+                },
+            );
         let images = judged(&bytes, format).expect("a fixture is whole");
         Self {
             covered: covered(&bytes, format),
             whole: whole.into(),
+            aside,
             images,
             name,
             format,
@@ -145,8 +160,7 @@ impl Subject {
     /// Whether a digest covers a byte that a command reads.
     fn is_covered(&self, command: Command, place: usize) -> bool {
         let [all, first] = &self.covered;
-        let is_of_one = command.writes() && !command.keeps_images();
-        let ranges = if is_of_one { first } else { all };
+        let ranges = if command.reads_one() { first } else { all };
         let reads_it = command.depth >= Depth::Blobs;
         reads_it && ranges.iter().any(|range| range.contains(&place))
     }
@@ -158,7 +172,8 @@ impl Subject {
     fn check(&self, sandbox: &Sandbox, number: usize, input: &[u8], case: &str) -> bool {
         let command = COMMANDS[number];
         let case = format!("{}, {case}, {command:?}", self.name);
-        let output = match run(sandbox, command, input, self.format, &case) {
+        let delta = self.aside.path("delta");
+        let output = match run(sandbox, command, input, (self.format, &delta), &case) {
             Outcome::Refused(_) => return true,
             Outcome::Done(output) => output,
         };
@@ -181,6 +196,9 @@ impl Subject {
             let is_told = documents(input) != documents(&self.bytes);
             let is_said = plain(&images) != plain(&self.images);
             assert!(is_told || is_said, "{case}: it is not what it was");
+            if command.writes_delta() {
+                return false;
+            }
             let is_same = contents(&output) == contents(whole);
             assert!(is_same, "{case}: other entries");
         }

@@ -13,7 +13,7 @@ use crate::support::image::{Facts, Store, facts};
 use crate::support::judge::Format;
 use crate::support::make::{self, Image};
 use crate::support::sandbox::tree;
-use crate::support::{Sandbox, Seed, trials};
+use crate::support::{Sandbox, Seed, commands, testdata, trials};
 
 /// Kills in the ordinary run of the tests.
 const KILLS: usize = 200;
@@ -60,14 +60,6 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// How a run into the layout is killed.
-struct Kill<'a> {
-    /// The command and its options.
-    command: &'a [&'a str],
-    /// Whether there is a layout with images.
-    exists: bool,
-}
-
 /// Runs into a layout until it is killed after some time, and returns whether it was.
 fn killed_after(sandbox: &Sandbox, arguments: &[&str], time: Duration) -> bool {
     let mut command = sandbox.restow(arguments).command();
@@ -102,6 +94,8 @@ fn a_layout_stays_whole_whenever_a_run_is_killed() {
         "new.tar",
         make::tar(&make::docker(std::slice::from_ref(&new))),
     );
+    let base = Image::of_layers(&["base:1"], [&new.layers[..2], &held[0].layers].concat());
+    sandbox.write("base.tar", make::tar(&make::docker(&[base])));
     let pristine = sandbox.path("pristine");
     sandbox
         .run(&["convert", "held.tar", "oci:pristine"])
@@ -113,16 +107,25 @@ fn a_layout_stays_whole_whenever_a_run_is_killed() {
     let mut seed = Seed::of("kills");
     let mut kills = 0;
     let wanted = trials(KILLS);
-    let ways: [Kill<'_>; 4] = [
-        (&["convert"][..], true),
-        (&["convert", "--compress", "gzip"], true),
-        (&["convert"], false),
-        (&["squash", "--last", "12", "--tag", "new:1"], true),
-    ]
-    .map(|(command, exists)| Kill { command, exists });
-    for Kill { command, exists } in &ways {
-        let source = ["new.tar", "oci:outputs/out"];
-        let arguments = [*command, &source].concat();
+    let first = "docker-archive:held.tar:held:1";
+    sandbox.run(&["delta", first, "new.tar", "delta"]).silent();
+    let to = "oci:outputs/out";
+    // Each way with true if there is a layout with images before.
+    let ways: [(&[&str], bool); 9] = [
+        (&["convert", "new.tar", to], true),
+        (&["convert", "--compress", "gzip", "new.tar", to], true),
+        (&["convert", "new.tar", to], false),
+        (&["convert", "new.tar", "base.tar", to], true),
+        (
+            &["squash", "--last", "12", "--tag", "new:1", "new.tar", to],
+            true,
+        ),
+        (&["append", "--delete", "big", "new.tar", to], true),
+        (&["config", "--label", "a=b", "new.tar", to], true),
+        (&["rebase", "--onto", "base.tar", "new.tar", to], true),
+        (&["apply", first, "delta", to], true),
+    ];
+    for (arguments, exists) in &ways {
         let start = || {
             if out.exists() {
                 fs::remove_dir_all(&out).expect("a folder can be removed");
@@ -133,7 +136,7 @@ fn a_layout_stays_whole_whenever_a_run_is_killed() {
         };
         start();
         let begin = Instant::now();
-        run(&sandbox, &arguments);
+        run(&sandbox, arguments);
         let whole = begin.elapsed();
         let clean = names(&outputs);
         let after = assert_valid_layout(&sandbox, &out);
@@ -143,14 +146,14 @@ fn a_layout_stays_whole_whenever_a_run_is_killed() {
             let micros = usize::try_from(whole.as_micros()).expect("it took no years");
             let time = Duration::from_micros(seed.below(micros) as u64);
             // One that was done before is no kill, and the time was too long.
-            of_this_way += usize::from(killed_after(&sandbox, &arguments, time));
+            of_this_way += usize::from(killed_after(&sandbox, arguments, time));
             let case = format!("{arguments:?}, killed after {time:?}");
             if *exists || out.exists() {
                 let found = assert_valid_layout(&sandbox, &out);
                 let is_there = |it: &Facts| found.contains(it);
                 assert!(!exists || held.iter().all(is_there), "{case}: {found:?}");
             }
-            run(&sandbox, &arguments);
+            run(&sandbox, arguments);
             assert_eq!(assert_valid_layout(&sandbox, &out), after, "{case}");
             assert_eq!(names(&outputs), clean, "{case}: left behind");
         }
@@ -166,7 +169,15 @@ fn the_next_run_clears_what_a_killed_one_has_left() {
     let tar = make::tar(&make::docker(&[image("app:1", 3)]));
     let targets = Format::ALL.map(|it| it.at("out"));
     let conversions = targets.iter().map(|to| vec!["convert", "-", to]);
-    let others = ["export", "extract"].map(|it| vec![it, "-", "out"]);
+    let base = testdata(commands::BASE).display().to_string();
+    let others: [&[&str]; 5] = [
+        &["export", "-", "out"],
+        &["extract", "-", "out"],
+        &["append", "--delete", "big", "-", "docker-archive:out"],
+        &["config", "--label", "a=b", "-", "oci:out"],
+        &["delta", &base, "-", "out"],
+    ];
+    let others = others.iter().map(|it| it.to_vec());
     for arguments in conversions.chain(others) {
         let sandbox = Sandbox::new();
         let mut command = sandbox.restow(&arguments).command();

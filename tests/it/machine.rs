@@ -22,7 +22,7 @@ use crate::support::codec::Codec;
 use crate::support::expected::Expected;
 use crate::support::make::{self, Image, Member};
 use crate::support::sandbox::{Tree, tree};
-use crate::support::{Sandbox, judge, tools};
+use crate::support::{Sandbox, commands, judge, testdata, tools};
 
 /// A small docker-archive, whose documents come last.
 fn small() -> Vec<u8> {
@@ -304,7 +304,14 @@ fn a_disk_without_space() {
     let archive = make::tar(&make::docker(&[large()]));
     sandbox.write("in.tar", &archive);
     fs::create_dir(sandbox.path("disk")).expect("a folder can be made");
-    let commands: [&[&str]; 10] = [
+    drop(
+        sandbox
+            .run(&["delta", "in.tar", "in.tar", "delta"])
+            .reports(),
+    );
+    let base = testdata(commands::BASE).display().to_string();
+    let base = base.as_str();
+    let commands: [&[&str]; 19] = [
         &["extract", "in.tar", "disk/out"],
         &["extract", "-", "disk"],
         &["convert", "in.tar", "disk/out.tar"],
@@ -315,6 +322,15 @@ fn a_disk_without_space() {
         &["squash", "--all", "-", "docker-archive:disk/out"],
         &["export", "in.tar", "disk/out"],
         &["import", "rootfs:in.tar", "oci:disk/out"],
+        &["append", "--delete", "b", "in.tar", "oci:disk/out"],
+        &["config", "--label", "a=b", "in.tar", "disk/out"],
+        &["config", "--label", "a=b", "-", "oci:disk/out"],
+        &["rebase", "--onto", "in.tar", "in.tar", "oci:disk/out"],
+        &["convert", "-", base, "oci:disk/out"],
+        &["convert", "--without", base, "-", "disk/out"],
+        &["convert", "--with", base, "-", "oci:disk/out"],
+        &["delta", base, "in.tar", "oci:disk/out"],
+        &["apply", "-", "delta", "disk/out"],
     ];
     let reason = "No space left on device\n";
     for arguments in commands {
@@ -346,6 +362,15 @@ fn a_disk_without_space() {
         &["convert", "-", "docker-archive:out"][..],
         &["squash", "--all", "-", "docker-archive:out"],
         &["export", "-", "out"],
+        &["append", "--delete", "b", "-", "out"],
+        &["append", "--changed", "rootfs:-", "in.tar", "out"],
+        &["config", "--label", "a=b", "-", "out"],
+        &["rebase", "--onto", "-", "in.tar", "out"],
+        &["convert", "in.tar", "-", "out"],
+        &["convert", "--without", "-", "in.tar", "out"],
+        &["convert", "--with", "-", "in.tar", "out"],
+        &["delta", base, "in.tar", "out"],
+        &["apply", "in.tar", "-", "out"],
     ] {
         let (code, said, left) = mounted(&sandbox, "size=64k", temporary, arguments);
         let expected = format!(
@@ -358,6 +383,49 @@ fn a_disk_without_space() {
             "{arguments:?}"
         );
     }
+}
+
+/// Runs `remove lay app:1` after a script has prepared the layout `lay`, with mounts of its own.
+/// Returns the exit code and the error.
+fn removed_after(sandbox: &Sandbox, script: &str) -> (Option<i32>, String) {
+    let script = format!("{script}; \"$@\"");
+    let launcher = ["unshare", "--mount", "/bin/sh", "-c", &script, "sh"];
+    let run = sandbox.restow(&["remove", "lay", "app:1"]).by(&launcher);
+    let output = run.command().output();
+    let output = output.expect("the command can be started");
+    let said = String::from_utf8(output.stderr).expect("it is text");
+    (output.status.code(), said)
+}
+
+#[test]
+fn blobs_that_cannot_be_removed() {
+    if !can_mount() {
+        tools::report("blobs_that_cannot_be_removed", "mounting is not permitted");
+        return;
+    }
+    let sandbox = Sandbox::new();
+    sandbox.write("in.tar", make::tar(&make::docker(&[large()])));
+    sandbox.run(&["convert", "in.tar", "oci:lay"]).silent();
+    let before = sandbox.tree();
+    let full = "mount -t tmpfs -o size=1m tmpfs /mnt && cp -r lay /mnt && \
+                mount --bind /mnt/lay lay && dd if=/dev/zero of=/mnt/fill bs=4k 2>/dev/null";
+    let said = "error: cannot write `lay`\n  caused by: No space left on device\n  hint: a new \
+                `index.json` is written before blobs are deleted: free a few kilobytes first\n";
+    assert_eq!(removed_after(&sandbox, full), (Some(1), said.to_owned()));
+    assert_eq!(sandbox.tree(), before);
+    // The others are deleted, and the next run deletes it.
+    let blobs = || tree(&sandbox.path("lay/blobs/sha256"));
+    let first = blobs().into_keys().next().expect("there is a blob");
+    let blob = format!("lay/blobs/sha256/{first}");
+    let busy = format!("mount --bind {blob} {blob}");
+    let said = format!(
+        "error: cannot write `{blob}`\n  caused by: Device or resource busy\n  hint: the images are \
+         no longer listed; `restow remove LAYOUT` deletes the blobs that are left\n"
+    );
+    assert_eq!(removed_after(&sandbox, &busy), (Some(1), said));
+    assert_eq!(blobs().into_keys().collect::<Vec<_>>(), [first]);
+    sandbox.run(&["remove", "-q", "lay"]).silent();
+    assert_eq!(blobs(), Tree::new());
 }
 
 #[test]
@@ -378,6 +446,20 @@ fn a_place_that_cannot_be_written_to() {
         ),
         (&["export", "in.tar", "/proc/out"], "/proc/out"),
         (&["import", "in.tar", "oci:/proc/out"], "/proc/out"),
+        (
+            &["append", "--delete", "b", "in.tar", "/proc/out"],
+            "/proc/out",
+        ),
+        (
+            &["config", "--label", "a=b", "in.tar", "oci:/proc/out"],
+            "/proc/out",
+        ),
+        (
+            &["rebase", "--onto", "in.tar", "in.tar", "/proc/out"],
+            "/proc/out",
+        ),
+        (&["delta", "in.tar", "in.tar", "oci:/proc/out"], "/proc/out"),
+        (&["apply", "in.tar", "in.tar", "/proc/out"], "/proc/out"),
     ] {
         let said = sandbox.run(arguments).refuses();
         let expected = format!("error: cannot write `{place}`\n  caused by: ");

@@ -185,6 +185,42 @@ fn what_hides_many_files() {
     assert_eq!(report["plans"][0]["frees"], 78_890);
 }
 
+/// The delta between two archives, applied to the old one, makes the new one as `convert`
+/// writes it.
+#[track_caller]
+fn assert_comes_back(sandbox: &Sandbox, old: &str, new: &str) {
+    let converted = ["convert", new, "docker-archive:-"];
+    let (expected, _) = run(sandbox, &converted, hash);
+    let ((), _) = run(sandbox, &["delta", old, new, "delta"], |_| ());
+    let applied = ["apply", old, "delta", "docker-archive:-"];
+    let (made, _) = run(sandbox, &applied, hash);
+    assert_eq!(made, expected);
+    sandbox.remove("delta");
+}
+
+/// 100,000 files, one in ten of which changes; 100,000 others are new.
+#[test]
+fn a_delta_of_two_hundred_thousand_entries() {
+    let name = |d: usize, n: usize| format!("directory-{d:03}/a-file-with-a-name-{n:04}");
+    let layer = |files: usize, change: usize| {
+        let mut entries = Vec::new();
+        for (d, n) in (0..DIRECTORIES).flat_map(|d| (0..files).map(move |n| (d, n))) {
+            let changed = if n % 10 == 0 { change } else { 0 };
+            let content = format!("{d} {n} {changed}");
+            entries.push(Entry::new(name(d, n), Kind::File(content.into())));
+        }
+        tar(&entries)
+    };
+    let sandbox = Sandbox::new();
+    let put_layer = |file: &str, layer: Vec<u8>| {
+        let image = Image::of_layers(&["app:1"], vec![layer]);
+        put(&sandbox, file, Format::Docker, &image)
+    };
+    let old = put_layer("old", layer(1000, 0));
+    let new = put_layer("new", layer(2000, 1));
+    assert_comes_back(&sandbox, &old, &new);
+}
+
 /// Checks that nothing is wrong with an archive.
 #[track_caller]
 fn verify(sandbox: &Sandbox, source: &str, layers: &str) {
@@ -228,9 +264,9 @@ fn header_of(name: &str, size: u64) -> Vec<u8> {
 
 /// An archive with a layer of one file of zeros, which takes no room on disk, and one of another file.
 #[track_caller]
-fn put_big(sandbox: &Sandbox) {
-    let start = header_of("big", BIG);
-    let zeros = || io::repeat(0).take(BIG + 1024);
+fn put_big(sandbox: &Sandbox, name: &str, size: u64) {
+    let start = header_of("big", size);
+    let zeros = || io::repeat(0).take(size + 1024);
     let (size, diff_id) = hash(&mut start.as_slice().chain(zeros()));
     let small = tar(&entries("small=1"));
     let config = json!({
@@ -251,7 +287,7 @@ fn put_big(sandbox: &Sandbox) {
         set(&mut header[124..136], content.len() as i128);
         member(&mut end, header, &content);
     }
-    let file = File::create(sandbox.path("in.tar")).expect("a file can be made");
+    let file = File::create(sandbox.path(name)).expect("a file can be made");
     let because = "a file can be written";
     file.write_all_at(&header_of("big.tar", size), 0)
         .expect(because);
@@ -309,7 +345,7 @@ fn monotony(stream: &mut dyn Read) -> (u64, Option<u8>) {
 #[test]
 fn a_file_of_three_gigabytes() {
     let sandbox = Sandbox::new();
-    put_big(&sandbox);
+    put_big(&sandbox, "in.tar", BIG);
     let export = |stdout: &mut dyn Read| {
         let mut hashing = Hashing {
             stream: stdout,
@@ -339,6 +375,15 @@ fn a_file_of_three_gigabytes() {
         [(name.as_str(), tar.as_str())],
         "the new layer is the export"
     );
+}
+
+/// Files that are far larger than the memory that a command may use.
+#[test]
+fn a_delta_of_large_files() {
+    let sandbox = Sandbox::new();
+    put_big(&sandbox, "old.tar", BIG / 6);
+    put_big(&sandbox, "new.tar", BIG / 6 + 512);
+    assert_comes_back(&sandbox, "old.tar", "new.tar");
 }
 
 /// Each image costs what its documents are, however many others there are.

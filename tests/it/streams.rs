@@ -296,6 +296,10 @@ fn an_output_that_would_spoil_the_input_is_refused() {
         error: DST is inside the layout that is SRC
           hint: choose a file outside the layout
     "#]];
+    let base = expect![[r#"
+        error: DST is inside the layout that is BASE
+          hint: choose a file outside the layout
+    "#]];
     for (script, says) in [
         ("restow convert in.tar - >> in.tar", &open),
         ("restow squash --all in.tar - 1<> in.tar", &open),
@@ -312,6 +316,10 @@ fn an_output_that_would_spoil_the_input_is_refused() {
         ),
         ("restow export lay lay/blobs/sha256/new", &part),
         ("restow convert lay oci:lay/blobs/new", &part),
+        (
+            "restow convert --force --with lay in.tar lay/index.json",
+            &base,
+        ),
     ] {
         says_so(&sandbox, script, 2, says);
     }

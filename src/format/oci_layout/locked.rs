@@ -128,8 +128,9 @@ impl LockedLayout {
     ///
     /// # Errors
     ///
-    /// Fails at the first one that cannot be deleted. A later run can delete the rest.
+    /// Fails if one cannot be deleted, after the others were. A later run can delete it.
     pub(crate) fn delete(&self, blobs: &[(Digest, u64)], watch: &Watch<'_>) -> Result<()> {
+        let mut failure = None;
         for (digest, _) in blobs {
             if watch.is_interrupted() {
                 return Err(Error::Interrupted);
@@ -137,12 +138,12 @@ impl LockedLayout {
             let path = self.path.join(blob_path(digest));
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(Error::write(Place::Path(path), error));
+                    failure.get_or_insert_with(|| Error::write(Place::Path(path), error));
                 }
                 _ => {}
             }
         }
-        Ok(())
+        failure.map_or(Ok(()), Err)
     }
 
     /// Removes what killed writers left.

@@ -8,7 +8,7 @@ use std::thread;
 use crate::digest::DiffId;
 use crate::error::{Error, InputKind, Place, Result};
 use crate::format::source::{Content, Image, ImageSource};
-use crate::format::{self, Format, Input, Opening, Tolerance};
+use crate::format::{self, Format, Input, Opening};
 use crate::layer::LayerWriter;
 use crate::merge::{Differences, Merge, Plan, Replay};
 use crate::ops::diff::options::DiffOptions;
@@ -41,15 +41,7 @@ impl OpenedTar {
         let place = input.place();
         let opening = Opening {
             format: input.format,
-            staging: None,
-            temporary_directory: context.temporary_directory,
-            measures: false,
-            is_read_once: false,
-            is_completed: false,
-            tolerance: Tolerance::None,
-            platform: None,
-            created: None,
-            watch: context.watch,
+            ..context.opening()
         };
         let source = format::open(input, &opening)?;
         let kind = match source.format() {

@@ -17,23 +17,26 @@ mod source;
 use std::cell::OnceCell;
 
 use crate::error::{Error, Result};
+use crate::event::Warning;
+use crate::format::LAYERS_MAX;
 use crate::format::root::Root;
 use crate::format::sink::ImageSink;
-use crate::format::source::{Image, ImageSource};
+use crate::format::source::{Content, Image, ImageSource};
 use crate::image::{Platform, scratch_config};
 use crate::ops::append::appender::Appender;
 use crate::ops::append::compared::OpenedTar;
 use crate::ops::append::options::{AppendOptions, NewLayer};
 use crate::ops::append::report::AppendReport;
-use crate::ops::append::result::deliver;
+use crate::ops::append::result::{appended, reported};
 use crate::ops::append::source::Source;
 use crate::ops::choose::image::{ChosenImage, choose_image};
 use crate::ops::choose::platform::PlatformChoice;
-use crate::ops::edited::{own_document, warn_of_lists};
+use crate::ops::edited::{Edited, own_document, warn_of_lists};
 use crate::ops::nothing::Nothing;
 use crate::ops::stack::layer_stack::LayerStack;
 use crate::stream::Workers;
 use crate::transfer::Context;
+use crate::transfer::compression::CompressionChoice;
 
 /// Implements [`Session::append`](crate::Session::append).
 pub(crate) fn append(
@@ -99,15 +102,29 @@ fn append_to(
         appender.add(layer)?;
     }
     let (added, unchanged) = appender.finish();
-    let report = deliver(
+    let layers_before = stack.count();
+    let count = layers_before + added.len();
+    if count > LAYERS_MAX && !added.is_empty() {
+        let max = LAYERS_MAX;
+        context.watch.warn(Warning::TooManyLayers { count, max });
+    }
+    let image = appended(&chosen.image, &added, options, context.created)?;
+    let name = chosen.name.clone();
+    let edited = Edited {
         source,
-        sink.as_ref(),
-        chosen,
-        (&added, unchanged),
-        options,
-        &workers,
+        sink,
+        names: &options.names,
+        platform: options.platform.as_ref(),
+        compress: CompressionChoice::Keep,
+        workers: &workers,
         context,
-    )?;
-    sink.finish(&context.watch)?;
-    Ok(report)
+    };
+    let written = edited.deliver(chosen.into(), image.map(Content::Image))?;
+    Ok(AppendReport {
+        image: name,
+        layers_before,
+        layers: reported(&added, layers_before),
+        unchanged,
+        written,
+    })
 }

@@ -16,15 +16,14 @@ use crate::error::{Error, Place, Result};
 use crate::event::{Event, Step};
 use crate::format::sink::ImageSink;
 use crate::format::source::{Content, ImageSource};
-use crate::format::{Format, Member, Opening, Tolerance, open_container};
+use crate::format::{Format, Member, open_container};
 use crate::image::Descriptor;
 use crate::image::delta::is_delta;
 use crate::ops::apply::parts::{Delta, read_delta};
 use crate::ops::apply::rebuilt::Rebuilt;
 use crate::ops::apply::verified::verified;
 use crate::ops::convert::{ConvertOptions, ConvertSource, convert};
-use crate::ops::delta::old_image::{OldImage, old_images};
-use crate::ops::delta::random_access;
+use crate::ops::delta::old_image::{OldImage, old_images, random_access};
 use crate::tar_diff::{OldFiles, Operation, Operations};
 use crate::transfer::Context;
 use crate::transfer::report::WriteReport;
@@ -37,9 +36,7 @@ pub(crate) fn apply(
     options: &ConvertOptions,
     context: Context<'_>,
 ) -> Result<WriteReport> {
-    for source in [old, delta] {
-        random_access(source, context)?;
-    }
+    random_access(delta, context)?;
     let deltas = deltas(delta)?;
     let olds = old_images(old, None, None, context)?;
     let from = deltas.iter().map(|delta| old_of(delta, &olds));
@@ -62,20 +59,8 @@ pub(crate) fn apply(
         rebuilt.add(part, &olds[*at], &files[at], context)?;
     }
     let format = rebuilt.finish();
-    let opening = Opening {
-        format: None,
-        staging: None,
-        temporary_directory: context.temporary_directory,
-        measures: false,
-        is_read_once: false,
-        is_completed: false,
-        tolerance: Tolerance::None,
-        platform: None,
-        created: context.created,
-        watch: context.watch,
-    };
     let place = delta.place().cloned().unwrap_or(Place::StandardInput);
-    let source = open_container(Box::new(rebuilt), format, place, &opening)?;
+    let source = open_container(Box::new(rebuilt), format, place, &context.opening())?;
     let source = ConvertSource {
         images: source.as_ref(),
         image: None,

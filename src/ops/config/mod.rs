@@ -18,7 +18,6 @@ use crate::ops::config::edit::Editor;
 use crate::ops::edited::{Edited, warn_of_lists};
 use crate::stream::Workers;
 use crate::transfer::Context;
-use crate::transfer::compression::CompressionPolicy;
 use crate::transfer::report::WriteReport;
 
 /// Implements [`Session::configure`](crate::Session::configure).
@@ -38,14 +37,12 @@ pub(crate) fn configure(
     let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
     let edited = Edited {
         source,
-        sink: sink.as_ref(),
+        sink,
         names: &options.names,
-        keeps_fields: item.left_out.is_empty() && options.platform.is_none(),
-        policy: CompressionPolicy::new(options.compress, sink.format()),
+        platform: options.platform.as_ref(),
+        compress: options.compress,
         workers: &workers,
         context,
     };
-    let report = edited.deliver(item, changed)?;
-    sink.finish(&context.watch)?;
-    Ok(report)
+    edited.deliver(item, changed)
 }

@@ -25,7 +25,7 @@ use crate::ops::Selector;
 use crate::ops::choose::item::load_chosen;
 use crate::ops::choose::platform::{PlatformChoice, select_platform, select_platforms};
 use crate::ops::choose::selector::Selection;
-use crate::ops::convert::merged::merge_same;
+use crate::ops::convert::merged::{have_one_owner, merge_same};
 use crate::ops::convert::multi_platform::MultiPlatform;
 use crate::ops::convert::names::check_names;
 pub(crate) use crate::ops::convert::wanted::ConvertSource;
@@ -234,7 +234,7 @@ fn load_all<'a>(
     let mut budget = DOCUMENTS_MAX;
     let mut absent = Vec::new();
     for wanted in wanted {
-        let name = wanted.selection.roots[0].display_name();
+        let root = wanted.selection.roots[0];
         match load(source, wanted.selection, options, context) {
             Ok(item) => {
                 budget = spend(budget, item.content.document_size())?;
@@ -243,21 +243,26 @@ fn load_all<'a>(
             // One of several, and not selected by name: the others are copied
             // nevertheless.
             Err(error) => match error.absence().filter(|_| !wanted.is_chosen) {
-                Some(reason) => absent.push((name, reason, error)),
+                Some(reason) => absent.push((root, reason, error)),
                 None => return Err(error),
             },
         }
     }
+    let is_of = |root: &Root, item: &TransferItem<'_>| have_one_owner(source, root, item.roots[0]);
+    for (root, reason, error) in absent {
+        // A source of which nothing can be copied is an error, beside others and alone.
+        if !items.iter().any(|item| is_of(root, item)) {
+            return Err(error);
+        }
+        let name = root.display_name();
+        context.watch.warn(Warning::AbsentLeftOut { name, reason });
+    }
+    if items.is_empty() {
+        return Err(Error::NoImage);
+    }
     merge_same(source, &mut items);
     if is_chosen {
         add_referrers(source, &mut items, budget, context)?;
-    }
-    if items.is_empty() {
-        let first = absent.into_iter().next();
-        return Err(first.map_or(Error::NoImage, |(_, _, error)| error));
-    }
-    for (name, reason, _) in absent {
-        context.watch.warn(Warning::AbsentLeftOut { name, reason });
     }
     Ok(items)
 }

@@ -22,7 +22,7 @@ use crate::ops::CompressionChoice;
 use crate::ops::convert::{ConvertOptions, selected_items};
 use crate::ops::delta::artifact::Artifacts;
 use crate::ops::delta::layers::{LayerMaker, Way};
-use crate::ops::delta::old_image::{OldImage, old_images};
+use crate::ops::delta::old_image::{OldImage, old_images, random_access};
 use crate::ops::delta::options::DeltaOptions;
 use crate::ops::delta::report::DeltaReport;
 use crate::stream::{Encoding, Workers};
@@ -41,9 +41,7 @@ pub(crate) fn delta(
     options: &DeltaOptions,
     context: Context<'_>,
 ) -> Result<DeltaReport> {
-    for source in [old, new] {
-        random_access(source, context)?;
-    }
+    random_access(new, context)?;
     let olds = old_images(
         old,
         options.old.as_ref(),
@@ -122,15 +120,6 @@ pub(crate) fn delta(
     let report = artifacts.write(sink.as_ref(), &captured, jobs.list(), transfer)?;
     sink.finish(&context.watch)?;
     Ok(report)
-}
-
-/// Makes the members of a sequential container accessible in any order.
-pub(in crate::ops) fn random_access(source: &dyn ImageSource, context: Context<'_>) -> Result<()> {
-    let container = source.container();
-    if container.is_sequential() {
-        container.unpack_to(context.temporary_directory, &context.watch)?;
-    }
-    Ok(())
 }
 
 /// Finds the old image for the layers of each new one.

@@ -25,7 +25,16 @@ pub(in crate::ops) struct OldImage<'a> {
     platform: Option<Platform>,
 }
 
-/// All whole images of a source.
+/// Makes the members of a sequential container accessible in any order.
+pub(in crate::ops) fn random_access(source: &dyn ImageSource, context: Context<'_>) -> Result<()> {
+    let container = source.container();
+    if container.is_sequential() {
+        container.unpack_to(context.temporary_directory, &context.watch)?;
+    }
+    Ok(())
+}
+
+/// All whole images of a source, with their layers accessible in any order.
 ///
 /// # Errors
 ///
@@ -36,6 +45,7 @@ pub(in crate::ops) fn old_images<'a>(
     platform: Option<&Platform>,
     context: Context<'_>,
 ) -> Result<Vec<OldImage<'a>>> {
+    random_access(source, context)?;
     let watch = context.watch.silent();
     let mut images = Vec::new();
     let mut failure = None;

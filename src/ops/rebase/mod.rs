@@ -23,7 +23,7 @@ use crate::ops::rebase::hidden::compare_trees;
 pub(crate) use crate::ops::rebase::scratch::Scratch;
 use crate::stream::Workers;
 use crate::transfer::Context;
-use crate::transfer::compression::{CompressionChoice, CompressionPolicy};
+use crate::transfer::compression::CompressionChoice;
 use crate::transfer::naming::Name;
 use crate::transfer::report::WriteReport;
 
@@ -110,15 +110,14 @@ pub(crate) fn rebase(
     let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
     let edited = Edited {
         source,
-        sink: sink.as_ref(),
+        sink,
         names: &options.names,
-        keeps_fields: chosen.left.is_empty() && options.platform.is_none(),
-        policy: CompressionPolicy::new(options.compress, sink.format()),
+        platform: options.platform.as_ref(),
+        compress: options.compress,
         workers: &workers,
         context,
     };
     let written = edited.deliver(chosen.into(), Some(Content::Image(image)))?;
-    sink.finish(&context.watch)?;
     Ok(RebaseReport {
         image: name,
         base: base.name,

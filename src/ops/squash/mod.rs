@@ -17,18 +17,19 @@ use crate::digest::DiffId;
 use crate::error::{Error, Result};
 use crate::event::{Event, Warning};
 use crate::format::sink::ImageSink;
-use crate::format::source::ImageSource;
+use crate::format::source::{Content, ImageSource};
 use crate::image::Platform;
 use crate::layer::LayerWriter;
 use crate::merge::{Merge, Plan};
 use crate::ops::Selector;
 use crate::ops::choose::image::choose_image;
 use crate::ops::choose::platform::PlatformChoice;
+use crate::ops::edited::Edited;
 use crate::ops::squash::options::SquashOptions;
 use crate::ops::squash::plan::{NewLayer, Stack, merge_ranges};
 use crate::ops::squash::range::ranges_in;
 use crate::ops::squash::report::{SquashReport, report};
-use crate::ops::squash::result::deliver;
+use crate::ops::squash::result::squashed;
 use crate::ops::stack::layer_stack::LayerStack;
 use crate::stream::{Encoding, HashWriter, Hashed, Workers};
 use crate::transfer::Context;
@@ -78,16 +79,17 @@ pub(crate) fn squash(
     let made = merge_ranges(&squasher, &ranges)?;
     let mut report = report(&chosen.name, &chosen.image.layers, &made);
     if let Some(sink) = sink {
-        let written = deliver(
+        let image = squashed(&chosen.image, &made, options, context.created)?;
+        let edited = Edited {
             source,
-            sink.as_ref(),
-            chosen,
-            &made,
-            options,
-            &workers,
+            sink,
+            names: &options.names,
+            platform: options.platform.as_ref(),
+            compress: CompressionChoice::Keep,
+            workers: &workers,
             context,
-        )?;
-        sink.finish(&context.watch)?;
+        };
+        let written = edited.deliver(chosen.into(), image.map(Content::Image))?;
         report.written = Some(written);
     }
     Ok(report)

@@ -1,55 +1,24 @@
-//! An image with merged layers: its documents and its delivery.
+//! The documents of an image with merged layers.
 
 use std::ops::RangeInclusive;
 
 use crate::error::Result;
-use crate::format::sink::ImageSink;
-use crate::format::source::{Content, Image, ImageSource, Layer, LayerBytes};
+use crate::format::source::{Image, Layer, LayerBytes};
 use crate::image::{Squashed, Timestamp, squash_config};
-use crate::ops::choose::image::ChosenImage;
-use crate::ops::edited::{Edited, edited_manifest, forget_base, own_document};
+use crate::ops::edited::{edited_manifest, forget_base, own_document};
 use crate::ops::squash::options::SquashOptions;
 use crate::ops::squash::plan::{Merged, NewLayer};
-use crate::stream::Workers;
-use crate::transfer::Context;
-use crate::transfer::compression::{CompressionChoice, CompressionPolicy};
-use crate::transfer::report::WriteReport;
 
-/// Writes the image with its new layers, and returns the report.
-pub(super) fn deliver(
-    source: &dyn ImageSource,
-    sink: &dyn ImageSink,
-    chosen: ChosenImage<'_>,
-    made: &[Merged],
-    options: &SquashOptions,
-    workers: &Workers,
-    context: Context<'_>,
-) -> Result<WriteReport> {
-    let edited = Edited {
-        source,
-        sink,
-        names: &options.names,
-        keeps_fields: chosen.left.is_empty() && options.platform.is_none(),
-        policy: CompressionPolicy::new(CompressionChoice::Keep, sink.format()),
-        workers,
-        context,
-    };
-    let changed = if made.is_empty() {
-        None
-    } else {
-        let image = squashed(&chosen.image, made, options, context.created)?;
-        Some(Content::Image(image))
-    };
-    edited.deliver(chosen.into(), changed)
-}
-
-/// Makes the image with merged layers.
-fn squashed(
+/// Makes the image with merged layers; `None` if there are none.
+pub(super) fn squashed(
     image: &Image,
     made: &[Merged],
     options: &SquashOptions,
     created: Option<Timestamp>,
-) -> Result<Image> {
+) -> Result<Option<Image>> {
+    if made.is_empty() {
+        return Ok(None);
+    }
     let mut layers = image.layers.clone();
     let mut story = Vec::new();
     for Merged { range, layer, .. } in made.iter().rev() {
@@ -87,13 +56,13 @@ fn squashed(
             }
         })
     });
-    Ok(Image {
+    Ok(Some(Image {
         manifest: manifest.transpose()?,
         config: squash_config(&image.config, &story).map_err(own_document)?,
         layers,
         annotations: image.annotations.clone(),
         others: image.others.clone(),
-    })
+    }))
 }
 
 fn default_comment(range: &RangeInclusive<usize>) -> String {

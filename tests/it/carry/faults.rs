@@ -2,18 +2,13 @@
 
 use expect_test::expect;
 
-use super::{pair, report};
+use super::{part, report};
 use crate::support::image::Store;
 use crate::support::make::{self, Image};
 
 #[test]
 fn a_wrong_base_is_told_apart() {
-    let sandbox = pair();
-    drop(
-        sandbox
-            .run(&["convert", "--without", "base.tar", "new.tar", "part.tar"])
-            .reports(),
-    );
+    let sandbox = part();
     let other = Image::new(&["other:1"], &["file a 1"]);
     sandbox.write("other.tar", make::tar(&make::docker(&[other])));
     sandbox
@@ -33,25 +28,14 @@ fn a_wrong_base_is_told_apart() {
     // Two bases may have it together.
     let second = Image::new(&["other:2"], &["file b 2"]);
     sandbox.write("second.tar", make::tar(&make::docker(&[second])));
-    let arguments = [
-        "--with",
-        "other.tar",
-        "--with",
-        "second.tar",
-        "part.tar",
-        "whole.tar",
-    ];
-    assert_eq!(report(&sandbox, &arguments)["put_back"]["layers"], 2);
+    let bases = ["--with", "other.tar", "--with", "second.tar"];
+    let shown = report(&sandbox, &[&bases[..], &["part.tar", "whole.tar"]].concat());
+    assert_eq!(shown["put_back"]["layers"], 2);
 }
 
 #[test]
 fn a_damaged_base_damages_nothing() {
-    let sandbox = pair();
-    drop(
-        sandbox
-            .run(&["convert", "--without", "base.tar", "new.tar", "part.tar"])
-            .reports(),
-    );
+    let sandbox = part();
     let mut base = sandbox.read("base.tar");
     let at = base
         .windows(2)
@@ -72,12 +56,7 @@ fn a_damaged_base_damages_nothing() {
 
 #[test]
 fn command_lines_that_make_no_sense() {
-    let sandbox = pair();
-    drop(
-        sandbox
-            .run(&["convert", "--without", "base.tar", "new.tar", "part.tar"])
-            .reports(),
-    );
+    let sandbox = part();
     let cases: [(&[&str], i32); 6] = [
         (
             &[
@@ -118,12 +97,7 @@ fn command_lines_that_make_no_sense() {
 /// The documents that are kept aside are read like any others.
 #[test]
 fn damaged_annotations_are_told_apart() {
-    let sandbox = pair();
-    drop(
-        sandbox
-            .run(&["convert", "--without", "base.tar", "new.tar", "part.tar"])
-            .reports(),
-    );
+    let sandbox = part();
     let store = Store::open(&sandbox.path("part.tar"));
     let mut said = String::new();
     for (key, text) in [

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use super::{assert_same_again, pair, report};
+use super::{assert_same_again, pair, part, report};
 use crate::support::image::Store;
 use crate::support::make::{self, Image, Layout};
 use crate::support::testdata;
@@ -69,12 +69,7 @@ fn the_report_says_who_can_load_it() {
 
 #[test]
 fn commands_that_look_show_what_it_is() {
-    let sandbox = pair();
-    drop(
-        sandbox
-            .run(&["convert", "--without", "base.tar", "new.tar", "part.tar"])
-            .reports(),
-    );
+    let sandbox = part();
     let mut shown = String::new();
     for arguments in [
         &["images", "part.tar"][..],
@@ -172,12 +167,7 @@ fn commands_that_look_show_what_it_is() {
 /// A layer that was lost is an error, beside those that were left out.
 #[test]
 fn what_was_lost_is_an_error() {
-    let sandbox = pair();
-    drop(
-        sandbox
-            .run(&["convert", "--without", "base.tar", "new.tar", "part.tar"])
-            .reports(),
-    );
+    let sandbox = part();
     let store = Store::open(&sandbox.path("part.tar"));
     let lost = make::layer("file c 3");
     let members = store

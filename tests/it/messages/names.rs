@@ -335,7 +335,7 @@ fn who_names_an_engine_is_told_the_pipe() {
 #[test]
 fn who_names_what_is_not_there_is_told_what_may_have_been_meant() {
     let sandbox = sandbox();
-    let cases: [(&[&str], Expect); 14] = [
+    let cases: [(&[&str], Expect); 16] = [
         (
             &["convert", "nginx", "out.tar"],
             expect![[r#"
@@ -414,6 +414,21 @@ fn who_names_what_is_not_there_is_told_what_may_have_been_meant() {
                 error: cannot read `new.tar`
                   caused by: No such file or directory
                   hint: `in.tar` exists: are ROOTFS and DST swapped?
+            "#]],
+        ),
+        (
+            &["apply", "in.tar", "new.tar", "in.tar"],
+            expect![[r#"
+                error: cannot read `new.tar`
+                  caused by: No such file or directory
+                  hint: `in.tar` exists: are DELTA and NEW swapped?
+            "#]],
+        ),
+        (
+            &["rebase", "--onto", "new.tar", "in.tar", "in.tar"],
+            expect![[r#"
+                error: cannot read `new.tar`
+                  caused by: No such file or directory
             "#]],
         ),
         (

@@ -252,6 +252,20 @@ fn what_is_refused_says_why_and_writes_nothing() {
     sandbox.assert_no_temporaries();
 }
 
+/// It would be an error alone, too.
+#[test]
+fn a_source_of_which_nothing_can_be_copied_is_refused() {
+    let sandbox = sandbox();
+    let mut members = make::docker(&[image("lost:1", "lost")]);
+    members.retain(|member| !member.name().ends_with("layer.tar"));
+    sandbox.write("lost.tar", make::tar(&members));
+    let alone = sandbox.run(&["convert", "lost.tar", "out.tar"]).refuses();
+    for sources in [["a.tar", "lost.tar"], ["lost.tar", "a.tar"]] {
+        let arguments = [&["convert"], &sources[..], &["out.tar"]].concat();
+        assert_eq!(sandbox.run(&arguments).refuses(), alone);
+    }
+}
+
 #[test]
 fn an_index_stays_whole_beside_one_of_its_images() {
     let sandbox = Sandbox::new();
