@@ -61,6 +61,14 @@ impl Columns {
         self.size = self.size.max(size);
     }
 
+    /// Makes the columns as wide as those of another part of the list.
+    pub(super) fn widen(&mut self, other: &Self) {
+        self.links = self.links.max(other.links);
+        self.owner = self.owner.max(other.owner);
+        self.size = self.size.max(other.size);
+        self.layer = self.layer.max(other.layer);
+    }
+
     /// The headings.
     pub(super) fn heading(&self) -> String {
         let terminal = Terminal::of_stdout();

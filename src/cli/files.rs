@@ -5,6 +5,8 @@ use std::cmp::Reverse;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
+use std::panic::resume_unwind;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use clap::{Args, ValueEnum};
@@ -152,7 +154,7 @@ fn show_tree(arguments: &Arguments, process: &Process, tree: &FileTree) -> Resul
         }
         let mut columns = Columns::new(arguments.form.human, false);
         let Some(entries) = &sorted else {
-            let runs = tree.runs(|entry| columns.measure(entry));
+            let runs = measured_runs(tree, &mut columns, process.jobs());
             writeln!(out, "{}", columns.heading())?;
             return put_runs(out, &runs, &columns, process.jobs());
         };
@@ -167,6 +169,46 @@ fn show_tree(arguments: &Arguments, process: &Process, tree: &FileTree) -> Resul
             out.write_all(&line)
         })
     })
+}
+
+/// Returns the entries of a tree as runs, after several threads have made the columns wide enough
+/// for them.
+fn measured_runs<'a>(
+    tree: &'a FileTree,
+    columns: &mut Columns,
+    jobs: NonZeroUsize,
+) -> Vec<FileRun<'a>> {
+    let left = Mutex::new((tree.runs(), Vec::new()));
+    let next = || {
+        let mut left = left.lock().unwrap_or_else(PoisonError::into_inner);
+        let run = left.0.next()?;
+        left.1.push(run.clone());
+        Some(run)
+    };
+    let measure = |mut columns: Columns| {
+        while let Some(run) = next() {
+            run.each(|entry| columns.measure(entry));
+        }
+        columns
+    };
+    thread::scope(|scope| {
+        let start = || {
+            let columns = columns.clone();
+            let measure = &measure;
+            thread::Builder::new().spawn_scoped(scope, move || measure(columns))
+        };
+        // If no more threads can be started, the existing ones do all the work.
+        let others: Vec<_> = (1..jobs.get().min(RUNS_MAX))
+            .map_while(|_| start().ok())
+            .collect();
+        *columns = measure(columns.clone());
+        for other in others {
+            let other = other.join().unwrap_or_else(|panic| resume_unwind(panic));
+            columns.widen(&other);
+        }
+    });
+    let (_, runs) = left.into_inner().unwrap_or_else(PoisonError::into_inner);
+    runs
 }
 
 /// Prints the lines of runs of entries, of which each thread formats one.

@@ -8,6 +8,7 @@ use crate::layer::attribute;
 use crate::layer::budget::Budget;
 use crate::layer::entry::{Device, Entry, EntryKind, Metadata, NodeKind};
 use crate::layer::error::{EntryFault, LayerError, display_start};
+use crate::layer::landmarks::Landmarks;
 use crate::layer::path::EntryPath;
 use crate::layer::whiteout::Whiteout;
 use crate::limits::{ATTRIBUTES_MAX, ENTRIES_MAX, HOLES_MAX, RETAINED_BYTES_MAX, TARGET_MAX};
@@ -91,6 +92,28 @@ impl<R: Skip> LayerReader<R> {
             }
         }
         Err(self.failed(EntryFault::Changed))
+    }
+
+    /// Goes to the last landmark before the entry with this number, unless it is passed
+    /// already.
+    pub(crate) fn skip_towards(
+        &mut self,
+        position: u32,
+        landmarks: &Landmarks,
+    ) -> Result<(), LayerError> {
+        if let Some((passed, offset)) = landmarks.before(position)
+            && passed > self.interpreter.count
+        {
+            let skipped = self.tar.skip_to(offset);
+            skipped.map_err(|error| self.interpreter.behind(error))?;
+            self.interpreter.count = passed;
+        }
+        Ok(())
+    }
+
+    /// Notes the place of the next entry, if one should be noted.
+    pub(crate) fn note_landmark(&self, landmarks: &mut Landmarks) {
+        landmarks.note(self.interpreter.count, self.tar.next_position());
     }
 
     /// The offset of the unread content of the current entry in the layer; `None` if it

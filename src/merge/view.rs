@@ -220,31 +220,59 @@ impl<'a> Entries<'a> {
         &self.path
     }
 
+    /// Passes at most this many entries, and returns their number. This takes less time
+    /// than looking at them.
+    pub(crate) fn pass(&mut self, most: usize) -> usize {
+        for passed in 0..most {
+            if self.start.is_some() {
+                self.advance();
+                continue;
+            }
+            match self.next_child() {
+                Some(Child::Directory(id)) => self.open(id),
+                Some(_) => {}
+                None => return passed,
+            }
+        }
+        most
+    }
+
     /// Goes to the next entry, without a copy of its path.
     pub(crate) fn advance(&mut self) -> Option<(TreeNode<'a>, EntryPlace)> {
-        let next = self.start.take().or_else(|| self.next_child())?;
+        let next = match self.start.take() {
+            Some(start) => start,
+            None => self
+                .next_child()
+                .and_then(|it| self.merge.node(self.tree, it))?,
+        };
         if let TreeNode::Directory(id, _) = next.0 {
-            let children = self.tree.get(id).children.iter();
-            self.open.push((self.path.len(), children));
+            self.open(id);
         }
         Some(next)
     }
 
-    fn next_child(&mut self) -> Option<(TreeNode<'a>, EntryPlace)> {
+    fn open(&mut self, id: DirectoryId) {
+        let children = self.tree.get(id).children.iter();
+        self.open.push((self.path.len(), children));
+    }
+
+    /// The next name that is not a whiteout.
+    fn next_child(&mut self) -> Option<Child> {
         loop {
             let (length, children) = self.open.last_mut()?;
             let Some((name, child)) = children.next() else {
                 self.open.pop();
                 continue;
             };
+            if *child == Child::Whiteout {
+                continue;
+            }
             self.path.truncate(*length);
             if !self.path.is_empty() {
                 self.path.push(b'/');
             }
             self.path.extend_from_slice(name);
-            if let Some(found) = self.merge.node(self.tree, *child) {
-                return Some(found);
-            }
+            return Some(*child);
         }
     }
 }

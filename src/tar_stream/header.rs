@@ -243,10 +243,40 @@ pub(super) fn has_data(flag: u8) -> bool {
 
 /// A field with a number of at most 64 bits, with the rules of Go's reader.
 pub(super) fn number64(field: &[u8]) -> Option<i64> {
-    if let Some(number) = plain_number(field) {
+    if let Some(number) = full_number(field).or_else(|| plain_number(field)) {
         return Some(number);
     }
     number(field).and_then(|number| i64::try_from(number).ok())
+}
+
+/// A field of eight or twelve bytes that is full of octal digits, up to a NUL or a space
+/// in its last byte. `None` for anything else.
+fn full_number(field: &[u8]) -> Option<i64> {
+    let (high, low) = field.split_last_chunk()?;
+    let low = u64::from_be_bytes(*low);
+    if !matches!(low.to_be_bytes()[7], 0 | b' ') {
+        return None;
+    }
+    let low = octal((low >> 8) | (u64::from(b'0') << 56))?;
+    let high = match high {
+        [] => 0,
+        [a, b, c, d] => octal(u64::from_be_bytes([b'0', b'0', b'0', b'0', *a, *b, *c, *d]))?,
+        _ => return None,
+    };
+    i64::try_from((high << 21) | low).ok()
+}
+
+/// The number of eight octal digits, which are converted at once.
+fn octal(digits: u64) -> Option<u64> {
+    const HIGH: u64 = u64::from_be_bytes([0xf8; 8]);
+    if digits & HIGH != u64::from_be_bytes([b'0'; 8]) {
+        return None;
+    }
+    // Each step joins two neighbours, of three, six and twelve bits.
+    let bits = digits & !HIGH;
+    let bits = ((bits >> 5) | bits) & 0x003f_003f_003f_003f;
+    let bits = ((bits >> 10) | bits) & 0x0000_0fff_0000_0fff;
+    Some(((bits >> 20) | bits) & 0x00ff_ffff)
 }
 
 /// A field that begins with octal digits, and has nothing after them, or a NUL, or one
@@ -316,7 +346,10 @@ mod tests {
 
     #[test]
     fn numbers_are_octal_or_base_256() {
-        let cases: [(&[u8], i128); 19] = [
+        let cases: [(&[u8], i128); 22] = [
+            (b"1234567\0", 0o123_4567),
+            (b"12345670123\0", 0o123_4567_0123),
+            (b"76543210765 ", 0o765_4321_0765),
             (b"0000644\0", 0o644),
             (b"0000644 ", 0o644),
             (b"  644 \0 ", 0o644),
@@ -348,7 +381,10 @@ mod tests {
             let small = i64::try_from(expected).ok();
             assert_eq!(number64(field), small, "{}", field.escape_ascii());
         }
-        let garbage: [&[u8]; 10] = [
+        let garbage: [&[u8]; 13] = [
+            b"0000/44\0",
+            b"8000644\0",
+            b"0000000064:\0",
             b"",
             b"0000648\0",
             b"-1",

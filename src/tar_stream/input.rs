@@ -81,8 +81,14 @@ impl Skip for &File {
 /// It should be small if files are large, since most of it is skipped, and large if
 /// they are small, since a system call costs more than the bytes of some files. It is
 /// adjusted according to the preceding skips.
-const SECTION_LEAST: usize = 8 * 1024;
+///
+/// The minimum has a header, and before it an extended header with one block.
+const SECTION_LEAST: usize = 3 * 512;
 const SECTION_MOST: usize = 64 * 1024;
+
+/// Maximum number of bytes beyond the buffer of a [`Section`] in a skip of files that are
+/// small.
+const NEAR: u64 = 4096;
 
 impl<F: Borrow<File>> Skip for FileSlice<F> {
     fn skip(&mut self, amount: u64) -> io::Result<u64> {
@@ -148,8 +154,10 @@ impl Skip for Section {
             return Ok(amount);
         }
         self.held = 0..0;
-        // Divided by four, because the last read has doubled it.
-        self.window = (self.window / 4).max(SECTION_LEAST);
+        if amount - held > NEAR {
+            // Divided by four, because the last read has doubled it.
+            self.window = (self.window / 4).max(SECTION_LEAST);
+        }
         Ok(held + self.rest.skip(amount - held)?)
     }
 }

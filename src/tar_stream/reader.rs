@@ -118,6 +118,18 @@ impl<R: Skip> TarReader<R> {
         self.position
     }
 
+    /// The start of the next member, or of the extended headers before it.
+    pub(crate) fn next_position(&self) -> u64 {
+        self.position + self.remaining + self.padding
+    }
+
+    /// Skips to the start of a later member, without a look at those before it.
+    pub(crate) fn skip_to(&mut self, position: u64) -> Result<(), TarError> {
+        self.position += self.input.skip(position - self.position)?;
+        (self.remaining, self.padding) = (0, 0);
+        Ok(())
+    }
+
     /// Returns the input, positioned where reading ended.
     pub(crate) fn into_inner(self) -> R {
         self.input

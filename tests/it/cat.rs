@@ -223,6 +223,48 @@ fn a_layer_is_read_once_for_many_files_in_any_order() {
 }
 
 #[test]
+fn a_file_is_found_among_many_others() {
+    // Some names need an extended header, and some files more than one read.
+    let name = |at: usize| match at % 5 {
+        0 => format!("{at}/{}", "long/".repeat(40)) + "name",
+        _ => format!("f{at}"),
+    };
+    let content = |at: usize| format!("<{at}>").repeat(at * at * at % 7000);
+    let members = (0..400).map(|at| make::Member::file(name(at), content(at)));
+    let layer = make::tar(&members.collect::<Vec<_>>());
+    for codec in [Codec::Plain, Codec::Gzip] {
+        let sandbox = Sandbox::new();
+        let image = Image::of_layers(&["app:1"], vec![layer.clone()]);
+        put(
+            &sandbox,
+            "in.tar",
+            Format::OciArchive,
+            &image.stored_as(codec),
+        );
+        for wanted in [
+            &[0][..],
+            &[62],
+            &[63],
+            &[64],
+            &[65],
+            &[127],
+            &[128],
+            &[399],
+            &[1, 70, 135, 390],
+            &[64, 65, 66, 310],
+            &[399, 64, 63, 64],
+        ] {
+            let names: Vec<String> = wanted.iter().map(|at| name(*at)).collect();
+            let mut arguments = vec!["cat", "in.tar"];
+            arguments.extend(names.iter().map(String::as_str));
+            let expected: String = wanted.iter().map(|at| content(*at)).collect();
+            let found = sandbox.run(&arguments).data("");
+            assert!(found == expected.into_bytes(), "{codec:?} {wanted:?}");
+        }
+    }
+}
+
+#[test]
 fn files_that_do_not_fit_into_memory_come_in_the_wanted_order() {
     let sandbox = Sandbox::new();
     let content = |at: u8| vec![at; 3_000_000];

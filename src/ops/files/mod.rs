@@ -2,6 +2,8 @@
 
 mod story;
 
+use std::iter;
+
 use crate::error::Result;
 use crate::event::Event;
 use crate::format::source::ImageSource;
@@ -45,30 +47,31 @@ impl FileTree {
         entries.map(|entry| FileEntry::new(self.tree(), entry))
     }
 
-    /// Sees the selected entries, in the same order, and returns them as runs that
-    /// several threads can read again.
-    pub fn runs(&self, mut see: impl FnMut(&FileEntry)) -> Vec<FileRun<'_>> {
-        let mut runs = Vec::new();
-        let mut run = FileRun::new(self.tree());
-        for top in self.tops() {
-            let mut entries = self.tree().entries_from(top);
-            loop {
-                let start = entries.clone();
-                let count = run.walk(&mut entries, RUN - run.count, &mut see);
-                if count == 0 {
-                    break;
-                }
-                run.count += count;
-                run.walks.push((start, count));
-                if run.count == RUN {
-                    runs.push(std::mem::replace(&mut run, FileRun::new(self.tree())));
+    /// The selected entries, in the same order, as runs that several threads can read.
+    pub fn runs(&self) -> impl Iterator<Item = FileRun<'_>> {
+        let mut tops = self.tops();
+        let mut entries = None;
+        iter::from_fn(move || {
+            let mut run = FileRun::new(self.tree());
+            while run.count < RUN {
+                let Some(open) = &mut entries else {
+                    let Some(top) = tops.next() else {
+                        break;
+                    };
+                    entries = Some(self.tree().entries_from(top));
+                    continue;
+                };
+                let start = open.clone();
+                match open.pass(RUN - run.count) {
+                    0 => entries = None,
+                    count => {
+                        run.count += count;
+                        run.walks.push((start, count));
+                    }
                 }
             }
-        }
-        if run.count > 0 {
-            runs.push(run);
-        }
-        runs
+            (run.count > 0).then_some(run)
+        })
     }
 
     fn tree(&self) -> &Merge {
@@ -106,29 +109,18 @@ impl<'a> FileRun<'a> {
     /// Sees each entry. This takes less time than an iterator, since all use the same
     /// memory.
     pub fn each(&self, mut see: impl FnMut(&FileEntry)) {
-        for (mut entries, count) in self.walks.clone() {
-            self.walk(&mut entries, count, &mut see);
-        }
-    }
-
-    /// Sees at most this many of the next entries, and returns their number.
-    fn walk(
-        &self,
-        entries: &mut Entries<'a>,
-        most: usize,
-        see: &mut impl FnMut(&FileEntry),
-    ) -> usize {
         let mut seen = FileEntry::new(self.tree, self.tree.root());
-        for count in 0..most {
-            let Some((node, place)) = entries.advance() else {
-                return count;
-            };
-            seen.path.clear();
-            seen.path.extend_from_slice(entries.path());
-            seen.set(self.tree, node, place);
-            see(&seen);
+        for (mut entries, count) in self.walks.clone() {
+            for _ in 0..count {
+                let Some((node, place)) = entries.advance() else {
+                    break;
+                };
+                seen.path.clear();
+                seen.path.extend_from_slice(entries.path());
+                seen.set(self.tree, node, place);
+                see(&seen);
+            }
         }
-        most
     }
 }
 

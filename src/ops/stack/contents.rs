@@ -169,7 +169,9 @@ impl LayerStack<'_> {
             let (layer, blob) = self.blob(at)?;
             read_layer(self.container, blob, layer.compression, watch, |tar| {
                 let mut reader = LayerReader::new(tar, Arc::<Budget>::default());
+                let landmarks = self.landmarks(at);
                 for (place, size) in files {
+                    reader.skip_towards(place.entry, &landmarks)?;
                     reader.seek_file(place.entry, *size)?;
                     each((*place, *size), &mut reader)?;
                 }

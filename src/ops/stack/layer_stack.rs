@@ -1,22 +1,26 @@
 //! The opened layers of an image: read once for their headers, once for their content.
 
+use std::collections::HashMap;
 use std::io::{self, BufRead, Read};
-use std::sync::Arc;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, LimitError, Place, Result};
 use crate::event::{Event, Step, Warning};
 use crate::format::source::{Image, ImageSource, Layer};
 use crate::format::{Container, Member};
 use crate::image::{ESTARGZ_TOC, Timestamp};
-use crate::layer::{Budget, EntrySink, LayerError, LayerReader};
-use crate::merge::{Changes, ChangesBuilder, LayerEvent, Merge, Plan, Replay, ReplayError};
+use crate::layer::{Budget, EntrySink, Landmarks, LayerError, LayerReader};
+use crate::merge::{
+    Ambiguities, Changes, ChangesBuilder, LayerEvent, Merge, Plan, Replay, ReplayError,
+};
 use crate::ops::choose::image::ChosenImage;
 use crate::ops::stack::layer_tar::{blame_compression, read_layer, streams};
 use crate::stream::{Compression, ProgressReader};
 use crate::tar_stream::{SkipByReading, TarError, Time};
 use crate::transfer::Context;
 use crate::transfer::blob_job::BlobJob;
-use crate::transfer::parallel::in_parallel;
+use crate::transfer::parallel::{in_parallel, in_parallel_each};
 use crate::transfer::read::{read_unpacked, verify_stored};
 
 /// The gzip member at the end of an eStargz layer (stargz-snapshotter,
@@ -36,6 +40,8 @@ pub(in crate::ops) struct LayerStack<'a> {
     first: u32,
     /// The budget that the headers of all layers share.
     budget: Arc<Budget>,
+    /// The landmarks of the layers whose headers were read.
+    landmarks: Arc<Mutex<HashMap<usize, Arc<Landmarks>>>>,
 }
 
 impl<'a> LayerStack<'a> {
@@ -56,6 +62,7 @@ impl<'a> LayerStack<'a> {
             context,
             first: 0,
             budget: Arc::default(),
+            landmarks: Arc::default(),
         };
         let platform = chosen.image.platform();
         if platform.is_some_and(|platform| platform.normalized().os == "windows") {
@@ -79,6 +86,7 @@ impl<'a> LayerStack<'a> {
             context,
             first,
             budget: Arc::default(),
+            landmarks: Arc::default(),
         }
     }
 
@@ -162,21 +170,28 @@ impl<'a> LayerStack<'a> {
         which: &[usize],
         work: impl Fn(usize) -> Result<T> + Sync,
     ) -> Result<Vec<T>> {
+        in_parallel(self.order(which), self.streams(), work)
+    }
+
+    /// The indexes in `which`, in an order that suits the container.
+    fn order(&self, which: &[usize]) -> Vec<usize> {
         let mut order: Vec<usize> = (0..which.len()).collect();
         if self.container.is_sequential() {
             let blob = |at: &usize| self.image.layers[which[*at]].blob();
             order.sort_by_key(|at| blob(at).map_or(0, |blob| blob.position));
         }
-        in_parallel(order, streams(self.container, self.context), work)
+        order
+    }
+
+    /// The number of layers that are read in parallel.
+    fn streams(&self) -> NonZeroUsize {
+        streams(self.container, self.context)
     }
 
     /// Reads the headers of some layers, several in parallel, and returns the changes
     /// of each.
     pub(in crate::ops) fn changes(&self, which: &[usize]) -> Result<Vec<Changes>> {
-        self.in_parallel(which, |at| {
-            let at = which[at];
-            self.scan(at).map_err(|error| self.explain(at, error))
-        })
+        self.in_parallel(which, |at| self.scan_explained(which[at]))
     }
 
     /// The merged tree of the changes of all layers. Warns of ambiguities in them.
@@ -193,17 +208,33 @@ impl<'a> LayerStack<'a> {
         self.merge_watched(merge, which, &mut NoReader)
     }
 
-    /// The same, with a reader of the story of the tree.
+    /// The same, with a reader of the story of the tree. A layer is added as soon as the
+    /// headers of all lower ones are read, while those of higher ones are.
+    ///
+    /// # Errors
+    ///
+    /// Fails without a warning if the headers of any layer cannot be read.
     pub(in crate::ops) fn merge_watched(
         &self,
         merge: &mut Merge,
         which: &[usize],
         story: &mut dyn StoryReader,
     ) -> Result<()> {
-        for (at, changes) in which.iter().zip(self.changes(which)?) {
-            self.put_watched(merge, *at, changes, story)?;
+        let mut failed = None;
+        let mut ambiguities = Vec::with_capacity(which.len());
+        let scan = |at: usize| self.scan_explained(which[at]);
+        in_parallel_each(self.order(which), self.streams(), scan, |at, changes| {
+            if failed.is_none() {
+                match self.put(merge, which[at], changes, story) {
+                    Ok(found) => ambiguities.push(found),
+                    Err(error) => failed = Some(error),
+                }
+            }
+        })?;
+        for (at, ambiguities) in which.iter().zip(ambiguities) {
+            self.warn_of(*at, ambiguities);
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 
     /// Adds the changes of one layer to the range of a merge, warns of ambiguities in
@@ -215,6 +246,19 @@ impl<'a> LayerStack<'a> {
         changes: Changes,
         story: &mut dyn StoryReader,
     ) -> Result<()> {
+        let ambiguities = self.put(merge, at, changes, story)?;
+        self.warn_of(at, ambiguities);
+        Ok(())
+    }
+
+    /// The same without a warning: returns the ambiguities.
+    fn put(
+        &self,
+        merge: &mut Merge,
+        at: usize,
+        changes: Changes,
+        story: &mut dyn StoryReader,
+    ) -> Result<Ambiguities> {
         let put = if story.wants(at) {
             merge.put_watched(changes, &mut |below, event| story.see(at, below, event))
         } else {
@@ -222,6 +266,11 @@ impl<'a> LayerStack<'a> {
         };
         let ambiguities = put.map_err(|error| self.failed(at, error))?;
         story.added(at, merge);
+        Ok(ambiguities)
+    }
+
+    /// Warns of the ambiguities of a layer.
+    fn warn_of(&self, at: usize, ambiguities: Ambiguities) {
         for (ambiguity, entry, others) in ambiguities.into_iter() {
             self.context.watch.warn(Warning::Ambiguous {
                 layer: self.place(at),
@@ -230,7 +279,6 @@ impl<'a> LayerStack<'a> {
                 ambiguity,
             });
         }
-        Ok(())
     }
 
     /// A layer and its blob.
@@ -240,11 +288,17 @@ impl<'a> LayerStack<'a> {
         Ok((layer, blob))
     }
 
+    /// Reads the headers of a layer.
+    fn scan_explained(&self, at: usize) -> Result<Changes> {
+        self.scan(at).map_err(|error| self.explain(at, error))
+    }
+
     fn scan(&self, at: usize) -> Result<Changes> {
         let (layer, blob) = self.blob(at)?;
         let watch = self.context.watch;
         watch.send(Event::Step(Step::Reading(&self.place(at).to_string())));
         let mut builder = ChangesBuilder::new(self.number(at), self.budget.clone());
+        let mut landmarks = Landmarks::default();
         read_layer(self.container, blob, layer.compression, watch, |tar| {
             let mut reader = LayerReader::new(tar, self.budget.clone());
             while let Some(entry) = reader.next_entry()? {
@@ -253,13 +307,26 @@ impl<'a> LayerStack<'a> {
                 }
                 let added = builder.add(entry, reader.interpreter());
                 added.map_err(|fault| reader.failed(fault))?;
+                reader.note_landmark(&mut landmarks);
             }
             // A checksum may follow.
             reader.into_inner().into_size().map_err(TarError::from)?;
             Ok(())
         })?;
+        self.lock_landmarks().insert(at, Arc::new(landmarks));
         let is_estargz = builder.may_be_estargz() && self.is_estargz(layer, blob)?;
         Ok(builder.finish(is_estargz)?)
+    }
+
+    /// The landmarks of a layer; none if its headers were not read.
+    pub(super) fn landmarks(&self, at: usize) -> Arc<Landmarks> {
+        self.lock_landmarks().get(&at).cloned().unwrap_or_default()
+    }
+
+    fn lock_landmarks(&self) -> MutexGuard<'_, HashMap<usize, Arc<Landmarks>>> {
+        self.landmarks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The reason why a layer cannot be read: a wrong digest, if it has one, otherwise
