@@ -15,8 +15,7 @@ pub(crate) struct KeptChanges {
 }
 
 impl KeptChanges {
-    /// Packs changes. They may be those of another thread: nothing of them is kept, so
-    /// that the memory of that thread is returned to the system.
+    /// Packs changes.
     pub(crate) fn new(mut changes: Changes) -> Self {
         let mut packer = Packer::default();
         for directory in changes.tree.iter_mut() {

@@ -191,7 +191,17 @@ impl<'a> LayerStack<'a> {
     /// Reads the headers of some layers, several in parallel, and returns the changes
     /// of each.
     pub(in crate::ops) fn changes(&self, which: &[usize]) -> Result<Vec<Changes>> {
-        self.in_parallel(which, |at| self.scan_explained(which[at]))
+        self.changes_as(which, |changes| changes)
+    }
+
+    /// The same, in another form each. The thread that has read the headers makes it, so
+    /// that it can use the memory of the changes for the next layer.
+    pub(in crate::ops) fn changes_as<T: Send>(
+        &self,
+        which: &[usize],
+        form: impl Fn(Changes) -> T + Sync,
+    ) -> Result<Vec<T>> {
+        self.in_parallel(which, |at| self.scan_explained(which[at]).map(&form))
     }
 
     /// The merged tree of the changes of all layers. Warns of ambiguities in them.

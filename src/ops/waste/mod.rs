@@ -57,8 +57,7 @@ pub(crate) fn waste(
             steps: None,
         });
     }
-    let changes = layers.changes(&all)?.into_iter();
-    let changes: Vec<KeptChanges> = changes.map(KeptChanges::new).collect();
+    let changes = layers.changes_as(&all, KeptChanges::new)?;
     let mut merge = Merge::new();
     let mut story = WasteStory::default();
     for (at, changes) in changes.iter().enumerate() {
