@@ -94,6 +94,12 @@ impl OldFiles {
         self.files.push(OldFile { path, bytes });
     }
 
+    /// The size of all files together.
+    pub(super) fn size(&self) -> u64 {
+        let sizes = self.files.iter().map(OldFile::size);
+        sizes.fold(0, u64::saturating_add)
+    }
+
     /// The number of the file with this path.
     pub(super) fn find(&self, path: &[u8]) -> Option<usize> {
         self.by_path.get(path).copied()

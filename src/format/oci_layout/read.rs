@@ -126,6 +126,7 @@ fn load_manifest(
                     bytes: LayerBytes::described(blob, Descriptor::clone(descriptor)),
                     compression,
                     position: LayerPosition::new(at, view.layers.len()),
+                    keeps_compression: false,
                 };
                 let layers = layers.map(layer).collect();
                 return Ok(Content::Image(Image {

@@ -94,6 +94,7 @@ fn appended(
         bytes: LayerBytes::Written(layer.blob.clone()),
         compression: layer.compression,
         position: LayerPosition::new(image.layers.len() + at, count),
+        keeps_compression: false,
     });
     let records = added.iter().map(|layer| LayerRecord {
         diff_id: DiffId(layer.unpacked.digest.clone()),

@@ -267,10 +267,14 @@ impl Container for Rebuilt<'_> {
             Origin::Old(held) => self.old.blob(held).shared(),
             Origin::Delta(held) => self.delta.blob(held).shared(),
             Origin::Unpacked(..) | Origin::Patched(..) => {
-                // Not more than it should be, however much could be made.
-                let most = member.size.saturating_add(1);
                 let open = move || -> Result<Box<dyn Read + Send + 'b>> {
-                    Ok(Box::new(self.open(origin)?.take(most)))
+                    let stream = self.open(origin)?;
+                    let size = member.size;
+                    Ok(Box::new(Exactly {
+                        stream,
+                        size,
+                        read: 0,
+                    }))
                 };
                 let blob = Blob::new(member, Bytes::Stream(Box::new(open)));
                 blob.with_compression(Some(Compression::None))
@@ -287,6 +291,29 @@ impl Container for Rebuilt<'_> {
     /// Each blob may need the content of whole files in memory.
     fn is_sequential(&self) -> bool {
         true
+    }
+}
+
+/// A stream that fails unless it has the size that is promised, however much could be made.
+struct Exactly<R> {
+    stream: R,
+    size: u64,
+    read: u64,
+}
+
+impl<R: Read> Read for Exactly<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.stream.read(buffer)?;
+        self.read += length as u64;
+        let is_end = length == 0 && !buffer.is_empty();
+        if self.read > self.size || (is_end && self.read < self.size) {
+            let error = Error::SizeMismatch {
+                expected: self.size,
+                got: self.read,
+            };
+            return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+        }
+        Ok(length)
     }
 }
 

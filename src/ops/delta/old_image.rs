@@ -6,6 +6,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::format::source::{Content, Image, ImageSource, Layer};
 use crate::image::{Descriptor, Document, Platform};
+use crate::merge::TreeNode;
 use crate::ops::Selector;
 use crate::ops::choose::image::ChosenImage;
 use crate::ops::choose::item::load_chosen;
@@ -132,8 +133,8 @@ impl OldImage<'_> {
         same.or_else(|| layers.find(|layer| Some(&layer.diff_id.0) == diff_id))
     }
 
-    /// The regular files that it shows: all that a tar-diff can use, or only those at
-    /// these paths.
+    /// The regular files that it shows: all that a tar-diff can use, or only those that
+    /// these paths lead to.
     pub(in crate::ops) fn files(
         &self,
         only: Option<&HashSet<Vec<u8>>>,
@@ -152,14 +153,25 @@ impl OldImage<'_> {
         let tree = stack.tree_of(stack.changes(&all)?)?;
         let mut wanted = FilePlaces::new();
         let mut paths = Vec::new();
-        for entry in tree.entries() {
-            let is_wanted = match only {
-                Some(only) => only.contains(&entry.path),
-                None => is_usable(&entry.path),
-            };
-            if let (true, Some((_, inode))) = (is_wanted, entry.node.file()) {
+        let mut add = |path: &[u8], node: TreeNode<'_>| {
+            if let Some((_, inode)) = node.file() {
                 wanted.insert(inode.place, inode.size());
-                paths.push((entry.path, inode.place));
+                paths.push((path.to_vec(), inode.place));
+            }
+        };
+        match only {
+            // Other programs name a file as the layer with it does, which may be through a
+            // symbolic link of another layer.
+            Some(only) => {
+                for path in only {
+                    if let Ok(entry) = tree.resolve(path, false) {
+                        add(path, entry.node);
+                    }
+                }
+            }
+            None => {
+                let usable = tree.entries().filter(|entry| is_usable(&entry.path));
+                usable.for_each(|entry| add(&entry.path, entry.node));
             }
         }
         let located = stack.locate(&wanted)?;
