@@ -159,20 +159,17 @@ impl OldImage<'_> {
                 paths.push((path.to_vec(), inode.place));
             }
         };
-        match only {
+        if let Some(only) = only {
             // Other programs name a file as the layer with it does, which may be through a
             // symbolic link of another layer.
-            Some(only) => {
-                for path in only {
-                    if let Ok(entry) = tree.resolve(path, false) {
-                        add(path, entry.node);
-                    }
+            for path in only {
+                if let Ok(entry) = tree.resolve(path, false) {
+                    add(path, entry.node);
                 }
             }
-            None => {
-                let usable = tree.entries().filter(|entry| is_usable(&entry.path));
-                usable.for_each(|entry| add(&entry.path, entry.node));
-            }
+        } else {
+            let usable = tree.entries().filter(|entry| is_usable(&entry.path));
+            usable.for_each(|entry| add(&entry.path, entry.node));
         }
         let located = stack.locate(&wanted)?;
         let mut files = OldFiles::default();

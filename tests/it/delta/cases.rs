@@ -103,7 +103,7 @@ fn cases() -> Vec<Case> {
             "a name that is no UTF-8",
             vec![vec![file(b"\xff\xfe".as_slice(), 1)]],
             vec![file(b"\xff\xfe".as_slice(), 1)],
-            true,
+            false,
         ),
         (
             "a name of 4,095 bytes",
