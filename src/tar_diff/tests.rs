@@ -359,7 +359,13 @@ fn paths_are_usable_if_everybody_can_read_them() {
     ] {
         assert!(!is_usable(path), "{}", String::from_utf8_lossy(path));
     }
-    for path in [b"a".as_slice(), b"a/b", "ä/x".as_bytes(), b"sysroot/x", &long[1..]] {
+    for path in [
+        b"a".as_slice(),
+        b"a/b",
+        "ä/x".as_bytes(),
+        b"sysroot/x",
+        &long[1..],
+    ] {
         assert!(is_usable(path), "{}", String::from_utf8_lossy(path));
     }
 }

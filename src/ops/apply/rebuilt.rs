@@ -110,7 +110,7 @@ impl<'a> Rebuilt<'a> {
         for (layer, diff_id) in delta.manifest.view().layers.iter().zip(&config.diff_ids) {
             let new = self.layer(delta, layer, &diff_id.0, old, files, context)?;
             if has_index && new.digest() != layer.digest() {
-                return Err(absent(layer.digest()));
+                return Err(absent(layer, old));
             }
             replaced.push(new);
         }
@@ -186,11 +186,11 @@ impl<'a> Rebuilt<'a> {
             return if may_be_elsewhere {
                 Ok(layer.clone())
             } else {
-                Err(absent(layer.digest()))
+                Err(absent(layer, old))
             };
         };
         let Some(member) = held.blob() else {
-            return Err(absent(layer.digest()));
+            return Err(absent(layer, old));
         };
         let digest = held.digest().or_else(|| same(layer, held));
         if digest.as_ref() == Some(layer.digest()) {
@@ -345,6 +345,9 @@ fn manifest_with(
 }
 
 /// The error for a layer that is nowhere.
-fn absent(digest: &Digest) -> Error {
-    Error::DeltaLayerAbsent(digest.clone())
+fn absent(layer: &Descriptor, old: &OldImage<'_>) -> Error {
+    Error::DeltaLayerAbsent {
+        layer: layer.digest().clone(),
+        old: old.place(),
+    }
 }

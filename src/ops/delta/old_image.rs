@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::{Error, Place, Result};
 use crate::format::source::{Content, Image, ImageSource, Layer};
 use crate::image::{Descriptor, Document, Platform};
 use crate::merge::TreeNode;
@@ -113,6 +113,12 @@ impl OldImage<'_> {
 
     pub(in crate::ops) fn image(&self) -> &Image {
         &self.chosen.image
+    }
+
+    /// The input that holds it.
+    pub(in crate::ops) fn place(&self) -> Place {
+        let place = self.source.place().cloned();
+        place.unwrap_or(Place::StandardInput)
     }
 
     /// Its name and id, for a message.
