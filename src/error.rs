@@ -74,22 +74,30 @@ pub enum Error {
     },
     /// A delta is from another image than the one that was given.
     #[error(
-        "the delta is from the image with the id {expected}, which the old images do not include: {}",
+        "the delta is from the image with the id {expected}, which {old} does not hold: {}; give \
+         the image that the delta was made from as OLD",
         have.join(", ")
     )]
     DeltaOfOther {
         /// The digest of the config of the image that it is from.
         expected: Digest,
+        /// The input with the old images.
+        old: Place,
         /// The images that were given.
         have: Vec<String>,
     },
     /// A delta does not have this layer of the new image, and the old image does not have
     /// it in the same bytes.
     #[error(
-        "layer {0} is neither in the delta nor, in the same bytes, in the old image; was the old \
-         image compressed anew?"
+        "layer {layer} is neither in the delta nor, in the same bytes, in {old}; was that \
+         compressed anew? give it as it was when the delta was made"
     )]
-    DeltaLayerAbsent(Digest),
+    DeltaLayerAbsent {
+        /// The digest of the layer.
+        layer: Digest,
+        /// The input with the old image.
+        old: Place,
+    },
     /// Two members have this name but different content.
     #[error("it has two different members named `{0}`")]
     ControlFileTwice(String),

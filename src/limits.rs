@@ -34,7 +34,7 @@
 //! | a file whose lines are compared | 4 MiB | [`TEXT_MAX`] |
 //! | its lines | 200,000 | [`TEXT_LINES_MAX`] |
 //! | a file that a delta compresses after another, and that one | 32 MiB | [`TAR_DIFF_SOURCE_MAX`] |
-//! | the same files when a delta is applied | 192 MiB | [`TAR_DIFF_FRAME_MAX`] |
+//! | the same files when a delta is applied | 128 MiB | [`TAR_DIFF_FRAME_MAX`] |
 //! | the path in a tar-diff | 4 KiB | [`TAR_DIFF_PATH_MAX`] |
 //! | the window of a zstd stream, as a power of two | 27 | [`ZSTD_WINDOW_LOG_MAX`] |
 //! | the memory to unpack an xz stream | 128 MiB | [`XZ_MEMORY_MAX`] |
@@ -168,6 +168,6 @@ pub const TAR_DIFF_PATH_MAX: u64 = 4096;
 /// bytes: both are held in memory. Larger files are compared in pieces.
 pub const TAR_DIFF_SOURCE_MAX: u64 = 32 << 20;
 
-/// Maximum size of the same files when a delta is applied, in bytes: containers/tar-diff
-/// holds larger ones in memory than restow does.
-pub const TAR_DIFF_FRAME_MAX: u64 = 192 << 20;
+/// Maximum size of the same files when a delta is applied, in bytes: both are held in
+/// memory. containers/oci-delta compresses larger ones only if it is told to.
+pub const TAR_DIFF_FRAME_MAX: u64 = 128 << 20;

@@ -41,6 +41,7 @@ pub(super) fn rootfs_image(
         },
         compression: Compression::None,
         position: LayerPosition::new(0, 1),
+        keeps_compression: false,
     };
     Ok(Image {
         manifest: None,

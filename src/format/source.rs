@@ -239,6 +239,8 @@ pub(crate) struct Layer {
     /// Its place in the image of the input; of a new layer that of the uppermost merged
     /// one.
     pub position: LayerPosition,
+    /// True if it keeps its compression, even if that of other layers changes.
+    pub keeps_compression: bool,
 }
 
 /// The place of a layer in its image, for messages.

@@ -8,6 +8,7 @@
 //! This module is not part of the crate's public interface.
 
 mod archive;
+mod artifact;
 mod change;
 mod headers;
 mod inventory;
@@ -38,6 +39,7 @@ mod support {
 }
 
 pub use archive::archive;
+pub use artifact::artifact;
 pub use change::change;
 pub use inventory::inventory;
 pub use layer::layer;
@@ -53,8 +55,9 @@ mod tests {
     type Target = fn(&[u8]);
 
     /// Each target with the name of its fuzzer.
-    const TARGETS: [(&str, Target); 7] = [
+    const TARGETS: [(&str, Target); 8] = [
         ("archive", super::archive),
+        ("artifact", super::artifact),
         ("change", super::change),
         ("inventory", super::inventory),
         ("layer", super::layer),
@@ -94,6 +97,11 @@ mod tests {
     #[test]
     fn the_corpus_of_archive_holds() {
         replay("archive");
+    }
+
+    #[test]
+    fn the_corpus_of_artifact_holds() {
+        replay("artifact");
     }
 
     #[test]

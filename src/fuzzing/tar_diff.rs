@@ -50,7 +50,7 @@ fn read(diff: &[u8], files: &Arc<OldFiles>) {
 }
 
 /// A tree of files with this content.
-fn files(content: &[(&str, &[u8])]) -> Option<Arc<OldFiles>> {
+pub(super) fn files(content: &[(&str, &[u8])]) -> Option<Arc<OldFiles>> {
     let mut file = tempfile::tempfile().ok()?;
     for (_, bytes) in content {
         file.write_all(bytes).ok()?;

@@ -255,6 +255,7 @@ impl Importer<'_> {
             bytes: LayerBytes::Written(blob.clone()),
             compression: encoding.compression(),
             position: LayerPosition::new(0, 1),
+            keeps_compression: false,
         };
         let content = Content::Image(Image {
             manifest: None,

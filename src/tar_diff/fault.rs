@@ -25,8 +25,14 @@ pub(crate) enum TarDiffFault {
     NothingOpen,
     #[error("the tar-diff reads beyond the end of a file of the old image")]
     PastEnd,
-    #[error("a zstd frame of the tar-diff needs more than {TAR_DIFF_FRAME_MAX} bytes of memory")]
-    FrameTooLarge,
+    #[error(
+        "a zstd frame of the tar-diff needs a file of {0} bytes or more in memory; at most \
+         {TAR_DIFF_FRAME_MAX} are supported, which oci-delta only exceeds with \
+         `--max-zstd-diff-size`"
+    )]
+    FrameTooLarge(u64),
+    #[error("the tar-diff makes more than {0} bytes from files of the old image")]
+    TooLarge(u64),
     #[error("a zstd frame of the tar-diff is damaged")]
     Frame,
 }

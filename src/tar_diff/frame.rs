@@ -2,8 +2,7 @@
 
 use std::io;
 
-use zstd::stream::raw::{Decoder, InBuffer, Operation as _, OutBuffer};
-use zstd::zstd_safe::{CCtx, CParameter, DCtx, get_frame_content_size};
+use zstd::zstd_safe::{CCtx, CParameter, DCtx, get_error_name, get_frame_content_size};
 
 use crate::limits::TAR_DIFF_FRAME_MAX;
 use crate::tar_diff::TarDiffFault as Fault;
@@ -52,49 +51,33 @@ pub(super) fn size_alone(content: &[u8]) -> usize {
 }
 
 /// Unpacks a frame after `prefix`.
+///
+/// The content is made in one piece, so that the decoder needs no window of its own, and
+/// the size of the window does not matter. Streaming encoders do not write the size of the
+/// content; pages of the buffer that stay empty take no memory.
 pub(super) fn unpack(frame: &[u8], prefix: &[u8]) -> io::Result<Vec<u8>> {
-    if let Ok(Some(size)) = get_frame_content_size(frame) {
-        if size > TAR_DIFF_FRAME_MAX {
-            return Err(Fault::FrameTooLarge.into());
-        }
-        let size = usize::try_from(size).map_err(|_| Fault::FrameTooLarge)?;
-        let mut content = Vec::with_capacity(size);
-        let mut decoder = DCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?;
-        decoder.ref_prefix(prefix).map_err(failed)?;
-        let unpacked = decoder.decompress(&mut content, frame);
-        unpacked.map_err(|_| Fault::Frame)?;
-        return Ok(content);
+    let size = get_frame_content_size(frame).ok().flatten();
+    let most = size.unwrap_or(TAR_DIFF_FRAME_MAX);
+    if most > TAR_DIFF_FRAME_MAX {
+        return Err(Fault::FrameTooLarge(most).into());
     }
-    unpack_of_unknown_size(frame, prefix)
-}
-
-/// Unpacks a frame that does not have the size of its content, as streaming encoders
-/// write it.
-fn unpack_of_unknown_size(frame: &[u8], prefix: &[u8]) -> io::Result<Vec<u8>> {
-    let mut decoder = Decoder::with_ref_prefix(prefix)?;
-    decoder.set_parameter(zstd::zstd_safe::DParameter::WindowLogMax(WINDOW_LOGS.1))?;
-    let mut input = InBuffer::around(frame);
+    let most = usize::try_from(most).map_err(|_| Fault::Frame)?;
     let mut content = Vec::new();
-    let mut piece = vec![0; 128 * 1024];
-    loop {
-        let mut output = OutBuffer::around(piece.as_mut_slice());
-        let left = decoder
-            .run(&mut input, &mut output)
-            .map_err(|_| Fault::Frame)?;
-        let written = output.as_slice().len();
-        content.extend_from_slice(output.as_slice());
-        if content.len() as u64 > TAR_DIFF_FRAME_MAX {
-            return Err(Fault::FrameTooLarge.into());
+    let reserved = content.try_reserve_exact(most);
+    reserved.map_err(|_| io::ErrorKind::OutOfMemory)?;
+    let mut decoder = DCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?;
+    decoder.ref_prefix(prefix).map_err(failed)?;
+    let unpacked = decoder.decompress(&mut content, frame);
+    match unpacked.map_err(get_error_name) {
+        Ok(_) if frame.is_empty() => Err(Fault::Frame.into()),
+        Ok(_) => Ok(content),
+        Err("Destination buffer is too small") if size.is_none() => {
+            Err(Fault::FrameTooLarge(TAR_DIFF_FRAME_MAX + 1).into())
         }
-        let is_whole = input.pos() == frame.len();
-        match (left, is_whole, written) {
-            (0, true, _) => return Ok(content),
-            (0, false, _) | (_, true, 0) => return Err(Fault::Frame.into()),
-            _ => {}
-        }
+        Err(_) => Err(Fault::Frame.into()),
     }
 }
 
 fn failed(code: usize) -> io::Error {
-    io::Error::other(zstd::zstd_safe::get_error_name(code))
+    io::Error::other(get_error_name(code))
 }

@@ -79,10 +79,12 @@ pub(crate) struct OldFiles {
     by_path: HashMap<Vec<u8>, usize>,
 }
 
-/// True if a tar-diff can name a file with this path, and everybody can then read it.
+/// True if a tar-diff can name a file with this path, and everybody can then read it: bootc
+/// only takes paths that are UTF-8.
 pub(crate) fn is_usable(path: &[u8]) -> bool {
     path.len() as u64 <= TAR_DIFF_PATH_MAX
         && !path.is_empty()
+        && str::from_utf8(path).is_ok()
         && clean_path(path) == path
         && !path.starts_with(OSTREE)
 }
@@ -92,6 +94,12 @@ impl OldFiles {
     pub(crate) fn add(&mut self, path: Vec<u8>, bytes: FileSlice<Arc<File>>) {
         self.by_path.insert(path.clone(), self.files.len());
         self.files.push(OldFile { path, bytes });
+    }
+
+    /// The size of all files together.
+    pub(super) fn size(&self) -> u64 {
+        let sizes = self.files.iter().map(OldFile::size);
+        sizes.fold(0, u64::saturating_add)
     }
 
     /// The number of the file with this path.

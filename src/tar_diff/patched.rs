@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use crate::limits::TAR_DIFF_FRAME_MAX;
+use crate::limits::{TAR_DIFF_FRAME_MAX, UNPACKED_MAX, UNPACKED_RATIO_MAX};
 use crate::tar_diff::old_files::{OldFile, OldFiles};
 use crate::tar_diff::operations::{Operation, Operations};
 use crate::tar_diff::{TarDiffFault as Fault, frame};
@@ -17,6 +17,9 @@ pub(crate) struct Patched<R: Read> {
     position: u64,
     /// The operation that goes on.
     current: Current,
+    /// The number of bytes that were made, and the most that are.
+    made: u64,
+    most: u64,
 }
 
 enum Current {
@@ -32,8 +35,16 @@ enum Current {
 impl<R: Read> Patched<R> {
     /// Begins to make the tar of a tar-diff.
     pub(crate) fn new(diff: R, files: Arc<OldFiles>) -> io::Result<Self> {
+        let most = files.size().saturating_mul(UNPACKED_RATIO_MAX);
+        Self::with_most(diff, files, most.max(UNPACKED_MAX))
+    }
+
+    /// A few bytes may copy a file again and again: at most this many bytes are made.
+    pub(super) fn with_most(diff: R, files: Arc<OldFiles>, most: u64) -> io::Result<Self> {
         Ok(Self {
             operations: Operations::new(diff)?,
+            made: 0,
+            most,
             files,
             open: None,
             position: 0,
@@ -91,8 +102,9 @@ impl<R: Read> Patched<R> {
 
     fn unpack(&mut self, size: u64) -> io::Result<Vec<u8>> {
         let prefix_size = self.source()?.size();
-        if size > TAR_DIFF_FRAME_MAX || prefix_size > TAR_DIFF_FRAME_MAX {
-            return Err(Fault::FrameTooLarge.into());
+        let largest = size.max(prefix_size);
+        if largest > TAR_DIFF_FRAME_MAX {
+            return Err(Fault::FrameTooLarge(largest).into());
         }
         let mut bytes = Vec::new();
         self.operations.read_to_end(&mut bytes)?;
@@ -141,6 +153,10 @@ impl<R: Read> Read for Patched<R> {
                 }
             };
             if length > 0 {
+                self.made += length as u64;
+                if self.made > self.most {
+                    return Err(Fault::TooLarge(self.most).into());
+                }
                 return Ok(length);
             }
             self.current = Current::Nothing;

@@ -235,7 +235,7 @@ fn hostile_operations_are_refused() {
     }
     let diff = raw(MAGIC_2, &[open, (FRAME, size, b"x")]);
     let error = patched(&diff, &old).unwrap_err().to_string();
-    assert!(error.contains("more than"), "{error}");
+    assert!(error.contains("at most 134217728 are"), "{error}");
     // A number of eleven bytes.
     let stream = zstd::encode_all(
         [DATA]
@@ -249,6 +249,83 @@ fn hostile_operations_are_refused() {
     let diff = [MAGIC_2.as_slice(), &stream.unwrap()].concat();
     let error = patched(&diff, &old).unwrap_err().to_string();
     assert!(error.contains("64 bits"), "{error}");
+}
+
+/// A frame as streaming encoders write it: without the size of its content.
+fn streamed(content: impl Read, prefix: &[u8], window_log: u32) -> Vec<u8> {
+    let mut encoder = zstd::stream::write::Encoder::with_ref_prefix(Vec::new(), 1, prefix).unwrap();
+    let window = zstd::zstd_safe::CParameter::WindowLog(window_log);
+    encoder.set_parameter(window).unwrap();
+    io::copy(&mut BufReader::new(content), &mut encoder).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn the_window_of_a_frame_may_be_larger_than_its_files() {
+    let content = noise(7, 300_000);
+    let old = tree(&[("a", &content)]);
+    let mut new = content.clone();
+    new.extend_from_slice(b"more");
+    for window_log in [10, 27, 28, 29] {
+        let frame = streamed(new.as_slice(), &content, window_log);
+        let open = (OPEN, 1, b"a".as_slice());
+        let diff = raw(MAGIC_2, &[open, (FRAME, frame.len() as u64, &frame)]);
+        assert!(patched(&diff, &old).unwrap() == new, "{window_log}");
+    }
+}
+
+#[test]
+fn frames_of_larger_files_are_refused() {
+    let most = crate::limits::TAR_DIFF_FRAME_MAX;
+    let file = tempfile::tempfile().unwrap();
+    file.set_len(most + 1).unwrap();
+    let file = Arc::new(file);
+    let mut old = OldFiles::default();
+    old.add(b"large".to_vec(), FileSlice::new(file.clone(), 0, most + 1));
+    old.add(b"small".to_vec(), FileSlice::new(file, 0, 10));
+    let old = Arc::new(old);
+    let size_is_known = zstd::encode_all(io::repeat(7).take(10), 1).unwrap();
+    let prefixed = streamed(io::empty(), &[], 10);
+    let mut content = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+    content.set_pledged_src_size(Some(most + 1)).unwrap();
+    io::copy(&mut io::repeat(7).take(most + 1), &mut content).unwrap();
+    let content = content.finish().unwrap();
+    let content_of_unknown_size = streamed(io::repeat(7).take(most + 1), &[], 20);
+    let cases: [(&[u8], &[u8], bool); 5] = [
+        (b"small", &size_is_known, true),
+        (b"large", &size_is_known, false),
+        (b"large", &prefixed, false),
+        (b"small", &content, false),
+        (b"small", &content_of_unknown_size, false),
+    ];
+    for (at, (path, frame, is_accepted)) in cases.into_iter().enumerate() {
+        let open = (OPEN, path.len() as u64, path);
+        let diff = raw(MAGIC_2, &[open, (FRAME, frame.len() as u64, frame)]);
+        let made = patched(&diff, &old).map_err(|error| error.to_string());
+        assert_eq!(made.is_ok(), is_accepted, "{at}");
+        if let Err(error) = made {
+            assert!(error.contains("of 134217729 bytes or more"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_file_is_not_copied_again_and_again() {
+    let old = tree(&[("a", b"0123456789")]);
+    let twice = [
+        (OPEN, 1, b"a".as_slice()),
+        (COPY, 10, b""),
+        (SEEK, 0, b""),
+        (COPY, 10, b""),
+    ];
+    let diff = raw(MAGIC_1, &twice);
+    for (most, is_accepted) in [(20, true), (19, false)] {
+        let mut made = Patched::with_most(diff.as_slice(), old.clone(), most).unwrap();
+        let copied = io::copy(&mut made, &mut io::sink());
+        let error = copied.map_err(|error| error.to_string()).err();
+        let expected = "the tar-diff makes more than 19 bytes from files of the old image";
+        assert_eq!(error.as_deref(), (!is_accepted).then_some(expected));
+    }
 }
 
 #[test]
@@ -277,11 +354,18 @@ fn paths_are_usable_if_everybody_can_read_them() {
         b"/a",
         b"./a",
         b"sysroot/ostree/repo/x",
+        b"\xff/x",
         &long,
     ] {
         assert!(!is_usable(path), "{}", String::from_utf8_lossy(path));
     }
-    for path in [b"a".as_slice(), b"a/b", b"\xff/x", b"sysroot/x", &long[1..]] {
+    for path in [
+        b"a".as_slice(),
+        b"a/b",
+        "ä/x".as_bytes(),
+        b"sysroot/x",
+        &long[1..],
+    ] {
         assert!(is_usable(path), "{}", String::from_utf8_lossy(path));
     }
 }

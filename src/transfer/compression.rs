@@ -107,7 +107,12 @@ impl CompressionPolicy {
         if layer.blob().is_none() || layer.may_be_elsewhere() {
             return None;
         }
-        match self.compress {
+        let compress = if layer.keeps_compression {
+            CompressionChoice::Keep
+        } else {
+            self.compress
+        };
+        match compress {
             CompressionChoice::To { encoding, always } => {
                 let is_so = encoding.compression() == layer.compression;
                 (always || !is_so).then_some(encoding)

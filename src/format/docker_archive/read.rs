@@ -311,6 +311,7 @@ pub(in crate::format) fn load_element(
             bytes,
             compression,
             position: LayerPosition::new(at, count),
+            keeps_compression: false,
         })
     };
     let layers = diff_ids

@@ -132,6 +132,7 @@ fn load_manifest(
                     bytes: LayerBytes::described(blob, Descriptor::clone(descriptor)),
                     compression,
                     position: LayerPosition::new(at, view.layers.len()),
+                    keeps_compression: false,
                 };
                 let layers = layers.map(layer).collect();
                 let others = listed.others(opener, &manifest)?;

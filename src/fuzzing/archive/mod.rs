@@ -1,6 +1,6 @@
 //! The tar around images, and the documents in it.
 
-mod text;
+pub(super) mod text;
 
 use std::collections::BTreeSet;
 use std::io::{self, Cursor, Seek, Write};
@@ -22,7 +22,7 @@ use crate::session::{Images, Session};
 /// itself. A squashed image is accepted with one layer, and an exported one is a root
 /// filesystem.
 pub fn archive(data: &[u8]) {
-    if let Some(tar) = text::tar(data) {
+    if let Some(tar) = text::tar(data, &Arc::default()) {
         return check(&tar);
     }
     check_repaired(data, check);
@@ -193,7 +193,7 @@ fn collect(content: &Content, images: &mut BTreeSet<Facts>) {
 }
 
 /// Checks that an error has a message at each level, and ends.
-fn assert_message(error: &Error) {
+pub(super) fn assert_message(error: &Error) {
     let first: &dyn std::error::Error = error;
     for (at, level) in std::iter::successors(Some(first), |it| it.source()).enumerate() {
         assert!(!level.to_string().is_empty());
@@ -201,7 +201,7 @@ fn assert_message(error: &Error) {
     }
 }
 
-fn input(bytes: &[u8]) -> Input {
+pub(super) fn input(bytes: &[u8]) -> Input {
     let mut file = tempfile::tempfile().expect("there is a place for temporary files");
     file.write_all(bytes)
         .and_then(|()| file.rewind())
@@ -210,20 +210,20 @@ fn input(bytes: &[u8]) -> Input {
     Input::file(file, place)
 }
 
-fn output(format: Format, memory: &Memory) -> Output {
+pub(super) fn output(format: Format, memory: &Memory) -> Output {
     Output::stream(format, memory.clone(), Place::StandardOutput)
 }
 
-fn pipe(bytes: &[u8]) -> Input {
+pub(super) fn pipe(bytes: &[u8]) -> Input {
     Input::pipe(Cursor::new(bytes.to_vec()), Place::StandardInput)
 }
 
 /// An output that stores the bytes in memory.
 #[derive(Clone, Debug, Default)]
-struct Memory(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Memory(Arc<Mutex<Vec<u8>>>);
 
 impl Memory {
-    fn take(&self) -> Vec<u8> {
+    pub(super) fn take(&self) -> Vec<u8> {
         std::mem::take(&mut *self.0.lock().expect("nobody has panicked"))
     }
 }

@@ -58,6 +58,7 @@ pub(super) fn appended(
         bytes: LayerBytes::Written(layer.blob.clone()),
         compression: layer.compression,
         position: LayerPosition::new(image.layers.len() + at, count),
+        keeps_compression: false,
     });
     let records = added.iter().map(|layer| LayerRecord {
         diff_id: layer.diff_id(),

@@ -102,6 +102,7 @@ fn old_of(delta: &Delta, olds: &[OldImage<'_>]) -> Result<usize> {
         .position(|old| *old.config() == delta.source_config);
     at.ok_or_else(|| Error::DeltaOfOther {
         expected: delta.source_config.clone(),
+        old: olds[0].place(),
         have: olds.iter().map(OldImage::display).collect(),
     })
 }

@@ -110,7 +110,7 @@ impl<'a> Rebuilt<'a> {
         for (layer, diff_id) in delta.manifest.view().layers.iter().zip(&config.diff_ids) {
             let new = self.layer(delta, layer, &diff_id.0, old, files, context)?;
             if has_index && new.digest() != layer.digest() {
-                return Err(absent(layer.digest()));
+                return Err(absent(layer, old));
             }
             replaced.push(new);
         }
@@ -186,11 +186,11 @@ impl<'a> Rebuilt<'a> {
             return if may_be_elsewhere {
                 Ok(layer.clone())
             } else {
-                Err(absent(layer.digest()))
+                Err(absent(layer, old))
             };
         };
         let Some(member) = held.blob() else {
-            return Err(absent(layer.digest()));
+            return Err(absent(layer, old));
         };
         let digest = held.digest().or_else(|| same(layer, held));
         if digest.as_ref() == Some(layer.digest()) {
@@ -267,10 +267,14 @@ impl Container for Rebuilt<'_> {
             Origin::Old(held) => self.old.blob(held).shared(),
             Origin::Delta(held) => self.delta.blob(held).shared(),
             Origin::Unpacked(..) | Origin::Patched(..) => {
-                // Not more than it should be, however much could be made.
-                let most = member.size.saturating_add(1);
                 let open = move || -> Result<Box<dyn Read + Send + 'b>> {
-                    Ok(Box::new(self.open(origin)?.take(most)))
+                    let stream = self.open(origin)?;
+                    let size = member.size;
+                    Ok(Box::new(Exactly {
+                        stream,
+                        size,
+                        read: 0,
+                    }))
                 };
                 let blob = Blob::new(member, Bytes::Stream(Box::new(open)));
                 blob.with_compression(Some(Compression::None))
@@ -287,6 +291,29 @@ impl Container for Rebuilt<'_> {
     /// Each blob may need the content of whole files in memory.
     fn is_sequential(&self) -> bool {
         true
+    }
+}
+
+/// A stream that fails unless it has the size that is promised, however much could be made.
+struct Exactly<R> {
+    stream: R,
+    size: u64,
+    read: u64,
+}
+
+impl<R: Read> Read for Exactly<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.stream.read(buffer)?;
+        self.read += length as u64;
+        let is_end = length == 0 && !buffer.is_empty();
+        if self.read > self.size || (is_end && self.read < self.size) {
+            let error = Error::SizeMismatch {
+                expected: self.size,
+                got: self.read,
+            };
+            return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+        }
+        Ok(length)
     }
 }
 
@@ -318,6 +345,9 @@ fn manifest_with(
 }
 
 /// The error for a layer that is nowhere.
-fn absent(digest: &Digest) -> Error {
-    Error::DeltaLayerAbsent(digest.clone())
+fn absent(layer: &Descriptor, old: &OldImage<'_>) -> Error {
+    Error::DeltaLayerAbsent {
+        layer: layer.digest().clone(),
+        old: old.place(),
+    }
 }

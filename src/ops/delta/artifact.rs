@@ -31,7 +31,7 @@ const DEPTH_MAX: usize = 8;
 
 /// The artifacts of a delta, and the blobs that they name.
 pub(super) struct Artifacts<'a> {
-    ways: &'a [Way],
+    ways: &'a [Vec<Way>],
     index: OutputIndex,
     /// Artifacts under further names.
     again: Vec<OutputRoot>,
@@ -58,7 +58,7 @@ impl<'a> Artifacts<'a> {
     pub(super) fn new(
         captured: &CapturedSink,
         olds: &[OldImage<'_>],
-        ways: &'a [Way],
+        ways: &'a [Vec<Way>],
         order: &[String],
     ) -> Result<Self> {
         let (index, mut files) = captured.index()?;
@@ -92,7 +92,7 @@ impl<'a> Artifacts<'a> {
                 told.insert(digest, at);
                 let extras = (at == 0).then_some((&files, &documents));
                 let old = OldImage::for_platform(olds, image.platform.as_ref());
-                artifacts.add(&image, &olds[old], extras);
+                artifacts.add(&image, (old, &olds[old]), extras);
                 at
             });
             artifacts.name(at, root, &image);
@@ -117,7 +117,7 @@ impl<'a> Artifacts<'a> {
     fn add(
         &mut self,
         image: &NewImage,
-        old: &OldImage<'_>,
+        (old_at, old): (usize, &OldImage<'_>),
         extras: Option<(&ControlFiles, &Documents)>,
     ) {
         let (manifest, config) = (&image.manifest, &image.config);
@@ -140,7 +140,8 @@ impl<'a> Artifacts<'a> {
                     self.documents.push((digest.clone(), bytes.clone()));
                 }
             }
-            for way in self.ways.iter().filter(|way| way.kind.is_none()) {
+            let ways = self.ways.iter().flatten();
+            for way in ways.filter(|way| way.kind.is_none()) {
                 let Hashed { digest, size } = way.blob.clone();
                 let blob = Descriptor::new(BYTES, digest, size);
                 layers.push(DeltaContent::Blob.annotate(blob));
@@ -150,8 +151,9 @@ impl<'a> Artifacts<'a> {
         let mut told = Vec::new();
         let mut listed = HashSet::new();
         for layer in &manifest.view().layers {
-            let of_digest = |way: &&Way| way.kind.is_some() && way.blob.digest == *layer.digest();
-            let way = self.ways.iter().find(of_digest);
+            let is_of_old = |way: &&Way| way.kind.is_some() && way.old == Some(old_at);
+            let mut ways = self.ways.iter().flatten().filter(is_of_old);
+            let way = ways.find(|way| way.blob.digest == *layer.digest());
             told.push(told_layer(layer, way));
             let Some(way) = way.filter(|_| listed.insert(layer.digest().clone())) else {
                 continue;
@@ -236,18 +238,17 @@ impl<'a> Artifacts<'a> {
         sink.put_documents(&self.index, self.documents)?;
         let transfer = Transfer { sink, ..transfer };
         let mut written = HashSet::new();
-        for (job, way) in jobs.iter().zip(self.ways) {
-            if way.kind == Some(LayerWay::Reused) {
-                continue;
-            }
-            let blob = way.difference.as_ref().unwrap_or(&way.blob);
-            if !written.insert(blob.digest.clone()) {
-                continue;
-            }
-            size += blob.size;
-            match captured.blob(&blob.digest)? {
-                Some(slice) => put(sink, captured, slice, blob, &transfer)?,
-                None => drop(transfer.run(&as_it_is(job))?),
+        for (job, ways) in jobs.iter().zip(self.ways) {
+            for way in ways.iter().filter(|it| it.kind != Some(LayerWay::Reused)) {
+                let blob = way.difference.as_ref().unwrap_or(&way.blob);
+                if !written.insert(blob.digest.clone()) {
+                    continue;
+                }
+                size += blob.size;
+                match captured.blob(&blob.digest)? {
+                    Some(slice) => put(sink, captured, slice, blob, &transfer)?,
+                    None => drop(transfer.run(&as_it_is(job))?),
+                }
             }
         }
         Ok(DeltaReport {

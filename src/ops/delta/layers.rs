@@ -18,9 +18,11 @@ use crate::transfer::blob::Transfer;
 use crate::transfer::blob_job::BlobJob;
 use crate::transfer::read::read_unpacked;
 
-/// The way of one blob of the new image.
+/// The way of one blob of the new images.
 #[derive(Clone, Debug)]
 pub(super) struct Way {
+    /// The number of the old image that a layer comes from.
+    pub(super) old: Option<usize>,
     /// The blob.
     pub(super) blob: Hashed,
     /// The diff_ids that it has, if it is a layer.
@@ -31,6 +33,20 @@ pub(super) struct Way {
     pub(super) difference: Option<Hashed>,
     /// The size of the tar-diff that `--by-content` would write.
     pub(super) by_content: Option<u64>,
+}
+
+impl Way {
+    /// The way of a blob that is no layer.
+    fn other(blob: Hashed) -> Self {
+        Self {
+            old: None,
+            blob,
+            diff_id: None,
+            kind: None,
+            difference: None,
+            by_content: None,
+        }
+    }
 }
 
 /// Finds the ways.
@@ -62,67 +78,69 @@ impl<'a> LayerMaker<'a> {
         }
     }
 
-    /// Finds the way of one blob, which comes from the old image with this number if it is
-    /// a layer. Everything that is read is verified.
-    pub(super) fn make(&mut self, job: &mut BlobJob, old: Option<usize>) -> Result<Way> {
-        let diff_id = job.diff_ids.first().map(|(diff_id, _)| diff_id.0.clone());
-        let (Some(old), Some(diff_id)) = (old, diff_id) else {
-            return self.pass(job, None, None, None);
+    /// Passes on a blob that is no layer.
+    pub(super) fn make_other(&self, job: &mut BlobJob) -> Result<Way> {
+        Ok(Way::other(self.pass(job)?))
+    }
+
+    /// Finds the way of a layer from each of these old images: several platforms may share
+    /// it. Everything that is read is verified.
+    pub(super) fn make_layer(&mut self, job: &mut BlobJob, olds: &[usize]) -> Result<Vec<Way>> {
+        let mut passed = None;
+        let ways = olds.iter().map(|old| self.way(job, *old, &mut passed));
+        ways.collect()
+    }
+
+    /// Finds the way of a layer from one old image. `passed` is its blob if that goes in
+    /// whole already.
+    fn way(&mut self, job: &mut BlobJob, old: usize, passed: &mut Option<Hashed>) -> Result<Way> {
+        let Some(diff_id) = job.diff_ids.first().map(|(diff_id, _)| diff_id.0.clone()) else {
+            return self.make_other(job);
         };
         let is_plain = match job.encoding {
             Some(encoding) => encoding == Encoding::Plain,
             None => job.compression == Compression::None,
         };
+        let way = |blob, kind| Way {
+            old: Some(old),
+            diff_id: Some(diff_id.clone()),
+            kind: Some(kind),
+            ..Way::other(blob)
+        };
         if let Some(reused) = self.reused(job, old, &diff_id, is_plain)? {
-            return Ok(Way {
-                blob: reused,
-                diff_id: Some(diff_id),
-                kind: Some(LayerWay::Reused),
-                difference: None,
-                by_content: None,
-            });
+            return Ok(way(reused, LayerWay::Reused));
         }
         if is_plain {
             let (difference, size) = self.difference(job, old)?;
             let digest = job.known().map_or(diff_id.clone(), |known| known.digest);
             return Ok(Way {
-                blob: Hashed { digest, size },
-                diff_id: Some(diff_id),
-                kind: Some(LayerWay::Difference),
                 difference: Some(difference),
-                by_content: None,
+                ..way(Hashed { digest, size }, LayerWay::Difference)
             });
         }
         let by_content = match self.olds[old].layer(&diff_id, Some(&diff_id)) {
             Some(_) => 0,
             None => self.difference_size(job, old)?,
         };
-        self.pass(job, Some(diff_id), Some(LayerWay::Whole), Some(by_content))
-    }
-
-    /// A blob that is passed on as it is, or recompressed because the format wants it.
-    fn pass(
-        &self,
-        job: &mut BlobJob,
-        diff_id: Option<Digest>,
-        kind: Option<LayerWay>,
-        by_content: Option<u64>,
-    ) -> Result<Way> {
-        let blob = if job.encoding.is_some() {
-            self.transfer.run(job)?
-        } else {
-            if job.known().is_none() {
-                job.digest = Some(self.transfer.identify(job)?);
-            }
-            job.known().ok_or(Error::LayerAbsent)?
+        let blob = match passed {
+            Some(blob) => blob.clone(),
+            None => passed.insert(self.pass(job)?).clone(),
         };
         Ok(Way {
-            blob,
-            diff_id,
-            kind,
-            difference: None,
-            by_content,
+            by_content: Some(by_content),
+            ..way(blob, LayerWay::Whole)
         })
+    }
+
+    /// Passes on a blob as it is, or recompressed because the format wants it.
+    fn pass(&self, job: &mut BlobJob) -> Result<Hashed> {
+        if job.encoding.is_some() {
+            return self.transfer.run(job);
+        }
+        if job.known().is_none() {
+            job.digest = Some(self.transfer.identify(job)?);
+        }
+        job.known().ok_or(Error::LayerAbsent)
     }
 
     /// The blob, if the old image has it.

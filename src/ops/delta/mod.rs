@@ -66,6 +66,9 @@ pub(crate) fn delta(
     let policy = CompressionPolicy::new(selected.compress, format);
     let (mut items, keeps_fields) = selected_items(new, &selected, context)?;
     prune(&mut items, policy, &context.watch);
+    for item in &mut items {
+        keep_shared(&mut item.content, item.descriptor.as_ref(), &olds);
+    }
     let mut jobs = Jobs::collect(&items, policy, &context.watch)?;
     let bytes = jobs.list().iter().map(|job| job.member.size).sum();
     context.watch.send(Event::Started {
@@ -73,7 +76,7 @@ pub(crate) fn delta(
         images: None,
         steps: Some(jobs.list().len()),
     });
-    let mut from = HashMap::new();
+    let mut from: HashMap<usize, Vec<usize>> = HashMap::new();
     for item in &items {
         let image = &item.content;
         assign(
@@ -93,17 +96,19 @@ pub(crate) fn delta(
     let mut maker = LayerMaker::new(old, &olds, transfer, &captured, options);
     let mut order: Vec<usize> = (0..jobs.list().len()).collect();
     order.sort_by_key(|at| jobs.list()[*at].member.position);
-    let mut ways: Vec<Option<Way>> = order.iter().map(|_| None).collect();
+    let mut ways: Vec<Vec<Way>> = order.iter().map(|_| Vec::new()).collect();
     for at in order.iter().copied() {
         let job = &mut jobs.list_mut()[at];
-        ways[at] = Some(maker.make(job, from.get(&at).copied())?);
+        ways[at] = match from.get(&at) {
+            Some(olds) => maker.make_layer(job, olds)?,
+            None => vec![maker.make_other(job)?],
+        };
     }
-    let ways: Vec<Way> = ways.into_iter().flatten().collect();
+    let written: Vec<_> = ways.iter().map(|ways| ways[0].blob.clone()).collect();
     let order: Vec<String> = order
         .iter()
-        .map(|at| ways[*at].blob.digest.to_string())
+        .map(|at| written[*at].digest.to_string())
         .collect();
-    let written: Vec<_> = ways.iter().map(|way| way.blob.clone()).collect();
     let delivery = Delivery {
         source: new,
         sink: &captured,
@@ -122,13 +127,35 @@ pub(crate) fn delta(
     Ok(report)
 }
 
-/// Finds the old image for the layers of each new one.
+/// Makes the layers that the old image of a new one has keep their compression.
+fn keep_shared(content: &mut Content, descriptor: Option<&Descriptor>, olds: &[OldImage<'_>]) {
+    match content {
+        Content::Image(image) => {
+            let platform = image.platform_under(descriptor);
+            let old = &olds[OldImage::for_platform(olds, platform.as_ref())];
+            for layer in &mut image.layers {
+                let digest = layer.digest();
+                layer.keeps_compression = digest.is_some_and(|it| old.layer(&it, None).is_some());
+            }
+        }
+        Content::Index(index) => {
+            let descriptors = index.kept.as_ref();
+            let descriptors = descriptors.unwrap_or(&index.index.view().manifests);
+            for (child, descriptor) in index.children.iter_mut().zip(descriptors) {
+                keep_shared(child, Some(descriptor), olds);
+            }
+        }
+        Content::Artifact(_) | Content::Opaque { .. } => {}
+    }
+}
+
+/// Finds the old images for the layers of each new one.
 fn assign(
     content: &Content,
     descriptor: Option<&Descriptor>,
     olds: &[OldImage<'_>],
     (jobs, policy): (&Jobs, CompressionPolicy),
-    from: &mut HashMap<usize, usize>,
+    from: &mut HashMap<usize, Vec<usize>>,
 ) {
     match content {
         Content::Image(image) => {
@@ -136,7 +163,10 @@ fn assign(
             let old = OldImage::for_platform(olds, platform.as_ref());
             for layer in &image.layers {
                 if let Some(job) = jobs.of_layer(layer, policy) {
-                    from.entry(job).or_insert(old);
+                    let olds = from.entry(job).or_default();
+                    if !olds.contains(&old) {
+                        olds.push(old);
+                    }
                 }
             }
         }

@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::{Error, Place, Result};
 use crate::format::source::{Content, Image, ImageSource, Layer};
 use crate::image::{Descriptor, Document, Platform};
+use crate::merge::TreeNode;
 use crate::ops::Selector;
 use crate::ops::choose::image::ChosenImage;
 use crate::ops::choose::item::load_chosen;
@@ -124,6 +125,12 @@ impl OldImage<'_> {
         &self.chosen.image
     }
 
+    /// The input that holds it.
+    pub(in crate::ops) fn place(&self) -> Place {
+        let place = self.source.place().cloned();
+        place.unwrap_or(Place::StandardInput)
+    }
+
     /// Its name and id, for a message.
     pub(in crate::ops) fn display(&self) -> String {
         format!("`{}` is {}", self.chosen.name, self.config())
@@ -142,8 +149,8 @@ impl OldImage<'_> {
         same.or_else(|| layers.find(|layer| Some(&layer.diff_id.0) == diff_id))
     }
 
-    /// The regular files that it shows: all that a tar-diff can use, or only those at
-    /// these paths.
+    /// The regular files that it shows: all that a tar-diff can use, or only those that
+    /// these paths lead to.
     pub(in crate::ops) fn files(
         &self,
         only: Option<&HashSet<Vec<u8>>>,
@@ -162,15 +169,23 @@ impl OldImage<'_> {
         let tree = stack.tree_of(stack.changes(&all)?)?;
         let mut wanted = FilePlaces::new();
         let mut paths = Vec::new();
-        for entry in tree.entries() {
-            let is_wanted = match only {
-                Some(only) => only.contains(&entry.path),
-                None => is_usable(&entry.path),
-            };
-            if let (true, Some((_, inode))) = (is_wanted, entry.node.file()) {
+        let mut add = |path: &[u8], node: TreeNode<'_>| {
+            if let Some((_, inode)) = node.file() {
                 wanted.insert(inode.place, inode.size());
-                paths.push((entry.path, inode.place));
+                paths.push((path.to_vec(), inode.place));
             }
+        };
+        if let Some(only) = only {
+            // Other programs name a file as the layer with it does, which may be through a
+            // symbolic link of another layer.
+            for path in only {
+                if let Ok(entry) = tree.resolve(path, false) {
+                    add(path, entry.node);
+                }
+            }
+        } else {
+            let usable = tree.entries().filter(|entry| is_usable(&entry.path));
+            usable.for_each(|entry| add(&entry.path, entry.node));
         }
         let located = stack.locate(&wanted)?;
         let mut files = OldFiles::default();

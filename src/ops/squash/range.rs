@@ -265,6 +265,7 @@ mod tests {
             },
             compression: Compression::None,
             position: LayerPosition::new(at, count),
+            keeps_compression: false,
         };
         (0..count).map(layer).collect()
     }

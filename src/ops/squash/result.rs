@@ -35,6 +35,7 @@ pub(super) fn squashed(
             bytes: LayerBytes::Written(blob.clone()),
             compression: encoding.compression(),
             position: layers[*range.end()].position,
+            keeps_compression: false,
         };
         layers.splice(range.clone(), std::iter::once(new));
         let comment = options.message.clone();

@@ -16,7 +16,7 @@ use crate::support::squash::put;
 use crate::support::{Sandbox, random_cases};
 
 /// The regular files of an exported tree, hard links included.
-fn files(export: &[u8]) -> BTreeMap<Vec<u8>, Vec<u8>> {
+pub(super) fn files(export: &[u8]) -> BTreeMap<Vec<u8>, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut archive = tar::Archive::new(export);
     for entry in archive.entries().expect("it is a tar") {
@@ -44,7 +44,7 @@ fn files(export: &[u8]) -> BTreeMap<Vec<u8>, Vec<u8>> {
 }
 
 /// Applies a tar-diff.
-fn apply(diff: &[u8], files: &BTreeMap<Vec<u8>, Vec<u8>>) -> Vec<u8> {
+pub(super) fn apply(diff: &[u8], files: &BTreeMap<Vec<u8>, Vec<u8>>) -> Vec<u8> {
     assert!(diff.starts_with(b"tardf1\n\0") || diff.starts_with(b"tardf2\n\0"));
     let operations = zstd::decode_all(&diff[8..]).expect("it is zstd");
     let mut rest = operations.as_slice();
