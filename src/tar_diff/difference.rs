@@ -123,9 +123,9 @@ impl Read for UntilEnd<'_> {
 }
 
 /// True if a frame takes less room than its content as data.
-fn pays(frame: &[u8], content: &[u8]) -> bool {
+fn pays(frame: &[u8], content: &[u8]) -> io::Result<bool> {
     let size = frame.len() + OVERHEAD;
-    size < content.len() / CLEAR_GAIN || size < frame::size_alone(content)
+    Ok(size < content.len() / CLEAR_GAIN || (size as u64) < frame::size_alone(content)?)
 }
 
 struct Difference<'a, W: Write> {
@@ -173,7 +173,7 @@ impl<W: Write> Difference<'_, W> {
         if size > TAR_DIFF_SOURCE_MAX {
             return self.large_file(path, size, content);
         }
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
         content.read_to_end(&mut bytes)?;
         if let Some(same) = self.finder.same(path, &bytes)? {
             return self.write(|writer| writer.copy(same.path(), 0, same.size()));
@@ -185,11 +185,11 @@ impl<W: Write> Difference<'_, W> {
             }
             Some(old) => {
                 let frame = frame::compress(&bytes, &old.read()?, self.level)?;
-                match frame.filter(|frame| pays(frame, &bytes)) {
-                    Some(frame) => {
+                match frame {
+                    Some(frame) if pays(&frame, &bytes)? => {
                         self.write(|writer| writer.frame(old.path(), old.size(), &frame))
                     }
-                    None => self.write(|writer| writer.data(&bytes)),
+                    _ => self.write(|writer| writer.data(&bytes)),
                 }
             }
             None => self.write(|writer| writer.data(&bytes)),

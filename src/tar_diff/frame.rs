@@ -25,7 +25,7 @@ const SHORT_MATCH: u32 = 6;
 const TABLE_LOGS: (u32, u32) = (22, 21);
 
 /// Maximum size of a frame, in bytes: it is in memory with both files and the tables.
-const FRAME_MAX: usize = 24 << 20;
+const FRAME_MAX: usize = 20 << 20;
 
 /// Compresses `content` after `prefix`; `None` if the frame would be too large.
 pub(super) fn compress(content: &[u8], prefix: &[u8], level: i32) -> io::Result<Option<Vec<u8>>> {
@@ -54,9 +54,25 @@ pub(super) fn compress(content: &[u8], prefix: &[u8], level: i32) -> io::Result<
 }
 
 /// The number of bytes that `content` takes compressed quickly and alone.
-pub(super) fn size_alone(content: &[u8]) -> usize {
-    let compressed = zstd::bulk::compress(content, 1);
-    compressed.map_or(content.len(), |compressed| compressed.len())
+pub(super) fn size_alone(content: &[u8]) -> io::Result<u64> {
+    let mut compressed = CountingWriter::default();
+    zstd::stream::copy_encode(content, &mut compressed, 1)?;
+    Ok(compressed.0)
+}
+
+/// Counts what is written.
+#[derive(Default)]
+struct CountingWriter(u64);
+
+impl io::Write for CountingWriter {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.0 += buffer.len() as u64;
+        Ok(buffer.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Unpacks a frame after `prefix`.
