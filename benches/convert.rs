@@ -134,5 +134,9 @@ fn run(arguments: &Arguments) -> Result<()> {
     bench.run(&DOUBLING, |_| {
         doubled(|factor| kept_image(factor * (arguments.size / 4)))
     });
-    bench.report(&[&["skopeo", "--version"], &["openssl", "version"]], "")
+    bench.report(
+        &[],
+        &[&["skopeo", "--version"], &["openssl", "version"]],
+        "",
+    )
 }

@@ -197,5 +197,5 @@ fn run(arguments: &Arguments) -> Result<()> {
     bench.run(&WORK, |_| Ok(NOTHING));
     bench.run(&PACKED, compress);
     bench.run(&INSIDE, look_inside);
-    bench.report(&[], "")
+    bench.report(&[], &[], "")
 }

@@ -204,6 +204,7 @@ fn run(merge: &Merge) -> Result<()> {
         "Docker {{.Server.Version}}",
     ];
     bench.report(
+        &[],
         &[&["tar", "--version"], &["gzip", "--version"], &docker],
         &more,
     )

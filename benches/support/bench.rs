@@ -97,7 +97,10 @@ impl<'a> Bench<'a> {
             Some(_) => with_before(work),
             None => work.to_vec(),
         };
-        let selected = || work.iter().filter(|work| is_selected(work, self.arguments));
+        let selected = || {
+            work.iter()
+                .filter(|work| is_selected(*work, self.arguments))
+        };
         if selected().next().is_none() {
             return;
         }
@@ -123,8 +126,9 @@ impl<'a> Bench<'a> {
         drop(kept);
     }
 
-    /// Prints all rows, and the tools: commands that print a version, and more.
-    pub(crate) fn report(&self, tools: &[&[&str]], more: &str) -> Result<()> {
+    /// Prints a table of sizes, if there is one, all rows, and the tools: commands that print a
+    /// version, and more.
+    pub(crate) fn report(&self, sizes: &[Value], tools: &[&[&str]], more: &str) -> Result<()> {
         let cores = thread::available_parallelism()?;
         let size = self.image.metadata()?.len() / MB;
         let runs = self.arguments.runs;
@@ -138,10 +142,17 @@ impl<'a> Bench<'a> {
         }
         let (rows, notes) = (&self.rows, &self.notes);
         if self.arguments.json {
-            let document = json!({ "setting": setting, "rows": rows, "notes": notes });
+            let mut document = json!({ "setting": setting, "rows": rows, "notes": notes });
+            if !sizes.is_empty() {
+                document["sizes"] = sizes.into();
+            }
             println!("{document:#}");
         } else {
-            println!("{setting}\n\n{}\n{}", table(rows), notes.join("\n"));
+            println!("{setting}\n");
+            for rows in [sizes, rows].into_iter().filter(|rows| !rows.is_empty()) {
+                println!("{}", table(rows));
+            }
+            println!("{}", notes.join("\n"));
         }
         Ok(())
     }
@@ -154,7 +165,8 @@ fn with_before(work: &[Comparison]) -> Vec<Comparison> {
     work.map(Comparison::with_before).collect()
 }
 
-fn is_selected(work: &Comparison, arguments: &Arguments) -> bool {
+/// True if the arguments select the work with this name.
+pub(crate) fn is_selected(work: &impl ToString, arguments: &Arguments) -> bool {
     let filter = arguments.filter.as_deref().unwrap_or_default();
     work.to_string().contains(filter)
 }

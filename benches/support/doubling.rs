@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::bench::{Prepared, Result};
+use super::bench::{NOTHING, Prepared, Result};
 
 /// Linear work costs twice as much for twice the size, and a tenth is noise.
 pub(crate) const LINEAR: f64 = 2.2;
@@ -15,6 +15,6 @@ pub(crate) fn doubled(image: impl Fn(u64) -> Result<PathBuf>) -> Result<Prepared
             ("TWICE_N", image(2)?.into()),
             ("FOUR_TIMES_N", image(4)?.into()),
         ],
-        kept: (),
+        ..NOTHING
     })
 }

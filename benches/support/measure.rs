@@ -83,12 +83,6 @@ impl Comparison {
         }
     }
 
-    /// The program of the peer, unless it is in a variable.
-    fn program(&self) -> Option<&'static str> {
-        let word = self.peer.split(' ').next();
-        word.filter(|word| !word.starts_with('"'))
-    }
-
     /// A row of the results; its keys are the headings of the table.
     fn row(&self, restow: &Sample, peer: &Sample) -> Value {
         let ratio = restow.seconds / peer.seconds;
@@ -104,6 +98,8 @@ impl Comparison {
             "restow_s": restow.seconds,
             "peer_s": peer.seconds,
             "ratio": ratio,
+            "restow_cpu_s": restow.cpu_seconds,
+            "peer_cpu_s": peer.cpu_seconds,
             "goal": self.goal.map(Value::from).or(limit.map(Value::from)),
             "met": self.goal.map(is_met).or(is_kept),
             "restow_mb": restow_mb,
@@ -119,6 +115,18 @@ impl Display for Comparison {
     }
 }
 
+/// Fails if the program of a command is not installed, unless it is in a variable.
+pub(crate) fn needs_program_of(command: &str) -> Result<()> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let is_on_path = |program| env::split_paths(&path).any(|it| it.join(program).is_file());
+    match command.split(' ').next() {
+        Some(program) if !program.starts_with('"') && !is_on_path(program) => {
+            Err(format!("skipped: `{program}` is not installed").into())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Runs both sides in turn, the first time only as a warm-up; outputs are written beside the image.
 /// The restow of the peer's command is `before`, if given.
 pub(crate) fn alternate(
@@ -128,12 +136,7 @@ pub(crate) fn alternate(
     runs: u64,
     before: Option<&Path>,
 ) -> Result<Value> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    if let Some(program) = work.program()
-        && !env::split_paths(&path).any(|folder| folder.join(program).is_file())
-    {
-        return Err(format!("skipped: `{program}` is not installed").into());
-    }
+    needs_program_of(work.peer)?;
     let folder = image.parent().ok_or("the image has no directory")?;
     let own = Path::new(env!("CARGO_BIN_EXE_restow"));
     let other = before.unwrap_or(own);
@@ -150,16 +153,18 @@ pub(crate) fn alternate(
 
 /// The cost and result of one run of a command.
 #[derive(Clone, Copy)]
-struct Sample {
-    seconds: f64,
-    peak: u64,
-    output_size: u64,
+pub(crate) struct Sample {
+    pub(crate) seconds: f64,
+    /// In user and system mode, on all cores.
+    pub(crate) cpu_seconds: f64,
+    pub(crate) peak: u64,
+    pub(crate) output_size: u64,
 }
 
 /// Times a command, excluding the creation and removal of the directory for its output.
 ///
 /// The disk is idle at the start: pending writes of earlier runs would slow this one down.
-fn time(
+pub(crate) fn time(
     command: &str,
     folder: &Path,
     variables: &[(&str, OsString)],
@@ -184,11 +189,11 @@ fn time(
         let messages = fs::read_to_string(&messages)?;
         return Err(format!("`{command}`: {}: {}", used.status, messages.trim_end()).into());
     }
-    let (peak, output_size) = (used.rusage.maxrss, size_below(&out)?);
     Ok(Sample {
         seconds,
-        peak,
-        output_size,
+        cpu_seconds: (used.rusage.utime + used.rusage.stime).as_secs_f64(),
+        peak: used.rusage.maxrss,
+        output_size: size_below(&out)?,
     })
 }
 

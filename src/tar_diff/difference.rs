@@ -16,6 +16,10 @@ use crate::tar_stream::{Kind, Skip, TarError, TarReader};
 /// Number of bytes that an operation with a source takes at most beside its frame.
 const OVERHEAD: usize = 24;
 
+/// A frame that is this many times smaller than its content is smaller than what data is
+/// usually compressed to.
+const CLEAR_GAIN: usize = 6;
+
 /// The two ways in which making a tar-diff fails.
 #[derive(Debug)]
 pub(crate) enum DifferenceError {
@@ -118,6 +122,12 @@ impl Read for UntilEnd<'_> {
     }
 }
 
+/// True if a frame takes less room than its content as data.
+fn pays(frame: &[u8], content: &[u8]) -> io::Result<bool> {
+    let size = frame.len() + OVERHEAD;
+    Ok(size < content.len() / CLEAR_GAIN || (size as u64) < frame::size_alone(content)?)
+}
+
 struct Difference<'a, W: Write> {
     shared: Rc<RefCell<Shared<W>>>,
     finder: Finder<'a>,
@@ -163,7 +173,7 @@ impl<W: Write> Difference<'_, W> {
         if size > TAR_DIFF_SOURCE_MAX {
             return self.large_file(path, size, content);
         }
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
         content.read_to_end(&mut bytes)?;
         if let Some(same) = self.finder.same(path, &bytes)? {
             return self.write(|writer| writer.copy(same.path(), 0, same.size()));
@@ -174,14 +184,12 @@ impl<W: Write> Difference<'_, W> {
                 self.chunks(&chunks, &mut bytes.as_slice())
             }
             Some(old) => {
-                let alone = frame::size_alone(&bytes);
-                let most = alone.saturating_sub(OVERHEAD);
-                let prefix = old.read()?;
-                match frame::compress(&bytes, &prefix, self.level, most)? {
-                    Some(frame) => {
+                let frame = frame::compress(&bytes, &old.read()?, self.level)?;
+                match frame {
+                    Some(frame) if pays(&frame, &bytes)? => {
                         self.write(|writer| writer.frame(old.path(), old.size(), &frame))
                     }
-                    None => self.write(|writer| writer.data(&bytes)),
+                    _ => self.write(|writer| writer.data(&bytes)),
                 }
             }
             None => self.write(|writer| writer.data(&bytes)),

@@ -148,8 +148,13 @@ impl<'a> Finder<'a> {
         };
         if let Some(at) = self.files.find(path) {
             let file = self.files.get(at);
-            if file.size() == size && file.has(0, content)? {
-                return Ok(Some(file));
+            if file.size() == size {
+                if file.has(0, content)? {
+                    return Ok(Some(file));
+                }
+                if of_size.len() == 1 {
+                    return Ok(None);
+                }
             }
         }
         if !self.hashed.contains_key(&size) {

@@ -159,7 +159,7 @@ fn raw(magic: &[u8], operations: &[Raw<'_>]) -> Vec<u8> {
 #[test]
 fn all_operations_do_what_they_say() {
     let old = tree(&[("dir/a", b"0123456789"), ("b", b"abc")]);
-    let frame = frame::compress(b"0123456789!", b"0123456789", 3, 100)
+    let frame = frame::compress(b"0123456789!", b"0123456789", 3)
         .unwrap()
         .unwrap();
     let size = frame.len() as u64;

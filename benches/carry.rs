@@ -1,0 +1,401 @@
+//! Size, time and memory of what carries an image where an older one is.
+//!
+//! `cargo bench --bench carry` makes two pairs of images (once; they are kept below `target/tmp`):
+//! `base` is a small Debian with python3, git, curl and vim, as released and with all updates of
+//! the day, which mmdebstrap makes; `app` is five Python wheels and their next patch releases.
+//! Each image has one plain layer. The pairs come from the registries of Debian and Python; rows
+//! that cannot be run, for want of the network or of a program, are named and left out.
+//!
+//! The first table has the size of each delta, and of what other programs make of the two layers,
+//! with the cost of one run. The second one runs each row in turn with its peer, so that any other
+//! load on the machine affects both, and prints medians, ratios, goals and the peak memory of
+//! restow. It also checks that `apply` writes what `convert` writes.
+//!
+//! `--before BINARY` compares with another restow, such as one built before a change, in place of
+//! all others. `--json` prints an object instead of the tables.
+//!
+//! # One run
+//!
+//! CPU time in seconds, since the machine was busy: a virtual machine with two cores of an x86-64
+//! processor that has SHA instructions, with Debian 12; zstd 1.5.4. Sizes are of a day in November
+//! 2026: the layers of `base` have 315 MB and 1,032 changed files, those of `app` 123 MB and 185.
+//!
+//! | output, in MB | base | app | CPU, base | CPU, app |
+//! | --- | --- | --- | --- | --- |
+//! | `zstd -3` of the layer | 105.0 | 28.0 | 1.89 | 0.67 |
+//! | `zstd -3 --patch-from` of the layer (940 and 365 MiB of memory) | 7.9 | 6.2 | 1.46 | 0.71 |
+//! | `delta` | 4.72 (4.5 %; goal 5 %) | 2.63 (goal 3.3) | 1.20 | 0.65 |
+//! | `delta --level 3` | 4.79 | 2.65 | 1.14 | 0.74 |
+//! | `delta --level 12` | 4.52 | 2.48 | 2.40 | 2.09 |
+//! | `delta --level 19` (153 and 137 MiB of memory) | 4.27 | 2.31 | 17.8 | 18.4 |
+//! | `delta` of gzip layers | 124.9 | 36.3 | 5.10 | 2.03 |
+//! | `delta --by-content` of gzip layers | 4.72 | 2.63 | 3.75 | 1.59 |
+//!
+//! | work, CPU | restow | peer | | ratio | goal | peak of memory |
+//! | --- | --- | --- | --- | --- | --- | --- |
+//! | `delta`, base | 1.20 | 1.29 | `export` of both | 0.93 | 1.5 | 77 MiB |
+//! | `delta`, app | 0.65 | 0.44 | `export` of both | 1.48 | 1.5 | 63 MiB |
+//! | `apply`, base | 0.86 | 0.52 | `convert` | 1.65 | 2 | 39 MiB |
+//! | `apply`, app | 0.31 | 0.21 | `convert` | 1.48 | 2 | 27 MiB |
+//! | `convert --without`, base | 0.52 | 1.08 | `convert` | 0.48 | | 10 MiB |
+//! | `convert --with`, base | 1.08 | 1.04 | `convert` | 1.04 | | 12 MiB |
+//! | `delta` of twice as many files | 0.35 | 0.17 | half of them | 2.06 | 2.2 | 31 MiB |
+//! | `apply` to twice as many files | 0.39 | 0.19 | half of them | 2.05 | 2.2 | 20 MiB |
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a benchmark prints its table"
+)]
+
+/// Code that the benchmarks share.
+mod support {
+    pub(crate) mod bench;
+    pub(crate) mod docker_archive;
+    pub(crate) mod doubling;
+    pub(crate) mod layer;
+    pub(crate) mod measure;
+    pub(crate) mod pairs;
+}
+
+use std::fmt::{self, Display, Formatter};
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use clap::{Parser, value_parser};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use support::bench::{Arguments, Bench, MB, Prepared, Result, exit_code, is_selected};
+use support::doubling::{LINEAR, doubled};
+use support::measure::{Comparison, PLAIN, Sample, needs_program_of, time};
+use support::pairs::Pair;
+
+/// Compare what restow writes to carry an image with the output of other programs
+#[derive(Parser)]
+struct Carry {
+    #[command(flatten)]
+    arguments: Arguments,
+    /// Files of the smallest of the three pairs that show the cost of size
+    #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = value_parser!(u64).range(100..))]
+    files: u64,
+    /// The number of files of the generated pair to make, or 0 for a real one
+    #[arg(long, hide = true, requires = "make")]
+    make_pair: Option<u64>,
+}
+
+/// The binary that is measured.
+const RESTOW: &str = env!("CARGO_BIN_EXE_restow");
+
+/// A size, of the file that a command makes of `$OLD` and `$NEW`, the images, or of `$OLD_LAYER`
+/// and `$NEW_LAYER`. `$OLD_PACKED` and `$NEW_PACKED` are the images with gzip layers.
+struct Size {
+    what: &'static str,
+    command: &'static str,
+    goal: Option<fn(Pair) -> Goal>,
+}
+
+/// The maximum of a size.
+#[derive(Clone, Copy)]
+enum Goal {
+    /// A share of the size in the first row.
+    Share(f64),
+    Megabytes(f64),
+}
+
+impl Goal {
+    fn of_delta(pair: Pair) -> Self {
+        match pair {
+            Pair::App => Self::Megabytes(3.3),
+            _ => Self::Share(0.05),
+        }
+    }
+
+    fn is_met(self, megabytes: f64, share: f64) -> bool {
+        match self {
+            Self::Share(most) => share <= most,
+            Self::Megabytes(most) => megabytes <= most,
+        }
+    }
+}
+
+impl Display for Goal {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Share(share) => write!(f, "{share}"),
+            Self::Megabytes(megabytes) => write!(f, "{megabytes} MB"),
+        }
+    }
+}
+
+/// bsdiff takes 17 times the size of the old file in memory.
+const BSDIFF_MAX: u64 = 200 * MB;
+
+#[rustfmt::skip] // A table is read in rows.
+const SIZES: [Size; 11] = [
+    Size { what: "zstd -3, layer", goal: None,
+        command: r#"zstd -q -3 "$NEW_LAYER" -o "$OUT""# },
+    Size { what: "layer", goal: None,
+        command: r#"cp "$NEW_LAYER" "$OUT""# },
+    Size { what: "zstd -19, layer", goal: None,
+        command: r#"zstd -q -19 "$NEW_LAYER" -o "$OUT""# },
+    Size { what: "zstd --patch-from, layer", goal: None,
+        command: r#"zstd -q -3 --long=31 --patch-from="$OLD_LAYER" "$NEW_LAYER" -o "$OUT""# },
+    Size { what: "xdelta3, layer", goal: None,
+        command: r#"xdelta3 -e -9 -B 536870912 -s "$OLD_LAYER" "$NEW_LAYER" "$OUT""# },
+    Size { what: "bsdiff, layer", goal: None,
+        command: r#"bsdiff "$OLD_LAYER" "$NEW_LAYER" "$OUT""# },
+    Size { what: "delta", goal: Some(Goal::of_delta),
+        command: r#""$RESTOW" delta "$OLD" "$NEW" "$OUT""# },
+    Size { what: "delta --level 3", goal: None,
+        command: r#""$RESTOW" delta --level 3 "$OLD" "$NEW" "$OUT""# },
+    Size { what: "delta --level 12", goal: None,
+        command: r#""$RESTOW" delta --level 12 "$OLD" "$NEW" "$OUT""# },
+    Size { what: "delta, gzip layers", goal: None,
+        command: r#""$RESTOW" delta "$OLD_PACKED" "$NEW_PACKED" "$OUT""# },
+    Size { what: "delta --by-content, gzip layers", goal: None,
+        command: r#""$RESTOW" delta --by-content "$OLD_PACKED" "$NEW_PACKED" "$OUT""# },
+];
+
+/// The rows for a pair. `$DELTA` is the delta of its images; `$OLD_STACK` has the old layer and
+/// another one, `$NEW_STACK` a third on top; and `$PART` is that without the first two.
+macro_rules! work {
+    ($pair:literal) => {
+        [
+            Comparison {
+                what: concat!("delta, ", $pair),
+                restow: r#""$RESTOW" delta "$OLD" "$NEW" "$OUT""#,
+                against: "export of both",
+                peer: r#""$RESTOW" export "$OLD" "$OUT" && "$RESTOW" export "$NEW" "$OUT.new""#,
+                goal: Some(1.5),
+                ..PLAIN
+            },
+            Comparison {
+                what: concat!("delta, ", $pair),
+                restow: r#""$RESTOW" delta "$OLD" "$NEW" "$OUT""#,
+                against: "zstd --patch-from",
+                peer: r#"zstd -q -3 --long=31 --patch-from="$OLD_LAYER" "$NEW_LAYER" -o "$OUT""#,
+                ..PLAIN
+            },
+            Comparison {
+                what: concat!("apply, ", $pair),
+                restow: r#""$RESTOW" apply "$OLD" "$DELTA" "docker-archive:$OUT""#,
+                against: "convert",
+                peer: r#""$RESTOW" convert "$NEW" "docker-archive:$OUT""#,
+                goal: Some(2.0),
+                ..PLAIN
+            },
+            Comparison {
+                what: concat!("convert --without, ", $pair),
+                restow: r#""$RESTOW" convert --without "$OLD_STACK" "$NEW_STACK" "docker-archive:$OUT""#,
+                against: "convert",
+                peer: r#""$RESTOW" convert "$NEW_STACK" "docker-archive:$OUT""#,
+                ..PLAIN
+            },
+            Comparison {
+                what: concat!("convert --with, ", $pair),
+                restow: r#""$RESTOW" convert --with "$OLD_STACK" "$PART" "docker-archive:$OUT""#,
+                against: "convert",
+                peer: r#""$RESTOW" convert "$NEW_STACK" "docker-archive:$OUT""#,
+                ..PLAIN
+            },
+        ]
+    };
+}
+
+const DELTA_N: &str = r#""$RESTOW" delta "$N/old.tar" "$N/new.tar" "$OUT""#;
+const DELTA_2N: &str = r#""$RESTOW" delta "$TWICE_N/old.tar" "$TWICE_N/new.tar" "$OUT""#;
+const DELTA_4N: &str = r#""$RESTOW" delta "$FOUR_TIMES_N/old.tar" "$FOUR_TIMES_N/new.tar" "$OUT""#;
+const APPLY_N: &str = r#""$RESTOW" apply "$N/old.tar" "$DELTAS/N" "docker-archive:$OUT""#;
+const APPLY_2N: &str =
+    r#""$RESTOW" apply "$TWICE_N/old.tar" "$DELTAS/TWICE_N" "docker-archive:$OUT""#;
+const APPLY_4N: &str =
+    r#""$RESTOW" apply "$FOUR_TIMES_N/old.tar" "$DELTAS/FOUR_TIMES_N" "docker-archive:$OUT""#;
+
+/// Each ratio is the factor for a doubling. `$DELTAS` is a folder with the deltas of the pairs.
+#[rustfmt::skip]
+const DOUBLING: [Comparison; 4] = [
+    Comparison { what: "delta of 2 N files", restow: DELTA_2N, against: "N files", peer: DELTA_N,
+        goal: Some(LINEAR), ..PLAIN },
+    Comparison { what: "delta of 4 N files", restow: DELTA_4N, against: "2 N files", peer: DELTA_2N,
+        goal: Some(LINEAR), ..PLAIN },
+    Comparison { what: "apply to 2 N files", restow: APPLY_2N, against: "N files", peer: APPLY_N,
+        goal: Some(LINEAR), ..PLAIN },
+    Comparison { what: "apply to 4 N files", restow: APPLY_4N, against: "2 N files", peer: APPLY_2N,
+        goal: Some(LINEAR), ..PLAIN },
+];
+
+fn main() -> ExitCode {
+    exit_code(run(&Carry::parse()))
+}
+
+fn run(carry: &Carry) -> Result<()> {
+    let arguments = &carry.arguments;
+    if let (Some(path), Some(files)) = (&arguments.make, carry.make_pair) {
+        return Pair::make(path, files);
+    }
+    let folder = Pair::Generated(carry.files).folder()?;
+    let mut bench = Bench::new(arguments, folder.join("new.tar"));
+    let mut sizes = Vec::new();
+    for (name, pair) in [("base", Pair::Base), ("app", Pair::App)] {
+        sizes.extend(sizes_of(name, pair, arguments));
+    }
+    bench.run(&work!("base"), |_| prepare(Pair::Base));
+    bench.run(&work!("app"), |_| prepare(Pair::App));
+    bench.run(&DOUBLING, |_| generate(carry.files));
+    let tools: [&[&str]; 2] = [&["zstd", "--version"], &["mmdebstrap", "--version"]];
+    bench.report(&sizes, &tools, &format!(", N is {}", carry.files))
+}
+
+/// The rows of the table of sizes for a pair; what cannot be run has a note.
+fn sizes_of(name: &str, pair: Pair, arguments: &Arguments) -> Vec<Value> {
+    let is_chosen = |size: &&Size| is_selected(&format!("size, {name}, {}", size.what), arguments);
+    let chosen: Vec<&Size> = SIZES.iter().filter(is_chosen).collect();
+    if chosen.is_empty() {
+        return vec![];
+    }
+    let packed = pack(pair);
+    let mut of_zstd = None;
+    let mut rows = Vec::new();
+    for size in chosen {
+        eprintln!("running: {}, {name}", size.what);
+        let sample = match &packed {
+            Ok(packed) => measure(size, packed),
+            Err(error) => Err(error.to_string().into()),
+        };
+        let megabytes = sample.as_ref().ok().map(|it| bytes_as_mb(it.output_size));
+        if size.what == SIZES[0].what {
+            of_zstd = megabytes;
+        }
+        let share = megabytes.zip(of_zstd).map(|(size, whole)| size / whole);
+        let goal = size.goal.map(|goal| goal(pair));
+        rows.push(json!({
+            "pair": name,
+            "what": size.what,
+            "mb": megabytes,
+            "of_zstd_3": share,
+            "goal": goal.map(|goal| goal.to_string()),
+            "met": goal.zip(megabytes).zip(share).map(|((goal, size), share)| goal.is_met(size, share)),
+            "s": sample.as_ref().ok().map(|it| it.seconds),
+            "cpu_s": sample.as_ref().ok().map(|it| it.cpu_seconds),
+            "peak_mib": sample.as_ref().ok().map(|it| it.peak >> 20),
+            "note": sample.err().map(|error| error.to_string()),
+        }));
+    }
+    rows
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a size for people")]
+fn bytes_as_mb(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}
+
+fn measure(size: &Size, packed: &Prepared<TempDir>) -> Result<Sample> {
+    needs_program_of(size.command)?;
+    let layer = variable(packed, "NEW_LAYER").metadata()?.len();
+    if size.command.starts_with("bsdiff") && layer > BSDIFF_MAX {
+        return Err("skipped: bsdiff needs 17 times this layer in memory".into());
+    }
+    let folder = packed.kept.path();
+    time(size.command, folder, &packed.variables, Path::new(RESTOW))
+}
+
+/// Compresses the layers of a pair.
+fn pack(pair: Pair) -> Result<Prepared<TempDir>> {
+    let mut prepared = in_folder(pair)?;
+    shell(
+        r#"for image in OLD NEW; do
+            eval "image=\$$image packed=\$${image}_PACKED"
+            "$RESTOW" --quiet convert --compress gzip "$image" "docker-archive:$packed"
+        done"#,
+        &mut prepared,
+        &["OLD_PACKED", "NEW_PACKED"],
+    )?;
+    Ok(prepared)
+}
+
+/// Makes the delta of a pair, and a part of a stack; checks that `apply` gives back the image.
+fn prepare(pair: Pair) -> Result<Prepared<TempDir>> {
+    let mut prepared = in_folder(pair)?;
+    shell(
+        r#"mkdir "$TOP" && echo old > "$TOP/old" && echo new > "$TOP/new"
+        "$RESTOW" --quiet append "$OLD" "docker-archive:$OLD_STACK" "$TOP/old:/top/"
+        "$RESTOW" --quiet append "$OLD_STACK" "docker-archive:$NEW_STACK" "$NEW_LAYER"
+        "$RESTOW" --quiet convert --without "$OLD_STACK" "$NEW_STACK" "docker-archive:$PART"
+        "$RESTOW" --quiet delta "$OLD" "$NEW" "oci-archive:$DELTA"
+        "$RESTOW" --quiet apply "$OLD" "$DELTA" "docker-archive:$APPLIED"
+        "$RESTOW" --quiet convert "$NEW" "docker-archive:$CONVERTED"
+        cmp "$APPLIED" "$CONVERTED"
+        rm "$APPLIED" "$CONVERTED""#,
+        &mut prepared,
+        &[
+            "TOP",
+            "OLD_STACK",
+            "NEW_STACK",
+            "PART",
+            "DELTA",
+            "APPLIED",
+            "CONVERTED",
+        ],
+    )?;
+    Ok(prepared)
+}
+
+/// Makes the three generated pairs, and their deltas.
+fn generate(files: u64) -> Result<Prepared<TempDir>> {
+    let pairs = doubled(|factor| Pair::Generated(factor * files).folder())?;
+    let mut prepared = Prepared {
+        variables: pairs.variables,
+        kept: temporary()?,
+    };
+    shell(
+        r#"mkdir "$DELTAS"
+        "$RESTOW" --quiet delta "$N/old.tar" "$N/new.tar" "$DELTAS/N"
+        "$RESTOW" --quiet delta "$TWICE_N/old.tar" "$TWICE_N/new.tar" "$DELTAS/TWICE_N"
+        "$RESTOW" --quiet delta "$FOUR_TIMES_N/old.tar" "$FOUR_TIMES_N/new.tar" "$DELTAS/FOUR_TIMES_N""#,
+        &mut prepared,
+        &["DELTAS"],
+    )?;
+    Ok(prepared)
+}
+
+/// The variables of a pair, and a folder for more files.
+fn in_folder(pair: Pair) -> Result<Prepared<TempDir>> {
+    let folder = pair.folder()?;
+    let path = |name: &str| folder.join(name).into();
+    Ok(Prepared {
+        variables: vec![
+            ("OLD", path("old.tar")),
+            ("NEW", path("new.tar")),
+            ("OLD_LAYER", path("old-layer.tar")),
+            ("NEW_LAYER", path("new-layer.tar")),
+        ],
+        kept: temporary()?,
+    })
+}
+
+fn temporary() -> Result<TempDir> {
+    Ok(tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?)
+}
+
+/// Runs a script that makes files in the folder, whose paths become variables.
+fn shell(script: &str, prepared: &mut Prepared<TempDir>, files: &[&'static str]) -> Result<()> {
+    let folder = prepared.kept.path();
+    let files = files.iter().map(|name| (*name, folder.join(name).into()));
+    prepared.variables.extend(files);
+    let mut shell = Command::new("sh");
+    shell.args(["-ec", script]).env("RESTOW", RESTOW);
+    if shell
+        .envs(prepared.variables.iter().cloned())
+        .status()?
+        .success()
+    {
+        return Ok(());
+    }
+    Err("its inputs were not made, or `apply` did not give back the image".into())
+}
+
+fn variable<'a>(prepared: &'a Prepared<TempDir>, name: &str) -> &'a Path {
+    let found = prepared.variables.iter().find(|(of, _)| *of == name);
+    found.map_or(Path::new(""), |(_, path)| Path::new(path))
+}
