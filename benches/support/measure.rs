@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::Instant;
 
 use serde_json::{Value, json};
@@ -35,6 +36,9 @@ pub(crate) struct Comparison {
     pub(crate) no_larger: bool,
     /// True if the peer needs minutes, and runs only once.
     pub(crate) once: bool,
+    /// True if the peer only does the work that nobody can avoid: its time is that of the
+    /// processor, divided by the number of cores.
+    pub(crate) is_least: bool,
 }
 
 /// Limits for a command.
@@ -67,6 +71,7 @@ pub(crate) const PLAIN: Comparison = Comparison {
     limit: None,
     no_larger: false,
     once: false,
+    is_least: false,
 };
 
 impl Comparison {
@@ -79,6 +84,7 @@ impl Comparison {
             limit: None,
             no_larger: true,
             once: false,
+            is_least: false,
             ..*self
         }
     }
@@ -91,7 +97,12 @@ impl Comparison {
 
     /// A row of the results; its keys are the headings of the table.
     fn row(&self, restow: &Sample, peer: &Sample) -> Value {
-        let ratio = restow.seconds / peer.seconds;
+        let peer_seconds = if self.is_least {
+            peer.least
+        } else {
+            peer.seconds
+        };
+        let ratio = restow.seconds / peer_seconds;
         let (restow_mb, peer_mb) = (restow.output_size / MB, peer.output_size / MB);
         let is_met = |goal| {
             ratio <= goal && restow.peak < MOST_MEMORY && (restow_mb <= peer_mb || !self.no_larger)
@@ -102,7 +113,7 @@ impl Comparison {
             "work": self.what,
             "against": self.against,
             "restow_s": restow.seconds,
-            "peer_s": peer.seconds,
+            "peer_s": peer_seconds,
             "ratio": ratio,
             "goal": self.goal.map(Value::from).or(limit.map(Value::from)),
             "met": self.goal.map(is_met).or(is_kept),
@@ -152,6 +163,8 @@ pub(crate) fn alternate(
 #[derive(Clone, Copy)]
 struct Sample {
     seconds: f64,
+    /// The time of the processor, divided by the number of cores.
+    least: f64,
     peak: u64,
     output_size: u64,
 }
@@ -185,8 +198,12 @@ fn time(
         return Err(format!("`{command}`: {}: {}", used.status, messages.trim_end()).into());
     }
     let (peak, output_size) = (used.rusage.maxrss, size_below(&out)?);
+    let cores = thread::available_parallelism()?.get();
+    let busy = used.rusage.utime + used.rusage.stime;
+    let least = busy.as_secs_f64() / f64::from(u32::try_from(cores)?);
     Ok(Sample {
         seconds,
+        least,
         peak,
         output_size,
     })

@@ -1,6 +1,6 @@
 //! The opened layers of an image: read once for their headers, once for their content.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, Read};
 use std::sync::Arc;
 
 use crate::error::{Error, LimitError, Place, Result};
@@ -8,16 +8,17 @@ use crate::event::{Event, Step, Warning};
 use crate::format::source::{Image, ImageSource, Layer};
 use crate::format::{Container, Member};
 use crate::image::{ESTARGZ_TOC, Timestamp};
-use crate::layer::{Budget, EntrySink, LayerError, LayerReader};
-use crate::merge::{Changes, ChangesBuilder, LayerEvent, Merge, Plan, Replay, ReplayError};
+use crate::layer::{Budget, LayerError, LayerReader};
+use crate::merge::{Changes, ChangesBuilder, LayerEvent, Merge};
 use crate::ops::choose::image::ChosenImage;
-use crate::ops::stack::layer_tar::{blame_compression, read_layer, streams};
+use crate::ops::stack::checks::Checks;
+use crate::ops::stack::layer_tar::{LayerTar, read_layer, read_layer_to_spool, streams};
 use crate::stream::{Compression, ProgressReader};
-use crate::tar_stream::{SkipByReading, TarError, Time};
+use crate::tar_stream::{TarError, Time};
 use crate::transfer::Context;
 use crate::transfer::blob_job::BlobJob;
 use crate::transfer::parallel::in_parallel;
-use crate::transfer::read::{read_unpacked, verify_stored};
+use crate::transfer::read::verify_stored;
 
 /// The gzip member at the end of an eStargz layer (stargz-snapshotter,
 /// docs/estargz.md, "eStargz Footer"), and the shorter one of older layers.
@@ -36,6 +37,8 @@ pub(in crate::ops) struct LayerStack<'a> {
     first: u32,
     /// The budget that the headers of all layers share.
     budget: Arc<Budget>,
+    /// The checks of layers that are read twice.
+    pub(super) checks: Option<&'a Checks<'a>>,
 }
 
 impl<'a> LayerStack<'a> {
@@ -56,6 +59,7 @@ impl<'a> LayerStack<'a> {
             context,
             first: 0,
             budget: Arc::default(),
+            checks: None,
         };
         let platform = chosen.image.platform();
         if platform.is_some_and(|platform| platform.normalized().os == "windows") {
@@ -79,6 +83,15 @@ impl<'a> LayerStack<'a> {
             context,
             first,
             budget: Arc::default(),
+            checks: None,
+        }
+    }
+
+    /// The same layers, with checks of those that are merged.
+    pub(super) fn with_checks<'c>(&'c self, checks: &'c Checks<'c>) -> LayerStack<'c> {
+        LayerStack {
+            checks: Some(checks),
+            ..self.clone()
         }
     }
 
@@ -173,9 +186,29 @@ impl<'a> LayerStack<'a> {
     /// Reads the headers of some layers, several in parallel, and returns the changes
     /// of each.
     pub(in crate::ops) fn changes(&self, which: &[usize]) -> Result<Vec<Changes>> {
+        self.checked_changes(which, None)
+    }
+
+    /// The same, for layers that will be read again and checked, if there are checks.
+    fn checked_changes(
+        &self,
+        which: &[usize],
+        checks: Option<&Checks<'_>>,
+    ) -> Result<Vec<Changes>> {
+        if let Some(checks) = checks {
+            checks.begin_scans(which.len());
+        }
         self.in_parallel(which, |at| {
             let at = which[at];
-            self.scan(at).map_err(|error| self.explain(at, error))
+            let scanned = match checks {
+                Some(checks) => {
+                    let scanned = self.scan_and_check(at, checks);
+                    checks.end_scan();
+                    scanned
+                }
+                None => self.scan(at),
+            };
+            scanned.map_err(|error| self.explain(at, error))
         })
     }
 
@@ -200,7 +233,7 @@ impl<'a> LayerStack<'a> {
         which: &[usize],
         story: &mut dyn StoryReader,
     ) -> Result<()> {
-        for (at, changes) in which.iter().zip(self.changes(which)?) {
+        for (at, changes) in which.iter().zip(self.checked_changes(which, self.checks)?) {
             self.put_watched(merge, *at, changes, story)?;
         }
         Ok(())
@@ -244,20 +277,50 @@ impl<'a> LayerStack<'a> {
         let (layer, blob) = self.blob(at)?;
         let watch = self.context.watch;
         watch.send(Event::Step(Step::Reading(&self.place(at).to_string())));
-        let mut builder = ChangesBuilder::new(self.number(at), self.budget.clone());
-        read_layer(self.container, blob, layer.compression, watch, |tar| {
-            let mut reader = LayerReader::new(tar, self.budget.clone());
-            while let Some(entry) = reader.next_entry()? {
-                if watch.is_interrupted() {
-                    return Err(Error::Interrupted);
-                }
-                let added = builder.add(entry, reader.interpreter());
-                added.map_err(|fault| reader.failed(fault))?;
-            }
-            // A checksum may follow.
-            reader.into_inner().into_size().map_err(TarError::from)?;
-            Ok(())
+        let builder = read_layer(self.container, blob, layer.compression, watch, |tar| {
+            self.read_headers(at, tar)
         })?;
+        self.finish(builder, layer, blob)
+    }
+
+    /// Scans a layer that will be read again, and adds it to the checks.
+    fn scan_and_check(&self, at: usize, checks: &Checks<'_>) -> Result<Changes> {
+        let (layer, blob) = self.blob(at)?;
+        let job = BlobJob::of_layer(layer, blob, None, self.place(at));
+        let is_plain = layer.compression == Compression::None;
+        if is_plain && self.container.blob(blob).is_seekable() {
+            checks.add_file(at, job);
+            return self.scan(at);
+        }
+        let watch = self.context.watch;
+        watch.send(Event::Step(Step::Reading(&self.place(at).to_string())));
+        let read = |tar: LayerTar<'_>| self.read_headers(at, tar);
+        let read = read_layer_to_spool(self.container, &job, watch, &checks.space, read)?;
+        let (builder, stored, spool) = read;
+        let changes = self.finish(builder, layer, blob)?;
+        if let Some(spool) = spool {
+            checks.add_spool(at, job, spool, stored);
+        }
+        Ok(changes)
+    }
+
+    /// Reads the headers of a layer, and the rest of it to its end, after which a checksum
+    /// may follow.
+    fn read_headers(&self, at: usize, tar: LayerTar<'_>) -> Result<ChangesBuilder> {
+        let mut builder = ChangesBuilder::new(self.number(at), self.budget.clone());
+        let mut reader = LayerReader::new(tar, self.budget.clone());
+        while let Some(entry) = reader.next_entry()? {
+            if self.context.watch.is_interrupted() {
+                return Err(Error::Interrupted);
+            }
+            let added = builder.add(entry, reader.interpreter());
+            added.map_err(|fault| reader.failed(fault))?;
+        }
+        reader.into_inner().into_size().map_err(TarError::from)?;
+        Ok(builder)
+    }
+
+    fn finish(&self, builder: ChangesBuilder, layer: &Layer, blob: &Member) -> Result<Changes> {
         let is_estargz = builder.may_be_estargz() && self.is_estargz(layer, blob)?;
         Ok(builder.finish(is_estargz)?)
     }
@@ -303,58 +366,12 @@ impl<'a> LayerStack<'a> {
         Ok(is_estargz_footer(&footer))
     }
 
-    /// Reads a layer again and writes the surviving entries, verifying all of it.
-    pub(in crate::ops) fn replay<S: EntrySink>(
-        &self,
-        at: usize,
-        replay: &mut Replay<'_, S>,
-        to: &Place,
-    ) -> Result<()> {
-        let (layer, blob) = self.blob(at)?;
-        let watch = self.context.watch;
-        let place = self.place(at);
-        watch.send(Event::Step(Step::Merging(&place.to_string())));
-        let job = BlobJob::of_layer(layer, blob, None, place);
-        read_unpacked(self.container, &job, watch, |stream: &mut dyn BufRead| {
-            let mut reader = LayerReader::new(SkipByReading(stream), Arc::default());
-            let result = replay.layer(self.number(at), &mut reader, &watch);
-            result.map_err(|error| match error {
-                ReplayError::Layer(error) => {
-                    let error = blame_compression(error.into());
-                    error.while_reading(self.place(at))
-                }
-                ReplayError::Write(error) => Error::write(to.clone(), error),
-                ReplayError::Interrupted => Error::Interrupted,
-            })
-        })
-    }
-
     /// The time of directories without an entry.
     pub(in crate::ops) fn created(&self) -> Time {
         Time {
             seconds: self.context.created.map_or(0, Timestamp::seconds),
             nanoseconds: 0,
         }
-    }
-
-    /// Writes the result of a plan, reading the lower layers that it needs and those of
-    /// the range, lowest first. Returns the sink.
-    pub(in crate::ops) fn write<S: EntrySink>(
-        &self,
-        plan: &Plan<'_>,
-        range: &[usize],
-        sink: S,
-        to: &Place,
-    ) -> Result<S> {
-        let below = plan.layers().into_iter().map(|layer| layer as usize);
-        let below: Vec<usize> = below.filter(|at| !range.contains(at)).collect();
-        let mut replay = Replay::new(plan, sink, self.created());
-        for at in below.iter().chain(range) {
-            self.replay(*at, &mut replay, to)?;
-        }
-        replay
-            .finish()
-            .map_err(|error| Error::write(to.clone(), error))
     }
 }
 
