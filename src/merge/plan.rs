@@ -369,6 +369,15 @@ impl<'a> Plan<'a> {
         self.linked.contains(&id)
     }
 
+    /// The size of the content of all files, in bytes.
+    pub(crate) fn content_size(&self) -> u64 {
+        let size = |step: &Step<'_>| match step.what {
+            Action::Node(id) => self.inode(id).size(),
+            Action::Directory(_) | Action::Link(_) => 0,
+        };
+        self.steps.iter().map(size).fold(0, u64::saturating_add)
+    }
+
     /// The number of directories in the tree of the range, including former ones.
     pub(super) fn directory_count(&self) -> usize {
         self.folders.len()

@@ -62,20 +62,20 @@ pub(crate) fn export(
     let chosen = choose_image(source, options.image.as_ref(), reason, context)?;
     let layers = LayerStack::new(source, &chosen, context)?;
     let all = layers.begin()?;
-    let mut merge = Merge::new();
-    layers.merge(&mut merge, &all)?;
-    let plan = merge.plan();
     let place = sink.place();
     let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
-    let encoder = Encoder::new(sink.encoding, &mut sink, &workers);
-    let output = BufWriter::with_capacity(COPY_BUFFER, encoder);
-    let written = layers.write(&plan, &all, LayerWriter::new(output), &place);
-    let finished = written.and_then(|writer| {
+    let finished = layers.checked(|layers| {
+        let mut merge = Merge::new();
+        layers.merge(&mut merge, &all)?;
+        let plan = merge.plan();
+        let encoder = Encoder::new(sink.encoding, &mut sink, &workers);
+        let output = BufWriter::with_capacity(COPY_BUFFER, encoder);
+        let writer = layers.write(&plan, &all, LayerWriter::new(output), &place)?;
         let entries = writer.entries();
         let output = writer.finish();
         let encoder = output.and_then(|it| it.into_inner().map_err(io::IntoInnerError::into_error));
         let finished = encoder.and_then(Encoder::finish);
-        finished.map_err(|error| Error::write(place, error))?;
+        finished.map_err(|error| Error::write(place.clone(), error))?;
         Ok(entries)
     });
     let entries = finished.inspect_err(|_| sink.spoil())?;

@@ -97,17 +97,19 @@ pub(crate) fn extract(
     let chosen = choose_image(source, options.image.as_ref(), reason, context)?;
     let layers = LayerStack::new(source, &chosen, context)?;
     let all = layers.begin()?;
-    let finder = PathFinder::new(&layers, &options.paths)?;
-    let mut plan = finder.tree.plan();
-    if !options.paths.is_empty() {
-        let selected = finder.select(&options.paths)?;
-        plan.retain(|path| selected.covers(path));
-    }
     let FolderSink { path, pending } = sink;
     let place = Place::Path(path);
     let failed = |error| Error::write(place.clone(), error);
-    let writer = pending.writer().map_err(failed)?;
-    let writer = layers.write(&plan, &all, writer, &place)?;
+    let writer = layers.checked(|layers| {
+        let finder = PathFinder::new(layers, &options.paths)?;
+        let mut plan = finder.tree.plan();
+        if !options.paths.is_empty() {
+            let selected = finder.select(&options.paths)?;
+            plan.retain(|path| selected.covers(path));
+        }
+        let writer = pending.writer().map_err(failed)?;
+        layers.write(&plan, &all, writer, &place)
+    })?;
     watch.send(Event::Step(Step::Committing));
     let written = pending.commit(writer, layers.created(), &watch);
     let written = written.map_err(failed)?;

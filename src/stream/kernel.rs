@@ -2,9 +2,12 @@
 
 use std::fs::File;
 use std::io;
+use std::path::Path;
 
 #[cfg(target_os = "linux")]
-use rustix::fs::{FallocateFlags, SeekFrom, copy_file_range, fallocate, ioctl_ficlone, seek};
+use rustix::fs::{
+    FallocateFlags, SeekFrom, copy_file_range, fallocate, ioctl_ficlone, seek, statfs,
+};
 #[cfg(target_os = "linux")]
 use rustix::io::Errno;
 
@@ -76,6 +79,26 @@ pub(crate) fn next_data(file: &File, position: u64) -> Option<u64> {
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn next_data(_: &File, position: u64) -> Option<u64> {
     Some(position)
+}
+
+/// The free space of the disk with a folder, in bytes; 0 if it is in memory.
+#[cfg(target_os = "linux")]
+pub(super) fn free_disk_space(folder: &Path) -> u64 {
+    const TMPFS: u64 = 0x0102_1994;
+    const RAMFS: u64 = 0x8584_58f6;
+    let Ok(system) = statfs(folder) else {
+        return 0;
+    };
+    match u64::try_from(system.f_type) {
+        Ok(TMPFS | RAMFS) => 0,
+        _ => u64::try_from(system.f_bsize).map_or(0, |size| size.saturating_mul(system.f_bavail)),
+    }
+}
+
+/// Other systems have other calls.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn free_disk_space(_: &Path) -> u64 {
+    0
 }
 
 /// The length of the hole that is made to test for holes.

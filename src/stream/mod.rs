@@ -16,6 +16,7 @@ mod hash_writer;
 mod head;
 mod kernel;
 mod remove;
+mod spool;
 
 pub(crate) use block::Workers;
 pub(crate) use commit::{
@@ -26,7 +27,7 @@ pub use compress::Encoding;
 pub(crate) use copy::{COPY_BUFFER, CopyError, ProgressReader, copy};
 pub(crate) use counting::CountingReader;
 pub use decompress::{Compression, DecodeLimit};
-pub(crate) use decompress::{DecodeError, Leftover, SNIFF_LENGTH, Unpacked, unpacked};
+pub(crate) use decompress::{DecodeError, Decoder, Leftover, SNIFF_LENGTH, Unpacked, unpacked};
 pub use file_kind::FileKind;
 pub(crate) use file_kind::HEAD_LENGTH;
 pub(crate) use file_slice::FileSlice;
@@ -35,3 +36,4 @@ pub(crate) use hash_writer::HashWriter;
 pub(crate) use head::{begins_as_json, read_head};
 pub(crate) use kernel::{copy_between, free_range, next_data, share_bytes};
 pub(crate) use remove::{PART, move_into, names, remove_all};
+pub(crate) use spool::{Spool, SpoolSpace, SpoolingReader};

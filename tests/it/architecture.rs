@@ -44,7 +44,7 @@ const MAY_USE: &[(&str, &str)] = &[
     ("transfer", "digest error event format image limits stream"),
     (
         "ops",
-        "digest dockerfile error event finding folder format image layer limits merge stream tar_diff tar_stream transfer",
+        "digest dockerfile error event finding folder format image layer limits merge progress stream tar_diff tar_stream transfer",
     ),
     (
         "session",

@@ -60,6 +60,7 @@ mod roundtrip;
 mod session;
 mod several;
 mod shells;
+mod spools;
 mod squash;
 mod streaming;
 mod streams;

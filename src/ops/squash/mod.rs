@@ -70,13 +70,20 @@ pub(crate) fn squash(
     }
     announce(&layers, &ranges, sink.is_some());
     let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
-    let squasher = Squasher {
-        layers,
-        sink: sink.as_deref(),
-        workers: &workers,
-        options,
+    let merge = |layers: &LayerStack<'_>| {
+        let squasher = Squasher {
+            layers,
+            sink: sink.as_deref(),
+            workers: &workers,
+            options,
+        };
+        merge_ranges(&squasher, &ranges)
     };
-    let made = merge_ranges(&squasher, &ranges)?;
+    let made = match sink {
+        Some(_) => layers.checked(merge)?,
+        // Nothing is read again.
+        None => merge(&layers)?,
+    };
     let mut report = report(&chosen.name, &chosen.image.layers, &made);
     if let Some(sink) = sink {
         let image = squashed(&chosen.image, &made, options, context.created)?;
@@ -116,7 +123,7 @@ fn announce(layers: &LayerStack<'_>, ranges: &[RangeInclusive<usize>], writes: b
 
 /// Merges ranges of one image.
 struct Squasher<'a> {
-    layers: LayerStack<'a>,
+    layers: &'a LayerStack<'a>,
     sink: Option<&'a dyn ImageSink>,
     workers: &'a Workers,
     options: &'a SquashOptions,

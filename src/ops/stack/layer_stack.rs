@@ -1,7 +1,7 @@
 //! The opened layers of an image: read once for their headers, once for their content.
 
 use std::collections::HashMap;
-use std::io::{self, BufRead, Read};
+use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,18 +10,17 @@ use crate::event::{Event, Step, Warning};
 use crate::format::source::{Image, ImageSource, Layer};
 use crate::format::{Container, Member};
 use crate::image::{ESTARGZ_TOC, Timestamp};
-use crate::layer::{Budget, EntrySink, Landmarks, LayerError, LayerReader};
-use crate::merge::{
-    Ambiguities, Changes, ChangesBuilder, LayerEvent, Merge, Plan, Replay, ReplayError,
-};
+use crate::layer::{Budget, Landmarks, LayerError, LayerReader};
+use crate::merge::{Ambiguities, Changes, ChangesBuilder, LayerEvent, Merge};
 use crate::ops::choose::image::ChosenImage;
-use crate::ops::stack::layer_tar::{blame_compression, read_layer, streams};
+use crate::ops::stack::checks::Checks;
+use crate::ops::stack::layer_tar::{LayerTar, read_layer, read_layer_to_spool, streams};
 use crate::stream::{Compression, ProgressReader};
-use crate::tar_stream::{SkipByReading, TarError, Time};
+use crate::tar_stream::{TarError, Time};
 use crate::transfer::Context;
 use crate::transfer::blob_job::BlobJob;
 use crate::transfer::parallel::{in_parallel, in_parallel_each};
-use crate::transfer::read::{read_unpacked, verify_stored};
+use crate::transfer::read::verify_stored;
 
 /// The gzip member at the end of an eStargz layer (stargz-snapshotter,
 /// docs/estargz.md, "eStargz Footer"), and the shorter one of older layers.
@@ -42,6 +41,8 @@ pub(in crate::ops) struct LayerStack<'a> {
     budget: Arc<Budget>,
     /// The landmarks of the layers whose headers were read.
     landmarks: Arc<Mutex<HashMap<usize, Arc<Landmarks>>>>,
+    /// The checks of layers that are read twice.
+    pub(super) checks: Option<&'a Checks<'a>>,
 }
 
 impl<'a> LayerStack<'a> {
@@ -63,6 +64,7 @@ impl<'a> LayerStack<'a> {
             first: 0,
             budget: Arc::default(),
             landmarks: Arc::default(),
+            checks: None,
         };
         let platform = chosen.image.platform();
         if platform.is_some_and(|platform| platform.normalized().os == "windows") {
@@ -87,6 +89,15 @@ impl<'a> LayerStack<'a> {
             first,
             budget: Arc::default(),
             landmarks: Arc::default(),
+            checks: None,
+        }
+    }
+
+    /// The same layers, with checks of those that are merged.
+    pub(super) fn with_checks<'c>(&'c self, checks: &'c Checks<'c>) -> LayerStack<'c> {
+        LayerStack {
+            checks: Some(checks),
+            ..self.clone()
         }
     }
 
@@ -201,7 +212,7 @@ impl<'a> LayerStack<'a> {
         which: &[usize],
         form: impl Fn(Changes) -> T + Sync,
     ) -> Result<Vec<T>> {
-        self.in_parallel(which, |at| self.scan_explained(which[at]).map(&form))
+        self.in_parallel(which, |at| self.scan_explained(which[at], None).map(&form))
     }
 
     /// The merged tree of the changes of all layers. Warns of ambiguities in them.
@@ -230,9 +241,12 @@ impl<'a> LayerStack<'a> {
         which: &[usize],
         story: &mut dyn StoryReader,
     ) -> Result<()> {
+        if let Some(checks) = self.checks {
+            checks.begin_scans(which.len());
+        }
         let mut failed = None;
         let mut ambiguities = Vec::with_capacity(which.len());
-        let scan = |at: usize| self.scan_explained(which[at]);
+        let scan = |at: usize| self.scan_explained(which[at], self.checks);
         in_parallel_each(self.order(which), self.streams(), scan, |at, changes| {
             if failed.is_none() {
                 match self.put(merge, which[at], changes, story) {
@@ -298,32 +312,70 @@ impl<'a> LayerStack<'a> {
         Ok((layer, blob))
     }
 
-    /// Reads the headers of a layer.
-    fn scan_explained(&self, at: usize) -> Result<Changes> {
-        self.scan(at).map_err(|error| self.explain(at, error))
+    /// Reads the headers of a layer. With checks, it will be read again and is checked.
+    fn scan_explained(&self, at: usize, checks: Option<&Checks<'_>>) -> Result<Changes> {
+        let scanned = match checks {
+            Some(checks) => {
+                let scanned = self.scan_and_check(at, checks);
+                checks.end_scan();
+                scanned
+            }
+            None => self.scan(at),
+        };
+        scanned.map_err(|error| self.explain(at, error))
     }
 
     fn scan(&self, at: usize) -> Result<Changes> {
         let (layer, blob) = self.blob(at)?;
         let watch = self.context.watch;
         watch.send(Event::Step(Step::Reading(&self.place(at).to_string())));
+        let builder = read_layer(self.container, blob, layer.compression, watch, |tar| {
+            self.read_headers(at, tar)
+        })?;
+        self.finish(builder, layer, blob)
+    }
+
+    /// Scans a layer that will be read again, and adds it to the checks.
+    fn scan_and_check(&self, at: usize, checks: &Checks<'_>) -> Result<Changes> {
+        let (layer, blob) = self.blob(at)?;
+        let job = BlobJob::of_layer(layer, blob, None, self.place(at));
+        let is_plain = layer.compression == Compression::None;
+        if is_plain && self.container.blob(blob).is_seekable() {
+            checks.add_file(at, job);
+            return self.scan(at);
+        }
+        let watch = self.context.watch;
+        watch.send(Event::Step(Step::Reading(&self.place(at).to_string())));
+        let read = |tar: LayerTar<'_>| self.read_headers(at, tar);
+        let read = read_layer_to_spool(self.container, &job, watch, &checks.space, read)?;
+        let (builder, stored, spool) = read;
+        let changes = self.finish(builder, layer, blob)?;
+        if let Some(spool) = spool {
+            checks.add_spool(at, job, spool, stored);
+        }
+        Ok(changes)
+    }
+
+    /// Reads the headers of a layer, and the rest of it to its end, after which a checksum
+    /// may follow.
+    fn read_headers(&self, at: usize, tar: LayerTar<'_>) -> Result<ChangesBuilder> {
         let mut builder = ChangesBuilder::new(self.number(at), self.budget.clone());
         let mut landmarks = Landmarks::default();
-        read_layer(self.container, blob, layer.compression, watch, |tar| {
-            let mut reader = LayerReader::new(tar, self.budget.clone());
-            while let Some(entry) = reader.next_entry()? {
-                if watch.is_interrupted() {
-                    return Err(Error::Interrupted);
-                }
-                let added = builder.add(entry, reader.interpreter());
-                added.map_err(|fault| reader.failed(fault))?;
-                reader.note_landmark(&mut landmarks);
+        let mut reader = LayerReader::new(tar, self.budget.clone());
+        while let Some(entry) = reader.next_entry()? {
+            if self.context.watch.is_interrupted() {
+                return Err(Error::Interrupted);
             }
-            // A checksum may follow.
-            reader.into_inner().into_size().map_err(TarError::from)?;
-            Ok(())
-        })?;
+            let added = builder.add(entry, reader.interpreter());
+            added.map_err(|fault| reader.failed(fault))?;
+            reader.note_landmark(&mut landmarks);
+        }
+        reader.into_inner().into_size().map_err(TarError::from)?;
         self.lock_landmarks().insert(at, Arc::new(landmarks));
+        Ok(builder)
+    }
+
+    fn finish(&self, builder: ChangesBuilder, layer: &Layer, blob: &Member) -> Result<Changes> {
         let is_estargz = builder.may_be_estargz() && self.is_estargz(layer, blob)?;
         Ok(builder.finish(is_estargz)?)
     }
@@ -380,58 +432,12 @@ impl<'a> LayerStack<'a> {
         Ok(is_estargz_footer(&footer))
     }
 
-    /// Reads a layer again and writes the surviving entries, verifying all of it.
-    pub(in crate::ops) fn replay<S: EntrySink>(
-        &self,
-        at: usize,
-        replay: &mut Replay<'_, S>,
-        to: &Place,
-    ) -> Result<()> {
-        let (layer, blob) = self.blob(at)?;
-        let watch = self.context.watch;
-        let place = self.place(at);
-        watch.send(Event::Step(Step::Merging(&place.to_string())));
-        let job = BlobJob::of_layer(layer, blob, None, place);
-        read_unpacked(self.container, &job, watch, |stream: &mut dyn BufRead| {
-            let mut reader = LayerReader::new(SkipByReading(stream), Arc::default());
-            let result = replay.layer(self.number(at), &mut reader, &watch);
-            result.map_err(|error| match error {
-                ReplayError::Layer(error) => {
-                    let error = blame_compression(error.into());
-                    error.while_reading(self.place(at))
-                }
-                ReplayError::Write(error) => Error::write(to.clone(), error),
-                ReplayError::Interrupted => Error::Interrupted,
-            })
-        })
-    }
-
     /// The time of directories without an entry.
     pub(in crate::ops) fn created(&self) -> Time {
         Time {
             seconds: self.context.created.map_or(0, Timestamp::seconds),
             nanoseconds: 0,
         }
-    }
-
-    /// Writes the result of a plan, reading the lower layers that it needs and those of
-    /// the range, lowest first. Returns the sink.
-    pub(in crate::ops) fn write<S: EntrySink>(
-        &self,
-        plan: &Plan<'_>,
-        range: &[usize],
-        sink: S,
-        to: &Place,
-    ) -> Result<S> {
-        let below = plan.layers().into_iter().map(|layer| layer as usize);
-        let below: Vec<usize> = below.filter(|at| !range.contains(at)).collect();
-        let mut replay = Replay::new(plan, sink, self.created());
-        for at in below.iter().chain(range) {
-            self.replay(*at, &mut replay, to)?;
-        }
-        replay
-            .finish()
-            .map_err(|error| Error::write(to.clone(), error))
     }
 }
 

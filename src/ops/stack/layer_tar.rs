@@ -2,14 +2,19 @@
 
 use std::io::{self, BufRead, Read};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::event::Watch;
 use crate::format::{Container, Member};
 use crate::layer::{EntryFault, LayerError};
-use crate::stream::{Compression, ProgressReader, Unpacked, unpacked};
-use crate::tar_stream::{Section, Skip, SkipByReading, TarError};
+use crate::stream::{
+    Compression, Decoder, FileSlice, Hashed, ProgressReader, Spool, SpoolSpace, SpoolingReader,
+    TeeReader, unpacked,
+};
+use crate::tar_stream::{Buffered, Section, Skip, TarError};
 use crate::transfer::Context;
+use crate::transfer::blob_job::BlobJob;
 use crate::transfer::parallel::STREAMS_MAX;
 
 /// The unpacked tar of a layer, from start to end.
@@ -19,15 +24,12 @@ pub(in crate::ops) struct LayerTar<'a> {
     position: u64,
 }
 
-/// The stored bytes of a layer.
-type Stored<'a> = ProgressReader<Box<dyn Read + Send + 'a>, Watch<'a>>;
-
 enum Input<'a> {
     /// An uncompressed layer in a file, with this size in bytes: skipped parts are not
     /// read.
     File(Section, u64),
     /// Any other layer, which is unpacked as a stream.
-    Stream(Box<SkipByReading<Unpacked<Stored<'a>>>>),
+    Stream(Box<dyn BufRead + 'a>),
 }
 
 /// Opens the tar of a layer for `read`. In an uncompressed layer in a file, the parts
@@ -47,12 +49,34 @@ pub(in crate::ops) fn read_layer<T>(
     if compression == Compression::None
         && let Some(slice) = container.blob(blob).slice()?
     {
-        let size = slice.size;
-        return read(LayerTar::new(Input::File(Section::new(slice), size)));
+        return read(LayerTar::of_file(slice));
     }
     let stream = ProgressReader::new(container.blob(blob).open()?, watch);
-    let stream = Box::new(SkipByReading(unpacked(compression, stream)?));
-    read(LayerTar::new(Input::Stream(stream))).map_err(blame_compression)
+    let stream = unpacked(compression, stream)?;
+    read(LayerTar::of_stream(stream)).map_err(blame_compression)
+}
+
+/// Opens the tar of a layer for `read`, which must read all of it. Returns the hash of
+/// its stored bytes and a copy of the unpacked ones, if there is space for it, too.
+///
+/// # Errors
+///
+/// Fails if the layer cannot be unpacked, or if `read` fails, as [`read_layer`] does.
+pub(super) fn read_layer_to_spool<T>(
+    container: &dyn Container,
+    job: &BlobJob,
+    watch: Watch<'_>,
+    space: &Arc<SpoolSpace>,
+    read: impl FnOnce(LayerTar<'_>) -> Result<T>,
+) -> Result<(T, Hashed, Option<Spool>)> {
+    let stream = container.blob(&job.member).open()?;
+    let mut stream = TeeReader::new(ProgressReader::new(stream, watch));
+    stream.hash(job.stored_algorithm()).map_err(Error::Thread)?;
+    let decoder = Decoder::new(job.compression, &mut stream)?;
+    let mut unpacked = SpoolingReader::new(decoder, job.member.size, space);
+    let result = read(LayerTar::of_stream(&mut unpacked)).map_err(blame_compression)?;
+    let (_, spool) = unpacked.finish();
+    Ok((result, stream.finish()?.stored, spool))
 }
 
 /// The number of layers, or other blobs, that are read in parallel.
@@ -82,6 +106,17 @@ pub(super) fn blame_compression(error: Error) -> Error {
 }
 
 impl<'a> LayerTar<'a> {
+    /// A layer in a file.
+    pub(super) fn of_file(slice: FileSlice) -> Self {
+        let size = slice.size;
+        Self::new(Input::File(Section::new(slice), size))
+    }
+
+    /// A layer that is unpacked as a stream.
+    pub(super) fn of_stream(stream: impl BufRead + 'a) -> Self {
+        Self::new(Input::Stream(Box::new(stream)))
+    }
+
     fn new(input: Input<'a>) -> Self {
         Self { input, position: 0 }
     }
@@ -91,7 +126,7 @@ impl<'a> LayerTar<'a> {
         match self.input {
             Input::File(_, size) => Ok(size),
             Input::Stream(mut stream) => {
-                let rest = io::copy(&mut stream.0, &mut io::sink())?;
+                let rest = Buffered(&mut *stream).skip(u64::MAX)?;
                 Ok(self.position + rest)
             }
         }
@@ -130,7 +165,7 @@ impl Skip for LayerTar<'_> {
     fn skip(&mut self, amount: u64) -> io::Result<u64> {
         let skipped = match &mut self.input {
             Input::File(section, _) => section.skip(amount)?,
-            Input::Stream(stream) => stream.skip(amount)?,
+            Input::Stream(stream) => Buffered(&mut **stream).skip(amount)?,
         };
         self.position += skipped;
         Ok(skipped)

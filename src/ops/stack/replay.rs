@@ -1,0 +1,153 @@
+//! The second reading of layers: for their content, and to compare them with their
+//! digests.
+
+use std::io::{self, BufRead};
+use std::sync::Arc;
+use std::thread;
+
+use crate::error::{Error, Place, Result};
+use crate::event::{Event, Step};
+use crate::layer::{EntrySink, LayerReader};
+use crate::merge::{Plan, Replay, ReplayError};
+use crate::ops::stack::checks::{Checks, Stamp, changed};
+use crate::ops::stack::layer_stack::LayerStack;
+use crate::ops::stack::layer_tar::{LayerTar, blame_compression};
+use crate::stream::FileSlice;
+use crate::transfer::blob_job::BlobJob;
+use crate::transfer::parallel::STREAMS_MAX;
+use crate::transfer::read::read_unpacked;
+
+impl LayerStack<'_> {
+    /// Calls `work` with the same layers, which it merges and writes. Meanwhile, layers in
+    /// files are compared with their digests on other threads. Others are copied to
+    /// temporary files when they are merged, if there is space, so that they are only
+    /// unpacked once.
+    pub(in crate::ops) fn checked<T>(
+        &self,
+        work: impl FnOnce(&LayerStack<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let checks = Checks::new(self.container, self.context);
+        thread::scope(|scope| {
+            let _end = checks.until_dropped();
+            for _ in 0..self.context.jobs.min(STREAMS_MAX).get() {
+                let builder = thread::Builder::new().name("hash".to_owned());
+                // If no thread can be started, that which waits for the checks does them.
+                if builder.spawn_scoped(scope, || checks.work()).is_err() {
+                    break;
+                }
+            }
+            work(&self.with_checks(&checks))
+        })
+    }
+
+    /// Writes the result of a plan, reading the lower layers that it needs and those of
+    /// the range, lowest first, all of which are verified then. Returns the sink.
+    pub(in crate::ops) fn write<S: EntrySink>(
+        &self,
+        plan: &Plan<'_>,
+        range: &[usize],
+        sink: S,
+        to: &Place,
+    ) -> Result<S> {
+        if let Some(checks) = self.checks {
+            checks.leave_room(plan.content_size());
+        }
+        let below = plan.layers().into_iter().map(|layer| layer as usize);
+        let below = below.filter(|at| !range.contains(at));
+        let all: Vec<usize> = below.chain(range.iter().copied()).collect();
+        let mut replay = Replay::new(plan, sink, self.created());
+        let mut stamps = Vec::with_capacity(all.len());
+        for at in &all {
+            match self.replay_once(*at, &mut replay, to) {
+                Ok(stamp) => stamps.push(stamp),
+                Err(error) if error.is_elsewhere() => return Err(error),
+                Err(error) => {
+                    // If a stream is damaged, a wrong digest is the first thing to report.
+                    self.settle(&all, &stamps)?;
+                    self.settle(&[*at], &[None])?;
+                    return Err(error);
+                }
+            }
+        }
+        self.settle(&all, &stamps)?;
+        replay
+            .finish()
+            .map_err(|error| Error::write(to.clone(), error))
+    }
+
+    /// Reads a layer again and writes the surviving entries, verifying all of it.
+    pub(in crate::ops) fn replay<S: EntrySink>(
+        &self,
+        at: usize,
+        replay: &mut Replay<'_, S>,
+        to: &Place,
+    ) -> Result<()> {
+        let stamp = self.replay_once(at, replay, to)?;
+        self.settle(&[at], &[stamp])
+    }
+
+    /// Waits for the checks of layers, as far as they have these stamps, and compares the
+    /// files that were checked with those that were read.
+    fn settle(&self, layers: &[usize], stamps: &[Option<Stamp>]) -> Result<()> {
+        let Some(checks) = self.checks else {
+            return Ok(());
+        };
+        for (at, read) in layers.iter().zip(stamps) {
+            let checked = checks.wait(*at)?;
+            if read.is_some() && checked.is_some() && *read != checked {
+                return Err(changed(self.place(*at)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a layer again and writes the surviving entries. Verifies all of it, unless it
+    /// is checked on other threads. Returns the state of the input's file if that was read
+    /// directly.
+    fn replay_once<S: EntrySink>(
+        &self,
+        at: usize,
+        replay: &mut Replay<'_, S>,
+        to: &Place,
+    ) -> Result<Option<Stamp>> {
+        let (layer, blob) = self.blob(at)?;
+        let watch = self.context.watch;
+        let place = self.place(at);
+        watch.send(Event::Step(Step::Merging(&place.to_string())));
+        let mut read = |tar: LayerTar<'_>| {
+            let mut reader = LayerReader::new(tar, Arc::default());
+            let result = replay.layer(self.number(at), &mut reader, &watch);
+            result.map_err(|error| match error {
+                ReplayError::Layer(error) => {
+                    let error = blame_compression(error.into());
+                    error.while_reading(self.place(at))
+                }
+                ReplayError::Write(error) => Error::write(to.clone(), error),
+                ReplayError::Interrupted => Error::Interrupted,
+            })
+        };
+        let failed = |error: io::Error| Error::from(error).while_reading(self.place(at));
+        let Some(checks) = self.checks.filter(|checks| checks.has(at)) else {
+            let job = BlobJob::of_layer(layer, blob, None, place);
+            read_unpacked(self.container, &job, watch, |stream: &mut dyn BufRead| {
+                read(LayerTar::of_stream(stream))
+            })?;
+            return Ok(None);
+        };
+        if let Some(spool) = checks.take_spool(at) {
+            let slice = spool.slice();
+            let file = slice.file.try_clone().map_err(failed)?;
+            read(LayerTar::of_file(FileSlice::new(file, 0, slice.size)))?;
+            return Ok(None);
+        }
+        let slice = self.container.blob(blob).slice()?;
+        let slice = slice.ok_or(Error::LayerAbsent)?;
+        let file = slice.file.try_clone().map_err(failed)?;
+        let before = Stamp::of(&file).map_err(failed)?;
+        read(LayerTar::of_file(slice))?;
+        if Stamp::of(&file).map_err(failed)? != before {
+            return Err(changed(self.place(at)));
+        }
+        Ok(Some(before))
+    }
+}
