@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use super::*;
 use crate::limits::TAR_DIFF_SOURCE_MAX;
 use crate::progress::Progress;
-use crate::stream::FileSlice;
+use crate::stream::{FileSlice, Workers};
 
 struct Quiet;
 
@@ -52,7 +53,9 @@ fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
 
 fn difference(new: &[u8], old: &OldFiles) -> Vec<u8> {
     let mut stream = BufReader::new(new);
-    let (diff, size) = write_difference(&mut stream, old, 9, &Quiet, Vec::new()).unwrap();
+    let workers = Workers::start(NonZeroUsize::MIN).unwrap();
+    let written = write_difference(&mut stream, old, 9, &workers, &Quiet, Vec::new());
+    let (diff, size) = written.unwrap();
     assert_eq!(size, new.len() as u64);
     diff
 }

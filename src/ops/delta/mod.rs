@@ -93,17 +93,19 @@ pub(crate) fn delta(
         workers: &workers,
         context,
     };
-    let mut maker = LayerMaker::new(old, &olds, transfer, &captured, options);
     let mut order: Vec<usize> = (0..jobs.list().len()).collect();
     order.sort_by_key(|at| jobs.list()[*at].member.position);
     let mut ways: Vec<Vec<Way>> = order.iter().map(|_| Vec::new()).collect();
-    for at in order.iter().copied() {
-        let job = &mut jobs.list_mut()[at];
-        ways[at] = match from.get(&at) {
-            Some(olds) => maker.make_layer(job, olds)?,
-            None => vec![maker.make_other(job)?],
-        };
-    }
+    LayerMaker::run(old, &olds, transfer, &captured, options, |maker| {
+        for at in order.iter().copied() {
+            let job = &mut jobs.list_mut()[at];
+            ways[at] = match from.get(&at) {
+                Some(olds) => maker.make_layer(job, olds)?,
+                None => vec![maker.make_other(job)?],
+            };
+        }
+        Ok(())
+    })?;
     let written: Vec<_> = ways.iter().map(|ways| ways[0].blob.clone()).collect();
     let order: Vec<String> = order
         .iter()
