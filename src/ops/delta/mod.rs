@@ -2,6 +2,8 @@
 //!
 //! Pass 1 reads the headers of the old image. Pass 2 reads each layer of the new one that
 //! the old one does not have, verifies it, and writes its tar-diff to a temporary file.
+//! Meanwhile, other threads compress changed files, and compare the old layers with their
+//! digests.
 //! Then the sizes are known: the documents come first, the blobs after them.
 
 mod artifact;
