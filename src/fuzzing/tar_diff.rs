@@ -1,10 +1,11 @@
 //! The target for tar-diffs.
 
 use std::io::{BufReader, Read, Write};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use crate::event::Watch;
-use crate::stream::FileSlice;
+use crate::stream::{FileSlice, Workers};
 use crate::tar_diff::{OldFiles, Operations, Patched, write_difference};
 
 /// The most bytes that are made.
@@ -27,7 +28,8 @@ pub fn tar_diff(data: &[u8]) {
     let flag = std::sync::atomic::AtomicBool::new(false);
     let watch = Watch::new(&observer, &flag);
     let mut new = BufReader::new(data);
-    let written = write_difference(&mut new, &files, 1, &watch, Vec::new());
+    let workers = Workers::start(NonZeroUsize::MIN).expect("there is a thread");
+    let written = write_difference(&mut new, &files, 1, &workers, &watch, Vec::new());
     let (diff, size) = written.expect("memory does not fail");
     assert_eq!(size, data.len() as u64, "all of it was read");
     let mut made = Vec::new();

@@ -65,10 +65,7 @@ impl Workers {
         }
         Ok(Self {
             queue,
-            permits: Arc::new(Permits {
-                free: Mutex::new(count + SPARE_BLOCKS),
-                returned: Condvar::new(),
-            }),
+            permits: Permits::new(count + SPARE_BLOCKS),
         })
     }
 
@@ -80,17 +77,25 @@ impl Workers {
         level: Option<i32>,
         permit: Permit,
     ) -> Receiver<Done> {
-        let (sender, receiver) = sync_channel(1);
-        let work = move || {
+        self.run(move || {
             let Buffers { block, part } = &mut buffers;
             let result = compress(block, level, part);
-            // If the stream was abandoned, nobody waits for it.
-            let _ = sender.send(Done {
+            Done {
                 result,
                 buffers,
                 _permit: permit,
-            });
-        };
+            }
+        })
+    }
+
+    /// Runs some work on one of the threads; the receiver gets the result.
+    pub(crate) fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Receiver<T> {
+        let (sender, receiver) = sync_channel(1);
+        // If the stream was abandoned, nobody waits for the result.
+        let work = move || drop(sender.send(work()));
         // The threads outlive every stream, so this cannot fail; if it did, the
         // receiver would report it.
         let _ = self.queue.send(Box::new(work));
@@ -98,40 +103,49 @@ impl Workers {
     }
 }
 
-/// The number of further blocks that may be in flight.
+/// The number of further blocks, or of bytes, that may be in flight.
 #[derive(Debug)]
-struct Permits {
+pub(crate) struct Permits {
     free: Mutex<usize>,
     returned: Condvar,
 }
 
 impl Permits {
+    /// This many permits.
+    pub(crate) fn new(count: usize) -> Arc<Self> {
+        Arc::new(Self {
+            free: Mutex::new(count),
+            returned: Condvar::new(),
+        })
+    }
+
     /// Takes a permit, if one is free.
     fn try_take(self: &Arc<Self>) -> Option<Permit> {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         *free = free.checked_sub(1)?;
-        Some(Permit(Arc::clone(self)))
+        Some(Permit(Arc::clone(self), 1))
     }
 
-    /// Takes a permit, after waiting for a free one if necessary.
-    fn take(self: &Arc<Self>) -> Permit {
+    /// Takes this many permits, of which there must be as many, after waiting until they
+    /// are free if necessary.
+    pub(crate) fn take(self: &Arc<Self>, count: usize) -> Permit {
         let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let mut free = self
             .returned
-            .wait_while(free, |free| *free == 0)
+            .wait_while(free, |free| *free < count)
             .unwrap_or_else(PoisonError::into_inner);
-        *free -= 1;
-        Permit(Arc::clone(self))
+        *free -= count;
+        Permit(Arc::clone(self), count)
     }
 }
 
-/// The right to have one block in flight, until it is written or abandoned.
-struct Permit(Arc<Permits>);
+/// The right to have some blocks or bytes in flight, until it is dropped.
+pub(crate) struct Permit(Arc<Permits>, usize);
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        self.0.returned.notify_one();
+        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += self.1;
+        self.0.returned.notify_all();
     }
 }
 
@@ -209,7 +223,7 @@ impl<W: Write> BlockWriter<W> {
                 break permit;
             }
             if self.waiting.is_empty() {
-                break self.workers.permits.take();
+                break self.workers.permits.take(1);
             }
             self.write_oldest()?;
         };

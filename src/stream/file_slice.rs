@@ -20,6 +20,12 @@ pub(crate) struct FileSlice<F = File> {
 }
 
 impl<F: Borrow<File>> FileSlice<F> {
+    /// The same part of another handle of the file.
+    pub(crate) fn try_clone(&self) -> io::Result<FileSlice> {
+        let file = self.file.borrow().try_clone()?;
+        Ok(FileSlice::new(file, self.start, self.size))
+    }
+
     /// `size` bytes from `start` on.
     pub(crate) fn new(file: F, start: u64, size: u64) -> Self {
         Self { file, start, size }

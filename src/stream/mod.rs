@@ -18,7 +18,7 @@ mod kernel;
 mod remove;
 mod spool;
 
-pub(crate) use block::Workers;
+pub(crate) use block::{Permits, Workers};
 pub(crate) use commit::{
     PendingDirectory, PendingFile, is_still_there, is_temporary, lock_directory, spool_in,
 };

@@ -113,8 +113,4 @@ impl<'a> Chunks<'a> {
         let is_same = *length as usize == chunk.len() && self.file.has(*offset, chunk)?;
         Ok(is_same.then_some(*offset))
     }
-
-    pub(super) fn path(&self) -> &[u8] {
-        self.file.path()
-    }
 }

@@ -3,22 +3,19 @@
 use std::cell::RefCell;
 use std::io::{self, BufRead, Read, Write};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::limits::TAR_DIFF_SOURCE_MAX;
 use crate::progress::Progress;
+use crate::stream::Workers;
 use crate::tar_diff::chunks::{Chunks, each_chunk};
-use crate::tar_diff::frame;
-use crate::tar_diff::old_files::{Finder, OldFiles};
+use crate::tar_diff::old_files::{Finder, OldFile, OldFiles};
 use crate::tar_diff::operations::clean_path;
-use crate::tar_diff::writer::Writer;
+use crate::tar_diff::ordered::OrderedWriter;
 use crate::tar_stream::{Kind, Skip, TarError, TarReader};
 
-/// Number of bytes that an operation with a source takes at most beside its frame.
-const OVERHEAD: usize = 24;
-
-/// A frame that is this many times smaller than its content is smaller than what data is
-/// usually compressed to.
-const CLEAR_GAIN: usize = 6;
+/// Number of bytes of a large file that are compared with an old one at a time.
+const BLOCK: u64 = 64 * 1024;
 
 /// The two ways in which making a tar-diff fails.
 #[derive(Debug)]
@@ -29,16 +26,18 @@ pub(crate) enum DifferenceError {
     Write(io::Error),
 }
 
-/// Writes the tar-diff that makes a stream, which should be a tar, from old files.
+/// Writes the tar-diff that makes a stream, which should be a tar, from old files. The
+/// workers compress changed files, and the output is the same for any number of them.
 /// Returns the output, and the size of the stream.
 pub(crate) fn write_difference<W: Write>(
     stream: &mut dyn BufRead,
     files: &OldFiles,
     level: i32,
+    workers: &Workers,
     progress: &dyn Progress,
     output: W,
 ) -> Result<(W, u64), DifferenceError> {
-    let writer = Writer::new(output, level).map_err(DifferenceError::Write)?;
+    let writer = OrderedWriter::new(output, level, workers, progress)?;
     let shared = Rc::new(RefCell::new(Shared {
         writer,
         is_paused: false,
@@ -48,7 +47,6 @@ pub(crate) fn write_difference<W: Write>(
     let result = Difference {
         shared: shared.clone(),
         finder: Finder::new(files),
-        level,
         progress,
     }
     .run(stream);
@@ -56,39 +54,44 @@ pub(crate) fn write_difference<W: Write>(
         .expect("the reader is gone")
         .into_inner();
     if let Some(failure) = shared.failure {
-        return Err(DifferenceError::Write(failure));
+        return Err(failure);
     }
     result.map_err(DifferenceError::Read)?;
-    let output = shared.writer.finish().map_err(DifferenceError::Write)?;
-    Ok((output, shared.size))
+    Ok((shared.writer.finish()?, shared.size))
 }
 
 /// The writer, which gets what the reader of the tar reads.
-struct Shared<W: Write> {
-    writer: Writer<W>,
+struct Shared<'a, W: Write> {
+    writer: OrderedWriter<'a, W>,
     /// True while bytes are read that are written in another way.
     is_paused: bool,
     /// The number of bytes that were read.
     size: u64,
-    /// The reason why the writer failed.
-    failure: Option<io::Error>,
+    /// The reason why nothing more is written.
+    failure: Option<DifferenceError>,
 }
 
-impl<W: Write> Shared<W> {
+impl<'a, W: Write> Shared<'a, W> {
     /// Writes something, and remembers a failure.
-    fn write(&mut self, write: impl FnOnce(&mut Writer<W>) -> io::Result<()>) -> io::Result<()> {
-        write(&mut self.writer).map_err(|error| {
-            let kind = error.kind();
-            self.failure = Some(error);
-            kind.into()
-        })
+    fn write(
+        &mut self,
+        write: impl FnOnce(&mut OrderedWriter<'a, W>) -> Result<(), DifferenceError>,
+    ) -> io::Result<()> {
+        if self.failure.is_none() {
+            self.failure = write(&mut self.writer).err();
+        }
+        match self.failure {
+            // Not the kind of it: reading goes on after some.
+            Some(_) => Err(io::ErrorKind::Other.into()),
+            None => Ok(()),
+        }
     }
 }
 
 /// The new tar, of which everything that is read becomes data unless that is paused.
 struct Capture<'a, W: Write> {
     input: &'a mut dyn BufRead,
-    shared: Rc<RefCell<Shared<W>>>,
+    shared: Rc<RefCell<Shared<'a, W>>>,
 }
 
 impl<W: Write> Read for Capture<'_, W> {
@@ -122,21 +125,14 @@ impl Read for UntilEnd<'_> {
     }
 }
 
-/// True if a frame takes less room than its content as data.
-fn pays(frame: &[u8], content: &[u8]) -> io::Result<bool> {
-    let size = frame.len() + OVERHEAD;
-    Ok(size < content.len() / CLEAR_GAIN || (size as u64) < frame::size_alone(content)?)
-}
-
 struct Difference<'a, W: Write> {
-    shared: Rc<RefCell<Shared<W>>>,
+    shared: Rc<RefCell<Shared<'a, W>>>,
     finder: Finder<'a>,
-    level: i32,
     progress: &'a dyn Progress,
 }
 
-impl<W: Write> Difference<'_, W> {
-    fn run(mut self, stream: &mut dyn BufRead) -> io::Result<()> {
+impl<'a, W: Write> Difference<'a, W> {
+    fn run(mut self, stream: &'a mut dyn BufRead) -> io::Result<()> {
         let input = Capture {
             input: stream,
             shared: self.shared.clone(),
@@ -164,7 +160,10 @@ impl<W: Write> Difference<'_, W> {
         Ok(())
     }
 
-    fn write(&self, write: impl FnOnce(&mut Writer<W>) -> io::Result<()>) -> io::Result<()> {
+    fn write(
+        &self,
+        write: impl FnOnce(&mut OrderedWriter<'a, W>) -> Result<(), DifferenceError>,
+    ) -> io::Result<()> {
         self.shared.borrow_mut().write(write)
     }
 
@@ -173,25 +172,18 @@ impl<W: Write> Difference<'_, W> {
         if size > TAR_DIFF_SOURCE_MAX {
             return self.large_file(path, size, content);
         }
-        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+        let size = usize::try_from(size).unwrap_or_default();
+        self.write(|writer| writer.make_room(size))?;
+        let mut bytes = Vec::with_capacity(size);
         content.read_to_end(&mut bytes)?;
         if let Some(same) = self.finder.same(path, &bytes)? {
-            return self.write(|writer| writer.copy(same.path(), 0, same.size()));
+            return self.write(|writer| writer.copy(same, 0, same.size()));
         }
-        match self.finder.like(path, size) {
+        match self.finder.like(path, size as u64) {
             Some(old) if old.size() > TAR_DIFF_SOURCE_MAX => {
-                let chunks = Chunks::of(old, self.progress)?;
-                self.chunks(&chunks, &mut bytes.as_slice())
+                self.chunks(old, &mut bytes.as_slice())
             }
-            Some(old) => {
-                let frame = frame::compress(&bytes, &old.read()?, self.level)?;
-                match frame {
-                    Some(frame) if pays(&frame, &bytes)? => {
-                        self.write(|writer| writer.frame(old.path(), old.size(), &frame))
-                    }
-                    _ => self.write(|writer| writer.data(&bytes)),
-                }
-            }
+            Some(old) => self.write(|writer| writer.changed(bytes, old)),
             None => self.write(|writer| writer.data(&bytes)),
         }
     }
@@ -199,20 +191,49 @@ impl<W: Write> Difference<'_, W> {
     /// Writes the content of a file that is not held in memory.
     fn large_file(&self, path: &[u8], size: u64, content: &mut dyn Read) -> io::Result<()> {
         if let Some(old) = self.finder.like(path, size) {
-            let chunks = Chunks::of(old, self.progress)?;
-            return self.chunks(&chunks, content);
+            let rest = self.same_start(old, content)?;
+            return self.chunks(old, &mut rest.chain(content));
         }
         each_chunk(content, self.progress, |chunk| {
             self.write(|writer| writer.data(chunk))
         })
     }
 
-    fn chunks(&self, chunks: &Chunks<'_>, content: &mut dyn Read) -> io::Result<()> {
+    /// Copies the start that a file has in common with an old one. Returns the bytes after
+    /// it that were read.
+    fn same_start(
+        &self,
+        old: &Arc<OldFile>,
+        content: &mut dyn Read,
+    ) -> io::Result<io::Cursor<Vec<u8>>> {
+        let mut offset = 0;
+        loop {
+            if self.progress.is_interrupted() {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let mut block = Vec::new();
+            let length = (&mut *content).take(BLOCK).read_to_end(&mut block)? as u64;
+            let is_same = offset + length <= old.size() && old.has(offset, &block)?;
+            if length == 0 || !is_same {
+                return Ok(io::Cursor::new(block));
+            }
+            self.write(|writer| writer.copy(old, offset, length))?;
+            offset += length;
+        }
+    }
+
+    /// Writes content as the chunks of an old file that it has.
+    fn chunks(&self, old: &Arc<OldFile>, content: &mut dyn Read) -> io::Result<()> {
+        let mut chunks = None;
         each_chunk(content, self.progress, |chunk| {
+            let chunks = match &mut chunks {
+                Some(chunks) => chunks,
+                None => chunks.insert(Chunks::of(old, self.progress)?),
+            };
             match chunks.find(chunk)? {
                 Some(offset) => {
                     let size = chunk.len() as u64;
-                    self.write(|writer| writer.copy(chunks.path(), offset, size))
+                    self.write(|writer| writer.copy(old, offset, size))
                 }
                 None => self.write(|writer| writer.data(chunk)),
             }

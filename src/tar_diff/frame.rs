@@ -25,8 +25,18 @@ const SHORT_MATCH: u32 = 6;
 /// zstd makes them smaller for smaller files.
 const TABLE_LOGS: (u32, u32) = (22, 21);
 
+/// The most that the tables take, in bytes, and that for each byte of both files.
+const TABLES_MAX: usize = 24 << 20;
+const TABLES_FACTOR: usize = 24;
+
 /// Maximum size of a frame, in bytes: it is in memory with both files and the tables.
 const FRAME_MAX: usize = 20 << 20;
+
+/// The number of bytes of memory that compressing takes beside the content, at most.
+pub(super) fn memory(content: usize, prefix: usize) -> usize {
+    let tables = (content + prefix).saturating_mul(TABLES_FACTOR);
+    prefix + tables.min(TABLES_MAX) + compress_bound(content).min(FRAME_MAX)
+}
 
 /// Compresses `content` after `prefix`; `None` if the frame would be too large.
 pub(super) fn compress(content: &[u8], prefix: &[u8], level: i32) -> io::Result<Option<Vec<u8>>> {
@@ -51,6 +61,7 @@ pub(super) fn compress(content: &[u8], prefix: &[u8], level: i32) -> io::Result<
     let mut frame = Vec::with_capacity(compress_bound(content.len()).min(FRAME_MAX));
     // The only failure that a whole content in memory permits is a lack of room.
     let is_done = encoder.compress2(&mut frame, content).is_ok();
+    frame.shrink_to_fit();
     Ok(is_done.then_some(frame))
 }
 

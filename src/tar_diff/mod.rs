@@ -16,6 +16,7 @@ mod fault;
 mod frame;
 mod old_files;
 mod operations;
+mod ordered;
 mod patched;
 mod writer;
 

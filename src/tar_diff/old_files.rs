@@ -75,7 +75,7 @@ impl OldFile {
 /// The regular files of the old tree.
 #[derive(Debug, Default)]
 pub(crate) struct OldFiles {
-    files: Vec<OldFile>,
+    files: Vec<Arc<OldFile>>,
     by_path: HashMap<Vec<u8>, usize>,
 }
 
@@ -93,12 +93,12 @@ impl OldFiles {
     /// Adds a file.
     pub(crate) fn add(&mut self, path: Vec<u8>, bytes: FileSlice<Arc<File>>) {
         self.by_path.insert(path.clone(), self.files.len());
-        self.files.push(OldFile { path, bytes });
+        self.files.push(Arc::new(OldFile { path, bytes }));
     }
 
     /// The size of all files together.
     pub(super) fn size(&self) -> u64 {
-        let sizes = self.files.iter().map(OldFile::size);
+        let sizes = self.files.iter().map(|file| file.size());
         sizes.fold(0, u64::saturating_add)
     }
 
@@ -107,7 +107,7 @@ impl OldFiles {
         self.by_path.get(path).copied()
     }
 
-    pub(super) fn get(&self, at: usize) -> &OldFile {
+    pub(super) fn get(&self, at: usize) -> &Arc<OldFile> {
         &self.files[at]
     }
 }
@@ -141,7 +141,11 @@ impl<'a> Finder<'a> {
     }
 
     /// A file with the same content.
-    pub(super) fn same(&mut self, path: &[u8], content: &[u8]) -> io::Result<Option<&'a OldFile>> {
+    pub(super) fn same(
+        &mut self,
+        path: &[u8],
+        content: &[u8],
+    ) -> io::Result<Option<&'a Arc<OldFile>>> {
         let size = content.len() as u64;
         let Some(of_size) = self.by_size.get(&size).filter(|_| size > 0) else {
             return Ok(None);
@@ -171,7 +175,7 @@ impl<'a> Finder<'a> {
 
     /// The file that is most like one with this path and size: with the same path, else
     /// with the same name, else with the same start of the name.
-    pub(super) fn like(&self, path: &[u8], size: u64) -> Option<&'a OldFile> {
+    pub(super) fn like(&self, path: &[u8], size: u64) -> Option<&'a Arc<OldFile>> {
         let fits = |at: &usize| {
             let old = self.files.get(*at).size();
             old > 0 && size > 0 && old / FACTOR <= size && size / FACTOR <= old

@@ -1,13 +1,15 @@
 //! tar-diffs from end to end, and hostile ones.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::limits::TAR_DIFF_SOURCE_MAX;
 use crate::progress::Progress;
-use crate::stream::FileSlice;
+use crate::stream::{FileSlice, Workers};
 
 struct Quiet;
 
@@ -52,9 +54,20 @@ fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
 
 fn difference(new: &[u8], old: &OldFiles) -> Vec<u8> {
     let mut stream = BufReader::new(new);
-    let (diff, size) = write_difference(&mut stream, old, 9, &Quiet, Vec::new()).unwrap();
+    let (diff, size) = difference_by(1, &mut stream, old, &Quiet).unwrap();
     assert_eq!(size, new.len() as u64);
     diff
+}
+
+/// The same, with this number of workers.
+fn difference_by(
+    workers: usize,
+    stream: &mut dyn BufRead,
+    old: &OldFiles,
+    progress: &dyn Progress,
+) -> Result<(Vec<u8>, u64), DifferenceError> {
+    let workers = Workers::start(NonZeroUsize::new(workers).unwrap()).unwrap();
+    write_difference(stream, old, 9, &workers, progress, Vec::new())
 }
 
 fn patched(diff: &[u8], old: &Arc<OldFiles>) -> io::Result<Vec<u8>> {
@@ -367,5 +380,102 @@ fn paths_are_usable_if_everybody_can_read_them() {
         &long[1..],
     ] {
         assert!(is_usable(path), "{}", String::from_utf8_lossy(path));
+    }
+}
+
+/// Files of which more change than wait at a time, and smaller ones and new ones between
+/// them, in an old and a new form.
+fn many_changed() -> [Vec<(String, Vec<u8>)>; 2] {
+    let sizes = [3 << 20, 100, 5 << 20, 70_000, 9 << 20, 3_000, 2 << 20, 1];
+    let old = sizes.iter().enumerate().map(|(number, size)| {
+        let content = noise(number as u64, *size);
+        (format!("file-{number}"), content)
+    });
+    let old: Vec<_> = old.collect();
+    let mut new = old.clone();
+    for (_, content) in &mut new {
+        let middle = content.len() / 2;
+        content.splice(middle..middle, *b"changed");
+    }
+    new.insert(3, ("new".to_owned(), noise(99, 2 << 20)));
+    new.insert(5, old[2].clone());
+    [old, new]
+}
+
+fn borrowed(files: &[(String, Vec<u8>)]) -> Vec<(&str, &[u8])> {
+    let files = files
+        .iter()
+        .map(|(path, it)| (path.as_str(), it.as_slice()));
+    files.collect()
+}
+
+#[test]
+fn the_output_is_the_same_for_any_number_of_workers() {
+    let [old, new] = many_changed();
+    let (old, new) = (tree(&borrowed(&old)), tar(&borrowed(&new)));
+    let by = |workers| {
+        difference_by(workers, &mut &new[..], &old, &Quiet)
+            .unwrap()
+            .0
+    };
+    let diff = by(1);
+    assert!(diff.len() < 3 << 20, "{}", diff.len());
+    assert!([2, 8].iter().all(|workers| by(*workers) == diff));
+    assert!(patched(&diff, &old).unwrap() == new);
+}
+
+#[test]
+fn an_old_file_that_cannot_be_read_is_told() {
+    let [_, new] = many_changed();
+    let file = Arc::new(tempfile::tempfile().unwrap());
+    let mut old = OldFiles::default();
+    old.add(b"file-2".to_vec(), FileSlice::new(file, 0, 5 << 20));
+    let made = difference_by(2, &mut &tar(&borrowed(&new))[..], &old, &Quiet);
+    let Err(DifferenceError::Read(error)) = made else {
+        panic!("{made:?}");
+    };
+    assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+}
+
+/// Is interrupted as soon as somebody looks this number of times.
+struct Interrupted(AtomicUsize);
+
+impl Progress for Interrupted {
+    fn advance(&self, _bytes: u64) {}
+
+    fn is_interrupted(&self) -> bool {
+        let left = &self.0;
+        let relaxed = Ordering::Relaxed;
+        let is_left = left.fetch_update(relaxed, relaxed, |left| left.checked_sub(1));
+        is_left.is_err()
+    }
+}
+
+#[test]
+fn an_interrupt_ends_it_at_any_time() {
+    let [old, new] = many_changed();
+    let (old, new) = (tree(&borrowed(&old)), tar(&borrowed(&new)));
+    for looks in 0..8 {
+        let progress = Interrupted(AtomicUsize::new(looks));
+        let made = difference_by(2, &mut &new[..], &old, &progress);
+        let Err(DifferenceError::Read(error)) = made else {
+            panic!("it went on");
+        };
+        assert_eq!(error.kind(), io::ErrorKind::Interrupted);
+    }
+}
+
+#[test]
+fn a_large_file_is_copied_up_to_its_first_change() {
+    let size = usize::try_from(TAR_DIFF_SOURCE_MAX).unwrap() + 100_000;
+    let old = noise(1, size);
+    let mut new = old.clone();
+    new[size - 50_000] ^= 1;
+    let files = tree(&[("a", &old)]);
+    for (new, most) in [(&old, 600), (&new, 80_000)] {
+        let new = tar(&[("a", new)]);
+        let diff = difference(&new, &files);
+        assert!(diff.len() < most, "{}", diff.len());
+        assert!(patched(&diff, &files).unwrap() == new);
     }
 }

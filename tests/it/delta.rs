@@ -6,6 +6,9 @@ mod foreign;
 mod judged;
 mod platforms;
 
+use std::fmt::Write;
+
+use expect_test::expect;
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -232,6 +235,79 @@ fn a_damaged_delta_leaves_nothing() {
             }
             sandbox.assert_no_temporaries();
         }
+    }
+}
+
+/// Every layer of the old image is compared with its digest if any of them is read.
+#[test]
+fn a_damaged_layer_of_the_old_image_is_told() {
+    let mut told = String::new();
+    for codec in [Codec::Plain, Codec::Gzip, Codec::Zstd] {
+        let (old, new) = pair(codec);
+        for layer in [0, 1] {
+            let sandbox = Sandbox::new();
+            let mut archive = make::tar(&make::docker(std::slice::from_ref(&old)));
+            let blob = &old.layers[layer];
+            let found = archive.windows(blob.len()).position(|it| it == blob);
+            let start = found.expect("the archive has the layer");
+            archive[start + blob.len() / 2] ^= 1;
+            sandbox.write("old.tar", &archive);
+            sandbox.write(
+                "new.tar",
+                make::tar(&make::hybrid(std::slice::from_ref(&new))),
+            );
+            for input in ["old.tar", "-"] {
+                let run = sandbox.restow(&["delta", input, "new.tar", "delta"]);
+                let said = run.stdin_pipe(archive.clone()).run().refuses();
+                writeln!(told, "{codec:?}: {said}").expect("memory does not fail");
+                assert!(!sandbox.path("delta").exists());
+                sandbox.assert_no_temporaries();
+            }
+        }
+    }
+    expect![[r#""#]].assert_eq(&told);
+}
+
+/// Small and large files, some of which change: they are compressed in parallel.
+fn many_files() -> (Image, Image) {
+    let tar = |is_new: bool| {
+        let files = (0..60_u32).map(|number| {
+            let size = if number % 20 == 7 {
+                700_000
+            } else {
+                number * 700
+            };
+            let mut content: Vec<u8> = (0..size / 4)
+                .flat_map(|n| n.wrapping_mul(n ^ number).to_le_bytes())
+                .collect();
+            if is_new && number % 3 == 1 {
+                let middle = content.len() / 2;
+                content.splice(middle..middle, *b"changed");
+            }
+            Member::file(format!("srv/{number}"), content)
+        });
+        make::tar(&files.collect::<Vec<_>>())
+    };
+    let image = |tag: &str, is_new| Image::of_layers(&[tag], vec![tar(is_new)]);
+    (image("app:1", false), image("app:2", true))
+}
+
+#[test]
+fn the_number_of_jobs_does_not_matter() {
+    let (old, new) = many_files();
+    for codec in [Codec::Plain, Codec::Gzip] {
+        let sandbox = Sandbox::new();
+        for (name, image) in [("old.tar", &old), ("new.tar", &new)] {
+            let image = image.clone().stored_as(codec);
+            sandbox.write(name, make::tar(&make::docker(&[image])));
+        }
+        let [one, two, eight] = ["1", "2", "8"].map(|jobs| {
+            let words = ["delta", "-q", "--by-content", "--jobs", jobs];
+            let words = [&words[..], &["old.tar", "new.tar", "-"]].concat();
+            sandbox.run(&words).data_and_warnings().0
+        });
+        assert!(one == two && two == eight, "{codec:?}");
+        assert_comes_back(&sandbox, "old.tar", "new.tar", "delta");
     }
 }
 

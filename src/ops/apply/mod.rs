@@ -50,7 +50,7 @@ pub(crate) fn apply(
     }
     let mut files: HashMap<usize, Arc<OldFiles>> = HashMap::new();
     for (at, paths) in &needed {
-        let found = olds[*at].files(Some(paths), context);
+        let found = olds[*at].files(Some(paths), None, context);
         let found = found.map_err(|error| located(old, error))?;
         files.insert(*at, Arc::new(found));
     }

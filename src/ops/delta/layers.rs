@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, Write};
+use std::thread;
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -12,8 +13,10 @@ use crate::format::source::ImageSource;
 use crate::ops::delta::old_image::OldImage;
 use crate::ops::delta::options::DeltaOptions;
 use crate::ops::delta::report::LayerWay;
+use crate::ops::stack::checks::Checks;
 use crate::stream::{Compression, CopyError, Encoding, HashWriter, Hashed, copy};
 use crate::tar_diff::{DifferenceError, OldFiles, write_difference};
+use crate::transfer::Context;
 use crate::transfer::blob::Transfer;
 use crate::transfer::blob_job::BlobJob;
 use crate::transfer::read::read_unpacked;
@@ -56,26 +59,54 @@ pub(super) struct LayerMaker<'a> {
     transfer: Transfer<'a>,
     captured: &'a CapturedSink,
     options: &'a DeltaOptions,
+    /// Starts the checks of the layers of an old image.
+    check: &'a dyn Fn(usize) -> &'a Checks<'a>,
     /// The files of the old images that were needed so far.
     files: HashMap<usize, OldFiles>,
 }
 
 impl<'a> LayerMaker<'a> {
-    pub(super) fn new(
-        old: &'a dyn ImageSource,
-        olds: &'a [OldImage<'a>],
-        transfer: Transfer<'a>,
-        captured: &'a CapturedSink,
-        options: &'a DeltaOptions,
-    ) -> Self {
-        Self {
-            old,
-            olds,
-            transfer,
-            captured,
-            options,
-            files: HashMap::new(),
-        }
+    /// Calls `work` with a maker. Meanwhile, all layers of each old image whose files are
+    /// read are compared with their digests on other threads.
+    pub(super) fn run<T>(
+        old: &dyn ImageSource,
+        olds: &[OldImage<'_>],
+        transfer: Transfer<'_>,
+        captured: &CapturedSink,
+        options: &DeltaOptions,
+        work: impl FnOnce(&mut LayerMaker<'_>) -> Result<T>,
+    ) -> Result<T> {
+        // The progress is that of the new layers.
+        let context = Context {
+            watch: transfer.context.watch.silent(),
+            ..transfer.context
+        };
+        let checks: Vec<_> = olds.iter().map(|old| old.checks(context)).collect();
+        thread::scope(|scope| {
+            let _ends: Vec<_> = checks.iter().map(Checks::until_dropped).collect();
+            let check = |at: usize| {
+                let checks = &checks[at];
+                checks.start(scope);
+                checks
+            };
+            let mut maker = LayerMaker {
+                old,
+                olds,
+                transfer,
+                captured,
+                options,
+                check: &check,
+                files: HashMap::new(),
+            };
+            let result = work(&mut maker)?;
+            let mut read: Vec<_> = maker.files.keys().copied().collect();
+            read.sort_unstable();
+            for at in read {
+                let finished = olds[at].finish_checks(&checks[at], context);
+                finished.map_err(|error| maker.blame_old(error))?;
+            }
+            Ok(result)
+        })
     }
 
     /// Passes on a blob that is no layer.
@@ -179,14 +210,19 @@ impl<'a> LayerMaker<'a> {
 
     fn files(&mut self, old: usize) -> Result<()> {
         if !self.files.contains_key(&old) {
-            let files = self.olds[old].files(None, self.transfer.context);
-            let files = files.map_err(|error| match self.old.place() {
-                Some(place) => error.while_reading(place.clone()),
-                None => error,
-            })?;
+            let checks = (self.check)(old);
+            let files = self.olds[old].files(None, Some(checks), self.transfer.context);
+            let files = files.map_err(|error| self.blame_old(error))?;
             self.files.insert(old, files);
         }
         Ok(())
+    }
+
+    fn blame_old(&self, error: Error) -> Error {
+        match self.old.place() {
+            Some(place) => error.while_reading(place.clone()),
+            None => error,
+        }
     }
 
     /// Writes the tar-diff of a layer, and returns it and the size of the layer.
@@ -194,7 +230,7 @@ impl<'a> LayerMaker<'a> {
         let writer = self.captured.begin_blob(None)?;
         let output = HashWriter::new(writer).map_err(Error::Thread)?;
         // The room of a tar-diff that fails is used again.
-        let (output, size) = self.run(job, old, output)?;
+        let (output, size) = self.write(job, old, output)?;
         let to = self.captured.place();
         let finished = output.finish();
         let (writer, difference) = finished.map_err(|error| Error::write(to, error))?;
@@ -204,19 +240,20 @@ impl<'a> LayerMaker<'a> {
 
     /// The size of the tar-diff of a layer.
     fn difference_size(&mut self, job: &BlobJob, old: usize) -> Result<u64> {
-        let (counter, _) = self.run(job, old, Counter(0))?;
+        let (counter, _) = self.write(job, old, Counter(0))?;
         Ok(counter.0)
     }
 
-    fn run<W: Write>(&mut self, job: &BlobJob, old: usize, output: W) -> Result<(W, u64)> {
+    fn write<W: Write>(&mut self, job: &BlobJob, old: usize, output: W) -> Result<(W, u64)> {
         self.files(old)?;
         let files = &self.files[&old];
         let watch = self.transfer.context.watch;
         watch.send(Event::Step(Step::Reading(&job.place.to_string())));
         let level = self.options.level;
         let container = self.transfer.container;
+        let workers = self.transfer.workers;
         read_unpacked(container, job, watch, |stream| {
-            let written = write_difference(stream, files, level, &watch, output);
+            let written = write_difference(stream, files, level, workers, &watch, output);
             written.map_err(|error| {
                 let error = match error {
                     _ if watch.is_interrupted() => return Error::Interrupted,

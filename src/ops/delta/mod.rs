@@ -2,6 +2,8 @@
 //!
 //! Pass 1 reads the headers of the old image. Pass 2 reads each layer of the new one that
 //! the old one does not have, verifies it, and writes its tar-diff to a temporary file.
+//! Meanwhile, other threads compress changed files, and compare the old layers with their
+//! digests.
 //! Then the sizes are known: the documents come first, the blobs after them.
 
 mod artifact;
@@ -93,17 +95,19 @@ pub(crate) fn delta(
         workers: &workers,
         context,
     };
-    let mut maker = LayerMaker::new(old, &olds, transfer, &captured, options);
     let mut order: Vec<usize> = (0..jobs.list().len()).collect();
     order.sort_by_key(|at| jobs.list()[*at].member.position);
     let mut ways: Vec<Vec<Way>> = order.iter().map(|_| Vec::new()).collect();
-    for at in order.iter().copied() {
-        let job = &mut jobs.list_mut()[at];
-        ways[at] = match from.get(&at) {
-            Some(olds) => maker.make_layer(job, olds)?,
-            None => vec![maker.make_other(job)?],
-        };
-    }
+    LayerMaker::run(old, &olds, transfer, &captured, options, |maker| {
+        for at in order.iter().copied() {
+            let job = &mut jobs.list_mut()[at];
+            ways[at] = match from.get(&at) {
+                Some(olds) => maker.make_layer(job, olds)?,
+                None => vec![maker.make_other(job)?],
+            };
+        }
+        Ok(())
+    })?;
     let written: Vec<_> = ways.iter().map(|ways| ways[0].blob.clone()).collect();
     let order: Vec<String> = order
         .iter()

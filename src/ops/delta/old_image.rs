@@ -6,12 +6,13 @@ use crate::digest::Digest;
 use crate::error::{Error, Place, Result};
 use crate::format::source::{Content, Image, ImageSource, Layer};
 use crate::image::{Descriptor, Document, Platform};
-use crate::merge::TreeNode;
+use crate::merge::{Merge, TreeNode};
 use crate::ops::Selector;
 use crate::ops::choose::image::ChosenImage;
 use crate::ops::choose::item::load_chosen;
 use crate::ops::choose::platform::{PlatformChoice, select_platform};
 use crate::ops::choose::selector::select;
+use crate::ops::stack::checks::Checks;
 use crate::ops::stack::contents::FilePlaces;
 use crate::ops::stack::layer_stack::LayerStack;
 use crate::stream::FileSlice;
@@ -149,11 +150,29 @@ impl OldImage<'_> {
         same.or_else(|| layers.find(|layer| Some(&layer.diff_id.0) == diff_id))
     }
 
+    /// The checks of its layers.
+    pub(super) fn checks<'c>(&self, context: Context<'c>) -> Checks<'c>
+    where
+        Self: 'c,
+    {
+        Checks::new(self.source.container(), context)
+    }
+
+    /// Waits until all layers are compared with their digests, after the files were read.
+    pub(super) fn finish_checks(&self, checks: &Checks<'_>, context: Context<'_>) -> Result<()> {
+        match LayerStack::new(self.source, &self.chosen, context) {
+            // Nothing was read.
+            Err(Error::WindowsImage(_)) => Ok(()),
+            stack => stack?.finish_checks(checks),
+        }
+    }
+
     /// The regular files that it shows: all that a tar-diff can use, or only those that
-    /// these paths lead to.
+    /// these paths lead to. With checks, the layers are compared with their digests.
     pub(in crate::ops) fn files(
         &self,
         only: Option<&HashSet<Vec<u8>>>,
+        checks: Option<&Checks<'_>>,
         context: Context<'_>,
     ) -> Result<OldFiles> {
         if only.is_some_and(HashSet::is_empty) {
@@ -164,9 +183,14 @@ impl OldImage<'_> {
             Err(Error::WindowsImage(_)) if only.is_none() => return Ok(OldFiles::default()),
             stack => stack?,
         };
+        let stack = match checks {
+            Some(checks) => stack.with_checks(checks),
+            None => stack.clone(),
+        };
         stack.prepare()?;
         let all: Vec<usize> = (0..stack.count()).collect();
-        let tree = stack.tree_of(stack.changes(&all)?)?;
+        let mut tree = Merge::new();
+        stack.merge(&mut tree, &all)?;
         let mut wanted = FilePlaces::new();
         let mut paths = Vec::new();
         let mut add = |path: &[u8], node: TreeNode<'_>| {

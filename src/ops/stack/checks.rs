@@ -11,6 +11,7 @@ use std::io::{self, BufReader};
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use crate::digest::Algorithm;
 use crate::error::{Error, Place, Result};
@@ -21,6 +22,7 @@ use crate::progress::Progress;
 use crate::stream::{COPY_BUFFER, FileSlice, Hashed, ProgressReader, Spool, SpoolSpace, hash};
 use crate::transfer::Context;
 use crate::transfer::blob_job::BlobJob;
+use crate::transfer::parallel::STREAMS_MAX;
 
 /// The checks of the layers of one image.
 #[derive(Debug)]
@@ -97,7 +99,7 @@ pub(super) fn changed(place: Place) -> Error {
 }
 
 impl<'a> Checks<'a> {
-    pub(super) fn new(container: &'a dyn Container, context: Context<'a>) -> Self {
+    pub(in crate::ops) fn new(container: &'a dyn Container, context: Context<'a>) -> Self {
         Self {
             container,
             watch: context.watch,
@@ -203,9 +205,20 @@ impl<'a> Checks<'a> {
         }
     }
 
+    /// Starts the threads that check layers.
+    pub(in crate::ops) fn start<'s>(&'s self, scope: &'s thread::Scope<'s, '_>) {
+        for _ in 0..self.jobs.min(STREAMS_MAX.get()) {
+            let builder = thread::Builder::new().name("hash".to_owned());
+            // If no thread can be started, that which waits for the checks does them.
+            if builder.spawn_scoped(scope, || self.work()).is_err() {
+                break;
+            }
+        }
+    }
+
     /// Checks layers until all is over, with the processors that scans leave: the merge
     /// has to wait for all scans, and uses only one processor after them.
-    pub(super) fn work(&self) {
+    fn work(&self) {
         let mut state = self.state();
         while !self.is_over.load(Ordering::Relaxed) {
             let scanners = state.scans.min(self.scanners);
@@ -230,7 +243,7 @@ impl<'a> Checks<'a> {
     }
 
     /// Ends the work of other threads when the value is dropped.
-    pub(super) fn until_dropped(&self) -> impl Drop + use<'_, 'a> {
+    pub(in crate::ops) fn until_dropped(&self) -> impl Drop + use<'_, 'a> {
         EndChecks(self)
     }
 

@@ -1,7 +1,7 @@
 //! The content of single files of the layers, found by the places of their entries.
 //!
 //! Of an uncompressed layer in a file only the headers and the wanted files are read, so
-//! nothing here compares a layer with its digest.
+//! nothing here compares a layer with its digest; [`Checks`](super::checks::Checks) do.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -92,7 +92,8 @@ impl LayerStack<'_> {
     }
 
     /// Makes the content of files accessible in any order. That of an uncompressed layer
-    /// in a file stays where it is; any other is copied to a temporary file.
+    /// in a file stays where it is, as in the copy of a layer that is checked; any other is
+    /// copied to a temporary file.
     pub(in crate::ops) fn locate(
         &self,
         files: &FilePlaces,
@@ -107,12 +108,16 @@ impl LayerStack<'_> {
         for of_layer in files.chunk_by(|(one, _), (other, _)| one.layer == other.layer) {
             let at = of_layer[0].0.layer as usize;
             let (layer, blob) = self.blob(at).map_err(|error| self.explain(at, error))?;
-            let whole = match layer.compression {
-                Compression::None => self.container.blob(blob).slice()?,
+            let copy = self.checks.and_then(|checks| checks.take_spool(at));
+            let copy = copy.as_ref().map(|copy| copy.slice().try_clone());
+            let copy = copy.transpose().map_err(failed)?;
+            let whole = match (&copy, layer.compression) {
+                (Some(copy), _) => Some(copy.try_clone().map_err(failed)?),
+                (None, Compression::None) => self.container.blob(blob).slice()?,
                 _ => None,
             };
             let whole = whole.map(|slice| (Arc::new(slice.file), slice.start));
-            self.read_files(at, of_layer, |(place, size), reader| {
+            self.read_files_in(at, copy, of_layer, |(place, size), reader| {
                 if let (Some((file, start)), Some(offset)) = (&whole, reader.content_offset()) {
                     let slice = FileSlice::new(file.clone(), start + offset, size);
                     found.insert(place, slice);
@@ -161,22 +166,37 @@ impl LayerStack<'_> {
         &self,
         at: usize,
         files: &[(EntryPlace, u64)],
+        each: impl FnMut((EntryPlace, u64), &mut LayerReader<LayerTar<'_>>) -> Result<()>,
+    ) -> Result<()> {
+        self.read_files_in(at, None, files, each)
+    }
+
+    /// The same in a copy of the unpacked layer, if there is one.
+    fn read_files_in(
+        &self,
+        at: usize,
+        copy: Option<FileSlice>,
+        files: &[(EntryPlace, u64)],
         mut each: impl FnMut((EntryPlace, u64), &mut LayerReader<LayerTar<'_>>) -> Result<()>,
     ) -> Result<()> {
         let watch = self.context.watch;
         watch.send(Event::Step(Step::Reading(&self.place(at).to_string())));
-        let mut read = || {
-            let (layer, blob) = self.blob(at)?;
-            read_layer(self.container, blob, layer.compression, watch, |tar| {
-                let mut reader = LayerReader::new(tar, Arc::<Budget>::default());
-                let landmarks = self.landmarks(at);
-                for (place, size) in files {
-                    reader.skip_towards(place.entry, &landmarks)?;
-                    reader.seek_file(place.entry, *size)?;
-                    each((*place, *size), &mut reader)?;
-                }
-                Ok(())
-            })
+        let mut read = |tar: LayerTar<'_>| {
+            let mut reader = LayerReader::new(tar, Arc::<Budget>::default());
+            let landmarks = self.landmarks(at);
+            for (place, size) in files {
+                reader.skip_towards(place.entry, &landmarks)?;
+                reader.seek_file(place.entry, *size)?;
+                each((*place, *size), &mut reader)?;
+            }
+            Ok(())
+        };
+        let read = || match copy {
+            Some(copy) => read(LayerTar::of_file(copy)),
+            None => {
+                let (layer, blob) = self.blob(at)?;
+                read_layer(self.container, blob, layer.compression, watch, read)
+            }
         };
         read().map_err(|error| self.explain(at, error))
     }

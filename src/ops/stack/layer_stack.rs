@@ -94,7 +94,7 @@ impl<'a> LayerStack<'a> {
     }
 
     /// The same layers, with checks of those that are merged.
-    pub(super) fn with_checks<'c>(&'c self, checks: &'c Checks<'c>) -> LayerStack<'c> {
+    pub(in crate::ops) fn with_checks<'c>(&'c self, checks: &'c Checks<'c>) -> LayerStack<'c> {
         LayerStack {
             checks: Some(checks),
             ..self.clone()

@@ -14,7 +14,6 @@ use crate::ops::stack::layer_stack::LayerStack;
 use crate::ops::stack::layer_tar::{LayerTar, blame_compression};
 use crate::stream::FileSlice;
 use crate::transfer::blob_job::BlobJob;
-use crate::transfer::parallel::STREAMS_MAX;
 use crate::transfer::read::read_unpacked;
 
 impl LayerStack<'_> {
@@ -29,13 +28,7 @@ impl LayerStack<'_> {
         let checks = Checks::new(self.container, self.context);
         thread::scope(|scope| {
             let _end = checks.until_dropped();
-            for _ in 0..self.context.jobs.min(STREAMS_MAX).get() {
-                let builder = thread::Builder::new().name("hash".to_owned());
-                // If no thread can be started, that which waits for the checks does them.
-                if builder.spawn_scoped(scope, || checks.work()).is_err() {
-                    break;
-                }
-            }
+            checks.start(scope);
             work(&self.with_checks(&checks))
         })
     }
@@ -96,6 +89,25 @@ impl LayerStack<'_> {
             let checked = checks.wait(*at)?;
             if read.is_some() && checked.is_some() && *read != checked {
                 return Err(changed(self.place(*at)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the checks of all layers, and verifies those that are not checked.
+    pub(in crate::ops) fn finish_checks(&self, checks: &Checks<'_>) -> Result<()> {
+        for at in 0..self.count() {
+            let (layer, blob) = self.blob(at)?;
+            if !checks.has(at) {
+                let job = BlobJob::of_layer(layer, blob, None, self.place(at));
+                read_unpacked(self.container, &job, self.context.watch, |_| Ok(()))?;
+            } else if let Some(checked) = checks.wait(at)? {
+                let slice = self.container.blob(blob).slice()?;
+                let slice = slice.ok_or(Error::LayerAbsent)?;
+                let failed = |error: io::Error| Error::read(self.place(at), error);
+                if Stamp::of(&slice.file).map_err(failed)? != checked {
+                    return Err(changed(self.place(at)));
+                }
             }
         }
         Ok(())
