@@ -157,11 +157,12 @@ impl Subject {
         }
     }
 
-    /// Whether a digest covers a byte that a command reads.
+    /// Whether a digest covers a byte that a command reads. Of an old image only what the delta
+    /// lacks is read, so that other bytes of it do not matter.
     fn is_covered(&self, command: Command, place: usize) -> bool {
         let [all, first] = &self.covered;
         let ranges = if command.reads_one() { first } else { all };
-        let reads_it = command.depth >= Depth::Blobs;
+        let reads_it = command.depth >= Depth::Blobs && !command.applies();
         reads_it && ranges.iter().any(|range| range.contains(&place))
     }
 
