@@ -10,6 +10,8 @@ use rustix::fs::{
 };
 #[cfg(target_os = "linux")]
 use rustix::io::Errno;
+#[cfg(target_os = "linux")]
+use rustix::process::{Resource, getrlimit};
 
 /// Copies bytes within the kernel from a position in one file to a position in another,
 /// so that they do not pass through this process, and are shared if the file system
@@ -99,6 +101,18 @@ pub(super) fn free_disk_space(folder: &Path) -> u64 {
 #[cfg(not(target_os = "linux"))]
 pub(super) fn free_disk_space(_: &Path) -> u64 {
     0
+}
+
+/// The number of files that this process may have open at a time, if that is limited.
+#[cfg(target_os = "linux")]
+pub(super) fn open_files_max() -> Option<u64> {
+    getrlimit(Resource::Nofile).current
+}
+
+/// Other systems have other calls.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn open_files_max() -> Option<u64> {
+    Some(0)
 }
 
 /// The length of the hole that is made to test for holes.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::stream::kernel::free_disk_space;
+use crate::stream::kernel::{free_disk_space, open_files_max};
 use crate::stream::{COPY_BUFFER, FileSlice, spool_in};
 
 /// Maximum size of a copy as a multiple of the size of the stream as stored, and the size
@@ -22,6 +22,9 @@ const SIZE_FREE: u64 = 16 << 20;
 
 /// Maximum number of copies at a time: each is an open file.
 const FILES_MAX: u64 = 256;
+
+/// The number of open files that are left to everything else, with half of the rest.
+const FILES_LEFT: u64 = 64;
 
 /// Number of bytes of space that a copy claims at a time.
 const CLAIM: u64 = 8 << 20;
@@ -37,12 +40,13 @@ pub(crate) struct SpoolSpace {
 }
 
 impl SpoolSpace {
-    /// Half of the free space of the disk with this folder.
+    /// Half of the free space of the disk with this folder, and half of the files that may
+    /// be open.
     pub(crate) fn new(folder: &Path) -> Arc<Self> {
         Arc::new(Self {
             folder: folder.to_owned(),
             bytes: AtomicU64::new(free_disk_space(folder) / 2),
-            files: AtomicU64::new(FILES_MAX),
+            files: AtomicU64::new(files_for_copies(open_files_max())),
         })
     }
 
@@ -50,6 +54,12 @@ impl SpoolSpace {
     pub(crate) fn has_room_for(&self, bytes: u64) -> bool {
         free_disk_space(&self.folder) >= bytes
     }
+}
+
+/// The number of copies at a time, if so many files may be open.
+fn files_for_copies(open_max: Option<u64>) -> u64 {
+    let half = |max: u64| max.saturating_sub(FILES_LEFT) / 2;
+    open_max.map_or(FILES_MAX, |max| half(max).min(FILES_MAX))
 }
 
 /// Takes a part of what is left, if that is enough.
@@ -216,6 +226,13 @@ mod tests {
         assert_eq!(left(&space), (3 * CLAIM, 2));
         let empty = spooled(b"", 0, &space).unwrap();
         assert_eq!(empty.slice().size, 0);
+    }
+
+    #[test]
+    fn copies_leave_open_files_to_everything_else() {
+        let limits = [Some(0), Some(64), Some(256), Some(1024), None];
+        let copies = limits.map(files_for_copies);
+        assert_eq!(copies, [0, 0, 96, 256, 256]);
     }
 
     #[test]

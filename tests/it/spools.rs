@@ -151,6 +151,27 @@ fn a_disk_that_takes_no_more_is_no_failure() {
     }
 }
 
+/// Each copy is an open file, and there are more layers than files that may be open.
+#[test]
+fn copies_leave_open_files_to_everything_else() {
+    let layers = (0..100).map(|at| make::layer(&format!("file f{at} 1")));
+    let stored = Image::of_layers(&["app:1"], layers.collect()).stored_as(Codec::Gzip);
+    for format in [Format::Docker, Format::Oci] {
+        let sandbox = Sandbox::new();
+        let source = put(&sandbox, "in", format, &stored);
+        for arguments in readers(&source) {
+            let expected = run(&sandbox, &arguments, None, &[]);
+            assert_eq!(expected.0, Some(0), "{arguments:?}: {}", expected.1);
+            for files in ["40", "80", "110"] {
+                let script = format!("ulimit -n {files}; exec \"$@\"");
+                let by = ["/bin/sh", "-c", &script, "sh"];
+                let got = run(&sandbox, &arguments, None, &by);
+                assert!(got == expected, "{files}, {arguments:?}: {}", got.1);
+            }
+        }
+    }
+}
+
 /// Each layer has a fault in turn: its diff_id, or a byte of its blob.
 #[test]
 fn a_fault_is_told_in_the_same_words() {

@@ -49,7 +49,7 @@ struct State {
     /// The checks that nobody has begun.
     queue: VecDeque<Check>,
     /// The results, `None` until they are known, by the positions of the layers.
-    results: HashMap<usize, Option<Result<Option<Stamp>>>>,
+    results: HashMap<usize, Option<Result<Option<Reading>>>>,
     /// The copies of layers.
     spools: HashMap<usize, Arc<Spool>>,
 }
@@ -77,6 +77,9 @@ pub(super) struct Stamp {
     file: (u64, u64),
     size: u64,
     modified: (i64, i64),
+    /// The time of the last change of anything, names included. Programs cannot set it, as
+    /// they can set the other one.
+    touched: (i64, i64),
 }
 
 impl Stamp {
@@ -86,12 +89,56 @@ impl Stamp {
             file: (metadata.dev(), metadata.ino()),
             size: metadata.size(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
+            touched: (metadata.ctime(), metadata.ctime_nsec()),
         })
+    }
+
+    /// True if something was written to the file, as far as its times tell.
+    fn was_written(&self, later: &Self) -> bool {
+        let written = |it: &Self| (it.file, it.size, it.modified);
+        written(self) != written(later)
+    }
+}
+
+/// The states of a file before and after it was read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reading {
+    before: Stamp,
+    after: Stamp,
+}
+
+impl Reading {
+    /// Ends the reading of a file.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file was written to.
+    pub(super) fn end(before: Stamp, file: &File, place: &Place) -> Result<Self> {
+        let after = Stamp::of(file);
+        let after = after.map_err(|error| Error::read(place.clone(), error))?;
+        if before.was_written(&after) {
+            return Err(changed(place.clone()));
+        }
+        Ok(Self { before, after })
+    }
+
+    /// Compares the readings of one layer. Returns whether the file was the same during
+    /// both, and else it was touched: its name, say, or its content and its time.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file was written to.
+    pub(super) fn is_as_steady_as(&self, other: &Self, place: &Place) -> Result<bool> {
+        if self.before.was_written(&other.before) {
+            return Err(changed(place.clone()));
+        }
+        let all = [self.after, other.before, other.after];
+        Ok(all.iter().all(|stamp| *stamp == self.before))
     }
 }
 
 /// The error for a file that was written to between two readings.
-pub(super) fn changed(place: Place) -> Error {
+fn changed(place: Place) -> Error {
     Error::read(
         place,
         io::Error::other("the file changed while it was read"),
@@ -184,7 +231,7 @@ impl<'a> Checks<'a> {
 
     /// Waits for the result of a layer, which is none if it is not checked here. Meanwhile
     /// this thread checks layers, too.
-    pub(super) fn wait(&self, at: usize) -> Result<Option<Stamp>> {
+    pub(super) fn wait(&self, at: usize) -> Result<Option<Reading>> {
         loop {
             let mut state = self.state();
             match state.results.get(&at) {
@@ -254,18 +301,18 @@ impl<'a> Checks<'a> {
         self.changed.notify_all();
     }
 
-    fn result(&self, check: &Check) -> Result<Option<Stamp>> {
+    fn result(&self, check: &Check) -> Result<Option<Reading>> {
         let job = &check.job;
         let failed = |error| Error::from(error).while_reading(job.place.clone());
         match &check.bytes {
             CheckedBytes::Input => {
                 let blob = self.container.blob(&job.member);
                 let slice = blob.slice()?.ok_or(Error::LayerAbsent)?;
-                let stamp = Stamp::of(&slice.file).map_err(failed)?;
+                let before = Stamp::of(&slice.file).map_err(failed)?;
                 let algorithm = job.stored_algorithm();
                 let hashed = self.hash(slice.after(0), algorithm, job).map_err(failed)?;
                 job.verify(&hashed, Some(&hashed.digest))?;
-                Ok(Some(stamp))
+                Reading::end(before, &slice.file, &job.place).map(Some)
             }
             CheckedBytes::Spool(spool, stored) => {
                 job.verify(stored, None)?;

@@ -9,7 +9,7 @@ use crate::error::{Error, Place, Result};
 use crate::event::{Event, Step};
 use crate::layer::{EntrySink, LayerReader};
 use crate::merge::{Plan, Replay, ReplayError};
-use crate::ops::stack::checks::{Checks, Stamp, changed};
+use crate::ops::stack::checks::{Checks, Reading, Stamp};
 use crate::ops::stack::layer_stack::LayerStack;
 use crate::ops::stack::layer_tar::{LayerTar, blame_compression};
 use crate::stream::FileSlice;
@@ -49,20 +49,20 @@ impl LayerStack<'_> {
         let below = below.filter(|at| !range.contains(at));
         let all: Vec<usize> = below.chain(range.iter().copied()).collect();
         let mut replay = Replay::new(plan, sink, self.created());
-        let mut stamps = Vec::with_capacity(all.len());
+        let mut readings = Vec::with_capacity(all.len());
         for at in &all {
             match self.replay_once(*at, &mut replay, to) {
-                Ok(stamp) => stamps.push(stamp),
+                Ok(reading) => readings.push(reading),
                 Err(error) if error.is_elsewhere() => return Err(error),
                 Err(error) => {
                     // If a stream is damaged, a wrong digest is the first thing to report.
-                    self.settle(&all, &stamps)?;
+                    self.settle(&all, &readings)?;
                     self.settle(&[*at], &[None])?;
                     return Err(error);
                 }
             }
         }
-        self.settle(&all, &stamps)?;
+        self.settle(&all, &readings)?;
         replay
             .finish()
             .map_err(|error| Error::write(to.clone(), error))
@@ -75,20 +75,25 @@ impl LayerStack<'_> {
         replay: &mut Replay<'_, S>,
         to: &Place,
     ) -> Result<()> {
-        let stamp = self.replay_once(at, replay, to)?;
-        self.settle(&[at], &[stamp])
+        let reading = self.replay_once(at, replay, to)?;
+        self.settle(&[at], &[reading])
     }
 
-    /// Waits for the checks of layers, as far as they have these stamps, and compares the
-    /// files that were checked with those that were read.
-    fn settle(&self, layers: &[usize], stamps: &[Option<Stamp>]) -> Result<()> {
+    /// Waits for the checks of layers, as far as they have these readings, and compares the
+    /// files that were checked with those that were read. One that was touched meanwhile is
+    /// checked once more.
+    fn settle(&self, layers: &[usize], readings: &[Option<Reading>]) -> Result<()> {
         let Some(checks) = self.checks else {
             return Ok(());
         };
-        for (at, read) in layers.iter().zip(stamps) {
+        for (at, read) in layers.iter().zip(readings) {
             let checked = checks.wait(*at)?;
-            if read.is_some() && checked.is_some() && *read != checked {
-                return Err(changed(self.place(*at)));
+            if let (Some(read), Some(checked)) = (read, checked)
+                && !read.is_as_steady_as(&checked, &self.place(*at))?
+            {
+                let (layer, blob) = self.blob(*at)?;
+                let job = BlobJob::of_layer(layer, blob, None, self.place(*at));
+                read_unpacked(self.container, &job, self.context.watch, |_| Ok(()))?;
             }
         }
         Ok(())
@@ -114,14 +119,14 @@ impl LayerStack<'_> {
     }
 
     /// Reads a layer again and writes the surviving entries. Verifies all of it, unless it
-    /// is checked on other threads. Returns the state of the input's file if that was read
-    /// directly.
+    /// is checked on other threads. Returns the states of the input's file if that was
+    /// read directly.
     fn replay_once<S: EntrySink>(
         &self,
         at: usize,
         replay: &mut Replay<'_, S>,
         to: &Place,
-    ) -> Result<Option<Stamp>> {
+    ) -> Result<Option<Reading>> {
         let (layer, blob) = self.blob(at)?;
         let watch = self.context.watch;
         let place = self.place(at);
@@ -157,9 +162,6 @@ impl LayerStack<'_> {
         let file = slice.file.try_clone().map_err(failed)?;
         let before = Stamp::of(&file).map_err(failed)?;
         read(LayerTar::of_file(slice))?;
-        if Stamp::of(&file).map_err(failed)? != before {
-            return Err(changed(self.place(at)));
-        }
-        Ok(Some(before))
+        Reading::end(before, &file, &self.place(at)).map(Some)
     }
 }
