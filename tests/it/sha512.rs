@@ -6,6 +6,7 @@ use std::io::{Cursor, Read};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha512};
 
+use crate::support::codec::{hex, named};
 use crate::support::make::{self, Layout, Member};
 use crate::support::sandbox::Sandbox;
 
@@ -14,8 +15,7 @@ type Files = BTreeMap<String, Vec<u8>>;
 
 /// Adds a blob under its sha512 digest, and returns its descriptor.
 fn put(files: &mut Files, mut descriptor: Value, bytes: Vec<u8>) -> Value {
-    let digits = Sha512::digest(&bytes);
-    let digits: String = digits.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits = hex(&named(Sha512::digest(&bytes).as_slice())).to_owned();
     descriptor["digest"] = json!(format!("sha512:{digits}"));
     descriptor["size"] = json!(bytes.len());
     files.insert(format!("blobs/sha512/{digits}"), bytes);
