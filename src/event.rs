@@ -179,6 +179,14 @@ pub enum Warning {
         /// The first paths of links, escaped and quoted, and the number of the others.
         paths: String,
     },
+    /// Upper layers were not compared with the new base, since the layers cannot be merged.
+    #[error("cannot tell what the upper layers of `{image}` hide of the new base: {reason}")]
+    BasesNotCompared {
+        /// The image.
+        image: String,
+        /// The error, in one line.
+        reason: String,
+    },
     /// Upper layers delete files of the old base that the new one does not have.
     #[error("the upper layers of `{image}` delete what the new base does not have: {paths}")]
     NothingToDelete {
@@ -321,7 +329,7 @@ pub enum Warning {
     NotAList(String),
     /// A listed blob is neither an index nor a manifest, nor any other JSON.
     #[error(
-        "`{name}` has a `{media_type}`, which is not JSON; copied without any blobs that it refers to"
+        "`{name}` has a `{media_type}`, which cannot be read as JSON; copied without any blobs that it refers to"
     )]
     NotFollowed {
         /// The image.

@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use crate::digest::{Digest, Hasher};
+use crate::digest::Digest;
 use crate::error::{Cause, Error, LimitError, Place, Result};
 use crate::finding::{Code, Fault, Site};
 use crate::format::container::{Container, Member, read_document, spend};
@@ -280,9 +280,7 @@ pub(in crate::format) fn digest_of_path(path: &str) -> Option<Digest> {
 
 /// The digest of bytes, with the algorithm of another one.
 pub(in crate::format) fn hash_like(digest: &Digest, bytes: &[u8]) -> Digest {
-    let mut hasher = Hasher::new(digest.algorithm());
-    hasher.update(bytes);
-    hasher.finish()
+    Digest::by(digest.algorithm(), bytes)
 }
 
 /// An error and its causes in one line.

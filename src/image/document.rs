@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::digest::Digest;
+use crate::digest::{Algorithm, Digest};
 use crate::image::Descriptor;
 use crate::image::json::{DocumentError, Node, compact, parse_value};
 use crate::image::types::Type;
@@ -128,7 +128,15 @@ impl<T: View> Document<T> {
         &self.view
     }
 
-    /// The sha256 digest of the bytes.
+    /// Has its digest by this hash function, by which the input names it.
+    pub(crate) fn hashed_by(mut self, algorithm: Algorithm) -> Self {
+        if self.digest.algorithm() != algorithm {
+            self.digest = Digest::by(algorithm, &self.bytes);
+        }
+        self
+    }
+
+    /// The digest of the bytes: by sha256, unless the input names it by another one.
     pub(crate) fn digest(&self) -> &Digest {
         &self.digest
     }

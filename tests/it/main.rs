@@ -59,6 +59,7 @@ mod reports;
 mod roundtrip;
 mod session;
 mod several;
+mod sha512;
 mod shells;
 mod spools;
 mod squash;

@@ -287,8 +287,8 @@ fn a_listed_blob_that_is_not_json_may_name_others() {
     let sandbox = Sandbox::new();
     sample.write(&sandbox);
     sandbox.run(&["convert", "in.tar", "oci:lay"]).warns(
-        "warning: `text:1` has a `application/x-blob`, which is not JSON; copied without any \
-         blobs that it refers to\n",
+        "warning: `text:1` has a `application/x-blob`, which cannot be read as JSON; copied \
+         without any blobs that it refers to\n",
     );
     assert_eq!(blobs(&sandbox, "lay"), blobs(&sandbox, "in.tar"));
 }

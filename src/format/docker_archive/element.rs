@@ -4,9 +4,7 @@ use crate::error::{Place, Result};
 use crate::finding::{Code, Site};
 use crate::format::control_files::MANIFEST;
 use crate::format::docker_archive::manifest_json::{self, Element, ManifestJson};
-use crate::format::reader::{
-    Reader, Refusal, Schema, config_fault, digest_of_path, finish, hash_like,
-};
+use crate::format::reader::{Reader, Refusal, Schema, config_fault, digest_of_path, finish};
 use crate::image::{Config, Document};
 
 /// Reads `manifest.json`; `None` after a fault that leaves nothing of it.
@@ -48,11 +46,12 @@ pub(in crate::format) fn read_config(
     let what = format!("the config `{}`", element.config);
     let fault = |source| config_fault(&what, source);
     let reading = Document::<Config>::read(bytes);
-    let config = finish(reader, site, Schema::Config, reading, fault)?;
+    let mut config = finish(reader, site, Schema::Config, reading, fault)?;
     // If it is stored under its digest, as since Docker 25, the digest must match.
-    if let (Some(config), Some(expected)) = (&config, digest_of_path(&element.config)) {
-        let got = hash_like(&expected, config.bytes());
-        if got != expected {
+    if let Some(expected) = digest_of_path(&element.config) {
+        config = config.map(|config| config.hashed_by(expected.algorithm()));
+        let got = config.as_ref().map(Document::digest);
+        if let Some(got) = got.filter(|got| **got != expected).cloned() {
             let site = Site {
                 file: Some(element.config.clone()),
                 ..site.clone()

@@ -205,7 +205,9 @@ impl Listed<'_> {
                 .push(DocumentError::MediaType { expected, got });
         }
         let fault = |source| malformed(self.descriptor, source);
-        finish(reader, &self.site(), Schema::Graph, reading, fault)
+        let document = finish(reader, &self.site(), Schema::Graph, reading, fault)?;
+        let algorithm = self.descriptor.digest().algorithm();
+        Ok(document.map(|document| document.hashed_by(algorithm)))
     }
 
     /// Reads the config of the listed image.
@@ -239,7 +241,8 @@ impl Listed<'_> {
         if let Some(fault) = layer_count_fault(&self.name, layers, config.view()) {
             reader.report(&site, fault)?;
         }
-        Ok(ConfigPart::Read(config))
+        let algorithm = descriptor.digest().algorithm();
+        Ok(ConfigPart::Read(config.hashed_by(algorithm)))
     }
 
     /// Looks up the layers of the listed image.

@@ -15,6 +15,10 @@ use crate::image::media_type::{DocumentKind, is_artifact_manifest};
 use crate::image::types::MANIFEST_OR_INDEX;
 use crate::image::{Descriptor, Document, DocumentError, Index, Manifest, View, parse_value};
 use crate::limits::DOCUMENT_MAX;
+use crate::stream::read_head;
+
+/// The number of bytes in which an object begins, after spaces.
+const HEAD_LENGTH: u64 = 1024;
 
 /// The part of a document that leads to others.
 #[derive(Clone, Debug, Default)]
@@ -119,7 +123,7 @@ impl Links {
                 if !reader.claim(1, site)? {
                     break;
                 }
-                match read_links(reader.container(), &link) {
+                match read_links(reader.container(), &link, false) {
                     Ok(links) => pending.extend(links.needs.into_iter().rev()),
                     Err(error) if error.cause() != Cause::Input => return Err(error),
                     Err(error) => {
@@ -151,11 +155,15 @@ fn unreadable(digest: &Digest, error: Error) -> Refusal {
 }
 
 /// Reads the links in a document; none if it is absent or no document.
-pub(super) fn read_links(container: &dyn Container, link: &Link) -> Result<Links> {
+///
+/// A listed blob of an unknown type that is JSON beyond the limits is an error if
+/// `needs_all` is set, and otherwise no document.
+pub(super) fn read_links(container: &dyn Container, link: &Link, needs_all: bool) -> Result<Links> {
     let kind = DocumentKind::of(&link.media_type);
     let is_certain = link.is_document();
     let bytes = match container.find(&blob_path(&link.digest))? {
         Some(member) if !is_certain && !begins_as_object(container, &member)? => None,
+        Some(member) if !is_certain && !needs_all && member.size > DOCUMENT_MAX => None,
         Some(member) => Some(read_document(container, &member)?),
         None => link.data(),
     };
@@ -171,7 +179,9 @@ pub(super) fn read_links(container: &dyn Container, link: &Link) -> Result<Links
     let value = match parse_value(&bytes) {
         // A listed blob of an unknown type is followed if it is JSON, whatever its fields: to
         // keep too much is harmless.
-        Err(_) if !is_certain => return Ok(Links::default()),
+        Err(error) if !(is_certain || needs_all && error.is_excess()) => {
+            return Ok(Links::default());
+        }
         parsed => parsed.map_err(failed)?,
     };
     match kind {
@@ -184,11 +194,10 @@ pub(super) fn read_links(container: &dyn Container, link: &Link) -> Result<Links
 }
 
 fn begins_as_object(container: &dyn Container, member: &Member) -> Result<bool> {
-    if member.size > DOCUMENT_MAX {
-        return Ok(false);
-    }
-    let bytes = read_document(container, member)?;
-    Ok(bytes.trim_ascii_start().starts_with(b"{"))
+    let head = read_head(container.blob(member).open()?, HEAD_LENGTH);
+    let failed = |error| Error::read(Place::Member(member.path.clone()), error);
+    let head = head.map_err(failed)?;
+    Ok(head.trim_ascii_start().starts_with(b"{"))
 }
 
 /// Finds faults in a document: a malformed descriptor in it may have been meant to lead

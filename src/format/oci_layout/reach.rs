@@ -77,7 +77,7 @@ impl Reach {
     /// The links of a document; none if it is absent or no document.
     fn links(&mut self, link: &Link) -> Result<&Links> {
         if !self.documents.contains_key(&link.digest) {
-            let read = read_links(&self.container, link);
+            let read = read_links(&self.container, link, true);
             let links = read.map_err(|it| it.while_reading(Place::Blob(link.digest.clone())))?;
             self.documents.insert(link.digest.clone(), links);
         }

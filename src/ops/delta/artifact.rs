@@ -304,10 +304,12 @@ fn image(
     held: &Held<'_>,
 ) -> Option<NewImage> {
     let manifest = Document::<Manifest>::parse(bytes).ok()?;
+    let manifest = manifest.hashed_by(descriptor.digest().algorithm());
     let view = manifest.view();
     let has_type = |layer: &Descriptor| LayerType::of(layer.media_type()).is_some();
     let config = held.get(view.config.digest())?;
     let config = Document::<Config>::parse(config.to_vec()).ok()?;
+    let config = config.hashed_by(view.config.digest().algorithm());
     let is_image = view.artifact_type.is_none()
         && descriptor.attested().is_none()
         && view.layers.iter().all(has_type)

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::digest::DiffId;
 use crate::error::{Error, Result, more};
 use crate::event::Warning;
+use crate::format::chain_of;
 use crate::format::source::{Image, ImageSource};
 use crate::layer::{Metadata, NodeKind, display_start};
-use crate::merge::{EntryPlace, IMPLIED_MODE, LayerChange, LayerEvent, Merge, TreeNode};
+use crate::merge::{EntryPlace, IMPLIED_MODE, LayerChange, LayerEvent, Merge, TreeEntry, TreeNode};
 use crate::ops::choose::image::ChosenImage;
 use crate::ops::stack::contents::{FileHashes, FilePlaces};
 use crate::ops::stack::layer_stack::{LayerStack, StoryReader};
@@ -22,7 +23,7 @@ const NAMED: usize = 3;
 ///
 /// Headers are read, of compressed layers everything; the content of files only if all
 /// else of them is the same. Nothing is compared if the input lacks a layer of the old
-/// base, or if the old image cannot be merged.
+/// base, or, with a warning, if the old image cannot be merged.
 ///
 /// # Errors
 ///
@@ -31,12 +32,12 @@ const NAMED: usize = 3;
 pub(super) fn compare_trees(
     source: &dyn ImageSource,
     before: &ChosenImage<'_>,
-    after: &Image,
+    (after, base): (&Image, &str),
     (old, new): (usize, usize),
     context: Context<'_>,
 ) -> Result<()> {
     let after = ChosenImage {
-        name: before.name.clone(),
+        name: format!("{} on {base}", before.name),
         image: after.clone(),
         descriptor: None,
         left: Vec::new(),
@@ -57,7 +58,12 @@ pub(super) fn compare_trees(
     let (was, old_layers) = match was {
         Err(Error::Interrupted) => return Err(Error::Interrupted),
         // It is for Windows, or broken before.
-        Err(_) => return Ok(()),
+        Err(error) => {
+            let image = before.name.clone();
+            let reason = chain_of(&error);
+            watch.warn(Warning::BasesNotCompared { image, reason });
+            return Ok(());
+        }
         Ok(was) => was,
     };
     let layers = LayerStack::new(source, &after, context)?;
@@ -238,6 +244,15 @@ impl Seen {
         Ok(seen)
     }
 
+    /// Hides something with the directory above it.
+    fn hide_below(&mut self, TreeEntry { path, place, node }: TreeEntry<'_>) {
+        self.linked.remove(&path);
+        self.directories.remove(&path);
+        if self.is_of_base(place) {
+            self.hidden.insert(path, (Thing::of(node), false));
+        }
+    }
+
     fn is_of_base(&self, place: EntryPlace) -> bool {
         (place.layer as usize) < self.base
     }
@@ -259,7 +274,7 @@ impl StoryReader for Seen {
         layer >= self.base
     }
 
-    fn see(&mut self, _layer: usize, _below: &Merge, event: LayerEvent<'_>) {
+    fn see(&mut self, _layer: usize, below: &Merge, event: LayerEvent<'_>) {
         let LayerEvent::Change(LayerChange {
             path,
             before,
@@ -289,11 +304,16 @@ impl StoryReader for Seen {
             return;
         }
         self.directories.remove(&path);
-        match before {
-            Some((node, place)) if self.is_of_base(place) => {
-                self.hidden.insert(path, (Thing::of(node), after.is_none()));
-            }
-            _ => {}
+        let Some((node, place)) = before else {
+            return;
+        };
+        if node.is_directory() {
+            let path = path.clone();
+            let entries = below.entries_from(TreeEntry { path, place, node });
+            entries.skip(1).for_each(|entry| self.hide_below(entry));
+        }
+        if self.is_of_base(place) {
+            self.hidden.insert(path, (Thing::of(node), after.is_none()));
         }
     }
 }

@@ -102,7 +102,7 @@ pub(crate) fn rebase(
     compare_trees(
         source,
         &chosen,
-        &image,
+        (&image, &base.name),
         (old.layers, base.image.layers.len()),
         context,
     )?;

@@ -16,7 +16,10 @@ pub(crate) struct Scratch {
 impl Scratch {
     pub(crate) fn new() -> Self {
         Self {
-            roots: [Root::whole()],
+            roots: [Root {
+                label: Some("scratch".to_owned()),
+                ..Root::whole()
+            }],
         }
     }
 }

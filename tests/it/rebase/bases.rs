@@ -66,11 +66,10 @@ fn scratch_is_a_base_without_layers_and_settings() {
         ),
     ];
     for (arguments, expected, layers, config) in cases {
-        assert_eq!(
-            found(&report(&sandbox, arguments)),
-            expected,
-            "{arguments:?}"
-        );
+        let report = report(&sandbox, arguments);
+        assert_eq!(found(&report), expected, "{arguments:?}");
+        let base = arguments[3].replace("base.tar", "base:1");
+        assert_eq!(report["base"], base, "{arguments:?}");
         let outcome = outcome(&sandbox, "out.tar");
         assert_eq!(outcome, (layers, config), "{arguments:?}");
         sandbox.run(&["verify", "-q", "out.tar"]).silent();

@@ -21,6 +21,29 @@ fn changed_files_that_the_upper_layers_hide_are_named() {
             "d/ d/x=22 d/z=1",
             "hide d/x d/z",
         ),
+        ("d/ d/x=1", ".wh.d", "d/ d/x=1", ""),
+        (
+            "d/ d/x=1",
+            ".wh.d",
+            "d/ d/x=22 d/e/ d/e/z=1",
+            "hide d/e d/e/z d/x",
+        ),
+        ("d/ d/x=1", ".wh.d", "d/", ""),
+        ("d/ d/x=1", "d=9", "d/ d/x=2", "hide d/x"),
+        ("d/ d/x=1", "d/y=1 | .wh.d", "d/ d/x=2", "hide d/x"),
+        (
+            "d/ d/e/ d/e/x=1",
+            "d/ d/.wh..wh..opq",
+            "d/ d/e/ d/e/x=2",
+            "hide d/e/x",
+        ),
+        ("a=1", "d/l=>a | .wh.d", "a=2", ""),
+        (
+            "d/ d/e/ d/x=1",
+            "d/e/(0700) | .wh.d",
+            "d/ d/e/(0711) d/x=1",
+            "",
+        ),
         ("d/ d/x=1", "d/", "d/(0700) d/x=1", "hide d"),
         ("d/ d/x=1", "d/(0700)", "d/(0700) d/x=1", ""),
         ("d/ d/x=1", "d/(0700)", "d/ d/x=1", ""),
@@ -113,7 +136,46 @@ fn a_hard_link_to_a_file_that_the_new_base_lacks_is_refused() {
         "rebase", "--onto", "new.tar", "--from", "base.tar", "app.tar", "out.tar",
     ];
     sandbox.run(&arguments).fails(
-        "error: cannot read layer 2 of 2 of `app:1`\n  caused by: entry `b`: a hard link to `a`, \
-         which does not exist\n",
+        "error: cannot read layer 2 of 2 of `app:1 on base:2`\n  caused by: entry `b`: a hard link \
+         to `a`, which does not exist\n",
     );
+}
+
+#[test]
+fn a_layer_that_cannot_be_read_is_named_where_nothing_is_copied() {
+    let sandbox = Sandbox::new();
+    let own = stack("a=1 | b=1");
+    put(&sandbox, "app.tar", &Image::of_layers(&["app:1"], own));
+    put(
+        &sandbox,
+        "new.tar",
+        &Image::of_layers(&["base:2"], stack("c=1")),
+    );
+    put(
+        &sandbox,
+        "base.tar",
+        &Image::of_layers(&["base:1"], stack("a=1")),
+    );
+    for from in ["app.tar", "new.tar"] {
+        sandbox.run(&["convert", from, "oci:lay"]).silent();
+    }
+    let layer = super::shown(&sandbox, "manifest", "oci:lay:app:1")["layers"][1].clone();
+    let digest = layer["digest"].as_str().expect("it has a digest");
+    let path = format!("lay/blobs/{}", digest.replace(':', "/"));
+    let mut bytes = sandbox.read(&path);
+    bytes[0] ^= 1;
+    sandbox.write(&path, &bytes);
+    let arguments = [
+        "rebase",
+        "--onto",
+        "oci:lay:base:2",
+        "--from",
+        "base.tar",
+        "oci:lay:app:1",
+        "oci:lay",
+    ];
+    let (_, warnings) = sandbox.run(&arguments).reports();
+    let start = "warning: cannot tell what the upper layers of `app:1` hide of the new base: \
+                 cannot read layer 2 of 2 of `app:1`";
+    assert!(warnings[0].starts_with(start), "{warnings:?}");
 }

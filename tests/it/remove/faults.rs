@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
+use serde_json::json;
+
 use super::write;
 use crate::support::codec::{digest, hex};
 use crate::support::make::{self, Image, Layout};
@@ -98,6 +100,26 @@ fn a_document_that_cannot_be_read_ends_it() {
     sandbox.write("lay/index.json", "{");
     let said = sandbox.run(&["remove", "lay"]).refuses();
     assert!(said.contains("index.json"), "{said}");
+}
+
+#[test]
+fn a_listed_json_document_beyond_the_limits_ends_it() {
+    let (sandbox, mut layout, _) = prepared();
+    let named = layout.put("application/x-blob", "named");
+    let many = vec![0; 200_000];
+    let large = "x".repeat(33 << 20);
+    let documents = [
+        json!({"blobs": [named], "many": many}),
+        json!({"one": named, "pad": large}),
+    ];
+    for document in documents {
+        let listed = layout.put("application/x-list", document.to_string());
+        layout.index.push(listed);
+        write(&sandbox, "lay", &layout);
+        let said = sandbox.run(&["remove", "lay", "tool:1"]).refuses();
+        assert!(said.contains("error: cannot read `lay`"), "{said}");
+        layout.index.pop();
+    }
 }
 
 #[test]

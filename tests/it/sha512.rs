@@ -1,0 +1,108 @@
+//! Blobs that their layout names by sha512, as image-spec allows.
+
+use std::collections::BTreeMap;
+use std::io::{Cursor, Read};
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha512};
+
+use crate::support::codec::{hex, named};
+use crate::support::make::{self, Layout, Member};
+use crate::support::sandbox::Sandbox;
+
+/// The contents of blobs and of `index.json`, by path.
+type Files = BTreeMap<String, Vec<u8>>;
+
+/// Adds a blob under its sha512 digest, and returns its descriptor.
+fn put(files: &mut Files, mut descriptor: Value, bytes: Vec<u8>) -> Value {
+    let digits = hex(&named(Sha512::digest(&bytes).as_slice())).to_owned();
+    descriptor["digest"] = json!(format!("sha512:{digits}"));
+    descriptor["size"] = json!(bytes.len());
+    files.insert(format!("blobs/sha512/{digits}"), bytes);
+    descriptor
+}
+
+/// A layout with an index of one image, and with referrers of both.
+fn sample() -> Files {
+    let mut files = Files::new();
+    let mut layout = Layout::default();
+    let image = make::Image::new(&[], &["dir etc\nfile etc/hosts h", "file a 1"]);
+    let take = |descriptor: &Value, layout: &mut Layout| {
+        let digest = descriptor["digest"].as_str().expect("it has a digest");
+        layout.blobs.remove(digest).expect("it is there")
+    };
+    let known = layout.image(&image);
+    let bytes = take(&known, &mut layout);
+    let mut manifest: Value = serde_json::from_slice(&bytes).expect("it is JSON");
+    let bytes = take(&manifest["config"], &mut layout);
+    manifest["config"] = put(&mut files, manifest["config"].clone(), bytes);
+    for layer in manifest["layers"].as_array_mut().expect("it has layers") {
+        let bytes = take(layer, &mut layout);
+        *layer = put(&mut files, layer.clone(), bytes);
+    }
+    let image = put(&mut files, known, manifest.to_string().into_bytes());
+    let listed = layout.nested(std::slice::from_ref(&image));
+    let bytes = take(&listed, &mut layout);
+    let index = put(&mut files, listed, bytes);
+    let referrers = [&image, &index].map(|subject| {
+        let referrer = layout.referrer(subject);
+        let bytes = take(&referrer, &mut layout);
+        put(&mut files, referrer, bytes)
+    });
+    layout.index.extend(referrers);
+    layout.add_named(&index, "app:1");
+    for member in layout.members() {
+        if let Member::File(path, bytes) = member {
+            files.insert(path, bytes);
+        }
+    }
+    files
+}
+
+/// The names of blobs, and the digests in `index.json`.
+fn facts(files: &Files) -> (Vec<&String>, Vec<Value>) {
+    let index: Value = serde_json::from_slice(&files["index.json"]).expect("it is JSON");
+    let listed = index["manifests"].as_array().expect("it lists manifests");
+    let blobs = files.keys().filter(|path| path.starts_with("blobs/"));
+    let digests = listed.iter().map(|it| it["digest"].clone());
+    (blobs.collect(), digests.collect())
+}
+
+/// The files of a tar.
+fn unpack(tar: Vec<u8>) -> Files {
+    let mut archive = tar::Archive::new(Cursor::new(tar));
+    let entries = archive.entries().expect("it is a tar");
+    let files = entries.map(|entry| {
+        let mut entry = entry.expect("the tar can be read");
+        let path = entry.path().expect("a path").display().to_string();
+        let mut bytes = Vec::new();
+        let read = entry.read_to_end(&mut bytes);
+        read.expect("the tar can be read");
+        (path, bytes)
+    });
+    files.filter(|(path, _)| !path.ends_with('/')).collect()
+}
+
+#[test]
+fn documents_keep_the_digests_by_which_they_are_named() {
+    let sample = sample();
+    let sandbox = Sandbox::new();
+    let members = sample.iter();
+    let members = members.map(|(path, bytes)| Member::file(path, bytes.clone()));
+    sandbox.write("in.tar", make::tar(&members.collect::<Vec<_>>()));
+    sandbox.run(&["verify", "--quiet", "in.tar"]).silent();
+    let sources = [
+        "in.tar",
+        "oci:lay",
+        "oci-archive:oci.tar",
+        "docker-archive:out.tar",
+    ];
+    for (at, from) in sources.into_iter().enumerate() {
+        let copied = sandbox.run(&["convert", "--force", from, sources[(at + 1) % 4]]);
+        drop(copied.warnings());
+        let piped = sandbox.restow(&["convert", from, "-", "--to", "oci-archive"]);
+        let copy = unpack(piped.run().data(""));
+        assert_eq!(facts(&copy), facts(&sample), "{from}");
+        sandbox.run(&["verify", "--quiet", from]).silent();
+    }
+}
