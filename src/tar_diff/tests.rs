@@ -51,8 +51,12 @@ fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
 }
 
 fn difference(new: &[u8], old: &OldFiles) -> Vec<u8> {
+    difference_at(9, new, old)
+}
+
+fn difference_at(level: i32, new: &[u8], old: &OldFiles) -> Vec<u8> {
     let mut stream = BufReader::new(new);
-    let (diff, size) = write_difference(&mut stream, old, 9, &Quiet, Vec::new()).unwrap();
+    let (diff, size) = write_difference(&mut stream, old, level, &Quiet, Vec::new()).unwrap();
     assert_eq!(size, new.len() as u64);
     diff
 }
@@ -367,5 +371,28 @@ fn paths_are_usable_if_everybody_can_read_them() {
         &long[1..],
     ] {
         assert!(is_usable(path), "{}", String::from_utf8_lossy(path));
+    }
+}
+
+/// The old content of a large file is far from the new one.
+#[test]
+fn every_level_finds_what_is_far_away() {
+    let mut state = 1_u64;
+    let words = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    });
+    let content: Vec<u8> = words.take(400_000).flat_map(u64::to_le_bytes).collect();
+    let mut changed = content.clone();
+    changed[1_000_000..1_000_004].copy_from_slice(b"new!");
+    changed.splice(2_000_000..2_000_000, *b"more");
+    let old = tree(&[("file", &content)]);
+    let new = tar(&[("file", &changed)]);
+    for level in [1, 9, 10, 12, 13, 16, 19] {
+        let diff = difference_at(level, &new, &old);
+        assert!(diff.len() < 2_000, "level {level}: {}", diff.len());
+        assert_eq!(patched(&diff, &old).unwrap(), new, "level {level}");
     }
 }

@@ -6,6 +6,7 @@ mod foreign;
 mod judged;
 mod platforms;
 
+use expect_test::expect;
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -276,4 +277,53 @@ fn an_old_image_that_was_compressed_anew_is_told() {
         "{said}"
     );
     assert!(!sandbox.path("out.tar").exists());
+}
+
+#[test]
+fn an_input_without_a_whole_image_is_told_apart() {
+    let sandbox = Sandbox::new();
+    written(&sandbox, Codec::Plain);
+    sandbox
+        .run(&["delta", "-q", "old.tar", "new.tar", "delta"])
+        .silent();
+    sandbox
+        .run(&["convert", "-q", "--without", "old.tar", "new.tar", "part"])
+        .silent();
+    let partial = expect![[r#""#]];
+    for arguments in [
+        ["delta", "part", "new.tar", "out"],
+        ["delta", "old.tar", "part", "out"],
+        ["apply", "part", "delta", "out"],
+    ] {
+        sandbox.run(&arguments).fails(partial.clone());
+    }
+    let delta = expect![[r#""#]];
+    for arguments in [
+        ["delta", "delta", "new.tar", "out"],
+        ["delta", "old.tar", "delta", "out"],
+        ["apply", "delta", "delta", "out"],
+    ] {
+        sandbox.run(&arguments).fails(delta.clone());
+    }
+    let alone = expect![[r#""#]];
+    for arguments in [
+        &["convert", "delta", "out"][..],
+        &["inspect", "delta"],
+        &["files", "delta"],
+    ] {
+        sandbox.run(arguments).fails(alone.clone());
+    }
+}
+
+/// The image that a delta makes is not beside it, which is as it should be.
+#[test]
+fn a_delta_is_verified_without_its_image() {
+    let sandbox = Sandbox::new();
+    written(&sandbox, Codec::Plain);
+    sandbox
+        .run(&["delta", "-q", "old.tar", "new.tar", "delta"])
+        .silent();
+    let output = sandbox.run(&["verify", "delta"]);
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(shown.ends_with(": OK\n"), "{shown}");
 }

@@ -23,7 +23,7 @@ use crate::ops::apply::parts::{Delta, read_delta};
 use crate::ops::apply::rebuilt::Rebuilt;
 use crate::ops::apply::verified::verified;
 use crate::ops::convert::{ConvertOptions, ConvertSource, convert};
-use crate::ops::delta::old_image::{OldImage, old_images, random_access};
+use crate::ops::delta::old_image::{OldImage, located, old_images, random_access};
 use crate::tar_diff::{OldFiles, Operation, Operations};
 use crate::transfer::Context;
 use crate::transfer::report::WriteReport;
@@ -133,11 +133,4 @@ fn collect_paths(
     };
     let result = verified(container, member, descriptor.digest(), context, read);
     result.map_err(|error| located(source, error.while_reading(place)))
-}
-
-fn located(source: &dyn ImageSource, error: Error) -> Error {
-    match source.place() {
-        Some(place) => error.while_reading(place.clone()),
-        None => error,
-    }
 }
