@@ -92,6 +92,14 @@ fn deltas(source: &dyn ImageSource) -> Result<Vec<Delta>> {
     if deltas.is_empty() {
         return Err(none());
     }
+    // Each archive has an index of its own, of which only one can be that of the output.
+    let mut files = HashMap::new();
+    for (path, bytes) in deltas.iter().flat_map(|delta| &delta.files) {
+        let other = files.insert(path, bytes);
+        if other.is_some_and(|other| other != bytes) {
+            return Err(located(source, Error::SeveralDeltas));
+        }
+    }
     Ok(deltas)
 }
 
