@@ -86,6 +86,9 @@ pub enum Error {
         /// The images that were given.
         have: Vec<String>,
     },
+    /// An input holds deltas of different archives, which do not become one.
+    #[error("it holds several deltas; give each its own file or folder")]
+    SeveralDeltas,
     /// A delta does not have this layer of the new image, and the old image does not have
     /// it in the same bytes.
     #[error(

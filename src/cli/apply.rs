@@ -64,6 +64,11 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
             location.reference()?;
         }
     }
+    if delta.format.is_some() && delta.reference()?.is_some() {
+        return Err(Failure::usage(
+            "DELTA takes no name: all of its images are made".to_owned(),
+        ));
+    }
     let images = &arguments.images;
     let (destination, names) = images.destination(&arguments.new, NEW)?;
     let mut options = ConvertOptions::default();

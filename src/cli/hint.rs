@@ -123,6 +123,9 @@ fn hint_for_choice(error: &ChoiceError) -> Option<String> {
         ChoiceError::SeveralImages { have, .. } | ChoiceError::OneImage { have, .. } => {
             format!("choose one with `--image REF`: {}", choices(have))
         }
+        ChoiceError::ArtifactChosen { kind, .. } if kind == "a delta" => {
+            "`restow apply OLD DELTA NEW` makes the image".to_owned()
+        }
         ChoiceError::UnknownBase { .. } => "name it with `--from OLDBASE`".to_owned(),
         ChoiceError::NotTheAnnotatedBase { .. } => {
             "name the old base with `--from OLDBASE`".to_owned()

@@ -7,6 +7,7 @@ use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Place, Result};
 use crate::format::root::Root;
 use crate::format::{Container, Format, Member};
+use crate::image::delta::{DELTA_KIND, is_delta};
 use crate::image::media_type::{self, LayerType, is_image_config};
 use crate::image::{Config, Descriptor, Document, Index, Manifest, Platform};
 use crate::stream::{Compression, Hashed};
@@ -215,9 +216,7 @@ impl Image {
 
     /// True if the input has all layers, except for those that may be elsewhere.
     pub(crate) fn is_whole(&self) -> bool {
-        let is_missing =
-            |layer: &Layer| matches!(layer.bytes, LayerBytes::Missing(_) | LayerBytes::LeftOut(_));
-        !self.layers.iter().any(is_missing)
+        !self.layers.iter().any(Layer::is_absent)
     }
 
     /// True if an operation made any of its layers.
@@ -333,6 +332,11 @@ impl Layer {
         }
     }
 
+    /// True if the input should have it and does not, on purpose or not.
+    pub(crate) fn is_absent(&self) -> bool {
+        matches!(self.bytes, LayerBytes::Missing(_) | LayerBytes::LeftOut(_))
+    }
+
     /// True if the input says that it was left out on purpose.
     pub(crate) fn is_left_out(&self) -> bool {
         matches!(self.bytes, LayerBytes::LeftOut(_))
@@ -445,6 +449,9 @@ impl Artifact {
             return "an attestation".to_owned();
         }
         let view = self.manifest.view();
+        if is_delta(view) {
+            return DELTA_KIND.to_owned();
+        }
         let config = view.config.media_type();
         let artifact_type = view.artifact_type.as_deref();
         let mut layers = view.layers.iter().map(Descriptor::media_type);

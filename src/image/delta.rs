@@ -11,6 +11,8 @@ use crate::image::{Descriptor, Document, Manifest};
 
 /// The artifact type of a delta.
 pub(crate) const DELTA: &str = "application/vnd.io.github.containers.oci-delta.v1";
+/// The kind of a delta, for a message.
+pub(crate) const DELTA_KIND: &str = "a delta";
 /// The media type of a layer as a tar-diff.
 pub(crate) const TAR_DIFF: &str = "application/vnd.tar-diff";
 /// The media type of the empty config, and its content.

@@ -53,6 +53,9 @@ pub(super) fn compress(content: &[u8], prefix: &[u8], level: i32) -> io::Result<
     if level <= TWO_TABLES_MAX {
         parameters.push(CParameter::Strategy(Strategy::ZSTD_dfast));
         parameters.push(CParameter::MinMatch(SHORT_MATCH));
+    } else {
+        // The trees of the highest levels only reach back over a part of large files.
+        parameters.push(CParameter::EnableLongDistanceMatching(true));
     }
     for parameter in parameters {
         encoder.set_parameter(parameter).map_err(failed)?;

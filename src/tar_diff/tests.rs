@@ -53,8 +53,12 @@ fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
 }
 
 fn difference(new: &[u8], old: &OldFiles) -> Vec<u8> {
+    difference_at(9, new, old)
+}
+
+fn difference_at(level: i32, new: &[u8], old: &OldFiles) -> Vec<u8> {
     let mut stream = BufReader::new(new);
-    let (diff, size) = difference_by(1, &mut stream, old, &Quiet).unwrap();
+    let (diff, size) = difference_by(1, level, &mut stream, old, &Quiet).unwrap();
     assert_eq!(size, new.len() as u64);
     diff
 }
@@ -62,12 +66,13 @@ fn difference(new: &[u8], old: &OldFiles) -> Vec<u8> {
 /// The same, with this number of workers.
 fn difference_by(
     workers: usize,
+    level: i32,
     stream: &mut dyn BufRead,
     old: &OldFiles,
     progress: &dyn Progress,
 ) -> Result<(Vec<u8>, u64), DifferenceError> {
     let workers = Workers::start(NonZeroUsize::new(workers).unwrap()).unwrap();
-    write_difference(stream, old, 9, &workers, progress, Vec::new())
+    write_difference(stream, old, level, &workers, progress, Vec::new())
 }
 
 fn patched(diff: &[u8], old: &Arc<OldFiles>) -> io::Result<Vec<u8>> {
@@ -414,7 +419,7 @@ fn the_output_is_the_same_for_any_number_of_workers() {
     let [old, new] = many_changed();
     let (old, new) = (tree(&borrowed(&old)), tar(&borrowed(&new)));
     let by = |workers| {
-        difference_by(workers, &mut &new[..], &old, &Quiet)
+        difference_by(workers, 9, &mut &new[..], &old, &Quiet)
             .unwrap()
             .0
     };
@@ -430,7 +435,7 @@ fn an_old_file_that_cannot_be_read_is_told() {
     let file = Arc::new(tempfile::tempfile().unwrap());
     let mut old = OldFiles::default();
     old.add(b"file-2".to_vec(), FileSlice::new(file, 0, 5 << 20));
-    let made = difference_by(2, &mut &tar(&borrowed(&new))[..], &old, &Quiet);
+    let made = difference_by(2, 9, &mut &tar(&borrowed(&new))[..], &old, &Quiet);
     let Err(DifferenceError::Read(error)) = made else {
         panic!("{made:?}");
     };
@@ -457,7 +462,7 @@ fn an_interrupt_ends_it_at_any_time() {
     let (old, new) = (tree(&borrowed(&old)), tar(&borrowed(&new)));
     for looks in 0..8 {
         let progress = Interrupted(AtomicUsize::new(looks));
-        let made = difference_by(2, &mut &new[..], &old, &progress);
+        let made = difference_by(2, 9, &mut &new[..], &old, &progress);
         let Err(DifferenceError::Read(error)) = made else {
             panic!("it went on");
         };
@@ -477,5 +482,28 @@ fn a_large_file_is_copied_up_to_its_first_change() {
         let diff = difference(&new, &files);
         assert!(diff.len() < most, "{}", diff.len());
         assert!(patched(&diff, &files).unwrap() == new);
+    }
+}
+
+/// The old content of a large file is far from the new one.
+#[test]
+fn every_level_finds_what_is_far_away() {
+    let mut state = 1_u64;
+    let words = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    });
+    let content: Vec<u8> = words.take(400_000).flat_map(u64::to_le_bytes).collect();
+    let mut changed = content.clone();
+    changed[1_000_000..1_000_004].copy_from_slice(b"new!");
+    changed.splice(2_000_000..2_000_000, *b"more");
+    let old = tree(&[("file", &content)]);
+    let new = tar(&[("file", &changed)]);
+    for level in [1, 9, 10, 12, 13, 16, 19] {
+        let diff = difference_at(level, &new, &old);
+        assert!(diff.len() < 2_000, "level {level}: {}", diff.len());
+        assert_eq!(patched(&diff, &old).unwrap(), new, "level {level}");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::{Event, Warning};
 use crate::format::root::Root;
 use crate::format::sink::{ImageSink, OutputIndex, OutputKind, OutputRoot};
@@ -59,9 +59,9 @@ impl Delivery<'_> {
         let watch = &self.context.watch;
         prune(&mut items, self.policy, watch);
         // No engine accepts a docker archive without an image.
-        let has_image = |item: &TransferItem<'_>| item.content.configs().next().is_some();
-        if self.sink.format() == Format::DockerArchive && !items.iter().any(has_image) {
-            return Err(Error::NoImage);
+        let is_archive = self.sink.format() == Format::DockerArchive;
+        if is_archive && !items.iter().any(TransferItem::has_image) {
+            return Err(TransferItem::no_image(&items));
         }
         let mut jobs = Jobs::collect(&items, self.policy, watch)?;
         let transfer = Transfer {

@@ -1,7 +1,7 @@
 //! A single item to deliver to an output.
 
 use crate::digest::Digest;
-use crate::error::Result;
+use crate::error::{ChoiceError, Error, Result};
 use crate::format::root::Root;
 use crate::format::source::{Content, ImageSource};
 use crate::image::Descriptor;
@@ -36,6 +36,22 @@ impl<'a> TransferItem<'a> {
     /// Loads the content under these roots.
     pub(crate) fn load(source: &dyn ImageSource, roots: Vec<&'a Root>) -> Result<Self> {
         Ok(Self::new(source.load(roots[0])?, roots))
+    }
+
+    /// True if there is an image in it.
+    pub(crate) fn has_image(&self) -> bool {
+        self.content.configs().next().is_some()
+    }
+
+    /// The error for items of which none is an image.
+    pub(crate) fn no_image(items: &[Self]) -> Error {
+        match items {
+            [only] => Error::Choice(ChoiceError::ArtifactChosen {
+                name: only.name.clone(),
+                kind: only.content.kind(),
+            }),
+            _ => Error::NoImage,
+        }
     }
 
     /// True if it refers to something else, as a signature does.

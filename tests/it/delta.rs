@@ -353,3 +353,82 @@ fn an_old_image_that_was_compressed_anew_is_told() {
     );
     assert!(!sandbox.path("out.tar").exists());
 }
+
+#[test]
+fn an_input_without_a_whole_image_is_told_apart() {
+    let sandbox = Sandbox::new();
+    written(&sandbox, Codec::Plain);
+    sandbox
+        .run(&["delta", "-q", "old.tar", "new.tar", "delta"])
+        .silent();
+    sandbox
+        .run(&["convert", "-q", "--without", "old.tar", "new.tar", "part"])
+        .silent();
+    let message = |arguments: &[&str]| {
+        let output = sandbox.run(arguments);
+        assert_eq!(output.code, Some(1), "{arguments:?}");
+        output.stderr
+    };
+    for arguments in [
+        ["delta", "part", "new.tar", "out"],
+        ["delta", "old.tar", "part", "out"],
+        ["apply", "part", "delta", "out"],
+    ] {
+        let shown = message(&arguments);
+        assert!(shown.starts_with("error: cannot read `part`\n"), "{shown}");
+        assert!(
+            shown.contains("cannot read layer 1 of 2 of `sha256:"),
+            "{shown}"
+        );
+        assert!(
+            shown.contains("hint: `restow convert --with BASE PART"),
+            "{shown}"
+        );
+    }
+    let hint = "  hint: `restow apply OLD DELTA NEW` makes the image\n";
+    for arguments in [
+        ["delta", "delta", "new.tar", "out"],
+        ["delta", "old.tar", "delta", "out"],
+        ["apply", "delta", "delta", "out"],
+    ] {
+        let shown = message(&arguments);
+        assert!(shown.starts_with("error: cannot read `delta`\n"), "{shown}");
+        assert!(shown.contains("is not an image but a delta\n"), "{shown}");
+        assert!(shown.ends_with(hint), "{shown}");
+    }
+    let shown = message(&["inspect", "delta"]);
+    assert!(shown.ends_with(hint), "{shown}");
+}
+
+#[test]
+fn deltas_of_several_archives_are_not_mixed() {
+    let sandbox = Sandbox::new();
+    written(&sandbox, Codec::Plain);
+    for new in ["new.tar", "old.tar"] {
+        sandbox
+            .run(&["delta", "-q", "old.tar", new, "oci:deltas"])
+            .silent();
+    }
+    sandbox
+        .run(&["apply", "old.tar", "oci:deltas", "out"])
+        .fails(expect![[r#"
+            error: cannot read `deltas`
+              caused by: it holds several deltas; give each its own file or folder
+        "#]]);
+    let output = sandbox.run(&["apply", "old.tar", "oci:deltas:app:2", "out"]);
+    assert_eq!(output.code, Some(2));
+    assert!(!sandbox.path("out").exists());
+}
+
+/// The image that a delta makes is not beside it, which is as it should be.
+#[test]
+fn a_delta_is_verified_without_its_image() {
+    let sandbox = Sandbox::new();
+    written(&sandbox, Codec::Plain);
+    sandbox
+        .run(&["delta", "-q", "old.tar", "new.tar", "delta"])
+        .silent();
+    let output = sandbox.run(&["verify", "delta"]);
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(shown.ends_with(": OK\n"), "{shown}");
+}

@@ -16,6 +16,7 @@ use crate::format::reader::{Budget, Reader, at};
 use crate::format::root::Root;
 use crate::format::source::NamedBlob;
 use crate::format::survey::{Absent, MissingLayers, SurveyedImage, SurveyedLayer, Surveyor};
+use crate::image::delta::is_delta;
 use crate::image::media_type::{DocumentKind, Family, LayerType};
 use crate::image::{
     CONTAINERD_NAME, Config, Descriptor, Document, Index, Manifest, Platform, REF_NAME, Reference,
@@ -309,7 +310,9 @@ impl LayoutSurvey<'_, '_> {
     ) -> Result<Outcome> {
         let manifest = document.view();
         let media_type = manifest.media_type.as_deref();
-        self.itself(listed, media_type, manifest.subject.as_ref(), site)?;
+        // The image that a delta makes is never beside it.
+        let subject = manifest.subject.as_ref().filter(|_| !is_delta(manifest));
+        self.itself(listed, media_type, subject, site)?;
         let layers = &manifest.layers;
         match ManifestKind::of(listed.descriptor, manifest) {
             ManifestKind::Image | ManifestKind::Encrypted => {

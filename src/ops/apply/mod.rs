@@ -23,7 +23,7 @@ use crate::ops::apply::parts::{Delta, read_delta};
 use crate::ops::apply::rebuilt::Rebuilt;
 use crate::ops::apply::verified::verified;
 use crate::ops::convert::{ConvertOptions, ConvertSource, convert};
-use crate::ops::delta::old_image::{OldImage, old_images, random_access};
+use crate::ops::delta::old_image::{OldImage, located, old_images, random_access};
 use crate::tar_diff::{OldFiles, Operation, Operations};
 use crate::transfer::Context;
 use crate::transfer::report::WriteReport;
@@ -92,6 +92,14 @@ fn deltas(source: &dyn ImageSource) -> Result<Vec<Delta>> {
     if deltas.is_empty() {
         return Err(none());
     }
+    // Each archive has an index of its own, of which only one can be that of the output.
+    let mut files = HashMap::new();
+    for (path, bytes) in deltas.iter().flat_map(|delta| &delta.files) {
+        let other = files.insert(path, bytes);
+        if other.is_some_and(|other| other != bytes) {
+            return Err(located(source, Error::SeveralDeltas));
+        }
+    }
     Ok(deltas)
 }
 
@@ -133,11 +141,4 @@ fn collect_paths(
     };
     let result = verified(container, member, descriptor.digest(), context, read);
     result.map_err(|error| located(source, error.while_reading(place)))
-}
-
-fn located(source: &dyn ImageSource, error: Error) -> Error {
-    match source.place() {
-        Some(place) => error.while_reading(place.clone()),
-        None => error,
-    }
 }

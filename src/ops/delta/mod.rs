@@ -24,7 +24,7 @@ use crate::ops::CompressionChoice;
 use crate::ops::convert::{ConvertOptions, selected_items};
 use crate::ops::delta::artifact::Artifacts;
 use crate::ops::delta::layers::{LayerMaker, Way};
-use crate::ops::delta::old_image::{OldImage, old_images, random_access};
+use crate::ops::delta::old_image::{OldImage, located, old_images, random_access};
 use crate::ops::delta::options::DeltaOptions;
 use crate::ops::delta::report::DeltaReport;
 use crate::stream::{Encoding, Workers};
@@ -32,6 +32,7 @@ use crate::transfer::Context;
 use crate::transfer::blob::Transfer;
 use crate::transfer::compression::CompressionPolicy;
 use crate::transfer::deliver::Delivery;
+use crate::transfer::item::TransferItem;
 use crate::transfer::plan::Jobs;
 use crate::transfer::referrers::prune;
 
@@ -66,12 +67,16 @@ pub(crate) fn delta(
         };
     }
     let policy = CompressionPolicy::new(selected.compress, format);
-    let (mut items, keeps_fields) = selected_items(new, &selected, context)?;
+    let of_new = |error| located(new, error);
+    let (mut items, keeps_fields) = selected_items(new, &selected, context).map_err(of_new)?;
+    if !items.iter().any(TransferItem::has_image) {
+        return Err(of_new(TransferItem::no_image(&items)));
+    }
     prune(&mut items, policy, &context.watch);
     for item in &mut items {
         keep_shared(&mut item.content, item.descriptor.as_ref(), &olds);
     }
-    let mut jobs = Jobs::collect(&items, policy, &context.watch)?;
+    let mut jobs = Jobs::collect(&items, policy, &context.watch).map_err(of_new)?;
     let bytes = jobs.list().iter().map(|job| job.member.size).sum();
     context.watch.send(Event::Started {
         bytes,

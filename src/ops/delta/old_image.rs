@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::digest::Digest;
-use crate::error::{Error, Place, Result};
+use crate::error::{ChoiceError, Error, Place, Result};
 use crate::format::source::{Content, Image, ImageSource, Layer};
 use crate::image::{Descriptor, Document, Platform};
 use crate::merge::{Merge, TreeNode};
@@ -60,7 +60,8 @@ pub(in crate::ops) fn old_images<'a>(
         match item {
             Ok(item) => {
                 let descriptor = item.descriptor.clone();
-                collect(source, &item.name, item.content, descriptor, &mut images);
+                let unfit = collect(source, &item.name, item.content, descriptor, &mut images);
+                failure = failure.or(unfit);
             }
             Err(error) => failure = failure.or(Some(error)),
         }
@@ -68,40 +69,68 @@ pub(in crate::ops) fn old_images<'a>(
     let mut seen = HashSet::new();
     images.retain(|image: &OldImage<'_>| seen.insert(image.config().clone()));
     if images.is_empty() {
-        return Err(failure.unwrap_or(Error::NoImage));
+        return Err(located(source, failure.unwrap_or(Error::NoImage)));
     }
     Ok(images)
 }
 
+/// An error while reading a source, with its place. A choice that is not possible there
+/// tells what is.
+pub(in crate::ops) fn located(source: &dyn ImageSource, error: Error) -> Error {
+    let is_complete = match &error {
+        Error::Choice(error) => !matches!(error, ChoiceError::ArtifactChosen { .. }),
+        _ => false,
+    };
+    match source.place().filter(|_| !is_complete) {
+        Some(place) => error.while_reading(place.clone()),
+        None => error,
+    }
+}
+
+/// Collects the whole images in some content. Returns the reason why the first other thing
+/// in it is none.
 fn collect<'a>(
     source: &'a dyn ImageSource,
     name: &str,
     content: Content,
     descriptor: Option<Descriptor>,
     images: &mut Vec<OldImage<'a>>,
-) {
+) -> Option<Error> {
     match content {
-        Content::Image(image) if image.is_whole() => images.push(OldImage {
-            source,
-            platform: image.platform_under(descriptor.as_ref()),
-            chosen: ChosenImage {
-                name: name.to_owned(),
-                image,
-                descriptor,
-                left: Vec::new(),
-                roots: Vec::new(),
-            },
-        }),
+        Content::Image(image) => {
+            let absent = image.layers.iter().find(|layer| layer.is_absent());
+            if let Some(layer) = absent {
+                return Some(layer.absence().while_reading(layer.place(name)));
+            }
+            images.push(OldImage {
+                source,
+                platform: image.platform_under(descriptor.as_ref()),
+                chosen: ChosenImage {
+                    name: name.to_owned(),
+                    image,
+                    descriptor,
+                    left: Vec::new(),
+                    roots: Vec::new(),
+                },
+            });
+            None
+        }
         Content::Index(index) => {
             let descriptors = match index.kept {
                 Some(kept) => kept,
                 None => index.index.view().manifests.clone(),
             };
+            let mut unfit = None;
             for (child, descriptor) in index.children.into_iter().zip(descriptors) {
-                collect(source, name, child, Some(descriptor), images);
+                let child = collect(source, name, child, Some(descriptor), images);
+                unfit = unfit.or(child);
             }
+            unfit
         }
-        _ => {}
+        other => Some(Error::Choice(ChoiceError::ArtifactChosen {
+            name: name.to_owned(),
+            kind: other.kind(),
+        })),
     }
 }
 

@@ -10,7 +10,7 @@ mod scratch;
 use crate::error::{ChoiceError, Error, Result};
 use crate::format::joined::JoinedSource;
 use crate::format::sink::ImageSink;
-use crate::format::source::{Content, Image, ImageSource, LayerBytes, LayerPosition};
+use crate::format::source::{Content, Image, ImageSource, LayerPosition};
 use crate::image::{Platform, rebase_config};
 use crate::ops::Selector;
 use crate::ops::choose::image::{ChosenImage, choose_image};
@@ -171,9 +171,8 @@ fn check_platform(
 /// Refuses an image of which a layer from this number on is missing.
 fn check_present(chosen: &ChosenImage<'_>, first: usize) -> Result<()> {
     let mut layers = chosen.image.layers.iter().skip(first);
-    let missing = layers.find(|layer| matches!(layer.bytes, LayerBytes::Missing(_)));
-    match missing {
-        Some(layer) => Err(Error::LayerAbsent.while_reading(layer.place(&chosen.name))),
+    match layers.find(|layer| layer.is_absent()) {
+        Some(layer) => Err(layer.absence().while_reading(layer.place(&chosen.name))),
         None => Ok(()),
     }
 }
