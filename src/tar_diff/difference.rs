@@ -11,20 +11,11 @@ use crate::stream::Workers;
 use crate::tar_diff::chunks::{Chunks, each_chunk};
 use crate::tar_diff::old_files::{Finder, OldFile, OldFiles};
 use crate::tar_diff::operations::clean_path;
-use crate::tar_diff::ordered::OrderedWriter;
+use crate::tar_diff::ordered::{DifferenceError, OrderedWriter};
 use crate::tar_stream::{Kind, Skip, TarError, TarReader};
 
 /// Number of bytes of a large file that are compared with an old one at a time.
 const BLOCK: u64 = 64 * 1024;
-
-/// The two ways in which making a tar-diff fails.
-#[derive(Debug)]
-pub(crate) enum DifferenceError {
-    /// The new tar, or a file of the old tree, cannot be read.
-    Read(io::Error),
-    /// The tar-diff cannot be written.
-    Write(io::Error),
-}
 
 /// Writes the tar-diff that makes a stream, which should be a tar, from old files. The
 /// workers compress changed files, and the output is the same for any number of them.

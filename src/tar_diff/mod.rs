@@ -20,10 +20,11 @@ mod ordered;
 mod patched;
 mod writer;
 
-pub(crate) use difference::{DifferenceError, write_difference};
+pub(crate) use difference::write_difference;
 pub(crate) use fault::TarDiffFault;
 pub(crate) use old_files::{OldFiles, is_usable};
 pub(crate) use operations::{Operation, Operations, clean_path};
+pub(crate) use ordered::DifferenceError;
 pub(crate) use patched::Patched;
 
 #[cfg(test)]

@@ -9,7 +9,6 @@ use std::time::Duration;
 use crate::limits::TAR_DIFF_SOURCE_MAX;
 use crate::progress::Progress;
 use crate::stream::{Permits, Workers};
-use crate::tar_diff::difference::DifferenceError;
 use crate::tar_diff::frame;
 use crate::tar_diff::old_files::OldFile;
 use crate::tar_diff::writer::Writer;
@@ -29,6 +28,15 @@ const PIECE: usize = 256 * 1024;
 
 /// The time after which a thread that waits looks for an interrupt.
 const PATIENCE: Duration = Duration::from_millis(50);
+
+/// The two ways in which making a tar-diff fails.
+#[derive(Debug)]
+pub(crate) enum DifferenceError {
+    /// The new tar, or a file of the old tree, cannot be read.
+    Read(io::Error),
+    /// The tar-diff cannot be written.
+    Write(io::Error),
+}
 
 /// A part of a tar-diff.
 enum Part {

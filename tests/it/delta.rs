@@ -265,7 +265,58 @@ fn a_damaged_layer_of_the_old_image_is_told() {
             }
         }
     }
-    expect![[r#""#]].assert_eq(&told);
+    expect![[r#"
+        Plain: error: cannot read `old.tar`
+          caused by: cannot read layer 1 of 2 of `app:1`
+          caused by: layer does not match its diff_id: expected sha256:be5c2d501bb41615d6baee1a1b51ebd44183bc0d18b0ba489622aae852a7ce38, got sha256:a442af1578698b05e548f0eca3ce7e7c0d368b474b2fdd7b9086987e55364736
+
+        Plain: error: cannot read standard input
+          caused by: cannot read layer 1 of 2 of `app:1`
+          caused by: layer does not match its diff_id: expected sha256:be5c2d501bb41615d6baee1a1b51ebd44183bc0d18b0ba489622aae852a7ce38, got sha256:a442af1578698b05e548f0eca3ce7e7c0d368b474b2fdd7b9086987e55364736
+
+        Plain: error: cannot read `old.tar`
+          caused by: cannot read layer 2 of 2 of `app:1`
+          caused by: layer does not match its diff_id: expected sha256:2be71e38681ed493c15f6fd415d223db06b5ce5d97edbe27e22d98c173186991, got sha256:02894dfd21cf22cc37e252c729eeec09a9bf617b9cbd33b3f67aa2225ae0eaa9
+
+        Plain: error: cannot read standard input
+          caused by: cannot read layer 2 of 2 of `app:1`
+          caused by: layer does not match its diff_id: expected sha256:2be71e38681ed493c15f6fd415d223db06b5ce5d97edbe27e22d98c173186991, got sha256:02894dfd21cf22cc37e252c729eeec09a9bf617b9cbd33b3f67aa2225ae0eaa9
+
+        Gzip: error: cannot read `old.tar`
+          caused by: cannot read layer 1 of 2 of `app:1`
+          caused by: after entry `etc/`: invalid tar header at byte 512: wrong checksum
+
+        Gzip: error: cannot read standard input
+          caused by: cannot read layer 1 of 2 of `app:1`
+          caused by: after entry `etc/`: invalid tar header at byte 512: wrong checksum
+
+        Gzip: error: cannot read `old.tar`
+          caused by: cannot read layer 2 of 2 of `app:1`
+          caused by: its gzip stream is damaged
+          caused by: corrupt gzip stream does not have a matching checksum
+
+        Gzip: error: cannot read standard input
+          caused by: cannot read layer 2 of 2 of `app:1`
+          caused by: its gzip stream is damaged
+          caused by: corrupt gzip stream does not have a matching checksum
+
+        Zstd: error: cannot read `old.tar`
+          caused by: cannot read layer 1 of 2 of `app:1`
+          caused by: invalid tar header at byte 0: wrong checksum
+
+        Zstd: error: cannot read standard input
+          caused by: cannot read layer 1 of 2 of `app:1`
+          caused by: invalid tar header at byte 0: wrong checksum
+
+        Zstd: error: cannot read `old.tar`
+          caused by: cannot read layer 2 of 2 of `app:1`
+          caused by: layer does not match its diff_id: expected sha256:2be71e38681ed493c15f6fd415d223db06b5ce5d97edbe27e22d98c173186991, got sha256:2bfac319515ecdd298179a6d7d24948545a59fed0715bcd15869588ae70ca711
+
+        Zstd: error: cannot read standard input
+          caused by: cannot read layer 2 of 2 of `app:1`
+          caused by: layer does not match its diff_id: expected sha256:2be71e38681ed493c15f6fd415d223db06b5ce5d97edbe27e22d98c173186991, got sha256:2bfac319515ecdd298179a6d7d24948545a59fed0715bcd15869588ae70ca711
+
+    "#]].assert_eq(&told);
 }
 
 /// Small and large files, some of which change: they are compressed in parallel.

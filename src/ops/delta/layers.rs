@@ -65,7 +65,7 @@ pub(super) struct LayerMaker<'a> {
     files: HashMap<usize, OldFiles>,
 }
 
-impl<'a> LayerMaker<'a> {
+impl LayerMaker<'_> {
     /// Calls `work` with a maker. Meanwhile, all layers of each old image whose files are
     /// read are compared with their digests on other threads.
     pub(super) fn run<T>(

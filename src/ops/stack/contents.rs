@@ -191,12 +191,12 @@ impl LayerStack<'_> {
             }
             Ok(())
         };
-        let read = || match copy {
-            Some(copy) => read(LayerTar::of_file(copy)),
-            None => {
-                let (layer, blob) = self.blob(at)?;
-                read_layer(self.container, blob, layer.compression, watch, read)
+        let read = || {
+            if let Some(copy) = copy {
+                return read(LayerTar::of_file(copy));
             }
+            let (layer, blob) = self.blob(at)?;
+            read_layer(self.container, blob, layer.compression, watch, read)
         };
         read().map_err(|error| self.explain(at, error))
     }
