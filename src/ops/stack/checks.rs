@@ -122,6 +122,15 @@ impl Reading {
         Ok(Self { before, after })
     }
 
+    /// The same reading, if it goes on until now.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file was written to.
+    pub(super) fn until_now(&self, file: &File, place: &Place) -> Result<Self> {
+        Self::end(self.before, file, place)
+    }
+
     /// Compares the readings of one layer. Returns whether the file was the same during
     /// both, and else it was touched: its name, say, or its content and its time.
     ///

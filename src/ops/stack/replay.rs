@@ -103,16 +103,20 @@ impl LayerStack<'_> {
     pub(in crate::ops) fn finish_checks(&self, checks: &Checks<'_>) -> Result<()> {
         for at in 0..self.count() {
             let (layer, blob) = self.blob(at)?;
-            if !checks.has(at) {
-                let job = BlobJob::of_layer(layer, blob, None, self.place(at));
-                read_unpacked(self.container, &job, self.context.watch, |_| Ok(()))?;
+            let place = self.place(at);
+            let is_verified = if !checks.has(at) {
+                false
             } else if let Some(checked) = checks.wait(at)? {
                 let slice = self.container.blob(blob).slice()?;
-                let slice = slice.ok_or(Error::LayerAbsent)?;
-                let failed = |error: io::Error| Error::read(self.place(at), error);
-                if Stamp::of(&slice.file).map_err(failed)? != checked {
-                    return Err(changed(self.place(at)));
-                }
+                let file = slice.ok_or(Error::LayerAbsent)?.file;
+                let read = checked.until_now(&file, &place)?;
+                read.is_as_steady_as(&checked, &place)?
+            } else {
+                true
+            };
+            if !is_verified {
+                let job = BlobJob::of_layer(layer, blob, None, place);
+                read_unpacked(self.container, &job, self.context.watch, |_| Ok(()))?;
             }
         }
         Ok(())
