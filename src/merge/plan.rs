@@ -223,8 +223,13 @@ impl<'a> Planner<'a> {
             deleted.filter(|name| is_there(name)).collect()
         };
         // A deleted directory that is only implied again is like any implied one, but
-        // lower layers would show a different one.
-        let shows_another = is_new && lower.is_some_and(is_unlike_implied);
+        // lower layers would show a different one, or may.
+        let shows_another = is_new
+            && match below {
+                Lower::Nothing => false,
+                Lower::Directory(_) => lower.is_some_and(is_unlike_implied),
+                Lower::Unknown => true,
+            };
         PlannedDirectory {
             parent,
             name,
