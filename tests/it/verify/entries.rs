@@ -187,7 +187,14 @@ fn paths_and_repetitions() {
             Kind::File(Vec::new()),
         )
     };
-    check("255", &archive(vec![tar(&[whiteout(255)])]), expect![""]);
+    check("251", &archive(vec![tar(&[whiteout(251)])]), expect![""]);
+    for length in [252, 255] {
+        let expected = format!(
+            "error[whiteout-too-long] layer 1 of 1 of `app:1`, entry `.wh.{}`: the name of a whiteout is longer than 255 bytes, but not the name that it deletes\n",
+            "n".repeat(length)
+        );
+        check("252", &archive(vec![tar(&[whiteout(length)])]), &expected);
+    }
     let expected = expected.replace("entry `", "entry `.wh.");
     check("256", &archive(vec![tar(&[whiteout(256)])]), &expected);
     let path = |length: usize| {
