@@ -20,9 +20,9 @@
 //! processor that has SHA instructions, with Debian 12; zstd 1.5.4. Sizes are of a day in November
 //! 2026: the layers of `base` have 315 MB and 1,032 changed files, those of `app` 123 MB and 185.
 //!
-//! The run is from before `delta` compressed files on all cores, passed over the equal start of large
-//! files, and compared the old layers with their digests, and before `export` hashed layers beside
-//! the merge. In wall time the ratio of `delta` to `export` was 1.07 for `base`, and 1.8 for `app`.
+//! The sizes are from before `delta` compressed files beside the rest, passed over the equal start
+//! of large files, and compared the old layers with their digests. The table after them is from one
+//! run later, without other work on the machine: medians of three, in seconds.
 //!
 //! | output, in MB | base | app | CPU, base | CPU, app |
 //! | --- | --- | --- | --- | --- |
@@ -36,16 +36,16 @@
 //! | `delta` of gzip layers | 124.9 | 36.3 | 5.10 | 2.03 |
 //! | `delta --by-content` of gzip layers | 4.72 | 2.63 | 3.75 | 1.59 |
 //!
-//! | work, CPU | restow | peer | | ratio | goal | peak of memory |
+//! | work | restow | peer | | ratio | goal | peak of memory |
 //! | --- | --- | --- | --- | --- | --- | --- |
-//! | `delta`, base | 1.20 | 1.29 | `export` of both | 0.93 | 1.5 | 77 MiB |
-//! | `delta`, app | 0.65 | 0.44 | `export` of both | 1.48 | 1.5 | 63 MiB |
-//! | `apply`, base | 0.86 | 0.52 | `convert` | 1.65 | 2 | 39 MiB |
-//! | `apply`, app | 0.31 | 0.21 | `convert` | 1.48 | 2 | 27 MiB |
-//! | `convert --without`, base | 0.52 | 1.08 | `convert` | 0.48 | | 10 MiB |
-//! | `convert --with`, base | 1.08 | 1.04 | `convert` | 1.04 | | 12 MiB |
-//! | `delta` of twice as many files | 0.35 | 0.17 | half of them | 2.06 | 2.2 | 31 MiB |
-//! | `apply` to twice as many files | 0.39 | 0.19 | half of them | 2.05 | 2.2 | 20 MiB |
+//! | `delta`, base | 0.59 | 0.44 | `export` of both | 1.32 | 1.5 | 93 MiB |
+//! | `delta`, app | 0.34 | 0.17 | `export` of both | 1.97 | 1.5 | 77 MiB |
+//! | `delta`, base | 0.58 | 1.04 | `zstd --patch-from` | 0.55 | | 94 MiB |
+//! | `delta`, app | 0.33 | 0.49 | `zstd --patch-from` | 0.67 | | 76 MiB |
+//! | `apply`, base | 0.39 | 0.19 | `convert` | 2.09 | 2 | 38 MiB |
+//! | `apply`, app | 0.15 | 0.08 | `convert` | 1.89 | 2 | 25 MiB |
+//! | `convert --without`, base | 0.19 | 0.29 | `convert` | 0.66 | | 9 MiB |
+//! | `convert --with`, base | 0.30 | 0.29 | `convert` | 1.03 | | 10 MiB |
 
 #![expect(
     clippy::print_stdout,

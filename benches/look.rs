@@ -13,20 +13,19 @@
 //! instructions, with Debian 12. Everything is in the page cache. The goals are 50 ms and 16 MiB; for
 //! `files` half of the time of its peer, and for `cat` 100 ms.
 //!
-//! `images`, `files` and `cat` were measured later than the rest: 11 rounds of all in turn under
-//! `chrt -f 10`, while other processes were compiling, of an image after the same recipe with
-//! 109,061 entries. The ratio is the median of those of the rounds.
+//! `images`, `files` and `cat` were measured later than `verify`, in nine runs of all in turn, and
+//! `waste` and `diff` in one.
 //!
 //! | work | restow | peer | | ratio | peak of memory |
 //! | --- | --- | --- | --- | --- | --- |
 //! | `verify` | 0.88 | 1.51 | `openssl dgst -sha256` | 0.58 | 40 MiB |
-//! | `images` | 0.052 | | | | 8 MiB |
+//! | `images` | 0.049 | | | | 14 MiB |
 //! | `inspect`, `history`, each | 0.06 | | | | 5 MiB |
 //! | the same of gzip layers (1.4 GB in 6 layers) | 0.01 | | | | 6 MiB |
-//! | `files` (109,061 entries) | 0.118 | 0.243 | `tar -t` of the layers | 0.49 | 33 MiB |
-//! | `cat` of one file | 0.098 | | | | 32 MiB |
-//! | `waste`, with 10 plans of squashes | 1.92 | 0.22 | `tar -t` of the layers | 8.6 | 63 MiB |
-//! | `diff` of the image and its squash | 1.62 | 2.61 | `openssl dgst -sha256` of both | 0.62 | 80 MiB |
+//! | `files` (120,598 entries) | 0.121 | 0.229 | `tar -t` of the layers | 0.53 | 39 MiB |
+//! | `cat` of one file | 0.101 | | | | 35 MiB |
+//! | `waste`, with 10 plans of squashes | 1.47 | 0.23 | `tar -t` of the layers | 6.4 | 52 MiB |
+//! | `diff` of the image and its squash | 1.65 | 2.90 | `openssl dgst -sha256` of both | 0.57 | 59 MiB |
 
 #![expect(
     clippy::print_stdout,

@@ -29,16 +29,15 @@
 //! | `squash --all` | 2.21 | 0.54 | `cp` | 4.07 | 46 MiB |
 //! | `squash --all` of 62,000 entries, 341 MB | 0.54 | 63.72 | docker-squash | 0.01 | 25 MiB |
 //!
-//! That was before compressed layers were unpacked once, and layers hashed beside the merge. Seconds
-//! of both cores together (user and system) before and after, medians of three runs in turn on a
-//! similar machine with other work on it, where the time that passes says little; the second restow
-//! was built without optimization at link time:
+//! That was before compressed layers were unpacked once, and layers hashed beside the merge. The
+//! time before and after, and that of both cores together (user and system), on a similar machine
+//! without other work; medians of three runs in turn, of one run for gzip layers:
 //!
-//! | work | before | after | least |
-//! | --- | --- | --- | --- |
-//! | `export` of gzip layers | 8.4 | 6.3 | 9.8: `gzip -dc` |
-//! | `export` | 2.5 | 2.7 | 2.1: `openssl dgst -sha256` and `cp` |
-//! | `squash --all` | 3.5 | 3.8 | 3.6: the same, hashed twice |
+//! | work | before | after | cores, before | cores, after | least |
+//! | --- | --- | --- | --- | --- | --- |
+//! | `export` of gzip layers | 4.73 | 3.21 | 8.0 | 6.0 | `gzip -dc` of the layers: 9.8 |
+//! | `export` | 1.62 | 1.39 | 2.6 | 2.5 | `openssl dgst -sha256` and `cp`, over both cores: 1.0 |
+//! | `squash --all` | 1.97 | 2.11 | 3.4 | 3.9 | the same, hashed twice: 1.7 |
 
 #![expect(
     clippy::print_stdout,
