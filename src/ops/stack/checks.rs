@@ -9,6 +9,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::os::unix::fs::MetadataExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -304,7 +305,12 @@ impl<'a> Checks<'a> {
     }
 
     fn check(&self, check: &Check) {
-        let result = self.result(check);
+        let result = catch_unwind(AssertUnwindSafe(|| self.result(check)));
+        // Others wait for the result, whatever happened.
+        let result = result.unwrap_or_else(|_| {
+            let panicked = io::Error::other("a hashing thread panicked");
+            Err(Error::read(check.job.place.clone(), panicked))
+        });
         let mut state = self.state();
         state.results.insert(check.at, Some(result));
         self.changed.notify_all();
