@@ -324,7 +324,7 @@ pub enum Warning {
         /// The error of the system for the first one.
         reason: String,
     },
-    /// The command in an instruction begins like a JSON list, but is none.
+    /// The command in an instruction begins as a JSON list does, but is not one.
     #[error("`{0}` is not a JSON list, so it is taken as plain text")]
     NotAList(String),
     /// A listed blob is neither an index nor a manifest, nor any other JSON.

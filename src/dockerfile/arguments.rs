@@ -37,8 +37,8 @@ pub(super) fn list(text: &str) -> Result<Option<Vec<String>>, ChangeFault> {
     serde_json::from_value(values).map(Some).map_err(wrong)
 }
 
-/// True if a text begins like a JSON list and is none, and no test of a shell either, as
-/// `[ -e FILE ]`.
+/// True if a text begins as a JSON list does, but is not one. A test of a shell, such as
+/// `[ -e FILE ]`, is no broken list.
 pub(super) fn is_broken_list(text: &str) -> bool {
     let text = text.trim_start();
     let Some(rest) = text.strip_prefix('[') else {

@@ -1,13 +1,13 @@
 //! Places of entries in a layer, for a second look at few of them.
 
-/// The number of entries from one landmark to the next: so many that landmarks need
-/// almost no memory, and so few that hardly anything is read in vain.
+/// The number of entries from one landmark to the next. With it landmarks need almost no
+/// memory, and few headers are read in vain.
 const STRIDE: u32 = 64;
 
 /// The offsets of some entries of a layer, which was read before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Landmarks {
-    /// Where the next entry begins after each [`STRIDE`] entries.
+    /// The offset of the entry that follows each [`STRIDE`] entries.
     offsets: Vec<u64>,
 }
 

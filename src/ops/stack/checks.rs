@@ -239,8 +239,8 @@ impl<'a> Checks<'a> {
         }
     }
 
-    /// Waits for the result of a layer, which is none if it is not checked here. Meanwhile
-    /// this thread checks layers, too.
+    /// Waits for the result of a layer; `None` if it is not checked here. Meanwhile this
+    /// thread checks layers, too.
     pub(super) fn wait(&self, at: usize) -> Result<Option<Reading>> {
         loop {
             let mut state = self.state();
@@ -266,7 +266,7 @@ impl<'a> Checks<'a> {
     pub(in crate::ops) fn start<'s>(&'s self, scope: &'s thread::Scope<'s, '_>) {
         for _ in 0..self.jobs.min(STREAMS_MAX.get()) {
             let builder = thread::Builder::new().name("hash".to_owned());
-            // If no thread can be started, that which waits for the checks does them.
+            // If no thread can be started, the thread that waits for the checks does them.
             if builder.spawn_scoped(scope, || self.work()).is_err() {
                 break;
             }
