@@ -56,7 +56,7 @@ impl SpoolSpace {
     }
 }
 
-/// The number of copies at a time, if so many files may be open.
+/// The number of copies at a time, for this limit of open files.
 fn files_for_copies(open_max: Option<u64>) -> u64 {
     let half = |max: u64| max.saturating_sub(FILES_LEFT) / 2;
     open_max.map_or(FILES_MAX, |max| half(max).min(FILES_MAX))

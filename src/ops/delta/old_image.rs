@@ -87,8 +87,8 @@ pub(in crate::ops) fn located(source: &dyn ImageSource, error: Error) -> Error {
     }
 }
 
-/// Collects the whole images in some content. Returns the reason why the first other thing
-/// in it is none.
+/// Collects the whole images in some content. Returns the reason why the first other item
+/// is not a whole image.
 fn collect<'a>(
     source: &'a dyn ImageSource,
     name: &str,

@@ -29,7 +29,7 @@ pub(in crate::ops) struct BareTar {
     faults: Vec<Fault>,
     /// True if all of it can be read, so that it can be rewritten.
     is_readable: bool,
-    /// What helps in this case, if anything does.
+    /// The remedy in this case, if there is one.
     remedy: Option<Remedy>,
 }
 
