@@ -207,6 +207,15 @@ pub enum Warning {
         /// The number of further images.
         others: usize,
     },
+    /// Blobs are not copied, since only fields of `index.json` refer to them that no reader
+    /// knows.
+    #[error("`index.json` refers to {first}{rest} in a field that is not known; not copied", rest = more(*others))]
+    BlobsOfUnknownField {
+        /// The first of the blobs.
+        first: Digest,
+        /// The number of the others.
+        others: usize,
+    },
     /// The output already had this blob, but with content that does not match its
     /// digest.
     #[error("{0} was damaged in the output; replaced")]
@@ -412,6 +421,20 @@ pub enum Warning {
     /// This entry of `RepoTags` is not a reference with a tag.
     #[error("`{0}` is not a valid NAME:TAG; ignoring it")]
     ReferenceUnusable(String),
+    /// Signatures and the like that are tied to a chosen image only by their names were not
+    /// chosen themselves.
+    #[error(
+        "skipped `{name}`{rest}, by name a signature of `{image}` or the like: select it too, to keep it",
+        rest = more(*others)
+    )]
+    SignatureNotChosen {
+        /// The name of the first of them.
+        name: String,
+        /// The image.
+        image: String,
+        /// The number of the others.
+        others: usize,
+    },
     /// A folder has sockets, which no layer can have.
     #[error("left out the socket `{entry}`{rest}", rest = more_entries(*others))]
     SocketsSkipped {

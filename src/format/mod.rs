@@ -44,7 +44,10 @@ pub(crate) use control_files::{INDEX, MARKER};
 pub(crate) use create::create;
 pub(crate) use detect::{Opening, open, open_container};
 pub use input::Input;
-pub(crate) use oci_layout::{LockedLayout, MARKER_CONTENT, Reach, absence, blob_path, find_index};
+pub(crate) use oci_layout::{
+    LockedLayout, MARKER_CONTENT, Reach, Reached, absence, blob_path, blobs_of_unknown_fields,
+    find_index,
+};
 pub(crate) use outline::Outline;
 pub use output::Output;
 pub(crate) use partial::PartialIndex;

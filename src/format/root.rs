@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::digest::Digest;
+use crate::digest::{Algorithm, Digest};
 use crate::image::{CONTAINERD_NAME, Descriptor, REF_NAME, Reference};
 
 /// One thing in an input, under one name or under none.
@@ -90,6 +90,19 @@ impl Root {
         }
     }
 
+    /// The image that the name of a signature is made of, as cosign and registries without
+    /// the API for referrers do: `sha256-….sig`.
+    pub(crate) fn signed(&self) -> Option<Digest> {
+        let tag = self.reference.as_ref().and_then(Reference::tag);
+        let tag = tag.or(self.label.as_deref())?;
+        let (algorithm, rest) = tag.split_once('-')?;
+        let algorithms = [Algorithm::Sha256, Algorithm::Sha512];
+        let is_known = algorithms.iter().any(|it| it.name() == algorithm);
+        let hex = rest.split('.').next()?;
+        let digest = is_known.then(|| format!("{algorithm}:{hex}").parse());
+        digest?.ok()
+    }
+
     /// True if both are names of the same thing.
     pub(crate) fn has_target_of(&self, other: &Root) -> bool {
         self.target_key() == other.target_key()
@@ -130,4 +143,31 @@ pub(crate) fn by_target<'a>(roots: &[&'a Root]) -> Vec<Vec<&'a Root>> {
         }
     }
     images
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_signature_has_the_digest_of_its_image() {
+        let digest = Digest::of(b"image");
+        let hex = digest.hex();
+        let cases = [
+            (format!("sha256-{hex}.sig"), true),
+            (format!("sha256-{hex}.att"), true),
+            (format!("sha256-{hex}"), true),
+            (format!("reg.example/app:sha256-{hex}.sbom"), true),
+            (format!("sha512-{hex}.sig"), false),
+            (format!("sha256-{}.sig", &hex[1..]), false),
+            (format!("app:{hex}"), false),
+            ("app:1".to_owned(), false),
+        ];
+        for (name, is_signature) in cases {
+            let descriptor = Descriptor::new("a/b", Digest::of(b"signature"), 1);
+            let descriptor = descriptor.with_annotation(REF_NAME, Some(name.clone()));
+            let signed = Root::from_index(&descriptor).signed();
+            assert_eq!(signed.as_ref() == Some(&digest), is_signature, "{name}");
+        }
+    }
 }

@@ -1,13 +1,13 @@
 //! `remove`: names and images out of a layout, and the blobs that nothing needs any more.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
-use crate::digest::{Algorithm, Digest};
+use crate::digest::Digest;
 use crate::error::{ChoiceError, Result};
 use crate::event::{Event, Step};
 use crate::format::root::{Root, with_target_of};
 use crate::format::source::ImageSource;
-use crate::format::{LockedLayout, Reach};
+use crate::format::{LockedLayout, Reach, Reached};
 use crate::image::{Descriptor, Reference};
 use crate::ops::Selector;
 use crate::ops::choose::selector::select_by_digits;
@@ -163,7 +163,7 @@ struct Item<'a> {
 struct Plan<'a> {
     items: Vec<Item<'a>>,
     /// Everything that the kept items need.
-    needed: HashSet<Digest>,
+    needed: Reached,
 }
 
 impl<'a> Plan<'a> {
@@ -173,7 +173,7 @@ impl<'a> Plan<'a> {
         let before = reach.readable_below(&all);
         let items = all.into_iter().enumerate().map(|(at, descriptor)| {
             let root = Root::from_index(descriptor);
-            let subject = match signed(&root) {
+            let subject = match root.signed() {
                 None if has_name(&root) => None,
                 None => reach.subject(descriptor),
                 signed => signed,
@@ -202,7 +202,8 @@ impl<'a> Plan<'a> {
                 has_changed |= is_lost;
             }
             if !has_changed {
-                let needed = reach.all_below(&kept)?;
+                drop((before, needed));
+                let needed = reach.all_below(layout.index(), &kept)?;
                 return Ok(Self { items, needed });
             }
         }
@@ -228,46 +229,5 @@ impl<'a> Plan<'a> {
             stays: self.needed.contains(item.descriptor.digest()),
         });
         removed.collect()
-    }
-}
-
-/// The image that the name of a signature is made of, as cosign and registries without
-/// the API for referrers do: `sha256-….sig`.
-fn signed(root: &Root) -> Option<Digest> {
-    let tag = root.reference.as_ref().and_then(Reference::tag);
-    let tag = tag.or(root.label.as_deref())?;
-    let (algorithm, rest) = tag.split_once('-')?;
-    let algorithms = [Algorithm::Sha256, Algorithm::Sha512];
-    let is_known = algorithms.iter().any(|it| it.name() == algorithm);
-    let hex = rest.split('.').next()?;
-    let digest = is_known.then(|| format!("{algorithm}:{hex}").parse());
-    digest?.ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::image::REF_NAME;
-
-    #[test]
-    fn the_name_of_a_signature_has_the_digest_of_its_image() {
-        let digest = Digest::of(b"image");
-        let hex = digest.hex();
-        let cases = [
-            (format!("sha256-{hex}.sig"), true),
-            (format!("sha256-{hex}.att"), true),
-            (format!("sha256-{hex}"), true),
-            (format!("reg.example/app:sha256-{hex}.sbom"), true),
-            (format!("sha512-{hex}.sig"), false),
-            (format!("sha256-{}.sig", &hex[1..]), false),
-            (format!("app:{hex}"), false),
-            ("app:1".to_owned(), false),
-        ];
-        for (name, is_signature) in cases {
-            let descriptor = Descriptor::new("a/b", Digest::of(b"signature"), 1);
-            let descriptor = descriptor.with_annotation(REF_NAME, Some(name.clone()));
-            let signed = signed(&Root::from_index(&descriptor));
-            assert_eq!(signed.as_ref() == Some(&digest), is_signature, "{name}");
-        }
     }
 }

@@ -7,9 +7,9 @@ use crate::digest::Digest;
 use crate::error::Result;
 use crate::event::{Event, Warning};
 use crate::format::root::Root;
-use crate::format::sink::{ImageSink, OutputIndex, OutputKind, OutputRoot};
+use crate::format::sink::{Documents, ImageSink, OutputIndex, OutputKind, OutputRoot};
 use crate::format::source::{Content, Image, ImageSource, LayerBytes};
-use crate::format::{Format, PartialIndex};
+use crate::format::{Format, PartialIndex, blob_path, blobs_of_unknown_fields};
 use crate::image::{CONTAINERD_NAME, Descriptor, Platform, REF_NAME, Reference};
 use crate::stream::{Hashed, Workers};
 use crate::transfer::Context;
@@ -142,6 +142,7 @@ impl Delivery<'_> {
         self.warn_of_parents(items, &index);
         let left_out = left_out(items, &told, written);
         let documents = builder.into_documents();
+        self.warn_of_unknown_fields(&documents, written)?;
         if left_out.is_empty() {
             self.sink.put_documents(&index, documents)?;
             return Ok(WriteReport::new(self.sink.format(), &index, told));
@@ -278,6 +279,27 @@ impl Delivery<'_> {
             });
         }
         image
+    }
+
+    /// Warns of blobs that stay behind, since `index.json` does not list what needs them.
+    fn warn_of_unknown_fields(&self, documents: &Documents, written: &[Hashed]) -> Result<()> {
+        let Some(index) = self.source.index() else {
+            return Ok(());
+        };
+        let mut lost = Vec::new();
+        for digest in blobs_of_unknown_fields(index) {
+            let is_written = documents.iter().any(|(document, _)| *document == digest)
+                || written.iter().any(|blob| blob.digest == digest);
+            if !is_written && self.source.container().find(&blob_path(&digest))?.is_some() {
+                lost.push(digest);
+            }
+        }
+        let others = lost.len().saturating_sub(1);
+        if let Some(first) = lost.into_iter().next() {
+            let warning = Warning::BlobsOfUnknownField { first, others };
+            self.context.watch.warn(warning);
+        }
+        Ok(())
     }
 
     /// Warns that the parents of images are lost.

@@ -52,10 +52,34 @@ pub(crate) fn add_referrers<'a>(
         };
         let found: Vec<_> = others.extract_if(.., speaks_of_taken).collect();
         if found.is_empty() {
+            warn_of_signatures(&all, items, &taken, &context.watch);
             return Ok(());
         }
         taken.extend(found.iter().flat_map(TransferItem::digests));
         items.extend(found);
+    }
+}
+
+/// Warns that signatures stay behind that are tied to an image only by their names.
+fn warn_of_signatures(
+    all: &[&Root],
+    items: &[TransferItem<'_>],
+    taken: &HashSet<Digest>,
+    watch: &Watch<'_>,
+) {
+    let mut left = all.iter().filter_map(|root| {
+        let is_left = root.target_digest().is_some_and(|it| !taken.contains(it));
+        let signed = root.signed().filter(|it| is_left && taken.contains(it))?;
+        Some((root, signed))
+    });
+    if let Some((first, signed)) = left.next() {
+        let mut items = items.iter();
+        let image = items.find(|item| item.digests().contains(&signed));
+        watch.warn(Warning::SignatureNotChosen {
+            name: first.display_name(),
+            image: image.map_or(signed.to_string(), |item| item.name.clone()),
+            others: left.count(),
+        });
     }
 }
 

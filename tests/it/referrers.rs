@@ -47,6 +47,41 @@ fn signatures_follow_the_chosen_image() {
 }
 
 #[test]
+fn signatures_by_name_that_stay_behind_are_told() {
+    let sandbox = Sandbox::new();
+    let mut layout = Layout::default();
+    let image = layout.image(&Image::new(&["app:1"], &["file a 1"]));
+    let hex = image["digest"]
+        .as_str()
+        .expect("a digest")
+        .replace(':', "-");
+    let signature = layout.image(&Image::new(&[], &["file signature 1"]));
+    let attestation = layout.image(&Image::new(&[], &["file attestation 1"]));
+    layout.add_named(&image, "app:1");
+    layout.add(&Image::new(&["tool:2"], &["file t 1"]));
+    let [sig, att] = ["sig", "att"].map(|it| format!("reg.example/app:{hex}.{it}"));
+    layout.add_named(&signature, &sig);
+    layout.add_named(&attestation, &att);
+    sandbox.write("in.tar", make::tar(&layout.members()));
+    let convert = |images: &[&str], output: &str| {
+        let mut arguments = vec!["convert", "in.tar", output];
+        arguments.extend(images.iter().flat_map(|image| ["--image", image]));
+        sandbox.run(&arguments)
+    };
+    convert(&["app:1"], "oci:app").warns(&format!(
+        "warning: skipped `{sig}` and 1 more, by name a signature of `app:1` or the like: \
+         select it too, to keep it\n"
+    ));
+    convert(&["app:1", &sig], "oci:signed").warns(&format!(
+        "warning: skipped `{att}`, by name a signature of `app:1` or the like: \
+         select it too, to keep it\n"
+    ));
+    convert(&["app:1", &sig, &att], "oci:both").silent();
+    convert(&["tool:2"], "oci:tool").silent();
+    convert(&[], "oci:all").silent();
+}
+
+#[test]
 fn a_new_name_is_for_the_image_alone() {
     let sandbox = Sandbox::new();
     sandbox.write("in.tar", signed());

@@ -314,3 +314,45 @@ fn several_layouts_together_have_all_that_a_document_names() {
         .silent();
     assert_eq!(findings(&sandbox, "lay"), [""; 0]);
 }
+
+#[test]
+fn what_only_unknown_fields_of_the_index_name_stays_where_it_is() {
+    let mut sample = Sample::default();
+    let app = sample.image("app", &[]);
+    let tool = sample.image("tool", &[]);
+    let [note, another] = ["note", "another"].map(|word| sample.blob(word));
+    let deep = sample.document(
+        "deep",
+        make::INDEX,
+        &json!({"schemaVersion": 2, "mediaType": make::INDEX, "manifests": [tool]}),
+    );
+    sample.layout.add_named(&app, "app:1");
+    sample.layout.add_named(&tool, "tool:1");
+    let members = sample.layout.members().into_iter().map(|it| match it {
+        make::Member::File(path, content) if path == "index.json" => {
+            let mut index: Value = serde_json::from_slice(&content).expect("it is JSON");
+            index["x-notes"] = json!([note, {"more": [another, deep, app]}]);
+            make::Member::File(path, index.to_string().into_bytes())
+        }
+        other => other,
+    });
+    let members: Vec<make::Member> = members.collect();
+    let sandbox = Sandbox::new();
+    sandbox.write("in.tar", make::tar(&members));
+    let sum = note["digest"].as_str().expect("it has a digest");
+    let warning = format!(
+        "warning: `index.json` refers to {sum} and 2 more in a field that is not known; not \
+         copied\n"
+    );
+    for output in ["oci:lay", "oci-archive:oci.tar", "out.tar"] {
+        sandbox.run(&["convert", "in.tar", output]).warns(&warning);
+    }
+    for member in members {
+        if let make::Member::File(path, content) = member {
+            sandbox.write(&format!("in/{path}"), content);
+        }
+    }
+    let before = blobs(&sandbox, "in");
+    drop(sandbox.run(&["remove", "in", "tool:1"]).reports());
+    assert_eq!(blobs(&sandbox, "in"), before);
+}

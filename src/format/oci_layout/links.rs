@@ -143,6 +143,14 @@ impl Links {
     }
 }
 
+/// The blobs to which fields of an index lead that no reader knows, each once.
+pub(crate) fn blobs_of_unknown_fields(index: &Document<Index>) -> Vec<Digest> {
+    let links = Links::unknown(index.value().unwrap_or_default());
+    let mut seen = HashSet::new();
+    let blobs = links.needs.into_iter().map(|link| link.digest);
+    blobs.filter(|it| seen.insert(it.clone())).collect()
+}
+
 /// The fault of a document that cannot be followed.
 fn unreadable(digest: &Digest, error: Error) -> Refusal {
     let code = match &error {

@@ -69,6 +69,11 @@ impl LockedLayout {
         })
     }
 
+    /// `index.json`.
+    pub(crate) fn index(&self) -> &Document<Index> {
+        &self.index
+    }
+
     /// The items of `index.json`.
     pub(crate) fn entries(&self) -> &[Descriptor] {
         &self.index.view().manifests

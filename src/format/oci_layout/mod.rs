@@ -9,8 +9,9 @@ mod reach;
 mod read;
 mod write;
 
+pub(crate) use links::blobs_of_unknown_fields;
 pub(crate) use locked::LockedLayout;
-pub(crate) use reach::Reach;
+pub(crate) use reach::{Reach, Reached};
 pub(crate) use read::{absence, find_index};
 pub(super) use read::{check_marker, is_layout, load, read_index};
 pub(super) use write::LayoutSink;

@@ -7,6 +7,7 @@ mod stack;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use crate::digest::{DiffId, Digest};
@@ -77,6 +78,32 @@ fn key_of(layer: &SurveyedLayer) -> Option<Key> {
     Some((member, layer.digest.clone(), layer.diff_id.clone()))
 }
 
+/// The most bytes of layers of several images that are read before the images are checked:
+/// the records of their entries are held meanwhile.
+const GROUP_MAX: u64 = 128 << 20;
+
+/// A layer to read.
+struct Pending<'a> {
+    image: &'a SurveyedImage,
+    /// Its position in the image, from 0.
+    at: usize,
+    layer: &'a SurveyedLayer,
+    key: Key,
+    /// Shared by the layers of the image.
+    budget: Arc<Budget>,
+}
+
+impl Pending<'_> {
+    /// Its size, roughly unpacked.
+    fn weight(&self) -> u64 {
+        let size = self.key.0.size;
+        match self.layer.compression {
+            Compression::None => size,
+            _ => size.saturating_mul(8),
+        }
+    }
+}
+
 struct Verifier<'a> {
     survey: &'a Survey,
     context: Context<'a>,
@@ -114,9 +141,14 @@ impl<'a> Verifier<'a> {
         let layers = self.uses.len();
         self.announce();
         self.prepare()?;
-        for image in &self.survey.images {
-            self.layers(image)?;
-            self.stack(image);
+        let streams = streams(self.survey.container.as_ref(), self.context);
+        // Reading a layer keeps two cores busy.
+        let mut images = self.survey.images.as_slice();
+        while !images.is_empty() {
+            let (pending, count) = self.next_layers(images, streams.get() / 2);
+            let (next, rest) = images.split_at(count);
+            self.images(next, &pending, streams)?;
+            images = rest;
         }
         self.blobs()?;
         Ok(Verification {
@@ -167,53 +199,81 @@ impl<'a> Verifier<'a> {
         }
     }
 
-    /// Reads the layers of an image that were not read before.
-    fn layers(&mut self, image: &SurveyedImage) -> Result<()> {
-        let count = image.layers.len();
-        let site = Site::image(image.name.clone());
+    /// The layers of the next images that were not read before, and the number of these
+    /// images: one, and more until there are `enough` layers.
+    fn next_layers(&self, images: &'a [SurveyedImage], enough: usize) -> (Vec<Pending<'a>>, usize) {
         let mut seen = BTreeSet::new();
         let mut pending = Vec::new();
-        for (at, layer) in image.layers.iter().enumerate() {
-            let Some(key) = key_of(layer) else {
-                continue;
-            };
-            if !self.checked.contains_key(&key) && seen.insert(key.clone()) {
-                pending.push((at, layer, key));
+        let mut size = 0_u64;
+        for (count, image) in images.iter().enumerate() {
+            let budget = Arc::new(Budget::default());
+            let layers = image.layers.iter().enumerate();
+            let new = layers.filter_map(|(at, layer)| {
+                let key = key_of(layer)?;
+                let is_new = !self.checked.contains_key(&key) && seen.insert(key.clone());
+                is_new.then(|| Pending {
+                    image,
+                    at,
+                    layer,
+                    key,
+                    budget: Arc::clone(&budget),
+                })
+            });
+            let new: Vec<Pending<'_>> = new.collect();
+            size = new
+                .iter()
+                .map(Pending::weight)
+                .fold(size, u64::saturating_add);
+            let is_full = pending.len() >= enough || size > GROUP_MAX;
+            if count > 0 && is_full && !new.is_empty() {
+                return (pending, count);
             }
+            pending.extend(new);
         }
-        let budget = Arc::new(Budget::default());
+        (pending, images.len())
+    }
+
+    /// Reads the layers of these images that were not read before, and checks each image.
+    fn images(
+        &mut self,
+        images: &'a [SurveyedImage],
+        pending: &[Pending<'a>],
+        streams: NonZeroUsize,
+    ) -> Result<()> {
         let order = (0..pending.len()).collect();
-        let check = |number: usize| {
-            let (at, layer, _) = &pending[number];
-            let place = Place::Layer {
-                position: at + 1,
-                count,
-                image: image.name.clone(),
-            };
-            self.check(*at, layer, place, &budget)
-        };
-        let streams = streams(self.survey.container.as_ref(), self.context);
-        let checked = in_parallel(order, streams, check)?;
-        for ((at, layer, key), entries) in pending.into_iter().zip(checked) {
-            let site = site.at_layer(at + 1, count);
-            let faults = entries.faults.into_iter();
-            self.findings.extend(faults.map(|fault| fault.at(&site)));
-            self.size += layer.blob.as_ref().map_or(0, |blob| blob.size);
-            self.checked.insert(key, entries.changes);
+        let checked = in_parallel(order, streams, |number| self.check(&pending[number]))?;
+        let mut checked = pending.iter().zip(checked).peekable();
+        for image in images {
+            let count = image.layers.len();
+            let is_of_image = |(it, _): &(&Pending<'a>, _)| std::ptr::eq(it.image, image);
+            while let Some((pending, entries)) = checked.next_if(is_of_image) {
+                let site = Site::image(image.name.clone()).at_layer(pending.at + 1, count);
+                let faults = entries.faults.into_iter();
+                self.findings.extend(faults.map(|fault| fault.at(&site)));
+                self.size += pending.layer.blob.as_ref().map_or(0, |blob| blob.size);
+                self.checked.insert(pending.key.clone(), entries.changes);
+            }
+            self.stack(image);
         }
         Ok(())
     }
 
     /// Reads one layer and compares it with its descriptions.
-    fn check(
-        &self,
-        at: usize,
-        layer: &SurveyedLayer,
-        place: Place,
-        budget: &Arc<Budget>,
-    ) -> Result<Entries> {
+    fn check(&self, pending: &Pending<'_>) -> Result<Entries> {
+        let Pending {
+            image,
+            at,
+            layer,
+            budget,
+            ..
+        } = pending;
         let Some(member) = &layer.blob else {
             return Ok(Entries::default());
+        };
+        let place = Place::Layer {
+            position: at + 1,
+            count: image.layers.len(),
+            image: image.name.clone(),
         };
         let watch = self.context.watch;
         watch.send(Event::Step(Step::Verifying(&place.to_string())));
@@ -229,7 +289,7 @@ impl<'a> Verifier<'a> {
             if !layer.is_readable {
                 return Ok(Entries::default());
             }
-            let number = u32::try_from(at).expect("layers are limited");
+            let number = u32::try_from(*at).expect("layers are limited");
             let is_gzip = layer.compression == Compression::Gzip;
             read_entries(SkipByReading(stream), number, is_gzip, budget, &watch)
         });
@@ -293,7 +353,9 @@ impl<'a> Verifier<'a> {
                 self.checked.get(&key).cloned().flatten()
             });
         }
-        stack::check(image, changes, &is_new, &mut self.findings);
+        if is_new.contains(&true) {
+            stack::check(image, changes, &is_new, &mut self.findings);
+        }
     }
 
     /// Reads the blobs other than layers.

@@ -60,7 +60,7 @@ const TREE: &str = "t/ t/f=1(5:6) t/h=>t/f(5:6) t/d/ t/d/x=2 t/l->f t/s/(0700) t
 
 /// A way to run images.
 enum Engine {
-    Docker,
+    Docker(Docker),
     Podman(Podman),
     Containerd(Ctr),
 }
@@ -69,10 +69,8 @@ impl Engine {
     /// All that are found and start containers in tests.
     #[track_caller]
     fn found(test: &str) -> Vec<Self> {
-        let mut found = Vec::new();
-        if Docker::Machine.answers(test) {
-            found.push(Self::Docker);
-        }
+        let dockers = Docker::found(test).into_iter();
+        let mut found: Vec<Self> = dockers.map(Self::Docker).collect();
         let podmans = Place::with("podman", test).into_iter();
         found.extend(podmans.map(|place| Self::Podman(Podman::new(place))));
         found.extend(Ctr::found(test).map(Self::Containerd));
@@ -84,8 +82,7 @@ impl Engine {
     fn run(&self, sandbox: &Sandbox, archive: &str, tags: &[String]) -> Vec<String> {
         let path = sandbox.path(archive).to_string_lossy().into_owned();
         let said: Vec<Vec<u8>> = match self {
-            Self::Docker => {
-                let docker = Docker::Machine;
+            Self::Docker(docker) => {
                 let _loaded = docker.load(&sandbox.read(archive), tags);
                 let run = |tag| docker.run(&["run", "--rm", "--network", "none", tag]);
                 tags.iter().map(|tag| run(tag)).collect()
@@ -106,7 +103,7 @@ impl Engine {
 
     fn name(&self) -> String {
         match self {
-            Self::Docker => "docker".to_owned(),
+            Self::Docker(docker) => format!("docker {docker:?}"),
             Self::Podman(podman) => format!("podman {:?}", podman.place()),
             Self::Containerd(_) => "containerd".to_owned(),
         }

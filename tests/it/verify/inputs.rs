@@ -7,7 +7,9 @@ use serde_json::Value;
 
 use super::{app, found};
 use crate::support::codec::Codec;
+use crate::support::entry::entries;
 use crate::support::judge::Format;
+use crate::support::layer::tar;
 use crate::support::make;
 use crate::support::sandbox::Sandbox;
 use crate::support::squash::put;
@@ -212,4 +214,34 @@ fn what_an_archive_says_does_not_steer_a_terminal() {
         error[tag-invalid] `\u{1b}[31m\u{202e}`: `\u{1b}[31m\u{202e}`
     "#]]
     .assert_eq(&super::listed(&found));
+}
+
+#[test]
+fn many_images_are_checked_in_their_order_and_each_layer_once() {
+    let base = tar(&entries("a/ a/b=1 a/b=2"));
+    let mut layout = make::Layout::default();
+    for at in 0..20 {
+        // Every other image has the layer of the one before; each has two files of one name,
+        // or links to what is not there.
+        let name = at / 2 * 2;
+        let own = match at / 2 % 2 {
+            0 => format!("f{name}=1 f{name}=2"),
+            _ => format!("f{name}=>nothing"),
+        };
+        let layers = vec![base.clone(), tar(&entries(&own))];
+        layout.add(&make::Image::of_layers(&[&format!("app:{at}")], layers));
+    }
+    let sandbox = Sandbox::new();
+    sandbox.write("in.tar", make::tar(&layout.members()));
+    let verify = |jobs: &str| {
+        let output = sandbox.run(&["verify", "--json", "--jobs", jobs, "in.tar"]);
+        let found: Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+        found
+    };
+    let one = verify("1");
+    assert_eq!(one["layers"], 11);
+    assert_eq!(one["findings"].as_array().map(Vec::len), Some(11));
+    for jobs in ["2", "5", "16"] {
+        assert_eq!(verify(jobs), one, "{jobs}");
+    }
 }

@@ -1,0 +1,161 @@
+//! How time grows with the number of layers and images, and how far commands can use many cores.
+//!
+//! `cargo bench --bench scale` makes small layouts (once; they are kept below `target/tmp`): an
+//! image of N layers, an index of N images, and N images that share most of their layers. Each row
+//! is compared with the same for half as many, in turn, so that any other load on the machine
+//! affects both. A ratio of 2 is linear.
+//!
+//! The first table counts, since machines of many cores are rare. The image is that of `--bench
+//! convert`; each command runs with one job and with sixteen, and the CPU time of each of its
+//! threads is read all the while. The time on any number of cores is at least that of the thread
+//! with the most, so that the time of all threads over that of this one, `at_most`, is a limit of
+//! the speed-up. It is no promise: threads also wait for each other.
+//!
+//! `--before BINARY` compares with another restow, such as one built before a change. `--json`
+//! prints an object instead of the tables.
+//!
+//! # One run
+//!
+//! FIGURES
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a benchmark prints its table"
+)]
+
+/// Code that the benchmarks share.
+mod support {
+    pub(crate) mod bench;
+    pub(crate) mod docker_archive;
+    pub(crate) mod doubling;
+    pub(crate) mod layer;
+    pub(crate) mod many_images;
+    pub(crate) mod measure;
+    #[expect(dead_code, reason = "real pairs are for `carry` alone")]
+    pub(crate) mod pairs;
+    pub(crate) mod real_image;
+    pub(crate) mod threads;
+}
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use support::bench::{Arguments, Bench, Prepared, Result, exit_code};
+use support::doubling::{LINEAR, doubled};
+use support::many_images::{Shape, kept_layout};
+use support::measure::{Comparison, Limit, PLAIN};
+use support::pairs::Pair;
+use support::real_image::{kept_image, make_image};
+use support::threads::count_threads;
+
+/// Time many small layers and images, and count how far commands can use many cores
+#[derive(Parser)]
+struct Scale {
+    #[command(flatten)]
+    arguments: Arguments,
+    /// The files of the pair to make
+    #[arg(long, hide = true, requires = "make")]
+    make_pair: Option<u64>,
+}
+
+/// Two rows for a command: for 2 N against N, and for 4 N against 2 N.
+macro_rules! doubling {
+    ($what:literal, $command:literal, $rest:literal) => {
+        [
+            Comparison {
+                what: concat!($what, ", 2 N"),
+                restow: concat!($command, r#" "oci:$TWICE_N" "#, $rest),
+                against: "N",
+                peer: concat!($command, r#" "oci:$N" "#, $rest),
+                goal: Some(LINEAR),
+                ..PLAIN
+            },
+            Comparison {
+                what: concat!($what, ", 4 N"),
+                restow: concat!($command, r#" "oci:$FOUR_TIMES_N" "#, $rest),
+                against: "2 N",
+                peer: concat!($command, r#" "oci:$TWICE_N" "#, $rest),
+                goal: Some(LINEAR),
+                ..PLAIN
+            },
+        ]
+    };
+}
+
+/// N is 30: engines take 127 layers.
+const LAYERS: [[Comparison; 2]; 5] = [
+    doubling!("convert, layers", r#""$RESTOW" convert"#, r#""$OUT""#),
+    doubling!(
+        "convert to a layout, layers",
+        r#""$RESTOW" convert"#,
+        r#""oci:$OUT""#
+    ),
+    doubling!(
+        "convert to gzip, layers",
+        r#""$RESTOW" convert --compress gzip"#,
+        r#""$OUT""#
+    ),
+    doubling!("export, layers", r#""$RESTOW" export"#, r#""$OUT""#),
+    doubling!("squash, layers", r#""$RESTOW" squash --all"#, r#""$OUT""#),
+];
+
+/// N is 50.
+const INDEX: [[Comparison; 2]; 3] = [
+    doubling!("images, index", r#""$RESTOW" images"#, ""),
+    doubling!("convert, index", r#""$RESTOW" convert"#, r#""oci:$OUT""#),
+    doubling!("verify, index", r#""$RESTOW" verify"#, ""),
+];
+
+/// N is 200.
+const IMAGES: [[Comparison; 2]; 3] = [
+    doubling!("images, images", r#""$RESTOW" images"#, ""),
+    doubling!("convert, images", r#""$RESTOW" convert"#, r#""oci:$OUT""#),
+    doubling!("verify, images", r#""$RESTOW" verify"#, ""),
+];
+
+/// For one command on a small input.
+const START: Option<Limit> = Some(Limit {
+    milliseconds: 10,
+    mebibytes: 16,
+});
+
+/// `$N` is an image of 30 layers.
+#[rustfmt::skip] // A table is read in rows.
+const STARTING: [Comparison; 2] = [
+    Comparison { what: "--version", restow: r#""$RESTOW" --version"#,
+        against: "true", peer: "true", limit: START, ..PLAIN },
+    Comparison { what: "images, 30 layers", restow: r#""$RESTOW" images "$N""#,
+        against: "--version", peer: r#""$RESTOW" --version"#, limit: START, ..PLAIN },
+];
+
+fn main() -> ExitCode {
+    exit_code(run(&Scale::parse()))
+}
+
+fn run(scale: &Scale) -> Result<()> {
+    let arguments = &scale.arguments;
+    if let Some(path) = &arguments.make {
+        return match scale.make_pair {
+            Some(files) => Pair::make(path, files),
+            None => make_image(path, arguments.size),
+        };
+    }
+    let image = match &arguments.image {
+        Some(path) => path.canonicalize()?,
+        None => kept_image(arguments.size)?,
+    };
+    let threads = count_threads(arguments, &image)?;
+    let mut bench = Bench::new(arguments, image);
+    bench.run(&STARTING, |_| of(30, Shape::Layers));
+    bench.run(LAYERS.as_flattened(), |_| of(30, Shape::Layers));
+    bench.run(INDEX.as_flattened(), |_| of(50, Shape::Index));
+    bench.run(IMAGES.as_flattened(), |_| of(200, Shape::Images));
+    bench.report(&threads, &[], "")
+}
+
+/// The layouts of one, two and four times this number.
+fn of(number: u64, shape: impl Fn(u64) -> Shape) -> Result<Prepared<()>> {
+    doubled(|factor| kept_layout(shape(factor * number)))
+}
