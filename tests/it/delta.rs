@@ -4,6 +4,7 @@ mod by_content;
 mod cases;
 mod foreign;
 mod judged;
+mod memory;
 mod platforms;
 
 use std::fmt::Write;

@@ -37,7 +37,7 @@ pub(crate) fn apply(
     context: Context<'_>,
 ) -> Result<WriteReport> {
     random_access(delta, context)?;
-    let deltas = deltas(delta)?;
+    let deltas = deltas(delta, context)?;
     let olds = old_images(old, None, None, context)?;
     let from = deltas.iter().map(|delta| old_of(delta, &olds));
     let from: Vec<usize> = from.collect::<Result<_>>()?;
@@ -60,16 +60,24 @@ pub(crate) fn apply(
     }
     let format = rebuilt.finish();
     let place = delta.place().cloned().unwrap_or(Place::StandardInput);
+    let made = Place::Made {
+        old: Box::new(olds[0].place()),
+        delta: Box::new(place.clone()),
+    };
     let source = open_container(Box::new(rebuilt), format, place, &context.opening())?;
     let source = ConvertSource {
         images: source.as_ref(),
         image: None,
     };
-    convert(&[source], sink, options, context)
+    let converted = convert(&[source], sink, options, context);
+    converted.map_err(|error| match error {
+        Error::Choice(_) => error,
+        error => error.while_reading(made),
+    })
 }
 
 /// The deltas of a source, each once.
-fn deltas(source: &dyn ImageSource) -> Result<Vec<Delta>> {
+fn deltas(source: &dyn ImageSource, context: Context<'_>) -> Result<Vec<Delta>> {
     let none = || located(source, Error::NotADelta);
     if source.format() == Format::Rootfs {
         return Err(none());
@@ -85,7 +93,7 @@ fn deltas(source: &dyn ImageSource) -> Result<Vec<Delta>> {
         if let Content::Artifact(artifact) = content
             && is_delta(artifact.manifest.view())
         {
-            let delta = read_delta(source, root, *artifact);
+            let delta = read_delta(source, root, *artifact, &context.watch);
             deltas.push(delta.map_err(|error| located(source, error))?);
         }
     }

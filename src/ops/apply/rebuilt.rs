@@ -277,7 +277,7 @@ impl Container for Rebuilt<'_> {
                     }))
                 };
                 let blob = Blob::new(member, Bytes::Stream(Box::new(open)));
-                blob.with_compression(Some(Compression::None))
+                blob.made().with_compression(Some(Compression::None))
             }
         }
     }

@@ -13,7 +13,6 @@ pub(in crate::ops) mod options;
 pub(in crate::ops) mod report;
 
 use std::collections::HashMap;
-use std::num::NonZeroUsize;
 
 use crate::error::{Error, Result};
 use crate::event::Event;
@@ -37,10 +36,6 @@ use crate::transfer::item::TransferItem;
 use crate::transfer::plan::Jobs;
 use crate::transfer::referrers::prune;
 
-/// Maximum number of threads that compress changed files, beside the thread that compares
-/// them: the allocator keeps the memory of the largest file for each of them.
-const WORKERS_MAX: NonZeroUsize = NonZeroUsize::MIN;
-
 /// Implements [`Session::delta`](crate::Session::delta).
 pub(crate) fn delta(
     old: &dyn ImageSource,
@@ -56,7 +51,7 @@ pub(crate) fn delta(
         options.platform.as_ref(),
         context,
     )?;
-    let workers = Workers::start(context.jobs.min(WORKERS_MAX)).map_err(Error::Thread)?;
+    let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
     let format = match new.format() {
         Format::DockerArchive => Format::DockerArchive,
         _ => Format::OciArchive,
