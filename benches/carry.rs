@@ -218,20 +218,33 @@ macro_rules! work {
 /// folder with the delta of each, and with a stack of both layers and that without the old one.
 macro_rules! delta {
     ($n:literal) => {
-        concat!(r#""$RESTOW" delta "$"#, $n, r#"/old.tar" "$"#, $n, r#"/new.tar" "$OUT""#)
+        concat!(
+            r#""$RESTOW" delta "$"#,
+            $n,
+            r#"/old.tar" "$"#,
+            $n,
+            r#"/new.tar" "$OUT""#
+        )
     };
 }
 macro_rules! apply {
     ($n:literal) => {
         concat!(
-            r#""$RESTOW" apply "$"#, $n, r#"/old.tar" "$MADE/"#, $n, r#".delta" "docker-archive:$OUT""#
+            r#""$RESTOW" apply "$"#,
+            $n,
+            r#"/old.tar" "$MADE/"#,
+            $n,
+            r#".delta" "docker-archive:$OUT""#
         )
     };
 }
 macro_rules! without {
     ($n:literal) => {
         concat!(
-            r#""$RESTOW" convert --without "$"#, $n, r#"/old.tar" "$MADE/"#, $n,
+            r#""$RESTOW" convert --without "$"#,
+            $n,
+            r#"/old.tar" "$MADE/"#,
+            $n,
             r#".tar" "docker-archive:$OUT""#
         )
     };
@@ -239,7 +252,10 @@ macro_rules! without {
 macro_rules! with {
     ($n:literal) => {
         concat!(
-            r#""$RESTOW" convert --with "$"#, $n, r#"/old.tar" "$MADE/"#, $n,
+            r#""$RESTOW" convert --with "$"#,
+            $n,
+            r#"/old.tar" "$MADE/"#,
+            $n,
             r#".part" "docker-archive:$OUT""#
         )
     };
@@ -312,7 +328,9 @@ fn run(carry: &Carry) -> Result<()> {
     }
     bench.run(&work!("base"), |_| prepare(Pair::Base));
     bench.run(&work!("app"), |_| prepare(Pair::App));
-    bench.run(doublings!("entries").as_flattened(), |_| generate(of_entries));
+    bench.run(doublings!("entries").as_flattened(), |_| {
+        generate(of_entries)
+    });
     bench.run(doublings!("bytes").as_flattened(), |_| generate(of_bytes));
     let tools: [&[&str]; 2] = [&["zstd", "--version"], &["mmdebstrap", "--version"]];
     let more = format!(", N is {} entries or {} MB", carry.files, carry.megabytes);

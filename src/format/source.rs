@@ -335,10 +335,7 @@ impl Layer {
 
     /// True if the input should have it and does not, on purpose or not.
     pub(crate) fn is_absent(&self) -> bool {
-        matches!(
-            self.bytes,
-            LayerBytes::Missing(_) | LayerBytes::LeftOut(..)
-        )
+        matches!(self.bytes, LayerBytes::Missing(_) | LayerBytes::LeftOut(..))
     }
 
     /// True if the input says that it was left out on purpose.

@@ -15,7 +15,7 @@ const WINDOW_LOGS: (u32, u32) = (10, 27);
 /// Up to this level, frames are compressed with two hash tables, for long and for short
 /// matches. A changed file consists mostly of long matches in the old one: this takes a
 /// third of the time of the strategy of level 9, for frames of about the same size.
-const TWO_TABLES_MAX: i32 = 9;
+pub(super) const TWO_TABLES_MAX: i32 = 9;
 
 /// The length of short matches in that case, in bytes.
 const SHORT_MATCH: u32 = 6;
@@ -24,8 +24,11 @@ const SHORT_MATCH: u32 = 6;
 /// at most, and fewer than that of the window. zstd remembers every third position of the
 /// old file, and most files are small: larger tables take most of the time to clear, for
 /// frames that are a hundredth smaller.
-const TABLE_LOGS_MAX: (u32, u32) = (22, 21);
+const TABLE_LOGS_MAX: (u32, u32) = (22, 19);
 const TABLE_LOGS_LESS: (u32, u32) = (3, 4);
+
+/// The same for higher levels.
+const TREE_LOGS: (u32, u32) = (22, 21);
 
 /// The size of a position in a table, in bytes.
 const POSITION: usize = 4;
@@ -43,14 +46,11 @@ fn window_log(content: usize, prefix: usize) -> u32 {
 /// The sizes of the tables for a window, as powers of two.
 fn table_logs(window: u32, level: i32) -> (u32, u32) {
     if level > TWO_TABLES_MAX {
-        return TABLE_LOGS_MAX;
+        return TREE_LOGS;
     }
     let (long, short) = TABLE_LOGS_MAX;
     let (less_long, less_short) = TABLE_LOGS_LESS;
-    (
-        long.min(window - less_long),
-        short.min(window - less_short),
-    )
+    (long.min(window - less_long), short.min(window - less_short))
 }
 
 /// The number of bytes of memory that compressing takes beside both files, at most.
@@ -117,22 +117,22 @@ impl io::Write for CountingWriter {
 /// The content is made in one piece, so that the decoder needs no window of its own, and
 /// the size of the window does not matter. Streaming encoders do not write the size of the
 /// content; pages of the buffer that stay empty take no memory.
-pub(super) fn unpack(frame: &[u8], prefix: &[u8]) -> io::Result<Vec<u8>> {
+pub(super) fn unpack(frame: &[u8], prefix: &[u8], content: &mut Vec<u8>) -> io::Result<()> {
     let size = get_frame_content_size(frame).ok().flatten();
     let most = size.unwrap_or(TAR_DIFF_FRAME_MAX);
     if most > TAR_DIFF_FRAME_MAX {
         return Err(Fault::FrameTooLarge(most).into());
     }
     let most = usize::try_from(most).map_err(|_| Fault::Frame)?;
-    let mut content = Vec::new();
+    content.clear();
     let reserved = content.try_reserve_exact(most);
     reserved.map_err(|_| io::ErrorKind::OutOfMemory)?;
     let mut decoder = DCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?;
     decoder.ref_prefix(prefix).map_err(failed)?;
-    let unpacked = decoder.decompress(&mut content, frame);
+    let unpacked = decoder.decompress(content, frame);
     match unpacked.map_err(get_error_name) {
         Ok(_) if frame.is_empty() => Err(Fault::Frame.into()),
-        Ok(_) => Ok(content),
+        Ok(_) => Ok(()),
         Err("Destination buffer is too small") if size.is_none() => {
             Err(Fault::FrameTooLarge(TAR_DIFF_FRAME_MAX + 1).into())
         }

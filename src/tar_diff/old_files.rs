@@ -38,11 +38,16 @@ impl OldFile {
         self.bytes.size
     }
 
-    /// Its content.
-    pub(super) fn read(&self) -> io::Result<Vec<u8>> {
+    /// Reads its content into a buffer, which only grows, and returns it.
+    pub(super) fn read<'b>(&self, buffer: &'b mut Vec<u8>) -> io::Result<&'b [u8]> {
         let size = usize::try_from(self.size()).map_err(|_| io::ErrorKind::OutOfMemory)?;
-        let mut content = vec![0; size];
-        self.read_at(0, &mut content)?;
+        if buffer.len() < size {
+            // Never both at once.
+            *buffer = Vec::new();
+            *buffer = vec![0; size];
+        }
+        let content = &mut buffer[..size];
+        self.read_at(0, content)?;
         Ok(content)
     }
 

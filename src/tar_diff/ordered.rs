@@ -19,7 +19,7 @@ const OVERHEAD: usize = 24;
 
 /// A frame that is this many times smaller than its content is smaller than what data is
 /// usually compressed to.
-const CLEAR_GAIN: usize = 6;
+const CLEAR_GAIN: usize = 4;
 
 /// Number of bytes that wait for their turn at most, unless a single pair of files has more.
 const WAITING_MAX: usize = 24 << 20;

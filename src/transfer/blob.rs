@@ -15,9 +15,7 @@ use crate::stream::{
 };
 use crate::transfer::Context;
 use crate::transfer::blob_job::BlobJob;
-use crate::transfer::read::{
-    hash_unpacked, hashes, open, read_unpacked, read_whole, verify_stored,
-};
+use crate::transfer::read::{hash_unpacked, hashes, open, read_unpacked, verify_stored};
 
 /// The encoder of a new blob for the output.
 pub(crate) type BlobEncoder<'a> = Encoder<HashWriter<Box<dyn BlobWriter + 'a>>>;
@@ -191,8 +189,6 @@ impl Transfer<'_> {
         let (stored, unpacked) = if let Some(copy) = shared {
             // The copy is hashed, whatever happens to the input meanwhile.
             self.hash_file(job, copy)?
-        } else if blob.is_made() {
-            self.copy_made(job, &mut writer)?
         } else {
             let stream = open(self.container, job, self.context.watch)?;
             let to = writer.place();
@@ -202,21 +198,6 @@ impl Transfer<'_> {
         writer.finish(&stored)?;
         blob.release();
         Ok(stored)
-    }
-
-    /// Copies a blob that is made while it is read. It is made on another thread, which
-    /// goes on while the bytes are written.
-    fn copy_made(
-        &self,
-        job: &BlobJob,
-        writer: &mut Box<dyn BlobWriter + '_>,
-    ) -> Result<(Hashed, Option<Digest>)> {
-        let (watch, to) = (self.context.watch, writer.place());
-        let made = read_whole(self.container, job, watch, |stream| {
-            copy(stream, writer, &watch).map_err(|error| Error::copy(job.place.clone(), to, error))
-        })?;
-        made.result?;
-        Ok((made.stored, Some(made.unpacked?.digest)))
     }
 
     /// Unpacks and recompresses a blob.

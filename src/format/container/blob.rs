@@ -16,7 +16,6 @@ pub(crate) struct Blob<'a> {
     known: Option<&'a KnownHashes>,
     compression: Option<Compression>,
     is_temporary: bool,
-    is_made: bool,
 }
 
 /// The place of a blob's bytes.
@@ -40,15 +39,6 @@ impl<'a> Blob<'a> {
             known: None,
             compression: None,
             is_temporary: false,
-            is_made: false,
-        }
-    }
-
-    /// Marks its bytes as made while they are read, which takes time.
-    pub(crate) fn made(self) -> Self {
-        Self {
-            is_made: true,
-            ..self
         }
     }
 
@@ -91,11 +81,6 @@ impl<'a> Blob<'a> {
     /// True if it is in a temporary file of this run, so that releasing it frees space.
     pub(crate) fn is_temporary(&self) -> bool {
         self.is_temporary
-    }
-
-    /// True if its bytes are made while they are read.
-    pub(crate) fn is_made(&self) -> bool {
-        self.is_made
     }
 
     /// True if parts of it can be skipped without reading.

@@ -112,7 +112,9 @@ fn warn_of_others(layers: &[Descriptor], watch: &Watch<'_>) {
         .iter()
         .filter(|layer| DeltaContent::of(layer) == DeltaContent::Other);
     let kinds = others.clone().map(DeltaContent::kind);
-    let kinds: BTreeSet<String> = kinds.map(|kind| format!("`{}`", kind.escape_debug())).collect();
+    let kinds: BTreeSet<String> = kinds
+        .map(|kind| format!("`{}`", kind.escape_debug()))
+        .collect();
     let parts = others.count();
     if parts > 0 {
         let kinds = Vec::from_iter(kinds).join(", ");

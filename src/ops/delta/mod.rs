@@ -13,6 +13,7 @@ pub(in crate::ops) mod options;
 pub(in crate::ops) mod report;
 
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 
 use crate::error::{Error, Result};
 use crate::event::Event;
@@ -36,6 +37,10 @@ use crate::transfer::item::TransferItem;
 use crate::transfer::plan::Jobs;
 use crate::transfer::referrers::prune;
 
+/// Maximum number of threads that compress changed files: the allocator keeps the tables of
+/// the largest file for each of them, and two are as fast as the comparison of all files.
+const WORKERS_MAX: NonZeroUsize = NonZeroUsize::new(2).expect("2 is not 0");
+
 /// Implements [`Session::delta`](crate::Session::delta).
 pub(crate) fn delta(
     old: &dyn ImageSource,
@@ -51,7 +56,7 @@ pub(crate) fn delta(
         options.platform.as_ref(),
         context,
     )?;
-    let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
+    let workers = Workers::start(context.jobs.min(WORKERS_MAX)).map_err(Error::Thread)?;
     let format = match new.format() {
         Format::DockerArchive => Format::DockerArchive,
         _ => Format::OciArchive,
