@@ -81,12 +81,18 @@ use support::pairs::Pair;
 struct Carry {
     #[command(flatten)]
     arguments: Arguments,
-    /// Files of the smallest of the three pairs that show the cost of size
-    #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = value_parser!(u64).range(100..))]
+    /// Files of the smallest of the three pairs that show the cost of entries
+    #[arg(long, value_name = "N", default_value_t = 50_000, value_parser = value_parser!(u64).range(100..))]
     files: u64,
+    /// Megabytes of the smallest of the three pairs that show the cost of bytes
+    #[arg(long, value_name = "MB", default_value_t = 100, value_parser = value_parser!(u64).range(1..))]
+    megabytes: u64,
     /// The number of files of the generated pair to make, or 0 for a real one
     #[arg(long, hide = true, requires = "make")]
     make_pair: Option<u64>,
+    /// The mean size of these files
+    #[arg(long, hide = true, default_value_t = 0)]
+    make_mean: u64,
 }
 
 /// The binary that is measured.
@@ -208,27 +214,94 @@ macro_rules! work {
     };
 }
 
-const DELTA_N: &str = r#""$RESTOW" delta "$N/old.tar" "$N/new.tar" "$OUT""#;
-const DELTA_2N: &str = r#""$RESTOW" delta "$TWICE_N/old.tar" "$TWICE_N/new.tar" "$OUT""#;
-const DELTA_4N: &str = r#""$RESTOW" delta "$FOUR_TIMES_N/old.tar" "$FOUR_TIMES_N/new.tar" "$OUT""#;
-const APPLY_N: &str = r#""$RESTOW" apply "$N/old.tar" "$DELTAS/N" "docker-archive:$OUT""#;
-const APPLY_2N: &str =
-    r#""$RESTOW" apply "$TWICE_N/old.tar" "$DELTAS/TWICE_N" "docker-archive:$OUT""#;
-const APPLY_4N: &str =
-    r#""$RESTOW" apply "$FOUR_TIMES_N/old.tar" "$DELTAS/FOUR_TIMES_N" "docker-archive:$OUT""#;
+/// The commands for one generated pair, which `$N` and so on are the folders of. `$MADE` is a
+/// folder with the delta of each, and with a stack of both layers and that without the old one.
+macro_rules! delta {
+    ($n:literal) => {
+        concat!(
+            r#""$RESTOW" delta "$"#,
+            $n,
+            r#"/old.tar" "$"#,
+            $n,
+            r#"/new.tar" "$OUT""#
+        )
+    };
+}
+macro_rules! apply {
+    ($n:literal) => {
+        concat!(
+            r#""$RESTOW" apply "$"#,
+            $n,
+            r#"/old.tar" "$MADE/"#,
+            $n,
+            r#".delta" "docker-archive:$OUT""#
+        )
+    };
+}
+macro_rules! without {
+    ($n:literal) => {
+        concat!(
+            r#""$RESTOW" convert --without "$"#,
+            $n,
+            r#"/old.tar" "$MADE/"#,
+            $n,
+            r#".tar" "docker-archive:$OUT""#
+        )
+    };
+}
+macro_rules! with {
+    ($n:literal) => {
+        concat!(
+            r#""$RESTOW" convert --with "$"#,
+            $n,
+            r#"/old.tar" "$MADE/"#,
+            $n,
+            r#".part" "docker-archive:$OUT""#
+        )
+    };
+}
 
-/// Each ratio is the factor for a doubling. `$DELTAS` is a folder with the deltas of the pairs.
-#[rustfmt::skip]
-const DOUBLING: [Comparison; 4] = [
-    Comparison { what: "delta of 2 N files", restow: DELTA_2N, against: "N files", peer: DELTA_N,
-        goal: Some(LINEAR), ..PLAIN },
-    Comparison { what: "delta of 4 N files", restow: DELTA_4N, against: "2 N files", peer: DELTA_2N,
-        goal: Some(LINEAR), ..PLAIN },
-    Comparison { what: "apply to 2 N files", restow: APPLY_2N, against: "N files", peer: APPLY_N,
-        goal: Some(LINEAR), ..PLAIN },
-    Comparison { what: "apply to 4 N files", restow: APPLY_4N, against: "2 N files", peer: APPLY_2N,
-        goal: Some(LINEAR), ..PLAIN },
-];
+/// Each ratio is the factor for a doubling.
+macro_rules! doubling {
+    ($what:literal, $size:literal, $command:ident) => {
+        [
+            Comparison {
+                what: concat!($what, ", 2 N ", $size),
+                restow: $command!("TWICE_N"),
+                against: concat!("N ", $size),
+                peer: $command!("N"),
+                goal: Some(LINEAR),
+                ..PLAIN
+            },
+            Comparison {
+                what: concat!($what, ", 4 N ", $size),
+                restow: $command!("FOUR_TIMES_N"),
+                against: concat!("2 N ", $size),
+                peer: $command!("TWICE_N"),
+                goal: Some(LINEAR),
+                ..PLAIN
+            },
+        ]
+    };
+}
+
+macro_rules! doublings {
+    ($size:literal) => {
+        [
+            doubling!("delta", $size, delta),
+            doubling!("apply", $size, apply),
+            doubling!("convert --without", $size, without),
+            doubling!("convert --with", $size, with),
+        ]
+    };
+}
+
+/// The mean size of the files of a pair with many entries: small, so that the entries dominate
+/// the cost.
+const SMALL: u64 = 100;
+
+/// The number of files of a pair with many bytes.
+const FEW: u64 = 200;
 
 fn main() -> ExitCode {
     exit_code(run(&Carry::parse()))
@@ -237,9 +310,17 @@ fn main() -> ExitCode {
 fn run(carry: &Carry) -> Result<()> {
     let arguments = &carry.arguments;
     if let (Some(path), Some(files)) = (&arguments.make, carry.make_pair) {
-        return Pair::make(path, files);
+        return Pair::make(path, files, carry.make_mean);
     }
-    let folder = Pair::Generated(carry.files).folder()?;
+    let of_entries = |factor| Pair::Generated {
+        files: factor * carry.files,
+        mean: SMALL,
+    };
+    let of_bytes = |factor| Pair::Generated {
+        files: FEW,
+        mean: factor * carry.megabytes * MB / FEW,
+    };
+    let folder = of_entries(1).folder()?;
     let mut bench = Bench::new(arguments, folder.join("new.tar"));
     let mut sizes = Vec::new();
     for (name, pair) in [("base", Pair::Base), ("app", Pair::App)] {
@@ -247,9 +328,13 @@ fn run(carry: &Carry) -> Result<()> {
     }
     bench.run(&work!("base"), |_| prepare(Pair::Base));
     bench.run(&work!("app"), |_| prepare(Pair::App));
-    bench.run(&DOUBLING, |_| generate(carry.files));
+    bench.run(doublings!("entries").as_flattened(), |_| {
+        generate(of_entries)
+    });
+    bench.run(doublings!("bytes").as_flattened(), |_| generate(of_bytes));
     let tools: [&[&str]; 2] = [&["zstd", "--version"], &["mmdebstrap", "--version"]];
-    bench.report(&sizes, &tools, &format!(", N is {}", carry.files))
+    let more = format!(", N is {} entries or {} MB", carry.files, carry.megabytes);
+    bench.report(&sizes, &tools, &more)
 }
 
 /// The rows of the table of sizes for a pair; what cannot be run has a note.
@@ -346,20 +431,26 @@ fn prepare(pair: Pair) -> Result<Prepared<TempDir>> {
     Ok(prepared)
 }
 
-/// Makes the three generated pairs, and their deltas.
-fn generate(files: u64) -> Result<Prepared<TempDir>> {
-    let pairs = doubled(|factor| Pair::Generated(factor * files).folder())?;
+/// Makes three generated pairs, and what the commands need of each.
+fn generate(pair: impl Fn(u64) -> Pair) -> Result<Prepared<TempDir>> {
+    let pairs = doubled(|factor| pair(factor).folder())?;
     let mut prepared = Prepared {
         variables: pairs.variables,
         kept: temporary()?,
     };
     shell(
-        r#"mkdir "$DELTAS"
-        "$RESTOW" --quiet delta "$N/old.tar" "$N/new.tar" "$DELTAS/N"
-        "$RESTOW" --quiet delta "$TWICE_N/old.tar" "$TWICE_N/new.tar" "$DELTAS/TWICE_N"
-        "$RESTOW" --quiet delta "$FOUR_TIMES_N/old.tar" "$FOUR_TIMES_N/new.tar" "$DELTAS/FOUR_TIMES_N""#,
+        r#"mkdir "$MADE"
+        for n in N TWICE_N FOUR_TIMES_N; do
+            eval "folder=\$$n"
+            made="$MADE/$n"
+            "$RESTOW" --quiet delta "$folder/old.tar" "$folder/new.tar" "$made.delta"
+            "$RESTOW" --quiet export "$folder/new.tar" "$made.layer"
+            "$RESTOW" --quiet append "$folder/old.tar" "docker-archive:$made.tar" "$made.layer"
+            rm "$made.layer"
+            "$RESTOW" --quiet convert --without "$folder/old.tar" "$made.tar" "docker-archive:$made.part"
+        done"#,
         &mut prepared,
-        &["DELTAS"],
+        &["MADE"],
     )?;
     Ok(prepared)
 }

@@ -216,9 +216,9 @@ pub enum Error {
     /// An image describes this layer, but the input does not have it.
     #[error("its blob is not in the input")]
     LayerAbsent,
-    /// A partial archive was made without this layer.
-    #[error("it was left out of this partial archive on purpose")]
-    LayerNotCarried,
+    /// This partial archive was made without a layer.
+    #[error("it was left out of the partial archive {0} on purpose")]
+    LayerNotCarried(Place),
     /// The bases of a partial archive lack layers that were left out of it.
     #[error("{}", lacking(image, *count, layers))]
     BaseLacksLayers {

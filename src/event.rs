@@ -216,6 +216,14 @@ pub enum Warning {
         /// The number of the others.
         others: usize,
     },
+    /// A delta has parts of kinds that are not supported, such as signatures.
+    #[error("skipped {}, of kinds that are not supported: {kinds}", delta_parts(*.parts))]
+    DeltaPartsSkipped {
+        /// The number of parts.
+        parts: usize,
+        /// Their kinds, escaped and quoted.
+        kinds: String,
+    },
     /// The output already had this blob, but with content that does not match its
     /// digest.
     #[error("{0} was damaged in the output; replaced")]
@@ -487,6 +495,14 @@ fn without_manifest(others: usize) -> String {
         others => {
             format!(" and {others} more: the manifests that they refer to are not in the output")
         }
+    }
+}
+
+/// This many parts of a delta.
+fn delta_parts(parts: usize) -> String {
+    match parts {
+        1 => "1 part of the delta".to_owned(),
+        parts => format!("{parts} parts of the delta"),
     }
 }
 

@@ -15,8 +15,8 @@ pub(crate) enum Pair {
     Base,
     /// Five Python packages and their next patch releases.
     App,
-    /// This many generated files, of which every tenth changes a little.
-    Generated(u64),
+    /// Generated files of this number and mean size, of which every tenth changes a little.
+    Generated { files: u64, mean: u64 },
 }
 
 /// A layer, which an option of GNU tar and mmdebstrap makes the same at any time.
@@ -66,24 +66,27 @@ impl Pair {
     /// `new-layer.tar`; it is made if it does not exist yet. The number in the name must be
     /// increased when the recipe changes.
     pub(crate) fn folder(self) -> Result<PathBuf> {
-        let (name, program, number) = match self {
-            Self::Base => ("carry-v1-base".to_owned(), "mmdebstrap", 0),
-            Self::App => ("carry-v1-app".to_owned(), "python3", 0),
-            Self::Generated(files) => (format!("carry-v1-{files}"), "sh", files),
+        let (name, program, files, mean) = match self {
+            Self::Base => ("carry-v1-base".to_owned(), "mmdebstrap", 0, 0),
+            Self::App => ("carry-v1-app".to_owned(), "python3", 0, 0),
+            Self::Generated { files, mean } => {
+                (format!("carry-v2-{files}-{mean}"), "sh", files, mean)
+            }
         };
         if !Path::new(env!("CARGO_TARGET_TMPDIR")).join(&name).exists() {
             needs_program_of(program)?;
         }
-        kept(&name, &["--make-pair", &number.to_string()])
+        let (files, mean) = (files.to_string(), mean.to_string());
+        kept(&name, &["--make-pair", &files, "--make-mean", &mean])
     }
 
     /// Makes the folder of the pair whose name ends it.
-    pub(crate) fn make(path: &Path, files: u64) -> Result<()> {
+    pub(crate) fn make(path: &Path, files: u64, mean: u64) -> Result<()> {
         let beside = path.parent().ok_or("a pair is made in a folder")?;
         let folder = tempfile::tempdir_in(beside)?;
         if files > 0 {
-            make_generated(&folder.path().join("old.tar"), files, false)?;
-            make_generated(&folder.path().join("new.tar"), files, true)?;
+            make_generated(&folder.path().join("old.tar"), (files, mean), false)?;
+            make_generated(&folder.path().join("new.tar"), (files, mean), true)?;
         } else {
             let is_base = path.to_string_lossy().ends_with("base");
             let layers = if is_base { DEBIAN } else { PYTHON };
@@ -100,15 +103,13 @@ impl Pair {
     }
 }
 
-/// The mean size of generated files.
-const MEAN: u64 = 8_000;
-
-fn make_generated(path: &Path, files: u64, is_new: bool) -> Result<()> {
+/// Makes one image of a pair with files of this number and mean size.
+fn make_generated(path: &Path, (files, mean): (u64, u64), is_new: bool) -> Result<()> {
     write_archive(path, 1, |folder, _| {
         let mut layer = LayerWriter::new(folder)?;
         let mut random = Random(1);
         for count in 0..files {
-            let size = random.next() % (2 * MEAN);
+            let size = random.next() % (2 * mean);
             let mut data = content(&mut random, size);
             if is_new && count % 10 == 0 {
                 let middle = data.len() / 2;

@@ -104,9 +104,10 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
             .output
             .data(&json_text(&to_json(arguments, &report)));
     }
-    for line in to_text(arguments, &report) {
-        process.output.tell(&line);
+    for line in to_text(&report) {
+        process.output.say(&line);
     }
+    process.output.tell(&wrote(arguments, &report));
     Ok(())
 }
 
@@ -142,8 +143,8 @@ fn destination(arguments: &Arguments) -> Result<Destination, Failure> {
     Ok(arguments.replacing.images(location, format, encoding))
 }
 
-/// The report for people.
-fn to_text(arguments: &Arguments, report: &DeltaReport) -> Vec<String> {
+/// The ways of the layers, whether a person reads it or not.
+fn to_text(report: &DeltaReport) -> Vec<String> {
     let mut lines: Vec<String> = report.images.iter().map(image_to_text).collect();
     let layers = || report.images.iter().flat_map(|image| &image.layers);
     let whole: Vec<_> = layers().filter(|it| it.by_content_size.is_some()).collect();
@@ -159,12 +160,16 @@ fn to_text(arguments: &Arguments, report: &DeltaReport) -> Vec<String> {
             size(sizes.1),
         ));
     }
+    lines
+}
+
+/// The output, for a person.
+fn wrote(arguments: &Arguments, report: &DeltaReport) -> String {
     let destination = match arguments.delta.to_string_lossy() {
         standard if standard == "-" => "to standard output".into(),
         destination => destination,
     };
-    lines.push(format!("wrote {destination}: {}", size(report.size)));
-    lines
+    format!("wrote {destination}: {}", size(report.size))
 }
 
 fn image_to_text(image: &DeltaImage) -> String {

@@ -20,7 +20,7 @@ pub(super) fn hint_for(error: &Error) -> Option<String> {
             }
             (_, source) => hint_for(source),
         },
-        Error::LayerNotCarried => Some(
+        Error::LayerNotCarried(_) => Some(
             "`restow convert --with BASE PART whole.tar` puts the layers back, where BASE has them"
                 .to_owned(),
         ),

@@ -22,6 +22,13 @@ pub enum Place {
         /// The image.
         image: String,
     },
+    /// The images that a delta makes from an old image.
+    Made {
+        /// The input with the old image.
+        old: Box<Self>,
+        /// The delta.
+        delta: Box<Self>,
+    },
     /// A member of an archive, or a file of a layout.
     Member(String),
     /// A file or a folder.
@@ -44,6 +51,7 @@ impl fmt::Display for Place {
                 count,
                 image,
             } => write!(f, "layer {position} of {count} of `{image}`"),
+            Self::Made { old, delta } => write!(f, "what {delta} makes of {old}"),
             Self::Member(name) => write!(f, "`{name}`"),
             Self::Path(path) => write!(f, "`{}`", path.display()),
             Self::StandardInput => f.write_str("standard input"),

@@ -114,9 +114,7 @@ impl Images<'_> {
         match &root.target {
             Target::Blob(descriptor) => {
                 let opener = Opener::new(container).tolerating(self.tolerance);
-                let mut content = load(opener, descriptor, name)?;
-                content.mark_left_out(&self.kept.left_out);
-                Ok(content)
+                load(opener, descriptor, name)
             }
             Target::Element(number) => load_element(container, &self.elements[*number], &name),
             Target::Whole => {
@@ -152,7 +150,9 @@ impl ImageSource for LocatedSource<'_> {
 
     fn load(&self, root: &Root) -> Result<Content> {
         let content = self.images.load(root);
-        content.map_err(|error| error.while_reading(self.place.clone()))
+        let mut content = content.map_err(|error| error.while_reading(self.place.clone()))?;
+        content.mark_left_out(&self.images.kept.left_out, &self.place);
+        Ok(content)
     }
 
     fn blob_order(&self) -> &[Digest] {

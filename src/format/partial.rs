@@ -11,7 +11,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use crate::digest::Digest;
-use crate::error::{Error, LimitError, Result};
+use crate::error::{Error, LimitError, Place, Result};
 use crate::event::Watch;
 use crate::format::container::{Blob, Bytes, Container, Member, MemberIndex, TarEnd};
 use crate::format::control_files::{INDEX, MANIFEST, REPOSITORIES};
@@ -235,22 +235,22 @@ impl Container for WithDocuments<'_> {
 }
 
 impl Content {
-    /// Marks layers that the input lacks as left out on purpose, if they are among
-    /// these.
-    pub(in crate::format) fn mark_left_out(&mut self, digests: &HashSet<Digest>) {
+    /// Marks layers that the input, at this place, lacks as left out on purpose, if they
+    /// are among these.
+    pub(in crate::format) fn mark_left_out(&mut self, digests: &HashSet<Digest>, input: &Place) {
         match self {
             Self::Image(image) => {
                 for layer in &mut image.layers {
                     if let LayerBytes::Missing(descriptor) = &layer.bytes
                         && digests.contains(descriptor.digest())
                     {
-                        layer.bytes = LayerBytes::LeftOut(descriptor.clone());
+                        layer.bytes = LayerBytes::LeftOut(descriptor.clone(), input.clone());
                     }
                 }
             }
             Self::Index(index) => {
                 let children = index.children.iter_mut();
-                children.for_each(|child| child.mark_left_out(digests));
+                children.for_each(|child| child.mark_left_out(digests, input));
             }
             Self::Artifact(_) | Self::Opaque { .. } => {}
         }

@@ -274,8 +274,8 @@ pub(crate) enum LayerBytes {
     Elsewhere(Descriptor),
     /// Nowhere, although the input should have them.
     Missing(Descriptor),
-    /// Nowhere in the input, which says that they were left out on purpose.
-    LeftOut(Descriptor),
+    /// Nowhere in the input, at this place, which says that they were left out on purpose.
+    LeftOut(Descriptor, Place),
     /// Left out of the output by this operation.
     Omitted {
         /// The bytes in the input.
@@ -315,37 +315,38 @@ impl Layer {
             LayerBytes::Written(_) => None,
             LayerBytes::Elsewhere(descriptor)
             | LayerBytes::Missing(descriptor)
-            | LayerBytes::LeftOut(descriptor)
+            | LayerBytes::LeftOut(descriptor, _)
             | LayerBytes::Omitted { descriptor, .. } => Some(descriptor),
         }
     }
 
-    /// Its size as stored, in bytes.
+    /// Its size as stored, in bytes; that in its descriptor if the input lacks it, and 0 if
+    /// it was left out on purpose.
     pub(crate) fn stored_size(&self) -> u64 {
         match &self.bytes {
             LayerBytes::Input { blob, .. } => blob.size,
             LayerBytes::Written(hashed) => hashed.size,
+            LayerBytes::LeftOut(..) => 0,
             LayerBytes::Elsewhere(descriptor)
             | LayerBytes::Missing(descriptor)
-            | LayerBytes::LeftOut(descriptor)
             | LayerBytes::Omitted { descriptor, .. } => descriptor.size(),
         }
     }
 
     /// True if the input should have it and does not, on purpose or not.
     pub(crate) fn is_absent(&self) -> bool {
-        matches!(self.bytes, LayerBytes::Missing(_) | LayerBytes::LeftOut(_))
+        matches!(self.bytes, LayerBytes::Missing(_) | LayerBytes::LeftOut(..))
     }
 
     /// True if the input says that it was left out on purpose.
     pub(crate) fn is_left_out(&self) -> bool {
-        matches!(self.bytes, LayerBytes::LeftOut(_))
+        matches!(self.bytes, LayerBytes::LeftOut(..))
     }
 
     /// The error for a layer whose bytes are needed, but not in the input.
     pub(crate) fn absence(&self) -> Error {
-        match self.bytes {
-            LayerBytes::LeftOut(_) => Error::LayerNotCarried,
+        match &self.bytes {
+            LayerBytes::LeftOut(_, archive) => Error::LayerNotCarried(archive.clone()),
             _ => Error::LayerAbsent,
         }
     }

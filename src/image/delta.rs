@@ -68,6 +68,11 @@ impl DeltaContent {
         }
     }
 
+    /// The kind of a layer of a delta, as its annotation names it.
+    pub(crate) fn kind(layer: &Descriptor) -> &str {
+        layer.annotation(CONTENT).unwrap_or_default()
+    }
+
     /// Annotates a layer of a delta.
     pub(crate) fn annotate(&self, layer: Descriptor) -> Descriptor {
         let (content, more) = match self {

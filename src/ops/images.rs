@@ -96,7 +96,7 @@ pub struct FoundImage {
     /// The number of layers that were left out of a partial archive on purpose.
     pub left_out: usize,
     /// Total size of its layers as stored, in bytes. A layer that the input lacks
-    /// counts with the size in its descriptor.
+    /// counts with the size in its descriptor, unless it was left out on purpose.
     pub stored_size: u64,
     /// Total size of the layers unpacked, as far as it is known for each.
     pub size: Option<LayerSize>,

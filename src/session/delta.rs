@@ -42,8 +42,10 @@ impl Session<'_> {
     /// Makes the new images of a [`delta`](Self::delta), and writes them as
     /// [`convert`](Self::convert) writes the originals, byte for byte.
     ///
-    /// Memory is that of [`delta`](Self::delta). The files that a delta needs from old
-    /// layers that are compressed are kept in a temporary file.
+    /// Memory is that of [`delta`](Self::delta), and more for deltas that other programs
+    /// made of larger files: these may have
+    /// [`TAR_DIFF_FRAME_MAX`](crate::limits::TAR_DIFF_FRAME_MAX) bytes. The files that a
+    /// delta needs from old layers that are compressed are kept in a temporary file.
     ///
     /// # Errors
     ///

@@ -12,10 +12,11 @@ use crate::tar_diff::chunks::{Chunks, each_chunk};
 use crate::tar_diff::old_files::{Finder, OldFile, OldFiles};
 use crate::tar_diff::operations::clean_path;
 use crate::tar_diff::ordered::{DifferenceError, OrderedWriter};
+use crate::tar_diff::pair::{Pair, fill};
 use crate::tar_stream::{Kind, Skip, TarError, TarReader};
 
-/// Number of bytes of a large file that are compared with an old one at a time.
-const BLOCK: u64 = 64 * 1024;
+/// Number of bytes of a file that are compared with an old one at a time.
+const BLOCK: usize = 64 * 1024;
 
 /// Writes the tar-diff that makes a stream, which should be a tar, from old files. The
 /// workers compress changed files, and the output is the same for any number of them.
@@ -38,6 +39,7 @@ pub(crate) fn write_difference<W: Write>(
     let result = Difference {
         shared: shared.clone(),
         finder: Finder::new(files),
+        blocks: [vec![0; BLOCK], vec![0; BLOCK]],
         progress,
     }
     .run(stream);
@@ -119,6 +121,8 @@ impl Read for UntilEnd<'_> {
 struct Difference<'a, W: Write> {
     shared: Rc<RefCell<Shared<'a, W>>>,
     finder: Finder<'a>,
+    /// Room for a piece of a file, and for that of an old one.
+    blocks: [Vec<u8>; 2],
     progress: &'a dyn Progress,
 }
 
@@ -163,26 +167,47 @@ impl<'a, W: Write> Difference<'a, W> {
         if size > TAR_DIFF_SOURCE_MAX {
             return self.large_file(path, size, content);
         }
-        let size = usize::try_from(size).unwrap_or_default();
-        self.write(|writer| writer.make_room(size))?;
-        let mut bytes = Vec::with_capacity(size);
-        content.read_to_end(&mut bytes)?;
-        if let Some(same) = self.finder.same(path, &bytes)? {
+        let replaced = self.finder.at(path).filter(|old| old.size() == size);
+        let like = self.finder.like(path, size);
+        let source = like.filter(|old| old.size() <= TAR_DIFF_SOURCE_MAX);
+        let in_memory = |size| usize::try_from(size).unwrap_or_default();
+        let (old_size, new_size) = (
+            in_memory(source.map_or(0, |old| old.size())),
+            in_memory(size),
+        );
+        let pair = if let Some(old) = replaced {
+            let (same, rest) = self.same_start(old, content)?;
+            if same == size {
+                return self.write(|writer| writer.copy(old, 0, size));
+            }
+            self.write(|writer| writer.make_room(old_size + new_size))?;
+            let start = old.stream().take(same).chain(rest.as_slice());
+            Pair::read(old_size, new_size, &mut start.chain(content))?
+        } else {
+            self.write(|writer| writer.make_room(old_size + new_size))?;
+            Pair::read(old_size, new_size, content)?
+        };
+        let is_whole = pair.new_content().len() == new_size;
+        if !is_whole {
+            return self.write(|writer| writer.data(pair.new_content()));
+        }
+        if let Some(same) = self.finder.same(pair.new_content(), replaced)? {
             return self.write(|writer| writer.copy(same, 0, same.size()));
         }
-        match self.finder.like(path, size as u64) {
+        match like {
             Some(old) if old.size() > TAR_DIFF_SOURCE_MAX => {
-                self.chunks(old, &mut bytes.as_slice())
+                self.chunks(old, &mut pair.new_content())
             }
-            Some(old) => self.write(|writer| writer.changed(bytes, old)),
-            None => self.write(|writer| writer.data(&bytes)),
+            Some(old) => self.write(|writer| writer.changed(pair, old)),
+            None => self.write(|writer| writer.data(pair.new_content())),
         }
     }
 
     /// Writes the content of a file that is not held in memory.
-    fn large_file(&self, path: &[u8], size: u64, content: &mut dyn Read) -> io::Result<()> {
+    fn large_file(&mut self, path: &[u8], size: u64, content: &mut dyn Read) -> io::Result<()> {
         if let Some(old) = self.finder.like(path, size) {
-            let rest = self.same_start(old, content)?;
+            let (same, rest) = self.same_start(old, content)?;
+            self.write(|writer| writer.copy(old, 0, same))?;
             return self.chunks(old, &mut rest.chain(content));
         }
         each_chunk(content, self.progress, |chunk| {
@@ -190,26 +215,27 @@ impl<'a, W: Write> Difference<'a, W> {
         })
     }
 
-    /// Copies the start that a file has in common with an old one. Returns the bytes after
-    /// it that were read.
-    fn same_start(
-        &self,
-        old: &Arc<OldFile>,
-        content: &mut dyn Read,
-    ) -> io::Result<io::Cursor<Vec<u8>>> {
+    /// The number of bytes at the start that a file has in common with an old one, and the
+    /// bytes after them that were read.
+    fn same_start(&mut self, old: &OldFile, content: &mut dyn Read) -> io::Result<(u64, Vec<u8>)> {
+        let [block, old_block] = &mut self.blocks;
         let mut offset = 0;
         loop {
             if self.progress.is_interrupted() {
                 return Err(io::ErrorKind::Interrupted.into());
             }
-            let mut block = Vec::new();
-            let length = (&mut *content).take(BLOCK).read_to_end(&mut block)? as u64;
-            let is_same = offset + length <= old.size() && old.has(offset, &block)?;
-            if length == 0 || !is_same {
-                return Ok(io::Cursor::new(block));
+            let length = fill(block, content)?;
+            let block = &block[..length];
+            let is_within = offset + length as u64 <= old.size();
+            if length == 0 || !is_within {
+                return Ok((offset, block.to_vec()));
             }
-            self.write(|writer| writer.copy(old, offset, length))?;
-            offset += length;
+            let old_block = &mut old_block[..length];
+            old.read_at(offset, old_block)?;
+            if old_block != block {
+                return Ok((offset, block.to_vec()));
+            }
+            offset += length as u64;
         }
     }
 

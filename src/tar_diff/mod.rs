@@ -17,6 +17,7 @@ mod frame;
 mod old_files;
 mod operations;
 mod ordered;
+mod pair;
 mod patched;
 mod writer;
 

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io;
+use std::io::{self, BufReader};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use crate::digest::Digest;
+use crate::digest::{Algorithm, Digest};
 use crate::limits::TAR_DIFF_PATH_MAX;
-use crate::stream::FileSlice;
+use crate::stream::{COPY_BUFFER, FileSlice, hash};
 use crate::tar_diff::clean_path;
 
 /// Folder whose files bootc cannot read when it applies a delta.
@@ -38,12 +38,24 @@ impl OldFile {
         self.bytes.size
     }
 
-    /// Its content.
-    pub(super) fn read(&self) -> io::Result<Vec<u8>> {
+    /// Reads its content into a buffer, which only grows, and returns it.
+    pub(super) fn read<'b>(&self, buffer: &'b mut Vec<u8>) -> io::Result<&'b [u8]> {
         let size = usize::try_from(self.size()).map_err(|_| io::ErrorKind::OutOfMemory)?;
-        let mut content = vec![0; size];
-        self.read_at(0, &mut content)?;
+        if buffer.len() < size {
+            // Never both at once.
+            *buffer = Vec::new();
+            *buffer = vec![0; size];
+        }
+        let content = &mut buffer[..size];
+        self.read_at(0, content)?;
         Ok(content)
+    }
+
+    /// The digest of its content.
+    fn digest(&self) -> io::Result<Digest> {
+        let size = usize::try_from(self.size()).unwrap_or(COPY_BUFFER);
+        let mut stream = BufReader::with_capacity(size.min(COPY_BUFFER), self.stream());
+        Ok(hash(&mut stream, Algorithm::Sha256)?.digest)
     }
 
     /// A stream of its content.
@@ -140,31 +152,28 @@ impl<'a> Finder<'a> {
         finder
     }
 
-    /// A file with the same content.
+    /// The file with this path.
+    pub(super) fn at(&self, path: &[u8]) -> Option<&'a Arc<OldFile>> {
+        self.files.find(path).map(|at| self.files.get(at))
+    }
+
+    /// A file with the same content, other than one that is known to differ.
     pub(super) fn same(
         &mut self,
-        path: &[u8],
         content: &[u8],
+        different: Option<&Arc<OldFile>>,
     ) -> io::Result<Option<&'a Arc<OldFile>>> {
         let size = content.len() as u64;
         let Some(of_size) = self.by_size.get(&size).filter(|_| size > 0) else {
             return Ok(None);
         };
-        if let Some(at) = self.files.find(path) {
-            let file = self.files.get(at);
-            if file.size() == size {
-                if file.has(0, content)? {
-                    return Ok(Some(file));
-                }
-                if of_size.len() == 1 {
-                    return Ok(None);
-                }
-            }
+        if different.is_some() && of_size.len() == 1 {
+            return Ok(None);
         }
         if !self.hashed.contains_key(&size) {
             let mut hashed = HashMap::new();
             for at in of_size {
-                let digest = Digest::of(&self.files.get(*at).read()?);
+                let digest = self.files.get(*at).digest()?;
                 hashed.entry(digest).or_insert(*at);
             }
             self.hashed.insert(size, hashed);

@@ -11,6 +11,7 @@ use crate::progress::Progress;
 use crate::stream::{Permits, Workers};
 use crate::tar_diff::frame;
 use crate::tar_diff::old_files::OldFile;
+use crate::tar_diff::pair::Pair;
 use crate::tar_diff::writer::Writer;
 
 /// Number of bytes that an operation with a source takes at most beside its frame.
@@ -18,10 +19,10 @@ const OVERHEAD: usize = 24;
 
 /// A frame that is this many times smaller than its content is smaller than what data is
 /// usually compressed to.
-const CLEAR_GAIN: usize = 6;
+const CLEAR_GAIN: usize = 4;
 
-/// Number of bytes that wait for their turn at most, unless a single file has more.
-const WAITING_MAX: usize = 16 << 20;
+/// Number of bytes that wait for their turn at most, unless a single pair of files has more.
+const WAITING_MAX: usize = 24 << 20;
 
 /// Data that waits is held in pieces of about this size, in bytes.
 const PIECE: usize = 256 * 1024;
@@ -56,23 +57,24 @@ struct ChangedFile {
 /// A changed file as it goes into a tar-diff.
 enum Compressed {
     Frame(Vec<u8>),
-    /// A frame would take more room than this.
-    Data(Vec<u8>),
+    /// A frame would take more room than the content of this.
+    Data(Pair),
 }
 
 /// Compresses a file, when there is memory for it.
 fn compress(
-    content: Vec<u8>,
+    mut pair: Pair,
     old: &OldFile,
     level: i32,
     memory: &Arc<Permits>,
 ) -> io::Result<Compressed> {
-    let old_size = usize::try_from(old.size()).map_err(|_| io::ErrorKind::OutOfMemory)?;
-    let _permit = memory.take(frame::memory(content.len(), old_size).min(memory_max()));
-    let frame = frame::compress(&content, &old.read()?, level)?;
+    let needed = frame::memory(pair.new_content().len(), pair.old().len(), level);
+    let _permit = memory.take(needed.min(memory_max(level)));
+    pair.read_old(old)?;
+    let frame = frame::compress(pair.new_content(), pair.old(), level)?;
     Ok(match frame {
-        Some(frame) if pays(&frame, &content)? => Compressed::Frame(frame),
-        _ => Compressed::Data(content),
+        Some(frame) if pays(&frame, pair.new_content())? => Compressed::Frame(frame),
+        _ => Compressed::Data(pair),
     })
 }
 
@@ -83,9 +85,9 @@ fn pays(frame: &[u8], content: &[u8]) -> io::Result<bool> {
 }
 
 /// The memory that compressing takes at most, beside what waits: that for the largest file.
-fn memory_max() -> usize {
+fn memory_max(level: i32) -> usize {
     let largest = usize::try_from(TAR_DIFF_SOURCE_MAX).expect("it is held in memory");
-    frame::memory(largest, largest)
+    frame::memory(largest, largest, level)
 }
 
 /// Writes a tar-diff, whose changed files are compressed on all cores. The output is the
@@ -119,7 +121,7 @@ impl<'a, W: Write> OrderedWriter<'a, W> {
             progress,
             waiting: VecDeque::new(),
             size: 0,
-            memory: Permits::new(memory_max()),
+            memory: Permits::new(memory_max(level)),
         })
     }
 
@@ -152,18 +154,18 @@ impl<'a, W: Write> OrderedWriter<'a, W> {
         Ok(())
     }
 
-    /// Emits the content of a file that is like an old one.
+    /// Emits the content of a file that is like an old one, which is read later.
     pub(super) fn changed(
         &mut self,
-        content: Vec<u8>,
+        pair: Pair,
         old: &Arc<OldFile>,
     ) -> Result<(), DifferenceError> {
-        let size = content.len();
+        let size = pair.size();
         self.make_room(size)?;
         self.size += size;
         let (level, memory) = (self.level, Arc::clone(&self.memory));
         let source = Arc::clone(old);
-        let work = move || compress(content, &source, level, &memory);
+        let work = move || compress(pair, &source, level, &memory);
         self.waiting.push_back(Part::Changed(ChangedFile {
             old: Arc::clone(old),
             size,
@@ -226,7 +228,7 @@ impl<'a, W: Write> OrderedWriter<'a, W> {
         let (path, size) = (file.old.path(), file.old.size());
         let written = match compressed.map_err(DifferenceError::Read)? {
             Compressed::Frame(frame) => self.writer.frame(path, size, &frame),
-            Compressed::Data(content) => self.writer.data(&content),
+            Compressed::Data(pair) => self.writer.data(pair.new_content()),
         };
         written.map_err(DifferenceError::Write)
     }

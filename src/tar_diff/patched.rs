@@ -17,6 +17,7 @@ pub(crate) struct Patched<R: Read> {
     position: u64,
     /// The operation that goes on.
     current: Current,
+    buffers: Buffers,
     /// The number of bytes that were made, and the most that are.
     made: u64,
     most: u64,
@@ -28,8 +29,16 @@ enum Current {
     /// A copy of this many more bytes.
     Copy(u64),
     AddData,
-    /// The content of a frame, and the position in it.
-    Frame(Vec<u8>, usize),
+    /// The content of a frame, from this position on.
+    Frame(usize),
+}
+
+/// A frame, its prefix and its content, in memory that is used for the next ones, too.
+#[derive(Default)]
+struct Buffers {
+    frame: Vec<u8>,
+    prefix: Vec<u8>,
+    content: Vec<u8>,
 }
 
 impl<R: Read> Patched<R> {
@@ -49,6 +58,7 @@ impl<R: Read> Patched<R> {
             open: None,
             position: 0,
             current: Current::Nothing,
+            buffers: Buffers::default(),
         })
     }
 
@@ -81,7 +91,10 @@ impl<R: Read> Patched<R> {
                 self.position = position;
                 Current::Nothing
             }
-            Operation::Frame(size) => Current::Frame(self.unpack(size)?, 0),
+            Operation::Frame(size) => {
+                self.unpack(size)?;
+                Current::Frame(0)
+            }
         };
         Ok(true)
     }
@@ -100,17 +113,20 @@ impl<R: Read> Patched<R> {
         Ok(())
     }
 
-    fn unpack(&mut self, size: u64) -> io::Result<Vec<u8>> {
+    fn unpack(&mut self, size: u64) -> io::Result<()> {
         let prefix_size = self.source()?.size();
         let largest = size.max(prefix_size);
         if largest > TAR_DIFF_FRAME_MAX {
             return Err(Fault::FrameTooLarge(largest).into());
         }
-        let mut bytes = Vec::new();
-        self.operations.read_to_end(&mut bytes)?;
-        let prefix = self.source()?.read()?;
+        let mut buffers = std::mem::take(&mut self.buffers);
+        buffers.frame.clear();
+        self.operations.read_to_end(&mut buffers.frame)?;
+        let prefix = self.source()?.read(&mut buffers.prefix)?;
+        frame::unpack(&buffers.frame, prefix, &mut buffers.content)?;
         self.position = prefix_size;
-        frame::unpack(&bytes, &prefix)
+        self.buffers = buffers;
+        Ok(())
     }
 
     /// Reads bytes of the open file, at the position in it.
@@ -121,11 +137,27 @@ impl<R: Read> Patched<R> {
     }
 }
 
+/// Fills the buffer: most operations make few bytes, and whoever hashes and writes them has
+/// the same work with a few as with many.
 impl<R: Read> Read for Patched<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() {
-            return Ok(0);
+        let mut length = 0;
+        while length < buffer.len() {
+            match self.read_some(&mut buffer[length..]) {
+                Ok(0) => break,
+                Ok(more) => length += more,
+                // The reader may go on, and needs every byte.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted && length > 0 => break,
+                Err(error) => return Err(error),
+            }
         }
+        Ok(length)
+    }
+}
+
+impl<R: Read> Patched<R> {
+    /// Reads bytes of one operation, if any is left.
+    fn read_some(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             let length = match &mut self.current {
                 Current::Nothing => 0,
@@ -146,8 +178,8 @@ impl<R: Read> Read for Patched<R> {
                     }
                     length
                 }
-                Current::Frame(content, position) => {
-                    let length = (&content[*position..]).read(buffer)?;
+                Current::Frame(position) => {
+                    let length = (&self.buffers.content[*position..]).read(buffer)?;
                     *position += length;
                     length
                 }

@@ -4,10 +4,16 @@ use std::io::{self, Write};
 
 use zstd::stream::write::Encoder;
 
+use crate::tar_diff::frame::TWO_TABLES_MAX;
 use crate::tar_diff::{COPY, DATA, FRAME, MAGIC_2, OPEN, SEEK};
 
 /// Data is collected up to this many bytes for one operation.
 const DATA_MOST: usize = 256 * 1024;
+
+/// Up to the level at which frames are made of two tables, the level of the stream around
+/// them, at most: most of it are frames, which do not become smaller, and a higher level
+/// takes twice the time or more for three in a thousand bytes of the rest.
+const LEVEL_MOST: i32 = 6;
 
 /// Writes a tar-diff.
 #[must_use = "the end is only written at `finish`"]
@@ -24,6 +30,10 @@ impl<W: Write> Writer<W> {
     /// Begins a tar-diff with this level of zstd.
     pub(super) fn new(mut output: W, level: i32) -> io::Result<Self> {
         output.write_all(MAGIC_2)?;
+        let level = match level {
+            ..=TWO_TABLES_MAX => level.min(LEVEL_MOST),
+            level => level,
+        };
         Ok(Self {
             output: Encoder::new(output, level)?,
             data: Vec::with_capacity(DATA_MOST),

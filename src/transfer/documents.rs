@@ -179,7 +179,7 @@ impl<'a> DocumentBuilder<'a> {
             LayerBytes::Written(written) => (None, written),
             LayerBytes::Elsewhere(descriptor)
             | LayerBytes::Missing(descriptor)
-            | LayerBytes::LeftOut(descriptor)
+            | LayerBytes::LeftOut(descriptor, _)
             | LayerBytes::Omitted { descriptor, .. } => return descriptor.clone(),
         };
         let Hashed { digest, size } = written;

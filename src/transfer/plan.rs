@@ -54,8 +54,8 @@ impl Jobs {
         for item in items {
             let mut absent = Absent::default();
             jobs.add(&item.content, &item.name, policy, &mut absent);
-            if let Some(place) = absent.left_out {
-                return Err(Error::LayerNotCarried.while_reading(place));
+            if let Some((place, archive)) = absent.left_out {
+                return Err(Error::LayerNotCarried(archive).while_reading(place));
             }
             if let (0, Some(place)) = (absent.whole_images, absent.first_layer) {
                 return Err(Error::LayerAbsent.while_reading(place));
@@ -145,8 +145,9 @@ impl Jobs {
                     absent.blobs.push(descriptor.digest().clone());
                     absent.first_layer.get_or_insert(place);
                 }
-                LayerBytes::LeftOut(_) => {
-                    absent.left_out.get_or_insert(place);
+                LayerBytes::LeftOut(_, archive) => {
+                    let archive = archive.clone();
+                    absent.left_out.get_or_insert((place, archive));
                 }
                 LayerBytes::Omitted { blob, descriptor } => self.omitted.push(OmittedBlob {
                     before: self.list.len(),
@@ -269,8 +270,8 @@ impl Jobs {
 struct Absent {
     blobs: Vec<Digest>,
     first_layer: Option<Place>,
-    /// The first layer that was left out of the input on purpose.
-    left_out: Option<Place>,
+    /// The first layer that was left out of the input on purpose, and the input.
+    left_out: Option<(Place, Place)>,
     whole_images: usize,
     /// The types of blobs that are not JSON, and may refer to others nevertheless.
     unread: Vec<String>,

@@ -4,6 +4,7 @@ mod by_content;
 mod cases;
 mod foreign;
 mod judged;
+mod memory;
 mod platforms;
 
 use std::fmt::Write;
@@ -108,7 +109,10 @@ fn a_delta_goes_through_pipes() {
         .run(&["convert", "new.tar", "-"])
         .data_and_warnings();
     let run = sandbox.restow(&["delta", "old.tar", "-", "-"]);
-    let (delta, _) = run.stdin_pipe(new).run().data_and_warnings();
+    let output = run.stdin_pipe(new).run();
+    let ways = ": 1 layer reused, 1 as differences (";
+    assert!(output.stderr.contains(ways), "{}", output.stderr);
+    let delta = output.reports().0;
     assert!(delta.len() < 20_000, "{}", delta.len());
     sandbox.write("delta", &delta);
     let run = sandbox.restow(&["apply", "-", "delta", "-"]);

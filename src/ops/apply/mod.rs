@@ -13,7 +13,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::error::{Error, Place, Result};
-use crate::event::{Event, Step};
+use crate::event::{Event, Step, Watch};
 use crate::format::sink::ImageSink;
 use crate::format::source::{Content, ImageSource};
 use crate::format::{Format, Member, open_container};
@@ -37,7 +37,7 @@ pub(crate) fn apply(
     context: Context<'_>,
 ) -> Result<WriteReport> {
     random_access(delta, context)?;
-    let deltas = deltas(delta)?;
+    let deltas = deltas(delta, &context.watch)?;
     let olds = old_images(old, None, None, context)?;
     let from = deltas.iter().map(|delta| old_of(delta, &olds));
     let from: Vec<usize> = from.collect::<Result<_>>()?;
@@ -54,22 +54,31 @@ pub(crate) fn apply(
         let found = found.map_err(|error| located(old, error))?;
         files.insert(*at, Arc::new(found));
     }
+    let place = delta.place().cloned().unwrap_or(Place::StandardInput);
+    let made = Place::Made {
+        old: Box::new(olds[0].place()),
+        delta: Box::new(place.clone()),
+    };
+    let failed = |error| match error {
+        Error::Choice(_) | Error::DeltaLayerAbsent { .. } => error,
+        error => error.while_reading(made.clone()),
+    };
     let mut rebuilt = Rebuilt::new(old.container(), delta.container());
     for (part, at) in deltas.iter().zip(&from) {
-        rebuilt.add(part, &olds[*at], &files[at], context)?;
+        let added = rebuilt.add(part, &olds[*at], &files[at], context);
+        added.map_err(failed)?;
     }
     let format = rebuilt.finish();
-    let place = delta.place().cloned().unwrap_or(Place::StandardInput);
     let source = open_container(Box::new(rebuilt), format, place, &context.opening())?;
     let source = ConvertSource {
         images: source.as_ref(),
         image: None,
     };
-    convert(&[source], sink, options, context)
+    convert(&[source], sink, options, context).map_err(failed)
 }
 
 /// The deltas of a source, each once.
-fn deltas(source: &dyn ImageSource) -> Result<Vec<Delta>> {
+fn deltas(source: &dyn ImageSource, watch: &Watch<'_>) -> Result<Vec<Delta>> {
     let none = || located(source, Error::NotADelta);
     if source.format() == Format::Rootfs {
         return Err(none());
@@ -85,7 +94,7 @@ fn deltas(source: &dyn ImageSource) -> Result<Vec<Delta>> {
         if let Content::Artifact(artifact) = content
             && is_delta(artifact.manifest.view())
         {
-            let delta = read_delta(source, root, *artifact);
+            let delta = read_delta(source, root, *artifact, watch);
             deltas.push(delta.map_err(|error| located(source, error))?);
         }
     }

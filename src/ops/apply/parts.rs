@@ -1,10 +1,11 @@
 //! The parts of a delta.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::Read as _;
 
 use crate::digest::Digest;
 use crate::error::{Error, LimitError, Place, Result};
+use crate::event::{Warning, Watch};
 use crate::format::Member;
 use crate::format::root::Root;
 use crate::format::source::{Artifact, ImageSource};
@@ -40,13 +41,15 @@ pub(super) struct Difference {
     pub(super) blob: (Descriptor, Member),
 }
 
-/// Reads the documents of a delta.
+/// Reads the documents of a delta. Warns of parts that are not understood.
 pub(super) fn read_delta(
     source: &dyn ImageSource,
     root: &Root,
     artifact: Artifact,
+    watch: &Watch<'_>,
 ) -> Result<Delta> {
     let Artifact { manifest, blobs } = artifact;
+    warn_of_others(&manifest.view().layers, watch);
     let source_config = source_config(&manifest).ok_or(Error::NotADelta)?;
     let members: HashMap<Digest, Member> = blobs
         .into_iter()
@@ -100,6 +103,23 @@ pub(super) fn read_delta(
         files,
         blobs: others,
     })
+}
+
+/// Warns of parts of a delta that are not understood, such as signatures: nothing of them
+/// is in the output.
+fn warn_of_others(layers: &[Descriptor], watch: &Watch<'_>) {
+    let others = layers
+        .iter()
+        .filter(|layer| DeltaContent::of(layer) == DeltaContent::Other);
+    let kinds = others.clone().map(DeltaContent::kind);
+    let kinds: BTreeSet<String> = kinds
+        .map(|kind| format!("`{}`", kind.escape_debug()))
+        .collect();
+    let parts = others.count();
+    if parts > 0 {
+        let kinds = Vec::from_iter(kinds).join(", ");
+        watch.warn(Warning::DeltaPartsSkipped { parts, kinds });
+    }
 }
 
 /// Reads a document, and compares it with its digest.

@@ -157,7 +157,7 @@ impl<'a> Rebuilt<'a> {
                 return Ok(layer.clone());
             }
             // The bytes in which it was compressed cannot be made again.
-            let size = self.size_of(&origin, context)?;
+            let size = self.size_of(layer, &origin, context)?;
             self.put_blob(diff_id, size, origin);
             return Ok(plain(layer, diff_id, size));
         }
@@ -203,17 +203,18 @@ impl<'a> Rebuilt<'a> {
             self.put_blob(diff_id, layer.size(), origin);
             return Ok(layer.clone());
         }
-        let size = self.size_of(&origin, context)?;
+        let size = self.size_of(layer, &origin, context)?;
         self.put_blob(diff_id, size, origin);
         Ok(plain(layer, diff_id, size))
     }
 
-    /// The number of bytes that can be made.
-    fn size_of(&self, origin: &Origin, context: Context<'_>) -> Result<u64> {
-        let mut stream = self.open(origin)?;
+    /// The number of bytes that can be made for a layer.
+    fn size_of(&self, layer: &Descriptor, origin: &Origin, context: Context<'_>) -> Result<u64> {
+        let place = Place::Blob(layer.digest().clone());
+        let stream = self.open(origin);
+        let mut stream = stream.map_err(|error| error.while_reading(place.clone()))?;
         let mut stream = BufReader::with_capacity(COPY_BUFFER, &mut stream);
         let copied = copy(&mut stream, &mut io::sink(), &context.watch);
-        let place = Place::StandardOutput;
         copied.map_err(|error| Error::copy(place.clone(), place, error))
     }
 

@@ -37,9 +37,9 @@ use crate::transfer::item::TransferItem;
 use crate::transfer::plan::Jobs;
 use crate::transfer::referrers::prune;
 
-/// Maximum number of threads that compress changed files, beside the thread that compares
-/// them: the allocator keeps the memory of the largest file for each of them.
-const WORKERS_MAX: NonZeroUsize = NonZeroUsize::MIN;
+/// Maximum number of threads that compress changed files: the allocator keeps the tables of
+/// the largest file for each of them, and two are as fast as the comparison of all files.
+const WORKERS_MAX: NonZeroUsize = NonZeroUsize::new(2).expect("2 is not 0");
 
 /// Implements [`Session::delta`](crate::Session::delta).
 pub(crate) fn delta(

@@ -91,7 +91,7 @@ impl BaseLayers {
         for layer in &mut image.layers {
             let chain = chain.push(&layer.diff_id);
             let (descriptor, is_needed) = match &layer.bytes {
-                LayerBytes::LeftOut(descriptor) => (descriptor.clone(), true),
+                LayerBytes::LeftOut(descriptor, _) => (descriptor.clone(), true),
                 LayerBytes::Missing(descriptor) => (descriptor.clone(), false),
                 _ => continue,
             };

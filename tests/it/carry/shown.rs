@@ -98,7 +98,7 @@ fn commands_that_look_show_what_it_is() {
     expect![[r#"
         $ restow images part.tar
         IMAGE   IMAGE ID      DIGEST        CREATED      SIZE  STORED  PLATFORM     LAYERS
-        <none>  1831163ff55f  a6e392d91fcd  N years ago  ?     6.14kB  linux/amd64  3, 2 left out
+        <none>  1831163ff55f  a6e392d91fcd  N years ago  ?     2.05kB  linux/amd64  3, 2 left out
         $ restow inspect part.tar
         Reference      <none>
         Image ID       sha256:1831163ff55f2568b80b3c04dad71b4e4da52b917d50271336d37781bb9a88d1
@@ -107,14 +107,14 @@ fn commands_that_look_show_what_it_is() {
         Platform       linux/amd64
         Created        2024-02-03T04:05:06.789012345Z
         Format         docker-archive
-        Size           6.14kB stored
+        Size           2.05kB stored
         Env            PATH=/bin:/usr/bin
         Labels         tags=app:2
         Healthcheck    ["CMD","/up"]
 
         LAYER  DIFF ID       DIGEST        TYPE           STORED  UNPACKED  CREATED BY
-        1      bdbd15132ae3  bdbd15132ae3  tar, left out  2.05kB  ?         COPY 1 <&> /
-        2      32a2d1d088b3  32a2d1d088b3  tar, left out  2.05kB  ?         COPY 2 <&> /
+        1      bdbd15132ae3  bdbd15132ae3  tar, left out  0B      ?         COPY 1 <&> /
+        2      32a2d1d088b3  32a2d1d088b3  tar, left out  0B      ?         COPY 2 <&> /
         3      acb2abf3dc22  acb2abf3dc22  tar            2.05kB  2.05kB    COPY 3 <&> /
         $ restow history part.tar
         Image ID       sha256:1831163ff55f2568b80b3c04dad71b4e4da52b917d50271336d37781bb9a88d1
@@ -123,43 +123,43 @@ fn commands_that_look_show_what_it_is() {
 
         LAYER  CREATED      CREATED BY    SIZE  STORED  COMMENT
         3      N years ago  COPY 3 <&> /  1B    2.05kB
-        2      N years ago  COPY 2 <&> /  ?     2.05kB
-        1      N years ago  COPY 1 <&> /  ?     2.05kB
+        2      N years ago  COPY 2 <&> /  ?     0B
+        1      N years ago  COPY 1 <&> /  ?     0B
         $ restow verify part.tar
         note[layer-left-out] layer 1 of 3 of `sha256:a6e392d91fcde357ddcc5ac7a255fa0897f401c2499b4a033a157e89cec2fd09`: sha256:bdbd15132ae3b3471acee5614c1cc26a578107c5a7585609a785bd5475bedda0 is missing (and 1 more layer)
           only an engine that already has the layer can load the image
         docker-archive: 1 image, 1 layer, 2.05kB read: 1 note
         $ restow files part.tar
         error: cannot read layer 1 of 3 of `sha256:a6e392d91fcde357ddcc5ac7a255fa0897f401c2499b4a033a157e89cec2fd09`
-          caused by: it was left out of this partial archive on purpose
+          caused by: it was left out of the partial archive `part.tar` on purpose
           hint: `restow convert --with BASE PART whole.tar` puts the layers back, where BASE has them
         $ restow export part.tar x.tar
         error: cannot read layer 1 of 3 of `sha256:a6e392d91fcde357ddcc5ac7a255fa0897f401c2499b4a033a157e89cec2fd09`
-          caused by: it was left out of this partial archive on purpose
+          caused by: it was left out of the partial archive `part.tar` on purpose
           hint: `restow convert --with BASE PART whole.tar` puts the layers back, where BASE has them
         $ restow extract part.tar x
         error: cannot read layer 1 of 3 of `sha256:a6e392d91fcde357ddcc5ac7a255fa0897f401c2499b4a033a157e89cec2fd09`
-          caused by: it was left out of this partial archive on purpose
+          caused by: it was left out of the partial archive `part.tar` on purpose
           hint: `restow convert --with BASE PART whole.tar` puts the layers back, where BASE has them
         $ restow squash --all part.tar x.tar
         error: cannot read layer 1 of 3 of `sha256:a6e392d91fcde357ddcc5ac7a255fa0897f401c2499b4a033a157e89cec2fd09`
-          caused by: it was left out of this partial archive on purpose
+          caused by: it was left out of the partial archive `part.tar` on purpose
           hint: `restow convert --with BASE PART whole.tar` puts the layers back, where BASE has them
         $ restow squash --last 1 part.tar x.tar
         error: cannot read layer 1 of 3 of `sha256:a6e392d91fcde357ddcc5ac7a255fa0897f401c2499b4a033a157e89cec2fd09`
-          caused by: it was left out of this partial archive on purpose
+          caused by: it was left out of the partial archive `part.tar` on purpose
           hint: `restow convert --with BASE PART whole.tar` puts the layers back, where BASE has them
         $ restow convert part.tar oci:x
         error: cannot read layer 1 of 3 of `sha256:a6e392d91fcde357ddcc5ac7a255fa0897f401c2499b4a033a157e89cec2fd09`
-          caused by: it was left out of this partial archive on purpose
+          caused by: it was left out of the partial archive `part.tar` on purpose
           hint: `restow convert --with BASE PART whole.tar` puts the layers back, where BASE has them
         $ restow waste part.tar
         error: cannot read layer 1 of 3 of `sha256:a6e392d91fcde357ddcc5ac7a255fa0897f401c2499b4a033a157e89cec2fd09`
-          caused by: it was left out of this partial archive on purpose
+          caused by: it was left out of the partial archive `part.tar` on purpose
           hint: `restow convert --with BASE PART whole.tar` puts the layers back, where BASE has them
         $ restow diff part.tar new.tar
         error: cannot read layer 1 of 3 of `sha256:a6e392d91fcde357ddcc5ac7a255fa0897f401c2499b4a033a157e89cec2fd09`
-          caused by: it was left out of this partial archive on purpose
+          caused by: it was left out of the partial archive `part.tar` on purpose
           hint: `restow convert --with BASE PART whole.tar` puts the layers back, where BASE has them
     "#]].assert_eq(&shown);
 }

@@ -1,0 +1,66 @@
+//! The content of a new file in memory, and that of the old one that it is like.
+
+use std::io::{self, Read};
+
+use crate::tar_diff::old_files::OldFile;
+
+/// A pair of this many bytes is large.
+const LARGE: usize = 2 << 20;
+
+/// Memory of this many bytes is given back when it is freed, and only costs the pages that
+/// are used. Of less, glibc keeps as much as was once freed, which nobody may need again.
+const GIVEN_BACK: usize = 33 << 20;
+
+/// Two contents, the old one first. zstd searches them faster if they are adjacent.
+#[derive(Debug)]
+pub(super) struct Pair {
+    bytes: Vec<u8>,
+    old_size: usize,
+}
+
+impl Pair {
+    /// Reads a new content of at most `size` bytes. There is room for an old one of
+    /// `old_size` bytes before it.
+    pub(super) fn read(old_size: usize, size: usize, content: &mut dyn Read) -> io::Result<Self> {
+        let both = old_size + size;
+        let is_large = both >= LARGE;
+        let mut bytes = vec![0; if is_large { both.max(GIVEN_BACK) } else { both }];
+        let length = fill(&mut bytes[old_size..both], content)?;
+        bytes.truncate(old_size + length);
+        Ok(Self { bytes, old_size })
+    }
+
+    /// Reads the old content.
+    pub(super) fn read_old(&mut self, old: &OldFile) -> io::Result<()> {
+        old.read_at(0, &mut self.bytes[..self.old_size])
+    }
+
+    /// The old content.
+    pub(super) fn old(&self) -> &[u8] {
+        &self.bytes[..self.old_size]
+    }
+
+    /// The new content.
+    pub(super) fn new_content(&self) -> &[u8] {
+        &self.bytes[self.old_size..]
+    }
+
+    /// The size of both together.
+    pub(super) fn size(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+/// Fills a buffer, unless the stream ends before. Returns the number of bytes in it.
+pub(super) fn fill(buffer: &mut [u8], stream: &mut dyn Read) -> io::Result<usize> {
+    let mut length = 0;
+    while length < buffer.len() {
+        match stream.read(&mut buffer[length..]) {
+            Ok(0) => break,
+            Ok(read) => length += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(length)
+}
