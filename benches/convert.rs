@@ -42,13 +42,14 @@ mod support {
     pub(crate) mod real_image;
 }
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use support::bench::{Arguments, Bench, NOTHING, Result, exit_code};
+use support::bench::{Arguments, Bench, NOTHING, Prepared, Result, exit_code};
 use support::doubling::{LINEAR, doubled};
-use support::measure::{Comparison, PLAIN};
+use support::measure::{Comparison, PLAIN, needs_program_of};
 use support::real_image::{kept_image, make_image};
 
 /// Compare whole `restow convert` commands with other tools
@@ -60,35 +61,67 @@ struct Convert {
 
 const TO_OCI: &str = r#""$RESTOW" convert "$IMAGE" "oci:$OUT""#;
 const CP: &str = r#"cp "$IMAGE" "$OUT""#;
-const CAT: &str = r#"cat "$IMAGE" > "$OUT""#;
+const CAT: &str = r#"cat "$IMAGE" | cat > "$OUT""#;
 
 #[rustfmt::skip] // A table is read in rows.
-const WORK: [Comparison; 8] = [
-    Comparison { what: "to oci, kept", restow: TO_OCI, against: "cp", peer: CP,
-        goal: Some(1.0), ..PLAIN },
-    Comparison { what: "to oci, kept", restow: TO_OCI, against: "openssl sha256 + cp",
-        peer: r#"openssl dgst -sha256 "$IMAGE" && cp "$IMAGE" "$OUT""#, ..PLAIN },
-    Comparison { what: "to oci, kept", restow: TO_OCI, against: "skopeo, plain",
-        peer: r#"skopeo --insecure-policy copy --dest-oci-accept-uncompressed-layers \
-            "docker-archive:$IMAGE" "oci:$OUT:t""#,
-        goal: Some(0.75), ..PLAIN },
-    Comparison { what: "pipe to oci, kept", against: "cat", peer: CAT,
+const WORK: [Comparison; 4] = [
+    Comparison { what: "to oci, kept", restow: TO_OCI, against: "limit: openssl sha256 + cp",
+        peer: r#"openssl dgst -sha256 "$IMAGE" && cp "$IMAGE" "$OUT""#,
+        goal: Some(1.05), is_least: true, ..PLAIN },
+    Comparison { what: "pipe to oci, kept", against: "cat | cat", peer: CAT,
         restow: r#"cat "$IMAGE" | "$RESTOW" convert - "oci:$OUT""#,
-        goal: Some(1.3), ..PLAIN },
-    Comparison { what: "to oci, gzip", against: "skopeo, gzip",
-        restow: r#""$RESTOW" convert --compress gzip "$IMAGE" "oci:$OUT""#,
-        peer: r#"skopeo --insecure-policy copy "docker-archive:$IMAGE" "oci:$OUT:t""#,
-        goal: Some(0.6), no_larger: true, ..PLAIN },
-    Comparison { what: "to oci, zstd", against: "skopeo, zstd",
-        restow: r#""$RESTOW" convert --compress zstd "$IMAGE" "oci:$OUT""#,
-        peer: r#"skopeo --insecure-policy copy --dest-compress-format zstd \
-            "docker-archive:$IMAGE" "oci:$OUT:t""#,
-        goal: Some(0.6), no_larger: true, ..PLAIN },
+        goal: Some(1.2), ..PLAIN },
     Comparison { what: "to docker-archive", against: "cp", peer: CP,
         restow: r#""$RESTOW" convert "$IMAGE" "docker-archive:$OUT""#, ..PLAIN },
-    Comparison { what: "pipe to docker-archive", against: "cat", peer: CAT,
-        restow: r#"cat "$IMAGE" | "$RESTOW" convert - - > "$OUT""#, ..PLAIN },
+    Comparison { what: "pipe to docker-archive", against: "cat | cat", peer: CAT,
+        restow: r#"cat "$IMAGE" | "$RESTOW" convert - - > "$OUT""#,
+        goal: Some(1.5), ..PLAIN },
 ];
+
+/// `$SKOPEO` runs skopeo, for which files below `$TMPDIR` are where they are for others.
+///
+/// gzip output may be 1 % larger than skopeo's, as the sizes show, and zstd output no larger.
+#[rustfmt::skip]
+const AGAINST_SKOPEO: [Comparison; 3] = [
+    Comparison { what: "to oci, kept", restow: TO_OCI, against: "skopeo, plain",
+        peer: r#"$SKOPEO --insecure-policy copy --dest-oci-accept-uncompressed-layers \
+            "docker-archive:$IMAGE" "oci:$OUT:t""#,
+        goal: Some(0.45), ..PLAIN },
+    Comparison { what: "to oci, gzip", against: "skopeo, gzip",
+        restow: r#""$RESTOW" convert --compress gzip "$IMAGE" "oci:$OUT""#,
+        peer: r#"$SKOPEO --insecure-policy copy "docker-archive:$IMAGE" "oci:$OUT:t""#,
+        goal: Some(0.6), ..PLAIN },
+    Comparison { what: "to oci, zstd", against: "skopeo, zstd",
+        restow: r#""$RESTOW" convert --compress zstd "$IMAGE" "oci:$OUT""#,
+        peer: r#"$SKOPEO --insecure-policy copy --dest-compress-format zstd \
+            "docker-archive:$IMAGE" "oci:$OUT:t""#,
+        goal: Some(0.6), no_larger: true, ..PLAIN },
+];
+
+/// Runs a program in the root with the peers of today, which `.ci/engines` makes.
+const INSIDE: &str = "/opt/restow-sid/inside";
+
+/// The skopeo of today if there is one, or else that of this machine.
+fn skopeo() -> &'static [&'static str] {
+    if Path::new(INSIDE).is_file() {
+        &[INSIDE, "skopeo"]
+    } else {
+        &["skopeo"]
+    }
+}
+
+/// The variables for [`AGAINST_SKOPEO`].
+fn with_skopeo(image: &Path) -> Result<Prepared<()>> {
+    needs_program_of(skopeo()[0])?;
+    let folder = image.parent().ok_or("the image has no directory")?;
+    Ok(Prepared {
+        variables: vec![
+            ("SKOPEO", skopeo().join(" ").into()),
+            ("TMPDIR", folder.into()),
+        ],
+        kept: (),
+    })
+}
 
 const KEPT_N: &str = r#""$RESTOW" convert "$N" "oci:$OUT""#;
 const KEPT_2N: &str = r#""$RESTOW" convert "$TWICE_N" "oci:$OUT""#;
@@ -131,12 +164,16 @@ fn run(arguments: &Arguments) -> Result<()> {
     };
     let mut bench = Bench::new(arguments, image);
     bench.run(&WORK, |_| Ok(NOTHING));
+    bench.run(&AGAINST_SKOPEO, with_skopeo);
     bench.run(&DOUBLING, |_| {
         doubled(|factor| kept_image(factor * (arguments.size / 4)))
     });
     bench.report(
         &[],
-        &[&["skopeo", "--version"], &["openssl", "version"]],
+        &[
+            &[skopeo(), &["--version"]].concat(),
+            &["openssl", "version"],
+        ],
         "",
     )
 }

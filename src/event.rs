@@ -4,6 +4,7 @@
 //! terminal shows of them.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::digest::Digest;
@@ -522,12 +523,12 @@ pub(crate) type Observer<'a> = dyn Fn(Event<'_>) + Sync + 'a;
 #[derive(Clone, Copy)]
 pub(crate) struct Watch<'a> {
     observer: &'a Observer<'a>,
-    interrupt: &'a AtomicBool,
+    interrupt: &'a Arc<AtomicBool>,
 }
 
 impl<'a> Watch<'a> {
     /// Connects an operation to its caller, who sets `interrupt` to stop it.
-    pub(crate) fn new(observer: &'a Observer<'a>, interrupt: &'a AtomicBool) -> Self {
+    pub(crate) fn new(observer: &'a Observer<'a>, interrupt: &'a Arc<AtomicBool>) -> Self {
         Self {
             observer,
             interrupt,
@@ -549,6 +550,11 @@ impl<'a> Watch<'a> {
             observer: &|_| (),
             interrupt: self.interrupt,
         }
+    }
+
+    /// The flag of the caller, for threads that outlive the operation.
+    pub(crate) fn interrupt(&self) -> &Arc<AtomicBool> {
+        self.interrupt
     }
 
     /// True if the caller wants the operation to stop.

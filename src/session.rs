@@ -236,7 +236,12 @@ impl<'a> Session<'a> {
     /// Fails if the output exists and may not be replaced, cannot be written, or has a
     /// format that only [`export`](Self::export) writes.
     pub fn begin(&self, output: Output) -> Result<PendingOutput> {
-        let sink = format::create(output, self.jobs, &self.temporary_directory)?;
+        let sink = format::create(
+            output,
+            self.jobs,
+            &self.interrupt,
+            &self.temporary_directory,
+        )?;
         Ok(PendingOutput(sink))
     }
 

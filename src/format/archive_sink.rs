@@ -10,7 +10,8 @@ use std::io::{self, BufReader, Seek, SeekFrom, Write};
 use std::num::NonZeroUsize;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tar::EntryType;
 
@@ -55,10 +56,11 @@ impl ArchiveSink {
     pub(super) fn create(
         output: Output,
         jobs: NonZeroUsize,
+        interrupt: &Arc<AtomicBool>,
         temporary_directory: &Path,
     ) -> Result<Self> {
         let format = output.format;
-        let (place, target) = Destination::open(output, jobs)?;
+        let (place, target) = Destination::open(output, jobs, interrupt)?;
         Ok(Self {
             format,
             place,

@@ -2,6 +2,8 @@
 
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::error::{Error, Result};
 use crate::format::Format;
@@ -19,6 +21,7 @@ use crate::stream::Encoding;
 pub(crate) fn create(
     output: Output,
     jobs: NonZeroUsize,
+    interrupt: &Arc<AtomicBool>,
     temporary_directory: &Path,
 ) -> Result<Box<dyn ImageSink>> {
     match (output.format, &output.to, output.encoding) {
@@ -26,7 +29,7 @@ pub(crate) fn create(
             Ok(Box::new(LayoutSink::create(path)?))
         }
         (Format::DockerArchive | Format::OciArchive, ..) => {
-            let sink = ArchiveSink::create(output, jobs, temporary_directory)?;
+            let sink = ArchiveSink::create(output, jobs, interrupt, temporary_directory)?;
             Ok(Box::new(sink))
         }
         (Format::OciDirectory | Format::Rootfs, ..) => {

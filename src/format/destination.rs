@@ -5,6 +5,8 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::error::{Error, Place, Result};
 use crate::format::output::{Output, OutputTo};
@@ -22,12 +24,16 @@ pub(super) enum Destination {
 
 impl Destination {
     /// Begins an output, and returns its name in messages. If it is compressed, `jobs`
-    /// blocks are compressed in parallel.
+    /// blocks are compressed in parallel, until the flag is set.
     ///
     /// # Errors
     ///
     /// Fails if the output exists and may not be replaced.
-    pub(super) fn open(output: Output, jobs: NonZeroUsize) -> Result<(Place, Self)> {
+    pub(super) fn open(
+        output: Output,
+        jobs: NonZeroUsize,
+        interrupt: &Arc<AtomicBool>,
+    ) -> Result<(Place, Self)> {
         let target = match output.to {
             OutputTo::Stream(stream) => Self::Stream(stream),
             OutputTo::Path { path, replace } => open_path(&path, replace)?,
@@ -36,6 +42,7 @@ impl Destination {
             return Ok((output.place, target));
         }
         let workers = Workers::start(jobs).map_err(Error::Thread)?;
+        let workers = workers.interrupted_by(interrupt);
         let encoder = Encoder::new(output.encoding, target, &workers);
         Ok((output.place, Self::Compressed(Box::new(encoder))))
     }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use crate::digest::DiffId;
 use crate::error::{Error, Place, Result};
@@ -108,7 +109,7 @@ impl RootfsSink {
         }
         // The writer of the tree compresses it, so that the stored bytes are counted.
         let encoding = std::mem::replace(&mut output.encoding, Encoding::Plain);
-        let (place, destination) = Destination::open(output, NonZeroUsize::MIN)?;
+        let (place, destination) = Destination::open(output, NonZeroUsize::MIN, &Arc::default())?;
         Ok(Self {
             place,
             destination,

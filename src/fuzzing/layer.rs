@@ -2,7 +2,6 @@
 
 use std::io::Write;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use super::headers::check_repaired;
 use super::merging::{SIZE_MAX, merged_whole};
@@ -76,7 +75,7 @@ fn section(tar: &[u8]) -> Section {
 #[expect(clippy::type_complexity, reason = "it is used once")]
 fn rewritten(tar: &[u8]) -> Result<Option<(Vec<u8>, Vec<Entry>)>, LayerError> {
     let because = "memory takes everything";
-    let interrupt = AtomicBool::new(false);
+    let interrupt = Arc::default();
     let watch = Watch::new(&|_| (), &interrupt);
     let mut reader = LayerReader::new(SkipByReading(tar), Arc::default());
     let mut writer = LayerWriter::new(Vec::new());

@@ -4,7 +4,6 @@ use std::fmt::{self, Display};
 use std::io::{self, Cursor};
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use crate::event::Watch;
 use crate::fuzzing::support::entry::{Entry, words};
@@ -84,7 +83,7 @@ fn changes(at: usize, layer: &[u8], budget: &Arc<Budget>) -> Result<Changes, Lay
 ///
 /// Fails only if the content of a file, which the plan has not read, is faulty.
 fn written(merge: &Merge, layers: &[Vec<u8>], range: &Range<usize>) -> Result<Vec<u8>, LayerError> {
-    let interrupt = AtomicBool::new(false);
+    let interrupt = Arc::default();
     let watch = Watch::new(&|_| (), &interrupt);
     let plan = merge.plan();
     let size = plan.measure();

@@ -25,7 +25,7 @@ pub fn tar_diff(data: &[u8]) {
     }
     read(data, &files);
     let observer = |_: crate::event::Event<'_>| ();
-    let flag = std::sync::atomic::AtomicBool::new(false);
+    let flag = Arc::default();
     let watch = Watch::new(&observer, &flag);
     let mut new = BufReader::new(data);
     let workers = Workers::start(NonZeroUsize::MIN).expect("there is a thread");

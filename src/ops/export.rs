@@ -13,7 +13,7 @@ use crate::ops::Selector;
 use crate::ops::choose::image::choose_image;
 use crate::ops::choose::platform::PlatformChoice;
 use crate::ops::stack::layer_stack::LayerStack;
-use crate::stream::{COPY_BUFFER, Encoder, Workers};
+use crate::stream::{COPY_BUFFER, Encoder};
 use crate::transfer::Context;
 
 /// The choice of the image to export.
@@ -63,7 +63,7 @@ pub(crate) fn export(
     let layers = LayerStack::new(source, &chosen, context)?;
     let all = layers.begin()?;
     let place = sink.place();
-    let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
+    let workers = context.workers()?;
     let finished = layers.checked(|layers| {
         let mut merge = Merge::new();
         layers.merge(&mut merge, &all)?;

@@ -61,7 +61,7 @@ pub(crate) fn import(
     context: Context<'_>,
 ) -> Result<WriteReport> {
     warn_of_lists(&options.changes, &context.watch);
-    let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
+    let workers = context.workers()?;
     let importer = Importer {
         sink: sink.as_ref(),
         workers: &workers,

@@ -7,20 +7,29 @@
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
-use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
-/// Maximum number of workers. More would compress faster than most disks can write, and
-/// hold more than 128 MiB of blocks.
+/// Maximum number of workers. More would compress faster than most disks can write.
 const WORKERS_MAX: usize = 8;
 
 /// Number of blocks in flight beyond one for each worker, so that no worker waits while
-/// a finished block is written.
+/// one block is filled and a finished one is written.
 const SPARE_BLOCKS: usize = 2;
 
-/// Maximum number of bytes of one stream in flight.
-const STREAM_MAX: usize = 18 * 1024 * 1024;
+/// How often a stream that waits for a block looks whether it is to stop. At the highest
+/// levels a block takes seconds.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// The size of blocks of which any number of workers may have one each. Of larger ones,
+/// fewer are in flight.
+const SMALL_BLOCK: usize = 2 * 1024 * 1024;
+
+/// Maximum number of larger blocks in flight: with parts as large as the blocks, 96 MiB.
+const LARGE_BLOCKS: usize = 6;
 
 /// Compresses a block to a self-contained part of the output, at a level or at the
 /// default. The part replaces the content of the buffer.
@@ -38,11 +47,18 @@ type Work = Box<dyn FnOnce() + Send>;
 /// Threads that compress blocks for all streams of one operation.
 ///
 /// They end when this is dropped and the submitted work is done. However many streams
-/// there are, few blocks are in flight.
+/// there are, few blocks are in flight, from their first byte until they are written.
 #[derive(Clone, Debug)]
 pub(crate) struct Workers {
     queue: Sender<Work>,
+    /// For small blocks.
     permits: Arc<Permits>,
+    /// For large blocks.
+    few_permits: Arc<Permits>,
+    /// Buffers of blocks that were written, for reuse by any stream.
+    spare: Arc<Mutex<Vec<Buffers>>>,
+    /// Set when the streams are to fail instead of waiting for a block.
+    interrupt: Arc<AtomicBool>,
 }
 
 impl Workers {
@@ -66,26 +82,29 @@ impl Workers {
         Ok(Self {
             queue,
             permits: Permits::new(count + SPARE_BLOCKS),
+            few_permits: Permits::new(LARGE_BLOCKS.min(count + SPARE_BLOCKS)),
+            spare: Arc::default(),
+            interrupt: Arc::default(),
         })
     }
 
-    /// Submits a block for compression; the receiver gets the result.
-    fn submit(
-        &self,
-        mut buffers: Buffers,
-        compress: CompressionChoice,
-        level: Option<i32>,
-        permit: Permit,
-    ) -> Receiver<Done> {
-        self.run(move || {
-            let Buffers { block, part } = &mut buffers;
-            let result = compress(block, level, part);
-            Done {
-                result,
-                buffers,
-                _permit: permit,
-            }
-        })
+    /// The same threads, for streams that fail as soon as this flag is set. The blocks that
+    /// are being compressed then are left to their threads.
+    pub(crate) fn interrupted_by(self, interrupt: &Arc<AtomicBool>) -> Self {
+        let interrupt = Arc::clone(interrupt);
+        Self { interrupt, ..self }
+    }
+
+    /// Fails if the flag is set.
+    fn check(&self) -> io::Result<()> {
+        if self.interrupt.load(Ordering::Relaxed) {
+            return Err(io::Error::other("interrupted"));
+        }
+        Ok(())
+    }
+
+    fn spare(&self) -> MutexGuard<'_, Vec<Buffers>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs some work on one of the threads; the receiver gets the result.
@@ -137,9 +156,21 @@ impl Permits {
         *free -= count;
         Permit(Arc::clone(self), count)
     }
+
+    /// Takes a permit, if one is free before this time is over.
+    fn take_within(self: &Arc<Self>, time: Duration) -> Option<Permit> {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self
+            .returned
+            .wait_timeout_while(free, time, |free| *free == 0);
+        let (mut free, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        *free = free.checked_sub(1)?;
+        Some(Permit(Arc::clone(self), 1))
+    }
 }
 
 /// The right to have some blocks or bytes in flight, until it is dropped.
+#[derive(Debug)]
 pub(crate) struct Permit(Arc<Permits>, usize);
 
 impl Drop for Permit {
@@ -149,9 +180,9 @@ impl Drop for Permit {
     }
 }
 
-/// The result of compressing a block.
-struct Done {
-    result: io::Result<()>,
+/// A block in flight.
+#[derive(Debug)]
+struct Block {
     buffers: Buffers,
     _permit: Permit,
 }
@@ -162,14 +193,13 @@ struct Done {
 pub(crate) struct BlockWriter<W> {
     output: W,
     workers: Workers,
+    permits: Arc<Permits>,
     compress: CompressionChoice,
     level: Option<i32>,
     block_size: usize,
     /// The block that is being filled.
-    current: Buffers,
-    /// Buffers of finished blocks, for reuse.
-    spare: Vec<Buffers>,
-    waiting: VecDeque<Receiver<Done>>,
+    current: Option<Block>,
+    waiting: VecDeque<Receiver<io::Result<Block>>>,
     is_empty: bool,
 }
 
@@ -183,14 +213,20 @@ impl<W: Write> BlockWriter<W> {
         compress: CompressionChoice,
         level: Option<i32>,
     ) -> Self {
+        let is_small = block_size <= SMALL_BLOCK;
+        let permits = if is_small {
+            &workers.permits
+        } else {
+            &workers.few_permits
+        };
         Self {
             output,
             workers: workers.clone(),
+            permits: Arc::clone(permits),
             compress,
             level,
             block_size,
-            current: Buffers::default(),
-            spare: Vec::new(),
+            current: None,
             waiting: VecDeque::new(),
             is_empty: true,
         }
@@ -201,8 +237,11 @@ impl<W: Write> BlockWriter<W> {
     /// An empty stream becomes one empty block, since a stream without blocks is
     /// invalid in both formats.
     pub(super) fn finish(mut self) -> io::Result<W> {
-        if !self.current.block.is_empty() || self.is_empty {
-            self.submit()?;
+        if let Some(block) = self.current.take() {
+            self.submit(block);
+        } else if self.is_empty {
+            let block = self.begin()?;
+            self.submit(block);
         }
         while !self.waiting.is_empty() {
             self.write_oldest()?;
@@ -210,29 +249,39 @@ impl<W: Write> BlockWriter<W> {
         Ok(self.output)
     }
 
-    /// Submits the current block, when a permit is available.
+    /// Begins a block, when a permit is available.
     ///
     /// A stream with blocks in flight frees permits by writing its own oldest block, so
     /// that streams never deadlock.
-    fn submit(&mut self) -> io::Result<()> {
-        while self.waiting.len() * self.block_size >= STREAM_MAX {
-            self.write_oldest()?;
-        }
+    fn begin(&mut self) -> io::Result<Block> {
+        self.is_empty = false;
         let permit = loop {
-            if let Some(permit) = self.workers.permits.try_take() {
+            if let Some(permit) = self.permits.try_take() {
                 break permit;
             }
-            if self.waiting.is_empty() {
-                break self.workers.permits.take(1);
+            if !self.waiting.is_empty() {
+                self.write_oldest()?;
+            } else if let Some(permit) = self.permits.take_within(LOOK) {
+                break permit;
+            } else {
+                self.workers.check()?;
             }
-            self.write_oldest()?;
         };
-        let next = self.spare.pop().unwrap_or_default();
-        let full = std::mem::replace(&mut self.current, next);
-        let done = self.workers.submit(full, self.compress, self.level, permit);
+        Ok(Block {
+            buffers: self.workers.spare().pop().unwrap_or_default(),
+            _permit: permit,
+        })
+    }
+
+    /// Submits a block for compression.
+    fn submit(&mut self, mut block: Block) {
+        let (compress, level) = (self.compress, self.level);
+        let done = self.workers.run(move || {
+            let Buffers { block: bytes, part } = &mut block.buffers;
+            compress(bytes, level, part)?;
+            Ok(block)
+        });
         self.waiting.push_back(done);
-        self.is_empty = false;
-        Ok(())
     }
 
     /// Waits for the oldest block and writes it.
@@ -240,27 +289,41 @@ impl<W: Write> BlockWriter<W> {
         let Some(oldest) = self.waiting.pop_front() else {
             return Ok(());
         };
-        let done = oldest
-            .recv()
-            .map_err(|_| io::Error::other("a compressing thread panicked"))?;
-        done.result?;
-        self.output.write_all(&done.buffers.part)?;
-        let mut buffers = done.buffers;
-        buffers.block.clear();
-        self.spare.push(buffers);
+        let mut block = loop {
+            self.workers.check()?;
+            match oldest.recv_timeout(LOOK) {
+                Ok(block) => break block?,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(io::Error::other("a compressing thread panicked"));
+                }
+            }
+        };
+        self.output.write_all(&block.buffers.part)?;
+        block.buffers.block.clear();
+        self.workers.spare().push(block.buffers);
         Ok(())
     }
 }
 
 impl<W: Write> Write for BlockWriter<W> {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        let block = &mut self.current.block;
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        let mut current = match self.current.take() {
+            Some(current) => current,
+            None => self.begin()?,
+        };
+        let block = &mut current.buffers.block;
         // Grows as needed, since most layers are smaller than a block.
         let room = self.block_size - block.len();
         let length = room.min(buffer.len());
         block.extend_from_slice(&buffer[..length]);
         if block.len() == self.block_size {
-            self.submit()?;
+            self.submit(current);
+        } else {
+            self.current = Some(current);
         }
         Ok(length)
     }
@@ -268,5 +331,31 @@ impl<W: Write> Write for BlockWriter<W> {
     /// Does nothing: blocks are cut by size alone.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_does_not_wait_for_its_blocks_after_an_interrupt() {
+        let never_ends: CompressionChoice = |_, _, _| {
+            loop {
+                thread::park();
+            }
+        };
+        let interrupt = Arc::default();
+        let workers = Workers::start(NonZeroUsize::MIN).unwrap();
+        let workers = workers.interrupted_by(&interrupt);
+        let stream = || BlockWriter::new(io::sink(), &workers, 3, never_ends, None);
+        let (mut at_end, mut full, mut late) = (stream(), stream(), stream());
+        at_end.write_all(b"one").unwrap();
+        full.write_all(b"onetwo").unwrap();
+        let stop = thread::spawn(move || interrupt.store(true, Ordering::Relaxed));
+        assert!(full.write_all(b"three").is_err());
+        assert!(late.write_all(b"one").is_err());
+        assert!(at_end.finish().is_err());
+        stop.join().unwrap();
     }
 }

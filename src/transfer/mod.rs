@@ -21,9 +21,11 @@ pub(crate) mod report;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
+use crate::error::{Error, Result};
 use crate::event::Watch;
 use crate::format::{Opening, Tolerance};
 use crate::image::Timestamp;
+use crate::stream::Workers;
 
 /// The settings that every operation needs.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +42,16 @@ pub(crate) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
+    /// Starts the threads that compress, for as many blocks in parallel as `jobs` says.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a thread cannot be started.
+    pub(crate) fn workers(&self) -> Result<Workers> {
+        let workers = Workers::start(self.jobs).map_err(Error::Thread)?;
+        Ok(workers.interrupted_by(self.watch.interrupt()))
+    }
+
     /// The options for opening a further input, which an operation reads several times.
     pub(crate) fn opening(&self) -> Opening<'a> {
         Opening {

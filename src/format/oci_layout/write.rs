@@ -436,8 +436,7 @@ fn name_of(descriptor: &Descriptor) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-    use std::sync::atomic::AtomicBool;
+    use std::sync::{Arc, Mutex};
 
     use super::*;
 
@@ -480,7 +479,7 @@ mod tests {
         for (before, new, expected, moved) in cases {
             let warnings = Mutex::new(0);
             let observer = |_: Event<'_>| *warnings.lock().unwrap() += 1;
-            let interrupt = AtomicBool::new(false);
+            let interrupt = Arc::default();
             let roots: Vec<_> = list(new)
                 .into_iter()
                 .map(|descriptor| OutputRoot {

@@ -16,7 +16,7 @@ mod source;
 
 use std::cell::OnceCell;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::Warning;
 use crate::format::LAYERS_MAX;
 use crate::format::root::Root;
@@ -34,7 +34,6 @@ use crate::ops::choose::platform::PlatformChoice;
 use crate::ops::edited::{Edited, own_document, warn_of_lists};
 use crate::ops::nothing::Nothing;
 use crate::ops::stack::layer_stack::LayerStack;
-use crate::stream::Workers;
 use crate::transfer::Context;
 use crate::transfer::compression::CompressionChoice;
 
@@ -88,7 +87,7 @@ fn append_to(
 ) -> Result<AppendReport> {
     warn_of_lists(&options.changes, &context.watch);
     let stack = LayerStack::new(source, &chosen, context)?;
-    let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
+    let workers = context.workers()?;
     let count = stack.count() + layers.len() + usize::from(!options.delete.is_empty());
     let layers = layers.into_iter().map(Source::open);
     let layers: Vec<Source> = layers.collect::<Result<_>>()?;

@@ -9,14 +9,13 @@ pub(in crate::ops) mod options;
 
 pub use options::ConfigOptions;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::format::sink::ImageSink;
 use crate::format::source::ImageSource;
 use crate::ops::choose::image::choose_item;
 use crate::ops::choose::platform::{PlatformChoice, select_platform};
 use crate::ops::config::edit::Editor;
 use crate::ops::edited::{Edited, warn_of_lists};
-use crate::stream::Workers;
 use crate::transfer::Context;
 use crate::transfer::report::WriteReport;
 
@@ -34,7 +33,7 @@ pub(crate) fn configure(
     }
     let editor = Editor::new(options, context.created);
     let changed = editor.edit(&item.content, &item.name, &mut item.descriptor)?;
-    let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
+    let workers = context.workers()?;
     let edited = Edited {
         source,
         sink,

@@ -35,7 +35,6 @@ use crate::ops::partial::inventory::Inventory;
 use crate::ops::partial::leave_out::{leave_out, tell};
 use crate::ops::stack::layer_tar::read_layer;
 use crate::ops::verify::BareTar;
-use crate::stream::Workers;
 use crate::transfer::Context;
 use crate::transfer::compression::{CompressionChoice, CompressionPolicy, MediaTypes};
 use crate::transfer::deliver::Delivery;
@@ -182,7 +181,7 @@ fn deliver_changed<'a, T>(
         check_names(source, &items, &options.retag)?;
     }
     let changed = change(&mut items)?;
-    let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
+    let workers = context.workers()?;
     let delivery = Delivery {
         source,
         sink: sink.as_ref(),

@@ -15,7 +15,7 @@ pub(in crate::ops) mod report;
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::Event;
 use crate::format::sink::ImageSink;
 use crate::format::source::{Content, ImageSource};
@@ -28,7 +28,7 @@ use crate::ops::delta::layers::{LayerMaker, Way};
 use crate::ops::delta::old_image::{OldImage, located, old_images, random_access};
 use crate::ops::delta::options::DeltaOptions;
 use crate::ops::delta::report::DeltaReport;
-use crate::stream::{Encoding, Workers};
+use crate::stream::Encoding;
 use crate::transfer::Context;
 use crate::transfer::blob::Transfer;
 use crate::transfer::compression::CompressionPolicy;
@@ -56,7 +56,11 @@ pub(crate) fn delta(
         options.platform.as_ref(),
         context,
     )?;
-    let workers = Workers::start(context.jobs.min(WORKERS_MAX)).map_err(Error::Thread)?;
+    let few = Context {
+        jobs: context.jobs.min(WORKERS_MAX),
+        ..context
+    };
+    let workers = few.workers()?;
     let format = match new.format() {
         Format::DockerArchive => Format::DockerArchive,
         _ => Format::OciArchive,

@@ -21,7 +21,6 @@ use crate::ops::edited::{
 use crate::ops::rebase::base::{BaseFound, OldBase, find_base};
 use crate::ops::rebase::hidden::compare_trees;
 pub(crate) use crate::ops::rebase::scratch::Scratch;
-use crate::stream::Workers;
 use crate::transfer::Context;
 use crate::transfer::compression::CompressionChoice;
 use crate::transfer::naming::Name;
@@ -107,7 +106,7 @@ pub(crate) fn rebase(
         context,
     )?;
     let (name, layers) = (chosen.name.clone(), chosen.image.layers.len());
-    let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
+    let workers = context.workers()?;
     let edited = Edited {
         source,
         sink,

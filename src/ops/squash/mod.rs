@@ -69,7 +69,7 @@ pub(crate) fn squash(
         layers.prepare()?;
     }
     announce(&layers, &ranges, sink.is_some());
-    let workers = Workers::start(context.jobs).map_err(Error::Thread)?;
+    let workers = context.workers()?;
     let merge = |layers: &LayerStack<'_>| {
         let squasher = Squasher {
             layers,
