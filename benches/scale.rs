@@ -58,6 +58,9 @@ struct Scale {
     /// The files of the pair to make
     #[arg(long, hide = true, requires = "make")]
     make_pair: Option<u64>,
+    /// The mean size of these files
+    #[arg(long, hide = true, default_value_t = 0)]
+    make_mean: u64,
 }
 
 /// Two rows for a command: for 2 N against N, and for 4 N against 2 N.
@@ -138,7 +141,7 @@ fn run(scale: &Scale) -> Result<()> {
     let arguments = &scale.arguments;
     if let Some(path) = &arguments.make {
         return match scale.make_pair {
-            Some(files) => Pair::make(path, files),
+            Some(files) => Pair::make(path, files, scale.make_mean),
             None => make_image(path, arguments.size),
         };
     }

@@ -18,6 +18,9 @@ use super::pairs::Pair;
 /// Number of files in the images for `delta`: 320 MB.
 const FILES: u64 = 40_000;
 
+/// Their mean size, in bytes.
+const MEAN: u64 = 8_000;
+
 /// The work, and its command with `$IMAGE`, `$PACKED`, which has gzip layers, two images `$OLD` and
 /// `$NEW` of one layer, the `$DELTA` between these, and `$OUT`. `$JOBS` is an option of restow.
 #[rustfmt::skip] // A table is read in rows.
@@ -72,7 +75,11 @@ impl Inputs {
     fn new(image: &Path) -> Result<Self> {
         let folder = image.parent().ok_or("the image has no directory")?;
         let folder = tempfile::tempdir_in(folder)?;
-        let pair = Pair::Generated(FILES).folder()?;
+        let pair = Pair::Generated {
+            files: FILES,
+            mean: MEAN,
+        }
+        .folder()?;
         let path = |name: &str| folder.path().join(name);
         let variables = vec![
             ("IMAGE", image.to_owned()),
