@@ -18,10 +18,10 @@
 //!
 //! CPU time in seconds with 16 jobs, on a virtual machine with two cores of an x86-64 processor that
 //! has SHA instructions, with Debian 12; a docker archive of 443 MB in 9 layers, a third of it in
-//! one, two such images of which files in four layers differ, and 800 images of small layers. The
-//! last column but one checks the limit: each thread was put in a control group with a sixteenth of
-//! a core, so that sixteen threads fit in one, and the time divided by sixteen is that of a machine
-//! with a core for each thread. It is the CPU time over that time.
+//! one, and for `delta` a second one of which files in four layers differ. "Seen" checks the limit
+//! in other runs: each thread was put in a control group with a sixteenth of a core, so that
+//! sixteen threads fit in one, and the time divided by sixteen is that of a machine with a core for
+//! each thread. It is the CPU time over that time.
 //!
 //! | work | CPU | longest thread | at most | seen | peak of memory |
 //! | --- | --- | --- | --- | --- | --- |
