@@ -83,7 +83,7 @@ use clap::Parser;
 
 use support::bench::{Arguments, Bench, Prepared, Result, exit_code};
 use support::doubling::{LINEAR, doubled};
-use support::many_images::{Shape, kept_layout};
+use support::many_images::{kept_layout, make_layout};
 use support::measure::{Comparison, Limit, PLAIN};
 use support::pairs::Pair;
 use support::real_image::{kept_image, make_image};
@@ -97,6 +97,12 @@ struct Scale {
     /// The files of the pair to make
     #[arg(long, hide = true, requires = "make")]
     make_pair: Option<u64>,
+    /// The shape of the layout to make
+    #[arg(long, hide = true, requires = "make")]
+    make_layout: Option<String>,
+    /// Its number of layers or images
+    #[arg(long, hide = true, default_value_t = 0)]
+    make_count: u64,
 }
 
 /// Two rows for a command: for 2 N against N, and for 4 N against 2 N.
@@ -176,9 +182,10 @@ fn main() -> ExitCode {
 fn run(scale: &Scale) -> Result<()> {
     let arguments = &scale.arguments;
     if let Some(path) = &arguments.make {
-        return match scale.make_pair {
-            Some(files) => Pair::make(path, files),
-            None => make_image(path, arguments.size),
+        return match (scale.make_pair, &scale.make_layout) {
+            (Some(files), _) => Pair::make(path, files),
+            (None, Some(shape)) => make_layout(path, shape, scale.make_count),
+            (None, None) => make_image(path, arguments.size),
         };
     }
     let image = match &arguments.image {
@@ -187,14 +194,14 @@ fn run(scale: &Scale) -> Result<()> {
     };
     let threads = count_threads(arguments, &image)?;
     let mut bench = Bench::new(arguments, image);
-    bench.run(&STARTING, |_| of(30, Shape::Layers));
-    bench.run(LAYERS.as_flattened(), |_| of(30, Shape::Layers));
-    bench.run(INDEX.as_flattened(), |_| of(50, Shape::Index));
-    bench.run(IMAGES.as_flattened(), |_| of(200, Shape::Images));
+    bench.run(&STARTING, |_| of(30, "layers"));
+    bench.run(LAYERS.as_flattened(), |_| of(30, "layers"));
+    bench.run(INDEX.as_flattened(), |_| of(50, "index"));
+    bench.run(IMAGES.as_flattened(), |_| of(200, "images"));
     bench.report(&threads, &[], "")
 }
 
 /// The layouts of one, two and four times this number.
-fn of(number: u64, shape: impl Fn(u64) -> Shape) -> Result<Prepared<()>> {
-    doubled(|factor| kept_layout(shape(factor * number)))
+fn of(number: u64, shape: &str) -> Result<Prepared<()>> {
+    doubled(|factor| kept_layout(shape, factor * number))
 }
