@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::bench::Result;
+use super::docker_archive::kept;
 use super::layer::put;
 
 /// The content of a layout.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Shape {
+enum Shape {
     /// One image of this many layers.
     Layers(u64),
     /// One index of this many images, which share a layer.
@@ -21,22 +22,32 @@ pub(crate) enum Shape {
     Images(u64),
 }
 
-/// The layout of this shape below `target/tmp`, which is made if it does not exist yet; the
-/// number in the name must be increased when the recipe changes.
-pub(crate) fn kept_layout(shape: Shape) -> Result<PathBuf> {
-    let name = match shape {
-        Shape::Layers(count) => format!("layers-v1-{count}"),
-        Shape::Index(count) => format!("index-v1-{count}"),
-        Shape::Images(count) => format!("images-v1-{count}"),
-    };
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    if !path.exists() {
-        let unfinished = path.with_extension("unfinished");
-        drop(fs::remove_dir_all(&unfinished));
-        Layout::new(&unfinished)?.write(shape)?;
-        fs::rename(unfinished, &path)?;
+impl Shape {
+    /// The shape with this name and number.
+    fn new(name: &str, count: u64) -> Option<Self> {
+        match name {
+            "layers" => Some(Self::Layers(count)),
+            "index" => Some(Self::Index(count)),
+            "images" => Some(Self::Images(count)),
+            _ => None,
+        }
     }
-    Ok(path)
+}
+
+/// The layout of the shape with this name and number below `target/tmp`, which is made if it does
+/// not exist yet; the number in its name must be increased when the recipe changes.
+pub(crate) fn kept_layout(shape: &str, count: u64) -> Result<PathBuf> {
+    let recipe = ["--make-layout", shape, "--make-count", &count.to_string()];
+    kept(&format!("{shape}-v1-{count}"), &recipe)
+}
+
+/// Makes the layout.
+pub(crate) fn make_layout(path: &Path, shape: &str, count: u64) -> Result<()> {
+    let shape = Shape::new(shape, count).ok_or("no such layout")?;
+    let unfinished = path.with_extension("unfinished");
+    drop(fs::remove_dir_all(&unfinished));
+    Layout::new(&unfinished)?.write(shape)?;
+    Ok(fs::rename(unfinished, path)?)
 }
 
 /// A layout that is being written.
