@@ -333,6 +333,35 @@ mod tests {
         }
     }
 
+    /// Bytes that nothing compresses.
+    fn noise(length: usize) -> Vec<u8> {
+        let next = |state: &u64| {
+            let state = state ^ (state << 13);
+            let state = state ^ (state >> 7);
+            Some(state ^ (state << 17))
+        };
+        let states = std::iter::successors(Some(1_u64), next);
+        states.map(|it| it.to_le_bytes()[0]).take(length).collect()
+    }
+
+    #[test]
+    fn what_is_compressed_already_is_stored_wherever_it_is_in_a_block() {
+        let (text, noise) = (text(3 * CELL), noise(2 * CELL + 100));
+        let packed_text = pack(GZIP, &text, 1, CELL).len();
+        for pieces in [
+            vec![&text, &noise],
+            vec![&noise, &text],
+            vec![&text, &noise, &text],
+        ] {
+            let bytes: Vec<u8> = pieces.into_iter().flatten().copied().collect();
+            let packed = pack(GZIP, &bytes, 2, 100_000);
+            assert!(unpack(&packed) == bytes);
+            assert!(packed.len() < noise.len() + 2 * packed_text + 2 * CELL);
+            let stored = &noise[CELL..CELL + 1000];
+            assert!(packed.windows(1000).any(|it| it == stored));
+        }
+    }
+
     #[test]
     fn the_bytes_depend_on_the_input_alone() {
         let bytes = text(3 * ZSTD_BLOCK + 17);
