@@ -13,9 +13,9 @@ use crate::stream::{Compression, Workers};
 /// little.
 const GZIP_BLOCK: usize = 2 * 1024 * 1024;
 
-/// The size of a zstd frame's content: that of the window, since more would need more
-/// memory, and less would compress worse. Frames of 6 MiB are up to 5 % larger, and those
-/// of 12 MiB 1 to 5 % smaller, but 8 blocks of that size would need 200 MiB.
+/// The size of a zstd frame's content: that of the window. Frames of 6 MiB are up to 2 %
+/// larger, and those of 12 MiB would be 1 to 5 % smaller, but six of them in flight need
+/// more memory than there is.
 const ZSTD_BLOCK: usize = 8 * 1024 * 1024;
 
 /// The zstd window, as a power of two: 8 MiB, the most that RFC 8878 expects every
@@ -116,19 +116,22 @@ type ZstdCompressor = zstd::bulk::Compressor<'static>;
 /// Without a level, each part of a block gets what is worth its time. libdeflate's level 1
 /// is nearly as small as higher levels where much repeats, as in text; programs gain 4 %
 /// from level 2, in 1.4 times the time; and what is compressed already would take longest
-/// of all, and is stored. On an image of 1.84 GB, of which a sixth is compressed already,
-/// against level 1 for text and programs alike, and against level 3 for text (1 thread):
+/// of all, and is stored. On the layers of an image of 1.84 GB, of which a sixth is
+/// compressed already, and of a Debian with container tools of 0.77 GB (one thread):
 ///
-/// | | MB/s | size |
-/// | --- | --- | --- |
-/// | level 1 | 173 | 45.4 % |
-/// | level 1, text at level 3 | 144 | 45.0 % |
-/// | level 1, programs at level 2, some stored | 163 | 45.2 % |
-/// | level 2 | 130 | 44.5 % |
+/// | | MB/s | size | MB/s | size |
+/// | --- | --- | --- | --- | --- |
+/// | level 1, some stored | 174 | 45.5 % | 161 | 40.3 % |
+/// | level 1, text at level 3 | 146 | 45.0 % | 157 | 39.9 % |
+/// | this | 180 | 45.4 % | 138 | 39.6 % |
+/// | level 2, the best text at level 1, some stored | 148 | 44.8 % | 123 | 39.0 % |
 ///
-/// zlib-rs would make one member of all blocks, which some readers outside of engines
-/// need, but is slower for any size: at level 2, 98 MB/s where libdeflate's level 1 has
-/// 173, and 1.6 % larger.
+/// skopeo 1.22 makes 45.1 % and 39.3 % of them.
+///
+/// zlib-rs could make one member of all blocks, but needs more time for any size: at its
+/// level 2 it does 98 MB/s where libdeflate's level 1 does 173, and is 1.6 % larger. A
+/// stream of libdeflate ends with a final block, whose place only its decoder would find,
+/// so that streams cannot be joined to one member.
 fn gzip_members(block: &[u8], level: Option<i32>, members: &mut Vec<u8>) -> io::Result<()> {
     members.clear();
     if let Some(level) = level {
@@ -227,20 +230,19 @@ fn probe(bytes: &[u8]) -> io::Result<usize> {
 /// Compresses a block to a zstd frame.
 ///
 /// The default is level 2, whose match finder has one table, with a table four times as
-/// large. Against level 3, which has two, it needs 0.7 to 0.8 of the time for 1 to 2 % more
-/// bytes, which the longer frames make up for. On the layers of an image of 1.84 GB, and on
-/// a Debian with container tools of 0.77 GB (1 thread; time and size of level 3 with
-/// tables of 2^17 entries and frames of 6 MiB are 1):
+/// large. Level 3, whose match finder has two, needs much more time for 1 to 2 % fewer
+/// bytes, which the longer frames make up for. On the inputs of `gzip_members`, with frames
+/// of 6 MiB (one thread; level 3 with tables of 2^17 entries is 1):
 ///
 /// | | time | size | time | size |
 /// | --- | --- | --- | --- | --- |
-/// | level 2, frames of 6 MiB | 0.63 | 1.061 | 0.59 | 1.047 |
-/// | table of 2^17 entries | 0.68 | 1.041 | 0.68 | 1.034 |
-/// | table of 2^18 entries | 0.74 | 1.014 | 0.80 | 1.025 |
-/// | the same, frames of 8 MiB | 0.71 | 0.952 | 0.80 | 1.013 |
+/// | level 2 | 0.63 | 1.061 | 0.59 | 1.047 |
+/// | level 2, 2^17 entries | 0.68 | 1.041 | 0.68 | 1.034 |
+/// | level 2, 2^18 entries | 0.74 | 1.014 | 0.80 | 1.025 |
+/// | level 3, 2^16 and 2^14 entries | 0.88 | 1.047 | 0.76 | 1.024 |
 ///
-/// Tried and left: matches of 5 bytes or of 7; larger steps; level 3 with smaller tables;
-/// a level for each block by samples of it, which is 1 % smaller at most in the same time.
+/// Tried and left: matches of 5 or 7 bytes; larger steps; a level for each block by samples
+/// of it, which is 1 % smaller at most in the same time.
 fn zstd_frame(block: &[u8], level: Option<i32>, frame: &mut Vec<u8>) -> io::Result<()> {
     ZSTD.with_borrow_mut(|compressors| {
         let compressor = kept(compressors, level, || {
@@ -328,6 +330,35 @@ mod tests {
                 }
                 assert!(unpack(&packed) == bytes, "{encoding:?} {length}");
             }
+        }
+    }
+
+    /// Bytes that nothing compresses.
+    fn noise(length: usize) -> Vec<u8> {
+        let next = |state: &u64| {
+            let state = state ^ (state << 13);
+            let state = state ^ (state >> 7);
+            Some(state ^ (state << 17))
+        };
+        let states = std::iter::successors(Some(1_u64), next);
+        states.map(|it| it.to_le_bytes()[0]).take(length).collect()
+    }
+
+    #[test]
+    fn what_is_compressed_already_is_stored_wherever_it_is_in_a_block() {
+        let (text, noise) = (text(3 * CELL), noise(2 * CELL + 100));
+        let packed_text = pack(GZIP, &text, 1, CELL).len();
+        for pieces in [
+            vec![&text, &noise],
+            vec![&noise, &text],
+            vec![&text, &noise, &text],
+        ] {
+            let bytes: Vec<u8> = pieces.into_iter().flatten().copied().collect();
+            let packed = pack(GZIP, &bytes, 2, 100_000);
+            assert!(unpack(&packed) == bytes);
+            assert!(packed.len() < noise.len() + 2 * packed_text + 2 * CELL);
+            let stored = &noise[CELL..CELL + 1000];
+            assert!(packed.windows(1000).any(|it| it == stored));
         }
     }
 
