@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::panic::resume_unwind;
+use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -198,7 +199,7 @@ fn measured_runs<'a>(
             thread::Builder::new().spawn_scoped(scope, move || measure(columns))
         };
         // If no more threads can be started, the existing ones do all the work.
-        let others: Vec<_> = (1..jobs.get().min(RUNS_MAX))
+        let others: Vec<_> = (1..jobs.get().min(THREADS_MAX))
             .map_while(|_| start().ok())
             .collect();
         *columns = measure(columns.clone());
@@ -211,44 +212,53 @@ fn measured_runs<'a>(
     runs
 }
 
-/// Prints the lines of runs of entries, of which each thread formats one.
+/// Prints the lines of runs of entries, which several threads format in turn.
 fn put_runs(
     out: &mut dyn Write,
     runs: &[FileRun<'_>],
     columns: &Columns,
     jobs: NonZeroUsize,
 ) -> io::Result<()> {
-    let lines = |run: &FileRun<'_>| {
-        let mut columns = columns.clone();
-        let mut lines = Vec::new();
+    let lines = |run: &FileRun<'_>, columns: &mut Columns| {
+        let mut lines = Vec::with_capacity(LINES);
         run.each(|entry| columns.put(entry, &mut lines));
         lines
     };
-    for runs in runs.chunks(jobs.get().min(RUNS_MAX)) {
-        let Some((first, others)) = runs.split_first() else {
-            continue;
-        };
-        thread::scope(|scope| {
-            let start = |run| {
-                (
-                    run,
-                    thread::Builder::new().spawn_scoped(scope, move || lines(run)),
-                )
+    let threads = jobs.get().min(THREADS_MAX);
+    thread::scope(|scope| {
+        let start = |at| {
+            let (sender, receiver) = sync_channel(1);
+            let mut columns = columns.clone();
+            let format = move || {
+                let mut runs = runs.iter().skip(at).step_by(threads);
+                // If the first one cannot be printed, nobody receives the others.
+                runs.try_for_each(|run| sender.send(lines(run, &mut columns)))
             };
-            let others: Vec<_> = others.iter().map(start).collect();
-            out.write_all(&lines(first))?;
-            others.into_iter().try_for_each(|(run, other)| {
-                // If no more threads can be started, this one does all the work.
-                let other = other.ok().and_then(|other| other.join().ok());
-                out.write_all(&other.unwrap_or_else(|| lines(run)))
-            })
-        })?;
-    }
-    Ok(())
+            // If no more threads can be started, the existing ones do all the work.
+            let _ = thread::Builder::new().spawn_scoped(scope, format);
+            receiver
+        };
+        let others: Vec<_> = (1..threads).map(start).collect();
+        let mut columns = columns.clone();
+        for runs in runs.chunks(threads) {
+            let Some((own, theirs)) = runs.split_first() else {
+                continue;
+            };
+            out.write_all(&lines(own, &mut columns))?;
+            for (run, other) in theirs.iter().zip(&others) {
+                let received = other.recv();
+                out.write_all(&received.unwrap_or_else(|_| lines(run, &mut columns)))?;
+            }
+        }
+        Ok(())
+    })
 }
 
-/// Maximum number of runs that are formatted, and held, at once.
-const RUNS_MAX: usize = 8;
+/// Maximum number of threads that read a tree.
+const THREADS_MAX: usize = 8;
+
+/// The usual size of the lines of a run, in bytes.
+const LINES: usize = 96 * 1024;
 
 /// Prints the changes of layers.
 fn show_changes(
