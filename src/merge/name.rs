@@ -66,8 +66,25 @@ impl PartialOrd for Name {
 
 impl Ord for Name {
     fn cmp(&self, other: &Self) -> Ordering {
-        (**self).cmp(&**other)
+        match (&self.0, &other.0) {
+            // Directories are searched by this: two words tell most names apart, in less
+            // time than any loop.
+            (Bytes::Short(length, bytes), Bytes::Short(other_length, other_bytes)) => {
+                let order = words(bytes).cmp(&words(other_bytes));
+                order.then(length.cmp(other_length))
+            }
+            _ => (**self).cmp(&**other),
+        }
     }
+}
+
+/// The bytes of a short name, which are zeros after its end, as numbers in the same order.
+fn words(bytes: &[u8; SHORT_MAX]) -> (u128, u64) {
+    let mut first = [0; 16];
+    let mut last = [0; 8];
+    first.copy_from_slice(&bytes[..16]);
+    last.copy_from_slice(&bytes[SHORT_MAX - 8..]);
+    (u128::from_be_bytes(first), u64::from_be_bytes(last))
 }
 
 impl fmt::Debug for Name {

@@ -1,6 +1,7 @@
 //! `cat`: the content of a file of the merged tree, or of one layer.
 
 use std::io::Write;
+use std::thread;
 
 use crate::error::{ChoiceError, Place, Result};
 use crate::format::source::ImageSource;
@@ -44,6 +45,9 @@ fn in_tree(layers: &LayerStack<'_>, paths: &[PathPattern]) -> Result<Vec<Inode>>
         let entry = finder.find(path, true)?;
         files.push(file(path, entry.node)?.clone());
     }
+    // Nothing waits for the end of this: a large tree takes longer than most files. If no
+    // thread can be started, this one does it.
+    let _ = thread::Builder::new().spawn(|| drop(finder));
     Ok(files)
 }
 

@@ -85,8 +85,9 @@ impl FileTree {
     }
 }
 
-/// The number of entries in a run: enough to be worth a thread.
-const RUN: usize = 4096;
+/// The number of entries in a run: a few can keep several threads busy, and the lines of one fit
+/// into the cache of a core.
+const RUN: usize = 1024;
 
 /// Entries of a [`FileTree`], one directly after the other.
 #[derive(Clone, Debug)]
