@@ -279,6 +279,7 @@ impl<'a> Session<'a> {
         let staging = sink.staging().map(Path::to_owned);
         let opening = Opening {
             staging: staging.as_deref(),
+            measures: true,
             ..self.opening(options.platform.as_ref())
         };
         self.with(source, opening, |source, context| {
@@ -339,7 +340,10 @@ impl<'a> Session<'a> {
         options: &ExportOptions,
     ) -> Result<ExportReport> {
         let sink = RootfsSink::create(output)?;
-        let opening = self.opening(options.platform.as_ref());
+        let opening = Opening {
+            measures: true,
+            ..self.opening(options.platform.as_ref())
+        };
         self.with(source, opening, |source, context| {
             ops::export(source, sink, options, context)
         })
@@ -434,6 +438,7 @@ impl<'a> Session<'a> {
         Opening {
             format: None,
             staging: None,
+            output: None,
             temporary_directory: &self.temporary_directory,
             measures: false,
             is_read_once: true,

@@ -45,6 +45,7 @@ impl<'a> Context<'a> {
         Opening {
             format: None,
             staging: None,
+            output: None,
             temporary_directory: self.temporary_directory,
             measures: false,
             is_read_once: false,
