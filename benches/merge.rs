@@ -160,6 +160,22 @@ const SQUASH: [Comparison; 2] = [
         restow: r#""$RESTOW" squash --last 4 "$IMAGE" "docker-archive:$OUT""#, ..PLAIN },
 ];
 
+/// What the peer does is the least that a pipe costs: it hashes nothing, and moves nothing to
+/// another place in the file.
+#[rustfmt::skip]
+const FROM_PIPE: [Comparison; 3] = [
+    Comparison { what: "pipe to docker archive", against: "cat | cat", peer: CAT,
+        restow: r#"cat "$IMAGE" | "$RESTOW" convert - "docker-archive:$OUT""#,
+        goal: Some(1.5), ..PLAIN },
+    Comparison { what: "pipe to OCI archive", against: "cat | cat", peer: CAT,
+        restow: r#"cat "$IMAGE" | "$RESTOW" convert - "oci-archive:$OUT""#,
+        goal: Some(1.5), ..PLAIN },
+    Comparison { what: "pipe, squash --all", against: "cat | cat", peer: CAT,
+        restow: r#"cat "$IMAGE" | "$RESTOW" squash --all - "docker-archive:$OUT""#, ..PLAIN },
+];
+
+const CAT: &str = r#"cat "$IMAGE" | cat > "$OUT""#;
+
 const SQUASH_ENTRIES: &str = r#""$RESTOW" squash --all "$ENTRIES" "docker-archive:$OUT""#;
 
 /// `$ENTRIES` is an image of many entries, and `$LOADED` the same in the engine, from which
@@ -177,15 +193,23 @@ const SQUASH_N: &str = r#""$RESTOW" squash --all "$N" "docker-archive:$OUT""#;
 const SQUASH_2N: &str = r#""$RESTOW" squash --all "$TWICE_N" "docker-archive:$OUT""#;
 const SQUASH_4N: &str = r#""$RESTOW" squash --all "$FOUR_TIMES_N" "docker-archive:$OUT""#;
 
-/// The ratio of the second and third row is the factor for a doubling.
+const EXPORT_N: &str = r#""$RESTOW" export "$N" "$OUT""#;
+const EXPORT_2N: &str = r#""$RESTOW" export "$TWICE_N" "$OUT""#;
+const EXPORT_4N: &str = r#""$RESTOW" export "$FOUR_TIMES_N" "$OUT""#;
+
+/// The ratios of all rows but the first are the factors for a doubling.
 #[rustfmt::skip]
-const DOUBLING: [Comparison; 3] = [
+const DOUBLING: [Comparison; 5] = [
     Comparison { what: "squash --all, N entries", restow: SQUASH_N, against: "cp",
         peer: r#"cp "$N" "$OUT""#, ..PLAIN },
     Comparison { what: "squash --all, 2 N entries", restow: SQUASH_2N, against: "N entries",
         peer: SQUASH_N, goal: Some(LINEAR), ..PLAIN },
     Comparison { what: "squash --all, 4 N entries", restow: SQUASH_4N, against: "2 N entries",
         peer: SQUASH_2N, goal: Some(LINEAR), ..PLAIN },
+    Comparison { what: "export, 2 N entries", restow: EXPORT_2N, against: "N entries",
+        peer: EXPORT_N, goal: Some(LINEAR), ..PLAIN },
+    Comparison { what: "export, 4 N entries", restow: EXPORT_4N, against: "2 N entries",
+        peer: EXPORT_2N, goal: Some(LINEAR), ..PLAIN },
 ];
 
 /// The mean size of files for docker-squash: 62,000 entries are 350 MB.
@@ -216,6 +240,7 @@ fn run(merge: &Merge) -> Result<()> {
     bench.run(&FROM_GZIP, compress);
     bench.run(&AGAINST_LIMIT, |_| Ok(NOTHING));
     bench.run(&SQUASH, |_| Ok(NOTHING));
+    bench.run(&FROM_PIPE, |_| Ok(NOTHING));
     bench.run(&AGAINST_DOCKER_SQUASH, |_| load_entries(merge));
     bench.run(&DOUBLING, |_| {
         doubled(|factor| kept_entries(factor * merge.entries, DOUBLING_MEAN))

@@ -284,6 +284,7 @@ impl<'a> Session<'a> {
         let staging = sink.staging().map(Path::to_owned);
         let opening = Opening {
             staging: staging.as_deref(),
+            measures: true,
             ..self.opening(options.platform.as_ref())
         };
         self.with(source, opening, |source, context| {
@@ -344,7 +345,10 @@ impl<'a> Session<'a> {
         options: &ExportOptions,
     ) -> Result<ExportReport> {
         let sink = RootfsSink::create(output)?;
-        let opening = self.opening(options.platform.as_ref());
+        let opening = Opening {
+            measures: true,
+            ..self.opening(options.platform.as_ref())
+        };
         self.with(source, opening, |source, context| {
             ops::export(source, sink, options, context)
         })
@@ -439,6 +443,7 @@ impl<'a> Session<'a> {
         Opening {
             format: None,
             staging: None,
+            output: None,
             temporary_directory: &self.temporary_directory,
             measures: false,
             is_read_once: true,

@@ -11,6 +11,7 @@
 //! graph of documents and layers ([`source::Content`]).
 
 mod archive_sink;
+mod arrival;
 mod captured;
 mod container;
 mod control_files;

@@ -1,7 +1,8 @@
 //! The interface of outputs: blobs, then the index that makes them images.
 
+use std::fmt;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::path::Path;
 
 use crate::digest::{DiffId, Digest};
@@ -10,7 +11,7 @@ use crate::event::Watch;
 use crate::format::source::DockerPart;
 use crate::format::{Blob, Format};
 use crate::image::{Descriptor, Document, Index, Reference, compact, new_index};
-use crate::stream::{Hashed, ProgressReader, TeeReader, copy};
+use crate::stream::{Hashed, ProgressReader, copy};
 
 /// The ways in which outputs store data.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +61,21 @@ pub(crate) trait ImageSink: Sync {
         Ok(false)
     }
 
+    /// Makes a file in which an input can be stored as it arrives, and of which
+    /// [`take_over`](Self::take_over) makes the output; absent if the output is none.
+    fn stage(&self) -> Option<StagingFile> {
+        None
+    }
+
+    /// Makes the file of [`stage`](Self::stage) the output, after the documents, for
+    /// blobs that will be written in this order, one after the other: each is only moved
+    /// towards the start of the file, and its place in the input is lost with that.
+    /// Returns false if the file has not all of them, or not in this order.
+    fn take_over(&self, blobs: &[(&Hashed, Blob<'_>)]) -> Result<bool> {
+        let _ = blobs;
+        Ok(false)
+    }
+
     /// Stores a blob that need not be read, in the cheapest way that its place permits,
     /// and releases it. `from` is its name in messages.
     fn put(&self, blob: Blob<'_>, hashed: &Hashed, from: &Place, watch: &Watch<'_>) -> Result<()>;
@@ -80,6 +96,21 @@ pub(crate) trait ImageSink: Sync {
 
     /// Makes everything visible.
     fn finish(self: Box<Self>, watch: &Watch<'_>) -> Result<()>;
+}
+
+/// A file beside the output, for an input that arrives.
+#[derive(Debug)]
+pub(crate) struct StagingFile {
+    /// The file.
+    pub(crate) file: File,
+    /// The offset at which the input starts.
+    pub(crate) start: u64,
+}
+
+impl fmt::Debug for dyn ImageSink + '_ {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ImageSink").field(&self.place()).finish()
+    }
 }
 
 impl dyn ImageSink + '_ {
@@ -122,6 +153,10 @@ pub(crate) trait BlobWriter: Write {
 /// Manifests, indexes and configs, which are blobs too, by their digests.
 pub(crate) type Documents = Vec<(Digest, Vec<u8>)>;
 
+/// The size of a buffer for bytes that are only copied, by one thread. They stay in the
+/// cache of its core, which those of [`COPY_BUFFER`](crate::stream::COPY_BUFFER) do not.
+const MOVE_BUFFER: usize = 64 * 1024;
+
 /// Copies a stream into a blob.
 pub(super) fn copy_in<W: BlobWriter + ?Sized>(
     stream: impl Read,
@@ -129,7 +164,8 @@ pub(super) fn copy_in<W: BlobWriter + ?Sized>(
     from: &Place,
     watch: &Watch<'_>,
 ) -> Result<()> {
-    let mut stream = TeeReader::new(ProgressReader::new(stream, *watch));
+    let stream = ProgressReader::new(stream, *watch);
+    let mut stream = BufReader::with_capacity(MOVE_BUFFER, stream);
     let copied = copy(&mut stream, &mut writer, watch);
     copied.map_err(|error| Error::copy(from.clone(), writer.place(), error))?;
     Ok(())

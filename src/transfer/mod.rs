@@ -57,6 +57,7 @@ impl<'a> Context<'a> {
         Opening {
             format: None,
             staging: None,
+            output: None,
             temporary_directory: self.temporary_directory,
             measures: false,
             is_read_once: false,

@@ -245,3 +245,48 @@ fn temporary_space_is_that_of_the_unpacked_layers_at_most() {
     let is_in_memory = kind.is_ok_and(|it| matches!(it.trim(), "tmpfs" | "ramfs"));
     assert_eq!(cost.spool > 0, !is_in_memory, "{cost:?}");
 }
+
+/// The layers are larger than the space that is left for documents, so that each overlaps its
+/// new place in the file.
+#[test]
+fn an_archive_that_arrives_becomes_the_output() {
+    let noise = |name: &str| make::tar(&[Member::file(name, noise(name, 6_000_000))]);
+    let [low, top] = ["low", "top"].map(noise);
+    let small = make::layer("file small 3");
+    let one = [low.clone(), small.clone(), top.clone(), low.clone()];
+    let one = Image::of_layers(&["app:1", "app:2"], one.into());
+    let other = Image::of_layers(&["other:1"], vec![top, small, low]);
+    let shapes = [
+        ("docker", make::docker(&[one.clone(), other.clone()])),
+        ("crane", make::crane(&[one.clone(), other.clone()])),
+        ("hybrid", make::hybrid(&[one.clone(), other])),
+        ("jib", make::jib(&one)),
+    ];
+    for (shape, members) in shapes {
+        let sandbox = Sandbox::new();
+        let archive = make::tar(&members);
+        sandbox.write("in.tar", &archive);
+        for to in ["docker-archive:out", "oci-archive:out"] {
+            for options in [&[][..], &["--image", "app:1"], &["--jobs", "1"]] {
+                let convert = |source: &str| {
+                    let arguments = [&["convert"], options, &[source, to]].concat();
+                    let run = sandbox.restow(&arguments).stdin_pipe(archive.clone());
+                    drop(run.run().warnings());
+                    let bytes = sandbox.read("out");
+                    sandbox.remove("out");
+                    bytes
+                };
+                let is_same = convert("-") == convert("in.tar");
+                assert!(is_same, "{shape}, {to}, {options:?}");
+            }
+        }
+        // A wrong digest is noticed before anything is moved.
+        let mut damaged = archive.clone();
+        let middle = damaged.len() / 2;
+        damaged[middle] ^= 1;
+        let run = sandbox.restow(&["convert", "-", "docker-archive:out"]);
+        drop(run.stdin_pipe(damaged).run().refuses());
+        let left: Vec<String> = sandbox.tree().into_keys().collect();
+        assert_eq!(left, ["in.tar"], "{shape}");
+    }
+}
