@@ -371,6 +371,22 @@ fn the_order_and_the_form_can_be_chosen() {
 }
 
 #[test]
+fn a_long_list_is_the_same_with_any_number_of_threads() {
+    let names: Vec<String> = (0..5000).map(|at| format!("{}/{at:04}", at % 3)).collect();
+    let sandbox = prepared_with(&names.join(" "));
+    let with_jobs = |jobs: &str| printed(&sandbox, &["files", "--jobs", jobs, "in.tar"]);
+    let alone = with_jobs("1");
+    let shown = alone.lines().skip(1);
+    let shown = shown.filter_map(|line| line.rsplit(' ').next());
+    let paths = printed(&sandbox, &["files", "-0", "in.tar"]);
+    assert!(paths.split_terminator('\0').eq(shown));
+    assert_eq!(alone.lines().count(), 1 + 1 + 3 + 5000);
+    for jobs in ["2", "3", "16"] {
+        assert!(with_jobs(jobs) == alone, "{jobs}");
+    }
+}
+
+#[test]
 fn names_steer_nothing() {
     let sandbox = prepared_with("a\\x1b[31m->\\x0a\\xff");
     let shown = printed(&sandbox, &["files", "in.tar"])
