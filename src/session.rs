@@ -284,7 +284,6 @@ impl<'a> Session<'a> {
         let staging = sink.staging().map(Path::to_owned);
         let opening = Opening {
             staging: staging.as_deref(),
-            measures: true,
             ..self.opening(options.platform.as_ref())
         };
         self.with(source, opening, |source, context| {
@@ -345,10 +344,7 @@ impl<'a> Session<'a> {
         options: &ExportOptions,
     ) -> Result<ExportReport> {
         let sink = RootfsSink::create(output)?;
-        let opening = Opening {
-            measures: true,
-            ..self.opening(options.platform.as_ref())
-        };
+        let opening = self.opening(options.platform.as_ref());
         self.with(source, opening, |source, context| {
             ops::export(source, sink, options, context)
         })

@@ -46,8 +46,8 @@ pub(crate) struct Opening<'a> {
     pub output: Option<&'a dyn ImageSink>,
     /// The folder for a temporary file, if a stream must be stored.
     pub temporary_directory: &'a Path,
-    /// True to hash layers of a stream that must be stored, since most of them will be
-    /// verified unchanged.
+    /// True to hash layers of a stream that must be stored: for an output to which most
+    /// of them will be copied unchanged.
     pub measures: bool,
     /// True if only one operation reads it, so that a temporary file can release the
     /// space of each layer once that is written.

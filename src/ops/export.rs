@@ -13,12 +13,8 @@ use crate::ops::Selector;
 use crate::ops::choose::image::choose_image;
 use crate::ops::choose::platform::PlatformChoice;
 use crate::ops::stack::layer_stack::LayerStack;
-use crate::stream::Encoder;
+use crate::stream::{COPY_BUFFER, Encoder};
 use crate::transfer::Context;
-
-/// The size of the buffer for the output, in bytes. The content of large files is read in
-/// larger pieces, which are not copied to the buffer.
-const OUTPUT_BUFFER: usize = 32 * 1024;
 
 /// The choice of the image to export.
 #[derive(Clone, Debug, Default)]
@@ -73,7 +69,7 @@ pub(crate) fn export(
         layers.merge(&mut merge, &all)?;
         let plan = merge.plan();
         let encoder = Encoder::new(sink.encoding, &mut sink, &workers);
-        let output = BufWriter::with_capacity(OUTPUT_BUFFER, encoder);
+        let output = BufWriter::with_capacity(COPY_BUFFER, encoder);
         let writer = layers.write(&plan, &all, LayerWriter::new(output), &place)?;
         let entries = writer.entries();
         let output = writer.finish();

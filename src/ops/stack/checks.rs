@@ -5,8 +5,7 @@
 //! waits for its output. Neither has to wait for the other: layers are hashed in parallel,
 //! and the end of the output waits for all of them.
 
-use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::os::unix::fs::MetadataExt;
@@ -49,21 +48,11 @@ struct State {
     /// The number of checks that other threads are doing.
     active: usize,
     /// The checks that nobody has begun.
-    queue: Vec<Check>,
+    queue: VecDeque<Check>,
     /// The results, `None` until they are known, by the positions of the layers.
     results: HashMap<usize, Option<Result<Option<Reading>>>>,
     /// The copies of layers.
     spools: HashMap<usize, Arc<Spool>>,
-}
-
-impl State {
-    /// Takes the largest layer that nobody checks, so that none such is left over when all
-    /// others are done.
-    fn next(&mut self) -> Option<Check> {
-        let by_size = self.queue.iter().zip(0..);
-        let (_, at) = by_size.max_by_key(|(check, at)| (check.job.member.size, Reverse(*at)))?;
-        Some(self.queue.swap_remove(at))
-    }
 }
 
 /// A layer to check.
@@ -223,7 +212,7 @@ impl<'a> Checks<'a> {
     fn add(&self, check: Check) {
         let mut state = self.state();
         state.results.insert(check.at, None);
-        state.queue.push(check);
+        state.queue.push_back(check);
         self.changed.notify_all();
     }
 
@@ -263,7 +252,7 @@ impl<'a> Checks<'a> {
                     return result.unwrap_or(Ok(None));
                 }
             }
-            if let Some(check) = state.next() {
+            if let Some(check) = state.queue.pop_front() {
                 drop(state);
                 self.check(&check);
             } else {
@@ -284,13 +273,15 @@ impl<'a> Checks<'a> {
         }
     }
 
-    /// Checks layers until all is over, with the processors that the merge leaves: it has
-    /// to wait for all scans, and uses one processor after them, at the end for checks.
+    /// Checks layers until all is over, with the processors that scans leave: the merge
+    /// has to wait for all scans, and uses only one processor after them.
     fn work(&self) {
         let mut state = self.state();
         while !self.is_over.load(Ordering::Relaxed) {
-            let next = if state.active < self.checkers(&state) {
-                state.next()
+            let scanners = state.scans.min(self.scanners);
+            let is_free = scanners + state.active < self.jobs;
+            let next = if is_free {
+                state.queue.pop_front()
             } else {
                 None
             };
@@ -305,15 +296,6 @@ impl<'a> Checks<'a> {
                 let waited = self.changed.wait(state);
                 state = waited.unwrap_or_else(PoisonError::into_inner);
             }
-        }
-    }
-
-    /// The number of threads beside the merge that may check layers.
-    fn checkers(&self, state: &State) -> usize {
-        match state.scans.min(self.scanners) {
-            // With one job, too, hashes are computed beside the merge.
-            0 => (self.jobs - 1).max(1),
-            scanners => self.jobs - scanners,
         }
     }
 
