@@ -64,7 +64,7 @@ pub(crate) const COMMANDS: [Command; 23] = [
         Depth::Blobs,
     ),
     command(&["delta", "BASE", "IN", "FILE"], Depth::Blobs),
-    command(&["delta", "IN:FIRST", "BASE", "FILE"], Depth::Entries),
+    command(&["delta", "IN", "BASE", "FILE"], Depth::Headers),
     command(&["apply", "IN", "DELTA", "OUT"], Depth::Blobs),
     command(&["export", "--image", "#1", "IN", "FILE"], Depth::Entries),
     command(&["extract", "--image", "#1", "IN", "FILE"], Depth::Entries),
@@ -130,7 +130,7 @@ impl Command {
 
     /// True if it reads only one image of the input.
     pub(crate) fn reads_one(self) -> bool {
-        self.words.contains(&"#1") || self.words[1] == "IN:FIRST"
+        self.words.contains(&"#1")
     }
 
     /// True if its output is a folder of files.
