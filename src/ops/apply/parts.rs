@@ -111,13 +111,13 @@ fn warn_of_others(layers: &[Descriptor], watch: &Watch<'_>) {
     let others = layers
         .iter()
         .filter(|layer| DeltaContent::of(layer) == DeltaContent::Other);
-    let kinds = others.clone().map(DeltaContent::kind);
-    let kinds: BTreeSet<String> = kinds
-        .map(|kind| format!("`{}`", kind.escape_debug()))
-        .collect();
+    let kinds: BTreeSet<&str> = others.clone().map(DeltaContent::kind).collect();
     let parts = others.count();
     if parts > 0 {
-        let kinds = Vec::from_iter(kinds).join(", ");
+        let kinds = kinds
+            .iter()
+            .map(|kind| format!("`{}`", kind.escape_debug()));
+        let kinds = kinds.collect::<Vec<_>>().join(", ");
         watch.warn(Warning::DeltaPartsSkipped { parts, kinds });
     }
 }

@@ -280,7 +280,7 @@ fn signatures_in_a_delta_are_told() {
         warnings,
         [
             "warning: skipped 3 parts of the delta, of kinds that are not supported: \
-             `cosign-signature-content`, `cosign-signature`"
+             `cosign-signature`, `cosign-signature-content`"
         ]
     );
 }
