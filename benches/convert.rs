@@ -20,7 +20,7 @@
 //! | docker archive to layout | 1.61 | 1.26 | limit: `openssl dgst -sha256` and `cp` | 1.28 | 2.57, 2.52 | |
 //! | | 1.61 | 4.33 | skopeo, layers left plain | 0.37 | 2.57, 3.05 | |
 //! | the same from a pipe | 2.98 | 1.94 | `cat \| cat` | 1.54 | 3.07, 1.83 | |
-//! | the same, gzip | 6.99 | 10.41 | skopeo | 0.67 | 13.8, 18.7 | 796 MB, 795 MB |
+//! | the same, gzip | 6.99 | 10.41 | skopeo | 0.67 | 13.3, 18.7 | 800 MB, 795 MB |
 //! | the same, zstd | 4.60 | 7.09 | skopeo | 0.65 | 9.1, 12.3 | 681 MB, 693 MB |
 //! | docker archive to docker archive | 1.96 | 0.91 | `cp` | 2.15 | 2.31, 0.81 | |
 //!

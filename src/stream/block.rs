@@ -28,8 +28,8 @@ const LOOK: Duration = Duration::from_millis(50);
 /// fewer are in flight.
 const SMALL_BLOCK: usize = 2 * 1024 * 1024;
 
-/// Maximum number of larger blocks in flight: with parts as large as the blocks, 96 MiB.
-const LARGE_BLOCKS: usize = 6;
+/// Maximum number of larger blocks in flight: with parts as large as the blocks, 80 MiB.
+const LARGE_BLOCKS: usize = 5;
 
 /// Compresses a block to a self-contained part of the output, at a level or at the
 /// default. The part replaces the content of the buffer.

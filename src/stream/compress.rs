@@ -14,7 +14,7 @@ use crate::stream::{Compression, Workers};
 const GZIP_BLOCK: usize = 2 * 1024 * 1024;
 
 /// The size of a zstd frame's content: that of the window. Frames of 6 MiB are up to 2 %
-/// larger, and those of 12 MiB would be 1 to 5 % smaller, but six of them in flight need
+/// larger, and those of 12 MiB would be 1 to 5 % smaller, but five of them in flight need
 /// more memory than there is.
 const ZSTD_BLOCK: usize = 8 * 1024 * 1024;
 
