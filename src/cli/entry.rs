@@ -1,5 +1,7 @@
 //! Entries of a file system, as lines of a list and as JSON.
 
+use std::fmt::Write as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use restow::{EntryType, FileEntry, FileTime};
@@ -250,14 +252,11 @@ impl LastTime {
         if is_regular && time.seconds.div_euclid(DAY) == self.seconds.div_euclid(DAY) {
             if self.seconds != time.seconds {
                 let seconds = time.seconds.rem_euclid(DAY);
-                self.text.truncate("2026-11-28".len());
-                let numbers = [seconds / 3600, seconds / 60 % 60, seconds % 60];
-                for (before, number) in [' ', ':', ':'].into_iter().zip(numbers) {
-                    let number = u8::try_from(number).unwrap_or_default();
-                    let digits = [number / 10, number % 10].map(|digit| char::from(b'0' + digit));
-                    self.text.push(before);
-                    self.text.extend(digits);
-                }
+                let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+                self.text.truncate("2026-11-28 ".len());
+                let seconds = seconds % 60;
+                // Writing to a string does not fail.
+                let _ = write!(self.text, "{hours:02}:{minutes:02}:{seconds:02}");
             }
         } else {
             self.text = time_text(time);

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::panic::resume_unwind;
 use std::sync::mpsc::sync_channel;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use clap::{Args, ValueEnum};
@@ -156,7 +157,7 @@ fn show_tree(arguments: &Arguments, process: &Process, tree: &FileTree) -> Resul
         let Some(entries) = &sorted else {
             let runs = measured_runs(tree, &mut columns, process.jobs());
             writeln!(out, "{}", columns.heading())?;
-            return put_runs(out, &runs, &columns);
+            return put_runs(out, &runs, &columns, process.jobs());
         };
         for entry in entries {
             columns.measure(entry);
@@ -172,79 +173,81 @@ fn show_tree(arguments: &Arguments, process: &Process, tree: &FileTree) -> Resul
 }
 
 /// Returns the entries of a tree as runs, after several threads have made the columns wide enough
-/// for them. There is a list for each thread: the first run is in the first one, the second in the
-/// next.
+/// for them.
 fn measured_runs<'a>(
     tree: &'a FileTree,
     columns: &mut Columns,
     jobs: NonZeroUsize,
-) -> Vec<Vec<FileRun<'a>>> {
-    let threads = jobs.get().min(THREADS_MAX);
-    let narrow = columns.clone();
-    let measure = |at| {
-        let mut columns = narrow.clone();
-        let runs = tree.runs().skip(at).step_by(threads);
-        let see = |run: &FileRun<'a>| run.each(|entry| columns.measure(entry));
-        let runs: Vec<FileRun<'a>> = runs.inspect(see).collect();
-        (columns, runs)
+) -> Vec<FileRun<'a>> {
+    let left = Mutex::new((tree.runs(), Vec::new()));
+    let next = || {
+        let mut left = left.lock().unwrap_or_else(PoisonError::into_inner);
+        let run = left.0.next()?;
+        left.1.push(run.clone());
+        Some(run)
+    };
+    let measure = |mut columns: Columns| {
+        while let Some(run) = next() {
+            run.each(|entry| columns.measure(entry));
+        }
+        columns
     };
     thread::scope(|scope| {
-        let measure = &measure;
-        let start = |at| {
-            let measure = move || measure(at);
-            thread::Builder::new().spawn_scoped(scope, measure).ok()
+        let start = || {
+            let columns = columns.clone();
+            let measure = &measure;
+            thread::Builder::new().spawn_scoped(scope, move || measure(columns))
         };
-        let others: Vec<_> = (1..threads).map(start).collect();
-        let mut lists = Vec::with_capacity(threads);
-        let mut add = |(measured, runs): (Columns, _)| {
-            columns.widen(&measured);
-            lists.push(runs);
-        };
-        add(measure(0));
-        for (at, other) in (1..).zip(others) {
-            add(match other {
-                Some(other) => other.join().unwrap_or_else(|panic| resume_unwind(panic)),
-                // If no more threads can be started, the existing ones do all the work.
-                None => measure(at),
-            });
+        // If no more threads can be started, the existing ones do all the work.
+        let others: Vec<_> = (1..jobs.get().min(THREADS_MAX))
+            .map_while(|_| start().ok())
+            .collect();
+        *columns = measure(columns.clone());
+        for other in others {
+            let other = other.join().unwrap_or_else(|panic| resume_unwind(panic));
+            columns.widen(&other);
         }
-        lists
-    })
+    });
+    let (_, runs) = left.into_inner().unwrap_or_else(PoisonError::into_inner);
+    runs
 }
 
-/// Prints the lines of runs of entries, of which each thread formats a list.
-fn put_runs(out: &mut dyn Write, lists: &[Vec<FileRun<'_>>], columns: &Columns) -> io::Result<()> {
-    let Some((own, others)) = lists.split_first() else {
-        return Ok(());
-    };
+/// Prints the lines of runs of entries, which several threads format in turn.
+fn put_runs(
+    out: &mut dyn Write,
+    runs: &[FileRun<'_>],
+    columns: &Columns,
+    jobs: NonZeroUsize,
+) -> io::Result<()> {
     let lines = |run: &FileRun<'_>, columns: &mut Columns| {
         let mut lines = Vec::with_capacity(LINES);
         run.each(|entry| columns.put(entry, &mut lines));
         lines
     };
+    let threads = jobs.get().min(THREADS_MAX);
     thread::scope(|scope| {
-        let start = others.iter().map(|runs| {
+        let start = |at| {
             let (sender, receiver) = sync_channel(1);
             let mut columns = columns.clone();
             let format = move || {
-                let mut runs = runs.iter();
-                // If the lines cannot be printed, nobody receives them.
+                let mut runs = runs.iter().skip(at).step_by(threads);
+                // If the first one cannot be printed, nobody receives the others.
                 runs.try_for_each(|run| sender.send(lines(run, &mut columns)))
             };
             // If no more threads can be started, the existing ones do all the work.
             let _ = thread::Builder::new().spawn_scoped(scope, format);
-            (runs, receiver)
-        });
-        let others: Vec<_> = start.collect();
+            receiver
+        };
+        let others: Vec<_> = (1..threads).map(start).collect();
         let mut columns = columns.clone();
-        for (at, run) in own.iter().enumerate() {
-            out.write_all(&lines(run, &mut columns))?;
-            for (runs, receiver) in &others {
-                let Some(run) = runs.get(at) else {
-                    break;
-                };
-                let lines = receiver.recv().unwrap_or_else(|_| lines(run, &mut columns));
-                out.write_all(&lines)?;
+        for runs in runs.chunks(threads) {
+            let Some((own, theirs)) = runs.split_first() else {
+                continue;
+            };
+            out.write_all(&lines(own, &mut columns))?;
+            for (run, other) in theirs.iter().zip(&others) {
+                let received = other.recv();
+                out.write_all(&received.unwrap_or_else(|_| lines(run, &mut columns)))?;
             }
         }
         Ok(())

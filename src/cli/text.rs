@@ -64,9 +64,7 @@ pub(super) fn escaped(text: &str) -> String {
 
 /// True if nothing has to be escaped, as in nearly all names.
 pub(super) fn is_plain(name: &[u8]) -> bool {
-    // Without an early end many bytes are compared at once.
-    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~');
-    name.iter().fold(true, |all, byte| all & is_plain(byte))
+    name.iter().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// A name, with control characters and bytes that are not UTF-8 escaped.

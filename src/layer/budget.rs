@@ -30,16 +30,10 @@ impl Budget {
     }
 }
 
-/// Every entry claims something, so that this is one instruction if it succeeds.
 fn claim(claimed: &AtomicU64, amount: u64, limit: u64) -> bool {
-    if amount > limit {
-        return false;
-    }
-    let is_left = claimed.fetch_add(amount, Ordering::Relaxed) <= limit - amount;
-    if !is_left {
-        claimed.fetch_sub(amount, Ordering::Relaxed);
-    }
-    is_left
+    let add = |claimed: u64| claimed.checked_add(amount).filter(|sum| *sum <= limit);
+    let updated = claimed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+    updated.is_ok()
 }
 
 #[cfg(test)]
