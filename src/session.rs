@@ -42,11 +42,9 @@ mod convert;
 ///
 /// - It begins the output before it reads the input. If the output cannot be created,
 ///   nothing has been read in vain.
-/// - A pipe into a layout becomes files of the layout as it arrives. One that is converted
-///   to an archive is kept in an unfinished file beside that, which becomes the archive if
-///   no layer is compressed. Any other pipe is kept in a temporary file. Both release the
-///   space of each layer once that is written, and the pipe is hashed on arrival if its
-///   layers are to stay unchanged.
+/// - A pipe into a layout becomes files of the layout as it arrives. Any other pipe is
+///   kept in a temporary file, which releases the space of each layer once that is
+///   written, and is hashed on arrival if its layers are to stay unchanged.
 /// - A root filesystem, which has no platform of its own, becomes an image for the
 ///   platform in the options.
 ///
@@ -441,7 +439,6 @@ impl<'a> Session<'a> {
         Opening {
             format: None,
             staging: None,
-            output: None,
             temporary_directory: &self.temporary_directory,
             measures: false,
             is_read_once: true,

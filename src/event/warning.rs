@@ -342,7 +342,7 @@ pub enum Warning {
     /// Signatures and the like that are tied to a chosen image only by their names were not
     /// chosen themselves.
     #[error(
-        "skipped `{name}`{rest}, by name a signature of `{image}` or the like: select it too, to keep it",
+        "skipped `{name}`{rest}, by name a signature of `{image}` or the like",
         rest = more(*others)
     )]
     SignatureNotChosen {

@@ -26,18 +26,13 @@ use crate::format::docker_archive::docker_documents;
 use crate::format::oci_layout::{MARKER_CONTENT, blob_path};
 use crate::format::output::Output;
 use crate::format::sink::{
-    BlobWriter, Documents, Held, ImageSink, OutputIndex, OutputKind, StagingFile, copy_in, put_all,
+    BlobWriter, Documents, Held, ImageSink, OutputIndex, OutputKind, copy_in, put_all,
 };
-use crate::stream::{COPY_BUFFER, FileSlice, Hashed, PendingFile, copy_between, spool_in};
+use crate::stream::{COPY_BUFFER, Hashed, copy_between, spool_in};
 use crate::tar_stream::{BLOCK, EMPTY_BLOCK, NewHeader, OCTAL_11_MAX, padding, pax_record};
 
 /// Number of bytes that the system copies between two checks for an interruption.
 const PIECE: u64 = 8 * 1024 * 1024;
-
-/// The space before an input in a staging file, in bytes: for the documents of up to some
-/// hundred images, which precede the blobs in the output. It costs nothing until it is
-/// written.
-const STAGING_START: u64 = 1024 * 1024;
 
 /// An archive that is being written.
 pub(super) struct ArchiveSink {
@@ -49,10 +44,6 @@ pub(super) struct ArchiveSink {
 
 struct TarWriter {
     target: Destination,
-    /// Another file for the same output, with an input that arrived.
-    staged: Option<PendingFile>,
-    /// True if that file is the target now, with bytes after the end of what is written.
-    has_taken_over: bool,
     written: HashSet<Digest>,
     /// The positions of blobs for which room was reserved.
     reserved: HashMap<Digest, u64>,
@@ -76,8 +67,6 @@ impl ArchiveSink {
             temporary_directory: temporary_directory.to_owned(),
             writer: Mutex::new(TarWriter {
                 target,
-                staged: None,
-                has_taken_over: false,
                 written: HashSet::new(),
                 reserved: HashMap::new(),
                 folders: HashSet::new(),
@@ -161,44 +150,6 @@ impl TarWriter {
         Ok(true)
     }
 
-    /// Makes the staged file the target, if these blobs can be moved to their positions
-    /// in it, one after the other.
-    fn take_over(&mut self, blobs: &[(&Hashed, Blob<'_>)]) -> io::Result<bool> {
-        let Some(mut staged) = self.staged.take() else {
-            return Ok(false);
-        };
-        let Destination::File(file) = &mut self.target else {
-            return Ok(false);
-        };
-        let end = file.stream_position()?;
-        let own = staged.try_clone()?;
-        // Folders would have to be written between blobs.
-        let has_folder = |(hashed, _): &(&Hashed, _)| {
-            let algorithm = hashed.digest.algorithm().name();
-            self.folders.contains(&format!("blobs/{algorithm}/"))
-        };
-        if !blobs.iter().all(has_folder) || !can_move(blobs, &own, end) {
-            return Ok(false);
-        }
-        let start = FileSlice::new(file.try_clone()?, 0, end);
-        io::copy(&mut BufReader::new(start), &mut staged)?;
-        self.target = Destination::File(staged);
-        self.has_taken_over = true;
-        Ok(true)
-    }
-
-    /// Releases the space of a blob that was written, except for what is part of the output
-    /// after a move in one file.
-    fn release(&mut self, blob: Blob<'_>) -> io::Result<()> {
-        match &mut self.target {
-            Destination::File(file) if self.has_taken_over => {
-                blob.release_from(file.stream_position()?);
-            }
-            _ => blob.release(),
-        }
-        Ok(())
-    }
-
     /// Another handle on the file that is written.
     fn file(&self) -> io::Result<File> {
         match &self.target {
@@ -217,21 +168,6 @@ impl TarWriter {
         self.is_index_written = true;
         Ok(())
     }
-}
-
-/// Returns true if blobs can be written into the file that holds them, one after the other
-/// from `end` on, since each is there at its new position or after it. The bytes of a blob
-/// are then only overwritten after they were read.
-fn can_move(blobs: &[(&Hashed, Blob<'_>)], file: &File, mut end: u64) -> bool {
-    let mut seen = HashSet::new();
-    blobs.iter().all(|(hashed, blob)| {
-        if !seen.insert(&hashed.digest) {
-            return true;
-        }
-        let start = end + blob_header(hashed).len() as u64;
-        end = start + hashed.size.next_multiple_of(BLOCK);
-        blob.offset_in(file).is_some_and(|held| start <= held)
-    })
 }
 
 /// The documents that describe the blobs, by their paths.
@@ -288,6 +224,10 @@ impl ImageSink for ArchiveSink {
         }
     }
 
+    fn is_compressed(&self) -> bool {
+        matches!(self.writer().target, Destination::Compressed(_))
+    }
+
     fn find(&self, blob: &Hashed) -> Result<Held> {
         if self.writer().written.contains(&blob.digest) {
             return Ok(Held::Written);
@@ -300,30 +240,12 @@ impl ImageSink for ArchiveSink {
         reserved.map_err(|error| self.failed(error))
     }
 
-    fn stage(&self) -> Option<StagingFile> {
-        let mut writer = self.writer();
-        let Destination::File(file) = &writer.target else {
-            return None;
-        };
-        let staged = file.another().ok()?;
-        let file = staged.reopen().ok()?;
-        writer.staged = Some(staged);
-        let start = STAGING_START;
-        Some(StagingFile { file, start })
-    }
-
-    fn take_over(&self, blobs: &[(&Hashed, Blob<'_>)]) -> Result<bool> {
-        let taken = self.writer().take_over(blobs);
-        taken.map_err(|error| self.failed(error))
-    }
-
     fn put(&self, blob: Blob<'_>, hashed: &Hashed, from: &Place, watch: &Watch<'_>) -> Result<()> {
         let mut writer = self.begin_blob(Some(hashed))?;
         writer.fill(&blob, from, watch)?;
         writer.finish(hashed)?;
-        self.writer()
-            .release(blob)
-            .map_err(|error| self.failed(error))
+        blob.release();
+        Ok(())
     }
 
     fn begin_blob(&self, known: Option<&Hashed>) -> Result<Box<dyn BlobWriter + '_>> {
@@ -395,10 +317,6 @@ impl ImageSink for ArchiveSink {
         writer
             .write_all(&[EMPTY_BLOCK; 2].concat())
             .map_err(failed)?;
-        if let (true, Destination::File(file)) = (writer.has_taken_over, &mut writer.target) {
-            let end = file.stream_position().map_err(failed)?;
-            file.truncate(end).map_err(failed)?;
-        }
         writer.target.commit(&self.place)
     }
 }

@@ -42,7 +42,7 @@ impl Destination {
             return Ok((output.place, target));
         }
         let workers = Workers::start(jobs).map_err(Error::Thread)?;
-        let workers = workers.interrupted_by(interrupt);
+        let workers = workers.interrupted_by(interrupt).of_archive();
         let encoder = Encoder::new(output.encoding, target, &workers);
         Ok((output.place, Self::Compressed(Box::new(encoder))))
     }

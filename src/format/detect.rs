@@ -2,17 +2,17 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use crate::digest::Digest;
 use crate::error::{Error, InputKind, Place, Result};
 use crate::event::{Event, Step, Warning, Watch};
 use crate::format::Format;
-use crate::format::arrival::{Arrival, Storing, store};
 use crate::format::container::{
     Container, Directory, ForwardTar, KnownHashes, MemberIndex, Received, RootfsFile, SeekableTar,
-    is_of_archive, not_an_image, receive, unpacked_head,
+    hash_layers, is_of_archive, not_an_image, receive, unpacked_head,
 };
 use crate::format::control_files::MANIFEST;
 use crate::format::docker_archive::manifest_json::Element;
@@ -25,11 +25,11 @@ use crate::format::partial::{Kept, WithDocuments};
 use crate::format::reader::{Opener, Tolerance};
 use crate::format::root::{Root, Target};
 use crate::format::rootfs::{rootfs_image, warn_of_leftover, warn_of_tar, warn_of_trailing};
-use crate::format::sink::ImageSink;
 use crate::format::source::{Content, DockerPart, Image, ImageSource};
 use crate::image::{Config, Document, Index, Platform, Timestamp};
 use crate::stream::{
-    Compression, FileSlice, HEAD_LENGTH, ProgressReader, SNIFF_LENGTH, read_head, unpacked,
+    Compression, CopyError, FileSlice, HEAD_LENGTH, ProgressReader, SNIFF_LENGTH, TeeReader, copy,
+    read_head, spool_in, unpacked,
 };
 use crate::tar_stream::is_no_tar;
 
@@ -41,9 +41,6 @@ pub(crate) struct Opening<'a> {
     /// The folder in which members of a stream may become files, on the file system of
     /// the output, if the output can contain files.
     pub staging: Option<&'a Path>,
-    /// The output, if most of a stream that must be stored will be copied there unchanged:
-    /// the file of the stream can become the output then.
-    pub output: Option<&'a dyn ImageSink>,
     /// The folder for a temporary file, if a stream must be stored.
     pub temporary_directory: &'a Path,
     /// True to hash layers of a stream that must be stored: for an output to which most
@@ -63,18 +60,6 @@ pub(crate) struct Opening<'a> {
     pub created: Option<Timestamp>,
     /// The caller.
     pub watch: Watch<'a>,
-}
-
-impl<'a> Opening<'a> {
-    /// The ways in which a stream may be stored.
-    pub(super) fn storing(&self) -> Storing<'a> {
-        Storing {
-            directory: self.temporary_directory,
-            output: self.output.filter(|_| self.is_read_once),
-            measures: self.measures,
-            watch: self.watch,
-        }
-    }
 }
 
 /// Opens an input of any kind.
@@ -244,20 +229,13 @@ fn open_pipe(stream: Box<dyn Read + Send>, opening: &Opening<'_>) -> Result<Imag
     if let Some(staging) = opening.staging {
         return open_stream(stream, compression, staging, opening);
     }
-    let is_plain = compression == Compression::None;
-    let storing = opening.storing();
-    let output = storing.output.filter(|_| is_plain);
-    let Arrival {
-        file,
-        start,
-        measured,
-    } = store(stream, Storing { output, ..storing })?;
-    if !is_plain {
-        return open_file(file, start, opening);
+    let (file, measured) = spool(stream, opening)?;
+    if compression != Compression::None {
+        return open_file(file, 0, opening);
     }
     opening.watch.send(Event::Step(Step::Indexing));
     let measured = opening.is_read_once.then_some(measured);
-    open_tar(file, start, None, measured, opening)
+    open_tar(file, 0, None, measured, opening)
 }
 
 /// Splits a stream into its members in the staging folder.
@@ -487,6 +465,36 @@ fn no_documents() -> Error {
         expected: InputKind::WholeArchive,
         missing: "`manifest.json` or `index.json`",
     }
+}
+
+/// Stores a stream unchanged in a temporary file, and returns the hashes of its members
+/// by their positions, if that is wanted.
+pub(super) fn spool(
+    stream: impl Read,
+    opening: &Opening<'_>,
+) -> Result<(File, HashMap<u64, KnownHashes>)> {
+    let place = || Place::Temporary(opening.temporary_directory.to_owned());
+    let directory = opening.temporary_directory;
+    let mut spool = spool_in(directory).map_err(|error| Error::write(place(), error))?;
+    let mut stream = TeeReader::new(stream);
+    let teed = opening.measures.then(|| stream.tee());
+    let measuring = |teed| {
+        thread::Builder::new()
+            .name("hash".to_owned())
+            .spawn(move || hash_layers(teed))
+    };
+    let measuring = teed.map(measuring).transpose().map_err(Error::Thread)?;
+    let copied = copy(&mut stream, &mut spool, &opening.watch);
+    drop(stream);
+    let measured = measuring.map(|thread| thread.join().unwrap_or_default());
+    match copied {
+        Ok(_) => {}
+        Err(CopyError::Read(error)) => return Err(error.into()),
+        Err(error) => return Err(Error::copy(Place::StandardInput, place(), error)),
+    }
+    let rewound = spool.rewind();
+    rewound.map_err(|error| Error::read(place(), error))?;
+    Ok((spool, measured.unwrap_or_default()))
 }
 
 /// Returns true if a container is a tar without members.

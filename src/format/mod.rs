@@ -11,7 +11,6 @@
 //! graph of documents and layers ([`source::Content`]).
 
 mod archive_sink;
-mod arrival;
 mod captured;
 mod container;
 mod control_files;

@@ -1,6 +1,5 @@
 //! The interface of outputs: blobs, then the index that makes them images.
 
-use std::fmt;
 use std::fs::File;
 use std::io::{BufReader, Read, Write};
 use std::path::Path;
@@ -49,6 +48,11 @@ pub(crate) trait ImageSink: Sync {
     /// The way in which it stores data.
     fn kind(&self) -> OutputKind<'_>;
 
+    /// True if it is compressed as a whole.
+    fn is_compressed(&self) -> bool {
+        false
+    }
+
     /// Looks for a blob.
     fn find(&self, blob: &Hashed) -> Result<Held>;
 
@@ -58,21 +62,6 @@ pub(crate) trait ImageSink: Sync {
     /// space on disk, so that a lack of space is noticed before anything is copied.
     fn reserve(&self, blobs: &[Hashed], preallocate: bool) -> Result<bool> {
         let _ = (blobs, preallocate);
-        Ok(false)
-    }
-
-    /// Makes a file in which an input can be stored as it arrives, and of which
-    /// [`take_over`](Self::take_over) makes the output; absent if the output is none.
-    fn stage(&self) -> Option<StagingFile> {
-        None
-    }
-
-    /// Makes the file of [`stage`](Self::stage) the output, after the documents, for
-    /// blobs that will be written in this order, one after the other: each is only moved
-    /// towards the start of the file, and its place in the input is lost with that.
-    /// Returns false if the file has not all of them, or not in this order.
-    fn take_over(&self, blobs: &[(&Hashed, Blob<'_>)]) -> Result<bool> {
-        let _ = blobs;
         Ok(false)
     }
 
@@ -96,21 +85,6 @@ pub(crate) trait ImageSink: Sync {
 
     /// Makes everything visible.
     fn finish(self: Box<Self>, watch: &Watch<'_>) -> Result<()>;
-}
-
-/// A file beside the output, for an input that arrives.
-#[derive(Debug)]
-pub(crate) struct StagingFile {
-    /// The file.
-    pub(crate) file: File,
-    /// The offset at which the input starts.
-    pub(crate) start: u64,
-}
-
-impl fmt::Debug for dyn ImageSink + '_ {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ImageSink").field(&self.place()).finish()
-    }
 }
 
 impl dyn ImageSink + '_ {

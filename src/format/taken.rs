@@ -4,11 +4,10 @@ use std::fs::File;
 
 use crate::error::{Error, Result};
 use crate::event::{Event, Step};
-use crate::format::arrival::store;
 use crate::format::container::{
     Container, Directory, ForwardTar, Look, SeekableTar, not_an_image, unpacked_head,
 };
-use crate::format::detect::{Opening, explain, is_empty};
+use crate::format::detect::{Opening, explain, is_empty, spool};
 use crate::format::folder::check_declared;
 use crate::format::input::{Input, OpenBytes};
 use crate::stream::{Compression, FileSlice, HEAD_LENGTH, ProgressReader, read_head};
@@ -41,11 +40,8 @@ pub(super) fn take(input: Input, opening: &Opening<'_>, faults: &mut Vec<Error>)
         OpenBytes::File(file, start) => (file, start),
         OpenBytes::Pipe(stream) => {
             opening.watch.send(Event::Step(Step::Receiving));
-            let stored = store(
-                ProgressReader::new(stream, opening.watch),
-                opening.storing(),
-            )?;
-            (stored.file, stored.start)
+            let (file, _) = spool(ProgressReader::new(stream, opening.watch), opening)?;
+            (file, 0)
         }
     };
     opening.watch.send(Event::Step(Step::Indexing));

@@ -61,7 +61,7 @@ pub(crate) fn import(
     context: Context<'_>,
 ) -> Result<WriteReport> {
     warn_of_lists(&options.changes, &context.watch);
-    let workers = context.workers()?;
+    let workers = context.workers_for(sink.as_ref())?;
     let importer = Importer {
         sink: sink.as_ref(),
         workers: &workers,

@@ -29,18 +29,14 @@ impl Session<'_> {
     ) -> Result<WriteReport> {
         let sink = self.sink(target)?;
         let staging = sink.staging().map(Path::to_owned);
-        let is_kept = options.compress == CompressionChoice::Keep;
         let result = (|| {
             let mut opened = Vec::new();
-            // The blobs of several sources are not in one file.
-            let is_only_source = sources.len() == 1;
             for (at, (source, image)) in sources.into_iter().enumerate() {
                 let staging = staging.as_deref().map(|it| staging_of(it, at));
                 let staging = staging.transpose()?;
                 let opening = Opening {
                     staging: staging.as_deref(),
-                    output: Some(sink.as_ref()).filter(|_| is_only_source && is_kept),
-                    measures: is_kept,
+                    measures: options.compress == CompressionChoice::Keep,
                     ..self.opening(options.platforms.first())
                 };
                 let images = match source {

@@ -31,6 +31,11 @@ const SMALL_BLOCK: usize = 2 * 1024 * 1024;
 /// Maximum number of larger blocks in flight: with parts as large as the blocks, 80 MiB.
 const LARGE_BLOCKS: usize = 5;
 
+/// The same for an archive that is compressed as a whole, and for layers in such an
+/// archive, which are compressed at the same time: 48 and 32 MiB.
+const LARGE_BLOCKS_OF_ARCHIVE: usize = 3;
+const LARGE_BLOCKS_IN_ARCHIVE: usize = 2;
+
 /// Compresses a block to a self-contained part of the output, at a level or at the
 /// default. The part replaces the content of the buffer.
 pub(super) type CompressionChoice = fn(&[u8], Option<i32>, &mut Vec<u8>) -> io::Result<()>;
@@ -93,6 +98,24 @@ impl Workers {
     pub(crate) fn interrupted_by(self, interrupt: &Arc<AtomicBool>) -> Self {
         let interrupt = Arc::clone(interrupt);
         Self { interrupt, ..self }
+    }
+
+    /// The same threads, for an archive that is compressed as a whole.
+    pub(crate) fn of_archive(self) -> Self {
+        self.with_large_blocks(LARGE_BLOCKS_OF_ARCHIVE)
+    }
+
+    /// The same threads, for layers in such an archive.
+    pub(crate) fn in_archive(self) -> Self {
+        self.with_large_blocks(LARGE_BLOCKS_IN_ARCHIVE)
+    }
+
+    fn with_large_blocks(self, count: usize) -> Self {
+        let few_permits = Permits::new(count);
+        Self {
+            few_permits,
+            ..self
+        }
     }
 
     /// Fails if the flag is set.

@@ -60,20 +60,10 @@ impl PendingFile {
         }
     }
 
-    /// Begins another file for the same target.
-    pub(crate) fn another(&self) -> io::Result<Self> {
-        Self::create(&self.target, self.replace)
-    }
-
     /// Removes temporaries that killed processes left for the same target, if nothing
     /// will be written there.
     pub(crate) fn clear(target: &Path) {
         remove_abandoned(folder_of(target), &prefix_of(target), Kind::File);
-    }
-
-    /// Opens the file once more, with a position of its own.
-    pub(crate) fn reopen(&self) -> io::Result<File> {
-        self.temporary.reopen()
     }
 
     /// Another handle on the file, to write at other positions.

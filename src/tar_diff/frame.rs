@@ -8,6 +8,7 @@ use zstd::zstd_safe::{
 
 use crate::limits::TAR_DIFF_FRAME_MAX;
 use crate::tar_diff::TarDiffFault as Fault;
+use crate::tar_diff::pair::{buffer, shrink};
 
 /// The smallest and largest window, as powers of two.
 const WINDOW_LOGS: (u32, u32) = (10, 27);
@@ -24,7 +25,7 @@ const SHORT_MATCH: u32 = 6;
 /// at most, and fewer than that of the window. zstd remembers every third position of the
 /// old file, and most files are small: larger tables take most of the time to clear, for
 /// frames that are a hundredth smaller.
-const TABLE_LOGS_MAX: (u32, u32) = (22, 19);
+const TABLE_LOGS_MAX: (u32, u32) = (21, 19);
 const TABLE_LOGS_LESS: (u32, u32) = (3, 4);
 
 /// The same for higher levels.
@@ -34,7 +35,7 @@ const TREE_LOGS: (u32, u32) = (22, 21);
 const POSITION: usize = 4;
 
 /// Maximum size of a frame, in bytes: it is in memory with both files and the tables.
-const FRAME_MAX: usize = 20 << 20;
+const FRAME_MAX: usize = 12 << 20;
 
 /// The window for both files, as a power of two.
 fn window_log(content: usize, prefix: usize) -> u32 {
@@ -83,11 +84,15 @@ pub(super) fn compress(content: &[u8], prefix: &[u8], level: i32) -> io::Result<
         encoder.set_parameter(parameter).map_err(failed)?;
     }
     encoder.ref_prefix(prefix).map_err(failed)?;
-    let mut frame = Vec::with_capacity(compress_bound(content.len()).min(FRAME_MAX));
+    let room = compress_bound(content.len()).min(FRAME_MAX);
+    let mut frame = buffer(room);
     // The only failure that a whole content in memory permits is a lack of room.
-    let is_done = encoder.compress2(&mut frame, content).is_ok();
-    frame.shrink_to_fit();
-    Ok(is_done.then_some(frame))
+    let Ok(size) = encoder.compress2(&mut frame[..room], content) else {
+        return Ok(None);
+    };
+    frame.truncate(size);
+    shrink(&mut frame);
+    Ok(Some(frame))
 }
 
 /// The number of bytes that `content` takes compressed quickly and alone.

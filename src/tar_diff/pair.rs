@@ -4,12 +4,26 @@ use std::io::{self, Read};
 
 use crate::tar_diff::old_files::OldFile;
 
-/// A pair of this many bytes is large.
+/// A buffer of this many bytes is large.
 const LARGE: usize = 2 << 20;
 
 /// Memory of this many bytes is given back when it is freed, and only costs the pages that
 /// are used. Of less, glibc keeps as much as was once freed, which nobody may need again.
 const GIVEN_BACK: usize = 33 << 20;
+
+/// A buffer of at least this many bytes, zeros, for content that is soon freed.
+pub(super) fn buffer(size: usize) -> Vec<u8> {
+    let is_large = size >= LARGE;
+    vec![0; if is_large { size.max(GIVEN_BACK) } else { size }]
+}
+
+/// Gives the unused end of a buffer back.
+pub(super) fn shrink(buffer: &mut Vec<u8>) {
+    // What is large may only be given back as a whole.
+    if buffer.len() < LARGE {
+        buffer.shrink_to_fit();
+    }
+}
 
 /// Two contents, the old one first. zstd searches them faster if they are adjacent.
 #[derive(Debug)]
@@ -23,8 +37,7 @@ impl Pair {
     /// `old_size` bytes before it.
     pub(super) fn read(old_size: usize, size: usize, content: &mut dyn Read) -> io::Result<Self> {
         let both = old_size + size;
-        let is_large = both >= LARGE;
-        let mut bytes = vec![0; if is_large { both.max(GIVEN_BACK) } else { both }];
+        let mut bytes = buffer(both);
         let length = fill(&mut bytes[old_size..both], content)?;
         bytes.truncate(old_size + length);
         Ok(Self { bytes, old_size })

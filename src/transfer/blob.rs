@@ -17,9 +17,6 @@ use crate::transfer::Context;
 use crate::transfer::blob_job::BlobJob;
 use crate::transfer::read::{hash_unpacked, hashes, open, read_unpacked, verify_stored};
 
-/// Maximum size, in bytes, of blobs that are read once more without a sign of progress.
-const SMALL_MAX: u64 = 1024 * 1024;
-
 /// The encoder of a new blob for the output.
 pub(crate) type BlobEncoder<'a> = Encoder<HashWriter<Box<dyn BlobWriter + 'a>>>;
 
@@ -239,39 +236,11 @@ impl Transfer<'_> {
         job.encoding.is_some() || self.known_hashes(job).is_none()
     }
 
-    /// Hashes a blob that was too small to be hashed on arrival. `None` for any other.
-    pub(crate) fn hash_small(&self, job: &BlobJob) -> Result<Option<KnownHashes>> {
-        let is_plain = job.compression == Compression::None && job.encoding.is_none();
-        let is_small = is_plain && job.member.size < SMALL_MAX;
-        if !is_small || !self.frees_space(job) || self.known_hashes(job).is_some() {
-            return Ok(None);
-        }
-        let silent = self.context.watch.silent();
-        let mut stream = open(self.container, job, silent)?;
-        stream.hash(job.stored_algorithm()).map_err(Error::Thread)?;
-        let (stored, _) = hashes(job, stream)?;
-        let unpacked = Some(stored.clone());
-        Ok(Some(KnownHashes { stored, unpacked }))
-    }
-
-    /// Makes the file of the input that of the output, if it was stored there and these
-    /// jobs, in this order, copy all that they write from there. Nothing can be read
-    /// twice then.
-    pub(crate) fn take_over(&self, jobs: &[(&BlobJob, &Hashed)]) -> Result<bool> {
-        let is_read_again =
-            |job: &BlobJob| self.looks_at(job) || job.has_conflicting_size || job.is_always_read;
-        if jobs.iter().any(|(job, _)| is_read_again(job)) {
-            return Ok(false);
-        }
-        let blobs = jobs.iter().map(|(job, hashed)| (*hashed, self.blob(job)));
-        self.sink.take_over(&blobs.collect::<Vec<_>>())
-    }
-
     /// The hashes of a blob from its arrival. `None` if it was not hashed with the
     /// right function then, or could not be unpacked, so that it must be read again.
     fn known_hashes<'b>(&'b self, job: &'b BlobJob) -> Option<&'b KnownHashes> {
         let is_of = |hashed: &Hashed, algorithm| hashed.digest.algorithm() == algorithm;
-        let known = job.hashes.as_ref().or(self.blob(job).known())?;
+        let known = self.blob(job).known()?;
         let unpacked = known.unpacked.as_ref();
         let is_verifiable = job.diff_ids.is_empty()
             || unpacked.is_some_and(|unpacked| is_of(unpacked, job.unpacked_algorithm()));

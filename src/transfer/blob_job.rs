@@ -3,8 +3,8 @@
 
 use crate::digest::{Algorithm, DiffId, Digest};
 use crate::error::{Error, Place, Result};
+use crate::format::Member;
 use crate::format::source::Layer;
-use crate::format::{KnownHashes, Member};
 use crate::stream::{Compression, Encoding, Hashed};
 
 /// A blob to transfer to the output.
@@ -20,8 +20,6 @@ pub(crate) struct BlobJob {
     pub(crate) digest: Option<Digest>,
     /// The diff_ids that it must match, and the layer that has each.
     pub(crate) diff_ids: Vec<(DiffId, Place)>,
-    /// Its hashes, if it was read before.
-    pub(crate) hashes: Option<KnownHashes>,
     /// Its name in messages.
     pub(crate) place: Place,
     /// True if no other job reads the member.
@@ -42,7 +40,6 @@ impl BlobJob {
             encoding: None,
             digest: None,
             diff_ids: Vec::new(),
-            hashes: None,
             place,
             is_last_use: false,
             has_conflicting_size: false,

@@ -72,9 +72,6 @@ impl Delivery<'_> {
         };
         let is_folder = matches!(self.sink.kind(), OutputKind::Folder { .. });
         if !is_folder {
-            for at in 0..jobs.list().len() {
-                jobs.list_mut()[at].hashes = transfer.hash_small(&jobs.list()[at])?;
-            }
             identify(&mut jobs, &transfer)?;
         }
         // The code that made a layer has already reported the bytes to read of the
@@ -93,15 +90,10 @@ impl Delivery<'_> {
         if let Some(known) = known {
             let report = self.put_documents(&items, &jobs, &known)?;
             let order = jobs.in_order(self.source.blob_order());
-            let jobs_in_order: Vec<_> = order
-                .iter()
-                .map(|at| (&jobs.list()[*at], &known[*at]))
-                .collect();
-            let in_order: Vec<Hashed> = order.iter().map(|at| known[*at].clone()).collect();
+            let in_order: Vec<Hashed> = order.into_iter().map(|at| known[at].clone()).collect();
             // Temporary files release their space on the way.
             let preallocate = !jobs.list().iter().any(|job| transfer.frees_space(job));
-            let is_reserved = !transfer.take_over(&jobs_in_order)?
-                && self.sink.reserve(&in_order, preallocate)?;
+            let is_reserved = self.sink.reserve(&in_order, preallocate)?;
             transfer_all(&jobs, &transfer, self.source.blob_order(), is_reserved)?;
             Ok(report)
         } else {
@@ -294,11 +286,14 @@ impl Delivery<'_> {
         let Some(index) = self.source.index() else {
             return Ok(());
         };
+        let documents = documents.iter().map(|(digest, _)| digest);
+        let blobs = written.iter().map(|blob| &blob.digest);
+        let written: HashSet<&Digest> = documents.chain(blobs).collect();
         let mut lost = Vec::new();
         for digest in blobs_of_unknown_fields(index) {
-            let is_written = documents.iter().any(|(document, _)| *document == digest)
-                || written.iter().any(|blob| blob.digest == digest);
-            if !is_written && self.source.container().find(&blob_path(&digest))?.is_some() {
+            if !written.contains(&digest)
+                && self.source.container().find(&blob_path(&digest))?.is_some()
+            {
                 lost.push(digest);
             }
         }

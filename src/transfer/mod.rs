@@ -23,6 +23,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::event::Watch;
+use crate::format::sink::ImageSink;
 use crate::format::{Opening, Tolerance};
 use crate::image::Timestamp;
 use crate::stream::Workers;
@@ -52,12 +53,21 @@ impl<'a> Context<'a> {
         Ok(workers.interrupted_by(self.watch.interrupt()))
     }
 
+    /// The same for the layers of an output, which may be compressed as a whole, too.
+    pub(crate) fn workers_for(&self, sink: &dyn ImageSink) -> Result<Workers> {
+        let workers = self.workers()?;
+        Ok(if sink.is_compressed() {
+            workers.in_archive()
+        } else {
+            workers
+        })
+    }
+
     /// The options for opening a further input, which an operation reads several times.
     pub(crate) fn opening(&self) -> Opening<'a> {
         Opening {
             format: None,
             staging: None,
-            output: None,
             temporary_directory: self.temporary_directory,
             measures: false,
             is_read_once: false,

@@ -2,7 +2,6 @@
 
 use std::fs::{self, File};
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Place, Result};
@@ -110,17 +109,6 @@ impl<'a> Blob<'a> {
         Ok(Some(FileSlice::new(file, start, self.size())))
     }
 
-    /// The offset of its bytes in a file, if they are there.
-    pub(crate) fn offset_in(&self, file: &File) -> Option<u64> {
-        let id = |file: &File| file.metadata().map(|it| (it.dev(), it.ino())).ok();
-        match &self.bytes {
-            Bytes::Slice(own, start) => {
-                id(own).filter(|own| id(file) == Some(*own)).map(|_| *start)
-            }
-            Bytes::File(_) | Bytes::Stream(_) | Bytes::Memory(_) => None,
-        }
-    }
-
     /// The file with its bytes only, if that may be moved.
     pub(crate) fn movable_file(&self) -> Option<&Path> {
         match &self.bytes {
@@ -151,16 +139,6 @@ impl<'a> Blob<'a> {
                 let _ = fs::remove_file(path);
             }
             _ => {}
-        }
-    }
-
-    /// Releases those of its bytes that are at this offset of a temporary file or after it.
-    pub(crate) fn release_from(self, offset: u64) {
-        if let (Bytes::Slice(file, start), true) = (&self.bytes, self.is_temporary) {
-            let (start, end) = ((*start).max(offset), start.saturating_add(self.size()));
-            if start < end {
-                free_range(file, start, end - start);
-            }
         }
     }
 

@@ -87,7 +87,7 @@ fn append_to(
 ) -> Result<AppendReport> {
     warn_of_lists(&options.changes, &context.watch);
     let stack = LayerStack::new(source, &chosen, context)?;
-    let workers = context.workers()?;
+    let workers = context.workers_for(sink.as_ref())?;
     let count = stack.count() + layers.len() + usize::from(!options.delete.is_empty());
     let layers = layers.into_iter().map(Source::open);
     let layers: Vec<Source> = layers.collect::<Result<_>>()?;

@@ -33,7 +33,7 @@ pub(crate) fn configure(
     }
     let editor = Editor::new(options, context.created);
     let changed = editor.edit(&item.content, &item.name, &mut item.descriptor)?;
-    let workers = context.workers()?;
+    let workers = context.workers_for(sink.as_ref())?;
     let edited = Edited {
         source,
         sink,

@@ -181,7 +181,7 @@ fn deliver_changed<'a, T>(
         check_names(source, &items, &options.retag)?;
     }
     let changed = change(&mut items)?;
-    let workers = context.workers()?;
+    let workers = context.workers_for(sink.as_ref())?;
     let delivery = Delivery {
         source,
         sink: sink.as_ref(),

@@ -106,7 +106,7 @@ pub(crate) fn rebase(
         context,
     )?;
     let (name, layers) = (chosen.name.clone(), chosen.image.layers.len());
-    let workers = context.workers()?;
+    let workers = context.workers_for(sink.as_ref())?;
     let edited = Edited {
         source,
         sink,

@@ -69,7 +69,10 @@ pub(crate) fn squash(
         layers.prepare()?;
     }
     announce(&layers, &ranges, sink.is_some());
-    let workers = context.workers()?;
+    let workers = match &sink {
+        Some(sink) => context.workers_for(sink.as_ref())?,
+        None => context.workers()?,
+    };
     let merge = |layers: &LayerStack<'_>| {
         let squasher = Squasher {
             layers,

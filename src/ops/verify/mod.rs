@@ -82,6 +82,9 @@ fn key_of(layer: &SurveyedLayer) -> Option<Key> {
 /// the records of their entries are held meanwhile.
 const GROUP_MAX: u64 = 128 << 20;
 
+/// How much smaller headers become at most, each with a name of its own.
+const PACKED_MAX: u64 = 512;
+
 /// A layer to read.
 struct Pending<'a> {
     image: &'a SurveyedImage,
@@ -94,12 +97,12 @@ struct Pending<'a> {
 }
 
 impl Pending<'_> {
-    /// Its size, roughly unpacked.
+    /// Its size, unpacked: at most, for a layer that has headers and nothing else.
     fn weight(&self) -> u64 {
         let size = self.key.0.size;
         match self.layer.compression {
             Compression::None => size,
-            _ => size.saturating_mul(8),
+            _ => size.saturating_mul(PACKED_MAX),
         }
     }
 }

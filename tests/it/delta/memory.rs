@@ -1,4 +1,4 @@
-//! Deltas of the largest files that are held in memory, in little of it.
+//! Deltas and compression of large files, in little memory.
 
 use std::io::{Read, Write};
 
@@ -9,8 +9,8 @@ use crate::support::make::{self, Image, Member};
 /// The size of the largest files that are compressed after old ones.
 const LARGEST: usize = 32 << 20;
 
-/// Bytes that do not compress. Of a new file, a few change here and there.
-fn content(seed: u64, is_new: bool) -> Vec<u8> {
+/// Bytes that do not compress.
+fn random(seed: u64) -> Vec<u8> {
     let mut state = seed;
     let mut bytes = Vec::with_capacity(LARGEST);
     while bytes.len() < LARGEST {
@@ -19,12 +19,24 @@ fn content(seed: u64, is_new: bool) -> Vec<u8> {
         state ^= state << 17;
         bytes.extend_from_slice(&state.to_le_bytes());
     }
-    if is_new {
-        for at in (1_000..LARGEST).step_by(100_000) {
-            bytes[at] ^= 1;
-        }
+    bytes
+}
+
+/// The same, with a few that change here and there.
+fn changed(seed: u64) -> Vec<u8> {
+    let mut bytes = random(seed);
+    for at in (1_000..LARGEST).step_by(100_000) {
+        bytes[at] ^= 1;
     }
     bytes
+}
+
+/// Writes an image with three files.
+fn write(sandbox: &Sandbox, path: &str, content: impl Fn(u64) -> Vec<u8>) {
+    let file = |seed| Member::file(format!("srv/{seed}"), content(seed));
+    let layer = make::tar(&[file(1), file(2), file(3)]);
+    let image = Image::of_layers(&["app:1"], vec![layer]);
+    sandbox.write(path, make::tar(&make::docker(&[image])));
 }
 
 /// Runs the command, and returns its output.
@@ -45,12 +57,8 @@ fn run(sandbox: &Sandbox, arguments: &[&str]) -> Vec<u8> {
 #[test]
 fn three_of_the_largest_files_change() {
     let sandbox = Sandbox::new();
-    for (path, tag, is_new) in [("old.tar", "app:1", false), ("new.tar", "app:2", true)] {
-        let file = |seed| Member::file(format!("srv/{seed}"), content(seed, is_new));
-        let layer = make::tar(&[file(1), file(2), file(3)]);
-        let image = Image::of_layers(&[tag], vec![layer]);
-        sandbox.write(path, make::tar(&make::docker(&[image])));
-    }
+    write(&sandbox, "old.tar", random);
+    write(&sandbox, "new.tar", changed);
     for jobs in ["1", "8"] {
         let arguments = ["delta", "-q", "--jobs", jobs, "old.tar", "new.tar", "-"];
         let delta = run(&sandbox, &arguments);
@@ -60,4 +68,33 @@ fn three_of_the_largest_files_change() {
     let applied = run(&sandbox, &["apply", "-q", "old.tar", "delta", "-"]);
     let converted = run(&sandbox, &["convert", "-q", "new.tar", "-"]);
     assert!(applied == converted);
+}
+
+/// Nothing of the old files is left, so that no frame pays.
+#[test]
+fn three_of_the_largest_files_are_replaced() {
+    let sandbox = Sandbox::new();
+    write(&sandbox, "old.tar", random);
+    write(&sandbox, "new.tar", |seed| random(seed + 10));
+    for jobs in ["1", "8"] {
+        let arguments = ["delta", "-q", "--jobs", jobs, "old.tar", "new.tar", "-"];
+        sandbox.write("delta", run(&sandbox, &arguments));
+    }
+    let applied = run(&sandbox, &["apply", "-q", "old.tar", "delta", "-"]);
+    let converted = run(&sandbox, &["convert", "-q", "new.tar", "-"]);
+    assert!(applied == converted);
+}
+
+/// Layers are compressed, and the archive of them once more.
+#[test]
+fn layers_are_compressed_in_a_compressed_archive() {
+    let sandbox = Sandbox::new();
+    write(&sandbox, "in.tar", random);
+    for compression in ["gzip", "zstd"] {
+        for output in ["out.tar.gz", "out.tar.zst"] {
+            let options = ["--compress", compression, "--jobs", "8", "-q", "-f"];
+            let arguments = [&["convert"], &options[..], &["in.tar", output]].concat();
+            run(&sandbox, &arguments);
+        }
+    }
 }

@@ -86,7 +86,7 @@ fn nothing_but_objects_is_among_the_objects() {
 #[test]
 fn a_pipe_that_cannot_be_kept_is_refused() {
     let sandbox = Sandbox::new();
-    let run = sandbox.restow(&["convert", "--tmpdir", "missing", "-", "docker-archive:-"]);
+    let run = sandbox.restow(&["convert", "--tmpdir", "missing", "-", "out.tar"]);
     let output = run.stdin_pipe(make::tar(&make::docker(&[app()]))).run();
     output.fails(expect![[r#"
         error: cannot write a temporary file in `missing`
