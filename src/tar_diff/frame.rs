@@ -25,7 +25,7 @@ const SHORT_MATCH: u32 = 6;
 /// at most, and fewer than that of the window. zstd remembers every third position of the
 /// old file, and most files are small: larger tables take most of the time to clear, for
 /// frames that are a hundredth smaller.
-const TABLE_LOGS_MAX: (u32, u32) = (21, 19);
+const TABLE_LOGS_MAX: (u32, u32) = (22, 19);
 const TABLE_LOGS_LESS: (u32, u32) = (3, 4);
 
 /// The same for higher levels.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use crate::limits::TAR_DIFF_SOURCE_MAX;
@@ -23,6 +23,11 @@ const CLEAR_GAIN: usize = 4;
 
 /// Number of bytes that wait for their turn at most, unless a single pair of files has more.
 const WAITING_MAX: usize = 24 << 20;
+
+/// A pair of this many bytes is compressed where it was read: the allocator keeps the tables
+/// of the largest pair for each thread that had one, and those of smaller pairs are half as
+/// large at most. At the highest levels it would take too long to be interrupted.
+const LARGE_PAIR: usize = 16 << 20;
 
 /// Data that waits is held in pieces of about this size, in bytes.
 const PIECE: usize = 256 * 1024;
@@ -166,10 +171,17 @@ impl<'a, W: Write> OrderedWriter<'a, W> {
         let (level, memory) = (self.level, Arc::clone(&self.memory));
         let source = Arc::clone(old);
         let work = move || compress(pair, &source, level, &memory);
+        let compressed = if size > LARGE_PAIR && level <= frame::TWO_TABLES_MAX {
+            let (sender, receiver) = sync_channel(1);
+            let _ = sender.send(work());
+            receiver
+        } else {
+            self.workers.run(work)
+        };
         self.waiting.push_back(Part::Changed(ChangedFile {
             old: Arc::clone(old),
             size,
-            compressed: self.workers.run(work),
+            compressed,
         }));
         Ok(())
     }
