@@ -12,8 +12,8 @@ use crate::tar_diff::chunks::{Chunks, each_chunk};
 use crate::tar_diff::old_files::{Finder, OldFile, OldFiles};
 use crate::tar_diff::operations::clean_path;
 use crate::tar_diff::ordered::{DifferenceError, OrderedWriter};
-use crate::tar_diff::pair::{Pair, fill};
-use crate::tar_stream::{Kind, Skip, TarError, TarReader};
+use crate::tar_diff::pair::Pair;
+use crate::tar_stream::{Kind, Skip, TarError, TarReader, read_full};
 
 /// Number of bytes of a file that are compared with an old one at a time.
 const BLOCK: usize = 64 * 1024;
@@ -224,7 +224,7 @@ impl<'a, W: Write> Difference<'a, W> {
             if self.progress.is_interrupted() {
                 return Err(io::ErrorKind::Interrupted.into());
             }
-            let length = fill(block, content)?;
+            let length = read_full(content, block)?;
             let block = &block[..length];
             let is_within = offset + length as u64 <= old.size();
             if length == 0 || !is_within {

@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 
 use crate::tar_diff::old_files::OldFile;
+use crate::tar_stream::read_full;
 
 /// A buffer of this many bytes is large.
 const LARGE: usize = 2 << 20;
@@ -38,7 +39,7 @@ impl Pair {
     pub(super) fn read(old_size: usize, size: usize, content: &mut dyn Read) -> io::Result<Self> {
         let both = old_size + size;
         let mut bytes = buffer(both);
-        let length = fill(&mut bytes[old_size..both], content)?;
+        let length = read_full(content, &mut bytes[old_size..both])?;
         bytes.truncate(old_size + length);
         Ok(Self { bytes, old_size })
     }
@@ -62,18 +63,4 @@ impl Pair {
     pub(super) fn size(&self) -> usize {
         self.bytes.len()
     }
-}
-
-/// Fills a buffer, unless the stream ends before. Returns the number of bytes in it.
-pub(super) fn fill(buffer: &mut [u8], stream: &mut dyn Read) -> io::Result<usize> {
-    let mut length = 0;
-    while length < buffer.len() {
-        match stream.read(&mut buffer[length..]) {
-            Ok(0) => break,
-            Ok(read) => length += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(length)
 }

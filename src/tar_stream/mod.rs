@@ -26,7 +26,7 @@ pub(crate) use attributes::Attributes;
 pub(crate) use check::{ReadAttributes, TarSummary, check_tar, is_no_tar};
 pub use header::TarError;
 pub(crate) use header::{BLOCK, EMPTY_BLOCK, display_name, is_tar_header};
-pub(crate) use input::{Buffered, Section, Skip, SkipByReading};
+pub(crate) use input::{Buffered, Section, Skip, SkipByReading, read_full};
 pub(crate) use pax::{PaxRecord, pax_record};
 pub(crate) use reader::{Kind, Member, TarReader};
 pub(crate) use sparse_reader::SparseReader;
