@@ -108,7 +108,8 @@ fn a_layout_stays_whole_whenever_a_run_is_killed() {
     let mut kills = 0;
     let wanted = trials(KILLS);
     let first = "docker-archive:held.tar:held:1";
-    sandbox.run(&["delta", first, "new.tar", "delta"]).silent();
+    let delta = ["delta", "-q", first, "new.tar", "delta"];
+    sandbox.run(&delta).silent();
     let to = "oci:outputs/out";
     // Each way with true if there is a layout with images before.
     let ways: [(&[&str], bool); 9] = [
