@@ -21,9 +21,9 @@
 //! 2026: the layers of `base` have 315 MB and 1,032 changed files, those of `app` 123 MB and 185.
 //!
 //! The sizes are from before `delta` compressed files beside the rest, passed over the equal start
-//! of large files, and compared the old layers with their digests. The table after them is later,
-//! without other work on the machine: medians of five, in seconds, of a binary without link-time
-//! optimisation; the last two rows are of an earlier one.
+//! of large files, and compared the old layers with their digests. The table after them is later:
+//! the best of five, in seconds, since some runs waited for the disk; for `apply`, app, all of them
+//! did, and it has the time of the processor. The last two rows are of an earlier version.
 //!
 //! | output, in MB | base | app | CPU, base | CPU, app |
 //! | --- | --- | --- | --- | --- |
@@ -41,10 +41,10 @@
 //!
 //! | work | restow | peer | | ratio | goal | peak of memory |
 //! | --- | --- | --- | --- | --- | --- | --- |
-//! | `delta`, base | 0.63 | 0.50 | `export` of both | 1.27 | 1.5 | 67 MiB |
-//! | `delta`, app | 0.28 | 0.20 | `export` of both | 1.37 | 1.5 | 55 MiB |
-//! | `apply`, base | 0.36 | 0.20 | `convert` | 1.76 | 2 | 46 MiB |
-//! | `apply`, app | 0.14 | 0.08 | `convert` | 1.68 | 2 | 33 MiB |
+//! | `delta`, base | 0.52 | 0.45 | `export` of both | 1.14 | 1.5 | 61 MiB |
+//! | `delta`, app | 0.23 | 0.18 | `export` of both | 1.28 | 1.5 | 55 MiB |
+//! | `apply`, base | 0.28 | 0.20 | `convert` | 1.44 | 2 | 34 MiB |
+//! | `apply`, app | 0.18 | 0.13 | `convert` | 1.37 | 2 | 29 MiB |
 //! | `convert --without`, base | 0.19 | 0.29 | `convert` | 0.66 | | 9 MiB |
 //! | `convert --with`, base | 0.30 | 0.29 | `convert` | 1.03 | | 10 MiB |
 //!

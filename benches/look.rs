@@ -19,11 +19,11 @@
 //! | work | restow | peer | | ratio | peak of memory |
 //! | --- | --- | --- | --- | --- | --- |
 //! | `verify` | 0.88 | 1.51 | `openssl dgst -sha256` | 0.58 | 40 MiB |
-//! | `images` | 0.049 | | | | 14 MiB |
+//! | `images` | 0.052 | | | | 14 MiB |
 //! | `inspect`, `history`, each | 0.06 | | | | 5 MiB |
 //! | the same of gzip layers (1.4 GB in 6 layers) | 0.01 | | | | 6 MiB |
-//! | `files` (120,598 entries) | 0.121 | 0.229 | `tar -t` of the layers | 0.53 | 39 MiB |
-//! | `cat` of one file | 0.101 | | | | 35 MiB |
+//! | `files` (120,598 entries) | 0.136 | 0.247 | `tar -t` of the layers | 0.55 | 39 MiB |
+//! | `cat` of one file | 0.112 | | | | 35 MiB |
 //! | `waste`, with 10 plans of squashes | 1.47 | 0.23 | `tar -t` of the layers | 6.4 | 52 MiB |
 //! | `diff` of the image and its squash | 1.65 | 2.90 | `openssl dgst -sha256` of both | 0.57 | 59 MiB |
 //!
