@@ -20,7 +20,7 @@ const WORKERS_MAX: usize = 8;
 /// one block is filled and a finished one is written.
 const SPARE_BLOCKS: usize = 2;
 
-/// How often a stream that waits for a block looks whether it is to stop. At the highest
+/// A stream that waits for a block checks for an interrupt after this time: at the highest
 /// levels a block takes seconds.
 const LOOK: Duration = Duration::from_millis(50);
 

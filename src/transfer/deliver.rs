@@ -281,7 +281,7 @@ impl Delivery<'_> {
         image
     }
 
-    /// Warns of blobs that stay behind, since `index.json` does not list what needs them.
+    /// Warns of blobs that are not copied: only unknown fields of `index.json` name them.
     fn warn_of_unknown_fields(&self, documents: &Documents, written: &[Hashed]) -> Result<()> {
         let Some(index) = self.source.index() else {
             return Ok(());

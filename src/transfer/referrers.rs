@@ -60,7 +60,7 @@ pub(crate) fn add_referrers<'a>(
     }
 }
 
-/// Warns that signatures stay behind that are tied to an image only by their names.
+/// Warns of signatures that are not copied: only their names tie them to an image.
 fn warn_of_signatures(
     all: &[&Root],
     items: &[TransferItem<'_>],

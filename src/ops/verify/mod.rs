@@ -82,7 +82,7 @@ fn key_of(layer: &SurveyedLayer) -> Option<Key> {
 /// the records of their entries are held meanwhile.
 const GROUP_MAX: u64 = 128 << 20;
 
-/// How much smaller headers become at most, each with a name of its own.
+/// The largest factor by which headers shrink, if each has another name.
 const PACKED_MAX: u64 = 512;
 
 /// A layer to read.
