@@ -167,6 +167,10 @@ impl<'a, W: Write> Difference<'a, W> {
         if size > TAR_DIFF_SOURCE_MAX {
             return self.large_file(path, size, content);
         }
+        if size == 0 {
+            // Whoever applies it need not open a file for that.
+            return Ok(());
+        }
         let replaced = self.finder.at(path).filter(|old| old.size() == size);
         let like = self.finder.like(path, size);
         let source = like.filter(|old| old.size() <= TAR_DIFF_SOURCE_MAX);

@@ -118,6 +118,13 @@ fn a_tar_comes_back_and_shares_what_it_can() {
 }
 
 #[test]
+fn an_empty_file_needs_no_old_one() {
+    let new = tar(&[("empty", b"")]);
+    let with_old = difference(&new, &tree(&[("empty", b"")]));
+    assert!(with_old == difference(&new, &tree(&[])));
+}
+
+#[test]
 fn whatever_is_no_tar_comes_back_too() {
     let old = tree(&[("a", b"some content")]);
     let whole = tar(&[("a", b"some content"), ("b", b"other content")]);
