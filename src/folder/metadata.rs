@@ -104,7 +104,7 @@ impl MetadataSetter {
         metadata: &Metadata,
     ) -> Result<()> {
         self.set_owner(target, path, metadata)?;
-        for record in &metadata.attributes {
+        for record in &*metadata.attributes {
             let Some(name) = attribute_of(record) else {
                 continue;
             };

@@ -255,7 +255,7 @@ impl PackOptions {
             uid: uid.into(),
             gid: gid.into(),
             mtime: self.latest.map_or(mtime, |latest| mtime.min(latest)),
-            attributes: holder.records()?,
+            attributes: holder.records()?.into(),
         })
     }
 }

@@ -1,8 +1,9 @@
 //! One entry of a layer: its kind, its metadata and its path.
 
 use crate::layer::path::EntryPath;
+use crate::layer::records::Records;
 use crate::layer::whiteout::Whiteout;
-use crate::tar_stream::{PaxRecord, Time};
+use crate::tar_stream::Time;
 
 /// The mode bits that a layer carries: permissions, setuid, setgid, sticky. Docker
 /// writes the type into the higher bits, which other readers ignore.
@@ -75,8 +76,8 @@ pub(crate) struct Metadata {
     pub(crate) gid: i64,
     /// The modification time of its content.
     pub(crate) mtime: Time,
-    /// Extended attributes, as PAX records, sorted by key. Almost no entry has any.
-    pub(crate) attributes: Vec<PaxRecord>,
+    /// Extended attributes, as PAX records, sorted by key.
+    pub(crate) attributes: Records,
 }
 
 impl Metadata {
@@ -88,7 +89,7 @@ impl Metadata {
             uid: 0,
             gid: 0,
             mtime,
-            attributes: Vec::new(),
+            attributes: Records::default(),
         }
     }
 

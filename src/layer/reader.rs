@@ -311,7 +311,7 @@ impl Interpreter {
             uid: attributes.uid,
             gid: attributes.gid,
             mtime: attributes.mtime,
-            attributes: records,
+            attributes: records.into(),
         })
     }
 

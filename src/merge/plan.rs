@@ -34,6 +34,8 @@ pub(super) struct Step<'a> {
     pub(super) name: &'a [u8],
     /// Its content.
     pub(super) what: Action,
+    /// The number of steps before it in the order of names.
+    turn: u32,
 }
 
 /// The content of a step.
@@ -108,8 +110,7 @@ impl Merge {
             names,
             ..
         } = planner;
-        // The sort is stable: steps with the same place remain in the order of names.
-        steps.sort_by_key(|step| step.place);
+        sort(&mut steps);
         Plan {
             merge: self,
             folders,
@@ -117,6 +118,17 @@ impl Merge {
             linked: names.into_keys().collect(),
         }
     }
+}
+
+/// Sorts steps by their places; those with the same place remain in the order of names.
+/// Unlike a stable sort, this needs no memory.
+fn sort(steps: &mut [Step<'_>]) {
+    steps.sort_unstable_by_key(|step| (step.place, step.turn));
+}
+
+/// The turn of a step with this number.
+fn turn(at: usize) -> u32 {
+    u32::try_from(at).expect("entries are limited")
 }
 
 struct Planner<'a> {
@@ -167,6 +179,7 @@ impl<'a> Planner<'a> {
                             parent: id,
                             name,
                             what: Action::Node(*inode),
+                            turn: turn(at),
                         });
                         match &mut first_names[inode.0 as usize - first_inode] {
                             Some(first) => {
@@ -283,6 +296,7 @@ impl<'a> Planner<'a> {
                     parent: folder.parent,
                     name: folder.name,
                     what: Action::Directory(*id),
+                    turn: turn(self.steps.len()),
                 });
             }
         }
@@ -414,7 +428,7 @@ impl<'a> Plan<'a> {
             }
             self.steps.push(step);
         }
-        self.steps.sort_by_key(|step| step.place);
+        sort(&mut self.steps);
     }
 
     /// The layers, counted from 0, whose content is needed.

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use crate::layer::{EntryFault, EntryPath, Metadata, NodeKind, components, size_of_attributes};
 use crate::limits::ATTRIBUTES_MAX;
 use crate::merge::name::Name;
+use crate::tar_stream::PaxRecord;
 
 /// A place in the input. Places are ordered as they are read, and so as they are
 /// written.
@@ -63,14 +64,17 @@ impl Inode {
         &mut self,
         mut metadata: Metadata,
     ) -> Result<bool, EntryFault> {
-        let given = metadata.attributes.len();
-        for record in &self.metadata.attributes {
-            let found = metadata.attributes[..given].binary_search_by(|it| it.0.cmp(&record.0));
-            if found.is_err() {
-                metadata.attributes.push(record.clone());
-            }
+        if !self.metadata.attributes.is_empty() {
+            let given = &metadata.attributes;
+            let is_kept = |record: &&PaxRecord| {
+                let found = given.binary_search_by(|it| it.0.cmp(&record.0));
+                found.is_err()
+            };
+            let kept = self.metadata.attributes.iter().filter(is_kept);
+            let mut all: Vec<PaxRecord> = given.iter().chain(kept).cloned().collect();
+            all.sort();
+            metadata.attributes = all.into();
         }
-        metadata.attributes.sort();
         if size_of_attributes(&metadata.attributes) > ATTRIBUTES_MAX {
             let limit = ATTRIBUTES_MAX;
             return Err(EntryFault::AttributesTooLarge { limit });

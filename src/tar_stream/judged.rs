@@ -81,8 +81,8 @@ fn entry(reader: &mut TarReader<SkipByReading<&[u8]>>) -> Result<Option<String>,
         attributes.mode & 0o7777,
         attributes.uid,
         attributes.gid,
-        attributes.mtime.seconds,
-        attributes.mtime.nanoseconds
+        { attributes.mtime.seconds },
+        { attributes.mtime.nanoseconds }
     );
     match flag {
         b'1' | b'2' => {

@@ -2,6 +2,8 @@
 
 /// A point in time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+// Without padding, since every merged entry has one.
+#[repr(Rust, packed(4))]
 pub(crate) struct Time {
     /// Seconds since 1970, negative before.
     pub seconds: i64,

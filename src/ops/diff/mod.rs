@@ -19,7 +19,7 @@ use crate::error::{Error, Place, Result};
 use crate::event::Event;
 use crate::format::Format;
 use crate::format::source::ImageSource;
-use crate::merge::Changes;
+use crate::merge::{Changes, Merge};
 use crate::ops::Selector;
 use crate::ops::choose::image::{ChosenImage, choose_image};
 use crate::ops::choose::platform::PlatformChoice;
@@ -169,11 +169,14 @@ fn compare_trees(
     // One after the other, so that warnings have an order.
     let (mut trees, mut found) = (Vec::new(), Vec::new());
     for (stack, changes) in stacks.iter().zip(changes) {
-        let changes = match changes {
-            Some(changes) => changes,
-            None => headers(stack)?,
+        let tree = match changes {
+            Some(changes) => stack.tree_of(changes)?,
+            None => {
+                let mut tree = Merge::new();
+                stack.merge(&mut tree, &all(stack).collect::<Vec<_>>())?;
+                tree
+            }
         };
-        let tree = stack.tree_of(changes)?;
         found.push(find(&tree, &options.paths));
         trees.push(tree.into_listing());
     }
