@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::unix::fs::MetadataExt;
 
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, Place, Result};
@@ -63,7 +62,7 @@ impl Transfer<'_> {
                     true
                 }
                 Held::Before(file) => {
-                    is_own_file(self.container, job, &file) || self.is_sound(job, file, known)?
+                    job.is_own_file(self.container, &file) || self.is_sound(job, file, known)?
                 }
                 Held::Absent => false,
             };
@@ -211,7 +210,7 @@ impl Transfer<'_> {
     pub(crate) fn moves_bytes(&self, job: &BlobJob) -> bool {
         if let Some(known) = job.known()
             && let Ok(Held::Before(file)) = self.sink.find(&known)
-            && is_own_file(self.container, job, &file)
+            && job.is_own_file(self.container, &file)
         {
             return false;
         }
@@ -250,19 +249,4 @@ impl Transfer<'_> {
             .put(blob, stored, &job.place, &self.context.watch)?;
         Ok(stored.clone())
     }
-}
-
-/// Returns true if this file of the output is the very file of the input that holds the
-/// blob, as in a layout that is both.
-///
-/// It is not read, which does not weaken the promise that everything that is read is
-/// verified: no byte of it is copied or used, and the output stays as sound as it was. A
-/// damaged blob could not be replaced either, as there is no other copy.
-pub(crate) fn is_own_file(container: &dyn Container, job: &BlobJob, file: &File) -> bool {
-    let slice = container.blob(&job.member).slice();
-    let Ok(Some(slice)) = slice else {
-        return false;
-    };
-    let id = |file: &File| file.metadata().map(|it| (it.dev(), it.ino())).ok();
-    slice.is_whole() && id(&slice.file).is_some_and(|own| id(file) == Some(own))
 }

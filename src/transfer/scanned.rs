@@ -13,7 +13,6 @@ use crate::format::sink::{Held, ImageSink};
 use crate::format::source::Layer;
 use crate::format::{Container, Member};
 use crate::stream::{Compression, Hashed};
-use crate::transfer::blob::is_own_file;
 use crate::transfer::blob_job::BlobJob;
 use crate::transfer::compression::CompressionPolicy;
 
@@ -104,5 +103,5 @@ fn key(job: &BlobJob) -> Key {
 /// True if the output is the folder that has the blob already, so that it is not copied.
 fn is_there(job: &BlobJob, container: &dyn Container, sink: &dyn ImageSink) -> bool {
     let held = job.known().map(|known| sink.find(&known));
-    matches!(held, Some(Ok(Held::Before(file))) if is_own_file(container, job, &file))
+    matches!(held, Some(Ok(Held::Before(file))) if job.is_own_file(container, &file))
 }
