@@ -105,3 +105,110 @@ fn is_there(job: &BlobJob, container: &dyn Container, sink: &dyn ImageSink) -> b
     let held = job.known().map(|known| sink.find(&known));
     matches!(held, Some(Ok(Held::Before(file))) if job.is_own_file(container, &file))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+    use crate::digest::DiffId;
+    use crate::error::Place;
+    use crate::event::Watch;
+    use crate::format::{Blob, Bytes, CapturedSink, Format};
+    use crate::stream::Workers;
+    use crate::transfer::Context;
+    use crate::transfer::blob::Transfer;
+
+    /// Every member is these bytes, of which none can be unpacked.
+    const STORED: &[u8] = b"no stream of gzip";
+
+    #[derive(Debug)]
+    struct OneBlob;
+
+    impl Container for OneBlob {
+        fn blob<'a>(&'a self, member: &'a Member) -> Blob<'a> {
+            Blob::new(member, Bytes::Memory(STORED))
+        }
+    }
+
+    fn job(diff_id: &Digest, digest: Option<Digest>) -> BlobJob {
+        let member = Member {
+            origin: 0,
+            position: 0,
+            path: "layer".to_owned(),
+            size: STORED.len() as u64,
+        };
+        let place = Place::Member("layer".to_owned());
+        BlobJob {
+            compression: Compression::Gzip,
+            digest,
+            diff_ids: vec![(DiffId(diff_id.clone()), place.clone())],
+            ..BlobJob::new(&member, place)
+        }
+    }
+
+    /// Copies a job after it was scanned with these hashes, and returns the chain of errors.
+    fn copied(job: &BlobJob, stored: &[u8], unpacked: &Digest) -> Result<Digest, String> {
+        let scanned = ScannedLayers::default();
+        let stored = Hashed {
+            digest: Digest::of(stored),
+            size: stored.len() as u64,
+        };
+        let unpacked = unpacked.clone();
+        scanned.add(job, ScannedHashes { stored, unpacked });
+        let interrupt = Arc::new(AtomicBool::new(false));
+        let folder = std::env::temp_dir();
+        let sink = CapturedSink::create(Format::OciArchive, folder.clone()).unwrap();
+        let transfer = Transfer {
+            container: &OneBlob,
+            sink: &sink,
+            workers: &Workers::start(NonZeroUsize::MIN).unwrap(),
+            scanned: Some(&scanned),
+            context: Context {
+                watch: Watch::new(&|_| (), &interrupt),
+                jobs: NonZeroUsize::MIN,
+                temporary_directory: &folder,
+                created: None,
+            },
+        };
+        let written = transfer.run(job);
+        let written = written.map_err(|error| crate::format::chain_of(&error))?;
+        Ok(written.digest)
+    }
+
+    #[test]
+    fn a_copy_of_the_same_bytes_is_not_unpacked() {
+        let (id, digest) = (Digest::of(b"layer"), Digest::of(STORED));
+        let got = copied(&job(&id, None), STORED, &id);
+        assert_eq!(got.as_ref(), Ok(&digest));
+        let got = copied(&job(&id, Some(digest.clone())), STORED, &id);
+        assert_eq!(got, Ok(digest));
+    }
+
+    #[test]
+    fn a_copy_of_other_bytes_fails() {
+        let id = Digest::of(b"layer");
+        let got = copied(&job(&id, None), b"other", &id);
+        let changed = got.unwrap_err();
+        assert!(changed.contains("the file changed"), "{changed}");
+        let other = Digest::of(b"other");
+        let got = copied(&job(&id, Some(other)), b"other", &id);
+        let differs = got.unwrap_err();
+        assert!(!differs.contains("the file changed"), "{differs}");
+    }
+
+    #[test]
+    fn what_was_scanned_and_differs_is_unpacked_again() {
+        let id = Digest::of(b"layer");
+        for (digest, unpacked) in [
+            (None, Digest::of(b"other")),
+            (Some(Digest::of(b"other")), id.clone()),
+        ] {
+            let got = copied(&job(&id, digest), STORED, &unpacked);
+            let damaged = got.unwrap_err();
+            assert!(damaged.contains("gzip stream is damaged"), "{damaged}");
+        }
+    }
+}
