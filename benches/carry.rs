@@ -399,7 +399,13 @@ fn measure(size: &Size, packed: &Prepared<TempDir>) -> Result<Sample> {
         return Err("skipped: bsdiff needs 17 times this layer in memory".into());
     }
     let folder = packed.kept.path();
-    time(size.command, folder, &packed.variables, Path::new(RESTOW))
+    time(
+        size.command,
+        folder,
+        &packed.variables,
+        Path::new(RESTOW),
+        0,
+    )
 }
 
 /// Compresses the layers of a pair.

@@ -4,7 +4,7 @@ use std::env;
 use std::ffi::OsString;
 use std::fmt::{self, Display, Formatter};
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::num::NonZero;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -154,9 +154,12 @@ pub(crate) fn alternate(
     let other = before.unwrap_or(own);
     let (mut restow, mut peer) = (Vec::new(), Vec::new());
     for round in 0..=runs {
-        restow.push(time(work.restow, folder, variables, own)?);
+        let written = |samples: &[Sample]| samples.last().map_or(0, |last| last.output_size);
+        let memory = 2 * written(&restow);
+        restow.push(time(work.restow, folder, variables, own, memory)?);
         if round == 0 || !work.once {
-            peer.push(time(work.peer, folder, variables, other)?);
+            let memory = 2 * written(&peer);
+            peer.push(time(work.peer, folder, variables, other, memory)?);
         }
     }
     let warm_up = usize::from(!work.once);
@@ -179,14 +182,29 @@ pub(crate) struct Sample {
     pub(crate) output_size: u64,
 }
 
+/// Frees memory, this many bytes and some more, right before a command that will need it.
+///
+/// A virtual machine may return memory that was free for two seconds to its host, and then gets
+/// it again page by page: writing a GB takes 0.5 s more. Whether that happens depends on what ran
+/// before, and is the cost of neither command.
+fn warm_memory(folder: &Path, bytes: u64) -> Result<()> {
+    /// For what a command needs besides its output.
+    const LEAST: u64 = 256 << 20;
+    let mut file = tempfile::tempfile_in(folder)?;
+    io::copy(&mut io::repeat(0).take(LEAST + bytes), &mut file)?;
+    Ok(())
+}
+
 /// Times a command, excluding the creation and removal of the directory for its output.
 ///
-/// The disk is idle at the start: pending writes of earlier runs would slow this one down.
+/// The disk is idle at the start, since pending writes of earlier runs would slow this one down,
+/// and this many bytes of memory are warm.
 pub(crate) fn time(
     command: &str,
     folder: &Path,
     variables: &[(&str, OsString)],
     restow: &Path,
+    memory: u64,
 ) -> Result<Sample> {
     let folder = tempfile::tempdir_in(folder)?;
     let (out, messages) = (folder.path().join("out"), folder.path().join("messages"));
@@ -198,6 +216,7 @@ pub(crate) fn time(
         .env("RESTOW", restow);
     shell.stdout(Stdio::null()).stderr(File::create(&messages)?);
     Command::new("sync").status()?;
+    warm_memory(folder.path(), memory)?;
 
     let start = Instant::now();
     let used = shell.spawn()?.wait4()?;

@@ -28,11 +28,8 @@ use crate::format::output::Output;
 use crate::format::sink::{
     BlobWriter, Documents, Held, ImageSink, OutputIndex, OutputKind, copy_in, put_all,
 };
-use crate::stream::{COPY_BUFFER, Hashed, copy_between, spool_in};
+use crate::stream::{Ahead, COPY_BUFFER, GrowingFile, Hashed, spool_in};
 use crate::tar_stream::{BLOCK, EMPTY_BLOCK, NewHeader, OCTAL_11_MAX, padding, pax_record};
-
-/// Number of bytes that the system copies between two checks for an interruption.
-const PIECE: u64 = 8 * 1024 * 1024;
 
 /// An archive that is being written.
 pub(super) struct ArchiveSink {
@@ -242,7 +239,7 @@ impl ImageSink for ArchiveSink {
 
     fn put(&self, blob: Blob<'_>, hashed: &Hashed, from: &Place, watch: &Watch<'_>) -> Result<()> {
         let mut writer = self.begin_blob(Some(hashed))?;
-        writer.fill(&blob, from, watch)?;
+        copy_in(&blob, writer.as_mut(), from, watch)?;
         writer.finish(hashed)?;
         blob.release();
         Ok(())
@@ -258,6 +255,7 @@ impl ImageSink for ArchiveSink {
                     sink: self,
                     file,
                     position,
+                    ahead: Ahead::within(position..position + known.size),
                 }));
             }
             writer.begin(known).map_err(failed)?;
@@ -281,7 +279,10 @@ impl ImageSink for ArchiveSink {
         drop(writer);
         let spool = spool_in(&self.temporary_directory)
             .map_err(|error| Error::write(self.temporary_place(), error))?;
-        Ok(Box::new(Spooled { sink: self, spool }))
+        Ok(Box::new(Spooled {
+            sink: self,
+            spool: GrowingFile::new(spool),
+        }))
     }
 
     fn takes_documents_first(&self) -> bool {
@@ -326,10 +327,12 @@ struct Reserved<'a> {
     sink: &'a ArchiveSink,
     file: File,
     position: u64,
+    ahead: Ahead,
 }
 
 impl Write for Reserved<'_> {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.ahead.prepare(&self.file, self.position, buffer.len());
         let length = self.file.write_at(buffer, self.position)?;
         self.position += length as u64;
         Ok(length)
@@ -343,29 +346,6 @@ impl Write for Reserved<'_> {
 impl BlobWriter for Reserved<'_> {
     fn place(&self) -> Place {
         self.sink.place()
-    }
-
-    /// Copies as much as possible within the system.
-    fn fill(&mut self, blob: &Blob<'_>, from: &Place, watch: &Watch<'_>) -> Result<()> {
-        let slice = blob
-            .slice()
-            .map_err(|error| error.while_reading(from.clone()))?;
-        let Some(slice) = slice else {
-            return copy_in(blob.open()?, self, from, watch);
-        };
-        let mut done = 0;
-        while done < slice.size && !watch.is_interrupted() {
-            let piece = PIECE.min(slice.size - done);
-            let target = (&self.file, self.position);
-            let copied = copy_between((&slice.file, slice.start + done), target, piece);
-            if copied == 0 {
-                break;
-            }
-            watch.send(Event::Advanced(copied));
-            done += copied;
-            self.position += copied;
-        }
-        copy_in(slice.after(done), self, from, watch)
     }
 
     fn finish(self: Box<Self>, hashed: &Hashed) -> Result<()> {
@@ -424,7 +404,7 @@ impl BlobWriter for InPlace<'_> {
 /// A blob that must be complete before it can be written to a stream.
 struct Spooled<'a> {
     sink: &'a ArchiveSink,
-    spool: File,
+    spool: GrowingFile,
 }
 
 impl Write for Spooled<'_> {
@@ -443,12 +423,13 @@ impl BlobWriter for Spooled<'_> {
     }
 
     fn finish(self: Box<Self>, hashed: &Hashed) -> Result<()> {
-        let Self { sink, mut spool } = *self;
+        let Self { sink, spool } = *self;
         let mut writer = sink.writer();
         if !writer.written.insert(hashed.digest.clone()) {
             return Ok(());
         }
         let append = || {
+            let mut spool = spool.finish()?;
             spool.rewind()?;
             writer.write_all(&blob_header(hashed))?;
             let mut file = BufReader::with_capacity(COPY_BUFFER, spool);

@@ -2,7 +2,6 @@
 //! a temporary file.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,9 +10,11 @@ use crate::digest::Digest;
 use crate::error::{Error, Place, Result};
 use crate::event::Watch;
 use crate::format::archive_sink::index_documents;
-use crate::format::sink::{BlobWriter, Documents, Held, ImageSink, OutputIndex, OutputKind};
+use crate::format::sink::{
+    BlobWriter, Documents, Held, ImageSink, OutputIndex, OutputKind, copy_in,
+};
 use crate::format::{Blob, Format};
-use crate::stream::{FileSlice, Hashed, spool_in};
+use crate::stream::{FileSlice, GrowingFile, Hashed, spool_in};
 
 /// The documents that describe the blobs, by their paths.
 pub(crate) type ControlFiles = Vec<(&'static str, Vec<u8>)>;
@@ -28,7 +29,7 @@ pub(crate) struct CapturedSink {
 
 #[derive(Debug)]
 struct State {
-    spool: File,
+    spool: GrowingFile,
     /// The end of the last whole blob.
     end: u64,
     /// The places of blobs in the temporary file.
@@ -47,7 +48,7 @@ impl CapturedSink {
             format,
             directory,
             state: Mutex::new(State {
-                spool: spool?,
+                spool: GrowingFile::new(spool?),
                 end: 0,
                 blobs: HashMap::new(),
                 index: None,
@@ -66,7 +67,7 @@ impl CapturedSink {
         let Some((start, size)) = state.blobs.get(digest).copied() else {
             return Ok(None);
         };
-        let file = state.spool.try_clone();
+        let file = state.spool.file().try_clone();
         let file = file.map_err(|error| Error::read(self.place(), error))?;
         Ok(Some(FileSlice::new(file, start, size)))
     }
@@ -108,7 +109,7 @@ impl ImageSink for CapturedSink {
 
     fn put(&self, blob: Blob<'_>, hashed: &Hashed, from: &Place, watch: &Watch<'_>) -> Result<()> {
         let mut writer = self.begin_blob(Some(hashed))?;
-        writer.fill(&blob, from, watch)?;
+        copy_in(&blob, writer.as_mut(), from, watch)?;
         writer.finish(hashed)
     }
 

@@ -28,8 +28,8 @@ use crate::format::rootfs::{rootfs_image, warn_of_leftover, warn_of_tar, warn_of
 use crate::format::source::{Content, DockerPart, Image, ImageSource};
 use crate::image::{Config, Document, Index, Platform, Timestamp};
 use crate::stream::{
-    Compression, CopyError, FileSlice, HEAD_LENGTH, ProgressReader, SNIFF_LENGTH, TeeReader, copy,
-    read_head, spool_in, unpacked,
+    Compression, CopyError, FileSlice, GrowingFile, HEAD_LENGTH, ProgressReader, SNIFF_LENGTH,
+    TeeReader, copy, read_head, spool_in, unpacked,
 };
 use crate::tar_stream::is_no_tar;
 
@@ -475,7 +475,8 @@ pub(super) fn spool(
 ) -> Result<(File, HashMap<u64, KnownHashes>)> {
     let place = || Place::Temporary(opening.temporary_directory.to_owned());
     let directory = opening.temporary_directory;
-    let mut spool = spool_in(directory).map_err(|error| Error::write(place(), error))?;
+    let failed = |error| Error::write(place(), error);
+    let mut spool = GrowingFile::new(spool_in(directory).map_err(failed)?);
     let mut stream = TeeReader::new(stream);
     let teed = opening.measures.then(|| stream.tee());
     let measuring = |teed| {
@@ -492,6 +493,7 @@ pub(super) fn spool(
         Err(CopyError::Read(error)) => return Err(error.into()),
         Err(error) => return Err(Error::copy(Place::StandardInput, place(), error)),
     }
+    let mut spool = spool.finish().map_err(failed)?;
     let rewound = spool.rewind();
     rewound.map_err(|error| Error::read(place(), error))?;
     Ok((spool, measured.unwrap_or_default()))

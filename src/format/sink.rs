@@ -1,7 +1,7 @@
 //! The interface of outputs: blobs, then the index that makes them images.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Write};
+use std::io::{BufReader, Write};
 use std::path::Path;
 
 use crate::digest::{DiffId, Digest};
@@ -10,7 +10,7 @@ use crate::event::Watch;
 use crate::format::source::DockerPart;
 use crate::format::{Blob, Format};
 use crate::image::{Descriptor, Document, Index, Reference, compact, new_index};
-use crate::stream::{Hashed, ProgressReader, copy};
+use crate::stream::{COPY_BUFFER, Hashed, ProgressReader, copy};
 
 /// The ways in which outputs store data.
 #[derive(Clone, Copy, Debug)]
@@ -104,14 +104,6 @@ pub(crate) trait BlobWriter: Write {
     /// The name of the destination in messages.
     fn place(&self) -> Place;
 
-    /// Copies a blob that need not be read. `from` is its name in messages.
-    fn fill(&mut self, blob: &Blob<'_>, from: &Place, watch: &Watch<'_>) -> Result<()> {
-        let stream = blob
-            .open()
-            .map_err(|error| error.while_reading(from.clone()))?;
-        copy_in(stream, self, from, watch)
-    }
-
     /// Becomes a copy of a whole file that shares its bytes, if the file system
     /// supports it, and opens the copy for reading. Nothing may have been written
     /// before.
@@ -127,19 +119,22 @@ pub(crate) trait BlobWriter: Write {
 /// Manifests, indexes and configs, which are blobs too, by their digests.
 pub(crate) type Documents = Vec<(Digest, Vec<u8>)>;
 
-/// The size of a buffer for bytes that are only copied, by one thread. They stay in the
-/// cache of its core, which those of [`COPY_BUFFER`](crate::stream::COPY_BUFFER) do not.
-const MOVE_BUFFER: usize = 64 * 1024;
-
-/// Copies a stream into a blob.
-pub(super) fn copy_in<W: BlobWriter + ?Sized>(
-    stream: impl Read,
-    mut writer: &mut W,
+/// Copies a blob that need not be verified. `from` is its name in messages.
+///
+/// The system could copy between files, too, but took longer for it (Linux 6.18, ext4,
+/// 1.75 GB into allocated space: 0.6 s for `copy_file_range`, 0.4 s for this), and cannot
+/// share bytes between positions that differ within a block.
+pub(super) fn copy_in(
+    blob: &Blob<'_>,
+    mut writer: &mut dyn BlobWriter,
     from: &Place,
     watch: &Watch<'_>,
 ) -> Result<()> {
+    let stream = blob
+        .open()
+        .map_err(|error| error.while_reading(from.clone()))?;
     let stream = ProgressReader::new(stream, *watch);
-    let mut stream = BufReader::with_capacity(MOVE_BUFFER, stream);
+    let mut stream = BufReader::with_capacity(COPY_BUFFER, stream);
     let copied = copy(&mut stream, &mut writer, watch);
     copied.map_err(|error| Error::copy(from.clone(), writer.place(), error))?;
     Ok(())

@@ -19,6 +19,7 @@ use crate::transfer::item::TransferItem;
 use crate::transfer::naming::Name;
 use crate::transfer::referrers::add_referrers;
 use crate::transfer::report::WriteReport;
+use crate::transfer::scanned::ScannedLayers;
 
 /// Annotations of a manifest that name the base image (image-spec, annotations.md).
 pub(in crate::ops) const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
@@ -38,6 +39,8 @@ pub(in crate::ops) struct Edited<'a> {
     pub(in crate::ops) compress: CompressionChoice,
     /// The threads that compress layers.
     pub(in crate::ops) workers: &'a Workers,
+    /// Its layers that were read before, if any were.
+    pub(in crate::ops) scanned: Option<&'a ScannedLayers>,
     /// The caller's context.
     pub(in crate::ops) context: Context<'a>,
 }
@@ -71,6 +74,7 @@ impl Edited<'_> {
             preferred: None,
             keeps_fields,
             policy: CompressionPolicy::new(self.compress, self.sink.format()),
+            scanned: self.scanned,
             context: self.context,
         };
         let report = delivery.run(items)?;

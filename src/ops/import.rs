@@ -274,6 +274,7 @@ impl Importer<'_> {
             preferred: None,
             keeps_fields: false,
             policy: CompressionPolicy::new(CompressionChoice::Keep, self.sink.format()),
+            scanned: None,
             context: Context {
                 watch: self.context.watch.silent(),
                 ..self.context

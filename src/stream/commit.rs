@@ -18,6 +18,7 @@ use rustix::io::Errno;
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::progress::Progress;
+use crate::stream::growing::Ahead;
 use crate::stream::kernel::{allocate, can_have_holes};
 use crate::stream::remove::{PART, names, remove_all};
 
@@ -33,6 +34,7 @@ const PARTS: [&str; 4] = ["arriving", "blobs", "index.json", "oci-layout"];
 #[must_use = "the file only appears at `commit`"]
 pub(crate) struct PendingFile {
     temporary: NamedTempFile,
+    ahead: Ahead,
     target: PathBuf,
     replace: bool,
 }
@@ -53,6 +55,7 @@ impl PendingFile {
             if is_ours(temporary.as_file(), temporary.path()) {
                 return Ok(Self {
                     temporary,
+                    ahead: Ahead::new(),
                     target: target.to_owned(),
                     replace,
                 });
@@ -98,7 +101,8 @@ impl PendingFile {
     /// Makes the file visible.
     ///
     /// The file that it replaces is only removed when the new bytes are on the disk.
-    pub(crate) fn commit(self) -> io::Result<()> {
+    pub(crate) fn commit(mut self) -> io::Result<()> {
+        self.ahead.trim(self.temporary.as_file())?;
         if self.replace && self.target.exists() {
             self.temporary.as_file().sync_data()?;
         }
@@ -117,7 +121,10 @@ fn is_empty_file(path: &Path) -> bool {
 
 impl Write for PendingFile {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        self.temporary.as_file_mut().write(buffer)
+        let mut file = self.temporary.as_file();
+        self.ahead
+            .prepare(file, file.stream_position()?, buffer.len());
+        file.write(buffer)
     }
 
     fn flush(&mut self) -> io::Result<()> {

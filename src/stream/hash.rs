@@ -12,7 +12,7 @@ use crate::stream::{COPY_BUFFER, Compression};
 
 /// Number of chunks that may be queued for a thread: enough to even out the speeds of
 /// both sides. This is all that a stream ever holds in memory.
-const TAP_DEPTH: usize = 4;
+const TAP_DEPTH: usize = 8;
 
 /// The hash of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]

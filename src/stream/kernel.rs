@@ -1,40 +1,18 @@
-//! Kernel calls that copy, share, free and reserve parts of files.
+//! Kernel calls that share, free and allocate parts of files.
 
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::thread;
 
 #[cfg(target_os = "linux")]
 use rustix::fs::{
-    FallocateFlags, SeekFrom, copy_file_range, fallocate, ioctl_ficlone, seek, statfs,
+    FallocateFlags, SeekFrom, StatFs, fallocate, fstatfs, ioctl_ficlone, seek, statfs,
 };
 #[cfg(target_os = "linux")]
 use rustix::io::Errno;
 #[cfg(target_os = "linux")]
 use rustix::process::{Resource, getrlimit};
-
-/// Copies bytes within the kernel from a position in one file to a position in another,
-/// so that they do not pass through this process, and are shared if the file system
-/// supports that.
-///
-/// Returns the number of bytes copied, which is 0 if that is not possible for any
-/// reason: copying them in the process reports the error.
-#[cfg(target_os = "linux")]
-pub(crate) fn copy_between(
-    (from, mut start): (&File, u64),
-    (to, mut at): (&File, u64),
-    size: u64,
-) -> u64 {
-    let size = usize::try_from(size).unwrap_or(usize::MAX);
-    let copied = copy_file_range(from, Some(&mut start), to, Some(&mut at), size);
-    copied.map_or(0, |copied| copied as u64)
-}
-
-/// Other systems have no such call.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn copy_between(_: (&File, u64), _: (&File, u64), _: u64) -> u64 {
-    0
-}
 
 /// Makes an empty file a copy of another that shares its bytes, and returns true if the
 /// file system supports that (btrfs and XFS do, ext4 and tmpfs do not).
@@ -50,16 +28,23 @@ pub(crate) fn share_bytes(_: &File, _: &File) -> bool {
 }
 
 /// Frees the space of a part of a file, if the file system supports that. The part then
-/// reads as zeros.
+/// reads as zeros, now or later: that takes as long as writing it does, and nobody waits
+/// for it while there is room for as much again.
 #[cfg(target_os = "linux")]
 pub(crate) fn free_range(file: &File, start: u64, size: u64) {
-    // If it fails, the space is freed with the whole file.
-    let _ = fallocate(
-        file,
-        FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE,
-        start,
-        size,
-    );
+    let free = move |file: &File| {
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        // If it fails, the space is freed with the whole file.
+        let _ = fallocate(file, flags, start, size);
+    };
+    let has_room = fstatfs(file).is_ok_and(|system| free_on_disk(&system) >= size);
+    if has_room && let Ok(file) = file.try_clone() {
+        let builder = thread::Builder::new().name("free".to_owned());
+        if builder.spawn(move || free(&file)).is_ok() {
+            return;
+        }
+    }
+    free(file);
 }
 
 /// Other systems have other calls.
@@ -86,11 +71,14 @@ pub(crate) fn next_data(_: &File, position: u64) -> Option<u64> {
 /// The free space of the disk with a folder, in bytes; 0 if it is in memory.
 #[cfg(target_os = "linux")]
 pub(super) fn free_disk_space(folder: &Path) -> u64 {
+    statfs(folder).map_or(0, |system| free_on_disk(&system))
+}
+
+/// The free space of a file system, in bytes; 0 if it is in memory.
+#[cfg(target_os = "linux")]
+fn free_on_disk(system: &StatFs) -> u64 {
     const TMPFS: u64 = 0x0102_1994;
     const RAMFS: u64 = 0x8584_58f6;
-    let Ok(system) = statfs(folder) else {
-        return 0;
-    };
     match u64::try_from(system.f_type) {
         Ok(TMPFS | RAMFS) => 0,
         _ => u64::try_from(system.f_bsize).map_or(0, |size| size.saturating_mul(system.f_bavail)),
@@ -156,28 +144,32 @@ pub(super) fn allocate(_: &File, _: u64) -> io::Result<()> {
     Ok(())
 }
 
+/// Allocates a part of a file on disk, of which nothing need be written yet, without a
+/// change of its size. Returns false if it did not: the file system is not ext4, has no
+/// such call, or this would be much of its free space.
+#[cfg(target_os = "linux")]
+pub(super) fn allocate_ahead(file: &File, start: u64, size: u64) -> bool {
+    const EXT4: u64 = 0xef53;
+    /// The share of the free space that is not left to others.
+    const SHARE: u64 = 16;
+    let has_room = fstatfs(file).is_ok_and(|system| {
+        u64::try_from(system.f_type) == Ok(EXT4) && free_on_disk(&system) / SHARE >= size
+    });
+    has_room && fallocate(file, FallocateFlags::KEEP_SIZE, start, size).is_ok()
+}
+
+/// Other systems have other calls.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn allocate_ahead(_: &File, _: u64, _: u64) -> bool {
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Read;
     use std::os::unix::fs::FileExt;
 
     use super::*;
-
-    #[test]
-    fn the_system_copies_between_places_or_says_that_it_did_not() {
-        let [from, to] = [(); 2].map(|()| tempfile::tempfile().unwrap());
-        from.write_all_at(b"some bytes in a file", 0).unwrap();
-        to.write_all_at(b"others", 0).unwrap();
-        let copied = copy_between((&from, 5), (&to, 7), 5);
-        if copied > 0 {
-            let mut got = [0; 12];
-            to.read_exact_at(&mut got, 0).unwrap();
-            assert_eq!(&got, b"others\0bytes");
-        }
-        assert_eq!(copy_between((&from, 20), (&to, 0), 5), 0, "past the end");
-        let full = File::open("/dev/full").unwrap();
-        assert_eq!(copy_between((&full, 0), (&to, 0), 5), 0, "no file");
-    }
 
     #[test]
     fn a_file_that_shares_the_bytes_of_another_has_all_of_them() {

@@ -4,15 +4,14 @@
 //! stream is read again instead.
 
 use std::fs::File;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, Read, Write};
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::stream::kernel::{free_disk_space, open_files_max};
-use crate::stream::{COPY_BUFFER, FileSlice, spool_in};
+use crate::stream::{COPY_BUFFER, FileSlice, GrowingFile, spool_in};
 
 /// Maximum size of a copy as a multiple of the size of the stream as stored, and the size
 /// that is permitted for any stream: a stream that unpacks to more is cheap to unpack
@@ -72,7 +71,7 @@ fn claim(left: &AtomicU64, part: u64) -> bool {
 /// The copy of a stream, in a file without a name.
 #[derive(Debug)]
 pub(crate) struct Spool {
-    file: File,
+    file: GrowingFile,
     size: u64,
     claimed: u64,
     space: Arc<SpoolSpace>,
@@ -90,7 +89,7 @@ impl Spool {
             return None;
         };
         Some(Self {
-            file,
+            file: GrowingFile::new(file),
             size: 0,
             claimed: 0,
             space: Arc::clone(space),
@@ -106,14 +105,14 @@ impl Spool {
             }
             self.claimed += CLAIM;
         }
-        let is_written = self.file.write_all_at(bytes, self.size).is_ok();
+        let is_written = self.file.write_all(bytes).is_ok();
         self.size = size;
         is_written
     }
 
     /// Its bytes.
     pub(crate) fn slice(&self) -> FileSlice<&File> {
-        FileSlice::new(&self.file, 0, self.size)
+        FileSlice::new(self.file.file(), 0, self.size)
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::unix::fs::MetadataExt;
 
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, Place, Result};
@@ -16,6 +15,7 @@ use crate::stream::{
 use crate::transfer::Context;
 use crate::transfer::blob_job::BlobJob;
 use crate::transfer::read::{hash_unpacked, hashes, open, read_unpacked, verify_stored};
+use crate::transfer::scanned::ScannedLayers;
 
 /// The encoder of a new blob for the output.
 pub(crate) type BlobEncoder<'a> = Encoder<HashWriter<Box<dyn BlobWriter + 'a>>>;
@@ -46,6 +46,8 @@ pub(crate) struct Transfer<'a> {
     pub(crate) container: &'a dyn Container,
     pub(crate) sink: &'a dyn ImageSink,
     pub(crate) workers: &'a Workers,
+    /// The layers that were read before, if any were.
+    pub(crate) scanned: Option<&'a ScannedLayers>,
     pub(crate) context: Context<'a>,
 }
 
@@ -60,7 +62,7 @@ impl Transfer<'_> {
                     true
                 }
                 Held::Before(file) => {
-                    self.is_in_place(job, &file) || self.is_sound(job, file, known)?
+                    job.is_own_file(self.container, &file) || self.is_sound(job, file, known)?
                 }
                 Held::Absent => false,
             };
@@ -112,21 +114,6 @@ impl Transfer<'_> {
         job.verify(&stored, unpacked.as_ref())
     }
 
-    /// Returns true if this file of the output is the very file of the input that holds
-    /// the blob, as in a layout that is both.
-    ///
-    /// It is not read, which does not weaken the promise that everything that is read
-    /// is verified: no byte of it is copied or used, and the output stays as sound as
-    /// it was. A damaged blob could not be replaced either, as there is no other copy.
-    fn is_in_place(&self, job: &BlobJob, file: &File) -> bool {
-        let slice = self.container.blob(&job.member).slice();
-        let Ok(Some(slice)) = slice else {
-            return false;
-        };
-        let id = |file: &File| file.metadata().map(|it| (it.dev(), it.ino())).ok();
-        slice.is_whole() && id(&slice.file).is_some_and(|own| id(file) == Some(own))
-    }
-
     /// Returns true if a blob that the output already had is intact. It is hashed,
     /// since this run vouches for it; a damaged one is replaced.
     fn is_sound(&self, job: &BlobJob, file: File, known: &Hashed) -> Result<bool> {
@@ -151,7 +138,8 @@ impl Transfer<'_> {
         self.hash(job, stream, &mut std::io::sink(), &job.place)
     }
 
-    /// Copies a stream that should be the blob, and returns its hashes.
+    /// Copies a stream that should be the blob, and returns its hashes. It is unpacked,
+    /// unless the same bytes were before.
     fn hash<R: Read>(
         &self,
         job: &BlobJob,
@@ -160,8 +148,13 @@ impl Transfer<'_> {
         to: &Place,
     ) -> Result<(Hashed, Option<Digest>)> {
         stream.hash(job.stored_algorithm()).map_err(Error::Thread)?;
-        hash_unpacked(job, &mut stream)?;
-        self.drain(job, stream, output, to)
+        let Some(before) = self.scanned.and_then(|scanned| scanned.find(job)) else {
+            hash_unpacked(job, &mut stream)?;
+            return self.drain(job, stream, output, to);
+        };
+        let (stored, _) = self.drain(job, stream, output, to)?;
+        before.verify_copy(job, &stored)?;
+        Ok((stored, Some(before.unpacked)))
     }
 
     /// Copies a stream to its end, and returns its hashes.
@@ -217,7 +210,7 @@ impl Transfer<'_> {
     pub(crate) fn moves_bytes(&self, job: &BlobJob) -> bool {
         if let Some(known) = job.known()
             && let Ok(Held::Before(file)) = self.sink.find(&known)
-            && self.is_in_place(job, &file)
+            && job.is_own_file(self.container, &file)
         {
             return false;
         }

@@ -1,10 +1,13 @@
 //! One blob to transfer to the output, and the facts about it that are known
 //! beforehand.
 
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+
 use crate::digest::{Algorithm, DiffId, Digest};
 use crate::error::{Error, Place, Result};
-use crate::format::Member;
 use crate::format::source::Layer;
+use crate::format::{Container, Member};
 use crate::stream::{Compression, Encoding, Hashed};
 
 /// A blob to transfer to the output.
@@ -121,5 +124,20 @@ impl BlobJob {
             }
         }
         Ok(())
+    }
+
+    /// Returns true if this file of the output is the very file of the input that holds the
+    /// blob, as in a layout that is both.
+    ///
+    /// It is not read, which does not weaken the promise that everything that is read is
+    /// verified: no byte of it is copied or used, and the output stays as sound as it was. A
+    /// damaged blob could not be replaced either, as there is no other copy.
+    pub(crate) fn is_own_file(&self, container: &dyn Container, file: &File) -> bool {
+        let slice = container.blob(&self.member).slice();
+        let Ok(Some(slice)) = slice else {
+            return false;
+        };
+        let id = |file: &File| file.metadata().map(|it| (it.dev(), it.ino())).ok();
+        slice.is_whole() && id(&slice.file).is_some_and(|own| id(file) == Some(own))
     }
 }

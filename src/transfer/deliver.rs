@@ -24,6 +24,7 @@ use crate::transfer::parallel::{STREAMS_MAX, in_parallel};
 use crate::transfer::plan::Jobs;
 use crate::transfer::referrers::prune;
 use crate::transfer::report::{WriteReport, WrittenImage};
+use crate::transfer::scanned::ScannedLayers;
 
 /// The same if layers are compressed: each already uses all cores, and a second one
 /// fills the gaps during reading.
@@ -48,6 +49,8 @@ pub(crate) struct Delivery<'a> {
     pub(crate) keeps_fields: bool,
     /// The rules for layers.
     pub(crate) policy: CompressionPolicy,
+    /// The layers that were read before, if any were.
+    pub(crate) scanned: Option<&'a ScannedLayers>,
     /// The caller's context.
     pub(crate) context: Context<'a>,
 }
@@ -68,6 +71,7 @@ impl Delivery<'_> {
             container: self.source.container(),
             sink: self.sink,
             workers: self.workers,
+            scanned: self.scanned,
             context: self.context,
         };
         let is_folder = matches!(self.sink.kind(), OutputKind::Folder { .. });

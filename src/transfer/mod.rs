@@ -17,6 +17,7 @@ pub(crate) mod plan;
 pub(crate) mod read;
 pub(crate) mod referrers;
 pub(crate) mod report;
+pub(crate) mod scanned;
 
 use std::num::NonZeroUsize;
 use std::path::Path;

@@ -10,6 +10,7 @@ use crate::event::Watch;
 use crate::format::Container;
 use crate::stream::{Compression, Hashed, Hashes, ProgressReader, TeeReader, unpacked};
 use crate::transfer::blob_job::BlobJob;
+use crate::transfer::scanned::ScannedHashes;
 
 /// Starts to read a blob.
 pub(crate) fn open<'a>(
@@ -33,12 +34,27 @@ pub(crate) fn read_unpacked<T>(
     watch: Watch<'_>,
     read: impl FnOnce(&mut dyn BufRead) -> Result<T>,
 ) -> Result<T> {
+    let (result, _) = read_hashed(container, job, watch, read)?;
+    Ok(result)
+}
+
+/// The same with the hashes of the blob.
+pub(crate) fn read_hashed<T>(
+    container: &dyn Container,
+    job: &BlobJob,
+    watch: Watch<'_>,
+    read: impl FnOnce(&mut dyn BufRead) -> Result<T>,
+) -> Result<(T, ScannedHashes)> {
     let looked = read_whole(container, job, watch, read)?;
     // If a stream is damaged, a wrong digest is the first thing to report.
     job.verify(&looked.stored, None)?;
     let unpacked = looked.unpacked?;
     job.verify(&looked.stored, Some(&unpacked.digest))?;
-    looked.result
+    let hashes = ScannedHashes {
+        stored: looked.stored,
+        unpacked: unpacked.digest,
+    };
+    Ok((looked.result?, hashes))
 }
 
 /// A blob that was read to its end, whatever its content.

@@ -218,13 +218,23 @@ fn a_fault_is_told_in_the_same_words() {
 #[test]
 fn temporary_space_is_that_of_the_unpacked_layers_at_most() {
     let sandbox = Sandbox::new();
-    let stored = image().stored_as(Codec::Gzip);
-    let source = put(&sandbox, "in", Format::Docker, &stored);
-    let unpacked: usize = image().layers.iter().map(Vec::len).sum();
+    let file = |name, size| Member::file(name, noise(name, size));
+    let layers = [
+        vec![file("large", 3_000_000), file("small", 100_000)],
+        vec![file("small", 50_000)],
+    ];
+    let image = Image::of_layers(&["app:1"], layers.iter().map(|it| make::tar(it)).collect());
+    let unpacked: usize = image.layers.iter().map(Vec::len).sum();
+    let source = put(
+        &sandbox,
+        "in",
+        Format::Docker,
+        &image.stored_as(Codec::Gzip),
+    );
     let export = |sandbox: &Sandbox| {
         let nothing = |_: &mut dyn Write| Ok(());
         let read = |stdout: &mut dyn Read| {
-            // Until then, nothing of more than a pipe holds can be written.
+            // Until then, no more than a pipe holds can be written: a part of one file.
             thread::sleep(Duration::from_millis(300));
             let mut bytes = Vec::new();
             stdout.read_to_end(&mut bytes).expect("stdout can be read");

@@ -12,8 +12,8 @@ use crate::format::container::index::MemberIndex;
 use crate::format::container::repeated::check_control_files;
 use crate::format::container::{Blob, Bytes, Container, Member};
 use crate::stream::{
-    Compression, CopyError, DecodeError, FileSlice, Leftover, ProgressReader, SNIFF_LENGTH,
-    Unpacked, begins_as_json, copy, read_head, spool_in, unpacked,
+    Compression, CopyError, DecodeError, FileSlice, GrowingFile, Leftover, ProgressReader,
+    SNIFF_LENGTH, Unpacked, begins_as_json, copy, read_head, spool_in, unpacked,
 };
 use crate::tar_stream::{Skip, SkipByReading, TarReader};
 
@@ -207,13 +207,14 @@ impl Container for ForwardTar {
     fn unpack_to(&self, directory: &Path, watch: &Watch<'_>) -> Result<()> {
         let place = || Place::Temporary(directory.to_owned());
         let failed = |error| Error::write(place(), error);
-        let mut spool = spool_in(directory).map_err(failed)?;
+        let mut spool = GrowingFile::new(spool_in(directory).map_err(failed)?);
         let stream = ProgressReader::new(self.packed()?, *watch);
         let mut stream = unpacked(self.compression, stream)?;
         copy(&mut stream, &mut spool, watch).map_err(|error| match error {
             CopyError::Read(error) => error.into(),
             error => Error::copy(place(), place(), error),
         })?;
+        let mut spool = spool.finish().map_err(failed)?;
         spool.rewind().map_err(failed)?;
         // Nobody else has set it meanwhile, or else to the same content.
         let _ = self.unpacked.set(spool);

@@ -20,8 +20,8 @@ use crate::format::container::{
 use crate::format::control_files::CONTROL_FILES;
 use crate::limits::MEMBERS_MAX;
 use crate::stream::{
-    Compression, CopyError, Hashes, SNIFF_LENGTH, TeeReader, begins_as_json, copy, hash, read_head,
-    unpacked,
+    Compression, CopyError, GrowingFile, Hashes, SNIFF_LENGTH, TeeReader, begins_as_json, copy,
+    hash, read_head, unpacked,
 };
 use crate::tar_stream::{BLOCK, Kind, SkipByReading, TarError, TarReader, is_tar_header};
 
@@ -188,9 +188,10 @@ fn stage_member(
 
 fn write_file<R: Read>(stream: &mut TeeReader<R>, path: &Path, watch: &Watch<'_>) -> Result<()> {
     let to = || Place::Path(path.to_owned());
-    let mut file = File::create(path).map_err(|error| Error::write(to(), error))?;
+    let failed = |error| Error::write(to(), error);
+    let mut file = GrowingFile::new(File::create(path).map_err(failed)?);
     match copy(stream, &mut file, watch) {
-        Ok(_) => Ok(()),
+        Ok(_) => file.finish().map(drop).map_err(failed),
         Err(CopyError::Read(error)) => Err(error.into()),
         Err(error) => Err(Error::copy(Place::StandardInput, to(), error)),
     }

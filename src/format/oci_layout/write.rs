@@ -20,13 +20,13 @@ use crate::format::oci_layout::{BLOBS, MARKER_CONTENT, blob_path};
 use crate::format::reader::Opener;
 use crate::format::root::Root;
 use crate::format::sink::{
-    BlobWriter, Documents, Held, ImageSink, OutputIndex, OutputKind, OutputRoot, put_all,
+    BlobWriter, Documents, Held, ImageSink, OutputIndex, OutputKind, OutputRoot, copy_in, put_all,
     with_manifests,
 };
 use crate::image::{CONTAINERD_NAME, Descriptor, REF_NAME};
 use crate::stream::{
-    Hashed, PART, PendingDirectory, PendingFile, is_still_there, is_temporary, lock_directory,
-    share_bytes,
+    GrowingFile, Hashed, PART, PendingDirectory, PendingFile, is_still_there, is_temporary,
+    lock_directory, share_bytes,
 };
 
 /// A layout being written.
@@ -202,7 +202,7 @@ impl ImageSink for LayoutSink {
             return self.settle(file, &hashed.digest);
         }
         let mut writer = self.begin_blob(Some(hashed))?;
-        writer.fill(&blob, from, watch)?;
+        copy_in(&blob, writer.as_mut(), from, watch)?;
         writer.finish(hashed)?;
         blob.release();
         Ok(())
@@ -214,7 +214,7 @@ impl ImageSink for LayoutSink {
         let file = File::create(&path).map_err(|error| self.failed(error))?;
         Ok(Box::new(Part {
             sink: self,
-            file,
+            file: GrowingFile::new(file),
             path,
         }))
     }
@@ -264,7 +264,7 @@ impl ImageSink for LayoutSink {
 #[derive(Debug)]
 struct Part<'a> {
     sink: &'a LayoutSink,
-    file: File,
+    file: GrowingFile,
     path: PathBuf,
 }
 
@@ -285,10 +285,12 @@ impl BlobWriter for Part<'_> {
 
     fn share(&mut self, file: &File) -> Option<File> {
         let copy = File::open(&self.path).ok()?;
-        share_bytes(file, &self.file).then_some(copy)
+        share_bytes(file, self.file.file()).then_some(copy)
     }
 
     fn finish(self: Box<Self>, hashed: &Hashed) -> Result<()> {
+        let finished = self.file.finish();
+        finished.map_err(|error| self.sink.failed(error))?;
         self.sink.settle(&self.path, &hashed.digest)
     }
 }

@@ -35,7 +35,8 @@ use crate::ops::edited::{Edited, own_document, warn_of_lists};
 use crate::ops::nothing::Nothing;
 use crate::ops::stack::layer_stack::LayerStack;
 use crate::transfer::Context;
-use crate::transfer::compression::CompressionChoice;
+use crate::transfer::compression::{CompressionChoice, CompressionPolicy};
+use crate::transfer::scanned::ScannedLayers;
 
 /// Implements [`Session::append`](crate::Session::append).
 pub(crate) fn append(
@@ -92,6 +93,10 @@ fn append_to(
     let layers = layers.into_iter().map(Source::open);
     let layers: Vec<Source> = layers.collect::<Result<_>>()?;
     let opened: Vec<OnceCell<OpenedTar>> = (0..count).map(|_| OnceCell::new()).collect();
+    let policy = CompressionPolicy::new(CompressionChoice::Keep, sink.format());
+    let own = &chosen.image.layers;
+    let scanned = ScannedLayers::among(own, source.container(), sink.as_ref(), policy);
+    let stack = stack.hashing(&scanned);
     let mut appender = Appender::new(&stack, sink.as_ref(), &workers, options, &opened);
     appender.announce(&layers);
     if !options.delete.is_empty() {
@@ -116,6 +121,7 @@ fn append_to(
         platform: options.platform.as_ref(),
         compress: CompressionChoice::Keep,
         workers: &workers,
+        scanned: Some(&scanned),
         context,
     };
     let written = edited.deliver(chosen.into(), image.map(Content::Image))?;

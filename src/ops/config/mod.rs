@@ -41,6 +41,7 @@ pub(crate) fn configure(
         platform: options.platform.as_ref(),
         compress: options.compress,
         workers: &workers,
+        scanned: None,
         context,
     };
     edited.deliver(item, changed)

@@ -191,6 +191,7 @@ fn deliver_changed<'a, T>(
         preferred: options.platforms.first(),
         keeps_fields,
         policy,
+        scanned: None,
         context,
     };
     let report = delivery.run(items)?;

@@ -19,7 +19,7 @@ use crate::tar_diff::{DifferenceError, OldFiles, write_difference};
 use crate::transfer::Context;
 use crate::transfer::blob::Transfer;
 use crate::transfer::blob_job::BlobJob;
-use crate::transfer::read::read_unpacked;
+use crate::transfer::read::{read_hashed, read_unpacked};
 
 /// The way of one blob of the new images.
 #[derive(Clone, Debug)]
@@ -252,7 +252,7 @@ impl LayerMaker<'_> {
         let level = self.options.level;
         let container = self.transfer.container;
         let workers = self.transfer.workers;
-        read_unpacked(container, job, watch, |stream| {
+        let (written, hashes) = read_hashed(container, job, watch, |stream| {
             let written = write_difference(stream, files, level, workers, &watch, output);
             written.map_err(|error| {
                 let error = match error {
@@ -263,7 +263,11 @@ impl LayerMaker<'_> {
                 let place = self.captured.place();
                 Error::copy(job.place.clone(), place, error)
             })
-        })
+        })?;
+        if let Some(scanned) = self.transfer.scanned {
+            scanned.add(job, hashes);
+        }
+        Ok(written)
     }
 }
 

@@ -36,6 +36,7 @@ use crate::transfer::deliver::Delivery;
 use crate::transfer::item::TransferItem;
 use crate::transfer::plan::Jobs;
 use crate::transfer::referrers::prune;
+use crate::transfer::scanned::ScannedLayers;
 
 /// Maximum number of threads that compress changed files: the allocator keeps the tables of
 /// the largest file for each of them, and two are as fast as the comparison of all files.
@@ -103,10 +104,12 @@ pub(crate) fn delta(
             &mut from,
         );
     }
+    let scanned = ScannedLayers::default();
     let transfer = Transfer {
         container: new.container(),
         sink: &captured,
         workers: &workers,
+        scanned: Some(&scanned),
         context,
     };
     let mut order: Vec<usize> = (0..jobs.list().len()).collect();
@@ -136,6 +139,7 @@ pub(crate) fn delta(
         preferred: selected.platforms.first(),
         keeps_fields,
         policy,
+        scanned: None,
         context,
     };
     delivery.put_documents(&items, &jobs, &written)?;

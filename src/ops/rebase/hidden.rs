@@ -14,6 +14,7 @@ use crate::ops::stack::contents::{FileHashes, FilePlaces};
 use crate::ops::stack::layer_stack::{LayerStack, StoryReader};
 use crate::tar_stream::Time;
 use crate::transfer::Context;
+use crate::transfer::scanned::ScannedLayers;
 
 /// The number of names in a warning.
 const NAMED: usize = 3;
@@ -34,6 +35,7 @@ pub(super) fn compare_trees(
     before: &ChosenImage<'_>,
     (after, base): (&Image, &str),
     (old, new): (usize, usize),
+    scanned: &ScannedLayers,
     context: Context<'_>,
 ) -> Result<()> {
     let after = ChosenImage {
@@ -67,6 +69,7 @@ pub(super) fn compare_trees(
         Ok(was) => was,
     };
     let layers = LayerStack::new(source, &after, context)?;
+    let layers = layers.hashing(scanned);
     let is = Seen::of(&layers, new)?;
     let contents = Contents::of([&was, &is], [&old_layers, &layers])?;
     let is_same = |was: Option<&Thing>, is: &Thing| match (was, is) {

@@ -22,9 +22,10 @@ use crate::ops::rebase::base::{BaseFound, OldBase, find_base};
 use crate::ops::rebase::hidden::compare_trees;
 pub(crate) use crate::ops::rebase::scratch::Scratch;
 use crate::transfer::Context;
-use crate::transfer::compression::CompressionChoice;
+use crate::transfer::compression::{CompressionChoice, CompressionPolicy};
 use crate::transfer::naming::Name;
 use crate::transfer::report::WriteReport;
+use crate::transfer::scanned::ScannedLayers;
 
 /// The choice of the image and of its bases, and the properties of the result.
 #[derive(Clone, Debug, Default)]
@@ -98,11 +99,15 @@ pub(crate) fn rebase(
     check_present(&chosen, old.layers)?;
     base.image.set_origin(1);
     let image = rebased(&chosen, &base, &old)?;
+    let policy = CompressionPolicy::new(options.compress, sink.format());
+    let container = source.container();
+    let scanned = ScannedLayers::among(&image.layers, container, sink.as_ref(), policy);
     compare_trees(
         source,
         &chosen,
         (&image, &base.name),
         (old.layers, base.image.layers.len()),
+        &scanned,
         context,
     )?;
     let (name, layers) = (chosen.name.clone(), chosen.image.layers.len());
@@ -114,6 +119,7 @@ pub(crate) fn rebase(
         platform: options.platform.as_ref(),
         compress: options.compress,
         workers: &workers,
+        scanned: Some(&scanned),
         context,
     };
     let written = edited.deliver(chosen.into(), Some(Content::Image(image)))?;

@@ -34,7 +34,8 @@ use crate::ops::stack::layer_stack::LayerStack;
 use crate::stream::{Encoding, HashWriter, Hashed, Workers};
 use crate::transfer::Context;
 use crate::transfer::blob::write_encoded;
-use crate::transfer::compression::{CompressionChoice, kept};
+use crate::transfer::compression::{CompressionChoice, CompressionPolicy, kept};
+use crate::transfer::scanned::ScannedLayers;
 
 /// Implements [`Session::diff_ids`](crate::Session::diff_ids).
 pub(crate) fn diff_ids(
@@ -82,10 +83,21 @@ pub(crate) fn squash(
         };
         merge_ranges(&squasher, &ranges)
     };
-    let made = match sink {
-        Some(_) => layers.checked(merge)?,
+    let (made, scanned) = match &sink {
+        Some(sink) => {
+            let policy = CompressionPolicy::new(CompressionChoice::Keep, sink.format());
+            let all = chosen.image.layers.iter().zip(0..);
+            let is_merged = |at: usize| ranges.iter().any(|range| range.contains(&at));
+            let others = all
+                .filter(|(_, at)| !is_merged(*at))
+                .map(|(layer, _)| layer);
+            let container = source.container();
+            let scanned = ScannedLayers::among(others, container, sink.as_ref(), policy);
+            let made = layers.hashing(&scanned).checked(merge)?;
+            (made, Some(scanned))
+        }
         // Nothing is read again.
-        None => merge(&layers)?,
+        None => (merge(&layers)?, None),
     };
     let mut report = report(&chosen.name, &chosen.image.layers, &made);
     if let Some(sink) = sink {
@@ -97,6 +109,7 @@ pub(crate) fn squash(
             platform: options.platform.as_ref(),
             compress: CompressionChoice::Keep,
             workers: &workers,
+            scanned: scanned.as_ref(),
             context,
         };
         let written = edited.deliver(chosen.into(), image.map(Content::Image))?;

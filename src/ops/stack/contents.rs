@@ -16,7 +16,7 @@ use crate::layer::{Budget, EntryFault, LayerReader};
 use crate::merge::EntryPlace;
 use crate::ops::stack::layer_stack::LayerStack;
 use crate::ops::stack::layer_tar::{LayerTar, read_layer};
-use crate::stream::{Compression, CopyError, FileSlice, spool_in};
+use crate::stream::{Compression, CopyError, FileSlice, GrowingFile, spool_in};
 
 /// The places of the entries with the content of files, each with the size of the file
 /// in bytes.
@@ -101,7 +101,7 @@ impl LayerStack<'_> {
         let directory = self.context.temporary_directory;
         let to = Place::Temporary(directory.to_owned());
         let failed = |error| Error::write(to.clone(), error);
-        let mut spool: Option<(Arc<File>, u64)> = None;
+        let mut spool: Option<(GrowingFile<Arc<File>>, u64)> = None;
         let mut found = HashMap::with_capacity(files.len());
         let files: Vec<(EntryPlace, u64)> =
             files.iter().map(|(place, size)| (*place, *size)).collect();
@@ -125,11 +125,11 @@ impl LayerStack<'_> {
                 }
                 if spool.is_none() {
                     let file = spool_in(directory).map_err(failed)?;
-                    spool = Some((Arc::new(file), 0));
+                    spool = Some((GrowingFile::new(Arc::new(file)), 0));
                 }
                 let (file, end) = spool.as_mut().expect("it was just made");
-                self.copy(reader, size, &mut file.as_ref(), &to)?;
-                found.insert(place, FileSlice::new(file.clone(), *end, size));
+                self.copy(reader, size, file, &to)?;
+                found.insert(place, FileSlice::new(file.file().clone(), *end, size));
                 *end += size;
                 Ok(())
             })?;

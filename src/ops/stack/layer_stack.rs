@@ -14,13 +14,16 @@ use crate::layer::{Budget, Landmarks, LayerError, LayerReader};
 use crate::merge::{Ambiguities, Changes, ChangesBuilder, LayerEvent, Merge};
 use crate::ops::choose::image::ChosenImage;
 use crate::ops::stack::checks::Checks;
-use crate::ops::stack::layer_tar::{LayerTar, read_layer, read_layer_to_spool, streams};
+use crate::ops::stack::layer_tar::{
+    LayerTar, read_layer, read_layer_hashed, read_layer_to_spool, streams,
+};
 use crate::stream::{Compression, ProgressReader};
 use crate::tar_stream::{TarError, Time};
 use crate::transfer::Context;
 use crate::transfer::blob_job::BlobJob;
 use crate::transfer::parallel::{in_parallel, in_parallel_each};
 use crate::transfer::read::verify_stored;
+use crate::transfer::scanned::ScannedLayers;
 
 /// The gzip member at the end of an eStargz layer (stargz-snapshotter,
 /// docs/estargz.md, "eStargz Footer"), and the shorter one of older layers.
@@ -43,6 +46,8 @@ pub(in crate::ops) struct LayerStack<'a> {
     landmarks: Arc<Mutex<HashMap<usize, Arc<Landmarks>>>>,
     /// The checks of layers that are read twice.
     pub(super) checks: Option<&'a Checks<'a>>,
+    /// The layers that are hashed when their headers are read.
+    scanned: Option<&'a ScannedLayers>,
 }
 
 impl<'a> LayerStack<'a> {
@@ -65,6 +70,7 @@ impl<'a> LayerStack<'a> {
             budget: Arc::default(),
             landmarks: Arc::default(),
             checks: None,
+            scanned: None,
         };
         let platform = chosen.image.platform();
         if platform.is_some_and(|platform| platform.normalized().os == "windows") {
@@ -90,6 +96,7 @@ impl<'a> LayerStack<'a> {
             budget: Arc::default(),
             landmarks: Arc::default(),
             checks: None,
+            scanned: None,
         }
     }
 
@@ -97,6 +104,14 @@ impl<'a> LayerStack<'a> {
     pub(in crate::ops) fn with_checks<'c>(&'c self, checks: &'c Checks<'c>) -> LayerStack<'c> {
         LayerStack {
             checks: Some(checks),
+            ..self.clone()
+        }
+    }
+
+    /// The same layers, some of which are hashed when their headers are read.
+    pub(in crate::ops) fn hashing<'c>(&'c self, scanned: &'c ScannedLayers) -> LayerStack<'c> {
+        LayerStack {
+            scanned: Some(scanned),
             ..self.clone()
         }
     }
@@ -329,9 +344,17 @@ impl<'a> LayerStack<'a> {
         let (layer, blob) = self.blob(at)?;
         let watch = self.context.watch;
         watch.send(Event::Step(Step::Reading(&self.place(at).to_string())));
-        let builder = read_layer(self.container, blob, layer.compression, watch, |tar| {
-            self.read_headers(at, tar)
-        })?;
+        let read = |tar: LayerTar<'_>| self.read_headers(at, tar);
+        if let Some(scanned) = self.scanned {
+            let job = BlobJob::of_layer(layer, blob, None, self.place(at));
+            if scanned.wants(&job) {
+                let (builder, hashes) = read_layer_hashed(self.container, &job, watch, read)?;
+                let changes = self.finish(builder, layer, blob)?;
+                scanned.add(&job, hashes);
+                return Ok(changes);
+            }
+        }
+        let builder = read_layer(self.container, blob, layer.compression, watch, read)?;
         self.finish(builder, layer, blob)
     }
 

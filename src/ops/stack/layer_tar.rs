@@ -16,6 +16,7 @@ use crate::tar_stream::{Buffered, Section, Skip, TarError};
 use crate::transfer::Context;
 use crate::transfer::blob_job::BlobJob;
 use crate::transfer::parallel::STREAMS_MAX;
+use crate::transfer::scanned::ScannedHashes;
 
 /// The unpacked tar of a layer, from start to end.
 pub(in crate::ops) struct LayerTar<'a> {
@@ -77,6 +78,30 @@ pub(super) fn read_layer_to_spool<T>(
     let result = read(LayerTar::of_stream(&mut unpacked)).map_err(blame_compression)?;
     let (_, spool) = unpacked.finish();
     Ok((result, stream.finish()?.stored, spool))
+}
+
+/// Opens the tar of a layer for `read`, which must read all of it. Returns the hashes of
+/// its stored and of its unpacked bytes, too.
+///
+/// # Errors
+///
+/// Fails if the layer cannot be unpacked, or if `read` fails, as [`read_layer`] does.
+pub(super) fn read_layer_hashed<T>(
+    container: &dyn Container,
+    job: &BlobJob,
+    watch: Watch<'_>,
+    read: impl FnOnce(LayerTar<'_>) -> Result<T>,
+) -> Result<(T, ScannedHashes)> {
+    let stream = container.blob(&job.member).open()?;
+    let mut stream = TeeReader::new(ProgressReader::new(stream, watch));
+    stream.hash(job.stored_algorithm()).map_err(Error::Thread)?;
+    let mut unpacked = TeeReader::new(Decoder::new(job.compression, &mut stream)?);
+    let algorithm = job.unpacked_algorithm();
+    unpacked.hash(algorithm).map_err(Error::Thread)?;
+    let result = read(LayerTar::of_stream(&mut unpacked)).map_err(blame_compression)?;
+    let unpacked = unpacked.finish()?.stored.digest;
+    let stored = stream.finish()?.stored;
+    Ok((result, ScannedHashes { stored, unpacked }))
 }
 
 /// The number of layers, or other blobs, that are read in parallel.
