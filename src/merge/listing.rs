@@ -9,8 +9,8 @@ use crate::merge::tree::{DirectoryId, EntryPlace, Inode, InodeId, Names};
 use crate::merge::view::{TreeEntry, TreeNode};
 use crate::tar_stream::Time;
 
-/// The entries of a tree in their order, packed: about 25 bytes for each, in place of
-/// about 160 in a [`Merge`].
+/// The entries of a tree in their order, packed: a small part of what they take in a
+/// [`Merge`].
 #[derive(Debug)]
 pub(crate) struct Listing {
     bytes: Vec<u8>,

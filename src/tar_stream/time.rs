@@ -1,8 +1,9 @@
 //! Points in time in headers and records.
 
 /// A point in time.
+///
+/// It has no padding, since every merged entry has one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-// Without padding, since every merged entry has one.
 #[repr(Rust, packed(4))]
 pub(crate) struct Time {
     /// Seconds since 1970, negative before.

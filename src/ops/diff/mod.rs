@@ -169,13 +169,12 @@ fn compare_trees(
     // One after the other, so that warnings have an order.
     let (mut trees, mut found) = (Vec::new(), Vec::new());
     for (stack, changes) in stacks.iter().zip(changes) {
-        let tree = match changes {
-            Some(changes) => stack.tree_of(changes)?,
-            None => {
-                let mut tree = Merge::new();
-                stack.merge(&mut tree, &all(stack).collect::<Vec<_>>())?;
-                tree
-            }
+        let tree = if let Some(changes) = changes {
+            stack.tree_of(changes)?
+        } else {
+            let mut tree = Merge::new();
+            stack.merge(&mut tree, &all(stack).collect::<Vec<_>>())?;
+            tree
         };
         found.push(find(&tree, &options.paths));
         trees.push(tree.into_listing());
