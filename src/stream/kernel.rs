@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
+#[cfg(target_os = "linux")]
 use std::thread;
 
 #[cfg(target_os = "linux")]
@@ -28,17 +29,22 @@ pub(crate) fn share_bytes(_: &File, _: &File) -> bool {
 }
 
 /// Frees the space of a part of a file, if the file system supports that. The part then
-/// reads as zeros, now or later: that takes as long as writing it does, and nobody waits
-/// for it while there is room for as much again.
+/// reads as zeros, now or later: a large part takes as long as writing it does, and nobody
+/// waits for it while there is room for four times as much.
 #[cfg(target_os = "linux")]
 pub(crate) fn free_range(file: &File, start: u64, size: u64) {
+    /// The size of a part that is freed in less time than a thread starts.
+    const SMALL: u64 = 1 << 20;
     let free = move |file: &File| {
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         // If it fails, the space is freed with the whole file.
         let _ = fallocate(file, flags, start, size);
     };
-    let has_room = fstatfs(file).is_ok_and(|system| free_on_disk(&system) >= size);
-    if has_room && let Ok(file) = file.try_clone() {
+    let has_room = fstatfs(file).is_ok_and(|system| free_on_disk(&system) / 4 >= size);
+    if has_room
+        && size > SMALL
+        && let Ok(file) = file.try_clone()
+    {
         let builder = thread::Builder::new().name("free".to_owned());
         if builder.spawn(move || free(&file)).is_ok() {
             return;

@@ -1,7 +1,6 @@
 //! `--help`, `restow help` and `restow verify --explain`.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use expect_test::expect;
@@ -10,6 +9,7 @@ use crate::support::entry::entries;
 use crate::support::layer::tar;
 use crate::support::make::{self, Image};
 use crate::support::sandbox::Sandbox;
+use crate::support::tools::write_program;
 
 /// The standard output of a command that succeeds in silence.
 #[track_caller]
@@ -103,10 +103,9 @@ fn examples(sandbox: &Sandbox, command: &str) -> Vec<String> {
 
 /// Puts a program into the folder `bin`.
 pub(super) fn put_program(sandbox: &Sandbox, name: &str, script: &str) {
-    let path = format!("bin/{name}");
-    sandbox.write(&path, format!("#!/bin/sh\nset -eu\n{script}"));
-    let executable = fs::Permissions::from_mode(0o755);
-    fs::set_permissions(sandbox.path(&path), executable).expect("the mode can be set");
+    fs::create_dir_all(sandbox.path("bin")).expect("the folder can be made");
+    let script = format!("#!/bin/sh\nset -eu\n{script}");
+    write_program(&sandbox.path(&format!("bin/{name}")), &script);
 }
 
 /// A folder with the files that the examples name, and with programs in place of an engine

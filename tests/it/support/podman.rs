@@ -1,12 +1,10 @@
 //! podman with a store of its own, which is always removed at the end.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::tools::{Place, succeed};
+use super::tools::{Place, succeed, write_program};
 
 /// runc, without the limits that podman asks for, and that root cannot set inside of a
 /// container.
@@ -55,9 +53,7 @@ impl Podman {
     #[track_caller]
     pub(crate) fn run_image(&self, image: &str) -> Vec<u8> {
         let runtime = self.store.path().join("runtime");
-        fs::write(&runtime, RUNTIME).expect("the runtime can be written");
-        let mode = Permissions::from_mode(0o755);
-        fs::set_permissions(&runtime, mode).expect("a mode can be set");
+        write_program(&runtime, RUNTIME);
         let runtime = runtime.to_string_lossy();
         self.run(&[
             "--cgroup-manager",

@@ -7,10 +7,28 @@
 use std::ffi::OsStr;
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::engine::{Alone, Docker};
+
+/// Writes a program that can be run at once.
+///
+/// Another process writes it: what a test beside this one starts meanwhile would inherit the
+/// open file, and the system runs no file that anybody has open for writing.
+#[track_caller]
+pub(crate) fn write_program(path: &Path, script: &str) {
+    let mut writer = Command::new("sh");
+    writer
+        .args(["-c", "cat > \"$0\" && chmod 755 \"$0\""])
+        .arg(path);
+    let mut writer = writer.stdin(Stdio::piped()).spawn().expect("sh starts");
+    let mut input = writer.stdin.take().expect("it is a pipe");
+    input.write_all(script.as_bytes()).expect("sh reads it");
+    drop(input);
+    let status = writer.wait().expect("sh can be waited for");
+    assert!(status.success(), "{} was not written", path.display());
+}
 
 /// The way to what a skipped test needs.
 pub(crate) const SET_UP: &str = "`.ci/engines` sets up all engines and tools";
