@@ -13,19 +13,19 @@
 //! instructions, with Debian 12. Everything is in the page cache. The goals are 50 ms and 16 MiB; for
 //! `files` half of the time of its peer, and for `cat` 100 ms.
 //!
-//! `images`, `files` and `cat` were measured later than `verify`, in nine runs of all in turn, and
-//! `waste` and `diff` in one.
+//! `images`, `files`, `cat` and `waste` were measured later, in five runs on a faster machine (AMD
+//! EPYC), and `diff` there in three, where `export` has a peak of 40 MiB.
 //!
 //! | work | restow | peer | | ratio | peak of memory |
 //! | --- | --- | --- | --- | --- | --- |
 //! | `verify` | 0.88 | 1.51 | `openssl dgst -sha256` | 0.58 | 40 MiB |
-//! | `images` | 0.052 | | | | 14 MiB |
+//! | `images` | 0.03 | | | | 7 MiB |
 //! | `inspect`, `history`, each | 0.06 | | | | 5 MiB |
 //! | the same of gzip layers (1.4 GB in 6 layers) | 0.01 | | | | 6 MiB |
-//! | `files` (120,598 entries) | 0.136 | 0.247 | `tar -t` of the layers | 0.55 | 39 MiB |
-//! | `cat` of one file | 0.112 | | | | 35 MiB |
-//! | `waste`, with 10 plans of squashes | 1.47 | 0.23 | `tar -t` of the layers | 6.4 | 52 MiB |
-//! | `diff` of the image and its squash | 1.65 | 2.90 | `openssl dgst -sha256` of both | 0.57 | 59 MiB |
+//! | `files` (120,598 entries) | 0.08 | 0.16 | `tar -t` of the layers | 0.48 | 35 MiB |
+//! | `cat` of one file | 0.06 | | | | 35 MiB |
+//! | `waste`, with 10 plans of squashes | 1.05 | 0.16 | `tar -t` of the layers | 6.6 | 46 MiB |
+//! | `diff` of the image and its squash | 1.22 | | | | 49 MiB |
 //!
 //! The cost over the size of an image, on a similar machine: of 50,000, 100,000 and 200,000 entries,
 //! and of 450, 900 and 1,800 MB of which the commands read the files. Medians in seconds, of five

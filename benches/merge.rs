@@ -29,15 +29,14 @@
 //! | `squash --all` | 2.21 | 0.54 | `cp` | 4.07 | 46 MiB |
 //! | `squash --all` of 62,000 entries, 341 MB | 0.54 | 63.72 | docker-squash | 0.01 | 25 MiB |
 //!
-//! That was before compressed layers were unpacked once, and layers hashed beside the merge. The
-//! time before and after, and that of both cores together (user and system), on a similar machine
-//! without other work; medians of three runs in turn, of one run for gzip layers:
+//! Later, on a virtual machine with two cores of an AMD EPYC processor, with warm memory; medians of
+//! five runs, of one run for gzip layers. The last column is the time of both cores together.
 //!
-//! | work | before | after | cores, before | cores, after | least |
-//! | --- | --- | --- | --- | --- | --- |
-//! | `export` of gzip layers | 4.73 | 3.21 | 8.0 | 6.0 | `gzip -dc` of the layers: 9.8 |
-//! | `export` | 1.62 | 1.39 | 2.6 | 2.5 | `openssl dgst -sha256` and `cp`, over both cores: 1.0 |
-//! | `squash --all` | 1.97 | 2.11 | 3.4 | 3.9 | the same, hashed twice: 1.7 |
+//! | work | restow | peer | | ratio | peak of memory | cores |
+//! | --- | --- | --- | --- | --- | --- | --- |
+//! | `export` of gzip layers | 2.25 | 7.61 | `gzip -dc` of the layers | 0.30 | 42 MiB | 4.09 |
+//! | `export` | 0.77 | 0.72 | limit: `openssl dgst -sha256` and `cp` | 1.08 | 39 MiB | 1.48 |
+//! | `squash --all` | 1.33 | 1.23 | limit: the same, hashed twice | 1.08 | 41 MiB | 2.38 |
 
 #![expect(
     clippy::print_stdout,

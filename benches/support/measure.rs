@@ -132,6 +132,8 @@ pub(crate) fn needs_program_of(command: &str) -> Result<()> {
     let path = env::var_os("PATH").unwrap_or_default();
     let is_on_path = |program| env::split_paths(&path).any(|it| it.join(program).is_file());
     match command.split(' ').next() {
+        // A loop of the shell.
+        Some("for") => Ok(()),
         Some(program) if !program.starts_with(['"', '$']) && !is_on_path(program) => {
             Err(format!("skipped: `{program}` is not installed").into())
         }
