@@ -41,7 +41,7 @@ mod tag {
     pub(super) const SAME_METADATA: u8 = 0b10_0000;
 }
 
-/// What the next entry is likely to resemble.
+/// The values of the last entry: those of the next one are often near them.
 #[derive(Debug)]
 struct Last {
     place: EntryPlace,
