@@ -107,8 +107,17 @@ impl<F: Borrow<File>> GrowingFile<F> {
     ///
     /// Fails if the space after its end cannot be freed.
     pub(crate) fn finish(mut self) -> io::Result<F> {
-        self.ahead.trim(self.file.borrow())?;
+        self.trim()?;
         Ok(self.file)
+    }
+
+    /// Frees the space after its end when all is written.
+    ///
+    /// # Errors
+    ///
+    /// Fails if that is not possible.
+    pub(super) fn trim(&mut self) -> io::Result<()> {
+        self.ahead.trim(self.file.borrow())
     }
 }
 

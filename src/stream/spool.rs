@@ -149,7 +149,11 @@ impl<R: Read> SpoolingReader<R> {
     }
 
     /// Returns the reader, and the copy of what was read, if there was space for it.
-    pub(crate) fn finish(self) -> (R, Option<Spool>) {
+    pub(crate) fn finish(mut self) -> (R, Option<Spool>) {
+        if let Some(spool) = &mut self.spool {
+            // If that fails, the space is freed with the file.
+            let _ = spool.file.trim();
+        }
         (self.input, self.spool)
     }
 }
