@@ -73,11 +73,12 @@ mod support {
     pub(crate) mod layer;
     pub(crate) mod measure;
     pub(crate) mod pairs;
+    pub(crate) mod script;
 }
 
 use std::fmt::{self, Display, Formatter};
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use clap::{Parser, value_parser};
 use serde_json::{Value, json};
@@ -87,6 +88,7 @@ use support::bench::{Arguments, Bench, MB, Prepared, Result, exit_code, is_selec
 use support::doubling::{LINEAR, doubled};
 use support::measure::{Comparison, PLAIN, Sample, needs_program_of, time};
 use support::pairs::Pair;
+use support::script::{shell, temporary};
 
 /// Compare what restow writes to carry an image with the output of other programs
 #[derive(Parser)]
@@ -486,27 +488,6 @@ fn in_folder(pair: Pair) -> Result<Prepared<TempDir>> {
         ],
         kept: temporary()?,
     })
-}
-
-fn temporary() -> Result<TempDir> {
-    Ok(tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?)
-}
-
-/// Runs a script that makes files in the folder, whose paths become variables.
-fn shell(script: &str, prepared: &mut Prepared<TempDir>, files: &[&'static str]) -> Result<()> {
-    let folder = prepared.kept.path();
-    let files = files.iter().map(|name| (*name, folder.join(name).into()));
-    prepared.variables.extend(files);
-    let mut shell = Command::new("sh");
-    shell.args(["-ec", script]).env("RESTOW", RESTOW);
-    if shell
-        .envs(prepared.variables.iter().cloned())
-        .status()?
-        .success()
-    {
-        return Ok(());
-    }
-    Err("its inputs were not made, or `apply` did not give back the image".into())
 }
 
 fn variable<'a>(prepared: &'a Prepared<TempDir>, name: &str) -> &'a Path {

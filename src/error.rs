@@ -466,6 +466,14 @@ impl Error {
     pub(crate) fn absence(&self) -> Option<String> {
         match self {
             Self::MemberAbsent { .. } => Some(self.to_string()),
+            Self::Read {
+                what: Place::Layer {
+                    position, count, ..
+                },
+                source,
+            } if matches!(**source, Self::LayerAbsent) => {
+                Some(format!("layer {position} of {count} is not in the input"))
+            }
             Self::Read { source, .. } => source.absence(),
             _ => None,
         }

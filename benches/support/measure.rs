@@ -134,6 +134,8 @@ pub(crate) fn needs_program_of(command: &str) -> Result<()> {
     match command.split(' ').next() {
         // A loop of the shell.
         Some("for") => Ok(()),
+        // An assignment.
+        Some(word) if word.contains('=') => Ok(()),
         Some(program) if !program.starts_with(['"', '$']) && !is_on_path(program) => {
             Err(format!("skipped: `{program}` is not installed").into())
         }

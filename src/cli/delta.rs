@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use clap::Args;
-use restow::{DeltaImage, DeltaOptions, DeltaReport, Format, LayerWay, Platform};
+use restow::{DeltaImage, DeltaOptions, DeltaReport, Encoding, Format, LayerWay, Platform};
 use serde_json::{Value, json};
 
 use crate::cli::argument::{Argument, Role};
@@ -50,8 +50,8 @@ pub(super) struct Arguments {
 
     /// Compression level of zstd, 1 to 19
     ///
-    /// Levels above 12 need more memory than others.
-    #[arg(long, value_name = "N", default_value_t = 9, value_parser = clap::value_parser!(i32).range(1..=19))]
+    /// Levels above 9 need more memory than others.
+    #[arg(long, value_name = "N", default_value_t = 9, value_parser = parse_level)]
     level: i32,
 
     /// Select a platform: OS/ARCH[/VARIANT], OS or ARCH [default: all]
@@ -82,6 +82,18 @@ const DELTA: Argument = Argument {
     name: "DELTA",
     role: Role::Output("restow delta OLD", "NEW"),
 };
+
+fn parse_level(text: &str) -> Result<i32, String> {
+    let levels = Encoding::ZSTD_LEVELS;
+    let level = text.parse().ok().filter(|level| levels.contains(level));
+    level.ok_or_else(|| {
+        format!(
+            "expected a level from {} to {}",
+            levels.start(),
+            levels.end()
+        )
+    })
+}
 
 pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
     let old = Location::parse(&arguments.old, OLD)?;

@@ -70,7 +70,7 @@ pub(super) struct ImageOptions {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(super) struct Replacing {
-    /// Overwrite DST if it exists
+    /// Overwrite the output if it exists
     #[arg(long, short)]
     force: bool,
 }

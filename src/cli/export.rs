@@ -57,9 +57,10 @@ pub(super) struct Arguments {
 }
 
 fn parse_encoding(text: &str) -> Result<Encoding, String> {
-    match parse_compress(text)? {
-        CompressionChoice::To { encoding, .. } => Ok(encoding),
-        CompressionChoice::Keep => Err("`keep` does not apply to export".to_owned()),
+    match parse_compress(text) {
+        Ok(CompressionChoice::To { encoding, .. }) => Ok(encoding),
+        Ok(CompressionChoice::Keep) => Err("`keep` does not apply to export".to_owned()),
+        Err(expected) => Err(expected.replacen("keep, ", "", 1)),
     }
 }
 

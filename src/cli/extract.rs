@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use clap::Args;
-use restow::ExtractOptions;
+use restow::{ExtractOptions, Format};
 
 use crate::cli::argument::{Argument, Role};
 use crate::cli::failure::Failure;
@@ -54,7 +54,10 @@ const DESTINATION: Argument = Argument {
 pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
     let source = arguments.source.location("restow extract - DIR")?;
     let location = Location::parse(&arguments.destination, DESTINATION)?;
-    if location.format.is_some() {
+    if location
+        .format
+        .is_some_and(|format| format != Format::Rootfs)
+    {
         return Err(Failure::Usage {
             message: "`extract` writes files, but DIR is an image".to_owned(),
             hint: Some("name the folder without a prefix; `convert` writes images"),

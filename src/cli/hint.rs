@@ -89,9 +89,14 @@ pub(super) fn hint_for(error: &Error) -> Option<String> {
         Error::Write {
             what: Place::Temporary(_),
             source,
-        } if source.kind() == io::ErrorKind::StorageFull => {
-            Some("choose another folder with `--tmpdir DIR`".to_owned())
-        }
+        } => Some(match source.kind() {
+            io::ErrorKind::NotFound => {
+                "choose another folder with `--tmpdir DIR`; a container gets one with \
+                 `docker run --tmpfs /tmp`"
+                    .to_owned()
+            }
+            _ => "choose another folder with `--tmpdir DIR`".to_owned(),
+        }),
         _ => None,
     }
 }
@@ -126,6 +131,7 @@ fn hint_for_choice(error: &ChoiceError) -> Option<String> {
         ChoiceError::ArtifactChosen { kind, .. } if kind == "a delta" => {
             "`restow apply OLD DELTA NEW` makes the image".to_owned()
         }
+        ChoiceError::PartialFormat => "name a file as DST".to_owned(),
         ChoiceError::UnknownBase { .. } => "name it with `--from OLDBASE`".to_owned(),
         ChoiceError::NotTheAnnotatedBase { .. } => {
             "name the old base with `--from OLDBASE`".to_owned()
@@ -347,14 +353,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_disk_for_temporary_files_has_a_way_out() {
+    fn temporary_files_that_cannot_be_written_have_a_way_out() {
         let place = || Place::Temporary("/tmp".into());
         let hint = |kind: io::ErrorKind| hint_for(&Error::write(place(), kind.into()));
-        assert_eq!(
-            hint(io::ErrorKind::StorageFull).as_deref(),
-            Some("choose another folder with `--tmpdir DIR`")
-        );
-        assert_eq!(hint(io::ErrorKind::PermissionDenied), None);
+        let other = Some("choose another folder with `--tmpdir DIR`");
+        assert_eq!(hint(io::ErrorKind::StorageFull).as_deref(), other);
+        assert_eq!(hint(io::ErrorKind::PermissionDenied).as_deref(), other);
+        let in_container = "choose another folder with `--tmpdir DIR`; a container gets one with \
+                            `docker run --tmpfs /tmp`";
+        assert_eq!(hint(io::ErrorKind::NotFound).as_deref(), Some(in_container));
     }
 
     #[test]

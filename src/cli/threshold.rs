@@ -11,7 +11,8 @@ const DECIMALS: usize = 9;
 /// The fraction that stands for one.
 const ONE: u64 = 1_000_000_000;
 
-/// A limit that may be switched off by a word, as in dive.
+/// A limit that may be switched off by a word, as in dive. An empty value, which is one there,
+/// is an error: an unset variable in a script switches no check off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Switchable<T>(pub(super) Option<T>);
 
@@ -71,20 +72,20 @@ impl<T: FromStr> FromStr for Switchable<T> {
 
     fn from_str(text: &str) -> Result<Self, T::Err> {
         match text.trim().to_ascii_lowercase().as_str() {
-            "" | "disabled" | "off" | "false" => Ok(Self(None)),
+            "disabled" | "off" | "false" => Ok(Self(None)),
             text => text.parse().map(|it| Self(Some(it))),
         }
     }
 }
 
 /// Reads a size: a number of bytes, with a decimal unit as in `50MB` or a binary one as in
-/// `50MiB`, in capitals or not.
+/// `50MiB`, in capitals or not. A fraction needs a unit: one without was meant as a part.
 pub(super) fn parse_size(text: &str) -> Result<u64, String> {
     let wrong = || "expected a size such as 50MB, 1.5GB or 64MiB".to_owned();
     let end = text.find(|it: char| !it.is_ascii_digit() && it != '.');
     let (number, unit) = text.split_at(end.unwrap_or(text.len()));
     let unit: u64 = match unit.trim_start().to_ascii_lowercase().as_str() {
-        "" | "b" => 1,
+        "" | "b" if !number.contains('.') => 1,
         "k" | "kb" => 1000,
         "m" | "mb" => 1_000_000,
         "g" | "gb" => 1_000_000_000,
@@ -189,6 +190,8 @@ mod tests {
             ("1.5k", Some(1500)),
             (".5KB", Some(500)),
             ("1.0000001GB", Some(1_000_000_100)),
+            ("0.05", None),
+            ("1.0B", None),
             ("64MiB", Some(64 << 20)),
             ("2gi", Some(2 << 30)),
             ("3TB", Some(3_000_000_000_000)),
@@ -252,6 +255,8 @@ mod tests {
             ("0.05 %", Some("0.05%")),
             ("100%", Some("100%")),
             ("0%", Some("0%")),
+            ("0.05", None),
+            ("", None),
             ("100.1%", None),
             ("%", None),
             ("x", None),
@@ -261,9 +266,11 @@ mod tests {
         }
         let off = |text: &str| text.parse::<Switchable<Ratio>>().map(|it| it.0.is_none());
         assert_eq!(
-            ["", "disabled", "Off", "false"].map(off),
-            [const { Ok(true) }; 4]
+            ["disabled", "Off", "false"].map(off),
+            [const { Ok(true) }; 3]
         );
+        assert!(off("").is_err());
+        assert!(parse_switchable_size("").is_err());
         assert_eq!(off("0.5"), Ok(false));
         assert!(off("none").is_err());
         assert_eq!(

@@ -12,7 +12,7 @@ use crate::cli::process::Process;
 use crate::cli::source::{Choice, SourceArgument};
 use crate::cli::text::size;
 use crate::cli::threshold::{
-    Limit, Ratio, Switchable, parse_limit, parse_switchable_size, percent,
+    Limit, Ratio, Switchable, parse_limit, parse_switchable_size, percent, ratio,
 };
 use crate::cli::view::TableStyle;
 use crate::cli::waste_report::{Shown, efficiency, to_json, to_text};
@@ -67,7 +67,8 @@ struct Limits {
     /// Fail if the efficiency is lower, as in dive
     ///
     /// From 0 to 1: the bytes of the files that a container sees, divided by those of all
-    /// files in all layers; 1 if there are none.
+    /// files in all layers; 1 if there are none. `off`, `false` and `disabled` switch this
+    /// check off, as in dive, and so they do in the next two.
     #[arg(
         long = "lowestEfficiency",
         alias = "lowest-efficiency",
@@ -168,11 +169,13 @@ impl Limits {
         if let Some(Switchable(Some(most))) = self.highest_user_wasted_percent {
             let (hidden, files) = (report.user_hidden_size(), report.user_files_size());
             if most.is_exceeded_by(hidden, files) {
+                let ratio = ratio(hidden, files).map(|ratio| format!(" (ratio {ratio})"));
                 failed.push(format!(
-                    "layers above the lowest hide {} and add {} of files, and \
+                    "layers above the lowest hide {} and add {} of files{}, and \
                      `--highestUserWastedPercent` allows {most}",
                     size(hidden),
-                    size(files)
+                    size(files),
+                    ratio.unwrap_or_default()
                 ));
             }
         }

@@ -452,11 +452,19 @@ pub(super) fn kind_of_tar(container: &dyn Container) -> Result<Kind> {
         Ok(Kind::Docker)
     } else if is_layout(container)? {
         Ok(Kind::Oci)
-    } else if container.paths().iter().any(|path| is_of_archive(path)) {
+    } else if is_part_of_archive(&container.paths()) {
         Err(no_documents())
     } else {
         Ok(Kind::Rootfs)
     }
+}
+
+/// True if these are the paths of an archive of images, or of its beginning: of one that is cut
+/// off in its first blob there are only the folders of blobs.
+fn is_part_of_archive(paths: &[&str]) -> bool {
+    let is_folder = |path: &&str| ["blobs", "blobs/sha256", "blobs/sha512"].contains(path);
+    let has_only_folders = !paths.is_empty() && paths.iter().all(is_folder);
+    has_only_folders || paths.iter().any(|path| is_of_archive(path))
 }
 
 /// The error for an archive of images without the documents that connect them.

@@ -141,13 +141,29 @@ impl Content {
         }
     }
 
-    /// The digests of the configs of all images in it.
-    pub(crate) fn configs(&self) -> Box<dyn Iterator<Item = &Digest> + '_> {
+    /// All images in it.
+    pub(crate) fn images(&self) -> Box<dyn Iterator<Item = &Image> + '_> {
         match self {
-            Self::Image(image) => Box::new(std::iter::once(image.config.digest())),
-            Self::Index(index) => Box::new(index.children.iter().flat_map(Self::configs)),
+            Self::Image(image) => Box::new(std::iter::once(image)),
+            Self::Index(index) => Box::new(index.children.iter().flat_map(Self::images)),
             Self::Artifact(_) | Self::Opaque { .. } => Box::new(std::iter::empty()),
         }
+    }
+
+    /// The digests of the configs of all images in it.
+    pub(crate) fn configs(&self) -> impl Iterator<Item = &Digest> {
+        self.images().map(|image| image.config.digest())
+    }
+
+    /// The error of a layer that the input lacks, if there is one and no image in it has all
+    /// of its layers. `name` is its name in messages.
+    pub(crate) fn absence(&self, name: &str) -> Option<Error> {
+        if self.images().any(Image::is_whole) {
+            return None;
+        }
+        let mut layers = self.images().flat_map(|image| &image.layers);
+        let layer = layers.find(|layer| layer.is_absent())?;
+        Some(layer.absence().while_reading(layer.place(name)))
     }
 
     /// The kind of content with its article, for a message.

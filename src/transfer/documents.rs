@@ -232,11 +232,13 @@ impl<'a> DocumentBuilder<'a> {
 
     /// The report on some content with this new descriptor.
     pub(crate) fn written(&self, content: &Content, descriptor: &Descriptor) -> WrittenImage {
-        let layers: Vec<Descriptor> = match content {
-            Content::Image(image) => image.layers.iter().map(|layer| self.layer(layer)).collect(),
-            _ => Vec::new(),
+        let layers = match content {
+            Content::Image(image) => image.layers.as_slice(),
+            _ => &[],
         };
-        WrittenImage::new(content, descriptor, &layers)
+        let stored = |layer: &&Layer| !matches!(layer.bytes, LayerBytes::Omitted { .. });
+        let sizes = layers.iter().filter(stored).map(|it| self.layer(it).size());
+        WrittenImage::new(content, descriptor, sizes.fold(0, u64::saturating_add))
     }
 
     /// The facts about an image for `manifest.json`.

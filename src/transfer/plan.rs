@@ -57,8 +57,8 @@ impl Jobs {
             if let Some((place, archive)) = absent.left_out {
                 return Err(Error::LayerNotCarried(archive).while_reading(place));
             }
-            if let (0, Some(place)) = (absent.whole_images, absent.first_layer) {
-                return Err(Error::LayerAbsent.while_reading(place));
+            if let Some(error) = item.content.absence(&item.name) {
+                return Err(error);
             }
             if let Some((first, others)) = absent.blobs.split_first() {
                 watch.warn(Warning::BlobsAbsent {
@@ -132,7 +132,6 @@ impl Jobs {
         policy: CompressionPolicy,
         absent: &mut Absent,
     ) {
-        absent.whole_images += usize::from(image.is_whole());
         let is_always_read = image.has_new_layer();
         for layer in &image.layers {
             let place = layer.place(name);
@@ -143,7 +142,6 @@ impl Jobs {
                 }),
                 LayerBytes::Missing(descriptor) => {
                     absent.blobs.push(descriptor.digest().clone());
-                    absent.first_layer.get_or_insert(place);
                 }
                 LayerBytes::LeftOut(_, archive) => {
                     let archive = archive.clone();
@@ -269,10 +267,8 @@ impl Jobs {
 #[derive(Debug, Default)]
 struct Absent {
     blobs: Vec<Digest>,
-    first_layer: Option<Place>,
     /// The first layer that was left out of the input on purpose, and the input.
     left_out: Option<(Place, Place)>,
-    whole_images: usize,
     /// The types of blobs that are not JSON, and may refer to others nevertheless.
     unread: Vec<String>,
 }

@@ -96,19 +96,18 @@ pub struct WrittenImage {
     pub platform: Option<Platform>,
     /// The number of layers of an image.
     pub layers: Option<usize>,
-    /// Total size of its layers as stored, in bytes.
+    /// Total size of its layers as stored, in bytes, without those that were left out.
     pub size: Option<u64>,
 }
 
 impl WrittenImage {
-    /// The report on some content, whose layers have these descriptors, before its
+    /// The report on some content, whose layers have this total size as stored, before its
     /// names are known.
-    pub(crate) fn new(content: &Content, descriptor: &Descriptor, layers: &[Descriptor]) -> Self {
+    pub(crate) fn new(content: &Content, descriptor: &Descriptor, size: u64) -> Self {
         let image = match content {
             Content::Image(image) => Some(image),
             _ => None,
         };
-        let size = |sum: u64, layer: &Descriptor| sum.saturating_add(layer.size());
         let platform = image.and_then(|image| image.platform().cloned());
         Self {
             references: Vec::new(),
@@ -118,8 +117,8 @@ impl WrittenImage {
             digest: descriptor.digest().clone(),
             media_type: descriptor.media_type().to_owned(),
             platform: descriptor.platform().or(platform),
-            layers: image.map(|_| layers.len()),
-            size: image.map(|_| layers.iter().fold(0, size)),
+            layers: image.map(|image| image.layers.len()),
+            size: image.map(|_| size),
         }
     }
 }

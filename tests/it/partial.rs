@@ -115,6 +115,70 @@ fn an_image_that_is_not_there_hides_no_other_image_of_a_layout() {
         ));
 }
 
+/// Removes the layer of an image from a layout.
+fn without_layer(layout: &mut Layout, image: &Image) {
+    layout
+        .blobs
+        .remove(&image.diff_ids[0])
+        .expect("it is there");
+}
+
+#[test]
+fn an_image_whose_layer_is_not_there_hides_no_other_image_of_a_layout() {
+    let mut layout = Layout::default();
+    let [good, poor] = ["good", "poor"].map(image);
+    layout.add(&good);
+    layout.add(&poor);
+    without_layer(&mut layout, &poor);
+    let sandbox = Sandbox::new();
+    sandbox.write("in.tar", make::tar(&layout.members()));
+    write_folder(&sandbox, "in", &layout);
+    let skipped = "warning: skipped `poor:1`: layer 1 of 1 is not in the input\n";
+    let only_good = [line("good:1", "image", good.id().into())];
+    for source in ["in.tar", "in"] {
+        for output in ["oci-archive:out.tar", "docker-archive:out.tar"] {
+            let convert = ["convert", "--force", source, output];
+            sandbox.run(&convert).warns(skipped);
+            assert_eq!(shown(&sandbox, "out.tar"), only_good, "{source} {output}");
+        }
+        // It was asked for.
+        sandbox
+            .run(&["convert", "--image", "poor:1", source, "none.tar"])
+            .fails(
+                "error: cannot read layer 1 of 1 of `poor:1`\n  caused by: its blob is not in the input\n",
+            );
+    }
+    // Another source has it.
+    sandbox.write(
+        "poor.tar",
+        make::tar(&make::docker(std::slice::from_ref(&poor))),
+    );
+    sandbox
+        .run(&["convert", "in.tar", "poor.tar", "all.tar"])
+        .silent();
+    let both = [&only_good[..], &[line("poor:1", "image", poor.id().into())]].concat();
+    assert_eq!(shown(&sandbox, "all.tar"), both);
+    // Nothing can be copied of a source in which there is nothing else, or no other image.
+    layout.index.remove(0);
+    let artifact = manifest_of(&mut layout, "{}");
+    for is_alone in [true, false] {
+        if !is_alone {
+            layout.add_named(&artifact, "artifact:1");
+        }
+        sandbox.write("in.tar", make::tar(&layout.members()));
+        sandbox.write(
+            "good.tar",
+            make::tar(&make::docker(std::slice::from_ref(&good))),
+        );
+        for sources in [&["in.tar"][..], &["good.tar", "in.tar"]] {
+            let arguments = [&["convert"], sources, &["none.tar"]].concat();
+            sandbox.run(&arguments).fails(
+                "error: cannot read layer 1 of 1 of `poor:1`\n  caused by: its blob is not in the input\n",
+            );
+        }
+    }
+}
+
 #[test]
 fn an_image_that_is_not_there_hides_no_other_image_of_a_docker_archive() {
     let images = ["good", "config", "layer"].map(image);

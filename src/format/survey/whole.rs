@@ -65,8 +65,8 @@ fn look_over(taken: Taken, findings: Findings, opening: &Opening<'_>) -> Result<
     let (format, has_docker, has_layout) = parts_of(&taken, opening.format)?;
     if format == Format::Rootfs {
         let mut findings = findings;
-        // The paths of a layer are checked together with its entries.
-        findings.retain(|finding| finding.code != Code::MemberEscapes);
+        // The paths of a layer, and its damage, are found together with its entries.
+        findings.retain(|it| ![Code::MemberEscapes, Code::ArchiveDamaged].contains(&it.code));
         if is_empty(taken.container.as_ref()) {
             findings.push(Finding::plain(Code::RootfsEmpty, Site::input()));
         }

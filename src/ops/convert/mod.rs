@@ -17,7 +17,7 @@ use crate::event::{Warning, Watch};
 use crate::format::joined::JoinedSource;
 use crate::format::root::Root;
 use crate::format::sink::ImageSink;
-use crate::format::source::{Content, ImageSource};
+use crate::format::source::{Content, ImageSource, Layer};
 use crate::format::{Format, spend};
 use crate::image::{Platform, Reference};
 use crate::limits::DOCUMENTS_MAX;
@@ -263,8 +263,50 @@ fn load_all<'a>(
     merge_same(source, &mut items);
     if is_chosen {
         add_referrers(source, &mut items, budget, context)?;
+        return Ok(items);
     }
-    Ok(items)
+    without_incomplete(source, items, &context.watch)
+}
+
+/// The items other than images that lack a layer, of which it warns.
+///
+/// # Errors
+///
+/// Fails if the source of such an image has no other one. Layers that were left out on
+/// purpose are not its concern.
+fn without_incomplete<'a>(
+    source: &dyn ImageSource,
+    items: Vec<TransferItem<'a>>,
+    watch: &Watch<'_>,
+) -> Result<Vec<TransferItem<'a>>> {
+    let (mut others, mut incomplete) = (Vec::new(), Vec::new());
+    let absence = |item: &TransferItem<'_>| {
+        let mut layers = item.content.images().flat_map(|image| &image.layers);
+        if layers.any(Layer::is_left_out) {
+            return None;
+        }
+        item.content.absence(&item.name)
+    };
+    for item in items {
+        match absence(&item) {
+            Some(error) => incomplete.push((item, error)),
+            None => others.push(item),
+        }
+    }
+    for (item, error) in incomplete {
+        let is_beside = |other: &TransferItem<'_>| {
+            let mut roots = other.roots.iter();
+            other.has_image() && roots.any(|root| have_one_owner(source, item.roots[0], root))
+        };
+        match error.absence() {
+            Some(reason) if others.iter().any(is_beside) => {
+                let name = item.name;
+                watch.warn(Warning::AbsentLeftOut { name, reason });
+            }
+            _ => return Err(error),
+        }
+    }
+    Ok(others)
 }
 
 /// Warns of entries of a bare root filesystem that engines refuse.

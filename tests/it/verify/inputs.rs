@@ -140,14 +140,32 @@ fn what_is_no_archive_is_an_error() {
 fn of_a_cut_archive_it_is_told_once() {
     let sandbox = Sandbox::new();
     let whole = fixture("docker29-graphdriver__names.tar");
-    for codec in [Codec::Plain, Codec::Gzip] {
-        let mut cut = codec.compress(&whole);
-        cut.truncate(cut.len() / 2);
-        sandbox.write("in.tar", &cut);
-        let found = found(&sandbox.run(&["verify", "in.tar"]));
-        assert!(found[0].starts_with("error[archive-damaged] "), "{found:?}");
-        assert_eq!(found.len(), 1, "{found:?}");
+    // Its documents come last, so that only folders come before the cut.
+    sandbox.write("whole.tar", &whole);
+    sandbox
+        .run(&["squash", "--quiet", "--all", "whole.tar", "squashed.tar"])
+        .silent();
+    for whole in [whole, sandbox.read("squashed.tar")] {
+        for codec in [Codec::Plain, Codec::Gzip] {
+            let mut cut = codec.compress(&whole);
+            cut.truncate(cut.len() / 2);
+            sandbox.write("in.tar", &cut);
+            let found = found(&sandbox.run(&["verify", "in.tar"]));
+            assert!(found[0].starts_with("error[archive-damaged] "), "{found:?}");
+            assert_eq!(found.len(), 1, "{found:?}");
+        }
     }
+}
+
+#[test]
+fn of_a_cut_root_filesystem_it_is_told_once() {
+    let sandbox = Sandbox::new();
+    let mut cut = make::layer("file a 1\nfile b 2");
+    cut.truncate(1600);
+    sandbox.write("in.tar", &cut);
+    let found = found(&sandbox.run(&["verify", "in.tar"]));
+    assert!(found[0].starts_with("error[tar-damaged] "), "{found:?}");
+    assert_eq!(found.len(), 1, "{found:?}");
 }
 
 /// A frame of some bytes whose header asks for a window of 1 GiB, as `zstd --long=30` does.
