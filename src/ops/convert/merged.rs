@@ -19,7 +19,12 @@ pub(super) fn merge_same<'a>(source: &dyn ImageSource, items: &mut Vec<TransferI
         let at = same.unwrap_or(merged.len());
         by_digest.extend(digest.map(|digest| (digest, at)));
         if let Some(held) = merged.get_mut(at) {
-            if held.descriptor.is_none() && item.descriptor.is_some() {
+            // One with all layers rather than one with a manifest.
+            let worth = |item: &TransferItem<'_>| {
+                let is_whole = item.content.absence(&item.name).is_none();
+                (is_whole, item.descriptor.is_some())
+            };
+            if worth(held) < worth(&item) {
                 std::mem::swap(held, &mut item);
             }
             held.roots.extend(item.roots);

@@ -87,7 +87,9 @@ fn command_lines_that_make_no_sense() {
         error: `--with` completes one SRC at a time
           hint: complete each, and convert the results into one DST
         error: layers can be left out of a docker archive only, which is an OCI archive, too
+          hint: name a file as DST
         error: layers can be left out of a docker archive only, which is an OCI archive, too
+          hint: name a file as DST
         error: cannot read `none.tar`
           caused by: No such file or directory
     "#]]

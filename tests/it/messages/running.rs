@@ -91,6 +91,7 @@ fn a_pipe_that_cannot_be_kept_is_refused() {
     output.fails(expect![[r#"
         error: cannot write a temporary file in `missing`
           caused by: No such file or directory
+          hint: choose another folder with `--tmpdir DIR`; a container gets one with `docker run --tmpfs /tmp`
     "#]]);
 }
 

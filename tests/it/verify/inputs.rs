@@ -161,7 +161,7 @@ fn of_a_cut_archive_it_is_told_once() {
 fn of_a_cut_root_filesystem_it_is_told_once() {
     let sandbox = Sandbox::new();
     let mut cut = make::layer("file a 1\nfile b 2");
-    cut.truncate(1600);
+    cut.truncate(1536);
     sandbox.write("in.tar", &cut);
     let found = found(&sandbox.run(&["verify", "in.tar"]));
     assert!(found[0].starts_with("error[tar-damaged] "), "{found:?}");

@@ -78,7 +78,7 @@ fn the_message_says_what_was_found_and_what_is_allowed() {
     assert_eq!(output.code, Some(1));
     assert!(output.stdout.starts_with(b"{\"source\":"));
     expect![[r#"
-        error: too much waste: 30B of 100B of files are hidden (30%), and `--fail-above` allows 29%; the efficiency is 0.7, and `--lowestEfficiency` asks for 0.9; 30B of 100B of files are hidden (30%), and `--highestWastedBytes` allows 10B; layers above the lowest hide 30B and add 60B of files, and `--highestUserWastedPercent` allows 0.1
+        error: too much waste: 30B of 100B of files are hidden (30%), and `--fail-above` allows 29%; the efficiency is 0.7, and `--lowestEfficiency` asks for 0.9; 30B of 100B of files are hidden (30%), and `--highestWastedBytes` allows 10B; layers above the lowest hide 30B and add 60B of files (ratio 0.5), and `--highestUserWastedPercent` allows 0.1
     "#]].assert_eq(&output.stderr);
 }
 
