@@ -27,6 +27,7 @@
 //! | the extended attributes of an entry | 512 KiB | [`ATTRIBUTES_MAX`] |
 //! | entries of all layers that are merged | 10,000,000 | [`ENTRIES_MAX`] |
 //! | names, targets and attributes of all of them | 512 MiB | [`RETAINED_BYTES_MAX`] |
+//! | paths of all files in a report of `diff` or `waste` | 512 MiB | [`RETAINED_BYTES_MAX`] |
 //! | holes of all sparse files | 64 GiB | [`HOLES_MAX`] |
 //! | symbolic links on one path | 40 | [`SYMLINKS_MAX`] |
 //! | components that symbolic links add to the paths of a layer | 1,000,000 | [`LINK_COMPONENTS_MAX`] |

@@ -38,6 +38,14 @@ pub enum LimitError {
         /// The limit.
         limit: usize,
     },
+    /// The paths in a report need too much memory.
+    #[error("the paths of {what} exceed the limit of {limit} bytes")]
+    PathsTooLong {
+        /// The files with these paths.
+        what: &'static str,
+        /// The limit.
+        limit: u64,
+    },
     /// A file has more lines than can be compared.
     #[error("`{file}` exceeds the limit of {limit} lines")]
     TooManyLines {

@@ -1,5 +1,7 @@
 //! The story of a tree: the changes that each layer makes to the tree below it.
 
+use std::rc::Rc;
+
 use crate::layer::LayerError;
 use crate::merge::ambiguities::Ambiguities;
 use crate::merge::changes::{Changes, Dropped};
@@ -73,7 +75,8 @@ fn compare(
         number,
     };
     let mut pending = vec![Pending {
-        path: Vec::new(),
+        folder: Rc::from([]),
+        name: Box::from([]),
         before: Some(Child::Directory(ROOT)),
         after: Some(Child::Directory(ROOT)),
         is_hidden: false,
@@ -91,7 +94,9 @@ struct Walk<'a> {
 
 /// A name to visit.
 struct Pending {
-    path: Vec<u8>,
+    /// The path of the directory that has it, which all names in it share: it may be long.
+    folder: Rc<[u8]>,
+    name: Box<[u8]>,
     before: Option<Child>,
     after: Option<Child>,
     /// True if an opaque directory of the layer hides what is there before.
@@ -102,7 +107,8 @@ impl Walk<'_> {
     fn visit(
         &self,
         Pending {
-            path,
+            folder,
+            name,
             before,
             after,
             is_hidden,
@@ -110,6 +116,10 @@ impl Walk<'_> {
         pending: &mut Vec<Pending>,
         see: &mut dyn FnMut(&Merge, LayerEvent<'_>),
     ) {
+        let path = match &*folder {
+            b"" => name.into_vec(),
+            folder => [folder, b"/", &name].concat(),
+        };
         let after = match after {
             Some(Child::Node(inode, place)) => Some(Child::Node((self.number)(inode), place)),
             after => after,
@@ -152,13 +162,11 @@ impl Walk<'_> {
         let is_hidden = is_hidden || layer.is_opaque;
         let below = before.map(|id| &self.below.range.get(id).children);
         let first = pending.len();
+        let folder = Rc::from(path);
         let mut add = |name: &[u8], before: Option<Child>, after: Option<Child>| {
-            let path = match path {
-                b"" => name.to_vec(),
-                path => [path, b"/", name].concat(),
-            };
             pending.push(Pending {
-                path,
+                folder: Rc::clone(&folder),
+                name: name.into(),
                 before,
                 after,
                 is_hidden,
@@ -175,6 +183,6 @@ impl Walk<'_> {
                 }
             }
         }
-        pending[first..].sort_by(|one, other| other.path.cmp(&one.path));
+        pending[first..].sort_by(|one, other| other.name.cmp(&one.name));
     }
 }

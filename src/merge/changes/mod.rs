@@ -228,16 +228,18 @@ impl ChangesBuilder {
         path: Vec<u8>,
         is_bookkeeping: bool,
     ) -> Result<(), EntryFault> {
+        self.hold(path.len())?;
         let mut pending = vec![(child, path)];
         while let Some((child, path)) = pending.pop() {
             match child {
                 Child::Directory(id) => {
                     for (name, child) in &self.changes.tree.get(id).children {
-                        pending.push((*child, [path.as_slice(), b"/", name].concat()));
+                        let path = [path.as_slice(), b"/", name].concat();
+                        self.hold(path.len())?;
+                        pending.push((*child, path));
                     }
                 }
                 Child::Node(inode, _) => {
-                    self.hold(path.len())?;
                     self.changes.dropped.push(Dropped {
                         path,
                         inode,

@@ -15,6 +15,7 @@ use crate::ops::diff::pairs::{Comparable, Pair, Pairs};
 use crate::ops::diff::report::{ChangeCount, DiffKind, PathChange, XattrChange};
 use crate::ops::stack::contents::{FileHashes, FilePlaces};
 use crate::ops::stack::file_entry::FileEntry;
+use crate::ops::stack::held_paths::HeldPaths;
 use crate::ops::stack::paths::tree_order;
 use crate::tar_stream::Time;
 
@@ -167,9 +168,10 @@ impl<'a> Trees<'a> {
             changes: TreeChanges::default(),
             groupings: HashMap::new(),
             counted: HashSet::new(),
+            held: HeldPaths::default(),
         };
         self.each_pair(watch, |pair| walk.add(pair))?;
-        Ok(walk.finish())
+        walk.finish()
     }
 
     /// The difference between two things at the same path, apart from hard links.
@@ -251,6 +253,8 @@ struct Walk<'a, 'b> {
     /// Files with several names that were counted, under names with this kind of
     /// difference.
     counted: HashSet<(Side, InodeId, DiffKind)>,
+    /// The paths in the changes.
+    held: HeldPaths,
 }
 
 impl Walk<'_, '_> {
@@ -352,15 +356,19 @@ impl Walk<'_, '_> {
         count.paths += 1;
         count.bytes_a = count.bytes_a.saturating_add(bytes_a);
         count.bytes_b = count.bytes_b.saturating_add(bytes_b);
-        self.changes.files.push(change);
+        let paths = [&change.a, &change.b].into_iter().flatten();
+        if self.held.hold(paths.map(|entry| entry.path.len()).sum()) {
+            self.changes.files.push(change);
+        }
     }
 
-    fn finish(self) -> TreeChanges {
+    fn finish(self) -> Result<TreeChanges> {
+        self.held.check("what differs")?;
         let mut changes = self.changes;
         for (at, grouping) in self.groupings.into_values() {
             changes.files[at].links = Some(grouping.finish());
         }
-        changes
+        Ok(changes)
     }
 }
 

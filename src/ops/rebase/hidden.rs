@@ -11,6 +11,7 @@ use crate::layer::{Metadata, NodeKind, display_start};
 use crate::merge::{EntryPlace, IMPLIED_MODE, LayerChange, LayerEvent, Merge, TreeEntry, TreeNode};
 use crate::ops::choose::image::ChosenImage;
 use crate::ops::stack::contents::{FileHashes, FilePlaces};
+use crate::ops::stack::held_paths::HeldPaths;
 use crate::ops::stack::layer_stack::{LayerStack, StoryReader};
 use crate::tar_stream::Time;
 use crate::transfer::Context;
@@ -231,6 +232,8 @@ struct Seen {
     /// The directories of the base that upper layers have, too, as in the base and as in
     /// the uppermost of these. Their times are set to 0: they change with any entry.
     directories: BTreeMap<Vec<u8>, (Metadata, Metadata)>,
+    /// The paths of all of them.
+    held: HeldPaths,
 }
 
 impl Seen {
@@ -242,8 +245,10 @@ impl Seen {
             hidden: BTreeMap::new(),
             linked: BTreeMap::new(),
             directories: BTreeMap::new(),
+            held: HeldPaths::default(),
         };
         layers.merge_watched(&mut Merge::new(), &all, &mut seen)?;
+        seen.held.check("what the upper layers change")?;
         Ok(seen)
     }
 
@@ -251,7 +256,7 @@ impl Seen {
     fn hide_below(&mut self, TreeEntry { path, place, node }: TreeEntry<'_>) {
         self.linked.remove(&path);
         self.directories.remove(&path);
-        if self.is_of_base(place) {
+        if self.is_of_base(place) && self.held.hold(path.len()) {
             self.hidden.insert(path, (Thing::of(node), false));
         }
     }
@@ -288,7 +293,9 @@ impl StoryReader for Seen {
         };
         match after {
             Some((node @ TreeNode::Node(_, inode), _)) if self.is_of_base(inode.place) => {
-                self.linked.insert(path.clone(), Thing::of(node));
+                if self.held.hold(path.len()) {
+                    self.linked.insert(path.clone(), Thing::of(node));
+                }
             }
             // It hides a link of an upper layer.
             _ => drop(self.linked.remove(&path)),
@@ -299,7 +306,7 @@ impl StoryReader for Seen {
         ) = (before, after)
         {
             let is = timeless(Some(is));
-            if self.is_of_base(place) {
+            if self.is_of_base(place) && self.held.hold(path.len()) {
                 self.directories.insert(path, (timeless(was), is));
             } else if let Some((_, own)) = self.directories.get_mut(&path) {
                 *own = is;
@@ -315,7 +322,7 @@ impl StoryReader for Seen {
             let entries = below.entries_from(TreeEntry { path, place, node });
             entries.skip(1).for_each(|entry| self.hide_below(entry));
         }
-        if self.is_of_base(place) {
+        if self.is_of_base(place) && self.held.hold(path.len()) {
             self.hidden.insert(path, (Thing::of(node), after.is_none()));
         }
     }

@@ -69,7 +69,7 @@ pub(crate) fn waste(
         layer.files_size = layer.files_size.saturating_add(inode.size());
     }
     drop(merge);
-    let hidden = explain(&layers, story.hidden)?;
+    let hidden = explain(&layers, story.finish()?)?;
     Ok(WasteReport {
         plans: plans(&layers, &changes, &hidden)?,
         id: chosen.image.config.digest().clone(),

@@ -2,8 +2,10 @@
 
 use std::collections::HashSet;
 
+use crate::error::Result;
 use crate::layer::Metadata;
 use crate::merge::{EntryPlace, InodeId, LayerChange, LayerEvent, Merge, TreeEntry, TreeNode};
+use crate::ops::stack::held_paths::HeldPaths;
 use crate::ops::stack::layer_stack::StoryReader;
 use crate::ops::waste::report::HiddenReason;
 
@@ -49,22 +51,37 @@ struct Lost {
 #[derive(Debug, Default)]
 pub(super) struct WasteStory {
     /// The hidden files so far, in the order of the layers that hide them.
-    pub(super) hidden: Vec<Hidden>,
+    hidden: Vec<Hidden>,
     /// Names that the current layer takes from the tree.
     lost: Vec<Lost>,
     /// Names that the current layer has, and takes away itself.
     dropped: Vec<Lost>,
+    /// All these paths.
+    held: HeldPaths,
 }
 
 impl WasteStory {
-    fn lose(&mut self, path: Vec<u8>, inode: InodeId, reason: HiddenReason) {
-        let cause = Cause::Certain(reason);
-        self.lost.push(Lost { path, inode, cause });
+    /// The hidden files, in the order of the layers that hide them.
+    ///
+    /// # Errors
+    ///
+    /// Fails if their paths need too much memory.
+    pub(super) fn finish(self) -> Result<Vec<Hidden>> {
+        self.held.check("the hidden files")?;
+        Ok(self.hidden)
+    }
+
+    fn lose(&mut self, path: Vec<u8>, inode: InodeId, cause: Cause) {
+        if self.held.hold(path.len()) {
+            self.lost.push(Lost { path, inode, cause });
+        }
     }
 
     fn drop(&mut self, path: Vec<u8>, inode: InodeId, reason: HiddenReason) {
         let cause = Cause::Certain(reason);
-        self.dropped.push(Lost { path, inode, cause });
+        if self.held.hold(path.len()) {
+            self.dropped.push(Lost { path, inode, cause });
+        }
     }
 
     fn change(&mut self, below: &Merge, change: LayerChange<'_>) {
@@ -88,7 +105,7 @@ impl WasteStory {
                 let directory = TreeEntry { path, place, node };
                 for entry in below.entries_from(directory) {
                     if let TreeNode::Node(inode, _) = entry.node {
-                        self.lose(entry.path, inode, reason);
+                        self.lose(entry.path, inode, Cause::Certain(reason));
                     }
                 }
             }
@@ -103,7 +120,7 @@ impl WasteStory {
                     },
                     None => Cause::Certain(reason),
                 };
-                self.lost.push(Lost { path, inode, cause });
+                self.lose(path, inode, cause);
             }
         }
     }
@@ -125,15 +142,18 @@ impl StoryReader for WasteStory {
         for Lost { path, inode, cause } in self.lost.drain(..).chain(self.dropped.drain(..)) {
             let file = &tree.inodes()[inode];
             let size = file.size();
-            if size > 0 && tree.links(inode) == 0 && seen.insert(inode) {
-                self.hidden.push(Hidden {
-                    path,
-                    size,
-                    place: file.place,
-                    by: layer,
-                    cause,
-                });
+            let is_hidden = size > 0 && tree.links(inode) == 0 && seen.insert(inode);
+            if !is_hidden {
+                self.held.release(path.len());
+                continue;
             }
+            self.hidden.push(Hidden {
+                path,
+                size,
+                place: file.place,
+                by: layer,
+                cause,
+            });
         }
     }
 }
