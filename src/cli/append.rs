@@ -13,7 +13,7 @@ use crate::cli::destination::{DestinationArgument, ImageOptions, compress_help};
 use crate::cli::failure::Failure;
 use crate::cli::hint::{hint_for, plain_or};
 use crate::cli::location::{Location, Place};
-use crate::cli::options::{ChangeOption, parse_owner, patterns, source_date_epoch};
+use crate::cli::options::{ChangeOption, image_path, parse_owner, patterns, source_date_epoch};
 use crate::cli::process::Process;
 use crate::cli::source::{Choice, SourceArgument};
 use crate::cli::stdio;
@@ -60,7 +60,7 @@ pub(super) struct Arguments {
     ///
     /// The deletions become one layer, below the other new ones. A path that the image does not
     /// have is an error.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = image_path())]
     delete: Vec<OsString>,
 
     /// Add a layer that turns the image into ROOTFS
@@ -81,7 +81,7 @@ pub(super) struct Arguments {
     /// Put the content of tars and folders below this directory of the image
     ///
     /// The entries of a tar are then written anew.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = image_path())]
     at: Option<OsString>,
 
     /// Owner of packed folders and files: UID:GID [default: 0:0]

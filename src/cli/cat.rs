@@ -7,7 +7,7 @@ use clap::Args;
 use restow::{Error, FilesOptions, LayerName, Place};
 
 use crate::cli::failure::Failure;
-use crate::cli::options::{patterns, source_date_epoch};
+use crate::cli::options::{image_path, patterns, source_date_epoch};
 use crate::cli::output::EscapingWriter;
 use crate::cli::process::Process;
 use crate::cli::source::{Choice, SourceArgument};
@@ -25,7 +25,7 @@ pub(super) struct Arguments {
     source: SourceArgument,
 
     /// Files in the image
-    #[arg(value_name = "PATH", index = 2, required = true)]
+    #[arg(value_name = "PATH", index = 2, required = true, value_parser = image_path())]
     paths: Vec<OsString>,
 
     /// Print the file that this layer stores: its number, diff_id or digest

@@ -10,7 +10,7 @@ use restow::{
 use crate::cli::argument::{destination_of, source_of};
 use crate::cli::destination::{ImageOptions, check_name};
 use crate::cli::failure::Failure;
-use crate::cli::location::{Location, Place};
+use crate::cli::location::Location;
 use crate::cli::options::{parse_media_types, source_date_epoch};
 use crate::cli::partial::{Base, PartialOptions};
 use crate::cli::process::Process;
@@ -127,7 +127,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     let Some((typed, target)) = arguments.places() else {
         return Err(Failure::usage("SRC or DST is missing"));
     };
-    let sources = locations(&typed)?;
+    let sources = Location::parse_all(&typed, source_of("restow convert - DST"))?;
     let argument = destination_of("restow convert", "SRC");
     let output = &arguments.output;
     let (destination, names) = output.destination(target, argument)?;
@@ -153,18 +153,6 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
         session.convert_all(inputs.collect(), pending, &options)?
     };
     written::say_all(&process.output, output.json, &typed, target, &report)
-}
-
-/// Parses each SRC.
-fn locations(sources: &[&OsString]) -> Result<Vec<Location>, Failure> {
-    let argument = source_of("restow convert - DST");
-    let locations = sources.iter().map(|it| Location::parse(it, argument));
-    let locations = locations.collect::<Result<Vec<Location>, Failure>>()?;
-    let standard = locations.iter().filter(|it| it.place == Place::Standard);
-    if standard.count() > 1 {
-        return Err(Failure::usage("standard input can be read only once"));
-    }
-    Ok(locations)
 }
 
 /// The selectors at the ends of the SRC.

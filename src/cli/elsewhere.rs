@@ -299,6 +299,32 @@ fn meant(path: &Path, role: Role) -> Option<String> {
     })
 }
 
+/// The hint for an argument that looks like the name of an image in the place before it.
+pub(super) fn image_in(before: &OsStr, name: &OsStr) -> Option<String> {
+    let (before, name) = (before.to_str()?, name.to_str()?);
+    let is_tagged = name.parse().is_ok_and(|name: Reference| name.is_tagged());
+    let word = name.split(':').next().unwrap_or_default();
+    if !is_tagged || OTHERS.iter().any(|(other, _)| *other == word) || Path::new(name).exists() {
+        return None;
+    }
+    let named = |format: &Format| {
+        let path = before.strip_prefix(format.transport())?.strip_prefix(':')?;
+        Some(path).filter(|path| Path::new(path).exists())
+    };
+    let place = if TRANSPORTS[..3].iter().any(|format| named(format).is_some()) {
+        before.to_owned()
+    } else if Path::new(before).is_dir() {
+        format!("{}:{before}", Format::OciDirectory)
+    } else if Path::new(before).is_file() {
+        format!("{}:{before}", Format::DockerArchive)
+    } else {
+        return None;
+    };
+    Some(format!(
+        "to name an image in `{before}`, type `{place}:{name}`"
+    ))
+}
+
 /// Splits at a colon after an existing path.
 fn split_at_place(text: &str) -> Option<(&str, &str)> {
     let mut colons = text.match_indices(':');

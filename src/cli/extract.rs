@@ -8,7 +8,7 @@ use restow::ExtractOptions;
 use crate::cli::argument::{Argument, Role};
 use crate::cli::failure::Failure;
 use crate::cli::location::Location;
-use crate::cli::options::{patterns, source_date_epoch};
+use crate::cli::options::{image_path, patterns, source_date_epoch};
 use crate::cli::process::Process;
 use crate::cli::source::{Choice, SourceArgument};
 use crate::cli::written;
@@ -33,7 +33,7 @@ pub(super) struct Arguments {
     ///
     /// `*`, `?` and `[a-z]` match within a name, `**` matches any number of folders. The folders
     /// above a path are extracted with it. Each PATH must match something.
-    #[arg(value_name = "PATH", index = 3)]
+    #[arg(value_name = "PATH", index = 3, value_parser = image_path())]
     paths: Vec<OsString>,
 
     #[command(flatten)]

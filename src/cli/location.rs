@@ -77,6 +77,31 @@ impl Location {
         })
     }
 
+    /// Parses several arguments for inputs, of which only one may be standard input.
+    pub(super) fn parse_all<T: AsRef<OsStr>>(
+        texts: &[T],
+        argument: Argument,
+    ) -> Result<Vec<Self>, Failure> {
+        let mut locations: Vec<Self> = Vec::new();
+        let mut before = None;
+        for text in texts.iter().map(AsRef::as_ref) {
+            let location = Self::parse(text, argument).map_err(|failure| {
+                let hint = before.and_then(|before| elsewhere::image_in(before, text));
+                match (failure, hint) {
+                    (Failure::Name { message, .. }, Some(hint)) => Failure::Name { message, hint },
+                    (failure, _) => failure,
+                }
+            });
+            locations.push(location?);
+            before = Some(text);
+        }
+        let standard = locations.iter().filter(|it| it.place == Place::Standard);
+        if standard.count() > 1 {
+            return Err(Failure::usage("standard input can be read only once"));
+        }
+        Ok(locations)
+    }
+
     /// Parses the argument for another input, which must not be the same stream.
     pub(super) fn beside(&self, text: &OsStr, argument: Argument) -> Result<Self, Failure> {
         let other = Self::parse(text, argument)?;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use expect_test::expect;
+use expect_test::{Expect, expect};
 use serde_json::Value;
 
 use crate::support::listing::assert_golden;
@@ -15,8 +15,7 @@ fn check(lines: &[&str], golden: &str) {
     let sandbox = Sandbox::new();
     let mut got = String::new();
     for line in lines {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let output = sandbox.run(&words);
+        let output = sandbox.run(&words(line));
         assert_eq!(
             (output.code, output.stdout),
             (Some(2), Vec::new()),
@@ -36,6 +35,10 @@ fn words_of_other_tools_lead_to_a_command() {
             "image ls",
             "list-tags oci:d",
             "cp a b",
+            "slim a b",
+            "grep x a",
+            "names",
+            "json",
             "copy",
             "save app:1",
             "load",
@@ -164,6 +167,22 @@ fn options_of_other_tools_lead_to_an_option() {
             "extract -C b a",
             "extract --rootless a b",
             "diff -i a b",
+            "inspect -H a",
+            "diff --human a b",
+            "convert -H tcp://host a b",
+            "squash --output-path b a",
+            "append -o b a c",
+            "append -b a -f c",
+            "append --chown 0:0 a b c",
+            "import --chown 0:0 a b",
+            "append --exclude proc a b c",
+            "import --exclude proc a b",
+            "extract --exclude proc a b",
+            "rebase --name x --onto a b c",
+            "delta --image x a b c",
+            "apply --image x a b c",
+            "remove --image x lay",
+            "remove --all lay",
         ],
         "tips-options.txt",
     );
@@ -200,6 +219,12 @@ fn only_a_misspelling_is_corrected() {
             "verify -x a",
             "convert --progress jsn a b",
             "convert --progress fancy a b",
+            "squash --layers 2-3 a b",
+            "squash --layers 2,3 a b",
+            "squash --layers 2,4 a b",
+            "convert --platform linux/amd64,linux/arm64 a b",
+            "convert --tag app:1,app:2 a b",
+            "inspect --platform linux/amd64,linux/arm64 a",
         ],
         "tips-spelling.txt",
     );
@@ -224,6 +249,20 @@ fn arguments_that_are_missing_or_too_many_have_a_hint() {
             "squash --all a",
             "squash --all a b c",
             "squash --all --last 2 a b",
+            "squash -f 2 a b",
+            "squash -f base:1 a",
+            "squash -f a",
+            "rebase",
+            "rebase a",
+            "rebase a b",
+            "rebase --onto a b",
+            "rebase --onto a b c d",
+            "extract a",
+            "cat a",
+            "append",
+            "append a",
+            "append a b",
+            "config a -c CMD",
             "inspect",
             "inspect a b",
             "history a b",
@@ -245,9 +284,100 @@ fn arguments_that_are_missing_or_too_many_have_a_hint() {
             "convert --tag",
             "convert --tag= a b",
             "convert --force=yes a b",
+            "convert -f=yes a b",
         ],
         "tips-arguments.txt",
     );
+}
+
+/// Splits a line at spaces; `''` is an empty word.
+fn words(line: &str) -> Vec<&str> {
+    let words = line.split_whitespace();
+    words
+        .map(|word| if word == "''" { "" } else { word })
+        .collect()
+}
+
+#[test]
+fn an_empty_path_is_none() {
+    check(
+        &[
+            "files a ''",
+            "files a etc ''",
+            "cat a ''",
+            "extract a b ''",
+            "diff a b ''",
+            "diff --text '' a b",
+            "append a b --delete ''",
+            "append a b c --at ''",
+            "append a b ''",
+            "remove a ''",
+        ],
+        "tips-empty.txt",
+    );
+}
+
+#[test]
+fn a_name_after_a_place_is_that_of_an_image_in_it() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.tar", "");
+    sandbox.write("lay/oci-layout", "");
+    let cases: [(&str, Expect); 7] = [
+        (
+            "images lay app:1.0",
+            expect![[r#"
+            error: `app:1.0`: unknown transport `app`
+              hint: to name an image in `lay`, type `oci:lay:app:1.0`
+        "#]],
+        ),
+        (
+            "images oci:lay app:1.0",
+            expect![[r#"
+            error: `app:1.0`: unknown transport `app`
+              hint: to name an image in `oci:lay`, type `oci:lay:app:1.0`
+        "#]],
+        ),
+        (
+            "images in.tar app:1.0",
+            expect![[r#"
+            error: `app:1.0`: unknown transport `app`
+              hint: to name an image in `in.tar`, type `docker-archive:in.tar:app:1.0`
+        "#]],
+        ),
+        (
+            "convert lay app:1.0 out.tar",
+            expect![[r#"
+            error: `app:1.0`: unknown transport `app`
+              hint: to name an image in `lay`, type `oci:lay:app:1.0`
+        "#]],
+        ),
+        (
+            "inspect lay app:1.0",
+            expect![[r#"
+            error: unexpected argument `app:1.0`
+              hint: to name an image in `lay`, type `oci:lay:app:1.0`
+              usage: restow inspect [OPTIONS] <SRC>
+        "#]],
+        ),
+        (
+            "verify lay app:1.0",
+            expect![[r#"
+            error: unexpected argument `app:1.0`
+              hint: to name an image in `lay`, type `oci:lay:app:1.0`
+              usage: restow verify [OPTIONS] [SRC]
+        "#]],
+        ),
+        (
+            "images lay docker-daemon:app:1",
+            expect![[r#"
+            error: `docker-daemon:app:1`: unknown transport `docker-daemon`
+              hint: restow only reads files; pipe the image in: `docker save app:1 | restow images -`
+        "#]],
+        ),
+    ];
+    for (line, says) in cases {
+        sandbox.run(&words(line)).ends(2, says);
+    }
 }
 
 #[test]
