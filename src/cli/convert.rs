@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{ArgAction, Args};
 use restow::{
-    ConvertOptions, Input, MediaTypes, Name, Platform, Reference, Retag, Selector, Source,
+    ConvertOptions, Error, Input, MediaTypes, Name, Platform, Reference, Retag, Selector, Source,
 };
 
 use crate::cli::argument::{destination_of, source_of};
@@ -12,6 +12,7 @@ use crate::cli::destination::{ImageOptions, check_name};
 use crate::cli::failure::Failure;
 use crate::cli::location::Location;
 use crate::cli::options::{parse_media_types, source_date_epoch};
+use crate::cli::order;
 use crate::cli::partial::{Base, PartialOptions};
 use crate::cli::process::Process;
 use crate::cli::source::selector;
@@ -141,7 +142,8 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     let inputs = inputs.collect::<Result<Vec<Input>, Failure>>()?;
     let bases = bases.iter().map(|it| Ok((open(it)?, selector(it)?)));
     let bases = bases.collect::<Result<Vec<Base>, Failure>>()?;
-    let pending = session.begin(process.create(&destination)?)?;
+    let pending = session.begin(process.create(&destination)?);
+    let pending = pending.map_err(|error| advise(error, &sources))?;
     let mut inputs: Vec<(Input, Option<Selector>)> = inputs.into_iter().zip(selectors).collect();
     let part = inputs.pop_if(|_| partial.completes());
     let report = if let Some(part) = part {
@@ -153,6 +155,19 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
         session.convert_all(inputs.collect(), pending, &options)?
     };
     written::say_all(&process.output, output.json, &typed, target, &report)
+}
+
+/// Adds the hint for an output that exists and may be another SRC, if DST was forgotten.
+fn advise(error: Error, sources: &[Location]) -> Failure {
+    let Error::OutputExists(path) = &error else {
+        return error.into();
+    };
+    if order::kind(path).is_none() || sources.iter().any(|it| it.path() == Some(path)) {
+        return error.into();
+    }
+    let error = Box::new(error);
+    let hint = "use `--force` to overwrite it; if it is another SRC, name DST after it".to_owned();
+    Failure::Advised { error, hint }
 }
 
 /// The selectors at the ends of the SRC.

@@ -16,7 +16,9 @@ use serde_json::{Value, json};
 
 use crate::cli::entry::{Columns, entry_json, path_json, rooted};
 use crate::cli::failure::Failure;
+use crate::cli::location::Location;
 use crate::cli::options::{image_path, patterns, source_date_epoch};
+use crate::cli::order;
 use crate::cli::process::Process;
 use crate::cli::source::{Choice, SourceArgument};
 use crate::cli::text::json_text;
@@ -109,12 +111,18 @@ enum Order {
 
 pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
     let source = arguments.source.location("restow files -")?;
+    let later = arguments.paths.iter().map(OsString::as_os_str);
+    files(arguments, &source, process)
+        .map_err(|failure| order::advise(failure, &source, later, "restow files SRC PATH"))
+}
+
+fn files(arguments: &Arguments, source: &Location, process: &Process) -> Result<(), Failure> {
     let mut options = FilesOptions::default();
-    options.image = arguments.choice.selector(&source)?;
+    options.image = arguments.choice.selector(source)?;
     options.platform.clone_from(&arguments.choice.platform);
     options.paths = patterns(&arguments.paths);
     let session = process.session(source_date_epoch()?);
-    let input = process.open(&source)?;
+    let input = process.open(source)?;
     if arguments.layer.is_none() && !arguments.all_layers {
         let tree = session.files(input, &options)?;
         let shown = show_tree(arguments, process, &tree);

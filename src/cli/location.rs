@@ -66,6 +66,10 @@ impl Location {
             return Err(Failure::usage(format!("{} has no path", argument.name)));
         }
         let place = Place::parse(path, argument.role);
+        if let (Some(format), Place::Path(path), true) = (format, &place, argument.role.is_output())
+        {
+            elsewhere::check_slashes(path, format)?;
+        }
         if let (None, Place::Path(path)) = (format, &place) {
             elsewhere::check_no_reference(path, argument)?;
         }

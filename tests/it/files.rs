@@ -435,7 +435,7 @@ fn what_is_not_there_is_named() {
     expect![[r#"
         ["files", "in.tar", "x"]
         error: no `/x` in `app:1`
-          hint: `restow files SRC` lists the files of the image
+          hint: `restow files SRC '**/x'` looks in every folder
 
         ["files", "in.tar", "c", "a/b"]
         error: no `/a/b` in `app:1`: layer 2 of 3 deletes it
