@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use clap::builder::PossibleValuesParser;
-use clap::{ArgAction, Args, Command};
+use clap::{Arg, ArgAction, Args, Command};
 use clap_complete::Shell;
 use restow::Code;
 
@@ -59,7 +59,7 @@ fn in_fish(script: &str, program: &Command) -> String {
     let mut script = script.to_owned();
     for command in program.get_subcommands() {
         let arguments = command.get_positionals();
-        let values = arguments.flat_map(|it| it.get_possible_values());
+        let values = arguments.flat_map(Arg::get_possible_values);
         let values: Vec<String> = values.map(|it| it.get_name().to_owned()).collect();
         if !values.is_empty() {
             let (name, values) = (command.get_name(), values.join(" "));

@@ -23,10 +23,8 @@ pub(super) fn advise<'a>(
         Failure::Advised { error, .. } => is_no_image(error, source),
         _ => false,
     };
-    let kinds = later.into_iter().filter(|_| is_wrong);
-    let found = kinds
-        .filter_map(|it| Some((it, kind(Path::new(it))?)))
-        .next();
+    let mut later = later.into_iter().filter(|_| is_wrong);
+    let found = later.find_map(|it| Some((it, kind(Path::new(it))?)));
     let Some((name, kind)) = found else {
         return failure;
     };

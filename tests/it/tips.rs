@@ -323,7 +323,7 @@ fn a_name_after_a_place_is_that_of_an_image_in_it() {
     let sandbox = Sandbox::new();
     sandbox.write("in.tar", "");
     sandbox.write("lay/oci-layout", "");
-    let cases: [(&str, Expect); 7] = [
+    let cases: [(&str, Expect); 8] = [
         (
             "images lay app:1.0",
             expect![[r#"
@@ -358,6 +358,14 @@ fn a_name_after_a_place_is_that_of_an_image_in_it() {
                 error: unexpected argument `app:1.0`
                   hint: to name an image in `lay`, type `oci:lay:app:1.0`
                   usage: restow inspect [OPTIONS] <SRC>
+            "#]],
+        ),
+        (
+            "squash --all lay app:1.0 out.tar",
+            expect![[r#"
+                error: unexpected argument `out.tar`
+                  hint: to name an image in `lay`, type `oci:lay:app:1.0`
+                  usage: restow squash [OPTIONS] <--all|--last <N>|--layers <A..B>|--above <BASE>|--max-layers <N>> <SRC> [DST]
             "#]],
         ),
         (

@@ -26,14 +26,17 @@ pub(super) fn forced(typed: &[OsString], command: &str) -> Option<&'static str> 
     )
 }
 
-/// The hint for an argument too many.
-pub(super) fn superfluous(argument: &str, typed: &[OsString], command: &str) -> Option<String> {
+/// The hint for an argument too many: one of them may be the name of an image in the place
+/// before it.
+pub(super) fn superfluous(typed: &[OsString], command: &str) -> Option<String> {
     let mut pairs = typed.windows(2);
-    let before = pairs.find(|pair| pair[1] == argument).map(|pair| &pair[0]);
-    before
-        .and_then(|before| elsewhere::image_in(before, argument.as_ref()))
+    pairs
+        .find_map(|pair| elsewhere::image_in(&pair[0], &pair[1]))
         .or_else(|| forced(typed, command).map(str::to_owned))
 }
+
+/// Options of which other tools take a list, and whose values have no commas.
+const LISTED: [&str; 3] = ["--platform", "--retag", "--tag"];
 
 /// The hint for a value that an option or an argument does not have.
 pub(super) fn value(name: &str, value: &str, command: &Command) -> Option<String> {
@@ -41,7 +44,7 @@ pub(super) fn value(name: &str, value: &str, command: &Command) -> Option<String
         return range(value).map(|range| format!("did you mean `{range}`?"));
     }
     let parts: Vec<&str> = value.split(',').filter(|part| !part.is_empty()).collect();
-    if parts.len() < 2 {
+    if parts.len() < 2 || !LISTED.contains(&name) {
         return None;
     }
     let mut all = command.get_arguments();
@@ -66,15 +69,16 @@ fn range(text: &str) -> Option<String> {
         let numbers = numbers(separator)?;
         <[usize; 2]>::try_from(numbers).ok()
     });
-    let (from, to) = match pair {
-        Some([from, to]) => (from, to),
-        None => {
-            let numbers = numbers(",")?;
-            // Only neighbours can be merged.
-            let is_whole = numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]);
-            let ends = (*numbers.first()?, *numbers.last()?);
-            Some(ends).filter(|_| is_whole && numbers.len() > 1)?
-        }
+    let (from, to) = if let Some([from, to]) = pair {
+        (from, to)
+    } else {
+        let numbers = numbers(",")?;
+        // Only neighbours can be merged.
+        let is_whole = numbers
+            .windows(2)
+            .all(|pair| pair[0].checked_add(1) == Some(pair[1]));
+        let ends = (*numbers.first()?, *numbers.last()?);
+        Some(ends).filter(|_| is_whole && numbers.len() > 1)?
     };
     (from > 0 && from <= to).then(|| format!("{from}..{to}"))
 }
@@ -94,6 +98,7 @@ mod tests {
             ("2,3,4", Some("2..4")),
             ("2, 3", Some("2..3")),
             ("2,4", None),
+            ("18446744073709551615,0", None),
             ("3-2", None),
             ("0-2", None),
             ("2", None),

@@ -61,7 +61,7 @@ pub(super) fn of(
             Wrong::new(format!("unknown option `{argument}`"), Some(hint))
         }
         ErrorKind::UnknownArgument => {
-            let hint = meant::superfluous(&argument, typed, command.get_name());
+            let hint = meant::superfluous(typed, command.get_name());
             let hint = hint.or_else(|| words::superfluous(command.get_name()).map(str::to_owned));
             Wrong::new(format!("unexpected argument `{argument}`"), hint).with_usage(error)
         }
