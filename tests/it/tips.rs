@@ -286,6 +286,8 @@ fn arguments_that_are_missing_or_too_many_have_a_hint() {
             "convert --tag= a b",
             "convert --force=yes a b",
             "convert -f=yes a b",
+            "convert -t=app:1 -qf=yes a b",
+            "images -q=true a",
         ],
         "tips-arguments.txt",
     );

@@ -7,12 +7,22 @@ use clap::{ArgAction, Command};
 
 use crate::cli::elsewhere;
 
-/// The first word that gives a value to a short option, as in `-q=true`: both.
-pub(super) fn valued(typed: &[OsString]) -> Option<(String, String)> {
+/// The first word that gives a value to a short option that takes none, as in `-q=true`: both.
+pub(super) fn valued(
+    typed: &[OsString],
+    command: &Command,
+    root: &Command,
+) -> Option<(String, String)> {
     typed.iter().find_map(|word| {
-        let (option, value) = word.to_str()?.split_once('=')?;
-        let is_short = option.starts_with('-') && !option.starts_with("--");
-        is_short.then(|| (option.to_owned(), value.to_owned()))
+        let (options, value) = word.to_str()?.split_once('=')?;
+        let letters = options.strip_prefix('-')?;
+        let last = letters
+            .chars()
+            .last()
+            .filter(|_| !letters.starts_with('-'))?;
+        let mut all = command.get_arguments().chain(root.get_arguments());
+        let option = all.find(|it| it.get_short() == Some(last))?;
+        (!option.get_action().takes_values()).then(|| (format!("-{last}"), value.to_owned()))
     })
 }
 

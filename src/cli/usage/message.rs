@@ -53,8 +53,11 @@ pub(super) fn of(
             Wrong::new(message, Some(hint))
         }
         ErrorKind::UnknownArgument if argument == "-=" => {
-            let (option, value) = meant::valued(typed).unwrap_or((argument, String::new()));
-            Wrong::new(format!("`{option}` does not take a value: `{value}`"), None)
+            let message = match meant::valued(typed, command, root) {
+                Some((option, value)) => format!("`{option}` does not take a value: `{value}`"),
+                None => "a short option does not take a value after an equals sign".to_owned(),
+            };
+            Wrong::new(message, None)
         }
         ErrorKind::UnknownArgument if argument.starts_with('-') => {
             let hint = option_hint(&argument, command, root);
