@@ -13,7 +13,7 @@ use crate::cli::destination::{DestinationArgument, ImageOptions, compress_help};
 use crate::cli::failure::Failure;
 use crate::cli::hint::{hint_for, plain_or};
 use crate::cli::location::{Location, Place};
-use crate::cli::options::{ChangeOption, parse_owner, patterns, source_date_epoch};
+use crate::cli::options::{ChangeOption, image_path, parse_owner, patterns, source_date_epoch};
 use crate::cli::process::Process;
 use crate::cli::source::{Choice, SourceArgument};
 use crate::cli::stdio;
@@ -60,7 +60,7 @@ pub(super) struct Arguments {
     ///
     /// The deletions become one layer, below the other new ones. A path that the image does not
     /// have is an error.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = image_path())]
     delete: Vec<OsString>,
 
     /// Add a layer that turns the image into ROOTFS
@@ -81,7 +81,7 @@ pub(super) struct Arguments {
     /// Put the content of tars and folders below this directory of the image
     ///
     /// The entries of a tar are then written anew.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = image_path())]
     at: Option<OsString>,
 
     /// Owner of packed folders and files: UID:GID [default: 0:0]
@@ -133,8 +133,8 @@ impl LayerArgument {
         }
     }
 
-    /// Parses an argument: whatever exists under the whole name is a tar or a folder.
-    fn parse(text: &OsStr) -> Result<Self, Failure> {
+    /// Parses an argument after this DST: whatever exists under the whole name is a tar or a folder.
+    fn parse(text: &OsStr, destination: &Path) -> Result<Self, Failure> {
         if text != "-" && Path::new(text).exists() {
             return Ok(Self::Content(on_disk(Path::new(text))));
         }
@@ -180,7 +180,7 @@ impl LayerArgument {
                 if location.path().is_some_and(|path| !path.exists()) {
                     return Err(Failure::Usage {
                         message: format!("LAYER `{}` does not exist", text.to_string_lossy()),
-                        hint: Some(FORMS),
+                        hint: Some(if destination.exists() { ORDER } else { FORMS }),
                     });
                 }
                 Ok(Self::Content(location))
@@ -201,6 +201,9 @@ fn on_disk(path: &Path) -> Location {
 
 const FORMS: &str =
     "a LAYER is a tar, a folder, FILE:/PATH/IN/IMAGE, or - for a tar from standard input";
+
+const ORDER: &str = "DST comes before the layers, as in `restow append SRC DST LAYER`; a LAYER is a tar, a folder, \
+     FILE:/PATH/IN/IMAGE, or - for a tar from standard input";
 
 pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
     let report = append(arguments, process)?;
@@ -225,7 +228,8 @@ fn append(arguments: &Arguments, process: &Process) -> Result<AppendReport, Fail
         _ => Some(arguments.source.location("restow append - DST LAYER")?),
     };
     let layers = arguments.layers.iter();
-    let layers = layers.map(|it| LayerArgument::parse(it));
+    let target = Path::new(arguments.destination.typed());
+    let layers = layers.map(|it| LayerArgument::parse(it, target));
     let layers: Vec<LayerArgument> = layers.collect::<Result<_, _>>()?;
     let changed = arguments.changed.as_ref();
     let changed = changed.map(|it| Location::parse(it, CHANGED)).transpose()?;

@@ -7,7 +7,9 @@ use clap::Args;
 use restow::{Error, FilesOptions, LayerName, Place};
 
 use crate::cli::failure::Failure;
-use crate::cli::options::{patterns, source_date_epoch};
+use crate::cli::location::Location;
+use crate::cli::options::{image_path, patterns, source_date_epoch};
+use crate::cli::order;
 use crate::cli::output::EscapingWriter;
 use crate::cli::process::Process;
 use crate::cli::source::{Choice, SourceArgument};
@@ -25,7 +27,7 @@ pub(super) struct Arguments {
     source: SourceArgument,
 
     /// Files in the image
-    #[arg(value_name = "PATH", index = 2, required = true)]
+    #[arg(value_name = "PATH", index = 2, required = true, value_parser = image_path())]
     paths: Vec<OsString>,
 
     /// Print the file that this layer stores: its number, diff_id or digest
@@ -40,12 +42,18 @@ const OUTPUT: Place = Place::StandardOutput;
 
 pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
     let source = arguments.source.location("restow cat - PATH")?;
+    let later = arguments.paths.iter().map(OsString::as_os_str);
+    cat(arguments, &source, process)
+        .map_err(|failure| order::advise(failure, &source, later, "restow cat SRC PATH"))
+}
+
+fn cat(arguments: &Arguments, source: &Location, process: &Process) -> Result<(), Failure> {
     let mut options = FilesOptions::default();
-    options.image = arguments.choice.selector(&source)?;
+    options.image = arguments.choice.selector(source)?;
     options.platform.clone_from(&arguments.choice.platform);
     options.paths = patterns(&arguments.paths);
     let session = process.session(source_date_epoch()?);
-    let input = process.open(&source)?;
+    let input = process.open(source)?;
     let layer = arguments.layer.as_ref();
     let mut failure = None;
     let copy = |to: &mut dyn Write| match session.cat(input, layer, &options, to, &OUTPUT) {

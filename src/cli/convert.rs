@@ -4,14 +4,15 @@ use std::ffi::OsString;
 
 use clap::{ArgAction, Args};
 use restow::{
-    ConvertOptions, Input, MediaTypes, Name, Platform, Reference, Retag, Selector, Source,
+    ConvertOptions, Error, Input, MediaTypes, Name, Platform, Reference, Retag, Selector, Source,
 };
 
 use crate::cli::argument::{destination_of, source_of};
 use crate::cli::destination::{ImageOptions, check_name};
 use crate::cli::failure::Failure;
-use crate::cli::location::{Location, Place};
+use crate::cli::location::Location;
 use crate::cli::options::{parse_media_types, source_date_epoch};
+use crate::cli::order;
 use crate::cli::partial::{Base, PartialOptions};
 use crate::cli::process::Process;
 use crate::cli::source::selector;
@@ -127,7 +128,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     let Some((typed, target)) = arguments.places() else {
         return Err(Failure::usage("SRC or DST is missing"));
     };
-    let sources = locations(&typed)?;
+    let sources = Location::parse_all(&typed, source_of("restow convert - DST"))?;
     let argument = destination_of("restow convert", "SRC");
     let output = &arguments.output;
     let (destination, names) = output.destination(target, argument)?;
@@ -141,7 +142,8 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     let inputs = inputs.collect::<Result<Vec<Input>, Failure>>()?;
     let bases = bases.iter().map(|it| Ok((open(it)?, selector(it)?)));
     let bases = bases.collect::<Result<Vec<Base>, Failure>>()?;
-    let pending = session.begin(process.create(&destination)?)?;
+    let pending = session.begin(process.create(&destination)?);
+    let pending = pending.map_err(|error| advise(error, &sources))?;
     let mut inputs: Vec<(Input, Option<Selector>)> = inputs.into_iter().zip(selectors).collect();
     let part = inputs.pop_if(|_| partial.completes());
     let report = if let Some(part) = part {
@@ -155,16 +157,17 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     written::say_all(&process.output, output.json, &typed, target, &report)
 }
 
-/// Parses each SRC.
-fn locations(sources: &[&OsString]) -> Result<Vec<Location>, Failure> {
-    let argument = source_of("restow convert - DST");
-    let locations = sources.iter().map(|it| Location::parse(it, argument));
-    let locations = locations.collect::<Result<Vec<Location>, Failure>>()?;
-    let standard = locations.iter().filter(|it| it.place == Place::Standard);
-    if standard.count() > 1 {
-        return Err(Failure::usage("standard input can be read only once"));
+/// Adds the hint for an output that exists and may be another SRC, if DST was forgotten.
+fn advise(error: Error, sources: &[Location]) -> Failure {
+    let Error::OutputExists(path) = &error else {
+        return error.into();
+    };
+    if order::kind(path).is_none() || sources.iter().any(|it| it.path() == Some(path)) {
+        return error.into();
     }
-    Ok(locations)
+    let error = Box::new(error);
+    let hint = "use `--force` to overwrite it; if it is another SRC, name DST after it".to_owned();
+    Failure::Advised { error, hint }
 }
 
 /// The selectors at the ends of the SRC.

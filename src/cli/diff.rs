@@ -12,7 +12,7 @@ use crate::cli::diff_report::{print_json, print_text, unified};
 use crate::cli::failure::Failure;
 use crate::cli::hint::advise_ref;
 use crate::cli::location::Location;
-use crate::cli::options::{patterns, source_date_epoch};
+use crate::cli::options::{image_path, patterns, source_date_epoch};
 use crate::cli::process::Process;
 use crate::cli::source::Choice;
 
@@ -51,7 +51,7 @@ pub(super) struct Arguments {
     /// Compare only these files, not the config: paths or patterns, with everything below them
     ///
     /// Patterns are those of `files`. A path that only one image has is a difference.
-    #[arg(value_name = "PATH")]
+    #[arg(value_name = "PATH", value_parser = image_path())]
     paths: Vec<OsString>,
 
     /// Ignore differences in these: config, links, mode, mtime, owner, xattrs
@@ -131,6 +131,7 @@ struct Form {
     #[arg(
         long,
         value_name = "PATH",
+        value_parser = image_path(),
         conflicts_with_all = [
             "paths", "json", "stat", "ignore", "semantic", "history", "names", "layers",
         ]

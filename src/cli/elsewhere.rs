@@ -250,10 +250,17 @@ pub(super) fn check_no_reference(path: &Path, argument: Argument) -> Result<(), 
 /// name of the argument.
 pub(super) fn missing_hint(
     path: &Path,
-    is_bare: bool,
+    format: Option<Format>,
     argument: Argument,
     output: Option<(&Path, &str)>,
 ) -> Option<String> {
+    if let Some((format, rest)) = format.zip(after_slashes(path)) {
+        let rest = rest.display();
+        return Some(format!(
+            "write the path without slashes before it: `{format}:{rest}`"
+        ));
+    }
+    let is_bare = format.is_none();
     let output = output.filter(|_| !matches!(argument.role, Role::Option(_)));
     let swapped = |is_suspicious: fn(&Path) -> bool| {
         let (path, target) = output.filter(|(path, _)| is_suspicious(path))?;
@@ -266,6 +273,32 @@ pub(super) fn missing_hint(
         .or_else(|| is_bare.then(|| meant(path, argument.role))?)
         // An existing layout is less suspicious: the command may add to it.
         .or_else(|| swapped(Path::exists))
+}
+
+/// The rest of a path that begins with exactly two slashes, as the names of dive do:
+/// `docker-archive://app.tar`.
+fn after_slashes(path: &Path) -> Option<&Path> {
+    let rest = path.to_str()?.strip_prefix("//")?;
+    let is_relative = !rest.is_empty() && !rest.starts_with('/');
+    is_relative.then_some(Path::new(rest))
+}
+
+/// Refuses an output with two slashes before its path, unless it is in a folder that exists. The
+/// root itself does not count, into which nobody writes by such a name.
+pub(super) fn check_slashes(path: &Path, format: Format) -> Result<(), Failure> {
+    let Some(rest) = after_slashes(path) else {
+        return Ok(());
+    };
+    let absolute = Path::new("/").join(rest);
+    let folder = absolute.parent().filter(|it| *it != Path::new("/"));
+    if folder.is_some_and(Path::is_dir) || absolute.exists() {
+        return Ok(());
+    }
+    let rest = rest.display();
+    Err(Failure::Name {
+        message: format!("`{format}://{rest}`: two slashes before the path"),
+        hint: format!("type `{format}:{rest}`, or `{format}:/{rest}` for a path from the root"),
+    })
 }
 
 /// The likely meaning of a path that does not exist.
@@ -297,6 +330,32 @@ fn meant(path: &Path, role: Role) -> Option<String> {
             format!("if that is the name of an image: {pipe}")
         }
     })
+}
+
+/// The hint for an argument that looks like the name of an image in the place before it.
+pub(super) fn image_in(before: &OsStr, name: &OsStr) -> Option<String> {
+    let (before, name) = (before.to_str()?, name.to_str()?);
+    let is_tagged = name.parse().is_ok_and(|name: Reference| name.is_tagged());
+    let word = name.split(':').next().unwrap_or_default();
+    if !is_tagged || OTHERS.iter().any(|(other, _)| *other == word) || Path::new(name).exists() {
+        return None;
+    }
+    let named = |format: &Format| {
+        let path = before.strip_prefix(format.transport())?.strip_prefix(':')?;
+        Some(path).filter(|path| Path::new(path).exists())
+    };
+    let place = if TRANSPORTS[..3].iter().any(|format| named(format).is_some()) {
+        before.to_owned()
+    } else if Path::new(before).is_dir() {
+        format!("{}:{before}", Format::OciDirectory)
+    } else if Path::new(before).is_file() {
+        format!("{}:{before}", Format::DockerArchive)
+    } else {
+        return None;
+    };
+    Some(format!(
+        "to name an image in `{before}`, type `{place}:{name}`"
+    ))
 }
 
 /// Splits at a colon after an existing path.

@@ -1,6 +1,7 @@
 //! `restow extract`: from the command line to the operation.
 
 use std::ffi::OsString;
+use std::iter;
 
 use clap::Args;
 use restow::{ExtractOptions, Format};
@@ -8,7 +9,8 @@ use restow::{ExtractOptions, Format};
 use crate::cli::argument::{Argument, Role};
 use crate::cli::failure::Failure;
 use crate::cli::location::Location;
-use crate::cli::options::{patterns, source_date_epoch};
+use crate::cli::options::{image_path, patterns, source_date_epoch};
+use crate::cli::order;
 use crate::cli::process::Process;
 use crate::cli::source::{Choice, SourceArgument};
 use crate::cli::written;
@@ -33,7 +35,7 @@ pub(super) struct Arguments {
     ///
     /// `*`, `?` and `[a-z]` match within a name, `**` matches any number of folders. The folders
     /// above a path are extracted with it. Each PATH must match something.
-    #[arg(value_name = "PATH", index = 3)]
+    #[arg(value_name = "PATH", index = 3, value_parser = image_path())]
     paths: Vec<OsString>,
 
     #[command(flatten)]
@@ -74,8 +76,14 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     options.platform.clone_from(&arguments.choice.platform);
     options.paths = patterns(&arguments.paths);
     let session = process.session(source_date_epoch()?);
-    let input = process.open_beside(&source, &location)?;
-    let report = session.extract(input, folder, &options)?;
+    let later = iter::once(&arguments.destination).chain(&arguments.paths);
+    let advise = |failure| {
+        let later = later.map(OsString::as_os_str);
+        order::advise(failure, &source, later, "restow extract SRC DIR PATH")
+    };
+    let input = process.open_beside(&source, &location);
+    let report = input.and_then(|input| Ok(session.extract(input, folder, &options)?));
+    let report = report.map_err(advise)?;
     let (source, target) = (arguments.source.typed(), &arguments.destination);
     written::say_files(&process.output, arguments.json, source, target, &report)
 }

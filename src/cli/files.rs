@@ -10,13 +10,15 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum};
 use restow::{ChangeKind, FileChange, FileEntry, FileRun, FileTree, FilesOptions, LayerName};
 use serde_json::{Value, json};
 
 use crate::cli::entry::{Columns, entry_json, path_json, rooted};
 use crate::cli::failure::Failure;
-use crate::cli::options::{patterns, source_date_epoch};
+use crate::cli::location::Location;
+use crate::cli::options::{image_path, patterns, source_date_epoch};
+use crate::cli::order;
 use crate::cli::process::Process;
 use crate::cli::source::{Choice, SourceArgument};
 use crate::cli::text::json_text;
@@ -39,7 +41,7 @@ pub(super) struct Arguments {
     source: SourceArgument,
 
     /// Paths or patterns in the image [default: all]
-    #[arg(value_name = "PATH", index = 2)]
+    #[arg(value_name = "PATH", index = 2, value_parser = image_path())]
     paths: Vec<OsString>,
 
     /// Show what one layer stores: its number, diff_id or digest
@@ -61,7 +63,7 @@ pub(super) struct Arguments {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 struct Form {
-    /// Sort by path, size (largest first) or layer
+    /// Order of the list; size: largest first
     #[arg(
         long,
         value_name = "BY",
@@ -72,7 +74,19 @@ struct Form {
     sort: Order,
 
     /// Human-readable sizes
-    #[arg(long, short = 'H')]
+    ///
+    /// By default sizes are in bytes.
+    #[arg(
+        long,
+        short = 'H',
+        value_name = "BOOL",
+        action = ArgAction::Set,
+        default_value_t = false,
+        hide_default_value = true,
+        num_args = 0..=1,
+        default_missing_value = "true",
+        require_equals = true
+    )]
     human: bool,
 
     /// Print paths only, each followed by a NUL byte, for `xargs -0`
@@ -97,12 +111,18 @@ enum Order {
 
 pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
     let source = arguments.source.location("restow files -")?;
+    let later = arguments.paths.iter().map(OsString::as_os_str);
+    files(arguments, &source, process)
+        .map_err(|failure| order::advise(failure, &source, later, "restow files SRC PATH"))
+}
+
+fn files(arguments: &Arguments, source: &Location, process: &Process) -> Result<(), Failure> {
     let mut options = FilesOptions::default();
-    options.image = arguments.choice.selector(&source)?;
+    options.image = arguments.choice.selector(source)?;
     options.platform.clone_from(&arguments.choice.platform);
     options.paths = patterns(&arguments.paths);
     let session = process.session(source_date_epoch()?);
-    let input = process.open(&source)?;
+    let input = process.open(source)?;
     if arguments.layer.is_none() && !arguments.all_layers {
         let tree = session.files(input, &options)?;
         let shown = show_tree(arguments, process, &tree);

@@ -1,6 +1,7 @@
 //! Hints for errors and warnings of the library.
 
 use std::io;
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use restow::{
@@ -72,6 +73,9 @@ pub(super) fn hint_for(error: &Error) -> Option<String> {
             expected: InputKind::WholeArchive,
             ..
         } => Some("if it is a root filesystem, use `rootfs:PATH`".to_owned()),
+        Error::NotADelta => {
+            Some("the delta is the second argument: `restow apply OLD DELTA NEW`".to_owned())
+        }
         Error::BlobRemoved { .. } => Some("run the command again".to_owned()),
         Error::BlobsElsewhere(_) | Error::LayoutOfArchive(_) => Some(
             "copy the images to keep into a new layout: `restow convert --image REF oci:DIR oci:NEW`"
@@ -122,8 +126,9 @@ fn hint_for_choice(error: &ChoiceError) -> Option<String> {
             "no image has a name; `--image ID --tag NEW` gives one".to_owned()
         }
         ChoiceError::NoSuchName { have, .. } => format!("available: {}", list(have)),
-        ChoiceError::NoSuchImageInAny { have, .. } | ChoiceError::NoSuchImage { have, .. } => {
-            format!("available: {}", choices(have))
+        ChoiceError::NoSuchImageInAny { wanted, have, .. }
+        | ChoiceError::NoSuchImage { wanted, have, .. } => {
+            format!("{}available: {}", right_form(wanted), choices(have))
         }
         ChoiceError::SeveralImages { have, .. } | ChoiceError::OneImage { have, .. } => {
             format!("choose one with `--image REF`: {}", choices(have))
@@ -152,7 +157,10 @@ fn hint_for_choice(error: &ChoiceError) -> Option<String> {
         },
         ChoiceError::ImagesSharePlatform(_) => "choose one with `--platform PLATFORM`".to_owned(),
         ChoiceError::NoSuchPath {
-            path, deleted_by, ..
+            path,
+            deleted_by,
+            missing,
+            ..
         } => match deleted_by {
             Some(_) => format!(
                 "`restow files --all-layers SRC {}` shows the layers that have it",
@@ -163,15 +171,16 @@ fn hint_for_choice(error: &ChoiceError) -> Option<String> {
                  `restow files SRC PATTERN` lists what one matches"
                     .to_owned()
             }
-            None => "`restow files SRC` lists the files of the image".to_owned(),
+            None => match literal_name(path).filter(|_| missing.is_none()) {
+                Some(name) => format!("`restow files SRC '**/{name}'` looks in every folder"),
+                None => "`restow files SRC` lists the files of the image".to_owned(),
+            },
         },
         ChoiceError::NoPathMatches { pattern, .. } => {
-            let name = pattern.trim_start_matches('/');
-            if name.contains('/') {
+            if pattern.trim_start_matches('/').contains('/') {
                 return None;
             }
-            let is_quotable = name.chars().all(|it| it != '\'' && !it.is_control());
-            let name = if is_quotable { name } else { "PATTERN" };
+            let name = bare_name(pattern).unwrap_or("PATTERN");
             format!("`'**/{name}'` matches in every folder")
         }
         ChoiceError::NotInLayer {
@@ -197,6 +206,34 @@ fn hint_for_choice(error: &ChoiceError) -> Option<String> {
         ChoiceError::ImagesShareReference(_) => "choose one image with `--image REF`".to_owned(),
         _ => return None,
     })
+}
+
+/// The name in a path that has no other, if it can be a word in quotes.
+fn bare_name(path: &str) -> Option<&str> {
+    let name = path.trim_start_matches('/');
+    let is_quotable = |it: char| !['/', '\''].contains(&it) && !it.is_control();
+    (!name.is_empty() && name.chars().all(is_quotable)).then_some(name)
+}
+
+/// The same, if it is also a pattern that matches nothing else: without escapes.
+fn literal_name(path: &str) -> Option<&str> {
+    bare_name(path).filter(|name| !name.contains(['\\', char::REPLACEMENT_CHARACTER]))
+}
+
+/// The form of a request for an image that was meant, as the beginning of a hint.
+fn right_form(wanted: &str) -> String {
+    if wanted.parse::<NonZeroUsize>().is_ok() {
+        format!("to choose by number: `'#{wanted}'`; ")
+    } else if is_list(wanted) {
+        "name one image; `convert` takes several: `--image REF --image REF`; ".to_owned()
+    } else {
+        String::new()
+    }
+}
+
+/// True if a text may be meant as several names of images.
+pub(super) fn is_list(text: &str) -> bool {
+    text.split(',').filter(|name| !name.is_empty()).count() > 1
 }
 
 /// A failure at an image that `--image` does not select, or not alone: the REF after its path does.

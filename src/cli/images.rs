@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::cli::argument::source_of;
 use crate::cli::failure::Failure;
-use crate::cli::location::{Location, Place};
+use crate::cli::location::Location;
 use crate::cli::options::source_date_epoch;
 use crate::cli::process::Process;
 use crate::cli::report::report;
@@ -88,13 +88,7 @@ fn parse_filter(text: &str) -> Result<Filter, String> {
 pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
     let output = &process.output;
     let sources = &arguments.sources;
-    let argument = source_of("restow images -");
-    let locations = sources.iter().map(|it| Location::parse(it, argument));
-    let locations = locations.collect::<Result<Vec<Location>, Failure>>()?;
-    let standard = locations.iter().filter(|it| it.place == Place::Standard);
-    if standard.count() > 1 {
-        return Err(Failure::usage("standard input can be read only once"));
-    }
+    let locations = Location::parse_all(sources, source_of("restow images -"))?;
     let mut reports = Vec::new();
     let mut failure = None;
     let inputs: Vec<(&OsString, &Location)> = sources.iter().zip(&locations).collect();

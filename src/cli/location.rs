@@ -66,6 +66,10 @@ impl Location {
             return Err(Failure::usage(format!("{} has no path", argument.name)));
         }
         let place = Place::parse(path, argument.role);
+        if let (Some(format), Place::Path(path), true) = (format, &place, argument.role.is_output())
+        {
+            elsewhere::check_slashes(path, format)?;
+        }
         if let (None, Place::Path(path)) = (format, &place) {
             elsewhere::check_no_reference(path, argument)?;
         }
@@ -75,6 +79,31 @@ impl Location {
             reference: reference.map(|text| String::from_utf8_lossy(text).into_owned()),
             argument,
         })
+    }
+
+    /// Parses several arguments for inputs, of which only one may be standard input.
+    pub(super) fn parse_all<T: AsRef<OsStr>>(
+        texts: &[T],
+        argument: Argument,
+    ) -> Result<Vec<Self>, Failure> {
+        let mut locations: Vec<Self> = Vec::new();
+        let mut before = None;
+        for text in texts.iter().map(AsRef::as_ref) {
+            let location = Self::parse(text, argument).map_err(|failure| {
+                let hint = before.and_then(|before| elsewhere::image_in(before, text));
+                match (failure, hint) {
+                    (Failure::Name { message, .. }, Some(hint)) => Failure::Name { message, hint },
+                    (failure, _) => failure,
+                }
+            });
+            locations.push(location?);
+            before = Some(text);
+        }
+        let standard = locations.iter().filter(|it| it.place == Place::Standard);
+        if standard.count() > 1 {
+            return Err(Failure::usage("standard input can be read only once"));
+        }
+        Ok(locations)
     }
 
     /// Parses the argument for another input, which must not be the same stream.

@@ -34,6 +34,7 @@ mod location;
 mod man;
 mod meter;
 mod options;
+mod order;
 mod output;
 mod partial;
 mod process;

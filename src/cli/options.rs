@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStrExt;
 
 use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use restow::{Changes, CompressionChoice, Encoding, MediaTypes, PathPattern, Timestamp};
 
 use crate::cli::failure::Failure;
@@ -63,6 +64,16 @@ pub(super) fn parse_media_types(text: &str) -> Result<MediaTypes, String> {
         "docker" => Ok(MediaTypes::Docker),
         _ => Err("expected keep, oci or docker".to_owned()),
     }
+}
+
+/// Reads a path in an image, which is not empty.
+pub(super) fn image_path() -> impl TypedValueParser<Value = OsString> {
+    OsStringValueParser::new().try_map(|path| {
+        if path.is_empty() {
+            return Err("the path is empty");
+        }
+        Ok(path)
+    })
 }
 
 /// Reads a number of at least 1.

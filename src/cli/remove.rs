@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::cli::argument::{Argument, Role};
 use crate::cli::failure::Failure;
-use crate::cli::hint::choices;
+use crate::cli::hint::{choices, is_list};
 use crate::cli::location::Location;
 use crate::cli::process::Process;
 use crate::cli::source::selector;
@@ -110,9 +110,9 @@ fn advise(error: Error, layout: &Path) -> Failure {
         Error::Choice(ChoiceError::SeveralImages { have, .. }) => {
             format!("choose one: {}", choices(have))
         }
-        Error::Choice(ChoiceError::NoSuchImage { wanted, have, .. }) if is_number(wanted) => {
+        Error::Choice(ChoiceError::NoSuchImage { wanted, have, .. }) if is_list(wanted) => {
             format!(
-                "to choose by number: `'#{wanted}'`; available: {}",
+                "separate the images by spaces; available: {}",
                 choices(have)
             )
         }
@@ -139,11 +139,6 @@ fn advise(error: Error, layout: &Path) -> Failure {
     };
     let error = Box::new(error);
     Failure::Advised { error, hint }
-}
-
-/// True if a text may be meant as the number of an image.
-fn is_number(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|it| it.is_ascii_digit())
 }
 
 /// The report for people, in lines.

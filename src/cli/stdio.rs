@@ -49,9 +49,8 @@ pub(super) fn open(
     };
     let input = named(path, interrupt).map_err(|error| {
         let error = Error::read(Place::Path(path.to_owned()), error);
-        let is_bare = location.format.is_none();
         let output = beside.and_then(|it| Some((it.path()?, it.argument.name)));
-        match elsewhere::missing_hint(path, is_bare, location.argument, output) {
+        match elsewhere::missing_hint(path, location.format, location.argument, output) {
             Some(hint) if !path.exists() => {
                 let error = Box::new(error);
                 Failure::Advised { error, hint }

@@ -27,6 +27,11 @@ use crate::cli::waste_report::{Shown, efficiency, to_json, to_text};
 /// The last table shows what `squash` would drop, as its planner says: the five command lines
 /// of each kind that drop most. Digests are not verified; use `verify` for that.
 #[derive(Debug, Args)]
+#[command(mut_arg("human", |it| {
+    it.help("Human-readable sizes").long_help(
+        "Human-readable sizes\n\n`--human=false` prints sizes in bytes.",
+    )
+}))]
 pub(super) struct Arguments {
     #[command(flatten)]
     source: SourceArgument,

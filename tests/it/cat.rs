@@ -85,7 +85,7 @@ fn what_is_not_a_file_is_named() {
     expect![[r#"
         ["nothing"]
         error: no `/nothing` in `app:1`
-          hint: `restow files SRC` lists the files of the image
+          hint: `restow files SRC '**/nothing'` looks in every folder
 
         ["etc/hosts"]
         error: no `/etc/hosts` in `app:1`: layer 3 of 3 deletes it
@@ -143,7 +143,7 @@ fn what_is_not_a_file_is_named() {
 
         ["hard", "nothing"]
         error: no `/nothing` in `app:1`
-          hint: `restow files SRC` lists the files of the image
+          hint: `restow files SRC '**/nothing'` looks in every folder
     "#]]
     .assert_eq(&shown.join("\n"));
 }

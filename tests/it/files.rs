@@ -313,6 +313,8 @@ fn the_order_and_the_form_can_be_chosen() {
         &["files", "--sort", "layer", "in.tar"],
         &["files", "--sort", "size", "--all-layers", "in.tar"],
         &["files", "-H", "in.tar", "b"],
+        &["files", "--human=true", "in.tar", "b"],
+        &["files", "-H=false", "in.tar", "b"],
         &["files", "-q", "--sort", "size", "in.tar"],
         &["files", "-q", "--layer", "2", "in.tar"],
         &["files", "--json", "--layer", "2", "in.tar", "a"],
@@ -347,6 +349,14 @@ fn the_order_and_the_form_can_be_chosen() {
         ["files", "-H", "in.tar", "b"]
         MODE        LINKS OWNER SIZE MODIFIED            LAYER PATH
         -rw-r--r--      1   0:0   4B 1970-01-01 00:00:01     1 /b
+
+        ["files", "--human=true", "in.tar", "b"]
+        MODE        LINKS OWNER SIZE MODIFIED            LAYER PATH
+        -rw-r--r--      1   0:0   4B 1970-01-01 00:00:01     1 /b
+
+        ["files", "-H=false", "in.tar", "b"]
+        MODE        LINKS OWNER SIZE MODIFIED            LAYER PATH
+        -rw-r--r--      1   0:0    4 1970-01-01 00:00:01     1 /b
 
         ["files", "-q", "--sort", "size", "in.tar"]
         /b
@@ -425,7 +435,7 @@ fn what_is_not_there_is_named() {
     expect![[r#"
         ["files", "in.tar", "x"]
         error: no `/x` in `app:1`
-          hint: `restow files SRC` lists the files of the image
+          hint: `restow files SRC '**/x'` looks in every folder
 
         ["files", "in.tar", "c", "a/b"]
         error: no `/a/b` in `app:1`: layer 2 of 3 deletes it

@@ -29,35 +29,53 @@ fn bash_completes_commands_options_and_values() {
     }
     let sandbox = Sandbox::new();
     completions(&sandbox, "bash", "restow.bash");
+    // bash itself completes files, if the function has found nothing.
     let script = r#"
         source ./restow.bash
         complete -p restow
         try() {
             COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
-            _restow restow "${@: -1}" "${@: -2:1}"
+            _restow_word restow "${@: -1}" "${@: -2:1}"
             printf '%s:' "$*"; printf ' %s' "${COMPREPLY[@]}"; printf '\n'
         }
+        try restow ''
         try restow squ
         try restow squash --max
         try restow squash --progress n
         try restow completions fi
         try restow convert --compress g
+        try restow convert --compress = g
+        try restow convert --compress =
         try restow convert --media-types d
         try restow verify --explain blob-m
         try restow help n
+        try restow images ''
+        try restow images -H ''
+        try restow convert app.tar ''
+        try restow squash --all ''
+        try restow squash --above ''
+        try restow squash --above = a
     "#;
     expect![[r#"
-        complete -o bashdefault -o default -o nosort -F _restow restow
+        complete -o bashdefault -o default -o nosort -F _restow_word restow
+        restow : append apply cat completions config convert delta diff export extract files help history images import inspect man rebase remove squash verify waste
         restow squ: squash
         restow squash --max: --max-layers
         restow squash --progress n: none
         restow completions fi: fish
         restow convert --compress g: gzip
+        restow convert --compress = g: gzip
+        restow convert --compress =: keep none gzip zstd
         restow convert --media-types d: docker
         restow verify --explain blob-m: blob-missing
         restow help n: names
-    "#]]
-    .assert_eq(&run(&sandbox, &["bash", "--norc"], script));
+        restow images : 
+        restow images -H : 
+        restow convert app.tar : 
+        restow squash --all : 
+        restow squash --above : 
+        restow squash --above = a: 
+    "#]].assert_eq(&run(&sandbox, &["bash", "--norc"], script));
 }
 
 #[test]
@@ -71,7 +89,8 @@ fn fish_completes_commands_options_and_values() {
     let script = r#"
         source ./restow.fish
         for line in "restow squ" "restow squash --max" "restow squash --progress n" \
-            "restow completions fi" "restow squash so" "restow export --compress z"
+            "restow completions fi" "restow help n" "restow squash so" "restow images " \
+            "restow images -H s" "restow squash --all s" "restow export --compress z"
             echo $line: (complete -C $line | string replace -r '\t.*' '')
         end
     "#;
@@ -79,8 +98,12 @@ fn fish_completes_commands_options_and_values() {
         restow squ: squash
         restow squash --max: --max-layers
         restow squash --progress n: none
-        restow completions fi: restow.fish
+        restow completions fi: fish
+        restow help n: names
         restow squash so: some.tar
+        restow images : restow.fish some.tar
+        restow images -H s: some.tar
+        restow squash --all s: some.tar
         restow export --compress z: zstd
     "#]]
     .assert_eq(&run(&sandbox, &["fish", "--no-config"], script));
@@ -101,12 +124,23 @@ fn zsh_completes_commands_options_and_values() {
         zpty -w shell 'fpath=($PWD/functions $fpath); autoload -Uz compinit; compinit -u -D'
         zpty -w shell 'restow() { print -r -- "typed: $*; done" }; print -r -- rea""dy'
         zpty -r shell line '*ready*'
-        zpty -w shell $'restow squ\t--max\t3 --progress n\tsome.t\t'
-        zpty -r shell line '*typed: *; done*'
-        print -r -- ${${line##*typed: }%%; done*}
+        try() {
+            zpty -w shell $1
+            zpty -r shell line '*typed: *; done*'
+            print -r -- ${${line##*typed: }%%; done*}
+        }
+        try $'restow squ\t--max\t3 --progress n\tsome.t\t'
+        try $'restow images some.t\tsome.t\t--js\t'
+        try $'restow images -H some.t\t'
+        try $'restow convert some.t\tso\t--for\t'
+        try $'restow squash --all some.t\t'
     "#;
     expect![[r#"
         squash --max-layers=3 --progress none some.tar
+        images some.tar some.tar --json
+        images -H some.tar
+        convert some.tar some.tar --force
+        squash --all some.tar
     "#]]
     .assert_eq(&run(&sandbox, &["zsh", "-f"], script));
 }

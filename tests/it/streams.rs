@@ -268,10 +268,17 @@ fn an_empty_file_may_be_replaced() {
             "{command}"
         );
         assert_eq!(sandbox.read("out"), sandbox.read(expected), "{command}");
-        let says = expect![[r#"
-            error: `out` already exists
-              hint: use `--force` to overwrite it
-        "#]];
+        let says = if command.contains("convert") {
+            expect![[r#"
+                error: `out` already exists
+                  hint: use `--force` to overwrite it; if it is another SRC, name DST after it
+            "#]]
+        } else {
+            expect![[r#"
+                error: `out` already exists
+                  hint: use `--force` to overwrite it
+            "#]]
+        };
         says_so(&sandbox, &command, 1, says);
     }
     // What is refused leaves it as it is.

@@ -1,12 +1,13 @@
 //! The text for each kind of wrong command line.
 
 use std::error::Error as _;
+use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
 
 use crate::cli::spelling::nearest;
-use crate::cli::usage::{options, words};
+use crate::cli::usage::{meant, options, words};
 
 /// An error in a command line.
 #[derive(Debug)]
@@ -33,8 +34,13 @@ impl Wrong {
     }
 }
 
-/// The texts for an error of clap.
-pub(super) fn of(error: &clap::Error, command: &Command, root: &Command) -> Wrong {
+/// The texts for an error of clap in a command line of these words.
+pub(super) fn of(
+    error: &clap::Error,
+    typed: &[OsString],
+    command: &Command,
+    root: &Command,
+) -> Wrong {
     let text = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
     let argument = text(ContextKind::InvalidArg);
     match error.kind() {
@@ -46,16 +52,24 @@ pub(super) fn of(error: &clap::Error, command: &Command, root: &Command) -> Wron
             let (message, hint) = unknown_command(&text(ContextKind::InvalidSubcommand), root);
             Wrong::new(message, Some(hint))
         }
+        ErrorKind::UnknownArgument if argument == "-=" => {
+            let message = match meant::valued(typed, command, root) {
+                Some((option, value)) => format!("`{option}` does not take a value: `{value}`"),
+                None => "a short option does not take a value after an equals sign".to_owned(),
+            };
+            Wrong::new(message, None)
+        }
         ErrorKind::UnknownArgument if argument.starts_with('-') => {
             let hint = option_hint(&argument, command, root);
             Wrong::new(format!("unknown option `{argument}`"), Some(hint))
         }
         ErrorKind::UnknownArgument => {
-            let hint = words::superfluous(command.get_name()).map(str::to_owned);
+            let hint = meant::superfluous(typed, command.get_name());
+            let hint = hint.or_else(|| words::superfluous(command.get_name()).map(str::to_owned));
             Wrong::new(format!("unexpected argument `{argument}`"), hint).with_usage(error)
         }
-        ErrorKind::MissingRequiredArgument => missing(error, command).with_usage(error),
-        ErrorKind::InvalidValue | ErrorKind::ValueValidation => invalid_value(error),
+        ErrorKind::MissingRequiredArgument => missing(error, typed, command).with_usage(error),
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation => invalid_value(error, command),
         ErrorKind::ArgumentConflict => conflict(error, command),
         ErrorKind::NoEquals => {
             let name = plain(&argument);
@@ -148,8 +162,8 @@ fn did_you_mean(words: impl Iterator<Item = String>) -> Option<String> {
     (!words.is_empty()).then(|| format!("did you mean {}?", list(&words, "or")))
 }
 
-/// The error for arguments that are missing.
-fn missing(error: &clap::Error, command: &Command) -> Wrong {
+/// The error for arguments and options that are missing.
+fn missing(error: &clap::Error, typed: &[OsString], command: &Command) -> Wrong {
     let Some(ContextValue::Strings(names)) = error.get(ContextKind::InvalidArg) else {
         return Wrong::new("an argument is missing", None);
     };
@@ -159,22 +173,35 @@ fn missing(error: &clap::Error, command: &Command) -> Wrong {
             .split('|')
             .map(|it| format!("`{}`", it.replace(['<', '>'], "")));
         let choice: Vec<String> = choice.collect();
+        let hint = meant::forced(typed, command.get_name());
+        let hint = hint.or_else(|| words::missing_choice(command.get_name()));
         return Wrong::new(
             format!("missing option: one of {}", list(&choice, "or")),
-            words::missing_choice(command.get_name()).map(str::to_owned),
+            hint.map(str::to_owned),
         );
     }
-    let names: Vec<String> = names.iter().map(|it| plain(it)).collect();
-    let plural = if names.len() == 1 { "" } else { "s" };
-    let hint = words::missing(command.get_name(), &names);
+    let (options, arguments): (Vec<&String>, Vec<&String>) =
+        names.iter().partition(|name| name.starts_with('-'));
+    let options = options
+        .iter()
+        .map(|it| format!("`{}`", it.replace(['<', '>'], "")));
+    let arguments: Vec<String> = arguments.iter().map(|it| plain(it)).collect();
+    let hint = words::missing(command.get_name(), &arguments);
+    let missing: Vec<String> = arguments.iter().cloned().chain(options).collect();
+    let what = match (arguments.is_empty(), missing.len()) {
+        (true, 1) => "option",
+        (true, _) => "options",
+        (false, 1) => "argument",
+        (false, _) => "arguments",
+    };
     Wrong::new(
-        format!("missing argument{plural}: {}", list(&names, "and")),
-        Some(hint.to_owned()),
+        format!("missing {what}: {}", list(&missing, "and")),
+        hint.map(str::to_owned),
     )
 }
 
-/// The error for an invalid value of an option.
-fn invalid_value(error: &clap::Error) -> Wrong {
+/// The error for an invalid value of an option or an argument.
+fn invalid_value(error: &clap::Error, command: &Command) -> Wrong {
     let text = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
     let argument = text(ContextKind::InvalidArg);
     let (name, value) = (plain(&argument), text(ContextKind::InvalidValue));
@@ -192,7 +219,10 @@ fn invalid_value(error: &clap::Error) -> Wrong {
     }
     let message = format!("invalid value `{value}` for `{name}`");
     match (error.source(), error.get(ContextKind::ValidValue)) {
-        (Some(source), _) => Wrong::new(format!("{message}: {source}"), None),
+        (Some(source), _) => {
+            let hint = meant::value(&name, &value, command);
+            Wrong::new(format!("{message}: {source}"), hint)
+        }
         (None, Some(ContextValue::Strings(valid))) => {
             let near = nearest(&value, valid.iter().map(String::as_str)).into_iter();
             let near = did_you_mean(near.map(str::to_owned));

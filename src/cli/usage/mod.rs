@@ -3,6 +3,7 @@
 //! clap parses; restow writes the texts, so that every error has the same form, and so that
 //! hints do more than correct the spelling.
 
+mod meant;
 mod message;
 mod options;
 mod words;
@@ -64,7 +65,7 @@ pub(super) fn report_usage(error: &clap::Error, words: &[OsString], root: &Comma
         let _ = error.print();
         return ExitStatus::Usage;
     }
-    let wrong = message::of(error, command_of(words, root), root);
+    let wrong = message::of(error, words, command_of(words, root), root);
     let output = Output::of_usage(has_json_progress);
     output.error(&wrong.message, &[], wrong.hint.as_deref());
     if let Some(usage) = wrong.usage {

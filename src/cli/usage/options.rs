@@ -1,18 +1,27 @@
 //! Options of docker, podman, skopeo, crane, umoci, dive and docker-squash that restow does not
 //! have, or has under another name.
 
+mod commands;
+
+use self::commands::Tip;
+
 /// Commands that write images.
-const WRITERS: &[&str] = &["config", "convert", "import", "squash"];
+const WRITERS: &[&str] = &[
+    "append", "apply", "config", "convert", "import", "rebase", "squash",
+];
 
 /// Commands that write to DST.
-const OUTPUTS: &[&str] = &["config", "convert", "export", "import", "squash"];
+const OUTPUTS: &[&str] = &[
+    "append", "config", "convert", "export", "import", "rebase", "squash",
+];
 
 /// Commands that print facts.
 const LOOKERS: &[&str] = &["history", "images", "inspect", "verify", "waste"];
 
 /// Commands with an option that selects the platform.
 const PLATFORMS: &[&str] = &[
-    "convert", "diff", "export", "history", "import", "inspect", "squash", "waste",
+    "append", "cat", "convert", "delta", "diff", "export", "extract", "files", "history", "import",
+    "inspect", "rebase", "squash", "waste",
 ];
 
 /// Every command.
@@ -56,130 +65,8 @@ const CHANGE_BY_CONFIG: &str = "`restow config --change INSTRUCTION SRC DST` cha
 const CHANGE: &str = "`--change INSTRUCTION` changes the config, such as `--change 'ENV A=1'` or \
      `--change 'CMD [\"sh\"]'`";
 
-/// The hints for unknown options: the options, the commands to which the hint applies, and the
-/// hint, in which `COMMAND` is replaced by the name of the command. The first match counts.
-const OPTIONS: &[(&[&str], &[&str], &str)] = &[
-    (
-        &["--layers", "--all", "--history"],
-        &["files"],
-        "`--all-layers` shows what each layer stores, `--layer N` what one does",
-    ),
-    (
-        &["--to", "--with", "--type", "-t"],
-        &["diff"],
-        "the images are arguments: `restow diff A B`; files and configs are compared, \
-         `--history`, `--names` and `--layers` add more",
-    ),
-    (
-        &["-u", "-U", "--unified", "--filename", "-p", "--patch"],
-        &["diff"],
-        "`--text PATH` prints a unified diff of one file",
-    ),
-    (
-        &["--brief", "--exit-code", "--summary", "-s", "--silent"],
-        &["diff"],
-        "`--quiet` prints nothing, so that only the exit code tells; `--stat` prints a summary",
-    ),
-    (
-        &["--name-only", "--name-status", "-0", "--null", "-z"],
-        &["diff"],
-        "`restow diff --json A B | jq -r '.files[].path'` prints paths only",
-    ),
-    (
-        &[
-            "--ignore-timestamps",
-            "--ignore-mtime",
-            "--ignore-file-timestamps",
-            "-I",
-            "--exclude",
-        ],
-        &["diff"],
-        "`--ignore mtime` ignores the times of files, `--semantic` all that a rebuild changes",
-    ),
-    (
-        &["--format", "--output", "-o", "--out", "-O", "-j"],
-        &["diff"],
-        "`restow diff --json A B` prints all fields, for `jq`",
-    ),
-    (
-        &["-r", "--recursive", "-N", "--new-file"],
-        &["diff"],
-        "all files are compared; PATHs after A and B select some",
-    ),
-    (
-        &[
-            "-i",
-            "--input",
-            "--in",
-            "--src",
-            "--source",
-            "--file",
-            "--tarball",
-        ],
-        &["diff"],
-        "the images are arguments: `restow diff A B`, with `-` for stdin",
-    ),
-    (
-        &[
-            "-l",
-            "-a",
-            "-A",
-            "-R",
-            "-r",
-            "-n",
-            "--long",
-            "--all",
-            "--recursive",
-            "--tree",
-        ],
-        &["files"],
-        "`files` always lists everything below a PATH, as `ls -lR` does; `-q` prints paths only",
-    ),
-    (
-        &["-S", "-t", "--size", "--time"],
-        &["files"],
-        "`--sort size` sorts by size, the largest first",
-    ),
-    (
-        &[
-            "-f",
-            "--force",
-            "--overwrite",
-            "--replace",
-            "--yes",
-            "-y",
-            "--clobber",
-        ],
-        &["extract"],
-        "`extract` replaces no files: DIR must be empty, or new",
-    ),
-    (
-        &[
-            "-C",
-            "-d",
-            "--directory",
-            "-o",
-            "--output",
-            "--out",
-            "-O",
-            "--dest",
-            "--destination",
-        ],
-        &["extract"],
-        "the folder is an argument: `restow extract SRC DIR`",
-    ),
-    (
-        &[
-            "--rootless",
-            "--no-same-owner",
-            "-p",
-            "-x",
-            "--preserve-permissions",
-        ],
-        &["extract"],
-        "owners are kept as root, and modes always; without root all files belong to the current \
-         user",
-    ),
+/// The hints for options that several commands might have. The first match counts.
+const OPTIONS: &[Tip] = &[
     (
         &["--format"],
         WRITERS,
@@ -207,7 +94,15 @@ const OPTIONS: &[(&[&str], &[&str], &str)] = &[
         "the output is an argument: `restow import ROOTFS DST`, with `-` for stdout",
     ),
     (
-        &["-o", "--output", "--out", "-O", "--dest", "--destination"],
+        &[
+            "-o",
+            "--output",
+            "--output-path",
+            "--out",
+            "-O",
+            "--dest",
+            "--destination",
+        ],
         OUTPUTS,
         "the output is an argument: `restow COMMAND SRC DST`, with `-` for stdout",
     ),
@@ -585,7 +480,7 @@ const OPTIONS: &[(&[&str], &[&str], &str)] = &[
 
 /// The hint for an option of other tools that a command does not have.
 pub(super) fn tip(option: &str, command: &str) -> Option<String> {
-    let mut all = OPTIONS.iter();
+    let mut all = commands::OPTIONS.iter().chain(OPTIONS);
     let found = all.find(|(options, commands, _)| {
         options.contains(&option) && (commands.is_empty() || commands.contains(&command))
     });
@@ -595,5 +490,6 @@ pub(super) fn tip(option: &str, command: &str) -> Option<String> {
 /// All hints.
 #[cfg(test)]
 pub(super) fn hints() -> impl Iterator<Item = &'static str> {
-    OPTIONS.iter().map(|(_, _, hint)| *hint)
+    let all = commands::OPTIONS.iter().chain(OPTIONS);
+    all.map(|(_, _, hint)| *hint)
 }

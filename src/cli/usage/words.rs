@@ -18,9 +18,13 @@ const COMMANDS: &[(&[&str], &str)] = &[
          `restow files SRC` the files of an image",
     ),
     (
+        &["cp", "copy"],
+        "`restow convert SRC DST` copies images from any format to any other, \
+         `restow cat SRC PATH > FILE` a file out of an image, and \
+         `restow append SRC DST FILE:/PATH/IN/IMAGE` one into it",
+    ),
+    (
         &[
-            "cp",
-            "copy",
             "mv",
             "move",
             "transform",
@@ -72,7 +76,14 @@ const COMMANDS: &[(&[&str], &str)] = &[
         "`restow squash --all SRC DST` merges all layers into one",
     ),
     (
-        &["merge", "combine", "join", "compact", "shrink", "slim"],
+        &[
+            "slim", "shrink", "compact", "minify", "optimize", "optimise", "reduce",
+        ],
+        "`restow waste SRC` shows what an image could do without, and `restow squash --all SRC DST` \
+         drops the files that no container sees",
+    ),
+    (
+        &["merge", "combine", "join"],
         "`restow squash --layers A..B SRC DST` merges layers of one image; \
          `restow convert A B ALL` puts several archives into one",
     ),
@@ -109,6 +120,14 @@ const COMMANDS: &[(&[&str], &str)] = &[
             "logs",
         ],
         "restow does not run containers: `restow convert SRC - | docker load`, then `docker run`",
+    ),
+    (
+        &["names", "transports"],
+        "`restow help names` shows how images are named",
+    ),
+    (
+        &["json", "jq"],
+        "`restow help json` lists the fields that `--json` prints",
     ),
     (&["version"], "`restow --version` prints the version"),
     (
@@ -176,6 +195,11 @@ const COMMANDS: &[(&[&str], &str)] = &[
     (
         &["tree", "file", "find", "browse", "list-files", "ls-files"],
         "`restow files SRC` lists the files of an image",
+    ),
+    (
+        &["grep", "search-files"],
+        "`restow files SRC '**/NAME'` finds files by their names, \
+         `restow cat SRC PATH | grep PATTERN` searches one",
     ),
     (
         &["view", "read", "show-file"],
@@ -257,6 +281,7 @@ pub(super) fn superfluous(command: &str) -> Option<&'static str> {
             "`export` writes all files of one image; `restow extract SRC DIR PATH` extracts some"
         }
         "squash" => "`squash` reads one SRC and writes one DST",
+        "rebase" => "`rebase` reads one SRC and writes one DST; the bases are options",
         "config" => {
             "`config` reads one SRC and writes one DST; changes are options, such as \
              `--change 'ENV A=1'`"
@@ -272,51 +297,40 @@ pub(super) fn superfluous(command: &str) -> Option<&'static str> {
     })
 }
 
-/// The hint for missing arguments.
-pub(super) fn missing(command: &str, names: &[String]) -> &'static str {
-    let has_source = names
-        .first()
-        .is_some_and(|name| name.starts_with("DST") || name.starts_with("PATH"));
-    match (command, has_source) {
-        ("convert", true) => {
+/// The hint for missing arguments, of which these are the names, or of options.
+pub(super) fn missing(command: &str, names: &[String]) -> Option<&'static str> {
+    let first = names.iter().find(|name| !name.starts_with('-'));
+    Some(match (command, first.map_or("", String::as_str)) {
+        ("convert", "DST") => {
             "DST is a file, `oci:DIR` for a layout, or `-` for stdout, as in \
              `docker save NAME | restow convert - FILE`"
         }
-        ("convert", false) => {
+        ("convert", "SRC") => {
             "SRC is an archive, a layout, or `-` for stdin, as in \
              `docker save NAME | restow convert - FILE`"
         }
-        ("squash", true) => {
+        ("squash", "DST") => {
             "DST is a file, `oci:DIR` for a layout, or `-` for stdout; `--dry-run` does not need it"
         }
-        ("config", true) => {
+        ("config", "DST") => {
             "DST is a file, `oci:DIR` for a layout, or `-` for stdout; to print the config: \
              `restow inspect --raw config SRC`"
         }
-        ("append", _) if names.iter().all(|name| name.starts_with("LAYER")) => {
-            "LAYER is a tar, a folder, FILE:/PATH/IN/IMAGE, or - for a tar from stdin; with \
-             `--delete PATH` or `--changed ROOTFS` none is needed"
-        }
-        ("append", false) => {
+        ("append", "SRC") => {
             "SRC is an archive, a layout, `-` for stdin, or `scratch`, as in \
              `restow append scratch DST ./hello:/hello`"
         }
-        ("append" | "import", true) => "DST is a file, `oci:DIR` for a layout, or `-` for stdout",
-        ("import", false) => {
-            "ROOTFS is a tar, or `-` for stdin, as in `tar -C DIR -c . | restow import - DST`"
-        }
-        ("diff", _) if names.len() == 1 => {
-            "B is the image to compare A with; `docker export CONTAINER | restow diff A -` compares \
-             the files of a container with its image, as `docker diff` does"
-        }
-        ("diff", _) => {
-            "A and B are archives, layouts or root filesystem tars, as in `restow diff A B`; one may \
-             be `-` for stdin"
-        }
-        ("verify", _) => {
+        ("verify", "SRC") => {
             "SRC is an archive, a layout, or `-` for stdin; `--explain CODE` does not need it"
         }
-        ("remove", _) => "LAYOUT is an OCI layout in a folder, as in `restow remove DIR NAME:TAG`",
+        ("rebase", "SRC") => {
+            "SRC is an archive, a layout, or `-` for stdin, as in \
+             `restow rebase --onto NEWBASE SRC DST`"
+        }
+        ("rebase", "") => {
+            "NEWBASE is the image to put SRC on, an archive or a layout, as in \
+             `restow rebase --onto NEWBASE SRC DST`"
+        }
         ("delta", _) => {
             "`restow delta OLD NEW DELTA` writes the file DELTA: what NEW has and OLD has not; OLD and \
              NEW are archives or layouts"
@@ -325,11 +339,30 @@ pub(super) fn missing(command: &str, names: &[String]) -> &'static str {
             "`restow apply OLD DELTA NEW` writes NEW: OLD is the archive or layout that DELTA was \
              made from"
         }
-        ("cat", true) => "PATH is a file in the image, as in `restow cat SRC /etc/os-release`",
-        ("completions", _) => "SHELL is bash, elvish, fish, powershell or zsh",
-        ("man", _) => "DIR is the folder for the pages, as in `restow man man1`",
-        _ => "SRC is an archive, a layout, or `-` for stdin",
-    }
+        ("diff", "A") => {
+            "A and B are archives, layouts or root filesystem tars, as in `restow diff A B`; one may \
+             be `-` for stdin"
+        }
+        ("diff", "B") => {
+            "B is the image to compare A with; `docker export CONTAINER | restow diff A -` compares \
+             the files of a container with its image, as `docker diff` does"
+        }
+        ("man", "DIR") => "DIR is the folder for the pages, as in `restow man man1`",
+        (_, "SRC") => "SRC is an archive, a layout, or `-` for stdin",
+        (_, "DST") => "DST is a file, `oci:DIR` for a layout, or `-` for stdout",
+        (_, "DIR") => "DIR is a folder, new or empty, as in `restow extract SRC DIR`",
+        (_, "LAYER") => {
+            "LAYER is a tar, a folder, FILE:/PATH/IN/IMAGE, or - for a tar from stdin; with \
+             `--delete PATH` or `--changed ROOTFS` none is needed"
+        }
+        (_, "LAYOUT") => "LAYOUT is an OCI layout in a folder, as in `restow remove DIR NAME:TAG`",
+        (_, "PATH") => "PATH is a file in the image, as in `restow cat SRC /etc/os-release`",
+        (_, "ROOTFS") => {
+            "ROOTFS is a folder, a tar, or `-` for stdin, as in `restow import DIR DST`"
+        }
+        (_, "SHELL") => "SHELL is bash, elvish, fish, powershell or zsh",
+        _ => return None,
+    })
 }
 
 /// The hint if one of several options is required.

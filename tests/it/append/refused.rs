@@ -59,10 +59,10 @@ fn what_cannot_be_done_is_said() {
     files(&sandbox, &[("f", "new", 0o644), ("d/a", "1", 0o600)]);
     sandbox.write("l.tar", layer::tar(&entries("a")));
     let run = |words: &[&str]| sandbox.run(&[&["append", &source, "out"], words].concat());
-    run(&["--delete", "/nope"]).fails(expect![[r"
+    run(&["--delete", "/nope"]).fails(expect![[r#"
         error: no `/nope` in `app:1`
-          hint: `restow files SRC` lists the files of the image
-    "]]);
+          hint: `restow files SRC '**/nope'` looks in every folder
+    "#]]);
     run(&["--delete", "/"]).fails(expect![[r"
         error: cannot delete the root of `app:1`
     "]]);

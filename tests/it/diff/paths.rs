@@ -150,14 +150,14 @@ fn a_path_that_neither_image_has_is_trouble() {
     }
     expect![[r#"
         error: no `/ect` in `a:app:1` or `b:app:1`
-          hint: `restow files SRC` lists the files of the image
+          hint: `restow files SRC '**/ect'` looks in every folder
         error: no `/etc/a/b` in `a:app:1` or `b:app:1`
           hint: `restow files SRC` lists the files of the image
         error: no path in `a:app:1` or `b:app:1` matches `/etc/*.conf`
         error: no `/\u{1b}` in `a:app:1` or `b:app:1`
           hint: `restow files SRC` lists the files of the image
         error: no `/x` in `a:app:1` or `b:app:1`
-          hint: `restow files SRC` lists the files of the image
+          hint: `restow files SRC '**/x'` looks in every folder
     "#]]
     .assert_eq(&text);
 }

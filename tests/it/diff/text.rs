@@ -223,7 +223,7 @@ fn what_cannot_be_compared() {
     }
     expect![[r#"
         error: no `/nothing` in `a:app:1`
-          hint: `restow files SRC` lists the files of the image
+          hint: `restow files SRC '**/nothing'` looks in every folder
         error: `/d` is a directory, not a regular file
           hint: `restow files SRC /d` lists it
         error: `/l` in `a:app:1` leads through too many symbolic links, such as `/l`
