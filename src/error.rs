@@ -202,6 +202,10 @@ pub enum Error {
     /// The caller stopped the operation.
     #[error("interrupted")]
     Interrupted,
+    /// The caller stopped a removal whose images are no longer listed, while blobs were
+    /// deleted.
+    #[error("interrupted while blobs were deleted")]
+    DeletionInterrupted,
     /// A layer is encrypted.
     #[error("it is encrypted")]
     LayerEncrypted,
@@ -443,7 +447,7 @@ impl Error {
             | Self::FolderNotEmpty(_)
             | Self::NotWritable(_)
             | Self::OutputExists(_) => Cause::Choice,
-            Self::Interrupted => Cause::Interrupted,
+            Self::Interrupted | Self::DeletionInterrupted => Cause::Interrupted,
             Self::Layer(error) => Cause::of_layer(error),
             Self::Read { source, .. } => source.cause(),
             Self::System(error) => Cause::of_io(error),
@@ -457,7 +461,11 @@ impl Error {
     pub(crate) fn is_elsewhere(&self) -> bool {
         matches!(
             self,
-            Self::BlobRemoved { .. } | Self::Interrupted | Self::Write { .. } | Self::Thread(_)
+            Self::BlobRemoved { .. }
+                | Self::Interrupted
+                | Self::DeletionInterrupted
+                | Self::Write { .. }
+                | Self::Thread(_)
         )
     }
 
@@ -482,7 +490,7 @@ impl Error {
     /// [`Self::Interrupted`] if the caller stopped the operation, since any later
     /// failure is a consequence of that; otherwise the error itself.
     pub(crate) fn or_interrupted(self, progress: &dyn Progress) -> Self {
-        if progress.is_interrupted() {
+        if progress.is_interrupted() && !matches!(self, Self::DeletionInterrupted) {
             return Self::Interrupted;
         }
         self
