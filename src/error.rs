@@ -17,6 +17,7 @@
 
 mod cause;
 mod choice;
+mod from;
 mod input_kind;
 mod limit;
 mod place;
@@ -35,7 +36,7 @@ use crate::dockerfile::ChangeError;
 use crate::image::DocumentError;
 use crate::layer::LayerError;
 use crate::progress::Progress;
-use crate::stream::{Compression, CopyError, DecodeError, FileKind};
+use crate::stream::{Compression, CopyError, FileKind};
 use crate::tar_stream::TarError;
 
 /// The result type of nearly everything in this crate.
@@ -373,39 +374,6 @@ fn seen(kind: Option<FileKind>) -> String {
     match kind {
         Some(kind) => format!("looks like {kind}"),
         None => "unknown file format".to_owned(),
-    }
-}
-
-impl From<io::Error> for Error {
-    /// Distinguishes errors of the system from streams that cannot be unpacked or are
-    /// not a tar.
-    fn from(error: io::Error) -> Self {
-        match error.downcast() {
-            Ok(DecodeError(compression, source)) => match source.downcast() {
-                Ok(source) => Self::Limit(LimitError::Compression {
-                    compression,
-                    source,
-                }),
-                Err(source) => Self::Compression {
-                    compression,
-                    source,
-                },
-            },
-            Err(error) => match error.downcast() {
-                Ok(error) => Self::Tar(error),
-                Err(error) => Self::System(error),
-            },
-        }
-    }
-}
-
-impl From<TarError> for Error {
-    /// A tar that cannot be read is not a malformed one.
-    fn from(error: TarError) -> Self {
-        match error {
-            TarError::Io(error) => error.into(),
-            error => Self::Tar(error),
-        }
     }
 }
 

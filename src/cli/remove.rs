@@ -197,3 +197,26 @@ fn to_json(layout: &OsStr, is_dry_run: bool, report: &RemoveReport) -> Value {
         "size": report.bytes,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_after_the_images_are_gone_says_so() {
+        let layout = Path::new("lay");
+        let write = |path: &str| {
+            let error = io::ErrorKind::PermissionDenied.into();
+            Error::write(Place::Path(path.into()), error)
+        };
+        let hint = |error| match advise(error, layout) {
+            Failure::Advised { hint, .. } => Some(hint),
+            _ => None,
+        };
+        let left = Some(BLOBS_LEFT.to_owned());
+        assert_eq!(hint(Error::DeletionInterrupted), left);
+        assert_eq!(hint(write("lay/blobs/sha256/00")), left);
+        assert_eq!(hint(write("lay")), None);
+        assert_eq!(hint(Error::Interrupted), None);
+    }
+}
