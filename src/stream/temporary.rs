@@ -216,3 +216,53 @@ fn without_temporary_name(folder: &Path, error: io::Error) -> io::Error {
     };
     system.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn the_start_of_a_name_is_that_of_the_target() {
+        let long = "ü".repeat(127);
+        for (name, expected) in [
+            ("out.tar", ".out.tar.restow-".to_owned()),
+            (".hidden", ".hidden.restow-".to_owned()),
+            ("", ".restow-".to_owned()),
+            (&long, format!(".{}.restow-", "ü".repeat(50))),
+            (&format!("a{long}"), format!(".a{}.restow-", "ü".repeat(49))),
+        ] {
+            assert_eq!(prefix_of(name), expected);
+            assert!(is_temporary(&format!("{expected}{}", mark())));
+        }
+        for name in ["out.tar", ".out.restow-", ".out.restow-of a user"] {
+            assert!(!is_temporary(name), "{name}");
+        }
+        assert_ne!(mark(), mark());
+    }
+
+    /// Another process removes each one at once, or the file system gives a file another
+    /// number by its name.
+    #[test]
+    fn a_temporary_is_not_made_for_ever() {
+        let directory = tempfile::tempdir().unwrap();
+        let made = Cell::new(0);
+        let removed = |path: &Path| {
+            made.set(made.get() + 1);
+            let file = File::create(path)?;
+            fs::remove_file(path)?;
+            Ok(file)
+        };
+        make(directory.path(), "a", removed, |_| Ok(())).unwrap();
+        assert_eq!(made.take(), ATTEMPTS);
+        let absent = |_: &Path| {
+            made.set(made.get() + 1);
+            Err(io::ErrorKind::NotFound.into())
+        };
+        let error = make(directory.path(), "a", absent, |_| Ok(())).unwrap_err();
+        let made = made.take();
+        assert_eq!((error.kind(), made), (io::ErrorKind::NotFound, ATTEMPTS));
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+}
