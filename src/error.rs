@@ -17,6 +17,7 @@
 
 mod cause;
 mod choice;
+mod from;
 mod input_kind;
 mod limit;
 mod place;
@@ -35,7 +36,7 @@ use crate::dockerfile::ChangeError;
 use crate::image::DocumentError;
 use crate::layer::LayerError;
 use crate::progress::Progress;
-use crate::stream::{Compression, CopyError, DecodeError, FileKind};
+use crate::stream::{Compression, CopyError, FileKind};
 use crate::tar_stream::TarError;
 
 /// The result type of nearly everything in this crate.
@@ -202,6 +203,10 @@ pub enum Error {
     /// The caller stopped the operation.
     #[error("interrupted")]
     Interrupted,
+    /// The caller stopped a removal whose images are no longer listed, while blobs were
+    /// deleted.
+    #[error("interrupted while blobs were deleted")]
+    DeletionInterrupted,
     /// A layer is encrypted.
     #[error("it is encrypted")]
     LayerEncrypted,
@@ -372,39 +377,6 @@ fn seen(kind: Option<FileKind>) -> String {
     }
 }
 
-impl From<io::Error> for Error {
-    /// Distinguishes errors of the system from streams that cannot be unpacked or are
-    /// not a tar.
-    fn from(error: io::Error) -> Self {
-        match error.downcast() {
-            Ok(DecodeError(compression, source)) => match source.downcast() {
-                Ok(source) => Self::Limit(LimitError::Compression {
-                    compression,
-                    source,
-                }),
-                Err(source) => Self::Compression {
-                    compression,
-                    source,
-                },
-            },
-            Err(error) => match error.downcast() {
-                Ok(error) => Self::Tar(error),
-                Err(error) => Self::System(error),
-            },
-        }
-    }
-}
-
-impl From<TarError> for Error {
-    /// A tar that cannot be read is not a malformed one.
-    fn from(error: TarError) -> Self {
-        match error {
-            TarError::Io(error) => error.into(),
-            error => Self::Tar(error),
-        }
-    }
-}
-
 impl Error {
     /// Returns the error for a failure to read `what`.
     pub fn read(what: Place, source: impl Into<Self>) -> Self {
@@ -443,7 +415,7 @@ impl Error {
             | Self::FolderNotEmpty(_)
             | Self::NotWritable(_)
             | Self::OutputExists(_) => Cause::Choice,
-            Self::Interrupted => Cause::Interrupted,
+            Self::Interrupted | Self::DeletionInterrupted => Cause::Interrupted,
             Self::Layer(error) => Cause::of_layer(error),
             Self::Read { source, .. } => source.cause(),
             Self::System(error) => Cause::of_io(error),
@@ -457,7 +429,11 @@ impl Error {
     pub(crate) fn is_elsewhere(&self) -> bool {
         matches!(
             self,
-            Self::BlobRemoved { .. } | Self::Interrupted | Self::Write { .. } | Self::Thread(_)
+            Self::BlobRemoved { .. }
+                | Self::Interrupted
+                | Self::DeletionInterrupted
+                | Self::Write { .. }
+                | Self::Thread(_)
         )
     }
 
@@ -482,7 +458,7 @@ impl Error {
     /// [`Self::Interrupted`] if the caller stopped the operation, since any later
     /// failure is a consequence of that; otherwise the error itself.
     pub(crate) fn or_interrupted(self, progress: &dyn Progress) -> Self {
-        if progress.is_interrupted() {
+        if progress.is_interrupted() && !matches!(self, Self::DeletionInterrupted) {
             return Self::Interrupted;
         }
         self

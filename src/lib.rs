@@ -164,4 +164,6 @@ pub use ops::{
 };
 pub use session::{Images, PendingOutput, Session, Source, Target};
 pub use stream::{Compression, DecodeLimit, Encoding, FileKind};
+#[doc(hidden)]
+pub use stream::{open_regular, write_file};
 pub use tar_stream::TarError;

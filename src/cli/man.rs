@@ -1,8 +1,7 @@
 //! `restow man`: the help of every command as manual pages.
 
-use std::fs::{self, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Command};
@@ -88,31 +87,23 @@ impl Page {
 
     /// True if a folder already contains it with the same content.
     fn is_in(&self, folder: &Path) -> bool {
-        fs::read(folder.join(&self.name)).is_ok_and(|text| text == self.text)
+        let mut text = Vec::new();
+        let file = restow::open_regular(&folder.join(&self.name));
+        let read = file.and_then(|mut file| file.read_to_end(&mut text));
+        read.is_ok() && text == self.text
     }
 
     /// Writes it to a folder, where it appears once it is complete.
     fn write(&self, folder: &Path, replace: bool) -> Result<(), Failure> {
         let path = folder.join(&self.name);
-        let mut file = tempfile::Builder::new()
-            .prefix(&format!(".{}.", self.name))
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(folder)
-            // The kind alone: tempfile adds the name of its file.
-            .map_err(|error| failed(&path, error.kind().into()))?;
-        file.write_all(&self.text)
-            .map_err(|error| failed(&path, error))?;
-        let placed = if replace {
-            file.persist(&path)
-        } else {
-            file.persist_noclobber(&path)
-        };
-        match placed {
-            Ok(_) => Ok(()),
-            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
+        // A symbolic link is followed: its target is replaced, and the link remains.
+        let target = fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
+        match restow::write_file(&target, &self.text, replace) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 Err(Error::OutputExists(path).into())
             }
-            Err(error) => Err(failed(&path, error.error)),
+            Err(error) => Err(failed(&path, error)),
         }
     }
 }

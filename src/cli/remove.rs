@@ -103,6 +103,10 @@ fn is_of_layout(location: &Location) -> bool {
     matches!(location.format, None | Some(Format::OciDirectory))
 }
 
+/// The hint for a failure after which the images are gone, but not all of their blobs.
+const BLOBS_LEFT: &str =
+    "the images are no longer listed; `restow remove LAYOUT` deletes the blobs that are left";
+
 /// Adds the hints for what is different here: images are chosen without an option, a file is not
 /// enough, and what is written is the layout itself.
 fn advise(error: Error, layout: &Path) -> Failure {
@@ -116,12 +120,9 @@ fn advise(error: Error, layout: &Path) -> Failure {
                 choices(have)
             )
         }
+        Error::DeletionInterrupted => BLOBS_LEFT.to_owned(),
         Error::Write { what, source } => match what {
-            Place::Path(path) if path != layout => {
-                "the images are no longer listed; `restow remove LAYOUT` deletes the blobs that are \
-                 left"
-                    .to_owned()
-            }
+            Place::Path(path) if path != layout => BLOBS_LEFT.to_owned(),
             _ if source.kind() == io::ErrorKind::StorageFull => {
                 "a new `index.json` is written before blobs are deleted: free a few kilobytes first"
                     .to_owned()
@@ -190,4 +191,27 @@ fn to_json(layout: &OsStr, is_dry_run: bool, report: &RemoveReport) -> Value {
         "blobs": report.blobs,
         "size": report.bytes,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_after_the_images_are_gone_says_so() {
+        let layout = Path::new("lay");
+        let write = |path: &str| {
+            let error = io::ErrorKind::PermissionDenied.into();
+            Error::write(Place::Path(path.into()), error)
+        };
+        let hint = |error| match advise(error, layout) {
+            Failure::Advised { hint, .. } => Some(hint),
+            _ => None,
+        };
+        let left = Some(BLOBS_LEFT.to_owned());
+        assert_eq!(hint(Error::DeletionInterrupted), left);
+        assert_eq!(hint(write("lay/blobs/sha256/00")), left);
+        assert_eq!(hint(write("lay")), None);
+        assert_eq!(hint(Error::Interrupted), None);
+    }
 }

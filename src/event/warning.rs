@@ -1,5 +1,7 @@
 //! Warnings about inputs.
 
+use std::path::PathBuf;
+
 use crate::digest::Digest;
 use crate::error::{Place, Remedy, more};
 use crate::layer::Ambiguity;
@@ -171,6 +173,9 @@ pub enum Warning {
     /// The tar of a root filesystem has no end-of-archive block.
     #[error("the tar has no end-of-archive block; it may be truncated")]
     RootfsEndMissing,
+    /// Another process has locked this layout, and the operation waits until it is done.
+    #[error("waiting for another process, which writes to `{}`", .0.display())]
+    LayoutLocked(PathBuf),
     /// An image index lists platforms that the output does not include.
     #[error("skipped {what} of `{name}`: {reason}")]
     LeftOut {

@@ -20,7 +20,7 @@ use crate::folder::attributes::Holder;
 use crate::folder::beneath::Beneath;
 use crate::folder::fault::{at, display};
 use crate::layer::{Device, EntrySink, Landing, LayerWriter, Metadata, NodeKind, is_whiteout};
-use crate::stream::{COPY_BUFFER, names};
+use crate::stream::{COPY_BUFFER, names, open_directory};
 use crate::tar_stream::Time;
 
 /// Changes to the entries of a folder that is packed.
@@ -59,7 +59,7 @@ pub(super) fn pack<W: Write>(
     landing: Option<&Landing>,
     writer: &mut LayerWriter<W>,
 ) -> io::Result<Sockets> {
-    let root = OwnedFd::from(File::open(folder)?);
+    let root = OwnedFd::from(open_directory(folder)?);
     let packer = Packer {
         tree: Beneath::new(root),
         options,

@@ -12,7 +12,7 @@
 //! with the same target.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -28,7 +28,7 @@ use rustix::path::Arg;
 use crate::folder::unpack::{FolderWriter, WrittenTree};
 use crate::layer::Metadata;
 use crate::progress::Progress;
-use crate::stream::{PendingDirectory, is_temporary, move_into, names, remove_all};
+use crate::stream::{PendingDirectory, is_temporary, move_into, names, open_directory, remove_all};
 use crate::tar_stream::Time;
 
 /// The name of the root in the temporary folder: that of a part of an output.
@@ -44,7 +44,7 @@ const INHERITED: [&str; 2] = ["system.posix_acl_access", "system.posix_acl_defau
 #[derive(Debug)]
 #[must_use = "the files only appear at `commit`"]
 pub(crate) struct PendingTree {
-    temporary: Temporary,
+    temporary: PendingDirectory,
     root: OwnedFd,
     /// It is dropped last: the path of the temporary folder leads through it.
     target: Target,
@@ -57,18 +57,6 @@ enum Target {
     New(OwnedFd, OsString),
     /// It is empty, and open.
     Empty(OwnedFd),
-}
-
-/// A temporary folder whose content is removed, whatever its modes.
-#[derive(Debug)]
-struct Temporary(PendingDirectory);
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        let folder = self.0.open();
-        // Nobody can do anything about a failure.
-        let _ = names(folder).and_then(|names| remove_all(folder, names));
-    }
 }
 
 /// The reason why files cannot be written to a folder.
@@ -93,7 +81,8 @@ impl PendingTree {
     ///
     /// Fails if the folder cannot be written to, without changing anything.
     pub(crate) fn create(folder: &Path) -> Result<Self, Obstacle> {
-        let (temporary, target) = match fs::metadata(folder) {
+        // The path of the temporary folder leads through the target, which is dropped last.
+        let (target, temporary) = match fs::metadata(folder) {
             Ok(metadata) if !metadata.is_dir() => return Err(Errno::NOTDIR.into()),
             Ok(_) => in_empty(folder)?,
             // A link that leads nowhere is something that exists, too.
@@ -101,10 +90,9 @@ impl PendingTree {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
             Err(_) => beside_new(folder)?,
         };
-        let temporary = Temporary(temporary);
-        mkdirat(temporary.0.open(), ROOT, Mode::RWXU)?;
+        mkdirat(temporary.open(), ROOT, Mode::RWXU)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let root = openat(temporary.0.open(), ROOT, flags, Mode::empty())?;
+        let root = openat(temporary.open(), ROOT, flags, Mode::empty())?;
         for attribute in INHERITED {
             // Most parents have no such attribute, so a failure means nothing.
             let _ = fremovexattr(&root, attribute);
@@ -136,7 +124,7 @@ impl PendingTree {
         match &self.target {
             Target::New(parent, name) => {
                 writer.end_directories(1, progress)?;
-                let temporary = self.temporary.0.open();
+                let temporary = self.temporary.open();
                 move_to(temporary, ROOT, parent, name.as_os_str())?;
                 let implied = Metadata::implied(IMPLIED_MODE, created);
                 if let Err(error) = writer.end_root(Some(implied)) {
@@ -166,8 +154,8 @@ impl PendingTree {
 }
 
 /// The temporary folder in an empty one.
-fn in_empty(folder: &Path) -> Result<(PendingDirectory, Target), Obstacle> {
-    let open = OwnedFd::from(File::open(folder)?);
+fn in_empty(folder: &Path) -> Result<(Target, PendingDirectory), Obstacle> {
+    let open = OwnedFd::from(open_directory(folder)?);
     let is_left = |name: &Vec<u8>| str::from_utf8(name).is_ok_and(is_temporary);
     if !found(&open)?.iter().all(is_left) {
         return Err(Obstacle::NotEmpty);
@@ -177,7 +165,7 @@ fn in_empty(folder: &Path) -> Result<(PendingDirectory, Target), Obstacle> {
     let temporary = PendingDirectory::create_in(&path_of(&open, folder), "")?;
     // What killed processes left is removed now, if it really is that.
     match found(&open)?.len() {
-        1 => Ok((temporary, Target::Empty(open))),
+        1 => Ok((Target::Empty(open), temporary)),
         _ => Err(Obstacle::NotEmpty),
     }
 }
@@ -190,7 +178,7 @@ fn found(folder: &OwnedFd) -> io::Result<Vec<Vec<u8>>> {
 }
 
 /// The temporary folder beside one that does not exist.
-fn beside_new(folder: &Path) -> Result<(PendingDirectory, Target), Obstacle> {
+fn beside_new(folder: &Path) -> Result<(Target, PendingDirectory), Obstacle> {
     let name = folder.file_name().ok_or(Errno::NOENT)?;
     let parent = match folder.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -200,7 +188,7 @@ fn beside_new(folder: &Path) -> Result<(PendingDirectory, Target), Obstacle> {
     let open = openat(CWD, parent, flags, Mode::empty())?;
     let path = path_of(&open, parent);
     let temporary = PendingDirectory::create_in(&path, &name.to_string_lossy())?;
-    Ok((temporary, Target::New(open, name.to_owned())))
+    Ok((Target::New(open, name.to_owned()), temporary))
 }
 
 /// A path to an open directory that leads to it also after something else has taken its

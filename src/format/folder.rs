@@ -1,12 +1,12 @@
 //! Kinds of folders that are given as inputs.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::Path;
 
 use crate::error::{Error, Folder, InputKind, Result};
 use crate::format::Format;
 use crate::format::control_files::{INDEX, MANIFEST, MARKER, REPOSITORIES};
-use crate::stream::read_head;
+use crate::stream::{open_regular, read_head};
 
 /// The start of the file `version` in skopeo's transport `dir:`
 /// (go.podman.io/image/directory).
@@ -56,9 +56,8 @@ pub(super) fn folder(path: &Path) -> Folder {
 
 /// The first bytes of a file; empty if it is not a file.
 fn start(path: &Path) -> Vec<u8> {
-    let is_file = fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
-    let file = is_file.then(|| File::open(path).ok()).flatten();
     // The content of an unreadable file is unknown.
-    file.and_then(|file| read_head(file, 64).ok())
+    let file = open_regular(path);
+    file.and_then(|file| read_head(file, 64))
         .unwrap_or_default()
 }

@@ -21,7 +21,9 @@ impl Session<'_> {
     /// Fails if the folder is not a layout, or not one alone; if there is no such image, or
     /// it has several names and [`RemoveOptions::force`] is not set; or if a document of an
     /// image that stays cannot be read. Nothing has changed then. Also fails, after all
-    /// else is done, if a blob cannot be deleted.
+    /// else is done, if a blob cannot be deleted, and with
+    /// [`DeletionInterrupted`](crate::Error::DeletionInterrupted) if it is stopped while
+    /// blobs are deleted.
     pub fn remove(
         &self,
         layout: impl AsRef<Path>,

@@ -16,13 +16,16 @@ mod hash;
 mod hash_writer;
 mod head;
 mod kernel;
+mod open;
+mod pending_directory;
 mod remove;
+mod replaced;
 mod spool;
+mod temporary;
 
 pub(crate) use block::{Permits, Workers};
-pub(crate) use commit::{
-    PendingDirectory, PendingFile, is_still_there, is_temporary, lock_directory, spool_in,
-};
+pub(crate) use commit::PendingFile;
+pub use commit::write_file;
 pub(crate) use compress::Encoder;
 pub use compress::Encoding;
 pub(crate) use copy::{COPY_BUFFER, CopyError, ProgressReader, copy};
@@ -37,5 +40,10 @@ pub(crate) use hash::{Hashed, Hashes, TeeReader, hash};
 pub(crate) use hash_writer::HashWriter;
 pub(crate) use head::{begins_as_json, read_head};
 pub(crate) use kernel::{free_range, next_data, share_bytes};
+pub(crate) use open::open_directory;
+pub use open::open_regular;
+pub(crate) use pending_directory::{PendingDirectory, lock_directory};
 pub(crate) use remove::{PART, move_into, names, remove_all};
+pub(crate) use replaced::pass_on_rights;
 pub(crate) use spool::{Spool, SpoolSpace, SpoolingReader};
+pub(crate) use temporary::{ARRIVING, is_still_there, is_temporary, spool_in};

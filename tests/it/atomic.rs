@@ -3,6 +3,9 @@
 //! That a failed run leaves the working directory, `TMPDIR` and `HOME` as they
 //! were is checked by the sandbox after every run.
 
+mod files;
+mod layouts;
+
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::symlink;

@@ -515,6 +515,7 @@ fn a_place_for_temporaries_that_is_not_there() {
             run.fails(expect![[r#"
                 error: cannot write a temporary file in `missing`
                   caused by: No such file or directory
+                  hint: choose another folder with `--tmpdir DIR`; a container gets one with `docker run --tmpfs /tmp`
             "#]]);
         } else {
             drop(run.reports());

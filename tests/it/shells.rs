@@ -277,7 +277,7 @@ fn pages_go_to_a_folder_alone() {
     let said = sandbox.run(&["man", "/proc/self"]).refuses();
     expect![[r#"
         error: cannot write `/proc/self/restow.1`
-          caused by: entity not found
+          caused by: No such file or directory
     "#]]
     .assert_eq(&said);
     let output = sandbox.run(&["man", ""]);

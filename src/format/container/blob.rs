@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Place, Result};
 use crate::format::container::{KnownHashes, Member};
-use crate::stream::{Compression, FileSlice, SNIFF_LENGTH, free_range, read_head};
+use crate::stream::{Compression, FileSlice, SNIFF_LENGTH, free_range, open_regular, read_head};
 
 /// The bytes of a member, and known facts about them. Creating it costs nothing: a file
 /// is only opened when the bytes are needed.
@@ -92,7 +92,7 @@ impl<'a> Blob<'a> {
     pub(crate) fn open(&self) -> Result<Box<dyn Read + Send + 'a>> {
         Ok(match &self.bytes {
             Bytes::Slice(file, start) => Box::new(FileSlice::new(*file, *start, self.size())),
-            Bytes::File(path) => Box::new(File::open(path).map_err(|error| self.failed(error))?),
+            Bytes::File(path) => Box::new(open_regular(path).map_err(|error| self.failed(error))?),
             Bytes::Stream(open) => open()?,
             Bytes::Memory(bytes) => Box::new(*bytes),
         })
@@ -102,7 +102,7 @@ impl<'a> Blob<'a> {
     pub(crate) fn slice(&self) -> Result<Option<FileSlice>> {
         let (file, start) = match &self.bytes {
             Bytes::Slice(file, start) => (file.try_clone(), *start),
-            Bytes::File(path) => (File::open(path), 0),
+            Bytes::File(path) => (open_regular(path), 0),
             Bytes::Stream(_) | Bytes::Memory(_) => return Ok(None),
         };
         let file = file.map_err(|error| self.failed(error))?;

@@ -13,12 +13,11 @@ use crate::format::container::{Container, Directory};
 use crate::format::control_files::{INDEX, MANIFEST, MARKER, REPOSITORIES};
 use crate::format::folder::check_declared;
 use crate::format::oci_layout::read::{check_marker, find_index};
-use crate::format::oci_layout::write::replace;
-use crate::format::oci_layout::{BLOBS, blob_path};
+use crate::format::oci_layout::{BLOBS, blob_path, lock};
 use crate::format::reader::Opener;
 use crate::format::sink::with_manifests;
 use crate::image::{Descriptor, Document, Index};
-use crate::stream::{PendingDirectory, PendingFile, lock_directory};
+use crate::stream::{PendingDirectory, PendingFile, write_file};
 
 /// A layout, locked against writers: none of them lists an image meanwhile, or moves a
 /// blob into it.
@@ -54,7 +53,7 @@ impl LockedLayout {
             return Err(Error::NotAFolder);
         }
         check_declared(path, Some(Format::OciDirectory))?;
-        let lock = lock_directory(path, watch)?.ok_or(Error::Interrupted)?;
+        let lock = lock(path, watch)?.ok_or(Error::Interrupted)?;
         let container = Directory::new(path);
         check_marker(&mut Opener::new(&container))?;
         let index = find_index(&container)?.ok_or(Error::NotOfFormat {
@@ -124,7 +123,7 @@ impl LockedLayout {
         }
         let failed = |error| Error::write(self.place(), error);
         let bytes = with_manifests(&self.index, entries)?;
-        replace(&self.path.join(INDEX), &bytes).map_err(failed)?;
+        write_file(&self.path.join(INDEX), &bytes, true).map_err(failed)?;
         // After a crash of the machine, too, no blob is gone that is still listed.
         self.lock.sync_all().map_err(failed)
     }
@@ -138,7 +137,7 @@ impl LockedLayout {
         let mut failure = None;
         for (digest, _) in blobs {
             if watch.is_interrupted() {
-                return Err(Error::Interrupted);
+                return Err(Error::DeletionInterrupted);
             }
             let path = self.path.join(blob_path(digest));
             match fs::remove_file(&path) {

@@ -11,22 +11,20 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::digest::Digest;
 use crate::error::{Error, Place, Result};
-use crate::event::{Event, Step, Warning, Watch};
+use crate::event::{Event, Step, Watch};
 use crate::format::Format;
 use crate::format::container::{Blob, Container, Directory};
 use crate::format::control_files::{INDEX, MARKER};
+use crate::format::oci_layout::join::join;
 use crate::format::oci_layout::read::{check_marker, find_index};
-use crate::format::oci_layout::{BLOBS, MARKER_CONTENT, blob_path};
+use crate::format::oci_layout::{MARKER_CONTENT, blob_path};
 use crate::format::reader::Opener;
-use crate::format::root::Root;
 use crate::format::sink::{
-    BlobWriter, Documents, Held, ImageSink, OutputIndex, OutputKind, OutputRoot, copy_in, put_all,
-    with_manifests,
+    BlobWriter, Documents, Held, ImageSink, OutputIndex, OutputKind, copy_in, put_all,
 };
-use crate::image::{CONTAINERD_NAME, Descriptor, REF_NAME};
 use crate::stream::{
-    GrowingFile, Hashed, PART, PendingDirectory, PendingFile, is_still_there, is_temporary,
-    lock_directory, share_bytes,
+    ARRIVING, GrowingFile, Hashed, PART, PendingDirectory, is_still_there, is_temporary,
+    open_regular, share_bytes,
 };
 
 /// A layout being written.
@@ -34,7 +32,8 @@ use crate::stream::{
 /// Everything is first written to a folder of its own, on the same file system. A new
 /// layout is that folder, renamed. For an existing one the blobs are moved into it,
 /// each by a rename, and finally `index.json` is replaced, under a lock: the layout is
-/// complete at any moment, and two writers lose none of their names.
+/// complete at any moment, and two writers lose none of their names. If that fails, the
+/// blobs are taken back.
 #[derive(Debug)]
 pub(in crate::format) struct LayoutSink {
     target: PathBuf,
@@ -48,9 +47,8 @@ pub(in crate::format) struct LayoutSink {
     index: Mutex<OutputIndex>,
 }
 
-/// The folder in the staging folder for unidentified members. It never becomes part of
-/// the layout.
-const ARRIVING: &str = "arriving";
+/// The number of times that a blob is looked for which others replace at the same time.
+const ATTEMPTS: usize = 16;
 
 impl LayoutSink {
     /// Begins a layout at `target`, or adds to an existing one.
@@ -175,11 +173,13 @@ impl ImageSink for LayoutSink {
             return Ok(Held::Written);
         }
         let path = self.target.join(blob_path(&blob.digest));
-        while self.exists
-            && let Ok(file) = File::open(&path)
-            && let opened = file.metadata().map_err(|error| self.failed(error))?
-            && opened.len() == blob.size
-        {
+        for _ in 0..ATTEMPTS {
+            let opened = open_regular(&path).ok().filter(|_| self.exists);
+            let Some(file) = opened else { break };
+            let opened = file.metadata().map_err(|error| self.failed(error))?;
+            if opened.len() != blob.size {
+                break;
+            }
             if self.keep(&file, &blob.digest) {
                 return Ok(Held::Before(file));
             }
@@ -292,207 +292,5 @@ impl BlobWriter for Part<'_> {
         let finished = self.file.finish();
         finished.map_err(|error| self.sink.failed(error))?;
         self.sink.settle(&self.path, &hashed.digest)
-    }
-}
-
-/// Moves the blobs of a staging folder into a layout, which must still have those that
-/// are needed besides, and lists the images there.
-fn join(
-    target: &Path,
-    staging: &Path,
-    needed: &[Hashed],
-    index: &OutputIndex,
-    watch: &Watch<'_>,
-) -> Result<()> {
-    let failed = |error| Error::write(Place::Path(target.to_owned()), error);
-    let lock = lock_directory(target, watch).map_err(failed)?;
-    let _lock = lock.ok_or(Error::Interrupted)?;
-    let container = Directory::new(target);
-    // It first becomes a layout, so that no other writer mistakes a folder with blobs
-    // for something else.
-    let nothing = OutputIndex::default().bytes()?;
-    for (name, content) in [(INDEX, nothing.as_slice()), (MARKER, MARKER_CONTENT)] {
-        if container.find(name)?.is_none() {
-            replace(&target.join(name), content).map_err(failed)?;
-        } else {
-            PendingFile::clear(&target.join(name));
-        }
-    }
-    for blob in needed {
-        let there = fs::metadata(target.join(blob_path(&blob.digest)));
-        if !there.is_ok_and(|it| it.is_file() && it.len() == blob.size) {
-            return Err(Error::BlobRemoved {
-                digest: blob.digest.clone(),
-                layout: target.to_owned(),
-            });
-        }
-    }
-    move_blobs(&staging.join(BLOBS), &target.join(BLOBS)).map_err(failed)?;
-    let held = find_index(&container);
-    let held = held.map_err(|e| e.while_reading(Place::Path(target.to_owned())))?;
-    let bytes = match held {
-        Some(held) if held.bytes() != nothing => {
-            let before = &held.view().manifests;
-            let after = joined(before, &index.roots, watch);
-            if after == *before {
-                return Ok(());
-            }
-            with_manifests(&held, &after)?
-        }
-        _ => index.bytes()?,
-    };
-    replace(&target.join(INDEX), &bytes).map_err(failed)
-}
-
-fn move_blobs(from: &Path, to: &Path) -> io::Result<()> {
-    for algorithm in fs::read_dir(from)? {
-        let algorithm = algorithm?;
-        let folder = to.join(algorithm.file_name());
-        fs::create_dir_all(&folder)?;
-        for blob in fs::read_dir(algorithm.path())? {
-            let blob = blob?;
-            fs::rename(blob.path(), folder.join(blob.file_name()))?;
-        }
-    }
-    Ok(())
-}
-
-pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = PendingFile::create(path, true)?;
-    file.write_all(bytes)?;
-    file.commit()
-}
-
-/// The items of an index after roots were added to it.
-///
-/// As with `docker load`, an existing name moves to the new image, and the previous one
-/// remains without it. Items that are already listed are not changed in any field;
-/// nothing is listed twice.
-fn joined(before: &[Descriptor], roots: &[OutputRoot], watch: &Watch<'_>) -> Vec<Descriptor> {
-    let named = |descriptor: &Descriptor| (name_of(descriptor), descriptor.clone());
-    let mut after: Vec<(Option<String>, Descriptor)> = before.iter().map(named).collect();
-    let mut nameless = HashSet::new();
-    for root in roots {
-        let (name, new) = named(&root.descriptor);
-        let is_same = |held: &Descriptor| held.digest() == new.digest();
-        if name.is_some() {
-            for (held_name, held) in &mut after {
-                if *held_name == name && !is_same(held) {
-                    watch.warn(Warning::ReferenceMoved {
-                        reference: held_name.take().unwrap_or_default(),
-                        previous: held.digest().clone(),
-                    });
-                    nameless.insert(held.digest().clone());
-                    *held = named_like(held, &Descriptor::new("", held.digest().clone(), 0));
-                }
-            }
-        }
-        let mut same = after.iter_mut().filter(|(_, held)| is_same(held));
-        let is_listed = same.any(|(held_name, _)| name.is_none() || *held_name == name);
-        if is_listed {
-            continue;
-        }
-        let mut same = after.iter_mut().filter(|(_, held)| is_same(held));
-        match same.find(|(held_name, _)| held_name.is_none()) {
-            Some((held_name, held)) => {
-                *held = named_like(held, &new);
-                *held_name = name;
-            }
-            None => after.push((name, new)),
-        }
-    }
-    // An image that lost one of several names is still listed under the others; one that
-    // lost all of them once.
-    let has_name = |digest: &Digest, after: &[(Option<String>, Descriptor)]| {
-        after
-            .iter()
-            .any(|(name, held)| name.is_some() && held.digest() == digest)
-    };
-    let lost = |(name, held): &(Option<String>, Descriptor)| {
-        name.is_none() && nameless.contains(held.digest()) && has_name(held.digest(), &after)
-    };
-    let mut once = HashSet::new();
-    let mut is_first = |(name, held): &(Option<String>, Descriptor)| {
-        name.is_some() || !nameless.contains(held.digest()) || once.insert(held.digest().clone())
-    };
-    let kept = after.iter().filter(|entry| !lost(entry) && is_first(entry));
-    kept.map(|(_, held)| held.clone()).collect()
-}
-
-/// A descriptor with the names of another one.
-fn named_like(descriptor: &Descriptor, other: &Descriptor) -> Descriptor {
-    let name = |key| other.annotation(key).map(str::to_owned);
-    descriptor
-        .clone()
-        .with_annotation(REF_NAME, name(REF_NAME))
-        .with_annotation(CONTAINERD_NAME, name(CONTAINERD_NAME))
-}
-
-/// The name that must be unique: the full reference, if known.
-fn name_of(descriptor: &Descriptor) -> Option<String> {
-    let root = Root::from_index(descriptor);
-    root.reference
-        .map(|reference| reference.to_string())
-        .or(root.label)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::{Arc, Mutex};
-
-    use super::*;
-
-    fn descriptor(content: &str, name: &str) -> Descriptor {
-        let digest = Digest::of(content.as_bytes());
-        let descriptor = Descriptor::new("application/x", digest, content.len() as u64);
-        match name {
-            "" => descriptor,
-            name => descriptor.with_annotation(REF_NAME, Some(name.to_owned())),
-        }
-    }
-
-    /// Descriptors from `content=name`, one word each.
-    fn list(text: &str) -> Vec<Descriptor> {
-        let one = |word: &str| {
-            let (content, name) = word.split_once('=').unwrap();
-            descriptor(content, name)
-        };
-        text.split_whitespace().map(one).collect()
-    }
-
-    #[test]
-    fn images_are_added_and_names_move() {
-        let cases = [
-            ("", "a=x:1", "a=x:1", 0),
-            ("a=x:1", "b=y:1", "a=x:1 b=y:1", 0),
-            ("a=x:1", "a=x:1", "a=x:1", 0),
-            ("a=x:1", "a=x:2", "a=x:1 a=x:2", 0),
-            ("a=x:1", "b=x:1", "a= b=x:1", 1),
-            ("a=x:1 a=x:2", "b=x:1", "a=x:2 b=x:1", 1),
-            ("a=", "a=x:1", "a=x:1", 0),
-            ("a=x:1", "a=", "a=x:1", 0),
-            ("a=1.0", "b=1.0", "a= b=1.0", 1),
-            ("a= b=", "c=", "a= b= c=", 0),
-            ("a=x:1 a=x:2", "b=x:1 b=x:2", "a= b=x:1 b=x:2", 2),
-            ("a= c=z:1 a=x:1", "b=x:1", "a= c=z:1 b=x:1", 1),
-            ("a=x:1 c=x:2", "b=x:1 b=x:2", "a= c= b=x:1 b=x:2", 2),
-            ("a= a=", "b=x:1", "a= a= b=x:1", 0),
-        ];
-        for (before, new, expected, moved) in cases {
-            let warnings = Mutex::new(0);
-            let observer = |_: Event<'_>| *warnings.lock().unwrap() += 1;
-            let interrupt = Arc::default();
-            let roots: Vec<_> = list(new)
-                .into_iter()
-                .map(|descriptor| OutputRoot {
-                    descriptor,
-                    reference: None,
-                    image: None,
-                })
-                .collect();
-            let after = joined(&list(before), &roots, &Watch::new(&observer, &interrupt));
-            assert_eq!(after, list(expected), "{before} + {new}");
-            assert_eq!(*warnings.lock().unwrap(), moved, "{before} + {new}");
-        }
     }
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -111,6 +112,57 @@ fn a_blob_that_a_writer_has_seen_comes_back() {
     assert_eq!(Store::open(&sandbox.path("lay")).layout().missing.len(), 0);
 }
 
+/// The message of a removal that was interrupted says what is done.
+#[test]
+fn an_interrupted_removal_is_completed_by_the_next() {
+    let sandbox = Sandbox::new();
+    archives(&sandbox);
+    sandbox.run(&["convert", "a.tar", "oci:lay"]).silent();
+    sandbox.run(&["convert", "b.tar", "oci:lay"]).silent();
+    let interrupt = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&interrupt);
+    let session = restow::Session::new()
+        .interrupted_by(interrupt)
+        .on_event(move |event| {
+            let is_last = matches!(event, restow::Event::Step(restow::Step::Committing));
+            flag.store(is_last, Ordering::Relaxed);
+        });
+    let mut options = restow::RemoveOptions::default();
+    options.images = vec!["a:1".parse().expect("a selector")];
+    let before = files(&sandbox.path("lay")).len();
+    let error = session.remove(sandbox.path("lay"), &options);
+    let error = error.expect_err("it was interrupted");
+    assert_eq!(error.to_string(), "interrupted while blobs were deleted");
+    assert_eq!(error.cause(), restow::Cause::Interrupted);
+    assert_eq!(files(&sandbox.path("lay")).len(), before);
+    sandbox
+        .run(&["remove", "lay"])
+        .warns("freed 6.47kB, 3 blobs\n");
+    let names: Vec<String> = index(&sandbox.path("lay")).iter().map(name).collect();
+    assert_eq!(names, ["b:1"]);
+}
+
+/// Only a wait that takes a while is told.
+#[test]
+fn a_wait_for_another_process_is_told() {
+    let sandbox = Sandbox::new();
+    archives(&sandbox);
+    sandbox.run(&["convert", "a.tar", "oci:lay"]).silent();
+    for arguments in [&["convert", "b.tar", "oci:lay"][..], &["remove", "lay"]] {
+        let lock = fs::File::open(sandbox.path("lay")).expect("a folder");
+        lock.lock().expect("it can be locked");
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| run(&sandbox, arguments));
+            thread::sleep(Duration::from_millis(1500));
+            drop(lock);
+            let (code, said) = waiting.join().expect("it runs");
+            let first = said.lines().next().unwrap_or_default();
+            let expected = "warning: waiting for another process, which writes to `lay`";
+            assert_eq!((code, first), (Some(0), expected), "{arguments:?}");
+        });
+    }
+}
+
 #[test]
 fn a_blob_that_cannot_be_linked_is_looked_for_again() {
     let sandbox = Sandbox::new();
@@ -168,7 +220,8 @@ fn a_layout_stays_whole_whenever_remove_is_killed() {
     for _ in 0..trials(60) {
         copy();
         // A killed writer has left a folder, too.
-        fs::create_dir_all(sandbox.path("lay/.restow-a1b2c3/blobs/sha256")).expect("a folder");
+        fs::create_dir_all(sandbox.path("lay/.restow-0123456789abcdef9f9f5111/blobs/sha256"))
+            .expect("a folder");
         let mut command = sandbox
             .restow(&["remove", "-q", "lay", "b:1", "c:1"])
             .command();

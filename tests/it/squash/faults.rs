@@ -193,6 +193,7 @@ fn wrapped_archives_may_have_their_layers_in_any_order() {
     sandbox.run(&arguments).fails(expect![[r#"
         error: cannot write a temporary file in `missing`
           caused by: No such file or directory
+          hint: choose another folder with `--tmpdir DIR`; a container gets one with `docker run --tmpfs /tmp`
     "#]]);
 }
 
