@@ -18,6 +18,7 @@ mod head;
 mod kernel;
 mod remove;
 mod spool;
+mod stamp;
 
 pub(crate) use block::{Permits, Workers};
 pub(crate) use commit::{
@@ -39,3 +40,4 @@ pub(crate) use head::{begins_as_json, read_head};
 pub(crate) use kernel::{free_range, next_data, share_bytes};
 pub(crate) use remove::{PART, move_into, names, remove_all};
 pub(crate) use spool::{Spool, SpoolSpace, SpoolingReader};
+pub(crate) use stamp::{Stamp, changed};

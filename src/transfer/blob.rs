@@ -54,23 +54,32 @@ pub(crate) struct Transfer<'a> {
 impl Transfer<'_> {
     /// Transfers one blob, and returns the hash of the written bytes.
     pub(crate) fn run(&self, job: &BlobJob) -> Result<Hashed> {
+        let written = self.transfer(job)?;
+        if let Some(scanned) = self.scanned {
+            scanned.compare_file(job, self.container)?;
+        }
+        Ok(written)
+    }
+
+    fn transfer(&self, job: &BlobJob) -> Result<Hashed> {
         let known = job.known();
         if let Some(known) = &known {
             let is_there = match self.sink.find(known)? {
                 Held::Written => {
-                    self.verify_again(job)?;
+                    self.verify_again(job, known)?;
                     true
                 }
                 Held::Before(file) => {
-                    job.is_own_file(self.container, &file) || self.is_sound(job, file, known)?
+                    let is_own = job.is_own_file(self.container, &file);
+                    let is_there = is_own || self.is_sound(job, file, known)?;
+                    if is_there {
+                        self.verify_unwritten(job)?;
+                    }
+                    is_there
                 }
                 Held::Absent => false,
             };
             if is_there {
-                // Another layer may have been made from its content nevertheless.
-                if job.is_always_read {
-                    verify_stored(self.container, job, self.context.watch)?;
-                }
                 return Ok(known.clone());
             }
         }
@@ -102,16 +111,37 @@ impl Transfer<'_> {
         if job.is_last_use { blob } else { blob.shared() }
     }
 
-    /// Verifies a blob that was already written for another job, if this job has
-    /// further diff_ids for it, or another size.
-    fn verify_again(&self, job: &BlobJob) -> Result<()> {
-        let says_no_more = job.diff_ids.is_empty() || job.compression == Compression::None;
-        if says_no_more && !job.has_conflicting_size {
+    /// Verifies a blob that was already written for another job, if this job has another
+    /// copy of it, or further diff_ids for it.
+    fn verify_again(&self, job: &BlobJob, known: &Hashed) -> Result<()> {
+        let is_plain = job.compression == Compression::None;
+        let mut diff_ids = job.diff_ids.iter();
+        let says_no_more = diff_ids.all(|(it, _)| is_plain && it.0 == known.digest);
+        if says_no_more && !job.has_other_copy {
             return Ok(());
+        }
+        self.verify_input(job)
+    }
+
+    /// Verifies the blob of a job in the input, which is not written.
+    fn verify_input(&self, job: &BlobJob) -> Result<()> {
+        if let Some(KnownHashes { stored, unpacked }) = self.known_hashes(job) {
+            return job.verify(stored, unpacked.as_ref().map(|unpacked| &unpacked.digest));
         }
         let stream = open(self.container, job, self.context.watch)?;
         let (stored, unpacked) = self.hash(job, stream, &mut std::io::sink(), &job.place)?;
         job.verify(&stored, unpacked.as_ref())
+    }
+
+    /// Verifies the blob of a job in the input, which is not written since the output had it
+    /// before, if its entries were looked at, or another layer was made from its content.
+    fn verify_unwritten(&self, job: &BlobJob) -> Result<()> {
+        match self.scanned {
+            Some(scanned) if scanned.find(job).is_some() => Ok(()),
+            Some(scanned) if scanned.has_read(job) => self.verify_input(job),
+            _ if job.is_always_read => verify_stored(self.container, job, self.context.watch),
+            _ => Ok(()),
+        }
     }
 
     /// Returns true if a blob that the output already had is intact. It is hashed,

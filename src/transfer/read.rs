@@ -167,7 +167,8 @@ impl<R: Read> Drop for EndTee<'_, R> {
     }
 }
 
-/// Reads a blob as stored, and compares it with its digest, if that is known.
+/// Reads a blob as stored, and compares it with its digest, if that is known. A compressed
+/// one is not unpacked.
 pub(crate) fn verify_stored(
     container: &dyn Container,
     job: &BlobJob,
@@ -180,6 +181,9 @@ pub(crate) fn verify_stored(
     stream
         .hash(known.digest.algorithm())
         .map_err(Error::Thread)?;
+    if job.compression == Compression::None {
+        hash_unpacked(job, &mut stream)?;
+    }
     let (stored, unpacked) = hashes(job, stream)?;
     job.verify(&stored, unpacked.as_ref())
 }

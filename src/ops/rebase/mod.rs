@@ -101,7 +101,7 @@ pub(crate) fn rebase(
     let image = rebased(&chosen, &base, &old)?;
     let policy = CompressionPolicy::new(options.compress, sink.format());
     let container = source.container();
-    let scanned = ScannedLayers::among(&image.layers, container, sink.as_ref(), policy);
+    let scanned = ScannedLayers::among(&image.layers, container, policy);
     compare_trees(
         source,
         &chosen,
