@@ -125,8 +125,8 @@ impl Transfer<'_> {
 
     /// Verifies the blob of a job in the input, which is not written.
     fn verify_input(&self, job: &BlobJob) -> Result<()> {
-        if let Some(KnownHashes { stored, unpacked }) = self.known_hashes(job) {
-            return job.verify(stored, unpacked.as_ref().map(|unpacked| &unpacked.digest));
+        if let Some(known) = self.known_hashes(job) {
+            return self.verify_known(job, known);
         }
         let stream = open(self.container, job, self.context.watch)?;
         let (stored, unpacked) = self.hash(job, stream, &mut std::io::sink(), &job.place)?;
@@ -137,10 +137,25 @@ impl Transfer<'_> {
     /// before, if its entries were looked at, or another layer was made from its content.
     fn verify_unwritten(&self, job: &BlobJob) -> Result<()> {
         match self.scanned {
-            Some(scanned) if scanned.find(job).is_some() => Ok(()),
-            Some(scanned) if scanned.has_read(job) => self.verify_input(job),
+            Some(scanned) if scanned.has_read(job) => match scanned.find(job) {
+                Some(before) => {
+                    self.warn_of_leftover(job, before.leftover);
+                    Ok(())
+                }
+                None => self.verify_input(job),
+            },
             _ if job.is_always_read => verify_stored(self.container, job, self.context.watch),
             _ => Ok(()),
+        }
+    }
+
+    /// Warns of bytes after the end of a layer's compressed stream, which is kept as it is.
+    fn warn_of_leftover(&self, job: &BlobJob, size: u64) {
+        if size > 0 && job.encoding.is_none() {
+            self.context.watch.warn(Warning::LayerTrailing {
+                layer: job.place.clone(),
+                size,
+            });
         }
     }
 
@@ -184,6 +199,7 @@ impl Transfer<'_> {
         };
         let (stored, _) = self.drain(job, stream, output, to)?;
         before.verify_copy(job, &stored)?;
+        self.warn_of_leftover(job, before.leftover);
         Ok((stored, Some(before.unpacked)))
     }
 
@@ -197,7 +213,9 @@ impl Transfer<'_> {
     ) -> Result<(Hashed, Option<Digest>)> {
         copy(&mut stream, output, &self.context.watch)
             .map_err(|error| Error::copy(job.place.clone(), to.clone(), error))?;
-        hashes(job, stream)
+        let (stored, unpacked, leftover) = hashes(job, stream)?;
+        self.warn_of_leftover(job, leftover);
+        Ok((stored, unpacked))
     }
 
     /// Copies a blob byte for byte.
@@ -272,11 +290,21 @@ impl Transfer<'_> {
 
     /// Transfers a blob that was hashed on arrival, without reading it.
     fn pass_on(&self, job: &BlobJob, known: &KnownHashes) -> Result<Hashed> {
-        let KnownHashes { stored, unpacked } = known;
-        job.verify(stored, unpacked.as_ref().map(|unpacked| &unpacked.digest))?;
+        self.verify_known(job, known)?;
+        let stored = &known.stored;
         let blob = self.blob(job);
         self.sink
             .put(blob, stored, &job.place, &self.context.watch)?;
         Ok(stored.clone())
+    }
+
+    /// Compares the hashes of a blob from its arrival with those in the documents.
+    fn verify_known(&self, job: &BlobJob, known: &KnownHashes) -> Result<()> {
+        let unpacked = known.unpacked.as_ref();
+        job.verify(&known.stored, unpacked.map(|unpacked| &unpacked.digest))?;
+        if !job.diff_ids.is_empty() {
+            self.warn_of_leftover(job, known.leftover);
+        }
+        Ok(())
     }
 }

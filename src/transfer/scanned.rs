@@ -41,6 +41,8 @@ pub(crate) struct ScannedHashes {
     pub(crate) stored: Hashed,
     /// The digest of its unpacked bytes.
     pub(crate) unpacked: Digest,
+    /// The number of bytes after the end of its compressed stream.
+    pub(crate) leftover: u64,
 }
 
 impl ScannedLayers {
@@ -191,7 +193,12 @@ mod tests {
             size: stored.len() as u64,
         };
         let unpacked = unpacked.clone();
-        scanned.add(job, ScannedHashes { stored, unpacked });
+        let hashes = ScannedHashes {
+            stored,
+            unpacked,
+            leftover: 0,
+        };
+        scanned.add(job, hashes);
         let interrupt = Arc::new(AtomicBool::new(false));
         let folder = std::env::temp_dir();
         let sink = CapturedSink::create(Format::OciArchive, folder.clone()).unwrap();

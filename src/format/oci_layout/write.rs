@@ -23,6 +23,7 @@ use crate::format::sink::{
     BlobWriter, Documents, Held, ImageSink, OutputIndex, OutputKind, OutputRoot, copy_in, put_all,
     with_manifests,
 };
+use crate::image::delta::is_delta_artifact;
 use crate::image::{CONTAINERD_NAME, Descriptor, REF_NAME};
 use crate::stream::{
     GrowingFile, Hashed, PART, PendingDirectory, PendingFile, is_still_there, is_temporary,
@@ -368,13 +369,28 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// As with `docker load`, an existing name moves to the new image, and the previous one
 /// remains without it. Items that are already listed are not changed in any field;
 /// nothing is listed twice.
+///
+/// A delta does not take its name from an image: it is made to be sent, beside the image
+/// of which it is a part, and nobody can run it. `apply` finds a delta without a name.
 fn joined(before: &[Descriptor], roots: &[OutputRoot], watch: &Watch<'_>) -> Vec<Descriptor> {
     let named = |descriptor: &Descriptor| (name_of(descriptor), descriptor.clone());
     let mut after: Vec<(Option<String>, Descriptor)> = before.iter().map(named).collect();
     let mut nameless = HashSet::new();
     for root in roots {
-        let (name, new) = named(&root.descriptor);
-        let is_same = |held: &Descriptor| held.digest() == new.digest();
+        let (mut name, mut new) = named(&root.descriptor);
+        let digest = new.digest().clone();
+        let is_same = |held: &Descriptor| *held.digest() == digest;
+        let is_of_image = |(held_name, held): &(Option<String>, Descriptor)| {
+            *held_name == name && !is_same(held) && !is_delta_artifact(held)
+        };
+        if is_delta_artifact(&new)
+            && name.is_some()
+            && after.iter().any(is_of_image)
+            && let Some(reference) = name.take()
+        {
+            watch.warn(Warning::NameOfImage(reference));
+            new = named_like(&new, &Descriptor::new("", digest.clone(), 0));
+        }
         if name.is_some() {
             for (held_name, held) in &mut after {
                 if *held_name == name && !is_same(held) {

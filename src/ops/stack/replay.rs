@@ -156,7 +156,9 @@ impl LayerStack<'_> {
             read_unpacked(self.container, &job, watch, |stream: &mut dyn BufRead| {
                 read(LayerTar::of_stream(stream))
             })?;
-            if let (Some(before), Some(slice)) = (self.stamp(at), self.container.blob(blob).slice()?) {
+            if let (Some(before), Some(slice)) =
+                (self.stamp(at), self.container.blob(blob).slice()?)
+            {
                 Reading::end(before, &slice.file, &self.place(at))?;
             }
             return Ok(None);
