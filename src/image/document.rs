@@ -165,7 +165,7 @@ mod tests {
 
     use super::*;
 
-    #[derive(Debug)]
+    #[derive(Clone, Debug)]
     struct Anything;
 
     impl View for Anything {
