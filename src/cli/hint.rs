@@ -356,6 +356,9 @@ pub(super) fn hint_for_warning(warning: &Warning) -> Option<String> {
         Warning::TooManyLayers { .. } => {
             Some("`restow squash` makes one layer of several".to_owned())
         }
+        Warning::LayerTrailing { .. } => {
+            Some("`restow convert --compress gzip:6` writes the layer anew".to_owned())
+        }
         Warning::NoRepository(tag) => Some(format!("name it with `--tag NAME:{tag}`")),
         _ => None,
     }

@@ -197,6 +197,16 @@ pub enum Warning {
         /// The platform of the image.
         taken: String,
     },
+    /// Bytes follow the end of the compressed stream of a layer that is kept as it is.
+    #[error(
+        "{size} bytes follow the end of the compressed stream of {layer}: containerd, and Docker without `unpigz`, refuse the image"
+    )]
+    LayerTrailing {
+        /// The layer.
+        layer: Place,
+        /// The number of bytes.
+        size: u64,
+    },
     /// The declared media type of a layer does not match its bytes.
     #[error("{layer} is labelled `{label}`, but its content is {bytes}")]
     Mislabelled {
@@ -330,6 +340,9 @@ pub enum Warning {
         /// The number of further documents of the same kind.
         others: usize,
     },
+    /// A delta has no name in a layout, where this reference is that of an image.
+    #[error("`{0}` is an image in the layout, and keeps this name; the delta has none there")]
+    NameOfImage(String),
     /// A reference previously named another image.
     #[error("`{reference}` moved from {previous}, which stays in the layout without this name")]
     ReferenceMoved {

@@ -141,6 +141,11 @@ pub(crate) fn is_delta(manifest: &Manifest) -> bool {
     manifest.artifact_type.as_deref() == Some(DELTA)
 }
 
+/// True for the descriptor of a delta in an `index.json`, as far as it tells.
+pub(crate) fn is_delta_artifact(descriptor: &Descriptor) -> bool {
+    descriptor.to_json()["artifactType"] == DELTA
+}
+
 /// The digest of the config of the old image, according to the manifest of a delta.
 pub(crate) fn source_config(manifest: &Document<Manifest>) -> Option<Digest> {
     let value = manifest.value().ok()?;

@@ -103,10 +103,17 @@ impl<T: View> Document<T> {
         Self::parse(compact(value))
     }
 
-    /// Returns a changed copy.
-    pub(crate) fn edit(&self, change: impl FnOnce(&mut Value)) -> Result<Self, DocumentError> {
-        let mut value = self.value()?;
+    /// Returns a changed copy; the same bytes if nothing changes.
+    pub(crate) fn edit(&self, change: impl FnOnce(&mut Value)) -> Result<Self, DocumentError>
+    where
+        T: Clone,
+    {
+        let before = self.value()?;
+        let mut value = before.clone();
         change(&mut value);
+        if value == before {
+            return Ok(self.clone());
+        }
         Self::from_value(&value)
     }
 
@@ -158,7 +165,7 @@ mod tests {
 
     use super::*;
 
-    #[derive(Debug)]
+    #[derive(Clone, Debug)]
     struct Anything;
 
     impl View for Anything {

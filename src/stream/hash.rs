@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, Read};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 
 use crate::digest::{Algorithm, Digest, Hasher};
-use crate::stream::decompress::Decoder;
+use crate::stream::decompress::{Decoder, Leftover};
 use crate::stream::{COPY_BUFFER, Compression};
 
 /// Number of chunks that may be queued for a thread: enough to even out the speeds of
@@ -30,6 +30,8 @@ pub(crate) struct Hashes {
     pub(crate) stored: Hashed,
     /// The hash of the unpacked bytes, if it was requested, or the error.
     pub(crate) unpacked: Option<io::Result<Hashed>>,
+    /// The number of bytes after the end of the compressed stream, if it was unpacked.
+    pub(crate) leftover: u64,
 }
 
 /// Bytes that were read once and are shared by several threads.
@@ -77,6 +79,8 @@ pub(crate) struct TeeReader<R> {
     used: BufferPool,
     stored: Option<HashThread>,
     unpacked: Option<HashThread>,
+    /// The bytes after the end of the compressed stream, if it is unpacked.
+    leftover: Arc<OnceLock<Arc<Leftover>>>,
     /// The senders to other readers.
     teed: Vec<Option<SyncSender<Chunk>>>,
 }
@@ -181,6 +185,7 @@ impl<R: Read> TeeReader<R> {
             used: BufferPool::default(),
             stored: None,
             unpacked: None,
+            leftover: Arc::default(),
             teed: Vec::new(),
         }
     }
@@ -197,8 +202,10 @@ impl<R: Read> TeeReader<R> {
         compression: Compression,
         algorithm: Algorithm,
     ) -> io::Result<()> {
+        let leftover = Arc::clone(&self.leftover);
         self.unpacked = Some(HashThread::start(move |chunks| {
             let mut decoder = Decoder::new(compression, chunks)?;
+            drop(leftover.set(decoder.leftover()));
             hash(&mut TeeReader::new(&mut decoder), algorithm)
         })?);
         Ok(())
@@ -238,7 +245,12 @@ impl<R: Read> TeeReader<R> {
         let unpacked = self.unpacked.map(HashThread::finish);
         let stored = self.stored.map(HashThread::finish).transpose()?;
         let stored = stored.ok_or_else(|| io::Error::other("nothing was hashed"))?;
-        Ok(Hashes { stored, unpacked })
+        let leftover = self.leftover.get().map_or(0, |leftover| leftover.size());
+        Ok(Hashes {
+            stored,
+            unpacked,
+            leftover,
+        })
     }
 }
 

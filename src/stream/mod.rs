@@ -21,6 +21,7 @@ mod pending_directory;
 mod remove;
 mod replaced;
 mod spool;
+mod stamp;
 mod temporary;
 
 pub(crate) use block::{Permits, Workers};
@@ -46,4 +47,5 @@ pub(crate) use pending_directory::{PendingDirectory, lock_directory};
 pub(crate) use remove::{PART, move_into, names, remove_all};
 pub(crate) use replaced::pass_on_rights;
 pub(crate) use spool::{Spool, SpoolSpace, SpoolingReader};
+pub(crate) use stamp::{Stamp, changed};
 pub(crate) use temporary::{ARRIVING, is_still_there, is_temporary, spool_in};

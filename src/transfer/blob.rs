@@ -54,23 +54,32 @@ pub(crate) struct Transfer<'a> {
 impl Transfer<'_> {
     /// Transfers one blob, and returns the hash of the written bytes.
     pub(crate) fn run(&self, job: &BlobJob) -> Result<Hashed> {
+        let written = self.transfer(job)?;
+        if let Some(scanned) = self.scanned {
+            scanned.compare_file(job, self.container)?;
+        }
+        Ok(written)
+    }
+
+    fn transfer(&self, job: &BlobJob) -> Result<Hashed> {
         let known = job.known();
         if let Some(known) = &known {
             let is_there = match self.sink.find(known)? {
                 Held::Written => {
-                    self.verify_again(job)?;
+                    self.verify_again(job, known)?;
                     true
                 }
                 Held::Before(file) => {
-                    job.is_own_file(self.container, &file) || self.is_sound(job, file, known)?
+                    let is_own = job.is_own_file(self.container, &file);
+                    let is_there = is_own || self.is_sound(job, file, known)?;
+                    if is_there {
+                        self.verify_unwritten(job)?;
+                    }
+                    is_there
                 }
                 Held::Absent => false,
             };
             if is_there {
-                // Another layer may have been made from its content nevertheless.
-                if job.is_always_read {
-                    verify_stored(self.container, job, self.context.watch)?;
-                }
                 return Ok(known.clone());
             }
         }
@@ -102,16 +111,52 @@ impl Transfer<'_> {
         if job.is_last_use { blob } else { blob.shared() }
     }
 
-    /// Verifies a blob that was already written for another job, if this job has
-    /// further diff_ids for it, or another size.
-    fn verify_again(&self, job: &BlobJob) -> Result<()> {
-        let says_no_more = job.diff_ids.is_empty() || job.compression == Compression::None;
-        if says_no_more && !job.has_conflicting_size {
+    /// Verifies a blob that was already written for another job, if this job has another
+    /// copy of it, or further diff_ids for it.
+    fn verify_again(&self, job: &BlobJob, known: &Hashed) -> Result<()> {
+        let is_plain = job.compression == Compression::None;
+        let mut diff_ids = job.diff_ids.iter();
+        let says_no_more = diff_ids.all(|(it, _)| is_plain && it.0 == known.digest);
+        if says_no_more && !job.has_other_copy {
             return Ok(());
+        }
+        self.verify_input(job)
+    }
+
+    /// Verifies the blob of a job in the input, which is not written.
+    fn verify_input(&self, job: &BlobJob) -> Result<()> {
+        if let Some(known) = self.known_hashes(job) {
+            return self.verify_known(job, known);
         }
         let stream = open(self.container, job, self.context.watch)?;
         let (stored, unpacked) = self.hash(job, stream, &mut std::io::sink(), &job.place)?;
         job.verify(&stored, unpacked.as_ref())
+    }
+
+    /// Verifies the blob of a job in the input, which is not written since the output had it
+    /// before, if its entries were looked at, or another layer was made from its content.
+    fn verify_unwritten(&self, job: &BlobJob) -> Result<()> {
+        match self.scanned {
+            Some(scanned) if scanned.has_read(job) => match scanned.find(job) {
+                Some(before) => {
+                    self.warn_of_leftover(job, before.leftover);
+                    Ok(())
+                }
+                None => self.verify_input(job),
+            },
+            _ if job.is_always_read => verify_stored(self.container, job, self.context.watch),
+            _ => Ok(()),
+        }
+    }
+
+    /// Warns of bytes after the end of a layer's compressed stream, which is kept as it is.
+    fn warn_of_leftover(&self, job: &BlobJob, size: u64) {
+        if size > 0 && job.encoding.is_none() {
+            self.context.watch.warn(Warning::LayerTrailing {
+                layer: job.place.clone(),
+                size,
+            });
+        }
     }
 
     /// Returns true if a blob that the output already had is intact. It is hashed,
@@ -154,6 +199,7 @@ impl Transfer<'_> {
         };
         let (stored, _) = self.drain(job, stream, output, to)?;
         before.verify_copy(job, &stored)?;
+        self.warn_of_leftover(job, before.leftover);
         Ok((stored, Some(before.unpacked)))
     }
 
@@ -167,7 +213,9 @@ impl Transfer<'_> {
     ) -> Result<(Hashed, Option<Digest>)> {
         copy(&mut stream, output, &self.context.watch)
             .map_err(|error| Error::copy(job.place.clone(), to.clone(), error))?;
-        hashes(job, stream)
+        let (stored, unpacked, leftover) = hashes(job, stream)?;
+        self.warn_of_leftover(job, leftover);
+        Ok((stored, unpacked))
     }
 
     /// Copies a blob byte for byte.
@@ -242,11 +290,21 @@ impl Transfer<'_> {
 
     /// Transfers a blob that was hashed on arrival, without reading it.
     fn pass_on(&self, job: &BlobJob, known: &KnownHashes) -> Result<Hashed> {
-        let KnownHashes { stored, unpacked } = known;
-        job.verify(stored, unpacked.as_ref().map(|unpacked| &unpacked.digest))?;
+        self.verify_known(job, known)?;
+        let stored = &known.stored;
         let blob = self.blob(job);
         self.sink
             .put(blob, stored, &job.place, &self.context.watch)?;
         Ok(stored.clone())
+    }
+
+    /// Compares the hashes of a blob from its arrival with those in the documents.
+    fn verify_known(&self, job: &BlobJob, known: &KnownHashes) -> Result<()> {
+        let unpacked = known.unpacked.as_ref();
+        job.verify(&known.stored, unpacked.map(|unpacked| &unpacked.digest))?;
+        if !job.diff_ids.is_empty() {
+            self.warn_of_leftover(job, known.leftover);
+        }
+        Ok(())
     }
 }

@@ -27,8 +27,8 @@ pub(crate) struct BlobJob {
     pub(crate) place: Place,
     /// True if no other job reads the member.
     pub(crate) is_last_use: bool,
-    /// True if another job should have the same bytes, but a different number of them.
-    pub(crate) has_conflicting_size: bool,
+    /// True if another job should have the same bytes, but reads them elsewhere.
+    pub(crate) has_other_copy: bool,
     /// True if another layer of its image was made from its content, so that its digest
     /// must be verified even if it need not be written.
     pub(crate) is_always_read: bool,
@@ -45,7 +45,7 @@ impl BlobJob {
             diff_ids: Vec::new(),
             place,
             is_last_use: false,
-            has_conflicting_size: false,
+            has_other_copy: false,
             is_always_read: false,
         }
     }

@@ -180,7 +180,7 @@ impl Delivery<'_> {
             return vec![(item.roots[0], descriptor.clone(), None)];
         }
         let of_root = |root: &&'p Root| {
-            let (descriptor, reference) = self.name(root, self.in_place_of(root, descriptor));
+            let (descriptor, reference) = self.name(root, item, self.in_place_of(root, descriptor));
             (*root, descriptor, reference)
         };
         let mut names: Vec<_> = item.roots.iter().map(of_root).collect();
@@ -197,8 +197,13 @@ impl Delivery<'_> {
         names
     }
 
-    /// Gives a descriptor the name of a root.
-    fn name(&self, root: &Root, descriptor: Descriptor) -> (Descriptor, Option<Reference>) {
+    /// Gives the descriptor of an item the name of a root.
+    fn name(
+        &self,
+        root: &Root,
+        item: &TransferItem<'_>,
+        descriptor: Descriptor,
+    ) -> (Descriptor, Option<Reference>) {
         if let Some(retag) = self.retag.iter().find(|it| it.is_of(root)) {
             return with_reference(&descriptor, &retag.new);
         }
@@ -213,7 +218,10 @@ impl Delivery<'_> {
             return with_reference(&descriptor, reference);
         }
         let label = root.label.as_deref();
-        if let (Some(label), true) = (label, is_docker) {
+        // What is found by its name in `index.json`, and never loaded, needs no other name:
+        // artifacts, and signatures that are named after the digest of an image.
+        let is_loaded = item.has_image() && root.signed().is_none();
+        if let (Some(label), true) = (label, is_docker && is_loaded) {
             self.context
                 .watch
                 .warn(Warning::NoRepository(label.to_owned()));

@@ -77,19 +77,17 @@ impl Jobs {
         for job in &jobs.list {
             *readers.entry(job.member.clone()).or_default() += 1;
         }
-        let mut sizes: HashMap<Digest, u64> = HashMap::new();
-        let mut conflicting: HashSet<Digest> = HashSet::new();
-        for known in jobs.list.iter().filter_map(BlobJob::known) {
-            let size = *sizes.entry(known.digest.clone()).or_insert(known.size);
-            if size != known.size {
-                conflicting.insert(known.digest);
+        let mut copies: HashMap<Digest, HashSet<Member>> = HashMap::new();
+        for job in &jobs.list {
+            if let Some(known) = job.known() {
+                let copies = copies.entry(known.digest).or_default();
+                copies.insert(job.member.clone());
             }
         }
         for job in &mut jobs.list {
             job.is_last_use = readers[&job.member] == 1;
             let known = job.known();
-            job.has_conflicting_size =
-                known.is_some_and(|known| conflicting.contains(&known.digest));
+            job.has_other_copy = known.is_some_and(|known| copies[&known.digest].len() > 1);
         }
         Ok(jobs)
     }
@@ -183,7 +181,9 @@ impl Jobs {
         let key = (job.member.clone(), job.encoding, job.digest.clone());
         let shared = job.stored_digest();
         let shared = shared.map(|digest| (digest, job.member.size, job.encoding));
-        // Of a blob in several sources, one copy is transferred.
+        // Of a blob in several sources, the first copy is transferred, and no other is read:
+        // nothing of it gets into the output. Of several copies in one source, all are: the
+        // first is transferred, the others are compared.
         let in_other_source = || {
             let at = *self.by_digest.get(shared.as_ref()?)?;
             (self.list[at].member.origin != job.member.origin).then_some(at)

@@ -53,6 +53,7 @@ pub(crate) fn read_hashed<T>(
     let hashes = ScannedHashes {
         stored: looked.stored,
         unpacked: unpacked.digest,
+        leftover: looked.leftover,
     };
     Ok((looked.result?, hashes))
 }
@@ -87,7 +88,7 @@ pub(crate) fn read_whole<T>(
     if is_plain && job.stored_algorithm() == job.unpacked_algorithm() {
         let (reached_end, result) = with_reader_thread(&mut stored, read)?;
         reached_end.map_err(|error| damaged(job, error))?;
-        let (stored, _) = hashes(job, stored)?;
+        let (stored, ..) = hashes(job, stored)?;
         return Ok(WholeRead {
             unpacked: Ok(stored.clone()),
             stored,
@@ -106,7 +107,7 @@ pub(crate) fn read_whole<T>(
         .and_then(|()| unpacked.finish())
         .map(|hashes| hashes.stored)
         .map_err(|error| damaged(job, error));
-    let (stored, _) = hashes(job, stored)?;
+    let (stored, ..) = hashes(job, stored)?;
     Ok(WholeRead {
         stored,
         unpacked,
@@ -167,7 +168,8 @@ impl<R: Read> Drop for EndTee<'_, R> {
     }
 }
 
-/// Reads a blob as stored, and compares it with its digest, if that is known.
+/// Reads a blob as stored, and compares it with its digest, if that is known. A compressed
+/// one is not unpacked.
 pub(crate) fn verify_stored(
     container: &dyn Container,
     job: &BlobJob,
@@ -180,7 +182,10 @@ pub(crate) fn verify_stored(
     stream
         .hash(known.digest.algorithm())
         .map_err(Error::Thread)?;
-    let (stored, unpacked) = hashes(job, stream)?;
+    if job.compression == Compression::None {
+        hash_unpacked(job, &mut stream)?;
+    }
+    let (stored, unpacked, _) = hashes(job, stream)?;
     job.verify(&stored, unpacked.as_ref())
 }
 
@@ -200,16 +205,21 @@ fn damaged(job: &BlobJob, source: std::io::Error) -> Error {
     Error::from(source).while_reading(job.place.clone())
 }
 
-/// The hash of the stored bytes, and of the unpacked bytes if that was requested.
+/// The hash of the stored bytes, and of the unpacked bytes if that was requested; then also
+/// the number of bytes after the end of the compressed stream.
 pub(crate) fn hashes<R: Read>(
     job: &BlobJob,
     stream: TeeReader<R>,
-) -> Result<(Hashed, Option<Digest>)> {
-    let Hashes { stored, unpacked } = stream.finish().map_err(|error| damaged(job, error))?;
+) -> Result<(Hashed, Option<Digest>, u64)> {
+    let Hashes {
+        stored,
+        unpacked,
+        leftover,
+    } = stream.finish().map_err(|error| damaged(job, error))?;
     let unpacked = match unpacked {
         Some(unpacked) => Some(unpacked.map_err(|error| damaged(job, error))?.digest),
         None if job.compression == Compression::None => Some(stored.digest.clone()),
         None => None,
     };
-    Ok((stored, unpacked))
+    Ok((stored, unpacked, leftover))
 }

@@ -16,7 +16,9 @@ use crate::transfer::Context;
 use crate::transfer::compression::CompressionPolicy;
 use crate::transfer::item::TransferItem;
 
-/// Adds the referrers of the chosen images, and in turn the referrers of those.
+/// Adds the referrers of the chosen images, and in turn the referrers of those. Those of
+/// what was left out, such as the index of a selected platform, are added too: [`prune`]
+/// removes them with a warning.
 pub(crate) fn add_referrers<'a>(
     source: &'a dyn ImageSource,
     items: &mut Vec<TransferItem<'a>>,
@@ -24,6 +26,8 @@ pub(crate) fn add_referrers<'a>(
     context: Context<'_>,
 ) -> Result<()> {
     let mut taken: HashSet<Digest> = items.iter().flat_map(TransferItem::digests).collect();
+    let left_out = items.iter().flat_map(|item| item.left_out.clone());
+    let mut subjects: HashSet<Digest> = left_out.chain(taken.iter().cloned()).collect();
     let all: Vec<&Root> = source.roots()?.iter().collect();
     let mut others = Vec::new();
     for target in targets(&all) {
@@ -45,17 +49,21 @@ pub(crate) fn add_referrers<'a>(
         }
     }
     loop {
-        let speaks_of_taken = |item: &mut TransferItem<'_>| {
+        let speaks_of_one = |item: &mut TransferItem<'_>| {
             item.content
                 .subject()
-                .is_some_and(|subject| taken.contains(subject.digest()))
+                .is_some_and(|subject| subjects.contains(subject.digest()))
         };
-        let found: Vec<_> = others.extract_if(.., speaks_of_taken).collect();
+        let found: Vec<_> = others.extract_if(.., speaks_of_one).collect();
         if found.is_empty() {
-            warn_of_signatures(&all, items, &taken, &context.watch);
+            warn_of_signatures(&all, items, (&taken, &subjects), &context.watch);
             return Ok(());
         }
-        taken.extend(found.iter().flat_map(TransferItem::digests));
+        let digests = found.iter().flat_map(TransferItem::digests);
+        for digest in digests {
+            taken.insert(digest.clone());
+            subjects.insert(digest);
+        }
         items.extend(found);
     }
 }
@@ -64,17 +72,20 @@ pub(crate) fn add_referrers<'a>(
 fn warn_of_signatures(
     all: &[&Root],
     items: &[TransferItem<'_>],
-    taken: &HashSet<Digest>,
+    (taken, subjects): (&HashSet<Digest>, &HashSet<Digest>),
     watch: &Watch<'_>,
 ) {
     let mut left = all.iter().filter_map(|root| {
         let is_left = root.target_digest().is_some_and(|it| !taken.contains(it));
-        let signed = root.signed().filter(|it| is_left && taken.contains(it))?;
+        let signed = root
+            .signed()
+            .filter(|it| is_left && subjects.contains(it))?;
         Some((root, signed))
     });
     if let Some((first, signed)) = left.next() {
         let mut items = items.iter();
-        let image = items.find(|item| item.digests().contains(&signed));
+        let image =
+            items.find(|item| item.digests().contains(&signed) || item.left_out.contains(&signed));
         watch.warn(Warning::SignatureNotChosen {
             name: first.display_name(),
             image: image.map_or(signed.to_string(), |item| item.name.clone()),

@@ -1,24 +1,35 @@
-//! Compressed layers that are read to their end before they are copied, for their entries.
+//! Layers that are read for their entries before they are copied, or stay in place.
 //!
-//! The copy of such a layer must have the same stored bytes. Then its unpacked bytes are the
-//! same, too, and it need not be unpacked again to be compared with its diff_id.
+//! A compressed one is read to its end. Its copy must have the same stored bytes. Then its
+//! unpacked bytes are the same, too, and it need not be unpacked again to be compared with
+//! its diff_id; if it stays in place, it need not be read again at all. Of an uncompressed
+//! one in a file only the headers are read: the file must not change until all of it is.
 
 use std::collections::HashMap;
-use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::format::sink::{Held, ImageSink};
 use crate::format::source::Layer;
 use crate::format::{Container, Member};
-use crate::stream::{Compression, Hashed};
+use crate::stream::{Compression, Hashed, Stamp, changed};
 use crate::transfer::blob_job::BlobJob;
 use crate::transfer::compression::CompressionPolicy;
 
-/// The hashes of layers from the first reading.
+/// The layers, and what the first reading told of them.
 #[derive(Debug, Default)]
-pub(crate) struct ScannedLayers(Mutex<HashMap<Key, Option<ScannedHashes>>>);
+pub(crate) struct ScannedLayers(Mutex<HashMap<Key, Scan>>);
+
+/// The first reading of a layer.
+#[derive(Clone, Debug)]
+enum Scan {
+    /// It is to be hashed, and was not read yet.
+    Wanted,
+    /// All of it was read.
+    Whole(ScannedHashes),
+    /// Its headers were read in a file, whose state was this one before.
+    Headers(Stamp),
+}
 
 /// A blob, and the way in which it is unpacked.
 type Key = (Member, Compression);
@@ -30,15 +41,16 @@ pub(crate) struct ScannedHashes {
     pub(crate) stored: Hashed,
     /// The digest of its unpacked bytes.
     pub(crate) unpacked: Digest,
+    /// The number of bytes after the end of its compressed stream.
+    pub(crate) leftover: u64,
 }
 
 impl ScannedLayers {
-    /// For those of these layers of an output that will be copied as they are, and would be
-    /// unpacked to be verified then.
+    /// For those of these layers of an output that will be copied as they are, or stay in
+    /// place, and would be unpacked to be verified then.
     pub(crate) fn among<'l>(
         layers: impl IntoIterator<Item = &'l Layer>,
         container: &dyn Container,
-        sink: &dyn ImageSink,
         policy: CompressionPolicy,
     ) -> Self {
         let scanned = Self::default();
@@ -49,9 +61,8 @@ impl ScannedLayers {
             let job = BlobJob::of_layer(layer, blob, policy.encoding(layer), layer.place(""));
             let is_plain = job.compression == Compression::None;
             let is_hashed = container.blob(blob).known().is_some();
-            if !is_plain && !is_hashed && job.encoding.is_none() && !is_there(&job, container, sink)
-            {
-                scanned.lock().insert(key(&job), None);
+            if !is_plain && !is_hashed && job.encoding.is_none() {
+                scanned.lock().insert(key(&job), Scan::Wanted);
             }
         }
         scanned
@@ -59,23 +70,55 @@ impl ScannedLayers {
 
     /// True if the hashes of a layer are of use, and not known yet.
     pub(crate) fn wants(&self, job: &BlobJob) -> bool {
-        self.lock().get(&key(job)).is_some_and(Option::is_none)
+        matches!(self.lock().get(&key(job)), Some(Scan::Wanted))
     }
 
     /// Adds the hashes of a layer that was read to its end.
     pub(crate) fn add(&self, job: &BlobJob, hashes: ScannedHashes) {
-        self.lock().insert(key(job), Some(hashes));
+        self.lock().insert(key(job), Scan::Whole(hashes));
+    }
+
+    /// Adds a layer whose headers are read in a file with this state.
+    pub(crate) fn add_headers(&self, job: &BlobJob, stamp: Stamp) {
+        let mut scans = self.lock();
+        scans.entry(key(job)).or_insert(Scan::Headers(stamp));
+    }
+
+    /// True if anything of a layer was read.
+    pub(crate) fn has_read(&self, job: &BlobJob) -> bool {
+        let scans = self.lock();
+        let scan = scans.get(&key(job));
+        scan.is_some_and(|scan| !matches!(scan, Scan::Wanted))
+    }
+
+    /// Compares the file in which the headers of a layer were read with its state then, after
+    /// all of the layer was verified.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it was written to.
+    pub(crate) fn compare_file(&self, job: &BlobJob, container: &dyn Container) -> Result<()> {
+        let Some(Scan::Headers(stamp)) = self.lock().get(&key(job)).cloned() else {
+            return Ok(());
+        };
+        let Some(slice) = container.blob(&job.member).slice()? else {
+            return Ok(());
+        };
+        let compared = stamp.compare(&slice.file).map(drop);
+        compared.map_err(|error| Error::read(job.place.clone(), error))
     }
 
     /// The hashes of a layer, if it was read, and is as the documents say.
     pub(crate) fn find(&self, job: &BlobJob) -> Option<ScannedHashes> {
-        let hashes = self.lock().get(&key(job)).cloned().flatten()?;
+        let Some(Scan::Whole(hashes)) = self.lock().get(&key(job)).cloned() else {
+            return None;
+        };
         let is_sound = job.verify(&hashes.stored, Some(&hashes.unpacked)).is_ok();
         let is_comparable = hashes.stored.digest.algorithm() == job.stored_algorithm();
         (is_sound && is_comparable && !job.diff_ids.is_empty()).then_some(hashes)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Option<ScannedHashes>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Scan>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -91,19 +134,12 @@ impl ScannedHashes {
         if self.stored == *stored {
             return Ok(());
         }
-        let changed = io::Error::other("the file changed while it was read");
-        Err(Error::read(job.place.clone(), changed))
+        Err(Error::read(job.place.clone(), changed()))
     }
 }
 
 fn key(job: &BlobJob) -> Key {
     (job.member.clone(), job.compression)
-}
-
-/// True if the output is the folder that has the blob already, so that it is not copied.
-fn is_there(job: &BlobJob, container: &dyn Container, sink: &dyn ImageSink) -> bool {
-    let held = job.known().map(|known| sink.find(&known));
-    matches!(held, Some(Ok(Held::Before(file))) if job.is_own_file(container, &file))
 }
 
 #[cfg(test)]
@@ -157,7 +193,12 @@ mod tests {
             size: stored.len() as u64,
         };
         let unpacked = unpacked.clone();
-        scanned.add(job, ScannedHashes { stored, unpacked });
+        let hashes = ScannedHashes {
+            stored,
+            unpacked,
+            leftover: 0,
+        };
+        scanned.add(job, hashes);
         let interrupt = Arc::new(AtomicBool::new(false));
         let folder = std::env::temp_dir();
         let sink = CapturedSink::create(Format::OciArchive, folder.clone()).unwrap();

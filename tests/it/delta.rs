@@ -487,3 +487,35 @@ fn a_delta_is_verified_without_its_image() {
     let shown = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(shown.ends_with(": OK\n"), "{shown}");
 }
+
+#[test]
+fn a_delta_takes_no_name_from_an_image() {
+    let sandbox = Sandbox::new();
+    let [old, new] = ["1", "2"].map(|text| Image::new(&["app:1"], &[&format!("file a {text}")]));
+    let old = put(&sandbox, "old", Format::Oci, &old);
+    let new = put(&sandbox, "new", Format::Docker, &new);
+    let listed = |layout: &str| -> Vec<Value> {
+        let index: Value = serde_json::from_slice(&sandbox.read(&format!("{layout}/index.json")))
+            .expect("an index is JSON");
+        let manifests = index["manifests"].as_array().expect("it lists manifests");
+        let name = "org.opencontainers.image.ref.name";
+        manifests
+            .iter()
+            .map(|it| it["annotations"][name].clone())
+            .collect()
+    };
+    let (_, said) = sandbox.run(&["delta", &old, &new, "oci:old"]).reports();
+    let warning =
+        "warning: `app:1` is an image in the layout, and keeps this name; the delta has none there";
+    assert_eq!(said[0], warning);
+    assert_eq!(listed("old"), [Value::from("app:1"), Value::Null]);
+    // It is found without a name, and the new image has its own.
+    sandbox
+        .run(&["apply", "-q", "oci:old:app:1", "oci:old", "out.tar"])
+        .silent();
+    let converted = sandbox.run(&["convert", &new, "-"]).data("");
+    assert!(sandbox.read("out.tar") == converted);
+    // A newer delta replaces an older one, as ever.
+    drop(sandbox.run(&["delta", &old, &new, "oci:deltas"]).reports());
+    assert_eq!(listed("deltas"), ["app:1"]);
+}

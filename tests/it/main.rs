@@ -69,6 +69,7 @@ mod suffixes;
 mod terminal;
 mod tips;
 mod unknown_documents;
+mod verified;
 mod verify;
 mod waste;
 

@@ -137,4 +137,49 @@ fn one_platform_keeps_the_signatures_that_are_of_it() {
     let warnings = sandbox.run(&arguments).warnings();
     assert_eq!(warnings.len(), 2, "{warnings:?}");
     assert_eq!(names(&sandbox, "out"), ["app:1", "of arm64"]);
+    // What is of the index or of another platform is told as well if the image is chosen, and
+    // what is of the image itself if that changes.
+    let index = index["digest"].as_str().expect("a digest");
+    for (command, skipped) in [
+        (["convert"].as_slice(), 2),
+        // It has one layer, and does not change.
+        (&["squash", "--all"], 2),
+        (&["append", "--delete", "/a"], 3),
+        (&["config", "--label", "a=b"], 3),
+        (&["rebase", "--from", "scratch", "--onto", "in.tar"], 3),
+    ] {
+        let mut arguments = command.to_vec();
+        arguments.extend(["--image", "app:1", "--platform", "linux/arm64", "in.tar"]);
+        arguments.push("changed.tar");
+        let (_, said) = sandbox.run(&arguments).reports();
+        let others = match skipped - 1 {
+            1 => "` and 1 more: the manifests that they refer to are not in the output",
+            _ => "` and 2 more: the manifests that they refer to are not in the output",
+        };
+        let is_told =
+            |line: &String| line.contains("skipped an artifact") && line.ends_with(others);
+        assert!(said.iter().any(is_told), "{command:?} of {index}: {said:?}");
+        sandbox.remove("changed.tar");
+    }
+}
+
+#[test]
+fn what_is_found_by_its_name_needs_no_other_in_an_archive() {
+    let sandbox = Sandbox::new();
+    let mut layout = Layout::default();
+    let image = layout.image(&Image::new(&["app:1"], &["file a 1"]));
+    let digest = image["digest"].as_str().expect("a digest");
+    let [signature, tag] = [".sig", ""].map(|end| format!("{}{end}", digest.replace(':', "-")));
+    layout.add_named(&image, "app:1");
+    let signed = layout.image(&Image::new(&[], &["file signature 1"]));
+    layout.add_named(&signed, &signature);
+    let referrer = layout.referrer(&image);
+    let referrers = layout.nested(&[referrer]);
+    layout.add_named(&referrers, &tag);
+    let artifact = layout.referrer(&image);
+    layout.add_named(&artifact, "sbom");
+    sandbox.write("in.tar", make::tar(&layout.members()));
+    sandbox.run(&["convert", "in.tar", "out.tar"]).silent();
+    sandbox.run(&["convert", "out.tar", "oci:out"]).silent();
+    assert_eq!(names(&sandbox, "out"), ["app:1", &signature, &tag, "sbom"]);
 }

@@ -6,8 +6,8 @@ use std::io::{Cursor, Read};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha512};
 
-use crate::support::codec::{hex, named};
-use crate::support::make::{self, Layout, Member};
+use crate::support::codec::{Codec, hex, named};
+use crate::support::make::{self, Image, Layout, Member};
 use crate::support::sandbox::Sandbox;
 
 /// The contents of blobs and of `index.json`, by path.
@@ -26,7 +26,7 @@ fn put(files: &mut Files, mut descriptor: Value, bytes: Vec<u8>) -> Value {
 fn sample() -> Files {
     let mut files = Files::new();
     let mut layout = Layout::default();
-    let image = make::Image::new(&[], &["dir etc\nfile etc/hosts h", "file a 1"]);
+    let image = Image::new(&[], &["dir etc\nfile etc/hosts h", "file a 1"]);
     let take = |descriptor: &Value, layout: &mut Layout| {
         let digest = descriptor["digest"].as_str().expect("it has a digest");
         layout.blobs.remove(digest).expect("it is there")
@@ -104,5 +104,55 @@ fn documents_keep_the_digests_by_which_they_are_named() {
         let copy = unpack(piped.run().data(""));
         assert_eq!(facts(&copy), facts(&sample), "{from}");
         sandbox.run(&["verify", "--quiet", from]).silent();
+    }
+}
+
+/// The sample in a folder.
+fn put_sample(sandbox: &Sandbox, name: &str) {
+    for (path, bytes) in sample() {
+        sandbox.write(&format!("{name}/{path}"), bytes);
+    }
+}
+
+#[test]
+fn a_delta_brings_back_layers_that_are_named_by_it() {
+    let sandbox = Sandbox::new();
+    put_sample(&sandbox, "new");
+    let [etc, other] = ["dir etc\nfile etc/hosts h", "file b 2"];
+    for (old, codec) in [
+        (Image::new(&["old:1"], &[etc]), Codec::Plain),
+        (Image::new(&["old:1"], &[etc]), Codec::Gzip),
+        (Image::new(&["old:1"], &[other]), Codec::Plain),
+    ] {
+        let old = old.stored_as(codec);
+        sandbox.write("old.tar", make::tar(&make::hybrid(&[old])));
+        assert_comes_back(&sandbox, "old.tar", "oci:new");
+    }
+    assert_comes_back(&sandbox, "oci:new", "oci:new");
+}
+
+/// Makes a delta, applies it, and compares the result with that of `convert`.
+#[track_caller]
+fn assert_comes_back(sandbox: &Sandbox, old: &str, new: &str) {
+    let delta = sandbox.run(&["delta", "-q", "--force", old, new, "delta"]);
+    delta.silent();
+    let applied = sandbox.run(&["apply", "-q", old, "delta", "-"]).data("");
+    let converted = sandbox.run(&["convert", new, "-"]);
+    assert!(applied == converted.data(""), "{old}");
+}
+
+#[test]
+fn layers_in_place_are_verified_by_it() {
+    let sandbox = Sandbox::new();
+    put_sample(&sandbox, "lay");
+    for command in [
+        ["append", "--delete", "/a"].as_slice(),
+        &["rebase", "--from", "scratch", "--onto", "scratch"],
+    ] {
+        let mut arguments = command.to_vec();
+        arguments.extend([
+            "-q", "--image", "app:1", "-t", "new:1", "oci:lay", "oci:lay",
+        ]);
+        sandbox.run(&arguments).silent();
     }
 }

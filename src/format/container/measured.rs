@@ -14,6 +14,8 @@ pub(crate) struct KnownHashes {
     pub stored: Hashed,
     /// The hash of its unpacked bytes; absent if it cannot be unpacked.
     pub unpacked: Option<Hashed>,
+    /// The number of bytes after the end of its compressed stream.
+    pub leftover: u64,
 }
 
 /// Members below this size, in bytes, are not hashed on arrival.
@@ -44,7 +46,12 @@ fn measure_into(
             let mut whole = Cursor::new(start).chain(&mut reader);
             let stored = hash(&mut whole, algorithm_of(&member.path))?;
             let unpacked = Some(stored.clone());
-            measured.insert(member.position, KnownHashes { stored, unpacked });
+            let known = KnownHashes {
+                stored,
+                unpacked,
+                leftover: 0,
+            };
+            measured.insert(member.position, known);
         }
     }
     Ok(())
@@ -91,7 +98,9 @@ mod tests {
         for (input, count) in [(&archive[..], 2), (&archive[..archive.len() - 512], 1)] {
             let measured = hash_layers(input);
             assert_eq!(measured.len(), count);
-            let KnownHashes { stored, unpacked } = &measured[&512];
+            let KnownHashes {
+                stored, unpacked, ..
+            } = &measured[&512];
             assert_eq!(stored.digest, Digest::of(&layer));
             assert_eq!(stored.size, layer.len() as u64);
             assert_eq!(unpacked.as_ref(), Some(stored));

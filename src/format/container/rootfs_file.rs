@@ -75,7 +75,12 @@ impl RootfsFile {
         let unpacked = stream.finish()?.stored;
         let known = |path| {
             let (stored, unpacked) = (unpacked.clone(), Some(unpacked.clone()));
-            (path, KnownHashes { stored, unpacked })
+            let known = KnownHashes {
+                stored,
+                unpacked,
+                leftover: 0,
+            };
+            (path, known)
         };
         Ok(ScannedTar {
             file: Self {

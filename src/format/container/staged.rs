@@ -151,14 +151,24 @@ fn stage_small_member(
     reader.read_to_end(&mut bytes)?;
     let compression = Compression::sniff(&bytes);
     let stored = hash(&mut bytes.as_slice(), algorithm_of(name))?;
+    let mut leftover = 0;
+    let mut hash_unpacked = || {
+        let mut stream = unpacked(compression, bytes.as_slice())?;
+        let hashed = hash(&mut stream, Algorithm::Sha256)?;
+        leftover = stream.get_ref().leftover().size();
+        io::Result::Ok(hashed)
+    };
     let unpacked = match compression {
         Compression::None => Some(stored.clone()),
-        _ => unpacked(compression, bytes.as_slice())
-            .and_then(|mut stream| hash(&mut stream, Algorithm::Sha256))
-            .ok(),
+        _ => hash_unpacked().ok(),
     };
     fs::write(path, bytes).map_err(|error| Error::write(Place::Path(path.to_owned()), error))?;
-    Ok((KnownHashes { stored, unpacked }, compression))
+    let known = KnownHashes {
+        stored,
+        unpacked,
+        leftover,
+    };
+    Ok((known, compression))
 }
 
 /// Writes one member to a file, and computes its hashes on the way.
@@ -178,12 +188,21 @@ fn stage_member(
             .map_err(Error::Thread)?;
     }
     write_file(&mut stream, path, watch)?;
-    let Hashes { stored, unpacked } = stream.finish()?;
+    let Hashes {
+        stored,
+        unpacked,
+        leftover,
+    } = stream.finish()?;
     let unpacked = match compression {
         Compression::None => Some(stored.clone()),
         _ => unpacked.and_then(Result::ok),
     };
-    Ok((KnownHashes { stored, unpacked }, compression))
+    let known = KnownHashes {
+        stored,
+        unpacked,
+        leftover,
+    };
+    Ok((known, compression))
 }
 
 fn write_file<R: Read>(stream: &mut TeeReader<R>, path: &Path, watch: &Watch<'_>) -> Result<()> {

@@ -15,6 +15,7 @@ use crate::format::oci_layout::read::find_index;
 use crate::format::oci_layout::{BLOBS, MARKER_CONTENT, blob_path, lock};
 use crate::format::root::Root;
 use crate::format::sink::{OutputIndex, OutputRoot, with_manifests};
+use crate::image::delta::is_delta_artifact;
 use crate::image::{CONTAINERD_NAME, Descriptor, REF_NAME};
 use crate::stream::{Hashed, PART, PendingFile, pass_on_rights, write_file};
 
@@ -202,13 +203,28 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 /// As with `docker load`, an existing name moves to the new image, and the previous one
 /// remains without it. Items that are already listed are not changed in any field;
 /// nothing is listed twice.
+///
+/// A delta does not take its name from an image: it is made to be sent, beside the image
+/// of which it is a part, and nobody can run it. `apply` finds a delta without a name.
 fn joined(before: &[Descriptor], roots: &[OutputRoot], watch: &Watch<'_>) -> Vec<Descriptor> {
     let named = |descriptor: &Descriptor| (name_of(descriptor), descriptor.clone());
     let mut after: Vec<(Option<String>, Descriptor)> = before.iter().map(named).collect();
     let mut nameless = HashSet::new();
     for root in roots {
-        let (name, new) = named(&root.descriptor);
-        let is_same = |held: &Descriptor| held.digest() == new.digest();
+        let (mut name, mut new) = named(&root.descriptor);
+        let digest = new.digest().clone();
+        let is_same = |held: &Descriptor| *held.digest() == digest;
+        let is_of_image = |(held_name, held): &(Option<String>, Descriptor)| {
+            *held_name == name && !is_same(held) && !is_delta_artifact(held)
+        };
+        if is_delta_artifact(&new)
+            && name.is_some()
+            && after.iter().any(is_of_image)
+            && let Some(reference) = name.take()
+        {
+            watch.warn(Warning::NameOfImage(reference));
+            new = named_like(&new, &Descriptor::new("", digest.clone(), 0));
+        }
         if name.is_some() {
             for (held_name, held) in &mut after {
                 if *held_name == name && !is_same(held) {

@@ -95,7 +95,7 @@ fn append_to(
     let opened: Vec<OnceCell<OpenedTar>> = (0..count).map(|_| OnceCell::new()).collect();
     let policy = CompressionPolicy::new(CompressionChoice::Keep, sink.format());
     let own = &chosen.image.layers;
-    let scanned = ScannedLayers::among(own, source.container(), sink.as_ref(), policy);
+    let scanned = ScannedLayers::among(own, source.container(), policy);
     let stack = stack.hashing(&scanned);
     let mut appender = Appender::new(&stack, sink.as_ref(), &workers, options, &opened);
     appender.announce(&layers);

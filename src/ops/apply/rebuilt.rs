@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::sync::Arc;
 
 use crate::digest::Digest;
@@ -19,7 +19,7 @@ use crate::image::{
 use crate::ops::apply::parts::Delta;
 use crate::ops::delta::old_image::OldImage;
 use crate::ops::edited::edited_manifest;
-use crate::stream::{COPY_BUFFER, Compression, copy, unpacked};
+use crate::stream::{Compression, Hashed, TeeReader, copy, unpacked};
 use crate::tar_diff::{OldFiles, Patched};
 use crate::transfer::Context;
 
@@ -148,18 +148,10 @@ impl<'a> Rebuilt<'a> {
         files: &Arc<OldFiles>,
         context: Context<'_>,
     ) -> Result<Descriptor> {
-        let is_plain = layer.digest() == diff_id;
         let of_digest = delta.differences.iter().find(|it| it.to == *layer.digest());
         if let Some(difference) = of_digest {
             let origin = Origin::Patched(difference.blob.1.clone(), files.clone());
-            if is_plain {
-                self.put_blob(diff_id, layer.size(), origin);
-                return Ok(layer.clone());
-            }
-            // The bytes in which it was compressed cannot be made again.
-            let size = self.size_of(layer, &origin, context)?;
-            self.put_blob(diff_id, size, origin);
-            return Ok(plain(layer, diff_id, size));
+            return self.unpacked(layer, diff_id, origin, context);
         }
         if let Some((descriptor, member)) = delta.whole.get(layer.digest()) {
             let digest = descriptor.digest();
@@ -199,23 +191,45 @@ impl<'a> Rebuilt<'a> {
             return Ok(layer.clone());
         }
         let origin = Origin::Unpacked(member.clone(), held.compression);
+        self.unpacked(layer, diff_id, origin, context)
+    }
+
+    /// Adds the unpacked bytes of a layer, and returns its descriptor: that in the manifest
+    /// if these are its stored bytes, which nobody can tell from a `diff_id` of another
+    /// algorithm. The bytes in which a layer was compressed cannot be made again.
+    fn unpacked(
+        &mut self,
+        layer: &Descriptor,
+        diff_id: &Digest,
+        origin: Origin,
+        context: Context<'_>,
+    ) -> Result<Descriptor> {
         if layer.digest() == diff_id {
             self.put_blob(diff_id, layer.size(), origin);
             return Ok(layer.clone());
         }
-        let size = self.size_of(layer, &origin, context)?;
-        self.put_blob(diff_id, size, origin);
-        Ok(plain(layer, diff_id, size))
+        let made = self.made(layer, &origin, context)?;
+        if made.digest == *layer.digest() {
+            self.put_blob(layer.digest(), made.size, origin);
+            return Ok(layer.clone());
+        }
+        self.put_blob(diff_id, made.size, origin);
+        Ok(plain(layer, diff_id, made.size))
     }
 
-    /// The number of bytes that can be made for a layer.
-    fn size_of(&self, layer: &Descriptor, origin: &Origin, context: Context<'_>) -> Result<u64> {
+    /// The hash of the bytes that can be made for a layer.
+    fn made(&self, layer: &Descriptor, origin: &Origin, context: Context<'_>) -> Result<Hashed> {
         let place = Place::Blob(layer.digest().clone());
         let stream = self.open(origin);
-        let mut stream = stream.map_err(|error| error.while_reading(place.clone()))?;
-        let mut stream = BufReader::with_capacity(COPY_BUFFER, &mut stream);
+        let stream = stream.map_err(|error| error.while_reading(place.clone()))?;
+        let mut stream = TeeReader::new(stream);
+        let algorithm = layer.digest().algorithm();
+        stream.hash(algorithm).map_err(Error::Thread)?;
         let copied = copy(&mut stream, &mut io::sink(), &context.watch);
-        copied.map_err(|error| Error::copy(place.clone(), place, error))
+        copied.map_err(|error| Error::copy(place.clone(), place.clone(), error))?;
+        let hashes = stream.finish();
+        let hashes = hashes.map_err(|error| Error::from(error).while_reading(place))?;
+        Ok(hashes.stored)
     }
 
     /// Adds the control files that are not there, and returns the format.

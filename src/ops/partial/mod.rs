@@ -51,7 +51,7 @@ fn stored_digest(
     let place = &job.place;
     copy(&mut stream, &mut io::sink(), &watch)
         .map_err(|error| Error::copy(place.clone(), place.clone(), error))?;
-    let (stored, _) = hashes(&job, stream)?;
+    let (stored, ..) = hashes(&job, stream)?;
     Ok(Some(stored.digest))
 }
 

@@ -10,8 +10,8 @@ mod scratch;
 use crate::error::{ChoiceError, Error, Result};
 use crate::format::joined::JoinedSource;
 use crate::format::sink::ImageSink;
-use crate::format::source::{Content, Image, ImageSource, LayerPosition};
-use crate::image::{Platform, rebase_config};
+use crate::format::source::{Content, Image, ImageSource, Layer, LayerPosition};
+use crate::image::{Config, Document, Platform, rebase_config};
 use crate::ops::Selector;
 use crate::ops::choose::image::{ChosenImage, choose_image};
 use crate::ops::choose::platform::PlatformChoice;
@@ -101,7 +101,7 @@ pub(crate) fn rebase(
     let image = rebased(&chosen, &base, &old)?;
     let policy = CompressionPolicy::new(options.compress, sink.format());
     let container = source.container();
-    let scanned = ScannedLayers::among(&image.layers, container, sink.as_ref(), policy);
+    let scanned = ScannedLayers::among(&image.layers, container, policy);
     compare_trees(
         source,
         &chosen,
@@ -196,15 +196,46 @@ fn rebased(chosen: &ChosenImage<'_>, base: &ChosenImage<'_>, old: &OldBase) -> R
         &base.image.config,
         old.config.as_ref(),
     );
+    let config = config.map_err(own_document)?;
+    let annotations = base_annotations(base);
+    if is_same(&chosen.image, &config, &layers, &annotations)? {
+        return Ok(chosen.image.clone());
+    }
     let manifest = chosen.image.manifest.as_ref();
     let manifest = manifest.map(|manifest| edited_manifest(manifest, forget_base));
     Ok(Image {
         manifest: manifest.transpose()?,
-        config: config.map_err(own_document)?,
+        config,
         layers,
-        annotations: base_annotations(base),
+        annotations,
         others: chosen.image.others.clone(),
     })
+}
+
+/// True if an image with this config, these layers and these annotations for its base is
+/// the same as before.
+fn is_same(
+    before: &Image,
+    config: &Document<Config>,
+    layers: &[Layer],
+    annotations: &[(String, String)],
+) -> Result<bool> {
+    let stored = |layers: &[Layer]| -> Vec<_> {
+        let stored = layers.iter();
+        stored
+            .map(|it| (it.digest(), it.descriptor().cloned()))
+            .collect()
+    };
+    let held = before.manifest.as_ref().map(Document::value).transpose();
+    let held = held.map_err(own_document)?.unwrap_or_default();
+    let has_same = |key: &str| {
+        let new = annotations.iter().find(|(name, _)| name == key);
+        new.map(|(_, value)| value.as_str()) == held["annotations"][key].as_str()
+    };
+    Ok(config.digest() == before.config.digest()
+        && stored(layers) == stored(&before.layers)
+        && has_same(BASE_NAME)
+        && has_same(BASE_DIGEST))
 }
 
 /// The annotations that name the new base, as far as they are known.

@@ -92,7 +92,7 @@ pub(crate) fn squash(
                 .filter(|(_, at)| !is_merged(*at))
                 .map(|(layer, _)| layer);
             let container = source.container();
-            let scanned = ScannedLayers::among(others, container, sink.as_ref(), policy);
+            let scanned = ScannedLayers::among(others, container, policy);
             let made = layers.hashing(&scanned).checked(merge)?;
             (made, Some(scanned))
         }

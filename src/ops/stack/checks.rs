@@ -8,7 +8,6 @@
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::{self, BufReader};
-use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -20,7 +19,9 @@ use crate::event::Watch;
 use crate::format::Container;
 use crate::ops::stack::layer_tar::streams;
 use crate::progress::Progress;
-use crate::stream::{COPY_BUFFER, FileSlice, Hashed, ProgressReader, Spool, SpoolSpace, hash};
+use crate::stream::{
+    COPY_BUFFER, FileSlice, Hashed, ProgressReader, Spool, SpoolSpace, Stamp, changed, hash,
+};
 use crate::transfer::Context;
 use crate::transfer::blob_job::BlobJob;
 use crate::transfer::parallel::STREAMS_MAX;
@@ -72,35 +73,6 @@ enum CheckedBytes {
     Spool(Arc<Spool>, Hashed),
 }
 
-/// The state of a file of the input, which is another one after a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
-    file: (u64, u64),
-    size: u64,
-    modified: (i64, i64),
-    /// The time of the last change of anything, names included. Programs cannot set it, as
-    /// they can set the other one.
-    touched: (i64, i64),
-}
-
-impl Stamp {
-    pub(super) fn of(file: &File) -> io::Result<Self> {
-        let metadata = file.metadata()?;
-        Ok(Self {
-            file: (metadata.dev(), metadata.ino()),
-            size: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            touched: (metadata.ctime(), metadata.ctime_nsec()),
-        })
-    }
-
-    /// True if something was written to the file, as far as its times tell.
-    fn was_written(&self, later: &Self) -> bool {
-        let written = |it: &Self| (it.file, it.size, it.modified);
-        written(self) != written(later)
-    }
-}
-
 /// The states of a file before and after it was read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reading {
@@ -115,11 +87,8 @@ impl Reading {
     ///
     /// Fails if the file was written to.
     pub(super) fn end(before: Stamp, file: &File, place: &Place) -> Result<Self> {
-        let after = Stamp::of(file);
+        let after = before.compare(file);
         let after = after.map_err(|error| Error::read(place.clone(), error))?;
-        if before.was_written(&after) {
-            return Err(changed(place.clone()));
-        }
         Ok(Self { before, after })
     }
 
@@ -140,19 +109,11 @@ impl Reading {
     /// Fails if the file was written to.
     pub(super) fn is_as_steady_as(&self, other: &Self, place: &Place) -> Result<bool> {
         if self.before.was_written(&other.before) {
-            return Err(changed(place.clone()));
+            return Err(Error::read(place.clone(), changed()));
         }
         let all = [self.after, other.before, other.after];
         Ok(all.iter().all(|stamp| *stamp == self.before))
     }
-}
-
-/// The error for a file that was written to between two readings.
-fn changed(place: Place) -> Error {
-    Error::read(
-        place,
-        io::Error::other("the file changed while it was read"),
-    )
 }
 
 impl<'a> Checks<'a> {

@@ -17,7 +17,7 @@ use crate::ops::stack::checks::Checks;
 use crate::ops::stack::layer_tar::{
     LayerTar, read_layer, read_layer_hashed, read_layer_to_spool, streams,
 };
-use crate::stream::{Compression, ProgressReader};
+use crate::stream::{Compression, ProgressReader, Stamp};
 use crate::tar_stream::{TarError, Time};
 use crate::transfer::Context;
 use crate::transfer::blob_job::BlobJob;
@@ -44,6 +44,8 @@ pub(in crate::ops) struct LayerStack<'a> {
     budget: Arc<Budget>,
     /// The landmarks of the layers whose headers were read.
     landmarks: Arc<Mutex<HashMap<usize, Arc<Landmarks>>>>,
+    /// The states of the files in which only headers were read, before that.
+    stamps: Arc<Mutex<HashMap<usize, Stamp>>>,
     /// The checks of layers that are read twice.
     pub(super) checks: Option<&'a Checks<'a>>,
     /// The layers that are hashed when their headers are read.
@@ -69,6 +71,7 @@ impl<'a> LayerStack<'a> {
             first: 0,
             budget: Arc::default(),
             landmarks: Arc::default(),
+            stamps: Arc::default(),
             checks: None,
             scanned: None,
         };
@@ -95,6 +98,7 @@ impl<'a> LayerStack<'a> {
             first,
             budget: Arc::default(),
             landmarks: Arc::default(),
+            stamps: Arc::default(),
             checks: None,
             scanned: None,
         }
@@ -344,6 +348,7 @@ impl<'a> LayerStack<'a> {
         let (layer, blob) = self.blob(at)?;
         let watch = self.context.watch;
         watch.send(Event::Step(Step::Reading(&self.place(at).to_string())));
+        let stamp = self.stamp_now(layer, blob)?;
         let read = |tar: LayerTar<'_>| self.read_headers(at, tar);
         if let Some(scanned) = self.scanned {
             let job = BlobJob::of_layer(layer, blob, None, self.place(at));
@@ -353,9 +358,35 @@ impl<'a> LayerStack<'a> {
                 scanned.add(&job, hashes);
                 return Ok(changes);
             }
+            if let Some(stamp) = stamp {
+                scanned.add_headers(&job, stamp);
+            }
+        }
+        if let Some(stamp) = stamp {
+            self.lock_stamps().entry(at).or_insert(stamp);
         }
         let builder = read_layer(self.container, blob, layer.compression, watch, read)?;
         self.finish(builder, layer, blob)
+    }
+
+    /// The state of the file in which only the headers of a layer are read. `None` for a
+    /// layer of which all is read, or which nobody else can write to.
+    fn stamp_now(&self, layer: &Layer, blob: &Member) -> Result<Option<Stamp>> {
+        let blob = self.container.blob(blob);
+        if layer.compression != Compression::None || blob.is_temporary() {
+            return Ok(None);
+        }
+        let stamp = blob.slice()?.map(|slice| Stamp::of(&slice.file));
+        Ok(stamp.transpose()?)
+    }
+
+    /// The state of the file of a layer before its headers were read in it.
+    pub(super) fn stamp(&self, at: usize) -> Option<Stamp> {
+        self.lock_stamps().get(&at).copied()
+    }
+
+    fn lock_stamps(&self) -> MutexGuard<'_, HashMap<usize, Stamp>> {
+        self.stamps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Scans a layer that will be read again, and adds it to the checks.

@@ -95,13 +95,20 @@ pub(super) fn read_layer_hashed<T>(
     let stream = container.blob(&job.member).open()?;
     let mut stream = TeeReader::new(ProgressReader::new(stream, watch));
     stream.hash(job.stored_algorithm()).map_err(Error::Thread)?;
-    let mut unpacked = TeeReader::new(Decoder::new(job.compression, &mut stream)?);
+    let decoder = Decoder::new(job.compression, &mut stream)?;
+    let leftover = decoder.leftover();
+    let mut unpacked = TeeReader::new(decoder);
     let algorithm = job.unpacked_algorithm();
     unpacked.hash(algorithm).map_err(Error::Thread)?;
     let result = read(LayerTar::of_stream(&mut unpacked)).map_err(blame_compression)?;
     let unpacked = unpacked.finish()?.stored.digest;
     let stored = stream.finish()?.stored;
-    Ok((result, ScannedHashes { stored, unpacked }))
+    let hashes = ScannedHashes {
+        stored,
+        unpacked,
+        leftover: leftover.size(),
+    };
+    Ok((result, hashes))
 }
 
 /// The number of layers, or other blobs, that are read in parallel.

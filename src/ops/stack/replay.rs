@@ -9,10 +9,10 @@ use crate::error::{Error, Place, Result};
 use crate::event::{Event, Step};
 use crate::layer::{EntrySink, LayerReader};
 use crate::merge::{Plan, Replay, ReplayError};
-use crate::ops::stack::checks::{Checks, Reading, Stamp};
+use crate::ops::stack::checks::{Checks, Reading};
 use crate::ops::stack::layer_stack::LayerStack;
 use crate::ops::stack::layer_tar::{LayerTar, blame_compression};
-use crate::stream::FileSlice;
+use crate::stream::{FileSlice, Stamp};
 use crate::transfer::blob_job::BlobJob;
 use crate::transfer::read::read_unpacked;
 
@@ -109,7 +109,10 @@ impl LayerStack<'_> {
             } else if let Some(checked) = checks.wait(at)? {
                 let slice = self.container.blob(blob).slice()?;
                 let file = slice.ok_or(Error::LayerAbsent)?.file;
-                let read = checked.until_now(&file, &place)?;
+                let read = match self.stamp(at) {
+                    Some(before) => Reading::end(before, &file, &place)?,
+                    None => checked.until_now(&file, &place)?,
+                };
                 read.is_as_steady_as(&checked, &place)?
             } else {
                 true
@@ -153,6 +156,11 @@ impl LayerStack<'_> {
             read_unpacked(self.container, &job, watch, |stream: &mut dyn BufRead| {
                 read(LayerTar::of_stream(stream))
             })?;
+            if let (Some(before), Some(slice)) =
+                (self.stamp(at), self.container.blob(blob).slice()?)
+            {
+                Reading::end(before, &slice.file, &self.place(at))?;
+            }
             return Ok(None);
         };
         if let Some(spool) = checks.take_spool(at) {
@@ -164,7 +172,11 @@ impl LayerStack<'_> {
         let slice = self.container.blob(blob).slice()?;
         let slice = slice.ok_or(Error::LayerAbsent)?;
         let file = slice.file.try_clone().map_err(failed)?;
-        let before = Stamp::of(&file).map_err(failed)?;
+        // Its headers were read before, and its content must be of the same layer.
+        let before = match self.stamp(at) {
+            Some(before) => before,
+            None => Stamp::of(&file).map_err(failed)?,
+        };
         read(LayerTar::of_file(slice))?;
         Reading::end(before, &file, &self.place(at)).map(Some)
     }

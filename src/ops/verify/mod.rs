@@ -378,7 +378,7 @@ impl<'a> Verifier<'a> {
             stream.hash(job.stored_algorithm()).map_err(Error::Thread)?;
             copy(&mut stream, &mut io::sink(), &watch)
                 .map_err(|error| Error::copy(job.place.clone(), job.place.clone(), error))?;
-            let (stored, _) = hashes(&job, stream)?;
+            let (stored, ..) = hashes(&job, stream)?;
             Ok((stored.digest != blob.digest)
                 .then(|| Fault::digest(Code::DigestMismatch, &blob.digest, &stored.digest))
                 .map(|fault| fault.at(&blob.site)))

@@ -312,3 +312,35 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_changes_nothing_keeps_every_byte() {
+    let sandbox = Sandbox::new();
+    let mut app = image("app:1", "os app");
+    let config: Value = serde_json::from_slice(&app.config).expect("a config is JSON");
+    app.config = serde_json::to_vec_pretty(&config).expect("it can be written");
+    let mut layout = Layout::default();
+    layout.add(&app);
+    let signature = layout.referrer(&layout.index[0].clone());
+    layout.index.push(signature);
+    sandbox.write("in.tar", make::tar(&layout.members()));
+    let arguments = ["rebase", "-q", "--from", "scratch", "--onto", "scratch"];
+    for output in ["out.tar", "oci:out"] {
+        let mut arguments = arguments.to_vec();
+        arguments.extend(["in.tar", output]);
+        sandbox.run(&arguments).silent();
+        let raw = sandbox
+            .run(&["inspect", "--raw", "config", output])
+            .data("");
+        assert_eq!(raw, app.config, "{output}");
+        let listed = sandbox.run(&["convert", "--force", output, "oci:again"]);
+        listed.silent();
+        let index: Value =
+            serde_json::from_slice(&sandbox.read("again/index.json")).expect("an index is JSON");
+        let digests = index["manifests"].as_array().expect("it lists manifests");
+        let digests: Vec<&Value> = digests.iter().map(|it| &it["digest"]).collect();
+        let expected: Vec<&Value> = layout.index.iter().map(|it| &it["digest"]).collect();
+        assert_eq!(digests, expected, "{output}");
+        sandbox.remove("again");
+    }
+}
