@@ -241,7 +241,7 @@ fn stream(format: Format, descriptor: impl AsFd, place: Place) -> Result<Output,
     let duplicate = descriptor.as_fd().try_clone_to_owned().map(File::from);
     let file = duplicate.map_err(|error| Error::write(place.clone(), error))?;
     let _ = fcntl_setpipe_size(&file, PIPE_SIZE);
-    Ok(Output::stream(format, file, place))
+    Ok(Output::file(format, file, place))
 }
 
 /// Refuses to write an archive to a terminal.

@@ -1,12 +1,13 @@
 //! The destination of an output.
 
 use std::fmt;
+use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 
 use crate::error::Place;
 use crate::format::Format;
-use crate::stream::Encoding;
+use crate::stream::{Encoding, OpenedFile};
 
 /// An output that was not begun yet: a file, a folder, or a stream.
 ///
@@ -69,6 +70,17 @@ impl Output {
             place,
             to: OutputTo::Stream(Box::new(stream)),
             encoding: Encoding::Plain,
+        }
+    }
+
+    /// An open file, such as standard output, which receives bytes like any other
+    /// [`stream`](Self::stream). One that is still empty grows faster: space on the disk is
+    /// allocated ahead of the writer.
+    #[must_use]
+    pub fn file(format: Format, file: File, place: Place) -> Self {
+        match OpenedFile::new(file) {
+            Ok(file) => Self::stream(format, file, place),
+            Err(file) => Self::stream(format, file, place),
         }
     }
 

@@ -28,11 +28,11 @@ const LOOK: Duration = Duration::from_millis(50);
 /// fewer are in flight.
 const SMALL_BLOCK: usize = 2 * 1024 * 1024;
 
-/// Maximum number of larger blocks in flight: with parts as large as the blocks, 80 MiB.
+/// Maximum number of larger blocks in flight: with parts as large as the blocks, 90 MiB.
 const LARGE_BLOCKS: usize = 5;
 
 /// The same for an archive that is compressed as a whole, and for layers in such an
-/// archive, which are compressed at the same time: 48 and 32 MiB.
+/// archive, which are compressed at the same time: 54 and 36 MiB.
 const LARGE_BLOCKS_OF_ARCHIVE: usize = 3;
 const LARGE_BLOCKS_IN_ARCHIVE: usize = 2;
 

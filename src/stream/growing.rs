@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::ops::Range;
 
-use crate::stream::kernel::allocate_ahead;
+use crate::stream::kernel::{allocate_ahead, appends};
 
 /// Number of bytes that are written before any space is allocated ahead: most files are
 /// smaller.
@@ -140,6 +140,47 @@ impl<F: Borrow<File>> Seek for GrowingFile<F> {
     }
 }
 
+/// A file that somebody else opened, such as standard output, and that is still empty. The
+/// space after its end is freed when it is flushed, or dropped.
+#[derive(Debug)]
+pub(crate) struct OpenedFile(GrowingFile);
+
+impl OpenedFile {
+    /// Wraps the file if it is a regular one that is empty, and not one to which others
+    /// append.
+    ///
+    /// # Errors
+    ///
+    /// Returns any other file.
+    pub(crate) fn new(file: File) -> Result<Self, File> {
+        let is_empty = file
+            .metadata()
+            .is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0);
+        if is_empty && !appends(&file) {
+            Ok(Self(GrowingFile::new(file)))
+        } else {
+            Err(file)
+        }
+    }
+}
+
+impl Write for OpenedFile {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.0.write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.trim()
+    }
+}
+
+impl Drop for OpenedFile {
+    fn drop(&mut self) {
+        // What fails here was not written to its end.
+        let _ = self.0.trim();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Read;
@@ -168,6 +209,32 @@ mod tests {
             file.read_to_end(&mut got).unwrap();
             assert!(got == bytes[..size], "of {size} bytes");
         }
+    }
+
+    #[test]
+    fn a_file_that_others_opened_has_no_space_after_its_end() {
+        let bytes = vec![7; 3_000_000];
+        for is_flushed in [true, false] {
+            let mut file = tempfile::tempfile().unwrap();
+            let mut opened = OpenedFile::new(file.try_clone().unwrap()).unwrap();
+            opened.write_all(&bytes).unwrap();
+            if is_flushed {
+                opened.flush().unwrap();
+            } else {
+                drop(opened);
+            }
+            file.sync_all().unwrap();
+            assert!(on_disk(&file) < bytes.len() as u64 + START);
+            file.rewind().unwrap();
+            let mut got = Vec::new();
+            file.read_to_end(&mut got).unwrap();
+            assert!(got == bytes);
+            OpenedFile::new(file).expect_err("it is not empty");
+        }
+        OpenedFile::new(File::open("/dev/null").unwrap()).expect_err("it is a device");
+        let named = tempfile::NamedTempFile::new().unwrap();
+        let log = File::options().append(true).open(named.path()).unwrap();
+        OpenedFile::new(log).expect_err("others may append to it, too");
     }
 
     #[test]

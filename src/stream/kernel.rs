@@ -8,7 +8,8 @@ use std::thread;
 
 #[cfg(target_os = "linux")]
 use rustix::fs::{
-    FallocateFlags, SeekFrom, StatFs, fallocate, fstatfs, ioctl_ficlone, seek, statfs,
+    FallocateFlags, OFlags, SeekFrom, StatFs, fallocate, fcntl_getfl, fstatfs, ioctl_ficlone, seek,
+    statfs,
 };
 #[cfg(target_os = "linux")]
 use rustix::io::Errno;
@@ -107,6 +108,18 @@ pub(super) fn open_files_max() -> Option<u64> {
 #[cfg(not(target_os = "linux"))]
 pub(super) fn open_files_max() -> Option<u64> {
     Some(0)
+}
+
+/// True if whatever is written to a file goes to its end, wherever that is by then.
+#[cfg(target_os = "linux")]
+pub(super) fn appends(file: &File) -> bool {
+    fcntl_getfl(file).is_ok_and(|flags| flags.contains(OFlags::APPEND))
+}
+
+/// Other systems have other calls.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn appends(_: &File) -> bool {
+    false
 }
 
 /// The length of the hole that is made to test for holes.

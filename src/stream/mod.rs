@@ -36,7 +36,7 @@ pub(crate) use decompress::{DecodeError, Decoder, Leftover, SNIFF_LENGTH, Unpack
 pub use file_kind::FileKind;
 pub(crate) use file_kind::HEAD_LENGTH;
 pub(crate) use file_slice::FileSlice;
-pub(crate) use growing::{Ahead, GrowingFile};
+pub(crate) use growing::{Ahead, GrowingFile, OpenedFile};
 pub(crate) use hash::{Hashed, Hashes, TeeReader, hash};
 pub(crate) use hash_writer::HashWriter;
 pub(crate) use head::{begins_as_json, read_head};
