@@ -28,8 +28,8 @@ const LOOK: Duration = Duration::from_millis(50);
 /// fewer are in flight.
 const SMALL_BLOCK: usize = 2 * 1024 * 1024;
 
-/// Maximum number of larger blocks in flight: with parts as large as the blocks, 90 MiB.
-const LARGE_BLOCKS: usize = 5;
+/// Maximum number of larger blocks in flight: with parts as large as the blocks, 72 MiB.
+const LARGE_BLOCKS: usize = 4;
 
 /// The same for an archive that is compressed as a whole, and for layers in such an
 /// archive, which are compressed at the same time: 54 and 36 MiB.

@@ -14,8 +14,8 @@ use crate::stream::{Compression, Workers};
 const GZIP_BLOCK: usize = 2 * 1024 * 1024;
 
 /// The size of a zstd frame's content. Frames of 8 MiB are up to 0.5 % larger, and those of
-/// 10 MiB would be up to 1 % smaller, but five of them in flight need more memory than there
-/// is.
+/// 10 MiB would be up to 1 % smaller, but four of them in flight need more memory than there
+/// is beside a merge.
 const ZSTD_BLOCK: usize = 9 * 1024 * 1024;
 
 /// The zstd window, as a power of two: 8 MiB, the most that RFC 8878 expects every
