@@ -77,8 +77,8 @@ impl Edited<'_> {
             scanned: self.scanned,
             context: self.context,
         };
-        let report = delivery.run(items)?;
-        self.sink.finish(&self.context.watch)?;
+        let mut report = delivery.run(items)?;
+        report.withhold(&self.sink.finish(&self.context.watch)?);
         Ok(report)
     }
 }

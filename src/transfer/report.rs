@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::digest::Digest;
 use crate::format::Format;
-use crate::format::sink::OutputIndex;
+use crate::format::sink::{OutputIndex, WithheldName};
 use crate::format::source::Content;
 use crate::image::{Descriptor, Platform, REF_NAME, Reference};
 use crate::transfer::kind::FoundKind;
@@ -153,6 +153,17 @@ impl WriteReport {
             images: written,
             left_out: None,
             completed: None,
+        }
+    }
+
+    /// Removes names that the output did not give.
+    pub(crate) fn withhold(&mut self, names: &[WithheldName]) {
+        for WithheldName { name, digest } in names {
+            let mut images = self.images.iter_mut();
+            if let Some(image) = images.find(|it| it.digest == *digest) {
+                image.references.retain(|it| it.to_string() != *name);
+                image.labels.retain(|it| it != name);
+            }
         }
     }
 
