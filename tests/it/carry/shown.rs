@@ -131,35 +131,35 @@ fn commands_that_look_show_what_it_is() {
         docker-archive: 1 image, 1 layer, 2.05kB read: 1 note
         $ restow files part.tar
         error: cannot read layer 1 of 3 of `sha256:a6e392d91fcde357ddcc5ac7a255fa0897f401c2499b4a033a157e89cec2fd09`
-          caused by: it was left out of the partial archive `part.tar` on purpose
+          caused by: it was left out on purpose: `part.tar` is a partial archive
           hint: `restow convert --with BASE PART whole.tar` puts the layers back, where BASE has them
         $ restow export part.tar x.tar
         error: cannot read layer 1 of 3 of `sha256:a6e392d91fcde357ddcc5ac7a255fa0897f401c2499b4a033a157e89cec2fd09`
-          caused by: it was left out of the partial archive `part.tar` on purpose
+          caused by: it was left out on purpose: `part.tar` is a partial archive
           hint: `restow convert --with BASE PART whole.tar` puts the layers back, where BASE has them
         $ restow extract part.tar x
         error: cannot read layer 1 of 3 of `sha256:a6e392d91fcde357ddcc5ac7a255fa0897f401c2499b4a033a157e89cec2fd09`
-          caused by: it was left out of the partial archive `part.tar` on purpose
+          caused by: it was left out on purpose: `part.tar` is a partial archive
           hint: `restow convert --with BASE PART whole.tar` puts the layers back, where BASE has them
         $ restow squash --all part.tar x.tar
         error: cannot read layer 1 of 3 of `sha256:a6e392d91fcde357ddcc5ac7a255fa0897f401c2499b4a033a157e89cec2fd09`
-          caused by: it was left out of the partial archive `part.tar` on purpose
+          caused by: it was left out on purpose: `part.tar` is a partial archive
           hint: `restow convert --with BASE PART whole.tar` puts the layers back, where BASE has them
         $ restow squash --last 1 part.tar x.tar
         error: cannot read layer 1 of 3 of `sha256:a6e392d91fcde357ddcc5ac7a255fa0897f401c2499b4a033a157e89cec2fd09`
-          caused by: it was left out of the partial archive `part.tar` on purpose
+          caused by: it was left out on purpose: `part.tar` is a partial archive
           hint: `restow convert --with BASE PART whole.tar` puts the layers back, where BASE has them
         $ restow convert part.tar oci:x
         error: cannot read layer 1 of 3 of `sha256:a6e392d91fcde357ddcc5ac7a255fa0897f401c2499b4a033a157e89cec2fd09`
-          caused by: it was left out of the partial archive `part.tar` on purpose
+          caused by: it was left out on purpose: `part.tar` is a partial archive
           hint: `restow convert --with BASE PART whole.tar` puts the layers back, where BASE has them
         $ restow waste part.tar
         error: cannot read layer 1 of 3 of `sha256:a6e392d91fcde357ddcc5ac7a255fa0897f401c2499b4a033a157e89cec2fd09`
-          caused by: it was left out of the partial archive `part.tar` on purpose
+          caused by: it was left out on purpose: `part.tar` is a partial archive
           hint: `restow convert --with BASE PART whole.tar` puts the layers back, where BASE has them
         $ restow diff part.tar new.tar
         error: cannot read layer 1 of 3 of `sha256:a6e392d91fcde357ddcc5ac7a255fa0897f401c2499b4a033a157e89cec2fd09`
-          caused by: it was left out of the partial archive `part.tar` on purpose
+          caused by: it was left out on purpose: `part.tar` is a partial archive
           hint: `restow convert --with BASE PART whole.tar` puts the layers back, where BASE has them
     "#]].assert_eq(&shown);
 }
