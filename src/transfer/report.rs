@@ -18,6 +18,8 @@ pub struct WriteReport {
     /// The images that were added to it, in the order of its index, without those that
     /// a layout already had.
     pub images: Vec<WrittenImage>,
+    /// True if an operation that changes an image found nothing to change in it.
+    pub is_unchanged: bool,
     /// The layers that were left out, if that was requested.
     pub left_out: Option<LeftOut>,
     /// The layers that were put back, if that was requested.
@@ -151,6 +153,7 @@ impl WriteReport {
         Self {
             format,
             images: written,
+            is_unchanged: false,
             left_out: None,
             completed: None,
         }
