@@ -374,8 +374,8 @@ fn a_person_is_told_that_nothing_changed() {
         "append --json oci:lay oci:lay - --only-new < a.tar | grep -o '\"unchanged\":[^,]*'",
         "squash oci:lay oci:lay --last 1",
     ] {
-        told += &format!("$ {line}\n");
-        told += &screen::on_terminal(&sandbox, &format!("restow {line}"), 80, &[]);
+        let shown = screen::on_terminal(&sandbox, &format!("restow {line}"), 80, &[]);
+        told.push_str(&["$ ", line, "\n", &shown].concat());
     }
     expect![[r#"
         $ config oci:lay oci:lay --label a=b
