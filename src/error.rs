@@ -222,7 +222,7 @@ pub enum Error {
     #[error("its blob is not in the input")]
     LayerAbsent,
     /// This partial archive was made without a layer.
-    #[error("it was left out of the partial archive {0} on purpose")]
+    #[error("it was left out on purpose: {0} is a partial archive")]
     LayerNotCarried(Place),
     /// The bases of a partial archive lack layers that were left out of it.
     #[error("{}", lacking(image, *count, layers))]

@@ -212,8 +212,8 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
         let object = to_json(source, target, &report);
         return process.output.data(&json_text(&object));
     }
-    for name in &report.unchanged {
-        let note = format!("nothing changed: no layer was added for `{name}`");
+    for source in &report.unchanged {
+        let note = format!("nothing changed: no layer was added for {source}");
         process.output.tell(&note);
     }
     process
@@ -352,11 +352,15 @@ fn to_json(source: &OsStr, destination: &OsStr, report: &AppendReport) -> Value 
             "unpacked_size": layer.unpacked_size,
         })
     };
+    let unchanged = report.unchanged.iter().map(|source| match source {
+        InputPlace::Path(path) => path.to_string_lossy(),
+        _ => "-".into(),
+    });
     let mut object = fields(json!({
         "image": report.image,
         "layers_before": report.layers_before,
         "added": report.layers.iter().map(layer).collect::<Vec<_>>(),
-        "unchanged": report.unchanged,
+        "unchanged": unchanged.collect::<Vec<_>>(),
     }));
     object.append(&mut written::to_json(
         source,

@@ -117,6 +117,10 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     let input = process.open_beside(&source, &destination.location)?;
     let output = process.create(&destination)?;
     let report = session.configure(input, output, &options)?;
+    if report.is_unchanged && !images.json {
+        let note = "nothing changed: the image has these settings already";
+        process.output.tell(note);
+    }
     let (source, target) = (arguments.source.typed(), arguments.destination.typed());
     written::say(&process.output, images.json, source, target, &report)
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::cli::argument::{Argument, Role};
 use crate::cli::destination::{Destination, Replacing, check_json, is_folder};
+use crate::cli::elsewhere;
 use crate::cli::failure::Failure;
 use crate::cli::hint::advise_ref;
 use crate::cli::location::{Location, Place};
@@ -97,7 +98,9 @@ fn parse_level(text: &str) -> Result<i32, String> {
 
 pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
     let old = Location::parse(&arguments.old, OLD)?;
-    let new = old.beside(&arguments.new, NEW)?;
+    let new = old
+        .beside(&arguments.new, NEW)
+        .map_err(|failure| elsewhere::advise_image(failure, &arguments.old, &arguments.new))?;
     let destination = destination(arguments)?;
     let mut options = DeltaOptions::default();
     options.old = selector(&old)?;

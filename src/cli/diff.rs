@@ -9,6 +9,7 @@ use restow::{Aspect, Detail, DiffOptions, PathPattern, TextDifference};
 
 use crate::cli::argument::{Argument, Role};
 use crate::cli::diff_report::{print_json, print_text, unified};
+use crate::cli::elsewhere;
 use crate::cli::failure::Failure;
 use crate::cli::hint::advise_ref;
 use crate::cli::location::Location;
@@ -183,7 +184,8 @@ const B: Argument = Argument {
 
 pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
     let a = Location::parse(&arguments.a, A)?;
-    let b = a.beside(&arguments.b, B)?;
+    let b = a.beside(&arguments.b, B);
+    let b = b.map_err(|failure| elsewhere::advise_image(failure, &arguments.a, &arguments.b))?;
     let mut options = DiffOptions::default();
     options.image_a = arguments.choice.selector(&a)?;
     options.image_b = arguments.choice.selector(&b)?;

@@ -358,6 +358,17 @@ pub(super) fn image_in(before: &OsStr, name: &OsStr) -> Option<String> {
     ))
 }
 
+/// Adds to the failure at an argument that it may be the name of an image in the place before it.
+pub(super) fn advise_image(failure: Failure, before: &OsStr, name: &OsStr) -> Failure {
+    match (failure, image_in(before, name)) {
+        (Failure::Name { message, hint }, Some(meant)) => Failure::Name {
+            message,
+            hint: format!("{meant}; {hint}"),
+        },
+        (failure, _) => failure,
+    }
+}
+
 /// Splits at a colon after an existing path.
 fn split_at_place(text: &str) -> Option<(&str, &str)> {
     let mut colons = text.match_indices(':');

@@ -7,6 +7,7 @@ use restow::{CompressionChoice, Encoding, ExportOptions, Format};
 
 use crate::cli::argument::{Argument, Role};
 use crate::cli::destination::{Replacing, check_json, is_folder};
+use crate::cli::elsewhere;
 use crate::cli::failure::Failure;
 use crate::cli::location::Location;
 use crate::cli::options::{parse_compress, source_date_epoch};
@@ -90,7 +91,10 @@ fn encoding(asked: Option<Encoding>, destination: &Location) -> Result<Encoding,
 
 pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
     let source = arguments.source.location("restow export - DST")?;
-    let location = Location::parse(&arguments.destination, DESTINATION)?;
+    let location = Location::parse(&arguments.destination, DESTINATION);
+    let location = location.map_err(|failure| {
+        elsewhere::advise_image(failure, arguments.source.typed(), &arguments.destination)
+    })?;
     if location
         .format
         .is_some_and(|format| format != Format::Rootfs)

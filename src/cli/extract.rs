@@ -7,6 +7,7 @@ use clap::Args;
 use restow::{ExtractOptions, Format};
 
 use crate::cli::argument::{Argument, Role};
+use crate::cli::elsewhere;
 use crate::cli::failure::Failure;
 use crate::cli::location::Location;
 use crate::cli::options::{image_path, patterns, source_date_epoch};
@@ -55,7 +56,10 @@ const DESTINATION: Argument = Argument {
 
 pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failure> {
     let source = arguments.source.location("restow extract - DIR")?;
-    let location = Location::parse(&arguments.destination, DESTINATION)?;
+    let location = Location::parse(&arguments.destination, DESTINATION);
+    let location = location.map_err(|failure| {
+        elsewhere::advise_image(failure, arguments.source.typed(), &arguments.destination)
+    })?;
     if location
         .format
         .is_some_and(|format| format != Format::Rootfs)

@@ -44,8 +44,8 @@ pub(super) struct Global {
 
     /// Suppress progress, reports and warnings
     ///
-    /// `images` and `history` print ids only, `files` paths only, `diff`, `verify` and `waste`
-    /// nothing.
+    /// `images` and `history` print ids only, `files` paths only, `--dry-run` its plan, `diff`,
+    /// `verify` and `waste` nothing.
     #[arg(long, short, global = true)]
     pub(super) quiet: bool,
 

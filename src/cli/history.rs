@@ -11,7 +11,7 @@ use crate::cli::source::{Choice, SourceArgument};
 use crate::cli::table::{Content, Table};
 use crate::cli::text::json_text;
 use crate::cli::view::{
-    Sizes, Style, TableStyle, digest_json, fact_lines, fields, id_facts, size_columns,
+    Sizes, Style, TableStyle, digest_json, fact_lines, fields, id_facts, size_columns, text_json,
 };
 
 /// Show the history of an image, as `docker history` does
@@ -144,8 +144,8 @@ pub(super) fn entry_json(entry: &HistoryEntry) -> serde_json::Map<String, Value>
         "layer": entry.layer,
         "empty_layer": entry.is_empty,
         "created": entry.created,
-        "created_by": entry.created_by,
-        "author": entry.author,
-        "comment": entry.comment,
+        "created_by": text_json(&entry.created_by),
+        "author": text_json(&entry.author),
+        "comment": text_json(&entry.comment),
     }))
 }

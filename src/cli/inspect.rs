@@ -13,7 +13,7 @@ use crate::cli::source::{Choice, SourceArgument};
 use crate::cli::table::{Content, Table};
 use crate::cli::terminal::Terminal;
 use crate::cli::text::{json_text, size};
-use crate::cli::view::{NONE, Sizes, Style, digest_json, fact_lines, id_facts};
+use crate::cli::view::{NONE, Sizes, Style, digest_json, fact_lines, id_facts, text_json};
 
 /// Show the ids, config and layers of an image
 ///
@@ -271,7 +271,7 @@ fn to_json(source: &str, inspection: &Inspection) -> Value {
             "unpacked_size": layer.size.map(|it| it.unpacked),
             "content_size": layer.size.and_then(|it| it.content),
             "created": step.and_then(|it| it.created.as_ref()),
-            "created_by": step.map(|it| &it.created_by),
+            "created_by": step.and_then(|it| text_json(&it.created_by)),
         })
     };
     let references = inspection.references.iter().map(ToString::to_string);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 use signal_hook::{flag, low_level};
 
 /// The interval between checks for a signal.
@@ -26,7 +26,8 @@ pub(super) struct Interrupt {
 
 impl Interrupt {
     /// Installs the signal handlers. A second signal ends the process at once, but only after a
-    /// grace period: timeout(1), for example, sends each signal twice.
+    /// grace period: timeout(1), for example, sends each signal twice. The process ends by the
+    /// signal itself, with a core dump after SIGQUIT if the user allows one.
     ///
     /// Signals that this process ignores from its start, as with nohup(1), stay ignored. The signal
     /// for exceeding the maximum file size (`ulimit -f`) is caught without any effect, so that the
@@ -39,13 +40,12 @@ impl Interrupt {
         };
         let was_patient = Arc::new(AtomicBool::new(false));
         let ignored = ignored_signals();
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
+        for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
             if ignored & (1 << (signal - 1)) != 0 {
                 continue;
             }
             let number = usize::try_from(signal).expect("signals are positive");
-            let status = 128 + signal;
-            flag::register_conditional_shutdown(signal, status, Arc::clone(&was_patient))?;
+            flag::register_conditional_default(signal, Arc::clone(&was_patient))?;
             flag::register_usize(signal, Arc::clone(&interrupt.signal), number)?;
             flag::register(signal, Arc::clone(&interrupt.flag))?;
         }

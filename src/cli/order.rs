@@ -1,17 +1,19 @@
 //! Arguments in the wrong order.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
-use restow::{Error, Place};
+use restow::{ChoiceError, Error, Place};
 
+use crate::cli::elsewhere;
 use crate::cli::failure::Failure;
 use crate::cli::location::Location;
 
 /// Adds the hint for a SRC that cannot be an image, if a later argument is an archive or a
-/// layout. The command line shows the order.
+/// layout: the command line shows the order. If the first of them is a path that the image does
+/// not have, it may be the name of an image in SRC.
 pub(super) fn advise<'a>(
     failure: Failure,
     source: &Location,
@@ -23,19 +25,42 @@ pub(super) fn advise<'a>(
         Failure::Advised { error, .. } => is_no_image(error, source),
         _ => false,
     };
-    let mut later = later.into_iter().filter(|_| is_wrong);
+    let mut later = later.into_iter().peekable();
+    if let Failure::Library(Error::Choice(ChoiceError::NoSuchPath { .. })) = &failure
+        && let Some(hint) = later.peek().and_then(|name| image_in(source, name))
+    {
+        return advised(failure, hint);
+    }
+    let mut later = later.filter(|_| is_wrong);
     let found = later.find_map(|it| Some((it, kind(Path::new(it))?)));
     let Some((name, kind)) = found else {
         return failure;
     };
+    let name = name.to_string_lossy();
+    let hint = format!("`{name}` is {kind}: SRC comes first, as in `{line}`");
+    advised(failure, hint)
+}
+
+/// An error of the library with this hint in place of its own.
+fn advised(failure: Failure, hint: String) -> Failure {
     let error = match failure {
         Failure::Library(error) => Box::new(error),
         Failure::Advised { error, .. } => error,
         failure => return failure,
     };
-    let name = name.to_string_lossy();
-    let hint = format!("`{name}` is {kind}: SRC comes first, as in `{line}`");
     Failure::Advised { error, hint }
+}
+
+/// The hint for a word that looks like the name of an image in this place, which names none.
+fn image_in(source: &Location, name: &OsStr) -> Option<String> {
+    let path = source.path().filter(|_| source.reference.is_none())?;
+    let mut place = OsString::new();
+    if let Some(format) = source.format {
+        place.push(format.transport());
+        place.push(":");
+    }
+    place.push(path);
+    elsewhere::image_in(&place, name)
 }
 
 /// True if an error says that SRC is missing, or something other than an image.

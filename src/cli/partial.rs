@@ -128,6 +128,7 @@ fn left_out_to_text(destination: &OsStr, it: &LeftOut, report: &WriteReport) -> 
     }
     let all = count(it.layers_before, "layer");
     let what = match it.layers {
+        1 if it.layers_before == 1 => format!("the only layer, {}", size(it.size)),
         layers if layers == it.layers_before => format!("all {all}, {}", size(it.size)),
         layers => format!(
             "{layers} of {all}, {} of {}",

@@ -150,6 +150,12 @@ fn advise(error: Error, source: &Location, image: Option<&Selector>) -> Failure 
 }
 
 fn to_text(report: &RebaseReport) -> String {
+    if report.written.is_unchanged {
+        return format!(
+            "nothing changed: `{}` is based on `{}` already",
+            report.image, report.base
+        );
+    }
     let found = match &report.found {
         BaseFound::Annotated(name) => format!(" of `{name}`"),
         BaseFound::Common => " in common".to_owned(),

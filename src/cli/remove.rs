@@ -6,7 +6,7 @@ use std::path::Path;
 
 use clap::Args;
 use restow::{
-    ChoiceError, Error, Format, Place, RemoveOptions, RemoveReport, RemovedItem, Selector,
+    Cause, ChoiceError, Error, Format, Place, RemoveOptions, RemoveReport, RemovedItem, Selector,
 };
 use serde_json::{Value, json};
 
@@ -82,7 +82,7 @@ pub(super) fn run(arguments: &Arguments, process: &Process) -> Result<(), Failur
     options.force = arguments.more.force;
     options.dry_run = arguments.dry_run;
     let report = process.session(None).remove(folder, &options);
-    let report = report.map_err(|error| advise(error, folder))?;
+    let report = report.map_err(|error| advise(error, folder, &options))?;
     let output = &process.output;
     if arguments.json {
         let object = to_json(&arguments.layout, arguments.dry_run, &report);
@@ -103,13 +103,27 @@ fn is_of_layout(location: &Location) -> bool {
     matches!(location.format, None | Some(Format::OciDirectory))
 }
 
-/// The hint for a failure after which the images are gone, but not all of their blobs.
-const BLOBS_LEFT: &str =
-    "the images are no longer listed; `restow remove LAYOUT` deletes the blobs that are left";
+/// The hint for a failure after which the images are gone, but not all blobs that nothing needs.
+fn blobs_left(options: &RemoveOptions) -> String {
+    let blobs = "`restow remove LAYOUT` deletes the blobs that are left";
+    if options.images.is_empty() && !options.untagged {
+        return blobs.to_owned();
+    }
+    format!("the images are no longer listed; {blobs}")
+}
+
+/// The hint for a document that cannot be read, so that nobody knows what must stay for it.
+const UNKNOWN_NEEDS: &str = "nobody knows which blobs it needs: remove the image with it, or copy those \
+     to keep into a new layout: `restow convert --image REF oci:DIR oci:NEW`";
+
+/// True if this is a blob that the layout has, but not as it should be.
+fn is_damaged(what: &Place, error: &Error) -> bool {
+    matches!(what, Place::Blob(_)) && error.cause() == Cause::Input
+}
 
 /// Adds the hints for what is different here: images are chosen without an option, a file is not
 /// enough, and what is written is the layout itself.
-fn advise(error: Error, layout: &Path) -> Failure {
+fn advise(error: Error, layout: &Path, options: &RemoveOptions) -> Failure {
     let hint = match &error {
         Error::Choice(ChoiceError::SeveralImages { have, .. }) => {
             format!("choose one: {}", choices(have))
@@ -120,9 +134,9 @@ fn advise(error: Error, layout: &Path) -> Failure {
                 choices(have)
             )
         }
-        Error::DeletionInterrupted => BLOBS_LEFT.to_owned(),
+        Error::DeletionInterrupted => blobs_left(options),
         Error::Write { what, source } => match what {
-            Place::Path(path) if path != layout => BLOBS_LEFT.to_owned(),
+            Place::Path(path) if path != layout => blobs_left(options),
             _ if source.kind() == io::ErrorKind::StorageFull => {
                 "a new `index.json` is written before blobs are deleted: free a few kilobytes first"
                     .to_owned()
@@ -134,6 +148,7 @@ fn advise(error: Error, layout: &Path) -> Failure {
                 "`restow convert --image REF {} NEW` copies an image to keep",
                 path.display()
             ),
+            (_, Error::Read { what, .. }) if is_damaged(what, &error) => UNKNOWN_NEEDS.to_owned(),
             _ => return error.into(),
         },
         _ => return error.into(),
@@ -204,14 +219,27 @@ mod tests {
             let error = io::ErrorKind::PermissionDenied.into();
             Error::write(Place::Path(path.into()), error)
         };
-        let hint = |error| match advise(error, layout) {
+        let hint = |error, options: &RemoveOptions| match advise(error, layout, options) {
             Failure::Advised { hint, .. } => Some(hint),
             _ => None,
         };
-        let left = Some(BLOBS_LEFT.to_owned());
-        assert_eq!(hint(Error::DeletionInterrupted), left);
-        assert_eq!(hint(write("lay/blobs/sha256/00")), left);
-        assert_eq!(hint(write("lay")), None);
-        assert_eq!(hint(Error::Interrupted), None);
+        let blobs = RemoveOptions::default();
+        let mut untagged = RemoveOptions::default();
+        untagged.untagged = true;
+        let mut named = RemoveOptions::default();
+        named.images.push(Selector::Name("app:1".to_owned()));
+        let deletes = "`restow remove LAYOUT` deletes the blobs that are left";
+        let gone = format!("the images are no longer listed; {deletes}");
+        for (options, expected) in [
+            (&blobs, deletes),
+            (&untagged, gone.as_str()),
+            (&named, &gone),
+        ] {
+            let left = Some(expected.to_owned());
+            assert_eq!(hint(Error::DeletionInterrupted, options), left);
+            assert_eq!(hint(write("lay/blobs/sha256/00"), options), left);
+            assert_eq!(hint(write("lay"), options), None);
+            assert_eq!(hint(Error::Interrupted, options), None);
+        }
     }
 }

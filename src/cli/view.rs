@@ -217,6 +217,12 @@ pub(super) fn digest_json(digest: Option<&Digest>) -> Value {
     digest.map_or(Value::Null, |digest| digest.to_string().into())
 }
 
+/// A text of a config as JSON: null if the config does not have it. An empty text says nothing
+/// else.
+pub(super) fn text_json(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
 /// The fields of an object that was made with `json!`.
 pub(super) fn fields(object: Value) -> Map<String, Value> {
     match object {

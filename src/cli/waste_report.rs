@@ -15,7 +15,7 @@ use crate::cli::squash_report;
 use crate::cli::table::{Content, Table};
 use crate::cli::text::{count, json_text};
 use crate::cli::threshold::{percent, ratio};
-use crate::cli::view::{Style, digest_json, fact_lines, fields};
+use crate::cli::view::{Style, digest_json, fact_lines, fields, text_json};
 
 /// Maximum number of command lines of each kind; those that drop most come first.
 const PLANS_MAX: usize = 5;
@@ -257,7 +257,7 @@ pub(super) fn to_json(source: &OsStr, report: &WasteReport) -> String {
             "layer": at + 1,
             "diff_id": layer.diff_id.to_string(),
             "digest": digest_json(layer.digest.as_ref()),
-            "created_by": layer.created_by,
+            "created_by": text_json(&layer.created_by),
             "size": layer.stored_size,
             "files_size": layer.files_size,
             "hidden_size": hidden,

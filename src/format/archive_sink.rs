@@ -26,7 +26,7 @@ use crate::format::docker_archive::docker_documents;
 use crate::format::oci_layout::{MARKER_CONTENT, blob_path};
 use crate::format::output::Output;
 use crate::format::sink::{
-    BlobWriter, Documents, Held, ImageSink, OutputIndex, OutputKind, copy_in, put_all,
+    BlobWriter, Documents, Held, ImageSink, OutputIndex, OutputKind, WithheldName, copy_in, put_all,
 };
 use crate::stream::{Ahead, COPY_BUFFER, GrowingFile, Hashed, spool_in};
 use crate::tar_stream::{BLOCK, EMPTY_BLOCK, NewHeader, OCTAL_11_MAX, padding, pax_record};
@@ -304,7 +304,7 @@ impl ImageSink for ArchiveSink {
         append_index()
     }
 
-    fn finish(self: Box<Self>, watch: &Watch<'_>) -> Result<()> {
+    fn finish(self: Box<Self>, watch: &Watch<'_>) -> Result<Vec<WithheldName>> {
         watch.send(Event::Step(Step::Committing));
         let failed = |error| Error::write(self.place.clone(), error);
         let mut writer = self
@@ -318,7 +318,8 @@ impl ImageSink for ArchiveSink {
         writer
             .write_all(&[EMPTY_BLOCK; 2].concat())
             .map_err(failed)?;
-        writer.target.commit(&self.place)
+        writer.target.commit(&self.place)?;
+        Ok(Vec::new())
     }
 }
 

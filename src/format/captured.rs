@@ -11,7 +11,7 @@ use crate::error::{Error, Place, Result};
 use crate::event::Watch;
 use crate::format::archive_sink::index_documents;
 use crate::format::sink::{
-    BlobWriter, Documents, Held, ImageSink, OutputIndex, OutputKind, copy_in,
+    BlobWriter, Documents, Held, ImageSink, OutputIndex, OutputKind, WithheldName, copy_in,
 };
 use crate::format::{Blob, Format};
 use crate::stream::{FileSlice, GrowingFile, Hashed, spool_in};
@@ -129,8 +129,8 @@ impl ImageSink for CapturedSink {
         Ok(())
     }
 
-    fn finish(self: Box<Self>, _: &Watch<'_>) -> Result<()> {
-        Ok(())
+    fn finish(self: Box<Self>, _: &Watch<'_>) -> Result<Vec<WithheldName>> {
+        Ok(Vec::new())
     }
 }
 

@@ -83,8 +83,8 @@ pub(crate) trait ImageSink: Sync {
     /// blobs themselves.
     fn put_documents(&self, index: &OutputIndex, documents: Documents) -> Result<()>;
 
-    /// Makes everything visible.
-    fn finish(self: Box<Self>, watch: &Watch<'_>) -> Result<()>;
+    /// Makes everything visible. Returns the names that the output did not give.
+    fn finish(self: Box<Self>, watch: &Watch<'_>) -> Result<Vec<WithheldName>>;
 }
 
 impl dyn ImageSink + '_ {
@@ -151,6 +151,15 @@ pub(super) fn put_all(sink: &dyn ImageSink, documents: Documents) -> Result<()> 
         writer.finish(&hashed)?;
     }
     Ok(())
+}
+
+/// A name that a root should have had, and that stays with an image of the output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WithheldName {
+    /// The name.
+    pub name: String,
+    /// The digest of the root.
+    pub digest: Digest,
 }
 
 /// All roots of an output.

@@ -24,7 +24,9 @@ pub struct PathPattern {
 }
 
 impl PathPattern {
-    /// A path or a pattern. Any bytes are one or the other.
+    /// A path or a pattern. Any bytes are one or the other. An empty text is the root, as
+    /// `/` and `.` are; a program may refuse what its user did not mean, such as the value of
+    /// an unset variable.
     #[must_use]
     pub fn new(text: &[u8]) -> Self {
         let path: Vec<&[u8]> = components(text).filter(|name| *name != b".").collect();
@@ -128,5 +130,20 @@ impl Merge {
             return Err(PathFault::NoMatch);
         }
         Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_text_is_the_root() {
+        for (text, is_directory) in [("", false), (".", false), ("/", true), ("./", true)] {
+            let pattern = PathPattern::new(text.as_bytes());
+            assert_eq!(pattern.to_string(), "/", "{text}");
+            assert_eq!(pattern.names_directory(), is_directory, "{text}");
+            assert!(pattern.covers(b"a/b") && !pattern.is_pattern(), "{text}");
+        }
     }
 }

@@ -57,6 +57,8 @@ impl Edited<'_> {
         content: Option<Content>,
     ) -> Result<WriteReport> {
         let keeps_fields = item.left_out.is_empty() && self.platform.is_none();
+        let before = digest(&item.content).cloned();
+        let is_passed_on = content.is_none() && self.compress == CompressionChoice::Keep;
         let mut items = vec![item];
         add_referrers(self.source, &mut items, DOCUMENTS_MAX, self.context)?;
         if let Some(content) = content {
@@ -77,9 +79,21 @@ impl Edited<'_> {
             scanned: self.scanned,
             context: self.context,
         };
-        let report = delivery.run(items)?;
-        self.sink.finish(&self.context.watch)?;
+        let mut report = delivery.run(items)?;
+        report.withhold(&self.sink.finish(&self.context.watch)?);
+        let mut written = report.images.iter().map(|image| Some(&image.digest));
+        let is_written = before.is_some() && written.any(|it| it == before.as_ref());
+        report.is_unchanged = is_passed_on || is_written;
         Ok(report)
+    }
+}
+
+/// The digest of an image or an index, if the input has its document.
+fn digest(content: &Content) -> Option<&Digest> {
+    match content {
+        Content::Image(image) => image.manifest.as_ref().map(Document::digest),
+        Content::Index(index) => Some(index.index.digest()),
+        Content::Artifact(_) | Content::Opaque { .. } => None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::digest::Digest;
 use crate::format::Format;
-use crate::format::sink::OutputIndex;
+use crate::format::sink::{OutputIndex, WithheldName};
 use crate::format::source::Content;
 use crate::image::{Descriptor, Platform, REF_NAME, Reference};
 use crate::transfer::kind::FoundKind;
@@ -18,6 +18,8 @@ pub struct WriteReport {
     /// The images that were added to it, in the order of its index, without those that
     /// a layout already had.
     pub images: Vec<WrittenImage>,
+    /// True if an operation that changes an image found nothing to change in it.
+    pub is_unchanged: bool,
     /// The layers that were left out, if that was requested.
     pub left_out: Option<LeftOut>,
     /// The layers that were put back, if that was requested.
@@ -151,8 +153,20 @@ impl WriteReport {
         Self {
             format,
             images: written,
+            is_unchanged: false,
             left_out: None,
             completed: None,
+        }
+    }
+
+    /// Removes names that the output did not give.
+    pub(crate) fn withhold(&mut self, names: &[WithheldName]) {
+        for WithheldName { name, digest } in names {
+            let mut images = self.images.iter_mut();
+            if let Some(image) = images.find(|it| it.digest == *digest) {
+                image.references.retain(|it| it.to_string() != *name);
+                image.labels.retain(|it| it != name);
+            }
         }
     }
 

@@ -330,7 +330,9 @@ fn interrupted(sandbox: &Sandbox, arguments: &[&str], signal: &str) -> ExitStatu
         &["big:1"],
         vec![vec![0; 4 << 20]],
     )]));
-    let mut command = sandbox.restow(arguments).command();
+    // No core dump comes into the folder.
+    let launcher = ["/bin/sh", "-c", "ulimit -c 0; exec \"$@\"", "sh"];
+    let mut command = sandbox.restow(arguments).by(&launcher).command();
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -371,7 +373,7 @@ fn a_signal_leaves_nothing_behind() {
         &["apply", base, "-", "out"],
         &["apply", "-", base, "oci:out"],
     ];
-    for (signal, number) in [("INT", 2), ("TERM", 15), ("HUP", 1)] {
+    for (signal, number) in [("INT", 2), ("TERM", 15), ("HUP", 1), ("QUIT", 3)] {
         let to = Format::ALL.map(|it| it.at("out"));
         let each = to.iter().map(String::as_str);
         let conversions = each.clone().map(|to| vec!["convert", "-", to]);

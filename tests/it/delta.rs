@@ -11,7 +11,7 @@ use std::fmt::Write;
 
 use expect_test::expect;
 use proptest::prelude::*;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::codec::Codec;
 use crate::support::judge::{FIXTURES, Format};
@@ -491,9 +491,9 @@ fn a_delta_is_verified_without_its_image() {
 #[test]
 fn a_delta_takes_no_name_from_an_image() {
     let sandbox = Sandbox::new();
-    let [old, new] = ["1", "2"].map(|text| Image::new(&["app:1"], &[&format!("file a {text}")]));
-    let old = put(&sandbox, "old", Format::Oci, &old);
-    let new = put(&sandbox, "new", Format::Docker, &new);
+    let image = |text| Image::new(&["app:1"], &[&format!("file a {text}")]);
+    let old = put(&sandbox, "old", Format::Oci, &image("1"));
+    let new = put(&sandbox, "new", Format::Docker, &image("2"));
     let listed = |layout: &str| -> Vec<Value> {
         let index: Value = serde_json::from_slice(&sandbox.read(&format!("{layout}/index.json")))
             .expect("an index is JSON");
@@ -515,6 +515,19 @@ fn a_delta_takes_no_name_from_an_image() {
         .silent();
     let converted = sandbox.run(&["convert", &new, "-"]).data("");
     assert!(sandbox.read("out.tar") == converted);
+    // A copy of a delta is reported with the names that it has there.
+    let references = |layout: &str| {
+        let run = sandbox.run(&["convert", "--json", "delta.tar", layout]);
+        let (report, _) = run.data_and_warnings();
+        let report: Value = serde_json::from_slice(&report).expect("a report is JSON");
+        report["images"][0]["references"].clone()
+    };
+    sandbox
+        .run(&["delta", "-q", &old, &new, "delta.tar"])
+        .silent();
+    put(&sandbox, "copy", Format::Oci, &image("1"));
+    assert_eq!(references("oci:copy"), json!([]));
+    assert_eq!(references("oci:other"), json!(["app:1"]));
     // A newer delta replaces an older one, as ever.
     drop(sandbox.run(&["delta", &old, &new, "oci:deltas"]).reports());
     assert_eq!(listed("deltas"), ["app:1"]);

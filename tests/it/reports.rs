@@ -349,6 +349,66 @@ fn a_person_who_watches_is_told_on_a_line() {
     assert!(json.starts_with('{') && json.lines().count() == 1, "{json}");
 }
 
+#[test]
+fn a_person_is_told_that_nothing_changed() {
+    if !tools::is_installed("script") {
+        return tools::skip("reports on a terminal", "script(1) is not installed");
+    }
+    let sandbox = Sandbox::new();
+    let app = Image::new(&["app:1"], &["file a 1", "file b 2"]);
+    let app = app.with_config(|config| config["config"]["Labels"] = json!({"a": "b"}));
+    sandbox.write("in.tar", make::tar(&make::docker(&[app])));
+    sandbox.write("a.tar", make::layer("file a 1"));
+    drop(sandbox.run(&["convert", "in.tar", "oci:lay"]).reports());
+    let mut told = String::new();
+    for line in [
+        "config oci:lay oci:lay --label a=b",
+        "config in.tar 1.tar --label a=b",
+        "config in.tar oci:2 --label a=b --compress gzip",
+        "config in.tar oci:3 --label a=c",
+        "config --json oci:lay oci:lay --label a=b | tail -c 1",
+        "rebase --quiet in.tar rebased.tar --onto in.tar --from in.tar",
+        "rebase rebased.tar 4.tar --onto in.tar --from in.tar",
+        "append oci:lay oci:lay a.tar --only-new",
+        "append oci:lay oci:lay - --only-new < a.tar",
+        "append --json oci:lay oci:lay - --only-new < a.tar | grep -o '\"unchanged\":[^,]*'",
+        "squash oci:lay oci:lay --last 1",
+    ] {
+        let shown = screen::on_terminal(&sandbox, &format!("restow {line}"), 80, &[]);
+        told.push_str(&["$ ", line, "\n", &shown].concat());
+    }
+    expect![[r#"
+        $ config oci:lay oci:lay --label a=b
+        nothing changed: the image has these settings already
+        wrote oci:lay: app:1, linux/amd64, image id 83e5998f5b48, digest ff2194c7a3f4, 2 layers, 4.1kB
+        $ config in.tar 1.tar --label a=b
+        nothing changed: the image has these settings already
+        wrote 1.tar: app:1, linux/amd64, image id 83e5998f5b48, digest ff2194c7a3f4, 2 layers, 4.1kB
+        $ config in.tar oci:2 --label a=b --compress gzip
+        wrote oci:2: app:1, linux/amd64, image id 83e5998f5b48, digest 27ba3486da6f, 2 layers, 170B
+        $ config in.tar oci:3 --label a=c
+        wrote oci:3: app:1, linux/amd64, image id 47805b65d5e1, digest e2e62782d4ac, 2 layers, 4.1kB
+        $ config --json oci:lay oci:lay --label a=b | tail -c 1
+
+        $ rebase --quiet in.tar rebased.tar --onto in.tar --from in.tar
+        $ rebase rebased.tar 4.tar --onto in.tar --from in.tar
+        nothing changed: `app:1` is based on `app:1` already
+        wrote 4.tar: app:1, linux/amd64, image id 83e5998f5b48, digest e06f0f64bf52, 2 layers, 4.1kB
+        $ append oci:lay oci:lay a.tar --only-new
+        nothing changed: no layer was added for `a.tar`
+        wrote oci:lay: app:1, linux/amd64, image id 83e5998f5b48, digest ff2194c7a3f4, 2 layers, 4.1kB
+        $ append oci:lay oci:lay - --only-new < a.tar
+        nothing changed: no layer was added for standard input
+        wrote oci:lay: app:1, linux/amd64, image id 83e5998f5b48, digest ff2194c7a3f4, 2 layers, 4.1kB
+        $ append --json oci:lay oci:lay - --only-new < a.tar | grep -o '"unchanged":[^,]*'
+        "unchanged":["-"]
+        $ squash oci:lay oci:lay --last 1
+        nothing to merge
+        `app:1` went from 2 layers (4.1kB) to 2 layers (4.1kB)
+        wrote oci:lay: app:1, linux/amd64, image id 83e5998f5b48, digest ff2194c7a3f4, 2 layers, 4.1kB
+    "#]].assert_eq(&told);
+}
+
 /// Takes the events of a conversion: what was said before, and the steps on blobs.
 fn watched(sandbox: &Sandbox) -> (Option<usize>, Option<usize>, usize) {
     let said = Mutex::new((None, None, 0));

@@ -325,7 +325,35 @@ fn a_name_after_a_place_is_that_of_an_image_in_it() {
     let sandbox = Sandbox::new();
     sandbox.write("in.tar", "");
     sandbox.write("lay/oci-layout", "");
-    let cases: [(&str, Expect); 8] = [
+    let cases: [(&str, Expect); 12] = [
+        (
+            "export lay app:1.0",
+            expect![[r#"
+                error: `app:1.0`: unknown transport `app`
+                  hint: to name an image in `lay`, type `oci:lay:app:1.0`; to name a file, type `./app:1.0`
+            "#]],
+        ),
+        (
+            "extract in.tar app:1.0",
+            expect![[r#"
+                error: `app:1.0`: unknown transport `app`
+                  hint: to name an image in `in.tar`, type `docker-archive:in.tar:app:1.0`; to name a file, type `./app:1.0`
+            "#]],
+        ),
+        (
+            "diff lay app:1.0",
+            expect![[r#"
+                error: `app:1.0`: unknown transport `app`
+                  hint: to name an image in `lay`, type `oci:lay:app:1.0`; restow only reads files; pipe the image in: `docker save app:1.0 | restow diff A -`; to name a file, type `./app:1.0`
+            "#]],
+        ),
+        (
+            "delta oci:lay app:1.0 out",
+            expect![[r#"
+                error: `app:1.0`: unknown transport `app`
+                  hint: to name an image in `oci:lay`, type `oci:lay:app:1.0`; restow only reads files; pipe the image in: `docker save app:1.0 | restow delta OLD - DELTA`; to name a file, type `./app:1.0`
+            "#]],
+        ),
         (
             "images lay app:1.0",
             expect![[r#"
@@ -404,6 +432,38 @@ fn what_names_no_input_or_no_file_leads_to_the_right_form() {
                 error: cannot read `base.tar`
                   caused by: it contains no delta; `restow delta OLD NEW DELTA` writes one
                   hint: the delta is the second argument: `restow apply OLD DELTA NEW`
+            "#]],
+        ),
+        (
+            "files app.tar app:1.0",
+            expect![[r#"
+                Some(1)
+                error: no `/app:1.0` in `app:1.0`
+                  hint: to name an image in `app.tar`, type `docker-archive:app.tar:app:1.0`
+            "#]],
+        ),
+        (
+            "cat docker-archive:app.tar app:1.0 etc/os-release",
+            expect![[r#"
+                Some(1)
+                error: no `/app:1.0` in `app:1.0`
+                  hint: to name an image in `docker-archive:app.tar`, type `docker-archive:app.tar:app:1.0`
+            "#]],
+        ),
+        (
+            "files docker-archive:app.tar:app:1.0 app:1.0",
+            expect![[r#"
+                Some(1)
+                error: no `/app:1.0` in `app:1.0`
+                  hint: `restow files SRC '**/app:1.0'` looks in every folder
+            "#]],
+        ),
+        (
+            "files app.tar etc app:1.0",
+            expect![[r#"
+                Some(1)
+                error: no `/app:1.0` in `app:1.0`
+                  hint: `restow files SRC '**/app:1.0'` looks in every folder
             "#]],
         ),
         (

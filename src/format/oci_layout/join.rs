@@ -14,7 +14,7 @@ use crate::format::control_files::{INDEX, MARKER};
 use crate::format::oci_layout::read::find_index;
 use crate::format::oci_layout::{BLOBS, MARKER_CONTENT, blob_path, lock};
 use crate::format::root::Root;
-use crate::format::sink::{OutputIndex, OutputRoot, with_manifests};
+use crate::format::sink::{OutputIndex, OutputRoot, WithheldName, with_manifests};
 use crate::image::delta::is_delta_artifact;
 use crate::image::{CONTAINERD_NAME, Descriptor, REF_NAME};
 use crate::stream::{Hashed, PART, PendingFile, pass_on_rights, write_file};
@@ -24,13 +24,14 @@ use crate::stream::{Hashed, PART, PendingFile, pass_on_rights, write_file};
 ///
 /// The new `index.json` is on the disk before the first blob is moved, and gets its name
 /// after the last one. If anything fails, all that came into the layout leaves it again.
+/// Returns the names that were not given.
 pub(super) fn join(
     target: &Path,
     staging: &Path,
     needed: &[Hashed],
     index: &OutputIndex,
     watch: &Watch<'_>,
-) -> Result<()> {
+) -> Result<Vec<WithheldName>> {
     let failed = |error| Error::write(Place::Path(target.to_owned()), error);
     let lock = lock(target, watch).map_err(failed)?;
     let _lock = lock.ok_or(Error::Interrupted)?;
@@ -59,10 +60,12 @@ pub(super) fn join(
     }
     let held = find_index(&container);
     let held = held.map_err(|e| e.while_reading(Place::Path(target.to_owned())))?;
+    let mut withheld = Vec::new();
     let bytes = match held {
         Some(held) if held.bytes() != nothing => {
             let before = &held.view().manifests;
-            let after = joined(before, &index.roots, watch);
+            let after;
+            (after, withheld) = joined(before, &index.roots, watch);
             let is_new = after != *before;
             is_new.then(|| with_manifests(&held, &after)).transpose()?
         }
@@ -80,7 +83,7 @@ pub(super) fn join(
         pending.commit().map_err(failed)?;
     }
     additions.keep();
-    Ok(())
+    Ok(withheld)
 }
 
 /// The files and folders that came into a layout, which are locked against other writers.
@@ -205,11 +208,17 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 /// nothing is listed twice.
 ///
 /// A delta does not take its name from an image: it is made to be sent, beside the image
-/// of which it is a part, and nobody can run it. `apply` finds a delta without a name.
-fn joined(before: &[Descriptor], roots: &[OutputRoot], watch: &Watch<'_>) -> Vec<Descriptor> {
+/// of which it is a part, and nobody can run it. `apply` finds a delta without a name. The
+/// second value has such names.
+fn joined(
+    before: &[Descriptor],
+    roots: &[OutputRoot],
+    watch: &Watch<'_>,
+) -> (Vec<Descriptor>, Vec<WithheldName>) {
     let named = |descriptor: &Descriptor| (name_of(descriptor), descriptor.clone());
     let mut after: Vec<(Option<String>, Descriptor)> = before.iter().map(named).collect();
     let mut nameless = HashSet::new();
+    let mut withheld = Vec::new();
     for root in roots {
         let (mut name, mut new) = named(&root.descriptor);
         let digest = new.digest().clone();
@@ -220,9 +229,13 @@ fn joined(before: &[Descriptor], roots: &[OutputRoot], watch: &Watch<'_>) -> Vec
         if is_delta_artifact(&new)
             && name.is_some()
             && after.iter().any(is_of_image)
-            && let Some(reference) = name.take()
+            && let Some(name) = name.take()
         {
-            watch.warn(Warning::NameOfImage(reference));
+            watch.warn(Warning::NameOfImage(name.clone()));
+            withheld.push(WithheldName {
+                name,
+                digest: digest.clone(),
+            });
             new = named_like(&new, &Descriptor::new("", digest.clone(), 0));
         }
         if name.is_some() {
@@ -266,7 +279,7 @@ fn joined(before: &[Descriptor], roots: &[OutputRoot], watch: &Watch<'_>) -> Vec
         name.is_some() || !nameless.contains(held.digest()) || once.insert(held.digest().clone())
     };
     let kept = after.iter().filter(|entry| !lost(entry) && is_first(entry));
-    kept.map(|(_, held)| held.clone()).collect()
+    (kept.map(|(_, held)| held.clone()).collect(), withheld)
 }
 
 /// A descriptor with the names of another one.
@@ -341,8 +354,8 @@ mod tests {
                     image: None,
                 })
                 .collect();
-            let after = joined(&list(before), &roots, &Watch::new(&observer, &interrupt));
-            assert_eq!(after, list(expected), "{before} + {new}");
+            let joined = joined(&list(before), &roots, &Watch::new(&observer, &interrupt));
+            assert_eq!(joined, (list(expected), Vec::new()), "{before} + {new}");
             assert_eq!(*warnings.lock().unwrap(), moved, "{before} + {new}");
         }
     }

@@ -20,7 +20,7 @@ use crate::format::oci_layout::read::{check_marker, find_index};
 use crate::format::oci_layout::{MARKER_CONTENT, blob_path};
 use crate::format::reader::Opener;
 use crate::format::sink::{
-    BlobWriter, Documents, Held, ImageSink, OutputIndex, OutputKind, copy_in, put_all,
+    BlobWriter, Documents, Held, ImageSink, OutputIndex, OutputKind, WithheldName, copy_in, put_all,
 };
 use crate::stream::{
     ARRIVING, GrowingFile, Hashed, PART, PendingDirectory, is_still_there, is_temporary,
@@ -227,7 +227,7 @@ impl ImageSink for LayoutSink {
         Ok(())
     }
 
-    fn finish(self: Box<Self>, watch: &Watch<'_>) -> Result<()> {
+    fn finish(self: Box<Self>, watch: &Watch<'_>) -> Result<Vec<WithheldName>> {
         watch.send(Event::Step(Step::Committing));
         let Self {
             target,
@@ -249,7 +249,7 @@ impl ImageSink for LayoutSink {
         fs::write(staging.path().join(MARKER), MARKER_CONTENT).map_err(failed)?;
         fs::write(staging.path().join(INDEX), index.bytes()?).map_err(failed)?;
         match staging.rename(&target) {
-            Ok(()) => Ok(()),
+            Ok(()) => Ok(Vec::new()),
             // Somebody created a layout there in the meantime.
             Err((staging, _)) if target.is_dir() => {
                 check_target(&target)?;

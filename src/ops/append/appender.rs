@@ -45,7 +45,7 @@ pub(super) struct Appender<'a> {
     /// The new layers so far.
     added: Vec<Added>,
     /// The sources that changed nothing.
-    unchanged: Vec<String>,
+    unchanged: Vec<Place>,
 }
 
 /// A layer whose entries were accepted.
@@ -80,7 +80,7 @@ impl<'a> Appender<'a> {
     }
 
     /// The new layers, and the sources that changed nothing.
-    pub(super) fn finish(self) -> (Vec<Added>, Vec<String>) {
+    pub(super) fn finish(self) -> (Vec<Added>, Vec<Place>) {
         (self.added, self.unchanged)
     }
 
@@ -304,7 +304,7 @@ impl<'a> Appender<'a> {
         let differences = self.layers.compare(&old, &new, &ids)?;
         if differences.is_empty() {
             self.finder()?.tree = old;
-            self.unchanged.push(tar.name.clone());
+            self.unchanged.push(tar.place.clone());
             return Ok(());
         }
         let is_last = stack.count() + at + 1 == opened.len();

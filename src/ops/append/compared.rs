@@ -29,6 +29,8 @@ pub(super) struct OpenedTar {
     image: Image,
     /// Its name in messages.
     pub(super) name: String,
+    /// The input.
+    pub(super) place: Place,
 }
 
 impl OpenedTar {
@@ -65,6 +67,7 @@ impl OpenedTar {
             source,
             image,
             name,
+            place,
         })
     }
 

@@ -1,6 +1,7 @@
 //! The report of `append`.
 
 use crate::digest::{DiffId, Digest};
+use crate::error::Place;
 use crate::transfer::report::WriteReport;
 
 /// The result of adding layers.
@@ -14,7 +15,7 @@ pub struct AppendReport {
     /// The new layers, the lowest first.
     pub layers: Vec<AppendedLayer>,
     /// The sources for which no layer was added, since nothing in them is new.
-    pub unchanged: Vec<String>,
+    pub unchanged: Vec<Place>,
     /// The image as written, and other things written with it.
     pub written: WriteReport,
 }

@@ -194,8 +194,8 @@ fn deliver_changed<'a, T>(
         scanned: None,
         context,
     };
-    let report = delivery.run(items)?;
-    sink.finish(&context.watch)?;
+    let mut report = delivery.run(items)?;
+    report.withhold(&sink.finish(&context.watch)?);
     Ok((report, changed))
 }
 

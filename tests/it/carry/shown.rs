@@ -53,6 +53,15 @@ fn the_report_says_who_can_load_it() {
     let other = Image::new(&["other:1"], &["file x 1"]);
     sandbox.write("other.tar", make::tar(&make::docker(&[other])));
     sandbox
+        .run(&["convert", "--without", "other.tar", "other.tar", "one.tar"])
+        .warns(expect![[r#"
+            left out the only layer, 2.05kB
+              Docker with a graph driver loads it if it has these layers
+              Docker with the containerd store, containerd and podman load it if they have these layers with the same digests
+              `restow convert --with BASE one.tar whole.tar` makes it whole for any other
+              after loading: `docker tag sha256:11599162da9394ba053b09a67f4e6525ed882dd20b807a4fe8e6d12841536583 other:1`, or with the containerd store `docker tag sha256:c52a8afba902ed68349a7a1b934cadd6ed3c228743d36b708375477747d7af38 other:1`
+        "#]]);
+    sandbox
         .run(&["convert", "--without", "other.tar", "new.tar", "none.tar"])
         .warns(expect![[r#"
             left out nothing: BASE does not have the lowest layer of any image
@@ -131,37 +140,52 @@ fn commands_that_look_show_what_it_is() {
         docker-archive: 1 image, 1 layer, 2.05kB read: 1 note
         $ restow files part.tar
         error: cannot read layer 1 of 3 of `sha256:a6e392d91fcde357ddcc5ac7a255fa0897f401c2499b4a033a157e89cec2fd09`
-          caused by: it was left out of the partial archive `part.tar` on purpose
+          caused by: it was left out on purpose: `part.tar` is a partial archive
           hint: `restow convert --with BASE PART whole.tar` puts the layers back, where BASE has them
         $ restow export part.tar x.tar
         error: cannot read layer 1 of 3 of `sha256:a6e392d91fcde357ddcc5ac7a255fa0897f401c2499b4a033a157e89cec2fd09`
-          caused by: it was left out of the partial archive `part.tar` on purpose
+          caused by: it was left out on purpose: `part.tar` is a partial archive
           hint: `restow convert --with BASE PART whole.tar` puts the layers back, where BASE has them
         $ restow extract part.tar x
         error: cannot read layer 1 of 3 of `sha256:a6e392d91fcde357ddcc5ac7a255fa0897f401c2499b4a033a157e89cec2fd09`
-          caused by: it was left out of the partial archive `part.tar` on purpose
+          caused by: it was left out on purpose: `part.tar` is a partial archive
           hint: `restow convert --with BASE PART whole.tar` puts the layers back, where BASE has them
         $ restow squash --all part.tar x.tar
         error: cannot read layer 1 of 3 of `sha256:a6e392d91fcde357ddcc5ac7a255fa0897f401c2499b4a033a157e89cec2fd09`
-          caused by: it was left out of the partial archive `part.tar` on purpose
+          caused by: it was left out on purpose: `part.tar` is a partial archive
           hint: `restow convert --with BASE PART whole.tar` puts the layers back, where BASE has them
         $ restow squash --last 1 part.tar x.tar
         error: cannot read layer 1 of 3 of `sha256:a6e392d91fcde357ddcc5ac7a255fa0897f401c2499b4a033a157e89cec2fd09`
-          caused by: it was left out of the partial archive `part.tar` on purpose
+          caused by: it was left out on purpose: `part.tar` is a partial archive
           hint: `restow convert --with BASE PART whole.tar` puts the layers back, where BASE has them
         $ restow convert part.tar oci:x
         error: cannot read layer 1 of 3 of `sha256:a6e392d91fcde357ddcc5ac7a255fa0897f401c2499b4a033a157e89cec2fd09`
-          caused by: it was left out of the partial archive `part.tar` on purpose
+          caused by: it was left out on purpose: `part.tar` is a partial archive
           hint: `restow convert --with BASE PART whole.tar` puts the layers back, where BASE has them
         $ restow waste part.tar
         error: cannot read layer 1 of 3 of `sha256:a6e392d91fcde357ddcc5ac7a255fa0897f401c2499b4a033a157e89cec2fd09`
-          caused by: it was left out of the partial archive `part.tar` on purpose
+          caused by: it was left out on purpose: `part.tar` is a partial archive
           hint: `restow convert --with BASE PART whole.tar` puts the layers back, where BASE has them
         $ restow diff part.tar new.tar
         error: cannot read layer 1 of 3 of `sha256:a6e392d91fcde357ddcc5ac7a255fa0897f401c2499b4a033a157e89cec2fd09`
-          caused by: it was left out of the partial archive `part.tar` on purpose
+          caused by: it was left out on purpose: `part.tar` is a partial archive
           hint: `restow convert --with BASE PART whole.tar` puts the layers back, where BASE has them
     "#]].assert_eq(&shown);
+}
+
+#[test]
+fn a_pipe_is_named_as_such() {
+    let sandbox = part();
+    let part = sandbox.read("part.tar");
+    sandbox
+        .restow(&["files", "-"])
+        .stdin_pipe(part)
+        .run()
+        .fails(expect![[r#"
+            error: cannot read layer 1 of 3 of `sha256:a6e392d91fcde357ddcc5ac7a255fa0897f401c2499b4a033a157e89cec2fd09`
+              caused by: it was left out on purpose: standard input is a partial archive
+              hint: `restow convert --with BASE PART whole.tar` puts the layers back, where BASE has them
+        "#]]);
 }
 
 /// A layer that was lost is an error, beside those that were left out.

@@ -280,6 +280,47 @@ fn a_time_that_is_none_is_shown_as_it_is() {
 }
 
 #[test]
+fn a_text_that_a_history_does_not_have_is_null() {
+    let sandbox = Sandbox::new();
+    let image = Image::new(&["app:1"], &["file a 1", "file b 22", "file c 3"]);
+    write(
+        &sandbox,
+        &[image.with_config(|config| {
+            config["history"] = json!([
+                {"author": null, "comment": null, "created_by": null, "created": null},
+                {"author": "", "comment": "", "created_by": "", "empty_layer": null},
+                {"author": "me", "comment": "why", "created_by": "it", "created": "then"},
+            ]);
+        })],
+    );
+    let nothing = json!([null, null, null]);
+    let mut expected = vec![nothing.clone(), nothing, json!(["me", "why", "it"])];
+    let told = |command: &str| {
+        let report = look(&sandbox, command);
+        let steps = report["history"].as_array().expect("it is a list");
+        let told = |step: &serde_json::Value| {
+            assert_eq!(step["empty_layer"], false);
+            json!([step["author"], step["comment"], step["created_by"]])
+        };
+        steps.iter().map(told).collect::<Vec<_>>()
+    };
+    assert_eq!(told("inspect"), expected);
+    expected.reverse();
+    assert_eq!(told("history"), expected);
+    for command in ["inspect", "waste"] {
+        let output = sandbox.run(&[command, "--json", "in.tar"]).reports().0;
+        let report: serde_json::Value = serde_json::from_slice(&output).expect("it is JSON");
+        let layers = report["layers"].as_array().expect("it is a list");
+        let commands: Vec<_> = layers.iter().map(|it| &it["created_by"]).collect();
+        assert_eq!(
+            commands,
+            [&json!(null), &json!(null), &json!("it")],
+            "{command}"
+        );
+    }
+}
+
+#[test]
 fn a_history_that_does_not_fit_the_layers_is_told_as_far_as_it_goes() {
     let sandbox = Sandbox::new();
     let told = |history: serde_json::Value| {

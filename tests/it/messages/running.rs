@@ -97,10 +97,15 @@ fn a_pipe_that_cannot_be_kept_is_refused() {
 
 #[test]
 fn a_signal_ends_it_and_leaves_nothing() {
-    for (name, signal) in [("INT", 2), ("TERM", 15), ("HUP", 1)] {
+    for (name, signal) in [("INT", 2), ("TERM", 15), ("HUP", 1), ("QUIT", 3)] {
         for to in ["oci:out", "docker-archive:out", "oci-archive:out"] {
             let sandbox = Sandbox::new();
-            let mut command = sandbox.restow(&["convert", "-", to]).command();
+            // No core dump comes into the folder.
+            let launcher = ["/bin/sh", "-c", "ulimit -c 0; exec \"$@\"", "sh"];
+            let mut command = sandbox
+                .restow(&["convert", "-", to])
+                .by(&launcher)
+                .command();
             command.stdin(Stdio::piped()).stderr(Stdio::piped());
             let mut child = command.spawn().expect("the command can be started");
             // It waits for the rest, which never comes.

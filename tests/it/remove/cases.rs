@@ -288,6 +288,10 @@ fn a_layout_loses_what_was_asked_for_and_what_nothing_needs() {
         let arguments = [&["remove", "--dry-run", "lay"], words.as_slice()].concat();
         let planned = String::from_utf8(sandbox.run(&arguments).data("")).expect("UTF-8");
         assert_eq!(sandbox.tree(), before, "{words:?}");
+        // The plan is all that was asked for.
+        let quiet = [&arguments[..], &["--quiet"]].concat();
+        let quiet = sandbox.run(&quiet).data("");
+        assert_eq!(String::from_utf8(quiet).as_ref(), Ok(&planned), "{words:?}");
         let arguments = [&["remove", "--dry-run", "--json", "lay"], words.as_slice()].concat();
         let object: Value =
             serde_json::from_slice(&sandbox.run(&arguments).data("")).expect("JSON");
