@@ -126,7 +126,9 @@ type ZstdCompressor = zstd::bulk::Compressor<'static>;
 /// | this | 180 | 45.4 % | 138 | 39.6 % |
 /// | level 2, the best text at level 1, some stored | 148 | 44.8 % | 123 | 39.0 % |
 ///
-/// skopeo 1.22 makes 45.1 % and 39.3 % of them.
+/// skopeo 1.22 makes 45.1 % and 39.3 % of them. With the best level for each block, as it
+/// shows afterwards, the first would take 0.96 of the time for the same size, and 0.94 for
+/// 0.4 % more; blocks of 8 MiB would save 0.05 % of the size.
 ///
 /// zlib-rs could make one member of all blocks, but needs more time for any size: at its
 /// level 2 it does 98 MB/s where libdeflate's level 1 does 173, and is 1.6 % larger. A
