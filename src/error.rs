@@ -258,6 +258,9 @@ pub enum Error {
     /// Links between members of an archive are broken; this is the first of them.
     #[error("member `{0}` is a dangling link")]
     LinkBroken(String),
+    /// A member of an archive is a sparse file.
+    #[error("member `{0}` is a sparse file, which restow does not read")]
+    MemberSparse(String),
     /// A document names something that does not exist.
     #[error("{document} names `{name}`, which is missing")]
     MemberAbsent {

@@ -21,6 +21,9 @@ pub(super) fn hint_for(error: &Error) -> Option<String> {
             }
             (_, source) => hint_for(source),
         },
+        Error::MemberSparse(_) => Some(
+            "unpack it with `tar -x` and pack it again with `tar -c`, without `--sparse`".to_owned(),
+        ),
         Error::LayerNotCarried(_) => Some(
             "`restow convert --with BASE PART whole.tar` puts the layers back, where BASE has them"
                 .to_owned(),

@@ -77,6 +77,10 @@ codes! {
         "extra bytes follow the end of the archive"
         "readers ignore them; `cat` cannot join two tars"
         "if two archives were joined, split them and convert each into one layout; else `restow convert SRC DST` writes a correct archive"
+    ArchiveCompressionTrailing "archive-compression-trailing" Warning
+        "extra bytes follow the compressed data of the archive"
+        "skopeo refuses the archive, and so may Docker without `unpigz`"
+        "`restow convert SRC DST` writes a correct archive"
     RootfsEmpty "rootfs-empty" Warning
         "the root filesystem has no entries"
         "the image made from it is empty"

@@ -1,10 +1,12 @@
 //! Extended attributes of files, and the records that hold them in a layer.
 
+use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use rustix::fs::{XattrFlags, fgetxattr, flistxattr, fsetxattr, lgetxattr, llistxattr, lsetxattr};
 use rustix::io::{Errno, Result};
 
+use crate::layer::display_start;
 use crate::limits::ATTRIBUTE_MAX;
 use crate::tar_stream::PaxRecord;
 
@@ -49,13 +51,25 @@ impl Holder<'_> {
     }
 
     /// The attributes to be packed, as sorted records. None where there are no attributes.
-    pub(super) fn records(&self) -> Result<Vec<PaxRecord>> {
+    ///
+    /// # Errors
+    ///
+    /// Fails if they cannot be read, or if a record cannot hold one: the first `=` ends
+    /// the key.
+    pub(super) fn records(&self) -> io::Result<Vec<PaxRecord>> {
         let names = match self.names() {
             Err(Errno::OPNOTSUPP) => return Ok(Vec::new()),
             names => names?,
         };
         let mut records = Vec::new();
         for name in names.split(|byte| *byte == 0).filter(|it| is_packed(it)) {
+            if name.contains(&b'=') {
+                let name = display_start(name);
+                let reason = format!(
+                    "the name of its attribute `{name}` has a `=`, which no layer can hold"
+                );
+                return Err(io::Error::other(reason));
+            }
             let key = [PREFIX, name].concat();
             records.push((key, self.value(name)?));
         }

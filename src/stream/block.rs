@@ -339,9 +339,15 @@ impl<W: Write> Write for BlockWriter<W> {
             None => self.begin()?,
         };
         let block = &mut current.buffers.block;
-        // Grows as needed, since most layers are smaller than a block.
         let room = self.block_size - block.len();
         let length = room.min(buffer.len());
+        // Grows as needed, since most layers are smaller than a block, but not beyond it:
+        // a vector alone would double to 16 MiB for a block of 9.
+        let needed = block.len() + length;
+        if needed > block.capacity() {
+            let capacity = needed.max(2 * block.capacity()).min(self.block_size);
+            block.reserve_exact(capacity - block.len());
+        }
         block.extend_from_slice(&buffer[..length]);
         if block.len() == self.block_size {
             self.submit(current);

@@ -9,7 +9,7 @@ use std::thread;
 #[cfg(target_os = "linux")]
 use rustix::fs::{
     FallocateFlags, OFlags, SeekFrom, StatFs, fallocate, fcntl_getfl, fstatfs, ioctl_ficlone, seek,
-    statfs,
+    statfs, tell,
 };
 #[cfg(target_os = "linux")]
 use rustix::io::Errno;
@@ -60,10 +60,18 @@ pub(crate) fn free_range(_: &File, _: u64, _: u64) {}
 
 /// The position of the next stored bytes of a file, from a position on; absent if only
 /// a hole follows. If the file system does not know, this is the same position.
+///
+/// The file's own position, which may belong to other processes as well, stays.
 #[cfg(target_os = "linux")]
 pub(crate) fn next_data(file: &File, position: u64) -> Option<u64> {
+    let Ok(own) = tell(file) else {
+        return Some(position);
+    };
     match seek(file, SeekFrom::Data(position)) {
-        Ok(data) => Some(data),
+        Ok(data) => match seek(file, SeekFrom::Start(own)) {
+            Ok(_) => Some(data),
+            Err(_) => Some(position),
+        },
         Err(Errno::NXIO) => None,
         Err(_) => Some(position),
     }
@@ -129,7 +137,7 @@ const PROBE: u64 = 256 * 1024;
 /// and removes it.
 #[cfg(target_os = "linux")]
 pub(super) fn can_have_holes(file: &File) -> io::Result<bool> {
-    let position = rustix::fs::tell(file)?;
+    let position = tell(file)?;
     let end = file.metadata()?.len();
     if file.set_len(end + PROBE).is_err() {
         return Ok(false);

@@ -2,7 +2,7 @@
 
 use std::borrow::Borrow;
 use std::fs::File;
-use std::io::{self, BufRead, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, Read};
 use std::ops::Range;
 
 use crate::stream::FileSlice;
@@ -65,14 +65,6 @@ impl<R: BufRead> Skip for Buffered<R> {
             left -= length as u64;
         }
         Ok(amount - left)
-    }
-}
-
-impl Skip for &File {
-    fn skip(&mut self, amount: u64) -> io::Result<u64> {
-        let distance = i64::try_from(amount).map_err(|_| io::ErrorKind::InvalidInput)?;
-        self.seek(SeekFrom::Current(distance))?;
-        Ok(amount)
     }
 }
 

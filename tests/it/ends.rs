@@ -130,21 +130,15 @@ fn bytes_after_the_end_of_a_gzip_stream_are_told() {
     let zipped = Codec::Gzip.compress(&archive());
     let padded = [zipped.as_slice(), &[0; 1000]].concat();
     let followed = [zipped.as_slice(), b"junk"].concat();
-    // gzip(1) takes zeros there, and Docker without `unpigz` does not.
-    let found = "bytes follow the end of the compressed stream; they are ignored";
-    warns(
-        "zeros",
-        &padded,
-        &[],
-        &[&format!("warning[archive-trailing] 1000 {found}")],
-    );
-    let warning = format!("4 {found}");
-    warns(
-        "junk",
-        &followed,
-        &[&warning],
-        &[&format!("warning[archive-trailing] {warning}")],
-    );
+    // gzip(1) takes zeros there; skopeo, and Docker without `unpigz`, do not.
+    let found = |size: usize| {
+        format!(
+            "warning[archive-compression-trailing] {size} bytes follow the end of its gzip stream"
+        )
+    };
+    warns("zeros", &padded, &[], &[&found(1000)]);
+    let warning = "4 bytes follow the end of the compressed stream; they are ignored";
+    warns("junk", &followed, &[warning], &[&found(4)]);
     let plain = make::layer("file a 1");
     for after in [&[0; 1000][..], b"junk"] {
         let mut image = Image::of_layers(&["app:1"], vec![plain.clone()]);

@@ -112,6 +112,30 @@ fn an_open_file_is_read_from_where_it_stands() {
     }
 }
 
+/// The next command would otherwise read what is after the end of the archive: an empty root
+/// filesystem, if there is padding.
+#[test]
+fn an_open_file_stays_where_it_stands() {
+    let sandbox = sandbox();
+    let padded = [&*sandbox.read("in.tar"), &[0; 10_240]].concat();
+    sandbox.write("in.tar", padded);
+    sandbox.run(&["convert", "in.tar", "in.tar.gz"]).silent();
+    for name in ["in.tar", "in.tar.gz", "exported"] {
+        let script = format!(
+            "exec 3<{name}; for each in images files verify waste; do
+                restow $each /dev/fd/3 > said 2>&1; done
+            restow cat /dev/fd/3 etc/hosts > said
+            restow export /dev/fd/3 > tree; restow import --force /dev/fd/3 base
+            restow diff --quiet /dev/fd/3 /dev/fd/3 && restow diff --quiet /dev/fd/3 {name} &&
+            restow convert --force /dev/fd/3 /dev/fd/3 again && restow convert --force {name} once"
+        );
+        let (code, said) = shell(&sandbox, &script);
+        assert_eq!(code, Some(0), "{script}: {said}");
+        assert_eq!(sandbox.read("again"), sandbox.read("once"), "{name}");
+        assert_eq!(sandbox.read("tree"), sandbox.read("exported"), "{name}");
+    }
+}
+
 #[test]
 fn what_means_standard_input_or_output_counts_as_that() {
     let sandbox = sandbox();

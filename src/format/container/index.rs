@@ -27,8 +27,13 @@ pub(crate) struct MemberIndex {
 
 #[derive(Debug)]
 enum Slot {
-    File { position: u64, size: u64 },
+    File {
+        position: u64,
+        size: u64,
+    },
     Link(String),
+    /// A file of which the tar has only a part, and a map of it.
+    Sparse,
     Other,
 }
 
@@ -55,6 +60,7 @@ impl MemberIndex {
         else {
             return Ok(has_room);
         };
+        let is_control_file = CONTROL_FILES.contains(&path.as_str());
         let slot = match member.kind {
             Kind::File => Slot::File {
                 position,
@@ -64,9 +70,10 @@ impl MemberIndex {
             // symbolic links to the folder of the link.
             Kind::HardLink => Slot::Link(resolve("", &member.link)),
             Kind::Symlink => Slot::Link(resolve(folder_of(&path), &member.link)),
+            // Control files are looked for in root filesystems, too.
+            Kind::Sparse if !is_control_file => Slot::Sparse,
             Kind::Directory | Kind::Sparse | Kind::Other(_) => Slot::Other,
         };
-        let is_control_file = CONTROL_FILES.contains(&path.as_str());
         let replaced = self.members.insert(path.clone(), slot);
         if let Some(Slot::File { position, size }) = replaced
             && is_control_file
@@ -85,6 +92,11 @@ impl MemberIndex {
     }
 
     /// Looks a path up.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it leads to a sparse file, which cannot be read in place: engines do read it,
+    /// so that it is not missing.
     pub(in crate::format) fn find(&self, path: &str) -> Result<Option<Member>> {
         let Some(wanted) = normal(cleaned(path).as_bytes())? else {
             return Ok(None);
@@ -101,6 +113,7 @@ impl MemberIndex {
                     }));
                 }
                 Some(Slot::Link(target)) => path = target,
+                Some(Slot::Sparse) => return Err(Error::MemberSparse(path.to_owned())),
                 Some(Slot::Other) | None if path == wanted => return Ok(None),
                 Some(Slot::Other) | None => break,
             }

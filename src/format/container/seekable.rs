@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Seek, SeekFrom};
+use std::io;
 use std::os::unix::fs::FileExt;
 
 use crate::error::{Error, Result};
 use crate::format::container::index::MemberIndex;
 use crate::format::container::repeated::check_control_files;
 use crate::format::container::{Blob, Bytes, Container, KnownHashes, Member};
-use crate::stream::next_data;
+use crate::stream::{FileSlice, next_data};
 use crate::tar_stream::{Tail, TarError, TarReader, Trailing};
 
 /// Number of bytes read after the end of a tar if the time must not depend on the size
@@ -53,9 +53,9 @@ impl SeekableTar {
         look: Look,
         faults: &mut Vec<Error>,
     ) -> Result<Self> {
-        let length = file.metadata()?.len() - start;
-        let mut reading = &file;
-        reading.seek(SeekFrom::Start(start))?;
+        // Somebody else may read the file, too, such as the next command of a shell.
+        let reading = FileSlice::from(&file, start)?;
+        let length = reading.size;
         let mut index = MemberIndex::default();
         let mut reader = TarReader::new(reading);
         let is_whole = loop {

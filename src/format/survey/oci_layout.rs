@@ -190,8 +190,21 @@ impl LayoutSurvey<'_, '_> {
             self.digests.insert(descriptor.digest().clone());
         }
         match part {
-            Some(Part::Index(index)) => self.index(listed, &index, &site),
-            Some(Part::Manifest(manifest)) => self.manifest(listed, &manifest, &site),
+            Some(Part::Index(index)) => {
+                let mut outcome = self.index(listed, &index, &site)?;
+                outcome
+                    .missing
+                    .extend(self.only_embedded(descriptor, &site)?);
+                Ok(outcome)
+            }
+            Some(Part::Manifest(manifest)) => {
+                let mut outcome = self.manifest(listed, &manifest, &site)?;
+                outcome
+                    .missing
+                    .extend(self.only_embedded(descriptor, &site)?);
+                outcome.is_whole_image &= outcome.missing.is_empty();
+                Ok(outcome)
+            }
             Some(Part::Blob(member, links)) => {
                 let message = format!("its media type is `{}`", descriptor.media_type());
                 self.surveyor.note(Code::MediaTypeUnknown, &site, message);
@@ -230,6 +243,20 @@ impl LayoutSurvey<'_, '_> {
             self.surveyor.note(Code::MediaTypeDiffers, site, message);
         }
         self.subject(subject, site)
+    }
+
+    /// The blob of a document that the layout only has as a copy in its descriptor: no engine
+    /// reads that copy.
+    fn only_embedded(&mut self, descriptor: &Descriptor, site: &Site) -> Result<Option<Absent>> {
+        let path = blob_path(descriptor.digest());
+        if descriptor.data().is_none() || self.surveyor.find(&path)?.is_some() {
+            return Ok(None);
+        }
+        let mut absent = absent(descriptor, site);
+        let digest = descriptor.digest();
+        absent.finding.message =
+            format!("{digest} is missing, except for a copy in its descriptor");
+        Ok(Some(absent))
     }
 
     fn subject(&mut self, subject: Option<&Descriptor>, site: &Site) -> Result<()> {
@@ -337,7 +364,11 @@ impl LayoutSurvey<'_, '_> {
     fn image(&mut self, listed: &Listed<'_>, manifest: &Manifest, site: &Site) -> Result<Outcome> {
         let mut outcome = Outcome::default();
         let config = match listed.config(self.surveyor, manifest)? {
-            ConfigPart::Read(config) => Some(config),
+            ConfigPart::Read(config) => {
+                let missing = self.only_embedded(&manifest.config, site)?;
+                outcome.missing.extend(missing);
+                Some(config)
+            }
             ConfigPart::NoRootfs(fault) => {
                 if fault.field() == Some("rootfs") && !self.surveyor.is_for_docker {
                     self.surveyor.note_code(Code::RootfsMissing, site);

@@ -51,14 +51,17 @@ fn archive_finding(error: Error) -> Result<Finding> {
 
 /// Findings for bytes after the end of the tar, and of its compressed stream.
 fn rest_findings(taken: &Taken) -> impl Iterator<Item = Finding> {
+    let found = |code, message: String| Finding::new(code, Site::input(), message);
     let trailing = taken.container.end().trailing;
-    let after_tar = trailing.map(|Trailing { size, is_tar, .. }| after_tar(size, is_tar));
+    let after_tar = trailing
+        .map(|Trailing { size, is_tar, .. }| found(Code::ArchiveTrailing, after_tar(size, is_tar)));
     let leftover = taken.leftover;
+    // Only gzip has an end that its readers go beyond.
     let after_stream = (leftover > 0).then(|| {
-        format!("{leftover} bytes follow the end of the compressed stream; they are ignored")
+        let message = format!("{leftover} bytes follow the end of its gzip stream");
+        found(Code::ArchiveCompressionTrailing, message)
     });
-    let messages = [after_tar, after_stream].into_iter().flatten();
-    messages.map(|message| Finding::new(Code::ArchiveTrailing, Site::input(), message))
+    [after_tar, after_stream].into_iter().flatten()
 }
 
 fn look_over(taken: Taken, findings: Findings, opening: &Opening<'_>) -> Result<Survey> {

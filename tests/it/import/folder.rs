@@ -268,6 +268,25 @@ fn the_name_of_a_whiteout_is_an_error() {
     "#]]);
 }
 
+/// A layer would have the attribute `user.a` with the value `b=c`.
+#[test]
+fn an_attribute_with_an_equals_sign_in_its_name_is_an_error() {
+    let sandbox = Sandbox::new();
+    sandbox.write("root/etc/file", "");
+    rustix::fs::setxattr(
+        sandbox.path("root/etc/file"),
+        "user.a=b",
+        b"c",
+        rustix::fs::XattrFlags::empty(),
+    )
+    .expect("an attribute can be set");
+    import(&sandbox, &["root", "out"], None).fails(expect![[r#"
+        error: cannot read `root`
+          caused by: entry `etc/file`: the name of its attribute `user.a=b` has a `=`, which no layer can hold
+    "#]]);
+    assert!(!sandbox.path("out").exists());
+}
+
 #[test]
 fn devices_are_kept() {
     if !is_root() {

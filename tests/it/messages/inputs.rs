@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{TO_ARCHIVE, TO_LAYOUT, app, case, check, layout};
 use crate::support::codec::Codec;
+use crate::support::layer;
 use crate::support::make::{self, Layout, Member};
 use crate::support::sandbox::Sandbox;
 
@@ -378,6 +379,49 @@ fn docker_archives_that_are_not_whole() {
             ),
         ],
     );
+}
+
+/// An archive as `tar --sparse` packs it, if its layer has holes. Docker and skopeo load it.
+fn sparse() -> Vec<u8> {
+    let members = make::docker(&[app()]);
+    let is_layer = |member: &&Member| member.name().ends_with("layer.tar");
+    let mut tar = Vec::new();
+    for member in members.iter().filter(is_layer) {
+        let mut header = layer::header(member.name().as_bytes(), b'S', layer::Dialect::Gnu);
+        layer::set(&mut header[124..136], 512);
+        layer::set(&mut header[386..398], 0);
+        layer::set(&mut header[398..410], 512);
+        layer::set(&mut header[483..495], 2048);
+        layer::member(&mut tar, header, &[0; 512]);
+    }
+    let others: Vec<Member> = members.iter().filter(|it| !is_layer(it)).cloned().collect();
+    tar.extend(make::tar(&others));
+    tar
+}
+
+#[test]
+fn a_sparse_member_is_not_missing() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.tar", sparse());
+    let members = make::docker(&[app()]);
+    let mut names = members.iter().map(Member::name);
+    let name = names.find(|name| name.ends_with("/layer.tar"));
+    let id = name.and_then(|name| name.strip_suffix("/layer.tar"));
+    let id = id.expect("there is a layer");
+    let said = format!(
+        "error: cannot read `in.tar`\n  caused by: member `{id}/layer.tar` is a sparse file, \
+         which restow does not read\n  hint: unpack it with `tar -x` and pack it again with \
+         `tar -c`, without `--sparse`\n"
+    );
+    for command in [
+        ["convert", "in.tar", "out"].as_slice(),
+        &["convert", "in.tar", "oci:out"],
+        &["images", "in.tar"],
+        &["verify", "in.tar"],
+    ] {
+        assert_eq!(sandbox.run(command).refuses(), said, "{command:?}");
+    }
+    assert!(!sandbox.path("out").exists());
 }
 
 /// An archive whose layers are links to themselves.

@@ -1,5 +1,7 @@
 //! Faults of archives, layouts and their documents.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use expect_test::expect;
 use serde_json::{Value, json};
 
@@ -757,6 +759,17 @@ fn blobs_of_layouts() {
         &layout(|it| it.index[0]["data"] = json!("e30=")),
         expect![[r#"
             error[data-mismatch] `index.json`: `manifests[0].data` is not sha256:…
+        "#]],
+    );
+    check_members(
+        "nowhere else than embedded, where no engine looks",
+        &layout(|it| {
+            let digest = it.index[0]["digest"].as_str().expect("a digest");
+            let manifest = it.blobs.remove(digest).expect("it is a blob");
+            it.index[0]["data"] = json!(STANDARD.encode(manifest));
+        }),
+        expect![[r#"
+            error[blob-missing] `app:1`: sha256:… is missing, except for a copy in its descriptor
         "#]],
     );
     check_members(
