@@ -10,23 +10,23 @@
 //!
 //! # One run
 //!
-//! Medians of three runs in seconds, on a virtual machine with two cores of an AMD EPYC processor that
+//! Medians of five runs in seconds, on a virtual machine with two cores of an AMD EPYC processor that
 //! has SHA instructions, with Debian 12; skopeo 1.22.0 of Debian sid, OpenSSL 3.0. Everything is in
 //! the page cache, and the memory for the output is warm.
 //!
 //! | work | restow | peer | | ratio | processor: restow, peer | sizes |
 //! | --- | --- | --- | --- | --- | --- | --- |
-//! | docker archive to layout | 0.60 | 0.72 | limit: `openssl dgst -sha256` and `cp` | 0.83 | 1.15, 1.43 | |
-//! | the same | 0.59 | 1.46 | skopeo | 0.40 | 1.14, 2.08 | |
-//! | the same from a pipe | 0.93 | 0.79 | `cat \| cat` | 1.17 | 1.59, 1.06 | |
-//! | pipe to docker archive | 1.48 | 0.77 | `cat \| cat` | 1.92 | 2.01, 1.05 | |
-//! | the first, gzip | 4.00 | 6.15 | skopeo | 0.65 | 7.92, 11.80 | 799 MB, 794 MB |
-//! | the first, zstd | 2.29 | 3.63 | skopeo | 0.63 | 4.49, 6.76 | 680 MB, 693 MB |
+//! | docker archive to layout | 0.67 | 0.80 | limit: `openssl dgst -sha256` and `cp` | 0.84 | 1.29, 1.60 | |
+//! | the same | 0.67 | 1.60 | skopeo | 0.42 | 1.29, 2.27 | |
+//! | the same from a pipe | 1.03 | 0.88 | `cat \| cat` | 1.17 | 1.79, 1.18 | |
+//! | pipe to docker archive | 1.33 | 0.90 | `cat \| cat` | 1.48 | 2.17, 1.22 | |
+//! | the first, gzip | 4.35 | 6.77 | skopeo | 0.64 | 8.59, 13.16 | 799 MB, 794 MB |
+//! | the first, zstd | 2.49 | 4.60 | skopeo | 0.54 | 4.86, 8.50 | 692 MB, 693 MB |
 //!
-//! On an older machine without warm memory, gzip took 0.60 and zstd 0.52 of the time of skopeo.
+//! On an older machine without warm memory, gzip took 0.60 of the time of skopeo.
 //!
 //! gzip and zstd output of other inputs, as ratios of time and size, each in one run of a build that
-//! stored a little less: a Debian with container tools, the JDK, the libraries of Python, and
+//! stored a little less with gzip, and with zstd took a tenth longer for up to 1 % less: a Debian with container tools, the JDK, the libraries of Python, and
 //! documentation with sources.
 //!
 //! | | Debian, 771 MB | JDK, 588 MB | Python, 699 MB | text, 139 MB |
