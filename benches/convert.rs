@@ -26,8 +26,8 @@
 //! On an older machine without warm memory, gzip took 0.60 of the time of skopeo.
 //!
 //! gzip and zstd output of other inputs, as ratios of time and size, each in one run of a build that
-//! stored a little less with gzip, and with zstd took a tenth longer for up to 1 % less: a Debian with container tools, the JDK, the libraries of Python, and
-//! documentation with sources.
+//! stored a little less with gzip, and with zstd took a tenth longer for up to 1 % less: a Debian
+//! with container tools, the JDK, the libraries of Python, and documentation with sources.
 //!
 //! | | Debian, 771 MB | JDK, 588 MB | Python, 699 MB | text, 139 MB |
 //! | --- | --- | --- | --- | --- |
