@@ -8,9 +8,12 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::support::codec::digest;
+use crate::support::entry::{Kind, entries};
 use crate::support::image::Store;
 use crate::support::judge::Format;
+use crate::support::layer;
 use crate::support::make::Image;
+use crate::support::naive::path_of;
 use crate::support::random::{Flavour, stacks};
 use crate::support::squash::put;
 use crate::support::{Sandbox, random_cases};
@@ -18,22 +21,15 @@ use crate::support::{Sandbox, random_cases};
 /// The regular files of an exported tree, hard links included.
 pub(super) fn files(export: &[u8]) -> BTreeMap<Vec<u8>, Vec<u8>> {
     let mut files = BTreeMap::new();
-    let mut archive = tar::Archive::new(export);
-    for entry in archive.entries().expect("it is a tar") {
-        let mut entry = entry.expect("it is a tar");
-        let path = entry.path_bytes().into_owned();
-        let path = path.strip_prefix(b"./").unwrap_or(&path).to_vec();
-        match entry.header().entry_type() {
-            tar::EntryType::Regular => {
-                let mut content = Vec::new();
-                entry.read_to_end(&mut content).expect("it is a tar");
+    for entry in layer::read(export) {
+        let path = path_of(&entry.name);
+        match entry.kind {
+            Kind::File(content) => {
                 files.insert(path, content);
             }
-            tar::EntryType::Link => {
-                let target = entry.link_name_bytes().expect("it is a link").into_owned();
-                let target = target.strip_prefix(b"./").unwrap_or(&target).to_vec();
+            Kind::Link(target) => {
                 // Links to other things than files are none of a tar-diff's.
-                if let Some(content) = files.get(&target).cloned() {
+                if let Some(content) = files.get(&path_of(&target)).cloned() {
                     files.insert(path, content);
                 }
             }
@@ -41,6 +37,16 @@ pub(super) fn files(export: &[u8]) -> BTreeMap<Vec<u8>, Vec<u8>> {
         }
     }
     files
+}
+
+/// The `tar` crate loses the rest of a long name after a newline.
+#[test]
+fn files_have_the_names_that_an_export_gives_them() {
+    let long = "n".repeat(160);
+    let export = layer::tar(&entries(&format!("./ a\\x0a{long}=1 l=>a\\x0a{long}")));
+    let name = format!("a\n{long}").into_bytes();
+    let expected = [(name, b"1".to_vec()), (b"l".to_vec(), b"1".to_vec())];
+    assert_eq!(files(&export), BTreeMap::from(expected));
 }
 
 /// Applies a tar-diff.
