@@ -8,9 +8,9 @@ use std::thread;
 
 #[cfg(target_os = "linux")]
 use rustix::fs::{
-    FallocateFlags, OFlags, SeekFrom, StatFs, fallocate, fcntl_getfl, fstatfs, ioctl_ficlone, seek,
-    statfs, tell,
+    FallocateFlags, SeekFrom, StatFs, fallocate, fstatfs, ioctl_ficlone, seek, statfs, tell,
 };
+use rustix::fs::{OFlags, fcntl_getfl};
 #[cfg(target_os = "linux")]
 use rustix::io::Errno;
 #[cfg(target_os = "linux")]
@@ -119,15 +119,8 @@ pub(super) fn open_files_max() -> Option<u64> {
 }
 
 /// True if whatever is written to a file goes to its end, wherever that is by then.
-#[cfg(target_os = "linux")]
 pub(super) fn appends(file: &File) -> bool {
     fcntl_getfl(file).is_ok_and(|flags| flags.contains(OFlags::APPEND))
-}
-
-/// Other systems have other calls.
-#[cfg(not(target_os = "linux"))]
-pub(super) fn appends(_: &File) -> bool {
-    false
 }
 
 /// The length of the hole that is made to test for holes.
